@@ -1,0 +1,64 @@
+//! `hoist.yml`: the settings of a collection, or of a user.
+
+use serde::Deserialize;
+
+use crate::{Diagnostic, Position, parse_duration};
+
+/// The settings a `hoist.yml` may hold; every one may be left out. Command-line options win over the user's file, the user's
+/// file over the collection's.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CollectionFile {
+    /// A name for people.
+    pub name: Option<String>,
+    /// A sentence for people.
+    pub description: Option<String>,
+    /// How many modules are worked on at once.
+    pub jobs: Option<usize>,
+    /// The time a module may take, as [`parse_duration`] reads it.
+    pub timeout: Option<String>,
+    /// Whether any failure aborts a run.
+    pub strict: Option<bool>,
+    /// Further directories of modules (user's file only), as on the command line with `-C`.
+    pub collections: Vec<String>,
+}
+
+impl CollectionFile {
+    /// Reads the text of the file called `path`.
+    pub fn parse(path: &str, text: &str) -> Result<Self, Diagnostic> {
+        if text.trim().is_empty() {
+            return Ok(Self::default());
+        }
+        let read: Self = serde_yaml::from_str(text).map_err(|error| {
+            let position = error.location().map(|at| Position { line: at.line() as usize, column: at.column() as usize });
+            let message = error.without_snippet().to_string();
+            let mut diagnostic = Diagnostic::error(message.lines().next().unwrap_or_default().to_owned()).file(path);
+            diagnostic.position = position;
+            diagnostic.source_line = position.and_then(|at| text.lines().nth(at.line.saturating_sub(1))).map(str::to_owned);
+            diagnostic.help("known settings: name, description, jobs, timeout, strict, collections")
+        })?;
+        let wrong = |field: &str, message: String| Diagnostic::error(message).file(path).field(field.to_owned());
+        if let Some(timeout) = &read.timeout {
+            parse_duration(timeout).map_err(|error| wrong("timeout", error.to_string()))?;
+        }
+        match read.jobs {
+            Some(0) => Err(wrong("jobs", "must be at least 1".to_owned())),
+            _ => Ok(read),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_settings_and_points_at_mistakes() {
+        let read = CollectionFile::parse("hoist.yml", "jobs: 4\ntimeout: 10m\n").unwrap();
+        assert_eq!((read.jobs, read.timeout.as_deref()), (Some(4), Some("10m")));
+        let unknown = CollectionFile::parse("hoist.yml", "jobs: 4\njosb: 5\n").unwrap_err();
+        assert_eq!(unknown.position.map(|at| at.line), Some(2), "{unknown}");
+        assert!(CollectionFile::parse("hoist.yml", "timeout: soon\n").is_err());
+        assert!(CollectionFile::parse("hoist.yml", "jobs: 0\n").is_err());
+    }
+}

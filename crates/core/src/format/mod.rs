@@ -1,0 +1,19 @@
+//! Readers of manifest systems. Each finds its manifests among the paths of a tree, and turns one manifest into a module and
+//! everything that is wrong with it.
+
+pub mod shell;
+
+use crate::{Environment, Manifest, ManifestRef, Parsed, Tree};
+
+/// A reader of one manifest system.
+pub trait Format: Sync {
+    /// Its name, for messages.
+    fn name(&self) -> &'static str;
+    /// The manifests of a tree, from paths alone, by name.
+    fn find(&self, tree: &Tree) -> Vec<ManifestRef>;
+    /// Reads one manifest: what it means, and all that is wrong with it.
+    fn parse(&self, manifest: &Manifest, environment: &Environment) -> Parsed;
+}
+
+/// All formats, in the order in which they look at a tree.
+pub const FORMATS: &[&dyn Format] = &[&shell::ShellModules];

@@ -1,0 +1,393 @@
+//! From the assignments of a shell module to a [`Module`], with everything that is wrong with them.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::assignments::{Assignment, Reading, read_assignments};
+use super::block::find_block;
+use super::fields::{FIELDS, Field, Kind};
+use super::script::{self, Functions};
+use crate::{
+    Action, Checks, Diagnostic, Environment, Manifest, ManifestFile, Module, ModuleId, Parsed, Recipe, Repository, Step, Tier,
+    did_you_mean, parse_duration,
+};
+
+/// Reads a manifest of one or two files.
+pub(super) fn lower(manifest: &Manifest, environment: &Environment) -> Parsed {
+    let mut lowering =
+        Lowering { manifest, environment, file: String::new(), text: String::new(), diagnostics: Vec::new(), fields: BTreeMap::new() };
+    let (module, tier) = lowering.run();
+    let mut diagnostics = lowering.diagnostics;
+    diagnostics.iter_mut().for_each(|diagnostic| diagnostic.module = Some(manifest.name.clone()));
+    let broken = diagnostics.iter().any(Diagnostic::is_error);
+    Parsed { module: module.filter(|_| !broken), tier, diagnostics }
+}
+
+struct Lowering<'a> {
+    manifest: &'a Manifest,
+    environment: &'a Environment,
+    /// The file the metadata stand in, and its text.
+    file: String,
+    text: String,
+    diagnostics: Vec<Diagnostic>,
+    fields: BTreeMap<String, Assignment>,
+}
+
+impl Lowering<'_> {
+    fn run(&mut self) -> (Option<Module>, Option<Tier>) {
+        let with_extension =
+            |extension: &str| self.manifest.files.iter().find(|file| file.path.extension().is_some_and(|found| found == extension));
+        let (script, conf) = (with_extension("sh"), with_extension("conf"));
+        let Some(script) = script else {
+            let conf = conf.map(|conf| conf.path.display().to_string()).unwrap_or_default();
+            let message = format!("there is no {}.sh beside this file", self.manifest.name);
+            self.diagnostics.push(Diagnostic::error(message).file(conf).help("add the script, or remove the .conf file"));
+            return (None, None);
+        };
+        let Some(script_text) = self.read(script) else { return (None, None) };
+        let (reading, forget) = match conf {
+            None => (self.embedded(script, &script_text), Vec::new()),
+            Some(conf) => {
+                let forget = self.overridden(script, &script_text);
+                (self.separate(conf), forget)
+            }
+        };
+        let Some(reading) = reading else { return (None, None) };
+        let unreadable = reading.unreadable;
+        self.diagnostics.extend(reading.diagnostics.into_iter().map(|diagnostic| diagnostic.file(self.file.clone())));
+        self.fields = reading.assignments.into_iter().map(|assignment| (assignment.name.clone(), assignment)).collect();
+        self.check_fields(&unreadable);
+        let tier = self.tier();
+        let module = self.module(script, &script_text, forget, tier);
+        (module, tier)
+    }
+
+    /// The text of a file; where bytes are not UTF-8 a replacement, since only metadata must be.
+    fn read(&mut self, file: &ManifestFile) -> Option<String> {
+        let path = file.path.display().to_string();
+        let bytes = match &file.content {
+            Ok(bytes) => bytes,
+            Err(reason) => {
+                self.diagnostics
+                    .push(Diagnostic::error(format!("cannot be read: {reason}")).file(path).help("mend the file or its permissions"));
+                return None;
+            }
+        };
+        if bytes.starts_with(b"\xef\xbb\xbf") {
+            let diagnostic = Diagnostic::error("the file starts with a byte-order mark, which bash takes for a command");
+            self.diagnostics
+                .push(diagnostic.file(path).position(crate::Position { line: 1, column: 1 }).help("save it as UTF-8 without BOM"));
+            return None;
+        }
+        Some(String::from_utf8_lossy(bytes).into_owned())
+    }
+
+    fn embedded(&mut self, script: &ManifestFile, text: &str) -> Option<Reading> {
+        self.file = script.path.display().to_string();
+        self.text = text.to_owned();
+        match find_block(text) {
+            Ok(block) => self.readable(script, block.clone()).then(|| read_assignments(text, block, self.environment)),
+            Err(diagnostic) => {
+                self.diagnostics.push(diagnostic.file(self.file.clone()));
+                None
+            }
+        }
+    }
+
+    fn separate(&mut self, conf: &ManifestFile) -> Option<Reading> {
+        self.text = self.read(conf)?;
+        self.file = conf.path.display().to_string();
+        let whole = 0..self.text.len();
+        self.readable(conf, whole.clone()).then(|| read_assignments(&self.text, whole, self.environment))
+    }
+
+    /// The names that the script's own block assigns and the .conf file may not: the block is not metadata then, but bash will see it, so
+    /// what bash would run in it is still refused.
+    fn overridden(&mut self, script: &ManifestFile, text: &str) -> Vec<String> {
+        let Ok(block) = find_block(text) else { return Vec::new() };
+        let reading = read_assignments(text, block, self.environment);
+        if reading.would_run {
+            let refused = reading.diagnostics.iter().filter(|diagnostic| diagnostic.message.contains("in metadata"));
+            let file = script.path.display().to_string();
+            self.diagnostics.extend(refused.map(|diagnostic| diagnostic.clone().file(file.clone())));
+        }
+        let names = reading.assignments.into_iter().map(|assignment| assignment.name).chain(reading.unreadable);
+        names.filter(|name| name.starts_with("MODULE_")).collect()
+    }
+
+    /// Checks the bytes of the metadata for what no reader of text should have to know.
+    fn readable(&mut self, file: &ManifestFile, block: Range<usize>) -> bool {
+        let bytes = file.content.as_deref().unwrap_or_default();
+        let invalid = std::str::from_utf8(bytes).err().map(|error| error.valid_up_to()).filter(|at| block.contains(at));
+        let text = &self.text[block.clone()];
+        let found = if let Some(nul) = text.find('\0') {
+            Some((block.start + nul, "a NUL byte, which no value can hold", "remove it"))
+        } else if let Some(at) = invalid {
+            Some((at, "not UTF-8", "save the file as UTF-8"))
+        } else {
+            let crlf = text.find("\r\n").map(|at| block.start + at);
+            crlf.map(|at| (at, "the file has CRLF line ends, which bash makes part of the values", "save it with LF line ends (dos2unix)"))
+        };
+        let Some((offset, message, help)) = found else { return true };
+        self.diagnostics.push(Diagnostic::error(message).file(self.file.clone()).at(&self.text, offset).help(help));
+        false
+    }
+
+    fn field(&self, name: &str) -> &str {
+        self.fields.get(name).map_or("", |assignment| assignment.value.text())
+    }
+
+    fn words(&self, name: &str) -> Vec<String> {
+        self.fields.get(name).map(|assignment| assignment.value.words()).unwrap_or_default()
+    }
+
+    fn paths(&self, name: &str) -> Vec<PathBuf> {
+        self.words(name).iter().map(|word| self.path(word)).collect()
+    }
+
+    /// A quoted `~` reaches us as text; no other meaning than the home directory makes sense in a path.
+    fn path(&self, word: &str) -> PathBuf {
+        match (word.strip_prefix("~/"), self.environment.home()) {
+            (Some(rest), Some(home)) => home.join(rest),
+            _ if word == "~" => self.environment.home().unwrap_or(Path::new("~")).to_owned(),
+            _ => PathBuf::from(word),
+        }
+    }
+
+    fn tell(&mut self, diagnostic: Diagnostic, field: &str) {
+        let diagnostic = diagnostic.file(self.file.clone()).field(field);
+        self.diagnostics.push(match self.fields.get(field) {
+            Some(assignment) => diagnostic.at(&self.text, assignment.offset),
+            None => diagnostic,
+        });
+    }
+
+    fn check_fields(&mut self, unreadable: &[String]) {
+        for Field { name, kind, required } in FIELDS {
+            if unreadable.iter().any(|unreadable| unreadable == name) {
+                continue;
+            }
+            let wrong = match self.fields.get(*name) {
+                None if *required => {
+                    let empty = if *name == "MODULE_UNINSTALL_DIRS" { "=\"\" if there is nothing to remove" } else { "=\"…\"" };
+                    self.tell(Diagnostic::error("is required and missing").help(format!("add {name}{empty}")), name);
+                    continue;
+                }
+                None => continue,
+                Some(assignment) if assignment.value.text().trim().is_empty() => match *required && *name != "MODULE_UNINSTALL_DIRS" {
+                    true => Some(("is required and empty".to_owned(), "give it a value".to_owned())),
+                    false => None,
+                },
+                Some(assignment) => self.wrong_value(*kind, assignment),
+            };
+            if let Some((message, help)) = wrong {
+                self.tell(Diagnostic::error(message).help(help), name);
+            }
+        }
+        self.check_name();
+        self.check_unknown();
+    }
+
+    fn wrong_value(&self, kind: Kind, assignment: &Assignment) -> Option<(String, String)> {
+        let text = assignment.value.text();
+        let words = assignment.value.words();
+        let shown: String = text.chars().take(60).collect();
+        match kind {
+            Kind::Text | Kind::Words => None,
+            Kind::Boolean => (!matches!(text, "true" | "false"))
+                .then(|| (format!("`{shown}` is neither true nor false"), "write \"true\" or \"false\"".into())),
+            Kind::Name => ModuleId::new(text).err().map(|error| (error.to_string(), "rename the module".into())),
+            Kind::Names => {
+                let bad = words.iter().find_map(|word| ModuleId::new(word).err())?;
+                Some((bad.to_string(), "separate names of modules by blanks".into()))
+            }
+            Kind::Paths => {
+                let relative = words.iter().find(|word| !self.path(word).is_absolute())?;
+                Some((format!("`{relative}` is not an absolute path"), "start it with $HOME/ or /".into()))
+            }
+            Kind::Binaries => {
+                let bad = words.iter().find(|word| word.contains('/'))?;
+                Some((format!("`{bad}` has a slash; a binary is a plain name"), "name the file in the field for files instead".into()))
+            }
+            Kind::OneOf(choices) => (!choices.contains(&text)).then(|| {
+                let help = match did_you_mean(text, choices.iter().copied()) {
+                    Some(choice) => format!("did you mean `{choice}`?"),
+                    None => format!("one of: {}", choices.join(", ")),
+                };
+                (format!("`{shown}` is no known method"), help)
+            }),
+            Kind::Sha256 => (text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()))
+                .then(|| (format!("`{shown}` is not a SHA-256 digest"), "write the 64 hexadecimal digits that sha256sum prints".into())),
+            Kind::Duration => parse_duration(text).err().map(|error| (error.to_string(), "for example 600 or 10m".into())),
+        }
+    }
+
+    fn check_name(&mut self) {
+        let name = self.field("MODULE_NAME").to_owned();
+        if !name.is_empty() && ModuleId::new(&name).is_ok() && name != self.manifest.name {
+            let message = format!("`{name}` differs from the name of the file, `{}`", self.manifest.name);
+            self.tell(Diagnostic::error(message).help("rename the file or the module"), "MODULE_NAME");
+        } else if ModuleId::new(&self.manifest.name).is_err() && name == self.manifest.name {
+            // The name itself was already refused.
+        } else if let Err(error) = ModuleId::new(&self.manifest.name) {
+            self.diagnostics.push(Diagnostic::error(format!("file name: {error}")).file(self.file.clone()).help("rename the file"));
+        }
+    }
+
+    fn check_unknown(&mut self) {
+        let unknown = |name: &String| name.starts_with("MODULE_") && FIELDS.iter().all(|field| field.name != name);
+        let unknown: Vec<String> = self.fields.keys().filter(|name| unknown(name)).cloned().collect();
+        for name in unknown {
+            let stem = |name: &str| name.trim_start_matches("MODULE_").to_owned();
+            let known: Vec<String> = FIELDS.iter().map(|field| stem(field.name)).collect();
+            let near = did_you_mean(&stem(&name), known.iter().map(String::as_str)).map(str::to_owned);
+            let diagnostic = match near {
+                Some(near) => Diagnostic::error("unknown field").help(format!("did you mean MODULE_{near}?")),
+                None => Diagnostic::warning("unknown field").help("scripts see it as a variable; hoist makes nothing of it"),
+            };
+            self.tell(diagnostic, &name);
+        }
+    }
+
+    fn tier(&self) -> Option<Tier> {
+        match (self.field("MODULE_IS_CORE"), self.field("MODULE_ENABLED_BY_DEFAULT")) {
+            ("true", _) => Some(Tier::Core),
+            ("false", "true") => Some(Tier::Default),
+            ("false", "false") => Some(Tier::Optional),
+            _ => None,
+        }
+    }
+
+    /// The module, when enough is known; the caller drops it when there are errors.
+    fn module(&mut self, script: &ManifestFile, script_text: &str, forget: Vec<String>, tier: Option<Tier>) -> Option<Module> {
+        let functions = Functions::defined_in(script_text);
+        let method = self.field("MODULE_INSTALL_METHOD").to_owned();
+        self.check_method(&method, functions);
+        let id = ModuleId::new(self.field("MODULE_NAME")).ok()?;
+        let mut requires = Vec::new();
+        for name in self.words("MODULE_DEPENDS") {
+            match ModuleId::new(&name) {
+                Ok(name) if !requires.contains(&name) => requires.push(name),
+                _ => {}
+            }
+        }
+        let bash = |function: &str| {
+            Step::new(
+                "bash",
+                json!({
+                    "script": script.path, "function": function, "collection": self.manifest.root, "forget": forget,
+                    "tools": script::tools(script_text), "guarded": script::ends_in_guard(script_text),
+                }),
+            )
+        };
+        let install = match functions.main {
+            true => vec![bash("main_module")],
+            false => self.builtin(&method).into_iter().collect(),
+        };
+        let checks = Checks {
+            dirs: self.paths("MODULE_TEST_DIRS"),
+            files: self.paths("MODULE_TEST_FILES"),
+            binaries: self.words("MODULE_TEST_BINARIES"),
+            command: Some(self.field("MODULE_TEST_COMMAND").to_owned()).filter(|command| !command.trim().is_empty()),
+            function: functions.check,
+        };
+        let mut test = Vec::new();
+        if functions.check {
+            test.push(bash("check_module_installed"));
+        } else {
+            if !checks.is_blind() {
+                test.push(Step::new("exists", json!({ "dirs": checks.dirs, "files": checks.files, "binaries": checks.binaries })));
+            }
+            if let Some(command) = &checks.command {
+                test.push(Step::new("bash", json!({ "command": command, "collection": self.manifest.root })));
+            }
+        }
+        let dirs = self.paths("MODULE_INSTALL_DIRS");
+        let repository = (method == "git_clone").then(|| dirs.first().cloned()).flatten();
+        Some(Module {
+            summary: self.field("MODULE_DESCRIPTION").to_owned(),
+            tier: tier?,
+            requires,
+            repository: repository.map(|dir| Repository { url: self.url(), dir }),
+            method,
+            recipe: Recipe { steps: [(Action::Install, install), (Action::Test, test)].into() },
+            checks,
+            paths: dirs,
+            timeout: parse_duration(self.field("MODULE_TIMEOUT")).ok(),
+            variables: self.variables(),
+            manifest: PathBuf::from(&self.file),
+            digest: self.manifest.digest(),
+            source: self.manifest.source.clone(),
+            id,
+        })
+    }
+
+    fn check_method(&mut self, method: &str, functions: Functions) {
+        let needed: &[&str] = match method {
+            "git_clone" => &["MODULE_INSTALL_REPO", "MODULE_INSTALL_DIRS"],
+            "download_script" => &["MODULE_INSTALL_REPO"],
+            _ => &[],
+        };
+        for field in needed.iter().filter(|field| self.field(field).trim().is_empty()).copied().collect::<Vec<_>>() {
+            self.tell(Diagnostic::error(format!("the method {method} needs this field")).help(format!("add {field}=\"…\"")), field);
+        }
+        if method == "custom" && !functions.main {
+            let message = "the method custom needs a function main_module in the script";
+            self.tell(Diagnostic::error(message).help("define main_module() { … } behind the metadata"), "MODULE_INSTALL_METHOD");
+        }
+        if method == "pip" && self.field("MODULE_INSTALL_DIRS").trim().is_empty() {
+            let diagnostic = Diagnostic::warning("the method pip wants this field; packages go to $HOME/.local");
+            self.tell(diagnostic.help("add MODULE_INSTALL_DIRS=\"$HOME/.local\""), "MODULE_INSTALL_DIRS");
+        }
+        let update = self.field("MODULE_UPDATE_METHOD").to_owned();
+        if update == "git_pull" && self.field("MODULE_UPDATE_DIR").trim().is_empty() {
+            let diagnostic = Diagnostic::warning("the update method git_pull wants this field").help("add MODULE_UPDATE_DIR=\"…\"");
+            self.tell(diagnostic, "MODULE_UPDATE_DIR");
+        }
+        if update == "custom" && !functions.update {
+            let diagnostic = Diagnostic::warning("the update method custom needs a function update_module in the script");
+            self.tell(diagnostic.help("define update_module() { … }, or use the update method none"), "MODULE_UPDATE_METHOD");
+        }
+    }
+
+    /// The repository's URL; blanks around it mean nothing, a leading `~` the home directory.
+    fn url(&self) -> String {
+        let url = self.field("MODULE_INSTALL_REPO").trim();
+        match url.starts_with("~/") {
+            true => self.path(url).display().to_string(),
+            false => url.to_owned(),
+        }
+    }
+
+    /// The one step of a method's own handler.
+    fn builtin(&self, method: &str) -> Option<Step> {
+        let packages = self.words("MODULE_PACKAGES");
+        let dirs = self.paths("MODULE_INSTALL_DIRS");
+        match method {
+            "git_clone" => {
+                Some(Step::new("git", json!({ "url": self.url(), "dir": dirs.first()?, "args": self.words("MODULE_INSTALL_ARGS") })))
+            }
+            "pip" => {
+                let target = dirs.first().cloned().or_else(|| Some(self.environment.home()?.join(".local")))?;
+                let packages = if packages.is_empty() { vec![self.manifest.name.clone()] } else { packages };
+                Some(Step::new("pip", json!({ "packages": packages, "target": target })))
+            }
+            "package_manager" => Some(Step::new("package", json!({ "module": self.manifest.name, "packages": packages }))),
+            "download_script" => {
+                let sha256 = Some(self.field("MODULE_INSTALL_SHA256").to_lowercase()).filter(|digest| !digest.is_empty());
+                Some(Step::new("install_script", json!({ "url": self.url(), "sha256": sha256, "args": self.words("MODULE_INSTALL_ARGS") })))
+            }
+            _ => None,
+        }
+    }
+
+    /// What the module's scripts see: every field, the undeclared ones empty, and whatever else the metadata assign.
+    fn variables(&self) -> BTreeMap<String, String> {
+        let mut variables: BTreeMap<String, String> = FIELDS.iter().map(|field| (field.name.to_owned(), String::new())).collect();
+        variables.extend(self.fields.iter().map(|(name, assignment)| (name.clone(), assignment.value.text().to_owned())));
+        variables
+    }
+}

@@ -1,0 +1,51 @@
+//! What the ledger knows, as a value.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::{Digest, ModuleId};
+
+/// What the ledger says of one module.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InstalledModule {
+    /// The way it was installed.
+    pub method: String,
+    /// The digest of the manifest it was installed from.
+    pub digest: Digest,
+    /// The source it came from.
+    pub source: String,
+    /// What the method could tell of the version: a commit, a package version.
+    pub version: Option<String>,
+    /// When, RFC 3339.
+    pub installed_at: String,
+    /// The paths that installing it made; empty for one that was there before.
+    pub paths: Vec<PathBuf>,
+    /// True when hoist found it on the machine rather than putting it there.
+    pub adopted: bool,
+}
+
+/// What is installed, and how long things took in the past.
+#[derive(Debug, Clone, Default)]
+pub struct Installed {
+    /// By name.
+    pub modules: BTreeMap<ModuleId, InstalledModule>,
+    /// Seconds that an install took in the past, smoothed.
+    pub durations: BTreeMap<String, f64>,
+}
+
+/// What a look at the machine, without running anything, says of a module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Presence {
+    /// Everything it declares is there.
+    Present,
+    /// Something it declares is not there: this.
+    Missing(String),
+    /// Something else stands where it would go: this.
+    Obstructed(String),
+    /// It declares nothing that can be seen; a function of its script can tell.
+    Ask,
+    /// It declares nothing that can be seen, and has no function to ask.
+    Unknown,
+}

@@ -1,0 +1,29 @@
+//! The vocabulary of hoist, and the reading of module manifests into it.
+//!
+//! This crate is pure: no file, process, network, clock or environment variable is touched. What a reader needs
+//! (the bytes of a manifest, the home directory) is handed in, what it finds comes back as values and diagnostics.
+
+mod catalog;
+mod collection;
+mod diagnostic;
+pub mod format;
+mod installed;
+mod manifest;
+mod module;
+mod plan;
+mod request;
+mod step;
+mod suggest;
+mod vars;
+
+pub use catalog::{Broken, Catalog};
+pub use collection::CollectionFile;
+pub use diagnostic::{Diagnostic, Position, Severity};
+pub use installed::{Installed, InstalledModule, Presence};
+pub use manifest::{Digest, Manifest, ManifestFile, ManifestRef, Parsed, Tree};
+pub use module::{Checks, InvalidModuleId, Module, ModuleId, Recipe, Repository, Tier};
+pub use plan::{Change, LeftOut, Plan, PlannedModule, Wanted};
+pub use request::{Request, Selection};
+pub use step::{Action, MethodName, Step};
+pub use suggest::did_you_mean;
+pub use vars::{Environment, InvalidDuration, parse_duration};

@@ -1,0 +1,191 @@
+//! One thing that can be installed, whatever format describes it.
+
+use std::borrow::Borrow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Action, Digest, Step};
+
+/// The name of a module: one or more of `[A-Za-z0-9._+-]`, neither `.` nor `..`, not starting with `-`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ModuleId(String);
+
+/// A text that cannot be the name of a module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidModuleId(pub String);
+
+impl fmt::Display for InvalidModuleId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is not a plain module name: letters, digits and . _ + - only", self.0.escape_debug())
+    }
+}
+
+impl std::error::Error for InvalidModuleId {}
+
+impl ModuleId {
+    /// Checks and takes a name.
+    pub fn new(name: &str) -> Result<Self, InvalidModuleId> {
+        let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._+-".contains(&byte));
+        match plain && !matches!(name, "" | "." | "..") && !name.starts_with('-') && name.len() <= 200 {
+            true => Ok(Self(name.to_owned())),
+            false => Err(InvalidModuleId(name.to_owned())),
+        }
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ModuleId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl Borrow<str> for ModuleId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for ModuleId {
+    type Error = InvalidModuleId;
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        Self::new(&name)
+    }
+}
+
+impl From<ModuleId> for String {
+    fn from(id: ModuleId) -> Self {
+        id.0
+    }
+}
+
+/// How much a module matters to a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tier {
+    /// Always installed; its failure aborts the run.
+    Core,
+    /// Installed unless left out; its failure skips what depends on it.
+    Default,
+    /// Installed only when named, switched on, or needed by another.
+    Optional,
+}
+
+impl Tier {
+    /// The word users read.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Tier::Core => "core",
+            Tier::Default => "default",
+            Tier::Optional => "optional",
+        }
+    }
+}
+
+impl fmt::Display for Tier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// The steps for each action a module knows.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Recipe {
+    /// In order; the first that fails ends the action.
+    pub steps: BTreeMap<Action, Vec<Step>>,
+}
+
+impl Recipe {
+    /// The steps for one action; none when the module does not know it.
+    pub fn steps(&self, action: Action) -> &[Step] {
+        self.steps.get(&action).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// What must be there when a module is installed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Checks {
+    /// Directories that exist.
+    pub dirs: Vec<PathBuf>,
+    /// Files that exist.
+    pub files: Vec<PathBuf>,
+    /// Programs that the path leads to.
+    pub binaries: Vec<String>,
+    /// A shell command that succeeds.
+    pub command: Option<String>,
+    /// Whether the module's script has a function that tells.
+    pub function: bool,
+}
+
+impl Checks {
+    /// True when nothing is declared that can be seen without running anything.
+    pub fn is_blind(&self) -> bool {
+        self.dirs.is_empty() && self.files.is_empty() && self.binaries.is_empty()
+    }
+}
+
+/// A repository that a module is a clone of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Repository {
+    /// Where it is cloned from.
+    pub url: String,
+    /// Where it is cloned to.
+    pub dir: PathBuf,
+}
+
+/// One thing that can be installed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Module {
+    /// Its name.
+    pub id: ModuleId,
+    /// What it is, in a sentence of the author's.
+    pub summary: String,
+    /// How much it matters.
+    pub tier: Tier,
+    /// The names of the modules it needs, in the author's order, each once.
+    pub requires: Vec<ModuleId>,
+    /// What the author calls the way it is installed (`git_clone`, `pip` …).
+    pub method: String,
+    /// What is done for each action.
+    pub recipe: Recipe,
+    /// What must be there when it is installed.
+    pub checks: Checks,
+    /// The repository it is a clone of, where it is one.
+    pub repository: Option<Repository>,
+    /// The directories it says it makes.
+    pub paths: Vec<PathBuf>,
+    /// The time its steps may take together, where it says so.
+    pub timeout: Option<Duration>,
+    /// The variables its scripts see.
+    pub variables: BTreeMap<String, String>,
+    /// The manifest's main file.
+    pub manifest: PathBuf,
+    /// Of all the manifest's files.
+    pub digest: Digest,
+    /// The source it was found in.
+    pub source: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_names_only() {
+        for good in ["bash-it", "ble.sh", "g++", "a_b", "7zip", "..."] {
+            assert!(ModuleId::new(good).is_ok(), "{good}");
+        }
+        for bad in ["", ".", "..", "a b", "a/b", "-rf", "ä", "a;b", "a\n"] {
+            assert!(ModuleId::new(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Which modules change, how, in which order, and why: a value that is printed by one command and run by another.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::{Action, ModuleId, Tier};
+
+/// What a plan says will happen to a module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Change {
+    /// It is put on the machine.
+    Install,
+    /// It was installed, and something of it is missing.
+    Repair,
+    /// Its own check decides whether it is put on the machine.
+    Check,
+    /// It is put on the machine once more.
+    Reinstall,
+    /// It stays as it is.
+    Keep,
+    /// It is verified.
+    Test,
+}
+
+impl Change {
+    /// The word users read.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Change::Install => "install",
+            Change::Repair => "repair",
+            Change::Check => "check",
+            Change::Reinstall => "reinstall",
+            Change::Keep => "keep",
+            Change::Test => "test",
+        }
+    }
+
+    /// True when something is run for it.
+    pub fn is_work(self) -> bool {
+        self != Change::Keep
+    }
+}
+
+/// Why a module is part of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wanted {
+    /// It was named.
+    Named,
+    /// Its tier is selected.
+    Tier,
+    /// This module needs it.
+    By(ModuleId),
+    /// It is installed.
+    Installed,
+}
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Wanted::Named => f.write_str("named"),
+            Wanted::Tier => f.write_str("selected by tier"),
+            Wanted::By(id) => write!(f, "needed by {id}"),
+            Wanted::Installed => f.write_str("installed"),
+        }
+    }
+}
+
+/// One module of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlannedModule {
+    /// Which.
+    pub module: ModuleId,
+    /// How much it matters.
+    pub tier: Tier,
+    /// What the author calls the way it is installed.
+    pub method: String,
+    /// What happens.
+    pub change: Change,
+    /// Why that happens.
+    pub reason: String,
+    /// Why it is part of the plan.
+    pub wanted: Wanted,
+    /// What it needs, as indexes into the plan; each is smaller than its own.
+    #[serde(skip)]
+    pub needs: Vec<usize>,
+    /// What it needs, by name.
+    pub requires: Vec<ModuleId>,
+}
+
+/// A module that would have been part of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LeftOut {
+    /// Which.
+    pub module: ModuleId,
+    /// Why not.
+    pub reason: String,
+}
+
+/// What a command will do: every module after all that it needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// What is asked of the modules.
+    pub action: Action,
+    /// In an order that could be followed one by one.
+    pub modules: Vec<PlannedModule>,
+    /// By name.
+    pub left_out: Vec<LeftOut>,
+}

@@ -1,0 +1,31 @@
+//! What the user asked for, free of the command line it came from.
+
+use crate::Action;
+
+/// Which modules a command is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selection {
+    /// Every core and default module.
+    Tiers,
+    /// Core modules only.
+    Minimal,
+    /// Every module.
+    All,
+    /// These, and what they need.
+    Names(Vec<String>),
+}
+
+/// What the user asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// What is asked of the modules.
+    pub action: Action,
+    /// Which.
+    pub selection: Selection,
+    /// Names added to the selection.
+    pub with: Vec<String>,
+    /// Names left out of it.
+    pub skip: Vec<String>,
+    /// Do it also where it seems done.
+    pub force: bool,
+}

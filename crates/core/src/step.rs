@@ -1,0 +1,50 @@
+//! What a module can be asked, and the steps that answer.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What a module can be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// Bring it onto the machine.
+    Install,
+    /// Verify that it is there and works.
+    Test,
+}
+
+impl Action {
+    /// The word users type.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Action::Install => "install",
+            Action::Test => "test",
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The name of a way of changing a machine, as the table of methods lists it.
+pub type MethodName = &'static str;
+
+/// One use of a method: its name and its arguments, still as data.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Step {
+    /// Which method.
+    pub method: MethodName,
+    /// Its arguments; the method reads them into a type of its own.
+    pub args: serde_json::Value,
+}
+
+impl Step {
+    /// A step of `method` with these arguments.
+    pub fn new(method: MethodName, args: serde_json::Value) -> Self {
+        Self { method, args }
+    }
+}

@@ -1,0 +1,160 @@
+//! What a task may do besides its own work: tell, ask whether to stop, run a command.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crossbeam::channel::Sender;
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use crate::event::{EventKind, Level, Stream};
+use crate::graph::UnitId;
+use crate::process::{Command, Exit};
+
+/// Why a task failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What was tried, on what, and what came of it.
+    pub message: String,
+    /// True when the same may succeed a little later: an error of the network.
+    pub transient: bool,
+}
+
+impl Failure {
+    /// A failure that will not pass by itself.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), transient: false }
+    }
+
+    /// A failure that may pass.
+    pub fn transient(message: impl Into<String>) -> Self {
+        Self { message: message.into(), transient: true }
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// What the coordinator and a running task share.
+#[derive(Debug, Default)]
+pub(crate) struct Control {
+    stop: AtomicBool,
+    groups: Mutex<Vec<Pid>>,
+}
+
+impl Control {
+    pub(crate) fn stop(&self, signal: Signal) {
+        self.stop.store(true, Ordering::SeqCst);
+        for group in self.groups.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            let _ = kill_process_group(*group, signal);
+        }
+    }
+
+    fn started(&self, group: Pid) {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner).push(group);
+        if self.stop.load(Ordering::SeqCst) {
+            let _ = kill_process_group(group, Signal::TERM);
+        }
+    }
+
+    fn ended(&self, group: Pid) {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner).retain(|known| *known != group);
+    }
+}
+
+/// The surroundings of one running task.
+pub struct TaskContext {
+    unit: UnitId,
+    control: Arc<Control>,
+    tell: Box<dyn Fn(EventKind) + Send>,
+}
+
+impl TaskContext {
+    pub(crate) fn new(unit: UnitId, control: Arc<Control>, tell: impl Fn(EventKind) + Send + 'static) -> Self {
+        Self { unit, control, tell: Box::new(tell) }
+    }
+
+    pub(crate) fn sending<M: Send + 'static>(unit: UnitId, control: Arc<Control>, to: Sender<M>, wrap: fn(EventKind) -> M) -> Self {
+        // Nobody listens any more when the run gave this task up.
+        Self::new(unit, control, move |kind| drop(to.send(wrap(kind))))
+    }
+
+    /// A context outside any run, for doing one task's work alone; it is never cancelled.
+    pub fn alone(tell: impl Fn(EventKind) + Send + 'static) -> Self {
+        Self::new(UnitId(0), Arc::default(), tell)
+    }
+
+    /// A line of output, as if a child had written it.
+    pub fn output_line(&self, line: &str) {
+        self.output(Stream::Stdout, line);
+    }
+
+    fn output(&self, stream: Stream, line: &str) {
+        (self.tell)(EventKind::Output { unit: self.unit, stream, line: line.to_owned() });
+    }
+
+    /// Something worth telling people.
+    pub fn note(&self, level: Level, text: impl Into<String>) {
+        (self.tell)(EventKind::Note { unit: self.unit, level, text: text.into() });
+    }
+
+    /// How far the task has come; `total` is zero when that is not known.
+    pub fn progress(&self, done: u64, total: u64) {
+        (self.tell)(EventKind::Progress { unit: self.unit, done, total });
+    }
+
+    /// True when the task should end: the run is to stop, or its time is over.
+    pub fn is_cancelled(&self) -> bool {
+        self.control.stop.load(Ordering::SeqCst)
+    }
+
+    /// Fails when the task should end.
+    pub fn check(&self) -> Result<(), Failure> {
+        if self.is_cancelled() { Err(Failure::new("stopped")) } else { Ok(()) }
+    }
+
+    /// Runs a command to its end; its lines become output.
+    pub fn run(&self, command: &Command) -> Result<Exit, Failure> {
+        self.run_with(command, |stream, line| self.output(stream, line))
+    }
+
+    /// Runs a command to its end and hands its lines to `on_line`.
+    pub fn run_with(&self, command: &Command, on_line: impl FnMut(Stream, &str)) -> Result<Exit, Failure> {
+        self.check()?;
+        let exit = command.run(|group| self.control.started(group), |group| self.control.ended(group), on_line);
+        let exit = exit.map_err(|error| Failure::new(format!("cannot run {}: {error}", shortened(&command.line()))))?;
+        self.check()?;
+        Ok(exit)
+    }
+
+    /// Runs a command to its end and returns what it wrote to standard output; what it wrote elsewhere becomes output.
+    pub fn read(&self, command: &Command) -> Result<(Exit, String), Failure> {
+        let mut text = String::new();
+        let exit = self.run_with(command, |stream, line| match stream {
+            Stream::Stdout => {
+                text.push_str(line);
+                text.push('\n');
+            }
+            Stream::Stderr => self.output(stream, line),
+        })?;
+        Ok((exit, text))
+    }
+
+    /// The given failure's text with the path it is about.
+    pub fn failed(&self, doing: &str, path: &Path, error: &dyn std::fmt::Display) -> Failure {
+        Failure::new(format!("{doing} {}: {error}", path.display()))
+    }
+}
+
+fn shortened(line: &str) -> String {
+    let line = line.lines().next().unwrap_or_default();
+    match line.char_indices().nth(120) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    }
+}

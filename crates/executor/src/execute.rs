@@ -1,0 +1,348 @@
+//! The loop: one thread that owns the scheduler, starts tasks on threads of their own, and tells what happens.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::{Receiver, Sender, at, bounded, never, select};
+use rustix::process::Signal;
+
+use crate::cancel::Cancel;
+use crate::context::{Control, Failure, TaskContext};
+use crate::event::{Event, EventKind, Outcome, SkipReason};
+use crate::graph::{CycleError, Effect, OnFailure, Task, TaskGraph, UnitId, Work};
+use crate::scheduler::{Scheduler, Skipped};
+
+/// Bounds of a run.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// How many tasks run at once.
+    pub jobs: usize,
+    /// How long a task that was asked to end may take before it is killed, and how long after that it is given up.
+    pub grace: Duration,
+}
+
+impl Default for Limits {
+    /// For tasks that mostly wait: four for each processor, at least 8 and at most 32; ten seconds of grace.
+    fn default() -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { jobs: (processors * 4).clamp(8, 32), grace: Duration::from_secs(10) }
+    }
+}
+
+/// What a run came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// The outcome of each unit, by its id.
+    pub units: Vec<Outcome>,
+    /// True when the run was asked to stop.
+    pub interrupted: bool,
+    /// The unit whose failure stopped the run.
+    pub stopped_by: Option<UnitId>,
+}
+
+impl Summary {
+    /// True when every unit is done.
+    pub fn all_done(&self) -> bool {
+        self.units.iter().all(Outcome::is_done)
+    }
+}
+
+/// Runs a graph to its end. Every unit ends with exactly one event, whatever happens; a panic in a task is that task's failure.
+///
+/// # Errors
+/// When tasks wait for each other; nothing was started then.
+pub fn execute(graph: TaskGraph, limits: &Limits, cancel: &Cancel, on_event: impl FnMut(&Event)) -> Result<Summary, CycleError> {
+    let scheduler = Scheduler::new(&graph)?;
+    let (sender, receiver) = bounded(4096);
+    let mut open = vec![0usize; graph.units.len()];
+    graph.tasks.iter().for_each(|task| open[task.unit.index()] += 1);
+    let mut run = Run {
+        scheduler,
+        tasks: graph.tasks.into_iter().map(TaskSlot::from).collect(),
+        units: vec![UnitState { open: 0, started: false, outcome: Outcome::Done { changed: false } }; graph.units.len()],
+        running: BTreeMap::new(),
+        resting: Vec::new(),
+        sender,
+        limits: limits.clone(),
+        kill: 0,
+        stopped_by: None,
+        clock: Instant::now(),
+        on_event,
+    };
+    run.units.iter_mut().zip(open).for_each(|(unit, open)| unit.open = open);
+    run.tell(EventKind::RunStarted { units: graph.units });
+    for unit in (0..run.units.len()).filter(|unit| run.units[*unit].open == 0).collect::<Vec<_>>() {
+        run.tell(EventKind::UnitFinished { unit: UnitId(unit as u32), outcome: Outcome::Done { changed: false } });
+    }
+    run.to_the_end(&receiver, cancel);
+    let interrupted = cancel.is_cancelled();
+    let stopped_by = run.stopped_by;
+    run.tell(EventKind::RunFinished { interrupted, stopped_by });
+    Ok(Summary { units: run.units.into_iter().map(|unit| unit.outcome).collect(), interrupted, stopped_by })
+}
+
+enum Message {
+    Told(EventKind),
+    /// A task's thread ended; the work comes back for another attempt.
+    Ended(usize, u32, Option<Work>, Result<Effect, Failure>),
+}
+
+/// A task without its edges, which the scheduler has.
+struct TaskSlot {
+    unit: UnitId,
+    name: String,
+    on_failure: OnFailure,
+    timeout: Option<Duration>,
+    retries: crate::Retries,
+    work: Option<Work>,
+    attempt: u32,
+}
+
+impl From<Task> for TaskSlot {
+    fn from(task: Task) -> Self {
+        let Task { unit, name, on_failure, timeout, retries, work, .. } = task;
+        Self { unit, name, on_failure, timeout, retries, work: Some(work), attempt: 0 }
+    }
+}
+
+#[derive(Clone)]
+struct UnitState {
+    open: usize,
+    started: bool,
+    outcome: Outcome,
+}
+
+struct Running {
+    control: Arc<Control>,
+    lane: usize,
+    timed_out: bool,
+    /// When something is done about it, and what.
+    deadline: Option<(Instant, Escalation)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Escalation {
+    TimeOut,
+    Kill,
+    GiveUp,
+}
+
+struct Run<F> {
+    scheduler: Scheduler,
+    tasks: Vec<TaskSlot>,
+    units: Vec<UnitState>,
+    running: BTreeMap<usize, Running>,
+    resting: Vec<(Instant, usize)>,
+    sender: Sender<Message>,
+    limits: Limits,
+    kill: u8,
+    stopped_by: Option<UnitId>,
+    clock: Instant,
+    on_event: F,
+}
+
+impl<F: FnMut(&Event)> Run<F> {
+    fn to_the_end(&mut self, receiver: &Receiver<Message>, cancel: &Cancel) {
+        let bell = cancel.bell();
+        loop {
+            self.heed(cancel);
+            while self.running.len() < self.limits.jobs.max(1)
+                && let Some(task) = self.scheduler.next()
+            {
+                self.start(task);
+            }
+            if self.scheduler.is_finished() {
+                break;
+            }
+            let deadlines = self.running.values().filter_map(|running| running.deadline.map(|(when, _)| when));
+            let next = deadlines.chain(self.resting.iter().map(|(when, _)| *when)).min();
+            let alarm = next.map_or_else(never, at);
+            select! {
+                recv(receiver) -> message => self.receive(message.ok()),
+                recv(bell) -> _ => {}
+                recv(alarm) -> _ => self.ring(Instant::now()),
+            }
+            for message in receiver.try_iter().take(256).collect::<Vec<_>>() {
+                self.receive(Some(message));
+            }
+        }
+    }
+
+    fn tell(&mut self, kind: EventKind) {
+        (self.on_event)(&Event { elapsed: self.clock.elapsed(), kind });
+    }
+
+    fn start(&mut self, task: usize) {
+        let lane = (0..).find(|lane| self.running.values().all(|running| running.lane != *lane)).unwrap_or(0);
+        let slot = &mut self.tasks[task];
+        slot.attempt += 1;
+        let (unit, name, attempt) = (slot.unit, slot.name.clone(), slot.attempt);
+        let control = Arc::new(Control::default());
+        let deadline = slot.timeout.map(|timeout| (Instant::now() + timeout, Escalation::TimeOut));
+        let work = slot.work.take();
+        self.running.insert(task, Running { control: control.clone(), lane, timed_out: false, deadline });
+        if !std::mem::replace(&mut self.units[unit.index()].started, true) {
+            self.tell(EventKind::UnitStarted { unit });
+        }
+        self.tell(EventKind::TaskStarted { unit, task: name.clone(), lane, attempt });
+        let sender = self.sender.clone();
+        let spawned = std::thread::Builder::new().name(name).spawn(move || {
+            let context = TaskContext::sending(unit, control, sender.clone(), Message::Told);
+            let mut work = work;
+            let result = match work.as_mut() {
+                Some(work) => catch_unwind(AssertUnwindSafe(|| work(&context))),
+                None => Ok(Err(Failure::new("nothing to run"))),
+            };
+            let result = result.unwrap_or_else(|panic| {
+                work = None;
+                Err(Failure::new(format!("panicked: {}", panic_text(&*panic))))
+            });
+            let _ = sender.send(Message::Ended(task, attempt, work, result));
+        });
+        if let Err(error) = spawned {
+            self.ended(task, None, Err(Failure::new(format!("cannot start a thread: {error}"))));
+        }
+    }
+
+    fn receive(&mut self, message: Option<Message>) {
+        match message {
+            Some(Message::Told(kind)) => self.tell(kind),
+            // A task that was given up may still end; nobody waits for it any more.
+            Some(Message::Ended(task, attempt, work, result))
+                if self.running.contains_key(&task) && self.tasks[task].attempt == attempt =>
+            {
+                self.ended(task, work, result);
+            }
+            _ => {}
+        }
+    }
+
+    /// Turns how a task's thread ended into its outcome, or into another attempt.
+    fn ended(&mut self, task: usize, work: Option<Work>, result: Result<Effect, Failure>) {
+        let timed_out = self.running.get(&task).is_some_and(|running| running.timed_out);
+        let slot = &mut self.tasks[task];
+        let outcome = match result {
+            Ok(effect) => Outcome::Done { changed: effect == Effect::Changed },
+            Err(_) if timed_out => Outcome::TimedOut { limit: slot.timeout.unwrap_or_default() },
+            Err(_) if self.kill > 0 => Outcome::Cancelled,
+            Err(failure) => {
+                let may_retry = failure.transient && slot.attempt <= slot.retries.limit && work.is_some() && self.stopped_by.is_none();
+                if may_retry {
+                    slot.work = work;
+                    return self.rest(task, failure.message);
+                }
+                Outcome::Failed { reason: failure.message }
+            }
+        };
+        self.finish(task, outcome);
+    }
+
+    fn rest(&mut self, task: usize, reason: String) {
+        let slot = &self.tasks[task];
+        let wait = slot.retries.first_wait * 2u32.saturating_pow(slot.attempt.saturating_sub(1)).min(64);
+        let unit = slot.unit;
+        self.running.remove(&task);
+        self.scheduler.rest(task);
+        self.resting.push((Instant::now() + wait, task));
+        self.tell(EventKind::Retrying { unit, reason, wait });
+    }
+
+    fn finish(&mut self, task: usize, outcome: Outcome) {
+        let lane = self.running.remove(&task).map_or(0, |running| running.lane);
+        let TaskSlot { unit, name, on_failure, .. } = &self.tasks[task];
+        let (unit, name, on_failure) = (*unit, name.clone(), *on_failure);
+        let done = outcome.is_done();
+        self.tell(EventKind::TaskFinished { unit, task: name, lane, outcome: outcome.clone() });
+        self.settle(unit, outcome);
+        let skipped = self.scheduler.finish(task, done);
+        self.skip(skipped);
+        if !done && on_failure == OnFailure::StopRun && self.kill == 0 && self.stopped_by.is_none() {
+            self.stopped_by = Some(unit);
+            let skipped = self.scheduler.stop(SkipReason::Stopped(unit));
+            self.resting.clear();
+            self.skip(skipped);
+        }
+    }
+
+    fn skip(&mut self, skipped: Vec<Skipped>) {
+        for Skipped { task, because } in skipped {
+            self.settle(self.tasks[task].unit, Outcome::Skipped { because });
+        }
+    }
+
+    /// One more task of a unit has ended.
+    fn settle(&mut self, unit: UnitId, outcome: Outcome) {
+        let state = &mut self.units[unit.index()];
+        state.open -= 1;
+        state.outcome = match (&state.outcome, outcome) {
+            (Outcome::Done { changed }, Outcome::Done { changed: also }) => Outcome::Done { changed: *changed || also },
+            (Outcome::Done { .. }, worse) | (Outcome::Skipped { .. }, worse @ (Outcome::Failed { .. } | Outcome::TimedOut { .. })) => worse,
+            (kept, _) => kept.clone(),
+        };
+        if state.open == 0 {
+            let outcome = state.outcome.clone();
+            self.tell(EventKind::UnitFinished { unit, outcome });
+        }
+    }
+
+    /// Does what a new level of cancellation asks for.
+    fn heed(&mut self, cancel: &Cancel) {
+        let level = cancel.level();
+        if level <= self.kill {
+            return;
+        }
+        self.kill = level;
+        self.tell(EventKind::Cancelling { kill: level > 1 });
+        let (signal, next, wait) = match level {
+            1 => (Signal::TERM, Escalation::Kill, self.limits.grace),
+            _ => (Signal::KILL, Escalation::GiveUp, Duration::from_secs(1)),
+        };
+        for running in self.running.values_mut() {
+            running.control.stop(signal);
+            running.deadline = Some((Instant::now() + wait, next));
+        }
+        self.resting.clear();
+        let skipped = self.scheduler.stop(SkipReason::Cancelled);
+        self.skip(skipped);
+    }
+
+    /// Does what is due.
+    fn ring(&mut self, now: Instant) {
+        let (due, resting) = std::mem::take(&mut self.resting).into_iter().partition(|(when, _)| *when <= now);
+        self.resting = resting;
+        for (_, task) in due {
+            self.scheduler.wake(task);
+        }
+        let due = |running: &Running| running.deadline.filter(|(when, _)| *when <= now).map(|(_, escalation)| escalation);
+        let due: Vec<(usize, Escalation)> = self.running.iter().filter_map(|(task, running)| Some((*task, due(running)?))).collect();
+        for (task, escalation) in due {
+            let Some(running) = self.running.get_mut(&task) else { continue };
+            match escalation {
+                Escalation::TimeOut => {
+                    running.timed_out = true;
+                    running.control.stop(Signal::TERM);
+                    running.deadline = Some((now + self.limits.grace, Escalation::Kill));
+                }
+                Escalation::Kill => {
+                    running.control.stop(Signal::KILL);
+                    running.deadline = Some((now + self.limits.grace, Escalation::GiveUp));
+                }
+                Escalation::GiveUp => {
+                    let outcome = match running.timed_out {
+                        true => Outcome::TimedOut { limit: self.tasks[task].timeout.unwrap_or_default() },
+                        false => Outcome::Cancelled,
+                    };
+                    self.finish(task, outcome);
+                }
+            }
+        }
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
+}

@@ -1,0 +1,44 @@
+//! Runs a graph of tasks in parallel.
+//!
+//! Tasks are closures with edges between them, pools that bound how many of a kind run at once, a cost that decides which ready task is
+//! the most urgent, a time limit and retries. One thread owns all state and tells what happens as [`Event`]s, in one order;
+//! every task runs on a plain thread of its own. There are no waves: a task starts as soon as all it waits for has ended and its
+//! pools have room. The crate knows nothing of what the tasks are for.
+//!
+//! ```
+//! use hoist_executor::{Cancel, Effect, EventKind, Limits, Task, TaskGraph, execute};
+//!
+//! let mut graph = TaskGraph::default();
+//! let (bread, toast) = (graph.unit("bread"), graph.unit("toast"));
+//! let slice = graph.task(Task::new(bread, "slice", |_| Ok(Effect::Changed)));
+//! let roast = graph.task(Task::new(toast, "roast", |context| {
+//!     context.output_line("smells good");
+//!     Ok(Effect::Changed)
+//! }));
+//! graph.needs(roast, slice);
+//!
+//! let mut finished = Vec::new();
+//! let summary = execute(graph, &Limits::default(), &Cancel::new(), |event| {
+//!     if let EventKind::UnitFinished { unit, .. } = &event.kind {
+//!         finished.push(*unit);
+//!     }
+//! });
+//! assert!(summary.unwrap().all_done());
+//! assert_eq!(finished, [bread, toast]);
+//! ```
+
+mod cancel;
+mod context;
+mod event;
+mod execute;
+mod graph;
+mod priority;
+mod process;
+mod scheduler;
+
+pub use cancel::Cancel;
+pub use context::{Failure, TaskContext};
+pub use event::{Event, EventKind, Level, Outcome, SkipReason, Stream};
+pub use execute::{Limits, Summary, execute};
+pub use graph::{CycleError, Edge, Effect, OnFailure, PoolId, Retries, Task, TaskGraph, TaskId, UnitId};
+pub use process::{Command, Exit};

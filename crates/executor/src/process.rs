@@ -1,0 +1,244 @@
+//! Child processes: each the leader of its own group, its lines handed on as they come, its whole group gone when it ends.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::{self, PipeReader, Read};
+use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+
+use crate::event::Stream;
+
+/// Longer lines are handed on in pieces of this many bytes.
+const LINE_LIMIT: usize = 16 * 1024;
+/// How long output is still read when a process that left the group keeps the pipe open.
+const DRAIN: Duration = Duration::from_millis(50);
+
+/// A program with its arguments and surroundings. Standard input is empty.
+#[derive(Debug, Clone)]
+pub struct Command {
+    program: OsString,
+    args: Vec<OsString>,
+    environment: Option<BTreeMap<OsString, OsString>>,
+    set: Vec<(OsString, OsString)>,
+    directory: Option<PathBuf>,
+}
+
+/// How a child ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exit {
+    /// The exit code, or 128 and the number of the signal that ended it, as shells count.
+    pub code: i32,
+    /// True when a signal ended it.
+    pub signalled: bool,
+}
+
+impl Exit {
+    /// True for exit code 0.
+    pub fn success(self) -> bool {
+        self.code == 0
+    }
+}
+
+impl std::fmt::Display for Exit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.signalled {
+            true => write!(f, "ended by signal {}", self.code - 128),
+            false => write!(f, "exit code {}", self.code),
+        }
+    }
+}
+
+impl Command {
+    /// A program by name or path.
+    pub fn new(program: impl Into<OsString>) -> Self {
+        Self { program: program.into(), args: Vec::new(), environment: None, set: Vec::new(), directory: None }
+    }
+
+    /// Adds arguments.
+    pub fn args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Replaces the inherited environment.
+    pub fn environment<K: Into<OsString>, V: Into<OsString>>(mut self, variables: impl IntoIterator<Item = (K, V)>) -> Self {
+        self.environment = Some(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect());
+        self
+    }
+
+    /// Sets one variable.
+    pub fn set(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.set.push((name.into(), value.into()));
+        self
+    }
+
+    /// The working directory.
+    pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = Some(directory.into());
+        self
+    }
+
+    /// The program and its arguments, for messages.
+    pub fn line(&self) -> String {
+        let words = std::iter::once(&self.program).chain(&self.args).map(|word| word.to_string_lossy());
+        words.collect::<Vec<_>>().join(" ")
+    }
+
+    /// Runs it to its end. `started` is told the process group, `ended` when that group is gone, `on_line` every line.
+    pub(crate) fn run(
+        &self,
+        started: impl FnOnce(Pid),
+        ended: impl FnOnce(Pid),
+        mut on_line: impl FnMut(Stream, &str),
+    ) -> io::Result<Exit> {
+        let (out_reader, out_writer) = io::pipe()?;
+        let (err_reader, err_writer) = io::pipe()?;
+        let mut expression = duct::cmd(&self.program, &self.args).stdin_null().stdout_file(out_writer).stderr_file(err_writer).unchecked();
+        if let Some(environment) = &self.environment {
+            expression = expression.full_env(environment);
+        }
+        for (name, value) in &self.set {
+            expression = expression.env(name, value);
+        }
+        if let Some(directory) = &self.directory {
+            expression = expression.dir(directory);
+        }
+        let expression = expression.before_spawn(|command| {
+            command.process_group(0);
+            Ok(())
+        });
+        let handle = expression.start()?;
+        drop(expression);
+        let group = handle.pids().first().and_then(|pid| Pid::from_raw(*pid as i32));
+        let Some(group) = group else {
+            return Err(io::Error::other("the child has no process id"));
+        };
+        started(group);
+        let mut readers = [Lines::new(out_reader, Stream::Stdout)?, Lines::new(err_reader, Stream::Stderr)?];
+        read_until_exit(group, &mut readers, &mut on_line)?;
+        // The leader is a zombie until `wait`, so its number still stands for its group and nobody else's.
+        let _ = kill_process_group(group, Signal::KILL);
+        ended(group);
+        let output = handle.wait()?;
+        drain(&mut readers, &mut on_line)?;
+        let code = output.status.code();
+        let signal = std::os::unix::process::ExitStatusExt::signal(&output.status);
+        Ok(Exit { code: code.unwrap_or(128 + signal.unwrap_or(0)), signalled: code.is_none() })
+    }
+}
+
+/// Hands on lines until the leader has ended; it is not reaped.
+fn read_until_exit(leader: Pid, readers: &mut [Lines; 2], on_line: &mut dyn FnMut(Stream, &str)) -> io::Result<()> {
+    let exit = exit_descriptor(leader);
+    loop {
+        let mut watched: Vec<PollFd<'_>> =
+            readers.iter().filter(|lines| lines.open).map(|lines| PollFd::new(&lines.pipe, PollFlags::IN)).collect();
+        if let Some(exit) = &exit {
+            watched.push(PollFd::new(exit, PollFlags::IN));
+        }
+        let tick = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
+        match poll(&mut watched, if exit.is_some() { None } else { Some(&tick) }) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        drop(watched);
+        readers.iter_mut().try_for_each(|lines| lines.read(on_line))?;
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        match waitid(WaitId::Pid(leader), options) {
+            Ok(Some(_)) => return Ok(()),
+            Ok(None) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// What was written before the end; a process that left the group is not waited for.
+fn drain(readers: &mut [Lines; 2], on_line: &mut dyn FnMut(Stream, &str)) -> io::Result<()> {
+    let deadline = std::time::Instant::now() + DRAIN;
+    loop {
+        readers.iter_mut().try_for_each(|lines| lines.read(on_line))?;
+        let mut open: Vec<PollFd<'_>> =
+            readers.iter().filter(|lines| lines.open).map(|lines| PollFd::new(&lines.pipe, PollFlags::IN)).collect();
+        let left = deadline.saturating_duration_since(std::time::Instant::now());
+        if open.is_empty() || left.is_zero() {
+            break;
+        }
+        let _ = poll(&mut open, Some(&Timespec { tv_sec: 0, tv_nsec: left.subsec_nanos().into() }));
+    }
+    readers.iter_mut().for_each(|lines| lines.flush(on_line));
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+fn exit_descriptor(leader: Pid) -> Option<std::os::fd::OwnedFd> {
+    rustix::process::pidfd_open(leader, rustix::process::PidfdFlags::empty()).ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn exit_descriptor(_: Pid) -> Option<std::os::fd::OwnedFd> {
+    None
+}
+
+/// A pipe that is read as far as it goes without waiting, cut into lines.
+struct Lines {
+    pipe: PipeReader,
+    stream: Stream,
+    pending: Vec<u8>,
+    open: bool,
+}
+
+impl Lines {
+    fn new(pipe: PipeReader, stream: Stream) -> io::Result<Self> {
+        let flags = fcntl_getfl(pipe.as_fd())?;
+        fcntl_setfl(pipe.as_fd(), flags | OFlags::NONBLOCK)?;
+        Ok(Self { pipe, stream, pending: Vec::new(), open: true })
+    }
+
+    /// Reads at most a few buffers, so that an endless writer cannot keep us from seeing other things.
+    fn read(&mut self, on_line: &mut dyn FnMut(Stream, &str)) -> io::Result<()> {
+        let mut buffer = [0; 16 * 1024];
+        for _ in 0..8 {
+            if !self.open {
+                break;
+            }
+            match self.pipe.read(&mut buffer) {
+                Ok(0) => self.open = false,
+                Ok(count) => self.pending.extend_from_slice(&buffer[..count]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+            self.emit(on_line);
+        }
+        Ok(())
+    }
+
+    /// Hands on whole lines; `\r` ends one too, as progress displays use it.
+    fn emit(&mut self, on_line: &mut dyn FnMut(Stream, &str)) {
+        let mut start = 0;
+        while let Some(length) = self.pending[start..].iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
+            if length > 0 || self.pending[start] == b'\n' && (start == 0 || self.pending[start - 1] != b'\r') {
+                on_line(self.stream, &String::from_utf8_lossy(&self.pending[start..start + length]));
+            }
+            start += length + 1;
+        }
+        self.pending.drain(..start);
+        while self.pending.len() > LINE_LIMIT {
+            let piece: Vec<u8> = self.pending.drain(..LINE_LIMIT).collect();
+            on_line(self.stream, &String::from_utf8_lossy(&piece));
+        }
+    }
+
+    fn flush(&mut self, on_line: &mut dyn FnMut(Stream, &str)) {
+        if !self.pending.is_empty() {
+            on_line(self.stream, &String::from_utf8_lossy(&std::mem::take(&mut self.pending)));
+        }
+    }
+}

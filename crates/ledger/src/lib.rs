@@ -1,0 +1,1 @@
+//! Remembers, crash-safely, what hoist did to a machine

@@ -1,0 +1,1 @@
+//! Views of the events of hoist-executor: progress bars, plain lines, log files, records

@@ -1,0 +1,161 @@
+//! Adds what selected modules need, and puts each behind its needs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hoist_core::{Action, Catalog, Diagnostic, LeftOut, Module, Request, Tier, Wanted};
+use petgraph::algo::{kosaraju_scc, toposort};
+use petgraph::graph::{DiGraph, NodeIndex};
+
+use crate::cycle;
+use crate::select::{Selected, unknown};
+use crate::{Resolution, Resolved};
+
+/// Closes a selection under requirements. For tests nothing is added: what is tested need not wait.
+pub(crate) fn close<'c>(catalog: &'c Catalog, selected: Selected<'c>, request: &Request) -> Result<Resolution<'c>, Vec<Diagnostic>> {
+    let Selected { mut modules, skip } = selected;
+    let mut errors = Vec::new();
+    if request.action == Action::Install {
+        let mut waiting: Vec<&Module> = modules.values().map(|(module, _)| *module).collect();
+        let mut missing = BTreeSet::new();
+        while let Some(module) = waiting.pop() {
+            for name in &module.requires {
+                match (catalog.get(name.as_str()), catalog.broken(name.as_str())) {
+                    (Some(needed), _) => {
+                        modules.entry(needed.id.as_str()).or_insert_with(|| {
+                            waiting.push(needed);
+                            (needed, Wanted::By(module.id.clone()))
+                        });
+                    }
+                    (None, Some(broken)) if missing.insert(name.as_str()) => {
+                        errors.extend(broken.diagnostics.iter().filter(|found| found.is_error()).cloned());
+                    }
+                    (None, Some(_)) => {}
+                    (None, None) => errors.push(missing_requirement(catalog, module, name.as_str())),
+                }
+            }
+        }
+    }
+    let left_out = leave_out(&mut modules, &skip, &mut errors);
+    let list: Vec<(&Module, Wanted)> = modules.into_values().collect();
+    let graph = graph(&list.iter().map(|(module, _)| *module).collect::<Vec<_>>());
+    if request.action == Action::Install {
+        errors.extend(cycles(&graph));
+    }
+    if !errors.is_empty() {
+        errors.sort_by(|a, b| (&a.file, &a.position, &a.message).cmp(&(&b.file, &b.position, &b.message)));
+        return Err(errors);
+    }
+    // The graph points from a module to what it needs.
+    let order: Vec<NodeIndex> = match toposort(&graph, None) {
+        Ok(order) => order.into_iter().rev().collect(),
+        Err(_) => graph.node_indices().collect(),
+    };
+    let mut place = vec![0; list.len()];
+    order.iter().enumerate().for_each(|(at, node)| place[node.index()] = at);
+    let resolved = |node: &NodeIndex| Resolved {
+        module: list[node.index()].0,
+        wanted: list[node.index()].1.clone(),
+        needs: match request.action {
+            Action::Install => graph.neighbors(*node).map(|needed| place[needed.index()]).collect(),
+            Action::Test => Vec::new(),
+        },
+    };
+    Ok(Resolution { modules: order.iter().map(resolved).collect(), left_out })
+}
+
+/// Everything that is wrong between the modules of a whole catalog: missing requirements and cycles.
+pub fn check(catalog: &Catalog) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for module in catalog.modules() {
+        let missing = module.requires.iter().filter(|name| catalog.get(name.as_str()).is_none() && catalog.broken(name.as_str()).is_none());
+        found.extend(missing.map(|name| missing_requirement(catalog, module, name.as_str())));
+    }
+    found.extend(cycles(&graph(&catalog.modules().collect::<Vec<_>>())));
+    found
+}
+
+pub(crate) fn graph<'c>(modules: &[&'c Module]) -> DiGraph<&'c Module, ()> {
+    let mut graph = DiGraph::with_capacity(modules.len(), modules.len() * 2);
+    let nodes: BTreeMap<&str, NodeIndex> = modules.iter().map(|module| (module.id.as_str(), graph.add_node(*module))).collect();
+    for module in modules {
+        for needed in module.requires.iter().filter_map(|name| nodes.get(name.as_str())) {
+            graph.add_edge(nodes[module.id.as_str()], *needed, ());
+        }
+    }
+    graph
+}
+
+fn cycles(graph: &DiGraph<&Module, ()>) -> Vec<Diagnostic> {
+    let knots = kosaraju_scc(graph).into_iter().filter(|knot| knot.len() > 1 || graph.contains_edge(knot[0], knot[0]));
+    let mut found: Vec<Diagnostic> = knots.map(|knot| tell(graph, &cycle::shortest(graph, &knot))).collect();
+    found.sort_by(|a, b| a.message.cmp(&b.message));
+    found
+}
+
+fn tell(graph: &DiGraph<&Module, ()>, path: &[NodeIndex]) -> Diagnostic {
+    let names: Vec<&str> = path.iter().chain(path.first()).map(|node| graph[*node].id.as_str()).collect();
+    let first = graph[path[0]];
+    Diagnostic::error(format!("these modules need each other: {}", names.join(" => ")))
+        .module(first.id.as_str())
+        .file(first.manifest.display().to_string())
+        .field("MODULE_DEPENDS")
+        .help("remove one of these requirements")
+}
+
+fn missing_requirement(catalog: &Catalog, module: &Module, name: &str) -> Diagnostic {
+    let unknown = unknown(catalog, name, &format!("needed by {}", module.id));
+    unknown.module(module.id.as_str()).file(module.manifest.display().to_string()).field("MODULE_DEPENDS")
+}
+
+/// Removes what is to be skipped and what needs it. A core module cannot be left out.
+fn leave_out<'c>(
+    modules: &mut BTreeMap<&'c str, (&'c Module, Wanted)>,
+    skip: &BTreeSet<&'c str>,
+    errors: &mut Vec<Diagnostic>,
+) -> Vec<LeftOut> {
+    let mut reasons: BTreeMap<&str, Option<&str>> =
+        skip.iter().filter(|name| modules.contains_key(*name)).map(|name| (*name, None)).collect();
+    let mut needed_by: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (module, _) in modules.values() {
+        module.requires.iter().for_each(|name| needed_by.entry(name.as_str()).or_default().push(module.id.as_str()));
+    }
+    let mut waiting: Vec<&str> = reasons.keys().copied().collect();
+    while let Some(name) = waiting.pop() {
+        for dependent in needed_by.get(name).into_iter().flatten().filter(|dependent| modules.contains_key(*dependent)) {
+            if !reasons.contains_key(dependent) {
+                reasons.insert(dependent, Some(name));
+                waiting.push(dependent);
+            }
+        }
+    }
+    let mut left_out = Vec::new();
+    for (name, because) in &reasons {
+        let Some((module, wanted)) = modules.remove(name) else { continue };
+        let reason = match because {
+            None => "left out with --skip".to_owned(),
+            Some(because) => format!("needs {because}, which is left out"),
+        };
+        if module.tier == Tier::Core {
+            let message = match because {
+                None => format!("{name} is a core module and cannot be skipped"),
+                Some(because) => format!("{name} is a core module and needs {because}, which --skip leaves out"),
+            };
+            errors.push(Diagnostic::error(message).module(*name).help("take it out of --skip"));
+        } else if because.is_some() || !matches!(wanted, Wanted::By(_)) {
+            left_out.push(LeftOut { module: module.id.clone(), reason });
+        }
+    }
+    // What only a module that is left out needed is not needed any more.
+    loop {
+        let needed: BTreeSet<&str> = modules.values().flat_map(|(module, _)| module.requires.iter().map(|name| name.as_str())).collect();
+        let orphans: Vec<&str> = modules
+            .iter()
+            .filter(|(name, (_, wanted))| matches!(wanted, Wanted::By(_)) && !needed.contains(*name))
+            .map(|(name, _)| *name)
+            .collect();
+        if orphans.is_empty() {
+            return left_out;
+        }
+        orphans.iter().for_each(|name| drop(modules.remove(name)));
+    }
+}

@@ -1,0 +1,47 @@
+//! The graph of requirements as text for drawing programs.
+
+use std::fmt::Write as _;
+
+use hoist_core::{Module, Tier};
+
+use crate::Resolution;
+
+/// A language for drawing graphs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drawing {
+    /// Graphviz.
+    Dot,
+    /// Mermaid, as public forges show it.
+    Mermaid,
+}
+
+/// Draws a resolution; arrows lead from a module to what it needs.
+pub fn draw(resolution: &Resolution<'_>, drawing: Drawing) -> String {
+    let mut text = match drawing {
+        Drawing::Dot => "digraph modules {\n  rankdir=LR;\n  node [shape=box, style=rounded, fontname=\"sans-serif\"];\n".to_owned(),
+        Drawing::Mermaid => "graph LR\n".to_owned(),
+    };
+    let modules: Vec<&Module> = resolution.modules.iter().map(|resolved| resolved.module).collect();
+    for (at, module) in modules.iter().enumerate() {
+        let _ = match (drawing, module.tier) {
+            (Drawing::Dot, Tier::Core) => writeln!(text, "  \"{}\" [style=\"rounded,bold\"];", module.id),
+            (Drawing::Dot, Tier::Default) => writeln!(text, "  \"{}\";", module.id),
+            (Drawing::Dot, Tier::Optional) => writeln!(text, "  \"{}\" [style=\"rounded,dashed\"];", module.id),
+            (Drawing::Mermaid, Tier::Core) => writeln!(text, "  m{at}[[\"{}\"]]", module.id),
+            (Drawing::Mermaid, Tier::Default) => writeln!(text, "  m{at}[\"{}\"]", module.id),
+            (Drawing::Mermaid, Tier::Optional) => writeln!(text, "  m{at}([\"{}\"])", module.id),
+        };
+    }
+    for (at, resolved) in resolution.modules.iter().enumerate() {
+        for need in &resolved.needs {
+            let _ = match drawing {
+                Drawing::Dot => writeln!(text, "  \"{}\" -> \"{}\";", modules[at].id, modules[*need].id),
+                Drawing::Mermaid => writeln!(text, "  m{at} --> m{need}"),
+            };
+        }
+    }
+    if drawing == Drawing::Dot {
+        text.push_str("}\n");
+    }
+    text
+}

@@ -1,0 +1,42 @@
+//! From a catalog of modules, a request and what is installed to a plan.
+//!
+//! Two pure steps, with a look at the machine by the caller between them: [`resolve`] says which modules a request is about, in an
+//! order in which each stands behind all it needs; [`plan`] says what happens to each.
+
+mod change;
+mod closure;
+mod cycle;
+mod draw;
+mod select;
+
+pub use change::plan;
+pub use closure::check;
+pub use draw::{Drawing, draw};
+use hoist_core::{Catalog, Diagnostic, Installed, LeftOut, Module, Request, Wanted};
+
+/// The modules that a request is about.
+#[derive(Debug, Clone)]
+pub struct Resolution<'c> {
+    /// Each behind all it needs; otherwise by name.
+    pub modules: Vec<Resolved<'c>>,
+    /// Those that `--skip` left out, by name.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// One module of a resolution.
+#[derive(Debug, Clone)]
+pub struct Resolved<'c> {
+    /// The module.
+    pub module: &'c Module,
+    /// Why it is here.
+    pub wanted: Wanted,
+    /// What it needs, as indexes into the resolution.
+    pub needs: Vec<usize>,
+}
+
+/// Selects modules, adds what they need, and orders them. Every mistake of the request and of the modules it touches is in the error:
+/// unknown names, broken manifests, missing requirements, cycles, a core module that would be left out.
+pub fn resolve<'c>(catalog: &'c Catalog, installed: &Installed, request: &Request) -> Result<Resolution<'c>, Vec<Diagnostic>> {
+    let selected = select::select(catalog, installed, request)?;
+    closure::close(catalog, selected, request)
+}

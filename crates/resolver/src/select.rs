@@ -1,0 +1,80 @@
+//! Names, tiers, `--with` and `--skip` to modules.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hoist_core::{Action, Catalog, Diagnostic, Installed, Module, Request, Selection, Tier, Wanted};
+
+/// The modules that are asked for, before what they need is added.
+pub(crate) struct Selected<'c> {
+    pub(crate) modules: BTreeMap<&'c str, (&'c Module, Wanted)>,
+    pub(crate) skip: BTreeSet<&'c str>,
+}
+
+/// Selects. Names that do not exist, and broken manifests that are or may be selected, are errors.
+pub(crate) fn select<'c>(catalog: &'c Catalog, installed: &Installed, request: &Request) -> Result<Selected<'c>, Vec<Diagnostic>> {
+    let mut selected = Selected { modules: BTreeMap::new(), skip: BTreeSet::new() };
+    let mut errors = Vec::new();
+    for name in &request.skip {
+        match (catalog.get(name), catalog.broken(name)) {
+            (Some(module), _) => drop(selected.skip.insert(module.id.as_str())),
+            (None, Some(_)) => {}
+            (None, None) => errors.push(unknown(catalog, name, "--skip")),
+        }
+    }
+    let named =
+        |names: &'_ [String]| names.iter().map(String::as_str).collect::<BTreeSet<_>>().into_iter().map(str::to_owned).collect::<Vec<_>>();
+    let lists: &[(&str, Vec<String>)] = &match &request.selection {
+        Selection::Names(names) => [("the command line", named(names)), ("--with", named(&request.with))],
+        _ => [("the command line", Vec::new()), ("--with", named(&request.with))],
+    };
+    for (place, names) in lists {
+        for name in names {
+            match (catalog.get(name), catalog.broken(name)) {
+                (Some(module), _) => drop(selected.modules.insert(module.id.as_str(), (module, Wanted::Named))),
+                (None, Some(broken)) => errors.extend(broken.diagnostics.iter().filter(|found| found.is_error()).cloned()),
+                (None, None) => errors.push(unknown(catalog, name, place)),
+            }
+        }
+    }
+    if !matches!(request.selection, Selection::Names(_)) {
+        by_tier(catalog, installed, request, &mut selected, &mut errors);
+    }
+    if errors.is_empty() { Ok(selected) } else { Err(errors) }
+}
+
+fn by_tier<'c>(catalog: &'c Catalog, installed: &Installed, request: &Request, selected: &mut Selected<'c>, errors: &mut Vec<Diagnostic>) {
+    let wants = |tier: Tier| match request.selection {
+        Selection::All => true,
+        Selection::Minimal => tier == Tier::Core,
+        _ => tier != Tier::Optional,
+    };
+    let test = request.action == Action::Test;
+    for module in catalog.modules() {
+        let chosen = match test {
+            true => installed.modules.contains_key(&module.id),
+            false => wants(module.tier),
+        };
+        if chosen {
+            let wanted = if test { Wanted::Installed } else { Wanted::Tier };
+            selected.modules.entry(module.id.as_str()).or_insert((module, wanted));
+        }
+    }
+    for (name, broken) in catalog.all_broken().filter(|(name, _)| !request.skip.iter().any(|skip| skip == name)) {
+        let touched = match test {
+            true => installed.modules.contains_key(name),
+            false => broken.tier.is_none_or(wants),
+        };
+        if touched {
+            errors.extend(broken.diagnostics.iter().filter(|found| found.is_error()).cloned());
+        }
+    }
+}
+
+/// A name that no manifest has.
+pub(crate) fn unknown(catalog: &Catalog, name: &str, place: &str) -> Diagnostic {
+    let help = match catalog.suggest(name) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "`hoist list` shows every module".to_owned(),
+    };
+    Diagnostic::error(format!("there is no module `{}` ({place})", name.escape_debug())).help(help)
+}
