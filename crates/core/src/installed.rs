@@ -31,6 +31,8 @@ pub struct InstalledModule {
 pub struct Installed {
     /// By name.
     pub modules: BTreeMap<ModuleId, InstalledModule>,
+    /// Modules whose install failed or was cut off, by name.
+    pub unfinished: BTreeMap<ModuleId, InstalledModule>,
     /// Seconds that an install took in the past, smoothed.
     pub durations: BTreeMap<String, f64>,
 }

@@ -84,6 +84,11 @@ impl Digest {
         Self(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
+    /// A digest that was worked out before.
+    pub fn known(hexadecimal: String) -> Self {
+        Self(hexadecimal)
+    }
+
     /// As hexadecimal text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,1 +1,208 @@
-//! Remembers, crash-safely, what hoist did to a machine
+//! Remembers, crash-safely, what hoist did to this machine: one SQLite file, and one lock file.
+//!
+//! Every change of the machine stands between [`Ledger::begin`] and [`Ledger::finish`], so that after a crash the next start
+//! knows what was in the middle of being changed ([`Ledger::recover`]). Reading for a listing ([`read`]) changes nothing, not even the
+//! files that SQLite makes beside its own.
+
+mod lock;
+mod read;
+mod recover;
+mod schema;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use hoist_core::{Digest, ModuleId};
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+pub use lock::{Holder, Lock};
+pub use read::{RunSummary, history, read};
+pub use recover::Recovered;
+
+/// Why the ledger cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// SQLite refused.
+    #[error("the ledger {path}: {error}")]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        error: rusqlite::Error,
+    },
+    /// The file was written by a later version of hoist.
+    #[error("the ledger {path} has version {found}, this hoist knows versions up to {known}: use the newer hoist")]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// The newest version known.
+        known: u32,
+    },
+    /// A directory or the lock file cannot be used.
+    #[error("{path}: {error}")]
+    Io {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// Another hoist is at work.
+    #[error("another hoist is at work: {0}")]
+    Locked(Holder),
+}
+
+/// The file's name in the state directory.
+const FILE: &str = "ledger.sqlite";
+
+/// The open ledger; only the holder of the [`Lock`] has one.
+pub struct Ledger {
+    path: PathBuf,
+    connection: Mutex<Connection>,
+}
+
+/// One run, by the number the ledger gave it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunId(i64);
+
+/// What is written down before a module is changed.
+#[derive(Debug, Clone)]
+pub struct Beginning<'a> {
+    /// The module.
+    pub module: &'a ModuleId,
+    /// The way it is installed.
+    pub method: &'a str,
+    /// The digest of its manifest.
+    pub digest: &'a Digest,
+    /// Where the manifest came from.
+    pub source: &'a str,
+    /// Paths that the change may make; stages stand beside them.
+    pub paths: &'a [PathBuf],
+}
+
+/// What is written down after a module was changed, or found to be as it should.
+#[derive(Debug, Clone, Default)]
+pub struct Ending {
+    /// What the method could tell of the version.
+    pub version: Option<String>,
+    /// The paths that were made.
+    pub paths: Vec<PathBuf>,
+    /// True when it was there before hoist came.
+    pub adopted: bool,
+}
+
+/// How one module fared in a run.
+#[derive(Debug, Clone)]
+pub struct ModuleResult<'a> {
+    /// The module.
+    pub module: &'a str,
+    /// The word of the contract: `installed`, `failed` …
+    pub status: &'a str,
+    /// How long it took.
+    pub duration: std::time::Duration,
+    /// Why, when it is not done.
+    pub reason: Option<&'a str>,
+}
+
+impl Ledger {
+    /// Opens the ledger in the state directory, making both where they do not exist, and brings an older one up to date.
+    pub fn open(directory: &Path) -> Result<Self, LedgerError> {
+        std::fs::create_dir_all(directory).map_err(|error| LedgerError::Io { path: directory.to_owned(), error })?;
+        let path = directory.join(FILE);
+        let sqlite = |error| LedgerError::Sqlite { path: path.clone(), error };
+        let mut connection = Connection::open(&path).map_err(sqlite)?;
+        connection.pragma_update(None, "journal_mode", "wal").map_err(sqlite)?;
+        connection.pragma_update(None, "synchronous", "normal").map_err(sqlite)?;
+        schema::migrate(&mut connection, &path)?;
+        Ok(Self { path, connection: Mutex::new(connection) })
+    }
+
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sqlite(&self, error: rusqlite::Error) -> LedgerError {
+        LedgerError::Sqlite { path: self.path.clone(), error }
+    }
+
+    /// Writes down that a run starts.
+    pub fn begin_run(&self, name: &str, action: &str) -> Result<RunId, LedgerError> {
+        let connection = self.connection();
+        let insert = "INSERT INTO runs (name, action, pid, started_at, status) VALUES (?1, ?2, ?3, ?4, 'running')";
+        connection.execute(insert, params![name, action, std::process::id(), now()]).map_err(|error| self.sqlite(error))?;
+        Ok(RunId(connection.last_insert_rowid()))
+    }
+
+    /// Writes down that a module is about to be changed. Until [`Ledger::finish`] or [`Ledger::fail`] it does not count as installed.
+    pub fn begin(&self, run: RunId, beginning: &Beginning<'_>) -> Result<(), LedgerError> {
+        let Beginning { module, method, digest, source, paths } = beginning;
+        let paths = serde_json::to_string(paths).unwrap_or_default();
+        let upsert =
+            "INSERT INTO modules (name, state, method, digest, source, run, begun_at, planned) VALUES (?1, 'begun', ?2, ?3, ?4, ?5, ?6, ?7)
+            ON CONFLICT (name) DO UPDATE SET state = 'begun', method = ?2, digest = ?3, source = ?4, run = ?5, begun_at = ?6, planned = ?7";
+        let values = params![module.as_str(), method, digest.as_str(), source, run.0, now(), paths];
+        self.connection().prepare_cached(upsert).and_then(|mut upsert| upsert.execute(values)).map_err(|error| self.sqlite(error))?;
+        Ok(())
+    }
+
+    /// Writes down that a module is installed. Paths that earlier installs made stay known.
+    pub fn finish(&self, module: &ModuleId, ending: &Ending) -> Result<(), LedgerError> {
+        let known: Option<String> = self
+            .connection()
+            .prepare_cached("SELECT paths FROM modules WHERE name = ?1")
+            .and_then(|mut select| select.query_row([module.as_str()], |row| row.get(0)))
+            .map_err(|error| self.sqlite(error))?;
+        let mut paths: Vec<PathBuf> = known.and_then(|known| serde_json::from_str(&known).ok()).unwrap_or_default();
+        paths.extend(ending.paths.iter().cloned());
+        paths.sort();
+        paths.dedup();
+        let update = "UPDATE modules SET state = 'installed', version = ?2, paths = ?3, adopted = ?4, installed_at = ?5, planned = '[]' WHERE name = ?1";
+        let adopted = ending.adopted && paths.is_empty();
+        let values = params![module.as_str(), ending.version, serde_json::to_string(&paths).unwrap_or_default(), adopted, now()];
+        self.connection().prepare_cached(update).and_then(|mut update| update.execute(values)).map_err(|error| self.sqlite(error))?;
+        Ok(())
+    }
+
+    /// Writes down that changing a module failed.
+    pub fn fail(&self, module: &ModuleId) -> Result<(), LedgerError> {
+        let update = "UPDATE modules SET state = 'failed' WHERE name = ?1";
+        self.connection()
+            .prepare_cached(update)
+            .and_then(|mut update| update.execute([module.as_str()]))
+            .map_err(|error| self.sqlite(error))?;
+        Ok(())
+    }
+
+    /// Writes down how a run ended and how each module fared, and learns how long things take: half the past, half the new.
+    pub fn end_run(&self, run: RunId, status: &str, results: &[ModuleResult<'_>]) -> Result<(), LedgerError> {
+        let write = |connection: &mut Connection| {
+            let transaction = connection.transaction()?;
+            transaction.execute("UPDATE runs SET status = ?2, ended_at = ?3 WHERE id = ?1", params![run.0, status, now()])?;
+            {
+                let mut insert =
+                    transaction.prepare("INSERT INTO results (run, module, status, duration_ms, reason) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+                let mut learn = transaction.prepare(
+                    "INSERT INTO durations (module, seconds) VALUES (?1, ?2) ON CONFLICT (module) DO UPDATE SET seconds = (seconds + ?2) / 2",
+                )?;
+                for result in results {
+                    let milliseconds = i64::try_from(result.duration.as_millis()).unwrap_or(i64::MAX);
+                    insert.execute(params![run.0, result.module, result.status, milliseconds, result.reason])?;
+                    if result.status == "installed" {
+                        learn.execute(params![result.module, result.duration.as_secs_f64()])?;
+                    }
+                }
+            }
+            transaction.commit()
+        };
+        write(&mut self.connection()).map_err(|error| self.sqlite(error))
+    }
+}
+
+fn now() -> String {
+    Timestamp::now().to_string()
+}
+
+#[cfg(test)]
+mod tests;

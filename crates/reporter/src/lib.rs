@@ -1,1 +1,54 @@
-//! Views of the events of hoist-executor: progress bars, plain lines, log files, records
+//! Views of the events of `hoist-executor`: progress bars, plain lines, log files, the record of a run, and the report that they come to.
+//!
+//! A view writes only to what it is given, and reads only events, so it works the same on a run that is going on and on a record.
+
+mod explain;
+mod log_files;
+mod plain;
+mod progress;
+mod record;
+mod report;
+
+use std::io;
+
+use hoist_executor::Event;
+
+pub use explain::{duration_text, explain};
+pub use log_files::LogFiles;
+pub use plain::Plain;
+pub use progress::Progress;
+pub use record::{Record, replay};
+pub use report::{Report, UnitReport};
+
+/// A view of a run.
+pub trait Reporter {
+    /// Takes note of what happened.
+    fn report(&mut self, event: &Event) -> io::Result<()>;
+}
+
+/// Several views at once. One that fails is told once and left out from then on: a closed terminal or a full disk stops no run.
+#[derive(Default)]
+pub struct Reporters<'a> {
+    views: Vec<Box<dyn Reporter + 'a>>,
+    /// Why views were left out.
+    pub failures: Vec<io::Error>,
+}
+
+impl<'a> Reporters<'a> {
+    /// Adds a view.
+    pub fn add(&mut self, view: impl Reporter + 'a) {
+        self.views.push(Box::new(view));
+    }
+
+    /// Hands an event to every view.
+    pub fn report(&mut self, event: &Event) {
+        let failures = &mut self.failures;
+        self.views.retain_mut(|view| match view.report(event) {
+            Ok(()) => true,
+            Err(error) => {
+                failures.push(error);
+                false
+            }
+        });
+    }
+}

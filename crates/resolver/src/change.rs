@@ -11,6 +11,9 @@ pub fn plan(resolution: &Resolution<'_>, installed: &Installed, presence: impl F
         let (change, reason) = match request.action {
             Action::Test => (Change::Test, "verified".to_owned()),
             Action::Install if request.force => (Change::Reinstall, "--force".to_owned()),
+            Action::Install if installed.unfinished.contains_key(&module.id) => {
+                (Change::Repair, "its last install did not finish".to_owned())
+            }
             Action::Install => decide(installed.modules.contains_key(&module.id), presence(&module.id)),
         };
         PlannedModule {

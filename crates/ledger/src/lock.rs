@@ -1,0 +1,68 @@
+//! One hoist at a time, and who it is.
+
+use std::fmt;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{LedgerError, now};
+
+/// Who holds the lock.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Its process.
+    pub pid: u32,
+    /// Its command line.
+    pub command: String,
+    /// Since when, RFC 3339.
+    pub since: String,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.pid {
+            0 => f.write_str("it did not say who it is"),
+            pid => write!(f, "process {pid}, `{}`, since {}", self.command, self.since),
+        }
+    }
+}
+
+/// The right to change this machine; given back when dropped, or when the process ends however.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock in the state directory. While another has it, `wait` is asked again and again, with the holder, whether to go on
+    /// waiting.
+    pub fn take(directory: &Path, command: &str, mut wait: impl FnMut(&Holder) -> bool) -> Result<Self, LedgerError> {
+        let path = directory.join("lock");
+        let io = |error| LedgerError::Io { path: path.clone(), error };
+        std::fs::create_dir_all(directory).map_err(io)?;
+        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::Error(error)) => return Err(io(error)),
+                Err(TryLockError::WouldBlock) => {
+                    let mut text = String::new();
+                    let _ = file.rewind().and_then(|()| file.read_to_string(&mut text));
+                    let holder: Holder = serde_json::from_str(&text).unwrap_or_default();
+                    if !wait(&holder) {
+                        return Err(LedgerError::Locked(holder));
+                    }
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+            }
+        }
+        let holder = Holder { pid: std::process::id(), command: command.to_owned(), since: now() };
+        let text = serde_json::to_string(&holder).unwrap_or_default();
+        let write = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(text.as_bytes()));
+        write.map_err(io)?;
+        Ok(Self { _file: file })
+    }
+}

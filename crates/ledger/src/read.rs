@@ -1,0 +1,102 @@
+//! Reading the ledger without changing anything.
+
+use std::path::Path;
+
+use hoist_core::{Digest, Installed, InstalledModule, ModuleId};
+use rusqlite::{Connection, OpenFlags, Row};
+use serde::Serialize;
+
+use crate::{FILE, Ledger, LedgerError, schema};
+
+/// What is installed, from the ledger in this state directory; nothing when there is none.
+pub fn read(directory: &Path) -> Result<Installed, LedgerError> {
+    match open(directory)? {
+        Some(connection) => installed(&connection).map_err(|error| LedgerError::Sqlite { path: directory.join(FILE), error }),
+        None => Ok(Installed::default()),
+    }
+}
+
+/// One past run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RunSummary {
+    /// Its name, also that of its directory of logs.
+    pub run_id: String,
+    /// What it was asked.
+    pub action: String,
+    /// When it started, RFC 3339.
+    pub started_at: String,
+    /// When it ended; absent while it runs.
+    pub ended_at: Option<String>,
+    /// `ok`, `partial`, `failed`, `interrupted`, `running`.
+    pub status: String,
+}
+
+/// The newest runs first, at most `limit`.
+pub fn history(directory: &Path, limit: usize) -> Result<Vec<RunSummary>, LedgerError> {
+    let Some(connection) = open(directory)? else { return Ok(Vec::new()) };
+    let read = || {
+        let mut select = connection.prepare("SELECT name, action, started_at, ended_at, status FROM runs ORDER BY id DESC LIMIT ?1")?;
+        let summary = |row: &Row<'_>| {
+            Ok(RunSummary { run_id: row.get(0)?, action: row.get(1)?, started_at: row.get(2)?, ended_at: row.get(3)?, status: row.get(4)? })
+        };
+        select.query_map([limit as i64], summary)?.collect::<rusqlite::Result<Vec<RunSummary>>>()
+    };
+    read().map_err(|error| LedgerError::Sqlite { path: directory.join(FILE), error })
+}
+
+/// Opens for reading. With no log beside the file nobody is writing, and SQLite is told so: else it would make files of its own.
+fn open(directory: &Path) -> Result<Option<Connection>, LedgerError> {
+    let path = directory.join(FILE);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let escaped = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    let immutable = match path.with_extension("sqlite-wal").exists() {
+        true => "",
+        false => "&immutable=1",
+    };
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let open = || {
+        let connection = Connection::open_with_flags(format!("file:{escaped}?mode=ro{immutable}"), flags)?;
+        let version = schema::version(&connection)?;
+        Ok((connection, version))
+    };
+    let (connection, version) = open().map_err(|error| LedgerError::Sqlite { path: path.clone(), error })?;
+    schema::check(version, &path)?;
+    Ok((version > 0).then_some(connection))
+}
+
+impl Ledger {
+    /// What is installed.
+    pub fn installed(&self) -> Result<Installed, LedgerError> {
+        installed(&self.connection()).map_err(|error| self.sqlite(error))
+    }
+}
+
+fn installed(connection: &Connection) -> rusqlite::Result<Installed> {
+    let mut found = Installed::default();
+    let mut select =
+        connection.prepare("SELECT name, method, digest, source, version, installed_at, begun_at, paths, adopted, state FROM modules")?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let Ok(name) = ModuleId::new(&row.get::<_, String>(0)?) else { continue };
+        let installed_at: Option<String> = row.get(5)?;
+        let module = InstalledModule {
+            method: row.get(1)?,
+            digest: Digest::known(row.get(2)?),
+            source: row.get(3)?,
+            version: row.get(4)?,
+            installed_at: installed_at.unwrap_or(row.get(6)?),
+            paths: serde_json::from_str(&row.get::<_, String>(7)?).unwrap_or_default(),
+            adopted: row.get(8)?,
+        };
+        match row.get::<_, String>(9)?.as_str() {
+            "installed" => drop(found.modules.insert(name, module)),
+            _ => drop(found.unfinished.insert(name, module)),
+        }
+    }
+    let mut select = connection.prepare("SELECT module, seconds FROM durations")?;
+    let rows = select.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, f64>(1)?)))?;
+    found.durations = rows.collect::<rusqlite::Result<_>>()?;
+    Ok(found)
+}

@@ -1,0 +1,46 @@
+//! What a run that was killed left behind.
+
+use std::path::PathBuf;
+
+use rusqlite::{Connection, params};
+
+use crate::{Ledger, LedgerError, now};
+
+/// What a run that was killed left behind.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// The names of runs that never ended.
+    pub runs: Vec<String>,
+    /// The modules that were being changed, by name.
+    pub modules: Vec<String>,
+    /// Paths they were making; stages may stand beside them.
+    pub paths: Vec<PathBuf>,
+}
+
+impl Ledger {
+    /// Writes down that runs which never ended were interrupted, and returns what they were doing. Only the holder of the lock may ask.
+    pub fn recover(&self) -> Result<Recovered, LedgerError> {
+        let read = |connection: &mut Connection| {
+            let transaction = connection.transaction()?;
+            let mut recovered = Recovered::default();
+            {
+                let mut runs = transaction.prepare("SELECT name FROM runs WHERE status = 'running' ORDER BY id")?;
+                recovered.runs = runs.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+                let mut begun = transaction.prepare("SELECT name, planned FROM modules WHERE state = 'begun' ORDER BY name")?;
+                let mut rows = begun.query([])?;
+                while let Some(row) = rows.next()? {
+                    recovered.modules.push(row.get(0)?);
+                    let paths: Vec<PathBuf> = serde_json::from_str(&row.get::<_, String>(1)?).unwrap_or_default();
+                    recovered.paths.extend(paths);
+                }
+            }
+            if !recovered.runs.is_empty() || !recovered.modules.is_empty() {
+                transaction.execute("UPDATE runs SET status = 'interrupted', ended_at = ?1 WHERE status = 'running'", params![now()])?;
+                transaction.execute("UPDATE modules SET state = 'failed' WHERE state = 'begun'", [])?;
+            }
+            transaction.commit()?;
+            Ok(recovered)
+        };
+        read(&mut self.connection()).map_err(|error| self.sqlite(error))
+    }
+}

@@ -1,0 +1,75 @@
+//! The tables, as a list of migrations that is only ever appended to.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use crate::LedgerError;
+
+const MIGRATIONS: &[&str] = &["
+    CREATE TABLE runs (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        action TEXT NOT NULL,
+        pid INTEGER NOT NULL,
+        started_at TEXT NOT NULL,
+        ended_at TEXT,
+        status TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE modules (
+        name TEXT PRIMARY KEY,
+        state TEXT NOT NULL CHECK (state IN ('begun', 'installed', 'failed')),
+        method TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        source TEXT NOT NULL,
+        run INTEGER NOT NULL REFERENCES runs (id),
+        begun_at TEXT NOT NULL,
+        installed_at TEXT,
+        version TEXT,
+        paths TEXT NOT NULL DEFAULT '[]',
+        planned TEXT NOT NULL DEFAULT '[]',
+        adopted INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    CREATE TABLE results (
+        run INTEGER NOT NULL REFERENCES runs (id),
+        module TEXT NOT NULL,
+        status TEXT NOT NULL,
+        duration_ms INTEGER NOT NULL,
+        reason TEXT,
+        PRIMARY KEY (run, module)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE durations (
+        module TEXT PRIMARY KEY,
+        seconds REAL NOT NULL
+    ) STRICT, WITHOUT ROWID;
+"];
+
+/// Brings a database to the newest version; refuses one that is newer still.
+pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), LedgerError> {
+    let sqlite = |error| LedgerError::Sqlite { path: path.to_owned(), error };
+    let version = version(connection).map_err(sqlite)?;
+    check(version, path)?;
+    for (number, migration) in MIGRATIONS.iter().enumerate().skip(version as usize) {
+        let apply = |connection: &mut Connection| {
+            let transaction = connection.transaction()?;
+            transaction.execute_batch(migration)?;
+            transaction.pragma_update(None, "user_version", number as u32 + 1)?;
+            transaction.commit()
+        };
+        apply(connection).map_err(sqlite)?;
+    }
+    Ok(())
+}
+
+/// Refuses a version that this code does not know.
+pub(crate) fn check(version: u32, path: &Path) -> Result<(), LedgerError> {
+    let known = MIGRATIONS.len() as u32;
+    match version > known {
+        true => Err(LedgerError::Newer { path: path.to_owned(), found: version, known }),
+        false => Ok(()),
+    }
+}
+
+pub(crate) fn version(connection: &Connection) -> rusqlite::Result<u32> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}

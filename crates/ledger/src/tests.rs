@@ -1,0 +1,88 @@
+use std::time::Duration;
+
+use super::*;
+
+fn id(name: &str) -> ModuleId {
+    ModuleId::new(name).unwrap()
+}
+
+fn begin(ledger: &Ledger, run: RunId, name: &str) {
+    let (digest, paths) = (Digest::of([b"x".as_slice()]), [PathBuf::from("/home/me/x")]);
+    let beginning = Beginning { module: &id(name), method: "git_clone", digest: &digest, source: "here", paths: &paths };
+    ledger.begin(run, &beginning).unwrap();
+}
+
+#[test]
+fn only_what_is_finished_counts_as_installed() {
+    let directory = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(directory.path()).unwrap();
+    let run = ledger.begin_run("r1", "install").unwrap();
+    ["done", "failed", "begun"].iter().for_each(|name| begin(&ledger, run, name));
+    ledger.finish(&id("done"), &Ending { version: Some("1".into()), paths: vec!["/home/me/x".into()], adopted: false }).unwrap();
+    ledger.fail(&id("failed")).unwrap();
+    let installed = ledger.installed().unwrap();
+    assert_eq!(installed.modules.keys().map(ModuleId::as_str).collect::<Vec<_>>(), ["done"]);
+    assert_eq!(installed.unfinished.keys().map(ModuleId::as_str).collect::<Vec<_>>(), ["begun", "failed"]);
+    assert_eq!(installed.modules[&id("done")].paths, [PathBuf::from("/home/me/x")]);
+}
+
+#[test]
+fn a_run_that_never_ended_is_recovered_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(directory.path()).unwrap();
+    let run = ledger.begin_run("r1", "install").unwrap();
+    begin(&ledger, run, "half");
+    drop(ledger);
+    let ledger = Ledger::open(directory.path()).unwrap();
+    let recovered = ledger.recover().unwrap();
+    assert_eq!(recovered, Recovered { runs: vec!["r1".into()], modules: vec!["half".into()], paths: vec!["/home/me/x".into()] });
+    assert_eq!(ledger.recover().unwrap(), Recovered::default());
+    assert_eq!(history(directory.path(), 9).unwrap()[0].status, "interrupted");
+}
+
+#[test]
+fn reading_makes_no_file_and_sees_what_was_written() {
+    let directory = tempfile::tempdir().unwrap();
+    assert!(read(directory.path()).unwrap().modules.is_empty());
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+    let ledger = Ledger::open(directory.path()).unwrap();
+    let run = ledger.begin_run("r1", "install").unwrap();
+    begin(&ledger, run, "a");
+    ledger.finish(&id("a"), &Ending::default()).unwrap();
+    let result = ModuleResult { module: "a", status: "installed", duration: Duration::from_secs(4), reason: None };
+    ledger.end_run(run, "ok", &[result]).unwrap();
+    assert_eq!(read(directory.path()).unwrap().modules.len(), 1, "while it is open");
+    drop(ledger);
+    let files = || std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+    let before = files();
+    let seen = read(directory.path()).unwrap();
+    assert_eq!((seen.modules.len(), seen.durations["a"]), (1, 4.0));
+    assert_eq!(files(), before);
+}
+
+#[test]
+fn a_newer_ledger_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(directory.path()).unwrap();
+    ledger.connection().pragma_update(None, "user_version", 99).unwrap();
+    drop(ledger);
+    assert!(matches!(Ledger::open(directory.path()), Err(LedgerError::Newer { found: 99, .. })));
+    assert!(matches!(read(directory.path()), Err(LedgerError::Newer { found: 99, .. })));
+}
+
+#[test]
+fn the_second_is_told_who_the_first_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = Lock::take(directory.path(), "hoist install", |_| false).unwrap();
+    let Err(LedgerError::Locked(holder)) = Lock::take(directory.path(), "hoist test", |_| false) else { panic!() };
+    assert_eq!((holder.pid, holder.command.as_str()), (std::process::id(), "hoist install"));
+    let mut first = Some(first);
+    let mut asked = 0;
+    Lock::take(directory.path(), "hoist test", |_| {
+        asked += 1;
+        first.take();
+        true
+    })
+    .unwrap();
+    assert_eq!(asked, 1);
+}

@@ -1,0 +1,56 @@
+# The installation and update methods, for modules of collections that bring no lib/module-handlers.sh of their own.
+# Each install_via_… hands its module to hoist's own method, so that both do the same.
+
+__hoist_step() { "$HOIST_BIN" __step "$@"; }
+
+# install_via_git_clone [MODULE]: MODULE_INSTALL_REPO to the first of MODULE_INSTALL_DIRS, with MODULE_INSTALL_ARGS.
+install_via_git_clone() { __hoist_step git "${1:-$MODULE_NAME}"; }
+
+# install_via_pip [MODULE [PACKAGE...]]
+install_via_pip() { __hoist_step pip "${1:-$MODULE_NAME}" "${@:2}"; }
+
+# install_via_package_manager [MODULE [PACKAGE...]]
+install_via_package_manager() { __hoist_step package "${1:-$MODULE_NAME}" "${@:2}"; }
+
+# install_via_download_script [MODULE [URL]]
+install_via_download_script() { __hoist_step install_script "${1:-$MODULE_NAME}" "${@:2}"; }
+
+# update_via_git_pull [MODULE]: a fast-forward of MODULE_UPDATE_DIR, or of the first of MODULE_INSTALL_DIRS.
+update_via_git_pull() {
+    local directory="${MODULE_UPDATE_DIR:-${MODULE_INSTALL_DIRS%% *}}"
+    if [[ ! -d $directory/.git ]]; then
+        log_error "$directory is not a git repository"
+        return 1
+    fi
+    git -C "$directory" pull --ff-only --quiet || {
+        log_error "$directory cannot be fast-forwarded"
+        return 1
+    }
+}
+
+# update_via_pip_upgrade [MODULE [PACKAGE...]]
+update_via_pip_upgrade() { HOIST_PIP_UPGRADE=1 __hoist_step pip "${1:-$MODULE_NAME}" "${@:2}"; }
+
+# update_via_component_command [MODULE]: the component's own `NAME update`.
+update_via_component_command() {
+    local name="${1:-$MODULE_NAME}" directory="${MODULE_UPDATE_DIR:-${MODULE_INSTALL_DIRS%% *}}"
+    if [[ -n $directory && -x $directory/bin/$name ]]; then
+        "$directory/bin/$name" update
+    elif command_exists "$name"; then
+        "$name" update
+    else
+        log_error "$name has no update command: neither $directory/bin/$name nor $name on the path"
+        return 1
+    fi
+}
+
+# update_via_reinstall [MODULE]: the module's own installer once more, told to install over what is there.
+update_via_reinstall() {
+    local FORCE_INSTALL=true
+    export FORCE_INSTALL
+    if declare -F main_module >/dev/null; then
+        main_module
+    else
+        __hoist_step "$HOIST_METHOD" "${1:-$MODULE_NAME}"
+    fi
+}

@@ -1,0 +1,75 @@
+//! Steps of several modules that are done in one call: which can go together, and what they learn from it.
+//!
+//! A batch installs what is missing of all its members at once, ahead of them. Its failure blames nobody: each member looks for itself
+//! afterwards and installs what is still missing, so each tells its own fate.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hoist_executor::{Effect, Failure, TaskContext};
+
+use crate::builtin::{package, pip};
+use crate::machine::Machine;
+use crate::method::StepContext;
+
+/// A step that can go together with others of the same pool.
+#[derive(Debug, Clone)]
+pub struct Bulk {
+    pub(crate) pool: String,
+    pub(crate) method: &'static str,
+    pub(crate) target: Option<PathBuf>,
+}
+
+/// What a batch found out, for its members.
+#[derive(Debug, Clone, Default)]
+pub struct Share(Arc<Mutex<Learned>>);
+
+#[derive(Debug, Default)]
+struct Learned {
+    /// What is installed after the batch.
+    versions: BTreeMap<String, String>,
+    /// What was not there before.
+    changed: BTreeSet<String>,
+}
+
+impl Share {
+    pub(crate) fn versions(&self) -> BTreeMap<String, String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).versions.clone()
+    }
+
+    /// True when the batch installed this package.
+    pub(crate) fn changed(&self, name: &str) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).changed.contains(name)
+    }
+
+    fn learn(&self, before: &BTreeMap<String, String>, after: BTreeMap<String, String>) {
+        let mut learned = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        learned.changed = after.keys().filter(|name| !before.contains_key(*name)).cloned().collect();
+        learned.versions = after;
+    }
+}
+
+/// Installs what is missing of these packages in one call.
+pub(crate) fn apply(bulk: &Bulk, names: &[String], share: &Share, machine: &Machine, task: &TaskContext) -> Result<Effect, Failure> {
+    let context = StepContext { task, machine, module: "batch", variables: &BTreeMap::new(), path: &[], force: false };
+    let look = || -> Result<BTreeMap<String, String>, Failure> {
+        match &bulk.target {
+            Some(target) => Ok(names.iter().filter_map(|name| Some((name.clone(), pip::installed(target, name)?))).collect()),
+            None => package::installed(&context, package::manager(machine)?, names),
+        }
+    };
+    let before = look()?;
+    let missing: Vec<String> = names.iter().filter(|name| !before.contains_key(*name)).cloned().collect();
+    if missing.is_empty() {
+        share.learn(&before, before.clone());
+        return Ok(Effect::Unchanged);
+    }
+    let installed = match &bulk.target {
+        Some(target) => pip::install(&context, target, &missing, &[]),
+        None => package::install(&context, package::manager(machine)?, &missing, false),
+    };
+    let after = look()?;
+    share.learn(&before, after);
+    installed.map(|()| Effect::Changed)
+}

@@ -1,0 +1,170 @@
+//! Runs a function of a module's script, or a command, in a bash of its own.
+
+use std::path::{Path, PathBuf};
+
+use hoist_executor::{Command, Exit, Failure};
+use serde::Deserialize;
+
+use crate::builtin::pip;
+use crate::machine::{LIBRARY, Machine};
+use crate::messages::Message;
+use crate::method::{Applied, Method, StepContext};
+
+/// A function of a script, or a command.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Bash {
+    script: Option<PathBuf>,
+    function: Option<String>,
+    command: Option<String>,
+    /// The root of the collection the script belongs to.
+    collection: PathBuf,
+    /// Variables that the script assigns though they are not its metadata.
+    #[serde(default)]
+    forget: Vec<String>,
+    /// Shared resources that the script's words mention.
+    #[serde(default)]
+    tools: Vec<String>,
+    /// Whether the script's last line is a test whose failure means nothing.
+    #[serde(default)]
+    guarded: bool,
+}
+
+/// How the program below tells that it could not read the script.
+const NOT_SOURCED: i32 = 125;
+
+/// Sources the script from its real path, without arguments, and calls a function of it. `$1` is the script, `$2` the function, `$3` a file
+/// that is made once the script is read, so that a script which exits half-way is not taken for one that was read. `@metadata@`
+/// makes the variables what the metadata say, whatever the script assigned.
+const PROGRAM: &str = r#"
+__hoist_script=$1 __hoist_function=$2 __hoist_read=$3
+set --
+builtin source "$__hoist_script"
+__hoist_status=$?
+if [[ $__hoist_status -ne 0 && @guarded@ -eq 0 ]]; then
+    printf '::hoist:error::%s\n' "reading $__hoist_script failed with status $__hoist_status" >&2
+    exit 125
+fi
+if ! declare -F "$__hoist_function" >/dev/null; then
+    printf '::hoist:error::%s\n' "$__hoist_script does not define $__hoist_function" >&2
+    exit 125
+fi
+: >"$__hoist_read"
+@metadata@
+"$__hoist_function"
+"#;
+
+/// Leads `source` to hoist's helpers where the collection has no file of that name; everything else is read as it is.
+const FALLBACK: &str = r#"
+source() {
+    if [[ ! -e ${1-} ]]; then
+        case ${1-} in
+            */common.sh | */module-handlers.sh | */module-api.sh | common.sh | module-handlers.sh | module-api.sh)
+                if [[ -f $HOIST_LIB/${1##*/} ]]; then
+                    builtin source "$HOIST_LIB/${1##*/}"
+                    return
+                fi
+                ;;
+        esac
+    fi
+    builtin source "$@"
+}
+.() { source "$@"; }
+"#;
+
+impl Method for Bash {
+    fn pools(&self, machine: &Machine) -> Vec<(String, usize)> {
+        let pool = |tool: &String| match tool.as_str() {
+            "pip" => (pip::pool(&machine.home.join(".local")), 1),
+            other => (other.to_owned(), 1),
+        };
+        self.tools.iter().map(pool).collect()
+    }
+
+    fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure> {
+        let prefix = format!("hoist-{}-", context.module);
+        let temporary = tempfile::Builder::new().prefix(&prefix).tempdir();
+        let temporary = temporary.map_err(|error| Failure::new(format!("cannot make a temporary directory: {error}")))?;
+        let (exit, last_error) = match (&self.script, &self.function, &self.command) {
+            (Some(script), Some(function), None) => self.call(context, script, function, temporary.path())?,
+            (None, None, Some(command)) => self.run(context, temporary.path(), &[command.clone()])?,
+            _ => return Err(Failure::new("a bash step needs a script and a function, or a command")),
+        };
+        let what = self.function.as_deref().unwrap_or("the command");
+        let because = last_error.map(|error| format!(": {error}")).unwrap_or_default();
+        match exit {
+            exit if exit.success() => Ok(Applied::changed()),
+            exit if exit.code == NOT_SOURCED => Err(Failure::new(format!("the script could not be read{because}"))),
+            exit => Err(Failure::new(format!("{what} failed with {exit}{because}"))),
+        }
+    }
+}
+
+impl Bash {
+    fn call(&self, context: &StepContext<'_>, script: &Path, function: &str, temporary: &Path) -> Result<(Exit, Option<String>), Failure> {
+        let read = temporary.join(".read");
+        let program = PROGRAM.replace("@guarded@", if self.guarded { "1" } else { "0" }).replace("@metadata@", &self.metadata(context));
+        let mut program = program;
+        let library = self.collection.join("lib");
+        if LIBRARY.iter().any(|(name, _)| !library.join(name).exists()) {
+            program.insert_str(0, FALLBACK);
+            // Scripts of collections without helpers may also count on having them without asking.
+            if !library.join("common.sh").exists() {
+                program.insert_str(0, "builtin source \"$HOIST_LIB/common.sh\"\nbuiltin source \"$HOIST_LIB/module-handlers.sh\"\n");
+            }
+        }
+        let arguments = [program, "hoist".to_owned(), script.display().to_string(), function.to_owned(), read.display().to_string()];
+        let (exit, error) = self.run(context, temporary, &arguments)?;
+        match exit.success() && !read.exists() {
+            true => Err(Failure::new(format!("{} ended with `exit` while it was read, before {function} was called", script.display()))),
+            false => Ok((exit, error)),
+        }
+    }
+
+    /// Assignments that make the variables what the metadata say; needed only where the script may have assigned others.
+    fn metadata(&self, context: &StepContext<'_>) -> String {
+        if self.forget.is_empty() {
+            return String::new();
+        }
+        let forget = self.forget.iter().filter(|name| !context.variables.contains_key(*name)).map(|name| format!("unset -v {name}\n"));
+        let declare = context.variables.iter().map(|(name, value)| format!("export {name}={}\n", quoted(value)));
+        forget.chain(declare).collect()
+    }
+
+    /// Runs bash with these arguments behind `-c`, and returns how it ended with its last message that something went wrong.
+    fn run(&self, context: &StepContext<'_>, temporary: &Path, arguments: &[String]) -> Result<(Exit, Option<String>), Failure> {
+        let machine = context.machine;
+        let library = machine.library().map_err(Failure::new)?;
+        let mut environment = machine.script_environment(context.variables, context.path);
+        let set = [
+            ("TMPDIR", temporary.display().to_string()),
+            ("SCRIPT_DIR", self.collection.display().to_string()),
+            ("HOIST_COLLECTION_DIR", self.collection.display().to_string()),
+            ("HOIST_LIB", library.display().to_string()),
+            ("HOIST_MODULE", context.module.to_owned()),
+            ("FORCE_INSTALL", context.force.to_string()),
+        ];
+        environment.extend(set.map(|(name, value)| (name.to_owned(), value)));
+        let command = Command::new("bash")
+            .args(["-c"])
+            .args(arguments.iter().map(String::as_str))
+            .environment(environment)
+            .directory(&self.collection);
+        let mut last_error = None;
+        let exit = context.task.run_with(&command, |_, line| match Message::parse(line) {
+            Some(message) => {
+                if message.level == hoist_executor::Level::Error {
+                    last_error = Some(message.text.clone());
+                }
+                context.task.note(message.level, message.text);
+            }
+            None => context.task.output_line(line),
+        })?;
+        Ok((exit, last_error))
+    }
+}
+
+/// A word that bash reads as exactly this text.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}

@@ -1,0 +1,130 @@
+//! Fetches an installer script to a file, checks it, and runs it; never a pipe.
+
+use std::io::{Read, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use hoist_executor::{Command, Failure, Level, TaskContext};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use crate::machine::Machine;
+use crate::messages::Message;
+use crate::method::{Applied, Method, StepContext, host_pool};
+
+/// The largest script, in bytes.
+const SIZE_LIMIT: u64 = 64 * 1024 * 1024;
+
+/// A script, where it is, and what it has to be.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct InstallScript {
+    pub(crate) url: String,
+    pub(crate) sha256: Option<String>,
+    /// Arguments of the script.
+    #[serde(default)]
+    pub(crate) args: Vec<String>,
+}
+
+impl Method for InstallScript {
+    fn pools(&self, _: &Machine) -> Vec<(String, usize)> {
+        host_pool(&self.url).into_iter().collect()
+    }
+
+    fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure> {
+        let task = context.task;
+        let prefix = format!("hoist-{}-", context.module);
+        let temporary = tempfile::Builder::new().prefix(&prefix).tempdir();
+        let temporary = temporary.map_err(|error| Failure::new(format!("cannot make a temporary directory: {error}")))?;
+        let file = temporary.path().join("install.sh");
+        let digest = self.fetch(task, &file)?;
+        match &self.sha256 {
+            Some(wanted) if *wanted != digest => {
+                return Err(Failure::new(format!(
+                    "{}: its SHA-256 is {digest}, MODULE_INSTALL_SHA256 says {wanted}; it was not run",
+                    self.url
+                )));
+            }
+            Some(_) => {}
+            None => task.note(Level::Info, format!("{} has the SHA-256 {digest}", self.url)),
+        }
+        let interpreter = interpreter(&file)?;
+        let command = Command::new(&interpreter[0]).args(&interpreter[1..]).args([file.as_path()]).args(&self.args);
+        let environment = context.machine.script_environment(context.variables, context.path);
+        let command = command.environment(environment).set("TMPDIR", temporary.path()).directory(&context.machine.home);
+        let exit = task.run_with(&command, |_, line| match Message::parse(line) {
+            Some(message) => task.note(message.level, message.text),
+            None => task.output_line(line),
+        })?;
+        match exit.success() {
+            true => Ok(Applied::changed()),
+            false => Err(Failure::new(format!("the script from {} failed with {exit}", self.url))),
+        }
+    }
+}
+
+impl InstallScript {
+    /// Writes the script to a file and returns its digest.
+    fn fetch(&self, task: &TaskContext, file: &Path) -> Result<String, Failure> {
+        let local = self.url.strip_prefix("file://").or_else(|| self.url.starts_with('/').then_some(self.url.as_str()));
+        let mut source: Box<dyn Read> = match local {
+            Some(path) => Box::new(std::fs::File::open(path).map_err(|error| task.failed("reading", Path::new(path), &error))?),
+            None => self.get()?,
+        };
+        let mut target = std::fs::File::create(file).map_err(|error| task.failed("writing", file, &error))?;
+        let (mut hasher, mut size, mut buffer) = (Sha256::new(), 0u64, vec![0; 64 * 1024]);
+        loop {
+            task.check()?;
+            let count =
+                source.read(&mut buffer).map_err(|error| Failure::transient(format!("{}: the download broke off: {error}", self.url)))?;
+            if count == 0 {
+                break;
+            }
+            size += count as u64;
+            if size > SIZE_LIMIT {
+                return Err(Failure::new(format!("{}: larger than {} MiB, which no installer script is", self.url, SIZE_LIMIT >> 20)));
+            }
+            hasher.update(&buffer[..count]);
+            target.write_all(&buffer[..count]).map_err(|error| task.failed("writing", file, &error))?;
+            task.progress(size, 0);
+        }
+        if size == 0 {
+            return Err(Failure::new(format!("{}: the script is empty", self.url)));
+        }
+        Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    fn get(&self) -> Result<Box<dyn Read>, Failure> {
+        let config = ureq::Agent::config_builder()
+            .timeout_connect(Some(Duration::from_secs(30)))
+            .timeout_recv_response(Some(Duration::from_secs(60)))
+            .user_agent(concat!("hoist/", env!("CARGO_PKG_VERSION")));
+        let agent: ureq::Agent = config.build().into();
+        let wrong = |message: String| format!("{}: {message}", self.url);
+        match agent.get(&self.url).call() {
+            Ok(response) => Ok(Box::new(response.into_body().into_reader())),
+            Err(ureq::Error::StatusCode(status)) => {
+                let message = wrong(format!("the server answers {status}"));
+                Err(if status >= 500 || status == 429 || status == 408 { Failure::transient(message) } else { Failure::new(message) })
+            }
+            Err(error @ (ureq::Error::Io(_) | ureq::Error::Timeout(_) | ureq::Error::HostNotFound | ureq::Error::ConnectionFailed)) => {
+                Err(Failure::transient(wrong(error.to_string())))
+            }
+            Err(error) => Err(Failure::new(wrong(error.to_string()))),
+        }
+    }
+}
+
+/// The words of the `#!` line; bash where there is none.
+fn interpreter(file: &Path) -> Result<Vec<String>, Failure> {
+    let mut start = [0; 256];
+    let count = std::fs::File::open(file).and_then(|mut file| file.read(&mut start));
+    let count = count.map_err(|error| Failure::new(format!("reading {}: {error}", file.display())))?;
+    let text = String::from_utf8_lossy(&start[..count]);
+    if text.trim_start().starts_with("<!") || text.trim_start().to_lowercase().starts_with("<html") {
+        return Err(Failure::new("the download is a web page, not a script; check MODULE_INSTALL_REPO"));
+    }
+    let line = text.lines().next().unwrap_or_default();
+    let words: Vec<String> = line.strip_prefix("#!").unwrap_or_default().split_whitespace().map(str::to_owned).collect();
+    Ok(if words.is_empty() { vec!["bash".to_owned()] } else { words })
+}

@@ -1,0 +1,8 @@
+//! The methods, one file each.
+
+pub(crate) mod bash;
+pub(crate) mod exists;
+pub(crate) mod git;
+pub(crate) mod install_script;
+pub(crate) mod package;
+pub(crate) mod pip;

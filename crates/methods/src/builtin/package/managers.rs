@@ -1,0 +1,144 @@
+//! The package managers: one table.
+
+use std::path::PathBuf;
+
+use crate::machine::is_executable;
+
+/// How to ask which packages are installed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Query {
+    /// One `dpkg-query` for all.
+    Dpkg,
+    /// This command with the name behind it, for each: success means installed, the second word is the version.
+    Each(&'static [&'static str]),
+}
+
+/// A package manager.
+#[derive(Debug)]
+pub(crate) struct Manager {
+    /// The word of the module documents.
+    pub(crate) name: &'static str,
+    /// The program that tells it is there.
+    pub(crate) program: &'static str,
+    pub(crate) install: &'static [&'static str],
+    /// More arguments for `install` that scripts need not see.
+    pub(crate) options: &'static [&'static str],
+    /// What makes `install` put an installed package on the machine again.
+    pub(crate) reinstall: &'static [&'static str],
+    pub(crate) refresh: &'static [&'static str],
+    pub(crate) query: Query,
+    pub(crate) needs_root: bool,
+    /// What it says when a name is not in its lists, which may be old.
+    pub(crate) stale: &'static [&'static str],
+}
+
+/// In the order in which they are looked for.
+pub(crate) const MANAGERS: &[Manager] = &[
+    Manager {
+        name: "apt",
+        program: "apt-get",
+        install: &["apt-get", "install", "-y"],
+        options: &[
+            "-q",
+            "-o",
+            "DPkg::Lock::Timeout=600",
+            "-o",
+            "Dpkg::Options::=--force-confdef",
+            "-o",
+            "Dpkg::Options::=--force-confold",
+            "-o",
+            "Dpkg::Use-Pty=0",
+        ],
+        reinstall: &["--reinstall"],
+        refresh: &["apt-get", "update"],
+        query: Query::Dpkg,
+        needs_root: true,
+        stale: &["Unable to locate package", "has no installation candidate", "404", "Unable to fetch some archives"],
+    },
+    Manager {
+        name: "dnf",
+        program: "dnf",
+        install: &["dnf", "install", "-y"],
+        options: &[],
+        reinstall: &[],
+        refresh: &["dnf", "makecache"],
+        query: Query::Each(&["rpm", "-q", "--qf", "%{NAME} %{VERSION}-%{RELEASE}\n"]),
+        needs_root: true,
+        stale: &["Unable to find a match"],
+    },
+    Manager {
+        name: "yum",
+        program: "yum",
+        install: &["yum", "install", "-y"],
+        options: &[],
+        reinstall: &[],
+        refresh: &["yum", "makecache"],
+        query: Query::Each(&["rpm", "-q", "--qf", "%{NAME} %{VERSION}-%{RELEASE}\n"]),
+        needs_root: true,
+        stale: &["No package"],
+    },
+    Manager {
+        name: "pacman",
+        program: "pacman",
+        install: &["pacman", "-S", "--noconfirm"],
+        options: &["--needed"],
+        reinstall: &[],
+        refresh: &["pacman", "-Sy", "--noconfirm"],
+        query: Query::Each(&["pacman", "-Q"]),
+        needs_root: true,
+        stale: &["target not found"],
+    },
+    Manager {
+        name: "zypper",
+        program: "zypper",
+        install: &["zypper", "--non-interactive", "install"],
+        options: &[],
+        reinstall: &["--force"],
+        refresh: &["zypper", "--non-interactive", "refresh"],
+        query: Query::Each(&["rpm", "-q", "--qf", "%{NAME} %{VERSION}-%{RELEASE}\n"]),
+        needs_root: true,
+        stale: &["not found"],
+    },
+    Manager {
+        name: "apk",
+        program: "apk",
+        install: &["apk", "add"],
+        options: &[],
+        reinstall: &[],
+        refresh: &["apk", "update"],
+        query: Query::Each(&["apk", "info", "-e"]),
+        needs_root: true,
+        stale: &["unable to select packages", "no such package"],
+    },
+    Manager {
+        name: "emerge",
+        program: "emerge",
+        install: &["emerge", "--noreplace"],
+        options: &["--quiet"],
+        reinstall: &[],
+        refresh: &["emerge", "--sync"],
+        query: Query::Each(&["qlist", "-Ive"]),
+        needs_root: true,
+        stale: &["no ebuilds to satisfy"],
+    },
+    Manager {
+        name: "brew",
+        program: "brew",
+        install: &["brew", "install"],
+        options: &[],
+        reinstall: &[],
+        refresh: &["brew", "update"],
+        query: Query::Each(&["brew", "list", "--versions"]),
+        needs_root: false,
+        stale: &["No available formula"],
+    },
+];
+
+impl Manager {
+    /// The first whose program is on the path; the directories of administrators' programs count.
+    pub(crate) fn detect(path: &[PathBuf]) -> Option<&'static Manager> {
+        let system = ["/usr/bin", "/usr/sbin", "/sbin", "/bin"].map(PathBuf::from);
+        let there = |manager: &&Manager| path.iter().chain(&system).any(|directory| is_executable(&directory.join(manager.program)));
+        MANAGERS.iter().find(there)
+    }
+}

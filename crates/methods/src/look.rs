@@ -1,0 +1,64 @@
+//! What a look at the machine tells of a module, without running anything.
+
+use std::path::PathBuf;
+
+use hoist_core::{Checks, Installed, Module, Presence, Repository};
+
+use crate::builtin::git;
+use crate::machine::Machine;
+
+/// Says whether a module is there, from the ledger and from what it declares.
+pub fn presence(machine: &Machine, module: &Module, installed: &Installed, path: &[PathBuf]) -> Presence {
+    let recorded = installed.modules.get(&module.id);
+    if let Some(recorded) = recorded {
+        if let Some(gone) = recorded.paths.iter().find(|path| path.symlink_metadata().is_err()) {
+            return Presence::Missing(gone.display().to_string());
+        }
+    } else if let Some(obstruction) = module.repository.as_ref().and_then(obstruction) {
+        return Presence::Obstructed(obstruction);
+    }
+    if let Some(missing) = missing(machine, &module.checks, path).into_iter().next() {
+        return Presence::Missing(missing);
+    }
+    let blind = module.checks.is_blind();
+    match (&module.repository, recorded) {
+        // A clone is seen by its directory, also when nothing else is declared.
+        (Some(repository), _) if !repository.dir.exists() => Presence::Missing(repository.dir.display().to_string()),
+        (Some(_), _) => Presence::Present,
+        (None, _) if !blind => Presence::Present,
+        (None, _) if module.checks.function => Presence::Ask,
+        (None, _) => Presence::Unknown,
+    }
+}
+
+/// What is declared and not there, in words.
+pub(crate) fn missing(machine: &Machine, checks: &Checks, path: &[PathBuf]) -> Vec<String> {
+    let dirs = checks.dirs.iter().filter(|dir| !dir.is_dir()).map(|dir| dir.display().to_string());
+    let files = checks.files.iter().filter(|file| !file.exists() || file.is_dir()).map(|file| file.display().to_string());
+    let binaries =
+        checks.binaries.iter().filter(|name| machine.find_program(name, path).is_none()).map(|name| format!("the command {name}"));
+    dirs.chain(files).chain(binaries).collect()
+}
+
+/// What stands where a clone would go and is not that clone.
+pub(crate) fn obstruction(repository: &Repository) -> Option<String> {
+    let Repository { url, dir } = repository;
+    if git::is_vacant(dir) {
+        return None;
+    }
+    match git::origin(dir) {
+        Some(origin) if git::same_repository(&origin, url, dir) => None,
+        Some(origin) => Some(format!("{} is a clone of {origin}, not of {url}; it was left alone", dir.display())),
+        None => Some(format!("{} exists and is not a clone of {url}; it was left alone", dir.display())),
+    }
+}
+
+/// The `bin` directories of what is installed, and of what modules say they make; some may not exist (yet).
+pub(crate) fn program_directories<'a>(modules: impl IntoIterator<Item = &'a Module>, installed: &Installed) -> Vec<PathBuf> {
+    let declared = modules.into_iter().flat_map(|module| module.paths.iter());
+    let recorded = installed.modules.values().flat_map(|module| module.paths.iter());
+    let mut directories: Vec<PathBuf> = declared.chain(recorded).map(|path| path.join("bin")).collect();
+    directories.sort();
+    directories.dedup();
+    directories
+}

@@ -1,0 +1,115 @@
+//! The machine that is changed, as far as methods need to know it: looked at once, before the run.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use hoist_core::{Digest, Environment};
+
+use crate::builtin::package::Manager;
+use crate::os::Os;
+
+/// The machine, as methods see it.
+pub struct Machine {
+    /// The environment hoist was started in.
+    pub environment: Environment,
+    /// The home directory, absolute.
+    pub home: PathBuf,
+    /// hoist itself, for scripts that call back.
+    pub hoist: PathBuf,
+    /// Where hoist may keep what can be made again.
+    pub cache: PathBuf,
+    pub(crate) root: bool,
+    os: OnceLock<Os>,
+    manager: OnceLock<Option<&'static Manager>>,
+    library: OnceLock<Result<PathBuf, String>>,
+}
+
+/// The helpers for collections that bring none, by the name scripts source them.
+pub(crate) const LIBRARY: &[(&str, &str)] = &[
+    ("common.sh", include_str!("../lib/common.sh")),
+    ("module-handlers.sh", include_str!("../lib/module-handlers.sh")),
+    ("module-api.sh", include_str!("../lib/module-api.sh")),
+];
+
+impl Machine {
+    /// Takes what is known; everything else is looked up when it is first needed.
+    pub fn new(environment: Environment, home: PathBuf, hoist: PathBuf, cache: PathBuf) -> Self {
+        let root = rustix::process::geteuid().is_root();
+        Self { environment, home, hoist, cache, root, os: OnceLock::new(), manager: OnceLock::new(), library: OnceLock::new() }
+    }
+
+    pub(crate) fn os(&self) -> &Os {
+        self.os.get_or_init(Os::here)
+    }
+
+    pub(crate) fn manager(&self) -> Option<&'static Manager> {
+        *self.manager.get_or_init(|| Manager::detect(&self.environment.path()))
+    }
+
+    /// The directory with the shell helpers, written once for each version of them.
+    pub(crate) fn library(&self) -> Result<&Path, String> {
+        let write = || -> std::io::Result<PathBuf> {
+            let digest = Digest::of(LIBRARY.iter().map(|(_, text)| text.as_bytes()));
+            let directory = self.cache.join(format!("lib-{}", &digest.as_str()[..16]));
+            for (name, text) in LIBRARY {
+                let path = directory.join(name);
+                if std::fs::read_to_string(&path).is_ok_and(|found| found == *text) {
+                    continue;
+                }
+                std::fs::create_dir_all(&directory)?;
+                let file = tempfile::NamedTempFile::new_in(&directory)?;
+                std::fs::write(file.path(), text)?;
+                file.persist(&path)?;
+            }
+            Ok(directory)
+        };
+        let library = self.library.get_or_init(|| write().map_err(|error| format!("{}: {error}", self.cache.display())));
+        library.as_deref().map_err(Clone::clone)
+    }
+
+    /// The file that a name leads to on the path or in one of the `more` directories, as a shell would find it.
+    pub fn find_program(&self, name: &str, more: &[PathBuf]) -> Option<PathBuf> {
+        let directories = self.environment.path();
+        directories.iter().chain(more).map(|directory| directory.join(name)).find(|path| is_executable(path))
+    }
+
+    /// The environment for a module's script: what hoist was started in without its `MODULE_…`, what the machine is, and `variables`.
+    pub(crate) fn script_environment(&self, variables: &BTreeMap<String, String>, more_path: &[PathBuf]) -> BTreeMap<String, String> {
+        let inherited = self.environment.iter().filter(|(name, _)| !name.starts_with("MODULE_"));
+        let mut environment: BTreeMap<String, String> = inherited.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let os = self.os();
+        let manager = self.manager();
+        let path: Vec<String> = self
+            .environment
+            .path()
+            .iter()
+            .take(1)
+            .chain(more_path.iter().filter(|path| path.is_dir()))
+            .chain(self.environment.path().iter().skip(1))
+            .map(|path| path.display().to_string())
+            .collect();
+        let known = [
+            ("PATH", path.join(":")),
+            ("HOME", self.home.display().to_string()),
+            ("HOIST_BIN", self.hoist.display().to_string()),
+            ("OS_FAMILY", os.family.clone()),
+            ("OS_ID", os.id.clone()),
+            ("OS_VERSION", os.version.clone()),
+            ("OS_NAME", os.name.clone()),
+            ("PKG_MANAGER", manager.map(|manager| manager.name).unwrap_or_default().to_owned()),
+            ("PKG_INSTALL", manager.map(|manager| manager.install.join(" ")).unwrap_or_default()),
+            ("PKG_UPDATE", manager.map(|manager| manager.refresh.join(" ")).unwrap_or_default()),
+            ("GIT_TERMINAL_PROMPT", "0".to_owned()),
+        ];
+        environment.extend(known.map(|(name, value)| (name.to_owned(), value)));
+        environment.entry("DEBIAN_FRONTEND".to_owned()).or_insert_with(|| "noninteractive".to_owned());
+        environment.extend(variables.iter().map(|(name, value)| (name.clone(), value.clone())));
+        environment
+    }
+}
+
+pub(crate) fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+}

@@ -1,0 +1,125 @@
+//! A way of changing a machine, and the table of all of them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use hoist_core::Step;
+use hoist_executor::{Effect, Failure, TaskContext};
+use serde::de::DeserializeOwned;
+
+use crate::batch::{Bulk, Share};
+use crate::builtin::{bash, exists, git, install_script, package, pip};
+use crate::machine::Machine;
+
+/// What applying a step did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// Whether anything is different now.
+    pub effect: Effect,
+    /// What can be told of the version.
+    pub version: Option<String>,
+    /// Paths that were made.
+    pub paths: Vec<PathBuf>,
+}
+
+impl Applied {
+    /// Nothing was to do.
+    pub fn unchanged() -> Self {
+        Self { effect: Effect::Unchanged, version: None, paths: Vec::new() }
+    }
+
+    /// Something was done.
+    pub fn changed() -> Self {
+        Self { effect: Effect::Changed, ..Self::unchanged() }
+    }
+
+    /// With a version.
+    pub fn version(mut self, version: Option<String>) -> Self {
+        self.version = version;
+        self
+    }
+}
+
+/// The surroundings of one step.
+pub struct StepContext<'a> {
+    /// The task it runs in.
+    pub task: &'a TaskContext,
+    /// The machine it changes.
+    pub machine: &'a Machine,
+    /// The module it belongs to.
+    pub module: &'a str,
+    /// What the module's scripts see.
+    pub variables: &'a BTreeMap<String, String>,
+    /// More directories that programs are found in.
+    pub path: &'a [PathBuf],
+    /// Do it also where it seems done.
+    pub force: bool,
+}
+
+/// One step, its arguments understood.
+pub trait Method: Send {
+    /// The names of what only one step at a time may use, each with how many may all the same.
+    fn pools(&self, machine: &Machine) -> Vec<(String, usize)> {
+        let _ = machine;
+        Vec::new()
+    }
+
+    /// The paths it may make; stages stand beside them.
+    fn paths(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
+    /// Says that this step can go together with others, which share what they learn.
+    fn bulk(&mut self, share: Share) -> Option<Bulk> {
+        let _ = share;
+        None
+    }
+
+    /// The packages it is about.
+    fn packages(&self, machine: &Machine) -> Vec<String> {
+        let _ = machine;
+        Vec::new()
+    }
+
+    /// Looks, changes what has to be changed, and looks again.
+    fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure>;
+}
+
+type Bind = fn(&Step) -> Result<Box<dyn Method>, String>;
+
+/// All methods by name, in alphabetical order: how each reads its arguments.
+pub const METHODS: &[(&str, Bind)] = &[
+    ("bash", bind::<bash::Bash>),
+    ("exists", bind::<exists::Exists>),
+    ("git", bind::<git::Git>),
+    ("install_script", bind::<install_script::InstallScript>),
+    ("package", bind::<package::Package>),
+    ("pip", bind::<pip::Pip>),
+];
+
+fn bind<M: Method + DeserializeOwned + 'static>(step: &Step) -> Result<Box<dyn Method>, String> {
+    let read = M::deserialize(&step.args).map_err(|error| format!("arguments of {}: {error}", step.method))?;
+    Ok(Box::new(read))
+}
+
+/// The method of a step, with its arguments.
+pub(crate) fn method_of(step: &Step) -> Result<Box<dyn Method>, String> {
+    match METHODS.iter().find(|(name, _)| *name == step.method) {
+        Some((_, bind)) => bind(step),
+        None => Err(format!("there is no method {}", step.method)),
+    }
+}
+
+/// A pool for what is done on the network with one host.
+pub(crate) fn host_pool(url: &str) -> Option<(String, usize)> {
+    let rest = url.split_once("://").map(|(_, rest)| rest).or_else(|| url.contains('@').then_some(url))?;
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let host = if url.contains("://") { host } else { host.split(':').next().unwrap_or_default() };
+    (!host.is_empty()).then(|| (format!("host:{host}"), 24))
+}
+
+/// A pool for one directory.
+pub(crate) fn path_pool(path: &Path) -> (String, usize) {
+    (format!("path:{}", path.display()), 1)
+}

@@ -1,0 +1,187 @@
+//! From a plan to a graph of tasks: one for each module that changes, and one ahead of each batch.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hoist_core::{Action, Catalog, Diagnostic, Installed, Module, Plan, Tier};
+use hoist_executor::{OnFailure, Task, TaskGraph, TaskId, UnitId};
+use hoist_ledger::{Ledger, RunId};
+
+use crate::batch::{self, Bulk, Share};
+use crate::look;
+use crate::machine::Machine;
+use crate::method::{Method, method_of};
+use crate::run_step::{self, World};
+
+/// How a plan is carried out.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// The time a module may take that does not say so itself.
+    pub timeout: Duration,
+    /// Whether any failure stops the run.
+    pub strict: bool,
+    /// Do it also where it seems done.
+    pub force: bool,
+}
+
+/// The tasks of a plan.
+pub struct Schedule {
+    /// For the executor.
+    pub graph: TaskGraph,
+    /// For each unit of the graph the place of its module in the plan; none for a batch.
+    pub modules: Vec<Option<usize>>,
+}
+
+/// A module that changes, on its way to a task.
+struct Job {
+    planned: usize,
+    module: Arc<Module>,
+    steps: Vec<Box<dyn Method>>,
+    unit: UnitId,
+    bulk: Option<(Bulk, Vec<String>)>,
+}
+
+/// Makes the tasks of a plan. `ledger` is absent where nothing is written down: in tests of modules.
+///
+/// # Errors
+/// A step whose arguments its method does not understand.
+pub fn schedule(
+    plan: &Plan,
+    catalog: &Catalog,
+    machine: &Arc<Machine>,
+    installed: &Installed,
+    ledger: Option<(Arc<Ledger>, RunId)>,
+    options: Options,
+) -> Result<Schedule, Vec<Diagnostic>> {
+    let modules: Vec<&Module> = plan.modules.iter().filter_map(|planned| catalog.get(planned.module.as_str())).collect();
+    let path = look::program_directories(modules.iter().copied(), installed);
+    let (ledger, run) = ledger.map_or((None, None), |(ledger, run)| (Some(ledger), Some(run)));
+    let world = Arc::new(World { machine: machine.clone(), ledger, run, path, force: options.force });
+    let mut graph = TaskGraph::default();
+    let mut shares: BTreeMap<String, Share> = BTreeMap::new();
+    let (mut jobs, mut errors) = (Vec::new(), Vec::new());
+    for (planned, module) in modules.into_iter().enumerate().filter(|(planned, _)| plan.modules[*planned].change.is_work()) {
+        match bind(module, plan.action) {
+            Ok(mut steps) => {
+                let bulk = bulk_of(&mut steps, machine, &mut shares, options);
+                jobs.push(Job { planned, unit: graph.unit(module.id.as_str()), module: Arc::new(module.clone()), steps, bulk });
+            }
+            Err(message) => {
+                let diagnostic = Diagnostic::error(message).module(module.id.as_str()).file(module.manifest.display().to_string());
+                errors.push(diagnostic);
+            }
+        }
+    }
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let mut unit_modules: Vec<Option<usize>> = jobs.iter().map(|job| Some(job.planned)).collect();
+    let batches = batches(plan, &jobs);
+    let mut batch_tasks: BTreeMap<String, TaskId> = BTreeMap::new();
+    for (pool, (bulk, names)) in batches.iter().map(|(pool, batch)| (pool.clone(), batch.clone())) {
+        let unit = graph.unit(format!("{} packages with {}", names.len(), bulk.method));
+        unit_modules.push(None);
+        let (machine, share) = (machine.clone(), shares[&pool].clone());
+        let pools = [graph.pool(&pool, 1)];
+        let cost = Duration::from_secs(3 + names.len() as u64);
+        let work = move |task: &hoist_executor::TaskContext| batch::apply(&bulk, &names, &share, &machine, task);
+        let task = Task::new(unit, "batch", work).pools(pools).cost(cost).timeout(Some(options.timeout));
+        batch_tasks.insert(pool, graph.task(task));
+    }
+    let mut tasks: BTreeMap<usize, TaskId> = BTreeMap::new();
+    for job in jobs {
+        let Job { planned, module, mut steps, unit, bulk } = job;
+        let pools: Vec<_> = steps.iter().flat_map(|step| step.pools(machine)).collect();
+        let pools: Vec<_> = pools.iter().map(|(name, depth)| graph.pool(name, *depth)).collect();
+        let stops = plan.action == Action::Install && (plan.modules[planned].tier == Tier::Core || options.strict);
+        let (cost, timeout) = (cost(&module, installed), module.timeout.unwrap_or(options.timeout));
+        let (world, change) = (world.clone(), plan.modules[planned].change);
+        let recorded: Vec<PathBuf> = installed.modules.get(&module.id).map(|module| module.paths.clone()).unwrap_or_default();
+        let action = plan.action;
+        let work = move |task: &hoist_executor::TaskContext| match action {
+            Action::Install => run_step::install(&world, &module, &mut steps, change, task),
+            Action::Test => run_step::test(&world, &module, &recorded, task),
+        };
+        let name = plan.modules[planned].method.clone();
+        let task = Task::new(unit, name, work).cost(cost).pools(pools).timeout(Some(timeout));
+        let task = graph.task(task.on_failure(if stops { OnFailure::StopRun } else { OnFailure::SkipDependents }));
+        for needed in plan.modules[planned].needs.iter().filter_map(|needed| tasks.get(needed)) {
+            graph.needs(task, *needed);
+        }
+        if let Some(batch) = bulk.as_ref().and_then(|(bulk, _)| batch_tasks.get(&bulk.pool)).filter(|_| in_batch(&batches, bulk.as_ref())) {
+            graph.after(task, *batch);
+        }
+        tasks.insert(planned, task);
+    }
+    Ok(Schedule { graph, modules: unit_modules })
+}
+
+fn bind(module: &Module, action: Action) -> Result<Vec<Box<dyn Method>>, String> {
+    match action {
+        Action::Install => module.recipe.steps(action).iter().map(method_of).collect(),
+        // Bound when they run: they share nothing.
+        Action::Test => module.recipe.steps(action).iter().map(method_of).collect::<Result<Vec<_>, _>>().map(|_| Vec::new()),
+    }
+}
+
+/// How a module of one step could be installed together with others.
+fn bulk_of(
+    steps: &mut [Box<dyn Method>],
+    machine: &Machine,
+    shares: &mut BTreeMap<String, Share>,
+    options: Options,
+) -> Option<(Bulk, Vec<String>)> {
+    let [step] = steps else { return None };
+    if options.force {
+        return None;
+    }
+    let probe = step.bulk(Share::default())?;
+    let share = shares.entry(probe.pool.clone()).or_default().clone();
+    let bulk = step.bulk(share)?;
+    Some((bulk, step.packages(machine)))
+}
+
+/// Which modules go together: at least two of one pool, that need nothing in this run but each other.
+fn batches(plan: &Plan, jobs: &[Job]) -> BTreeMap<String, (Bulk, Vec<String>)> {
+    let by_place: BTreeMap<usize, &Job> = jobs.iter().map(|job| (job.planned, job)).collect();
+    let mut members: BTreeSet<usize> = BTreeSet::new();
+    let mut batches: BTreeMap<String, (Bulk, Vec<String>, usize)> = BTreeMap::new();
+    // A plan has every module behind what it needs.
+    for job in jobs {
+        let Some((bulk, names)) = &job.bulk else { continue };
+        let pool_of = |place: &usize| by_place.get(place).and_then(|job| job.bulk.as_ref()).map(|(bulk, _)| bulk.pool.as_str());
+        let free = |needed: &usize| !by_place.contains_key(needed) || (members.contains(needed) && pool_of(needed) == Some(&bulk.pool));
+        if plan.modules[job.planned].needs.iter().all(free) {
+            members.insert(job.planned);
+            let batch = batches.entry(bulk.pool.clone()).or_insert_with(|| (bulk.clone(), Vec::new(), 0));
+            batch.1.extend(names.iter().cloned());
+            batch.2 += 1;
+        }
+    }
+    let several = batches.into_iter().filter(|(_, (.., count))| *count > 1);
+    several
+        .map(|(pool, (bulk, mut names, _))| {
+            names.sort();
+            names.dedup();
+            (pool, (bulk, names))
+        })
+        .collect()
+}
+
+fn in_batch(batches: &BTreeMap<String, (Bulk, Vec<String>)>, bulk: Option<&(Bulk, Vec<String>)>) -> bool {
+    let Some((bulk, names)) = bulk else { return false };
+    batches.get(&bulk.pool).is_some_and(|(_, batch)| names.iter().all(|name| batch.contains(name)))
+}
+
+/// What an install took in the past, else what its method usually takes.
+fn cost(module: &Module, installed: &Installed) -> Duration {
+    let usual = match module.method.as_str() {
+        "custom" => 2.0,
+        "git_clone" => 3.0,
+        _ => 5.0,
+    };
+    let seconds = installed.durations.get(module.id.as_str()).copied().unwrap_or(usual);
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::from_secs(1))
+}

@@ -1,0 +1,45 @@
+//! Outcomes and durations in words.
+
+use std::time::Duration;
+
+use hoist_executor::{Outcome, SkipReason, UnitId};
+
+/// Why a unit is not done, in words; `None` when it is. `names` are the units' names by their ids.
+pub fn explain(outcome: &Outcome, names: &[String]) -> Option<String> {
+    let name = |unit: &UnitId| names.get(unit.index()).map_or("another", String::as_str);
+    match outcome {
+        Outcome::Done { .. } => None,
+        Outcome::Failed { reason } => Some(reason.clone()),
+        Outcome::TimedOut { limit } => Some(format!("took longer than {}", duration_text(*limit))),
+        Outcome::Cancelled => Some("interrupted".to_owned()),
+        Outcome::Skipped { because: SkipReason::Cancelled } => Some("not started, the run was interrupted".to_owned()),
+        Outcome::Skipped { because: SkipReason::Stopped(unit) } => Some(format!("not started, {} failed and stopped the run", name(unit))),
+        Outcome::Skipped { because: SkipReason::Needs(chain) } => {
+            let names: Vec<&str> = chain.iter().map(name).collect();
+            Some(format!("needs {}, which failed", names.join(", which needs ")))
+        }
+    }
+}
+
+/// A duration as people read it: `0.42s`, `12.3s`, `3m 05s`, `1h 02m`.
+pub fn duration_text(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0..10 if duration.subsec_nanos() == 0 => format!("{seconds}s"),
+        0..10 => format!("{:.2}s", duration.as_secs_f64()),
+        10..60 => format!("{:.1}s", duration.as_secs_f64()),
+        60..3600 => format!("{}m {:02}s", seconds / 60, seconds % 60),
+        _ => format!("{}h {:02}m", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_the_precision_people_care_for() {
+        let text = |milliseconds| duration_text(Duration::from_millis(milliseconds));
+        assert_eq!([text(420), text(2000), text(12345), text(185_000), text(3_725_000)], ["0.42s", "2s", "12.3s", "3m 05s", "1h 02m"]);
+    }
+}

@@ -1,0 +1,71 @@
+//! The whole output of each unit in a file of its own, made when there is something to write.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use hoist_executor::{Event, EventKind, Level};
+
+use crate::{Reporter, explain};
+
+/// Writes `DIRECTORY/UNIT.log`.
+pub struct LogFiles {
+    directory: PathBuf,
+    names: Vec<String>,
+    open: BTreeMap<usize, BufWriter<File>>,
+}
+
+impl LogFiles {
+    /// Files in `directory`, which is made with the first of them.
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self { directory: directory.into(), names: Vec::new(), open: BTreeMap::new() }
+    }
+
+    /// Where the output of the unit of this name goes.
+    pub fn path(directory: &Path, name: &str) -> PathBuf {
+        let plain: String = name.chars().map(|c| if c == '/' || c.is_control() { '_' } else { c }).collect();
+        directory.join(format!("{plain}.log"))
+    }
+
+    fn write(&mut self, unit: usize, line: &str) -> io::Result<()> {
+        if !self.open.contains_key(&unit) {
+            std::fs::create_dir_all(&self.directory)?;
+            let path = Self::path(&self.directory, &self.names[unit]);
+            self.open.insert(unit, BufWriter::new(File::options().create(true).append(true).open(path)?));
+        }
+        match self.open.get_mut(&unit) {
+            Some(file) => writeln!(file, "{line}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Reporter for LogFiles {
+    fn report(&mut self, event: &Event) -> io::Result<()> {
+        match &event.kind {
+            EventKind::RunStarted { units } => {
+                self.names.clone_from(units);
+                Ok(())
+            }
+            EventKind::Output { unit, line, .. } => self.write(unit.index(), line),
+            EventKind::Note { unit, level, text } => {
+                let word = match level {
+                    Level::Info => "info",
+                    Level::Success => "success",
+                    Level::Warning => "warning",
+                    Level::Error => "error",
+                };
+                self.write(unit.index(), &format!("[{word}] {text}"))
+            }
+            EventKind::Retrying { unit, reason, .. } => self.write(unit.index(), &format!("[retry] {reason}")),
+            EventKind::UnitFinished { unit, outcome } => {
+                if let Some(why) = explain(outcome, &self.names) {
+                    self.write(unit.index(), &format!("[failed] {why}"))?;
+                }
+                self.open.remove(&unit.index()).map_or(Ok(()), |mut file| file.flush())
+            }
+            _ => Ok(()),
+        }
+    }
+}

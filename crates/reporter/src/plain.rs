@@ -1,0 +1,61 @@
+//! Plain lines, one for each change of state: for logs, pipes and screens that cannot move a cursor.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use hoist_executor::{Event, EventKind, Level, Outcome};
+
+use crate::{Reporter, duration_text, explain};
+
+/// Writes a line for each change of state.
+pub struct Plain<W> {
+    writer: W,
+    verbose: bool,
+    names: Vec<String>,
+    started: Vec<Duration>,
+}
+
+impl<W: Write> Plain<W> {
+    /// Lines to `writer`; with `verbose` also every line of output.
+    pub fn new(writer: W, verbose: bool) -> Self {
+        Self { writer, verbose, names: Vec::new(), started: Vec::new() }
+    }
+}
+
+impl<W: Write> Reporter for Plain<W> {
+    fn report(&mut self, event: &Event) -> io::Result<()> {
+        let Self { writer, verbose, names, started } = self;
+        match &event.kind {
+            EventKind::RunStarted { units } => {
+                names.clone_from(units);
+                *started = vec![Duration::ZERO; units.len()];
+                Ok(())
+            }
+            EventKind::UnitStarted { unit } => {
+                started[unit.index()] = event.elapsed;
+                writeln!(writer, "start    {}", names[unit.index()])
+            }
+            EventKind::Output { unit, line, .. } if *verbose => writeln!(writer, "         {} | {line}", names[unit.index()]),
+            EventKind::Note { unit, level: level @ (Level::Warning | Level::Error), text } => {
+                let word = if *level == Level::Warning { "warning" } else { "error" };
+                writeln!(writer, "{word:<8} {}: {text}", names[unit.index()])
+            }
+            EventKind::Retrying { unit, reason, wait } => {
+                writeln!(writer, "retry    {} in {}: {reason}", names[unit.index()], duration_text(*wait))
+            }
+            EventKind::UnitFinished { unit, outcome } => {
+                let name = &names[unit.index()];
+                let took = duration_text(event.elapsed.saturating_sub(started[unit.index()]));
+                match outcome {
+                    Outcome::Done { changed: true } => writeln!(writer, "done     {name} ({took})"),
+                    Outcome::Done { changed: false } => writeln!(writer, "same     {name} ({took})"),
+                    Outcome::Skipped { .. } => writeln!(writer, "skipped  {name}: {}", explain(outcome, names).unwrap_or_default()),
+                    _ => writeln!(writer, "failed   {name} ({took}): {}", explain(outcome, names).unwrap_or_default()),
+                }
+            }
+            EventKind::Cancelling { kill: false } => writeln!(writer, "stopping: waiting for what runs; interrupt again to kill it"),
+            EventKind::Cancelling { kill: true } => writeln!(writer, "killing what still runs"),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The event stream itself, one JSON document a line, so that a past run can be looked at like a present one.
+
+use std::io::{self, BufRead, Write};
+
+use hoist_executor::{Event, EventKind};
+
+use crate::Reporter;
+
+/// Writes every event as a line of JSON.
+pub struct Record<W> {
+    writer: W,
+}
+
+impl<W: Write> Record<W> {
+    /// Lines to `writer`.
+    pub fn new(writer: W) -> Self {
+        Self { writer }
+    }
+}
+
+impl<W: Write> Reporter for Record<W> {
+    fn report(&mut self, event: &Event) -> io::Result<()> {
+        serde_json::to_writer(&mut self.writer, event)?;
+        self.writer.write_all(b"\n")?;
+        if matches!(event.kind, EventKind::UnitFinished { .. } | EventKind::RunFinished { .. }) {
+            self.writer.flush()?;
+        }
+        Ok(())
+    }
+}
+
+/// Hands the events of a record to a view.
+///
+/// # Errors
+/// When the record cannot be read, a line of it is no event, or the view fails.
+pub fn replay(record: impl BufRead, view: &mut dyn Reporter) -> io::Result<()> {
+    for line in record.lines() {
+        view.report(&serde_json::from_str::<Event>(&line?)?)?;
+    }
+    Ok(())
+}
