@@ -20,6 +20,15 @@ pub use progress::Progress;
 pub use record::{Record, replay};
 pub use report::{Report, UnitReport};
 
+/// The words for a unit that is done: when something changed, and when nothing had to.
+#[derive(Debug, Clone, Copy)]
+pub struct Words {
+    /// Something is different now.
+    pub changed: &'static str,
+    /// It was as it should be.
+    pub unchanged: &'static str,
+}
+
 /// A view of a run.
 pub trait Reporter {
     /// Takes note of what happened.

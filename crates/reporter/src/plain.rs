@@ -5,26 +5,27 @@ use std::time::Duration;
 
 use hoist_executor::{Event, EventKind, Level, Outcome};
 
-use crate::{Reporter, duration_text, explain};
+use crate::{Reporter, Words, duration_text, explain};
 
 /// Writes a line for each change of state.
 pub struct Plain<W> {
     writer: W,
     verbose: bool,
+    words: Words,
     names: Vec<String>,
     started: Vec<Duration>,
 }
 
 impl<W: Write> Plain<W> {
     /// Lines to `writer`; with `verbose` also every line of output.
-    pub fn new(writer: W, verbose: bool) -> Self {
-        Self { writer, verbose, names: Vec::new(), started: Vec::new() }
+    pub fn new(writer: W, verbose: bool, words: Words) -> Self {
+        Self { writer, verbose, words, names: Vec::new(), started: Vec::new() }
     }
 }
 
 impl<W: Write> Reporter for Plain<W> {
     fn report(&mut self, event: &Event) -> io::Result<()> {
-        let Self { writer, verbose, names, started } = self;
+        let Self { writer, verbose, words, names, started } = self;
         match &event.kind {
             EventKind::RunStarted { units } => {
                 names.clone_from(units);
@@ -47,8 +48,10 @@ impl<W: Write> Reporter for Plain<W> {
                 let name = &names[unit.index()];
                 let took = duration_text(event.elapsed.saturating_sub(started[unit.index()]));
                 match outcome {
-                    Outcome::Done { changed: true } => writeln!(writer, "done     {name} ({took})"),
-                    Outcome::Done { changed: false } => writeln!(writer, "same     {name} ({took})"),
+                    Outcome::Done { changed } => {
+                        let word = if *changed { words.changed } else { words.unchanged };
+                        writeln!(writer, "{word:<8} {name} ({took})")
+                    }
                     Outcome::Skipped { .. } => writeln!(writer, "skipped  {name}: {}", explain(outcome, names).unwrap_or_default()),
                     _ => writeln!(writer, "failed   {name} ({took}): {}", explain(outcome, names).unwrap_or_default()),
                 }

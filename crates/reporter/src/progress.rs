@@ -7,7 +7,7 @@ use std::time::Duration;
 use hoist_executor::{Event, EventKind, Level, Outcome};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::{Reporter, duration_text, explain};
+use crate::{Reporter, Words, duration_text, explain};
 
 /// At most so many lines for what runs.
 const LINES: usize = 8;
@@ -23,11 +23,12 @@ pub struct Progress {
     shown: BTreeMap<usize, usize>,
     waiting: Vec<usize>,
     colour: bool,
+    words: Words,
 }
 
 impl Progress {
     /// Lines on `target`.
-    pub fn new(target: ProgressDrawTarget, colour: bool) -> Self {
+    pub fn new(target: ProgressDrawTarget, colour: bool, words: Words) -> Self {
         let screen = MultiProgress::with_draw_target(target);
         let total = screen.add(ProgressBar::new(0));
         let template = if colour {
@@ -45,6 +46,7 @@ impl Progress {
             shown: BTreeMap::new(),
             waiting: Vec::new(),
             colour,
+            words,
         }
     }
 
@@ -103,8 +105,10 @@ impl Progress {
         let took = duration_text(event.elapsed.saturating_sub(self.started[unit]));
         let why = explain(outcome, &self.names).unwrap_or_default();
         let line = match outcome {
-            Outcome::Done { changed: true } => format!("{} {name} {}", self.paint("32", "✓"), self.paint("2", &took)),
-            Outcome::Done { changed: false } => format!("{} {name} {}", self.paint("2", "="), self.paint("2", "as it was")),
+            Outcome::Done { changed: true } => {
+                format!("{} {name} {}", self.paint("32", "✓"), self.paint("2", &format!("{} in {took}", self.words.changed)))
+            }
+            Outcome::Done { changed: false } => format!("{} {name} {}", self.paint("32", "✓"), self.paint("2", self.words.unchanged)),
             Outcome::Skipped { .. } => format!("{} {name} {}", self.paint("33", "-"), why),
             _ => format!("{} {name} {} {why}", self.paint("31", "✗"), self.paint("2", &took)),
         };

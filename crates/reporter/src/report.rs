@@ -96,7 +96,9 @@ mod tests {
     use hoist_executor::{Cancel, Effect, Failure, Limits, Task, TaskGraph, execute};
 
     use super::*;
-    use crate::{Plain, Record, replay};
+    use crate::{Plain, Record, Words, replay};
+
+    const WORDS: Words = Words { changed: "done", unchanged: "same" };
 
     #[test]
     fn a_record_replays_to_the_same_report_and_the_same_lines() {
@@ -111,7 +113,7 @@ mod tests {
         graph.needs(needing, failing);
         let (mut report, mut record, mut lines) = (Report::default(), Vec::new(), Vec::new());
         {
-            let (mut recorder, mut plain) = (Record::new(&mut record), Plain::new(&mut lines, true));
+            let (mut recorder, mut plain) = (Record::new(&mut record), Plain::new(&mut lines, true, WORDS));
             execute(graph, &Limits::default(), &Cancel::new(), |event| {
                 report.report(event).unwrap();
                 recorder.report(event).unwrap();
@@ -121,7 +123,7 @@ mod tests {
         }
         let (mut again, mut lines_again) = (Report::default(), Vec::new());
         replay(record.as_slice(), &mut again).unwrap();
-        replay(record.as_slice(), &mut Plain::new(&mut lines_again, true)).unwrap();
+        replay(record.as_slice(), &mut Plain::new(&mut lines_again, true, WORDS)).unwrap();
         assert_eq!(serde_json::to_string(&again).unwrap(), serde_json::to_string(&report).unwrap());
         assert_eq!(lines_again, lines);
         let text = String::from_utf8(lines).unwrap();

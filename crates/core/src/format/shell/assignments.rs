@@ -56,6 +56,34 @@ impl Value {
         words
     }
 
+    /// The text as a command: what came out of the environment stands for itself there, wherever the author put it. A home directory with a
+    /// blank or a quote in it is still one word.
+    pub fn command(&self) -> String {
+        let mut command = String::with_capacity(self.text.len());
+        let mut quote = None;
+        let mut escaped = false;
+        for (offset, character) in self.text.char_indices() {
+            if self.solid.iter().any(|range| range.contains(&offset)) {
+                match quote {
+                    Some('\'') if character == '\'' => command.push_str(r"'\''"),
+                    Some('"') if matches!(character, '"' | '\\' | '$' | '`') => command.extend(['\\', character]),
+                    None if !character.is_alphanumeric() && !"/._-+:,@%".contains(character) => command.extend(['\\', character]),
+                    _ => command.push(character),
+                }
+                continue;
+            }
+            match character {
+                _ if escaped => escaped = false,
+                '\\' if quote != Some('\'') => escaped = true,
+                '\'' | '"' if quote.is_none() => quote = Some(character),
+                '\'' | '"' if quote == Some(character) => quote = None,
+                _ => {}
+            }
+            command.push(character);
+        }
+        command
+    }
+
     fn push(&mut self, character: char) {
         self.text.push(character);
     }
@@ -642,4 +670,45 @@ fn unsupported(start: usize, name: &str, rest: &str) -> Refusal {
         _ => "this expansion".to_owned(),
     };
     Refusal::new(start, format!("{what} is not supported in metadata"), "write the value out; ${NAME} and ${NAME:-default} are understood")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, home: &str) -> Value {
+        let environment = Environment::with_home(home);
+        let mut reading = read_assignments(text, 0..text.len(), &environment);
+        assert_eq!(reading.diagnostics, []);
+        reading.assignments.pop().unwrap().value
+    }
+
+    #[test]
+    fn blanks_of_the_home_directory_do_not_split_lists_or_commands() {
+        let home = "/home/my 'own' $x";
+        let value = read("A=\"$HOME/a ~/b $HOME/c\\ d\"", home);
+        assert_eq!(value.words(), ["/home/my 'own' $x/a", "~/b", "/home/my 'own' $x/c d"]);
+        for (text, expected) in [
+            ("A=\"test -d $HOME/x\"", r"test -d /home/my\ \'own\'\ \$x/x"),
+            ("A=\"test -d '$HOME/x'\"", r"test -d '/home/my '\''own'\'' $x/x'"),
+            ("A=\"test -d \\\"$HOME/x\\\"\"", r#"test -d "/home/my 'own' \$x/x""#),
+        ] {
+            assert_eq!(read(text, home).command(), expected);
+        }
+    }
+
+    #[test]
+    fn a_list_of_a_list_keeps_its_items() {
+        let value = read("LIST=\"$HOME/a $HOME/b\"; A=\"$LIST /c\"", "/my home");
+        assert_eq!(value.words(), ["/my home/a", "/my home/b", "/c"]);
+    }
+
+    #[test]
+    fn doubling_values_end_at_the_limit() {
+        let mut text = "A0=xxxxxxxxxxxxxxxx\n".to_owned();
+        (1..60).for_each(|n| text += &format!("A{n}=$A{0}$A{0}\n", n - 1));
+        let reading = read_assignments(&text, 0..text.len(), &Environment::default());
+        assert!(reading.diagnostics[0].message.contains("longer than"), "{:?}", reading.diagnostics[0]);
+        assert!(reading.assignments.iter().all(|assignment| assignment.value.text().len() <= VALUE_LIMIT));
+    }
 }

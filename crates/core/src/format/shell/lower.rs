@@ -291,7 +291,11 @@ impl Lowering<'_> {
             dirs: self.paths("MODULE_TEST_DIRS"),
             files: self.paths("MODULE_TEST_FILES"),
             binaries: self.words("MODULE_TEST_BINARIES"),
-            command: Some(self.field("MODULE_TEST_COMMAND").to_owned()).filter(|command| !command.trim().is_empty()),
+            command: self
+                .fields
+                .get("MODULE_TEST_COMMAND")
+                .map(|assignment| assignment.value.command())
+                .filter(|command| !command.trim().is_empty()),
             function: functions.check,
         };
         let mut test = Vec::new();

@@ -1,0 +1,173 @@
+//! The command line, as clap reads it. clap ends here: the rest of the program knows requests.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Provision machines in bulk: modules resolved, installed and tested in parallel.
+#[derive(Debug, Parser)]
+#[command(name = "hoist", version, propagate_version = true, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// A directory with modules/; may be repeated. Otherwise the working directory, where it is a collection
+    #[arg(short = 'C', long = "collection", value_name = "DIR", env = "HOIST_COLLECTION", value_delimiter = ':', global = true)]
+    pub(crate) collections: Vec<PathBuf>,
+    /// How many modules are worked on at once
+    #[arg(short, long, value_name = "N", global = true, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) jobs: Option<u16>,
+    /// For people, or JSON for programs
+    #[arg(long, value_enum, default_value_t = Output::Human, global = true)]
+    pub(crate) output: Output,
+    /// Colours
+    #[arg(long, value_enum, default_value_t = Color::Auto, global = true)]
+    pub(crate) color: Color,
+    /// Plain lines in place of progress bars
+    #[arg(long, global = true)]
+    pub(crate) no_progress: bool,
+    /// Answer every question with yes
+    #[arg(short, long, global = true)]
+    pub(crate) yes: bool,
+    /// Show the output of modules
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub(crate) verbose: bool,
+    /// Show failures only
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// The time a module may take: 90, 15m, 2h
+    #[arg(long, value_name = "DURATION", global = true, value_parser = duration)]
+    pub(crate) timeout: Option<Duration>,
+    /// A failure of any module aborts, as that of a core module does
+    #[arg(long, global = true)]
+    pub(crate) strict: bool,
+    /// Fail rather than wait while another hoist is at work
+    #[arg(long, global = true)]
+    pub(crate) no_wait: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Install modules and what they need: without names every core and default module
+    Install(Install),
+    /// Verify what is installed; changes nothing
+    Test(Test),
+    /// One line a module
+    List(List),
+    /// Everything known about a module
+    Info {
+        /// Its name
+        module: String,
+    },
+    /// Check manifests: every mistake with file, line and field
+    Validate {
+        /// Collections, or single manifests; otherwise the collections of -C
+        paths: Vec<PathBuf>,
+    },
+    /// Show what a command would do, in order; changes nothing
+    Plan {
+        #[command(subcommand)]
+        action: PlanAction,
+    },
+    /// The graph of what modules need: without names every module
+    Graph {
+        /// These and what they need
+        modules: Vec<String>,
+        /// The language
+        #[arg(long, value_enum, default_value_t = GraphFormat::Dot)]
+        format: GraphFormat,
+    },
+    /// Past runs, the newest first
+    History {
+        /// At most so many
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+    },
+    /// What the shell helpers install_via_… call
+    #[command(name = "__step", hide = true)]
+    Step { method: String, module: String, more: Vec<String> },
+    /// What the shell helper get_package_names calls
+    #[command(name = "__package-names", hide = true)]
+    PackageNames { names: Vec<String> },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PlanAction {
+    /// What install would do
+    Install(Install),
+}
+
+/// Which modules, and how.
+#[derive(Debug, Args)]
+pub(crate) struct Install {
+    /// These and what they need
+    #[arg(conflicts_with_all = ["minimal", "all"])]
+    pub(crate) modules: Vec<String>,
+    /// Core modules only
+    #[arg(long, conflicts_with = "all")]
+    pub(crate) minimal: bool,
+    /// Every module
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Add these
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub(crate) with: Vec<String>,
+    /// Leave these out, and what needs them
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub(crate) skip: Vec<String>,
+    /// Install again what is installed
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Show what would be done; changes nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Test {
+    /// These; otherwise every installed module
+    pub(crate) modules: Vec<String>,
+    /// Leave these out
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub(crate) skip: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Only what could be installed
+    #[arg(long, conflicts_with = "installed")]
+    pub(crate) available: bool,
+    /// Only what is installed
+    #[arg(long)]
+    pub(crate) installed: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    Human,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GraphFormat {
+    Dot,
+    Mermaid,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    hoist_core::parse_duration(text).map_err(|error| error.to_string())
+}

@@ -1,0 +1,90 @@
+//! Collections on disk to a catalog: each tree is listed once, its manifests are read and parsed in parallel.
+
+use std::path::{Path, PathBuf};
+
+use hoist_core::format::FORMATS;
+use hoist_core::{Catalog, Diagnostic, Environment, Manifest, ManifestFile, ManifestRef, Tree};
+use rayon::prelude::*;
+
+use crate::error::Ending;
+
+/// The directories of a collection that hold modules.
+const PARTS: &[&str] = &["modules"];
+
+/// True for a directory with modules in it.
+pub(crate) fn is_collection(directory: &Path) -> bool {
+    PARTS.iter().any(|part| directory.join(part).is_dir())
+}
+
+/// Reads collections, the first of which wins where names meet.
+pub(crate) fn read(directories: &[PathBuf], environment: &Environment) -> Result<Catalog, Ending> {
+    let mut catalog = Catalog::default();
+    for directory in directories {
+        let tree = list(directory)?;
+        for format in FORMATS {
+            let manifests = format.find(&tree);
+            let parse = |reference: &ManifestRef| (reference.name.clone(), format.parse(&open(&tree, reference), environment));
+            let parsed: Vec<_> = manifests.par_iter().with_min_len(16).map(parse).collect();
+            parsed.into_iter().for_each(|(name, parsed)| catalog.add(&name, parsed));
+        }
+    }
+    Ok(catalog)
+}
+
+/// Reads one manifest by the path of its script or .conf file.
+pub(crate) fn read_manifest(path: &Path, environment: &Environment) -> Result<Catalog, Ending> {
+    let parent = path.parent().unwrap_or(Path::new("."));
+    let root = if parent.file_name().is_some_and(|name| name == "modules") { parent.parent().unwrap_or(parent) } else { parent };
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let beside = ["sh", "conf"].map(|extension| path.with_extension(extension));
+    let files: Vec<PathBuf> = beside.into_iter().filter(|path| path.exists()).collect();
+    if files.is_empty() || !path.exists() {
+        return Err(Ending::wrong(Diagnostic::error("there is no such file").file(path.display().to_string())));
+    }
+    let tree = Tree { source: source_name(root), root: root.to_owned(), files: Vec::new() };
+    let reference = ManifestRef { name: stem.clone(), files };
+    let mut catalog = Catalog::default();
+    for format in FORMATS {
+        catalog.add(&stem, format.parse(&open(&tree, &reference), environment));
+    }
+    Ok(catalog)
+}
+
+fn list(directory: &Path) -> Result<Tree, Ending> {
+    let root = std::path::absolute(directory)?;
+    let mut files = Vec::new();
+    for part in PARTS.iter().filter(|part| root.join(part).is_dir()) {
+        let unreadable = |error: std::io::Error| {
+            let diagnostic = Diagnostic::error(format!("cannot be listed: {error}")).file(root.join(part).display().to_string());
+            Ending::wrong(diagnostic.help("check the permissions of the directory"))
+        };
+        for entry in std::fs::read_dir(root.join(part)).map_err(unreadable)? {
+            files.push(Path::new(part).join(entry.map_err(unreadable)?.file_name()));
+        }
+    }
+    if !is_collection(&root) {
+        let message = if root.is_dir() { "is not a collection: it has no modules/ directory" } else { "there is no such directory" };
+        return Err(Ending::wrong(
+            Diagnostic::error(message).file(root.display().to_string()).help("name a directory that has modules/NAME.sh files"),
+        ));
+    }
+    Ok(Tree { source: source_name(&root), root, files })
+}
+
+fn source_name(root: &Path) -> String {
+    let absolute = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
+    absolute.file_name().map_or_else(|| "/".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+fn open(tree: &Tree, reference: &ManifestRef) -> Manifest {
+    let file = |path: &PathBuf| {
+        let path = tree.root.join(path);
+        ManifestFile { content: std::fs::read(&path).map_err(|error| error.to_string()), path }
+    };
+    Manifest {
+        name: reference.name.clone(),
+        source: tree.source.clone(),
+        root: tree.root.clone(),
+        files: reference.files.iter().map(file).collect(),
+    }
+}

@@ -1,0 +1,24 @@
+//! `hoist graph`.
+
+use std::io::Write;
+
+use hoist_core::{Action, Installed, Request, Selection};
+use hoist_resolver::Drawing;
+
+use crate::args::{Global, GraphFormat};
+use crate::error::{Code, Ending};
+use crate::session::Session;
+
+/// Draws modules and what they need.
+pub(crate) fn run(global: &Global, modules: &[String], format: GraphFormat) -> Result<Code, Ending> {
+    let session = Session::open(global)?;
+    let selection = if modules.is_empty() { Selection::All } else { Selection::Names(modules.to_vec()) };
+    let request = Request { action: Action::Install, selection, with: Vec::new(), skip: Vec::new(), force: false };
+    let resolution = hoist_resolver::resolve(&session.catalog, &Installed::default(), &request)?;
+    let drawing = match format {
+        GraphFormat::Dot => Drawing::Dot,
+        GraphFormat::Mermaid => Drawing::Mermaid,
+    };
+    std::io::stdout().lock().write_all(hoist_resolver::draw(&resolution, drawing).as_bytes())?;
+    Ok(Code::Ok)
+}

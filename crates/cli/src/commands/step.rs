@@ -1,0 +1,41 @@
+//! What the shell helpers call: one step of a module, from within its script.
+
+use std::io::Write;
+
+use hoist_executor::{EventKind, TaskContext};
+use hoist_methods::{Message, package_names, run_alone};
+
+use crate::error::{Code, Ending};
+use crate::session;
+
+/// Does one step with the metadata of the environment; what it tells goes where the script's own messages go.
+pub(crate) fn run(method: &str, module: &str, more: &[String]) -> Result<Code, Ending> {
+    let (environment, home, places) = session::surroundings()?;
+    let machine = session::machine(&environment, &home, &places.cache)?;
+    let tell = |kind: EventKind| {
+        let _ = match kind {
+            EventKind::Output { line, .. } => writeln!(std::io::stdout(), "{line}"),
+            EventKind::Note { level, text, .. } => writeln!(std::io::stderr(), "{}", Message { level, text }.line()),
+            _ => Ok(()),
+        };
+    };
+    let task = TaskContext::alone(tell);
+    match run_alone(method, module, more, &machine, &task) {
+        Ok(_) => Ok(Code::Ok),
+        Err(failure) => {
+            task.note(hoist_executor::Level::Error, failure.message);
+            Ok(Code::Failed)
+        }
+    }
+}
+
+/// What packages are called on this system, one a line.
+pub(crate) fn package_names_of(names: &[String]) -> Result<Code, Ending> {
+    let (environment, home, places) = session::surroundings()?;
+    let machine = session::machine(&environment, &home, &places.cache)?;
+    let mut stdout = std::io::stdout().lock();
+    for package in names.iter().flat_map(|name| package_names(&machine, name, &[])) {
+        writeln!(stdout, "{package}")?;
+    }
+    Ok(Code::Ok)
+}

@@ -1,0 +1,27 @@
+//! `hoist test`.
+
+use hoist_core::{Action, ModuleId, Presence, Request, Selection};
+
+use crate::args::{Global, Test};
+use crate::error::{Code, Ending};
+use crate::run::{self, Run};
+use crate::session::Session;
+
+/// Verifies modules: those named, else all that are installed.
+pub(crate) fn run(global: &Global, test: &Test) -> Result<Code, Ending> {
+    let session = Session::open(global)?;
+    let installed = hoist_ledger::read(&session.places.state)?;
+    let selection = if test.modules.is_empty() { Selection::Tiers } else { Selection::Names(test.modules.clone()) };
+    let request = Request { action: Action::Test, selection, with: Vec::new(), skip: test.skip.clone(), force: false };
+    let resolution = hoist_resolver::resolve(&session.catalog, &installed, &request)?;
+    let plan = hoist_resolver::plan(&resolution, &installed, |_| Presence::Unknown, &request);
+    let blind = |id: &ModuleId| session.catalog.get(id.as_str()).is_some_and(|module| module.recipe.steps(Action::Test).is_empty());
+    let absent = plan.modules.iter().filter(|planned| !installed.modules.contains_key(&planned.module) && blind(&planned.module));
+    let absent: Vec<_> = absent.map(|planned| run::not_installed(planned.module.as_str())).collect();
+    if !absent.is_empty() {
+        return Err(absent.into());
+    }
+    let machine = session.machine()?;
+    let cancel = run::heed_signals()?;
+    Run { global, session: &session, machine: &machine, installed: &installed, plan: &plan, ledger: None, cancel, force: false }.execute()
+}

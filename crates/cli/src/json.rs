@@ -1,0 +1,121 @@
+//! What programs see: JSON Lines of a run, and JSON documents.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use hoist_core::{Action, Change, Diagnostic, Plan};
+use hoist_executor::{Event, EventKind, Level, Outcome, Stream};
+use hoist_reporter::{Reporter, explain};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+/// One JSON document on standard output.
+pub(crate) fn print(document: &Value) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    serde_json::to_writer_pretty(&mut stdout, document)?;
+    stdout.write_all(b"\n")
+}
+
+/// Diagnostics as a document, for commands that could not answer.
+pub(crate) fn print_diagnostics(diagnostics: &[Diagnostic]) {
+    let _ = print(&json!({ "diagnostics": diagnostics }));
+}
+
+/// The word of a module's end.
+pub(crate) fn status(outcome: &Outcome, action: Action) -> &'static str {
+    match (outcome, action) {
+        (Outcome::Done { .. }, Action::Test) => "passed",
+        (Outcome::Done { changed: true }, Action::Install) => "installed",
+        (Outcome::Done { changed: false }, Action::Install) => "unchanged",
+        (Outcome::Skipped { .. }, _) => "skipped",
+        _ => "failed",
+    }
+}
+
+/// Writes the events of a run as lines of JSON.
+pub(crate) struct Lines<'a> {
+    pub(crate) plan: &'a Plan,
+    /// For each unit the place of its module in the plan.
+    pub(crate) modules: &'a [Option<usize>],
+    pub(crate) run: &'a str,
+    pub(crate) verbose: bool,
+    pub(crate) names: Vec<String>,
+    pub(crate) messages: BTreeMap<usize, Vec<Value>>,
+    pub(crate) started: BTreeMap<usize, std::time::Duration>,
+}
+
+impl Lines<'_> {
+    fn line(&self, mut line: Value) -> io::Result<()> {
+        line["at"] = Timestamp::now().to_string().into();
+        let mut stdout = io::stdout().lock();
+        serde_json::to_writer(&mut stdout, &line)?;
+        stdout.write_all(b"\n")?;
+        stdout.flush()
+    }
+
+    /// The first line, and one for each module that stays as it is.
+    pub(crate) fn start(&self) -> io::Result<()> {
+        let modules: Vec<&str> = self.plan.modules.iter().map(|planned| planned.module.as_str()).collect();
+        let started = json!({ "event": "run_started", "run_id": self.run, "action": self.plan.action, "modules": modules, "left_out": self.plan.left_out });
+        self.line(started)?;
+        for planned in self.plan.modules.iter().filter(|planned| planned.change == Change::Keep) {
+            let messages: [Value; 0] = [];
+            let finished = json!({
+                "event": "module_finished", "module": planned.module, "status": "unchanged", "duration_ms": 0, "reason": planned.reason, "messages": messages,
+            });
+            self.line(finished)?;
+        }
+        Ok(())
+    }
+
+    /// The last line.
+    pub(crate) fn finish(&self, status: &str, counts: &BTreeMap<&str, usize>, duration: std::time::Duration) -> io::Result<()> {
+        self.line(json!({ "event": "run_finished", "run_id": self.run, "status": status, "counts": counts, "duration_ms": duration.as_millis() as u64 }))
+    }
+}
+
+impl Reporter for Lines<'_> {
+    fn report(&mut self, event: &Event) -> io::Result<()> {
+        let planned = |unit: usize| self.modules.get(unit).copied().flatten().map(|place| &self.plan.modules[place]);
+        match &event.kind {
+            EventKind::RunStarted { units } => self.names.clone_from(units),
+            EventKind::UnitStarted { unit } => {
+                self.started.insert(unit.index(), event.elapsed);
+                if let Some(planned) = planned(unit.index()) {
+                    let started = json!({ "event": "module_started", "module": planned.module, "action": self.plan.action, "method": planned.method });
+                    return self.line(started);
+                }
+            }
+            EventKind::Output { unit, stream, line } if self.verbose => {
+                if let Some(planned) = planned(unit.index()) {
+                    let stream = if *stream == Stream::Stdout { "stdout" } else { "stderr" };
+                    return self.line(json!({ "event": "module_output", "module": planned.module, "stream": stream, "line": line }));
+                }
+            }
+            EventKind::Note { unit, level, text } => {
+                let level = match level {
+                    Level::Info => "info",
+                    Level::Success => "success",
+                    Level::Warning => "warning",
+                    Level::Error => "error",
+                };
+                self.messages.entry(unit.index()).or_default().push(json!({ "level": level, "text": text }));
+            }
+            EventKind::UnitFinished { unit, outcome } => {
+                if let Some(planned) = planned(unit.index()) {
+                    let took = self.started.get(&unit.index()).map_or(0, |started| (event.elapsed - *started).as_millis() as u64);
+                    let mut finished = json!({
+                        "event": "module_finished", "module": planned.module, "status": status(outcome, self.plan.action), "duration_ms": took,
+                        "messages": self.messages.get(&unit.index()).cloned().unwrap_or_default(),
+                    });
+                    if let Some(reason) = explain(outcome, &self.names) {
+                        finished["reason"] = reason.into();
+                    }
+                    return self.line(finished);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}

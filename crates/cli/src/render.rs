@@ -1,0 +1,139 @@
+//! What people see: diagnostics with the line and a caret, tables, colours.
+
+use std::io::{IsTerminal, Write};
+
+use hoist_core::{Diagnostic, Severity};
+
+use crate::args::Color;
+
+/// Whether text is coloured.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Paint {
+    pub(crate) stdout: bool,
+    pub(crate) stderr: bool,
+}
+
+impl Paint {
+    /// By the option, `NO_COLOR`, and whether the stream is a terminal.
+    pub(crate) fn choose(color: Color) -> Self {
+        let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let coloured = |terminal: bool| match color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => terminal && !forbidden && !dumb,
+        };
+        Self { stdout: coloured(std::io::stdout().is_terminal()), stderr: coloured(std::io::stderr().is_terminal()) }
+    }
+}
+
+pub(crate) const BOLD: &str = "1";
+pub(crate) const DIM: &str = "2";
+pub(crate) const RED: &str = "31";
+pub(crate) const GREEN: &str = "32";
+pub(crate) const YELLOW: &str = "33";
+pub(crate) const CYAN: &str = "36";
+
+/// Text in a colour, or as it is.
+pub(crate) fn painted(on: bool, code: &str, text: &str) -> String {
+    if on { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+}
+
+/// Draws diagnostics on standard error.
+pub(crate) fn diagnostics(diagnostics: &[Diagnostic], paint: Paint) {
+    let mut stderr = std::io::stderr().lock();
+    for diagnostic in diagnostics {
+        let _ = stderr.write_all(diagnostic_text(diagnostic, paint.stderr).as_bytes());
+    }
+}
+
+/// One error without a place.
+pub(crate) fn error(message: &dyn std::fmt::Display, paint: Paint) {
+    let _ = writeln!(std::io::stderr(), "{}: {message}", painted(paint.stderr, RED, "error"));
+}
+
+/// A remark on standard error.
+pub(crate) fn remark(message: &str) {
+    let _ = writeln!(std::io::stderr(), "{message}");
+}
+
+/// A diagnostic as people read it.
+pub(crate) fn diagnostic_text(diagnostic: &Diagnostic, colour: bool) -> String {
+    let (word, code) = match diagnostic.severity {
+        Severity::Error => ("error", RED),
+        Severity::Warning => ("warning", YELLOW),
+    };
+    let subject: Vec<&str> = [diagnostic.module.as_deref(), diagnostic.field.as_deref()].into_iter().flatten().collect();
+    let subject = if subject.is_empty() { String::new() } else { format!("{}: ", subject.join(": ")) };
+    let mut text = format!("{}: {subject}{}\n", painted(colour, code, word), printable(&diagnostic.message));
+    let arrow = painted(colour, CYAN, "-->");
+    match (&diagnostic.file, diagnostic.position) {
+        (Some(file), Some(at)) => text += &format!("  {arrow} {file}:{}:{}\n", at.line, at.column),
+        (Some(file), None) => text += &format!("  {arrow} {file}\n"),
+        _ => {}
+    }
+    if let (Some(line), Some(at)) = (&diagnostic.source_line, diagnostic.position) {
+        let number = at.line.to_string();
+        let (line, column) = window(&printable(line), at.column);
+        let bar = painted(colour, CYAN, "|");
+        text += &format!("  {number} {bar} {line}\n");
+        text += &format!("  {} {bar} {}{}\n", " ".repeat(number.len()), " ".repeat(column), painted(colour, code, "^"));
+    }
+    if let Some(help) = &diagnostic.help {
+        text += &format!("  {}: {}\n", painted(colour, GREEN, "help"), printable(help));
+    }
+    text
+}
+
+/// At most a hundred characters of a line around a column, and how far in that the column is.
+fn window(line: &str, column: usize) -> (String, usize) {
+    let from = column.saturating_sub(80);
+    let shown = line.chars().skip(from).take(100).collect();
+    (shown, column.saturating_sub(1).saturating_sub(from))
+}
+
+/// Without characters that would move the cursor.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars()
+        .map(|character| if character == '\t' { ' ' } else { character })
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
+}
+
+/// Columns of text, each as wide as its widest cell but the last.
+pub(crate) fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let widths: Vec<usize> =
+        (0..columns).map(|column| rows.iter().filter_map(|row| row.get(column)).map(|cell| width(cell)).max().unwrap_or(0)).collect();
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (cell, width_of_column) in row.iter().zip(&widths) {
+            line += cell;
+            line += &" ".repeat(width_of_column - width(cell) + 2);
+        }
+        text += line.trim_end();
+        text.push('\n');
+    }
+    text
+}
+
+/// The columns a text takes, colours not counted.
+fn width(text: &str) -> usize {
+    let mut inside = false;
+    let counts = |character: char| {
+        match character {
+            '\u{1b}' => inside = true,
+            'm' if inside => inside = false,
+            _ if !inside => return true,
+            _ => {}
+        }
+        false
+    };
+    text.chars()
+        .filter({
+            let mut counts = counts;
+            move |character| counts(*character)
+        })
+        .count()
+}

@@ -1,0 +1,123 @@
+//! What every command starts from: the environment, the places, the settings, the catalog.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hoist_core::{Catalog, CollectionFile, Diagnostic, Environment};
+use hoist_methods::Machine;
+
+use crate::args::Global;
+use crate::collections;
+use crate::error::Ending;
+
+/// Where hoist keeps its own things.
+pub(crate) struct Places {
+    pub(crate) state: PathBuf,
+    pub(crate) cache: PathBuf,
+    pub(crate) config: PathBuf,
+}
+
+impl Places {
+    /// The directory of a run's logs and record.
+    pub(crate) fn run(&self, run: &str) -> PathBuf {
+        self.state.join("runs").join(run)
+    }
+}
+
+/// What a command knows before it looks at its own arguments.
+pub(crate) struct Session {
+    pub(crate) environment: Environment,
+    pub(crate) home: PathBuf,
+    pub(crate) places: Places,
+    /// The user's settings over those of the collections.
+    pub(crate) settings: CollectionFile,
+    pub(crate) catalog: Catalog,
+}
+
+impl Session {
+    /// Reads settings and collections. Nothing is run or written.
+    pub(crate) fn open(global: &Global) -> Result<Self, Ending> {
+        let (environment, home, places) = surroundings()?;
+        let user_file = places.config.join("hoist.yml");
+        let user = settings(&user_file)?;
+        let directories = directories(global, user.as_ref(), &home)?;
+        let mut merged = CollectionFile::default();
+        for directory in &directories {
+            merged = over(settings(&directory.join("hoist.yml"))?.unwrap_or_default(), merged);
+        }
+        let settings = over(merged, user.unwrap_or_default());
+        let catalog = collections::read(&directories, &environment)?;
+        Ok(Self { environment, home, places, settings, catalog })
+    }
+
+    /// The machine, for commands that run something.
+    pub(crate) fn machine(&self) -> Result<Arc<Machine>, Ending> {
+        machine(&self.environment, &self.home, &self.places.cache).map(Arc::new)
+    }
+}
+
+/// The machine, with this program as the one that scripts call back.
+pub(crate) fn machine(environment: &Environment, home: &Path, cache: &Path) -> Result<Machine, Ending> {
+    Ok(Machine::new(environment.clone(), home.to_owned(), std::env::current_exe()?, cache.to_owned()))
+}
+
+/// The environment, the home directory, and the places that follow from them.
+pub(crate) fn surroundings() -> Result<(Environment, PathBuf, Places), Ending> {
+    let environment: Environment =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect();
+    let Some(home) = environment.home().map(Path::to_owned) else {
+        let message = "the variable HOME is not set to an absolute path";
+        return Err(Ending::wrong(Diagnostic::error(message).help("set HOME to the home directory to install into")));
+    };
+    let place = |variable: &str, otherwise: &str| {
+        let base = environment.get(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+        base.unwrap_or_else(|| home.join(otherwise)).join("hoist")
+    };
+    let places = Places {
+        state: place("XDG_STATE_HOME", ".local/state"),
+        cache: place("XDG_CACHE_HOME", ".cache"),
+        config: place("XDG_CONFIG_HOME", ".config"),
+    };
+    Ok((environment, home, places))
+}
+
+fn settings(path: &Path) -> Result<Option<CollectionFile>, Ending> {
+    let shown = path.display().to_string();
+    match std::fs::read_to_string(path) {
+        Ok(text) => CollectionFile::parse(&shown, &text).map(Some).map_err(Ending::wrong),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Ending::wrong(Diagnostic::error(format!("cannot be read: {error}")).file(shown))),
+    }
+}
+
+/// The settings of `winner` where it has any, else those of `other`.
+fn over(other: CollectionFile, winner: CollectionFile) -> CollectionFile {
+    CollectionFile {
+        name: winner.name.or(other.name),
+        description: winner.description.or(other.description),
+        jobs: winner.jobs.or(other.jobs),
+        timeout: winner.timeout.or(other.timeout),
+        strict: winner.strict.or(other.strict),
+        collections: winner.collections,
+    }
+}
+
+fn directories(global: &Global, user: Option<&CollectionFile>, home: &Path) -> Result<Vec<PathBuf>, Ending> {
+    let here = std::env::current_dir()?;
+    let named: Vec<PathBuf> = global.collections.iter().filter(|path| !path.as_os_str().is_empty()).map(|path| here.join(path)).collect();
+    if !named.is_empty() {
+        return Ok(named);
+    }
+    if collections::is_collection(&here) {
+        return Ok(vec![here]);
+    }
+    let expand = |path: &String| path.strip_prefix("~/").map_or_else(|| home.join(path), |rest| home.join(rest));
+    let settings: Vec<PathBuf> = user.map(|user| user.collections.iter().map(expand).collect()).unwrap_or_default();
+    match settings.is_empty() {
+        false => Ok(settings),
+        true => {
+            let message = format!("{} is not a collection: it has no modules/ directory", here.display());
+            Err(Ending::wrong(Diagnostic::error(message).help("name one with -C DIR, or go to one")))
+        }
+    }
+}
