@@ -1,1 +1,30 @@
-//! Fixtures.
+//! Fixtures of the end-to-end scenarios: a sandbox with a home of its own, the real binary, real servers on loopback.
+//!
+//! A server ends when it is dropped, also by a panic; everything a sandbox makes stands below one temporary directory.
+
+mod apt;
+mod git;
+mod http;
+mod sandbox;
+
+pub use apt::AptRepository;
+pub use git::GitFixture;
+pub use http::{Answer, Request, Server};
+pub use sandbox::{Module, Ran, Sandbox, binary, ran};
+
+/// True when a program is on the path. When it is not, says so and, under `CI`, fails.
+pub fn has(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).chain(["/usr/sbin".into()]).any(|directory| directory.join(program).is_file());
+    if !found {
+        assert!(std::env::var_os("CI").is_none(), "{program} is missing; `cargo xtask test` installs it");
+        note(&format!("skipped: {program} is missing"));
+    }
+    found
+}
+
+/// A line in the output of the tests.
+#[expect(clippy::print_stderr, reason = "the named skip of a test")]
+pub fn note(text: &str) {
+    eprintln!("{text}");
+}

@@ -94,7 +94,8 @@ impl TaskContext {
         self.output(Stream::Stdout, line);
     }
 
-    fn output(&self, stream: Stream, line: &str) {
+    /// A line of output of a stream.
+    pub fn output(&self, stream: Stream, line: &str) {
         (self.tell)(EventKind::Output { unit: self.unit, stream, line: line.to_owned() });
     }
 

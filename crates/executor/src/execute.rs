@@ -77,7 +77,7 @@ pub fn execute(graph: TaskGraph, limits: &Limits, cancel: &Cancel, on_event: imp
     for unit in (0..run.units.len()).filter(|unit| run.units[*unit].open == 0).collect::<Vec<_>>() {
         run.tell(EventKind::UnitFinished { unit: UnitId(unit as u32), outcome: Outcome::Done { changed: false } });
     }
-    run.to_the_end(&receiver, cancel);
+    run.drive(&receiver, cancel);
     let interrupted = cancel.is_cancelled();
     let stopped_by = run.stopped_by;
     run.tell(EventKind::RunFinished { interrupted, stopped_by });
@@ -145,7 +145,7 @@ struct Run<F> {
 }
 
 impl<F: FnMut(&Event)> Run<F> {
-    fn to_the_end(&mut self, receiver: &Receiver<Message>, cancel: &Cancel) {
+    fn drive(&mut self, receiver: &Receiver<Message>, cancel: &Cancel) {
         let bell = cancel.bell();
         loop {
             self.heed(cancel);

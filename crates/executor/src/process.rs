@@ -101,11 +101,12 @@ impl Command {
         let (out_reader, out_writer) = io::pipe()?;
         let (err_reader, err_writer) = io::pipe()?;
         let mut expression = duct::cmd(&self.program, &self.args).stdin_null().stdout_file(out_writer).stderr_file(err_writer).unchecked();
-        if let Some(environment) = &self.environment {
-            expression = expression.full_env(environment);
-        }
-        for (name, value) in &self.set {
-            expression = expression.env(name, value);
+        match &self.environment {
+            // duct lets a whole environment win over single variables, in whatever order they are given.
+            Some(environment) => {
+                expression = expression.full_env(environment.iter().chain(self.set.iter().map(|(name, value)| (name, value))))
+            }
+            None => expression = self.set.iter().fold(expression, |expression, (name, value)| expression.env(name, value)),
         }
         if let Some(directory) = &self.directory {
             expression = expression.dir(directory);

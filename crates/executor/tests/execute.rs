@@ -235,3 +235,14 @@ fn a_chatty_child_is_read_in_bounded_memory_and_to_its_end() {
     assert!(summary.unwrap().all_done());
     assert!(count > 200_000 && longest <= 16 * 1024, "{count} lines, {longest} bytes");
 }
+
+#[test]
+fn variables_are_set_on_top_of_a_whole_environment() {
+    let mut graph = TaskGraph::default();
+    let unit = graph.unit("x");
+    let command =
+        bash("echo $A $B ${HOME-gone}").environment([("A", "1"), ("B", "2"), ("PATH", "/usr/bin:/bin")]).set("B", "3").directory("/");
+    graph.task(Task::new(unit, "x", move |context| context.run(&command).map(|_| Effect::Changed)));
+    let (_, events) = run(graph, &quick(), &Cancel::new());
+    assert_eq!(lines(&events), ["1 3 gone"]);
+}

@@ -2,18 +2,22 @@
 
 use std::path::PathBuf;
 
-use hoist_core::{Checks, Installed, Module, Presence, Repository};
+use hoist_core::{Action, Checks, Installed, Module, Presence, Repository};
 
 use crate::builtin::git;
+use crate::builtin::pip::{self, Pip};
 use crate::machine::Machine;
 
 /// Says whether a module is there, from the ledger and from what it declares.
 pub fn presence(machine: &Machine, module: &Module, installed: &Installed, path: &[PathBuf]) -> Presence {
     let recorded = installed.modules.get(&module.id);
+    let packages = if recorded.is_some() { None } else { python_packages(module) };
     if let Some(recorded) = recorded {
         if let Some(gone) = recorded.paths.iter().find(|path| path.symlink_metadata().is_err()) {
             return Presence::Missing(gone.display().to_string());
         }
+    } else if let Some(absent @ Presence::Missing(_)) = packages {
+        return absent;
     } else if let Some(obstruction) = module.repository.as_ref().and_then(obstruction) {
         return Presence::Obstructed(obstruction);
     }
@@ -25,10 +29,22 @@ pub fn presence(machine: &Machine, module: &Module, installed: &Installed, path:
         // A clone is seen by its directory, also when nothing else is declared.
         (Some(repository), _) if !repository.dir.exists() => Presence::Missing(repository.dir.display().to_string()),
         (Some(_), _) => Presence::Present,
-        (None, _) if !blind => Presence::Present,
+        (None, _) if !blind || packages.is_some() => Presence::Present,
         (None, _) if module.checks.function => Presence::Ask,
         (None, _) => Presence::Unknown,
     }
+}
+
+/// Whether the Python packages are where the module's own handler would put them; a program of their name elsewhere is not them. `None` for
+/// modules that do not use that handler.
+fn python_packages(module: &Module) -> Option<Presence> {
+    let [step] = module.recipe.steps(Action::Install) else { return None };
+    let pip: Pip = (step.method == "pip").then(|| serde_json::from_value(step.args.clone()).ok())??;
+    let absent = pip.packages.iter().find(|name| pip::installed(&pip.target, name).is_none());
+    Some(match absent {
+        Some(name) => Presence::Missing(format!("the Python package {name} below {}", pip.target.display())),
+        None => Presence::Present,
+    })
 }
 
 /// What is declared and not there, in words.

@@ -1,5 +1,6 @@
 //! The shortest cycle through a knot of modules that need each other.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use hoist_core::Module;
@@ -36,8 +37,8 @@ fn through(graph: &DiGraph<&Module, ()>, inside: &HashSet<NodeIndex>, start: Nod
                 path.reverse();
                 return Some(path);
             }
-            if !from.contains_key(&next) {
-                from.insert(next, node);
+            if let Entry::Vacant(vacant) = from.entry(next) {
+                vacant.insert(node);
                 queue.push_back(next);
             }
         }

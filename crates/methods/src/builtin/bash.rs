@@ -87,7 +87,7 @@ impl Method for Bash {
         let temporary = temporary.map_err(|error| Failure::new(format!("cannot make a temporary directory: {error}")))?;
         let (exit, last_error) = match (&self.script, &self.function, &self.command) {
             (Some(script), Some(function), None) => self.call(context, script, function, temporary.path())?,
-            (None, None, Some(command)) => self.run(context, temporary.path(), &[command.clone()])?,
+            (None, None, Some(command)) => self.run(context, temporary.path(), std::slice::from_ref(command))?,
             _ => return Err(Failure::new("a bash step needs a script and a function, or a command")),
         };
         let what = self.function.as_deref().unwrap_or("the command");
@@ -106,12 +106,16 @@ impl Bash {
         let program = PROGRAM.replace("@guarded@", if self.guarded { "1" } else { "0" }).replace("@metadata@", &self.metadata(context));
         let mut program = program;
         let library = self.collection.join("lib");
-        if LIBRARY.iter().any(|(name, _)| !library.join(name).exists()) {
+        let missing: Vec<&str> = LIBRARY.iter().map(|(name, _)| *name).filter(|name| !library.join(name).exists()).collect();
+        let text = std::fs::read(script).map_err(|error| context.task.failed("reading", script, &error))?;
+        let text = String::from_utf8_lossy(&text);
+        // A function called `source` makes what the file declares local to it, so it is there only where it is needed.
+        if missing.iter().any(|name| text.contains(name)) {
             program.insert_str(0, FALLBACK);
-            // Scripts of collections without helpers may also count on having them without asking.
-            if !library.join("common.sh").exists() {
-                program.insert_str(0, "builtin source \"$HOIST_LIB/common.sh\"\nbuiltin source \"$HOIST_LIB/module-handlers.sh\"\n");
-            }
+        }
+        // Scripts of collections without helpers may also count on having them without asking.
+        if missing.contains(&"common.sh") {
+            program.insert_str(0, "builtin source \"$HOIST_LIB/common.sh\"\nbuiltin source \"$HOIST_LIB/module-handlers.sh\"\n");
         }
         let arguments = [program, "hoist".to_owned(), script.display().to_string(), function.to_owned(), read.display().to_string()];
         let (exit, error) = self.run(context, temporary, &arguments)?;
@@ -151,14 +155,14 @@ impl Bash {
             .environment(environment)
             .directory(&self.collection);
         let mut last_error = None;
-        let exit = context.task.run_with(&command, |_, line| match Message::parse(line) {
+        let exit = context.task.run_with(&command, |stream, line| match Message::parse(line) {
             Some(message) => {
                 if message.level == hoist_executor::Level::Error {
                     last_error = Some(message.text.clone());
                 }
                 context.task.note(message.level, message.text);
             }
-            None => context.task.output_line(line),
+            None => context.task.output(stream, line),
         })?;
         Ok((exit, last_error))
     }

@@ -135,11 +135,11 @@ impl Git {
         let arguments = std::iter::once("clone").chain(self.args.iter().map(String::as_str)).chain(["--", &self.url]);
         let environment = context.machine.script_environment(&Default::default(), &[]);
         let command = Command::new("git").args(arguments).args([target]).environment(environment).set("LC_ALL", "C");
-        let exit = context.task.run_with(&command, |_, line| {
+        let exit = context.task.run_with(&command, |stream, line| {
             if line.starts_with("fatal:") || last.is_empty() || !last.starts_with("fatal:") {
                 last = line.to_owned();
             }
-            context.task.output_line(line);
+            context.task.output(stream, line);
         })?;
         if exit.success() {
             return Ok(());

@@ -52,9 +52,9 @@ impl Method for InstallScript {
         let command = Command::new(&interpreter[0]).args(&interpreter[1..]).args([file.as_path()]).args(&self.args);
         let environment = context.machine.script_environment(context.variables, context.path);
         let command = command.environment(environment).set("TMPDIR", temporary.path()).directory(&context.machine.home);
-        let exit = task.run_with(&command, |_, line| match Message::parse(line) {
+        let exit = task.run_with(&command, |stream, line| match Message::parse(line) {
             Some(message) => task.note(message.level, message.text),
-            None => task.output_line(line),
+            None => task.output(stream, line),
         })?;
         match exit.success() {
             true => Ok(Applied::changed()),

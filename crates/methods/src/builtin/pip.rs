@@ -114,7 +114,7 @@ fn run(context: &StepContext<'_>, command: Command) -> Result<(), Failure> {
         if let (Stream::Stderr, Some(text)) = (stream, line.strip_prefix("ERROR: ")) {
             error = Some(text.to_owned());
         }
-        context.task.output_line(line);
+        context.task.output(stream, line);
     })?;
     match exit.success() {
         true => Ok(()),

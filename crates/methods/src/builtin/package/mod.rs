@@ -150,12 +150,12 @@ fn as_root(machine: &Machine, manager: &Manager, arguments: &mut dyn Iterator<It
 /// Runs a command of a package manager; the line that tells why, when it failed.
 fn run(task: &TaskContext, command: &Command) -> Result<Option<String>, Failure> {
     let mut reason: Option<String> = None;
-    let exit = task.run_with(command, |_, line| {
+    let exit = task.run_with(command, |stream, line| {
         let told = ["E: ", "error: ", "Error: ", "ERROR: "].iter().find_map(|mark| line.strip_prefix(mark));
         if let (Some(told), None) = (told, &reason) {
             reason = Some(told.to_owned());
         }
-        task.output_line(line);
+        task.output(stream, line);
     })?;
     Ok((!exit.success()).then(|| reason.unwrap_or_else(|| exit.to_string())))
 }
