@@ -1,1 +1,46 @@
-fn main() {}
+//! The repository's own tasks: `cargo xtask TASK`.
+
+mod bench;
+mod ci;
+mod demo;
+mod lint;
+mod run;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "cargo xtask TASK
+
+  ci      what continuous integration runs: lint, tidy, test, docs
+  lint    formatting, clippy, and cargo-deny where it is installed
+  test    installs what the tests need (Debian packages, as root) and runs them all; more words go to cargo test
+  tidy    compares the crates with docs/architecture.md, and the tests with the feature table
+  demo    installs examples/workstation into a home directory of its own, and shows it
+  bench   measures hoist against its peers; words choose rows
+";
+
+#[expect(clippy::print_stderr, reason = "the tasks are programs for people")]
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (task, rest) = arguments.split_first().map_or(("help", &[][..]), |(task, rest)| (task.as_str(), rest));
+    let done = match task {
+        "ci" => ci::run(),
+        "lint" => lint::run(),
+        "test" => test::run(rest),
+        "tidy" => tidy::run(),
+        "demo" => demo::run(),
+        "bench" => bench::run(rest),
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(if task == "help" { 0 } else { 2 });
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask {task}: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

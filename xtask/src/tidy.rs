@@ -1,0 +1,128 @@
+//! Compares what the documents say with what is there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::run::root;
+
+/// Prints what does not agree.
+pub(crate) fn run() -> Result<()> {
+    match findings()? {
+        findings if findings.is_empty() => Ok(()),
+        findings => bail!("\n  {}", findings.join("\n  ")),
+    }
+}
+
+/// What does not agree, a line each.
+pub(crate) fn findings() -> Result<Vec<String>> {
+    let mut findings = dependencies()?;
+    findings.extend(crates()?);
+    findings.extend(feature_table()?);
+    Ok(findings)
+}
+
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("{}", path.display()))
+}
+
+/// The table of `docs/architecture.md` says which crate may use which; the manifests must say the same.
+fn dependencies() -> Result<Vec<String>> {
+    let text = read(&root().join("docs/architecture.md"))?;
+    let rows = text.lines().skip_while(|line| !line.starts_with("| crate | may use |")).skip(2).take_while(|line| line.starts_with('|'));
+    let mut allowed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for row in rows {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let names = cells[2].split(',').map(|name| name.trim().trim_matches('`').to_owned()).filter(|name| !name.is_empty() && name != "–");
+        allowed.insert(cells[1].trim_matches('`').to_owned(), names.collect());
+    }
+    let mut findings = Vec::new();
+    for (name, manifest) in manifests()? {
+        let uses: BTreeSet<String> = manifest
+            .lines()
+            .filter_map(|line| line.strip_prefix("hoist-"))
+            .map(|rest| rest.split(['.', ' ', '=']).next().unwrap_or_default().to_owned())
+            .collect();
+        match allowed.remove(&name) {
+            None => findings.push(format!("docs/architecture.md: the table of crates has no row for {name}")),
+            Some(allowed) if allowed != uses => findings.push(format!("{name} uses {uses:?}, docs/architecture.md says {allowed:?}")),
+            Some(_) => {}
+        }
+    }
+    findings.extend(allowed.into_keys().map(|name| format!("docs/architecture.md: there is no crate {name}")));
+    Ok(findings)
+}
+
+/// Every crate by the name of its directory, with its manifest.
+fn manifests() -> Result<BTreeMap<String, String>> {
+    let mut directories: Vec<PathBuf> = vec![root().join("xtask"), root().join("tests")];
+    for entry in fs::read_dir(root().join("crates"))? {
+        directories.push(entry?.path());
+    }
+    let named = |directory: PathBuf| {
+        let name = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Ok((name, read(&directory.join("Cargo.toml"))?))
+    };
+    directories.into_iter().map(named).collect()
+}
+
+/// Each library crate can be taken alone: a README, an example, a sentence at the top.
+fn crates() -> Result<Vec<String>> {
+    let mut findings = Vec::new();
+    for entry in fs::read_dir(root().join("crates"))? {
+        let directory = entry?.path();
+        let name = directory.strip_prefix(root())?.display().to_string();
+        if !directory.join("README.md").exists() {
+            findings.push(format!("{name} has no README.md"));
+        }
+        let library = directory.join("src/lib.rs");
+        if library.exists() && !directory.join("examples").is_dir() && !read(&library)?.contains("//! ```") {
+            findings.push(format!("{name} has no example, neither in its docs nor in examples/"));
+        }
+        for file in sources(&directory.join("src"))? {
+            if !read(&file)?.starts_with("//!") && !file.ends_with("tests.rs") {
+                findings.push(format!("{} does not open with //!", file.strip_prefix(root())?.display()));
+            }
+        }
+    }
+    Ok(findings)
+}
+
+fn sources(directory: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        match path.is_dir() {
+            true => files.extend(sources(&path)?),
+            false if path.extension().is_some_and(|extension| extension == "rs") => files.push(path),
+            false => {}
+        }
+    }
+    Ok(files)
+}
+
+/// Every test that the feature table names exists.
+fn feature_table() -> Result<Vec<String>> {
+    let table = read(&root().join("docs/features.md"))?;
+    let mut code = String::new();
+    for directory in ["crates", "tests"] {
+        for file in sources(&root().join(directory))? {
+            code += &read(&file)?;
+        }
+    }
+    let mut findings = Vec::new();
+    for name in table.split('`').skip(1).step_by(2).filter_map(|word| word.rsplit_once("::")).map(|(_, name)| name) {
+        if !code.contains(&format!("fn {name}(")) {
+            findings.push(format!("docs/features.md: there is no test {name}"));
+        }
+    }
+    for case in table.split('`').skip(1).step_by(2).filter_map(|word| word.strip_prefix("corpus ")) {
+        let found = ["valid", "invalid"].iter().any(|kind| root().join("crates/core/tests/manifests").join(kind).join(case).is_dir());
+        if !found {
+            findings.push(format!("docs/features.md: there is no manifest {case} in the corpus"));
+        }
+    }
+    Ok(findings)
+}
