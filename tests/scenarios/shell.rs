@@ -56,6 +56,10 @@ fn inherited_variables_are_never_metadata() {
     let mut sandbox = Sandbox::new();
     sandbox.set("MODULE_UNINSTALL_DIRS", "/");
     sandbox.set("MODULE_INSTALL_REPO", "https://evil.example.test");
+    std::fs::write(sandbox.path("startup"), "exit 77\n").unwrap();
+    sandbox.set("BASH_ENV", &sandbox.path("startup").display().to_string());
+    sandbox.set("SHELLOPTS", "errexit:noexec");
+    sandbox.set("BASH_FUNC_env%%", "() { echo not env; }");
     sandbox.add(&Module::new("subject").main("env | grep -E '^MODULE_(INSTALL_REPO|UNINSTALL_DIRS)=' | sort >\"$HOME/seen\""));
     sandbox.hoist("install").exits(0);
     assert_eq!(sandbox.read("seen"), "MODULE_INSTALL_REPO=\nMODULE_UNINSTALL_DIRS=\n");

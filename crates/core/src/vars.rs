@@ -51,7 +51,7 @@ pub struct InvalidDuration(pub String);
 
 impl std::fmt::Display for InvalidDuration {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "`{}` is not a duration: write seconds (90) or a number with s, m or h (90s, 15m, 2h)", self.0)
+        write!(f, "`{}` is not a duration: write seconds (90), or a number with s, m or h (15m)", self.0)
     }
 }
 

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::{Receiver, Sender, at, bounded, never, select};
+use crossbeam::channel::{Receiver, Sender, at, bounded, never, select, unbounded};
 use rustix::process::Signal;
 
 use crate::cancel::Cancel;
@@ -66,6 +66,8 @@ pub fn execute(graph: TaskGraph, limits: &Limits, cancel: &Cancel, on_event: imp
         running: BTreeMap::new(),
         resting: Vec::new(),
         sender,
+        jobs: unbounded(),
+        workers: 0,
         limits: limits.clone(),
         kill: 0,
         stopped_by: None,
@@ -130,6 +132,32 @@ enum Escalation {
     GiveUp,
 }
 
+/// One attempt at a task, for a worker.
+struct Job {
+    task: usize,
+    unit: UnitId,
+    attempt: u32,
+    control: Arc<Control>,
+    work: Option<Work>,
+}
+
+impl Job {
+    /// Runs the work and tells how it ended, also when it panics.
+    fn run(self, sender: &Sender<Message>) {
+        let Job { task, unit, attempt, control, mut work } = self;
+        let context = TaskContext::sending(unit, control, sender.clone(), Message::Told);
+        let result = match work.as_mut() {
+            Some(work) => catch_unwind(AssertUnwindSafe(|| work(&context))),
+            None => Ok(Err(Failure::new("nothing to run"))),
+        };
+        let result = result.unwrap_or_else(|panic| {
+            work = None;
+            Err(Failure::new(format!("panicked: {}", panic_text(&*panic))))
+        });
+        let _ = sender.send(Message::Ended(task, attempt, work, result));
+    }
+}
+
 struct Run<F> {
     scheduler: Scheduler,
     tasks: Vec<TaskSlot>,
@@ -137,6 +165,9 @@ struct Run<F> {
     running: BTreeMap<usize, Running>,
     resting: Vec<(Instant, usize)>,
     sender: Sender<Message>,
+    /// Work for the workers; each takes the next when it is done with one.
+    jobs: (Sender<Job>, Receiver<Job>),
+    workers: usize,
     limits: Limits,
     kill: u8,
     stopped_by: Option<UnitId>,
@@ -187,24 +218,19 @@ impl<F: FnMut(&Event)> Run<F> {
         if !std::mem::replace(&mut self.units[unit.index()].started, true) {
             self.tell(EventKind::UnitStarted { unit });
         }
-        self.tell(EventKind::TaskStarted { unit, task: name.clone(), lane, attempt });
-        let sender = self.sender.clone();
-        let spawned = std::thread::Builder::new().name(name).spawn(move || {
-            let context = TaskContext::sending(unit, control, sender.clone(), Message::Told);
-            let mut work = work;
-            let result = match work.as_mut() {
-                Some(work) => catch_unwind(AssertUnwindSafe(|| work(&context))),
-                None => Ok(Err(Failure::new("nothing to run"))),
-            };
-            let result = result.unwrap_or_else(|panic| {
-                work = None;
-                Err(Failure::new(format!("panicked: {}", panic_text(&*panic))))
-            });
-            let _ = sender.send(Message::Ended(task, attempt, work, result));
-        });
-        if let Err(error) = spawned {
-            self.ended(task, None, Err(Failure::new(format!("cannot start a thread: {error}"))));
+        self.tell(EventKind::TaskStarted { unit, task: name, lane, attempt });
+        let job = Job { task, unit, attempt, control, work };
+        // A worker for each running task; one that was given up does not count.
+        if self.running.len() > self.workers {
+            let (jobs, sender) = (self.jobs.1.clone(), self.sender.clone());
+            let worker = std::thread::Builder::new().name("task".to_owned()).spawn(move || jobs.iter().for_each(|job| job.run(&sender)));
+            match worker {
+                Ok(_) => self.workers += 1,
+                Err(error) => return self.ended(task, job.work, Err(Failure::new(format!("cannot start a thread: {error}")))),
+            }
         }
+        // The receiving end is ours too, so somebody will take it.
+        let _ = self.jobs.0.send(job);
     }
 
     fn receive(&mut self, message: Option<Message>) {
@@ -331,6 +357,7 @@ impl<F: FnMut(&Event)> Run<F> {
                     running.deadline = Some((now + self.limits.grace, Escalation::GiveUp));
                 }
                 Escalation::GiveUp => {
+                    self.workers -= 1;
                     let outcome = match running.timed_out {
                         true => Outcome::TimedOut { limit: self.tasks[task].timeout.unwrap_or_default() },
                         false => Outcome::Cancelled,

@@ -2,7 +2,7 @@
 //!
 //! Tasks are closures with edges between them, pools that bound how many of a kind run at once, a cost that decides which ready task is
 //! the most urgent, a time limit and retries. One thread owns all state and tells what happens as [`Event`]s, in one order;
-//! every task runs on a plain thread of its own. There are no waves: a task starts as soon as all it waits for has ended and its
+//! every running task has a plain thread to itself. There are no waves: a task starts as soon as all it waits for has ended and its
 //! pools have room. The crate knows nothing of what the tasks are for.
 //!
 //! ```

@@ -111,11 +111,12 @@ impl Command {
         if let Some(directory) = &self.directory {
             expression = expression.dir(directory);
         }
-        let expression = expression.before_spawn(|command| {
+        expression = expression.before_spawn(|command| {
             command.process_group(0);
             Ok(())
         });
         let handle = expression.start()?;
+        // It keeps our copies of the pipes' other ends, without which they are never read to their end.
         drop(expression);
         let group = handle.pids().first().and_then(|pid| Pid::from_raw(*pid as i32));
         let Some(group) = group else {
@@ -127,10 +128,10 @@ impl Command {
         // The leader is a zombie until `wait`, so its number still stands for its group and nobody else's.
         let _ = kill_process_group(group, Signal::KILL);
         ended(group);
-        let output = handle.wait()?;
+        let status = handle.wait()?.status;
         drain(&mut readers, &mut on_line)?;
-        let code = output.status.code();
-        let signal = std::os::unix::process::ExitStatusExt::signal(&output.status);
+        let code = status.code();
+        let signal = std::os::unix::process::ExitStatusExt::signal(&status);
         Ok(Exit { code: code.unwrap_or(128 + signal.unwrap_or(0)), signalled: code.is_none() })
     }
 }

@@ -149,20 +149,21 @@ impl Ledger {
 
     /// Writes down that a module is installed. Paths that earlier installs made stay known.
     pub fn finish(&self, module: &ModuleId, ending: &Ending) -> Result<(), LedgerError> {
-        let known: Option<String> = self
-            .connection()
-            .prepare_cached("SELECT paths FROM modules WHERE name = ?1")
-            .and_then(|mut select| select.query_row([module.as_str()], |row| row.get(0)))
-            .map_err(|error| self.sqlite(error))?;
-        let mut paths: Vec<PathBuf> = known.and_then(|known| serde_json::from_str(&known).ok()).unwrap_or_default();
-        paths.extend(ending.paths.iter().cloned());
-        paths.sort();
-        paths.dedup();
-        let update = "UPDATE modules SET state = 'installed', version = ?2, paths = ?3, adopted = ?4, installed_at = ?5, planned = '[]' WHERE name = ?1";
-        let adopted = ending.adopted && paths.is_empty();
-        let values = params![module.as_str(), ending.version, serde_json::to_string(&paths).unwrap_or_default(), adopted, now()];
-        self.connection().prepare_cached(update).and_then(|mut update| update.execute(values)).map_err(|error| self.sqlite(error))?;
-        Ok(())
+        let write = |connection: &Connection| -> rusqlite::Result<()> {
+            let transaction = connection.unchecked_transaction()?;
+            let known: Option<String> =
+                transaction.prepare_cached("SELECT paths FROM modules WHERE name = ?1")?.query_row([module.as_str()], |row| row.get(0))?;
+            let mut paths: Vec<PathBuf> = known.and_then(|known| serde_json::from_str(&known).ok()).unwrap_or_default();
+            paths.extend(ending.paths.iter().cloned());
+            paths.sort();
+            paths.dedup();
+            let adopted = ending.adopted && paths.is_empty();
+            let values = params![module.as_str(), ending.version, serde_json::to_string(&paths).unwrap_or_default(), adopted, now()];
+            let update = "UPDATE modules SET state = 'installed', version = ?2, paths = ?3, adopted = ?4, installed_at = ?5, planned = '[]' WHERE name = ?1";
+            transaction.prepare_cached(update)?.execute(values)?;
+            transaction.commit()
+        };
+        write(&self.connection()).map_err(|error| self.sqlite(error))
     }
 
     /// Writes down that changing a module failed.

@@ -23,6 +23,8 @@ pub struct Machine {
     os: OnceLock<Os>,
     manager: OnceLock<Option<&'static Manager>>,
     library: OnceLock<Result<PathBuf, String>>,
+    bash: OnceLock<Option<PathBuf>>,
+    surroundings: OnceLock<BTreeMap<String, String>>,
 }
 
 /// The helpers for collections that bring none, by the name scripts source them.
@@ -32,11 +34,25 @@ pub(crate) const LIBRARY: &[(&str, &str)] = &[
     ("module-api.sh", include_str!("../lib/module-api.sh")),
 ];
 
+/// Variables by which the surroundings would change how a script runs.
+const FOREIGN: &[&str] = &["BASHOPTS", "BASH_ENV", "CDPATH", "ENV", "GLOBIGNORE", "POSIXLY_CORRECT", "SHELLOPTS"];
+
 impl Machine {
     /// Takes what is known; everything else is looked up when it is first needed.
     pub fn new(environment: Environment, home: PathBuf, hoist: PathBuf, cache: PathBuf) -> Self {
         let root = rustix::process::geteuid().is_root();
-        Self { environment, home, hoist, cache, root, os: OnceLock::new(), manager: OnceLock::new(), library: OnceLock::new() }
+        Self {
+            environment,
+            home,
+            hoist,
+            cache,
+            root,
+            os: OnceLock::new(),
+            manager: OnceLock::new(),
+            library: OnceLock::new(),
+            bash: OnceLock::new(),
+            surroundings: OnceLock::new(),
+        }
     }
 
     pub(crate) fn os(&self) -> &Os {
@@ -68,6 +84,11 @@ impl Machine {
         library.as_deref().map_err(Clone::clone)
     }
 
+    /// The bash that scripts run in; looked for once, since a program given by its path starts faster.
+    pub(crate) fn bash(&self) -> Option<&Path> {
+        self.bash.get_or_init(|| self.find_program("bash", &[])).as_deref()
+    }
+
     /// The file that a name leads to on the path or in one of the `more` directories, as a shell would find it.
     pub fn find_program(&self, name: &str, more: &[PathBuf]) -> Option<PathBuf> {
         let directories = self.environment.path();
@@ -76,19 +97,25 @@ impl Machine {
 
     /// The environment for a module's script: what hoist was started in without its `MODULE_…`, what the machine is, and `variables`.
     pub(crate) fn script_environment(&self, variables: &BTreeMap<String, String>, more_path: &[PathBuf]) -> BTreeMap<String, String> {
-        let inherited = self.environment.iter().filter(|(name, _)| !name.starts_with("MODULE_"));
+        let mut environment = self.surroundings.get_or_init(|| self.look_around()).clone();
+        let more: Vec<String> = more_path.iter().filter(|path| path.is_dir()).map(|path| path.display().to_string()).collect();
+        if let (false, Some(path)) = (more.is_empty(), environment.get_mut("PATH")) {
+            let (first, rest) = path.split_once(':').unwrap_or((path, ""));
+            *path = format!("{first}:{}:{rest}", more.join(":"));
+        }
+        environment.extend(variables.iter().map(|(name, value)| (name.clone(), value.clone())));
+        environment
+    }
+
+    /// The part of a script's environment that is the same for all.
+    fn look_around(&self) -> BTreeMap<String, String> {
+        // What would make a bash run or mean something else before it reads the script stays outside.
+        let foreign = |name: &str| name.starts_with("MODULE_") || name.starts_with("BASH_FUNC_") || FOREIGN.contains(&name);
+        let inherited = self.environment.iter().filter(|(name, _)| !foreign(name));
         let mut environment: BTreeMap<String, String> = inherited.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let os = self.os();
         let manager = self.manager();
-        let path: Vec<String> = self
-            .environment
-            .path()
-            .iter()
-            .take(1)
-            .chain(more_path.iter().filter(|path| path.is_dir()))
-            .chain(self.environment.path().iter().skip(1))
-            .map(|path| path.display().to_string())
-            .collect();
+        let path: Vec<String> = self.environment.path().iter().map(|path| path.display().to_string()).collect();
         let known = [
             ("PATH", path.join(":")),
             ("HOME", self.home.display().to_string()),
@@ -104,7 +131,6 @@ impl Machine {
         ];
         environment.extend(known.map(|(name, value)| (name.to_owned(), value)));
         environment.entry("DEBIAN_FRONTEND".to_owned()).or_insert_with(|| "noninteractive".to_owned());
-        environment.extend(variables.iter().map(|(name, value)| (name.clone(), value.clone())));
         environment
     }
 }

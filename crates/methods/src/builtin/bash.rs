@@ -33,11 +33,13 @@ pub(crate) struct Bash {
 /// How the program below tells that it could not read the script.
 const NOT_SOURCED: i32 = 125;
 
-/// Sources the script from its real path, without arguments, and calls a function of it. `$1` is the script, `$2` the function, `$3` a file
-/// that is made once the script is read, so that a script which exits half-way is not taken for one that was read. `@metadata@`
-/// makes the variables what the metadata say, whatever the script assigned.
+/// How it tells that it has read the script.
+const READ: &str = "::hoist:read::";
+
+/// Sources the script from its real path, without arguments, and calls a function of it. `$1` is the script, `$2` the function. It says
+/// when the script is read, so that a script which exits half-way is not taken for one that was read. `@metadata@` makes the variables what the metadata say, whatever the script assigned.
 const PROGRAM: &str = r#"
-__hoist_script=$1 __hoist_function=$2 __hoist_read=$3
+__hoist_script=$1 __hoist_function=$2
 set --
 builtin source "$__hoist_script"
 __hoist_status=$?
@@ -49,7 +51,7 @@ if ! declare -F "$__hoist_function" >/dev/null; then
     printf '::hoist:error::%s\n' "$__hoist_script does not define $__hoist_function" >&2
     exit 125
 fi
-: >"$__hoist_read"
+printf '%s\n' "::hoist:read::" >&2
 @metadata@
 "$__hoist_function"
 "#;
@@ -72,6 +74,22 @@ source() {
 .() { source "$@"; }
 "#;
 
+/// Words by which a script is known to use hoist's helpers without asking for them.
+const HELPERS: &[&str] = &[
+    "log_",
+    "command_exists",
+    "is_root",
+    "has_sudo",
+    "run_as_root",
+    "check_prerequisites",
+    "get_package_names",
+    "detect_os",
+    "detect_package_manager",
+    "init_common",
+    "install_via_",
+    "update_via_",
+];
+
 impl Method for Bash {
     fn pools(&self, machine: &Machine) -> Vec<(String, usize)> {
         let pool = |tool: &String| match tool.as_str() {
@@ -87,7 +105,7 @@ impl Method for Bash {
         let temporary = temporary.map_err(|error| Failure::new(format!("cannot make a temporary directory: {error}")))?;
         let (exit, last_error) = match (&self.script, &self.function, &self.command) {
             (Some(script), Some(function), None) => self.call(context, script, function, temporary.path())?,
-            (None, None, Some(command)) => self.run(context, temporary.path(), std::slice::from_ref(command))?,
+            (None, None, Some(command)) => self.run(context, temporary.path(), std::slice::from_ref(command), &mut false)?,
             _ => return Err(Failure::new("a bash step needs a script and a function, or a command")),
         };
         let what = self.function.as_deref().unwrap_or("the command");
@@ -102,7 +120,6 @@ impl Method for Bash {
 
 impl Bash {
     fn call(&self, context: &StepContext<'_>, script: &Path, function: &str, temporary: &Path) -> Result<(Exit, Option<String>), Failure> {
-        let read = temporary.join(".read");
         let program = PROGRAM.replace("@guarded@", if self.guarded { "1" } else { "0" }).replace("@metadata@", &self.metadata(context));
         let mut program = program;
         let library = self.collection.join("lib");
@@ -114,12 +131,13 @@ impl Bash {
             program.insert_str(0, FALLBACK);
         }
         // Scripts of collections without helpers may also count on having them without asking.
-        if missing.contains(&"common.sh") {
+        if missing.contains(&"common.sh") && HELPERS.iter().any(|name| text.contains(name)) {
             program.insert_str(0, "builtin source \"$HOIST_LIB/common.sh\"\nbuiltin source \"$HOIST_LIB/module-handlers.sh\"\n");
         }
-        let arguments = [program, "hoist".to_owned(), script.display().to_string(), function.to_owned(), read.display().to_string()];
-        let (exit, error) = self.run(context, temporary, &arguments)?;
-        match exit.success() && !read.exists() {
+        let arguments = [program, "hoist".to_owned(), script.display().to_string(), function.to_owned()];
+        let mut read = false;
+        let (exit, error) = self.run(context, temporary, &arguments, &mut read)?;
+        match exit.success() && !read {
             true => Err(Failure::new(format!("{} ended with `exit` while it was read, before {function} was called", script.display()))),
             false => Ok((exit, error)),
         }
@@ -135,8 +153,15 @@ impl Bash {
         forget.chain(declare).collect()
     }
 
-    /// Runs bash with these arguments behind `-c`, and returns how it ended with its last message that something went wrong.
-    fn run(&self, context: &StepContext<'_>, temporary: &Path, arguments: &[String]) -> Result<(Exit, Option<String>), Failure> {
+    /// Runs bash with these arguments behind `-c`, and returns how it ended with its last message that something went wrong. `read` becomes true
+    /// when the program says that it has read the script.
+    fn run(
+        &self,
+        context: &StepContext<'_>,
+        temporary: &Path,
+        arguments: &[String],
+        read: &mut bool,
+    ) -> Result<(Exit, Option<String>), Failure> {
         let machine = context.machine;
         let library = machine.library().map_err(Failure::new)?;
         let mut environment = machine.script_environment(context.variables, context.path);
@@ -149,13 +174,12 @@ impl Bash {
             ("FORCE_INSTALL", context.force.to_string()),
         ];
         environment.extend(set.map(|(name, value)| (name.to_owned(), value)));
-        let command = Command::new("bash")
-            .args(["-c"])
-            .args(arguments.iter().map(String::as_str))
-            .environment(environment)
-            .directory(&self.collection);
+        let bash = machine.bash().ok_or_else(|| Failure::new("bash is not on the path"))?;
+        let command =
+            Command::new(bash).args(["-c"]).args(arguments.iter().map(String::as_str)).environment(environment).directory(&self.collection);
         let mut last_error = None;
         let exit = context.task.run_with(&command, |stream, line| match Message::parse(line) {
+            None if line == READ => *read = true,
             Some(message) => {
                 if message.level == hoist_executor::Level::Error {
                     last_error = Some(message.text.clone());

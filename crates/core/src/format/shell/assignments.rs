@@ -285,8 +285,15 @@ impl Reader<'_> {
         if !*exported && self.followed_by_command() {
             self.skip_blanks();
             self.reading.unreadable.push(name.clone());
-            let refusal = Refusal::runs(self.position, "a command behind an assignment");
-            return Err(blamed(Refusal { help: "write no blank behind `=`, and put a value with blanks in quotes", ..refusal }));
+            let refusal = match self.peek() {
+                Some('<' | '>') => Refusal::runs(self.position, "a redirection"),
+                Some('|' | '&') => Refusal::runs(self.position, "a list of commands"),
+                _ => Refusal {
+                    help: "write no blank behind `=`, and put a value with blanks in quotes",
+                    ..Refusal::runs(self.position, "a command behind an assignment")
+                },
+            };
+            return Err(blamed(refusal));
         }
         self.assign(name, value, start);
         Ok(())
@@ -319,7 +326,7 @@ impl Reader<'_> {
         if after.starts_with("+=") {
             return Refusal { field: Some(name), ..Refusal::runs(start + length, "an appending assignment (+=)") };
         }
-        if after.starts_with('[') {
+        if after.starts_with('[') && !name.is_empty() {
             return Refusal { field: Some(name), ..Refusal::runs(start + length, "an array") };
         }
         let blanks = after.trim_start_matches([' ', '\t']);
@@ -666,6 +673,7 @@ fn unsupported(start: usize, name: &str, rest: &str) -> Refusal {
             Some('?') => "the error message (${NAME:?…})".to_owned(),
             _ => "a substring (${NAME:…})".to_owned(),
         },
+        Some('"' | '\n' | ' ') => "`${` without a closing brace".to_owned(),
         _ if name.starts_with(|c: char| c.is_ascii_digit()) => "a positional parameter".to_owned(),
         _ => "this expansion".to_owned(),
     };

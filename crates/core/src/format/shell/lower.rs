@@ -221,7 +221,9 @@ impl Lowering<'_> {
             }),
             Kind::Sha256 => (text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()))
                 .then(|| (format!("`{shown}` is not a SHA-256 digest"), "write the 64 hexadecimal digits that sha256sum prints".into())),
-            Kind::Duration => parse_duration(text).err().map(|error| (error.to_string(), "for example 600 or 10m".into())),
+            Kind::Duration => parse_duration(text)
+                .err()
+                .map(|error| (format!("`{}` is not a duration", error.0), "write seconds (90), or a number with s, m or h (15m)".into())),
         }
     }
 

@@ -1,0 +1,3 @@
+#!/bin/bash
+
+main_module() { :; }

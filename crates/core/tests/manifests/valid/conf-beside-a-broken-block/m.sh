@@ -1,0 +1,5 @@
+# Metadata: START
+MODULE_IS_CORE=maybe
+# Metadata: END
+
+main_module() { :; }

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Metadata: START
+MODULE_NAME="m"
+MODULE_DESCRIPTION="d"
+MODULE_ENABLED_BY_DEFAULT="true"
+MODULE_IS_CORE="false"
+MODULE_INSTALL_METHOD="custom"
+MODULE_UNINSTALL_DIRS=""
+export MODULE_INSTALL_ARGS=a
+export MODULE_UPDATE_METHOD='none' MODULE_TEST_BINARIES=bash
+export MODULE_INSTALL_ARGS
+# Metadata: END
+
+main_module() { :; }

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Metadata: START
+MODULE_NAME="m"
+MODULE_DESCRIPTION="d"
+MODULE_ENABLED_BY_DEFAULT="true"
+MODULE_IS_CORE="false"
+MODULE_INSTALL_METHOD="custom"
+MODULE_UNINSTALL_DIRS=""
+MODULE_TEST_DIRS="$HOME/a"
+MODULE_TEST_FILES="$HOME/b /etc/c"
+MODULE_TEST_BINARIES="d e"
+MODULE_TEST_COMMAND="test -d $HOME/a && true | cat"
+# Metadata: END
+
+main_module() { :; }
