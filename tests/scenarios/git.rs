@@ -263,3 +263,26 @@ fn the_helper_does_what_the_method_does() {
     failing.hoist("install").exits(3).says("/nothing.git");
     assert!(!failing.has(".subject"));
 }
+
+#[test]
+fn a_proxy_of_the_user_s_configuration_is_used() {
+    if !has("git") {
+        return;
+    }
+    let fixture = GitFixture::new();
+    fixture.repository("repo", 1);
+    let inner = Server::git(fixture.root(), Duration::ZERO);
+    let inner_url = inner.url("");
+    let proxy = Server::start(move |request| {
+        let path = request.path.strip_prefix("http://forge.example.test").unwrap_or("/not-for-a-proxy").to_owned();
+        let mut answer = Answer::new(307, "");
+        answer.headers.push(("Location".into(), format!("{inner_url}{path}?{}", request.query)));
+        answer
+    });
+    let sandbox = Sandbox::new();
+    let config = format!("[http \"http://forge.example.test\"]\n\tproxy = {}\n", proxy.url("/"));
+    std::fs::write(sandbox.home().join(".gitconfig"), config).unwrap();
+    sandbox.add(&clone("http://forge.example.test/repo.git", ""));
+    let ran = sandbox.hoist("install");
+    assert!(!proxy.requests().is_empty(), "{}", ran.stderr);
+}

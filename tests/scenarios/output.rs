@@ -102,3 +102,17 @@ fn plain_lines_follow_a_run_where_there_is_no_terminal() {
     assert!(quiet.stderr.is_empty(), "{}", quiet.stderr);
     sandbox.hoist("install --color always").exits(3).says("\u{1b}[31mfailed");
 }
+
+#[test]
+fn a_run_goes_on_when_nobody_reads_it() {
+    let sandbox = Sandbox::new();
+    for number in 0..40 {
+        sandbox.add(&Module::new(&format!("m{number}")).main("touch \"$HOME/$MODULE_NAME\""));
+    }
+    sandbox.add(&Module::new("bad").main("return 1"));
+    for words in ["install --output json", "install --force"] {
+        let script = format!("{} {words} 2>&1 | true; exit ${{PIPESTATUS[0]}}", hoist_tests::binary().display());
+        hoist_tests::ran(sandbox.command("bash").args(["-c", &script]).output().unwrap()).exits(3);
+        assert!((0..40).all(|number| sandbox.has(&format!("m{number}"))));
+    }
+}

@@ -121,3 +121,16 @@ fn the_first_of_several_collections_wins() {
     assert_eq!((source("lib").as_str(), source("more").as_str()), (Some("collection"), Some("other")));
     sandbox.hoist("-C /no/such/dir list").exits(2).says("there is no such directory");
 }
+
+#[test]
+fn what_cannot_be_read_is_named_and_hides_nothing_else() {
+    let sandbox = sandbox();
+    std::fs::create_dir(sandbox.collection().join("modules/directory.sh")).unwrap();
+    std::os::unix::fs::symlink("/no/such/file", sandbox.collection().join("modules/dangling.sh")).unwrap();
+    sandbox.write("modules/alone.conf", "MODULE_NAME=alone\n");
+    let ran = sandbox.hoist("validate").exits(2).says("directory.sh").says("dangling.sh").says("cannot be read");
+    ran.says("there is no alone.sh beside this file").says("3 errors");
+    sandbox.hoist("list").exits(0).says("core-one").says("dangling");
+    sandbox.hoist("install default-two").exits(0);
+    sandbox.hoist("install dangling").exits(2).says("cannot be read");
+}

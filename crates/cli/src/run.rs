@@ -66,7 +66,13 @@ impl Run<'_> {
         if let Some((ledger, run)) = &recording {
             adopt(plan, &session.catalog, installed, ledger, *run)?;
         }
-        let Schedule { graph, modules } = schedule(plan, &session.catalog, machine, installed, recording.clone(), options)?;
+        let scheduled = schedule(plan, &session.catalog, machine, installed, recording.clone(), options);
+        let Schedule { graph, modules } = scheduled.or_else(|errors| {
+            if let Some((ledger, run)) = &recording {
+                ledger.end_run(*run, "failed", &[])?;
+            }
+            Err(Ending::from(errors))
+        })?;
         let logs = session.places.run(&name);
         let mut limits = Limits::default();
         limits.jobs = global.jobs.map(usize::from).or(session.settings.jobs).unwrap_or(limits.jobs);
@@ -81,8 +87,9 @@ impl Run<'_> {
             started: BTreeMap::new(),
         };
         let json = global.output == Output::Json;
+        // Nobody may be reading any more; the run goes on all the same, and its exit code tells how it ended.
         if json {
-            lines.start()?;
+            let _ = lines.start();
         }
         let words = match plan.action {
             Action::Install => Words { changed: "done", unchanged: "same" },
@@ -111,10 +118,10 @@ impl Run<'_> {
         let told = Told { plan, modules: &modules, report: &report, summary: &summary, strict };
         let (code, status) = told.code();
         told.write_down(recording, status)?;
-        match json {
-            true => lines.finish(status, &told.counts(), report.duration)?,
-            false => told.print(global, paint, &logs)?,
-        }
+        let _ = match json {
+            true => lines.finish(status, &told.counts(), report.duration),
+            false => told.print(global, paint, &logs),
+        };
         Ok(code)
     }
 }
@@ -197,7 +204,7 @@ impl Told<'_> {
         Ok(ledger.end_run(run, status, &results)?)
     }
 
-    fn print(&self, global: &Global, paint: Paint, logs: &std::path::Path) -> Result<(), Ending> {
+    fn print(&self, global: &Global, paint: Paint, logs: &std::path::Path) -> io::Result<()> {
         let names = self.report.names();
         let mut text = String::new();
         let by_place: BTreeMap<usize, (usize, &Outcome)> = self.outcomes().map(|(place, unit, outcome)| (place, (unit, outcome))).collect();
@@ -242,8 +249,7 @@ impl Told<'_> {
         if !global.quiet {
             text += &self.advice();
         }
-        io::stdout().lock().write_all(text.as_bytes())?;
-        Ok(())
+        io::stdout().lock().write_all(text.as_bytes())
     }
 
     /// What modules told people, beyond what scrolled by.

@@ -21,6 +21,16 @@ pub struct Bulk {
     pub(crate) target: Option<PathBuf>,
 }
 
+impl Bulk {
+    /// What people call the program that installs them.
+    pub(crate) fn manager(&self, machine: &Machine) -> &'static str {
+        match self.method {
+            "package" => machine.manager().map_or("the system", |manager| manager.name),
+            method => method,
+        }
+    }
+}
+
 /// What a batch found out, for its members.
 #[derive(Debug, Clone, Default)]
 pub struct Share(Arc<Mutex<Learned>>);

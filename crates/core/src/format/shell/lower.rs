@@ -17,8 +17,15 @@ use crate::{
 
 /// Reads a manifest of one or two files.
 pub(super) fn lower(manifest: &Manifest, environment: &Environment) -> Parsed {
-    let mut lowering =
-        Lowering { manifest, environment, file: String::new(), text: String::new(), diagnostics: Vec::new(), fields: BTreeMap::new() };
+    let mut lowering = Lowering {
+        manifest,
+        environment,
+        file: String::new(),
+        text: String::new(),
+        diagnostics: Vec::new(),
+        fields: BTreeMap::new(),
+        unreadable: Vec::new(),
+    };
     let (module, tier) = lowering.run();
     let mut diagnostics = lowering.diagnostics;
     diagnostics.iter_mut().for_each(|diagnostic| diagnostic.module = Some(manifest.name.clone()));
@@ -34,6 +41,8 @@ struct Lowering<'a> {
     text: String,
     diagnostics: Vec<Diagnostic>,
     fields: BTreeMap<String, Assignment>,
+    /// Fields that are there but could not be read, which was said already.
+    unreadable: Vec<String>,
 }
 
 impl Lowering<'_> {
@@ -56,10 +65,10 @@ impl Lowering<'_> {
             }
         };
         let Some(reading) = reading else { return (None, None) };
-        let unreadable = reading.unreadable;
+        self.unreadable = reading.unreadable;
         self.diagnostics.extend(reading.diagnostics.into_iter().map(|diagnostic| diagnostic.file(self.file.clone())));
         self.fields = reading.assignments.into_iter().map(|assignment| (assignment.name.clone(), assignment)).collect();
-        self.check_fields(&unreadable);
+        self.check_fields();
         let tier = self.tier();
         let module = self.module(script, &script_text, forget, tier);
         (module, tier)
@@ -140,6 +149,15 @@ impl Lowering<'_> {
         self.fields.get(name).map_or("", |assignment| assignment.value.text())
     }
 
+    fn is_unreadable(&self, name: &str) -> bool {
+        self.unreadable.iter().any(|unreadable| unreadable == name)
+    }
+
+    /// True when a field is missing or empty, and nothing was said about it yet.
+    fn is_absent(&self, name: &str) -> bool {
+        self.field(name).trim().is_empty() && !self.is_unreadable(name)
+    }
+
     fn words(&self, name: &str) -> Vec<String> {
         self.fields.get(name).map(|assignment| assignment.value.words()).unwrap_or_default()
     }
@@ -165,9 +183,9 @@ impl Lowering<'_> {
         });
     }
 
-    fn check_fields(&mut self, unreadable: &[String]) {
+    fn check_fields(&mut self) {
         for Field { name, kind, required } in FIELDS {
-            if unreadable.iter().any(|unreadable| unreadable == name) {
+            if self.is_unreadable(name) {
                 continue;
             }
             let wrong = match self.fields.get(*name) {
@@ -337,19 +355,19 @@ impl Lowering<'_> {
             "download_script" => &["MODULE_INSTALL_REPO"],
             _ => &[],
         };
-        for field in needed.iter().filter(|field| self.field(field).trim().is_empty()).copied().collect::<Vec<_>>() {
+        for field in needed.iter().filter(|field| self.is_absent(field)).copied().collect::<Vec<_>>() {
             self.tell(Diagnostic::error(format!("the method {method} needs this field")).help(format!("add {field}=\"…\"")), field);
         }
         if method == "custom" && !functions.main {
             let message = "the method custom needs a function main_module in the script";
             self.tell(Diagnostic::error(message).help("define main_module() { … } behind the metadata"), "MODULE_INSTALL_METHOD");
         }
-        if method == "pip" && self.field("MODULE_INSTALL_DIRS").trim().is_empty() {
+        if method == "pip" && self.is_absent("MODULE_INSTALL_DIRS") {
             let diagnostic = Diagnostic::warning("the method pip wants this field; packages go to $HOME/.local");
             self.tell(diagnostic.help("add MODULE_INSTALL_DIRS=\"$HOME/.local\""), "MODULE_INSTALL_DIRS");
         }
         let update = self.field("MODULE_UPDATE_METHOD").to_owned();
-        if update == "git_pull" && self.field("MODULE_UPDATE_DIR").trim().is_empty() {
+        if update == "git_pull" && self.is_absent("MODULE_UPDATE_DIR") {
             let diagnostic = Diagnostic::warning("the update method git_pull wants this field").help("add MODULE_UPDATE_DIR=\"…\"");
             self.tell(diagnostic, "MODULE_UPDATE_DIR");
         }
