@@ -271,18 +271,17 @@ fn a_proxy_of_the_user_s_configuration_is_used() {
     }
     let fixture = GitFixture::new();
     fixture.repository("repo", 1);
-    let inner = Server::git(fixture.root(), Duration::ZERO);
-    let inner_url = inner.url("");
-    let proxy = Server::start(move |request| {
-        let path = request.path.strip_prefix("http://forge.example.test").unwrap_or("/not-for-a-proxy").to_owned();
-        let mut answer = Answer::new(307, "");
-        answer.headers.push(("Location".into(), format!("{inner_url}{path}?{}", request.query)));
-        answer
-    });
+    let proxy = Server::git_as("http://forge.example.test", fixture.root());
     let sandbox = Sandbox::new();
-    let config = format!("[http \"http://forge.example.test\"]\n\tproxy = {}\n", proxy.url("/"));
+    let config = format!("[http]\n\tproxy = {}\n", proxy.url("/"));
     std::fs::write(sandbox.home().join(".gitconfig"), config).unwrap();
     sandbox.add(&clone("http://forge.example.test/repo.git", ""));
-    let ran = sandbox.hoist("install");
-    assert!(!proxy.requests().is_empty(), "{}", ran.stderr);
+    sandbox.hoist("install").exits(0);
+    assert_eq!(sandbox.read(".subject/file"), "repo 1\n");
+    assert!(proxy.requests().iter().all(|request| request.contains("http://forge.example.test/repo.git")), "{:?}", proxy.requests());
+    let tunnelled = Sandbox::new();
+    std::fs::write(tunnelled.home().join(".gitconfig"), format!("[http]\n\tproxy = {}\n", proxy.url("/"))).unwrap();
+    tunnelled.add(&clone("https://forge.example.test/repo.git", "").field("TIMEOUT", "2"));
+    tunnelled.hoist("install").exits(3);
+    assert!(proxy.requests().contains(&"CONNECT forge.example.test:443".to_owned()), "{:?}", proxy.requests());
 }

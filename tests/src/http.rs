@@ -66,6 +66,14 @@ impl Server {
         Self::with_latency(latency, move |request| git_backend(&root, request))
     }
 
+    /// A proxy that answers for one host with the repositories below a directory, and refuses everything else.
+    pub fn git_as(host: &'static str, root: PathBuf) -> Self {
+        Self::start(move |request| match request.path.strip_prefix(host) {
+            Some(path) => git_backend(&root, &Request { path: path.to_owned(), ..request.clone() }),
+            None => Answer::new(502, "not here"),
+        })
+    }
+
     fn with_latency(latency: Duration, handler: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use git2::build::{CheckoutBuilder, RepoBuilder};
 use git2::{AutotagOption, Config, Cred, CredentialType, ErrorClass, ErrorCode, FetchOptions, ProxyOptions, RemoteCallbacks, Repository};
+use hoist_core::Environment;
 use hoist_executor::{Command, Effect, Failure, TaskContext};
 use serde::Deserialize;
 
@@ -97,7 +98,7 @@ impl Git {
     }
 
     fn clone_into(&self, target: &Path, wanted: &CloneArgs, context: &StepContext<'_>) -> Result<(), Failure> {
-        if wanted.needs_program(&self.url) {
+        if wanted.needs_program(&self.url) || (self.url.starts_with("http://") && has_proxy(&context.machine.environment)) {
             return self.clone_with_program(target, context);
         }
         match self.clone_in_process(target, wanted, context.task) {
@@ -207,6 +208,17 @@ impl CloneArgs {
     fn needs_program(&self, url: &str) -> bool {
         self.program || (self.depth.is_some() && url.starts_with("file://"))
     }
+}
+
+/// True where requests may have to go through a proxy. libgit2 tunnels https through one, but asks plain http servers directly.
+fn has_proxy(environment: &Environment) -> bool {
+    let variables = ["http_proxy", "all_proxy", "ALL_PROXY"];
+    let configured = || -> Result<bool, git2::Error> {
+        let config = Config::open_default()?;
+        let mut entries = config.entries(Some("^http\\.(.*\\.)?proxy$"))?;
+        Ok(entries.next().is_some())
+    };
+    variables.iter().any(|name| environment.get(name).is_some_and(|value| !value.is_empty())) || configured().unwrap_or(false)
 }
 
 fn is_local(url: &str) -> bool {
