@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossbeam::channel::Sender;
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -44,26 +44,40 @@ impl std::error::Error for Failure {}
 #[derive(Debug, Default)]
 pub(crate) struct Control {
     stop: AtomicBool,
-    groups: Mutex<Vec<Pid>>,
+    children: Mutex<Children>,
+}
+
+#[derive(Debug, Default)]
+struct Children {
+    groups: Vec<Pid>,
+    /// What the last of them was told; a child that starts after that is told the same.
+    signal: Option<Signal>,
 }
 
 impl Control {
     pub(crate) fn stop(&self, signal: Signal) {
         self.stop.store(true, Ordering::SeqCst);
-        for group in self.groups.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        let mut children = self.children();
+        children.signal = Some(signal);
+        for group in &children.groups {
             let _ = kill_process_group(*group, signal);
         }
     }
 
+    fn children(&self) -> MutexGuard<'_, Children> {
+        self.children.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn started(&self, group: Pid) {
-        self.groups.lock().unwrap_or_else(PoisonError::into_inner).push(group);
-        if self.stop.load(Ordering::SeqCst) {
-            let _ = kill_process_group(group, Signal::TERM);
+        let mut children = self.children();
+        children.groups.push(group);
+        if let Some(signal) = children.signal {
+            let _ = kill_process_group(group, signal);
         }
     }
 
     fn ended(&self, group: Pid) {
-        self.groups.lock().unwrap_or_else(PoisonError::into_inner).retain(|known| *known != group);
+        self.children().groups.retain(|known| *known != group);
     }
 }
 

@@ -123,12 +123,13 @@ impl Command {
             return Err(io::Error::other("the child has no process id"));
         };
         started(group);
-        let mut readers = [Lines::new(out_reader, Stream::Stdout)?, Lines::new(err_reader, Stream::Stderr)?];
-        read_until_exit(group, &mut readers, &mut on_line)?;
+        let mut readers = [Lines::new(out_reader, Stream::Stdout), Lines::new(err_reader, Stream::Stderr)];
+        let read = read_until_exit(group, &mut readers, &mut on_line);
         // The leader is a zombie until `wait`, so its number still stands for its group and nobody else's.
         let _ = kill_process_group(group, Signal::KILL);
         ended(group);
         let status = handle.wait()?.status;
+        read?;
         drain(&mut readers, &mut on_line)?;
         let code = status.code();
         let signal = std::os::unix::process::ExitStatusExt::signal(&status);
@@ -138,6 +139,7 @@ impl Command {
 
 /// Hands on lines until the leader has ended; it is not reaped.
 fn read_until_exit(leader: Pid, readers: &mut [Lines; 2], on_line: &mut dyn FnMut(Stream, &str)) -> io::Result<()> {
+    readers.iter().try_for_each(Lines::without_waiting)?;
     let exit = exit_descriptor(leader);
     loop {
         let mut watched: Vec<PollFd<'_>> =
@@ -197,10 +199,13 @@ struct Lines {
 }
 
 impl Lines {
-    fn new(pipe: PipeReader, stream: Stream) -> io::Result<Self> {
-        let flags = fcntl_getfl(pipe.as_fd())?;
-        fcntl_setfl(pipe.as_fd(), flags | OFlags::NONBLOCK)?;
-        Ok(Self { pipe, stream, pending: Vec::new(), open: true })
+    fn new(pipe: PipeReader, stream: Stream) -> Self {
+        Self { pipe, stream, pending: Vec::new(), open: true }
+    }
+
+    fn without_waiting(&self) -> io::Result<()> {
+        let flags = fcntl_getfl(self.pipe.as_fd())?;
+        Ok(fcntl_setfl(self.pipe.as_fd(), flags | OFlags::NONBLOCK)?)
     }
 
     /// Reads at most a few buffers, so that an endless writer cannot keep us from seeing other things.
