@@ -70,3 +70,20 @@ fn a_failed_module_leaves_no_process_behind() {
     sandbox.hoist("install").exits(3);
     assert!(!lives("sleep 7132"));
 }
+
+#[test]
+fn a_reader_that_stands_still_holds_up_neither_limits_nor_interrupts() {
+    let sandbox = Sandbox::new();
+    sandbox.add(
+        &Module::new("chatty")
+            .field("TIMEOUT", "1")
+            .main("yes \"$(head -c 2000 /dev/zero | tr '\\0' y)\" | head -c 3000000; touch \"$HOME/up\"; sleep 7133"),
+    );
+    let child = sandbox.start("install --output json -v");
+    wait_for(&sandbox, "up");
+    while lives("sleep 7133") {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // Only now somebody reads.
+    ran(child.wait_with_output().unwrap()).exits(3).says("took longer than 1s");
+}

@@ -67,3 +67,14 @@ fn the_second_hoist_waits_or_says_who_is_first() {
     ran(first.wait_with_output().unwrap()).exits(0);
     ran(second.wait_with_output().unwrap()).exits(0).says("waiting for another hoist").says(&pid).says("1 unchanged");
 }
+
+#[test]
+fn what_a_failed_attempt_made_is_remembered() {
+    let sandbox = Sandbox::new();
+    sandbox.add(&Module::new("m").field("INSTALL_DIRS", "$HOME/part").main("mkdir -p \"$HOME/part\"; [[ -e $HOME/ready ]]"));
+    sandbox.hoist("install").exits(3);
+    std::fs::write(sandbox.home().join("ready"), "").unwrap();
+    sandbox.hoist("install").exits(0);
+    let paths = sandbox.json("info m").document()["installed"]["paths"].clone();
+    assert_eq!(paths, serde_json::json!([sandbox.home().join("part")]));
+}

@@ -285,3 +285,65 @@ fn a_proxy_of_the_user_s_configuration_is_used() {
     tunnelled.hoist("install").exits(3);
     assert!(proxy.requests().contains(&"CONNECT forge.example.test:443".to_owned()), "{:?}", proxy.requests());
 }
+
+#[test]
+fn an_empty_directory_is_no_clone_and_force_keeps_what_is_only_there() {
+    if !has("git") {
+        return;
+    }
+    let (fixture, server) = server();
+    let sandbox = Sandbox::new();
+    sandbox.add(&clone(&server.url("/repo.git"), ""));
+    std::fs::create_dir(sandbox.home().join(".subject")).unwrap();
+    assert_eq!(sandbox.json("install").exits(0).statuses()["subject"], "installed");
+    let path = sandbox.home().join(".subject").display().to_string();
+    let git = |words: &[&str]| fixture.git(".", &[&["-C", &path], words].concat());
+    let refused = |what: &str| {
+        sandbox.hoist("install --force").exits(3).says("has changes of yours").says(what);
+        assert_eq!(sandbox.json("list").document()[0]["state"], "installed", "a refusal changes nothing");
+    };
+    std::fs::write(sandbox.home().join(".subject/file"), "mine").unwrap();
+    git(&["stash", "-q"]);
+    refused("a stash");
+    git(&["stash", "pop", "-q"]);
+    git(&["commit", "-q", "-a", "-m", "mine"]);
+    refused("commit ");
+    git(&["reset", "-q", "--hard", "origin/main"]);
+    std::fs::write(sandbox.home().join(".subject/.git/info/exclude"), "ignored\n").unwrap();
+    std::fs::write(sandbox.home().join(".subject/ignored"), "mine").unwrap();
+    refused("ignored");
+    std::fs::remove_file(sandbox.home().join(".subject/ignored")).unwrap();
+    sandbox.hoist("install --force").exits(0);
+    std::fs::rename(sandbox.home().join(".subject"), sandbox.home().join("real")).unwrap();
+    std::os::unix::fs::symlink("real", sandbox.home().join(".subject")).unwrap();
+    sandbox.hoist("install --force").exits(3).says("is a symbolic link");
+}
+
+#[test]
+fn variables_of_a_surrounding_git_do_not_lead_astray() {
+    if !has("git") {
+        return;
+    }
+    let (fixture, server) = server();
+    let mut sandbox = Sandbox::new();
+    sandbox.set("GIT_DIR", &fixture.path("repo.git").display().to_string());
+    sandbox.set("GIT_WORK_TREE", &fixture.path("elsewhere").display().to_string());
+    sandbox.add(&clone(&server.url("/repo.git"), "--filter=blob:none"));
+    sandbox.hoist("install").exits(0);
+    assert_eq!(sandbox.read(".subject/file"), "repo 5\n");
+}
+
+#[test]
+fn a_helper_that_is_ended_leaves_no_stage() {
+    if !has("git") {
+        return;
+    }
+    let fixture = GitFixture::new();
+    fixture.repository("repo", 1);
+    let slow = Server::git(fixture.root(), Duration::from_secs(3));
+    let sandbox = Sandbox::new();
+    sandbox.add(&clone(&slow.url("/repo.git"), "").field("TIMEOUT", "1").body("main_module() { install_via_git_clone; }"));
+    sandbox.hoist("install").exits(3).says("took longer than 1s");
+    let left: Vec<_> = std::fs::read_dir(sandbox.home()).unwrap().flatten().map(|entry| entry.file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().contains("stage")), "{left:?}");
+}

@@ -134,3 +134,39 @@ fn what_cannot_be_read_is_named_and_hides_nothing_else() {
     sandbox.hoist("install default-two").exits(0);
     sandbox.hoist("install dangling").exits(2).says("cannot be read");
 }
+
+#[test]
+fn odd_files_and_surroundings_neither_hang_nor_hide() {
+    let mut sandbox = sandbox();
+    sandbox.write("modules/.hidden.sh", "not a module");
+    std::os::unix::fs::symlink("nobody@nowhere", sandbox.collection().join("modules/.#core-one.sh")).unwrap();
+    sandbox.hoist("install").exits(0);
+    let pipe = sandbox.collection().join("modules/pipe.sh");
+    assert!(std::process::Command::new("mkfifo").arg(pipe).status().unwrap().success());
+    std::os::unix::fs::symlink("/dev/zero", sandbox.collection().join("modules/endless.sh")).unwrap();
+    sandbox.hoist("validate").exits(2).says("it is not a regular file").says("2 errors");
+    sandbox.set("HOIST_COLLECTION", "");
+    sandbox.hoist("history").exits(0);
+    sandbox.set("HOIST_COLLECTION", &format!(":{}:", sandbox.collection().display()));
+    sandbox.hoist("list").exits(0).says("core-one");
+}
+
+#[test]
+fn a_name_that_is_asked_for_cannot_be_left_out() {
+    let sandbox = sandbox();
+    sandbox.hoist("install default-one --skip lib").exits(2).says("default-one is asked for by name, and needs lib");
+    sandbox.hoist("install extra --skip extra").exits(2).says("name it in one place only");
+    sandbox.add(&Module::new("broken").tier("optional").field("INSTALL_METHOD", "gitclone"));
+    sandbox.add(&Module::new("needs-broken").depends("broken"));
+    sandbox.hoist("plan install").exits(2);
+    sandbox.hoist("plan install --skip broken").exits(0).says("needs broken, which is left out");
+}
+
+#[test]
+fn a_changed_manifest_is_said() {
+    let sandbox = Sandbox::new();
+    sandbox.add(&Module::new("m"));
+    sandbox.hoist("install").exits(0);
+    sandbox.add(&Module::new("m").main("echo other"));
+    sandbox.hoist("install").exits(0).says("its manifest has changed since");
+}

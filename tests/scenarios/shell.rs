@@ -82,7 +82,8 @@ fn a_script_that_cannot_be_read_fails_before_its_function_is_called() {
         ("main_module() {\n  if true; then\n}\n", "the script could not be read"),
         ("return 1\nmain_module() { :; }\n", "the script could not be read"),
         ("exit 0\nmain_module() { :; }\n", "ended with `exit` while it was read"),
-        ("set -e\nfalse\nmain_module() { :; }\n", "main_module failed with exit code 1"),
+        ("set -e\nfalse\nmain_module() { :; }\n", "ended with exit code 1 while it was read"),
+        ("exit 3\nmain_module() { :; }\n", "ended with exit code 3 while it was read"),
     ] {
         let sandbox = Sandbox::new();
         sandbox.add(&Module::new("subject").body(&script.replace(":;", "touch \"$HOME/called\";")));
@@ -215,4 +216,54 @@ fn a_module_that_does_not_do_what_it_declares_has_failed() {
     let ran = sandbox.json("install").exits(3);
     assert!(ran.finished("liar")["reason"].as_str().unwrap().contains("what it declares is not there"), "{}", ran.stdout);
     assert_eq!(sandbox.json("list").document()[0]["state"], "failed");
+}
+
+#[test]
+fn what_a_script_does_with_its_streams_is_its_own_affair() {
+    let sandbox = Sandbox::new();
+    sandbox.add(&Module::new("prompt").body("printf 'loading...' >&2\nmain_module() { :; }\n"));
+    sandbox.add(&Module::new("logged").body("exec >\"$HOME/log\" 2>&1\nmain_module() { echo to the log; }\n"));
+    sandbox.add(&Module::new("masked").main("trap 'exit 0' EXIT; return 6"));
+    sandbox.add(&Module::new("guarded").body("main_module() { :; }\ncommand -v no-such-program >/dev/null && alias x=y\n"));
+    sandbox.add(&Module::new("shift").body("bits=3; echo $(( 1 << bits ))\nmain_module() { touch \"$HOME/shifted\"; }\n"));
+    let statuses = sandbox.json("install").exits(3).statuses();
+    let failed: Vec<&String> = statuses.iter().filter(|(_, status)| *status != "installed").map(|(name, _)| name).collect();
+    assert_eq!(failed, ["masked"], "{statuses:?}");
+    assert_eq!(sandbox.read("log"), "to the log\n");
+    assert!(sandbox.has("shifted"));
+}
+
+#[test]
+fn a_question_to_the_terminal_fails_and_does_not_stop_the_run() {
+    if !hoist_tests::has("script") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    sandbox.add(&Module::new("asks").main("read -r answer </dev/tty || log_warning 'nobody to ask'\ntouch \"$HOME/went-on\""));
+    let command = format!("{} install --no-progress", hoist_tests::binary().display());
+    let ran = hoist_tests::ran(sandbox.command("script").args(["-qec", &command, "/dev/null"]).output().unwrap());
+    ran.exits(0).says("nobody to ask");
+    assert!(sandbox.has("went-on"));
+}
+
+#[test]
+fn the_function_that_tests_a_module_also_decides_whether_it_was_installed() {
+    let sandbox = Sandbox::new();
+    let body = "main_module() { touch \"$HOME/f\"; }\ncheck_module_installed() { [[ -f $HOME/f ]]; }\n";
+    sandbox.add(&Module::new("right").field("TEST_BINARIES", "no-such-binary").body(body));
+    sandbox.add(&Module::new("wrong").body("main_module() { :; }\ncheck_module_installed() { return 1; }\n"));
+    let statuses = sandbox.json("install").exits(3).statuses();
+    assert_eq!((statuses["right"].as_str(), statuses["wrong"].as_str()), ("installed", "failed"));
+    assert_eq!(sandbox.json("install right").exits(0).statuses()["right"], "unchanged");
+    assert_eq!(sandbox.json("info right").document()["installed"]["adopted"], false);
+}
+
+#[test]
+fn colours_do_not_reach_messages_and_long_lines_are_cut() {
+    let sandbox = Sandbox::new();
+    sandbox.add(&Module::new("m").main("log_error $'\\e[31mred\\e[0m'; head -c 100000 /dev/zero | tr '\\0' x; return 1"));
+    let ran = sandbox.json("install").exits(3);
+    assert_eq!(ran.finished("m")["messages"][0]["text"], "red");
+    let shown = sandbox.hoist("install").exits(3).stdout;
+    assert!(shown.lines().all(|line| line.chars().count() < 500) && !shown.contains('\u{1b}'), "{shown}");
 }

@@ -1,7 +1,7 @@
 //! Formatting, clippy, and cargo-deny where it is installed.
 
 use anyhow::Result;
-use hoist_executor::Command;
+use hoist_executor::{Command, Effect, Failure, Level};
 
 use crate::run::{Commands, cargo};
 
@@ -17,16 +17,28 @@ pub(crate) fn add(commands: &mut Commands) {
     commands.add("format", Command::new(cargo()).args(["fmt", "--all", "--check"]), None);
     let clippy = Command::new(cargo()).args(["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]);
     commands.add("clippy", clippy, Some("target"));
-    let deny = Command::new(cargo()).args(["deny", "--all-features", "check"]);
+    let deny = |what: &[&'static str]| {
+        Command::new(cargo()).args(["deny", "--all-features", "check", "--hide-inclusion-graph"]).args(what.iter().copied())
+    };
+    let (offline, advisories) = (deny(&["bans", "licenses", "sources"]), deny(&["advisories"]));
     let probe = Command::new(cargo()).args(["deny", "--version"]);
     commands.add_work("licences and advisories", None, move |context| {
         if !context.run(&probe)?.success() {
-            context.note(hoist_executor::Level::Info, "cargo-deny is not installed");
-            return Ok(hoist_executor::Effect::Unchanged);
+            context.note(Level::Info, "cargo-deny is not installed");
+            return Ok(Effect::Unchanged);
         }
-        match context.run(&deny)? {
-            exit if exit.success() => Ok(hoist_executor::Effect::Changed),
-            exit => Err(hoist_executor::Failure::new(format!("cargo deny ended with {exit}"))),
+        let exit = context.run(&offline)?;
+        if !exit.success() {
+            return Err(Failure::new(format!("cargo deny ended with {exit}")));
+        }
+        let mut fetched = true;
+        let exit = context.run_with(&advisories, |stream, line| {
+            fetched &= !line.contains("failed to fetch advisory database");
+            context.output(stream, line);
+        })?;
+        match exit.success() || !fetched {
+            true => Ok(Effect::Changed),
+            false => Err(Failure::new(format!("cargo deny check advisories ended with {exit}"))),
         }
     });
 }

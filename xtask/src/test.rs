@@ -9,7 +9,7 @@ use crate::run::{Commands, cargo};
 
 /// Programs that tests use, and the Debian packages they come from.
 const PROGRAMS: &[(&str, &str)] =
-    &[("git", "git"), ("pip3", "python3-pip"), ("strace", "strace"), ("ps", "procps"), ("setpriv", "util-linux")];
+    &[("git", "git"), ("pip3", "python3-pip"), ("strace", "strace"), ("ps", "procps"), ("setpriv", "util-linux"), ("script", "bsdutils")];
 
 /// Installs what is missing and runs `cargo test` for everything; `more` goes to it.
 pub(crate) fn run(more: &[String]) -> Result<()> {

@@ -18,8 +18,9 @@ pub(crate) struct Arguments {
 /// Options of every command.
 #[derive(Debug, Args)]
 pub(crate) struct Global {
-    /// A directory with modules/; may be repeated. Otherwise the working directory, where it is a collection
-    #[arg(short = 'C', long = "collection", value_name = "DIR", env = "HOIST_COLLECTION", value_delimiter = ':', global = true)]
+    /// A directory with modules/; may be repeated. Otherwise those of HOIST_COLLECTION, separated by `:`, otherwise the working directory, where
+    /// it is a collection
+    #[arg(short = 'C', long = "collection", value_name = "DIR", global = true)]
     pub(crate) collections: Vec<PathBuf>,
     /// How many modules are worked on at once
     #[arg(short, long, value_name = "N", global = true, value_parser = clap::value_parser!(u16).range(1..))]

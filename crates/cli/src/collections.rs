@@ -71,6 +71,21 @@ fn list(directory: &Path) -> Result<Tree, Ending> {
     Ok(Tree { source: source_name(&root), root, files })
 }
 
+/// The largest file of a manifest, in bytes.
+const SIZE_LIMIT: u64 = 16 * 1024 * 1024;
+
+/// What a file holds; pipes, devices and what is far too large are not read.
+fn read_file(path: &Path) -> Result<Vec<u8>, String> {
+    let metadata = std::fs::metadata(path).map_err(|error| error.to_string())?;
+    if !metadata.is_file() {
+        return Err("it is not a regular file".to_owned());
+    }
+    if metadata.len() > SIZE_LIMIT {
+        return Err(format!("it has {} bytes; at most {SIZE_LIMIT} are read", metadata.len()));
+    }
+    std::fs::read(path).map_err(|error| error.to_string())
+}
+
 fn source_name(root: &Path) -> String {
     let absolute = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
     absolute.file_name().map_or_else(|| "/".to_owned(), |name| name.to_string_lossy().into_owned())
@@ -79,7 +94,7 @@ fn source_name(root: &Path) -> String {
 fn open(tree: &Tree, reference: &ManifestRef) -> Manifest {
     let file = |path: &PathBuf| {
         let path = tree.root.join(path);
-        ManifestFile { content: std::fs::read(&path).map_err(|error| error.to_string()), path }
+        ManifestFile { content: read_file(&path), path }
     };
     Manifest {
         name: reference.name.clone(),

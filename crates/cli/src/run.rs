@@ -10,7 +10,7 @@ use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, Module, Plan, T
 use hoist_executor::{Cancel, Level, Limits, Outcome, Summary, execute};
 use hoist_ledger::{Beginning, Ending as Finish, Ledger, ModuleResult, RunId};
 use hoist_methods::{Machine, Options, Schedule, preflight, schedule};
-use hoist_reporter::{LogFiles, Plain, Progress, Record, Report, Reporter, Reporters, Words, duration_text, explain};
+use hoist_reporter::{LogFiles, Plain, Progress, Record, Report, Reporter, Reporters, Words, duration_text, explain, plain_text};
 use indicatif::ProgressDrawTarget;
 use jiff::Timestamp;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -19,7 +19,7 @@ use signal_hook::iterator::Signals;
 use crate::args::{Global, Output};
 use crate::error::{Code, Ending};
 use crate::json::{self, Lines};
-use crate::render::{self, BOLD, DIM, GREEN, Paint, RED, YELLOW, painted, printable};
+use crate::render::{self, BOLD, DIM, GREEN, Paint, RED, YELLOW, painted};
 use crate::session::Session;
 
 /// A run that is about to start.
@@ -39,7 +39,16 @@ pub(crate) fn heed_signals() -> Result<Cancel, Ending> {
     let cancel = Cancel::new();
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     let heard = cancel.clone();
-    std::thread::spawn(move || signals.forever().for_each(|_| heard.cancel()));
+    std::thread::spawn(move || {
+        for (number, _) in signals.forever().enumerate() {
+            heard.cancel();
+            if number >= 2 {
+                // Whoever asks a third time wants out, also when nobody reads what is still to be said.
+                std::thread::sleep(Duration::from_millis(500));
+                signal_hook::low_level::exit(130);
+            }
+        }
+    });
     Ok(cancel)
 }
 
@@ -96,25 +105,37 @@ impl Run<'_> {
             Action::Test => Words { changed: "passed", unchanged: "passed" },
         };
         let mut report = Report::default();
-        let summary = {
-            let mut reporters = Reporters::default();
-            reporters.add(LogFiles::new(logs.clone()));
-            if !graph.is_empty() && std::fs::create_dir_all(&logs).is_ok() {
-                let file = File::create(logs.join("events.jsonl")).map(io::BufWriter::new)?;
-                reporters.add(Record::new(file));
+        let mut files = Reporters::default();
+        files.add(LogFiles::new(logs.clone()));
+        if !graph.is_empty() && std::fs::create_dir_all(&logs).is_ok() {
+            files.add(Record::new(File::create(logs.join("events.jsonl")).map(io::BufWriter::new)?));
+        }
+        files.add(Borrowed(&mut report));
+        let mut shown = Reporters::default();
+        if json {
+            shown.add(Borrowed(&mut lines));
+        } else if !global.quiet && !graph.is_empty() {
+            match io::stderr().is_terminal() && !global.no_progress && !global.verbose {
+                true => shown.add(Progress::new(ProgressDrawTarget::stderr_with_hz(10), paint.stderr, words)),
+                false => shown.add(Plain::new(io::stderr(), global.verbose, words)),
             }
-            if json {
-                reporters.add(Borrowed(&mut lines));
-            } else if !global.quiet && !graph.is_empty() {
-                let bars = io::stderr().is_terminal() && !global.no_progress && !global.verbose;
-                match bars {
-                    true => reporters.add(Progress::new(ProgressDrawTarget::stderr_with_hz(10), paint.stderr, words)),
-                    false => reporters.add(Plain::new(io::stderr(), global.verbose, words)),
+        }
+        // A terminal or a pipe that nobody empties must not hold up the run, its time limits and its interrupts.
+        let summary = std::thread::scope(|scope| {
+            let (sender, receiver) = std::sync::mpsc::channel::<hoist_executor::Event>();
+            let sender = (!shown.is_empty()).then(|| {
+                scope.spawn(move || receiver.iter().for_each(|event| shown.report(&event)));
+                sender
+            });
+            execute(graph, &limits, &cancel, |event| {
+                files.report(event);
+                if let Some(sender) = &sender {
+                    let _ = sender.send(event.clone());
                 }
-            }
-            reporters.add(Borrowed(&mut report));
-            execute(graph, &limits, &cancel, |event| reporters.report(event)).map_err(|error| Ending::Other(error.into()))?
-        };
+            })
+        });
+        drop(files);
+        let summary = summary.map_err(|error| Ending::Other(error.into()))?;
         let told = Told { plan, modules: &modules, report: &report, summary: &summary, strict };
         let (code, status) = told.code();
         told.write_down(recording, status)?;
@@ -131,7 +152,7 @@ fn adopt(plan: &Plan, catalog: &Catalog, installed: &Installed, ledger: &Ledger,
     let kept = plan.modules.iter().filter(|planned| planned.change == Change::Keep && !installed.modules.contains_key(&planned.module));
     for module in kept.filter_map(|planned| catalog.get(planned.module.as_str())) {
         let Module { id, method, digest, source, .. } = module;
-        ledger.begin(run, &Beginning { module: id, method, digest, source, paths: &[] })?;
+        ledger.begin(run, &Beginning { module: id, method, digest, source, paths: &[], absent: &[] })?;
         ledger.finish(id, &Finish { adopted: true, ..Finish::default() })?;
     }
     Ok(())
@@ -235,7 +256,7 @@ impl Told<'_> {
                 painted(paint.stdout, colour, status),
                 planned.module.to_string(),
                 dim(&planned.method),
-                if why.is_empty() { dim(&took) } else { printable(&why) },
+                if why.is_empty() { dim(&took) } else { excerpt(&why) },
             ]);
         }
         let dim = |text: &str| painted(paint.stdout, DIM, text);
@@ -267,7 +288,7 @@ impl Told<'_> {
                     Level::Warning => ("warning", YELLOW),
                     Level::Error => ("error", RED),
                 };
-                text += &format!("  {} {}: {}\n", painted(paint.stdout, colour, word), self.plan.modules[place].module, printable(note));
+                text += &format!("  {} {}: {}\n", painted(paint.stdout, colour, word), self.plan.modules[place].module, plain_text(note));
             }
         }
         text
@@ -284,7 +305,7 @@ impl Told<'_> {
             }
             text += &format!("\n{}\n", painted(paint.stdout, RED, &format!("{} failed", report.name)));
             for line in report.tail.iter().rev().take(10).rev() {
-                text += &format!("  {} {}\n", painted(paint.stdout, DIM, "|"), printable(line));
+                text += &format!("  {} {}\n", painted(paint.stdout, DIM, "|"), excerpt(line));
             }
             text += &format!("  log: {}\n", LogFiles::path(logs, &report.name).display());
         }
@@ -305,9 +326,20 @@ impl Told<'_> {
                 "Next: mend what failed and run the same command again; what is installed stays.\n".to_owned()
             }
             (Action::Install, Code::Interrupted) => "Next: run the same command again; what is installed stays.\n".to_owned(),
-            (Action::Test, Code::Failed | Code::Partial) => "Next: `hoist install` repairs what is missing.\n".to_owned(),
+            (Action::Test, Code::Failed | Code::Partial) => {
+                "Next: `hoist install` repairs what is missing, `hoist install --force MODULE` installs again.\n".to_owned()
+            }
             _ => String::new(),
         }
+    }
+}
+
+/// A line for people: without escape sequences, and not longer than a few lines of a terminal.
+fn excerpt(line: &str) -> String {
+    let plain = plain_text(line);
+    match plain.char_indices().nth(400) {
+        Some((end, _)) => format!("{}…", &plain[..end]),
+        None => plain,
     }
 }
 

@@ -63,8 +63,10 @@ pub(crate) fn machine(environment: &Environment, home: &Path, cache: &Path) -> R
 
 /// The environment, the home directory, and the places that follow from them.
 pub(crate) fn surroundings() -> Result<(Environment, PathBuf, Places), Ending> {
-    let environment: Environment =
-        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect();
+    let path = ("PATH".to_owned(), "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned());
+    let inherited = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    // What a shell would use where nothing is set.
+    let environment: Environment = std::iter::once(path).chain(inherited).collect();
     let Some(home) = environment.home().map(Path::to_owned) else {
         let message = "the variable HOME is not set to an absolute path";
         return Err(Ending::wrong(Diagnostic::error(message).help("set HOME to the home directory to install into")));
@@ -83,6 +85,9 @@ pub(crate) fn surroundings() -> Result<(Environment, PathBuf, Places), Ending> {
 
 fn settings(path: &Path) -> Result<Option<CollectionFile>, Ending> {
     let shown = path.display().to_string();
+    if path.exists() && !path.is_file() {
+        return Err(Ending::wrong(Diagnostic::error("is not a regular file").file(shown).help("remove it, or put a file in its place")));
+    }
     match std::fs::read_to_string(path) {
         Ok(text) => CollectionFile::parse(&shown, &text).map(Some).map_err(Ending::wrong),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
@@ -104,7 +109,10 @@ fn over(other: CollectionFile, winner: CollectionFile) -> CollectionFile {
 
 fn directories(global: &Global, user: Option<&CollectionFile>, home: &Path) -> Result<Vec<PathBuf>, Ending> {
     let here = std::env::current_dir()?;
-    let named: Vec<PathBuf> = global.collections.iter().filter(|path| !path.as_os_str().is_empty()).map(|path| here.join(path)).collect();
+    let inherited = std::env::var("HOIST_COLLECTION").unwrap_or_default();
+    let inherited: Vec<PathBuf> = inherited.split(':').filter(|path| !path.is_empty()).map(PathBuf::from).collect();
+    let named = if global.collections.is_empty() { &inherited } else { &global.collections };
+    let named: Vec<PathBuf> = named.iter().map(|path| here.join(path)).collect();
     if !named.is_empty() {
         return Ok(named);
     }

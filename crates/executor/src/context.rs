@@ -60,8 +60,13 @@ impl Control {
         let mut children = self.children();
         children.signal = Some(signal);
         for group in &children.groups {
-            let _ = kill_process_group(*group, signal);
+            tell(*group, signal);
         }
+    }
+
+    /// True when a child is alive, so that waiting for it makes sense.
+    pub(crate) fn has_children(&self) -> bool {
+        !self.children().groups.is_empty()
     }
 
     fn children(&self) -> MutexGuard<'_, Children> {
@@ -72,13 +77,19 @@ impl Control {
         let mut children = self.children();
         children.groups.push(group);
         if let Some(signal) = children.signal {
-            let _ = kill_process_group(group, signal);
+            tell(group, signal);
         }
     }
 
     fn ended(&self, group: Pid) {
         self.children().groups.retain(|known| *known != group);
     }
+}
+
+/// Sends a signal to a group, also when its members are stopped.
+fn tell(group: Pid, signal: Signal) {
+    let _ = kill_process_group(group, signal);
+    let _ = kill_process_group(group, Signal::CONT);
 }
 
 /// The surroundings of one running task.
@@ -101,6 +112,12 @@ impl TaskContext {
     /// A context outside any run, for doing one task's work alone; it is never cancelled.
     pub fn alone(tell: impl Fn(EventKind) + Send + 'static) -> Self {
         Self::new(UnitId(0), Arc::default(), tell)
+    }
+
+    /// What ends this task early when it is called from another thread: its children are asked to end.
+    pub fn stopper(&self) -> impl Fn() + Send + 'static {
+        let control = self.control.clone();
+        move || control.stop(Signal::TERM)
     }
 
     /// A line of output, as if a child had written it.

@@ -172,7 +172,8 @@ impl Outcome {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SkipReason {
-    /// It needs the first of these, which needs the next, and so on to the one that failed.
+    /// It needs the first of these, which needs the next, and so on to the one that failed. Of a chain of more than sixteen, the eight nearest
+    /// and the eight at its end.
     Needs(Vec<UnitId>),
     /// This unit's failure stopped the run.
     Stopped(UnitId),

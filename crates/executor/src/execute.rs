@@ -101,12 +101,16 @@ struct TaskSlot {
     retries: crate::Retries,
     work: Option<Work>,
     attempt: u32,
+    /// When its time is over, all attempts together.
+    deadline: Option<Instant>,
+    /// Why the last attempt failed.
+    last_failure: Option<String>,
 }
 
 impl From<Task> for TaskSlot {
     fn from(task: Task) -> Self {
         let Task { unit, name, on_failure, timeout, retries, work, .. } = task;
-        Self { unit, name, on_failure, timeout, retries, work: Some(work), attempt: 0 }
+        Self { unit, name, on_failure, timeout, retries, work: Some(work), attempt: 0, deadline: None, last_failure: None }
     }
 }
 
@@ -212,7 +216,8 @@ impl<F: FnMut(&Event)> Run<F> {
         slot.attempt += 1;
         let (unit, name, attempt) = (slot.unit, slot.name.clone(), slot.attempt);
         let control = Arc::new(Control::default());
-        let deadline = slot.timeout.map(|timeout| (Instant::now() + timeout, Escalation::TimeOut));
+        slot.deadline = slot.deadline.or_else(|| Some(Instant::now() + slot.timeout?));
+        let deadline = slot.deadline.map(|deadline| (deadline, Escalation::TimeOut));
         let work = slot.work.take();
         self.running.insert(task, Running { control: control.clone(), lane, timed_out: false, deadline });
         if !std::mem::replace(&mut self.units[unit.index()].started, true) {
@@ -267,7 +272,8 @@ impl<F: FnMut(&Event)> Run<F> {
     }
 
     fn rest(&mut self, task: usize, reason: String) {
-        let slot = &self.tasks[task];
+        let slot = &mut self.tasks[task];
+        slot.last_failure = Some(reason.clone());
         let wait = slot.retries.first_wait * 2u32.saturating_pow(slot.attempt.saturating_sub(1)).min(64);
         let unit = slot.unit;
         self.running.remove(&task);
@@ -295,7 +301,12 @@ impl<F: FnMut(&Event)> Run<F> {
 
     fn skip(&mut self, skipped: Vec<Skipped>) {
         for Skipped { task, because } in skipped {
-            self.settle(self.tasks[task].unit, Outcome::Skipped { because });
+            // One that rested until its next attempt did start, and failed.
+            let outcome = match self.tasks[task].last_failure.take() {
+                Some(reason) => Outcome::Failed { reason },
+                None => Outcome::Skipped { because },
+            };
+            self.settle(self.tasks[task].unit, outcome);
         }
     }
 
@@ -352,11 +363,12 @@ impl<F: FnMut(&Event)> Run<F> {
                     running.control.stop(Signal::TERM);
                     running.deadline = Some((now + self.limits.grace, Escalation::Kill));
                 }
-                Escalation::Kill => {
+                Escalation::Kill if running.control.has_children() => {
                     running.control.stop(Signal::KILL);
                     running.deadline = Some((now + self.limits.grace, Escalation::GiveUp));
                 }
-                Escalation::GiveUp => {
+                // A call that heeds nothing, or a child that cannot even be killed.
+                Escalation::Kill | Escalation::GiveUp => {
                     self.workers -= 1;
                     let outcome = match running.timed_out {
                         true => Outcome::TimedOut { limit: self.tasks[task].timeout.unwrap_or_default() },

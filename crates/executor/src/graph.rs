@@ -122,7 +122,7 @@ impl Task {
         self
     }
 
-    /// The time one attempt may take.
+    /// The time it may take, all attempts and rests together.
     pub fn timeout(mut self, timeout: Option<Duration>) -> Self {
         self.timeout = timeout;
         self

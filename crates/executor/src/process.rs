@@ -49,7 +49,7 @@ impl Exit {
 impl std::fmt::Display for Exit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.signalled {
-            true => write!(f, "ended by signal {}", self.code - 128),
+            true => write!(f, "signal {}", self.code - 128),
             false => write!(f, "exit code {}", self.code),
         }
     }

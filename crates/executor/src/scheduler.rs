@@ -206,11 +206,20 @@ impl Scheduler {
     }
 }
 
+/// The longest chain of reasons; of a longer one the middle is left out.
+const CHAIN: usize = 16;
+
 /// The reason for those that need `unit`, which is itself skipped for `because`.
 fn lengthened(because: &SkipReason, unit: UnitId) -> SkipReason {
     match because {
         SkipReason::Needs(chain) if chain.first() == Some(&unit) => because.clone(),
-        SkipReason::Needs(chain) => SkipReason::Needs([unit].iter().chain(chain).copied().collect()),
+        SkipReason::Needs(chain) => {
+            let mut chain: Vec<UnitId> = [unit].iter().chain(chain).copied().collect();
+            if chain.len() > CHAIN {
+                chain.remove(CHAIN / 2);
+            }
+            SkipReason::Needs(chain)
+        }
         other => other.clone(),
     }
 }

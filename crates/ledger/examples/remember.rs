@@ -9,7 +9,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let ledger = Ledger::open(directory.path())?;
     let (run, module) = (ledger.begin_run("run-1", "install")?, ModuleId::new("tool")?);
     let digest = Digest::of([b"the manifest".as_slice()]);
-    ledger.begin(run, &Beginning { module: &module, method: "custom", digest: &digest, source: "example", paths: &[] })?;
+    ledger.begin(run, &Beginning { module: &module, method: "custom", digest: &digest, source: "example", paths: &[], absent: &[] })?;
     assert!(ledger.installed()?.modules.is_empty(), "not before it is finished");
     ledger.finish(&module, &Ending::default())?;
     ledger.end_run(run, "ok", &[])?;

@@ -80,9 +80,11 @@ pub struct Beginning<'a> {
     pub source: &'a str,
     /// Paths that the change may make; stages stand beside them.
     pub paths: &'a [PathBuf],
+    /// Those of them that are not there yet: what is there later was made.
+    pub absent: &'a [PathBuf],
 }
 
-/// What is written down after a module was changed, or found to be as it should.
+/// What is written down after a module was changed, or found to be as it should (`adopted`).
 #[derive(Debug, Clone, Default)]
 pub struct Ending {
     /// What the method could tell of the version.
@@ -115,6 +117,8 @@ impl Ledger {
         let mut connection = Connection::open(&path).map_err(sqlite)?;
         connection.pragma_update(None, "journal_mode", "wal").map_err(sqlite)?;
         connection.pragma_update(None, "synchronous", "normal").map_err(sqlite)?;
+        // A checkpoint waits for the disk, and every worker with it: it comes when the run ends.
+        connection.pragma_update(None, "wal_autocheckpoint", 20_000).map_err(sqlite)?;
         schema::migrate(&mut connection, &path)?;
         Ok(Self { path, connection: Mutex::new(connection) })
     }
@@ -137,12 +141,11 @@ impl Ledger {
 
     /// Writes down that a module is about to be changed. Until [`Ledger::finish`] or [`Ledger::fail`] it does not count as installed.
     pub fn begin(&self, run: RunId, beginning: &Beginning<'_>) -> Result<(), LedgerError> {
-        let Beginning { module, method, digest, source, paths } = beginning;
-        let paths = serde_json::to_string(paths).unwrap_or_default();
-        let upsert =
-            "INSERT INTO modules (name, state, method, digest, source, run, begun_at, planned) VALUES (?1, 'begun', ?2, ?3, ?4, ?5, ?6, ?7)
-            ON CONFLICT (name) DO UPDATE SET state = 'begun', method = ?2, digest = ?3, source = ?4, run = ?5, begun_at = ?6, planned = ?7";
-        let values = params![module.as_str(), method, digest.as_str(), source, run.0, now(), paths];
+        let Beginning { module, method, digest, source, paths, absent } = beginning;
+        let upsert = "INSERT INTO modules (name, state, method, digest, source, run, begun_at, planned, absent)
+            VALUES (?1, 'begun', ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+            ON CONFLICT (name) DO UPDATE SET state = 'begun', method = ?2, digest = ?3, source = ?4, run = ?5, begun_at = ?6, planned = ?7, absent = ?8";
+        let values = params![module.as_str(), method, digest.as_str(), source, run.0, now(), json(paths), json(absent)];
         self.connection().prepare_cached(upsert).and_then(|mut upsert| upsert.execute(values)).map_err(|error| self.sqlite(error))?;
         Ok(())
     }
@@ -151,29 +154,35 @@ impl Ledger {
     pub fn finish(&self, module: &ModuleId, ending: &Ending) -> Result<(), LedgerError> {
         let write = |connection: &Connection| -> rusqlite::Result<()> {
             let transaction = connection.unchecked_transaction()?;
-            let known: Option<String> =
-                transaction.prepare_cached("SELECT paths FROM modules WHERE name = ?1")?.query_row([module.as_str()], |row| row.get(0))?;
-            let mut paths: Vec<PathBuf> = known.and_then(|known| serde_json::from_str(&known).ok()).unwrap_or_default();
-            paths.extend(ending.paths.iter().cloned());
-            paths.sort();
-            paths.dedup();
-            let adopted = ending.adopted && paths.is_empty();
-            let values = params![module.as_str(), ending.version, serde_json::to_string(&paths).unwrap_or_default(), adopted, now()];
-            let update = "UPDATE modules SET state = 'installed', version = ?2, paths = ?3, adopted = ?4, installed_at = ?5, planned = '[]' WHERE name = ?1";
+            let known = "SELECT paths, adopted, installed_at, version FROM modules WHERE name = ?1";
+            let known = transaction.prepare_cached(known)?.query_row([module.as_str()], |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, bool>(1)?, row.get::<_, Option<String>>(2)?, row.get::<_, Option<String>>(3)?))
+            })?;
+            let (known_paths, was_adopted, installed_at, version) = known;
+            let paths = merged(&known_paths, &ending.paths);
+            // What hoist installed once stays its own, though it was found as it should be this time.
+            let own = installed_at.is_some() && !was_adopted;
+            let adopted = ending.adopted && paths.is_empty() && !own;
+            let installed_at = installed_at.filter(|_| ending.adopted).unwrap_or_else(now);
+            let values = params![module.as_str(), ending.version.as_ref().or(version.as_ref()), json(&paths), adopted, installed_at];
+            let update = "UPDATE modules SET state = 'installed', version = ?2, paths = ?3, adopted = ?4, installed_at = ?5, planned = '[]', absent = '[]'
+                WHERE name = ?1";
             transaction.prepare_cached(update)?.execute(values)?;
             transaction.commit()
         };
         write(&self.connection()).map_err(|error| self.sqlite(error))
     }
 
-    /// Writes down that changing a module failed.
-    pub fn fail(&self, module: &ModuleId) -> Result<(), LedgerError> {
-        let update = "UPDATE modules SET state = 'failed' WHERE name = ?1";
-        self.connection()
-            .prepare_cached(update)
-            .and_then(|mut update| update.execute([module.as_str()]))
-            .map_err(|error| self.sqlite(error))?;
-        Ok(())
+    /// Writes down that changing a module failed, and the paths it made all the same.
+    pub fn fail(&self, module: &ModuleId, paths: &[PathBuf]) -> Result<(), LedgerError> {
+        let write = |connection: &Connection| -> rusqlite::Result<()> {
+            let transaction = connection.unchecked_transaction()?;
+            let known: String = transaction.query_row("SELECT paths FROM modules WHERE name = ?1", [module.as_str()], |row| row.get(0))?;
+            let update = "UPDATE modules SET state = 'failed', paths = ?2, planned = '[]', absent = '[]' WHERE name = ?1";
+            transaction.execute(update, params![module.as_str(), json(&merged(&known, paths))])?;
+            transaction.commit()
+        };
+        write(&self.connection()).map_err(|error| self.sqlite(error))
     }
 
     /// Writes down how a run ended and how each module fared, and learns how long things take: half the past, half the new.
@@ -199,6 +208,19 @@ impl Ledger {
         };
         write(&mut self.connection()).map_err(|error| self.sqlite(error))
     }
+}
+
+fn json(paths: &[PathBuf]) -> String {
+    serde_json::to_string(paths).unwrap_or_default()
+}
+
+/// The paths of a list as it is stored, and more, each once.
+fn merged(known: &str, more: &[PathBuf]) -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> = serde_json::from_str(known).unwrap_or_default();
+    paths.extend(more.iter().cloned());
+    paths.sort();
+    paths.dedup();
+    paths
 }
 
 fn now() -> String {

@@ -10,9 +10,16 @@ use crate::{FILE, Ledger, LedgerError, schema};
 
 /// What is installed, from the ledger in this state directory; nothing when there is none.
 pub fn read(directory: &Path) -> Result<Installed, LedgerError> {
-    match open(directory)? {
+    let once = || match open(directory)? {
         Some(connection) => installed(&connection).map_err(|error| LedgerError::Sqlite { path: directory.join(FILE), error }),
         None => Ok(Installed::default()),
+    };
+    let log = directory.join(FILE).with_extension("sqlite-wal");
+    let before = log.exists();
+    match once() {
+        // A writer came in between; now its log is there to be read.
+        _ if !before && log.exists() => once(),
+        read => read,
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use rusqlite::{Connection, params};
 
-use crate::{Ledger, LedgerError, now};
+use crate::{Ledger, LedgerError, json, merged, now};
 
 /// What a run that was killed left behind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,10 +26,16 @@ impl Ledger {
             {
                 let mut runs = transaction.prepare("SELECT name FROM runs WHERE status = 'running' ORDER BY id")?;
                 recovered.runs = runs.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-                let mut begun = transaction.prepare("SELECT name, planned FROM modules WHERE state = 'begun' ORDER BY name")?;
+                let mut begun =
+                    transaction.prepare("SELECT name, planned, absent, paths FROM modules WHERE state = 'begun' ORDER BY name")?;
+                let mut keep = transaction.prepare("UPDATE modules SET paths = ?2 WHERE name = ?1")?;
                 let mut rows = begun.query([])?;
                 while let Some(row) = rows.next()? {
-                    recovered.modules.push(row.get(0)?);
+                    let name: String = row.get(0)?;
+                    let absent: Vec<PathBuf> = serde_json::from_str(&row.get::<_, String>(2)?).unwrap_or_default();
+                    let made: Vec<PathBuf> = absent.into_iter().filter(|path| path.symlink_metadata().is_ok()).collect();
+                    keep.execute(params![name, json(&merged(&row.get::<_, String>(3)?, &made))])?;
+                    recovered.modules.push(name);
                     let paths: Vec<PathBuf> = serde_json::from_str(&row.get::<_, String>(1)?).unwrap_or_default();
                     recovered.paths.extend(paths);
                 }

@@ -28,6 +28,7 @@ const MIGRATIONS: &[&str] = &["
         version TEXT,
         paths TEXT NOT NULL DEFAULT '[]',
         planned TEXT NOT NULL DEFAULT '[]',
+        absent TEXT NOT NULL DEFAULT '[]',
         adopted INTEGER NOT NULL DEFAULT 0
     ) STRICT;
     CREATE TABLE results (

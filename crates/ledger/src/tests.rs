@@ -8,7 +8,7 @@ fn id(name: &str) -> ModuleId {
 
 fn begin(ledger: &Ledger, run: RunId, name: &str) {
     let (digest, paths) = (Digest::of([b"x".as_slice()]), [PathBuf::from("/home/me/x")]);
-    let beginning = Beginning { module: &id(name), method: "git_clone", digest: &digest, source: "here", paths: &paths };
+    let beginning = Beginning { module: &id(name), method: "git_clone", digest: &digest, source: "here", paths: &paths, absent: &[] };
     ledger.begin(run, &beginning).unwrap();
 }
 
@@ -19,11 +19,28 @@ fn only_what_is_finished_counts_as_installed() {
     let run = ledger.begin_run("r1", "install").unwrap();
     ["done", "failed", "begun"].iter().for_each(|name| begin(&ledger, run, name));
     ledger.finish(&id("done"), &Ending { version: Some("1".into()), paths: vec!["/home/me/x".into()], adopted: false }).unwrap();
-    ledger.fail(&id("failed")).unwrap();
+    ledger.fail(&id("failed"), &["/home/me/half".into()]).unwrap();
     let installed = ledger.installed().unwrap();
     assert_eq!(installed.modules.keys().map(ModuleId::as_str).collect::<Vec<_>>(), ["done"]);
     assert_eq!(installed.unfinished.keys().map(ModuleId::as_str).collect::<Vec<_>>(), ["begun", "failed"]);
     assert_eq!(installed.modules[&id("done")].paths, [PathBuf::from("/home/me/x")]);
+    assert_eq!(installed.unfinished[&id("failed")].paths, [PathBuf::from("/home/me/half")]);
+}
+
+#[test]
+fn what_hoist_installed_stays_its_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(directory.path()).unwrap();
+    let run = ledger.begin_run("r1", "install").unwrap();
+    begin(&ledger, run, "own");
+    ledger.finish(&id("own"), &Ending { version: Some("1".into()), ..Ending::default() }).unwrap();
+    let first = ledger.installed().unwrap().modules[&id("own")].clone();
+    begin(&ledger, run, "own");
+    ledger.finish(&id("own"), &Ending { adopted: true, ..Ending::default() }).unwrap();
+    assert_eq!(ledger.installed().unwrap().modules[&id("own")], first);
+    begin(&ledger, run, "found");
+    ledger.finish(&id("found"), &Ending { adopted: true, ..Ending::default() }).unwrap();
+    assert!(ledger.installed().unwrap().modules[&id("found")].adopted);
 }
 
 #[test]

@@ -81,5 +81,6 @@ pub(crate) fn apply(bulk: &Bulk, names: &[String], share: &Share, machine: &Mach
     };
     let after = look()?;
     share.learn(&before, after);
-    installed.map(|()| Effect::Changed)
+    let alone = |failure: Failure| Failure::new(format!("{}; each is tried alone", failure.message));
+    installed.map(|()| Effect::Changed).map_err(alone)
 }

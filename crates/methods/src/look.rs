@@ -22,12 +22,13 @@ pub fn presence(machine: &Machine, module: &Module, installed: &Installed, path:
         return Presence::Obstructed(obstruction);
     }
     if let Some(missing) = missing(machine, &module.checks, path).into_iter().next() {
-        return Presence::Missing(missing);
+        // A function of the module's own knows better what its absence means.
+        return if module.checks.function { Presence::Ask } else { Presence::Missing(missing) };
     }
     let blind = module.checks.is_blind();
     match (&module.repository, recorded) {
         // A clone is seen by its directory, also when nothing else is declared.
-        (Some(repository), _) if !repository.dir.exists() => Presence::Missing(repository.dir.display().to_string()),
+        (Some(repository), _) if git::is_vacant(&repository.dir) => Presence::Missing(repository.dir.display().to_string()),
         (Some(_), _) => Presence::Present,
         (None, _) if !blind || packages.is_some() => Presence::Present,
         (None, _) if module.checks.function => Presence::Ask,

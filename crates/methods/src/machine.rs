@@ -35,7 +35,26 @@ pub(crate) const LIBRARY: &[(&str, &str)] = &[
 ];
 
 /// Variables by which the surroundings would change how a script runs.
-const FOREIGN: &[&str] = &["BASHOPTS", "BASH_ENV", "CDPATH", "ENV", "GLOBIGNORE", "POSIXLY_CORRECT", "SHELLOPTS"];
+const FOREIGN: &[&str] = &[
+    "BASHOPTS",
+    "BASH_ENV",
+    "CDPATH",
+    "ENV",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_DIR",
+    "GIT_GRAFT_FILE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_NAMESPACE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_SHALLOW_FILE",
+    "GIT_WORK_TREE",
+    "GLOBIGNORE",
+    "POSIXLY_CORRECT",
+    "SHELLOPTS",
+];
 
 impl Machine {
     /// Takes what is known; everything else is looked up when it is first needed.

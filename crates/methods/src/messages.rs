@@ -15,7 +15,7 @@ impl Message {
     /// Reads a line; `None` for plain output.
     pub fn parse(line: &str) -> Option<Self> {
         if let Some((level, text)) = line.strip_prefix("::hoist:").and_then(|rest| rest.split_once("::")) {
-            return Some(Self { level: level_of(level)?, text: text.to_owned() });
+            return Some(Self { level: level_of(level)?, text: without_escapes(text).trim().to_owned() });
         }
         if !line.starts_with(['[', '\u{1b}', '✓', '✔', '⚠', '✗', '✘', 'ℹ']) {
             return None;
@@ -66,7 +66,9 @@ fn without_escapes(line: &str) -> String {
     let mut characters = line.chars();
     while let Some(character) = characters.next() {
         if character != '\u{1b}' {
-            plain.push(character);
+            if !character.is_control() {
+                plain.push(character);
+            }
         } else if characters.next() == Some('[') {
             let _ = characters.find(|c| c.is_ascii_alphabetic());
         }

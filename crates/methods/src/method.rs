@@ -81,6 +81,12 @@ pub trait Method: Send {
         Vec::new()
     }
 
+    /// Fails where applying would have to be refused anyway; called before anything is written down, changes nothing.
+    fn refuse(&self, context: &StepContext<'_>) -> Result<(), Failure> {
+        let _ = context;
+        Ok(())
+    }
+
     /// Looks, changes what has to be changed, and looks again.
     fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure>;
 }

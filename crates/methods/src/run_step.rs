@@ -7,9 +7,11 @@ use hoist_core::{Action, Change, Module};
 use hoist_executor::{Effect, Failure, Level, TaskContext};
 use hoist_ledger::{Beginning, Ending, Ledger, RunId};
 
+use crate::builtin::git;
 use crate::look;
 use crate::machine::Machine;
 use crate::method::{Applied, Method, StepContext, method_of};
+use crate::stage::clean_stages;
 
 /// What all modules of a run share.
 pub(crate) struct World {
@@ -42,18 +44,24 @@ pub(crate) fn install(
     if let Some(obstruction) = module.repository.as_ref().and_then(look::obstruction) {
         return Err(Failure::new(format!("{obstruction}: move it away to install this module")));
     }
-    let declared: Vec<PathBuf> = module.paths.iter().filter(|path| path.symlink_metadata().is_err()).cloned().collect();
-    begin(world, module, steps)?;
-    let applied = apply(world, module, steps, task).and_then(|applied| verify(world, module).map(|()| applied));
+    let context = world.context(module, task);
+    steps.iter().try_for_each(|step| step.refuse(&context))?;
+    let planned: Vec<PathBuf> = module.paths.iter().cloned().chain(steps.iter().flat_map(|step| step.paths())).collect();
+    let absent: Vec<PathBuf> = planned.iter().filter(|path| path.symlink_metadata().is_err()).cloned().collect();
+    begin(world, module, &planned, &absent)?;
+    let applied = apply(world, module, steps, task).and_then(|applied| verify(world, module, task).map(|()| applied));
+    let made = absent.into_iter().filter(|path| path.symlink_metadata().is_ok());
     match applied {
-        Ok(applied) => {
-            let made = declared.into_iter().filter(|path| path.symlink_metadata().is_ok()).chain(applied.paths.iter().cloned());
-            let made = made.collect();
+        Ok(mut applied) => {
+            let made = made.chain(applied.paths.iter().cloned()).collect();
+            applied.version = applied.version.or_else(|| git::head(&module.repository.as_ref()?.dir));
             record(world, module, &applied, made)
         }
         Err(failure) => {
+            // What was killed could not clear away its stage.
+            clean_stages(&planned);
             if let Some(ledger) = &world.ledger {
-                ledger.fail(&module.id).map_err(|error| Failure::new(error.to_string()))?;
+                ledger.fail(&module.id, &made.collect::<Vec<_>>()).map_err(|error| Failure::new(error.to_string()))?;
             }
             Err(failure)
         }
@@ -85,11 +93,10 @@ fn passes_own_check(world: &World, module: &Module, task: &TaskContext) -> Resul
     Ok(passes.is_ok())
 }
 
-fn begin(world: &World, module: &Module, steps: &[Box<dyn Method>]) -> Result<(), Failure> {
+fn begin(world: &World, module: &Module, paths: &[PathBuf], absent: &[PathBuf]) -> Result<(), Failure> {
     let (Some(ledger), Some(run)) = (&world.ledger, world.run) else { return Ok(()) };
-    let paths: Vec<PathBuf> = module.paths.iter().cloned().chain(steps.iter().flat_map(|step| step.paths())).collect();
     let Module { id, method, digest, source, .. } = module;
-    let beginning = Beginning { module: id, method, digest, source, paths: &paths };
+    let beginning = Beginning { module: id, method, digest, source, paths, absent };
     ledger.begin(run, &beginning).map_err(|error| Failure::new(error.to_string()))
 }
 
@@ -106,7 +113,11 @@ fn apply(world: &World, module: &Module, steps: &mut [Box<dyn Method>], task: &T
     Ok(total)
 }
 
-fn verify(world: &World, module: &Module) -> Result<(), Failure> {
+/// The same question that `hoist test` asks, but for a declared command: it may count on more than the install.
+fn verify(world: &World, module: &Module, task: &TaskContext) -> Result<(), Failure> {
+    if module.checks.function {
+        return test(world, module, &[], task).map(drop).map_err(|failure| Failure::new(format!("it ran, but then {}", failure.message)));
+    }
     match look::missing(&world.machine, &module.checks, &world.path) {
         missing if missing.is_empty() => Ok(()),
         missing => Err(Failure::new(format!("it ran, but what it declares is not there: {}", missing.join(", ")))),
@@ -117,7 +128,7 @@ fn record(world: &World, module: &Module, applied: &Applied, paths: Vec<PathBuf>
     if let Some(ledger) = &world.ledger {
         let wrong = |error: hoist_ledger::LedgerError| Failure::new(error.to_string());
         if applied.effect == Effect::Unchanged {
-            begin(world, module, &[])?;
+            begin(world, module, &[], &[])?;
         }
         let ending = Ending { version: applied.version.clone(), adopted: applied.effect == Effect::Unchanged, paths };
         ledger.finish(&module.id, &ending).map_err(wrong)?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hoist_core::{Action, Catalog, Diagnostic, Installed, Module, Plan, Tier};
+use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, Module, Plan, Tier};
 use hoist_executor::{OnFailure, Task, TaskGraph, TaskId, UnitId};
 use hoist_ledger::{Ledger, RunId};
 
@@ -65,7 +65,9 @@ pub fn schedule(
     for (planned, module) in modules.into_iter().enumerate().filter(|(planned, _)| plan.modules[*planned].change.is_work()) {
         match bind(module, plan.action) {
             Ok(mut steps) => {
-                let bulk = bulk_of(&mut steps, machine, &mut shares, options);
+                // A module that is asked first is not installed ahead of its answer.
+                let asked = plan.modules[planned].change == Change::Check;
+                let bulk = if asked { None } else { bulk_of(&mut steps, machine, &mut shares, options) };
                 jobs.push(Job { planned, unit: graph.unit(module.id.as_str()), module: Arc::new(module.clone()), steps, bulk });
             }
             Err(message) => {

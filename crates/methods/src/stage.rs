@@ -18,7 +18,7 @@ impl Stage {
     pub(crate) fn beside(destination: &Path) -> io::Result<Self> {
         let parent = destination.parent().ok_or_else(|| io::Error::other("has no parent directory"))?;
         std::fs::create_dir_all(parent)?;
-        let directory = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent)?;
+        let directory = tempfile::Builder::new().prefix(&prefix(destination)).tempdir_in(parent)?;
         Ok(Self { directory, destination: destination.to_owned() })
     }
 
@@ -39,15 +39,22 @@ impl Stage {
     }
 }
 
-/// Removes the stages that a killed run left beside these paths, and returns how many. Only the holder of the ledger's lock may.
-pub fn clean_stages(paths: &[PathBuf]) -> usize {
-    let mut parents: Vec<&Path> = paths.iter().filter_map(|path| path.parent()).collect();
-    parents.sort();
-    parents.dedup();
+/// How the stages of a destination are called, so that they are found again.
+fn prefix(destination: &Path) -> String {
+    format!("{PREFIX}{}-", destination.file_name().unwrap_or_default().to_string_lossy())
+}
+
+/// Removes the stages that something killed left beside these destinations, and returns how many.
+pub fn clean_stages(destinations: &[PathBuf]) -> usize {
     let mut removed = 0;
-    for entry in parents.iter().filter_map(|parent| std::fs::read_dir(parent).ok()).flatten().flatten() {
-        if entry.file_name().to_string_lossy().starts_with(PREFIX) && std::fs::remove_dir_all(entry.path()).is_ok() {
-            removed += 1;
+    for destination in destinations {
+        let prefix = prefix(destination);
+        for entry in destination.parent().and_then(|parent| std::fs::read_dir(parent).ok()).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            // Behind the prefix stand six random characters: a destination whose name goes on is another.
+            if name.strip_prefix(&prefix).is_some_and(|random| random.len() == 6) && std::fs::remove_dir_all(entry.path()).is_ok() {
+                removed += 1;
+            }
         }
     }
     removed
@@ -81,9 +88,10 @@ mod tests {
     #[test]
     fn left_stages_are_found_by_their_name() {
         let home = tempfile::tempdir().unwrap();
-        std::fs::create_dir(home.path().join(".hoist-stage-abc")).unwrap();
+        std::fs::create_dir(home.path().join(".hoist-stage-thing-abcdef")).unwrap();
+        std::fs::create_dir(home.path().join(".hoist-stage-thing-else-abcdef")).unwrap();
         std::fs::create_dir(home.path().join("kept")).unwrap();
         assert_eq!(clean_stages(&[home.path().join("thing")]), 1);
-        assert!(home.path().join("kept").exists());
+        assert!(home.path().join("kept").exists() && home.path().join(".hoist-stage-thing-else-abcdef").exists());
     }
 }

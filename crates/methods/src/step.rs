@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use hoist_executor::{Effect, Failure, TaskContext};
+use hoist_executor::{Effect, Failure, Level, TaskContext};
 
 use crate::builtin::{git::Git, install_script::InstallScript, package::Package, pip::Pip};
 use crate::machine::Machine;
@@ -25,13 +26,13 @@ pub fn run_alone(method: &str, module: &str, more: &[String], machine: &Machine,
     let mut method: Box<dyn Method> = match method {
         "git" => Box::new(Git {
             url: needed("MODULE_INSTALL_REPO")?,
-            dir: first_dir(&needed("MODULE_INSTALL_DIRS")?, machine),
+            dir: first_dir(&needed("MODULE_INSTALL_DIRS")?, machine)?,
             args: words("MODULE_INSTALL_ARGS"),
         }),
         "pip" => {
             let target = match variable("MODULE_INSTALL_DIRS") {
                 dirs if dirs.is_empty() => machine.home.join(".local"),
-                dirs => first_dir(&dirs, machine),
+                dirs => first_dir(&dirs, machine)?,
             };
             let packages = Some(packages()).filter(|packages| !packages.is_empty()).unwrap_or_else(|| vec![module.to_owned()]);
             Box::new(Pip { packages, target, upgrade: !variable("HOIST_PIP_UPGRADE").is_empty(), share: None })
@@ -52,16 +53,30 @@ pub fn run_alone(method: &str, module: &str, more: &[String], machine: &Machine,
         .collect();
     let force = variable("FORCE_INSTALL") == "true";
     let context = StepContext { task, machine, module, variables: &variables, path: &[], force };
-    Ok(method.apply(&context)?.effect)
+    let mut wait = Duration::from_secs(1);
+    loop {
+        match method.apply(&context) {
+            Err(failure) if failure.transient && wait < Duration::from_secs(8) && !task.is_cancelled() => {
+                task.note(Level::Info, format!("again in {}s: {}", wait.as_secs(), failure.message));
+                std::thread::sleep(wait);
+                wait *= 2;
+            }
+            ended => return Ok(ended?.effect),
+        }
+    }
 }
 
 /// The first directory of a list; a home directory with blanks in it does not end it.
-fn first_dir(list: &str, machine: &Machine) -> PathBuf {
+fn first_dir(list: &str, machine: &Machine) -> Result<PathBuf, Failure> {
     let home = machine.home.display().to_string();
-    match list.strip_prefix(&home) {
-        Some(rest) => {
-            PathBuf::from(home + rest.split_whitespace().next().filter(|_| !rest.starts_with(char::is_whitespace)).unwrap_or_default())
-        }
-        None => PathBuf::from(list.split_whitespace().next().unwrap_or_default()),
+    let (base, rest) = match list.strip_prefix(&home).or_else(|| list.strip_prefix('~')) {
+        Some(rest) if rest.is_empty() || rest.starts_with(['/', ' ', '\t', '\n']) => (home, rest),
+        _ => (String::new(), list),
+    };
+    let rest = if rest.starts_with(char::is_whitespace) { "" } else { rest.split_whitespace().next().unwrap_or_default() };
+    let path = PathBuf::from(base + rest);
+    match path.is_absolute() {
+        true => Ok(path),
+        false => Err(Failure::new(format!("MODULE_INSTALL_DIRS: `{}` is not an absolute path", path.display()))),
     }
 }

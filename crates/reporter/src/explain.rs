@@ -15,10 +15,32 @@ pub fn explain(outcome: &Outcome, names: &[String]) -> Option<String> {
         Outcome::Skipped { because: SkipReason::Cancelled } => Some("not started, the run was interrupted".to_owned()),
         Outcome::Skipped { because: SkipReason::Stopped(unit) } => Some(format!("not started, {} failed and stopped the run", name(unit))),
         Outcome::Skipped { because: SkipReason::Needs(chain) } => {
-            let names: Vec<&str> = chain.iter().map(name).collect();
+            let mut names: Vec<&str> = chain.iter().map(name).collect();
+            if names.len() >= 16 {
+                names.insert(names.len() / 2, "…");
+            }
             Some(format!("needs {}, which failed", names.join(", which needs ")))
         }
     }
+}
+
+/// A line without the sequences that colour text or move a cursor, and without other control characters.
+pub fn plain_text(line: &str) -> String {
+    let mut plain = String::with_capacity(line.len());
+    let mut characters = line.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '\u{1b}' => match characters.next() {
+                Some('[') => drop(characters.find(|c| ('@'..='~').contains(c))),
+                Some(']') => drop(characters.find(|c| matches!(c, '\u{7}' | '\u{9c}'))),
+                _ => {}
+            },
+            '\t' => plain.push(' '),
+            c if c.is_control() => {}
+            c => plain.push(c),
+        }
+    }
+    plain
 }
 
 /// A duration as people read it: `0.42s`, `12.3s`, `3m 05s`, `1h 02m`.
@@ -36,6 +58,11 @@ pub fn duration_text(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn escape_sequences_do_not_reach_the_screen() {
+        assert_eq!(plain_text("\u{1b}[0;31mred\u{1b}[0m\u{1b}]0;title\u{7} a\tb\u{1b}[2J\u{8}"), "red a b");
+    }
 
     #[test]
     fn durations_have_the_precision_people_care_for() {

@@ -13,7 +13,7 @@ use std::io;
 
 use hoist_executor::Event;
 
-pub use explain::{duration_text, explain};
+pub use explain::{duration_text, explain, plain_text};
 pub use log_files::LogFiles;
 pub use plain::Plain;
 pub use progress::Progress;
@@ -38,15 +38,20 @@ pub trait Reporter {
 /// Several views at once. One that fails is told once and left out from then on: a closed terminal or a full disk stops no run.
 #[derive(Default)]
 pub struct Reporters<'a> {
-    views: Vec<Box<dyn Reporter + 'a>>,
+    views: Vec<Box<dyn Reporter + Send + 'a>>,
     /// Why views were left out.
     pub failures: Vec<io::Error>,
 }
 
 impl<'a> Reporters<'a> {
     /// Adds a view.
-    pub fn add(&mut self, view: impl Reporter + 'a) {
+    pub fn add(&mut self, view: impl Reporter + Send + 'a) {
         self.views.push(Box::new(view));
+    }
+
+    /// True when there is no view (any more).
+    pub fn is_empty(&self) -> bool {
+        self.views.is_empty()
     }
 
     /// Hands an event to every view.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hoist_executor::{Event, EventKind, Level, Outcome};
 
-use crate::{Reporter, Words, duration_text, explain};
+use crate::{Reporter, Words, duration_text, explain, plain_text};
 
 /// Writes a line for each change of state.
 pub struct Plain<W> {
@@ -36,10 +36,10 @@ impl<W: Write> Reporter for Plain<W> {
                 started[unit.index()] = event.elapsed;
                 writeln!(writer, "start    {}", names[unit.index()])
             }
-            EventKind::Output { unit, line, .. } if *verbose => writeln!(writer, "         {} | {line}", names[unit.index()]),
+            EventKind::Output { unit, line, .. } if *verbose => writeln!(writer, "         {} | {}", names[unit.index()], plain_text(line)),
             EventKind::Note { unit, level: level @ (Level::Warning | Level::Error), text } => {
                 let word = if *level == Level::Warning { "warning" } else { "error" };
-                writeln!(writer, "{word:<8} {}: {text}", names[unit.index()])
+                writeln!(writer, "{word:<8} {}: {}", names[unit.index()], plain_text(text))
             }
             EventKind::Retrying { unit, reason, wait } => {
                 writeln!(writer, "retry    {} in {}: {reason}", names[unit.index()], duration_text(*wait))

@@ -7,7 +7,7 @@ use std::time::Duration;
 use hoist_executor::{Event, EventKind, Level, Outcome};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::{Reporter, Words, duration_text, explain};
+use crate::{Reporter, Words, duration_text, explain, plain_text};
 
 /// At most so many lines for what runs.
 const LINES: usize = 8;
@@ -135,8 +135,8 @@ impl Reporter for Progress {
             }
             EventKind::Output { unit, line, .. } => {
                 if let Some(shown) = self.shown.get(&unit.index()) {
-                    let plain: String = line.chars().filter(|character| !character.is_control()).take(300).collect();
-                    self.lines[*shown].set_message(plain);
+                    let plain: String = line.chars().take(400).collect();
+                    self.lines[*shown].set_message(plain_text(&plain));
                 }
             }
             EventKind::Progress { unit, done, total } => {
@@ -147,7 +147,7 @@ impl Reporter for Progress {
             }
             EventKind::Note { unit, level: level @ (Level::Warning | Level::Error), text } => {
                 let mark = if *level == Level::Warning { self.paint("33", "!") } else { self.paint("31", "!") };
-                self.line(format!("{mark} {}: {text}", self.names[unit.index()]))?;
+                self.line(format!("{mark} {}: {}", self.names[unit.index()], plain_text(text)))?;
             }
             EventKind::Retrying { unit, reason, wait } => {
                 self.line(format!("{} {} again in {}: {reason}", self.paint("33", "!"), self.names[unit.index()], duration_text(*wait)))?;

@@ -1,6 +1,7 @@
 //! The event stream itself, one JSON document a line, so that a past run can be looked at like a present one.
 
 use std::io::{self, BufRead, Write};
+use std::time::Duration;
 
 use hoist_executor::{Event, EventKind};
 
@@ -9,12 +10,13 @@ use crate::Reporter;
 /// Writes every event as a line of JSON.
 pub struct Record<W> {
     writer: W,
+    flushed: Duration,
 }
 
 impl<W: Write> Record<W> {
     /// Lines to `writer`.
     pub fn new(writer: W) -> Self {
-        Self { writer }
+        Self { writer, flushed: Duration::ZERO }
     }
 }
 
@@ -22,7 +24,9 @@ impl<W: Write> Reporter for Record<W> {
     fn report(&mut self, event: &Event) -> io::Result<()> {
         serde_json::to_writer(&mut self.writer, event)?;
         self.writer.write_all(b"\n")?;
-        if matches!(event.kind, EventKind::UnitFinished { .. } | EventKind::RunFinished { .. }) {
+        let late = event.elapsed.saturating_sub(self.flushed) > Duration::from_millis(200);
+        if late || matches!(event.kind, EventKind::RunFinished { .. }) {
+            self.flushed = event.elapsed;
             self.writer.flush()?;
         }
         Ok(())

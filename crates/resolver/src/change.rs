@@ -14,7 +14,19 @@ pub fn plan(resolution: &Resolution<'_>, installed: &Installed, presence: impl F
             Action::Install if installed.unfinished.contains_key(&module.id) => {
                 (Change::Repair, "its last install did not finish".to_owned())
             }
-            Action::Install => decide(installed.modules.contains_key(&module.id), presence(&module.id)),
+            Action::Install => {
+                let recorded = installed.modules.get(&module.id);
+                let same = recorded.is_none_or(|recorded| recorded.digest == module.digest && recorded.source == module.source);
+                match decide(recorded.is_some(), presence(&module.id)) {
+                    (Change::Keep, reason) if !same => {
+                        (Change::Keep, format!("{reason}; its manifest has changed since, --force installs it anew"))
+                    }
+                    (Change::Keep, _) if recorded.is_none() && module.method == "custom" => {
+                        (Change::Keep, "what it declares is already there; --force runs its main_module".to_owned())
+                    }
+                    decided => decided,
+                }
+            }
         };
         PlannedModule {
             module: module.id.clone(),
@@ -33,7 +45,7 @@ pub fn plan(resolution: &Resolution<'_>, installed: &Installed, presence: impl F
 fn decide(recorded: bool, presence: Presence) -> (Change, String) {
     match (recorded, presence) {
         (true, Presence::Present) => (Change::Keep, "installed".to_owned()),
-        (true, Presence::Unknown) => (Change::Keep, "installed, declares nothing to check".to_owned()),
+        (true, Presence::Unknown) => (Change::Keep, "installed, nothing declared to look at".to_owned()),
         (true, Presence::Missing(what)) => (Change::Repair, format!("{what} is gone")),
         (false, Presence::Present) => (Change::Keep, "already there".to_owned()),
         (false, Presence::Unknown) => (Change::Install, "not installed".to_owned()),

@@ -26,7 +26,7 @@ pub(crate) fn close<'c>(catalog: &'c Catalog, selected: Selected<'c>, request: &
                             (needed, Wanted::By(module.id.clone()))
                         });
                     }
-                    (None, Some(broken)) if missing.insert(name.as_str()) => {
+                    (None, Some(broken)) if !skip.contains(name.as_str()) && missing.insert(name.as_str()) => {
                         errors.extend(broken.diagnostics.iter().filter(|found| found.is_error()).cloned());
                     }
                     (None, Some(_)) => {}
@@ -113,8 +113,7 @@ fn leave_out<'c>(
     skip: &BTreeSet<&'c str>,
     errors: &mut Vec<Diagnostic>,
 ) -> Vec<LeftOut> {
-    let mut reasons: BTreeMap<&str, Option<&str>> =
-        skip.iter().filter(|name| modules.contains_key(*name)).map(|name| (*name, None)).collect();
+    let mut reasons: BTreeMap<&str, Option<&str>> = skip.iter().map(|name| (*name, None)).collect();
     let mut needed_by: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (module, _) in modules.values() {
         module.requires.iter().for_each(|name| needed_by.entry(name.as_str()).or_default().push(module.id.as_str()));
@@ -135,7 +134,12 @@ fn leave_out<'c>(
             None => "left out with --skip".to_owned(),
             Some(because) => format!("needs {because}, which is left out"),
         };
-        if module.tier == Tier::Core {
+        if wanted == Wanted::Named {
+            let why =
+                because.map_or_else(|| "--skip leaves it out".to_owned(), |because| format!("needs {because}, which --skip leaves out"));
+            errors
+                .push(Diagnostic::error(format!("{name} is asked for by name, and {why}")).module(*name).help("name it in one place only"));
+        } else if module.tier == Tier::Core {
             let message = match because {
                 None => format!("{name} is a core module and cannot be skipped"),
                 Some(because) => format!("{name} is a core module and needs {because}, which --skip leaves out"),
@@ -146,16 +150,22 @@ fn leave_out<'c>(
         }
     }
     // What only a module that is left out needed is not needed any more.
-    loop {
-        let needed: BTreeSet<&str> = modules.values().flat_map(|(module, _)| module.requires.iter().map(|name| name.as_str())).collect();
-        let orphans: Vec<&str> = modules
-            .iter()
-            .filter(|(name, (_, wanted))| matches!(wanted, Wanted::By(_)) && !needed.contains(*name))
-            .map(|(name, _)| *name)
-            .collect();
-        if orphans.is_empty() {
-            return left_out;
-        }
-        orphans.iter().for_each(|name| drop(modules.remove(name)));
+    let mut needs: BTreeMap<&str, usize> = BTreeMap::new();
+    for name in modules.values().flat_map(|(module, _)| &module.requires) {
+        *needs.entry(name.as_str()).or_default() += 1;
     }
+    let orphaned = |(name, (_, wanted)): (&&'c str, &(&Module, Wanted))| {
+        (matches!(wanted, Wanted::By(_)) && !needs.contains_key(name)).then_some(*name)
+    };
+    let mut orphans: Vec<&str> = modules.iter().filter_map(orphaned).collect();
+    while let Some((module, _)) = orphans.pop().and_then(|name| modules.remove(name)) {
+        for name in &module.requires {
+            let count = needs.entry(name.as_str()).or_default();
+            *count = count.saturating_sub(1);
+            if *count == 0 && modules.get(name.as_str()).is_some_and(|(_, wanted)| matches!(wanted, Wanted::By(_))) {
+                orphans.push(name.as_str());
+            }
+        }
+    }
+    left_out
 }

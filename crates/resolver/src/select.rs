@@ -17,7 +17,7 @@ pub(crate) fn select<'c>(catalog: &'c Catalog, installed: &Installed, request: &
     for name in &request.skip {
         match (catalog.get(name), catalog.broken(name)) {
             (Some(module), _) => drop(selected.skip.insert(module.id.as_str())),
-            (None, Some(_)) => {}
+            (None, Some(_)) => selected.skip.extend(catalog.all_broken().map(|(broken, _)| broken).find(|broken| broken == name)),
             (None, None) => errors.push(unknown(catalog, name, "--skip")),
         }
     }

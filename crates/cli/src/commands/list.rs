@@ -83,6 +83,9 @@ pub(crate) fn run(global: &Global, list: &List) -> Result<Code, Ending> {
         text = "No modules.\n".to_owned();
     }
     std::io::stdout().lock().write_all(text.as_bytes())?;
+    for hidden in session.catalog.hidden() {
+        render::remark(&format!("{} of {} stands behind another module of its name.", hidden.id, hidden.source));
+    }
     if !broken.is_empty() {
         render::remark(&format!("{} broken: `hoist validate` tells what is wrong.", broken.len()));
     }

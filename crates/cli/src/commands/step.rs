@@ -4,6 +4,8 @@ use std::io::Write;
 
 use hoist_executor::{EventKind, TaskContext};
 use hoist_methods::{Message, package_names, run_alone};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 use crate::error::{Code, Ending};
 use crate::session;
@@ -20,6 +22,9 @@ pub(crate) fn run(method: &str, module: &str, more: &[String]) -> Result<Code, E
         };
     };
     let task = TaskContext::alone(tell);
+    // Asked to end, it clears away what it was making.
+    let (mut signals, stop) = (Signals::new([SIGTERM, SIGINT, SIGHUP])?, task.stopper());
+    std::thread::spawn(move || signals.forever().for_each(|_| stop()));
     match run_alone(method, module, more, &machine, &task) {
         Ok(_) => Ok(Code::Ok),
         Err(failure) => {

@@ -1,5 +1,6 @@
 //! `hoist validate`.
 
+use std::io::Write;
 use std::path::PathBuf;
 
 use hoist_core::{Catalog, Diagnostic};
@@ -41,10 +42,11 @@ pub(crate) fn run(global: &Global, paths: &[PathBuf]) -> Result<Code, Ending> {
     render::diagnostics(&found, paint);
     let count = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
     let verdict = match errors {
-        0 => painted(paint.stderr, GREEN, "ok"),
+        0 => painted(paint.stdout, GREEN, "ok"),
         errors => count(errors, "error"),
     };
-    render::remark(&format!("{} checked: {verdict}, {}", count(checked, "manifest"), count(found.len() - errors, "warning")));
+    let summary = format!("{} checked: {verdict}, {}\n", count(checked, "manifest"), count(found.len() - errors, "warning"));
+    std::io::stdout().lock().write_all(summary.as_bytes())?;
     Ok(code)
 }
 

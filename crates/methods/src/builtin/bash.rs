@@ -22,6 +22,9 @@ pub(crate) struct Bash {
     /// Variables that the script assigns though they are not its metadata.
     #[serde(default)]
     forget: Vec<String>,
+    /// Whether the metadata stand in another file than the script, so that the script's own assignments do not count.
+    #[serde(default)]
+    restore: bool,
     /// Shared resources that the script's words mention.
     #[serde(default)]
     tools: Vec<String>,
@@ -33,13 +36,20 @@ pub(crate) struct Bash {
 /// How the program below tells that it could not read the script.
 const NOT_SOURCED: i32 = 125;
 
-/// How it tells that it has read the script.
+/// How it tells that it has read the script, and what its function returned.
 const READ: &str = "::hoist:read::";
+const STATUS: &str = "::hoist:status::";
 
-/// Sources the script from its real path, without arguments, and calls a function of it. `$1` is the script, `$2` the function. It says
-/// when the script is read, so that a script which exits half-way is not taken for one that was read. `@metadata@` makes the variables what the metadata say, whatever the script assigned.
+/// Sources the script from its real path, without arguments, and calls a function of it. `$1` is the script, `$2` the function.
+///
+/// It says when the script is read, so that a script which exits half-way is not taken for one that was read, and what the function
+/// returned when that is a failure, which a trap of the script's may hide. Both go through a descriptor of their own, because a script may lead standard error elsewhere. Reading
+/// from a terminal fails in a background process group that ignores SIGTTIN, where it would otherwise stop for ever. `@metadata@` makes
+/// the variables what the metadata say, whatever the script assigned.
 const PROGRAM: &str = r#"
+trap '' TTIN TTOU
 __hoist_script=$1 __hoist_function=$2
+exec {__hoist_tell}>&2
 set --
 builtin source "$__hoist_script"
 __hoist_status=$?
@@ -51,9 +61,12 @@ if ! declare -F "$__hoist_function" >/dev/null; then
     printf '::hoist:error::%s\n' "$__hoist_script does not define $__hoist_function" >&2
     exit 125
 fi
-printf '%s\n' "::hoist:read::" >&2
+printf '::hoist:read::\n' >&$__hoist_tell
 @metadata@
 "$__hoist_function"
+__hoist_status=$?
+[[ $__hoist_status -eq 0 ]] || printf '::hoist:status::%s\n' "$__hoist_status" >&$__hoist_tell
+exit "$__hoist_status"
 "#;
 
 /// Leads `source` to hoist's helpers where the collection has no file of that name; everything else is read as it is.
@@ -105,7 +118,7 @@ impl Method for Bash {
         let temporary = temporary.map_err(|error| Failure::new(format!("cannot make a temporary directory: {error}")))?;
         let (exit, last_error) = match (&self.script, &self.function, &self.command) {
             (Some(script), Some(function), None) => self.call(context, script, function, temporary.path())?,
-            (None, None, Some(command)) => self.run(context, temporary.path(), std::slice::from_ref(command), &mut false)?,
+            (None, None, Some(command)) => self.run(context, temporary.path(), std::slice::from_ref(command), &mut Told::default())?,
             _ => return Err(Failure::new("a bash step needs a script and a function, or a command")),
         };
         let what = self.function.as_deref().unwrap_or("the command");
@@ -113,6 +126,7 @@ impl Method for Bash {
         match exit {
             exit if exit.success() => Ok(Applied::changed()),
             exit if exit.code == NOT_SOURCED => Err(Failure::new(format!("the script could not be read{because}"))),
+            exit if exit.signalled => Err(Failure::new(format!("{what} was ended by {exit}{because}"))),
             exit => Err(Failure::new(format!("{what} failed with {exit}{because}"))),
         }
     }
@@ -135,17 +149,24 @@ impl Bash {
             program.insert_str(0, "builtin source \"$HOIST_LIB/common.sh\"\nbuiltin source \"$HOIST_LIB/module-handlers.sh\"\n");
         }
         let arguments = [program, "hoist".to_owned(), script.display().to_string(), function.to_owned()];
-        let mut read = false;
-        let (exit, error) = self.run(context, temporary, &arguments, &mut read)?;
-        match exit.success() && !read {
-            true => Err(Failure::new(format!("{} ended with `exit` while it was read, before {function} was called", script.display()))),
-            false => Ok((exit, error)),
+        let mut told = Told::default();
+        let (exit, error) = self.run(context, temporary, &arguments, &mut told)?;
+        let script = script.display();
+        match (told.read, exit) {
+            (false, exit) if exit.success() => {
+                Err(Failure::new(format!("{script} ended with `exit` while it was read, before {function} was called")))
+            }
+            (false, exit) if exit.code != NOT_SOURCED => {
+                let because = error.map(|error| format!(": {error}")).unwrap_or_default();
+                Err(Failure::new(format!("{script} ended with {exit} while it was read, before {function} was called{because}")))
+            }
+            (_, exit) => Ok((Exit { code: told.status.filter(|status| *status != 0).unwrap_or(exit.code), ..exit }, error)),
         }
     }
 
     /// Assignments that make the variables what the metadata say; needed only where the script may have assigned others.
     fn metadata(&self, context: &StepContext<'_>) -> String {
-        if self.forget.is_empty() {
+        if !self.restore {
             return String::new();
         }
         let forget = self.forget.iter().filter(|name| !context.variables.contains_key(*name)).map(|name| format!("unset -v {name}\n"));
@@ -153,14 +174,13 @@ impl Bash {
         forget.chain(declare).collect()
     }
 
-    /// Runs bash with these arguments behind `-c`, and returns how it ended with its last message that something went wrong. `read` becomes true
-    /// when the program says that it has read the script.
+    /// Runs bash with these arguments behind `-c`, and returns how it ended with its last message that something went wrong.
     fn run(
         &self,
         context: &StepContext<'_>,
         temporary: &Path,
         arguments: &[String],
-        read: &mut bool,
+        told: &mut Told,
     ) -> Result<(Exit, Option<String>), Failure> {
         let machine = context.machine;
         let library = machine.library().map_err(Failure::new)?;
@@ -179,7 +199,7 @@ impl Bash {
             Command::new(bash).args(["-c"]).args(arguments.iter().map(String::as_str)).environment(environment).directory(&self.collection);
         let mut last_error = None;
         let exit = context.task.run_with(&command, |stream, line| match Message::parse(line) {
-            None if line == READ => *read = true,
+            None if told.take(line, |before| context.task.output(stream, before)) => {}
             Some(message) => {
                 if message.level == hoist_executor::Level::Error {
                     last_error = Some(message.text.clone());
@@ -189,6 +209,32 @@ impl Bash {
             None => context.task.output(stream, line),
         })?;
         Ok((exit, last_error))
+    }
+}
+
+/// What the program tells of itself, among the script's output.
+#[derive(Debug, Default)]
+struct Told {
+    read: bool,
+    status: Option<i32>,
+}
+
+impl Told {
+    /// Takes a line in which the program speaks; what the script wrote before it on the same line is handed to `rest`.
+    fn take(&mut self, line: &str, rest: impl FnOnce(&str)) -> bool {
+        let before = if let Some(before) = line.strip_suffix(READ) {
+            self.read = true;
+            before
+        } else if let Some((before, status)) = line.rsplit_once(STATUS).filter(|(_, status)| status.parse::<i32>().is_ok()) {
+            self.status = status.parse().ok();
+            before
+        } else {
+            return false;
+        };
+        if !before.is_empty() {
+            rest(before);
+        }
+        true
     }
 }
 

@@ -32,15 +32,23 @@ impl Method for Git {
         vec![self.dir.clone()]
     }
 
+    fn refuse(&self, context: &StepContext<'_>) -> Result<(), Failure> {
+        if is_local(&self.url) && !self.url.starts_with("file://") && !Path::new(&self.url).exists() {
+            return Err(Failure::new(format!("cloning {}: there is no such directory", self.url)));
+        }
+        if is_vacant(&self.dir) {
+            return Ok(());
+        }
+        self.verify()?;
+        if context.force { self.refuse_changes() } else { Ok(()) }
+    }
+
     fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure> {
         let task = context.task;
+        self.refuse(context)?;
         let there = !is_vacant(&self.dir);
-        if there {
-            self.verify()?;
-            if !context.force {
-                return self.restore(task);
-            }
-            self.refuse_changes()?;
+        if there && !context.force {
+            return self.restore(task);
         }
         let wanted = CloneArgs::parse(&self.args);
         let stage = Stage::beside(&self.dir).map_err(|error| task.failed("preparing", &self.dir, &error))?;
@@ -79,21 +87,18 @@ impl Git {
         Ok(if restored { Applied::changed() } else { Applied::unchanged() }.version(version))
     }
 
-    /// A clone that somebody changed is not replaced.
+    /// A clone that holds anything its repository does not is not replaced.
     fn refuse_changes(&self) -> Result<(), Failure> {
-        let dirty = || -> Result<Option<String>, git2::Error> {
-            let repository = Repository::open(&self.dir)?;
-            let mut options = git2::StatusOptions::new();
-            let statuses = repository.statuses(Some(options.include_untracked(true)))?;
-            Ok(statuses.iter().next().map(|entry| entry.path().unwrap_or("a file").to_owned()))
-        };
-        match dirty() {
+        let dir = self.dir.display();
+        if self.dir.is_symlink() {
+            return Err(Failure::new(format!("{dir} is a symbolic link; it was left alone: replace it by a directory to clone it again")));
+        }
+        match changes(&self.dir) {
             Ok(None) => Ok(()),
-            Ok(Some(path)) => Err(Failure::new(format!(
-                "{} has changes of yours ({path} …); commit or remove them to clone it again",
-                self.dir.display()
-            ))),
-            Err(error) => Err(Failure::new(format!("looking at {}: {}", self.dir.display(), error.message()))),
+            Ok(Some(what)) => {
+                Err(Failure::new(format!("{dir} has changes of yours ({what}); it was left alone: move it away to clone it again")))
+            }
+            Err(error) => Err(Failure::new(format!("looking at {dir}: {}", error.message()))),
         }
     }
 
@@ -280,6 +285,31 @@ fn update_submodules(repository: &Repository, task: &TaskContext) -> Result<(), 
     Ok(())
 }
 
+/// What a clone holds that its repository does not: changed or ignored files, a stash, commits that no remote branch leads to.
+fn changes(dir: &Path) -> Result<Option<String>, git2::Error> {
+    let mut repository = Repository::open(dir)?;
+    let mut stashes = 0;
+    repository.stash_foreach(|_, _, _| {
+        stashes += 1;
+        true
+    })?;
+    if stashes > 0 {
+        return Ok(Some("a stash".to_owned()));
+    }
+    let mut options = git2::StatusOptions::new();
+    let statuses = repository.statuses(Some(options.include_untracked(true).include_ignored(true)))?;
+    if let Some(entry) = statuses.iter().next() {
+        return Ok(Some(entry.path().unwrap_or("a file").to_owned()));
+    }
+    let mut commits = repository.revwalk()?;
+    commits.push_glob("refs/heads/*")?;
+    let _ = commits.push_head();
+    commits.hide_glob("refs/remotes/*")?;
+    // A clone of a tag has no remote branch that leads to it.
+    commits.hide_glob("refs/tags/*")?;
+    Ok(commits.next().transpose()?.map(|commit| format!("commit {}", &commit.to_string()[..12])))
+}
+
 /// True where a clone can be put: nothing, or an empty directory.
 pub(crate) fn is_vacant(dir: &Path) -> bool {
     match dir.symlink_metadata() {
@@ -312,7 +342,7 @@ pub(crate) fn same_repository(found: &str, wanted: &str, dir: &Path) -> bool {
 }
 
 /// The first characters of the commit that is checked out.
-fn head(dir: &Path) -> Option<String> {
+pub(crate) fn head(dir: &Path) -> Option<String> {
     let repository = Repository::open(dir).ok()?;
     let commit = repository.head().ok()?.peel_to_commit().ok()?;
     Some(commit.id().to_string()[..12].to_owned())

@@ -49,7 +49,9 @@ impl Method for InstallScript {
             None => task.note(Level::Info, format!("{} has the SHA-256 {digest}", self.url)),
         }
         let interpreter = interpreter(&file)?;
-        let command = Command::new(&interpreter[0]).args(&interpreter[1..]).args([file.as_path()]).args(&self.args);
+        // As for a module's own script: a question to the terminal fails rather than stops.
+        let wrapped = ["-c", "trap '' TTIN TTOU; exec \"$@\"", "hoist"];
+        let command = Command::new("bash").args(wrapped).args(&interpreter).args([file.as_path()]).args(&self.args);
         let environment = context.machine.script_environment(context.variables, context.path);
         let command = command.environment(environment).set("TMPDIR", temporary.path()).directory(&context.machine.home);
         let exit = task.run_with(&command, |stream, line| match Message::parse(line) {

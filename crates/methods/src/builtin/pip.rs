@@ -6,7 +6,7 @@ use hoist_executor::{Command, Effect, Failure, Stream};
 use serde::Deserialize;
 
 use crate::batch::{Bulk, Share};
-use crate::machine::Machine;
+use crate::machine::{Machine, is_executable};
 use crate::method::{Applied, Method, StepContext};
 
 /// Packages and the directory they go to.
@@ -78,8 +78,16 @@ impl Pip {
 /// Runs pip once for these packages.
 pub(crate) fn install(context: &StepContext<'_>, target: &Path, packages: &[String], more: &[&str]) -> Result<(), Failure> {
     let machine = context.machine;
-    let program = |name: &str| machine.find_program(name, context.path);
-    let environment = machine.script_environment(context.variables, context.path);
+    let mut environment = machine.script_environment(context.variables, context.path);
+    // A virtual environment has no user's site, and other settings would lead elsewhere.
+    let own = environment.remove("VIRTUAL_ENV").map(|environment| PathBuf::from(environment).join("bin"));
+    ["PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER", "PIP_REQUIRE_VIRTUALENV"]
+        .iter()
+        .for_each(|name| drop(environment.remove(*name)));
+    let directories: Vec<PathBuf> =
+        std::env::split_paths(environment.get("PATH").map_or("", String::as_str)).filter(|path| Some(path) != own.as_ref()).collect();
+    environment.insert("PATH".to_owned(), directories.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(":"));
+    let program = |name: &str| directories.iter().map(|directory| directory.join(name)).find(|path| is_executable(path));
     let target_text = target.display().to_string();
     let command = if let Some(pip) = program("pip3").or_else(|| program("pip")) {
         Command::new(pip).args(["install", "--user"])

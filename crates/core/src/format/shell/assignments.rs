@@ -123,15 +123,23 @@ pub struct Reading {
     pub unreadable: Vec<String>,
     /// In order.
     pub diagnostics: Vec<Diagnostic>,
-    /// True when some of the text is a thing that bash would run or compute.
-    pub would_run: bool,
+    /// Those of them that are about things which bash would run or compute.
+    pub running: Vec<Diagnostic>,
 }
 
 /// Reads the bytes `range` of `text`. Variables come from earlier assignments and from `environment`; of the latter those called
 /// `MODULE_…` are not seen.
 pub fn read_assignments(text: &str, range: Range<usize>, environment: &Environment) -> Reading {
-    let mut reader =
-        Reader { text, position: range.start, end: range.end, environment, reading: Reading::default(), known: BTreeMap::new() };
+    let mut reader = Reader {
+        text,
+        position: range.start,
+        end: range.end,
+        environment,
+        reading: Reading::default(),
+        known: BTreeMap::new(),
+        unused: 0,
+        exported: false,
+    };
     while reader.position < reader.end {
         if let Err(refusal) = reader.line() {
             reader.refuse(refusal);
@@ -171,6 +179,10 @@ struct Reader<'a> {
     reading: Reading,
     /// Everything assigned so far, and where.
     known: BTreeMap<String, (Value, usize)>,
+    /// Inside how many defaults that are not used we are: what is not set there does not matter.
+    unused: usize,
+    /// Whether the item stands behind `export`.
+    exported: bool,
 }
 
 /// What ends a word.
@@ -208,8 +220,10 @@ impl Reader<'_> {
     fn refuse(&mut self, refusal: Refusal) {
         let mut diagnostic = Diagnostic::error(refusal.message).at(self.text, refusal.offset).help(refusal.help);
         diagnostic.field = refusal.field;
+        if refusal.runs {
+            self.reading.running.push(diagnostic.clone());
+        }
         self.reading.diagnostics.push(diagnostic);
-        self.reading.would_run |= refusal.runs;
         self.position = refusal.resume.unwrap_or(self.position).max(self.position).min(self.end);
         self.skip_line();
     }
@@ -224,30 +238,38 @@ impl Reader<'_> {
 
     /// One line: assignments, an optional comment.
     fn line(&mut self) -> Result<(), Refusal> {
-        let mut exported = false;
+        self.exported = false;
+        let mut assigned = false;
         loop {
             self.skip_blanks();
             match self.peek() {
                 None => return Ok(()),
-                Some('\n' | ';') => {
+                Some('\n') => {
                     self.next();
-                    exported = false;
-                    if self.text[..self.position].ends_with('\n') {
-                        return Ok(());
-                    }
+                    return Ok(());
+                }
+                Some(';') if !assigned => {
+                    return Err(Refusal::new(self.position, "`;` without an assignment before it", "remove it"));
+                }
+                Some(';') => {
+                    self.next();
+                    (self.exported, assigned) = (false, false);
                 }
                 Some('#') => {
                     self.skip_line();
                     return Ok(());
                 }
                 Some('\r') => return Err(carriage_return(self.position)),
-                Some(_) => self.item(&mut exported)?,
+                Some(_) => {
+                    self.item()?;
+                    assigned = true;
+                }
             }
         }
     }
 
     /// `export`, a name behind `export`, or `NAME=WORD`.
-    fn item(&mut self, exported: &mut bool) -> Result<(), Refusal> {
+    fn item(&mut self) -> Result<(), Refusal> {
         let start = self.position;
         let length = self.rest().find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(self.rest().len());
         let name = &self.text[start..start + length];
@@ -256,18 +278,25 @@ impl Reader<'_> {
         let blank_after = matches!(after, None | Some(' ' | '\t' | '\n' | ';'));
         match after {
             Some('=') if is_name => {}
-            _ if name == "export" && blank_after && !*exported => {
+            _ if name == "export" && blank_after && !self.exported => {
                 self.position += length;
-                *exported = true;
-                return Ok(());
+                self.exported = true;
+                self.skip_blanks();
+                return match self.peek() {
+                    None | Some('\n' | ';' | '#') => Err(Refusal::runs(start, "`export` without a name, which lists variables,")),
+                    Some(_) => self.item(),
+                };
             }
-            _ if *exported && is_name && blank_after => {
+            _ if self.exported && is_name && blank_after => {
                 self.position += length;
                 return Ok(());
             }
             _ => return Err(self.not_an_assignment(start, length)),
         }
         let name = name.to_owned();
+        if is_bash_own(&name) {
+            return Err(own_variable(start, &name));
+        }
         self.position += length + 1;
         let blamed = |refusal: Refusal| Refusal { field: Some(name.clone()), ..refusal };
         if self.peek() == Some('(') {
@@ -282,7 +311,7 @@ impl Reader<'_> {
             let message = format!("the value has {} bytes; at most {VALUE_LIMIT} are read", value.text.len());
             return Err(blamed(Refusal::new(start, message, "shorten it, or keep the data in a file of the collection")));
         }
-        if !*exported && self.followed_by_command() {
+        if !self.exported && self.followed_by_command() {
             self.skip_blanks();
             self.reading.unreadable.push(name.clone());
             let refusal = match self.peek() {
@@ -392,7 +421,21 @@ impl Reader<'_> {
                 '}' if within != Within::Line => break,
                 '\r' if within == Within::Line => return Err(carriage_return(start)),
                 '\'' if !quoted => self.single_quoted(&mut value)?,
+                '\'' => {
+                    let what = "a single quote in a default inside double quotes";
+                    return Err(Refusal {
+                        runs: true,
+                        ..Refusal::new(start, format!("{what} is not supported in metadata"), "leave it out")
+                    });
+                }
+                '{' if self.exported && within == Within::Line => {
+                    return Err(Refusal::new(start, "a brace behind `export`, which bash may expand", "put the value in quotes"));
+                }
                 '"' => self.double_quoted(&mut value, depth)?,
+                '\\' if quoted && self.rest().starts_with("\\}") => {
+                    self.position += 2;
+                    value.push('}');
+                }
                 '\\' if quoted => self.escape_in_double_quotes(&mut value),
                 '\\' => self.escape(&mut value),
                 '$' => self.dollar(&mut value, quoted, depth)?,
@@ -405,7 +448,7 @@ impl Reader<'_> {
                 '|' if !quoted => return Err(Refusal::runs(start, "a pipeline")),
                 '&' if !quoted => return Err(Refusal::runs(start, "`&`")),
                 '(' | ')' if !quoted => return Err(Refusal::runs(start, "a parenthesis outside quotes")),
-                ':' if within == Within::Line => {
+                ':' if !quoted => {
                     self.next();
                     value.push(':');
                     self.tilde(&mut value, within)?;
@@ -429,14 +472,18 @@ impl Reader<'_> {
     }
 
     fn tilde(&mut self, value: &mut Value, within: Within) -> Result<(), Refusal> {
+        while self.take("\\\n") {}
         if self.peek() != Some('~') {
             return Ok(());
         }
         let start = self.position;
-        let ends = |c: char| c.is_whitespace() || matches!(c, '/' | ';' | ':') || (within != Within::Line && c == '}');
+        let ends = |c: char| matches!(c, '/' | ';' | ':' | ' ' | '\t' | '\n') || (within != Within::Line && c == '}');
         let length = self.rest()[1..].find(ends).unwrap_or(self.rest().len() - 1);
+        if self.rest()[1..].starts_with("\\\n") {
+            return Err(continuation(start));
+        }
         if length > 0 {
-            let word = &self.rest()[..=length];
+            let word = &self.rest()[..length + 1];
             if word[1..].starts_with(['\'', '"', '\\', '$']) {
                 return Ok(());
             }
@@ -532,6 +579,7 @@ impl Reader<'_> {
         self.next();
         let rest = self.rest();
         let what = match rest.chars().next() {
+            Some('\\') if rest.starts_with("\\\n") => return Err(continuation(start)),
             Some('(') if rest.starts_with("((") => "arithmetic expansion ($((…)))",
             Some('(') => "command substitution ($(…))",
             Some('[') => "arithmetic expansion ($[…])",
@@ -545,6 +593,9 @@ impl Reader<'_> {
             Some(c) if c.is_ascii_alphabetic() || c == '_' => {
                 let length = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
                 let name = rest[..length].to_owned();
+                if rest[length..].starts_with("\\\n") {
+                    return Err(continuation(start));
+                }
                 self.position += length;
                 let read = self.variable(&name, start)?;
                 value.append(&read);
@@ -591,45 +642,20 @@ impl Reader<'_> {
             return Err(unsupported(start, &name, &rest[length..]));
         }
         self.position += length + 1 + usize::from(colon);
-        let wanted = self.lookup(&name).filter(|read| !(colon && read.text.is_empty()));
-        let default = match &wanted {
-            // The word is read all the same, for its end and for what would be run in it.
-            Some(_) => self.word_of_default(quoted, depth, true)?,
-            None => self.word_of_default(quoted, depth, false)?,
+        let wanted = match is_bash_own(&name) {
+            true => return Err(own_variable(start, &name)),
+            false => self.lookup(&name).filter(|read| !(colon && read.text.is_empty())),
         };
+        // The word is read all the same, for its end and for what would be run in it.
+        self.unused += usize::from(wanted.is_some());
+        let default = self.word(Within::Braces { quoted }, depth + 1);
+        self.unused -= usize::from(wanted.is_some());
+        let default = default?;
         if !self.take("}") {
             return Err(self.unterminated(start, "`${`"));
         }
         value.append(&wanted.unwrap_or(default));
         Ok(())
-    }
-
-    /// The word of a default; one that is not used may mention variables that are not set.
-    fn word_of_default(&mut self, quoted: bool, depth: usize, unused: bool) -> Result<Value, Refusal> {
-        match self.word(Within::Braces { quoted }, depth + 1) {
-            Err(refusal) if unused && !refusal.runs && refusal.message.starts_with("the variable ") => {
-                self.position = self.behind_default();
-                Ok(Value::default())
-            }
-            other => other,
-        }
-    }
-
-    /// At the brace that closes the default we are in.
-    fn behind_default(&self) -> usize {
-        let mut depth = 0usize;
-        let mut escaped = false;
-        for (offset, character) in self.rest().char_indices() {
-            match character {
-                _ if escaped => escaped = false,
-                '\\' => escaped = true,
-                '{' => depth += 1,
-                '}' if depth == 0 => return self.position + offset,
-                '}' => depth -= 1,
-                _ => {}
-            }
-        }
-        self.end
     }
 
     fn lookup(&self, name: &str) -> Option<Value> {
@@ -643,11 +669,60 @@ impl Reader<'_> {
     }
 
     fn variable(&self, name: &str, offset: usize) -> Result<Value, Refusal> {
-        self.lookup(name).ok_or_else(|| match name.starts_with("MODULE_") {
-            true => Refusal::new(offset, format!("the variable {name} is not set"), "assign it on an earlier line"),
-            false => Refusal::new(offset, format!("the variable {name} is not set"), "give it a default: ${NAME:-value}"),
-        })
+        if is_bash_own(name) {
+            return Err(own_variable(offset, name));
+        }
+        match (self.lookup(name), name.starts_with("MODULE_")) {
+            (Some(value), _) => Ok(value),
+            (None, _) if self.unused > 0 => Ok(Value::default()),
+            (None, true) => Err(Refusal::new(offset, format!("the variable {name} is not set"), "assign it on an earlier line")),
+            (None, false) => Err(Refusal::new(offset, format!("the variable {name} is not set"), "give it a default: ${NAME:-value}")),
+        }
     }
+}
+
+/// True for variables that bash gives values of its own, which nobody knows without running it.
+fn is_bash_own(name: &str) -> bool {
+    const OWN: &[&str] = &[
+        "COLUMNS",
+        "DIRSTACK",
+        "EPOCHREALTIME",
+        "EPOCHSECONDS",
+        "EUID",
+        "FUNCNAME",
+        "GROUPS",
+        "HOSTNAME",
+        "HOSTTYPE",
+        "IFS",
+        "LINENO",
+        "LINES",
+        "MACHTYPE",
+        "OLDPWD",
+        "OPTARG",
+        "OPTERR",
+        "OPTIND",
+        "OSTYPE",
+        "PIPESTATUS",
+        "PPID",
+        "PWD",
+        "RANDOM",
+        "SECONDS",
+        "SHELLOPTS",
+        "SHLVL",
+        "SRANDOM",
+        "UID",
+        "_",
+    ];
+    name.starts_with("BASH") || OWN.contains(&name)
+}
+
+fn own_variable(offset: usize, name: &str) -> Refusal {
+    let message = format!("the variable {name} belongs to bash and has no value in metadata");
+    Refusal::new(offset, message, "write the value itself, or compute it in main_module")
+}
+
+fn continuation(offset: usize) -> Refusal {
+    Refusal { runs: true, ..Refusal::new(offset, "a line continuation inside an expansion", "write the expansion on one line") }
 }
 
 fn carriage_return(offset: usize) -> Refusal {

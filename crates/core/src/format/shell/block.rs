@@ -4,8 +4,20 @@ use std::ops::Range;
 
 use crate::Diagnostic;
 
-/// The bytes between the markers, or what is wrong with the markers.
-pub(super) fn find_block(text: &str) -> Result<Range<usize>, Diagnostic> {
+/// What is wrong with the markers.
+#[derive(Debug)]
+pub(super) struct BlockError {
+    pub(super) diagnostic: Diagnostic,
+    /// True when there are none.
+    pub(super) absent: bool,
+}
+
+/// The bytes between the markers, or what is wrong with them.
+pub(super) fn find_block(text: &str) -> Result<Range<usize>, BlockError> {
+    locate(text).map_err(|diagnostic| BlockError { absent: diagnostic.position.is_none(), diagnostic })
+}
+
+fn locate(text: &str) -> Result<Range<usize>, Diagnostic> {
     let mut start: Option<(usize, usize)> = None;
     let mut block: Option<Range<usize>> = None;
     let mut offset = 0;
@@ -77,7 +89,7 @@ mod tests {
             ("# Metadata: START\n# Metadata: START\n# Metadata: END\n", "inside the metadata"),
             ("# Metadata: START\n# Metadata: END\n# Metadata: START\n", "second metadata block"),
         ] {
-            assert!(find_block(text).unwrap_err().message.contains(message), "{text}");
+            assert!(find_block(text).unwrap_err().diagnostic.message.contains(message), "{text}");
         }
     }
 }

@@ -15,6 +15,8 @@ pub enum Kind {
     Paths,
     /// Names of programs without a slash, separated by blanks.
     Binaries,
+    /// Names of packages, separated by blanks.
+    Packages,
     /// Words, separated by blanks.
     Words,
     /// One of these words.
@@ -62,7 +64,7 @@ pub const FIELDS: &[Field] = &[
     optional("MODULE_INSTALL_REPO", Kind::Text),
     optional("MODULE_INSTALL_ARGS", Kind::Words),
     optional("MODULE_INSTALL_SHA256", Kind::Sha256),
-    optional("MODULE_PACKAGES", Kind::Words),
+    optional("MODULE_PACKAGES", Kind::Packages),
     optional("MODULE_TIMEOUT", Kind::Duration),
     optional("MODULE_UPDATE_METHOD", Kind::OneOf(UPDATE_METHODS)),
     optional("MODULE_UPDATE_DIR", Kind::Paths),

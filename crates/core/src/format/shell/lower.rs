@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::assignments::{Assignment, Reading, read_assignments};
-use super::block::find_block;
+use super::block::{BlockError, find_block};
 use super::fields::{FIELDS, Field, Kind};
 use super::script::{self, Functions};
 use crate::{
@@ -32,6 +32,9 @@ pub(super) fn lower(manifest: &Manifest, environment: &Environment) -> Parsed {
     let broken = diagnostics.iter().any(Diagnostic::is_error);
     Parsed { module: module.filter(|_| !broken), tier, diagnostics }
 }
+
+/// Stands for a byte that is not UTF-8.
+const REPLACEMENT: char = '\u{1a}';
 
 struct Lowering<'a> {
     manifest: &'a Manifest,
@@ -91,7 +94,13 @@ impl Lowering<'_> {
                 .push(diagnostic.file(path).position(crate::Position { line: 1, column: 1 }).help("save it as UTF-8 without BOM"));
             return None;
         }
-        Some(String::from_utf8_lossy(bytes).into_owned())
+        let mut text = String::with_capacity(bytes.len());
+        for chunk in bytes.utf8_chunks() {
+            text.push_str(chunk.valid());
+            // As many bytes, so that places in the text are places in the file.
+            chunk.invalid().iter().for_each(|_| text.push(REPLACEMENT));
+        }
+        Some(text)
     }
 
     fn embedded(&mut self, script: &ManifestFile, text: &str) -> Option<Reading> {
@@ -99,7 +108,7 @@ impl Lowering<'_> {
         self.text = text.to_owned();
         match find_block(text) {
             Ok(block) => self.readable(script, block.clone()).then(|| read_assignments(text, block, self.environment)),
-            Err(diagnostic) => {
+            Err(BlockError { diagnostic, .. }) => {
                 self.diagnostics.push(diagnostic.file(self.file.clone()));
                 None
             }
@@ -116,13 +125,16 @@ impl Lowering<'_> {
     /// The names that the script's own block assigns and the .conf file may not: the block is not metadata then, but bash will see it, so
     /// what bash would run in it is still refused.
     fn overridden(&mut self, script: &ManifestFile, text: &str) -> Vec<String> {
-        let Ok(block) = find_block(text) else { return Vec::new() };
+        let file = script.path.display().to_string();
+        let block = match find_block(text) {
+            Ok(block) => block,
+            Err(BlockError { diagnostic, absent }) => {
+                self.diagnostics.extend((!absent).then(|| diagnostic.file(file)));
+                return Vec::new();
+            }
+        };
         let reading = read_assignments(text, block, self.environment);
-        if reading.would_run {
-            let refused = reading.diagnostics.iter().filter(|diagnostic| diagnostic.message.contains("in metadata"));
-            let file = script.path.display().to_string();
-            self.diagnostics.extend(refused.map(|diagnostic| diagnostic.clone().file(file.clone())));
-        }
+        self.diagnostics.extend(reading.running.into_iter().map(|diagnostic| diagnostic.file(file.clone())));
         let names = reading.assignments.into_iter().map(|assignment| assignment.name).chain(reading.unreadable);
         names.filter(|name| name.starts_with("MODULE_")).collect()
     }
@@ -130,7 +142,8 @@ impl Lowering<'_> {
     /// Checks the bytes of the metadata for what no reader of text should have to know.
     fn readable(&mut self, file: &ManifestFile, block: Range<usize>) -> bool {
         let bytes = file.content.as_deref().unwrap_or_default();
-        let invalid = std::str::from_utf8(bytes).err().map(|error| error.valid_up_to()).filter(|at| block.contains(at));
+        let valid = bytes.get(block.clone()).unwrap_or_default();
+        let invalid = std::str::from_utf8(valid).err().map(|error| block.start + error.valid_up_to());
         let text = &self.text[block.clone()];
         let found = if let Some(nul) = text.find('\0') {
             Some((block.start + nul, "a NUL byte, which no value can hold", "remove it"))
@@ -207,6 +220,28 @@ impl Lowering<'_> {
         }
         self.check_name();
         self.check_unknown();
+        self.check_removal();
+    }
+
+    /// What could never be removed safely is said when it is written, not when it is removed.
+    fn check_removal(&mut self) {
+        let home = self.environment.home().map(Path::to_owned).unwrap_or_default();
+        for field in ["MODULE_UNINSTALL_DIRS", "MODULE_UNINSTALL_FILES"] {
+            for path in self.paths(field) {
+                let text = path.display().to_string();
+                let wrong = if path.components().any(|part| part == std::path::Component::ParentDir) {
+                    "has `..` in it"
+                } else if text.contains(['*', '?', '[']) {
+                    "is a pattern; it is taken for the name itself"
+                } else if !path.starts_with(&home) || path == home {
+                    "is not inside the home directory"
+                } else {
+                    continue;
+                };
+                let diagnostic = Diagnostic::warning(format!("`{text}` {wrong}, and will not be removed"));
+                self.tell(diagnostic.help("name what the module made, inside $HOME"), field);
+            }
+        }
     }
 
     fn wrong_value(&self, kind: Kind, assignment: &Assignment) -> Option<(String, String)> {
@@ -215,6 +250,10 @@ impl Lowering<'_> {
         let shown: String = text.chars().take(60).collect();
         match kind {
             Kind::Text | Kind::Words => None,
+            Kind::Packages => {
+                let bad = words.iter().find(|word| word.starts_with('-') || word.ends_with('-'))?;
+                Some((format!("`{bad}` is no name of a package"), "package managers take it for an option or a removal".into()))
+            }
             Kind::Boolean => (!matches!(text, "true" | "false"))
                 .then(|| (format!("`{shown}` is neither true nor false"), "write \"true\" or \"false\"".into())),
             Kind::Name => ModuleId::new(text).err().map(|error| (error.to_string(), "rename the module".into())),
@@ -283,8 +322,11 @@ impl Lowering<'_> {
 
     /// The module, when enough is known; the caller drops it when there are errors.
     fn module(&mut self, script: &ManifestFile, script_text: &str, forget: Vec<String>, tier: Option<Tier>) -> Option<Module> {
-        let functions = Functions::defined_in(script_text);
+        let mut functions = Functions::defined_in(script_text);
+        let separate = self.file != script.path.display().to_string();
         let method = self.field("MODULE_INSTALL_METHOD").to_owned();
+        // Where only a file that the script reads can define it, bash tells whether it does.
+        functions.main |= method == "custom" && script::sources_files(script_text);
         self.check_method(&method, functions);
         let id = ModuleId::new(self.field("MODULE_NAME")).ok()?;
         let mut requires = Vec::new();
@@ -298,7 +340,7 @@ impl Lowering<'_> {
             Step::new(
                 "bash",
                 json!({
-                    "script": script.path, "function": function, "collection": self.manifest.root, "forget": forget,
+                    "script": script.path, "function": function, "collection": self.manifest.root, "forget": forget, "restore": separate,
                     "tools": script::tools(script_text), "guarded": script::ends_in_guard(script_text),
                 }),
             )
@@ -361,6 +403,10 @@ impl Lowering<'_> {
         if method == "custom" && !functions.main {
             let message = "the method custom needs a function main_module in the script";
             self.tell(Diagnostic::error(message).help("define main_module() { … } behind the metadata"), "MODULE_INSTALL_METHOD");
+        }
+        if method == "package_manager" && self.field("MODULE_NAME").ends_with('-') && self.is_absent("MODULE_PACKAGES") {
+            let diagnostic = Diagnostic::error("no name of a package ends with `-`: package managers take it for a removal");
+            self.tell(diagnostic.help("name the packages in MODULE_PACKAGES"), "MODULE_NAME");
         }
         if method == "pip" && self.is_absent("MODULE_INSTALL_DIRS") {
             let diagnostic = Diagnostic::warning("the method pip wants this field; packages go to $HOME/.local");

@@ -30,7 +30,7 @@ impl Format for ShellModules {
     fn find(&self, tree: &Tree) -> Vec<ManifestRef> {
         let mut found: BTreeMap<&str, (Option<&Path>, Option<&Path>)> = BTreeMap::new();
         for file in tree.files.iter().filter(|file| file.parent() == Some(Path::new("modules"))) {
-            let Some(stem) = file.file_stem().and_then(|stem| stem.to_str()) else { continue };
+            let Some(stem) = file.file_stem().and_then(|stem| stem.to_str()).filter(|stem| !stem.starts_with('.')) else { continue };
             match file.extension().and_then(|extension| extension.to_str()) {
                 Some("sh") => found.entry(stem).or_default().0 = Some(file),
                 Some("conf") => found.entry(stem).or_default().1 = Some(file),

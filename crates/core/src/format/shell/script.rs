@@ -17,12 +17,12 @@ impl Functions {
     /// Looks for definitions at the start of lines, outside comments and here-documents.
     pub fn defined_in(script: &str) -> Self {
         let mut found = Self::default();
-        for line in code_lines(script) {
-            match defined_name(line) {
-                Some("main_module") => found.main = true,
-                Some("update_module") => found.update = true,
-                Some("uninstall_module") => found.uninstall = true,
-                Some("check_module_installed") => found.check = true,
+        for name in code_lines(script).flat_map(defined_names) {
+            match name {
+                "main_module" => found.main = true,
+                "update_module" => found.update = true,
+                "uninstall_module" => found.uninstall = true,
+                "check_module_installed" => found.check = true,
                 _ => {}
             }
         }
@@ -58,50 +58,115 @@ pub(super) fn tools(script: &str) -> Vec<&'static str> {
 /// True when the last thing a script does is a test whose failure means nothing, such as
 /// `[[ "${BASH_SOURCE[0]}" == "$0" ]] && main_module "$@"`.
 pub(super) fn ends_in_guard(script: &str) -> bool {
-    let last = code_lines(script).map(str::trim).filter(|line| !line.is_empty()).last().unwrap_or_default();
-    last.contains("&&") && ["[[", "[ ", "(return", "test "].iter().any(|opening| last.starts_with(opening))
+    code_lines(script).map(str::trim).filter(|line| !line.is_empty()).last().is_some_and(|last| last.contains("&&"))
 }
 
 /// The lines that are neither comments nor text of a here-document.
 fn code_lines(script: &str) -> impl Iterator<Item = &str> {
-    let mut waiting_for: Option<(String, bool)> = None;
-    script.lines().filter(move |line| {
-        if let Some((end, tabs)) = &waiting_for {
-            let line = if *tabs { line.trim_start_matches('\t') } else { line };
-            if line == end {
-                waiting_for = None;
-            }
-            return false;
+    let lines: Vec<&str> = script.lines().collect();
+    let mut code = Vec::with_capacity(lines.len());
+    let mut at = 0;
+    while let Some(line) = lines.get(at) {
+        at += 1;
+        if !line.trim_start().starts_with('#') {
+            code.push(*line);
         }
-        waiting_for = here_document(line);
-        !line.trim_start().starts_with('#')
+        for (end, tabs) in here_documents(line) {
+            let ends = |line: &&str| if tabs { line.trim_start_matches('\t') == end } else { **line == end };
+            // Without an end it was something else.
+            if let Some(length) = lines[at..].iter().position(ends) {
+                at += length + 1;
+            }
+        }
+    }
+    code.into_iter()
+}
+
+/// The words that end the here-documents which start on this line, and whether tabs before them are stripped.
+fn here_documents(line: &str) -> Vec<(String, bool)> {
+    let mut found = Vec::new();
+    let (mut quote, mut arithmetic, mut before) = (None, 0usize, ' ');
+    let mut rest = line;
+    while let Some(character) = rest.chars().next() {
+        let next = &rest[character.len_utf8()..];
+        match (character, quote) {
+            (c, Some(open)) if c == open => quote = None,
+            ('\\', None | Some('"')) => {
+                rest = next.chars().next().map_or(next, |escaped| &next[escaped.len_utf8()..]);
+                before = 'x';
+                continue;
+            }
+            (_, Some(_)) => {}
+            ('\'' | '"', None) => quote = Some(character),
+            ('#', None) if before.is_whitespace() => break,
+            ('(', None) if next.starts_with('(') => arithmetic += 1,
+            (')', None) if next.starts_with(')') => arithmetic = arithmetic.saturating_sub(1),
+            ('<', None) if next.starts_with("<<") => {
+                rest = &next[2..];
+                continue;
+            }
+            ('<', None) if next.starts_with('<') && arithmetic == 0 => {
+                let after = &next[1..];
+                let tabs = after.starts_with('-');
+                let after = after.strip_prefix('-').unwrap_or(after).trim_start_matches([' ', '\t']);
+                let (word, length) = delimiter(after);
+                if !word.is_empty() {
+                    found.push((word, tabs));
+                }
+                rest = &after[length..];
+                before = 'x';
+                continue;
+            }
+            _ => {}
+        }
+        before = character;
+        rest = next;
+    }
+    found
+}
+
+/// The word at the start of a text without its quotes, and how many bytes it takes.
+fn delimiter(text: &str) -> (String, usize) {
+    let (mut word, mut quote) = (String::new(), None);
+    for (offset, character) in text.char_indices() {
+        match (character, quote) {
+            (c, Some(open)) if c == open => quote = None,
+            (c, Some(_)) => word.push(c),
+            ('\'' | '"', None) => quote = Some(character),
+            ('\\', None) => {}
+            (c, None) if c.is_whitespace() || ";|&<>()".contains(c) => return (word, offset),
+            (c, None) => word.push(c),
+        }
+    }
+    (word, text.len())
+}
+
+/// The names of the functions whose definition starts on this line.
+fn defined_names(line: &str) -> impl Iterator<Item = &str> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    line.match_indices("_module").filter_map(move |(at, _)| {
+        let start = line[..at].rfind(|c| !is_name(c)).map_or(0, |before| before + 1);
+        let end = line[at..].find(|c| !is_name(c)).map_or(line.len(), |length| at + length);
+        let before = line[..start].trim_end();
+        let (keyword, before) = match before.strip_suffix("function").filter(|rest| rest.len() < before.len() && !rest.ends_with(is_name)) {
+            Some(rest) if start > before.len() => (true, rest.trim_end()),
+            _ => (false, before),
+        };
+        let behind = line[end..].trim_start();
+        let parentheses = behind.strip_prefix('(').is_some_and(|behind| behind.trim_start().starts_with(')'));
+        let begins = before.is_empty() || before.ends_with([';', '{', '}', '&', '|']);
+        (begins && (parentheses || (keyword && (behind.is_empty() || behind.starts_with('{'))))).then(|| &line[start..end])
     })
 }
 
-/// The word that ends the here-document which starts on this line, and whether tabs before it are stripped.
-fn here_document(line: &str) -> Option<(String, bool)> {
-    let (before, after) = line.split_once("<<")?;
-    if after.starts_with('<') || before.trim_start().starts_with('#') || before.ends_with("((") {
-        return None;
-    }
-    let tabs = after.starts_with('-');
-    let after = after.trim_start_matches('-').trim_start_matches([' ', '\t']);
-    let plain = after.trim_start_matches(['\'', '"', '\\']);
-    let length = plain.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(plain.len());
-    let word = &plain[..length];
-    word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_').then(|| (word.to_owned(), tabs))
-}
-
-fn defined_name(line: &str) -> Option<&str> {
-    let line = line.trim_start();
-    let (keyword, rest) = match line.strip_prefix("function").filter(|rest| rest.starts_with([' ', '\t'])) {
-        Some(rest) => (true, rest.trim_start()),
-        None => (false, line),
-    };
-    let length = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
-    let behind = rest[length..].trim_start();
-    let parentheses = behind.strip_prefix('(').is_some_and(|behind| behind.trim_start().starts_with(')'));
-    (parentheses || (keyword && (behind.is_empty() || behind.starts_with('{')))).then(|| &rest[..length])
+/// True when a script reads other files of its collection, which may define its functions.
+pub(super) fn sources_files(script: &str) -> bool {
+    code_lines(script).any(|line| {
+        line.trim_start()
+            .strip_prefix("source")
+            .or_else(|| line.trim_start().strip_prefix('.'))
+            .is_some_and(|rest| rest.starts_with([' ', '\t']))
+    })
 }
 
 #[cfg(test)]
@@ -116,6 +181,16 @@ mod tests {
             "# main_module() {\ncat <<'EOF'\nmain_module() {\nEOF\necho main_module\n\tcat <<-X\n\tcheck_module_installed() {\n\tX\n";
         assert_eq!(Functions::defined_in(none), Functions::default());
         assert!(Functions::defined_in("cat <<<word\nmain_module () {\n").main);
+        for before in [
+            "echo $(( 1 << bits ))",
+            "x=\"a << b\"",
+            "true # see <<EOF",
+            "cat <<'END-OF-FILE'\nmain_module\nEND-OF-FILE",
+            "cat <<A <<-B\nA\n\tB",
+            "((n <<= 2))",
+        ] {
+            assert!(Functions::defined_in(&format!("{before}\nmain_module() {{ :; }}\n")).main, "{before}");
+        }
     }
 
     #[test]

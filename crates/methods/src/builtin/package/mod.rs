@@ -51,6 +51,9 @@ impl Method for Package {
 
     fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure> {
         let names = self.packages(context.machine);
+        if let Some(option) = names.iter().find(|name| name.starts_with('-') || name.ends_with('-')) {
+            return Err(Failure::new(format!("`{option}` is no name of a package: package managers take it for an option or a removal")));
+        }
         let manager = manager(context.machine)?;
         let known = self.share.as_ref().map(Share::versions).filter(|known| names.iter().all(|name| known.contains_key(name)));
         let before = match &known {
