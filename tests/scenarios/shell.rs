@@ -62,7 +62,7 @@ fn inherited_variables_are_never_metadata() {
     sandbox.set("BASH_FUNC_env%%", "() { echo not env; }");
     sandbox.add(&Module::new("subject").main("env | grep -E '^MODULE_(INSTALL_REPO|UNINSTALL_DIRS)=' | sort >\"$HOME/seen\""));
     sandbox.hoist("install").exits(0);
-    assert_eq!(sandbox.read("seen"), "MODULE_INSTALL_REPO=\nMODULE_UNINSTALL_DIRS=\n");
+    assert_eq!(sandbox.read("seen"), "MODULE_UNINSTALL_DIRS=\n");
 }
 
 #[test]

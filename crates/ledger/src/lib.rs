@@ -117,8 +117,6 @@ impl Ledger {
         let mut connection = Connection::open(&path).map_err(sqlite)?;
         connection.pragma_update(None, "journal_mode", "wal").map_err(sqlite)?;
         connection.pragma_update(None, "synchronous", "normal").map_err(sqlite)?;
-        // A checkpoint waits for the disk, and every worker with it: it comes when the run ends.
-        connection.pragma_update(None, "wal_autocheckpoint", 20_000).map_err(sqlite)?;
         schema::migrate(&mut connection, &path)?;
         Ok(Self { path, connection: Mutex::new(connection) })
     }

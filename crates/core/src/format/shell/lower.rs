@@ -383,7 +383,7 @@ impl Lowering<'_> {
             checks,
             paths: dirs,
             timeout: parse_duration(self.field("MODULE_TIMEOUT")).ok(),
-            variables: self.variables(),
+            variables: self.variables(script_text),
             manifest: PathBuf::from(&self.file),
             digest: self.manifest.digest(),
             source: self.manifest.source.clone(),
@@ -454,9 +454,12 @@ impl Lowering<'_> {
         }
     }
 
-    /// What the module's scripts see: every field, the undeclared ones empty, and whatever else the metadata assign.
-    fn variables(&self) -> BTreeMap<String, String> {
-        let mut variables: BTreeMap<String, String> = FIELDS.iter().map(|field| (field.name.to_owned(), String::new())).collect();
+    /// What the module's scripts see: every field, the undeclared ones empty where somebody may look at them, and whatever else the
+    /// metadata assign.
+    fn variables(&self, script_text: &str) -> BTreeMap<String, String> {
+        let all = script::sources_files(script_text);
+        let seen = FIELDS.iter().filter(|field| all || script_text.contains(field.name));
+        let mut variables: BTreeMap<String, String> = seen.map(|field| (field.name.to_owned(), String::new())).collect();
         variables.extend(self.fields.iter().map(|(name, assignment)| (name.clone(), assignment.value.text().to_owned())));
         variables
     }
