@@ -14,6 +14,7 @@ mod os;
 mod preflight;
 mod run_step;
 mod schedule;
+mod scratch;
 mod stage;
 mod step;
 

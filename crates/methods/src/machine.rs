@@ -8,6 +8,7 @@ use hoist_core::{Digest, Environment};
 
 use crate::builtin::package::Manager;
 use crate::os::Os;
+use crate::scratch::Spare;
 
 /// The machine, as methods see it.
 pub struct Machine {
@@ -25,6 +26,7 @@ pub struct Machine {
     library: OnceLock<Result<PathBuf, String>>,
     bash: OnceLock<Option<PathBuf>>,
     surroundings: OnceLock<BTreeMap<String, String>>,
+    pub(crate) spare: Spare,
 }
 
 /// The helpers for collections that bring none, by the name scripts source them.
@@ -71,6 +73,7 @@ impl Machine {
             library: OnceLock::new(),
             bash: OnceLock::new(),
             surroundings: OnceLock::new(),
+            spare: Spare::default(),
         }
     }
 

@@ -113,9 +113,7 @@ impl Method for Bash {
     }
 
     fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure> {
-        let prefix = format!("hoist-{}-", context.module);
-        let temporary = tempfile::Builder::new().prefix(&prefix).tempdir();
-        let temporary = temporary.map_err(|error| Failure::new(format!("cannot make a temporary directory: {error}")))?;
+        let temporary = context.machine.spare.take()?;
         let (exit, last_error) = match (&self.script, &self.function, &self.command) {
             (Some(script), Some(function), None) => self.call(context, script, function, temporary.path())?,
             (None, None, Some(command)) => self.run(context, temporary.path(), std::slice::from_ref(command), &mut Told::default())?,

@@ -33,9 +33,7 @@ impl Method for InstallScript {
 
     fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure> {
         let task = context.task;
-        let prefix = format!("hoist-{}-", context.module);
-        let temporary = tempfile::Builder::new().prefix(&prefix).tempdir();
-        let temporary = temporary.map_err(|error| Failure::new(format!("cannot make a temporary directory: {error}")))?;
+        let temporary = context.machine.spare.take()?;
         let file = temporary.path().join("install.sh");
         let digest = self.fetch(task, &file)?;
         match &self.sha256 {

@@ -1,0 +1,78 @@
+//! A temporary directory for one script at a time. One that was left empty serves the next script: making and removing directories is a
+//! good part of what a small module costs.
+
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use hoist_executor::Failure;
+use tempfile::TempDir;
+
+/// Empty directories that nobody uses; removed when dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Spare(Mutex<Vec<TempDir>>);
+
+/// An empty directory of one's own, until it is dropped.
+pub(crate) struct Scratch<'a> {
+    spare: &'a Spare,
+    directory: Option<TempDir>,
+}
+
+impl Spare {
+    /// A directory that only the caller uses, with nothing in it.
+    pub(crate) fn take(&self) -> Result<Scratch<'_>, Failure> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let directory = match known {
+            Some(directory) => Ok(directory),
+            None => tempfile::Builder::new().prefix("hoist-").permissions(Permissions::from_mode(0o700)).tempdir(),
+        };
+        let directory = directory.map_err(|error| Failure::new(format!("cannot make a temporary directory: {error}")))?;
+        Ok(Scratch { spare: self, directory: Some(directory) })
+    }
+}
+
+impl Scratch<'_> {
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.as_ref().map_or(Path::new("/nonexistent"), TempDir::path)
+    }
+}
+
+impl Drop for Scratch<'_> {
+    fn drop(&mut self) {
+        if let Some(directory) = self.directory.take().filter(|directory| is_as_new(directory.path())) {
+            self.spare.0.lock().unwrap_or_else(PoisonError::into_inner).push(directory);
+        }
+    }
+}
+
+fn is_as_new(path: &Path) -> bool {
+    let private = path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir() && metadata.permissions().mode() & 0o7777 == 0o700);
+    private && std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_directory_serves_again_and_a_used_one_is_removed() {
+        let spare = Spare::default();
+        let first = spare.take().unwrap().path().to_owned();
+        let again = spare.take().unwrap();
+        assert_eq!(again.path(), first);
+        assert_ne!(spare.take().unwrap().path(), first, "never two at once");
+        std::fs::write(again.path().join("file"), "").unwrap();
+        drop(again);
+        assert!(!first.exists());
+        let opened = spare.take().unwrap();
+        std::fs::set_permissions(opened.path(), PermissionsExt::from_mode(0o755)).unwrap();
+        let path = opened.path().to_owned();
+        drop(opened);
+        assert!(!path.exists());
+        let left = spare.take().unwrap().path().to_owned();
+        drop(spare);
+        assert!(!left.exists());
+    }
+}
