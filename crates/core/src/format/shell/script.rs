@@ -145,7 +145,7 @@ fn delimiter(text: &str) -> (String, usize) {
 fn defined_names(line: &str) -> impl Iterator<Item = &str> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     line.match_indices("_module").filter_map(move |(at, _)| {
-        let start = line[..at].rfind(|c| !is_name(c)).map_or(0, |before| before + 1);
+        let start = line[..at].char_indices().rev().find(|(_, c)| !is_name(*c)).map_or(0, |(before, c)| before + c.len_utf8());
         let end = line[at..].find(|c| !is_name(c)).map_or(line.len(), |length| at + length);
         let before = line[..start].trim_end();
         let (keyword, before) = match before.strip_suffix("function").filter(|rest| rest.len() < before.len() && !rest.ends_with(is_name)) {
@@ -181,6 +181,7 @@ mod tests {
             "# main_module() {\ncat <<'EOF'\nmain_module() {\nEOF\necho main_module\n\tcat <<-X\n\tcheck_module_installed() {\n\tX\n";
         assert_eq!(Functions::defined_in(none), Functions::default());
         assert!(Functions::defined_in("cat <<<word\nmain_module () {\n").main);
+        assert!(!Functions::defined_in("𒞖n_module() { :; }\nämain_modules() { :; }\n").main);
         for before in [
             "echo $(( 1 << bits ))",
             "x=\"a << b\"",
