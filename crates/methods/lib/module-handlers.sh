@@ -51,6 +51,15 @@ update_via_reinstall() {
     if declare -F main_module >/dev/null; then
         main_module
     else
-        __hoist_step "$HOIST_METHOD" "${1:-$MODULE_NAME}"
+        case ${MODULE_INSTALL_METHOD-} in
+            git_clone) install_via_git_clone "$@" ;;
+            pip) install_via_pip "$@" ;;
+            package_manager) install_via_package_manager "$@" ;;
+            download_script) install_via_download_script "$@" ;;
+            *)
+                log_error "there is nothing to install again: the method is ${MODULE_INSTALL_METHOD:-not set} and main_module is not defined"
+                return 1
+                ;;
+        esac
     fi
 }

@@ -158,6 +158,8 @@ impl Bash {
                 let because = error.map(|error| format!(": {error}")).unwrap_or_default();
                 Err(Failure::new(format!("{script} ended with {exit} while it was read, before {function} was called{because}")))
             }
+            // The function's own code, which only by chance is the program's.
+            (true, exit) if exit.code == NOT_SOURCED => Err(Failure::new(format!("{function} failed with {exit}"))),
             (_, exit) => Ok((Exit { code: told.status.filter(|status| *status != 0).unwrap_or(exit.code), ..exit }, error)),
         }
     }
