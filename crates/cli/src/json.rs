@@ -78,7 +78,7 @@ impl Reporter for Lines<'_> {
     fn report(&mut self, event: &Event) -> io::Result<()> {
         let planned = |unit: usize| self.modules.get(unit).copied().flatten().map(|place| &self.plan.modules[place]);
         match &event.kind {
-            EventKind::RunStarted { units } => self.names.clone_from(units),
+            EventKind::RunStarted { units, .. } => self.names.clone_from(units),
             EventKind::UnitStarted { unit } => {
                 self.started.insert(unit.index(), event.elapsed);
                 if let Some(planned) = planned(unit.index()) {

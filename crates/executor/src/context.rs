@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crossbeam::channel::Sender;
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::event::{EventKind, Level, Stream};
+use crate::event::{EventKind, Fate, Level, Stream};
 use crate::graph::UnitId;
 use crate::process::{Command, Exit};
 
@@ -133,6 +133,16 @@ impl TaskContext {
     /// Something worth telling people.
     pub fn note(&self, level: Level, text: impl Into<String>) {
         (self.tell)(EventKind::Note { unit: self.unit, level, text: text.into() });
+    }
+
+    /// What became of one thing.
+    pub fn item(&self, fate: Fate, subject: impl Into<String>, reason: Option<String>) {
+        (self.tell)(EventKind::Item { unit: self.unit, fate, subject: subject.into(), reason });
+    }
+
+    /// The unit went from one version to another.
+    pub fn version(&self, from: Option<String>, to: Option<String>) {
+        (self.tell)(EventKind::Version { unit: self.unit, from, to });
     }
 
     /// How far the task has come; `total` is zero when that is not known.

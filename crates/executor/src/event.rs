@@ -20,10 +20,13 @@ pub struct Event {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum EventKind {
-    /// The first event: the names of all units, by [`UnitId`].
+    /// The first event: the names of all units, by [`UnitId`], and what they wait for.
     RunStarted {
         /// In the order of their ids.
         units: Vec<String>,
+        /// Pairs of a unit and another that it needs or comes after.
+        #[serde(default)]
+        waits: Vec<(UnitId, UnitId)>,
     },
     /// The first task of a unit starts.
     UnitStarted {
@@ -40,6 +43,9 @@ pub enum EventKind {
         lane: usize,
         /// From one; above one for a retry.
         attempt: u32,
+        /// The names of the pools it has taken.
+        #[serde(default)]
+        pools: Vec<String>,
     },
     /// A line that a child process wrote, or the task itself.
     Output {
@@ -58,6 +64,26 @@ pub enum EventKind {
         level: Level,
         /// In a sentence.
         text: String,
+    },
+    /// What became of one thing that the unit is about, such as a file.
+    Item {
+        /// Whose.
+        unit: UnitId,
+        /// What became of it.
+        fate: Fate,
+        /// Which thing: a path, a package.
+        subject: String,
+        /// Why, or what to do about it.
+        reason: Option<String>,
+    },
+    /// The unit went from one version to another.
+    Version {
+        /// Whose.
+        unit: UnitId,
+        /// Absent where there was none, or nobody knows.
+        from: Option<String>,
+        /// Absent where there is none any more, or nobody knows.
+        to: Option<String>,
     },
     /// How far a task has come.
     Progress {
@@ -131,6 +157,32 @@ pub enum Level {
     Warning,
     /// Something went wrong.
     Error,
+}
+
+/// What became of a thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fate {
+    /// It was not there before.
+    Created,
+    /// It is another than before.
+    Changed,
+    /// It is gone.
+    Removed,
+    /// It stayed though it could have gone or changed.
+    Kept,
+}
+
+impl Fate {
+    /// The word people read.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Fate::Created => "created",
+            Fate::Changed => "changed",
+            Fate::Removed => "removed",
+            Fate::Kept => "kept",
+        }
+    }
 }
 
 /// How a task or a unit ended.

@@ -57,11 +57,21 @@ impl Summary {
 pub fn execute(graph: TaskGraph, limits: &Limits, cancel: &Cancel, on_event: impl FnMut(&Event)) -> Result<Summary, CycleError> {
     let scheduler = Scheduler::new(&graph)?;
     let (sender, receiver) = bounded(4096);
+    let mut waits: Vec<(UnitId, UnitId)> = graph
+        .edges
+        .iter()
+        .map(|(task, other, _)| (graph.tasks[task.index()].unit, graph.tasks[other.index()].unit))
+        .filter(|(unit, other)| unit != other)
+        .collect();
+    waits.sort();
+    waits.dedup();
+    let pool_names: Vec<String> = graph.pools.iter().map(|(name, _)| name.clone()).collect();
     let mut open = vec![0usize; graph.units.len()];
     graph.tasks.iter().for_each(|task| open[task.unit.index()] += 1);
     let mut run = Run {
         scheduler,
         tasks: graph.tasks.into_iter().map(TaskSlot::from).collect(),
+        pool_names,
         units: vec![UnitState { open: 0, started: false, outcome: Outcome::Done { changed: false } }; graph.units.len()],
         running: BTreeMap::new(),
         resting: Vec::new(),
@@ -75,7 +85,7 @@ pub fn execute(graph: TaskGraph, limits: &Limits, cancel: &Cancel, on_event: imp
         on_event,
     };
     run.units.iter_mut().zip(open).for_each(|(unit, open)| unit.open = open);
-    run.tell(EventKind::RunStarted { units: graph.units });
+    run.tell(EventKind::RunStarted { units: graph.units, waits });
     for unit in (0..run.units.len()).filter(|unit| run.units[*unit].open == 0).collect::<Vec<_>>() {
         run.tell(EventKind::UnitFinished { unit: UnitId(unit as u32), outcome: Outcome::Done { changed: false } });
     }
@@ -96,6 +106,7 @@ enum Message {
 struct TaskSlot {
     unit: UnitId,
     name: String,
+    pools: Vec<crate::PoolId>,
     on_failure: OnFailure,
     timeout: Option<Duration>,
     retries: crate::Retries,
@@ -109,8 +120,8 @@ struct TaskSlot {
 
 impl From<Task> for TaskSlot {
     fn from(task: Task) -> Self {
-        let Task { unit, name, on_failure, timeout, retries, work, .. } = task;
-        Self { unit, name, on_failure, timeout, retries, work: Some(work), attempt: 0, deadline: None, last_failure: None }
+        let Task { unit, name, pools, on_failure, timeout, retries, work, .. } = task;
+        Self { unit, name, pools, on_failure, timeout, retries, work: Some(work), attempt: 0, deadline: None, last_failure: None }
     }
 }
 
@@ -165,6 +176,7 @@ impl Job {
 struct Run<F> {
     scheduler: Scheduler,
     tasks: Vec<TaskSlot>,
+    pool_names: Vec<String>,
     units: Vec<UnitState>,
     running: BTreeMap<usize, Running>,
     resting: Vec<(Instant, usize)>,
@@ -223,7 +235,8 @@ impl<F: FnMut(&Event)> Run<F> {
         if !std::mem::replace(&mut self.units[unit.index()].started, true) {
             self.tell(EventKind::UnitStarted { unit });
         }
-        self.tell(EventKind::TaskStarted { unit, task: name, lane, attempt });
+        let pools = self.tasks[task].pools.iter().map(|pool| self.pool_names[pool.index()].clone()).collect();
+        self.tell(EventKind::TaskStarted { unit, task: name, lane, attempt, pools });
         let job = Job { task, unit, attempt, control, work };
         // A worker for each running task; one that was given up does not count.
         if self.running.len() > self.workers {

@@ -18,7 +18,7 @@ pub use log_files::LogFiles;
 pub use plain::Plain;
 pub use progress::Progress;
 pub use record::{Record, replay};
-pub use report::{Report, UnitReport};
+pub use report::{Item, Report, UnitReport};
 
 /// The words for a unit that is done: when something changed, and when nothing had to.
 #[derive(Debug, Clone, Copy)]

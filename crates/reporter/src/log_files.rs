@@ -44,7 +44,7 @@ impl LogFiles {
 impl Reporter for LogFiles {
     fn report(&mut self, event: &Event) -> io::Result<()> {
         match &event.kind {
-            EventKind::RunStarted { units } => {
+            EventKind::RunStarted { units, .. } => {
                 self.names.clone_from(units);
                 Ok(())
             }
@@ -57,6 +57,10 @@ impl Reporter for LogFiles {
                     Level::Error => "error",
                 };
                 self.write(unit.index(), &format!("[{word}] {text}"))
+            }
+            EventKind::Item { unit, fate, subject, reason } => {
+                let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+                self.write(unit.index(), &format!("[{}] {subject}{reason}", fate.as_str()))
             }
             EventKind::Retrying { unit, reason, .. } => self.write(unit.index(), &format!("[retry] {reason}")),
             EventKind::UnitFinished { unit, outcome } => {

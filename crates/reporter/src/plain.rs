@@ -27,7 +27,7 @@ impl<W: Write> Reporter for Plain<W> {
     fn report(&mut self, event: &Event) -> io::Result<()> {
         let Self { writer, verbose, words, names, started } = self;
         match &event.kind {
-            EventKind::RunStarted { units } => {
+            EventKind::RunStarted { units, .. } => {
                 names.clone_from(units);
                 *started = vec![Duration::ZERO; units.len()];
                 Ok(())

@@ -123,7 +123,7 @@ fn style(template: &str) -> ProgressStyle {
 impl Reporter for Progress {
     fn report(&mut self, event: &Event) -> io::Result<()> {
         match &event.kind {
-            EventKind::RunStarted { units } => {
+            EventKind::RunStarted { units, .. } => {
                 self.names.clone_from(units);
                 self.started = vec![Duration::ZERO; units.len()];
                 self.total.set_length(units.len() as u64);

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
-use hoist_executor::{Event, EventKind, Level, Outcome};
+use hoist_executor::{Event, EventKind, Fate, Level, Outcome};
 use serde::Serialize;
 
 use crate::Reporter;
@@ -36,8 +36,23 @@ pub struct UnitReport {
     pub finished: Duration,
     /// What it told.
     pub notes: Vec<(Level, String)>,
+    /// What became of the things it is about.
+    pub items: Vec<Item>,
+    /// The versions it went from and to, where it told.
+    pub versions: Option<(Option<String>, Option<String>)>,
     /// The last lines of its output.
     pub tail: VecDeque<String>,
+}
+
+/// What became of one thing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Item {
+    /// What became of it.
+    pub fate: Fate,
+    /// Which.
+    pub subject: String,
+    /// Why, or what to do about it.
+    pub reason: Option<String>,
 }
 
 impl UnitReport {
@@ -57,13 +72,15 @@ impl Report {
 impl Reporter for Report {
     fn report(&mut self, event: &Event) -> io::Result<()> {
         match &event.kind {
-            EventKind::RunStarted { units } => {
+            EventKind::RunStarted { units, .. } => {
                 let unit = |name: &String| UnitReport {
                     name: name.clone(),
                     outcome: None,
                     started: None,
                     finished: Duration::ZERO,
                     notes: Vec::new(),
+                    items: Vec::new(),
+                    versions: None,
                     tail: VecDeque::new(),
                 };
                 self.units = units.iter().map(unit).collect();
@@ -77,6 +94,11 @@ impl Reporter for Report {
                 tail.push_back(line.clone());
             }
             EventKind::Note { unit, level, text } => self.units[unit.index()].notes.push((*level, text.clone())),
+            EventKind::Item { unit, fate, subject, reason } => {
+                let item = Item { fate: *fate, subject: subject.clone(), reason: reason.clone() };
+                self.units[unit.index()].items.push(item);
+            }
+            EventKind::Version { unit, from, to } => self.units[unit.index()].versions = Some((from.clone(), to.clone())),
             EventKind::UnitFinished { unit, outcome } => {
                 self.units[unit.index()].outcome = Some(outcome.clone());
                 self.units[unit.index()].finished = event.elapsed;
