@@ -58,8 +58,24 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Install modules and what they need: without names every core and default module
     Install(Install),
+    /// Bring what is installed to its newest state: without names everything
+    Update(Update),
+    /// Remove what hoist put on the machine; what was changed or added since stays
+    #[command(visible_alias = "remove")]
+    Uninstall(Uninstall),
+    /// Do once more what failed in the last run
+    Retry {
+        /// The options of install for configuration files
+        #[command(flatten)]
+        config: ConfigOptions,
+    },
     /// Verify what is installed; changes nothing
     Test(Test),
+    /// Configuration files that modules brought
+    Config {
+        #[command(subcommand)]
+        action: ConfigAction,
+    },
     /// One line a module
     List(List),
     /// Everything known about a module
@@ -94,6 +110,13 @@ pub(crate) enum Command {
     /// What the shell helpers install_via_… call
     #[command(name = "__step", hide = true)]
     Step { method: String, module: String, more: Vec<String> },
+    /// Gives up the right to write elsewhere, and becomes the command
+    #[command(name = "__confined", hide = true)]
+    Confined {
+        rules: String,
+        #[arg(last = true)]
+        command: Vec<std::ffi::OsString>,
+    },
     /// What the shell helper get_package_names calls
     #[command(name = "__package-names", hide = true)]
     PackageNames { names: Vec<String> },
@@ -103,6 +126,85 @@ pub(crate) enum Command {
 pub(crate) enum PlanAction {
     /// What install would do
     Install(Install),
+    /// What update would do
+    Update(Update),
+    /// What uninstall would remove, and what it would keep
+    #[command(visible_alias = "remove")]
+    Uninstall(Uninstall),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigAction {
+    /// Every configuration file that hoist put somewhere, and how it stands
+    List,
+    /// What was changed in configuration files since hoist put them there
+    Diff {
+        /// These; otherwise all
+        files: Vec<PathBuf>,
+    },
+    /// Put a former version back; the present one is copied aside
+    Restore {
+        /// The configuration file
+        file: PathBuf,
+        /// The copy to take; otherwise the newest
+        #[arg(long, value_name = "COPY")]
+        from: Option<PathBuf>,
+    },
+}
+
+/// What happens to configuration files that somebody changed; without either it is asked on a terminal, and else they are kept.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct ConfigOptions {
+    /// Copy changed configuration files aside and put the new version in their place
+    #[arg(long, conflicts_with = "config_keep")]
+    pub(crate) config_overwrite: bool,
+    /// Keep configuration files and put the new version beside them, as FILE.new
+    #[arg(long)]
+    pub(crate) config_keep: bool,
+}
+
+/// Which installed modules, and how.
+#[derive(Debug, Args)]
+pub(crate) struct Update {
+    /// These; otherwise everything that is installed
+    pub(crate) modules: Vec<String>,
+    /// Leave these out, and what needs them
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub(crate) skip: Vec<String>,
+    #[command(flatten)]
+    pub(crate) config: ConfigOptions,
+    /// Let scripts write only where their module may (Linux)
+    #[arg(long)]
+    pub(crate) sandbox: bool,
+    /// Show what would be done; changes nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// Which installed modules, and how.
+#[derive(Debug, Args)]
+pub(crate) struct Uninstall {
+    /// These
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    pub(crate) modules: Vec<String>,
+    /// Everything that is installed
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// With --all: keep these
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub(crate) skip: Vec<String>,
+    /// Remove also what needs them
+    #[arg(long)]
+    pub(crate) cascade: bool,
+    /// Remove also what was there before hoist, or was changed or added since
+    #[arg(long)]
+    pub(crate) purge: bool,
+    /// Let scripts write only where their module may (Linux)
+    #[arg(long)]
+    pub(crate) sandbox: bool,
+    /// Show what would be done; changes nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 /// Which modules, and how.
@@ -126,6 +228,14 @@ pub(crate) struct Install {
     /// Install again what is installed
     #[arg(long)]
     pub(crate) force: bool,
+    /// Go on with what the last install did not finish
+    #[arg(long, conflicts_with_all = ["modules", "minimal", "all", "with", "skip"])]
+    pub(crate) resume: bool,
+    #[command(flatten)]
+    pub(crate) config: ConfigOptions,
+    /// Let scripts write only where their module may (Linux)
+    #[arg(long)]
+    pub(crate) sandbox: bool,
     /// Show what would be done; changes nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

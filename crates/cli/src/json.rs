@@ -22,11 +22,13 @@ pub(crate) fn print_diagnostics(diagnostics: &[Diagnostic]) {
 }
 
 /// The word of a module's end.
-pub(crate) fn status(outcome: &Outcome, action: Action) -> &'static str {
+pub(crate) fn status(outcome: &Outcome, action: Action, change: Change) -> &'static str {
     match (outcome, action) {
         (Outcome::Done { .. }, Action::Test) => "passed",
-        (Outcome::Done { changed: true }, Action::Install) => "installed",
-        (Outcome::Done { changed: false }, Action::Install) => "unchanged",
+        (Outcome::Done { .. }, Action::Uninstall) => "removed",
+        (Outcome::Done { changed: false }, _) => "unchanged",
+        (Outcome::Done { .. }, Action::Update) if matches!(change, Change::Update | Change::Repair) => "updated",
+        (Outcome::Done { .. }, _) => "installed",
         (Outcome::Skipped { .. }, _) => "skipped",
         _ => "failed",
     }
@@ -41,6 +43,8 @@ pub(crate) struct Lines<'a> {
     pub(crate) verbose: bool,
     pub(crate) names: Vec<String>,
     pub(crate) messages: BTreeMap<usize, Vec<Value>>,
+    pub(crate) items: BTreeMap<usize, Vec<Value>>,
+    pub(crate) versions: BTreeMap<usize, (Option<String>, Option<String>)>,
     pub(crate) started: BTreeMap<usize, std::time::Duration>,
 }
 
@@ -101,15 +105,26 @@ impl Reporter for Lines<'_> {
                 };
                 self.messages.entry(unit.index()).or_default().push(json!({ "level": level, "text": text }));
             }
+            EventKind::Item { unit, fate, subject, reason } => {
+                self.items.entry(unit.index()).or_default().push(json!({ "fate": fate, "subject": subject, "reason": reason }));
+            }
+            EventKind::Version { unit, from, to } => drop(self.versions.insert(unit.index(), (from.clone(), to.clone()))),
             EventKind::UnitFinished { unit, outcome } => {
                 if let Some(planned) = planned(unit.index()) {
                     let took = self.started.get(&unit.index()).map_or(0, |started| (event.elapsed - *started).as_millis() as u64);
                     let mut finished = json!({
-                        "event": "module_finished", "module": planned.module, "status": status(outcome, self.plan.action), "duration_ms": took,
+                        "event": "module_finished", "module": planned.module, "status": status(outcome, self.plan.action, planned.change), "duration_ms": took,
                         "messages": self.messages.get(&unit.index()).cloned().unwrap_or_default(),
                     });
                     if let Some(reason) = explain(outcome, &self.names) {
                         finished["reason"] = reason.into();
+                    }
+                    if let Some(items) = self.items.get(&unit.index()) {
+                        finished["items"] = json!(items);
+                    }
+                    if let Some((from, to)) = self.versions.get(&unit.index()) {
+                        finished["from"] = json!(from);
+                        finished["to"] = json!(to);
                     }
                     return self.line(finished);
                 }

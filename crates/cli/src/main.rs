@@ -1,6 +1,7 @@
 //! The `hoist` binary: arguments in, output and exit code out.
 
 mod args;
+mod ask;
 mod collections;
 mod commands;
 mod error;
@@ -34,8 +35,12 @@ fn main() -> ExitCode {
 fn run_command(arguments: Arguments) -> Result<error::Code, Ending> {
     let Arguments { global, command } = arguments;
     match command {
-        Command::Install(install) => commands::install::run(&global, &install),
-        Command::Plan { action: args::PlanAction::Install(install) } => commands::install::plan(&global, &install),
+        Command::Install(install) => commands::change::run(&global, &commands::change::Asked::install(&global, &install)?),
+        Command::Update(update) => commands::change::run(&global, &(&update).into()),
+        Command::Uninstall(uninstall) => commands::change::run(&global, &(&uninstall).into()),
+        Command::Retry { config } => commands::change::retry(&global, config),
+        Command::Plan { action } => commands::change::plan(&global, &commands::change::Asked::planned(&global, &action)?),
+        Command::Config { action } => commands::config::run(&global, &action),
         Command::Test(test) => commands::test::run(&global, &test),
         Command::List(list) => commands::list::run(&global, &list),
         Command::Info { module } => commands::info::run(&global, &module),
@@ -43,6 +48,7 @@ fn run_command(arguments: Arguments) -> Result<error::Code, Ending> {
         Command::Graph { modules, format } => commands::graph::run(&global, &modules, format),
         Command::History { limit } => commands::history::run(&global, limit),
         Command::Step { method, module, more } => commands::step::run(&method, &module, &more),
+        Command::Confined { rules, command } => commands::confined::run(&rules, &command),
         Command::PackageNames { names } => commands::step::package_names_of(&names),
     }
 }

@@ -32,6 +32,8 @@ pub(crate) struct Session {
     /// The user's settings over those of the collections.
     pub(crate) settings: CollectionFile,
     pub(crate) catalog: Catalog,
+    /// The collections.
+    pub(crate) directories: Vec<PathBuf>,
 }
 
 impl Session {
@@ -47,7 +49,13 @@ impl Session {
         }
         let settings = over(merged, user.unwrap_or_default());
         let catalog = collections::read(&directories, &environment)?;
-        Ok(Self { environment, home, places, settings, catalog })
+        Ok(Self { environment, home, places, settings, catalog, directories })
+    }
+
+    /// Directories that no module may own: hoist's places, and the collections.
+    pub(crate) fn own_directories(&self) -> Vec<PathBuf> {
+        let places = [&self.places.state, &self.places.cache, &self.places.config];
+        places.into_iter().cloned().chain(self.directories.iter().cloned()).collect()
     }
 
     /// The machine, for commands that run something.

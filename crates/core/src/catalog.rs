@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Diagnostic, Module, ModuleId, Parsed, Tier, did_you_mean};
+use crate::{Diagnostic, Installed, Module, ModuleId, Parsed, Tier, did_you_mean};
 
 /// A manifest that cannot be used, and why.
 #[derive(Debug, Clone)]
@@ -36,6 +36,16 @@ impl Catalog {
             None => {
                 let broken = Broken { tier: parsed.tier, diagnostics: parsed.diagnostics };
                 self.broken.insert(name.to_owned(), broken);
+            }
+        }
+    }
+
+    /// Adds what is installed and has no sound manifest any more, as far as the ledger remembers it.
+    pub fn remember(&mut self, installed: &Installed) {
+        for (id, record) in installed.modules.iter().chain(&installed.unfinished) {
+            if !self.modules.contains_key(id) {
+                self.broken.remove(id.as_str());
+                self.modules.insert(id.clone(), Module::remembered(id.clone(), record));
             }
         }
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::{Digest, ModuleId};
+use crate::{Digest, ModuleId, Removal};
 
 /// What the ledger says of one module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -24,6 +24,12 @@ pub struct InstalledModule {
     pub paths: Vec<PathBuf>,
     /// True when hoist found it on the machine rather than putting it there.
     pub adopted: bool,
+    /// What it needed when it was installed.
+    pub requires: Vec<ModuleId>,
+    /// What its manifest said of its removal.
+    pub removal: Removal,
+    /// Paths it names that were there before it, and are not its own.
+    pub found: Vec<PathBuf>,
 }
 
 /// What is installed, and how long things took in the past.

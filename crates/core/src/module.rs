@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, Digest, Step};
+use crate::{Action, Digest, InstalledModule, Step};
 
 /// The name of a module: one or more of `[A-Za-z0-9._+-]`, neither `.` nor `..`, not starting with `-`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -142,6 +142,18 @@ pub struct Repository {
     pub dir: PathBuf,
 }
 
+/// What taking a module off the machine removes, beyond the files that installing it is known to have made.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Removal {
+    /// Directories and files it declares.
+    pub paths: Vec<PathBuf>,
+    /// Python packages.
+    pub python: Vec<String>,
+    /// The directory the Python packages stand below.
+    pub target: Option<PathBuf>,
+}
+
 /// One thing that can be installed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Module {
@@ -163,16 +175,50 @@ pub struct Module {
     pub repository: Option<Repository>,
     /// The directories it says it makes.
     pub paths: Vec<PathBuf>,
+    /// What removing it removes.
+    pub removal: Removal,
+    /// The configuration files it brings.
+    pub config_files: Vec<PathBuf>,
+    /// What the author calls the way it is updated; empty where none is declared.
+    pub update_method: String,
     /// The time its steps may take together, where it says so.
     pub timeout: Option<Duration>,
     /// The variables its scripts see.
     pub variables: BTreeMap<String, String>,
+    /// The root of its source.
+    pub root: PathBuf,
     /// The manifest's main file.
     pub manifest: PathBuf,
     /// Of all the manifest's files.
     pub digest: Digest,
     /// The source it was found in.
     pub source: String,
+}
+
+impl Module {
+    /// A module as the ledger remembers it, for when its manifest is gone: it can be taken off the machine, and nothing else.
+    pub fn remembered(id: ModuleId, record: &InstalledModule) -> Self {
+        Self {
+            id,
+            summary: String::new(),
+            tier: Tier::Optional,
+            requires: record.requires.clone(),
+            method: record.method.clone(),
+            recipe: Recipe::default(),
+            checks: Checks::default(),
+            repository: None,
+            paths: Vec::new(),
+            removal: record.removal.clone(),
+            config_files: Vec::new(),
+            update_method: String::new(),
+            timeout: None,
+            variables: BTreeMap::new(),
+            root: PathBuf::new(),
+            manifest: PathBuf::new(),
+            digest: record.digest.clone(),
+            source: record.source.clone(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,10 @@ pub enum Change {
     Check,
     /// It is put on the machine once more.
     Reinstall,
+    /// It is brought to its newest state.
+    Update,
+    /// It is taken off the machine.
+    Uninstall,
     /// It stays as it is.
     Keep,
     /// It is verified.
@@ -32,6 +36,8 @@ impl Change {
             Change::Repair => "repair",
             Change::Check => "check",
             Change::Reinstall => "reinstall",
+            Change::Update => "update",
+            Change::Uninstall => "uninstall",
             Change::Keep => "keep",
             Change::Test => "test",
         }
@@ -55,6 +61,8 @@ pub enum Wanted {
     By(ModuleId),
     /// It is installed.
     Installed,
+    /// It needs this module, which goes.
+    Cascade(ModuleId),
 }
 
 impl fmt::Display for Wanted {
@@ -64,6 +72,7 @@ impl fmt::Display for Wanted {
             Wanted::Tier => f.write_str("selected by tier"),
             Wanted::By(id) => write!(f, "needed by {id}"),
             Wanted::Installed => f.write_str("installed"),
+            Wanted::Cascade(id) => write!(f, "needs {id}"),
         }
     }
 }

@@ -1,11 +1,13 @@
 //! What the user asked for, free of the command line it came from.
 
+use serde::{Deserialize, Serialize};
+
 use crate::Action;
 
 /// Which modules a command is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Selection {
-    /// Every core and default module.
+    /// Every core and default module; of what is installed everything.
     Tiers,
     /// Core modules only.
     Minimal,
@@ -16,7 +18,7 @@ pub enum Selection {
 }
 
 /// What the user asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     /// What is asked of the modules.
     pub action: Action,
@@ -28,4 +30,13 @@ pub struct Request {
     pub skip: Vec<String>,
     /// Do it also where it seems done.
     pub force: bool,
+    /// Remove also what needs what is removed.
+    pub cascade: bool,
+}
+
+impl Request {
+    /// A request without options.
+    pub fn new(action: Action, selection: Selection) -> Self {
+        Self { action, selection, with: Vec::new(), skip: Vec::new(), force: false, cascade: false }
+    }
 }

@@ -10,6 +10,10 @@ use serde::{Deserialize, Serialize};
 pub enum Action {
     /// Bring it onto the machine.
     Install,
+    /// Bring it to its newest state.
+    Update,
+    /// Take it off the machine.
+    Uninstall,
     /// Verify that it is there and works.
     Test,
 }
@@ -19,6 +23,8 @@ impl Action {
     pub fn as_str(self) -> &'static str {
         match self {
             Action::Install => "install",
+            Action::Update => "update",
+            Action::Uninstall => "uninstall",
             Action::Test => "test",
         }
     }
@@ -40,11 +46,19 @@ pub struct Step {
     pub method: MethodName,
     /// Its arguments; the method reads them into a type of its own.
     pub args: serde_json::Value,
+    /// True when it only runs where a step before it changed something.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub after_change: bool,
 }
 
 impl Step {
     /// A step of `method` with these arguments.
     pub fn new(method: MethodName, args: serde_json::Value) -> Self {
-        Self { method, args }
+        Self { method, args, after_change: false }
+    }
+
+    /// The same step, for when one before it changed something.
+    pub fn after_change(self) -> Self {
+        Self { after_change: true, ..self }
     }
 }

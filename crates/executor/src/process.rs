@@ -79,6 +79,14 @@ impl Command {
         self
     }
 
+    /// The same, started by another program: its own name and arguments stand behind that program's.
+    pub fn through<A: Into<OsString>>(self, program: impl Into<OsString>, args: impl IntoIterator<Item = A>) -> Self {
+        let mut all: Vec<OsString> = args.into_iter().map(Into::into).collect();
+        all.push(self.program);
+        all.extend(self.args);
+        Self { program: program.into(), args: all, ..self }
+    }
+
     /// The working directory.
     pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.directory = Some(directory.into());

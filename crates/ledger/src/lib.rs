@@ -4,21 +4,29 @@
 //! knows what was in the middle of being changed ([`Ledger::recover`]). Reading for a listing ([`read`]) changes nothing, not even the
 //! files that SQLite makes beside its own.
 
+mod config;
+mod files;
 mod lock;
 mod read;
 mod recover;
+mod remove;
+mod salvage;
 mod schema;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use hoist_core::{Digest, ModuleId};
+use hoist_core::{Digest, ModuleId, Removal, Request};
+use hoist_files::Record;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
+pub use config::{ConfigRecord, read_configs};
+pub use files::{Belongings, read_belongings};
 pub use lock::{Holder, Lock};
-pub use read::{RunSummary, history, read};
-pub use recover::Recovered;
+pub use read::{ModuleOutcome, PastRun, RunSummary, history, past_run, read};
+pub use recover::{Aside, Recovered};
+pub use salvage::Salvaged;
 
 /// Why the ledger cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -78,10 +86,25 @@ pub struct Beginning<'a> {
     pub digest: &'a Digest,
     /// Where the manifest came from.
     pub source: &'a str,
+    /// What it needs.
+    pub requires: &'a [ModuleId],
+    /// What its manifest says of its removal.
+    pub removal: &'a Removal,
     /// Paths that the change may make; stages stand beside them.
     pub paths: &'a [PathBuf],
     /// Those of them that are not there yet: what is there later was made.
     pub absent: &'a [PathBuf],
+    /// What is moved out of the way until the change has succeeded.
+    pub aside: &'a [Aside],
+}
+
+static NOTHING: Removal = Removal { paths: Vec::new(), python: Vec::new(), target: None };
+
+impl<'a> Beginning<'a> {
+    /// A change that needs nothing and makes no paths.
+    pub fn new(module: &'a ModuleId, method: &'a str, digest: &'a Digest, source: &'a str) -> Self {
+        Self { module, method, digest, source, requires: &[], removal: &NOTHING, paths: &[], absent: &[], aside: &[] }
+    }
 }
 
 /// What is written down after a module was changed, or found to be as it should (`adopted`).
@@ -91,8 +114,12 @@ pub struct Ending {
     pub version: Option<String>,
     /// The paths that were made.
     pub paths: Vec<PathBuf>,
+    /// Paths that were there before, and are not the module's.
+    pub found: Vec<PathBuf>,
     /// True when it was there before hoist came.
     pub adopted: bool,
+    /// What was written, where that is known.
+    pub record: Option<Record>,
 }
 
 /// How one module fared in a run.
@@ -110,13 +137,27 @@ pub struct ModuleResult<'a> {
 
 impl Ledger {
     /// Opens the ledger in the state directory, making both where they do not exist, and brings an older one up to date.
-    pub fn open(directory: &Path) -> Result<Self, LedgerError> {
+    ///
+    /// A file that is damaged is set aside, and a copy of an earlier moment takes its place, or a new one; [`Salvaged`] tells.
+    pub fn open(directory: &Path) -> Result<(Self, Option<Salvaged>), LedgerError> {
         std::fs::create_dir_all(directory).map_err(|error| LedgerError::Io { path: directory.to_owned(), error })?;
+        match Self::open_sound(directory) {
+            Err(LedgerError::Sqlite { error, .. }) if salvage::is_damage(&error) => {
+                let salvaged = salvage::set_aside(directory, &error)?;
+                Ok((Self::open_sound(directory)?, Some(salvaged)))
+            }
+            opened => Ok((opened?, None)),
+        }
+    }
+
+    fn open_sound(directory: &Path) -> Result<Self, LedgerError> {
         let path = directory.join(FILE);
         let sqlite = |error| LedgerError::Sqlite { path: path.clone(), error };
         let mut connection = Connection::open(&path).map_err(sqlite)?;
+        connection.busy_timeout(std::time::Duration::from_secs(10)).map_err(sqlite)?;
         connection.pragma_update(None, "journal_mode", "wal").map_err(sqlite)?;
         connection.pragma_update(None, "synchronous", "normal").map_err(sqlite)?;
+        salvage::check(&connection).map_err(sqlite)?;
         schema::migrate(&mut connection, &path)?;
         Ok(Self { path, connection: Mutex::new(connection) })
     }
@@ -129,21 +170,47 @@ impl Ledger {
         LedgerError::Sqlite { path: self.path.clone(), error }
     }
 
-    /// Writes down that a run starts.
-    pub fn begin_run(&self, name: &str, action: &str) -> Result<RunId, LedgerError> {
-        let connection = self.connection();
-        let insert = "INSERT INTO runs (name, action, pid, started_at, status) VALUES (?1, ?2, ?3, ?4, 'running')";
-        connection.execute(insert, params![name, action, std::process::id(), now()]).map_err(|error| self.sqlite(error))?;
-        Ok(RunId(connection.last_insert_rowid()))
+    /// Writes down that a run starts: what was asked, the modules it will change, and the directory of its temporary files.
+    pub fn begin_run(&self, name: &str, request: &Request, modules: &[&str], scratch: &Path) -> Result<RunId, LedgerError> {
+        let write = |connection: &mut Connection| {
+            let transaction = connection.transaction()?;
+            let insert =
+                "INSERT INTO runs (name, action, pid, started_at, status, request, scratch) VALUES (?1, ?2, ?3, ?4, 'running', ?5, ?6)";
+            let asked = serde_json::to_string(request).unwrap_or_default();
+            let values = params![name, request.action.as_str(), std::process::id(), now(), asked, scratch.display().to_string()];
+            transaction.execute(insert, values)?;
+            let run = transaction.last_insert_rowid();
+            {
+                let mut insert =
+                    transaction.prepare("INSERT INTO results (run, module, status, duration_ms) VALUES (?1, ?2, 'planned', 0)")?;
+                modules.iter().try_for_each(|module| insert.execute(params![run, module]).map(drop))?;
+            }
+            transaction.commit()?;
+            Ok(RunId(run))
+        };
+        write(&mut self.connection()).map_err(|error| self.sqlite(error))
     }
 
     /// Writes down that a module is about to be changed. Until [`Ledger::finish`] or [`Ledger::fail`] it does not count as installed.
     pub fn begin(&self, run: RunId, beginning: &Beginning<'_>) -> Result<(), LedgerError> {
-        let Beginning { module, method, digest, source, paths, absent } = beginning;
-        let upsert = "INSERT INTO modules (name, state, method, digest, source, run, begun_at, planned, absent)
-            VALUES (?1, 'begun', ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-            ON CONFLICT (name) DO UPDATE SET state = 'begun', method = ?2, digest = ?3, source = ?4, run = ?5, begun_at = ?6, planned = ?7, absent = ?8";
-        let values = params![module.as_str(), method, digest.as_str(), source, run.0, now(), json(paths), json(absent)];
+        let Beginning { module, method, digest, source, requires, removal, paths, absent, aside } = beginning;
+        let upsert = "INSERT INTO modules (name, state, method, digest, source, run, begun_at, planned, absent, requires, removal, aside)
+            VALUES (?1, 'begun', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+            ON CONFLICT (name) DO UPDATE SET state = 'begun', method = ?2, digest = ?3, source = ?4, run = ?5, begun_at = ?6, planned = ?7, absent = ?8,
+                requires = ?9, removal = ?10, aside = ?11";
+        let values = params![
+            module.as_str(),
+            method,
+            digest.as_str(),
+            source,
+            run.0,
+            now(),
+            json(paths),
+            json(absent),
+            json(requires),
+            json(removal),
+            json(aside),
+        ];
         self.connection().prepare_cached(upsert).and_then(|mut upsert| upsert.execute(values)).map_err(|error| self.sqlite(error))?;
         Ok(())
     }
@@ -152,35 +219,53 @@ impl Ledger {
     pub fn finish(&self, module: &ModuleId, ending: &Ending) -> Result<(), LedgerError> {
         let write = |connection: &Connection| -> rusqlite::Result<()> {
             let transaction = connection.unchecked_transaction()?;
-            let known = "SELECT paths, adopted, installed_at, version FROM modules WHERE name = ?1";
+            let known = "SELECT paths, adopted, installed_at, version, found FROM modules WHERE name = ?1";
             let known = transaction.prepare_cached(known)?.query_row([module.as_str()], |row| {
-                Ok((row.get::<_, String>(0)?, row.get::<_, bool>(1)?, row.get::<_, Option<String>>(2)?, row.get::<_, Option<String>>(3)?))
+                let (paths, found): (String, String) = (row.get(0)?, row.get(4)?);
+                Ok((paths, row.get::<_, bool>(1)?, row.get::<_, Option<String>>(2)?, row.get::<_, Option<String>>(3)?, found))
             })?;
-            let (known_paths, was_adopted, installed_at, version) = known;
+            let (known_paths, was_adopted, installed_at, version, known_found) = known;
+            let mut found = merged(&known_found, &ending.found);
             let paths = merged(&known_paths, &ending.paths);
             // What hoist installed once stays its own, though it was found as it should be this time.
             let own = installed_at.is_some() && !was_adopted;
             let adopted = ending.adopted && paths.is_empty() && !own;
             let installed_at = installed_at.filter(|_| ending.adopted).unwrap_or_else(now);
-            let values = params![module.as_str(), ending.version.as_ref().or(version.as_ref()), json(&paths), adopted, installed_at];
-            let update = "UPDATE modules SET state = 'installed', version = ?2, paths = ?3, adopted = ?4, installed_at = ?5, planned = '[]', absent = '[]'
-                WHERE name = ?1";
+            // What an earlier attempt made is not somebody else's because it was there at this one.
+            found.retain(|path| !paths.contains(path));
+            let version = ending.version.as_ref().or(version.as_ref());
+            let values = params![module.as_str(), version, json(&paths), adopted, installed_at, json(&found)];
+            let update = "UPDATE modules SET state = 'installed', version = ?2, paths = ?3, adopted = ?4, installed_at = ?5, found = ?6,
+                planned = '[]', absent = '[]' WHERE name = ?1";
             transaction.prepare_cached(update)?.execute(values)?;
+            if let Some(record) = &ending.record {
+                files::store(&transaction, module, record)?;
+            }
             transaction.commit()
         };
         write(&self.connection()).map_err(|error| self.sqlite(error))
     }
 
     /// Writes down that changing a module failed, and the paths it made all the same.
-    pub fn fail(&self, module: &ModuleId, paths: &[PathBuf]) -> Result<(), LedgerError> {
+    pub fn fail(&self, module: &ModuleId, paths: &[PathBuf], record: Option<&Record>) -> Result<(), LedgerError> {
         let write = |connection: &Connection| -> rusqlite::Result<()> {
             let transaction = connection.unchecked_transaction()?;
             let known: String = transaction.query_row("SELECT paths FROM modules WHERE name = ?1", [module.as_str()], |row| row.get(0))?;
-            let update = "UPDATE modules SET state = 'failed', paths = ?2, planned = '[]', absent = '[]' WHERE name = ?1";
+            let update = "UPDATE modules SET state = 'failed', paths = ?2, planned = '[]', absent = '[]', aside = '[]' WHERE name = ?1";
             transaction.execute(update, params![module.as_str(), json(&merged(&known, paths))])?;
+            if let Some(record) = record {
+                files::store(&transaction, module, record)?;
+            }
             transaction.commit()
         };
         write(&self.connection()).map_err(|error| self.sqlite(error))
+    }
+
+    /// Writes down that what was moved out of the way for a change is gone.
+    pub fn settle(&self, module: &ModuleId) -> Result<(), LedgerError> {
+        let update = "UPDATE modules SET aside = '[]' WHERE name = ?1";
+        self.connection().execute(update, [module.as_str()]).map_err(|error| self.sqlite(error))?;
+        Ok(())
     }
 
     /// Writes down how a run ended and how each module fared, and learns how long things take: half the past, half the new.
@@ -189,8 +274,8 @@ impl Ledger {
             let transaction = connection.transaction()?;
             transaction.execute("UPDATE runs SET status = ?2, ended_at = ?3 WHERE id = ?1", params![run.0, status, now()])?;
             {
-                let mut insert =
-                    transaction.prepare("INSERT INTO results (run, module, status, duration_ms, reason) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+                let mut insert = transaction
+                    .prepare("INSERT OR REPLACE INTO results (run, module, status, duration_ms, reason) VALUES (?1, ?2, ?3, ?4, ?5)")?;
                 let mut learn = transaction.prepare(
                     "INSERT INTO durations (module, seconds) VALUES (?1, ?2) ON CONFLICT (module) DO UPDATE SET seconds = (seconds + ?2) / 2",
                 )?;
@@ -208,8 +293,8 @@ impl Ledger {
     }
 }
 
-fn json(paths: &[PathBuf]) -> String {
-    serde_json::to_string(paths).unwrap_or_default()
+fn json<T: serde::Serialize + ?Sized>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_default()
 }
 
 /// The paths of a list as it is stored, and more, each once.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use hoist_core::{Digest, Installed, InstalledModule, ModuleId};
+use hoist_core::{Digest, Installed, InstalledModule, ModuleId, Request};
 use rusqlite::{Connection, OpenFlags, Row};
 use serde::Serialize;
 
@@ -51,8 +51,52 @@ pub fn history(directory: &Path, limit: usize) -> Result<Vec<RunSummary>, Ledger
     read().map_err(|error| LedgerError::Sqlite { path: directory.join(FILE), error })
 }
 
+/// A past run, as far as it can be taken up again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastRun {
+    /// What is shown of it.
+    pub summary: RunSummary,
+    /// What was asked; unknown of runs of earlier versions.
+    pub request: Option<Request>,
+    /// Its modules with how each fared: the words of the contract, or `planned` where the run ended before.
+    pub results: Vec<ModuleOutcome>,
+}
+
+/// How one module fared in a past run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ModuleOutcome {
+    /// Which.
+    pub module: String,
+    /// How.
+    pub status: String,
+    /// How long it took.
+    pub duration_ms: i64,
+    /// Why, when it is not done.
+    pub reason: Option<String>,
+}
+
+/// The newest run that `wanted` is true of.
+pub fn past_run(directory: &Path, wanted: impl Fn(&RunSummary) -> bool) -> Result<Option<PastRun>, LedgerError> {
+    let Some(summary) = history(directory, usize::MAX >> 1)?.into_iter().find(wanted) else { return Ok(None) };
+    let Some(connection) = open(directory)? else { return Ok(None) };
+    let read = || {
+        let asked = match schema::version(&connection)? {
+            0 | 1 => None,
+            _ => connection
+                .query_row("SELECT request FROM runs WHERE name = ?1", [&summary.run_id], |row| row.get::<_, Option<String>>(0))?,
+        };
+        let select = "SELECT module, status, duration_ms, reason FROM results JOIN runs ON run = id WHERE name = ?1 ORDER BY module";
+        let outcome =
+            |row: &Row<'_>| Ok(ModuleOutcome { module: row.get(0)?, status: row.get(1)?, duration_ms: row.get(2)?, reason: row.get(3)? });
+        let results = connection.prepare(select)?.query_map([&summary.run_id], outcome)?.collect::<rusqlite::Result<Vec<_>>>()?;
+        Ok((asked.and_then(|text| serde_json::from_str(&text).ok()), results))
+    };
+    let (request, results) = read().map_err(|error| LedgerError::Sqlite { path: directory.join(FILE), error })?;
+    Ok(Some(PastRun { summary, request, results }))
+}
+
 /// Opens for reading. With no log beside the file nobody is writing, and SQLite is told so: else it would make files of its own.
-fn open(directory: &Path) -> Result<Option<Connection>, LedgerError> {
+pub(crate) fn open(directory: &Path) -> Result<Option<Connection>, LedgerError> {
     let path = directory.join(FILE);
     if !path.exists() {
         return Ok(None);
@@ -82,8 +126,11 @@ impl Ledger {
 
 fn installed(connection: &Connection) -> rusqlite::Result<Installed> {
     let mut found = Installed::default();
-    let mut select =
-        connection.prepare("SELECT name, method, digest, source, version, installed_at, begun_at, paths, adopted, state FROM modules")?;
+    // A reader may come before the ledger was brought up to date.
+    let known = if schema::version(connection)? > 1 { "requires, removal, found" } else { "'[]', '{}', '[]'" };
+    let mut select = connection.prepare(&format!(
+        "SELECT name, method, digest, source, version, installed_at, begun_at, paths, adopted, state, {known} FROM modules"
+    ))?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
         let Ok(name) = ModuleId::new(&row.get::<_, String>(0)?) else { continue };
@@ -96,6 +143,9 @@ fn installed(connection: &Connection) -> rusqlite::Result<Installed> {
             installed_at: installed_at.unwrap_or(row.get(6)?),
             paths: serde_json::from_str(&row.get::<_, String>(7)?).unwrap_or_default(),
             adopted: row.get(8)?,
+            requires: serde_json::from_str(&row.get::<_, String>(10)?).unwrap_or_default(),
+            removal: serde_json::from_str(&row.get::<_, String>(11)?).unwrap_or_default(),
+            found: serde_json::from_str(&row.get::<_, String>(12)?).unwrap_or_default(),
         };
         match row.get::<_, String>(9)?.as_str() {
             "installed" => drop(found.modules.insert(name, module)),

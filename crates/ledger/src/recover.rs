@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use hoist_core::ModuleId;
 use rusqlite::{Connection, params};
+use serde::{Deserialize, Serialize};
 
 use crate::{Ledger, LedgerError, json, merged, now};
 
@@ -13,8 +15,27 @@ pub struct Recovered {
     pub runs: Vec<String>,
     /// The modules that were being changed, by name.
     pub modules: Vec<String>,
+    /// Modules that were being removed, by name.
+    pub removing: Vec<String>,
     /// Paths they were making; stages may stand beside them.
     pub paths: Vec<PathBuf>,
+    /// What was moved out of the way for changes that were not finished, and has to come back.
+    pub restore: Vec<Aside>,
+    /// What was moved out of the way for changes that were finished, and can go.
+    pub discard: Vec<Aside>,
+    /// Directories of temporary files.
+    pub scratch: Vec<PathBuf>,
+}
+
+/// Something that was moved out of the way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Aside {
+    /// Whose it is.
+    pub module: ModuleId,
+    /// Where it belongs.
+    pub path: PathBuf,
+    /// Where it is meanwhile.
+    pub kept: PathBuf,
 }
 
 impl Ledger {
@@ -24,8 +45,23 @@ impl Ledger {
             let transaction = connection.transaction()?;
             let mut recovered = Recovered::default();
             {
-                let mut runs = transaction.prepare("SELECT name FROM runs WHERE status = 'running' ORDER BY id")?;
-                recovered.runs = runs.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+                let mut runs = transaction.prepare("SELECT name, scratch FROM runs WHERE status = 'running' ORDER BY id")?;
+                let mut rows = runs.query([])?;
+                while let Some(row) = rows.next()? {
+                    recovered.runs.push(row.get(0)?);
+                    recovered.scratch.extend(row.get::<_, Option<String>>(1)?.map(PathBuf::from));
+                }
+                let mut aside = transaction.prepare("SELECT aside, state FROM modules WHERE aside != '[]'")?;
+                let mut rows = aside.query([])?;
+                while let Some(row) = rows.next()? {
+                    let moved: Vec<Aside> = serde_json::from_str(&row.get::<_, String>(0)?).unwrap_or_default();
+                    match row.get::<_, String>(1)?.as_str() {
+                        "begun" => recovered.restore.extend(moved),
+                        _ => recovered.discard.extend(moved),
+                    }
+                }
+                let mut removing = transaction.prepare("SELECT name FROM modules WHERE state = 'removing' ORDER BY name")?;
+                recovered.removing = removing.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
                 let mut begun =
                     transaction.prepare("SELECT name, planned, absent, paths FROM modules WHERE state = 'begun' ORDER BY name")?;
                 let mut keep = transaction.prepare("UPDATE modules SET paths = ?2 WHERE name = ?1")?;
@@ -44,6 +80,7 @@ impl Ledger {
                 transaction.execute("UPDATE runs SET status = 'interrupted', ended_at = ?1 WHERE status = 'running'", params![now()])?;
                 transaction.execute("UPDATE modules SET state = 'failed' WHERE state = 'begun'", [])?;
             }
+            transaction.execute("UPDATE modules SET state = 'failed' WHERE state = 'removing'", [])?;
             transaction.commit()?;
             Ok(recovered)
         };

@@ -6,7 +6,8 @@ use rusqlite::Connection;
 
 use crate::LedgerError;
 
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE runs (
         id INTEGER PRIMARY KEY,
         name TEXT NOT NULL UNIQUE,
@@ -43,7 +44,56 @@ const MIGRATIONS: &[&str] = &["
         module TEXT PRIMARY KEY,
         seconds REAL NOT NULL
     ) STRICT, WITHOUT ROWID;
-"];
+",
+    // The life after the install: what a module wrote, what it needs, how it goes.
+    "
+    CREATE TABLE modules_2 (
+        name TEXT PRIMARY KEY,
+        state TEXT NOT NULL CHECK (state IN ('begun', 'installed', 'failed', 'removing')),
+        method TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        source TEXT NOT NULL,
+        run INTEGER NOT NULL REFERENCES runs (id),
+        begun_at TEXT NOT NULL,
+        installed_at TEXT,
+        version TEXT,
+        paths TEXT NOT NULL DEFAULT '[]',
+        planned TEXT NOT NULL DEFAULT '[]',
+        absent TEXT NOT NULL DEFAULT '[]',
+        adopted INTEGER NOT NULL DEFAULT 0,
+        requires TEXT NOT NULL DEFAULT '[]',
+        removal TEXT NOT NULL DEFAULT '{}',
+        found TEXT NOT NULL DEFAULT '[]',
+        aside TEXT NOT NULL DEFAULT '[]'
+    ) STRICT;
+    INSERT INTO modules_2 (name, state, method, digest, source, run, begun_at, installed_at, version, paths, planned, absent, adopted)
+        SELECT name, state, method, digest, source, run, begun_at, installed_at, version, paths, planned, absent, adopted FROM modules;
+    DROP TABLE modules;
+    ALTER TABLE modules_2 RENAME TO modules;
+    CREATE TABLE files (
+        path BLOB NOT NULL,
+        module TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        mode INTEGER NOT NULL,
+        digest TEXT NOT NULL,
+        PRIMARY KEY (path, module)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX files_of_module ON files (module);
+    CREATE TABLE configs (
+        path BLOB NOT NULL,
+        module TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        contents BLOB,
+        mode INTEGER NOT NULL,
+        created INTEGER NOT NULL,
+        original BLOB,
+        pending TEXT,
+        PRIMARY KEY (path, module)
+    ) STRICT, WITHOUT ROWID;
+    ALTER TABLE runs ADD COLUMN request TEXT;
+    ALTER TABLE runs ADD COLUMN scratch TEXT;
+",
+];
 
 /// Brings a database to the newest version; refuses one that is newer still.
 pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), LedgerError> {

@@ -6,20 +6,29 @@ fn id(name: &str) -> ModuleId {
     ModuleId::new(name).unwrap()
 }
 
+fn open(directory: &Path) -> Ledger {
+    Ledger::open(directory).unwrap().0
+}
+
+fn begin_run(ledger: &Ledger, name: &str) -> RunId {
+    let request = Request::new(hoist_core::Action::Install, hoist_core::Selection::Tiers);
+    ledger.begin_run(name, &request, &["planned"], Path::new("/tmp/hoist-run-x")).unwrap()
+}
+
 fn begin(ledger: &Ledger, run: RunId, name: &str) {
     let (digest, paths) = (Digest::of([b"x".as_slice()]), [PathBuf::from("/home/me/x")]);
-    let beginning = Beginning { module: &id(name), method: "git_clone", digest: &digest, source: "here", paths: &paths, absent: &[] };
-    ledger.begin(run, &beginning).unwrap();
+    let name = id(name);
+    ledger.begin(run, &Beginning { paths: &paths, ..Beginning::new(&name, "git_clone", &digest, "here") }).unwrap();
 }
 
 #[test]
 fn only_what_is_finished_counts_as_installed() {
     let directory = tempfile::tempdir().unwrap();
-    let ledger = Ledger::open(directory.path()).unwrap();
-    let run = ledger.begin_run("r1", "install").unwrap();
+    let ledger = open(directory.path());
+    let run = begin_run(&ledger, "r1");
     ["done", "failed", "begun"].iter().for_each(|name| begin(&ledger, run, name));
-    ledger.finish(&id("done"), &Ending { version: Some("1".into()), paths: vec!["/home/me/x".into()], adopted: false }).unwrap();
-    ledger.fail(&id("failed"), &["/home/me/half".into()]).unwrap();
+    ledger.finish(&id("done"), &Ending { version: Some("1".into()), paths: vec!["/home/me/x".into()], ..Ending::default() }).unwrap();
+    ledger.fail(&id("failed"), &["/home/me/half".into()], None).unwrap();
     let installed = ledger.installed().unwrap();
     assert_eq!(installed.modules.keys().map(ModuleId::as_str).collect::<Vec<_>>(), ["done"]);
     assert_eq!(installed.unfinished.keys().map(ModuleId::as_str).collect::<Vec<_>>(), ["begun", "failed"]);
@@ -30,8 +39,8 @@ fn only_what_is_finished_counts_as_installed() {
 #[test]
 fn what_hoist_installed_stays_its_own() {
     let directory = tempfile::tempdir().unwrap();
-    let ledger = Ledger::open(directory.path()).unwrap();
-    let run = ledger.begin_run("r1", "install").unwrap();
+    let ledger = open(directory.path());
+    let run = begin_run(&ledger, "r1");
     begin(&ledger, run, "own");
     ledger.finish(&id("own"), &Ending { version: Some("1".into()), ..Ending::default() }).unwrap();
     let first = ledger.installed().unwrap().modules[&id("own")].clone();
@@ -46,13 +55,22 @@ fn what_hoist_installed_stays_its_own() {
 #[test]
 fn a_run_that_never_ended_is_recovered_once() {
     let directory = tempfile::tempdir().unwrap();
-    let ledger = Ledger::open(directory.path()).unwrap();
-    let run = ledger.begin_run("r1", "install").unwrap();
+    let ledger = open(directory.path());
+    let run = begin_run(&ledger, "r1");
     begin(&ledger, run, "half");
     drop(ledger);
-    let ledger = Ledger::open(directory.path()).unwrap();
+    let ledger = open(directory.path());
     let recovered = ledger.recover().unwrap();
-    assert_eq!(recovered, Recovered { runs: vec!["r1".into()], modules: vec!["half".into()], paths: vec!["/home/me/x".into()] });
+    assert_eq!(
+        recovered,
+        Recovered {
+            runs: vec!["r1".into()],
+            modules: vec!["half".into()],
+            paths: vec!["/home/me/x".into()],
+            scratch: vec!["/tmp/hoist-run-x".into()],
+            ..Recovered::default()
+        }
+    );
     assert_eq!(ledger.recover().unwrap(), Recovered::default());
     assert_eq!(history(directory.path(), 9).unwrap()[0].status, "interrupted");
 }
@@ -62,8 +80,8 @@ fn reading_makes_no_file_and_sees_what_was_written() {
     let directory = tempfile::tempdir().unwrap();
     assert!(read(directory.path()).unwrap().modules.is_empty());
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
-    let ledger = Ledger::open(directory.path()).unwrap();
-    let run = ledger.begin_run("r1", "install").unwrap();
+    let ledger = open(directory.path());
+    let run = begin_run(&ledger, "r1");
     begin(&ledger, run, "a");
     ledger.finish(&id("a"), &Ending::default()).unwrap();
     let result = ModuleResult { module: "a", status: "installed", duration: Duration::from_secs(4), reason: None };
@@ -80,7 +98,7 @@ fn reading_makes_no_file_and_sees_what_was_written() {
 #[test]
 fn a_newer_ledger_is_refused() {
     let directory = tempfile::tempdir().unwrap();
-    let ledger = Ledger::open(directory.path()).unwrap();
+    let ledger = open(directory.path());
     ledger.connection().pragma_update(None, "user_version", 99).unwrap();
     drop(ledger);
     assert!(matches!(Ledger::open(directory.path()), Err(LedgerError::Newer { found: 99, .. })));

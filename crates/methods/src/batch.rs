@@ -19,6 +19,8 @@ pub struct Bulk {
     pub(crate) pool: String,
     pub(crate) method: &'static str,
     pub(crate) target: Option<PathBuf>,
+    /// Bring to the newest version also what is there.
+    pub(crate) upgrade: bool,
 }
 
 impl Bulk {
@@ -39,8 +41,10 @@ pub struct Share(Arc<Mutex<Learned>>);
 struct Learned {
     /// What is installed after the batch.
     versions: BTreeMap<String, String>,
-    /// What was not there before.
+    /// What was not there before, or in another version.
     changed: BTreeSet<String>,
+    /// What is known to be of the newest version.
+    upgraded: BTreeSet<String>,
 }
 
 impl Share {
@@ -53,16 +57,22 @@ impl Share {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).changed.contains(name)
     }
 
-    fn learn(&self, before: &BTreeMap<String, String>, after: BTreeMap<String, String>) {
+    /// True when the batch brought this package to its newest version, or saw that it has it.
+    pub(crate) fn upgraded(&self, name: &str) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).upgraded.contains(name)
+    }
+
+    fn learn(&self, before: &BTreeMap<String, String>, after: BTreeMap<String, String>, upgraded: bool) {
         let mut learned = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        learned.changed = after.keys().filter(|name| !before.contains_key(*name)).cloned().collect();
+        learned.changed = after.iter().filter(|(name, version)| before.get(*name) != Some(version)).map(|(name, _)| name.clone()).collect();
+        learned.upgraded = if upgraded { after.keys().cloned().collect() } else { BTreeSet::new() };
         learned.versions = after;
     }
 }
 
 /// Installs what is missing of these packages in one call.
 pub(crate) fn apply(bulk: &Bulk, names: &[String], share: &Share, machine: &Machine, task: &TaskContext) -> Result<Effect, Failure> {
-    let context = StepContext { task, machine, module: "batch", variables: &BTreeMap::new(), path: &[], force: false };
+    let context = StepContext { task, machine, module: "batch", variables: &BTreeMap::new(), path: &[], force: false, sandbox: None };
     let look = || -> Result<BTreeMap<String, String>, Failure> {
         match &bulk.target {
             Some(target) => Ok(names.iter().filter_map(|name| Some((name.clone(), pip::installed(target, name)?))).collect()),
@@ -70,17 +80,17 @@ pub(crate) fn apply(bulk: &Bulk, names: &[String], share: &Share, machine: &Mach
         }
     };
     let before = look()?;
-    let missing: Vec<String> = names.iter().filter(|name| !before.contains_key(*name)).cloned().collect();
+    let missing: Vec<String> = names.iter().filter(|name| bulk.upgrade || !before.contains_key(*name)).cloned().collect();
     if missing.is_empty() {
-        share.learn(&before, before.clone());
+        share.learn(&before, before.clone(), false);
         return Ok(Effect::Unchanged);
     }
     let installed = match &bulk.target {
-        Some(target) => pip::install(&context, target, &missing, &[]),
+        Some(target) => pip::install(&context, target, &missing, if bulk.upgrade { &["--upgrade"] } else { &[] }),
         None => package::install(&context, package::manager(machine)?, &missing, false),
     };
     let after = look()?;
-    share.learn(&before, after);
+    share.learn(&before, after, bulk.upgrade && installed.is_ok());
     let alone = |failure: Failure| Failure::new(format!("{}; each is tried alone", failure.message));
     installed.map(|()| Effect::Changed).map_err(alone)
 }

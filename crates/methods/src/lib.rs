@@ -4,26 +4,36 @@
 //! Nothing here prints or asks. What a method tells goes through the task's context; what it did is written to the ledger by
 //! `run_step`, and only there.
 
+mod aside;
 mod batch;
 mod builtin;
+mod config;
 mod look;
 mod machine;
 mod messages;
 mod method;
 mod os;
 mod preflight;
+mod recover;
 mod run_step;
+mod sandbox;
 mod schedule;
 mod scratch;
 mod stage;
 mod step;
+mod uninstall;
+mod watch;
 
 pub use builtin::package::package_names;
+pub use config::{ConfigFile, ConfigPolicy, Decision, Standing, diff, survey, templates};
 pub use look::presence;
 pub use machine::Machine;
 pub use messages::Message;
 pub use method::{Applied, METHODS, Method, StepContext};
 pub use preflight::preflight;
+pub use recover::{Cleared, clear_up};
+pub use sandbox::{Enforced, Sandbox};
 pub use schedule::{Options, Schedule, schedule};
 pub use stage::clean_stages;
 pub use step::run_alone;
+pub use uninstall::{Told, foresee};

@@ -13,7 +13,10 @@ pub fn presence(machine: &Machine, module: &Module, installed: &Installed, path:
     let recorded = installed.modules.get(&module.id);
     let packages = if recorded.is_some() { None } else { python_packages(module) };
     if let Some(recorded) = recorded {
-        if let Some(gone) = recorded.paths.iter().find(|path| path.symlink_metadata().is_err()) {
+        // What is only declared for removal may come and go.
+        let fleeting = |path: &&PathBuf| module.removal.paths.contains(path) && !module.paths.contains(path);
+        let mut lasting = recorded.paths.iter().filter(|path| !fleeting(path));
+        if let Some(gone) = lasting.find(|path| path.symlink_metadata().is_err()) {
             return Presence::Missing(gone.display().to_string());
         }
     } else if let Some(absent @ Presence::Missing(_)) = packages {

@@ -8,6 +8,7 @@ use hoist_core::{Digest, Environment};
 
 use crate::builtin::package::Manager;
 use crate::os::Os;
+use crate::recover::RUN;
 use crate::scratch::Spare;
 
 /// The machine, as methods see it.
@@ -26,6 +27,7 @@ pub struct Machine {
     library: OnceLock<Result<PathBuf, String>>,
     bash: OnceLock<Option<PathBuf>>,
     surroundings: OnceLock<BTreeMap<String, String>>,
+    run: OnceLock<String>,
     pub(crate) spare: Spare,
 }
 
@@ -59,6 +61,15 @@ const FOREIGN: &[&str] = &[
 ];
 
 impl Machine {
+    /// Says which run this is, before anything of it starts: processes are known by its name, and their temporary files stand in the directory
+    /// that is returned.
+    pub fn begin_run(&self, name: &str) -> PathBuf {
+        let _ = self.run.set(name.to_owned());
+        let scratch = std::env::temp_dir().join(format!("hoist-run-{name}"));
+        self.spare.keep_in(scratch.clone());
+        scratch
+    }
+
     /// Takes what is known; everything else is looked up when it is first needed.
     pub fn new(environment: Environment, home: PathBuf, hoist: PathBuf, cache: PathBuf) -> Self {
         let root = rustix::process::geteuid().is_root();
@@ -73,6 +84,7 @@ impl Machine {
             library: OnceLock::new(),
             bash: OnceLock::new(),
             surroundings: OnceLock::new(),
+            run: OnceLock::new(),
             spare: Spare::default(),
         }
     }
@@ -152,6 +164,7 @@ impl Machine {
             ("GIT_TERMINAL_PROMPT", "0".to_owned()),
         ];
         environment.extend(known.map(|(name, value)| (name.to_owned(), value)));
+        environment.extend(self.run.get().map(|run| (RUN.to_owned(), run.clone())));
         environment.entry("DEBIAN_FRONTEND".to_owned()).or_insert_with(|| "noninteractive".to_owned());
         environment
     }

@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use hoist_core::Step;
-use hoist_executor::{Effect, Failure, TaskContext};
+use hoist_executor::{Command, Effect, Failure, TaskContext};
 use serde::de::DeserializeOwned;
 
 use crate::batch::{Bulk, Share};
-use crate::builtin::{bash, exists, git, install_script, package, pip};
+use crate::builtin::{bash, component_command, exists, git, git_pull, install_script, package, pip};
 use crate::machine::Machine;
+use crate::sandbox::Sandbox;
+use crate::stage::Stage;
 
 /// What applying a step did.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Applied {
     /// Whether anything is different now.
     pub effect: Effect,
@@ -20,12 +22,14 @@ pub struct Applied {
     pub version: Option<String>,
     /// Paths that were made.
     pub paths: Vec<PathBuf>,
+    /// What was there before, until the new is known to work.
+    pub(crate) replaced: Vec<Stage>,
 }
 
 impl Applied {
     /// Nothing was to do.
     pub fn unchanged() -> Self {
-        Self { effect: Effect::Unchanged, version: None, paths: Vec::new() }
+        Self { effect: Effect::Unchanged, version: None, paths: Vec::new(), replaced: Vec::new() }
     }
 
     /// Something was done.
@@ -54,6 +58,18 @@ pub struct StepContext<'a> {
     pub path: &'a [PathBuf],
     /// Do it also where it seems done.
     pub force: bool,
+    /// Where its script may write; everywhere where there is none.
+    pub(crate) sandbox: Option<&'a Sandbox>,
+}
+
+impl StepContext<'_> {
+    /// The command, kept to where the module may write.
+    pub(crate) fn confined(&self, command: Command, temporary: &Path) -> Command {
+        match self.sandbox {
+            Some(sandbox) => sandbox.confine(command, self.machine, temporary),
+            None => command,
+        }
+    }
 }
 
 /// One step, its arguments understood.
@@ -67,6 +83,16 @@ pub trait Method: Send {
     /// The paths it may make; stages stand beside them.
     fn paths(&self) -> Vec<PathBuf> {
         Vec::new()
+    }
+
+    /// False when it cannot know whether it changed anything: somebody else's program did.
+    fn tells(&self) -> bool {
+        true
+    }
+
+    /// The version of what it is about, as it is now.
+    fn version(&self) -> Option<String> {
+        None
     }
 
     /// Says that this step can go together with others, which share what they learn.
@@ -96,8 +122,10 @@ type Bind = fn(&Step) -> Result<Box<dyn Method>, String>;
 /// All methods by name, in alphabetical order: how each reads its arguments.
 pub const METHODS: &[(&str, Bind)] = &[
     ("bash", bind::<bash::Bash>),
+    ("component_command", bind::<component_command::ComponentCommand>),
     ("exists", bind::<exists::Exists>),
     ("git", bind::<git::Git>),
+    ("git_pull", bind::<git_pull::GitPull>),
     ("install_script", bind::<install_script::InstallScript>),
     ("package", bind::<package::Package>),
     ("pip", bind::<pip::Pip>),

@@ -9,7 +9,7 @@ use crate::method::StepContext;
 
 /// Everything that would make modules of the plan fail for sure: no bash, no package manager, no right to install packages.
 pub fn preflight(plan: &Plan, catalog: &Catalog, machine: &Machine) -> Vec<Diagnostic> {
-    if plan.action != Action::Install {
+    if matches!(plan.action, Action::Test | Action::Uninstall) {
         return Vec::new();
     }
     let mut found = Vec::new();
@@ -35,7 +35,8 @@ pub fn preflight(plan: &Plan, catalog: &Catalog, machine: &Machine) -> Vec<Diagn
         Err(failure) => found.push(Diagnostic::error(failure.message).help(format!("needed by {}", modules.join(", ")))),
         Ok(manager) if manager.needs_root && !machine.root => {
             let task = TaskContext::alone(|_| {});
-            let context = StepContext { task: &task, machine, module: "", variables: &Default::default(), path: &[], force: false };
+            let context =
+                StepContext { task: &task, machine, module: "", variables: &Default::default(), path: &[], force: false, sandbox: None };
             let there = package::installed(&context, manager, &names).is_ok_and(|there| names.iter().all(|name| there.contains_key(name)));
             let sudo = || task.run(&Command::new("sudo").args(["-n", "true"])).is_ok_and(|exit| exit.success());
             if !there && !sudo() {

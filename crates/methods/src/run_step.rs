@@ -1,71 +1,193 @@
 //! How a module's steps run: written down in the ledger before and after, and verified at the end. The only place that does so.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hoist_core::{Action, Change, Module};
+use hoist_core::{Action, Change, InstalledModule, Module, ModuleId};
 use hoist_executor::{Effect, Failure, Level, TaskContext};
-use hoist_ledger::{Beginning, Ending, Ledger, RunId};
+use hoist_files::{Home, Record};
+use hoist_ledger::{Aside, Beginning, Ending, Ledger, LedgerError, RunId};
 
+use crate::aside;
 use crate::builtin::git;
+use crate::config::{self, ConfigFile, ConfigPolicy};
 use crate::look;
 use crate::machine::Machine;
 use crate::method::{Applied, Method, StepContext, method_of};
+use crate::sandbox::Sandbox;
 use crate::stage::clean_stages;
+use crate::watch::Watch;
 
 /// What all modules of a run share.
 pub(crate) struct World {
     pub(crate) machine: Arc<Machine>,
+    pub(crate) home: Home,
     pub(crate) ledger: Option<Arc<Ledger>>,
     pub(crate) run: Option<RunId>,
+    /// The run's name.
+    pub(crate) name: String,
     /// More directories that programs are found in.
     pub(crate) path: Vec<PathBuf>,
     pub(crate) force: bool,
+    /// Remove also what was changed or added.
+    pub(crate) purge: bool,
+    /// What is decided about configuration files.
+    pub(crate) configs: BTreeMap<ModuleId, Vec<ConfigFile>>,
+    pub(crate) policy: ConfigPolicy,
+    pub(crate) sandboxes: BTreeMap<ModuleId, Sandbox>,
 }
 
 impl World {
-    fn context<'a>(&'a self, module: &'a Module, task: &'a TaskContext) -> StepContext<'a> {
+    pub(crate) fn context<'a>(&'a self, module: &'a Module, task: &'a TaskContext) -> StepContext<'a> {
         let World { machine, path, force, .. } = self;
-        StepContext { task, machine, module: module.id.as_str(), variables: &module.variables, path, force: *force }
+        let sandbox = self.sandboxes.get(&module.id);
+        StepContext { task, machine, module: module.id.as_str(), variables: &module.variables, path, force: *force, sandbox }
+    }
+
+    fn configs(&self, module: &Module) -> &[ConfigFile] {
+        self.configs.get(&module.id).map_or(&[], Vec::as_slice)
     }
 }
 
-/// Installs a module: its steps, then a look whether what it declares is there.
-pub(crate) fn install(
-    world: &World,
-    module: &Module,
-    steps: &mut [Box<dyn Method>],
-    change: Change,
-    task: &TaskContext,
-) -> Result<Effect, Failure> {
-    if change == Change::Check && passes_own_check(world, module, task)? {
-        return record(world, module, &Applied::unchanged(), Vec::new());
+/// One step of a module, and when it runs.
+pub(crate) struct Bound {
+    pub(crate) method: Box<dyn Method>,
+    pub(crate) after_change: bool,
+}
+
+/// What is done to a module, and what is known of it.
+pub(crate) struct Work {
+    pub(crate) action: Action,
+    pub(crate) change: Change,
+    pub(crate) steps: Vec<Bound>,
+    pub(crate) record: Option<InstalledModule>,
+    /// Move what is there out of the way first.
+    pub(crate) anew: bool,
+}
+
+/// Installs or updates a module: its steps, its configuration files, then a look whether what it declares is there.
+pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &TaskContext) -> Result<Effect, Failure> {
+    if work.change == Change::Check && passes_own_check(world, module, task)? {
+        return record(world, module, &Applied::unchanged(), Ending { adopted: true, ..Ending::default() });
     }
     if let Some(obstruction) = module.repository.as_ref().and_then(look::obstruction) {
         return Err(Failure::new(format!("{obstruction}: move it away to install this module")));
     }
-    let context = world.context(module, task);
-    steps.iter().try_for_each(|step| step.refuse(&context))?;
-    let planned: Vec<PathBuf> = module.paths.iter().cloned().chain(steps.iter().flat_map(|step| step.paths())).collect();
-    let absent: Vec<PathBuf> = planned.iter().filter(|path| path.symlink_metadata().is_err()).cloned().collect();
-    begin(world, module, &planned, &absent)?;
-    let applied = apply(world, module, steps, task).and_then(|applied| verify(world, module, task).map(|()| applied));
-    let made = absent.into_iter().filter(|path| path.symlink_metadata().is_ok());
-    match applied {
-        Ok(mut applied) => {
-            let made = made.chain(applied.paths.iter().cloned()).collect();
-            applied.version = applied.version.or_else(|| git::head(&module.repository.as_ref()?.dir));
-            record(world, module, &applied, made)
+    let force = world.force || work.anew;
+    let context = StepContext { force, ..world.context(module, task) };
+    work.steps.iter().try_for_each(|step| step.method.refuse(&context))?;
+    let version = |work: &Work| work.steps.iter().find_map(|step| step.method.version());
+    let from = version(work).or_else(|| work.record.as_ref()?.version.clone());
+    let old = match &world.ledger {
+        Some(ledger) => ledger.record(&module.id).map_err(told)?,
+        None => Record::new(),
+    };
+    let methods = work.steps.iter().map(|step| &step.method);
+    let planned: Vec<PathBuf> = module.paths.iter().cloned().chain(methods.flat_map(|method| method.paths())).collect();
+    // A step that replaces by itself keeps the old until it is done.
+    let replaces = work.steps.iter().any(|step| !step.method.tells());
+    let asides = match work.anew && replaces {
+        true => aside::plan(&world.home, module, work.record.as_ref(), &world.name)?,
+        false => Vec::new(),
+    };
+    let watch = Watch::start(&world.machine, &world.home, module, &work.steps)?;
+    begin(world, module, &planned, &watch.absent, &asides)?;
+    let mut applied = attempt(world, module, work, &context, &asides);
+    let (recorded, different) = watch.finish(&old)?;
+    match &mut applied {
+        Ok(applied) => {
+            if work.steps.iter().any(|step| !step.method.tells()) && work.action == Action::Update && !applied.told {
+                applied.applied.effect = match different {
+                    Some(false) => Effect::Unchanged,
+                    _ => Effect::Changed,
+                };
+            }
+            applied.applied.replaced.clear();
+            let to = version(work).or_else(|| git::head(&module.repository.as_ref()?.dir)).or_else(|| applied.applied.version.clone());
+            if from != to && (from.is_some() || to.is_some()) {
+                task.version(from.filter(|_| work.record.is_some()), to.clone());
+            }
+            applied.applied.version = to;
+            let made =
+                watch.made().into_iter().chain(applied.applied.paths.iter().filter(|_| applied.applied.effect == Effect::Changed).cloned());
+            let adopted = applied.applied.effect == Effect::Unchanged && work.record.is_none();
+            let found = if adopted { Vec::new() } else { watch.found.clone() };
+            let ending = Ending { version: None, adopted, paths: made.collect(), found, record: Some(recorded) };
+            let effect = record(world, module, &applied.applied, ending)?;
+            if !asides.is_empty() {
+                let discarded = aside::discard(&asides, &old, task);
+                discarded.map_err(|error| Failure::new(format!("clearing away the former version: {error}")))?;
+                world.ledger.as_ref().map_or(Ok(()), |ledger| ledger.settle(&module.id)).map_err(told)?;
+            }
+            let changed = applied.configured || effect == Effect::Changed;
+            Ok(if changed { Effect::Changed } else { Effect::Unchanged })
         }
         Err(failure) => {
             // What was killed could not clear away its stage.
             clean_stages(&planned);
+            let back = aside::bring_back(&asides).map_err(|error| Failure::new(format!("bringing back the former version: {error}")));
             if let Some(ledger) = &world.ledger {
-                ledger.fail(&module.id, &made.collect::<Vec<_>>()).map_err(|error| Failure::new(error.to_string()))?;
+                let recorded = if asides.is_empty() { recorded } else { old };
+                ledger.fail(&module.id, &watch.made(), Some(&recorded)).map_err(told)?;
             }
+            back?;
+            Err(failure.clone())
+        }
+    }
+}
+
+/// What the steps came to.
+struct Attempt {
+    applied: Applied,
+    /// True when a step that knows said that something changed.
+    told: bool,
+    configured: bool,
+}
+
+fn attempt(world: &World, module: &Module, work: &mut Work, context: &StepContext<'_>, asides: &[Aside]) -> Result<Attempt, Failure> {
+    let configs = world.configs(module);
+    let guarded = config::guard(module, configs)?;
+    aside::away(asides)?;
+    let mut attempt = Attempt { applied: Applied::unchanged(), told: false, configured: false };
+    let applied = apply(work, context, &mut attempt);
+    // Also where it failed, what the script wrote over is there again, or copied aside.
+    config::settle(&module.id, guarded, world.policy, world.ledger.as_deref(), context.task)?;
+    let verified = applied.and_then(|()| {
+        if let Some(ledger) = &world.ledger {
+            attempt.configured = config::place(&module.id, configs, ledger, context.task)?;
+        }
+        match work.steps.is_empty() {
+            true => Ok(()),
+            false => verify(world, module, context.task),
+        }
+    });
+    match verified {
+        Ok(()) => Ok(attempt),
+        Err(failure) => {
+            // What a step put in place of the former version goes, and that comes back.
+            let back = attempt.applied.replaced.drain(..).try_for_each(|stage| stage.put_back());
+            back.map_err(|error| Failure::new(format!("{}; and bringing back the former version: {error}", failure.message)))?;
             Err(failure)
         }
     }
+}
+
+fn apply(work: &mut Work, context: &StepContext<'_>, attempt: &mut Attempt) -> Result<(), Failure> {
+    for step in work.steps.iter_mut() {
+        if step.after_change && attempt.applied.effect == Effect::Unchanged {
+            continue;
+        }
+        let applied = step.method.apply(context)?;
+        if applied.effect == Effect::Changed {
+            attempt.applied.effect = Effect::Changed;
+            attempt.told |= step.method.tells();
+        }
+        attempt.applied.version = applied.version.or(attempt.applied.version.take());
+        attempt.applied.paths.extend(applied.paths);
+        attempt.applied.replaced.extend(applied.replaced);
+    }
+    Ok(())
 }
 
 /// Verifies a module without changing anything.
@@ -93,24 +215,10 @@ fn passes_own_check(world: &World, module: &Module, task: &TaskContext) -> Resul
     Ok(passes.is_ok())
 }
 
-fn begin(world: &World, module: &Module, paths: &[PathBuf], absent: &[PathBuf]) -> Result<(), Failure> {
+fn begin(world: &World, module: &Module, paths: &[PathBuf], absent: &[PathBuf], aside: &[Aside]) -> Result<(), Failure> {
     let (Some(ledger), Some(run)) = (&world.ledger, world.run) else { return Ok(()) };
-    let Module { id, method, digest, source, .. } = module;
-    let beginning = Beginning { module: id, method, digest, source, paths, absent };
-    ledger.begin(run, &beginning).map_err(|error| Failure::new(error.to_string()))
-}
-
-fn apply(world: &World, module: &Module, steps: &mut [Box<dyn Method>], task: &TaskContext) -> Result<Applied, Failure> {
-    let mut total = Applied::unchanged();
-    for step in steps {
-        let applied = step.apply(&world.context(module, task))?;
-        if applied.effect == Effect::Changed {
-            total.effect = Effect::Changed;
-        }
-        total.version = applied.version.or(total.version);
-        total.paths.extend(applied.paths);
-    }
-    Ok(total)
+    let Module { id, method, digest, source, requires, removal, .. } = module;
+    ledger.begin(run, &Beginning { module: id, method, digest, source, requires, removal, paths, absent, aside }).map_err(told)
 }
 
 /// The same question that `hoist test` asks, but for a declared command: it may count on more than the install.
@@ -124,14 +232,16 @@ fn verify(world: &World, module: &Module, task: &TaskContext) -> Result<(), Fail
     }
 }
 
-fn record(world: &World, module: &Module, applied: &Applied, paths: Vec<PathBuf>) -> Result<Effect, Failure> {
+fn record(world: &World, module: &Module, applied: &Applied, ending: Ending) -> Result<Effect, Failure> {
     if let Some(ledger) = &world.ledger {
-        let wrong = |error: hoist_ledger::LedgerError| Failure::new(error.to_string());
-        if applied.effect == Effect::Unchanged {
-            begin(world, module, &[], &[])?;
+        if ending.record.is_none() {
+            begin(world, module, &[], &[], &[])?;
         }
-        let ending = Ending { version: applied.version.clone(), adopted: applied.effect == Effect::Unchanged, paths };
-        ledger.finish(&module.id, &ending).map_err(wrong)?;
+        ledger.finish(&module.id, &Ending { version: applied.version.clone(), ..ending }).map_err(told)?;
     }
     Ok(applied.effect)
+}
+
+fn told(error: LedgerError) -> Failure {
+    Failure::new(error.to_string())
 }

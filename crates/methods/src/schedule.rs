@@ -5,25 +5,42 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, Module, Plan, Tier};
+use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, InstalledModule, Module, ModuleId, Plan, Step, Tier};
 use hoist_executor::{OnFailure, Task, TaskGraph, TaskId, UnitId};
+use hoist_files::Home;
 use hoist_ledger::{Ledger, RunId};
 
 use crate::batch::{self, Bulk, Share};
+use crate::builtin::pip;
+use crate::config::{ConfigFile, ConfigPolicy};
 use crate::look;
 use crate::machine::Machine;
-use crate::method::{Method, method_of};
-use crate::run_step::{self, World};
+use crate::method::method_of;
+use crate::run_step::{self, Bound, Work, World};
+use crate::sandbox::Sandbox;
+use crate::uninstall;
 
 /// How a plan is carried out.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Options {
+    /// The run's name.
+    pub name: String,
     /// The time a module may take that does not say so itself.
     pub timeout: Duration,
     /// Whether any failure stops the run.
     pub strict: bool,
     /// Do it also where it seems done.
     pub force: bool,
+    /// Remove also what was changed or added since.
+    pub purge: bool,
+    /// What happens to configuration files that somebody changed.
+    pub policy: ConfigPolicy,
+    /// What was decided about configuration files.
+    pub configs: BTreeMap<ModuleId, Vec<ConfigFile>>,
+    /// Keep scripts to where their module may write.
+    pub sandbox: bool,
+    /// Directories that nothing may remove: hoist's own, and the collections.
+    pub own: Vec<PathBuf>,
 }
 
 /// The tasks of a plan.
@@ -38,7 +55,7 @@ pub struct Schedule {
 struct Job {
     planned: usize,
     module: Arc<Module>,
-    steps: Vec<Box<dyn Method>>,
+    work: Work,
     unit: UnitId,
     bulk: Option<(Bulk, Vec<String>)>,
 }
@@ -58,17 +75,40 @@ pub fn schedule(
     let modules: Vec<&Module> = plan.modules.iter().filter_map(|planned| catalog.get(planned.module.as_str())).collect();
     let path = look::program_directories(modules.iter().copied(), installed);
     let (ledger, run) = ledger.map_or((None, None), |(ledger, run)| (Some(ledger), Some(run)));
-    let world = Arc::new(World { machine: machine.clone(), ledger, run, path, force: options.force });
+    let home = Home::open(&machine.home, &options.own).map_err(|error| {
+        let wrong = Diagnostic::error(format!("the home directory cannot be used: {error}")).file(machine.home.display().to_string());
+        vec![wrong.help("set HOME to a directory that exists")]
+    })?;
+    let sandboxes = match options.sandbox {
+        true => modules.iter().map(|module| (module.id.clone(), Sandbox::of(module, machine))).collect(),
+        false => BTreeMap::new(),
+    };
+    let Options { force, purge, policy, strict, timeout: limit, .. } = options;
+    let world = World {
+        machine: machine.clone(),
+        home,
+        ledger,
+        run,
+        name: options.name,
+        path,
+        force,
+        purge,
+        configs: options.configs,
+        policy,
+        sandboxes,
+    };
+    let world = Arc::new(world);
     let mut graph = TaskGraph::default();
     let mut shares: BTreeMap<String, Share> = BTreeMap::new();
     let (mut jobs, mut errors) = (Vec::new(), Vec::new());
     for (planned, module) in modules.into_iter().enumerate().filter(|(planned, _)| plan.modules[*planned].change.is_work()) {
-        match bind(module, plan.action) {
-            Ok(mut steps) => {
+        let record = installed.modules.get(&module.id).or_else(|| installed.unfinished.get(&module.id));
+        match work(module, plan.action, plan.modules[planned].change, record) {
+            Ok(mut work) => {
                 // A module that is asked first is not installed ahead of its answer.
-                let asked = plan.modules[planned].change == Change::Check;
-                let bulk = if asked { None } else { bulk_of(&mut steps, machine, &mut shares, options) };
-                jobs.push(Job { planned, unit: graph.unit(module.id.as_str()), module: Arc::new(module.clone()), steps, bulk });
+                let alone = work.change == Change::Check || force || work.anew;
+                let bulk = if alone { None } else { bulk_of(&mut work.steps, machine, &mut shares) };
+                jobs.push(Job { planned, unit: graph.unit(module.id.as_str()), module: Arc::new(module.clone()), work, bulk });
             }
             Err(message) => {
                 let diagnostic = Diagnostic::error(message).module(module.id.as_str()).file(module.manifest.display().to_string());
@@ -89,22 +129,28 @@ pub fn schedule(
         let pools = [graph.pool(&pool, 1)];
         let cost = Duration::from_secs(3 + names.len() as u64);
         let work = move |task: &hoist_executor::TaskContext| batch::apply(&bulk, &names, &share, &machine, task);
-        let task = Task::new(unit, "batch", work).pools(pools).cost(cost).timeout(Some(options.timeout));
+        let task = Task::new(unit, "batch", work).pools(pools).cost(cost).timeout(Some(limit));
         batch_tasks.insert(pool, graph.task(task));
     }
     let mut tasks: BTreeMap<usize, TaskId> = BTreeMap::new();
     for job in jobs {
-        let Job { planned, module, mut steps, unit, bulk } = job;
-        let pools: Vec<_> = steps.iter().flat_map(|step| step.pools(machine)).collect();
+        let Job { planned, module, mut work, unit, bulk } = job;
+        let mut pools: Vec<_> = work.steps.iter().flat_map(|step| step.method.pools(machine)).collect();
+        if plan.action == Action::Uninstall && !module.removal.python.is_empty() {
+            pools.extend(module.removal.target.iter().map(|target| (pip::pool(target), 1)));
+        }
         let pools: Vec<_> = pools.iter().map(|(name, depth)| graph.pool(name, *depth)).collect();
-        let stops = plan.action == Action::Install && (plan.modules[planned].tier == Tier::Core || options.strict);
-        let (cost, timeout) = (cost(&module, installed), module.timeout.unwrap_or(options.timeout));
-        let (world, change) = (world.clone(), plan.modules[planned].change);
-        let recorded: Vec<PathBuf> = installed.modules.get(&module.id).map(|module| module.paths.clone()).unwrap_or_default();
-        let action = plan.action;
-        let work = move |task: &hoist_executor::TaskContext| match action {
-            Action::Install => run_step::install(&world, &module, &mut steps, change, task),
-            Action::Test => run_step::test(&world, &module, &recorded, task),
+        let changes = matches!(plan.action, Action::Install | Action::Update);
+        let stops = changes && (plan.modules[planned].tier == Tier::Core || strict);
+        let (cost, timeout) = (cost(&module, installed), module.timeout.unwrap_or(limit));
+        let world = world.clone();
+        let work = move |task: &hoist_executor::TaskContext| match work.action {
+            Action::Install | Action::Update => run_step::bring(&world, &module, &mut work, task),
+            Action::Uninstall => uninstall::uninstall(&world, &module, work.record.as_ref(), &mut work.steps, task),
+            Action::Test => {
+                let recorded = work.record.as_ref().map_or(&[][..], |record| &record.paths);
+                run_step::test(&world, &module, recorded, task)
+            }
         };
         let name = plan.modules[planned].method.clone();
         let task = Task::new(unit, name, work).cost(cost).pools(pools).timeout(Some(timeout));
@@ -120,29 +166,46 @@ pub fn schedule(
     Ok(Schedule { graph, modules: unit_modules })
 }
 
-fn bind(module: &Module, action: Action) -> Result<Vec<Box<dyn Method>>, String> {
-    match action {
-        Action::Install => module.recipe.steps(action).iter().map(method_of).collect(),
+/// What is done to a module: the steps of what is asked, and those of an install where that is due as well.
+fn work(module: &Module, action: Action, change: Change, record: Option<&InstalledModule>) -> Result<Work, String> {
+    let bind = |action: Action| -> Result<Vec<Bound>, String> {
+        let bound = |step: &Step| Ok(Bound { method: method_of(step)?, after_change: step.after_change });
+        module.recipe.steps(action).iter().map(bound).collect()
+    };
+    let mut anew = false;
+    let steps = match (action, change) {
         // Bound when they run: they share nothing.
-        Action::Test => module.recipe.steps(action).iter().map(method_of).collect::<Result<Vec<_>, _>>().map(|_| Vec::new()),
-    }
+        (Action::Test, _) => bind(action).map(|_| Vec::new())?,
+        (Action::Update, Change::Update) => {
+            anew = module.update_method == "reinstall";
+            let changed = record.is_some_and(|record| record.digest != module.digest);
+            // What a manifest says anew is brought about by methods that do nothing where nothing is to do.
+            let again = !anew && changed && module.recipe.steps(Action::Install).iter().all(|step| IDEMPOTENT.contains(&step.method));
+            let mut steps = if again { bind(Action::Install)? } else { Vec::new() };
+            steps.extend(bind(Action::Update)?);
+            steps
+        }
+        (Action::Update, Change::Repair) if module.update_method != "reinstall" => {
+            let mut steps = bind(Action::Install)?;
+            steps.extend(bind(Action::Update)?);
+            steps
+        }
+        (Action::Update, _) => bind(Action::Install)?,
+        (action, _) => bind(action)?,
+    };
+    Ok(Work { action, change, steps, record: record.cloned(), anew })
 }
 
+/// Methods that may be applied again.
+const IDEMPOTENT: &[&str] = &["git", "package", "pip"];
+
 /// How a module of one step could be installed together with others.
-fn bulk_of(
-    steps: &mut [Box<dyn Method>],
-    machine: &Machine,
-    shares: &mut BTreeMap<String, Share>,
-    options: Options,
-) -> Option<(Bulk, Vec<String>)> {
-    let [step] = steps else { return None };
-    if options.force {
-        return None;
-    }
-    let probe = step.bulk(Share::default())?;
+fn bulk_of(steps: &mut [Bound], machine: &Machine, shares: &mut BTreeMap<String, Share>) -> Option<(Bulk, Vec<String>)> {
+    let [Bound { method, .. }] = steps else { return None };
+    let probe = method.bulk(Share::default())?;
     let share = shares.entry(probe.pool.clone()).or_default().clone();
-    let bulk = step.bulk(share)?;
-    Some((bulk, step.packages(machine)))
+    let bulk = method.bulk(share)?;
+    Some((bulk, method.packages(machine)))
 }
 
 /// Which modules go together: at least two of one pool, that need nothing in this run but each other.

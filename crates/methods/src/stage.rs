@@ -8,6 +8,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 const PREFIX: &str = ".hoist-stage-";
 
 /// A directory that becomes another; removed when dropped before that.
+#[derive(Debug)]
 pub(crate) struct Stage {
     directory: tempfile::TempDir,
     destination: PathBuf,
@@ -32,10 +33,17 @@ impl Stage {
         std::fs::rename(self.path(), &self.destination)
     }
 
-    /// Puts the contents in place of the directory that is there; what was there is removed.
-    pub(crate) fn exchange(self) -> io::Result<()> {
+    /// Puts the contents in place of the directory that is there; what was there is removed when the stage is dropped.
+    pub(crate) fn exchange(self) -> io::Result<Self> {
         renameat_with(CWD, self.path(), CWD, &self.destination, RenameFlags::EXCHANGE)?;
-        Ok(())
+        Ok(self)
+    }
+}
+
+impl Stage {
+    /// After an exchange: puts what was there before back.
+    pub(crate) fn put_back(self) -> io::Result<()> {
+        self.exchange().map(drop)
     }
 }
 
@@ -52,8 +60,12 @@ pub fn clean_stages(destinations: &[PathBuf]) -> usize {
         for entry in destination.parent().and_then(|parent| std::fs::read_dir(parent).ok()).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             // Behind the prefix stand six random characters: a destination whose name goes on is another.
-            if name.strip_prefix(&prefix).is_some_and(|random| random.len() == 6) && std::fs::remove_dir_all(entry.path()).is_ok() {
-                removed += 1;
+            if name.strip_prefix(&prefix).is_some_and(|random| random.len() == 6) {
+                let gone = match entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    true => std::fs::remove_dir_all(entry.path()),
+                    false => std::fs::remove_file(entry.path()),
+                };
+                removed += usize::from(gone.is_ok());
             }
         }
     }
@@ -80,7 +92,9 @@ mod tests {
         let stage = Stage::beside(&destination).unwrap();
         std::fs::create_dir(stage.path()).unwrap();
         std::fs::write(stage.path().join("new file"), "x").unwrap();
-        stage.exchange().unwrap();
+        let replaced = stage.exchange().unwrap();
+        assert!(!replaced.path().join("new file").exists());
+        drop(replaced);
         assert_eq!(names(), ["thing"]);
         assert!(destination.join("new file").exists());
     }

@@ -16,8 +16,7 @@ fn main() {
         let manifest = Manifest { name: name.into(), source: "example".into(), root: PathBuf::new(), files: vec![file] };
         catalog.add(name, ShellModules.parse(&manifest, &Environment::with_home("/home/me")));
     }
-    let request =
-        Request { action: Action::Install, selection: Selection::Names(vec!["app".into()]), with: vec![], skip: vec![], force: false };
+    let request = Request::new(Action::Install, Selection::Names(vec!["app".into()]));
     let installed = Installed::default();
     let resolution = hoist_resolver::resolve(&catalog, &installed, &request).expect("nothing is missing");
     let plan = hoist_resolver::plan(&resolution, &installed, |_| Presence::Unknown, &request);

@@ -1,6 +1,6 @@
 //! What happens to each resolved module: the difference between what is asked and what is there.
 
-use hoist_core::{Action, Change, Installed, ModuleId, Plan, PlannedModule, Presence, Request};
+use hoist_core::{Action, Change, Installed, ModuleId, Plan, PlannedModule, Presence, Request, Wanted};
 
 use crate::{Resolution, Resolved};
 
@@ -10,11 +10,13 @@ pub fn plan(resolution: &Resolution<'_>, installed: &Installed, presence: impl F
         let module = resolved.module;
         let (change, reason) = match request.action {
             Action::Test => (Change::Test, "verified".to_owned()),
+            Action::Uninstall => (Change::Uninstall, "installed".to_owned()),
+            Action::Update if installed.modules.contains_key(&module.id) => update(resolved, installed, presence(&module.id)),
             Action::Install if request.force => (Change::Reinstall, "--force".to_owned()),
-            Action::Install if installed.unfinished.contains_key(&module.id) => {
+            Action::Install | Action::Update if installed.unfinished.contains_key(&module.id) => {
                 (Change::Repair, "its last install did not finish".to_owned())
             }
-            Action::Install => {
+            Action::Install | Action::Update => {
                 let recorded = installed.modules.get(&module.id);
                 let same = recorded.is_none_or(|recorded| recorded.digest == module.digest && recorded.source == module.source);
                 match decide(recorded.is_some(), presence(&module.id)) {
@@ -40,6 +42,25 @@ pub fn plan(resolution: &Resolution<'_>, installed: &Installed, presence: impl F
         }
     };
     Plan { action: request.action, modules: resolution.modules.iter().map(planned).collect(), left_out: resolution.left_out.clone() }
+}
+
+/// What updating an installed module means.
+fn update(resolved: &Resolved<'_>, installed: &Installed, presence: Presence) -> (Change, String) {
+    let module = resolved.module;
+    if let Presence::Missing(what) = presence {
+        return (Change::Repair, format!("{what} is gone"));
+    }
+    if !matches!(resolved.wanted, Wanted::Named | Wanted::Installed) {
+        return (Change::Keep, "installed".to_owned());
+    }
+    let changed = installed.modules.get(&module.id).is_some_and(|record| record.digest != module.digest);
+    let manifest = if changed { "; its manifest has changed" } else { "" };
+    match (module.recipe.steps(Action::Update), module.update_method.as_str()) {
+        ([], "") if !changed => (Change::Keep, "it declares no update method".to_owned()),
+        ([], _) if !changed => (Change::Keep, "its update method is none".to_owned()),
+        (_, "") => (Change::Update, "its manifest has changed".to_owned()),
+        (_, method) => (Change::Update, format!("{method}{manifest}")),
+    }
 }
 
 fn decide(recorded: bool, presence: Presence) -> (Change, String) {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hoist_core::{Action, Catalog, Diagnostic, LeftOut, Module, Request, Tier, Wanted};
+use hoist_core::{Action, Catalog, Diagnostic, Installed, LeftOut, Module, Request, Tier, Wanted};
 use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
 
@@ -11,10 +11,19 @@ use crate::select::{Selected, unknown};
 use crate::{Resolution, Resolved};
 
 /// Closes a selection under requirements. For tests nothing is added: what is tested need not wait.
-pub(crate) fn close<'c>(catalog: &'c Catalog, selected: Selected<'c>, request: &Request) -> Result<Resolution<'c>, Vec<Diagnostic>> {
+pub(crate) fn close<'c>(
+    catalog: &'c Catalog,
+    installed: &Installed,
+    selected: Selected<'c>,
+    request: &Request,
+) -> Result<Resolution<'c>, Vec<Diagnostic>> {
+    if request.action == Action::Uninstall {
+        return close_backwards(catalog, installed, selected, request);
+    }
     let Selected { mut modules, skip } = selected;
     let mut errors = Vec::new();
-    if request.action == Action::Install {
+    let ordered = request.action != Action::Test;
+    if ordered {
         let mut waiting: Vec<&Module> = modules.values().map(|(module, _)| *module).collect();
         let mut missing = BTreeSet::new();
         while let Some(module) = waiting.pop() {
@@ -38,7 +47,7 @@ pub(crate) fn close<'c>(catalog: &'c Catalog, selected: Selected<'c>, request: &
     let left_out = leave_out(&mut modules, &skip, &mut errors);
     let list: Vec<(&Module, Wanted)> = modules.into_values().collect();
     let graph = graph(&list.iter().map(|(module, _)| *module).collect::<Vec<_>>());
-    if request.action == Action::Install {
+    if ordered {
         errors.extend(cycles(&graph));
     }
     if !errors.is_empty() {
@@ -55,12 +64,80 @@ pub(crate) fn close<'c>(catalog: &'c Catalog, selected: Selected<'c>, request: &
     let resolved = |node: &NodeIndex| Resolved {
         module: list[node.index()].0,
         wanted: list[node.index()].1.clone(),
-        needs: match request.action {
-            Action::Install => graph.neighbors(*node).map(|needed| place[needed.index()]).collect(),
-            Action::Test => Vec::new(),
+        needs: match ordered {
+            true => graph.neighbors(*node).map(|needed| place[needed.index()]).collect(),
+            false => Vec::new(),
         },
     };
     Ok(Resolution { modules: order.iter().map(resolved).collect(), left_out })
+}
+
+/// What needs what is removed goes first, or is a reason not to remove anything.
+fn close_backwards<'c>(
+    catalog: &'c Catalog,
+    installed: &Installed,
+    selected: Selected<'c>,
+    request: &Request,
+) -> Result<Resolution<'c>, Vec<Diagnostic>> {
+    let Selected { mut modules, skip } = selected;
+    modules.retain(|name, _| !skip.contains(name));
+    // What a module needed when it was installed counts, whatever its manifest says today.
+    let requires = |name: &str| {
+        let record = installed.modules.get(name).or_else(|| installed.unfinished.get(name));
+        let declared = catalog.get(name).into_iter().flat_map(|module| &module.requires);
+        declared.chain(record.into_iter().flat_map(|record| &record.requires)).cloned().collect::<BTreeSet<_>>()
+    };
+    let mut needed_by: BTreeMap<String, Vec<&'c Module>> = BTreeMap::new();
+    for module in catalog.modules().filter(|module| installed.modules.contains_key(&module.id)) {
+        requires(module.id.as_str()).iter().for_each(|name| needed_by.entry(name.to_string()).or_default().push(module));
+    }
+    let mut waiting: Vec<&str> = modules.keys().copied().collect();
+    let mut errors = Vec::new();
+    while let Some(name) = waiting.pop() {
+        let needed_by = needed_by.get(name).map(Vec::as_slice).unwrap_or_default();
+        let dependents: Vec<&&Module> = needed_by.iter().filter(|module| !modules.contains_key(module.id.as_str())).collect();
+        if !request.cascade && !dependents.is_empty() {
+            let names: Vec<&str> = dependents.iter().map(|module| module.id.as_str()).collect();
+            let diagnostic = Diagnostic::error(format!("is needed by {}", names.join(", "))).module(name);
+            errors.push(diagnostic.help("--cascade removes these too; or name them as well"));
+            continue;
+        }
+        for module in dependents {
+            if skip.contains(module.id.as_str()) {
+                let diagnostic = Diagnostic::error(format!("is needed by {}, which --skip keeps", module.id)).module(name);
+                errors.push(diagnostic.help("take it out of --skip, or skip both"));
+            } else if let Some(id) = catalog.get(name).map(|module| module.id.clone()) {
+                modules.insert(module.id.as_str(), (module, Wanted::Cascade(id)));
+                waiting.push(module.id.as_str());
+            }
+        }
+    }
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let list: Vec<(&Module, Wanted)> = modules.into_values().collect();
+    let mut graph: DiGraph<&Module, ()> = DiGraph::new();
+    let nodes: BTreeMap<&str, NodeIndex> = list.iter().map(|(module, _)| (module.id.as_str(), graph.add_node(*module))).collect();
+    for (module, _) in &list {
+        // An edge leads from a module to one that has to go before it.
+        for name in requires(module.id.as_str()) {
+            if let Some(needed) = nodes.get(name.as_str()) {
+                graph.update_edge(*needed, nodes[module.id.as_str()], ());
+            }
+        }
+    }
+    // What was installed from one manifest after another may need each other by now; it goes all the same.
+    let sorted = toposort(&graph, None);
+    let acyclic = sorted.is_ok();
+    let order: Vec<NodeIndex> = sorted.map_or_else(|_| graph.node_indices().collect(), |order| order.into_iter().rev().collect());
+    let mut place = vec![0; list.len()];
+    order.iter().enumerate().for_each(|(at, node)| place[node.index()] = at);
+    let resolved = |node: &NodeIndex| Resolved {
+        module: list[node.index()].0,
+        wanted: list[node.index()].1.clone(),
+        needs: if acyclic { graph.neighbors(*node).map(|first| place[first.index()]).collect() } else { Vec::new() },
+    };
+    Ok(Resolution { modules: order.iter().map(resolved).collect(), left_out: Vec::new() })
 }
 
 /// Everything that is wrong between the modules of a whole catalog: missing requirements and cycles.

@@ -38,5 +38,5 @@ pub struct Resolved<'c> {
 /// unknown names, broken manifests, missing requirements, cycles, a core module that would be left out.
 pub fn resolve<'c>(catalog: &'c Catalog, installed: &Installed, request: &Request) -> Result<Resolution<'c>, Vec<Diagnostic>> {
     let selected = select::select(catalog, installed, request)?;
-    closure::close(catalog, selected, request)
+    closure::close(catalog, installed, selected, request)
 }

@@ -12,6 +12,8 @@ pub(crate) struct Selected<'c> {
 
 /// Selects. Names that do not exist, and broken manifests that are or may be selected, are errors.
 pub(crate) fn select<'c>(catalog: &'c Catalog, installed: &Installed, request: &Request) -> Result<Selected<'c>, Vec<Diagnostic>> {
+    let there = |name: &str| installed.modules.contains_key(name) || installed.unfinished.contains_key(name);
+    let needs_installed = matches!(request.action, Action::Update | Action::Uninstall);
     let mut selected = Selected { modules: BTreeMap::new(), skip: BTreeSet::new() };
     let mut errors = Vec::new();
     for name in &request.skip {
@@ -30,6 +32,7 @@ pub(crate) fn select<'c>(catalog: &'c Catalog, installed: &Installed, request: &
     for (place, names) in lists {
         for name in names {
             match (catalog.get(name), catalog.broken(name)) {
+                (Some(_), _) if needs_installed && !there(name) => errors.push(not_installed(name)),
                 (Some(module), _) => drop(selected.modules.insert(module.id.as_str(), (module, Wanted::Named))),
                 (None, Some(broken)) => errors.extend(broken.diagnostics.iter().filter(|found| found.is_error()).cloned()),
                 (None, None) => errors.push(unknown(catalog, name, place)),
@@ -48,26 +51,29 @@ fn by_tier<'c>(catalog: &'c Catalog, installed: &Installed, request: &Request, s
         Selection::Minimal => tier == Tier::Core,
         _ => tier != Tier::Optional,
     };
-    let test = request.action == Action::Test;
+    let chosen = |name: &str, tier: Option<Tier>| match request.action {
+        Action::Install => tier.is_none_or(wants),
+        Action::Update | Action::Test => installed.modules.contains_key(name),
+        Action::Uninstall => installed.modules.contains_key(name) || installed.unfinished.contains_key(name),
+    };
     for module in catalog.modules() {
-        let chosen = match test {
-            true => installed.modules.contains_key(&module.id),
-            false => wants(module.tier),
-        };
-        if chosen {
-            let wanted = if test { Wanted::Installed } else { Wanted::Tier };
+        if chosen(module.id.as_str(), Some(module.tier)) {
+            let wanted = if request.action == Action::Install { Wanted::Tier } else { Wanted::Installed };
             selected.modules.entry(module.id.as_str()).or_insert((module, wanted));
         }
     }
     for (name, broken) in catalog.all_broken().filter(|(name, _)| !request.skip.iter().any(|skip| skip == name)) {
-        let touched = match test {
-            true => installed.modules.contains_key(name),
-            false => broken.tier.is_none_or(wants),
-        };
-        if touched {
+        if chosen(name, broken.tier) {
             errors.extend(broken.diagnostics.iter().filter(|found| found.is_error()).cloned());
         }
     }
+}
+
+/// A name that is wanted but not installed.
+fn not_installed(name: &str) -> Diagnostic {
+    Diagnostic::error("is not installed")
+        .module(name)
+        .help(format!("`hoist install {name}` installs it, `hoist list --installed` shows what is"))
 }
 
 /// A name that no manifest has.

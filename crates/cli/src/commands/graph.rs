@@ -13,7 +13,7 @@ use crate::session::Session;
 pub(crate) fn run(global: &Global, modules: &[String], format: GraphFormat) -> Result<Code, Ending> {
     let session = Session::open(global)?;
     let selection = if modules.is_empty() { Selection::All } else { Selection::Names(modules.to_vec()) };
-    let request = Request { action: Action::Install, selection, with: Vec::new(), skip: Vec::new(), force: false };
+    let request = Request::new(Action::Install, selection);
     let resolution = hoist_resolver::resolve(&session.catalog, &Installed::default(), &request)?;
     let drawing = match format {
         GraphFormat::Dot => Drawing::Dot,

@@ -4,7 +4,7 @@ use hoist_core::{Action, ModuleId, Presence, Request, Selection};
 
 use crate::args::{Global, Test};
 use crate::error::{Code, Ending};
-use crate::run::{self, Run};
+use crate::run::{self, How, Run};
 use crate::session::Session;
 
 /// Verifies modules: those named, else all that are installed.
@@ -12,7 +12,7 @@ pub(crate) fn run(global: &Global, test: &Test) -> Result<Code, Ending> {
     let session = Session::open(global)?;
     let installed = hoist_ledger::read(&session.places.state)?;
     let selection = if test.modules.is_empty() { Selection::Tiers } else { Selection::Names(test.modules.clone()) };
-    let request = Request { action: Action::Test, selection, with: Vec::new(), skip: test.skip.clone(), force: false };
+    let request = Request { skip: test.skip.clone(), ..Request::new(Action::Test, selection) };
     let resolution = hoist_resolver::resolve(&session.catalog, &installed, &request)?;
     let plan = hoist_resolver::plan(&resolution, &installed, |_| Presence::Unknown, &request);
     let blind = |id: &ModuleId| session.catalog.get(id.as_str()).is_some_and(|module| module.recipe.steps(Action::Test).is_empty());
@@ -23,5 +23,16 @@ pub(crate) fn run(global: &Global, test: &Test) -> Result<Code, Ending> {
     }
     let machine = session.machine()?;
     let cancel = run::heed_signals()?;
-    Run { global, session: &session, machine: &machine, installed: &installed, plan: &plan, ledger: None, cancel, force: false }.execute()
+    Run {
+        global,
+        session: &session,
+        machine: &machine,
+        installed: &installed,
+        plan: &plan,
+        ledger: None,
+        cancel,
+        request: &request,
+        how: How::default(),
+    }
+    .execute()
 }

@@ -112,6 +112,10 @@ impl Method for Bash {
         self.tools.iter().map(pool).collect()
     }
 
+    fn tells(&self) -> bool {
+        false
+    }
+
     fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure> {
         let temporary = context.machine.spare.take()?;
         let (exit, last_error) = match (&self.script, &self.function, &self.command) {
@@ -198,7 +202,7 @@ impl Bash {
         let command =
             Command::new(bash).args(["-c"]).args(arguments.iter().map(String::as_str)).environment(environment).directory(&self.collection);
         let mut last_error = None;
-        let exit = context.task.run_with(&command, |stream, line| match Message::parse(line) {
+        let exit = context.task.run_with(&context.confined(command, temporary), |stream, line| match Message::parse(line) {
             None if told.take(line, |before| context.task.output(stream, before)) => {}
             Some(message) => {
                 if message.level == hoist_executor::Level::Error {

@@ -9,6 +9,7 @@ use hoist_core::Environment;
 use hoist_executor::{Command, Effect, Failure, TaskContext};
 use serde::Deserialize;
 
+use crate::builtin::git_pull;
 use crate::machine::Machine;
 use crate::method::{Applied, Method, StepContext, host_pool, path_pool};
 use crate::stage::Stage;
@@ -30,6 +31,10 @@ impl Method for Git {
 
     fn paths(&self) -> Vec<PathBuf> {
         vec![self.dir.clone()]
+    }
+
+    fn version(&self) -> Option<String> {
+        head(&self.dir)
     }
 
     fn refuse(&self, context: &StepContext<'_>) -> Result<(), Failure> {
@@ -55,9 +60,12 @@ impl Method for Git {
         self.clone_into(&stage.path(), &wanted, context)?;
         task.check()?;
         let version = head(&stage.path());
-        let placed = if there { stage.exchange() } else { stage.commit() };
-        placed.map_err(|error| task.failed("putting the clone at", &self.dir, &error))?;
-        Ok(Applied { effect: Effect::Changed, version, paths: vec![self.dir.clone()] })
+        let wrong = |error: std::io::Error| task.failed("putting the clone at", &self.dir, &error);
+        let replaced = match there {
+            true => vec![stage.exchange().map_err(wrong)?],
+            false => stage.commit().map(|()| Vec::new()).map_err(wrong)?,
+        };
+        Ok(Applied { effect: Effect::Changed, version, paths: vec![self.dir.clone()], replaced })
     }
 }
 
@@ -74,6 +82,7 @@ impl Git {
     /// Brings back files that are gone from a clone; what somebody changed stays as it is.
     fn restore(&self, task: &TaskContext) -> Result<Applied, Failure> {
         let restore = || -> Result<bool, git2::Error> {
+            git_pull::finish_interrupted_at(&self.dir)?;
             let repository = Repository::open(&self.dir)?;
             let mut options = git2::StatusOptions::new();
             let gone = repository.statuses(Some(options.include_untracked(false)))?.iter().any(|entry| entry.status().is_wt_deleted());
@@ -216,7 +225,7 @@ impl CloneArgs {
 }
 
 /// True where requests may have to go through a proxy. libgit2 tunnels https through one, but asks plain http servers directly.
-fn has_proxy(environment: &Environment) -> bool {
+pub(crate) fn has_proxy(environment: &Environment) -> bool {
     let variables = ["http_proxy", "all_proxy", "ALL_PROXY"];
     let configured = || -> Result<bool, git2::Error> {
         let config = Config::open_default()?;
@@ -226,11 +235,11 @@ fn has_proxy(environment: &Environment) -> bool {
     variables.iter().any(|name| environment.get(name).is_some_and(|value| !value.is_empty())) || configured().unwrap_or(false)
 }
 
-fn is_local(url: &str) -> bool {
+pub(crate) fn is_local(url: &str) -> bool {
     url.starts_with("file://") || (!url.contains("://") && !url.split('/').next().unwrap_or_default().contains(':'))
 }
 
-fn fetch_options(task: &TaskContext, depth: Option<i32>, no_tags: bool) -> FetchOptions<'_> {
+pub(crate) fn fetch_options(task: &TaskContext, depth: Option<i32>, no_tags: bool) -> FetchOptions<'_> {
     let mut options = FetchOptions::new();
     let mut proxy = ProxyOptions::new();
     proxy.auto();
@@ -287,6 +296,17 @@ fn update_submodules(repository: &Repository, task: &TaskContext) -> Result<(), 
 
 /// What a clone holds that its repository does not: changed or ignored files, a stash, commits that no remote branch leads to.
 fn changes(dir: &Path) -> Result<Option<String>, git2::Error> {
+    if let Some(own) = own_history(dir)? {
+        return Ok(Some(own));
+    }
+    let repository = Repository::open(dir)?;
+    let mut options = git2::StatusOptions::new();
+    let statuses = repository.statuses(Some(options.include_untracked(true).include_ignored(true)))?;
+    Ok(statuses.iter().next().map(|entry| entry.path().unwrap_or("a file").to_owned()))
+}
+
+/// What the history of a clone holds that no remote has: a stash, commits that no remote branch leads to.
+pub(crate) fn own_history(dir: &Path) -> Result<Option<String>, git2::Error> {
     let mut repository = Repository::open(dir)?;
     let mut stashes = 0;
     repository.stash_foreach(|_, _, _| {
@@ -296,10 +316,8 @@ fn changes(dir: &Path) -> Result<Option<String>, git2::Error> {
     if stashes > 0 {
         return Ok(Some("a stash".to_owned()));
     }
-    let mut options = git2::StatusOptions::new();
-    let statuses = repository.statuses(Some(options.include_untracked(true).include_ignored(true)))?;
-    if let Some(entry) = statuses.iter().next() {
-        return Ok(Some(entry.path().unwrap_or("a file").to_owned()));
+    if repository.is_empty()? {
+        return Ok(None);
     }
     let mut commits = repository.revwalk()?;
     commits.push_glob("refs/heads/*")?;

@@ -31,6 +31,10 @@ impl Method for InstallScript {
         host_pool(&self.url).into_iter().collect()
     }
 
+    fn tells(&self) -> bool {
+        false
+    }
+
     fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure> {
         let task = context.task;
         let temporary = context.machine.spare.take()?;
@@ -52,7 +56,7 @@ impl Method for InstallScript {
         let command = Command::new("bash").args(wrapped).args(&interpreter).args([file.as_path()]).args(&self.args);
         let environment = context.machine.script_environment(context.variables, context.path);
         let command = command.environment(environment).set("TMPDIR", temporary.path()).directory(&context.machine.home);
-        let exit = task.run_with(&command, |stream, line| match Message::parse(line) {
+        let exit = task.run_with(&context.confined(command, temporary.path()), |stream, line| match Message::parse(line) {
             Some(message) => task.note(message.level, message.text),
             None => task.output(stream, line),
         })?;

@@ -32,9 +32,13 @@ impl Method for Pip {
         vec![(pool(&self.target), 1)]
     }
 
+    fn version(&self) -> Option<String> {
+        self.packages.first().and_then(|name| installed(&self.target, name))
+    }
+
     fn bulk(&mut self, share: Share) -> Option<Bulk> {
         self.share = Some(share);
-        Some(Bulk { pool: pool(&self.target), method: "pip", target: Some(self.target.clone()) })
+        Some(Bulk { pool: pool(&self.target), method: "pip", target: Some(self.target.clone()), upgrade: self.upgrade })
     }
 
     fn packages(&self, _: &Machine) -> Vec<String> {
@@ -44,7 +48,8 @@ impl Method for Pip {
     fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure> {
         let missing = |names: &[String]| names.iter().filter(|name| installed(&self.target, name).is_none()).cloned().collect::<Vec<_>>();
         let before = missing(&self.packages);
-        let forced = context.force || self.upgrade;
+        let upgraded = self.share.as_ref().is_some_and(|share| self.packages.iter().all(|name| share.upgraded(name)));
+        let forced = context.force || (self.upgrade && !upgraded);
         let asked = if forced { self.packages.clone() } else { before.clone() };
         let versions_before = self.versions();
         if !asked.is_empty() {
@@ -65,7 +70,7 @@ impl Method for Pip {
         let batched = self.share.as_ref().is_some_and(|share| self.packages.iter().any(|name| share.changed(name)));
         let changed = batched || (!asked.is_empty() && (context.force || self.versions() != versions_before));
         let version = self.packages.first().and_then(|name| installed(&self.target, name));
-        Ok(Applied { effect: if changed { Effect::Changed } else { Effect::Unchanged }, version, paths: Vec::new() })
+        Ok(Applied { effect: if changed { Effect::Changed } else { Effect::Unchanged }, ..Applied::unchanged() }.version(version))
     }
 }
 
@@ -77,8 +82,35 @@ impl Pip {
 
 /// Runs pip once for these packages.
 pub(crate) fn install(context: &StepContext<'_>, target: &Path, packages: &[String], more: &[&str]) -> Result<(), Failure> {
-    let machine = context.machine;
-    let mut environment = machine.script_environment(context.variables, context.path);
+    let target_text = target.display().to_string();
+    let command = match program(context, target)? {
+        Program::Pip(pip) => pip.args(["install", "--user", "--no-input", "--no-warn-script-location"]).args(more.iter().copied()),
+        Program::Uv(uv) => {
+            let more = more.iter().map(|arg| if *arg == "--force-reinstall" { "--reinstall" } else { arg });
+            uv.args(["pip", "install", "--python", "python3", "--break-system-packages", "--prefix", &target_text]).args(more)
+        }
+    };
+    run(context, command.args(["--"]).args(packages), "pip install")
+}
+
+/// Takes packages away again, as pip does.
+pub(crate) fn uninstall(context: &StepContext<'_>, target: &Path, packages: &[String]) -> Result<(), Failure> {
+    let target_text = target.display().to_string();
+    let command = match program(context, target)? {
+        Program::Pip(pip) => pip.args(["uninstall", "--yes", "--no-input"]),
+        Program::Uv(uv) => uv.args(["pip", "uninstall", "--python", "python3", "--break-system-packages", "--prefix", &target_text]),
+    };
+    run(context, command.args(["--"]).args(packages), "pip uninstall")
+}
+
+enum Program {
+    Pip(Command),
+    Uv(Command),
+}
+
+/// What installs Python packages on this machine, with the environment that makes `target` its place.
+fn program(context: &StepContext<'_>, target: &Path) -> Result<Program, Failure> {
+    let mut environment = context.machine.script_environment(context.variables, context.path);
     // A virtual environment has no user's site, and other settings would lead elsewhere.
     let own = environment.remove("VIRTUAL_ENV").map(|environment| PathBuf::from(environment).join("bin"));
     ["PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER", "PIP_REQUIRE_VIRTUALENV"]
@@ -87,28 +119,25 @@ pub(crate) fn install(context: &StepContext<'_>, target: &Path, packages: &[Stri
     let directories: Vec<PathBuf> =
         std::env::split_paths(environment.get("PATH").map_or("", String::as_str)).filter(|path| Some(path) != own.as_ref()).collect();
     environment.insert("PATH".to_owned(), directories.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(":"));
-    let program = |name: &str| directories.iter().map(|directory| directory.join(name)).find(|path| is_executable(path));
-    let target_text = target.display().to_string();
-    let command = if let Some(pip) = program("pip3").or_else(|| program("pip")) {
-        Command::new(pip).args(["install", "--user"])
-    } else if let Some(python) = program("python3").filter(|_| has_pip_module(context)) {
-        Command::new(python).args(["-m", "pip", "install", "--user"])
-    } else if let Some(uv) = program("uv") {
-        let more = more.iter().map(|arg| if *arg == "--force-reinstall" { "--reinstall" } else { arg });
-        let uv = Command::new(uv).args(["pip", "install", "--python", "python3", "--break-system-packages", "--prefix", &target_text]);
-        return run(context, uv.args(more).args(["--"]).args(packages).environment(environment));
+    let find = |name: &str| directories.iter().map(|directory| directory.join(name)).find(|path| is_executable(path));
+    let settings = [
+        ("PYTHONUSERBASE", target.display().to_string()),
+        ("PIP_BREAK_SYSTEM_PACKAGES", "1".to_owned()),
+        ("PIP_ROOT_USER_ACTION", "ignore".to_owned()),
+        ("PIP_DISABLE_PIP_VERSION_CHECK", "1".to_owned()),
+        ("PIP_PROGRESS_BAR", "off".to_owned()),
+    ];
+    environment.extend(settings.map(|(name, value)| (name.to_owned(), value)));
+    let command = |program: PathBuf| Command::new(program).environment(environment.clone());
+    if let Some(pip) = find("pip3").or_else(|| find("pip")) {
+        Ok(Program::Pip(command(pip)))
+    } else if let Some(python) = find("python3").filter(|_| has_pip_module(context)) {
+        Ok(Program::Pip(command(python).args(["-m", "pip"])))
+    } else if let Some(uv) = find("uv") {
+        Ok(Program::Uv(command(uv)))
     } else {
-        return Err(Failure::new("neither pip3, pip nor uv is on the path: install Python's pip (Debian: python3-pip)"));
-    };
-    let command = command.args(["--no-input", "--no-warn-script-location"]).args(more.iter().copied()).args(["--"]).args(packages);
-    let command = command
-        .environment(environment)
-        .set("PYTHONUSERBASE", target_text)
-        .set("PIP_BREAK_SYSTEM_PACKAGES", "1")
-        .set("PIP_ROOT_USER_ACTION", "ignore")
-        .set("PIP_DISABLE_PIP_VERSION_CHECK", "1")
-        .set("PIP_PROGRESS_BAR", "off");
-    run(context, command)
+        Err(Failure::new("neither pip3, pip nor uv is on the path: install Python's pip (Debian: python3-pip)"))
+    }
 }
 
 fn has_pip_module(context: &StepContext<'_>) -> bool {
@@ -116,7 +145,7 @@ fn has_pip_module(context: &StepContext<'_>) -> bool {
     context.task.read(&probe).is_ok_and(|(exit, _)| exit.success())
 }
 
-fn run(context: &StepContext<'_>, command: Command) -> Result<(), Failure> {
+fn run(context: &StepContext<'_>, command: Command, what: &str) -> Result<(), Failure> {
     let mut error = None;
     let exit = context.task.run_with(&command, |stream, line| {
         if let (Stream::Stderr, Some(text)) = (stream, line.strip_prefix("ERROR: ")) {
@@ -126,7 +155,7 @@ fn run(context: &StepContext<'_>, command: Command) -> Result<(), Failure> {
     })?;
     match exit.success() {
         true => Ok(()),
-        false => Err(Failure::new(format!("pip install failed: {}", error.unwrap_or_else(|| exit.to_string())))),
+        false => Err(Failure::new(format!("{what} failed: {}", error.unwrap_or_else(|| exit.to_string())))),
     }
 }
 

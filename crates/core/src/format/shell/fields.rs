@@ -68,6 +68,7 @@ pub const FIELDS: &[Field] = &[
     optional("MODULE_TIMEOUT", Kind::Duration),
     optional("MODULE_UPDATE_METHOD", Kind::OneOf(UPDATE_METHODS)),
     optional("MODULE_UPDATE_DIR", Kind::Paths),
+    optional("MODULE_REBUILD", Kind::Boolean),
     optional("MODULE_CONFIG_FILES", Kind::Paths),
     optional("MODULE_TEST_DIRS", Kind::Paths),
     optional("MODULE_TEST_FILES", Kind::Paths),

@@ -11,8 +11,8 @@ use super::block::{BlockError, find_block};
 use super::fields::{FIELDS, Field, Kind};
 use super::script::{self, Functions};
 use crate::{
-    Action, Checks, Diagnostic, Environment, Manifest, ManifestFile, Module, ModuleId, Parsed, Recipe, Repository, Step, Tier,
-    did_you_mean, parse_duration,
+    Action, Checks, Diagnostic, Environment, Manifest, ManifestFile, Module, ModuleId, Parsed, Recipe, Removal, Repository, Step, Tier,
+    did_you_mean, is_shared, parse_duration,
 };
 
 /// Reads a manifest of one or two files.
@@ -229,17 +229,19 @@ impl Lowering<'_> {
         for field in ["MODULE_UNINSTALL_DIRS", "MODULE_UNINSTALL_FILES"] {
             for path in self.paths(field) {
                 let text = path.display().to_string();
-                let wrong = if path.components().any(|part| part == std::path::Component::ParentDir) {
-                    "has `..` in it"
-                } else if text.contains(['*', '?', '[']) {
-                    "is a pattern; it is taken for the name itself"
+                let never = |why: &str| format!("`{text}` {why}, and will never be removed");
+                let diagnostic = if path.components().any(|part| part == std::path::Component::ParentDir) {
+                    Diagnostic::error(format!("`{text}` has `..` in it")).help("write the path without it")
+                } else if text.contains(['*', '?', '[', '{']) {
+                    Diagnostic::error(format!("`{text}` is a pattern")).help("name each path; nothing is expanded when a module is removed")
                 } else if !path.starts_with(&home) || path == home {
-                    "is not inside the home directory"
+                    Diagnostic::warning(never("is not inside the home directory")).help("name what the module made, inside $HOME")
+                } else if is_shared(&path, &home) {
+                    Diagnostic::warning(never("is shared with others")).help("name what the module made in it")
                 } else {
                     continue;
                 };
-                let diagnostic = Diagnostic::warning(format!("`{text}` {wrong}, and will not be removed"));
-                self.tell(diagnostic.help("name what the module made, inside $HOME"), field);
+                self.tell(diagnostic, field);
             }
         }
     }
@@ -327,6 +329,7 @@ impl Lowering<'_> {
         let method = self.field("MODULE_INSTALL_METHOD").to_owned();
         // Where only a file that the script reads can define it, bash tells whether it does.
         functions.main |= method == "custom" && script::sources_files(script_text);
+        functions.update |= self.field("MODULE_UPDATE_METHOD") == "custom" && script::sources_files(script_text);
         self.check_method(&method, functions);
         let id = ModuleId::new(self.field("MODULE_NAME")).ok()?;
         let mut requires = Vec::new();
@@ -372,6 +375,8 @@ impl Lowering<'_> {
             }
         }
         let dirs = self.paths("MODULE_INSTALL_DIRS");
+        let update = self.update(functions, &bash, &install);
+        let uninstall = functions.uninstall.then(|| bash("uninstall_module")).into_iter().collect();
         let repository = (method == "git_clone").then(|| dirs.first().cloned()).flatten();
         Some(Module {
             summary: self.field("MODULE_DESCRIPTION").to_owned(),
@@ -379,11 +384,17 @@ impl Lowering<'_> {
             requires,
             repository: repository.map(|dir| Repository { url: self.url(), dir }),
             method,
-            recipe: Recipe { steps: [(Action::Install, install), (Action::Test, test)].into() },
+            recipe: Recipe {
+                steps: [(Action::Install, install), (Action::Update, update), (Action::Uninstall, uninstall), (Action::Test, test)].into(),
+            },
             checks,
+            removal: self.removal(),
             paths: dirs,
+            config_files: self.paths("MODULE_CONFIG_FILES"),
+            update_method: self.field("MODULE_UPDATE_METHOD").to_owned(),
             timeout: parse_duration(self.field("MODULE_TIMEOUT")).ok(),
             variables: self.variables(script_text),
+            root: self.manifest.root.clone(),
             manifest: PathBuf::from(&self.file),
             digest: self.manifest.digest(),
             source: self.manifest.source.clone(),
@@ -414,13 +425,61 @@ impl Lowering<'_> {
         }
         let update = self.field("MODULE_UPDATE_METHOD").to_owned();
         if update == "git_pull" && self.is_absent("MODULE_UPDATE_DIR") {
-            let diagnostic = Diagnostic::warning("the update method git_pull wants this field").help("add MODULE_UPDATE_DIR=\"…\"");
-            self.tell(diagnostic, "MODULE_UPDATE_DIR");
+            let diagnostic = match self.words("MODULE_INSTALL_DIRS").first() {
+                Some(dir) => Diagnostic::warning(format!("the update method git_pull wants this field; {dir} is updated")),
+                None => Diagnostic::error("the update method git_pull needs this field"),
+            };
+            self.tell(diagnostic.help("add MODULE_UPDATE_DIR=\"…\""), "MODULE_UPDATE_DIR");
         }
         if update == "custom" && !functions.update {
-            let diagnostic = Diagnostic::warning("the update method custom needs a function update_module in the script");
+            let diagnostic = Diagnostic::error("the update method custom needs a function update_module in the script");
             self.tell(diagnostic.help("define update_module() { … }, or use the update method none"), "MODULE_UPDATE_METHOD");
         }
+    }
+
+    /// What updating does, by the update method.
+    fn update(&self, functions: Functions, bash: &dyn Fn(&str) -> Step, install: &[Step]) -> Vec<Step> {
+        let own = functions.update.then(|| bash("update_module"));
+        match self.field("MODULE_UPDATE_METHOD") {
+            "git_pull" => {
+                let dirs = self.paths("MODULE_UPDATE_DIR").into_iter().chain(self.paths("MODULE_INSTALL_DIRS"));
+                let pull = dirs.take(1).map(|dir| Step::new("git_pull", json!({ "dir": dir })));
+                let rebuild = (self.field("MODULE_REBUILD") == "true" && functions.main).then(|| bash("main_module").after_change());
+                pull.chain(rebuild).collect()
+            }
+            "pip_upgrade" if own.is_none() => {
+                let upgrade = |mut step: Step| {
+                    step.args["upgrade"] = true.into();
+                    step
+                };
+                self.builtin("pip").map(upgrade).into_iter().collect()
+            }
+            "component_command" if own.is_none() => {
+                let dirs = self.paths("MODULE_UPDATE_DIR").into_iter().chain(self.paths("MODULE_INSTALL_DIRS"));
+                vec![Step::new("component_command", json!({ "name": self.manifest.name, "dirs": dirs.collect::<Vec<_>>() }))]
+            }
+            "reinstall" => install.to_vec(),
+            "custom" | "component_command" | "pip_upgrade" => own.into_iter().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What removing it removes. Programs without a slash stand where programs of a user stand.
+    fn removal(&self) -> Removal {
+        let home = self.environment.home().map(Path::to_owned).unwrap_or_default();
+        let programs = self.words("MODULE_UNINSTALL_BINARIES");
+        let programs = programs.iter().flat_map(|name| [home.join(".local/bin").join(name), home.join("bin").join(name)]);
+        let paths = self.paths("MODULE_UNINSTALL_DIRS").into_iter().chain(self.paths("MODULE_UNINSTALL_FILES")).chain(programs).collect();
+        let pip = self.field("MODULE_INSTALL_METHOD") == "pip";
+        let target = pip.then(|| self.paths("MODULE_INSTALL_DIRS").first().cloned()).flatten();
+        let python = match self.words("MODULE_UNINSTALL_PIP_PACKAGES") {
+            declared if declared.is_empty() && pip => match self.words("MODULE_PACKAGES") {
+                packages if packages.is_empty() => vec![self.manifest.name.clone()],
+                packages => packages,
+            },
+            declared => declared,
+        };
+        Removal { paths, python, target: target.or_else(|| Some(home.join(".local"))) }
     }
 
     /// The repository's URL; blanks around it mean nothing, a leading `~` the home directory.

@@ -42,7 +42,7 @@ impl Method for Package {
 
     fn bulk(&mut self, share: Share) -> Option<Bulk> {
         self.share = Some(share);
-        Some(Bulk { pool: "package".to_owned(), method: "package", target: None })
+        Some(Bulk { pool: "package".to_owned(), method: "package", target: None, upgrade: false })
     }
 
     fn packages(&self, machine: &Machine) -> Vec<String> {
@@ -65,7 +65,7 @@ impl Method for Package {
             let batched = self.share.as_ref().is_some_and(|share| names.iter().any(|name| share.changed(name)));
             let version = names.first().and_then(|name| before.get(name)).filter(|version| !version.is_empty()).cloned();
             let effect = if batched { Effect::Changed } else { Effect::Unchanged };
-            return Ok(Applied { effect, version, paths: Vec::new() });
+            return Ok(Applied { effect, ..Applied::unchanged() }.version(version));
         }
         install(context, manager, &asked, context.force)?;
         let version = names.first().and_then(|name| installed(context, manager, std::slice::from_ref(name)).ok()?.remove(name));

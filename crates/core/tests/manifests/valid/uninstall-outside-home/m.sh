@@ -5,7 +5,7 @@ MODULE_DESCRIPTION="d"
 MODULE_ENABLED_BY_DEFAULT="true"
 MODULE_IS_CORE="false"
 MODULE_INSTALL_METHOD="custom"
-MODULE_UNINSTALL_DIRS="/ $HOME $HOME/../x $HOME/* /etc/x $HOME/fine"
+MODULE_UNINSTALL_DIRS="/ $HOME /etc/x $HOME/fine"
 # Metadata: END
 
 main_module() { :; }

@@ -1,0 +1,344 @@
+//! `hoist install`, `update`, `uninstall`, `retry`, and `plan` of each: what changes the machine goes this way.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::Write;
+use std::sync::Arc;
+
+use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, ModuleId, Plan, Presence, Request, Selection};
+use hoist_executor::Cancel;
+use hoist_files::Home;
+use hoist_ledger::{Holder, Ledger, Lock, PastRun, past_run, read_belongings, read_configs};
+use hoist_methods::{ConfigFile, ConfigPolicy, Machine, Told, clear_up, foresee, presence, survey};
+use hoist_resolver::Resolution;
+use rayon::prelude::*;
+
+use crate::args::{ConfigOptions, Global, Install, Output, PlanAction, Uninstall, Update};
+use crate::error::{Code, Ending};
+use crate::render::{self, Paint};
+use crate::run::{self, How, Run};
+use crate::session::Session;
+use crate::{ask, commands, json};
+
+/// What is asked, free of the command line.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    pub(crate) request: Request,
+    pub(crate) policy: ConfigPolicy,
+    pub(crate) purge: bool,
+    pub(crate) sandbox: bool,
+    pub(crate) dry_run: bool,
+}
+
+impl Asked {
+    fn new(request: Request) -> Self {
+        Self { request, policy: ConfigPolicy::Ask, purge: false, sandbox: false, dry_run: false }
+    }
+
+    /// From the options of install; what the last install did not finish, where it is to go on.
+    pub(crate) fn install(global: &Global, install: &Install) -> Result<Self, Ending> {
+        let selection = match install {
+            Install { all: true, .. } => Selection::All,
+            Install { minimal: true, .. } => Selection::Minimal,
+            Install { modules, .. } if modules.is_empty() => Selection::Tiers,
+            Install { modules, .. } => Selection::Names(modules.clone()),
+        };
+        let request = match install.resume {
+            true => unfinished(global)?,
+            false => Request { with: names(&install.with), skip: names(&install.skip), ..Request::new(Action::Install, selection) },
+        };
+        let request = Request { force: install.force, ..request };
+        Ok(Self { policy: policy(install.config), sandbox: install.sandbox, dry_run: install.dry_run, ..Self::new(request) })
+    }
+
+    /// From the options of plan.
+    pub(crate) fn planned(global: &Global, action: &PlanAction) -> Result<Self, Ending> {
+        match action {
+            PlanAction::Install(install) => Self::install(global, install),
+            PlanAction::Update(update) => Ok(update.into()),
+            PlanAction::Uninstall(uninstall) => Ok(uninstall.into()),
+        }
+    }
+}
+
+impl From<&Update> for Asked {
+    fn from(update: &Update) -> Self {
+        let selection = if update.modules.is_empty() { Selection::Tiers } else { Selection::Names(update.modules.clone()) };
+        let request = Request { skip: names(&update.skip), ..Request::new(Action::Update, selection) };
+        Self { policy: policy(update.config), sandbox: update.sandbox, dry_run: update.dry_run, ..Self::new(request) }
+    }
+}
+
+impl From<&Uninstall> for Asked {
+    fn from(uninstall: &Uninstall) -> Self {
+        let selection = if uninstall.all { Selection::All } else { Selection::Names(uninstall.modules.clone()) };
+        let request = Request { skip: names(&uninstall.skip), cascade: uninstall.cascade, ..Request::new(Action::Uninstall, selection) };
+        Self { purge: uninstall.purge, sandbox: uninstall.sandbox, dry_run: uninstall.dry_run, ..Self::new(request) }
+    }
+}
+
+fn names(names: &[String]) -> Vec<String> {
+    names.iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
+}
+
+fn policy(options: ConfigOptions) -> ConfigPolicy {
+    match options {
+        ConfigOptions { config_overwrite: true, .. } => ConfigPolicy::Overwrite,
+        ConfigOptions { config_keep: true, .. } => ConfigPolicy::Keep,
+        _ => ConfigPolicy::Ask,
+    }
+}
+
+/// Changes the machine as asked.
+pub(crate) fn run(global: &Global, asked: &Asked) -> Result<Code, Ending> {
+    if asked.dry_run {
+        return plan(global, asked);
+    }
+    let mut session = Session::open(global)?;
+    let request = &asked.request;
+    // A mistake is told before anything is waited for or written.
+    let known = hoist_ledger::read(&session.places.state)?;
+    let catalog = catalog(&session, &known, request);
+    hoist_resolver::resolve(&catalog, &known, request)?;
+    let cancel = run::heed_signals()?;
+    let _lock = lock(global, &session, &cancel)?;
+    let ledger = Arc::new(open(&session)?);
+    recover(&ledger)?;
+    let installed = ledger.installed()?;
+    let machine = session.machine()?;
+    session.catalog = self::catalog(&session, &installed, request);
+    let resolution = hoist_resolver::resolve(&session.catalog, &installed, request)?;
+    let mut plan = decide(&machine, &resolution, &installed, request);
+    let mut configs = look_at_configs(&session, &mut plan, asked)?;
+    if !confirm(global, &session, &machine, &installed, &plan, asked, &mut configs)? {
+        render::remark("Nothing was changed.");
+        return Ok(Code::Wrong);
+    }
+    run::not_cancelled(&cancel)?;
+    let how = How { purge: asked.purge, sandbox: asked.sandbox, policy: Some(asked.policy), configs };
+    Run { global, session: &session, machine: &machine, installed: &installed, plan: &plan, ledger: Some(ledger), cancel, request, how }
+        .execute()
+}
+
+/// Shows what would be done.
+pub(crate) fn plan(global: &Global, asked: &Asked) -> Result<Code, Ending> {
+    let mut session = Session::open(global)?;
+    let installed = hoist_ledger::read(&session.places.state)?;
+    session.catalog = catalog(&session, &installed, &asked.request);
+    let resolution = hoist_resolver::resolve(&session.catalog, &installed, &asked.request)?;
+    let machine = session.machine()?;
+    let mut plan = decide(&machine, &resolution, &installed, &asked.request);
+    let configs = look_at_configs(&session, &mut plan, asked)?;
+    let foreseen = foreseen(&session, &machine, &installed, &plan, asked.purge)?;
+    match global.output {
+        Output::Json => json::print(&commands::plan::document(&plan, &configs, &foreseen)?)?,
+        Output::Human => {
+            let text = commands::plan::text(&plan, &installed, &configs, &foreseen, Paint::choose(global.color));
+            std::io::stdout().lock().write_all(text.as_bytes())?;
+        }
+    }
+    Ok(Code::Ok)
+}
+
+/// Does once more what failed in the last run, and what was skipped because of it.
+pub(crate) fn retry(global: &Global, config: ConfigOptions) -> Result<Code, Ending> {
+    let last = last_run(|_| true)?;
+    let again = |status: &str| matches!(status, "failed" | "skipped" | "planned");
+    let names: Vec<String> = last.results.iter().filter(|result| again(&result.status)).map(|result| result.module.clone()).collect();
+    let Some(request) = last.request else { return Err(nothing_known()) };
+    if names.is_empty() {
+        render::remark("Nothing failed in the last run.");
+        return Ok(Code::Ok);
+    }
+    let request = Request { selection: Selection::Names(names), with: Vec::new(), ..request };
+    run(global, &Asked { policy: policy(config), ..Asked::new(request) })
+}
+
+/// What the last install did not finish, as a request of the same kind.
+fn unfinished(_: &Global) -> Result<Request, Ending> {
+    let last = last_run(|action| action == "install")?;
+    let done = |status: &str| matches!(status, "installed" | "unchanged");
+    let names: Vec<String> = last.results.iter().filter(|result| !done(&result.status)).map(|result| result.module.clone()).collect();
+    let Some(request) = last.request else { return Err(nothing_known()) };
+    match names.is_empty() {
+        // Everything was done; asked once more it says so.
+        true => Ok(request),
+        false => Ok(Request { selection: Selection::Names(names), with: Vec::new(), ..request }),
+    }
+}
+
+fn last_run(wanted: impl Fn(&str) -> bool) -> Result<PastRun, Ending> {
+    let (_, _, places) = crate::session::surroundings()?;
+    let last = past_run(&places.state, |run| wanted(&run.action))?;
+    last.ok_or_else(|| Ending::wrong(Diagnostic::error("there is no past run").help("`hoist install` starts one")))
+}
+
+fn nothing_known() -> Ending {
+    Ending::wrong(Diagnostic::error("the last run was one of an earlier version of hoist, which did not write down what was asked"))
+}
+
+/// The modules that the request may be about: those of the collections, and for a removal also those whose manifests are gone.
+fn catalog(session: &Session, installed: &Installed, request: &Request) -> Catalog {
+    let mut catalog = session.catalog.clone();
+    if request.action == Action::Uninstall {
+        catalog.remember(installed);
+    }
+    catalog
+}
+
+/// Looks at the machine and decides what happens to each module.
+fn decide(machine: &Machine, resolution: &Resolution<'_>, installed: &Installed, request: &Request) -> Plan {
+    if request.action == Action::Uninstall {
+        return hoist_resolver::plan(resolution, installed, |_| Presence::Unknown, request);
+    }
+    let path: Vec<_> = installed.modules.values().flat_map(|module| module.paths.iter().map(|path| path.join("bin"))).collect();
+    let look = |resolved: &hoist_resolver::Resolved<'_>| {
+        let mut path = path.clone();
+        path.extend(resolved.module.paths.iter().map(|path| path.join("bin")));
+        (resolved.module.id.clone(), presence(machine, resolved.module, installed, &path))
+    };
+    let seen: HashMap<ModuleId, Presence> = resolution.modules.par_iter().with_min_len(64).map(look).collect();
+    hoist_resolver::plan(resolution, installed, |id| seen.get(id).cloned().unwrap_or(Presence::Unknown), request)
+}
+
+/// How the configuration files of what changes stand. On an update they alone may be what changes.
+fn look_at_configs(session: &Session, plan: &mut Plan, asked: &Asked) -> Result<BTreeMap<ModuleId, Vec<ConfigFile>>, Ending> {
+    let mut found = BTreeMap::new();
+    let concerned = |change: Change| change.is_work() || plan.action == Action::Update;
+    let modules: Vec<_> = plan
+        .modules
+        .iter()
+        .map(|planned| concerned(planned.change).then(|| session.catalog.get(planned.module.as_str())).flatten())
+        .collect();
+    if !matches!(plan.action, Action::Install | Action::Update) || modules.iter().flatten().all(|module| module.config_files.is_empty()) {
+        return Ok(found);
+    }
+    let records = read_configs(&session.places.state)?;
+    let home = Home::open(&session.home, &session.own_directories())?;
+    let mut errors = Vec::new();
+    for (planned, module) in plan.modules.iter_mut().zip(modules) {
+        let Some(module) = module.filter(|module| !module.config_files.is_empty()) else { continue };
+        let own: Vec<_> = records.iter().filter(|record| record.module == module.id).cloned().collect();
+        match survey(module, &home, &own, asked.policy) {
+            Ok(files) => {
+                let work = files.iter().any(|file| file.is_work());
+                if planned.change == Change::Keep
+                    && work
+                    && matches!(planned.wanted, hoist_core::Wanted::Named | hoist_core::Wanted::Installed)
+                {
+                    planned.change = Change::Update;
+                    planned.reason = "its configuration files".to_owned();
+                }
+                found.insert(module.id.clone(), files);
+            }
+            Err(more) => errors.extend(more),
+        }
+    }
+    if errors.is_empty() { Ok(found) } else { Err(errors.into()) }
+}
+
+/// What a removal would do, module by module.
+fn foreseen(
+    session: &Session,
+    machine: &Machine,
+    installed: &Installed,
+    plan: &Plan,
+    purge: bool,
+) -> Result<Vec<(ModuleId, Vec<Told>)>, Ending> {
+    if plan.action != Action::Uninstall {
+        return Ok(Vec::new());
+    }
+    let home = Home::open(&session.home, &session.own_directories())?;
+    let mut all = Vec::new();
+    for planned in &plan.modules {
+        let Some(module) = session.catalog.get(planned.module.as_str()) else { continue };
+        let record = installed.modules.get(&module.id).or_else(|| installed.unfinished.get(&module.id));
+        let mut belongings = read_belongings(&session.places.state, &module.id)?;
+        // What goes in the same run holds nothing back.
+        let goes = |name: &String| plan.modules.iter().any(|planned| planned.module.as_str() == name);
+        belongings.holders.retain(|_, name| !goes(name));
+        belongings.python.retain(|_, name| !goes(name));
+        let told = foresee(&home, machine, module, record, &belongings, purge);
+        all.push((
+            module.id.clone(),
+            told.map_err(|failure| Ending::wrong(Diagnostic::error(failure.message).module(module.id.as_str())))?,
+        ));
+    }
+    Ok(all)
+}
+
+/// Asks what has to be asked before the run: whether to remove, and what happens to configuration files. False when the answer is no.
+fn confirm(
+    global: &Global,
+    session: &Session,
+    machine: &Machine,
+    installed: &Installed,
+    plan: &Plan,
+    asked: &Asked,
+    configs: &mut BTreeMap<ModuleId, Vec<ConfigFile>>,
+) -> Result<bool, Ending> {
+    if plan.action == Action::Uninstall && !plan.modules.is_empty() && !global.yes {
+        let foreseen = foreseen(session, machine, installed, plan, asked.purge)?;
+        if !ask::somebody() {
+            let message = "removing asks first, and there is no terminal to ask at";
+            return Err(Ending::wrong(Diagnostic::error(message).help("add --yes; `hoist plan uninstall …` shows what would be removed")));
+        }
+        render::remark(commands::plan::removal(&foreseen, Paint::choose(global.color).stderr).trim_end());
+        let names: Vec<&str> = plan.modules.iter().map(|planned| planned.module.as_str()).collect();
+        return Ok(ask::choose(&format!("Remove {}? [y/N]", names.join(", ")), "yn", 'n')? == Some('y'));
+    }
+    if asked.policy == ConfigPolicy::Ask && !global.yes && ask::somebody() {
+        return commands::config::ask(configs, Paint::choose(global.color));
+    }
+    Ok(true)
+}
+
+fn lock(global: &Global, session: &Session, cancel: &Cancel) -> Result<Lock, Ending> {
+    let command = std::env::args().map(|word| word.chars().take(200).collect::<String>()).collect::<Vec<_>>().join(" ");
+    let mut told = false;
+    let wait = |holder: &Holder| {
+        if !std::mem::replace(&mut told, true) && !global.no_wait {
+            render::remark(&format!("waiting for another hoist: {holder}"));
+        }
+        !global.no_wait && !cancel.is_cancelled()
+    };
+    let lock = Lock::take(&session.places.state, &command, wait);
+    run::not_cancelled(cancel)?;
+    Ok(lock?)
+}
+
+/// Opens the ledger; one that was damaged is replaced, and that is said.
+fn open(session: &Session) -> Result<Ledger, Ending> {
+    let (ledger, salvaged) = Ledger::open(&session.places.state)?;
+    if let Some(salvaged) = salvaged {
+        let place = match salvaged.from_copy {
+            true => "the copy that the last run left takes its place; what changed since is looked at again",
+            false => "a new one takes its place, and learns from what is found on the machine",
+        };
+        let aside = salvaged.aside.display();
+        render::remark(&format!("the ledger is damaged ({}); it was set aside as {aside}: {place}", salvaged.damage));
+    }
+    Ok(ledger)
+}
+
+/// Clears away what a killed run left, and says so.
+fn recover(ledger: &Ledger) -> Result<(), Ending> {
+    let recovered = ledger.recover()?;
+    let cleared = clear_up(&recovered, ledger)?;
+    let mut done = Vec::new();
+    if cleared.processes > 0 {
+        done.push(format!("{} of its processes were still at work and were ended", cleared.processes));
+    }
+    if cleared.restored > 0 {
+        done.push(format!("{} former versions were brought back", cleared.restored));
+    }
+    if cleared.stages > 0 {
+        done.push(format!("{} unfinished files or directories were removed", cleared.stages));
+    }
+    let modules = [recovered.modules, recovered.removing].concat();
+    if !modules.is_empty() || !done.is_empty() {
+        let done = done.iter().map(|done| format!("; {done}")).collect::<String>();
+        let what = if modules.is_empty() { String::new() } else { format!(" while it changed {}", modules.join(", ")) };
+        render::remark(&format!("a former run was cut off{what}{done}; all of it is looked at again"));
+    }
+    Ok(())
+}

@@ -1,0 +1,181 @@
+//! `hoist config`, and the questions about configuration files before a run.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use hoist_core::{Diagnostic, ModuleId};
+use hoist_files::{back_up, backups, digest, pending, write};
+use hoist_ledger::{ConfigRecord, read_configs};
+use hoist_methods::{ConfigFile, Decision, Standing, diff};
+use serde_json::json;
+
+use crate::args::{ConfigAction, Global, Output};
+use crate::error::{Code, Ending};
+use crate::render::{self, BOLD, DIM, GREEN, Paint, RED, YELLOW, painted};
+use crate::{ask, json, session};
+
+/// Lists, compares, restores.
+pub(crate) fn run(global: &Global, action: &ConfigAction) -> Result<Code, Ending> {
+    let (_, _, places) = session::surroundings()?;
+    let records = read_configs(&places.state)?;
+    match action {
+        ConfigAction::List => list(global, &records),
+        ConfigAction::Diff { files } => show_differences(global, &records, files),
+        ConfigAction::Restore { file, from } => restore(&records, file, from.as_deref()),
+    }
+}
+
+fn state(record: &ConfigRecord) -> &'static str {
+    let found = std::fs::read(&record.path).map(|contents| digest(contents.as_slice()).unwrap_or_default());
+    match found {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => "removed",
+        Err(_) => "unreadable",
+        Ok(found) if found == record.digest => "as installed",
+        Ok(_) if record.digest.is_empty() => "not hoist's",
+        Ok(_) => "changed",
+    }
+}
+
+fn list(global: &Global, records: &[ConfigRecord]) -> Result<Code, Ending> {
+    if global.output == Output::Json {
+        let entry = |record: &ConfigRecord| {
+            let waiting = pending(&record.path);
+            let new = (record.pending.is_some() && waiting.exists()).then_some(waiting);
+            json!({ "path": record.path, "module": record.module, "state": state(record), "new": new, "backups": backups(&record.path) })
+        };
+        json::print(&records.iter().map(entry).collect())?;
+        return Ok(Code::Ok);
+    }
+    let paint = Paint::choose(global.color);
+    let row = |record: &ConfigRecord| {
+        let state = state(record);
+        let colour = if state == "as installed" { GREEN } else { YELLOW };
+        let mut more = Vec::new();
+        if record.pending.is_some() && pending(&record.path).exists() {
+            more.push(format!("new version: {}", pending(&record.path).display()));
+        }
+        match backups(&record.path).len() {
+            0 => {}
+            1 => more.push("1 former version".to_owned()),
+            count => more.push(format!("{count} former versions")),
+        }
+        vec![
+            painted(paint.stdout, colour, state),
+            record.path.display().to_string(),
+            record.module.to_string(),
+            painted(paint.stdout, DIM, &more.join("; ")),
+        ]
+    };
+    let rows: Vec<Vec<String>> = records.iter().map(row).collect();
+    let text = if rows.is_empty() { "No configuration files.\n".to_owned() } else { render::table(&rows) };
+    io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(Code::Ok)
+}
+
+fn show_differences(global: &Global, records: &[ConfigRecord], files: &[PathBuf]) -> Result<Code, Ending> {
+    let chosen: Vec<&ConfigRecord> = match files {
+        [] => records.iter().collect(),
+        files => files.iter().map(|file| find(records, file)).collect::<Result<_, _>>()?,
+    };
+    let mut differences = Vec::new();
+    for record in chosen {
+        let found = std::fs::read(&record.path).unwrap_or_default();
+        let name = record.path.display().to_string();
+        let waiting = std::fs::read(pending(&record.path)).ok().filter(|_| record.pending.is_some());
+        // What waits beside it is what a person has to compare with, else what hoist put there.
+        let text = match (waiting, &record.contents) {
+            (Some(new), _) => diff(&found, &new, &name),
+            (None, Some(put)) if *put != found => diff(put, &found, &name),
+            _ => continue,
+        };
+        differences.push((record, text));
+    }
+    if global.output == Output::Json {
+        json::print(
+            &differences.iter().map(|(record, text)| json!({ "path": record.path, "module": record.module, "diff": text })).collect(),
+        )?;
+        return Ok(Code::Ok);
+    }
+    let paint = Paint::choose(global.color);
+    let mut text: String = differences.iter().map(|(_, text)| coloured(text, paint.stdout)).collect();
+    if text.is_empty() {
+        text = "No differences.\n".to_owned();
+    }
+    io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(Code::Ok)
+}
+
+fn find<'r>(records: &'r [ConfigRecord], file: &Path) -> Result<&'r ConfigRecord, Ending> {
+    let path = std::path::absolute(file)?;
+    records.iter().find(|record| record.path == path).ok_or_else(|| {
+        let wrong = Diagnostic::error("is no configuration file that hoist knows").file(path.display().to_string());
+        Ending::wrong(wrong.help("`hoist config list` shows all of them"))
+    })
+}
+
+fn restore(records: &[ConfigRecord], file: &Path, from: Option<&Path>) -> Result<Code, Ending> {
+    let path = std::path::absolute(file)?;
+    let copies = backups(&path);
+    if copies.is_empty() && from.is_none() {
+        find(records, file)?;
+    }
+    let newest = || {
+        let wrong = Diagnostic::error("has no former version beside it").file(path.display().to_string());
+        copies.last().cloned().ok_or_else(|| Ending::wrong(wrong.help("--from COPY takes any file")))
+    };
+    let copy = from.map(std::path::absolute).transpose()?.map_or_else(newest, Ok)?;
+    let unreadable =
+        |error: io::Error| Ending::wrong(Diagnostic::error(format!("cannot be read: {error}")).file(copy.display().to_string()));
+    let contents = std::fs::read(&copy).map_err(unreadable)?;
+    if path.exists() {
+        let aside = back_up(&path)?;
+        render::remark(&format!("the present version is {}", aside.display()));
+    }
+    let mode = std::os::unix::fs::PermissionsExt::mode(&copy.metadata().map_err(unreadable)?.permissions()) & 0o777;
+    write(&path, &contents, mode)?;
+    writeln!(io::stdout(), "{} is as in {}", path.display(), copy.display())?;
+    Ok(Code::Ok)
+}
+
+/// A difference with its lines coloured.
+fn coloured(diff: &str, colour: bool) -> String {
+    let line = |line: &str| {
+        let line = render::printable(line);
+        let code = match line.chars().next() {
+            Some('+') => GREEN,
+            Some('-') => RED,
+            Some('@') => BOLD,
+            _ => return format!("{line}\n"),
+        };
+        format!("{}\n", painted(colour, code, &line))
+    };
+    diff.lines().map(line).collect()
+}
+
+/// Asks about every file that somebody changed and the module has something new for. False when the input ended.
+pub(crate) fn ask(configs: &mut BTreeMap<ModuleId, Vec<ConfigFile>>, paint: Paint) -> Result<bool, Ending> {
+    for (module, files) in configs.iter_mut() {
+        for file in files.iter_mut().filter(|file| file.is_open()) {
+            let merged = match &file.standing {
+                Standing::Conflict(merged) => merged.clone(),
+                _ => None,
+            };
+            let (merge, letters) = if merged.is_some() { (", [m]erge both", "kodm") } else { ("", "kod") };
+            let question = format!(
+                "{module}: {} differs from what the module brings. [K]eep it, [o]verwrite it (a copy is kept){merge}, show the [d]ifference?",
+                file.path.display()
+            );
+            file.decision = loop {
+                match ask::choose(&question, letters, 'k')? {
+                    Some('o') => break Decision::Write,
+                    Some('m') => break merged.map_or(Decision::Keep, Decision::Merge),
+                    Some('d') => render::remark(coloured(&file.diff(), paint.stderr).trim_end()),
+                    Some(_) => break Decision::Keep,
+                    None => return Ok(false),
+                }
+            };
+        }
+    }
+    Ok(true)
+}

@@ -1,0 +1,219 @@
+//! Plan → schedule → execute → report: every command that runs something goes this way.
+
+mod summary;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, IsTerminal};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, Module, ModuleId, Plan, Request};
+use hoist_executor::{Cancel, Limits, execute};
+use hoist_ledger::{Beginning, Ending as Finish, Ledger, RunId};
+use hoist_methods::{ConfigFile, ConfigPolicy, Machine, Options, Schedule, preflight, schedule};
+use hoist_reporter::{LogFiles, Plain, Progress, Record, Report, Reporter, Reporters, Words};
+use indicatif::ProgressDrawTarget;
+use jiff::Timestamp;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::args::{Global, Output};
+use crate::error::{Code, Ending};
+use crate::json::Lines;
+use crate::render::{self, Paint};
+use crate::session::Session;
+
+use summary::Told;
+
+/// A run that is about to start.
+pub(crate) struct Run<'a> {
+    pub(crate) global: &'a Global,
+    pub(crate) session: &'a Session,
+    pub(crate) machine: &'a Arc<Machine>,
+    pub(crate) installed: &'a Installed,
+    pub(crate) plan: &'a Plan,
+    pub(crate) ledger: Option<Arc<Ledger>>,
+    pub(crate) cancel: Cancel,
+    pub(crate) request: &'a Request,
+    pub(crate) how: How,
+}
+
+/// What is decided beyond the plan.
+#[derive(Debug, Default)]
+pub(crate) struct How {
+    /// Remove also what was changed or added since.
+    pub(crate) purge: bool,
+    /// Keep scripts to where their module may write.
+    pub(crate) sandbox: bool,
+    /// What happens to configuration files that somebody changed.
+    pub(crate) policy: Option<ConfigPolicy>,
+    /// What was decided about each.
+    pub(crate) configs: BTreeMap<ModuleId, Vec<ConfigFile>>,
+}
+
+/// Asks a run to stop at the first interrupt, and kills it at the second.
+pub(crate) fn heed_signals() -> Result<Cancel, Ending> {
+    let cancel = Cancel::new();
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    let heard = cancel.clone();
+    std::thread::spawn(move || {
+        for (number, _) in signals.forever().enumerate() {
+            heard.cancel();
+            if number >= 2 {
+                // Whoever asks a third time wants out, also when nobody reads what is still to be said.
+                std::thread::sleep(Duration::from_millis(500));
+                signal_hook::low_level::exit(130);
+            }
+        }
+    });
+    Ok(cancel)
+}
+
+/// A name for a run that sorts by time and no other run has.
+fn run_name() -> String {
+    let now = Timestamp::now().strftime("%Y%m%dT%H%M%S%3fZ");
+    format!("{now}-{}", std::process::id())
+}
+
+impl Run<'_> {
+    /// Carries the plan out and tells what came of it.
+    pub(crate) fn execute(self) -> Result<Code, Ending> {
+        let Run { global, session, machine, installed, plan, ledger, cancel, request, how } = self;
+        let name = run_name();
+        let errors = preflight(plan, &session.catalog, machine);
+        if !errors.is_empty() {
+            return Err(errors.into());
+        }
+        let timeout = global.timeout.or_else(|| session.settings.timeout.as_deref().and_then(|text| hoist_core::parse_duration(text).ok()));
+        let strict = global.strict || session.settings.strict.unwrap_or(false);
+        let options = Options {
+            name: name.clone(),
+            timeout: timeout.unwrap_or(Duration::from_secs(1800)),
+            strict,
+            force: request.force,
+            purge: how.purge,
+            policy: how.policy.unwrap_or(ConfigPolicy::Ask),
+            configs: how.configs,
+            sandbox: how.sandbox,
+            own: session.own_directories(),
+        };
+        let scratch = machine.begin_run(&name);
+        let work: Vec<&str> =
+            plan.modules.iter().filter(|planned| planned.change.is_work()).map(|planned| planned.module.as_str()).collect();
+        let run_id = ledger.as_ref().map(|ledger| ledger.begin_run(&name, request, &work, &scratch)).transpose()?;
+        let recording = ledger.clone().zip(run_id);
+        if let Some((ledger, run)) = &recording {
+            adopt(plan, &session.catalog, installed, ledger, *run)?;
+        }
+        let scheduled = schedule(plan, &session.catalog, machine, installed, recording.clone(), options);
+        let Schedule { graph, modules } = scheduled.or_else(|errors| {
+            if let Some((ledger, run)) = &recording {
+                ledger.end_run(*run, "failed", &[])?;
+            }
+            Err(Ending::from(errors))
+        })?;
+        let logs = session.places.run(&name);
+        let mut limits = Limits::default();
+        limits.jobs = global.jobs.map(usize::from).or(session.settings.jobs).unwrap_or(limits.jobs);
+        let paint = Paint::choose(global.color);
+        let mut lines = Lines {
+            plan,
+            modules: &modules,
+            run: &name,
+            verbose: global.verbose,
+            names: Vec::new(),
+            messages: BTreeMap::new(),
+            items: BTreeMap::new(),
+            versions: BTreeMap::new(),
+            started: BTreeMap::new(),
+        };
+        let json = global.output == Output::Json;
+        // Nobody may be reading any more; the run goes on all the same, and its exit code tells how it ended.
+        if json {
+            let _ = lines.start();
+        }
+        let words = match plan.action {
+            Action::Install => Words { changed: "done", unchanged: "same" },
+            Action::Update => Words { changed: "updated", unchanged: "same" },
+            Action::Uninstall => Words { changed: "removed", unchanged: "removed" },
+            Action::Test => Words { changed: "passed", unchanged: "passed" },
+        };
+        let mut report = Report::default();
+        let mut files = Reporters::default();
+        files.add(LogFiles::new(logs.clone()));
+        if !graph.is_empty() && std::fs::create_dir_all(&logs).is_ok() {
+            files.add(Record::new(File::create(logs.join("events.jsonl")).map(io::BufWriter::new)?));
+        }
+        files.add(Borrowed(&mut report));
+        let mut shown = Reporters::default();
+        if json {
+            shown.add(Borrowed(&mut lines));
+        } else if !global.quiet && !graph.is_empty() {
+            match io::stderr().is_terminal() && !global.no_progress && !global.verbose {
+                true => shown.add(Progress::new(ProgressDrawTarget::stderr_with_hz(10), paint.stderr, words)),
+                false => shown.add(Plain::new(io::stderr(), global.verbose, words)),
+            }
+        }
+        // A terminal or a pipe that nobody empties must not hold up the run, its time limits and its interrupts.
+        let summary = std::thread::scope(|scope| {
+            let (sender, receiver) = std::sync::mpsc::channel::<hoist_executor::Event>();
+            let sender = (!shown.is_empty()).then(|| {
+                scope.spawn(move || receiver.iter().for_each(|event| shown.report(&event)));
+                sender
+            });
+            execute(graph, &limits, &cancel, |event| {
+                files.report(event);
+                if let Some(sender) = &sender {
+                    let _ = sender.send(event.clone());
+                }
+            })
+        });
+        drop(files);
+        let summary = summary.map_err(|error| Ending::Other(error.into()))?;
+        let told = Told { plan, modules: &modules, report: &report, summary: &summary, strict };
+        let (mut code, status) = told.code();
+        let recording = recording.as_ref().map(|(ledger, run)| (&**ledger, *run));
+        if let Err(error) = told.write_down(recording, status) {
+            // Too late to say that nothing was started.
+            render::error(&error, paint);
+            code = if code == Code::Ok { Code::Failed } else { code };
+        }
+        let _ = match json {
+            true => lines.finish(status, &told.counts(), report.duration),
+            false => told.print(global, paint, &logs),
+        };
+        Ok(code)
+    }
+}
+
+/// Writes down what was already there without hoist.
+fn adopt(plan: &Plan, catalog: &Catalog, installed: &Installed, ledger: &Ledger, run: RunId) -> Result<(), Ending> {
+    let kept = plan.modules.iter().filter(|planned| planned.change == Change::Keep && !installed.modules.contains_key(&planned.module));
+    for module in kept.filter_map(|planned| catalog.get(planned.module.as_str())) {
+        let Module { id, method, digest, source, requires, removal, .. } = module;
+        let beginning = Beginning { module: id, method, digest, source, requires, removal, paths: &[], absent: &[], aside: &[] };
+        ledger.begin(run, &beginning)?;
+        ledger.finish(id, &Finish { adopted: true, ..Finish::default() })?;
+    }
+    Ok(())
+}
+
+/// A view that is looked at after the run.
+struct Borrowed<'a, R>(&'a mut R);
+
+impl<R: Reporter> Reporter for Borrowed<'_, R> {
+    fn report(&mut self, event: &hoist_executor::Event) -> io::Result<()> {
+        self.0.report(event)
+    }
+}
+
+/// Turns away when somebody asked to stop before anything was started.
+pub(crate) fn not_cancelled(cancel: &Cancel) -> Result<(), Ending> {
+    if cancel.is_cancelled() { Err(Ending::Interrupted) } else { Ok(()) }
+}
+
+/// A name that is wanted but not installed.
+pub(crate) fn not_installed(name: &str) -> Diagnostic {
+    Diagnostic::error("is not installed").module(name).help(format!("`hoist install {name}` installs it"))
+}

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Metadata: START
+MODULE_NAME="m"
+MODULE_DESCRIPTION="d"
+MODULE_ENABLED_BY_DEFAULT="true"
+MODULE_IS_CORE="false"
+MODULE_INSTALL_METHOD="git_clone"
+MODULE_INSTALL_REPO="https://h/r.git"
+MODULE_INSTALL_DIRS="$HOME/.m"
+MODULE_UPDATE_METHOD="git_pull"
+MODULE_UPDATE_DIR="$HOME/.m"
+MODULE_REBUILD="true"
+MODULE_UNINSTALL_DIRS="$HOME/.m"
+# Metadata: END
+main_module() { :; }

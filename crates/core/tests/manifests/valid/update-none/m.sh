@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Metadata: START
+MODULE_NAME="m"
+MODULE_DESCRIPTION="d"
+MODULE_ENABLED_BY_DEFAULT="true"
+MODULE_IS_CORE="false"
+MODULE_INSTALL_METHOD="package_manager"
+MODULE_UPDATE_METHOD="none"
+MODULE_UNINSTALL_DIRS="$HOME/.m"
+# Metadata: END
+

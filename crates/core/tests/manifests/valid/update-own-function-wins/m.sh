@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Metadata: START
+MODULE_NAME="m"
+MODULE_DESCRIPTION="d"
+MODULE_ENABLED_BY_DEFAULT="true"
+MODULE_IS_CORE="false"
+MODULE_INSTALL_METHOD="custom"
+MODULE_UPDATE_METHOD="component_command"
+MODULE_UNINSTALL_DIRS="$HOME/.m"
+# Metadata: END
+main_module() { :; }
+update_module() { :; }
+uninstall_module() { :; }

@@ -1,0 +1,22 @@
+//! Writes a small tree, changes a file of it as a person would, and takes the rest away.
+
+#![expect(clippy::print_stdout, reason = "an example")]
+
+use hoist_files::{Home, Picture, Record, Removal, Root, Scope, advance, look};
+
+fn main() -> std::io::Result<()> {
+    let directory = tempfile::tempdir()?;
+    let tool = directory.path().join("tool");
+    std::fs::create_dir(&tool)?;
+    std::fs::write(tool.join("program"), "1")?;
+    std::fs::write(tool.join("settings"), "1")?;
+    let record = advance(&Record::new(), &Picture::new(), &look(std::slice::from_ref(&tool))?)?;
+    std::fs::write(tool.join("settings"), "mine")?;
+    let home = Home::open(directory.path(), &[])?;
+    let removal = Removal { record: &record, held: &|_| None, precious: &|_| None, purge: false, act: true };
+    let removed = home.remove(&[Root { path: tool, scope: Scope::Recorded }], &removal);
+    for (path, why) in removed.kept {
+        println!("kept {}: {why}", path.display());
+    }
+    Ok(())
+}

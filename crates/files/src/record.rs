@@ -1,0 +1,100 @@
+//! What an installer wrote, so that it is known again later: the contents of files as digests.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
+use crate::picture::{Kind, Picture, at};
+
+/// One path as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// What it is.
+    pub kind: Kind,
+    /// Permissions.
+    pub mode: u32,
+    /// Of a file the SHA-256 of its contents, of a link that of its target; empty for everything else.
+    pub digest: String,
+}
+
+/// What was written, by absolute path.
+pub type Record = BTreeMap<PathBuf, Recorded>;
+
+/// The record after something was done: what is as it was before keeps its old entry, or has none; what is different now was written.
+///
+/// # Errors
+/// When something that was written cannot be read.
+pub fn advance(old: &Record, before: &Picture, after: &Picture) -> io::Result<Record> {
+    let (same, written): (Vec<_>, Vec<_>) = after.iter().partition(|(path, seen)| before.get(*path) == Some(*seen));
+    let mut record: Record = same.into_iter().filter_map(|(path, _)| Some((path.clone(), old.get(path)?.clone()))).collect();
+    let written: io::Result<Vec<Option<(PathBuf, Recorded)>>> = written
+        .into_par_iter()
+        .with_min_len(8)
+        .map(|(path, seen)| {
+            let digest = match seen.kind {
+                Kind::File => File::open(path).and_then(digest),
+                Kind::Link => path.read_link().map(|target| digest_of_link(&target)),
+                Kind::Directory | Kind::Git | Kind::Other => Ok(String::new()),
+            };
+            match digest {
+                Ok(digest) => Ok(Some((path.clone(), Recorded { kind: seen.kind, mode: seen.mode, digest }))),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(at(path, error)),
+            }
+        })
+        .collect();
+    record.extend(written?.into_iter().flatten());
+    Ok(record)
+}
+
+/// The SHA-256 of what can be read, in lower-case hexadecimal.
+pub fn digest(mut source: impl Read) -> io::Result<String> {
+    let (mut hasher, mut buffer) = (Sha256::new(), vec![0; 64 * 1024]);
+    loop {
+        match source.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => hasher.update(&buffer[..count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(hexadecimal(&hasher.finalize()))
+}
+
+pub(crate) fn digest_of_link(target: &Path) -> String {
+    hexadecimal(&Sha256::digest(target.as_os_str().as_bytes()))
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::look;
+
+    #[test]
+    fn what_a_person_changed_keeps_the_digest_of_what_was_installed() {
+        let home = tempfile::tempdir().unwrap();
+        let root = home.path().join("tool");
+        std::fs::create_dir(&root).unwrap();
+        std::fs::write(root.join("theirs"), "1").unwrap();
+        std::fs::write(root.join("edited"), "1").unwrap();
+        let roots = [root.clone()];
+        let first = advance(&Record::new(), &Picture::new(), &look(&roots).unwrap()).unwrap();
+        std::fs::write(root.join("edited"), "by a person").unwrap();
+        std::fs::write(root.join("added"), "by a person").unwrap();
+        let before = look(&roots).unwrap();
+        std::fs::write(root.join("theirs"), "2, by the update").unwrap();
+        let second = advance(&first, &before, &look(&roots).unwrap()).unwrap();
+        assert_eq!(second[&root.join("edited")], first[&root.join("edited")]);
+        assert_ne!(second[&root.join("theirs")], first[&root.join("theirs")]);
+        assert!(!second.contains_key(&root.join("added")));
+    }
+}

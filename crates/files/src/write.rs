@@ -1,0 +1,127 @@
+//! Single files: written whole or not at all, and copied aside before.
+
+use std::ffi::OsString;
+use std::fs::Permissions;
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use crate::picture::at;
+
+/// Stands between a file's name and the time of its copy.
+const BACKUP: &str = ".pre-slaanesh-";
+
+/// Writes a file: first beside it, then renamed into place. Directories are made. An existing file keeps its permissions and owner, and
+/// where it is a link, what the link leads to is written; a new one gets `mode`.
+pub fn write(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
+    let wrong = |error| at(path, error);
+    let target = if path.is_symlink() { follow(path).map_err(wrong)? } else { path.to_owned() };
+    let parent = target.parent().ok_or_else(|| wrong(io::Error::other("it has no directory")))?;
+    std::fs::create_dir_all(parent).map_err(|error| at(parent, error))?;
+    let mut prefix = OsString::from(".hoist-stage-");
+    prefix.push(target.file_name().unwrap_or_default());
+    prefix.push("-");
+    let mut file = tempfile::Builder::new().prefix(&prefix).tempfile_in(parent).map_err(wrong)?;
+    file.write_all(contents).map_err(wrong)?;
+    let existing = target.metadata().ok();
+    let mode = existing.as_ref().map_or(mode, |metadata| metadata.mode() & 0o7777);
+    if let Some(metadata) = &existing {
+        // Only root may, and only for root it makes a difference.
+        let _ = std::os::unix::fs::fchown(file.as_file(), Some(metadata.uid()), Some(metadata.gid()));
+    }
+    file.as_file().set_permissions(Permissions::from_mode(mode)).map_err(wrong)?;
+    file.as_file().sync_all().map_err(wrong)?;
+    file.persist(&target).map_err(|error| wrong(error.error))?;
+    Ok(())
+}
+
+/// Where a link leads, also when nothing is there yet.
+fn follow(link: &Path) -> io::Result<PathBuf> {
+    let mut path = link.to_owned();
+    for _ in 0..40 {
+        match path.read_link() {
+            Ok(target) => path = path.parent().unwrap_or(Path::new("/")).join(target),
+            Err(_) => return Ok(path),
+        }
+    }
+    Err(io::Error::other("too many links"))
+}
+
+/// Copies a file aside, as `FILE.pre-slaanesh-TIME`; a copy that is there stays.
+pub fn back_up(path: &Path) -> io::Result<PathBuf> {
+    let wrong = |error| at(path, error);
+    let contents = std::fs::read(path).map_err(wrong)?;
+    let metadata = path.metadata().map_err(wrong)?;
+    let parent = path.parent().ok_or_else(|| wrong(io::Error::other("it has no directory")))?;
+    let time = Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
+    let mut file = tempfile::Builder::new().prefix(".hoist-stage-backup-").tempfile_in(parent).map_err(wrong)?;
+    file.write_all(&contents).map_err(wrong)?;
+    file.as_file().set_permissions(Permissions::from_mode(metadata.mode() & 0o7777)).map_err(wrong)?;
+    let _ = std::os::unix::fs::fchown(file.as_file(), Some(metadata.uid()), Some(metadata.gid()));
+    file.as_file().sync_all().map_err(wrong)?;
+    for number in 0.. {
+        let name = if number == 0 { format!("{BACKUP}{time}") } else { format!("{BACKUP}{time}-{number}") };
+        let copy = with_suffix(path, &name);
+        match file.persist_noclobber(&copy) {
+            Ok(_) => return Ok(copy),
+            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => file = error.file,
+            Err(error) => return Err(wrong(error.error)),
+        }
+    }
+    Err(wrong(io::Error::other("no name is left for a copy")))
+}
+
+/// The copies of a file, the oldest first.
+pub fn backups(path: &Path) -> Vec<PathBuf> {
+    let Some(name) = path.file_name() else { return Vec::new() };
+    let mut start = name.to_owned();
+    start.push(BACKUP);
+    let start = start.into_encoded_bytes();
+    let entries = path.parent().and_then(|parent| std::fs::read_dir(parent).ok()).into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> =
+        entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(&start)).map(|entry| entry.path()).collect();
+    // In one second the first has no number.
+    found.sort_by_key(|path| (path.as_os_str().len(), path.clone()));
+    found.sort_by_key(|path| time_of(path, start.len()));
+    found
+}
+
+fn time_of(copy: &Path, start: usize) -> String {
+    let name = copy.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    name.get(start..start + 15).unwrap_or_default().to_owned()
+}
+
+/// Where the new version of a file that is kept waits for a decision: `FILE.new`.
+pub fn pending(path: &Path) -> PathBuf {
+    with_suffix(path, ".new")
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modes_and_links_stay_and_copies_are_never_overwritten() {
+        let home = tempfile::tempdir().unwrap();
+        let (real, link) = (home.path().join("dotfiles/rc"), home.path().join(".rc"));
+        write(&real, b"1", 0o640).unwrap();
+        std::os::unix::fs::symlink("dotfiles/rc", &link).unwrap();
+        std::fs::set_permissions(&real, Permissions::from_mode(0o600)).unwrap();
+        write(&link, b"2", 0o644).unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(std::fs::read(&real).unwrap(), b"2");
+        assert_eq!(real.metadata().unwrap().mode() & 0o777, 0o600);
+        let copies: Vec<PathBuf> = (0..3).map(|_| back_up(&link).unwrap()).collect();
+        assert_eq!(backups(&link).len(), 3);
+        assert_eq!(copies[0].metadata().unwrap().mode() & 0o777, 0o600);
+        assert_eq!(std::fs::read_dir(home.path().join("dotfiles")).unwrap().count(), 1, "no stage is left");
+    }
+}

@@ -1,0 +1,85 @@
+//! Which configuration files hoist put where, and what they held then.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use hoist_core::ModuleId;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::files::path_of;
+use crate::{FILE, Ledger, LedgerError, read, schema};
+
+/// A configuration file as hoist last put it there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigRecord {
+    /// Where.
+    pub path: PathBuf,
+    /// Whose.
+    pub module: ModuleId,
+    /// The SHA-256 of what was put there.
+    pub digest: String,
+    /// What was put there; absent where it is too large to be merged.
+    pub contents: Option<Vec<u8>>,
+    /// Permissions.
+    pub mode: u32,
+    /// True when nothing was there before.
+    pub created: bool,
+    /// The copy of what was there before hoist came.
+    pub original: Option<PathBuf>,
+    /// The SHA-256 of the new version that waits beside it.
+    pub pending: Option<String>,
+}
+
+const COLUMNS: &str = "path, module, digest, contents, mode, created, original, pending";
+
+fn config(row: &Row<'_>) -> rusqlite::Result<Option<ConfigRecord>> {
+    let Ok(module) = ModuleId::new(&row.get::<_, String>(1)?) else { return Ok(None) };
+    Ok(Some(ConfigRecord {
+        path: path_of(row.get(0)?),
+        module,
+        digest: row.get(2)?,
+        contents: row.get(3)?,
+        mode: row.get(4)?,
+        created: row.get(5)?,
+        original: row.get::<_, Option<Vec<u8>>>(6)?.map(path_of),
+        pending: row.get(7)?,
+    }))
+}
+
+impl Ledger {
+    /// A configuration file of a module.
+    pub fn config(&self, module: &ModuleId, path: &Path) -> Result<Option<ConfigRecord>, LedgerError> {
+        let select = format!("SELECT {COLUMNS} FROM configs WHERE module = ?1 AND path = ?2");
+        let read = |connection: &Connection| {
+            connection.prepare_cached(&select)?.query_row(params![module.as_str(), path.as_os_str().as_bytes()], config).optional()
+        };
+        read(&self.connection()).map(Option::flatten).map_err(|error| self.sqlite(error))
+    }
+
+    /// Writes down what was put where.
+    pub fn put_config(&self, record: &ConfigRecord) -> Result<(), LedgerError> {
+        let insert = format!("INSERT OR REPLACE INTO configs ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
+        let ConfigRecord { path, module, digest, contents, mode, created, original, pending } = record;
+        let original = original.as_ref().map(|path| path.as_os_str().as_bytes());
+        let values = params![path.as_os_str().as_bytes(), module.as_str(), digest, contents, mode, created, original, pending];
+        self.connection().prepare_cached(&insert).and_then(|mut insert| insert.execute(values)).map_err(|error| self.sqlite(error))?;
+        Ok(())
+    }
+}
+
+pub(crate) fn configs(connection: &Connection) -> rusqlite::Result<Vec<ConfigRecord>> {
+    if schema::version(connection)? < 2 {
+        return Ok(Vec::new());
+    }
+    let mut select = connection.prepare(&format!("SELECT {COLUMNS} FROM configs ORDER BY path, module"))?;
+    let rows = select.query_map([], config)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(rows.into_iter().flatten().collect())
+}
+
+/// Every configuration file that hoist put somewhere, by path, from the ledger in this state directory.
+pub fn read_configs(directory: &Path) -> Result<Vec<ConfigRecord>, LedgerError> {
+    match read::open(directory)? {
+        Some(connection) => configs(&connection).map_err(|error| LedgerError::Sqlite { path: directory.join(FILE), error }),
+        None => Ok(Vec::new()),
+    }
+}

@@ -1,0 +1,105 @@
+//! Which files each module wrote.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use hoist_core::{ModuleId, Removal};
+use hoist_files::{Kind, Record, Recorded};
+use rusqlite::{Connection, params};
+
+use crate::{ConfigRecord, FILE, Ledger, LedgerError, config, read, schema};
+
+/// What the ledger knows of the files of a module.
+#[derive(Debug, Clone, Default)]
+pub struct Belongings {
+    /// What it wrote.
+    pub record: Record,
+    /// Its configuration files.
+    pub configs: Vec<ConfigRecord>,
+    /// What other installed modules wrote or made, with their names.
+    pub holders: BTreeMap<PathBuf, String>,
+    /// The Python packages that other installed modules brought, with their names.
+    pub python: BTreeMap<String, String>,
+}
+
+impl Ledger {
+    /// What a module wrote.
+    pub fn record(&self, module: &ModuleId) -> Result<Record, LedgerError> {
+        record(&self.connection(), module).map_err(|error| self.sqlite(error))
+    }
+
+    /// What the ledger knows of the files of a module.
+    pub fn belongings(&self, module: &ModuleId) -> Result<Belongings, LedgerError> {
+        belongings(&self.connection(), module).map_err(|error| self.sqlite(error))
+    }
+}
+
+/// What the ledger in this state directory knows of the files of a module.
+pub fn read_belongings(directory: &Path, module: &ModuleId) -> Result<Belongings, LedgerError> {
+    let Some(connection) = read::open(directory)? else { return Ok(Belongings::default()) };
+    if schema::version(&connection).is_ok_and(|version| version < 2) {
+        return Ok(Belongings::default());
+    }
+    belongings(&connection, module).map_err(|error| LedgerError::Sqlite { path: directory.join(FILE), error })
+}
+
+fn belongings(connection: &Connection, module: &ModuleId) -> rusqlite::Result<Belongings> {
+    let configs = config::configs(connection)?.into_iter().filter(|config| config.module == *module).collect();
+    let mut belongings = Belongings { record: record(connection, module)?, configs, ..Belongings::default() };
+    // What is being removed too holds nothing back.
+    let others = "SELECT name, paths, removal FROM modules WHERE name != ?1 AND state != 'removing'";
+    let mut select = connection.prepare_cached(others)?;
+    let mut rows = select.query([module.as_str()])?;
+    while let Some(row) = rows.next()? {
+        let name: String = row.get(0)?;
+        let paths: Vec<PathBuf> = serde_json::from_str(&row.get::<_, String>(1)?).unwrap_or_default();
+        let removal: Removal = serde_json::from_str(&row.get::<_, String>(2)?).unwrap_or_default();
+        belongings.holders.extend(paths.into_iter().map(|path| (path, name.clone())));
+        belongings.python.extend(removal.python.into_iter().map(|package| (package, name.clone())));
+    }
+    let mut roots: Vec<&Path> = belongings.record.keys().map(PathBuf::as_path).collect();
+    roots.dedup_by(|path, last| path.starts_with(last));
+    let mut found = BTreeMap::new();
+    for root in roots {
+        found.extend(holders(connection, module, root)?);
+    }
+    belongings.holders.extend(found);
+    Ok(belongings)
+}
+
+fn record(connection: &Connection, module: &ModuleId) -> rusqlite::Result<Record> {
+    let mut select = connection.prepare_cached("SELECT path, kind, mode, digest FROM files WHERE module = ?1")?;
+    let mut rows = select.query([module.as_str()])?;
+    let mut record = Record::new();
+    while let Some(row) = rows.next()? {
+        let Some(kind) = Kind::from_word(&row.get::<_, String>(1)?) else { continue };
+        record.insert(path_of(row.get(0)?), Recorded { kind, mode: row.get(2)?, digest: row.get(3)? });
+    }
+    Ok(record)
+}
+
+fn holders(connection: &Connection, module: &ModuleId, path: &Path) -> rusqlite::Result<BTreeMap<PathBuf, String>> {
+    let path = path.as_os_str().as_bytes();
+    let (below, behind) = ([path, b"/"].concat(), [path, b"0"].concat());
+    let select = "SELECT path, module FROM files JOIN modules ON name = module
+        WHERE module != ?1 AND state != 'removing' AND (path = ?2 OR (path > ?3 AND path < ?4))";
+    let mut select = connection.prepare_cached(select)?;
+    let rows = select.query_map(params![module.as_str(), path, below, behind], |row| Ok((path_of(row.get(0)?), row.get(1)?)))?;
+    rows.collect()
+}
+
+/// Puts a record in place of the one that is there.
+pub(crate) fn store(connection: &Connection, module: &ModuleId, record: &Record) -> rusqlite::Result<()> {
+    connection.prepare_cached("DELETE FROM files WHERE module = ?1")?.execute([module.as_str()])?;
+    let mut insert = connection.prepare_cached("INSERT INTO files (path, module, kind, mode, digest) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+    for (path, Recorded { kind, mode, digest }) in record {
+        insert.execute(params![path.as_os_str().as_bytes(), module.as_str(), kind.as_str(), mode, digest])?;
+    }
+    Ok(())
+}
+
+pub(crate) fn path_of(bytes: Vec<u8>) -> PathBuf {
+    PathBuf::from(OsStr::from_bytes(&bytes))
+}

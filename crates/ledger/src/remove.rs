@@ -1,0 +1,39 @@
+//! Taking a module off the books.
+
+use hoist_core::ModuleId;
+use rusqlite::{Connection, params};
+
+use crate::{Ledger, LedgerError, RunId, now};
+
+impl Ledger {
+    /// Writes down that a module is about to be removed. Until [`Ledger::finish_removal`] it counts as unfinished.
+    pub fn begin_removal(&self, run: RunId, module: &ModuleId) -> Result<(), LedgerError> {
+        let update = "UPDATE modules SET state = 'removing', run = ?2, begun_at = ?3 WHERE name = ?1";
+        self.connection().execute(update, params![module.as_str(), run.0, now()]).map_err(|error| self.sqlite(error))?;
+        Ok(())
+    }
+
+    /// Forgets a module and what it wrote.
+    pub fn finish_removal(&self, module: &ModuleId) -> Result<(), LedgerError> {
+        let write = |connection: &Connection| -> rusqlite::Result<()> {
+            let transaction = connection.unchecked_transaction()?;
+            for forget in [
+                "DELETE FROM modules WHERE name = ?1",
+                "DELETE FROM files WHERE module = ?1",
+                "DELETE FROM configs WHERE module = ?1",
+                "DELETE FROM durations WHERE module = ?1",
+            ] {
+                transaction.execute(forget, [module.as_str()])?;
+            }
+            transaction.commit()
+        };
+        write(&self.connection()).map_err(|error| self.sqlite(error))
+    }
+
+    /// Writes down that removing a module failed: what of it is there is still known.
+    pub fn fail_removal(&self, module: &ModuleId) -> Result<(), LedgerError> {
+        let update = "UPDATE modules SET state = 'failed' WHERE name = ?1 AND state = 'removing'";
+        self.connection().execute(update, [module.as_str()]).map_err(|error| self.sqlite(error))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,75 @@
+//! A ledger that is damaged: set aside, and replaced by the copy that the last run left, where that is sound.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use crate::{FILE, Ledger, LedgerError, now};
+
+/// The copy's name in the state directory.
+const COPY: &str = "ledger.copy.sqlite";
+
+/// What was done about a damaged ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Salvaged {
+    /// What SQLite says of it.
+    pub damage: String,
+    /// Where the damaged file is now.
+    pub aside: PathBuf,
+    /// True when the copy of an earlier moment took its place; a new one is empty.
+    pub from_copy: bool,
+}
+
+/// True for errors that mean the file is no sound database.
+pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
+/// Fails as SQLite does for a damaged file where its own check finds fault.
+pub(crate) fn check(connection: &Connection) -> rusqlite::Result<()> {
+    let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    match verdict.as_str() {
+        "ok" => Ok(()),
+        fault => Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT), Some(fault.to_owned()))),
+    }
+}
+
+/// Moves a damaged ledger away and puts the copy in its place, if it is sound.
+pub(crate) fn set_aside(directory: &Path, damage: &rusqlite::Error) -> Result<Salvaged, LedgerError> {
+    let path = directory.join(FILE);
+    let stamp: String = now().chars().filter(char::is_ascii_digit).take(14).collect();
+    let aside = directory.join(format!("ledger.damaged-{stamp}.sqlite"));
+    let io = |error| LedgerError::Io { path: path.clone(), error };
+    for suffix in ["-wal", "-shm", ""] {
+        let (from, to) = (with(&path, suffix), with(&aside, suffix));
+        match std::fs::rename(from, to) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
+            _ => {}
+        }
+    }
+    let copy = directory.join(COPY);
+    let sound = || Connection::open_with_flags(&copy, OpenFlags::SQLITE_OPEN_READ_ONLY).and_then(|connection| check(&connection));
+    let from_copy = copy.exists() && sound().is_ok();
+    if from_copy {
+        std::fs::copy(&copy, &path).map_err(io)?;
+    }
+    Ok(Salvaged { damage: damage.to_string(), aside, from_copy })
+}
+
+fn with(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+impl Ledger {
+    /// Leaves a copy of the ledger beside it, for the day on which it is damaged.
+    pub fn copy(&self) -> Result<(), LedgerError> {
+        let copy = self.path.with_file_name(COPY);
+        let fresh = with(&copy, ".new");
+        let _ = std::fs::remove_file(&fresh);
+        let text = fresh.display().to_string();
+        self.connection().execute("VACUUM INTO ?1", [text]).map_err(|error| self.sqlite(error))?;
+        std::fs::rename(&fresh, &copy).map_err(|error| LedgerError::Io { path: copy, error })
+    }
+}

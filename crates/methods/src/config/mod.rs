@@ -1,0 +1,106 @@
+//! Configuration files: what a module brings against what stands there, decided before a run and carried out in it.
+//!
+//! A file that still is what hoist put there is replaced; one that somebody changed is kept unless it is decided otherwise, and the new version is
+//! put beside it. Nothing is ever replaced without a copy.
+
+mod place;
+mod survey;
+
+use std::path::PathBuf;
+
+pub(crate) use place::{guard, place, settle, take_away};
+pub use survey::{survey, templates};
+
+/// What is done about files that somebody changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConfigPolicy {
+    /// Nothing was said: what is decided file by file, and otherwise kept.
+    Ask,
+    /// The new version wins; the old is copied aside.
+    Overwrite,
+    /// The old stays; the new version is put beside it.
+    Keep,
+}
+
+/// How a file stands to what the module brings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing is there, and nothing of hoist's was.
+    Absent,
+    /// It is what the module brings.
+    Same,
+    /// It still is what hoist put there; the module brings something newer.
+    Untouched,
+    /// Somebody changed it; the module brings what it brought before.
+    Edited,
+    /// Somebody removed it.
+    Removed,
+    /// Somebody changed it, and the module brings something newer. Where both changes go together, this is what comes of it.
+    Conflict(Option<Vec<u8>>),
+    /// The same, and the newer version was put beside it before.
+    Offered,
+}
+
+/// What happens to a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// It stays, and nothing is put beside it.
+    Leave,
+    /// The new version is put there, the old copied aside.
+    Write,
+    /// It stays; the new version is put beside it.
+    Keep,
+    /// This is put there, the old copied aside.
+    Merge(Vec<u8>),
+}
+
+/// A configuration file that a module brings.
+#[derive(Debug, Clone)]
+pub struct ConfigFile {
+    /// Where it belongs.
+    pub path: PathBuf,
+    /// Where it comes from.
+    pub template: PathBuf,
+    /// What it brings.
+    pub contents: Vec<u8>,
+    /// Permissions of a new file.
+    pub mode: u32,
+    /// What stands there now; absent where nothing does.
+    pub current: Option<Vec<u8>>,
+    /// How that stands to what the module brings.
+    pub standing: Standing,
+    /// What happens.
+    pub decision: Decision,
+}
+
+impl ConfigFile {
+    /// True when it has to be decided what happens.
+    pub fn is_open(&self) -> bool {
+        matches!(self.standing, Standing::Conflict(_))
+    }
+
+    /// True when something will be different.
+    pub fn is_work(&self) -> bool {
+        self.decision != Decision::Leave
+    }
+
+    /// What changes from what is there to what the module brings, as people read it.
+    pub fn diff(&self) -> String {
+        diff(self.current.as_deref().unwrap_or_default(), &self.contents, &self.path.display().to_string())
+    }
+}
+
+/// The difference between two texts, with three lines of surroundings.
+pub fn diff(old: &[u8], new: &[u8], name: &str) -> String {
+    match (std::str::from_utf8(old), std::str::from_utf8(new)) {
+        (Ok(old), Ok(new)) => {
+            let mut options = diffy::DiffOptions::new();
+            options.set_original_filename(name.to_owned()).set_modified_filename(format!("{name} (new)"));
+            options.create_patch(old, new).to_string()
+        }
+        _ => format!("{name}: {} bytes here, {} in the new version; not text\n", old.len(), new.len()),
+    }
+}
+
+/// Larger files are not remembered whole, and so cannot be merged.
+pub(crate) const REMEMBERED: usize = 1024 * 1024;

@@ -1,0 +1,215 @@
+//! Takes a module off the machine: what it is known to have written, and what it declares to be its own; never more.
+
+use std::path::{Path, PathBuf};
+
+use hoist_core::{InstalledModule, Module};
+use hoist_executor::{Effect, Failure, Fate, TaskContext};
+use hoist_files::{Home, Removal, Root, Scope};
+use hoist_ledger::Belongings;
+
+use crate::builtin::{git, package, pip};
+use crate::config;
+use crate::machine::Machine;
+use crate::method::StepContext;
+use crate::run_step::{Bound, World};
+
+/// What became, or would become, of one thing.
+pub type Told = (Fate, String, Option<String>);
+
+/// So many files are written down as removed by name; of more only the directory.
+const NAMED: usize = 1;
+
+/// Removes a module: its own function first, then its packages, its configuration files, its files.
+pub(crate) fn uninstall(
+    world: &World,
+    module: &Module,
+    record: Option<&InstalledModule>,
+    steps: &mut [Bound],
+    task: &TaskContext,
+) -> Result<Effect, Failure> {
+    let wrong = |error: hoist_ledger::LedgerError| Failure::new(error.to_string());
+    let (Some(ledger), Some(run)) = (&world.ledger, world.run) else { return Err(Failure::new("there is no ledger")) };
+    ledger.begin_removal(run, &module.id).map_err(wrong)?;
+    let work = || -> Result<(), Failure> {
+        let adopted = record.is_some_and(|record| record.adopted) && !world.purge;
+        if !adopted {
+            for step in steps {
+                step.method.apply(&world.context(module, task))?;
+            }
+        }
+        let belongings = ledger.belongings(&module.id).map_err(wrong)?;
+        let context = world.context(module, task);
+        for (fate, subject, reason) in packages(&context, module, record, &belongings, adopted, true)? {
+            task.item(fate, subject, reason);
+        }
+        task.check()?;
+        let (told, failed) = files(&world.home, module, record, &belongings, world.purge, true)?;
+        let count = failed.len();
+        for (fate, subject, reason) in told {
+            task.item(fate, subject, reason);
+        }
+        match failed.into_iter().next() {
+            None => Ok(()),
+            Some((path, why)) => {
+                let more = if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() };
+                Err(Failure::new(format!("{}: {why}{more}", path.display())))
+            }
+        }
+    };
+    match work() {
+        Ok(()) => {
+            ledger.finish_removal(&module.id).map_err(wrong)?;
+            task.version(record.and_then(|record| record.version.clone()), None);
+            Ok(Effect::Changed)
+        }
+        Err(failure) => {
+            ledger.fail_removal(&module.id).map_err(wrong)?;
+            Err(failure)
+        }
+    }
+}
+
+/// What removing a module would do, as far as can be seen without running anything. Changes nothing.
+pub fn foresee(
+    home: &Home,
+    machine: &Machine,
+    module: &Module,
+    record: Option<&InstalledModule>,
+    belongings: &Belongings,
+    purge: bool,
+) -> Result<Vec<Told>, Failure> {
+    let task = TaskContext::alone(|_| {});
+    let adopted = record.is_some_and(|record| record.adopted) && !purge;
+    let context = StepContext {
+        task: &task,
+        machine,
+        module: module.id.as_str(),
+        variables: &module.variables,
+        path: &[],
+        force: false,
+        sandbox: None,
+    };
+    let mut told = packages(&context, module, record, belongings, adopted, false)?;
+    let (more, failed) = files(home, module, record, belongings, purge, false)?;
+    told.extend(more);
+    told.extend(failed.into_iter().map(|(path, why)| (Fate::Kept, path.display().to_string(), Some(why))));
+    Ok(told)
+}
+
+fn packages(
+    context: &StepContext<'_>,
+    module: &Module,
+    record: Option<&InstalledModule>,
+    belongings: &Belongings,
+    adopted: bool,
+    act: bool,
+) -> Result<Vec<Told>, Failure> {
+    let mut told = Vec::new();
+    let method = record.map_or(module.method.as_str(), |record| record.method.as_str());
+    if method == "package_manager" {
+        let declared = module.variables.get("MODULE_PACKAGES").map(|names| names.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+        let names = package::package_names(context.machine, module.id.as_str(), &declared.unwrap_or_default());
+        let remove = context
+            .machine
+            .manager()
+            .map(|manager| format!("; {} removes it", format_args!("`{} {}`", manager.remove, names.join(" "))))
+            .unwrap_or_default();
+        told.push((Fate::Kept, format!("package {}", names.join(" ")), Some(format!("packages of the system may serve others{remove}"))));
+    }
+    let removal = record.map_or(&module.removal, |record| &record.removal);
+    let removal = if removal.python.is_empty() { &module.removal } else { removal };
+    let Some(target) = &removal.target else { return Ok(told) };
+    let there: Vec<&String> = removal.python.iter().filter(|name| pip::installed(target, name).is_some()).collect();
+    let mut going = Vec::new();
+    for name in there {
+        let subject = format!("Python package {name}");
+        match belongings.python.get(name) {
+            _ if adopted => told.push((Fate::Kept, subject, Some("it was there before hoist; --purge removes it".to_owned()))),
+            Some(other) => told.push((Fate::Kept, subject, Some(format!("{other} has it too")))),
+            None => {
+                told.push((Fate::Removed, subject, None));
+                going.push(name.clone());
+            }
+        }
+    }
+    if act && !going.is_empty() {
+        pip::uninstall(context, target, &going)?;
+    }
+    Ok(told)
+}
+
+type Failed = Vec<(PathBuf, String)>;
+
+fn files(
+    home: &Home,
+    module: &Module,
+    record: Option<&InstalledModule>,
+    belongings: &Belongings,
+    purge: bool,
+    act: bool,
+) -> Result<(Vec<Told>, Failed), Failure> {
+    let mut told: Vec<Told> = Vec::new();
+    for (fate, path, reason) in config::take_away(&belongings.configs, purge, act)? {
+        told.push((fate, path.display().to_string(), reason));
+    }
+    let roots = roots(module, record, belongings, purge, &mut told);
+    let held = |path: &Path| belongings.holders.get(path).map(|name| name.to_owned());
+    let precious = |git: &Path| {
+        let own = git.parent().and_then(|dir| git::own_history(dir).ok().flatten())?;
+        Some(format!("it holds {own}, which no remote has"))
+    };
+    let removal = Removal { record: &belongings.record, held: &held, precious: &precious, purge, act };
+    let removed = home.remove(&roots, &removal);
+    for (path, count) in removed.gone {
+        let reason = (count > NAMED).then(|| format!("{count} files"));
+        told.push((Fate::Removed, path.display().to_string(), reason));
+    }
+    let (failed, kept): (Failed, Failed) = removed.kept.into_iter().partition(|(_, why)| why.starts_with("it cannot be"));
+    told.extend(kept.into_iter().map(|(path, why)| (Fate::Kept, path.display().to_string(), Some(why))));
+    Ok((told, failed))
+}
+
+/// What goes: what the ledger knows was made, and what is declared and came into being later. What was there before stays.
+fn roots(module: &Module, record: Option<&InstalledModule>, belongings: &Belongings, purge: bool, told: &mut Vec<Told>) -> Vec<Root> {
+    let declared = module.removal.paths.iter().chain(record.into_iter().flat_map(|record| &record.removal.paths));
+    let mut declared: Vec<&PathBuf> = declared.collect();
+    declared.sort();
+    declared.dedup();
+    let adopted = record.is_some_and(|record| record.adopted);
+    let made: Vec<&PathBuf> = record.into_iter().flat_map(|record| &record.paths).collect();
+    let was_there = |path: &Path| adopted || record.is_some_and(|record| record.found.iter().any(|found| path.starts_with(found)));
+    let mut roots = Vec::new();
+    for path in declared.into_iter().filter(|path| path.symlink_metadata().is_ok()) {
+        let known = made.contains(&path) || belongings.record.contains_key(path);
+        let scope = match (known, was_there(path) && !purge) {
+            (true, _) => Scope::Recorded,
+            (false, false) => Scope::Whole,
+            (false, true) => {
+                let written = belongings.record.keys().any(|written| written.starts_with(path));
+                if !written {
+                    let why = "it was there before hoist; --purge removes it".to_owned();
+                    told.push((Fate::Kept, path.display().to_string(), Some(why)));
+                    continue;
+                }
+                Scope::Recorded
+            }
+        };
+        roots.push(Root { path: path.clone(), scope });
+    }
+    roots.extend(made.iter().map(|path| Root { path: (*path).clone(), scope: Scope::Recorded }));
+    // Paths written below what was there before, and directories made on the way to them.
+    let mut last: Option<&PathBuf> = None;
+    for (path, recorded) in &belongings.record {
+        if last.is_some_and(|last| path.starts_with(last)) || roots.iter().any(|root| path.starts_with(&root.path)) {
+            continue;
+        }
+        let parent = recorded.kind == hoist_files::Kind::Directory && roots.iter().any(|root| root.path.starts_with(path));
+        if parent {
+            roots.push(Root { path: path.clone(), scope: Scope::IfEmpty });
+        } else {
+            last = Some(path);
+            roots.push(Root { path: path.clone(), scope: Scope::Recorded });
+        }
+    }
+    roots
+}

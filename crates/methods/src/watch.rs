@@ -1,0 +1,97 @@
+//! What of a module's files is watched while its steps run: the paths that it may make its own.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use hoist_core::{Module, is_shared};
+use hoist_executor::Failure;
+use hoist_files::{Home, Picture, Record, advance, look};
+
+use crate::machine::Machine;
+use crate::run_step::Bound;
+
+/// A module's paths before its steps ran.
+pub(crate) struct Watch {
+    /// Paths whose contents are the module's own.
+    own: Vec<PathBuf>,
+    /// Those of them that were not there.
+    pub(crate) absent: Vec<PathBuf>,
+    /// Those that were.
+    pub(crate) found: Vec<PathBuf>,
+    /// Directories on the way to them that were not there.
+    parents: Vec<PathBuf>,
+    before: Picture,
+    /// What its checks look at, wherever that is.
+    signs: Vec<PathBuf>,
+    signs_before: Picture,
+}
+
+impl Watch {
+    /// Looks at what a module declares, and what its steps say they may make.
+    pub(crate) fn start(machine: &Machine, home: &Home, module: &Module, steps: &[Bound]) -> Result<Self, Failure> {
+        let declared = module.paths.iter().chain(&module.removal.paths).chain(&module.checks.dirs).chain(&module.checks.files);
+        let programs = module.checks.binaries.iter().map(|name| machine.home.join(".local/bin").join(name));
+        let mut own: Vec<PathBuf> = declared.cloned().chain(programs).chain(steps.iter().flat_map(|step| step.method.paths())).collect();
+        own.retain(|path| home.place(path).is_ok() && !module.config_files.contains(path));
+        own.sort();
+        own.dedup();
+        let mut roots: Vec<PathBuf> = Vec::new();
+        for path in &own {
+            if !roots.last().is_some_and(|last| path.starts_with(last)) {
+                roots.push(path.clone());
+            }
+        }
+        let (absent, found): (Vec<PathBuf>, Vec<PathBuf>) = own.into_iter().partition(|path| path.symlink_metadata().is_err());
+        let parents = absent.iter().flat_map(|path| missing_parents(path, &machine.home)).collect::<BTreeSet<_>>().into_iter().collect();
+        let before = look(&roots).map_err(|error| Failure::new(format!("looking at {error}")))?;
+        let programs = module.checks.binaries.iter().filter_map(|name| machine.find_program(name, &[]));
+        let signs: Vec<PathBuf> = module.checks.files.iter().cloned().chain(programs).collect();
+        let signs_before = files_only(&signs);
+        Ok(Self { own: roots, absent, found, parents, before, signs, signs_before })
+    }
+
+    /// The paths that were not there before, and are now.
+    pub(crate) fn made(&self) -> Vec<PathBuf> {
+        self.absent.iter().filter(|path| path.symlink_metadata().is_ok()).cloned().collect()
+    }
+
+    /// What is known to be written, now that the steps have run; and whether anything that is watched is another than before, where
+    /// anything is watched.
+    pub(crate) fn finish(&self, old: &Record) -> Result<(Record, Option<bool>), Failure> {
+        let wrong = |error: std::io::Error| Failure::new(format!("looking at {error}"));
+        let after = look(&self.own).map_err(wrong)?;
+        let mut record = advance(old, &self.before, &after).map_err(wrong)?;
+        let parents: Vec<PathBuf> = self.parents.iter().filter(|path| path.is_dir()).cloned().collect();
+        let made = parents.iter().filter_map(|path| {
+            let metadata = path.symlink_metadata().ok()?;
+            let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o7777;
+            Some((path.clone(), hoist_files::Recorded { kind: hoist_files::Kind::Directory, mode, digest: String::new() }))
+        });
+        record.extend(made.collect::<Vec<_>>());
+        record.extend(
+            old.iter()
+                .filter(|(path, _)| !self.is_watched(path) && path.symlink_metadata().is_ok())
+                .map(|(path, entry)| (path.clone(), entry.clone())),
+        );
+        let signs = files_only(&self.signs);
+        let blind = self.before.is_empty() && after.is_empty() && signs.is_empty() && self.signs_before.is_empty();
+        let different = after != self.before || signs != self.signs_before;
+        Ok((record, (!blind).then_some(different)))
+    }
+
+    fn is_watched(&self, path: &Path) -> bool {
+        self.own.iter().any(|own| path.starts_with(own))
+    }
+}
+
+/// Signs may stand where very much does; only the files themselves are looked at.
+fn files_only(paths: &[PathBuf]) -> Picture {
+    let files: Vec<PathBuf> = paths.iter().filter(|path| !path.is_dir()).cloned().collect();
+    look(&files).unwrap_or_default()
+}
+
+/// The directories on the way to a path that do not exist, inside the home directory and not shared.
+fn missing_parents(path: &Path, home: &Path) -> Vec<PathBuf> {
+    let parents = path.ancestors().skip(1).take_while(|parent| parent.starts_with(home) && *parent != home);
+    parents.filter(|parent| !is_shared(parent, home) && parent.symlink_metadata().is_err()).map(Path::to_owned).collect()
+}
