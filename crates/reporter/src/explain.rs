@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hoist_executor::{Outcome, SkipReason, UnitId};
+use hoist_executor::{Level, Outcome, SkipReason, UnitId};
 
 /// Why a unit is not done, in words; `None` when it is. `names` are the units' names by their ids.
 pub fn explain(outcome: &Outcome, names: &[String]) -> Option<String> {
@@ -52,6 +52,16 @@ pub fn duration_text(duration: Duration) -> String {
         10..60 => format!("{:.1}s", duration.as_secs_f64()),
         60..3600 => format!("{}m {:02}s", seconds / 60, seconds % 60),
         _ => format!("{}h {:02}m", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+/// The word for how much a note matters.
+pub(crate) fn level_text(level: Level) -> &'static str {
+    match level {
+        Level::Info => "info",
+        Level::Success => "success",
+        Level::Warning => "warning",
+        Level::Error => "error",
     }
 }
 

@@ -3,17 +3,22 @@
 //! A view writes only to what it is given, and reads only events, so it works the same on a run that is going on and on a record.
 
 mod explain;
+mod junit;
 mod log_files;
+mod markup;
 mod plain;
 mod progress;
 mod record;
 mod report;
+#[cfg(test)]
+mod sample;
 
 use std::io;
 
 use hoist_executor::Event;
 
 pub use explain::{duration_text, explain, plain_text};
+pub use junit::junit;
 pub use log_files::LogFiles;
 pub use plain::Plain;
 pub use progress::Progress;

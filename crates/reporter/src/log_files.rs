@@ -5,8 +5,9 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use hoist_executor::{Event, EventKind, Level};
+use hoist_executor::{Event, EventKind};
 
+use crate::explain::level_text;
 use crate::{Reporter, explain};
 
 /// Writes `DIRECTORY/UNIT.log`.
@@ -49,15 +50,7 @@ impl Reporter for LogFiles {
                 Ok(())
             }
             EventKind::Output { unit, line, .. } => self.write(unit.index(), line),
-            EventKind::Note { unit, level, text } => {
-                let word = match level {
-                    Level::Info => "info",
-                    Level::Success => "success",
-                    Level::Warning => "warning",
-                    Level::Error => "error",
-                };
-                self.write(unit.index(), &format!("[{word}] {text}"))
-            }
+            EventKind::Note { unit, level, text } => self.write(unit.index(), &format!("[{}] {text}", level_text(*level))),
             EventKind::Item { unit, fate, subject, reason } => {
                 let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
                 self.write(unit.index(), &format!("[{}] {subject}{reason}", fate.as_str()))

@@ -1,0 +1,19 @@
+//! Hand-made runs for tests.
+
+use crate::{Report, Reporter, replay};
+
+/// What the given events come to: pairs of milliseconds and the inside of an event in JSON.
+pub(crate) fn fold(events: &[(u64, &str)], view: &mut dyn Reporter) {
+    let line = |(at, kind): &(u64, &str)| {
+        let (seconds, nanoseconds) = (at / 1000, at % 1000 * 1_000_000);
+        format!("{{\"elapsed\":{{\"secs\":{seconds},\"nanos\":{nanoseconds}}},{kind}}}\n")
+    };
+    replay(events.iter().map(line).collect::<String>().as_bytes(), view).unwrap();
+}
+
+/// The report of the given events.
+pub(crate) fn report(events: &[(u64, &str)]) -> Report {
+    let mut report = Report::default();
+    fold(events, &mut report);
+    report
+}
