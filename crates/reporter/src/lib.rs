@@ -2,6 +2,7 @@
 //!
 //! A view writes only to what it is given, and reads only events, so it works the same on a run that is going on and on a record.
 
+mod critical_path;
 mod explain;
 mod junit;
 mod log_files;
@@ -12,6 +13,8 @@ mod record;
 mod report;
 #[cfg(test)]
 mod sample;
+mod timeline;
+mod trace;
 
 use std::io;
 
@@ -24,6 +27,8 @@ pub use plain::Plain;
 pub use progress::Progress;
 pub use record::{Record, replay};
 pub use report::{Item, Report, UnitReport};
+pub use timeline::{Span, SpanOutcome, Timeline};
+pub use trace::trace;
 
 /// The words for a unit that is done: when something changed, and when nothing had to.
 #[derive(Debug, Clone, Copy)]

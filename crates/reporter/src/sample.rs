@@ -1,6 +1,6 @@
 //! Hand-made runs for tests.
 
-use crate::{Report, Reporter, replay};
+use crate::{Report, Reporter, Timeline, replay};
 
 /// What the given events come to: pairs of milliseconds and the inside of an event in JSON.
 pub(crate) fn fold(events: &[(u64, &str)], view: &mut dyn Reporter) {
@@ -9,6 +9,13 @@ pub(crate) fn fold(events: &[(u64, &str)], view: &mut dyn Reporter) {
         format!("{{\"elapsed\":{{\"secs\":{seconds},\"nanos\":{nanoseconds}}},{kind}}}\n")
     };
     replay(events.iter().map(line).collect::<String>().as_bytes(), view).unwrap();
+}
+
+/// The timeline of the given events.
+pub(crate) fn timeline(events: &[(u64, &str)]) -> Timeline {
+    let mut timeline = Timeline::default();
+    fold(events, &mut timeline);
+    timeline
 }
 
 /// The report of the given events.
