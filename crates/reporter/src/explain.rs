@@ -55,6 +55,17 @@ pub fn duration_text(duration: Duration) -> String {
     }
 }
 
+/// Like [`duration_text`], and with milliseconds and parts of them where those are all there is: `4.2ms`.
+pub(crate) fn fine_duration_text(duration: Duration) -> String {
+    let milliseconds = duration.as_secs_f64() * 1000.0;
+    match milliseconds {
+        0.0 => "0s".to_owned(),
+        ..1.0 => format!("{milliseconds:.2}ms"),
+        ..100.0 => format!("{milliseconds:.1}ms"),
+        _ => duration_text(duration),
+    }
+}
+
 /// The word for how much a note matters.
 pub(crate) fn level_text(level: Level) -> &'static str {
     match level {
@@ -78,5 +89,11 @@ mod tests {
     fn durations_have_the_precision_people_care_for() {
         let text = |milliseconds| duration_text(Duration::from_millis(milliseconds));
         assert_eq!([text(420), text(2000), text(12345), text(185_000), text(3_725_000)], ["0.42s", "2s", "12.3s", "3m 05s", "1h 02m"]);
+    }
+
+    #[test]
+    fn short_durations_are_told_apart() {
+        let text = |microseconds| fine_duration_text(Duration::from_micros(microseconds));
+        assert_eq!([text(0), text(40), text(4200), text(420_000)], ["0s", "0.04ms", "4.2ms", "0.42s"]);
     }
 }

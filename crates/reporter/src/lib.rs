@@ -1,13 +1,19 @@
-//! Views of the events of `hoist-executor`: progress bars, plain lines, log files, the record of a run, and the report that they come to.
+//! Views of the events of `hoist-executor`: progress bars, plain lines, log files, the record of a run, the report and the timeline that they
+//! come to, and these two as a page for a browser, as JUnit XML and as a trace.
 //!
 //! A view writes only to what it is given, and reads only events, so it works the same on a run that is going on and on a record.
 
+mod axis;
+mod chart;
 mod critical_path;
 mod explain;
+mod html;
+mod html_units;
 mod junit;
 mod log_files;
 mod markup;
 mod plain;
+mod pool_use;
 mod progress;
 mod record;
 mod report;
@@ -21,6 +27,7 @@ use std::io;
 use hoist_executor::Event;
 
 pub use explain::{duration_text, explain, plain_text};
+pub use html::{HtmlPage, html};
 pub use junit::junit;
 pub use log_files::LogFiles;
 pub use plain::Plain;
