@@ -2,6 +2,7 @@
 
 mod apt;
 mod cancel;
+mod config;
 mod crash;
 mod failure;
 mod git;
@@ -13,6 +14,8 @@ mod purity;
 mod script;
 mod selection;
 mod shell;
+mod uninstall;
+mod update;
 
 #[test]
 fn every_file_of_scenarios_is_listed() {

@@ -24,6 +24,8 @@ pub struct InstalledModule {
     pub paths: Vec<PathBuf>,
     /// True when hoist found it on the machine rather than putting it there.
     pub adopted: bool,
+    /// True when an install of it has succeeded, whatever came later.
+    pub once: bool,
     /// What it needed when it was installed.
     pub requires: Vec<ModuleId>,
     /// What its manifest said of its removal.

@@ -16,7 +16,7 @@ mod schema;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use hoist_core::{Digest, ModuleId, Removal, Request};
+use hoist_core::{Digest, InstalledModule, ModuleId, Removal, Request};
 use hoist_files::Record;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
@@ -246,13 +246,25 @@ impl Ledger {
         write(&self.connection()).map_err(|error| self.sqlite(error))
     }
 
-    /// Writes down that changing a module failed, and the paths it made all the same.
-    pub fn fail(&self, module: &ModuleId, paths: &[PathBuf], record: Option<&Record>) -> Result<(), LedgerError> {
+    /// Writes down that changing a module failed, and the paths it made all the same. Where `before` is given, it is as it was before: still
+    /// installed, from the manifest that it was installed from then.
+    pub fn fail(
+        &self,
+        module: &ModuleId,
+        paths: &[PathBuf],
+        record: Option<&Record>,
+        before: Option<&InstalledModule>,
+    ) -> Result<(), LedgerError> {
         let write = |connection: &Connection| -> rusqlite::Result<()> {
             let transaction = connection.unchecked_transaction()?;
             let known: String = transaction.query_row("SELECT paths FROM modules WHERE name = ?1", [module.as_str()], |row| row.get(0))?;
             let update = "UPDATE modules SET state = 'failed', paths = ?2, planned = '[]', absent = '[]', aside = '[]' WHERE name = ?1";
             transaction.execute(update, params![module.as_str(), json(&merged(&known, paths))])?;
+            if let Some(before) = before {
+                let update = "UPDATE modules SET state = 'installed', method = ?2, digest = ?3, source = ?4, requires = ?5, removal = ?6 WHERE name = ?1";
+                let InstalledModule { method, digest, source, requires, removal, .. } = before;
+                transaction.execute(update, params![module.as_str(), method, digest.as_str(), source, json(requires), json(removal)])?;
+            }
             if let Some(record) = record {
                 files::store(&transaction, module, record)?;
             }

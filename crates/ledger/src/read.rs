@@ -85,7 +85,8 @@ pub fn past_run(directory: &Path, wanted: impl Fn(&RunSummary) -> bool) -> Resul
             _ => connection
                 .query_row("SELECT request FROM runs WHERE name = ?1", [&summary.run_id], |row| row.get::<_, Option<String>>(0))?,
         };
-        let select = "SELECT module, status, duration_ms, reason FROM results JOIN runs ON run = id WHERE name = ?1 ORDER BY module";
+        let select =
+            "SELECT module, results.status, duration_ms, reason FROM results JOIN runs ON run = id WHERE name = ?1 ORDER BY module";
         let outcome =
             |row: &Row<'_>| Ok(ModuleOutcome { module: row.get(0)?, status: row.get(1)?, duration_ms: row.get(2)?, reason: row.get(3)? });
         let results = connection.prepare(select)?.query_map([&summary.run_id], outcome)?.collect::<rusqlite::Result<Vec<_>>>()?;
@@ -135,6 +136,7 @@ fn installed(connection: &Connection) -> rusqlite::Result<Installed> {
     while let Some(row) = rows.next()? {
         let Ok(name) = ModuleId::new(&row.get::<_, String>(0)?) else { continue };
         let installed_at: Option<String> = row.get(5)?;
+        let once = installed_at.is_some();
         let module = InstalledModule {
             method: row.get(1)?,
             digest: Digest::known(row.get(2)?),
@@ -143,6 +145,7 @@ fn installed(connection: &Connection) -> rusqlite::Result<Installed> {
             installed_at: installed_at.unwrap_or(row.get(6)?),
             paths: serde_json::from_str(&row.get::<_, String>(7)?).unwrap_or_default(),
             adopted: row.get(8)?,
+            once,
             requires: serde_json::from_str(&row.get::<_, String>(10)?).unwrap_or_default(),
             removal: serde_json::from_str(&row.get::<_, String>(11)?).unwrap_or_default(),
             found: serde_json::from_str(&row.get::<_, String>(12)?).unwrap_or_default(),

@@ -28,7 +28,7 @@ fn only_what_is_finished_counts_as_installed() {
     let run = begin_run(&ledger, "r1");
     ["done", "failed", "begun"].iter().for_each(|name| begin(&ledger, run, name));
     ledger.finish(&id("done"), &Ending { version: Some("1".into()), paths: vec!["/home/me/x".into()], ..Ending::default() }).unwrap();
-    ledger.fail(&id("failed"), &["/home/me/half".into()], None).unwrap();
+    ledger.fail(&id("failed"), &["/home/me/half".into()], None, None).unwrap();
     let installed = ledger.installed().unwrap();
     assert_eq!(installed.modules.keys().map(ModuleId::as_str).collect::<Vec<_>>(), ["done"]);
     assert_eq!(installed.unfinished.keys().map(ModuleId::as_str).collect::<Vec<_>>(), ["begun", "failed"]);

@@ -41,6 +41,8 @@ pub struct Share(Arc<Mutex<Learned>>);
 struct Learned {
     /// What is installed after the batch.
     versions: BTreeMap<String, String>,
+    /// What was installed before the batch.
+    before: BTreeMap<String, String>,
     /// What was not there before, or in another version.
     changed: BTreeSet<String>,
     /// What is known to be of the newest version.
@@ -57,6 +59,11 @@ impl Share {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).changed.contains(name)
     }
 
+    /// The version of this package before the batch.
+    pub(crate) fn before(&self, name: &str) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).before.get(name).cloned()
+    }
+
     /// True when the batch brought this package to its newest version, or saw that it has it.
     pub(crate) fn upgraded(&self, name: &str) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).upgraded.contains(name)
@@ -67,6 +74,7 @@ impl Share {
         learned.changed = after.iter().filter(|(name, version)| before.get(*name) != Some(version)).map(|(name, _)| name.clone()).collect();
         learned.upgraded = if upgraded { after.keys().cloned().collect() } else { BTreeSet::new() };
         learned.versions = after;
+        learned.before = before.clone();
     }
 }
 

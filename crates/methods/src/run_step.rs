@@ -128,8 +128,12 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
             clean_stages(&planned);
             let back = aside::bring_back(&asides).map_err(|error| Failure::new(format!("bringing back the former version: {error}")));
             if let Some(ledger) = &world.ledger {
+                let restored = !asides.is_empty() && back.is_ok();
+                // What changed nothing, or was taken back, is as it was.
+                let intact = work.action == Action::Update && work.change == Change::Update && (restored || different == Some(false));
+                let before = work.record.as_ref().filter(|_| intact);
                 let recorded = if asides.is_empty() { recorded } else { old };
-                ledger.fail(&module.id, &watch.made(), Some(&recorded)).map_err(told)?;
+                ledger.fail(&module.id, &watch.made(), Some(&recorded), before).map_err(told)?;
             }
             back?;
             Err(failure.clone())

@@ -180,7 +180,9 @@ fn work(module: &Module, action: Action, change: Change, record: Option<&Install
             anew = module.update_method == "reinstall";
             let changed = record.is_some_and(|record| record.digest != module.digest);
             // What a manifest says anew is brought about by methods that do nothing where nothing is to do.
-            let again = !anew && changed && module.recipe.steps(Action::Install).iter().all(|step| IDEMPOTENT.contains(&step.method));
+            let (install, update) = (module.recipe.steps(Action::Install), module.recipe.steps(Action::Update));
+            let repeats = install.iter().any(|step| update.iter().any(|other| other.method == step.method));
+            let again = changed && !repeats && install.iter().all(|step| IDEMPOTENT.contains(&step.method));
             let mut steps = if again { bind(Action::Install)? } else { Vec::new() };
             steps.extend(bind(Action::Update)?);
             steps

@@ -35,7 +35,7 @@ pub fn run_alone(method: &str, module: &str, more: &[String], machine: &Machine,
                 dirs => first_dir(&dirs, machine)?,
             };
             let packages = Some(packages()).filter(|packages| !packages.is_empty()).unwrap_or_else(|| vec![module.to_owned()]);
-            Box::new(Pip { packages, target, upgrade: !variable("HOIST_PIP_UPGRADE").is_empty(), share: None })
+            Box::new(Pip { packages, target, upgrade: !variable("HOIST_PIP_UPGRADE").is_empty(), share: None, applied: false })
         }
         "package" => Box::new(Package { module: module.to_owned(), packages: packages(), share: None }),
         "install_script" => {

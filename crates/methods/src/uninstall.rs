@@ -200,7 +200,9 @@ fn roots(module: &Module, record: Option<&InstalledModule>, belongings: &Belongi
     // Paths written below what was there before, and directories made on the way to them.
     let mut last: Option<&PathBuf> = None;
     for (path, recorded) in &belongings.record {
-        if last.is_some_and(|last| path.starts_with(last)) || roots.iter().any(|root| path.starts_with(&root.path)) {
+        if last.is_some_and(|last| path.starts_with(last))
+            || roots.iter().any(|root| root.scope != Scope::IfEmpty && path.starts_with(&root.path))
+        {
             continue;
         }
         let parent = recorded.kind == hoist_files::Kind::Directory && roots.iter().any(|root| root.path.starts_with(path));

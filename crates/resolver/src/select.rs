@@ -53,7 +53,8 @@ fn by_tier<'c>(catalog: &'c Catalog, installed: &Installed, request: &Request, s
     };
     let chosen = |name: &str, tier: Option<Tier>| match request.action {
         Action::Install => tier.is_none_or(wants),
-        Action::Update | Action::Test => installed.modules.contains_key(name),
+        Action::Update => installed.modules.contains_key(name) || installed.unfinished.get(name).is_some_and(|record| record.once),
+        Action::Test => installed.modules.contains_key(name),
         Action::Uninstall => installed.modules.contains_key(name) || installed.unfinished.contains_key(name),
     };
     for module in catalog.modules() {

@@ -213,19 +213,18 @@ impl Walk<'_> {
         if here.depth >= DEPTH_LIMIT {
             return self.keep(here.path, format!("it is nested more than {DEPTH_LIMIT} directories deep"));
         }
-        let names = match open_same(here, stat) {
-            Ok((directory, names)) => names.into_iter().fold(Ok((directory, true)), |state: Result<_, Errno>, name| {
-                let (directory, gone) = state?;
+        let gone = open_same(here, stat).map(|(directory, names)| {
+            let mut all = true;
+            for name in names {
                 let (path, place) = (here.path.join(&name), here.place.join(&name));
                 let inner = Here { directory: &directory, name: &name, path: &path, place: &place, depth: here.depth + 1, whole };
-                let this = self.entry(&inner, stat.st_dev);
-                Ok((directory, gone && this))
-            }),
-            Err(error) => Err(error),
-        };
-        match names {
-            Ok((_, true)) if whole || recorded.is_some() => self.unlink(here, AtFlags::REMOVEDIR),
-            Ok((_, true)) if here.depth == 0 => self.keep(here.path, "the directory was there before hoist".to_owned()),
+                all &= self.entry(&inner, stat.st_dev);
+            }
+            all
+        });
+        match gone {
+            Ok(true) if whole || recorded.is_some() => self.unlink(here, AtFlags::REMOVEDIR),
+            Ok(true) if here.depth == 0 => self.keep(here.path, "the directory was there before hoist".to_owned()),
             Ok(_) => false,
             Err(error) => self.keep(here.path, format!("it cannot be listed: {}", io::Error::from(error))),
         }

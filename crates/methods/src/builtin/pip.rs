@@ -20,6 +20,9 @@ pub(crate) struct Pip {
     /// What was there before the packages of several modules were installed together.
     #[serde(skip)]
     pub(crate) share: Option<Share>,
+    /// Whether it was applied, so that what the batch changed is its doing.
+    #[serde(skip)]
+    pub(crate) applied: bool,
 }
 
 /// The pool of a target: two pips in one directory overwrite each other's files.
@@ -33,7 +36,9 @@ impl Method for Pip {
     }
 
     fn version(&self) -> Option<String> {
-        self.packages.first().and_then(|name| installed(&self.target, name))
+        let name = self.packages.first()?;
+        let before = self.share.as_ref().filter(|share| !self.applied && share.changed(name)).map(|share| share.before(name));
+        before.unwrap_or_else(|| installed(&self.target, name))
     }
 
     fn bulk(&mut self, share: Share) -> Option<Bulk> {
@@ -46,6 +51,7 @@ impl Method for Pip {
     }
 
     fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure> {
+        self.applied = true;
         let missing = |names: &[String]| names.iter().filter(|name| installed(&self.target, name).is_none()).cloned().collect::<Vec<_>>();
         let before = missing(&self.packages);
         let upgraded = self.share.as_ref().is_some_and(|share| self.packages.iter().all(|name| share.upgraded(name)));

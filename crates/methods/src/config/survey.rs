@@ -44,7 +44,7 @@ pub fn templates(module: &Module, home: &Path) -> Vec<(PathBuf, PathBuf)> {
     let found = |path: &PathBuf| {
         let inside = path.strip_prefix(home).ok()?;
         let candidates = names(inside).into_iter().flat_map(|name| [own.join(&name), config.join(&name)]);
-        candidates.into_iter().find(|candidate| *candidate != own && candidate.exists())
+        candidates.into_iter().find(|candidate| candidate.exists())
     };
     module.config_files.iter().filter_map(|path| Some((path.clone(), found(path)?))).collect()
 }

@@ -1,0 +1,232 @@
+//! Configuration files: brought, kept, replaced, merged, taken away.
+
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use hoist_tests::{Module, Sandbox, has};
+
+/// A module that brings `~/.rc`, with this template.
+fn sandbox(template: &str) -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.add(&Module::new("m").field("CONFIG_FILES", "$HOME/.rc"));
+    sandbox.write("config/rc", template);
+    sandbox
+}
+
+fn write(sandbox: &Sandbox, path: &str, text: &str) {
+    let path = sandbox.home().join(path);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+}
+
+/// The names in the home directory that start like this.
+fn names(sandbox: &Sandbox, start: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(sandbox.home()).unwrap().flatten();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.file_name().into_string().unwrap()).filter(|name| name.starts_with(start)).collect();
+    names.sort();
+    names
+}
+
+fn backups(sandbox: &Sandbox) -> Vec<String> {
+    names(sandbox, ".rc.pre-slaanesh-").iter().map(|name| sandbox.read(name)).collect()
+}
+
+#[test]
+fn what_hoist_put_there_is_replaced_without_a_question() {
+    let sandbox = sandbox("1\n");
+    sandbox.hoist("install").exits(0);
+    assert_eq!(sandbox.read(".rc"), "1\n");
+    assert!(backups(&sandbox).is_empty());
+    assert_eq!(sandbox.json("update").exits(0).statuses()["m"], "unchanged");
+    sandbox.write("config/rc", "2\n");
+    let plan = sandbox.json("plan update").exits(0).document();
+    assert_eq!(plan["modules"][0]["config_files"][0]["decision"], "overwrite");
+    assert_eq!(sandbox.json("update").exits(0).statuses()["m"], "updated");
+    assert_eq!((sandbox.read(".rc"), backups(&sandbox)), ("2\n".to_owned(), vec!["1\n".to_owned()]));
+}
+
+#[test]
+fn the_three_ways_on_install_and_on_update() {
+    for (option, content, new, copies) in [
+        ("--config-overwrite", "theirs\n", None, vec!["mine\n"]),
+        ("--config-keep", "mine\n", Some("theirs\n"), vec![]),
+        ("", "mine\n", Some("theirs\n"), vec![]),
+    ] {
+        // There before the install.
+        let first = sandbox("theirs\n");
+        write(&first, ".rc", "mine\n");
+        first.hoist(&format!("install {option}")).exits(0);
+        let pending = || std::fs::read_to_string(first.home().join(".rc.new")).ok();
+        assert_eq!((first.read(".rc").as_str(), pending().as_deref()), (content, new), "{option}");
+        assert_eq!(backups(&first), copies, "{option}");
+        // Changed by hand after it, and changed by the author too.
+        let second = sandbox("shipped\n");
+        second.hoist("install").exits(0);
+        write(&second, ".rc", "mine\n");
+        second.write("config/rc", "theirs\n");
+        second.hoist(&format!("update {option}")).exits(0);
+        let pending = std::fs::read_to_string(second.home().join(".rc.new")).ok();
+        assert_eq!((second.read(".rc").as_str(), pending.as_deref()), (content, new), "{option}");
+        assert_eq!(backups(&second), copies, "{option}");
+    }
+}
+
+#[test]
+fn a_kept_file_is_offered_once_and_a_copy_is_never_overwritten() {
+    let sandbox = sandbox("1\n");
+    sandbox.hoist("install").exits(0);
+    write(&sandbox, ".rc", "mine\n");
+    // The author has nothing new: nothing is asked, nothing put beside it.
+    sandbox.hoist("update").exits(0);
+    assert!(!sandbox.has(".rc.new"));
+    sandbox.write("config/rc", "2\n");
+    assert_eq!(sandbox.json("update").exits(0).statuses()["m"], "updated");
+    assert_eq!(sandbox.json("update").exits(0).statuses()["m"], "unchanged");
+    assert_eq!(sandbox.read(".rc.new"), "2\n");
+    // Somebody worked on what was put beside it.
+    write(&sandbox, ".rc.new", "mine too\n");
+    sandbox.write("config/rc", "3\n");
+    sandbox.hoist("update").exits(0);
+    assert_eq!(sandbox.read(".rc.new"), "3\n");
+    let kept = names(&sandbox, ".rc.new.pre-slaanesh-");
+    assert_eq!(kept.iter().map(|name| sandbox.read(name)).collect::<Vec<_>>(), ["mine too\n"]);
+    for number in 4..8 {
+        sandbox.write("config/rc", &format!("{number}\n"));
+        sandbox.hoist("update --config-overwrite").exits(0);
+    }
+    assert_eq!(backups(&sandbox).len(), 4, "within a second as well");
+    assert!(backups(&sandbox).contains(&"mine\n".to_owned()));
+}
+
+#[test]
+fn a_question_shows_the_difference_and_a_merge_where_it_is_clean() {
+    if !has("script") {
+        return;
+    }
+    let prepared = |mine: &str| {
+        let sandbox = sandbox("a\nb\nc\nd\ne\nf\ng\n");
+        sandbox.hoist("install").exits(0);
+        write(&sandbox, ".rc", mine);
+        sandbox.write("config/rc", "a\nb\nc\nd\ne\nf\nTHEIRS\n");
+        sandbox
+    };
+    let answer = |sandbox: &Sandbox, answers: &str| {
+        let line = format!("printf '{answers}' | script -qec '{} update --color never' /dev/null", hoist_tests::binary().display());
+        let output = sandbox.command("bash").args(["-c", &line]).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).replace('\r', "")
+    };
+    let merged = prepared("MINE\nb\nc\nd\ne\nf\ng\n");
+    let text = answer(&merged, "d\\nm\\n");
+    assert!(text.contains("-MINE") && text.contains("+THEIRS") && text.contains("[m]erge"), "{text}");
+    assert_eq!(merged.read(".rc"), "MINE\nb\nc\nd\ne\nf\nTHEIRS\n");
+    assert_eq!(backups(&merged), ["MINE\nb\nc\nd\ne\nf\ng\n"]);
+    let conflict = prepared("a\nb\nc\nd\ne\nf\nMINE\n");
+    let text = answer(&conflict, "o\\n");
+    assert!(!text.contains("[m]erge"), "{text}");
+    assert_eq!(conflict.read(".rc"), "a\nb\nc\nd\ne\nf\nTHEIRS\n");
+    let kept = prepared("MINE\n");
+    answer(&kept, "\\n");
+    assert_eq!(kept.read(".rc"), "MINE\n");
+    assert!(kept.has(".rc.new"));
+}
+
+#[test]
+fn modes_links_and_directories_are_as_they_should() {
+    let sandbox = Sandbox::new();
+    sandbox.add(&Module::new("m").field("CONFIG_FILES", "$HOME/.config/m $HOME/.linked $HOME/.private"));
+    sandbox.write("config/m/one.yml", "1\n").write("config/m/deep/two.yml", "1\n").write("config/.linked", "theirs\n");
+    sandbox.write("config/.private", "theirs\n");
+    std::fs::create_dir_all(sandbox.home().join("dotfiles")).unwrap();
+    std::fs::write(sandbox.home().join("dotfiles/linked"), "mine\n").unwrap();
+    symlink("dotfiles/linked", sandbox.home().join(".linked")).unwrap();
+    write(&sandbox, ".private", "mine\n");
+    std::fs::set_permissions(sandbox.home().join(".private"), PermissionsExt::from_mode(0o600)).unwrap();
+    sandbox.hoist("install --config-overwrite").exits(0);
+    assert_eq!((sandbox.read(".config/m/one.yml"), sandbox.read(".config/m/deep/two.yml")), ("1\n".to_owned(), "1\n".to_owned()));
+    assert!(sandbox.home().join(".linked").is_symlink());
+    assert_eq!(sandbox.read("dotfiles/linked"), "theirs\n");
+    let mode = sandbox.home().join(".private").metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!((sandbox.read(".private").as_str(), mode), ("theirs\n", 0o600));
+    let copy = names(&sandbox, ".private.pre-slaanesh-").remove(0);
+    assert_eq!(sandbox.home().join(copy).metadata().unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_file_that_the_module_writes_by_itself_is_not_lost_either() {
+    let sandbox = Sandbox::new();
+    let module = Module::new("m").field("CONFIG_FILES", "$HOME/.rc $HOME/.quiet").field("UPDATE_METHOD", "custom");
+    sandbox.add(&module.body("main_module() { echo theirs >~/.rc; }\nupdate_module() { echo newer >~/.rc; }"));
+    write(&sandbox, ".rc", "mine\n");
+    write(&sandbox, ".quiet", "mine\n");
+    sandbox.hoist("install").exits(0);
+    assert_eq!((sandbox.read(".rc"), backups(&sandbox)), ("theirs\n".to_owned(), vec!["mine\n".to_owned()]));
+    assert!(names(&sandbox, ".quiet.pre").is_empty());
+    sandbox.hoist("update --config-keep").exits(0);
+    assert_eq!((sandbox.read(".rc"), sandbox.read(".rc.new")), ("theirs\n".to_owned(), "newer\n".to_owned()));
+}
+
+#[test]
+fn what_cannot_be_is_said_before_anything_runs() {
+    let sandbox = sandbox("1\n");
+    sandbox.add(&Module::new("m").field("CONFIG_FILES", "$HOME/.rc").main("touch ~/ran"));
+    std::fs::create_dir(sandbox.home().join(".rc")).unwrap();
+    sandbox.hoist("install").exits(2).says("it is no regular file").says(".rc");
+    std::fs::remove_dir(sandbox.home().join(".rc")).unwrap();
+    std::fs::remove_file(sandbox.collection().join("config/rc")).unwrap();
+    symlink("/etc/passwd", sandbox.collection().join("config/rc")).unwrap();
+    sandbox.hoist("install").exits(2).says("leads out of the collection's config directory");
+    assert!(!sandbox.has("ran") && !sandbox.has(".rc"));
+}
+
+#[test]
+fn removal_brings_back_what_was_there_before() {
+    let sandbox = Sandbox::new();
+    sandbox.add(&Module::new("m").field("CONFIG_FILES", "$HOME/.created $HOME/.replaced $HOME/.edited $HOME/.kept"));
+    for name in ["created", "replaced", "edited", "kept"] {
+        sandbox.write(&format!("config/{name}"), "theirs\n");
+    }
+    write(&sandbox, ".replaced", "mine\n");
+    sandbox.hoist("install --config-overwrite").exits(0);
+    write(&sandbox, ".edited", "mine\n");
+    sandbox.write("config/kept", "newer\n");
+    write(&sandbox, ".kept", "mine\n");
+    sandbox.hoist("update").exits(0);
+    assert!(sandbox.has(".kept.new"));
+    let ran = sandbox.json("uninstall m -y").exits(0);
+    assert!(!sandbox.has(".created") && !sandbox.has(".kept.new"), "{}", ran.stdout);
+    for name in [".replaced", ".edited", ".kept"] {
+        assert_eq!(sandbox.read(name), "mine\n", "{name}");
+    }
+    assert!(names(&sandbox, ".replaced.pre").is_empty());
+}
+
+#[test]
+fn they_are_listed_compared_and_restored() {
+    let sandbox = sandbox("1\n");
+    sandbox.hoist("config list").exits(0).says("No configuration files");
+    sandbox.hoist("install").exits(0);
+    sandbox.hoist("config list").exits(0).says("as installed");
+    sandbox.hoist("config diff").exits(0).says("No differences");
+    write(&sandbox, ".rc", "mine\n");
+    let rc = sandbox.home().join(".rc").display().to_string();
+    sandbox.hoist(&format!("config diff {rc}")).exits(0).says("-1").says("+mine");
+    let listed = sandbox.json("config list").exits(0).document();
+    assert_eq!((&listed[0]["state"], &listed[0]["module"]), (&"changed".into(), &"m".into()));
+    sandbox.hoist(&format!("config restore {rc}")).exits(2).says("no former version");
+    sandbox.write("config/rc", "2\n");
+    sandbox.hoist("update --config-overwrite").exits(0);
+    assert_eq!(sandbox.read(".rc"), "2\n");
+    sandbox.hoist(&format!("config restore {rc}")).exits(0);
+    assert_eq!(sandbox.read(".rc"), "mine\n");
+    assert!(backups(&sandbox).contains(&"2\n".to_owned()), "the version that was there is copied aside");
+    sandbox.hoist("config diff /etc/passwd").exits(2).says("is no configuration file that hoist knows");
+}
+
+#[test]
+fn what_changes_after_it_was_looked_at_is_kept() {
+    let sandbox = sandbox("theirs\n");
+    sandbox.add(&Module::new("m").field("CONFIG_FILES", "$HOME/.rc").main("echo late >~/.rc"));
+    // The module's own script writes what the template is for: that was not decided, so both are there.
+    sandbox.hoist("install").exits(0);
+    assert_eq!((sandbox.read(".rc"), sandbox.read(".rc.new")), ("late\n".to_owned(), "theirs\n".to_owned()));
+}
