@@ -16,7 +16,7 @@ pub(crate) struct Arguments {
 }
 
 /// Options of every command.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct Global {
     /// A directory with modules/; may be repeated. Otherwise those of HOIST_COLLECTION, separated by `:`, otherwise the working directory, where
     /// it is a collection
@@ -81,6 +81,7 @@ pub(crate) enum Command {
     /// Everything known about a module
     Info {
         /// Its name
+        #[arg(add = crate::commands::man::modules())]
         module: String,
     },
     /// Check manifests: every mistake with file, line and field
@@ -96,11 +97,40 @@ pub(crate) enum Command {
     /// The graph of what modules need: without names every module
     Graph {
         /// These and what they need
+        #[arg(add = crate::commands::man::modules())]
         modules: Vec<String>,
         /// The language
         #[arg(long, value_enum, default_value_t = GraphFormat::Dot)]
         format: GraphFormat,
     },
+    /// Modules whose name or description has these words
+    Search {
+        #[arg(required = true)]
+        words: Vec<String>,
+    },
+    /// What is missing on this machine, and for which modules
+    Doctor,
+    /// What one run did: the last, or the one of this name
+    Report {
+        /// Its name as `hoist history` shows it, or how that starts
+        run: Option<String>,
+        /// Write a page with the timeline
+        #[arg(long, value_name = "FILE")]
+        html: Option<PathBuf>,
+        /// What to print
+        #[arg(long, value_enum, default_value_t = ReportFormat::Text, conflicts_with = "html")]
+        format: ReportFormat,
+    },
+    /// What a shell sources to complete commands, options and names: bash, elvish, fish, powershell, zsh
+    Completions { shell: String },
+    /// The manual page, for man -l -
+    Man {
+        /// Write the pages of all commands here instead
+        #[arg(long, value_name = "DIR")]
+        directory: Option<PathBuf>,
+    },
+    /// The JSON Schema of a format: collection, module, events, plan, list
+    Schema { kind: String },
     /// Past runs, the newest first
     History {
         /// At most so many
@@ -167,6 +197,7 @@ pub(crate) struct ConfigOptions {
 #[derive(Debug, Args)]
 pub(crate) struct Update {
     /// These; otherwise everything that is installed
+    #[arg(add = crate::commands::man::modules())]
     pub(crate) modules: Vec<String>,
     /// Leave these out, and what needs them
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
@@ -185,7 +216,7 @@ pub(crate) struct Update {
 #[derive(Debug, Args)]
 pub(crate) struct Uninstall {
     /// These
-    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    #[arg(required_unless_present = "all", conflicts_with = "all", add = crate::commands::man::modules())]
     pub(crate) modules: Vec<String>,
     /// Everything that is installed
     #[arg(long)]
@@ -211,7 +242,7 @@ pub(crate) struct Uninstall {
 #[derive(Debug, Args)]
 pub(crate) struct Install {
     /// These and what they need
-    #[arg(conflicts_with_all = ["minimal", "all"])]
+    #[arg(conflicts_with_all = ["minimal", "all"], add = crate::commands::man::modules())]
     pub(crate) modules: Vec<String>,
     /// Core modules only
     #[arg(long, conflicts_with = "all")]
@@ -244,6 +275,7 @@ pub(crate) struct Install {
 #[derive(Debug, Args)]
 pub(crate) struct Test {
     /// These; otherwise every installed module
+    #[arg(add = crate::commands::man::modules())]
     pub(crate) modules: Vec<String>,
     /// Leave these out
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
@@ -260,14 +292,16 @@ pub(crate) struct List {
     pub(crate) installed: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
+    #[default]
     Human,
     Json,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Color {
+    #[default]
     Auto,
     Always,
     Never,
@@ -277,6 +311,21 @@ pub(crate) enum Color {
 pub(crate) enum GraphFormat {
     Dot,
     Mermaid,
+    Svg,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// For people
+    Text,
+    /// The lines that the run showed
+    Lines,
+    /// A page with the timeline
+    Html,
+    /// For continuous integration
+    Junit,
+    /// For Perfetto and chrome://tracing
+    Trace,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

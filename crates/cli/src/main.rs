@@ -12,12 +12,14 @@ mod session;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::args::{Arguments, Command};
 use crate::error::Ending;
 
 fn main() -> ExitCode {
+    // Answers a shell that asks for completions, and ends.
+    clap_complete::CompleteEnv::with_factory(Arguments::command).complete();
     let arguments = Arguments::parse();
     let paint = render::Paint::choose(arguments.global.color);
     let output = arguments.global.output;
@@ -46,6 +48,12 @@ fn run_command(arguments: Arguments) -> Result<error::Code, Ending> {
         Command::Info { module } => commands::info::run(&global, &module),
         Command::Validate { paths } => commands::validate::run(&global, &paths),
         Command::Graph { modules, format } => commands::graph::run(&global, &modules, format),
+        Command::Search { words } => commands::search::run(&global, &words),
+        Command::Doctor => commands::doctor::run(&global),
+        Command::Report { run, html, format } => commands::report::run(&global, run.as_deref(), html.as_deref(), format),
+        Command::Completions { shell } => commands::man::completions(&shell),
+        Command::Man { directory } => commands::man::man(directory.as_deref()),
+        Command::Schema { kind } => commands::man::json_schema(&kind),
         Command::History { limit } => commands::history::run(&global, limit),
         Command::Step { method, module, more } => commands::step::run(&method, &module, &more),
         Command::Confined { rules, command } => commands::confined::run(&rules, &command),

@@ -80,6 +80,26 @@ impl Catalog {
         &self.hidden
     }
 
+    /// The modules whose name or description has each of these words, letter case ignored: the exact name first, then names that start so, names
+    /// that have it, descriptions.
+    pub fn search(&self, words: &[&str]) -> Vec<&Module> {
+        let words: Vec<String> = words.iter().map(|word| word.to_lowercase()).collect();
+        let rank = |module: &Module| {
+            let (name, summary) = (module.id.as_str().to_lowercase(), module.summary.to_lowercase());
+            let of_word = |word: &String| match () {
+                () if name == *word => Some(0),
+                () if name.starts_with(word.as_str()) => Some(1),
+                () if name.contains(word.as_str()) => Some(2),
+                () if summary.contains(word.as_str()) => Some(3),
+                () => None,
+            };
+            words.iter().map(of_word).sum::<Option<u32>>()
+        };
+        let mut found: Vec<(u32, &Module)> = self.modules().filter_map(|module| Some((rank(module)?, module))).collect();
+        found.sort_by_key(|(rank, module)| (*rank, module.id.as_str()));
+        found.into_iter().map(|(_, module)| module).collect()
+    }
+
     /// The nearest name that exists.
     pub fn suggest(&self, name: &str) -> Option<&str> {
         did_you_mean(name, self.modules.keys().map(ModuleId::as_str).chain(self.broken.keys().map(String::as_str)))

@@ -12,6 +12,7 @@ mod manifest;
 mod module;
 mod plan;
 mod request;
+pub mod schema;
 mod shared;
 mod step;
 mod suggest;

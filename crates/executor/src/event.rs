@@ -135,6 +135,25 @@ pub enum EventKind {
     },
 }
 
+impl EventKind {
+    /// The unit it is about, where it is about one.
+    pub fn unit(&self) -> Option<UnitId> {
+        match self {
+            EventKind::UnitStarted { unit }
+            | EventKind::TaskStarted { unit, .. }
+            | EventKind::Output { unit, .. }
+            | EventKind::Note { unit, .. }
+            | EventKind::Item { unit, .. }
+            | EventKind::Version { unit, .. }
+            | EventKind::Progress { unit, .. }
+            | EventKind::Retrying { unit, .. }
+            | EventKind::TaskFinished { unit, .. }
+            | EventKind::UnitFinished { unit, .. } => Some(*unit),
+            EventKind::RunStarted { .. } | EventKind::Cancelling { .. } | EventKind::RunFinished { .. } => None,
+        }
+    }
+}
+
 /// A stream of a child process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -3,7 +3,7 @@
 use hoist_core::ModuleId;
 use rusqlite::{Connection, params};
 
-use crate::{Ledger, LedgerError, RunId, now};
+use crate::{Ledger, LedgerError, RunId, files, now};
 
 impl Ledger {
     /// Writes down that a module is about to be removed. Until [`Ledger::finish_removal`] it counts as unfinished.
@@ -17,6 +17,7 @@ impl Ledger {
     pub fn finish_removal(&self, module: &ModuleId) -> Result<(), LedgerError> {
         let write = |connection: &Connection| -> rusqlite::Result<()> {
             let transaction = connection.unchecked_transaction()?;
+            files::pass_on_directories(&transaction, module)?;
             for forget in [
                 "DELETE FROM modules WHERE name = ?1",
                 "DELETE FROM files WHERE module = ?1",

@@ -97,6 +97,16 @@ impl Machine {
         *self.manager.get_or_init(|| Manager::detect(&self.environment.path()))
     }
 
+    /// What the system's package manager is called, where there is one.
+    pub fn package_manager(&self) -> Option<&'static str> {
+        self.manager().map(|manager| manager.name)
+    }
+
+    /// True when hoist runs as root.
+    pub fn is_root(&self) -> bool {
+        self.root
+    }
+
     /// The directory with the shell helpers, written once for each version of them.
     pub(crate) fn library(&self) -> Result<&Path, String> {
         let write = || -> std::io::Result<PathBuf> {

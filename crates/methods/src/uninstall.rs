@@ -114,7 +114,8 @@ fn packages(
             .manager()
             .map(|manager| format!("; {} removes it", format_args!("`{} {}`", manager.remove, names.join(" "))))
             .unwrap_or_default();
-        told.push((Fate::Kept, format!("package {}", names.join(" ")), Some(format!("packages of the system may serve others{remove}"))));
+        let why = if adopted { "it was there before hoist" } else { "packages of the system may serve others" };
+        told.push((Fate::Kept, format!("package {}", names.join(" ")), Some(format!("{why}{remove}"))));
     }
     let removal = record.map_or(&module.removal, |record| &record.removal);
     let removal = if removal.python.is_empty() { &module.removal } else { removal };

@@ -8,6 +8,7 @@ mod closure;
 mod cycle;
 mod draw;
 mod select;
+mod svg;
 
 pub use change::plan;
 pub use closure::check;

@@ -18,6 +18,7 @@ pub(crate) fn run(global: &Global, modules: &[String], format: GraphFormat) -> R
     let drawing = match format {
         GraphFormat::Dot => Drawing::Dot,
         GraphFormat::Mermaid => Drawing::Mermaid,
+        GraphFormat::Svg => Drawing::Svg,
     };
     std::io::stdout().lock().write_all(hoist_resolver::draw(&resolution, drawing).as_bytes())?;
     Ok(Code::Ok)

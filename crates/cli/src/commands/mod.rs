@@ -3,11 +3,15 @@
 pub(crate) mod change;
 pub(crate) mod config;
 pub(crate) mod confined;
+pub(crate) mod doctor;
 pub(crate) mod graph;
 pub(crate) mod history;
 pub(crate) mod info;
 pub(crate) mod list;
+pub(crate) mod man;
 pub(crate) mod plan;
+pub(crate) mod report;
+pub(crate) mod search;
 pub(crate) mod step;
 pub(crate) mod test;
 pub(crate) mod validate;

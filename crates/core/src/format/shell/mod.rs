@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use assignments::{Assignment, Reading, Value, read_assignments};
-pub use fields::FIELDS;
-pub use script::Functions;
+pub use fields::{FIELDS, Kind};
+pub use script::{Functions, prerequisites};
 
 use super::Format;
 use crate::{Environment, Manifest, ManifestRef, Parsed, Tree};

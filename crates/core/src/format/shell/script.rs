@@ -55,6 +55,23 @@ pub(super) fn tools(script: &str) -> Vec<&'static str> {
     [package.then_some("package"), pip.then_some("pip")].into_iter().flatten().collect()
 }
 
+/// The programs that a script checks for with `check_prerequisites`, as far as they are named in so many words.
+pub fn prerequisites(script: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for line in code_lines(script) {
+        let Some((before, words)) = line.split_once("check_prerequisites ") else { continue };
+        if before.ends_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '"' | '\'')) {
+            continue;
+        }
+        let plain = |word: &&str| word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '+' | '-'));
+        let words = words.split_whitespace().map(|word| word.trim_matches(['"', '\'', ';'])).take_while(plain);
+        found.extend(words.filter(|word| !word.is_empty()).map(str::to_owned));
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
 /// True when the last thing a script does is a test whose failure means nothing, such as
 /// `[[ "${BASH_SOURCE[0]}" == "$0" ]] && main_module "$@"`.
 pub(super) fn ends_in_guard(script: &str) -> bool {
@@ -198,6 +215,15 @@ mod tests {
     fn tools_are_told_by_the_words_of_the_body() {
         assert_eq!(tools("run_as_root $PKG_INSTALL tree\npip3 install x\n"), ["package", "pip"]);
         assert!(tools("# apt-get\necho adapt-getter pipeline\n").is_empty());
+    }
+
+    #[test]
+    fn what_a_script_checks_for_is_told() {
+        assert_eq!(
+            prerequisites("  check_prerequisites curl \"git\" || return 1\n# check_prerequisites no\nif ! check_prerequisites tar; then\n"),
+            ["curl", "git", "tar"]
+        );
+        assert!(prerequisites("my_check_prerequisites a\ncheck_prerequisites $x\n").is_empty());
     }
 
     #[test]

@@ -1,0 +1,179 @@
+//! `hoist doctor`: what is missing on this machine, and for which module. Starts nothing, writes nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::path::Path;
+
+use hoist_core::{Action, Module, Presence};
+use hoist_files::pending;
+use hoist_ledger::{history, read_configs};
+use hoist_methods::{Machine, presence};
+use serde_json::json;
+
+use crate::args::{Global, Output};
+use crate::error::{Code, Ending};
+use crate::json;
+use crate::render::{self, DIM, GREEN, Paint, RED, YELLOW, painted};
+use crate::session::Session;
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Verdict {
+    Ok,
+    Note,
+    Missing,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, serde::Serialize)]
+struct Finding {
+    verdict: Verdict,
+    what: String,
+    /// What to do about it.
+    help: Option<String>,
+    modules: BTreeSet<String>,
+}
+
+/// Looks at the machine for all modules. The exit code is 3 when something is missing.
+pub(crate) fn run(global: &Global) -> Result<Code, Ending> {
+    let session = Session::open(global)?;
+    let machine = session.machine()?;
+    let mut findings = Vec::new();
+    programs(&session, &machine, &mut findings);
+    places(&session, &mut findings);
+    state(&session, &machine, &mut findings)?;
+    let broken: Vec<&str> = session.catalog.all_broken().map(|(name, _)| name).collect();
+    if !broken.is_empty() {
+        let help = Some("`hoist validate` tells what is wrong with them".to_owned());
+        let modules = broken.iter().map(|name| (*name).to_owned()).collect();
+        findings.push(Finding { verdict: Verdict::Missing, what: "manifests cannot be used".to_owned(), help, modules });
+    }
+    let code = if findings.iter().any(|finding| finding.verdict == Verdict::Missing) { Code::Partial } else { Code::Ok };
+    if global.output == Output::Json {
+        json::print(&json!({ "findings": findings }))?;
+        return Ok(code);
+    }
+    let paint = Paint::choose(global.color);
+    let mut text = String::new();
+    for finding in &findings {
+        let (word, colour) = match finding.verdict {
+            Verdict::Ok => ("ok", GREEN),
+            Verdict::Note => ("note", YELLOW),
+            Verdict::Missing => ("missing", RED),
+        };
+        text += &format!("{} {}\n", painted(paint.stdout, colour, &format!("{word:<8}")), render::printable(&finding.what));
+        if !finding.modules.is_empty() && finding.verdict != Verdict::Ok {
+            text += &format!("         {} {}\n", painted(paint.stdout, DIM, "for"), shortened(&finding.modules));
+        }
+        if let Some(help) = &finding.help {
+            text += &format!("         {} {}\n", painted(paint.stdout, DIM, "help"), render::printable(help));
+        }
+    }
+    std::io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(code)
+}
+
+fn shortened(names: &BTreeSet<String>) -> String {
+    let shown: Vec<&str> = names.iter().take(8).map(String::as_str).collect();
+    match names.len() {
+        count if count > 8 => format!("{} and {} more", shown.join(", "), count - 8),
+        _ => shown.join(", "),
+    }
+}
+
+/// Every program that modules need, by their methods and by what their scripts check for.
+fn programs(session: &Session, machine: &Machine, findings: &mut Vec<Finding>) {
+    let mut needed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut need = |program: &str, module: &Module| {
+        needed.entry(program.to_owned()).or_default().insert(module.id.to_string());
+    };
+    for module in session.catalog.modules() {
+        for step in module.recipe.steps.values().flatten() {
+            match step.method {
+                "bash" | "install_script" | "component_command" => need("bash", module),
+                "git" if step.args["args"].as_array().is_some_and(|args| !args.is_empty()) => need("git", module),
+                "pip" => need("pip3", module),
+                "package" => need("a package manager", module),
+                _ => {}
+            }
+        }
+        let script = std::fs::read_to_string(module.root.join("modules").join(format!("{}.sh", module.id))).unwrap_or_default();
+        hoist_core::format::shell::prerequisites(&script).iter().for_each(|program| need(program, module));
+    }
+    for (program, modules) in needed {
+        let found = match program.as_str() {
+            "a package manager" => machine.package_manager().map(|name| (*name).to_owned()),
+            "pip3" => ["pip3", "pip", "uv"].iter().find_map(|name| machine.find_program(name, &[])).map(|path| path.display().to_string()),
+            name => machine.find_program(name, &[]).map(|path| path.display().to_string()),
+        };
+        findings.push(match found {
+            Some(found) => Finding { verdict: Verdict::Ok, what: format!("{program}: {found}"), help: None, modules },
+            // libgit2 does most of what modules ask for.
+            None if program == "git" => Finding {
+                verdict: Verdict::Note,
+                what: "git is not on the path; some arguments of clones need it".to_owned(),
+                help: Some("install git".to_owned()),
+                modules,
+            },
+            None => {
+                let help = Some(format!("install {program}, or leave these modules out with --skip"));
+                Finding { verdict: Verdict::Missing, what: format!("{program} is not on the path"), help, modules }
+            }
+        });
+    }
+    let packages =
+        session.catalog.modules().filter(|module| module.recipe.steps(Action::Install).iter().any(|step| step.method == "package"));
+    let packages: BTreeSet<String> = packages.map(|module| module.id.to_string()).collect();
+    if !packages.is_empty() && !machine.is_root() && machine.find_program("sudo", &[]).is_none() {
+        let help = Some("run hoist as root, or install sudo".to_owned());
+        findings.push(Finding {
+            verdict: Verdict::Missing,
+            what: "installing packages needs root, and there is no sudo".to_owned(),
+            help,
+            modules: packages,
+        });
+    }
+}
+
+fn places(session: &Session, findings: &mut Vec<Finding>) {
+    let places = &session.places;
+    for (what, path) in [("the home directory", &session.home), ("the state directory", &places.state), ("the cache", &places.cache)] {
+        let existing = path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
+        let writable = rustix::fs::access(existing, rustix::fs::Access::WRITE_OK).is_ok();
+        let finding = match writable {
+            true => Finding { verdict: Verdict::Ok, what: format!("{what}: {}", path.display()), help: None, modules: BTreeSet::new() },
+            false => Finding {
+                verdict: Verdict::Missing,
+                what: format!("{what}, {}, cannot be written", path.display()),
+                help: Some(format!("give yourself the right to write {}", existing.display())),
+                modules: BTreeSet::new(),
+            },
+        };
+        findings.push(finding);
+    }
+}
+
+fn state(session: &Session, machine: &Machine, findings: &mut Vec<Finding>) -> Result<(), Ending> {
+    let installed = hoist_ledger::read(&session.places.state)?;
+    let mut note = |verdict, what: &str, help: &str, modules: BTreeSet<String>| {
+        if !modules.is_empty() {
+            findings.push(Finding { verdict, what: what.to_owned(), help: Some(help.to_owned()), modules });
+        }
+    };
+    let failed = installed.unfinished.keys().map(ToString::to_string).collect();
+    note(Verdict::Missing, "the last change of these did not finish", "`hoist install --resume` or `hoist retry` goes on", failed);
+    let gone = |module: &&Module| {
+        installed.modules.contains_key(&module.id) && matches!(presence(machine, module, &installed, &[]), Presence::Missing(_))
+    };
+    let gone = session.catalog.modules().filter(gone).map(|module| module.id.to_string()).collect();
+    note(Verdict::Missing, "something that these installed is gone", "`hoist install` repairs them", gone);
+    let configs = read_configs(&session.places.state)?;
+    let waiting = configs.iter().filter(|record| record.pending.is_some() && pending(&record.path).exists());
+    let waiting = waiting.map(|record| format!("{} ({})", record.path.display(), record.module)).collect();
+    note(Verdict::Note, "new versions of configuration files wait beside them", "`hoist config diff` compares", waiting);
+    let running: BTreeSet<String> =
+        history(&session.places.state, 1)?.into_iter().filter(|run| run.status == "running").map(|run| run.run_id).collect();
+    note(Verdict::Note, "a run is going on, or was cut off", "the next run clears up after one that was cut off", running);
+    Ok(())
+}

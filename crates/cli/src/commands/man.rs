@@ -1,0 +1,59 @@
+//! `hoist man`, `hoist completions`, `hoist schema`: what other programs want to know about hoist.
+
+use std::io::Write;
+use std::path::Path;
+
+use clap::CommandFactory;
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
+use clap_complete::env::Shells;
+use hoist_core::{Diagnostic, schema};
+
+use crate::args::{Arguments, Global};
+use crate::error::{Code, Ending};
+use crate::session::Session;
+
+/// The manual page of the program, or all pages into a directory.
+pub(crate) fn man(directory: Option<&Path>) -> Result<Code, Ending> {
+    match directory {
+        None => clap_mangen::Man::new(Arguments::command()).render(&mut std::io::stdout().lock())?,
+        Some(directory) => {
+            std::fs::create_dir_all(directory)?;
+            clap_mangen::generate_to(Arguments::command(), directory)?;
+        }
+    }
+    Ok(Code::Ok)
+}
+
+/// What a shell has to source to complete commands, options and the names of modules.
+pub(crate) fn completions(shell: &str) -> Result<Code, Ending> {
+    let shells = Shells::builtins();
+    let Some(completer) = shells.completer(shell) else {
+        let known: Vec<&str> = shells.names().collect();
+        let wrong = Diagnostic::error(format!("there are no completions for `{}`", shell.escape_debug()));
+        return Err(Ending::wrong(wrong.help(format!("one of {}", known.join(", ")))));
+    };
+    let program = std::env::current_exe()?.display().to_string();
+    completer.write_registration("COMPLETE", "hoist", "hoist", &program, &mut std::io::stdout().lock())?;
+    Ok(Code::Ok)
+}
+
+/// The names of all modules, for completion.
+pub(crate) fn modules() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| {
+        let Ok(session) = Session::open(&Global::default()) else { return Vec::new() };
+        let candidate =
+            |module: &hoist_core::Module| CompletionCandidate::new(module.id.as_str()).help(Some(module.summary.clone().into()));
+        session.catalog.modules().map(candidate).collect()
+    })
+}
+
+/// The JSON Schema of a file format or of a document that hoist prints.
+pub(crate) fn json_schema(kind: &str) -> Result<Code, Ending> {
+    let Some(found) = schema::of(kind) else {
+        let wrong = Diagnostic::error(format!("there is no schema `{}`", kind.escape_debug()));
+        return Err(Ending::wrong(wrong.help(format!("one of {}", schema::KINDS.join(", ")))));
+    };
+    crate::json::print(&found)?;
+    std::io::stdout().flush()?;
+    Ok(Code::Ok)
+}

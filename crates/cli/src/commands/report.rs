@@ -1,0 +1,174 @@
+//! `hoist report`: a past run, from its record.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+
+use hoist_core::Diagnostic;
+use hoist_executor::Event;
+use hoist_ledger::{PastRun, past_run};
+use hoist_reporter::{
+    HtmlPage, Plain, Report, Reporter, Timeline, UnitReport, Words, duration_text, explain, html, junit, plain_text, trace,
+};
+use serde_json::json;
+
+use crate::args::{Global, Output, ReportFormat};
+use crate::error::{Code, Ending};
+use crate::render::{self, BOLD, DIM, GREEN, Paint, RED, YELLOW, painted};
+use crate::{json, session};
+
+/// A past run with what its record tells.
+struct Past {
+    run: PastRun,
+    report: Report,
+    timeline: Timeline,
+    /// Where its logs are.
+    directory: PathBuf,
+}
+
+/// Shows one run: the last, or the one whose name starts like this.
+pub(crate) fn run(global: &Global, name: Option<&str>, page: Option<&Path>, format: ReportFormat) -> Result<Code, Ending> {
+    let (_, _, places) = session::surroundings()?;
+    let run = past_run(&places.state, |run| name.is_none_or(|name| run.run_id.starts_with(name)))?;
+    let Some(run) = run else {
+        let message = name.map_or_else(|| "there is no past run".to_owned(), |name| format!("there is no run `{}`", name.escape_debug()));
+        return Err(Ending::wrong(Diagnostic::error(message).help("`hoist history` shows past runs by name")));
+    };
+    let directory = places.run(&run.summary.run_id);
+    let record = directory.join("events.jsonl");
+    let (mut report, mut timeline) = (Report::default(), Timeline::default());
+    if format == ReportFormat::Lines {
+        let words = Words { changed: "done", unchanged: "same" };
+        replay(&record, &mut Plain::new(io::stdout(), global.verbose, words))?;
+        return Ok(Code::Ok);
+    }
+    replay(&record, &mut report)?;
+    replay(&record, &mut timeline)?;
+    let past = Past { run, report, timeline, directory };
+    if let Some(file) = page {
+        std::fs::write(file, past.page())
+            .map_err(|error| Ending::wrong(Diagnostic::error(format!("cannot be written: {error}")).file(file.display().to_string())))?;
+        render::remark(&format!("The page of {} is {}.", past.run.summary.run_id, file.display()));
+        return Ok(Code::Ok);
+    }
+    let text = match (format, global.output) {
+        (ReportFormat::Junit, _) => junit(&past.run.summary.action, &past.run.summary.started_at, &past.report),
+        (ReportFormat::Trace, _) => trace(&past.timeline),
+        (ReportFormat::Html, _) => past.page(),
+        (_, Output::Json) => {
+            json::print(&past.document())?;
+            return Ok(Code::Ok);
+        }
+        _ => past.text(global, Paint::choose(global.color)),
+    };
+    io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(Code::Ok)
+}
+
+/// Hands the events of a record to a view. A run that was killed may have left half a line, which is its end.
+fn replay(record: &Path, view: &mut dyn Reporter) -> Result<(), Ending> {
+    let file = match File::open(record) {
+        Ok(file) => file,
+        // A run in which nothing had to be done has no record.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Ending::wrong(Diagnostic::error(error.to_string()).file(record.display().to_string()))),
+    };
+    let mut units = 0;
+    for line in BufReader::new(file).lines() {
+        let Ok(event) = serde_json::from_str::<Event>(&line?) else { break };
+        if let hoist_executor::EventKind::RunStarted { units: names, .. } = &event.kind {
+            units = names.len();
+        }
+        if event.kind.unit().is_some_and(|unit| unit.index() >= units) {
+            break;
+        }
+        view.report(&event)?;
+    }
+    Ok(())
+}
+
+impl Past {
+    fn unit(&self, module: &str) -> Option<&UnitReport> {
+        self.report.units.iter().find(|unit| unit.name == module)
+    }
+
+    fn critical_path(&self) -> Vec<&str> {
+        self.timeline.critical_path().into_iter().filter_map(|unit| Some(self.report.units.get(unit)?.name.as_str())).collect()
+    }
+
+    fn page(&self) -> String {
+        let summary = &self.run.summary;
+        let page = HtmlPage {
+            name: &summary.run_id,
+            action: &summary.action,
+            status: &summary.status,
+            started_at: &summary.started_at,
+            version: env!("CARGO_PKG_VERSION"),
+            counts: "",
+        };
+        html(&page, &self.timeline, &self.report)
+    }
+
+    fn document(&self) -> serde_json::Value {
+        let summary = &self.run.summary;
+        let module = |result: &hoist_ledger::ModuleOutcome| {
+            let unit = self.unit(&result.module);
+            json!({
+                "module": result.module, "status": result.status, "duration_ms": result.duration_ms, "reason": result.reason,
+                "from": unit.and_then(|unit| unit.versions.as_ref()?.0.clone()), "to": unit.and_then(|unit| unit.versions.as_ref()?.1.clone()),
+                "messages": unit.map(|unit| unit.notes.iter().map(|(level, text)| json!({ "level": level, "text": text })).collect::<Vec<_>>()).unwrap_or_default(),
+                "items": unit.map(|unit| &unit.items),
+            })
+        };
+        json!({
+            "run_id": summary.run_id, "action": summary.action, "status": summary.status, "started_at": summary.started_at,
+            "ended_at": summary.ended_at, "duration_ms": self.timeline.duration.as_millis() as u64, "logs": self.directory,
+            "critical_path": self.critical_path(), "modules": self.run.results.iter().map(module).collect::<Vec<_>>(),
+        })
+    }
+
+    fn text(&self, global: &Global, paint: Paint) -> String {
+        let summary = &self.run.summary;
+        let dim = |text: &str| painted(paint.stdout, DIM, text);
+        let mut text = format!("{} {}: {}\n", painted(paint.stdout, BOLD, &summary.action), summary.run_id, summary.status);
+        let mut rows = Vec::new();
+        for result in &self.run.results {
+            let colour = match result.status.as_str() {
+                "failed" => RED,
+                "skipped" | "planned" => YELLOW,
+                "unchanged" => DIM,
+                _ => GREEN,
+            };
+            let took = match self.unit(&result.module).and_then(|unit| unit.started) {
+                Some(_) => duration_text(std::time::Duration::from_millis(result.duration_ms.unsigned_abs())),
+                None => String::new(),
+            };
+            let reason = result.reason.clone().or_else(|| {
+                let outcome = self.unit(&result.module)?.outcome.as_ref()?;
+                explain(outcome, &self.report.names())
+            });
+            let status = if result.status == "planned" { "cut off" } else { &result.status };
+            rows.push(vec![
+                painted(paint.stdout, colour, status),
+                result.module.clone(),
+                dim(&took),
+                plain_text(&reason.unwrap_or_default()),
+            ]);
+        }
+        text += &render::table(&rows);
+        for unit in &self.report.units {
+            for item in &unit.items {
+                let reason = item.reason.as_ref().map(|reason| format!(": {}", plain_text(reason))).unwrap_or_default();
+                text += &format!("  {} {}: {}{reason}\n", dim(&format!("{:<8}", item.fate.as_str())), unit.name, plain_text(&item.subject));
+            }
+            for (level, note) in unit.notes.iter().filter(|(level, _)| global.verbose || *level >= hoist_executor::Level::Warning) {
+                text += &format!("  {} {}: {}\n", dim(&format!("{:<8}", format!("{level:?}").to_lowercase())), unit.name, plain_text(note));
+            }
+        }
+        let path = self.critical_path();
+        if path.len() > 1 {
+            text += &format!("critical path: {}\n", path.join(" → "));
+        }
+        text + &format!("{} in all; logs: {}\n", duration_text(self.timeline.duration), self.directory.display())
+    }
+}

@@ -1,0 +1,121 @@
+//! JSON Schemas of the files hoist reads and of the documents it prints.
+
+use serde_json::{Value, json};
+
+use crate::format::shell::{FIELDS, Kind};
+
+/// What there are schemas of.
+pub const KINDS: &[&str] = &["collection", "module", "events", "plan", "list"];
+
+/// The schema of this kind.
+pub fn of(kind: &str) -> Option<Value> {
+    let (title, body) = match kind {
+        "collection" => ("hoist.yml: the settings of a collection or of a user", collection()),
+        "module" => ("the metadata of a shell module, as an object of its variables", module()),
+        "events" => ("one line of what a run prints with --output json", events()),
+        "plan" => ("what `hoist plan … --output json` prints", plan()),
+        "list" => ("what `hoist list --output json` prints", list()),
+        _ => return None,
+    };
+    let mut schema = json!({ "$schema": "http://json-schema.org/draft-07/schema#", "title": title });
+    if let (Some(schema), Value::Object(body)) = (schema.as_object_mut(), body) {
+        schema.extend(body);
+    }
+    Some(schema)
+}
+
+fn collection() -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {
+            "name": { "type": "string", "description": "a name for people" },
+            "description": { "type": "string", "description": "a sentence for people" },
+            "jobs": { "type": "integer", "minimum": 1, "description": "how many modules are worked on at once" },
+            "timeout": { "type": ["string", "integer"], "pattern": "^[0-9]+(s|m|h)?$", "description": "the time a module may take: 90, 15m, 2h" },
+            "strict": { "type": "boolean", "description": "whether any failure aborts a run" },
+            "collections": { "type": "array", "items": { "type": "string" }, "description": "further directories of modules; in a user's file only" },
+        },
+    })
+}
+
+fn module() -> Value {
+    let property = |kind: Kind| match kind {
+        Kind::Boolean => json!({ "enum": ["true", "false"] }),
+        Kind::OneOf(choices) => json!({ "enum": choices }),
+        Kind::Name => json!({ "type": "string", "pattern": "^[A-Za-z0-9._+][A-Za-z0-9._+-]*$", "maxLength": 200 }),
+        Kind::Sha256 => json!({ "type": "string", "pattern": "^[0-9A-Fa-f]{64}$" }),
+        Kind::Duration => json!({ "type": "string", "pattern": "^[0-9]+(s|m|h)?$" }),
+        _ => json!({ "type": "string" }),
+    };
+    let properties: serde_json::Map<String, Value> = FIELDS.iter().map(|field| (field.name.to_owned(), property(field.kind))).collect();
+    let required: Vec<&str> = FIELDS.iter().filter(|field| field.required).map(|field| field.name).collect();
+    json!({ "type": "object", "properties": properties, "required": required })
+}
+
+fn events() -> Value {
+    let status = ["installed", "updated", "removed", "unchanged", "passed", "failed", "skipped"];
+    let event = |name: &str, mut properties: Value, required: &[&str]| {
+        properties["event"] = json!({ "const": name });
+        properties["at"] = json!({ "type": "string", "format": "date-time" });
+        let required: Vec<&str> = ["event", "at"].into_iter().chain(required.iter().copied()).collect();
+        json!({ "type": "object", "properties": properties, "required": required })
+    };
+    let string = json!({ "type": "string" });
+    let count = json!({ "type": "integer", "minimum": 0 });
+    let item = json!({
+        "type": "object",
+        "properties": { "fate": { "enum": ["created", "changed", "removed", "kept"] }, "subject": string, "reason": { "type": ["string", "null"] } },
+        "required": ["fate", "subject"],
+    });
+    let started = json!({ "run_id": string, "action": { "enum": ["install", "update", "uninstall", "test"] }, "modules": { "type": "array", "items": string } });
+    let finished = json!({
+        "module": string, "status": { "enum": status }, "duration_ms": count, "reason": string,
+        "messages": { "type": "array", "items": { "type": "object", "required": ["level", "text"] } },
+        "items": { "type": "array", "items": item }, "from": { "type": ["string", "null"] }, "to": { "type": ["string", "null"] },
+    });
+    let ended = json!({
+        "run_id": string, "status": { "enum": ["ok", "partial", "failed", "interrupted"] }, "duration_ms": count,
+        "counts": { "type": "object", "additionalProperties": count },
+    });
+    json!({ "oneOf": [
+        event("run_started", started, &["run_id", "action", "modules"]),
+        event("module_started", json!({ "module": string, "action": string, "method": string }), &["module", "action", "method"]),
+        event("module_output", json!({ "module": string, "stream": { "enum": ["stdout", "stderr"] }, "line": string }), &["module", "stream", "line"]),
+        event("module_finished", finished, &["module", "status", "duration_ms", "messages"]),
+        event("run_finished", ended, &["status", "counts", "duration_ms"]),
+    ] })
+}
+
+fn plan() -> Value {
+    let change = ["install", "repair", "check", "reinstall", "update", "uninstall", "keep", "test"];
+    json!({
+        "type": "object",
+        "required": ["action", "modules", "left_out"],
+        "properties": {
+            "action": { "enum": ["install", "update", "uninstall", "test"] },
+            "modules": { "type": "array", "items": {
+                "type": "object",
+                "required": ["module", "tier", "method", "change", "reason", "requires"],
+                "properties": {
+                    "module": { "type": "string" }, "tier": { "enum": ["core", "default", "optional"] }, "method": { "type": "string" },
+                    "change": { "enum": change }, "reason": { "type": "string" }, "requires": { "type": "array", "items": { "type": "string" } },
+                },
+            } },
+            "left_out": { "type": "array" },
+        },
+    })
+}
+
+fn list() -> Value {
+    let or_null = |kind: &str| json!({ "type": [kind, "null"] });
+    json!({ "type": "array", "items": {
+        "type": "object",
+        "required": ["name", "tier", "state", "version", "source", "description"],
+        "properties": {
+            "name": { "type": "string" }, "tier": { "enum": ["core", "default", "optional", null] },
+            "state": { "enum": ["installed", "available", "failed", "broken"] }, "version": or_null("string"), "source": or_null("string"),
+            "description": or_null("string"), "method": { "type": "string" }, "requires": { "type": "array", "items": { "type": "string" } },
+        },
+    } })
+}
