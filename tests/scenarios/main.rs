@@ -5,6 +5,7 @@ mod cancel;
 mod config;
 mod crash;
 mod failure;
+mod faults;
 mod git;
 mod look;
 mod main_job;

@@ -66,6 +66,18 @@ impl Server {
         Self::with_latency(latency, move |request| git_backend(&root, request))
     }
 
+    /// Serves the repositories below a directory, and stops in the middle of every answer that holds objects.
+    pub fn git_that_stops(root: PathBuf) -> Self {
+        Self::start(move |request| {
+            let mut answer = git_backend(&root, request);
+            if request.method == "POST" && answer.body.len() > 400 {
+                answer.announced = Some(answer.body.len());
+                answer.body.truncate(answer.body.len() * 2 / 3);
+            }
+            answer
+        })
+    }
+
     /// A proxy that answers for one host with the repositories below a directory, and refuses everything else.
     pub fn git_as(host: &'static str, root: PathBuf) -> Self {
         Self::start(move |request| match request.path.strip_prefix(host) {

@@ -8,8 +8,16 @@ use hoist_executor::{Command, Effect, Failure, Level, TaskId};
 use crate::run::{Commands, cargo};
 
 /// Programs that tests use, and the Debian packages they come from.
-const PROGRAMS: &[(&str, &str)] =
-    &[("git", "git"), ("pip3", "python3-pip"), ("strace", "strace"), ("ps", "procps"), ("setpriv", "util-linux"), ("script", "bsdutils")];
+const PROGRAMS: &[(&str, &str)] = &[
+    ("git", "git"),
+    ("pip3", "python3-pip"),
+    ("strace", "strace"),
+    ("ps", "procps"),
+    ("setpriv", "util-linux"),
+    ("script", "bsdutils"),
+    ("faketime", "faketime"),
+    ("mount", "mount"),
+];
 
 /// Installs what is missing and runs `cargo test` for everything; `more` goes to it.
 pub(crate) fn run(more: &[String]) -> Result<()> {

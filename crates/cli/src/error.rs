@@ -71,7 +71,11 @@ impl From<Vec<Diagnostic>> for Ending {
 
 impl From<LedgerError> for Ending {
     fn from(error: LedgerError) -> Self {
-        Ending::Other(error.into())
+        let diagnostic = Diagnostic::error(error.to_string());
+        Ending::wrong(match error.help() {
+            Some(help) => diagnostic.help(help),
+            None => diagnostic,
+        })
     }
 }
 

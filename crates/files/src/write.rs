@@ -20,10 +20,7 @@ pub fn write(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
     let target = if path.is_symlink() { follow(path).map_err(wrong)? } else { path.to_owned() };
     let parent = target.parent().ok_or_else(|| wrong(io::Error::other("it has no directory")))?;
     std::fs::create_dir_all(parent).map_err(|error| at(parent, error))?;
-    let mut prefix = OsString::from(".hoist-stage-");
-    prefix.push(target.file_name().unwrap_or_default());
-    prefix.push("-");
-    let mut file = tempfile::Builder::new().prefix(&prefix).tempfile_in(parent).map_err(wrong)?;
+    let mut file = tempfile::Builder::new().prefix(&stage_prefix(&target)).tempfile_in(parent).map_err(wrong)?;
     file.write_all(contents).map_err(wrong)?;
     let existing = target.metadata().ok();
     let mode = existing.as_ref().map_or(mode, |metadata| metadata.mode() & 0o7777);
@@ -35,6 +32,14 @@ pub fn write(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
     file.as_file().sync_all().map_err(wrong)?;
     file.persist(&target).map_err(|error| wrong(error.error))?;
     Ok(())
+}
+
+/// How the files beside a path are called while they are written; six random characters follow.
+fn stage_prefix(path: &Path) -> OsString {
+    let mut prefix = OsString::from(".hoist-stage-");
+    prefix.push(path.file_name().unwrap_or_default());
+    prefix.push("-");
+    prefix
 }
 
 /// Where a link leads, also when nothing is there yet.
@@ -56,7 +61,7 @@ pub fn back_up(path: &Path) -> io::Result<PathBuf> {
     let metadata = path.metadata().map_err(wrong)?;
     let parent = path.parent().ok_or_else(|| wrong(io::Error::other("it has no directory")))?;
     let time = Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
-    let mut file = tempfile::Builder::new().prefix(".hoist-stage-backup-").tempfile_in(parent).map_err(wrong)?;
+    let mut file = tempfile::Builder::new().prefix(&stage_prefix(path)).tempfile_in(parent).map_err(wrong)?;
     file.write_all(&contents).map_err(wrong)?;
     file.as_file().set_permissions(Permissions::from_mode(metadata.mode() & 0o7777)).map_err(wrong)?;
     let _ = std::os::unix::fs::fchown(file.as_file(), Some(metadata.uid()), Some(metadata.gid()));

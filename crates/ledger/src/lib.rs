@@ -62,6 +62,35 @@ pub enum LedgerError {
     Locked(Holder),
 }
 
+impl LedgerError {
+    /// True when the file is no sound database: the next [`Ledger::open`] sets it aside.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, LedgerError::Sqlite { error, .. } if salvage::is_damage(error))
+    }
+
+    /// What can be done about it, where that is known.
+    pub fn help(&self) -> Option<&'static str> {
+        match self {
+            error if error.is_damage() => Some("the next command that changes something sets it aside and finds again what it knew"),
+            LedgerError::Sqlite { error, .. } => match error.sqlite_error_code() {
+                Some(rusqlite::ErrorCode::DiskFull) => Some("make room on the disk; nothing that is installed is lost"),
+                Some(rusqlite::ErrorCode::ReadOnly | rusqlite::ErrorCode::CannotOpen | rusqlite::ErrorCode::PermissionDenied) => {
+                    Some(WRITABLE)
+                }
+                _ => None,
+            },
+            LedgerError::Io { error, .. } => match error.kind() {
+                std::io::ErrorKind::ReadOnlyFilesystem | std::io::ErrorKind::PermissionDenied => Some(WRITABLE),
+                std::io::ErrorKind::StorageFull => Some("make room on the disk; nothing that is installed is lost"),
+                _ => None,
+            },
+            LedgerError::Newer { .. } | LedgerError::Locked(_) => None,
+        }
+    }
+}
+
+const WRITABLE: &str = "make it writable, or name another place for the state in XDG_STATE_HOME";
+
 /// The file's name in the state directory.
 const FILE: &str = "ledger.sqlite";
 

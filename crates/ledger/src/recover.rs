@@ -60,8 +60,13 @@ impl Ledger {
                         _ => recovered.discard.extend(moved),
                     }
                 }
-                let mut removing = transaction.prepare("SELECT name FROM modules WHERE state = 'removing' ORDER BY name")?;
-                recovered.removing = removing.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+                let mut removing = transaction.prepare("SELECT name, planned FROM modules WHERE state = 'removing' ORDER BY name")?;
+                let mut rows = removing.query([])?;
+                while let Some(row) = rows.next()? {
+                    recovered.removing.push(row.get(0)?);
+                    let stages: Vec<PathBuf> = serde_json::from_str(&row.get::<_, String>(1)?).unwrap_or_default();
+                    recovered.paths.extend(stages);
+                }
                 let mut begun =
                     transaction.prepare("SELECT name, planned, absent, paths FROM modules WHERE state = 'begun' ORDER BY name")?;
                 let mut keep = transaction.prepare("UPDATE modules SET paths = ?2 WHERE name = ?1")?;

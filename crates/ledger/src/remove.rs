@@ -1,15 +1,18 @@
 //! Taking a module off the books.
 
+use std::path::PathBuf;
+
 use hoist_core::ModuleId;
 use rusqlite::{Connection, params};
 
-use crate::{Ledger, LedgerError, RunId, files, now};
+use crate::{Ledger, LedgerError, RunId, files, json, now};
 
 impl Ledger {
-    /// Writes down that a module is about to be removed. Until [`Ledger::finish_removal`] it counts as unfinished.
-    pub fn begin_removal(&self, run: RunId, module: &ModuleId) -> Result<(), LedgerError> {
-        let update = "UPDATE modules SET state = 'removing', run = ?2, begun_at = ?3 WHERE name = ?1";
-        self.connection().execute(update, params![module.as_str(), run.0, now()]).map_err(|error| self.sqlite(error))?;
+    /// Writes down that a module is about to be removed, and beside which paths stages may stand. Until [`Ledger::finish_removal`] it counts as
+    /// unfinished.
+    pub fn begin_removal(&self, run: RunId, module: &ModuleId, stages: &[PathBuf]) -> Result<(), LedgerError> {
+        let update = "UPDATE modules SET state = 'removing', run = ?2, begun_at = ?3, planned = ?4 WHERE name = ?1";
+        self.connection().execute(update, params![module.as_str(), run.0, now(), json(stages)]).map_err(|error| self.sqlite(error))?;
         Ok(())
     }
 

@@ -70,6 +70,11 @@ impl Machine {
         scratch
     }
 
+    /// Removes the run's temporary files; before it is written down that the run has ended, so that they are found if it never is.
+    pub fn end_run(&self) {
+        self.spare.clear();
+    }
+
     /// Takes what is known; everything else is looked up when it is first needed.
     pub fn new(environment: Environment, home: PathBuf, hoist: PathBuf, cache: PathBuf) -> Self {
         let root = rustix::process::geteuid().is_root();

@@ -84,7 +84,9 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
         None => Record::new(),
     };
     let methods = work.steps.iter().map(|step| &step.method);
-    let planned: Vec<PathBuf> = module.paths.iter().cloned().chain(methods.flat_map(|method| method.paths())).collect();
+    let configs = world.configs(module).iter().map(|file| &file.path).chain(&module.config_files);
+    let stages = configs.flat_map(|path| config::stages_of(path));
+    let planned: Vec<PathBuf> = module.paths.iter().cloned().chain(methods.flat_map(|method| method.paths())).chain(stages).collect();
     // A step that replaces by itself keeps the old until it is done.
     let replaces = work.steps.iter().any(|step| !step.method.tells());
     let asides = match work.anew && replaces {

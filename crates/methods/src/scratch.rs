@@ -19,10 +19,7 @@ pub(crate) struct Spare {
 
 impl Drop for Spare {
     fn drop(&mut self) {
-        self.empty.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        if let Some(base) = self.base.get() {
-            let _ = std::fs::remove_dir(base);
-        }
+        self.clear();
     }
 }
 
@@ -36,6 +33,14 @@ impl Spare {
     /// Says where they stand, before the first is taken.
     pub(crate) fn keep_in(&self, base: PathBuf) {
         let _ = self.base.set(base);
+    }
+
+    /// Removes all that nobody uses, and the directory they stand in.
+    pub(crate) fn clear(&self) {
+        self.empty.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        if let Some(base) = self.base.get() {
+            let _ = std::fs::remove_dir(base);
+        }
     }
 
     /// The directory they stand in; where it cannot be made, or is somebody else's, that for all temporary files.

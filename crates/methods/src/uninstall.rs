@@ -29,7 +29,9 @@ pub(crate) fn uninstall(
 ) -> Result<Effect, Failure> {
     let wrong = |error: hoist_ledger::LedgerError| Failure::new(error.to_string());
     let (Some(ledger), Some(run)) = (&world.ledger, world.run) else { return Err(Failure::new("there is no ledger")) };
-    ledger.begin_removal(run, &module.id).map_err(wrong)?;
+    let configs = ledger.belongings(&module.id).map_err(wrong)?.configs;
+    let stages: Vec<PathBuf> = configs.iter().flat_map(|record| config::stages_of(&record.path)).collect();
+    ledger.begin_removal(run, &module.id, &stages).map_err(wrong)?;
     let work = || -> Result<(), Failure> {
         let adopted = record.is_some_and(|record| record.adopted) && !world.purge;
         if !adopted {

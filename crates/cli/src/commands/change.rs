@@ -96,9 +96,16 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<Code, Ending> {
     let mut session = Session::open(global)?;
     let request = &asked.request;
     // A mistake is told before anything is waited for or written.
-    let known = hoist_ledger::read(&session.places.state)?;
+    let known = match hoist_ledger::read(&session.places.state) {
+        // It is set aside below; until then nothing is known.
+        Err(error) if error.is_damage() => Installed::default(),
+        known => known?,
+    };
+    let blank = known.modules.is_empty() && request.action == Action::Uninstall;
     let catalog = catalog(&session, &known, request);
-    hoist_resolver::resolve(&catalog, &known, request)?;
+    if !blank {
+        hoist_resolver::resolve(&catalog, &known, request)?;
+    }
     let cancel = run::heed_signals()?;
     let _lock = lock(global, &session, &cancel)?;
     let ledger = Arc::new(open(&session)?);

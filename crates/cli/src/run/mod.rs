@@ -173,6 +173,7 @@ impl Run<'_> {
         let summary = summary.map_err(|error| Ending::Other(error.into()))?;
         let told = Told { plan, modules: &modules, report: &report, summary: &summary, strict };
         let (mut code, status) = told.code();
+        machine.end_run();
         let recording = recording.as_ref().map(|(ledger, run)| (&**ledger, *run));
         if let Err(error) = told.write_down(recording, status) {
             // Too late to say that nothing was started.

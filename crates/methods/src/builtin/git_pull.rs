@@ -164,6 +164,7 @@ fn finish_interrupted(repository: &Repository, standing: &Standing<'_>) -> Resul
         return Ok(());
     }
     let tree = repository.find_commit(target)?.tree()?;
+    let begun = std::fs::read_to_string(repository.path().join(MARK)).is_ok_and(|mark| mark.trim() == target.to_string());
     let root = repository.workdir().unwrap_or(repository.path()).to_owned();
     let statuses = repository.statuses(Some(StatusOptions::new().include_untracked(true).recurse_untracked_dirs(true)))?;
     let (mut dirty, mut foreign) = (false, false);
@@ -176,13 +177,26 @@ fn finish_interrupted(repository: &Repository, standing: &Standing<'_>) -> Resul
             continue;
         }
         dirty = true;
-        foreign |= wanted != found;
+        // A file that was being written when hoist was killed is the start of what it would be.
+        foreign |= wanted != found && !(begun && is_start_of(repository, wanted, &root.join(path))?);
     }
     if dirty && !foreign {
         repository.checkout_tree(tree.as_object(), Some(CheckoutBuilder::new().force()))?;
         repository.reference(&standing.reference, target, true, "hoist: fast-forward")?;
     }
+    if begun && !foreign {
+        let _ = std::fs::remove_file(repository.path().join(MARK));
+    }
     Ok(())
+}
+
+/// In the directory of a repository: the commit that hoist is bringing the tree to.
+const MARK: &str = "hoist-forward";
+
+fn is_start_of(repository: &Repository, blob: Option<Oid>, path: &Path) -> Result<bool, git2::Error> {
+    let Some(blob) = blob else { return Ok(false) };
+    let found = std::fs::read(path).unwrap_or_default();
+    Ok(!path.is_symlink() && repository.find_blob(blob)?.content().starts_with(&found))
 }
 
 /// What git would call the contents of a file or a link.
@@ -203,9 +217,12 @@ fn changed(repository: &Repository) -> Result<Option<String>, git2::Error> {
 
 fn forward(repository: &Repository, standing: &Standing<'_>, target: Oid) -> Result<(), git2::Error> {
     let commit = repository.find_commit(target)?;
-    repository.checkout_tree(commit.as_object(), Some(CheckoutBuilder::new().safe()))?;
-    repository.reference(&standing.reference, target, true, "hoist: fast-forward")?;
-    Ok(())
+    let mark = repository.path().join(MARK);
+    std::fs::write(&mark, target.to_string()).map_err(|error| git2::Error::from_str(&format!("{}: {error}", mark.display())))?;
+    let checked_out = repository.checkout_tree(commit.as_object(), Some(CheckoutBuilder::new().safe()));
+    let moved = checked_out.and_then(|()| repository.reference(&standing.reference, target, true, "hoist: fast-forward"));
+    let _ = std::fs::remove_file(mark);
+    moved.map(drop)
 }
 
 /// Submodules that were fetched once are brought to what the new commit names.

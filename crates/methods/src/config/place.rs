@@ -14,6 +14,12 @@ fn failed(error: impl std::fmt::Display) -> Failure {
     Failure::new(format!("configuration: {error}"))
 }
 
+/// The paths beside which a configuration file is written.
+pub(crate) fn stages_of(path: &Path) -> Vec<PathBuf> {
+    let real = path.canonicalize().ok().filter(|real| real != path);
+    [path.to_owned(), pending(path)].into_iter().chain(real).collect()
+}
+
 /// Puts a module's configuration files where they belong, and says whether anything changed.
 pub(crate) fn place(module: &ModuleId, files: &[ConfigFile], ledger: &Ledger, task: &TaskContext) -> Result<bool, Failure> {
     let mut changed = false;
