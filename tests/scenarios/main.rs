@@ -12,6 +12,7 @@ mod main_job;
 mod output;
 mod pip;
 mod purity;
+mod sandbox;
 mod script;
 mod selection;
 mod shell;

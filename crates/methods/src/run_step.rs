@@ -35,13 +35,14 @@ pub(crate) struct World {
     /// What is decided about configuration files.
     pub(crate) configs: BTreeMap<ModuleId, Vec<ConfigFile>>,
     pub(crate) policy: ConfigPolicy,
-    pub(crate) sandboxes: BTreeMap<ModuleId, Sandbox>,
+    /// Where the scripts of each module may write; nothing of a module that cannot be kept to anything. Empty where nobody is.
+    pub(crate) sandboxes: BTreeMap<ModuleId, Option<Sandbox>>,
 }
 
 impl World {
     pub(crate) fn context<'a>(&'a self, module: &'a Module, task: &'a TaskContext) -> StepContext<'a> {
         let World { machine, path, force, .. } = self;
-        let sandbox = self.sandboxes.get(&module.id);
+        let sandbox = self.sandboxes.get(&module.id).and_then(Option::as_ref);
         StepContext { task, machine, module: module.id.as_str(), variables: &module.variables, path, force: *force, sandbox }
     }
 
@@ -155,8 +156,18 @@ fn attempt(world: &World, module: &Module, work: &mut Work, context: &StepContex
     let configs = world.configs(module);
     let guarded = config::guard(module, configs)?;
     aside::away(asides)?;
+    let prepared = match (world.sandboxes.get(&module.id), context.sandbox) {
+        (Some(None), _) => {
+            context.task.note(Level::Warning, "not kept to its directories: its script installs packages of the system");
+            Vec::new()
+        }
+        (_, Some(sandbox)) => sandbox.prepare().map_err(|error| Failure::new(format!("making its directories: {error}")))?,
+        _ => Vec::new(),
+    };
     let mut attempt = Attempt { applied: Applied::unchanged(), told: false, configured: false };
     let applied = apply(work, context, &mut attempt);
+    // What was made for the script and not used.
+    prepared.iter().rev().for_each(|path| drop(std::fs::remove_dir(path)));
     // Also where it failed, what the script wrote over is there again, or copied aside.
     config::settle(&module.id, guarded, world.policy, world.ledger.as_deref(), context.task)?;
     let verified = applied.and_then(|()| {

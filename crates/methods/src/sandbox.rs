@@ -12,7 +12,10 @@ use crate::machine::Machine;
 /// Where scripts may write.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sandbox {
-    /// Directories, and files that exist.
+    /// Directories that are made for it where they do not exist.
+    #[serde(default)]
+    pub directories: Vec<PathBuf>,
+    /// Other directories, and files, that exist.
     pub writable: Vec<PathBuf>,
 }
 
@@ -32,17 +35,39 @@ const DEVICES: &[&str] =
     &["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/ptmx", "/dev/pts", "/dev/shm"];
 
 impl Sandbox {
-    /// Where a module may write: its declared directories, which are made for that, its files that exist, and what its method needs.
-    pub(crate) fn of(module: &Module, machine: &Machine) -> Self {
-        let declared = module.paths.iter().chain(module.removal.paths.iter()).chain(&module.checks.dirs);
-        let mut writable: Vec<PathBuf> = declared.cloned().collect();
-        writable.extend(module.config_files.iter().chain(&module.checks.files).filter(|path| path.is_file()).cloned());
-        if let Some(target) = module.removal.target.as_ref().filter(|_| !module.removal.python.is_empty()) {
-            writable.extend([target.clone(), machine.home.join(".cache/pip")]);
+    /// Where a module may write: its declared directories, its files that exist, and what its method needs. `None` for one whose script installs
+    /// packages of the system, which stand everywhere.
+    pub(crate) fn of(module: &Module, machine: &Machine) -> Option<Self> {
+        let steps = module.recipe.steps.values().flatten();
+        let tools: Vec<String> =
+            steps.flat_map(|step| step.args["tools"].as_array().cloned().unwrap_or_default()).map(|tool| tool.to_string()).collect();
+        if tools.iter().any(|tool| tool == "\"package\"") {
+            return None;
         }
-        writable.retain(|path| path.starts_with(&machine.home) && *path != machine.home);
+        let home = &machine.home;
+        let own = |path: &&PathBuf| path.starts_with(home) && *path != home;
+        let mut directories: Vec<PathBuf> = module.paths.iter().chain(&module.checks.dirs).filter(own).cloned().collect();
+        let files = module.removal.paths.iter().chain(&module.config_files).chain(&module.checks.files).filter(own);
+        let mut writable: Vec<PathBuf> = files.filter(|path| path.exists()).cloned().collect();
+        let programs = home.join(".local/bin");
+        if !module.checks.binaries.is_empty() || module.removal.paths.iter().any(|path| path.parent() == Some(&programs)) {
+            directories.push(programs);
+        }
+        if !module.removal.python.is_empty() || tools.iter().any(|tool| tool == "\"pip\"") {
+            directories.extend(module.removal.target.clone());
+            directories.push(home.join(".cache/pip"));
+        }
+        directories.sort();
+        directories.dedup();
         writable.push(machine.cache.clone());
-        Self { writable }
+        Some(Self { directories, writable })
+    }
+
+    /// Makes the directories, since only what exists can be named to the kernel, and returns those that were not there.
+    pub(crate) fn prepare(&self) -> std::io::Result<Vec<PathBuf>> {
+        let absent: Vec<PathBuf> = self.directories.iter().filter(|path| path.symlink_metadata().is_err()).cloned().collect();
+        absent.iter().try_for_each(std::fs::create_dir_all)?;
+        Ok(absent)
     }
 
     /// The command started by hoist, which gives up the right to write elsewhere before it becomes the command.
@@ -63,7 +88,7 @@ impl Sandbox {
         let ruleset = Ruleset::default().set_compatibility(CompatLevel::BestEffort).handle_access(write).and_then(|rules| rules.create());
         let mut ruleset = ruleset.map_err(|error| error.to_string())?;
         let devices = DEVICES.iter().map(Path::new);
-        for path in self.writable.iter().map(PathBuf::as_path).chain(devices) {
+        for path in self.directories.iter().chain(&self.writable).map(PathBuf::as_path).chain(devices) {
             // What does not exist cannot be named to the kernel, and so cannot be written.
             let Ok(descriptor) = PathFd::new(path) else { continue };
             let access = if path.is_dir() { write } else { write & AccessFs::from_file(abi) };

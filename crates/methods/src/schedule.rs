@@ -80,7 +80,7 @@ pub fn schedule(
         vec![wrong.help("set HOME to a directory that exists")]
     })?;
     let sandboxes = match options.sandbox {
-        true => modules.iter().map(|module| (module.id.clone(), Sandbox::of(module, machine))).collect(),
+        true => modules.iter().map(|module| (module.id.clone(), Sandbox::of(module, machine))).collect::<BTreeMap<_, _>>(),
         false => BTreeMap::new(),
     };
     let Options { force, purge, policy, strict, timeout: limit, .. } = options;

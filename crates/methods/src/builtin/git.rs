@@ -56,7 +56,19 @@ impl Method for Git {
             return self.restore(task);
         }
         let wanted = CloneArgs::parse(&self.args);
-        let stage = Stage::beside(&self.dir).map_err(|error| task.failed("preparing", &self.dir, &error))?;
+        let stage = match Stage::beside(&self.dir) {
+            // A script that is kept to its directories may not write beside them.
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied && self.dir.is_dir() && !there => {
+                self.clone_into(&self.dir, &wanted, context).inspect_err(|_| empty(&self.dir))?;
+                return Ok(Applied {
+                    effect: Effect::Changed,
+                    version: head(&self.dir),
+                    paths: vec![self.dir.clone()],
+                    replaced: Vec::new(),
+                });
+            }
+            stage => stage.map_err(|error| task.failed("preparing", &self.dir, &error))?,
+        };
         self.clone_into(&stage.path(), &wanted, context)?;
         task.check()?;
         let version = head(&stage.path());
@@ -326,6 +338,16 @@ pub(crate) fn own_history(dir: &Path) -> Result<Option<String>, git2::Error> {
     // A clone of a tag has no remote branch that leads to it.
     commits.hide_glob("refs/tags/*")?;
     Ok(commits.next().transpose()?.map(|commit| format!("commit {}", &commit.to_string()[..12])))
+}
+
+/// Removes what a clone that failed left in a directory that was empty.
+fn empty(dir: &Path) {
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        let _ = match entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            true => std::fs::remove_dir_all(entry.path()),
+            false => std::fs::remove_file(entry.path()),
+        };
+    }
 }
 
 /// True where a clone can be put: nothing, or an empty directory.
