@@ -7,6 +7,7 @@ mod crash;
 mod failure;
 mod faults;
 mod git;
+mod hostile;
 mod look;
 mod main_job;
 mod output;

@@ -64,10 +64,10 @@ pub(crate) fn diagnostic_text(diagnostic: &Diagnostic, colour: bool) -> String {
         Severity::Warning => ("warning", YELLOW),
     };
     let subject: Vec<&str> = [diagnostic.module.as_deref(), diagnostic.field.as_deref()].into_iter().flatten().collect();
-    let subject = if subject.is_empty() { String::new() } else { format!("{}: ", subject.join(": ")) };
+    let subject = if subject.is_empty() { String::new() } else { format!("{}: ", printable(&subject.join(": "))) };
     let mut text = format!("{}: {subject}{}\n", painted(colour, code, word), printable(&diagnostic.message));
     let arrow = painted(colour, CYAN, "-->");
-    match (&diagnostic.file, diagnostic.position) {
+    match (diagnostic.file.as_deref().map(printable), diagnostic.position) {
         (Some(file), Some(at)) => text += &format!("  {arrow} {file}:{}:{}\n", at.line, at.column),
         (Some(file), None) => text += &format!("  {arrow} {file}\n"),
         _ => {}

@@ -69,7 +69,7 @@ pub(crate) fn run(global: &Global, list: &List) -> Result<Code, Ending> {
         let first = broken.diagnostics.iter().find(|found| found.is_error()).map(|found| found.message.clone()).unwrap_or_default();
         let tier = broken.tier.map_or("-", |tier| tier.as_str());
         rows.push(vec![
-            painted(paint.stdout, BOLD, name),
+            painted(paint.stdout, BOLD, &render::printable(name)),
             tier.into(),
             painted(paint.stdout, RED, "broken"),
             "-".into(),

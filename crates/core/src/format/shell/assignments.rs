@@ -141,12 +141,27 @@ pub fn read_assignments(text: &str, range: Range<usize>, environment: &Environme
         exported: false,
     };
     while reader.position < reader.end {
+        let (count, mistakes) = (reader.reading.assignments.len(), reader.reading.diagnostics.len());
+        if count > ASSIGNMENTS || mistakes > MISTAKES {
+            let what = if mistakes > MISTAKES { format!("{mistakes} mistakes") } else { format!("more than {ASSIGNMENTS} assignments") };
+            reader.refuse(Refusal::new(
+                reader.position,
+                format!("{what}; the rest was not read"),
+                "metadata are a few lines of assignments",
+            ));
+            break;
+        }
         if let Err(refusal) = reader.line() {
             reader.refuse(refusal);
         }
     }
     reader.reading
 }
+
+/// So many assignments are read of one manifest,
+const ASSIGNMENTS: usize = 1000;
+/// and so many mistakes told.
+const MISTAKES: usize = 100;
 
 /// Why a place in the text cannot be read.
 struct Refusal {

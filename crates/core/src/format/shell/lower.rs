@@ -1,6 +1,6 @@
 //! From the assignments of a shell module to a [`Module`], with everything that is wrong with them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -332,13 +332,9 @@ impl Lowering<'_> {
         functions.update |= self.field("MODULE_UPDATE_METHOD") == "custom" && script::sources_files(script_text);
         self.check_method(&method, functions);
         let id = ModuleId::new(self.field("MODULE_NAME")).ok()?;
-        let mut requires = Vec::new();
-        for name in self.words("MODULE_DEPENDS") {
-            match ModuleId::new(&name) {
-                Ok(name) if !requires.contains(&name) => requires.push(name),
-                _ => {}
-            }
-        }
+        let mut seen = HashSet::new();
+        let words = self.words("MODULE_DEPENDS");
+        let requires = words.iter().filter(|name| seen.insert(name.as_str())).filter_map(|name| ModuleId::new(name).ok()).collect();
         let bash = |function: &str| {
             Step::new(
                 "bash",
