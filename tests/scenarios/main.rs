@@ -13,6 +13,7 @@ mod main_job;
 mod output;
 mod pip;
 mod purity;
+mod reading;
 mod sandbox;
 mod script;
 mod selection;

@@ -3,6 +3,7 @@
 mod bench;
 mod ci;
 mod demo;
+mod fuzz;
 mod lint;
 mod run;
 mod test;
@@ -17,6 +18,7 @@ const USAGE: &str = "cargo xtask TASK
   test    installs what the tests need (Debian packages, as root) and runs them all; more words go to cargo test
   tidy    compares the crates with docs/architecture.md, and the tests with the feature table
   demo    installs examples/workstation into a home directory of its own, and shows it
+  fuzz    runs the four fuzz targets, each for the given number of seconds (30); needs cargo-fuzz
   bench   measures hoist against its peers; words choose rows
 ";
 
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
         "test" => test::run(rest),
         "tidy" => tidy::run(),
         "demo" => demo::run(),
+        "fuzz" => fuzz::run(rest),
         "bench" => bench::run(rest),
         _ => {
             eprint!("{USAGE}");

@@ -64,8 +64,16 @@ pub fn prerequisites(script: &str) -> Vec<String> {
             continue;
         }
         let plain = |word: &&str| word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '+' | '-'));
-        let words = words.split_whitespace().map(|word| word.trim_matches(['"', '\'', ';'])).take_while(plain);
-        found.extend(words.filter(|word| !word.is_empty()).map(str::to_owned));
+        for word in words.split_whitespace() {
+            let name = word.trim_matches(['"', '\'', ';']);
+            if name.is_empty() || !plain(&name) {
+                break;
+            }
+            found.push(name.to_owned());
+            if word.ends_with(';') {
+                break;
+            }
+        }
     }
     found.sort();
     found.dedup();
