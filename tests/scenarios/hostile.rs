@@ -86,9 +86,9 @@ fn nothing_is_run_while_manifests_are_read() {
         *refused.entry(diagnostic["module"].as_str().unwrap().to_owned()).or_default() += 1;
         assert!(diagnostic["file"].is_string() && diagnostic["message"].is_string(), "{diagnostic}");
     }
-    for number in 0..TRAPS.len() {
+    for (number, trap) in TRAPS.iter().enumerate() {
         for name in [format!("embedded{number}"), format!("separate{number}")] {
-            assert!(refused.contains_key(&name), "{name} is not refused: {}", TRAPS[number]);
+            assert!(refused.contains_key(&name), "{name} is not refused: {trap}");
         }
     }
     for arguments in
