@@ -26,6 +26,13 @@ fn reading_starts_no_process_and_writes_nothing() {
             ("install --all --dry-run", 2),
             ("graph good", 0),
             ("history", 0),
+            ("plan update", 0),
+            ("plan uninstall --all", 0),
+            ("config list", 0),
+            ("search good", 0),
+            ("doctor", 3),
+            ("schema plan", 0),
+            ("graph good --format svg", 0),
         ] {
             let (ran, calls) =
                 sandbox.traced(arguments, "execve,openat,open,creat,mkdir,mkdirat,rename,renameat,renameat2,unlink,unlinkat,connect");
