@@ -240,7 +240,11 @@ impl Lines {
         let mut start = 0;
         while let Some(length) = self.pending[start..].iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
             if length > 0 || self.pending[start] == b'\n' && (start == 0 || self.pending[start - 1] != b'\r') {
-                on_line(self.stream, &String::from_utf8_lossy(&self.pending[start..start + length]));
+                let line = &self.pending[start..start + length];
+                match line.is_empty() {
+                    true => on_line(self.stream, ""),
+                    false => line.chunks(LINE_LIMIT).for_each(|piece| on_line(self.stream, &String::from_utf8_lossy(piece))),
+                }
             }
             start += length + 1;
         }

@@ -90,18 +90,22 @@ fn holders(connection: &Connection, module: &ModuleId, path: &Path) -> rusqlite:
     rows.collect()
 }
 
-/// A directory that a module made and in which another has something is the other's from now on, so that the last one takes it away.
-pub(crate) fn pass_on_directories(connection: &Connection, module: &ModuleId) -> rusqlite::Result<()> {
+/// A directory that a module made and in which another has something is the other's from now on, so that the last one takes it away. Returns the
+/// others.
+pub(crate) fn pass_on_directories(connection: &Connection, module: &ModuleId) -> rusqlite::Result<Vec<PathBuf>> {
     let mut select = connection.prepare("SELECT path FROM files WHERE module = ?1 AND kind = 'directory'")?;
     let directories = select.query_map([module.as_str()], |row| row.get::<_, Vec<u8>>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
     let update = "UPDATE OR IGNORE files SET module = (SELECT module FROM files WHERE module != ?1 AND path > ?3 AND path < ?4 LIMIT 1)
         WHERE module = ?1 AND path = ?2 AND EXISTS (SELECT 1 FROM files WHERE module != ?1 AND path > ?3 AND path < ?4)";
     let mut update = connection.prepare(update)?;
+    let mut left = Vec::new();
     for path in directories {
         let (below, behind) = ([path.as_slice(), b"/"].concat(), [path.as_slice(), b"0"].concat());
-        update.execute(params![module.as_str(), path, below, behind])?;
+        if update.execute(params![module.as_str(), path, below, behind])? == 0 {
+            left.push(path_of(path));
+        }
     }
-    Ok(())
+    Ok(left)
 }
 
 /// Puts a record in place of the one that is there.

@@ -16,11 +16,12 @@ impl Ledger {
         Ok(())
     }
 
-    /// Forgets a module and what it wrote.
-    pub fn finish_removal(&self, module: &ModuleId) -> Result<(), LedgerError> {
-        let write = |connection: &Connection| -> rusqlite::Result<()> {
+    /// Forgets a module and what it wrote. Returns the directories that it made and in which no other module has anything: they go once nothing is
+    /// in them.
+    pub fn finish_removal(&self, module: &ModuleId) -> Result<Vec<PathBuf>, LedgerError> {
+        let write = |connection: &Connection| -> rusqlite::Result<Vec<PathBuf>> {
             let transaction = connection.unchecked_transaction()?;
-            files::pass_on_directories(&transaction, module)?;
+            let left = files::pass_on_directories(&transaction, module)?;
             for forget in [
                 "DELETE FROM modules WHERE name = ?1",
                 "DELETE FROM files WHERE module = ?1",
@@ -29,7 +30,8 @@ impl Ledger {
             ] {
                 transaction.execute(forget, [module.as_str()])?;
             }
-            transaction.commit()
+            transaction.commit()?;
+            Ok(left)
         };
         write(&self.connection()).map_err(|error| self.sqlite(error))
     }

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use hoist_core::Module;
 use hoist_executor::Command;
-use landlock::{ABI, AccessFs, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus};
 use serde::{Deserialize, Serialize};
 
 use crate::machine::Machine;
@@ -31,6 +30,7 @@ pub enum Enforced {
 }
 
 /// What every program writes to that has nothing to keep.
+#[cfg(target_os = "linux")]
 const DEVICES: &[&str] =
     &["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/ptmx", "/dev/pts", "/dev/shm"];
 
@@ -83,22 +83,32 @@ impl Sandbox {
     /// # Errors
     /// When the kernel refuses rules that it should understand.
     pub fn enforce(&self) -> Result<Enforced, String> {
-        let abi = ABI::V5;
-        let write = AccessFs::from_write(abi);
-        let ruleset = Ruleset::default().set_compatibility(CompatLevel::BestEffort).handle_access(write).and_then(|rules| rules.create());
-        let mut ruleset = ruleset.map_err(|error| error.to_string())?;
-        let devices = DEVICES.iter().map(Path::new);
-        for path in self.directories.iter().chain(&self.writable).map(PathBuf::as_path).chain(devices) {
-            // What does not exist cannot be named to the kernel, and so cannot be written.
-            let Ok(descriptor) = PathFd::new(path) else { continue };
-            let access = if path.is_dir() { write } else { write & AccessFs::from_file(abi) };
-            ruleset = ruleset.add_rule(PathBeneath::new(descriptor, access)).map_err(|error| error.to_string())?;
-        }
-        let status = ruleset.restrict_self().map_err(|error| error.to_string())?;
-        Ok(match status.ruleset {
-            RulesetStatus::FullyEnforced => Enforced::Fully,
-            RulesetStatus::PartiallyEnforced => Enforced::Partly,
-            RulesetStatus::NotEnforced => Enforced::Not,
-        })
+        enforce(self.directories.iter().chain(&self.writable).map(PathBuf::as_path))
     }
+}
+
+#[cfg(target_os = "linux")]
+fn enforce<'a>(writable: impl Iterator<Item = &'a Path>) -> Result<Enforced, String> {
+    use landlock::{ABI, AccessFs, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus};
+    let abi = ABI::V5;
+    let write = AccessFs::from_write(abi);
+    let ruleset = Ruleset::default().set_compatibility(CompatLevel::BestEffort).handle_access(write).and_then(|rules| rules.create());
+    let mut ruleset = ruleset.map_err(|error| error.to_string())?;
+    for path in writable.chain(DEVICES.iter().map(Path::new)) {
+        // What does not exist cannot be named to the kernel, and so cannot be written.
+        let Ok(descriptor) = PathFd::new(path) else { continue };
+        let access = if path.is_dir() { write } else { write & AccessFs::from_file(abi) };
+        ruleset = ruleset.add_rule(PathBeneath::new(descriptor, access)).map_err(|error| error.to_string())?;
+    }
+    let status = ruleset.restrict_self().map_err(|error| error.to_string())?;
+    Ok(match status.ruleset {
+        RulesetStatus::FullyEnforced => Enforced::Fully,
+        RulesetStatus::PartiallyEnforced => Enforced::Partly,
+        RulesetStatus::NotEnforced => Enforced::Not,
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn enforce<'a>(_: impl Iterator<Item = &'a Path>) -> Result<Enforced, String> {
+    Ok(Enforced::Not)
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use hoist_core::{InstalledModule, Module};
 use hoist_executor::{Effect, Failure, Fate, TaskContext};
-use hoist_files::{Home, Removal, Root, Scope};
+use hoist_files::{Home, Record, Removal, Root, Scope};
 use hoist_ledger::Belongings;
 
 use crate::builtin::{git, package, pip};
@@ -60,7 +60,11 @@ pub(crate) fn uninstall(
     };
     match work() {
         Ok(()) => {
-            ledger.finish_removal(&module.id).map_err(wrong)?;
+            let left = ledger.finish_removal(&module.id).map_err(wrong)?;
+            // What was passed on by a module that went at the same time has to be looked at once more.
+            let left: Vec<Root> = left.into_iter().map(|path| Root { path, scope: Scope::IfEmpty }).collect();
+            let removal = Removal { record: &Record::new(), held: &|_| None, precious: &|_| None, purge: false, act: true };
+            world.home.remove(&left, &removal);
             task.version(record.and_then(|record| record.version.clone()), None);
             Ok(Effect::Changed)
         }

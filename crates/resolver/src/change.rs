@@ -10,7 +10,7 @@ pub fn plan(resolution: &Resolution<'_>, installed: &Installed, presence: impl F
         let module = resolved.module;
         let (change, reason) = match request.action {
             Action::Test => (Change::Test, "verified".to_owned()),
-            Action::Uninstall => (Change::Uninstall, "installed".to_owned()),
+            Action::Uninstall => (Change::Uninstall, since(installed, &module.id)),
             Action::Update if installed.modules.contains_key(&module.id) => update(resolved, installed, presence(&module.id)),
             Action::Install if request.force => (Change::Reinstall, "--force".to_owned()),
             Action::Install | Action::Update if installed.unfinished.contains_key(&module.id) => {
@@ -42,6 +42,17 @@ pub fn plan(resolution: &Resolution<'_>, installed: &Installed, presence: impl F
         }
     };
     Plan { action: request.action, modules: resolution.modules.iter().map(planned).collect(), left_out: resolution.left_out.clone() }
+}
+
+/// Since when a module is there.
+fn since(installed: &Installed, id: &ModuleId) -> String {
+    let record = installed.modules.get(id).or_else(|| installed.unfinished.get(id));
+    let day = record.and_then(|record| record.installed_at.get(..10)).unwrap_or_default();
+    match record {
+        Some(record) if record.adopted => format!("found here on {day}"),
+        Some(_) if installed.unfinished.contains_key(id) => "its last change did not finish".to_owned(),
+        _ => format!("since {day}"),
+    }
 }
 
 /// What updating an installed module means.
