@@ -1,6 +1,14 @@
 //! Questions to the person at the terminal, before anything starts.
 
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// True while an answer is waited for: nothing has started then, and an interrupt simply ends the program.
+static ASKING: AtomicBool = AtomicBool::new(false);
+
+pub(crate) fn is_asking() -> bool {
+    ASKING.load(Ordering::SeqCst)
+}
 
 /// True when there is somebody to ask.
 pub(crate) fn somebody() -> bool {
@@ -14,7 +22,10 @@ pub(crate) fn choose(question: &str, letters: &str, otherwise: char) -> io::Resu
         write!(stderr, "{question} ")?;
         stderr.flush()?;
         let mut answer = String::new();
-        if io::stdin().lock().read_line(&mut answer)? == 0 {
+        ASKING.store(true, Ordering::SeqCst);
+        let read = io::stdin().lock().read_line(&mut answer);
+        ASKING.store(false, Ordering::SeqCst);
+        if read? == 0 {
             writeln!(stderr)?;
             return Ok(None);
         }

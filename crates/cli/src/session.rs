@@ -1,9 +1,10 @@
 //! What every command starts from: the environment, the places, the settings, the catalog.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hoist_core::{Catalog, CollectionFile, Diagnostic, Environment};
+use hoist_core::{Catalog, CollectionFile, Diagnostic, Environment, Installed};
 use hoist_methods::Machine;
 
 use crate::args::Global;
@@ -42,7 +43,7 @@ impl Session {
         let (environment, home, places) = surroundings()?;
         let user_file = places.config.join("hoist.yml");
         let user = settings(&user_file)?;
-        let directories = directories(global, user.as_ref(), &home)?;
+        let directories = directories(global, user.as_ref(), &home, &places.state)?;
         let mut merged = CollectionFile::default();
         for directory in &directories {
             merged = over(settings(&directory.join("hoist.yml"))?.unwrap_or_default(), merged);
@@ -115,7 +116,7 @@ fn over(other: CollectionFile, winner: CollectionFile) -> CollectionFile {
     }
 }
 
-fn directories(global: &Global, user: Option<&CollectionFile>, home: &Path) -> Result<Vec<PathBuf>, Ending> {
+fn directories(global: &Global, user: Option<&CollectionFile>, home: &Path, state: &Path) -> Result<Vec<PathBuf>, Ending> {
     let here = std::env::current_dir()?;
     let inherited = std::env::var("HOIST_COLLECTION").unwrap_or_default();
     let inherited: Vec<PathBuf> = inherited.split(':').filter(|path| !path.is_empty()).map(PathBuf::from).collect();
@@ -129,11 +130,21 @@ fn directories(global: &Global, user: Option<&CollectionFile>, home: &Path) -> R
     }
     let expand = |path: &String| path.strip_prefix("~/").map_or_else(|| home.join(path), |rest| home.join(rest));
     let settings: Vec<PathBuf> = user.map(|user| user.collections.iter().map(expand).collect()).unwrap_or_default();
+    // A ledger that cannot be read is told about by the command itself.
+    let installed = if settings.is_empty() { hoist_ledger::read(state).unwrap_or_default() } else { Installed::default() };
+    let records = installed.modules.values().chain(installed.unfinished.values());
+    let known: BTreeSet<Option<PathBuf>> = records.map(|record| record.removal.root.clone()).collect();
     match settings.is_empty() {
         false => Ok(settings),
+        // Elsewhere hoist knows where what is installed came from.
+        true if !known.is_empty() => Ok(known.into_iter().flatten().filter(|root| collections::is_collection(root)).collect()),
         true => {
             let message = format!("{} is not a collection: it has no modules/ directory", here.display());
-            Err(Ending::wrong(Diagnostic::error(message).help("name one with -C DIR, or go to one")))
+            let help = "name one with -C DIR or in HOIST_COLLECTION, go to one, or write it to `collections` in the settings";
+            let parent = here.parent().filter(|parent| collections::is_collection(parent));
+            let help =
+                parent.map_or_else(|| help.to_owned(), |parent| format!("did you mean {}? go there, or name it with -C", parent.display()));
+            Err(Ending::wrong(Diagnostic::error(message).help(help)))
         }
     }
 }

@@ -152,6 +152,10 @@ pub struct Removal {
     pub python: Vec<String>,
     /// The directory the Python packages stand below.
     pub target: Option<PathBuf>,
+    /// Whether its script has a function that removes what only it knows.
+    pub function: bool,
+    /// The root of the collection it came from.
+    pub root: Option<PathBuf>,
 }
 
 /// One thing that can be installed.

@@ -127,7 +127,7 @@ pub struct Beginning<'a> {
     pub aside: &'a [Aside],
 }
 
-static NOTHING: Removal = Removal { paths: Vec::new(), python: Vec::new(), target: None };
+static NOTHING: Removal = Removal { paths: Vec::new(), python: Vec::new(), target: None, function: false, root: None };
 
 impl<'a> Beginning<'a> {
     /// A change that needs nothing and makes no paths.

@@ -10,9 +10,18 @@ use hoist_ledger::Aside;
 use crate::builtin::git;
 
 /// What of a module can be moved out of the way: directories and files that are its own alone. What was there before hoist stays.
-pub(crate) fn plan(home: &Home, module: &Module, record: Option<&InstalledModule>, run: &str) -> Result<Vec<Aside>, Failure> {
+pub(crate) fn plan(
+    home: &Home,
+    module: &Module,
+    record: Option<&InstalledModule>,
+    files: &Record,
+    run: &str,
+) -> Result<Vec<Aside>, Failure> {
     let Some(record) = record.filter(|record| !record.adopted) else { return Ok(Vec::new()) };
-    let mut paths: Vec<&PathBuf> = record.paths.iter().filter(|path| home.place(path).is_ok()).collect();
+    // Of a directory that was there before, only what the module wrote into it.
+    let made = |path: &Path| record.paths.iter().any(|made| path.starts_with(made));
+    let written = files.iter().filter(|(path, file)| file.kind != Kind::Directory && !made(path)).map(|(path, _)| path);
+    let mut paths: Vec<&PathBuf> = record.paths.iter().chain(written).filter(|path| home.place(path).is_ok()).collect();
     paths.retain(|path| !path.is_symlink() && path.exists() && !module.config_files.contains(path));
     paths.sort();
     let mut outermost: Vec<&PathBuf> = Vec::new();

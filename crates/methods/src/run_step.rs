@@ -91,7 +91,7 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
     // A step that replaces by itself keeps the old until it is done.
     let replaces = work.steps.iter().any(|step| !step.method.tells());
     let asides = match work.anew && replaces {
-        true => aside::plan(&world.home, module, work.record.as_ref(), &world.name)?,
+        true => aside::plan(&world.home, module, work.record.as_ref(), &old, &world.name)?,
         false => Vec::new(),
     };
     let watch = Watch::start(&world.machine, &world.home, module, &work.steps)?;
@@ -107,6 +107,11 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
                 };
             }
             applied.applied.replaced.clear();
+            if replaces && work.action == Action::Install {
+                for path in module.paths.iter().filter(|path| path.symlink_metadata().is_err()) {
+                    task.note(Level::Warning, format!("MODULE_INSTALL_DIRS names {}, which is not there", path.display()));
+                }
+            }
             let to = version(work).or_else(|| git::head(&module.repository.as_ref()?.dir)).or_else(|| applied.applied.version.clone());
             if from != to && (from.is_some() || to.is_some()) {
                 task.version(from.filter(|_| work.record.is_some()), to.clone());
@@ -129,6 +134,9 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
         Err(failure) => {
             // What was killed could not clear away its stage.
             clean_stages(&planned);
+            if work.anew && work.record.is_some() {
+                watch.undo(&recorded, &old);
+            }
             let back = aside::bring_back(&asides).map_err(|error| Failure::new(format!("bringing back the former version: {error}")));
             if let Some(ledger) = &world.ledger {
                 let restored = !asides.is_empty() && back.is_ok();
@@ -139,7 +147,9 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
                 ledger.fail(&module.id, &watch.made(), Some(&recorded), before).map_err(told)?;
             }
             back?;
-            Err(failure.clone())
+            let restored = if asides.is_empty() { "" } else { "; the former version is back" };
+            let kept = if context.sandbox.is_some() { " (--sandbox kept its scripts to its directories)" } else { "" };
+            Err(Failure { message: format!("{}{kept}{restored}", failure.message), ..failure.clone() })
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use hoist_core::{InstalledModule, Module};
-use hoist_executor::{Effect, Failure, Fate, TaskContext};
+use hoist_core::{Action, InstalledModule, Module};
+use hoist_executor::{Effect, Failure, Fate, Level, TaskContext};
 use hoist_files::{Home, Record, Removal, Root, Scope};
 use hoist_ledger::Belongings;
 
@@ -35,6 +35,9 @@ pub(crate) fn uninstall(
     let work = || -> Result<(), Failure> {
         let adopted = record.is_some_and(|record| record.adopted) && !world.purge;
         if !adopted {
+            if steps.is_empty() && record.is_some_and(|record| record.removal.function) {
+                task.note(Level::Warning, "its uninstall_module was not run: its script is gone");
+            }
             for step in steps {
                 step.method.apply(&world.context(module, task))?;
             }
@@ -97,6 +100,9 @@ pub fn foresee(
     };
     let mut told = packages(&context, module, record, belongings, adopted, false)?;
     let (more, failed) = files(home, module, record, belongings, purge, false)?;
+    if !adopted && !module.recipe.steps(Action::Uninstall).is_empty() {
+        told.insert(0, (Fate::Removed, "what its uninstall_module removes".to_owned(), None));
+    }
     told.extend(more);
     told.extend(failed.into_iter().map(|(path, why)| (Fate::Kept, path.display().to_string(), Some(why))));
     Ok(told)

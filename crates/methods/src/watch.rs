@@ -79,6 +79,18 @@ impl Watch {
         Ok((record, (!blind).then_some(different)))
     }
 
+    /// Removes what the steps made where nothing was: files first, then directories that are empty.
+    pub(crate) fn undo(&self, written: &Record, old: &Record) {
+        let new = |path: &Path| !old.contains_key(path) && !self.before.contains_key(path);
+        for (path, entry) in written.iter().rev().filter(|(path, _)| new(path)) {
+            let _ = match entry.kind {
+                hoist_files::Kind::Directory => std::fs::remove_dir(path),
+                hoist_files::Kind::Git => std::fs::remove_dir_all(path),
+                _ => std::fs::remove_file(path),
+            };
+        }
+    }
+
     fn is_watched(&self, path: &Path) -> bool {
         self.own.iter().any(|own| path.starts_with(own))
     }

@@ -12,7 +12,7 @@ pub fn plan(resolution: &Resolution<'_>, installed: &Installed, presence: impl F
             Action::Test => (Change::Test, "verified".to_owned()),
             Action::Uninstall => (Change::Uninstall, since(installed, &module.id)),
             Action::Update if installed.modules.contains_key(&module.id) => update(resolved, installed, presence(&module.id)),
-            Action::Install if request.force => (Change::Reinstall, "--force".to_owned()),
+            Action::Install if request.force && !matches!(resolved.wanted, Wanted::By(_)) => (Change::Reinstall, "--force".to_owned()),
             Action::Install | Action::Update if installed.unfinished.contains_key(&module.id) => {
                 (Change::Repair, "its last install did not finish".to_owned())
             }

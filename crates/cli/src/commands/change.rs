@@ -102,7 +102,7 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<Code, Ending> {
         known => known?,
     };
     let blank = known.modules.is_empty() && request.action == Action::Uninstall;
-    let catalog = catalog(&session, &known, request);
+    let catalog = catalog(&session, &known, request)?;
     if !blank {
         hoist_resolver::resolve(&catalog, &known, request)?;
     }
@@ -112,7 +112,7 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<Code, Ending> {
     recover(&ledger)?;
     let installed = ledger.installed()?;
     let machine = session.machine()?;
-    session.catalog = self::catalog(&session, &installed, request);
+    session.catalog = self::catalog(&session, &installed, request)?;
     let resolution = hoist_resolver::resolve(&session.catalog, &installed, request)?;
     let mut plan = decide(&machine, &resolution, &installed, request);
     let mut configs = look_at_configs(&session, &mut plan, asked)?;
@@ -130,7 +130,7 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<Code, Ending> {
 pub(crate) fn plan(global: &Global, asked: &Asked) -> Result<Code, Ending> {
     let mut session = Session::open(global)?;
     let installed = hoist_ledger::read(&session.places.state)?;
-    session.catalog = catalog(&session, &installed, &asked.request);
+    session.catalog = catalog(&session, &installed, &asked.request)?;
     let resolution = hoist_resolver::resolve(&session.catalog, &installed, &asked.request)?;
     let machine = session.machine()?;
     let mut plan = decide(&machine, &resolution, &installed, &asked.request);
@@ -184,12 +184,30 @@ fn nothing_known() -> Ending {
 }
 
 /// The modules that the request may be about: those of the collections, and for a removal also those whose manifests are gone.
-fn catalog(session: &Session, installed: &Installed, request: &Request) -> Catalog {
+///
+/// # Errors
+/// A manifest that is there and wrong, of a module whose script removes what only it knows.
+fn catalog(session: &Session, installed: &Installed, request: &Request) -> Result<Catalog, Ending> {
     let mut catalog = session.catalog.clone();
-    if request.action == Action::Uninstall {
-        catalog.remember(installed);
+    if request.action != Action::Uninstall {
+        return Ok(catalog);
     }
-    catalog
+    if let Selection::Names(names) = &request.selection {
+        let record = |name: &str| installed.modules.get(name).or_else(|| installed.unfinished.get(name));
+        let needs_script = |name: &&String| record(name).is_some_and(|record| record.removal.function && !record.adopted);
+        let broken = names.iter().filter(needs_script).filter_map(|name| Some((name, catalog.broken(name)?)));
+        let mut errors: Vec<Diagnostic> = Vec::new();
+        for (name, broken) in broken {
+            errors.extend(broken.diagnostics.iter().filter(|found| found.is_error()).cloned());
+            let wrong = Diagnostic::error("its uninstall_module cannot be run while its manifest is wrong").module(name.as_str());
+            errors.push(wrong.help("mend the manifest; or move the script away, and the module is removed without it"));
+        }
+        if !errors.is_empty() {
+            return Err(errors.into());
+        }
+    }
+    catalog.remember(installed);
+    Ok(catalog)
 }
 
 /// Looks at the machine and decides what happens to each module.

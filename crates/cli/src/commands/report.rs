@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use hoist_core::Diagnostic;
-use hoist_executor::Event;
+use hoist_executor::{Event, EventKind, Outcome};
 use hoist_ledger::{PastRun, past_run};
 use hoist_reporter::{
     HtmlPage, Plain, Report, Reporter, Timeline, UnitReport, Words, duration_text, explain, html, junit, plain_text, trace,
@@ -37,13 +37,25 @@ pub(crate) fn run(global: &Global, name: Option<&str>, page: Option<&Path>, form
     let directory = places.run(&run.summary.run_id);
     let record = directory.join("events.jsonl");
     let (mut report, mut timeline) = (Report::default(), Timeline::default());
-    if format == ReportFormat::Lines {
+    if format == ReportFormat::Lines && record.exists() {
         let words = Words { changed: "done", unchanged: "same" };
         replay(&record, &mut Plain::new(io::stdout(), global.verbose, words))?;
         return Ok(Code::Ok);
     }
-    replay(&record, &mut report)?;
-    replay(&record, &mut timeline)?;
+    if record.exists() {
+        replay(&record, &mut report)?;
+        replay(&record, &mut timeline)?;
+    } else if run.summary.status != "running" {
+        // Nothing had to be done.
+        for kind in [
+            EventKind::RunStarted { units: Vec::new(), waits: Vec::new() },
+            EventKind::RunFinished { interrupted: false, stopped_by: None },
+        ] {
+            let event = Event { elapsed: std::time::Duration::ZERO, kind };
+            report.report(&event)?;
+            timeline.report(&event)?;
+        }
+    }
     let past = Past { run, report, timeline, directory };
     if let Some(file) = page {
         std::fs::write(file, past.page())
@@ -59,7 +71,7 @@ pub(crate) fn run(global: &Global, name: Option<&str>, page: Option<&Path>, form
             json::print(&past.document())?;
             return Ok(Code::Ok);
         }
-        _ => past.text(global, Paint::choose(global.color)),
+        _ => past.text(Paint::choose(global.color)),
     };
     io::stdout().lock().write_all(text.as_bytes())?;
     Ok(Code::Ok)
@@ -67,16 +79,12 @@ pub(crate) fn run(global: &Global, name: Option<&str>, page: Option<&Path>, form
 
 /// Hands the events of a record to a view. A run that was killed may have left half a line, which is its end.
 fn replay(record: &Path, view: &mut dyn Reporter) -> Result<(), Ending> {
-    let file = match File::open(record) {
-        Ok(file) => file,
-        // A run in which nothing had to be done has no record.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(Ending::wrong(Diagnostic::error(error.to_string()).file(record.display().to_string()))),
-    };
+    let wrong = |error: io::Error| Ending::wrong(Diagnostic::error(error.to_string()).file(record.display().to_string()));
+    let file = File::open(record).map_err(wrong)?;
     let mut units = 0;
     for line in BufReader::new(file).lines() {
         let Ok(event) = serde_json::from_str::<Event>(&line?) else { break };
-        if let hoist_executor::EventKind::RunStarted { units: names, .. } = &event.kind {
+        if let EventKind::RunStarted { units: names, .. } = &event.kind {
             units = names.len();
         }
         if event.kind.unit().is_some_and(|unit| unit.index() >= units) {
@@ -90,6 +98,22 @@ fn replay(record: &Path, view: &mut dyn Reporter) -> Result<(), Ending> {
 impl Past {
     fn unit(&self, module: &str) -> Option<&UnitReport> {
         self.report.units.iter().find(|unit| unit.name == module)
+    }
+
+    /// How a module fared: of a run that was cut off, as far as its record tells.
+    fn status<'a>(&self, result: &'a hoist_ledger::ModuleOutcome) -> &'a str {
+        if result.status != "planned" {
+            return &result.status;
+        }
+        match (self.unit(&result.module).and_then(|unit| unit.outcome.as_ref()), self.run.summary.action.as_str()) {
+            (Some(Outcome::Done { changed: false }), _) => "unchanged",
+            (Some(Outcome::Done { .. }), "update") => "updated",
+            (Some(Outcome::Done { .. }), "uninstall") => "removed",
+            (Some(Outcome::Done { .. }), _) => "installed",
+            (Some(Outcome::Skipped { .. }), _) => "skipped",
+            (Some(_), _) => "failed",
+            (None, _) => "cut off",
+        }
     }
 
     fn critical_path(&self) -> Vec<&str> {
@@ -114,7 +138,7 @@ impl Past {
         let module = |result: &hoist_ledger::ModuleOutcome| {
             let unit = self.unit(&result.module);
             json!({
-                "module": result.module, "status": result.status, "duration_ms": result.duration_ms, "reason": result.reason,
+                "module": result.module, "status": self.status(result), "duration_ms": result.duration_ms, "reason": result.reason,
                 "from": unit.and_then(|unit| unit.versions.as_ref()?.0.clone()), "to": unit.and_then(|unit| unit.versions.as_ref()?.1.clone()),
                 "messages": unit.map(|unit| unit.notes.iter().map(|(level, text)| json!({ "level": level, "text": text })).collect::<Vec<_>>()).unwrap_or_default(),
                 "items": unit.map(|unit| &unit.items),
@@ -127,15 +151,15 @@ impl Past {
         })
     }
 
-    fn text(&self, global: &Global, paint: Paint) -> String {
+    fn text(&self, paint: Paint) -> String {
         let summary = &self.run.summary;
         let dim = |text: &str| painted(paint.stdout, DIM, text);
         let mut text = format!("{} {}: {}\n", painted(paint.stdout, BOLD, &summary.action), summary.run_id, summary.status);
         let mut rows = Vec::new();
         for result in &self.run.results {
-            let colour = match result.status.as_str() {
+            let colour = match self.status(result) {
                 "failed" => RED,
-                "skipped" | "planned" => YELLOW,
+                "skipped" | "cut off" => YELLOW,
                 "unchanged" => DIM,
                 _ => GREEN,
             };
@@ -147,7 +171,7 @@ impl Past {
                 let outcome = self.unit(&result.module)?.outcome.as_ref()?;
                 explain(outcome, &self.report.names())
             });
-            let status = if result.status == "planned" { "cut off" } else { &result.status };
+            let status = self.status(result);
             rows.push(vec![
                 painted(paint.stdout, colour, status),
                 result.module.clone(),
@@ -161,7 +185,7 @@ impl Past {
                 let reason = item.reason.as_ref().map(|reason| format!(": {}", plain_text(reason))).unwrap_or_default();
                 text += &format!("  {} {}: {}{reason}\n", dim(&format!("{:<8}", item.fate.as_str())), unit.name, plain_text(&item.subject));
             }
-            for (level, note) in unit.notes.iter().filter(|(level, _)| global.verbose || *level >= hoist_executor::Level::Warning) {
+            for (level, note) in &unit.notes {
                 text += &format!("  {} {}: {}\n", dim(&format!("{:<8}", format!("{level:?}").to_lowercase())), unit.name, plain_text(note));
             }
         }

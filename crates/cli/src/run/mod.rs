@@ -19,6 +19,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::args::{Global, Output};
+use crate::ask;
 use crate::error::{Code, Ending};
 use crate::json::Lines;
 use crate::render::{self, Paint};
@@ -59,6 +60,9 @@ pub(crate) fn heed_signals() -> Result<Cancel, Ending> {
     let heard = cancel.clone();
     std::thread::spawn(move || {
         for (number, _) in signals.forever().enumerate() {
+            if ask::is_asking() {
+                signal_hook::low_level::exit(130);
+            }
             heard.cancel();
             if number >= 2 {
                 // Whoever asks a third time wants out, also when nobody reads what is still to be said.

@@ -221,6 +221,7 @@ impl Lowering<'_> {
         self.check_name();
         self.check_unknown();
         self.check_removal();
+        self.check_config_files();
     }
 
     /// What could never be removed safely is said when it is written, not when it is removed.
@@ -234,7 +235,9 @@ impl Lowering<'_> {
                     Diagnostic::error(format!("`{text}` has `..` in it")).help("write the path without it")
                 } else if text.contains(['*', '?', '[', '{']) {
                     Diagnostic::error(format!("`{text}` is a pattern")).help("name each path; nothing is expanded when a module is removed")
-                } else if !path.starts_with(&home) || path == home {
+                } else if path == home {
+                    Diagnostic::warning(never("is the home directory itself")).help("name what the module made in it")
+                } else if !path.starts_with(&home) {
                     Diagnostic::warning(never("is not inside the home directory")).help("name what the module made, inside $HOME")
                 } else if is_shared(&path, &home) {
                     Diagnostic::warning(never("is shared with others")).help("name what the module made in it")
@@ -243,6 +246,15 @@ impl Lowering<'_> {
                 };
                 self.tell(diagnostic, field);
             }
+        }
+    }
+
+    /// A configuration file outside the home directory is not hoist's to write.
+    fn check_config_files(&mut self) {
+        let home = self.environment.home().map(Path::to_owned).unwrap_or_default();
+        for path in self.paths("MODULE_CONFIG_FILES").into_iter().filter(|path| !path.starts_with(&home) || *path == home) {
+            let diagnostic = Diagnostic::warning(format!("`{}` is not inside the home directory, and will not be written", path.display()));
+            self.tell(diagnostic.help("name a file inside $HOME"), "MODULE_CONFIG_FILES");
         }
     }
 
@@ -304,7 +316,8 @@ impl Lowering<'_> {
         for name in unknown {
             let stem = |name: &str| name.trim_start_matches("MODULE_").to_owned();
             let known: Vec<String> = FIELDS.iter().map(|field| stem(field.name)).collect();
-            let near = did_you_mean(&stem(&name), known.iter().map(String::as_str)).map(str::to_owned);
+            let synonym = matches!(stem(&name).as_str(), "DEPENDENCIES" | "DEPENDS_ON" | "REQUIRES").then(|| "DEPENDS".to_owned());
+            let near = synonym.or_else(|| did_you_mean(&stem(&name), known.iter().map(String::as_str)).map(str::to_owned));
             let diagnostic = match near {
                 Some(near) => Diagnostic::error("unknown field").help(format!("did you mean MODULE_{near}?")),
                 None => Diagnostic::warning("unknown field").help("scripts see it as a variable; hoist makes nothing of it"),
@@ -384,7 +397,7 @@ impl Lowering<'_> {
                 steps: [(Action::Install, install), (Action::Update, update), (Action::Uninstall, uninstall), (Action::Test, test)].into(),
             },
             checks,
-            removal: self.removal(),
+            removal: self.removal(functions.uninstall),
             paths: dirs,
             config_files: self.paths("MODULE_CONFIG_FILES"),
             update_method: self.field("MODULE_UPDATE_METHOD").to_owned(),
@@ -461,7 +474,7 @@ impl Lowering<'_> {
     }
 
     /// What removing it removes. Programs without a slash stand where programs of a user stand.
-    fn removal(&self) -> Removal {
+    fn removal(&self, function: bool) -> Removal {
         let home = self.environment.home().map(Path::to_owned).unwrap_or_default();
         let programs = self.words("MODULE_UNINSTALL_BINARIES");
         let programs = programs.iter().flat_map(|name| [home.join(".local/bin").join(name), home.join("bin").join(name)]);
@@ -475,7 +488,8 @@ impl Lowering<'_> {
             },
             declared => declared,
         };
-        Removal { paths, python, target: target.or_else(|| Some(home.join(".local"))) }
+        let root = Some(self.manifest.root.clone());
+        Removal { paths, python, target: target.or_else(|| Some(home.join(".local"))), function, root }
     }
 
     /// The repository's URL; blanks around it mean nothing, a leading `~` the home directory.
