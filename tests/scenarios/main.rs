@@ -8,6 +8,7 @@ mod failure;
 mod faults;
 mod git;
 mod hostile;
+mod kept;
 mod look;
 mod main_job;
 mod output;

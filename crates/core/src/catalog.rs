@@ -40,10 +40,13 @@ impl Catalog {
         }
     }
 
-    /// Adds what is installed and has no sound manifest any more, as far as the ledger remembers it.
+    /// Adds what is installed and has no sound manifest any more, as far as the ledger remembers it; a module that only has its name, from another
+    /// collection, does not count.
     pub fn remember(&mut self, installed: &Installed) {
         for (id, record) in installed.modules.iter().chain(&installed.unfinished) {
-            if !self.modules.contains_key(id) {
+            let other =
+                |module: &Module| module.digest != record.digest && record.removal.root.as_ref().is_some_and(|root| *root != module.root);
+            if self.modules.get(id).is_none_or(other) {
                 self.broken.remove(id.as_str());
                 self.modules.insert(id.clone(), Module::remembered(id.clone(), record));
             }

@@ -9,6 +9,8 @@ use std::path::{Component, Path, PathBuf};
 use hoist_core::is_shared;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
+use crate::write::follow;
+
 /// Opens a directory, and nothing else; a link is not followed.
 pub(crate) const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
@@ -101,6 +103,24 @@ impl Home {
             return Err(Refusal::Hoist);
         }
         Ok(real)
+    }
+
+    /// Where writing a file ends: a link is followed, and what it leads to is a place, too.
+    pub fn target(&self, path: &Path) -> Result<PathBuf, Refusal> {
+        let place = self.place(path)?;
+        if !place.is_symlink() {
+            return Ok(place);
+        }
+        let unreadable = |error: io::Error| Refusal::Unreadable(error.to_string());
+        let target = follow(&place).map_err(unreadable)?;
+        let (parent, name) = (target.parent().ok_or(Refusal::Outside)?, target.file_name().ok_or(Refusal::NotPlain)?);
+        self.judge(parent.canonicalize().map_err(unreadable)?.join(name))
+    }
+
+    /// Where a file system is mounted at or below a path.
+    pub fn mounted_below(&self, path: &Path) -> Option<PathBuf> {
+        let real = path.canonicalize().ok()?;
+        mount_points().into_iter().find(|mount| mount.starts_with(&real))
     }
 
     /// The open directory that holds a place, reached from the home directory without following a link.

@@ -28,4 +28,4 @@ pub use home::{Home, Refusal};
 pub use picture::{Kind, Picture, Seen, look};
 pub use record::{Record, Recorded, advance, digest};
 pub use remove::{Removal, Removed, Root, Scope};
-pub use write::{back_up, backups, pending, write};
+pub use write::{back_up, backups, is_backup, move_aside, pending, read, rename_new, write};

@@ -59,6 +59,12 @@ pub struct Seen {
 pub type Picture = BTreeMap<PathBuf, Seen>;
 
 impl Seen {
+    /// True when both have the same contents, as far as anybody who does not cheat is concerned; a change of permissions alone, or a copy that
+    /// keeps the time, is no other content.
+    pub(crate) fn has_same_contents(&self, other: &Self) -> bool {
+        (self.kind, self.size, self.modified) == (other.kind, other.size, other.modified)
+    }
+
     fn of(path: &Path, metadata: &Metadata) -> Self {
         let kind = match metadata.file_type() {
             kind if kind.is_symlink() => Kind::Link,
@@ -90,7 +96,12 @@ pub fn look(roots: &[PathBuf]) -> io::Result<Picture> {
         while let Some((path, metadata)) = waiting.pop() {
             let seen = Seen::of(&path, &metadata);
             if seen.kind == Kind::Directory && metadata.dev() == device {
-                for entry in std::fs::read_dir(&path).map_err(|error| at(&path, error))? {
+                let entries = match std::fs::read_dir(&path) {
+                    // What nobody may list is a directory, and that is all that is known.
+                    Err(error) if error.kind() == io::ErrorKind::PermissionDenied => None,
+                    entries => Some(entries.map_err(|error| at(&path, error))?),
+                };
+                for entry in entries.into_iter().flatten() {
                     let path = entry.map_err(|error| at(&path, error))?.path();
                     match path.symlink_metadata() {
                         Ok(metadata) => waiting.push((path, metadata)),

@@ -27,10 +27,13 @@ pub type Record = BTreeMap<PathBuf, Recorded>;
 
 /// The record after something was done: what is as it was before keeps its old entry, or has none; what is different now was written.
 ///
+/// A file that was written and cannot be read has no digest: later nobody can tell whether it is still the same.
+///
 /// # Errors
-/// When something that was written cannot be read.
+/// When reading fails for another reason.
 pub fn advance(old: &Record, before: &Picture, after: &Picture) -> io::Result<Record> {
-    let (same, written): (Vec<_>, Vec<_>) = after.iter().partition(|(path, seen)| before.get(*path) == Some(*seen));
+    let is_same = |path: &PathBuf, seen| before.get(path).is_some_and(|before| before.has_same_contents(seen));
+    let (same, written): (Vec<_>, Vec<_>) = after.iter().partition(|(path, seen)| is_same(path, seen));
     let mut record: Record = same.into_iter().filter_map(|(path, _)| Some((path.clone(), old.get(path)?.clone()))).collect();
     let written: io::Result<Vec<Option<(PathBuf, Recorded)>>> = written
         .into_par_iter()
@@ -44,6 +47,9 @@ pub fn advance(old: &Record, before: &Picture, after: &Picture) -> io::Result<Re
             match digest {
                 Ok(digest) => Ok(Some((path.clone(), Recorded { kind: seen.kind, mode: seen.mode, digest }))),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    Ok(Some((path.clone(), Recorded { kind: seen.kind, mode: seen.mode, digest: String::new() })))
+                }
                 Err(error) => Err(at(path, error)),
             }
         })

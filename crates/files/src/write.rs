@@ -7,6 +7,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 
 use crate::picture::at;
 
@@ -43,7 +45,7 @@ fn stage_prefix(path: &Path) -> OsString {
 }
 
 /// Where a link leads, also when nothing is there yet.
-fn follow(link: &Path) -> io::Result<PathBuf> {
+pub(crate) fn follow(link: &Path) -> io::Result<PathBuf> {
     let mut path = link.to_owned();
     for _ in 0..40 {
         match path.read_link() {
@@ -54,21 +56,28 @@ fn follow(link: &Path) -> io::Result<PathBuf> {
     Err(io::Error::other("too many links"))
 }
 
+/// What a file holds. `None` where nothing is; whatever is no regular file is an error, and is not waited for.
+pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    match path.metadata() {
+        Ok(metadata) if !metadata.is_file() => Err(io::Error::other("it is no regular file")),
+        Ok(_) => std::fs::read(path).map(Some),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Copies a file aside, as `FILE.pre-slaanesh-TIME`; a copy that is there stays.
 pub fn back_up(path: &Path) -> io::Result<PathBuf> {
     let wrong = |error| at(path, error);
-    let contents = std::fs::read(path).map_err(wrong)?;
+    let contents = read(path).and_then(|contents| contents.ok_or_else(|| io::ErrorKind::NotFound.into())).map_err(wrong)?;
     let metadata = path.metadata().map_err(wrong)?;
     let parent = path.parent().ok_or_else(|| wrong(io::Error::other("it has no directory")))?;
-    let time = Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
     let mut file = tempfile::Builder::new().prefix(&stage_prefix(path)).tempfile_in(parent).map_err(wrong)?;
     file.write_all(&contents).map_err(wrong)?;
     file.as_file().set_permissions(Permissions::from_mode(metadata.mode() & 0o7777)).map_err(wrong)?;
     let _ = std::os::unix::fs::fchown(file.as_file(), Some(metadata.uid()), Some(metadata.gid()));
     file.as_file().sync_all().map_err(wrong)?;
-    for number in 0.. {
-        let name = if number == 0 { format!("{BACKUP}{time}") } else { format!("{BACKUP}{time}-{number}") };
-        let copy = with_suffix(path, &name);
+    for copy in names(path) {
         match file.persist_noclobber(&copy) {
             Ok(_) => return Ok(copy),
             Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => file = error.file,
@@ -76,6 +85,41 @@ pub fn back_up(path: &Path) -> io::Result<PathBuf> {
         }
     }
     Err(wrong(io::Error::other("no name is left for a copy")))
+}
+
+/// Names for a copy made now, until one is free.
+fn names(path: &Path) -> impl Iterator<Item = PathBuf> {
+    let time = Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
+    let name = move |number| if number == 0 { format!("{BACKUP}{time}") } else { format!("{BACKUP}{time}-{number}") };
+    (0..100_000).map(move |number| with_suffix(path, &name(number)))
+}
+
+/// Moves a file or a tree to `PATH.pre-slaanesh-TIME`, in the same file system; what is there stays.
+pub fn move_aside(from: &Path, path: &Path) -> io::Result<PathBuf> {
+    for copy in names(path) {
+        match rename_new(from, &copy) {
+            Ok(()) => return Ok(copy),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(at(path, io::Error::other("no name is left for a copy")))
+}
+
+/// True for the name of a copy that hoist made.
+pub fn is_backup(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().contains(BACKUP))
+}
+
+/// Renames to where nothing is.
+pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    let renamed = match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // Not every file system can.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) if to.symlink_metadata().is_err() => std::fs::rename(from, to),
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => Err(io::ErrorKind::AlreadyExists.into()),
+        renamed => renamed.map_err(io::Error::from),
+    };
+    renamed.map_err(|error| at(from, error))
 }
 
 /// The copies of a file, the oldest first.

@@ -46,17 +46,25 @@ pub fn read_belongings(directory: &Path, module: &ModuleId) -> Result<Belongings
 }
 
 fn belongings(connection: &Connection, module: &ModuleId) -> rusqlite::Result<Belongings> {
-    let configs = config::configs(connection)?.into_iter().filter(|config| config.module == *module).collect();
+    let (configs, others): (Vec<_>, Vec<_>) = config::configs(connection)?.into_iter().partition(|config| config.module == *module);
     let mut belongings = Belongings { record: record(connection, module)?, configs, ..Belongings::default() };
     // What is being removed too holds nothing back.
-    let others = "SELECT name, paths, removal FROM modules WHERE name != ?1 AND state != 'removing'";
+    let mut removing = connection.prepare_cached("SELECT 1 FROM modules WHERE name = ?1 AND state = 'removing'")?;
+    for other in others.into_iter().filter(|other| !other.digest.is_empty()) {
+        if !removing.exists([other.module.as_str()])? {
+            belongings.holders.insert(other.path, other.module.to_string());
+        }
+    }
+    let others = "SELECT name, paths, removal, adopted FROM modules WHERE name != ?1 AND state != 'removing'";
     let mut select = connection.prepare_cached(others)?;
     let mut rows = select.query([module.as_str()])?;
     while let Some(row) = rows.next()? {
         let name: String = row.get(0)?;
         let paths: Vec<PathBuf> = serde_json::from_str(&row.get::<_, String>(1)?).unwrap_or_default();
         let removal: Removal = serde_json::from_str(&row.get::<_, String>(2)?).unwrap_or_default();
-        belongings.holders.extend(paths.into_iter().map(|path| (path, name.clone())));
+        // Of what was there before hoist, what it declares is all that is known.
+        let declared = if row.get::<_, bool>(3)? { removal.paths } else { Vec::new() };
+        belongings.holders.extend(paths.into_iter().chain(declared).map(|path| (path, name.clone())));
         belongings.python.extend(removal.python.into_iter().map(|package| (package, name.clone())));
     }
     let mut roots: Vec<&Path> = belongings.record.keys().map(PathBuf::as_path).collect();
@@ -67,6 +75,14 @@ fn belongings(connection: &Connection, module: &ModuleId) -> rusqlite::Result<Be
     }
     belongings.holders.extend(found);
     Ok(belongings)
+}
+
+/// Forgets what a module wrote at and below a path.
+pub(crate) fn forget_below(connection: &Connection, module: &ModuleId, path: &Path) -> rusqlite::Result<()> {
+    let path = path.as_os_str().as_bytes();
+    let (below, behind) = ([path, b"/"].concat(), [path, b"0"].concat());
+    let delete = "DELETE FROM files WHERE module = ?1 AND (path = ?2 OR (path > ?3 AND path < ?4))";
+    connection.execute(delete, params![module.as_str(), path, below, behind]).map(drop)
 }
 
 fn record(connection: &Connection, module: &ModuleId) -> rusqlite::Result<Record> {

@@ -19,7 +19,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use hoist_core::{Digest, InstalledModule, ModuleId, Removal, Request};
 use hoist_files::Record;
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 pub use config::{ConfigRecord, read_configs};
 pub use files::{Belongings, read_belongings};
@@ -123,6 +123,8 @@ pub struct Beginning<'a> {
     pub paths: &'a [PathBuf],
     /// Those of them that are not there yet: what is there later was made.
     pub absent: &'a [PathBuf],
+    /// Paths it names that are there already, and are not the module's unless an earlier change made them.
+    pub found: &'a [PathBuf],
     /// What is moved out of the way until the change has succeeded.
     pub aside: &'a [Aside],
 }
@@ -132,7 +134,7 @@ static NOTHING: Removal = Removal { paths: Vec::new(), python: Vec::new(), targe
 impl<'a> Beginning<'a> {
     /// A change that needs nothing and makes no paths.
     pub fn new(module: &'a ModuleId, method: &'a str, digest: &'a Digest, source: &'a str) -> Self {
-        Self { module, method, digest, source, requires: &[], removal: &NOTHING, paths: &[], absent: &[], aside: &[] }
+        Self { module, method, digest, source, requires: &[], removal: &NOTHING, paths: &[], absent: &[], found: &[], aside: &[] }
     }
 }
 
@@ -143,8 +145,6 @@ pub struct Ending {
     pub version: Option<String>,
     /// The paths that were made.
     pub paths: Vec<PathBuf>,
-    /// Paths that were there before, and are not the module's.
-    pub found: Vec<PathBuf>,
     /// True when it was there before hoist came.
     pub adopted: bool,
     /// What was written, where that is known.
@@ -222,49 +222,57 @@ impl Ledger {
 
     /// Writes down that a module is about to be changed. Until [`Ledger::finish`] or [`Ledger::fail`] it does not count as installed.
     pub fn begin(&self, run: RunId, beginning: &Beginning<'_>) -> Result<(), LedgerError> {
-        let Beginning { module, method, digest, source, requires, removal, paths, absent, aside } = beginning;
-        let upsert = "INSERT INTO modules (name, state, method, digest, source, run, begun_at, planned, absent, requires, removal, aside)
-            VALUES (?1, 'begun', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+        let Beginning { module, method, digest, source, requires, removal, paths, absent, found, aside } = beginning;
+        let upsert = "INSERT INTO modules (name, state, method, digest, source, run, begun_at, planned, absent, requires, removal, aside, found)
+            VALUES (?1, 'begun', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
             ON CONFLICT (name) DO UPDATE SET state = 'begun', method = ?2, digest = ?3, source = ?4, run = ?5, begun_at = ?6, planned = ?7, absent = ?8,
-                requires = ?9, removal = ?10, aside = ?11";
-        let values = params![
-            module.as_str(),
-            method,
-            digest.as_str(),
-            source,
-            run.0,
-            now(),
-            json(paths),
-            json(absent),
-            json(requires),
-            json(removal),
-            json(aside),
-        ];
-        self.connection().prepare_cached(upsert).and_then(|mut upsert| upsert.execute(values)).map_err(|error| self.sqlite(error))?;
-        Ok(())
+                requires = ?9, removal = ?10, aside = ?11, found = ?12";
+        let write = |connection: &Connection| -> rusqlite::Result<()> {
+            let known = "SELECT paths, found FROM modules WHERE name = ?1";
+            let known: Option<(String, String)> =
+                connection.prepare_cached(known)?.query_row([module.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+            let (made, known) = known.unwrap_or_default();
+            let mut found = merged(&known, found);
+            // What an earlier attempt made is not somebody else's because it is there at this one.
+            let made = merged(&made, &[]);
+            found.retain(|path| !made.contains(path));
+            let values = params![
+                module.as_str(),
+                method,
+                digest.as_str(),
+                source,
+                run.0,
+                now(),
+                json(paths),
+                json(absent),
+                json(requires),
+                json(removal),
+                json(aside),
+                json(&found),
+            ];
+            connection.prepare_cached(upsert)?.execute(values).map(drop)
+        };
+        write(&self.connection()).map_err(|error| self.sqlite(error))
     }
 
     /// Writes down that a module is installed. Paths that earlier installs made stay known.
     pub fn finish(&self, module: &ModuleId, ending: &Ending) -> Result<(), LedgerError> {
         let write = |connection: &Connection| -> rusqlite::Result<()> {
             let transaction = connection.unchecked_transaction()?;
-            let known = "SELECT paths, adopted, installed_at, version, found FROM modules WHERE name = ?1";
+            let known = "SELECT paths, adopted, installed_at, version FROM modules WHERE name = ?1";
             let known = transaction.prepare_cached(known)?.query_row([module.as_str()], |row| {
-                let (paths, found): (String, String) = (row.get(0)?, row.get(4)?);
-                Ok((paths, row.get::<_, bool>(1)?, row.get::<_, Option<String>>(2)?, row.get::<_, Option<String>>(3)?, found))
+                let paths: String = row.get(0)?;
+                Ok((paths, row.get::<_, bool>(1)?, row.get::<_, Option<String>>(2)?, row.get::<_, Option<String>>(3)?))
             })?;
-            let (known_paths, was_adopted, installed_at, version, known_found) = known;
-            let mut found = merged(&known_found, &ending.found);
+            let (known_paths, was_adopted, installed_at, version) = known;
             let paths = merged(&known_paths, &ending.paths);
             // What hoist installed once stays its own, though it was found as it should be this time.
             let own = installed_at.is_some() && !was_adopted;
             let adopted = ending.adopted && paths.is_empty() && !own;
             let installed_at = installed_at.filter(|_| ending.adopted).unwrap_or_else(now);
-            // What an earlier attempt made is not somebody else's because it was there at this one.
-            found.retain(|path| !paths.contains(path));
             let version = ending.version.as_ref().or(version.as_ref());
-            let values = params![module.as_str(), version, json(&paths), adopted, installed_at, json(&found)];
-            let update = "UPDATE modules SET state = 'installed', version = ?2, paths = ?3, adopted = ?4, installed_at = ?5, found = ?6,
+            let values = params![module.as_str(), version, json(&paths), adopted, installed_at];
+            let update = "UPDATE modules SET state = 'installed', version = ?2, paths = ?3, adopted = ?4, installed_at = ?5,
                 planned = '[]', absent = '[]' WHERE name = ?1";
             transaction.prepare_cached(update)?.execute(values)?;
             if let Some(record) = &ending.record {
@@ -287,7 +295,7 @@ impl Ledger {
         let write = |connection: &Connection| -> rusqlite::Result<()> {
             let transaction = connection.unchecked_transaction()?;
             let known: String = transaction.query_row("SELECT paths FROM modules WHERE name = ?1", [module.as_str()], |row| row.get(0))?;
-            let update = "UPDATE modules SET state = 'failed', paths = ?2, planned = '[]', absent = '[]', aside = '[]' WHERE name = ?1";
+            let update = "UPDATE modules SET state = 'failed', paths = ?2, planned = '[]', absent = '[]' WHERE name = ?1";
             transaction.execute(update, params![module.as_str(), json(&merged(&known, paths))])?;
             if let Some(before) = before {
                 let update = "UPDATE modules SET state = 'installed', method = ?2, digest = ?3, source = ?4, requires = ?5, removal = ?6 WHERE name = ?1";
@@ -302,11 +310,20 @@ impl Ledger {
         write(&self.connection()).map_err(|error| self.sqlite(error))
     }
 
-    /// Writes down that what was moved out of the way for a change is gone.
+    /// Writes down that nothing is out of the way any more, and forgets what was written of it there.
     pub fn settle(&self, module: &ModuleId) -> Result<(), LedgerError> {
-        let update = "UPDATE modules SET aside = '[]' WHERE name = ?1";
-        self.connection().execute(update, [module.as_str()]).map_err(|error| self.sqlite(error))?;
-        Ok(())
+        let write = |connection: &Connection| -> rusqlite::Result<()> {
+            let transaction = connection.unchecked_transaction()?;
+            let asides: Option<String> =
+                transaction.query_row("SELECT aside FROM modules WHERE name = ?1", [module.as_str()], |row| row.get(0)).optional()?;
+            let asides: Vec<Aside> = serde_json::from_str(&asides.unwrap_or_default()).unwrap_or_default();
+            for aside in asides {
+                files::forget_below(&transaction, module, &aside.kept)?;
+            }
+            transaction.execute("UPDATE modules SET aside = '[]' WHERE name = ?1", [module.as_str()])?;
+            transaction.commit()
+        };
+        write(&self.connection()).map_err(|error| self.sqlite(error))
     }
 
     /// Writes down how a run ended and how each module fared, and learns how long things take: half the past, half the new.

@@ -56,8 +56,8 @@ impl Ledger {
                 while let Some(row) = rows.next()? {
                     let moved: Vec<Aside> = serde_json::from_str(&row.get::<_, String>(0)?).unwrap_or_default();
                     match row.get::<_, String>(1)?.as_str() {
-                        "begun" => recovered.restore.extend(moved),
-                        _ => recovered.discard.extend(moved),
+                        "installed" => recovered.discard.extend(moved),
+                        _ => recovered.restore.extend(moved),
                     }
                 }
                 let mut removing = transaction.prepare("SELECT name, planned FROM modules WHERE state = 'removing' ORDER BY name")?;

@@ -1,10 +1,14 @@
 //! Moves what is to be installed anew out of the way, and brings it back when the new does not work.
 
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use hoist_core::{InstalledModule, Module};
-use hoist_executor::{Failure, Fate, TaskContext};
-use hoist_files::{Home, Kind, Record, back_up, digest, look};
+use hoist_executor::{Failure, Fate, Level, TaskContext};
+use hoist_files::{Home, Kind, Record, Removal, Root, Scope, backups, look, move_aside, rename_new};
 use hoist_ledger::Aside;
 
 use crate::builtin::git;
@@ -30,89 +34,162 @@ pub(crate) fn plan(
             outermost.push(path);
         }
     }
-    let aside = |path: &PathBuf| -> Result<Aside, Failure> {
-        if path.join(".git").exists()
-            && let Some(own) = git::own_history(path).ok().flatten()
-        {
-            let message = format!("{} holds {own}, which no remote has; it was left alone", path.display());
-            return Err(Failure::new(format!("{message}: push it or move it away to install it anew")));
+    let aside = |(number, path): (usize, &PathBuf)| -> Result<Aside, Failure> {
+        let refused = |why: String| Failure::new(format!("{why}; it was left alone: push it or move it away to install it anew"));
+        if path.join(".git").exists() {
+            match git::own_history(path) {
+                Ok(None) => {}
+                Ok(Some(own)) => return Err(refused(format!("{} holds {own}, which no remote has", path.display()))),
+                Err(error) => return Err(refused(format!("the history of {} cannot be read: {}", path.display(), error.message()))),
+            }
         }
-        let name = format!(".hoist-aside-{}-{run}", path.file_name().unwrap_or_default().to_string_lossy());
+        if let Some(mount) = home.mounted_below(path) {
+            return Err(Failure::new(format!("a file system is mounted at {}: unmount it to install it anew", mount.display())));
+        }
+        let name = format!(".hoist-aside-{run}-{}-{number}", module.id);
         Ok(Aside { module: module.id.clone(), path: path.clone(), kept: path.with_file_name(name) })
     };
-    outermost.into_iter().map(aside).collect()
+    outermost.into_iter().enumerate().map(aside).collect()
 }
 
 /// Moves everything out of the way.
 pub(crate) fn away(asides: &[Aside]) -> Result<(), Failure> {
     for aside in asides {
-        let moved = std::fs::rename(&aside.path, &aside.kept);
-        moved.map_err(|error| Failure::new(format!("moving {} out of the way: {error}", aside.path.display())))?;
+        rename_new(&aside.path, &aside.kept).map_err(|error| Failure::new(format!("moving it out of the way: {error}")))?;
     }
     Ok(())
 }
 
-/// Brings everything back; what came in its place meanwhile is removed.
-pub(crate) fn bring_back(asides: &[Aside]) -> std::io::Result<()> {
-    for aside in asides.iter().filter(|aside| aside.kept.symlink_metadata().is_ok()) {
-        clear(&aside.path)?;
-        std::fs::rename(&aside.kept, &aside.path)?;
-    }
-    Ok(())
-}
-
-/// Removes what was moved out of the way, now that the new works. What somebody changed or added in it is carried over: to its place, or beside what
-/// has that place now.
-pub(crate) fn discard(asides: &[Aside], record: &Record, task: &TaskContext) -> std::io::Result<()> {
-    for aside in asides.iter().filter(|aside| aside.kept.symlink_metadata().is_ok()) {
-        for (path, seen) in look(std::slice::from_ref(&aside.kept))? {
-            let Ok(inside) = path.strip_prefix(&aside.kept) else { continue };
-            let place = if inside.as_os_str().is_empty() { aside.path.clone() } else { aside.path.join(inside) };
-            if !matches!(seen.kind, Kind::File | Kind::Link) || is_as_recorded(&path, record.get(&place).map(|known| known.digest.as_str()))
-            {
-                continue;
-            }
-            carry(&path, &place, task)?;
-        }
-        clear(&aside.kept)?;
-    }
-    Ok(())
-}
-
-fn is_as_recorded(path: &Path, recorded: Option<&str>) -> bool {
-    let found = match path.read_link() {
-        Ok(target) => digest(target.as_os_str().as_encoded_bytes()),
-        Err(_) => std::fs::File::open(path).and_then(digest),
+/// Where the files of a record are while they are out of the way.
+pub(crate) fn moved(asides: &[Aside], record: &Record) -> Record {
+    let place = |path: &Path| {
+        let aside = asides.iter().find(|aside| path.starts_with(&aside.path))?;
+        let inside = path.strip_prefix(&aside.path).ok()?;
+        Some(if inside.as_os_str().is_empty() { aside.kept.clone() } else { aside.kept.join(inside) })
     };
-    recorded.is_some() && found.ok().as_deref() == recorded
+    record.iter().filter_map(|(path, recorded)| Some((place(path)?, recorded.clone()))).collect()
 }
 
-fn carry(from: &Path, to: &Path, task: &TaskContext) -> std::io::Result<()> {
-    if to.symlink_metadata().is_err() {
-        if let Some(parent) = to.parent() {
-            std::fs::create_dir_all(parent)?;
+/// Puts files in their places again, and leaves them where they are, too: configuration files, of which nobody has asked for a new one.
+pub(crate) fn link_back<'p>(asides: &[Aside], paths: impl Iterator<Item = &'p Path>) {
+    for path in paths {
+        let inside = asides.iter().find_map(|aside| Some((aside, path.strip_prefix(&aside.path).ok()?)));
+        let Some((aside, inside)) = inside.filter(|(_, inside)| !inside.as_os_str().is_empty()) else { continue };
+        // What cannot be put back is still there, and is carried over at the end.
+        let _ = path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::hard_link(aside.kept.join(inside), path));
+    }
+}
+
+/// Brings everything back. What came in its place meanwhile is removed; where somebody may have put it there after hoist was last known to be
+/// alive, it is moved aside instead, and its new path is returned.
+///
+/// # Errors
+/// What cannot be brought back stays where it is; the rest comes back all the same.
+pub(crate) fn bring_back(asides: &[Aside], alive: Option<SystemTime>) -> io::Result<Vec<PathBuf>> {
+    let (mut kept, mut failed) = (Vec::new(), None);
+    for aside in standing(asides) {
+        let back = || -> io::Result<Option<PathBuf>> {
+            let later = alive.is_some_and(|alive| changed_after(&aside.path, alive + GRACE));
+            let copy = if later { Some(move_aside(&aside.path, &aside.path)?) } else { clear(&aside.path).map(|()| None)? };
+            rename_new(&aside.kept, &aside.path)?;
+            Ok(copy)
+        };
+        match back() {
+            Ok(copy) => kept.extend(copy),
+            Err(error) => failed = failed.or(Some(error)),
         }
-        std::fs::rename(from, to)?;
-        task.item(Fate::Kept, to.display().to_string(), Some("it is not the module's; it was carried over".to_owned()));
-        return Ok(());
     }
-    if from.is_symlink() || to.is_dir() || std::fs::read(from)? == std::fs::read(to)? {
-        return Ok(());
-    }
-    // The copy is made where it stays, so that it has a name of its own there.
-    let copy = back_up(from)?;
-    let name = copy.file_name().unwrap_or_default();
-    let kept = to.with_file_name(name);
-    std::fs::rename(&copy, &kept)?;
-    task.item(Fate::Kept, kept.display().to_string(), Some(format!("it was {} as it was changed by hand", to.display())));
-    Ok(())
+    failed.map_or(Ok(kept), Err)
 }
 
-fn clear(path: &Path) -> std::io::Result<()> {
-    match path.symlink_metadata() {
+/// The processes of a run go on for a while when it is killed.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Whether anything at or below a path was written after this time.
+fn changed_after(path: &Path, time: SystemTime) -> bool {
+    let after = |metadata: Metadata| {
+        let changed = u64::try_from(metadata.ctime()).unwrap_or_default();
+        SystemTime::UNIX_EPOCH + Duration::from_secs(changed) > time
+    };
+    let Ok(picture) = look(&[path.to_owned()]) else { return true };
+    picture.keys().any(|path| path.symlink_metadata().is_ok_and(after))
+}
+
+/// Removes what was moved out of the way, now that the new works: as far as it still is what `record` says the module wrote. The rest goes to its
+/// place in the new, where nothing stands there; else it stays beside it.
+pub(crate) fn discard(home: &Home, asides: &[Aside], record: &Record, task: &TaskContext) {
+    for aside in standing(asides) {
+        let root = Root { path: aside.kept.clone(), scope: Scope::Recorded };
+        home.remove(&[root], &Removal { record, held: &|_| None, precious: &git::precious, purge: false, act: true });
+        if carry(&aside.kept, &aside.path, task) {
+            continue;
+        }
+        match move_aside(&aside.kept, &aside.path) {
+            Ok(copy) => {
+                let why = format!("it is what was not the module's in the former {}", aside.path.display());
+                task.item(Fate::Kept, copy.display().to_string(), Some(why));
+            }
+            Err(error) => task.note(Level::Warning, format!("the former {} is still at {error}", aside.path.display())),
+        }
+    }
+}
+
+/// Those that are out of the way.
+fn standing(asides: &[Aside]) -> impl Iterator<Item = &Aside> {
+    asides.iter().filter(|aside| aside.kept.symlink_metadata().is_ok())
+}
+
+/// Moves what is left of a tree to its place in another. False when something of it is still left.
+fn carry(from: &Path, to: &Path, task: &TaskContext) -> bool {
+    let Ok(metadata) = from.symlink_metadata() else { return true };
+    let carried = match to.symlink_metadata() {
+        Err(_) => rename_new(from, to).map(|()| {
+            task.item(Fate::Kept, to.display().to_string(), Some("it is not the module's; it was carried over".to_owned()));
+            true
+        }),
+        // Two histories do not go together.
+        Ok(there) if metadata.is_dir() && there.is_dir() && !from.ends_with(".git") => carry_entries(from, to, task),
+        Ok(there) if metadata.is_file() && there.is_file() => carry_file(from, to, task),
+        Ok(_) => Ok(false),
+    };
+    carried.unwrap_or_else(|error| {
+        task.note(Level::Warning, format!("carrying over {}: {error}", to.display()));
+        false
+    })
+}
+
+fn carry_entries(from: &Path, to: &Path, task: &TaskContext) -> io::Result<bool> {
+    let mut all = true;
+    for entry in std::fs::read_dir(from)? {
+        let name = entry?.file_name();
+        all &= carry(&from.join(&name), &to.join(&name), task);
+    }
+    if all {
+        std::fs::remove_dir(from)?;
+    }
+    Ok(all)
+}
+
+fn carry_file(from: &Path, to: &Path, task: &TaskContext) -> io::Result<bool> {
+    let contents = std::fs::read(from)?;
+    let copied = backups(to).into_iter().filter(|copy| copy.is_file());
+    if std::iter::once(to.to_owned()).chain(copied).any(|other| std::fs::read(other).is_ok_and(|other| other == contents)) {
+        std::fs::remove_file(from)?;
+        return Ok(true);
+    }
+    let kept = move_aside(from, to)?;
+    task.item(Fate::Kept, kept.display().to_string(), Some(format!("it was {} as it was changed by hand", to.display())));
+    Ok(true)
+}
+
+fn clear(path: &Path) -> io::Result<()> {
+    let cleared = match path.symlink_metadata() {
         Ok(metadata) if metadata.is_dir() => std::fs::remove_dir_all(path),
         Ok(_) => std::fs::remove_file(path),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
+    };
+    match cleared {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io::Error::new(error.kind(), format!("{}: {error}", path.display()))),
+        _ => Ok(()),
     }
 }

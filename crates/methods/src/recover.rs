@@ -1,9 +1,11 @@
 //! Clears up after a run that was killed: ends the processes it left, brings back what it had moved away, removes what it was making.
 
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use hoist_executor::TaskContext;
-use hoist_ledger::{Ledger, Recovered};
+use hoist_files::Home;
+use hoist_ledger::{Ledger, LedgerError, Recovered};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::aside;
@@ -13,7 +15,7 @@ use crate::stage::clean_stages;
 pub(crate) const RUN: &str = "HOIST_RUN";
 
 /// What was cleared up.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cleared {
     /// Processes that were ended.
     pub processes: usize,
@@ -21,28 +23,46 @@ pub struct Cleared {
     pub stages: usize,
     /// Former versions that were brought back.
     pub restored: usize,
+    /// What was found in their places and may be somebody's: moved aside, to here.
+    pub kept: Vec<PathBuf>,
+    /// What could not be done.
+    pub failed: Vec<String>,
 }
 
-/// Clears up after the runs that never ended.
+/// Clears up after the runs that never ended. `logs` are the directories of what they said: the last word is the last sign of life.
 ///
 /// # Errors
-/// What was moved out of the way cannot be brought back; it is still there.
-pub fn clear_up(recovered: &Recovered, ledger: &Ledger) -> std::io::Result<Cleared> {
+/// The ledger cannot be used. What cannot be cleared up is told, and holds up nothing else.
+pub fn clear_up(recovered: &Recovered, ledger: &Ledger, home: &Home, logs: &[PathBuf]) -> Result<Cleared, LedgerError> {
     let processes = end_processes(&recovered.runs);
-    aside::bring_back(&recovered.restore)?;
-    for aside in &recovered.discard {
-        let record = ledger.record(&aside.module).unwrap_or_default();
-        aside::discard(std::slice::from_ref(aside), &record, &TaskContext::alone(|_| {}))?;
+    let alive = logs.iter().flat_map(std::fs::read_dir).flatten().flatten();
+    let alive = alive.filter_map(|log| log.metadata().ok()?.modified().ok()).max().unwrap_or(SystemTime::UNIX_EPOCH);
+    let (mut kept, mut failed, mut restored) = (Vec::new(), Vec::new(), 0);
+    for aside in &recovered.restore {
+        let there = aside.kept.symlink_metadata().is_ok();
+        match aside::bring_back(std::slice::from_ref(aside), Some(alive)) {
+            Ok(more) => {
+                kept.extend(more);
+                restored += usize::from(there);
+                ledger.settle(&aside.module)?;
+            }
+            Err(error) => {
+                let (path, kept) = (aside.path.display(), aside.kept.display());
+                failed.push(format!("the former version of {path} is still at {kept}: {error}"));
+            }
+        }
     }
-    for aside in recovered.restore.iter().chain(&recovered.discard) {
-        ledger.settle(&aside.module).map_err(std::io::Error::other)?;
+    for aside in &recovered.discard {
+        let record = ledger.record(&aside.module)?;
+        aside::discard(home, std::slice::from_ref(aside), &record, &TaskContext::alone(|_| {}));
+        ledger.settle(&aside.module)?;
     }
     let stages = clean_stages(&recovered.paths);
     recovered.paths.iter().for_each(|path| clear_locks(&path.join(".git")));
     for scratch in recovered.scratch.iter().filter(|scratch| is_scratch(scratch)) {
         let _ = std::fs::remove_dir_all(scratch);
     }
-    Ok(Cleared { processes, stages, restored: recovered.restore.len() })
+    Ok(Cleared { processes, stages, restored, kept, failed })
 }
 
 /// True for a directory that hoist made for the temporary files of a run; whatever else the ledger may say is not removed.

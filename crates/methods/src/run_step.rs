@@ -70,6 +70,7 @@ pub(crate) struct Work {
 /// Installs or updates a module: its steps, its configuration files, then a look whether what it declares is there.
 pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &TaskContext) -> Result<Effect, Failure> {
     if work.change == Change::Check && passes_own_check(world, module, task)? {
+        begin(world, module, &[], None, &[])?;
         return record(world, module, &Applied::unchanged(), Ending { adopted: true, ..Ending::default() });
     }
     if let Some(obstruction) = module.repository.as_ref().and_then(look::obstruction) {
@@ -95,9 +96,15 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
         false => Vec::new(),
     };
     let watch = Watch::start(&world.machine, &world.home, module, &work.steps)?;
-    begin(world, module, &planned, &watch.absent, &asides)?;
+    begin(world, module, &planned, Some(&watch), &asides)?;
     let mut applied = attempt(world, module, work, &context, &asides);
-    let (recorded, different) = watch.finish(&old)?;
+    let (recorded, different) = match watch.finish(&old) {
+        Ok(finished) => finished,
+        Err(failure) => {
+            applied = applied.and(Err(failure));
+            (old.clone(), None)
+        }
+    };
     match &mut applied {
         Ok(applied) => {
             if work.steps.iter().any(|step| !step.method.tells()) && work.action == Action::Update && !applied.told {
@@ -119,13 +126,16 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
             applied.applied.version = to;
             let made =
                 watch.made().into_iter().chain(applied.applied.paths.iter().filter(|_| applied.applied.effect == Effect::Changed).cloned());
-            let adopted = applied.applied.effect == Effect::Unchanged && work.record.is_none();
-            let found = if adopted { Vec::new() } else { watch.found.clone() };
-            let ending = Ending { version: None, adopted, paths: made.collect(), found, record: Some(recorded) };
+            // What somebody else put there stays theirs when it is only brought up to date.
+            let updated = work.action == Action::Update && !work.anew && work.record.as_ref().is_some_and(|record| record.adopted);
+            let adopted = updated || (applied.applied.effect == Effect::Unchanged && work.record.is_none());
+            let moved = aside::moved(&asides, &old);
+            let mut recorded = if updated { old } else { recorded };
+            recorded.extend(moved.clone());
+            let ending = Ending { version: None, adopted, paths: made.collect(), record: Some(recorded) };
             let effect = record(world, module, &applied.applied, ending)?;
             if !asides.is_empty() {
-                let discarded = aside::discard(&asides, &old, task);
-                discarded.map_err(|error| Failure::new(format!("clearing away the former version: {error}")))?;
+                aside::discard(&world.home, &asides, &moved, task);
                 world.ledger.as_ref().map_or(Ok(()), |ledger| ledger.settle(&module.id)).map_err(told)?;
             }
             let changed = applied.configured || effect == Effect::Changed;
@@ -137,7 +147,7 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
             if work.anew && work.record.is_some() {
                 watch.undo(&recorded, &old);
             }
-            let back = aside::bring_back(&asides).map_err(|error| Failure::new(format!("bringing back the former version: {error}")));
+            let back = aside::bring_back(&asides, None).map_err(|error| Failure::new(format!("bringing back the former version: {error}")));
             if let Some(ledger) = &world.ledger {
                 let restored = !asides.is_empty() && back.is_ok();
                 // What changed nothing, or was taken back, is as it was.
@@ -145,6 +155,9 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
                 let before = work.record.as_ref().filter(|_| intact);
                 let recorded = if asides.is_empty() { recorded } else { old };
                 ledger.fail(&module.id, &watch.made(), Some(&recorded), before).map_err(told)?;
+                if restored {
+                    ledger.settle(&module.id).map_err(told)?;
+                }
             }
             back?;
             let restored = if asides.is_empty() { "" } else { "; the former version is back" };
@@ -178,6 +191,7 @@ fn attempt(world: &World, module: &Module, work: &mut Work, context: &StepContex
     let applied = apply(work, context, &mut attempt);
     // What was made for the script and not used.
     prepared.iter().rev().for_each(|path| drop(std::fs::remove_dir(path)));
+    aside::link_back(asides, configs.iter().map(|file| file.path.as_path()).chain(guarded.iter().map(|guarded| guarded.path.as_path())));
     // Also where it failed, what the script wrote over is there again, or copied aside.
     config::settle(&module.id, guarded, world.policy, world.ledger.as_deref(), context.task)?;
     let verified = applied.and_then(|()| {
@@ -242,10 +256,11 @@ fn passes_own_check(world: &World, module: &Module, task: &TaskContext) -> Resul
     Ok(passes.is_ok())
 }
 
-fn begin(world: &World, module: &Module, paths: &[PathBuf], absent: &[PathBuf], aside: &[Aside]) -> Result<(), Failure> {
+fn begin(world: &World, module: &Module, paths: &[PathBuf], watch: Option<&Watch>, aside: &[Aside]) -> Result<(), Failure> {
     let (Some(ledger), Some(run)) = (&world.ledger, world.run) else { return Ok(()) };
     let Module { id, method, digest, source, requires, removal, .. } = module;
-    ledger.begin(run, &Beginning { module: id, method, digest, source, requires, removal, paths, absent, aside }).map_err(told)
+    let (absent, found) = watch.map_or((&[][..], &[][..]), |watch| (&watch.absent, &watch.found));
+    ledger.begin(run, &Beginning { module: id, method, digest, source, requires, removal, paths, absent, found, aside }).map_err(told)
 }
 
 /// The same question that `hoist test` asks, but for a declared command: it may count on more than the install.
@@ -261,9 +276,6 @@ fn verify(world: &World, module: &Module, task: &TaskContext) -> Result<(), Fail
 
 fn record(world: &World, module: &Module, applied: &Applied, ending: Ending) -> Result<Effect, Failure> {
     if let Some(ledger) = &world.ledger {
-        if ending.record.is_none() {
-            begin(world, module, &[], &[], &[])?;
-        }
         ledger.finish(&module.id, &Ending { version: applied.version.clone(), ..ending }).map_err(told)?;
     }
     Ok(applied.effect)

@@ -1,5 +1,6 @@
 //! Takes a module off the machine: what it is known to have written, and what it declares to be its own; never more.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use hoist_core::{Action, InstalledModule, Module};
@@ -35,8 +36,10 @@ pub(crate) fn uninstall(
     let work = || -> Result<(), Failure> {
         let adopted = record.is_some_and(|record| record.adopted) && !world.purge;
         if !adopted {
-            if steps.is_empty() && record.is_some_and(|record| record.removal.function) {
-                task.note(Level::Warning, "its uninstall_module was not run: its script is gone");
+            if let Some(removal) = record.map(|record| &record.removal).filter(|removal| steps.is_empty() && removal.function) {
+                let there = removal.root.iter().find(|root| root.is_dir());
+                let help = there.map(|root| format!("; it was installed from {}", root.display())).unwrap_or_default();
+                task.note(Level::Warning, format!("its uninstall_module was not run: its script is not in this collection{help}"));
             }
             for step in steps {
                 step.method.apply(&world.context(module, task))?;
@@ -162,17 +165,23 @@ fn files(
     act: bool,
 ) -> Result<(Vec<Told>, Failed), Failure> {
     let mut told: Vec<Told> = Vec::new();
-    for (fate, path, reason) in config::take_away(&belongings.configs, purge, act)? {
+    let mut stays = BTreeSet::new();
+    for (fate, path, reason) in config::take_away(home, belongings, purge, act) {
         told.push((fate, path.display().to_string(), reason));
+        if fate != Fate::Removed {
+            stays.insert(path);
+        }
     }
     let roots = roots(module, record, belongings, purge, &mut told);
-    let held = |path: &Path| belongings.holders.get(path).map(|name| name.to_owned());
-    let precious = |git: &Path| {
-        let own = git.parent().and_then(|dir| git::own_history(dir).ok().flatten())?;
-        Some(format!("it holds {own}, which no remote has"))
+    const CONFIG: &str = "it is a configuration file";
+    let held = |path: &Path| match belongings.holders.get(path) {
+        Some(name) => Some(format!("{name} has it too")),
+        None => stays.contains(path).then(|| CONFIG.to_owned()),
     };
-    let removal = Removal { record: &belongings.record, held: &held, precious: &precious, purge, act };
-    let removed = home.remove(&roots, &removal);
+    let removal = Removal { record: &belongings.record, held: &held, precious: &git::precious, purge, act };
+    let mut removed = home.remove(&roots, &removal);
+    // Why these stay was told.
+    removed.kept.retain(|(path, why)| why != CONFIG && !stays.contains(path));
     for (path, count) in removed.gone {
         let reason = (count > NAMED).then(|| format!("{count} files"));
         told.push((Fate::Removed, path.display().to_string(), reason));
@@ -194,7 +203,9 @@ fn roots(module: &Module, record: Option<&InstalledModule>, belongings: &Belongi
     let mut roots = Vec::new();
     for path in declared.into_iter().filter(|path| path.symlink_metadata().is_ok()) {
         let known = made.contains(&path) || belongings.record.contains_key(path);
-        let scope = match (known, was_there(path) && !purge) {
+        // What only the manifest of today names, nobody agreed to when it was installed.
+        let later = record.is_some_and(|record| !record.removal.paths.contains(path));
+        let scope = match (known || later, was_there(path) && !purge) {
             (true, _) => Scope::Recorded,
             (false, false) => Scope::Whole,
             (false, true) => {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use hoist_core::{Module, is_shared};
 use hoist_executor::Failure;
-use hoist_files::{Home, Picture, Record, advance, look};
+use hoist_files::{Home, Picture, Record, advance, is_backup, look, pending};
 
 use crate::machine::Machine;
 use crate::run_step::Bound;
@@ -21,6 +21,8 @@ pub(crate) struct Watch {
     /// Directories on the way to them that were not there.
     parents: Vec<PathBuf>,
     before: Picture,
+    /// Its configuration files, which are not its own.
+    configs: Vec<PathBuf>,
     /// What its checks look at, wherever that is.
     signs: Vec<PathBuf>,
     signs_before: Picture,
@@ -47,7 +49,8 @@ impl Watch {
         let programs = module.checks.binaries.iter().filter_map(|name| machine.find_program(name, &[]));
         let signs: Vec<PathBuf> = module.checks.files.iter().cloned().chain(programs).collect();
         let signs_before = files_only(&signs);
-        Ok(Self { own: roots, absent, found, parents, before, signs, signs_before })
+        let configs = module.config_files.clone();
+        Ok(Self { own: roots, absent, found, parents, before, configs, signs, signs_before })
     }
 
     /// The paths that were not there before, and are now.
@@ -73,6 +76,7 @@ impl Watch {
                 .filter(|(path, _)| !self.is_watched(path) && path.symlink_metadata().is_ok())
                 .map(|(path, entry)| (path.clone(), entry.clone())),
         );
+        record.retain(|path, _| !self.is_config(path));
         let signs = files_only(&self.signs);
         let blind = self.before.is_empty() && after.is_empty() && signs.is_empty() && self.signs_before.is_empty();
         let different = after != self.before || signs != self.signs_before;
@@ -89,6 +93,11 @@ impl Watch {
                 _ => std::fs::remove_file(path),
             };
         }
+    }
+
+    /// True for a configuration file, its new version, and for copies that were made aside.
+    fn is_config(&self, path: &Path) -> bool {
+        is_backup(path) || self.configs.iter().any(|config| path.starts_with(config) || path == pending(config))
     }
 
     fn is_watched(&self, path: &Path) -> bool {

@@ -109,7 +109,7 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<Code, Ending> {
     let cancel = run::heed_signals()?;
     let _lock = lock(global, &session, &cancel)?;
     let ledger = Arc::new(open(&session)?);
-    recover(&ledger)?;
+    recover(&session, &ledger)?;
     let installed = ledger.installed()?;
     let machine = session.machine()?;
     session.catalog = self::catalog(&session, &installed, request)?;
@@ -346,9 +346,15 @@ fn open(session: &Session) -> Result<Ledger, Ending> {
 }
 
 /// Clears away what a killed run left, and says so.
-fn recover(ledger: &Ledger) -> Result<(), Ending> {
+fn recover(session: &Session, ledger: &Ledger) -> Result<(), Ending> {
     let recovered = ledger.recover()?;
-    let cleared = clear_up(&recovered, ledger)?;
+    let home = Home::open(&session.home, &session.own_directories())?;
+    let logs: Vec<_> = recovered.runs.iter().map(|run| session.places.run(run)).collect();
+    let cleared = clear_up(&recovered, ledger, &home, &logs)?;
+    cleared.failed.iter().for_each(|failed| render::remark(&format!("warning: {failed}")));
+    for kept in &cleared.kept {
+        render::remark(&format!("what stood in its place was moved to {}: somebody may have put it there", kept.display()));
+    }
     let mut done = Vec::new();
     if cleared.processes > 0 {
         done.push(format!("{} of its processes were still at work and were ended", cleared.processes));

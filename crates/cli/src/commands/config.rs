@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use hoist_core::{Diagnostic, ModuleId};
-use hoist_files::{back_up, backups, digest, pending, write};
+use hoist_files::{back_up, backups, digest, pending, read, write};
 use hoist_ledger::{ConfigRecord, read_configs};
 use hoist_methods::{ConfigFile, Decision, Standing, diff};
 use serde_json::json;
@@ -27,11 +27,10 @@ pub(crate) fn run(global: &Global, action: &ConfigAction) -> Result<Code, Ending
 }
 
 fn state(record: &ConfigRecord) -> &'static str {
-    let found = std::fs::read(&record.path).map(|contents| digest(contents.as_slice()).unwrap_or_default());
-    match found {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => "removed",
+    match read(&record.path) {
+        Ok(None) => "removed",
         Err(_) => "unreadable",
-        Ok(found) if found == record.digest => "as installed",
+        Ok(Some(found)) if digest(found.as_slice()).is_ok_and(|found| found == record.digest) => "as installed",
         Ok(_) if record.digest.is_empty() => "not hoist's",
         Ok(_) => "changed",
     }
@@ -80,9 +79,9 @@ fn show_differences(global: &Global, records: &[ConfigRecord], files: &[PathBuf]
     };
     let mut differences = Vec::new();
     for record in chosen {
-        let found = std::fs::read(&record.path).unwrap_or_default();
+        let found = read(&record.path).ok().flatten().unwrap_or_default();
         let name = record.path.display().to_string();
-        let waiting = std::fs::read(pending(&record.path)).ok().filter(|_| record.pending.is_some());
+        let waiting = read(&pending(&record.path)).ok().flatten().filter(|_| record.pending.is_some());
         // What waits beside it is what a person has to compare with, else what hoist put there.
         let text = match (waiting, &record.contents) {
             (Some(new), _) => diff(&found, &new, &name),
@@ -127,9 +126,10 @@ fn restore(records: &[ConfigRecord], file: &Path, from: Option<&Path>) -> Result
     let copy = from.map(std::path::absolute).transpose()?.map_or_else(newest, Ok)?;
     let unreadable =
         |error: io::Error| Ending::wrong(Diagnostic::error(format!("cannot be read: {error}")).file(copy.display().to_string()));
-    let contents = std::fs::read(&copy).map_err(unreadable)?;
+    let contents = read(&copy).and_then(|found| found.ok_or_else(|| io::ErrorKind::NotFound.into())).map_err(unreadable)?;
     if path.exists() {
-        let aside = back_up(&path)?;
+        let wrong = |error: io::Error| Ending::wrong(Diagnostic::error(error.to_string()).help("nothing was changed"));
+        let aside = back_up(&path).map_err(wrong)?;
         render::remark(&format!("the present version is {}", aside.display()));
     }
     let mode = std::os::unix::fs::PermissionsExt::mode(&copy.metadata().map_err(unreadable)?.permissions()) & 0o777;

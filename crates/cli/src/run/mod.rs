@@ -197,7 +197,7 @@ fn adopt(plan: &Plan, catalog: &Catalog, installed: &Installed, ledger: &Ledger,
     let kept = plan.modules.iter().filter(|planned| planned.change == Change::Keep && !installed.modules.contains_key(&planned.module));
     for module in kept.filter_map(|planned| catalog.get(planned.module.as_str())) {
         let Module { id, method, digest, source, requires, removal, .. } = module;
-        let beginning = Beginning { module: id, method, digest, source, requires, removal, paths: &[], absent: &[], aside: &[] };
+        let beginning = Beginning { requires, removal, ..Beginning::new(id, method, digest, source) };
         ledger.begin(run, &beginning)?;
         ledger.finish(id, &Finish { adopted: true, ..Finish::default() })?;
     }

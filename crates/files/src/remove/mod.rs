@@ -43,7 +43,7 @@ pub struct Root {
 pub struct Removal<'a> {
     /// What was written.
     pub record: &'a Record,
-    /// Who else owns a path.
+    /// Why a path and everything below it has to stay: somebody else owns it.
     pub held: &'a dyn Fn(&Path) -> Option<String>,
     /// Why the directory of a git repository has to stay.
     pub precious: &'a dyn Fn(&Path) -> Option<String>,
@@ -142,8 +142,8 @@ impl Walk<'_> {
             Err(Errno::NOENT) => return true,
             Err(error) => return self.keep(here.path, io::Error::from(error).to_string()),
         };
-        if let Some(owner) = (self.removal.held)(here.path) {
-            return self.keep(here.path, format!("{owner} has it too"));
+        if let Some(why) = (self.removal.held)(here.path) {
+            return self.keep(here.path, why);
         }
         if self.mounts.iter().any(|mount| mount == here.place) {
             return self.keep(here.path, "a file system is mounted there".to_owned());
@@ -204,10 +204,10 @@ impl Walk<'_> {
             whole = true;
         }
         // What Python makes of the files beside it, it makes again.
-        whole |= here.name == "__pycache__";
+        let cache = here.name == "__pycache__";
         let known = |path: &Path| record.range(path.to_owned()..).next().is_some_and(|(below, _)| below.starts_with(path));
         let declared = self.whole.range(here.path..).next().is_some_and(|below| below.starts_with(here.path));
-        if !whole && !known(here.path) && !declared && here.depth > 0 {
+        if !whole && !cache && !known(here.path) && !declared && here.depth > 0 {
             return self.keep(here.path, "it was added since".to_owned());
         }
         if here.depth >= DEPTH_LIMIT {
@@ -217,13 +217,14 @@ impl Walk<'_> {
             let mut all = true;
             for name in names {
                 let (path, place) = (here.path.join(&name), here.place.join(&name));
+                let whole = whole || (cache && path.extension().is_some_and(|extension| extension == "pyc"));
                 let inner = Here { directory: &directory, name: &name, path: &path, place: &place, depth: here.depth + 1, whole };
                 all &= self.entry(&inner, stat.st_dev);
             }
             all
         });
         match gone {
-            Ok(true) if whole || recorded.is_some() => self.unlink(here, AtFlags::REMOVEDIR),
+            Ok(true) if whole || cache || recorded.is_some() => self.unlink(here, AtFlags::REMOVEDIR),
             Ok(true) if here.depth == 0 => self.keep(here.path, "the directory was there before hoist".to_owned()),
             Ok(_) => false,
             Err(error) => self.keep(here.path, format!("it cannot be listed: {}", io::Error::from(error))),

@@ -74,7 +74,19 @@ impl Method for Git {
         let version = head(&stage.path());
         let wrong = |error: std::io::Error| task.failed("putting the clone at", &self.dir, &error);
         let replaced = match there {
-            true => vec![stage.exchange().map_err(wrong)?],
+            true => {
+                let replaced = stage.exchange().map_err(wrong)?;
+                // Somebody may have worked in it while the new one was fetched.
+                match changes(&replaced.path()) {
+                    Ok(None) => vec![replaced],
+                    found => {
+                        replaced.put_back().map_err(wrong)?;
+                        let what = found.map_or_else(|error| error.message().to_owned(), Option::unwrap_or_default);
+                        let message = format!("{} was changed meanwhile ({what}); it was left alone", self.dir.display());
+                        return Err(Failure::new(format!("{message}: move it away to clone it again")));
+                    }
+                }
+            }
             false => stage.commit().map(|()| Vec::new()).map_err(wrong)?,
         };
         Ok(Applied { effect: Effect::Changed, version, paths: vec![self.dir.clone()], replaced })
@@ -99,7 +111,8 @@ impl Git {
             let mut options = git2::StatusOptions::new();
             let gone = repository.statuses(Some(options.include_untracked(false)))?.iter().any(|entry| entry.status().is_wt_deleted());
             if gone {
-                repository.checkout_head(Some(CheckoutBuilder::new().safe().recreate_missing(true)))?;
+                let mut checkout = CheckoutBuilder::new();
+                repository.checkout_head(Some(checkout.safe().recreate_missing(true).overwrite_ignored(false)))?;
             }
             Ok(gone)
         };
@@ -317,9 +330,31 @@ fn changes(dir: &Path) -> Result<Option<String>, git2::Error> {
     Ok(statuses.iter().next().map(|entry| entry.path().unwrap_or("a file").to_owned()))
 }
 
-/// What the history of a clone holds that no remote has: a stash, commits that no remote branch leads to.
+/// Why the directory that git keeps for a clone has to stay.
+pub(crate) fn precious(git: &Path) -> Option<String> {
+    match own_history(git.parent()?) {
+        Ok(own) => Some(format!("it holds {}, which no remote has", own?)),
+        Err(error) => Some(format!("its history cannot be read: {}", error.message())),
+    }
+}
+
+/// What a clone holds that no remote has: a stash, commits that no remote branch leads to, a hook, work trees elsewhere; also in its submodules.
 pub(crate) fn own_history(dir: &Path) -> Result<Option<String>, git2::Error> {
-    let mut repository = Repository::open(dir)?;
+    let mut repository = Repository::open_ext(dir, git2::RepositoryOpenFlags::NO_SEARCH, &[] as &[&Path])?;
+    for submodule in repository.submodules()? {
+        if let Ok(inner) = submodule.open()
+            && let Some(own) = inner.workdir().map(own_history).transpose()?.flatten()
+        {
+            return Ok(Some(format!("{own} in {}", submodule.path().display())));
+        }
+    }
+    if let Some(tree) = repository.worktrees()?.iter().flatten().flatten().next() {
+        return Ok(Some(format!("the work tree {tree}")));
+    }
+    let hooks = std::fs::read_dir(repository.path().join("hooks")).into_iter().flatten().flatten();
+    if let Some(hook) = hooks.map(|hook| hook.path()).find(|hook| hook.extension().is_none_or(|extension| extension != "sample")) {
+        return Ok(Some(format!("the hook {}", hook.file_name().unwrap_or_default().to_string_lossy())));
+    }
     let mut stashes = 0;
     repository.stash_foreach(|_, _, _| {
         stashes += 1;
@@ -335,8 +370,10 @@ pub(crate) fn own_history(dir: &Path) -> Result<Option<String>, git2::Error> {
     commits.push_glob("refs/heads/*")?;
     let _ = commits.push_head();
     commits.hide_glob("refs/remotes/*")?;
-    // A clone of a tag has no remote branch that leads to it.
-    commits.hide_glob("refs/tags/*")?;
+    if repository.references_glob("refs/remotes/*")?.next().is_none() {
+        // A clone of a tag has no remote branch that leads to it.
+        commits.hide_glob("refs/tags/*")?;
+    }
     Ok(commits.next().transpose()?.map(|commit| format!("commit {}", &commit.to_string()[..12])))
 }
 

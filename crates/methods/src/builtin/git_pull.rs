@@ -219,9 +219,12 @@ fn forward(repository: &Repository, standing: &Standing<'_>, target: Oid) -> Res
     let commit = repository.find_commit(target)?;
     let mark = repository.path().join(MARK);
     std::fs::write(&mark, target.to_string()).map_err(|error| git2::Error::from_str(&format!("{}: {error}", mark.display())))?;
-    let checked_out = repository.checkout_tree(commit.as_object(), Some(CheckoutBuilder::new().safe()));
+    let checked_out = repository.checkout_tree(commit.as_object(), Some(CheckoutBuilder::new().safe().overwrite_ignored(false)));
     let moved = checked_out.and_then(|()| repository.reference(&standing.reference, target, true, "hoist: fast-forward"));
-    let _ = std::fs::remove_file(mark);
+    // What was cut off in the middle is brought to its end the next time.
+    if moved.is_ok() || changed(repository).is_ok_and(|changed| changed.is_none()) {
+        let _ = std::fs::remove_file(mark);
+    }
     moved.map(drop)
 }
 

@@ -39,6 +39,8 @@ pub enum Standing {
     Conflict(Option<Vec<u8>>),
     /// The same, and the newer version was put beside it before.
     Offered,
+    /// It is a link to where hoist does not write.
+    Elsewhere,
 }
 
 /// What happens to a file.

@@ -4,10 +4,9 @@ use std::path::{Path, PathBuf};
 
 use hoist_core::{Module, ModuleId};
 use hoist_executor::{Failure, Fate, TaskContext};
-use hoist_files::{back_up, digest, pending, write};
-use hoist_ledger::{ConfigRecord, Ledger};
+use hoist_files::{Home, back_up, backups, digest, pending, read, write};
+use hoist_ledger::{Belongings, ConfigRecord, Ledger};
 
-use super::survey::read;
 use super::{ConfigFile, ConfigPolicy, Decision, REMEMBERED, Standing};
 
 fn failed(error: impl std::fmt::Display) -> Failure {
@@ -29,6 +28,7 @@ pub(crate) fn place(module: &ModuleId, files: &[ConfigFile], ledger: &Ledger, ta
         let decision = if current == file.current { file.decision.clone() } else { Decision::Keep };
         let record = ledger.config(module, &file.path).map_err(failed)?;
         match decision {
+            Decision::Leave if file.standing == Standing::Elsewhere => tell_kept(file, task),
             _ if current.as_ref() == Some(&file.contents) => remember(ledger, module, file, &file.contents, record, None)?,
             Decision::Leave => tell_kept(file, task),
             Decision::Write => {
@@ -72,11 +72,11 @@ fn replace(file: &ConfigFile, current: Option<&[u8]>, contents: &[u8], task: &Ta
 fn offer(file: &ConfigFile, record: Option<&ConfigRecord>, task: &TaskContext) -> Result<bool, Failure> {
     let beside = pending(&file.path);
     let there = read(&beside).map_err(failed)?;
-    let ours = |there: &[u8]| digest(there).ok() == record.and_then(|record| record.pending.clone());
     let changed = match &there {
         Some(there) if *there == file.contents => false,
-        Some(there) if !ours(there) => {
-            back_up(&beside).map_err(failed)?;
+        Some(_) if !is_ours(&beside, record.and_then(|record| record.pending.as_ref())) => {
+            let copy = back_up(&beside).map_err(failed)?;
+            task.item(Fate::Kept, copy.display().to_string(), Some(format!("it was {}, and not hoist's", beside.display())));
             true
         }
         _ => true,
@@ -93,6 +93,7 @@ fn tell_kept(file: &ConfigFile, task: &TaskContext) {
     let why = match file.standing {
         Standing::Edited => "it was changed by hand, and the module brings nothing new".to_owned(),
         Standing::Removed => "it was removed by hand; --config-overwrite brings it back".to_owned(),
+        Standing::Elsewhere => "it is a link to where hoist does not write".to_owned(),
         Standing::Offered => format!("it differs from what the module brings, which is {}", pending(&file.path).display()),
         _ => return,
     };
@@ -108,6 +109,10 @@ fn remember(
     record: Option<ConfigRecord>,
     copy: Option<PathBuf>,
 ) -> Result<(), Failure> {
+    let beside = pending(&file.path);
+    if is_ours(&beside, record.as_ref().and_then(|record| record.pending.as_ref())) {
+        std::fs::remove_file(beside).map_err(failed)?;
+    }
     let known = record.filter(|record| !record.digest.is_empty());
     let (created, original) = match known {
         Some(known) => (known.created, known.original),
@@ -128,7 +133,7 @@ fn remember(
 
 /// A configuration file that a module writes by itself, copied aside before its script runs.
 pub(crate) struct Guarded {
-    path: PathBuf,
+    pub(crate) path: PathBuf,
     before: Option<(Vec<u8>, PathBuf)>,
 }
 
@@ -154,7 +159,8 @@ pub(crate) fn settle(
     ledger: Option<&Ledger>,
     task: &TaskContext,
 ) -> Result<(), Failure> {
-    for Guarded { path, before } in guarded {
+    // Where a directory stands now there is nothing to compare.
+    for Guarded { path, before } in guarded.into_iter().filter(|guarded| !guarded.path.is_dir()) {
         let after = read(&path).map_err(failed)?;
         let shown = path.display().to_string();
         let file = |current: Option<Vec<u8>>, contents: Vec<u8>| ConfigFile {
@@ -196,43 +202,64 @@ pub(crate) fn settle(
 }
 
 /// Takes a module's configuration files away again: what hoist put there and nobody changed goes, and what was there before comes back. `act` is
-/// false for a look.
-pub(crate) fn take_away(records: &[ConfigRecord], purge: bool, act: bool) -> Result<Vec<(Fate, PathBuf, Option<String>)>, Failure> {
+/// false for a look. What cannot be done is a file that is kept.
+pub(crate) fn take_away(home: &Home, belongings: &Belongings, purge: bool, act: bool) -> Vec<(Fate, PathBuf, Option<String>)> {
     let mut told = Vec::new();
-    for record in records {
-        let waiting = pending(&record.path);
-        if let Some(found) = read(&waiting).map_err(failed)?
-            && digest(found.as_slice()).ok() == record.pending
-        {
-            if act {
-                std::fs::remove_file(&waiting).map_err(failed)?;
-            }
-            told.push((Fate::Removed, waiting, None));
-        }
-        let Some(found) = read(&record.path).map_err(failed)?.filter(|_| !record.digest.is_empty()) else { continue };
-        let untouched = digest(found.as_slice()).map_err(failed)? == record.digest;
-        if !untouched && !purge {
-            told.push((Fate::Kept, record.path.clone(), Some("it was changed since".to_owned())));
+    for record in &belongings.configs {
+        let kept = |path: &Path, why: String| (Fate::Kept, path.to_owned(), Some(why));
+        if let Err(refusal) = home.target(&record.path) {
+            told.push(kept(&record.path, refusal.to_string()));
             continue;
         }
-        let original = record.original.as_ref().filter(|copy| copy.is_file());
-        match original {
-            Some(copy) => {
-                if act {
-                    let contents = std::fs::read(copy).map_err(failed)?;
-                    write(&record.path, &contents, record.mode).map_err(failed)?;
-                    std::fs::remove_file(copy).map_err(failed)?;
-                }
-                told.push((Fate::Changed, record.path.clone(), Some("what was there before hoist is back".to_owned())));
-            }
-            None if record.created || purge => {
-                if act {
-                    std::fs::remove_file(&record.path).map_err(failed)?;
-                }
-                told.push((Fate::Removed, record.path.clone(), None));
-            }
-            None => told.push((Fate::Kept, record.path.clone(), Some("it was there before hoist".to_owned()))),
+        let waiting = pending(&record.path);
+        if is_ours(&waiting, record.pending.as_ref()) {
+            told.push(match if act { std::fs::remove_file(&waiting) } else { Ok(()) } {
+                Ok(()) => (Fate::Removed, waiting.clone(), None),
+                Err(error) => kept(&waiting, format!("it cannot be removed: {error}")),
+            });
         }
+        match belongings.holders.get(&record.path) {
+            _ if record.digest.is_empty() => {}
+            Some(other) => told.push(kept(&record.path, format!("{other} has it too"))),
+            None => match take_one(record, purge, act) {
+                Ok(one) => told.extend(one),
+                Err(error) => told.push(kept(&record.path, format!("it cannot be taken away: {error}"))),
+            },
+        }
+        let former = backups(&record.path).into_iter().chain(backups(&waiting)).filter(|copy| Some(copy) != record.original.as_ref());
+        told.extend(former.map(|copy| kept(&copy, "a former version".to_owned())));
     }
-    Ok(told)
+    told
+}
+
+fn take_one(record: &ConfigRecord, purge: bool, act: bool) -> std::io::Result<Option<(Fate, PathBuf, Option<String>)>> {
+    let Some(found) = read(&record.path)? else { return Ok(None) };
+    let told = |fate, why: Option<&str>| Ok(Some((fate, record.path.clone(), why.map(str::to_owned))));
+    let untouched = digest(found.as_slice())? == record.digest;
+    if !untouched && !purge {
+        return told(Fate::Kept, Some("it was changed since"));
+    }
+    if let Some(copy) = record.original.as_ref().filter(|copy| copy.is_file()) {
+        if act {
+            let contents = std::fs::read(copy)?;
+            if !untouched {
+                back_up(&record.path)?;
+            }
+            write(&record.path, &contents, record.mode)?;
+            std::fs::remove_file(copy)?;
+        }
+        return told(Fate::Changed, Some("what was there before hoist is back"));
+    }
+    if record.created || purge {
+        if act {
+            std::fs::remove_file(&record.path)?;
+        }
+        return told(Fate::Removed, None);
+    }
+    told(Fate::Kept, Some("it was there before hoist"))
+}
+
+/// True for a file that holds what hoist put there.
+fn is_ours(path: &Path, wanted: Option<&String>) -> bool {
+    wanted.is_some() && read(path).is_ok_and(|found| found.and_then(|found| digest(found.as_slice()).ok()).as_ref() == wanted)
 }

@@ -1,11 +1,10 @@
 //! Looks how configuration files stand, before anything runs. Changes nothing.
 
-use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use hoist_core::{Diagnostic, Module};
-use hoist_files::{Home, digest, pending};
+use hoist_files::{Home, digest, pending, read};
 use hoist_ledger::ConfigRecord;
 
 use super::{ConfigFile, ConfigPolicy, Decision, Standing};
@@ -91,25 +90,16 @@ fn one(path: &Path, template: &Path, home: &Home, records: &[ConfigRecord], poli
         return Err(wrong("is no regular file of a reasonable size".to_owned()).help("put a file there"));
     }
     let contents = std::fs::read(template).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    let elsewhere = home.target(path).is_err();
     let current = read(path).map_err(|error| {
         let wrong = Diagnostic::error(format!("cannot be read: {error}")).file(path.display().to_string());
         wrong.help("it is where a configuration file goes: move it away, or mend its permissions")
     })?;
     let record = records.iter().find(|record| record.path == path);
-    let standing = standing(&contents, current.as_deref(), record, path);
+    let standing = if elsewhere { Standing::Elsewhere } else { standing(&contents, current.as_deref(), record, path) };
     let decision = decide(&standing, record, policy);
     let mode = metadata.permissions().mode() & 0o777;
     Ok(ConfigFile { path: path.to_owned(), template: template.to_owned(), contents, mode, current, standing, decision })
-}
-
-/// What a file holds; `None` where nothing is.
-pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    match path.metadata() {
-        Ok(metadata) if !metadata.is_file() => Err(io::Error::other("it is no regular file")),
-        Ok(_) => std::fs::read(path).map(Some),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 fn standing(new: &[u8], current: Option<&[u8]>, record: Option<&ConfigRecord>, path: &Path) -> Standing {
@@ -141,6 +131,7 @@ fn standing(new: &[u8], current: Option<&[u8]>, record: Option<&ConfigRecord>, p
 
 fn decide(standing: &Standing, record: Option<&ConfigRecord>, policy: ConfigPolicy) -> Decision {
     match (standing, policy) {
+        (Standing::Elsewhere, _) => Decision::Leave,
         (Standing::Absent, _) => Decision::Write,
         // Only its digest has to be written down.
         (Standing::Same, _) if record.is_none() => Decision::Write,
