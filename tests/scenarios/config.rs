@@ -230,3 +230,21 @@ fn what_changes_after_it_was_looked_at_is_kept() {
     sandbox.hoist("install").exits(0);
     assert_eq!((sandbox.read(".rc"), sandbox.read(".rc.new")), ("late\n".to_owned(), "theirs\n".to_owned()));
 }
+
+#[test]
+fn a_declared_file_without_a_template_that_nobody_writes_is_said() {
+    let sandbox = Sandbox::new();
+    sandbox.add(&Module::new("m").field("CONFIG_FILES", "$HOME/.rc"));
+    sandbox.hoist("install").exits(0).says("MODULE_CONFIG_FILES names").says("has no template for it");
+}
+
+#[test]
+fn a_difference_names_both_sides() {
+    let sandbox = sandbox("1\n");
+    sandbox.hoist("install").exits(0);
+    write(&sandbox, ".rc", "mine\n");
+    sandbox.hoist("config diff").exits(0).says("/.rc (as hoist put it there)").says("+mine");
+    sandbox.write("config/rc", "2\n");
+    sandbox.hoist("update --config-keep").exits(0);
+    sandbox.hoist("config diff").exits(0).says("/.rc\n").says("/.rc.new").says("+2");
+}

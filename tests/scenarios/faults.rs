@@ -571,21 +571,3 @@ fn a_hundred_at_once_take_turns() {
     sandbox.hoist("test").exits(0);
     nothing_is_left(&sandbox, "");
 }
-
-#[test]
-fn what_was_not_finished_is_resumed_and_what_failed_is_tried_again() {
-    let sandbox = Sandbox::new();
-    sandbox.hoist("retry").exits(2).says("there is no past run");
-    sandbox.add(&Module::new("done").main("echo done >>~/ran"));
-    sandbox.add(&Module::new("bad").main("echo bad >>~/ran; [[ -e ~/ready ]]"));
-    sandbox.add(&Module::new("user").depends("bad").main("echo user >>~/ran"));
-    sandbox.add(&Module::new("extra").tier("optional"));
-    sandbox.hoist("install --with extra -j1").exits(3);
-    sandbox.add(&Module::new("unrelated").main("echo never >>~/ran"));
-    std::fs::write(sandbox.home().join("ready"), "").unwrap();
-    let resumed = sandbox.json("install --resume").exits(0).statuses();
-    assert_eq!(resumed.keys().collect::<Vec<_>>(), ["bad", "user"]);
-    assert_eq!(sandbox.read("ran").lines().filter(|line| *line == "done").count(), 1);
-    assert!(!sandbox.read("ran").contains("never"));
-    sandbox.hoist("retry").exits(0).says("Nothing failed");
-}

@@ -105,6 +105,7 @@ fn what_somebody_puts_in_place_after_a_kill_is_moved_aside_for_the_former_versio
     for later in [false, true] {
         sandbox.hoist("update").exits(137);
         assert_eq!(names(&sandbox, "", ".hoist-aside-").len(), 1);
+        assert_eq!(sandbox.json("history").document()[0]["status"], "interrupted", "nobody is at work any more");
         if later {
             // As though the run had died an hour ago.
             let runs = std::fs::read_dir(sandbox.home().join(".local/state/hoist/runs")).unwrap().flatten();

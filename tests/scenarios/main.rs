@@ -1,5 +1,6 @@
 //! The binary, end to end, on real input.
 
+mod again;
 mod apt;
 mod cancel;
 mod config;

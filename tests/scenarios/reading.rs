@@ -90,7 +90,7 @@ fn shells_and_readers_get_what_they_ask_for() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         assert!(sandbox.hoist(&format!("completions {shell}")).exits(0).stdout.len() > 100, "{shell}");
     }
-    sandbox.hoist("completions tcsh").exits(2).says("one of");
+    sandbox.hoist("completions tcsh").exits(2).says("possible values: bash");
     // A real bash completes the names of modules.
     let line = format!(
         "source <('{0}' completions bash); COMP_WORDS=('{0}' install alph); COMP_CWORD=2; COMP_TYPE=9; _clap_complete_hoist '{0}' alph install; echo \"${{COMPREPLY[@]}}\"",
@@ -98,6 +98,12 @@ fn shells_and_readers_get_what_they_ask_for() {
     );
     let output = sandbox.command("bash").args(["-c", &line]).output().unwrap();
     assert!(String::from_utf8_lossy(&output.stdout).contains("alpha-module"), "{output:?}");
+    // For what is done to installed modules, only those.
+    sandbox.hoist("install beta-module").exits(0);
+    let removable = line.replace("alph", "''").replace("install", "uninstall");
+    let output = sandbox.command("bash").args(["-c", &removable]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("beta-module") && !text.contains("alpha-module"), "{output:?}");
     sandbox.hoist("man").exits(0).says(".TH hoist 1");
     let directory = sandbox.path("man");
     sandbox.hoist(&format!("man --directory {}", directory.display())).exits(0);
@@ -131,7 +137,7 @@ fn what_hoist_prints_is_as_its_schemas_say() {
     fields["MODULE_UNINSTALL_DIRS"] = "".into();
     check("module", &fields);
     assert!(!schema("module").is_valid(&serde_json::json!({ "MODULE_NAME": "x" })));
-    sandbox.hoist("schema nothing").exits(2).says("one of");
+    sandbox.hoist("schema nothing").exits(2).says("possible values: collection");
 }
 
 #[test]
@@ -181,5 +187,46 @@ fn five_hundred_modules_at_once() {
     assert_eq!(ran.statuses().values().filter(|status| *status == "installed").count(), 500);
     assert!(sandbox.json("install").exits(0).statuses().values().all(|status| status == "unchanged"));
     sandbox.hoist("uninstall --all -y -q").exits(0);
+    assert!(!sandbox.has(".m"));
+}
+
+#[test]
+fn what_is_installed_and_in_no_collection_any_more_is_known_all_the_same() {
+    let sandbox = Sandbox::new();
+    sandbox.add(&Module::new("gone").field("INSTALL_DIRS", "$HOME/.gone").main("mkdir ~/.gone"));
+    sandbox.hoist("install").exits(0);
+    std::fs::remove_file(sandbox.collection().join("modules/gone.sh")).unwrap();
+    sandbox.hoist("info gone").exits(0).says("in none of the collections").says(".gone");
+    assert_eq!(sandbox.json("info gone").exits(0).document()["installed"]["method"], "custom");
+    sandbox.hoist("update gone").exits(2).says("its manifest is in none of the collections").says("hoist uninstall gone");
+    sandbox.hoist("uninstall gone -y").exits(0);
+    assert!(!sandbox.has(".gone"));
+}
+
+#[test]
+fn a_single_manifest_is_checked_against_those_beside_it() {
+    let sandbox = Sandbox::new();
+    sandbox.add(&Module::new("base")).add(&Module::new("app").depends("base")).add(&Module::new("lost").depends("bsae"));
+    sandbox.hoist("validate modules/app.sh").exits(0).says("1 manifest checked: ok");
+    let wrong = sandbox.hoist("validate modules/lost.sh").exits(2).says("there is no module `bsae`").says("did you mean `base`?");
+    assert!(wrong.stdout.contains("1 manifest checked"));
+    assert!(!sandbox.hoist("validate modules/base.sh").exits(0).stderr.contains("lost"));
+}
+
+#[test]
+fn a_home_with_a_slash_at_its_end_is_the_same_home() {
+    let mut sandbox = Sandbox::new();
+    sandbox.add(
+        &Module::new("m")
+            .field("INSTALL_DIRS", "$HOME/.m")
+            .field("UNINSTALL_DIRS", "$HOME/.m")
+            .main("mkdir -p $HOME/.m; echo x >$HOME/.m/x"),
+    );
+    let home = format!("{}//", sandbox.home().display());
+    sandbox.set("HOME", &home);
+    sandbox.hoist("install").exits(0);
+    let document = sandbox.json("info m").exits(0).document();
+    assert_eq!(document["installed"]["paths"][0], sandbox.home().join(".m").display().to_string());
+    sandbox.hoist("uninstall m -y").exits(0);
     assert!(!sandbox.has(".m"));
 }

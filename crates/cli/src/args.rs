@@ -34,13 +34,13 @@ pub(crate) struct Global {
     /// Plain lines in place of progress bars
     #[arg(long, global = true)]
     pub(crate) no_progress: bool,
-    /// Answer every question with yes
+    /// Ask nothing: remove what is asked for, keep configuration files that somebody changed
     #[arg(short, long, global = true)]
     pub(crate) yes: bool,
     /// Show the output of modules
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     pub(crate) verbose: bool,
-    /// Show failures only
+    /// No progress and no summary: only failures, and what is answered
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
     /// The time a module may take: 90, 15m, 2h
@@ -60,10 +60,10 @@ pub(crate) enum Command {
     Install(Install),
     /// Bring what is installed to its newest state: without names everything
     Update(Update),
-    /// Remove what hoist put on the machine; what was changed or added since stays
-    #[command(visible_alias = "remove")]
+    /// Remove what hoist put on the machine; what was changed or added since stays (also: remove)
+    #[command(alias = "remove")]
     Uninstall(Uninstall),
-    /// Do once more what failed in the last run
+    /// Do once more what failed last, or was skipped because of it
     Retry {
         /// The options of install for configuration files
         #[command(flatten)]
@@ -113,6 +113,7 @@ pub(crate) enum Command {
     /// What one run did: the last, or the one of this name
     Report {
         /// Its name as `hoist history` shows it, or how that starts
+        #[arg(add = crate::commands::man::runs())]
         run: Option<String>,
         /// Write a page with the timeline
         #[arg(long, value_name = "FILE")]
@@ -121,16 +122,22 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value_t = ReportFormat::Text, conflicts_with = "html")]
         format: ReportFormat,
     },
-    /// What a shell sources to complete commands, options and names: bash, elvish, fish, powershell, zsh
-    Completions { shell: String },
+    /// What a shell sources to complete commands, options and names
+    Completions {
+        #[arg(value_parser = clap::builder::PossibleValuesParser::new(crate::commands::man::SHELLS))]
+        shell: String,
+    },
     /// The manual page, for man -l -
     Man {
         /// Write the pages of all commands here instead
         #[arg(long, value_name = "DIR")]
         directory: Option<PathBuf>,
     },
-    /// The JSON Schema of a format: collection, module, events, plan, list
-    Schema { kind: String },
+    /// The JSON Schema of a file format, or of what hoist prints
+    Schema {
+        #[arg(value_parser = clap::builder::PossibleValuesParser::new(hoist_core::schema::KINDS))]
+        kind: String,
+    },
     /// Past runs, the newest first
     History {
         /// At most so many
@@ -158,8 +165,8 @@ pub(crate) enum PlanAction {
     Install(Install),
     /// What update would do
     Update(Update),
-    /// What uninstall would remove, and what it would keep
-    #[command(visible_alias = "remove")]
+    /// What uninstall would remove, and what it would keep (also: remove)
+    #[command(alias = "remove")]
     Uninstall(Uninstall),
 }
 
@@ -197,7 +204,7 @@ pub(crate) struct ConfigOptions {
 #[derive(Debug, Args)]
 pub(crate) struct Update {
     /// These; otherwise everything that is installed
-    #[arg(add = crate::commands::man::modules())]
+    #[arg(add = crate::commands::man::installed())]
     pub(crate) modules: Vec<String>,
     /// Leave these out, and what needs them
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
@@ -216,7 +223,7 @@ pub(crate) struct Update {
 #[derive(Debug, Args)]
 pub(crate) struct Uninstall {
     /// These
-    #[arg(required_unless_present = "all", conflicts_with = "all", add = crate::commands::man::modules())]
+    #[arg(required_unless_present = "all", conflicts_with = "all", add = crate::commands::man::installed())]
     pub(crate) modules: Vec<String>,
     /// Everything that is installed
     #[arg(long)]
@@ -275,7 +282,7 @@ pub(crate) struct Install {
 #[derive(Debug, Args)]
 pub(crate) struct Test {
     /// These; otherwise every installed module
-    #[arg(add = crate::commands::man::modules())]
+    #[arg(add = crate::commands::man::installed())]
     pub(crate) modules: Vec<String>,
     /// Leave these out
     #[arg(long, value_name = "A,B", value_delimiter = ',')]

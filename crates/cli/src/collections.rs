@@ -50,6 +50,13 @@ pub(crate) fn read_manifest(path: &Path, environment: &Environment) -> Result<Ca
     Ok(catalog)
 }
 
+/// The collection that a manifest stands in.
+pub(crate) fn around(manifest: &Path) -> Option<PathBuf> {
+    let part = std::path::absolute(manifest).ok()?.parent()?.to_owned();
+    let root = part.parent().filter(|_| PARTS.iter().any(|name| part.ends_with(name)))?;
+    is_collection(root).then(|| root.to_owned())
+}
+
 fn list(directory: &Path) -> Result<Tree, Ending> {
     let root = std::path::absolute(directory)?;
     let mut files = Vec::new();

@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 
+use console::{Term, measure_text_width, truncate_str};
 use hoist_core::{Diagnostic, Severity};
 
 use crate::args::Color;
@@ -100,40 +101,30 @@ pub(crate) fn printable(text: &str) -> String {
         .collect()
 }
 
+/// A table whose last column says more than has to be read: on a terminal it ends where that ends.
+pub(crate) fn table_for_terminal(rows: &[Vec<String>]) -> String {
+    let text = table(rows);
+    match Term::stdout().size_checked() {
+        Some((_, columns)) => text.lines().map(|line| truncate_str(line, columns.into(), "…").into_owned() + "\n").collect(),
+        None => text,
+    }
+}
+
 /// Columns of text, each as wide as its widest cell but the last.
 pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let widths: Vec<usize> =
-        (0..columns).map(|column| rows.iter().filter_map(|row| row.get(column)).map(|cell| width(cell)).max().unwrap_or(0)).collect();
+    let widths: Vec<usize> = (0..columns)
+        .map(|column| rows.iter().filter_map(|row| row.get(column)).map(|cell| measure_text_width(cell)).max().unwrap_or(0))
+        .collect();
     let mut text = String::new();
     for row in rows {
         let mut line = String::new();
         for (cell, width_of_column) in row.iter().zip(&widths) {
             line += cell;
-            line += &" ".repeat(width_of_column - width(cell) + 2);
+            line += &" ".repeat(width_of_column - measure_text_width(cell) + 2);
         }
         text += line.trim_end();
         text.push('\n');
     }
     text
-}
-
-/// The columns a text takes, colours not counted.
-fn width(text: &str) -> usize {
-    let mut inside = false;
-    let counts = |character: char| {
-        match character {
-            '\u{1b}' => inside = true,
-            'm' if inside => inside = false,
-            _ if !inside => return true,
-            _ => {}
-        }
-        false
-    };
-    text.chars()
-        .filter({
-            let mut counts = counts;
-            move |character| counts(*character)
-        })
-        .count()
 }

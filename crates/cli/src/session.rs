@@ -75,7 +75,12 @@ pub(crate) fn surroundings() -> Result<(Environment, PathBuf, Places), Ending> {
     let path = ("PATH".to_owned(), "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned());
     let inherited = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     // What a shell would use where nothing is set.
-    let environment: Environment = std::iter::once(path).chain(inherited).collect();
+    let plain = |(name, value): (String, String)| match name.as_str() {
+        // Paths are compared by their components, and scripts put them together as text.
+        "HOME" => (name, Path::new(&value).components().collect::<PathBuf>().display().to_string()),
+        _ => (name, value),
+    };
+    let environment: Environment = std::iter::once(path).chain(inherited.map(plain)).collect();
     let Some(home) = environment.home().map(Path::to_owned) else {
         let message = "the variable HOME is not set to an absolute path";
         return Err(Ending::wrong(Diagnostic::error(message).help("set HOME to the home directory to install into")));

@@ -32,11 +32,17 @@ pub struct Request {
     pub force: bool,
     /// Remove also what needs what is removed.
     pub cascade: bool,
+    /// Remove also what was there before, or was changed or added since.
+    #[serde(default)]
+    pub purge: bool,
+    /// Let scripts write only where their module may.
+    #[serde(default)]
+    pub sandbox: bool,
 }
 
 impl Request {
     /// A request without options.
     pub fn new(action: Action, selection: Selection) -> Self {
-        Self { action, selection, with: Vec::new(), skip: Vec::new(), force: false, cascade: false }
+        Self { action, selection, with: Vec::new(), skip: Vec::new(), force: false, cascade: false, purge: false, sandbox: false }
     }
 }

@@ -24,7 +24,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 pub use config::{ConfigRecord, read_configs};
 pub use files::{Belongings, read_belongings};
 pub use lock::{Holder, Lock};
-pub use read::{ModuleOutcome, PastRun, RunSummary, history, past_run, read};
+pub use read::{ModuleOutcome, PastRun, RunSummary, history, past_run, read, unresolved};
 pub use recover::{Aside, Recovered};
 pub use salvage::Salvaged;
 
@@ -73,7 +73,7 @@ impl LedgerError {
         match self {
             error if error.is_damage() => Some("the next command that changes something sets it aside and finds again what it knew"),
             LedgerError::Sqlite { error, .. } => match error.sqlite_error_code() {
-                Some(rusqlite::ErrorCode::DiskFull) => Some("make room on the disk; nothing that is installed is lost"),
+                Some(rusqlite::ErrorCode::DiskFull | rusqlite::ErrorCode::SystemIoFailure) => Some(ROOM),
                 Some(rusqlite::ErrorCode::ReadOnly | rusqlite::ErrorCode::CannotOpen | rusqlite::ErrorCode::PermissionDenied) => {
                     Some(WRITABLE)
                 }
@@ -81,7 +81,7 @@ impl LedgerError {
             },
             LedgerError::Io { error, .. } => match error.kind() {
                 std::io::ErrorKind::ReadOnlyFilesystem | std::io::ErrorKind::PermissionDenied => Some(WRITABLE),
-                std::io::ErrorKind::StorageFull => Some("make room on the disk; nothing that is installed is lost"),
+                std::io::ErrorKind::StorageFull => Some(ROOM),
                 _ => None,
             },
             LedgerError::Newer { .. } | LedgerError::Locked(_) => None,
@@ -89,6 +89,7 @@ impl LedgerError {
     }
 }
 
+const ROOM: &str = "make room on the disk; nothing that is installed is lost";
 const WRITABLE: &str = "make it writable, or name another place for the state in XDG_STATE_HOME";
 
 /// The file's name in the state directory.

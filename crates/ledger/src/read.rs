@@ -4,6 +4,8 @@ use std::path::Path;
 
 use hoist_core::{Digest, Installed, InstalledModule, ModuleId, Request};
 use rusqlite::{Connection, OpenFlags, Row};
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 use serde::Serialize;
 
 use crate::{FILE, Ledger, LedgerError, schema};
@@ -42,13 +44,21 @@ pub struct RunSummary {
 pub fn history(directory: &Path, limit: usize) -> Result<Vec<RunSummary>, LedgerError> {
     let Some(connection) = open(directory)? else { return Ok(Vec::new()) };
     let read = || {
-        let mut select = connection.prepare("SELECT name, action, started_at, ended_at, status FROM runs ORDER BY id DESC LIMIT ?1")?;
+        let mut select =
+            connection.prepare("SELECT name, action, started_at, ended_at, status, pid FROM runs ORDER BY id DESC LIMIT ?1")?;
         let summary = |row: &Row<'_>| {
-            Ok(RunSummary { run_id: row.get(0)?, action: row.get(1)?, started_at: row.get(2)?, ended_at: row.get(3)?, status: row.get(4)? })
+            let (status, pid): (String, i32) = (row.get(4)?, row.get(5)?);
+            // The next run that changes something writes that down.
+            let status = if status == "running" && !is_alive(pid) { "interrupted".to_owned() } else { status };
+            Ok(RunSummary { run_id: row.get(0)?, action: row.get(1)?, started_at: row.get(2)?, ended_at: row.get(3)?, status })
         };
         select.query_map([limit as i64], summary)?.collect::<rusqlite::Result<Vec<RunSummary>>>()
     };
     read().map_err(|error| LedgerError::Sqlite { path: directory.join(FILE), error })
+}
+
+fn is_alive(pid: i32) -> bool {
+    Pid::from_raw(pid).is_some_and(|pid| !matches!(test_kill_process(pid), Err(Errno::SRCH)))
 }
 
 /// A past run, as far as it can be taken up again.
@@ -77,7 +87,7 @@ pub struct ModuleOutcome {
 
 /// The newest run that `wanted` is true of.
 pub fn past_run(directory: &Path, wanted: impl Fn(&RunSummary) -> bool) -> Result<Option<PastRun>, LedgerError> {
-    let Some(summary) = history(directory, usize::MAX >> 1)?.into_iter().find(wanted) else { return Ok(None) };
+    let Some(summary) = history(directory, usize::MAX >> 1)?.into_iter().find(|run| wanted(run)) else { return Ok(None) };
     let Some(connection) = open(directory)? else { return Ok(None) };
     let read = || {
         let asked = match schema::version(&connection)? {
@@ -94,6 +104,26 @@ pub fn past_run(directory: &Path, wanted: impl Fn(&RunSummary) -> bool) -> Resul
     };
     let (request, results) = read().map_err(|error| LedgerError::Sqlite { path: directory.join(FILE), error })?;
     Ok(Some(PastRun { summary, request, results }))
+}
+
+/// The newest run of which something failed, was skipped or was never begun, and which no later run did anything about; with these modules only.
+pub fn unresolved(directory: &Path) -> Result<Option<PastRun>, LedgerError> {
+    let Some(connection) = open(directory)? else { return Ok(None) };
+    let newest = "SELECT runs.name, module FROM results JOIN runs ON run = id
+        WHERE results.status IN ('failed', 'skipped', 'planned')
+            AND NOT EXISTS (SELECT 1 FROM results AS later WHERE later.module = results.module AND later.run > results.run)
+        ORDER BY run DESC";
+    let read = || {
+        let mut select = connection.prepare(newest)?;
+        select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<Vec<(String, String)>>>()
+    };
+    let left = read().map_err(|error| LedgerError::Sqlite { path: directory.join(FILE), error })?;
+    let Some(name) = left.first().map(|(name, _)| name.clone()) else { return Ok(None) };
+    let run = past_run(directory, |run| run.run_id == name)?;
+    Ok(run.map(|mut run| {
+        run.results.retain(|result| left.iter().any(|(of, module)| *of == name && *module == result.module));
+        run
+    }))
 }
 
 /// Opens for reading. With no log beside the file nobody is writing, and SQLite is told so: else it would make files of its own.

@@ -15,7 +15,7 @@ use crate::builtin::pip;
 use crate::config::{ConfigFile, ConfigPolicy};
 use crate::look;
 use crate::machine::Machine;
-use crate::method::method_of;
+use crate::method::{method_of, path_pool};
 use crate::run_step::{self, Bound, Work, World};
 use crate::sandbox::Sandbox;
 use crate::uninstall;
@@ -139,6 +139,11 @@ pub fn schedule(
         if plan.action == Action::Uninstall && !module.removal.python.is_empty() {
             pools.extend(module.removal.target.iter().map(|target| (pip::pool(target), 1)));
         }
+        if work.anew {
+            // Two modules may name one directory; only one of them at a time moves it away.
+            pools.extend(work.record.iter().flat_map(|record| &record.paths).map(|path| path_pool(path)));
+        }
+        let pools: BTreeSet<_> = pools.into_iter().collect();
         let pools: Vec<_> = pools.iter().map(|(name, depth)| graph.pool(name, *depth)).collect();
         let changes = matches!(plan.action, Action::Install | Action::Update);
         let stops = changes && (plan.modules[planned].tier == Tier::Core || strict);

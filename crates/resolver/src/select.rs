@@ -35,6 +35,11 @@ pub(crate) fn select<'c>(catalog: &'c Catalog, installed: &Installed, request: &
                 (Some(_), _) if needs_installed && !there(name) => errors.push(not_installed(name)),
                 (Some(module), _) => drop(selected.modules.insert(module.id.as_str(), (module, Wanted::Named))),
                 (None, Some(broken)) => errors.extend(broken.diagnostics.iter().filter(|found| found.is_error()).cloned()),
+                (None, None) if needs_installed && there(name) => errors.push(
+                    Diagnostic::error("its manifest is in none of the collections, and so nobody knows how it is updated")
+                        .module(name.as_str())
+                        .help(format!("name its collection with -C; or `hoist uninstall {name}` removes it")),
+                ),
                 (None, None) => errors.push(unknown(catalog, name, place)),
             }
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, ModuleId, Plan, Presence, Request, Selection};
 use hoist_executor::Cancel;
 use hoist_files::Home;
-use hoist_ledger::{Holder, Ledger, Lock, PastRun, past_run, read_belongings, read_configs};
+use hoist_ledger::{Holder, Ledger, Lock, PastRun, past_run, read_belongings, read_configs, unresolved};
 use hoist_methods::{ConfigFile, ConfigPolicy, Machine, Told, clear_up, foresee, presence, survey};
 use hoist_resolver::Resolution;
 use rayon::prelude::*;
@@ -24,14 +24,12 @@ use crate::{ask, commands, json};
 pub(crate) struct Asked {
     pub(crate) request: Request,
     pub(crate) policy: ConfigPolicy,
-    pub(crate) purge: bool,
-    pub(crate) sandbox: bool,
     pub(crate) dry_run: bool,
 }
 
 impl Asked {
     fn new(request: Request) -> Self {
-        Self { request, policy: ConfigPolicy::Ask, purge: false, sandbox: false, dry_run: false }
+        Self { request, policy: ConfigPolicy::Ask, dry_run: false }
     }
 
     /// From the options of install; what the last install did not finish, where it is to go on.
@@ -46,8 +44,9 @@ impl Asked {
             true => unfinished(global)?,
             false => Request { with: names(&install.with), skip: names(&install.skip), ..Request::new(Action::Install, selection) },
         };
-        let request = Request { force: install.force, ..request };
-        Ok(Self { policy: policy(install.config), sandbox: install.sandbox, dry_run: install.dry_run, ..Self::new(request) })
+        let sandbox = install.sandbox || request.sandbox;
+        let request = Request { force: install.force, sandbox, ..request };
+        Ok(Self { request, policy: policy(install.config), dry_run: install.dry_run })
     }
 
     /// From the options of plan.
@@ -63,16 +62,17 @@ impl Asked {
 impl From<&Update> for Asked {
     fn from(update: &Update) -> Self {
         let selection = if update.modules.is_empty() { Selection::Tiers } else { Selection::Names(update.modules.clone()) };
-        let request = Request { skip: names(&update.skip), ..Request::new(Action::Update, selection) };
-        Self { policy: policy(update.config), sandbox: update.sandbox, dry_run: update.dry_run, ..Self::new(request) }
+        let request = Request { skip: names(&update.skip), sandbox: update.sandbox, ..Request::new(Action::Update, selection) };
+        Self { request, policy: policy(update.config), dry_run: update.dry_run }
     }
 }
 
 impl From<&Uninstall> for Asked {
     fn from(uninstall: &Uninstall) -> Self {
         let selection = if uninstall.all { Selection::All } else { Selection::Names(uninstall.modules.clone()) };
-        let request = Request { skip: names(&uninstall.skip), cascade: uninstall.cascade, ..Request::new(Action::Uninstall, selection) };
-        Self { purge: uninstall.purge, sandbox: uninstall.sandbox, dry_run: uninstall.dry_run, ..Self::new(request) }
+        let Uninstall { cascade, purge, sandbox, dry_run, .. } = *uninstall;
+        let request = Request { skip: names(&uninstall.skip), cascade, purge, sandbox, ..Request::new(Action::Uninstall, selection) };
+        Self { dry_run, ..Self::new(request) }
     }
 }
 
@@ -121,7 +121,7 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<Code, Ending> {
         return Ok(Code::Wrong);
     }
     run::not_cancelled(&cancel)?;
-    let how = How { purge: asked.purge, sandbox: asked.sandbox, policy: Some(asked.policy), configs };
+    let how = How { policy: Some(asked.policy), configs };
     Run { global, session: &session, machine: &machine, installed: &installed, plan: &plan, ledger: Some(ledger), cancel, request, how }
         .execute()
 }
@@ -135,7 +135,7 @@ pub(crate) fn plan(global: &Global, asked: &Asked) -> Result<Code, Ending> {
     let machine = session.machine()?;
     let mut plan = decide(&machine, &resolution, &installed, &asked.request);
     let configs = look_at_configs(&session, &mut plan, asked)?;
-    let foreseen = foreseen(&session, &machine, &installed, &plan, asked.purge)?;
+    let foreseen = foreseen(&session, &machine, &installed, &plan, asked.request.purge)?;
     match global.output {
         Output::Json => json::print(&commands::plan::document(&plan, &configs, &foreseen)?)?,
         Output::Human => {
@@ -146,16 +146,16 @@ pub(crate) fn plan(global: &Global, asked: &Asked) -> Result<Code, Ending> {
     Ok(Code::Ok)
 }
 
-/// Does once more what failed in the last run, and what was skipped because of it.
+/// Does once more what failed last and was not done since, and what was skipped because of it.
 pub(crate) fn retry(global: &Global, config: ConfigOptions) -> Result<Code, Ending> {
-    let last = last_run(|_| true)?;
-    let again = |status: &str| matches!(status, "failed" | "skipped" | "planned");
-    let names: Vec<String> = last.results.iter().filter(|result| again(&result.status)).map(|result| result.module.clone()).collect();
-    let Some(request) = last.request else { return Err(nothing_known()) };
-    if names.is_empty() {
-        render::remark("Nothing failed in the last run.");
+    let (_, _, places) = crate::session::surroundings()?;
+    let Some(last) = unresolved(&places.state)? else {
+        last_run(|_| true)?;
+        render::remark("Nothing that failed is left to be done.");
         return Ok(Code::Ok);
-    }
+    };
+    let names = last.results.into_iter().map(|result| result.module).collect();
+    let Some(request) = last.request else { return Err(nothing_known()) };
     let request = Request { selection: Selection::Names(names), with: Vec::new(), ..request };
     run(global, &Asked { policy: policy(config), ..Asked::new(request) })
 }
@@ -302,7 +302,7 @@ fn confirm(
     configs: &mut BTreeMap<ModuleId, Vec<ConfigFile>>,
 ) -> Result<bool, Ending> {
     if plan.action == Action::Uninstall && !plan.modules.is_empty() && !global.yes {
-        let foreseen = foreseen(session, machine, installed, plan, asked.purge)?;
+        let foreseen = foreseen(session, machine, installed, plan, asked.request.purge)?;
         if !ask::somebody() {
             let message = "removing asks first, and there is no terminal to ask at";
             return Err(Ending::wrong(Diagnostic::error(message).help("add --yes; `hoist plan uninstall …` shows what would be removed")));

@@ -84,8 +84,8 @@ fn show_differences(global: &Global, records: &[ConfigRecord], files: &[PathBuf]
         let waiting = read(&pending(&record.path)).ok().flatten().filter(|_| record.pending.is_some());
         // What waits beside it is what a person has to compare with, else what hoist put there.
         let text = match (waiting, &record.contents) {
-            (Some(new), _) => diff(&found, &new, &name),
-            (None, Some(put)) if *put != found => diff(put, &found, &name),
+            (Some(new), _) => diff((&found, &name), (&new, &pending(&record.path).display().to_string())),
+            (None, Some(put)) if *put != found => diff((put, &format!("{name} (as hoist put it there)")), (&found, &name)),
             _ => continue,
         };
         differences.push((record, text));

@@ -22,6 +22,7 @@ use crate::session::Session;
 enum Verdict {
     Ok,
     Note,
+    Problem,
     Missing,
 }
 
@@ -47,9 +48,9 @@ pub(crate) fn run(global: &Global) -> Result<Code, Ending> {
     if !broken.is_empty() {
         let help = Some("`hoist validate` tells what is wrong with them".to_owned());
         let modules = broken.iter().map(|name| (*name).to_owned()).collect();
-        findings.push(Finding { verdict: Verdict::Missing, what: "manifests cannot be used".to_owned(), help, modules });
+        findings.push(Finding { verdict: Verdict::Problem, what: "manifests cannot be used".to_owned(), help, modules });
     }
-    let code = if findings.iter().any(|finding| finding.verdict == Verdict::Missing) { Code::Partial } else { Code::Ok };
+    let code = if findings.iter().any(|finding| finding.verdict >= Verdict::Problem) { Code::Partial } else { Code::Ok };
     if global.output == Output::Json {
         json::print(&json!({ "findings": findings }))?;
         return Ok(code);
@@ -60,6 +61,7 @@ pub(crate) fn run(global: &Global) -> Result<Code, Ending> {
         let (word, colour) = match finding.verdict {
             Verdict::Ok => ("ok", GREEN),
             Verdict::Note => ("note", YELLOW),
+            Verdict::Problem => ("problem", RED),
             Verdict::Missing => ("missing", RED),
         };
         text += &format!("{} {}\n", painted(paint.stdout, colour, &format!("{word:<8}")), render::printable(&finding.what));
@@ -144,7 +146,7 @@ fn places(session: &Session, findings: &mut Vec<Finding>) {
         let finding = match writable {
             true => Finding { verdict: Verdict::Ok, what: format!("{what}: {}", path.display()), help: None, modules: BTreeSet::new() },
             false => Finding {
-                verdict: Verdict::Missing,
+                verdict: Verdict::Problem,
                 what: format!("{what}, {}, cannot be written", path.display()),
                 help: Some(format!("give yourself the right to write {}", existing.display())),
                 modules: BTreeSet::new(),
@@ -162,18 +164,18 @@ fn state(session: &Session, machine: &Machine, findings: &mut Vec<Finding>) -> R
         }
     };
     let failed = installed.unfinished.keys().map(ToString::to_string).collect();
-    note(Verdict::Missing, "the last change of these did not finish", "`hoist install --resume` or `hoist retry` goes on", failed);
+    note(Verdict::Problem, "the last change of these did not finish", "`hoist install --resume` or `hoist retry` goes on", failed);
     let gone = |module: &&Module| {
         installed.modules.contains_key(&module.id) && matches!(presence(machine, module, &installed, &[]), Presence::Missing(_))
     };
     let gone = session.catalog.modules().filter(gone).map(|module| module.id.to_string()).collect();
-    note(Verdict::Missing, "something that these installed is gone", "`hoist install` repairs them", gone);
+    note(Verdict::Problem, "something that these installed is gone", "`hoist install` repairs them", gone);
     let configs = read_configs(&session.places.state)?;
     let waiting = configs.iter().filter(|record| record.pending.is_some() && pending(&record.path).exists());
     let waiting = waiting.map(|record| format!("{} ({})", record.path.display(), record.module)).collect();
     note(Verdict::Note, "new versions of configuration files wait beside them", "`hoist config diff` compares", waiting);
     let running: BTreeSet<String> =
         history(&session.places.state, 1)?.into_iter().filter(|run| run.status == "running").map(|run| run.run_id).collect();
-    note(Verdict::Note, "a run is going on, or was cut off", "the next run clears up after one that was cut off", running);
+    note(Verdict::Note, "a run is going on", "what changes something waits for it", running);
     Ok(())
 }

@@ -16,7 +16,8 @@ pub(crate) fn run(global: &Global, limit: usize) -> Result<Code, Ending> {
         json::print(&serde_json::to_value(&runs)?)?;
         return Ok(Code::Ok);
     }
-    let rows: Vec<Vec<String>> = runs.into_iter().map(|run| vec![run.started_at, run.action, run.status, run.run_id]).collect();
+    let started = |time: &str| time.get(..19).unwrap_or(time).replace('T', " ");
+    let rows: Vec<Vec<String>> = runs.into_iter().map(|run| vec![started(&run.started_at), run.action, run.status, run.run_id]).collect();
     let text = if rows.is_empty() { "No runs yet.\n".to_owned() } else { render::table(&rows) };
     std::io::stdout().lock().write_all(text.as_bytes())?;
     Ok(Code::Ok)

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use hoist_core::{Diagnostic, ModuleId};
+use hoist_core::{Diagnostic, InstalledModule, ModuleId};
 use serde_json::json;
 
 use crate::args::{Global, Output};
@@ -17,10 +17,14 @@ pub(crate) fn run(global: &Global, name: &str) -> Result<Code, Ending> {
     let session = Session::open(global)?;
     let installed = hoist_ledger::read(&session.places.state)?;
     let catalog = &session.catalog;
-    let record = ModuleId::new(name).ok().and_then(|id| installed.modules.get(&id).cloned());
+    let id = ModuleId::new(name).ok();
+    let record = id.as_ref().and_then(|id| installed.modules.get(id).or_else(|| installed.unfinished.get(id))).cloned();
     let Some(module) = catalog.get(name) else {
         if let Some(broken) = catalog.broken(name) {
             return Err(broken.diagnostics.clone().into());
+        }
+        if let (Some(id), Some(record)) = (id, record) {
+            return remembered(global, &id, &record);
         }
         let help =
             catalog.suggest(name).map_or_else(|| "`hoist list` shows every module".to_owned(), |near| format!("did you mean `{near}`?"));
@@ -51,15 +55,8 @@ pub(crate) fn run(global: &Global, name: &str) -> Result<Code, Ending> {
         ("needs", names(&module.requires.iter().collect::<Vec<_>>())),
         ("needed by", names(&needed_by)),
     ];
-    if let Some(record) = &record {
-        let paths: Vec<String> = record.paths.iter().map(|path| path.display().to_string()).collect();
-        let manner = if record.adopted { format!("found on {}", record.installed_at) } else { record.installed_at.clone() };
-        rows.extend([("installed", manner), ("version", record.version.clone().unwrap_or_default()), ("paths", paths.join(", "))]);
-    }
-    let mut text = format!("{}\n", painted(paint.stdout, BOLD, module.id.as_str()));
-    let rows: Vec<Vec<String>> =
-        rows.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| vec![format!("  {name}"), value]).collect();
-    text += &render::table(&rows);
+    rows.extend(record.iter().flat_map(known));
+    let mut text = described(&module.id, rows, paint);
     let fields: Vec<Vec<String>> = module
         .variables
         .iter()
@@ -69,4 +66,34 @@ pub(crate) fn run(global: &Global, name: &str) -> Result<Code, Ending> {
     text += &format!("{}\n{}", painted(paint.stdout, BOLD, "fields"), render::table(&fields));
     std::io::stdout().lock().write_all(text.as_bytes())?;
     Ok(Code::Ok)
+}
+
+/// What is known of an installed module whose manifest is gone.
+fn remembered(global: &Global, id: &ModuleId, record: &InstalledModule) -> Result<Code, Ending> {
+    if global.output == Output::Json {
+        let (version, source, method) = (&record.version, &record.source, &record.method);
+        json::print(&json!({
+            "name": id, "tier": null, "state": "installed", "version": version, "source": source, "description": null, "method": method,
+            "requires": record.requires, "manifest": null, "installed": record,
+        }))?;
+        return Ok(Code::Ok);
+    }
+    let state = "installed; its manifest is in none of the collections: it can be removed, and nothing else".to_owned();
+    let mut rows = vec![("state", state), ("method", record.method.clone()), ("source", record.source.clone())];
+    rows.extend(known(record));
+    std::io::stdout().lock().write_all(described(id, rows, Paint::choose(global.color)).as_bytes())?;
+    Ok(Code::Ok)
+}
+
+/// What the ledger says of a module.
+fn known(record: &InstalledModule) -> [(&'static str, String); 3] {
+    let paths: Vec<String> = record.paths.iter().map(|path| path.display().to_string()).collect();
+    let manner = if record.adopted { format!("found on {}", record.installed_at) } else { record.installed_at.clone() };
+    [("installed", manner), ("version", record.version.clone().unwrap_or_default()), ("paths", paths.join(", "))]
+}
+
+fn described(id: &ModuleId, rows: Vec<(&str, String)>, paint: Paint) -> String {
+    let rows: Vec<Vec<String>> =
+        rows.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| vec![format!("  {name}"), value]).collect();
+    format!("{}\n{}", painted(paint.stdout, BOLD, id.as_str()), render::table(&rows))
 }

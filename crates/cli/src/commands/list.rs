@@ -78,7 +78,7 @@ pub(crate) fn run(global: &Global, list: &List) -> Result<Code, Ending> {
         ]);
     }
     rows.sort_by(|a, b| a[0].cmp(&b[0]));
-    let mut text = render::table(&rows);
+    let mut text = render::table_for_terminal(&rows);
     if rows.is_empty() {
         text = "No modules.\n".to_owned();
     }

@@ -10,7 +10,7 @@ use hoist_core::{Diagnostic, schema};
 
 use crate::args::{Arguments, Global};
 use crate::error::{Code, Ending};
-use crate::session::Session;
+use crate::session::{self, Session};
 
 /// The manual page of the program, or all pages into a directory.
 pub(crate) fn man(directory: Option<&Path>) -> Result<Code, Ending> {
@@ -27,15 +27,15 @@ pub(crate) fn man(directory: Option<&Path>) -> Result<Code, Ending> {
 /// What a shell has to source to complete commands, options and the names of modules.
 pub(crate) fn completions(shell: &str) -> Result<Code, Ending> {
     let shells = Shells::builtins();
-    let Some(completer) = shells.completer(shell) else {
-        let known: Vec<&str> = shells.names().collect();
-        let wrong = Diagnostic::error(format!("there are no completions for `{}`", shell.escape_debug()));
-        return Err(Ending::wrong(wrong.help(format!("one of {}", known.join(", ")))));
-    };
+    let unknown = || Ending::wrong(Diagnostic::error(format!("there are no completions for `{}`", shell.escape_debug())));
+    let completer = shells.completer(shell).ok_or_else(unknown)?;
     let program = std::env::current_exe()?.display().to_string();
     completer.write_registration("COMPLETE", "hoist", "hoist", &program, &mut std::io::stdout().lock())?;
     Ok(Code::Ok)
 }
+
+/// The shells there are completions for.
+pub(crate) const SHELLS: [&str; 5] = ["bash", "elvish", "fish", "powershell", "zsh"];
 
 /// The names of all modules, for completion.
 pub(crate) fn modules() -> ArgValueCandidates {
@@ -47,13 +47,31 @@ pub(crate) fn modules() -> ArgValueCandidates {
     })
 }
 
+/// The names of what is installed, for completion.
+pub(crate) fn installed() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| {
+        let state = session::surroundings().map(|(_, _, places)| places.state);
+        let installed = state.and_then(|state| Ok(hoist_ledger::read(&state)?)).unwrap_or_default();
+        installed.modules.keys().chain(installed.unfinished.keys()).map(|id| CompletionCandidate::new(id.as_str())).collect()
+    })
+}
+
+/// The names of past runs, for completion.
+pub(crate) fn runs() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| {
+        let state = session::surroundings().map(|(_, _, places)| places.state);
+        let runs = state.and_then(|state| Ok(hoist_ledger::history(&state, 50)?)).unwrap_or_default();
+        let candidate = |run: hoist_ledger::RunSummary| {
+            CompletionCandidate::new(run.run_id).help(Some(format!("{}: {}", run.action, run.status).into()))
+        };
+        runs.into_iter().map(candidate).collect()
+    })
+}
+
 /// The JSON Schema of a file format or of a document that hoist prints.
 pub(crate) fn json_schema(kind: &str) -> Result<Code, Ending> {
-    let Some(found) = schema::of(kind) else {
-        let wrong = Diagnostic::error(format!("there is no schema `{}`", kind.escape_debug()));
-        return Err(Ending::wrong(wrong.help(format!("one of {}", schema::KINDS.join(", ")))));
-    };
-    crate::json::print(&found)?;
+    let unknown = || Ending::wrong(Diagnostic::error(format!("there is no schema `{}`", kind.escape_debug())));
+    crate::json::print(&schema::of(kind).ok_or_else(unknown)?)?;
     std::io::stdout().flush()?;
     Ok(Code::Ok)
 }

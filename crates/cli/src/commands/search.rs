@@ -37,7 +37,7 @@ pub(crate) fn run(global: &Global, query: &[String]) -> Result<Code, Ending> {
     };
     let rows: Vec<Vec<String>> = found.iter().map(row).collect();
     let text = match rows.is_empty() {
-        false => render::table(&rows),
+        false => render::table_for_terminal(&rows),
         true => {
             let near = session.catalog.suggest(words[0]).map(|near| format!(" Did you mean `{near}`?")).unwrap_or_default();
             format!("No module has `{}` in its name or description.{near}\n", words.join(" "))

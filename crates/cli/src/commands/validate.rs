@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use hoist_core::{Catalog, Diagnostic};
+use hoist_core::Diagnostic;
 use serde_json::json;
 
 use crate::args::{Global, Output};
@@ -16,21 +16,37 @@ use crate::session::{self, Session};
 /// Checks manifests and prints everything that is wrong with them.
 pub(crate) fn run(global: &Global, paths: &[PathBuf]) -> Result<Code, Ending> {
     let catalogs = match paths {
-        [] => vec![(Session::open(global)?.catalog, true)],
+        [] => {
+            let catalog = Session::open(global)?.catalog;
+            let between = hoist_resolver::check(&catalog);
+            vec![(catalog, between)]
+        }
         paths => {
             let (environment, ..) = session::surroundings()?;
-            let read = |path: &PathBuf| match path.is_dir() {
-                true => Ok((collections::read(std::slice::from_ref(path), &environment)?, true)),
-                false => Ok((collections::read_manifest(path, &environment)?, false)),
+            let read = |path: &PathBuf| {
+                if path.is_dir() {
+                    let catalog = collections::read(std::slice::from_ref(path), &environment)?;
+                    let between = hoist_resolver::check(&catalog);
+                    return Ok((catalog, between));
+                }
+                let catalog = collections::read_manifest(path, &environment)?;
+                // What it needs may stand beside it.
+                let beside = collections::around(path).and_then(|root| collections::read(&[root], &environment).ok());
+                let mut between = beside.map(|all| hoist_resolver::check(&all)).unwrap_or_default();
+                between.retain(|found| found.module.as_deref().is_some_and(|name| catalog.get(name).is_some()));
+                Ok((catalog, between))
             };
             paths.iter().map(read).collect::<Result<Vec<_>, Ending>>()?
         }
     };
     let mut found: Vec<Diagnostic> = Vec::new();
     let mut checked = 0;
-    for (catalog, whole) in &catalogs {
+    for (catalog, between) in catalogs {
         checked += catalog.modules().len() + catalog.all_broken().count();
-        found.extend(diagnostics(catalog, *whole));
+        let mut of_catalog: Vec<Diagnostic> = catalog.all_broken().flat_map(|(_, broken)| broken.diagnostics.clone()).collect();
+        of_catalog.extend(catalog.warnings().iter().cloned().chain(between));
+        of_catalog.sort_by(|a, b| (&a.file, &a.position).cmp(&(&b.file, &b.position)));
+        found.extend(of_catalog);
     }
     let errors = found.iter().filter(|diagnostic| diagnostic.is_error()).count();
     let code = if errors > 0 { Code::Wrong } else { Code::Ok };
@@ -48,15 +64,4 @@ pub(crate) fn run(global: &Global, paths: &[PathBuf]) -> Result<Code, Ending> {
     let summary = format!("{} checked: {verdict}, {}\n", count(checked, "manifest"), count(found.len() - errors, "warning"));
     std::io::stdout().lock().write_all(summary.as_bytes())?;
     Ok(code)
-}
-
-/// Everything wrong with the manifests, and, in a whole collection, between them.
-fn diagnostics(catalog: &Catalog, whole: bool) -> Vec<Diagnostic> {
-    let mut found: Vec<Diagnostic> = catalog.all_broken().flat_map(|(_, broken)| broken.diagnostics.clone()).collect();
-    found.extend(catalog.warnings().iter().cloned());
-    if whole {
-        found.extend(hoist_resolver::check(catalog));
-    }
-    found.sort_by(|a, b| (&a.file, &a.position).cmp(&(&b.file, &b.position)));
-    found
 }

@@ -43,10 +43,6 @@ pub(crate) struct Run<'a> {
 /// What is decided beyond the plan.
 #[derive(Debug, Default)]
 pub(crate) struct How {
-    /// Remove also what was changed or added since.
-    pub(crate) purge: bool,
-    /// Keep scripts to where their module may write.
-    pub(crate) sandbox: bool,
     /// What happens to configuration files that somebody changed.
     pub(crate) policy: Option<ConfigPolicy>,
     /// What was decided about each.
@@ -96,10 +92,10 @@ impl Run<'_> {
             timeout: timeout.unwrap_or(Duration::from_secs(1800)),
             strict,
             force: request.force,
-            purge: how.purge,
+            purge: request.purge,
             policy: how.policy.unwrap_or(ConfigPolicy::Ask),
             configs: how.configs,
-            sandbox: how.sandbox,
+            sandbox: request.sandbox,
             own: session.own_directories(),
         };
         let scratch = machine.begin_run(&name);

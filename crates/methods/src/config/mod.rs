@@ -88,19 +88,20 @@ impl ConfigFile {
 
     /// What changes from what is there to what the module brings, as people read it.
     pub fn diff(&self) -> String {
-        diff(self.current.as_deref().unwrap_or_default(), &self.contents, &self.path.display().to_string())
+        let here = self.path.display().to_string();
+        diff((self.current.as_deref().unwrap_or_default(), &here), (&self.contents, &self.template.display().to_string()))
     }
 }
 
-/// The difference between two texts, with three lines of surroundings.
-pub fn diff(old: &[u8], new: &[u8], name: &str) -> String {
+/// The difference between two texts and their names, with three lines of surroundings.
+pub fn diff((old, old_name): (&[u8], &str), (new, new_name): (&[u8], &str)) -> String {
     match (std::str::from_utf8(old), std::str::from_utf8(new)) {
         (Ok(old), Ok(new)) => {
             let mut options = diffy::DiffOptions::new();
-            options.set_original_filename(name.to_owned()).set_modified_filename(format!("{name} (new)"));
+            options.set_original_filename(old_name.to_owned()).set_modified_filename(new_name.to_owned());
             options.create_patch(old, new).to_string()
         }
-        _ => format!("{name}: {} bytes here, {} in the new version; not text\n", old.len(), new.len()),
+        _ => format!("{old_name}: {} bytes; {new_name}: {} bytes; not text\n", old.len(), new.len()),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hoist_core::{Module, ModuleId};
-use hoist_executor::{Failure, Fate, TaskContext};
+use hoist_executor::{Failure, Fate, Level, TaskContext};
 use hoist_files::{Home, back_up, backups, digest, pending, read, write};
 use hoist_ledger::{Belongings, ConfigRecord, Ledger};
 
@@ -173,7 +173,10 @@ pub(crate) fn settle(
             decision: Decision::Write,
         };
         match (before, after) {
-            (None, None) => {}
+            (None, None) => {
+                let why = "the collection's config directory has no template for it, and the module did not write it";
+                task.note(Level::Warning, format!("MODULE_CONFIG_FILES names {shown}, which is not there: {why}"));
+            }
             (Some((before, copy)), Some(after)) if before == after => std::fs::remove_file(copy).map_err(failed)?,
             (Some((before, copy)), Some(after)) if policy == ConfigPolicy::Keep => {
                 let new = file(Some(before.clone()), after);

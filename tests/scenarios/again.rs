@@ -1,0 +1,51 @@
+//! `hoist install --resume` and `hoist retry`.
+
+use hoist_tests::{Module, Sandbox};
+
+#[test]
+fn what_was_not_finished_is_resumed_and_what_failed_is_tried_again() {
+    let sandbox = Sandbox::new();
+    sandbox.hoist("retry").exits(2).says("there is no past run");
+    sandbox.add(&Module::new("done").main("echo done >>~/ran"));
+    sandbox.add(&Module::new("bad").main("echo bad >>~/ran; [[ -e ~/ready ]]"));
+    sandbox.add(&Module::new("user").depends("bad").main("echo user >>~/ran"));
+    sandbox.add(&Module::new("extra").tier("optional"));
+    sandbox.hoist("install --with extra -j1").exits(3);
+    sandbox.add(&Module::new("unrelated").main("echo never >>~/ran"));
+    std::fs::write(sandbox.home().join("ready"), "").unwrap();
+    let resumed = sandbox.json("install --resume").exits(0).statuses();
+    assert_eq!(resumed.keys().collect::<Vec<_>>(), ["bad", "user"]);
+    assert_eq!(sandbox.read("ran").lines().filter(|line| *line == "done").count(), 1);
+    assert!(!sandbox.read("ran").contains("never"));
+    sandbox.hoist("retry").exits(0).says("Nothing that failed is left");
+}
+
+#[test]
+fn what_failed_stays_to_be_tried_again_until_it_is_done() {
+    let sandbox = Sandbox::new();
+    sandbox.add(&Module::new("bad").main("[[ -e ~/ready ]]")).add(&Module::new("other"));
+    sandbox.hoist("install").exits(3);
+    // Other runs in between do not make it forgotten.
+    sandbox.hoist("install other").exits(0);
+    sandbox.hoist("update other").exits(0);
+    sandbox.hoist("doctor").exits(3).says("problem").says("did not finish");
+    let again = sandbox.json("retry").exits(3).statuses();
+    assert_eq!(again.keys().collect::<Vec<_>>(), ["bad"]);
+    std::fs::write(sandbox.home().join("ready"), "").unwrap();
+    assert_eq!(sandbox.json("retry").exits(0).statuses()["bad"], "installed");
+    sandbox.hoist("retry").exits(0).says("Nothing that failed is left");
+}
+
+#[test]
+fn what_is_tried_again_is_what_was_asked() {
+    let sandbox = Sandbox::new();
+    let module = Module::new("m").field("INSTALL_DIRS", "$HOME/.m").field("UNINSTALL_DIRS", "$HOME/.m");
+    sandbox.add(&module.body("main_module() { mkdir -p ~/.m; echo 1 >~/.m/file; }\nuninstall_module() { [[ -e ~/ready ]]; }"));
+    sandbox.hoist("install").exits(0);
+    std::fs::write(sandbox.home().join(".m/file"), "by a person").unwrap();
+    sandbox.hoist("uninstall m --purge -y").exits(3);
+    assert!(sandbox.has(".m/file"));
+    std::fs::write(sandbox.home().join("ready"), "").unwrap();
+    sandbox.hoist("retry -y").exits(0);
+    assert!(!sandbox.has(".m"), "--purge was asked");
+}
