@@ -1,0 +1,230 @@
+//! Which versions of rocks go together: the newest of what is asked for, with all it needs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+use std::fmt;
+
+use pubgrub::{DefaultStringReporter, Dependencies, DependencyProvider, PackageResolutionStatistics, PubGrubError, Ranges, Reporter};
+
+use crate::index::{Index, Offer};
+use crate::version::{Range, Requirement, Version};
+
+/// A version that was chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// Of what.
+    pub name: String,
+    /// Which version, and what is fetched for it.
+    pub offer: Offer,
+    /// The names of what it needs.
+    pub needs: Vec<String>,
+}
+
+/// Why no versions go together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Conflict {
+    /// Something needs what the source does not have: by whom, and what.
+    Missing(String, String),
+    /// The reasons, a line each.
+    Derived(String),
+}
+
+impl fmt::Display for Conflict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Conflict::Missing(by, what) => write!(f, "{by} needs {what}, which its server does not have"),
+            Conflict::Derived(reasons) => f.write_str(reasons),
+        }
+    }
+}
+
+impl std::error::Error for Conflict {}
+
+/// What every Lua brings.
+const PROVIDED: &[&str] = &["lua", "utf8"];
+
+/// Chooses versions of what is asked for and of all it needs. What is installed stays as it is where that will do, but for what is asked for.
+///
+/// # Errors
+/// Names that the source does not have, and requirements that exclude each other.
+pub fn choose(index: &Index, asked: &[String], installed: &BTreeMap<String, String>) -> Result<Vec<Choice>, Conflict> {
+    let provider = Provider { index, asked, installed };
+    let chosen = match pubgrub::resolve(&provider, Package::Asked, Version::new("")) {
+        Ok(chosen) => chosen,
+        Err(PubGrubError::NoSolution(mut tree)) => {
+            if let Some(missing) = provider.missing() {
+                return Err(missing);
+            }
+            tree.collapse_no_versions();
+            return Err(Conflict::Derived(DefaultStringReporter::report(&tree)));
+        }
+        Err(error) => return Err(Conflict::Derived(error.to_string())),
+    };
+    let mut choices: Vec<Choice> = Vec::new();
+    for (package, version) in chosen {
+        let Package::Rock(name) = package else { continue };
+        let offer = provider.offer(&name, &version).cloned().unwrap_or_default();
+        let needs = requirements(&offer).map(|requirement| requirement.name).collect();
+        choices.push(Choice { name, offer, needs });
+    }
+    choices.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(choices)
+}
+
+fn requirements(offer: &Offer) -> impl Iterator<Item = Requirement> {
+    let depends = offer.depends.as_deref().unwrap_or_default();
+    depends.iter().filter_map(|text| Requirement::new(text)).filter(|requirement| !PROVIDED.contains(&requirement.name.as_str()))
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Package {
+    Asked,
+    Rock(String),
+}
+
+impl fmt::Display for Package {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Package::Asked => f.write_str("what is asked for"),
+            Package::Rock(name) => f.write_str(name),
+        }
+    }
+}
+
+struct Provider<'a> {
+    index: &'a Index,
+    asked: &'a [String],
+    installed: &'a BTreeMap<String, String>,
+}
+
+impl Provider<'_> {
+    fn offers(&self, name: &str) -> &[Offer] {
+        self.index.get(name).map_or(&[], |entry| &entry.offers)
+    }
+
+    fn offer(&self, name: &str, version: &Version) -> Option<&Offer> {
+        self.offers(name).iter().find(|offer| Version::new(&offer.version) == *version)
+    }
+
+    /// The first name on the way that the source does not have.
+    fn missing(&self) -> Option<Conflict> {
+        let (mut seen, mut waiting) = (BTreeSet::new(), Vec::new());
+        for name in self.asked {
+            if self.index.get(name).is_none() {
+                return Some(Conflict::Missing("what is asked for".to_owned(), name.clone()));
+            }
+            waiting.push(name.clone());
+        }
+        while let Some(name) = waiting.pop() {
+            for requirement in self.offers(&name).first().into_iter().flat_map(requirements) {
+                if self.index.get(&requirement.name).is_none() {
+                    return Some(Conflict::Missing(name, requirement.name));
+                }
+                if seen.insert(requirement.name.clone()) {
+                    waiting.push(requirement.name);
+                }
+            }
+        }
+        None
+    }
+}
+
+impl DependencyProvider for Provider<'_> {
+    type P = Package;
+    type V = Version;
+    type VS = Range;
+    type Priority = u32;
+    type M = String;
+    type Err = Infallible;
+
+    fn prioritize(&self, _: &Package, _: &Range, conflicts: &PackageResolutionStatistics) -> u32 {
+        conflicts.conflict_count()
+    }
+
+    fn choose_version(&self, package: &Package, range: &Range) -> Result<Option<Version>, Infallible> {
+        let Package::Rock(name) = package else { return Ok(Some(Version::new(""))) };
+        let versions = || self.offers(name).iter().map(|offer| Version::new(&offer.version)).filter(|version| range.contains(version));
+        let kept = self.installed.get(name).filter(|_| !self.asked.contains(name)).map(|version| Version::new(version));
+        let kept = kept.filter(|kept| versions().any(|version| version == *kept));
+        Ok(kept.or_else(|| versions().next()))
+    }
+
+    fn get_dependencies(&self, package: &Package, version: &Version) -> Result<Dependencies<Package, Range, String>, Infallible> {
+        let Package::Rock(name) = package else {
+            return Ok(Dependencies::Available(self.asked.iter().map(|name| (Package::Rock(name.clone()), Ranges::full())).collect()));
+        };
+        let Some(offer) = self.offer(name, version) else { return Ok(Dependencies::Unavailable("it is not offered".to_owned())) };
+        if offer.depends.is_none() {
+            return Ok(Dependencies::Unavailable("its rockspec was not read: `hoist sync` reads it".to_owned()));
+        }
+        let mut needs: BTreeMap<String, Range> = BTreeMap::new();
+        for requirement in requirements(offer) {
+            let range = needs.entry(requirement.name).or_insert_with(Ranges::full);
+            *range = range.intersection(&requirement.range);
+        }
+        Ok(Dependencies::Available(needs.into_iter().map(|(name, range)| (Package::Rock(name), range)).collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::Entry;
+
+    type Versions<'a> = &'a [(&'a str, &'a [&'a str])];
+
+    fn index(rocks: &[(&str, Versions<'_>)]) -> Index {
+        let offer = |(version, depends): &(&str, &[&str])| Offer {
+            version: (*version).to_owned(),
+            depends: Some(depends.iter().map(|text| (*text).to_owned()).collect()),
+            archive: String::new(),
+        };
+        let entry = |(name, offers): &(&str, Versions<'_>)| Entry {
+            name: (*name).to_owned(),
+            offers: offers.iter().map(offer).collect(),
+            ..Entry::default()
+        };
+        let mut entries: Vec<Entry> = rocks.iter().map(entry).collect();
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        Index { entries, ..Index::default() }
+    }
+
+    fn chosen(index: &Index, asked: &[&str], installed: &[(&str, &str)]) -> Result<Vec<(String, String)>, Conflict> {
+        let asked: Vec<String> = asked.iter().map(|name| (*name).to_owned()).collect();
+        let installed = installed.iter().map(|(name, version)| ((*name).to_owned(), (*version).to_owned())).collect();
+        Ok(choose(index, &asked, &installed)?.into_iter().map(|choice| (choice.name, choice.offer.version)).collect())
+    }
+
+    #[test]
+    fn the_newest_that_goes_together_and_what_is_installed_stays() {
+        let index = index(&[
+            ("a", &[("2-1", &["b", "c < 2", "lua >= 5.1"]), ("1-1", &[])]),
+            ("b", &[("3-1", &["c"]), ("2-1", &[])]),
+            ("c", &[("2-1", &[]), ("1-1", &[])]),
+        ]);
+        let pair = |name: &str, version: &str| (name.to_owned(), version.to_owned());
+        assert_eq!(chosen(&index, &["a"], &[]).unwrap(), [pair("a", "2-1"), pair("b", "3-1"), pair("c", "1-1")]);
+        assert_eq!(chosen(&index, &["a"], &[("b", "2-1")]).unwrap()[1], pair("b", "2-1"));
+        assert_eq!(chosen(&index, &["b", "a"], &[("b", "2-1")]).unwrap()[1], pair("b", "3-1"), "asked for");
+    }
+
+    #[test]
+    fn a_conflict_is_derived_and_a_missing_name_is_named() {
+        let index = index(&[
+            ("a", &[("1-1", &["b", "c < 2"])]),
+            ("b", &[("1-1", &["c >= 2"])]),
+            ("c", &[("2-1", &[]), ("1-1", &[])]),
+            ("d", &[("1-1", &["e"])]),
+        ]);
+        let Err(Conflict::Derived(reasons)) = chosen(&index, &["a"], &[]) else { panic!("it goes together") };
+        assert!(reasons.contains('a') && reasons.contains('b') && reasons.contains('c'), "{reasons}");
+        assert_eq!(chosen(&index, &["d"], &[]), Err(Conflict::Missing("d".into(), "e".into())));
+        assert!(matches!(chosen(&index, &["nothing"], &[]), Err(Conflict::Missing(..))));
+    }
+
+    #[test]
+    fn a_cycle_is_chosen_and_left_to_whoever_orders() {
+        let index = index(&[("a", &[("1-1", &["b"])]), ("b", &[("1-1", &["a"])])]);
+        assert_eq!(chosen(&index, &["a"], &[]).unwrap().len(), 2);
+    }
+}

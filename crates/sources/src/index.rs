@@ -1,0 +1,228 @@
+//! What a source offers, as it was found the last time it was looked at.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The number of the index format; another is not read.
+pub const FORMAT: u32 = 1;
+
+/// What a source offers.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Index {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// The state of the source: a revision, a digest.
+    pub revision: String,
+    /// When it was looked at, RFC 3339.
+    pub synced_at: String,
+    /// By name.
+    pub entries: Vec<Entry>,
+}
+
+/// What a source offers under one name.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Entry {
+    /// Its name.
+    pub name: String,
+    /// A sentence.
+    pub summary: String,
+    /// The newest version: of a rock, or the revision that changed it last.
+    pub version: String,
+    /// When that was, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub date: Option<String>,
+    /// How far it is, as its author says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stage: Option<Stage>,
+    /// Other labels, as they are written.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+    /// What took its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<String>,
+    /// False where there is no file that could be loaded.
+    pub loads: bool,
+    /// What it says it needs, as it is written.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub depends: Vec<String>,
+    /// Lua libraries its code asks for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub libraries: Vec<String>,
+    /// Modules its code asks for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub modules: Vec<String>,
+    /// Its tracked files, of a module that is a directory.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<IndexedFile>,
+    /// Which of them is its documentation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub readme: Option<String>,
+    /// Its licence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
+    /// Where it is described.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub homepage: Option<String>,
+    /// The versions of a rock, the newest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub offers: Vec<Offer>,
+    /// What could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub damage: Option<String>,
+}
+
+/// A file of a module.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct IndexedFile {
+    /// Relative to the module's directory.
+    pub path: String,
+    /// The SHA-256 of its contents; of a link that of where it leads.
+    pub digest: String,
+    /// Whether it may be run.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub executable: bool,
+    /// Where it leads, of a link.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+}
+
+/// One version of a rock.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Offer {
+    /// With the revision of its rockspec.
+    pub version: String,
+    /// What it needs; absent while its rockspec has not been read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub depends: Option<Vec<String>>,
+    /// The name of the file that is installed.
+    pub archive: String,
+}
+
+/// How far a module is, the least trustworthy first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// It does not work.
+    Broken,
+    /// Nobody needs it any more.
+    Obsolete,
+    /// It should not be used for anything new.
+    Deprecated,
+    /// It has become part of the server.
+    Merged,
+    /// A trial.
+    Experimental,
+    /// Early.
+    Alpha,
+    /// Nearly there.
+    Beta,
+    /// Ready.
+    Stable,
+}
+
+impl Stage {
+    const ALL: [Stage; 8] =
+        [Stage::Broken, Stage::Obsolete, Stage::Deprecated, Stage::Merged, Stage::Experimental, Stage::Alpha, Stage::Beta, Stage::Stable];
+
+    /// The word users read.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Stage::Broken => "broken",
+            Stage::Obsolete => "obsolete",
+            Stage::Deprecated => "deprecated",
+            Stage::Merged => "merged",
+            Stage::Experimental => "experimental",
+            Stage::Alpha => "alpha",
+            Stage::Beta => "beta",
+            Stage::Stable => "stable",
+        }
+    }
+
+    /// The least trustworthy of the stages among labels such as `Stage-Alpha`, letter case ignored.
+    pub fn of(labels: &[String]) -> Option<Self> {
+        let read = |label: &String| {
+            let word = label.to_lowercase();
+            let word = word.trim().strip_prefix("stage-")?.to_owned();
+            Self::ALL.into_iter().find(|stage| stage.as_str() == word)
+        };
+        labels.iter().filter_map(read).min()
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// What became different between two looks at a source, by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Changes {
+    /// Offered now.
+    pub new: Vec<String>,
+    /// In another version than before.
+    pub changed: Vec<String>,
+    /// Not offered any more.
+    pub gone: Vec<String>,
+}
+
+impl Changes {
+    /// True when both looks saw the same.
+    pub fn is_empty(&self) -> bool {
+        self.new.is_empty() && self.changed.is_empty() && self.gone.is_empty()
+    }
+}
+
+impl Index {
+    /// What a source offers under this name.
+    pub fn get(&self, name: &str) -> Option<&Entry> {
+        self.entries.binary_search_by(|entry| entry.name.as_str().cmp(name)).ok().map(|place| &self.entries[place])
+    }
+
+    /// What is different from an earlier look.
+    pub fn since(&self, former: &Index) -> Changes {
+        let mut before: BTreeMap<&str, &str> = former.entries.iter().map(|entry| (entry.name.as_str(), entry.version.as_str())).collect();
+        let mut changes = Changes::default();
+        for entry in &self.entries {
+            match before.remove(entry.name.as_str()) {
+                None => changes.new.push(entry.name.clone()),
+                Some(version) if version != entry.version => changes.changed.push(entry.name.clone()),
+                Some(_) => {}
+            }
+        }
+        changes.gone = before.into_keys().map(str::to_owned).collect();
+        changes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn index(entries: &[(&str, &str)]) -> Index {
+        let entry = |(name, version): &(&str, &str)| Entry { name: (*name).into(), version: (*version).into(), ..Entry::default() };
+        Index { entries: entries.iter().map(entry).collect(), ..Index::default() }
+    }
+
+    #[test]
+    fn what_is_new_changed_and_gone_is_told_apart() {
+        let (former, now) = (index(&[("a", "1"), ("b", "1"), ("c", "1")]), index(&[("a", "1"), ("b", "2"), ("d", "1")]));
+        let changes = now.since(&former);
+        assert_eq!((changes.new, changes.changed, changes.gone), (vec!["d".to_owned()], vec!["b".to_owned()], vec!["c".to_owned()]));
+        assert!(now.since(&now).is_empty());
+        assert_eq!(now.get("b").unwrap().version, "2");
+        assert!(now.get("c").is_none());
+    }
+
+    #[test]
+    fn of_two_stages_the_less_trustworthy_counts() {
+        let labels = ["Type-Auth", "Stage-alpha", "stage-Stable"].map(str::to_owned);
+        assert_eq!(Stage::of(&labels), Some(Stage::Alpha));
+        assert_eq!(Stage::of(&labels[..1]), None);
+    }
+}

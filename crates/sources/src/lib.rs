@@ -1,0 +1,21 @@
+//! Reads what other systems say of their modules: directories of a Mercurial repository, a server of rocks, the configuration of an XMPP server. Pure:
+//! texts in, values out; nothing is run, and nothing is looked up.
+//!
+//! ```
+//! use hoist_sources::{Requirement, Version};
+//!
+//! let needed = Requirement::new("luatz ~> 0.3").unwrap();
+//! assert!(needed.range.contains(&Version::new("0.3.4-1")));
+//! ```
+
+pub mod choose;
+pub mod community;
+pub mod index;
+pub mod lua;
+pub mod prosody;
+pub mod readme;
+pub mod rocks;
+mod version;
+
+pub use index::{Changes, Entry, Index, IndexedFile, Offer, Stage};
+pub use version::{Range, Requirement, Version};

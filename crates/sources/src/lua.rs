@@ -1,0 +1,584 @@
+//! Data written in Lua, read as text: the index of a rocks server, rockspecs, the configuration of an XMPP server. Nothing is run; what would have to
+//! be, is opaque.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+
+/// Tables that are nested deeper are refused.
+const DEPTH_LIMIT: usize = 100;
+
+/// A value that can be told without running anything.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// `nil`.
+    Nil,
+    /// `true`, `false`.
+    Bool(bool),
+    /// A number.
+    Number(f64),
+    /// A string; what is no UTF-8 is replaced.
+    Text(String),
+    /// A table.
+    Table(Table),
+}
+
+/// A table: entries without a key, entries with a textual one, and where it stands in the text.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Table {
+    /// Entries without a key.
+    pub list: Vec<Value>,
+    /// Entries with a key.
+    pub map: BTreeMap<String, Value>,
+    /// From its opening brace to behind its closing one, in bytes.
+    pub span: Range<usize>,
+}
+
+impl Value {
+    /// The string, where it is one.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The table, where it is one.
+    pub fn table(&self) -> Option<&Table> {
+        match self {
+            Value::Table(table) => Some(table),
+            _ => None,
+        }
+    }
+}
+
+impl Table {
+    /// What stands behind a key.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.map.get(key)
+    }
+
+    /// The strings among the entries without a key.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.list.iter().filter_map(Value::text)
+    }
+}
+
+/// A statement at the top of a text.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Statement {
+    /// `name = value`; no value where it would have to be computed.
+    Set(String, Option<Value>),
+    /// `Name "argument"`, as configurations have it.
+    Call(String, String),
+}
+
+/// What a text says.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Document {
+    /// In the order of the text.
+    pub statements: Vec<Statement>,
+    /// What it returns.
+    pub returned: Option<Value>,
+}
+
+impl Document {
+    /// The last value a name was given.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        let values = self.statements.iter().rev().filter_map(|statement| match statement {
+            Statement::Set(set, value) if set == name => Some(value.as_ref()),
+            _ => None,
+        });
+        values.take(1).flatten().next()
+    }
+}
+
+/// A text that is no Lua, or nested too deeply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LuaError {
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong.
+    pub message: &'static str,
+}
+
+impl fmt::Display for LuaError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.message)
+    }
+}
+
+impl std::error::Error for LuaError {}
+
+/// Reads a text.
+///
+/// # Errors
+/// Strings, comments or brackets that do not end, and nesting that is too deep.
+pub fn read(text: &str) -> Result<Document, LuaError> {
+    let tokens = tokens(text)?;
+    let mut reader = Reader { text, tokens: &tokens, at: 0, known: BTreeMap::new(), document: Document::default() };
+    reader.statements()?;
+    Ok(reader.document)
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Kind {
+    Name,
+    Text(String),
+    Number(f64),
+    /// An operator or a bracket.
+    Symbol,
+}
+
+#[derive(Debug, Clone)]
+struct Token {
+    kind: Kind,
+    span: Range<usize>,
+}
+
+fn error(text: &str, at: usize, message: &'static str) -> LuaError {
+    let before = &text.as_bytes()[..at.min(text.len())];
+    LuaError { line: before.iter().filter(|byte| **byte == b'\n').count() + 1, message }
+}
+
+fn tokens(text: &str) -> Result<Vec<Token>, LuaError> {
+    let bytes = text.as_bytes();
+    let (mut tokens, mut at) = (Vec::new(), 0);
+    if text.starts_with('#') {
+        at = text.find('\n').unwrap_or(text.len());
+    }
+    while at < bytes.len() {
+        let start = at;
+        let kind = match bytes[at] {
+            byte if byte.is_ascii_whitespace() => {
+                at += 1;
+                continue;
+            }
+            b'-' if bytes.get(at + 1) == Some(&b'-') => {
+                at = match long_bracket(bytes, at + 2) {
+                    Some(level) => long_end(text, at + 2, level)?.1,
+                    None => text[at..].find('\n').map_or(text.len(), |end| at + end),
+                };
+                continue;
+            }
+            b'"' | b'\'' => {
+                let (string, end) = short_string(text, at)?;
+                at = end;
+                Kind::Text(string)
+            }
+            b'[' if long_bracket(bytes, at).is_some() => {
+                let (content, end) = long_end(text, at, long_bracket(bytes, at).unwrap_or_default())?;
+                at = end;
+                Kind::Text(content.to_owned())
+            }
+            byte if byte.is_ascii_alphabetic() || byte == b'_' || byte >= 0x80 => {
+                let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0x80;
+                at += bytes[at..].iter().take_while(|byte| is_name(byte)).count();
+                Kind::Name
+            }
+            byte if byte.is_ascii_digit() || (byte == b'.' && bytes.get(at + 1).is_some_and(u8::is_ascii_digit)) => {
+                let mut last = 0;
+                while at < bytes.len() {
+                    let exponent = matches!(last, b'e' | b'E' | b'p' | b'P') && matches!(bytes[at], b'+' | b'-');
+                    if !(bytes[at].is_ascii_alphanumeric() || bytes[at] == b'.' || exponent) {
+                        break;
+                    }
+                    last = bytes[at];
+                    at += 1;
+                }
+                Kind::Number(number(&text[start..at]))
+            }
+            _ => {
+                let three = ["..."].iter().any(|symbol| text[at..].starts_with(symbol));
+                let two = ["..", "==", "~=", "<=", ">=", "//", "<<", ">>", "::"].iter().any(|symbol| text[at..].starts_with(symbol));
+                at += if three {
+                    3
+                } else if two {
+                    2
+                } else {
+                    1
+                };
+                Kind::Symbol
+            }
+        };
+        tokens.push(Token { kind, span: start..at });
+    }
+    Ok(tokens)
+}
+
+fn number(text: &str) -> f64 {
+    match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(digits) => u64::from_str_radix(digits, 16).map_or(f64::NAN, |number| number as f64),
+        None => text.parse().unwrap_or(f64::NAN),
+    }
+}
+
+/// The number of `=` in an opening long bracket.
+fn long_bracket(bytes: &[u8], at: usize) -> Option<usize> {
+    let level = bytes.get(at + 1..)?.iter().take_while(|byte| **byte == b'=').count();
+    (bytes[at] == b'[' && bytes.get(at + 1 + level) == Some(&b'[')).then_some(level)
+}
+
+/// What stands in a long bracket, and where it ends.
+fn long_end(text: &str, at: usize, level: usize) -> Result<(&str, usize), LuaError> {
+    let start = at + level + 2;
+    let close = format!("]{}]", "=".repeat(level));
+    let length = text[start..].find(&close).ok_or_else(|| error(text, at, "this bracket is never closed"))?;
+    let content = &text[start..start + length];
+    let content = content.strip_prefix("\r\n").or_else(|| content.strip_prefix('\n')).unwrap_or(content);
+    Ok((content, start + length + close.len()))
+}
+
+fn short_string(text: &str, start: usize) -> Result<(String, usize), LuaError> {
+    let bytes = text.as_bytes();
+    let quote = bytes[start];
+    let (mut at, mut string) = (start + 1, Vec::new());
+    let open = || error(text, start, "this string is never closed");
+    loop {
+        match *bytes.get(at).ok_or_else(open)? {
+            byte if byte == quote => return Ok((String::from_utf8_lossy(&string).into_owned(), at + 1)),
+            b'\n' => return Err(open()),
+            b'\\' => at = escape(text, at + 1, &mut string).ok_or_else(open)?,
+            byte => {
+                string.push(byte);
+                at += 1;
+            }
+        }
+    }
+}
+
+/// Reads what stands behind a backslash, and returns where it ends.
+fn escape(text: &str, at: usize, string: &mut Vec<u8>) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let plain = match *bytes.get(at)? {
+        b'n' => b'\n',
+        b't' => b'\t',
+        b'r' => b'\r',
+        b'a' => 7,
+        b'b' => 8,
+        b'f' => 12,
+        b'v' => 11,
+        b'z' => return Some(at + 1 + bytes[at + 1..].iter().take_while(|byte| byte.is_ascii_whitespace()).count()),
+        b'x' => {
+            string.push(u8::from_str_radix(text.get(at + 1..at + 3)?, 16).ok()?);
+            return Some(at + 3);
+        }
+        b'u' => {
+            let end = at + text.get(at..)?.find('}')?;
+            let character = u32::from_str_radix(text.get(at + 2..end)?, 16).ok().and_then(char::from_u32)?;
+            string.extend(character.to_string().bytes());
+            return Some(end + 1);
+        }
+        digit if digit.is_ascii_digit() => {
+            let count = bytes[at..].iter().take(3).take_while(|byte| byte.is_ascii_digit()).count();
+            string.push(u8::try_from(text[at..at + count].parse::<u32>().ok()?).ok()?);
+            return Some(at + count);
+        }
+        byte => byte,
+    };
+    string.push(plain);
+    Some(at + 1)
+}
+
+const KEYWORDS: &[&str] =
+    &["local", "return", "if", "for", "while", "do", "function", "repeat", "end", "until", "else", "elseif", "goto", "break"];
+
+struct Reader<'a> {
+    text: &'a str,
+    tokens: &'a [Token],
+    at: usize,
+    known: BTreeMap<String, Value>,
+    document: Document,
+}
+
+impl Reader<'_> {
+    fn word(&self, ahead: usize) -> &str {
+        self.tokens.get(self.at + ahead).map_or("", |token| &self.text[token.span.clone()])
+    }
+
+    fn is_name(&self, ahead: usize) -> bool {
+        self.tokens.get(self.at + ahead).is_some_and(|token| token.kind == Kind::Name) && !KEYWORDS.contains(&self.word(ahead))
+    }
+
+    fn string(&self, ahead: usize) -> Option<&str> {
+        match &self.tokens.get(self.at + ahead)?.kind {
+            Kind::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn statements(&mut self) -> Result<(), LuaError> {
+        while self.at < self.tokens.len() {
+            match self.word(0) {
+                "return" => {
+                    self.at += 1;
+                    self.document.returned = self.expression(0)?;
+                    self.skip_expression();
+                }
+                "local" if self.word(1) != "function" => self.at += 1,
+                "if" | "do" | "function" | "repeat" | "local" | "while" | "for" => self.skip_block(),
+                _ if self.is_name(0) => self.assignment_or_call()?,
+                _ => self.at += 1,
+            }
+        }
+        Ok(())
+    }
+
+    fn assignment_or_call(&mut self) -> Result<(), LuaError> {
+        let mut names = vec![self.word(0).to_owned()];
+        if let Some(argument) = self.string(1).map(str::to_owned) {
+            self.document.statements.push(Statement::Call(names.remove(0), argument));
+            self.at += 2;
+            return Ok(());
+        }
+        if let (true, Some(argument)) = (self.word(1) == "(" && self.word(3) == ")", self.string(2).map(str::to_owned)) {
+            self.document.statements.push(Statement::Call(names.remove(0), argument));
+            self.at += 4;
+            return Ok(());
+        }
+        self.at += 1;
+        // A field of a table is a name of its own.
+        while self.word(0) == "." && self.is_name(1) {
+            if let Some(name) = names.last_mut() {
+                *name = format!("{name}.{}", self.tokens.get(self.at + 1).map_or("", |token| &self.text[token.span.clone()]));
+            }
+            self.at += 2;
+        }
+        while self.word(0) == "," && self.is_name(1) {
+            names.push(self.word(1).to_owned());
+            self.at += 2;
+        }
+        if self.word(0) != "=" {
+            return Ok(());
+        }
+        self.at += 1;
+        for (place, name) in names.into_iter().enumerate() {
+            if place > 0 {
+                if self.word(0) != "," {
+                    self.set(name, Some(Value::Nil));
+                    continue;
+                }
+                self.at += 1;
+            }
+            let value = self.expression(0)?;
+            if value.is_none() {
+                self.skip_expression();
+            }
+            self.set(name, value);
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, name: String, value: Option<Value>) {
+        match &value {
+            Some(value) => drop(self.known.insert(name.clone(), value.clone())),
+            None => drop(self.known.remove(&name)),
+        }
+        self.document.statements.push(Statement::Set(name, value));
+    }
+
+    /// A value with everything that is joined to it; `None`, and somewhere inside it, where it would have to be computed.
+    fn expression(&mut self, depth: usize) -> Result<Option<Value>, LuaError> {
+        let Some(mut value) = self.simple(depth)? else { return Ok(None) };
+        while self.word(0) == ".." && self.tokens.get(self.at).is_some_and(|token| token.kind == Kind::Symbol) {
+            self.at += 1;
+            let Some(right) = self.simple(depth)? else { return Ok(None) };
+            let (Some(left), Some(right)) = (joined(&value), joined(&right)) else { return Ok(None) };
+            value = Value::Text(left + &right);
+        }
+        let operator = ["+", "-", "*", "/", "%", "^", "==", "~=", "<", ">", "<=", ">=", "and", "or", "(", "[", ".", ":", "//", "&", "|"];
+        let continues =
+            operator.contains(&self.word(0)) && self.tokens.get(self.at).is_some_and(|token| !matches!(token.kind, Kind::Text(_)));
+        Ok((!continues).then_some(value))
+    }
+
+    fn simple(&mut self, depth: usize) -> Result<Option<Value>, LuaError> {
+        let Some(token) = self.tokens.get(self.at) else { return Ok(None) };
+        let value = match &token.kind {
+            Kind::Text(text) => Value::Text(text.clone()),
+            Kind::Number(number) => Value::Number(*number),
+            Kind::Name => match self.word(0) {
+                "true" => Value::Bool(true),
+                "false" => Value::Bool(false),
+                "nil" => Value::Nil,
+                name => match self.known.get(name) {
+                    Some(value) => value.clone(),
+                    None => return Ok(None),
+                },
+            },
+            Kind::Symbol => {
+                return match self.word(0) {
+                    "{" => self.table(depth + 1).map(Some),
+                    "-" => {
+                        let Some(Kind::Number(number)) = self.tokens.get(self.at + 1).map(|token| token.kind.clone()) else {
+                            return Ok(None);
+                        };
+                        self.at += 2;
+                        Ok(Some(Value::Number(-number)))
+                    }
+                    "(" if depth < DEPTH_LIMIT => {
+                        self.at += 1;
+                        let value = self.expression(depth + 1)?;
+                        let closed = value.is_some() && self.word(0) == ")";
+                        self.at += usize::from(closed);
+                        Ok(value.filter(|_| closed))
+                    }
+                    _ => Ok(None),
+                };
+            }
+        };
+        self.at += 1;
+        Ok(Some(value))
+    }
+
+    fn table(&mut self, depth: usize) -> Result<Value, LuaError> {
+        let start = self.tokens[self.at].span.start;
+        if depth > DEPTH_LIMIT {
+            return Err(error(self.text, start, "this is nested too deeply"));
+        }
+        self.at += 1;
+        let mut table = Table::default();
+        loop {
+            match self.word(0) {
+                "}" => {
+                    table.span = start..self.tokens[self.at].span.end;
+                    self.at += 1;
+                    return Ok(Value::Table(table));
+                }
+                "" if self.at >= self.tokens.len() => return Err(error(self.text, start, "this bracket is never closed")),
+                "," | ";" if self.string(0).is_none() => self.at += 1,
+                _ => {
+                    let key = self.key();
+                    let value = self.expression(depth)?;
+                    if value.is_none() {
+                        self.skip_expression();
+                    }
+                    match (key, value) {
+                        (Some(key), Some(value)) => drop(table.map.insert(key, value)),
+                        (None, Some(value)) => table.list.push(value),
+                        // What has to be computed is left out.
+                        (_, None) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    fn key(&mut self) -> Option<String> {
+        if self.is_name(0) && self.word(1) == "=" {
+            let key = self.word(0).to_owned();
+            self.at += 2;
+            return Some(key);
+        }
+        if self.string(0).is_none() && self.word(0) == "[" && self.word(2) == "]" && self.word(3) == "=" {
+            let key = match &self.tokens.get(self.at + 1)?.kind {
+                Kind::Text(text) => text.clone(),
+                _ => self.word(1).to_owned(),
+            };
+            self.at += 4;
+            return Some(key);
+        }
+        None
+    }
+
+    /// Goes behind what cannot be told: to the next separator or bracket that is not its own, or to where the next statement must begin.
+    fn skip_expression(&mut self) {
+        let mut depth = 0_usize;
+        let mut joins = true;
+        while self.at < self.tokens.len() {
+            let plain = self.string(0).is_none();
+            match self.word(0) {
+                "function" if plain => {
+                    self.skip_block();
+                    joins = false;
+                    continue;
+                }
+                "(" | "{" | "[" if plain => depth += 1,
+                ")" | "}" | "]" if plain && depth == 0 => return,
+                ")" | "}" | "]" if plain => depth -= 1,
+                "," | ";" if plain && depth == 0 => return,
+                word if depth == 0 && plain && KEYWORDS.contains(&word) => return,
+                _ if depth == 0 && !joins && self.is_name(0) && !matches!(self.word(0), "and" | "or" | "not") => return,
+                _ => {}
+            }
+            let operator = [
+                "+", "-", "*", "/", "%", "^", "==", "~=", "<", ">", "<=", ">=", "and", "or", "not", "..", ".", ":", "#", "//", "&", "|",
+                "~",
+            ];
+            joins = plain && operator.contains(&self.word(0));
+            self.at += 1;
+        }
+    }
+
+    /// Goes behind a block with everything in it.
+    fn skip_block(&mut self) {
+        let mut depth = 0_usize;
+        while self.at < self.tokens.len() {
+            let plain = self.tokens[self.at].kind == Kind::Name;
+            match self.word(0) {
+                "if" | "do" | "function" | "repeat" if plain => depth += 1,
+                "end" | "until" if plain => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            let ended = plain && depth == 0 && matches!(self.word(0), "end" | "until");
+            self.at += 1;
+            if ended {
+                return;
+            }
+        }
+    }
+}
+
+fn joined(value: &Value) -> Option<String> {
+    match value {
+        Value::Text(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(document: &Document, name: &str) -> Option<String> {
+        document.get(name).and_then(Value::text).map(str::to_owned)
+    }
+
+    #[test]
+    fn literals_names_and_joins_are_told_and_nothing_is_run() {
+        let document = read(
+            "#!/usr/bin/lua\n-- comment\n--[==[ long\n]==]\nlocal rev, spec = '1.2', '-3'\nversion = rev .. spec\nname = [[\nlong]]\n\
+             computed = os.getenv(\"X\") or \"b\"\nafter = \"\\65\\x42\\u{43}\\z\n   D\"\nn = -0x10\ndescription = { summary = \"s\", [\"a b\"] = 1; 'x', f(), \"y\" }\n\
+             if true then hidden = 1 end\nfunction f() inner = 2 end\nVirtualHost \"localhost\"\nInclude(\"x.lua\")\nlast = function() return {} end\nend_of = true",
+        )
+        .unwrap();
+        assert_eq!(text(&document, "version").as_deref(), Some("1.2-3"));
+        assert_eq!(text(&document, "name").as_deref(), Some("long"));
+        assert_eq!((document.get("computed"), text(&document, "after").as_deref()), (None, Some("ABCD")));
+        assert_eq!(document.get("n"), Some(&Value::Number(-16.0)));
+        let description = document.get("description").unwrap().table().unwrap();
+        assert_eq!(description.get("summary").unwrap().text(), Some("s"));
+        assert_eq!(description.get("a b"), Some(&Value::Number(1.0)));
+        assert_eq!(description.texts().collect::<Vec<_>>(), ["x", "y"]);
+        assert_eq!((document.get("hidden"), document.get("inner"), document.get("last")), (None, None, None));
+        assert_eq!(document.get("end_of"), Some(&Value::Bool(true)));
+        assert!(document.statements.contains(&Statement::Call("VirtualHost".into(), "localhost".into())));
+        assert!(document.statements.contains(&Statement::Call("Include".into(), "x.lua".into())));
+    }
+
+    #[test]
+    fn a_name_that_is_computed_later_is_not_known_any_more() {
+        let document = read("x = 'a'\ny = x\nx = g()\nz = x\n").unwrap();
+        assert_eq!((text(&document, "y").as_deref(), document.get("x"), document.get("z")), (Some("a"), None, None));
+    }
+
+    #[test]
+    fn what_does_not_end_or_is_too_deep_is_an_error_with_its_line() {
+        assert_eq!(read("a = 1\nb = 'x\n").unwrap_err().line, 2);
+        assert!(read("a = {").is_err() && read("--[[ x").is_err() && read("a = [=[ x ]]").is_err());
+        assert!(read(&format!("a = {}", "{".repeat(100_000))).is_err());
+        assert!(read(&format!("a = {}1", "(".repeat(100_000))).is_ok());
+        assert!(read(&"- ".repeat(100_000)).is_ok());
+    }
+}

@@ -1,0 +1,129 @@
+//! The index of a rocks server, and the rockspecs behind it: Lua that is read and never run.
+
+use std::collections::BTreeMap;
+
+use crate::index::{Entry, Offer};
+use crate::lua::{self, LuaError};
+use crate::version::{Requirement, Version};
+
+/// What a rockspec says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rockspec {
+    /// Its name.
+    pub package: String,
+    /// With the revision.
+    pub version: String,
+    /// A sentence.
+    pub summary: String,
+    /// Its licence.
+    pub licence: Option<String>,
+    /// Where it is described.
+    pub homepage: Option<String>,
+    /// What it needs, Lua itself left out.
+    pub depends: Vec<String>,
+    /// Which versions of Lua it runs under.
+    pub lua: Option<Requirement>,
+}
+
+/// Reads the manifest of a server: names, and the versions of each, the newest first.
+///
+/// # Errors
+/// A text that is no manifest.
+pub fn manifest(text: &str) -> Result<BTreeMap<String, Vec<Offer>>, LuaError> {
+    let document = lua::read(text)?;
+    let none = LuaError { line: 1, message: "there is no table `repository`" };
+    let repository = document.get("repository").and_then(lua::Value::table).ok_or(none)?;
+    let mut rocks = BTreeMap::new();
+    for (name, versions) in repository.map.iter().filter(|(name, _)| is_plain(name)) {
+        let Some(versions) = versions.table() else { continue };
+        let mut offers: Vec<Offer> = versions.map.iter().filter_map(|(version, files)| offer(name, version, files)).collect();
+        offers.sort_by_cached_key(|offer| std::cmp::Reverse(Version::new(&offer.version)));
+        if !offers.is_empty() {
+            rocks.insert(name.clone(), offers);
+        }
+    }
+    Ok(rocks)
+}
+
+/// Names and versions become parts of URLs and of paths.
+fn is_plain(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'+');
+    !text.is_empty() && text.len() <= 200 && !text.starts_with(['.', '-']) && text.bytes().all(plain)
+}
+
+fn offer(name: &str, version: &str, files: &lua::Value) -> Option<Offer> {
+    let kinds: Vec<&str> = files.table()?.list.iter().filter_map(|file| file.table()?.get("arch")?.text()).collect();
+    // Pure Lua first, then what is built here; what was built for one machine is left out.
+    let kind = ["all", "src", "rockspec"].into_iter().find(|kind| kinds.contains(kind))?;
+    let archive = match kind {
+        "rockspec" => format!("{name}-{version}.rockspec"),
+        kind => format!("{name}-{version}.{kind}.rock"),
+    };
+    is_plain(version).then(|| Offer { version: version.to_owned(), depends: None, archive })
+}
+
+/// Reads a rockspec.
+///
+/// # Errors
+/// A text that is no rockspec.
+pub fn rockspec(text: &str) -> Result<Rockspec, LuaError> {
+    let document = lua::read(text)?;
+    let named = |name: &str| document.get(name).and_then(lua::Value::text).map(str::to_owned);
+    let missing = LuaError { line: 1, message: "`package` and `version` are not both given as plain text" };
+    let (package, version) = named("package").zip(named("version")).ok_or(missing)?;
+    let description = document.get("description").and_then(lua::Value::table).cloned().unwrap_or_default();
+    let described =
+        |name: &str| description.get(name).and_then(lua::Value::text).map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
+    let written: Vec<&str> =
+        document.get("dependencies").and_then(lua::Value::table).map(|table| table.texts().collect()).unwrap_or_default();
+    let is_lua = |text: &&&str| Requirement::new(text).is_some_and(|requirement| requirement.name == "lua");
+    Ok(Rockspec {
+        package,
+        version,
+        summary: described("summary").or_else(|| described("detailed")).unwrap_or_default(),
+        licence: described("license"),
+        homepage: described("homepage"),
+        lua: written.iter().find(is_lua).and_then(|text| Requirement::new(text)),
+        depends: written.iter().filter(|text| !is_lua(text)).map(|text| (*text).to_owned()).collect(),
+    })
+}
+
+/// What a server offers under one name, from its offers and the rockspec of the newest.
+pub fn entry(name: &str, offers: Vec<Offer>, newest: Option<&Rockspec>) -> Entry {
+    let spec = newest.cloned().unwrap_or_default();
+    Entry {
+        name: name.to_owned(),
+        summary: spec.summary,
+        version: offers.first().map(|offer| offer.version.clone()).unwrap_or_default(),
+        loads: true,
+        depends: spec.depends,
+        licence: spec.licence,
+        homepage: spec.homepage,
+        offers,
+        ..Entry::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_lists_versions_with_the_newest_first() {
+        let text = "commands = {}\nmodules = {}\nrepository = {\n   mod_a = {\n      ['1.9-1'] = { { arch = \"rockspec\" }, { arch = \"src\" } },\n      ['1.10-1'] = { { arch = \"rockspec\" } },\n      ['9-1'] = { { arch = \"linux-x86\" } }\n   },\n   ['../evil'] = { ['1-1'] = { { arch = \"src\" } } }\n}\n";
+        let rocks = manifest(text).unwrap();
+        assert_eq!(rocks.keys().collect::<Vec<_>>(), ["mod_a"]);
+        let versions: Vec<(&str, &str)> = rocks["mod_a"].iter().map(|offer| (offer.version.as_str(), offer.archive.as_str())).collect();
+        assert_eq!(versions, [("1.10-1", "mod_a-1.10-1.rockspec"), ("1.9-1", "mod_a-1.9-1.src.rock")]);
+        assert!(manifest("x = 1").is_err() && manifest("<html>").is_err());
+    }
+
+    #[test]
+    fn a_rockspec_says_what_it_needs() {
+        let text = "package = 'mod_a'\nversion = '1.0-1'\nsource = { url = 'x' }\ndescription = { summary = 'S', license = 'MIT' }\ndependencies = { 'lua >= 5.1, < 5.5', 'mod_b >= 2', 'luatz' }\n";
+        let spec = rockspec(text).unwrap();
+        assert_eq!((spec.package.as_str(), spec.depends.len(), spec.licence.as_deref()), ("mod_a", 2, Some("MIT")));
+        assert!(spec.lua.unwrap().range.contains(&Version::new("5.4")));
+        assert!(rockspec("package = f()\nversion = '1'").is_err());
+    }
+}

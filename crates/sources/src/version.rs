@@ -1,0 +1,219 @@
+//! Versions of rocks, and ranges of them, as LuaRocks compares them (its `core/vers.lua`).
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use pubgrub::Ranges;
+
+/// A version: numbers and words between dots, and the revision of its rockspec behind a dash.
+#[derive(Debug, Clone)]
+pub struct Version {
+    text: String,
+    /// Without zeros at the end.
+    parts: Vec<i64>,
+    revision: Option<i64>,
+}
+
+/// A set of versions.
+pub type Range = Ranges<Version>;
+
+/// A requirement: a name, and which versions of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Requirement {
+    /// Of what.
+    pub name: String,
+    /// As it is written; empty for any.
+    pub constraint: String,
+    /// Which versions that are.
+    pub range: Range,
+}
+
+/// Words and what they are worth: what comes before a release is less than nothing, a version of the repository is more than any release.
+const WORDS: &[(&str, i64)] = &[
+    ("dev", 120_000_000),
+    ("scm", 110_000_000),
+    ("cvs", 100_000_000),
+    ("rc", -1_000),
+    ("pre", -10_000),
+    ("beta", -100_000),
+    ("alpha", -1_000_000),
+];
+
+impl Version {
+    /// Reads a version; any text is one.
+    pub fn new(text: &str) -> Self {
+        let text = text.trim();
+        let (main, revision) = match text.rsplit_once('-') {
+            Some((main, revision)) if !revision.is_empty() && revision.bytes().all(|byte| byte.is_ascii_digit()) => {
+                (main, revision.parse().ok())
+            }
+            _ => (text, None),
+        };
+        let mut parts = parts(main);
+        while parts.last() == Some(&0) {
+            parts.pop();
+        }
+        Self { text: text.to_owned(), parts, revision }
+    }
+
+    /// As it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    fn with_revision(&self, revision: i64) -> Self {
+        Self { revision: Some(revision), ..self.clone() }
+    }
+}
+
+fn parts(text: &str) -> Vec<i64> {
+    let bytes = text.as_bytes();
+    let (mut parts, mut at) = (Vec::new(), 0);
+    while at < bytes.len() {
+        let rest = &bytes[at..];
+        let count = |is: fn(&u8) -> bool| rest.iter().take_while(|byte| is(byte)).count();
+        if rest[0].is_ascii_digit() {
+            let length = count(u8::is_ascii_digit);
+            parts.push(text[at..at + length].parse().unwrap_or(i64::MAX / 2));
+            at += length;
+        } else if rest[0].is_ascii_alphabetic() {
+            let length = count(u8::is_ascii_alphabetic);
+            let word = text[at..at + length].to_lowercase();
+            let worth = WORDS.iter().find(|(known, _)| *known == word).map(|(_, worth)| *worth);
+            // Any other letter counts a little, so that 1.0b is later than 1.0a.
+            parts.push(worth.unwrap_or_else(|| i64::from(rest[0]) / 1_000));
+            at += length;
+        } else {
+            at += 1;
+        }
+    }
+    parts
+}
+
+impl Ord for Version {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let longest = self.parts.len().max(other.parts.len());
+        let part = |version: &Self, place: usize| version.parts.get(place).copied().unwrap_or(0);
+        let by_parts = (0..longest).map(|place| part(self, place).cmp(&part(other, place))).find(|order| order.is_ne());
+        by_parts.unwrap_or_else(|| self.revision.cmp(&other.revision))
+    }
+}
+
+impl PartialOrd for Version {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Version {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Version {}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.text)
+    }
+}
+
+impl Requirement {
+    /// Reads `name`, `name >= 1.0, < 2` and the like; `None` for what is no requirement.
+    pub fn new(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let end = text.find(|character: char| !(character.is_alphanumeric() || "._-+/".contains(character))).unwrap_or(text.len());
+        let (name, constraint) = text.split_at(end);
+        // A name space before the name says whose it is, not which.
+        let name = name.rsplit('/').next().unwrap_or_default();
+        let constraint = constraint.trim();
+        let mut range = Range::full();
+        for one in constraint.split(',').map(str::trim).filter(|one| !one.is_empty()) {
+            range = range.intersection(&range_of(one)?);
+        }
+        (!name.is_empty()).then(|| Self { name: name.to_owned(), constraint: constraint.to_owned(), range })
+    }
+}
+
+/// One comparison: an operator, and a version.
+fn range_of(text: &str) -> Option<Range> {
+    let start = text.find(|character: char| !"=<>~".contains(character))?;
+    let (operator, version) = text.split_at(start);
+    let bare = version.trim().trim_start_matches('@');
+    if bare.is_empty() || bare.contains(char::is_whitespace) {
+        return None;
+    }
+    let version = Version::new(bare);
+    // A comparison without a revision is one of all revisions.
+    let (least, most) = match version.revision {
+        Some(_) => (version.clone(), version.clone()),
+        None => (version.with_revision(i64::MIN), version.with_revision(i64::MAX)),
+    };
+    Some(match operator {
+        "" | "==" | "=" => Range::higher_than(least).intersection(&Range::lower_than(most)),
+        "~=" => Range::higher_than(least).intersection(&Range::lower_than(most)).complement(),
+        ">" => Range::strictly_higher_than(most),
+        ">=" => Range::higher_than(least),
+        "<" => Range::strictly_lower_than(least),
+        "<=" => Range::lower_than(most),
+        "~>" => {
+            // Whatever begins with the same parts.
+            let parts = parts(bare);
+            let bound = |mut parts: Vec<i64>, above: i64| {
+                if let Some(last) = parts.last_mut() {
+                    *last += above;
+                }
+                parts.push(i64::MIN);
+                Version { text: bare.to_owned(), parts, revision: None }
+            };
+            Range::between(bound(parts.clone(), 0), bound(parts, 1))
+        }
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fits(requirement: &str, version: &str) -> bool {
+        Requirement::new(&format!("x {requirement}")).unwrap().range.contains(&Version::new(version))
+    }
+
+    #[test]
+    fn versions_are_ordered_as_luarocks_orders_them() {
+        let ordered = ["1.0alpha-1", "1.0beta-1", "1.0rc1-1", "1.0-1", "1.0-2", "1.0.1-1", "1.2-1", "1.10-1", "2-1", "scm-1", "dev-1"];
+        for (place, version) in ordered.iter().enumerate() {
+            for later in &ordered[place + 1..] {
+                assert!(Version::new(version) < Version::new(later), "{version} < {later}");
+            }
+        }
+        assert_eq!(Version::new("1.0-1"), Version::new("1.0.0-1"));
+    }
+
+    #[test]
+    fn constraints_are_those_of_rockspecs() {
+        for (constraint, inside, outside) in [
+            (">= 1.0", "1.0-1", "0.9-3"),
+            ("> 1.0", "1.1-1", "1.0-5"),
+            ("<= 1.0", "1.0-9", "1.0.1-1"),
+            ("< 1.0", "1.0beta-1", "1.0-1"),
+            ("== 1.0", "1.0-7", "1.0.1-1"),
+            ("1.0-2", "1.0-2", "1.0-1"),
+            ("~= 1.0", "1.1-1", "1.0-1"),
+            ("~> 1.2", "1.2.9-1", "1.3-1"),
+            ("~> 1", "1.9-1", "2.0-1"),
+            (">= 5.1, < 5.5", "5.4-1", "5.5-1"),
+            ("", "anything", ""),
+        ] {
+            assert!(fits(constraint, inside), "{inside} {constraint}");
+            assert!(outside.is_empty() || !fits(constraint, outside), "{outside} {constraint}");
+        }
+        assert!(!fits("~> 1.2", "1.1-1"));
+        let read = Requirement::new("mod_http_oauth2 >= 200").unwrap();
+        assert_eq!((read.name.as_str(), read.constraint.as_str()), ("mod_http_oauth2", ">= 200"));
+        assert_eq!(Requirement::new("user/rock").unwrap().name, "rock");
+        assert!(Requirement::new("").is_none() && Requirement::new("x >=").is_none() && Requirement::new("x <> 1").is_none());
+    }
+}
