@@ -118,6 +118,8 @@ fn over(other: CollectionFile, winner: CollectionFile) -> CollectionFile {
         timeout: winner.timeout.or(other.timeout),
         strict: winner.strict.or(other.strict),
         collections: winner.collections,
+        sources: Vec::new(),
+        builtin_modules: winner.builtin_modules.or(other.builtin_modules),
     }
 }
 

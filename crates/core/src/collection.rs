@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::{Diagnostic, Position, parse_duration};
+use crate::{Diagnostic, Position, WrittenSource, parse_duration};
 
 /// The settings a `hoist.yml` may hold; every one may be left out. Command-line options win over the user's file, the user's
 /// file over the collection's.
@@ -21,6 +21,10 @@ pub struct CollectionFile {
     pub strict: Option<bool>,
     /// Further directories of modules (user's file only), as on the command line with `-C`.
     pub collections: Vec<String>,
+    /// Other places that modules come from.
+    pub sources: Vec<WrittenSource>,
+    /// Where the built-in modules of an XMPP server are; otherwise where Debian puts them.
+    pub builtin_modules: Option<String>,
 }
 
 impl CollectionFile {
@@ -35,7 +39,7 @@ impl CollectionFile {
             let mut diagnostic = Diagnostic::error(message.lines().next().unwrap_or_default().to_owned()).file(path);
             diagnostic.position = position;
             diagnostic.source_line = position.and_then(|at| text.lines().nth(at.line.saturating_sub(1))).map(str::to_owned);
-            diagnostic.help("known settings: name, description, jobs, timeout, strict, collections")
+            diagnostic.help("known settings: name, description, jobs, timeout, strict, collections, sources, builtin_modules")
         })?;
         let wrong = |field: &str, message: String| Diagnostic::error(message).file(path).field(field.to_owned());
         if let Some(timeout) = &read.timeout {

@@ -14,6 +14,7 @@ mod plan;
 mod request;
 pub mod schema;
 mod shared;
+mod source;
 mod step;
 mod suggest;
 mod vars;
@@ -27,6 +28,7 @@ pub use module::{Checks, InvalidModuleId, Module, ModuleId, Recipe, Removal, Rep
 pub use plan::{Change, LeftOut, Plan, PlannedModule, Wanted};
 pub use request::{Request, Selection};
 pub use shared::is_shared;
+pub use source::{Source, SourceKind, WrittenSource, is_path};
 pub use step::{Action, MethodName, Step};
 pub use suggest::did_you_mean;
 pub use vars::{Environment, InvalidDuration, parse_duration};

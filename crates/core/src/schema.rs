@@ -35,6 +35,30 @@ fn collection() -> Value {
             "timeout": { "type": ["string", "integer"], "pattern": "^[0-9]+(s|m|h)?$", "description": "the time a module may take: 90, 15m, 2h" },
             "strict": { "type": "boolean", "description": "whether any failure aborts a run" },
             "collections": { "type": "array", "items": { "type": "string" }, "description": "further directories of modules; in a user's file only" },
+            "builtin_modules": { "type": "string", "description": "where the built-in modules of an XMPP server are" },
+            "sources": { "type": "array", "items": source(), "description": "other places that modules come from" },
+        },
+    })
+}
+
+fn source() -> Value {
+    let kinds = ["collection", "mercurial", "rocks", "prosody"].map(|key| json!({ "required": [key] }));
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "anyOf": kinds,
+        "properties": {
+            "name": { "type": "string", "pattern": "^[A-Za-z0-9._+][A-Za-z0-9._+-]*$", "description": "by which its modules are named exactly: NAME/MODULE" },
+            "priority": { "type": "integer", "description": "of modules with one name, that of the highest priority counts" },
+            "collection": { "type": "string", "description": "a directory of shell modules, or the URL of a git repository" },
+            "ref": { "type": "string", "description": "the branch or tag of that repository" },
+            "mercurial": { "type": "string", "description": "a Mercurial repository, a path or a URL" },
+            "modules": { "type": ["string", "array"], "description": "which of its directories are modules: names, or mod_*" },
+            "into": { "type": "string", "description": "where they go" },
+            "rocks": { "type": "string", "description": "a server of rocks, a path or a URL" },
+            "tree": { "type": "string", "description": "where they are installed" },
+            "lua": { "type": ["string", "number"], "description": "the version of Lua: 5.4" },
+            "prosody": { "type": "string", "description": "the configuration of Prosody, which says where rocks come from and where modules go" },
         },
     })
 }

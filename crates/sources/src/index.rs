@@ -13,6 +13,9 @@ pub const FORMAT: u32 = 1;
 pub struct Index {
     /// [`FORMAT`].
     pub format: u32,
+    /// Where the source was.
+    #[serde(default)]
+    pub location: String,
     /// The state of the source: a revision, a digest.
     pub revision: String,
     /// When it was looked at, RFC 3339.

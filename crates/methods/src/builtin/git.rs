@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use git2::build::{CheckoutBuilder, RepoBuilder};
 use git2::{AutotagOption, Config, Cred, CredentialType, ErrorClass, ErrorCode, FetchOptions, ProxyOptions, RemoteCallbacks, Repository};
-use hoist_core::Environment;
+use hoist_core::{Environment, is_path};
 use hoist_executor::{Command, Effect, Failure, TaskContext};
 use serde::Deserialize;
 
@@ -38,7 +38,7 @@ impl Method for Git {
     }
 
     fn refuse(&self, context: &StepContext<'_>) -> Result<(), Failure> {
-        if is_local(&self.url) && !self.url.starts_with("file://") && !Path::new(&self.url).exists() {
+        if is_path(&self.url) && !self.url.starts_with("file://") && !Path::new(&self.url).exists() {
             return Err(Failure::new(format!("cloning {}: there is no such directory", self.url)));
         }
         if is_vacant(&self.dir) {
@@ -151,7 +151,7 @@ impl Git {
     }
 
     fn clone_in_process(&self, target: &Path, wanted: &CloneArgs, task: &TaskContext) -> Result<(), git2::Error> {
-        let depth = if is_local(&self.url) { None } else { wanted.depth };
+        let depth = if is_path(&self.url) { None } else { wanted.depth };
         let mut builder = RepoBuilder::new();
         builder.fetch_options(fetch_options(task, depth, wanted.no_tags));
         if let Some(branch) = &wanted.branch {
@@ -197,7 +197,7 @@ impl Git {
         let network = matches!(error.class(), ErrorClass::Net | ErrorClass::Http | ErrorClass::Ssh | ErrorClass::Ssl | ErrorClass::Os);
         let answered = matches!(error.code(), ErrorCode::Auth | ErrorCode::NotFound | ErrorCode::Certificate | ErrorCode::User)
             || ["404", "401", "403", "not found", "too many redirects"].iter().any(|words| error.message().contains(words));
-        let remote = !is_local(&self.url);
+        let remote = !is_path(&self.url);
         if network && remote && !answered { Failure::transient(message) } else { Failure::new(message) }
     }
 }
@@ -258,10 +258,6 @@ pub(crate) fn has_proxy(environment: &Environment) -> bool {
         Ok(entries.next().is_some())
     };
     variables.iter().any(|name| environment.get(name).is_some_and(|value| !value.is_empty())) || configured().unwrap_or(false)
-}
-
-pub(crate) fn is_local(url: &str) -> bool {
-    url.starts_with("file://") || (!url.contains("://") && !url.split('/').next().unwrap_or_default().contains(':'))
 }
 
 pub(crate) fn fetch_options(task: &TaskContext, depth: Option<i32>, no_tags: bool) -> FetchOptions<'_> {
@@ -458,11 +454,5 @@ mod tests {
         assert!(same_repository("https://host/a/b.git", "https://host/a/b/", nowhere));
         assert!(same_repository("/srv/b", "file:///srv/b.git", nowhere));
         assert!(!same_repository("https://host/a/b", "https://host/a/c", nowhere));
-    }
-
-    #[test]
-    fn local_paths_are_told_from_hosts() {
-        assert!(is_local("/a/b") && is_local("file:///a") && is_local("../x"));
-        assert!(!is_local("https://h/x") && !is_local("git@host:x/y.git"));
     }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use git2::build::CheckoutBuilder;
 use git2::{Commit, ErrorClass, ErrorCode, Oid, Repository, Status, StatusOptions};
+use hoist_core::is_path;
 use hoist_executor::{Command, Failure, Level, TaskContext};
 use serde::Deserialize;
 
@@ -82,7 +83,7 @@ impl GitPull {
         let url = git::origin(&self.dir).unwrap_or_default();
         let environment = &context.machine.environment;
         // libgit2 cannot fetch into a shallow clone from a path, and asks plain http servers past the proxy.
-        let shallow_path = repository.is_shallow() && git::is_local(&url);
+        let shallow_path = repository.is_shallow() && is_path(&url);
         if shallow_path || (url.starts_with("http://") && git::has_proxy(environment)) {
             return self.fetch_with_program(standing, context);
         }
@@ -95,7 +96,7 @@ impl GitPull {
             let network = matches!(error.class(), ErrorClass::Net | ErrorClass::Http | ErrorClass::Ssh | ErrorClass::Ssl | ErrorClass::Os);
             let answered = matches!(error.code(), ErrorCode::Auth | ErrorCode::NotFound | ErrorCode::Certificate | ErrorCode::User)
                 || ["404", "401", "403", "not found"].iter().any(|words| error.message().contains(words));
-            if network && !answered && !git::is_local(&url) { Failure::transient(message) } else { Failure::new(message) }
+            if network && !answered && !is_path(&url) { Failure::transient(message) } else { Failure::new(message) }
         })
     }
 

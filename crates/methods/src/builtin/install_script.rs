@@ -2,12 +2,12 @@
 
 use std::io::{Read, Write};
 use std::path::Path;
-use std::time::Duration;
 
 use hoist_executor::{Command, Failure, Level, TaskContext};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use crate::http;
 use crate::machine::Machine;
 use crate::messages::Message;
 use crate::method::{Applied, Method, StepContext, host_pool};
@@ -73,7 +73,7 @@ impl InstallScript {
         let local = self.url.strip_prefix("file://").or_else(|| self.url.starts_with('/').then_some(self.url.as_str()));
         let mut source: Box<dyn Read> = match local {
             Some(path) => Box::new(std::fs::File::open(path).map_err(|error| task.failed("reading", Path::new(path), &error))?),
-            None => self.get()?,
+            None => http::open(&http::agent(), &self.url)?,
         };
         let mut target = std::fs::File::create(file).map_err(|error| task.failed("writing", file, &error))?;
         let (mut hasher, mut size, mut buffer) = (Sha256::new(), 0u64, vec![0; 64 * 1024]);
@@ -96,26 +96,6 @@ impl InstallScript {
             return Err(Failure::new(format!("{}: the script is empty", self.url)));
         }
         Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
-    }
-
-    fn get(&self) -> Result<Box<dyn Read>, Failure> {
-        let config = ureq::Agent::config_builder()
-            .timeout_connect(Some(Duration::from_secs(30)))
-            .timeout_recv_response(Some(Duration::from_secs(60)))
-            .user_agent(concat!("hoist/", env!("CARGO_PKG_VERSION")));
-        let agent: ureq::Agent = config.build().into();
-        let wrong = |message: String| format!("{}: {message}", self.url);
-        match agent.get(&self.url).call() {
-            Ok(response) => Ok(Box::new(response.into_body().into_reader())),
-            Err(ureq::Error::StatusCode(status)) => {
-                let message = wrong(format!("the server answers {status}"));
-                Err(if status >= 500 || status == 429 || status == 408 { Failure::transient(message) } else { Failure::new(message) })
-            }
-            Err(error @ (ureq::Error::Io(_) | ureq::Error::Timeout(_) | ureq::Error::HostNotFound | ureq::Error::ConnectionFailed)) => {
-                Err(Failure::transient(wrong(error.to_string())))
-            }
-            Err(error) => Err(Failure::new(wrong(error.to_string()))),
-        }
     }
 }
 

@@ -1,0 +1,108 @@
+//! Brings what sources offer to this machine: a copy of each, and an index of it that is replaced as a whole. Without the source the former index goes on
+//! working.
+
+mod collection;
+mod mercurial;
+mod rocks;
+
+use std::path::{Path, PathBuf};
+
+use hoist_core::{Source, SourceKind};
+use hoist_executor::{Effect, Failure, Level, TaskContext};
+use hoist_files::write;
+use hoist_sources::{Changes, Index, index};
+use jiff::Timestamp;
+
+use crate::machine::Machine;
+
+/// Where hoist keeps what it has of a source.
+#[derive(Debug, Clone)]
+pub struct SourceCache {
+    directory: PathBuf,
+}
+
+impl SourceCache {
+    /// That of a source, below hoist's cache.
+    pub fn new(cache: &Path, source: &Source) -> Self {
+        Self { directory: cache.join("sources").join(&source.name) }
+    }
+
+    /// The copy of the source's files.
+    pub fn tree(&self) -> PathBuf {
+        self.directory.join("tree")
+    }
+
+    fn index_file(&self) -> PathBuf {
+        self.directory.join("index.json")
+    }
+
+    /// What the source offered when it was last looked at; `None` where that never was, or where it was another place then.
+    ///
+    /// # Errors
+    /// An index that is there and cannot be read.
+    pub fn index(&self, location: &str) -> std::io::Result<Option<Index>> {
+        let bytes = match std::fs::read(self.index_file()) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        // An index of another version, or one that is damaged, is made anew by the next sync.
+        let read: Option<Index> = serde_json::from_slice(&bytes).ok();
+        Ok(read.filter(|index| index.format == index::FORMAT && index.location == location))
+    }
+
+    fn store(&self, index: &Index) -> Result<(), Failure> {
+        let text = serde_json::to_vec(index).map_err(|error| Failure::new(error.to_string()))?;
+        write(&self.index_file(), &text, 0o644).map_err(|error| Failure::new(format!("writing the index: {error}")))
+    }
+}
+
+/// What a sync of one source came to.
+#[derive(Debug, Clone, Default)]
+pub struct Synced {
+    /// What is different from the last time.
+    pub changes: Changes,
+    /// How much is offered.
+    pub offered: usize,
+}
+
+/// Looks at one source anew.
+///
+/// # Errors
+/// The source cannot be reached, or is not what it should be; what hoist knew of it stays as it was.
+pub fn sync(source: &Source, cache: &SourceCache, machine: &Machine, task: &TaskContext) -> Result<(Effect, Synced), Failure> {
+    let location = source.kind.location();
+    let former = cache.index(&location).map_err(|error| Failure::new(format!("reading the index: {error}")))?;
+    let found = match &source.kind {
+        SourceKind::Collection { collection, reference } => {
+            return collection::sync(collection, reference.as_deref(), cache, machine, task).map(|effect| (effect, Synced::default()));
+        }
+        SourceKind::Mercurial { mercurial, modules, .. } => mercurial::sync(mercurial, modules, cache, former.as_ref(), machine, task)?,
+        SourceKind::Rocks { rocks, lua, .. } => rocks::sync(rocks, lua, former.as_ref(), task)?,
+        SourceKind::Prosody { .. } => return Err(Failure::new("the configuration of Prosody is no source itself")),
+    };
+    let Some(index) = found else {
+        let offered = former.map_or(0, |former| former.entries.len());
+        return Ok((Effect::Unchanged, Synced { offered, ..Synced::default() }));
+    };
+    task.check()?;
+    let index = Index { format: index::FORMAT, location, synced_at: Timestamp::now().to_string(), ..index };
+    cache.store(&index)?;
+    let changes = former.map(|former| index.since(&former)).unwrap_or_else(|| index.since(&Index::default()));
+    tell(&changes, task);
+    Ok((Effect::Changed, Synced { changes, offered: index.entries.len() }))
+}
+
+/// So many names are told of each kind.
+const NAMED: usize = 12;
+
+fn tell(changes: &Changes, task: &TaskContext) {
+    for (names, word) in [(&changes.new, "new"), (&changes.changed, "changed"), (&changes.gone, "gone")] {
+        if names.is_empty() {
+            continue;
+        }
+        let shown = names.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let more = if names.len() > NAMED { format!(" and {} more", names.len() - NAMED) } else { String::new() };
+        task.note(Level::Info, format!("{} {word}: {shown}{more}", names.len()));
+    }
+}

@@ -1,0 +1,165 @@
+//! A server of rocks: its manifest, and the rockspecs of what it offers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::sync::mpsc::RecvTimeoutError;
+
+use hoist_core::Digest;
+use hoist_executor::{Failure, Level, TaskContext};
+use hoist_sources::rocks::{Rockspec, entry, manifest, rockspec};
+use hoist_sources::{Entry, Index, Offer, Requirement, Version};
+
+use crate::http;
+
+const MANIFEST_LIMIT: u64 = 64 * 1024 * 1024;
+const ROCKSPEC_LIMIT: u64 = 1024 * 1024;
+/// So many rockspecs are fetched at once.
+const AT_ONCE: usize = 16;
+
+/// The address of a file of a server.
+pub(crate) fn file_of(server: &str, file: &str) -> String {
+    format!("{}/{file}", server.trim_end_matches('/'))
+}
+
+/// Reads the server; `None` where it offers what it offered before.
+pub(super) fn sync(server: &str, lua: &str, former: Option<&Index>, task: &TaskContext) -> Result<Option<Index>, Failure> {
+    let agent = http::agent();
+    let text = match http::read(&agent, &file_of(server, &format!("manifest-{lua}")), MANIFEST_LIMIT) {
+        // Small servers have one for every version of Lua.
+        Err(failure) if !failure.transient => http::read(&agent, &file_of(server, "manifest"), MANIFEST_LIMIT).map_err(|_| failure)?,
+        text => text?,
+    };
+    let revision = Digest::of([text.as_slice(), lua.as_bytes()]).to_string();
+    if former.is_some_and(|former| former.revision == revision) {
+        return Ok(None);
+    }
+    let text = String::from_utf8_lossy(&text);
+    let mut rocks = manifest(&text).map_err(|error| Failure::new(format!("the manifest of {server} cannot be read: {error}")))?;
+    keep_what_is_known(&mut rocks, former);
+    let mut specs: BTreeMap<(String, String), Rockspec> = BTreeMap::new();
+    let mut failed: BTreeSet<(String, String)> = BTreeSet::new();
+    loop {
+        let wanted = wanted(&rocks, former, &failed);
+        if wanted.is_empty() {
+            break;
+        }
+        for ((name, version), found) in fetch(&agent, server, wanted, task)? {
+            match found {
+                Ok(spec) => {
+                    let offers = rocks.get_mut(&name).into_iter().flatten();
+                    for offer in offers.filter(|offer| offer.version == version) {
+                        offer.depends = Some(spec.depends.clone());
+                    }
+                    specs.insert((name, version), spec);
+                }
+                Err(failure) => {
+                    task.note(Level::Warning, format!("{name} {version} is left out: {}", failure.message));
+                    failed.insert((name, version));
+                }
+            }
+        }
+    }
+    let runs = Version::new(lua);
+    let unfit = |name: &str, offer: &Offer| {
+        let spec = specs.get(&(name.to_owned(), offer.version.clone()));
+        spec.and_then(|spec| spec.lua.as_ref()).is_some_and(|requirement| !requirement.range.contains(&runs))
+    };
+    let read = |(name, offers): (String, Vec<Offer>)| -> Option<Entry> {
+        let usable = |offer: &Offer| !failed.contains(&(name.clone(), offer.version.clone())) && !unfit(&name, offer);
+        let offers: Vec<Offer> = offers.into_iter().filter(usable).collect();
+        let newest = offers.first()?;
+        let known = former.and_then(|former| former.get(&name)).filter(|known| known.version == newest.version);
+        match (known, specs.get(&(name.clone(), newest.version.clone()))) {
+            (Some(known), None) => Some(Entry { offers, ..known.clone() }),
+            (_, spec) => Some(entry(&name, offers, spec)),
+        }
+    };
+    Ok(Some(Index { revision, entries: rocks.into_iter().filter_map(read).collect(), ..Index::default() }))
+}
+
+/// What a version needs does not change.
+fn keep_what_is_known(rocks: &mut BTreeMap<String, Vec<Offer>>, former: Option<&Index>) {
+    for (name, offers) in rocks {
+        let Some(known) = former.and_then(|former| former.get(name)) else { continue };
+        for offer in offers {
+            let same = known.offers.iter().find(|known| known.version == offer.version);
+            offer.depends = same.and_then(|known| known.depends.clone());
+        }
+    }
+}
+
+/// The rockspecs to read next: those of the newest versions, and of older ones of whatever somebody needs in an older version.
+fn wanted(rocks: &BTreeMap<String, Vec<Offer>>, former: Option<&Index>, failed: &BTreeSet<(String, String)>) -> Vec<(String, String)> {
+    let mut wanted = BTreeSet::new();
+    let unread = |name: &str, offer: &Offer| offer.depends.is_none() && !failed.contains(&(name.to_owned(), offer.version.clone()));
+    for (name, offers) in rocks {
+        let usable = offers.iter().find(|offer| !failed.contains(&(name.clone(), offer.version.clone())));
+        let described =
+            usable.is_some_and(|offer| former.and_then(|former| former.get(name)).is_some_and(|known| known.version == offer.version));
+        if let Some(newest) = usable.filter(|offer| unread(name, offer) && !described) {
+            wanted.insert((name.clone(), newest.version.clone()));
+        }
+    }
+    let requirements = rocks.values().flatten().flat_map(|offer| offer.depends.iter().flatten()).filter_map(|text| Requirement::new(text));
+    for requirement in requirements {
+        let Some(offers) = rocks.get(&requirement.name) else { continue };
+        let newest_fits = offers.first().is_some_and(|newest| requirement.range.contains(&Version::new(&newest.version)));
+        if !newest_fits {
+            let fitting = offers.iter().filter(|offer| requirement.range.contains(&Version::new(&offer.version)));
+            wanted.extend(
+                fitting.filter(|offer| unread(&requirement.name, offer)).map(|offer| (requirement.name.clone(), offer.version.clone())),
+            );
+        }
+    }
+    wanted.into_iter().collect()
+}
+
+type Fetched = ((String, String), Result<Rockspec, Failure>);
+
+/// Fetches rockspecs, several at once. A server that goes away ends it.
+fn fetch(agent: &ureq::Agent, server: &str, wanted: Vec<(String, String)>, task: &TaskContext) -> Result<Vec<Fetched>, Failure> {
+    let total = wanted.len();
+    let waiting = Mutex::new(wanted);
+    let take = || waiting.lock().ok().and_then(|mut waiting| waiting.pop());
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE.min(total) {
+            let sender = sender.clone();
+            scope.spawn(move || {
+                while let Some((name, version)) = take() {
+                    let read = one(agent, server, &name, &version);
+                    let _ = sender.send(((name, version), read));
+                }
+            });
+        }
+        drop(sender);
+        let mut found: Vec<Fetched> = Vec::with_capacity(total);
+        let result = loop {
+            match receiver.recv_timeout(std::time::Duration::from_millis(100)) {
+                Ok((_, Err(failure))) if failure.transient => break Err(failure),
+                Ok(one) => {
+                    found.push(one);
+                    task.progress(found.len() as u64, total as u64);
+                }
+                Err(RecvTimeoutError::Disconnected) => break Ok(found),
+                Err(RecvTimeoutError::Timeout) => {
+                    if let Err(stopped) = task.check() {
+                        break Err(stopped);
+                    }
+                }
+            }
+        };
+        // Those at work end with what they are at.
+        let _ = waiting.lock().map(|mut waiting| waiting.clear());
+        result
+    })
+}
+
+fn one(agent: &ureq::Agent, server: &str, name: &str, version: &str) -> Result<Rockspec, Failure> {
+    let text = http::read(agent, &file_of(server, &format!("{name}-{version}.rockspec")), ROCKSPEC_LIMIT)?;
+    let spec = rockspec(&String::from_utf8_lossy(&text)).map_err(|error| Failure::new(format!("its rockspec cannot be read: {error}")))?;
+    match spec.package == name && spec.version == version {
+        true => Ok(spec),
+        false => Err(Failure::new(format!("its rockspec is that of {} {}", spec.package, spec.version))),
+    }
+}
