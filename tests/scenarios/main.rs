@@ -13,6 +13,7 @@ mod kept;
 mod look;
 mod main_job;
 mod output;
+mod ownership;
 mod pip;
 mod purity;
 mod reading;

@@ -300,11 +300,13 @@ fn a_directory_that_cannot_be_removed_is_a_failure_that_can_be_tried_again() {
         std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     }
     hoist("install").exits(0);
+    // A directory of somebody else's; one of its own that it may not write is no obstacle.
     let sub = sandbox.home().join(".a/sub");
-    std::fs::set_permissions(&sub, std::os::unix::fs::PermissionsExt::from_mode(0o500)).unwrap();
+    std::os::unix::fs::chown(&sub, Some(0), Some(0)).unwrap();
+    std::fs::set_permissions(sandbox.home().join(".a"), std::os::unix::fs::PermissionsExt::from_mode(0o500)).unwrap();
     hoist("uninstall a -y").exits(3).says("it cannot be removed: Permission denied");
     assert!(sub.join("file").exists());
-    std::fs::set_permissions(&sub, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    chown(&sub);
     hoist("uninstall a -y").exits(0);
     assert!(!sandbox.has(".a"));
 }

@@ -117,6 +117,10 @@ fn a_fast_forward_that_was_cut_off_is_completed() {
     // As if it had been killed after some files were written.
     cloned.fixture.git(".", &["-C", &path, "fetch", "-q"]);
     std::fs::write(cloned.sandbox.home().join(".subject/file"), "newer\n").unwrap();
+    // Without its mark nobody was cut off: then somebody wrote that.
+    cloned.sandbox.hoist("update").exits(3).says("has changes of yours (file)");
+    let target = cloned.fixture.git("repo.work", &["rev-parse", "HEAD"]);
+    std::fs::write(cloned.sandbox.home().join(".subject/.git/hoist-forward"), target).unwrap();
     assert_eq!(cloned.sandbox.json("update").exits(0).statuses()["subject"], "updated");
     assert_eq!(cloned.sandbox.read(".subject/second"), "new\n");
     assert_eq!(cloned.fixture.git(".", &["-C", &path, "status", "--porcelain"]), "");

@@ -13,7 +13,7 @@
 //! let before = look(&[tool.clone()])?;
 //! std::fs::create_dir(&tool)?;
 //! std::fs::write(tool.join("run"), "#!/bin/sh\n")?;
-//! let record = advance(&Record::new(), &before, &look(&[tool.clone()])?)?;
+//! let record = advance(&Record::new(), &before, &Default::default(), &look(&[tool.clone()])?)?;
 //! assert_eq!(record.len(), 2);
 //! # Ok::<(), std::io::Error>(())
 //! ```
@@ -26,6 +26,6 @@ mod write;
 
 pub use home::{Home, Refusal};
 pub use picture::{Kind, Picture, Seen, look};
-pub use record::{Record, Recorded, advance, digest};
+pub use record::{Record, Recorded, advance, digest, edited};
 pub use remove::{Removal, Removed, Root, Scope};
-pub use write::{back_up, backups, is_backup, move_aside, pending, read, rename_new, write};
+pub use write::{back_up, backups, is_backup, keep_copy, move_aside, pending, read, rename_new, write};

@@ -98,14 +98,14 @@ pub fn look(roots: &[PathBuf]) -> io::Result<Picture> {
             if seen.kind == Kind::Directory && metadata.dev() == device {
                 let entries = match std::fs::read_dir(&path) {
                     // What nobody may list is a directory, and that is all that is known.
-                    Err(error) if error.kind() == io::ErrorKind::PermissionDenied => None,
+                    Err(error) if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidFilename) => None,
                     entries => Some(entries.map_err(|error| at(&path, error))?),
                 };
                 for entry in entries.into_iter().flatten() {
                     let path = entry.map_err(|error| at(&path, error))?.path();
                     match path.symlink_metadata() {
                         Ok(metadata) => waiting.push((path, metadata)),
-                        Err(error) if is_absent(&error) => {}
+                        Err(error) if is_absent(&error) || error.kind() == io::ErrorKind::InvalidFilename => {}
                         Err(error) => return Err(at(&path, error)),
                     }
                 }

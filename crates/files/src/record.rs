@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use crate::picture::{Kind, Picture, at};
+use crate::picture::{Kind, Picture, Seen, at};
 
 /// One path as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,37 +25,52 @@ pub struct Recorded {
 /// What was written, by absolute path.
 pub type Record = BTreeMap<PathBuf, Recorded>;
 
-/// The record after something was done: what is as it was before keeps its old entry, or has none; what is different now was written.
+/// What somebody changed: of the recorded files and links those that are not as they were written, with their digests now.
+pub fn edited(record: &Record, now: &Picture) -> BTreeMap<PathBuf, String> {
+    let known: Vec<(&PathBuf, &Seen, &Recorded)> = now.iter().filter_map(|(path, seen)| Some((path, seen, record.get(path)?))).collect();
+    let differs = |(path, seen, recorded): (&PathBuf, &Seen, &Recorded)| {
+        let digest = digest_of(path, seen.kind).ok()?;
+        (digest != recorded.digest).then(|| (path.clone(), digest))
+    };
+    known.into_par_iter().with_min_len(8).filter_map(differs).collect()
+}
+
+/// The record after something was done: what is as it was before keeps its old entry, or has none; what is different now was written. What was there
+/// before and in no record stays somebody's, also when it was written to; what somebody had changed and is still as they had it, too (`edited`).
 ///
 /// A file that was written and cannot be read has no digest: later nobody can tell whether it is still the same.
 ///
 /// # Errors
 /// When reading fails for another reason.
-pub fn advance(old: &Record, before: &Picture, after: &Picture) -> io::Result<Record> {
+pub fn advance(old: &Record, before: &Picture, edited: &BTreeMap<PathBuf, String>, after: &Picture) -> io::Result<Record> {
     let is_same = |path: &PathBuf, seen| before.get(path).is_some_and(|before| before.has_same_contents(seen));
-    let (same, written): (Vec<_>, Vec<_>) = after.iter().partition(|(path, seen)| is_same(path, seen));
+    let is_somebodys =
+        |path: &PathBuf, seen: &Seen| !old.contains_key(path) && before.get(path).is_some_and(|before| before.kind == seen.kind);
+    let (same, written): (Vec<_>, Vec<_>) = after.iter().partition(|(path, seen)| is_same(path, seen) || is_somebodys(path, seen));
     let mut record: Record = same.into_iter().filter_map(|(path, _)| Some((path.clone(), old.get(path)?.clone()))).collect();
     let written: io::Result<Vec<Option<(PathBuf, Recorded)>>> = written
         .into_par_iter()
         .with_min_len(8)
-        .map(|(path, seen)| {
-            let digest = match seen.kind {
-                Kind::File => File::open(path).and_then(digest),
-                Kind::Link => path.read_link().map(|target| digest_of_link(&target)),
-                Kind::Directory | Kind::Git | Kind::Other => Ok(String::new()),
-            };
-            match digest {
-                Ok(digest) => Ok(Some((path.clone(), Recorded { kind: seen.kind, mode: seen.mode, digest }))),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                    Ok(Some((path.clone(), Recorded { kind: seen.kind, mode: seen.mode, digest: String::new() })))
-                }
-                Err(error) => Err(at(path, error)),
+        .map(|(path, seen)| match digest_of(path, seen.kind) {
+            Ok(digest) if edited.get(path) == Some(&digest) => Ok(old.get(path).map(|recorded| (path.clone(), recorded.clone()))),
+            Ok(digest) => Ok(Some((path.clone(), Recorded { kind: seen.kind, mode: seen.mode, digest }))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                Ok(Some((path.clone(), Recorded { kind: seen.kind, mode: seen.mode, digest: String::new() })))
             }
+            Err(error) => Err(at(path, error)),
         })
         .collect();
     record.extend(written?.into_iter().flatten());
     Ok(record)
+}
+
+fn digest_of(path: &Path, kind: Kind) -> io::Result<String> {
+    match kind {
+        Kind::File => File::open(path).and_then(digest),
+        Kind::Link => path.read_link().map(|target| digest_of_link(&target)),
+        Kind::Directory | Kind::Git | Kind::Other => Ok(String::new()),
+    }
 }
 
 /// The SHA-256 of what can be read, in lower-case hexadecimal.
@@ -93,12 +108,17 @@ mod tests {
         std::fs::write(root.join("theirs"), "1").unwrap();
         std::fs::write(root.join("edited"), "1").unwrap();
         let roots = [root.clone()];
-        let first = advance(&Record::new(), &Picture::new(), &look(&roots).unwrap()).unwrap();
+        let first = advance(&Record::new(), &Picture::new(), &BTreeMap::new(), &look(&roots).unwrap()).unwrap();
         std::fs::write(root.join("edited"), "by a person").unwrap();
         std::fs::write(root.join("added"), "by a person").unwrap();
         let before = look(&roots).unwrap();
+        let changed = edited(&first, &before);
+        assert_eq!(changed.keys().collect::<Vec<_>>(), [&root.join("edited")]);
         std::fs::write(root.join("theirs"), "2, by the update").unwrap();
-        let second = advance(&first, &before, &look(&roots).unwrap()).unwrap();
+        // Written once more, the same; and written to, but somebody's.
+        std::fs::write(root.join("edited"), "by a person").unwrap();
+        std::fs::write(root.join("added"), "by a person, and a line of the update").unwrap();
+        let second = advance(&first, &before, &changed, &look(&roots).unwrap()).unwrap();
         assert_eq!(second[&root.join("edited")], first[&root.join("edited")]);
         assert_ne!(second[&root.join("theirs")], first[&root.join("theirs")]);
         assert!(!second.contains_key(&root.join("added")));

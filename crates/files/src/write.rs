@@ -66,6 +66,16 @@ pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     }
 }
 
+/// Writes what a file held beside it, as a copy.
+pub fn keep_copy(path: &Path, contents: &[u8], mode: u32) -> io::Result<PathBuf> {
+    let wrong = |error| at(path, error);
+    let parent = path.parent().ok_or_else(|| wrong(io::Error::other("it has no directory")))?;
+    let mut file = tempfile::Builder::new().prefix(&stage_prefix(path)).tempfile_in(parent).map_err(wrong)?;
+    file.write_all(contents).map_err(wrong)?;
+    file.as_file().set_permissions(Permissions::from_mode(mode & 0o7777)).map_err(wrong)?;
+    finish_copy(path, file)
+}
+
 /// Copies a file aside, as `FILE.pre-slaanesh-TIME`; a copy that is there stays.
 pub fn back_up(path: &Path) -> io::Result<PathBuf> {
     let wrong = |error| at(path, error);
@@ -76,6 +86,11 @@ pub fn back_up(path: &Path) -> io::Result<PathBuf> {
     file.write_all(&contents).map_err(wrong)?;
     file.as_file().set_permissions(Permissions::from_mode(metadata.mode() & 0o7777)).map_err(wrong)?;
     let _ = std::os::unix::fs::fchown(file.as_file(), Some(metadata.uid()), Some(metadata.gid()));
+    finish_copy(path, file)
+}
+
+fn finish_copy(path: &Path, mut file: tempfile::NamedTempFile) -> io::Result<PathBuf> {
+    let wrong = |error| at(path, error);
     file.as_file().sync_all().map_err(wrong)?;
     for copy in names(path) {
         match file.persist_noclobber(&copy) {

@@ -67,6 +67,18 @@ impl Ledger {
     }
 }
 
+impl Ledger {
+    /// Puts what is known of a configuration file back to what it was: nothing, where it was unknown.
+    pub fn restore_config(&self, module: &ModuleId, path: &Path, before: Option<&ConfigRecord>) -> Result<(), LedgerError> {
+        if let Some(before) = before {
+            return self.put_config(before);
+        }
+        let delete = "DELETE FROM configs WHERE module = ?1 AND path = ?2";
+        let values = params![module.as_str(), path.as_os_str().as_bytes()];
+        self.connection().execute(delete, values).map(drop).map_err(|error| self.sqlite(error))
+    }
+}
+
 pub(crate) fn configs(connection: &Connection) -> rusqlite::Result<Vec<ConfigRecord>> {
     if schema::version(connection)? < 2 {
         return Ok(Vec::new());

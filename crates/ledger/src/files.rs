@@ -1,6 +1,6 @@
 //! Which files each module wrote.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -20,6 +20,8 @@ pub struct Belongings {
     pub configs: Vec<ConfigRecord>,
     /// What other installed modules wrote or made, with their names.
     pub holders: BTreeMap<PathBuf, String>,
+    /// Directories that other installed modules made, too.
+    pub shared: BTreeSet<PathBuf>,
     /// The Python packages that other installed modules brought, with their names.
     pub python: BTreeMap<String, String>,
 }
@@ -69,11 +71,16 @@ fn belongings(connection: &Connection, module: &ModuleId) -> rusqlite::Result<Be
     }
     let mut roots: Vec<&Path> = belongings.record.keys().map(PathBuf::as_path).collect();
     roots.dedup_by(|path, last| path.starts_with(last));
-    let mut found = BTreeMap::new();
+    let mut found = Vec::new();
     for root in roots {
         found.extend(holders(connection, module, root)?);
     }
-    belongings.holders.extend(found);
+    for (path, name, kind) in found {
+        match Kind::from_word(&kind) {
+            Some(Kind::Directory) => drop(belongings.shared.insert(path)),
+            _ => drop(belongings.holders.insert(path, name)),
+        }
+    }
     Ok(belongings)
 }
 
@@ -96,13 +103,14 @@ fn record(connection: &Connection, module: &ModuleId) -> rusqlite::Result<Record
     Ok(record)
 }
 
-fn holders(connection: &Connection, module: &ModuleId, path: &Path) -> rusqlite::Result<BTreeMap<PathBuf, String>> {
+fn holders(connection: &Connection, module: &ModuleId, path: &Path) -> rusqlite::Result<Vec<(PathBuf, String, String)>> {
     let path = path.as_os_str().as_bytes();
     let (below, behind) = ([path, b"/"].concat(), [path, b"0"].concat());
-    let select = "SELECT path, module FROM files JOIN modules ON name = module
+    let select = "SELECT path, module, kind FROM files JOIN modules ON name = module
         WHERE module != ?1 AND state != 'removing' AND (path = ?2 OR (path > ?3 AND path < ?4))";
     let mut select = connection.prepare_cached(select)?;
-    let rows = select.query_map(params![module.as_str(), path, below, behind], |row| Ok((path_of(row.get(0)?), row.get(1)?)))?;
+    let rows =
+        select.query_map(params![module.as_str(), path, below, behind], |row| Ok((path_of(row.get(0)?), row.get(1)?, row.get(2)?)))?;
     rows.collect()
 }
 

@@ -269,7 +269,8 @@ impl Ledger {
             let paths = merged(&known_paths, &ending.paths);
             // What hoist installed once stays its own, though it was found as it should be this time.
             let own = installed_at.is_some() && !was_adopted;
-            let adopted = ending.adopted && paths.is_empty() && !own;
+            // What an attempt that failed had made was not there before hoist.
+            let adopted = ending.adopted && (was_adopted || paths.is_empty()) && !own;
             let installed_at = installed_at.filter(|_| ending.adopted).unwrap_or_else(now);
             let version = ending.version.as_ref().or(version.as_ref());
             let values = params![module.as_str(), version, json(&paths), adopted, installed_at];
@@ -309,6 +310,26 @@ impl Ledger {
             transaction.commit()
         };
         write(&self.connection()).map_err(|error| self.sqlite(error))
+    }
+
+    /// Writes down what a module is known to have written.
+    pub fn put_record(&self, module: &ModuleId, record: &Record) -> Result<(), LedgerError> {
+        let write = |connection: &Connection| -> rusqlite::Result<()> {
+            let transaction = connection.unchecked_transaction()?;
+            files::store(&transaction, module, record)?;
+            transaction.commit()
+        };
+        write(&self.connection()).map_err(|error| self.sqlite(error))
+    }
+
+    /// What of a module is out of the way and was neither brought back nor let go.
+    pub fn asides(&self, module: &ModuleId) -> Result<Vec<Aside>, LedgerError> {
+        let read = |connection: &Connection| {
+            let select = "SELECT aside FROM modules WHERE name = ?1";
+            connection.prepare_cached(select)?.query_row([module.as_str()], |row| row.get::<_, String>(0)).optional()
+        };
+        let asides = read(&self.connection()).map_err(|error| self.sqlite(error))?;
+        Ok(serde_json::from_str(&asides.unwrap_or_default()).unwrap_or_default())
     }
 
     /// Writes down that nothing is out of the way any more, and forgets what was written of it there.

@@ -15,6 +15,8 @@ pub struct Recovered {
     pub runs: Vec<String>,
     /// The modules that were being changed, by name.
     pub modules: Vec<String>,
+    /// What is there of the paths they were making, of modules that no change of was ever finished.
+    pub made: Vec<(ModuleId, Vec<PathBuf>)>,
     /// Modules that were being removed, by name.
     pub removing: Vec<String>,
     /// Paths they were making; stages may stand beside them.
@@ -67,8 +69,8 @@ impl Ledger {
                     let stages: Vec<PathBuf> = serde_json::from_str(&row.get::<_, String>(1)?).unwrap_or_default();
                     recovered.paths.extend(stages);
                 }
-                let mut begun =
-                    transaction.prepare("SELECT name, planned, absent, paths FROM modules WHERE state = 'begun' ORDER BY name")?;
+                let mut begun = transaction
+                    .prepare("SELECT name, planned, absent, paths, installed_at FROM modules WHERE state = 'begun' ORDER BY name")?;
                 let mut keep = transaction.prepare("UPDATE modules SET paths = ?2 WHERE name = ?1")?;
                 let mut rows = begun.query([])?;
                 while let Some(row) = rows.next()? {
@@ -76,6 +78,9 @@ impl Ledger {
                     let absent: Vec<PathBuf> = serde_json::from_str(&row.get::<_, String>(2)?).unwrap_or_default();
                     let made: Vec<PathBuf> = absent.into_iter().filter(|path| path.symlink_metadata().is_ok()).collect();
                     keep.execute(params![name, json(&merged(&row.get::<_, String>(3)?, &made))])?;
+                    if let (Ok(id), None, false) = (ModuleId::new(&name), row.get::<_, Option<String>>(4)?, made.is_empty()) {
+                        recovered.made.push((id, made));
+                    }
                     recovered.modules.push(name);
                     let paths: Vec<PathBuf> = serde_json::from_str(&row.get::<_, String>(1)?).unwrap_or_default();
                     recovered.paths.extend(paths);

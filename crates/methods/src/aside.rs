@@ -1,19 +1,20 @@
 //! Moves what is to be installed anew out of the way, and brings it back when the new does not work.
 
-use std::fs::Metadata;
+use std::fs::{Metadata, Permissions};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use hoist_core::{InstalledModule, Module};
 use hoist_executor::{Failure, Fate, Level, TaskContext};
-use hoist_files::{Home, Kind, Record, Removal, Root, Scope, backups, look, move_aside, rename_new};
+use hoist_files::{Home, Kind, Record, Removal, Root, Scope, backups, look, move_aside, pending, rename_new};
 use hoist_ledger::Aside;
 
 use crate::builtin::git;
 
-/// What of a module can be moved out of the way: directories and files that are its own alone. What was there before hoist stays.
+/// What of a module can be moved out of the way: the directories it declares, also those that were there before it, and what it wrote elsewhere.
+/// Whatever in them is not the module's is carried over at the end; meanwhile no script can do anything to it.
 pub(crate) fn plan(
     home: &Home,
     module: &Module,
@@ -21,11 +22,10 @@ pub(crate) fn plan(
     files: &Record,
     run: &str,
 ) -> Result<Vec<Aside>, Failure> {
-    let Some(record) = record.filter(|record| !record.adopted) else { return Ok(Vec::new()) };
-    // Of a directory that was there before, only what the module wrote into it.
-    let made = |path: &Path| record.paths.iter().any(|made| path.starts_with(made));
-    let written = files.iter().filter(|(path, file)| file.kind != Kind::Directory && !made(path)).map(|(path, _)| path);
-    let mut paths: Vec<&PathBuf> = record.paths.iter().chain(written).filter(|path| home.place(path).is_ok()).collect();
+    let Some(record) = record else { return Ok(Vec::new()) };
+    let written = files.iter().filter(|(_, file)| file.kind != Kind::Directory).map(|(path, _)| path);
+    let own = record.paths.iter().chain(&module.paths).chain(written);
+    let mut paths: Vec<&PathBuf> = own.filter(|path| home.place(path).is_ok()).collect();
     paths.retain(|path| !path.is_symlink() && path.exists() && !module.config_files.contains(path));
     paths.sort();
     let mut outermost: Vec<&PathBuf> = Vec::new();
@@ -36,12 +36,15 @@ pub(crate) fn plan(
     }
     let aside = |(number, path): (usize, &PathBuf)| -> Result<Aside, Failure> {
         let refused = |why: String| Failure::new(format!("{why}; it was left alone: push it or move it away to install it anew"));
-        if path.join(".git").exists() {
+        if path.join(".git").exists() && files.contains_key(&path.join(".git")) {
             match git::own_history(path) {
                 Ok(None) => {}
                 Ok(Some(own)) => return Err(refused(format!("{} holds {own}, which no remote has", path.display()))),
                 Err(error) => return Err(refused(format!("the history of {} cannot be read: {}", path.display(), error.message()))),
             }
+        }
+        if path.to_str().is_none() {
+            return Err(Failure::new(format!("{} is no UTF-8: move it away to install it anew", path.display())));
         }
         if let Some(mount) = home.mounted_below(path) {
             return Err(Failure::new(format!("a file system is mounted at {}: unmount it to install it anew", mount.display())));
@@ -70,23 +73,40 @@ pub(crate) fn moved(asides: &[Aside], record: &Record) -> Record {
     record.iter().filter_map(|(path, recorded)| Some((place(path)?, recorded.clone()))).collect()
 }
 
-/// Puts files in their places again, and leaves them where they are, too: configuration files, of which nobody has asked for a new one.
+/// Puts files in their places again, and leaves them where they are, too: configuration files with their new versions, of which nobody has asked for
+/// another one. Of a directory everything in it.
 pub(crate) fn link_back<'p>(asides: &[Aside], paths: impl Iterator<Item = &'p Path>) {
-    for path in paths {
-        let inside = asides.iter().find_map(|aside| Some((aside, path.strip_prefix(&aside.path).ok()?)));
+    for path in paths.flat_map(|path| [path.to_owned(), pending(path)]) {
+        let inside = asides.iter().find_map(|aside| Some((aside, path.strip_prefix(&aside.path).ok()?.to_owned())));
         let Some((aside, inside)) = inside.filter(|(_, inside)| !inside.as_os_str().is_empty()) else { continue };
-        // What cannot be put back is still there, and is carried over at the end.
-        let _ = path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::hard_link(aside.kept.join(inside), path));
+        let kept = aside.kept.join(inside);
+        for (from, seen) in look(std::slice::from_ref(&kept)).unwrap_or_default() {
+            let to = from.strip_prefix(&kept).map_or_else(|_| path.clone(), |below| path.join(below));
+            let to: PathBuf = to.components().collect();
+            if matches!(seen.kind, Kind::File | Kind::Link) {
+                // What cannot be put back is still there, and is carried over at the end.
+                let _ = to.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::hard_link(&from, &to));
+            }
+        }
     }
 }
 
+/// What was brought back.
+#[derive(Debug, Default)]
+pub(crate) struct Back {
+    /// How many paths.
+    pub(crate) restored: usize,
+    /// What stood in their places and may be somebody's, where it is now.
+    pub(crate) kept: Vec<PathBuf>,
+}
+
 /// Brings everything back. What came in its place meanwhile is removed; where somebody may have put it there after hoist was last known to be
-/// alive, it is moved aside instead, and its new path is returned.
+/// alive, it is moved aside instead.
 ///
 /// # Errors
 /// What cannot be brought back stays where it is; the rest comes back all the same.
-pub(crate) fn bring_back(asides: &[Aside], alive: Option<SystemTime>) -> io::Result<Vec<PathBuf>> {
-    let (mut kept, mut failed) = (Vec::new(), None);
+pub(crate) fn bring_back(asides: &[Aside], alive: Option<SystemTime>) -> io::Result<Back> {
+    let (mut done, mut failed) = (Back::default(), None);
     for aside in standing(asides) {
         let back = || -> io::Result<Option<PathBuf>> {
             let later = alive.is_some_and(|alive| changed_after(&aside.path, alive + GRACE));
@@ -95,18 +115,21 @@ pub(crate) fn bring_back(asides: &[Aside], alive: Option<SystemTime>) -> io::Res
             Ok(copy)
         };
         match back() {
-            Ok(copy) => kept.extend(copy),
+            Ok(copy) => {
+                done.restored += 1;
+                done.kept.extend(copy);
+            }
             Err(error) => failed = failed.or(Some(error)),
         }
     }
-    failed.map_or(Ok(kept), Err)
+    failed.map_or(Ok(done), Err)
 }
 
 /// The processes of a run go on for a while when it is killed.
-const GRACE: Duration = Duration::from_secs(10);
+pub(crate) const GRACE: Duration = Duration::from_secs(10);
 
 /// Whether anything at or below a path was written after this time.
-fn changed_after(path: &Path, time: SystemTime) -> bool {
+pub(crate) fn changed_after(path: &Path, time: SystemTime) -> bool {
     let after = |metadata: Metadata| {
         let changed = u64::try_from(metadata.ctime()).unwrap_or_default();
         SystemTime::UNIX_EPOCH + Duration::from_secs(changed) > time
@@ -120,7 +143,7 @@ fn changed_after(path: &Path, time: SystemTime) -> bool {
 pub(crate) fn discard(home: &Home, asides: &[Aside], record: &Record, task: &TaskContext) {
     for aside in standing(asides) {
         let root = Root { path: aside.kept.clone(), scope: Scope::Recorded };
-        home.remove(&[root], &Removal { record, held: &|_| None, precious: &git::precious, purge: false, act: true });
+        home.remove(&[root], &Removal { record, held: &|_| None, shared: &|_| false, precious: &git::precious, purge: false, act: true });
         if carry(&aside.kept, &aside.path, task) {
             continue;
         }
@@ -148,7 +171,7 @@ fn carry(from: &Path, to: &Path, task: &TaskContext) -> bool {
             true
         }),
         // Two histories do not go together.
-        Ok(there) if metadata.is_dir() && there.is_dir() && !from.ends_with(".git") => carry_entries(from, to, task),
+        Ok(there) if metadata.is_dir() && there.is_dir() && !to.ends_with(".git") => carry_entries(from, to, task),
         Ok(there) if metadata.is_file() && there.is_file() => carry_file(from, to, task),
         Ok(_) => Ok(false),
     };
@@ -183,6 +206,10 @@ fn carry_file(from: &Path, to: &Path, task: &TaskContext) -> io::Result<bool> {
 }
 
 fn clear(path: &Path) -> io::Result<()> {
+    // Directories of one's own that may not be written are no obstacle.
+    for (path, _) in look(&[path.to_owned()])?.into_iter().filter(|(_, seen)| seen.kind == Kind::Directory && seen.mode & 0o200 == 0) {
+        let _ = std::fs::set_permissions(path, Permissions::from_mode(0o700));
+    }
     let cleared = match path.symlink_metadata() {
         Ok(metadata) if metadata.is_dir() => std::fs::remove_dir_all(path),
         Ok(_) => std::fs::remove_file(path),

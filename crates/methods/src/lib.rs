@@ -36,7 +36,6 @@ pub use preflight::preflight;
 pub use recover::{Cleared, clear_up};
 pub use sandbox::{Enforced, Sandbox};
 pub use schedule::{Options, Schedule, schedule};
-pub use stage::clean_stages;
 pub use step::run_alone;
 pub use sync::{SourceCache, Synced, sync};
 pub use uninstall::{Told, foresee};

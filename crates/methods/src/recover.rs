@@ -1,14 +1,18 @@
 //! Clears up after a run that was killed: ends the processes it left, brings back what it had moved away, removes what it was making.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-use hoist_executor::TaskContext;
-use hoist_files::Home;
-use hoist_ledger::{Ledger, LedgerError, Recovered};
+use hoist_core::ModuleId;
+use hoist_executor::{EventKind, TaskContext};
+use hoist_files::{Home, Kind, Picture, Record, advance, look};
+use hoist_ledger::{Aside, Ledger, LedgerError, Recovered};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::aside;
+use crate::builtin::git;
 use crate::stage::clean_stages;
 
 /// The variable by which the processes of a run are known.
@@ -25,6 +29,8 @@ pub struct Cleared {
     pub restored: usize,
     /// What was found in their places and may be somebody's: moved aside, to here.
     pub kept: Vec<PathBuf>,
+    /// What was left of former versions, and where it is, a sentence each.
+    pub carried: Vec<String>,
     /// What could not be done.
     pub failed: Vec<String>,
 }
@@ -37,32 +43,64 @@ pub fn clear_up(recovered: &Recovered, ledger: &Ledger, home: &Home, logs: &[Pat
     let processes = end_processes(&recovered.runs);
     let alive = logs.iter().flat_map(std::fs::read_dir).flatten().flatten();
     let alive = alive.filter_map(|log| log.metadata().ok()?.modified().ok()).max().unwrap_or(SystemTime::UNIX_EPOCH);
-    let (mut kept, mut failed, mut restored) = (Vec::new(), Vec::new(), 0);
-    for aside in &recovered.restore {
-        let there = aside.kept.symlink_metadata().is_ok();
-        match aside::bring_back(std::slice::from_ref(aside), Some(alive)) {
-            Ok(more) => {
-                kept.extend(more);
-                restored += usize::from(there);
-                ledger.settle(&aside.module)?;
+    let mut cleared = Cleared { processes, ..Cleared::default() };
+    for (module, asides) in by_module(&recovered.restore) {
+        match aside::bring_back(&asides, Some(alive)) {
+            Ok(back) => {
+                cleared.kept.extend(back.kept);
+                cleared.restored += back.restored;
+                ledger.settle(module)?;
             }
             Err(error) => {
-                let (path, kept) = (aside.path.display(), aside.kept.display());
-                failed.push(format!("the former version of {path} is still at {kept}: {error}"));
+                let left = asides.iter().filter(|aside| aside.kept.symlink_metadata().is_ok());
+                let left: Vec<String> =
+                    left.map(|aside| format!("{} is still at {}", aside.path.display(), aside.kept.display())).collect();
+                cleared.failed.push(format!("of the former version of {module}, {}: {error}", left.join(", ")));
             }
         }
     }
-    for aside in &recovered.discard {
-        let record = ledger.record(&aside.module)?;
-        aside::discard(home, std::slice::from_ref(aside), &record, &TaskContext::alone(|_| {}));
-        ledger.settle(&aside.module)?;
+    for (module, asides) in by_module(&recovered.discard) {
+        let record = ledger.record(module)?;
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let teller = told.clone();
+        let tell = move |event| {
+            if let (EventKind::Item { subject, reason, .. }, Ok(mut told)) = (event, teller.lock()) {
+                told.push(format!("{subject} was kept: {}", reason.unwrap_or_default()));
+            }
+        };
+        aside::discard(home, &asides, &record, &TaskContext::alone(tell));
+        cleared.carried.extend(told.lock().map(|told| told.clone()).unwrap_or_default());
+        ledger.settle(module)?;
     }
-    let stages = clean_stages(&recovered.paths);
+    for (module, paths) in &recovered.made {
+        remember(ledger, module, paths, alive)?;
+    }
+    let cleaned = clean_stages(&recovered.paths, git::is_untouched);
+    cleared.stages = cleaned.removed;
+    cleared.kept.extend(cleaned.kept);
     recovered.paths.iter().for_each(|path| clear_locks(&path.join(".git")));
     for scratch in recovered.scratch.iter().filter(|scratch| is_scratch(scratch)) {
         let _ = std::fs::remove_dir_all(scratch);
     }
-    Ok(Cleared { processes, stages, restored, kept, failed })
+    Ok(cleared)
+}
+
+fn by_module(asides: &[Aside]) -> BTreeMap<&ModuleId, Vec<Aside>> {
+    let mut modules: BTreeMap<&ModuleId, Vec<Aside>> = BTreeMap::new();
+    for aside in asides {
+        modules.entry(&aside.module).or_default().push(aside.clone());
+    }
+    modules
+}
+
+/// What a first install that was killed had made is the module's, as it is; but not what somebody put there since.
+fn remember(ledger: &Ledger, module: &ModuleId, paths: &[PathBuf], alive: SystemTime) -> Result<(), LedgerError> {
+    let mut picture = look(paths).unwrap_or_default();
+    picture.retain(|path, seen| seen.kind == Kind::Directory || !aside::changed_after(path, alive + aside::GRACE));
+    let made = advance(&Record::new(), &Picture::new(), &BTreeMap::new(), &picture).unwrap_or_default();
+    let mut record = ledger.record(module)?;
+    record.extend(made);
+    ledger.put_record(module, &record)
 }
 
 /// True for a directory that hoist made for the temporary files of a run; whatever else the ledger may say is not removed.

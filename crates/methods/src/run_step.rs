@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hoist_core::{Action, Change, InstalledModule, Module, ModuleId};
+use hoist_core::{Action, Change, InstalledModule, Module, ModuleId, Removal};
 use hoist_executor::{Effect, Failure, Level, TaskContext};
 use hoist_files::{Home, Record};
 use hoist_ledger::{Aside, Beginning, Ending, Ledger, LedgerError, RunId};
 
 use crate::aside;
-use crate::builtin::git;
+use crate::builtin::{git, pip};
 use crate::config::{self, ConfigFile, ConfigPolicy};
 use crate::look;
 use crate::machine::Machine;
@@ -63,14 +63,18 @@ pub(crate) struct Work {
     pub(crate) change: Change,
     pub(crate) steps: Vec<Bound>,
     pub(crate) record: Option<InstalledModule>,
-    /// Move what is there out of the way first.
+    /// Do it also where it seems done.
     pub(crate) anew: bool,
+    /// Move what is there out of the way first.
+    pub(crate) aside: bool,
+    /// The Python packages that go with the module.
+    pub(crate) python: Vec<String>,
 }
 
 /// Installs or updates a module: its steps, its configuration files, then a look whether what it declares is there.
 pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &TaskContext) -> Result<Effect, Failure> {
     if work.change == Change::Check && passes_own_check(world, module, task)? {
-        begin(world, module, &[], None, &[])?;
+        begin(world, module, work, &[], None, &[])?;
         return record(world, module, &Applied::unchanged(), Ending { adopted: true, ..Ending::default() });
     }
     if let Some(obstruction) = module.repository.as_ref().and_then(look::obstruction) {
@@ -91,14 +95,20 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
     let planned: Vec<PathBuf> = module.paths.iter().cloned().chain(methods.flat_map(|method| method.paths())).chain(stages).collect();
     // A step that replaces by itself keeps the old until it is done.
     let replaces = work.steps.iter().any(|step| !step.method.tells());
-    let asides = match work.anew && replaces {
+    if let Some(left) = world.ledger.as_ref().map_or(Ok(Vec::new()), |ledger| ledger.asides(&module.id)).map_err(told)?.first() {
+        let (kept, path) = (left.kept.display(), left.path.display());
+        return Err(Failure::new(format!(
+            "its former version is still at {kept}, and could not be brought back: move it to {path}, or away"
+        )));
+    }
+    let asides = match work.aside && replaces {
         true => aside::plan(&world.home, module, work.record.as_ref(), &old, &world.name)?,
         false => Vec::new(),
     };
-    let watch = Watch::start(&world.machine, &world.home, module, &work.steps)?;
-    begin(world, module, &planned, Some(&watch), &asides)?;
+    let watch = Watch::start(&world.machine, &world.home, module, &work.steps, &old)?;
+    begin(world, module, work, &planned, Some(&watch), &asides)?;
     let mut applied = attempt(world, module, work, &context, &asides);
-    let (recorded, different) = match watch.finish(&old) {
+    let (recorded, different) = match watch.finish(&old, &asides) {
         Ok(finished) => finished,
         Err(failure) => {
             applied = applied.and(Err(failure));
@@ -143,13 +153,13 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
         }
         Err(failure) => {
             // What was killed could not clear away its stage.
-            clean_stages(&planned);
-            if work.anew && work.record.is_some() {
+            clean_stages(&planned, git::is_untouched);
+            if work.aside && work.record.is_some() {
                 watch.undo(&recorded, &old);
             }
             let back = aside::bring_back(&asides, None).map_err(|error| Failure::new(format!("bringing back the former version: {error}")));
+            let restored = back.as_ref().is_ok_and(|back| back.restored > 0);
             if let Some(ledger) = &world.ledger {
-                let restored = !asides.is_empty() && back.is_ok();
                 // What changed nothing, or was taken back, is as it was.
                 let intact = work.action == Action::Update && work.change == Change::Update && (restored || different == Some(false));
                 let before = work.record.as_ref().filter(|_| intact);
@@ -160,7 +170,7 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
                 }
             }
             back?;
-            let restored = if asides.is_empty() { "" } else { "; the former version is back" };
+            let restored = if restored { "; the former version is back" } else { "" };
             let kept = if context.sandbox.is_some() { " (--sandbox kept its scripts to its directories)" } else { "" };
             Err(Failure { message: format!("{}{kept}{restored}", failure.message), ..failure.clone() })
         }
@@ -177,7 +187,8 @@ struct Attempt {
 
 fn attempt(world: &World, module: &Module, work: &mut Work, context: &StepContext<'_>, asides: &[Aside]) -> Result<Attempt, Failure> {
     let configs = world.configs(module);
-    let guarded = config::guard(module, configs)?;
+    let guarded = config::guard(module, configs, asides)?;
+    let known = config::known(&module.id, &guarded, asides, world.ledger.as_deref())?;
     aside::away(asides)?;
     let prepared = match (world.sandboxes.get(&module.id), context.sandbox) {
         (Some(None), _) => {
@@ -191,7 +202,7 @@ fn attempt(world: &World, module: &Module, work: &mut Work, context: &StepContex
     let applied = apply(work, context, &mut attempt);
     // What was made for the script and not used.
     prepared.iter().rev().for_each(|path| drop(std::fs::remove_dir(path)));
-    aside::link_back(asides, configs.iter().map(|file| file.path.as_path()).chain(guarded.iter().map(|guarded| guarded.path.as_path())));
+    aside::link_back(asides, guarded.iter().map(|guarded| guarded.path.as_path()).chain(module.config_files.iter().map(PathBuf::as_path)));
     // Also where it failed, what the script wrote over is there again, or copied aside.
     config::settle(&module.id, guarded, world.policy, world.ledger.as_deref(), context.task)?;
     let verified = applied.and_then(|()| {
@@ -208,6 +219,9 @@ fn attempt(world: &World, module: &Module, work: &mut Work, context: &StepContex
         Err(failure) => {
             // What a step put in place of the former version goes, and that comes back.
             let back = attempt.applied.replaced.drain(..).try_for_each(|stage| stage.put_back());
+            if let Some(ledger) = &world.ledger {
+                config::forget(&module.id, &known, ledger)?;
+            }
             back.map_err(|error| Failure::new(format!("{}; and bringing back the former version: {error}", failure.message)))?;
             Err(failure)
         }
@@ -256,11 +270,19 @@ fn passes_own_check(world: &World, module: &Module, task: &TaskContext) -> Resul
     Ok(passes.is_ok())
 }
 
-fn begin(world: &World, module: &Module, paths: &[PathBuf], watch: Option<&Watch>, aside: &[Aside]) -> Result<(), Failure> {
+fn begin(world: &World, module: &Module, work: &Work, paths: &[PathBuf], watch: Option<&Watch>, aside: &[Aside]) -> Result<(), Failure> {
     let (Some(ledger), Some(run)) = (&world.ledger, world.run) else { return Ok(()) };
-    let Module { id, method, digest, source, requires, removal, .. } = module;
+    let Module { id, method, digest, source, requires, .. } = module;
+    let removal = &Removal { python: work.python.clone(), ..module.removal.clone() };
     let (absent, found) = watch.map_or((&[][..], &[][..]), |watch| (&watch.absent, &watch.found));
     ledger.begin(run, &Beginning { module: id, method, digest, source, requires, removal, paths, absent, found, aside }).map_err(told)
+}
+
+/// The Python packages that go with a module: not those that were there before it. Asked before the run, since others may bring the same.
+pub(crate) fn own_packages(module: &Module, record: Option<&InstalledModule>) -> Vec<String> {
+    let Some(target) = &module.removal.target else { return module.removal.python.clone() };
+    let known = |name: &&String| record.is_some_and(|record| record.removal.python.contains(name));
+    module.removal.python.iter().filter(|name| known(name) || pip::installed(target, name).is_none()).cloned().collect()
 }
 
 /// The same question that `hoist test` asks, but for a declared command: it may count on more than the install.

@@ -106,7 +106,7 @@ pub fn schedule(
         match work(module, plan.action, plan.modules[planned].change, record) {
             Ok(mut work) => {
                 // A module that is asked first is not installed ahead of its answer.
-                let alone = work.change == Change::Check || force || work.anew;
+                let alone = work.change == Change::Check || force || work.aside;
                 let bulk = if alone { None } else { bulk_of(&mut work.steps, machine, &mut shares) };
                 jobs.push(Job { planned, unit: graph.unit(module.id.as_str()), module: Arc::new(module.clone()), work, bulk });
             }
@@ -133,16 +133,15 @@ pub fn schedule(
         batch_tasks.insert(pool, graph.task(task));
     }
     let mut tasks: BTreeMap<usize, TaskId> = BTreeMap::new();
+    let moved = moved(&jobs);
     for job in jobs {
         let Job { planned, module, mut work, unit, bulk } = job;
         let mut pools: Vec<_> = work.steps.iter().flat_map(|step| step.method.pools(machine)).collect();
         if plan.action == Action::Uninstall && !module.removal.python.is_empty() {
             pools.extend(module.removal.target.iter().map(|target| (pip::pool(target), 1)));
         }
-        if work.anew {
-            // Two modules may name one directory; only one of them at a time moves it away.
-            pools.extend(work.record.iter().flat_map(|record| &record.paths).map(|path| path_pool(path)));
-        }
+        let own = module.paths.iter().chain(work.record.iter().flat_map(|record| &record.paths));
+        pools.extend(own.filter_map(|path| moved.iter().find(|root| path.starts_with(root))).map(|root| path_pool(root)));
         let pools: BTreeSet<_> = pools.into_iter().collect();
         let pools: Vec<_> = pools.iter().map(|(name, depth)| graph.pool(name, *depth)).collect();
         let changes = matches!(plan.action, Action::Install | Action::Update);
@@ -178,7 +177,7 @@ fn work(module: &Module, action: Action, change: Change, record: Option<&Install
         module.recipe.steps(action).iter().map(bound).collect()
     };
     let mut anew = false;
-    let steps = match (action, change) {
+    let steps: Vec<Bound> = match (action, change) {
         // Bound when they run: they share nothing.
         (Action::Test, _) => bind(action).map(|_| Vec::new())?,
         (Action::Update, Change::Update) => {
@@ -200,7 +199,27 @@ fn work(module: &Module, action: Action, change: Change, record: Option<&Install
         (Action::Update, _) => bind(Action::Install)?,
         (action, _) => bind(action)?,
     };
-    Ok(Work { action, change, steps, record: record.cloned(), anew })
+    // Where something worked once, nothing is run over what is left of it and what somebody made of it.
+    let once = record.is_some_and(|record| record.once) && matches!(change, Change::Repair | Change::Reinstall);
+    let aside = anew || (once && steps.iter().any(|step| !step.method.tells()));
+    let python = run_step::own_packages(module, record);
+    Ok(Work { action, change, steps, record: record.cloned(), anew, aside, python })
+}
+
+/// The outermost directories of modules of which something is moved out of the way: one module at a time works below each.
+fn moved(jobs: &[Job]) -> Vec<PathBuf> {
+    let own =
+        |job: &Job| job.module.paths.iter().chain(job.work.record.iter().flat_map(|record| &record.paths)).cloned().collect::<Vec<_>>();
+    let mut all: Vec<(PathBuf, bool)> = jobs.iter().flat_map(|job| own(job).into_iter().map(|path| (path, job.work.aside))).collect();
+    all.sort();
+    let mut roots: Vec<(PathBuf, bool)> = Vec::new();
+    for (path, aside) in all {
+        match roots.last_mut() {
+            Some((root, moved)) if path.starts_with(&*root) => *moved |= aside,
+            _ => roots.push((path, aside)),
+        }
+    }
+    roots.into_iter().filter(|(_, moved)| *moved).map(|(root, _)| root).collect()
 }
 
 /// Methods that may be applied again.

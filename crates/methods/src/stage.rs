@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
+/// Stands in a stage whose contents changed places with what was there.
+const EXCHANGED: &str = "exchanged";
+
 const PREFIX: &str = ".hoist-stage-";
 
 /// A directory that becomes another; removed when dropped before that.
@@ -35,6 +38,8 @@ impl Stage {
 
     /// Puts the contents in place of the directory that is there; what was there is removed when the stage is dropped.
     pub(crate) fn exchange(self) -> io::Result<Self> {
+        // From now on what is in the stage may be somebody's.
+        std::fs::write(self.directory.path().join(EXCHANGED), "")?;
         renameat_with(CWD, self.path(), CWD, &self.destination, RenameFlags::EXCHANGE)?;
         Ok(self)
     }
@@ -52,24 +57,40 @@ fn prefix(destination: &Path) -> String {
     format!("{PREFIX}{}-", destination.file_name().unwrap_or_default().to_string_lossy())
 }
 
-/// Removes the stages that something killed left beside these destinations, and returns how many.
-pub fn clean_stages(destinations: &[PathBuf]) -> usize {
-    let mut removed = 0;
+/// What became of stages that were left.
+#[derive(Debug, Default)]
+pub(crate) struct Cleaned {
+    /// How many were removed.
+    pub(crate) removed: usize,
+    /// Where what may be somebody's is now.
+    pub(crate) kept: Vec<PathBuf>,
+}
+
+/// Removes the stages that something killed left beside these destinations. `is_ours` tells of what changed places with a stage whether nobody
+/// has anything in it; else it is kept beside the destination.
+pub(crate) fn clean_stages(destinations: &[PathBuf], is_ours: impl Fn(&Path) -> bool) -> Cleaned {
+    let mut cleaned = Cleaned::default();
     for destination in destinations {
         let prefix = prefix(destination);
         for entry in destination.parent().and_then(|parent| std::fs::read_dir(parent).ok()).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             // Behind the prefix stand six random characters: a destination whose name goes on is another.
             if name.strip_prefix(&prefix).is_some_and(|random| random.len() == 6) {
+                let former = entry.path().join("new");
+                if entry.path().join(EXCHANGED).exists() && former.exists() && !is_ours(&former) {
+                    cleaned.kept.extend(hoist_files::move_aside(&former, destination));
+                }
                 let gone = match entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    // What could not be kept elsewhere is kept here.
+                    true if entry.path().join(EXCHANGED).exists() && former.exists() && !is_ours(&former) => continue,
                     true => std::fs::remove_dir_all(entry.path()),
                     false => std::fs::remove_file(entry.path()),
                 };
-                removed += usize::from(gone.is_ok());
+                cleaned.removed += usize::from(gone.is_ok());
             }
         }
     }
-    removed
+    cleaned
 }
 
 #[cfg(test)]
@@ -105,7 +126,16 @@ mod tests {
         std::fs::create_dir(home.path().join(".hoist-stage-thing-abcdef")).unwrap();
         std::fs::create_dir(home.path().join(".hoist-stage-thing-else-abcdef")).unwrap();
         std::fs::create_dir(home.path().join("kept")).unwrap();
-        assert_eq!(clean_stages(&[home.path().join("thing")]), 1);
+        assert_eq!(clean_stages(&[home.path().join("thing")], |_| true).removed, 1);
+        for name in [".hoist-stage-thing-mine00", ".hoist-stage-thing-ours00"] {
+            std::fs::create_dir_all(home.path().join(name).join("new")).unwrap();
+            std::fs::write(home.path().join(name).join(EXCHANGED), "").unwrap();
+            std::fs::write(home.path().join(name).join("new/file"), name).unwrap();
+        }
+        let ours = |path: &Path| path.parent().is_some_and(|stage| stage.ends_with(".hoist-stage-thing-ours00"));
+        let cleaned = clean_stages(&[home.path().join("thing")], ours);
+        assert_eq!((cleaned.removed, cleaned.kept.len()), (2, 1));
+        assert!(std::fs::read_to_string(cleaned.kept[0].join("file")).unwrap().contains("mine"));
         assert!(home.path().join("kept").exists() && home.path().join(".hoist-stage-thing-else-abcdef").exists());
     }
 }

@@ -69,7 +69,8 @@ pub(crate) fn uninstall(
             let left = ledger.finish_removal(&module.id).map_err(wrong)?;
             // What was passed on by a module that went at the same time has to be looked at once more.
             let left: Vec<Root> = left.into_iter().map(|path| Root { path, scope: Scope::IfEmpty }).collect();
-            let removal = Removal { record: &Record::new(), held: &|_| None, precious: &|_| None, purge: false, act: true };
+            let removal =
+                Removal { record: &Record::new(), held: &|_| None, shared: &|_| false, precious: &|_| None, purge: false, act: true };
             world.home.remove(&left, &removal);
             task.version(record.and_then(|record| record.version.clone()), None);
             Ok(Effect::Changed)
@@ -133,8 +134,10 @@ fn packages(
         told.push((Fate::Kept, format!("package {}", names.join(" ")), Some(format!("{why}{remove}"))));
     }
     let removal = record.map_or(&module.removal, |record| &record.removal);
-    let removal = if removal.python.is_empty() { &module.removal } else { removal };
-    let Some(target) = &removal.target else { return Ok(told) };
+    let Some(target) = removal.target.as_ref().or(module.removal.target.as_ref()) else { return Ok(told) };
+    for name in module.removal.python.iter().filter(|name| !removal.python.contains(name) && pip::installed(target, name).is_some()) {
+        told.push((Fate::Kept, format!("Python package {name}"), Some("it was there before hoist".to_owned())));
+    }
     let there: Vec<&String> = removal.python.iter().filter(|name| pip::installed(target, name).is_some()).collect();
     let mut going = Vec::new();
     for name in there {
@@ -178,12 +181,18 @@ fn files(
         Some(name) => Some(format!("{name} has it too")),
         None => stays.contains(path).then(|| CONFIG.to_owned()),
     };
-    let removal = Removal { record: &belongings.record, held: &held, precious: &git::precious, purge, act };
+    let shared = |path: &Path| belongings.shared.contains(path);
+    let removal = Removal { record: &belongings.record, held: &held, shared: &shared, precious: &git::precious, purge, act };
     let mut removed = home.remove(&roots, &removal);
     // Why these stay was told.
     removed.kept.retain(|(path, why)| why != CONFIG && !stays.contains(path));
     for (path, count) in removed.gone {
-        let reason = (count > NAMED).then(|| format!("{count} files"));
+        let rest = act && path.symlink_metadata().is_ok();
+        let reason = match (count > NAMED, rest) {
+            (true, true) => Some(format!("{count} files; the rest stays")),
+            (false, true) => Some("the rest stays".to_owned()),
+            (more, false) => more.then(|| format!("{count} files")),
+        };
         told.push((Fate::Removed, path.display().to_string(), reason));
     }
     let (failed, kept): (Failed, Failed) = removed.kept.into_iter().partition(|(_, why)| why.starts_with("it cannot be"));
@@ -203,8 +212,8 @@ fn roots(module: &Module, record: Option<&InstalledModule>, belongings: &Belongi
     let mut roots = Vec::new();
     for path in declared.into_iter().filter(|path| path.symlink_metadata().is_ok()) {
         let known = made.contains(&path) || belongings.record.contains_key(path);
-        // What only the manifest of today names, nobody agreed to when it was installed.
-        let later = record.is_some_and(|record| !record.removal.paths.contains(path));
+        // What only the manifest of today names, nobody agreed to when it was installed; and what never was installed has nothing of its own.
+        let later = record.is_some_and(|record| !record.removal.paths.contains(path) || !record.once);
         let scope = match (known || later, was_there(path) && !purge) {
             (true, _) => Scope::Recorded,
             (false, false) => Scope::Whole,

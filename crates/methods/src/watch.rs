@@ -1,11 +1,12 @@
 //! What of a module's files is watched while its steps run: the paths that it may make its own.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use hoist_core::{Module, is_shared};
 use hoist_executor::Failure;
-use hoist_files::{Home, Picture, Record, advance, is_backup, look, pending};
+use hoist_files::{Home, Picture, Record, advance, edited, is_backup, look, pending};
+use hoist_ledger::Aside;
 
 use crate::machine::Machine;
 use crate::run_step::Bound;
@@ -21,6 +22,8 @@ pub(crate) struct Watch {
     /// Directories on the way to them that were not there.
     parents: Vec<PathBuf>,
     before: Picture,
+    /// What somebody had changed of what the module wrote, with its digests.
+    edited: BTreeMap<PathBuf, String>,
     /// Its configuration files, which are not its own.
     configs: Vec<PathBuf>,
     /// What its checks look at, wherever that is.
@@ -30,7 +33,7 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// Looks at what a module declares, and what its steps say they may make.
-    pub(crate) fn start(machine: &Machine, home: &Home, module: &Module, steps: &[Bound]) -> Result<Self, Failure> {
+    pub(crate) fn start(machine: &Machine, home: &Home, module: &Module, steps: &[Bound], old: &Record) -> Result<Self, Failure> {
         let declared = module.paths.iter().chain(&module.removal.paths).chain(&module.checks.dirs).chain(&module.checks.files);
         let programs = module.checks.binaries.iter().map(|name| machine.home.join(".local/bin").join(name));
         let mut own: Vec<PathBuf> = declared.cloned().chain(programs).chain(steps.iter().flat_map(|step| step.method.paths())).collect();
@@ -50,7 +53,8 @@ impl Watch {
         let signs: Vec<PathBuf> = module.checks.files.iter().cloned().chain(programs).collect();
         let signs_before = files_only(&signs);
         let configs = module.config_files.clone();
-        Ok(Self { own: roots, absent, found, parents, before, configs, signs, signs_before })
+        let edited = edited(old, &before);
+        Ok(Self { own: roots, absent, found, parents, before, edited, configs, signs, signs_before })
     }
 
     /// The paths that were not there before, and are now.
@@ -60,10 +64,13 @@ impl Watch {
 
     /// What is known to be written, now that the steps have run; and whether anything that is watched is another than before, where
     /// anything is watched.
-    pub(crate) fn finish(&self, old: &Record) -> Result<(Record, Option<bool>), Failure> {
+    pub(crate) fn finish(&self, old: &Record, asides: &[Aside]) -> Result<(Record, Option<bool>), Failure> {
         let wrong = |error: std::io::Error| Failure::new(format!("looking at {error}"));
         let after = look(&self.own).map_err(wrong)?;
-        let mut record = advance(old, &self.before, &after).map_err(wrong)?;
+        // Where something was moved out of the way, nothing was.
+        let stood = |path: &Path| !asides.iter().any(|aside| path.starts_with(&aside.path));
+        let before = self.before.iter().filter(|(path, _)| stood(path)).map(|(path, seen)| (path.clone(), seen.clone())).collect();
+        let mut record = advance(old, &before, &self.edited, &after).map_err(wrong)?;
         let parents: Vec<PathBuf> = self.parents.iter().filter(|path| path.is_dir()).cloned().collect();
         let made = parents.iter().filter_map(|path| {
             let metadata = path.symlink_metadata().ok()?;

@@ -11,7 +11,12 @@ pub fn plan(resolution: &Resolution<'_>, installed: &Installed, presence: impl F
         let (change, reason) = match request.action {
             Action::Test => (Change::Test, "verified".to_owned()),
             Action::Uninstall => (Change::Uninstall, since(installed, &module.id)),
-            Action::Update if installed.modules.contains_key(&module.id) => update(resolved, installed, presence(&module.id)),
+            // An update that failed is tried again; nothing has to be installed for that.
+            Action::Update
+                if installed.modules.contains_key(&module.id) || installed.unfinished.get(&module.id).is_some_and(|record| record.once) =>
+            {
+                update(resolved, installed, presence(&module.id))
+            }
             Action::Install if request.force && !matches!(resolved.wanted, Wanted::By(_)) => (Change::Reinstall, "--force".to_owned()),
             Action::Install | Action::Update if installed.unfinished.contains_key(&module.id) => {
                 (Change::Repair, "its last install did not finish".to_owned())
@@ -64,7 +69,8 @@ fn update(resolved: &Resolved<'_>, installed: &Installed, presence: Presence) ->
     if !matches!(resolved.wanted, Wanted::Named | Wanted::Installed) {
         return (Change::Keep, "installed".to_owned());
     }
-    let changed = installed.modules.get(&module.id).is_some_and(|record| record.digest != module.digest);
+    let record = installed.modules.get(&module.id).or_else(|| installed.unfinished.get(&module.id));
+    let changed = record.is_some_and(|record| record.digest != module.digest);
     let manifest = if changed { "; its manifest has changed" } else { "" };
     match (module.recipe.steps(Action::Update), module.update_method.as_str()) {
         ([], "") if !changed => (Change::Keep, "it declares no update method".to_owned()),

@@ -352,6 +352,7 @@ fn recover(session: &Session, ledger: &Ledger) -> Result<(), Ending> {
     let logs: Vec<_> = recovered.runs.iter().map(|run| session.places.run(run)).collect();
     let cleared = clear_up(&recovered, ledger, &home, &logs)?;
     cleared.failed.iter().for_each(|failed| render::remark(&format!("warning: {failed}")));
+    cleared.carried.iter().for_each(|carried| render::remark(carried));
     for kept in &cleared.kept {
         render::remark(&format!("what stood in its place was moved to {}: somebody may have put it there", kept.display()));
     }
@@ -359,8 +360,10 @@ fn recover(session: &Session, ledger: &Ledger) -> Result<(), Ending> {
     if cleared.processes > 0 {
         done.push(format!("{} of its processes were still at work and were ended", cleared.processes));
     }
-    if cleared.restored > 0 {
-        done.push(format!("{} former versions were brought back", cleared.restored));
+    match cleared.restored {
+        0 => {}
+        1 => done.push("a former version was brought back".to_owned()),
+        several => done.push(format!("{several} former versions were brought back")),
     }
     if cleared.stages > 0 {
         done.push(format!("{} unfinished files or directories were removed", cleared.stages));

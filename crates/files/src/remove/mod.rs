@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, fstat, openat, readlinkat, statat, unlinkat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, fchmod, fstat, openat, readlinkat, statat, unlinkat};
 use rustix::io::Errno;
 
 use crate::home::{DIRECTORY, Home, mount_points};
@@ -45,6 +45,8 @@ pub struct Removal<'a> {
     pub record: &'a Record,
     /// Why a path and everything below it has to stay: somebody else owns it.
     pub held: &'a dyn Fn(&Path) -> Option<String>,
+    /// True for a directory that somebody else has something in: it stays, and what is in it is looked at.
+    pub shared: &'a dyn Fn(&Path) -> bool,
     /// Why the directory of a git repository has to stay.
     pub precious: &'a dyn Fn(&Path) -> Option<String>,
     /// Remove also what was changed or added since.
@@ -79,7 +81,7 @@ impl Home {
         }
         let mut parents: Vec<&Root> = roots.iter().filter(|root| root.scope == Scope::IfEmpty && removal.act).collect();
         parents.sort_by(|a, b| b.path.cmp(&a.path));
-        for parent in parents.into_iter().filter(|parent| (removal.held)(&parent.path).is_none()) {
+        for parent in parents.into_iter().filter(|parent| (removal.held)(&parent.path).is_none() && !(removal.shared)(&parent.path)) {
             let place = self.place(&parent.path).and_then(|place| self.parent(&place));
             // What is not empty, or not there, is none of our business.
             let _ = place.is_ok_and(|(directory, name)| unlinkat(&directory, &name, AtFlags::REMOVEDIR).is_ok());
@@ -214,6 +216,10 @@ impl Walk<'_> {
             return self.keep(here.path, format!("it is nested more than {DEPTH_LIMIT} directories deep"));
         }
         let gone = open_same(here, stat).map(|(directory, names)| {
+            // Its owner may remove what is in it, once they say so.
+            if self.removal.act && stat.st_mode & 0o200 == 0 && (whole || recorded.is_some()) {
+                let _ = fchmod(&directory, Mode::from_raw_mode(stat.st_mode & 0o7777 | 0o200));
+            }
             let mut all = true;
             for name in names {
                 let (path, place) = (here.path.join(&name), here.place.join(&name));
@@ -224,6 +230,7 @@ impl Walk<'_> {
             all
         });
         match gone {
+            Ok(true) if (self.removal.shared)(here.path) => false,
             Ok(true) if whole || cache || recorded.is_some() => self.unlink(here, AtFlags::REMOVEDIR),
             Ok(true) if here.depth == 0 => self.keep(here.path, "the directory was there before hoist".to_owned()),
             Ok(_) => false,

@@ -36,13 +36,13 @@ impl World {
 
     fn record(&self, roots: &[&str]) -> Record {
         let roots: Vec<PathBuf> = roots.iter().map(|root| self.at(root)).collect();
-        advance(&Record::new(), &Picture::new(), &look(&roots).unwrap()).unwrap()
+        advance(&Record::new(), &Picture::new(), &BTreeMap::new(), &look(&roots).unwrap()).unwrap()
     }
 
     fn remove(&self, roots: &[(&str, Scope)], record: &Record) -> BTreeMap<String, String> {
         let home = Home::open(&self.at("home"), &[self.at("home/.local/state/hoist")]).unwrap();
         let roots: Vec<Root> = roots.iter().map(|(path, scope)| Root { path: self.at(path), scope: *scope }).collect();
-        let removal = Removal { record, held: &|_| None, precious: &|_| None, purge: false, act: true };
+        let removal = Removal { record, held: &|_| None, shared: &|_| false, precious: &|_| None, purge: false, act: true };
         let base = self.at("");
         let told = |path: PathBuf| path.strip_prefix(&base).unwrap_or(&path).display().to_string();
         home.remove(&roots, &removal).kept.into_iter().map(|(path, why)| (told(path), why)).collect()
@@ -135,6 +135,7 @@ fn what_another_module_has_stays_with_its_directories() {
     let removal = Removal {
         record: &record,
         held: &|path| (path == other).then(|| "other".to_owned()),
+        shared: &|_| false,
         precious: &|_| None,
         purge: false,
         act: true,
@@ -181,7 +182,7 @@ fn a_look_tells_the_same_and_changes_nothing() {
     let before = world.everything();
     let home = Home::open(&world.at("home"), &[]).unwrap();
     let roots = [Root { path: world.at("home/.tool"), scope: Scope::Recorded }];
-    let removal = |act| Removal { record: &record, held: &|_| None, precious: &|_| None, purge: false, act };
+    let removal = |act| Removal { record: &record, held: &|_| None, shared: &|_| false, precious: &|_| None, purge: false, act };
     let told = home.remove(&roots, &removal(false));
     assert_eq!(world.everything(), before);
     assert_eq!(home.remove(&roots, &removal(true)), told);

@@ -137,6 +137,12 @@ impl Git {
     }
 
     fn clone_into(&self, target: &Path, wanted: &CloneArgs, context: &StepContext<'_>) -> Result<(), Failure> {
+        self.fetch_into(target, wanted, context)?;
+        remember_tags(target, &Default::default());
+        Ok(())
+    }
+
+    fn fetch_into(&self, target: &Path, wanted: &CloneArgs, context: &StepContext<'_>) -> Result<(), Failure> {
         if wanted.needs_program(&self.url) || (self.url.starts_with("http://") && has_proxy(&context.machine.environment)) {
             return self.clone_with_program(target, context);
         }
@@ -323,7 +329,30 @@ fn changes(dir: &Path) -> Result<Option<String>, git2::Error> {
     let repository = Repository::open(dir)?;
     let mut options = git2::StatusOptions::new();
     let statuses = repository.statuses(Some(options.include_untracked(true).include_ignored(true)))?;
-    Ok(statuses.iter().next().map(|entry| entry.path().unwrap_or("a file").to_owned()))
+    let seen = statuses.iter().next().map(|entry| entry.path().unwrap_or("a file").to_owned());
+    Ok(match seen {
+        None => unseen_change(&repository)?,
+        seen => seen,
+    })
+}
+
+/// A changed file that git was told not to look at (`git update-index --skip-worktree`, `--assume-unchanged`).
+fn unseen_change(repository: &Repository) -> Result<Option<String>, git2::Error> {
+    const ASSUME_VALID: u16 = 0x8000;
+    const SKIP_WORKTREE: u16 = 0x4000;
+    let Some(root) = repository.workdir() else { return Ok(None) };
+    let index = repository.index()?;
+    let unseen = index.iter().filter(|entry| entry.flags & ASSUME_VALID != 0 || entry.flags_extended & SKIP_WORKTREE != 0);
+    let changed = unseen.map(|entry| (String::from_utf8_lossy(&entry.path).into_owned(), entry.id)).find(|(path, id)| {
+        let path = root.join(path);
+        path.is_file() && git2::Oid::hash_file(git2::ObjectType::Blob, &path).is_ok_and(|found| found != *id)
+    });
+    Ok(changed.map(|(path, _)| path))
+}
+
+/// True for a clone in which nobody has anything of their own.
+pub(crate) fn is_untouched(dir: &Path) -> bool {
+    matches!(changes(dir), Ok(None))
 }
 
 /// Why the directory that git keeps for a clone has to stay.
@@ -336,12 +365,13 @@ pub(crate) fn precious(git: &Path) -> Option<String> {
 
 /// What a clone holds that no remote has: a stash, commits that no remote branch leads to, a hook, work trees elsewhere; also in its submodules.
 pub(crate) fn own_history(dir: &Path) -> Result<Option<String>, git2::Error> {
-    let mut repository = Repository::open_ext(dir, git2::RepositoryOpenFlags::NO_SEARCH, &[] as &[&Path])?;
-    for submodule in repository.submodules()? {
-        if let Ok(inner) = submodule.open()
-            && let Some(own) = inner.workdir().map(own_history).transpose()?.flatten()
-        {
-            return Ok(Some(format!("{own} in {}", submodule.path().display())));
+    own_history_of(Repository::open_ext(dir, git2::RepositoryOpenFlags::NO_SEARCH, &[] as &[&Path])?, 0)
+}
+
+fn own_history_of(mut repository: Repository, depth: usize) -> Result<Option<String>, git2::Error> {
+    for directory in repositories_below(&repository.path().join("modules"), 0).into_iter().filter(|_| depth < 8) {
+        if let Some(own) = own_history_of(Repository::open_bare(&directory)?, depth + 1)? {
+            return Ok(Some(format!("{own} in the submodule {}", directory.file_name().unwrap_or_default().to_string_lossy())));
         }
     }
     if let Some(tree) = repository.worktrees()?.iter().flatten().flatten().next() {
@@ -363,14 +393,71 @@ pub(crate) fn own_history(dir: &Path) -> Result<Option<String>, git2::Error> {
         return Ok(None);
     }
     let mut commits = repository.revwalk()?;
-    commits.push_glob("refs/heads/*")?;
+    commits.push_glob("refs/*")?;
     let _ = commits.push_head();
     commits.hide_glob("refs/remotes/*")?;
-    if repository.references_glob("refs/remotes/*")?.next().is_none() {
-        // A clone of a tag has no remote branch that leads to it.
-        commits.hide_glob("refs/tags/*")?;
+    for tag in tags_of_remote(&repository)? {
+        commits.hide(tag)?;
     }
     Ok(commits.next().transpose()?.map(|commit| format!("commit {}", &commit.to_string()[..12])))
+}
+
+/// The repositories that git keeps of submodules, also of those that are not used any more.
+fn repositories_below(directory: &Path, depth: usize) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let directories = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path());
+    let below = |path: PathBuf| match path.join("HEAD").is_file() {
+        true => vec![path],
+        false if depth < 8 => repositories_below(&path, depth + 1),
+        false => Vec::new(),
+    };
+    directories.flat_map(below).collect()
+}
+
+/// In the directory of a repository: the tags that came from its remote, a commit a line.
+const TAGS: &str = "hoist-tags";
+
+/// The commits of the tags that came from the remote. Where hoist did not clone, those that git packed away when it did; a person's stand alone.
+fn tags_of_remote(repository: &Repository) -> Result<Vec<git2::Oid>, git2::Error> {
+    let commit = |id: git2::Oid| repository.find_object(id, None).and_then(|object| object.peel_to_commit()).ok().map(|commit| commit.id());
+    let oid = |text: &str| git2::Oid::from_str(text).ok();
+    if let Ok(known) = std::fs::read_to_string(repository.path().join(TAGS)) {
+        return Ok(known.lines().filter_map(oid).filter_map(commit).collect());
+    }
+    let packed = std::fs::read_to_string(repository.path().join("packed-refs")).unwrap_or_default();
+    let tags = packed.lines().filter_map(|line| line.split_once(" refs/tags/")).filter_map(|(id, _)| oid(id));
+    let mut known: Vec<git2::Oid> = tags.filter_map(commit).collect();
+    // Where a shallow clone ends, its remote goes on.
+    let shallow = std::fs::read_to_string(repository.path().join("shallow")).unwrap_or_default();
+    known.extend(shallow.lines().filter_map(oid).filter_map(commit));
+    Ok(known)
+}
+
+/// What the tags of a repository lead to, by name.
+pub(crate) fn tags(repository: &Repository) -> std::collections::BTreeMap<String, git2::Oid> {
+    let mut tags = std::collections::BTreeMap::new();
+    let _ = repository.tag_foreach(|id, name| {
+        tags.insert(String::from_utf8_lossy(name).into_owned(), id);
+        true
+    });
+    tags
+}
+
+/// Writes down which tags came from the remote: those that are there now and were not before.
+pub(crate) fn remember_tags(dir: &Path, before: &std::collections::BTreeMap<String, git2::Oid>) {
+    let Ok(repository) = Repository::open(dir) else { return };
+    let file = repository.path().join(TAGS);
+    let mut known = match std::fs::read_to_string(&file) {
+        Ok(known) => known,
+        // Of a clone that hoist did not make it is not known.
+        Err(_) if !before.is_empty() => return,
+        Err(_) => String::new(),
+    };
+    for (_, id) in tags(&repository).iter().filter(|(name, id)| before.get(*name) != Some(id)) {
+        known += &format!("{id}\n");
+    }
+    // Without it nothing is lost: tags then count as somebody's.
+    let _ = std::fs::write(file, known);
 }
 
 /// Removes what a clone that failed left in a directory that was empty.

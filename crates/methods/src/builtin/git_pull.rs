@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use git2::build::CheckoutBuilder;
-use git2::{Commit, ErrorClass, ErrorCode, Oid, Repository, Status, StatusOptions};
+use git2::{Commit, ErrorClass, ErrorCode, Oid, Repository, StatusOptions};
 use hoist_core::is_path;
 use hoist_executor::{Command, Failure, Level, TaskContext};
 use serde::Deserialize;
@@ -58,7 +58,9 @@ impl Method for GitPull {
             let message = format!("{dir} has changes of yours ({changed}), and was left alone");
             return Err(Failure::new(format!("{message}: commit, stash or undo them, then update again")));
         }
+        let tags = git::tags(&repository);
         self.fetch(&repository, &standing, context)?;
+        git::remember_tags(&self.dir, &tags);
         context.task.check()?;
         let target = repository.refname_to_id(&standing.upstream).map_err(wrong("looking at"))?;
         let (ahead, behind) = repository.graph_ahead_behind(standing.head.id(), target).map_err(wrong("looking at"))?;
@@ -164,30 +166,33 @@ fn finish_interrupted(repository: &Repository, standing: &Standing<'_>) -> Resul
     if target == standing.head.id() || !repository.graph_descendant_of(target, standing.head.id())? {
         return Ok(());
     }
-    let tree = repository.find_commit(target)?.tree()?;
-    let begun = std::fs::read_to_string(repository.path().join(MARK)).is_ok_and(|mark| mark.trim() == target.to_string());
-    let root = repository.workdir().unwrap_or(repository.path()).to_owned();
-    let statuses = repository.statuses(Some(StatusOptions::new().include_untracked(true).recurse_untracked_dirs(true)))?;
-    let (mut dirty, mut foreign) = (false, false);
-    for entry in statuses.iter() {
-        let Ok(path) = entry.path() else { continue };
-        let wanted = tree.get_path(Path::new(path)).ok().map(|entry| entry.id());
-        let found = found(&root.join(path))?;
-        // What is not tracked here nor there has nothing to do with it.
-        if entry.status() == Status::WT_NEW && wanted.is_none() {
-            continue;
-        }
-        dirty = true;
-        // A file that was being written when hoist was killed is the start of what it would be.
-        foreign |= wanted != found && !(begun && is_start_of(repository, wanted, &root.join(path))?);
+    if !std::fs::read_to_string(repository.path().join(MARK)).is_ok_and(|mark| mark.trim() == target.to_string()) {
+        return Ok(());
     }
-    if dirty && !foreign {
-        repository.checkout_tree(tree.as_object(), Some(CheckoutBuilder::new().force()))?;
+    let (old, new) = (standing.head.tree()?, repository.find_commit(target)?.tree()?);
+    let root = repository.workdir().unwrap_or(repository.path()).to_owned();
+    let mut checkout = CheckoutBuilder::new();
+    checkout.force().disable_pathspec_match(true);
+    let mut any = false;
+    for delta in repository.diff_tree_to_tree(Some(&old), Some(&new), None)?.deltas() {
+        let files = [delta.old_file(), delta.new_file()];
+        for path in files.iter().filter_map(|file| file.path()) {
+            let id = |tree: &git2::Tree<'_>| tree.get_path(path).ok().map(|entry| entry.id());
+            let (before, wanted, found) = (id(&old), id(&new), found(&root.join(path))?);
+            // Every file is as it was, or as it shall be, or on its way from the one to the other; what is anything else is somebody's.
+            let ours = found == wanted || found == before || found.is_none() || is_start_of(repository, wanted, &root.join(path))?;
+            if !ours {
+                return Ok(());
+            }
+            checkout.path(path);
+            any = true;
+        }
+    }
+    if any {
+        repository.checkout_tree(new.as_object(), Some(&mut checkout))?;
         repository.reference(&standing.reference, target, true, "hoist: fast-forward")?;
     }
-    if begun && !foreign {
-        let _ = std::fs::remove_file(repository.path().join(MARK));
-    }
+    let _ = std::fs::remove_file(repository.path().join(MARK));
     Ok(())
 }
 

@@ -8,7 +8,7 @@ mod survey;
 
 use std::path::PathBuf;
 
-pub(crate) use place::{guard, place, settle, stages_of, take_away};
+pub(crate) use place::{forget, guard, known, place, settle, stages_of, take_away};
 pub use survey::{survey, templates};
 
 /// What is done about files that somebody changed.

@@ -1,11 +1,12 @@
 //! Carries out what was decided about configuration files.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use hoist_core::{Module, ModuleId};
 use hoist_executor::{Failure, Fate, Level, TaskContext};
-use hoist_files::{Home, back_up, backups, digest, pending, read, write};
-use hoist_ledger::{Belongings, ConfigRecord, Ledger};
+use hoist_files::{Home, back_up, backups, digest, keep_copy, pending, read, write};
+use hoist_ledger::{Aside, Belongings, ConfigRecord, Ledger};
 
 use super::{ConfigFile, ConfigPolicy, Decision, REMEMBERED, Standing};
 
@@ -131,24 +132,55 @@ fn remember(
     ledger.put_config(&record).map_err(failed)
 }
 
-/// A configuration file that a module writes by itself, copied aside before its script runs.
+/// A configuration file as it was before a module's script ran.
 pub(crate) struct Guarded {
     pub(crate) path: PathBuf,
-    before: Option<(Vec<u8>, PathBuf)>,
+    before: Option<Before>,
+    /// Its template decides what happens to it; a script that writes it, too, does not.
+    decided: bool,
+}
+
+struct Before {
+    contents: Vec<u8>,
+    mode: u32,
+    /// Absent where the file itself is out of the script's way.
+    copy: Option<PathBuf>,
 }
 
 /// Copies aside what a module's script may be about to write.
-pub(crate) fn guard(module: &Module, handled: &[ConfigFile]) -> Result<Vec<Guarded>, Failure> {
-    let declared = module.config_files.iter().filter(|path| !handled.iter().any(|file| file.path.starts_with(path)));
+pub(crate) fn guard(module: &Module, handled: &[ConfigFile], asides: &[Aside]) -> Result<Vec<Guarded>, Failure> {
+    let decided = handled.iter().map(|file| (&file.path, true));
+    let declared = module.config_files.iter().filter(|path| !path.is_dir() && !handled.iter().any(|file| file.path.starts_with(path)));
     let mut guarded = Vec::new();
-    for path in declared.filter(|path| !path.is_dir()) {
-        let before = match read(path).map_err(failed)? {
-            Some(contents) => Some((contents, back_up(path).map_err(failed)?)),
+    for (path, decided) in decided.chain(declared.map(|path| (path, false))) {
+        let wrong = |error: std::io::Error| Failure::new(format!("configuration: {}: {error}", path.display()));
+        let away = asides.iter().any(|aside| path.starts_with(&aside.path));
+        let before = match read(path).map_err(wrong)? {
             None => None,
+            Some(contents) => {
+                let mode = path.metadata().map_err(wrong)?.permissions().mode();
+                let copy = if away { None } else { Some(back_up(path).map_err(wrong)?) };
+                Some(Before { contents, mode, copy })
+            }
         };
-        guarded.push(Guarded { path: path.clone(), before });
+        guarded.push(Guarded { path: path.clone(), before, decided });
     }
     Ok(guarded)
+}
+
+/// What is known of configuration files that come back with a former version, if that has to come back.
+pub(crate) fn known(module: &ModuleId, guarded: &[Guarded], asides: &[Aside], ledger: Option<&Ledger>) -> Result<Known, Failure> {
+    let Some(ledger) = ledger else { return Ok(Vec::new()) };
+    let away = guarded.iter().filter(|guarded| asides.iter().any(|aside| guarded.path.starts_with(&aside.path)));
+    away.map(|guarded| Ok((guarded.path.clone(), ledger.config(module, &guarded.path).map_err(failed)?))).collect()
+}
+
+/// Paths, and what the ledger said of them.
+pub(crate) type Known = Vec<(PathBuf, Option<ConfigRecord>)>;
+
+/// Forgets what was written down of configuration files that are what they were before.
+pub(crate) fn forget(module: &ModuleId, known: &Known, ledger: &Ledger) -> Result<(), Failure> {
+    known.iter().try_for_each(|(path, before)| ledger.restore_config(module, path, before.as_ref())).map_err(failed)
 }
 
 /// After the script ran: a file it left alone needs no copy; of one it wrote the former version stays, as the policy says.
@@ -160,7 +192,7 @@ pub(crate) fn settle(
     task: &TaskContext,
 ) -> Result<(), Failure> {
     // Where a directory stands now there is nothing to compare.
-    for Guarded { path, before } in guarded.into_iter().filter(|guarded| !guarded.path.is_dir()) {
+    for Guarded { path, before, decided } in guarded.into_iter().filter(|guarded| !guarded.path.is_dir()) {
         let after = read(&path).map_err(failed)?;
         let shown = path.display().to_string();
         let file = |current: Option<Vec<u8>>, contents: Vec<u8>| ConfigFile {
@@ -172,32 +204,53 @@ pub(crate) fn settle(
             standing: Standing::Absent,
             decision: Decision::Write,
         };
-        match (before, after) {
-            (None, None) => {
-                let why = "the collection's config directory has no template for it, and the module did not write it";
-                task.note(Level::Warning, format!("MODULE_CONFIG_FILES names {shown}, which is not there: {why}"));
+        let Some(before) = before else {
+            match after {
+                _ if decided => {}
+                None => {
+                    let why = "the collection's config directory has no template for it, and the module did not write it";
+                    task.note(Level::Warning, format!("MODULE_CONFIG_FILES names {shown}, which is not there: {why}"));
+                }
+                Some(after) => {
+                    task.item(Fate::Created, shown, None);
+                    let Some(ledger) = ledger else { continue };
+                    let record = ledger.config(module, &path).map_err(failed)?;
+                    remember(ledger, module, &file(None, after.clone()), &after, record, None)?;
+                }
             }
-            (Some((before, copy)), Some(after)) if before == after => std::fs::remove_file(copy).map_err(failed)?,
-            (Some((before, copy)), Some(after)) if policy == ConfigPolicy::Keep => {
-                let new = file(Some(before.clone()), after);
-                write(&path, &before, 0o644).map_err(failed)?;
-                std::fs::remove_file(copy).map_err(failed)?;
-                offer(&new, None, task)?;
+            continue;
+        };
+        let drop_copy = |copy: Option<PathBuf>| copy.map_or(Ok(()), std::fs::remove_file).map_err(failed);
+        if after.as_ref() == Some(&before.contents) {
+            drop_copy(before.copy)?;
+            continue;
+        }
+        // A script that could not see the file has not decided anything about it.
+        let unseen = before.copy.is_none() && policy != ConfigPolicy::Overwrite;
+        if decided || unseen || policy == ConfigPolicy::Keep {
+            write(&path, &before.contents, before.mode & 0o7777).map_err(failed)?;
+            drop_copy(before.copy)?;
+            if let (false, Some(after), Some(ledger)) = (decided, after, ledger) {
+                let record = ledger.config(module, &path).map_err(failed)?;
+                let digest = digest(after.as_slice()).map_err(failed)?;
+                offer(&file(Some(before.contents), after), record.as_ref(), task)?;
+                let record = record.unwrap_or_else(|| blank(module, &path));
+                ledger.put_config(&ConfigRecord { pending: Some(digest), ..record }).map_err(failed)?;
             }
-            (Some((before, copy)), Some(after)) => {
-                task.item(Fate::Changed, shown, Some(format!("the former version is {}", copy.display())));
+            continue;
+        }
+        let copy = match before.copy {
+            Some(copy) => copy,
+            None => keep_copy(&path, &before.contents, before.mode).map_err(failed)?,
+        };
+        let why = format!("the former version is {}", copy.display());
+        match after {
+            None => task.item(Fate::Removed, shown, Some(why)),
+            Some(after) => {
+                task.item(Fate::Changed, shown, Some(why));
                 let Some(ledger) = ledger else { continue };
                 let record = ledger.config(module, &path).map_err(failed)?;
-                remember(ledger, module, &file(Some(before), after.clone()), &after, record, Some(copy))?;
-            }
-            (Some((_, copy)), None) => {
-                task.item(Fate::Removed, shown, Some(format!("the former version is {}", copy.display())));
-            }
-            (None, Some(after)) => {
-                task.item(Fate::Created, shown, None);
-                let Some(ledger) = ledger else { continue };
-                let record = ledger.config(module, &path).map_err(failed)?;
-                remember(ledger, module, &file(None, after.clone()), &after, record, None)?;
+                remember(ledger, module, &file(Some(before.contents), after.clone()), &after, record, Some(copy))?;
             }
         }
     }
@@ -229,7 +282,9 @@ pub(crate) fn take_away(home: &Home, belongings: &Belongings, purge: bool, act: 
                 Err(error) => told.push(kept(&record.path, format!("it cannot be taken away: {error}"))),
             },
         }
-        let former = backups(&record.path).into_iter().chain(backups(&waiting)).filter(|copy| Some(copy) != record.original.as_ref());
+        let comes_back = told.iter().any(|(fate, path, _)| *fate == Fate::Changed && *path == record.path);
+        let used = |copy: &PathBuf| comes_back && Some(copy) == record.original.as_ref();
+        let former = backups(&record.path).into_iter().chain(backups(&waiting)).filter(|copy| !used(copy));
         told.extend(former.map(|copy| kept(&copy, "a former version".to_owned())));
     }
     told
@@ -244,14 +299,20 @@ fn take_one(record: &ConfigRecord, purge: bool, act: bool) -> std::io::Result<Op
     }
     if let Some(copy) = record.original.as_ref().filter(|copy| copy.is_file()) {
         if act {
-            let contents = std::fs::read(copy)?;
             if !untouched {
                 back_up(&record.path)?;
             }
-            write(&record.path, &contents, record.mode)?;
-            std::fs::remove_file(copy)?;
+            if record.path.is_symlink() {
+                write(&record.path, &std::fs::read(copy)?, record.mode)?;
+                std::fs::remove_file(copy)?;
+            } else {
+                std::fs::rename(copy, &record.path)?;
+            }
         }
         return told(Fate::Changed, Some("what was there before hoist is back"));
+    }
+    if record.path.is_symlink() {
+        return told(Fate::Kept, Some("it is a link of somebody's now"));
     }
     if record.created || purge {
         if act {

@@ -1,0 +1,414 @@
+//! Whose a file is: what a module wrote, what somebody changed of it, what was there before.
+
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use hoist_tests::{GitFixture, Module, Sandbox, has};
+
+fn write(sandbox: &Sandbox, path: &str, text: &str) {
+    let path = sandbox.home().join(path);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+}
+
+fn bash(sandbox: &Sandbox, line: &str) {
+    let output = sandbox.command("bash").args(["-ec", line]).output().unwrap();
+    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Everything below the home that has this in its name, hoist's own state left out.
+fn found(sandbox: &Sandbox, part: &str) -> Vec<String> {
+    let line = format!("find . -path ./.local/state -prune -o -path ./.cache -prune -o -name '*{part}*' -print | sort");
+    let output = sandbox.command("bash").args(["-c", &line]).current_dir(sandbox.home()).output().unwrap();
+    String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
+}
+
+/// Everything that is left of former versions, with what it holds.
+fn copies(sandbox: &Sandbox) -> Vec<String> {
+    found(sandbox, "pre-slaanesh").iter().filter(|path| sandbox.home().join(path).is_file()).map(|path| sandbox.read(path)).collect()
+}
+
+fn module(update: &str, main: &str) -> Module {
+    Module::new("m").field("INSTALL_DIRS", "$HOME/.m").field("UNINSTALL_DIRS", "$HOME/.m").field("UPDATE_METHOD", update).main(main)
+}
+
+#[test]
+fn a_file_that_was_there_and_is_only_written_to_stays_somebodys() {
+    for (end, code) in [("", 0), ("; false", 3)] {
+        let sandbox = Sandbox::new();
+        let hook = format!("mkdir -p ~/.m; touch ~/.m/v; grep -q hook ~/.zshrc || echo hook >>~/.zshrc; echo more >>~/.m/conf{end}");
+        sandbox.add(&module("reinstall", &hook).field("TEST_FILES", "$HOME/.m/v $HOME/.zshrc"));
+        write(&sandbox, ".zshrc", "mine\n");
+        write(&sandbox, ".m/conf", "mine\n");
+        sandbox.hoist("install").exits(code);
+        if code == 0 {
+            sandbox.hoist("update").exits(0);
+            sandbox.hoist("install --force").exits(0);
+        }
+        sandbox.hoist("uninstall m --yes").exits(0);
+        assert!(sandbox.read(".zshrc").starts_with("mine\n"), "{end}");
+        let conf = std::fs::read_to_string(sandbox.home().join(".m/conf")).unwrap_or_default();
+        assert!(conf.starts_with("mine\n") || copies(&sandbox).iter().any(|copy| copy.starts_with("mine\n")), "{end}");
+    }
+}
+
+#[test]
+fn a_template_decides_also_where_the_script_writes_the_file_itself() {
+    let sandbox = Sandbox::new();
+    let copy = "main_module() { cp \"$SCRIPT_DIR/config/rc\" ~/.rc; }\nupdate_module() { main_module; }";
+    sandbox.add(&Module::new("m").field("CONFIG_FILES", "$HOME/.rc").field("UPDATE_METHOD", "custom").body(copy));
+    sandbox.write("config/rc", "one\n");
+    write(&sandbox, ".rc", "mine\n");
+    sandbox.hoist("install").exits(0);
+    assert_eq!((sandbox.read(".rc"), sandbox.read(".rc.new")), ("mine\n".to_owned(), "one\n".to_owned()));
+    sandbox.hoist("install --force --config-keep m").exits(0);
+    assert_eq!(sandbox.read(".rc"), "mine\n");
+    sandbox.hoist("install --force --config-overwrite m").exits(0);
+    assert_eq!((sandbox.read(".rc"), copies(&sandbox)), ("one\n".to_owned(), vec!["mine\n".to_owned()]));
+    write(&sandbox, ".rc", "edit\n");
+    sandbox.write("config/rc", "two\n");
+    sandbox.hoist("update").exits(0);
+    assert_eq!((sandbox.read(".rc"), sandbox.read(".rc.new")), ("edit\n".to_owned(), "two\n".to_owned()));
+}
+
+#[test]
+fn what_is_repaired_or_forced_is_moved_aside_like_what_is_updated() {
+    let main = "[ ! -e ~/die ] || { kill -9 $PPID; sleep 0.2; }; rm -rf ~/.m; mkdir -p ~/.m; echo x >~/.m/v; echo default >~/.m/settings";
+    for prepare in ["touch ~/die", "rm ~/.m/v", ":"] {
+        let sandbox = Sandbox::new();
+        sandbox.add(&module("reinstall", main).field("TEST_FILES", "$HOME/.m/v"));
+        sandbox.hoist("install").exits(0);
+        write(&sandbox, ".m/settings", "mine\n");
+        write(&sandbox, ".m/notes", "mine\n");
+        bash(&sandbox, prepare);
+        if prepare.contains("die") {
+            sandbox.hoist("update").exits(137);
+            std::fs::remove_file(sandbox.home().join("die")).unwrap();
+            sandbox.hoist("update m").exits(0);
+        } else {
+            sandbox.hoist("install --force m").exits(0);
+        }
+        assert_eq!((sandbox.read(".m/notes"), copies(&sandbox)), ("mine\n".to_owned(), vec!["mine\n".to_owned()]), "{prepare}");
+        assert!(found(&sandbox, ".hoist-").is_empty());
+    }
+}
+
+#[test]
+fn an_update_that_failed_is_tried_again_and_nothing_is_installed_for_it() {
+    let sandbox = Sandbox::new();
+    let body =
+        "main_module() { mkdir -p ~/.m; echo installed >>~/.m/log; }\nupdate_module() { echo updated >>~/.m/log; [[ -e ~/ready ]]; }";
+    sandbox.add(&module("custom", "").body(body));
+    sandbox.hoist("install").exits(0);
+    sandbox.hoist("update").exits(3);
+    sandbox.hoist("update").exits(3);
+    write(&sandbox, "ready", "");
+    assert_eq!(sandbox.json("update").exits(0).statuses()["m"], "updated");
+    assert_eq!(sandbox.read(".m/log"), "installed\nupdated\nupdated\nupdated\n");
+}
+
+#[test]
+fn what_was_there_before_hoist_is_moved_aside_as_a_whole() {
+    let main = "rm -rf ~/.m; mkdir -p ~/.m; echo new >~/.m/version; [[ ! -e ~/fail ]]";
+    // Found as it should be.
+    let sandbox = Sandbox::new();
+    sandbox.add(&module("reinstall", main).field("TEST_FILES", "$HOME/.m/version"));
+    write(&sandbox, ".m/version", "mine\n");
+    write(&sandbox, ".m/notes", "mine\n");
+    assert_eq!(sandbox.json("install").exits(0).statuses()["m"], "unchanged");
+    sandbox.hoist("update").exits(0);
+    assert_eq!(
+        (sandbox.read(".m/version"), sandbox.read(".m/notes"), copies(&sandbox)),
+        ("new\n".into(), "mine\n".into(), vec!["mine\n".to_owned()])
+    );
+    // A directory that was there, with the module in it.
+    let sandbox = Sandbox::new();
+    std::fs::create_dir(sandbox.home().join(".m")).unwrap();
+    sandbox.add(&module("reinstall", "mkdir -p ~/.m; echo old >~/.m/version"));
+    sandbox.hoist("install").exits(0);
+    write(&sandbox, ".m/version", "edited\n");
+    write(&sandbox, ".m/notes", "mine\n");
+    sandbox.add(&module("reinstall", main));
+    write(&sandbox, "fail", "");
+    sandbox.hoist("update").exits(3).says("the former version is back");
+    assert_eq!((sandbox.read(".m/version"), sandbox.read(".m/notes")), ("edited\n".to_owned(), "mine\n".to_owned()));
+    std::fs::remove_file(sandbox.home().join("fail")).unwrap();
+    sandbox.hoist("update").exits(0);
+    assert_eq!((sandbox.read(".m/notes"), copies(&sandbox)), ("mine\n".to_owned(), vec!["edited\n".to_owned()]));
+}
+
+#[test]
+fn an_edit_that_an_update_writes_back_stays_an_edit() {
+    let sandbox = Sandbox::new();
+    let body = "main_module() { mkdir -p ~/.m; echo 1 >~/.m/file; echo 1 >~/.m/other; }\n\
+        update_module() { cp ~/.m/file ~/.m/notes ~; rm ~/.m/file ~/.m/notes; cp ~/file ~/notes ~/.m; echo 2 >~/.m/other; touch ~/.m/*; }";
+    sandbox.add(&module("custom", "").body(body));
+    sandbox.hoist("install").exits(0);
+    write(&sandbox, ".m/file", "edit\n");
+    write(&sandbox, ".m/notes", "mine\n");
+    sandbox.hoist("update").exits(0);
+    sandbox.hoist("uninstall m --yes").exits(0).says("it was changed since").says("it was added since");
+    assert_eq!((sandbox.read(".m/file"), sandbox.read(".m/notes")), ("edit\n".to_owned(), "mine\n".to_owned()));
+    assert!(!sandbox.has(".m/other"));
+}
+
+#[test]
+fn no_commit_that_only_a_clone_has_is_thrown_away() {
+    if !has("git") {
+        return;
+    }
+    let fixture = GitFixture::new();
+    let inner = fixture.repository("inner", 1);
+    fixture.repository("outer", 2);
+    fixture.git("outer.work", &["submodule", "add", "-q", &inner.display().to_string(), "inner"]);
+    fixture.commit("outer.work", "with a submodule");
+    let outer = fixture.publish("outer");
+    let own = [
+        ("--recursive", "echo mine >mine; git add mine; git commit -qm mine; git tag wip; git reset -q --hard origin/main", ".git/"),
+        ("--recursive", "git notes add -m mine", ".git/"),
+        (
+            "--recursive",
+            "git -C inner checkout -qb mine; git -C inner commit -q --allow-empty -m mine; git submodule -q update; git submodule -q deinit -f inner",
+            ".git/",
+        ),
+        ("--branch v1 --depth 1", "git commit -q --allow-empty -m mine; git tag mine; git checkout -q v1", ".git/"),
+        ("", "git update-index --skip-worktree file; echo mine >file", "file"),
+        ("", "git update-index --assume-unchanged file; echo mine >file", "file"),
+        // Nothing of one's own, for comparison; the last two are the tags and the branches of the remote.
+        ("--recursive", ":", ""),
+        ("--branch v1 --depth 1", ":", ""),
+    ];
+    for (args, line, kept) in own {
+        let mut sandbox = Sandbox::new();
+        let settings = [("protocol.file.allow", "always"), ("user.name", "a"), ("user.email", "a@b")];
+        sandbox.set("GIT_CONFIG_COUNT", "3");
+        for (number, (name, value)) in settings.iter().enumerate() {
+            sandbox.set(&format!("GIT_CONFIG_KEY_{number}"), name);
+            sandbox.set(&format!("GIT_CONFIG_VALUE_{number}"), value);
+        }
+        let clone = Module::new("m").method("git_clone").field("INSTALL_REPO", &format!("file://{}", outer.display()));
+        sandbox.add(&clone.field("INSTALL_DIRS", "$HOME/.m").field("UNINSTALL_DIRS", "$HOME/.m").field("INSTALL_ARGS", args));
+        sandbox.hoist("install").exits(0);
+        bash(&sandbox, &format!("cd ~/.m; {line}"));
+        if kept.is_empty() {
+            sandbox.hoist("install --force m").exits(0);
+            sandbox.hoist("uninstall m --yes").exits(0);
+            assert!(!sandbox.has(".m"), "{args}");
+            continue;
+        }
+        sandbox.hoist("install --force m").exits(3).says("it was left alone");
+        sandbox.hoist("uninstall m --yes").exits(0);
+        assert!(sandbox.has(&format!(".m/{kept}")), "{args}: {line}");
+    }
+}
+
+#[test]
+fn a_recovery_that_is_killed_itself_is_completed_by_the_next() {
+    if !has("strace") {
+        return;
+    }
+    for number in 1..=4 {
+        let sandbox = Sandbox::new();
+        let main = "mkdir -p ~/.m ~/.n; cat ~/wanted >~/.m/v; cat ~/wanted >~/.n/v; [ ! -e ~/die ] || { kill -9 $PPID; sleep 0.2; }";
+        let module = Module::new("m").field("INSTALL_DIRS", "$HOME/.m $HOME/.n").field("UNINSTALL_DIRS", "$HOME/.m $HOME/.n");
+        sandbox.add(&module.field("UPDATE_METHOD", "reinstall").main(main));
+        write(&sandbox, "wanted", "1");
+        sandbox.hoist("install").exits(0);
+        write(&sandbox, ".m/notes", "mine\n");
+        write(&sandbox, ".n/notes", "mine\n");
+        write(&sandbox, "die", "");
+        write(&sandbox, "wanted", "2");
+        sandbox.hoist("update").exits(137);
+        std::fs::remove_file(sandbox.home().join("die")).unwrap();
+        let inject = format!("inject=renameat2:signal=SIGKILL:when={number}");
+        let mut command = sandbox.command("strace");
+        command
+            .args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=renameat2", "-e", &inject])
+            .arg(hoist_tests::binary())
+            .args(["update", "m"]);
+        command.output().unwrap();
+        sandbox.hoist("update m").exits(0);
+        assert_eq!((sandbox.read(".m/v"), sandbox.read(".n/v")), ("2".to_owned(), "2".to_owned()), "{number}");
+        assert_eq!((sandbox.read(".m/notes"), sandbox.read(".n/notes")), ("mine\n".to_owned(), "mine\n".to_owned()), "{number}");
+        assert!(found(&sandbox, ".hoist-").is_empty() && copies(&sandbox).is_empty(), "{number}: {:?}", found(&sandbox, "pre-slaanesh"));
+    }
+}
+
+#[test]
+fn modules_inside_each_other_are_installed_anew_one_after_another() {
+    let sandbox = Sandbox::new();
+    let renewed = |name: &str, dir: &str| {
+        let main = format!("mkdir -p ~/{dir}; cat ~/wanted >~/{dir}/v; sleep 0.3");
+        let dir = format!("$HOME/{dir}");
+        Module::new(name).field("INSTALL_DIRS", &dir).field("UNINSTALL_DIRS", &dir).field("UPDATE_METHOD", "reinstall").main(&main)
+    };
+    sandbox.add(&renewed("a", ".m")).add(&renewed("b", ".m/plugins/b")).add(&renewed("c", ".m/plugins/c"));
+    write(&sandbox, "wanted", "1");
+    sandbox.hoist("install").exits(0);
+    write(&sandbox, ".m/plugins/b/notes", "mine\n");
+    write(&sandbox, "wanted", "2");
+    sandbox.hoist("update -j4").exits(0);
+    for path in [".m/v", ".m/plugins/b/v", ".m/plugins/c/v"] {
+        assert_eq!(sandbox.read(path), "2", "{path}");
+    }
+    assert_eq!(sandbox.read(".m/plugins/b/notes"), "mine\n");
+    assert!(found(&sandbox, ".hoist-").is_empty() && copies(&sandbox).is_empty(), "{:?}", copies(&sandbox));
+    sandbox.hoist("uninstall a b c --yes").exits(0);
+    assert_eq!(found(&sandbox, "v"), Vec::<String>::new());
+    assert!(sandbox.has(".m/plugins/b/notes"));
+}
+
+#[test]
+fn what_was_never_installed_has_nothing_of_its_own() {
+    let sandbox = Sandbox::new();
+    sandbox.add(&module("none", "false").field("UNINSTALL_FILES", "$HOME/.mrc"));
+    sandbox.hoist("install").exits(3);
+    write(&sandbox, ".m/work", "mine\n");
+    write(&sandbox, ".mrc", "mine\n");
+    sandbox.hoist("uninstall m --yes").exits(0);
+    assert_eq!((sandbox.read(".m/work"), sandbox.read(".mrc")), ("mine\n".to_owned(), "mine\n".to_owned()));
+}
+
+#[test]
+fn a_found_module_stays_found_when_its_update_makes_more() {
+    let sandbox = Sandbox::new();
+    let body = "main_module() { :; }\nupdate_module() { mkdir -p ~/.more; echo x >~/.more/x; }\nuninstall_module() { rm -rf ~/.m; }";
+    sandbox.add(&module("custom", "").field("UNINSTALL_DIRS", "$HOME/.m $HOME/.more").field("TEST_FILES", "$HOME/.m/v").body(body));
+    write(&sandbox, ".m/v", "mine\n");
+    assert_eq!(sandbox.json("install").exits(0).statuses()["m"], "unchanged");
+    sandbox.hoist("update").exits(0);
+    assert!(sandbox.has(".more/x"));
+    sandbox.hoist("uninstall m --yes").exits(0);
+    assert_eq!(sandbox.read(".m/v"), "mine\n");
+}
+
+#[test]
+fn python_packages_that_were_there_before_stay() {
+    if !has("pip3") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let pip =
+        |name: &str, packages: &str| Module::new(name).method("pip").field("INSTALL_DIRS", "$HOME/.local").field("PACKAGES", packages);
+    sandbox.add(&pip("before", "iniconfig"));
+    sandbox.hoist("install").exits(0);
+    // Forgotten by hoist, and there.
+    std::fs::remove_dir_all(sandbox.home().join(".local/state/hoist")).unwrap();
+    std::fs::remove_file(sandbox.collection().join("modules/before.sh")).unwrap();
+    sandbox.add(&pip("m", "iniconfig tabulate"));
+    sandbox.hoist("install m").exits(0);
+    sandbox.hoist("uninstall m --yes").exits(0).says("Python package iniconfig: it was there before hoist");
+    let lib = std::fs::read_dir(sandbox.home().join(".local/lib")).unwrap().next().unwrap().unwrap().path().join("site-packages");
+    assert!(lib.join("iniconfig").exists() && !lib.join("tabulate.py").exists());
+}
+
+#[test]
+fn a_link_that_somebody_made_of_a_configuration_file_stays() {
+    let sandbox = Sandbox::new();
+    sandbox.add(&Module::new("m").field("CONFIG_FILES", "$HOME/.rc"));
+    sandbox.write("config/rc", "1\n");
+    sandbox.hoist("install").exits(0);
+    bash(&sandbox, "mkdir ~/dotfiles; mv ~/.rc ~/dotfiles/rc");
+    symlink("dotfiles/rc", sandbox.home().join(".rc")).unwrap();
+    sandbox.hoist("uninstall m --yes").exits(0).says("it is a link of somebody's now");
+    assert_eq!(sandbox.read(".rc"), "1\n");
+    // What stood there before hoist is named also when what hoist put there is gone.
+    let sandbox = Sandbox::new();
+    sandbox.add(&Module::new("m").field("CONFIG_FILES", "$HOME/.rc"));
+    sandbox.write("config/rc", "1\n");
+    write(&sandbox, ".rc", "mine\n");
+    sandbox.hoist("install --config-overwrite").exits(0);
+    std::fs::remove_file(sandbox.home().join(".rc")).unwrap();
+    sandbox.hoist("uninstall m --yes").exits(0).says(".rc.pre-slaanesh-");
+    assert_eq!(copies(&sandbox), ["mine\n"]);
+}
+
+#[test]
+fn a_file_that_a_script_configures_in_its_own_directory_survives_every_reinstall() {
+    for (script, rest) in
+        [("[ -e ~/second ] || echo d >~/.m/rc", ""), ("echo d >~/.m/rc", "d\n"), ("[ -e ~/.m/rc ] || echo d >~/.m/rc", "d\n")]
+    {
+        let sandbox = Sandbox::new();
+        sandbox.add(&module("reinstall", &format!("mkdir -p ~/.m; date +%N >~/.m/v; {script}")).field("CONFIG_FILES", "$HOME/.m/rc"));
+        sandbox.hoist("install").exits(0);
+        write(&sandbox, "second", "");
+        write(&sandbox, ".m/rc", "mine\n");
+        sandbox.hoist("update").exits(0);
+        sandbox.hoist("update").exits(0);
+        assert_eq!(sandbox.read(".m/rc"), "mine\n", "{script}");
+        let new = std::fs::read_to_string(sandbox.home().join(".m/rc.new")).unwrap_or_default();
+        assert_eq!((new.as_str(), copies(&sandbox)), (rest, Vec::new()), "{script}: {:?}", found(&sandbox, "pre-slaanesh"));
+        sandbox.hoist("uninstall m --yes").exits(0);
+        assert_eq!(found(&sandbox, "rc"), ["./.m/rc"], "{script}");
+    }
+}
+
+#[test]
+fn a_reinstall_that_fails_leaves_nothing_said_of_its_new_configuration() {
+    let sandbox = Sandbox::new();
+    let main = "mkdir -p ~/.m; [[ -e ~/fail ]] || touch ~/.m/v";
+    sandbox.add(&module("reinstall", main).field("CONFIG_FILES", "$HOME/.m/rc").field("TEST_FILES", "$HOME/.m/v"));
+    sandbox.write("config/m/rc", "one\n");
+    sandbox.hoist("install").exits(0);
+    sandbox.write("config/m/rc", "two\n");
+    write(&sandbox, "fail", "");
+    sandbox.hoist("update").exits(3);
+    assert_eq!(sandbox.read(".m/rc"), "one\n");
+    sandbox.hoist("config list").exits(0).says("as installed");
+    std::fs::remove_file(sandbox.home().join("fail")).unwrap();
+    sandbox.hoist("update").exits(0);
+    assert_eq!(sandbox.read(".m/rc"), "two\n");
+}
+
+#[test]
+fn directories_that_may_not_be_written_are_no_obstacle_for_their_owner() {
+    if !has("setpriv") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    sandbox.add(&module(
+        "reinstall",
+        "mkdir -p ~/.m/mod; cat ~/wanted >~/.m/mod/file; chmod 555 ~/.m/mod; [ ! -e ~/die ] || { kill -9 $PPID; sleep 0.2; }",
+    ));
+    write(&sandbox, "wanted", "1");
+    for path in [sandbox.home(), sandbox.home().join("wanted"), sandbox.path("tmp")] {
+        std::os::unix::fs::chown(path, Some(65534), Some(65534)).unwrap();
+    }
+    for path in [sandbox.path(""), sandbox.collection(), sandbox.collection().join("modules")] {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let hoist = |arguments: &str| {
+        let mut command = sandbox.command("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(hoist_tests::binary()).args(arguments.split_whitespace());
+        hoist_tests::ran(command.output().unwrap())
+    };
+    hoist("install").exits(0);
+    write(&sandbox, "wanted", "2");
+    hoist("update").exits(0);
+    write(&sandbox, "die", "");
+    hoist("update").exits(137);
+    std::fs::remove_file(sandbox.home().join("die")).unwrap();
+    hoist("update").exits(0);
+    assert_eq!(
+        (sandbox.read(".m/mod/file"), found(&sandbox, "pre-slaanesh"), found(&sandbox, ".hoist-")),
+        ("2".to_owned(), vec![], vec![])
+    );
+    hoist("uninstall m --yes").exits(0);
+    assert!(!sandbox.has(".m"));
+}
+
+#[test]
+fn what_a_killed_first_install_made_goes_with_the_module() {
+    let sandbox = Sandbox::new();
+    sandbox.add(&module("none", "mkdir -p ~/.m/sub; echo x >~/.m/sub/file; [ -e ~/alive ] || { kill -9 $PPID; sleep 0.2; }"));
+    sandbox.hoist("install").exits(137);
+    write(&sandbox, "alive", "");
+    sandbox.hoist("install").exits(0);
+    write(&sandbox, ".m/sub/mine", "mine\n");
+    sandbox.hoist("uninstall m --yes").exits(0).says("the rest stays");
+    assert!(sandbox.has(".m/sub/mine") && !sandbox.has(".m/sub/file"));
+    let sandbox = Sandbox::new();
+    sandbox.add(&module("none", "mkdir -p ~/.m/sub; echo x >~/.m/sub/file; kill -9 $PPID; sleep 0.2"));
+    sandbox.hoist("install").exits(137);
+    sandbox.hoist("uninstall m --yes").exits(0);
+    assert!(!sandbox.has(".m"));
+}
