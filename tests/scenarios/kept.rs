@@ -315,3 +315,40 @@ fn copies_of_former_versions_are_named_when_their_module_goes() {
     let told = ran.finished("m")["items"].to_string();
     assert!(copies.iter().all(|copy| told.contains(copy)) && !sandbox.has(".rc"), "{told}");
 }
+
+#[test]
+fn nothing_is_done_to_a_module_whose_former_version_could_not_come_back() {
+    if !has("setpriv") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let inside = renewed("mkdir -p ~/in/.m; cat ~/wanted >~/in/.m/version; [ ! -e ~/die ] || { kill -9 $PPID; sleep 0.2; }");
+    sandbox.add(&inside.field("INSTALL_DIRS", "$HOME/in/.m").field("UNINSTALL_DIRS", "$HOME/in/.m"));
+    write(&sandbox, "wanted", "1");
+    let chown = |path: PathBuf| std::os::unix::fs::chown(path, Some(65534), Some(65534)).unwrap();
+    [sandbox.home(), sandbox.home().join("wanted"), sandbox.path("tmp")].into_iter().for_each(chown);
+    let mode = |path: PathBuf, mode: u32| {
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+    };
+    for path in [sandbox.path(""), sandbox.collection(), sandbox.collection().join("modules")] {
+        mode(path, 0o755);
+    }
+    let hoist = |arguments: &str| {
+        let mut command = sandbox.command("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(hoist_tests::binary()).args(arguments.split_whitespace());
+        hoist_tests::ran(command.output().unwrap())
+    };
+    hoist("install").exits(0);
+    write(&sandbox, "in/.m/notes", "mine\n");
+    write(&sandbox, "die", "");
+    hoist("update").exits(137);
+    std::fs::remove_file(sandbox.home().join("die")).unwrap();
+    mode(sandbox.home().join("in"), 0o555);
+    for arguments in ["update m", "install m", "uninstall m --yes"] {
+        hoist(arguments).exits(3).says("its former version is still at");
+    }
+    mode(sandbox.home().join("in"), 0o755);
+    hoist("install m").exits(0).says("a former version was brought back");
+    assert_eq!(sandbox.read("in/.m/notes"), "mine\n");
+    assert!(names(&sandbox, "in", ".hoist-").is_empty());
+}

@@ -21,6 +21,7 @@ mod sandbox;
 mod script;
 mod selection;
 mod shell;
+mod sources;
 mod uninstall;
 mod update;
 

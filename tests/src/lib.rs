@@ -5,11 +5,13 @@
 mod apt;
 mod git;
 mod http;
+mod mercurial;
 mod sandbox;
 
 pub use apt::AptRepository;
 pub use git::GitFixture;
 pub use http::{Answer, Request, Server};
+pub use mercurial::{Mercurial, MercurialServer, Rocks, free_port};
 pub use sandbox::{Module, Ran, Sandbox, binary, ran};
 
 /// True when a program is on the path. When it is not, says so and, under `CI`, fails.

@@ -17,6 +17,8 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("script", "bsdutils"),
     ("faketime", "faketime"),
     ("mount", "mount"),
+    ("hg", "mercurial"),
+    ("luarocks-admin", "luarocks"),
 ];
 
 /// Installs what is missing and runs `cargo test` for everything; `more` goes to it.

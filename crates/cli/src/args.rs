@@ -108,6 +108,16 @@ pub(crate) enum Command {
         #[arg(required = true)]
         words: Vec<String>,
     },
+    /// Look at the sources anew; nothing but this, install and update uses the network
+    Sync {
+        /// These; otherwise all
+        sources: Vec<String>,
+    },
+    /// The places that modules come from besides collections
+    Source {
+        #[command(subcommand)]
+        action: SourceAction,
+    },
     /// What is missing on this machine, and for which modules
     Doctor,
     /// What one run did: the last, or the one of this name
@@ -168,6 +178,12 @@ pub(crate) enum PlanAction {
     /// What uninstall would remove, and what it would keep (also: remove)
     #[command(alias = "remove")]
     Uninstall(Uninstall),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SourceAction {
+    /// Every source, where it is, and what hoist knows of it
+    List,
 }
 
 #[derive(Debug, Subcommand)]

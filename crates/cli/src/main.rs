@@ -9,12 +9,13 @@ mod json;
 mod render;
 mod run;
 mod session;
+mod sources;
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use crate::args::{Arguments, Command};
+use crate::args::{Arguments, Command, SourceAction};
 use crate::error::Ending;
 
 fn main() -> ExitCode {
@@ -48,6 +49,8 @@ fn run_command(arguments: Arguments) -> Result<error::Code, Ending> {
         Command::Info { module } => commands::info::run(&global, &module),
         Command::Validate { paths } => commands::validate::run(&global, &paths),
         Command::Graph { modules, format } => commands::graph::run(&global, &modules, format),
+        Command::Source { action: SourceAction::List } => commands::source::list(&global),
+        Command::Sync { sources } => commands::sync::run(&global, &sources),
         Command::Search { words } => commands::search::run(&global, &words),
         Command::Doctor => commands::doctor::run(&global),
         Command::Report { run, html, format } => commands::report::run(&global, run.as_deref(), html.as_deref(), format),

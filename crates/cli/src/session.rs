@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hoist_core::{Catalog, CollectionFile, Diagnostic, Environment, Installed};
-use hoist_methods::Machine;
+use hoist_core::{Catalog, CollectionFile, Diagnostic, Environment, Installed, Source, SourceKind};
+use hoist_methods::{Machine, SourceCache};
 
 use crate::args::Global;
-use crate::collections;
 use crate::error::Ending;
+use crate::{collections, sources};
 
 /// Where hoist keeps its own things.
 pub(crate) struct Places {
@@ -35,6 +35,16 @@ pub(crate) struct Session {
     pub(crate) catalog: Catalog,
     /// The collections.
     pub(crate) directories: Vec<PathBuf>,
+    /// Where else modules come from, the first to be asked first.
+    pub(crate) sources: Vec<Source>,
+}
+
+/// The directory of a source that is a collection, where there is one by now.
+fn collection(source: &Source, cache: &Path) -> Option<PathBuf> {
+    let SourceKind::Collection { collection, .. } = &source.kind else { return None };
+    let here = PathBuf::from(collection);
+    let copy = SourceCache::new(cache, source).tree();
+    [here, copy].into_iter().find(|directory| directory.is_absolute() && collections::is_collection(directory))
 }
 
 impl Session {
@@ -43,14 +53,21 @@ impl Session {
         let (environment, home, places) = surroundings()?;
         let user_file = places.config.join("hoist.yml");
         let user = settings(&user_file)?;
-        let directories = directories(global, user.as_ref(), &home, &places.state)?;
-        let mut merged = CollectionFile::default();
+        let mut directories = match directories(global, user.as_ref(), &home, &places.state) {
+            Err(_) if user.as_ref().is_some_and(|user| !user.sources.is_empty()) => Vec::new(),
+            directories => directories?,
+        };
+        let mut files: Vec<(PathBuf, CollectionFile)> = user.into_iter().map(|user| (user_file.clone(), user)).collect();
         for directory in &directories {
-            merged = over(settings(&directory.join("hoist.yml"))?.unwrap_or_default(), merged);
+            let file = std::path::absolute(directory)?.join("hoist.yml");
+            files.extend(settings(&file)?.map(|settings| (file, settings)));
         }
-        let settings = over(merged, user.unwrap_or_default());
+        let sources = sources::read(&files.iter().map(|(path, file)| (path.clone(), file)).collect::<Vec<_>>(), &environment)?;
+        directories.extend(sources.iter().filter_map(|source| collection(source, &places.cache)));
+        // The user's file wins, and of collections the first.
+        let merged = files.into_iter().map(|(_, file)| file).rev().fold(CollectionFile::default(), over);
         let catalog = collections::read(&directories, &environment)?;
-        Ok(Self { environment, home, places, settings, catalog, directories })
+        Ok(Self { environment, home, places, settings: merged, catalog, directories, sources })
     }
 
     /// Directories that no module may own: hoist's places, and the collections.

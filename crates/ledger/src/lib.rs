@@ -251,7 +251,15 @@ impl Ledger {
                 json(aside),
                 json(&found),
             ];
-            connection.prepare_cached(upsert)?.execute(values).map(drop)
+            // What is moved has to be known after a power cut, too.
+            if !aside.is_empty() {
+                connection.pragma_update(None, "synchronous", "full")?;
+            }
+            let written = connection.prepare_cached(upsert)?.execute(values).map(drop);
+            if !aside.is_empty() {
+                connection.pragma_update(None, "synchronous", "normal")?;
+            }
+            written
         };
         write(&self.connection()).map_err(|error| self.sqlite(error))
     }

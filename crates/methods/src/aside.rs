@@ -11,7 +11,7 @@ use hoist_executor::{Failure, Fate, Level, TaskContext};
 use hoist_files::{Home, Kind, Record, Removal, Root, Scope, backups, look, move_aside, pending, rename_new};
 use hoist_ledger::Aside;
 
-use crate::builtin::git;
+use crate::builtin::git_own;
 
 /// What of a module can be moved out of the way: the directories it declares, also those that were there before it, and what it wrote elsewhere.
 /// Whatever in them is not the module's is carried over at the end; meanwhile no script can do anything to it.
@@ -37,7 +37,7 @@ pub(crate) fn plan(
     let aside = |(number, path): (usize, &PathBuf)| -> Result<Aside, Failure> {
         let refused = |why: String| Failure::new(format!("{why}; it was left alone: push it or move it away to install it anew"));
         if path.join(".git").exists() && files.contains_key(&path.join(".git")) {
-            match git::own_history(path) {
+            match git_own::own_history(path) {
                 Ok(None) => {}
                 Ok(Some(own)) => return Err(refused(format!("{} holds {own}, which no remote has", path.display()))),
                 Err(error) => return Err(refused(format!("the history of {} cannot be read: {}", path.display(), error.message()))),
@@ -143,7 +143,10 @@ pub(crate) fn changed_after(path: &Path, time: SystemTime) -> bool {
 pub(crate) fn discard(home: &Home, asides: &[Aside], record: &Record, task: &TaskContext) {
     for aside in standing(asides) {
         let root = Root { path: aside.kept.clone(), scope: Scope::Recorded };
-        home.remove(&[root], &Removal { record, held: &|_| None, shared: &|_| false, precious: &git::precious, purge: false, act: true });
+        home.remove(
+            &[root],
+            &Removal { record, held: &|_| None, shared: &|_| false, precious: &git_own::precious, purge: false, act: true },
+        );
         if carry(&aside.kept, &aside.path, task) {
             continue;
         }

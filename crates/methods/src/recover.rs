@@ -12,7 +12,7 @@ use hoist_ledger::{Aside, Ledger, LedgerError, Recovered};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::aside;
-use crate::builtin::git;
+use crate::builtin::git_own;
 use crate::stage::clean_stages;
 
 /// The variable by which the processes of a run are known.
@@ -75,7 +75,7 @@ pub fn clear_up(recovered: &Recovered, ledger: &Ledger, home: &Home, logs: &[Pat
     for (module, paths) in &recovered.made {
         remember(ledger, module, paths, alive)?;
     }
-    let cleaned = clean_stages(&recovered.paths, git::is_untouched);
+    let cleaned = clean_stages(&recovered.paths, git_own::is_untouched);
     cleared.stages = cleaned.removed;
     cleared.kept.extend(cleaned.kept);
     recovered.paths.iter().for_each(|path| clear_locks(&path.join(".git")));

@@ -10,7 +10,7 @@ use hoist_files::{Home, Record};
 use hoist_ledger::{Aside, Beginning, Ending, Ledger, LedgerError, RunId};
 
 use crate::aside;
-use crate::builtin::{git, pip};
+use crate::builtin::{git, git_own, pip};
 use crate::config::{self, ConfigFile, ConfigPolicy};
 use crate::look;
 use crate::machine::Machine;
@@ -95,11 +95,8 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
     let planned: Vec<PathBuf> = module.paths.iter().cloned().chain(methods.flat_map(|method| method.paths())).chain(stages).collect();
     // A step that replaces by itself keeps the old until it is done.
     let replaces = work.steps.iter().any(|step| !step.method.tells());
-    if let Some(left) = world.ledger.as_ref().map_or(Ok(Vec::new()), |ledger| ledger.asides(&module.id)).map_err(told)?.first() {
-        let (kept, path) = (left.kept.display(), left.path.display());
-        return Err(Failure::new(format!(
-            "its former version is still at {kept}, and could not be brought back: move it to {path}, or away"
-        )));
+    if let Some(ledger) = &world.ledger {
+        refuse_unsettled(ledger, &module.id)?;
     }
     let asides = match work.aside && replaces {
         true => aside::plan(&world.home, module, work.record.as_ref(), &old, &world.name)?,
@@ -153,7 +150,7 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
         }
         Err(failure) => {
             // What was killed could not clear away its stage.
-            clean_stages(&planned, git::is_untouched);
+            clean_stages(&planned, git_own::is_untouched);
             if work.aside && work.record.is_some() {
                 watch.undo(&recorded, &old);
             }
@@ -283,6 +280,18 @@ pub(crate) fn own_packages(module: &Module, record: Option<&InstalledModule>) ->
     let Some(target) = &module.removal.target else { return module.removal.python.clone() };
     let known = |name: &&String| record.is_some_and(|record| record.removal.python.contains(name));
     module.removal.python.iter().filter(|name| known(name) || pip::installed(target, name).is_none()).cloned().collect()
+}
+
+/// Nothing is done to a module of which a former version is out of the way and could not be brought back.
+pub(crate) fn refuse_unsettled(ledger: &Ledger, module: &ModuleId) -> Result<(), Failure> {
+    let asides = ledger.asides(module).map_err(told)?;
+    match asides.iter().find(|aside| aside.kept.symlink_metadata().is_ok()) {
+        None => Ok(()),
+        Some(Aside { path, kept, .. }) => {
+            let (kept, path) = (kept.display(), path.display());
+            Err(Failure::new(format!("its former version is still at {kept}, and could not be brought back: move it to {path}, or away")))
+        }
+    }
 }
 
 /// The same question that `hoist test` asks, but for a declared command: it may count on more than the install.

@@ -8,11 +8,11 @@ use hoist_executor::{Effect, Failure, Fate, Level, TaskContext};
 use hoist_files::{Home, Record, Removal, Root, Scope};
 use hoist_ledger::Belongings;
 
-use crate::builtin::{git, package, pip};
+use crate::builtin::{git_own, package, pip};
 use crate::config;
 use crate::machine::Machine;
 use crate::method::StepContext;
-use crate::run_step::{Bound, World};
+use crate::run_step::{Bound, World, refuse_unsettled};
 
 /// What became, or would become, of one thing.
 pub type Told = (Fate, String, Option<String>);
@@ -30,6 +30,7 @@ pub(crate) fn uninstall(
 ) -> Result<Effect, Failure> {
     let wrong = |error: hoist_ledger::LedgerError| Failure::new(error.to_string());
     let (Some(ledger), Some(run)) = (&world.ledger, world.run) else { return Err(Failure::new("there is no ledger")) };
+    refuse_unsettled(ledger, &module.id)?;
     let configs = ledger.belongings(&module.id).map_err(wrong)?.configs;
     let stages: Vec<PathBuf> = configs.iter().flat_map(|record| config::stages_of(&record.path)).collect();
     ledger.begin_removal(run, &module.id, &stages).map_err(wrong)?;
@@ -182,7 +183,7 @@ fn files(
         None => stays.contains(path).then(|| CONFIG.to_owned()),
     };
     let shared = |path: &Path| belongings.shared.contains(path);
-    let removal = Removal { record: &belongings.record, held: &held, shared: &shared, precious: &git::precious, purge, act };
+    let removal = Removal { record: &belongings.record, held: &held, shared: &shared, precious: &git_own::precious, purge, act };
     let mut removed = home.remove(&roots, &removal);
     // Why these stay was told.
     removed.kept.retain(|(path, why)| why != CONFIG && !stays.contains(path));

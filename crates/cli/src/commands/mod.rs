@@ -12,6 +12,8 @@ pub(crate) mod man;
 pub(crate) mod plan;
 pub(crate) mod report;
 pub(crate) mod search;
+pub(crate) mod source;
 pub(crate) mod step;
+pub(crate) mod sync;
 pub(crate) mod test;
 pub(crate) mod validate;

@@ -8,7 +8,7 @@ use hoist_core::is_path;
 use hoist_executor::{Command, Failure, Level, TaskContext};
 use serde::Deserialize;
 
-use crate::builtin::git;
+use crate::builtin::{git, git_own};
 use crate::machine::Machine;
 use crate::method::{Applied, Method, StepContext, host_pool, path_pool};
 
@@ -58,9 +58,9 @@ impl Method for GitPull {
             let message = format!("{dir} has changes of yours ({changed}), and was left alone");
             return Err(Failure::new(format!("{message}: commit, stash or undo them, then update again")));
         }
-        let tags = git::tags(&repository);
+        let tags = git_own::tags(&repository);
         self.fetch(&repository, &standing, context)?;
-        git::remember_tags(&self.dir, &tags);
+        git_own::remember_tags(&self.dir, &tags);
         context.task.check()?;
         let target = repository.refname_to_id(&standing.upstream).map_err(wrong("looking at"))?;
         let (ahead, behind) = repository.graph_ahead_behind(standing.head.id(), target).map_err(wrong("looking at"))?;

@@ -1,9 +1,10 @@
-//! The methods, one file each.
+//! The methods, one file each, and what they share.
 
 pub(crate) mod bash;
 pub(crate) mod component_command;
 pub(crate) mod exists;
 pub(crate) mod git;
+pub(crate) mod git_own;
 pub(crate) mod git_pull;
 pub(crate) mod install_script;
 pub(crate) mod package;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use hoist_core::{Module, ModuleId};
 use hoist_executor::{Failure, Fate, Level, TaskContext};
-use hoist_files::{Home, back_up, backups, digest, keep_copy, pending, read, write};
+use hoist_files::{Home, back_up, backups, digest, keep_copy, move_aside, pending, read, write};
 use hoist_ledger::{Aside, Belongings, ConfigRecord, Ledger};
 
 use super::{ConfigFile, ConfigPolicy, Decision, REMEMBERED, Standing};
@@ -72,6 +72,10 @@ fn replace(file: &ConfigFile, current: Option<&[u8]>, contents: &[u8], task: &Ta
 /// Puts the new version beside a file that stays.
 fn offer(file: &ConfigFile, record: Option<&ConfigRecord>, task: &TaskContext) -> Result<bool, Failure> {
     let beside = pending(&file.path);
+    if beside.is_symlink() {
+        let copy = move_aside(&beside, &beside).map_err(failed)?;
+        task.item(Fate::Kept, copy.display().to_string(), Some(format!("it was {}, a link of somebody's", beside.display())));
+    }
     let there = read(&beside).map_err(failed)?;
     let changed = match &there {
         Some(there) if *there == file.contents => false,

@@ -91,10 +91,10 @@ impl Hg<'_> {
     /// Never a question, never a merge tool, nobody's settings.
     fn command(&self, arguments: &[&str]) -> Command {
         let environment = self.machine.script_environment(&Default::default(), &[]);
-        let quiet = ["--noninteractive", "--quiet", "--config", "ui.merge=:fail", "--config", "ui.timeout=60"];
+        let quiet = ["--noninteractive", "--config", "ui.merge=:fail", "--config", "ui.timeout=60"];
         Command::new("hg")
-            .args(arguments)
             .args(quiet)
+            .args(arguments)
             .environment(environment)
             .set("HGPLAIN", "1")
             .set("HGRCPATH", "")
@@ -128,7 +128,7 @@ impl Hg<'_> {
         let wrong = |error: std::io::Error| self.task.failed("preparing", self.tree, &error);
         let stage = Stage::beside(self.tree).map_err(wrong)?;
         let new = stage.path().display().to_string();
-        self.run(&format!("cloning {url}"), &self.command(&["clone", "--", url, &new]))?;
+        self.run(&format!("cloning {url}"), &self.command(&["clone", "--quiet", "--", url, &new]))?;
         self.task.check()?;
         match self.tree.exists() {
             true => stage.exchange().map(drop).map_err(wrong),
@@ -137,7 +137,7 @@ impl Hg<'_> {
     }
 
     fn pull(&self, url: &str) -> Result<(), Failure> {
-        self.run(&format!("pulling from {url}"), &self.here(&["pull", "--", url]))
+        self.run(&format!("pulling from {url}"), &self.here(&["pull", "--quiet", "--", url]))
     }
 
     /// After a pull that failed: either the clone is damaged, and is mended, or the source cannot be reached, and then that is the failure.
@@ -147,7 +147,7 @@ impl Hg<'_> {
             self.task.note(Level::Warning, "a pull that was cut off was taken back");
             return Ok(());
         }
-        if self.run("looking at the clone", &self.here(&["log", "--rev", "tip", "--template", ""])).is_ok() && !transaction {
+        if self.run("asking the source", &self.command(&["identify", "--quiet", "--id", "--", url])).is_err() {
             return Err(Failure::new(format!("{}; what was known before goes on working", failure.message)));
         }
         self.task.note(Level::Warning, "the copy of the repository was damaged; it is fetched anew");
@@ -162,10 +162,8 @@ impl Hg<'_> {
 
     /// Brings the files to a revision, whatever was done to them.
     fn checkout(&self, revision: &str) -> Result<(), Failure> {
-        self.run("updating the copy of the repository", &self.here(&["update", "--clean", "--rev", revision]))?;
-        self.run("cleaning the copy of the repository", &self.here(&["--config", "extensions.purge=", "purge", "--all"]))?;
-        // A mode that somebody changed is no change for Mercurial while the executable bit is the same.
-        Ok(())
+        self.run("updating the copy of the repository", &self.here(&["update", "--quiet", "--clean", "--rev", revision]))?;
+        self.run("cleaning the copy of the repository", &self.here(&["--config", "extensions.purge=", "purge", "--all"]))
     }
 
     /// Which revision changed each top directory last. Of what was known before, only what came since is looked at.

@@ -1,0 +1,56 @@
+//! `hoist source`: the places that modules come from.
+
+use std::io::Write;
+
+use hoist_methods::SourceCache;
+use serde_json::json;
+
+use crate::args::{Global, Output};
+use crate::error::{Code, Ending};
+use crate::json;
+use crate::render::{self, BOLD, DIM, Paint, painted};
+use crate::session::Session;
+
+/// Every source, with what hoist knows of it.
+pub(crate) fn list(global: &Global) -> Result<Code, Ending> {
+    let session = Session::open(global)?;
+    let mut entries = Vec::new();
+    for source in &session.sources {
+        let index = SourceCache::new(&session.places.cache, source).index(&source.kind.location())?;
+        entries.push((source, index));
+    }
+    if global.output == Output::Json {
+        let entry = |(source, index): &(&hoist_core::Source, Option<hoist_sources::Index>)| {
+            json!({
+                "name": source.name, "kind": source.kind.as_str(), "location": source.kind.location(), "priority": source.priority,
+                "into": source.kind.destination(), "modules": index.as_ref().map(|index| index.entries.len()),
+                "synced_at": index.as_ref().map(|index| &index.synced_at),
+            })
+        };
+        json::print(&entries.iter().map(entry).collect())?;
+        return Ok(Code::Ok);
+    }
+    let paint = Paint::choose(global.color);
+    let row = |(source, index): &(&hoist_core::Source, Option<hoist_sources::Index>)| {
+        let known = match (index, source.kind.as_str()) {
+            (Some(index), _) => format!("{} modules on {}", index.entries.len(), index.synced_at.get(..10).unwrap_or_default()),
+            (None, "collection") => String::new(),
+            (None, _) => "not synced yet".to_owned(),
+        };
+        let into = source.kind.destination().map(|into| format!("into {}", into.display())).unwrap_or_default();
+        vec![
+            painted(paint.stdout, BOLD, &source.name),
+            source.kind.as_str().to_owned(),
+            known,
+            render::printable(&source.kind.location()),
+            painted(paint.stdout, DIM, &into),
+        ]
+    };
+    let rows: Vec<Vec<String>> = entries.iter().map(row).collect();
+    let text = match rows.is_empty() {
+        true => "No sources: write them to `sources` in hoist.yml.\n".to_owned(),
+        false => render::table(&rows),
+    };
+    std::io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(Code::Ok)
+}

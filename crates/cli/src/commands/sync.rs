@@ -1,0 +1,137 @@
+//! `hoist sync`: looks at every source anew, all at once.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use hoist_core::{Diagnostic, Source};
+use hoist_executor::{Effect, Event, EventKind, Limits, OnFailure, Outcome, Task, TaskGraph, execute};
+use hoist_ledger::Lock;
+use hoist_methods::{SourceCache, Synced, sync};
+use hoist_reporter::{Plain, Progress, Reporters, Words, explain};
+use indicatif::ProgressDrawTarget;
+use serde_json::json;
+
+use crate::args::{Global, Output};
+use crate::error::{Code, Ending};
+use crate::render::{self, BOLD, DIM, GREEN, Paint, RED, painted};
+use crate::run;
+use crate::session::Session;
+
+/// How each source fared, by its place.
+type Results = Arc<Mutex<BTreeMap<usize, Synced>>>;
+
+/// Syncs the sources named, or all. One that cannot be reached leaves what was known of it, and the others alone.
+pub(crate) fn run(global: &Global, names: &[String]) -> Result<Code, Ending> {
+    let session = Session::open(global)?;
+    let unknown = names.iter().filter(|name| !session.sources.iter().any(|source| source.name == **name));
+    let unknown: Vec<Diagnostic> = unknown
+        .map(|name| {
+            Diagnostic::error(format!("there is no source `{}`", name.escape_debug())).help("`hoist source list` shows all of them")
+        })
+        .collect();
+    if !unknown.is_empty() {
+        return Err(unknown.into());
+    }
+    let chosen = |source: &&Source| names.is_empty() || names.contains(&source.name);
+    let sources: Vec<Source> = session.sources.iter().filter(chosen).cloned().collect();
+    if sources.is_empty() {
+        return Err(Ending::wrong(Diagnostic::error("there are no sources").help("write them to `sources` in hoist.yml")));
+    }
+    let cancel = run::heed_signals()?;
+    let wait = |_: &hoist_ledger::Holder| !global.no_wait && !cancel.is_cancelled();
+    let _lock = Lock::take(&session.places.cache.join("sources"), "hoist sync", wait)?;
+    run::not_cancelled(&cancel)?;
+    let machine = session.machine()?;
+    let results = Results::default();
+    let mut graph = TaskGraph::default();
+    for (place, source) in sources.iter().enumerate() {
+        let (machine, results, source) = (machine.clone(), results.clone(), source.clone());
+        let cache = SourceCache::new(&session.places.cache, &source);
+        let unit = graph.unit(source.name.as_str());
+        let work = move |task: &hoist_executor::TaskContext| -> Result<Effect, hoist_executor::Failure> {
+            let (effect, synced) = sync(&source, &cache, &machine, task)?;
+            if let Ok(mut results) = results.lock() {
+                results.insert(place, synced);
+            }
+            Ok(effect)
+        };
+        let limit = global.timeout.unwrap_or(Duration::from_secs(1800));
+        graph.task(Task::new(unit, "sync", work).timeout(Some(limit)).on_failure(OnFailure::SkipDependents));
+    }
+    let paint = Paint::choose(global.color);
+    let json = global.output == Output::Json;
+    let mut shown = Reporters::default();
+    let words = Words { changed: "synced", unchanged: "same" };
+    if !json && !global.quiet {
+        match std::io::stderr().is_terminal() && !global.no_progress && !global.verbose {
+            true => shown.add(Progress::new(ProgressDrawTarget::stderr_with_hz(10), paint.stderr, words)),
+            false => shown.add(Plain::new(std::io::stderr(), global.verbose, words)),
+        }
+    }
+    let mut ended: BTreeMap<usize, (Outcome, Vec<String>)> = BTreeMap::new();
+    let mut notes: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+    let mut limits = Limits::default();
+    limits.jobs = global.jobs.map_or(sources.len().max(limits.jobs), usize::from);
+    let summary = execute(graph, &limits, &cancel, |event: &Event| {
+        shown.report(event);
+        match &event.kind {
+            EventKind::Note { unit, text, .. } => notes.entry(unit.index()).or_default().push(text.clone()),
+            EventKind::UnitFinished { unit, outcome } => {
+                let said = notes.remove(&unit.index()).unwrap_or_default();
+                ended.insert(unit.index(), (outcome.clone(), said));
+            }
+            _ => {}
+        }
+    });
+    drop(shown);
+    summary.map_err(|error| Ending::Other(error.into()))?;
+    machine.end_run();
+    tell(global, paint, &sources, &ended, &results)?;
+    let failed = ended.values().any(|(outcome, _)| !matches!(outcome, Outcome::Done { .. }));
+    Ok(match (cancel.is_cancelled(), failed) {
+        (true, _) => Code::Interrupted,
+        (false, true) => Code::Partial,
+        (false, false) => Code::Ok,
+    })
+}
+
+fn tell(
+    global: &Global,
+    paint: Paint,
+    sources: &[Source],
+    ended: &BTreeMap<usize, (Outcome, Vec<String>)>,
+    results: &Results,
+) -> Result<(), Ending> {
+    let results = results.lock().map(|results| results.clone()).unwrap_or_default();
+    let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
+    let mut documents = Vec::new();
+    for (place, source) in sources.iter().enumerate() {
+        let synced = results.get(&place).cloned().unwrap_or_default();
+        let (outcome, notes) = ended.get(&place).cloned().unwrap_or((Outcome::Cancelled, Vec::new()));
+        let (status, colour) = match &outcome {
+            Outcome::Done { changed: true } => ("synced", GREEN),
+            Outcome::Done { changed: false } => ("unchanged", DIM),
+            _ => ("failed", RED),
+        };
+        let reason = explain(&outcome, &names);
+        documents.push(json!({
+            "source": source.name, "status": status, "offered": synced.offered, "new": synced.changes.new, "changed": synced.changes.changed,
+            "gone": synced.changes.gone, "reason": reason, "messages": notes,
+        }));
+        if global.output == Output::Human && !(global.quiet && status != "failed") {
+            let more = match &reason {
+                Some(reason) => render::printable(reason),
+                None => notes.join("; "),
+            };
+            let line =
+                format!("{} {}  {more}", painted(paint.stdout, colour, &format!("{status:<9}")), painted(paint.stdout, BOLD, &source.name));
+            writeln!(std::io::stdout(), "{}", line.trim_end())?;
+        }
+    }
+    if global.output == Output::Json {
+        crate::json::print(&documents.into())?;
+    }
+    Ok(())
+}

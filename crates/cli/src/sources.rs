@@ -1,0 +1,102 @@
+//! The sources that settings name, and what hoist has of them.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use hoist_core::{CollectionFile, Diagnostic, Environment, Source, SourceKind};
+use hoist_sources::prosody::{self, Configuration};
+
+use crate::error::Ending;
+
+/// A larger configuration is none.
+const SIZE_LIMIT: u64 = 4 * 1024 * 1024;
+
+/// Reads the sources of settings files: each with the path of its file. The first of a name counts; those with a higher priority come first.
+pub(crate) fn read(files: &[(PathBuf, &CollectionFile)], environment: &Environment) -> Result<Vec<Source>, Ending> {
+    let (mut sources, mut errors) = (Vec::new(), Vec::new());
+    for (file, settings) in files {
+        let base = file.parent().unwrap_or(Path::new("/"));
+        let mut names: BTreeSet<String> = BTreeSet::new();
+        for (number, written) in settings.sources.iter().enumerate() {
+            let read = written.read(base, environment).and_then(expand);
+            let wrong = |error: Diagnostic| error.file(file.display().to_string()).field(format!("sources[{number}]"));
+            match read.map_err(wrong) {
+                Ok(read) => {
+                    for source in read {
+                        if !names.insert(source.name.clone()) {
+                            let twice = Diagnostic::error(format!("there are two sources `{}`", source.name));
+                            errors.push(wrong(twice.help("give one of them another `name`")));
+                        } else if !sources.iter().any(|known: &Source| known.name == source.name) {
+                            sources.push(source);
+                        }
+                    }
+                }
+                Err(error) => errors.push(error),
+            }
+        }
+    }
+    sources.sort_by_key(|source| std::cmp::Reverse(source.priority));
+    if errors.is_empty() { Ok(sources) } else { Err(errors.into()) }
+}
+
+/// A source as it is, and the two that the configuration of Prosody stands for.
+fn expand(source: Source) -> Result<Vec<Source>, Diagnostic> {
+    let SourceKind::Prosody { prosody, mercurial, lua } = &source.kind else { return Ok(vec![source]) };
+    let configuration = configuration(prosody)?;
+    let missing = |name: &str| {
+        let wrong = Diagnostic::error(format!("{} does not set {name} to a plain text", prosody.display()));
+        wrong.help(format!("write {name} = \"…\" there, or name the sources one by one"))
+    };
+    let place = configuration.installer_plugin_path.as_deref().map(PathBuf::from).filter(|path| path.is_absolute());
+    let place = place.ok_or_else(|| missing("installer_plugin_path"))?;
+    let mut sources = Vec::new();
+    match (&configuration.plugin_server, mercurial) {
+        (None, None) => return Err(missing("plugin_server")),
+        (Some(server), _) => {
+            let kind = SourceKind::Rocks { rocks: server.clone(), tree: place.clone(), lua: lua.clone() };
+            sources.push(Source { name: "rocks".to_owned(), priority: source.priority, kind });
+        }
+        (None, Some(_)) => {}
+    }
+    if let Some(mercurial) = mercurial {
+        let kind = SourceKind::Mercurial { mercurial: mercurial.clone(), modules: vec!["mod_*".to_owned()], into: place };
+        sources.push(Source { name: "community".to_owned(), priority: source.priority, kind });
+    }
+    Ok(sources)
+}
+
+/// The configuration of Prosody, with what it includes.
+fn configuration(path: &Path) -> Result<Configuration, Diagnostic> {
+    let mut read = one(path)?;
+    for include in read.includes.clone() {
+        for file in included(path, &include) {
+            let more = one(&file)?;
+            read.plugin_server = read.plugin_server.or(more.plugin_server);
+            read.installer_plugin_path = read.installer_plugin_path.or(more.installer_plugin_path);
+            read.enabled.extend(more.enabled);
+        }
+    }
+    Ok(read)
+}
+
+fn one(path: &Path) -> Result<Configuration, Diagnostic> {
+    let wrong =
+        |message: String| Diagnostic::error(message).help(format!("it is read as the configuration of Prosody: {}", path.display()));
+    let metadata = path.metadata().map_err(|error| wrong(format!("{} cannot be read: {error}", path.display())))?;
+    if !metadata.is_file() || metadata.len() > SIZE_LIMIT {
+        return Err(wrong(format!("{} is no regular file of a reasonable size", path.display())));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(format!("{} cannot be read: {error}", path.display())))?;
+    prosody::read(&text).map_err(|error| wrong(format!("{}: {error}", path.display())))
+}
+
+/// The files of an `Include`: a path, or all of a directory that end alike.
+fn included(configuration: &Path, include: &str) -> Vec<PathBuf> {
+    let base = configuration.parent().unwrap_or(Path::new("/"));
+    let Some((directory, end)) = include.split_once('*') else { return vec![base.join(include)] };
+    let entries = std::fs::read_dir(base.join(directory)).into_iter().flatten().flatten();
+    let mut files: Vec<PathBuf> =
+        entries.map(|entry| entry.path()).filter(|path| path.is_file() && path.to_string_lossy().ends_with(end)).collect();
+    files.sort();
+    files
+}
