@@ -290,6 +290,13 @@ fn what_is_no_plain_file_in_the_home_is_no_configuration_file() {
         sandbox.command(hoist_tests::binary()).args(["config", "restore", "--from"]).arg(&outside).arg(sandbox.home().join(".rc")).output();
     assert_eq!(restore.unwrap().status.code(), Some(2));
     sandbox.hoist("update m").exits(2).says("it is no regular file");
+    // Nobody else has to wait for that.
+    sandbox
+        .write("config/rc", "2\n")
+        .add(&Module::new("other").field("UPDATE_METHOD", "custom").body("main_module() { :; }\nupdate_module() { touch ~/updated; }"));
+    sandbox.hoist("install other").exits(0);
+    sandbox.hoist("update").exits(0);
+    assert!(sandbox.has("updated"));
     sandbox.hoist("uninstall m --yes").exits(0).says("it is no regular file");
     let pipe: PathBuf = sandbox.home().join(".rc");
     assert!(pipe.symlink_metadata().is_ok());

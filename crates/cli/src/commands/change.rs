@@ -8,7 +8,7 @@ use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, ModuleId, Plan,
 use hoist_executor::Cancel;
 use hoist_files::Home;
 use hoist_ledger::{Holder, Ledger, Lock, PastRun, past_run, read_belongings, read_configs, unresolved};
-use hoist_methods::{ConfigFile, ConfigPolicy, Machine, Told, clear_up, foresee, presence, survey};
+use hoist_methods::{ConfigFile, ConfigPolicy, Machine, Standing, Told, clear_up, foresee, presence, survey};
 use hoist_resolver::Resolution;
 use rayon::prelude::*;
 
@@ -245,6 +245,10 @@ fn look_at_configs(session: &Session, plan: &mut Plan, asked: &Asked) -> Result<
         let own: Vec<_> = records.iter().filter(|record| record.module == module.id).cloned().collect();
         match survey(module, &home, &own, asked.policy) {
             Ok(files) => {
+                // What is asked for by name, or is new, is not done by half; an update of everything is not held up by one file.
+                if plan.action == Action::Install || matches!(planned.wanted, hoist_core::Wanted::Named) {
+                    errors.extend(files.iter().filter_map(|file| unreadable(module.id.as_str(), file)));
+                }
                 let work = files.iter().any(|file| file.is_work());
                 if planned.change == Change::Keep
                     && work
@@ -259,6 +263,15 @@ fn look_at_configs(session: &Session, plan: &mut Plan, asked: &Asked) -> Result<
         }
     }
     if errors.is_empty() { Ok(found) } else { Err(errors.into()) }
+}
+
+fn unreadable(module: &str, file: &ConfigFile) -> Option<Diagnostic> {
+    let Standing::Unreadable(why) = &file.standing else { return None };
+    let wrong = Diagnostic::error(format!("cannot be read: {why}"))
+        .module(module)
+        .field("MODULE_CONFIG_FILES")
+        .file(file.path.display().to_string());
+    Some(wrong.help("it is where a configuration file goes: move it away, or mend its permissions"))
 }
 
 /// What a removal would do, module by module.

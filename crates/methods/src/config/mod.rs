@@ -41,6 +41,8 @@ pub enum Standing {
     Offered,
     /// It is a link to where hoist does not write.
     Elsewhere,
+    /// It cannot be read, and why.
+    Unreadable(String),
 }
 
 /// What happens to a file.

@@ -24,12 +24,15 @@ pub(crate) fn stages_of(path: &Path) -> Vec<PathBuf> {
 pub(crate) fn place(module: &ModuleId, files: &[ConfigFile], ledger: &Ledger, task: &TaskContext) -> Result<bool, Failure> {
     let mut changed = false;
     for file in files {
+        if matches!(file.standing, Standing::Elsewhere | Standing::Unreadable(_)) {
+            tell_kept(file, task);
+            continue;
+        }
         let current = read(&file.path).map_err(failed)?;
         // What was changed since it was looked at has not been decided.
         let decision = if current == file.current { file.decision.clone() } else { Decision::Keep };
         let record = ledger.config(module, &file.path).map_err(failed)?;
         match decision {
-            Decision::Leave if file.standing == Standing::Elsewhere => tell_kept(file, task),
             _ if current.as_ref() == Some(&file.contents) => remember(ledger, module, file, &file.contents, record, None)?,
             Decision::Leave => tell_kept(file, task),
             Decision::Write => {
@@ -95,10 +98,11 @@ fn offer(file: &ConfigFile, record: Option<&ConfigRecord>, task: &TaskContext) -
 }
 
 fn tell_kept(file: &ConfigFile, task: &TaskContext) {
-    let why = match file.standing {
+    let why = match &file.standing {
         Standing::Edited => "it was changed by hand, and the module brings nothing new".to_owned(),
         Standing::Removed => "it was removed by hand; --config-overwrite brings it back".to_owned(),
         Standing::Elsewhere => "it is a link to where hoist does not write".to_owned(),
+        Standing::Unreadable(why) => format!("it cannot be read: {why}"),
         Standing::Offered => format!("it differs from what the module brings, which is {}", pending(&file.path).display()),
         _ => return,
     };
@@ -153,7 +157,8 @@ struct Before {
 
 /// Copies aside what a module's script may be about to write.
 pub(crate) fn guard(module: &Module, handled: &[ConfigFile], asides: &[Aside]) -> Result<Vec<Guarded>, Failure> {
-    let decided = handled.iter().map(|file| (&file.path, true));
+    let usable = handled.iter().filter(|file| !matches!(file.standing, Standing::Elsewhere | Standing::Unreadable(_)));
+    let decided = usable.map(|file| (&file.path, true));
     let declared = module.config_files.iter().filter(|path| !path.is_dir() && !handled.iter().any(|file| file.path.starts_with(path)));
     let mut guarded = Vec::new();
     for (path, decided) in decided.chain(declared.map(|path| (path, false))) {

@@ -90,13 +90,13 @@ fn one(path: &Path, template: &Path, home: &Home, records: &[ConfigRecord], poli
         return Err(wrong("is no regular file of a reasonable size".to_owned()).help("put a file there"));
     }
     let contents = std::fs::read(template).map_err(|error| wrong(format!("cannot be read: {error}")))?;
-    let elsewhere = home.target(path).is_err();
-    let current = read(path).map_err(|error| {
-        let wrong = Diagnostic::error(format!("cannot be read: {error}")).file(path.display().to_string());
-        wrong.help("it is where a configuration file goes: move it away, or mend its permissions")
-    })?;
+    let (current, unusable) = match (home.target(path), read(path)) {
+        (Err(_), current) => (current.ok().flatten(), Some(Standing::Elsewhere)),
+        (Ok(_), Ok(current)) => (current, None),
+        (Ok(_), Err(error)) => (None, Some(Standing::Unreadable(error.to_string()))),
+    };
     let record = records.iter().find(|record| record.path == path);
-    let standing = if elsewhere { Standing::Elsewhere } else { standing(&contents, current.as_deref(), record, path) };
+    let standing = unusable.unwrap_or_else(|| standing(&contents, current.as_deref(), record, path));
     let decision = decide(&standing, record, policy);
     let mode = metadata.permissions().mode() & 0o777;
     Ok(ConfigFile { path: path.to_owned(), template: template.to_owned(), contents, mode, current, standing, decision })
@@ -131,7 +131,7 @@ fn standing(new: &[u8], current: Option<&[u8]>, record: Option<&ConfigRecord>, p
 
 fn decide(standing: &Standing, record: Option<&ConfigRecord>, policy: ConfigPolicy) -> Decision {
     match (standing, policy) {
-        (Standing::Elsewhere, _) => Decision::Leave,
+        (Standing::Elsewhere | Standing::Unreadable(_), _) => Decision::Leave,
         (Standing::Absent, _) => Decision::Write,
         // Only its digest has to be written down.
         (Standing::Same, _) if record.is_none() => Decision::Write,
