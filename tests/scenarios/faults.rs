@@ -270,7 +270,10 @@ fn the_processes_of_a_killed_run_end_before_the_next_starts() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    assert!(processes(&sandbox).len() >= 2, "{:?}", processes(&sandbox));
+    // The script goes on without hoist.
+    while processes(&sandbox).len() < 2 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
     std::fs::write(sandbox.home().join("again"), "").unwrap();
     sandbox.hoist("install").exits(0).says("of its processes were still at work and were ended");
     nothing_is_left(&sandbox, "");

@@ -40,7 +40,7 @@ pub(crate) struct Global {
     /// Show the output of modules
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     pub(crate) verbose: bool,
-    /// No progress and no summary: only failures, and what is answered
+    /// No progress; of a run only failures and counts
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
     /// The time a module may take: 90, 15m, 2h

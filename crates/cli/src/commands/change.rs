@@ -1,5 +1,6 @@
 //! `hoist install`, `update`, `uninstall`, `retry`, and `plan` of each: what changes the machine goes this way.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::sync::Arc;
@@ -112,7 +113,9 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<Code, Ending> {
     recover(&session, &ledger)?;
     let installed = ledger.installed()?;
     let machine = session.machine()?;
-    session.catalog = self::catalog(&session, &installed, request)?;
+    if let Cow::Owned(catalog) = self::catalog(&session, &installed, request)? {
+        session.catalog = catalog;
+    }
     let resolution = hoist_resolver::resolve(&session.catalog, &installed, request)?;
     let mut plan = decide(&machine, &resolution, &installed, request);
     let mut configs = look_at_configs(&session, &mut plan, asked)?;
@@ -130,7 +133,9 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<Code, Ending> {
 pub(crate) fn plan(global: &Global, asked: &Asked) -> Result<Code, Ending> {
     let mut session = Session::open(global)?;
     let installed = hoist_ledger::read(&session.places.state)?;
-    session.catalog = catalog(&session, &installed, &asked.request)?;
+    if let Cow::Owned(catalog) = catalog(&session, &installed, &asked.request)? {
+        session.catalog = catalog;
+    }
     let resolution = hoist_resolver::resolve(&session.catalog, &installed, &asked.request)?;
     let machine = session.machine()?;
     let mut plan = decide(&machine, &resolution, &installed, &asked.request);
@@ -187,11 +192,11 @@ fn nothing_known() -> Ending {
 ///
 /// # Errors
 /// A manifest that is there and wrong, of a module whose script removes what only it knows.
-fn catalog(session: &Session, installed: &Installed, request: &Request) -> Result<Catalog, Ending> {
-    let mut catalog = session.catalog.clone();
+fn catalog<'s>(session: &'s Session, installed: &Installed, request: &Request) -> Result<Cow<'s, Catalog>, Ending> {
     if request.action != Action::Uninstall {
-        return Ok(catalog);
+        return Ok(Cow::Borrowed(&session.catalog));
     }
+    let mut catalog = session.catalog.clone();
     if let Selection::Names(names) = &request.selection {
         let record = |name: &str| installed.modules.get(name).or_else(|| installed.unfinished.get(name));
         let needs_script = |name: &&String| record(name).is_some_and(|record| record.removal.function && !record.adopted);
@@ -207,7 +212,7 @@ fn catalog(session: &Session, installed: &Installed, request: &Request) -> Resul
         }
     }
     catalog.remember(installed);
-    Ok(catalog)
+    Ok(Cow::Owned(catalog))
 }
 
 /// Looks at the machine and decides what happens to each module.
