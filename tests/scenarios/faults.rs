@@ -471,8 +471,8 @@ fn a_terminal_that_closes_ends_the_run_in_order() {
     sandbox.add(&Module::new("m").main("touch ~/up; sleep 60"));
     sandbox.add(&Module::new("n").depends("m"));
     let mut terminal = sandbox
-        .command("script")
-        .args(["-qec", &format!("{} install", binary().display()), "/dev/null"])
+        .command("env")
+        .args(["--default-signal=HUP", "script", "-qec", &format!("{} install", binary().display()), "/dev/null"])
         .stdin(Stdio::piped())
         .spawn()
         .unwrap();
@@ -487,6 +487,21 @@ fn a_terminal_that_closes_ends_the_run_in_order() {
     let history = sandbox.json("history").exits(0).document();
     assert_eq!(history[0]["status"], "interrupted", "it ended itself: {history}");
     nothing_is_left(&sandbox, "");
+}
+
+#[test]
+fn a_run_that_was_told_to_outlive_its_terminal_does() {
+    let sandbox = Sandbox::new();
+    sandbox.add(&Module::new("m").main("touch ~/up; while [[ ! -e ~/go ]]; do sleep 0.02; done"));
+    let run = sandbox.command("nohup").arg(binary()).arg("install").stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    while !sandbox.has("up") {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let hangup = sandbox.command("kill").args(["-HUP", &run.id().to_string()]).status().unwrap();
+    assert!(hangup.success());
+    std::thread::sleep(Duration::from_millis(300));
+    std::fs::write(sandbox.home().join("go"), "").unwrap();
+    hoist_tests::ran(run.wait_with_output().unwrap()).exits(0).says("1 installed");
 }
 
 fn ledger(sandbox: &Sandbox) -> std::path::PathBuf {

@@ -22,6 +22,9 @@ pub(crate) struct Global {
     /// it is a collection
     #[arg(short = 'C', long = "collection", value_name = "DIR", global = true)]
     pub(crate) collections: Vec<PathBuf>,
+    /// Only modules of this source; SOURCE/MODULE is one of them
+    #[arg(long, value_name = "NAME", global = true)]
+    pub(crate) source: Option<String>,
     /// How many modules are worked on at once
     #[arg(short, long, value_name = "N", global = true, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) jobs: Option<u16>,
@@ -282,6 +285,9 @@ pub(crate) struct Install {
     /// Install again what is installed
     #[arg(long)]
     pub(crate) force: bool,
+    /// Leave alone what they need
+    #[arg(long)]
+    pub(crate) no_deps: bool,
     /// Go on with what the last install did not finish
     #[arg(long, conflicts_with_all = ["modules", "minimal", "all", "with", "skip"])]
     pub(crate) resume: bool,

@@ -19,16 +19,21 @@ pub(crate) fn is_collection(directory: &Path) -> bool {
 /// Reads collections, the first of which wins where names meet.
 pub(crate) fn read(directories: &[PathBuf], environment: &Environment) -> Result<Catalog, Ending> {
     let mut catalog = Catalog::default();
-    for directory in directories {
-        let tree = list(directory)?;
-        for format in FORMATS {
-            let manifests = format.find(&tree);
-            let parse = |reference: &ManifestRef| (reference.name.clone(), format.parse(&open(&tree, reference), environment));
-            let parsed: Vec<_> = manifests.par_iter().with_min_len(16).map(parse).collect();
-            parsed.into_iter().for_each(|(name, parsed)| catalog.add(&name, parsed));
-        }
-    }
+    directories.iter().try_for_each(|directory| add(&mut catalog, directory, None, environment))?;
     Ok(catalog)
+}
+
+/// Adds a collection, which is called by the name of its directory where it has no other.
+pub(crate) fn add(catalog: &mut Catalog, directory: &Path, name: Option<&str>, environment: &Environment) -> Result<(), Ending> {
+    let mut tree = list(directory)?;
+    tree.source = name.map_or(tree.source, str::to_owned);
+    for format in FORMATS {
+        let manifests = format.find(&tree);
+        let parse = |reference: &ManifestRef| (reference.name.clone(), format.parse(&open(&tree, reference), environment));
+        let parsed: Vec<_> = manifests.par_iter().with_min_len(16).map(parse).collect();
+        parsed.into_iter().for_each(|(name, parsed)| catalog.add(&name, parsed));
+    }
+    Ok(())
 }
 
 /// Reads one manifest by the path of its script or .conf file.

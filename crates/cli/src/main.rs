@@ -2,6 +2,7 @@
 
 mod args;
 mod ask;
+mod choice;
 mod collections;
 mod commands;
 mod error;
@@ -39,8 +40,8 @@ fn run_command(arguments: Arguments) -> Result<error::Code, Ending> {
     let Arguments { global, command } = arguments;
     match command {
         Command::Install(install) => commands::change::run(&global, &commands::change::Asked::install(&global, &install)?),
-        Command::Update(update) => commands::change::run(&global, &(&update).into()),
-        Command::Uninstall(uninstall) => commands::change::run(&global, &(&uninstall).into()),
+        Command::Update(update) => commands::change::run(&global, &commands::change::Asked::update(&global, &update)),
+        Command::Uninstall(uninstall) => commands::change::run(&global, &commands::change::Asked::uninstall(&global, &uninstall)),
         Command::Retry { config } => commands::change::retry(&global, config),
         Command::Plan { action } => commands::change::plan(&global, &commands::change::Asked::planned(&global, &action)?),
         Command::Config { action } => commands::config::run(&global, &action),

@@ -1,11 +1,14 @@
 //! What every command starts from: the environment, the places, the settings, the catalog.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hoist_core::{Catalog, CollectionFile, Diagnostic, Environment, Installed, Source, SourceKind};
 use hoist_methods::{Machine, SourceCache};
+use hoist_sources::Index;
+use hoist_sources::modules::modules;
+use hoist_sources::prosody::Configuration;
 
 use crate::args::Global;
 use crate::error::Ending;
@@ -37,6 +40,12 @@ pub(crate) struct Session {
     pub(crate) directories: Vec<PathBuf>,
     /// Where else modules come from, the first to be asked first.
     pub(crate) sources: Vec<Source>,
+    /// What those of them that were looked at offer, by name.
+    pub(crate) indexes: BTreeMap<String, Index>,
+    /// What the XMPP servers that they are for say, by the path of its configuration.
+    pub(crate) servers: BTreeMap<PathBuf, Configuration>,
+    /// The names of the modules that come with an XMPP server.
+    pub(crate) builtin: BTreeSet<String>,
 }
 
 /// The directory of a source that is a collection, where there is one by now.
@@ -62,12 +71,46 @@ impl Session {
             let file = std::path::absolute(directory)?.join("hoist.yml");
             files.extend(settings(&file)?.map(|settings| (file, settings)));
         }
-        let sources = sources::read(&files.iter().map(|(path, file)| (path.clone(), file)).collect::<Vec<_>>(), &environment)?;
-        directories.extend(sources.iter().filter_map(|source| collection(source, &places.cache)));
+        let (sources, servers) = sources::read(&files.iter().map(|(path, file)| (path.clone(), file)).collect::<Vec<_>>(), &environment)?;
         // The user's file wins, and of collections the first.
-        let merged = files.into_iter().map(|(_, file)| file).rev().fold(CollectionFile::default(), over);
-        let catalog = collections::read(&directories, &environment)?;
-        Ok(Self { environment, home, places, settings: merged, catalog, directories, sources })
+        let settings = files.into_iter().map(|(_, file)| file).rev().fold(CollectionFile::default(), over);
+        let named = directories.clone();
+        directories.extend(sources.iter().filter_map(|source| collection(source, &places.cache)));
+        let (catalog, indexes, builtin) = Default::default();
+        let mut session = Self { environment, home, places, settings, catalog, directories, sources, indexes, servers, builtin };
+        session.read(&named)?;
+        Ok(session)
+    }
+
+    /// Reads the collections that were named, and what the sources offer.
+    fn read(&mut self, named: &[PathBuf]) -> Result<(), Ending> {
+        let mut catalog = Catalog::default();
+        self.indexes = sources::indexes(&self.sources, &self.places.cache)?;
+        self.builtin = sources::builtin_modules(&self.settings, &self.sources);
+        // Collections that were named come first of all that have no priority.
+        let preferred = self.sources.iter().take_while(|source| source.priority > 0).count();
+        let sources = self.sources.iter().map(Some);
+        let places = sources.clone().take(preferred).chain([None]).chain(sources.skip(preferred));
+        for source in places {
+            let Some(source) = source else {
+                named.iter().try_for_each(|directory| collections::add(&mut catalog, directory, None, &self.environment))?;
+                continue;
+            };
+            if let Some(directory) = collection(source, &self.places.cache) {
+                collections::add(&mut catalog, &directory, Some(&source.name), &self.environment)?;
+            } else if let Some(index) = self.indexes.get(&source.name) {
+                let tree = SourceCache::new(&self.places.cache, source).tree();
+                catalog.offer(modules(source, index, &tree, &|name| self.builtin.contains(name)));
+            }
+        }
+        self.catalog = catalog;
+        Ok(())
+    }
+
+    /// The names of sources that nobody has looked at yet.
+    pub(crate) fn unknown_sources(&self) -> Vec<&str> {
+        let known = |source: &Source| collection(source, &self.places.cache).is_some() || self.indexes.contains_key(&source.name);
+        self.sources.iter().filter(|source| !known(source)).map(|source| source.name.as_str()).collect()
     }
 
     /// Directories that no module may own: hoist's places, and the collections.

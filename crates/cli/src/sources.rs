@@ -1,24 +1,30 @@
 //! The sources that settings name, and what hoist has of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use hoist_core::{CollectionFile, Diagnostic, Environment, Source, SourceKind};
+use hoist_methods::SourceCache;
+use hoist_sources::Index;
 use hoist_sources::prosody::{self, Configuration};
+use rayon::prelude::*;
 
 use crate::error::Ending;
 
 /// A larger configuration is none.
 const SIZE_LIMIT: u64 = 4 * 1024 * 1024;
 
+/// What the XMPP servers say that sources are for, by the path of the configuration.
+pub(crate) type Servers = BTreeMap<PathBuf, Configuration>;
+
 /// Reads the sources of settings files: each with the path of its file. The first of a name counts; those with a higher priority come first.
-pub(crate) fn read(files: &[(PathBuf, &CollectionFile)], environment: &Environment) -> Result<Vec<Source>, Ending> {
-    let (mut sources, mut errors) = (Vec::new(), Vec::new());
+pub(crate) fn read(files: &[(PathBuf, &CollectionFile)], environment: &Environment) -> Result<(Vec<Source>, Servers), Ending> {
+    let (mut sources, mut errors, mut servers) = (Vec::new(), Vec::new(), Servers::new());
     for (file, settings) in files {
         let base = file.parent().unwrap_or(Path::new("/"));
         let mut names: BTreeSet<String> = BTreeSet::new();
         for (number, written) in settings.sources.iter().enumerate() {
-            let read = written.read(base, environment).and_then(expand);
+            let read = written.read(base, environment).and_then(|source| expand(source, &mut servers));
             let wrong = |error: Diagnostic| error.file(file.display().to_string()).field(format!("sources[{number}]"));
             match read.map_err(wrong) {
                 Ok(read) => {
@@ -36,11 +42,11 @@ pub(crate) fn read(files: &[(PathBuf, &CollectionFile)], environment: &Environme
         }
     }
     sources.sort_by_key(|source| std::cmp::Reverse(source.priority));
-    if errors.is_empty() { Ok(sources) } else { Err(errors.into()) }
+    if errors.is_empty() { Ok((sources, servers)) } else { Err(errors.into()) }
 }
 
 /// A source as it is, and the two that the configuration of Prosody stands for.
-fn expand(source: Source) -> Result<Vec<Source>, Diagnostic> {
+fn expand(source: Source, servers: &mut Servers) -> Result<Vec<Source>, Diagnostic> {
     let SourceKind::Prosody { prosody, mercurial, lua } = &source.kind else { return Ok(vec![source]) };
     let configuration = configuration(prosody)?;
     let missing = |name: &str| {
@@ -54,15 +60,40 @@ fn expand(source: Source) -> Result<Vec<Source>, Diagnostic> {
         (None, None) => return Err(missing("plugin_server")),
         (Some(server), _) => {
             let kind = SourceKind::Rocks { rocks: server.clone(), tree: place.clone(), lua: lua.clone() };
-            sources.push(Source { name: "rocks".to_owned(), priority: source.priority, kind });
+            sources.push(Source { name: "rocks".to_owned(), priority: source.priority, kind, server: source.server.clone() });
         }
         (None, Some(_)) => {}
     }
     if let Some(mercurial) = mercurial {
         let kind = SourceKind::Mercurial { mercurial: mercurial.clone(), modules: vec!["mod_*".to_owned()], into: place };
-        sources.push(Source { name: "community".to_owned(), priority: source.priority, kind });
+        sources.push(Source { name: "community".to_owned(), priority: source.priority, kind, server: source.server.clone() });
     }
+    servers.insert(prosody.clone(), configuration);
     Ok(sources)
+}
+
+/// What the sources offered when they were last looked at, by name.
+pub(crate) fn indexes(sources: &[Source], cache: &Path) -> Result<BTreeMap<String, Index>, Ending> {
+    let read = |source: &Source| {
+        let index = SourceCache::new(cache, source).index(&source.kind.location());
+        index.map(|index| index.map(|index| (source.name.clone(), index)))
+    };
+    let read: Vec<_> = sources.par_iter().filter(|source| source.kind.destination().is_some()).map(read).collect::<std::io::Result<_>>()?;
+    Ok(read.into_iter().flatten().collect())
+}
+
+/// Where Debian puts the modules that come with the server.
+const BUILTIN_MODULES: &str = "/usr/lib/prosody/modules";
+
+/// The names of the modules that the XMPP server itself brings, where a source is for one.
+pub(crate) fn builtin_modules(settings: &CollectionFile, sources: &[Source]) -> BTreeSet<String> {
+    if settings.builtin_modules.is_none() && sources.iter().all(|source| source.kind.destination().is_none()) {
+        return BTreeSet::new();
+    }
+    let directory = settings.builtin_modules.as_deref().unwrap_or(BUILTIN_MODULES);
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    names.map(|name| name.strip_suffix(".lua").map(str::to_owned).unwrap_or(name)).collect()
 }
 
 /// The configuration of Prosody, with what it includes.

@@ -40,6 +40,59 @@ impl Catalog {
         }
     }
 
+    /// Adds modules that a source offers.
+    pub fn offer(&mut self, modules: impl IntoIterator<Item = Module>) {
+        for module in modules {
+            match self.modules.contains_key(&module.id) || self.broken.contains_key(module.id.as_str()) {
+                true => self.hidden.push(module),
+                false => drop(self.modules.insert(module.id.clone(), module)),
+            }
+        }
+    }
+
+    /// The name of the module that somebody means: of those that a source offers, letter case is ignored, and `mod_` may be left out.
+    pub fn canonical(&self, name: &str) -> Option<&ModuleId> {
+        if let Some((id, _)) = self.modules.get_key_value(name) {
+            return Some(id);
+        }
+        if self.broken.contains_key(name) {
+            return None;
+        }
+        let offered = || self.modules.values().filter(|module| module.removal.into.is_some()).map(|module| &module.id);
+        let prefixed = format!("mod_{name}");
+        let same = |wanted: &str| offered().find(|id| id.as_str().eq_ignore_ascii_case(wanted));
+        same(name).or_else(|| same(&prefixed))
+    }
+
+    /// Lets the module of this source count, of those that have its name. False where there is none.
+    pub fn prefer(&mut self, source: &str, name: &str) -> bool {
+        if self.modules.get(name).is_some_and(|module| module.source == source) {
+            return true;
+        }
+        let place = self.hidden.iter().position(|module| module.id.as_str() == name && module.source == source);
+        let Some(place) = place else { return false };
+        let wanted = self.hidden.remove(place);
+        self.broken.remove(name);
+        if let Some(former) = self.modules.insert(wanted.id.clone(), wanted) {
+            self.hidden.push(former);
+        }
+        true
+    }
+
+    /// Of what is installed from a source, the module of that source counts.
+    pub fn prefer_installed(&mut self, installed: &Installed) {
+        if !self.hidden.is_empty() {
+            for (id, record) in installed.unfinished.iter().chain(&installed.modules).filter(|(_, record)| record.removal.into.is_some()) {
+                self.prefer(&record.source, id.as_str());
+            }
+        }
+    }
+
+    /// The module of this name, to be changed.
+    pub fn get_mut(&mut self, name: &str) -> Option<&mut Module> {
+        self.modules.get_mut(name)
+    }
+
     /// Adds what is installed and has no sound manifest any more, as far as the ledger remembers it; a module that only has its name, from another
     /// collection, does not count.
     pub fn remember(&mut self, installed: &Installed) {
@@ -78,29 +131,37 @@ impl Catalog {
         &self.warnings
     }
 
+    /// Every module of this name, the one that counts first.
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &Module> {
+        self.modules.get(name).into_iter().chain(self.hidden.iter().filter(move |module| module.id.as_str() == name))
+    }
+
     /// Modules that stand behind another of the same name.
     pub fn hidden(&self) -> &[Module] {
         &self.hidden
     }
 
-    /// The modules whose name or description has each of these words, letter case ignored: the exact name first, then names that start so, names
-    /// that have it, descriptions.
+    /// The modules whose name or description has each of these words, letter case ignored, also those that stand behind another: the exact name first, then
+    /// names that start so, names that have it, descriptions; of those that fit alike the most mature first. `mod_` may be left out.
     pub fn search(&self, words: &[&str]) -> Vec<&Module> {
         let words: Vec<String> = words.iter().map(|word| word.to_lowercase()).collect();
         let rank = |module: &Module| {
             let (name, summary) = (module.id.as_str().to_lowercase(), module.summary.to_lowercase());
-            let of_word = |word: &String| match () {
-                () if name == *word => Some(0),
-                () if name.starts_with(word.as_str()) => Some(1),
-                () if name.contains(word.as_str()) => Some(2),
-                () if summary.contains(word.as_str()) => Some(3),
-                () => None,
+            let short = name.strip_prefix("mod_").unwrap_or(&name);
+            let of_word = |word: &String| match word.as_str() {
+                word if name == word || short == word => Some(0),
+                word if name.starts_with(word) || short.starts_with(word) => Some(1),
+                word if name.contains(word) => Some(2),
+                word if summary.contains(word) => Some(3),
+                _ => None,
             };
             words.iter().map(of_word).sum::<Option<u32>>()
         };
-        let mut found: Vec<(u32, &Module)> = self.modules().filter_map(|module| Some((rank(module)?, module))).collect();
-        found.sort_by_key(|(rank, module)| (*rank, module.id.as_str()));
-        found.into_iter().map(|(_, module)| module).collect()
+        let all = self.modules().map(|module| (module, 0)).chain(self.hidden.iter().map(|module| (module, 1)));
+        let mut found: Vec<(u32, &Module, usize)> = all.filter_map(|(module, behind)| Some((rank(module)?, module, behind))).collect();
+        let immature = |module: &Module| module.offered.stage.map_or(0, |stage| stage.immaturity());
+        found.sort_by_key(|(rank, module, behind)| (*rank, immature(module), module.id.as_str(), *behind));
+        found.into_iter().map(|(_, module, _)| module).collect()
     }
 
     /// The nearest name that exists.

@@ -26,6 +26,8 @@ pub struct InstalledModule {
     pub adopted: bool,
     /// True when an install of it has succeeded, whatever came later.
     pub once: bool,
+    /// True when somebody asked for it; false when it only came because another needed it.
+    pub asked: bool,
     /// What it needed when it was installed.
     pub requires: Vec<ModuleId>,
     /// What its manifest said of its removal.
@@ -52,6 +54,8 @@ pub enum Presence {
     Present,
     /// Something it declares is not there: this.
     Missing(String),
+    /// It is there in another version than the one that is wanted: this.
+    Other(String),
     /// Something else stands where it would go: this.
     Obstructed(String),
     /// It declares nothing that can be seen; a function of its script can tell.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, Digest, InstalledModule, Step};
+use crate::{Action, Digest, InstalledModule, Stage, Step};
 
 /// The name of a module: one or more of `[A-Za-z0-9._+-]`, neither `.` nor `..`, not starting with `-`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -156,6 +156,30 @@ pub struct Removal {
     pub function: bool,
     /// The root of the collection it came from.
     pub root: Option<PathBuf>,
+    /// The directory its files stand below, where that is not the home directory.
+    pub into: Option<PathBuf>,
+    /// The rock that it is.
+    pub rock: Option<Rock>,
+}
+
+/// A rock in its tree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rock {
+    /// Where rocks are installed.
+    pub tree: PathBuf,
+    /// The version of Lua they run under.
+    pub lua: String,
+}
+
+/// What a source says of a module beside its manifest.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Offered {
+    /// The version that an install brings.
+    pub version: Option<String>,
+    /// How far it is.
+    pub stage: Option<Stage>,
+    /// What somebody should know before it is installed, a sentence each.
+    pub caveats: Vec<String>,
 }
 
 /// One thing that can be installed.
@@ -197,6 +221,8 @@ pub struct Module {
     pub digest: Digest,
     /// The source it was found in.
     pub source: String,
+    /// What that says of it.
+    pub offered: Offered,
 }
 
 impl Module {
@@ -221,6 +247,7 @@ impl Module {
             manifest: PathBuf::new(),
             digest: record.digest.clone(),
             source: record.source.clone(),
+            offered: Offered::default(),
         }
     }
 }

@@ -20,6 +20,8 @@ pub enum Change {
     Reinstall,
     /// It is brought to its newest state.
     Update,
+    /// It is put there from another source, and what is there from the former goes.
+    Migrate,
     /// It is taken off the machine.
     Uninstall,
     /// It stays as it is.
@@ -37,6 +39,7 @@ impl Change {
             Change::Check => "check",
             Change::Reinstall => "reinstall",
             Change::Update => "update",
+            Change::Migrate => "migrate",
             Change::Uninstall => "uninstall",
             Change::Keep => "keep",
             Change::Test => "test",
@@ -63,6 +66,8 @@ pub enum Wanted {
     Installed,
     /// It needs this module, which goes.
     Cascade(ModuleId),
+    /// Nobody asked for it, and what needed it goes.
+    Orphan,
 }
 
 impl fmt::Display for Wanted {
@@ -73,6 +78,7 @@ impl fmt::Display for Wanted {
             Wanted::By(id) => write!(f, "needed by {id}"),
             Wanted::Installed => f.write_str("installed"),
             Wanted::Cascade(id) => write!(f, "needs {id}"),
+            Wanted::Orphan => f.write_str("nobody asked for it, and nothing needs it any more"),
         }
     }
 }

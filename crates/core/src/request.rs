@@ -38,11 +38,32 @@ pub struct Request {
     /// Let scripts write only where their module may.
     #[serde(default)]
     pub sandbox: bool,
+    /// Leave alone what modules say they need.
+    #[serde(default)]
+    pub no_deps: bool,
+    /// Put a module that is installed from another source in place of that.
+    #[serde(default)]
+    pub migrate: bool,
+    /// Only modules of this source.
+    #[serde(default)]
+    pub source: Option<String>,
 }
 
 impl Request {
     /// A request without options.
     pub fn new(action: Action, selection: Selection) -> Self {
-        Self { action, selection, with: Vec::new(), skip: Vec::new(), force: false, cascade: false, purge: false, sandbox: false }
+        Self {
+            action,
+            selection,
+            with: Vec::new(),
+            skip: Vec::new(),
+            force: false,
+            cascade: false,
+            purge: false,
+            sandbox: false,
+            no_deps: false,
+            migrate: false,
+            source: None,
+        }
     }
 }

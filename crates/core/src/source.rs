@@ -16,6 +16,9 @@ pub struct Source {
     /// What kind of place it is.
     #[serde(flatten)]
     pub kind: SourceKind,
+    /// The configuration of the XMPP server that its modules are for, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<PathBuf>,
 }
 
 /// What kind of place a source is.
@@ -198,7 +201,11 @@ impl WrittenSource {
         if ModuleId::new(&name).is_err() {
             return Err(wrong(format!("`{}` is no plain name of a source", name.escape_debug()), "use letters, digits and . _ + - only"));
         }
-        Ok(Source { name, priority: self.priority, kind })
+        let server = match &kind {
+            SourceKind::Prosody { prosody, .. } => Some(prosody.clone()),
+            _ => None,
+        };
+        Ok(Source { name, priority: self.priority, kind, server })
     }
 }
 

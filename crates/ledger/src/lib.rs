@@ -128,14 +128,29 @@ pub struct Beginning<'a> {
     pub found: &'a [PathBuf],
     /// What is moved out of the way until the change has succeeded.
     pub aside: &'a [Aside],
+    /// True when somebody asked for it; one that was asked for once stays so.
+    pub asked: bool,
 }
 
-static NOTHING: Removal = Removal { paths: Vec::new(), python: Vec::new(), target: None, function: false, root: None };
+static NOTHING: Removal =
+    Removal { paths: Vec::new(), python: Vec::new(), target: None, function: false, root: None, into: None, rock: None };
 
 impl<'a> Beginning<'a> {
-    /// A change that needs nothing and makes no paths.
+    /// A change that somebody asked for, which needs nothing and makes no paths.
     pub fn new(module: &'a ModuleId, method: &'a str, digest: &'a Digest, source: &'a str) -> Self {
-        Self { module, method, digest, source, requires: &[], removal: &NOTHING, paths: &[], absent: &[], found: &[], aside: &[] }
+        Self {
+            module,
+            method,
+            digest,
+            source,
+            requires: &[],
+            removal: &NOTHING,
+            paths: &[],
+            absent: &[],
+            found: &[],
+            aside: &[],
+            asked: true,
+        }
     }
 }
 
@@ -150,6 +165,8 @@ pub struct Ending {
     pub adopted: bool,
     /// What was written, where that is known.
     pub record: Option<Record>,
+    /// True when it takes the place of what was installed from another source: paths that earlier installs made are forgotten.
+    pub anew: bool,
 }
 
 /// How one module fared in a run.
@@ -223,11 +240,11 @@ impl Ledger {
 
     /// Writes down that a module is about to be changed. Until [`Ledger::finish`] or [`Ledger::fail`] it does not count as installed.
     pub fn begin(&self, run: RunId, beginning: &Beginning<'_>) -> Result<(), LedgerError> {
-        let Beginning { module, method, digest, source, requires, removal, paths, absent, found, aside } = beginning;
-        let upsert = "INSERT INTO modules (name, state, method, digest, source, run, begun_at, planned, absent, requires, removal, aside, found)
-            VALUES (?1, 'begun', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+        let Beginning { module, method, digest, source, requires, removal, paths, absent, found, aside, asked } = beginning;
+        let upsert = "INSERT INTO modules (name, state, method, digest, source, run, begun_at, planned, absent, requires, removal, aside, found, asked)
+            VALUES (?1, 'begun', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
             ON CONFLICT (name) DO UPDATE SET state = 'begun', method = ?2, digest = ?3, source = ?4, run = ?5, begun_at = ?6, planned = ?7, absent = ?8,
-                requires = ?9, removal = ?10, aside = ?11, found = ?12";
+                requires = ?9, removal = ?10, aside = ?11, found = ?12, asked = max(asked, ?13)";
         let write = |connection: &Connection| -> rusqlite::Result<()> {
             let known = "SELECT paths, found FROM modules WHERE name = ?1";
             let known: Option<(String, String)> =
@@ -250,6 +267,7 @@ impl Ledger {
                 json(removal),
                 json(aside),
                 json(&found),
+                asked,
             ];
             // What is moved has to be known after a power cut, too.
             if !aside.is_empty() {
@@ -274,7 +292,7 @@ impl Ledger {
                 Ok((paths, row.get::<_, bool>(1)?, row.get::<_, Option<String>>(2)?, row.get::<_, Option<String>>(3)?))
             })?;
             let (known_paths, was_adopted, installed_at, version) = known;
-            let paths = merged(&known_paths, &ending.paths);
+            let paths = merged(if ending.anew { "[]" } else { &known_paths }, &ending.paths);
             // What hoist installed once stays its own, though it was found as it should be this time.
             let own = installed_at.is_some() && !was_adopted;
             // What an attempt that failed had made was not there before hoist.
@@ -316,6 +334,15 @@ impl Ledger {
                 files::store(&transaction, module, record)?;
             }
             transaction.commit()
+        };
+        write(&self.connection()).map_err(|error| self.sqlite(error))
+    }
+
+    /// Writes down that somebody asked for these modules, which had only come because others needed them.
+    pub fn ask(&self, modules: &[&ModuleId]) -> Result<(), LedgerError> {
+        let write = |connection: &Connection| -> rusqlite::Result<()> {
+            let mut update = connection.prepare("UPDATE modules SET asked = 1 WHERE name = ?1")?;
+            modules.iter().try_for_each(|module| update.execute([module.as_str()]).map(drop))
         };
         write(&self.connection()).map_err(|error| self.sqlite(error))
     }

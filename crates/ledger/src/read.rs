@@ -158,7 +158,11 @@ impl Ledger {
 fn installed(connection: &Connection) -> rusqlite::Result<Installed> {
     let mut found = Installed::default();
     // A reader may come before the ledger was brought up to date.
-    let known = if schema::version(connection)? > 1 { "requires, removal, found" } else { "'[]', '{}', '[]'" };
+    let known = match schema::version(connection)? {
+        ..=1 => "'[]', '{}', '[]', 1",
+        2 => "requires, removal, found, 1",
+        _ => "requires, removal, found, asked",
+    };
     let mut select = connection.prepare(&format!(
         "SELECT name, method, digest, source, version, installed_at, begun_at, paths, adopted, state, {known} FROM modules"
     ))?;
@@ -179,6 +183,7 @@ fn installed(connection: &Connection) -> rusqlite::Result<Installed> {
             requires: serde_json::from_str(&row.get::<_, String>(10)?).unwrap_or_default(),
             removal: serde_json::from_str(&row.get::<_, String>(11)?).unwrap_or_default(),
             found: serde_json::from_str(&row.get::<_, String>(12)?).unwrap_or_default(),
+            asked: row.get(13)?,
         };
         match row.get::<_, String>(9)?.as_str() {
             "installed" => drop(found.modules.insert(name, module)),

@@ -93,6 +93,8 @@ const MIGRATIONS: &[&str] = &[
     ALTER TABLE runs ADD COLUMN request TEXT;
     ALTER TABLE runs ADD COLUMN scratch TEXT;
 ",
+    // Whether somebody asked for a module, or it only came with another.
+    "ALTER TABLE modules ADD COLUMN asked INTEGER NOT NULL DEFAULT 1;",
 ];
 
 /// Brings a database to the newest version; refuses one that is newer still.

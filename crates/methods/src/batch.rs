@@ -80,7 +80,8 @@ impl Share {
 
 /// Installs what is missing of these packages in one call.
 pub(crate) fn apply(bulk: &Bulk, names: &[String], share: &Share, machine: &Machine, task: &TaskContext) -> Result<Effect, Failure> {
-    let context = StepContext { task, machine, module: "batch", variables: &BTreeMap::new(), path: &[], force: false, sandbox: None };
+    let variables = BTreeMap::new();
+    let context = StepContext::new(task, machine, "batch", &variables);
     let look = || -> Result<BTreeMap<String, String>, Failure> {
         match &bulk.target {
             Some(target) => Ok(names.iter().filter_map(|name| Some((name.clone(), pip::installed(target, name)?))).collect()),

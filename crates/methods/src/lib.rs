@@ -26,6 +26,7 @@ mod sync;
 mod uninstall;
 mod watch;
 
+pub use builtin::luarocks::rocks_of;
 pub use builtin::package::package_names;
 pub use config::{ConfigFile, ConfigPolicy, Decision, Standing, diff, survey, templates};
 pub use look::presence;

@@ -2,15 +2,18 @@
 
 use std::path::PathBuf;
 
-use hoist_core::{Action, Checks, Installed, Module, Presence, Repository};
+use hoist_core::{Action, Checks, Installed, Module, Presence, Repository, Rock};
 
-use crate::builtin::git;
 use crate::builtin::pip::{self, Pip};
+use crate::builtin::{git, luarocks};
 use crate::machine::Machine;
 
 /// Says whether a module is there, from the ledger and from what it declares.
 pub fn presence(machine: &Machine, module: &Module, installed: &Installed, path: &[PathBuf]) -> Presence {
     let recorded = installed.modules.get(&module.id);
+    if let Some(rock) = &module.removal.rock {
+        return rock_presence(rock, module);
+    }
     let packages = if recorded.is_some() { None } else { python_packages(module) };
     if let Some(recorded) = recorded {
         // What is only declared for removal may come and go.
@@ -19,6 +22,8 @@ pub fn presence(machine: &Machine, module: &Module, installed: &Installed, path:
         if let Some(gone) = lasting.find(|path| path.symlink_metadata().is_err()) {
             return Presence::Missing(gone.display().to_string());
         }
+    } else if let Some(path) = module.paths.first().filter(|path| module.removal.into.is_some() && path.symlink_metadata().is_ok()) {
+        return Presence::Obstructed(format!("{} is there", path.display()));
     } else if let Some(absent @ Presence::Missing(_)) = packages {
         return absent;
     } else if let Some(obstruction) = module.repository.as_ref().and_then(obstruction) {
@@ -36,6 +41,16 @@ pub fn presence(machine: &Machine, module: &Module, installed: &Installed, path:
         (None, _) if !blind || packages.is_some() => Presence::Present,
         (None, _) if module.checks.function => Presence::Ask,
         (None, _) => Presence::Unknown,
+    }
+}
+
+/// Whether a rock is in its tree, in the version that is wanted.
+fn rock_presence(rock: &Rock, module: &Module) -> Presence {
+    let there = luarocks::versions(rock, module.id.as_str());
+    match (there.first(), &module.offered.version) {
+        (None, _) => Presence::Missing(format!("rock {} in {}", module.id, rock.tree.display())),
+        (Some(_), Some(wanted)) if there.contains(wanted) => Presence::Present,
+        (Some(other), _) => Presence::Other(other.clone()),
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use hoist_core::{Digest, Environment};
+use hoist_executor::{Effect, Failure, TaskContext};
 
 use crate::builtin::package::Manager;
+use crate::http;
 use crate::os::Os;
 use crate::recover::RUN;
 use crate::scratch::Spare;
@@ -29,6 +31,7 @@ pub struct Machine {
     surroundings: OnceLock<BTreeMap<String, String>>,
     run: OnceLock<String>,
     pub(crate) spare: Spare,
+    downloads: Mutex<Option<tempfile::TempDir>>,
 }
 
 /// The helpers for collections that bring none, by the name scripts source them.
@@ -37,6 +40,9 @@ pub(crate) const LIBRARY: &[(&str, &str)] = &[
     ("module-handlers.sh", include_str!("../lib/module-handlers.sh")),
     ("module-api.sh", include_str!("../lib/module-api.sh")),
 ];
+
+/// A file that is larger is no archive of a module.
+const DOWNLOAD_LIMIT: u64 = 256 * 1024 * 1024;
 
 /// Variables by which the surroundings would change how a script runs.
 const FOREIGN: &[&str] = &[
@@ -72,7 +78,28 @@ impl Machine {
 
     /// Removes the run's temporary files; before it is written down that the run has ended, so that they are found if it never is.
     pub fn end_run(&self) {
+        drop(self.downloads.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.spare.clear();
+    }
+
+    /// Where the run keeps what it fetched under this name, until its end.
+    pub(crate) fn downloaded(&self, file: &str) -> Result<PathBuf, Failure> {
+        let mut downloads = self.downloads.lock().unwrap_or_else(PoisonError::into_inner);
+        if downloads.is_none() {
+            *downloads = Some(self.spare.directory("downloads")?);
+        }
+        Ok(downloads.as_ref().map_or_else(PathBuf::new, |directory| directory.path().join(file)))
+    }
+
+    /// Fetches a file; one that was fetched stays.
+    pub(crate) fn download(&self, url: &str, file: &str, task: &TaskContext) -> Result<Effect, Failure> {
+        let path = self.downloaded(file)?;
+        if !path.exists() {
+            let bytes = http::read(&http::agent(), url, DOWNLOAD_LIMIT)?;
+            task.check()?;
+            hoist_files::write(&path, &bytes, 0o600).map_err(|error| Failure::new(error.to_string()))?;
+        }
+        Ok(Effect::Unchanged)
     }
 
     /// Takes what is known; everything else is looked up when it is first needed.
@@ -91,6 +118,7 @@ impl Machine {
             surroundings: OnceLock::new(),
             run: OnceLock::new(),
             spare: Spare::default(),
+            downloads: Mutex::default(),
         }
     }
 

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 
 use hoist_core::Step;
 use hoist_executor::{Command, Effect, Failure, TaskContext};
+use hoist_files::Record;
 use serde::de::DeserializeOwned;
 
 use crate::batch::{Bulk, Share};
-use crate::builtin::{bash, component_command, exists, git, git_pull, install_script, package, pip};
+use crate::builtin::{bash, component_command, copy, exists, git, git_pull, install_script, luarocks, package, pip};
+use crate::config::ConfigPolicy;
 use crate::machine::Machine;
 use crate::sandbox::Sandbox;
 use crate::stage::Stage;
@@ -22,6 +24,8 @@ pub struct Applied {
     pub version: Option<String>,
     /// Paths that were made.
     pub paths: Vec<PathBuf>,
+    /// What the module consists of now, where the method knows it better than a look at the files does.
+    pub(crate) record: Option<Record>,
     /// What was there before, until the new is known to work.
     pub(crate) replaced: Vec<Stage>,
 }
@@ -29,7 +33,7 @@ pub struct Applied {
 impl Applied {
     /// Nothing was to do.
     pub fn unchanged() -> Self {
-        Self { effect: Effect::Unchanged, version: None, paths: Vec::new(), replaced: Vec::new() }
+        Self { effect: Effect::Unchanged, version: None, paths: Vec::new(), record: None, replaced: Vec::new() }
     }
 
     /// Something was done.
@@ -60,9 +64,23 @@ pub struct StepContext<'a> {
     pub force: bool,
     /// Where its script may write; everywhere where there is none.
     pub(crate) sandbox: Option<&'a Sandbox>,
+    /// What the module is known to have written.
+    pub(crate) record: &'a Record,
+    /// What happens to files that somebody changed.
+    pub(crate) policy: ConfigPolicy,
+    /// True when an earlier attempt did not finish.
+    pub(crate) unfinished: bool,
 }
 
-impl StepContext<'_> {
+static NOTHING: Record = Record::new();
+
+impl<'a> StepContext<'a> {
+    /// The surroundings of a step of which nothing more is known.
+    pub(crate) fn new(task: &'a TaskContext, machine: &'a Machine, module: &'a str, variables: &'a BTreeMap<String, String>) -> Self {
+        let policy = ConfigPolicy::Ask;
+        Self { task, machine, module, variables, path: &[], force: false, sandbox: None, record: &NOTHING, policy, unfinished: false }
+    }
+
     /// The command, kept to where the module may write.
     pub(crate) fn confined(&self, command: Command, temporary: &Path) -> Command {
         match self.sandbox {
@@ -113,8 +131,20 @@ pub trait Method: Send {
         Ok(())
     }
 
+    /// What can be fetched ahead, while the module still waits for others: from where, and the name of the file in the run's downloads.
+    fn fetch(&self, force: bool) -> Option<(String, String)> {
+        let _ = force;
+        None
+    }
+
     /// Looks, changes what has to be changed, and looks again.
     fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure>;
+
+    /// Takes back what applying it did, where nothing of the module was there before.
+    fn take_back(&mut self, context: &StepContext<'_>) -> Result<(), Failure> {
+        let _ = context;
+        Ok(())
+    }
 }
 
 type Bind = fn(&Step) -> Result<Box<dyn Method>, String>;
@@ -123,10 +153,12 @@ type Bind = fn(&Step) -> Result<Box<dyn Method>, String>;
 pub const METHODS: &[(&str, Bind)] = &[
     ("bash", bind::<bash::Bash>),
     ("component_command", bind::<component_command::ComponentCommand>),
+    ("copy", bind::<copy::Copy>),
     ("exists", bind::<exists::Exists>),
     ("git", bind::<git::Git>),
     ("git_pull", bind::<git_pull::GitPull>),
     ("install_script", bind::<install_script::InstallScript>),
+    ("luarocks", bind::<luarocks::LuaRocks>),
     ("package", bind::<package::Package>),
     ("pip", bind::<pip::Pip>),
 ];

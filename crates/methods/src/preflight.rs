@@ -35,8 +35,8 @@ pub fn preflight(plan: &Plan, catalog: &Catalog, machine: &Machine) -> Vec<Diagn
         Err(failure) => found.push(Diagnostic::error(failure.message).help(format!("needed by {}", modules.join(", ")))),
         Ok(manager) if manager.needs_root && !machine.root => {
             let task = TaskContext::alone(|_| {});
-            let context =
-                StepContext { task: &task, machine, module: "", variables: &Default::default(), path: &[], force: false, sandbox: None };
+            let variables = Default::default();
+            let context = StepContext::new(&task, machine, "", &variables);
             let there = package::installed(&context, manager, &names).is_ok_and(|there| names.iter().all(|name| there.contains_key(name)));
             let sudo = || task.run(&Command::new("sudo").args(["-n", "true"])).is_ok_and(|exit| exit.success());
             if !there && !sudo() {

@@ -1,7 +1,7 @@
 //! How a module's steps run: written down in the ledger before and after, and verified at the end. The only place that does so.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hoist_core::{Action, Change, InstalledModule, Module, ModuleId, Removal};
@@ -17,12 +17,15 @@ use crate::machine::Machine;
 use crate::method::{Applied, Method, StepContext, method_of};
 use crate::sandbox::Sandbox;
 use crate::stage::clean_stages;
+use crate::uninstall::leave_former;
 use crate::watch::Watch;
 
 /// What all modules of a run share.
 pub(crate) struct World {
     pub(crate) machine: Arc<Machine>,
     pub(crate) home: Home,
+    /// Directories that nothing may remove.
+    pub(crate) own: Vec<PathBuf>,
     pub(crate) ledger: Option<Arc<Ledger>>,
     pub(crate) run: Option<RunId>,
     /// The run's name.
@@ -43,11 +46,35 @@ impl World {
     pub(crate) fn context<'a>(&'a self, module: &'a Module, task: &'a TaskContext) -> StepContext<'a> {
         let World { machine, path, force, .. } = self;
         let sandbox = self.sandboxes.get(&module.id).and_then(Option::as_ref);
-        StepContext { task, machine, module: module.id.as_str(), variables: &module.variables, path, force: *force, sandbox }
+        let bare = StepContext::new(task, machine, module.id.as_str(), &module.variables);
+        StepContext { path, force: *force, sandbox, policy: self.policy, ..bare }
+    }
+
+    /// The directory that a module's files stand below: the home directory, unless it belongs `into` another, which is made where it is not there.
+    pub(crate) fn home_of(&self, into: Option<&Path>) -> Result<Place<'_>, Failure> {
+        let Some(into) = into else { return Ok(Place::Home(&self.home)) };
+        let open = || std::fs::create_dir_all(into).and_then(|()| Home::open(into, &self.own));
+        open().map(Place::Elsewhere).map_err(|error| Failure::new(format!("{} cannot be used: {error}", into.display())))
     }
 
     fn configs(&self, module: &Module) -> &[ConfigFile] {
         self.configs.get(&module.id).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// The directory that a module's files stand below.
+pub(crate) enum Place<'a> {
+    Home(&'a Home),
+    Elsewhere(Home),
+}
+
+impl std::ops::Deref for Place<'_> {
+    type Target = Home;
+    fn deref(&self) -> &Home {
+        match self {
+            Place::Home(home) => home,
+            Place::Elsewhere(home) => home,
+        }
     }
 }
 
@@ -69,6 +96,10 @@ pub(crate) struct Work {
     pub(crate) aside: bool,
     /// The Python packages that go with the module.
     pub(crate) python: Vec<String>,
+    /// True when somebody asked for it.
+    pub(crate) asked: bool,
+    /// True when an earlier install of it did not finish.
+    pub(crate) unfinished: bool,
 }
 
 /// Installs or updates a module: its steps, its configuration files, then a look whether what it declares is there.
@@ -81,14 +112,18 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
         return Err(Failure::new(format!("{obstruction}: move it away to install this module")));
     }
     let force = world.force || work.anew;
-    let context = StepContext { force, ..world.context(module, task) };
-    work.steps.iter().try_for_each(|step| step.method.refuse(&context))?;
     let version = |work: &Work| work.steps.iter().find_map(|step| step.method.version());
     let from = version(work).or_else(|| work.record.as_ref()?.version.clone());
     let old = match &world.ledger {
         Some(ledger) => ledger.record(&module.id).map_err(told)?,
         None => Record::new(),
     };
+    let home = world.home_of(module.removal.into.as_deref())?;
+    let context = StepContext { force, record: &old, unfinished: work.unfinished, ..world.context(module, task) };
+    work.steps.iter().try_for_each(|step| step.method.refuse(&context))?;
+    if matches!(work.change, Change::Install | Change::Migrate) {
+        module.offered.caveats.iter().for_each(|caveat| task.note(Level::Warning, caveat.as_str()));
+    }
     let methods = work.steps.iter().map(|step| &step.method);
     let configs = world.configs(module).iter().map(|file| &file.path).chain(&module.config_files);
     let stages = configs.flat_map(|path| config::stages_of(path));
@@ -99,12 +134,20 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
         refuse_unsettled(ledger, &module.id)?;
     }
     let asides = match work.aside && replaces {
-        true => aside::plan(&world.home, module, work.record.as_ref(), &old, &world.name)?,
+        true => aside::plan(&home, module, work.record.as_ref(), &old, &world.name)?,
         false => Vec::new(),
     };
-    let watch = Watch::start(&world.machine, &world.home, module, &work.steps, &old)?;
+    let watch = Watch::start(&world.machine, &home, module, &work.steps, &old)?;
     begin(world, module, work, &planned, Some(&watch), &asides)?;
     let mut applied = attempt(world, module, work, &context, &asides);
+    if let (Change::Migrate, Ok(_), Some(former)) = (work.change, &applied, &work.record) {
+        if let Err(failure) = leave_former(world, module, former, &old, task) {
+            // Both are there: the new one goes again.
+            let back = work.steps.iter_mut().try_for_each(|step| step.method.take_back(&context));
+            let more = back.err().map(|failure| format!("; and taking back the new one: {}", failure.message)).unwrap_or_default();
+            applied = Err(Failure::new(format!("{}{more}", failure.message)));
+        }
+    }
     let (recorded, different) = match watch.finish(&old, &asides) {
         Ok(finished) => finished,
         Err(failure) => {
@@ -137,12 +180,16 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
             let updated = work.action == Action::Update && !work.anew && work.record.as_ref().is_some_and(|record| record.adopted);
             let adopted = updated || (applied.applied.effect == Effect::Unchanged && work.record.is_none());
             let moved = aside::moved(&asides, &old);
-            let mut recorded = if updated { old } else { recorded };
+            let paths: Vec<PathBuf> = made.collect();
+            let own = applied.applied.record.take();
+            // What a method knows to be the module's is not somebody else's because it was there.
+            let adopted = adopted && own.is_none();
+            let mut recorded = own.unwrap_or(if updated { old.clone() } else { recorded });
             recorded.extend(moved.clone());
-            let ending = Ending { version: None, adopted, paths: made.collect(), record: Some(recorded) };
+            let ending = Ending { version: None, adopted, paths, record: Some(recorded), anew: work.change == Change::Migrate };
             let effect = record(world, module, &applied.applied, ending)?;
             if !asides.is_empty() {
-                aside::discard(&world.home, &asides, &moved, task);
+                aside::discard(&home, &asides, &moved, task);
                 world.ledger.as_ref().map_or(Ok(()), |ledger| ledger.settle(&module.id)).map_err(told)?;
             }
             let changed = applied.configured || effect == Effect::Changed;
@@ -158,9 +205,12 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
             let restored = back.as_ref().is_ok_and(|back| back.restored > 0);
             if let Some(ledger) = &world.ledger {
                 // What changed nothing, or was taken back, is as it was.
-                let intact = work.action == Action::Update && work.change == Change::Update && (restored || different == Some(false));
+                let former = work.record.as_ref().filter(|_| matches!(work.change, Change::Update | Change::Migrate));
+                let stands = former.is_some_and(|former| module.removal.into.is_some() && stands(former, work));
+                let intact =
+                    stands || (work.action == Action::Update && work.change == Change::Update && (restored || different == Some(false)));
                 let before = work.record.as_ref().filter(|_| intact);
-                let recorded = if asides.is_empty() { recorded } else { old };
+                let recorded = if asides.is_empty() && !stands { recorded } else { old.clone() };
                 ledger.fail(&module.id, &watch.made(), Some(&recorded), before).map_err(told)?;
                 if restored {
                     ledger.settle(&module.id).map_err(told)?;
@@ -172,6 +222,12 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
             Err(Failure { message: format!("{}{kept}{restored}", failure.message), ..failure.clone() })
         }
     }
+}
+
+/// True when what was installed before is still there as it was.
+fn stands(former: &InstalledModule, work: &Work) -> bool {
+    let version = work.steps.iter().find_map(|step| step.method.version());
+    former.paths.iter().all(|path| path.symlink_metadata().is_ok()) && (version.is_none() || version == former.version)
 }
 
 /// What the steps came to.
@@ -238,6 +294,9 @@ fn apply(work: &mut Work, context: &StepContext<'_>, attempt: &mut Attempt) -> R
         attempt.applied.version = applied.version.or(attempt.applied.version.take());
         attempt.applied.paths.extend(applied.paths);
         attempt.applied.replaced.extend(applied.replaced);
+        if let Some(record) = applied.record {
+            attempt.applied.record.get_or_insert_default().extend(record);
+        }
     }
     Ok(())
 }
@@ -272,7 +331,10 @@ fn begin(world: &World, module: &Module, work: &Work, paths: &[PathBuf], watch: 
     let Module { id, method, digest, source, requires, .. } = module;
     let removal = &Removal { python: work.python.clone(), ..module.removal.clone() };
     let (absent, found) = watch.map_or((&[][..], &[][..]), |watch| (&watch.absent, &watch.found));
-    ledger.begin(run, &Beginning { module: id, method, digest, source, requires, removal, paths, absent, found, aside }).map_err(told)
+    let asked = work.asked;
+    ledger
+        .begin(run, &Beginning { module: id, method, digest, source, requires, removal, paths, absent, found, aside, asked })
+        .map_err(told)
 }
 
 /// The Python packages that go with a module: not those that were there before it. Asked before the run, since others may bring the same.

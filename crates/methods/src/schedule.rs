@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, InstalledModule, Module, ModuleId, Plan, Step, Tier};
+use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, InstalledModule, Module, ModuleId, Plan, Step, Tier, Wanted};
 use hoist_executor::{OnFailure, Task, TaskGraph, TaskId, UnitId};
 use hoist_files::Home;
 use hoist_ledger::{Ledger, RunId};
@@ -15,7 +15,7 @@ use crate::builtin::pip;
 use crate::config::{ConfigFile, ConfigPolicy};
 use crate::look;
 use crate::machine::Machine;
-use crate::method::{method_of, path_pool};
+use crate::method::{host_pool, method_of, path_pool};
 use crate::run_step::{self, Bound, Work, World};
 use crate::sandbox::Sandbox;
 use crate::uninstall;
@@ -87,6 +87,7 @@ pub fn schedule(
     let world = World {
         machine: machine.clone(),
         home,
+        own: options.own,
         ledger,
         run,
         name: options.name,
@@ -105,6 +106,8 @@ pub fn schedule(
         let record = installed.modules.get(&module.id).or_else(|| installed.unfinished.get(&module.id));
         match work(module, plan.action, plan.modules[planned].change, record) {
             Ok(mut work) => {
+                work.asked = matches!(plan.modules[planned].wanted, Wanted::Named | Wanted::Tier);
+                work.unfinished = installed.unfinished.contains_key(&module.id);
                 // A module that is asked first is not installed ahead of its answer.
                 let alone = work.change == Change::Check || force || work.aside;
                 let bulk = if alone { None } else { bulk_of(&mut work.steps, machine, &mut shares) };
@@ -147,6 +150,7 @@ pub fn schedule(
         let changes = matches!(plan.action, Action::Install | Action::Update);
         let stops = changes && (plan.modules[planned].tier == Tier::Core || strict);
         let (cost, timeout) = (cost(&module, installed), module.timeout.unwrap_or(limit));
+        let fetched = work.steps.iter().find_map(|step| step.method.fetch(force)).filter(|_| changes);
         let world = world.clone();
         let work = move |task: &hoist_executor::TaskContext| match work.action {
             Action::Install | Action::Update => run_step::bring(&world, &module, &mut work, task),
@@ -156,9 +160,18 @@ pub fn schedule(
                 run_step::test(&world, &module, recorded, task)
             }
         };
+        let fetch = fetched.and_then(|(url, file)| {
+            let pools: Vec<_> = host_pool(&url).iter().map(|(name, depth)| graph.pool(name, *depth)).collect();
+            let machine = machine.clone();
+            let work = move |task: &hoist_executor::TaskContext| machine.download(&url, &file, task);
+            Some(graph.task(Task::new(unit, "fetch", work).pools(pools).timeout(Some(timeout))))
+        });
         let name = plan.modules[planned].method.clone();
         let task = Task::new(unit, name, work).cost(cost).pools(pools).timeout(Some(timeout));
         let task = graph.task(task.on_failure(if stops { OnFailure::StopRun } else { OnFailure::SkipDependents }));
+        if let Some(fetch) = fetch {
+            graph.needs(task, fetch);
+        }
         for needed in plan.modules[planned].needs.iter().filter_map(|needed| tasks.get(needed)) {
             graph.needs(task, *needed);
         }
@@ -203,7 +216,7 @@ fn work(module: &Module, action: Action, change: Change, record: Option<&Install
     let once = record.is_some_and(|record| record.once) && matches!(change, Change::Repair | Change::Reinstall);
     let aside = anew || (once && steps.iter().any(|step| !step.method.tells()));
     let python = run_step::own_packages(module, record);
-    Ok(Work { action, change, steps, record: record.cloned(), anew, aside, python })
+    Ok(Work { action, change, steps, record: record.cloned(), anew, aside, python, asked: false, unfinished: false })
 }
 
 /// The outermost directories of modules of which something is moved out of the way: one module at a time works below each.

@@ -52,6 +52,12 @@ impl Spare {
         self.base.get().filter(private).cloned().unwrap_or_else(std::env::temp_dir)
     }
 
+    /// A directory for something else, beside those of scripts.
+    pub(crate) fn directory(&self, name: &str) -> Result<TempDir, Failure> {
+        let directory = tempfile::Builder::new().prefix(&format!("hoist-{name}-")).tempdir_in(self.base());
+        directory.map_err(|error| Failure::new(format!("cannot make a temporary directory: {error}")))
+    }
+
     /// A directory that only the caller uses, with nothing in it.
     pub(crate) fn take(&self) -> Result<Scratch<'_>, Failure> {
         let known = self.empty.lock().unwrap_or_else(PoisonError::into_inner).pop();

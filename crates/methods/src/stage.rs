@@ -46,6 +46,12 @@ impl Stage {
 }
 
 impl Stage {
+    /// Lets the contents and the directory that is there change places; both are such that nothing is lost with either.
+    pub(crate) fn swap(self) -> io::Result<Self> {
+        renameat_with(CWD, self.path(), CWD, &self.destination, RenameFlags::EXCHANGE)?;
+        Ok(self)
+    }
+
     /// After an exchange: puts what was there before back.
     pub(crate) fn put_back(self) -> io::Result<()> {
         self.exchange().map(drop)

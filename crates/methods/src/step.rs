@@ -52,7 +52,7 @@ pub fn run_alone(method: &str, module: &str, more: &[String], machine: &Machine,
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
     let force = variable("FORCE_INSTALL") == "true";
-    let context = StepContext { task, machine, module, variables: &variables, path: &[], force, sandbox: None };
+    let context = StepContext { force, ..StepContext::new(task, machine, module, &variables) };
     let mut wait = Duration::from_secs(1);
     loop {
         match method.apply(&context) {

@@ -8,7 +8,7 @@ use hoist_executor::{Effect, Failure, Fate, Level, TaskContext};
 use hoist_files::{Home, Record, Removal, Root, Scope};
 use hoist_ledger::Belongings;
 
-use crate::builtin::{git_own, package, pip};
+use crate::builtin::{git_own, luarocks, package, pip};
 use crate::config;
 use crate::machine::Machine;
 use crate::method::StepContext;
@@ -34,6 +34,8 @@ pub(crate) fn uninstall(
     let configs = ledger.belongings(&module.id).map_err(wrong)?.configs;
     let stages: Vec<PathBuf> = configs.iter().flat_map(|record| config::stages_of(&record.path)).collect();
     ledger.begin_removal(run, &module.id, &stages).map_err(wrong)?;
+    let removal = record.map_or(&module.removal, |record| &record.removal);
+    let home = world.home_of(removal.into.as_deref())?;
     let work = || -> Result<(), Failure> {
         let adopted = record.is_some_and(|record| record.adopted) && !world.purge;
         if !adopted {
@@ -47,12 +49,12 @@ pub(crate) fn uninstall(
             }
         }
         let belongings = ledger.belongings(&module.id).map_err(wrong)?;
-        let context = world.context(module, task);
+        let context = StepContext { record: &belongings.record, ..world.context(module, task) };
         for (fate, subject, reason) in packages(&context, module, record, &belongings, adopted, true)? {
             task.item(fate, subject, reason);
         }
         task.check()?;
-        let (told, failed) = files(&world.home, module, record, &belongings, world.purge, true)?;
+        let (told, failed) = files(&home, module, record, &belongings, world.purge, true)?;
         let count = failed.len();
         for (fate, subject, reason) in told {
             task.item(fate, subject, reason);
@@ -72,7 +74,7 @@ pub(crate) fn uninstall(
             let left: Vec<Root> = left.into_iter().map(|path| Root { path, scope: Scope::IfEmpty }).collect();
             let removal =
                 Removal { record: &Record::new(), held: &|_| None, shared: &|_| false, precious: &|_| None, purge: false, act: true };
-            world.home.remove(&left, &removal);
+            home.remove(&left, &removal);
             task.version(record.and_then(|record| record.version.clone()), None);
             Ok(Effect::Changed)
         }
@@ -81,6 +83,28 @@ pub(crate) fn uninstall(
             Err(failure)
         }
     }
+}
+
+/// Takes away what is there of a module from its former source, now that it is there from another.
+pub(crate) fn leave_former(
+    world: &World,
+    module: &Module,
+    former: &InstalledModule,
+    old: &Record,
+    task: &TaskContext,
+) -> Result<(), Failure> {
+    let context = StepContext { record: old, ..world.context(module, task) };
+    if let Some(rock) = &former.removal.rock {
+        return luarocks::remove(rock, module.id.as_str(), &context);
+    }
+    let home = world.home_of(former.removal.into.as_deref())?;
+    let roots: Vec<Root> = former.paths.iter().map(|path| Root { path: path.clone(), scope: Scope::Recorded }).collect();
+    let removal = Removal { record: old, held: &|_| None, shared: &|_| false, precious: &git_own::precious, purge: false, act: true };
+    let removed = home.remove(&roots, &removal);
+    for (path, why) in removed.kept {
+        task.item(Fate::Kept, path.display().to_string(), Some(why));
+    }
+    Ok(())
 }
 
 /// What removing a module would do, as far as can be seen without running anything. Changes nothing.
@@ -94,15 +118,7 @@ pub fn foresee(
 ) -> Result<Vec<Told>, Failure> {
     let task = TaskContext::alone(|_| {});
     let adopted = record.is_some_and(|record| record.adopted) && !purge;
-    let context = StepContext {
-        task: &task,
-        machine,
-        module: module.id.as_str(),
-        variables: &module.variables,
-        path: &[],
-        force: false,
-        sandbox: None,
-    };
+    let context = StepContext::new(&task, machine, module.id.as_str(), &module.variables);
     let mut told = packages(&context, module, record, belongings, adopted, false)?;
     let (more, failed) = files(home, module, record, belongings, purge, false)?;
     if !adopted && !module.recipe.steps(Action::Uninstall).is_empty() {
@@ -135,6 +151,23 @@ fn packages(
         told.push((Fate::Kept, format!("package {}", names.join(" ")), Some(format!("{why}{remove}"))));
     }
     let removal = record.map_or(&module.removal, |record| &record.removal);
+    if let Some(rock) = &removal.rock {
+        let there = luarocks::versions(rock, module.id.as_str());
+        let subject = |version: &String| format!("rock {} {version} in {}", module.id, rock.tree.display());
+        match adopted {
+            true => told.extend(
+                there
+                    .iter()
+                    .map(|version| (Fate::Kept, subject(version), Some("it was there before hoist; --purge removes it".to_owned()))),
+            ),
+            false => {
+                if act && !there.is_empty() {
+                    luarocks::remove(rock, module.id.as_str(), context)?;
+                }
+                told.extend(there.iter().map(|version| (Fate::Removed, subject(version), None)));
+            }
+        }
+    }
     let Some(target) = removal.target.as_ref().or(module.removal.target.as_ref()) else { return Ok(told) };
     for name in module.removal.python.iter().filter(|name| !removal.python.contains(name) && pip::installed(target, name).is_some()) {
         told.push((Fate::Kept, format!("Python package {name}"), Some("it was there before hoist".to_owned())));
@@ -169,6 +202,10 @@ fn files(
     act: bool,
 ) -> Result<(Vec<Told>, Failed), Failure> {
     let mut told: Vec<Told> = Vec::new();
+    // Of a rock LuaRocks knows the files.
+    if !act && record.is_some_and(|record| record.removal.rock.is_some()) {
+        return Ok((told, Failed::new()));
+    }
     let mut stays = BTreeSet::new();
     for (fate, path, reason) in config::take_away(home, belongings, purge, act) {
         told.push((fate, path.display().to_string(), reason));

@@ -1,6 +1,6 @@
 //! What happens to each resolved module: the difference between what is asked and what is there.
 
-use hoist_core::{Action, Change, Installed, ModuleId, Plan, PlannedModule, Presence, Request, Wanted};
+use hoist_core::{Action, Change, Installed, Module, ModuleId, Plan, PlannedModule, Presence, Request, Wanted};
 
 use crate::{Resolution, Resolved};
 
@@ -17,14 +17,23 @@ pub fn plan(resolution: &Resolution<'_>, installed: &Installed, presence: impl F
             {
                 update(resolved, installed, presence(&module.id))
             }
-            Action::Install if request.force && !matches!(resolved.wanted, Wanted::By(_)) => (Change::Reinstall, "--force".to_owned()),
+            Action::Install if request.force && !matches!(resolved.wanted, Wanted::By(_)) && !moves(module, installed) => {
+                (Change::Reinstall, "--force".to_owned())
+            }
+            Action::Install if request.migrate && moves(module, installed) => {
+                let from = installed.modules.get(&module.id).map(|record| record.source.clone()).unwrap_or_default();
+                (Change::Migrate, format!("from {from} to {}", module.source))
+            }
             Action::Install | Action::Update if installed.unfinished.contains_key(&module.id) => {
                 (Change::Repair, "its last install did not finish".to_owned())
             }
             Action::Install | Action::Update => {
                 let recorded = installed.modules.get(&module.id);
                 let same = recorded.is_none_or(|recorded| recorded.digest == module.digest && recorded.source == module.source);
-                match decide(recorded.is_some(), presence(&module.id)) {
+                match decide(module, recorded.is_some(), presence(&module.id)) {
+                    (Change::Keep, reason) if !same && module.removal.into.is_some() => {
+                        (Change::Keep, format!("{reason}; there is a newer one, `hoist update {}` brings it", module.id))
+                    }
                     (Change::Keep, reason) if !same => {
                         (Change::Keep, format!("{reason}; its manifest has changed since, --force installs it anew"))
                     }
@@ -35,6 +44,8 @@ pub fn plan(resolution: &Resolution<'_>, installed: &Installed, presence: impl F
                 }
             }
         };
+        let caveats = module.offered.caveats.iter().filter(|_| matches!(change, Change::Install | Change::Migrate));
+        let reason = caveats.fold(reason, |reason, caveat| format!("{reason}; {caveat}"));
         PlannedModule {
             module: module.id.clone(),
             tier: module.tier,
@@ -60,17 +71,32 @@ fn since(installed: &Installed, id: &ModuleId) -> String {
     }
 }
 
+/// True for a module that is installed from another source than this one.
+fn moves(module: &Module, installed: &Installed) -> bool {
+    module.removal.into.is_some() && installed.modules.get(&module.id).is_some_and(|record| record.source != module.source)
+}
+
 /// What updating an installed module means.
 fn update(resolved: &Resolved<'_>, installed: &Installed, presence: Presence) -> (Change, String) {
     let module = resolved.module;
     if let Presence::Missing(what) = presence {
         return (Change::Repair, format!("{what} is gone"));
     }
+    if let Presence::Other(version) = presence {
+        return (Change::Update, from_to(&version, module));
+    }
     if !matches!(resolved.wanted, Wanted::Named | Wanted::Installed) {
         return (Change::Keep, "installed".to_owned());
     }
     let record = installed.modules.get(&module.id).or_else(|| installed.unfinished.get(&module.id));
     let changed = record.is_some_and(|record| record.digest != module.digest);
+    if module.removal.into.is_some() {
+        let had = record.and_then(|record| record.version.clone()).unwrap_or_default();
+        return match changed || record.is_some_and(|record| record.version != module.offered.version) {
+            true => (Change::Update, from_to(&had, module)),
+            false => (Change::Keep, format!("{had} is the newest")),
+        };
+    }
     let manifest = if changed { "; its manifest has changed" } else { "" };
     match (module.recipe.steps(Action::Update), module.update_method.as_str()) {
         ([], "") if !changed => (Change::Keep, "it declares no update method".to_owned()),
@@ -80,8 +106,13 @@ fn update(resolved: &Resolved<'_>, installed: &Installed, presence: Presence) ->
     }
 }
 
-fn decide(recorded: bool, presence: Presence) -> (Change, String) {
+fn from_to(version: &str, module: &Module) -> String {
+    format!("{version} → {}", module.offered.version.as_deref().unwrap_or_default())
+}
+
+fn decide(module: &Module, recorded: bool, presence: Presence) -> (Change, String) {
     match (recorded, presence) {
+        (_, Presence::Other(version)) => (Change::Update, from_to(&version, module)),
         (true, Presence::Present) => (Change::Keep, "installed".to_owned()),
         (true, Presence::Unknown) => (Change::Keep, "installed, nothing declared to look at".to_owned()),
         (true, Presence::Missing(what)) => (Change::Repair, format!("{what} is gone")),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hoist_core::{Action, Catalog, Diagnostic, Installed, LeftOut, Module, Request, Tier, Wanted};
+use hoist_core::{Action, Catalog, Diagnostic, Installed, InstalledModule, LeftOut, Module, Request, Tier, Wanted};
 use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
 
@@ -26,7 +26,7 @@ pub(crate) fn close<'c>(
     if ordered {
         let mut waiting: Vec<&Module> = modules.values().map(|(module, _)| *module).collect();
         let mut missing = BTreeSet::new();
-        while let Some(module) = waiting.pop() {
+        while let Some(module) = waiting.pop().filter(|_| !request.no_deps) {
             for name in &module.requires {
                 match (catalog.get(name.as_str()), catalog.broken(name.as_str())) {
                     (Some(needed), _) => {
@@ -115,6 +115,22 @@ fn close_backwards<'c>(
     if !errors.is_empty() {
         return Err(errors);
     }
+    // What only came because of what goes, goes too, where its source keeps count of that.
+    loop {
+        let orphan = catalog.modules().find(|module| {
+            let name = module.id.as_str();
+            let came_along = |record: &InstalledModule| !record.asked && !record.adopted && record.removal.into.is_some();
+            let needed_by = needed_by.get(name).map(Vec::as_slice).unwrap_or_default();
+            let was_needed = modules.keys().any(|gone| requires(gone).contains(name));
+            installed.modules.get(name).is_some_and(came_along)
+                && !modules.contains_key(name)
+                && !skip.contains(name)
+                && was_needed
+                && needed_by.iter().all(|module| modules.contains_key(module.id.as_str()))
+        });
+        let Some(orphan) = orphan else { break };
+        modules.insert(orphan.id.as_str(), (orphan, Wanted::Orphan));
+    }
     let list: Vec<(&Module, Wanted)> = modules.into_values().collect();
     let mut graph: DiGraph<&Module, ()> = DiGraph::new();
     let nodes: BTreeMap<&str, NodeIndex> = list.iter().map(|(module, _)| (module.id.as_str(), graph.add_node(*module))).collect();
@@ -143,11 +159,13 @@ fn close_backwards<'c>(
 /// Everything that is wrong between the modules of a whole catalog: missing requirements and cycles.
 pub fn check(catalog: &Catalog) -> Vec<Diagnostic> {
     let mut found = Vec::new();
-    for module in catalog.modules() {
+    // What sources say of their modules is their authors' business.
+    let own: Vec<&Module> = catalog.modules().filter(|module| module.removal.into.is_none()).collect();
+    for module in &own {
         let missing = module.requires.iter().filter(|name| catalog.get(name.as_str()).is_none() && catalog.broken(name.as_str()).is_none());
         found.extend(missing.map(|name| missing_requirement(catalog, module, name.as_str())));
     }
-    found.extend(cycles(&graph(&catalog.modules().collect::<Vec<_>>())));
+    found.extend(cycles(&graph(&own)));
     found
 }
 
@@ -175,13 +193,26 @@ fn tell(graph: &DiGraph<&Module, ()>, path: &[NodeIndex]) -> Diagnostic {
     Diagnostic::error(format!("these modules need each other: {}", names.join(" => ")))
         .module(first.id.as_str())
         .file(first.manifest.display().to_string())
-        .field("MODULE_DEPENDS")
+        .field(field(first))
         .help("remove one of these requirements")
 }
 
 fn missing_requirement(catalog: &Catalog, module: &Module, name: &str) -> Diagnostic {
     let unknown = unknown(catalog, name, &format!("needed by {}", module.id));
-    unknown.module(module.id.as_str()).file(module.manifest.display().to_string()).field("MODULE_DEPENDS")
+    let unknown = unknown.module(module.id.as_str()).file(module.manifest.display().to_string()).field(field(module));
+    match module.removal.into {
+        None => unknown,
+        Some(_) => unknown.help("`hoist sync` looks at its sources anew; --no-deps installs it without what it needs"),
+    }
+}
+
+/// Where a manifest says what its module needs.
+fn field(module: &Module) -> &'static str {
+    match (&module.removal.into, &module.removal.rock) {
+        (_, Some(_)) => "dependencies",
+        (Some(_), None) => "depends",
+        (None, None) => "MODULE_DEPENDS",
+    }
 }
 
 /// Removes what is to be skipped and what needs it. A core module cannot be left out.

@@ -62,7 +62,9 @@ fn by_tier<'c>(catalog: &'c Catalog, installed: &Installed, request: &Request, s
         Action::Test => installed.modules.contains_key(name),
         Action::Uninstall => installed.modules.contains_key(name) || installed.unfinished.contains_key(name),
     };
-    for module in catalog.modules() {
+    // Of a repository or a server of modules nobody wants all of them.
+    let by_name = |module: &Module| request.action == Action::Install && module.removal.into.is_some();
+    for module in catalog.modules().filter(|module| !by_name(module)) {
         if chosen(module.id.as_str(), Some(module.tier)) {
             let wanted = if request.action == Action::Install { Wanted::Tier } else { Wanted::Installed };
             selected.modules.entry(module.id.as_str()).or_insert((module, wanted));

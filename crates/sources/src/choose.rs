@@ -41,7 +41,7 @@ impl fmt::Display for Conflict {
 impl std::error::Error for Conflict {}
 
 /// What every Lua brings.
-const PROVIDED: &[&str] = &["lua", "utf8"];
+pub(crate) const PROVIDED: &[&str] = &["lua", "utf8"];
 
 /// Chooses versions of what is asked for and of all it needs. What is installed stays as it is where that will do, but for what is asked for.
 ///

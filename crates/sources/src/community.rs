@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use hoist_core::Digest;
+use hoist_core::{Digest, Stage};
 use sha2::{Digest as _, Sha256};
 
-use crate::index::{Entry, IndexedFile, Stage};
+use crate::index::{Entry, IndexedFile};
 use crate::readme;
 
 /// A tracked file of a module, relative to its directory.

@@ -12,10 +12,11 @@ pub mod choose;
 pub mod community;
 pub mod index;
 pub mod lua;
+pub mod modules;
 pub mod prosody;
 pub mod readme;
 pub mod rocks;
 mod version;
 
-pub use index::{Changes, Entry, Index, IndexedFile, Offer, Stage};
+pub use index::{Changes, Entry, Index, IndexedFile, Offer};
 pub use version::{Range, Requirement, Version};

@@ -1,10 +1,18 @@
 //! The index of a rocks server, and the rockspecs behind it: Lua that is read and never run.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use hoist_core::Rock;
 
 use crate::index::{Entry, Offer};
 use crate::lua::{self, LuaError};
 use crate::version::{Requirement, Version};
+
+/// Where the versions of a rock stand in a tree, each in a directory of its name.
+pub fn directory(rock: &Rock, name: &str) -> PathBuf {
+    rock.tree.join(format!("lib/luarocks/rocks-{}", rock.lua)).join(name)
+}
 
 /// What a rockspec says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

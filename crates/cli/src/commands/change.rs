@@ -18,7 +18,7 @@ use crate::error::{Code, Ending};
 use crate::render::{self, Paint};
 use crate::run::{self, How, Run};
 use crate::session::Session;
-use crate::{ask, commands, json};
+use crate::{ask, choice, commands, json};
 
 /// What is asked, free of the command line.
 #[derive(Debug, Clone)]
@@ -46,7 +46,9 @@ impl Asked {
             false => Request { with: names(&install.with), skip: names(&install.skip), ..Request::new(Action::Install, selection) },
         };
         let sandbox = install.sandbox || request.sandbox;
-        let request = Request { force: install.force, sandbox, ..request };
+        let no_deps = install.no_deps || request.no_deps;
+        let source = global.source.clone().or(request.source.clone());
+        let request = Request { force: install.force, sandbox, no_deps, source, ..request };
         Ok(Self { request, policy: policy(install.config), dry_run: install.dry_run })
     }
 
@@ -54,25 +56,25 @@ impl Asked {
     pub(crate) fn planned(global: &Global, action: &PlanAction) -> Result<Self, Ending> {
         match action {
             PlanAction::Install(install) => Self::install(global, install),
-            PlanAction::Update(update) => Ok(update.into()),
-            PlanAction::Uninstall(uninstall) => Ok(uninstall.into()),
+            PlanAction::Update(update) => Ok(Self::update(global, update)),
+            PlanAction::Uninstall(uninstall) => Ok(Self::uninstall(global, uninstall)),
         }
     }
-}
 
-impl From<&Update> for Asked {
-    fn from(update: &Update) -> Self {
+    /// From the options of update.
+    pub(crate) fn update(global: &Global, update: &Update) -> Self {
         let selection = if update.modules.is_empty() { Selection::Tiers } else { Selection::Names(update.modules.clone()) };
-        let request = Request { skip: names(&update.skip), sandbox: update.sandbox, ..Request::new(Action::Update, selection) };
+        let source = global.source.clone();
+        let request = Request { skip: names(&update.skip), sandbox: update.sandbox, source, ..Request::new(Action::Update, selection) };
         Self { request, policy: policy(update.config), dry_run: update.dry_run }
     }
-}
 
-impl From<&Uninstall> for Asked {
-    fn from(uninstall: &Uninstall) -> Self {
+    /// From the options of uninstall.
+    pub(crate) fn uninstall(global: &Global, uninstall: &Uninstall) -> Self {
         let selection = if uninstall.all { Selection::All } else { Selection::Names(uninstall.modules.clone()) };
         let Uninstall { cascade, purge, sandbox, dry_run, .. } = *uninstall;
-        let request = Request { skip: names(&uninstall.skip), cascade, purge, sandbox, ..Request::new(Action::Uninstall, selection) };
+        let (skip, source) = (names(&uninstall.skip), global.source.clone());
+        let request = Request { skip, cascade, purge, sandbox, source, ..Request::new(Action::Uninstall, selection) };
         Self { dry_run, ..Self::new(request) }
     }
 }
@@ -95,29 +97,43 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<Code, Ending> {
         return plan(global, asked);
     }
     let mut session = Session::open(global)?;
-    let request = &asked.request;
     // A mistake is told before anything is waited for or written.
     let known = match hoist_ledger::read(&session.places.state) {
         // It is set aside below; until then nothing is known.
         Err(error) if error.is_damage() => Installed::default(),
         known => known?,
     };
-    let blank = known.modules.is_empty() && request.action == Action::Uninstall;
-    let catalog = catalog(&session, &known, request)?;
-    if !blank {
-        hoist_resolver::resolve(&catalog, &known, request)?;
-    }
     let cancel = run::heed_signals()?;
+    if commands::sync::for_change(global, &session, &known, &asked.request, &cancel)? {
+        session = Session::open(global)?;
+    }
+    let mut request = asked.request.clone();
+    choice::settle(&mut session, &known, &mut request)?;
+    let blank = known.modules.is_empty() && request.action == Action::Uninstall;
+    let catalog = catalog(&session, &known, &request)?;
+    if !blank {
+        hoist_resolver::resolve(&catalog, &known, &request)?;
+    }
+    drop(catalog);
     let _lock = lock(global, &session, &cancel)?;
     let ledger = Arc::new(open(&session)?);
     recover(&session, &ledger)?;
     let installed = ledger.installed()?;
     let machine = session.machine()?;
-    if let Cow::Owned(catalog) = self::catalog(&session, &installed, request)? {
+    choice::settle(&mut session, &installed, &mut request)?;
+    if let Cow::Owned(catalog) = self::catalog(&session, &installed, &request)? {
         session.catalog = catalog;
     }
-    let resolution = hoist_resolver::resolve(&session.catalog, &installed, request)?;
-    let mut plan = decide(&machine, &resolution, &installed, request);
+    let resolution = hoist_resolver::resolve(&session.catalog, &installed, &request)?;
+    let mut plan = decide(&machine, &resolution, &installed, &request);
+    let in_the_way = choice::in_the_way(&session, &installed, &plan, &request);
+    if !in_the_way.is_empty() {
+        return Err(in_the_way.into());
+    }
+    let request = &request;
+    // What is copied out of the copies of sources must not be changed meanwhile.
+    let copies = plan.modules.iter().any(|planned| planned.change.is_work() && planned.method == "copy");
+    let _sources = if copies { Some(commands::sync::lock(global, &session, &cancel)?) } else { None };
     let mut configs = look_at_configs(&session, &mut plan, asked)?;
     if !confirm(global, &session, &machine, &installed, &plan, asked, &mut configs)? {
         render::remark("Nothing was changed.");
@@ -133,12 +149,18 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<Code, Ending> {
 pub(crate) fn plan(global: &Global, asked: &Asked) -> Result<Code, Ending> {
     let mut session = Session::open(global)?;
     let installed = hoist_ledger::read(&session.places.state)?;
-    if let Cow::Owned(catalog) = catalog(&session, &installed, &asked.request)? {
+    let mut request = asked.request.clone();
+    choice::settle(&mut session, &installed, &mut request)?;
+    if let Cow::Owned(catalog) = catalog(&session, &installed, &request)? {
         session.catalog = catalog;
     }
-    let resolution = hoist_resolver::resolve(&session.catalog, &installed, &asked.request)?;
+    let resolution = hoist_resolver::resolve(&session.catalog, &installed, &request)?;
     let machine = session.machine()?;
-    let mut plan = decide(&machine, &resolution, &installed, &asked.request);
+    let mut plan = decide(&machine, &resolution, &installed, &request);
+    let in_the_way = choice::in_the_way(&session, &installed, &plan, &request);
+    if !in_the_way.is_empty() {
+        return Err(in_the_way.into());
+    }
     let configs = look_at_configs(&session, &mut plan, asked)?;
     let foreseen = foreseen(&session, &machine, &installed, &plan, asked.request.purge)?;
     match global.output {
@@ -290,11 +312,12 @@ fn foreseen(
     if plan.action != Action::Uninstall {
         return Ok(Vec::new());
     }
-    let home = Home::open(&session.home, &session.own_directories())?;
     let mut all = Vec::new();
     for planned in &plan.modules {
         let Some(module) = session.catalog.get(planned.module.as_str()) else { continue };
         let record = installed.modules.get(&module.id).or_else(|| installed.unfinished.get(&module.id));
+        let into = record.and_then(|record| record.removal.into.as_deref()).filter(|into| into.is_dir());
+        let home = Home::open(into.unwrap_or(&session.home), &session.own_directories())?;
         let mut belongings = read_belongings(&session.places.state, &module.id)?;
         // What goes in the same run holds nothing back.
         let goes = |name: &String| plan.modules.iter().any(|planned| planned.module.as_str() == name);

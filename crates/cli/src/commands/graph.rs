@@ -6,14 +6,16 @@ use hoist_core::{Action, Installed, Request, Selection};
 use hoist_resolver::Drawing;
 
 use crate::args::{Global, GraphFormat};
+use crate::choice;
 use crate::error::{Code, Ending};
 use crate::session::Session;
 
 /// Draws modules and what they need.
 pub(crate) fn run(global: &Global, modules: &[String], format: GraphFormat) -> Result<Code, Ending> {
-    let session = Session::open(global)?;
+    let mut session = Session::open(global)?;
     let selection = if modules.is_empty() { Selection::All } else { Selection::Names(modules.to_vec()) };
-    let request = Request::new(Action::Install, selection);
+    let mut request = Request { source: global.source.clone(), ..Request::new(Action::Install, selection) };
+    choice::settle(&mut session, &Installed::default(), &mut request)?;
     let resolution = hoist_resolver::resolve(&session.catalog, &Installed::default(), &request)?;
     let drawing = match format {
         GraphFormat::Dot => Drawing::Dot,

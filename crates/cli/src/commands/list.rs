@@ -83,7 +83,7 @@ pub(crate) fn run(global: &Global, list: &List) -> Result<Code, Ending> {
         text = "No modules.\n".to_owned();
     }
     std::io::stdout().lock().write_all(text.as_bytes())?;
-    for hidden in session.catalog.hidden() {
+    for hidden in session.catalog.hidden().iter().filter(|hidden| hidden.removal.into.is_none()) {
         render::remark(&format!("{} of {} stands behind another module of its name.", hidden.id, hidden.source));
     }
     if !broken.is_empty() {

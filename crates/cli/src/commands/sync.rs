@@ -1,13 +1,13 @@
 //! `hoist sync`: looks at every source anew, all at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hoist_core::{Diagnostic, Source};
-use hoist_executor::{Effect, Event, EventKind, Limits, OnFailure, Outcome, Task, TaskGraph, execute};
-use hoist_ledger::Lock;
+use hoist_core::{Action, Diagnostic, Installed, ModuleId, Request, Selection, Source};
+use hoist_executor::{Cancel, Effect, Event, EventKind, Limits, OnFailure, Outcome, Task, TaskGraph, execute};
+use hoist_ledger::{Holder, Lock};
 use hoist_methods::{SourceCache, Synced, sync};
 use hoist_reporter::{Plain, Progress, Reporters, Words, explain};
 use indicatif::ProgressDrawTarget;
@@ -16,8 +16,8 @@ use serde_json::json;
 use crate::args::{Global, Output};
 use crate::error::{Code, Ending};
 use crate::render::{self, BOLD, DIM, GREEN, Paint, RED, painted};
-use crate::run;
 use crate::session::Session;
+use crate::{choice, run};
 
 /// How each source fared, by its place.
 type Results = Arc<Mutex<BTreeMap<usize, Synced>>>;
@@ -40,9 +40,83 @@ pub(crate) fn run(global: &Global, names: &[String]) -> Result<Code, Ending> {
         return Err(Ending::wrong(Diagnostic::error("there are no sources").help("write them to `sources` in hoist.yml")));
     }
     let cancel = run::heed_signals()?;
-    let wait = |_: &hoist_ledger::Holder| !global.no_wait && !cancel.is_cancelled();
-    let _lock = Lock::take(&session.places.cache.join("sources"), "hoist sync", wait)?;
-    run::not_cancelled(&cancel)?;
+    let _lock = lock(global, &session, &cancel)?;
+    let (ended, results) = refresh(global, &session, &sources, &cancel)?;
+    tell(global, Paint::choose(global.color), &sources, &ended, &results)?;
+    let failed = ended.values().any(|(outcome, _)| !matches!(outcome, Outcome::Done { .. }));
+    Ok(match (cancel.is_cancelled(), failed) {
+        (true, _) => Code::Interrupted,
+        (false, true) => Code::Partial,
+        (false, false) => Code::Ok,
+    })
+}
+
+/// The right to change what hoist has of the sources.
+pub(crate) fn lock(global: &Global, session: &Session, cancel: &Cancel) -> Result<Lock, Ending> {
+    let mut told = false;
+    let wait = |holder: &Holder| {
+        if !std::mem::replace(&mut told, true) && !global.no_wait {
+            render::remark(&format!("waiting for another hoist: {holder}"));
+        }
+        !global.no_wait && !cancel.is_cancelled()
+    };
+    let lock = Lock::take(&session.places.cache.join("sources"), "hoist sync", wait);
+    run::not_cancelled(cancel)?;
+    Ok(lock?)
+}
+
+/// Looks at the sources that a change is about: before an update at those that something of it is installed from, before an install at those that nobody has
+/// looked at yet, where a name is unknown. True when something was looked at. A source that cannot be reached is told, and what is known of it goes on working.
+pub(crate) fn for_change(
+    global: &Global,
+    session: &Session,
+    installed: &Installed,
+    request: &Request,
+    cancel: &Cancel,
+) -> Result<bool, Ending> {
+    let names: &[String] = match &request.selection {
+        Selection::Names(names) => names,
+        _ => &[],
+    };
+    let short = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
+    let sources: Vec<Source> = match request.action {
+        Action::Update => {
+            let concerned =
+                |id: &ModuleId| names.is_empty() || names.iter().any(|name| choice::installed_as(installed, &short(name)) == Some(id));
+            let used: BTreeSet<&str> =
+                installed.modules.iter().filter(|(id, _)| concerned(id)).map(|(_, record)| record.source.as_str()).collect();
+            let of_request = |source: &&Source| request.source.as_ref().is_none_or(|name| *name == source.name);
+            let indexed = session.sources.iter().filter(|source| source.kind.destination().is_some()).filter(of_request);
+            indexed.filter(|source| used.contains(source.name.as_str())).cloned().collect()
+        }
+        Action::Install => {
+            let unknown = names.iter().chain(&request.with).any(|name| {
+                session.catalog.broken(name).is_none() && (name.contains('/') || session.catalog.canonical(&short(name)).is_none())
+            });
+            let new = session.unknown_sources();
+            session.sources.iter().filter(|source| unknown && new.contains(&source.name.as_str())).cloned().collect()
+        }
+        Action::Uninstall | Action::Test => Vec::new(),
+    };
+    if sources.is_empty() {
+        return Ok(false);
+    }
+    let _lock = lock(global, session, cancel)?;
+    let (ended, _) = refresh(global, session, &sources, cancel)?;
+    run::not_cancelled(cancel)?;
+    let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
+    for (place, (outcome, _)) in ended {
+        if let Some(reason) = explain(&outcome, &names) {
+            render::remark(&format!("warning: {} was not looked at anew: {}", names[place], render::printable(&reason)));
+        }
+    }
+    Ok(true)
+}
+
+type Ended = BTreeMap<usize, (Outcome, Vec<String>)>;
+
+/// Looks at sources anew, all at once; how each ended, with what it said.
+fn refresh(global: &Global, session: &Session, sources: &[Source], cancel: &Cancel) -> Result<(Ended, Results), Ending> {
     let machine = session.machine()?;
     let results = Results::default();
     let mut graph = TaskGraph::default();
@@ -61,20 +135,19 @@ pub(crate) fn run(global: &Global, names: &[String]) -> Result<Code, Ending> {
         graph.task(Task::new(unit, "sync", work).timeout(Some(limit)).on_failure(OnFailure::SkipDependents));
     }
     let paint = Paint::choose(global.color);
-    let json = global.output == Output::Json;
     let mut shown = Reporters::default();
     let words = Words { changed: "synced", unchanged: "same" };
-    if !json && !global.quiet {
+    if global.output == Output::Human && !global.quiet {
         match std::io::stderr().is_terminal() && !global.no_progress && !global.verbose {
             true => shown.add(Progress::new(ProgressDrawTarget::stderr_with_hz(10), paint.stderr, words)),
             false => shown.add(Plain::new(std::io::stderr(), global.verbose, words)),
         }
     }
-    let mut ended: BTreeMap<usize, (Outcome, Vec<String>)> = BTreeMap::new();
+    let mut ended = Ended::new();
     let mut notes: BTreeMap<usize, Vec<String>> = BTreeMap::new();
     let mut limits = Limits::default();
     limits.jobs = global.jobs.map_or(sources.len().max(limits.jobs), usize::from);
-    let summary = execute(graph, &limits, &cancel, |event: &Event| {
+    let summary = execute(graph, &limits, cancel, |event: &Event| {
         shown.report(event);
         match &event.kind {
             EventKind::Note { unit, text, .. } => notes.entry(unit.index()).or_default().push(text.clone()),
@@ -88,22 +161,10 @@ pub(crate) fn run(global: &Global, names: &[String]) -> Result<Code, Ending> {
     drop(shown);
     summary.map_err(|error| Ending::Other(error.into()))?;
     machine.end_run();
-    tell(global, paint, &sources, &ended, &results)?;
-    let failed = ended.values().any(|(outcome, _)| !matches!(outcome, Outcome::Done { .. }));
-    Ok(match (cancel.is_cancelled(), failed) {
-        (true, _) => Code::Interrupted,
-        (false, true) => Code::Partial,
-        (false, false) => Code::Ok,
-    })
+    Ok((ended, results))
 }
 
-fn tell(
-    global: &Global,
-    paint: Paint,
-    sources: &[Source],
-    ended: &BTreeMap<usize, (Outcome, Vec<String>)>,
-    results: &Results,
-) -> Result<(), Ending> {
+fn tell(global: &Global, paint: Paint, sources: &[Source], ended: &Ended, results: &Results) -> Result<(), Ending> {
     let results = results.lock().map(|results| results.clone()).unwrap_or_default();
     let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
     let mut documents = Vec::new();

@@ -3,16 +3,18 @@
 use hoist_core::{Action, ModuleId, Presence, Request, Selection};
 
 use crate::args::{Global, Test};
+use crate::choice;
 use crate::error::{Code, Ending};
 use crate::run::{self, How, Run};
 use crate::session::Session;
 
 /// Verifies modules: those named, else all that are installed.
 pub(crate) fn run(global: &Global, test: &Test) -> Result<Code, Ending> {
-    let session = Session::open(global)?;
+    let mut session = Session::open(global)?;
     let installed = hoist_ledger::read(&session.places.state)?;
     let selection = if test.modules.is_empty() { Selection::Tiers } else { Selection::Names(test.modules.clone()) };
-    let request = Request { skip: test.skip.clone(), ..Request::new(Action::Test, selection) };
+    let mut request = Request { skip: test.skip.clone(), source: global.source.clone(), ..Request::new(Action::Test, selection) };
+    choice::settle(&mut session, &installed, &mut request)?;
     let resolution = hoist_resolver::resolve(&session.catalog, &installed, &request)?;
     let plan = hoist_resolver::plan(&resolution, &installed, |_| Presence::Unknown, &request);
     let blind = |id: &ModuleId| session.catalog.get(id.as_str()).is_some_and(|module| module.recipe.steps(Action::Test).is_empty());

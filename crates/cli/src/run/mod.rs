@@ -8,7 +8,7 @@ use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, Module, ModuleId, Plan, Request};
+use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, Module, ModuleId, Plan, Request, Wanted};
 use hoist_executor::{Cancel, Limits, execute};
 use hoist_ledger::{Beginning, Ending as Finish, Ledger, RunId};
 use hoist_methods::{ConfigFile, ConfigPolicy, Machine, Options, Schedule, preflight, schedule};
@@ -52,7 +52,7 @@ pub(crate) struct How {
 /// Asks a run to stop at the first interrupt, and kills it at the second.
 pub(crate) fn heed_signals() -> Result<Cancel, Ending> {
     let cancel = Cancel::new();
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    let mut signals = Signals::new([SIGINT, SIGTERM].into_iter().chain(Some(SIGHUP).filter(|_| !is_ignored(SIGHUP))))?;
     let heard = cancel.clone();
     std::thread::spawn(move || {
         for (number, _) in signals.forever().enumerate() {
@@ -68,6 +68,13 @@ pub(crate) fn heed_signals() -> Result<Cancel, Ending> {
         }
     });
     Ok(cancel)
+}
+
+/// True for a signal that whoever started hoist wants ignored, as `nohup` does.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).map(str::trim);
+    mask.and_then(|mask| u64::from_str_radix(mask, 16).ok()).is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 /// A name for a run that sorts by time and no other run has.
@@ -105,6 +112,11 @@ impl Run<'_> {
         let recording = ledger.clone().zip(run_id);
         if let Some((ledger, run)) = &recording {
             adopt(plan, &session.catalog, installed, ledger, *run)?;
+            if plan.action == Action::Install {
+                let came_along = |id: &ModuleId| installed.modules.get(id).is_some_and(|record| !record.asked);
+                let named = plan.modules.iter().filter(|planned| matches!(planned.wanted, Wanted::Named) && came_along(&planned.module));
+                ledger.ask(&named.map(|planned| &planned.module).collect::<Vec<_>>())?;
+            }
         }
         let scheduled = schedule(plan, &session.catalog, machine, installed, recording.clone(), options);
         let Schedule { graph, modules } = scheduled.or_else(|errors| {

@@ -64,7 +64,7 @@ impl Method for Git {
                     effect: Effect::Changed,
                     version: head(&self.dir),
                     paths: vec![self.dir.clone()],
-                    replaced: Vec::new(),
+                    ..Applied::unchanged()
                 });
             }
             stage => stage.map_err(|error| task.failed("preparing", &self.dir, &error))?,
@@ -89,7 +89,7 @@ impl Method for Git {
             }
             false => stage.commit().map(|()| Vec::new()).map_err(wrong)?,
         };
-        Ok(Applied { effect: Effect::Changed, version, paths: vec![self.dir.clone()], replaced })
+        Ok(Applied { effect: Effect::Changed, version, paths: vec![self.dir.clone()], replaced, ..Applied::unchanged() })
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) fn sync(
     }
     let dir = cache.tree();
     let variables = Default::default();
-    let context = StepContext { task, machine, module: "sync", variables: &variables, path: &[], force: false, sandbox: None };
+    let context = StepContext::new(task, machine, "sync", &variables);
     let args = reference.map(|reference| vec!["--branch".to_owned(), reference.to_owned()]).unwrap_or_default();
     let there = dir.exists();
     let cloned = Git { url: location.to_owned(), dir: dir.clone(), args }.apply(&context)?;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use hoist_executor::{Command, Failure, Level, TaskContext};
 use hoist_files::digest;
@@ -53,6 +54,15 @@ pub(super) fn sync(
     task.check()?;
     let entries = entries(&tree, wanted, &files, &last, former)?;
     Ok(Some(Index { revision, entries, ..Index::default() }))
+}
+
+/// Brings the files of a clone back to a revision, whatever was done to them.
+pub(crate) fn mend(tree: &Path, revision: &str, machine: &Machine, task: &TaskContext) -> Result<(), Failure> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let hg = Hg { tree, machine, task };
+    let mended = hg.checkout(revision);
+    mended.map_err(|failure| Failure::new(format!("{}; `hoist sync` fetches it anew", failure.message)))
 }
 
 /// The revision that a clone stands at, without starting anything: the first parent in its dirstate.

@@ -57,6 +57,8 @@ impl SourceCache {
     }
 }
 
+pub(crate) use mercurial::mend;
+
 /// What a sync of one source came to.
 #[derive(Debug, Clone, Default)]
 pub struct Synced {

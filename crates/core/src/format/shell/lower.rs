@@ -11,8 +11,8 @@ use super::block::{BlockError, find_block};
 use super::fields::{FIELDS, Field, Kind};
 use super::script::{self, Functions};
 use crate::{
-    Action, Checks, Diagnostic, Environment, Manifest, ManifestFile, Module, ModuleId, Parsed, Recipe, Removal, Repository, Step, Tier,
-    did_you_mean, is_shared, parse_duration,
+    Action, Checks, Diagnostic, Environment, Manifest, ManifestFile, Module, ModuleId, Offered, Parsed, Recipe, Removal, Repository, Step,
+    Tier, did_you_mean, is_shared, parse_duration,
 };
 
 /// Reads a manifest of one or two files.
@@ -407,6 +407,7 @@ impl Lowering<'_> {
             manifest: PathBuf::from(&self.file),
             digest: self.manifest.digest(),
             source: self.manifest.source.clone(),
+            offered: Offered::default(),
             id,
         })
     }
@@ -489,7 +490,8 @@ impl Lowering<'_> {
             declared => declared,
         };
         let root = Some(self.manifest.root.clone());
-        Removal { paths, python, target: target.or_else(|| Some(home.join(".local"))), function, root }
+        let target = target.or_else(|| Some(home.join(".local")));
+        Removal { paths, python, target, function, root, into: None, rock: None }
     }
 
     /// The repository's URL; blanks around it mean nothing, a leading `~` the home directory.

@@ -1,0 +1,276 @@
+//! Which module each name of a request means, which versions of rocks are brought, and what stands in the way of a module on the other side.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, Module, ModuleId, Plan, Request, Rock, Selection, SourceKind, Tier};
+use hoist_methods::rocks_of;
+use hoist_sources::choose::{Conflict, choose};
+use hoist_sources::modules::pin;
+
+use crate::error::Ending;
+use crate::session::Session;
+
+/// Settles what a request means before it is resolved: names as their modules have them, the right one of several modules of a name in the catalog, the
+/// versions of rocks that go together.
+pub(crate) fn settle(session: &mut Session, installed: &Installed, request: &mut Request) -> Result<(), Ending> {
+    session.catalog.prefer_installed(installed);
+    if let Some(source) = request.source.clone() {
+        known_source(session, installed, &source)?;
+        narrow(&session.catalog, installed, request, &source);
+    }
+    let mut errors = Vec::new();
+    let (action, narrowed) = (request.action, request.source.clone());
+    let mut settled = |names: &mut Vec<String>| {
+        for name in names {
+            match settle_name(&mut session.catalog, installed, action, narrowed.as_deref(), name) {
+                Ok(id) => *name = id,
+                Err(error) => errors.push(error),
+            }
+        }
+    };
+    if let Selection::Names(names) = &mut request.selection {
+        settled(names);
+    }
+    settled(&mut request.with);
+    if !errors.is_empty() {
+        return Err(errors.into());
+    }
+    request.skip.iter_mut().for_each(|name| {
+        if let Some(id) = session.catalog.canonical(name) {
+            *name = id.to_string();
+        }
+    });
+    from_one_side(session, installed, request)?;
+    pin_rocks(session, installed, request)
+}
+
+/// The name as its module has it. `SOURCE/NAME` is that of one source, which then counts.
+fn settle_name(
+    catalog: &mut Catalog,
+    installed: &Installed,
+    action: Action,
+    narrowed: Option<&str>,
+    name: &str,
+) -> Result<String, Diagnostic> {
+    let (source, short) = match name.split_once('/') {
+        Some((source, short)) => (Some(source), short),
+        None => (narrowed, name),
+    };
+    let record = |name: &str| installed.modules.get(name).or_else(|| installed.unfinished.get(name));
+    let Some(source) = source else {
+        return Ok(match catalog.canonical(short) {
+            Some(id) => id.to_string(),
+            // What is installed may be gone from its source.
+            None => installed_as(installed, short).map_or_else(|| short.to_owned(), ModuleId::to_string),
+        });
+    };
+    if action != Action::Install {
+        let id = installed_as(installed, short).map_or_else(|| short.to_owned(), ModuleId::to_string);
+        return match record(&id).map(|record| record.source.as_str()) {
+            Some(from) if from != source => {
+                let message = format!("is installed from {from}, not from {source}");
+                Err(Diagnostic::error(message).module(id.as_str()).help(format!("name it {from}/{id}, or without a source")))
+            }
+            _ => Ok(id),
+        };
+    }
+    let prefixed = format!("mod_{short}");
+    let of_source = |module: &&Module| module.source == source;
+    let all = || catalog.modules().chain(catalog.hidden()).filter(of_source);
+    let called = |wanted: &str| all().find(|module| module.id.as_str().eq_ignore_ascii_case(wanted)).map(|module| module.id.to_string());
+    let exact = all().find(|module| module.id.as_str() == short).map(|module| module.id.to_string());
+    match exact.or_else(|| called(short)).or_else(|| called(&prefixed)) {
+        Some(id) => {
+            catalog.prefer(source, &id);
+            Ok(id)
+        }
+        None if all().next().is_none() => {
+            let message = format!("there is no source `{}` that offers modules", source.escape_debug());
+            Err(Diagnostic::error(message).help("`hoist source list` shows the sources, `hoist sync` looks at them"))
+        }
+        None => {
+            let near = hoist_core::did_you_mean(short, all().map(|module| module.id.as_str()));
+            let help =
+                near.map_or_else(|| format!("`hoist search {short}` looks in every source"), |near| format!("did you mean `{near}`?"));
+            Err(Diagnostic::error(format!("{source} has no module `{}`", short.escape_debug())).help(help))
+        }
+    }
+}
+
+/// The installed module that somebody means: letter case is ignored, `mod_` may be left out.
+pub(crate) fn installed_as<'i>(installed: &'i Installed, name: &str) -> Option<&'i ModuleId> {
+    let all = || installed.modules.keys().chain(installed.unfinished.keys());
+    let prefixed = format!("mod_{name}");
+    let called = |wanted: &str| all().find(|id| id.as_str().eq_ignore_ascii_case(wanted));
+    all().find(|id| id.as_str() == name).or_else(|| called(name)).or_else(|| called(&prefixed))
+}
+
+/// That a source exists, or existed when something was installed from it.
+pub(crate) fn known_source(session: &Session, installed: &Installed, name: &str) -> Result<(), Ending> {
+    let mut names: BTreeSet<&str> = session.sources.iter().map(|source| source.name.as_str()).collect();
+    names.extend(session.catalog.modules().map(|module| module.source.as_str()));
+    names.extend(installed.modules.values().map(|record| record.source.as_str()));
+    if names.contains(name) {
+        return Ok(());
+    }
+    let help = hoist_core::did_you_mean(name, names.into_iter())
+        .map_or_else(|| "`hoist source list` shows all of them".to_owned(), |near| format!("did you mean `{near}`?"));
+    Err(Ending::wrong(Diagnostic::error(format!("there is no source `{}`", name.escape_debug())).help(help)))
+}
+
+/// A selection of everything is one of everything of the source.
+fn narrow(catalog: &Catalog, installed: &Installed, request: &mut Request, source: &str) {
+    let wants = |tier: Tier| match request.selection {
+        Selection::All => true,
+        Selection::Minimal => tier == Tier::Core,
+        _ => tier != Tier::Optional,
+    };
+    let names = match (&request.selection, request.action) {
+        (Selection::Names(_), _) => return,
+        (_, Action::Install) => {
+            let of_source = |module: &&Module| module.source == source && module.removal.into.is_none() && wants(module.tier);
+            catalog.modules().filter(of_source).map(|module| module.id.to_string()).collect()
+        }
+        (_, action) => {
+            let there = installed.modules.iter().chain(installed.unfinished.iter().filter(|_| action == Action::Uninstall));
+            there.filter(|(_, record)| record.source == source).map(|(id, _)| id.to_string()).collect()
+        }
+    };
+    request.selection = Selection::Names(names);
+}
+
+/// A module that is installed from one source is not installed from another beside that.
+fn from_one_side(session: &Session, installed: &Installed, request: &mut Request) -> Result<(), Ending> {
+    let Selection::Names(names) = &request.selection else { return Ok(()) };
+    if request.action != Action::Install {
+        return Ok(());
+    }
+    let (mut errors, mut moves) = (Vec::new(), false);
+    for name in names.iter().chain(&request.with) {
+        let Some((module, record)) = session.catalog.get(name).zip(installed.modules.get(name.as_str())) else { continue };
+        if module.source == record.source || module.removal.into.is_none() {
+            continue;
+        }
+        match request.force || request.migrate {
+            true if record.removal.into.is_some() => moves = true,
+            _ => {
+                let message =
+                    format!("is installed from {}; from {} as well, only one of the two would be loaded", record.source, module.source);
+                let help = format!("`hoist migrate {name} --to {}` puts the one in place of the other", module.source);
+                errors.push(Diagnostic::error(message).module(name.as_str()).help(help));
+            }
+        }
+    }
+    request.migrate |= moves;
+    if errors.is_empty() { Ok(()) } else { Err(errors.into()) }
+}
+
+/// Chooses versions of the rocks that a request brings, and of all they need.
+fn pin_rocks(session: &mut Session, installed: &Installed, request: &Request) -> Result<(), Ending> {
+    if !matches!(request.action, Action::Install | Action::Update) || request.no_deps {
+        return Ok(());
+    }
+    let mut errors = Vec::new();
+    for source in &session.sources {
+        let SourceKind::Rocks { rocks, tree, lua } = &source.kind else { continue };
+        let Some(index) = session.indexes.get(&source.name) else { continue };
+        let is_rock = |name: &str| session.catalog.get(name).filter(|module| module.source == source.name && index.get(name).is_some());
+        let updated = |name: &str| request.action == Action::Update && installed.modules.contains_key(name);
+        let asked: Vec<String> = wanted(&session.catalog, installed, request, &|module| module.source == source.name);
+        let asked: Vec<String> = asked.into_iter().filter(|name| is_rock(name).is_some()).collect();
+        if asked.is_empty() {
+            continue;
+        }
+        let mut keep = rocks_of(&Rock { tree: tree.clone(), lua: lua.clone() });
+        keep.retain(|name, _| !(asked.contains(name) && updated(name)));
+        match choose(index, &asked, &keep) {
+            Ok(choices) => {
+                for choice in choices {
+                    let catalog = &mut session.catalog;
+                    if catalog.get(&choice.name).is_some_and(|module| module.source == source.name) {
+                        if let Some(module) = catalog.get_mut(&choice.name) {
+                            pin(module, &choice, rocks);
+                        }
+                    }
+                }
+            }
+            Err(Conflict::Missing(by, what)) => {
+                let wrong =
+                    Diagnostic::error(format!("needs {what}, which {} does not have", source.name)).module(by).field("dependencies");
+                errors.push(wrong.help("`hoist sync` looks at the server anew; --no-deps installs it without what it needs"));
+            }
+            Err(Conflict::Derived(reasons)) => {
+                let reasons = reasons.lines().collect::<Vec<_>>().join("; ");
+                errors.push(Diagnostic::error(format!("no versions of what {} offers go together: {reasons}", source.name)));
+            }
+        }
+    }
+    if errors.is_empty() { Ok(()) } else { Err(errors.into()) }
+}
+
+/// The modules of one source that a request is about or that what it is about needs, where those are of other sources.
+fn wanted(catalog: &Catalog, installed: &Installed, request: &Request, of_source: &dyn Fn(&Module) -> bool) -> Vec<String> {
+    let mut waiting: Vec<String> = match (&request.selection, request.action) {
+        (Selection::Names(names), _) => names.clone(),
+        (_, Action::Update) => installed.modules.keys().map(ModuleId::to_string).collect(),
+        _ => catalog.modules().filter(|module| module.removal.into.is_none()).map(|module| module.id.to_string()).collect(),
+    };
+    waiting.extend(request.with.iter().cloned());
+    let mut seen: BTreeSet<String> = waiting.iter().cloned().collect();
+    let mut wanted = Vec::new();
+    while let Some(name) = waiting.pop() {
+        let Some(module) = catalog.get(&name) else { continue };
+        if of_source(module) {
+            wanted.push(name);
+            continue;
+        }
+        waiting.extend(module.requires.iter().map(ModuleId::to_string).filter(|name| seen.insert(name.clone())));
+    }
+    wanted.sort();
+    wanted
+}
+
+/// What stands in the way of modules that are to be installed: one that comes with the server, or the same from another source.
+pub(crate) fn in_the_way(session: &Session, installed: &Installed, plan: &Plan, request: &Request) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    if request.force {
+        return found;
+    }
+    for planned in plan.modules.iter().filter(|planned| matches!(planned.change, Change::Install | Change::Migrate)) {
+        let name = planned.module.as_str();
+        let Some(module) = session.catalog.get(name).filter(|module| module.removal.into.is_some()) else { continue };
+        if session.builtin.contains(name) {
+            let message = "comes with the server: installed from elsewhere as well, it would hide that one";
+            found.push(
+                Diagnostic::error(message)
+                    .module(name)
+                    .help("enable it in the server's configuration; or --force installs it all the same"),
+            );
+        }
+        let former = installed.modules.get(name).map(|record| record.source.as_str());
+        for other in session.sources.iter().filter(|other| other.name != module.source && Some(other.name.as_str()) != former) {
+            let place = match &other.kind {
+                SourceKind::Mercurial { into, .. } => into.join(name),
+                SourceKind::Rocks { tree, lua, .. } => {
+                    hoist_sources::rocks::directory(&Rock { tree: tree.clone(), lua: lua.clone() }, name)
+                }
+                SourceKind::Collection { .. } | SourceKind::Prosody { .. } => continue,
+            };
+            if place.symlink_metadata().is_ok() {
+                let message =
+                    format!("is there as what {} offers, at {}: only one of the two would be loaded", other.name, place.display());
+                found.push(Diagnostic::error(message).module(name).help("move that away; or --force installs this one beside it"));
+            }
+        }
+    }
+    found
+}
+
+/// For each name the sources that offer it, the one that counts first.
+pub(crate) fn offered_by(catalog: &Catalog) -> BTreeMap<&str, Vec<&str>> {
+    let mut sources: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for module in catalog.modules().chain(catalog.hidden()) {
+        sources.entry(module.id.as_str()).or_default().push(&module.source);
+    }
+    sources
+}

@@ -1,0 +1,405 @@
+//! Copies a module's directory out of the copy of its source: tracked files only, as the index has them, put in place by one rename. What somebody changed or
+//! added in the directory that is there stays.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Component, Path, PathBuf};
+
+use hoist_executor::{Effect, Failure, Fate, Level};
+use hoist_files::{Home, Kind, Record, Recorded, digest, is_backup, look, pending};
+use hoist_sources::IndexedFile;
+use serde::Deserialize;
+
+use crate::config::ConfigPolicy;
+use crate::method::{Applied, Method, StepContext};
+use crate::stage::Stage;
+use crate::sync;
+
+/// A directory to be copied.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Copy {
+    /// In the copy of the source.
+    from: PathBuf,
+    /// Where it goes.
+    into: PathBuf,
+    /// What it holds.
+    files: Vec<IndexedFile>,
+    /// The revision that changed it last.
+    version: String,
+    /// The revision that the copy of the source stands at.
+    revision: String,
+}
+
+/// What a file holds.
+enum Content {
+    Bytes(Vec<u8>),
+    Link(PathBuf),
+}
+
+impl Method for Copy {
+    fn paths(&self) -> Vec<PathBuf> {
+        vec![self.into.clone()]
+    }
+
+    fn refuse(&self, context: &StepContext<'_>) -> Result<(), Failure> {
+        if let Some((link, target)) = self.files.iter().find_map(|file| Some((&file.path, file.link.as_ref()?)).filter(|_| leads_out(file)))
+        {
+            return Err(Failure::new(format!("its link {link} leads out of it, to {target}; it was not copied")));
+        }
+        let names: BTreeSet<&str> = self.files.iter().map(|file| file.path.as_str()).collect();
+        let twisted =
+            |name: &&str| Path::new(name).ancestors().skip(1).any(|parent| parent.to_str().is_some_and(|parent| names.contains(parent)));
+        let plain = |name: &str| Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
+        if let Some(name) = names.iter().find(|name| twisted(name) || !plain(name)) {
+            return Err(Failure::new(format!("its file {name} is no plain path in it; it was not copied")));
+        }
+        let known = context.record.keys().any(|path| path.starts_with(&self.into));
+        if known || context.force || context.unfinished || self.into.symlink_metadata().is_err() {
+            return Ok(());
+        }
+        let others = self.others().map_err(|error| Failure::new(error.to_string()))?;
+        match others.as_slice() {
+            [] => Ok(()),
+            [first, ..] => {
+                let into = self.into.display();
+                let count = others.len();
+                let files = if count == 1 { "one file".to_owned() } else { format!("{count} files") };
+                Err(Failure::new(format!(
+                    "{into} is there, hoist did not put it there, and {files} of it (such as {first}) are not as its source has them: move it away, or --force puts the new ones in their place and keeps copies"
+                )))
+            }
+        }
+    }
+
+    fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure> {
+        let wrong = |error: std::io::Error| Failure::new(error.to_string());
+        let contents = self.contents(context)?;
+        context.task.check()?;
+        let here = Here::look(&self.into, context.record, &self.files).map_err(wrong)?;
+        let applied = Applied { paths: vec![self.into.clone()], version: Some(self.version.clone()), ..Applied::unchanged() };
+        if here.is_as_wanted && !context.unfinished {
+            let beside = here.pending.iter().map(|path| (path.clone(), 0)).collect();
+            return Ok(Applied { record: Some(self.record(&beside)), ..applied });
+        }
+        let home = self.into.parent().and_then(|parent| Home::open(parent, &[]).ok());
+        if let Some(mount) = home.and_then(|home| home.mounted_below(&self.into)).filter(|_| here.stands) {
+            return Err(Failure::new(format!("a file system is mounted at {}: unmount it first", mount.display())));
+        }
+        let stage = Stage::beside(&self.into).map_err(|error| context.task.failed("preparing", &self.into, &error))?;
+        let told =
+            self.fill(&stage.path(), &contents, &here, context).map_err(|error| context.task.failed("writing", &self.into, &error))?;
+        context.task.check()?;
+        let replaced = match here.stands {
+            false => {
+                stage.commit().map_err(|error| context.task.failed("putting in place", &self.into, &error))?;
+                Vec::new()
+            }
+            true => {
+                let stage = stage.swap().map_err(|error| context.task.failed("putting in place", &self.into, &error))?;
+                if !here.is_still(&stage.path()).map_err(wrong)? {
+                    stage.swap().map_err(|error| context.task.failed("putting back", &self.into, &error))?;
+                    return Err(Failure::transient(format!("somebody wrote to {} at the same time", self.into.display())));
+                }
+                vec![stage]
+            }
+        };
+        for (fate, path, reason) in told.items {
+            context.task.item(fate, self.into.join(path).display().to_string(), Some(reason));
+        }
+        Ok(Applied { effect: Effect::Changed, record: Some(self.record(&told.pending)), replaced, ..applied })
+    }
+
+    fn take_back(&mut self, _: &StepContext<'_>) -> Result<(), Failure> {
+        std::fs::remove_dir_all(&self.into).map_err(|error| Failure::new(format!("{}: {error}", self.into.display())))
+    }
+}
+
+/// True for a link to somewhere outside the module.
+fn leads_out(file: &IndexedFile) -> bool {
+    let Some(target) = file.link.as_deref().map(Path::new) else { return false };
+    let mut depth = Path::new(&file.path).components().count() as i64 - 1;
+    target.components().any(|part| {
+        match part {
+            Component::Normal(_) => depth += 1,
+            Component::ParentDir => depth -= 1,
+            Component::CurDir => {}
+            Component::RootDir | Component::Prefix(_) => depth = i64::MIN / 2,
+        }
+        depth < 0
+    })
+}
+
+fn mode(file: &IndexedFile) -> u32 {
+    if file.executable { 0o755 } else { 0o644 }
+}
+
+/// What the new directory keeps of the old.
+#[derive(Default)]
+struct Carried {
+    items: Vec<(Fate, String, String)>,
+    /// The new versions that were put beside files somebody changed, with their permissions.
+    pending: BTreeMap<PathBuf, u32>,
+}
+
+impl Copy {
+    /// The files as the index has them. A copy of the source that is not as it was indexed is mended, once.
+    fn contents(&self, context: &StepContext<'_>) -> Result<Vec<Content>, Failure> {
+        let read = || self.files.iter().map(|file| self.read(file)).collect::<Result<Vec<_>, String>>();
+        read().or_else(|wrong| {
+            context
+                .task
+                .note(Level::Warning, format!("the copy of its source was changed ({wrong}); it is brought back to what was synced"));
+            let tree = self.from.parent().unwrap_or(&self.from);
+            sync::mend(tree, &self.revision, context.machine, context.task)?;
+            let help = "`hoist sync` looks at its source anew";
+            read().map_err(|wrong| Failure::new(format!("the copy of its source is not what was synced: {wrong}; {help}")))
+        })
+    }
+
+    fn read(&self, file: &IndexedFile) -> Result<Content, String> {
+        let path = self.from.join(&file.path);
+        let wrong = |error: std::io::Error| format!("{}: {error}", file.path);
+        if path.is_symlink() || file.link.is_some() {
+            let target = path.read_link().map_err(wrong)?;
+            return match file.link.as_deref() == target.to_str() {
+                true => Ok(Content::Link(target)),
+                false => Err(format!("{} is another link", file.path)),
+            };
+        }
+        let bytes = std::fs::read(&path).map_err(wrong)?;
+        match digest(bytes.as_slice()).map_err(wrong)? == file.digest {
+            true => Ok(Content::Bytes(bytes)),
+            false => Err(format!("{} is another file", file.path)),
+        }
+    }
+
+    /// What stands in the directory and is not as the source has it, or not of the source at all.
+    fn others(&self) -> std::io::Result<Vec<String>> {
+        let here = Here::look(&self.into, &Record::new(), &self.files)?;
+        let mut others: Vec<String> = here.theirs.keys().map(|path| path.display().to_string()).collect();
+        others.extend(here.missing);
+        Ok(others)
+    }
+
+    /// Makes the new directory: what the source has, and what somebody changed or added in the old one.
+    fn fill(&self, new: &Path, contents: &[Content], here: &Here, context: &StepContext<'_>) -> std::io::Result<Carried> {
+        let mut carried = Carried::default();
+        directory(new)?;
+        let overwrite = context.policy == ConfigPolicy::Overwrite || (context.force && here.is_foreign);
+        for (file, content) in self.files.iter().zip(contents) {
+            let path = PathBuf::from(&file.path);
+            let mut to = new.join(&path);
+            parents(new, &to)?;
+            match here.theirs.get(&path) {
+                Some(_) if overwrite => {
+                    // The copy stands beside it, in the old directory and so in the new one.
+                    let copy = hoist_files::back_up(&self.into.join(&path))?;
+                    let name = copy.file_name().unwrap_or_default();
+                    std::fs::hard_link(&copy, to.with_file_name(name))?;
+                    std::fs::remove_file(&copy)?;
+                    let kept = path.with_file_name(name).display().to_string();
+                    carried.items.push((Fate::Kept, kept, format!("it is {} as it was changed by hand", path.display())));
+                }
+                Some(theirs) => {
+                    carry(&self.into.join(&path), &to)?;
+                    let beside = pending(&path);
+                    let is_older = theirs.base.as_deref() == Some(file.digest.as_str());
+                    if is_older && !here.pending.contains(&beside) {
+                        carried.items.push((Fate::Kept, file.path.clone(), "it was changed by hand".to_owned()));
+                        continue;
+                    }
+                    let why = format!("it was changed by hand; the new version is {}", beside.display());
+                    carried.items.push((Fate::Kept, file.path.clone(), why));
+                    carried.pending.insert(beside.clone(), mode(file));
+                    to = new.join(beside);
+                }
+                None => {}
+            }
+            match content {
+                Content::Bytes(bytes) => {
+                    std::fs::write(&to, bytes)?;
+                    std::fs::set_permissions(&to, Permissions::from_mode(mode(file)))?;
+                }
+                Content::Link(target) => symlink(target, &to)?,
+            }
+        }
+        let offered: BTreeSet<&str> = self.files.iter().map(|file| file.path.as_str()).collect();
+        for (path, theirs) in here.theirs.iter().filter(|(path, _)| path.to_str().is_none_or(|path| !offered.contains(path))) {
+            let to = new.join(path);
+            if to.symlink_metadata().is_ok() {
+                // The new version has a directory there, or its own new version of a file.
+                let copy = hoist_files::keep_copy(&to, &std::fs::read(self.into.join(path))?, 0o644)?;
+                let name = copy.strip_prefix(new).unwrap_or(&copy).display().to_string();
+                carried.items.push((Fate::Kept, name, format!("it was {}, which the new version needs", path.display())));
+                continue;
+            }
+            if theirs.kind == Kind::Directory {
+                std::fs::create_dir_all(&to)?;
+                continue;
+            }
+            parents(new, &to)?;
+            carry(&self.into.join(path), &to)?;
+            let why = match theirs.base {
+                Some(_) => "it was changed by hand; the new version does not have it",
+                None => "it is not the module's",
+            };
+            if !is_backup(path) {
+                carried.items.push((Fate::Kept, path.display().to_string(), why.to_owned()));
+            }
+        }
+        Ok(carried)
+    }
+
+    /// What the module consists of: of files somebody changed, too, the digests of the version that was put there or beside.
+    fn record(&self, beside: &BTreeMap<PathBuf, u32>) -> Record {
+        let directory = Recorded { kind: Kind::Directory, mode: 0o755, digest: String::new() };
+        let mut record = Record::from([(self.into.clone(), directory.clone())]);
+        for file in &self.files {
+            let path = self.into.join(&file.path);
+            let between = path.ancestors().skip(1).take_while(|parent| *parent != self.into);
+            record.extend(between.map(|parent| (parent.to_owned(), directory.clone())));
+            let kind = if file.link.is_some() { Kind::Link } else { Kind::File };
+            let recorded = Recorded { kind, mode: mode(file), digest: file.digest.clone() };
+            if beside.contains_key(&pending(Path::new(&file.path))) {
+                record.insert(pending(&path), recorded.clone());
+            }
+            record.insert(path, recorded);
+        }
+        record
+    }
+}
+
+/// Something in a directory that is not as its source has it.
+struct Theirs {
+    kind: Kind,
+    /// The digest of what the module put there, where it did.
+    base: Option<String>,
+}
+
+/// The directory as it is.
+struct Here {
+    stands: bool,
+    /// True where hoist knows nothing of it.
+    is_foreign: bool,
+    is_as_wanted: bool,
+    /// What somebody changed or added, relative to it.
+    theirs: BTreeMap<PathBuf, Theirs>,
+    /// What the source has and it has not.
+    missing: Vec<String>,
+    /// New versions that wait beside files somebody changed.
+    pending: BTreeSet<PathBuf>,
+    seen: BTreeMap<PathBuf, hoist_files::Seen>,
+}
+
+impl Here {
+    fn look(into: &Path, record: &Record, files: &[IndexedFile]) -> std::io::Result<Self> {
+        let seen = entries(into)?;
+        let stands = into.symlink_metadata().is_ok();
+        if stands && !into.symlink_metadata()?.is_dir() {
+            return Err(std::io::Error::other(format!("{} is no directory: move it away", into.display())));
+        }
+        let offered: BTreeMap<&Path, &IndexedFile> = files.iter().map(|file| (Path::new(&file.path), file)).collect();
+        let directories: BTreeSet<&Path> = offered.keys().flat_map(|path| path.ancestors().skip(1)).collect();
+        let beside: BTreeMap<PathBuf, &IndexedFile> = files.iter().map(|file| (pending(Path::new(&file.path)), file)).collect();
+        let (mut theirs, mut waiting, mut is_as_wanted) = (BTreeMap::new(), BTreeSet::new(), stands);
+        for (path, entry) in &seen {
+            let place = into.join(path);
+            let base = record.get(&place).map(|recorded| recorded.digest.clone());
+            let found = match entry.kind {
+                Kind::Directory if directories.contains(path.as_path()) || base.is_some() => continue,
+                Kind::Directory | Kind::Git => {
+                    theirs.insert(path.clone(), Theirs { kind: Kind::Directory, base });
+                    continue;
+                }
+                Kind::File => digest(std::fs::File::open(&place)?)?,
+                Kind::Link => place.read_link().and_then(|target| digest(target.as_os_str().as_encoded_bytes()))?,
+                Kind::Other => return Err(std::io::Error::other(format!("{} is no regular file: move it away", place.display()))),
+            };
+            let wanted =
+                offered.get(path.as_path()).filter(|file| file.digest == found && file.link.is_some() == (entry.kind == Kind::Link));
+            match wanted {
+                Some(file) => is_as_wanted &= entry.kind == Kind::Link || entry.mode & 0o111 == mode(file) & 0o111,
+                None if base.as_ref() == Some(&found) && beside.get(path).is_some_and(|file| file.digest == found) => {
+                    waiting.insert(path.clone());
+                }
+                None if base.as_ref() == Some(&found) => is_as_wanted = false,
+                // What was changed and has no newer version is as it is wanted to be.
+                None => {
+                    let settled = offered.get(path.as_path()).is_none_or(|file| base.as_ref() == Some(&file.digest));
+                    is_as_wanted &= settled;
+                    theirs.insert(path.clone(), Theirs { kind: entry.kind, base });
+                }
+            }
+        }
+        let missing: Vec<String> =
+            offered.keys().filter(|path| !seen.contains_key(**path)).map(|path| format!("{} (missing)", path.display())).collect();
+        is_as_wanted &= missing.is_empty();
+        // Whoever took the new version over does not need it twice.
+        is_as_wanted &= waiting.iter().all(|waiting| theirs.keys().any(|path| pending(path) == *waiting));
+        let is_foreign = stands && !record.keys().any(|path| path.starts_with(into));
+        Ok(Self { stands, is_foreign, is_as_wanted, theirs, missing, pending: waiting, seen })
+    }
+
+    /// True while what was looked at is as it was, at the place where it is now.
+    fn is_still(&self, place: &Path) -> std::io::Result<bool> {
+        let now = entries(place)?;
+        // Copies aside were made meanwhile, and moved.
+        let same = |(path, seen): (&PathBuf, &hoist_files::Seen)| now.get(path) == Some(seen);
+        Ok(self.seen.len() == now.len() && self.seen.iter().all(same))
+    }
+}
+
+/// What is in a directory, relative to it. A repository in it is a directory as any other.
+fn entries(directory: &Path) -> std::io::Result<BTreeMap<PathBuf, hoist_files::Seen>> {
+    let picture = look(&[directory.to_owned()])?;
+    let mut entries = BTreeMap::new();
+    for (path, seen) in picture {
+        if seen.kind == Kind::Git {
+            return Err(std::io::Error::other(format!("{} is a repository: move it away", path.display())));
+        }
+        let inside = path.strip_prefix(directory).unwrap_or(&path).to_owned();
+        if !inside.as_os_str().is_empty() {
+            entries.insert(inside, seen);
+        }
+    }
+    Ok(entries)
+}
+
+/// The same file in two places, with its times and owner.
+fn carry(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::hard_link(from, to).or_else(|_| match from.read_link() {
+        Ok(target) => symlink(target, to),
+        Err(_) => std::fs::copy(from, to).map(drop),
+    })
+}
+
+fn directory(path: &Path) -> std::io::Result<()> {
+    std::fs::create_dir(path)?;
+    std::fs::set_permissions(path, Permissions::from_mode(0o755))
+}
+
+/// Makes the directories between `root` and a path.
+fn parents(root: &Path, path: &Path) -> std::io::Result<()> {
+    let mut missing: Vec<&Path> = path.ancestors().skip(1).take_while(|parent| *parent != root && !parent.exists()).collect();
+    missing.reverse();
+    missing.into_iter().try_for_each(directory)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_may_lead_anywhere_inside() {
+        let link =
+            |path: &str, target: &str| leads_out(&IndexedFile { path: path.into(), link: Some(target.into()), ..IndexedFile::default() });
+        assert!(!link("a", "b") && !link("d/a", "../b") && !link("a", "d/../b") && !link("a", "./b/c"));
+        for (path, target) in
+            [("a", "../b"), ("d/a", "../../b"), ("a", "/etc/passwd"), ("a", "d/../../b"), ("mod_x", "../modules/mod_x/../mod_x")]
+        {
+            assert!(link(path, target), "{path} -> {target}");
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! Rocks, by LuaRocks in its tree: one at a time, from a file that was fetched before, without what they need, which is the plan's business.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use hoist_core::{Rock, is_path};
+use hoist_executor::{Command, Effect, Failure, Fate, Level};
+use hoist_files::{Kind, Record, Recorded, back_up, digest, look};
+use hoist_ledger::{Holder, Lock};
+use hoist_sources::lua::{self, Value};
+use hoist_sources::{Version, rocks};
+use serde::Deserialize;
+
+use crate::machine::Machine;
+use crate::method::{Applied, Method, StepContext};
+
+/// A rock to be installed.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LuaRocks {
+    name: String,
+    version: String,
+    /// The name of its file on the server.
+    archive: String,
+    server: String,
+    tree: PathBuf,
+    lua: String,
+}
+
+impl LuaRocks {
+    fn rock(&self) -> Rock {
+        Rock { tree: self.tree.clone(), lua: self.lua.clone() }
+    }
+}
+
+impl Method for LuaRocks {
+    fn pools(&self, _: &Machine) -> Vec<(String, usize)> {
+        vec![pool(&self.tree)]
+    }
+
+    fn version(&self) -> Option<String> {
+        versions(&self.rock(), &self.name).into_iter().next()
+    }
+
+    fn fetch(&self, force: bool) -> Option<(String, String)> {
+        let there = !force && versions(&self.rock(), &self.name).contains(&self.version);
+        let url = format!("{}/{}", self.server.trim_end_matches('/'), self.archive);
+        (!there && !is_path(&self.server)).then(|| (url, self.archive.clone()))
+    }
+
+    fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure> {
+        let rock = self.rock();
+        let _lock = lock(&rock, context)?;
+        let paths = vec![rocks::directory(&rock, &self.name)];
+        let before = versions(&rock, &self.name);
+        let applied = |record| Applied { version: Some(self.version.clone()), paths, record: Some(record), ..Applied::unchanged() };
+        if before.contains(&self.version) && !context.force && !context.unfinished {
+            return Ok(applied(consists_of(&rock, &self.name, &self.version)?));
+        }
+        if context.unfinished && !before.contains(&self.version) {
+            clear(&rock, &self.name, &self.version)?;
+        }
+        keep_changed(&rock, &self.name, context)?;
+        let file = match is_path(&self.server) {
+            true => Path::new(self.server.trim_start_matches("file://")).join(&self.archive),
+            false => {
+                let file = context.machine.downloaded(&self.archive)?;
+                let url = format!("{}/{}", self.server.trim_end_matches('/'), self.archive);
+                context.machine.download(&url, &self.archive, context.task)?;
+                file
+            }
+        };
+        let file = file.display().to_string();
+        let installed = luarocks(&rock, &["install", "--deps-mode=none", "--only-server", &self.server, &file], context);
+        let there = versions(&rock, &self.name).contains(&self.version);
+        if installed.is_err() || !there {
+            if !before.contains(&self.version) {
+                // What a failure leaves is taken away; where there is nothing, that fails, and nothing is lost.
+                let _ = luarocks(&rock, &["remove", "--force", &self.name, &self.version], context);
+                clear(&rock, &self.name, &self.version)?;
+            }
+            installed?;
+            return Err(Failure::new(format!("luarocks installed another rock than {} {}", self.name, self.version)));
+        }
+        Ok(Applied { effect: Effect::Changed, ..applied(consists_of(&rock, &self.name, &self.version)?) })
+    }
+
+    fn take_back(&mut self, context: &StepContext<'_>) -> Result<(), Failure> {
+        let rock = self.rock();
+        let _lock = lock(&rock, context)?;
+        luarocks(&rock, &["remove", "--force", &self.name, &self.version], context)
+    }
+}
+
+/// One at a time works in a tree.
+pub(crate) fn pool(tree: &Path) -> (String, usize) {
+    (format!("luarocks:{}", tree.display()), 1)
+}
+
+/// The versions of a rock that its tree has, the newest first.
+pub(crate) fn versions(rock: &Rock, name: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(rocks::directory(rock, name)).into_iter().flatten().flatten();
+    let whole = entries.filter(|entry| entry.path().join("rock_manifest").is_file());
+    let mut versions: Vec<String> = whole.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    versions.sort_by_cached_key(|version| std::cmp::Reverse(Version::new(version)));
+    versions
+}
+
+/// The rocks of a tree, each with its newest version.
+pub fn rocks_of(rock: &Rock) -> BTreeMap<String, String> {
+    let entries = std::fs::read_dir(rocks::directory(rock, "")).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    names.filter_map(|name| versions(rock, &name).into_iter().next().map(|version| (name, version))).collect()
+}
+
+/// Takes a rock out of its tree, unless another needs it.
+pub(crate) fn remove(rock: &Rock, name: &str, context: &StepContext<'_>) -> Result<(), Failure> {
+    let _lock = lock(rock, context)?;
+    keep_changed(rock, name, context)?;
+    let there = versions(rock, name);
+    there.iter().try_for_each(|version| luarocks(rock, &["remove", "--deps-mode=one", name, version], context))
+}
+
+/// The right to work in a tree, also against other programs of hoist.
+fn lock(rock: &Rock, context: &StepContext<'_>) -> Result<Lock, Failure> {
+    let directory = rock.tree.join("lib/luarocks/.hoist");
+    let mut told = false;
+    let wait = |holder: &Holder| {
+        if !std::mem::replace(&mut told, true) {
+            context.task.note(Level::Info, format!("waiting for another hoist in {}: {holder}", rock.tree.display()));
+        }
+        context.task.check().is_ok()
+    };
+    let lock = Lock::take(&directory, "hoist", wait);
+    context.task.check()?;
+    lock.map_err(|error| Failure::new(error.to_string()))
+}
+
+fn luarocks(rock: &Rock, arguments: &[&str], context: &StepContext<'_>) -> Result<(), Failure> {
+    let program = context.machine.find_program("luarocks", &[]);
+    let program = program.ok_or_else(|| Failure::new("luarocks is not on the path: install luarocks (Debian: luarocks)"))?;
+    let scratch = context.machine.spare.directory("luarocks")?;
+    let environment = context.machine.script_environment(&BTreeMap::new(), &[]);
+    let command = Command::new(program)
+        .args([format!("--lua-version={}", rock.lua), format!("--tree={}", rock.tree.display())])
+        .args(arguments)
+        .environment(environment)
+        .set("TMPDIR", scratch.path())
+        .set("LC_ALL", "C.UTF-8")
+        .directory(scratch.path());
+    let (mut error, mut last) = (None, String::new());
+    let exit = context.task.run_with(&command, |stream, line| {
+        if let Some(text) = line.strip_prefix("Error: ") {
+            error = Some(text.to_owned());
+        } else if !line.trim().is_empty() && !line.starts_with("Warning:") {
+            last = line.trim().to_owned();
+        }
+        context.task.output(stream, line);
+    })?;
+    if exit.success() {
+        return Ok(());
+    }
+    let said = error.filter(|text| !text.trim().is_empty()).unwrap_or(last);
+    let why = if said.is_empty() { exit.to_string() } else { said };
+    // Its most frequent trouble, in words that help.
+    let help = match why.contains("Lua header") || why.contains("lua.h") {
+        true => format!("; install the headers of Lua {} (Debian: liblua{}-dev)", rock.lua, rock.lua),
+        false => String::new(),
+    };
+    Err(Failure::new(format!("luarocks {}: {why}{help}", arguments.first().unwrap_or(&""))))
+}
+
+/// The files of a rock where they are loaded from, and those in its own directory.
+fn consists_of(rock: &Rock, name: &str, version: &str) -> Result<Record, Failure> {
+    let own = rocks::directory(rock, name).join(version);
+    let mut paths = deployed(rock, &own);
+    paths.push(own);
+    let wrong = |error: std::io::Error| Failure::new(error.to_string());
+    let mut record = Record::new();
+    for (path, seen) in look(&paths).map_err(wrong)? {
+        let digest = match seen.kind {
+            Kind::File => File::open(&path).and_then(digest).map_err(wrong)?,
+            Kind::Link => path.read_link().and_then(|target| digest(target.as_os_str().as_encoded_bytes())).map_err(wrong)?,
+            _ => String::new(),
+        };
+        record.insert(path, Recorded { kind: seen.kind, mode: seen.mode, digest });
+    }
+    Ok(record)
+}
+
+/// Where the files of a rock are put to be loaded, as its own manifest lists them.
+fn deployed(rock: &Rock, own: &Path) -> Vec<PathBuf> {
+    let text = std::fs::read_to_string(own.join("rock_manifest")).unwrap_or_default();
+    let Ok(document) = lua::read(&text) else { return Vec::new() };
+    let manifest = document.get("rock_manifest").and_then(Value::table).cloned().unwrap_or_default();
+    let places = [
+        ("lua", rock.tree.join("share/lua").join(&rock.lua)),
+        ("lib", rock.tree.join("lib/lua").join(&rock.lua)),
+        ("bin", rock.tree.join("bin")),
+    ];
+    let mut paths = Vec::new();
+    for (part, root) in places {
+        let Some(table) = manifest.get(part).and_then(Value::table) else { continue };
+        let mut waiting = vec![(root, table.clone())];
+        while let Some((directory, table)) = waiting.pop() {
+            for (name, value) in table.map.iter().filter(|(name, _)| !name.contains('/') && !matches!(name.as_str(), "." | ".." | "")) {
+                match value.table() {
+                    Some(inner) => waiting.push((directory.join(name), inner.clone())),
+                    None => paths.push(directory.join(name)),
+                }
+            }
+        }
+    }
+    paths
+}
+
+/// Copies aside what somebody changed of a rock that is about to be replaced or removed.
+fn keep_changed(rock: &Rock, name: &str, context: &StepContext<'_>) -> Result<(), Failure> {
+    let wrong = |error: std::io::Error| Failure::new(error.to_string());
+    let there = versions(rock, name);
+    let loaded = there.iter().flat_map(|version| deployed(rock, &rocks::directory(rock, name).join(version)));
+    for path in loaded.filter(|path| path.is_file()) {
+        let Some(recorded) = context.record.get(&path) else { continue };
+        if File::open(&path).and_then(digest).map_err(wrong)? != recorded.digest {
+            let copy = back_up(&path).map_err(wrong)?;
+            let why = format!("it is {} as it was changed by hand", path.display());
+            context.task.item(Fate::Kept, copy.display().to_string(), Some(why));
+        }
+    }
+    Ok(())
+}
+
+/// Removes what an install that was cut off left of a version that the tree does not list.
+fn clear(rock: &Rock, name: &str, version: &str) -> Result<(), Failure> {
+    let own = rocks::directory(rock, name).join(version);
+    let wrong = |error: std::io::Error| Failure::new(error.to_string());
+    if own.exists() {
+        std::fs::remove_dir_all(&own).map_err(wrong)?;
+    }
+    // Only where it is empty.
+    let _ = std::fs::remove_dir(rocks::directory(rock, name));
+    Ok(())
+}

@@ -1,0 +1,173 @@
+//! From what a source offers to modules: what they need, where they go, which step installs them.
+
+use std::path::Path;
+
+use hoist_core::{Action, Checks, Digest, Module, ModuleId, Offered, Recipe, Removal, Rock, Source, SourceKind, Stage, Step, Tier};
+use serde_json::json;
+
+use crate::choose::{Choice, PROVIDED};
+use crate::community;
+use crate::index::{Entry, Index};
+use crate::rocks;
+use crate::version::Requirement;
+
+/// The modules of an index. `tree` is the copy of the source's files, `comes_with_server` is true for names that the server itself brings.
+pub fn modules(source: &Source, index: &Index, tree: &Path, comes_with_server: &dyn Fn(&str) -> bool) -> Vec<Module> {
+    let module = |entry: &Entry| {
+        let id = ModuleId::new(&entry.name).ok()?;
+        let mut module = match &source.kind {
+            SourceKind::Mercurial { into, .. } => directory(id, entry, index, tree, into),
+            SourceKind::Rocks { rocks, tree, lua } => rock(id, entry, rocks, &Rock { tree: tree.clone(), lua: lua.clone() }),
+            SourceKind::Collection { .. } | SourceKind::Prosody { .. } => return None,
+        };
+        module.requires.retain(|name| !comes_with_server(name.as_str()));
+        module.source.clone_from(&source.name);
+        Some(module)
+    };
+    index.entries.iter().filter_map(module).collect()
+}
+
+fn module(id: ModuleId, entry: &Entry, method: &str, step: Step, removal: Removal) -> Module {
+    let mut requires: Vec<ModuleId> = Vec::new();
+    for name in entry.depends.iter().filter_map(|text| Requirement::new(text)).filter_map(|needed| ModuleId::new(&needed.name).ok()) {
+        if name != id && !requires.contains(&name) && !PROVIDED.contains(&name.as_str()) {
+            requires.push(name);
+        }
+    }
+    Module {
+        id,
+        summary: entry.summary.clone(),
+        tier: Tier::Optional,
+        requires,
+        method: method.to_owned(),
+        recipe: Recipe { steps: [(Action::Install, vec![step.clone()]), (Action::Update, vec![step])].into() },
+        checks: Checks::default(),
+        repository: None,
+        paths: Vec::new(),
+        removal,
+        config_files: Vec::new(),
+        update_method: method.to_owned(),
+        timeout: None,
+        variables: Default::default(),
+        root: Default::default(),
+        manifest: Default::default(),
+        digest: Digest::of([]),
+        source: String::new(),
+        offered: Offered { version: Some(entry.version.clone()), stage: entry.stage, caveats: caveats(entry) },
+    }
+}
+
+/// A directory that is copied.
+fn directory(id: ModuleId, entry: &Entry, index: &Index, tree: &Path, into: &Path) -> Module {
+    let destination = into.join(&entry.name);
+    let args = json!({
+        "from": tree.join(&entry.name), "into": destination, "files": entry.files, "version": entry.version, "revision": index.revision,
+    });
+    let removal = Removal { into: Some(into.to_owned()), ..Removal::default() };
+    let mut module = module(id, entry, "copy", Step::new("copy", args), removal);
+    let main = [format!("{}.lua", entry.name)].into_iter().filter(|main| entry.files.iter().any(|file| file.path == *main));
+    let checks = Checks { dirs: vec![destination.clone()], files: main.map(|main| destination.join(main)).collect(), ..Checks::default() };
+    module.recipe.steps.insert(Action::Test, vec![exists(&checks)]);
+    module.checks = checks;
+    module.paths = vec![destination];
+    module.root = tree.to_owned();
+    module.manifest = tree.join(&entry.name).join(entry.readme.as_deref().unwrap_or_default());
+    module.digest = community::digest(entry);
+    module
+}
+
+fn rock(id: ModuleId, entry: &Entry, server: &str, rock: &Rock) -> Module {
+    let removal = Removal { into: Some(rock.tree.clone()), rock: Some(rock.clone()), ..Removal::default() };
+    let checks = Checks { dirs: vec![rocks::directory(rock, &entry.name)], ..Checks::default() };
+    let mut module = module(id, entry, "luarocks", Step::new("luarocks", json!({})), removal);
+    module.recipe.steps.insert(Action::Test, vec![exists(&checks)]);
+    module.checks = checks;
+    module.manifest = Path::new(server).join(format!("{}-{}.rockspec", entry.name, entry.version));
+    if let Some(newest) = entry.offers.first() {
+        bring(&mut module, &newest.version, &newest.archive, server);
+    }
+    module
+}
+
+fn exists(checks: &Checks) -> Step {
+    Step::new("exists", json!({ "dirs": checks.dirs, "files": checks.files, "binaries": checks.binaries }))
+}
+
+/// Lets a rock bring the version that was chosen.
+pub fn pin(module: &mut Module, choice: &Choice, server: &str) {
+    bring(module, &choice.offer.version, &choice.offer.archive, server);
+    module.requires = choice.needs.iter().filter_map(|name| ModuleId::new(name).ok()).collect();
+    module.manifest = Path::new(server).join(format!("{}-{}.rockspec", choice.name, choice.offer.version));
+}
+
+fn bring(module: &mut Module, version: &str, archive: &str, server: &str) {
+    let Some(rock) = &module.removal.rock else { return };
+    let name = module.id.as_str();
+    let args = json!({ "name": name, "version": version, "archive": archive, "server": server, "tree": rock.tree, "lua": rock.lua });
+    let step = Step::new("luarocks", args);
+    module.recipe.steps.insert(Action::Install, vec![step.clone()]);
+    module.recipe.steps.insert(Action::Update, vec![step]);
+    module.digest = Digest::of([name.as_bytes(), version.as_bytes()]);
+    module.offered.version = Some(version.to_owned());
+}
+
+/// What somebody should know before they install it.
+fn caveats(entry: &Entry) -> Vec<String> {
+    let stage = match entry.stage {
+        Some(Stage::Merged) => Some("it has become part of the server".to_owned()),
+        Some(stage @ (Stage::Obsolete | Stage::Deprecated | Stage::Broken)) => Some(format!("its author says that it is {stage}")),
+        _ => None,
+    };
+    let superseded = entry.superseded_by.as_ref().map(|other| format!("{other} has taken its place"));
+    let empty = (!entry.loads).then(|| format!("it has no {}.lua that could be loaded", entry.name));
+    stage.into_iter().chain(superseded).chain(empty).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::Offer;
+
+    fn source(kind: SourceKind) -> Source {
+        Source { name: "here".into(), priority: 0, kind, server: None }
+    }
+
+    #[test]
+    fn a_directory_needs_what_its_head_says_and_says_what_is_wrong_with_it() {
+        let entry = Entry {
+            name: "mod_a".into(),
+            version: "abc".into(),
+            depends: vec!["mod_b >= 2".into(), "mod_smacks".into(), "mod_b".into()],
+            stage: Some(Stage::Obsolete),
+            superseded_by: Some("mod_c".into()),
+            ..Entry::default()
+        };
+        let index = Index { revision: "r".into(), entries: vec![entry], ..Index::default() };
+        let kind = SourceKind::Mercurial { mercurial: "x".into(), modules: vec!["*".into()], into: "/srv".into() };
+        let read = modules(&source(kind), &index, Path::new("/cache"), &|name| name == "mod_smacks");
+        assert_eq!(read[0].requires.iter().map(ModuleId::as_str).collect::<Vec<_>>(), ["mod_b"]);
+        assert_eq!(read[0].offered.caveats.len(), 3, "{:?}", read[0].offered.caveats);
+        assert_eq!((read[0].source.as_str(), read[0].paths[0].as_path()), ("here", Path::new("/srv/mod_a")));
+    }
+
+    #[test]
+    fn a_rock_brings_its_newest_version_until_another_is_chosen() {
+        let offer = |version: &str| Offer { version: version.into(), depends: Some(vec!["c".into()]), archive: format!("{version}.rock") };
+        let entry = Entry {
+            name: "a".into(),
+            version: "2-1".into(),
+            depends: vec!["b".into(), "utf8".into()],
+            offers: vec![offer("2-1"), offer("1-1")],
+            ..Entry::default()
+        };
+        let index = Index { entries: vec![entry], ..Index::default() };
+        let kind = SourceKind::Rocks { rocks: "http://h/r".into(), tree: "/t".into(), lua: "5.4".into() };
+        let mut read = modules(&source(kind), &index, Path::new("/cache"), &|_| false).remove(0);
+        assert_eq!((read.offered.version.as_deref(), read.requires.len()), (Some("2-1"), 1));
+        let former = read.digest.clone();
+        pin(&mut read, &Choice { name: "a".into(), offer: offer("1-1"), needs: vec!["c".into()] }, "http://h/r");
+        assert_eq!(read.recipe.steps(Action::Install)[0].args["archive"], "1-1.rock");
+        assert_eq!((read.requires[0].as_str(), read.digest == former), ("c", false));
+        assert_eq!(read.checks.dirs, [Path::new("/t/lib/luarocks/rocks-5.4/a")]);
+    }
+}
