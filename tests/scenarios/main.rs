@@ -3,6 +3,7 @@
 mod again;
 mod apt;
 mod cancel;
+mod community;
 mod config;
 mod crash;
 mod failure;

@@ -86,7 +86,8 @@ impl Server {
         })
     }
 
-    fn with_latency(latency: Duration, handler: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
+    /// Answers with what `handler` says, each answer late by `latency`.
+    pub fn with_latency(latency: Duration, handler: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let (ended, log, handler): (_, _, Arc<Handler>) =

@@ -6,12 +6,14 @@ mod apt;
 mod git;
 mod http;
 mod mercurial;
+mod rocks;
 mod sandbox;
 
 pub use apt::AptRepository;
 pub use git::GitFixture;
 pub use http::{Answer, Request, Server};
-pub use mercurial::{Mercurial, MercurialServer, Rocks, free_port};
+pub use mercurial::{Mercurial, MercurialServer, free_port};
+pub use rocks::Rocks;
 pub use sandbox::{Module, Ran, Sandbox, binary, ran};
 
 /// True when a program is on the path. When it is not, says so and, under `CI`, fails.

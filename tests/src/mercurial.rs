@@ -1,6 +1,6 @@
 //! A repository made with the real Mercurial, and served by it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 /// A repository of modules.
@@ -98,51 +98,5 @@ impl Drop for MercurialServer {
     fn drop(&mut self) {
         let _ = self.server.kill();
         let _ = self.server.wait();
-    }
-}
-
-/// A server of rocks as a directory: a rockspec and a source rock for each version.
-pub struct Rocks {
-    directory: tempfile::TempDir,
-}
-
-impl Default for Rocks {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Rocks {
-    /// Without rocks.
-    pub fn new() -> Self {
-        Self { directory: tempfile::Builder::new().prefix("hoist-rocks-").tempdir().unwrap() }
-    }
-
-    /// Where it stands.
-    pub fn path(&self) -> &Path {
-        self.directory.path()
-    }
-
-    /// Adds a version of a rock; call [`Rocks::publish`] afterwards.
-    pub fn rock(&self, name: &str, version: &str, depends: &[&str]) -> &Self {
-        let depends: String = depends.iter().map(|depends| format!("  \"{depends}\",\n")).collect();
-        let spec = format!(
-            "package = \"{name}\"\nversion = \"{version}\"\nsource = {{ url = \"file://{name}.tar.gz\", dir = \"{name}\" }}\n\
-             description = {{\n  summary = \"The rock {name}\",\n  license = \"MIT\",\n}}\ndependencies = {{\n  \"lua >= 5.1\",\n{depends}}}\n\
-             build = {{ type = \"builtin\", modules = {{ [\"{name}\"] = \"{name}.lua\" }} }}\n"
-        );
-        std::fs::write(self.path().join(format!("{name}-{version}.rockspec")), spec).unwrap();
-        self
-    }
-
-    /// Writes the manifests, with the real tool.
-    pub fn publish(&self) {
-        let output = Command::new("luarocks-admin")
-            .args(["--lua-version=5.4", "make_manifest"])
-            .arg(self.path())
-            .env("HOME", self.path())
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 }
