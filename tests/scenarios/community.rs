@@ -1,18 +1,15 @@
 //! Community modules: directories of a Mercurial repository, copied, updated and removed.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
 
 use hoist_tests::{Mercurial, Rocks, Sandbox, has};
 
-/// A sandbox whose user has these settings, which other than the collection of the sandbox name modules.
+/// A sandbox whose user has these settings, and a server without modules of its own.
 fn with_settings(settings: &str) -> Sandbox {
     let sandbox = Sandbox::new();
-    let file = sandbox.home().join(".config/hoist/hoist.yml");
-    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-    std::fs::create_dir_all(sandbox.path("builtin")).unwrap();
     let builtin = sandbox.path("builtin");
-    std::fs::write(file, format!("builtin_modules: {}\n{settings}", builtin.display())).unwrap();
+    std::fs::create_dir_all(&builtin).unwrap();
+    sandbox.settings(&format!("builtin_modules: {}\n{settings}", builtin.display()));
     sandbox
 }
 
@@ -20,30 +17,6 @@ fn community(repository: &Mercurial) -> Sandbox {
     let sandbox = with_settings(&format!("sources:\n- mercurial: {}\n  into: ~/plugins\n  modules: mod_*\n", repository.path().display()));
     sandbox.hoist("sync -q").exits(0);
     sandbox
-}
-
-/// Everything below a directory of the home, by path.
-fn files(sandbox: &Sandbox, directory: &str) -> Vec<String> {
-    let root = sandbox.home().join(directory);
-    let mut waiting = vec![root.clone()];
-    let mut found = Vec::new();
-    while let Some(path) = waiting.pop() {
-        for entry in std::fs::read_dir(&path).into_iter().flatten().flatten() {
-            match entry.file_type().unwrap().is_dir() {
-                true => waiting.push(entry.path()),
-                false => found.push(entry.path().strip_prefix(&root).unwrap().display().to_string()),
-            }
-        }
-    }
-    found.sort();
-    found
-}
-
-fn put(sandbox: &Sandbox, path: &str, text: &str) -> PathBuf {
-    let path = sandbox.home().join(path);
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    std::fs::write(&path, text).unwrap();
-    path
 }
 
 #[test]
@@ -61,7 +34,7 @@ fn a_module_is_copied_with_what_it_needs_and_goes_with_what_nobody_asked_for() {
     let sandbox = community(&repository);
     std::fs::write(sandbox.path("builtin/mod_smacks.lua"), "").unwrap();
     // What is not tracked is nobody's.
-    put(&sandbox, ".cache/hoist/sources/community/tree/mod_Feature/stranger", "x");
+    sandbox.put(".cache/hoist/sources/community/tree/mod_Feature/stranger", "x");
     let plan = sandbox.json("plan install feature").exits(0).document();
     let planned: Vec<&str> = plan["modules"].as_array().unwrap().iter().map(|module| module["module"].as_str().unwrap()).collect();
     assert_eq!(planned, ["mod_base", "mod_other", "mod_Feature"]);
@@ -70,7 +43,7 @@ fn a_module_is_copied_with_what_it_needs_and_goes_with_what_nobody_asked_for() {
     assert_eq!(run.statuses().len(), 3);
     let version = run.finished("mod_Feature")["to"].as_str().unwrap().to_owned();
     assert_eq!(version, repository.hg(&["log", "-r", ".", "-T", "{node|short}"]));
-    assert_eq!(files(&sandbox, "plugins/mod_Feature"), ["README.md", "deep/er/file", "inside", "mod_Feature.lua", "run.sh"]);
+    assert_eq!(sandbox.files("plugins/mod_Feature"), ["README.md", "deep/er/file", "inside", "mod_Feature.lua", "run.sh"]);
     let mode = |name: &str| sandbox.home().join("plugins/mod_Feature").join(name).metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!((mode("run.sh"), mode("README.md")), (0o755, 0o644));
     assert!(sandbox.home().join("plugins/mod_Feature/inside").is_symlink());
@@ -83,7 +56,7 @@ fn a_module_is_copied_with_what_it_needs_and_goes_with_what_nobody_asked_for() {
     assert_eq!(removed.statuses().into_keys().collect::<Vec<_>>(), ["mod_Feature"]);
     let removed = sandbox.json("remove mod_other -y").exits(0);
     assert_eq!(removed.statuses().into_keys().collect::<Vec<_>>(), ["mod_base", "mod_other"]);
-    assert!(files(&sandbox, "plugins").is_empty() && std::fs::read_dir(sandbox.home().join("plugins")).unwrap().next().is_none());
+    assert!(sandbox.files("plugins").is_empty() && std::fs::read_dir(sandbox.home().join("plugins")).unwrap().next().is_none());
 }
 
 #[test]
@@ -136,11 +109,11 @@ fn a_directory_that_is_there_is_taken_over_where_it_is_the_same_and_left_alone_w
     for module in ["mod_same", "mod_else"] {
         for file in ["README.md".to_owned(), format!("{module}.lua")] {
             let text = std::fs::read_to_string(repository.path().join(module).join(&file)).unwrap();
-            put(&sandbox, &format!("plugins/{module}/{file}"), &text);
+            sandbox.put(&format!("plugins/{module}/{file}"), &text);
         }
     }
-    put(&sandbox, "plugins/mod_else/mod_else.lua", "-- mine\n");
-    put(&sandbox, "plugins/mod_else/notes", "mine");
+    sandbox.put("plugins/mod_else/mod_else.lua", "-- mine\n");
+    sandbox.put("plugins/mod_else/notes", "mine");
     let run = sandbox.json("install same else").exits(3);
     assert_eq!(run.statuses()["mod_same"], "unchanged");
     let reason = run.finished("mod_else")["reason"].as_str().unwrap().to_owned();
@@ -148,11 +121,11 @@ fn a_directory_that_is_there_is_taken_over_where_it_is_the_same_and_left_alone_w
     assert_eq!(sandbox.read("plugins/mod_else/mod_else.lua"), "-- mine\n");
     sandbox.hoist("install else --force").exits(0).says("as it was changed by hand");
     assert!(sandbox.read("plugins/mod_else/mod_else.lua").contains("is loaded"));
-    let copy = files(&sandbox, "plugins/mod_else").into_iter().find(|name| name.contains("pre-slaanesh")).unwrap();
+    let copy = sandbox.files("plugins/mod_else").into_iter().find(|name| name.contains("pre-slaanesh")).unwrap();
     assert_eq!(sandbox.read(&format!("plugins/mod_else/{copy}")), "-- mine\n");
     // What was taken over is hoist's; what is somebody's stays.
     sandbox.hoist("remove same else -y").exits(0).says("notes");
-    assert_eq!(files(&sandbox, "plugins"), [format!("mod_else/{copy}"), "mod_else/notes".to_owned()]);
+    assert_eq!(sandbox.files("plugins"), [format!("mod_else/{copy}"), "mod_else/notes".to_owned()]);
 }
 
 #[test]
@@ -166,10 +139,10 @@ fn an_update_leaves_nothing_over_and_keeps_what_somebody_changed() {
     repository.commit("first");
     let sandbox = community(&repository);
     sandbox.hoist("install a b gone").exits(0);
-    put(&sandbox, "plugins/mod_a/edited", "mine");
-    put(&sandbox, "plugins/mod_a/dropped", "mine");
-    put(&sandbox, "plugins/mod_a/added/note", "mine");
-    put(&sandbox, "plugins/mod_a/dir/y", "mine");
+    sandbox.put("plugins/mod_a/edited", "mine");
+    sandbox.put("plugins/mod_a/dropped", "mine");
+    sandbox.put("plugins/mod_a/added/note", "mine");
+    sandbox.put("plugins/mod_a/dir/y", "mine");
     repository.write("mod_a/edited", "2").write("mod_a/new", "2");
     repository.hg(&["rm", "-q", "mod_a/old", "mod_a/dropped", "mod_a/dir/x", "mod_gone"]);
     repository.write("mod_a/dir2/x", "2");
@@ -179,7 +152,7 @@ fn an_update_leaves_nothing_over_and_keeps_what_somebody_changed() {
     assert_eq!(run.statuses()["mod_b"], "unchanged");
     let expected =
         ["README.md", "added/note", "dir/y", "dir2/x", "dropped", "edited", "edited.new", "mod_a.lua", "new"].map(str::to_owned).to_vec();
-    assert_eq!(files(&sandbox, "plugins/mod_a"), expected);
+    assert_eq!(sandbox.files("plugins/mod_a"), expected);
     assert_eq!((sandbox.read("plugins/mod_a/edited"), sandbox.read("plugins/mod_a/edited.new")), ("mine".into(), "2".into()));
     let items = run.finished("mod_a")["items"].to_string();
     assert!(items.contains("edited.new") && items.contains("the new version does not have it"), "{items}");
@@ -190,10 +163,10 @@ fn an_update_leaves_nothing_over_and_keeps_what_somebody_changed() {
     sandbox.hoist("update a --config-overwrite").exits(0);
     assert_eq!(sandbox.read("plugins/mod_a/edited"), "3");
     assert!(!sandbox.has("plugins/mod_a/edited.new"));
-    let copies = files(&sandbox, "plugins/mod_a").into_iter().filter(|name| name.starts_with("edited.pre-")).count();
+    let copies = sandbox.files("plugins/mod_a").into_iter().filter(|name| name.starts_with("edited.pre-")).count();
     assert_eq!(copies, 1);
     // Who takes the new version over has no edits any more.
-    put(&sandbox, "plugins/mod_a/edited", "mine again");
+    sandbox.put("plugins/mod_a/edited", "mine again");
     repository.write("mod_a/edited", "4").commit("fourth");
     sandbox.hoist("update a").exits(0).says("edited.new");
     std::fs::rename(sandbox.home().join("plugins/mod_a/edited.new"), sandbox.home().join("plugins/mod_a/edited")).unwrap();
@@ -213,11 +186,11 @@ fn a_copy_of_the_source_that_was_changed_is_mended_before_anything_is_copied() {
     repository.module("mod_a", "summary: A").module("mod_b", "summary: B").module("mod_c", "summary: C").commit("first");
     let sandbox = community(&repository);
     let tree = ".cache/hoist/sources/community/tree";
-    put(&sandbox, &format!("{tree}/mod_a/mod_a.lua"), "os.execute('evil')\n");
+    sandbox.put(&format!("{tree}/mod_a/mod_a.lua"), "os.execute('evil')\n");
     std::fs::remove_file(sandbox.home().join(tree).join("mod_b/mod_b.lua")).unwrap();
     sandbox.hoist("install a b").exits(0).says("brought back to what was synced");
     assert!(sandbox.read("plugins/mod_a/mod_a.lua").contains("is loaded") && sandbox.has("plugins/mod_b/mod_b.lua"));
-    put(&sandbox, &format!("{tree}/mod_c/mod_c.lua"), "evil");
+    sandbox.put(&format!("{tree}/mod_c/mod_c.lua"), "evil");
     std::fs::remove_dir_all(sandbox.home().join(tree).join(".hg")).unwrap();
     sandbox.hoist("install c").exits(3).says("`hoist sync` fetches it anew");
     assert!(!sandbox.has("plugins/mod_c"));
@@ -260,7 +233,7 @@ fn one_module_comes_from_one_side_and_none_hides_what_comes_with_the_server() {
     assert_eq!(sandbox.json("install a").exits(0).statuses()["mod_a"], "unchanged");
     sandbox.hoist("remove a core -y").exits(0);
     // A directory that hoist knows nothing of would be loaded in place of the rock.
-    put(&sandbox, "plugins/mod_a/mod_a.lua", "-- by hand");
+    sandbox.put("plugins/mod_a/mod_a.lua", "-- by hand");
     sandbox.hoist("install a").exits(2).says("only one of the two would be loaded").says("plugins/mod_a");
     sandbox.hoist("install rocks/a --force").exits(0);
     assert_eq!(sandbox.read("plugins/mod_a/mod_a.lua"), "-- by hand");

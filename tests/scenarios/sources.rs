@@ -6,9 +6,7 @@ use serde_json::Value;
 /// A sandbox whose user has these settings.
 fn with_settings(settings: &str) -> Sandbox {
     let sandbox = Sandbox::new();
-    let file = sandbox.home().join(".config/hoist/hoist.yml");
-    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-    std::fs::write(file, settings).unwrap();
+    sandbox.settings(settings);
     sandbox
 }
 

@@ -6,6 +6,7 @@ mod apt;
 mod git;
 mod http;
 mod mercurial;
+mod prosody;
 mod rocks;
 mod sandbox;
 
@@ -13,6 +14,7 @@ pub use apt::AptRepository;
 pub use git::GitFixture;
 pub use http::{Answer, Request, Server};
 pub use mercurial::{Mercurial, MercurialServer, free_port};
+pub use prosody::Prosody;
 pub use rocks::Rocks;
 pub use sandbox::{Module, Ran, Sandbox, binary, ran};
 

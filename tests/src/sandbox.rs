@@ -201,6 +201,37 @@ impl Sandbox {
         self
     }
 
+    /// Writes the user's settings.
+    pub fn settings(&self, text: &str) -> &Self {
+        self.put(".config/hoist/hoist.yml", text);
+        self
+    }
+
+    /// Writes a file of the home directory.
+    pub fn put(&self, path: &str, text: &str) -> PathBuf {
+        let path = self.home().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// Every file below a directory of the home directory, by its path in it.
+    pub fn files(&self, directory: &str) -> Vec<String> {
+        let root = self.home().join(directory);
+        let mut waiting = vec![root.clone()];
+        let mut found = Vec::new();
+        while let Some(path) = waiting.pop() {
+            for entry in std::fs::read_dir(&path).into_iter().flatten().flatten() {
+                match entry.file_type().unwrap().is_dir() {
+                    true => waiting.push(entry.path()),
+                    false => found.push(entry.path().strip_prefix(&root).unwrap().display().to_string()),
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+
     /// What a file of the home directory holds.
     #[track_caller]
     pub fn read(&self, path: &str) -> String {

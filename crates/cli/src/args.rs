@@ -66,6 +66,18 @@ pub(crate) enum Command {
     /// Remove what hoist put on the machine; what was changed or added since stays (also: remove)
     #[command(alias = "remove")]
     Uninstall(Uninstall),
+    /// Put an installed module from one source in place of the same from another
+    Migrate(Migrate),
+    /// The same commands for rocks only, as --source does it
+    Rocks {
+        #[command(subcommand)]
+        action: RocksAction,
+    },
+    /// Run prosodyctl with the configuration that a source names
+    Prosodyctl {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
     /// Do once more what failed last, or was skipped because of it
     Retry {
         /// The options of install for configuration files
@@ -111,6 +123,8 @@ pub(crate) enum Command {
         #[arg(required = true)]
         words: Vec<String>,
     },
+    /// What is installed and not as its source has it: outdated, or gone; as the sources were when they were last looked at
+    Outdated,
     /// Look at the sources anew; nothing but this, install and update uses the network
     Sync {
         /// These; otherwise all
@@ -187,6 +201,77 @@ pub(crate) enum PlanAction {
 pub(crate) enum SourceAction {
     /// Every source, where it is, and what hoist knows of it
     List,
+    /// Add a source to the user's settings
+    Add(Box<SourceAdd>),
+    /// Take a source out of the user's settings; what is installed from it stays
+    Remove {
+        /// Its name
+        name: String,
+    },
+}
+
+/// A new source: one of --from, --mercurial, --rocks and --prosody says what it is.
+#[derive(Debug, Args)]
+pub(crate) struct SourceAdd {
+    /// What it is called
+    pub(crate) name: String,
+    /// A collection: a directory with modules/, or the URL of a git repository of one
+    #[arg(long, value_name = "PATH|URL")]
+    pub(crate) from: Option<String>,
+    /// With --from: a branch or a tag
+    #[arg(long = "ref", value_name = "NAME", requires = "from")]
+    pub(crate) reference: Option<String>,
+    /// A Mercurial repository whose directories are modules
+    #[arg(long, value_name = "PATH|URL")]
+    pub(crate) mercurial: Option<String>,
+    /// With --mercurial: where its modules go
+    #[arg(long, value_name = "DIR", requires = "mercurial")]
+    pub(crate) into: Option<String>,
+    /// With --mercurial: which of its directories are modules; `mod_*`, for example
+    #[arg(long, value_name = "PATTERN", requires = "mercurial")]
+    pub(crate) modules: Vec<String>,
+    /// A server of rocks
+    #[arg(long, value_name = "PATH|URL")]
+    pub(crate) rocks: Option<String>,
+    /// With --rocks: where they are installed
+    #[arg(long, value_name = "DIR", requires = "rocks")]
+    pub(crate) tree: Option<String>,
+    /// The version of Lua they run under
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) lua: Option<String>,
+    /// The configuration of Prosody, which names a server of rocks; with --mercurial also a repository of community modules
+    #[arg(long, value_name = "FILE")]
+    pub(crate) prosody: Option<String>,
+    /// Of modules with one name that of the highest priority counts
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub(crate) priority: Option<i64>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RocksAction {
+    /// Install rocks and what they need
+    Install(Install),
+    /// Bring installed rocks to their newest versions
+    Update(Update),
+    /// Remove rocks, and what nobody asked for and nothing needs any more (also: remove)
+    #[command(alias = "remove")]
+    Uninstall(Uninstall),
+    /// The rocks that are installed; with --available those that could be
+    List(List),
+    /// Everything known about a rock
+    Info {
+        /// Its name
+        module: String,
+    },
+    /// Rocks whose name or description has these words
+    Search {
+        #[arg(required = true)]
+        words: Vec<String>,
+    },
+    /// Rocks of which there is a newer version, or none any more
+    Outdated,
+    /// Verify installed rocks
+    Test(Test),
 }
 
 #[derive(Debug, Subcommand)]
@@ -288,6 +373,9 @@ pub(crate) struct Install {
     /// Leave alone what they need
     #[arg(long)]
     pub(crate) no_deps: bool,
+    /// Add the modules that are named to those that their server loads
+    #[arg(long)]
+    pub(crate) enable: bool,
     /// Go on with what the last install did not finish
     #[arg(long, conflicts_with_all = ["modules", "minimal", "all", "with", "skip"])]
     pub(crate) resume: bool,
@@ -302,6 +390,22 @@ pub(crate) struct Install {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Migrate {
+    /// Which
+    #[arg(required = true, add = crate::commands::man::installed())]
+    pub(crate) modules: Vec<String>,
+    /// The source to take it from
+    #[arg(long, value_name = "SOURCE")]
+    pub(crate) to: String,
+    /// Leave alone what it needs
+    #[arg(long)]
+    pub(crate) no_deps: bool,
+    /// Show what would be done; changes nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Test {
     /// These; otherwise every installed module
     #[arg(add = crate::commands::man::installed())]
@@ -309,6 +413,9 @@ pub(crate) struct Test {
     /// Leave these out
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub(crate) skip: Vec<String>,
+    /// Let the running server load the modules, and unload what it had not loaded
+    #[arg(long)]
+    pub(crate) load: bool,
 }
 
 #[derive(Debug, Args)]

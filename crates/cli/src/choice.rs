@@ -8,6 +8,7 @@ use hoist_sources::choose::{Conflict, choose};
 use hoist_sources::modules::pin;
 
 use crate::error::Ending;
+use crate::run;
 use crate::session::Session;
 
 /// Settles what a request means before it is resolved: names as their modules have them, the right one of several modules of a name in the catalog, the
@@ -97,6 +98,11 @@ fn settle_name(
     }
 }
 
+/// True where a module of this name may be called `name`: letter case is ignored, `mod_` may be left out.
+pub(crate) fn is_called(module: &str, name: &str) -> bool {
+    module.eq_ignore_ascii_case(name) || module.eq_ignore_ascii_case(&format!("mod_{name}"))
+}
+
 /// The installed module that somebody means: letter case is ignored, `mod_` may be left out.
 pub(crate) fn installed_as<'i>(installed: &'i Installed, name: &str) -> Option<&'i ModuleId> {
     let all = || installed.modules.keys().chain(installed.unfinished.keys());
@@ -113,7 +119,7 @@ pub(crate) fn known_source(session: &Session, installed: &Installed, name: &str)
     if names.contains(name) {
         return Ok(());
     }
-    let help = hoist_core::did_you_mean(name, names.into_iter())
+    let help = hoist_core::did_you_mean(name, names)
         .map_or_else(|| "`hoist source list` shows all of them".to_owned(), |near| format!("did you mean `{near}`?"));
     Err(Ending::wrong(Diagnostic::error(format!("there is no source `{}`", name.escape_debug())).help(help)))
 }
@@ -146,6 +152,9 @@ fn from_one_side(session: &Session, installed: &Installed, request: &mut Request
         return Ok(());
     }
     let (mut errors, mut moves) = (Vec::new(), false);
+    for name in names.iter().filter(|name| request.migrate && !installed.modules.contains_key(name.as_str())) {
+        errors.push(run::not_installed(name));
+    }
     for name in names.iter().chain(&request.with) {
         let Some((module, record)) = session.catalog.get(name).zip(installed.modules.get(name.as_str())) else { continue };
         if module.source == record.source || module.removal.into.is_none() {
@@ -186,11 +195,8 @@ fn pin_rocks(session: &mut Session, installed: &Installed, request: &Request) ->
         match choose(index, &asked, &keep) {
             Ok(choices) => {
                 for choice in choices {
-                    let catalog = &mut session.catalog;
-                    if catalog.get(&choice.name).is_some_and(|module| module.source == source.name) {
-                        if let Some(module) = catalog.get_mut(&choice.name) {
-                            pin(module, &choice, rocks);
-                        }
+                    if let Some(module) = session.catalog.get_mut(&choice.name).filter(|module| module.source == source.name) {
+                        pin(module, &choice, rocks);
                     }
                 }
             }

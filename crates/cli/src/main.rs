@@ -7,8 +7,10 @@ mod collections;
 mod commands;
 mod error;
 mod json;
+mod markdown;
 mod render;
 mod run;
+mod server;
 mod session;
 mod sources;
 
@@ -16,7 +18,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use crate::args::{Arguments, Command, SourceAction};
+use crate::args::{Arguments, Command, RocksAction, SourceAction};
 use crate::error::Ending;
 
 fn main() -> ExitCode {
@@ -37,7 +39,23 @@ fn main() -> ExitCode {
 }
 
 fn run_command(arguments: Arguments) -> Result<error::Code, Ending> {
-    let Arguments { global, command } = arguments;
+    let Arguments { mut global, command } = arguments;
+    let command = match command {
+        Command::Rocks { action } => {
+            global.source = Some(commands::source::rocks(&global)?);
+            match action {
+                RocksAction::Install(install) => Command::Install(install),
+                RocksAction::Update(update) => Command::Update(update),
+                RocksAction::Uninstall(uninstall) => Command::Uninstall(uninstall),
+                RocksAction::List(list) => Command::List(args::List { installed: !list.available, ..list }),
+                RocksAction::Info { module } => Command::Info { module },
+                RocksAction::Search { words } => Command::Search { words },
+                RocksAction::Outdated => Command::Outdated,
+                RocksAction::Test(test) => Command::Test(test),
+            }
+        }
+        command => command,
+    };
     match command {
         Command::Install(install) => commands::change::run(&global, &commands::change::Asked::install(&global, &install)?),
         Command::Update(update) => commands::change::run(&global, &commands::change::Asked::update(&global, &update)),
@@ -51,6 +69,13 @@ fn run_command(arguments: Arguments) -> Result<error::Code, Ending> {
         Command::Validate { paths } => commands::validate::run(&global, &paths),
         Command::Graph { modules, format } => commands::graph::run(&global, &modules, format),
         Command::Source { action: SourceAction::List } => commands::source::list(&global),
+        Command::Source { action: SourceAction::Add(add) } => commands::source_edit::add(&add),
+        Command::Source { action: SourceAction::Remove { name } } => commands::source_edit::remove(&global, &name),
+        Command::Migrate(migrate) => commands::change::run(&global, &commands::change::Asked::migrate(&migrate)),
+        // It was made one of the others above.
+        Command::Rocks { .. } => Ok(error::Code::Ok),
+        Command::Prosodyctl { arguments } => commands::prosodyctl::run(&global, &arguments),
+        Command::Outdated => commands::outdated::run(&global),
         Command::Sync { sources } => commands::sync::run(&global, &sources),
         Command::Search { words } => commands::search::run(&global, &words),
         Command::Doctor => commands::doctor::run(&global),

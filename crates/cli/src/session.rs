@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hoist_core::{Catalog, CollectionFile, Diagnostic, Environment, Installed, Source, SourceKind};
+use hoist_core::{Catalog, CollectionFile, Diagnostic, Environment, Installed, Module, Source, SourceKind};
 use hoist_methods::{Machine, SourceCache};
-use hoist_sources::Index;
 use hoist_sources::modules::modules;
 use hoist_sources::prosody::Configuration;
+use hoist_sources::{Entry, Index};
 
 use crate::args::Global;
 use crate::error::Ending;
-use crate::{collections, sources};
+use crate::{collections, render, sources};
 
 /// Where hoist keeps its own things.
 pub(crate) struct Places {
@@ -100,7 +100,11 @@ impl Session {
                 collections::add(&mut catalog, &directory, Some(&source.name), &self.environment)?;
             } else if let Some(index) = self.indexes.get(&source.name) {
                 let tree = SourceCache::new(&self.places.cache, source).tree();
-                catalog.offer(modules(source, index, &tree, &|name| self.builtin.contains(name)));
+                let mut modules = modules(source, index, &tree, &|name| self.builtin.contains(name));
+                for module in modules.iter_mut().filter(|module| self.builtin.contains(module.id.as_str())) {
+                    module.offered.caveats.push("it hides the module of that name that comes with the server".to_owned());
+                }
+                catalog.offer(modules);
             }
         }
         self.catalog = catalog;
@@ -111,6 +115,20 @@ impl Session {
     pub(crate) fn unknown_sources(&self) -> Vec<&str> {
         let known = |source: &Source| collection(source, &self.places.cache).is_some() || self.indexes.contains_key(&source.name);
         self.sources.iter().filter(|source| !known(source)).map(|source| source.name.as_str()).collect()
+    }
+
+    /// What the index of its source says of a module.
+    pub(crate) fn entry(&self, module: &Module) -> Option<&Entry> {
+        self.indexes.get(&module.source)?.get(module.id.as_str())
+    }
+
+    /// Says which sources were never looked at.
+    pub(crate) fn remark_unknown_sources(&self) {
+        let unknown = self.unknown_sources();
+        if !unknown.is_empty() {
+            let were = if unknown.len() == 1 { "was" } else { "were" };
+            render::remark(&format!("{} {were} never looked at: `hoist sync` does.", unknown.join(", ")));
+        }
     }
 
     /// Directories that no module may own: hoist's places, and the collections.

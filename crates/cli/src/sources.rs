@@ -4,15 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use hoist_core::{CollectionFile, Diagnostic, Environment, Source, SourceKind};
-use hoist_methods::SourceCache;
+use hoist_methods::{SourceCache, prosody_configuration};
 use hoist_sources::Index;
-use hoist_sources::prosody::{self, Configuration};
+use hoist_sources::prosody::Configuration;
 use rayon::prelude::*;
 
 use crate::error::Ending;
-
-/// A larger configuration is none.
-const SIZE_LIMIT: u64 = 4 * 1024 * 1024;
 
 /// What the XMPP servers say that sources are for, by the path of the configuration.
 pub(crate) type Servers = BTreeMap<PathBuf, Configuration>;
@@ -48,7 +45,9 @@ pub(crate) fn read(files: &[(PathBuf, &CollectionFile)], environment: &Environme
 /// A source as it is, and the two that the configuration of Prosody stands for.
 fn expand(source: Source, servers: &mut Servers) -> Result<Vec<Source>, Diagnostic> {
     let SourceKind::Prosody { prosody, mercurial, lua } = &source.kind else { return Ok(vec![source]) };
-    let configuration = configuration(prosody)?;
+    let configuration = prosody_configuration(prosody).map_err(|why| {
+        Diagnostic::error(why).help(format!("it is read as the configuration of Prosody, or part of it: {}", prosody.display()))
+    })?;
     let missing = |name: &str| {
         let wrong = Diagnostic::error(format!("{} does not set {name} to a plain text", prosody.display()));
         wrong.help(format!("write {name} = \"…\" there, or name the sources one by one"))
@@ -94,40 +93,4 @@ pub(crate) fn builtin_modules(settings: &CollectionFile, sources: &[Source]) -> 
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
     names.map(|name| name.strip_suffix(".lua").map(str::to_owned).unwrap_or(name)).collect()
-}
-
-/// The configuration of Prosody, with what it includes.
-fn configuration(path: &Path) -> Result<Configuration, Diagnostic> {
-    let mut read = one(path)?;
-    for include in read.includes.clone() {
-        for file in included(path, &include) {
-            let more = one(&file)?;
-            read.plugin_server = read.plugin_server.or(more.plugin_server);
-            read.installer_plugin_path = read.installer_plugin_path.or(more.installer_plugin_path);
-            read.enabled.extend(more.enabled);
-        }
-    }
-    Ok(read)
-}
-
-fn one(path: &Path) -> Result<Configuration, Diagnostic> {
-    let wrong =
-        |message: String| Diagnostic::error(message).help(format!("it is read as the configuration of Prosody: {}", path.display()));
-    let metadata = path.metadata().map_err(|error| wrong(format!("{} cannot be read: {error}", path.display())))?;
-    if !metadata.is_file() || metadata.len() > SIZE_LIMIT {
-        return Err(wrong(format!("{} is no regular file of a reasonable size", path.display())));
-    }
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(format!("{} cannot be read: {error}", path.display())))?;
-    prosody::read(&text).map_err(|error| wrong(format!("{}: {error}", path.display())))
-}
-
-/// The files of an `Include`: a path, or all of a directory that end alike.
-fn included(configuration: &Path, include: &str) -> Vec<PathBuf> {
-    let base = configuration.parent().unwrap_or(Path::new("/"));
-    let Some((directory, end)) = include.split_once('*') else { return vec![base.join(include)] };
-    let entries = std::fs::read_dir(base.join(directory)).into_iter().flatten().flatten();
-    let mut files: Vec<PathBuf> =
-        entries.map(|entry| entry.path()).filter(|path| path.is_file() && path.to_string_lossy().ends_with(end)).collect();
-    files.sort();
-    files
 }

@@ -9,7 +9,7 @@ use hoist_files::Record;
 use serde::de::DeserializeOwned;
 
 use crate::batch::{Bulk, Share};
-use crate::builtin::{bash, component_command, copy, exists, git, git_pull, install_script, luarocks, package, pip};
+use crate::builtin::{bash, component_command, copy, enable, exists, git, git_pull, install_script, load, luarocks, package, pip};
 use crate::config::ConfigPolicy;
 use crate::machine::Machine;
 use crate::sandbox::Sandbox;
@@ -154,10 +154,12 @@ pub const METHODS: &[(&str, Bind)] = &[
     ("bash", bind::<bash::Bash>),
     ("component_command", bind::<component_command::ComponentCommand>),
     ("copy", bind::<copy::Copy>),
+    ("enable", bind::<enable::Enable>),
     ("exists", bind::<exists::Exists>),
     ("git", bind::<git::Git>),
     ("git_pull", bind::<git_pull::GitPull>),
     ("install_script", bind::<install_script::InstallScript>),
+    ("load", bind::<load::Load>),
     ("luarocks", bind::<luarocks::LuaRocks>),
     ("package", bind::<package::Package>),
     ("pip", bind::<pip::Pip>),

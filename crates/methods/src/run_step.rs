@@ -140,13 +140,13 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
     let watch = Watch::start(&world.machine, &home, module, &work.steps, &old)?;
     begin(world, module, work, &planned, Some(&watch), &asides)?;
     let mut applied = attempt(world, module, work, &context, &asides);
-    if let (Change::Migrate, Ok(_), Some(former)) = (work.change, &applied, &work.record) {
-        if let Err(failure) = leave_former(world, module, former, &old, task) {
-            // Both are there: the new one goes again.
-            let back = work.steps.iter_mut().try_for_each(|step| step.method.take_back(&context));
-            let more = back.err().map(|failure| format!("; and taking back the new one: {}", failure.message)).unwrap_or_default();
-            applied = Err(Failure::new(format!("{}{more}", failure.message)));
-        }
+    if let (Change::Migrate, Ok(_), Some(former)) = (work.change, &applied, &work.record)
+        && let Err(failure) = leave_former(world, module, former, &old, task)
+    {
+        // Both are there: the new one goes again.
+        let back = work.steps.iter_mut().try_for_each(|step| step.method.take_back(&context));
+        let more = back.err().map(|failure| format!("; and taking back the new one: {}", failure.message)).unwrap_or_default();
+        applied = Err(Failure::new(format!("{}{more}", failure.message)));
     }
     let (recorded, different) = match watch.finish(&old, &asides) {
         Ok(finished) => finished,

@@ -160,11 +160,11 @@ pub fn schedule(
                 run_step::test(&world, &module, recorded, task)
             }
         };
-        let fetch = fetched.and_then(|(url, file)| {
+        let fetch = fetched.map(|(url, file)| {
             let pools: Vec<_> = host_pool(&url).iter().map(|(name, depth)| graph.pool(name, *depth)).collect();
             let machine = machine.clone();
             let work = move |task: &hoist_executor::TaskContext| machine.download(&url, &file, task);
-            Some(graph.task(Task::new(unit, "fetch", work).pools(pools).timeout(Some(timeout))))
+            graph.task(Task::new(unit, "fetch", work).pools(pools).timeout(Some(timeout)))
         });
         let name = plan.modules[planned].method.clone();
         let task = Task::new(unit, name, work).cost(cost).pools(pools).timeout(Some(timeout));

@@ -13,12 +13,12 @@ use hoist_methods::{ConfigFile, ConfigPolicy, Machine, Standing, Told, clear_up,
 use hoist_resolver::Resolution;
 use rayon::prelude::*;
 
-use crate::args::{ConfigOptions, Global, Install, Output, PlanAction, Uninstall, Update};
+use crate::args::{ConfigOptions, Global, Install, Migrate, Output, PlanAction, Uninstall, Update};
 use crate::error::{Code, Ending};
 use crate::render::{self, Paint};
 use crate::run::{self, How, Run};
 use crate::session::Session;
-use crate::{ask, choice, commands, json};
+use crate::{ask, choice, commands, json, server};
 
 /// What is asked, free of the command line.
 #[derive(Debug, Clone)]
@@ -26,11 +26,13 @@ pub(crate) struct Asked {
     pub(crate) request: Request,
     pub(crate) policy: ConfigPolicy,
     pub(crate) dry_run: bool,
+    /// Let servers load the modules that are named.
+    pub(crate) enable: bool,
 }
 
 impl Asked {
     fn new(request: Request) -> Self {
-        Self { request, policy: ConfigPolicy::Ask, dry_run: false }
+        Self { request, policy: ConfigPolicy::Ask, dry_run: false, enable: false }
     }
 
     /// From the options of install; what the last install did not finish, where it is to go on.
@@ -49,7 +51,7 @@ impl Asked {
         let no_deps = install.no_deps || request.no_deps;
         let source = global.source.clone().or(request.source.clone());
         let request = Request { force: install.force, sandbox, no_deps, source, ..request };
-        Ok(Self { request, policy: policy(install.config), dry_run: install.dry_run })
+        Ok(Self { request, policy: policy(install.config), dry_run: install.dry_run, enable: install.enable })
     }
 
     /// From the options of plan.
@@ -66,7 +68,14 @@ impl Asked {
         let selection = if update.modules.is_empty() { Selection::Tiers } else { Selection::Names(update.modules.clone()) };
         let source = global.source.clone();
         let request = Request { skip: names(&update.skip), sandbox: update.sandbox, source, ..Request::new(Action::Update, selection) };
-        Self { request, policy: policy(update.config), dry_run: update.dry_run }
+        Self { policy: policy(update.config), dry_run: update.dry_run, ..Self::new(request) }
+    }
+
+    /// From the options of migrate.
+    pub(crate) fn migrate(migrate: &Migrate) -> Self {
+        let names = migrate.modules.iter().map(|name| format!("{}/{name}", migrate.to)).collect();
+        let request = Request { migrate: true, no_deps: migrate.no_deps, ..Request::new(Action::Install, Selection::Names(names)) };
+        Self { dry_run: migrate.dry_run, ..Self::new(request) }
     }
 
     /// From the options of uninstall.
@@ -120,17 +129,21 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<Code, Ending> {
     recover(&session, &ledger)?;
     let installed = ledger.installed()?;
     let machine = session.machine()?;
+    let mut request = asked.request.clone();
     choice::settle(&mut session, &installed, &mut request)?;
+    if asked.enable {
+        server::let_enable(&mut session, &request)?;
+    }
     if let Cow::Owned(catalog) = self::catalog(&session, &installed, &request)? {
         session.catalog = catalog;
     }
     let resolution = hoist_resolver::resolve(&session.catalog, &installed, &request)?;
     let mut plan = decide(&machine, &resolution, &installed, &request);
+    let enabled = server::enable_in(&mut plan, &session, asked.enable);
     let in_the_way = choice::in_the_way(&session, &installed, &plan, &request);
     if !in_the_way.is_empty() {
         return Err(in_the_way.into());
     }
-    let request = &request;
     // What is copied out of the copies of sources must not be changed meanwhile.
     let copies = plan.modules.iter().any(|planned| planned.change.is_work() && planned.method == "copy");
     let _sources = if copies { Some(commands::sync::lock(global, &session, &cancel)?) } else { None };
@@ -140,7 +153,9 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<Code, Ending> {
         return Ok(Code::Wrong);
     }
     run::not_cancelled(&cancel)?;
-    let how = How { policy: Some(asked.policy), configs };
+    let how = How { policy: Some(asked.policy), configs, enabled };
+    // Written down as it was asked, so that it can be done once more.
+    let request = &Request { force: request.force, migrate: request.migrate, ..asked.request.clone() };
     Run { global, session: &session, machine: &machine, installed: &installed, plan: &plan, ledger: Some(ledger), cancel, request, how }
         .execute()
 }
@@ -151,12 +166,16 @@ pub(crate) fn plan(global: &Global, asked: &Asked) -> Result<Code, Ending> {
     let installed = hoist_ledger::read(&session.places.state)?;
     let mut request = asked.request.clone();
     choice::settle(&mut session, &installed, &mut request)?;
+    if asked.enable {
+        server::let_enable(&mut session, &request)?;
+    }
     if let Cow::Owned(catalog) = catalog(&session, &installed, &request)? {
         session.catalog = catalog;
     }
     let resolution = hoist_resolver::resolve(&session.catalog, &installed, &request)?;
     let machine = session.machine()?;
     let mut plan = decide(&machine, &resolution, &installed, &request);
+    server::enable_in(&mut plan, &session, asked.enable);
     let in_the_way = choice::in_the_way(&session, &installed, &plan, &request);
     if !in_the_way.is_empty() {
         return Err(in_the_way.into());
@@ -181,8 +200,17 @@ pub(crate) fn retry(global: &Global, config: ConfigOptions) -> Result<Code, Endi
         render::remark("Nothing that failed is left to be done.");
         return Ok(Code::Ok);
     };
-    let names = last.results.into_iter().map(|result| result.module).collect();
     let Some(request) = last.request else { return Err(nothing_known()) };
+    let asked: &[String] = match &request.selection {
+        Selection::Names(names) => names,
+        _ => &[],
+    };
+    // What was asked of one source is asked of it again.
+    let as_asked = |module: String| {
+        let same = |name: &&String| name.rsplit_once('/').is_some_and(|(_, short)| choice::is_called(&module, short));
+        asked.iter().find(same).cloned().unwrap_or(module)
+    };
+    let names = last.results.into_iter().map(|result| as_asked(result.module)).collect();
     let request = Request { selection: Selection::Names(names), with: Vec::new(), ..request };
     run(global, &Asked { policy: policy(config), ..Asked::new(request) })
 }

@@ -2,20 +2,26 @@
 
 use std::io::Write;
 
-use hoist_core::{Diagnostic, InstalledModule, ModuleId};
+use hoist_core::{Diagnostic, Installed, InstalledModule, Module, ModuleId};
+use hoist_methods::SourceCache;
+use hoist_sources::Entry;
 use serde_json::json;
 
 use crate::args::{Global, Output};
+use crate::choice;
 use crate::commands::list;
 use crate::error::{Code, Ending};
 use crate::json;
+use crate::markdown;
 use crate::render::{self, BOLD, Paint, painted, printable};
 use crate::session::Session;
 
 /// Everything known about one module.
 pub(crate) fn run(global: &Global, name: &str) -> Result<Code, Ending> {
-    let session = Session::open(global)?;
+    let mut session = Session::open(global)?;
     let installed = hoist_ledger::read(&session.places.state)?;
+    session.catalog.prefer_installed(&installed);
+    let name = &meant(&mut session, &installed, global, name);
     let catalog = &session.catalog;
     let id = ModuleId::new(name).ok();
     let record = id.as_ref().and_then(|id| installed.modules.get(id).or_else(|| installed.unfinished.get(id))).cloned();
@@ -32,7 +38,7 @@ pub(crate) fn run(global: &Global, name: &str) -> Result<Code, Ending> {
     };
     let needed_by: Vec<&ModuleId> = catalog.modules().filter(|other| other.requires.contains(&module.id)).map(|other| &other.id).collect();
     if global.output == Output::Json {
-        let mut entry = list::entry(module, &installed);
+        let mut entry = list::entry(module, &session, &installed);
         let variables: serde_json::Map<_, _> =
             module.variables.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name.clone(), json!(value))).collect();
         entry["manifest"] = json!(module.manifest);
@@ -41,6 +47,11 @@ pub(crate) fn run(global: &Global, name: &str) -> Result<Code, Ending> {
         entry["checks"] = json!(module.checks);
         entry["recipe"] = json!(module.recipe);
         entry["installed"] = json!(record);
+        if let Some(indexed) = session.entry(module) {
+            entry["sources"] = json!(others(&session, module));
+            entry["about"] = json!(indexed);
+            entry["readme"] = json!(readme(&session, module, indexed));
+        }
         json::print(&entry)?;
         return Ok(Code::Ok);
     }
@@ -49,13 +60,16 @@ pub(crate) fn run(global: &Global, name: &str) -> Result<Code, Ending> {
     let mut rows = vec![
         ("description", printable(&module.summary)),
         ("tier", module.tier.to_string()),
-        ("state", list::state(module, &installed).to_owned()),
+        ("state", list::state_text(module, &session, &installed, paint)),
+        ("in the way", module.offered.caveats.join("; ")),
         ("method", module.method.clone()),
         ("manifest", module.manifest.display().to_string()),
         ("needs", names(&module.requires.iter().collect::<Vec<_>>())),
         ("needed by", names(&needed_by)),
     ];
-    rows.extend(record.iter().flat_map(known));
+    let indexed = session.entry(module);
+    rows.extend(indexed.into_iter().flat_map(|indexed| about(&session, module, indexed)));
+    rows.extend(record.iter().filter(|_| list::state(module, &installed) != "available").flat_map(known));
     let mut text = described(&module.id, rows, paint);
     let fields: Vec<Vec<String>> = module
         .variables
@@ -63,9 +77,74 @@ pub(crate) fn run(global: &Global, name: &str) -> Result<Code, Ending> {
         .filter(|(name, value)| !value.is_empty() && !matches!(name.as_str(), "MODULE_NAME" | "MODULE_DESCRIPTION"))
         .map(|(name, value)| vec![format!("  {name}"), printable(value)])
         .collect();
-    text += &format!("{}\n{}", painted(paint.stdout, BOLD, "fields"), render::table(&fields));
+    if !fields.is_empty() {
+        text += &format!("{}\n{}", painted(paint.stdout, BOLD, "fields"), render::table(&fields));
+    }
+    if let Some(readme) = indexed.and_then(|indexed| readme(&session, module, indexed)) {
+        let width = console::Term::stdout().size_checked().map_or(80, |(_, columns)| usize::from(columns)).min(100);
+        text += &format!("\n{}", markdown::text(&readme, width, paint.stdout));
+    }
     std::io::stdout().lock().write_all(text.as_bytes())?;
     Ok(Code::Ok)
+}
+
+/// The name of the module that somebody means; `SOURCE/NAME` lets that of the source count.
+fn meant(session: &mut Session, installed: &Installed, global: &Global, name: &str) -> String {
+    let (source, short) = match name.split_once('/') {
+        Some((source, short)) => (Some(source), short),
+        None => (global.source.as_deref(), name),
+    };
+    let id = session.catalog.canonical(short).or_else(|| choice::installed_as(installed, short)).map(ModuleId::to_string);
+    let id = id.unwrap_or_else(|| short.to_owned());
+    match source {
+        Some(source) if !session.catalog.prefer(source, &id) => name.to_owned(),
+        _ => id,
+    }
+}
+
+/// The sources that offer the same name.
+fn others<'s>(session: &'s Session, module: &Module) -> Vec<&'s str> {
+    session.catalog.all(module.id.as_str()).map(|other| other.source.as_str()).collect()
+}
+
+/// What the source of a module says of it.
+fn about(session: &Session, module: &Module, entry: &Entry) -> Vec<(&'static str, String)> {
+    let files: Vec<String> = entry.files.iter().map(|file| file.path.clone()).collect();
+    let versions: Vec<&str> = entry.offers.iter().map(|offer| offer.version.as_str()).collect();
+    let synced = session.indexes.get(&module.source).map(|index| index.synced_at.get(..10).unwrap_or_default().to_owned());
+    let also: Vec<&str> = others(session, module).into_iter().filter(|source| *source != module.source).collect();
+    let mut rows = vec![
+        ("source", format!("{}, looked at on {}", module.source, synced.unwrap_or_default())),
+        ("also in", also.join(", ")),
+        ("offered", entry.version.clone()),
+        ("versions", if versions.len() > 1 { versions.join(", ") } else { String::new() }),
+        ("changed on", entry.date.clone().unwrap_or_default()),
+        ("stage", entry.stage.map(|stage| stage.to_string()).unwrap_or_default()),
+        ("labels", entry.labels.join(", ")),
+        ("licence", entry.licence.clone().unwrap_or_default()),
+        ("homepage", entry.homepage.clone().unwrap_or_default()),
+        ("declares", entry.depends.join(", ")),
+        ("its code asks for", entry.modules.join(", ")),
+        ("its code requires", entry.libraries.join(", ")),
+        ("files", files.join(", ")),
+        ("damage", entry.damage.clone().unwrap_or_default()),
+    ];
+    rows.iter_mut().for_each(|(_, value)| *value = printable(value));
+    rows
+}
+
+/// Longer ones are not shown.
+const README_LIMIT: u64 = 512 * 1024;
+
+/// The text of its README, without its head.
+fn readme(session: &Session, module: &Module, entry: &Entry) -> Option<String> {
+    let source = session.sources.iter().find(|source| source.name == module.source)?;
+    let path = SourceCache::new(&session.places.cache, source).tree().join(&entry.name).join(entry.readme.as_ref()?);
+    let metadata = path.symlink_metadata().ok()?;
+    let text = (metadata.is_file() && metadata.len() <= README_LIMIT).then(|| std::fs::read(&path).ok())??;
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let body = hoist_sources::readme::head(&text).body;
+    Some(text.get(body..).unwrap_or_default().trim_start().to_owned()).filter(|text| !text.is_empty())
 }
 
 /// What is known of an installed module whose manifest is gone.

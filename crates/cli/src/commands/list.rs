@@ -1,30 +1,42 @@
 //! `hoist list`.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use hoist_core::{Installed, Module};
 use serde_json::json;
 
 use crate::args::{Global, List, Output};
+use crate::choice;
 use crate::error::{Code, Ending};
 use crate::json;
 use crate::render::{self, BOLD, DIM, GREEN, Paint, RED, painted};
 use crate::session::Session;
 
-/// One line a module: those of the collections, and those that are installed without being in one.
+/// One line a module: those of the collections and of other sources, and those that are installed without being in one.
 pub(crate) fn run(global: &Global, list: &List) -> Result<Code, Ending> {
-    let session = Session::open(global)?;
+    let mut session = Session::open(global)?;
     let installed = hoist_ledger::read(&session.places.state)?;
+    if let Some(source) = &global.source {
+        choice::known_source(&session, &installed, source)?;
+    }
+    session.catalog.prefer_installed(&installed);
+    let of_source = |source: &str| global.source.as_ref().is_none_or(|wanted| wanted == source);
     let shown = |module: &&Module| match list {
+        _ if !of_source(&module.source) => false,
         List { installed: true, .. } => installed.modules.contains_key(&module.id),
         List { available: true, .. } => !installed.modules.contains_key(&module.id),
         _ => true,
     };
-    let modules: Vec<&Module> = session.catalog.modules().filter(shown).collect();
-    let gone: Vec<_> = installed.modules.iter().filter(|(id, _)| session.catalog.get(id.as_str()).is_none() && !list.available).collect();
-    let broken: Vec<_> = session.catalog.all_broken().filter(|_| !list.installed).collect();
+    // Of one source also what stands behind another.
+    let behind = session.catalog.hidden().iter().filter(|_| global.source.is_some());
+    let mut modules: Vec<&Module> = session.catalog.modules().chain(behind).filter(shown).collect();
+    modules.sort_by_key(|module| module.id.as_str());
+    let gone = installed.modules.iter().filter(|(id, record)| session.catalog.get(id.as_str()).is_none() && of_source(&record.source));
+    let gone: Vec<_> = gone.filter(|_| !list.available).collect();
+    let broken: Vec<_> = session.catalog.all_broken().filter(|_| !list.installed && global.source.is_none()).collect();
     if global.output == Output::Json {
-        let mut entries: Vec<_> = modules.iter().map(|module| entry(module, &installed)).collect();
+        let mut entries: Vec<_> = modules.iter().map(|module| entry(module, &session, &installed)).collect();
         entries.extend(gone.iter().map(|(id, record)| {
             json!({ "name": id, "tier": null, "state": "installed", "version": record.version, "source": record.source, "description": null, "method": record.method })
         }));
@@ -36,33 +48,28 @@ pub(crate) fn run(global: &Global, list: &List) -> Result<Code, Ending> {
     }
     let paint = Paint::choose(global.color);
     let dim = |text: &str| painted(paint.stdout, DIM, text);
+    let offered_by = choice::offered_by(&session.catalog);
     let mut rows = Vec::new();
     for module in modules {
-        let state = state(module, &installed);
-        let colour = match state {
-            "installed" => GREEN,
-            "failed" => RED,
-            _ => DIM,
-        };
-        let version = installed.modules.get(&module.id).and_then(|record| record.version.clone()).unwrap_or_else(|| "-".to_owned());
         rows.push(vec![
             painted(paint.stdout, BOLD, module.id.as_str()),
             module.tier.to_string(),
-            painted(paint.stdout, colour, state),
-            version,
-            dim(&module.source),
+            state_text(module, &session, &installed, paint),
+            version(module, &installed),
+            dim(&sources(module, &offered_by)),
             render::printable(&module.summary),
         ]);
     }
     for (id, record) in gone {
         let version = record.version.clone().unwrap_or_else(|| "-".to_owned());
+        let gone = if record.removal.into.is_some() { "its source does not have it any more" } else { "in no collection" };
         rows.push(vec![
             painted(paint.stdout, BOLD, id.as_str()),
             "-".into(),
             painted(paint.stdout, GREEN, "installed"),
             version,
             dim(&record.source),
-            dim("in no collection"),
+            dim(gone),
         ]);
     }
     for (name, broken) in &broken {
@@ -89,23 +96,61 @@ pub(crate) fn run(global: &Global, list: &List) -> Result<Code, Ending> {
     if !broken.is_empty() {
         render::remark(&format!("{} broken: `hoist validate` tells what is wrong.", broken.len()));
     }
+    session.remark_unknown_sources();
     Ok(Code::Ok)
 }
 
 /// The word for where a module stands.
 pub(crate) fn state(module: &Module, installed: &Installed) -> &'static str {
-    match (installed.modules.contains_key(&module.id), installed.unfinished.contains_key(&module.id)) {
+    // The same of another source is another module.
+    let this = |source: &String| module.removal.into.is_none() || *source == module.source;
+    let there = installed.modules.get(&module.id).is_some_and(|record| this(&record.source));
+    match (there, installed.unfinished.get(&module.id).is_some_and(|record| this(&record.source))) {
         (true, _) => "installed",
         (_, true) => "failed",
         _ => "available",
     }
 }
 
+/// The same for people, with whether its server loads it.
+pub(crate) fn state_text(module: &Module, session: &Session, installed: &Installed, paint: Paint) -> String {
+    let state = state(module, installed);
+    let colour = match state {
+        "installed" => GREEN,
+        "failed" => RED,
+        _ => DIM,
+    };
+    let enabled = if session.enabled(module) == Some(true) { ", enabled" } else { "" };
+    painted(paint.stdout, colour, &format!("{state}{enabled}"))
+}
+
+/// The version that is installed, else the one that is offered.
+pub(crate) fn version(module: &Module, installed: &Installed) -> String {
+    let there = installed.modules.get(&module.id).filter(|_| state(module, installed) == "installed");
+    let version = there.and_then(|record| record.version.clone()).or_else(|| module.offered.version.clone());
+    version.unwrap_or_else(|| "-".to_owned())
+}
+
+/// Its source, and the others that offer its name.
+pub(crate) fn sources(module: &Module, offered_by: &BTreeMap<&str, Vec<&str>>) -> String {
+    let others = offered_by.get(module.id.as_str()).into_iter().flatten().filter(|source| **source != module.source);
+    let others = others.filter(|_| module.removal.into.is_some());
+    std::iter::once(module.source.as_str()).chain(others.copied()).collect::<Vec<_>>().join(", ")
+}
+
 /// A module as JSON.
-pub(crate) fn entry(module: &Module, installed: &Installed) -> serde_json::Value {
-    let record = installed.modules.get(&module.id);
-    json!({
-        "name": module.id, "tier": module.tier, "state": state(module, installed), "version": record.and_then(|record| record.version.clone()),
+pub(crate) fn entry(module: &Module, session: &Session, installed: &Installed) -> serde_json::Value {
+    let state = state(module, installed);
+    let record = installed.modules.get(&module.id).filter(|_| state == "installed");
+    let mut entry = json!({
+        "name": module.id, "tier": module.tier, "state": state, "version": record.and_then(|record| record.version.clone()),
         "source": module.source, "description": module.summary, "method": module.method, "requires": module.requires,
-    })
+    });
+    if module.removal.into.is_some() {
+        entry["offered"] = json!(module.offered.version);
+        entry["stage"] = json!(module.offered.stage);
+        entry["enabled"] = json!(session.enabled(module));
+        entry["caveats"] = json!(module.offered.caveats);
+    }
+    entry
 }

@@ -2,37 +2,50 @@
 
 use std::io::Write;
 
-use hoist_core::Diagnostic;
+use hoist_core::{Diagnostic, Module};
 use serde_json::Value;
 
 use crate::args::{Global, Output};
+use crate::choice;
 use crate::commands::list;
 use crate::error::{Code, Ending};
 use crate::json;
-use crate::render::{self, BOLD, DIM, Paint, painted};
+use crate::render::{self, BOLD, DIM, Paint, YELLOW, painted};
 use crate::session::Session;
 
-/// Modules whose name or description has every word of the query, the best first.
+/// Modules whose name or description has every word of the query, the best first; a name that several sources offer as often.
 pub(crate) fn run(global: &Global, query: &[String]) -> Result<Code, Ending> {
-    let session = Session::open(global)?;
+    let mut session = Session::open(global)?;
     let installed = hoist_ledger::read(&session.places.state)?;
+    if let Some(source) = &global.source {
+        choice::known_source(&session, &installed, source)?;
+    }
+    session.catalog.prefer_installed(&installed);
     let words: Vec<&str> = query.iter().flat_map(|word| word.split_whitespace()).collect();
     if words.is_empty() {
         return Err(Ending::wrong(Diagnostic::error("there is nothing to search for").help("name a word")));
     }
-    let found = session.catalog.search(&words);
+    let mut found = session.catalog.search(&words);
+    found.retain(|module| global.source.as_ref().is_none_or(|source| *source == module.source));
     if global.output == Output::Json {
-        json::print(&found.iter().map(|module| list::entry(module, &installed)).collect::<Vec<Value>>().into())?;
+        json::print(&found.iter().map(|module| list::entry(module, &session, &installed)).collect::<Vec<Value>>().into())?;
         return Ok(Code::Ok);
     }
     let paint = Paint::choose(global.color);
-    let row = |module: &&hoist_core::Module| {
+    let dim = |text: &str| painted(paint.stdout, DIM, text);
+    let row = |module: &&Module| {
+        let stage = match (&module.removal.into, module.offered.stage) {
+            (None, _) => module.tier.to_string(),
+            (Some(_), stage) => stage.map_or_else(|| "-".to_owned(), |stage| stage.to_string()),
+        };
+        let caveats = module.offered.caveats.iter().map(|caveat| format!(" ({caveat})")).collect::<String>();
         vec![
             painted(paint.stdout, BOLD, module.id.as_str()),
-            module.tier.to_string(),
-            list::state(module, &installed).to_owned(),
-            painted(paint.stdout, DIM, &module.source),
-            render::printable(&module.summary),
+            stage,
+            list::state_text(module, &session, &installed, paint),
+            list::version(module, &installed),
+            dim(&module.source),
+            render::printable(&module.summary) + &painted(paint.stdout, YELLOW, &render::printable(&caveats)),
         ]
     };
     let rows: Vec<Vec<String>> = found.iter().map(row).collect();
@@ -44,5 +57,6 @@ pub(crate) fn run(global: &Global, query: &[String]) -> Result<Code, Ending> {
         }
     };
     std::io::stdout().lock().write_all(text.as_bytes())?;
+    session.remark_unknown_sources();
     Ok(Code::Ok)
 }

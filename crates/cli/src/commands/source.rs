@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use hoist_core::Diagnostic;
 use hoist_methods::SourceCache;
 use serde_json::json;
 
@@ -10,6 +11,18 @@ use crate::error::{Code, Ending};
 use crate::json;
 use crate::render::{self, BOLD, DIM, Paint, painted};
 use crate::session::Session;
+
+/// The name of the source that `hoist rocks` is about: the one that is called so, else the first server of rocks.
+pub(crate) fn rocks(global: &Global) -> Result<String, Ending> {
+    let session = Session::open(global)?;
+    let rocks = || session.sources.iter().filter(|source| source.kind.as_str() == "rocks");
+    let named = global.source.as_deref().unwrap_or("rocks");
+    let found = rocks().find(|source| source.name == named).or_else(|| rocks().next().filter(|_| global.source.is_none()));
+    found.map(|source| source.name.clone()).ok_or_else(|| {
+        let help = "write one to `sources` in hoist.yml, or `hoist source add rocks --rocks URL --tree DIR`";
+        Ending::wrong(Diagnostic::error("there is no source of rocks").help(help))
+    })
+}
 
 /// Every source, with what hoist knows of it.
 pub(crate) fn list(global: &Global) -> Result<Code, Ending> {
@@ -48,7 +61,7 @@ pub(crate) fn list(global: &Global) -> Result<Code, Ending> {
     };
     let rows: Vec<Vec<String>> = entries.iter().map(row).collect();
     let text = match rows.is_empty() {
-        true => "No sources: write them to `sources` in hoist.yml.\n".to_owned(),
+        true => "No sources: `hoist source add` adds one, or write them to `sources` in hoist.yml.\n".to_owned(),
         false => render::table(&rows),
     };
     std::io::stdout().lock().write_all(text.as_bytes())?;

@@ -3,10 +3,10 @@
 use hoist_core::{Action, ModuleId, Presence, Request, Selection};
 
 use crate::args::{Global, Test};
-use crate::choice;
 use crate::error::{Code, Ending};
 use crate::run::{self, How, Run};
 use crate::session::Session;
+use crate::{choice, server};
 
 /// Verifies modules: those named, else all that are installed.
 pub(crate) fn run(global: &Global, test: &Test) -> Result<Code, Ending> {
@@ -15,6 +15,9 @@ pub(crate) fn run(global: &Global, test: &Test) -> Result<Code, Ending> {
     let selection = if test.modules.is_empty() { Selection::Tiers } else { Selection::Names(test.modules.clone()) };
     let mut request = Request { skip: test.skip.clone(), source: global.source.clone(), ..Request::new(Action::Test, selection) };
     choice::settle(&mut session, &installed, &mut request)?;
+    if test.load {
+        server::let_load(&mut session, &installed)?;
+    }
     let resolution = hoist_resolver::resolve(&session.catalog, &installed, &request)?;
     let plan = hoist_resolver::plan(&resolution, &installed, |_| Presence::Unknown, &request);
     let blind = |id: &ModuleId| session.catalog.get(id.as_str()).is_some_and(|module| module.recipe.steps(Action::Test).is_empty());

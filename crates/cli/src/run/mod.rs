@@ -2,9 +2,9 @@
 
 mod summary;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ use crate::ask;
 use crate::error::{Code, Ending};
 use crate::json::Lines;
 use crate::render::{self, Paint};
+use crate::server;
 use crate::session::Session;
 
 use summary::Told;
@@ -47,6 +48,8 @@ pub(crate) struct How {
     pub(crate) policy: Option<ConfigPolicy>,
     /// What was decided about each.
     pub(crate) configs: BTreeMap<ModuleId, Vec<ConfigFile>>,
+    /// The modules that a server is told to load.
+    pub(crate) enabled: BTreeSet<ModuleId>,
 }
 
 /// Asks a run to stop at the first interrupt, and kills it at the second.
@@ -194,7 +197,11 @@ impl Run<'_> {
         }
         let _ = match json {
             true => lines.finish(status, &told.counts(), report.duration),
-            false => told.print(global, paint, &logs),
+            false => told.print(global, paint, &logs).and_then(|()| {
+                let done = told.done();
+                let next = if global.quiet { String::new() } else { server::next_steps(session, plan, &done, &how.enabled) };
+                io::stdout().lock().write_all(next.as_bytes())
+            }),
         };
         Ok(code)
     }

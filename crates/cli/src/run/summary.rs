@@ -49,6 +49,12 @@ impl Told<'_> {
         }
     }
 
+    /// The modules that something was done to.
+    pub(crate) fn done(&self) -> Vec<&PlannedModule> {
+        let changed = self.outcomes().filter(|(.., outcome)| matches!(outcome, Outcome::Done { changed: true }));
+        changed.map(|(place, ..)| self.planned(place)).collect()
+    }
+
     pub(crate) fn counts(&self) -> BTreeMap<&'static str, usize> {
         let mut counts = BTreeMap::new();
         let kept = self.plan.modules.iter().filter(|planned| planned.change == Change::Keep).count();

@@ -76,8 +76,10 @@ impl Method for LuaRocks {
         let there = versions(&rock, &self.name).contains(&self.version);
         if installed.is_err() || !there {
             if !before.contains(&self.version) {
-                // What a failure leaves is taken away; where there is nothing, that fails, and nothing is lost.
-                let _ = luarocks(&rock, &["remove", "--force", &self.name, &self.version], context);
+                // What a failure leaves is taken away; what cannot be is removed as files.
+                if versions(&rock, &self.name).contains(&self.version) {
+                    let _ = luarocks(&rock, &["remove", "--force", &self.name, &self.version], context);
+                }
                 clear(&rock, &self.name, &self.version)?;
             }
             installed?;
@@ -111,7 +113,12 @@ pub(crate) fn versions(rock: &Rock, name: &str) -> Vec<String> {
 pub fn rocks_of(rock: &Rock) -> BTreeMap<String, String> {
     let entries = std::fs::read_dir(rocks::directory(rock, "")).into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-    names.filter_map(|name| versions(rock, &name).into_iter().next().map(|version| (name, version))).collect()
+    names.filter_map(|name| rock_version(rock, &name).map(|version| (name, version))).collect()
+}
+
+/// The newest version of a rock that its tree has.
+pub fn rock_version(rock: &Rock, name: &str) -> Option<String> {
+    versions(rock, name).into_iter().next()
 }
 
 /// Takes a rock out of its tree, unless another needs it.

@@ -32,6 +32,17 @@ impl SourceCache {
         self.directory.join("tree")
     }
 
+    /// Removes what there is of the source.
+    ///
+    /// # Errors
+    /// Something of it cannot be removed.
+    pub fn forget(&self) -> std::io::Result<()> {
+        match std::fs::remove_dir_all(&self.directory) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     fn index_file(&self) -> PathBuf {
         self.directory.join("index.json")
     }

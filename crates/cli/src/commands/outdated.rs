@@ -1,0 +1,107 @@
+//! `hoist outdated`.
+
+use std::io::Write;
+
+use hoist_core::{Installed, InstalledModule, ModuleId};
+use hoist_methods::rock_version;
+use serde_json::json;
+
+use crate::args::{Global, Output};
+use crate::choice;
+use crate::error::{Code, Ending};
+use crate::json;
+use crate::render::{self, BOLD, DIM, Paint, RED, YELLOW, painted};
+use crate::session::Session;
+
+/// How an installed module stands to what its source had when it was last looked at.
+enum Standing {
+    /// There is a newer one: this version.
+    Outdated(String),
+    /// Its source does not have it any more.
+    Gone,
+    /// Its manifest is another than the one it was installed from.
+    Changed,
+}
+
+/// What is installed and not as its source has it. Nothing is asked over the network.
+pub(crate) fn run(global: &Global) -> Result<Code, Ending> {
+    let mut session = Session::open(global)?;
+    let installed = hoist_ledger::read(&session.places.state)?;
+    if let Some(source) = &global.source {
+        choice::known_source(&session, &installed, source)?;
+    }
+    session.catalog.prefer_installed(&installed);
+    let of_source = |record: &InstalledModule| global.source.as_ref().is_none_or(|source| *source == record.source);
+    let found: Vec<(&ModuleId, &InstalledModule, String, Standing)> = installed
+        .modules
+        .iter()
+        .filter(|(_, record)| of_source(record))
+        .filter_map(|(id, record)| {
+            let version = version_of(id, record);
+            standing(&session, &installed, id, &version).map(|standing| (id, record, version, standing))
+        })
+        .collect();
+    let synced = |source: &str| session.indexes.get(source).map(|index| index.synced_at.clone());
+    if global.output == Output::Json {
+        let entry = |(id, record, version, standing): &(&ModuleId, &InstalledModule, String, Standing)| {
+            let (status, offered) = match standing {
+                Standing::Outdated(offered) => ("outdated", Some(offered)),
+                Standing::Gone => ("gone", None),
+                Standing::Changed => ("changed", None),
+            };
+            json!({
+                "name": id, "source": record.source, "version": version, "offered": offered, "status": status, "synced_at": synced(&record.source),
+            })
+        };
+        json::print(&found.iter().map(entry).collect())?;
+        return Ok(Code::Ok);
+    }
+    let paint = Paint::choose(global.color);
+    let dim = |text: &str| painted(paint.stdout, DIM, text);
+    let row = |(id, record, version, standing): &(&ModuleId, &InstalledModule, String, Standing)| {
+        let (word, more) = match standing {
+            Standing::Outdated(offered) => (painted(paint.stdout, YELLOW, "outdated"), format!("{version} → {offered}")),
+            Standing::Gone => (painted(paint.stdout, RED, "gone"), format!("{version}; {} does not have it any more", record.source)),
+            Standing::Changed => (dim("changed"), "its manifest has changed since it was installed".to_owned()),
+        };
+        vec![painted(paint.stdout, BOLD, id.as_str()), word, more, dim(&record.source)]
+    };
+    let rows: Vec<Vec<String>> = found.iter().map(row).collect();
+    let mut text = render::table(&rows);
+    if rows.is_empty() {
+        text += "Nothing that is installed is known to be outdated.\n";
+    } else if found.iter().any(|(.., standing)| !matches!(standing, Standing::Gone)) {
+        text += "Next: `hoist update` brings what is newer.\n";
+    }
+    std::io::stdout().lock().write_all(text.as_bytes())?;
+    let days = session.sources.iter().filter_map(|source| Some((source.name.as_str(), synced(&source.name)?)));
+    let days: Vec<String> = days.map(|(name, at)| format!("{name} on {}", at.get(..10).unwrap_or_default())).collect();
+    if !days.is_empty() {
+        render::remark(&format!("As the sources were when they were last looked at: {}.", days.join(", ")));
+    }
+    session.remark_unknown_sources();
+    Ok(Code::Ok)
+}
+
+/// What is there now: others may have brought a rock to another version.
+fn version_of(id: &ModuleId, record: &InstalledModule) -> String {
+    let there = record.removal.rock.as_ref().and_then(|rock| rock_version(rock, id.as_str()));
+    there.or_else(|| record.version.clone()).unwrap_or_default()
+}
+
+fn standing(session: &Session, installed: &Installed, id: &ModuleId, version: &str) -> Option<Standing> {
+    let record = installed.modules.get(id)?;
+    let module = session.catalog.all(id.as_str()).find(|module| module.source == record.source);
+    if record.removal.into.is_none() {
+        return module.filter(|module| module.digest != record.digest && !record.adopted).map(|_| Standing::Changed);
+    }
+    match (module, session.indexes.contains_key(&record.source)) {
+        (Some(module), _) => {
+            let newest = session.entry(module).map(|entry| entry.version.clone())?;
+            (newest != version).then_some(Standing::Outdated(newest))
+        }
+        (None, true) => Some(Standing::Gone),
+        // What nobody has looked at is not known to be gone.
+        (None, false) => None,
+    }
+}

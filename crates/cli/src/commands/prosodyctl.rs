@@ -1,0 +1,27 @@
+//! `hoist prosodyctl`.
+
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+
+use hoist_core::Diagnostic;
+
+use crate::args::Global;
+use crate::error::{Code, Ending};
+use crate::session::Session;
+
+/// Becomes prosodyctl, with the configuration of the server that the sources are for.
+pub(crate) fn run(global: &Global, arguments: &[OsString]) -> Result<Code, Ending> {
+    let session = Session::open(global)?;
+    let mut sources = session.sources.iter().filter(|source| global.source.as_ref().is_none_or(|name| *name == source.name));
+    let Some(configuration) = sources.find_map(|source| source.server.as_deref()) else {
+        let wrong = Diagnostic::error("no source names the configuration of a server");
+        return Err(Ending::wrong(wrong.help("`hoist source add prosody --prosody FILE` does, where FILE is prosody.cfg.lua")));
+    };
+    let more = ["/usr/sbin".into(), "/usr/local/sbin".into()];
+    let Some(program) = session.machine()?.find_program("prosodyctl", &more) else {
+        return Err(Ending::wrong(Diagnostic::error("prosodyctl is not on the path").help("install prosody")));
+    };
+    // It asks and answers on the terminal itself.
+    let failed = std::process::Command::new(program).arg("--config").arg(configuration).args(arguments).exec();
+    Err(Ending::Other(failed.into()))
+}

@@ -1,0 +1,249 @@
+//! `hoist source add` and `remove`: the list of sources in the user's settings is edited as text, so that comments and order stay, and what comes of it is read
+//! before it is written.
+
+use std::ops::Range;
+use std::path::Path;
+
+use hoist_core::{CollectionFile, Diagnostic, Source, is_path};
+use hoist_methods::SourceCache;
+
+use crate::args::{Global, SourceAdd};
+use crate::commands;
+use crate::error::{Code, Ending};
+use crate::render;
+use crate::run;
+use crate::session::{self, Session};
+
+/// Adds a source to the user's settings.
+pub(crate) fn add(add: &SourceAdd) -> Result<Code, Ending> {
+    let (environment, _, places) = session::surroundings()?;
+    let file = places.config.join("hoist.yml");
+    let text = read(&file)?;
+    let before = sources(&file, &text, &environment)?;
+    let entry = entry(add)?;
+    let Some(changed) = with_entry(&text, &entry) else {
+        let wrong = Diagnostic::error("`sources` is written in a way that is not edited here").file(file.display().to_string());
+        return Err(Ending::wrong(wrong.help(format!("add it by hand: - {{{}}}", entry.join(", ")))));
+    };
+    let after = sources(&file, &changed, &environment)?;
+    if after.len() <= before.len() || after[..before.len()] != before[..] {
+        let wrong = Diagnostic::error("it cannot be edited without changing more than was asked for").file(file.display().to_string());
+        return Err(Ending::wrong(wrong.help(format!("add it by hand: - {{{}}}", entry.join(", ")))));
+    }
+    write(&file, &changed)?;
+    let names: Vec<&str> = after[before.len()..].iter().map(|source| source.name.as_str()).collect();
+    render::remark(&format!("{} is in {}. Next: `hoist sync` looks at it.", names.join(" and "), file.display()));
+    Ok(Code::Ok)
+}
+
+/// Takes a source out of the user's settings, and what hoist has of it out of the cache. What is installed from it stays.
+pub(crate) fn remove(global: &Global, name: &str) -> Result<Code, Ending> {
+    let (environment, _, places) = session::surroundings()?;
+    let file = places.config.join("hoist.yml");
+    let text = read(&file)?;
+    let settings = CollectionFile::parse(&file.display().to_string(), &text).map_err(Ending::wrong)?;
+    let base = file.parent().unwrap_or(Path::new("/"));
+    let named: Vec<String> =
+        settings.sources.iter().map(|written| written.read(base, &environment).map(|source| source.name).unwrap_or_default()).collect();
+    let Some(place) = named.iter().position(|known| known == name) else { return Err(elsewhere(global, &file, name)) };
+    let items = items(&text).filter(|items| items.len() == named.len());
+    let Some(range) = items.map(|items| items[place].clone()) else {
+        let wrong = Diagnostic::error("`sources` is written in a way that is not edited here").file(file.display().to_string());
+        return Err(Ending::wrong(wrong.help("take the source out by hand")));
+    };
+    let mut changed = text.clone();
+    changed.replace_range(range, "");
+    if items_left(&changed) == 0 {
+        changed = changed.lines().filter(|line| line.trim_end() != "sources:").map(|line| line.to_owned() + "\n").collect();
+    }
+    let rest = CollectionFile::parse(&file.display().to_string(), &changed).map_err(Ending::wrong)?;
+    let mut expected = settings.sources.clone();
+    expected.remove(place);
+    if rest.sources != expected || (CollectionFile { sources: Vec::new(), ..rest }) != (CollectionFile { sources: Vec::new(), ..settings })
+    {
+        let wrong = Diagnostic::error("it cannot be edited without changing more than was asked for").file(file.display().to_string());
+        return Err(Ending::wrong(wrong.help("take the source out by hand")));
+    }
+    let session = Session::open(global)?;
+    let installed = hoist_ledger::read(&session.places.state)?;
+    let gone: Vec<&Source> =
+        session.sources.iter().filter(|source| source.name == name || source.server.is_some() && name == "prosody").collect();
+    let cancel = run::heed_signals()?;
+    let _lock = commands::sync::lock(global, &session, &cancel)?;
+    write(&file, &changed)?;
+    for source in gone {
+        SourceCache::new(&session.places.cache, source).forget()?;
+        let still = installed.modules.values().filter(|record| record.source == source.name).count();
+        if still > 0 {
+            let modules = if still == 1 { "one module that is" } else { "modules that are" };
+            render::remark(&format!(
+                "{modules} installed from {} stay: `hoist list --installed --source {}` shows them.",
+                source.name, source.name
+            ));
+        }
+    }
+    render::remark(&format!("{name} is not in {} any more.", file.display()));
+    Ok(Code::Ok)
+}
+
+/// Why a source cannot be taken out: it is not there, or somewhere else.
+fn elsewhere(global: &Global, file: &Path, name: &str) -> Ending {
+    let session = match Session::open(global) {
+        Ok(session) => session,
+        Err(ending) => return ending,
+    };
+    let message = format!("there is no source `{}` in {}", name.escape_debug(), file.display());
+    let help = match session.sources.iter().find(|source| source.name == name) {
+        Some(Source { server: Some(_), .. }) => "it comes with the entry that has `prosody`: `hoist source remove prosody` takes both out",
+        Some(_) => "it stands in the hoist.yml of a collection: take it out there",
+        None => "`hoist source list` shows all of them",
+    };
+    Ending::wrong(Diagnostic::error(message).help(help))
+}
+
+fn read(file: &Path) -> Result<String, Ending> {
+    match std::fs::read_to_string(file) {
+        Ok(text) => Ok(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+        Err(error) => Err(Ending::wrong(Diagnostic::error(format!("cannot be read: {error}")).file(file.display().to_string()))),
+    }
+}
+
+fn write(file: &Path, text: &str) -> Result<(), Ending> {
+    hoist_files::write(file, text.as_bytes(), 0o644).map_err(|error| Ending::wrong(Diagnostic::error(error.to_string())))
+}
+
+/// The sources of a text, in the order in which they are written.
+fn sources(file: &Path, text: &str, environment: &hoist_core::Environment) -> Result<Vec<Source>, Ending> {
+    let settings = CollectionFile::parse(&file.display().to_string(), text).map_err(Ending::wrong)?;
+    let files = [(file.to_owned(), &settings)];
+    // Mistakes in the new text, such as a name that is there already, are told.
+    crate::sources::read(&files, environment)?;
+    let base = file.parent().unwrap_or(Path::new("/"));
+    settings.sources.iter().map(|written| written.read(base, environment).map_err(Ending::wrong)).collect()
+}
+
+/// The keys of a new source, each with its value.
+fn entry(add: &SourceAdd) -> Result<Vec<String>, Ending> {
+    let place = |text: &String| -> Result<String, Ending> {
+        match is_path(text) && !text.starts_with("~/") && !text.starts_with("file://") {
+            true => Ok(std::path::absolute(text)?.display().to_string()),
+            false => Ok(text.clone()),
+        }
+    };
+    let quoted = |key: &str, value: String| format!("{key}: {}", serde_json::Value::String(value));
+    let mut lines = vec![quoted("name", add.name.clone())];
+    let places = [
+        ("collection", &add.from),
+        ("mercurial", &add.mercurial),
+        ("rocks", &add.rocks),
+        ("prosody", &add.prosody),
+        ("into", &add.into),
+        ("tree", &add.tree),
+    ];
+    for (key, value) in places {
+        if let Some(value) = value {
+            lines.push(quoted(key, place(value)?));
+        }
+    }
+    for (key, value) in [("ref", &add.reference), ("lua", &add.lua)] {
+        lines.extend(value.iter().map(|value| quoted(key, value.clone())));
+    }
+    if !add.modules.is_empty() {
+        lines.push(format!("modules: {}", serde_json::Value::from(add.modules.clone())));
+    }
+    lines.extend(add.priority.map(|priority| format!("priority: {priority}")));
+    Ok(lines)
+}
+
+/// The text with one more source at the end of the list. `None` where the list is not written as a block.
+fn with_entry(text: &str, entry: &[String]) -> Option<String> {
+    let item = |indent: &str| format!("{indent}- {}\n", entry.join(&format!("\n{indent}  ")));
+    let end = |text: &str| if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    let Some(list) = block(text) else {
+        return Some(format!("{text}{}sources:\n{}", end(text), item("")));
+    };
+    let body = &text[list.clone()];
+    let first = body.lines().find(|line| line.trim_start().starts_with("- "));
+    let head = text[..list.start].lines().last().unwrap_or_default();
+    let Some(first) = first else {
+        // An empty list.
+        return matches!(head.trim_end(), "sources: []" | "sources:").then(|| {
+            let start = list.start - head.len() - 1;
+            format!("{}sources:\n{}{}", &text[..start], item(""), &text[list.start..])
+        });
+    };
+    let indent = &first[..first.len() - first.trim_start().len()];
+    Some(format!("{}{}{}{}", &text[..list.end], end(&text[..list.end]), item(indent), &text[list.end..]))
+}
+
+/// What stands below `sources:`, up to the next setting; blank lines and comments ahead of that are left out.
+fn block(text: &str) -> Option<Range<usize>> {
+    let (mut at, mut start, mut end) = (0, None, 0);
+    for line in text.split_inclusive('\n') {
+        let inside = line.starts_with([' ', '\t', '-']) && !line.starts_with("---");
+        match start {
+            None if line.starts_with("sources:") => {
+                start = Some(at + line.len());
+                end = at + line.len();
+            }
+            Some(_) if inside && !line.trim().is_empty() => end = at + line.len(),
+            Some(_) if !line.trim().is_empty() && !line.starts_with('#') => break,
+            _ => {}
+        }
+        at += line.len();
+    }
+    start.map(|start| start..end)
+}
+
+/// Where each source of the list stands.
+fn items(text: &str) -> Option<Vec<Range<usize>>> {
+    let list = block(text)?;
+    let body = &text[list.clone()];
+    let first = body.lines().find(|line| line.trim_start().starts_with("- "))?;
+    let indent = &first[..first.len() - first.trim_start().len()];
+    let mark = format!("{indent}- ");
+    let mut starts = Vec::new();
+    let mut at = list.start;
+    for line in body.split_inclusive('\n') {
+        if line.starts_with(&mark) {
+            starts.push(at);
+        }
+        at += line.len();
+    }
+    let ends = starts.iter().skip(1).copied().chain([list.end]);
+    Some(starts.iter().copied().zip(ends).map(|(start, end)| start..end).collect())
+}
+
+fn items_left(text: &str) -> usize {
+    items(text).map_or(0, |items| items.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_goes_behind_the_others_and_everything_else_stays() {
+        let entry = ["name: \"n\"".to_owned(), "rocks: \"/r\"".to_owned()];
+        for (text, wanted) in [
+            ("", "sources:\n- name: \"n\"\n  rocks: \"/r\"\n"),
+            ("jobs: 2", "jobs: 2\nsources:\n- name: \"n\"\n  rocks: \"/r\"\n"),
+            ("sources: []\njobs: 2\n", "sources:\n- name: \"n\"\n  rocks: \"/r\"\njobs: 2\n"),
+            (
+                "sources:\n  # mine\n  - rocks: a\n    tree: b\n\n# the rest\njobs: 2\n",
+                "sources:\n  # mine\n  - rocks: a\n    tree: b\n  - name: \"n\"\n    rocks: \"/r\"\n\n# the rest\njobs: 2\n",
+            ),
+        ] {
+            assert_eq!(with_entry(text, &entry).as_deref(), Some(wanted));
+        }
+        assert_eq!(with_entry("sources: [{rocks: a, tree: b}]\n", &entry), None);
+    }
+
+    #[test]
+    fn each_entry_is_found() {
+        let text = "jobs: 1\nsources:\n- rocks: a\n  tree: b\n# between\n- rocks: c\n  tree: d\ntimeout: 3m\n";
+        let found: Vec<&str> = items(text).unwrap().into_iter().map(|range| &text[range]).collect();
+        assert_eq!(found, ["- rocks: a\n  tree: b\n# between\n", "- rocks: c\n  tree: d\n"]);
+    }
+}

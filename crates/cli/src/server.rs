@@ -1,0 +1,134 @@
+//! XMPP servers that sources are for: which of their modules they load, and what is left to be done by a person.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use hoist_core::{Action, Change, Diagnostic, Installed, Module, ModuleId, Plan, PlannedModule, Request, Selection, Step, Wanted};
+use serde_json::json;
+
+use crate::error::Ending;
+use crate::session::Session;
+
+impl Session {
+    /// The configuration of the server that a module is for.
+    pub(crate) fn server(&self, module: &Module) -> Option<&Path> {
+        let source = self.sources.iter().find(|source| source.name == module.source)?;
+        source.server.as_deref().filter(|_| module.id.as_str().starts_with("mod_"))
+    }
+
+    /// Whether the server that a module is for is told to load it; unknown where it is for none that is known.
+    pub(crate) fn enabled(&self, module: &Module) -> Option<bool> {
+        Some(self.servers.get(self.server(module)?)?.enables(module.id.as_str()))
+    }
+}
+
+/// Lets the modules that a request names be enabled in the same step that installs them.
+///
+/// # Errors
+/// Modules for which no configuration of a server is known.
+pub(crate) fn let_enable(session: &mut Session, request: &Request) -> Result<(), Ending> {
+    let named: &[String] = match &request.selection {
+        Selection::Names(names) => names,
+        _ => &[],
+    };
+    let mut errors = Vec::new();
+    for name in named.iter().chain(&request.with) {
+        let Some(module) = session.catalog.get(name) else { continue };
+        let Some(server) = session.server(module).map(Path::to_owned) else {
+            let help = "a source with `prosody: FILE` names the configuration of its server";
+            errors.push(Diagnostic::error("cannot be enabled: no server that it is for is known").module(name.as_str()).help(help));
+            continue;
+        };
+        let other = [("mod_auth_", "authentication"), ("mod_storage_", "storage")];
+        if let Some((short, option)) = other.iter().find_map(|(prefix, option)| Some((name.strip_prefix(prefix)?, option))) {
+            let wrong = Diagnostic::error(format!("is enabled by {option} = \"{short}\", not by modules_enabled")).module(name.as_str());
+            errors.push(wrong.help(format!("write that to {}, and install it without --enable", server.display())));
+            continue;
+        }
+        let enable = Step::new("enable", json!({ "configuration": server, "module": name }));
+        if let Some(module) = session.catalog.get_mut(name) {
+            module.recipe.steps.entry(Action::Install).or_default().push(enable);
+        }
+    }
+    if errors.is_empty() { Ok(()) } else { Err(errors.into()) }
+}
+
+/// What is installed already is enabled all the same. The modules that a server is told to load by this plan.
+pub(crate) fn enable_in(plan: &mut Plan, session: &Session, enable: bool) -> BTreeSet<ModuleId> {
+    let mut enabled = BTreeSet::new();
+    for planned in plan.modules.iter_mut().filter(|planned| enable && matches!(planned.wanted, Wanted::Named)) {
+        let module = session.catalog.get(planned.module.as_str());
+        if module.and_then(|module| session.enabled(module)) == Some(false) {
+            enabled.insert(planned.module.clone());
+            if planned.change == Change::Keep {
+                planned.change = Change::Update;
+                planned.reason = "to be enabled".to_owned();
+            }
+        }
+    }
+    enabled
+}
+
+/// Lets a test of modules ask their server to load them.
+///
+/// # Errors
+/// Nothing is installed whose server is known.
+pub(crate) fn let_load(session: &mut Session, installed: &Installed) -> Result<(), Ending> {
+    let modules: Vec<(ModuleId, Step)> = session
+        .catalog
+        .modules()
+        .filter(|module| installed.modules.contains_key(&module.id))
+        .filter_map(|module| {
+            let server = session.server(module)?;
+            Some((module.id.clone(), Step::new("load", json!({ "configuration": server, "module": module.id }))))
+        })
+        .collect();
+    if modules.is_empty() {
+        let help = "a source with `prosody: FILE` names the configuration of its server";
+        return Err(Ending::wrong(Diagnostic::error("no module is installed whose server is known").help(help)));
+    }
+    for (id, step) in modules {
+        if let Some(module) = session.catalog.get_mut(id.as_str()) {
+            module.recipe.steps.entry(Action::Test).or_default().push(step);
+        }
+    }
+    Ok(())
+}
+
+/// What a person has to do before the server uses what was installed.
+pub(crate) fn next_steps(session: &Session, plan: &Plan, done: &[&PlannedModule], enabled: &BTreeSet<ModuleId>) -> String {
+    let short = |id: &ModuleId| id.as_str().trim_start_matches("mod_").to_owned();
+    let (mut to_add, mut to_reload, mut to_take_out) = (Vec::new(), Vec::new(), Vec::new());
+    let mut place = None;
+    for planned in done {
+        let Some(module) = session.catalog.get(planned.module.as_str()).filter(|module| module.removal.into.is_some()) else { continue };
+        if !module.id.as_str().starts_with("mod_") {
+            continue;
+        }
+        place = place.or(session.server(module));
+        let is_enabled = session.enabled(module) == Some(true) || enabled.contains(&module.id);
+        let by_option = ["mod_auth_", "mod_storage_"].iter().any(|prefix| module.id.as_str().starts_with(prefix));
+        match plan.action {
+            _ if by_option => {}
+            Action::Install | Action::Update if is_enabled => to_reload.push(short(&module.id)),
+            Action::Install if matches!(planned.wanted, Wanted::Named) => to_add.push(short(&module.id)),
+            Action::Uninstall if is_enabled => to_take_out.push(short(&module.id)),
+            _ => {}
+        }
+    }
+    let place = place.map_or_else(|| "the server's configuration".to_owned(), |path| path.display().to_string());
+    let list = |names: &[String]| names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+    let mut text = String::new();
+    if !to_add.is_empty() {
+        let option =
+            if session.servers.is_empty() { String::new() } else { format!(" (`hoist install {} --enable` does)", to_add.join(" ")) };
+        text += &format!("Next: add {} to modules_enabled in {place}{option}, then restart the server.\n", list(&to_add));
+    }
+    if !to_reload.is_empty() {
+        text += &format!("Next: restart the server, so that it loads {} as it is now.\n", list(&to_reload));
+    }
+    if !to_take_out.is_empty() {
+        text += &format!("Next: take {} out of modules_enabled in {place}, and restart the server.\n", list(&to_take_out));
+    }
+    text
+}

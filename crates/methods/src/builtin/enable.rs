@@ -1,0 +1,76 @@
+//! Adds a module to the list of those that an XMPP server loads: the list is edited as text, a copy is kept, and the server's own program checks the result.
+
+use std::path::PathBuf;
+
+use hoist_executor::{Effect, Failure, Fate, Level};
+use hoist_files::{back_up, write};
+use serde::Deserialize;
+
+use crate::machine::Machine;
+use crate::method::{Applied, Method, StepContext, path_pool};
+use crate::prosody::{files, prosodyctl};
+
+/// A module to be enabled for every host of a server.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Enable {
+    configuration: PathBuf,
+    module: String,
+}
+
+impl Method for Enable {
+    fn pools(&self, _: &Machine) -> Vec<(String, usize)> {
+        vec![path_pool(&self.configuration)]
+    }
+
+    fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure> {
+        let files = files(&self.configuration).map_err(Failure::new)?;
+        if files.iter().any(|file| file.configuration.enables(&self.module)) {
+            return Ok(Applied::unchanged());
+        }
+        let edited = files.iter().find_map(|file| Some((file, file.configuration.enable(&file.text, &self.module)?)));
+        let Some((file, text)) = edited else {
+            let why = "it has no table `modules_enabled` outside of hosts; add the module to one by hand";
+            return Err(Failure::new(format!("{}: {why}", self.configuration.display())));
+        };
+        let wrong = |error: std::io::Error| Failure::new(error.to_string());
+        let before = self.check(context)?;
+        let copy = back_up(&file.path).map_err(wrong)?;
+        write(&file.path, text.as_bytes(), 0o640).map_err(wrong)?;
+        let after = self.check(context)?;
+        match (&before, &after) {
+            (_, None) => context.task.note(Level::Warning, "prosodyctl is not on the path: the configuration was not checked"),
+            (Some((true, _)), Some((false, said))) => {
+                write(&file.path, file.text.as_bytes(), 0o640).map_err(wrong)?;
+                std::fs::remove_file(&copy).map_err(wrong)?;
+                let said = said.join(" ");
+                return Err(Failure::new(format!(
+                    "with it enabled, `prosodyctl check config` says: {said}; the configuration is as it was"
+                )));
+            }
+            (Some((_, before)), Some((content, after))) => {
+                let new: Vec<&str> = after.iter().filter(|line| !before.contains(line)).map(String::as_str).collect();
+                if !new.is_empty() {
+                    context.task.note(Level::Warning, format!("`prosodyctl check config` says: {}", new.join(" ")));
+                } else if !content {
+                    context.task.note(Level::Warning, format!("`prosodyctl check config` says, as before: {}", after.join(" ")));
+                }
+            }
+            (None, Some(_)) => {}
+        }
+        let why = format!("{} is enabled; the copy of what it was is {}", self.module, copy.display());
+        context.task.item(Fate::Changed, file.path.display().to_string(), Some(why));
+        Ok(Applied { effect: Effect::Changed, ..Applied::unchanged() })
+    }
+}
+
+impl Enable {
+    /// Whether the server's own program is content with the configuration, and what it says; `None` where there is none.
+    fn check(&self, context: &StepContext<'_>) -> Result<Option<(bool, Vec<String>)>, Failure> {
+        let checked = prosodyctl(&self.configuration, &["check", "config"], context)?;
+        Ok(checked.map(|(content, said)| {
+            let said = said.iter().map(|line| line.trim()).filter(|line| !line.is_empty() && !line.starts_with("Checking"));
+            (content, said.map(str::to_owned).collect())
+        }))
+    }
+}

@@ -1,0 +1,45 @@
+//! Lets a running XMPP server load a module, to see whether it does.
+
+use std::path::PathBuf;
+
+use hoist_executor::{Failure, Level};
+use serde::Deserialize;
+
+use crate::machine::Machine;
+use crate::method::{Applied, Method, StepContext, path_pool};
+use crate::prosody::prosodyctl;
+
+/// A module to be loaded, and unloaded where it was not loaded before.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Load {
+    configuration: PathBuf,
+    module: String,
+}
+
+impl Method for Load {
+    fn pools(&self, _: &Machine) -> Vec<(String, usize)> {
+        vec![path_pool(&self.configuration)]
+    }
+
+    fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure> {
+        let name = self.module.strip_prefix("mod_").unwrap_or(&self.module);
+        let ask = |command: String| {
+            let answer = prosodyctl(&self.configuration, &["shell", &command], context)?;
+            answer.ok_or_else(|| Failure::new("prosodyctl is not on the path: install prosody"))
+        };
+        let (loaded, said) = ask(format!("module:load('{name}')"))?;
+        let hosts: Vec<&str> = said.iter().filter_map(|line| line.strip_prefix("Loaded for ")).map(str::trim).collect();
+        for host in hosts.iter().filter(|host| !host.contains('\'')) {
+            // It only was to be seen whether it loads.
+            ask(format!("module:unload('{name}','{host}')"))?;
+        }
+        if !loaded {
+            let why = said.iter().map(|line| line.trim_start_matches('*').trim()).find(|line| !line.is_empty()).unwrap_or("no reason");
+            return Err(Failure::new(format!("the server does not load it: {why}")));
+        }
+        let how = if hosts.is_empty() { "the server has it loaded" } else { "the server loads it" };
+        context.task.note(Level::Info, how);
+        Ok(Applied::unchanged())
+    }
+}

@@ -1,0 +1,140 @@
+//! A running Prosody: what is installed is loaded, from either side.
+
+use hoist_tests::{Mercurial, Prosody, Rocks, Sandbox, has};
+
+struct World {
+    sandbox: Sandbox,
+    repository: Mercurial,
+    rocks: Rocks,
+    prosody: Prosody,
+}
+
+/// A community repository, a server of rocks, and a Prosody that both are for.
+fn world() -> Option<World> {
+    if !has("hg") || !has("luarocks-admin") || !has("prosody") {
+        return None;
+    }
+    let (repository, rocks, sandbox) = (Mercurial::new(), Rocks::new(), Sandbox::new());
+    repository.module("mod_hello", "summary: Says hello").module("mod_both", "summary: Both, of the community");
+    repository.write("mod_hello/README.md", "---\nsummary: Says hello\nlabels:\n- Stage-Beta\n...\n\nHello\n=====\n\nIt *says* `hello`.\n");
+    repository.module("mod_needs", "summary: N\nrockspec:\n  dependencies:\n  - mod_hello\n  - luatz");
+    repository.write("mod_needs/mod_needs.lua", "local luatz = require \"luatz\"\nmodule:log(\"info\", luatz)\n");
+    repository.write("mod_broken/mod_broken.lua", "error(\"no way\")\n").commit("first");
+    rocks.rock("luatz", "0.3-1", &[]).rock_with("mod_both", "1.0-1", &["luatz"], "module:log(\"info\", \"the rock\")\n").publish();
+    let prosody = Prosody::new(&sandbox, &rocks.path().display().to_string());
+    let (configuration, community) = (prosody.configuration().display(), repository.path().display().to_string());
+    sandbox.hoist(&format!("source add prosody --prosody {configuration} --mercurial {community}")).exits(0).says("hoist sync");
+    sandbox.hoist("sync -q").exits(0);
+    Some(World { sandbox, repository, rocks, prosody })
+}
+
+#[test]
+fn what_is_installed_and_enabled_is_loaded() {
+    let Some(World { sandbox, mut prosody, repository: _repository, rocks: _rocks }) = world() else { return };
+    sandbox.hoist("install hello").exits(0).says("add \"hello\" to modules_enabled in").says("--enable");
+    let before = sandbox.read("prosody.cfg.lua");
+    sandbox.hoist("search hello").exits(0).says("installed").says("beta");
+    let plan = sandbox.hoist("plan install hello both needs --enable").exits(0);
+    assert!(plan.stdout.contains("to be enabled"), "{}", plan.stdout);
+    assert_eq!(sandbox.read("prosody.cfg.lua"), before);
+    sandbox.hoist("install hello both needs --enable").exits(0).says("is enabled").says("restart the server");
+    let text = sandbox.read("prosody.cfg.lua");
+    for line in before.lines().filter(|line| !line.contains("admin_shell")) {
+        assert!(text.contains(line), "{line} is gone:\n{text}");
+    }
+    assert_eq!(sandbox.json("install hello --enable").exits(0).statuses()["mod_hello"], "unchanged");
+    assert_eq!(sandbox.files(".").iter().filter(|name| name.starts_with("prosody.cfg.lua.pre-slaanesh-")).count(), 3);
+    prosody.start();
+    let loaded = prosody.modules();
+    assert!(["hello", "both", "needs"].iter().all(|name| loaded.iter().any(|module| module == name)), "{loaded:?}");
+    assert!(sandbox.read("prosody/log").contains("the rock"));
+    sandbox.hoist("search hello").exits(0).says("installed, enabled");
+    sandbox.hoist("prosodyctl status").exits(0).says("is running");
+    sandbox.hoist("remove hello -y --cascade").exits(0).says("take \"needs\", \"hello\" out of modules_enabled");
+}
+
+#[test]
+fn a_test_lets_the_running_server_load_a_module_where_it_is_asked_for() {
+    let Some(World { sandbox, mut prosody, repository: _repository, rocks: _rocks }) = world() else { return };
+    sandbox.hoist("install hello broken both").exits(0);
+    sandbox.hoist("test").exits(0);
+    sandbox.hoist("test hello --load").exits(3).says("Unable to connect to server");
+    prosody.start();
+    let before = prosody.modules();
+    let run = sandbox.json("test --load").exits(3);
+    let statuses = run.statuses();
+    assert_eq!(
+        (statuses["mod_hello"].as_str(), statuses["mod_both"].as_str(), statuses["mod_broken"].as_str()),
+        ("passed", "passed", "failed")
+    );
+    assert!(run.finished("mod_broken")["reason"].as_str().unwrap().contains("no way"));
+    assert_eq!(prosody.modules(), before, "what was not loaded before is not loaded now");
+}
+
+#[test]
+fn a_configuration_that_the_server_would_refuse_is_not_left() {
+    let Some(World { sandbox, repository, rocks: _rocks, prosody: _prosody }) = world() else { return };
+    repository
+        .module("mod_auth_other", "summary: A")
+        .module("mod_pep_simple", "summary: P")
+        .module("mod_late", "summary: L")
+        .commit("second");
+    sandbox.hoist("sync -q").exits(0);
+    sandbox.hoist("install auth_other --enable").exits(2).says("is enabled by authentication = \"other\", not by modules_enabled");
+    // A configuration that is a program, and that does not like this module.
+    let path = sandbox.home().join("prosody.cfg.lua");
+    let plain = sandbox.read("prosody.cfg.lua");
+    let picky =
+        format!("for line in io.lines(\"{}\") do\n\tif line:find('\"hel'..'lo\"') then error(\"not that one\") end\nend\n", path.display());
+    sandbox.put("prosody.cfg.lua", &(picky + &plain));
+    let before = sandbox.read("prosody.cfg.lua");
+    sandbox.hoist("install hello --enable").exits(3).says("not that one").says("the configuration is as it was");
+    assert_eq!(sandbox.read("prosody.cfg.lua"), before);
+    assert!(!sandbox.files(".").iter().any(|name| name.contains("pre-slaanesh")));
+    sandbox.put("prosody.cfg.lua", &plain.replace("\"roster\";", "\"roster\"; \"pep\";"));
+    sandbox.hoist("install pep_simple --enable --force").exits(0).says("they conflict");
+    let before = plain;
+    // What was wrong before is not blamed on the module.
+    sandbox.put("prosody.cfg.lua", &(before.clone() + "\tuse_ipv4 = true\n"));
+    sandbox.hoist("install late --enable").exits(0).says("as before");
+    assert!(sandbox.read("prosody.cfg.lua").contains("\"late\""));
+    sandbox.put("prosody.cfg.lua", &before.replace("modules_enabled", "modules"));
+    sandbox.hoist("install hello --enable").exits(3).says("it has no table `modules_enabled`");
+    assert!(sandbox.has("plugins/mod_hello/mod_hello.lua"));
+}
+
+#[test]
+fn a_module_moves_from_one_side_to_the_other_and_back() {
+    let Some(World { sandbox, mut prosody, rocks, repository: _repository }) = world() else { return };
+    sandbox.hoist("migrate both --to community").exits(2).says("is not installed");
+    sandbox.hoist("install both --enable").exits(0);
+    assert_eq!(sandbox.json("migrate both --to rocks").exits(0).statuses()["mod_both"], "unchanged");
+    sandbox.hoist("migrate both --to nowhere").exits(2).says("there is no source `nowhere`");
+    sandbox.hoist("migrate both --to community --dry-run").exits(0).says("from rocks to community");
+    assert!(sandbox.has("plugins/share/lua/5.4/mod_both.lua"));
+    let run = sandbox.json("migrate both --to community").exits(0);
+    assert_eq!(run.statuses()["mod_both"], "installed");
+    assert!(!sandbox.has("plugins/share/lua/5.4/mod_both.lua") && sandbox.has("plugins/mod_both/mod_both.lua"));
+    prosody.start();
+    assert!(prosody.modules().contains(&"both".to_owned()));
+    assert!(sandbox.read("prosody/log").contains("mod_both is loaded") && !sandbox.read("prosody/log").contains("the rock"));
+    sandbox.hoist("list --installed --source community").exits(0).says("mod_both");
+    // Back again; what somebody changed stays, and is told.
+    sandbox.put("plugins/mod_both/mod_both.lua", "-- mine\n");
+    sandbox.put("plugins/mod_both/note", "mine\n");
+    sandbox.hoist("migrate both --to rocks").exits(0).says("changed since").says("note");
+    assert!(sandbox.has("plugins/share/lua/5.4/mod_both.lua"));
+    assert_eq!(sandbox.files("plugins/mod_both"), ["mod_both.lua", "note"]);
+    std::fs::remove_dir_all(sandbox.home().join("plugins/mod_both")).unwrap();
+    sandbox.hoist("test both").exits(0);
+    sandbox.hoist("list --installed --source rocks").exits(0).says("mod_both").says("luatz");
+    // What cannot be installed leaves what is there.
+    sandbox.hoist("migrate both --to community").exits(0);
+    std::fs::write(rocks.path().join("mod_both-1.0-1.src.rock"), "no archive").unwrap();
+    sandbox.hoist("migrate both --to rocks").exits(3).says("luarocks install");
+    assert!(sandbox.has("plugins/mod_both/mod_both.lua") && !sandbox.has("plugins/lib/luarocks/rocks-5.4/mod_both"));
+    sandbox.hoist("list --installed --source community").exits(0).says("mod_both");
+    sandbox.hoist("test both").exits(0);
+    sandbox.hoist("remove --all -y").exits(0);
+    assert!(!sandbox.has("plugins/mod_both"));
+}

@@ -1,0 +1,213 @@
+//! Rocks, installed by the real LuaRocks from servers of the tests.
+
+use std::time::Duration;
+
+use hoist_tests::{Answer, Rocks, Sandbox, Server, has, ran};
+
+fn with_rocks(location: &str) -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.settings(&format!("sources:\n- rocks: {location}\n  tree: ~/tree\n"));
+    sandbox
+}
+
+fn served(rocks: &Rocks) -> Option<(Sandbox, Server)> {
+    if !has("luarocks-admin") {
+        return None;
+    }
+    rocks.publish();
+    let server = rocks.serve(Duration::ZERO);
+    let sandbox = with_rocks(&server.url("/"));
+    sandbox.hoist("sync -q").exits(0);
+    Some((sandbox, server))
+}
+
+/// What LuaRocks itself says is installed.
+fn listed(sandbox: &Sandbox) -> Vec<String> {
+    let tree = format!("--tree={}", sandbox.home().join("tree").display());
+    let output = sandbox.command("luarocks").args(["--lua-version=5.4", &tree, "list", "--porcelain"]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut rocks: Vec<String> =
+        text.lines().map(|line| line.split('\t').take(2).collect::<Vec<_>>().join(" ")).filter(|line| !line.is_empty()).collect();
+    rocks.sort();
+    rocks
+}
+
+#[test]
+fn a_rock_comes_with_what_it_needs_in_versions_that_go_together() {
+    let rocks = Rocks::new();
+    rocks.rock("mod_push", "1.0-1", &["luatz ~> 0.3", "mod_base"]).rock("mod_base", "1.0-1", &[]).rock("mod_base", "1.1-1", &[]);
+    rocks.rock("luatz", "0.3-1", &[]).rock("luatz", "0.3.1-1", &[]).rock("luatz", "0.4-1", &[]).rock("other", "1-1", &["luatz"]);
+    let Some((sandbox, server)) = served(&rocks) else { return };
+    sandbox.hoist("rocks search push").exits(0).says("mod_push").says("1.0-1");
+    sandbox.hoist("rocks info push").exits(0).says("luatz ~> 0.3").says("MIT");
+    let before = server.requests().len();
+    sandbox.hoist("plan install push").exits(0).says("luatz");
+    assert_eq!(server.requests().len(), before, "a plan asks nobody");
+    sandbox.hoist("rocks install push").exits(0);
+    assert_eq!(listed(&sandbox), ["luatz 0.3.1-1", "mod_base 1.1-1", "mod_push 1.0-1"]);
+    sandbox.hoist("rocks list").exits(0).says("mod_base").says("1.1-1");
+    // What is there and will do stays.
+    sandbox.hoist("install other").exits(0);
+    assert_eq!(listed(&sandbox)[0], "luatz 0.3.1-1");
+    sandbox.hoist("remove mod_base -y").exits(2).says("is needed by mod_push");
+    sandbox.hoist("rocks remove push -y").exits(0);
+    assert_eq!(listed(&sandbox), ["luatz 0.3.1-1", "other 1-1"]);
+    sandbox.hoist("uninstall other -y").exits(0);
+    assert!(listed(&sandbox).is_empty());
+    assert!(sandbox.files("tree").iter().all(|file| file.ends_with("manifest") || file.ends_with("lock")), "{:?}", sandbox.files("tree"));
+}
+
+#[test]
+fn what_cannot_be_resolved_is_refused_before_anything_is_fetched() {
+    let rocks = Rocks::new();
+    rocks.rock("a", "1-1", &["b", "c < 2"]).rock("b", "1-1", &["c >= 2"]).rock("c", "1-1", &[]).rock("c", "2-1", &[]);
+    rocks.rock("d", "1-1", &["nowhere"]).rock("e", "1-1", &["f"]).rock("f", "1-1", &["e"]);
+    let Some((sandbox, server)) = served(&rocks) else { return };
+    let before = server.requests().len();
+    sandbox.hoist("install a").exits(2).says("no versions").says("c").says("b");
+    sandbox.hoist("install d").exits(2).says("needs nowhere, which rocks does not have");
+    sandbox.hoist("install e").exits(2).says("e => f => e");
+    assert_eq!(server.requests().len(), before);
+    assert!(!sandbox.has("tree"));
+    sandbox.hoist("install d --no-deps").exits(0);
+    assert_eq!(listed(&sandbox), ["d 1-1"]);
+}
+
+#[test]
+fn newer_versions_are_told_brought_and_gone_ones_named() {
+    let rocks = Rocks::new();
+    rocks.rock("a", "1.0-1", &["b"]).rock("b", "1.0-1", &[]).rock("gone", "1.0-1", &[]);
+    let Some((sandbox, server)) = served(&rocks) else { return };
+    sandbox.hoist("install a gone").exits(0);
+    sandbox.hoist("outdated").exits(0).says("Nothing that is installed is known to be outdated");
+    rocks.rock("a", "1.10-1", &["b >= 1.1"]).rock("b", "1.1-1", &[]);
+    for end in ["rockspec", "src.rock"] {
+        std::fs::remove_file(rocks.path().join(format!("gone-1.0-1.{end}"))).unwrap();
+    }
+    rocks.publish();
+    sandbox.hoist("sync -q").exits(0);
+    sandbox.hoist("rocks outdated").exits(0).says("1.0-1 → 1.10-1").says("gone");
+    let document = sandbox.json("outdated").exits(0).document();
+    let statuses: Vec<_> = document.as_array().unwrap().iter().map(|one| (one["name"].clone(), one["status"].clone())).collect();
+    assert_eq!(statuses, [("a".into(), "outdated".into()), ("b".into(), "outdated".into()), ("gone".into(), "gone".into())]);
+    // A newer one of what a rock needs is named; an edit of the old is kept.
+    sandbox.put("tree/share/lua/5.4/a.lua", "-- mine\n");
+    let run = sandbox.json("update").exits(0);
+    assert_eq!((&run.finished("a")["from"], &run.finished("a")["to"]), (&"1.0-1".into(), &"1.10-1".into()));
+    assert_eq!(listed(&sandbox), ["a 1.10-1", "b 1.1-1", "gone 1.0-1"]);
+    let copy = sandbox.files("tree/share/lua/5.4").into_iter().find(|name| name.starts_with("a.lua.pre-slaanesh-")).unwrap();
+    assert_eq!(sandbox.read(&format!("tree/share/lua/5.4/{copy}")), "-- mine\n");
+    assert_eq!(sandbox.read("tree/share/lua/5.4/a.lua"), "return \"a 1.10-1\"\n");
+    // Without the server what is known goes on working.
+    drop(server);
+    sandbox.hoist("update").exits(0).says("was not looked at anew");
+    sandbox.hoist("outdated").exits(0);
+    sandbox.hoist("remove a -y").exits(0);
+    assert_eq!(listed(&sandbox), ["gone 1.0-1"]);
+}
+
+#[test]
+fn an_older_version_that_something_needs_is_told() {
+    let rocks = Rocks::new();
+    rocks.rock("c", "1-1", &[]).rock("c", "2-1", &[]).rock("old", "1-1", &["c < 2"]);
+    let Some((sandbox, _server)) = served(&rocks) else { return };
+    sandbox.hoist("install c").exits(0);
+    assert_eq!(listed(&sandbox), ["c 2-1"]);
+    sandbox.hoist("plan install old").exits(0).says("2-1 → 1-1");
+    let run = sandbox.json("install old").exits(0);
+    assert_eq!((&run.finished("c")["from"], &run.finished("c")["to"]), (&"2-1".into(), &"1-1".into()));
+    assert_eq!(listed(&sandbox), ["c 1-1", "old 1-1"]);
+}
+
+#[test]
+fn a_failure_leaves_nothing_of_the_rock_and_the_others_alone() {
+    let rocks = Rocks::new();
+    rocks.rock("wrong", "1-1", &[]).rock("missing", "1-1", &[]).rock("compile", "1-1", &["good"]).rock("good", "1-1", &[]);
+    rocks.rock("needs", "1-1", &["wrong"]);
+    let Some((sandbox, server)) = served(&rocks) else { return };
+    std::fs::write(rocks.path().join("wrong-1-1.src.rock"), "this is no archive").unwrap();
+    std::fs::remove_file(rocks.path().join("missing-1-1.src.rock")).unwrap();
+    // A rock that cannot be built.
+    let archive = rocks.path().join("compile-1-1.src.rock");
+    let broken = std::fs::read(&archive).unwrap().windows(11).position(|text| text == b"compile.lua").unwrap();
+    let mut bytes = std::fs::read(&archive).unwrap();
+    bytes[broken + 4] = b'X';
+    std::fs::write(&archive, bytes).unwrap();
+    let run = sandbox.json("install needs missing compile").exits(3);
+    let statuses = run.statuses();
+    let expected = [("compile", "failed"), ("good", "installed"), ("missing", "failed"), ("needs", "skipped"), ("wrong", "failed")];
+    assert_eq!(statuses.iter().map(|(name, status)| (name.as_str(), status.as_str())).collect::<Vec<_>>(), expected);
+    assert!(run.finished("missing")["reason"].as_str().unwrap().contains("the server answers 404"), "{run:?}");
+    assert_eq!(listed(&sandbox), ["good 1-1"]);
+    assert!(sandbox.files("tree").iter().all(|file| !file.contains("wrong") && !file.contains("compile")), "{:?}", sandbox.files("tree"));
+    assert!(sandbox.path("tmp").read_dir().unwrap().next().is_none(), "no temporary files are left");
+    // Mended at the server, it is done once more.
+    rocks.rock("wrong", "1-1", &[]).rock("missing", "1-1", &[]).rock("compile", "1-1", &["good"]).publish();
+    sandbox.hoist("sync -q").exits(0);
+    sandbox.hoist("retry").exits(0);
+    assert_eq!(listed(&sandbox).len(), 5);
+    drop(server);
+}
+
+#[test]
+fn a_server_that_is_cut_off_or_slow_fails_what_needs_it_and_nothing_else() {
+    if !has("luarocks-admin") {
+        return;
+    }
+    let rocks = Rocks::new();
+    rocks.rock("cut", "1-1", &[]).rock("fine", "1-1", &[]).rock("stalls", "1-1", &[]).publish();
+    let root = rocks.path().to_owned();
+    let server = Server::start(move |request| {
+        let Ok(body) = std::fs::read(root.join(request.path.trim_start_matches('/'))) else { return Answer::new(404, "not here") };
+        match request.path.as_str() {
+            "/cut-1-1.src.rock" => Answer { announced: Some(body.len()), ..Answer::new(200, &body[..body.len() / 2]) },
+            "/stalls-1-1.src.rock" => {
+                Answer { announced: Some(body.len()), stall: Duration::from_secs(3600), ..Answer::new(200, &body[..body.len() / 2]) }
+            }
+            _ => Answer::new(200, body),
+        }
+    });
+    let sandbox = with_rocks(&server.url("/"));
+    let run = sandbox.json("install cut fine stalls --timeout 12").exits(3);
+    let statuses = run.statuses();
+    assert_eq!((statuses["cut"].as_str(), statuses["fine"].as_str(), statuses["stalls"].as_str()), ("failed", "installed", "failed"));
+    assert_eq!(listed(&sandbox), ["fine 1-1"]);
+}
+
+#[test]
+fn two_at_once_in_one_tree_take_turns() {
+    let rocks = Rocks::new();
+    for number in 0..8 {
+        rocks.rock(&format!("rock{number}"), "1-1", &[]);
+    }
+    let Some((sandbox, server)) = served(&rocks) else { return };
+    // Each with a state of its own, so that only the tree is shared.
+    let start = |number: usize| {
+        let mut command = sandbox.command(hoist_tests::binary());
+        command
+            .env("XDG_STATE_HOME", sandbox.path(&format!("state{number}")))
+            .env("XDG_CACHE_HOME", sandbox.path(&format!("cache{number}")));
+        command.args(["install", &format!("rock{number}"), &format!("rock{}", (number + 1) % 4)]).spawn().unwrap()
+    };
+    let runs: Vec<_> = (0..4).map(start).collect();
+    for run in runs {
+        ran(run.wait_with_output().unwrap()).exits(0);
+    }
+    assert_eq!(listed(&sandbox), ["rock0 1-1", "rock1 1-1", "rock2 1-1", "rock3 1-1"]);
+    drop(server);
+}
+
+#[test]
+fn what_is_there_already_is_not_installed_again_and_not_removed() {
+    let rocks = Rocks::new();
+    rocks.rock("theirs", "1-1", &[]).rock("mine", "1-1", &["theirs"]);
+    let Some((sandbox, server)) = served(&rocks) else { return };
+    let tree = format!("--tree={}", sandbox.home().join("tree").display());
+    let file = rocks.path().join("theirs-1-1.src.rock");
+    let by_hand = sandbox.command("luarocks").args(["--lua-version=5.4", &tree, "install"]).arg(file).output().unwrap();
+    ran(by_hand).exits(0);
+    assert_eq!(sandbox.json("install mine").exits(0).statuses()["theirs"], "unchanged");
+    sandbox.hoist("remove mine -y").exits(0);
+    assert_eq!(listed(&sandbox), ["theirs 1-1"]);
+    drop(server);
+}
