@@ -56,6 +56,51 @@ impl Mercurial {
         self.write(&format!("{name}/{name}.lua"), &format!("module:log(\"info\", \"{name} is loaded\");\n"))
     }
 
+    /// Many modules `mod_gen0000` … with every trait that authors give theirs: heads that end in `...` or `---`, have TABs or carriage returns, or are none;
+    /// documentation of the older name, or of none; files deeper down, or that may be run; links inside; code that asks for others; no code at all.
+    pub fn generate(&self, count: usize) -> &Self {
+        const STAGES: [&str; 6] = ["Stage-Alpha", "Stage-alpha", "Stage-Beta", "Stage-Stable", "Stage-Obsolete", "Statistics"];
+        for number in 0..count {
+            let name = format!("mod_gen{number:04}");
+            let other = format!("mod_gen{:04}", number.saturating_sub(7) / 2);
+            let stage = STAGES[number % STAGES.len()];
+            let summary = format!("summary: Number {number} of the generated, about {}", ["push", "muc", "http", "storage"][number % 4]);
+            let head = match number % 9 {
+                0 => format!("---\nlabels:\n- {stage}\n{summary}\n...\n"),
+                1 => format!("---\n{summary}\nlabels: [{stage}, Type-Auth]\n---\n"),
+                2 => format!("---\n{summary}\nlabels:\n\t- {stage}\n...\n"),
+                3 => format!("---\r\n{summary}\r\nlabels:\r\n- {stage}\r\n...\r\n"),
+                4 => format!("---\n{summary}\nrockspec:\n  dependencies:\n  - {other} >= 2\n  build:\n    copy_directories: [x]\n...\n"),
+                5 => format!("---\n{summary}: with a colon\ndepends:\n- {}\n...\n", other.replace('_', "\\_")),
+                6 => format!("---\n{summary}\nsuperseded_by: {other}\nlabels:\n- Stage-Obsolete\n---\n"),
+                7 => String::new(),
+                _ => format!("---\n{summary}\n---\n"),
+            };
+            let readme = if number % 17 == 3 { "README.markdown" } else { "README.md" };
+            if number % 11 != 10 {
+                let text = "\n\nIntroduction\n============\n\nIt does what it says. Then more.\n\n```lua\noption = true\n```\n".repeat(4);
+                self.write(&format!("{name}/{readme}"), &format!("{head}{text}"));
+            }
+            let code = format!(
+                "-- {name}\nlocal st = require \"util.stanza\";\nlocal dbi = require'DBI';\nmodule:depends(\"http\");\nlocal function f() return {number} end\n"
+            );
+            match number % 23 {
+                22 => self.write(&format!("{name}/notes.txt"), "no code\n"),
+                21 => self.write(&format!("{name}/{}/{name}.lua", &name[4..]), &code),
+                _ => self.write(&format!("{name}/{name}.lua"), &code.repeat(20)),
+            };
+            if number % 50 == 5 {
+                let script = self.path().join(&name).join("tool.sh");
+                std::fs::write(&script, "#!/bin/sh\n").unwrap();
+                std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+            }
+            if number % 50 == 6 {
+                std::os::unix::fs::symlink(readme, self.path().join(&name).join("link")).unwrap();
+            }
+        }
+        self
+    }
+
     /// Commits everything as it is, and returns the revision.
     pub fn commit(&self, message: &str) -> String {
         self.hg(&["addremove", "-q"]);

@@ -304,7 +304,12 @@ fn apply(work: &mut Work, context: &StepContext<'_>, attempt: &mut Attempt) -> R
 /// Verifies a module without changing anything.
 pub(crate) fn test(world: &World, module: &Module, recorded: &[PathBuf], task: &TaskContext) -> Result<Effect, Failure> {
     let steps = module.recipe.steps(Action::Test);
-    if steps.is_empty() {
+    if module.removal.into.is_some() {
+        let missing = look::missing(&world.machine, &module.checks, &world.path);
+        if !missing.is_empty() {
+            return Err(Failure::new(format!("not there: {}", missing.join(", "))));
+        }
+    } else if steps.is_empty() {
         let gone: Vec<String> =
             recorded.iter().filter(|path| path.symlink_metadata().is_err()).map(|path| path.display().to_string()).collect();
         if !gone.is_empty() {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use hoist_core::{Digest, Stage};
 use sha2::{Digest as _, Sha256};
 
-use crate::index::{Entry, IndexedFile};
+use crate::index::{Entry, FileList, IndexedFile};
 use crate::readme;
 
 /// A tracked file of a module, relative to its directory.
@@ -66,6 +66,7 @@ pub fn entry(name: &str, files: &[TrackedFile], last: &LastChange) -> Entry {
     let loads = |file: &TrackedFile| file.path == main || file.path.split_once('/').is_some_and(|(_, rest)| rest == main);
     let (stages, labels): (Vec<String>, Vec<String>) =
         head.labels.into_iter().partition(|label| label.to_lowercase().starts_with("stage-"));
+    let list = indexed(files);
     Entry {
         name: name.to_owned(),
         summary: head.summary.unwrap_or_default(),
@@ -78,7 +79,8 @@ pub fn entry(name: &str, files: &[TrackedFile], last: &LastChange) -> Entry {
         depends: head.depends.iter().map(|depends| format!("{} {}", depends.name, depends.constraint).trim().to_owned()).collect(),
         libraries: libraries.into_iter().filter(|library| !own(library)).collect(),
         modules: modules.into_iter().collect(),
-        files: files.iter().map(indexed).collect(),
+        digest: digest(&list).as_str().to_owned(),
+        files: list,
         readme: readme.map(str::to_owned),
         licence: files.iter().any(|file| is_licence(&file.path)).then(|| "see its LICENSE file".to_owned()),
         damage: head.damage.map(|damage| format!("the head of its README is no YAML: {damage}")),
@@ -91,13 +93,17 @@ fn is_licence(path: &str) -> bool {
     matches!(stem.as_str(), "license" | "licence" | "copying")
 }
 
-fn indexed(file: &TrackedFile) -> IndexedFile {
-    let (bytes, link) = match &file.content {
-        Content::File(bytes) => (bytes.as_slice(), None),
-        Content::Link(target) => (target.as_bytes(), Some(target.clone())),
-    };
-    let digest = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    IndexedFile { path: file.path.clone(), digest, executable: file.executable, link }
+fn indexed(files: &[TrackedFile]) -> FileList {
+    let mut list = FileList::default();
+    for file in files {
+        let (bytes, link) = match &file.content {
+            Content::File(bytes) => (bytes.as_slice(), None),
+            Content::Link(target) => (target.as_bytes(), Some(target.as_str())),
+        };
+        let digest: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        list.push(&IndexedFile { path: &file.path, digest: &digest, executable: file.executable, link });
+    }
+    list
 }
 
 /// What comes with the server and with Lua.
@@ -130,9 +136,9 @@ fn is_comment(code: &str, at: usize) -> bool {
     code[line..at].contains("--")
 }
 
-/// The digest of what an entry consists of.
-pub fn digest(entry: &Entry) -> Digest {
-    Digest::of(entry.files.iter().flat_map(|file| [file.path.as_bytes(), file.digest.as_bytes()]))
+/// The digest of what a module consists of.
+fn digest(files: &FileList) -> Digest {
+    Digest::of(files.iter().flat_map(|file| [file.path.as_bytes(), file.digest.as_bytes()]))
 }
 
 #[cfg(test)]
@@ -157,7 +163,7 @@ mod tests {
             ("S", Some(Stage::Beta), &["Statistics".to_owned()][..])
         );
         assert_eq!((entry.libraries.as_slice(), entry.modules.as_slice()), (&["DBI".to_owned()][..], &["mod_http".to_owned()][..]));
-        assert!(entry.loads && entry.files.len() == 3 && entry.readme.as_deref() == Some("README.md"));
+        assert!(entry.loads && entry.files.iter().count() == 3 && entry.readme.as_deref() == Some("README.md"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use hoist_core::Stage;
 use serde::{Deserialize, Serialize};
 
 /// The number of the index format; another is not read.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// What a source offers.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -58,8 +58,11 @@ pub struct Entry {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub modules: Vec<String>,
     /// Its tracked files, of a module that is a directory.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub files: Vec<IndexedFile>,
+    #[serde(skip_serializing_if = "FileList::is_empty")]
+    pub files: FileList,
+    /// The digest of all of them.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub digest: String,
     /// Which of them is its documentation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub readme: Option<String>,
@@ -78,19 +81,61 @@ pub struct Entry {
 }
 
 /// A file of a module.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct IndexedFile {
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct IndexedFile<'a> {
     /// Relative to the module's directory.
-    pub path: String,
+    pub path: &'a str,
     /// The SHA-256 of its contents; of a link that of where it leads.
-    pub digest: String,
+    pub digest: &'a str,
     /// Whether it may be run.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub executable: bool,
     /// Where it leads, of a link.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub link: Option<String>,
+    pub link: Option<&'a str>,
+}
+
+/// The files of a module. An index has thousands, and most commands look at none of them, so they are one text: a line each, of the digest, a character (`*` may be
+/// run, `@` is a link), the path, and behind a zero where a link leads.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FileList(String);
+
+impl FileList {
+    /// True where there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds a file. A line break in a name or in where a link leads is no line break any more, and such a file is not found again.
+    pub fn push(&mut self, file: &IndexedFile<'_>) {
+        let plain = |text: &str| text.replace('\n', "\u{fffd}");
+        let flag = match (file.link, file.executable) {
+            (Some(_), _) => '@',
+            (None, true) => '*',
+            (None, false) => ' ',
+        };
+        self.0 += file.digest;
+        self.0.push(flag);
+        self.0 += &plain(file.path);
+        if let Some(target) = file.link {
+            self.0.push('\0');
+            self.0 += &plain(target);
+        }
+        self.0.push('\n');
+    }
+
+    /// The files, in the order in which they were added.
+    pub fn iter(&self) -> impl Iterator<Item = IndexedFile<'_>> {
+        self.0.lines().filter_map(|line| {
+            let (digest, rest) = line.split_at_checked(64)?;
+            let mut rest = rest.chars();
+            let flag = rest.next()?;
+            let (path, link) = match rest.as_str().split_once('\0') {
+                Some((path, target)) => (path, Some(target)),
+                None => (rest.as_str(), None),
+            };
+            Some(IndexedFile { path, digest, executable: flag == '*', link })
+        })
+    }
 }
 
 /// One version of a rock.
@@ -163,5 +208,17 @@ mod tests {
         assert!(now.since(&now).is_empty());
         assert_eq!(now.get("b").unwrap().version, "2");
         assert!(now.get("c").is_none());
+    }
+
+    #[test]
+    fn a_list_of_files_gives_back_what_was_put_into_it() {
+        let digest = "0".repeat(64);
+        let file = |path, executable, link| IndexedFile { path, digest: &digest, executable, link };
+        let files = [file("a b\tc", false, None), file("d/e*", true, None), file("@ l", false, Some("d/e")), file("ä", false, None)];
+        let mut list = FileList::default();
+        files.iter().for_each(|file| list.push(file));
+        let stored: FileList = serde_json::from_str(&serde_json::to_string(&list).unwrap()).unwrap();
+        assert_eq!(stored.iter().collect::<Vec<_>>(), files);
+        assert!(FileList("nonsense\n".into()).iter().next().is_none());
     }
 }

@@ -18,5 +18,5 @@ pub mod readme;
 pub mod rocks;
 mod version;
 
-pub use index::{Changes, Entry, Index, IndexedFile, Offer};
+pub use index::{Changes, Entry, FileList, Index, IndexedFile, Offer};
 pub use version::{Range, Requirement, Version};

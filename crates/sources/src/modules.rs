@@ -6,7 +6,6 @@ use hoist_core::{Action, Checks, Digest, Module, ModuleId, Offered, Recipe, Remo
 use serde_json::json;
 
 use crate::choose::{Choice, PROVIDED};
-use crate::community;
 use crate::index::{Entry, Index};
 use crate::rocks;
 use crate::version::Requirement;
@@ -40,7 +39,7 @@ fn module(id: ModuleId, entry: &Entry, method: &str, step: Step, removal: Remova
         tier: Tier::Optional,
         requires,
         method: method.to_owned(),
-        recipe: Recipe { steps: [(Action::Install, vec![step.clone()]), (Action::Update, vec![step])].into() },
+        recipe: Recipe { steps: [(Action::Install, vec![step])].into() },
         checks: Checks::default(),
         repository: None,
         paths: Vec::new(),
@@ -51,7 +50,7 @@ fn module(id: ModuleId, entry: &Entry, method: &str, step: Step, removal: Remova
         variables: Default::default(),
         root: Default::default(),
         manifest: Default::default(),
-        digest: Digest::of([]),
+        digest: Digest::known(String::new()),
         source: String::new(),
         offered: Offered { version: Some(entry.version.clone()), stage: entry.stage, caveats: caveats(entry) },
     }
@@ -67,12 +66,11 @@ fn directory(id: ModuleId, entry: &Entry, index: &Index, tree: &Path, into: &Pat
     let mut module = module(id, entry, "copy", Step::new("copy", args), removal);
     let main = [format!("{}.lua", entry.name)].into_iter().filter(|main| entry.files.iter().any(|file| file.path == *main));
     let checks = Checks { dirs: vec![destination.clone()], files: main.map(|main| destination.join(main)).collect(), ..Checks::default() };
-    module.recipe.steps.insert(Action::Test, vec![exists(&checks)]);
     module.checks = checks;
     module.paths = vec![destination];
     module.root = tree.to_owned();
     module.manifest = tree.join(&entry.name).join(entry.readme.as_deref().unwrap_or_default());
-    module.digest = community::digest(entry);
+    module.digest = Digest::known(entry.digest.clone());
     module
 }
 
@@ -80,17 +78,12 @@ fn rock(id: ModuleId, entry: &Entry, server: &str, rock: &Rock) -> Module {
     let removal = Removal { into: Some(rock.tree.clone()), rock: Some(rock.clone()), ..Removal::default() };
     let checks = Checks { dirs: vec![rocks::directory(rock, &entry.name)], ..Checks::default() };
     let mut module = module(id, entry, "luarocks", Step::new("luarocks", json!({})), removal);
-    module.recipe.steps.insert(Action::Test, vec![exists(&checks)]);
     module.checks = checks;
     module.manifest = Path::new(server).join(format!("{}-{}.rockspec", entry.name, entry.version));
     if let Some(newest) = entry.offers.first() {
         bring(&mut module, &newest.version, &newest.archive, server);
     }
     module
-}
-
-fn exists(checks: &Checks) -> Step {
-    Step::new("exists", json!({ "dirs": checks.dirs, "files": checks.files, "binaries": checks.binaries }))
 }
 
 /// Lets a rock bring the version that was chosen.
@@ -105,8 +98,7 @@ fn bring(module: &mut Module, version: &str, archive: &str, server: &str) {
     let name = module.id.as_str();
     let args = json!({ "name": name, "version": version, "archive": archive, "server": server, "tree": rock.tree, "lua": rock.lua });
     let step = Step::new("luarocks", args);
-    module.recipe.steps.insert(Action::Install, vec![step.clone()]);
-    module.recipe.steps.insert(Action::Update, vec![step]);
+    module.recipe.steps.insert(Action::Install, vec![step]);
     module.digest = Digest::of([name.as_bytes(), version.as_bytes()]);
     module.offered.version = Some(version.to_owned());
 }

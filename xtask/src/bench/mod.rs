@@ -3,6 +3,7 @@
 mod packages;
 mod runs;
 mod sleeps;
+mod sources;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -30,6 +31,9 @@ const ROWS: &[(&str, Measure)] = &[
     ("clones", runs::clones),
     ("pip", packages::pip),
     ("apt", packages::apt),
+    ("index", sources::index),
+    ("community", sources::community_modules),
+    ("rocks", sources::rocks),
     ("sleeps", sleeps::sleeps),
 ];
 

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use hoist_core::{Diagnostic, Installed, InstalledModule, Module, ModuleId};
 use hoist_methods::SourceCache;
-use hoist_sources::Entry;
+use hoist_sources::{Entry, IndexedFile};
 use serde_json::json;
 
 use crate::args::{Global, Output};
@@ -50,6 +50,8 @@ pub(crate) fn run(global: &Global, name: &str) -> Result<Code, Ending> {
         if let Some(indexed) = session.entry(module) {
             entry["sources"] = json!(others(&session, module));
             entry["about"] = json!(indexed);
+            let file = |file: IndexedFile<'_>| json!({ "path": file.path, "digest": file.digest, "executable": file.executable, "link": file.link });
+            entry["about"]["files"] = indexed.files.iter().map(file).collect();
             entry["readme"] = json!(readme(&session, module, indexed));
         }
         json::print(&entry)?;
@@ -109,7 +111,7 @@ fn others<'s>(session: &'s Session, module: &Module) -> Vec<&'s str> {
 
 /// What the source of a module says of it.
 fn about(session: &Session, module: &Module, entry: &Entry) -> Vec<(&'static str, String)> {
-    let files: Vec<String> = entry.files.iter().map(|file| file.path.clone()).collect();
+    let files: Vec<String> = entry.files.iter().map(|file| file.path.to_owned()).collect();
     let versions: Vec<&str> = entry.offers.iter().map(|offer| offer.version.as_str()).collect();
     let synced = session.indexes.get(&module.source).map(|index| index.synced_at.get(..10).unwrap_or_default().to_owned());
     let also: Vec<&str> = others(session, module).into_iter().filter(|source| *source != module.source).collect();

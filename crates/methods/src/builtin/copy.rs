@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 
 use hoist_executor::{Effect, Failure, Fate, Level};
 use hoist_files::{Home, Kind, Record, Recorded, digest, is_backup, look, pending};
-use hoist_sources::IndexedFile;
+use hoist_sources::{FileList, IndexedFile};
 use serde::Deserialize;
 
 use crate::config::ConfigPolicy;
@@ -25,7 +25,7 @@ pub(crate) struct Copy {
     /// Where it goes.
     into: PathBuf,
     /// What it holds.
-    files: Vec<IndexedFile>,
+    files: FileList,
     /// The revision that changed it last.
     version: String,
     /// The revision that the copy of the source stands at.
@@ -44,11 +44,11 @@ impl Method for Copy {
     }
 
     fn refuse(&self, context: &StepContext<'_>) -> Result<(), Failure> {
-        if let Some((link, target)) = self.files.iter().find_map(|file| Some((&file.path, file.link.as_ref()?)).filter(|_| leads_out(file)))
+        if let Some((link, target)) = self.files.iter().find_map(|file| Some((file.path, file.link?)).filter(|_| leads_out(&file)))
         {
             return Err(Failure::new(format!("its link {link} leads out of it, to {target}; it was not copied")));
         }
-        let names: BTreeSet<&str> = self.files.iter().map(|file| file.path.as_str()).collect();
+        let names: BTreeSet<&str> = self.files.iter().map(|file| file.path).collect();
         let twisted =
             |name: &&str| Path::new(name).ancestors().skip(1).any(|parent| parent.to_str().is_some_and(|parent| names.contains(parent)));
         let plain = |name: &str| Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
@@ -117,9 +117,9 @@ impl Method for Copy {
 }
 
 /// True for a link to somewhere outside the module.
-fn leads_out(file: &IndexedFile) -> bool {
-    let Some(target) = file.link.as_deref().map(Path::new) else { return false };
-    let mut depth = Path::new(&file.path).components().count() as i64 - 1;
+fn leads_out(file: &IndexedFile<'_>) -> bool {
+    let Some(target) = file.link.map(Path::new) else { return false };
+    let mut depth = Path::new(file.path).components().count() as i64 - 1;
     target.components().any(|part| {
         match part {
             Component::Normal(_) => depth += 1,
@@ -131,7 +131,7 @@ fn leads_out(file: &IndexedFile) -> bool {
     })
 }
 
-fn mode(file: &IndexedFile) -> u32 {
+fn mode(file: &IndexedFile<'_>) -> u32 {
     if file.executable { 0o755 } else { 0o644 }
 }
 
@@ -146,7 +146,7 @@ struct Carried {
 impl Copy {
     /// The files as the index has them. A copy of the source that is not as it was indexed is mended, once.
     fn contents(&self, context: &StepContext<'_>) -> Result<Vec<Content>, Failure> {
-        let read = || self.files.iter().map(|file| self.read(file)).collect::<Result<Vec<_>, String>>();
+        let read = || self.files.iter().map(|file| self.read(&file)).collect::<Result<Vec<_>, String>>();
         read().or_else(|wrong| {
             context
                 .task
@@ -158,12 +158,12 @@ impl Copy {
         })
     }
 
-    fn read(&self, file: &IndexedFile) -> Result<Content, String> {
-        let path = self.from.join(&file.path);
+    fn read(&self, file: &IndexedFile<'_>) -> Result<Content, String> {
+        let path = self.from.join(file.path);
         let wrong = |error: std::io::Error| format!("{}: {error}", file.path);
         if path.is_symlink() || file.link.is_some() {
             let target = path.read_link().map_err(wrong)?;
-            return match file.link.as_deref() == target.to_str() {
+            return match file.link == target.to_str() {
                 true => Ok(Content::Link(target)),
                 false => Err(format!("{} is another link", file.path)),
             };
@@ -189,7 +189,7 @@ impl Copy {
         directory(new)?;
         let overwrite = context.policy == ConfigPolicy::Overwrite || (context.force && here.is_foreign);
         for (file, content) in self.files.iter().zip(contents) {
-            let path = PathBuf::from(&file.path);
+            let path = PathBuf::from(file.path);
             let mut to = new.join(&path);
             parents(new, &to)?;
             match here.theirs.get(&path) {
@@ -205,14 +205,14 @@ impl Copy {
                 Some(theirs) => {
                     carry(&self.into.join(&path), &to)?;
                     let beside = pending(&path);
-                    let is_older = theirs.base.as_deref() == Some(file.digest.as_str());
+                    let is_older = theirs.base.as_deref() == Some(file.digest);
                     if is_older && !here.pending.contains(&beside) {
-                        carried.items.push((Fate::Kept, file.path.clone(), "it was changed by hand".to_owned()));
+                        carried.items.push((Fate::Kept, file.path.to_owned(), "it was changed by hand".to_owned()));
                         continue;
                     }
                     let why = format!("it was changed by hand; the new version is {}", beside.display());
-                    carried.items.push((Fate::Kept, file.path.clone(), why));
-                    carried.pending.insert(beside.clone(), mode(file));
+                    carried.items.push((Fate::Kept, file.path.to_owned(), why));
+                    carried.pending.insert(beside.clone(), mode(&file));
                     to = new.join(beside);
                 }
                 None => {}
@@ -220,12 +220,12 @@ impl Copy {
             match content {
                 Content::Bytes(bytes) => {
                     std::fs::write(&to, bytes)?;
-                    std::fs::set_permissions(&to, Permissions::from_mode(mode(file)))?;
+                    std::fs::set_permissions(&to, Permissions::from_mode(mode(&file)))?;
                 }
                 Content::Link(target) => symlink(target, &to)?,
             }
         }
-        let offered: BTreeSet<&str> = self.files.iter().map(|file| file.path.as_str()).collect();
+        let offered: BTreeSet<&str> = self.files.iter().map(|file| file.path).collect();
         for (path, theirs) in here.theirs.iter().filter(|(path, _)| path.to_str().is_none_or(|path| !offered.contains(path))) {
             let to = new.join(path);
             if to.symlink_metadata().is_ok() {
@@ -256,13 +256,13 @@ impl Copy {
     fn record(&self, beside: &BTreeMap<PathBuf, u32>) -> Record {
         let directory = Recorded { kind: Kind::Directory, mode: 0o755, digest: String::new() };
         let mut record = Record::from([(self.into.clone(), directory.clone())]);
-        for file in &self.files {
-            let path = self.into.join(&file.path);
+        for file in self.files.iter() {
+            let path = self.into.join(file.path);
             let between = path.ancestors().skip(1).take_while(|parent| *parent != self.into);
             record.extend(between.map(|parent| (parent.to_owned(), directory.clone())));
             let kind = if file.link.is_some() { Kind::Link } else { Kind::File };
-            let recorded = Recorded { kind, mode: mode(file), digest: file.digest.clone() };
-            if beside.contains_key(&pending(Path::new(&file.path))) {
+            let recorded = Recorded { kind, mode: mode(&file), digest: file.digest.to_owned() };
+            if beside.contains_key(&pending(Path::new(file.path))) {
                 record.insert(pending(&path), recorded.clone());
             }
             record.insert(path, recorded);
@@ -294,15 +294,15 @@ struct Here {
 }
 
 impl Here {
-    fn look(into: &Path, record: &Record, files: &[IndexedFile]) -> std::io::Result<Self> {
+    fn look(into: &Path, record: &Record, files: &FileList) -> std::io::Result<Self> {
         let seen = entries(into)?;
         let stands = into.symlink_metadata().is_ok();
         if stands && !into.symlink_metadata()?.is_dir() {
             return Err(std::io::Error::other(format!("{} is no directory: move it away", into.display())));
         }
-        let offered: BTreeMap<&Path, &IndexedFile> = files.iter().map(|file| (Path::new(&file.path), file)).collect();
+        let offered: BTreeMap<&Path, IndexedFile<'_>> = files.iter().map(|file| (Path::new(file.path), file)).collect();
         let directories: BTreeSet<&Path> = offered.keys().flat_map(|path| path.ancestors().skip(1)).collect();
-        let beside: BTreeMap<PathBuf, &IndexedFile> = files.iter().map(|file| (pending(Path::new(&file.path)), file)).collect();
+        let beside: BTreeMap<PathBuf, IndexedFile<'_>> = files.iter().map(|file| (pending(Path::new(file.path)), file)).collect();
         let (mut theirs, mut waiting, mut is_as_wanted) = (BTreeMap::new(), BTreeSet::new(), stands);
         for (path, entry) in &seen {
             let place = into.join(path);
@@ -327,7 +327,7 @@ impl Here {
                 None if base.as_ref() == Some(&found) => is_as_wanted = false,
                 // What was changed and has no newer version is as it is wanted to be.
                 None => {
-                    let settled = offered.get(path.as_path()).is_none_or(|file| base.as_ref() == Some(&file.digest));
+                    let settled = offered.get(path.as_path()).is_none_or(|file| base.as_deref() == Some(file.digest));
                     is_as_wanted &= settled;
                     theirs.insert(path.clone(), Theirs { kind: entry.kind, base });
                 }
@@ -394,7 +394,7 @@ mod tests {
     #[test]
     fn links_may_lead_anywhere_inside() {
         let link =
-            |path: &str, target: &str| leads_out(&IndexedFile { path: path.into(), link: Some(target.into()), ..IndexedFile::default() });
+            |path: &'static str, target: &'static str| leads_out(&IndexedFile { path, link: Some(target), ..IndexedFile::default() });
         assert!(!link("a", "b") && !link("d/a", "../b") && !link("a", "d/../b") && !link("a", "./b/c"));
         for (path, target) in
             [("a", "../b"), ("d/a", "../../b"), ("a", "/etc/passwd"), ("a", "d/../../b"), ("mod_x", "../modules/mod_x/../mod_x")]

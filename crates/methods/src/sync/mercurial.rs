@@ -81,9 +81,9 @@ fn revision_of(tree: &Path) -> Option<String> {
 fn is_as_indexed(tree: &Path, index: &Index) -> bool {
     index.entries.par_iter().all(|entry| {
         entry.files.iter().all(|file| {
-            let path = tree.join(&entry.name).join(&file.path);
-            match &file.link {
-                Some(target) => path.read_link().is_ok_and(|found| found.as_os_str() == target.as_str()),
+            let path = tree.join(&entry.name).join(file.path);
+            match file.link {
+                Some(target) => path.read_link().is_ok_and(|found| found.as_os_str() == target),
                 None => !path.is_symlink() && std::fs::File::open(&path).and_then(digest).is_ok_and(|found| found == file.digest),
             }
         })
