@@ -3,6 +3,7 @@
 //! A server ends when it is dropped, also by a panic; everything a sandbox makes stands below one temporary directory.
 
 mod apt;
+pub mod faults;
 mod git;
 mod http;
 mod mercurial;

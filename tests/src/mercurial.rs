@@ -95,7 +95,7 @@ impl Mercurial {
                 std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
             }
             if number % 50 == 6 {
-                std::os::unix::fs::symlink(readme, self.path().join(&name).join("link")).unwrap();
+                let _ = std::os::unix::fs::symlink(readme, self.path().join(&name).join("link"));
             }
         }
         self
@@ -133,6 +133,11 @@ pub struct MercurialServer {
 }
 
 impl MercurialServer {
+    /// The port it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Its URL.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}/", self.port)

@@ -152,11 +152,12 @@ fn from_one_side(session: &Session, installed: &Installed, request: &mut Request
         return Ok(());
     }
     let (mut errors, mut moves) = (Vec::new(), false);
-    for name in names.iter().filter(|name| request.migrate && !installed.modules.contains_key(name.as_str())) {
+    let record = |name: &str| installed.modules.get(name).or_else(|| installed.unfinished.get(name).filter(|record| record.once));
+    for name in names.iter().filter(|name| request.migrate && record(name).is_none()) {
         errors.push(run::not_installed(name));
     }
     for name in names.iter().chain(&request.with) {
-        let Some((module, record)) = session.catalog.get(name).zip(installed.modules.get(name.as_str())) else { continue };
+        let Some((module, record)) = session.catalog.get(name).zip(record(name)) else { continue };
         if module.source == record.source || module.removal.into.is_none() {
             continue;
         }
@@ -253,7 +254,7 @@ pub(crate) fn in_the_way(session: &Session, installed: &Installed, plan: &Plan, 
                     .help("enable it in the server's configuration; or --force installs it all the same"),
             );
         }
-        let former = installed.modules.get(name).map(|record| record.source.as_str());
+        let former = installed.modules.get(name).or_else(|| installed.unfinished.get(name)).map(|record| record.source.as_str());
         for other in session.sources.iter().filter(|other| other.name != module.source && Some(other.name.as_str()) != former) {
             let place = match &other.kind {
                 SourceKind::Mercurial { into, .. } => into.join(name),

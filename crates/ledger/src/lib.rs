@@ -165,8 +165,14 @@ pub struct Ending {
     pub adopted: bool,
     /// What was written, where that is known.
     pub record: Option<Record>,
-    /// True when it takes the place of what was installed from another source: paths that earlier installs made are forgotten.
-    pub anew: bool,
+    /// What it is now, where it takes the place of what was installed from another source: paths that earlier installs made are forgotten.
+    pub became: Option<InstalledModule>,
+}
+
+fn become_another(connection: &Connection, module: &ModuleId, now: &InstalledModule) -> rusqlite::Result<()> {
+    let update = "UPDATE modules SET method = ?2, digest = ?3, source = ?4, requires = ?5, removal = ?6 WHERE name = ?1";
+    let InstalledModule { method, digest, source, requires, removal, .. } = now;
+    connection.execute(update, params![module.as_str(), method, digest.as_str(), source, json(requires), json(removal)]).map(drop)
 }
 
 /// How one module fared in a run.
@@ -292,7 +298,7 @@ impl Ledger {
                 Ok((paths, row.get::<_, bool>(1)?, row.get::<_, Option<String>>(2)?, row.get::<_, Option<String>>(3)?))
             })?;
             let (known_paths, was_adopted, installed_at, version) = known;
-            let paths = merged(if ending.anew { "[]" } else { &known_paths }, &ending.paths);
+            let paths = merged(if ending.became.is_some() { "[]" } else { &known_paths }, &ending.paths);
             // What hoist installed once stays its own, though it was found as it should be this time.
             let own = installed_at.is_some() && !was_adopted;
             // What an attempt that failed had made was not there before hoist.
@@ -303,6 +309,9 @@ impl Ledger {
             let update = "UPDATE modules SET state = 'installed', version = ?2, paths = ?3, adopted = ?4, installed_at = ?5,
                 planned = '[]', absent = '[]' WHERE name = ?1";
             transaction.prepare_cached(update)?.execute(values)?;
+            if let Some(became) = &ending.became {
+                become_another(&transaction, module, became)?;
+            }
             if let Some(record) = &ending.record {
                 files::store(&transaction, module, record)?;
             }
@@ -326,9 +335,8 @@ impl Ledger {
             let update = "UPDATE modules SET state = 'failed', paths = ?2, planned = '[]', absent = '[]' WHERE name = ?1";
             transaction.execute(update, params![module.as_str(), json(&merged(&known, paths))])?;
             if let Some(before) = before {
-                let update = "UPDATE modules SET state = 'installed', method = ?2, digest = ?3, source = ?4, requires = ?5, removal = ?6 WHERE name = ?1";
-                let InstalledModule { method, digest, source, requires, removal, .. } = before;
-                transaction.execute(update, params![module.as_str(), method, digest.as_str(), source, json(requires), json(removal)])?;
+                become_another(&transaction, module, before)?;
+                transaction.execute("UPDATE modules SET state = 'installed' WHERE name = ?1", [module.as_str()])?;
             }
             if let Some(record) = record {
                 files::store(&transaction, module, record)?;

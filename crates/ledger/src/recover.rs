@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use hoist_core::ModuleId;
+use hoist_core::{ModuleId, Removal};
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,8 @@ pub struct Recovered {
     pub modules: Vec<String>,
     /// What is there of the paths they were making, of modules that no change of was ever finished.
     pub made: Vec<(ModuleId, Vec<PathBuf>)>,
+    /// What came into being of modules that stand in a place of their source and were installed before: it goes again.
+    pub undo: Vec<PathBuf>,
     /// Modules that were being removed, by name.
     pub removing: Vec<String>,
     /// Paths they were making; stages may stand beside them.
@@ -69,14 +71,23 @@ impl Ledger {
                     let stages: Vec<PathBuf> = serde_json::from_str(&row.get::<_, String>(1)?).unwrap_or_default();
                     recovered.paths.extend(stages);
                 }
-                let mut begun = transaction
-                    .prepare("SELECT name, planned, absent, paths, installed_at FROM modules WHERE state = 'begun' ORDER BY name")?;
+                let mut begun = transaction.prepare(
+                    "SELECT name, planned, absent, paths, installed_at, removal FROM modules WHERE state = 'begun' ORDER BY name",
+                )?;
                 let mut keep = transaction.prepare("UPDATE modules SET paths = ?2 WHERE name = ?1")?;
                 let mut rows = begun.query([])?;
                 while let Some(row) = rows.next()? {
                     let name: String = row.get(0)?;
                     let absent: Vec<PathBuf> = serde_json::from_str(&row.get::<_, String>(2)?).unwrap_or_default();
                     let made: Vec<PathBuf> = absent.into_iter().filter(|path| path.symlink_metadata().is_ok()).collect();
+                    let removal: Removal = serde_json::from_str(&row.get::<_, String>(5)?).unwrap_or_default();
+                    if removal.into.is_some() && row.get::<_, Option<String>>(4)?.is_some() {
+                        recovered.undo.extend(made);
+                        recovered.modules.push(name);
+                        let paths: Vec<PathBuf> = serde_json::from_str(&row.get::<_, String>(1)?).unwrap_or_default();
+                        recovered.paths.extend(paths);
+                        continue;
+                    }
                     keep.execute(params![name, json(&merged(&row.get::<_, String>(3)?, &made))])?;
                     if let (Ok(id), None, false) = (ModuleId::new(&name), row.get::<_, Option<String>>(4)?, made.is_empty()) {
                         recovered.made.push((id, made));

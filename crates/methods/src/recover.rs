@@ -72,6 +72,12 @@ pub fn clear_up(recovered: &Recovered, ledger: &Ledger, home: &Home, logs: &[Pat
         cleared.carried.extend(told.lock().map(|told| told.clone()).unwrap_or_default());
         ledger.settle(module)?;
     }
+    for path in recovered.undo.iter().filter(|path| !aside::changed_after(path, alive + aside::GRACE)) {
+        match std::fs::remove_dir_all(path) {
+            Ok(()) => cleared.stages += 1,
+            Err(error) => cleared.failed.push(format!("{}: {error}", path.display())),
+        }
+    }
     for (module, paths) in &recovered.made {
         remember(ledger, module, paths, alive)?;
     }

@@ -186,7 +186,7 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
             let adopted = adopted && own.is_none();
             let mut recorded = own.unwrap_or(if updated { old.clone() } else { recorded });
             recorded.extend(moved.clone());
-            let ending = Ending { version: None, adopted, paths, record: Some(recorded), anew: work.change == Change::Migrate };
+            let ending = Ending { version: None, adopted, paths, record: Some(recorded), became: became(module, work) };
             let effect = record(world, module, &applied.applied, ending)?;
             if !asides.is_empty() {
                 aside::discard(&home, &asides, &moved, task);
@@ -333,13 +333,38 @@ fn passes_own_check(world: &World, module: &Module, task: &TaskContext) -> Resul
 
 fn begin(world: &World, module: &Module, work: &Work, paths: &[PathBuf], watch: Option<&Watch>, aside: &[Aside]) -> Result<(), Failure> {
     let (Some(ledger), Some(run)) = (&world.ledger, world.run) else { return Ok(()) };
-    let Module { id, method, digest, source, requires, .. } = module;
-    let removal = &Removal { python: work.python.clone(), ..module.removal.clone() };
+    let own = identity(module, work);
+    // Until what is there from another source has gone, it is still that.
+    let now = work.record.as_ref().filter(|_| work.change == Change::Migrate).unwrap_or(&own);
+    let (id, InstalledModule { method, digest, source, requires, removal, .. }) = (&module.id, now);
     let (absent, found) = watch.map_or((&[][..], &[][..]), |watch| (&watch.absent, &watch.found));
     let asked = work.asked;
     ledger
         .begin(run, &Beginning { module: id, method, digest, source, requires, removal, paths, absent, found, aside, asked })
         .map_err(told)
+}
+
+/// What a module is, for the ledger.
+fn identity(module: &Module, work: &Work) -> InstalledModule {
+    InstalledModule {
+        method: module.method.clone(),
+        digest: module.digest.clone(),
+        source: module.source.clone(),
+        version: None,
+        installed_at: String::new(),
+        paths: Vec::new(),
+        adopted: false,
+        once: false,
+        asked: work.asked,
+        requires: module.requires.clone(),
+        removal: Removal { python: work.python.clone(), ..module.removal.clone() },
+        found: Vec::new(),
+    }
+}
+
+/// What it becomes when it takes the place of what was installed from another source.
+fn became(module: &Module, work: &Work) -> Option<InstalledModule> {
+    (work.change == Change::Migrate).then(|| identity(module, work))
 }
 
 /// The Python packages that go with a module: not those that were there before it. Asked before the run, since others may bring the same.

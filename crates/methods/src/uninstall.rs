@@ -161,7 +161,8 @@ fn packages(
                     .map(|version| (Fate::Kept, subject(version), Some("it was there before hoist; --purge removes it".to_owned()))),
             ),
             false => {
-                if act && !there.is_empty() {
+                // Also where nothing is left of it: a removal that was cut off has to be put in order.
+                if act {
                     luarocks::remove(rock, module.id.as_str(), context)?;
                 }
                 told.extend(there.iter().map(|version| (Fate::Removed, subject(version), None)));

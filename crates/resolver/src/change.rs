@@ -1,6 +1,6 @@
 //! What happens to each resolved module: the difference between what is asked and what is there.
 
-use hoist_core::{Action, Change, Installed, Module, ModuleId, Plan, PlannedModule, Presence, Request, Wanted};
+use hoist_core::{Action, Change, Installed, InstalledModule, Module, ModuleId, Plan, PlannedModule, Presence, Request, Wanted};
 
 use crate::{Resolution, Resolved};
 
@@ -21,7 +21,7 @@ pub fn plan(resolution: &Resolution<'_>, installed: &Installed, presence: impl F
                 (Change::Reinstall, "--force".to_owned())
             }
             Action::Install if request.migrate && moves(module, installed) => {
-                let from = installed.modules.get(&module.id).map(|record| record.source.clone()).unwrap_or_default();
+                let from = former(module, installed).map(|record| record.source.clone()).unwrap_or_default();
                 (Change::Migrate, format!("from {from} to {}", module.source))
             }
             Action::Install | Action::Update if installed.unfinished.contains_key(&module.id) => {
@@ -73,7 +73,12 @@ fn since(installed: &Installed, id: &ModuleId) -> String {
 
 /// True for a module that is installed from another source than this one.
 fn moves(module: &Module, installed: &Installed) -> bool {
-    module.removal.into.is_some() && installed.modules.get(&module.id).is_some_and(|record| record.source != module.source)
+    module.removal.into.is_some() && former(module, installed).is_some_and(|record| record.source != module.source)
+}
+
+/// What is installed of a module, also where its last change did not finish.
+fn former<'i>(module: &Module, installed: &'i Installed) -> Option<&'i InstalledModule> {
+    installed.modules.get(&module.id).or_else(|| installed.unfinished.get(&module.id).filter(|record| record.once))
 }
 
 /// What updating an installed module means.

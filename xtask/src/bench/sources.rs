@@ -23,7 +23,8 @@ fn community(repository: &str) -> Sandbox {
 
 /// hg that writes down how long each call took.
 fn watched_hg(sandbox: &Sandbox) -> Result<()> {
-    let script = "#!/bin/bash\nstart=$EPOCHREALTIME\n/usr/bin/hg \"$@\"\ncode=$?\necho \"$EPOCHREALTIME $start\" >>\"$HOME/hg.log\"\nexit $code\n";
+    let script =
+        "#!/bin/bash\nstart=$EPOCHREALTIME\n/usr/bin/hg \"$@\"\ncode=$?\necho \"$EPOCHREALTIME $start\" >>\"$HOME/hg.log\"\nexit $code\n";
     let path = sandbox.put("bin/hg", script);
     std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
     Ok(())
@@ -89,7 +90,8 @@ pub(crate) fn community_modules(bench: &Bench) -> Result<Vec<Row>> {
     let (ours, theirs) = interleaved(bench.rounds, sync, |_| timed(&mut hg(&["pull", "--quiet"])))?;
     let peer = "one `hg pull`".to_owned();
     let mut rows = vec![Row { what: "a sync that finds nothing".to_owned(), ours, peer, theirs, bar: 1.3 }];
-    let names: Vec<String> = (0..500).filter(|number| number % 9 == 1 && number % 23 < 21).take(20).map(|number| format!("gen{number:04}")).collect();
+    let names: Vec<String> =
+        (0..500).filter(|number| number % 9 == 1 && number % 23 < 21).take(20).map(|number| format!("gen{number:04}")).collect();
     let install = format!("install -q {}", names.join(" "));
     let remove = |home: &Path| -> Result<()> {
         for path in ["plugins", ".local/state/hoist"] {

@@ -44,8 +44,7 @@ impl Method for Copy {
     }
 
     fn refuse(&self, context: &StepContext<'_>) -> Result<(), Failure> {
-        if let Some((link, target)) = self.files.iter().find_map(|file| Some((file.path, file.link?)).filter(|_| leads_out(&file)))
-        {
+        if let Some((link, target)) = self.files.iter().find_map(|file| Some((file.path, file.link?)).filter(|_| leads_out(&file))) {
             return Err(Failure::new(format!("its link {link} leads out of it, to {target}; it was not copied")));
         }
         let names: BTreeSet<&str> = self.files.iter().map(|file| file.path).collect();
@@ -321,7 +320,8 @@ impl Here {
                 offered.get(path.as_path()).filter(|file| file.digest == found && file.link.is_some() == (entry.kind == Kind::Link));
             match wanted {
                 Some(file) => is_as_wanted &= entry.kind == Kind::Link || entry.mode & 0o111 == mode(file) & 0o111,
-                None if base.as_ref() == Some(&found) && beside.get(path).is_some_and(|file| file.digest == found) => {
+                // Nobody has to be told twice, nor does hoist when it was cut off before it could write this down.
+                None if beside.get(path).is_some_and(|file| file.digest == found) => {
                     waiting.insert(path.clone());
                 }
                 None if base.as_ref() == Some(&found) => is_as_wanted = false,

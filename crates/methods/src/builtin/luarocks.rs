@@ -10,7 +10,7 @@ use hoist_files::{Kind, Record, Recorded, back_up, digest, look};
 use hoist_ledger::{Holder, Lock};
 use hoist_sources::lua::{self, Value};
 use hoist_sources::{Version, rocks};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::machine::Machine;
 use crate::method::{Applied, Method, StepContext};
@@ -51,15 +51,12 @@ impl Method for LuaRocks {
 
     fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure> {
         let rock = self.rock();
-        let _lock = lock(&rock, context)?;
+        let _turn = turn(&rock, context)?;
         let paths = vec![rocks::directory(&rock, &self.name)];
         let before = versions(&rock, &self.name);
         let applied = |record| Applied { version: Some(self.version.clone()), paths, record: Some(record), ..Applied::unchanged() };
         if before.contains(&self.version) && !context.force && !context.unfinished {
             return Ok(applied(consists_of(&rock, &self.name, &self.version)?));
-        }
-        if context.unfinished && !before.contains(&self.version) {
-            clear(&rock, &self.name, &self.version)?;
         }
         keep_changed(&rock, &self.name, context)?;
         let file = match is_path(&self.server) {
@@ -72,7 +69,9 @@ impl Method for LuaRocks {
             }
         };
         let file = file.display().to_string();
-        let installed = luarocks(&rock, &["install", "--deps-mode=none", "--only-server", &self.server, &file], context);
+        let work = AtWork { installs: Some(self.version.clone()), ..AtWork::on(&rock, &self.name) };
+        let arguments = ["install", "--deps-mode=none", "--only-server", &self.server, &file];
+        let installed = work.during(&rock, context, || luarocks(&rock, &arguments, context));
         let there = versions(&rock, &self.name).contains(&self.version);
         if installed.is_err() || !there {
             if !before.contains(&self.version) {
@@ -80,7 +79,7 @@ impl Method for LuaRocks {
                 if versions(&rock, &self.name).contains(&self.version) {
                     let _ = luarocks(&rock, &["remove", "--force", &self.name, &self.version], context);
                 }
-                clear(&rock, &self.name, &self.version)?;
+                clear(&rock, &self.name, &self.version, &[])?;
             }
             installed?;
             return Err(Failure::new(format!("luarocks installed another rock than {} {}", self.name, self.version)));
@@ -90,8 +89,9 @@ impl Method for LuaRocks {
 
     fn take_back(&mut self, context: &StepContext<'_>) -> Result<(), Failure> {
         let rock = self.rock();
-        let _lock = lock(&rock, context)?;
-        luarocks(&rock, &["remove", "--force", &self.name, &self.version], context)
+        let _turn = turn(&rock, context)?;
+        let work = AtWork { removes: true, ..AtWork::on(&rock, &self.name) };
+        work.during(&rock, context, || luarocks(&rock, &["remove", "--force", &self.name, &self.version], context))
     }
 }
 
@@ -123,15 +123,22 @@ pub fn rock_version(rock: &Rock, name: &str) -> Option<String> {
 
 /// Takes a rock out of its tree, unless another needs it.
 pub(crate) fn remove(rock: &Rock, name: &str, context: &StepContext<'_>) -> Result<(), Failure> {
-    let _lock = lock(rock, context)?;
+    let _turn = turn(rock, context)?;
     keep_changed(rock, name, context)?;
     let there = versions(rock, name);
-    there.iter().try_for_each(|version| luarocks(rock, &["remove", "--deps-mode=one", name, version], context))
+    let work = AtWork { removes: true, ..AtWork::on(rock, name) };
+    there
+        .iter()
+        .try_for_each(|version| work.during(rock, context, || luarocks(rock, &["remove", "--deps-mode=one", name, version], context)))
 }
 
-/// The right to work in a tree, also against other programs of hoist.
-fn lock(rock: &Rock, context: &StepContext<'_>) -> Result<Lock, Failure> {
-    let directory = rock.tree.join("lib/luarocks/.hoist");
+/// Where hoist keeps its own things in a tree.
+fn own(rock: &Rock) -> PathBuf {
+    rock.tree.join("lib/luarocks/.hoist")
+}
+
+/// The right to work in a tree, also against other programs of hoist. What one that was killed left half done is mended first.
+fn turn(rock: &Rock, context: &StepContext<'_>) -> Result<Lock, Failure> {
     let mut told = false;
     let wait = |holder: &Holder| {
         if !std::mem::replace(&mut told, true) {
@@ -139,14 +146,92 @@ fn lock(rock: &Rock, context: &StepContext<'_>) -> Result<Lock, Failure> {
         }
         context.task.check().is_ok()
     };
-    let lock = Lock::take(&directory, "hoist", wait);
+    let lock = Lock::take(&own(rock), "hoist", wait);
     context.task.check()?;
-    lock.map_err(|error| Failure::new(error.to_string()))
+    let lock = lock.map_err(|error| Failure::new(error.to_string()))?;
+    mend(rock, context)?;
+    Ok(lock)
+}
+
+/// What LuaRocks is at, written down while it is: killed in the middle it leaves files that its manifest does not know, or the other way round.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct AtWork {
+    name: String,
+    /// The versions that were there, each with its files where they are loaded from.
+    versions: BTreeMap<String, Vec<PathBuf>>,
+    /// The version that comes.
+    installs: Option<String>,
+    /// True where all of them go.
+    removes: bool,
+}
+
+impl AtWork {
+    fn on(rock: &Rock, name: &str) -> Self {
+        let directory = rocks::directory(rock, name);
+        let there = versions(rock, name).into_iter().map(|version| (version.clone(), deployed(rock, &directory.join(version))));
+        Self { name: name.to_owned(), versions: there.collect(), ..Self::default() }
+    }
+
+    /// Does this with a note of it. What fails half way is put in order; what is cut off leaves the note for the next.
+    fn during(&self, rock: &Rock, context: &StepContext<'_>, work: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
+        let wrong = |error: std::io::Error| Failure::new(format!("{}: {error}", own(rock).display()));
+        let note = own(rock).join(AT_WORK);
+        std::fs::write(&note, serde_json::to_vec(self).unwrap_or_default()).map_err(wrong)?;
+        let done = work();
+        match &done {
+            Err(_) if context.task.is_cancelled() => {}
+            Err(_) if !self.is_as_before(rock) => mend(rock, context)?,
+            _ => std::fs::remove_file(note).map_err(wrong)?,
+        }
+        done
+    }
+
+    fn is_as_before(&self, rock: &Rock) -> bool {
+        let directory = rocks::directory(rock, &self.name);
+        let is_whole = |version: &String, files: &[PathBuf]| {
+            directory.join(version).join("rock_manifest").is_file() && files.iter().all(|file| file.exists())
+        };
+        let comes = self.installs.iter().any(|version| !self.versions.contains_key(version) && directory.join(version).exists());
+        !comes && self.versions.iter().all(|(version, files)| is_whole(version, files))
+    }
+}
+
+const AT_WORK: &str = "at-work";
+
+/// After LuaRocks was killed: what it was removing goes, what it was installing goes where it is not whole, and its manifest is made anew.
+fn mend(rock: &Rock, context: &StepContext<'_>) -> Result<(), Failure> {
+    let note = own(rock).join(AT_WORK);
+    let Ok(text) = std::fs::read(&note) else { return Ok(()) };
+    // Cut off while it was written, nothing had begun.
+    if let Ok(work) = serde_json::from_slice::<AtWork>(&text) {
+        let directory = rocks::directory(rock, &work.name);
+        for (version, files) in &work.versions {
+            let whole = directory.join(version).join("rock_manifest").is_file() && files.iter().all(|file| file.exists());
+            if work.removes || !whole {
+                clear(rock, &work.name, version, files)?;
+            }
+        }
+        if let Some(version) = work.installs.filter(|version| !work.versions.contains_key(version)) {
+            let files = deployed(rock, &directory.join(&version));
+            if files.is_empty() || !files.iter().all(|file| file.exists()) {
+                clear(rock, &work.name, &version, &files)?;
+            }
+        }
+        context.task.note(Level::Warning, format!("luarocks was cut off at {}; its tree was put in order", work.name));
+        if rocks::directory(rock, "").is_dir() {
+            run(rock, "luarocks-admin", &["make_manifest", "--local-tree"], context)?;
+        }
+    }
+    std::fs::remove_file(&note).map_err(|error| Failure::new(format!("{}: {error}", note.display())))
 }
 
 fn luarocks(rock: &Rock, arguments: &[&str], context: &StepContext<'_>) -> Result<(), Failure> {
-    let program = context.machine.find_program("luarocks", &[]);
-    let program = program.ok_or_else(|| Failure::new("luarocks is not on the path: install luarocks (Debian: luarocks)"))?;
+    run(rock, "luarocks", arguments, context)
+}
+
+fn run(rock: &Rock, program: &str, arguments: &[&str], context: &StepContext<'_>) -> Result<(), Failure> {
+    let found = context.machine.find_program(program, &[]);
+    let program = found.ok_or_else(|| Failure::new(format!("{program} is not on the path: install luarocks")))?;
     let scratch = context.machine.spare.directory("luarocks")?;
     let environment = context.machine.script_environment(&BTreeMap::new(), &[]);
     let command = Command::new(program)
@@ -238,14 +323,20 @@ fn keep_changed(rock: &Rock, name: &str, context: &StepContext<'_>) -> Result<()
     Ok(())
 }
 
-/// Removes what an install that was cut off left of a version that the tree does not list.
-fn clear(rock: &Rock, name: &str, version: &str) -> Result<(), Failure> {
-    let own = rocks::directory(rock, name).join(version);
+/// Removes what there is of a version that LuaRocks did not finish with; `files` are those that are loaded, where they are known.
+fn clear(rock: &Rock, name: &str, version: &str, files: &[PathBuf]) -> Result<(), Failure> {
     let wrong = |error: std::io::Error| Failure::new(error.to_string());
-    if own.exists() {
-        std::fs::remove_dir_all(&own).map_err(wrong)?;
+    let directory = rocks::directory(rock, name);
+    // Another version of it may have taken their places.
+    let others = versions(rock, name).into_iter().filter(|other| other != version);
+    let needed: Vec<PathBuf> = others.flat_map(|other| deployed(rock, &directory.join(other))).collect();
+    for file in files.iter().filter(|file| !needed.contains(file) && file.symlink_metadata().is_ok()) {
+        std::fs::remove_file(file).map_err(wrong)?;
+    }
+    if directory.join(version).exists() {
+        std::fs::remove_dir_all(directory.join(version)).map_err(wrong)?;
     }
     // Only where it is empty.
-    let _ = std::fs::remove_dir(rocks::directory(rock, name));
+    let _ = std::fs::remove_dir(directory);
     Ok(())
 }
