@@ -182,3 +182,90 @@ fn a_sync_touches_no_network_unless_asked_and_two_take_turns() {
     }
     sandbox.hoist("sync nothing").exits(2).says("there is no source `nothing`");
 }
+
+#[test]
+fn five_hundred_modules_are_read_whatever_their_authors_wrote() {
+    if !has("hg") {
+        return;
+    }
+    let repository = Mercurial::new();
+    repository.generate(500).commit("first");
+    let server = repository.serve();
+    let sandbox = community(&server.url());
+    assert_eq!(synced(&sandbox, 0)["offered"], 500);
+    let all = sandbox.json("list").exits(0).document();
+    let all = all.as_array().unwrap();
+    assert_eq!(all.len(), 500);
+    let one = |number: usize| all.iter().find(|module| module["name"] == format!("mod_gen{number:04}")).unwrap().clone();
+    // Each kind of head, and none.
+    assert_eq!(
+        (&one(0)["stage"], &one(1)["stage"], &one(2)["stage"], &one(3)["stage"]),
+        (&"alpha".into(), &"alpha".into(), &"beta".into(), &"stable".into())
+    );
+    assert!(one(2)["description"].as_str().unwrap().starts_with("Number 2 of"), "TABs hide nothing");
+    assert!(one(5)["description"].as_str().unwrap().contains("with a colon"), "what YAML refuses hides nothing");
+    assert_eq!(one(7)["description"], "It does what it says");
+    assert_eq!(one(13)["requires"], serde_json::json!(["mod_gen0003"]), "rockspec: dependencies");
+    assert_eq!(one(23)["requires"], serde_json::json!(["mod_gen0008"]), "depends, escaped for Pandoc");
+    let caveats = |number: usize| one(number)["caveats"].to_string();
+    assert!(caveats(6).contains("mod_gen0000 has taken its place") && caveats(6).contains("obsolete"), "{}", caveats(6));
+    assert!(caveats(22).contains("no mod_gen0022.lua") && caveats(21) == "[]", "{} {}", caveats(22), caveats(21));
+    // Ranked: the name first, mature before immature.
+    let found = sandbox.json("search GEN0003").exits(0).document();
+    assert_eq!(found[0]["name"], "mod_gen0003");
+    let found = sandbox.json("search muc").exits(0).document();
+    let stages: Vec<&str> = found.as_array().unwrap().iter().filter_map(|module| module["stage"].as_str()).collect();
+    assert_eq!((stages.first(), stages.last()), (Some(&"stable"), Some(&"obsolete")));
+    let info = sandbox.hoist("info gen0003").exits(0);
+    for text in ["mod_http", "DBI", "Introduction", "README.markdown", "stable", "option = true"] {
+        assert!(info.stdout.contains(text), "{text}:\n{}", info.stdout);
+    }
+    assert!(!info.stdout.contains("labels:\n-"), "the head of the README is no part of it");
+    // A module of each kind, installed by its short name.
+    let names: Vec<String> = (0..30).filter(|number| number % 9 != 6).map(|number| format!("gen{number:04}")).collect();
+    sandbox.hoist(&format!("install -q {}", names.join(" "))).exits(0);
+    let wanted = |name: &str| std::fs::read_dir(repository.path().join(format!("mod_{name}"))).unwrap().count();
+    for name in &names {
+        assert_eq!(std::fs::read_dir(sandbox.home().join(format!("modules/mod_{name}"))).unwrap().count(), wanted(name), "{name}");
+    }
+    sandbox.hoist("test -q").exits(0);
+    sandbox.hoist("uninstall --all -y -q").exits(0);
+    assert!(sandbox.files("modules").is_empty());
+}
+
+#[test]
+fn sources_are_added_and_taken_out_and_the_rest_of_the_settings_stays() {
+    if !has("hg") {
+        return;
+    }
+    let repository = Mercurial::new();
+    repository.module("mod_a", "summary: A").commit("first");
+    let sandbox = with_settings("# mine\njobs: 2\n");
+    let hg = repository.path().display().to_string();
+    sandbox.hoist(&format!("source add hg --mercurial {hg} --into ~/plugins --modules mod_* --priority -3")).exits(0).says("hoist sync");
+    sandbox.hoist("source add rocks --rocks http://127.0.0.1:1/ --tree /srv/tree --lua 5.3").exits(0);
+    let text = sandbox.read(".config/hoist/hoist.yml");
+    assert!(text.starts_with("# mine\njobs: 2\nsources:\n- name: \"hg\"\n"), "{text}");
+    let listed = sandbox.json("source list").exits(0).document();
+    assert_eq!((&listed[0]["name"], &listed[1]["name"], &listed[1]["priority"]), (&"rocks".into(), &"hg".into(), &Value::from(-3)));
+    for (arguments, said) in [
+        ("source add hg --rocks x --tree y", "there are two sources `hg`"),
+        ("source add x --rocks y", "a source of this kind needs `tree`"),
+        ("source add x", "says what it is by one of"),
+        ("source add a/b --rocks x --tree y", "no plain name"),
+        ("source remove nothing", "there is no source `nothing`"),
+    ] {
+        sandbox.hoist(arguments).exits(2).says(said);
+        assert_eq!(sandbox.read(".config/hoist/hoist.yml"), text, "{arguments}");
+    }
+    sandbox.hoist("sync hg").exits(0);
+    sandbox.hoist("install a").exits(0);
+    sandbox.hoist("source remove hg").exits(0).says("installed from hg stay");
+    assert!(!sandbox.has(".cache/hoist/sources/hg") && sandbox.has("plugins/mod_a"));
+    sandbox.hoist("list --installed").exits(0).says("mod_a");
+    sandbox.hoist("source remove rocks").exits(0);
+    assert_eq!(sandbox.read(".config/hoist/hoist.yml"), "# mine\njobs: 2\n");
+    // What its source does not offer any more is removed by what is known of it.
+    sandbox.hoist("remove a -y").exits(0);
+    assert!(!sandbox.has("plugins/mod_a"));
+}
