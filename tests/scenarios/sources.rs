@@ -175,7 +175,21 @@ fn a_sync_touches_no_network_unless_asked_and_two_take_turns() {
     for sync in syncs {
         hoist_tests::ran(sync.wait_with_output().unwrap()).exits(0);
     }
-    for arguments in ["list", "source list", "validate", "plan install"] {
+    sandbox.hoist("install a -q").exits(0);
+    let reading = [
+        "list",
+        "source list",
+        "validate",
+        "plan install",
+        "search a",
+        "info a",
+        "outdated",
+        "doctor",
+        "plan update",
+        "plan remove a",
+        "plan install a --force",
+    ];
+    for arguments in reading {
         let (_, calls) = sandbox.traced(arguments, "execve,connect");
         assert_eq!(calls.iter().filter(|call| call.contains("execve(")).count(), 1, "{arguments}: {calls:?}");
         assert!(!calls.iter().any(|call| call.contains("connect(") && call.contains("AF_INET")), "{arguments}: {calls:?}");

@@ -70,7 +70,8 @@ impl Prosody {
             .output()
             .unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        text.lines().filter(|line| line.starts_with("    ")).map(|line| line.trim().to_owned()).collect()
+        let listed = text.lines().skip_while(|line| *line != "localhost:").skip(1).take_while(|line| line.starts_with("    "));
+        listed.map(|line| line.trim().to_owned()).collect()
     }
 }
 

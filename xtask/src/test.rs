@@ -7,7 +7,7 @@ use hoist_executor::{Command, Effect, Failure, Level, TaskId};
 
 use crate::run::{Commands, cargo};
 
-/// Programs that tests use, and the Debian packages they come from.
+/// Programs and files that tests use, and the Debian packages they come from.
 const PROGRAMS: &[(&str, &str)] = &[
     ("git", "git"),
     ("pip3", "python3-pip"),
@@ -19,6 +19,9 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("mount", "mount"),
     ("hg", "mercurial"),
     ("luarocks-admin", "luarocks"),
+    ("lua5.4", "lua5.4"),
+    ("/usr/include/lua5.4/lua.h", "liblua5.4-dev"),
+    ("prosody", "prosody"),
 ];
 
 /// Installs what is missing and runs `cargo test` for everything; `more` goes to it.

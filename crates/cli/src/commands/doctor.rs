@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::Path;
 
-use hoist_core::{Action, Module, Presence};
+use hoist_core::{Action, Module, Presence, SourceKind};
 use hoist_files::pending;
 use hoist_ledger::{history, read_configs};
 use hoist_methods::{Machine, presence};
@@ -90,7 +90,8 @@ fn programs(session: &Session, machine: &Machine, findings: &mut Vec<Finding>) {
     let mut need = |program: &str, module: &Module| {
         needed.entry(program.to_owned()).or_default().insert(module.id.to_string());
     };
-    for module in session.catalog.modules() {
+    // Of what sources offer, the sources are spoken of.
+    for module in session.catalog.modules().filter(|module| module.removal.into.is_none()) {
         for step in module.recipe.steps.values().flatten() {
             match step.method {
                 "bash" | "install_script" | "component_command" => need("bash", module),
@@ -103,10 +104,23 @@ fn programs(session: &Session, machine: &Machine, findings: &mut Vec<Finding>) {
         let script = std::fs::read_to_string(module.root.join("modules").join(format!("{}.sh", module.id))).unwrap_or_default();
         hoist_core::format::shell::prerequisites(&script).iter().for_each(|program| need(program, module));
     }
+    for source in &session.sources {
+        let programs: &[&str] = match &source.kind {
+            SourceKind::Mercurial { .. } => &["hg"],
+            SourceKind::Rocks { .. } => &["luarocks", "luarocks-admin"],
+            SourceKind::Collection { .. } | SourceKind::Prosody { .. } => &[],
+        };
+        let more = if source.server.is_some() { &["prosodyctl"][..] } else { &[] };
+        for program in programs.iter().chain(more) {
+            needed.entry((*program).to_owned()).or_default().insert(format!("the source {}", source.name));
+        }
+    }
     for (program, modules) in needed {
         let found = match program.as_str() {
             "a package manager" => machine.package_manager().map(|name| (*name).to_owned()),
             "pip3" => ["pip3", "pip", "uv"].iter().find_map(|name| machine.find_program(name, &[])).map(|path| path.display().to_string()),
+            // Where only root looks.
+            "prosodyctl" => machine.find_program("prosodyctl", &["/usr/sbin".into()]).map(|path| path.display().to_string()),
             name => machine.find_program(name, &[]).map(|path| path.display().to_string()),
         };
         findings.push(match found {
