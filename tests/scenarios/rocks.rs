@@ -211,3 +211,39 @@ fn what_is_there_already_is_not_installed_again_and_not_removed() {
     assert_eq!(listed(&sandbox), ["theirs 1-1"]);
     drop(server);
 }
+
+#[test]
+fn an_update_of_everything_is_not_held_up_by_what_its_source_made_impossible() {
+    if !has("hg") {
+        return;
+    }
+    let rocks = Rocks::new();
+    rocks.rock("a", "1-1", &["dep"]).rock("dep", "1-1", &[]).rock("b", "1-1", &[]);
+    let Some((sandbox, server)) = served(&rocks) else { return };
+    let repository = hoist_tests::Mercurial::new();
+    repository.module("mod_x", "summary: X").module("mod_y", "summary: Y").commit("first");
+    let settings = sandbox.read(".config/hoist/hoist.yml");
+    sandbox.settings(&format!("{settings}- mercurial: {}\n  into: ~/plugins\n", repository.path().display()));
+    sandbox.hoist("sync -q").exits(0);
+    sandbox.hoist("install a b mod_x mod_y").exits(0);
+    rocks.rock("a", "2-1", &["dep", "nowhere"]).rock("b", "2-1", &[]).publish();
+    repository.module("mod_x", "depends: [mod_lost]").module("mod_y", "summary: newer").commit("second");
+    let run = sandbox.json("update").exits(0);
+    let expected = [("a", "unchanged"), ("b", "updated"), ("dep", "unchanged"), ("mod_x", "unchanged"), ("mod_y", "updated")];
+    let statuses = run.statuses();
+    assert_eq!(statuses.iter().map(|(name, status)| (name.as_str(), status.as_str())).collect::<Vec<_>>(), expected);
+    assert!(run.stderr.contains("mod_x stays as it is") && run.stderr.contains("mod_lost"), "{}", run.stderr);
+    assert!(run.finished("a")["reason"].as_str().unwrap().contains("1-1 stays; 2-1 does not go together"), "{}", run.stdout);
+    // By name it is an error, where there is no older one that will do.
+    sandbox.hoist("update a").exits(0).says("2-1 does not go together");
+    sandbox.hoist("update mod_x").exits(2).says("mod_lost");
+    for end in ["rockspec", "src.rock"] {
+        std::fs::remove_file(rocks.path().join(format!("a-1-1.{end}"))).unwrap();
+    }
+    rocks.publish();
+    sandbox.hoist("update b").exits(0);
+    sandbox.hoist("update a").exits(2).says("needs nowhere");
+    sandbox.hoist("update").exits(0).says("a stays as it is");
+    assert_eq!(listed(&sandbox), ["a 1-1", "b 2-1", "dep 1-1"]);
+    drop(server);
+}

@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, Module, ModuleId, Plan, Request, Rock, Selection, SourceKind, Tier};
+use hoist_core::{
+    Action, Catalog, Change, Diagnostic, Installed, InstalledModule, Module, ModuleId, Plan, Request, Rock, Selection, SourceKind, Tier,
+};
 use hoist_methods::rocks_of;
 use hoist_sources::choose::{Conflict, choose};
-use hoist_sources::modules::pin;
+use hoist_sources::modules::{hold, pin};
 
 use crate::error::Ending;
-use crate::run;
 use crate::session::Session;
+use crate::{render, run};
 
 /// Settles what a request means before it is resolved: names as their modules have them, the right one of several modules of a name in the catalog, the
 /// versions of rocks that go together.
@@ -42,7 +44,55 @@ pub(crate) fn settle(session: &mut Session, installed: &Installed, request: &mut
         }
     });
     from_one_side(session, installed, request)?;
+    if request.action == Action::Update && !matches!(request.selection, Selection::Names(_)) {
+        hold_what_cannot_be(session, installed);
+    }
     pin_rocks(session, installed, request)
+}
+
+/// An update of everything is not held up by one module that its source has made impossible: that stays as it is.
+fn hold_what_cannot_be(session: &mut Session, installed: &Installed) {
+    let mut held: Vec<(String, String)> = Vec::new();
+    for source in &session.sources {
+        let (SourceKind::Rocks { tree, lua, .. }, Some(index)) = (&source.kind, session.indexes.get(&source.name)) else { continue };
+        let of_source = |(id, record): (&ModuleId, &InstalledModule)| (record.source == source.name).then(|| id.to_string());
+        let mut asked: Vec<String> = installed.modules.iter().filter_map(of_source).filter(|name| index.get(name).is_some()).collect();
+        let there = rocks_of(&Rock { tree: tree.clone(), lua: lua.clone() });
+        if choose(index, &asked, &BTreeMap::new()).is_ok() {
+            continue;
+        }
+        for name in std::mem::take(&mut asked) {
+            let mut keep = there.clone();
+            keep.remove(&name);
+            // Together with those that can be updated so far.
+            let together: Vec<String> = asked.iter().cloned().chain([name.clone()]).collect();
+            keep.retain(|name, _| !together.contains(name));
+            match choose(index, &together, &keep) {
+                Ok(_) => asked.push(name),
+                Err(conflict) => held.push((name, conflict.to_string())),
+            }
+        }
+    }
+    for (id, record) in installed.modules.iter().filter(|(_, record)| record.removal.into.is_some()) {
+        let Some(module) = session.catalog.get(id.as_str()).filter(|module| module.source == record.source) else { continue };
+        // Of a rock there may be an older version that does not need it.
+        if record.removal.rock.is_some() {
+            continue;
+        }
+        let unknown = |name: &&ModuleId| session.catalog.get(name.as_str()).is_none() && session.catalog.broken(name.as_str()).is_none();
+        if let Some(missing) = module.requires.iter().find(unknown).filter(|_| !held.iter().any(|(name, _)| name == id.as_str())) {
+            held.push((id.to_string(), format!("it has come to need {missing}, which no source has")));
+        }
+    }
+    for (name, why) in held {
+        let why = why.lines().collect::<Vec<_>>().join("; ");
+        render::remark(&format!("warning: {name} stays as it is: {why}"));
+        if let (Some(module), Some(record)) = (session.catalog.get_mut(&name), installed.modules.get(name.as_str())) {
+            hold(module, record);
+            module.requires.clear();
+        }
+        session.held.insert(name);
+    }
 }
 
 /// The name as its module has it. `SOURCE/NAME` is that of one source, which then counts.
@@ -161,7 +211,17 @@ fn from_one_side(session: &Session, installed: &Installed, request: &mut Request
         if module.source == record.source || module.removal.into.is_none() {
             continue;
         }
+        let needs = |(id, other): (&ModuleId, &InstalledModule)| {
+            let rock = other.removal.rock.is_some() && record.removal.rock.is_some() && id.as_str() != name.as_str();
+            (rock && other.requires.iter().any(|needed| needed.as_str() == name.as_str())).then(|| id.to_string())
+        };
+        let needed_by: Vec<String> = installed.modules.iter().filter_map(needs).filter(|id| !names.contains(id)).collect();
         match request.force || request.migrate {
+            true if !needed_by.is_empty() => {
+                let message = format!("is needed by {} as the rock that it is", needed_by.join(", "));
+                let help = "migrate these first, or remove them";
+                errors.push(Diagnostic::error(message).module(name.as_str()).help(help));
+            }
             true if record.removal.into.is_some() => moves = true,
             _ => {
                 let message =
@@ -187,7 +247,7 @@ fn pin_rocks(session: &mut Session, installed: &Installed, request: &Request) ->
         let is_rock = |name: &str| session.catalog.get(name).filter(|module| module.source == source.name && index.get(name).is_some());
         let updated = |name: &str| request.action == Action::Update && installed.modules.contains_key(name);
         let asked: Vec<String> = wanted(&session.catalog, installed, request, &|module| module.source == source.name);
-        let asked: Vec<String> = asked.into_iter().filter(|name| is_rock(name).is_some()).collect();
+        let asked: Vec<String> = asked.into_iter().filter(|name| is_rock(name).is_some() && !session.held.contains(name)).collect();
         if asked.is_empty() {
             continue;
         }
@@ -196,7 +256,8 @@ fn pin_rocks(session: &mut Session, installed: &Installed, request: &Request) ->
         match choose(index, &asked, &keep) {
             Ok(choices) => {
                 for choice in choices {
-                    if let Some(module) = session.catalog.get_mut(&choice.name).filter(|module| module.source == source.name) {
+                    let held = session.held.contains(&choice.name);
+                    if let Some(module) = session.catalog.get_mut(&choice.name).filter(|module| module.source == source.name && !held) {
                         pin(module, &choice, rocks);
                     }
                 }

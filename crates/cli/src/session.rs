@@ -46,6 +46,8 @@ pub(crate) struct Session {
     pub(crate) servers: BTreeMap<PathBuf, Configuration>,
     /// The names of the modules that come with an XMPP server.
     pub(crate) builtin: BTreeSet<String>,
+    /// Installed modules that stay as they are, whatever their sources have.
+    pub(crate) held: BTreeSet<String>,
 }
 
 /// The directory of a source that is a collection, where there is one by now.
@@ -76,8 +78,8 @@ impl Session {
         let settings = files.into_iter().map(|(_, file)| file).rev().fold(CollectionFile::default(), over);
         let named = directories.clone();
         directories.extend(sources.iter().filter_map(|source| collection(source, &places.cache)));
-        let (catalog, indexes, builtin) = Default::default();
-        let mut session = Self { environment, home, places, settings, catalog, directories, sources, indexes, servers, builtin };
+        let (catalog, indexes, builtin, held) = Default::default();
+        let mut session = Self { environment, home, places, settings, catalog, directories, sources, indexes, servers, builtin, held };
         session.read(&named)?;
         Ok(session)
     }

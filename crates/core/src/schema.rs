@@ -112,7 +112,7 @@ fn events() -> Value {
 }
 
 fn plan() -> Value {
-    let change = ["install", "repair", "check", "reinstall", "update", "uninstall", "keep", "test"];
+    let change = ["install", "repair", "check", "reinstall", "update", "migrate", "uninstall", "keep", "test"];
     json!({
         "type": "object",
         "required": ["action", "modules", "left_out"],

@@ -44,7 +44,8 @@ pub fn plan(resolution: &Resolution<'_>, installed: &Installed, presence: impl F
                 }
             }
         };
-        let caveats = module.offered.caveats.iter().filter(|_| matches!(change, Change::Install | Change::Migrate));
+        let told = matches!(change, Change::Install | Change::Migrate) || module.removal.rock.is_some() && request.action == Action::Update;
+        let caveats = module.offered.caveats.iter().filter(|_| told);
         let reason = caveats.fold(reason, |reason, caveat| format!("{reason}; {caveat}"));
         PlannedModule {
             module: module.id.clone(),
@@ -99,6 +100,7 @@ fn update(resolved: &Resolved<'_>, installed: &Installed, presence: Presence) ->
         let had = record.and_then(|record| record.version.clone()).unwrap_or_default();
         return match changed || record.is_some_and(|record| record.version != module.offered.version) {
             true => (Change::Update, from_to(&had, module)),
+            false if !module.offered.caveats.is_empty() && module.removal.rock.is_some() => (Change::Keep, format!("{had} stays")),
             false => (Change::Keep, format!("{had} is the newest")),
         };
     }

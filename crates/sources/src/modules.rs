@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use hoist_core::{Action, Checks, Digest, Module, ModuleId, Offered, Recipe, Removal, Rock, Source, SourceKind, Stage, Step, Tier};
+use hoist_core::{
+    Action, Checks, Digest, InstalledModule, Module, ModuleId, Offered, Recipe, Removal, Rock, Source, SourceKind, Stage, Step, Tier,
+};
 use serde_json::json;
 
 use crate::choose::{Choice, PROVIDED};
@@ -86,8 +88,18 @@ fn rock(id: ModuleId, entry: &Entry, server: &str, rock: &Rock) -> Module {
     module
 }
 
+/// Lets an installed module stay as it is, whatever its source has by now.
+pub fn hold(module: &mut Module, installed: &InstalledModule) {
+    module.offered.version.clone_from(&installed.version);
+    module.digest = installed.digest.clone();
+    module.requires.clone_from(&installed.requires);
+}
+
 /// Lets a rock bring the version that was chosen.
 pub fn pin(module: &mut Module, choice: &Choice, server: &str) {
+    if let Some(newest) = module.offered.version.replace(choice.offer.version.clone()).filter(|newest| *newest != choice.offer.version) {
+        module.offered.caveats.push(format!("{newest} does not go together with what else is needed or there"));
+    }
     bring(module, &choice.offer.version, &choice.offer.archive, server);
     module.requires = choice.needs.iter().filter_map(|name| ModuleId::new(name).ok()).collect();
     module.manifest = Path::new(server).join(format!("{}-{}.rockspec", choice.name, choice.offer.version));
