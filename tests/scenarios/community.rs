@@ -238,3 +238,20 @@ fn one_module_comes_from_one_side_and_none_hides_what_comes_with_the_server() {
     sandbox.hoist("install rocks/a --force").exits(0);
     assert_eq!(sandbox.read("plugins/mod_a/mod_a.lua"), "-- by hand");
 }
+
+#[test]
+fn the_place_of_modules_may_stand_where_hoist_is_called() {
+    if !has("hg") {
+        return;
+    }
+    let repository = Mercurial::new();
+    repository.module("mod_a", "summary: A").commit("first");
+    let sandbox = Sandbox::new();
+    // Beside the modules of a collection, or in their place.
+    let into = sandbox.collection().join("modules");
+    sandbox.settings(&format!("sources:\n- mercurial: {}\n  into: {}\n", repository.path().display(), into.display()));
+    sandbox.hoist("install mod_a").exits(0);
+    assert!(into.join("mod_a/mod_a.lua").exists());
+    sandbox.hoist("remove mod_a -y").exits(0);
+    assert!(!into.join("mod_a").exists());
+}

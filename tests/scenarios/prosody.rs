@@ -112,6 +112,10 @@ fn a_module_moves_from_one_side_to_the_other_and_back() {
     sandbox.hoist("migrate both --to nowhere").exits(2).says("there is no source `nowhere`");
     sandbox.hoist("migrate both --to community --dry-run").exits(0).says("from rocks to community");
     assert!(sandbox.has("plugins/share/lua/5.4/mod_both.lua"));
+    sandbox.hoist("migrate both --to community").exits(0).says("nothing needs luatz any more");
+    sandbox.hoist("rocks list").exits(0).says("luatz");
+    assert!(!sandbox.hoist("rocks list").stdout.contains("mod_both"));
+    sandbox.hoist("migrate both --to rocks").exits(0);
     let run = sandbox.json("migrate both --to community").exits(0);
     assert_eq!(run.statuses()["mod_both"], "installed");
     assert!(!sandbox.has("plugins/share/lua/5.4/mod_both.lua") && sandbox.has("plugins/mod_both/mod_both.lua"));
@@ -128,6 +132,12 @@ fn a_module_moves_from_one_side_to_the_other_and_back() {
     std::fs::remove_dir_all(sandbox.home().join("plugins/mod_both")).unwrap();
     sandbox.hoist("test both").exits(0);
     sandbox.hoist("list --installed --source rocks").exits(0).says("mod_both").says("luatz");
+    // What another rock needs stays a rock.
+    rocks.rock("mod_user", "1-1", &["mod_both"]).publish();
+    sandbox.hoist("sync -q").exits(0);
+    sandbox.hoist("install mod_user").exits(0);
+    sandbox.hoist("migrate both --to community").exits(2).says("is needed by mod_user");
+    sandbox.hoist("remove mod_user -y").exits(0);
     // What cannot be installed leaves what is there.
     sandbox.hoist("migrate both --to community").exits(0);
     std::fs::write(rocks.path().join("mod_both-1.0-1.src.rock"), "no archive").unwrap();

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use hoist_core::{Action, Change, Diagnostic, Installed, Module, ModuleId, Plan, PlannedModule, Request, Selection, Step, Wanted};
+use hoist_core::{
+    Action, Change, Diagnostic, Installed, InstalledModule, Module, ModuleId, Plan, PlannedModule, Request, Selection, Step, Wanted,
+};
 use serde_json::json;
 
 use crate::error::Ending;
@@ -96,7 +98,13 @@ pub(crate) fn let_load(session: &mut Session, installed: &Installed) -> Result<(
 }
 
 /// What a person has to do before the server uses what was installed.
-pub(crate) fn next_steps(session: &Session, plan: &Plan, done: &[&PlannedModule], enabled: &BTreeSet<ModuleId>) -> String {
+pub(crate) fn next_steps(
+    session: &Session,
+    installed: &Installed,
+    plan: &Plan,
+    done: &[&PlannedModule],
+    enabled: &BTreeSet<ModuleId>,
+) -> String {
     let short = |id: &ModuleId| id.as_str().trim_start_matches("mod_").to_owned();
     let (mut to_add, mut to_reload, mut to_take_out) = (Vec::new(), Vec::new(), Vec::new());
     let mut place = None;
@@ -130,5 +138,26 @@ pub(crate) fn next_steps(session: &Session, plan: &Plan, done: &[&PlannedModule]
     if !to_take_out.is_empty() {
         text += &format!("Next: take {} out of modules_enabled in {place}, and restart the server.\n", list(&to_take_out));
     }
+    let left = left_over(session, installed, done);
+    if !left.is_empty() {
+        let names = left.iter().map(ModuleId::as_str).collect::<Vec<_>>();
+        text += &format!("Next: nothing needs {} any more: `hoist remove {}`.\n", names.join(", "), names.join(" "));
+    }
     text
+}
+
+/// What came along with modules that are from another source now, and that nothing needs any more.
+fn left_over(session: &Session, installed: &Installed, done: &[&PlannedModule]) -> Vec<ModuleId> {
+    let moved: Vec<&ModuleId> = done.iter().filter(|planned| planned.change == Change::Migrate).map(|planned| &planned.module).collect();
+    let needs = |id: &ModuleId, record: &InstalledModule| match moved.contains(&id) {
+        true => session.catalog.get(id.as_str()).map(|module| module.requires.clone()).unwrap_or_default(),
+        false => record.requires.clone(),
+    };
+    let needed: BTreeSet<ModuleId> = installed.modules.iter().flat_map(|(id, record)| needs(id, record)).collect();
+    let before = moved.iter().filter_map(|id| installed.modules.get(*id)).flat_map(|record| &record.requires);
+    let came_along = |id: &&ModuleId| {
+        let record = installed.modules.get(*id);
+        record.is_some_and(|record| !record.asked && !record.adopted && record.removal.into.is_some()) && !needed.contains(*id)
+    };
+    before.filter(came_along).cloned().collect::<BTreeSet<_>>().into_iter().collect()
 }

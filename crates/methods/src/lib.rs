@@ -37,6 +37,7 @@ pub use method::{Applied, METHODS, Method, StepContext};
 pub use preflight::preflight;
 pub use prosody::prosody_configuration;
 pub use recover::{Cleared, clear_up};
+pub use run_step::place_of;
 pub use sandbox::{Enforced, Sandbox};
 pub use schedule::{Options, Schedule, schedule};
 pub use step::run_alone;

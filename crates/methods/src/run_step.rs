@@ -53,13 +53,20 @@ impl World {
     /// The directory that a module's files stand below: the home directory, unless it belongs `into` another, which is made where it is not there.
     pub(crate) fn home_of(&self, into: Option<&Path>) -> Result<Place<'_>, Failure> {
         let Some(into) = into else { return Ok(Place::Home(&self.home)) };
-        let open = || std::fs::create_dir_all(into).and_then(|()| Home::open(into, &self.own));
+        let open = || std::fs::create_dir_all(into).and_then(|()| place_of(into, &self.own));
         open().map(Place::Elsewhere).map_err(|error| Failure::new(format!("{} cannot be used: {error}", into.display())))
     }
 
     fn configs(&self, module: &Module) -> &[ConfigFile] {
         self.configs.get(&module.id).map_or(&[], Vec::as_slice)
     }
+}
+
+/// A place that a source puts its modules into. It may stand in the directory of a collection, which is why that is not held against it.
+pub fn place_of(into: &Path, own: &[PathBuf]) -> std::io::Result<Home> {
+    let real = into.canonicalize()?;
+    let own: Vec<PathBuf> = own.iter().filter(|own| !own.canonicalize().is_ok_and(|own| real.starts_with(own))).cloned().collect();
+    Home::open(into, &own)
 }
 
 /// The directory that a module's files stand below.

@@ -9,7 +9,7 @@ use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, ModuleId, Plan,
 use hoist_executor::Cancel;
 use hoist_files::Home;
 use hoist_ledger::{Holder, Ledger, Lock, PastRun, past_run, read_belongings, read_configs, unresolved};
-use hoist_methods::{ConfigFile, ConfigPolicy, Machine, Standing, Told, clear_up, foresee, presence, survey};
+use hoist_methods::{ConfigFile, ConfigPolicy, Machine, Standing, Told, clear_up, foresee, place_of, presence, survey};
 use hoist_resolver::Resolution;
 use rayon::prelude::*;
 
@@ -345,7 +345,10 @@ fn foreseen(
         let Some(module) = session.catalog.get(planned.module.as_str()) else { continue };
         let record = installed.modules.get(&module.id).or_else(|| installed.unfinished.get(&module.id));
         let into = record.and_then(|record| record.removal.into.as_deref()).filter(|into| into.is_dir());
-        let home = Home::open(into.unwrap_or(&session.home), &session.own_directories())?;
+        let home = match into {
+            Some(into) => place_of(into, &session.own_directories())?,
+            None => Home::open(&session.home, &session.own_directories())?,
+        };
         let mut belongings = read_belongings(&session.places.state, &module.id)?;
         // What goes in the same run holds nothing back.
         let goes = |name: &String| plan.modules.iter().any(|planned| planned.module.as_str() == name);

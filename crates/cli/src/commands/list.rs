@@ -24,8 +24,8 @@ pub(crate) fn run(global: &Global, list: &List) -> Result<Code, Ending> {
     let of_source = |source: &str| global.source.as_ref().is_none_or(|wanted| wanted == source);
     let shown = |module: &&Module| match list {
         _ if !of_source(&module.source) => false,
-        List { installed: true, .. } => installed.modules.contains_key(&module.id),
-        List { available: true, .. } => !installed.modules.contains_key(&module.id),
+        List { installed: true, .. } => state(module, &installed) == "installed",
+        List { available: true, .. } => state(module, &installed) != "installed",
         _ => true,
     };
     // Of one source also what stands behind another.

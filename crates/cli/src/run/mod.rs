@@ -199,7 +199,7 @@ impl Run<'_> {
             true => lines.finish(status, &told.counts(), report.duration),
             false => told.print(global, paint, &logs).and_then(|()| {
                 let done = told.done();
-                let next = if global.quiet { String::new() } else { server::next_steps(session, plan, &done, &how.enabled) };
+                let next = if global.quiet { String::new() } else { server::next_steps(session, installed, plan, &done, &how.enabled) };
                 io::stdout().lock().write_all(next.as_bytes())
             }),
         };
