@@ -59,6 +59,12 @@ impl Method for LuaRocks {
             return Ok(applied(consists_of(&rock, &self.name, &self.version)?));
         }
         keep_changed(&rock, &self.name, context)?;
+        if context.unfinished && before.contains(&self.version) {
+            // Installed over what an attempt left, LuaRocks would take its files for those of another.
+            let mut work = AtWork { removes: true, ..AtWork::on(&rock, &self.name) };
+            work.versions.retain(|version, _| *version == self.version);
+            work.during(&rock, context, || luarocks(&rock, &["remove", "--force", &self.name, &self.version], context))?;
+        }
         let file = match is_path(&self.server) {
             true => Path::new(self.server.trim_start_matches("file://")).join(&self.archive),
             false => {
