@@ -74,7 +74,7 @@ fn expand(source: Source, servers: &mut Servers) -> Result<Vec<Source>, Diagnost
 /// What the sources offered when they were last looked at, by name.
 pub(crate) fn indexes(sources: &[Source], cache: &Path) -> Result<BTreeMap<String, Index>, Ending> {
     let read = |source: &Source| {
-        let index = SourceCache::new(cache, source).index(&source.kind.location());
+        let index = SourceCache::new(cache, source).index(&source.kind.fingerprint());
         index.map(|index| index.map(|index| (source.name.clone(), index)))
     };
     let read: Vec<_> = sources.par_iter().filter(|source| source.kind.destination().is_some()).map(read).collect::<std::io::Result<_>>()?;

@@ -82,6 +82,15 @@ impl SourceKind {
         }
     }
 
+    /// What an index of it depends on besides what the source offers: another place, or other patterns, make another index.
+    pub fn fingerprint(&self) -> String {
+        match self {
+            SourceKind::Mercurial { mercurial, modules, .. } => format!("{mercurial} {}", modules.join(" ")),
+            SourceKind::Rocks { rocks, lua, .. } => format!("{rocks} {lua}"),
+            other => other.location(),
+        }
+    }
+
     /// Where modules of it go, where that is not the home directory.
     pub fn destination(&self) -> Option<&Path> {
         match self {
@@ -198,7 +207,7 @@ impl WrittenSource {
             }
         };
         let name = self.name.clone().unwrap_or_else(|| default.to_owned());
-        if ModuleId::new(&name).is_err() {
+        if ModuleId::new(&name).is_err() || name == "lock" {
             return Err(wrong(format!("`{}` is no plain name of a source", name.escape_debug()), "use letters, digits and . _ + - only"));
         }
         let server = match &kind {

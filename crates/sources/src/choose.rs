@@ -43,7 +43,7 @@ impl std::error::Error for Conflict {}
 /// What every Lua brings.
 pub(crate) const PROVIDED: &[&str] = &["lua", "utf8"];
 
-/// Chooses versions of what is asked for and of all it needs. What is installed stays as it is where that will do, but for what is asked for.
+/// Chooses versions of what is asked for and of all it needs. What is in `installed` stays as it is where that will do, also where the source does not have it.
 ///
 /// # Errors
 /// Names that the source does not have, and requirements that exclude each other.
@@ -56,14 +56,18 @@ pub fn choose(index: &Index, asked: &[String], installed: &BTreeMap<String, Stri
                 return Err(missing);
             }
             tree.collapse_no_versions();
-            return Err(Conflict::Derived(DefaultStringReporter::report(&tree)));
+            let reasons = DefaultStringReporter::report(&tree);
+            return Err(Conflict::Derived(
+                reasons.replace("what is asked for  ", "what is asked for ").replace(" is forbidden", " cannot be had"),
+            ));
         }
         Err(error) => return Err(Conflict::Derived(error.to_string())),
     };
     let mut choices: Vec<Choice> = Vec::new();
     for (package, version) in chosen {
         let Package::Rock(name) = package else { continue };
-        let offer = provider.offer(&name, &version).cloned().unwrap_or_default();
+        let there = || Offer { version: version.as_str().to_owned(), depends: Some(Vec::new()), archive: String::new() };
+        let offer = provider.offer(&name, &version).cloned().unwrap_or_else(there);
         let needs = requirements(&offer).map(|requirement| requirement.name).collect();
         choices.push(Choice { name, offer, needs });
     }
@@ -110,14 +114,14 @@ impl Provider<'_> {
     fn missing(&self) -> Option<Conflict> {
         let (mut seen, mut waiting) = (BTreeSet::new(), Vec::new());
         for name in self.asked {
-            if self.index.get(name).is_none() {
+            if self.index.get(name).is_none() && !self.installed.contains_key(name) {
                 return Some(Conflict::Missing("what is asked for".to_owned(), name.clone()));
             }
             waiting.push(name.clone());
         }
         while let Some(name) = waiting.pop() {
             for requirement in self.offers(&name).first().into_iter().flat_map(requirements) {
-                if self.index.get(&requirement.name).is_none() {
+                if self.index.get(&requirement.name).is_none() && !self.installed.contains_key(&requirement.name) {
                     return Some(Conflict::Missing(name, requirement.name));
                 }
                 if seen.insert(requirement.name.clone()) {
@@ -144,8 +148,7 @@ impl DependencyProvider for Provider<'_> {
     fn choose_version(&self, package: &Package, range: &Range) -> Result<Option<Version>, Infallible> {
         let Package::Rock(name) = package else { return Ok(Some(Version::new(""))) };
         let versions = || self.offers(name).iter().map(|offer| Version::new(&offer.version)).filter(|version| range.contains(version));
-        let kept = self.installed.get(name).filter(|_| !self.asked.contains(name)).map(|version| Version::new(version));
-        let kept = kept.filter(|kept| versions().any(|version| version == *kept));
+        let kept = self.installed.get(name).map(|version| Version::new(version)).filter(|kept| range.contains(kept));
         Ok(kept.or_else(|| versions().next()))
     }
 
@@ -153,7 +156,14 @@ impl DependencyProvider for Provider<'_> {
         let Package::Rock(name) = package else {
             return Ok(Dependencies::Available(self.asked.iter().map(|name| (Package::Rock(name.clone()), Ranges::full())).collect()));
         };
-        let Some(offer) = self.offer(name, version) else { return Ok(Dependencies::Unavailable("it is not offered".to_owned())) };
+        let Some(offer) = self.offer(name, version) else {
+            // What somebody else put there needs what it needs.
+            let there = self.installed.get(name).is_some_and(|there| Version::new(there) == *version);
+            return Ok(match there {
+                true => Dependencies::Available(Default::default()),
+                false => Dependencies::Unavailable("it is not offered".to_owned()),
+            });
+        };
         if offer.depends.is_none() {
             return Ok(Dependencies::Unavailable("its rockspec was not read: `hoist sync` reads it".to_owned()));
         }
@@ -205,7 +215,10 @@ mod tests {
         let pair = |name: &str, version: &str| (name.to_owned(), version.to_owned());
         assert_eq!(chosen(&index, &["a"], &[]).unwrap(), [pair("a", "2-1"), pair("b", "3-1"), pair("c", "1-1")]);
         assert_eq!(chosen(&index, &["a"], &[("b", "2-1")]).unwrap()[1], pair("b", "2-1"));
-        assert_eq!(chosen(&index, &["b", "a"], &[("b", "2-1")]).unwrap()[1], pair("b", "3-1"), "asked for");
+        assert_eq!(chosen(&index, &["b", "a"], &[]).unwrap()[1], pair("b", "3-1"));
+        // What somebody has in a version that is not offered stays, too, and so does what the source does not have at all.
+        assert_eq!(chosen(&index, &["a"], &[("b", "9-1")]).unwrap()[1], pair("b", "9-1"));
+        assert_eq!(chosen(&index, &["a"], &[("c", "3-1")]).unwrap()[2], pair("c", "1-1"), "out of range");
     }
 
     #[test]
@@ -219,6 +232,7 @@ mod tests {
         let Err(Conflict::Derived(reasons)) = chosen(&index, &["a"], &[]) else { panic!("it goes together") };
         assert!(reasons.contains('a') && reasons.contains('b') && reasons.contains('c'), "{reasons}");
         assert_eq!(chosen(&index, &["d"], &[]), Err(Conflict::Missing("d".into(), "e".into())));
+        assert_eq!(chosen(&index, &["d"], &[("e", "1-1")]).unwrap().len(), 2, "it is there by hand");
         assert!(matches!(chosen(&index, &["nothing"], &[]), Err(Conflict::Missing(..))));
     }
 

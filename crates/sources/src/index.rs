@@ -13,7 +13,7 @@ pub const FORMAT: u32 = 2;
 pub struct Index {
     /// [`FORMAT`].
     pub format: u32,
-    /// Where the source was.
+    /// Where the source was, and what else of its settings counts.
     #[serde(default)]
     pub location: String,
     /// The state of the source: a revision, a digest.
@@ -78,6 +78,9 @@ pub struct Entry {
     /// What could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub damage: Option<String>,
+    /// Why it cannot be installed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unusable: Option<String>,
 }
 
 /// A file of a module.

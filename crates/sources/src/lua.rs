@@ -7,6 +7,8 @@ use std::ops::Range;
 
 /// Tables that are nested deeper are refused.
 const DEPTH_LIMIT: usize = 100;
+/// What is copied by its name, or joined, may come to so many bytes: a few lines could ask for more than any machine has.
+const SIZE_LIMIT: usize = 64 * 1024 * 1024;
 
 /// A value that can be told without running anything.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +34,8 @@ pub struct Table {
     pub map: BTreeMap<String, Value>,
     /// From its opening brace to behind its closing one, in bytes.
     pub span: Range<usize>,
+    /// Where its last entry or separator ends, and whether another entry could follow there without a separator.
+    pub tail: (usize, bool),
 }
 
 impl Value {
@@ -40,6 +44,18 @@ impl Value {
         match self {
             Value::Text(text) => Some(text),
             _ => None,
+        }
+    }
+
+    /// About how many bytes it takes.
+    fn size(&self) -> usize {
+        match self {
+            Value::Text(text) => 64 + text.len(),
+            Value::Table(table) => {
+                let list: usize = table.list.iter().map(Value::size).sum();
+                128 + list + table.map.iter().map(|(key, value)| 64 + key.len() + value.size()).sum::<usize>()
+            }
+            _ => 64,
         }
     }
 
@@ -116,7 +132,7 @@ impl std::error::Error for LuaError {}
 /// Strings, comments or brackets that do not end, and nesting that is too deep.
 pub fn read(text: &str) -> Result<Document, LuaError> {
     let tokens = tokens(text)?;
-    let mut reader = Reader { text, tokens: &tokens, at: 0, known: BTreeMap::new(), document: Document::default() };
+    let mut reader = Reader { text, tokens: &tokens, at: 0, known: BTreeMap::new(), copied: 0, document: Document::default() };
     reader.statements()?;
     Ok(reader.document)
 }
@@ -288,6 +304,7 @@ struct Reader<'a> {
     tokens: &'a [Token],
     at: usize,
     known: BTreeMap<String, Value>,
+    copied: usize,
     document: Document,
 }
 
@@ -355,7 +372,7 @@ impl Reader<'_> {
         for (place, name) in names.into_iter().enumerate() {
             if place > 0 {
                 if self.word(0) != "," {
-                    self.set(name, Some(Value::Nil));
+                    self.set(name, Some(Value::Nil))?;
                     continue;
                 }
                 self.at += 1;
@@ -364,17 +381,32 @@ impl Reader<'_> {
             if value.is_none() {
                 self.skip_expression();
             }
-            self.set(name, value);
+            self.set(name, value)?;
         }
         Ok(())
     }
 
-    fn set(&mut self, name: String, value: Option<Value>) {
+    fn set(&mut self, name: String, value: Option<Value>) -> Result<(), LuaError> {
         match &value {
-            Some(value) => drop(self.known.insert(name.clone(), value.clone())),
+            Some(value) => {
+                self.count(value.size())?;
+                self.known.insert(name.clone(), value.clone());
+            }
             None => drop(self.known.remove(&name)),
         }
         self.document.statements.push(Statement::Set(name, value));
+        Ok(())
+    }
+
+    /// Counts what is copied.
+    fn count(&mut self, size: usize) -> Result<(), LuaError> {
+        self.copied = self.copied.saturating_add(size);
+        let at = self.tokens.get(self.at).map_or(self.text.len(), |token| token.span.start);
+        // A text of its own size may be copied a few times, however large it is.
+        match self.copied > SIZE_LIMIT + 16 * self.text.len() {
+            true => Err(error(self.text, at, "this comes to far more than it says")),
+            false => Ok(()),
+        }
     }
 
     /// A value with everything that is joined to it; `None`, and somewhere inside it, where it would have to be computed.
@@ -384,6 +416,7 @@ impl Reader<'_> {
             self.at += 1;
             let Some(right) = self.simple(depth)? else { return Ok(None) };
             let (Some(left), Some(right)) = (joined(&value), joined(&right)) else { return Ok(None) };
+            self.count(left.len() + right.len())?;
             value = Value::Text(left + &right);
         }
         let operator = ["+", "-", "*", "/", "%", "^", "==", "~=", "<", ">", "<=", ">=", "and", "or", "(", "[", ".", ":", "//", "&", "|"];
@@ -402,7 +435,11 @@ impl Reader<'_> {
                 "false" => Value::Bool(false),
                 "nil" => Value::Nil,
                 name => match self.known.get(name) {
-                    Some(value) => value.clone(),
+                    Some(value) => {
+                        let size = value.size();
+                        self.count(size)?;
+                        self.known.get(self.word(0)).cloned().unwrap_or(Value::Nil)
+                    }
                     None => return Ok(None),
                 },
             },
@@ -441,6 +478,9 @@ impl Reader<'_> {
         loop {
             match self.word(0) {
                 "}" => {
+                    let last = &self.tokens[self.at - 1];
+                    let free = last.kind == Kind::Symbol && matches!(&self.text[last.span.clone()], "{" | "," | ";");
+                    table.tail = (last.span.end, free);
                     table.span = start..self.tokens[self.at].span.end;
                     self.at += 1;
                     return Ok(Value::Table(table));

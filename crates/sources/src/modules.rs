@@ -63,6 +63,7 @@ fn directory(id: ModuleId, entry: &Entry, index: &Index, tree: &Path, into: &Pat
     let destination = into.join(&entry.name);
     let args = json!({
         "from": tree.join(&entry.name), "into": destination, "files": entry.files, "version": entry.version, "revision": index.revision,
+        "refused": entry.unusable,
     });
     let removal = Removal { into: Some(into.to_owned()), ..Removal::default() };
     let mut module = module(id, entry, "copy", Step::new("copy", args), removal);
@@ -124,7 +125,10 @@ fn caveats(entry: &Entry) -> Vec<String> {
     };
     let superseded = entry.superseded_by.as_ref().map(|other| format!("{other} has taken its place"));
     let empty = (!entry.loads).then(|| format!("it has no {}.lua that could be loaded", entry.name));
-    stage.into_iter().chain(superseded).chain(empty).collect()
+    // Others wrote this, and it is shown on terminals.
+    let plain = |text: String| text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    let unusable = entry.unusable.as_ref().map(|why| format!("it cannot be installed: {why}"));
+    stage.into_iter().chain(superseded).chain(empty.filter(|_| unusable.is_none())).chain(unusable).map(plain).collect()
 }
 
 #[cfg(test)]

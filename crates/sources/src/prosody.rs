@@ -15,8 +15,8 @@ pub struct Configuration {
     pub includes: Vec<String>,
     /// The modules of each host, under the name of the host; those of every host under an empty name.
     pub enabled: Vec<(String, Vec<String>)>,
-    /// The table that enables modules for every host, in bytes.
-    table: Option<std::ops::Range<usize>>,
+    /// The table that enables modules for every host.
+    table: Option<Table>,
 }
 
 /// Reads a configuration.
@@ -36,7 +36,7 @@ pub fn read(text: &str) -> Result<Configuration, LuaError> {
             },
             Statement::Set(name, Some(Value::Table(table))) if name == "modules_enabled" => {
                 if host.is_empty() {
-                    read.table = Some(table.span.clone());
+                    read.table = Some(table.clone());
                 }
                 read.enabled.push((host.clone(), table.texts().map(str::to_owned).collect()));
             }
@@ -67,50 +67,38 @@ impl Configuration {
         self.enabled.iter().any(|(_, modules)| modules.iter().any(|enabled| enabled == short))
     }
 
-    /// The text of the configuration with a module enabled for every host; `None` where there is no table to write it into.
+    /// The hosts for which a module is enabled; an empty name stands for every host.
+    pub fn hosts(&self, module: &str) -> Vec<&str> {
+        let short = module.strip_prefix("mod_").unwrap_or(module);
+        let enables = |(_, modules): &&(String, Vec<String>)| modules.iter().any(|enabled| enabled == short);
+        self.enabled.iter().filter(enables).map(|(host, _)| host.as_str()).collect()
+    }
+
+    /// The text of the configuration with a module enabled for every host; `None` where there is no table to write it into, or where that could not be done
+    /// without changing anything else.
     pub fn enable(&self, text: &str, module: &str) -> Option<String> {
         let short = module.strip_prefix("mod_").unwrap_or(module);
-        let span = self.table.clone()?;
+        let Table { span, tail: (end, free), .. } = self.table.as_ref()?;
         let brace = span.end - 1;
-        let inside = &text[span.start + 1..brace];
-        let last = inside.trim_end();
-        // In one line, or a line each, as it is there.
-        let several = inside.contains('\n');
-        let code = last.lines().last().map_or("", |line| line.split("--").next().unwrap_or_default()).trim_end();
-        let separated = code.is_empty() || code.ends_with([',', ';', '{']) || !has_entries(inside);
-        let behind = span.start + 1 + last.len();
-        let mut changed = String::with_capacity(text.len() + short.len() + 16);
-        if several {
-            let indent: String = inside
-                .lines()
-                .skip(1)
-                .find(|line| !line.trim().is_empty())
-                .unwrap_or("\t")
-                .chars()
-                .take_while(|c| c.is_whitespace())
-                .collect();
-            let separator = if separated { "" } else { ";" };
-            // Behind the last entry, ahead of a comment on its line.
-            let at = if separated { behind } else { behind - (last.lines().last().map_or(0, str::len) - code.len()) };
-            changed += &text[..at];
-            changed += separator;
-            changed += &text[at..behind];
-            changed += &format!("\n{}\"{short}\";", if indent.is_empty() { "\t" } else { &indent });
-            changed += "\n";
-            let rest = &text[behind..];
-            changed += rest.strip_prefix("\r\n").or_else(|| rest.strip_prefix('\n')).unwrap_or(rest);
+        let inside = &text[span.clone()];
+        let line = if inside.contains("\r\n") { "\r\n" } else { "\n" };
+        let separator = if *free { "" } else { ";" };
+        let start = text[..brace].rfind('\n').map_or(0, |end| end + 1);
+        let changed = if inside.contains('\n') && text[start..brace].trim().is_empty() && start >= *end {
+            // A line of its own, ahead of that of the brace.
+            let quoted = inside.lines().skip(1).find(|line| line.trim_start().starts_with(['"', '\'']));
+            let indent = quoted.map_or("\t", |line| &line[..line.len() - line.trim_start().len()]);
+            format!("{}{separator}{}{indent}\"{short}\";{line}{}", &text[..*end], &text[*end..start], &text[start..])
         } else {
-            changed += &text[..behind];
-            changed += if separated { " " } else { "; " };
-            changed += &format!("\"{short}\" ");
-            changed += text[behind..].trim_start_matches([' ', '\t']);
-        }
-        Some(changed)
+            let between = text[*end..brace].trim_end_matches([' ', '\t']);
+            format!("{}{separator}{between} \"{short}\" {}", &text[..*end], &text[brace..])
+        };
+        // Read again, it says the same and that one more.
+        let (mut wanted, after) = (self.clone(), read(&changed).ok()?);
+        let place = wanted.enabled.iter().rposition(|(host, _)| host.is_empty())?;
+        wanted.enabled[place].1.push(short.to_owned());
+        (Self { table: None, ..wanted } == Self { table: None, ..after }).then_some(changed)
     }
-}
-
-fn has_entries(inside: &str) -> bool {
-    inside.lines().any(|line| !line.split("--").next().unwrap_or_default().trim().is_empty())
 }
 
 #[cfg(test)]
@@ -138,6 +126,14 @@ mod tests {
             "modules_enabled = {\n}\n",
             "modules_enabled = { \"a\"; }",
             "modules_enabled = {\n\t\"a\",\n\t\"b\" }",
+            "modules_enabled = {\n\t\"roster\";\n\t\"posix\"\n\t-- \"later\";\n}\n",
+            "modules_enabled = {\n\t\"roster\"; --[[ of\n several ]]\n}\n",
+            "modules_enabled = { \"roster\" --[[ one ]] }\n",
+            "modules_enabled = {\n\t\"x--y\", \"a--b\"\n}\n",
+            "modules_enabled = {\r\n  \"a\";\r\n  \"b\"\r\n};\r\n",
+            "local list = { \"a\" }\nmodules_enabled = list\n",
+            "modules_enabled = { -- all of them\n}",
+            "modules_enabled = { \"a\", --[[\n b ]] }",
         ] {
             let before = read(text).unwrap();
             let changed = before.enable(text, "mod_new").unwrap();
@@ -145,9 +141,11 @@ mod tests {
             let mut wanted = before.enabled.clone();
             wanted[0].1.push("new".into());
             assert_eq!(after.enabled, wanted, "{changed}");
-            for line in text.lines().filter(|line| line.contains("--")) {
-                assert!(changed.contains(line.split("--").nth(1).unwrap()), "{changed}");
-            }
+            assert_eq!(changed.contains("\r\n"), text.contains("\r\n"));
+            assert_eq!(changed.matches("\r\n").count(), changed.matches('\n').count() * usize::from(text.contains('\r')));
+            // Everything that was there still is, in its order.
+            let mut rest = changed.chars();
+            assert!(text.chars().all(|wanted| wanted.is_whitespace() || rest.any(|found| found == wanted)), "{changed}");
         }
         assert_eq!(read("x = 1").unwrap().enable("x = 1", "new"), None);
     }

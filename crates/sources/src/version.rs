@@ -39,6 +39,11 @@ const WORDS: &[(&str, i64)] = &[
     ("alpha", -1_000_000),
 ];
 
+/// What one counts, so that letters can count less.
+const WHOLE: i64 = 1_000;
+/// Larger numbers are all alike.
+const LARGEST: i64 = 1_000_000_000_000_000;
+
 impl Version {
     /// Reads a version; any text is one.
     pub fn new(text: &str) -> Self {
@@ -74,14 +79,14 @@ fn parts(text: &str) -> Vec<i64> {
         let count = |is: fn(&u8) -> bool| rest.iter().take_while(|byte| is(byte)).count();
         if rest[0].is_ascii_digit() {
             let length = count(u8::is_ascii_digit);
-            parts.push(text[at..at + length].parse().unwrap_or(i64::MAX / 2));
+            parts.push(text[at..at + length].parse().unwrap_or(LARGEST).min(LARGEST) * WHOLE);
             at += length;
         } else if rest[0].is_ascii_alphabetic() {
             let length = count(u8::is_ascii_alphabetic);
             let word = text[at..at + length].to_lowercase();
             let worth = WORDS.iter().find(|(known, _)| *known == word).map(|(_, worth)| *worth);
-            // Any other letter counts a little, so that 1.0b is later than 1.0a.
-            parts.push(worth.unwrap_or_else(|| i64::from(rest[0]) / 1_000));
+            // Any other letter counts a little, so that 1.0b is later than 1.0a, and each is less than a number.
+            parts.push(worth.map_or_else(|| i64::from(rest[0]), |worth| worth * WHOLE));
             at += length;
         } else {
             at += 1;
@@ -161,13 +166,11 @@ fn range_of(text: &str) -> Option<Range> {
             // Whatever begins with the same parts.
             let parts = parts(bare);
             let bound = |mut parts: Vec<i64>, above: i64| {
-                if let Some(last) = parts.last_mut() {
-                    *last += above;
-                }
+                *parts.last_mut()? += above;
                 parts.push(i64::MIN);
-                Version { text: bare.to_owned(), parts, revision: None }
+                Some(Version { text: bare.to_owned(), parts, revision: None })
             };
-            Range::between(bound(parts.clone(), 0), bound(parts, 1))
+            Range::between(bound(parts.clone(), 0)?, bound(parts, WHOLE)?)
         }
         _ => return None,
     })
@@ -183,7 +186,21 @@ mod tests {
 
     #[test]
     fn versions_are_ordered_as_luarocks_orders_them() {
-        let ordered = ["1.0alpha-1", "1.0beta-1", "1.0rc1-1", "1.0-1", "1.0-2", "1.0.1-1", "1.2-1", "1.10-1", "2-1", "scm-1", "dev-1"];
+        let ordered = [
+            "1.0alpha-1",
+            "1.0beta-1",
+            "1.0rc1-1",
+            "1.0-1",
+            "1.0-2",
+            "1.0a-1",
+            "1.0b-1",
+            "1.0.1-1",
+            "1.2-1",
+            "1.10-1",
+            "2-1",
+            "scm-1",
+            "dev-1",
+        ];
         for (place, version) in ordered.iter().enumerate() {
             for later in &ordered[place + 1..] {
                 assert!(Version::new(version) < Version::new(later), "{version} < {later}");
@@ -211,6 +228,12 @@ mod tests {
             assert!(outside.is_empty() || !fits(constraint, outside), "{outside} {constraint}");
         }
         assert!(!fits("~> 1.2", "1.1-1"));
+        for odd in
+            ["== 99999999999999999999", "~> 9223372036854775807", "~> 99999999999999999999.9", "> 9223372036854775807-9223372036854775807"]
+        {
+            assert!(!fits(odd, "1.0-1"), "{odd}");
+        }
+        assert!(Requirement::new("x ~> .").is_none() && Requirement::new("x ~> -").is_none());
         let read = Requirement::new("mod_http_oauth2 >= 200").unwrap();
         assert_eq!((read.name.as_str(), read.constraint.as_str()), ("mod_http_oauth2", ">= 200"));
         assert_eq!(Requirement::new("user/rock").unwrap().name, "rock");

@@ -29,7 +29,7 @@ pub(crate) fn list(global: &Global) -> Result<Code, Ending> {
     let session = Session::open(global)?;
     let mut entries = Vec::new();
     for source in &session.sources {
-        let index = SourceCache::new(&session.places.cache, source).index(&source.kind.location())?;
+        let index = SourceCache::new(&session.places.cache, source).index(&source.kind.fingerprint())?;
         entries.push((source, index));
     }
     if global.output == Output::Json {

@@ -184,7 +184,7 @@ fn tell(global: &Global, paint: Paint, sources: &[Source], ended: &Ended, result
         if global.output == Output::Human && !(global.quiet && status != "failed") {
             let more = match &reason {
                 Some(reason) => render::printable(reason),
-                None => notes.join("; "),
+                None => render::printable(&notes.join("; ")),
             };
             let line =
                 format!("{} {}  {more}", painted(paint.stdout, colour, &format!("{status:<9}")), painted(paint.stdout, BOLD, &source.name));

@@ -30,6 +30,8 @@ pub(crate) struct Copy {
     version: String,
     /// The revision that the copy of the source stands at.
     revision: String,
+    /// Why it is not copied.
+    refused: Option<String>,
 }
 
 /// What a file holds.
@@ -44,6 +46,9 @@ impl Method for Copy {
     }
 
     fn refuse(&self, context: &StepContext<'_>) -> Result<(), Failure> {
+        if let Some(why) = &self.refused {
+            return Err(Failure::new(format!("it was not copied: {why}")));
+        }
         if let Some((link, target)) = self.files.iter().find_map(|file| Some((file.path, file.link?)).filter(|_| leads_out(&file))) {
             return Err(Failure::new(format!("its link {link} leads out of it, to {target}; it was not copied")));
         }

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 use super::SourceCache;
 use crate::machine::Machine;
-use crate::stage::Stage;
+use crate::stage::{Stage, clean_stages};
 
 /// Files of modules that are larger are not copied.
 const SIZE_LIMIT: u64 = 16 * 1024 * 1024;
@@ -28,38 +28,64 @@ pub(super) fn sync(
     machine: &Machine,
     task: &TaskContext,
 ) -> Result<Option<Index>, Failure> {
-    if machine.find_program("hg", &[]).is_none() {
-        return Err(Failure::new("hg is not on the path: install mercurial"));
-    }
+    has_hg(machine)?;
     let tree = cache.tree();
     let hg = Hg { tree: &tree, machine, task };
-    let fresh = !tree.join(".hg").is_dir();
+    // What a clone that was cut off left.
+    clean_stages(std::slice::from_ref(&tree), |_| true);
+    let revision = hg.tip(url)?;
+    let fresh = cloned_from(&tree).as_deref() != Some(url);
+    let stands = revision_of(&tree).as_deref() == Some(revision.as_str());
+    if !fresh && stands && former.is_some_and(|former| former.revision == revision && is_as_indexed(&tree, former)) {
+        return Ok(None);
+    }
     if fresh {
-        hg.clone_from(url)?;
+        hg.clone_from(url, &revision)?;
     } else {
-        let before = hg.state();
-        if let Err(failure) = hg.pull(url) {
-            hg.mend(url, failure)?;
+        let brought = if stands { Ok(()) } else { hg.bring(url) };
+        if let Err(failure) = brought.and_then(|()| hg.checkout(&revision)) {
+            // The source answered: it is the copy that is at fault.
+            task.check()?;
+            task.note(Level::Warning, format!("the copy of the repository was damaged ({}); it is fetched anew", failure.message));
+            hg.clone_from(url, &revision)?;
         }
-        let still = before == hg.state() && former.is_some_and(|former| revision_of(&tree).as_deref() == Some(former.revision.as_str()));
-        if still && former.is_some_and(|former| is_as_indexed(&tree, former)) {
-            return Ok(None);
-        }
-        hg.checkout("default")?;
     }
     task.check()?;
-    let revision = revision_of(&tree).ok_or_else(|| Failure::new(format!("{} has no revision", tree.display())))?;
     let last = hg.last_changes(former.filter(|_| !fresh))?;
     let files = hg.tracked()?;
     task.check()?;
-    let entries = entries(&tree, wanted, &files, &last, former)?;
+    let entries = entries(&tree, wanted, &files, &last, former);
+    for entry in entries.iter().filter(|entry| entry.unusable.is_some()) {
+        task.note(Level::Warning, format!("{} cannot be installed: {}", entry.name, entry.unusable.as_deref().unwrap_or_default()));
+    }
     Ok(Some(Index { revision, entries, ..Index::default() }))
+}
+
+fn has_hg(machine: &Machine) -> Result<(), Failure> {
+    match machine.find_program("hg", &[]) {
+        Some(_) => Ok(()),
+        None => Err(Failure::new("hg is not on the path: install mercurial")),
+    }
+}
+
+/// Where a clone came from, as its settings say.
+fn cloned_from(tree: &Path) -> Option<String> {
+    let settings = std::fs::read_to_string(tree.join(".hg/hgrc")).ok()?;
+    let mut inside = false;
+    settings.lines().find_map(|line| {
+        if line.starts_with('[') {
+            inside = line.trim() == "[paths]";
+        }
+        let (key, value) = line.split_once('=')?;
+        (inside && key.trim() == "default").then(|| value.trim().to_owned())
+    })
 }
 
 /// Brings the files of a clone back to a revision, whatever was done to them.
 pub(crate) fn mend(tree: &Path, revision: &str, machine: &Machine, task: &TaskContext) -> Result<(), Failure> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    has_hg(machine)?;
     let hg = Hg { tree, machine, task };
     let mended = hg.checkout(revision);
     mended.map_err(|failure| Failure::new(format!("{}; `hoist sync` fetches it anew", failure.message)))
@@ -101,7 +127,8 @@ impl Hg<'_> {
     /// Never a question, never a merge tool, nobody's settings.
     fn command(&self, arguments: &[&str]) -> Command {
         let environment = self.machine.script_environment(&Default::default(), &[]);
-        let quiet = ["--noninteractive", "--config", "ui.merge=:fail", "--config", "ui.timeout=60"];
+        // Repositories inside the repository may lead anywhere.
+        let quiet = ["--noninteractive", "--config", "ui.merge=:fail", "--config", "ui.timeout=60", "--config", "subrepos.allowed=false"];
         Command::new("hg")
             .args(quiet)
             .args(arguments)
@@ -134,11 +161,35 @@ impl Hg<'_> {
         self.command(&all)
     }
 
-    fn clone_from(&self, url: &str) -> Result<(), Failure> {
+    /// The revision that the source stands at: that of its branch `default`, else its newest.
+    fn tip(&self, url: &str) -> Result<String, Failure> {
+        let ask = |revision: &str| self.task.read(&self.command(&["identify", "--template", "{node}\n", "--rev", revision, "--", url]));
+        let (mut exit, mut text) = ask("default")?;
+        if !exit.success() {
+            (exit, text) = ask("tip")?;
+        }
+        let revision = text.lines().next().unwrap_or_default().trim().to_owned();
+        if !exit.success() || revision.len() != 40 {
+            let why = self.run(&format!("asking {url}"), &self.command(&["identify", "--id", "--rev", "tip", "--", url]));
+            let why = why.err().map_or_else(|| "it is no repository".to_owned(), |failure| failure.message);
+            return Err(Failure::new(format!("{why}; what was known before goes on working")));
+        }
+        match revision.bytes().all(|byte| byte == b'0') {
+            true => Err(Failure::new(format!("{url} has no revision yet"))),
+            false => Ok(revision),
+        }
+    }
+
+    fn clone_from(&self, url: &str, revision: &str) -> Result<(), Failure> {
         let wrong = |error: std::io::Error| self.task.failed("preparing", self.tree, &error);
         let stage = Stage::beside(self.tree).map_err(wrong)?;
         let new = stage.path().display().to_string();
-        self.run(&format!("cloning {url}"), &self.command(&["clone", "--quiet", "--", url, &new]))?;
+        self.run(&format!("cloning {url}"), &self.command(&["clone", "--quiet", "--noupdate", "--", url, &new]))?;
+        self.task.check()?;
+        // Its settings say where it came from; Mercurial does not write that down for every kind of place.
+        std::fs::write(stage.path().join(".hg/hgrc"), format!("[paths]\ndefault = {url}\n")).map_err(wrong)?;
+        let update = ["--cwd", &new, "update", "--quiet", "--clean", "--rev", revision];
+        self.run("unpacking the copy of the repository", &self.command(&update))?;
         self.task.check()?;
         match self.tree.exists() {
             true => stage.exchange().map(drop).map_err(wrong),
@@ -146,28 +197,13 @@ impl Hg<'_> {
         }
     }
 
-    fn pull(&self, url: &str) -> Result<(), Failure> {
-        self.run(&format!("pulling from {url}"), &self.here(&["pull", "--quiet", "--", url]))
-    }
-
-    /// After a pull that failed: either the clone is damaged, and is mended, or the source cannot be reached, and then that is the failure.
-    fn mend(&self, url: &str, failure: Failure) -> Result<(), Failure> {
-        let transaction = self.tree.join(".hg/store/journal").exists();
-        if transaction && self.run("recovering", &self.here(&["recover"])).is_ok() && self.pull(url).is_ok() {
+    /// Fetches what is new. What a former pull that was cut off left half done is taken back before.
+    fn bring(&self, url: &str) -> Result<(), Failure> {
+        if self.tree.join(".hg/store/journal").exists() {
+            self.run("recovering", &self.here(&["recover"]))?;
             self.task.note(Level::Warning, "a pull that was cut off was taken back");
-            return Ok(());
         }
-        if self.run("asking the source", &self.command(&["identify", "--quiet", "--id", "--", url])).is_err() {
-            return Err(Failure::new(format!("{}; what was known before goes on working", failure.message)));
-        }
-        self.task.note(Level::Warning, "the copy of the repository was damaged; it is fetched anew");
-        self.clone_from(url)
-    }
-
-    /// Whether anything came is told by the files of the store.
-    fn state(&self) -> Option<(u64, std::time::SystemTime)> {
-        let metadata = self.tree.join(".hg/store/00changelog.i").metadata().ok()?;
-        Some((metadata.len(), metadata.modified().ok()?))
+        self.run(&format!("pulling from {url}"), &self.here(&["pull", "--quiet", "--", url]))
     }
 
     /// Brings the files to a revision, whatever was done to them.
@@ -239,25 +275,34 @@ fn entries(
     files: &BTreeMap<String, Vec<(String, char)>>,
     last: &BTreeMap<String, LastChange>,
     former: Option<&Index>,
-) -> Result<Vec<Entry>, Failure> {
+) -> Vec<Entry> {
     let names: Vec<&String> = files.keys().filter(|name| is_wanted(name, wanted)).collect();
-    let read = |name: &&String| -> Result<Entry, Failure> {
+    let read = |name: &&String| -> Entry {
         let last = last.get(*name).cloned().unwrap_or_default();
         let known = former.and_then(|former| former.get(name)).filter(|known| !last.revision.is_empty() && known.version == last.revision);
         if let Some(known) = known {
-            return Ok(known.clone());
+            return known.clone();
         }
         let file = |(path, flag): &(String, char)| tracked_file(&tree.join(name), path, *flag);
-        let tracked: Vec<TrackedFile> =
-            files[*name].iter().map(file).collect::<std::io::Result<Vec<_>>>().map_err(|error| Failure::new(error.to_string()))?;
-        Ok(entry(name, &tracked, &last))
+        match files[*name].iter().map(file).collect::<std::io::Result<Vec<TrackedFile>>>() {
+            Ok(tracked) => entry(name, &tracked, &last),
+            // One module's odd files are no reason to do without the others.
+            Err(error) => Entry {
+                name: (*name).clone(),
+                version: last.revision.clone(),
+                date: last.date,
+                unusable: Some(error.to_string()),
+                ..Entry::default()
+            },
+        }
     };
     names.par_iter().with_min_len(8).map(read).collect()
 }
 
 fn tracked_file(directory: &Path, path: &str, flag: char) -> std::io::Result<TrackedFile> {
     let place = directory.join(path);
-    let wrong = |error: std::io::Error| std::io::Error::new(error.kind(), format!("{}: {error}", place.display()));
+    let wrong =
+        |error: std::io::Error| std::io::Error::new(error.kind(), format!("{}: {error}", path.replace(char::is_control, "\u{fffd}")));
     let metadata = place.symlink_metadata().map_err(wrong)?;
     let content = match metadata.is_symlink() {
         true => Content::Link(place.read_link().map_err(wrong)?.to_string_lossy().into_owned()),

@@ -51,15 +51,15 @@ impl SourceCache {
     ///
     /// # Errors
     /// An index that is there and cannot be read.
-    pub fn index(&self, location: &str) -> std::io::Result<Option<Index>> {
+    pub fn index(&self, fingerprint: &str) -> std::io::Result<Option<Index>> {
         let bytes = match std::fs::read(self.index_file()) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => return Ok(None),
             Err(error) => return Err(error),
         };
         // An index of another version, or one that is damaged, is made anew by the next sync.
         let read: Option<Index> = serde_json::from_slice(&bytes).ok();
-        Ok(read.filter(|index| index.format == index::FORMAT && index.location == location))
+        Ok(read.filter(|index| index.format == index::FORMAT && index.location == fingerprint))
     }
 
     fn store(&self, index: &Index) -> Result<(), Failure> {
@@ -84,7 +84,7 @@ pub struct Synced {
 /// # Errors
 /// The source cannot be reached, or is not what it should be; what hoist knew of it stays as it was.
 pub fn sync(source: &Source, cache: &SourceCache, machine: &Machine, task: &TaskContext) -> Result<(Effect, Synced), Failure> {
-    let location = source.kind.location();
+    let location = source.kind.fingerprint();
     let former = cache.index(&location).map_err(|error| Failure::new(format!("reading the index: {error}")))?;
     let found = match &source.kind {
         SourceKind::Collection { collection, reference } => {

@@ -38,6 +38,7 @@ pub(super) fn sync(server: &str, lua: &str, former: Option<&Index>, task: &TaskC
     keep_what_is_known(&mut rocks, former);
     let mut specs: BTreeMap<(String, String), Rockspec> = BTreeMap::new();
     let mut failed: BTreeSet<(String, String)> = BTreeSet::new();
+    let (runs, mut left_out) = (Version::new(lua), false);
     loop {
         let wanted = wanted(&rocks, former, &failed);
         if wanted.is_empty() {
@@ -45,6 +46,8 @@ pub(super) fn sync(server: &str, lua: &str, former: Option<&Index>, task: &TaskC
         }
         for ((name, version), found) in fetch(&agent, server, wanted, task)? {
             match found {
+                // What runs under another Lua is as good as not there; an older one may fit.
+                Ok(spec) if spec.lua.as_ref().is_some_and(|needed| !needed.range.contains(&runs)) => drop(failed.insert((name, version))),
                 Ok(spec) => {
                     let offers = rocks.get_mut(&name).into_iter().flatten();
                     for offer in offers.filter(|offer| offer.version == version) {
@@ -54,18 +57,14 @@ pub(super) fn sync(server: &str, lua: &str, former: Option<&Index>, task: &TaskC
                 }
                 Err(failure) => {
                     task.note(Level::Warning, format!("{name} {version} is left out: {}", failure.message));
+                    left_out = true;
                     failed.insert((name, version));
                 }
             }
         }
     }
-    let runs = Version::new(lua);
-    let unfit = |name: &str, offer: &Offer| {
-        let spec = specs.get(&(name.to_owned(), offer.version.clone()));
-        spec.and_then(|spec| spec.lua.as_ref()).is_some_and(|requirement| !requirement.range.contains(&runs))
-    };
     let read = |(name, offers): (String, Vec<Offer>)| -> Option<Entry> {
-        let usable = |offer: &Offer| !failed.contains(&(name.clone(), offer.version.clone())) && !unfit(&name, offer);
+        let usable = |offer: &Offer| !failed.contains(&(name.clone(), offer.version.clone()));
         let offers: Vec<Offer> = offers.into_iter().filter(usable).collect();
         let newest = offers.first()?;
         let known = former.and_then(|former| former.get(&name)).filter(|known| known.version == newest.version);
@@ -74,6 +73,8 @@ pub(super) fn sync(server: &str, lua: &str, former: Option<&Index>, task: &TaskC
             (_, spec) => Some(entry(&name, offers, spec)),
         }
     };
+    // What could not be read is asked for again the next time.
+    let revision = if left_out { String::new() } else { revision };
     Ok(Some(Index { revision, entries: rocks.into_iter().filter_map(read).collect(), ..Index::default() }))
 }
 
@@ -158,8 +159,8 @@ fn fetch(agent: &ureq::Agent, server: &str, wanted: Vec<(String, String)>, task:
 fn one(agent: &ureq::Agent, server: &str, name: &str, version: &str) -> Result<Rockspec, Failure> {
     let text = http::read(agent, &file_of(server, &format!("{name}-{version}.rockspec")), ROCKSPEC_LIMIT)?;
     let spec = rockspec(&String::from_utf8_lossy(&text)).map_err(|error| Failure::new(format!("its rockspec cannot be read: {error}")))?;
-    match spec.package == name && spec.version == version {
+    match spec.package.eq_ignore_ascii_case(name) && spec.version == version {
         true => Ok(spec),
-        false => Err(Failure::new(format!("its rockspec is that of {} {}", spec.package, spec.version))),
+        false => Err(Failure::new(format!("its rockspec is that of {:?} {:?}", spec.package, spec.version))),
     }
 }
