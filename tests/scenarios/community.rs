@@ -123,9 +123,13 @@ fn a_directory_that_is_there_is_taken_over_where_it_is_the_same_and_left_alone_w
     assert!(sandbox.read("plugins/mod_else/mod_else.lua").contains("is loaded"));
     let copy = sandbox.files("plugins/mod_else").into_iter().find(|name| name.contains("pre-slaanesh")).unwrap();
     assert_eq!(sandbox.read(&format!("plugins/mod_else/{copy}")), "-- mine\n");
-    // What was taken over is hoist's; what is somebody's stays.
-    sandbox.hoist("remove same else -y").exits(0).says("notes");
-    assert_eq!(sandbox.files("plugins"), [format!("mod_else/{copy}"), "mod_else/notes".to_owned()]);
+    // What was there before stays, and so does what is somebody's; what hoist put there goes.
+    sandbox.hoist("remove same else -y").exits(0).says("notes").says("it was there before hoist; --purge removes it");
+    let left = [format!("mod_else/{copy}"), "mod_else/notes".into(), "mod_same/README.md".into(), "mod_same/mod_same.lua".into()];
+    assert_eq!(sandbox.files("plugins"), left);
+    sandbox.hoist("install same").exits(0);
+    sandbox.hoist("remove same -y --purge").exits(0);
+    assert!(!sandbox.has("plugins/mod_same"));
 }
 
 #[test]

@@ -28,4 +28,4 @@ pub use home::{Home, Refusal};
 pub use picture::{Kind, Picture, Seen, look};
 pub use record::{Record, Recorded, advance, digest, edited};
 pub use remove::{Removal, Removed, Root, Scope};
-pub use write::{back_up, backups, is_backup, keep_copy, move_aside, pending, read, rename_new, write};
+pub use write::{aside_name, back_up, backups, is_backup, keep_copy, move_aside, pending, read, rename_new, write};

@@ -109,6 +109,11 @@ fn names(path: &Path) -> impl Iterator<Item = PathBuf> {
     (0..100_000).map(move |number| with_suffix(path, &name(number)))
 }
 
+/// A name `PATH.pre-slaanesh-TIME` at which nothing stands.
+pub fn aside_name(path: &Path) -> PathBuf {
+    names(path).find(|name| name.symlink_metadata().is_err()).unwrap_or_else(|| with_suffix(path, BACKUP))
+}
+
 /// Moves a file or a tree to `PATH.pre-slaanesh-TIME`, in the same file system; what is there stays.
 pub fn move_aside(from: &Path, path: &Path) -> io::Result<PathBuf> {
     for copy in names(path) {

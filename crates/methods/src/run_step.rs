@@ -16,7 +16,7 @@ use crate::look;
 use crate::machine::Machine;
 use crate::method::{Applied, Method, StepContext, method_of};
 use crate::sandbox::Sandbox;
-use crate::stage::clean_stages;
+use crate::stage::{Stage, clean_stages};
 use crate::uninstall::leave_former;
 use crate::watch::Watch;
 
@@ -147,13 +147,19 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
     let watch = Watch::start(&world.machine, &home, module, &work.steps, &old)?;
     begin(world, module, work, &planned, Some(&watch), &asides)?;
     let mut applied = attempt(world, module, work, &context, &asides);
-    if let (Change::Migrate, Ok(_), Some(former)) = (work.change, &applied, &work.record)
-        && let Err(failure) = leave_former(world, module, former, &old, task)
-    {
-        // Both are there: the new one goes again.
-        let back = work.steps.iter_mut().try_for_each(|step| step.method.take_back(&context));
-        let more = back.err().map(|failure| format!("; and taking back the new one: {}", failure.message)).unwrap_or_default();
-        applied = Err(Failure::new(format!("{}{more}", failure.message)));
+    if let (Change::Migrate, Ok(attempt), Some(former)) = (work.change, &mut applied, &work.record) {
+        let new = attempt.applied.record.clone().unwrap_or_default();
+        if let Err(failure) = leave_former(world, module, former, &old, &new, task) {
+            // Both are there: the new one goes again, and what stood in its place comes back.
+            let changed = attempt.applied.effect == Effect::Changed;
+            let back = match attempt.applied.replaced.is_empty() {
+                false => attempt.applied.replaced.drain(..).try_for_each(Stage::put_back).map_err(|error| Failure::new(error.to_string())),
+                true if changed => work.steps.iter_mut().try_for_each(|step| step.method.take_back(&context)),
+                true => Ok(()),
+            };
+            let more = back.err().map(|failure| format!("; and taking back the new one: {}", failure.message)).unwrap_or_default();
+            applied = Err(Failure::new(format!("{}{more}", failure.message)));
+        }
     }
     let (recorded, different) = match watch.finish(&old, &asides) {
         Ok(finished) => finished,
@@ -189,8 +195,6 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
             let moved = aside::moved(&asides, &old);
             let paths: Vec<PathBuf> = made.collect();
             let own = applied.applied.record.take();
-            // What a method knows to be the module's is not somebody else's because it was there.
-            let adopted = adopted && own.is_none();
             let mut recorded = own.unwrap_or(if updated { old.clone() } else { recorded });
             recorded.extend(moved.clone());
             let ending = Ending { version: None, adopted, paths, record: Some(recorded), became: became(module, work) };

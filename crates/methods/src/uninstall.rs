@@ -35,7 +35,8 @@ pub(crate) fn uninstall(
     let stages: Vec<PathBuf> = configs.iter().flat_map(|record| config::stages_of(&record.path)).collect();
     ledger.begin_removal(run, &module.id, &stages).map_err(wrong)?;
     let removal = record.map_or(&module.removal, |record| &record.removal);
-    let home = world.home_of(removal.into.as_deref())?;
+    // A place that is gone is not made anew for a removal.
+    let home = world.home_of(removal.into.as_deref().filter(|into| into.is_dir()))?;
     let work = || -> Result<(), Failure> {
         let adopted = record.is_some_and(|record| record.adopted) && !world.purge;
         if !adopted {
@@ -85,24 +86,40 @@ pub(crate) fn uninstall(
     }
 }
 
-/// Takes away what is there of a module from its former source, now that it is there from another.
+/// Takes away what is there of a module from its former source, now that it is there from another: `old` is what that consisted of, `new` what this does.
 pub(crate) fn leave_former(
     world: &World,
     module: &Module,
     former: &InstalledModule,
     old: &Record,
+    new: &Record,
     task: &TaskContext,
 ) -> Result<(), Failure> {
-    let context = StepContext { record: old, ..world.context(module, task) };
     if let Some(rock) = &former.removal.rock {
-        return luarocks::remove(rock, module.id.as_str(), &context);
+        let context = StepContext { record: old, ..world.context(module, task) };
+        // In one tree LuaRocks has put the one in place of the other.
+        return match module.removal.rock.as_ref() == Some(rock) {
+            true => Ok(()),
+            false => luarocks::remove(rock, module.id.as_str(), former.version.as_deref(), &context),
+        };
     }
-    let home = world.home_of(former.removal.into.as_deref())?;
-    let roots: Vec<Root> = former.paths.iter().map(|path| Root { path: path.clone(), scope: Scope::Recorded }).collect();
+    let Some(into) = former.removal.into.as_deref().filter(|into| into.is_dir()) else { return Ok(()) };
+    let home = world.home_of(Some(into))?;
+    let roots = former.paths.iter().filter(|path| !new.contains_key(*path));
+    let roots: Vec<Root> = roots.map(|path| Root { path: path.clone(), scope: Scope::Recorded }).collect();
     let removal = Removal { record: old, held: &|_| None, shared: &|_| false, precious: &git_own::precious, purge: false, act: true };
     let removed = home.remove(&roots, &removal);
+    if let Some((path, why)) = removed.kept.iter().find(|(_, why)| why.starts_with("it cannot be")) {
+        return Err(Failure::new(format!("{}: {why}", path.display())));
+    }
     for (path, why) in removed.kept {
         task.item(Fate::Kept, path.display().to_string(), Some(why));
+    }
+    // What stays there would be loaded in place of the new one.
+    for root in roots.iter().filter(|root| root.path.symlink_metadata().is_ok()) {
+        let aside = hoist_files::move_aside(&root.path, &root.path).map_err(|error| Failure::new(error.to_string()))?;
+        let why = format!("it is what was left of {}, which would be loaded", root.path.display());
+        task.item(Fate::Kept, aside.display().to_string(), Some(why));
     }
     Ok(())
 }
@@ -152,7 +169,8 @@ fn packages(
     }
     let removal = record.map_or(&module.removal, |record| &record.removal);
     if let Some(rock) = &removal.rock {
-        let there = luarocks::versions(rock, module.id.as_str());
+        let known = record.and_then(|record| record.version.as_deref());
+        let there = luarocks::to_remove(rock, module.id.as_str(), known);
         let subject = |version: &String| format!("rock {} {version} in {}", module.id, rock.tree.display());
         match adopted {
             true => told.extend(
@@ -163,7 +181,7 @@ fn packages(
             false => {
                 // Also where nothing is left of it: a removal that was cut off has to be put in order.
                 if act {
-                    luarocks::remove(rock, module.id.as_str(), context)?;
+                    luarocks::remove(rock, module.id.as_str(), known, context)?;
                 }
                 told.extend(there.iter().map(|version| (Fate::Removed, subject(version), None)));
             }
@@ -203,8 +221,13 @@ fn files(
     act: bool,
 ) -> Result<(Vec<Told>, Failed), Failure> {
     let mut told: Vec<Told> = Vec::new();
+    let indexed = record.filter(|record| record.removal.into.is_some());
     // Of a rock LuaRocks knows the files.
-    if !act && record.is_some_and(|record| record.removal.rock.is_some()) {
+    if indexed.is_some_and(|record| record.removal.rock.is_some() && (!act || record.adopted && !purge)) {
+        return Ok((told, Failed::new()));
+    }
+    if let Some(first) = indexed.filter(|record| record.adopted && !purge).and_then(|_| belongings.record.keys().next()) {
+        told.push((Fate::Kept, first.display().to_string(), Some("it was there before hoist; --purge removes it".to_owned())));
         return Ok((told, Failed::new()));
     }
     let mut stays = BTreeSet::new();

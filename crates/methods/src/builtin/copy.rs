@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Permissions;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Component, Path, PathBuf};
 
 use hoist_executor::{Effect, Failure, Fate, Level};
-use hoist_files::{Home, Kind, Record, Recorded, digest, is_backup, look, pending};
+use hoist_files::{Home, Kind, Record, Recorded, Removal, Root, Scope, aside_name, digest, is_backup, look, pending};
 use hoist_sources::{FileList, IndexedFile};
 use serde::Deserialize;
 
@@ -82,8 +82,10 @@ impl Method for Copy {
         let contents = self.contents(context)?;
         context.task.check()?;
         let here = Here::look(&self.into, context.record, &self.files).map_err(wrong)?;
+        let overwrite = context.policy == ConfigPolicy::Overwrite || context.force;
+        let overwrites = overwrite && self.files.iter().any(|file| here.theirs.contains_key(Path::new(file.path)));
         let applied = Applied { paths: vec![self.into.clone()], version: Some(self.version.clone()), ..Applied::unchanged() };
-        if here.is_as_wanted && !context.unfinished {
+        if here.is_as_wanted && !context.unfinished && !overwrites {
             let beside = here.pending.iter().map(|path| (path.clone(), 0)).collect();
             return Ok(Applied { record: Some(self.record(&beside)), ..applied });
         }
@@ -93,7 +95,7 @@ impl Method for Copy {
         }
         let stage = Stage::beside(&self.into).map_err(|error| context.task.failed("preparing", &self.into, &error))?;
         let told =
-            self.fill(&stage.path(), &contents, &here, context).map_err(|error| context.task.failed("writing", &self.into, &error))?;
+            self.fill(&stage.path(), &contents, &here, overwrite).map_err(|error| context.task.failed("writing", &self.into, &error))?;
         context.task.check()?;
         let replaced = match here.stands {
             false => {
@@ -102,7 +104,8 @@ impl Method for Copy {
             }
             true => {
                 let stage = stage.swap().map_err(|error| context.task.failed("putting in place", &self.into, &error))?;
-                if !here.is_still(&stage.path()).map_err(wrong)? {
+                // What is in the stage now is somebody's, until it is known that all of it is in the new directory, too.
+                if !here.is_still(&stage.path()).is_ok_and(|still| still) {
                     stage.swap().map_err(|error| context.task.failed("putting back", &self.into, &error))?;
                     return Err(Failure::transient(format!("somebody wrote to {} at the same time", self.into.display())));
                 }
@@ -116,7 +119,15 @@ impl Method for Copy {
     }
 
     fn take_back(&mut self, _: &StepContext<'_>) -> Result<(), Failure> {
-        std::fs::remove_dir_all(&self.into).map_err(|error| Failure::new(format!("{}: {error}", self.into.display())))
+        let wrong = |error: std::io::Error| Failure::new(error.to_string());
+        let home = Home::open(self.into.parent().unwrap_or(Path::new("/")), &[]).map_err(wrong)?;
+        let root = Root { path: self.into.clone(), scope: Scope::Recorded };
+        let record = self.record(&BTreeMap::new());
+        let removal = Removal { record: &record, held: &|_| None, shared: &|_| false, precious: &|_| None, purge: false, act: true };
+        match home.remove(&[root], &removal).kept.into_iter().next() {
+            None => Ok(()),
+            Some((path, why)) => Err(Failure::new(format!("{}: {why}", path.display()))),
+        }
     }
 }
 
@@ -187,28 +198,30 @@ impl Copy {
         Ok(others)
     }
 
+    /// Where the new version of a file that is kept waits: beside it, where the module has no file of that name itself.
+    fn beside(&self, path: &Path) -> PathBuf {
+        beside(path, &self.files.iter().map(|file| file.path).collect())
+    }
+
     /// Makes the new directory: what the source has, and what somebody changed or added in the old one.
-    fn fill(&self, new: &Path, contents: &[Content], here: &Here, context: &StepContext<'_>) -> std::io::Result<Carried> {
+    fn fill(&self, new: &Path, contents: &[Content], here: &Here, overwrite: bool) -> std::io::Result<Carried> {
         let mut carried = Carried::default();
-        directory(new)?;
-        let overwrite = context.policy == ConfigPolicy::Overwrite || (context.force && here.is_foreign);
+        let mut fresh = Fresh { new, old: &self.into, made: Vec::new(), moved: BTreeMap::new() };
+        fresh.directory(Path::new(""))?;
         for (file, content) in self.files.iter().zip(contents) {
             let path = PathBuf::from(file.path);
             let mut to = new.join(&path);
-            parents(new, &to)?;
-            match here.theirs.get(&path) {
+            fresh.parents(&path)?;
+            match here.theirs.get(&path).filter(|theirs| theirs.kind != Kind::Directory) {
                 Some(_) if overwrite => {
-                    // The copy stands beside it, in the old directory and so in the new one.
-                    let copy = hoist_files::back_up(&self.into.join(&path))?;
-                    let name = copy.file_name().unwrap_or_default();
-                    std::fs::hard_link(&copy, to.with_file_name(name))?;
-                    std::fs::remove_file(&copy)?;
-                    let kept = path.with_file_name(name).display().to_string();
-                    carried.items.push((Fate::Kept, kept, format!("it is {} as it was changed by hand", path.display())));
+                    let copy = aside_name(&to);
+                    carry(&self.into.join(&path), &copy)?;
+                    let name = copy.strip_prefix(new).unwrap_or(&copy).display().to_string();
+                    carried.items.push((Fate::Kept, name, format!("it is {} as it was changed by hand", path.display())));
                 }
                 Some(theirs) => {
                     carry(&self.into.join(&path), &to)?;
-                    let beside = pending(&path);
+                    let beside = self.beside(&path);
                     let is_older = theirs.base.as_deref() == Some(file.digest);
                     if is_older && !here.pending.contains(&beside) {
                         carried.items.push((Fate::Kept, file.path.to_owned(), "it was changed by hand".to_owned()));
@@ -224,35 +237,31 @@ impl Copy {
             match content {
                 Content::Bytes(bytes) => {
                     std::fs::write(&to, bytes)?;
-                    std::fs::set_permissions(&to, Permissions::from_mode(mode(&file)))?;
+                    like(&self.into.join(&path), &to, mode(&file))?;
                 }
                 Content::Link(target) => symlink(target, &to)?,
             }
         }
-        let offered: BTreeSet<&str> = self.files.iter().map(|file| file.path).collect();
-        for (path, theirs) in here.theirs.iter().filter(|(path, _)| path.to_str().is_none_or(|path| !offered.contains(path))) {
-            let to = new.join(path);
-            if to.symlink_metadata().is_ok() {
-                // The new version has a directory there, or its own new version of a file.
-                let copy = hoist_files::keep_copy(&to, &std::fs::read(self.into.join(path))?, 0o644)?;
-                let name = copy.strip_prefix(new).unwrap_or(&copy).display().to_string();
-                carried.items.push((Fate::Kept, name, format!("it was {}, which the new version needs", path.display())));
-                continue;
+        let offered: BTreeSet<&Path> = self.files.iter().map(|file| Path::new(file.path)).collect();
+        for (path, theirs) in
+            here.theirs.iter().filter(|(path, theirs)| theirs.kind == Kind::Directory || !offered.contains(path.as_path()))
+        {
+            let to = fresh.place(path, theirs.kind)?;
+            let is_moved = to != new.join(path);
+            if theirs.kind != Kind::Directory {
+                carry(&self.into.join(path), &to)?;
             }
-            if theirs.kind == Kind::Directory {
-                std::fs::create_dir_all(&to)?;
-                continue;
-            }
-            parents(new, &to)?;
-            carry(&self.into.join(path), &to)?;
-            let why = match theirs.base {
-                Some(_) => "it was changed by hand; the new version does not have it",
-                None => "it is not the module's",
+            let why = match (&theirs.base, is_moved) {
+                (_, true) => format!("it was {}, where the new version has something else", path.display()),
+                (Some(_), false) => "it was changed by hand; the new version does not have it".to_owned(),
+                (None, false) => "it is not the module's".to_owned(),
             };
-            if !is_backup(path) {
-                carried.items.push((Fate::Kept, path.display().to_string(), why.to_owned()));
+            if theirs.kind != Kind::Directory && (is_moved || !is_backup(path)) {
+                let name = to.strip_prefix(new).unwrap_or(&to).display().to_string();
+                carried.items.push((Fate::Kept, name, why));
             }
         }
+        fresh.finish()?;
         Ok(carried)
     }
 
@@ -266,8 +275,9 @@ impl Copy {
             record.extend(between.map(|parent| (parent.to_owned(), directory.clone())));
             let kind = if file.link.is_some() { Kind::Link } else { Kind::File };
             let recorded = Recorded { kind, mode: mode(&file), digest: file.digest.to_owned() };
-            if beside.contains_key(&pending(Path::new(file.path))) {
-                record.insert(pending(&path), recorded.clone());
+            let waiting = self.beside(Path::new(file.path));
+            if beside.contains_key(&waiting) {
+                record.insert(self.into.join(waiting), recorded.clone());
             }
             record.insert(path, recorded);
         }
@@ -285,8 +295,6 @@ struct Theirs {
 /// The directory as it is.
 struct Here {
     stands: bool,
-    /// True where hoist knows nothing of it.
-    is_foreign: bool,
     is_as_wanted: bool,
     /// What somebody changed or added, relative to it.
     theirs: BTreeMap<PathBuf, Theirs>,
@@ -306,12 +314,19 @@ impl Here {
         }
         let offered: BTreeMap<&Path, IndexedFile<'_>> = files.iter().map(|file| (Path::new(file.path), file)).collect();
         let directories: BTreeSet<&Path> = offered.keys().flat_map(|path| path.ancestors().skip(1)).collect();
-        let beside: BTreeMap<PathBuf, IndexedFile<'_>> = files.iter().map(|file| (pending(Path::new(file.path)), file)).collect();
+        let names: BTreeSet<&str> = files.iter().map(|file| file.path).collect();
+        let beside: BTreeMap<PathBuf, IndexedFile<'_>> =
+            files.iter().map(|file| (self::beside(Path::new(file.path), &names), file)).collect();
         let (mut theirs, mut waiting, mut is_as_wanted) = (BTreeMap::new(), BTreeSet::new(), stands);
         for (path, entry) in &seen {
             let place = into.join(path);
             let base = record.get(&place).map(|recorded| recorded.digest.clone());
             let found = match entry.kind {
+                Kind::Directory if offered.contains_key(path.as_path()) => {
+                    is_as_wanted = false;
+                    theirs.insert(path.clone(), Theirs { kind: Kind::Directory, base });
+                    continue;
+                }
                 Kind::Directory if directories.contains(path.as_path()) || base.is_some() => continue,
                 Kind::Directory | Kind::Git => {
                     theirs.insert(path.clone(), Theirs { kind: Kind::Directory, base });
@@ -342,9 +357,8 @@ impl Here {
             offered.keys().filter(|path| !seen.contains_key(**path)).map(|path| format!("{} (missing)", path.display())).collect();
         is_as_wanted &= missing.is_empty();
         // Whoever took the new version over does not need it twice.
-        is_as_wanted &= waiting.iter().all(|waiting| theirs.keys().any(|path| pending(path) == *waiting));
-        let is_foreign = stands && !record.keys().any(|path| path.starts_with(into));
-        Ok(Self { stands, is_foreign, is_as_wanted, theirs, missing, pending: waiting, seen })
+        is_as_wanted &= waiting.iter().all(|waiting| theirs.keys().any(|path| self::beside(path, &names) == *waiting));
+        Ok(Self { stands, is_as_wanted, theirs, missing, pending: waiting, seen })
     }
 
     /// True while what was looked at is as it was, at the place where it is now.
@@ -380,16 +394,96 @@ fn carry(from: &Path, to: &Path) -> std::io::Result<()> {
     })
 }
 
-fn directory(path: &Path) -> std::io::Result<()> {
-    std::fs::create_dir(path)?;
-    std::fs::set_permissions(path, Permissions::from_mode(0o755))
+/// Where the new version of a file waits.
+fn beside(path: &Path, names: &BTreeSet<&str>) -> PathBuf {
+    let mut beside = pending(path);
+    while beside.to_str().is_some_and(|name| names.contains(name)) {
+        beside = pending(&beside);
+    }
+    beside
 }
 
-/// Makes the directories between `root` and a path.
-fn parents(root: &Path, path: &Path) -> std::io::Result<()> {
-    let mut missing: Vec<&Path> = path.ancestors().skip(1).take_while(|parent| *parent != root && !parent.exists()).collect();
-    missing.reverse();
-    missing.into_iter().try_for_each(directory)
+/// Gives a new file the owner of the one that it replaces, and its permissions but for whether it may be run.
+fn like(old: &Path, new: &Path, mode: u32) -> std::io::Result<()> {
+    let known = old.symlink_metadata().ok().filter(std::fs::Metadata::is_file);
+    let mode = known.as_ref().map_or(mode, |old| {
+        let readable = old.mode() & 0o666;
+        readable | if mode & 0o111 != 0 { (readable & 0o444) >> 2 } else { 0 }
+    });
+    if let Some(old) = known {
+        // Only root may, and only for root it makes a difference.
+        let _ = chown(new, Some(old.uid()), Some(old.gid()));
+    }
+    std::fs::set_permissions(new, Permissions::from_mode(mode))
+}
+
+/// A directory in the making.
+struct Fresh<'a> {
+    new: &'a Path,
+    old: &'a Path,
+    /// Directories that were made, with what they take the place of, relative to both.
+    made: Vec<(PathBuf, PathBuf)>,
+    /// Where something stands that the new version has otherwise.
+    moved: BTreeMap<PathBuf, PathBuf>,
+}
+
+impl Fresh<'_> {
+    fn directory(&mut self, path: &Path) -> std::io::Result<()> {
+        std::fs::create_dir(self.new.join(path))?;
+        self.made.push((self.new.join(path), self.old.join(path)));
+        Ok(())
+    }
+
+    /// Makes the directories on the way to a path.
+    fn parents(&mut self, path: &Path) -> std::io::Result<()> {
+        let mut missing: Vec<&Path> = path.ancestors().skip(1).take_while(|parent| !self.new.join(parent).exists()).collect();
+        missing.reverse();
+        missing.into_iter().try_for_each(|parent| self.directory(parent))
+    }
+
+    /// Where something of somebody's goes, with the directories on the way: to its own place, unless the new version has something else there or on the way.
+    fn place(&mut self, path: &Path, kind: Kind) -> std::io::Result<PathBuf> {
+        let (mut place, mut here) = (self.new.to_owned(), PathBuf::new());
+        let last = path.components().count() - 1;
+        for (number, part) in path.components().enumerate() {
+            here.push(part);
+            place.push(part);
+            let is_directory = number < last || kind == Kind::Directory;
+            if let Some(moved) = self.moved.get(&here) {
+                place.clone_from(moved);
+                continue;
+            }
+            match place.symlink_metadata() {
+                Ok(there) if is_directory && there.is_dir() => {}
+                Ok(_) => {
+                    place = aside_name(&place);
+                    self.moved.insert(here.clone(), place.clone());
+                    if is_directory {
+                        std::fs::create_dir(&place)?;
+                        self.made.push((place.clone(), self.old.join(&here)));
+                    }
+                }
+                Err(_) if is_directory => {
+                    std::fs::create_dir(&place)?;
+                    self.made.push((place.clone(), self.old.join(&here)));
+                }
+                Err(_) => {}
+            }
+        }
+        Ok(place)
+    }
+
+    /// Gives directories the owners and permissions that those in their places have.
+    fn finish(&self) -> std::io::Result<()> {
+        for (new, old) in self.made.iter().rev() {
+            let old = old.symlink_metadata().ok().filter(std::fs::Metadata::is_dir);
+            if let Some(old) = &old {
+                let _ = chown(new, Some(old.uid()), Some(old.gid()));
+            }
+            std::fs::set_permissions(new, Permissions::from_mode(old.map_or(0o755, |old| old.mode() & 0o7777)))?;
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

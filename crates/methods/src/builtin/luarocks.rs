@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use hoist_core::{Rock, is_path};
 use hoist_executor::{Command, Effect, Failure, Fate, Level};
-use hoist_files::{Kind, Record, Recorded, back_up, digest, look};
+use hoist_files::{Kind, Record, Recorded, back_up, digest, keep_copy, look};
 use hoist_ledger::{Holder, Lock};
 use hoist_sources::lua::{self, Value};
 use hoist_sources::{Version, rocks};
@@ -58,7 +58,9 @@ impl Method for LuaRocks {
         if before.contains(&self.version) && !context.force && !context.unfinished {
             return Ok(applied(consists_of(&rock, &self.name, &self.version)?));
         }
-        keep_changed(&rock, &self.name, context)?;
+        before.iter().try_for_each(|version| keep_changed(&rock, &self.name, version, context))?;
+        // LuaRocks removes a version before it installs the same anew.
+        let spare = if before.contains(&self.version) { pack(&rock, &self.name, &self.version, context)? } else { None };
         if context.unfinished && before.contains(&self.version) {
             // Installed over what an attempt left, LuaRocks would take its files for those of another.
             let mut work = AtWork { removes: true, ..AtWork::on(&rock, &self.name) };
@@ -86,6 +88,16 @@ impl Method for LuaRocks {
                     let _ = luarocks(&rock, &["remove", "--force", &self.name, &self.version], context);
                 }
                 clear(&rock, &self.name, &self.version, &[])?;
+            } else if let Some((_scratch, packed)) = spare.filter(|_| !there) {
+                let packed = packed.display().to_string();
+                let back = work.during(&rock, context, || luarocks(&rock, &["install", "--deps-mode=none", &packed], context));
+                let more = back.map_or_else(
+                    |failure| format!("; and putting back what was there: {}", failure.message),
+                    |()| "; what was there is back".to_owned(),
+                );
+                return Err(installed
+                    .err()
+                    .map_or_else(|| Failure::new(more.clone()), |failure| Failure::new(format!("{}{more}", failure.message))));
             }
             installed?;
             return Err(Failure::new(format!("luarocks installed another rock than {} {}", self.name, self.version)));
@@ -127,15 +139,25 @@ pub fn rock_version(rock: &Rock, name: &str) -> Option<String> {
     versions(rock, name).into_iter().next()
 }
 
-/// Takes a rock out of its tree, unless another needs it.
-pub(crate) fn remove(rock: &Rock, name: &str, context: &StepContext<'_>) -> Result<(), Failure> {
-    let _turn = turn(rock, context)?;
-    keep_changed(rock, name, context)?;
+/// The versions of a rock that go with it: the one that hoist brought. Others somebody else put beside it.
+pub(crate) fn to_remove(rock: &Rock, name: &str, version: Option<&str>) -> Vec<String> {
     let there = versions(rock, name);
-    let work = AtWork { removes: true, ..AtWork::on(rock, name) };
-    there
-        .iter()
-        .try_for_each(|version| work.during(rock, context, || luarocks(rock, &["remove", "--deps-mode=one", name, version], context)))
+    there.into_iter().filter(|there| version.is_none_or(|version| version == there)).collect()
+}
+
+/// Takes a rock out of its tree, unless another needs it.
+pub(crate) fn remove(rock: &Rock, name: &str, version: Option<&str>, context: &StepContext<'_>) -> Result<(), Failure> {
+    if !rock.tree.join("lib/luarocks").is_dir() {
+        return Ok(());
+    }
+    let _turn = turn(rock, context)?;
+    for version in to_remove(rock, name, version) {
+        keep_changed(rock, name, &version, context)?;
+        let mut work = AtWork { removes: true, ..AtWork::on(rock, name) };
+        work.versions.retain(|other, _| *other == version);
+        work.during(rock, context, || luarocks(rock, &["remove", "--deps-mode=one", name, &version], context))?;
+    }
+    Ok(())
 }
 
 /// Where hoist keeps its own things in a tree.
@@ -174,7 +196,8 @@ struct AtWork {
 impl AtWork {
     fn on(rock: &Rock, name: &str) -> Self {
         let directory = rocks::directory(rock, name);
-        let there = versions(rock, name).into_iter().map(|version| (version.clone(), deployed(rock, &directory.join(version))));
+        let files = |version: &str| deployed(rock, &directory.join(version)).into_iter().filter(|file| file.exists()).collect();
+        let there = versions(rock, name).into_iter().map(|version| (version.clone(), files(&version)));
         Self { name: name.to_owned(), versions: there.collect(), ..Self::default() }
     }
 
@@ -236,17 +259,23 @@ fn luarocks(rock: &Rock, arguments: &[&str], context: &StepContext<'_>) -> Resul
 }
 
 fn run(rock: &Rock, program: &str, arguments: &[&str], context: &StepContext<'_>) -> Result<(), Failure> {
+    let scratch = context.machine.spare.directory("luarocks")?;
+    run_in(scratch.path(), rock, program, arguments, context)
+}
+
+/// Runs one of the programs of LuaRocks in a directory.
+fn run_in(directory: &Path, rock: &Rock, program: &str, arguments: &[&str], context: &StepContext<'_>) -> Result<(), Failure> {
     let found = context.machine.find_program(program, &[]);
     let program = found.ok_or_else(|| Failure::new(format!("{program} is not on the path: install luarocks")))?;
-    let scratch = context.machine.spare.directory("luarocks")?;
+    let temporary = context.machine.spare.directory("luarocks")?;
     let environment = context.machine.script_environment(&BTreeMap::new(), &[]);
     let command = Command::new(program)
         .args([format!("--lua-version={}", rock.lua), format!("--tree={}", rock.tree.display())])
         .args(arguments)
         .environment(environment)
-        .set("TMPDIR", scratch.path())
+        .set("TMPDIR", temporary.path())
         .set("LC_ALL", "C.UTF-8")
-        .directory(scratch.path());
+        .directory(directory);
     let (mut error, mut last) = (None, String::new());
     let exit = context.task.run_with(&command, |stream, line| {
         if let Some(text) = line.strip_prefix("Error: ") {
@@ -267,6 +296,16 @@ fn run(rock: &Rock, program: &str, arguments: &[&str], context: &StepContext<'_>
         false => String::new(),
     };
     Err(Failure::new(format!("luarocks {}: {why}{help}", arguments.first().unwrap_or(&""))))
+}
+
+/// A rock as it is, in a file that can be installed again; `None` where it cannot be packed.
+fn pack(rock: &Rock, name: &str, version: &str, context: &StepContext<'_>) -> Result<Option<(tempfile::TempDir, PathBuf)>, Failure> {
+    let scratch = context.machine.spare.directory("rock")?;
+    let packed = run_in(scratch.path(), rock, "luarocks", &["pack", name, version], context);
+    context.task.check()?;
+    let files = std::fs::read_dir(scratch.path()).into_iter().flatten().flatten().map(|entry| entry.path());
+    let file = files.into_iter().find(|path| path.extension().is_some_and(|extension| extension == "rock"));
+    Ok(file.filter(|_| packed.is_ok()).map(|file| (scratch, file)))
 }
 
 /// The files of a rock where they are loaded from, and those in its own directory.
@@ -313,16 +352,35 @@ fn deployed(rock: &Rock, own: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// Copies aside what somebody changed of a rock that is about to be replaced or removed.
-fn keep_changed(rock: &Rock, name: &str, context: &StepContext<'_>) -> Result<(), Failure> {
+/// Copies aside what somebody changed of a rock that is about to be replaced or removed, and what somebody added in its own directory.
+fn keep_changed(rock: &Rock, name: &str, version: &str, context: &StepContext<'_>) -> Result<(), Failure> {
     let wrong = |error: std::io::Error| Failure::new(error.to_string());
-    let there = versions(rock, name);
-    let loaded = there.iter().flat_map(|version| deployed(rock, &rocks::directory(rock, name).join(version)));
-    for path in loaded.filter(|path| path.is_file()) {
-        let Some(recorded) = context.record.get(&path) else { continue };
-        if File::open(&path).and_then(digest).map_err(wrong)? != recorded.digest {
+    let directory = rocks::directory(rock, name).join(version);
+    // Of a version that is not the recorded one, nobody knows what it was.
+    if !context.record.contains_key(&directory) {
+        return Ok(());
+    }
+    let is_changed = |path: &Path| -> std::io::Result<bool> {
+        let Some(recorded) = context.record.get(path) else { return Ok(path.starts_with(&directory)) };
+        Ok(recorded.kind == Kind::File && path.is_file() && File::open(path).and_then(digest)? != recorded.digest)
+    };
+    for path in deployed(rock, &directory).into_iter().filter(|path| path.is_file()) {
+        if is_changed(&path).map_err(wrong)? {
             let copy = back_up(&path).map_err(wrong)?;
             let why = format!("it is {} as it was changed by hand", path.display());
+            context.task.item(Fate::Kept, copy.display().to_string(), Some(why));
+        }
+    }
+    // Its own directory goes as a whole.
+    let kept = own(rock).join("kept").join(name);
+    for (path, seen) in look(std::slice::from_ref(&directory)).map_err(wrong)? {
+        if seen.kind == Kind::File && is_changed(&path).map_err(wrong)? {
+            let inside = path.strip_prefix(&directory).unwrap_or(&path);
+            let place = kept.join(version).join(inside);
+            place.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(wrong)?;
+            let contents = std::fs::read(&path).map_err(wrong)?;
+            let copy = keep_copy(&place, &contents, seen.mode).map_err(wrong)?;
+            let why = format!("it is {} as it was changed or added by hand", path.display());
             context.task.item(Fate::Kept, copy.display().to_string(), Some(why));
         }
     }
