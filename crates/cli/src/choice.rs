@@ -1,13 +1,15 @@
 //! Which module each name of a request means, which versions of rocks are brought, and what stands in the way of a module on the other side.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use hoist_core::{
     Action, Catalog, Change, Diagnostic, Installed, InstalledModule, Module, ModuleId, Plan, Request, Rock, Selection, SourceKind, Tier,
 };
-use hoist_methods::rocks_of;
+use hoist_methods::{needs_of_rocks, rocks_of};
 use hoist_sources::choose::{Conflict, choose};
 use hoist_sources::modules::{hold, pin};
+use hoist_sources::{Index, Version};
 
 use crate::error::Ending;
 use crate::session::Session;
@@ -31,10 +33,24 @@ pub(crate) fn settle(session: &mut Session, installed: &Installed, request: &mut
             }
         }
     };
+    let asked = match &request.selection {
+        Selection::Names(names) => names.clone(),
+        _ => Vec::new(),
+    };
     if let Selection::Names(names) = &mut request.selection {
         settled(names);
     }
     settled(&mut request.with);
+    if let Selection::Names(names) = &request.selection {
+        let source = |place: usize| asked.get(place).and_then(|name: &String| name.split_once('/')).map(|(source, _)| source.to_owned());
+        for (place, name) in names.iter().enumerate() {
+            let other = (0..place).find(|other| names[*other] == *name && source(*other) != source(place));
+            if let Some(other) = other.filter(|_| request.action == Action::Install) {
+                let message = format!("is asked for twice, as {} and as {}", asked[other], asked[place]);
+                errors.push(Diagnostic::error(message).module(name.as_str()).help("only one of the two can be installed: name that"));
+            }
+        }
+    }
     if !errors.is_empty() {
         return Err(errors.into());
     }
@@ -53,21 +69,20 @@ pub(crate) fn settle(session: &mut Session, installed: &Installed, request: &mut
 /// An update of everything is not held up by one module that its source has made impossible: that stays as it is.
 fn hold_what_cannot_be(session: &mut Session, installed: &Installed) {
     let mut held: Vec<(String, String)> = Vec::new();
-    for source in &session.sources {
-        let (SourceKind::Rocks { tree, lua, .. }, Some(index)) = (&source.kind, session.indexes.get(&source.name)) else { continue };
-        let of_source = |(id, record): (&ModuleId, &InstalledModule)| (record.source == source.name).then(|| id.to_string());
-        let mut asked: Vec<String> = installed.modules.iter().filter_map(of_source).filter(|name| index.get(name).is_some()).collect();
-        let there = rocks_of(&Rock { tree: tree.clone(), lua: lua.clone() });
-        if choose(index, &asked, &BTreeMap::new()).is_ok() {
+    let has_rocks = installed.modules.values().any(|record| record.removal.rock.is_some());
+    for Servers { names, rock, index, .. } in if has_rocks { servers(session) } else { Vec::new() } {
+        let of_servers = |(id, record): (&ModuleId, &InstalledModule)| names.contains(&record.source).then(|| id.to_string());
+        let mut asked: Vec<String> = installed.modules.iter().filter_map(of_servers).filter(|name| index.get(name).is_some()).collect();
+        let there = rocks_of(&rock);
+        let foreign = || there.iter().filter(|(name, _)| !asked.contains(name)).map(|(name, version)| (name.clone(), version.clone()));
+        if choose(&index, &asked, &foreign().collect()).is_ok() {
             continue;
         }
         for name in std::mem::take(&mut asked) {
-            let mut keep = there.clone();
-            keep.remove(&name);
             // Together with those that can be updated so far.
             let together: Vec<String> = asked.iter().cloned().chain([name.clone()]).collect();
-            keep.retain(|name, _| !together.contains(name));
-            match choose(index, &together, &keep) {
+            let keep = there.iter().filter(|(name, _)| !together.contains(name)).map(|(name, version)| (name.clone(), version.clone()));
+            match choose(&index, &together, &keep.collect()) {
                 Ok(_) => asked.push(name),
                 Err(conflict) => held.push((name, conflict.to_string())),
             }
@@ -82,6 +97,42 @@ fn hold_what_cannot_be(session: &mut Session, installed: &Installed) {
         let unknown = |name: &&ModuleId| session.catalog.get(name.as_str()).is_none() && session.catalog.broken(name.as_str()).is_none();
         if let Some(missing) = module.requires.iter().find(unknown).filter(|_| !held.iter().any(|(name, _)| name == id.as_str())) {
             held.push((id.to_string(), format!("it has come to need {missing}, which no source has")));
+        }
+    }
+    // What needs each other was installed with --no-deps; it is brought forward in any order.
+    let needs = |name: &str| session.catalog.get(name).map(|module| module.requires.clone()).unwrap_or_default();
+    let in_circle = |id: &&ModuleId| {
+        let (mut waiting, mut seen) = (needs(id.as_str()), BTreeSet::new());
+        while let Some(next) = waiting.pop().filter(|next| next != *id) {
+            if seen.insert(next.clone()) {
+                waiting.extend(needs(next.as_str()));
+            }
+        }
+        seen.iter().any(|name| needs(name.as_str()).contains(*id)) || needs(id.as_str()).contains(*id)
+    };
+    let indexed = installed.modules.iter().filter(|(_, record)| record.removal.into.is_some());
+    let circles: Vec<ModuleId> = indexed.map(|(id, _)| id).filter(in_circle).cloned().collect();
+    for id in circles {
+        if let Some(module) = session.catalog.get_mut(id.as_str()) {
+            module.requires.clear();
+        }
+    }
+    // What is there by hand, from another side, is there.
+    let by_hand: Vec<(ModuleId, Vec<ModuleId>)> = installed
+        .modules
+        .iter()
+        .filter(|(_, record)| record.removal.into.is_some())
+        .filter_map(|(id, _)| {
+            let module = session.catalog.get(id.as_str())?;
+            let absent = |name: &&ModuleId| !installed.modules.contains_key(*name) && !installed.unfinished.contains_key(*name);
+            let there =
+                |name: &&ModuleId| session.catalog.get(name.as_str()).is_some_and(|needed| stands_from_another(session, needed).is_some());
+            Some((id.clone(), module.requires.iter().filter(absent).filter(there).cloned().collect::<Vec<_>>()))
+        })
+        .collect();
+    for (id, there) in by_hand {
+        if let Some(module) = session.catalog.get_mut(id.as_str()) {
+            module.requires.retain(|name| !there.contains(name));
         }
     }
     for (name, why) in held {
@@ -109,6 +160,13 @@ fn settle_name(
     };
     let record = |name: &str| installed.modules.get(name).or_else(|| installed.unfinished.get(name));
     let Some(source) = source else {
+        let hidden = catalog.hidden().iter().find(|module| is_called(module.id.as_str(), short));
+        let hidden = hidden.filter(|_| catalog.canonical(short).is_none() && action == Action::Install);
+        if let Some((other, record)) = hidden.and_then(|module| Some((module, record(module.id.as_str())?))) {
+            let message = format!("is installed from {}, which does not offer it any more", record.source);
+            let help = format!("`hoist migrate {} --to {}` puts that in its place", other.id, other.source);
+            return Err(Diagnostic::error(message).module(other.id.as_str()).help(help));
+        }
         return Ok(match catalog.canonical(short) {
             Some(id) => id.to_string(),
             // What is installed may be gone from its source.
@@ -235,45 +293,107 @@ fn from_one_side(session: &Session, installed: &Installed, request: &mut Request
     if errors.is_empty() { Ok(()) } else { Err(errors.into()) }
 }
 
-/// Chooses versions of the rocks that a request brings, and of all they need.
-fn pin_rocks(session: &mut Session, installed: &Installed, request: &Request) -> Result<(), Ending> {
-    if !matches!(request.action, Action::Install | Action::Update) || request.no_deps {
-        return Ok(());
-    }
-    let mut errors = Vec::new();
+/// The servers of rocks that install into one tree, and what they offer together.
+struct Servers {
+    names: Vec<String>,
+    rock: Rock,
+    index: Index,
+    /// Where each rock is fetched from.
+    places: BTreeMap<String, (String, String)>,
+}
+
+fn servers(session: &Session) -> Vec<Servers> {
+    let mut all: Vec<Servers> = Vec::new();
     for source in &session.sources {
         let SourceKind::Rocks { rocks, tree, lua } = &source.kind else { continue };
         let Some(index) = session.indexes.get(&source.name) else { continue };
-        let is_rock = |name: &str| session.catalog.get(name).filter(|module| module.source == source.name && index.get(name).is_some());
-        let updated = |name: &str| request.action == Action::Update && installed.modules.contains_key(name);
-        let asked: Vec<String> = wanted(&session.catalog, installed, request, &|module| module.source == source.name);
-        let asked: Vec<String> = asked.into_iter().filter(|name| is_rock(name).is_some() && !session.held.contains(name)).collect();
+        let rock = Rock { tree: tree.clone(), lua: lua.clone() };
+        let place = all.iter().position(|servers| servers.rock == rock).unwrap_or_else(|| {
+            all.push(Servers { names: Vec::new(), rock, index: Index::default(), places: BTreeMap::new() });
+            all.len() - 1
+        });
+        let servers = &mut all[place];
+        servers.names.push(source.name.clone());
+        for entry in &index.entries {
+            // What the catalog has is what counts of several.
+            let counts = session.catalog.get(&entry.name).is_some_and(|module| module.source == source.name);
+            if counts || !servers.places.contains_key(&entry.name) {
+                servers.index.entries.retain(|known| known.name != entry.name);
+                servers.index.entries.push(entry.clone());
+                servers.places.insert(entry.name.clone(), (source.name.clone(), rocks.clone()));
+            }
+        }
+    }
+    all.iter_mut().for_each(|servers| servers.index.entries.sort_by(|a, b| a.name.cmp(&b.name)));
+    all
+}
+
+/// Chooses versions of the rocks that a request brings, and of all they need.
+fn pin_rocks(session: &mut Session, installed: &Installed, request: &Request) -> Result<(), Ending> {
+    if !matches!(request.action, Action::Install | Action::Update)
+        || request.no_deps
+        || !session.sources.iter().any(|source| source.kind.as_str() == "rocks")
+    {
+        return Ok(());
+    }
+    let mut errors = Vec::new();
+    for Servers { names, rock, index, places } in servers(session) {
+        let of_server = |module: &Module| names.contains(&module.source);
+        let mut asked: Vec<String> = wanted(&session.catalog, installed, request, &of_server);
+        asked.retain(|name| index.get(name).is_some() && !session.held.contains(name));
         if asked.is_empty() {
             continue;
         }
-        let mut keep = rocks_of(&Rock { tree: tree.clone(), lua: lua.clone() });
-        keep.retain(|name, _| !(asked.contains(name) && updated(name)));
-        match choose(index, &asked, &keep) {
+        let updated =
+            |name: &String| request.action == Action::Update && installed.modules.contains_key(name.as_str()) && asked.contains(name);
+        let newest = |name: &str| index.get(name).and_then(|entry| entry.offers.first()).map(|offer| Version::new(&offer.version));
+        let mut keep = rocks_of(&rock);
+        // What somebody brought further than the server has it stays.
+        keep.retain(|name, version| !updated(name) || newest(name).is_some_and(|newest| newest <= Version::new(version)));
+        match choose(&index, &asked, &keep) {
             Ok(choices) => {
-                for choice in choices {
-                    let held = session.held.contains(&choice.name);
-                    if let Some(module) = session.catalog.get_mut(&choice.name).filter(|module| module.source == source.name && !held) {
-                        pin(module, &choice, rocks);
+                for choice in choices.iter().filter(|choice| !session.held.contains(&choice.name)) {
+                    let Some((source, server)) = places.get(&choice.name) else { continue };
+                    if let Some(module) = session.catalog.get_mut(&choice.name).filter(|module| module.source == *source) {
+                        pin(module, choice, server);
+                        // What is there by hand and nowhere else need not be installed.
+                        module.requires.retain(|name| places.contains_key(name.as_str()) || !keep.contains_key(name.as_str()));
                     }
                 }
             }
             Err(Conflict::Missing(by, what)) => {
-                let wrong =
-                    Diagnostic::error(format!("needs {what}, which {} does not have", source.name)).module(by).field("dependencies");
+                let message = format!("needs {what}, which {} does not have", names.join(" and "));
+                let wrong = Diagnostic::error(message).module(by).field("dependencies");
                 errors.push(wrong.help("`hoist sync` looks at the server anew; --no-deps installs it without what it needs"));
             }
             Err(Conflict::Derived(reasons)) => {
-                let reasons = reasons.lines().collect::<Vec<_>>().join("; ");
-                errors.push(Diagnostic::error(format!("no versions of what {} offers go together: {reasons}", source.name)));
+                let reasons = reasons.split_whitespace().collect::<Vec<_>>().join(" ");
+                errors.push(Diagnostic::error(format!("no versions of what {} offers go together: {reasons}", names.join(" and "))));
             }
         }
     }
     if errors.is_empty() { Ok(()) } else { Err(errors.into()) }
+}
+
+/// Rocks that others in their tree need, which hoist knows nothing of, count as asked for.
+pub(crate) fn spare_what_others_need(installed: &mut Installed) {
+    let trees: Vec<Rock> = installed.modules.values().filter_map(|record| record.removal.rock.clone()).collect();
+    let mut seen: Vec<&Rock> = Vec::new();
+    for rock in &trees {
+        if seen.contains(&rock) {
+            continue;
+        }
+        seen.push(rock);
+        let foreign =
+            |name: &String| !installed.modules.get(name.as_str()).is_some_and(|record| record.removal.rock.as_ref() == Some(rock));
+        let needed: BTreeSet<String> =
+            needs_of_rocks(rock).into_iter().filter(|(name, _)| foreign(name)).flat_map(|(_, needs)| needs).collect();
+        for name in needed {
+            if let Some(record) = installed.modules.get_mut(name.as_str()).filter(|record| record.removal.rock.as_ref() == Some(rock)) {
+                record.asked = true;
+            }
+        }
+    }
 }
 
 /// The modules of one source that a request is about or that what it is about needs, where those are of other sources.
@@ -304,10 +424,11 @@ pub(crate) fn in_the_way(session: &Session, installed: &Installed, plan: &Plan, 
     if request.force {
         return found;
     }
-    for planned in plan.modules.iter().filter(|planned| matches!(planned.change, Change::Install | Change::Migrate)) {
+    for planned in plan.modules.iter().filter(|planned| matches!(planned.change, Change::Install | Change::Migrate | Change::Repair)) {
         let name = planned.module.as_str();
         let Some(module) = session.catalog.get(name).filter(|module| module.removal.into.is_some()) else { continue };
-        if session.builtin.contains(name) {
+        let record = installed.modules.get(name).or_else(|| installed.unfinished.get(name));
+        if session.builtin.contains(name) && record.is_none() {
             let message = "comes with the server: installed from elsewhere as well, it would hide that one";
             found.push(
                 Diagnostic::error(message)
@@ -315,23 +436,28 @@ pub(crate) fn in_the_way(session: &Session, installed: &Installed, plan: &Plan, 
                     .help("enable it in the server's configuration; or --force installs it all the same"),
             );
         }
-        let former = installed.modules.get(name).or_else(|| installed.unfinished.get(name)).map(|record| record.source.as_str());
-        for other in session.sources.iter().filter(|other| other.name != module.source && Some(other.name.as_str()) != former) {
-            let place = match &other.kind {
-                SourceKind::Mercurial { into, .. } => into.join(name),
-                SourceKind::Rocks { tree, lua, .. } => {
-                    hoist_sources::rocks::directory(&Rock { tree: tree.clone(), lua: lua.clone() }, name)
-                }
-                SourceKind::Collection { .. } | SourceKind::Prosody { .. } => continue,
-            };
-            if place.symlink_metadata().is_ok() {
-                let message =
-                    format!("is there as what {} offers, at {}: only one of the two would be loaded", other.name, place.display());
-                found.push(Diagnostic::error(message).module(name).help("move that away; or --force installs this one beside it"));
-            }
+        let former = record.map(|record| record.source.as_str());
+        if let Some((other, place)) = stands_from_another(session, module).filter(|(other, _)| Some(*other) != former) {
+            let message = format!("is there as what {other} offers, at {}: only one of the two would be loaded", place.display());
+            found.push(Diagnostic::error(message).module(name).help("move that away; or --force installs this one beside it"));
         }
     }
     found
+}
+
+/// The source from which something of a module's name stands in its place beside this one, and where.
+fn stands_from_another<'s>(session: &'s Session, module: &Module) -> Option<(&'s str, PathBuf)> {
+    let name = module.id.as_str();
+    let own = module.paths.iter().chain(&module.checks.dirs).cloned().collect::<Vec<_>>();
+    session.sources.iter().filter(|other| other.name != module.source).find_map(|other| {
+        let place = match &other.kind {
+            SourceKind::Mercurial { into, .. } => into.join(name),
+            SourceKind::Rocks { tree, lua, .. } => hoist_sources::rocks::directory(&Rock { tree: tree.clone(), lua: lua.clone() }, name),
+            SourceKind::Collection { .. } | SourceKind::Prosody { .. } => return None,
+        };
+        // Two sources may have one place.
+        (!own.contains(&place) && place.symlink_metadata().is_ok()).then(|| (other.name.as_str(), place))
+    })
 }
 
 /// For each name the sources that offer it, the one that counts first.

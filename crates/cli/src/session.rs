@@ -44,6 +44,8 @@ pub(crate) struct Session {
     pub(crate) indexes: BTreeMap<String, Index>,
     /// What the XMPP servers that they are for say, by the path of its configuration.
     pub(crate) servers: BTreeMap<PathBuf, Configuration>,
+    /// Why some of the sources cannot be used.
+    pub(crate) problems: Vec<Diagnostic>,
     /// The names of the modules that come with an XMPP server.
     pub(crate) builtin: BTreeSet<String>,
     /// Installed modules that stay as they are, whatever their sources have.
@@ -73,13 +75,15 @@ impl Session {
             let file = std::path::absolute(directory)?.join("hoist.yml");
             files.extend(settings(&file)?.map(|settings| (file, settings)));
         }
-        let (sources, servers) = sources::read(&files.iter().map(|(path, file)| (path.clone(), file)).collect::<Vec<_>>(), &environment)?;
+        let (sources, servers, problems) =
+            sources::read(&files.iter().map(|(path, file)| (path.clone(), file)).collect::<Vec<_>>(), &environment)?;
         // The user's file wins, and of collections the first.
         let settings = files.into_iter().map(|(_, file)| file).rev().fold(CollectionFile::default(), over);
         let named = directories.clone();
         directories.extend(sources.iter().filter_map(|source| collection(source, &places.cache)));
         let (catalog, indexes, builtin, held) = Default::default();
-        let mut session = Self { environment, home, places, settings, catalog, directories, sources, indexes, servers, builtin, held };
+        let mut session =
+            Self { environment, home, places, settings, catalog, directories, sources, indexes, servers, problems, builtin, held };
         session.read(&named)?;
         Ok(session)
     }
@@ -124,9 +128,24 @@ impl Session {
         self.indexes.get(&module.source)?.get(module.id.as_str())
     }
 
+    /// Says which sources cannot be used at all.
+    pub(crate) fn remark_problems(&self) {
+        for problem in &self.problems {
+            render::remark(&format!("warning: {problem}"));
+        }
+    }
+
+    /// True when a source was looked at anew since this was read.
+    pub(crate) fn is_outdated(&self) -> Result<bool, Ending> {
+        let now = sources::indexes(&self.sources, &self.places.cache)?;
+        let at = |indexes: &BTreeMap<String, Index>| indexes.values().map(|index| index.synced_at.clone()).collect::<Vec<_>>();
+        Ok(at(&now) != at(&self.indexes))
+    }
+
     /// Says which sources were never looked at.
     pub(crate) fn remark_unknown_sources(&self) {
         let unknown = self.unknown_sources();
+        self.remark_problems();
         if !unknown.is_empty() {
             let were = if unknown.len() == 1 { "was" } else { "were" };
             render::remark(&format!("{} {were} never looked at: `hoist sync` does.", unknown.join(", ")));

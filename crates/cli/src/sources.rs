@@ -14,16 +14,27 @@ use crate::error::Ending;
 /// What the XMPP servers say that sources are for, by the path of the configuration.
 pub(crate) type Servers = BTreeMap<PathBuf, Configuration>;
 
+/// Sources, what servers say, and what is wrong with sources that cannot be used.
+type Read = (Vec<Source>, Servers, Vec<Diagnostic>);
+
 /// Reads the sources of settings files: each with the path of its file. The first of a name counts; those with a higher priority come first.
-pub(crate) fn read(files: &[(PathBuf, &CollectionFile)], environment: &Environment) -> Result<(Vec<Source>, Servers), Ending> {
-    let (mut sources, mut errors, mut servers) = (Vec::new(), Vec::new(), Servers::new());
+///
+/// What a source leads to, and cannot be used, is told beside the others: it holds up nothing else.
+pub(crate) fn read(files: &[(PathBuf, &CollectionFile)], environment: &Environment) -> Result<Read, Ending> {
+    let (mut sources, mut errors, mut problems, mut servers) = (Vec::new(), Vec::new(), Vec::new(), Servers::new());
     for (file, settings) in files {
         let base = file.parent().unwrap_or(Path::new("/"));
         let mut names: BTreeSet<String> = BTreeSet::new();
         for (number, written) in settings.sources.iter().enumerate() {
-            let read = written.read(base, environment).and_then(|source| expand(source, &mut servers));
             let wrong = |error: Diagnostic| error.file(file.display().to_string()).field(format!("sources[{number}]"));
-            match read.map_err(wrong) {
+            let read = match written.read(base, environment) {
+                Ok(source) => expand(source, &mut servers).map_err(|error| problems.push(wrong(error))),
+                Err(error) => {
+                    errors.push(wrong(error));
+                    Err(())
+                }
+            };
+            match read {
                 Ok(read) => {
                     for source in read {
                         if !names.insert(source.name.clone()) {
@@ -34,12 +45,12 @@ pub(crate) fn read(files: &[(PathBuf, &CollectionFile)], environment: &Environme
                         }
                     }
                 }
-                Err(error) => errors.push(error),
+                Err(()) => {}
             }
         }
     }
     sources.sort_by_key(|source| std::cmp::Reverse(source.priority));
-    if errors.is_empty() { Ok((sources, servers)) } else { Err(errors.into()) }
+    if errors.is_empty() { Ok((sources, servers, problems)) } else { Err(errors.into()) }
 }
 
 /// A source as it is, and the two that the configuration of Prosody stands for.

@@ -79,12 +79,20 @@ impl Catalog {
         true
     }
 
-    /// Of what is installed from a source, the module of that source counts.
+    /// Of what is installed from a source, the module of that source counts; where that does not offer it any more, none does.
     pub fn prefer_installed(&mut self, installed: &Installed) {
-        if !self.hidden.is_empty() {
-            for (id, record) in installed.unfinished.iter().chain(&installed.modules).filter(|(_, record)| record.removal.into.is_some()) {
-                self.prefer(&record.source, id.as_str());
+        for (id, record) in installed.unfinished.iter().chain(&installed.modules).filter(|(_, record)| record.removal.into.is_some()) {
+            let other = |module: &Module| module.source != record.source && module.removal.into.is_some();
+            if !self.prefer(&record.source, id.as_str()) && self.modules.get(id).is_some_and(other) {
+                self.hidden.extend(self.modules.remove(id));
             }
+        }
+    }
+
+    /// Adds what is installed from a source that does not offer it any more, as far as the ledger remembers it.
+    pub fn remember_gone(&mut self, installed: &Installed) {
+        for (id, record) in installed.modules.iter().filter(|(_, record)| record.removal.into.is_some()) {
+            self.modules.entry(id.clone()).or_insert_with(|| Module::remembered(id.clone(), record));
         }
     }
 

@@ -32,6 +32,9 @@ pub struct InstalledModule {
     pub requires: Vec<ModuleId>,
     /// What its manifest said of its removal.
     pub removal: Removal,
+    /// The files that it consists of, where its source has a place of its own for its modules.
+    #[serde(skip)]
+    pub files: Vec<PathBuf>,
     /// Paths it names that were there before it, and are not its own.
     pub found: Vec<PathBuf>,
 }

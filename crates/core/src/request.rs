@@ -44,6 +44,9 @@ pub struct Request {
     /// Put a module that is installed from another source in place of that.
     #[serde(default)]
     pub migrate: bool,
+    /// Let servers load the modules that are named.
+    #[serde(default)]
+    pub enable: bool,
     /// Only modules of this source.
     #[serde(default)]
     pub source: Option<String>,
@@ -63,6 +66,7 @@ impl Request {
             sandbox: false,
             no_deps: false,
             migrate: false,
+            enable: false,
             source: None,
         }
     }

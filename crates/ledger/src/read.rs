@@ -8,6 +8,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 use serde::Serialize;
 
+use crate::files::path_of;
 use crate::{FILE, Ledger, LedgerError, schema};
 
 /// What is installed, from the ledger in this state directory; nothing when there is none.
@@ -182,12 +183,26 @@ fn installed(connection: &Connection) -> rusqlite::Result<Installed> {
             once,
             requires: serde_json::from_str(&row.get::<_, String>(10)?).unwrap_or_default(),
             removal: serde_json::from_str(&row.get::<_, String>(11)?).unwrap_or_default(),
+            files: Vec::new(),
             found: serde_json::from_str(&row.get::<_, String>(12)?).unwrap_or_default(),
             asked: row.get(13)?,
         };
         match row.get::<_, String>(9)?.as_str() {
             "installed" => drop(found.modules.insert(name, module)),
             _ => drop(found.unfinished.insert(name, module)),
+        }
+    }
+    if schema::version(connection)? > 1 {
+        let files = "SELECT module, path FROM files JOIN modules ON name = module
+            WHERE kind IN ('file', 'link') AND json_extract(removal, '$.into') IS NOT NULL";
+        let mut select = connection.prepare(files)?;
+        let mut rows = select.query([])?;
+        while let Some(row) = rows.next()? {
+            let name: String = row.get(0)?;
+            let record = found.modules.get_mut(name.as_str());
+            if let Some(record) = record.or_else(|| found.unfinished.get_mut(name.as_str())) {
+                record.files.push(path_of(row.get(1)?));
+            }
         }
     }
     let mut select = connection.prepare("SELECT module, seconds FROM durations")?;

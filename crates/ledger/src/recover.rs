@@ -81,8 +81,13 @@ impl Ledger {
                     let absent: Vec<PathBuf> = serde_json::from_str(&row.get::<_, String>(2)?).unwrap_or_default();
                     let made: Vec<PathBuf> = absent.into_iter().filter(|path| path.symlink_metadata().is_ok()).collect();
                     let removal: Removal = serde_json::from_str(&row.get::<_, String>(5)?).unwrap_or_default();
-                    if removal.into.is_some() && row.get::<_, Option<String>>(4)?.is_some() {
-                        recovered.undo.extend(made);
+                    let known: Vec<PathBuf> = serde_json::from_str(&row.get::<_, String>(3)?).unwrap_or_default();
+                    let stands = !known.is_empty() && known.iter().all(|path| path.symlink_metadata().is_ok());
+                    // It was about to take the place of what is there still.
+                    let moves = removal.into.is_some() && stands && !made.iter().any(|path| known.contains(path));
+                    if moves && row.get::<_, Option<String>>(4)?.is_some() {
+                        let outermost = made.iter().filter(|path| !made.iter().any(|other| other != *path && path.starts_with(other)));
+                        recovered.undo.extend(outermost.cloned());
                         recovered.modules.push(name);
                         let paths: Vec<PathBuf> = serde_json::from_str(&row.get::<_, String>(1)?).unwrap_or_default();
                         recovered.paths.extend(paths);

@@ -36,10 +36,11 @@ impl Ledger {
         write(&self.connection()).map_err(|error| self.sqlite(error))
     }
 
-    /// Writes down that removing a module failed: what of it is there is still known.
-    pub fn fail_removal(&self, module: &ModuleId) -> Result<(), LedgerError> {
-        let update = "UPDATE modules SET state = 'failed' WHERE name = ?1 AND state = 'removing'";
-        self.connection().execute(update, [module.as_str()]).map_err(|error| self.sqlite(error))?;
+    /// Writes down that removing a module failed: what of it is there is still known. Where all of it is (`intact`), it is installed as before.
+    pub fn fail_removal(&self, module: &ModuleId, intact: bool) -> Result<(), LedgerError> {
+        let update = "UPDATE modules SET state = ?2 WHERE name = ?1 AND state = 'removing'";
+        let state = if intact { "installed" } else { "failed" };
+        self.connection().execute(update, [module.as_str(), state]).map_err(|error| self.sqlite(error))?;
         Ok(())
     }
 }

@@ -27,7 +27,7 @@ mod sync;
 mod uninstall;
 mod watch;
 
-pub use builtin::luarocks::{rock_version, rocks_of};
+pub use builtin::luarocks::{needs_of_rocks, rock_version, rocks_of};
 pub use builtin::package::package_names;
 pub use config::{ConfigFile, ConfigPolicy, Decision, Standing, diff, survey, templates};
 pub use look::presence;

@@ -10,7 +10,13 @@ use crate::machine::Machine;
 
 /// Says whether a module is there, from the ledger and from what it declares.
 pub fn presence(machine: &Machine, module: &Module, installed: &Installed, path: &[PathBuf]) -> Presence {
-    let recorded = installed.modules.get(&module.id);
+    let indexed = module.removal.into.is_some();
+    let unfinished = || installed.unfinished.get(&module.id).filter(|record| indexed && record.once);
+    let recorded = installed.modules.get(&module.id).or_else(unfinished);
+    let own = recorded.filter(|record| indexed && record.removal.into == module.removal.into);
+    if let Some(gone) = own.and_then(|record| record.files.iter().find(|path| path.symlink_metadata().is_err())) {
+        return Presence::Missing(gone.display().to_string());
+    }
     if let Some(rock) = &module.removal.rock {
         return rock_presence(rock, module);
     }

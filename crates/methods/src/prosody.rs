@@ -14,6 +14,8 @@ const SIZE_LIMIT: u64 = 4 * 1024 * 1024;
 pub(crate) struct ConfigurationFile {
     pub(crate) path: PathBuf,
     pub(crate) text: String,
+    /// True where the text is all that the file holds.
+    pub(crate) is_utf8: bool,
     pub(crate) configuration: Configuration,
 }
 
@@ -37,7 +39,7 @@ pub(crate) fn files(path: &Path) -> Result<Vec<ConfigurationFile>, String> {
     let main = one(path)?;
     let includes = main.configuration.includes.clone();
     let mut files = vec![main];
-    for file in includes.iter().flat_map(|include| included(path, include)).filter(|file| file != path) {
+    for file in includes.iter().flat_map(|include| included(path, include)).filter(|file| file != path && file.exists()) {
         files.push(one(&file)?);
     }
     Ok(files)
@@ -49,9 +51,10 @@ fn one(path: &Path) -> Result<ConfigurationFile, String> {
     if !metadata.is_file() || metadata.len() > SIZE_LIMIT {
         return Err(wrong("is no regular file of a reasonable size".to_owned()));
     }
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    let bytes = std::fs::read(path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
     let configuration = prosody::read(&text).map_err(|error| wrong(format!("cannot be understood: {error}")))?;
-    Ok(ConfigurationFile { path: path.to_owned(), text, configuration })
+    Ok(ConfigurationFile { path: path.to_owned(), is_utf8: text.as_bytes() == bytes, text, configuration })
 }
 
 /// The files of an `Include`: a path, or all of a directory that end alike.

@@ -128,7 +128,7 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
     let home = world.home_of(module.removal.into.as_deref())?;
     let context = StepContext { force, record: &old, unfinished: work.unfinished, ..world.context(module, task) };
     work.steps.iter().try_for_each(|step| step.method.refuse(&context))?;
-    if matches!(work.change, Change::Install | Change::Migrate) {
+    if matches!(work.change, Change::Install | Change::Migrate | Change::Update) && module.removal.into.is_some() {
         module.offered.caveats.iter().for_each(|caveat| task.note(Level::Warning, caveat.as_str()));
     }
     let methods = work.steps.iter().map(|step| &step.method);
@@ -316,7 +316,8 @@ fn apply(work: &mut Work, context: &StepContext<'_>, attempt: &mut Attempt) -> R
 pub(crate) fn test(world: &World, module: &Module, recorded: &[PathBuf], task: &TaskContext) -> Result<Effect, Failure> {
     let steps = module.recipe.steps(Action::Test);
     if module.removal.into.is_some() {
-        let missing = look::missing(&world.machine, &module.checks, &world.path);
+        let mut missing = look::missing(&world.machine, &module.checks, &world.path);
+        missing.extend(recorded.iter().filter(|path| path.symlink_metadata().is_err()).map(|path| path.display().to_string()));
         if !missing.is_empty() {
             return Err(Failure::new(format!("not there: {}", missing.join(", "))));
         }
@@ -348,6 +349,8 @@ fn begin(world: &World, module: &Module, work: &Work, paths: &[PathBuf], watch: 
     // Until what is there from another source has gone, it is still that.
     let now = work.record.as_ref().filter(|_| work.change == Change::Migrate).unwrap_or(&own);
     let (id, InstalledModule { method, digest, source, requires, removal, .. }) = (&module.id, now);
+    // Of a rock LuaRocks knows what is there.
+    let watch = watch.filter(|_| module.removal.rock.is_none());
     let (absent, found) = watch.map_or((&[][..], &[][..]), |watch| (&watch.absent, &watch.found));
     let asked = work.asked;
     ledger
@@ -368,6 +371,7 @@ fn identity(module: &Module, work: &Work) -> InstalledModule {
         once: false,
         asked: work.asked,
         requires: module.requires.clone(),
+        files: Vec::new(),
         removal: Removal { python: work.python.clone(), ..module.removal.clone() },
         found: Vec::new(),
     }

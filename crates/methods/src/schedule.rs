@@ -106,7 +106,9 @@ pub fn schedule(
         let record = installed.modules.get(&module.id).or_else(|| installed.unfinished.get(&module.id));
         match work(module, plan.action, plan.modules[planned].change, record) {
             Ok(mut work) => {
-                work.asked = matches!(plan.modules[planned].wanted, Wanted::Named | Wanted::Tier);
+                // What somebody else had put there is not there for others only.
+                let theirs = record.is_none() && work.change == Change::Update;
+                work.asked = theirs || matches!(plan.modules[planned].wanted, Wanted::Named | Wanted::Tier);
                 work.unfinished = installed.unfinished.contains_key(&module.id);
                 // A module that is asked first is not installed ahead of its answer.
                 let alone = work.change == Change::Check || force || work.aside;
@@ -156,8 +158,8 @@ pub fn schedule(
             Action::Install | Action::Update => run_step::bring(&world, &module, &mut work, task),
             Action::Uninstall => uninstall::uninstall(&world, &module, work.record.as_ref(), &mut work.steps, task),
             Action::Test => {
-                let recorded = work.record.as_ref().map_or(&[][..], |record| &record.paths);
-                run_step::test(&world, &module, recorded, task)
+                let recorded = work.record.iter().flat_map(|record| record.paths.iter().chain(&record.files)).cloned().collect::<Vec<_>>();
+                run_step::test(&world, &module, &recorded, task)
             }
         };
         let fetch = fetched.map(|(url, file)| {

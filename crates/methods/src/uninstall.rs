@@ -80,7 +80,10 @@ pub(crate) fn uninstall(
             Ok(Effect::Changed)
         }
         Err(failure) => {
-            ledger.fail_removal(&module.id).map_err(wrong)?;
+            let intact = record.is_some_and(|record| {
+                record.removal.into.is_some() && record.once && record.files.iter().all(|path| path.symlink_metadata().is_ok())
+            });
+            ledger.fail_removal(&module.id, intact).map_err(wrong)?;
             Err(failure)
         }
     }

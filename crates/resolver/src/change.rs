@@ -8,7 +8,9 @@ use crate::{Resolution, Resolved};
 pub fn plan(resolution: &Resolution<'_>, installed: &Installed, presence: impl Fn(&ModuleId) -> Presence, request: &Request) -> Plan {
     let planned = |resolved: &Resolved<'_>| {
         let module = resolved.module;
+        let elsewhere = place_before(module, installed).filter(|_| matches!(request.action, Action::Install | Action::Update));
         let (change, reason) = match request.action {
+            _ if elsewhere.is_some() => (Change::Migrate, elsewhere.unwrap_or_default()),
             Action::Test => (Change::Test, "verified".to_owned()),
             Action::Uninstall => (Change::Uninstall, since(installed, &module.id)),
             // An update that failed is tried again; nothing has to be installed for that.
@@ -75,6 +77,13 @@ fn since(installed: &Installed, id: &ModuleId) -> String {
 /// True for a module that is installed from another source than this one.
 fn moves(module: &Module, installed: &Installed) -> bool {
     module.removal.into.is_some() && former(module, installed).is_some_and(|record| record.source != module.source)
+}
+
+/// Where a module of the same source is by now, where its place was another then.
+fn place_before(module: &Module, installed: &Installed) -> Option<String> {
+    let (to, record) = (module.removal.into.as_ref()?, former(module, installed)?);
+    let from = record.removal.into.as_ref().filter(|from| *from != to && record.source == module.source)?;
+    Some(format!("from {} to {}", from.display(), to.display()))
 }
 
 /// What is installed of a module, also where its last change did not finish.

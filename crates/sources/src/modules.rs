@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::choose::{Choice, PROVIDED};
 use crate::index::{Entry, Index};
 use crate::rocks;
-use crate::version::Requirement;
+use crate::version::{Requirement, Version};
 
 /// The modules of an index. `tree` is the copy of the source's files, `comes_with_server` is true for names that the server itself brings.
 pub fn modules(source: &Source, index: &Index, tree: &Path, comes_with_server: &dyn Fn(&str) -> bool) -> Vec<Module> {
@@ -98,7 +98,12 @@ pub fn hold(module: &mut Module, installed: &InstalledModule) {
 
 /// Lets a rock bring the version that was chosen.
 pub fn pin(module: &mut Module, choice: &Choice, server: &str) {
-    if let Some(newest) = module.offered.version.replace(choice.offer.version.clone()).filter(|newest| *newest != choice.offer.version) {
+    if let Some(newest) = module
+        .offered
+        .version
+        .replace(choice.offer.version.clone())
+        .filter(|newest| Version::new(newest) > Version::new(&choice.offer.version))
+    {
         module.offered.caveats.push(format!("{newest} does not go together with what else is needed or there"));
     }
     bring(module, &choice.offer.version, &choice.offer.archive, server);

@@ -26,13 +26,11 @@ pub(crate) struct Asked {
     pub(crate) request: Request,
     pub(crate) policy: ConfigPolicy,
     pub(crate) dry_run: bool,
-    /// Let servers load the modules that are named.
-    pub(crate) enable: bool,
 }
 
 impl Asked {
     fn new(request: Request) -> Self {
-        Self { request, policy: ConfigPolicy::Ask, dry_run: false, enable: false }
+        Self { request, policy: ConfigPolicy::Ask, dry_run: false }
     }
 
     /// From the options of install; what the last install did not finish, where it is to go on.
@@ -50,8 +48,9 @@ impl Asked {
         let sandbox = install.sandbox || request.sandbox;
         let no_deps = install.no_deps || request.no_deps;
         let source = global.source.clone().or(request.source.clone());
-        let request = Request { force: install.force, sandbox, no_deps, source, ..request };
-        Ok(Self { request, policy: policy(install.config), dry_run: install.dry_run, enable: install.enable })
+        let enable = install.enable || request.enable;
+        let request = Request { force: install.force, sandbox, no_deps, enable, source, ..request };
+        Ok(Self { request, policy: policy(install.config), dry_run: install.dry_run })
     }
 
     /// From the options of plan.
@@ -127,11 +126,21 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<Code, Ending> {
     let _lock = lock(global, &session, &cancel)?;
     let ledger = Arc::new(open(&session)?);
     recover(&session, &ledger)?;
-    let installed = ledger.installed()?;
+    let mut installed = ledger.installed()?;
+    if asked.request.action == Action::Uninstall {
+        choice::spare_what_others_need(&mut installed);
+    }
+    // What is copied out of the copies of sources must not be changed meanwhile, nor be another than what their indexes say.
+    let changes = matches!(asked.request.action, Action::Install | Action::Update);
+    let copies = changes && session.sources.iter().any(|source| source.kind.as_str() == "mercurial");
+    let _sources = if copies { Some(commands::sync::lock(global, &session, &cancel)?) } else { None };
+    if copies && session.is_outdated()? {
+        session = Session::open(global)?;
+    }
     let machine = session.machine()?;
     let mut request = asked.request.clone();
     choice::settle(&mut session, &installed, &mut request)?;
-    if asked.enable {
+    if request.enable {
         server::let_enable(&mut session, &request)?;
     }
     if let Cow::Owned(catalog) = self::catalog(&session, &installed, &request)? {
@@ -139,14 +148,11 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<Code, Ending> {
     }
     let resolution = hoist_resolver::resolve(&session.catalog, &installed, &request)?;
     let mut plan = decide(&machine, &resolution, &installed, &request);
-    let enabled = server::enable_in(&mut plan, &session, asked.enable);
+    let enabled = server::enable_in(&mut plan, &session, request.enable);
     let in_the_way = choice::in_the_way(&session, &installed, &plan, &request);
     if !in_the_way.is_empty() {
         return Err(in_the_way.into());
     }
-    // What is copied out of the copies of sources must not be changed meanwhile.
-    let copies = plan.modules.iter().any(|planned| planned.change.is_work() && planned.method == "copy");
-    let _sources = if copies { Some(commands::sync::lock(global, &session, &cancel)?) } else { None };
     let mut configs = look_at_configs(&session, &mut plan, asked)?;
     if !confirm(global, &session, &machine, &installed, &plan, asked, &mut configs)? {
         render::remark("Nothing was changed.");
@@ -163,10 +169,13 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<Code, Ending> {
 /// Shows what would be done.
 pub(crate) fn plan(global: &Global, asked: &Asked) -> Result<Code, Ending> {
     let mut session = Session::open(global)?;
-    let installed = hoist_ledger::read(&session.places.state)?;
+    let mut installed = hoist_ledger::read(&session.places.state)?;
+    if asked.request.action == Action::Uninstall {
+        choice::spare_what_others_need(&mut installed);
+    }
     let mut request = asked.request.clone();
     choice::settle(&mut session, &installed, &mut request)?;
-    if asked.enable {
+    if request.enable {
         server::let_enable(&mut session, &request)?;
     }
     if let Cow::Owned(catalog) = catalog(&session, &installed, &request)? {
@@ -175,7 +184,7 @@ pub(crate) fn plan(global: &Global, asked: &Asked) -> Result<Code, Ending> {
     let resolution = hoist_resolver::resolve(&session.catalog, &installed, &request)?;
     let machine = session.machine()?;
     let mut plan = decide(&machine, &resolution, &installed, &request);
-    server::enable_in(&mut plan, &session, asked.enable);
+    server::enable_in(&mut plan, &session, request.enable);
     let in_the_way = choice::in_the_way(&session, &installed, &plan, &request);
     if !in_the_way.is_empty() {
         return Err(in_the_way.into());

@@ -159,7 +159,10 @@ fn remembered(global: &Global, id: &ModuleId, record: &InstalledModule) -> Resul
         }))?;
         return Ok(Code::Ok);
     }
-    let state = "installed; its manifest is in none of the collections: it can be removed, and nothing else".to_owned();
+    let state = match record.removal.into {
+        None => "installed; its manifest is in none of the collections: it can be removed, and nothing else".to_owned(),
+        Some(_) => format!("installed; {} does not offer it: it can be removed, and nothing else", record.source),
+    };
     let mut rows = vec![("state", state), ("method", record.method.clone()), ("source", record.source.clone())];
     rows.extend(known(record));
     std::io::stdout().lock().write_all(described(id, rows, Paint::choose(global.color)).as_bytes())?;

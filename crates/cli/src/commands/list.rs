@@ -62,7 +62,11 @@ pub(crate) fn run(global: &Global, list: &List) -> Result<Code, Ending> {
     }
     for (id, record) in gone {
         let version = record.version.clone().unwrap_or_else(|| "-".to_owned());
-        let gone = if record.removal.into.is_some() { "its source does not have it any more" } else { "in no collection" };
+        let gone = match (record.removal.into.is_some(), session.indexes.contains_key(&record.source)) {
+            (false, _) => "in no collection",
+            (true, true) => "its source does not have it any more",
+            (true, false) => "its source is not known",
+        };
         rows.push(vec![
             painted(paint.stdout, BOLD, id.as_str()),
             "-".into(),

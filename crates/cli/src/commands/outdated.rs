@@ -4,6 +4,7 @@ use std::io::Write;
 
 use hoist_core::{Installed, InstalledModule, ModuleId};
 use hoist_methods::rock_version;
+use hoist_sources::Version;
 use serde_json::json;
 
 use crate::args::{Global, Output};
@@ -98,7 +99,11 @@ fn standing(session: &Session, installed: &Installed, id: &ModuleId, version: &s
     match (module, session.indexes.contains_key(&record.source)) {
         (Some(module), _) => {
             let newest = session.entry(module).map(|entry| entry.version.clone())?;
-            (newest != version).then_some(Standing::Outdated(newest))
+            let newer = match record.removal.rock {
+                Some(_) => Version::new(&newest) > Version::new(version),
+                None => newest != version,
+            };
+            newer.then_some(Standing::Outdated(newest))
         }
         (None, true) => Some(Standing::Gone),
         // What nobody has looked at is not known to be gone.

@@ -27,6 +27,9 @@ pub(crate) fn rocks(global: &Global) -> Result<String, Ending> {
 /// Every source, with what hoist knows of it.
 pub(crate) fn list(global: &Global) -> Result<Code, Ending> {
     let session = Session::open(global)?;
+    if !session.problems.is_empty() {
+        return Err(session.problems.into());
+    }
     let mut entries = Vec::new();
     for source in &session.sources {
         let index = SourceCache::new(&session.places.cache, source).index(&source.kind.fingerprint())?;

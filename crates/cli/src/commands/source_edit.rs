@@ -211,7 +211,15 @@ fn items(text: &str) -> Option<Vec<Range<usize>>> {
         }
         at += line.len();
     }
-    let ends = starts.iter().skip(1).copied().chain([list.end]);
+    // A comment ahead of the next one belongs to that.
+    let own = |start: usize, end: usize| {
+        let body = &text[start..end];
+        let rest = body.lines().rev().take_while(|line| line.trim().is_empty() || line.trim_start().starts_with('#')).count();
+        let kept = body.split_inclusive('\n').count() - rest;
+        start + body.split_inclusive('\n').take(kept).map(str::len).sum::<usize>()
+    };
+    let ends: Vec<usize> = starts.iter().skip(1).copied().chain([list.end]).collect();
+    let ends = starts.iter().zip(ends).map(|(start, end)| own(*start, end)).collect::<Vec<_>>();
     Some(starts.iter().copied().zip(ends).map(|(start, end)| start..end).collect())
 }
 
@@ -244,6 +252,6 @@ mod tests {
     fn each_entry_is_found() {
         let text = "jobs: 1\nsources:\n- rocks: a\n  tree: b\n# between\n- rocks: c\n  tree: d\ntimeout: 3m\n";
         let found: Vec<&str> = items(text).unwrap().into_iter().map(|range| &text[range]).collect();
-        assert_eq!(found, ["- rocks: a\n  tree: b\n# between\n", "- rocks: c\n  tree: d\n"]);
+        assert_eq!(found, ["- rocks: a\n  tree: b\n", "- rocks: c\n  tree: d\n"]);
     }
 }

@@ -36,6 +36,10 @@ pub(crate) fn run(global: &Global, names: &[String]) -> Result<Code, Ending> {
     }
     let chosen = |source: &&Source| names.is_empty() || names.contains(&source.name);
     let sources: Vec<Source> = session.sources.iter().filter(chosen).cloned().collect();
+    if sources.is_empty() && !session.problems.is_empty() {
+        return Err(session.problems.into());
+    }
+    render::diagnostics(&session.problems, Paint::choose(global.color));
     if sources.is_empty() {
         return Err(Ending::wrong(Diagnostic::error("there are no sources").help("write them to `sources` in hoist.yml")));
     }
@@ -43,7 +47,7 @@ pub(crate) fn run(global: &Global, names: &[String]) -> Result<Code, Ending> {
     let _lock = lock(global, &session, &cancel)?;
     let (ended, results) = refresh(global, &session, &sources, &cancel)?;
     tell(global, Paint::choose(global.color), &sources, &ended, &results)?;
-    let failed = ended.values().any(|(outcome, _)| !matches!(outcome, Outcome::Done { .. }));
+    let failed = !session.problems.is_empty() || ended.values().any(|(outcome, _)| !matches!(outcome, Outcome::Done { .. }));
     Ok(match (cancel.is_cancelled(), failed) {
         (true, _) => Code::Interrupted,
         (false, true) => Code::Partial,

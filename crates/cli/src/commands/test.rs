@@ -15,6 +15,7 @@ pub(crate) fn run(global: &Global, test: &Test) -> Result<Code, Ending> {
     let selection = if test.modules.is_empty() { Selection::Tiers } else { Selection::Names(test.modules.clone()) };
     let mut request = Request { skip: test.skip.clone(), source: global.source.clone(), ..Request::new(Action::Test, selection) };
     choice::settle(&mut session, &installed, &mut request)?;
+    session.catalog.remember_gone(&installed);
     if test.load {
         server::let_load(&mut session, &installed)?;
     }

@@ -25,7 +25,12 @@ impl Method for Enable {
 
     fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure> {
         let files = files(&self.configuration).map_err(Failure::new)?;
-        if files.iter().any(|file| file.configuration.enables(&self.module)) {
+        let hosts: Vec<&str> = files.iter().flat_map(|file| file.configuration.hosts(&self.module)).collect();
+        if !hosts.is_empty() {
+            if !hosts.contains(&"") {
+                let why = format!("it is enabled for {} only; write it into modules_enabled of every host by hand", hosts.join(", "));
+                context.task.note(Level::Warning, why);
+            }
             return Ok(Applied::unchanged());
         }
         let edited = files.iter().find_map(|file| Some((file, file.configuration.enable(&file.text, &self.module)?)));
@@ -34,6 +39,9 @@ impl Method for Enable {
             return Err(Failure::new(format!("{}: {why}", self.configuration.display())));
         };
         let wrong = |error: std::io::Error| Failure::new(error.to_string());
+        if !file.is_utf8 {
+            return Err(Failure::new(format!("{} is no UTF-8: add the module to modules_enabled by hand", file.path.display())));
+        }
         let before = self.check(context)?;
         let copy = back_up(&file.path).map_err(wrong)?;
         write(&file.path, text.as_bytes(), 0o640).map_err(wrong)?;

@@ -134,6 +134,19 @@ pub fn rocks_of(rock: &Rock) -> BTreeMap<String, String> {
     names.filter_map(|name| rock_version(rock, &name).map(|version| (name, version))).collect()
 }
 
+/// What the rocks of a tree need, by the name of the one that needs it, as LuaRocks has it.
+pub fn needs_of_rocks(rock: &Rock) -> BTreeMap<String, Vec<String>> {
+    let text = std::fs::read_to_string(rocks::directory(rock, "").join("manifest")).unwrap_or_default();
+    let Ok(document) = lua::read(&text) else { return BTreeMap::new() };
+    let all = document.get("dependencies").and_then(Value::table).cloned().unwrap_or_default();
+    let names = |versions: &Value| -> Vec<String> {
+        let lists = versions.table().into_iter().flat_map(|table| table.map.values()).filter_map(Value::table);
+        let entries = lists.flat_map(|list| list.list.iter()).filter_map(Value::table);
+        entries.filter_map(|entry| entry.get("name").and_then(Value::text)).map(str::to_owned).collect()
+    };
+    all.map.iter().map(|(name, versions)| (name.clone(), names(versions))).collect()
+}
+
 /// The newest version of a rock that its tree has.
 pub fn rock_version(rock: &Rock, name: &str) -> Option<String> {
     versions(rock, name).into_iter().next()
