@@ -24,6 +24,7 @@ mod sandbox;
 mod script;
 mod selection;
 mod shell;
+mod source_edges;
 mod source_faults;
 mod sources;
 mod uninstall;

@@ -57,6 +57,21 @@ impl Rocks {
         self
     }
 
+    /// Makes a rock one that cannot be built: its file has another name than its rockspec says.
+    pub fn spoil(&self, name: &str, version: &str) -> &Self {
+        let archive = self.path().join(format!("{name}-{version}.src.rock"));
+        let mut bytes = std::fs::read(&archive).unwrap();
+        let file = format!("{name}.lua");
+        let places: Vec<usize> =
+            bytes.windows(file.len()).enumerate().filter(|(_, text)| *text == file.as_bytes()).map(|(place, _)| place).collect();
+        // Its header, and its entry in the directory at the end; between them the rockspec speaks of it.
+        for place in [places.last(), places.iter().rev().nth(1)].into_iter().flatten() {
+            bytes[*place] = b'X';
+        }
+        std::fs::write(archive, bytes).unwrap();
+        self
+    }
+
     /// Writes the manifests, with the real tool.
     pub fn publish(&self) -> &Self {
         let output = Command::new("luarocks-admin")

@@ -350,6 +350,12 @@ fn pin_rocks(session: &mut Session, installed: &Installed, request: &Request) ->
         let mut keep = rocks_of(&rock);
         // What somebody brought further than the server has it stays.
         keep.retain(|name, version| !updated(name) || newest(name).is_some_and(|newest| newest <= Version::new(version)));
+        // Nor does what comes from another source now.
+        let moves = |name: &str| {
+            let source = session.catalog.get(name).map(|module| &module.source);
+            request.migrate && installed.modules.get(name).is_some_and(|record| Some(&record.source) != source)
+        };
+        keep.retain(|name, _| !(asked.contains(name) && moves(name)));
         match choose(&index, &asked, &keep) {
             Ok(choices) => {
                 for choice in choices.iter().filter(|choice| !session.held.contains(&choice.name)) {
@@ -456,7 +462,7 @@ fn stands_from_another<'s>(session: &'s Session, module: &Module) -> Option<(&'s
             SourceKind::Collection { .. } | SourceKind::Prosody { .. } => return None,
         };
         // Two sources may have one place.
-        (!own.contains(&place) && place.symlink_metadata().is_ok()).then(|| (other.name.as_str(), place))
+        (!own.contains(&place) && place.symlink_metadata().is_ok()).then_some((other.name.as_str(), place))
     })
 }
 

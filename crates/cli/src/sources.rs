@@ -34,18 +34,13 @@ pub(crate) fn read(files: &[(PathBuf, &CollectionFile)], environment: &Environme
                     Err(())
                 }
             };
-            match read {
-                Ok(read) => {
-                    for source in read {
-                        if !names.insert(source.name.clone()) {
-                            let twice = Diagnostic::error(format!("there are two sources `{}`", source.name));
-                            errors.push(wrong(twice.help("give one of them another `name`")));
-                        } else if !sources.iter().any(|known: &Source| known.name == source.name) {
-                            sources.push(source);
-                        }
-                    }
+            for source in read.into_iter().flatten() {
+                if !names.insert(source.name.clone()) {
+                    let twice = Diagnostic::error(format!("there are two sources `{}`", source.name));
+                    errors.push(wrong(twice.help("give one of them another `name`")));
+                } else if !sources.iter().any(|known: &Source| known.name == source.name) {
+                    sources.push(source);
                 }
-                Err(()) => {}
             }
         }
     }

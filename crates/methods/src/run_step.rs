@@ -216,7 +216,7 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
             let restored = back.as_ref().is_ok_and(|back| back.restored > 0);
             if let Some(ledger) = &world.ledger {
                 // What changed nothing, or was taken back, is as it was.
-                let former = work.record.as_ref().filter(|_| matches!(work.change, Change::Update | Change::Migrate));
+                let former = work.record.as_ref().filter(|record| record.once && !work.unfinished);
                 let stands = former.is_some_and(|former| module.removal.into.is_some() && stands(former, work));
                 let intact =
                     stands || (work.action == Action::Update && work.change == Change::Update && (restored || different == Some(false)));
@@ -238,7 +238,7 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
 /// True when what was installed before is still there as it was.
 fn stands(former: &InstalledModule, work: &Work) -> bool {
     let version = work.steps.iter().find_map(|step| step.method.version());
-    former.paths.iter().all(|path| path.symlink_metadata().is_ok()) && (version.is_none() || version == former.version)
+    former.paths.iter().chain(&former.files).all(|path| path.symlink_metadata().is_ok()) && (version.is_none() || version == former.version)
 }
 
 /// What the steps came to.

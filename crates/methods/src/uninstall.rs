@@ -101,10 +101,31 @@ pub(crate) fn leave_former(
     if let Some(rock) = &former.removal.rock {
         let context = StepContext { record: old, ..world.context(module, task) };
         // In one tree LuaRocks has put the one in place of the other.
-        return match module.removal.rock.as_ref() == Some(rock) {
-            true => Ok(()),
-            false => luarocks::remove(rock, module.id.as_str(), former.version.as_deref(), &context),
-        };
+        if module.removal.rock.as_ref() == Some(rock) {
+            return Ok(());
+        }
+        // The tree is another one now, and what hoist knows to need it moves as well.
+        let moves = former.source == module.source;
+        if moves {
+            let known =
+                world.ledger.as_ref().map(|ledger| ledger.installed()).transpose().map_err(|error| Failure::new(error.to_string()))?;
+            let known = |name: &String| {
+                known
+                    .as_ref()
+                    .is_some_and(|known| known.modules.contains_key(name.as_str()) || known.unfinished.contains_key(name.as_str()))
+            };
+            let needs = luarocks::needs_of_rocks(rock).into_iter();
+            let other = needs
+                .filter(|(name, needs)| !known(name) && needs.iter().any(|need| need == module.id.as_str()))
+                .map(|(name, _)| name)
+                .next();
+            if let Some(other) = other {
+                let why = format!("{other} needs it there, which hoist knows nothing of");
+                task.item(Fate::Kept, format!("rock {} in {}", module.id, rock.tree.display()), Some(why));
+                return Ok(());
+            }
+        }
+        return luarocks::remove(rock, module.id.as_str(), former.version.as_deref(), moves, &context);
     }
     let Some(into) = former.removal.into.as_deref().filter(|into| into.is_dir()) else { return Ok(()) };
     let home = world.home_of(Some(into))?;
@@ -184,7 +205,7 @@ fn packages(
             false => {
                 // Also where nothing is left of it: a removal that was cut off has to be put in order.
                 if act {
-                    luarocks::remove(rock, module.id.as_str(), known, context)?;
+                    luarocks::remove(rock, module.id.as_str(), known, false, context)?;
                 }
                 told.extend(there.iter().map(|version| (Fate::Removed, subject(version), None)));
             }

@@ -44,7 +44,9 @@ impl Method for LuaRocks {
     }
 
     fn fetch(&self, force: bool) -> Option<(String, String)> {
-        let there = !force && versions(&self.rock(), &self.name).contains(&self.version);
+        let directory = rocks::directory(&self.rock(), &self.name).join(&self.version);
+        let is_whole = || deployed(&self.rock(), &directory).iter().all(|file| file.exists());
+        let there = !force && versions(&self.rock(), &self.name).contains(&self.version) && is_whole();
         let url = format!("{}/{}", self.server.trim_end_matches('/'), self.archive);
         (!there && !is_path(&self.server)).then(|| (url, self.archive.clone()))
     }
@@ -55,7 +57,8 @@ impl Method for LuaRocks {
         let paths = vec![rocks::directory(&rock, &self.name)];
         let before = versions(&rock, &self.name);
         let applied = |record| Applied { version: Some(self.version.clone()), paths, record: Some(record), ..Applied::unchanged() };
-        if before.contains(&self.version) && !context.force && !context.unfinished {
+        let is_whole = || deployed(&rock, &rocks::directory(&rock, &self.name).join(&self.version)).iter().all(|file| file.exists());
+        if before.contains(&self.version) && !context.force && !context.unfinished && is_whole() {
             return Ok(applied(consists_of(&rock, &self.name, &self.version)?));
         }
         before.iter().try_for_each(|version| keep_changed(&rock, &self.name, version, context))?;
@@ -158,8 +161,8 @@ pub(crate) fn to_remove(rock: &Rock, name: &str, version: Option<&str>) -> Vec<S
     there.into_iter().filter(|there| version.is_none_or(|version| version == there)).collect()
 }
 
-/// Takes a rock out of its tree, unless another needs it.
-pub(crate) fn remove(rock: &Rock, name: &str, version: Option<&str>, context: &StepContext<'_>) -> Result<(), Failure> {
+/// Takes a rock out of its tree, unless another needs it; with `force` also then.
+pub(crate) fn remove(rock: &Rock, name: &str, version: Option<&str>, force: bool, context: &StepContext<'_>) -> Result<(), Failure> {
     if !rock.tree.join("lib/luarocks").is_dir() {
         return Ok(());
     }
@@ -168,7 +171,8 @@ pub(crate) fn remove(rock: &Rock, name: &str, version: Option<&str>, context: &S
         keep_changed(rock, name, &version, context)?;
         let mut work = AtWork { removes: true, ..AtWork::on(rock, name) };
         work.versions.retain(|other, _| *other == version);
-        work.during(rock, context, || luarocks(rock, &["remove", "--deps-mode=one", name, &version], context))?;
+        let how = if force { "--force" } else { "--deps-mode=one" };
+        work.during(rock, context, || luarocks(rock, &["remove", how, name, &version], context))?;
     }
     Ok(())
 }
@@ -289,10 +293,12 @@ fn run_in(directory: &Path, rock: &Rock, program: &str, arguments: &[&str], cont
         .set("TMPDIR", temporary.path())
         .set("LC_ALL", "C.UTF-8")
         .directory(directory);
-    let (mut error, mut last) = (None, String::new());
+    let (mut error, mut last, mut reason) = (None, String::new(), String::new());
     let exit = context.task.run_with(&command, |stream, line| {
         if let Some(text) = line.strip_prefix("Error: ") {
             error = Some(text.to_owned());
+        } else if line.starts_with("Removing it would break") || line.starts_with("Could not satisfy") {
+            reason = line.trim_end_matches(':').to_owned();
         } else if !line.trim().is_empty() && !line.starts_with("Warning:") {
             last = line.trim().to_owned();
         }
@@ -303,6 +309,7 @@ fn run_in(directory: &Path, rock: &Rock, program: &str, arguments: &[&str], cont
     }
     let said = error.filter(|text| !text.trim().is_empty()).unwrap_or(last);
     let why = if said.is_empty() { exit.to_string() } else { said };
+    let why = if reason.is_empty() { why } else { format!("{why} {reason}") };
     // Its most frequent trouble, in words that help.
     let help = match why.contains("Lua header") || why.contains("lua.h") {
         true => format!("; install the headers of Lua {} (Debian: liblua{}-dev)", rock.lua, rock.lua),
