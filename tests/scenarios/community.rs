@@ -147,6 +147,12 @@ fn an_update_leaves_nothing_over_and_keeps_what_somebody_changed() {
     sandbox.put("plugins/mod_a/dropped", "mine");
     sandbox.put("plugins/mod_a/added/note", "mine");
     sandbox.put("plugins/mod_a/dir/y", "mine");
+    repository.write("mod_b/README.md", "---\nsummary: B\ndepends: [mod_base]\n---\n").module("mod_base", "summary: Base").commit("needs");
+    sandbox.hoist("update b").exits(0);
+    assert!(sandbox.has("plugins/mod_base"), "what it has come to need comes along");
+    repository.write("mod_b/README.md", "---\nsummary: B\n---\n").commit("needs nothing");
+    sandbox.hoist("update b").exits(0).says("nothing needs mod_base any more");
+    sandbox.hoist("remove base -y").exits(0);
     repository.write("mod_a/edited", "2").write("mod_a/new", "2");
     repository.hg(&["rm", "-q", "mod_a/old", "mod_a/dropped", "mod_a/dir/x", "mod_gone"]);
     repository.write("mod_a/dir2/x", "2");

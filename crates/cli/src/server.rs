@@ -146,9 +146,10 @@ pub(crate) fn next_steps(
     text
 }
 
-/// What came along with modules that are from another source now, and that nothing needs any more.
+/// What came along with modules that are from another source or in another version now, and that nothing needs any more.
 fn left_over(session: &Session, installed: &Installed, done: &[&PlannedModule]) -> Vec<ModuleId> {
-    let moved: Vec<&ModuleId> = done.iter().filter(|planned| planned.change == Change::Migrate).map(|planned| &planned.module).collect();
+    let moved: Vec<&ModuleId> =
+        done.iter().filter(|planned| matches!(planned.change, Change::Migrate | Change::Update)).map(|planned| &planned.module).collect();
     let needs = |id: &ModuleId, record: &InstalledModule| match moved.contains(&id) {
         true => session.catalog.get(id.as_str()).map(|module| module.requires.clone()).unwrap_or_default(),
         false => record.requires.clone(),
