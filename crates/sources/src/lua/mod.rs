@@ -333,11 +333,14 @@ impl Reader<'_> {
                 "" if self.at >= self.tokens.len() => return Err(error(self.text, start, "this bracket is never closed")),
                 "," | ";" if self.string(0).is_none() => self.at += 1,
                 _ => {
+                    let before = self.at;
                     let key = self.key();
                     let value = self.expression(depth)?;
                     if value.is_none() {
                         self.skip_expression();
                     }
+                    // A bracket that is not its own closes nothing.
+                    self.at = self.at.max(before + 1);
                     match (key, value) {
                         (Some(key), Some(value)) => drop(table.map.insert(key, value)),
                         (None, Some(value)) => table.list.push(value),
@@ -465,6 +468,14 @@ mod tests {
         assert!(read(&format!("a = {}", "{".repeat(100_000))).is_err());
         assert!(read(&format!("a = {}1", "(".repeat(100_000))).is_ok());
         assert!(read(&"- ".repeat(100_000)).is_ok());
+    }
+
+    #[test]
+    fn brackets_that_close_nothing_are_passed_over() {
+        for odd in ["a={]", "a={w]}", "a={)}", "a = { x = ) }", "return ]", "a = ]\nb = 1", "end end", "= ="] {
+            let _ = read(odd);
+        }
+        assert_eq!(read("a = { ], 'x' }").unwrap().get("a").and_then(Value::table).unwrap().texts().collect::<Vec<_>>(), ["x"]);
     }
 
     #[test]
