@@ -168,9 +168,10 @@ fn a_server_that_is_cut_off_or_slow_fails_what_needs_it_and_nothing_else() {
         }
     });
     let sandbox = with_rocks(&server.url("/"));
-    let run = sandbox.json("install cut fine stalls --timeout 12").exits(3);
-    let statuses = run.statuses();
-    assert_eq!((statuses["cut"].as_str(), statuses["fine"].as_str(), statuses["stalls"].as_str()), ("failed", "installed", "failed"));
+    let statuses = sandbox.json("install cut fine").exits(3).statuses();
+    assert_eq!((statuses["cut"].as_str(), statuses["fine"].as_str()), ("failed", "installed"));
+    let stalled = sandbox.json("install stalls --timeout 2").exits(3);
+    assert!(stalled.finished("stalls")["reason"].as_str().unwrap().contains("took longer than 2s"), "{}", stalled.stdout);
     assert_eq!(listed(&sandbox), ["fine 1-1"]);
 }
 
@@ -232,7 +233,7 @@ fn an_update_of_everything_is_not_held_up_by_what_its_source_made_impossible() {
     let expected = [("a", "unchanged"), ("b", "updated"), ("dep", "unchanged"), ("mod_x", "unchanged"), ("mod_y", "updated")];
     let statuses = run.statuses();
     assert_eq!(statuses.iter().map(|(name, status)| (name.as_str(), status.as_str())).collect::<Vec<_>>(), expected);
-    assert!(run.stderr.contains("mod_x stays as it is") && run.stderr.contains("mod_lost"), "{}", run.stderr);
+    assert!(run.stderr.contains("mod_lost") && run.stderr.matches("mod_x stays as it is").count() == 1, "{}", run.stderr);
     assert!(run.finished("a")["reason"].as_str().unwrap().contains("1-1 stays; 2-1 does not go together"), "{}", run.stdout);
     // By name it is an error, where there is no older one that will do.
     sandbox.hoist("update a").exits(0).says("2-1 does not go together");

@@ -70,7 +70,7 @@ pub(crate) fn settle(session: &mut Session, installed: &Installed, request: &mut
 fn hold_what_cannot_be(session: &mut Session, installed: &Installed) {
     let mut held: Vec<(String, String)> = Vec::new();
     let has_rocks = installed.modules.values().any(|record| record.removal.rock.is_some());
-    for Servers { names, rock, index, .. } in if has_rocks { servers(session) } else { Vec::new() } {
+    for RockTree { names, rock, index, .. } in if has_rocks { rock_trees(session) } else { Vec::new() } {
         let of_servers = |(id, record): (&ModuleId, &InstalledModule)| names.contains(&record.source).then(|| id.to_string());
         let mut asked: Vec<String> = installed.modules.iter().filter_map(of_servers).filter(|name| index.get(name).is_some()).collect();
         let there = rocks_of(&rock);
@@ -136,13 +136,14 @@ fn hold_what_cannot_be(session: &mut Session, installed: &Installed) {
         }
     }
     for (name, why) in held {
-        let why = why.lines().collect::<Vec<_>>().join("; ");
-        render::remark(&format!("warning: {name} stays as it is: {why}"));
         if let (Some(module), Some(record)) = (session.catalog.get_mut(&name), installed.modules.get(name.as_str())) {
             hold(module, record);
-            module.requires.clear();
         }
-        session.held.insert(name);
+        // A request is settled twice: before anything is waited for, and after.
+        if session.held.insert(name.clone()) {
+            let why = why.split_whitespace().collect::<Vec<_>>().join(" ");
+            render::remark(&format!("warning: {name} stays as it is: {why}"));
+        }
     }
 }
 
@@ -293,8 +294,8 @@ fn from_one_side(session: &Session, installed: &Installed, request: &mut Request
     if errors.is_empty() { Ok(()) } else { Err(errors.into()) }
 }
 
-/// The servers of rocks that install into one tree, and what they offer together.
-struct Servers {
+/// A tree of rocks, with what the servers that install into it offer together.
+struct RockTree {
     names: Vec<String>,
     rock: Rock,
     index: Index,
@@ -302,42 +303,44 @@ struct Servers {
     places: BTreeMap<String, (String, String)>,
 }
 
-fn servers(session: &Session) -> Vec<Servers> {
-    let mut all: Vec<Servers> = Vec::new();
+fn rock_trees(session: &Session) -> Vec<RockTree> {
+    let mut all: Vec<RockTree> = Vec::new();
     for source in &session.sources {
         let SourceKind::Rocks { rocks, tree, lua } = &source.kind else { continue };
         let Some(index) = session.indexes.get(&source.name) else { continue };
         let rock = Rock { tree: tree.clone(), lua: lua.clone() };
-        let place = all.iter().position(|servers| servers.rock == rock).unwrap_or_else(|| {
-            all.push(Servers { names: Vec::new(), rock, index: Index::default(), places: BTreeMap::new() });
+        let place = all.iter().position(|tree| tree.rock == rock).unwrap_or_else(|| {
+            all.push(RockTree { names: Vec::new(), rock, index: Index::default(), places: BTreeMap::new() });
             all.len() - 1
         });
-        let servers = &mut all[place];
-        servers.names.push(source.name.clone());
+        let tree = &mut all[place];
+        tree.names.push(source.name.clone());
         for entry in &index.entries {
             // What the catalog has is what counts of several.
-            let counts = session.catalog.get(&entry.name).is_some_and(|module| module.source == source.name);
-            if counts || !servers.places.contains_key(&entry.name) {
-                servers.index.entries.retain(|known| known.name != entry.name);
-                servers.index.entries.push(entry.clone());
-                servers.places.insert(entry.name.clone(), (source.name.clone(), rocks.clone()));
+            let counts = || session.catalog.get(&entry.name).is_some_and(|module| module.source == source.name);
+            let known = tree.places.contains_key(&entry.name);
+            if known && counts() {
+                tree.index.entries.retain(|known| known.name != entry.name);
+            }
+            if !known || counts() {
+                tree.index.entries.push(entry.clone());
+                tree.places.insert(entry.name.clone(), (source.name.clone(), rocks.clone()));
             }
         }
     }
-    all.iter_mut().for_each(|servers| servers.index.entries.sort_by(|a, b| a.name.cmp(&b.name)));
+    all.iter_mut().for_each(|tree| tree.index.entries.sort_by(|a, b| a.name.cmp(&b.name)));
     all
 }
 
 /// Chooses versions of the rocks that a request brings, and of all they need.
 fn pin_rocks(session: &mut Session, installed: &Installed, request: &Request) -> Result<(), Ending> {
-    if !matches!(request.action, Action::Install | Action::Update)
-        || request.no_deps
-        || !session.sources.iter().any(|source| source.kind.as_str() == "rocks")
-    {
+    let changes = matches!(request.action, Action::Install | Action::Update) && !request.no_deps;
+    // Most requests are not about rocks.
+    if !changes || wanted(&session.catalog, installed, request, &|module| module.removal.rock.is_some()).is_empty() {
         return Ok(());
     }
     let mut errors = Vec::new();
-    for Servers { names, rock, index, places } in servers(session) {
+    for RockTree { names, rock, index, places } in rock_trees(session) {
         let of_server = |module: &Module| names.contains(&module.source);
         let mut asked: Vec<String> = wanted(&session.catalog, installed, request, &of_server);
         asked.retain(|name| index.get(name).is_some() && !session.held.contains(name));

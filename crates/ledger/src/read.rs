@@ -193,7 +193,8 @@ fn installed(connection: &Connection) -> rusqlite::Result<Installed> {
         }
     }
     if schema::version(connection)? > 1 {
-        let files = "SELECT module, path FROM files JOIN modules ON name = module
+        // In this order, or SQLite would look at every file of every module.
+        let files = "SELECT module, path FROM modules CROSS JOIN files ON module = name
             WHERE kind IN ('file', 'link') AND json_extract(removal, '$.into') IS NOT NULL";
         let mut select = connection.prepare(files)?;
         let mut rows = select.query([])?;

@@ -32,6 +32,7 @@ pub struct Machine {
     run: OnceLock<String>,
     pub(crate) spare: Spare,
     downloads: Mutex<Option<tempfile::TempDir>>,
+    agent: OnceLock<ureq::Agent>,
 }
 
 /// The helpers for collections that bring none, by the name scripts source them.
@@ -95,7 +96,7 @@ impl Machine {
     pub(crate) fn download(&self, url: &str, file: &str, task: &TaskContext) -> Result<Effect, Failure> {
         let path = self.downloaded(file)?;
         if !path.exists() {
-            let bytes = http::read(&http::agent(), url, DOWNLOAD_LIMIT)?;
+            let bytes = http::read(self.agent.get_or_init(http::agent), url, DOWNLOAD_LIMIT)?;
             task.check()?;
             hoist_files::write(&path, &bytes, 0o600).map_err(|error| Failure::new(error.to_string()))?;
         }
@@ -119,6 +120,7 @@ impl Machine {
             run: OnceLock::new(),
             spare: Spare::default(),
             downloads: Mutex::default(),
+            agent: OnceLock::new(),
         }
     }
 

@@ -21,6 +21,9 @@ pub fn preflight(plan: &Plan, catalog: &Catalog, machine: &Machine) -> Vec<Diagn
     if steps.iter().any(|(_, step)| step.method == "bash") && machine.find_program("bash", &[]).is_none() {
         found.push(Diagnostic::error("bash is not on the path, and modules of this run need it").help("install bash"));
     }
+    if steps.iter().any(|(_, step)| step.method == "luarocks") && machine.find_program("luarocks", &[]).is_none() {
+        found.push(Diagnostic::error("luarocks is not on the path, and modules of this run need it").help("install luarocks"));
+    }
     let mut names = Vec::new();
     let mut modules = Vec::new();
     for (module, step) in steps.iter().filter(|(_, step)| step.method == "package") {

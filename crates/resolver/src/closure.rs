@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hoist_core::{Action, Catalog, Diagnostic, Installed, InstalledModule, LeftOut, Module, Request, Tier, Wanted};
+use hoist_core::{Action, Catalog, Diagnostic, Installed, LeftOut, Module, ModuleId, Request, Tier, Wanted};
 use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
 
@@ -116,20 +116,18 @@ fn close_backwards<'c>(
         return Err(errors);
     }
     // What only came because of what goes, goes too, where its source keeps count of that.
-    loop {
-        let orphan = catalog.modules().find(|module| {
-            let name = module.id.as_str();
-            let came_along = |record: &InstalledModule| !record.asked && !record.adopted && record.removal.into.is_some();
-            let needed_by = needed_by.get(name).map(Vec::as_slice).unwrap_or_default();
-            let was_needed = modules.keys().any(|gone| requires(gone).contains(name));
-            installed.modules.get(name).is_some_and(came_along)
-                && !modules.contains_key(name)
-                && !skip.contains(name)
-                && was_needed
-                && needed_by.iter().all(|module| modules.contains_key(module.id.as_str()))
-        });
-        let Some(orphan) = orphan else { break };
+    let came_along = |id: &ModuleId| {
+        let record = installed.modules.get(id);
+        record.is_some_and(|record| !record.asked && !record.adopted && record.removal.into.is_some())
+    };
+    let mut left: Vec<ModuleId> = modules.keys().flat_map(|name| requires(name)).filter(came_along).collect();
+    while let Some(id) = left.pop() {
+        let needed =
+            needed_by.get(id.as_str()).is_some_and(|needed_by| needed_by.iter().any(|module| !modules.contains_key(module.id.as_str())));
+        let stays = needed || skip.contains(id.as_str()) || modules.contains_key(id.as_str());
+        let Some(orphan) = catalog.get(id.as_str()).filter(|_| !stays) else { continue };
         modules.insert(orphan.id.as_str(), (orphan, Wanted::Orphan));
+        left.extend(requires(id.as_str()).into_iter().filter(came_along));
     }
     let list: Vec<(&Module, Wanted)> = modules.into_values().collect();
     let mut graph: DiGraph<&Module, ()> = DiGraph::new();

@@ -93,7 +93,8 @@ fn rock(id: ModuleId, entry: &Entry, server: &str, rock: &Rock) -> Module {
 pub fn hold(module: &mut Module, installed: &InstalledModule) {
     module.offered.version.clone_from(&installed.version);
     module.digest = installed.digest.clone();
-    module.requires.clone_from(&installed.requires);
+    // Whatever it needs is there.
+    module.requires.clear();
 }
 
 /// Lets a rock bring the version that was chosen.

@@ -1,7 +1,7 @@
 //! `hoist install`, `update`, `uninstall`, `retry`, and `plan` of each: what changes the machine goes this way.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Write;
 use std::sync::Arc;
 
@@ -126,33 +126,17 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<Code, Ending> {
     let _lock = lock(global, &session, &cancel)?;
     let ledger = Arc::new(open(&session)?);
     recover(&session, &ledger)?;
-    let mut installed = ledger.installed()?;
-    if asked.request.action == Action::Uninstall {
-        choice::spare_what_others_need(&mut installed);
-    }
+    let machine = session.machine()?;
+    let installed = ledger.installed()?;
+    let mut settled = Settled::new(&mut session, &machine, installed.clone(), asked)?;
     // What is copied out of the copies of sources must not be changed meanwhile, nor be another than what their indexes say.
-    let changes = matches!(asked.request.action, Action::Install | Action::Update);
-    let copies = changes && session.sources.iter().any(|source| source.kind.as_str() == "mercurial");
+    let copies = settled.plan.modules.iter().any(|planned| planned.change.is_work() && planned.method == "copy");
     let _sources = if copies { Some(commands::sync::lock(global, &session, &cancel)?) } else { None };
     if copies && session.is_outdated()? {
         session = Session::open(global)?;
+        settled = Settled::new(&mut session, &machine, installed, asked)?;
     }
-    let machine = session.machine()?;
-    let mut request = asked.request.clone();
-    choice::settle(&mut session, &installed, &mut request)?;
-    if request.enable {
-        server::let_enable(&mut session, &request)?;
-    }
-    if let Cow::Owned(catalog) = self::catalog(&session, &installed, &request)? {
-        session.catalog = catalog;
-    }
-    let resolution = hoist_resolver::resolve(&session.catalog, &installed, &request)?;
-    let mut plan = decide(&machine, &resolution, &installed, &request);
-    let enabled = server::enable_in(&mut plan, &session, request.enable);
-    let in_the_way = choice::in_the_way(&session, &installed, &plan, &request);
-    if !in_the_way.is_empty() {
-        return Err(in_the_way.into());
-    }
+    let Settled { request, installed, mut plan, enabled } = settled;
     let mut configs = look_at_configs(&session, &mut plan, asked)?;
     if !confirm(global, &session, &machine, &installed, &plan, asked, &mut configs)? {
         render::remark("Nothing was changed.");
@@ -166,29 +150,44 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<Code, Ending> {
         .execute()
 }
 
+/// What was asked, against what sources offer and what is there: what it means, and the plan.
+struct Settled {
+    request: Request,
+    installed: Installed,
+    plan: Plan,
+    /// The modules that a server is told to load.
+    enabled: BTreeSet<ModuleId>,
+}
+
+impl Settled {
+    fn new(session: &mut Session, machine: &Machine, mut installed: Installed, asked: &Asked) -> Result<Self, Ending> {
+        if asked.request.action == Action::Uninstall {
+            choice::spare_what_others_need(&mut installed);
+        }
+        let mut request = asked.request.clone();
+        choice::settle(session, &installed, &mut request)?;
+        if request.enable {
+            server::let_enable(session, &request)?;
+        }
+        if let Cow::Owned(catalog) = catalog(session, &installed, &request)? {
+            session.catalog = catalog;
+        }
+        let resolution = hoist_resolver::resolve(&session.catalog, &installed, &request)?;
+        let mut plan = decide(machine, &resolution, &installed, &request);
+        let enabled = server::enable_in(&mut plan, session, request.enable);
+        match choice::in_the_way(session, &installed, &plan, &request) {
+            found if found.is_empty() => Ok(Self { request, installed, plan, enabled }),
+            found => Err(found.into()),
+        }
+    }
+}
+
 /// Shows what would be done.
 pub(crate) fn plan(global: &Global, asked: &Asked) -> Result<Code, Ending> {
     let mut session = Session::open(global)?;
-    let mut installed = hoist_ledger::read(&session.places.state)?;
-    if asked.request.action == Action::Uninstall {
-        choice::spare_what_others_need(&mut installed);
-    }
-    let mut request = asked.request.clone();
-    choice::settle(&mut session, &installed, &mut request)?;
-    if request.enable {
-        server::let_enable(&mut session, &request)?;
-    }
-    if let Cow::Owned(catalog) = catalog(&session, &installed, &request)? {
-        session.catalog = catalog;
-    }
-    let resolution = hoist_resolver::resolve(&session.catalog, &installed, &request)?;
+    let installed = hoist_ledger::read(&session.places.state)?;
     let machine = session.machine()?;
-    let mut plan = decide(&machine, &resolution, &installed, &request);
-    server::enable_in(&mut plan, &session, request.enable);
-    let in_the_way = choice::in_the_way(&session, &installed, &plan, &request);
-    if !in_the_way.is_empty() {
-        return Err(in_the_way.into());
-    }
+    let Settled { installed, mut plan, .. } = Settled::new(&mut session, &machine, installed, asked)?;
     let configs = look_at_configs(&session, &mut plan, asked)?;
     let foreseen = foreseen(&session, &machine, &installed, &plan, asked.request.purge)?;
     match global.output {
