@@ -88,7 +88,7 @@ fn hold_what_cannot_be(session: &mut Session, installed: &Installed) {
             }
         }
     }
-    for (id, record) in installed.modules.iter().filter(|(_, record)| record.removal.into.is_some()) {
+    for (id, record) in installed.modules.iter().filter(|(_, record)| record.removal.is_indexed()) {
         let Some(module) = session.catalog.get(id.as_str()).filter(|module| module.source == record.source) else { continue };
         // Of a rock there may be an older version that does not need it.
         if record.removal.rock.is_some() {
@@ -110,7 +110,7 @@ fn hold_what_cannot_be(session: &mut Session, installed: &Installed) {
         }
         seen.iter().any(|name| needs(name.as_str()).contains(*id)) || needs(id.as_str()).contains(*id)
     };
-    let indexed = installed.modules.iter().filter(|(_, record)| record.removal.into.is_some());
+    let indexed = installed.modules.iter().filter(|(_, record)| record.removal.is_indexed());
     let circles: Vec<ModuleId> = indexed.map(|(id, _)| id).filter(in_circle).cloned().collect();
     for id in circles {
         if let Some(module) = session.catalog.get_mut(id.as_str()) {
@@ -121,7 +121,7 @@ fn hold_what_cannot_be(session: &mut Session, installed: &Installed) {
     let by_hand: Vec<(ModuleId, Vec<ModuleId>)> = installed
         .modules
         .iter()
-        .filter(|(_, record)| record.removal.into.is_some())
+        .filter(|(_, record)| record.removal.is_indexed())
         .filter_map(|(id, _)| {
             let module = session.catalog.get(id.as_str())?;
             let absent = |name: &&ModuleId| !installed.modules.contains_key(*name) && !installed.unfinished.contains_key(*name);
@@ -243,7 +243,7 @@ fn narrow(catalog: &Catalog, installed: &Installed, request: &mut Request, sourc
     let names = match (&request.selection, request.action) {
         (Selection::Names(_), _) => return,
         (_, Action::Install) => {
-            let of_source = |module: &&Module| module.source == source && module.removal.into.is_none() && wants(module.tier);
+            let of_source = |module: &&Module| module.source == source && !module.removal.is_indexed() && wants(module.tier);
             catalog.modules().filter(of_source).map(|module| module.id.to_string()).collect()
         }
         (_, action) => {
@@ -267,7 +267,7 @@ fn from_one_side(session: &Session, installed: &Installed, request: &mut Request
     }
     for name in names.iter().chain(&request.with) {
         let Some((module, record)) = session.catalog.get(name).zip(record(name)) else { continue };
-        if module.source == record.source || module.removal.into.is_none() {
+        if module.source == record.source || !module.removal.is_indexed() {
             continue;
         }
         let needs = |(id, other): (&ModuleId, &InstalledModule)| {
@@ -281,7 +281,7 @@ fn from_one_side(session: &Session, installed: &Installed, request: &mut Request
                 let help = "migrate these first, or remove them";
                 errors.push(Diagnostic::error(message).module(name.as_str()).help(help));
             }
-            true if record.removal.into.is_some() => moves = true,
+            true if record.removal.is_indexed() => moves = true,
             _ => {
                 let message =
                     format!("is installed from {}; from {} as well, only one of the two would be loaded", record.source, module.source);
@@ -410,7 +410,7 @@ fn wanted(catalog: &Catalog, installed: &Installed, request: &Request, of_source
     let mut waiting: Vec<String> = match (&request.selection, request.action) {
         (Selection::Names(names), _) => names.clone(),
         (_, Action::Update) => installed.modules.keys().map(ModuleId::to_string).collect(),
-        _ => catalog.modules().filter(|module| module.removal.into.is_none()).map(|module| module.id.to_string()).collect(),
+        _ => catalog.modules().filter(|module| !module.removal.is_indexed()).map(|module| module.id.to_string()).collect(),
     };
     waiting.extend(request.with.iter().cloned());
     let mut seen: BTreeSet<String> = waiting.iter().cloned().collect();
@@ -435,7 +435,7 @@ pub(crate) fn in_the_way(session: &Session, installed: &Installed, plan: &Plan, 
     }
     for planned in plan.modules.iter().filter(|planned| matches!(planned.change, Change::Install | Change::Migrate | Change::Repair)) {
         let name = planned.module.as_str();
-        let Some(module) = session.catalog.get(name).filter(|module| module.removal.into.is_some()) else { continue };
+        let Some(module) = session.catalog.get(name).filter(|module| module.removal.is_indexed()) else { continue };
         let record = installed.modules.get(name).or_else(|| installed.unfinished.get(name));
         if session.builtin.contains(name) && record.is_none() {
             let message = "comes with the server: installed from elsewhere as well, it would hide that one";

@@ -109,7 +109,7 @@ pub(crate) fn next_steps(
     let (mut to_add, mut to_reload, mut to_take_out) = (Vec::new(), Vec::new(), Vec::new());
     let mut place = None;
     for planned in done {
-        let Some(module) = session.catalog.get(planned.module.as_str()).filter(|module| module.removal.into.is_some()) else { continue };
+        let Some(module) = session.catalog.get(planned.module.as_str()).filter(|module| module.removal.is_indexed()) else { continue };
         if !module.id.as_str().starts_with("mod_") {
             continue;
         }
@@ -158,7 +158,7 @@ fn left_over(session: &Session, installed: &Installed, done: &[&PlannedModule]) 
     let before = moved.iter().filter_map(|id| installed.modules.get(*id)).flat_map(|record| &record.requires);
     let came_along = |id: &&ModuleId| {
         let record = installed.modules.get(*id);
-        record.is_some_and(|record| !record.asked && !record.adopted && record.removal.into.is_some()) && !needed.contains(*id)
+        record.is_some_and(|record| !record.asked && !record.adopted && record.removal.is_indexed()) && !needed.contains(*id)
     };
     before.filter(came_along).cloned().collect::<BTreeSet<_>>().into_iter().collect()
 }

@@ -58,7 +58,7 @@ impl Catalog {
         if self.broken.contains_key(name) {
             return None;
         }
-        let offered = || self.modules.values().filter(|module| module.removal.into.is_some()).map(|module| &module.id);
+        let offered = || self.modules.values().filter(|module| module.removal.is_indexed()).map(|module| &module.id);
         let prefixed = format!("mod_{name}");
         let same = |wanted: &str| offered().find(|id| id.as_str().eq_ignore_ascii_case(wanted));
         same(name).or_else(|| same(&prefixed))
@@ -81,8 +81,8 @@ impl Catalog {
 
     /// Of what is installed from a source, the module of that source counts; where that does not offer it any more, none does.
     pub fn prefer_installed(&mut self, installed: &Installed) {
-        for (id, record) in installed.unfinished.iter().chain(&installed.modules).filter(|(_, record)| record.removal.into.is_some()) {
-            let other = |module: &Module| module.source != record.source && module.removal.into.is_some();
+        for (id, record) in installed.unfinished.iter().chain(&installed.modules).filter(|(_, record)| record.removal.is_indexed()) {
+            let other = |module: &Module| module.source != record.source && module.removal.is_indexed();
             if !self.prefer(&record.source, id.as_str()) && self.modules.get(id).is_some_and(other) {
                 self.hidden.extend(self.modules.remove(id));
             }
@@ -91,7 +91,7 @@ impl Catalog {
 
     /// Adds what is installed from a source that does not offer it any more, as far as the ledger remembers it.
     pub fn remember_gone(&mut self, installed: &Installed) {
-        for (id, record) in installed.modules.iter().filter(|(_, record)| record.removal.into.is_some()) {
+        for (id, record) in installed.modules.iter().filter(|(_, record)| record.removal.is_indexed()) {
             self.modules.entry(id.clone()).or_insert_with(|| Module::remembered(id.clone(), record));
         }
     }

@@ -162,6 +162,14 @@ pub struct Removal {
     pub rock: Option<Rock>,
 }
 
+impl Removal {
+    /// True for a module that comes from the index of a repository or of a server, and stands in that source's place; false for one that a manifest of a
+    /// collection describes.
+    pub fn is_indexed(&self) -> bool {
+        self.into.is_some()
+    }
+}
+
 /// A rock in its tree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rock {

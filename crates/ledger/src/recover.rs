@@ -84,7 +84,7 @@ impl Ledger {
                     let known: Vec<PathBuf> = serde_json::from_str(&row.get::<_, String>(3)?).unwrap_or_default();
                     let stands = !known.is_empty() && known.iter().all(|path| path.symlink_metadata().is_ok());
                     // It was about to take the place of what is there still.
-                    let moves = removal.into.is_some() && stands && !made.iter().any(|path| known.contains(path));
+                    let moves = removal.is_indexed() && stands && !made.iter().any(|path| known.contains(path));
                     if moves && row.get::<_, Option<String>>(4)?.is_some() {
                         let outermost = made.iter().filter(|path| !made.iter().any(|other| other != *path && path.starts_with(other)));
                         recovered.undo.extend(outermost.cloned());

@@ -10,7 +10,7 @@ use crate::machine::Machine;
 
 /// Says whether a module is there, from the ledger and from what it declares.
 pub fn presence(machine: &Machine, module: &Module, installed: &Installed, path: &[PathBuf]) -> Presence {
-    let indexed = module.removal.into.is_some();
+    let indexed = module.removal.is_indexed();
     let unfinished = || installed.unfinished.get(&module.id).filter(|record| indexed && record.once);
     let recorded = installed.modules.get(&module.id).or_else(unfinished);
     let own = recorded.filter(|record| indexed && record.removal.into == module.removal.into);
@@ -28,7 +28,7 @@ pub fn presence(machine: &Machine, module: &Module, installed: &Installed, path:
         if let Some(gone) = lasting.find(|path| path.symlink_metadata().is_err()) {
             return Presence::Missing(gone.display().to_string());
         }
-    } else if let Some(path) = module.paths.first().filter(|path| module.removal.into.is_some() && path.symlink_metadata().is_ok()) {
+    } else if let Some(path) = module.paths.first().filter(|path| module.removal.is_indexed() && path.symlink_metadata().is_ok()) {
         return Presence::Obstructed(format!("{} is there", path.display()));
     } else if let Some(absent @ Presence::Missing(_)) = packages {
         return absent;

@@ -128,7 +128,7 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
     let home = world.home_of(module.removal.into.as_deref())?;
     let context = StepContext { force, record: &old, unfinished: work.unfinished, ..world.context(module, task) };
     work.steps.iter().try_for_each(|step| step.method.refuse(&context))?;
-    if matches!(work.change, Change::Install | Change::Migrate | Change::Update) && module.removal.into.is_some() {
+    if matches!(work.change, Change::Install | Change::Migrate | Change::Update) && module.removal.is_indexed() {
         module.offered.caveats.iter().for_each(|caveat| task.note(Level::Warning, caveat.as_str()));
     }
     let methods = work.steps.iter().map(|step| &step.method);
@@ -217,7 +217,7 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
             if let Some(ledger) = &world.ledger {
                 // What changed nothing, or was taken back, is as it was.
                 let former = work.record.as_ref().filter(|record| record.once && !work.unfinished);
-                let stands = former.is_some_and(|former| module.removal.into.is_some() && stands(former, work));
+                let stands = former.is_some_and(|former| module.removal.is_indexed() && stands(former, work));
                 let intact =
                     stands || (work.action == Action::Update && work.change == Change::Update && (restored || different == Some(false)));
                 let before = work.record.as_ref().filter(|_| intact);
@@ -315,7 +315,7 @@ fn apply(work: &mut Work, context: &StepContext<'_>, attempt: &mut Attempt) -> R
 /// Verifies a module without changing anything.
 pub(crate) fn test(world: &World, module: &Module, recorded: &[PathBuf], task: &TaskContext) -> Result<Effect, Failure> {
     let steps = module.recipe.steps(Action::Test);
-    if module.removal.into.is_some() {
+    if module.removal.is_indexed() {
         let mut missing = look::missing(&world.machine, &module.checks, &world.path);
         missing.extend(recorded.iter().filter(|path| path.symlink_metadata().is_err()).map(|path| path.display().to_string()));
         if !missing.is_empty() {

@@ -196,7 +196,7 @@ fn work(module: &Module, action: Action, change: Change, record: Option<&Install
         // Bound when they run: they share nothing.
         (Action::Test, _) => bind(action).map(|_| Vec::new())?,
         // The same step brings it, and brings it forward.
-        (Action::Update, Change::Update) if module.removal.into.is_some() => bind(Action::Install)?,
+        (Action::Update, Change::Update) if module.removal.is_indexed() => bind(Action::Install)?,
         (Action::Update, Change::Update) => {
             anew = module.update_method == "reinstall";
             let changed = record.is_some_and(|record| record.digest != module.digest);

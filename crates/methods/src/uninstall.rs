@@ -81,7 +81,7 @@ pub(crate) fn uninstall(
         }
         Err(failure) => {
             let intact = record.is_some_and(|record| {
-                record.removal.into.is_some() && record.once && record.files.iter().all(|path| path.symlink_metadata().is_ok())
+                record.removal.is_indexed() && record.once && record.files.iter().all(|path| path.symlink_metadata().is_ok())
             });
             ledger.fail_removal(&module.id, intact).map_err(wrong)?;
             Err(failure)
@@ -245,7 +245,7 @@ fn files(
     act: bool,
 ) -> Result<(Vec<Told>, Failed), Failure> {
     let mut told: Vec<Told> = Vec::new();
-    let indexed = record.filter(|record| record.removal.into.is_some());
+    let indexed = record.filter(|record| record.removal.is_indexed());
     // Of a rock LuaRocks knows the files.
     if indexed.is_some_and(|record| record.removal.rock.is_some() && (!act || record.adopted && !purge)) {
         return Ok((told, Failed::new()));

@@ -33,7 +33,7 @@ pub fn plan(resolution: &Resolution<'_>, installed: &Installed, presence: impl F
                 let recorded = installed.modules.get(&module.id);
                 let same = recorded.is_none_or(|recorded| recorded.digest == module.digest && recorded.source == module.source);
                 match decide(module, recorded.is_some(), presence(&module.id)) {
-                    (Change::Keep, reason) if !same && module.removal.into.is_some() => {
+                    (Change::Keep, reason) if !same && module.removal.is_indexed() => {
                         (Change::Keep, format!("{reason}; there is a newer one, `hoist update {}` brings it", module.id))
                     }
                     (Change::Keep, reason) if !same => {
@@ -76,7 +76,7 @@ fn since(installed: &Installed, id: &ModuleId) -> String {
 
 /// True for a module that is installed from another source than this one.
 fn moves(module: &Module, installed: &Installed) -> bool {
-    module.removal.into.is_some() && former(module, installed).is_some_and(|record| record.source != module.source)
+    module.removal.is_indexed() && former(module, installed).is_some_and(|record| record.source != module.source)
 }
 
 /// Where a module of the same source is by now, where its place was another then.
@@ -105,7 +105,7 @@ fn update(resolved: &Resolved<'_>, installed: &Installed, presence: Presence) ->
     }
     let record = installed.modules.get(&module.id).or_else(|| installed.unfinished.get(&module.id));
     let changed = record.is_some_and(|record| record.digest != module.digest);
-    if module.removal.into.is_some() {
+    if module.removal.is_indexed() {
         let had = record.and_then(|record| record.version.clone()).unwrap_or_default();
         return match changed || record.is_some_and(|record| record.version != module.offered.version) {
             true => (Change::Update, from_to(&had, module)),

@@ -118,7 +118,7 @@ fn close_backwards<'c>(
     // What only came because of what goes, goes too, where its source keeps count of that.
     let came_along = |id: &ModuleId| {
         let record = installed.modules.get(id);
-        record.is_some_and(|record| !record.asked && !record.adopted && record.removal.into.is_some())
+        record.is_some_and(|record| !record.asked && !record.adopted && record.removal.is_indexed())
     };
     let mut left: Vec<ModuleId> = modules.keys().flat_map(|name| requires(name)).filter(came_along).collect();
     while let Some(id) = left.pop() {
@@ -158,7 +158,7 @@ fn close_backwards<'c>(
 pub fn check(catalog: &Catalog) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     // What sources say of their modules is their authors' business.
-    let own: Vec<&Module> = catalog.modules().filter(|module| module.removal.into.is_none()).collect();
+    let own: Vec<&Module> = catalog.modules().filter(|module| !module.removal.is_indexed()).collect();
     for module in &own {
         let missing = module.requires.iter().filter(|name| catalog.get(name.as_str()).is_none() && catalog.broken(name.as_str()).is_none());
         found.extend(missing.map(|name| missing_requirement(catalog, module, name.as_str())));

@@ -63,7 +63,7 @@ fn by_tier<'c>(catalog: &'c Catalog, installed: &Installed, request: &Request, s
         Action::Uninstall => installed.modules.contains_key(name) || installed.unfinished.contains_key(name),
     };
     // Of a repository or a server of modules nobody wants all of them.
-    let by_name = |module: &Module| request.action == Action::Install && module.removal.into.is_some();
+    let by_name = |module: &Module| request.action == Action::Install && module.removal.is_indexed();
     for module in catalog.modules().filter(|module| !by_name(module)) {
         if chosen(module.id.as_str(), Some(module.tier)) {
             let wanted = if request.action == Action::Install { Wanted::Tier } else { Wanted::Installed };

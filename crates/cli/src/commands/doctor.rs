@@ -91,7 +91,7 @@ fn programs(session: &Session, machine: &Machine, findings: &mut Vec<Finding>) {
         needed.entry(program.to_owned()).or_default().insert(module.id.to_string());
     };
     // Of what sources offer, the sources are spoken of.
-    for module in session.catalog.modules().filter(|module| module.removal.into.is_none()) {
+    for module in session.catalog.modules().filter(|module| !module.removal.is_indexed()) {
         for step in module.recipe.steps.values().flatten() {
             match step.method {
                 "bash" | "install_script" | "component_command" => need("bash", module),

@@ -62,7 +62,7 @@ pub(crate) fn run(global: &Global, list: &List) -> Result<Code, Ending> {
     }
     for (id, record) in gone {
         let version = record.version.clone().unwrap_or_else(|| "-".to_owned());
-        let gone = match (record.removal.into.is_some(), session.indexes.contains_key(&record.source)) {
+        let gone = match (record.removal.is_indexed(), session.indexes.contains_key(&record.source)) {
             (false, _) => "in no collection",
             (true, true) => "its source does not have it any more",
             (true, false) => "its source is not known",
@@ -94,7 +94,7 @@ pub(crate) fn run(global: &Global, list: &List) -> Result<Code, Ending> {
         text = "No modules.\n".to_owned();
     }
     std::io::stdout().lock().write_all(text.as_bytes())?;
-    for hidden in session.catalog.hidden().iter().filter(|hidden| hidden.removal.into.is_none()) {
+    for hidden in session.catalog.hidden().iter().filter(|hidden| !hidden.removal.is_indexed()) {
         render::remark(&format!("{} of {} stands behind another module of its name.", hidden.id, hidden.source));
     }
     if !broken.is_empty() {
@@ -107,7 +107,7 @@ pub(crate) fn run(global: &Global, list: &List) -> Result<Code, Ending> {
 /// The word for where a module stands.
 pub(crate) fn state(module: &Module, installed: &Installed) -> &'static str {
     // The same of another source is another module.
-    let this = |source: &String| module.removal.into.is_none() || *source == module.source;
+    let this = |source: &String| !module.removal.is_indexed() || *source == module.source;
     let there = installed.modules.get(&module.id).is_some_and(|record| this(&record.source));
     match (there, installed.unfinished.get(&module.id).is_some_and(|record| this(&record.source))) {
         (true, _) => "installed",
@@ -138,7 +138,7 @@ pub(crate) fn version(module: &Module, installed: &Installed) -> String {
 /// Its source, and the others that offer its name.
 pub(crate) fn sources(module: &Module, offered_by: &BTreeMap<&str, Vec<&str>>) -> String {
     let others = offered_by.get(module.id.as_str()).into_iter().flatten().filter(|source| **source != module.source);
-    let others = others.filter(|_| module.removal.into.is_some());
+    let others = others.filter(|_| module.removal.is_indexed());
     std::iter::once(module.source.as_str()).chain(others.copied()).collect::<Vec<_>>().join(", ")
 }
 
@@ -150,7 +150,7 @@ pub(crate) fn entry(module: &Module, session: &Session, installed: &Installed) -
         "name": module.id, "tier": module.tier, "state": state, "version": record.and_then(|record| record.version.clone()),
         "source": module.source, "description": module.summary, "method": module.method, "requires": module.requires,
     });
-    if module.removal.into.is_some() {
+    if module.removal.is_indexed() {
         entry["offered"] = json!(module.offered.version);
         entry["stage"] = json!(module.offered.stage);
         entry["enabled"] = json!(session.enabled(module));

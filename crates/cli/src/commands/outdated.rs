@@ -93,7 +93,7 @@ fn version_of(id: &ModuleId, record: &InstalledModule) -> String {
 fn standing(session: &Session, installed: &Installed, id: &ModuleId, version: &str) -> Option<Standing> {
     let record = installed.modules.get(id)?;
     let module = session.catalog.all(id.as_str()).find(|module| module.source == record.source);
-    if record.removal.into.is_none() {
+    if !record.removal.is_indexed() {
         return module.filter(|module| module.digest != record.digest && !record.adopted).map(|_| Standing::Changed);
     }
     match (module, session.indexes.contains_key(&record.source)) {

@@ -42,7 +42,7 @@ pub(crate) fn run(global: &Global, paths: &[PathBuf]) -> Result<Code, Ending> {
     let mut found: Vec<Diagnostic> = Vec::new();
     let mut checked = 0;
     for (catalog, between) in catalogs {
-        checked += catalog.modules().filter(|module| module.removal.into.is_none()).count() + catalog.all_broken().count();
+        checked += catalog.modules().filter(|module| !module.removal.is_indexed()).count() + catalog.all_broken().count();
         let mut of_catalog: Vec<Diagnostic> = catalog.all_broken().flat_map(|(_, broken)| broken.diagnostics.clone()).collect();
         of_catalog.extend(catalog.warnings().iter().cloned().chain(between));
         of_catalog.sort_by(|a, b| (&a.file, &a.position).cmp(&(&b.file, &b.position)));
