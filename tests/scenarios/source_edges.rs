@@ -320,3 +320,44 @@ fn servers_of_one_tree_serve_each_other() {
     sandbox.hoist("remove mod_far -y").exits(0);
     assert!(!sandbox.has("plugins/share/lua/5.4/luatz.lua") && sandbox.has("plugins/share/lua/5.4/byhand.lua"));
 }
+
+#[test]
+fn what_somebody_writes_while_a_module_is_replaced_is_not_lost() {
+    let Some(World { sandbox, repository, rocks: _rocks }) = world() else { return };
+    for number in 0..60 {
+        repository.write(&format!("mod_a/file{number}"), "1");
+    }
+    repository.commit("many");
+    sandbox.hoist("sync -q").exits(0);
+    sandbox.hoist("install mod_a").exits(0);
+    let place = sandbox.home().join("plugins/mod_a");
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let written = std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            let mut written = Vec::new();
+            while !stop.load(std::sync::atomic::Ordering::SeqCst) {
+                let name = format!("mine{}", written.len());
+                std::fs::write(place.join(&name), &name).unwrap();
+                written.push(name);
+                std::thread::sleep(std::time::Duration::from_millis(4));
+            }
+            written
+        });
+        for round in 0..2 {
+            repository.write("mod_a/file0", &format!("{round}, newer")).commit("newer");
+            // Whether it comes through or gives up: it says so, and loses nothing.
+            let run = sandbox.hoist("update mod_a");
+            assert!(matches!(run.code, 0 | 3), "{}\n{}", run.stdout, run.stderr);
+            assert!(run.code == 0 || run.stdout.contains("at the same time"), "{}", run.stdout);
+        }
+        stop.store(true, std::sync::atomic::Ordering::SeqCst);
+        writer.join().unwrap()
+    });
+    let files = sandbox.files("plugins");
+    let missing: Vec<&String> = written.iter().filter(|name| !files.iter().any(|file| file.ends_with(&format!("/{name}")))).collect();
+    assert!(missing.is_empty() && written.len() > 100, "{} of {}: {missing:?}", missing.len(), written.len());
+    // Left in peace, it comes through.
+    sandbox.hoist("update mod_a").exits(0);
+    assert_eq!(sandbox.read("plugins/mod_a/file0"), "1, newer");
+    hoist_tests::faults::nothing_is_left(&sandbox, "afterwards");
+}

@@ -103,10 +103,17 @@ impl Method for Copy {
                 Vec::new()
             }
             true => {
+                let made = entries(&stage.path()).map_err(wrong)?;
                 let stage = stage.swap().map_err(|error| context.task.failed("putting in place", &self.into, &error))?;
                 // What is in the stage now is somebody's, until it is known that all of it is in the new directory, too.
                 if !here.is_still(&stage.path()).is_ok_and(|still| still) {
-                    stage.swap().map_err(|error| context.task.failed("putting back", &self.into, &error))?;
+                    let stage = stage.swap().map_err(|error| context.task.failed("putting back", &self.into, &error))?;
+                    // And what came into the new one while it was there.
+                    if entries(&stage.path()).is_ok_and(|now| now != made) {
+                        let kept = hoist_files::move_aside(&stage.path(), &self.into).map_err(wrong)?;
+                        let why = "somebody wrote to it while it was in place for a moment".to_owned();
+                        context.task.item(Fate::Kept, kept.display().to_string(), Some(why));
+                    }
                     return Err(Failure::transient(format!("somebody wrote to {} at the same time", self.into.display())));
                 }
                 vec![stage]
