@@ -3,6 +3,7 @@
 //! This crate is pure: no file, process, network, clock or environment variable is touched. What a reader needs
 //! (the bytes of a manifest, the home directory) is handed in, what it finds comes back as values and diagnostics.
 
+mod application;
 mod catalog;
 mod collection;
 mod diagnostic;
@@ -20,6 +21,7 @@ mod step;
 mod suggest;
 mod vars;
 
+pub use application::{Application, is_class_name};
 pub use catalog::{Broken, Catalog};
 pub use collection::CollectionFile;
 pub use diagnostic::{Diagnostic, Position, Severity};

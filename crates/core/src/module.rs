@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, Digest, InstalledModule, Stage, Step};
+use crate::{Action, Application, Digest, InstalledModule, Stage, Step};
 
 /// The name of a module: one or more of `[A-Za-z0-9._+-]`, neither `.` nor `..`, not starting with `-`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -160,6 +160,10 @@ pub struct Removal {
     pub into: Option<PathBuf>,
     /// The rock that it is.
     pub rock: Option<Rock>,
+    /// The application that it is a module of.
+    pub application: Option<Application>,
+    /// The directory, archive or repository that it came from, where its source has several.
+    pub from: Option<String>,
 }
 
 impl Removal {
@@ -167,6 +171,12 @@ impl Removal {
     /// collection describes.
     pub fn is_indexed(&self) -> bool {
         self.into.is_some()
+    }
+
+    /// What people call a module: without the name of its application, which stands before it.
+    pub fn short<'i>(&self, id: &'i ModuleId, source: &str) -> &'i str {
+        let short = id.as_str().strip_prefix(source).and_then(|rest| rest.strip_prefix('.'));
+        short.filter(|_| self.application.is_some()).unwrap_or(id.as_str())
     }
 }
 
@@ -234,6 +244,11 @@ pub struct Module {
 }
 
 impl Module {
+    /// What people call it: without the name of its application, which stands before it.
+    pub fn short(&self) -> &str {
+        self.removal.short(&self.id, &self.source)
+    }
+
     /// A module as the ledger remembers it, for when its manifest is gone: it can be taken off the machine, and nothing else.
     pub fn remembered(id: ModuleId, record: &InstalledModule) -> Self {
         Self {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Diagnostic, Environment, ModuleId};
+use crate::{Application, Diagnostic, Environment, ModuleId};
 
 /// A place that offers modules.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -50,6 +50,14 @@ pub enum SourceKind {
         /// The version of Lua they run under.
         lua: String,
     },
+    /// A web application, with places that offer modules for it.
+    Application {
+        /// The application.
+        #[serde(flatten)]
+        application: Application,
+        /// Directories, archives and git repositories with modules: paths, or URLs.
+        from: Vec<String>,
+    },
     /// The rocks server and, where one is named, the Mercurial repository of an XMPP server, by its configuration.
     Prosody {
         /// Its configuration.
@@ -69,6 +77,7 @@ impl SourceKind {
             SourceKind::Mercurial { .. } => "mercurial",
             SourceKind::Rocks { .. } => "rocks",
             SourceKind::Prosody { .. } => "prosody",
+            SourceKind::Application { .. } => "application",
         }
     }
 
@@ -79,6 +88,7 @@ impl SourceKind {
             SourceKind::Mercurial { mercurial, .. } => mercurial.clone(),
             SourceKind::Rocks { rocks, .. } => rocks.clone(),
             SourceKind::Prosody { prosody, .. } => prosody.display().to_string(),
+            SourceKind::Application { application, .. } => application.root.display().to_string(),
         }
     }
 
@@ -96,6 +106,7 @@ impl SourceKind {
         match self {
             SourceKind::Mercurial { into, .. } => Some(into),
             SourceKind::Rocks { tree, .. } => Some(tree),
+            SourceKind::Application { application, .. } => Some(&application.modules),
             SourceKind::Collection { .. } | SourceKind::Prosody { .. } => None,
         }
     }
@@ -122,6 +133,11 @@ pub struct WrittenSource {
     tree: Option<String>,
     lua: Option<Number>,
     prosody: Option<String>,
+    application: Option<String>,
+    init: Option<String>,
+    from: Option<OneOrMore>,
+    watch: Option<OneOrMore>,
+    ignore: Option<OneOrMore>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -171,8 +187,26 @@ impl WrittenSource {
         if !lua.split('.').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit())) {
             return Err(wrong(format!("`{lua}` is no version of Lua"), "write 5.1, 5.2, 5.3 or 5.4"));
         }
-        let given = [("collection", &self.collection), ("mercurial", &self.mercurial), ("rocks", &self.rocks), ("prosody", &self.prosody)];
+        let given = [
+            ("collection", &self.collection),
+            ("mercurial", &self.mercurial),
+            ("rocks", &self.rocks),
+            ("prosody", &self.prosody),
+            ("application", &self.application),
+        ];
         let kinds: Vec<&str> = given.iter().filter(|(_, value)| value.is_some()).map(|(name, _)| *name).collect();
+        if let (Some(root), ["application"]) = (&self.application, kinds.as_slice()) {
+            return self.application(&path(root, base, environment), base, environment);
+        }
+        let given = [
+            ("init", self.init.is_some()),
+            ("from", self.from.is_some()),
+            ("watch", self.watch.is_some()),
+            ("ignore", self.ignore.is_some()),
+        ];
+        if let Some((key, _)) = given.iter().find(|(_, given)| *given).filter(|_| !kinds.contains(&"application")) {
+            return Err(wrong(format!("`{key}` is for an application"), "write `application: DIR` with it"));
+        }
         let kind = match (&self.collection, &self.mercurial, &self.rocks, &self.prosody) {
             (Some(collection), None, None, None) => {
                 SourceKind::Collection { collection: place(collection), reference: self.reference.clone() }
@@ -181,7 +215,7 @@ impl WrittenSource {
                 let modules = match &self.modules {
                     None => vec!["*".to_owned()],
                     Some(OneOrMore::One(one)) => one.split_whitespace().map(str::to_owned).collect(),
-                    Some(OneOrMore::More(more)) => more.clone(),
+                    Some(more) => more.list(),
                 };
                 SourceKind::Mercurial { mercurial: place(mercurial), modules, into: needed(&self.into, "into")? }
             }
@@ -191,7 +225,7 @@ impl WrittenSource {
             }
             _ => {
                 let message = match kinds.as_slice() {
-                    [] => "a source says what it is by one of collection, mercurial, rocks, prosody".to_owned(),
+                    [] => "a source says what it is by one of collection, mercurial, rocks, prosody, application".to_owned(),
                     several => format!("a source is one thing, and this one is {}", several.join(" and ")),
                 };
                 return Err(wrong(message, "give each its own entry"));
@@ -201,20 +235,70 @@ impl WrittenSource {
             SourceKind::Mercurial { .. } => "community",
             SourceKind::Rocks { .. } => "rocks",
             SourceKind::Prosody { .. } => "prosody",
+            SourceKind::Application { .. } => "application",
             SourceKind::Collection { collection, .. } => {
                 let last = collection.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
                 last.strip_suffix(".git").unwrap_or(last)
             }
         };
-        let name = self.name.clone().unwrap_or_else(|| default.to_owned());
-        if ModuleId::new(&name).is_err() || name == "lock" {
-            return Err(wrong(format!("`{}` is no plain name of a source", name.escape_debug()), "use letters, digits and . _ + - only"));
-        }
+        let name = self.named(default)?;
         let server = match &kind {
             SourceKind::Prosody { prosody, .. } => Some(prosody.clone()),
             _ => None,
         };
         Ok(Source { name, priority: self.priority, kind, server })
+    }
+}
+
+impl WrittenSource {
+    fn named(&self, default: &str) -> Result<String, Diagnostic> {
+        let name = self.name.clone().unwrap_or_else(|| default.to_owned());
+        if ModuleId::new(&name).is_err() || name == "lock" {
+            let wrong = Diagnostic::error(format!("`{}` is no plain name of a source", name.escape_debug())).field("sources".to_owned());
+            return Err(wrong.help("use letters, digits and . _ + - only"));
+        }
+        Ok(name)
+    }
+
+    fn application(&self, root: &Path, base: &Path, environment: &Environment) -> Result<Source, Diagnostic> {
+        let wrong = |message: String, help: &str| Diagnostic::error(message).field("sources".to_owned()).help(help.to_owned());
+        let foreign = [
+            ("ref", self.reference.is_some()),
+            ("modules", self.modules.is_some()),
+            ("tree", self.tree.is_some()),
+            ("lua", self.lua.is_some()),
+        ];
+        if let Some((key, _)) = foreign.iter().find(|(_, given)| *given) {
+            return Err(wrong(format!("`{key}` is not for an application"), "an application has into, init, from, watch, ignore"));
+        }
+        let mut application = Application::at(root, environment.home());
+        let inside = |text: &str| path(text, root, environment);
+        if let Some(into) = &self.into {
+            application.modules = inside(into);
+        }
+        if let Some(init) = &self.init {
+            application.init = inside(init);
+        }
+        if let Some(watch) = &self.watch {
+            application.watch = watch.list().iter().map(|text| inside(text)).collect();
+        }
+        if let Some(ignore) = &self.ignore {
+            application.ignore = ignore.list().iter().map(|text| inside(text)).collect();
+        }
+        application.check().map_err(|why| wrong(why, "name directories that are the application's own"))?;
+        let place = |text: String| if is_path(&text) { path(&text, base, environment).display().to_string() } else { text };
+        let from = self.from.as_ref().map(OneOrMore::list).unwrap_or_default().into_iter().map(place).collect();
+        let name = self.named(root.file_name().and_then(|name| name.to_str()).unwrap_or("application"))?;
+        Ok(Source { name, priority: self.priority, kind: SourceKind::Application { application, from }, server: None })
+    }
+}
+
+impl OneOrMore {
+    fn list(&self) -> Vec<String> {
+        match self {
+            OneOrMore::One(one) => vec![one.clone()],
+            OneOrMore::More(more) => more.clone(),
+        }
     }
 }
 
@@ -274,6 +358,11 @@ mod tests {
             ("sources: [{rocks: x, collection: y, tree: /t}]", "collection and rocks"),
             ("sources: [{collection: x, name: 'a/b'}]", "no plain name"),
             ("sources: [{rocks: x, tree: /t, lua: five}]", "no version of Lua"),
+            ("sources: [{rocks: x, tree: /t, init: init.php}]", "`init` is for an application"),
+            ("sources: [{application: /srv/app, lua: 5.4}]", "`lua` is not for an application"),
+            ("sources: [{application: /srv/app, watch: [/srv, /home]}]", "no directory in common"),
+            ("sources: [{application: /srv/app, watch: /srv/other}]", "is not watched"),
+            ("sources: [{application: /srv/app, into: ../else}]", "is not in"),
         ] {
             assert!(sources(text)[0].as_ref().unwrap_err().contains(said), "{text}");
         }

@@ -2,7 +2,7 @@
 
 #![expect(clippy::print_stdout, reason = "an example")]
 
-use hoist_files::{Home, Picture, Record, Removal, Root, Scope, advance, look};
+use hoist_files::{Home, Record, Removal, Root, Scope, Snapshot, Taking, advance};
 
 fn main() -> std::io::Result<()> {
     let directory = tempfile::tempdir()?;
@@ -10,7 +10,7 @@ fn main() -> std::io::Result<()> {
     std::fs::create_dir(&tool)?;
     std::fs::write(tool.join("program"), "1")?;
     std::fs::write(tool.join("settings"), "1")?;
-    let record = advance(&Record::new(), &Picture::new(), &Default::default(), &look(std::slice::from_ref(&tool))?)?;
+    let record = advance(&Record::new(), &Snapshot::default(), &Snapshot::take(std::slice::from_ref(&tool), &Taking::PLAIN)?);
     std::fs::write(tool.join("settings"), "mine")?;
     let home = Home::open(directory.path(), &[])?;
     let removal = Removal { record: &record, held: &|_| None, shared: &|_| false, precious: &|_| None, purge: false, act: true };

@@ -1,20 +1,30 @@
 //! Looks at trees of files and changes them so that nothing of anybody else is lost.
 //!
-//! [`look`] lists what is below a path without following links; [`advance`] turns two such pictures, before and after an installer ran, into
-//! a [`Record`] of what the installer wrote. [`Home::remove`] takes away what stands in a record, and only that: what somebody changed or added
+//! A [`Snapshot`] tells what is below some paths, contents included; [`advance`] turns two of them, before and after an installer ran, into
+//! a [`Record`] of what the installer wrote. Where contents were kept in a [`Store`], [`put_back`] takes back whatever was done in between.
+//! [`Home::remove`] takes away what stands in a record, and only that: what somebody changed or added
 //! since stays. Every removal goes from the home directory down by open directories, so that no link, however late it is put there,
 //! leads it elsewhere. [`write`](write()) and [`back_up`] change a single file, whole or not at all.
 //!
 //! ```
-//! use hoist_files::{Record, advance, look};
+//! use hoist_files::{Record, Snapshot, Store, Taking, advance, put_back};
 //!
 //! let home = tempfile::tempdir()?;
 //! let tool = home.path().join("tool");
-//! let before = look(&[tool.clone()])?;
+//! let store = Store::open(&home.path().join("contents"))?;
+//! let look = |former: Option<&Snapshot>| {
+//!     let taking = Taking { former, store: Some(&store), thorough: true, ..Taking::PLAIN };
+//!     Snapshot::take(&[tool.clone()], &taking)
+//! };
+//! let before = look(None)?;
 //! std::fs::create_dir(&tool)?;
 //! std::fs::write(tool.join("run"), "#!/bin/sh\n")?;
-//! let record = advance(&Record::new(), &before, &Default::default(), &look(&[tool.clone()])?)?;
-//! assert_eq!(record.len(), 2);
+//! let after = look(Some(&before))?;
+//! assert_eq!(advance(&Record::new(), &before, &after).len(), 2);
+//!
+//! let differences = before.differences(&after);
+//! assert!(put_back(&differences.iter().collect::<Vec<_>>(), &store).is_empty());
+//! assert!(!tool.exists());
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
@@ -22,10 +32,14 @@ mod home;
 mod picture;
 mod record;
 mod remove;
+mod snapshot;
+mod store;
 mod write;
 
 pub use home::{Home, Refusal};
 pub use picture::{Kind, Picture, Seen, look};
 pub use record::{Record, Recorded, advance, digest, edited};
 pub use remove::{Removal, Removed, Root, Scope};
+pub use snapshot::{Difference, Snapshot, State, Taking, put_back, state};
+pub use store::Store;
 pub use write::{aside_name, back_up, backups, is_backup, keep_copy, move_aside, pending, read, rename_new, write};

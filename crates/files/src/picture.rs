@@ -59,12 +59,6 @@ pub struct Seen {
 pub type Picture = BTreeMap<PathBuf, Seen>;
 
 impl Seen {
-    /// True when both have the same contents, as far as anybody who does not cheat is concerned; a change of permissions alone, or a copy that
-    /// keeps the time, is no other content.
-    pub(crate) fn has_same_contents(&self, other: &Self) -> bool {
-        (self.kind, self.size, self.modified) == (other.kind, other.size, other.modified)
-    }
-
     fn of(path: &Path, metadata: &Metadata) -> Self {
         let kind = match metadata.file_type() {
             kind if kind.is_symlink() => Kind::Link,
@@ -116,7 +110,7 @@ pub fn look(roots: &[PathBuf]) -> io::Result<Picture> {
     Ok(picture)
 }
 
-fn is_absent(error: &io::Error) -> bool {
+pub(crate) fn is_absent(error: &io::Error) -> bool {
     let loops = error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
     loops || matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }

@@ -132,8 +132,17 @@ pub struct Beginning<'a> {
     pub asked: bool,
 }
 
-static NOTHING: Removal =
-    Removal { paths: Vec::new(), python: Vec::new(), target: None, function: false, root: None, into: None, rock: None };
+static NOTHING: Removal = Removal {
+    paths: Vec::new(),
+    python: Vec::new(),
+    target: None,
+    function: false,
+    root: None,
+    into: None,
+    rock: None,
+    application: None,
+    from: None,
+};
 
 impl<'a> Beginning<'a> {
     /// A change that somebody asked for, which needs nothing and makes no paths.

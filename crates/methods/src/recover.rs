@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use hoist_core::ModuleId;
 use hoist_executor::{EventKind, TaskContext};
-use hoist_files::{Home, Kind, Picture, Record, advance, look};
+use hoist_files::{Home, Kind, Record, Snapshot, Taking, advance};
 use hoist_ledger::{Aside, Ledger, LedgerError, Recovered};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -101,9 +101,9 @@ fn by_module(asides: &[Aside]) -> BTreeMap<&ModuleId, Vec<Aside>> {
 
 /// What a first install that was killed had made is the module's, as it is; but not what somebody put there since.
 fn remember(ledger: &Ledger, module: &ModuleId, paths: &[PathBuf], alive: SystemTime) -> Result<(), LedgerError> {
-    let mut picture = look(paths).unwrap_or_default();
-    picture.retain(|path, seen| seen.kind == Kind::Directory || !aside::changed_after(path, alive + aside::GRACE));
-    let made = advance(&Record::new(), &Picture::new(), &BTreeMap::new(), &picture).unwrap_or_default();
+    let mut there = Snapshot::take(paths, &Taking::PLAIN).unwrap_or_default();
+    there.retain(|path, state| state.kind == Kind::Directory || !aside::changed_after(path, alive + aside::GRACE));
+    let made = advance(&Record::new(), &Snapshot::default(), &there);
     let mut record = ledger.record(module)?;
     record.extend(made);
     ledger.put_record(module, &record)

@@ -1,15 +1,18 @@
 //! What of a module's files is watched while its steps run: the paths that it may make its own.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use hoist_core::{Module, is_shared};
 use hoist_executor::Failure;
-use hoist_files::{Home, Picture, Record, advance, edited, is_backup, look, pending};
+use hoist_files::{Home, Picture, Record, Snapshot, Taking, advance, is_backup, look, pending};
 use hoist_ledger::Aside;
 
 use crate::machine::Machine;
 use crate::run_step::Bound;
+
+/// Larger files that are in no record are not read, in bytes: whatever they are, they are not the module's.
+const LARGE: u64 = 8 * 1024 * 1024;
 
 /// A module's paths before its steps ran.
 pub(crate) struct Watch {
@@ -21,9 +24,7 @@ pub(crate) struct Watch {
     pub(crate) found: Vec<PathBuf>,
     /// Directories on the way to them that were not there.
     parents: Vec<PathBuf>,
-    before: Picture,
-    /// What somebody had changed of what the module wrote, with its digests.
-    edited: BTreeMap<PathBuf, String>,
+    before: Snapshot,
     /// Its configuration files, which are not its own.
     configs: Vec<PathBuf>,
     /// What its checks look at, wherever that is.
@@ -48,13 +49,13 @@ impl Watch {
         }
         let (absent, found): (Vec<PathBuf>, Vec<PathBuf>) = own.into_iter().partition(|path| path.symlink_metadata().is_err());
         let parents = absent.iter().flat_map(|path| missing_parents(path, &machine.home)).collect::<BTreeSet<_>>().into_iter().collect();
-        let before = look(&roots).map_err(|error| Failure::new(format!("looking at {error}")))?;
+        let read = |path: &Path, size| size <= LARGE || old.contains_key(path);
+        let before = Snapshot::take(&roots, &Taking { read: &read, ..Taking::PLAIN }).map_err(looking)?;
         let programs = module.checks.binaries.iter().filter_map(|name| machine.find_program(name, &[]));
         let signs: Vec<PathBuf> = module.checks.files.iter().cloned().chain(programs).collect();
         let signs_before = files_only(&signs);
         let configs = module.config_files.clone();
-        let edited = edited(old, &before);
-        Ok(Self { own: roots, absent, found, parents, before, edited, configs, signs, signs_before })
+        Ok(Self { own: roots, absent, found, parents, before, configs, signs, signs_before })
     }
 
     /// The paths that were not there before, and are now.
@@ -65,12 +66,13 @@ impl Watch {
     /// What is known to be written, now that the steps have run; and whether anything that is watched is another than before, where
     /// anything is watched.
     pub(crate) fn finish(&self, old: &Record, asides: &[Aside]) -> Result<(Record, Option<bool>), Failure> {
-        let wrong = |error: std::io::Error| Failure::new(format!("looking at {error}"));
-        let after = look(&self.own).map_err(wrong)?;
+        let former = Some(&self.before);
+        let read = |path: &Path, size| size <= LARGE || old.contains_key(path) || self.before.get(path).is_none();
+        let after = Snapshot::take(&self.own, &Taking { former, read: &read, ..Taking::PLAIN }).map_err(looking)?;
         // Where something was moved out of the way, nothing was.
-        let stood = |path: &Path| !asides.iter().any(|aside| path.starts_with(&aside.path));
-        let before = self.before.iter().filter(|(path, _)| stood(path)).map(|(path, seen)| (path.clone(), seen.clone())).collect();
-        let mut record = advance(old, &before, &self.edited, &after).map_err(wrong)?;
+        let mut before = self.before.clone();
+        before.retain(|path, _| !asides.iter().any(|aside| path.starts_with(&aside.path)));
+        let mut record = advance(old, &before, &after);
         let parents: Vec<PathBuf> = self.parents.iter().filter(|path| path.is_dir()).cloned().collect();
         let made = parents.iter().filter_map(|path| {
             let metadata = path.symlink_metadata().ok()?;
@@ -86,13 +88,13 @@ impl Watch {
         record.retain(|path, _| !self.is_config(path));
         let signs = files_only(&self.signs);
         let blind = self.before.is_empty() && after.is_empty() && signs.is_empty() && self.signs_before.is_empty();
-        let different = after != self.before || signs != self.signs_before;
+        let different = !self.before.differences(&after).is_empty() || signs != self.signs_before;
         Ok((record, (!blind).then_some(different)))
     }
 
     /// Removes what the steps made where nothing was: files first, then directories that are empty.
     pub(crate) fn undo(&self, written: &Record, old: &Record) {
-        let new = |path: &Path| !old.contains_key(path) && !self.before.contains_key(path);
+        let new = |path: &Path| !old.contains_key(path) && self.before.get(path).is_none();
         for (path, entry) in written.iter().rev().filter(|(path, _)| new(path)) {
             let _ = match entry.kind {
                 hoist_files::Kind::Directory => std::fs::remove_dir(path),
@@ -110,6 +112,10 @@ impl Watch {
     fn is_watched(&self, path: &Path) -> bool {
         self.own.iter().any(|own| path.starts_with(own))
     }
+}
+
+fn looking(error: std::io::Error) -> Failure {
+    Failure::new(format!("looking at {error}"))
 }
 
 /// Signs may stand where very much does; only the files themselves are looked at.

@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Picture, advance, look};
+use crate::{Snapshot, Taking, advance, look};
 
 /// A home, a place outside it, and what stands in both before anything is removed.
 struct World {
@@ -36,7 +36,7 @@ impl World {
 
     fn record(&self, roots: &[&str]) -> Record {
         let roots: Vec<PathBuf> = roots.iter().map(|root| self.at(root)).collect();
-        advance(&Record::new(), &Picture::new(), &BTreeMap::new(), &look(&roots).unwrap()).unwrap()
+        advance(&Record::new(), &Snapshot::default(), &Snapshot::take(&roots, &Taking::PLAIN).unwrap())
     }
 
     fn remove(&self, roots: &[(&str, Scope)], record: &Record) -> BTreeMap<String, String> {

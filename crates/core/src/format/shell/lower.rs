@@ -491,7 +491,7 @@ impl Lowering<'_> {
         };
         let root = Some(self.manifest.root.clone());
         let target = target.or_else(|| Some(home.join(".local")));
-        Removal { paths, python, target, function, root, into: None, rock: None }
+        Removal { paths, python, target, function, root, ..Removal::default() }
     }
 
     /// The repository's URL; blanks around it mean nothing, a leading `~` the home directory.

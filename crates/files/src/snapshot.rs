@@ -1,0 +1,401 @@
+//! Everything that is below some paths, contents included: by their digests, and in a [`Store`] where they have to come back.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, Metadata, Permissions};
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown, lchown, symlink};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::picture::{Kind, at, is_absent};
+use crate::record::{digest, hexadecimal};
+use crate::store::{PACKED, Store};
+
+/// A file that was changed so shortly before it was looked at may be changed once more without looking different: clocks of file systems tick
+/// every few milliseconds, or every two seconds.
+const TICK: Duration = Duration::from_secs(2);
+
+/// What stands at a path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// What it is.
+    pub kind: Kind,
+    /// Permissions.
+    pub mode: u32,
+    /// User and group.
+    pub owner: (u32, u32),
+    /// Of a file the SHA-256 of its contents, of a link that of its target; empty for everything else.
+    pub digest: String,
+}
+
+impl State {
+    /// True where both are the same thing with the same contents, whoever owns it and whatever its permissions are.
+    pub fn has_same_contents(&self, other: &Self) -> bool {
+        (self.kind, &self.digest) == (other.kind, &other.digest)
+    }
+}
+
+/// What tells whether a file is still the one that was read: the kernel sets the time of the last change itself, and nobody can set it back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Entry {
+    state: State,
+    stamp: Stamp,
+    /// When it was read, in seconds since 1970; what was changed at about that time is read again.
+    read_at: i64,
+}
+
+/// Everything that is below some paths at a moment, the paths themselves included.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    entries: BTreeMap<PathBuf, Entry>,
+}
+
+/// A path at which something else stands than before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Difference {
+    /// Where.
+    pub path: PathBuf,
+    /// What stood there; absent where nothing did.
+    pub before: Option<State>,
+    /// What stands there.
+    pub after: Option<State>,
+}
+
+/// How a snapshot is taken.
+pub struct Taking<'a> {
+    /// What is left out, with everything below it.
+    pub ignored: &'a (dyn Fn(&Path) -> bool + Sync),
+    /// An earlier snapshot: what did not change since is not read again.
+    pub former: Option<&'a Snapshot>,
+    /// Where all contents are kept.
+    pub store: Option<&'a Store>,
+    /// False for a file that is not read: it is told by its inode, its size and its time, and cannot be put back.
+    pub read: &'a (dyn Fn(&Path, u64) -> bool + Sync),
+    /// Look at every byte: into the repositories of git, which are one thing otherwise, and into other file systems; what cannot be read is an
+    /// error, since it could not be put back.
+    pub thorough: bool,
+}
+
+impl Taking<'_> {
+    /// A look at everything, not a thorough one, of which no contents are kept.
+    pub const PLAIN: Taking<'static> = Taking { ignored: &|_| false, former: None, store: None, read: &|_, _| true, thorough: false };
+}
+
+impl Snapshot {
+    /// Looks at everything below these paths. Links are not followed; what vanishes meanwhile is left out.
+    ///
+    /// # Errors
+    /// What cannot be listed or, in a thorough look, read.
+    pub fn take(roots: &[PathBuf], taking: &Taking<'_>) -> io::Result<Self> {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let read_at = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        let known = taking.former.iter().flat_map(|former| &former.entries);
+        let known = known.map(|(path, entry)| (path.as_os_str().as_bytes(), entry)).collect();
+        let look = Look { taking, known, read_at };
+        let mut entries = Vec::new();
+        for root in roots.iter().filter(|root| !(taking.ignored)(root)) {
+            let metadata = match root.symlink_metadata() {
+                Ok(metadata) => metadata,
+                Err(error) if is_absent(&error) => continue,
+                Err(error) => return Err(at(root, error)),
+            };
+            look.walk(root.clone(), &metadata, metadata.dev(), &mut entries)?;
+        }
+        // They come in order, and a map is made of them faster at once than one by one.
+        Ok(Self { entries: BTreeMap::from_iter(entries) })
+    }
+
+    /// What stands at a path.
+    pub fn get(&self, path: &Path) -> Option<&State> {
+        self.entries.get(path).map(|entry| &entry.state)
+    }
+
+    /// True where nothing stands.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Every path with what stands there, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&PathBuf, &State)> {
+        self.entries.iter().map(|(path, entry)| (path, &entry.state))
+    }
+
+    /// Everything at and below a path.
+    pub fn below<'a>(&'a self, path: &'a Path) -> impl Iterator<Item = (&'a PathBuf, &'a State)> {
+        let all = self.entries.range(path.to_owned()..).take_while(move |(below, _)| below.starts_with(path));
+        all.map(|(path, entry)| (path, &entry.state))
+    }
+
+    /// Keeps what this is true of.
+    pub fn retain(&mut self, wanted: impl Fn(&Path, &State) -> bool) {
+        self.entries.retain(|path, entry| wanted(path, &entry.state));
+    }
+
+    /// What is different in a later snapshot, in the order of paths.
+    pub fn differences(&self, after: &Self) -> Vec<Difference> {
+        let mut differences = Vec::new();
+        let (mut old, mut new) = (self.entries.iter().peekable(), after.entries.iter().peekable());
+        loop {
+            let order = match (old.peek(), new.peek()) {
+                (None, None) => return differences,
+                (Some(_), None) => std::cmp::Ordering::Less,
+                (None, Some(_)) => std::cmp::Ordering::Greater,
+                (Some((left, _)), Some((right, _))) => left.cmp(right),
+            };
+            let before = if order.is_le() { old.next() } else { None };
+            let after = if order.is_ge() { new.next() } else { None };
+            let Some((path, _)) = before.or(after) else { continue };
+            let (before, after) = (before.map(|(_, entry)| &entry.state), after.map(|(_, entry)| &entry.state));
+            if before != after {
+                differences.push(Difference { path: path.clone(), before: before.cloned(), after: after.cloned() });
+            }
+        }
+    }
+
+    /// As bytes, to be read again by a later process.
+    pub fn to_bytes(&self) -> io::Result<Vec<u8>> {
+        let entries: Vec<(&[u8], &Entry)> = self.entries.iter().map(|(path, entry)| (path.as_os_str().as_bytes(), entry)).collect();
+        postcard::to_stdvec(&entries).map_err(io::Error::other)
+    }
+
+    /// From such bytes; nothing where they are damaged, or of another version.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let entries: Vec<(&[u8], Entry)> = postcard::from_bytes(bytes).ok()?;
+        let path = |bytes| PathBuf::from(OsStr::from_bytes(bytes));
+        Some(Self { entries: entries.into_iter().map(|(bytes, entry)| (path(bytes), entry)).collect() })
+    }
+}
+
+/// What stands at a path now; nothing where nothing does.
+pub fn state(path: &Path) -> io::Result<Option<State>> {
+    match path.symlink_metadata() {
+        Ok(metadata) => {
+            let taking = Taking { thorough: true, ..Taking::PLAIN };
+            let look = Look { taking: &taking, known: HashMap::new(), read_at: 0 };
+            look.entry(path, &metadata).map(|entry| entry.map(|entry| entry.state))
+        }
+        Err(error) if is_absent(&error) => Ok(None),
+        Err(error) => Err(at(path, error)),
+    }
+}
+
+/// How the digest of a file starts that was not read.
+const UNREAD: &str = "unread ";
+
+/// So many files make a piece of work of their own.
+const PIECE: usize = 24;
+
+/// A look at trees.
+struct Look<'a> {
+    taking: &'a Taking<'a>,
+    /// The former snapshot, by the bytes of the paths.
+    known: HashMap<&'a [u8], &'a Entry>,
+    read_at: i64,
+}
+
+impl Look<'_> {
+    fn walk(&self, path: PathBuf, metadata: &Metadata, device: u64, found: &mut Vec<(PathBuf, Entry)>) -> io::Result<()> {
+        let Some(own) = self.entry(&path, metadata)? else { return Ok(()) };
+        let is_entered = own.state.kind == Kind::Directory && (self.taking.thorough || metadata.dev() == device);
+        found.push((path.clone(), own));
+        if !is_entered {
+            return Ok(());
+        }
+        let mut names = Vec::new();
+        match std::fs::read_dir(&path) {
+            Err(error) if is_absent(&error) => return Ok(()),
+            // What nobody may list is a directory, and that is all that is known.
+            Err(error) if !self.taking.thorough && is_closed(&error) => return Ok(()),
+            entries => {
+                for entry in entries.map_err(|error| at(&path, error))? {
+                    names.push(entry.map_err(|error| at(&path, error))?.file_name());
+                }
+            }
+        }
+        names.sort_unstable();
+        let visit = |name: &OsString| -> io::Result<Vec<(PathBuf, Entry)>> {
+            let path = path.join(name);
+            let mut found = Vec::new();
+            if !(self.taking.ignored)(&path) {
+                match path.symlink_metadata() {
+                    Ok(metadata) => self.walk(path, &metadata, device, &mut found)?,
+                    Err(error) if is_absent(&error) || error.kind() == io::ErrorKind::InvalidFilename => {}
+                    Err(error) => return Err(at(&path, error)),
+                }
+            }
+            Ok(found)
+        };
+        let piece = PIECE.min(names.len() / 2 + 1);
+        let pieces: io::Result<Vec<_>> = names.par_iter().with_min_len(piece).map(visit).collect();
+        found.extend(pieces?.into_iter().flatten());
+        Ok(())
+    }
+
+    /// What is known of one path; `None` where it vanished meanwhile.
+    fn entry(&self, path: &Path, metadata: &Metadata) -> io::Result<Option<Entry>> {
+        let (kind, stamp, store) = (self.kind(path, metadata), Stamp::of(metadata), self.taking.store);
+        let state = |digest| State { kind, mode: metadata.mode() & 0o7777, owner: (metadata.uid(), metadata.gid()), digest };
+        let known = self.known.get(path.as_os_str().as_bytes()).filter(|known| {
+            let settled = known.stamp.changed.0.saturating_add(TICK.as_secs().cast_signed()) < known.read_at;
+            let is_kept = |digest: &str| digest.is_empty() || digest.starts_with(UNREAD) || store.is_none_or(|store| store.has(digest));
+            settled && known.stamp == stamp && known.state.kind == kind && is_kept(&known.state.digest)
+        });
+        if let Some(known) = known {
+            return Ok(Some(Entry { state: state(known.state.digest.clone()), stamp, read_at: known.read_at }));
+        }
+        let read = match kind {
+            Kind::File if !(self.taking.read)(path, stamp.size) => {
+                Ok(format!("{UNREAD}{} {} {:?}", stamp.inode, stamp.size, stamp.modified))
+            }
+            Kind::File => contents(path, metadata.size(), store),
+            Kind::Link => path.read_link().and_then(|target| {
+                let target = target.into_os_string().into_encoded_bytes();
+                let digest = hexadecimal(&Sha256::digest(&target));
+                store.map_or(Ok(()), |store| store.keep(&digest, &target)).map(|()| digest)
+            }),
+            Kind::Directory | Kind::Git | Kind::Other => Ok(String::new()),
+        };
+        match read {
+            Ok(digest) => Ok(Some(Entry { state: state(digest), stamp, read_at: self.read_at })),
+            Err(error) if is_absent(&error) => Ok(None),
+            // Later nobody can tell whether it is still the same.
+            Err(error) if !self.taking.thorough && is_closed(&error) => {
+                Ok(Some(Entry { state: state(String::new()), stamp, read_at: self.read_at }))
+            }
+            Err(error) => Err(at(path, error)),
+        }
+    }
+
+    fn kind(&self, path: &Path, metadata: &Metadata) -> Kind {
+        match metadata.file_type() {
+            kind if kind.is_symlink() => Kind::Link,
+            kind if kind.is_dir() && !self.taking.thorough && path.ends_with(".git") => Kind::Git,
+            kind if kind.is_dir() => Kind::Directory,
+            kind if kind.is_file() => Kind::File,
+            _ => Kind::Other,
+        }
+    }
+}
+
+fn is_closed(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidFilename)
+}
+
+fn contents(path: &Path, size: u64, store: Option<&Store>) -> io::Result<String> {
+    // What became a link or a pipe meanwhile is not followed, and not waited for.
+    let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits();
+    let mut file = File::options().read(true).custom_flags(flags.cast_signed()).open(path)?;
+    if size > PACKED {
+        return match store {
+            Some(store) => store.keep_file(file).map(|(digest, _)| digest),
+            None => digest(file),
+        };
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 1);
+    file.read_to_end(&mut bytes)?;
+    let digest = hexadecimal(&Sha256::digest(&bytes));
+    store.map_or(Ok(()), |store| store.keep(&digest, &bytes))?;
+    Ok(digest)
+}
+
+/// Puts back what stood at paths before, in an order in which directories are there for what stands in them. What stands there now is gone after
+/// that, so it has to be known that nobody needs it. Returns what could not be done.
+pub fn put_back(differences: &[&Difference], store: &Store) -> Vec<(PathBuf, io::Error)> {
+    let mut sorted = differences.to_vec();
+    sorted.sort_by(|a, b| a.path.cmp(&b.path));
+    let mut failed = Vec::new();
+    let replaced = |difference: &Difference| match (&difference.before, &difference.after) {
+        (None, Some(_)) => true,
+        (Some(before), Some(after)) => before.kind != after.kind,
+        _ => false,
+    };
+    for difference in sorted.iter().rev().filter(|difference| replaced(difference)) {
+        let gone = match difference.after.as_ref().map(|after| after.kind) {
+            Some(Kind::Directory | Kind::Git) => std::fs::remove_dir(&difference.path),
+            _ => std::fs::remove_file(&difference.path),
+        };
+        match gone {
+            Err(error) if !is_absent(&error) => failed.push((difference.path.clone(), error)),
+            _ => {}
+        }
+    }
+    for difference in sorted.iter() {
+        if let Some(Err(error)) = difference.before.as_ref().map(|before| set(&difference.path, before, store)) {
+            failed.push((difference.path.clone(), error));
+        }
+    }
+    // Permissions of directories last: some may not be written to.
+    for difference in sorted.iter().rev() {
+        if let Some(before) = difference.before.as_ref().filter(|before| before.kind == Kind::Directory) {
+            let set = chown(&difference.path, Some(before.owner.0), Some(before.owner.1));
+            // Only root may, and only for root it makes a difference.
+            drop(set);
+            if let Err(error) = std::fs::set_permissions(&difference.path, Permissions::from_mode(before.mode)) {
+                failed.push((difference.path.clone(), error));
+            }
+        }
+    }
+    failed
+}
+
+/// Makes a path what it was.
+fn set(path: &Path, before: &State, store: &Store) -> io::Result<()> {
+    let (user, group) = before.owner;
+    match before.kind {
+        Kind::Directory | Kind::Git => match std::fs::create_dir(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.symlink_metadata()?.is_dir() => Ok(()),
+            made => made,
+        },
+        Kind::File => {
+            let parent = path.parent().ok_or_else(|| io::Error::other("it has no directory"))?;
+            let mut contents = store.get(&before.digest)?.ok_or_else(|| io::Error::other("what it held was not kept"))?;
+            let mut file = tempfile::Builder::new().prefix(".hoist-stage-back-").tempfile_in(parent)?;
+            io::copy(&mut contents, &mut file)?;
+            let _ = std::os::unix::fs::fchown(file.as_file(), Some(user), Some(group));
+            file.as_file().set_permissions(Permissions::from_mode(before.mode))?;
+            file.persist(path).map(drop).map_err(|error| error.error)
+        }
+        Kind::Link => {
+            let target = store.bytes(&before.digest)?;
+            let target = Path::new(OsStr::from_bytes(&target));
+            match std::fs::remove_file(path) {
+                Err(error) if !is_absent(&error) => return Err(error),
+                _ => {}
+            }
+            symlink(target, path)?;
+            let _ = lchown(path, Some(user), Some(group));
+            Ok(())
+        }
+        Kind::Other => Err(io::Error::other("it was neither a file nor a directory nor a link, and cannot be made anew")),
+    }
+}
+
+#[cfg(test)]
+mod tests;
