@@ -25,6 +25,12 @@ pub(crate) struct Global {
     /// Only modules of this source; SOURCE/MODULE is one of them
     #[arg(long, value_name = "NAME", global = true)]
     pub(crate) source: Option<String>,
+    /// Only modules of this web application: its root directory, or its name in the settings
+    #[arg(long, value_name = "DIR|NAME", global = true, conflicts_with = "source")]
+    pub(crate) app: Option<String>,
+    /// Where modules come from that are named by a path or a URL
+    #[arg(skip)]
+    pub(crate) places: Vec<String>,
     /// How many modules are worked on at once
     #[arg(short, long, value_name = "N", global = true, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) jobs: Option<u16>,
@@ -59,7 +65,8 @@ pub(crate) struct Global {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Install modules and what they need: without names every core and default module
+    /// Install modules and what they need: without names every core and default module. Modules of a web application (--app) may also be named by
+    /// where they are: a directory, an archive, a git repository
     Install(Install),
     /// Bring what is installed to its newest state: without names everything
     Update(Update),
@@ -210,22 +217,32 @@ pub(crate) enum SourceAction {
     },
 }
 
-/// A new source: one of --from, --mercurial, --rocks and --prosody says what it is.
+/// A new source: one of --from, --mercurial, --rocks, --prosody and --application says what it is.
 #[derive(Debug, Args)]
 pub(crate) struct SourceAdd {
     /// What it is called
     pub(crate) name: String,
-    /// A collection: a directory with modules/, or the URL of a git repository of one
+    /// A collection: a directory with modules/, or the URL of a git repository of one. With --application: a directory, an archive or a git repository
+    /// with modules for it
     #[arg(long, value_name = "PATH|URL")]
-    pub(crate) from: Option<String>,
+    pub(crate) from: Vec<String>,
+    /// A web application: its root directory
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["mercurial", "rocks", "prosody", "reference"])]
+    pub(crate) application: Option<String>,
+    /// With --application: what initialises it, where that is not init.php
+    #[arg(long, value_name = "FILE", requires = "application")]
+    pub(crate) init: Option<String>,
+    /// With --application: a directory that is watched while installers run, in place of the one that the application stands in
+    #[arg(long, value_name = "DIR", requires = "application")]
+    pub(crate) watch: Vec<String>,
     /// With --from: a branch or a tag
     #[arg(long = "ref", value_name = "NAME", requires = "from")]
     pub(crate) reference: Option<String>,
     /// A Mercurial repository whose directories are modules
     #[arg(long, value_name = "PATH|URL")]
     pub(crate) mercurial: Option<String>,
-    /// With --mercurial: where its modules go
-    #[arg(long, value_name = "DIR", requires = "mercurial")]
+    /// With --mercurial or --application: where its modules go
+    #[arg(long, value_name = "DIR")]
     pub(crate) into: Option<String>,
     /// With --mercurial: which of its directories are modules; `mod_*`, for example
     #[arg(long, value_name = "PATTERN", requires = "mercurial")]

@@ -23,6 +23,9 @@ pub(crate) fn settle(session: &mut Session, installed: &Installed, request: &mut
         known_source(session, installed, &source)?;
         narrow(&session.catalog, installed, request, &source);
     }
+    if let Selection::Names(names) = &mut request.selection {
+        *names = modules_of_places(session, std::mem::take(names))?;
+    }
     let mut errors = Vec::new();
     let (action, narrowed) = (request.action, request.source.clone());
     let mut settled = |names: &mut Vec<String>| {
@@ -64,6 +67,28 @@ pub(crate) fn settle(session: &mut Session, installed: &Installed, request: &mut
         hold_what_cannot_be(session, installed);
     }
     pin_rocks(session, installed, request)
+}
+
+/// The modules of the places that are named, and the other names as they are.
+fn modules_of_places(session: &Session, names: Vec<String>) -> Result<Vec<String>, Ending> {
+    let Some((source, offers)) = session.application.as_ref().and_then(|source| Some((source, session.offers.get(source)?))) else {
+        return Ok(names);
+    };
+    let mut modules = Vec::new();
+    for name in names {
+        match offers.by_place.get(&name) {
+            Some(found) => modules.extend(found.iter().map(|found| format!("{source}/{found}"))),
+            None if !hoist_methods::is_place(&name) => modules.push(name),
+            None => {
+                let problem = session.problems.iter().find(|problem| problem.file.as_ref() == Some(&name)).cloned();
+                let unknown = || {
+                    Diagnostic::error("was not fetched yet").file(name.clone()).help("`hoist sync` fetches it, and `hoist install` as well")
+                };
+                return Err(Ending::wrong(problem.unwrap_or_else(unknown)));
+            }
+        }
+    }
+    Ok(modules)
 }
 
 /// An update of everything is not held up by one module that its source has made impossible: that stays as it is.
@@ -160,6 +185,28 @@ fn settle_name(
         None => (narrowed, name),
     };
     let record = |name: &str| installed.modules.get(name).or_else(|| installed.unfinished.get(name));
+    let of_applications = || {
+        let installed =
+            installed.modules.iter().chain(&installed.unfinished).filter(|(id, record)| record.removal.short(id, &record.source) == short);
+        let installed = installed.filter(|(_, record)| record.removal.application.is_some()).map(|(id, _)| id);
+        let offered =
+            catalog.modules().filter(|module| module.removal.application.is_some() && module.short() == short).map(|module| &module.id);
+        match action {
+            Action::Install => offered.cloned().collect::<BTreeSet<ModuleId>>(),
+            _ => installed.cloned().collect(),
+        }
+    };
+    if source.is_none() && catalog.get(short).is_none() {
+        let several = of_applications();
+        if several.len() > 1 {
+            let names: Vec<&str> = several.iter().map(ModuleId::as_str).collect();
+            let message = format!("stands for several: {}", names.join(", "));
+            return Err(Diagnostic::error(message).module(short).help("name the application with --app"));
+        }
+        if let Some(only) = several.first() {
+            return Ok(only.to_string());
+        }
+    }
     let Some(source) = source else {
         let hidden = catalog.hidden().iter().find(|module| is_called(module.id.as_str(), short));
         let hidden = hidden.filter(|_| catalog.canonical(short).is_none() && action == Action::Install);
@@ -174,6 +221,10 @@ fn settle_name(
             None => installed_as(installed, short).map_or_else(|| short.to_owned(), ModuleId::to_string),
         });
     };
+    let of_application = ModuleId::new(&format!("{source}.{short}")).ok();
+    if let Some(id) = of_application.filter(|id| record(id.as_str()).is_some_and(|record| record.removal.application.is_some())) {
+        return Ok(id.to_string());
+    }
     if action != Action::Install {
         let id = installed_as(installed, short).map_or_else(|| short.to_owned(), ModuleId::to_string);
         return match record(&id).map(|record| record.source.as_str()) {
@@ -187,8 +238,8 @@ fn settle_name(
     let prefixed = format!("mod_{short}");
     let of_source = |module: &&Module| module.source == source;
     let all = || catalog.modules().chain(catalog.hidden()).filter(of_source);
-    let called = |wanted: &str| all().find(|module| module.id.as_str().eq_ignore_ascii_case(wanted)).map(|module| module.id.to_string());
-    let exact = all().find(|module| module.id.as_str() == short).map(|module| module.id.to_string());
+    let called = |wanted: &str| all().find(|module| module.short().eq_ignore_ascii_case(wanted)).map(|module| module.id.to_string());
+    let exact = all().find(|module| module.id.as_str() == short || module.short() == short).map(|module| module.id.to_string());
     match exact.or_else(|| called(short)).or_else(|| called(&prefixed)) {
         Some(id) => {
             catalog.prefer(source, &id);
@@ -199,7 +250,7 @@ fn settle_name(
             Err(Diagnostic::error(message).help("`hoist source list` shows the sources, `hoist sync` looks at them"))
         }
         None => {
-            let near = hoist_core::did_you_mean(short, all().map(|module| module.id.as_str()));
+            let near = hoist_core::did_you_mean(short, all().map(Module::short));
             let help =
                 near.map_or_else(|| format!("`hoist search {short}` looks in every source"), |near| format!("did you mean `{near}`?"));
             Err(Diagnostic::error(format!("{source} has no module `{}`", short.escape_debug())).help(help))
@@ -217,7 +268,9 @@ pub(crate) fn installed_as<'i>(installed: &'i Installed, name: &str) -> Option<&
     let all = || installed.modules.keys().chain(installed.unfinished.keys());
     let prefixed = format!("mod_{name}");
     let called = |wanted: &str| all().find(|id| id.as_str().eq_ignore_ascii_case(wanted));
-    all().find(|id| id.as_str() == name).or_else(|| called(name)).or_else(|| called(&prefixed))
+    let records = || installed.modules.iter().chain(&installed.unfinished).filter(|(_, record)| record.removal.application.is_some());
+    let short = || records().find(|(id, record)| record.removal.short(id, &record.source) == name).map(|(id, _)| id);
+    all().find(|id| id.as_str() == name).or_else(|| called(name)).or_else(|| called(&prefixed)).or_else(short)
 }
 
 /// That a source exists, or existed when something was installed from it.
@@ -462,7 +515,7 @@ fn stands_from_another<'s>(session: &'s Session, module: &Module) -> Option<(&'s
         let place = match &other.kind {
             SourceKind::Mercurial { into, .. } => into.join(name),
             SourceKind::Rocks { tree, lua, .. } => hoist_sources::rocks::directory(&Rock { tree: tree.clone(), lua: lua.clone() }, name),
-            SourceKind::Collection { .. } | SourceKind::Prosody { .. } => return None,
+            SourceKind::Collection { .. } | SourceKind::Prosody { .. } | SourceKind::Application { .. } => return None,
         };
         // Two sources may have one place.
         (!own.contains(&place) && place.symlink_metadata().is_ok()).then_some((other.name.as_str(), place))

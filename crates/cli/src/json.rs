@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use hoist_core::{Action, Change, Diagnostic, Plan};
 use hoist_executor::{Event, EventKind, Level, Outcome, Stream};
-use hoist_reporter::{Reporter, explain};
+use hoist_reporter::{Message, Reporter, explain};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -19,6 +19,22 @@ pub(crate) fn print(document: &Value) -> io::Result<()> {
 /// Diagnostics as a document, for commands that could not answer.
 pub(crate) fn print_diagnostics(diagnostics: &[Diagnostic]) {
     let _ = print(&json!({ "diagnostics": diagnostics }));
+}
+
+/// A message of a module.
+pub(crate) fn message(message: &Message) -> Value {
+    let level = match message.level {
+        Level::Info => "info",
+        Level::Success => "success",
+        Level::Warning => "warning",
+        Level::Error => "error",
+    };
+    // Of what is not said by hoist, also who says it.
+    let mut told = json!({ "level": level, "text": message.text, "at_ms": message.at.as_millis() as u64 });
+    if let Some(source) = &message.source {
+        told["source"] = json!(source);
+    }
+    told
 }
 
 /// The word of a module's end.
@@ -96,14 +112,9 @@ impl Reporter for Lines<'_> {
                     return self.line(json!({ "event": "module_output", "module": planned.module, "stream": stream, "line": line }));
                 }
             }
-            EventKind::Note { unit, level, text } => {
-                let level = match level {
-                    Level::Info => "info",
-                    Level::Success => "success",
-                    Level::Warning => "warning",
-                    Level::Error => "error",
-                };
-                self.messages.entry(unit.index()).or_default().push(json!({ "level": level, "text": text }));
+            EventKind::Note { unit, level, text, source } => {
+                let told = Message { level: *level, text: text.clone(), source: source.clone(), at: event.elapsed };
+                self.messages.entry(unit.index()).or_default().push(message(&told));
             }
             EventKind::Item { unit, fate, subject, reason } => {
                 self.items.entry(unit.index()).or_default().push(json!({ "fate": fate, "subject": subject, "reason": reason }));

@@ -1,5 +1,6 @@
 //! The `hoist` binary: arguments in, output and exit code out.
 
+mod applications;
 mod args;
 mod ask;
 mod choice;
@@ -18,7 +19,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use crate::args::{Arguments, Command, RocksAction, SourceAction};
+use crate::args::{Arguments, Command, PlanAction, RocksAction, SourceAction};
 use crate::error::Ending;
 
 fn main() -> ExitCode {
@@ -56,6 +57,13 @@ fn run_command(arguments: Arguments) -> Result<error::Code, Ending> {
         }
         command => command,
     };
+    let mut command = command;
+    if let Command::Install(install) | Command::Plan { action: PlanAction::Install(install) } = &mut command {
+        global.places = applications::places(&mut install.modules)?;
+    }
+    if global.app.is_some() || !global.places.is_empty() {
+        global.source = Some(applications::named(&global)?);
+    }
     match command {
         Command::Install(install) => commands::change::run(&global, &commands::change::Asked::install(&global, &install)?),
         Command::Update(update) => commands::change::run(&global, &commands::change::Asked::update(&global, &update)),

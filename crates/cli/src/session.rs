@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hoist_core::{Catalog, CollectionFile, Diagnostic, Environment, Installed, Module, Source, SourceKind};
-use hoist_methods::{Machine, SourceCache};
+use hoist_ledger::read_applications;
+use hoist_methods::{Machine, Offers, SourceCache};
 use hoist_sources::modules::modules;
 use hoist_sources::prosody::Configuration;
 use hoist_sources::{Entry, Index};
 
 use crate::args::Global;
 use crate::error::Ending;
-use crate::{collections, render, sources};
+use crate::{applications, collections, render, sources};
 
 /// Where hoist keeps its own things.
 pub(crate) struct Places {
@@ -48,6 +49,10 @@ pub(crate) struct Session {
     pub(crate) problems: Vec<Diagnostic>,
     /// The names of the modules that come with an XMPP server.
     pub(crate) builtin: BTreeSet<String>,
+    /// What the places of web applications have, by the names of their sources.
+    pub(crate) offers: BTreeMap<String, Offers>,
+    /// The source that stands for the application of the command line.
+    pub(crate) application: Option<String>,
     /// Installed modules that stay as they are, whatever their sources have.
     pub(crate) held: BTreeSet<String>,
 }
@@ -68,6 +73,7 @@ impl Session {
         let user = settings(&user_file)?;
         let mut directories = match directories(global, user.as_ref(), &home, &places.state) {
             Err(_) if user.as_ref().is_some_and(|user| !user.sources.is_empty()) => Vec::new(),
+            Err(_) if global.app.is_some() || !read_applications(&places.state).unwrap_or_default().is_empty() => Vec::new(),
             directories => directories?,
         };
         let mut files: Vec<(PathBuf, CollectionFile)> = user.into_iter().map(|user| (user_file.clone(), user)).collect();
@@ -75,15 +81,31 @@ impl Session {
             let file = std::path::absolute(directory)?.join("hoist.yml");
             files.extend(settings(&file)?.map(|settings| (file, settings)));
         }
-        let (sources, servers, problems) =
+        let (mut sources, servers, problems) =
             sources::read(&files.iter().map(|(path, file)| (path.clone(), file)).collect::<Vec<_>>(), &environment)?;
+        let application = applications::add(&mut sources, global, &environment, &places.state)?;
         // The user's file wins, and of collections the first.
         let settings = files.into_iter().map(|(_, file)| file).rev().fold(CollectionFile::default(), over);
         let named = directories.clone();
         directories.extend(sources.iter().filter_map(|source| collection(source, &places.cache)));
         let (catalog, indexes, builtin, held) = Default::default();
-        let mut session =
-            Self { environment, home, places, settings, catalog, directories, sources, indexes, servers, problems, builtin, held };
+        let offers = applications::all_offers(&sources, &places.cache);
+        let mut session = Self {
+            environment,
+            home,
+            places,
+            settings,
+            catalog,
+            directories,
+            sources,
+            indexes,
+            servers,
+            problems,
+            builtin,
+            offers,
+            application,
+            held,
+        };
         session.read(&named)?;
         Ok(session)
     }
@@ -92,6 +114,10 @@ impl Session {
     fn read(&mut self, named: &[PathBuf]) -> Result<(), Ending> {
         let mut catalog = Catalog::default();
         self.indexes = sources::indexes(&self.sources, &self.places.cache)?;
+        for (name, offers) in &mut self.offers {
+            self.problems.append(&mut offers.problems);
+            self.indexes.insert(name.clone(), offers.index.clone());
+        }
         self.builtin = sources::builtin_modules(&self.settings, &self.sources);
         // Collections that were named come first of all that have no priority.
         let preferred = self.sources.iter().take_while(|source| source.priority > 0).count();
@@ -119,13 +145,16 @@ impl Session {
 
     /// The names of sources that nobody has looked at yet.
     pub(crate) fn unknown_sources(&self) -> Vec<&str> {
-        let known = |source: &Source| collection(source, &self.places.cache).is_some() || self.indexes.contains_key(&source.name);
+        let known = |source: &Source| match self.offers.get(&source.name) {
+            Some(offers) => offers.unknown.is_empty(),
+            None => collection(source, &self.places.cache).is_some() || self.indexes.contains_key(&source.name),
+        };
         self.sources.iter().filter(|source| !known(source)).map(|source| source.name.as_str()).collect()
     }
 
     /// What the index of its source says of a module.
     pub(crate) fn entry(&self, module: &Module) -> Option<&Entry> {
-        self.indexes.get(&module.source)?.get(module.id.as_str())
+        self.indexes.get(&module.source)?.get(module.short())
     }
 
     /// Says which sources cannot be used at all.
@@ -138,8 +167,8 @@ impl Session {
     /// True when a source was looked at anew since this was read.
     pub(crate) fn is_outdated(&self) -> Result<bool, Ending> {
         let now = sources::indexes(&self.sources, &self.places.cache)?;
-        let at = |indexes: &BTreeMap<String, Index>| indexes.values().map(|index| index.synced_at.clone()).collect::<Vec<_>>();
-        Ok(at(&now) != at(&self.indexes))
+        let at = |index: &Index| index.synced_at.clone();
+        Ok(now.iter().any(|(name, index)| self.indexes.get(name).map(at) != Some(at(index))))
     }
 
     /// Says which sources were never looked at.

@@ -77,13 +77,18 @@ fn expand(source: Source, servers: &mut Servers) -> Result<Vec<Source>, Diagnost
     Ok(sources)
 }
 
+/// True for a source of which an index is kept.
+fn is_synced(source: &Source) -> bool {
+    source.kind.destination().is_some() && source.kind.as_str() != "application"
+}
+
 /// What the sources offered when they were last looked at, by name.
 pub(crate) fn indexes(sources: &[Source], cache: &Path) -> Result<BTreeMap<String, Index>, Ending> {
     let read = |source: &Source| {
         let index = SourceCache::new(cache, source).index(&source.kind.fingerprint());
         index.map(|index| index.map(|index| (source.name.clone(), index)))
     };
-    let read: Vec<_> = sources.par_iter().filter(|source| source.kind.destination().is_some()).map(read).collect::<std::io::Result<_>>()?;
+    let read: Vec<_> = sources.par_iter().filter(|source| is_synced(source)).map(read).collect::<std::io::Result<_>>()?;
     Ok(read.into_iter().flatten().collect())
 }
 
@@ -92,7 +97,7 @@ const BUILTIN_MODULES: &str = "/usr/lib/prosody/modules";
 
 /// The names of the modules that the XMPP server itself brings, where a source is for one.
 pub(crate) fn builtin_modules(settings: &CollectionFile, sources: &[Source]) -> BTreeSet<String> {
-    if settings.builtin_modules.is_none() && sources.iter().all(|source| source.kind.destination().is_none()) {
+    if settings.builtin_modules.is_none() && !sources.iter().any(is_synced) {
         return BTreeSet::new();
     }
     let directory = settings.builtin_modules.as_deref().unwrap_or(BUILTIN_MODULES);

@@ -60,8 +60,9 @@ impl Catalog {
         }
         let offered = || self.modules.values().filter(|module| module.removal.is_indexed()).map(|module| &module.id);
         let prefixed = format!("mod_{name}");
+        let of_application = || self.modules.values().find(|module| module.removal.application.is_some() && module.short() == name);
         let same = |wanted: &str| offered().find(|id| id.as_str().eq_ignore_ascii_case(wanted));
-        same(name).or_else(|| same(&prefixed))
+        same(name).or_else(|| same(&prefixed)).or_else(|| of_application().map(|module| &module.id))
     }
 
     /// Lets the module of this source count, of those that have its name. False where there is none.

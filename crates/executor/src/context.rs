@@ -132,7 +132,12 @@ impl TaskContext {
 
     /// Something worth telling people.
     pub fn note(&self, level: Level, text: impl Into<String>) {
-        (self.tell)(EventKind::Note { unit: self.unit, level, text: text.into() });
+        (self.tell)(EventKind::Note { unit: self.unit, level, text: text.into(), source: None });
+    }
+
+    /// Something worth telling people that a program said which the task ran.
+    pub fn note_from(&self, source: &str, level: Level, text: impl Into<String>) {
+        (self.tell)(EventKind::Note { unit: self.unit, level, text: text.into(), source: Some(source.to_owned()) });
     }
 
     /// What became of one thing.

@@ -64,6 +64,9 @@ pub enum EventKind {
         level: Level,
         /// In a sentence.
         text: String,
+        /// Who says it, where that is not the task itself: the program it ran.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        source: Option<String>,
     },
     /// What became of one thing that the unit is about, such as a file.
     Item {
@@ -190,6 +193,8 @@ pub enum Fate {
     Removed,
     /// It stayed though it could have gone or changed.
     Kept,
+    /// It stays, and somebody should look at it.
+    Left,
 }
 
 impl Fate {
@@ -200,6 +205,7 @@ impl Fate {
             Fate::Changed => "changed",
             Fate::Removed => "removed",
             Fate::Kept => "kept",
+            Fate::Left => "left",
         }
     }
 }

@@ -153,6 +153,11 @@ impl Snapshot {
         all.map(|(path, entry)| (path, &entry.state))
     }
 
+    /// Adds another.
+    pub fn extend(&mut self, other: Self) {
+        self.entries.extend(other.entries);
+    }
+
     /// Keeps what this is true of.
     pub fn retain(&mut self, wanted: impl Fn(&Path, &State) -> bool) {
         self.entries.retain(|path, entry| wanted(path, &entry.state));

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use hoist_core::ModuleId;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::{Deserialize, Serialize};
 
 use crate::files::path_of;
 use crate::{FILE, Ledger, LedgerError, read, schema};
 
 /// A configuration file as hoist last put it there.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigRecord {
     /// Where.
     pub path: PathBuf,
@@ -58,13 +59,23 @@ impl Ledger {
 
     /// Writes down what was put where.
     pub fn put_config(&self, record: &ConfigRecord) -> Result<(), LedgerError> {
-        let insert = format!("INSERT OR REPLACE INTO configs ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
-        let ConfigRecord { path, module, digest, contents, mode, created, original, pending } = record;
-        let original = original.as_ref().map(|path| path.as_os_str().as_bytes());
-        let values = params![path.as_os_str().as_bytes(), module.as_str(), digest, contents, mode, created, original, pending];
-        self.connection().prepare_cached(&insert).and_then(|mut insert| insert.execute(values)).map_err(|error| self.sqlite(error))?;
-        Ok(())
+        put(&self.connection(), record).map_err(|error| self.sqlite(error))
     }
+}
+
+pub(crate) fn put(connection: &Connection, record: &ConfigRecord) -> rusqlite::Result<()> {
+    let insert = format!("INSERT OR REPLACE INTO configs ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
+    let ConfigRecord { path, module, digest, contents, mode, created, original, pending } = record;
+    let original = original.as_ref().map(|path| path.as_os_str().as_bytes());
+    let values = params![path.as_os_str().as_bytes(), module.as_str(), digest, contents, mode, created, original, pending];
+    connection.prepare_cached(&insert)?.execute(values).map(drop)
+}
+
+/// Those of one module.
+pub(crate) fn configs_of(connection: &Connection, module: &ModuleId) -> rusqlite::Result<Vec<ConfigRecord>> {
+    let mut select = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM configs WHERE module = ?1 ORDER BY path"))?;
+    let rows = select.query_map([module.as_str()], config)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(rows.into_iter().flatten().collect())
 }
 
 impl Ledger {

@@ -92,7 +92,7 @@ pub(crate) fn forget_below(connection: &Connection, module: &ModuleId, path: &Pa
     connection.execute(delete, params![module.as_str(), path, below, behind]).map(drop)
 }
 
-fn record(connection: &Connection, module: &ModuleId) -> rusqlite::Result<Record> {
+pub(crate) fn record(connection: &Connection, module: &ModuleId) -> rusqlite::Result<Record> {
     let mut select = connection.prepare_cached("SELECT path, kind, mode, digest FROM files WHERE module = ?1")?;
     let mut rows = select.query([module.as_str()])?;
     let mut record = Record::new();
@@ -103,7 +103,7 @@ fn record(connection: &Connection, module: &ModuleId) -> rusqlite::Result<Record
     Ok(record)
 }
 
-fn holders(connection: &Connection, module: &ModuleId, path: &Path) -> rusqlite::Result<Vec<(PathBuf, String, String)>> {
+pub(crate) fn holders(connection: &Connection, module: &ModuleId, path: &Path) -> rusqlite::Result<Vec<(PathBuf, String, String)>> {
     let path = path.as_os_str().as_bytes();
     let (below, behind) = ([path, b"/"].concat(), [path, b"0"].concat());
     let select = "SELECT path, module, kind FROM files JOIN modules ON name = module

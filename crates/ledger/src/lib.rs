@@ -6,6 +6,7 @@
 
 mod config;
 mod files;
+mod journal;
 mod lock;
 mod read;
 mod recover;
@@ -23,6 +24,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 pub use config::{ConfigRecord, read_configs};
 pub use files::{Belongings, read_belongings};
+pub use journal::{Edit, Entry, Memento, Undoable, read_applications, read_journal};
 pub use lock::{Holder, Lock};
 pub use read::{ModuleOutcome, PastRun, RunSummary, history, past_run, read, unresolved};
 pub use recover::{Aside, Recovered};

@@ -26,6 +26,7 @@ impl Ledger {
                 "DELETE FROM modules WHERE name = ?1",
                 "DELETE FROM files WHERE module = ?1",
                 "DELETE FROM configs WHERE module = ?1",
+                "DELETE FROM edits WHERE module = ?1",
                 "DELETE FROM durations WHERE module = ?1",
             ] {
                 transaction.execute(forget, [module.as_str()])?;

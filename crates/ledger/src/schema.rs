@@ -95,6 +95,32 @@ const MIGRATIONS: &[&str] = &[
 ",
     // Whether somebody asked for a module, or it only came with another.
     "ALTER TABLE modules ADD COLUMN asked INTEGER NOT NULL DEFAULT 1;",
+    // What runs did to files, so that it can be taken back; and the files of others that modules have edited.
+    "
+    CREATE TABLE journal (
+        run INTEGER NOT NULL REFERENCES runs (id),
+        module TEXT NOT NULL,
+        path BLOB NOT NULL,
+        before TEXT,
+        after TEXT,
+        PRIMARY KEY (run, module, path)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE mementos (
+        run INTEGER NOT NULL REFERENCES runs (id),
+        module TEXT NOT NULL,
+        was BLOB NOT NULL,
+        PRIMARY KEY (run, module)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE edits (
+        path BLOB NOT NULL,
+        module TEXT NOT NULL,
+        before TEXT NOT NULL,
+        after TEXT NOT NULL,
+        replaced INTEGER NOT NULL,
+        PRIMARY KEY (path, module)
+    ) STRICT, WITHOUT ROWID;
+    ALTER TABLE runs ADD COLUMN undone TEXT;
+",
 ];
 
 /// Brings a database to the newest version; refuses one that is newer still.

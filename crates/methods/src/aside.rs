@@ -130,12 +130,14 @@ pub(crate) const GRACE: Duration = Duration::from_secs(10);
 
 /// Whether anything at or below a path was written after this time.
 pub(crate) fn changed_after(path: &Path, time: SystemTime) -> bool {
-    let after = |metadata: Metadata| {
-        let changed = u64::try_from(metadata.ctime()).unwrap_or_default();
-        SystemTime::UNIX_EPOCH + Duration::from_secs(changed) > time
-    };
     let Ok(picture) = look(&[path.to_owned()]) else { return true };
-    picture.keys().any(|path| path.symlink_metadata().is_ok_and(after))
+    picture.keys().any(|path| path.symlink_metadata().is_ok_and(|metadata| is_after(&metadata, time)))
+}
+
+/// Whether something was written after this time.
+pub(crate) fn is_after(metadata: &Metadata, time: SystemTime) -> bool {
+    let changed = u64::try_from(metadata.ctime()).unwrap_or_default();
+    SystemTime::UNIX_EPOCH + Duration::from_secs(changed) > time
 }
 
 /// Removes what was moved out of the way, now that the new works: as far as it still is what `record` says the module wrote. The rest goes to its

@@ -4,6 +4,7 @@
 //! Nothing here prints or asks. What a method tells goes through the task's context; what it did is written to the ledger by
 //! `run_step`, and only there.
 
+mod application;
 mod aside;
 mod batch;
 mod builtin;
@@ -27,6 +28,7 @@ mod sync;
 mod uninstall;
 mod watch;
 
+pub use application::{Offers, is_place, offers};
 pub use builtin::luarocks::{needs_of_rocks, rock_version, rocks_of};
 pub use builtin::package::package_names;
 pub use config::{ConfigFile, ConfigPolicy, Decision, Standing, diff, survey, templates};

@@ -40,6 +40,7 @@ pub(crate) const LIBRARY: &[(&str, &str)] = &[
     ("common.sh", include_str!("../lib/common.sh")),
     ("module-handlers.sh", include_str!("../lib/module-handlers.sh")),
     ("module-api.sh", include_str!("../lib/module-api.sh")),
+    ("run-installer.php", include_str!("../lib/run-installer.php")),
 ];
 
 /// A file that is larger is no archive of a module.

@@ -1,15 +1,19 @@
 //! A way of changing a machine, and the table of all of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use hoist_core::Step;
 use hoist_executor::{Command, Effect, Failure, TaskContext};
 use hoist_files::Record;
 use serde::de::DeserializeOwned;
 
+use crate::application::Guarding;
 use crate::batch::{Bulk, Share};
-use crate::builtin::{bash, component_command, copy, enable, exists, git, git_pull, install_script, load, luarocks, package, pip};
+use crate::builtin::{
+    bash, component_command, copy, enable, exists, git, git_pull, install_script, installer, load, luarocks, package, pip,
+};
 use crate::config::ConfigPolicy;
 use crate::machine::Machine;
 use crate::sandbox::Sandbox;
@@ -26,6 +30,8 @@ pub struct Applied {
     pub paths: Vec<PathBuf>,
     /// What the module consists of now, where the method knows it better than a look at the files does.
     pub(crate) record: Option<Record>,
+    /// What of an earlier record is not the module's any more.
+    pub(crate) gone: BTreeSet<PathBuf>,
     /// What was there before, until the new is known to work.
     pub(crate) replaced: Vec<Stage>,
 }
@@ -33,7 +39,7 @@ pub struct Applied {
 impl Applied {
     /// Nothing was to do.
     pub fn unchanged() -> Self {
-        Self { effect: Effect::Unchanged, version: None, paths: Vec::new(), record: None, replaced: Vec::new() }
+        Self { effect: Effect::Unchanged, version: None, paths: Vec::new(), record: None, gone: BTreeSet::new(), replaced: Vec::new() }
     }
 
     /// Something was done.
@@ -70,6 +76,8 @@ pub struct StepContext<'a> {
     pub(crate) policy: ConfigPolicy,
     /// True when an earlier attempt did not finish.
     pub(crate) unfinished: bool,
+    /// What watches over the application that it is about.
+    pub(crate) guarding: Option<&'a Mutex<Guarding<'a>>>,
 }
 
 static NOTHING: Record = Record::new();
@@ -78,7 +86,19 @@ impl<'a> StepContext<'a> {
     /// The surroundings of a step of which nothing more is known.
     pub(crate) fn new(task: &'a TaskContext, machine: &'a Machine, module: &'a str, variables: &'a BTreeMap<String, String>) -> Self {
         let policy = ConfigPolicy::Ask;
-        Self { task, machine, module, variables, path: &[], force: false, sandbox: None, record: &NOTHING, policy, unfinished: false }
+        Self {
+            task,
+            machine,
+            module,
+            variables,
+            path: &[],
+            force: false,
+            sandbox: None,
+            record: &NOTHING,
+            policy,
+            unfinished: false,
+            guarding: None,
+        }
     }
 
     /// The command, kept to where the module may write.
@@ -159,6 +179,7 @@ pub const METHODS: &[(&str, Bind)] = &[
     ("git", bind::<git::Git>),
     ("git_pull", bind::<git_pull::GitPull>),
     ("install_script", bind::<install_script::InstallScript>),
+    ("installer", bind::<installer::Installer>),
     ("load", bind::<load::Load>),
     ("luarocks", bind::<luarocks::LuaRocks>),
     ("package", bind::<package::Package>),

@@ -7,12 +7,14 @@ use std::time::SystemTime;
 
 use hoist_core::ModuleId;
 use hoist_executor::{EventKind, TaskContext};
-use hoist_files::{Home, Kind, Record, Snapshot, Taking, advance};
+use hoist_files::{Home, Kind, Record, Snapshot, Store, Taking, advance};
 use hoist_ledger::{Aside, Ledger, LedgerError, Recovered};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::application;
 use crate::aside;
 use crate::builtin::git_own;
+use crate::run_step::CONTENTS;
 use crate::stage::clean_stages;
 
 /// The variable by which the processes of a run are known.
@@ -35,15 +37,29 @@ pub struct Cleared {
     pub failed: Vec<String>,
 }
 
-/// Clears up after the runs that never ended. `logs` are the directories of what they said: the last word is the last sign of life.
+/// Clears up after the runs that never ended. `own` are hoist's state and its cache, `logs` are the directories of what they said: the last word is the last sign of life.
 ///
 /// # Errors
 /// The ledger cannot be used. What cannot be cleared up is told, and holds up nothing else.
-pub fn clear_up(recovered: &Recovered, ledger: &Ledger, home: &Home, logs: &[PathBuf]) -> Result<Cleared, LedgerError> {
+pub fn clear_up(recovered: &Recovered, ledger: &Ledger, home: &Home, logs: &[PathBuf], own: &[PathBuf; 2]) -> Result<Cleared, LedgerError> {
     let processes = end_processes(&recovered.runs);
     let alive = logs.iter().flat_map(std::fs::read_dir).flatten().flatten();
     let alive = alive.filter_map(|log| log.metadata().ok()?.modified().ok()).max().unwrap_or(SystemTime::UNIX_EPOCH);
     let mut cleared = Cleared { processes, ..Cleared::default() };
+    let [state, _] = own;
+    if state.join("snapshots").is_dir() {
+        let installed = ledger.installed()?;
+        let store = Store::open(&state.join(CONTENTS));
+        let taken = store.map(|store| application::recover(state, &store, own, |module| installed.modules.contains_key(module), alive));
+        match taken {
+            Ok(taken) => {
+                cleared.restored += taken.restored;
+                cleared.kept.extend(taken.left);
+                cleared.failed.extend(taken.failed);
+            }
+            Err(error) => cleared.failed.push(format!("what is kept of files cannot be used: {error}")),
+        }
+    }
     for (module, asides) in by_module(&recovered.restore) {
         match aside::bring_back(&asides, Some(alive)) {
             Ok(back) => {

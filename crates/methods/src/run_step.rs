@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock};
 
-use hoist_core::{Action, Change, InstalledModule, Module, ModuleId, Removal};
+use hoist_core::{Action, Application, Change, InstalledModule, Module, ModuleId, Removal};
 use hoist_executor::{Effect, Failure, Level, TaskContext};
-use hoist_files::{Home, Record};
+use hoist_files::{Home, Record, Store};
 use hoist_ledger::{Aside, Beginning, Ending, Ledger, LedgerError, RunId};
 
+use crate::application::{self, Guard, Guarding};
 use crate::aside;
 use crate::builtin::{git, git_own, pip};
 use crate::config::{self, ConfigFile, ConfigPolicy};
@@ -38,6 +39,12 @@ pub(crate) struct World {
     /// What is decided about configuration files.
     pub(crate) configs: BTreeMap<ModuleId, Vec<ConfigFile>>,
     pub(crate) policy: ConfigPolicy,
+    /// Where hoist keeps what it knows.
+    pub(crate) state: PathBuf,
+    /// Hoist's own places: nothing in them is anybody else's.
+    pub(crate) private: Vec<PathBuf>,
+    /// What may have to come back.
+    pub(crate) store: OnceLock<Result<Store, String>>,
     /// Where the scripts of each module may write; nothing of a module that cannot be kept to anything. Empty where nobody is.
     pub(crate) sandboxes: BTreeMap<ModuleId, Option<Sandbox>>,
 }
@@ -57,10 +64,29 @@ impl World {
         open().map(Place::Elsewhere).map_err(|error| Failure::new(format!("{} cannot be used: {error}", into.display())))
     }
 
+    /// Where contents are kept that may have to come back.
+    pub(crate) fn store(&self) -> Result<&Store, Failure> {
+        let open = || Store::open(&self.state.join(CONTENTS)).map_err(|error| format!("what is kept of files cannot be used: {error}"));
+        self.store.get_or_init(open).as_ref().map_err(|why| Failure::new(why.clone()))
+    }
+
+    /// Starts to watch over an application.
+    pub(crate) fn guard<'w>(&'w self, application: &'w Application, module: &ModuleId) -> Result<Guarding<'w>, Failure> {
+        let (others, edits) = match &self.ledger {
+            Some(ledger) => (ledger.others_below(module, &application.ground()).map_err(told)?, ledger.edits(module).map_err(told)?),
+            None => Default::default(),
+        };
+        let guard = Guard::start(application, module, &self.state, self.store()?, &self.private)?;
+        Ok(Guarding { guard, others, edits, brought: Record::new() })
+    }
+
     fn configs(&self, module: &Module) -> &[ConfigFile] {
         self.configs.get(&module.id).map_or(&[], Vec::as_slice)
     }
 }
+
+/// The directory of contents, in hoist's state.
+pub(crate) const CONTENTS: &str = "contents";
 
 /// A place that a source puts its modules into. It may stand in the directory of a collection, which is why that is not held against it.
 pub fn place_of(into: &Path, own: &[PathBuf]) -> std::io::Result<Home> {
@@ -144,6 +170,11 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
         true => aside::plan(&home, module, work.record.as_ref(), &old, &world.name)?,
         false => Vec::new(),
     };
+    let application = module.removal.application.as_ref();
+    let guarded = application.filter(|_| work.steps.len() > 1);
+    let _alone = application.map(|application| application::lock(application, guarded.is_some(), task)).transpose()?;
+    let guarding = guarded.map(|application| world.guard(application, &module.id)).transpose()?.map(Mutex::new);
+    let context = StepContext { guarding: guarding.as_ref(), ..context };
     let watch = Watch::start(&world.machine, &home, module, &work.steps, &old)?;
     begin(world, module, work, &planned, Some(&watch), &asides)?;
     let mut applied = attempt(world, module, work, &context, &asides);
@@ -160,6 +191,13 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
             let more = back.err().map(|failure| format!("; and taking back the new one: {}", failure.message)).unwrap_or_default();
             applied = Err(Failure::new(format!("{}{more}", failure.message)));
         }
+    }
+    if let (Err(failure), Some(guarding)) = (&mut applied, guarding.as_ref()) {
+        let back = guarding.lock().map_err(|_| Failure::new("its application is not watched any more"));
+        failure.message += &match back.and_then(|mut guarding| guarding.guard.take_back()) {
+            Ok(_) => "; everything it had done was taken back".to_owned(),
+            Err(failure) => format!("; {}", failure.message),
+        };
     }
     let (recorded, different) = match watch.finish(&old, &asides) {
         Ok(finished) => finished,
@@ -197,8 +235,21 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
             let own = applied.applied.record.take();
             let mut recorded = own.unwrap_or(if updated { old.clone() } else { recorded });
             recorded.extend(moved.clone());
+            if application.is_some() {
+                let gone = &applied.applied.gone;
+                // What its installer wrote elsewhere an earlier time.
+                let elsewhere = |path: &Path| !module.paths.iter().any(|own| path.starts_with(own)) && path.symlink_metadata().is_ok();
+                let earlier = old.iter().filter(|(path, _)| !recorded.contains_key(*path) && elsewhere(path) && !gone.contains(*path));
+                let earlier: Vec<_> = earlier.map(|(path, entry)| (path.clone(), entry.clone())).collect();
+                recorded.extend(earlier);
+                recorded.retain(|path, _| !gone.contains(path));
+            }
             let ending = Ending { version: None, adopted, paths, record: Some(recorded), became: became(module, work) };
             let effect = record(world, module, &applied.applied, ending)?;
+            if let Some(Ok(mut guarding)) = guarding.as_ref().map(Mutex::lock) {
+                world.ledger.as_ref().map_or(Ok(()), |ledger| ledger.put_edits(&module.id, &guarding.edits)).map_err(told)?;
+                guarding.guard.end(task);
+            }
             if !asides.is_empty() {
                 aside::discard(&home, &asides, &moved, task);
                 world.ledger.as_ref().map_or(Ok(()), |ledger| ledger.settle(&module.id)).map_err(told)?;
@@ -227,9 +278,12 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
                     ledger.settle(&module.id).map_err(told)?;
                 }
             }
+            let kept = if context.sandbox.is_some() { " (--sandbox kept its scripts to its directories)" } else { "" };
+            if let Some(Ok(mut guarding)) = guarding.as_ref().map(Mutex::lock) {
+                guarding.guard.end(task);
+            }
             back?;
             let restored = if restored { "; the former version is back" } else { "" };
-            let kept = if context.sandbox.is_some() { " (--sandbox kept its scripts to its directories)" } else { "" };
             Err(Failure { message: format!("{}{kept}{restored}", failure.message), ..failure.clone() })
         }
     }
@@ -294,8 +348,13 @@ fn attempt(world: &World, module: &Module, work: &mut Work, context: &StepContex
 
 fn apply(work: &mut Work, context: &StepContext<'_>, attempt: &mut Attempt) -> Result<(), Failure> {
     for step in work.steps.iter_mut() {
-        if step.after_change && attempt.applied.effect == Effect::Unchanged {
+        // An installer also brings back what of its work is gone.
+        let due = context.guarding.is_some() && (context.force || context.unfinished || work.change == Change::Repair);
+        if step.after_change && attempt.applied.effect == Effect::Unchanged && !due {
             continue;
+        }
+        if let Some(Ok(mut guarding)) = context.guarding.map(Mutex::lock) {
+            guarding.brought = attempt.applied.record.clone().unwrap_or_default();
         }
         let applied = step.method.apply(context)?;
         if applied.effect == Effect::Changed {
@@ -308,6 +367,7 @@ fn apply(work: &mut Work, context: &StepContext<'_>, attempt: &mut Attempt) -> R
         if let Some(record) = applied.record {
             attempt.applied.record.get_or_insert_default().extend(record);
         }
+        attempt.applied.gone.extend(applied.gone);
     }
     Ok(())
 }

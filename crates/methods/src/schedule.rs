@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, InstalledModule, Module, ModuleId, Plan, Step, Tier, Wanted};
@@ -10,6 +10,7 @@ use hoist_executor::{OnFailure, Task, TaskGraph, TaskId, UnitId};
 use hoist_files::Home;
 use hoist_ledger::{Ledger, RunId};
 
+use crate::application;
 use crate::batch::{self, Bulk, Share};
 use crate::builtin::pip;
 use crate::config::{ConfigFile, ConfigPolicy};
@@ -41,6 +42,8 @@ pub struct Options {
     pub sandbox: bool,
     /// Directories that nothing may remove: hoist's own, and the collections.
     pub own: Vec<PathBuf>,
+    /// Where hoist keeps what it knows.
+    pub state: PathBuf,
 }
 
 /// The tasks of a plan.
@@ -88,6 +91,9 @@ pub fn schedule(
         machine: machine.clone(),
         home,
         own: options.own,
+        private: vec![options.state.clone(), machine.cache.clone()],
+        state: options.state,
+        store: OnceLock::new(),
         ledger,
         run,
         name: options.name,
@@ -144,6 +150,9 @@ pub fn schedule(
         let mut pools: Vec<_> = work.steps.iter().flat_map(|step| step.method.pools(machine)).collect();
         if plan.action == Action::Uninstall && !module.removal.python.is_empty() {
             pools.extend(module.removal.target.iter().map(|target| (pip::pool(target), 1)));
+        }
+        if let (Action::Uninstall, Some(application)) = (plan.action, &module.removal.application) {
+            pools.push(application::pool(application));
         }
         let own = module.paths.iter().chain(work.record.iter().flat_map(|record| &record.paths));
         pools.extend(own.filter_map(|path| moved.iter().find(|root| path.starts_with(root))).map(|root| path_pool(root)));

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use hoist_core::{Action, InstalledModule, Module};
+use hoist_core::{Action, Application, InstalledModule, Module};
 use hoist_executor::{Effect, Failure, Fate, Level, TaskContext};
 use hoist_files::{Home, Record, Removal, Root, Scope};
 use hoist_ledger::Belongings;
 
+use crate::application::{self, Answer, Asked, Before, Guarding, give_back, protect_uninstall};
 use crate::builtin::{git_own, luarocks, package, pip};
 use crate::config;
 use crate::machine::Machine;
@@ -37,6 +38,9 @@ pub(crate) fn uninstall(
     let removal = record.map_or(&module.removal, |record| &record.removal);
     // A place that is gone is not made anew for a removal.
     let home = world.home_of(removal.into.as_deref().filter(|into| into.is_dir()))?;
+    let application = removal.application.as_ref().filter(|application| application.root.is_dir());
+    let _alone = application.map(|application| application::lock(application, true, task)).transpose()?;
+    let mut guarding = application.map(|application| world.guard(application, &module.id)).transpose()?;
     let work = || -> Result<(), Failure> {
         let adopted = record.is_some_and(|record| record.adopted) && !world.purge;
         if !adopted {
@@ -49,7 +53,10 @@ pub(crate) fn uninstall(
                 step.method.apply(&world.context(module, task))?;
             }
         }
-        let belongings = ledger.belongings(&module.id).map_err(wrong)?;
+        let mut belongings = ledger.belongings(&module.id).map_err(wrong)?;
+        if let Some(guarding) = guarding.as_mut().filter(|_| !adopted) {
+            leave_application(world, module, guarding, &mut belongings, task)?;
+        }
         let context = StepContext { record: &belongings.record, ..world.context(module, task) };
         for (fate, subject, reason) in packages(&context, module, record, &belongings, adopted, true)? {
             task.item(fate, subject, reason);
@@ -68,7 +75,11 @@ pub(crate) fn uninstall(
             }
         }
     };
-    match work() {
+    let worked = work();
+    if let Some(guarding) = &mut guarding {
+        guarding.guard.end(task);
+    }
+    match worked {
         Ok(()) => {
             let left = ledger.finish_removal(&module.id).map_err(wrong)?;
             // What was passed on by a module that went at the same time has to be looked at once more.
@@ -87,6 +98,52 @@ pub(crate) fn uninstall(
             Err(failure)
         }
     }
+}
+
+/// Lets the uninstaller of a module of an application do its work, and puts back what it took of others. An uninstaller that fails leaves everything as
+/// it was.
+fn leave_application(
+    world: &World,
+    module: &Module,
+    guarding: &mut Guarding<'_>,
+    belongings: &mut Belongings,
+    task: &TaskContext,
+) -> Result<(), Failure> {
+    let application = guarding.guard.application();
+    let name = module.short();
+    let asked = Asked { action: "uninstall", name, application };
+    let answer = match application::call(&asked, &world.context(module, task)) {
+        Ok(answer) => answer,
+        Err(failure) => {
+            let back = guarding.guard.take_back().map(|_| "; everything it had done was taken back".to_owned());
+            let back = back.unwrap_or_else(|failure| format!("; {}", failure.message));
+            if !world.purge || task.is_cancelled() {
+                let help = "mend it, or --purge removes the module without it";
+                return Err(Failure { message: format!("{}{back}: {help}", failure.message), ..failure });
+            }
+            task.note(Level::Warning, format!("{}{back}; it is removed without it", failure.message));
+            Answer::default()
+        }
+    };
+    let after = guarding.guard.after()?;
+    let (store, edits) = (guarding.guard.store(), std::mem::take(&mut guarding.edits));
+    let before = Before { files: guarding.guard.before(), record: &belongings.record, others: &guarding.others, edits, store };
+    let protected = protect_uninstall(before, &after, world.purge, task)?;
+    give_back(&protected.edits, store, task)?;
+    // What an uninstaller that has something to say leaves, it leaves for a reason.
+    if answer.spoke && !world.purge {
+        let directory = application.directory(name);
+        let left = belongings.record.iter().filter(|(path, recorded)| {
+            !path.starts_with(&directory) && recorded.kind != hoist_files::Kind::Directory && path.symlink_metadata().is_ok()
+        });
+        let left: Vec<PathBuf> = left.map(|(path, _)| path.clone()).collect();
+        for path in left {
+            let why = "its uninstaller left it, and may have said why: remove it by hand where nobody needs it".to_owned();
+            task.item(Fate::Left, path.display().to_string(), Some(why));
+            belongings.record.retain(|known, _| !path.starts_with(known));
+        }
+    }
+    Ok(())
 }
 
 /// Takes away what is there of a module from its former source, now that it is there from another: `old` is what that consisted of, `new` what this does.
@@ -162,6 +219,11 @@ pub fn foresee(
     let context = StepContext::new(&task, machine, module.id.as_str(), &module.variables);
     let mut told = packages(&context, module, record, belongings, adopted, false)?;
     let (more, failed) = files(home, module, record, belongings, purge, false)?;
+    let calls = |application: &Application| application::has_installer(application, module.short());
+    let application = record.and_then(|record| record.removal.application.as_ref()).filter(|_| !adopted);
+    if application.is_some_and(calls) {
+        told.insert(0, (Fate::Removed, "what its uninstaller removes".to_owned(), None));
+    }
     if !adopted && !module.recipe.steps(Action::Uninstall).is_empty() {
         told.insert(0, (Fate::Removed, "what its uninstall_module removes".to_owned(), None));
     }

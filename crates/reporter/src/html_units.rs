@@ -57,7 +57,7 @@ fn shows_tail(unit: &UnitReport) -> bool {
 }
 
 fn has_details(unit: &UnitReport) -> bool {
-    !unit.notes.is_empty() || !unit.items.is_empty() || shows_tail(unit)
+    !unit.messages.is_empty() || !unit.items.is_empty() || shows_tail(unit)
 }
 
 /// The notes, items and last lines of output of the units that have any.
@@ -68,9 +68,9 @@ pub(crate) fn details(report: &Report) -> String {
 }
 
 fn block(place: usize, unit: &UnitReport) -> String {
-    let matters = shows_tail(unit) || unit.notes.iter().any(|(level, _)| *level >= Level::Warning);
+    let matters = shows_tail(unit) || unit.messages.iter().any(|message| message.level >= Level::Warning);
     let open = if matters { " open" } else { "" };
-    let notes: String = unit.notes.iter().map(|(level, text)| entry(level_text(*level), &escape(text))).collect();
+    let notes: String = unit.messages.iter().map(|message| entry(level_text(message.level), &escape(&message.to_string()))).collect();
     let item = |item: &crate::Item| {
         let reason = item.reason.as_ref().map(|reason| format!(": {}", escape(reason))).unwrap_or_default();
         entry(item.fate.as_str(), &format!("<code>{}</code>{reason}", escape(&item.subject)))

@@ -58,7 +58,8 @@ fn test_case(suite: &str, unit: &UnitReport, names: &[String]) -> String {
         }
         Verdict::Skipped => format!("<skipped message=\"{}\"/>\n", escape(why.as_deref().unwrap_or("not started")).replace('\n', "&#10;")),
     };
-    let notes: Vec<String> = unit.notes.iter().map(|(level, text)| format!("[{}] {}", level_text(*level), escape(text))).collect();
+    let notes: Vec<String> =
+        unit.messages.iter().map(|message| format!("[{}] {}", level_text(message.level), escape(&message.to_string()))).collect();
     let notes = if notes.is_empty() { String::new() } else { format!("<system-out>{}</system-out>\n", notes.join("\n")) };
     let (name, time) = (escape(&unit.name), unit.duration().as_secs_f64());
     format!("<testcase name=\"{name}\" classname=\"{suite}\" time=\"{time:.3}\">\n{result}{notes}</testcase>\n")

@@ -33,7 +33,7 @@ pub use log_files::LogFiles;
 pub use plain::Plain;
 pub use progress::Progress;
 pub use record::{Record, replay};
-pub use report::{Item, Report, UnitReport};
+pub use report::{Item, Message, Report, UnitReport};
 pub use timeline::{Span, SpanOutcome, Timeline};
 pub use trace::trace;
 

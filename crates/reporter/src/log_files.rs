@@ -50,7 +50,10 @@ impl Reporter for LogFiles {
                 Ok(())
             }
             EventKind::Output { unit, line, .. } => self.write(unit.index(), line),
-            EventKind::Note { unit, level, text } => self.write(unit.index(), &format!("[{}] {text}", level_text(*level))),
+            EventKind::Note { unit, level, text, source } => {
+                let source = source.as_ref().map(|source| format!("{source}: ")).unwrap_or_default();
+                self.write(unit.index(), &format!("[{}] {source}{text}", level_text(*level)))
+            }
             EventKind::Item { unit, fate, subject, reason } => {
                 let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
                 self.write(unit.index(), &format!("[{}] {subject}{reason}", fate.as_str()))

@@ -37,7 +37,7 @@ impl<W: Write> Reporter for Plain<W> {
                 writeln!(writer, "start    {}", names[unit.index()])
             }
             EventKind::Output { unit, line, .. } if *verbose => writeln!(writer, "         {} | {}", names[unit.index()], plain_text(line)),
-            EventKind::Note { unit, level: level @ (Level::Warning | Level::Error), text } => {
+            EventKind::Note { unit, level: level @ (Level::Warning | Level::Error), text, .. } => {
                 let word = if *level == Level::Warning { "warning" } else { "error" };
                 writeln!(writer, "{word:<8} {}: {}", names[unit.index()], plain_text(text))
             }

@@ -145,7 +145,7 @@ impl Reporter for Progress {
                     self.lines[*shown].set_message(text);
                 }
             }
-            EventKind::Note { unit, level: level @ (Level::Warning | Level::Error), text } => {
+            EventKind::Note { unit, level: level @ (Level::Warning | Level::Error), text, .. } => {
                 let mark = if *level == Level::Warning { self.paint("33", "!") } else { self.paint("31", "!") };
                 self.line(format!("{mark} {}: {}", self.names[unit.index()], plain_text(text)))?;
             }

@@ -35,13 +35,36 @@ pub struct UnitReport {
     /// Time after the start of the run.
     pub finished: Duration,
     /// What it told.
-    pub notes: Vec<(Level, String)>,
+    pub messages: Vec<Message>,
     /// What became of the things it is about.
     pub items: Vec<Item>,
     /// The versions it went from and to, where it told.
     pub versions: Option<(Option<String>, Option<String>)>,
     /// The last lines of its output.
     pub tail: VecDeque<String>,
+}
+
+/// Something that a unit told people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Message {
+    /// How much it matters.
+    pub level: Level,
+    /// In a sentence.
+    pub text: String,
+    /// Who says it, where that is not hoist.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Time after the start of the run.
+    pub at: Duration,
+}
+
+impl std::fmt::Display for Message {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.source {
+            Some(source) => write!(f, "{source}: {}", self.text),
+            None => f.write_str(&self.text),
+        }
+    }
 }
 
 /// What became of one thing.
@@ -78,7 +101,7 @@ impl Reporter for Report {
                     outcome: None,
                     started: None,
                     finished: Duration::ZERO,
-                    notes: Vec::new(),
+                    messages: Vec::new(),
                     items: Vec::new(),
                     versions: None,
                     tail: VecDeque::new(),
@@ -93,7 +116,10 @@ impl Reporter for Report {
                 }
                 tail.push_back(line.clone());
             }
-            EventKind::Note { unit, level, text } => self.units[unit.index()].notes.push((*level, text.clone())),
+            EventKind::Note { unit, level, text, source } => {
+                let message = Message { level: *level, text: text.clone(), source: source.clone(), at: event.elapsed };
+                self.units[unit.index()].messages.push(message);
+            }
             EventKind::Item { unit, fate, subject, reason } => {
                 let item = Item { fate: *fate, subject: subject.clone(), reason: reason.clone() };
                 self.units[unit.index()].items.push(item);

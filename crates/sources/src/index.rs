@@ -1,6 +1,7 @@
 //! What a source offers, as it was found the last time it was looked at.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use hoist_core::Stage;
 use serde::{Deserialize, Serialize};
@@ -75,12 +76,33 @@ pub struct Entry {
     /// The versions of a rock, the newest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub offers: Vec<Offer>,
+    /// Who wrote it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
+    /// What of it installs it, relative to its directory, where copying it is not all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub installer: Option<String>,
+    /// Where its directory is, where its source has several places.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
     /// What could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub damage: Option<String>,
     /// Why it cannot be installed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unusable: Option<String>,
+}
+
+/// Where the directory of a module is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The directory that it is, or the archive that it is in.
+    pub path: PathBuf,
+    /// In an archive, what stands before the names of its files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+    /// What of the source that is of: a path, or a URL.
+    pub from: String,
 }
 
 /// A file of a module.

@@ -1,5 +1,5 @@
-//! Reads what other systems say of their modules: directories of a Mercurial repository, a server of rocks, the configuration of an XMPP server. Pure:
-//! texts in, values out; nothing is run, and nothing is looked up.
+//! Reads what other systems say of their modules: directories of a Mercurial repository, a server of rocks, the configuration of an XMPP server, modules
+//! of web applications. Pure: texts in, values out; nothing is run, and nothing is looked up.
 //!
 //! ```
 //! use hoist_sources::{Requirement, Version};
@@ -10,6 +10,7 @@
 
 pub mod choose;
 pub mod community;
+pub mod directory;
 pub mod index;
 pub mod lua;
 pub mod modules;
@@ -18,5 +19,5 @@ pub mod readme;
 pub mod rocks;
 mod version;
 
-pub use index::{Changes, Entry, FileList, Index, IndexedFile, Offer};
+pub use index::{Changes, Entry, FileList, Index, IndexedFile, Offer, Origin};
 pub use version::{Range, Requirement, Version};

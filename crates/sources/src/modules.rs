@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use hoist_core::{
-    Action, Checks, Digest, InstalledModule, Module, ModuleId, Offered, Recipe, Removal, Rock, Source, SourceKind, Stage, Step, Tier,
+    Action, Application, Checks, Digest, InstalledModule, Module, ModuleId, Offered, Recipe, Removal, Rock, Source, SourceKind, Stage,
+    Step, Tier,
 };
 use serde_json::json;
 
@@ -15,10 +16,14 @@ use crate::version::{Requirement, Version};
 /// The modules of an index. `tree` is the copy of the source's files, `comes_with_server` is true for names that the server itself brings.
 pub fn modules(source: &Source, index: &Index, tree: &Path, comes_with_server: &dyn Fn(&str) -> bool) -> Vec<Module> {
     let module = |entry: &Entry| {
-        let id = ModuleId::new(&entry.name).ok()?;
+        let id = match &source.kind {
+            SourceKind::Application { .. } => application_id(&source.name, &entry.name)?,
+            _ => ModuleId::new(&entry.name).ok()?,
+        };
         let mut module = match &source.kind {
             SourceKind::Mercurial { into, .. } => directory(id, entry, index, tree, into),
             SourceKind::Rocks { rocks, tree, lua } => rock(id, entry, rocks, &Rock { tree: tree.clone(), lua: lua.clone() }),
+            SourceKind::Application { application, .. } => of_application(id, entry, source, application),
             SourceKind::Collection { .. } | SourceKind::Prosody { .. } => return None,
         };
         module.requires.retain(|name| !comes_with_server(name.as_str()));
@@ -77,6 +82,39 @@ fn directory(id: ModuleId, entry: &Entry, index: &Index, tree: &Path, into: &Pat
     module
 }
 
+/// Two applications may have a module of one name each: the application stands before it.
+pub fn application_id(source: &str, name: &str) -> Option<ModuleId> {
+    ModuleId::new(&format!("{source}.{name}")).ok()
+}
+
+/// A directory that is copied into a web application, and installed there.
+fn of_application(id: ModuleId, entry: &Entry, source: &Source, application: &Application) -> Module {
+    let destination = application.directory(&entry.name);
+    let origin = entry.origin.as_ref();
+    let args = json!({
+        "from": origin.map(|origin| &origin.path), "prefix": origin.and_then(|origin| origin.prefix.as_ref()), "into": destination, "files": entry.files,
+        "version": entry.version, "refused": entry.unusable,
+    });
+    let removal = Removal {
+        into: Some(application.ground()),
+        application: Some(application.clone()),
+        from: origin.map(|origin| origin.from.clone()),
+        ..Removal::default()
+    };
+    let mut module = module(id, entry, "directory", Step::new("copy", args), removal);
+    if entry.installer.is_some() {
+        let args = json!({ "name": entry.name, "application": application, "action": "install" });
+        module.recipe.steps.entry(Action::Install).or_default().push(Step::new("installer", args).after_change());
+    }
+    module.requires = entry.depends.iter().filter_map(|name| application_id(&source.name, name)).filter(|id| *id != module.id).collect();
+    module.checks = Checks { dirs: vec![destination.clone()], ..Checks::default() };
+    module.paths = vec![destination];
+    module.root = origin.map(|origin| origin.path.clone()).unwrap_or_default();
+    module.manifest.clone_from(&module.root);
+    module.digest = Digest::known(entry.digest.clone());
+    module
+}
+
 fn rock(id: ModuleId, entry: &Entry, server: &str, rock: &Rock) -> Module {
     let removal = Removal { into: Some(rock.tree.clone()), rock: Some(rock.clone()), ..Removal::default() };
     let checks = Checks { dirs: vec![rocks::directory(rock, &entry.name)], ..Checks::default() };
@@ -130,7 +168,7 @@ fn caveats(entry: &Entry) -> Vec<String> {
         _ => None,
     };
     let superseded = entry.superseded_by.as_ref().map(|other| format!("{other} has taken its place"));
-    let empty = (!entry.loads).then(|| format!("it has no {}.lua that could be loaded", entry.name));
+    let empty = (!entry.loads && entry.origin.is_none()).then(|| format!("it has no {}.lua that could be loaded", entry.name));
     // Others wrote this, and it is shown on terminals.
     let plain = |text: String| text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     let unusable = entry.unusable.as_ref().map(|why| format!("it cannot be installed: {why}"));

@@ -130,7 +130,8 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<Code, Ending> {
     let installed = ledger.installed()?;
     let mut settled = Settled::new(&mut session, &machine, installed.clone(), asked)?;
     // What is copied out of the copies of sources must not be changed meanwhile, nor be another than what their indexes say.
-    let copies = settled.plan.modules.iter().any(|planned| planned.change.is_work() && planned.method == "copy");
+    let copies =
+        settled.plan.modules.iter().any(|planned| planned.change.is_work() && matches!(planned.method.as_str(), "copy" | "directory"));
     let _sources = if copies { Some(commands::sync::lock(global, &session, &cancel)?) } else { None };
     if copies && session.is_outdated()? {
         session = Session::open(global)?;
@@ -430,7 +431,7 @@ fn recover(session: &Session, ledger: &Ledger) -> Result<(), Ending> {
     let recovered = ledger.recover()?;
     let home = Home::open(&session.home, &session.own_directories())?;
     let logs: Vec<_> = recovered.runs.iter().map(|run| session.places.run(run)).collect();
-    let cleared = clear_up(&recovered, ledger, &home, &logs)?;
+    let cleared = clear_up(&recovered, ledger, &home, &logs, &[session.places.state.clone(), session.places.cache.clone()])?;
     cleared.failed.iter().for_each(|failed| render::remark(&format!("warning: {failed}")));
     cleared.carried.iter().for_each(|carried| render::remark(carried));
     for kept in &cleared.kept {

@@ -108,6 +108,7 @@ fn programs(session: &Session, machine: &Machine, findings: &mut Vec<Finding>) {
         let programs: &[&str] = match &source.kind {
             SourceKind::Mercurial { .. } => &["hg"],
             SourceKind::Rocks { .. } => &["luarocks", "luarocks-admin"],
+            SourceKind::Application { .. } => &["php"],
             SourceKind::Collection { .. } | SourceKind::Prosody { .. } => &[],
         };
         let more = if source.server.is_some() { &["prosodyctl"][..] } else { &[] };

@@ -116,11 +116,19 @@ fn about(session: &Session, module: &Module, entry: &Entry) -> Vec<(&'static str
     let synced = session.indexes.get(&module.source).map(|index| index.synced_at.get(..10).unwrap_or_default().to_owned());
     let also: Vec<&str> = others(session, module).into_iter().filter(|source| *source != module.source).collect();
     let mut rows = vec![
-        ("source", format!("{}, looked at on {}", module.source, synced.unwrap_or_default())),
+        (
+            "source",
+            synced
+                .filter(|day| !day.is_empty())
+                .map_or_else(|| module.source.clone(), |day| format!("{}, looked at on {day}", module.source)),
+        ),
         ("also in", also.join(", ")),
         ("offered", entry.version.clone()),
         ("versions", if versions.len() > 1 { versions.join(", ") } else { String::new() }),
+        ("author", entry.author.clone().unwrap_or_default()),
         ("changed on", entry.date.clone().unwrap_or_default()),
+        ("from", entry.origin.as_ref().map(|origin| origin.from.clone()).unwrap_or_default()),
+        ("installer", entry.installer.clone().unwrap_or_default()),
         ("stage", entry.stage.map(|stage| stage.to_string()).unwrap_or_default()),
         ("labels", entry.labels.join(", ")),
         ("licence", entry.licence.clone().unwrap_or_default()),
@@ -141,7 +149,12 @@ const README_LIMIT: u64 = 512 * 1024;
 /// The text of its README, without its head.
 fn readme(session: &Session, module: &Module, entry: &Entry) -> Option<String> {
     let source = session.sources.iter().find(|source| source.name == module.source)?;
-    let path = SourceCache::new(&session.places.cache, source).tree().join(&entry.name).join(entry.readme.as_ref()?);
+    let directory = match &entry.origin {
+        // What is in an archive is not unpacked to be read.
+        Some(origin) => origin.prefix.is_none().then(|| origin.path.clone())?,
+        None => SourceCache::new(&session.places.cache, source).tree().join(&entry.name),
+    };
+    let path = directory.join(entry.readme.as_ref()?);
     let metadata = path.symlink_metadata().ok()?;
     let text = (metadata.is_file() && metadata.len() <= README_LIMIT).then(|| std::fs::read(&path).ok())??;
     let text = String::from_utf8_lossy(&text).into_owned();

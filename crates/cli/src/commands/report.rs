@@ -8,7 +8,7 @@ use hoist_core::Diagnostic;
 use hoist_executor::{Event, EventKind, Outcome};
 use hoist_ledger::{PastRun, past_run};
 use hoist_reporter::{
-    HtmlPage, Plain, Report, Reporter, Timeline, UnitReport, Words, duration_text, explain, html, junit, plain_text, trace,
+    HtmlPage, Message, Plain, Report, Reporter, Timeline, UnitReport, Words, duration_text, explain, html, junit, plain_text, trace,
 };
 use serde_json::json;
 
@@ -140,7 +140,7 @@ impl Past {
             json!({
                 "module": result.module, "status": self.status(result), "duration_ms": result.duration_ms, "reason": result.reason,
                 "from": unit.and_then(|unit| unit.versions.as_ref()?.0.clone()), "to": unit.and_then(|unit| unit.versions.as_ref()?.1.clone()),
-                "messages": unit.map(|unit| unit.notes.iter().map(|(level, text)| json!({ "level": level, "text": text })).collect::<Vec<_>>()).unwrap_or_default(),
+                "messages": unit.map(|unit| unit.messages.iter().map(json::message).collect::<Vec<_>>()).unwrap_or_default(),
                 "items": unit.map(|unit| &unit.items),
             })
         };
@@ -185,8 +185,10 @@ impl Past {
                 let reason = item.reason.as_ref().map(|reason| format!(": {}", plain_text(reason))).unwrap_or_default();
                 text += &format!("  {} {}: {}{reason}\n", dim(&format!("{:<8}", item.fate.as_str())), unit.name, plain_text(&item.subject));
             }
-            for (level, note) in &unit.notes {
-                text += &format!("  {} {}: {}\n", dim(&format!("{:<8}", format!("{level:?}").to_lowercase())), unit.name, plain_text(note));
+            for Message { level, text: note, source, at: _ } in &unit.messages {
+                let note = source.as_ref().map_or_else(|| note.clone(), |source| format!("{source}: {note}"));
+                text +=
+                    &format!("  {} {}: {}\n", dim(&format!("{:<8}", format!("{level:?}").to_lowercase())), unit.name, plain_text(&note));
             }
         }
         let path = self.critical_path();

@@ -32,7 +32,10 @@ pub(crate) fn list(global: &Global) -> Result<Code, Ending> {
     }
     let mut entries = Vec::new();
     for source in &session.sources {
-        let index = SourceCache::new(&session.places.cache, source).index(&source.kind.fingerprint())?;
+        let index = match session.offers.get(&source.name) {
+            Some(offers) => Some(offers.index.clone()),
+            None => SourceCache::new(&session.places.cache, source).index(&source.kind.fingerprint())?,
+        };
         entries.push((source, index));
     }
     if global.output == Output::Json {
@@ -49,6 +52,7 @@ pub(crate) fn list(global: &Global) -> Result<Code, Ending> {
     let paint = Paint::choose(global.color);
     let row = |(source, index): &(&hoist_core::Source, Option<hoist_sources::Index>)| {
         let known = match (index, source.kind.as_str()) {
+            (Some(index), "application") => format!("{} modules", index.entries.len()),
             (Some(index), _) => format!("{} modules on {}", index.entries.len(), index.synced_at.get(..10).unwrap_or_default()),
             (None, "collection") => String::new(),
             (None, _) => "not synced yet".to_owned(),

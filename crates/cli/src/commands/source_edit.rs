@@ -133,12 +133,16 @@ fn entry(add: &SourceAdd) -> Result<Vec<String>, Ending> {
     };
     let quoted = |key: &str, value: String| format!("{key}: {}", serde_json::Value::String(value));
     let mut lines = vec![quoted("name", add.name.clone())];
+    let collection = add.from.first().filter(|_| add.application.is_none()).cloned();
+    if add.from.len() > 1 && add.application.is_none() {
+        return Err(Ending::wrong(Diagnostic::error("a collection is one place").help("add each as a source of its own")));
+    }
     let places = [
-        ("collection", &add.from),
+        ("collection", &collection),
+        ("application", &add.application),
         ("mercurial", &add.mercurial),
         ("rocks", &add.rocks),
         ("prosody", &add.prosody),
-        ("into", &add.into),
         ("tree", &add.tree),
     ];
     for (key, value) in places {
@@ -146,6 +150,18 @@ fn entry(add: &SourceAdd) -> Result<Vec<String>, Ending> {
             lines.push(quoted(key, place(value)?));
         }
     }
+    if let Some(into) = &add.into {
+        // In an application, a path below its root.
+        let into = if add.application.is_some() { into.clone() } else { place(into)? };
+        lines.push(quoted("into", into));
+    }
+    for (key, values) in [("from", &add.from), ("watch", &add.watch)].into_iter().filter(|_| add.application.is_some()) {
+        let values = values.iter().map(place).collect::<Result<Vec<_>, _>>()?;
+        if !values.is_empty() {
+            lines.push(format!("{key}: {}", serde_json::json!(values)));
+        }
+    }
+    lines.extend(add.init.iter().map(|init| quoted("init", init.clone())));
     for (key, value) in [("ref", &add.reference), ("lua", &add.lua)] {
         lines.extend(value.iter().map(|value| quoted(key, value.clone())));
     }

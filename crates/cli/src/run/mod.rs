@@ -107,6 +107,7 @@ impl Run<'_> {
             configs: how.configs,
             sandbox: request.sandbox,
             own: session.own_directories(),
+            state: session.places.state.clone(),
         };
         let scratch = machine.begin_run(&name);
         let work: Vec<&str> =

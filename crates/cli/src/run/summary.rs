@@ -7,7 +7,7 @@ use std::path::Path;
 use hoist_core::{Action, Change, Plan, PlannedModule, Tier};
 use hoist_executor::{Fate, Level, Outcome, Summary};
 use hoist_ledger::{Ledger, LedgerError, ModuleResult, RunId};
-use hoist_reporter::{LogFiles, Report, duration_text, explain, plain_text};
+use hoist_reporter::{LogFiles, Message, Report, duration_text, explain, plain_text};
 
 use crate::args::Global;
 use crate::error::Code;
@@ -151,7 +151,8 @@ impl Told<'_> {
         for (place, unit, _) in self.outcomes() {
             let mut shown = 0;
             for item in &self.report.units[unit].items {
-                let worth = global.verbose || item.fate == Fate::Kept || (!global.quiet && (removal || item.reason.is_some()));
+                let worth =
+                    global.verbose || matches!(item.fate, Fate::Kept | Fate::Left) || (!global.quiet && (removal || item.reason.is_some()));
                 if !worth {
                     continue;
                 }
@@ -159,7 +160,7 @@ impl Told<'_> {
                 if shown > 40 && !global.verbose {
                     continue;
                 }
-                let colour = if item.fate == Fate::Kept { YELLOW } else { DIM };
+                let colour = if matches!(item.fate, Fate::Kept | Fate::Left) { YELLOW } else { DIM };
                 let reason = item.reason.as_ref().map(|reason| format!(": {}", plain_text(reason))).unwrap_or_default();
                 let fate = painted(paint.stdout, colour, &format!("{:<8}", item.fate.as_str()));
                 text += &format!("  {fate} {}: {}{reason}\n", self.planned(place).module, plain_text(&item.subject));
@@ -178,15 +179,22 @@ impl Told<'_> {
             return text;
         }
         for (place, unit, _) in self.outcomes() {
-            let worth = |level: &Level| global.verbose || *level >= Level::Warning;
-            for (level, note) in self.report.units[unit].notes.iter().filter(|(level, _)| worth(level)) {
-                let (word, colour) = match level {
+            // What an installer has to say it says to people.
+            let worth =
+                |message: &&Message| global.verbose || message.level >= Level::Warning || message.source.as_deref() == Some("installer");
+            for message in self.report.units[unit].messages.iter().filter(worth) {
+                let (word, colour) = match message.level {
                     Level::Info => ("info", DIM),
                     Level::Success => ("success", GREEN),
                     Level::Warning => ("warning", YELLOW),
                     Level::Error => ("error", RED),
                 };
-                text += &format!("  {} {}: {}\n", painted(paint.stdout, colour, word), self.plan.modules[place].module, plain_text(note));
+                text += &format!(
+                    "  {} {}: {}\n",
+                    painted(paint.stdout, colour, word),
+                    self.plan.modules[place].module,
+                    plain_text(&message.to_string())
+                );
             }
         }
         text

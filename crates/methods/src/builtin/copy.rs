@@ -11,6 +11,7 @@ use hoist_files::{Home, Kind, Record, Recorded, Removal, Root, Scope, aside_name
 use hoist_sources::{FileList, IndexedFile};
 use serde::Deserialize;
 
+use crate::application::{Archived, Unpacked, archive_contents};
 use crate::config::ConfigPolicy;
 use crate::method::{Applied, Method, StepContext};
 use crate::stage::Stage;
@@ -26,10 +27,12 @@ pub(crate) struct Copy {
     into: PathBuf,
     /// What it holds.
     files: FileList,
-    /// The revision that changed it last.
+    /// Its version, or the revision that changed it last.
     version: String,
-    /// The revision that the copy of the source stands at.
-    revision: String,
+    /// The revision that the copy of the source stands at, where hoist has made that.
+    revision: Option<String>,
+    /// Where `from` is an archive: what stands before the names of the files in it.
+    prefix: Option<String>,
     /// Why it is not copied.
     refused: Option<String>,
 }
@@ -168,16 +171,38 @@ struct Carried {
 impl Copy {
     /// The files as the index has them. A copy of the source that is not as it was indexed is mended, once.
     fn contents(&self, context: &StepContext<'_>) -> Result<Vec<Content>, Failure> {
+        if let Some(prefix) = &self.prefix {
+            return self.unpacked(prefix).map_err(|wrong| Failure::new(format!("{}: {wrong}", self.from.display())));
+        }
         let read = || self.files.iter().map(|file| self.read(&file)).collect::<Result<Vec<_>, String>>();
+        let Some(revision) = &self.revision else {
+            let changed = |wrong| format!("{} was changed while it was read: {wrong}; do it once more", self.from.display());
+            return read().map_err(|wrong| Failure::new(changed(wrong)));
+        };
         read().or_else(|wrong| {
             context
                 .task
                 .note(Level::Warning, format!("the copy of its source was changed ({wrong}); it is brought back to what was synced"));
             let tree = self.from.parent().unwrap_or(&self.from);
-            sync::mend(tree, &self.revision, context.machine, context.task)?;
+            sync::mend(tree, revision, context.machine, context.task)?;
             let help = "`hoist sync` looks at its source anew";
             read().map_err(|wrong| Failure::new(format!("the copy of its source is not what was synced: {wrong}; {help}")))
         })
+    }
+
+    /// The files out of an archive.
+    fn unpacked(&self, prefix: &str) -> Result<Vec<Content>, String> {
+        let mut archived: BTreeMap<String, Archived> =
+            archive_contents(&self.from)?.into_iter().map(|file| (file.path.clone(), file)).collect();
+        let take = |file: IndexedFile<'_>| {
+            let found = archived.remove(&format!("{prefix}{}", file.path)).ok_or_else(|| format!("{} is not in it any more", file.path))?;
+            match found.content {
+                Unpacked::Link(target) if file.link == target.to_str() => Ok(Content::Link(target)),
+                Unpacked::File(bytes) if digest(bytes.as_slice()).is_ok_and(|found| found == file.digest) => Ok(Content::Bytes(bytes)),
+                _ => Err(format!("{} is another file in it by now", file.path)),
+            }
+        };
+        self.files.iter().map(take).collect()
     }
 
     fn read(&self, file: &IndexedFile<'_>) -> Result<Content, String> {

@@ -9,6 +9,7 @@ pub(crate) mod git;
 pub(crate) mod git_own;
 pub(crate) mod git_pull;
 pub(crate) mod install_script;
+pub(crate) mod installer;
 pub(crate) mod load;
 pub(crate) mod luarocks;
 pub(crate) mod package;

@@ -1,6 +1,7 @@
 //! Brings what sources offer to this machine: a copy of each, and an index of it that is replaced as a whole. Without the source the former index goes on
 //! working.
 
+mod application;
 mod collection;
 mod mercurial;
 mod rocks;
@@ -41,6 +42,11 @@ impl SourceCache {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
+    }
+
+    /// Where the copy of one of its places is.
+    pub(crate) fn place(&self, name: &str) -> PathBuf {
+        self.directory.join("places").join(name)
     }
 
     fn index_file(&self) -> PathBuf {
@@ -90,6 +96,7 @@ pub fn sync(source: &Source, cache: &SourceCache, machine: &Machine, task: &Task
         SourceKind::Collection { collection, reference } => {
             return collection::sync(collection, reference.as_deref(), cache, machine, task).map(|effect| (effect, Synced::default()));
         }
+        SourceKind::Application { from, .. } => return application::sync(from, cache, machine, task),
         SourceKind::Mercurial { mercurial, modules, .. } => mercurial::sync(mercurial, modules, cache, former.as_ref(), machine, task)?,
         SourceKind::Rocks { rocks, lua, .. } => rocks::sync(rocks, lua, former.as_ref(), task)?,
         SourceKind::Prosody { .. } => return Err(Failure::new("the configuration of Prosody is no source itself")),
@@ -109,7 +116,7 @@ pub fn sync(source: &Source, cache: &SourceCache, machine: &Machine, task: &Task
 /// So many names are told of each kind.
 const NAMED: usize = 12;
 
-fn tell(changes: &Changes, task: &TaskContext) {
+pub(crate) fn tell(changes: &Changes, task: &TaskContext) {
     for (names, word) in [(&changes.new, "new"), (&changes.changed, "changed"), (&changes.gone, "gone")] {
         if names.is_empty() {
             continue;

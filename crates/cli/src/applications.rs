@@ -1,0 +1,134 @@
+//! Web applications that modules are put into: those of the settings, those that something is installed in, and the one of the command line.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use hoist_core::{Application, Diagnostic, Environment, Source, SourceKind, is_path};
+use hoist_ledger::read_applications;
+use hoist_methods::{Offers, SourceCache, is_place, offers};
+
+use crate::args::Global;
+use crate::error::Ending;
+use crate::session::Session;
+
+/// Makes the names of places that modules come from absolute, and returns them.
+pub(crate) fn places(names: &mut [String]) -> Result<Vec<String>, Ending> {
+    let mut places = Vec::new();
+    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+    for name in names.iter_mut().filter(|name| is_place(name)) {
+        if is_path(name) {
+            let path = match name.strip_prefix("file://").unwrap_or(name) {
+                "~" => home.clone(),
+                path => path.strip_prefix("~/").map_or_else(|| PathBuf::from(path), |inside| home.join(inside)),
+            };
+            let path: PathBuf = std::path::absolute(path)?.components().collect();
+            *name = path.canonicalize().unwrap_or(path).display().to_string();
+        }
+        places.push(name.clone());
+    }
+    Ok(places)
+}
+
+/// The source that stands for the application of the command line.
+pub(crate) fn named(global: &Global) -> Result<String, Ending> {
+    let session = Session::open(global)?;
+    session.application.ok_or_else(|| Ending::wrong(Diagnostic::error("there is no application").help("name one with --app")))
+}
+
+/// Adds the applications that something is installed in, and the one of the command line, whose name is returned.
+pub(crate) fn add(sources: &mut Vec<Source>, global: &Global, environment: &Environment, state: &Path) -> Result<Option<String>, Ending> {
+    for (name, application, from) in read_applications(state).unwrap_or_default() {
+        let is_it =
+            |source: &Source| matches!(&source.kind, SourceKind::Application { application: known, .. } if known.root == application.root);
+        let taken = sources.iter().any(|source| source.name == name);
+        match sources.iter_mut().find(|source| is_it(source)).map(|source| &mut source.kind) {
+            Some(SourceKind::Application { from: known, .. }) => {
+                let new: Vec<String> = from.into_iter().filter(|place| !known.contains(place)).collect();
+                known.extend(new);
+            }
+            _ if taken => {}
+            _ => sources.push(Source { name, priority: 0, kind: SourceKind::Application { application, from }, server: None }),
+        }
+    }
+    let is_application = |source: &&Source| matches!(source.kind, SourceKind::Application { .. });
+    let name = match &global.app {
+        Some(app) => meant(app, sources, environment)?,
+        None if global.places.is_empty() => return Ok(None),
+        None => {
+            let all: Vec<&Source> = sources.iter().filter(is_application).collect();
+            match all.as_slice() {
+                [only] => only.name.clone(),
+                [] => {
+                    let wrong = Diagnostic::error(format!("{} is a place that modules of an application come from", global.places[0]));
+                    return Err(Ending::wrong(wrong.help("name the application with --app DIR")));
+                }
+                several => {
+                    let names: Vec<&str> = several.iter().map(|source| source.name.as_str()).collect();
+                    let wrong = Diagnostic::error(format!("there are several applications: {}", names.join(", ")));
+                    return Err(Ending::wrong(wrong.help("name one of them with --app")));
+                }
+            }
+        }
+    };
+    if let Some(SourceKind::Application { from, .. }) = sources.iter_mut().find(|source| source.name == name).map(|source| &mut source.kind)
+    {
+        // What is named now comes before what was known.
+        from.retain(|place| !global.places.contains(place));
+        from.splice(0..0, global.places.iter().cloned());
+    }
+    Ok(Some(name))
+}
+
+/// The application that somebody means by its name or its root; one that was not known before is added.
+fn meant(app: &str, sources: &mut Vec<Source>, environment: &Environment) -> Result<String, Ending> {
+    let applications = || {
+        sources.iter().filter_map(|source| match &source.kind {
+            SourceKind::Application { application, .. } => Some((source.name.clone(), application.root.clone())),
+            _ => None,
+        })
+    };
+    if let Some((name, _)) = applications().find(|(name, _)| name == app) {
+        return Ok(name);
+    }
+    let inside = app.strip_prefix("~/").map(|inside| environment.home().unwrap_or(Path::new("/")).join(inside));
+    let path: PathBuf = std::path::absolute(inside.unwrap_or_else(|| PathBuf::from(app)))?.components().collect();
+    let path = path.canonicalize().unwrap_or(path);
+    if let Some((name, _)) = applications().find(|(_, root)| root.canonicalize().unwrap_or_else(|_| root.clone()) == path) {
+        return Ok(name);
+    }
+    if !path.is_dir() {
+        let names: Vec<String> = applications().map(|(name, _)| name).collect();
+        let near = hoist_core::did_you_mean(app, names.iter().map(String::as_str));
+        let help = near.map_or_else(
+            || "name the directory of an application, or one of the settings: `hoist source list` shows those".to_owned(),
+            |near| format!("did you mean `{near}`?"),
+        );
+        return Err(Ending::wrong(Diagnostic::error(format!("there is no application `{}`", app.escape_debug())).help(help)));
+    }
+    if path.parent().is_none() {
+        return Err(Ending::wrong(Diagnostic::error("/ is no application").help("name the directory of an application")));
+    }
+    let plain = |part: &std::ffi::OsStr| {
+        let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
+        part.to_string_lossy().chars().map(plain).collect::<String>().trim_matches('-').to_owned()
+    };
+    let taken = |name: &str| name.is_empty() || name == "lock" || sources.iter().any(|source| source.name == name);
+    let own = path.file_name().map(plain).unwrap_or_default();
+    let parent = path.parent().and_then(Path::file_name).map(plain).unwrap_or_default();
+    let numbered = (2..).map(|number| format!("{own}-{number}"));
+    // Many applications are in a directory of one name, each in that of its site.
+    let mut names = [own.clone(), format!("{parent}-{own}")].into_iter().chain(numbered);
+    let name = names.find(|name| !taken(name)).unwrap_or(own.clone());
+    let application = Application::at(&path, environment.home());
+    sources.push(Source { name: name.clone(), priority: 0, kind: SourceKind::Application { application, from: Vec::new() }, server: None });
+    Ok(name)
+}
+
+/// What the places of all applications have, by the name of their source.
+pub(crate) fn all_offers(sources: &[Source], cache: &Path) -> BTreeMap<String, Offers> {
+    let of = |source: &Source| match &source.kind {
+        SourceKind::Application { from, .. } => Some((source.name.clone(), offers(from, &SourceCache::new(cache, source)))),
+        _ => None,
+    };
+    sources.iter().filter_map(of).collect()
+}

@@ -1,0 +1,364 @@
+//! What each run did to files, so that it can be taken back; and which files of others modules have edited.
+
+use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use hoist_core::{Application, ModuleId, Removal};
+use hoist_files::{Difference, Record, Recorded, State};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::{Deserialize, Serialize};
+
+use crate::files::{self, path_of};
+use crate::{ConfigRecord, FILE, Ledger, LedgerError, RunId, config, json, read, schema};
+
+/// A file that is not a module's own, and that its installer changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edit {
+    /// Which.
+    pub path: PathBuf,
+    /// What stood there before the module came.
+    pub before: State,
+    /// What its installer made of it.
+    pub after: State,
+    /// True where it was replaced as a whole, with somebody's consent.
+    pub replaced: bool,
+}
+
+/// What the ledger says of a module at a moment, so that it can say so again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memento {
+    /// Absent where it was unknown.
+    row: Option<Remembered>,
+    /// What it had written; after the change only what is different by then.
+    record: Vec<(PathBuf, Option<Recorded>)>,
+    configs: Vec<ConfigRecord>,
+    edits: Vec<Edit>,
+}
+
+/// A row of the table of modules.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Remembered {
+    state: String,
+    method: String,
+    digest: String,
+    source: String,
+    run: i64,
+    begun_at: String,
+    installed_at: Option<String>,
+    version: Option<String>,
+    paths: String,
+    adopted: bool,
+    requires: String,
+    removal: String,
+    found: String,
+    asked: bool,
+}
+
+impl Memento {
+    /// True for a module that was installed.
+    pub fn is_installed(&self) -> bool {
+        self.row.as_ref().is_some_and(|row| row.state == "installed")
+    }
+
+    /// The version that it had.
+    pub fn version(&self) -> Option<&str> {
+        self.row.as_ref()?.version.as_deref()
+    }
+
+    /// What it said of its removal.
+    pub fn removal(&self) -> Removal {
+        self.row.as_ref().and_then(|row| serde_json::from_str(&row.removal).ok()).unwrap_or_default()
+    }
+}
+
+/// What a run did to one module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Which.
+    pub module: ModuleId,
+    /// What the ledger said of it before.
+    pub was: Memento,
+    /// What became different.
+    pub differences: Vec<Difference>,
+}
+
+impl Ledger {
+    /// What the ledger says of a module now.
+    pub fn memento(&self, module: &ModuleId) -> Result<Memento, LedgerError> {
+        memento(&self.connection(), module).map_err(|error| self.sqlite(error))
+    }
+
+    /// Writes down what a run did to a module: what the ledger said of it before, and what is different in its files. What an earlier attempt of the
+    /// same run wrote down stays the beginning.
+    pub fn journal(&self, run: RunId, module: &ModuleId, was: &Memento, differences: &[Difference]) -> Result<(), LedgerError> {
+        let write = |connection: &Connection| -> rusqlite::Result<()> {
+            let transaction = connection.unchecked_transaction()?;
+            let mut was = was.clone();
+            let now: Record = files::record(&transaction, module)?;
+            let before: Record = was.record.iter().filter_map(|(path, recorded)| Some((path.clone(), recorded.clone()?))).collect();
+            was.record.retain(|(path, recorded)| now.get(path) != recorded.as_ref());
+            was.record.extend(now.into_keys().filter(|path| !before.contains_key(path)).map(|path| (path, None)));
+            let bytes = postcard::to_stdvec(&was).unwrap_or_default();
+            let insert = "INSERT OR IGNORE INTO mementos (run, module, was) VALUES (?1, ?2, ?3)";
+            transaction.prepare_cached(insert)?.execute(params![run.0, module.as_str(), bytes])?;
+            {
+                let insert = "INSERT INTO journal (run, module, path, before, after) VALUES (?1, ?2, ?3, ?4, ?5)
+                    ON CONFLICT (run, module, path) DO UPDATE SET after = ?5";
+                let mut insert = transaction.prepare_cached(insert)?;
+                for Difference { path, before, after } in differences {
+                    let (before, after) = (before.as_ref().map(json), after.as_ref().map(json));
+                    insert.execute(params![run.0, module.as_str(), path.as_os_str().as_bytes(), before, after])?;
+                }
+            }
+            transaction.commit()
+        };
+        write(&self.connection()).map_err(|error| self.sqlite(error))
+    }
+
+    /// Makes the ledger say of a module what it said before a run changed it.
+    pub fn revert(&self, run: RunId, module: &ModuleId, was: &Memento) -> Result<(), LedgerError> {
+        let write = |connection: &Connection| -> rusqlite::Result<()> {
+            let transaction = connection.unchecked_transaction()?;
+            let mut record = files::record(&transaction, module)?;
+            for (path, recorded) in &was.record {
+                match recorded {
+                    Some(recorded) => drop(record.insert(path.clone(), recorded.clone())),
+                    None => drop(record.remove(path)),
+                }
+            }
+            for table in ["modules WHERE name", "files WHERE module", "configs WHERE module", "edits WHERE module"] {
+                transaction.execute(&format!("DELETE FROM {table} = ?1"), [module.as_str()])?;
+            }
+            if let Some(row) = &was.row {
+                let insert = "INSERT INTO modules (name, state, method, digest, source, run, begun_at, installed_at, version, paths, adopted, requires,
+                    removal, found, asked) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+                let Remembered {
+                    state,
+                    method,
+                    digest,
+                    source,
+                    begun_at,
+                    installed_at,
+                    version,
+                    paths,
+                    adopted,
+                    requires,
+                    removal,
+                    found,
+                    asked,
+                    ..
+                } = row;
+                let values = params![
+                    module.as_str(),
+                    state,
+                    method,
+                    digest,
+                    source,
+                    run.0,
+                    begun_at,
+                    installed_at,
+                    version,
+                    paths,
+                    adopted,
+                    requires,
+                    removal,
+                    found,
+                    asked
+                ];
+                transaction.execute(insert, values)?;
+                files::store(&transaction, module, &record)?;
+                was.configs.iter().try_for_each(|record| config::put(&transaction, record))?;
+                put_edits(&transaction, module, &was.edits)?;
+            }
+            transaction.commit()
+        };
+        write(&self.connection()).map_err(|error| self.sqlite(error))
+    }
+
+    /// The files of others that a module has edited.
+    pub fn edits(&self, module: &ModuleId) -> Result<Vec<Edit>, LedgerError> {
+        edits(&self.connection(), module).map_err(|error| self.sqlite(error))
+    }
+
+    /// Puts these in place of those that are known.
+    pub fn put_edits(&self, module: &ModuleId, edits: &[Edit]) -> Result<(), LedgerError> {
+        let write = |connection: &Connection| -> rusqlite::Result<()> {
+            let transaction = connection.unchecked_transaction()?;
+            put_edits(&transaction, module, edits)?;
+            transaction.commit()
+        };
+        write(&self.connection()).map_err(|error| self.sqlite(error))
+    }
+
+    /// What other installed modules wrote at and below a path, with their names.
+    pub fn others_below(&self, module: &ModuleId, path: &Path) -> Result<BTreeMap<PathBuf, String>, LedgerError> {
+        let found = files::holders(&self.connection(), module, path).map_err(|error| self.sqlite(error))?;
+        Ok(found.into_iter().map(|(path, name, _)| (path, name)).collect())
+    }
+
+    /// Writes down that a run was taken back by another.
+    pub fn undone(&self, name: &str, by: &str) -> Result<(), LedgerError> {
+        let update = "UPDATE runs SET undone = ?2 WHERE name = ?1";
+        self.connection().execute(update, [name, by]).map(drop).map_err(|error| self.sqlite(error))
+    }
+
+    /// The digests of all contents that may have to come back.
+    pub fn wanted_contents(&self) -> Result<Vec<String>, LedgerError> {
+        let select =
+            "SELECT before FROM journal UNION SELECT after FROM journal UNION SELECT before FROM edits UNION SELECT after FROM edits";
+        let read = |connection: &Connection| {
+            let mut select = connection.prepare(select)?;
+            select.query_map([], |row| row.get::<_, Option<String>>(0))?.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        let states = read(&self.connection()).map_err(|error| self.sqlite(error))?;
+        let digest = |state: String| serde_json::from_str::<State>(&state).ok().map(|state| state.digest);
+        Ok(states.into_iter().flatten().filter_map(digest).filter(|digest| !digest.is_empty()).collect())
+    }
+
+    /// Forgets what all but the newest runs did to files.
+    pub fn forget_journals(&self, keep: usize) -> Result<(), LedgerError> {
+        let write = |connection: &Connection| -> rusqlite::Result<()> {
+            let oldest = "SELECT min(run) FROM (SELECT DISTINCT run FROM mementos ORDER BY run DESC LIMIT ?1)";
+            let oldest: Option<i64> = connection.query_row(oldest, [keep as i64], |row| row.get(0))?;
+            for table in ["journal", "mementos"] {
+                connection.execute(&format!("DELETE FROM {table} WHERE run < ?1"), [oldest.unwrap_or_default()])?;
+            }
+            Ok(())
+        };
+        write(&self.connection()).map_err(|error| self.sqlite(error))
+    }
+}
+
+fn memento(connection: &Connection, module: &ModuleId) -> rusqlite::Result<Memento> {
+    let select =
+        "SELECT state, method, digest, source, run, begun_at, installed_at, version, paths, adopted, requires, removal, found, asked
+        FROM modules WHERE name = ?1";
+    let row = |row: &Row<'_>| {
+        Ok(Remembered {
+            state: row.get(0)?,
+            method: row.get(1)?,
+            digest: row.get(2)?,
+            source: row.get(3)?,
+            run: row.get(4)?,
+            begun_at: row.get(5)?,
+            installed_at: row.get(6)?,
+            version: row.get(7)?,
+            paths: row.get(8)?,
+            adopted: row.get(9)?,
+            requires: row.get(10)?,
+            removal: row.get(11)?,
+            found: row.get(12)?,
+            asked: row.get(13)?,
+        })
+    };
+    let row = connection.prepare_cached(select)?.query_row([module.as_str()], row).optional()?;
+    if row.is_none() {
+        return Ok(Memento::default());
+    }
+    let record = files::record(connection, module)?.into_iter().map(|(path, recorded)| (path, Some(recorded))).collect();
+    let configs = config::configs_of(connection, module)?;
+    Ok(Memento { row, record, configs, edits: edits(connection, module)? })
+}
+
+fn edits(connection: &Connection, module: &ModuleId) -> rusqlite::Result<Vec<Edit>> {
+    let mut select = connection.prepare_cached("SELECT path, before, after, replaced FROM edits WHERE module = ?1 ORDER BY path")?;
+    let edit = |row: &Row<'_>| {
+        let state = |place| Ok::<_, rusqlite::Error>(serde_json::from_str::<State>(&row.get::<_, String>(place)?).ok());
+        let (path, before, after) = (path_of(row.get(0)?), state(1)?, state(2)?);
+        let replaced = row.get(3)?;
+        Ok(before.zip(after).map(|(before, after)| Edit { path, before, after, replaced }))
+    };
+    let rows = select.query_map([module.as_str()], edit)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(rows.into_iter().flatten().collect())
+}
+
+fn put_edits(connection: &Connection, module: &ModuleId, edits: &[Edit]) -> rusqlite::Result<()> {
+    connection.execute("DELETE FROM edits WHERE module = ?1", [module.as_str()])?;
+    let insert = "INSERT INTO edits (path, module, before, after, replaced) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let mut insert = connection.prepare_cached(insert)?;
+    for Edit { path, before, after, replaced } in edits {
+        insert.execute(params![path.as_os_str().as_bytes(), module.as_str(), json(before), json(after), replaced])?;
+    }
+    Ok(())
+}
+
+/// A run that can be taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undoable {
+    /// Its name.
+    pub run: String,
+    /// What it was asked.
+    pub action: String,
+    /// The run that has taken it back, where one has.
+    pub undone: Option<String>,
+    /// What it did.
+    pub entries: Vec<Entry>,
+    /// For each of its modules the run after it that changed that module last, where one did.
+    pub later: BTreeMap<String, String>,
+}
+
+/// What a run did to files, from the ledger in this state directory: that whose name starts like this, else the newest that did something and was
+/// not taken back.
+pub fn read_journal(directory: &Path, name: Option<&str>) -> Result<Option<Undoable>, LedgerError> {
+    let Some(connection) = read::open(directory)? else { return Ok(None) };
+    let read = || {
+        if schema::version(&connection)? < 4 {
+            return Ok(None);
+        }
+        let select = match name {
+            Some(_) => "SELECT id, name, action, undone FROM runs WHERE substr(name, 1, length(?1)) = ?1 ORDER BY id DESC LIMIT 1",
+            None => {
+                "SELECT id, name, action, undone FROM runs WHERE ?1 = '' AND undone IS NULL AND action != 'undo'
+                    AND EXISTS (SELECT 1 FROM mementos WHERE run = id) ORDER BY id DESC LIMIT 1"
+            }
+        };
+        let run = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+        let Some((id, run, action, undone)) = connection.query_row(select, [name.unwrap_or_default()], run).optional()? else {
+            return Ok(None);
+        };
+        let mut entries = Vec::new();
+        let mut select = connection.prepare("SELECT module, was FROM mementos WHERE run = ?1 ORDER BY module")?;
+        let mut rows = select.query([id])?;
+        while let Some(row) = rows.next()? {
+            let Ok(module) = ModuleId::new(&row.get::<_, String>(0)?) else { continue };
+            let was = postcard::from_bytes(&row.get::<_, Vec<u8>>(1)?).unwrap_or_default();
+            entries.push(Entry { differences: differences(&connection, id, &module)?, module, was });
+        }
+        let later = "SELECT mementos.module, runs.name FROM mementos JOIN runs ON run = id WHERE run > ?1 AND runs.undone IS NULL AND action != 'undo'
+            AND mementos.module IN (SELECT module FROM mementos WHERE run = ?1) ORDER BY run";
+        let mut select = connection.prepare(later)?;
+        let later = select.query_map([id], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+        Ok(Some(Undoable { run, action, undone, entries, later }))
+    };
+    read().map_err(|error| LedgerError::Sqlite { path: directory.join(FILE), error })
+}
+
+fn differences(connection: &Connection, run: i64, module: &ModuleId) -> rusqlite::Result<Vec<Difference>> {
+    let mut select = connection.prepare_cached("SELECT path, before, after FROM journal WHERE run = ?1 AND module = ?2 ORDER BY path")?;
+    let state = |text: Option<String>| text.and_then(|text| serde_json::from_str(&text).ok());
+    let difference = |row: &Row<'_>| Ok(Difference { path: path_of(row.get(0)?), before: state(row.get(1)?), after: state(row.get(2)?) });
+    select.query_map(params![run, module.as_str()], difference)?.collect()
+}
+
+/// The applications that something is installed in: the source that stands for each, what the ledger knows of it, and where its modules came from.
+pub fn read_applications(directory: &Path) -> Result<Vec<(String, Application, Vec<String>)>, LedgerError> {
+    let Some(connection) = read::open(directory)? else { return Ok(Vec::new()) };
+    let read = || {
+        let mut found: BTreeMap<String, (Application, Vec<String>)> = BTreeMap::new();
+        if schema::version(&connection)? < 4 {
+            return Ok(Vec::new());
+        }
+        let select = "SELECT source, removal FROM modules WHERE removal LIKE '%\"application\":{%' ORDER BY begun_at DESC";
+        let mut select = connection.prepare(select)?;
+        let mut rows = select.query([])?;
+        while let Some(row) = rows.next()? {
+            let removal: Removal = serde_json::from_str(&row.get::<_, String>(1)?).unwrap_or_default();
+            let Some(application) = removal.application else { continue };
+            let (_, from) = found.entry(row.get(0)?).or_insert_with(|| (application, Vec::new()));
+            from.extend(removal.from.filter(|place| !from.contains(place)));
+        }
+        Ok(found.into_iter().map(|(source, (application, from))| (source, application, from)).collect())
+    };
+    read().map_err(|error| LedgerError::Sqlite { path: directory.join(FILE), error })
+}

@@ -1,0 +1,248 @@
+//! Calls the installer of a module: a PHP class of three generations, or a program of any kind.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use hoist_core::Application;
+use hoist_executor::{Command, Exit, Failure, Fate, Level};
+use hoist_sources::directory::{MODULE_FILE, ModuleFile, installer};
+use serde::Deserialize;
+
+use crate::machine::is_executable;
+use crate::method::StepContext;
+
+/// What an installer is asked.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked<'a> {
+    /// `install` or `uninstall`.
+    pub(crate) action: &'a str,
+    /// The module's name.
+    pub(crate) name: &'a str,
+    pub(crate) application: &'a Application,
+}
+
+/// What an installer said.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Answer {
+    /// True when something was called.
+    pub(crate) called: bool,
+    /// True when it had something to say to people.
+    pub(crate) spoke: bool,
+}
+
+/// The answer of the PHP runner.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct PhpAnswer {
+    phase: String,
+    ended: String,
+    style: String,
+    messages: Vec<PhpMessage>,
+    diagnostics: Vec<PhpMessage>,
+    error: Option<PhpMessage>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct PhpMessage {
+    kind: String,
+    level: String,
+    class: String,
+    text: String,
+    file: String,
+    line: u64,
+}
+
+/// What a program of its own writes to descriptor 3: one JSON document.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Report {
+    /// False where it failed; its exit code says the same.
+    ok: Option<bool>,
+    messages: Vec<Message>,
+    /// What stays for a person to look at.
+    left: Vec<Left>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Message {
+    Text(String),
+    Full {
+        #[serde(default)]
+        level: Option<String>,
+        text: String,
+    },
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Left {
+    path: String,
+    #[serde(default)]
+    reason: Option<String>,
+}
+
+/// Who speaks.
+const SOURCE: &str = "installer";
+
+/// Starts a program with descriptor 3 open for its answer: `$1` is the file of the answer, the program stands behind it.
+const WITH_ANSWER: &str = r#"exec 3>"$1"; shift; exec "$@""#;
+
+/// What a module that stands in its application says to hoist, with its installer.
+fn find(application: &Application, name: &str) -> Result<Option<PathBuf>, Failure> {
+    let directory = application.directory(name);
+    let path = directory.join(MODULE_FILE);
+    let text = match std::fs::read_to_string(&path) {
+        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => String::new(),
+        text => text.map_err(|error| Failure::new(format!("reading {}: {error}", path.display())))?,
+    };
+    let file = ModuleFile::parse(&text).map_err(Failure::new)?;
+    let found = installer(name, &file, |path| directory.join(path).is_file());
+    Ok(found.map(|found| directory.join(&*found)))
+}
+
+/// True for a module that stands in its application with an installer.
+pub(crate) fn has_installer(application: &Application, name: &str) -> bool {
+    find(application, name).is_ok_and(|found| found.is_some_and(|program| program.is_file()))
+}
+
+/// Calls the installer of a module that stands in its application, where it has one.
+///
+/// # Errors
+/// Whatever else than a plain success it came to.
+pub(crate) fn call(asked: &Asked<'_>, context: &StepContext<'_>) -> Result<Answer, Failure> {
+    let Asked { action, name, application } = asked;
+    let directory = application.directory(name);
+    let Some(program) = find(application, name)? else { return Ok(Answer::default()) };
+    if !program.is_file() {
+        return Err(Failure::new(format!("its installer {} is not there", program.display())));
+    }
+    match program.extension().is_some_and(|extension| extension == "php") && !is_executable(&program) {
+        true => php(asked, context),
+        false if !is_executable(&program) => {
+            Err(Failure::new(format!("its installer {} may not be run: chmod +x it in the module", program.display())))
+        }
+        false => run(&program, &directory, asked, context),
+    }
+    .map_err(|failure| Failure { message: format!("its {action} {}", failure.message), ..failure })
+}
+
+/// Runs a command with descriptor 3 open, and returns what it wrote there.
+fn answer(context: &StepContext<'_>, command: &[String], directory: &Path, more: &[(&str, String)]) -> Result<(Exit, String), Failure> {
+    let scratch = context.machine.spare.take()?;
+    let file = scratch.path().join("answer");
+    let mut environment = context.machine.script_environment(&BTreeMap::new(), context.path);
+    environment.insert("TMPDIR".to_owned(), scratch.path().display().to_string());
+    environment.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+    let arguments = ["-c".to_owned(), WITH_ANSWER.to_owned(), "hoist".to_owned(), file.display().to_string()];
+    let command = Command::new("/bin/sh").args(arguments.iter().chain(command)).environment(environment).directory(directory);
+    let exit = context.task.run(&command)?;
+    let bytes = match std::fs::read(&file) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        bytes => bytes.map_err(|error| context.task.failed("reading", &file, &error))?,
+    };
+    let _ = std::fs::remove_file(&file);
+    Ok((exit, String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+fn php(asked: &Asked<'_>, context: &StepContext<'_>) -> Result<Answer, Failure> {
+    let Asked { action, name, application } = asked;
+    let machine = context.machine;
+    let php = machine.find_program("php", &[]).ok_or_else(|| Failure::new("needs php, which is not on the path: install php-cli"))?;
+    let runner = machine.library().map_err(Failure::new)?.join("run-installer.php");
+    let shown = |path: &Path| path.display().to_string();
+    let settings = ["-d", "display_errors=stderr", "-d", "memory_limit=1G"].map(str::to_owned);
+    let paths = [&application.root, &application.modules, &application.init].map(|path| shown(path));
+    let command = [shown(&php)].into_iter().chain(settings).chain([shown(&runner), (*action).to_owned(), (*name).to_owned()]).chain(paths);
+    let command: Vec<String> = command.collect();
+    let (exit, text) = answer(context, &command, &application.root, &[])?;
+    let read = text.lines().rev().find_map(|line| serde_json::from_str::<PhpAnswer>(line).ok());
+    let Some(answer) = read else { return Err(Failure::new(format!("came to no answer: php ended with {exit}"))) };
+    let place = |message: &PhpMessage| {
+        let path = Path::new(&message.file);
+        let path = path.strip_prefix(&application.root).unwrap_or(path);
+        if message.file.is_empty() { String::new() } else { format!(" ({}:{})", path.display(), message.line) }
+    };
+    let described = |message: &PhpMessage| {
+        let class = if message.class.is_empty() { String::new() } else { format!("{}: ", message.class) };
+        format!("{class}{}{}", message.text.trim(), place(message))
+    };
+    for diagnostic in &answer.diagnostics {
+        let level = if diagnostic.level == "warning" { Level::Warning } else { Level::Info };
+        context.task.note_from("php", level, format!("{}{}", diagnostic.text.trim(), place(diagnostic)));
+    }
+    let is_bad = |message: &&PhpMessage| message.kind == "exception" || message.text.contains("was aborted");
+    for message in &answer.messages {
+        let level = if is_bad(&message) { Level::Error } else { Level::Info };
+        context.task.note_from(SOURCE, level, described(message));
+    }
+    let what = if answer.phase == "init" { "could not begin: the application's init file" } else { "" };
+    let error = answer.error.as_ref().map(|error| format!(": {}", described(error))).unwrap_or_default();
+    let failed = |how: &str| Err(Failure::new(format!("{what}{}{how}{error}", if what.is_empty() { "" } else { " " })));
+    match answer.ended.as_str() {
+        "returned" => {}
+        "exit" => return failed("ended PHP with exit()"),
+        "fatal" => return failed("ended with a fatal error"),
+        _ => return failed("ended with an exception"),
+    }
+    if !exit.success() {
+        return Err(Failure::new(format!("came back, and then php ended with {exit}")));
+    }
+    match answer.messages.iter().rev().find(is_bad) {
+        Some(bad) => Err(Failure::new(format!("failed: {}", described(bad)))),
+        None => Ok(Answer { called: !answer.style.starts_with("no "), spoke: !answer.messages.is_empty() }),
+    }
+}
+
+fn run(program: &Path, directory: &Path, asked: &Asked<'_>, context: &StepContext<'_>) -> Result<Answer, Failure> {
+    let Asked { action, name, application } = asked;
+    let root = application.root.display().to_string();
+    let more = [
+        ("HOIST_APPLICATION", root.clone()),
+        ("HOIST_MODULE", (*name).to_owned()),
+        ("HOIST_MODULES", application.modules.display().to_string()),
+    ];
+    let (exit, text) = answer(context, &[program.display().to_string(), (*action).to_owned(), root], directory, &more)?;
+    let report: Report = match text.trim() {
+        "" => Report::default(),
+        text => serde_json::from_str(text).map_err(|error| {
+            Failure::new(format!("wrote something else than one JSON report to descriptor 3: {error} (it ended with {exit})"))
+        })?,
+    };
+    let mut last = None;
+    for message in &report.messages {
+        let (level, text) = match message {
+            Message::Text(text) => (Level::Info, text),
+            Message::Full { level, text } => (level_of(level.as_deref())?, text),
+        };
+        if level == Level::Error {
+            last = Some(text.clone());
+        }
+        context.task.note_from(SOURCE, level, text.trim());
+    }
+    for left in &report.left {
+        context.task.item(Fate::Left, application.root.join(&left.path).display().to_string(), left.reason.clone());
+    }
+    if !exit.success() {
+        let why = last.map(|last| format!(": {last}")).unwrap_or_default();
+        return Err(Failure::new(format!("failed with {exit}{why}")));
+    }
+    match last.filter(|_| report.ok != Some(true)).or((report.ok == Some(false)).then(|| "its report says so".to_owned())) {
+        Some(why) => Err(Failure::new(format!("failed: {why}"))),
+        None => Ok(Answer { called: true, spoke: !report.messages.is_empty() || !report.left.is_empty() }),
+    }
+}
+
+fn level_of(word: Option<&str>) -> Result<Level, Failure> {
+    match word {
+        None | Some("info") => Ok(Level::Info),
+        Some("success") => Ok(Level::Success),
+        Some("warning") => Ok(Level::Warning),
+        Some("error") => Ok(Level::Error),
+        Some(other) => {
+            let other = other.escape_debug();
+            Err(Failure::new(format!("wrote a message of level `{other}` to descriptor 3: it is one of info, success, warning, error")))
+        }
+    }
+}

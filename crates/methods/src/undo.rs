@@ -1,0 +1,234 @@
+//! Takes back what a past run did to files, as far as nobody has changed them since.
+
+use std::path::{Path, PathBuf};
+
+use hoist_core::{Change, Module};
+use hoist_executor::{Effect, Failure, Fate, Level, TaskContext};
+use hoist_files::{Difference, Kind, Record, State, Store, keep_copy, move_aside, put_back, state};
+use hoist_ledger::Entry;
+
+use crate::application;
+use crate::builtin::{git_own, luarocks, pip};
+use crate::method::StepContext;
+use crate::run_step::{CONTENTS, World};
+
+/// Why something cannot be taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// What.
+    pub path: PathBuf,
+    /// Why.
+    pub why: String,
+    /// True where it can be done all the same, with a copy of what stands there now.
+    pub can_be_forced: bool,
+}
+
+/// What taking back a run's work on one module would come to.
+#[derive(Debug, Clone, Default)]
+pub struct Outlook {
+    /// What would become of files.
+    pub told: Vec<(Fate, PathBuf)>,
+    /// What stands in the way.
+    pub conflicts: Vec<Conflict>,
+    /// What is not taken back, a sentence each.
+    pub remarks: Vec<String>,
+}
+
+/// Looks what taking back would come to, and changes nothing.
+///
+/// # Errors
+/// Something cannot be looked at.
+pub fn look_back(entry: &Entry, state_directory: &Path) -> Result<Outlook, Failure> {
+    let store = open(state_directory)?;
+    let mut outlook = Outlook::default();
+    for (difference, verdict) in judged(entry, &store)? {
+        let path = difference.path.clone();
+        match verdict {
+            Verdict::Due(_) => match (&difference.before, &difference.after) {
+                (None, _) => outlook.told.push((Fate::Removed, path)),
+                (_, None) => outlook.told.push((Fate::Created, path)),
+                _ => outlook.told.push((Fate::Changed, path)),
+            },
+            Verdict::Done => {}
+            Verdict::Conflict(why, can_be_forced) => outlook.conflicts.push(Conflict { path, why, can_be_forced }),
+        }
+    }
+    let removal = entry.was.removal();
+    if removal.rock.is_some() && entry.was.is_installed() {
+        outlook.remarks.push("LuaRocks keeps count of rocks, and hoist does not put them back: install or update it by name".to_owned());
+    }
+    if !removal.python.is_empty() && entry.was.is_installed() {
+        outlook.remarks.push(format!("Python packages are not put back to former versions: {}", removal.python.join(", ")));
+    }
+    Ok(outlook)
+}
+
+fn open(state: &Path) -> Result<Store, Failure> {
+    Store::open(&state.join(CONTENTS)).map_err(|error| Failure::new(format!("what is kept of files cannot be used: {error}")))
+}
+
+enum Verdict {
+    /// It is as the run left it: with what stands there now.
+    Due(Option<State>),
+    /// It is as it was before the run.
+    Done,
+    Conflict(String, bool),
+}
+
+/// For each difference whether it can be taken back.
+fn judged<'e>(entry: &'e Entry, store: &Store) -> Result<Vec<(&'e Difference, Verdict)>, Failure> {
+    let wrong = |error: std::io::Error| Failure::new(format!("looking at {error}"));
+    let same = |one: &Option<State>, other: &Option<State>| match (one, other) {
+        (Some(one), Some(other)) => is_same(one, other),
+        (None, None) => true,
+        _ => false,
+    };
+    let judge = |difference: &'e Difference| {
+        let now = state(&difference.path).map_err(wrong)?;
+        let kept = |state: &State| match state.kind {
+            Kind::File | Kind::Link => state.is_known() && store.has(&state.digest),
+            Kind::Directory => true,
+            Kind::Git | Kind::Other => false,
+        };
+        let verdict = match (&difference.before, &difference.after) {
+            (before, _) if same(&now, before) => Verdict::Done,
+            (Some(before), after) if !kept(before) => {
+                let same = after.as_ref().is_some_and(|after| before.has_same_contents(after));
+                let why = "what it held was not kept".to_owned();
+                if same && same_kind(&now, after) { Verdict::Done } else { Verdict::Conflict(why, false) }
+            }
+            (_, after) if same(&now, after) => match &now {
+                Some(now) if now.kind == Kind::Git => match git_own::precious(&difference.path) {
+                    None => Verdict::Due(Some(now.clone())),
+                    Some(why) => Verdict::Conflict(why, false),
+                },
+                now => Verdict::Due(now.clone()),
+            },
+            _ => {
+                let why = if now.is_none() { "it was removed since" } else { "it was changed since" };
+                Verdict::Conflict(why.to_owned(), true)
+            }
+        };
+        Ok((difference, verdict))
+    };
+    entry.differences.iter().map(judge).collect()
+}
+
+fn same_kind(one: &Option<State>, other: &Option<State>) -> bool {
+    one.as_ref().map(|state| state.kind) == other.as_ref().map(|state| state.kind)
+}
+
+/// True for the same thing; who owns it may have been changed by whoever works with it.
+fn is_same(one: &State, other: &State) -> bool {
+    let unread = !one.is_known() || !other.is_known();
+    match one.kind {
+        Kind::Directory | Kind::Git | Kind::Other => one.kind == other.kind,
+        Kind::File | Kind::Link => one.kind == other.kind && (unread || one.digest == other.digest),
+    }
+}
+
+/// Takes back what a run did to one module.
+pub(crate) fn undo(world: &World, module: &Module, change: Change, task: &TaskContext) -> Result<Effect, Failure> {
+    let (Some(ledger), Some(run)) = (&world.ledger, world.run) else { return Err(Failure::new("there is no ledger")) };
+    let Some(entry) = world.undo.iter().find(|entry| entry.module == module.id) else { return Ok(Effect::Unchanged) };
+    let wrong = |error: hoist_ledger::LedgerError| Failure::new(error.to_string());
+    let store = world.store()?;
+    let application = module.removal.application.as_ref().filter(|application| application.root.is_dir());
+    let _alone = application.map(|application| application::lock(application, true, task)).transpose()?;
+    let mut due: Vec<Difference> = Vec::new();
+    let judged = judged(entry, store)?;
+    let in_the_way = judged.iter().find_map(|(difference, verdict)| match verdict {
+        Verdict::Conflict(why, forced) if !(world.force && *forced) => Some(format!("{}: {why}", difference.path.display())),
+        _ => None,
+    });
+    if let Some(why) = in_the_way {
+        return Err(Failure::new(format!("nothing was taken back: {why}")));
+    }
+    let was = world.memento(module)?;
+    for (difference, verdict) in judged {
+        let (path, before) = (&difference.path, &difference.before);
+        let now = match verdict {
+            Verdict::Done => continue,
+            Verdict::Due(now) => now,
+            Verdict::Conflict(..) => aside(path, task)?,
+        };
+        due.push(Difference { path: path.clone(), before: before.clone(), after: now });
+    }
+    let context = StepContext { record: &Record::new(), ..world.context(module, task) };
+    leave_packages(module, entry, &context)?;
+    // What stands there now can come back as well.
+    for difference in due.iter().filter(|difference| difference.after.as_ref().is_some_and(|now| now.kind == Kind::File)) {
+        hoist_files::keep(&difference.path, store).map_err(|error| Failure::new(format!("keeping what is there: {error}")))?;
+    }
+    store.flush().map_err(|error| Failure::new(error.to_string()))?;
+    let failed = put_back(&due.iter().collect::<Vec<_>>(), store);
+    // A directory that somebody has something in stays.
+    let (stayed, failed): (Vec<_>, Vec<_>) = failed.into_iter().partition(|(path, _)| {
+        let removed = due.iter().any(|difference| difference.path == *path && difference.before.is_none());
+        removed && path.is_dir()
+    });
+    for (path, _) in &stayed {
+        task.item(Fate::Kept, path.display().to_string(), Some("something is in it that the run did not put there".to_owned()));
+    }
+    for difference in due.iter().filter(|difference| !stayed.iter().chain(&failed).any(|(path, _)| *path == difference.path)) {
+        let is_directory = difference.before.as_ref().or(difference.after.as_ref()).is_some_and(|state| state.kind == Kind::Directory);
+        let fate = match (&difference.before, &difference.after) {
+            (None, _) => Fate::Removed,
+            (_, None) => Fate::Created,
+            _ => Fate::Changed,
+        };
+        if !is_directory {
+            task.item(fate, difference.path.display().to_string(), None);
+        }
+    }
+    if let Some((path, error)) = failed.first() {
+        return Err(Failure::new(format!("{}: {error}; what could be taken back was", path.display())));
+    }
+    ledger.revert(run, &module.id, &entry.was).map_err(wrong)?;
+    ledger.journal(run, &module.id, &was, &due.iter().map(reversed).collect::<Vec<_>>()).map_err(wrong)?;
+    let version = |version: Option<&str>| version.map(str::to_owned);
+    task.version(version(was.version()), version(entry.was.version()));
+    let _ = change;
+    Ok(Effect::Changed)
+}
+
+/// What taking back did, as a difference of its own.
+fn reversed(difference: &Difference) -> Difference {
+    Difference { path: difference.path.clone(), before: difference.after.clone(), after: difference.before.clone() }
+}
+
+/// Copies what stands in the way aside, and returns what stands there after that.
+fn aside(path: &Path, task: &TaskContext) -> Result<Option<State>, Failure> {
+    let wrong = |error: std::io::Error| Failure::new(format!("copying aside {error}"));
+    let now = state(path).map_err(wrong)?;
+    let copy = match &now {
+        None => return Ok(None),
+        Some(now) if now.kind == Kind::File => {
+            let contents = std::fs::read(path).map_err(wrong)?;
+            keep_copy(path, &contents, now.mode).map_err(wrong)?
+        }
+        Some(_) => move_aside(path, path).map_err(wrong)?,
+    };
+    task.item(Fate::Kept, copy.display().to_string(), Some(format!("it is {} as it was changed since", path.display())));
+    state(path).map_err(wrong)
+}
+
+/// Packages that the run had brought go again; former versions of what was there before do not come back.
+fn leave_packages(module: &Module, entry: &Entry, context: &StepContext<'_>) -> Result<(), Failure> {
+    let (was, now) = (entry.was.removal(), &module.removal);
+    if let Some(rock) = now.rock.as_ref().filter(|_| !entry.was.is_installed()) {
+        return luarocks::remove(rock, module.id.as_str(), None, false, context);
+    }
+    if now.rock.is_some() || was.rock.is_some() {
+        return Err(Failure::new("a rock is not put back to a former version, nor installed again: install or update it by name"));
+    }
+    let brought: Vec<String> = now.python.iter().filter(|name| !was.python.contains(name)).cloned().collect();
+    match (&now.target, brought.is_empty()) {
+        (Some(target), false) => pip::uninstall(context, target, &brought)?,
+        _ if !was.python.is_empty() => {
+            context.task.note(Level::Warning, format!("Python packages stay in the version that they have: {}", was.python.join(", ")));
+        }
+        _ => {}
+    }
+    Ok(())
+}
