@@ -1,6 +1,8 @@
 //! The binary, end to end, on real input.
 
 mod again;
+mod application_faults;
+mod applications;
 mod apt;
 mod cancel;
 mod community;
@@ -27,6 +29,7 @@ mod shell;
 mod source_edges;
 mod source_faults;
 mod sources;
+mod undo;
 mod uninstall;
 mod update;
 

@@ -95,15 +95,16 @@ fn what_is_repaired_or_forced_is_moved_aside_like_what_is_updated() {
 #[test]
 fn an_update_that_failed_is_tried_again_and_nothing_is_installed_for_it() {
     let sandbox = Sandbox::new();
-    let body =
-        "main_module() { mkdir -p ~/.m; echo installed >>~/.m/log; }\nupdate_module() { echo updated >>~/.m/log; [[ -e ~/ready ]]; }";
+    let body = "main_module() { mkdir -p ~/.m; echo installed >>~/.m/log; }\nupdate_module() { echo updated >>~/.m/log; echo tried >>~/tries; [[ -e ~/ready ]]; }";
     sandbox.add(&module("custom", "").body(body));
     sandbox.hoist("install").exits(0);
     sandbox.hoist("update").exits(3);
     sandbox.hoist("update").exits(3);
     write(&sandbox, "ready", "");
     assert_eq!(sandbox.json("update").exits(0).statuses()["m"], "updated");
-    assert_eq!(sandbox.read(".m/log"), "installed\nupdated\nupdated\nupdated\n");
+    assert_eq!(sandbox.read("tries"), "tried\ntried\ntried\n");
+    // What failed was taken back.
+    assert_eq!(sandbox.read(".m/log"), "installed\nupdated\n");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //!
 //! A server ends when it is dropped, also by a panic; everything a sandbox makes stands below one temporary directory.
 
+mod application;
 mod apt;
 pub mod faults;
 mod git;
@@ -11,6 +12,7 @@ mod prosody;
 mod rocks;
 mod sandbox;
 
+pub use application::Application;
 pub use apt::AptRepository;
 pub use git::GitFixture;
 pub use http::{Answer, Request, Server};

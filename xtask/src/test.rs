@@ -22,6 +22,8 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("lua5.4", "lua5.4"),
     ("/usr/include/lua5.4/lua.h", "liblua5.4-dev"),
     ("prosody", "prosody"),
+    ("php", "php-cli"),
+    ("/etc/php/8.2/mods-available/mbstring.ini", "php-mbstring"),
 ];
 
 /// Installs what is missing and runs `cargo test` for everything; `more` goes to it.

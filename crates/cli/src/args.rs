@@ -85,6 +85,8 @@ pub(crate) enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<std::ffi::OsString>,
     },
+    /// Take back what a run did to files: the last that changed something, or the one of this name
+    Undo(Undo),
     /// Do once more what failed last, or was skipped because of it
     Retry {
         /// The options of install for configuration files
@@ -401,6 +403,19 @@ pub(crate) struct Install {
     /// Let scripts write only where their module may (Linux)
     #[arg(long)]
     pub(crate) sandbox: bool,
+    /// Show what would be done; changes nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Undo {
+    /// Its name as `hoist history` shows it, or how that starts
+    #[arg(add = crate::commands::man::runs())]
+    pub(crate) run: Option<String>,
+    /// Take back also what was changed since; a copy of that stays
+    #[arg(long)]
+    pub(crate) force: bool,
     /// Show what would be done; changes nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

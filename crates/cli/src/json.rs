@@ -41,7 +41,9 @@ pub(crate) fn message(message: &Message) -> Value {
 pub(crate) fn status(outcome: &Outcome, action: Action, change: Change) -> &'static str {
     match (outcome, action) {
         (Outcome::Done { .. }, Action::Test) => "passed",
-        (Outcome::Done { .. }, Action::Uninstall) => "removed",
+        (Outcome::Done { .. }, Action::Undo) if change == Change::Update => "updated",
+        (Outcome::Done { .. }, Action::Undo) if change == Change::Install => "installed",
+        (Outcome::Done { .. }, Action::Uninstall | Action::Undo) => "removed",
         (Outcome::Done { changed: false }, _) => "unchanged",
         (Outcome::Done { .. }, Action::Update) if matches!(change, Change::Update | Change::Repair) => "updated",
         (Outcome::Done { .. }, _) => "installed",

@@ -68,6 +68,7 @@ fn run_command(arguments: Arguments) -> Result<error::Code, Ending> {
         Command::Install(install) => commands::change::run(&global, &commands::change::Asked::install(&global, &install)?),
         Command::Update(update) => commands::change::run(&global, &commands::change::Asked::update(&global, &update)),
         Command::Uninstall(uninstall) => commands::change::run(&global, &commands::change::Asked::uninstall(&global, &uninstall)),
+        Command::Undo(undo) => commands::undo::run(&global, &undo),
         Command::Retry { config } => commands::change::retry(&global, config),
         Command::Plan { action } => commands::change::plan(&global, &commands::change::Asked::planned(&global, &action)?),
         Command::Config { action } => commands::config::run(&global, &action),

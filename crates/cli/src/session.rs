@@ -110,6 +110,29 @@ impl Session {
         Ok(session)
     }
 
+    /// The same without collections and sources, for what is only about what was done.
+    pub(crate) fn bare(global: &Global) -> Result<Self, Ending> {
+        let (environment, home, places) = surroundings()?;
+        let settings = settings(&places.config.join("hoist.yml"))?.unwrap_or_default();
+        let directories = directories(global, Some(&settings), &home, &places.state).unwrap_or_default();
+        Ok(Self {
+            environment,
+            home,
+            places,
+            settings,
+            catalog: Catalog::default(),
+            directories,
+            sources: Vec::new(),
+            indexes: BTreeMap::new(),
+            servers: BTreeMap::new(),
+            problems: Vec::new(),
+            builtin: BTreeSet::new(),
+            offers: BTreeMap::new(),
+            application: None,
+            held: BTreeSet::new(),
+        })
+    }
+
     /// Reads the collections that were named, and what the sources offer.
     fn read(&mut self, named: &[PathBuf]) -> Result<(), Ending> {
         let mut catalog = Catalog::default();

@@ -97,6 +97,12 @@ impl Catalog {
         }
     }
 
+    /// Puts a module in place of whatever has its name.
+    pub fn put(&mut self, module: Module) {
+        self.broken.remove(module.id.as_str());
+        self.modules.insert(module.id.clone(), module);
+    }
+
     /// The module of this name, to be changed.
     pub fn get_mut(&mut self, name: &str) -> Option<&mut Module> {
         self.modules.get_mut(name)

@@ -89,13 +89,17 @@ fn events() -> Value {
     let count = json!({ "type": "integer", "minimum": 0 });
     let item = json!({
         "type": "object",
-        "properties": { "fate": { "enum": ["created", "changed", "removed", "kept"] }, "subject": string, "reason": { "type": ["string", "null"] } },
+        "properties": { "fate": { "enum": ["created", "changed", "removed", "kept", "left"] }, "subject": string, "reason": { "type": ["string", "null"] } },
         "required": ["fate", "subject"],
     });
-    let started = json!({ "run_id": string, "action": { "enum": ["install", "update", "uninstall", "test"] }, "modules": { "type": "array", "items": string } });
+    let levels = ["info", "success", "warning", "error"];
+    let message = json!({
+        "type": "object", "properties": { "level": { "enum": levels }, "text": string, "source": string, "at_ms": count }, "required": ["level", "text"],
+    });
+    let started = json!({ "run_id": string, "action": { "enum": ["install", "update", "uninstall", "test", "undo"] }, "modules": { "type": "array", "items": string } });
     let finished = json!({
         "module": string, "status": { "enum": status }, "duration_ms": count, "reason": string,
-        "messages": { "type": "array", "items": { "type": "object", "required": ["level", "text"] } },
+        "messages": { "type": "array", "items": message },
         "items": { "type": "array", "items": item }, "from": { "type": ["string", "null"] }, "to": { "type": ["string", "null"] },
     });
     let ended = json!({
@@ -117,7 +121,7 @@ fn plan() -> Value {
         "type": "object",
         "required": ["action", "modules", "left_out"],
         "properties": {
-            "action": { "enum": ["install", "update", "uninstall", "test"] },
+            "action": { "enum": ["install", "update", "uninstall", "test", "undo"] },
             "modules": { "type": "array", "items": {
                 "type": "object",
                 "required": ["module", "tier", "method", "change", "reason", "requires"],

@@ -16,6 +16,8 @@ pub enum Action {
     Uninstall,
     /// Verify that it is there and works.
     Test,
+    /// Take back what a run did to it.
+    Undo,
 }
 
 impl Action {
@@ -26,6 +28,7 @@ impl Action {
             Action::Update => "update",
             Action::Uninstall => "uninstall",
             Action::Test => "test",
+            Action::Undo => "undo",
         }
     }
 }

@@ -40,6 +40,6 @@ pub use home::{Home, Refusal};
 pub use picture::{Kind, Picture, Seen, look};
 pub use record::{Record, Recorded, advance, digest, edited};
 pub use remove::{Removal, Removed, Root, Scope};
-pub use snapshot::{Difference, Snapshot, State, Taking, put_back, state};
+pub use snapshot::{Difference, Snapshot, State, Taking, keep, put_back, state};
 pub use store::Store;
 pub use write::{aside_name, back_up, backups, is_backup, keep_copy, move_aside, pending, read, rename_new, write};

@@ -35,6 +35,11 @@ pub struct State {
 }
 
 impl State {
+    /// False for a file that was not read.
+    pub fn is_known(&self) -> bool {
+        !self.digest.starts_with(UNREAD)
+    }
+
     /// True where both are the same thing with the same contents, whoever owns it and whatever its permissions are.
     pub fn has_same_contents(&self, other: &Self) -> bool {
         (self.kind, &self.digest) == (other.kind, &other.digest)
@@ -98,14 +103,16 @@ pub struct Taking<'a> {
     pub store: Option<&'a Store>,
     /// False for a file that is not read: it is told by its inode, its size and its time, and cannot be put back.
     pub read: &'a (dyn Fn(&Path, u64) -> bool + Sync),
-    /// Look at every byte: into the repositories of git, which are one thing otherwise, and into other file systems; what cannot be read is an
-    /// error, since it could not be put back.
+    /// True for the directory of a repository of git that is looked into; others are one thing.
+    pub git: &'a (dyn Fn(&Path) -> bool + Sync),
+    /// Enter other file systems; what cannot be read is an error, since it could not be put back.
     pub thorough: bool,
 }
 
 impl Taking<'_> {
     /// A look at everything, not a thorough one, of which no contents are kept.
-    pub const PLAIN: Taking<'static> = Taking { ignored: &|_| false, former: None, store: None, read: &|_, _| true, thorough: false };
+    pub const PLAIN: Taking<'static> =
+        Taking { ignored: &|_| false, former: None, store: None, read: &|_, _| true, git: &|_| false, thorough: false };
 }
 
 impl Snapshot {
@@ -153,6 +160,22 @@ impl Snapshot {
         all.map(|(path, entry)| (path, &entry.state))
     }
 
+    /// The same with the repositories of git as one thing each.
+    pub fn without_repositories(&self) -> Self {
+        let mut entries: Vec<(PathBuf, Entry)> = Vec::with_capacity(self.entries.len());
+        for (path, entry) in &self.entries {
+            if entries.last().is_some_and(|(last, entry)| entry.state.kind == Kind::Git && path.starts_with(last)) {
+                continue;
+            }
+            let mut entry = entry.clone();
+            if entry.state.kind == Kind::Directory && path.ends_with(".git") {
+                entry.state.kind = Kind::Git;
+            }
+            entries.push((path.clone(), entry));
+        }
+        Self { entries: entries.into_iter().collect() }
+    }
+
     /// Adds another.
     pub fn extend(&mut self, other: Self) {
         self.entries.extend(other.entries);
@@ -196,6 +219,12 @@ impl Snapshot {
         let path = |bytes| PathBuf::from(OsStr::from_bytes(bytes));
         Some(Self { entries: entries.into_iter().map(|(bytes, entry)| (path(bytes), entry)).collect() })
     }
+}
+
+/// Keeps what a file holds.
+pub fn keep(path: &Path, store: &Store) -> io::Result<()> {
+    let size = path.symlink_metadata().map_err(|error| at(path, error))?.len();
+    contents(path, size, Some(store)).map(drop).map_err(|error| at(path, error))
 }
 
 /// What stands at a path now; nothing where nothing does.
@@ -301,7 +330,7 @@ impl Look<'_> {
     fn kind(&self, path: &Path, metadata: &Metadata) -> Kind {
         match metadata.file_type() {
             kind if kind.is_symlink() => Kind::Link,
-            kind if kind.is_dir() && !self.taking.thorough && path.ends_with(".git") => Kind::Git,
+            kind if kind.is_dir() && path.ends_with(".git") && !(self.taking.git)(path) => Kind::Git,
             kind if kind.is_dir() => Kind::Directory,
             kind if kind.is_file() => Kind::File,
             _ => Kind::Other,
@@ -343,7 +372,8 @@ pub fn put_back(differences: &[&Difference], store: &Store) -> Vec<(PathBuf, io:
     };
     for difference in sorted.iter().rev().filter(|difference| replaced(difference)) {
         let gone = match difference.after.as_ref().map(|after| after.kind) {
-            Some(Kind::Directory | Kind::Git) => std::fs::remove_dir(&difference.path),
+            Some(Kind::Directory) => std::fs::remove_dir(&difference.path),
+            Some(Kind::Git) => std::fs::remove_dir_all(&difference.path),
             _ => std::fs::remove_file(&difference.path),
         };
         match gone {

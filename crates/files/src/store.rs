@@ -49,6 +49,9 @@ struct Writer {
     end: u64,
 }
 
+/// So many packs are made one.
+const MANY: usize = 32;
+
 /// What of a pack is written beside it, so that it need not be read to be known.
 type Index = Vec<(String, u64, u64)>;
 
@@ -199,7 +202,7 @@ impl Store {
             let counted = if wanted.contains(digest.as_str()) { &mut live } else { &mut dead };
             *counted += place.length;
         }
-        if live > 0 && dead < live.max(WASTE) {
+        if live > 0 && dead < live.max(WASTE) && inner.packs.len() < MANY {
             return Ok(());
         }
         // Anew, with what is wanted; the old packs go once that is whole.

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use hoist_core::{Action, Application, Change, InstalledModule, Module, ModuleId, Removal};
 use hoist_executor::{Effect, Failure, Level, TaskContext};
-use hoist_files::{Home, Record, Store};
-use hoist_ledger::{Aside, Beginning, Ending, Ledger, LedgerError, RunId};
+use hoist_files::{Difference, Home, Record, Store};
+use hoist_ledger::{Aside, Beginning, Ending, Entry, Ledger, LedgerError, Memento, RunId};
 
 use crate::application::{self, Guard, Guarding};
 use crate::aside;
@@ -19,7 +19,7 @@ use crate::method::{Applied, Method, StepContext, method_of};
 use crate::sandbox::Sandbox;
 use crate::stage::{Stage, clean_stages};
 use crate::uninstall::leave_former;
-use crate::watch::Watch;
+use crate::watch::{Keeping, Watch};
 
 /// What all modules of a run share.
 pub(crate) struct World {
@@ -45,6 +45,10 @@ pub(crate) struct World {
     pub(crate) private: Vec<PathBuf>,
     /// What may have to come back.
     pub(crate) store: OnceLock<Result<Store, String>>,
+    /// The paths that modules of the run make their own.
+    pub(crate) claims: BTreeMap<PathBuf, ModuleId>,
+    /// What of a past run is taken back.
+    pub(crate) undo: Vec<Entry>,
     /// Where the scripts of each module may write; nothing of a module that cannot be kept to anything. Empty where nobody is.
     pub(crate) sandboxes: BTreeMap<ModuleId, Option<Sandbox>>,
 }
@@ -70,6 +74,17 @@ impl World {
         self.store.get_or_init(open).as_ref().map_err(|why| Failure::new(why.clone()))
     }
 
+    /// What the ledger says of a module before it is changed.
+    pub(crate) fn memento(&self, module: &Module) -> Result<Memento, Failure> {
+        self.ledger.as_ref().map_or(Ok(Memento::default()), |ledger| ledger.memento(&module.id)).map_err(told)
+    }
+
+    /// Writes down what became different, so that it can be taken back.
+    pub(crate) fn journal(&self, module: &Module, was: &Memento, differences: &[Difference]) -> Result<(), Failure> {
+        let (Some(ledger), Some(run)) = (&self.ledger, self.run) else { return Ok(()) };
+        ledger.journal(run, &module.id, was, differences).map_err(told)
+    }
+
     /// Starts to watch over an application.
     pub(crate) fn guard<'w>(&'w self, application: &'w Application, module: &ModuleId) -> Result<Guarding<'w>, Failure> {
         let (others, edits) = match &self.ledger {
@@ -87,6 +102,27 @@ impl World {
 
 /// The directory of contents, in hoist's state.
 pub(crate) const CONTENTS: &str = "contents";
+
+/// Lets go of contents that can not come back any more: what the newest runs did stays.
+///
+/// # Errors
+/// What is kept cannot be read or written.
+pub fn keep_contents(state: &Path, ledger: &Ledger) -> Result<(), Failure> {
+    let packs = std::fs::read_dir(state.join(CONTENTS)).into_iter().flatten().flatten();
+    if packs.filter(|entry| entry.path().extension().is_some_and(|extension| extension == "pack")).count() < PACKS {
+        return Ok(());
+    }
+    ledger.forget_journals(JOURNALS).map_err(told)?;
+    let (journaled, present) = (ledger.wanted_contents().map_err(told)?, application::contents_of(state));
+    let wanted = journaled.iter().chain(&present).map(String::as_str).collect();
+    let kept = Store::open(&state.join(CONTENTS)).and_then(|store| store.retain(&wanted));
+    kept.map_err(|error| Failure::new(format!("what is kept of files: {error}")))
+}
+
+/// It is only looked for what can go once there are so many packs of contents.
+const PACKS: usize = 8;
+/// So many runs can be taken back.
+const JOURNALS: usize = 20;
 
 /// A place that a source puts its modules into. It may stand in the directory of a collection, which is why that is not held against it.
 pub fn place_of(into: &Path, own: &[PathBuf]) -> std::io::Result<Home> {
@@ -175,7 +211,10 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
     let _alone = application.map(|application| application::lock(application, guarded.is_some(), task)).transpose()?;
     let guarding = guarded.map(|application| world.guard(application, &module.id)).transpose()?.map(Mutex::new);
     let context = StepContext { guarding: guarding.as_ref(), ..context };
-    let watch = Watch::start(&world.machine, &home, module, &work.steps, &old)?;
+    let was = world.memento(module)?;
+    let keeping = Keeping { store: world.ledger.as_ref().map(|_| world.store()).transpose()?, claims: &world.claims };
+    let mut watch = Watch::start(&world.machine, &home, module, &work.steps, &old, &keeping)?;
+    keeping.store.map_or(Ok(()), Store::flush).map_err(|error| Failure::new(error.to_string()))?;
     begin(world, module, work, &planned, Some(&watch), &asides)?;
     let mut applied = attempt(world, module, work, &context, &asides);
     if let (Change::Migrate, Ok(attempt), Some(former)) = (work.change, &mut applied, &work.record) {
@@ -198,6 +237,16 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
             Ok(_) => "; everything it had done was taken back".to_owned(),
             Err(failure) => format!("; {}", failure.message),
         };
+    }
+    // A step of hoist's own leaves nothing half done; what was moved out of the way comes back below.
+    let is_due = replaces && asides.is_empty();
+    if let (Err(failure), None, Some(store), true) = (&mut applied, &guarding, keeping.store, is_due) {
+        match watch.take_back(&old, store) {
+            Ok((0, _)) => {}
+            Ok((_, None)) => failure.message += "; everything it had done to its own directories was taken back",
+            Ok((_, Some(why))) => failure.message += &format!("; what it had done was taken back but for {why}"),
+            Err(more) => failure.message += &format!("; {}", more.message),
+        }
     }
     let (recorded, different) = match watch.finish(&old, &asides) {
         Ok(finished) => finished,
@@ -246,13 +295,20 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
             }
             let ending = Ending { version: None, adopted, paths, record: Some(recorded), became: became(module, work) };
             let effect = record(world, module, &applied.applied, ending)?;
-            if let Some(Ok(mut guarding)) = guarding.as_ref().map(Mutex::lock) {
+            if let Some(Ok(guarding)) = guarding.as_ref().map(Mutex::lock) {
                 world.ledger.as_ref().map_or(Ok(()), |ledger| ledger.put_edits(&module.id, &guarding.edits)).map_err(told)?;
-                guarding.guard.end(task);
             }
             if !asides.is_empty() {
                 aside::discard(&home, &asides, &moved, task);
                 world.ledger.as_ref().map_or(Ok(()), |ledger| ledger.settle(&module.id)).map_err(told)?;
+            }
+            let differences = match guarding.as_ref().map(Mutex::lock) {
+                Some(Ok(mut guarding)) => guarding.guard.differences()?,
+                _ => watch.differences(&old, !asides.is_empty())?,
+            };
+            world.journal(module, &was, &differences)?;
+            if let Some(Ok(mut guarding)) = guarding.as_ref().map(Mutex::lock) {
+                guarding.guard.end(task);
             }
             let changed = applied.configured || effect == Effect::Changed;
             Ok(if changed { Effect::Changed } else { Effect::Unchanged })

@@ -8,7 +8,7 @@ use std::time::Duration;
 use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, InstalledModule, Module, ModuleId, Plan, Step, Tier, Wanted};
 use hoist_executor::{OnFailure, Task, TaskGraph, TaskId, UnitId};
 use hoist_files::Home;
-use hoist_ledger::{Ledger, RunId};
+use hoist_ledger::{Entry, Ledger, RunId};
 
 use crate::application;
 use crate::batch::{self, Bulk, Share};
@@ -19,7 +19,7 @@ use crate::machine::Machine;
 use crate::method::{host_pool, method_of, path_pool};
 use crate::run_step::{self, Bound, Work, World};
 use crate::sandbox::Sandbox;
-use crate::uninstall;
+use crate::{undo, uninstall};
 
 /// How a plan is carried out.
 #[derive(Debug, Clone)]
@@ -44,6 +44,8 @@ pub struct Options {
     pub own: Vec<PathBuf>,
     /// Where hoist keeps what it knows.
     pub state: PathBuf,
+    /// What of a past run is taken back.
+    pub undo: Vec<Entry>,
 }
 
 /// The tasks of a plan.
@@ -94,6 +96,8 @@ pub fn schedule(
         private: vec![options.state.clone(), machine.cache.clone()],
         state: options.state,
         store: OnceLock::new(),
+        claims: modules.iter().flat_map(|module| module.paths.iter().map(|path| (path.clone(), module.id.clone()))).collect(),
+        undo: options.undo,
         ledger,
         run,
         name: options.name,
@@ -151,6 +155,10 @@ pub fn schedule(
         if plan.action == Action::Uninstall && !module.removal.python.is_empty() {
             pools.extend(module.removal.target.iter().map(|target| (pip::pool(target), 1)));
         }
+        if plan.action == Action::Undo {
+            // What one module had from another is taken back in its order.
+            pools.push(("undo".to_owned(), 1));
+        }
         if let (Action::Uninstall, Some(application)) = (plan.action, &module.removal.application) {
             pools.push(application::pool(application));
         }
@@ -165,6 +173,7 @@ pub fn schedule(
         let world = world.clone();
         let work = move |task: &hoist_executor::TaskContext| match work.action {
             Action::Install | Action::Update => run_step::bring(&world, &module, &mut work, task),
+            Action::Undo => undo::undo(&world, &module, task),
             Action::Uninstall => uninstall::uninstall(&world, &module, work.record.as_ref(), &mut work.steps, task),
             Action::Test => {
                 let recorded = work.record.iter().flat_map(|record| record.paths.iter().chain(&record.files)).cloned().collect::<Vec<_>>();
@@ -203,7 +212,7 @@ fn work(module: &Module, action: Action, change: Change, record: Option<&Install
     let mut anew = false;
     let steps: Vec<Bound> = match (action, change) {
         // Bound when they run: they share nothing.
-        (Action::Test, _) => bind(action).map(|_| Vec::new())?,
+        (Action::Test | Action::Undo, _) => bind(Action::Test).map(|_| Vec::new())?,
         // The same step brings it, and brings it forward.
         (Action::Update, Change::Update) if module.removal.is_indexed() => bind(Action::Install)?,
         (Action::Update, Change::Update) => {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use hoist_core::{Change, Module};
+use hoist_core::Module;
 use hoist_executor::{Effect, Failure, Fate, Level, TaskContext};
 use hoist_files::{Difference, Kind, Record, State, Store, keep_copy, move_aside, put_back, state};
 use hoist_ledger::Entry;
@@ -128,7 +128,7 @@ fn is_same(one: &State, other: &State) -> bool {
 }
 
 /// Takes back what a run did to one module.
-pub(crate) fn undo(world: &World, module: &Module, change: Change, task: &TaskContext) -> Result<Effect, Failure> {
+pub(crate) fn undo(world: &World, module: &Module, task: &TaskContext) -> Result<Effect, Failure> {
     let (Some(ledger), Some(run)) = (&world.ledger, world.run) else { return Err(Failure::new("there is no ledger")) };
     let Some(entry) = world.undo.iter().find(|entry| entry.module == module.id) else { return Ok(Effect::Unchanged) };
     let wrong = |error: hoist_ledger::LedgerError| Failure::new(error.to_string());
@@ -188,7 +188,6 @@ pub(crate) fn undo(world: &World, module: &Module, change: Change, task: &TaskCo
     ledger.journal(run, &module.id, &was, &due.iter().map(reversed).collect::<Vec<_>>()).map_err(wrong)?;
     let version = |version: Option<&str>| version.map(str::to_owned);
     task.version(version(was.version()), version(entry.was.version()));
-    let _ = change;
     Ok(Effect::Changed)
 }
 

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use hoist_core::{Action, Application, InstalledModule, Module};
 use hoist_executor::{Effect, Failure, Fate, Level, TaskContext};
-use hoist_files::{Home, Record, Removal, Root, Scope};
+use hoist_files::{Home, Record, Removal, Root, Scope, Snapshot, Store, Taking};
 use hoist_ledger::Belongings;
 
-use crate::application::{self, Answer, Asked, Before, Guarding, give_back, protect_uninstall};
+use crate::application::{self, Answer, Asked, Before, Guarding, give_back, protect_uninstall, take_out};
 use crate::builtin::{git_own, luarocks, package, pip};
 use crate::config;
 use crate::machine::Machine;
@@ -32,6 +33,7 @@ pub(crate) fn uninstall(
     let wrong = |error: hoist_ledger::LedgerError| Failure::new(error.to_string());
     let (Some(ledger), Some(run)) = (&world.ledger, world.run) else { return Err(Failure::new("there is no ledger")) };
     refuse_unsettled(ledger, &module.id)?;
+    let was = ledger.memento(&module.id).map_err(wrong)?;
     let configs = ledger.belongings(&module.id).map_err(wrong)?.configs;
     let stages: Vec<PathBuf> = configs.iter().flat_map(|record| config::stages_of(&record.path)).collect();
     ledger.begin_removal(run, &module.id, &stages).map_err(wrong)?;
@@ -54,8 +56,9 @@ pub(crate) fn uninstall(
             }
         }
         let mut belongings = ledger.belongings(&module.id).map_err(wrong)?;
+        let mut known = BTreeSet::new();
         if let Some(guarding) = guarding.as_mut().filter(|_| !adopted) {
-            leave_application(world, module, guarding, &mut belongings, task)?;
+            known = leave_application(world, module, guarding, &mut belongings, task)?;
         }
         let context = StepContext { record: &belongings.record, ..world.context(module, task) };
         for (fate, subject, reason) in packages(&context, module, record, &belongings, adopted, true)? {
@@ -64,7 +67,8 @@ pub(crate) fn uninstall(
         task.check()?;
         let (told, failed) = files(&home, module, record, &belongings, world.purge, true)?;
         let count = failed.len();
-        for (fate, subject, reason) in told {
+        // What was put back is told once.
+        for (fate, subject, reason) in told.into_iter().filter(|(_, subject, _)| !known.contains(subject)) {
             task.item(fate, subject, reason);
         }
         match failed.into_iter().next() {
@@ -75,10 +79,10 @@ pub(crate) fn uninstall(
             }
         }
     };
+    let places = places(module, record, ledger, application, world.purge)?;
+    let before = keep(&places, None, Some(world.store()?))?;
+    world.store()?.flush().map_err(|error| Failure::new(error.to_string()))?;
     let worked = work();
-    if let Some(guarding) = &mut guarding {
-        guarding.guard.end(task);
-    }
     match worked {
         Ok(()) => {
             let left = ledger.finish_removal(&module.id).map_err(wrong)?;
@@ -87,6 +91,14 @@ pub(crate) fn uninstall(
             let removal =
                 Removal { record: &Record::new(), held: &|_| None, shared: &|_| false, precious: &|_| None, purge: false, act: true };
             home.remove(&left, &removal);
+            let mut differences = before.differences(&keep(&places, Some(&before), None)?);
+            if let Some(guarding) = &mut guarding {
+                differences.extend(guarding.guard.differences()?);
+            }
+            world.journal(module, &was, &differences)?;
+            if let Some(guarding) = &mut guarding {
+                guarding.guard.end(task);
+            }
             task.version(record.and_then(|record| record.version.clone()), None);
             Ok(Effect::Changed)
         }
@@ -95,20 +107,58 @@ pub(crate) fn uninstall(
                 record.removal.is_indexed() && record.once && record.files.iter().all(|path| path.symlink_metadata().is_ok())
             });
             ledger.fail_removal(&module.id, intact).map_err(wrong)?;
+            if let Some(guarding) = &mut guarding {
+                guarding.guard.end(task);
+            }
             Err(failure)
         }
     }
 }
 
+/// Everything that a removal may take away, but for what an application is watched for.
+fn places(
+    module: &Module,
+    record: Option<&InstalledModule>,
+    ledger: &hoist_ledger::Ledger,
+    application: Option<&Application>,
+    purge: bool,
+) -> Result<Vec<PathBuf>, Failure> {
+    let belongings = ledger.belongings(&module.id).map_err(|error| Failure::new(error.to_string()))?;
+    let removal = record.map_or(&module.removal, |record| &record.removal);
+    // What was there before hoist stays.
+    let own = !record.is_some_and(|record| record.adopted);
+    let mut paths: Vec<PathBuf> = belongings.record.into_keys().chain(record.into_iter().flat_map(|record| record.paths.clone())).collect();
+    paths.retain(|_| own || purge);
+    paths.extend(module.removal.paths.iter().chain(&removal.paths).filter(|_| own || purge).cloned());
+    for config in belongings.configs {
+        paths.extend(config.original);
+        paths.extend([hoist_files::pending(&config.path), config.path]);
+    }
+    paths.retain(|path| !application.is_some_and(|application| application.watch.iter().any(|watched| path.starts_with(watched))));
+    paths.sort();
+    paths.dedup_by(|path, last| path.starts_with(last));
+    Ok(paths)
+}
+
+/// At most so much is kept of what one module has, in bytes.
+const KEPT: u64 = 512 * 1024 * 1024;
+
+fn keep(places: &[PathBuf], former: Option<&Snapshot>, store: Option<&Store>) -> Result<Snapshot, Failure> {
+    let room = AtomicU64::new(KEPT);
+    let read = |_: &Path, size: u64| room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |room| room.checked_sub(size)).is_ok();
+    let taking = Taking { former, store, read: &read, git: &|_| true, ..Taking::PLAIN };
+    Snapshot::take(places, &taking).map_err(|error| Failure::new(format!("looking at {error}")))
+}
+
 /// Lets the uninstaller of a module of an application do its work, and puts back what it took of others. An uninstaller that fails leaves everything as
-/// it was.
+/// it was. Returns the paths that were told to stay.
 fn leave_application(
     world: &World,
     module: &Module,
     guarding: &mut Guarding<'_>,
     belongings: &mut Belongings,
     task: &TaskContext,
-) -> Result<(), Failure> {
+) -> Result<BTreeSet<String>, Failure> {
     let application = guarding.guard.application();
     let name = module.short();
     let asked = Asked { action: "uninstall", name, application };
@@ -130,6 +180,9 @@ fn leave_application(
     let before = Before { files: guarding.guard.before(), record: &belongings.record, others: &guarding.others, edits, store };
     let protected = protect_uninstall(before, &after, world.purge, task)?;
     give_back(&protected.edits, store, task)?;
+    if !answer.called {
+        take_out(&protected.edits, store, task)?;
+    }
     // What an uninstaller that has something to say leaves, it leaves for a reason.
     if answer.spoke && !world.purge {
         let directory = application.directory(name);
@@ -143,7 +196,7 @@ fn leave_application(
             belongings.record.retain(|known, _| !path.starts_with(known));
         }
     }
-    Ok(())
+    Ok(protected.kept)
 }
 
 /// Takes away what is there of a module from its former source, now that it is there from another: `old` is what that consisted of, `new` what this does.

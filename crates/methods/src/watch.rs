@@ -1,13 +1,14 @@
 //! What of a module's files is watched while its steps run: the paths that it may make its own.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use hoist_core::{Module, is_shared};
+use hoist_core::{Module, ModuleId, is_shared};
 use hoist_executor::Failure;
-use hoist_files::{Home, Picture, Record, Snapshot, Taking, advance, is_backup, look, pending};
+use hoist_files::{Difference, Home, Picture, Record, Snapshot, Store, Taking, advance, backups, is_backup, look, pending};
 use hoist_ledger::Aside;
 
+use crate::application;
 use crate::machine::Machine;
 use crate::run_step::Bound;
 
@@ -24,9 +25,15 @@ pub(crate) struct Watch {
     pub(crate) found: Vec<PathBuf>,
     /// Directories on the way to them that were not there.
     parents: Vec<PathBuf>,
+    /// What was below them, repositories of git with everything in them.
     before: Snapshot,
+    /// What is there after the steps.
+    after: Snapshot,
     /// Its configuration files, which are not its own.
     configs: Vec<PathBuf>,
+    configs_before: Snapshot,
+    /// What other modules of the run may be making below these paths.
+    claimed: Vec<PathBuf>,
     /// What its checks look at, wherever that is.
     signs: Vec<PathBuf>,
     signs_before: Picture,
@@ -34,7 +41,14 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// Looks at what a module declares, and what its steps say they may make.
-    pub(crate) fn start(machine: &Machine, home: &Home, module: &Module, steps: &[Bound], old: &Record) -> Result<Self, Failure> {
+    pub(crate) fn start(
+        machine: &Machine,
+        home: &Home,
+        module: &Module,
+        steps: &[Bound],
+        old: &Record,
+        keeping: &Keeping<'_>,
+    ) -> Result<Self, Failure> {
         let declared = module.paths.iter().chain(&module.removal.paths).chain(&module.checks.dirs).chain(&module.checks.files);
         let programs = module.checks.binaries.iter().map(|name| machine.home.join(".local/bin").join(name));
         let mut own: Vec<PathBuf> = declared.cloned().chain(programs).chain(steps.iter().flat_map(|step| step.method.paths())).collect();
@@ -49,13 +63,18 @@ impl Watch {
         }
         let (absent, found): (Vec<PathBuf>, Vec<PathBuf>) = own.into_iter().partition(|path| path.symlink_metadata().is_err());
         let parents = absent.iter().flat_map(|path| missing_parents(path, &machine.home)).collect::<BTreeSet<_>>().into_iter().collect();
-        let read = |path: &Path, size| size <= LARGE || old.contains_key(path);
-        let before = Snapshot::take(&roots, &Taking { read: &read, ..Taking::PLAIN }).map_err(looking)?;
+        let read = |path: &Path, size| is_read(path) && (size <= LARGE || old.contains_key(path));
+        let store = keeping.store.filter(|_| !found.is_empty());
+        let before = Snapshot::take(&roots, &Taking { read: &read, git: &|_| true, store, ..Taking::PLAIN }).map_err(looking)?;
         let programs = module.checks.binaries.iter().filter_map(|name| machine.find_program(name, &[]));
         let signs: Vec<PathBuf> = module.checks.files.iter().cloned().chain(programs).collect();
         let signs_before = files_only(&signs);
         let configs = module.config_files.clone();
-        Ok(Self { own: roots, absent, found, parents, before, configs, signs, signs_before })
+        let configs_before = around(&configs, keeping.store)?;
+        let claimed = keeping.claims.iter().filter(|(path, other)| **other != module.id && roots.iter().any(|root| path.starts_with(root)));
+        let claimed = claimed.map(|(path, _)| path.clone()).collect();
+        let after = Snapshot::default();
+        Ok(Self { own: roots, absent, found, parents, before, after, configs, configs_before, claimed, signs, signs_before })
     }
 
     /// The paths that were not there before, and are now.
@@ -65,12 +84,10 @@ impl Watch {
 
     /// What is known to be written, now that the steps have run; and whether anything that is watched is another than before, where
     /// anything is watched.
-    pub(crate) fn finish(&self, old: &Record, asides: &[Aside]) -> Result<(Record, Option<bool>), Failure> {
-        let former = Some(&self.before);
-        let read = |path: &Path, size| size <= LARGE || old.contains_key(path) || self.before.get(path).is_none();
-        let after = Snapshot::take(&self.own, &Taking { former, read: &read, ..Taking::PLAIN }).map_err(looking)?;
+    pub(crate) fn finish(&mut self, old: &Record, asides: &[Aside]) -> Result<(Record, Option<bool>), Failure> {
+        self.after = self.look(old)?;
+        let (mut before, after) = (self.before.without_repositories(), self.after.without_repositories());
         // Where something was moved out of the way, nothing was.
-        let mut before = self.before.clone();
         before.retain(|path, _| !asides.iter().any(|aside| path.starts_with(&aside.path)));
         let mut record = advance(old, &before, &after);
         let parents: Vec<PathBuf> = self.parents.iter().filter(|path| path.is_dir()).cloned().collect();
@@ -88,8 +105,39 @@ impl Watch {
         record.retain(|path, _| !self.is_config(path));
         let signs = files_only(&self.signs);
         let blind = self.before.is_empty() && after.is_empty() && signs.is_empty() && self.signs_before.is_empty();
-        let different = !self.before.differences(&after).is_empty() || signs != self.signs_before;
+        let different = !self.before.differences(&self.after).is_empty() || signs != self.signs_before;
         Ok((record, (!blind).then_some(different)))
+    }
+
+    /// What is there now; of a repository that was not there before only that it is.
+    fn look(&self, old: &Record) -> Result<Snapshot, Failure> {
+        let read = |path: &Path, size| is_read(path) && (size <= LARGE || old.contains_key(path) || self.before.get(path).is_none());
+        let git = |path: &Path| self.before.get(path).is_some();
+        Snapshot::take(&self.own, &Taking { former: Some(&self.before), read: &read, git: &git, ..Taking::PLAIN }).map_err(looking)
+    }
+
+    /// What is different from before, in the module's own places and its configuration files; but not what other modules make there.
+    pub(crate) fn differences(&self, old: &Record, again: bool) -> Result<Vec<Difference>, Failure> {
+        let now = if again { &self.look(old)? } else { &self.after };
+        let mut differences = self.before.differences(now);
+        differences.extend(self.configs_before.differences(&around(&self.configs, None)?));
+        let made = self.parents.iter().filter_map(|path| {
+            let after = hoist_files::state(path).ok()??;
+            Some(Difference { path: path.clone(), before: None, after: Some(after) })
+        });
+        differences.extend(made);
+        differences.retain(|difference| !self.claimed.iter().any(|claimed| difference.path.starts_with(claimed)));
+        differences.sort_by(|a, b| a.path.cmp(&b.path));
+        differences.dedup_by(|a, b| a.path == b.path);
+        Ok(differences)
+    }
+
+    /// Makes the module's own places what they were before the steps. Returns how much was different, and what could not be put back.
+    pub(crate) fn take_back(&self, old: &Record, store: &Store) -> Result<(usize, Option<String>), Failure> {
+        let mut differences = self.before.differences(&self.look(old)?);
+        differences.retain(|difference| !self.claimed.iter().any(|claimed| difference.path.starts_with(claimed)));
+        let count = differences.len();
+        Ok((count, application::restore(&differences.iter().collect::<Vec<_>>(), store)))
     }
 
     /// Removes what the steps made where nothing was: files first, then directories that are empty.
@@ -112,6 +160,29 @@ impl Watch {
     fn is_watched(&self, path: &Path) -> bool {
         self.own.iter().any(|own| path.starts_with(own))
     }
+}
+
+/// What is needed to keep what is there.
+pub(crate) struct Keeping<'a> {
+    /// Where contents are kept; nowhere in a test of modules.
+    pub(crate) store: Option<&'a Store>,
+    /// The paths that modules of the run make their own.
+    pub(crate) claims: &'a BTreeMap<PathBuf, ModuleId>,
+}
+
+/// What git writes once and never changes need not be read to be known.
+fn is_read(path: &Path) -> bool {
+    let mut parts = path.components().rev().skip_while(|part| part.as_os_str() != "objects");
+    !parts.any(|part| part.as_os_str() == ".git")
+}
+
+/// Configuration files with what stands beside them because of hoist.
+fn around(configs: &[PathBuf], store: Option<&Store>) -> Result<Snapshot, Failure> {
+    let beside = |path: &PathBuf| [vec![path.clone(), pending(path)], backups(path)].concat();
+    let mut paths: Vec<PathBuf> = configs.iter().flat_map(beside).collect();
+    paths.sort();
+    paths.dedup();
+    Snapshot::take(&paths, &Taking { store, ..Taking::PLAIN }).map_err(looking)
 }
 
 fn looking(error: std::io::Error) -> Failure {

@@ -144,7 +144,7 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<Code, Ending> {
         return Ok(Code::Wrong);
     }
     run::not_cancelled(&cancel)?;
-    let how = How { policy: Some(asked.policy), configs, enabled };
+    let how = How { policy: Some(asked.policy), configs, enabled, undo: Vec::new() };
     // Written down as it was asked, so that it can be done once more.
     let request = &Request { force: request.force, migrate: request.migrate, ..asked.request.clone() };
     Run { global, session: &session, machine: &machine, installed: &installed, plan: &plan, ledger: Some(ledger), cancel, request, how }
@@ -398,7 +398,7 @@ fn confirm(
     Ok(true)
 }
 
-fn lock(global: &Global, session: &Session, cancel: &Cancel) -> Result<Lock, Ending> {
+pub(crate) fn lock(global: &Global, session: &Session, cancel: &Cancel) -> Result<Lock, Ending> {
     let command = std::env::args().map(|word| word.chars().take(200).collect::<String>()).collect::<Vec<_>>().join(" ");
     let mut told = false;
     let wait = |holder: &Holder| {
@@ -413,7 +413,7 @@ fn lock(global: &Global, session: &Session, cancel: &Cancel) -> Result<Lock, End
 }
 
 /// Opens the ledger; one that was damaged is replaced, and that is said.
-fn open(session: &Session) -> Result<Ledger, Ending> {
+pub(crate) fn open(session: &Session) -> Result<Ledger, Ending> {
     let (ledger, salvaged) = Ledger::open(&session.places.state)?;
     if let Some(salvaged) = salvaged {
         let place = match salvaged.from_copy {
@@ -427,7 +427,7 @@ fn open(session: &Session) -> Result<Ledger, Ending> {
 }
 
 /// Clears away what a killed run left, and says so.
-fn recover(session: &Session, ledger: &Ledger) -> Result<(), Ending> {
+pub(crate) fn recover(session: &Session, ledger: &Ledger) -> Result<(), Ending> {
     let recovered = ledger.recover()?;
     let home = Home::open(&session.home, &session.own_directories())?;
     let logs: Vec<_> = recovered.runs.iter().map(|run| session.places.run(run)).collect();

@@ -19,4 +19,5 @@ pub(crate) mod source_edit;
 pub(crate) mod step;
 pub(crate) mod sync;
 pub(crate) mod test;
+pub(crate) mod undo;
 pub(crate) mod validate;

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, Module, ModuleId, Plan, Request, Wanted};
 use hoist_executor::{Cancel, Limits, execute};
-use hoist_ledger::{Beginning, Ending as Finish, Ledger, RunId};
-use hoist_methods::{ConfigFile, ConfigPolicy, Machine, Options, Schedule, preflight, schedule};
+use hoist_ledger::{Beginning, Ending as Finish, Entry, Ledger, RunId};
+use hoist_methods::{ConfigFile, ConfigPolicy, Machine, Options, Schedule, keep_contents, preflight, schedule};
 use hoist_reporter::{LogFiles, Plain, Progress, Record, Report, Reporter, Reporters, Words};
 use indicatif::ProgressDrawTarget;
 use jiff::Timestamp;
@@ -50,6 +50,8 @@ pub(crate) struct How {
     pub(crate) configs: BTreeMap<ModuleId, Vec<ConfigFile>>,
     /// The modules that a server is told to load.
     pub(crate) enabled: BTreeSet<ModuleId>,
+    /// What of a past run is taken back.
+    pub(crate) undo: Vec<Entry>,
 }
 
 /// Asks a run to stop at the first interrupt, and kills it at the second.
@@ -108,6 +110,7 @@ impl Run<'_> {
             sandbox: request.sandbox,
             own: session.own_directories(),
             state: session.places.state.clone(),
+            undo: how.undo,
         };
         let scratch = machine.begin_run(&name);
         let work: Vec<&str> =
@@ -153,6 +156,7 @@ impl Run<'_> {
             Action::Install => Words { changed: "done", unchanged: "same" },
             Action::Update => Words { changed: "updated", unchanged: "same" },
             Action::Uninstall => Words { changed: "removed", unchanged: "removed" },
+            Action::Undo => Words { changed: "taken back", unchanged: "same" },
             Action::Test => Words { changed: "passed", unchanged: "passed" },
         };
         let mut report = Report::default();
@@ -190,6 +194,9 @@ impl Run<'_> {
         let told = Told { plan, modules: &modules, report: &report, summary: &summary, strict };
         let (mut code, status) = told.code();
         machine.end_run();
+        if let Some(Err(failure)) = recording.as_ref().map(|(ledger, _)| keep_contents(&session.places.state, ledger)) {
+            render::remark(&format!("warning: {failure}"));
+        }
         let recording = recording.as_ref().map(|(ledger, run)| (&**ledger, *run));
         if let Err(error) = told.write_down(recording, status) {
             // Too late to say that nothing was started.

@@ -147,7 +147,7 @@ impl Told<'_> {
     /// What became of files: all of them after a removal, else what somebody may have to look at.
     fn items(&self, global: &Global, paint: Paint) -> String {
         let mut text = String::new();
-        let removal = self.plan.action == Action::Uninstall;
+        let removal = matches!(self.plan.action, Action::Uninstall | Action::Undo);
         for (place, unit, _) in self.outcomes() {
             let mut shown = 0;
             for item in &self.report.units[unit].items {
@@ -232,7 +232,7 @@ impl Told<'_> {
                 "Next: mend what failed and run the same command again; what is installed stays.\n".to_owned()
             }
             (Action::Install, Code::Interrupted) => "Next: run the same command again; what is installed stays.\n".to_owned(),
-            (Action::Update | Action::Uninstall, Code::Failed | Code::Partial) => {
+            (Action::Update | Action::Uninstall | Action::Undo, Code::Failed | Code::Partial) => {
                 "Next: mend what failed; `hoist retry` does it once more.\n".to_owned()
             }
             (Action::Test, Code::Failed | Code::Partial) => {

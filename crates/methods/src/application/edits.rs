@@ -55,19 +55,43 @@ pub(crate) fn together(before: &[u8], installed: &[u8], edited: &[u8], now: &[u8
     if installed == edited {
         return Together::Theirs;
     }
-    if let (Some((before, installed)), Some((edited, now))) = (texts(before, installed), texts(edited, now)) {
-        let added = lost(installed, before);
-        let taken = lost(edited, now);
-        // What somebody wrote is gone only where lines are that the installer had not added.
-        if taken.iter().all(|(line, count)| added.get(line).is_some_and(|added| added >= count)) {
-            return Together::Theirs;
-        }
-        return match diffy::merge(installed, edited, now) {
-            Ok(merged) => Together::Merged(merged.into_bytes()),
-            Err(_) => Together::Apart,
-        };
+    let (Some((before, installed)), Some((edited, now))) = (texts(before, installed), texts(edited, now)) else { return Together::Apart };
+    let within = |some: &HashMap<&str, usize>, all: &HashMap<&str, usize>| {
+        some.iter().all(|(line, count)| all.get(line).is_some_and(|known| known >= count))
+    };
+    // What somebody wrote is gone only where lines are that the installer had not added; and what somebody took out is back only where lines came
+    // that it had not taken out.
+    if within(&lost(edited, now), &lost(installed, before)) && within(&lost(now, edited), &lost(before, installed)) {
+        return Together::Theirs;
     }
-    Together::Apart
+    merged(before, installed, edited, now)
+}
+
+/// Changes that stand one behind another do not merge; but lines that only the installer added can be told wherever they stand.
+fn merged(before: &str, installed: &str, edited: &str, now: &str) -> Together {
+    if let Ok(merged) = diffy::merge(installed, edited, now) {
+        return Together::Merged(merged.into_bytes());
+    }
+    let mut added = lost(installed, before);
+    let there = lines(edited);
+    let is_whole = now == before && lost(before, installed).is_empty() && added.iter().all(|(line, count)| there.get(line) == Some(count));
+    if !is_whole {
+        return Together::Apart;
+    }
+    let stays = |line: &&str| match added.get_mut(line.trim()).filter(|count| **count > 0) {
+        Some(count) => {
+            *count -= 1;
+            false
+        }
+        None => true,
+    };
+    Together::Merged(edited.split_inclusive('\n').filter(stays).collect::<String>().into_bytes())
+}
+
+/// What is there now, without what an installer made of `before` when it made `installed` of it.
+pub(crate) fn without(before: &[u8], installed: &[u8], now: &[u8]) -> Together {
+    let Some(((before, installed), (now, _))) = texts(before, installed).zip(texts(now, now)) else { return Together::Apart };
+    merged(before, installed, now, before)
 }
 
 #[cfg(test)]
@@ -88,7 +112,11 @@ mod tests {
         assert_eq!(together(before, installed, installed, before), Together::Theirs);
         assert_eq!(together(before, installed, edited, b"start\nend\nmine\n"), Together::Theirs);
         assert_eq!(together(before, installed, edited, before), Together::Merged(b"start\nend\nmine\n".to_vec()));
+        // Right behind what the installer had added, and what somebody else took out meanwhile.
+        assert_eq!(together(b"a\n", b"a\nmodule\n", b"a\nmodule\nmine\n", b"a\n"), Together::Merged(b"a\nmine\n".to_vec()));
+        assert_eq!(together(b"a\nother\n", b"a\nmodule\nother\n", b"a\nmodule\n", b"a\nother\n"), Together::Merged(b"a\n".to_vec()));
         assert_eq!(together(before, installed, b"start\nmodule, and mine\nend\n", before), Together::Apart);
         assert_eq!(together(b"\xff", b"\xfe", b"\xfd", b"\xff"), Together::Apart);
+        assert_eq!(without(before, installed, edited), Together::Merged(b"start\nend\nmine\n".to_vec()));
     }
 }

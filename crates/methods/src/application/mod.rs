@@ -24,7 +24,7 @@ pub(crate) use archive::{Archived, Content as Unpacked, contents as archive_cont
 pub(crate) use installer::{Answer, Asked, call, has_installer};
 pub use offers::{Offers, is_place, offers};
 pub(crate) use offers::{is_archive, is_remote, place_cache};
-pub(crate) use protect::{Before, give_back, protect_install, protect_uninstall};
+pub(crate) use protect::{Before, give_back, protect_install, protect_uninstall, take_out};
 
 /// The right to change an application, among all hoists on the machine.
 pub(crate) struct ApplicationLock(#[expect(dead_code, reason = "it is held")] File);
@@ -109,7 +109,7 @@ impl<'w> Guard<'w> {
 
     fn look(&self, former: Option<&Snapshot>) -> Result<Snapshot, Failure> {
         let ignored = |path: &Path| is_ignored(self.application, self.own, path);
-        let taking = Taking { ignored: &ignored, former, store: Some(self.store), thorough: true, ..Taking::PLAIN };
+        let taking = Taking { ignored: &ignored, former, store: Some(self.store), git: &|_| true, thorough: true, ..Taking::PLAIN };
         Snapshot::take(&self.application.watch, &taking).map_err(|error| {
             let help = "what cannot be read could not be put back: change its permissions, or name it under `ignore` of the application";
             Failure::new(format!("looking at {error}; {help}"))
@@ -119,7 +119,14 @@ impl<'w> Guard<'w> {
     /// The same, as it was before the module's directory was brought: that is looked at anew.
     pub(crate) fn with_directory(&self, directory: &Path) -> Result<Snapshot, Failure> {
         let ignored = |path: &Path| is_ignored(self.application, self.own, path);
-        let taking = Taking { ignored: &ignored, former: Some(&self.before), store: Some(self.store), thorough: true, ..Taking::PLAIN };
+        let taking = Taking {
+            ignored: &ignored,
+            former: Some(&self.before),
+            store: Some(self.store),
+            git: &|_| true,
+            thorough: true,
+            ..Taking::PLAIN
+        };
         let now = Snapshot::take(&[directory.to_owned()], &taking).map_err(|error| Failure::new(format!("looking at {error}")))?;
         let mut all = self.before.clone();
         all.retain(|path, _| !path.starts_with(directory));
@@ -151,7 +158,9 @@ impl<'w> Guard<'w> {
     pub(crate) fn take_back(&mut self) -> Result<usize, Failure> {
         let after = self.after()?;
         let differences = self.before.differences(&after);
-        match restore(&differences.iter().collect::<Vec<_>>(), self.store) {
+        // What another user made meanwhile, whoever the application runs as, is not the installer's.
+        let ours: Vec<&Difference> = differences.iter().filter(|difference| !is_of_another_user(difference)).collect();
+        match restore(&ours, self.store) {
             None => Ok(differences.len()),
             Some(why) => Err(Failure::new(format!("what it had done was taken back but for {why}"))),
         }
@@ -195,6 +204,12 @@ pub(crate) struct Guarding<'w> {
     pub(crate) brought: Record,
 }
 
+/// True for what came into being as somebody else's: an installer runs as the user that hoist runs as.
+pub(crate) fn is_of_another_user(difference: &Difference) -> bool {
+    let user = rustix::process::geteuid().as_raw();
+    difference.before.is_none() && difference.after.as_ref().is_some_and(|after| after.owner.0 != user)
+}
+
 /// Puts back what stood there before; what could not be, in words.
 pub(crate) fn restore(differences: &[&Difference], store: &Store) -> Option<String> {
     let failed = put_back(differences, store);
@@ -234,7 +249,7 @@ pub(crate) fn recover(state: &Path, store: &Store, own: &[PathBuf], is_done: imp
             continue;
         };
         let ignored = |path: &Path| is_ignored(&application, own, path);
-        let taking = Taking { ignored: &ignored, former: Some(&before), thorough: true, ..Taking::PLAIN };
+        let taking = Taking { ignored: &ignored, former: Some(&before), git: &|_| true, thorough: true, ..Taking::PLAIN };
         let after = match Snapshot::take(&application.watch, &taking) {
             Ok(after) => after,
             Err(error) => {
@@ -244,6 +259,9 @@ pub(crate) fn recover(state: &Path, store: &Store, own: &[PathBuf], is_done: imp
         };
         let differences = before.differences(&after);
         let is_somebodys = |difference: &&Difference| {
+            if is_of_another_user(difference) {
+                return true;
+            }
             let metadata = difference.path.symlink_metadata().ok().filter(|metadata| !metadata.is_dir());
             metadata.is_some_and(|metadata| aside::is_after(&metadata, alive + aside::GRACE))
         };

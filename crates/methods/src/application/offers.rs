@@ -123,8 +123,17 @@ fn module_itself<'n>(names: impl Iterator<Item = &'n str> + Clone, stem: &str) -
         [one] => Some(Ok((*one).to_owned())),
         _ if !names.clone().any(is_sign) => None,
         _ if is_class_name(stem) => Some(Ok(stem.to_owned())),
+        // Behind the name may stand a version or a branch.
+        _ if is_class_name(plain_stem(stem)) => Some(Ok(plain_stem(stem).to_owned())),
         _ => Some(Err(format!("its name `{}` is no name of a module: letters, digits and _ only", stem.escape_debug()))),
     }
+}
+
+/// `Pizza-1.0` and `Pizza-main` are Pizza.
+fn plain_stem(stem: &str) -> &str {
+    let branch =
+        |rest: &str| rest.starts_with(|first: char| first.is_ascii_digit()) || matches!(rest, "main" | "master") || rest.starts_with('v');
+    stem.split_once('-').filter(|(_, rest)| branch(rest)).map_or(stem, |(name, _)| name)
 }
 
 fn of_directory(place: &str, path: &Path) -> Result<Vec<Entry>, String> {

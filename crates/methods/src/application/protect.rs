@@ -8,7 +8,7 @@ use hoist_files::{Difference, Kind, Record, Recorded, Snapshot, State, Store, as
 use hoist_ledger::Edit;
 
 use super::edits::{self, Together};
-use super::restore;
+use super::{is_of_another_user, restore};
 use crate::config::ConfigPolicy;
 
 /// What is known before a program runs.
@@ -34,6 +34,8 @@ pub(crate) struct Protected {
     pub(crate) gone: BTreeSet<PathBuf>,
     /// The files of others that it has edited by now.
     pub(crate) edits: Vec<Edit>,
+    /// What was told to stay.
+    pub(crate) kept: BTreeSet<String>,
     /// True when the program left anything different.
     pub(crate) changed: bool,
 }
@@ -103,6 +105,8 @@ pub(crate) fn protect_install(
         let Difference { path, before: old, after: new } = difference;
         let shown = path.display().to_string();
         match (old, new) {
+            // The application itself may be at work, as another user.
+            (None, Some(_)) if is_of_another_user(difference) => {}
             (None, Some(new)) => {
                 protected.record.insert(path.clone(), recorded(new));
                 if new.kind != Kind::Directory {
@@ -272,6 +276,7 @@ pub(crate) fn protect_uninstall(before: Before<'_>, after: &Snapshot, purge: boo
         }
     }
     before.put_back(&back, &differences)?;
+    protected.kept = told.iter().filter(|(fate, ..)| *fate == Fate::Kept).map(|(_, subject, _)| subject.clone()).collect();
     for (directory, count) in removed {
         let files = if count == 1 { "one file".to_owned() } else { format!("{count} files") };
         told.push((Fate::Removed, directory.display().to_string(), Some(files)));
@@ -294,6 +299,37 @@ fn tell(mut told: Vec<(Fate, String, Option<String>)>, task: &TaskContext) {
             false => task.item(fate, subject, reason),
         }
     }
+}
+
+/// Takes out what an installer had added to files of others, where no uninstaller does that.
+pub(crate) fn take_out(edits: &[Edit], store: &Store, task: &TaskContext) -> Result<(), Failure> {
+    for Edit { path, before, after, .. } in edits.iter().filter(|edit| !edit.replaced) {
+        let (Some(now), shown) = (hoist_files::state(path).map_err(wrong)?, path.display().to_string()) else { continue };
+        if now.has_same_contents(before) || now.kind != Kind::File {
+            continue;
+        }
+        let [before_bytes, after_bytes] = [before, after].map(|state| store.bytes(&state.digest));
+        let (before_bytes, after_bytes) = (before_bytes.map_err(wrong)?, after_bytes.map_err(wrong)?);
+        let contents = std::fs::read(path).map_err(wrong)?;
+        let without = match now.has_same_contents(after) {
+            true => Some(before_bytes),
+            false => match edits::without(&before_bytes, &after_bytes, &contents) {
+                Together::Merged(merged) => Some(merged),
+                _ => None,
+            },
+        };
+        match without {
+            Some(without) => {
+                write(path, &without, now.mode).map_err(wrong)?;
+                task.item(Fate::Changed, shown, Some("what its installer had added was taken out".to_owned()));
+            }
+            None => {
+                let why = "its installer edited it, and somebody did as well: take out by hand what was for the module".to_owned();
+                task.item(Fate::Left, shown, Some(why));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Puts back what an installer had replaced with somebody's consent, where it still is what it made of it.

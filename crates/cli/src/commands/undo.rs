@@ -1,0 +1,224 @@
+//! `hoist undo`: takes back what a run did to files.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use hoist_core::{
+    Action, Change, Diagnostic, Digest, Installed, InstalledModule, Module, Plan, PlannedModule, Request, Selection, Tier, Wanted,
+};
+use hoist_executor::Fate;
+use hoist_ledger::{Entry, Undoable, read_journal};
+use hoist_methods::{Outlook, look_back};
+use serde_json::json;
+
+use crate::args::{Global, Output, Undo};
+use crate::commands::change;
+use crate::error::{Code, Ending};
+use crate::render::{self, BOLD, DIM, Paint, YELLOW, painted};
+use crate::run::{self, How, Run};
+use crate::session::Session;
+use crate::{ask, json};
+
+/// Takes back one run: the last that did something, or the one whose name starts like this.
+pub(crate) fn run(global: &Global, undo: &Undo) -> Result<Code, Ending> {
+    let mut session = Session::bare(global)?;
+    let wanted = find(&session, undo)?;
+    let outlooks = outlooks(&session, &wanted)?;
+    let mut wrong = Vec::new();
+    for (entry, outlook) in wanted.entries.iter().zip(&outlooks) {
+        for conflict in outlook.conflicts.iter().filter(|conflict| !(undo.force && conflict.can_be_forced)) {
+            let help = match conflict.can_be_forced {
+                true => "--force takes it back all the same, and keeps a copy of what is there",
+                false => "it cannot be taken back: `hoist install` and `hoist uninstall` bring the module to where it should be",
+            };
+            let message = format!("cannot be taken back: {}", conflict.why);
+            wrong.push(Diagnostic::error(message).module(entry.module.as_str()).file(conflict.path.display().to_string()).help(help));
+        }
+    }
+    if undo.dry_run {
+        show(global, &wanted, &outlooks)?;
+        render::diagnostics(&wrong, Paint::choose(global.color));
+        return Ok(if wrong.is_empty() { Code::Ok } else { Code::Wrong });
+    }
+    if !wrong.is_empty() {
+        return Err(wrong.into());
+    }
+    if !global.yes {
+        if !ask::somebody() {
+            let message = "taking back asks first, and there is no terminal to ask at";
+            return Err(Ending::wrong(Diagnostic::error(message).help("add --yes; --dry-run shows what would be done")));
+        }
+        render::remark(text(&wanted, &outlooks, Paint::choose(global.color).stderr).trim_end());
+        if ask::choose(&format!("Take back {}? [y/N]", wanted.run), "yn", 'n')? != Some('y') {
+            render::remark("Nothing was changed.");
+            return Ok(Code::Wrong);
+        }
+    }
+    let cancel = run::heed_signals()?;
+    let _lock = change::lock(global, &session, &cancel)?;
+    let ledger = Arc::new(change::open(&session)?);
+    change::recover(&session, &ledger)?;
+    // Another hoist may have been at work meanwhile.
+    if find(&session, undo)?.run != wanted.run {
+        return Err(Ending::wrong(Diagnostic::error("another run came in between").help("look once more what would be taken back")));
+    }
+    let installed = ledger.installed()?;
+    let machine = session.machine()?;
+    let plan = plan(&mut session, &wanted, &installed);
+    run::not_cancelled(&cancel)?;
+    let request = &Request { force: undo.force, ..Request::new(Action::Undo, Selection::Names(vec![wanted.run.clone()])) };
+    let how = How { undo: wanted.entries.clone(), ..How::default() };
+    let code = Run {
+        global,
+        session: &session,
+        machine: &machine,
+        installed: &installed,
+        plan: &plan,
+        ledger: Some(ledger.clone()),
+        cancel,
+        request,
+        how,
+    }
+    .execute()?;
+    if code == Code::Ok {
+        ledger.undone(&wanted.run, "undo")?;
+    }
+    Ok(code)
+}
+
+/// The run that is meant, where it can be taken back at all.
+fn find(session: &Session, undo: &Undo) -> Result<Undoable, Ending> {
+    let found = read_journal(&session.places.state, undo.run.as_deref())?;
+    let Some(found) = found else {
+        let message = undo.run.as_ref().map_or_else(
+            || "there is no run that could be taken back".to_owned(),
+            |name| format!("there is no run `{}`", name.escape_debug()),
+        );
+        return Err(Ending::wrong(
+            Diagnostic::error(message)
+                .help("`hoist history` shows past runs by name; the last twenty that changed something can be taken back"),
+        ));
+    };
+    if found.undone.is_some() {
+        let message = format!("{} was taken back already", found.run);
+        return Err(Ending::wrong(Diagnostic::error(message).help("`hoist history` shows past runs by name")));
+    }
+    if found.entries.is_empty() {
+        let message = format!("nothing is known any more of what {} did to files, or it did nothing", found.run);
+        return Err(Ending::wrong(Diagnostic::error(message).help("the last twenty runs that changed something can be taken back")));
+    }
+    let later: Vec<Diagnostic> = found
+        .later
+        .iter()
+        .map(|(module, run)| {
+            let wrong = Diagnostic::error(format!("was changed again by {run}")).module(module.as_str());
+            wrong.help(format!("take that back first: `hoist undo {run}`"))
+        })
+        .collect();
+    if later.is_empty() { Ok(found) } else { Err(later.into()) }
+}
+
+fn outlooks(session: &Session, wanted: &Undoable) -> Result<Vec<Outlook>, Ending> {
+    let outlook = |entry: &Entry| {
+        look_back(entry, &session.places.state)
+            .map_err(|failure| Ending::wrong(Diagnostic::error(failure.message).module(entry.module.as_str())))
+    };
+    wanted.entries.iter().map(outlook).collect()
+}
+
+/// What is installed now, and was before.
+fn change_of(entry: &Entry, installed: &Installed) -> Change {
+    match (entry.was.is_installed(), installed.modules.contains_key(&entry.module)) {
+        (true, true) => Change::Update,
+        (true, false) => Change::Install,
+        (false, _) => Change::Uninstall,
+    }
+}
+
+fn plan(session: &mut Session, wanted: &Undoable, installed: &Installed) -> Plan {
+    let mut modules = Vec::new();
+    for entry in &wanted.entries {
+        let id = &entry.module;
+        let record = installed.modules.get(id).or_else(|| installed.unfinished.get(id));
+        let gone = InstalledModule {
+            method: "undo".to_owned(),
+            digest: Digest::known(String::new()),
+            source: String::new(),
+            version: None,
+            installed_at: String::new(),
+            paths: Vec::new(),
+            adopted: false,
+            once: false,
+            asked: true,
+            requires: Vec::new(),
+            removal: entry.was.removal(),
+            files: Vec::new(),
+            found: Vec::new(),
+        };
+        let module = Module::remembered(id.clone(), record.unwrap_or(&gone));
+        let change = change_of(entry, installed);
+        modules.push(PlannedModule {
+            module: id.clone(),
+            tier: Tier::Optional,
+            method: "undo".to_owned(),
+            change,
+            reason: format!("{} is taken back", wanted.run),
+            wanted: Wanted::Named,
+            needs: Vec::new(),
+            requires: Vec::new(),
+        });
+        session.catalog.put(module);
+    }
+    Plan { action: Action::Undo, modules, left_out: Vec::new() }
+}
+
+fn show(global: &Global, wanted: &Undoable, outlooks: &[Outlook]) -> Result<(), Ending> {
+    if global.output == Output::Json {
+        let module = |(entry, outlook): (&Entry, &Outlook)| {
+            let item = |(fate, path): &(Fate, std::path::PathBuf)| json!({ "fate": fate, "path": path });
+            let conflict = |conflict: &hoist_methods::Conflict| json!({ "path": conflict.path, "reason": conflict.why, "can_be_forced": conflict.can_be_forced });
+            json!({
+                "module": entry.module, "items": outlook.told.iter().map(item).collect::<Vec<_>>(),
+                "conflicts": outlook.conflicts.iter().map(conflict).collect::<Vec<_>>(), "remarks": outlook.remarks,
+            })
+        };
+        let modules: Vec<_> = wanted.entries.iter().zip(outlooks).map(module).collect();
+        json::print(&json!({ "run_id": wanted.run, "action": wanted.action, "modules": modules }))?;
+        return Ok(());
+    }
+    std::io::stdout().lock().write_all(text(wanted, outlooks, Paint::choose(global.color).stdout).as_bytes())?;
+    Ok(())
+}
+
+/// So many files of a module are named.
+const NAMED: usize = 30;
+
+fn text(wanted: &Undoable, outlooks: &[Outlook], colour: bool) -> String {
+    let mut text = format!("{} {} is taken back:\n", wanted.action, painted(colour, BOLD, &wanted.run));
+    for (entry, outlook) in wanted.entries.iter().zip(outlooks) {
+        for (fate, path) in outlook.told.iter().take(NAMED) {
+            let word = match fate {
+                Fate::Removed => "remove",
+                Fate::Created => "bring",
+                _ => "restore",
+            };
+            text += &format!(
+                "  {} {}: {}\n",
+                painted(colour, BOLD, &format!("{word:<9}")),
+                entry.module,
+                render::printable(&path.display().to_string())
+            );
+        }
+        if outlook.told.len() > NAMED {
+            text += &format!("  {} {}: and {} more\n", painted(colour, DIM, "…        "), entry.module, outlook.told.len() - NAMED);
+        }
+        for conflict in &outlook.conflicts {
+            let path = render::printable(&conflict.path.display().to_string());
+            text += &format!("  {} {}: {path}: {}\n", painted(colour, YELLOW, "conflict "), entry.module, conflict.why);
+        }
+        for remark in &outlook.remarks {
+            text += &format!("  {} {}: {remark}\n", painted(colour, YELLOW, "stays    "), entry.module);
+        }
+    }
+    text
+}

@@ -1,0 +1,363 @@
+//! Installers of every bad kind: whatever they do, nothing of anybody else is lost, and nothing counts as installed that is not.
+
+use std::process::Stdio;
+
+use hoist_tests::{Application, has};
+use proptest::prelude::*;
+
+const WRITES: &str = "file_put_contents(APP_ROOT_DIR . '/lang/en/core.php', 'spoilt'); mkdir(APP_ROOT_DIR . '/pages'); touch(APP_ROOT_DIR . '/pages/new.php'); unlink(APP_ROOT_DIR . '/../www/index.php'); \\Tools::edit('spoilt();', true);";
+
+#[test]
+fn whatever_ends_an_installer_is_a_failure_and_all_that_it_did_is_taken_back() {
+    if !has("php") {
+        return;
+    }
+    let application = Application::new();
+    for (name, body, said) in [
+        ("Throws", "throw new \\RuntimeException('no oven');", "RuntimeException: no oven (class-modules/Throws/ThrowsInstaller.php:"),
+        (
+            "Reports",
+            "$r = new Report(); $r->addMessage('Procedure was aborted because of operation bake'); $r->addMessage(new \\Exception('too hot')); return $r;",
+            "too hot",
+        ),
+        ("Exits", "exit(0);", "ended PHP with exit()"),
+        ("Missing", "no_such_function();", "undefined function"),
+        ("Fatal", "eval('class Tools {}');", "ended with a fatal error: Cannot declare class Tools"),
+        ("Memory", "ini_set('memory_limit', '32M'); $x = str_repeat('x', 64 << 20);", "memory size"),
+        ("Triggers", "trigger_error('given up', E_USER_ERROR);", "given up"),
+        ("Refuses", "return false;", "returned false"),
+        ("Killed", "posix_kill(getmypid(), 9);", "php ended with signal 9"),
+        ("Loops", "while (true) {}", "5s"),
+    ] {
+        application.module(name, &format!("    public static function install()\n    {{\n        {WRITES}\n        {body}\n    }}"));
+        let before = application.tree();
+        let ran = application
+            .sandbox
+            .json(&format!("install {} --app {} --timeout 5", application.place(name), application.root().display()))
+            .exits(3);
+        let finished = ran.finished(&format!("app-nullos.{name}"));
+        let reason = finished["reason"].as_str().unwrap();
+        assert!(reason.contains(said), "{name}: {reason}");
+        assert_eq!(Application::difference(&before, &application.tree()), [""; 0], "{name}: {reason}");
+        assert!(name == "Loops" || reason.contains("taken back"), "{name}: {reason}");
+        application.sandbox.hoist(&format!("uninstall {name} --yes")).exits(0);
+    }
+    for (name, body, said) in [
+        ("Private", "private static function install() {}", "is not public"),
+        ("Wants", "public static function install(\\Countable $c) {}", "no class for one"),
+        ("Two", "public static function install($a, $b) {}", "more than a report"),
+        ("Abstract", "private function __construct() {}\n public function install() {}", "private"),
+    ] {
+        application.module(name, body);
+        let ran = application.install(name).exits(3);
+        let reason = ran.finished(&format!("app-nullos.{name}"))["reason"].to_string();
+        assert!(reason.contains(said), "{name}: {reason}");
+    }
+    application.offer("Broken/BrokenInstaller.php", "<?php\nclass {\n");
+    let reason = application.install("Broken").exits(3).finished("app-nullos.Broken")["reason"].to_string();
+    assert!(reason.contains("ParseError") && reason.contains("BrokenInstaller.php:2"), "{reason}");
+    application.offer("Other/OtherInstaller.php", "<?php\nclass Another {}\n");
+    let reason = application.install("Other").exits(3).finished("app-nullos.Other")["reason"].to_string();
+    assert!(reason.contains("does not define the class"), "{reason}");
+    assert_eq!(std::fs::read_dir(application.root().join("class-modules")).unwrap().count(), 0);
+}
+
+#[test]
+fn an_application_that_does_not_start_is_not_blamed_on_the_module() {
+    if !has("php") {
+        return;
+    }
+    let application = Application::new();
+    application.usual("Pizza");
+    for (init, said) in [
+        ("<?php throw new \\PDOException('no database');", "init file ended with an exception: PDOException: no database (init.php:1)"),
+        ("<?php exit(1);", "init file ended PHP with exit()"),
+        ("<?php }", "ParseError"),
+    ] {
+        application.put("init.php", init);
+        let before = application.tree();
+        let reason = application.install("Pizza").exits(3).finished("app-nullos.Pizza")["reason"].to_string();
+        assert!(reason.contains(said), "{reason}");
+        assert_eq!(Application::difference(&before, &application.tree()), [""; 0]);
+    }
+}
+
+#[test]
+fn programs_that_fail_or_report_nonsense_are_failures() {
+    let application = Application::new();
+    for (name, script, said) in [
+        ("Code", "exit 7", "exit code 7"),
+        ("Said", "echo '{\"ok\": false, \"messages\": []}' >&3", "its report says so"),
+        ("Level", "echo '{\"messages\": [{\"level\": \"error\", \"text\": \"no disk\"}]}' >&3", "no disk"),
+        ("Nonsense", "echo hello >&3", "something else than one JSON report"),
+        ("Unknown", "echo '{\"mesages\": []}' >&3", "unknown field"),
+        ("Odd", "echo '{\"messages\": [{\"level\": \"loud\", \"text\": \"x\"}]}' >&3", "level `loud`"),
+    ] {
+        application
+            .offer(&format!("{name}/installer"), &format!("#!/bin/sh\necho made >\"$2/made\"\n{script}\n"))
+            .may_run(&format!("{name}/installer"));
+        let reason = application.install(name).exits(3).finished(&format!("app-nullos.{name}"))["reason"].to_string();
+        assert!(reason.contains(said), "{name}: {reason}");
+        assert!(!application.has("made") && !application.has(&format!("class-modules/{name}")));
+    }
+    application.offer("Plain/installer", "#!/bin/sh\n");
+    let reason = application.install("Plain").exits(3).finished("app-nullos.Plain")["reason"].to_string();
+    assert!(reason.contains("may not be run"), "{reason}");
+}
+
+#[test]
+fn what_others_made_or_changed_survives_installers_and_uninstallers() {
+    if !has("php") {
+        return;
+    }
+    let application = Application::new();
+    application.usual("Pizza").usual("Kif");
+    application.put("lang/en/modules/pizza/pizza.php", "mine, from before\n");
+    let sandbox = &application.sandbox;
+    let ran = application.install("Pizza Kif").exits(0);
+    let kept = |ran: &hoist_tests::Ran, name: &str| {
+        let items = ran.finished(name)["items"].clone();
+        let kept: Vec<String> = items
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|item| item["fate"] == "kept")
+            .map(|item| format!("{} {}", item["subject"].as_str().unwrap(), item["reason"]))
+            .collect();
+        kept.join("\n")
+    };
+    assert!(kept(&ran, "app-nullos.Pizza").contains("pizza.php.new"), "{}", kept(&ran, "app-nullos.Pizza"));
+    assert_eq!(application.read("lang/en/modules/pizza/pizza.php"), "mine, from before\n");
+    assert_eq!(application.read("lang/en/modules/pizza/pizza.php.new"), "<?php return ['pizza' => 1];\n");
+    // Edited, added, in shared files: by hand.
+    let init = application.read("init.php") + "// mine\n";
+    application.put("init.php", &init);
+    application
+        .put("pages/modules/pizza/home.php", "edited\n")
+        .put("pages/modules/pizza/added.php", "added\n")
+        .put("class-modules/Pizza/added.php", "added\n");
+    // An update overwrites edits; they stay, and the new version waits beside them.
+    application.offer("Pizza/InstallAssets/app-nullos/pages/modules/pizza/home.php", "<?php echo 'new';\n");
+    let ran = sandbox.json("update Pizza").exits(0);
+    assert!(kept(&ran, "app-nullos.Pizza").contains("home.php"), "{}", kept(&ran, "app-nullos.Pizza"));
+    assert_eq!(application.read("pages/modules/pizza/home.php"), "edited\n");
+    assert_eq!(application.read("pages/modules/pizza/home.php.new"), "<?php echo 'new';\n");
+    let ran = sandbox.json("uninstall Pizza --yes").exits(0);
+    let told = kept(&ran, "app-nullos.Pizza");
+    for path in [
+        "lang/en/modules/pizza/pizza.php",
+        "pages/modules/pizza/home.php",
+        "pages/modules/pizza/added.php",
+        "class-modules/Pizza/added.php",
+    ] {
+        assert!(told.contains(path) && application.has(path), "{path}: {told}");
+    }
+    assert!(!application.has("pages/modules/pizza/home.php.new") && !application.has("class-modules/Pizza/PizzaInstaller.php"));
+    let init = application.read("init.php");
+    assert!(init.contains("// mine") && init.contains("Kif") && !init.contains("Pizza"), "{init}");
+    assert!(application.has("../www/modules/kif/style.css"));
+}
+
+#[test]
+fn an_edit_survives_an_uninstaller_that_puts_an_old_copy_back() {
+    if !has("php") {
+        return;
+    }
+    let application = Application::new();
+    application.module(
+        "Old",
+        "    public static function install() { copy(APP_ROOT_DIR . '/init.php', APP_ROOT_DIR . '/init.bak'); \\Tools::edit('$old = 1;', true); }\n    \
+         public static function uninstall() { rename(APP_ROOT_DIR . '/init.bak', APP_ROOT_DIR . '/init.php'); }",
+    );
+    let before = application.read("init.php");
+    application.install("Old").exits(0);
+    application.put("init.php", &format!("{}// mine\n", application.read("init.php")));
+    application.sandbox.hoist("uninstall Old --yes").exits(0).says("init.php");
+    assert_eq!(application.read("init.php"), format!("{before}// mine\n"));
+    // Where both changed the same line, both are there.
+    application.install("Old").exits(0);
+    application.put("init.php", &application.read("init.php").replace("$old = 1;", "$old = 'mine';"));
+    application.sandbox.hoist("uninstall Old --yes").exits(0).says("pre-slaanesh");
+    assert_eq!(application.read("init.php"), format!("{before}// mine\n"));
+    let copies: Vec<String> =
+        application.tree().into_iter().filter(|(path, _)| path.contains("init.php.pre-slaanesh-")).map(|(_, text)| text).collect();
+    assert!(copies.len() == 1 && copies[0].contains("$old = 'mine';"), "{copies:?}");
+}
+
+#[test]
+fn overwriting_is_what_the_policy_says_and_what_was_replaced_comes_back() {
+    if !has("php") {
+        return;
+    }
+    let application = Application::new();
+    application.usual("Pizza").put("lang/en/modules/pizza/pizza.php", "mine\n");
+    let before = application.tree();
+    application
+        .sandbox
+        .hoist(&format!("install {} --app {} --config-overwrite", application.place("Pizza"), application.root().display()))
+        .exits(0)
+        .says("pre-slaanesh");
+    assert_eq!(application.read("lang/en/modules/pizza/pizza.php"), "<?php return ['pizza' => 1];\n");
+    application.sandbox.hoist("uninstall Pizza --yes").exits(0);
+    let left = Application::difference(&before, &application.tree());
+    assert!(left.len() == 1 && left[0].contains("pizza.php.pre-slaanesh-"), "{left:?}");
+}
+
+#[test]
+fn an_uninstaller_that_fails_leaves_everything_as_it_was_until_it_is_purged() {
+    if !has("php") {
+        return;
+    }
+    let application = Application::new();
+    application.module(
+        "Stuck",
+        "    public static function install() { touch(APP_ROOT_DIR . '/stuck'); }\n    \
+         public static function uninstall() { \\Tools::remove(APP_ROOT_DIR . '/lang'); throw new \\Exception('stuck'); }",
+    );
+    let before = application.tree();
+    application.install("Stuck").exits(0);
+    let there = application.tree();
+    application.sandbox.hoist("uninstall Stuck --yes").exits(3).says("--purge");
+    assert_eq!(Application::difference(&there, &application.tree()), [""; 0]);
+    application.sandbox.hoist("list").exits(0).says("installed");
+    application.sandbox.hoist("uninstall Stuck --yes --purge").exits(0).says("without it");
+    assert_eq!(Application::difference(&before, &application.tree()), [""; 0]);
+}
+
+#[test]
+fn a_killed_install_is_taken_back_by_the_next_hoist_wherever_it_was() {
+    if !has("php") {
+        return;
+    }
+    let application = Application::new();
+    let sandbox = &application.sandbox;
+    application.module("Slow", &format!("    public static function install()\n    {{\n        {WRITES}\n        touch(getenv('HOME') . '/at-work'); sleep(600);\n    }}"));
+    application.offer("Quick/x.php", "<?php\n");
+    application.configured();
+    let before = application.tree();
+    let mut child =
+        sandbox.command(hoist_tests::binary()).args(["install", "Slow"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while !sandbox.has("at-work") {
+        assert!(child.try_wait().unwrap().is_none());
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert_ne!(Application::difference(&before, &application.tree()), [""; 0]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    sandbox.hoist("install Quick").exits(0).says("cut off");
+    sandbox.hoist("uninstall Quick --yes").exits(0);
+    assert_eq!(Application::difference(&before, &application.tree()), [""; 0]);
+}
+
+/// What happens in a random sequence.
+#[derive(Debug, Clone)]
+enum Deed {
+    Install(usize),
+    Update(usize),
+    Uninstall(usize),
+    Undo(bool),
+    Edit(usize),
+    Add(usize),
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    prop_oneof![
+        3 => (0..3usize).prop_map(Deed::Install),
+        2 => (0..3usize).prop_map(Deed::Update),
+        3 => (0..3usize).prop_map(Deed::Uninstall),
+        2 => any::<bool>().prop_map(Deed::Undo),
+        3 => (0..8usize).prop_map(Deed::Edit),
+        2 => (0..5usize).prop_map(Deed::Add),
+    ]
+}
+
+const NAMES: [&str; 3] = ["Pizza", "Kif", "Old"];
+const EDITED: [&str; 8] = [
+    "init.php",
+    "lang/en/core.php",
+    "lang/en/modules/pizza/pizza.php",
+    "pages/modules/pizza/home.php",
+    "pages/modules/kif/home.php",
+    "../www/modules/kif/style.css",
+    "class-modules/Pizza/PizzaModule.php",
+    "class-modules/Kif/KifInstaller.php",
+];
+const ADDED: [&str; 5] = ["lang/en/modules/pizza/", "pages/modules/kif/", "../www/modules/pizza/", "class-modules/Pizza/", "lang/en/"];
+
+/// An application with modules that overwrite, delete whole directories, and put old copies back.
+fn lively() -> Application {
+    let application = Application::new();
+    application.usual("Pizza").usual("Kif").module(
+        "Old",
+        "    public static function install() { if (!file_exists(APP_ROOT_DIR . '/init.bak')) { copy(APP_ROOT_DIR . '/init.php', APP_ROOT_DIR . '/init.bak'); } \\Tools::edit('$old = 1;', true); }\n    \
+         public static function uninstall() { if (file_exists(APP_ROOT_DIR . '/init.bak')) { rename(APP_ROOT_DIR . '/init.bak', APP_ROOT_DIR . '/init.php'); } \\Tools::remove(APP_ROOT_DIR . '/lang/en/modules'); }",
+    );
+    application.configured();
+    application
+}
+
+fn perform(application: &Application, deed: &Deed, number: usize, marks: &mut Vec<String>) {
+    let sandbox = &application.sandbox;
+    let mark = format!("somebody-{number}-x");
+    let ran = match deed {
+        Deed::Install(place) => sandbox.hoist(&format!("install {}", NAMES[*place])),
+        Deed::Update(place) => {
+            let name = NAMES[*place];
+            application.offer(
+                &format!("{name}/InstallAssets/app-nullos/pages/modules/{}/home.php", name.to_lowercase()),
+                &format!("<?php echo {number};\n"),
+            );
+            sandbox.hoist(&format!("update {name}"))
+        }
+        Deed::Uninstall(place) => sandbox.hoist(&format!("uninstall {} --yes", NAMES[*place])),
+        Deed::Undo(force) => sandbox.hoist(if *force { "undo --yes --force" } else { "undo --yes" }),
+        Deed::Edit(place) => {
+            // As a person would: with what is there, and a line more.
+            if application.has(EDITED[*place]) {
+                application.put(EDITED[*place], &format!("{}// {mark}\n", application.read(EDITED[*place])));
+                marks.push(mark);
+            }
+            return;
+        }
+        Deed::Add(place) => {
+            application.put(&format!("{}{mark}.txt", ADDED[*place]), &mark);
+            marks.push(mark);
+            return;
+        }
+    };
+    assert!(matches!(ran.code, 0 | 2 | 3), "{deed:?}: {ran:?}");
+    assert!(!ran.stderr.contains("panicked"), "{ran:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_byte_of_anybody_is_lost_whatever_is_done(deeds in prop::collection::vec(deed(), 4..14)) {
+        if has("php") {
+            let application = lively();
+            let mut marks = Vec::new();
+            for (number, deed) in deeds.iter().enumerate() {
+                perform(&application, deed, number, &mut marks);
+                let everything = application.tree().into_values().collect::<String>();
+                for mark in &marks {
+                    prop_assert!(everything.contains(mark.as_str()), "{mark} is lost by {deed:?} in {deeds:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn without_edits_the_tree_returns_to_what_it_was(deeds in prop::collection::vec(deed(), 3..10)) {
+        if has("php") {
+            let application = lively();
+            let before = application.tree();
+            let mut marks = Vec::new();
+            for (number, deed) in deeds.iter().enumerate().filter(|(_, deed)| !matches!(deed, Deed::Edit(_) | Deed::Add(_))) {
+                perform(&application, deed, number, &mut marks);
+            }
+            application.sandbox.hoist("uninstall --all --yes").exits(0);
+            prop_assert_eq!(Application::difference(&before, &application.tree()), Vec::<String>::new(), "{:?}", deeds);
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! A whole run is taken back: what it installed, updated, configured and removed.
+
+use std::time::Duration;
+
+use hoist_tests::{GitFixture, Mercurial, Module, Sandbox, Server, has};
+
+fn tree(sandbox: &Sandbox) -> std::collections::BTreeMap<String, String> {
+    let all = sandbox.files(".").into_iter().filter(|path| !path.starts_with(".local/state/") && !path.starts_with(".cache/"));
+    all.map(|path| (path.clone(), String::from_utf8_lossy(&std::fs::read(sandbox.home().join(&path)).unwrap()).into_owned())).collect()
+}
+
+fn module() -> Module {
+    let body = "main_module() { mkdir -p ~/.tool/bin; echo one >~/.tool/data; echo x >~/.tool/bin/x; }\n\
+                update_module() { echo two >~/.tool/data; echo new >~/.tool/new; rm -f ~/.tool/bin/x; }";
+    Module::new("tool")
+        .field("INSTALL_DIRS", "$HOME/.tool")
+        .field("UNINSTALL_DIRS", "$HOME/.tool")
+        .field("CONFIG_FILES", "$HOME/.toolrc")
+        .field("UPDATE_METHOD", "custom")
+        .body(body)
+}
+
+#[test]
+fn installs_updates_configuration_and_removals_are_taken_back_one_after_another() {
+    let sandbox = Sandbox::new();
+    sandbox.add(&module()).write("config/toolrc", "set one\n");
+    sandbox.put(".toolrc", "mine\n");
+    sandbox.put(".tool/theirs", "theirs\n");
+    let mut trees = vec![tree(&sandbox)];
+    sandbox.hoist("install --config-overwrite").exits(0);
+    trees.push(tree(&sandbox));
+    sandbox.write("config/toolrc", "set two\n");
+    sandbox.hoist("update").exits(0);
+    trees.push(tree(&sandbox));
+    sandbox.hoist("uninstall tool --yes").exits(0);
+    let last = tree(&sandbox);
+    assert_ne!(trees[2], last);
+    // A plan changes nothing, and without somebody to ask nothing is done.
+    sandbox.hoist("undo --dry-run").exits(0).says("uninstall").says("bring").says(".tool/data");
+    sandbox.hoist("undo").exits(2).says("--yes");
+    assert_eq!(tree(&sandbox), last);
+    // The install cannot be taken back before what came after it.
+    let history = sandbox.json("history").exits(0).document();
+    let first = history.as_array().unwrap().last().unwrap()["run_id"].as_str().unwrap().to_owned();
+    sandbox.hoist(&format!("undo {first} --yes")).exits(2).says("was changed again by");
+    for expected in trees.iter().rev() {
+        let ran = sandbox.hoist("undo --yes").exits(0);
+        assert_eq!(&tree(&sandbox), expected, "{}", ran.stdout);
+    }
+    sandbox.hoist("undo --yes").exits(2).says("no run that could be taken back");
+    sandbox.hoist(&format!("undo {first} --yes")).exits(2).says("was taken back already");
+    sandbox.hoist("list").exits(0).says("available");
+    // What was taken back can be taken back as well.
+    let undos: Vec<String> = sandbox
+        .json("history")
+        .exits(0)
+        .document()
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|run| run["action"] == "undo")
+        .map(|run| run["run_id"].as_str().unwrap().to_owned())
+        .collect();
+    sandbox.hoist(&format!("undo {} --yes", undos[0])).exits(0);
+    assert_eq!(tree(&sandbox), trees[1]);
+    assert_eq!(sandbox.json("test").exits(0).statuses()["tool"], "passed");
+    sandbox.hoist("uninstall tool --yes").exits(0);
+    assert_eq!(sandbox.read(".tool/theirs"), "theirs\n");
+}
+
+#[test]
+fn what_somebody_changed_since_is_refused_and_with_force_copied_aside() {
+    let sandbox = Sandbox::new();
+    sandbox.add(&module()).write("config/toolrc", "set one\n");
+    sandbox.hoist("install").exits(0);
+    sandbox.hoist("update").exits(0);
+    sandbox.put(".tool/data", "edited\n");
+    sandbox.put(".tool/added", "added\n");
+    let before = tree(&sandbox);
+    sandbox.hoist("undo --yes").exits(2).says(".tool/data").says("it was changed since").says("--force");
+    assert_eq!(tree(&sandbox), before);
+    sandbox.hoist("undo --yes --force").exits(0).says("pre-slaanesh");
+    assert_eq!(sandbox.read(".tool/data"), "one\n");
+    assert!(!sandbox.has(".tool/new") && sandbox.has(".tool/bin/x"));
+    let copies: Vec<String> = tree(&sandbox).into_iter().filter(|(path, _)| path.contains("pre-slaanesh")).map(|(_, text)| text).collect();
+    assert_eq!(copies, ["edited\n"]);
+    // The install: what was added stays, with its directory.
+    sandbox.hoist("undo --yes").exits(0).says("did not put there");
+    assert_eq!(sandbox.files(".tool").len(), 2);
+    assert!(sandbox.has(".tool/added"));
+}
+
+#[test]
+fn a_clone_goes_back_to_where_it_was() {
+    let sandbox = Sandbox::new();
+    let fixture = GitFixture::new();
+    fixture.repository("tool", 2);
+    let server = Server::git(fixture.root(), Duration::ZERO);
+    sandbox.add(
+        &Module::new("tool")
+            .method("git_clone")
+            .field("INSTALL_REPO", &server.url("/tool.git"))
+            .field("INSTALL_DIRS", "$HOME/.tool")
+            .field("UPDATE_METHOD", "git_pull")
+            .field("UPDATE_DIR", "$HOME/.tool"),
+    );
+    sandbox.hoist("install").exits(0);
+    let state = || {
+        let git = |arguments: &[&str]| {
+            String::from_utf8(sandbox.command("git").args(arguments).current_dir(sandbox.home().join(".tool")).output().unwrap().stdout)
+                .unwrap()
+        };
+        (git(&["rev-parse", "HEAD"]), git(&["status", "--porcelain"]), git(&["log", "--oneline"]), sandbox.read(".tool/file"))
+    };
+    let first = state();
+    std::fs::write(fixture.path("tool.work/file"), "newer\n").unwrap();
+    fixture.commit("tool.work", "newer");
+    fixture.publish("tool");
+    sandbox.hoist("update").exits(0);
+    assert_eq!(sandbox.read(".tool/file"), "newer\n");
+    let second = state();
+    sandbox.hoist("undo --yes").exits(0);
+    assert_eq!(state(), first);
+    // And forward again, as if nothing had been.
+    assert_eq!(sandbox.json("update").exits(0).statuses()["tool"], "updated");
+    assert_eq!(state(), second);
+    // A removal brings the history back as well.
+    sandbox.hoist("uninstall tool --yes").exits(0);
+    assert!(!sandbox.has(".tool"));
+    sandbox.hoist("undo --yes").exits(0);
+    assert_eq!(state(), second);
+    // What is nowhere else is not thrown away with an install.
+    sandbox.hoist("uninstall tool --yes").exits(0);
+    sandbox.hoist("install").exits(0);
+    let commit = "cd ~/.tool && echo mine >mine && git add . && git -c user.name=a -c user.email=a@b commit -qm mine";
+    assert!(sandbox.command("bash").args(["-c", commit]).status().unwrap().success());
+    sandbox.hoist("undo --yes --force").exits(2).says("commit");
+    assert!(sandbox.has(".tool/mine"));
+}
+
+#[test]
+fn a_community_module_is_taken_back() {
+    if !has("hg") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let repository = Mercurial::new();
+    repository.module("mod_one", "summary: One").commit("first");
+    sandbox.settings(&format!("sources:\n- mercurial: {}\n  into: ~/plugins\n  modules: mod_*\n", repository.path().display()));
+    let before = tree(&sandbox);
+    sandbox.hoist("install one").exits(0);
+    let installed = tree(&sandbox);
+    repository.write("mod_one/mod_one.lua", "-- two\n");
+    repository.commit("second");
+    sandbox.hoist("update").exits(0);
+    assert_ne!(tree(&sandbox), installed);
+    sandbox.hoist("undo --yes").exits(0);
+    assert_eq!(tree(&sandbox), installed);
+    sandbox.hoist("outdated").exits(0).says("mod_one");
+    sandbox.hoist("undo --yes").exits(0);
+    assert_eq!(tree(&sandbox), before);
+}
+
+#[test]
+fn a_failed_install_of_any_kind_leaves_its_directories_as_they_were() {
+    let sandbox = Sandbox::new();
+    let main = "mkdir -p ~/.tool/new; echo spoilt >~/.tool/theirs; echo x >~/.tool/new/x; rm ~/.tool/deep/gone; echo out >~/out; return 1";
+    sandbox.add(&Module::new("tool").field("INSTALL_DIRS", "$HOME/.tool").main(main));
+    sandbox.put(".tool/theirs", "theirs\n");
+    sandbox.put(".tool/deep/gone", "here\n");
+    let before = tree(&sandbox);
+    sandbox.hoist("install").exits(3).says("taken back");
+    let mut after = tree(&sandbox);
+    // What a script does elsewhere nobody can know.
+    assert_eq!(after.remove("out").as_deref(), Some("out\n"));
+    assert_eq!(after, before);
+    assert!(!sandbox.has(".tool/new"));
+}
