@@ -108,6 +108,35 @@ fn installers_in_shell_and_in_python_report_on_descriptor_3() {
     assert_eq!(Application::difference(&before, &application.tree()), ["app-nullos/python-made"]);
 }
 
+/// The code of the first block of a language behind a heading of the authors' guide.
+fn example(heading: &str, language: &str) -> String {
+    let guide = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/module-authors.md");
+    let text = std::fs::read_to_string(guide).unwrap();
+    let section = text.split_once(heading).unwrap().1;
+    let code = section.split_once(&format!("```{language}\n")).unwrap().1;
+    code.split_once("```").unwrap().0.to_owned()
+}
+
+#[test]
+fn the_examples_of_the_guide_work() {
+    let application = Application::new();
+    let sandbox = &application.sandbox;
+    let heading = "## Installers in other languages";
+    application.offer("Pizza/installer", &example(heading, "sh")).may_run("Pizza/installer").offer("Pizza/lang/pizza.php", "<?php\n");
+    application.offer("Oven/installer", &example(heading, "python")).may_run("Oven/installer");
+    application.offer("Pizza/module-info.yml", &example("# Modules of web applications", "yaml").replace("Dough", "Oven"));
+    application.configured();
+    let before = application.tree();
+    sandbox.hoist("install Pizza").exits(0).says("Bake at 250 degrees.").says("The oven is old.").says("site.Oven");
+    sandbox.hoist("info Pizza").exits(0).says("Pizza, in several lines between these two marks.").says("Ling");
+    sandbox.hoist("undo --yes").exits(0);
+    assert_eq!(Application::difference(&before, &application.tree()), [""; 0]);
+    sandbox.hoist("install Pizza").exits(0);
+    application.put("orders.db", "two\n");
+    sandbox.hoist("uninstall Pizza --yes").exits(0).says("it has orders in it");
+    assert_eq!(Application::difference(&before, &application.tree()), ["app-nullos/orders.db"]);
+}
+
 #[test]
 fn modules_come_from_directories_archives_and_repositories() {
     let application = Application::new();

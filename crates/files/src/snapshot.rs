@@ -2,17 +2,20 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, Metadata, Permissions};
+use std::fs::{File, Permissions};
 use std::io::{self, Read};
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown, lchown, symlink};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{PermissionsExt, chown, lchown, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rayon::prelude::*;
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, openat, readlinkat, statat};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::home::DIRECTORY;
 use crate::picture::{Kind, at, is_absent};
 use crate::record::{digest, hexadecimal};
 use crate::store::{PACKED, Store};
@@ -57,13 +60,15 @@ struct Stamp {
 }
 
 impl Stamp {
-    fn of(metadata: &Metadata) -> Self {
+    fn of(stat: &Stat) -> Self {
+        // The types of these differ between systems.
+        #[expect(clippy::unnecessary_cast, reason = "not everywhere")]
         Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            size: metadata.size(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
+            device: stat.st_dev as u64,
+            inode: stat.st_ino as u64,
+            size: stat.st_size as u64,
+            modified: (stat.st_mtime as i64, stat.st_mtime_nsec as i64),
+            changed: (stat.st_ctime as i64, stat.st_ctime_nsec as i64),
         }
     }
 }
@@ -128,12 +133,9 @@ impl Snapshot {
         let look = Look { taking, known, read_at };
         let mut entries = Vec::new();
         for root in roots.iter().filter(|root| !(taking.ignored)(root)) {
-            let metadata = match root.symlink_metadata() {
-                Ok(metadata) => metadata,
-                Err(error) if is_absent(&error) => continue,
-                Err(error) => return Err(at(root, error)),
-            };
-            look.walk(root.clone(), &metadata, metadata.dev(), &mut entries)?;
+            let Some(stat) = look.stat(CWD, root.as_os_str(), root)? else { continue };
+            let here = Here { directory: CWD, name: root.as_os_str(), device: Stamp::of(&stat).device, depth: 0 };
+            look.walk(root.clone(), &stat, &here, &mut entries)?;
         }
         // They come in order, and a map is made of them faster at once than one by one.
         Ok(Self { entries: BTreeMap::from_iter(entries) })
@@ -223,28 +225,34 @@ impl Snapshot {
 
 /// Keeps what a file holds.
 pub fn keep(path: &Path, store: &Store) -> io::Result<()> {
-    let size = path.symlink_metadata().map_err(|error| at(path, error))?.len();
-    contents(path, size, Some(store)).map(drop).map_err(|error| at(path, error))
+    let here = Here { directory: CWD, name: path.as_os_str(), device: 0, depth: 0 };
+    let keep = || {
+        let file = open(&here)?;
+        let size = file.metadata()?.len();
+        contents(file, size, Some(store))
+    };
+    keep().map(drop).map_err(|error| at(path, error))
 }
 
 /// What stands at a path now; nothing where nothing does.
 pub fn state(path: &Path) -> io::Result<Option<State>> {
-    match path.symlink_metadata() {
-        Ok(metadata) => {
-            let taking = Taking { thorough: true, ..Taking::PLAIN };
-            let look = Look { taking: &taking, known: HashMap::new(), read_at: 0 };
-            look.entry(path, &metadata).map(|entry| entry.map(|entry| entry.state))
-        }
-        Err(error) if is_absent(&error) => Ok(None),
-        Err(error) => Err(at(path, error)),
-    }
+    let taking = Taking { thorough: true, ..Taking::PLAIN };
+    let look = Look { taking: &taking, known: HashMap::new(), read_at: 0 };
+    let Some(stat) = look.stat(CWD, path.as_os_str(), path)? else { return Ok(None) };
+    let here = Here { directory: CWD, name: path.as_os_str(), device: 0, depth: 0 };
+    look.entry(path, &stat, &here).map(|entry| entry.map(|entry| entry.state))
 }
 
 /// How the digest of a file starts that was not read.
 const UNREAD: &str = "unread ";
 
+/// So many levels are gone through in parallel.
+const PARALLEL: usize = 8;
 /// So many files make a piece of work of their own.
 const PIECE: usize = 24;
+
+/// Every level takes an open directory.
+const DEPTH_LIMIT: usize = 300;
 
 /// A look at trees.
 struct Look<'a> {
@@ -254,48 +262,71 @@ struct Look<'a> {
     read_at: i64,
 }
 
+/// An entry of an open directory, so that no link that is put in its way leads elsewhere.
+struct Here<'a> {
+    directory: BorrowedFd<'a>,
+    name: &'a OsStr,
+    /// The file system that the look started on.
+    device: u64,
+    depth: usize,
+}
+
 impl Look<'_> {
-    fn walk(&self, path: PathBuf, metadata: &Metadata, device: u64, found: &mut Vec<(PathBuf, Entry)>) -> io::Result<()> {
-        let Some(own) = self.entry(&path, metadata)? else { return Ok(()) };
-        let is_entered = own.state.kind == Kind::Directory && (self.taking.thorough || metadata.dev() == device);
+    fn stat(&self, directory: BorrowedFd<'_>, name: &OsStr, path: &Path) -> io::Result<Option<Stat>> {
+        match statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).map_err(io::Error::from) {
+            Ok(stat) => Ok(Some(stat)),
+            Err(error) if is_absent(&error) || error.kind() == io::ErrorKind::InvalidFilename => Ok(None),
+            Err(error) => Err(at(path, error)),
+        }
+    }
+
+    fn walk(&self, path: PathBuf, stat: &Stat, here: &Here<'_>, found: &mut Vec<(PathBuf, Entry)>) -> io::Result<()> {
+        let Some(own) = self.entry(&path, stat, here)? else { return Ok(()) };
+        let is_entered = own.state.kind == Kind::Directory && (self.taking.thorough || own.stamp.device == here.device);
         found.push((path.clone(), own));
         if !is_entered {
             return Ok(());
         }
-        let mut names = Vec::new();
-        match std::fs::read_dir(&path) {
+        if here.depth >= DEPTH_LIMIT {
+            let deep = io::Error::other(format!("it is nested more than {DEPTH_LIMIT} directories deep"));
+            return if self.taking.thorough { Err(at(&path, deep)) } else { Ok(()) };
+        }
+        let (directory, names) = match list(here) {
+            Ok(listed) => listed,
             Err(error) if is_absent(&error) => return Ok(()),
             // What nobody may list is a directory, and that is all that is known.
             Err(error) if !self.taking.thorough && is_closed(&error) => return Ok(()),
-            entries => {
-                for entry in entries.map_err(|error| at(&path, error))? {
-                    names.push(entry.map_err(|error| at(&path, error))?.file_name());
-                }
-            }
-        }
-        names.sort_unstable();
-        let visit = |name: &OsString| -> io::Result<Vec<(PathBuf, Entry)>> {
-            let path = path.join(name);
-            let mut found = Vec::new();
-            if !(self.taking.ignored)(&path) {
-                match path.symlink_metadata() {
-                    Ok(metadata) => self.walk(path, &metadata, device, &mut found)?,
-                    Err(error) if is_absent(&error) || error.kind() == io::ErrorKind::InvalidFilename => {}
-                    Err(error) => return Err(at(&path, error)),
-                }
-            }
-            Ok(found)
+            Err(error) => return Err(at(&path, error)),
         };
+        let visit = |name: &OsString, found: &mut Vec<(PathBuf, Entry)>| -> io::Result<()> {
+            let path = path.join(name);
+            if (self.taking.ignored)(&path) {
+                return Ok(());
+            }
+            let here = Here { directory: directory.as_fd(), name, device: here.device, depth: here.depth + 1 };
+            match self.stat(here.directory, name, &path)? {
+                Some(stat) => self.walk(path, &stat, &here, found),
+                None => Ok(()),
+            }
+        };
+        // Further down there is enough to do for everybody, and every level takes its part of the stack.
+        if here.depth >= PARALLEL || names.len() == 1 {
+            return names.iter().try_for_each(|name| visit(name, found));
+        }
         let piece = PIECE.min(names.len() / 2 + 1);
-        let pieces: io::Result<Vec<_>> = names.par_iter().with_min_len(piece).map(visit).collect();
+        let each = |name: &OsString| {
+            let mut found = Vec::new();
+            visit(name, &mut found).map(|()| found)
+        };
+        let pieces: io::Result<Vec<_>> = names.par_iter().with_min_len(piece).map(each).collect();
         found.extend(pieces?.into_iter().flatten());
         Ok(())
     }
 
     /// What is known of one path; `None` where it vanished meanwhile.
-    fn entry(&self, path: &Path, metadata: &Metadata) -> io::Result<Option<Entry>> {
-        let (kind, stamp, store) = (self.kind(path, metadata), Stamp::of(metadata), self.taking.store);
-        let state = |digest| State { kind, mode: metadata.mode() & 0o7777, owner: (metadata.uid(), metadata.gid()), digest };
+    fn entry(&self, path: &Path, stat: &Stat, here: &Here<'_>) -> io::Result<Option<Entry>> {
+        let (kind, stamp, store) = (self.kind(path, stat), Stamp::of(stat), self.taking.store);
+        let state = |digest| State { kind, mode: stat.st_mode & 0o7777, owner: (stat.st_uid, stat.st_gid), digest };
         let known = self.known.get(path.as_os_str().as_bytes()).filter(|known| {
             let settled = known.stamp.changed.0.saturating_add(TICK.as_secs().cast_signed()) < known.read_at;
             let is_kept = |digest: &str| digest.is_empty() || digest.starts_with(UNREAD) || store.is_none_or(|store| store.has(digest));
@@ -308,9 +339,9 @@ impl Look<'_> {
             Kind::File if !(self.taking.read)(path, stamp.size) => {
                 Ok(format!("{UNREAD}{} {} {:?}", stamp.inode, stamp.size, stamp.modified))
             }
-            Kind::File => contents(path, metadata.size(), store),
-            Kind::Link => path.read_link().and_then(|target| {
-                let target = target.into_os_string().into_encoded_bytes();
+            Kind::File => open(here).and_then(|file| contents(file, stamp.size, store)),
+            Kind::Link => readlinkat(here.directory, here.name, Vec::new()).map_err(io::Error::from).and_then(|target| {
+                let target = target.into_bytes();
                 let digest = hexadecimal(&Sha256::digest(&target));
                 store.map_or(Ok(()), |store| store.keep(&digest, &target)).map(|()| digest)
             }),
@@ -327,12 +358,12 @@ impl Look<'_> {
         }
     }
 
-    fn kind(&self, path: &Path, metadata: &Metadata) -> Kind {
-        match metadata.file_type() {
-            kind if kind.is_symlink() => Kind::Link,
-            kind if kind.is_dir() && path.ends_with(".git") && !(self.taking.git)(path) => Kind::Git,
-            kind if kind.is_dir() => Kind::Directory,
-            kind if kind.is_file() => Kind::File,
+    fn kind(&self, path: &Path, stat: &Stat) -> Kind {
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Symlink => Kind::Link,
+            FileType::Directory if path.file_name().is_some_and(|name| name == ".git") && !(self.taking.git)(path) => Kind::Git,
+            FileType::Directory => Kind::Directory,
+            FileType::RegularFile => Kind::File,
             _ => Kind::Other,
         }
     }
@@ -342,10 +373,28 @@ fn is_closed(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidFilename)
 }
 
-fn contents(path: &Path, size: u64, store: Option<&Store>) -> io::Result<String> {
-    // What became a link or a pipe meanwhile is not followed, and not waited for.
-    let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits();
-    let mut file = File::options().read(true).custom_flags(flags.cast_signed()).open(path)?;
+/// Opens a directory as an entry of another, and lists it.
+fn list(here: &Here<'_>) -> io::Result<(OwnedFd, Vec<OsString>)> {
+    let directory = openat(here.directory, here.name, DIRECTORY, Mode::empty())?;
+    let mut names = Vec::new();
+    for entry in Dir::read_from(&directory)? {
+        let name = entry?.file_name().to_bytes().to_vec();
+        if !matches!(name.as_slice(), b"." | b"..") {
+            names.push(OsString::from_vec(name));
+        }
+    }
+    names.sort_unstable();
+    Ok((directory, names))
+}
+
+/// What became a link or a pipe meanwhile is not followed, and not waited for.
+const FILE: OFlags = OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
+
+fn open(here: &Here<'_>) -> io::Result<File> {
+    Ok(openat(here.directory, here.name, FILE, Mode::empty()).map(File::from)?)
+}
+
+fn contents(mut file: File, size: u64, store: Option<&Store>) -> io::Result<String> {
     if size > PACKED {
         return match store {
             Some(store) => store.keep_file(file).map(|(digest, _)| digest),

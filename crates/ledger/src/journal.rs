@@ -1,6 +1,6 @@
 //! What each run did to files, so that it can be taken back; and which files of others modules have edited.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -92,28 +92,12 @@ impl Ledger {
     /// Writes down what a run did to a module: what the ledger said of it before, and what is different in its files. What an earlier attempt of the
     /// same run wrote down stays the beginning.
     pub fn journal(&self, run: RunId, module: &ModuleId, was: &Memento, differences: &[Difference]) -> Result<(), LedgerError> {
-        let write = |connection: &Connection| -> rusqlite::Result<()> {
+        let all = |connection: &Connection| -> rusqlite::Result<()> {
             let transaction = connection.unchecked_transaction()?;
-            let mut was = was.clone();
-            let now: Record = files::record(&transaction, module)?;
-            let before: Record = was.record.iter().filter_map(|(path, recorded)| Some((path.clone(), recorded.clone()?))).collect();
-            was.record.retain(|(path, recorded)| now.get(path) != recorded.as_ref());
-            was.record.extend(now.into_keys().filter(|path| !before.contains_key(path)).map(|path| (path, None)));
-            let bytes = postcard::to_stdvec(&was).unwrap_or_default();
-            let insert = "INSERT OR IGNORE INTO mementos (run, module, was) VALUES (?1, ?2, ?3)";
-            transaction.prepare_cached(insert)?.execute(params![run.0, module.as_str(), bytes])?;
-            {
-                let insert = "INSERT INTO journal (run, module, path, before, after) VALUES (?1, ?2, ?3, ?4, ?5)
-                    ON CONFLICT (run, module, path) DO UPDATE SET after = ?5";
-                let mut insert = transaction.prepare_cached(insert)?;
-                for Difference { path, before, after } in differences {
-                    let (before, after) = (before.as_ref().map(json), after.as_ref().map(json));
-                    insert.execute(params![run.0, module.as_str(), path.as_os_str().as_bytes(), before, after])?;
-                }
-            }
+            write(&transaction, run, module, was, differences, None)?;
             transaction.commit()
         };
-        write(&self.connection()).map_err(|error| self.sqlite(error))
+        all(&self.connection()).map_err(|error| self.sqlite(error))
     }
 
     /// Makes the ledger say of a module what it said before a run changed it.
@@ -228,6 +212,35 @@ impl Ledger {
         };
         write(&self.connection()).map_err(|error| self.sqlite(error))
     }
+}
+
+/// Writes down what a run did; `record` is what the module is known to have written by now, where that was not just looked up.
+pub(crate) fn write(
+    connection: &Connection,
+    run: RunId,
+    module: &ModuleId,
+    was: &Memento,
+    differences: &[Difference],
+    record: Option<&Record>,
+) -> rusqlite::Result<()> {
+    let read = if record.is_none() { files::record(connection, module)? } else { Record::new() };
+    let now = record.unwrap_or(&read);
+    let before: BTreeSet<&PathBuf> = was.record.iter().map(|(path, _)| path).collect();
+    let changed = was.record.iter().filter(|(path, recorded)| now.get(path) != recorded.as_ref()).cloned();
+    let new = now.keys().filter(|path| !before.contains(path)).map(|path| (path.clone(), None));
+    let kept =
+        Memento { row: was.row.clone(), record: changed.chain(new).collect(), configs: was.configs.clone(), edits: was.edits.clone() };
+    let bytes = postcard::to_stdvec(&kept).unwrap_or_default();
+    let insert = "INSERT OR IGNORE INTO mementos (run, module, was) VALUES (?1, ?2, ?3)";
+    connection.prepare_cached(insert)?.execute(params![run.0, module.as_str(), bytes])?;
+    let insert = "INSERT INTO journal (run, module, path, before, after) VALUES (?1, ?2, ?3, ?4, ?5)
+        ON CONFLICT (run, module, path) DO UPDATE SET after = ?5";
+    let mut insert = connection.prepare_cached(insert)?;
+    for Difference { path, before, after } in differences {
+        let (before, after) = (before.as_ref().map(json), after.as_ref().map(json));
+        insert.execute(params![run.0, module.as_str(), path.as_os_str().as_bytes(), before, after])?;
+    }
+    Ok(())
 }
 
 fn memento(connection: &Connection, module: &ModuleId) -> rusqlite::Result<Memento> {

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hoist_core::{Digest, InstalledModule, ModuleId, Removal, Request};
-use hoist_files::Record;
+use hoist_files::{Difference, Record};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -176,6 +176,8 @@ pub struct Ending {
     pub adopted: bool,
     /// What was written, where that is known.
     pub record: Option<Record>,
+    /// What the run did to it, where that is written down: what the ledger said before, and what is different.
+    pub journal: Option<(RunId, Memento, Vec<Difference>)>,
     /// What it is now, where it takes the place of what was installed from another source: paths that earlier installs made are forgotten.
     pub became: Option<InstalledModule>,
 }
@@ -325,6 +327,9 @@ impl Ledger {
             }
             if let Some(record) = &ending.record {
                 files::store(&transaction, module, record)?;
+            }
+            if let Some((run, was, differences)) = &ending.journal {
+                journal::write(&transaction, *run, module, was, differences, ending.record.as_ref())?;
             }
             transaction.commit()
         };

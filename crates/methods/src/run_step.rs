@@ -293,7 +293,15 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
                 recorded.extend(earlier);
                 recorded.retain(|path, _| !gone.contains(path));
             }
-            let ending = Ending { version: None, adopted, paths, record: Some(recorded), became: became(module, work) };
+            let differences = match (guarding.as_ref().map(Mutex::lock), asides.is_empty()) {
+                (Some(Ok(mut guarding)), _) => Some(guarding.guard.differences()?),
+                (_, true) => Some(watch.differences(&old, false)?),
+                // What was moved out of the way is not yet let go.
+                (_, false) => None,
+            };
+            let journal = differences.filter(|differences| !differences.is_empty() || !was.is_installed());
+            let journal = world.run.zip(journal).map(|(run, differences)| (run, was.clone(), differences));
+            let ending = Ending { version: None, adopted, paths, record: Some(recorded), journal, became: became(module, work) };
             let effect = record(world, module, &applied.applied, ending)?;
             if let Some(Ok(guarding)) = guarding.as_ref().map(Mutex::lock) {
                 world.ledger.as_ref().map_or(Ok(()), |ledger| ledger.put_edits(&module.id, &guarding.edits)).map_err(told)?;
@@ -302,11 +310,9 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
                 aside::discard(&home, &asides, &moved, task);
                 world.ledger.as_ref().map_or(Ok(()), |ledger| ledger.settle(&module.id)).map_err(told)?;
             }
-            let differences = match guarding.as_ref().map(Mutex::lock) {
-                Some(Ok(mut guarding)) => guarding.guard.differences()?,
-                _ => watch.differences(&old, !asides.is_empty())?,
-            };
-            world.journal(module, &was, &differences)?;
+            if !asides.is_empty() {
+                world.journal(module, &was, &watch.differences(&old, true)?)?;
+            }
             if let Some(Ok(mut guarding)) = guarding.as_ref().map(Mutex::lock) {
                 guarding.guard.end(task);
             }

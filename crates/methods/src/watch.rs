@@ -71,7 +71,9 @@ impl Watch {
         let signs_before = files_only(&signs);
         let configs = module.config_files.clone();
         let configs_before = around(&configs, keeping.store)?;
-        let claimed = keeping.claims.iter().filter(|(path, other)| **other != module.id && roots.iter().any(|root| path.starts_with(root)));
+        let below =
+            |root: &PathBuf| keeping.claims.range(root.clone()..).take_while(|(path, _)| path.starts_with(root)).collect::<Vec<_>>();
+        let claimed = roots.iter().flat_map(below).filter(|(_, other)| **other != module.id);
         let claimed = claimed.map(|(path, _)| path.clone()).collect();
         let after = Snapshot::default();
         Ok(Self { own: roots, absent, found, parents, before, after, configs, configs_before, claimed, signs, signs_before })

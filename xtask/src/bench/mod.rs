@@ -1,5 +1,6 @@
 //! Measurements against peers or bounds, in the same run: interleaved, as medians and ratios.
 
+mod applications;
 mod packages;
 mod runs;
 mod sleeps;
@@ -34,6 +35,7 @@ const ROWS: &[(&str, Measure)] = &[
     ("index", sources::index),
     ("community", sources::community_modules),
     ("rocks", sources::rocks),
+    ("applications", applications::applications),
     ("sleeps", sleeps::sleeps),
 ];
 

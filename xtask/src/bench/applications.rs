@@ -1,0 +1,112 @@
+//! Web applications: how long it takes to look at everything they have, and what an installer costs beside PHP itself.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use hoist_files::{Snapshot, Store, Taking};
+use hoist_tests::Application;
+
+use super::{Bench, Row, median, timed};
+
+/// So many directories of twenty files each, of two to seven kilobytes.
+fn fill(root: &Path, directories: usize) -> Result<()> {
+    for number in 0..directories {
+        let directory = root.join(format!("pages/part{}/sub{number}", number / 20));
+        std::fs::create_dir_all(&directory)?;
+        for file in 0..20 {
+            let text = format!("<?php // {number} {file}\n{}", "x".repeat(2000 + (number * 37 + file * 91) % 5000));
+            std::fs::write(directory.join(format!("file{file}.php")), text)?;
+        }
+    }
+    Ok(())
+}
+
+/// What was written a moment ago is read again; nobody looks at an application that soon.
+fn settle() {
+    std::thread::sleep(Duration::from_secs(4));
+}
+
+/// How long one look takes, contents kept: at what is not known, and at what is but for a hundred files.
+fn looks(root: &Path, place: &Path, rounds: usize) -> Result<(Duration, Duration)> {
+    let (mut cold, mut warm) = (Vec::new(), Vec::new());
+    for round in 0..rounds {
+        let store = place.join(format!("contents{round}"));
+        let start = Instant::now();
+        let snapshot = {
+            let store = Store::open(&store)?;
+            look(root, None, &store)?
+        };
+        cold.push(start.elapsed());
+        let bytes = snapshot.to_bytes()?;
+        for number in 0..100 {
+            std::fs::write(root.join(format!("pages/part0/sub{}/file{}.php", number % 20, number % 7)), format!("{round} {number}"))?;
+        }
+        let start = Instant::now();
+        let store = Store::open(&store)?;
+        let former = Snapshot::from_bytes(&bytes);
+        look(root, former.as_ref(), &store)?;
+        warm.push(start.elapsed());
+    }
+    Ok((median(cold), median(warm)))
+}
+
+fn look(root: &Path, former: Option<&Snapshot>, store: &Store) -> std::io::Result<Snapshot> {
+    let taking = Taking { former, store: Some(store), git: &|_| true, thorough: true, ..Taking::PLAIN };
+    Snapshot::take(&[root.to_owned()], &taking)
+}
+
+/// Looks at 10,000 files, and installs of a module with an installer in an application of 1,500.
+pub(crate) fn applications(bench: &Bench) -> Result<Vec<Row>> {
+    let place = tempfile::tempdir()?;
+    let root = place.path().join("application");
+    fill(&root, 500)?;
+    settle();
+    let (cold, warm) = looks(&root, place.path(), bench.rounds)?;
+    let bound = |what: &str, ours, milliseconds| {
+        let (what, peer) = (what.to_owned(), "a bound".to_owned());
+        Row { what, ours, peer, theirs: Duration::from_millis(milliseconds), bar: 1.0 }
+    };
+    let mut rows = vec![bound("10,000 files looked at and kept", cold, 150), bound("the same, a hundred of them changed", warm, 40)];
+    let application = Application::new();
+    application.usual("Pizza");
+    fill(&application.root(), 75)?;
+    settle();
+    let sandbox = &application.sandbox;
+    let arguments = format!("install {} --app {} -q", application.place("Pizza"), application.root().display());
+    let hoist = |arguments: &str| -> Command {
+        let mut command = sandbox.command(&bench.hoist);
+        command.args(arguments.split_whitespace());
+        command
+    };
+    // The first time everything is read and kept.
+    timed(&mut hoist(&arguments))?;
+    settle();
+    let (mut ours, mut php, mut picture) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 0..bench.rounds * 2 {
+        timed(&mut hoist("uninstall Pizza --yes -q"))?;
+        ours.push(timed(&mut hoist(&arguments))?);
+        let script = "require 'init.php'; \\Pizza\\PizzaInstaller::install();";
+        let mut bare = sandbox.command("php");
+        bare.current_dir(application.root()).args(["-r", script]);
+        php.push(timed(&mut bare)?);
+        let store = Store::open(&place.path().join("known"))?;
+        let site = sandbox.home().join("site");
+        let former = look(&site, None, &store)?;
+        let start = Instant::now();
+        look(&site, Some(&former), &store)?;
+        if round > 0 {
+            picture.push(start.elapsed());
+        }
+    }
+    let theirs = median(php).mul_f64(1.5) + median(picture);
+    rows.push(Row {
+        what: "a module with an installer, 1,500 files watched".to_owned(),
+        ours: median(ours),
+        peer: "1.5 × the bare call of PHP, and one look".to_owned(),
+        theirs,
+        bar: 1.0,
+    });
+    Ok(rows)
+}
