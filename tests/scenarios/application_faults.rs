@@ -199,8 +199,8 @@ fn overwriting_is_what_the_policy_says_and_what_was_replaced_comes_back() {
         .says("pre-slaanesh");
     assert_eq!(application.read("lang/en/modules/pizza/pizza.php"), "<?php return ['pizza' => 1];\n");
     application.sandbox.hoist("uninstall Pizza --yes").exits(0);
-    let left = Application::difference(&before, &application.tree());
-    assert!(left.len() == 1 && left[0].contains("pizza.php.pre-slaanesh-"), "{left:?}");
+    // The copy is not needed any more.
+    assert_eq!(Application::difference(&before, &application.tree()), [""; 0]);
 }
 
 #[test]
@@ -360,4 +360,144 @@ proptest! {
             prop_assert_eq!(Application::difference(&before, &application.tree()), Vec::<String>::new(), "{:?}", deeds);
         }
     }
+}
+
+#[test]
+fn an_update_that_writes_over_a_file_it_once_edited_is_told_from_an_edit() {
+    if !has("php") {
+        return;
+    }
+    let application = Application::new();
+    let human = "h1\nh2\nh3\nh4\n";
+    application.put("conf.txt", human);
+    application.module(
+        "Once",
+        "    public static function install() { file_put_contents(APP_ROOT_DIR . '/conf.txt', \"once\\n\", FILE_APPEND); }",
+    );
+    application.configured();
+    application.sandbox.hoist("install Once").exits(0);
+    application.put("conf.txt", &format!("{}mine\n", application.read("conf.txt")));
+    application.module("Once", "    public static function install() { file_put_contents(APP_ROOT_DIR . '/conf.txt', \"all new\\n\"); }");
+    application.sandbox.hoist("update Once").exits(0).says("put back");
+    assert_eq!(application.read("conf.txt"), format!("{human}once\nmine\n"));
+    // Without an uninstaller hoist takes out what was added.
+    application.sandbox.hoist("uninstall Once --yes").exits(0);
+    assert_eq!(application.read("conf.txt"), format!("{human}mine\n"));
+}
+
+#[test]
+fn an_uninstaller_that_empties_or_rewrites_a_shared_file_is_not_believed() {
+    if !has("php") {
+        return;
+    }
+    let human = "first\n  second\n\nthird\n";
+    for (name, uninstall) in [
+        ("Empties", "file_put_contents(APP_ROOT_DIR . '/conf.txt', \"x\\n\");"),
+        ("Reorders", "file_put_contents(APP_ROOT_DIR . '/conf.txt', \"third\\nsecond\\nfirst\\n\");"),
+        ("Nothing", ""),
+    ] {
+        let application = Application::new();
+        application.put("conf.txt", human);
+        let install = "file_put_contents(APP_ROOT_DIR . '/conf.txt', \"added\\n\", FILE_APPEND);";
+        application.module(
+            name,
+            &format!("    public static function install() {{ {install} }}\n    public static function uninstall() {{ {uninstall} }}"),
+        );
+        application.install(name).exits(0);
+        application.put("conf.txt", &application.read("conf.txt").replace("third", "\tthird, mine"));
+        application.sandbox.hoist(&format!("uninstall {name} --yes")).exits(0);
+        let expected = human.replace("third", "\tthird, mine");
+        let expected = if uninstall.is_empty() { expected + "added\n" } else { expected };
+        assert_eq!(application.read("conf.txt"), expected, "{name}");
+    }
+}
+
+#[test]
+fn what_an_installer_replaces_of_a_file_stays_beside_it_until_the_module_goes() {
+    if !has("php") {
+        return;
+    }
+    let application = Application::new();
+    application.put("conf.php", "<?php\n$a = 1;\n$b = 2;\n$password = 'mine';\n");
+    application.module(
+        "Sets",
+        "    public static function install() { $f = APP_ROOT_DIR . '/conf.php'; file_put_contents($f, str_replace(\"'mine'\", \"'theirs'\", file_get_contents($f))); }\n    \
+         public static function uninstall() { $f = APP_ROOT_DIR . '/conf.php'; file_put_contents($f, str_replace(\"'theirs'\", \"'mine'\", file_get_contents($f))); }",
+    );
+    let before = application.tree();
+    application
+        .sandbox
+        .hoist(&format!("install {} --app {}", application.place("Sets"), application.root().display()))
+        .exits(0)
+        .says("conf.php.pre-slaanesh-");
+    let copies = || application.tree().into_iter().filter(|(path, _)| path.contains("conf.php.pre-slaanesh")).count();
+    assert_eq!(copies(), 1);
+    application.sandbox.hoist("uninstall Sets --yes").exits(0);
+    assert_eq!(Application::difference(&before, &application.tree()), [""; 0]);
+}
+
+#[test]
+fn classes_that_may_be_run_and_copies_by_hand_are_installed_as_well() {
+    if !has("php") {
+        return;
+    }
+    let application = Application::new();
+    application.usual("Pizza").may_run("Pizza/PizzaInstaller.php");
+    let before = application.tree();
+    // Step one was done by hand.
+    let copied = application
+        .sandbox
+        .command("cp")
+        .arg("-r")
+        .arg(application.place("Pizza"))
+        .arg(application.root().join("class-modules/Pizza"))
+        .status();
+    assert!(copied.unwrap().success());
+    application.install("Pizza").exits(0);
+    assert!(application.read("init.php").contains("Pizza") && application.has("pages/modules/pizza/home.php"));
+    application.sandbox.hoist("uninstall Pizza --yes").exits(0);
+    assert_eq!(Application::difference(&before, &application.tree()), [""; 0]);
+    // A class of another name than the file's, which is named.
+    application.offer("Named/hoist.yml", "installer: setup/NamedInstaller.php\n");
+    application
+        .offer("Named/setup/NamedInstaller.php", "<?php class NamedInstaller { function install() { touch(APP_ROOT_DIR . '/named'); } }\n");
+    application.install("Named").exits(0);
+    assert!(application.has("named"));
+}
+
+#[test]
+fn two_modules_that_bring_the_same_file_both_have_it() {
+    if !has("php") {
+        return;
+    }
+    let application = Application::new();
+    for name in ["First", "Second"] {
+        application.usual(name).offer(&format!("{name}/InstallAssets/app-nullos/lang/en/shared.php"), "<?php return 1;\n");
+        application.install(name).exits(0);
+    }
+    application.sandbox.hoist("uninstall First --yes").exits(0);
+    assert!(application.has("lang/en/shared.php"));
+    application.sandbox.hoist("uninstall Second --yes").exits(0);
+    assert!(!application.has("lang/en/shared.php"));
+}
+
+#[test]
+fn applications_side_by_side_wait_for_each_other() {
+    if !has("php") {
+        return;
+    }
+    let application = Application::new();
+    let sandbox = &application.sandbox;
+    application.module(
+        "Slow",
+        "    public static function install() { touch(getenv('HOME') . '/slow'); usleep(400000); throw new \\Exception('no'); }",
+    );
+    application.module("Quick", "    public static function install() { touch(dirname(__DIR__, 2) . '/quick'); }");
+    for name in ["one", "two"] {
+        sandbox.put(&format!("apps/{name}/init.php"), "<?php define('APP_ROOT_DIR', __DIR__);\n");
+    }
+    sandbox.put("apps/beside/x", "");
+    sandbox.settings("jobs: 2\nsources:\n- {application: ~/apps/one, watch: ~/apps, from: ~/modules}\n- {application: ~/apps/two, watch: ~/apps, from: ~/modules}\n");
+    sandbox.hoist("install one/Slow two/Quick").exits(3);
+    assert!(sandbox.has("apps/two/quick") && sandbox.has("apps/two/class-modules/Quick") && !sandbox.has("apps/one/class-modules/Slow"));
 }

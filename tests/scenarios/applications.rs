@@ -279,6 +279,8 @@ fn reading_a_place_runs_nothing_and_writes_nothing() {
     for command in ["list", "info Pizza", "search pizza", "plan install Pizza", "source list"] {
         let (ran, calls) = sandbox.traced(command, "execve,unlink,unlinkat,rename,mkdir,connect");
         ran.exits(0);
+        // A thread that ends with the program is told as well.
+        let calls: Vec<&String> = calls.iter().filter(|call| !call.contains("<detached")).collect();
         assert_eq!(calls.len(), 1, "{command}: {calls:?}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hoist_tests::{GitFixture, Mercurial, Module, Sandbox, Server, has};
+use hoist_tests::{Application, GitFixture, Mercurial, Module, Sandbox, Server, has};
 
 fn tree(sandbox: &Sandbox) -> std::collections::BTreeMap<String, String> {
     let all = sandbox.files(".").into_iter().filter(|path| !path.starts_with(".local/state/") && !path.starts_with(".cache/"));
@@ -175,4 +175,52 @@ fn a_failed_install_of_any_kind_leaves_its_directories_as_they_were() {
     assert_eq!(after.remove("out").as_deref(), Some("out\n"));
     assert_eq!(after, before);
     assert!(!sandbox.has(".tool/new"));
+}
+
+#[test]
+fn two_modules_that_edit_one_file_are_taken_back_together() {
+    if !has("php") {
+        return;
+    }
+    let application = Application::new();
+    application.usual("Pizza").usual("Kif").configured();
+    let sandbox = &application.sandbox;
+    let before = application.tree();
+    sandbox.hoist("install Pizza Kif").exits(0);
+    let installed = application.tree();
+    sandbox.hoist("undo --yes").exits(0);
+    assert_eq!(Application::difference(&before, &application.tree()), [""; 0]);
+    sandbox.hoist("install Pizza Kif").exits(0);
+    sandbox.hoist("uninstall Pizza Kif --yes").exits(0);
+    sandbox.hoist("undo --yes").exits(0);
+    // In which order they were installed is the scheduler's business.
+    let different = Application::difference(&installed, &application.tree());
+    assert!(different.is_empty() || different == ["app-nullos/init.php"], "{different:?}");
+    sandbox.hoist("list").exits(0).says("installed");
+    sandbox.hoist("uninstall Pizza Kif --yes").exits(0);
+    assert_eq!(Application::difference(&before, &application.tree()), [""; 0]);
+}
+
+#[test]
+fn what_others_need_and_names_that_are_not_plain_text_are_seen_to() {
+    let application = Application::new();
+    application.offer("Dough/x.php", "<?php\n").offer("Pizza/x.php", "<?php\n").offer("Pizza/hoist.yml", "requires: [Dough]\n");
+    application.offer("Odd/installer", "#!/bin/bash\n[ \"$1\" = uninstall ] || touch \"$2/$(printf 'o\\377')\"\n").may_run("Odd/installer");
+    application.configured();
+    let sandbox = &application.sandbox;
+    sandbox.hoist("install Dough").exits(0);
+    let history = sandbox.json("history").exits(0).document();
+    let first = history[0]["run_id"].as_str().unwrap().to_owned();
+    sandbox.hoist("install Pizza").exits(0);
+    sandbox.hoist(&format!("undo {first} --yes")).exits(2).says("is needed by site.Pizza");
+    sandbox.hoist("undo 2 --yes").exits(2).says("as only one starts with");
+    let before = application.tree();
+    sandbox.hoist("install Odd").exits(0);
+    sandbox.hoist("uninstall Odd --yes").exits(0);
+    assert_eq!(Application::difference(&before, &application.tree()), [""; 0]);
+    sandbox.json("undo --dry-run").exits(0).document();
+    sandbox.hoist("undo --yes").exits(0);
+    assert!(sandbox.json("list --installed").exits(0).says("site.Odd").stdout.contains("Pizza"));
+    sandbox.hoist("uninstall Odd --yes").exits(0);
+    assert_eq!(Application::difference(&before, &application.tree()), [""; 0]);
 }

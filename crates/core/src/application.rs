@@ -64,6 +64,9 @@ impl Application {
         if self.ground().components().count() < 2 {
             return Err("what it watches has no directory in common but /".to_owned());
         }
+        if let Some(ignored) = self.ignore.iter().find(|ignored| self.modules.starts_with(ignored) || self.init.starts_with(ignored)) {
+            return Err(format!("{} cannot be ignored: modules and the init file are looked after", ignored.display()));
+        }
         if !self.watch.iter().any(|watched| self.modules.starts_with(watched)) {
             return Err(format!("its directory of modules {} is not watched", self.modules.display()));
         }

@@ -13,7 +13,7 @@
 //! let tool = home.path().join("tool");
 //! let store = Store::open(&home.path().join("contents"))?;
 //! let look = |former: Option<&Snapshot>| {
-//!     let taking = Taking { former, store: Some(&store), thorough: true, ..Taking::PLAIN };
+//!     let taking = Taking { former, store: Some(&store), strict: true, ..Taking::PLAIN };
 //!     Snapshot::take(&[tool.clone()], &taking)
 //! };
 //! let before = look(None)?;

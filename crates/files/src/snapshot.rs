@@ -110,21 +110,23 @@ pub struct Taking<'a> {
     pub read: &'a (dyn Fn(&Path, u64) -> bool + Sync),
     /// True for the directory of a repository of git that is looked into; others are one thing.
     pub git: &'a (dyn Fn(&Path) -> bool + Sync),
-    /// Enter other file systems; what cannot be read is an error, since it could not be put back.
-    pub thorough: bool,
+    /// Enter other file systems as well.
+    pub everywhere: bool,
+    /// What cannot be read is an error, since it could not be put back.
+    pub strict: bool,
 }
 
 impl Taking<'_> {
-    /// A look at everything, not a thorough one, of which no contents are kept.
+    /// A look at one file system, as far as it can be read, of which no contents are kept.
     pub const PLAIN: Taking<'static> =
-        Taking { ignored: &|_| false, former: None, store: None, read: &|_, _| true, git: &|_| false, thorough: false };
+        Taking { ignored: &|_| false, former: None, store: None, read: &|_, _| true, git: &|_| false, everywhere: false, strict: false };
 }
 
 impl Snapshot {
     /// Looks at everything below these paths. Links are not followed; what vanishes meanwhile is left out.
     ///
     /// # Errors
-    /// What cannot be listed or, in a thorough look, read.
+    /// What cannot be looked at; in a strict look also what cannot be read.
     pub fn take(roots: &[PathBuf], taking: &Taking<'_>) -> io::Result<Self> {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let read_at = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
@@ -183,6 +185,22 @@ impl Snapshot {
         self.entries.extend(other.entries);
     }
 
+    /// What is at and below a path.
+    pub fn part(&self, path: &Path) -> Self {
+        let all = self.entries.range(path.to_owned()..).take_while(|(below, _)| below.starts_with(path));
+        Self { entries: all.map(|(path, entry)| (path.clone(), entry.clone())).collect() }
+    }
+
+    /// Files that were written since and hold the same as before.
+    pub fn rewritten<'a>(&'a self, after: &'a Self) -> impl Iterator<Item = (&'a PathBuf, &'a State)> {
+        let same = |(path, entry): (&'a PathBuf, &'a Entry)| {
+            let now = after.entries.get(path)?;
+            let is_written = now.stamp.modified != entry.stamp.modified || now.stamp.inode != entry.stamp.inode;
+            (entry.state.kind == Kind::File && entry.state.has_same_contents(&now.state) && is_written).then_some((path, &now.state))
+        };
+        self.entries.iter().filter_map(same)
+    }
+
     /// Keeps what this is true of.
     pub fn retain(&mut self, wanted: impl Fn(&Path, &State) -> bool) {
         self.entries.retain(|path, entry| wanted(path, &entry.state));
@@ -236,7 +254,7 @@ pub fn keep(path: &Path, store: &Store) -> io::Result<()> {
 
 /// What stands at a path now; nothing where nothing does.
 pub fn state(path: &Path) -> io::Result<Option<State>> {
-    let taking = Taking { thorough: true, ..Taking::PLAIN };
+    let taking = Taking { strict: true, ..Taking::PLAIN };
     let look = Look { taking: &taking, known: HashMap::new(), read_at: 0 };
     let Some(stat) = look.stat(CWD, path.as_os_str(), path)? else { return Ok(None) };
     let here = Here { directory: CWD, name: path.as_os_str(), device: 0, depth: 0 };
@@ -282,20 +300,20 @@ impl Look<'_> {
 
     fn walk(&self, path: PathBuf, stat: &Stat, here: &Here<'_>, found: &mut Vec<(PathBuf, Entry)>) -> io::Result<()> {
         let Some(own) = self.entry(&path, stat, here)? else { return Ok(()) };
-        let is_entered = own.state.kind == Kind::Directory && (self.taking.thorough || own.stamp.device == here.device);
+        let is_entered = own.state.kind == Kind::Directory && (self.taking.everywhere || own.stamp.device == here.device);
         found.push((path.clone(), own));
         if !is_entered {
             return Ok(());
         }
         if here.depth >= DEPTH_LIMIT {
             let deep = io::Error::other(format!("it is nested more than {DEPTH_LIMIT} directories deep"));
-            return if self.taking.thorough { Err(at(&path, deep)) } else { Ok(()) };
+            return if self.taking.strict { Err(at(&path, deep)) } else { Ok(()) };
         }
         let (directory, names) = match list(here) {
             Ok(listed) => listed,
             Err(error) if is_absent(&error) => return Ok(()),
             // What nobody may list is a directory, and that is all that is known.
-            Err(error) if !self.taking.thorough && is_closed(&error) => return Ok(()),
+            Err(error) if !self.taking.strict && is_closed(&error) => return Ok(()),
             Err(error) => return Err(at(&path, error)),
         };
         let visit = |name: &OsString, found: &mut Vec<(PathBuf, Entry)>| -> io::Result<()> {
@@ -351,7 +369,7 @@ impl Look<'_> {
             Ok(digest) => Ok(Some(Entry { state: state(digest), stamp, read_at: self.read_at })),
             Err(error) if is_absent(&error) => Ok(None),
             // Later nobody can tell whether it is still the same.
-            Err(error) if !self.taking.thorough && is_closed(&error) => {
+            Err(error) if !self.taking.strict && is_closed(&error) => {
                 Ok(Some(Entry { state: state(String::new()), stamp, read_at: self.read_at }))
             }
             Err(error) => Err(at(path, error)),

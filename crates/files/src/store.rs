@@ -52,8 +52,21 @@ struct Writer {
 /// So many packs are made one.
 const MANY: usize = 32;
 
+impl Inner {
+    /// Nobody knows what of a pack reached the disk when writing failed: what is whole there counts, and the next content goes to another.
+    fn abandon(&mut self, pack: usize) {
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.file.into_parts();
+        }
+        let whole: BTreeSet<String> = scan(&self.packs[pack]).unwrap_or_default().into_iter().map(|(digest, ..)| digest).collect();
+        self.index.retain(|digest, place| place.pack != pack || whole.contains(digest));
+    }
+}
+
 /// What of a pack is written beside it, so that it need not be read to be known.
 type Index = Vec<(String, u64, u64)>;
+/// With how long the pack is, so that it is not taken for that of another of its name.
+type Stored = (u64, Index);
 
 impl Store {
     /// Opens the store in a directory, which is made when the first content is kept.
@@ -68,11 +81,12 @@ impl Store {
         packs.sort();
         for pack in packs {
             let number = inner.packs.len();
-            let known = std::fs::read(pack.with_extension("index")).ok().and_then(|bytes| postcard::from_bytes::<Index>(&bytes).ok());
+            let known = std::fs::read(pack.with_extension("index")).ok().and_then(|bytes| postcard::from_bytes::<Stored>(&bytes).ok());
+            let length = pack.metadata().map_err(|error| at(&pack, error))?.len();
             let contents = match known {
-                Some(contents) => contents,
+                Some((known, contents)) if known == length => contents,
                 // Whoever wrote it was killed.
-                None => scan(&pack).map_err(|error| at(&pack, error))?,
+                _ => scan(&pack).map_err(|error| at(&pack, error))?,
             };
             let places = contents.into_iter().map(|(digest, offset, length)| (digest, Place { pack: number, offset, length }));
             inner.index.extend(places);
@@ -91,7 +105,13 @@ impl Store {
 
     /// True when the content of this digest is kept.
     pub fn has(&self, digest: &str) -> bool {
-        self.inner().index.contains_key(digest) || self.large(digest).exists()
+        raw(digest).is_some() && (self.inner().index.contains_key(digest) || self.large(digest).exists())
+    }
+
+    /// Keeps a content, and returns its digest.
+    pub fn add(&self, contents: &[u8]) -> io::Result<String> {
+        let digest = hexadecimal(&Sha256::digest(contents));
+        self.keep(&digest, contents).map(|()| digest)
     }
 
     /// Keeps a content under its digest.
@@ -118,8 +138,12 @@ impl Store {
         let written = writer.file.write_all(&head).and_then(|()| writer.file.write_all(contents));
         let place = Place { pack: writer.pack, offset: writer.end + HEAD as u64, length: contents.len() as u64 };
         writer.end += (HEAD + contents.len()) as u64;
-        let path = writer.pack;
-        written.map_err(|error| at(&inner.packs[path], error))?;
+        let pack = writer.pack;
+        if let Err(error) = written {
+            let error = at(&inner.packs[pack], error);
+            inner.abandon(pack);
+            return Err(error);
+        }
         inner.index.insert(digest.to_owned(), place);
         Ok(())
     }
@@ -154,10 +178,15 @@ impl Store {
     pub fn get(&self, digest: &str) -> io::Result<Option<Box<dyn Read>>> {
         let mut inner = self.inner();
         let Some(Place { pack, offset, length }) = inner.index.get(digest).copied() else {
-            return match File::open(self.large(digest)) {
-                Ok(file) => Ok(Some(Box::new(file))),
+            if raw(digest).is_none() {
+                return Ok(None);
+            }
+            let path = self.large(digest);
+            return match File::open(&path).and_then(|file| Ok((crate::digest(&file)?, file))) {
+                Ok((found, mut file)) if found == digest => file.rewind().map(|()| Some(Box::new(file) as Box<dyn Read>)),
+                Ok(_) => Err(at(&path, io::Error::other("what is kept in it is damaged"))),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-                Err(error) => Err(at(&self.large(digest), error)),
+                Err(error) => Err(at(&path, error)),
             };
         };
         if let Some(writer) = inner.writer.as_mut().filter(|writer| writer.pack == pack) {
@@ -180,7 +209,7 @@ impl Store {
         Ok(contents)
     }
 
-    /// Makes sure that what is kept is on the disk, also when this process is killed now.
+    /// Hands everything to the kernel, so that it is there also when this process is killed now.
     pub fn flush(&self) -> io::Result<()> {
         match &mut self.inner().writer {
             Some(writer) => writer.file.flush(),
@@ -223,8 +252,8 @@ impl Store {
         }
         self.finish()?;
         for pack in old.packs {
-            std::fs::remove_file(&pack).map_err(|error| at(&pack, error))?;
             let _ = std::fs::remove_file(pack.with_extension("index"));
+            std::fs::remove_file(&pack).map_err(|error| at(&pack, error))?;
         }
         Ok(())
     }
@@ -237,7 +266,7 @@ impl Store {
         let contents = inner.index.iter().filter(|(_, place)| place.pack == writer.pack);
         let index: Index = contents.map(|(digest, place)| (digest.clone(), place.offset, place.length)).collect();
         let path = inner.packs[writer.pack].with_extension("index");
-        let bytes = postcard::to_stdvec(&index).map_err(io::Error::other)?;
+        let bytes = postcard::to_stdvec(&(writer.end, index)).map_err(io::Error::other)?;
         crate::write(&path, &bytes, 0o600)
     }
 }

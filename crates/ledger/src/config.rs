@@ -14,6 +14,7 @@ use crate::{FILE, Ledger, LedgerError, read, schema};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigRecord {
     /// Where.
+    #[serde(with = "crate::raw")]
     pub path: PathBuf,
     /// Whose.
     pub module: ModuleId,
@@ -26,6 +27,7 @@ pub struct ConfigRecord {
     /// True when nothing was there before.
     pub created: bool,
     /// The copy of what was there before hoist came.
+    #[serde(with = "crate::raw::option")]
     pub original: Option<PathBuf>,
     /// The SHA-256 of the new version that waits beside it.
     pub pending: Option<String>,

@@ -16,6 +16,7 @@ use crate::{ConfigRecord, FILE, Ledger, LedgerError, RunId, config, json, read, 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Edit {
     /// Which.
+    #[serde(with = "crate::raw")]
     pub path: PathBuf,
     /// What stood there before the module came.
     pub before: State,
@@ -31,9 +32,37 @@ pub struct Memento {
     /// Absent where it was unknown.
     row: Option<Remembered>,
     /// What it had written; after the change only what is different by then.
-    record: Vec<(PathBuf, Option<Recorded>)>,
+    record: Vec<Known>,
     configs: Vec<ConfigRecord>,
     edits: Vec<Edit>,
+}
+
+/// What a module had written at a path; nothing where that was not there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Known {
+    #[serde(with = "crate::raw")]
+    path: PathBuf,
+    recorded: Option<Recorded>,
+}
+
+/// The number of the form in which a memento is written; another is not read.
+const FORM: u8 = 1;
+
+impl Memento {
+    fn to_bytes(&self) -> rusqlite::Result<Vec<u8>> {
+        let bytes = postcard::to_extend(self, vec![FORM]);
+        bytes.map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+    }
+
+    fn from_bytes(bytes: &[u8]) -> rusqlite::Result<Self> {
+        let read = bytes.split_first().filter(|(form, _)| **form == FORM).and_then(|(_, rest)| postcard::from_bytes(rest).ok());
+        read.ok_or_else(|| unreadable("what a module was before a run"))
+    }
+}
+
+fn unreadable(what: &str) -> rusqlite::Error {
+    let why = format!("{what} was written by another version of hoist, or is damaged");
+    rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Blob, why.into())
 }
 
 /// A row of the table of modules.
@@ -100,12 +129,23 @@ impl Ledger {
         all(&self.connection()).map_err(|error| self.sqlite(error))
     }
 
+    /// Writes down once more what the ledger said of a module before a run, now that it says something else.
+    pub fn journal_again(&self, run: RunId, module: &ModuleId, was: &Memento) -> Result<(), LedgerError> {
+        let all = |connection: &Connection| -> rusqlite::Result<()> {
+            let transaction = connection.unchecked_transaction()?;
+            transaction.execute("DELETE FROM mementos WHERE run = ?1 AND module = ?2", params![run.0, module.as_str()])?;
+            write(&transaction, run, module, was, &[], None)?;
+            transaction.commit()
+        };
+        all(&self.connection()).map_err(|error| self.sqlite(error))
+    }
+
     /// Makes the ledger say of a module what it said before a run changed it.
     pub fn revert(&self, run: RunId, module: &ModuleId, was: &Memento) -> Result<(), LedgerError> {
         let write = |connection: &Connection| -> rusqlite::Result<()> {
             let transaction = connection.unchecked_transaction()?;
             let mut record = files::record(&transaction, module)?;
-            for (path, recorded) in &was.record {
+            for Known { path, recorded } in &was.record {
                 match recorded {
                     Some(recorded) => drop(record.insert(path.clone(), recorded.clone())),
                     None => drop(record.remove(path)),
@@ -181,10 +221,15 @@ impl Ledger {
         Ok(found.into_iter().map(|(path, name, _)| (path, name)).collect())
     }
 
-    /// Writes down that a run was taken back by another.
-    pub fn undone(&self, name: &str, by: &str) -> Result<(), LedgerError> {
-        let update = "UPDATE runs SET undone = ?2 WHERE name = ?1";
-        self.connection().execute(update, [name, by]).map(drop).map_err(|error| self.sqlite(error))
+    /// Writes down that a run was taken back by the newest run. What that run itself had taken back is in force again.
+    pub fn undone(&self, name: &str) -> Result<(), LedgerError> {
+        let write = |connection: &Connection| -> rusqlite::Result<()> {
+            let transaction = connection.unchecked_transaction()?;
+            transaction.execute("UPDATE runs SET undone = (SELECT name FROM runs ORDER BY id DESC LIMIT 1) WHERE name = ?1", [name])?;
+            transaction.execute("UPDATE runs SET undone = NULL WHERE undone = ?1", [name])?;
+            transaction.commit()
+        };
+        write(&self.connection()).map_err(|error| self.sqlite(error))
     }
 
     /// The digests of all contents that may have to come back.
@@ -225,13 +270,14 @@ pub(crate) fn write(
 ) -> rusqlite::Result<()> {
     let read = if record.is_none() { files::record(connection, module)? } else { Record::new() };
     let now = record.unwrap_or(&read);
-    let before: BTreeSet<&PathBuf> = was.record.iter().map(|(path, _)| path).collect();
-    let changed = was.record.iter().filter(|(path, recorded)| now.get(path) != recorded.as_ref()).cloned();
-    let new = now.keys().filter(|path| !before.contains(path)).map(|path| (path.clone(), None));
+    let before: BTreeSet<&PathBuf> = was.record.iter().map(|known| &known.path).collect();
+    let changed = was.record.iter().filter(|known| now.get(&known.path) != known.recorded.as_ref()).cloned();
+    let new = now.keys().filter(|path| !before.contains(path)).map(|path| Known { path: path.clone(), recorded: None });
     let kept =
         Memento { row: was.row.clone(), record: changed.chain(new).collect(), configs: was.configs.clone(), edits: was.edits.clone() };
-    let bytes = postcard::to_stdvec(&kept).unwrap_or_default();
-    let insert = "INSERT OR IGNORE INTO mementos (run, module, was) VALUES (?1, ?2, ?3)";
+    let bytes = kept.to_bytes()?;
+    let insert =
+        "INSERT OR IGNORE INTO mementos (run, module, place, was) VALUES (?1, ?2, (SELECT count(*) FROM mementos WHERE run = ?1), ?3)";
     connection.prepare_cached(insert)?.execute(params![run.0, module.as_str(), bytes])?;
     let insert = "INSERT INTO journal (run, module, path, before, after) VALUES (?1, ?2, ?3, ?4, ?5)
         ON CONFLICT (run, module, path) DO UPDATE SET after = ?5";
@@ -269,7 +315,7 @@ fn memento(connection: &Connection, module: &ModuleId) -> rusqlite::Result<Memen
     if row.is_none() {
         return Ok(Memento::default());
     }
-    let record = files::record(connection, module)?.into_iter().map(|(path, recorded)| (path, Some(recorded))).collect();
+    let record = files::record(connection, module)?.into_iter().map(|(path, recorded)| Known { path, recorded: Some(recorded) }).collect();
     let configs = config::configs_of(connection, module)?;
     Ok(Memento { row, record, configs, edits: edits(connection, module)? })
 }
@@ -305,13 +351,13 @@ pub struct Undoable {
     pub action: String,
     /// The run that has taken it back, where one has.
     pub undone: Option<String>,
-    /// What it did.
+    /// What it did, the last first.
     pub entries: Vec<Entry>,
     /// For each of its modules the run after it that changed that module last, where one did.
     pub later: BTreeMap<String, String>,
 }
 
-/// What a run did to files, from the ledger in this state directory: that whose name starts like this, else the newest that did something and was
+/// What a run did to files, from the ledger in this state directory: that of this name, or the only one whose name starts so; else the newest that did something and was
 /// not taken back.
 pub fn read_journal(directory: &Path, name: Option<&str>) -> Result<Option<Undoable>, LedgerError> {
     let Some(connection) = read::open(directory)? else { return Ok(None) };
@@ -320,7 +366,10 @@ pub fn read_journal(directory: &Path, name: Option<&str>) -> Result<Option<Undoa
             return Ok(None);
         }
         let select = match name {
-            Some(_) => "SELECT id, name, action, undone FROM runs WHERE substr(name, 1, length(?1)) = ?1 ORDER BY id DESC LIMIT 1",
+            Some(_) => {
+                "SELECT id, name, action, undone FROM runs WHERE substr(name, 1, length(?1)) = ?1
+                    AND (name = ?1 OR 1 = (SELECT count(*) FROM runs WHERE substr(name, 1, length(?1)) = ?1))"
+            }
             None => {
                 "SELECT id, name, action, undone FROM runs WHERE ?1 = '' AND undone IS NULL AND action != 'undo'
                     AND EXISTS (SELECT 1 FROM mementos WHERE run = id) ORDER BY id DESC LIMIT 1"
@@ -331,11 +380,11 @@ pub fn read_journal(directory: &Path, name: Option<&str>) -> Result<Option<Undoa
             return Ok(None);
         };
         let mut entries = Vec::new();
-        let mut select = connection.prepare("SELECT module, was FROM mementos WHERE run = ?1 ORDER BY module")?;
+        let mut select = connection.prepare("SELECT module, was FROM mementos WHERE run = ?1 ORDER BY place DESC")?;
         let mut rows = select.query([id])?;
         while let Some(row) = rows.next()? {
             let Ok(module) = ModuleId::new(&row.get::<_, String>(0)?) else { continue };
-            let was = postcard::from_bytes(&row.get::<_, Vec<u8>>(1)?).unwrap_or_default();
+            let was = Memento::from_bytes(&row.get::<_, Vec<u8>>(1)?)?;
             entries.push(Entry { differences: differences(&connection, id, &module)?, module, was });
         }
         let later = "SELECT mementos.module, runs.name FROM mementos JOIN runs ON run = id WHERE run > ?1 AND runs.undone IS NULL AND action != 'undo'
@@ -349,8 +398,10 @@ pub fn read_journal(directory: &Path, name: Option<&str>) -> Result<Option<Undoa
 
 fn differences(connection: &Connection, run: i64, module: &ModuleId) -> rusqlite::Result<Vec<Difference>> {
     let mut select = connection.prepare_cached("SELECT path, before, after FROM journal WHERE run = ?1 AND module = ?2 ORDER BY path")?;
-    let state = |text: Option<String>| text.and_then(|text| serde_json::from_str(&text).ok());
-    let difference = |row: &Row<'_>| Ok(Difference { path: path_of(row.get(0)?), before: state(row.get(1)?), after: state(row.get(2)?) });
+    let state = |text: Option<String>| -> rusqlite::Result<Option<State>> {
+        text.map(|text| serde_json::from_str(&text).map_err(|_| unreadable("what a file was before a run"))).transpose()
+    };
+    let difference = |row: &Row<'_>| Ok(Difference { path: path_of(row.get(0)?), before: state(row.get(1)?)?, after: state(row.get(2)?)? });
     select.query_map(params![run, module.as_str()], difference)?.collect()
 }
 

@@ -8,6 +8,7 @@ mod config;
 mod files;
 mod journal;
 mod lock;
+mod raw;
 mod read;
 mod recover;
 mod remove;

@@ -108,6 +108,7 @@ const MIGRATIONS: &[&str] = &[
     CREATE TABLE mementos (
         run INTEGER NOT NULL REFERENCES runs (id),
         module TEXT NOT NULL,
+        place INTEGER NOT NULL,
         was BLOB NOT NULL,
         PRIMARY KEY (run, module)
     ) STRICT, WITHOUT ROWID;

@@ -2,11 +2,12 @@
 // Calls the installer of a module of a web application, and tells as one line of JSON on descriptor 3 what came of it. What the module prints
 // goes its own way.
 //
-//     php run-installer.php ACTION NAME ROOT MODULES INIT
+//     php run-installer.php ACTION NAME ROOT INSTALLER INIT
 
 final class HoistRunner
 {
     public static $runner;
+    public static $process;
     public static $arguments;
     private $answer = ['phase' => 'start', 'ended' => 'exit', 'style' => '', 'messages' => [], 'diagnostics' => [], 'error' => null];
     private $told = false;
@@ -40,7 +41,8 @@ final class HoistRunner
 
     private function tell()
     {
-        if (!$this->told) {
+        // A process that the module forked has nothing to say.
+        if (!$this->told && getmypid() === self::$process) {
             $this->told = true;
             $flags = JSON_INVALID_UTF8_SUBSTITUTE | JSON_PARTIAL_OUTPUT_ON_ERROR | JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE;
             file_put_contents('php://fd/3', json_encode($this->answer, $flags) . "\n");
@@ -65,11 +67,11 @@ final class HoistRunner
         $this->tell();
     }
 
-    public function run($action, $name, $modules)
+    public function run($action, $name, $file)
     {
         try {
             $this->answer['phase'] = $action;
-            $this->call($action, $name, $modules);
+            $this->call($action, $name, $file);
             $this->answer['ended'] = 'returned';
             $this->tell();
         } catch (\Throwable $error) {
@@ -77,28 +79,17 @@ final class HoistRunner
         }
     }
 
-    private function call($action, $name, $modules)
+    private function call($action, $name, $file)
     {
         $names = ["$name\\{$name}Installer", "{$name}Installer"];
-        $find = function ($autoload) use ($names) {
-            foreach ($names as $class) {
-                if (class_exists($class, $autoload)) {
-                    return $class;
-                }
-            }
-            return null;
-        };
-        $file = "$modules/$name/{$name}Installer.php";
-        $class = $find(true);
-        if ($class === null && is_file($file)) {
-            require_once $file;
-            $class = $find(false);
-            if ($class === null) {
-                throw new \LogicException("$file does not define the class $names[0]");
-            }
+        require_once $file;
+        $classes = array_filter($names, function ($class) { return class_exists($class, false); });
+        $class = reset($classes);
+        if ($class === false) {
+            throw new \LogicException("$file does not define the class $names[0]");
         }
-        if ($class === null || !method_exists($class, $action)) {
-            $this->answer['style'] = $class === null ? 'no installer' : "no $action";
+        if (!method_exists($class, $action)) {
+            $this->answer['style'] = "no $action";
             return;
         }
         $method = new \ReflectionMethod($class, $action);
@@ -114,6 +105,9 @@ final class HoistRunner
         $result = $method->invokeArgs($method->isStatic() ? null : new $class(), $arguments);
         if ($result === false) {
             throw new \RuntimeException("$class::$action() returned false");
+        }
+        if ($result instanceof \Throwable) {
+            throw $result;
         }
         $report = is_object($result) && method_exists($result, 'getMessages') ? $result : ($arguments[0] ?? null);
         foreach ($report === null ? [] : $report->getMessages() as $message) {
@@ -141,7 +135,7 @@ final class HoistRunner
 
     private function message($message)
     {
-        if (is_object($message) && !$message instanceof \Throwable && method_exists($message, 'getMessage')) {
+        for ($depth = 0; $depth < 20 && is_object($message) && !$message instanceof \Throwable && method_exists($message, 'getMessage'); $depth++) {
             $message = $message->getMessage();
         }
         if ($message instanceof \Throwable) {
@@ -168,6 +162,7 @@ $_SERVER['HTTP_REFERER'] = '';
 $_GET = [];
 ob_start();
 HoistRunner::$runner = new HoistRunner();
+HoistRunner::$process = getmypid();
 HoistRunner::$arguments = array_slice($_SERVER['argv'], 1);
 set_error_handler([HoistRunner::$runner, 'warn']);
 register_shutdown_function([HoistRunner::$runner, 'end']);

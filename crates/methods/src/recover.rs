@@ -50,7 +50,9 @@ pub fn clear_up(recovered: &Recovered, ledger: &Ledger, home: &Home, logs: &[Pat
     if state.join("snapshots").is_dir() {
         let installed = ledger.installed()?;
         let store = Store::open(&state.join(CONTENTS));
-        let taken = store.map(|store| application::recover(state, &store, own, |module| installed.modules.contains_key(module), alive));
+        let known = |module: &ModuleId| installed.modules.contains_key(module) || installed.unfinished.contains_key(module);
+        let is_done = |module: &ModuleId, removal| if removal { !known(module) } else { installed.modules.contains_key(module) };
+        let taken = store.map(|store| application::recover(state, &store, own, is_done, alive));
         match taken {
             Ok(taken) => {
                 cleared.restored += taken.restored;

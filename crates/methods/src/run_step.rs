@@ -46,7 +46,7 @@ pub(crate) struct World {
     /// What may have to come back.
     pub(crate) store: OnceLock<Result<Store, String>>,
     /// The paths that modules of the run make their own.
-    pub(crate) claims: BTreeMap<PathBuf, ModuleId>,
+    pub(crate) claims: BTreeMap<PathBuf, Vec<ModuleId>>,
     /// What of a past run is taken back.
     pub(crate) undo: Vec<Entry>,
     /// Where the scripts of each module may write; nothing of a module that cannot be kept to anything. Empty where nobody is.
@@ -86,13 +86,13 @@ impl World {
     }
 
     /// Starts to watch over an application.
-    pub(crate) fn guard<'w>(&'w self, application: &'w Application, module: &ModuleId) -> Result<Guarding<'w>, Failure> {
+    pub(crate) fn guard<'w>(&'w self, application: &'w Application, module: &ModuleId, removal: bool) -> Result<Guarding<'w>, Failure> {
         let (others, edits) = match &self.ledger {
             Some(ledger) => (ledger.others_below(module, &application.ground()).map_err(told)?, ledger.edits(module).map_err(told)?),
             None => Default::default(),
         };
-        let guard = Guard::start(application, module, &self.state, self.store()?, &self.private)?;
-        Ok(Guarding { guard, others, edits, brought: Record::new() })
+        let guard = Guard::start(application, module, removal, &self.state, self.store()?, &self.private)?;
+        Ok(Guarding { guard, others, edits, brought: Record::new(), meddled: false })
     }
 
     fn configs(&self, module: &Module) -> &[ConfigFile] {
@@ -114,6 +114,8 @@ pub fn keep_contents(state: &Path, ledger: &Ledger) -> Result<(), Failure> {
     }
     ledger.forget_journals(JOURNALS).map_err(told)?;
     let (journaled, present) = (ledger.wanted_contents().map_err(told)?, application::contents_of(state));
+    // Where something is still to be taken back and nobody can tell what that needs, nothing goes.
+    let Some(present) = present else { return Ok(()) };
     let wanted = journaled.iter().chain(&present).map(String::as_str).collect();
     let kept = Store::open(&state.join(CONTENTS)).and_then(|store| store.retain(&wanted));
     kept.map_err(|error| Failure::new(format!("what is kept of files: {error}")))
@@ -209,7 +211,7 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
     let application = module.removal.application.as_ref();
     let guarded = application.filter(|_| work.steps.len() > 1);
     let _alone = application.map(|application| application::lock(application, guarded.is_some(), task)).transpose()?;
-    let guarding = guarded.map(|application| world.guard(application, &module.id)).transpose()?.map(Mutex::new);
+    let guarding = guarded.map(|application| world.guard(application, &module.id, false)).transpose()?.map(Mutex::new);
     let context = StepContext { guarding: guarding.as_ref(), ..context };
     let was = world.memento(module)?;
     let keeping = Keeping { store: world.ledger.as_ref().map(|_| world.store()).transpose()?, claims: &world.claims };
@@ -294,7 +296,10 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
                 recorded.retain(|path, _| !gone.contains(path));
             }
             let differences = match (guarding.as_ref().map(Mutex::lock), asides.is_empty()) {
-                (Some(Ok(mut guarding)), _) => Some(guarding.guard.differences()?),
+                (Some(Ok(mut guarding)), _) => Some({
+                    let again = guarding.meddled;
+                    guarding.guard.differences(again)?
+                }),
                 (_, true) => Some(watch.differences(&old, false)?),
                 // What was moved out of the way is not yet let go.
                 (_, false) => None,
@@ -411,7 +416,8 @@ fn attempt(world: &World, module: &Module, work: &mut Work, context: &StepContex
 fn apply(work: &mut Work, context: &StepContext<'_>, attempt: &mut Attempt) -> Result<(), Failure> {
     for step in work.steps.iter_mut() {
         // An installer also brings back what of its work is gone.
-        let due = context.guarding.is_some() && (context.force || context.unfinished || work.change == Change::Repair);
+        let new = context.record.is_empty();
+        let due = context.guarding.is_some() && (new || context.force || context.unfinished || work.change == Change::Repair);
         if step.after_change && attempt.applied.effect == Effect::Unchanged && !due {
             continue;
         }

@@ -96,7 +96,7 @@ pub fn schedule(
         private: vec![options.state.clone(), machine.cache.clone()],
         state: options.state,
         store: OnceLock::new(),
-        claims: modules.iter().flat_map(|module| module.paths.iter().map(|path| (path.clone(), module.id.clone()))).collect(),
+        claims: claims(plan, &modules),
         undo: options.undo,
         ledger,
         run,
@@ -201,6 +201,17 @@ pub fn schedule(
         tasks.insert(planned, task);
     }
     Ok(Schedule { graph, modules: unit_modules })
+}
+
+/// The paths that modules which are worked on make their own.
+fn claims(plan: &Plan, modules: &[&Module]) -> BTreeMap<PathBuf, Vec<ModuleId>> {
+    let mut claims: BTreeMap<PathBuf, Vec<ModuleId>> = BTreeMap::new();
+    for module in modules.iter().zip(&plan.modules).filter(|(_, planned)| planned.change.is_work()).map(|(module, _)| module) {
+        for path in module.paths.iter().chain(&module.removal.paths).chain(&module.checks.dirs).chain(&module.checks.files) {
+            claims.entry(path.clone()).or_default().push(module.id.clone());
+        }
+    }
+    claims
 }
 
 /// What is done to a module: the steps of what is asked, and those of an install where that is due as well.

@@ -1,5 +1,6 @@
 //! Takes back what a past run did to files, as far as nobody has changed them since.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use hoist_core::Module;
@@ -38,10 +39,19 @@ pub struct Outlook {
 ///
 /// # Errors
 /// Something cannot be looked at.
-pub fn look_back(entry: &Entry, state_directory: &Path) -> Result<Outlook, Failure> {
+pub fn look_back(entries: &[Entry], state_directory: &Path) -> Result<Vec<Outlook>, Failure> {
     let store = open(state_directory)?;
+    // What would stand there by then.
+    let mut view = View::new();
+    entries.iter().map(|entry| look_back_at(entry, &store, &mut view)).collect()
+}
+
+type View = BTreeMap<PathBuf, Option<State>>;
+
+fn look_back_at(entry: &Entry, store: &Store, view: &mut View) -> Result<Outlook, Failure> {
     let mut outlook = Outlook::default();
-    for (difference, verdict) in judged(entry, &store)? {
+    for (difference, verdict) in judged(entry, store, view)? {
+        view.insert(difference.path.clone(), difference.before.clone());
         let path = difference.path.clone();
         match verdict {
             Verdict::Due(_) => match (&difference.before, &difference.after) {
@@ -54,8 +64,9 @@ pub fn look_back(entry: &Entry, state_directory: &Path) -> Result<Outlook, Failu
         }
     }
     let removal = entry.was.removal();
-    if removal.rock.is_some() && entry.was.is_installed() {
-        outlook.remarks.push("LuaRocks keeps count of rocks, and hoist does not put them back: install or update it by name".to_owned());
+    if let Some(rock) = removal.rock.filter(|_| entry.was.is_installed()) {
+        let why = "a rock is not put back to a former version, nor installed again: install or update it by name".to_owned();
+        outlook.conflicts.push(Conflict { path: rock.tree, why, can_be_forced: false });
     }
     if !removal.python.is_empty() && entry.was.is_installed() {
         outlook.remarks.push(format!("Python packages are not put back to former versions: {}", removal.python.join(", ")));
@@ -76,22 +87,32 @@ enum Verdict {
 }
 
 /// For each difference whether it can be taken back.
-fn judged<'e>(entry: &'e Entry, store: &Store) -> Result<Vec<(&'e Difference, Verdict)>, Failure> {
+fn judged<'e>(entry: &'e Entry, store: &Store, view: &View) -> Result<Vec<(&'e Difference, Verdict)>, Failure> {
     let wrong = |error: std::io::Error| Failure::new(format!("looking at {error}"));
     let same = |one: &Option<State>, other: &Option<State>| match (one, other) {
         (Some(one), Some(other)) => is_same(one, other),
         (None, None) => true,
         _ => false,
     };
+    let has_same_mode = |one: &Option<State>, other: &Option<State>| {
+        one.as_ref()
+            .zip(other.as_ref())
+            .is_none_or(|(one, other)| (one.mode, one.owner) == (other.mode, other.owner) || one.kind == Kind::Link)
+    };
     let judge = |difference: &'e Difference| {
-        let now = state(&difference.path).map_err(wrong)?;
+        let now = match view.get(&difference.path) {
+            Some(known) => known.clone(),
+            None => state(&difference.path).map_err(wrong)?,
+        };
         let kept = |state: &State| match state.kind {
             Kind::File | Kind::Link => state.is_known() && store.has(&state.digest),
             Kind::Directory => true,
             Kind::Git | Kind::Other => false,
         };
         let verdict = match (&difference.before, &difference.after) {
-            (before, _) if same(&now, before) => Verdict::Done,
+            (before, _) if same(&now, before) && has_same_mode(&now, before) => Verdict::Done,
+            // Whoever changed permissions since knows why.
+            (before, after) if same(&now, before) && !has_same_mode(&now, after) => Verdict::Done,
             (Some(before), after) if !kept(before) => {
                 let same = after.as_ref().is_some_and(|after| before.has_same_contents(after));
                 let why = "what it held was not kept".to_owned();
@@ -130,13 +151,15 @@ fn is_same(one: &State, other: &State) -> bool {
 /// Takes back what a run did to one module.
 pub(crate) fn undo(world: &World, module: &Module, task: &TaskContext) -> Result<Effect, Failure> {
     let (Some(ledger), Some(run)) = (&world.ledger, world.run) else { return Err(Failure::new("there is no ledger")) };
-    let Some(entry) = world.undo.iter().find(|entry| entry.module == module.id) else { return Ok(Effect::Unchanged) };
+    let Some(entry) = world.undo.iter().find(|entry| entry.module == module.id) else {
+        return Err(Failure::new("nothing is known of what is to be taken back"));
+    };
     let wrong = |error: hoist_ledger::LedgerError| Failure::new(error.to_string());
     let store = world.store()?;
     let application = module.removal.application.as_ref().filter(|application| application.root.is_dir());
     let _alone = application.map(|application| application::lock(application, true, task)).transpose()?;
     let mut due: Vec<Difference> = Vec::new();
-    let judged = judged(entry, store)?;
+    let judged = judged(entry, store, &View::new())?;
     let in_the_way = judged.iter().find_map(|(difference, verdict)| match verdict {
         Verdict::Conflict(why, forced) if !(world.force && *forced) => Some(format!("{}: {why}", difference.path.display())),
         _ => None,
@@ -161,6 +184,8 @@ pub(crate) fn undo(world: &World, module: &Module, task: &TaskContext) -> Result
         hoist_files::keep(&difference.path, store).map_err(|error| Failure::new(format!("keeping what is there: {error}")))?;
     }
     store.flush().map_err(|error| Failure::new(error.to_string()))?;
+    // Before it is done, so that it can be taken back however far it comes.
+    ledger.journal(run, &module.id, &was, &due.iter().map(reversed).collect::<Vec<_>>()).map_err(wrong)?;
     let failed = put_back(&due.iter().collect::<Vec<_>>(), store);
     // A directory that somebody has something in stays.
     let (stayed, failed): (Vec<_>, Vec<_>) = failed.into_iter().partition(|(path, _)| {
@@ -185,7 +210,8 @@ pub(crate) fn undo(world: &World, module: &Module, task: &TaskContext) -> Result
         return Err(Failure::new(format!("{}: {error}; what could be taken back was", path.display())));
     }
     ledger.revert(run, &module.id, &entry.was).map_err(wrong)?;
-    ledger.journal(run, &module.id, &was, &due.iter().map(reversed).collect::<Vec<_>>()).map_err(wrong)?;
+    // And what the ledger says of the module's files now.
+    ledger.journal_again(run, &module.id, &was).map_err(wrong)?;
     let version = |version: Option<&str>| version.map(str::to_owned);
     task.version(version(was.version()), version(entry.was.version()));
     Ok(Effect::Changed)

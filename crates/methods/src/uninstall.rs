@@ -9,7 +9,7 @@ use hoist_executor::{Effect, Failure, Fate, Level, TaskContext};
 use hoist_files::{Home, Record, Removal, Root, Scope, Snapshot, Store, Taking};
 use hoist_ledger::Belongings;
 
-use crate::application::{self, Answer, Asked, Before, Guarding, give_back, protect_uninstall, take_out};
+use crate::application::{self, Answer, Asked, Before, Guarding, drop_copies, give_back, protect_uninstall, take_out};
 use crate::builtin::{git_own, luarocks, package, pip};
 use crate::config;
 use crate::machine::Machine;
@@ -36,13 +36,12 @@ pub(crate) fn uninstall(
     let was = ledger.memento(&module.id).map_err(wrong)?;
     let configs = ledger.belongings(&module.id).map_err(wrong)?.configs;
     let stages: Vec<PathBuf> = configs.iter().flat_map(|record| config::stages_of(&record.path)).collect();
-    ledger.begin_removal(run, &module.id, &stages).map_err(wrong)?;
     let removal = record.map_or(&module.removal, |record| &record.removal);
     // A place that is gone is not made anew for a removal.
     let home = world.home_of(removal.into.as_deref().filter(|into| into.is_dir()))?;
     let application = removal.application.as_ref().filter(|application| application.root.is_dir());
     let _alone = application.map(|application| application::lock(application, true, task)).transpose()?;
-    let mut guarding = application.map(|application| world.guard(application, &module.id)).transpose()?;
+    let mut guarding = application.map(|application| world.guard(application, &module.id, true)).transpose()?;
     let work = || -> Result<(), Failure> {
         let adopted = record.is_some_and(|record| record.adopted) && !world.purge;
         if !adopted {
@@ -82,7 +81,14 @@ pub(crate) fn uninstall(
     let places = places(module, record, ledger, application, world.purge)?;
     let before = keep(&places, None, Some(world.store()?))?;
     world.store()?.flush().map_err(|error| Failure::new(error.to_string()))?;
-    let worked = work();
+    ledger.begin_removal(run, &module.id, &stages).map_err(wrong)?;
+    let mut worked = work();
+    if let (Err(failure), Some(guarding)) = (&mut worked, guarding.as_mut()) {
+        failure.message += &match guarding.guard.take_back() {
+            Ok(()) => "; everything in the application is as it was".to_owned(),
+            Err(more) => format!("; {}", more.message),
+        };
+    }
     match worked {
         Ok(()) => {
             let left = ledger.finish_removal(&module.id).map_err(wrong)?;
@@ -93,7 +99,7 @@ pub(crate) fn uninstall(
             home.remove(&left, &removal);
             let mut differences = before.differences(&keep(&places, Some(&before), None)?);
             if let Some(guarding) = &mut guarding {
-                differences.extend(guarding.guard.differences()?);
+                differences.extend(guarding.guard.differences(true)?);
             }
             world.journal(module, &was, &differences)?;
             if let Some(guarding) = &mut guarding {
@@ -107,6 +113,11 @@ pub(crate) fn uninstall(
                 record.removal.is_indexed() && record.once && record.files.iter().all(|path| path.symlink_metadata().is_ok())
             });
             ledger.fail_removal(&module.id, intact).map_err(wrong)?;
+            // What is gone all the same can be brought back.
+            let differences = before.differences(&keep(&places, Some(&before), None)?);
+            if !differences.is_empty() {
+                world.journal(module, &was, &differences)?;
+            }
             if let Some(guarding) = &mut guarding {
                 guarding.guard.end(task);
             }
@@ -165,24 +176,25 @@ fn leave_application(
     let answer = match application::call(&asked, &world.context(module, task)) {
         Ok(answer) => answer,
         Err(failure) => {
-            let back = guarding.guard.take_back().map(|_| "; everything it had done was taken back".to_owned());
-            let back = back.unwrap_or_else(|failure| format!("; {}", failure.message));
             if !world.purge || task.is_cancelled() {
-                let help = "mend it, or --purge removes the module without it";
-                return Err(Failure { message: format!("{}{back}: {help}", failure.message), ..failure });
+                let help = "mend it, or --purge removes the module without it; or `hoist undo` takes back the install";
+                return Err(Failure { message: format!("{} ({help})", failure.message), ..failure });
             }
-            task.note(Level::Warning, format!("{}{back}; it is removed without it", failure.message));
+            guarding.guard.take_back()?;
+            task.note(Level::Warning, format!("{}; it is removed without it", failure.message));
             Answer::default()
         }
     };
-    let after = guarding.guard.after()?;
-    let (store, edits) = (guarding.guard.store(), std::mem::take(&mut guarding.edits));
-    let before = Before { files: guarding.guard.before(), record: &belongings.record, others: &guarding.others, edits, store };
-    let protected = protect_uninstall(before, &after, world.purge, task)?;
+    let differences = guarding.guard.differences(true)?;
+    let (store, edits) = (guarding.guard.store(), guarding.edits.clone());
+    let own = application.directory(name);
+    let before = Before { differences: &differences, record: &belongings.record, others: &guarding.others, edits, store };
+    let protected = protect_uninstall(before, Some(own.as_path()).filter(|_| world.purge), task)?;
     give_back(&protected.edits, store, task)?;
     if !answer.called {
         take_out(&protected.edits, store, task)?;
     }
+    drop_copies(&guarding.edits)?;
     // What an uninstaller that has something to say leaves, it leaves for a reason.
     if answer.spoke && !world.purge {
         let directory = application.directory(name);
@@ -190,11 +202,13 @@ fn leave_application(
             !path.starts_with(&directory) && recorded.kind != hoist_files::Kind::Directory && path.symlink_metadata().is_ok()
         });
         let left: Vec<PathBuf> = left.map(|(path, _)| path.clone()).collect();
+        let mut stays: BTreeSet<PathBuf> = BTreeSet::new();
         for path in left {
+            stays.extend(path.ancestors().map(Path::to_owned));
             let why = "its uninstaller left it, and may have said why: remove it by hand where nobody needs it".to_owned();
             task.item(Fate::Left, path.display().to_string(), Some(why));
-            belongings.record.retain(|known, _| !path.starts_with(known));
         }
+        belongings.record.retain(|known, _| !stays.contains(known));
     }
     Ok(protected.kept)
 }

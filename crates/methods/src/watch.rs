@@ -73,7 +73,7 @@ impl Watch {
         let configs_before = around(&configs, keeping.store)?;
         let below =
             |root: &PathBuf| keeping.claims.range(root.clone()..).take_while(|(path, _)| path.starts_with(root)).collect::<Vec<_>>();
-        let claimed = roots.iter().flat_map(below).filter(|(_, other)| **other != module.id);
+        let claimed = roots.iter().flat_map(below).filter(|(_, others)| others.iter().any(|other| *other != module.id));
         let claimed = claimed.map(|(path, _)| path.clone()).collect();
         let after = Snapshot::default();
         Ok(Self { own: roots, absent, found, parents, before, after, configs, configs_before, claimed, signs, signs_before })
@@ -129,6 +129,7 @@ impl Watch {
         });
         differences.extend(made);
         differences.retain(|difference| !self.claimed.iter().any(|claimed| difference.path.starts_with(claimed)));
+        spare_repositories(&mut differences);
         differences.sort_by(|a, b| a.path.cmp(&b.path));
         differences.dedup_by(|a, b| a.path == b.path);
         Ok(differences)
@@ -138,6 +139,7 @@ impl Watch {
     pub(crate) fn take_back(&self, old: &Record, store: &Store) -> Result<(usize, Option<String>), Failure> {
         let mut differences = self.before.differences(&self.look(old)?);
         differences.retain(|difference| !self.claimed.iter().any(|claimed| difference.path.starts_with(claimed)));
+        spare_repositories(&mut differences);
         let count = differences.len();
         Ok((count, application::restore(&differences.iter().collect::<Vec<_>>(), store)))
     }
@@ -169,13 +171,25 @@ pub(crate) struct Keeping<'a> {
     /// Where contents are kept; nowhere in a test of modules.
     pub(crate) store: Option<&'a Store>,
     /// The paths that modules of the run make their own.
-    pub(crate) claims: &'a BTreeMap<PathBuf, ModuleId>,
+    pub(crate) claims: &'a BTreeMap<PathBuf, Vec<ModuleId>>,
 }
 
 /// What git writes once and never changes need not be read to be known.
 fn is_read(path: &Path) -> bool {
     let mut parts = path.components().rev().skip_while(|part| part.as_os_str() != "objects");
     !parts.any(|part| part.as_os_str() == ".git")
+}
+
+/// What git keeps of contents is never taken away: nobody knows what needs it. Where something of that has gone, as after tidying up, the whole
+/// repository is left as it is.
+pub(crate) fn spare_repositories(differences: &mut Vec<Difference>) {
+    let objects = |path: &Path| -> Option<PathBuf> {
+        let objects = path.ancestors().find(|path| path.ends_with(".git/objects"))?;
+        Some(objects.parent()?.to_owned())
+    };
+    let gone = |difference: &&Difference| difference.before.as_ref().is_some_and(|before| !before.is_known());
+    let packed: BTreeSet<PathBuf> = differences.iter().filter(gone).filter_map(|difference| objects(&difference.path)).collect();
+    differences.retain(|Difference { path, .. }| objects(path).is_none() && !packed.iter().any(|git| path.starts_with(git)));
 }
 
 /// Configuration files with what stands beside them because of hoist.

@@ -102,8 +102,8 @@ fn of_application(id: ModuleId, entry: &Entry, source: &Source, application: &Ap
         ..Removal::default()
     };
     let mut module = module(id, entry, "directory", Step::new("copy", args), removal);
-    if entry.installer.is_some() {
-        let args = json!({ "name": entry.name, "application": application, "action": "install" });
+    if let Some(program) = &entry.installer {
+        let args = json!({ "name": entry.name, "application": application, "action": "install", "program": program });
         module.recipe.steps.entry(Action::Install).or_default().push(Step::new("installer", args).after_change());
     }
     module.requires = entry.depends.iter().filter_map(|name| application_id(&source.name, name)).filter(|id| *id != module.id).collect();

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::Result;
-use hoist_files::{Snapshot, Store, Taking};
+use anyhow::{Context, Result};
 use hoist_tests::Application;
 
 use super::{Bench, Row, median, timed};
+use crate::run::cargo;
 
 /// So many directories of twenty files each, of two to seven kilobytes.
 fn fill(root: &Path, directories: usize) -> Result<()> {
@@ -28,33 +28,25 @@ fn settle() {
     std::thread::sleep(Duration::from_secs(4));
 }
 
-/// How long one look takes, contents kept: at what is not known, and at what is but for a hundred files.
-fn looks(root: &Path, place: &Path, rounds: usize) -> Result<(Duration, Duration)> {
+/// How long it takes to look at everything and keep it, and to look once more, a hundred files having changed shortly before.
+fn looks(root: &Path, rounds: usize, change: bool) -> Result<(Duration, Duration)> {
+    let mut build = Command::new(cargo());
+    build.args(["build", "--release", "--quiet", "--package", "hoist-files", "--example", "look"]).current_dir(crate::run::root());
+    timed(&mut build)?;
     let (mut cold, mut warm) = (Vec::new(), Vec::new());
     for round in 0..rounds {
-        let store = place.join(format!("contents{round}"));
-        let start = Instant::now();
-        let snapshot = {
-            let store = Store::open(&store)?;
-            look(root, None, &store)?
-        };
-        cold.push(start.elapsed());
-        let bytes = snapshot.to_bytes()?;
-        for number in 0..100 {
-            std::fs::write(root.join(format!("pages/part0/sub{}/file{}.php", number % 20, number % 7)), format!("{round} {number}"))?;
+        for number in 0..if change { 100 } else { 0 } {
+            let path = format!("pages/part0/sub{}/file{}.php", number % 20, number / 20);
+            std::fs::write(root.join(path), format!("{round} {number}"))?;
         }
-        let start = Instant::now();
-        let store = Store::open(&store)?;
-        let former = Snapshot::from_bytes(&bytes);
-        look(root, former.as_ref(), &store)?;
-        warm.push(start.elapsed());
+        // The look sees what was just written twice: it could be written once more without looking different.
+        let output = Command::new(crate::run::root().join("target/release/examples/look")).arg(root).output()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut took = text.lines().filter_map(|line| line.parse().ok()).map(Duration::from_micros);
+        cold.push(took.next().context("the look failed")?);
+        warm.push(took.next().context("the look failed")?);
     }
     Ok((median(cold), median(warm)))
-}
-
-fn look(root: &Path, former: Option<&Snapshot>, store: &Store) -> std::io::Result<Snapshot> {
-    let taking = Taking { former, store: Some(store), git: &|_| true, thorough: true, ..Taking::PLAIN };
-    Snapshot::take(&[root.to_owned()], &taking)
 }
 
 /// Looks at 10,000 files, and installs of a module with an installer in an application of 1,500.
@@ -63,7 +55,7 @@ pub(crate) fn applications(bench: &Bench) -> Result<Vec<Row>> {
     let root = place.path().join("application");
     fill(&root, 500)?;
     settle();
-    let (cold, warm) = looks(&root, place.path(), bench.rounds)?;
+    let (cold, warm) = looks(&root, bench.rounds, true)?;
     let bound = |what: &str, ours, milliseconds| {
         let (what, peer) = (what.to_owned(), "a bound".to_owned());
         Row { what, ours, peer, theirs: Duration::from_millis(milliseconds), bar: 1.0 }
@@ -83,24 +75,17 @@ pub(crate) fn applications(bench: &Bench) -> Result<Vec<Row>> {
     // The first time everything is read and kept.
     timed(&mut hoist(&arguments))?;
     settle();
-    let (mut ours, mut php, mut picture) = (Vec::new(), Vec::new(), Vec::new());
-    for round in 0..bench.rounds * 2 {
+    let (mut ours, mut php) = (Vec::new(), Vec::new());
+    for _ in 0..bench.rounds * 2 {
         timed(&mut hoist("uninstall Pizza --yes -q"))?;
         ours.push(timed(&mut hoist(&arguments))?);
         let script = "require 'init.php'; \\Pizza\\PizzaInstaller::install();";
         let mut bare = sandbox.command("php");
         bare.current_dir(application.root()).args(["-r", script]);
         php.push(timed(&mut bare)?);
-        let store = Store::open(&place.path().join("known"))?;
-        let site = sandbox.home().join("site");
-        let former = look(&site, None, &store)?;
-        let start = Instant::now();
-        look(&site, Some(&former), &store)?;
-        if round > 0 {
-            picture.push(start.elapsed());
-        }
     }
-    let theirs = median(php).mul_f64(1.5) + median(picture);
+    let (_, picture) = looks(&sandbox.home().join("site"), bench.rounds, false)?;
+    let theirs = median(php).mul_f64(1.5) + picture;
     rows.push(Row {
         what: "a module with an installer, 1,500 files watched".to_owned(),
         ours: median(ours),

@@ -210,6 +210,10 @@ pub(crate) fn retry(global: &Global, config: ConfigOptions) -> Result<Code, Endi
         return Ok(Code::Ok);
     };
     let Some(request) = last.request else { return Err(nothing_known()) };
+    if let (Action::Undo, Selection::Names(runs)) = (request.action, &request.selection) {
+        let wrong = Diagnostic::error("the last that failed was an undo");
+        return Err(Ending::wrong(wrong.help(format!("`hoist undo {}` does the rest", runs.join(" ")))));
+    }
     let asked: &[String] = match &request.selection {
         Selection::Names(names) => names,
         _ => &[],

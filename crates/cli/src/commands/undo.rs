@@ -64,6 +64,7 @@ pub(crate) fn run(global: &Global, undo: &Undo) -> Result<Code, Ending> {
     }
     let installed = ledger.installed()?;
     let machine = session.machine()?;
+    needed(&wanted, &installed)?;
     let plan = plan(&mut session, &wanted, &installed);
     run::not_cancelled(&cancel)?;
     let request = &Request { force: undo.force, ..Request::new(Action::Undo, Selection::Names(vec![wanted.run.clone()])) };
@@ -81,7 +82,7 @@ pub(crate) fn run(global: &Global, undo: &Undo) -> Result<Code, Ending> {
     }
     .execute()?;
     if code == Code::Ok {
-        ledger.undone(&wanted.run, "undo")?;
+        ledger.undone(&wanted.run)?;
     }
     Ok(code)
 }
@@ -95,8 +96,7 @@ fn find(session: &Session, undo: &Undo) -> Result<Undoable, Ending> {
             |name| format!("there is no run `{}`", name.escape_debug()),
         );
         return Err(Ending::wrong(
-            Diagnostic::error(message)
-                .help("`hoist history` shows past runs by name; the last twenty that changed something can be taken back"),
+            Diagnostic::error(message).help("`hoist history` shows past runs by name: give all of it, or as much as only one starts with"),
         ));
     };
     if found.undone.is_some() {
@@ -119,11 +119,22 @@ fn find(session: &Session, undo: &Undo) -> Result<Undoable, Ending> {
 }
 
 fn outlooks(session: &Session, wanted: &Undoable) -> Result<Vec<Outlook>, Ending> {
-    let outlook = |entry: &Entry| {
-        look_back(entry, &session.places.state)
-            .map_err(|failure| Ending::wrong(Diagnostic::error(failure.message).module(entry.module.as_str())))
-    };
-    wanted.entries.iter().map(outlook).collect()
+    look_back(&wanted.entries, &session.places.state).map_err(|failure| Ending::wrong(Diagnostic::error(failure.message)))
+}
+
+/// What stays must not lose what it needs.
+fn needed(wanted: &Undoable, installed: &Installed) -> Result<(), Ending> {
+    let mut errors = Vec::new();
+    for entry in wanted.entries.iter().filter(|entry| !entry.was.is_installed()) {
+        let others = installed.modules.iter().filter(|(id, record)| record.requires.contains(&entry.module) && **id != entry.module);
+        let stays = others.filter(|(id, _)| !wanted.entries.iter().any(|entry| entry.module == **id)).map(|(id, _)| id.as_str());
+        let stays: Vec<&str> = stays.collect();
+        if !stays.is_empty() {
+            let wrong = Diagnostic::error(format!("is needed by {}", stays.join(", "))).module(entry.module.as_str());
+            errors.push(wrong.help("take back first what brought that, or uninstall it"));
+        }
+    }
+    if errors.is_empty() { Ok(()) } else { Err(errors.into()) }
 }
 
 /// What is installed now, and was before.
@@ -137,7 +148,7 @@ fn change_of(entry: &Entry, installed: &Installed) -> Change {
 
 fn plan(session: &mut Session, wanted: &Undoable, installed: &Installed) -> Plan {
     let mut modules = Vec::new();
-    for entry in &wanted.entries {
+    for (place, entry) in wanted.entries.iter().enumerate() {
         let id = &entry.module;
         let record = installed.modules.get(id).or_else(|| installed.unfinished.get(id));
         let gone = InstalledModule {
@@ -164,7 +175,8 @@ fn plan(session: &mut Session, wanted: &Undoable, installed: &Installed) -> Plan
             change,
             reason: format!("{} is taken back", wanted.run),
             wanted: Wanted::Named,
-            needs: Vec::new(),
+            // One after another, the last that was done first.
+            needs: place.checked_sub(1).into_iter().collect(),
             requires: Vec::new(),
         });
         session.catalog.put(module);
@@ -175,8 +187,8 @@ fn plan(session: &mut Session, wanted: &Undoable, installed: &Installed) -> Plan
 fn show(global: &Global, wanted: &Undoable, outlooks: &[Outlook]) -> Result<(), Ending> {
     if global.output == Output::Json {
         let module = |(entry, outlook): (&Entry, &Outlook)| {
-            let item = |(fate, path): &(Fate, std::path::PathBuf)| json!({ "fate": fate, "path": path });
-            let conflict = |conflict: &hoist_methods::Conflict| json!({ "path": conflict.path, "reason": conflict.why, "can_be_forced": conflict.can_be_forced });
+            let item = |(fate, path): &(Fate, std::path::PathBuf)| json!({ "fate": fate, "path": path.display().to_string() });
+            let conflict = |conflict: &hoist_methods::Conflict| json!({ "path": conflict.path.display().to_string(), "reason": conflict.why, "can_be_forced": conflict.can_be_forced });
             json!({
                 "module": entry.module, "items": outlook.told.iter().map(item).collect::<Vec<_>>(),
                 "conflicts": outlook.conflicts.iter().map(conflict).collect::<Vec<_>>(), "remarks": outlook.remarks,

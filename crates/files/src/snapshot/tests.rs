@@ -1,7 +1,7 @@
 use super::*;
 
 fn take(root: &Path, former: Option<&Snapshot>, store: Option<&Store>) -> Snapshot {
-    Snapshot::take(&[root.to_owned()], &Taking { former, store, git: &|_| true, thorough: true, ..Taking::PLAIN }).unwrap()
+    Snapshot::take(&[root.to_owned()], &Taking { former, store, git: &|_| true, everywhere: true, strict: true, ..Taking::PLAIN }).unwrap()
 }
 
 fn paths(differences: &[Difference], root: &Path) -> Vec<String> {
@@ -86,8 +86,11 @@ fn what_is_ignored_is_not_looked_at_and_what_cannot_be_read_is_said() {
     std::fs::create_dir(home.path().join("log")).unwrap();
     std::fs::write(home.path().join("log/today"), "").unwrap();
     let ignored = |path: &Path| path.ends_with("log");
-    let taken =
-        Snapshot::take(&[home.path().to_owned()], &Taking { ignored: &ignored, git: &|_| true, thorough: true, ..Taking::PLAIN }).unwrap();
+    let taken = Snapshot::take(
+        &[home.path().to_owned()],
+        &Taking { ignored: &ignored, git: &|_| true, everywhere: true, strict: true, ..Taking::PLAIN },
+    )
+    .unwrap();
     assert_eq!(taken.iter().count(), 1);
     // A pipe is looked at, and not read.
     rustix::fs::mknodat(rustix::fs::CWD, home.path().join("pipe"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();

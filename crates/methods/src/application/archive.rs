@@ -7,6 +7,12 @@ use std::path::{Component, Path, PathBuf};
 /// What an archive may hold at most, unpacked, in bytes.
 const LIMIT: u64 = 512 * 1024 * 1024;
 
+/// The same with what stands between its files.
+const STREAM_LIMIT: u64 = LIMIT + LIMIT / 4;
+
+/// An archive of a module does not have more files.
+const FILES_LIMIT: usize = 200_000;
+
 /// One file of an archive.
 pub(crate) struct Archived {
     /// With `/` between its parts.
@@ -45,7 +51,7 @@ pub(crate) fn stem(name: &str) -> &str {
     let name = name.rsplit('/').next().unwrap_or_default();
     let end = [".zip", ".tar.gz", ".tgz", ".tar", ".git"]
         .into_iter()
-        .find_map(|end| name.len().checked_sub(end.len()).filter(|at| name[*at..].eq_ignore_ascii_case(end)));
+        .find_map(|end| name.len().checked_sub(end.len()).filter(|at| name.get(*at..).is_some_and(|rest| rest.eq_ignore_ascii_case(end))));
     &name[..end.unwrap_or(name.len())]
 }
 
@@ -58,8 +64,8 @@ pub(crate) fn contents(path: &Path) -> Result<Vec<Archived>, String> {
     let read = BufReader::with_capacity(256 * 1024, file);
     let mut files = match kind(&path.to_string_lossy()) {
         Some(Kind::Zip) => zip(read)?,
-        Some(Kind::Tar) => tar(read)?,
-        Some(Kind::Gzip) => tar(flate2::read::MultiGzDecoder::new(read))?,
+        Some(Kind::Tar) => tar(read.take(STREAM_LIMIT))?,
+        Some(Kind::Gzip) => tar(flate2::read::MultiGzDecoder::new(read).take(STREAM_LIMIT))?,
         None => return Err("it is no archive that hoist reads: zip, tar, tar.gz".to_owned()),
     };
     // What a Mac adds is not the author's.
@@ -104,6 +110,9 @@ fn zip(source: BufReader<File>) -> Result<Vec<Archived>, String> {
     let wrong = |error: zip::result::ZipError| format!("it is no sound zip archive: {error}");
     let (mut archive, mut room) = (zip::ZipArchive::new(source).map_err(wrong)?, LIMIT);
     let mut files = Vec::new();
+    if archive.len() > FILES_LIMIT {
+        return Err(format!("it has more than {FILES_LIMIT} files"));
+    }
     for number in 0..archive.len() {
         let mut entry = archive.by_index(number).map_err(wrong)?;
         if entry.is_dir() {
@@ -138,6 +147,9 @@ fn tar(source: impl Read) -> Result<Vec<Archived>, String> {
             return Err(format!("{} in it is neither a file nor a directory nor a link", name.escape_debug()));
         };
         files.push(Archived { path: plain(&name)?, executable, content });
+        if files.len() > FILES_LIMIT {
+            return Err(format!("it has more than {FILES_LIMIT} files"));
+        }
     }
     Ok(files)
 }

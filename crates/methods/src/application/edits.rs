@@ -33,9 +33,31 @@ pub(crate) fn is_edit(before: &[u8], after: &[u8]) -> bool {
     gone * 2 <= all && (all > 0 || before.trim().is_empty())
 }
 
-/// How many lines are not there any more; nothing of what is no text.
-pub(crate) fn lost_lines(before: &[u8], after: &[u8]) -> usize {
-    texts(before, after).map_or(0, |(before, after)| lost(before, after).values().sum())
+/// True where an installer only added lines, or took out such as it had added itself when it made `installed` of `before`.
+pub(crate) fn keeps_all(old: &[u8], new: &[u8], former: Option<(&[u8], &[u8])>) -> bool {
+    let Some((old, new)) = texts(old, new) else { return false };
+    let own = former.and_then(|(before, installed)| texts(before, installed)).map(|(before, installed)| added(before, installed));
+    let gone = added(new, old);
+    let Some(rest) = taken_out(new, &without_lines(old, &gone)) else { return false };
+    drop(rest);
+    is_within(&exact(&gone), &exact(&own.unwrap_or_default()))
+}
+
+/// A text without some of its lines.
+fn without_lines(text: &str, lines: &[&str]) -> String {
+    let mut stays = sieve(exact(lines));
+    text.lines().filter(|line| stays(line)).map(|line| line.to_owned() + "\n").collect()
+}
+
+/// True for lines that are none of these, as often as they are here.
+fn sieve(mut gone: HashMap<&str, usize>) -> impl FnMut(&str) -> bool {
+    move |line| match gone.get_mut(line).filter(|count| **count > 0) {
+        Some(count) => {
+            *count -= 1;
+            false
+        }
+        None => true,
+    }
 }
 
 /// What becomes of a file that somebody edited between an installer and the uninstaller.
@@ -52,19 +74,52 @@ pub(crate) enum Together {
 /// Puts together what somebody changed and what the uninstaller did: `before` stood there before the installer, which made `installed` of it; somebody
 /// made `edited` of that, and the uninstaller `now`.
 pub(crate) fn together(before: &[u8], installed: &[u8], edited: &[u8], now: &[u8]) -> Together {
-    if installed == edited {
+    if now == before && installed == edited {
         return Together::Theirs;
     }
     let (Some((before, installed)), Some((edited, now))) = (texts(before, installed), texts(edited, now)) else { return Together::Apart };
-    let within = |some: &HashMap<&str, usize>, all: &HashMap<&str, usize>| {
-        some.iter().all(|(line, count)| all.get(line).is_some_and(|known| known >= count))
-    };
-    // What somebody wrote is gone only where lines are that the installer had not added; and what somebody took out is back only where lines came
-    // that it had not taken out.
-    if within(&lost(edited, now), &lost(installed, before)) && within(&lost(now, edited), &lost(before, installed)) {
+    // Lines went, and only such as the installer had added; what is left stands as it stood.
+    if taken_out(edited, now).is_some_and(|taken| is_within(&taken, &exact(&added(before, installed)))) {
         return Together::Theirs;
     }
-    merged(before, installed, edited, now)
+    // Whatever the uninstaller did, what the installer had not added stays.
+    let own = exact(&added(before, installed));
+    let others = exact(&edited.lines().filter(|line| !own.contains_key(line)).collect::<Vec<_>>());
+    match merged(before, installed, edited, now) {
+        Together::Merged(merged)
+            if std::str::from_utf8(&merged).is_ok_and(|text| is_within(&others, &exact(&text.lines().collect::<Vec<_>>()))) =>
+        {
+            Together::Merged(merged)
+        }
+        _ => without(before.as_bytes(), installed.as_bytes(), edited.as_bytes()),
+    }
+}
+
+/// The lines of a text as they are, each with how often it is there.
+fn exact<'t>(lines: &[&'t str]) -> HashMap<&'t str, usize> {
+    let mut counted = HashMap::new();
+    for line in lines {
+        *counted.entry(*line).or_default() += 1;
+    }
+    counted
+}
+
+fn is_within(some: &HashMap<&str, usize>, all: &HashMap<&str, usize>) -> bool {
+    some.iter().all(|(line, count)| all.get(line).is_some_and(|known| known >= count))
+}
+
+/// The lines that the one text has and the other has not, as they are.
+fn added<'t>(before: &str, after: &'t str) -> Vec<&'t str> {
+    let known: Vec<&str> = before.lines().collect();
+    let mut is_new = sieve(exact(&known));
+    after.lines().filter(|line| is_new(line)).collect()
+}
+
+/// Which lines went, where nothing else became different; what is no longer a line of its own counts as another.
+fn taken_out<'t>(before: &'t str, after: &str) -> Option<HashMap<&'t str, usize>> {
+    let mut left = after.lines().peekable();
+    let gone: Vec<&str> = before.lines().filter(|line| left.next_if_eq(line).is_none()).collect();
+    left.peek().is_none().then(|| exact(&gone))
 }
 
 /// Changes that stand one behind another do not merge; but lines that only the installer added can be told wherever they stand.
@@ -72,26 +127,23 @@ fn merged(before: &str, installed: &str, edited: &str, now: &str) -> Together {
     if let Ok(merged) = diffy::merge(installed, edited, now) {
         return Together::Merged(merged.into_bytes());
     }
-    let mut added = lost(installed, before);
-    let there = lines(edited);
-    let is_whole = now == before && lost(before, installed).is_empty() && added.iter().all(|(line, count)| there.get(line) == Some(count));
-    if !is_whole {
+    let added = exact(&added(before, installed));
+    let there = exact(&edited.lines().collect::<Vec<_>>());
+    let only_added = taken_out(installed, before).is_some();
+    if now != before || !only_added || added.iter().any(|(line, count)| there.get(line) != Some(count)) {
         return Together::Apart;
     }
-    let stays = |line: &&str| match added.get_mut(line.trim()).filter(|count| **count > 0) {
-        Some(count) => {
-            *count -= 1;
-            false
-        }
-        None => true,
-    };
-    Together::Merged(edited.split_inclusive('\n').filter(stays).collect::<String>().into_bytes())
+    let mut stays = sieve(added);
+    let rest = edited.split_inclusive('\n').filter(|line| stays(line.trim_end_matches(['\n', '\r'])));
+    Together::Merged(rest.collect::<String>().into_bytes())
 }
 
 /// What is there now, without what an installer made of `before` when it made `installed` of it.
 pub(crate) fn without(before: &[u8], installed: &[u8], now: &[u8]) -> Together {
-    let Some(((before, installed), (now, _))) = texts(before, installed).zip(texts(now, now)) else { return Together::Apart };
-    merged(before, installed, now, before)
+    match texts(before, installed).zip(texts(now, now)) {
+        Some(((before, installed), (now, _))) => merged(before, installed, now, before),
+        None => Together::Apart,
+    }
 }
 
 #[cfg(test)]
@@ -102,7 +154,17 @@ mod tests {
     fn an_edit_is_told_from_another_file() {
         assert!(is_edit(b"a\nb\n", b"a\nmine\nb\n") && is_edit(b"a\nb\n", b"a\nc\n") && is_edit(b"", b"x"));
         assert!(!is_edit(b"a\nb\nc\n", b"x\ny\n") && !is_edit(b"\xff", b"\xff\xfe") && !is_edit(b"a\n", b""));
-        assert_eq!((lost_lines(b"a\na\nb\n", b"a\n"), lost_lines(b"\xff", b"")), (2, 0));
+    }
+
+    #[test]
+    fn an_edit_that_loses_lines_of_others_is_told_from_one_that_does_not() {
+        assert!(keeps_all(b"a\nb\n", b"a\nnew\nb\n", None) && keeps_all(b"", b"x", None));
+        assert!(
+            !keeps_all(b"a\nb\n", b"a\nc\n", None) && !keeps_all(b"a\n  b\n", b"a\nb\n", None) && !keeps_all(b"a\nb\n", b"b\na\n", None)
+        );
+        // Its own line of the last time may become another.
+        assert!(keeps_all(b"a\nv1\nmine\n", b"a\nv2\nmine\n", Some((b"a\n", b"a\nv1\n"))));
+        assert!(!keeps_all(b"a\nv1\nmine\n", b"a\nv2\n", Some((b"a\n", b"a\nv1\n"))));
     }
 
     #[test]
@@ -117,6 +179,10 @@ mod tests {
         assert_eq!(together(b"a\nother\n", b"a\nmodule\nother\n", b"a\nmodule\n", b"a\nother\n"), Together::Merged(b"a\n".to_vec()));
         assert_eq!(together(before, installed, b"start\nmodule, and mine\nend\n", before), Together::Apart);
         assert_eq!(together(b"\xff", b"\xfe", b"\xfd", b"\xff"), Together::Apart);
+        // Emptied, indented anew, in another order.
+        assert_ne!(together(b"a\nb\n", b"a\nb\nm\n", b"a\nb\nm\n", b"x\n"), Together::Theirs);
+        assert_ne!(together(b"a\nb\n", b"a\nb\nm\n", b"  a\nb\nm\n", b"a\nb\n"), Together::Theirs);
+        assert_ne!(together(b"a\nb\n", b"a\nb\nm\n", b"b\na\nm\n", b"a\nb\n"), Together::Theirs);
         assert_eq!(without(before, installed, edited), Together::Merged(b"start\nend\nmine\n".to_vec()));
     }
 }

@@ -1,6 +1,7 @@
 //! Calls the installer of a module: a PHP class of three generations, or a program of any kind.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use hoist_core::Application;
@@ -116,17 +117,28 @@ pub(crate) fn call(asked: &Asked<'_>, context: &StepContext<'_>) -> Result<Answe
     let directory = application.directory(name);
     let Some(program) = find(application, name)? else { return Ok(Answer::default()) };
     if !program.is_file() {
-        return Err(Failure::new(format!("its installer {} is not there", program.display())));
+        return Err(Failure::new(format!("was not called: {} is not there", program.display())));
     }
-    match program.extension().is_some_and(|extension| extension == "php") && !is_executable(&program) {
-        true => php(asked, context),
-        false if !is_executable(&program) => {
-            Err(Failure::new(format!("its installer {} may not be run: chmod +x it in the module", program.display())))
-        }
+    match is_php(&program) {
+        true => php(&program, asked, context),
+        false if !is_executable(&program) => Err(Failure::new(format!("may not be run: chmod +x {} in the module", program.display()))),
         false => run(&program, &directory, asked, context),
     }
     .map_err(|failure| Failure { message: format!("its {action} {}", failure.message), ..failure })
 }
+
+/// True for a class of PHP; copies from other systems may all be executable. A script says by its first line what runs it.
+fn is_php(program: &Path) -> bool {
+    let is_script = || {
+        let mut start = [0; 2];
+        let read = std::fs::File::open(program).and_then(|mut file| file.read_exact(&mut start));
+        read.is_ok() && start == *b"#!"
+    };
+    program.extension().is_some_and(|extension| extension == "php") && !(is_executable(program) && is_script())
+}
+
+/// A longer answer is none, in bytes.
+const ANSWER_LIMIT: u64 = 16 * 1024 * 1024;
 
 /// Runs a command with descriptor 3 open, and returns what it wrote there.
 fn answer(context: &StepContext<'_>, command: &[String], directory: &Path, more: &[(&str, String)]) -> Result<(Exit, String), Failure> {
@@ -138,27 +150,37 @@ fn answer(context: &StepContext<'_>, command: &[String], directory: &Path, more:
     let arguments = ["-c".to_owned(), WITH_ANSWER.to_owned(), "hoist".to_owned(), file.display().to_string()];
     let command = Command::new("/bin/sh").args(arguments.iter().chain(command)).environment(environment).directory(directory);
     let exit = context.task.run(&command)?;
-    let bytes = match std::fs::read(&file) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-        bytes => bytes.map_err(|error| context.task.failed("reading", &file, &error))?,
-    };
+    let mut bytes = Vec::new();
+    match std::fs::File::open(&file) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(context.task.failed("reading", &file, &error)),
+        Ok(answer) => {
+            let read = answer.take(ANSWER_LIMIT + 1).read_to_end(&mut bytes);
+            read.map_err(|error| context.task.failed("reading", &file, &error))?;
+        }
+    }
     let _ = std::fs::remove_file(&file);
-    Ok((exit, String::from_utf8_lossy(&bytes).into_owned()))
+    match bytes.len() as u64 > ANSWER_LIMIT {
+        true => Err(Failure::new(format!("wrote more than {} MiB to descriptor 3", ANSWER_LIMIT >> 20))),
+        false => Ok((exit, String::from_utf8_lossy(&bytes).into_owned())),
+    }
 }
 
-fn php(asked: &Asked<'_>, context: &StepContext<'_>) -> Result<Answer, Failure> {
+fn php(program: &Path, asked: &Asked<'_>, context: &StepContext<'_>) -> Result<Answer, Failure> {
     let Asked { action, name, application } = asked;
     let machine = context.machine;
     let php = machine.find_program("php", &[]).ok_or_else(|| Failure::new("needs php, which is not on the path: install php-cli"))?;
     let runner = machine.library().map_err(Failure::new)?.join("run-installer.php");
     let shown = |path: &Path| path.display().to_string();
     let settings = ["-d", "display_errors=stderr", "-d", "memory_limit=1G"].map(str::to_owned);
-    let paths = [&application.root, &application.modules, &application.init].map(|path| shown(path));
+    let paths = [application.root.as_path(), program, &application.init].map(shown);
     let command = [shown(&php)].into_iter().chain(settings).chain([shown(&runner), (*action).to_owned(), (*name).to_owned()]).chain(paths);
     let command: Vec<String> = command.collect();
     let (exit, text) = answer(context, &command, &application.root, &[])?;
-    let read = text.lines().rev().find_map(|line| serde_json::from_str::<PhpAnswer>(line).ok());
-    let Some(answer) = read else { return Err(Failure::new(format!("came to no answer: php ended with {exit}"))) };
+    // Where a module sees to it that there are several, the worst counts.
+    let mut answers: Vec<PhpAnswer> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    answers.sort_by_key(|answer| answer.ended == "returned");
+    let Some(answer) = answers.into_iter().next() else { return Err(Failure::new(format!("came to no answer: php ended with {exit}"))) };
     let place = |message: &PhpMessage| {
         let path = Path::new(&message.file);
         let path = path.strip_prefix(&application.root).unwrap_or(path);
@@ -228,7 +250,7 @@ fn run(program: &Path, directory: &Path, asked: &Asked<'_>, context: &StepContex
         let why = last.map(|last| format!(": {last}")).unwrap_or_default();
         return Err(Failure::new(format!("failed with {exit}{why}")));
     }
-    match last.filter(|_| report.ok != Some(true)).or((report.ok == Some(false)).then(|| "its report says so".to_owned())) {
+    match last.or((report.ok == Some(false)).then(|| "its report says so".to_owned())) {
         Some(why) => Err(Failure::new(format!("failed: {why}"))),
         None => Ok(Answer { called: true, spoke: !report.messages.is_empty() || !report.left.is_empty() }),
     }

@@ -117,7 +117,7 @@ fn of_place(place: &str, path: &Path) -> Result<Vec<Entry>, String> {
 fn module_itself<'n>(names: impl Iterator<Item = &'n str> + Clone, stem: &str) -> Option<Result<String, String>> {
     let classes: Vec<&str> =
         names.clone().filter_map(|name| name.strip_suffix("Installer.php")).filter(|name| is_class_name(name)).collect();
-    let is_sign = |name: &str| matches!(name, INFO | PROGRAM) || name.ends_with(".php");
+    let is_sign = |name: &str| matches!(name, INFO | MODULE_FILE | PROGRAM) || name.ends_with(".php");
     match classes.as_slice() {
         _ if classes.contains(&stem) => Some(Ok(stem.to_owned())),
         [one] => Some(Ok((*one).to_owned())),

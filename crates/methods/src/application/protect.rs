@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use hoist_executor::{Failure, Fate, TaskContext};
-use hoist_files::{Difference, Kind, Record, Recorded, Snapshot, State, Store, aside_name, keep_copy, pending, write};
+use hoist_files::{Difference, Kind, Record, Recorded, State, Store, aside_name, backups, keep_copy, pending, write};
 use hoist_ledger::Edit;
 
 use super::edits::{self, Together};
-use super::{is_of_another_user, restore};
+use super::restore;
 use crate::config::ConfigPolicy;
 
-/// What is known before a program runs.
+/// What a program did, and what was known before.
 pub(crate) struct Before<'a> {
-    /// Everything that is there.
-    pub(crate) files: &'a Snapshot,
+    /// What became different.
+    pub(crate) differences: &'a [Difference],
     /// What the module is known to have written.
     pub(crate) record: &'a Record,
     /// What other modules wrote.
@@ -36,13 +36,19 @@ pub(crate) struct Protected {
     pub(crate) edits: Vec<Edit>,
     /// What was told to stay.
     pub(crate) kept: BTreeSet<String>,
-    /// True when the program left anything different.
-    pub(crate) changed: bool,
+    /// True where something was done since the differences were looked at.
+    pub(crate) meddled: bool,
 }
 
 fn wrong(error: std::io::Error) -> Failure {
     Failure::new(format!("putting back what is somebody else's: {error}"))
 }
+
+fn recorded(state: &State) -> Recorded {
+    Recorded { kind: state.kind, mode: state.mode, digest: state.digest.clone() }
+}
+
+type Told = Vec<(Fate, String, Option<String>)>;
 
 impl Before<'_> {
     /// Whose a path is that the module did not write as it stands there.
@@ -63,15 +69,15 @@ impl Before<'_> {
         self.store.bytes(&state.digest).map_err(wrong)
     }
 
-    /// The differences that have to be put back so that these stand in their places again: they, and directories on the way.
-    fn put_back(&self, kept: &[&Difference], all: &[Difference]) -> Result<(), Failure> {
+    /// Puts these back, with the directories on the way to them.
+    fn put_back(&self, kept: &[&Difference]) -> Result<(), Failure> {
         let directory = |state: &Option<State>| state.as_ref().is_some_and(|state| state.kind == Kind::Directory);
         let on_the_way = |difference: &&Difference| {
             directory(&difference.before)
                 && !directory(&difference.after)
                 && kept.iter().any(|kept| kept.path.starts_with(&difference.path))
         };
-        let mut back: Vec<&Difference> = all.iter().filter(on_the_way).collect();
+        let mut back: Vec<&Difference> = self.differences.iter().filter(on_the_way).collect();
         let way: BTreeSet<&Path> = back.iter().map(|difference| difference.path.as_path()).collect();
         back.extend(kept.iter().filter(|kept| !way.contains(kept.path.as_path())));
         // A directory that stands where a file was has to go with everything in it.
@@ -79,34 +85,67 @@ impl Before<'_> {
             let below = |kept: &&Difference| !directory(&kept.before) && directory(&kept.after) && difference.path.starts_with(&kept.path);
             difference.before.is_none() && kept.iter().any(below)
         };
-        back.extend(all.iter().filter(inside));
+        back.extend(self.differences.iter().filter(inside));
         restore(&back, self.store).map_or(Ok(()), |why| Err(Failure::new(format!("putting back what is somebody else's: {why}"))))
+    }
+
+    /// Puts the version that an installer brought beside the file that stays.
+    fn put_beside(&self, path: &Path, new: &State, record: &mut Record) -> Result<(), Failure> {
+        let mut beside = pending(path);
+        let there = hoist_files::state(&beside).map_err(wrong)?;
+        if there.is_some_and(|there| there.digest != new.digest && !self.is_own(&beside, &there)) {
+            beside = aside_name(&beside);
+        }
+        write(&beside, &self.bytes(new)?, new.mode).map_err(wrong)?;
+        record.insert(beside, recorded(new));
+        Ok(())
+    }
+
+    /// The edit that a module has made of a file by now, where the new text is one: with what the file would be without the module, and whether it
+    /// kept everything that was in it.
+    fn edited(&self, path: &Path, old: &State, new: &State) -> Result<Option<(Edit, bool)>, Failure> {
+        let (old_bytes, new_bytes) = (self.bytes(old)?, self.bytes(new)?);
+        if !edits::is_edit(&old_bytes, &new_bytes) {
+            return Ok(None);
+        }
+        let edit = |before: State| Edit { path: path.to_owned(), before, after: new.clone(), replaced: false };
+        let Some(former) = self.edits.iter().find(|edit| edit.path == path && !edit.replaced) else {
+            return Ok(Some((edit(old.clone()), edits::keeps_all(&old_bytes, &new_bytes, None))));
+        };
+        let (before, installed) = (self.bytes(&former.before)?, self.bytes(&former.after)?);
+        let keeps = edits::keeps_all(&old_bytes, &new_bytes, Some((&before, &installed)));
+        // What somebody else did to it in between belongs to what it would be without the module.
+        let base = match (old.has_same_contents(&former.after), edits::without(&before, &installed, &old_bytes)) {
+            (true, _) => former.before.clone(),
+            (false, Together::Merged(merged)) => State { digest: self.store.add(&merged).map_err(wrong)?, ..old.clone() },
+            (false, _) => old.clone(),
+        };
+        Ok(Some((edit(base), keeps)))
     }
 }
 
-fn recorded(state: &State) -> Recorded {
-    Recorded { kind: state.kind, mode: state.mode, digest: state.digest.clone() }
+fn remember(edits: &mut Vec<Edit>, edit: Edit) {
+    match edits.iter_mut().find(|known| known.path == edit.path) {
+        Some(known) => *known = edit,
+        None => edits.push(edit),
+    }
 }
 
 /// After an installer: what it wrote is the module's, what it wrote over or removed of others comes back. `assets` are the digests of the module's
 /// own files: what has such a content was copied, and not edited.
 pub(crate) fn protect_install(
     before: Before<'_>,
-    after: &Snapshot,
-    assets: &BTreeSet<&str>,
+    assets: &BTreeSet<String>,
     policy: ConfigPolicy,
     task: &TaskContext,
 ) -> Result<Protected, Failure> {
-    let differences = before.files.differences(after);
-    let mut protected = Protected { edits: before.edits.clone(), changed: !differences.is_empty(), ..Protected::default() };
-    let mut back: Vec<&Difference> = Vec::new();
-    let mut told = Vec::new();
-    for difference in &differences {
+    let mut protected = Protected { edits: before.edits.clone(), ..Protected::default() };
+    let (mut back, mut beside): (Vec<&Difference>, Vec<(&Path, &State)>) = Default::default();
+    let mut told = Told::new();
+    for difference in before.differences {
         let Difference { path, before: old, after: new } = difference;
         let shown = path.display().to_string();
         match (old, new) {
-            // The application itself may be at work, as another user.
-            (None, Some(_)) if is_of_another_user(difference) => {}
             (None, Some(new)) => {
                 protected.record.insert(path.clone(), recorded(new));
                 if new.kind != Kind::Directory {
@@ -126,51 +165,53 @@ pub(crate) fn protect_install(
                 }
             }
             // Permissions alone are what an installer may have been asked to set.
-            (Some(old), Some(new)) if old.has_same_contents(new) => {
-                if let Some(known) = before.record.get(path).filter(|known| known.is(new)) {
-                    protected.record.insert(path.clone(), Recorded { mode: new.mode, ..known.clone() });
-                }
-            }
+            (Some(old), Some(new)) if old.has_same_contents(new) => match before.record.get(path).filter(|known| known.is(new)) {
+                Some(known) => drop(protected.record.insert(path.clone(), Recorded { mode: new.mode, ..known.clone() })),
+                None => told.push((Fate::Changed, shown, Some(format!("its permissions were {:o}, and are {:o}", old.mode, new.mode)))),
+            },
             (Some(old), Some(new)) if before.is_own(path, old) => {
                 protected.record.insert(path.clone(), recorded(new));
                 told.push((Fate::Changed, shown, None));
             }
             (Some(old), Some(new)) => {
-                let known = protected.edits.iter().position(|edit| edit.path == *path);
                 let is_text = old.kind == Kind::File && new.kind == Kind::File;
-                let is_copy = assets.contains(new.digest.as_str());
-                if let Some(known) = known.filter(|known| is_text && !protected.edits[*known].replaced) {
-                    protected.edits[known].after = new.clone();
-                    told.push((Fate::Changed, shown, Some("its installer edited it".to_owned())));
-                } else if is_text
-                    && !is_copy
-                    && !before.record.contains_key(path)
-                    && edits::is_edit(&before.bytes(old)?, &before.bytes(new)?)
-                {
-                    let lost = edits::lost_lines(&before.bytes(old)?, &before.bytes(new)?);
-                    let why = match lost {
-                        0 => "its installer added lines to it; its uninstaller takes them out".to_owned(),
-                        lost => format!("its installer edited it, and replaced {lost} of its lines; `hoist undo` has them"),
-                    };
-                    told.push((Fate::Changed, shown, Some(why)));
-                    protected.edits.push(Edit { path: path.clone(), before: old.clone(), after: new.clone(), replaced: false });
+                let may_edit = is_text && !assets.contains(&new.digest) && !before.record.contains_key(path);
+                let edited = if may_edit { before.edited(path, old, new)? } else { None };
+                if let Some((edit, keeps)) = edited {
+                    if !keeps {
+                        let copy = keep_copy(path, &before.bytes(old)?, old.mode).map_err(wrong)?;
+                        protected.meddled = true;
+                        told.push((
+                            Fate::Kept,
+                            copy.display().to_string(),
+                            Some(format!("it is {shown} before its installer replaced some of it")),
+                        ));
+                    }
+                    remember(&mut protected.edits, edit);
+                    told.push((Fate::Changed, shown, Some("its installer edited it; its uninstaller takes that out".to_owned())));
                 } else if before.record.get(path).is_some_and(|known| known.is(new)) {
                     // What it brought before as well is nothing new.
                     back.push(difference);
                     told.push((Fate::Kept, shown, Some("it was changed by hand".to_owned())));
                 } else if policy == ConfigPolicy::Overwrite && is_text {
                     let copy = keep_copy(path, &before.bytes(old)?, old.mode).map_err(wrong)?;
+                    protected.meddled = true;
                     let why = format!("{}; it is {shown} as it was", before.owner(path));
                     told.push((Fate::Kept, copy.display().to_string(), Some(why)));
                     match before.record.contains_key(path) {
                         true => drop(protected.record.insert(path.clone(), recorded(new))),
-                        false => protected.edits.push(Edit { path: path.clone(), before: old.clone(), after: new.clone(), replaced: true }),
+                        false => {
+                            let known = before.edits.iter().find(|edit| edit.path == *path && edit.after.has_same_contents(old));
+                            let base = known.map_or(old, |edit| &edit.before).clone();
+                            remember(&mut protected.edits, Edit { path: path.clone(), before: base, after: new.clone(), replaced: true });
+                        }
                     }
                 } else {
                     back.push(difference);
                     let mut why = format!("{}; its installer wrote over it, and it was put back", before.owner(path));
                     if new.kind == Kind::File {
                         why += &format!("; the module's version is {}", pending(path).display());
+                        beside.push((path, new));
                     }
                     told.push((Fate::Kept, shown, Some(why)));
                 }
@@ -178,24 +219,13 @@ pub(crate) fn protect_install(
             (None, None) => {}
         }
     }
-    before.put_back(&back, &differences)?;
-    for difference in back.iter().filter(|difference| difference.before.as_ref().is_some_and(|old| old.kind == Kind::File)) {
-        let path = &difference.path;
-        let Some(new) = difference.after.as_ref().filter(|new| new.kind == Kind::File) else { continue };
-        // Of what it brought before as well nothing new waits, and what somebody made of such a file is theirs, too.
-        if before.record.get(path).is_some_and(|known| known.is(new)) {
-            continue;
-        }
-        let mut beside = pending(path);
-        let state = hoist_files::state(&beside).map_err(wrong)?;
-        if state.as_ref().is_some_and(|state| state.digest != new.digest && !before.is_own(&beside, state)) {
-            beside = aside_name(&beside);
-        }
-        write(&beside, &before.bytes(new)?, new.mode).map_err(wrong)?;
-        protected.record.insert(beside, recorded(new));
+    protected.meddled |= !back.is_empty();
+    before.put_back(&back)?;
+    for (path, new) in beside {
+        before.put_beside(path, new, &mut protected.record)?;
     }
-    // What a person changed keeps the digest of what was installed.
     for difference in &back {
+        // What a person changed keeps the digest of what was installed.
         if let Some(known) = before.record.get(&difference.path) {
             protected.record.insert(difference.path.clone(), known.clone());
         }
@@ -207,19 +237,17 @@ pub(crate) fn protect_install(
     Ok(protected)
 }
 
-/// After an uninstaller: what it took of others comes back.
-pub(crate) fn protect_uninstall(before: Before<'_>, after: &Snapshot, purge: bool, task: &TaskContext) -> Result<Protected, Failure> {
-    let differences = before.files.differences(after);
-    let mut protected = Protected { edits: before.edits.clone(), changed: !differences.is_empty(), ..Protected::default() };
+/// After an uninstaller: what it took of others comes back. What is in the module's own `directory` goes with it where that is asked for.
+pub(crate) fn protect_uninstall(before: Before<'_>, directory: Option<&Path>, task: &TaskContext) -> Result<Protected, Failure> {
+    let mut protected = Protected { edits: before.edits.clone(), ..Protected::default() };
     let mut back: Vec<&Difference> = Vec::new();
-    let mut told = Vec::new();
+    let mut told = Told::new();
     let mut removed: BTreeMap<PathBuf, usize> = BTreeMap::new();
-    for difference in &differences {
+    for difference in before.differences {
         let Difference { path, before: old, after: new } = difference;
         let shown = path.display().to_string();
         let edit = before.edits.iter().find(|edit| edit.path == *path);
-        // What is inside of the module's own is purged with it.
-        let purged = purge && !before.others.contains_key(path) && path.ancestors().any(|parent| before.record.contains_key(parent));
+        let purged = directory.is_some_and(|directory| path.starts_with(directory)) && !before.others.contains_key(path);
         match (old, new) {
             (None, Some(new)) if new.kind != Kind::Directory => {
                 told.push((Fate::Created, shown, Some("its uninstaller left it".to_owned())))
@@ -233,9 +261,8 @@ pub(crate) fn protect_uninstall(before: Before<'_>, after: &Snapshot, purge: boo
             (Some(old), None) => {
                 back.push(difference);
                 if old.kind != Kind::Directory {
-                    let why =
-                        format!("{}; its uninstaller removed it, and it was put back: remove it where nobody needs it", before.owner(path));
-                    told.push((Fate::Kept, shown, Some(why)));
+                    let why = "its uninstaller removed it, and it was put back: remove it where nobody needs it";
+                    told.push((Fate::Kept, shown, Some(format!("{}; {why}", before.owner(path)))));
                 }
             }
             (Some(old), Some(new)) if old.has_same_contents(new) || before.is_own(path, old) || purged => {}
@@ -243,27 +270,15 @@ pub(crate) fn protect_uninstall(before: Before<'_>, after: &Snapshot, purge: boo
                 let is_text = old.kind == Kind::File && new.kind == Kind::File;
                 match edit.filter(|_| is_text) {
                     Some(edit) => {
-                        let mine = before.bytes(old)?;
-                        match edits::together(&before.bytes(&edit.before)?, &before.bytes(&edit.after)?, &mine, &before.bytes(new)?) {
-                            Together::Theirs => {
-                                told.push((Fate::Changed, shown, Some("its uninstaller took out what its installer had added".to_owned())))
-                            }
-                            Together::Merged(merged) => {
-                                write(path, &merged, old.mode).map_err(wrong)?;
-                                let why =
-                                    "its uninstaller put an old version there; what was changed by hand since was put into that".to_owned();
-                                told.push((Fate::Changed, shown, Some(why)));
-                            }
-                            Together::Apart => {
-                                let copy = keep_copy(path, &mine, old.mode).map_err(wrong)?;
-                                let why = format!("it is {shown} as it was before its uninstaller; look what of it is still wanted");
-                                told.push((Fate::Kept, copy.display().to_string(), Some(why)));
-                            }
-                        }
+                        told.push(settle(&before, edit, old, new)?);
+                        protected.meddled = true;
                         protected.edits.retain(|edit| edit.path != *path);
                     }
-                    None if is_text && edits::is_edit(&before.bytes(old)?, &before.bytes(new)?) && !before.record.contains_key(path) => {
-                        told.push((Fate::Changed, shown, Some("its uninstaller edited it; `hoist undo` has what it was".to_owned())));
+                    None if is_text
+                        && !before.record.contains_key(path)
+                        && edits::keeps_all(&before.bytes(old)?, &before.bytes(new)?, None) =>
+                    {
+                        told.push((Fate::Changed, shown, Some("its uninstaller added lines to it".to_owned())));
                     }
                     None => {
                         back.push(difference);
@@ -275,7 +290,8 @@ pub(crate) fn protect_uninstall(before: Before<'_>, after: &Snapshot, purge: boo
             _ => {}
         }
     }
-    before.put_back(&back, &differences)?;
+    protected.meddled |= !back.is_empty();
+    before.put_back(&back)?;
     protected.kept = told.iter().filter(|(fate, ..)| *fate == Fate::Kept).map(|(_, subject, _)| subject.clone()).collect();
     for (directory, count) in removed {
         let files = if count == 1 { "one file".to_owned() } else { format!("{count} files") };
@@ -285,10 +301,28 @@ pub(crate) fn protect_uninstall(before: Before<'_>, after: &Snapshot, purge: boo
     Ok(protected)
 }
 
+/// What becomes of a file that an installer had edited, now that the uninstaller has changed it: `old` before that, `new` after.
+fn settle(before: &Before<'_>, edit: &Edit, old: &State, new: &State) -> Result<(Fate, String, Option<String>), Failure> {
+    let (path, shown, mine) = (&edit.path, edit.path.display().to_string(), before.bytes(old)?);
+    Ok(match edits::together(&before.bytes(&edit.before)?, &before.bytes(&edit.after)?, &mine, &before.bytes(new)?) {
+        Together::Theirs => (Fate::Changed, shown, Some("its uninstaller took out what its installer had added".to_owned())),
+        Together::Merged(merged) => {
+            write(path, &merged, old.mode).map_err(wrong)?;
+            let why = "its uninstaller wrote over it; what was in it beside the module's was put back".to_owned();
+            (Fate::Changed, shown, Some(why))
+        }
+        Together::Apart => {
+            let copy = keep_copy(path, &mine, old.mode).map_err(wrong)?;
+            let why = format!("it is {shown} as it was before its uninstaller; look what of it is still wanted");
+            (Fate::Kept, copy.display().to_string(), Some(why))
+        }
+    })
+}
+
 /// So many of each kind are told one by one.
 const NAMED: usize = 200;
 
-fn tell(mut told: Vec<(Fate, String, Option<String>)>, task: &TaskContext) {
+fn tell(mut told: Told, task: &TaskContext) {
     told.sort_by(|a, b| (a.0 != Fate::Kept, &a.1).cmp(&(b.0 != Fate::Kept, &b.1)));
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for (fate, subject, reason) in told {
@@ -308,12 +342,12 @@ pub(crate) fn take_out(edits: &[Edit], store: &Store, task: &TaskContext) -> Res
         if now.has_same_contents(before) || now.kind != Kind::File {
             continue;
         }
-        let [before_bytes, after_bytes] = [before, after].map(|state| store.bytes(&state.digest));
-        let (before_bytes, after_bytes) = (before_bytes.map_err(wrong)?, after_bytes.map_err(wrong)?);
+        let [old, installed] = [before, after].map(|state| store.bytes(&state.digest));
+        let (old, installed) = (old.map_err(wrong)?, installed.map_err(wrong)?);
         let contents = std::fs::read(path).map_err(wrong)?;
         let without = match now.has_same_contents(after) {
-            true => Some(before_bytes),
-            false => match edits::without(&before_bytes, &after_bytes, &contents) {
+            true => Some(old),
+            false => match edits::without(&old, &installed, &contents) {
                 Together::Merged(merged) => Some(merged),
                 _ => None,
             },
@@ -332,16 +366,28 @@ pub(crate) fn take_out(edits: &[Edit], store: &Store, task: &TaskContext) -> Res
     Ok(())
 }
 
+/// Lets go of copies of what is there again.
+pub(crate) fn drop_copies(edits: &[Edit]) -> Result<(), Failure> {
+    for Edit { path, before, .. } in edits {
+        let is_before = |path: &Path| hoist_files::state(path).is_ok_and(|now| now.is_some_and(|now| now.has_same_contents(before)));
+        if is_before(path) {
+            let copies = backups(path).into_iter().filter(|copy| is_before(copy));
+            copies.map(std::fs::remove_file).collect::<std::io::Result<()>>().map_err(wrong)?;
+        }
+    }
+    Ok(())
+}
+
 /// Puts back what an installer had replaced with somebody's consent, where it still is what it made of it.
 pub(crate) fn give_back(edits: &[Edit], store: &Store, task: &TaskContext) -> Result<(), Failure> {
     for Edit { path, before, after, .. } in edits.iter().filter(|edit| edit.replaced) {
         let now = hoist_files::state(path).map_err(wrong)?;
         let shown = path.display().to_string();
-        match now {
+        match &now {
             Some(now) if now.has_same_contents(after) => {
-                let difference = Difference { path: path.clone(), before: Some(before.clone()), after: Some(now) };
-                restore(&[&difference], store)
-                    .map_or(Ok(()), |why| Err(Failure::new(format!("putting back what was there before: {why}"))))?;
+                let difference = Difference { path: path.clone(), before: Some(before.clone()), after: Some(now.clone()) };
+                let why = restore(&[&difference], store);
+                why.map_or(Ok(()), |why| Err(Failure::new(format!("putting back what was there before: {why}"))))?;
                 task.item(Fate::Changed, shown, Some("it is as it was before the module".to_owned()));
             }
             Some(now) if !now.has_same_contents(before) => {

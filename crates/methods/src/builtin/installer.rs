@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use hoist_core::Application;
 use hoist_executor::{Effect, Failure};
-use hoist_files::{Kind, Record};
+use hoist_files::{Kind, Record, Recorded};
 use serde::Deserialize;
 
 use crate::application::{self, Asked, Before, protect_install};
@@ -18,6 +18,8 @@ pub(crate) struct Installer {
     name: String,
     application: Application,
     action: String,
+    /// What is called: a path in the module's directory.
+    program: String,
 }
 
 impl Method for Installer {
@@ -25,27 +27,47 @@ impl Method for Installer {
         vec![application::pool(&self.application)]
     }
 
+    fn refuse(&self, context: &StepContext<'_>) -> Result<(), Failure> {
+        match self.program.ends_with(".php") && context.machine.find_program("php", &[]).is_none() {
+            true => Err(Failure::new("its installer needs php, which is not on the path: install php-cli")),
+            false => Ok(()),
+        }
+    }
+
     fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure> {
         let Some(guarding) = context.guarding else { return Err(Failure::new("nothing watches over the application")) };
         let Ok(mut guarding) = guarding.lock() else { return Err(Failure::new("another task has failed")) };
         let directory = self.application.directory(&self.name);
-        let files = guarding.guard.with_directory(&directory)?;
-        let assets: BTreeSet<&str> =
-            files.below(&directory).filter(|(_, state)| state.kind == Kind::File).map(|(_, state)| state.digest.as_str()).collect();
+        let brought = guarding.guard.below(&directory)?;
+        let files = brought.iter().filter(|(_, state)| state.kind == Kind::File);
+        let assets: BTreeSet<String> = files.map(|(_, state)| state.digest.clone()).collect();
+        guarding.guard.expect(&assets);
         let asked = Asked { action: &self.action, name: &self.name, application: &self.application };
         let answer = application::call(&asked, context)?;
-        let after = guarding.guard.after()?;
+        let mut differences = guarding.guard.differences(true)?;
+        differences.retain(|difference| !difference.path.starts_with(&directory));
+        differences.extend(guarding.guard.since(&directory, &brought));
+        differences.sort_by(|a, b| a.path.cmp(&b.path));
         // The directory is recorded as it was brought; what an earlier version had written elsewhere stays known as long as it is there.
         let mut record = context.record.clone();
         record.extend(guarding.brought.clone());
         let store = guarding.guard.store();
-        let before = Before { files: &files, record: &record, others: &guarding.others, edits: guarding.edits.clone(), store };
-        let protected = protect_install(before, &after, &assets, context.policy, context.task)?;
-        guarding.edits.clone_from(&protected.edits);
+        let edits = guarding.edits.clone();
+        let before = Before { differences: &differences, record: &record, others: &guarding.others, edits, store };
+        let protected = protect_install(before, &assets, context.policy, context.task)?;
         let earlier = context.record.iter().filter(|(path, _)| !path.starts_with(&directory) && !protected.gone.contains(*path));
         let mut record: Record = earlier.map(|(path, recorded)| (path.clone(), recorded.clone())).collect();
+        // What another module has as well is not lost with that one.
+        let shared = guarding
+            .guard
+            .rewritten()
+            .into_iter()
+            .filter(|(path, state)| assets.contains(&state.digest) && guarding.others.contains_key(path));
+        record.extend(shared.map(|(path, state)| (path, Recorded { kind: state.kind, mode: state.mode, digest: state.digest })));
         record.extend(protected.record);
-        let effect = if protected.changed || answer.called { Effect::Changed } else { Effect::Unchanged };
+        guarding.edits = protected.edits;
+        guarding.meddled = protected.meddled;
+        let effect = if !differences.is_empty() || answer.called { Effect::Changed } else { Effect::Unchanged };
         Ok(Applied { effect, record: Some(record), gone: protected.gone, ..Applied::unchanged() })
     }
 }
