@@ -213,7 +213,7 @@ fn bad_places_archives_and_names_are_refused_before_anything_is_done() {
         (format!("{home}/no.zip"), 2, "no sound zip archive"),
         (format!("{home}/nowhere"), 2, "no such directory or archive"),
         (format!("{home}/evil.tar"), 2, "leads out of it"),
-        (format!("{home}/modules/Bad"), 3, "hoist.yml:1"),
+        (format!("{home}/modules/Bad"), 2, "hoist.yml:1"),
         (format!("{home}/modules/Out"), 3, "leads out of it, to /etc/passwd"),
     ] {
         sandbox.hoist(&format!("install {place} --app {app}")).exits(code).says(said);

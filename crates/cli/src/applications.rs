@@ -15,7 +15,9 @@ use crate::session::Session;
 pub(crate) fn places(names: &mut [String]) -> Result<Vec<String>, Ending> {
     let mut places = Vec::new();
     let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-    for name in names.iter_mut().filter(|name| is_place(name)) {
+    // A path may be written as one writes paths, where there is something.
+    let stands = |name: &str| name.contains('/') && Path::new(name).exists();
+    for name in names.iter_mut().filter(|name| is_place(name) || stands(name)) {
         if is_path(name) {
             let path = match name.strip_prefix("file://").unwrap_or(name) {
                 "~" => home.clone(),
@@ -50,6 +52,14 @@ pub(crate) fn add(sources: &mut Vec<Source>, global: &Global, environment: &Envi
             _ => sources.push(Source { name, priority: 0, kind: SourceKind::Application { application, from }, server: None }),
         }
     }
+    for source in sources.iter_mut() {
+        if let SourceKind::Application { application, .. } = &mut source.kind {
+            real(application, environment).map_err(|why| {
+                let wrong = Diagnostic::error(format!("the application {}: {why}", source.name)).field("sources");
+                Ending::wrong(wrong.help("name directories that are the application's own, without links that lead out of it"))
+            })?;
+        }
+    }
     let is_application = |source: &&Source| matches!(source.kind, SourceKind::Application { .. });
     let name = match &global.app {
         Some(app) => meant(app, sources, environment)?,
@@ -79,6 +89,31 @@ pub(crate) fn add(sources: &mut Vec<Source>, global: &Global, environment: &Envi
     Ok(Some(name))
 }
 
+/// Makes the paths of an application those that are behind links: what is watched must not be a link.
+fn real(application: &mut Application, environment: &Environment) -> Result<(), String> {
+    let Ok(root) = application.root.canonicalize() else { return Ok(()) };
+    let usual = |root: &Path| Application::at(root, environment.home());
+    if application.watch == usual(&application.root).watch {
+        application.watch = usual(&root).watch;
+    }
+    // What is not there yet is below what is.
+    let behind = |path: &PathBuf| {
+        let there = path.ancestors().find_map(|there| Some((there, there.canonicalize().ok()?)));
+        let behind = there.map(|(there, behind)| behind.join(path.strip_prefix(there).unwrap_or(Path::new(""))));
+        behind.map_or_else(|| path.clone(), |path| path.components().collect())
+    };
+    let modules = behind(&application.modules);
+    if !modules.starts_with(&root) {
+        return Err(format!("its directory of modules {} leads out of it, to {}", application.modules.display(), modules.display()));
+    }
+    application.modules = modules;
+    application.init =
+        behind(&application.init.parent().unwrap_or(&root).to_owned()).join(application.init.file_name().unwrap_or_default());
+    application.watch.iter_mut().chain(&mut application.ignore).for_each(|path| *path = behind(path));
+    application.root = root;
+    Ok(())
+}
+
 /// The application that somebody means by its name or its root; one that was not known before is added.
 fn meant(app: &str, sources: &mut Vec<Source>, environment: &Environment) -> Result<String, Ending> {
     let applications = || {
@@ -90,7 +125,11 @@ fn meant(app: &str, sources: &mut Vec<Source>, environment: &Environment) -> Res
     if let Some((name, _)) = applications().find(|(name, _)| name == app) {
         return Ok(name);
     }
-    let inside = app.strip_prefix("~/").map(|inside| environment.home().unwrap_or(Path::new("/")).join(inside));
+    let home = environment.home().unwrap_or(Path::new("/"));
+    let inside = if app == "~" { Some(home.to_owned()) } else { app.strip_prefix("~/").map(|inside| home.join(inside)) };
+    if app.is_empty() {
+        return Err(Ending::wrong(Diagnostic::error("--app names no application").help("name its directory, or its name in the settings")));
+    }
     let path: PathBuf = std::path::absolute(inside.unwrap_or_else(|| PathBuf::from(app)))?.components().collect();
     let path = path.canonicalize().unwrap_or(path);
     if let Some((name, _)) = applications().find(|(_, root)| root.canonicalize().unwrap_or_else(|_| root.clone()) == path) {
@@ -105,8 +144,11 @@ fn meant(app: &str, sources: &mut Vec<Source>, environment: &Environment) -> Res
         );
         return Err(Ending::wrong(Diagnostic::error(format!("there is no application `{}`", app.escape_debug())).help(help)));
     }
-    if path.parent().is_none() {
-        return Err(Ending::wrong(Diagnostic::error("/ is no application").help("name the directory of an application")));
+    if home.canonicalize().unwrap_or_else(|_| home.to_owned()).starts_with(&path) {
+        let wrong = Diagnostic::error(format!("{} is no application", path.display()));
+        return Err(Ending::wrong(
+            wrong.help("name the directory of an application: the home directory, and what is above it, are more than that"),
+        ));
     }
     let plain = |part: &std::ffi::OsStr| {
         let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };

@@ -196,7 +196,16 @@ fn settle_name(
             _ => installed.cloned().collect(),
         }
     };
-    if source.is_none() && catalog.get(short).is_none() {
+    // A module that is no application's keeps its name.
+    let is_other = |id: &ModuleId| {
+        let recorded = record(id.as_str()).map(|record| record.removal.application.is_none());
+        recorded.or_else(|| catalog.get(id.as_str()).map(|module| module.removal.application.is_none())).unwrap_or(false)
+    };
+    let plain = || match action {
+        Action::Install => catalog.canonical(short).is_some_and(is_other),
+        _ => catalog.get(short).is_some() || installed_as(installed, short).is_some_and(is_other),
+    };
+    if source.is_none() && !plain() {
         let several = of_applications();
         if several.len() > 1 {
             let names: Vec<&str> = several.iter().map(ModuleId::as_str).collect();
@@ -480,9 +489,33 @@ fn wanted(catalog: &Catalog, installed: &Installed, request: &Request, of_source
     wanted
 }
 
+/// What is known to be wrong with modules of applications before anything is started.
+fn unusable(session: &Session, plan: &Plan) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    let brings = |change: Change| matches!(change, Change::Install | Change::Repair | Change::Reinstall | Change::Update);
+    for planned in plan.modules.iter().filter(|planned| brings(planned.change)) {
+        let Some(module) = session.catalog.get(planned.module.as_str()) else { continue };
+        let Some(application) = &module.removal.application else { continue };
+        if !application.root.is_dir() {
+            let wrong = Diagnostic::error(format!("its application {} is not there", application.root.display()));
+            found.push(wrong.module(module.id.as_str()).help("name another with --app, or mend the settings"));
+        }
+        found.extend(wrong_with(session, module));
+    }
+    found
+}
+
+/// What a module of an application says that cannot be used.
+pub(crate) fn wrong_with(session: &Session, module: &Module) -> Option<Diagnostic> {
+    module.removal.application.as_ref()?;
+    let why = session.entry(module)?.unusable.clone()?;
+    let wrong = Diagnostic::error(why).module(module.id.as_str()).file(module.manifest.display().to_string());
+    Some(wrong.help("mend the module, or leave it out"))
+}
+
 /// What stands in the way of modules that are to be installed: one that comes with the server, or the same from another source.
 pub(crate) fn in_the_way(session: &Session, installed: &Installed, plan: &Plan, request: &Request) -> Vec<Diagnostic> {
-    let mut found = Vec::new();
+    let mut found = unusable(session, plan);
     if request.force {
         return found;
     }

@@ -437,7 +437,9 @@ pub fn put_back(differences: &[&Difference], store: &Store) -> Vec<(PathBuf, io:
         (Some(before), Some(after)) => before.kind != after.kind,
         _ => false,
     };
+    let mut opened = Opened::default();
     for difference in sorted.iter().rev().filter(|difference| replaced(difference)) {
+        opened.parent(&difference.path);
         let gone = match difference.after.as_ref().map(|after| after.kind) {
             Some(Kind::Directory) => std::fs::remove_dir(&difference.path),
             Some(Kind::Git) => std::fs::remove_dir_all(&difference.path),
@@ -449,22 +451,62 @@ pub fn put_back(differences: &[&Difference], store: &Store) -> Vec<(PathBuf, io:
         }
     }
     for difference in sorted.iter() {
-        if let Some(Err(error)) = difference.before.as_ref().map(|before| set(&difference.path, before, store)) {
+        let Some(before) = &difference.before else { continue };
+        // Through what stands in its way a path leads elsewhere.
+        if failed.iter().any(|(path, _)| difference.path.starts_with(path)) {
+            continue;
+        }
+        opened.parent(&difference.path);
+        let is_there = difference.after.as_ref().is_some_and(|after| after.has_same_contents(before)) && before.kind == Kind::File;
+        let set = match is_there {
+            true => set_owner(&difference.path, before),
+            false => set(&difference.path, before, store),
+        };
+        if let Err(error) = set {
             failed.push((difference.path.clone(), error));
         }
     }
+    opened.close();
     // Permissions of directories last: some may not be written to.
     for difference in sorted.iter().rev() {
-        if let Some(before) = difference.before.as_ref().filter(|before| before.kind == Kind::Directory) {
-            let set = chown(&difference.path, Some(before.owner.0), Some(before.owner.1));
-            // Only root may, and only for root it makes a difference.
-            drop(set);
-            if let Err(error) = std::fs::set_permissions(&difference.path, Permissions::from_mode(before.mode)) {
-                failed.push((difference.path.clone(), error));
-            }
+        let is_directory = |before: &&State| before.kind == Kind::Directory;
+        let stands = !failed.iter().any(|(path, _)| difference.path.starts_with(path));
+        if let Some(Err(error)) =
+            difference.before.as_ref().filter(|_| stands).filter(is_directory).map(|before| set_owner(&difference.path, before))
+        {
+            failed.push((difference.path.clone(), error));
         }
     }
     failed
+}
+
+/// Directories that may be written to for the time being, with the permissions that they have otherwise.
+#[derive(Default)]
+struct Opened(Vec<(PathBuf, u32)>);
+
+impl Opened {
+    /// Lets the directory of a path be written to, by its owner.
+    fn parent(&mut self, path: &Path) {
+        let Some(parent) = path.parent() else { return };
+        let mode = parent.symlink_metadata().ok().filter(std::fs::Metadata::is_dir).map(|metadata| metadata.permissions().mode() & 0o7777);
+        let Some(mode) = mode.filter(|mode| mode & 0o300 != 0o300) else { return };
+        if std::fs::set_permissions(parent, Permissions::from_mode(mode | 0o700)).is_ok() {
+            self.0.push((parent.to_owned(), mode));
+        }
+    }
+
+    fn close(self) {
+        for (path, mode) in self.0.into_iter().rev() {
+            let _ = std::fs::set_permissions(path, Permissions::from_mode(mode));
+        }
+    }
+}
+
+/// Gives a file or a directory the owner and the permissions that it had.
+fn set_owner(path: &Path, before: &State) -> io::Result<()> {
+    // Only root may, and only for root it makes a difference.
+    let _ = chown(path, Some(before.owner.0), Some(before.owner.1));
+    std::fs::set_permissions(path, Permissions::from_mode(before.mode))
 }
 
 /// Makes a path what it was.

@@ -37,6 +37,12 @@ impl Ledger {
         write(&self.connection()).map_err(|error| self.sqlite(error))
     }
 
+    /// Writes down that a module whose removal was cut off is as it was.
+    pub fn reinstate(&self, module: &ModuleId) -> Result<(), LedgerError> {
+        let update = "UPDATE modules SET state = 'installed', planned = '[]' WHERE name = ?1 AND installed_at IS NOT NULL";
+        self.connection().execute(update, [module.as_str()]).map(drop).map_err(|error| self.sqlite(error))
+    }
+
     /// Writes down that removing a module failed: what of it is there is still known. Where all of it is (`intact`), it is installed as before.
     pub fn fail_removal(&self, module: &ModuleId, intact: bool) -> Result<(), LedgerError> {
         let update = "UPDATE modules SET state = ?2 WHERE name = ?1 AND state = 'removing'";

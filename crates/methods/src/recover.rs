@@ -58,6 +58,7 @@ pub fn clear_up(recovered: &Recovered, ledger: &Ledger, home: &Home, logs: &[Pat
                 cleared.restored += taken.restored;
                 cleared.kept.extend(taken.left);
                 cleared.failed.extend(taken.failed);
+                taken.reinstated.iter().try_for_each(|module| ledger.reinstate(module))?;
             }
             Err(error) => cleared.failed.push(format!("what is kept of files cannot be used: {error}")),
         }

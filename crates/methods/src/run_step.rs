@@ -124,7 +124,7 @@ pub fn keep_contents(state: &Path, ledger: &Ledger) -> Result<(), Failure> {
 /// It is only looked for what can go once there are so many packs of contents.
 const PACKS: usize = 8;
 /// So many runs can be taken back.
-const JOURNALS: usize = 20;
+const JOURNALS: usize = 50;
 
 /// A place that a source puts its modules into. It may stand in the directory of a collection, which is why that is not held against it.
 pub fn place_of(into: &Path, own: &[PathBuf]) -> std::io::Result<Home> {
@@ -171,6 +171,8 @@ pub(crate) struct Work {
     pub(crate) asked: bool,
     /// True when an earlier install of it did not finish.
     pub(crate) unfinished: bool,
+    /// What the ledger said of it before the first attempt.
+    pub(crate) was: Option<Memento>,
 }
 
 /// Installs or updates a module: its steps, its configuration files, then a look whether what it declares is there.
@@ -213,7 +215,10 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
     let _alone = application.map(|application| application::lock(application, guarded.is_some(), task)).transpose()?;
     let guarding = guarded.map(|application| world.guard(application, &module.id, false)).transpose()?.map(Mutex::new);
     let context = StepContext { guarding: guarding.as_ref(), ..context };
-    let was = world.memento(module)?;
+    let was = match &work.was {
+        Some(was) => was.clone(),
+        None => work.was.insert(world.memento(module)?).clone(),
+    };
     let keeping = Keeping { store: world.ledger.as_ref().map(|_| world.store()).transpose()?, claims: &world.claims };
     let mut watch = Watch::start(&world.machine, &home, module, &work.steps, &old, &keeping)?;
     keeping.store.map_or(Ok(()), Store::flush).map_err(|error| Failure::new(error.to_string()))?;
@@ -248,6 +253,9 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
             Ok((_, None)) => failure.message += "; everything it had done to its own directories was taken back",
             Ok((_, Some(why))) => failure.message += &format!("; what it had done was taken back but for {why}"),
             Err(more) => failure.message += &format!("; {}", more.message),
+        }
+        if let Some(why) = watch.take_back_configs(store)? {
+            failure.message += &format!("; its configuration files were put back but for {why}");
         }
     }
     let (recorded, different) = match watch.finish(&old, &asides) {

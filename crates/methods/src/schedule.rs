@@ -249,7 +249,7 @@ fn work(module: &Module, action: Action, change: Change, record: Option<&Install
     let once = record.is_some_and(|record| record.once) && matches!(change, Change::Repair | Change::Reinstall);
     let aside = anew || (once && steps.iter().any(|step| !step.method.tells()));
     let python = run_step::own_packages(module, record);
-    Ok(Work { action, change, steps, record: record.cloned(), anew, aside, python, asked: false, unfinished: false })
+    Ok(Work { action, change, steps, record: record.cloned(), anew, aside, python, asked: false, unfinished: false, was: None })
 }
 
 /// The outermost directories of modules of which something is moved out of the way: one module at a time works below each.

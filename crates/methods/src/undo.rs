@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use hoist_core::Module;
 use hoist_executor::{Effect, Failure, Fate, Level, TaskContext};
-use hoist_files::{Difference, Kind, Record, State, Store, keep_copy, move_aside, put_back, state};
+use hoist_files::{Difference, Kind, Record, Removal, Root, Scope, State, Store, keep_copy, move_aside, put_back, state};
 use hoist_ledger::Entry;
 
 use crate::application;
@@ -209,12 +209,37 @@ pub(crate) fn undo(world: &World, module: &Module, task: &TaskContext) -> Result
     if let Some((path, error)) = failed.first() {
         return Err(Failure::new(format!("{}: {error}; what could be taken back was", path.display())));
     }
+    if !entry.was.is_installed() {
+        leave_rest(world, module, task)?;
+    }
     ledger.revert(run, &module.id, &entry.was).map_err(wrong)?;
     // And what the ledger says of the module's files now.
     ledger.journal_again(run, &module.id, &was).map_err(wrong)?;
     let version = |version: Option<&str>| version.map(str::to_owned);
     task.version(version(was.version()), version(entry.was.version()));
     Ok(Effect::Changed)
+}
+
+/// Takes away what else is known to be the module's, as it wrote it: modules that share a directory do not know of each other's changes.
+fn leave_rest(world: &World, module: &Module, task: &TaskContext) -> Result<(), Failure> {
+    let Some(ledger) = &world.ledger else { return Ok(()) };
+    let belongings = ledger.belongings(&module.id).map_err(|error| Failure::new(error.to_string()))?;
+    let Some(into) = module.removal.into.clone().or_else(|| Some(world.machine.home.clone())).filter(|into| into.is_dir()) else {
+        return Ok(());
+    };
+    let home = world.home_of(module.removal.into.as_ref().map(|_| into.as_path()))?;
+    let mut paths: Vec<&PathBuf> = belongings.record.keys().collect();
+    paths.dedup_by(|path, last| path.starts_with(*last));
+    let roots: Vec<Root> = paths.into_iter().map(|path| Root { path: path.clone(), scope: Scope::Recorded }).collect();
+    let held = |path: &Path| belongings.holders.get(path).map(|name| format!("{name} has it too"));
+    let shared = |path: &Path| belongings.shared.contains(path);
+    let removal =
+        Removal { record: &belongings.record, held: &held, shared: &shared, precious: &git_own::precious, purge: false, act: true };
+    for (path, count) in home.remove(&roots, &removal).gone.into_iter().filter(|(_, count)| *count > 0) {
+        let files = if count == 1 { "one file".to_owned() } else { format!("{count} files") };
+        task.item(Fate::Removed, path.display().to_string(), Some(files));
+    }
+    Ok(())
 }
 
 /// What taking back did, as a difference of its own.

@@ -144,6 +144,12 @@ impl Watch {
         Ok((count, application::restore(&differences.iter().collect::<Vec<_>>(), store)))
     }
 
+    /// Makes the configuration files what they were before the steps. Returns what could not be put back.
+    pub(crate) fn take_back_configs(&self, store: &Store) -> Result<Option<String>, Failure> {
+        let differences = self.configs_before.differences(&around(&self.configs, None)?);
+        Ok(application::restore(&differences.iter().collect::<Vec<_>>(), store))
+    }
+
     /// Removes what the steps made where nothing was: files first, then directories that are empty.
     pub(crate) fn undo(&self, written: &Record, old: &Record) {
         let new = |path: &Path| !old.contains_key(path) && self.before.get(path).is_none();

@@ -115,6 +115,9 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<Code, Ending> {
     if commands::sync::for_change(global, &session, &known, &asked.request, &cancel)? {
         session = Session::open(global)?;
     }
+    if matches!(asked.request.action, Action::Install | Action::Update) {
+        session.remark_problems();
+    }
     let mut request = asked.request.clone();
     choice::settle(&mut session, &known, &mut request)?;
     let blank = known.modules.is_empty() && request.action == Action::Uninstall;

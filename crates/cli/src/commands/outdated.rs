@@ -76,6 +76,7 @@ pub(crate) fn run(global: &Global) -> Result<Code, Ending> {
     }
     std::io::stdout().lock().write_all(text.as_bytes())?;
     let days = session.sources.iter().filter_map(|source| Some((source.name.as_str(), synced(&source.name)?)));
+    let days = days.filter(|(_, at)| !at.is_empty());
     let days: Vec<String> = days.map(|(name, at)| format!("{name} on {}", at.get(..10).unwrap_or_default())).collect();
     if !days.is_empty() {
         render::remark(&format!("As the sources were when they were last looked at: {}.", days.join(", ")));

@@ -105,7 +105,7 @@ fn find(session: &Session, undo: &Undo) -> Result<Undoable, Ending> {
     }
     if found.entries.is_empty() {
         let message = format!("nothing is known any more of what {} did to files, or it did nothing", found.run);
-        return Err(Ending::wrong(Diagnostic::error(message).help("the last twenty runs that changed something can be taken back")));
+        return Err(Ending::wrong(Diagnostic::error(message).help("the last fifty runs that changed something can be taken back")));
     }
     let later: Vec<Diagnostic> = found
         .later

@@ -7,6 +7,7 @@ use hoist_core::Diagnostic;
 use serde_json::json;
 
 use crate::args::{Global, Output};
+use crate::choice;
 use crate::collections;
 use crate::error::{Code, Ending};
 use crate::json;
@@ -17,9 +18,11 @@ use crate::session::{self, Session};
 pub(crate) fn run(global: &Global, paths: &[PathBuf]) -> Result<Code, Ending> {
     let catalogs = match paths {
         [] => {
-            let catalog = Session::open(global)?.catalog;
-            let between = hoist_resolver::check(&catalog);
-            vec![(catalog, between)]
+            let session = Session::open(global)?;
+            let mut between = hoist_resolver::check(&session.catalog);
+            between.extend(session.catalog.modules().filter_map(|module| choice::wrong_with(&session, module)));
+            between.extend(session.problems);
+            vec![(session.catalog, between)]
         }
         paths => {
             let (environment, ..) = session::surroundings()?;
@@ -42,7 +45,8 @@ pub(crate) fn run(global: &Global, paths: &[PathBuf]) -> Result<Code, Ending> {
     let mut found: Vec<Diagnostic> = Vec::new();
     let mut checked = 0;
     for (catalog, between) in catalogs {
-        checked += catalog.modules().filter(|module| !module.removal.is_indexed()).count() + catalog.all_broken().count();
+        checked += catalog.modules().filter(|module| !module.removal.is_indexed() || module.removal.application.is_some()).count()
+            + catalog.all_broken().count();
         let mut of_catalog: Vec<Diagnostic> = catalog.all_broken().flat_map(|(_, broken)| broken.diagnostics.clone()).collect();
         of_catalog.extend(catalog.warnings().iter().cloned().chain(between));
         of_catalog.sort_by(|a, b| (&a.file, &a.position).cmp(&(&b.file, &b.position)));

@@ -269,6 +269,8 @@ pub(crate) struct TakenBack {
     pub(crate) restored: usize,
     /// What was changed since by somebody, and was left as it is; and copies of what stood there before.
     pub(crate) left: Vec<PathBuf>,
+    /// Modules whose removal was taken back: they are as they were.
+    pub(crate) reinstated: Vec<ModuleId>,
     pub(crate) failed: Vec<String>,
 }
 
@@ -314,7 +316,13 @@ pub(crate) fn recover(
             continue;
         };
         match take_back(application, store, own, &before, alive.max(pulse), &mut taken) {
-            Ok(()) => drop(std::fs::remove_file(&path)),
+            Ok(()) => {
+                if pledged.removal {
+                    taken.reinstated.push(pledged.module.clone());
+                }
+                clear_stages(application);
+                let _ = std::fs::remove_file(&path);
+            }
             Err(why) => taken.failed.push(undone(why)),
         }
     }
@@ -344,6 +352,14 @@ fn take_back(
             taken.left.push(copy.map_err(|error| error.to_string())?);
         }
     }
+    // What went on for a while when hoist was gone may as well have been somebody.
+    for difference in ours.iter().filter(|difference| difference.after.as_ref().is_some_and(|after| after.kind == Kind::File)) {
+        let path = &difference.path;
+        if path.symlink_metadata().is_ok_and(|metadata| aside::is_after(&metadata, alive + Duration::from_secs(2))) {
+            let contents = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+            taken.left.push(keep_copy(path, &contents, 0o600).map_err(|error| error.to_string())?);
+        }
+    }
     let failed = put_back(&ours, store);
     // A directory in which somebody has something stays.
     let blocks = |path: &Path| left.iter().any(|left| left.path.starts_with(path));
@@ -351,6 +367,15 @@ fn take_back(
     match failed.iter().find(|(path, _)| !blocks(path)) {
         None => Ok(()),
         Some((path, error)) => Err(format!("{}: {error}", path.display())),
+    }
+}
+
+/// Removes files that were being written when hoist was killed.
+fn clear_stages(application: &Application) {
+    let there = Snapshot::take(&application.watch, &Taking { read: &|_, _| false, everywhere: true, ..Taking::PLAIN }).unwrap_or_default();
+    let is_stage = |path: &Path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".hoist-stage-"));
+    for (path, _) in there.iter().filter(|(path, state)| state.kind == Kind::File && is_stage(path)) {
+        let _ = std::fs::remove_file(path);
     }
 }
 

@@ -371,8 +371,8 @@ pub(crate) fn drop_copies(edits: &[Edit]) -> Result<(), Failure> {
     for Edit { path, before, .. } in edits {
         let is_before = |path: &Path| hoist_files::state(path).is_ok_and(|now| now.is_some_and(|now| now.has_same_contents(before)));
         if is_before(path) {
-            let copies = backups(path).into_iter().filter(|copy| is_before(copy));
-            copies.map(std::fs::remove_file).collect::<std::io::Result<()>>().map_err(wrong)?;
+            let mut copies = backups(path).into_iter().filter(|copy| is_before(copy));
+            copies.try_for_each(std::fs::remove_file).map_err(wrong)?;
         }
     }
     Ok(())
