@@ -33,7 +33,7 @@ pub(crate) fn places(names: &mut [String]) -> Result<Vec<String>, Ending> {
 
 /// The source that stands for the application of the command line.
 pub(crate) fn named(global: &Global) -> Result<String, Ending> {
-    let session = Session::open(global)?;
+    let session = Session::named(global)?;
     session.application.ok_or_else(|| Ending::wrong(Diagnostic::error("there is no application").help("name one with --app")))
 }
 

@@ -68,12 +68,24 @@ fn collection(source: &Source, cache: &Path) -> Option<PathBuf> {
 impl Session {
     /// Reads settings and collections. Nothing is run or written.
     pub(crate) fn open(global: &Global) -> Result<Self, Ending> {
+        let mut session = Self::named(global)?;
+        let named = session.directories.clone();
+        let cache = session.places.cache.clone();
+        session.directories.extend(session.sources.iter().filter_map(|source| collection(source, &cache)));
+        session.offers = applications::all_offers(&session.sources, &session.places.cache);
+        session.read(&named)?;
+        Ok(session)
+    }
+
+    /// The same with nothing of what collections and sources have.
+    pub(crate) fn named(global: &Global) -> Result<Self, Ending> {
         let (environment, home, places) = surroundings()?;
         let user_file = places.config.join("hoist.yml");
         let user = settings(&user_file)?;
-        let mut directories = match directories(global, user.as_ref(), &home, &places.state) {
+        let directories = match directories(global, user.as_ref(), &home, &places.state) {
             Err(_) if user.as_ref().is_some_and(|user| !user.sources.is_empty()) => Vec::new(),
-            Err(_) if global.app.is_some() || !read_applications(&places.state).unwrap_or_default().is_empty() => Vec::new(),
+            // Who names a collection means it.
+            Err(_) if global.collections.is_empty() && knows_applications(global, &places.state) => Vec::new(),
             directories => directories?,
         };
         let mut files: Vec<(PathBuf, CollectionFile)> = user.into_iter().map(|user| (user_file.clone(), user)).collect();
@@ -86,11 +98,15 @@ impl Session {
         let application = applications::add(&mut sources, global, &environment, &places.state)?;
         // The user's file wins, and of collections the first.
         let settings = files.into_iter().map(|(_, file)| file).rev().fold(CollectionFile::default(), over);
-        let named = directories.clone();
-        directories.extend(sources.iter().filter_map(|source| collection(source, &places.cache)));
-        let (catalog, indexes, builtin, held) = Default::default();
-        let offers = applications::all_offers(&sources, &places.cache);
-        let mut session = Self {
+        let empty = Self::empty(environment, home, places);
+        Ok(Self { settings, directories, sources, servers, problems, application, ..empty })
+    }
+
+    fn empty(environment: Environment, home: PathBuf, places: Places) -> Self {
+        let (settings, catalog, indexes, servers, offers) = Default::default();
+        let (directories, sources, problems, builtin, held) = Default::default();
+        let application = None;
+        Self {
             environment,
             home,
             places,
@@ -105,9 +121,7 @@ impl Session {
             offers,
             application,
             held,
-        };
-        session.read(&named)?;
-        Ok(session)
+        }
     }
 
     /// The same without collections and sources, for what is only about what was done.
@@ -115,22 +129,7 @@ impl Session {
         let (environment, home, places) = surroundings()?;
         let settings = settings(&places.config.join("hoist.yml"))?.unwrap_or_default();
         let directories = directories(global, Some(&settings), &home, &places.state).unwrap_or_default();
-        Ok(Self {
-            environment,
-            home,
-            places,
-            settings,
-            catalog: Catalog::default(),
-            directories,
-            sources: Vec::new(),
-            indexes: BTreeMap::new(),
-            servers: BTreeMap::new(),
-            problems: Vec::new(),
-            builtin: BTreeSet::new(),
-            offers: BTreeMap::new(),
-            application: None,
-            held: BTreeSet::new(),
-        })
+        Ok(Self { settings, directories, ..Self::empty(environment, home, places) })
     }
 
     /// Reads the collections that were named, and what the sources offer.
@@ -214,6 +213,11 @@ impl Session {
     pub(crate) fn machine(&self) -> Result<Arc<Machine>, Ending> {
         machine(&self.environment, &self.home, &self.places.cache).map(Arc::new)
     }
+}
+
+/// True where something is known of applications, so that no collection is needed.
+fn knows_applications(global: &Global, state: &Path) -> bool {
+    global.app.is_some() || !read_applications(state).unwrap_or_default().is_empty()
 }
 
 /// The machine, with this program as the one that scripts call back.
