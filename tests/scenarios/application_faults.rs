@@ -501,3 +501,121 @@ fn applications_side_by_side_wait_for_each_other() {
     sandbox.hoist("install one/Slow two/Quick").exits(3);
     assert!(sandbox.has("apps/two/quick") && sandbox.has("apps/two/class-modules/Quick") && !sandbox.has("apps/one/class-modules/Slow"));
 }
+
+/// Runs hoist as somebody who is not root, with a home of their own.
+fn as_nobody(application: &Application, arguments: &str) -> hoist_tests::Ran {
+    let owned = application.sandbox.command("chown").args(["-R", "65534:65534"]).arg(application.sandbox.path("")).status();
+    assert!(owned.unwrap().success());
+    let mut command = application.sandbox.command("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]).arg(hoist_tests::binary()).args(arguments.split_whitespace());
+    hoist_tests::ran(command.output().unwrap())
+}
+
+#[test]
+fn what_an_installer_locks_up_is_taken_back_all_the_same() {
+    let is_root = std::fs::metadata("/proc/self").is_ok_and(|metadata| std::os::unix::fs::MetadataExt::uid(&metadata) == 0);
+    if !has("php") || !has("setpriv") || !is_root {
+        return;
+    }
+    let application = Application::new();
+    let lock = "unlink(APP_ROOT_DIR . '/lang/en/core.php'); touch(APP_ROOT_DIR . '/made'); chmod(APP_ROOT_DIR . '/lang', 0);";
+    application.module("Locks", &format!("    public static function install() {{ {lock} throw new \\Exception('no'); }}"));
+    application.configured();
+    let before = application.tree();
+    as_nobody(&application, "install Locks").exits(3).says("no");
+    assert_eq!(Application::difference(&before, &application.tree()), [""; 0]);
+    // What nobody may read is said before anything is done.
+    std::fs::set_permissions(application.root().join("lang/en/core.php"), std::os::unix::fs::PermissionsExt::from_mode(0o000)).unwrap();
+    let before = application.tree();
+    as_nobody(&application, "install Locks").exits(3).says("lang/en/core.php").says("`ignore`");
+    assert_eq!(Application::difference(&before, &application.tree()), [""; 0]);
+}
+
+#[test]
+fn an_application_behind_a_link_is_watched_like_any_other() {
+    if !has("php") {
+        return;
+    }
+    let application = Application::new();
+    let sandbox = &application.sandbox;
+    std::os::unix::fs::symlink("site/app-nullos", sandbox.home().join("current")).unwrap();
+    application.module("Bad", &format!("    public static function install() {{ {WRITES} throw new \\Exception('no'); }}"));
+    sandbox.settings("sources:\n- {application: ~/current, name: site, from: ~/modules}\n");
+    let before = application.tree();
+    sandbox.hoist("install Bad").exits(3).says("taken back");
+    assert_eq!(Application::difference(&before, &application.tree()), [""; 0]);
+    // A directory of modules that is elsewhere is refused.
+    std::fs::remove_dir(application.root().join("class-modules")).unwrap();
+    std::os::unix::fs::symlink(sandbox.home(), application.root().join("class-modules")).unwrap();
+    sandbox.hoist("install Bad").exits(2).says("leads out of it");
+}
+
+#[test]
+fn what_a_killed_installer_did_long_after_the_last_word_stays_with_copies_of_what_was_there() {
+    if !has("php") {
+        return;
+    }
+    let application = Application::new();
+    let sandbox = &application.sandbox;
+    let spoil = "file_put_contents(APP_ROOT_DIR . '/lang/en/core.php', 'spoilt'); unlink(APP_ROOT_DIR . '/../www/index.php'); touch(getenv('HOME') . '/at-work'); sleep(600);";
+    application.module("Slow", &format!("    public static function install() {{ {spoil} }}"));
+    application.configured();
+    let before = application.tree();
+    let mut child =
+        sandbox.command(hoist_tests::binary()).args(["install", "Slow"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while !sandbox.has("at-work") {
+        assert!(child.try_wait().unwrap().is_none());
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // As if hoist had been killed an hour before that.
+    let old = sandbox
+        .command("bash")
+        .args(["-c", "find ~/.local/state/hoist/runs ~/.local/state/hoist/snapshots -type f -exec touch -d '1 hour ago' {} +"])
+        .status();
+    assert!(old.unwrap().success());
+    sandbox.hoist("install Slow --timeout 1").says("cut off").says("pre-slaanesh");
+    let after = application.tree();
+    assert_eq!(after["www/index.php"], before["www/index.php"]);
+    let copies: Vec<&String> = after.iter().filter(|(path, _)| path.contains("core.php.pre-slaanesh")).map(|(_, text)| text).collect();
+    assert!(copies.contains(&&before["app-nullos/lang/en/core.php"]), "{copies:?}");
+}
+
+#[test]
+fn a_killed_uninstall_is_taken_back_and_the_module_is_as_it_was() {
+    if !has("php") {
+        return;
+    }
+    let application = Application::new();
+    let sandbox = &application.sandbox;
+    application.module(
+        "Slow",
+        "    public static function install() { touch(APP_ROOT_DIR . '/slow'); }\n    \
+         public static function uninstall() { \\Tools::remove(APP_ROOT_DIR . '/lang'); touch(getenv('HOME') . '/at-work'); sleep(file_exists(getenv('HOME') . '/quick') ? 0 : 600); }",
+    );
+    application.configured();
+    sandbox.hoist("install Slow").exits(0);
+    let before = application.tree();
+    let mut child = sandbox
+        .command(hoist_tests::binary())
+        .args(["uninstall", "Slow", "--yes"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    while !sandbox.has("at-work") {
+        assert!(child.try_wait().unwrap().is_none());
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    sandbox.put("quick", "");
+    application.offer("Quick/x.php", "<?php\n");
+    sandbox.hoist("install Quick").exits(0).says("cut off");
+    sandbox.hoist("uninstall Quick --yes").exits(0);
+    assert_eq!(Application::difference(&before, &application.tree()), [""; 0]);
+    assert_eq!(sandbox.json("test").exits(0).statuses()["site.Slow"], "passed");
+    sandbox.hoist("uninstall Slow --yes --purge").exits(0);
+    assert!(application.has("lang/en/core.php") && !application.has("slow"));
+}

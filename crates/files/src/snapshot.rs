@@ -438,6 +438,10 @@ pub fn put_back(differences: &[&Difference], store: &Store) -> Vec<(PathBuf, io:
         _ => false,
     };
     let mut opened = Opened::default();
+    // What was closed meanwhile is opened from the top down; its own permissions come back at the end.
+    for difference in sorted.iter().filter(|difference| difference.after.as_ref().is_some_and(|after| after.kind == Kind::Directory)) {
+        opened.open(&difference.path);
+    }
     for difference in sorted.iter().rev().filter(|difference| replaced(difference)) {
         opened.parent(&difference.path);
         let gone = match difference.after.as_ref().map(|after| after.kind) {
@@ -466,7 +470,6 @@ pub fn put_back(differences: &[&Difference], store: &Store) -> Vec<(PathBuf, io:
             failed.push((difference.path.clone(), error));
         }
     }
-    opened.close();
     // Permissions of directories last: some may not be written to.
     for difference in sorted.iter().rev() {
         let is_directory = |before: &&State| before.kind == Kind::Directory;
@@ -476,7 +479,9 @@ pub fn put_back(differences: &[&Difference], store: &Store) -> Vec<(PathBuf, io:
         {
             failed.push((difference.path.clone(), error));
         }
+        opened.0.retain(|(path, _)| difference.before.is_none() || *path != difference.path);
     }
+    opened.close();
     failed
 }
 
@@ -487,11 +492,15 @@ struct Opened(Vec<(PathBuf, u32)>);
 impl Opened {
     /// Lets the directory of a path be written to, by its owner.
     fn parent(&mut self, path: &Path) {
-        let Some(parent) = path.parent() else { return };
-        let mode = parent.symlink_metadata().ok().filter(std::fs::Metadata::is_dir).map(|metadata| metadata.permissions().mode() & 0o7777);
-        let Some(mode) = mode.filter(|mode| mode & 0o300 != 0o300) else { return };
-        if std::fs::set_permissions(parent, Permissions::from_mode(mode | 0o700)).is_ok() {
-            self.0.push((parent.to_owned(), mode));
+        path.parent().into_iter().for_each(|parent| self.open(parent));
+    }
+
+    fn open(&mut self, directory: &Path) {
+        let mode =
+            directory.symlink_metadata().ok().filter(std::fs::Metadata::is_dir).map(|metadata| metadata.permissions().mode() & 0o7777);
+        let Some(mode) = mode.filter(|mode| mode & 0o700 != 0o700) else { return };
+        if std::fs::set_permissions(directory, Permissions::from_mode(mode | 0o700)).is_ok() {
+            self.0.push((directory.to_owned(), mode));
         }
     }
 

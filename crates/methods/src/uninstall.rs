@@ -392,7 +392,15 @@ fn files(
     }
     let roots = roots(module, record, belongings, purge, &mut told);
     const CONFIG: &str = "it is a configuration file";
+    // Outside of its own directory a module of an application has what it made, and not what others put beside that.
+    let application = record.and_then(|record| record.removal.application.as_ref()).filter(|_| purge);
+    let own = application.map(|application| application.directory(module.short()));
+    let is_foreign = |path: &Path| {
+        let made = || belongings.record.range(path.to_owned()..).next().is_some_and(|(made, _)| made.starts_with(path));
+        own.as_ref().is_some_and(|own| !path.starts_with(own)) && !made()
+    };
     let held = |path: &Path| match belongings.holders.get(path) {
+        None if is_foreign(path) => Some("it is not the module's".to_owned()),
         Some(name) => Some(format!("{name} has it too")),
         None => stays.contains(path).then(|| CONFIG.to_owned()),
     };
