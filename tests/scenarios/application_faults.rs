@@ -1,7 +1,5 @@
 //! Installers of every bad kind: whatever they do, nothing of anybody else is lost, and nothing counts as installed that is not.
 
-use std::process::Stdio;
-
 use hoist_tests::{Application, has};
 use proptest::prelude::*;
 
@@ -221,31 +219,6 @@ fn an_uninstaller_that_fails_leaves_everything_as_it_was_until_it_is_purged() {
     assert_eq!(Application::difference(&there, &application.tree()), [""; 0]);
     application.sandbox.hoist("list").exits(0).says("installed");
     application.sandbox.hoist("uninstall Stuck --yes --purge").exits(0).says("without it");
-    assert_eq!(Application::difference(&before, &application.tree()), [""; 0]);
-}
-
-#[test]
-fn a_killed_install_is_taken_back_by_the_next_hoist_wherever_it_was() {
-    if !has("php") {
-        return;
-    }
-    let application = Application::new();
-    let sandbox = &application.sandbox;
-    application.module("Slow", &format!("    public static function install()\n    {{\n        {WRITES}\n        touch(getenv('HOME') . '/at-work'); sleep(600);\n    }}"));
-    application.offer("Quick/x.php", "<?php\n");
-    application.configured();
-    let before = application.tree();
-    let mut child =
-        sandbox.command(hoist_tests::binary()).args(["install", "Slow"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    while !sandbox.has("at-work") {
-        assert!(child.try_wait().unwrap().is_none());
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-    assert_ne!(Application::difference(&before, &application.tree()), [""; 0]);
-    child.kill().unwrap();
-    child.wait().unwrap();
-    sandbox.hoist("install Quick").exits(0).says("cut off");
-    sandbox.hoist("uninstall Quick --yes").exits(0);
     assert_eq!(Application::difference(&before, &application.tree()), [""; 0]);
 }
 
@@ -551,71 +524,20 @@ fn an_application_behind_a_link_is_watched_like_any_other() {
 }
 
 #[test]
-fn what_a_killed_installer_did_long_after_the_last_word_stays_with_copies_of_what_was_there() {
-    if !has("php") {
+fn on_a_terminal_it_is_asked_what_happens_to_files_that_somebody_changed() {
+    if !has("php") || !has("script") {
         return;
     }
-    let application = Application::new();
-    let sandbox = &application.sandbox;
-    let spoil = "file_put_contents(APP_ROOT_DIR . '/lang/en/core.php', 'spoilt'); unlink(APP_ROOT_DIR . '/../www/index.php'); touch(getenv('HOME') . '/at-work'); sleep(600);";
-    application.module("Slow", &format!("    public static function install() {{ {spoil} }}"));
-    application.configured();
-    let before = application.tree();
-    let mut child =
-        sandbox.command(hoist_tests::binary()).args(["install", "Slow"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    while !sandbox.has("at-work") {
-        assert!(child.try_wait().unwrap().is_none());
-        std::thread::sleep(std::time::Duration::from_millis(5));
+    for (answer, home, beside) in [("o", "<?php echo 'new';\n", false), ("k", "mine\n", true), ("", "mine\n", true)] {
+        let application = Application::new();
+        application.usual("Pizza").configured();
+        application.sandbox.hoist("install Pizza").exits(0);
+        application.put("pages/modules/pizza/home.php", "mine\n");
+        application.offer("Pizza/InstallAssets/app-nullos/pages/modules/pizza/home.php", "<?php echo 'new';\n");
+        let line = format!("printf '{answer}\\n' | script -qec '{} update Pizza --color never' /dev/null", hoist_tests::binary().display());
+        let ran = hoist_tests::ran(application.sandbox.command("bash").args(["-c", &line]).output().unwrap());
+        assert!(ran.stdout.contains("changed by hand: ") && ran.stdout.contains("[K/o]"), "{}", ran.stdout);
+        assert_eq!(application.read("pages/modules/pizza/home.php"), home, "{answer}: {}", ran.stdout);
+        assert_eq!(application.has("pages/modules/pizza/home.php.new"), beside, "{answer}");
     }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    // As if hoist had been killed an hour before that.
-    let old = sandbox
-        .command("bash")
-        .args(["-c", "find ~/.local/state/hoist/runs ~/.local/state/hoist/snapshots -type f -exec touch -d '1 hour ago' {} +"])
-        .status();
-    assert!(old.unwrap().success());
-    sandbox.hoist("install Slow --timeout 1").says("cut off").says("pre-slaanesh");
-    let after = application.tree();
-    assert_eq!(after["www/index.php"], before["www/index.php"]);
-    let copies: Vec<&String> = after.iter().filter(|(path, _)| path.contains("core.php.pre-slaanesh")).map(|(_, text)| text).collect();
-    assert!(copies.contains(&&before["app-nullos/lang/en/core.php"]), "{copies:?}");
-}
-
-#[test]
-fn a_killed_uninstall_is_taken_back_and_the_module_is_as_it_was() {
-    if !has("php") {
-        return;
-    }
-    let application = Application::new();
-    let sandbox = &application.sandbox;
-    application.module(
-        "Slow",
-        "    public static function install() { touch(APP_ROOT_DIR . '/slow'); }\n    \
-         public static function uninstall() { \\Tools::remove(APP_ROOT_DIR . '/lang'); touch(getenv('HOME') . '/at-work'); sleep(file_exists(getenv('HOME') . '/quick') ? 0 : 600); }",
-    );
-    application.configured();
-    sandbox.hoist("install Slow").exits(0);
-    let before = application.tree();
-    let mut child = sandbox
-        .command(hoist_tests::binary())
-        .args(["uninstall", "Slow", "--yes"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    while !sandbox.has("at-work") {
-        assert!(child.try_wait().unwrap().is_none());
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    sandbox.put("quick", "");
-    application.offer("Quick/x.php", "<?php\n");
-    sandbox.hoist("install Quick").exits(0).says("cut off");
-    sandbox.hoist("uninstall Quick --yes").exits(0);
-    assert_eq!(Application::difference(&before, &application.tree()), [""; 0]);
-    assert_eq!(sandbox.json("test").exits(0).statuses()["site.Slow"], "passed");
-    sandbox.hoist("uninstall Slow --yes --purge").exits(0);
-    assert!(application.has("lang/en/core.php") && !application.has("slow"));
 }

@@ -2,6 +2,7 @@
 
 mod again;
 mod application_faults;
+mod application_kills;
 mod applications;
 mod apt;
 mod cancel;

@@ -39,6 +39,8 @@ pub(crate) struct World {
     /// What is decided about configuration files.
     pub(crate) configs: BTreeMap<ModuleId, Vec<ConfigFile>>,
     pub(crate) policy: ConfigPolicy,
+    /// The same for single modules, where that was asked.
+    pub(crate) policies: BTreeMap<ModuleId, ConfigPolicy>,
     /// Where hoist keeps what it knows.
     pub(crate) state: PathBuf,
     /// Hoist's own places: nothing in them is anybody else's.
@@ -58,7 +60,7 @@ impl World {
         let World { machine, path, force, .. } = self;
         let sandbox = self.sandboxes.get(&module.id).and_then(Option::as_ref);
         let bare = StepContext::new(task, machine, module.id.as_str(), &module.variables);
-        StepContext { path, force: *force, sandbox, policy: self.policy, ..bare }
+        StepContext { path, force: *force, sandbox, policy: self.policies.get(&module.id).copied().unwrap_or(self.policy), ..bare }
     }
 
     /// The directory that a module's files stand below: the home directory, unless it belongs `into` another, which is made where it is not there.

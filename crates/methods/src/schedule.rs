@@ -36,6 +36,8 @@ pub struct Options {
     pub purge: bool,
     /// What happens to configuration files that somebody changed.
     pub policy: ConfigPolicy,
+    /// What happens to changed files of these modules, where that was asked.
+    pub policies: BTreeMap<ModuleId, ConfigPolicy>,
     /// What was decided about configuration files.
     pub configs: BTreeMap<ModuleId, Vec<ConfigFile>>,
     /// Keep scripts to where their module may write.
@@ -105,6 +107,7 @@ pub fn schedule(
         force,
         purge,
         configs: options.configs,
+        policies: options.policies,
         policy,
         sandboxes,
     };

@@ -146,8 +146,12 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<Code, Ending> {
         render::remark("Nothing was changed.");
         return Ok(Code::Wrong);
     }
+    let Some(policies) = ask_about_edits(global, &session, &installed, &plan, asked)? else {
+        render::remark("Nothing was changed.");
+        return Ok(Code::Wrong);
+    };
     run::not_cancelled(&cancel)?;
-    let how = How { policy: Some(asked.policy), configs, enabled, undo: Vec::new() };
+    let how = How { policy: Some(asked.policy), policies, configs, enabled, undo: Vec::new() };
     // Written down as it was asked, so that it can be done once more.
     let request = &Request { force: request.force, migrate: request.migrate, ..asked.request.clone() };
     Run { global, session: &session, machine: &machine, installed: &installed, plan: &plan, ledger: Some(ledger), cancel, request, how }
@@ -403,6 +407,50 @@ fn confirm(
         return commands::config::ask(configs, Paint::choose(global.color));
     }
     Ok(true)
+}
+
+/// So many files are named in a question.
+const NAMED: usize = 5;
+
+/// Asks what happens to files of modules that somebody changed and that an installer may write over now; nothing where the answer never came.
+fn ask_about_edits(
+    global: &Global,
+    session: &Session,
+    installed: &Installed,
+    plan: &Plan,
+    asked: &Asked,
+) -> Result<Option<BTreeMap<ModuleId, ConfigPolicy>>, Ending> {
+    let mut policies = BTreeMap::new();
+    let brings = matches!(plan.action, Action::Install | Action::Update);
+    if !brings || asked.policy != ConfigPolicy::Ask || global.yes || !ask::somebody() {
+        return Ok(Some(policies));
+    }
+    for planned in plan.modules.iter().filter(|planned| planned.change.is_work()) {
+        let record = installed.modules.get(&planned.module).filter(|record| record.removal.application.is_some());
+        if record.is_none() {
+            continue;
+        }
+        let recorded = read_belongings(&session.places.state, &planned.module)?.record;
+        let is_edited = |(path, recorded): (&std::path::PathBuf, &hoist_files::Recorded)| {
+            let now = hoist_files::state(path).ok().flatten().filter(|now| !recorded.is(now))?;
+            (now.kind == hoist_files::Kind::File).then(|| path.display().to_string())
+        };
+        let edited: Vec<String> = recorded.iter().filter_map(is_edited).collect();
+        if edited.is_empty() {
+            continue;
+        }
+        let more = if edited.len() > NAMED { format!(" and {} more", edited.len() - NAMED) } else { String::new() };
+        let named = edited.iter().take(NAMED).map(|path| render::printable(path)).collect::<Vec<_>>().join(", ");
+        render::remark(&format!("{}: changed by hand: {named}{more}", planned.module));
+        let question =
+            "Where its new version has others: [k]eep these, and put the new ones beside them; [o]verwrite them, and keep copies? [K/o]";
+        match ask::choose(question, "ko", 'k')? {
+            Some('o') => policies.insert(planned.module.clone(), ConfigPolicy::Overwrite),
+            Some(_) => policies.insert(planned.module.clone(), ConfigPolicy::Keep),
+            None => return Ok(None),
+        };
+    }
+    Ok(Some(policies))
 }
 
 pub(crate) fn lock(global: &Global, session: &Session, cancel: &Cancel) -> Result<Lock, Ending> {

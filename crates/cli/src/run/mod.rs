@@ -46,6 +46,8 @@ pub(crate) struct Run<'a> {
 pub(crate) struct How {
     /// What happens to configuration files that somebody changed.
     pub(crate) policy: Option<ConfigPolicy>,
+    /// The same for single modules.
+    pub(crate) policies: BTreeMap<ModuleId, ConfigPolicy>,
     /// What was decided about each.
     pub(crate) configs: BTreeMap<ModuleId, Vec<ConfigFile>>,
     /// The modules that a server is told to load.
@@ -106,6 +108,7 @@ impl Run<'_> {
             force: request.force,
             purge: request.purge,
             policy: how.policy.unwrap_or(ConfigPolicy::Ask),
+            policies: how.policies,
             configs: how.configs,
             sandbox: request.sandbox,
             own: session.own_directories(),
