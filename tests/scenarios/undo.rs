@@ -36,7 +36,7 @@ fn installs_updates_configuration_and_removals_are_taken_back_one_after_another(
     let last = tree(&sandbox);
     assert_ne!(trees[2], last);
     // A plan changes nothing, and without somebody to ask nothing is done.
-    sandbox.hoist("undo --dry-run").exits(0).says("uninstall").says("bring").says(".tool/data");
+    sandbox.hoist("undo --dry-run").exits(0).says("uninstall").says("bring").says(".tool");
     sandbox.hoist("undo").exits(2).says("--yes");
     assert_eq!(tree(&sandbox), last);
     // The install cannot be taken back before what came after it.

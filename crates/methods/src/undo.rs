@@ -27,8 +27,8 @@ pub struct Conflict {
 /// What taking back a run's work on one module would come to.
 #[derive(Debug, Clone, Default)]
 pub struct Outlook {
-    /// What would become of files.
-    pub told: Vec<(Fate, PathBuf)>,
+    /// What would become of files, and of how many: whole directories are told as one.
+    pub told: Vec<(Fate, PathBuf, usize)>,
     /// What stands in the way.
     pub conflicts: Vec<Conflict>,
     /// What is not taken back, a sentence each.
@@ -49,20 +49,17 @@ pub fn look_back(entries: &[Entry], state_directory: &Path) -> Result<Vec<Outloo
 type View = BTreeMap<PathBuf, Option<State>>;
 
 fn look_back_at(entry: &Entry, store: &Store, view: &mut View) -> Result<Outlook, Failure> {
-    let mut outlook = Outlook::default();
+    let (mut outlook, mut due) = (Outlook::default(), Vec::new());
     for (difference, verdict) in judged(entry, store, view)? {
         view.insert(difference.path.clone(), difference.before.clone());
         let path = difference.path.clone();
         match verdict {
-            Verdict::Due(_) => match (&difference.before, &difference.after) {
-                (None, _) => outlook.told.push((Fate::Removed, path)),
-                (_, None) => outlook.told.push((Fate::Created, path)),
-                _ => outlook.told.push((Fate::Changed, path)),
-            },
+            Verdict::Due(_) => due.push((fate(difference), difference)),
             Verdict::Done => {}
             Verdict::Conflict(why, can_be_forced) => outlook.conflicts.push(Conflict { path, why, can_be_forced }),
         }
     }
+    outlook.told = grouped(due.into_iter());
     let removal = entry.was.removal();
     if let Some(rock) = removal.rock.filter(|_| entry.was.is_installed()) {
         let why = "a rock is not put back to a former version, nor installed again: install or update it by name".to_owned();
@@ -72,6 +69,37 @@ fn look_back_at(entry: &Entry, store: &Store, view: &mut View) -> Result<Outlook
         outlook.remarks.push(format!("Python packages are not put back to former versions: {}", removal.python.join(", ")));
     }
     Ok(outlook)
+}
+
+/// What taking back makes of a path.
+fn fate(difference: &Difference) -> Fate {
+    match (&difference.before, &difference.after) {
+        (None, _) => Fate::Removed,
+        (_, None) => Fate::Created,
+        _ => Fate::Changed,
+    }
+}
+
+/// Files by the outermost directories that come or go with them.
+fn grouped<'d>(due: impl Iterator<Item = (Fate, &'d Difference)>) -> Vec<(Fate, PathBuf, usize)> {
+    let mut sorted: Vec<(Fate, &Difference)> = due.collect();
+    sorted.sort_by(|a, b| a.1.path.cmp(&b.1.path));
+    let mut groups: Vec<(Fate, PathBuf, usize)> = Vec::new();
+    // Whether the last of them is a directory.
+    let mut is_open = false;
+    for (fate, Difference { path, before, after }) in sorted {
+        let is_directory = before.as_ref().or(after.as_ref()).is_some_and(|state| matches!(state.kind, Kind::Directory | Kind::Git));
+        match groups.last_mut() {
+            Some((last, directory, count)) if is_open && *last == fate && path.starts_with(&*directory) => {
+                *count += usize::from(!is_directory)
+            }
+            _ => {
+                is_open = is_directory && fate != Fate::Changed;
+                groups.push((fate, path.clone(), usize::from(!is_directory)));
+            }
+        }
+    }
+    groups
 }
 
 fn open(state: &Path) -> Result<Store, Failure> {
@@ -195,16 +223,9 @@ pub(crate) fn undo(world: &World, module: &Module, task: &TaskContext) -> Result
     for (path, _) in &stayed {
         task.item(Fate::Kept, path.display().to_string(), Some("something is in it that the run did not put there".to_owned()));
     }
-    for difference in due.iter().filter(|difference| !stayed.iter().chain(&failed).any(|(path, _)| *path == difference.path)) {
-        let is_directory = difference.before.as_ref().or(difference.after.as_ref()).is_some_and(|state| state.kind == Kind::Directory);
-        let fate = match (&difference.before, &difference.after) {
-            (None, _) => Fate::Removed,
-            (_, None) => Fate::Created,
-            _ => Fate::Changed,
-        };
-        if !is_directory {
-            task.item(fate, difference.path.display().to_string(), None);
-        }
+    let done = due.iter().filter(|difference| !stayed.iter().chain(&failed).any(|(path, _)| *path == difference.path));
+    for (fate, path, count) in grouped(done.map(|difference| (fate(difference), difference))) {
+        task.item(fate, path.display().to_string(), (count > 1).then(|| format!("{count} files")));
     }
     if let Some((path, error)) = failed.first() {
         return Err(Failure::new(format!("{}: {error}; what could be taken back was", path.display())));

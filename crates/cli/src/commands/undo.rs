@@ -187,7 +187,7 @@ fn plan(session: &mut Session, wanted: &Undoable, installed: &Installed) -> Plan
 fn show(global: &Global, wanted: &Undoable, outlooks: &[Outlook]) -> Result<(), Ending> {
     if global.output == Output::Json {
         let module = |(entry, outlook): (&Entry, &Outlook)| {
-            let item = |(fate, path): &(Fate, std::path::PathBuf)| json!({ "fate": fate, "path": path.display().to_string() });
+            let item = |(fate, path, count): &(Fate, std::path::PathBuf, usize)| json!({ "fate": fate, "path": path.display().to_string(), "files": count });
             let conflict = |conflict: &hoist_methods::Conflict| json!({ "path": conflict.path.display().to_string(), "reason": conflict.why, "can_be_forced": conflict.can_be_forced });
             json!({
                 "module": entry.module, "items": outlook.told.iter().map(item).collect::<Vec<_>>(),
@@ -208,14 +208,15 @@ const NAMED: usize = 30;
 fn text(wanted: &Undoable, outlooks: &[Outlook], colour: bool) -> String {
     let mut text = format!("{} {} is taken back:\n", wanted.action, painted(colour, BOLD, &wanted.run));
     for (entry, outlook) in wanted.entries.iter().zip(outlooks) {
-        for (fate, path) in outlook.told.iter().take(NAMED) {
+        for (fate, path, count) in outlook.told.iter().take(NAMED) {
+            let count = if *count > 1 { format!(": {count} files") } else { String::new() };
             let word = match fate {
                 Fate::Removed => "remove",
                 Fate::Created => "bring",
                 _ => "restore",
             };
             text += &format!(
-                "  {} {}: {}\n",
+                "  {} {}: {}{count}\n",
                 painted(colour, BOLD, &format!("{word:<9}")),
                 entry.module,
                 render::printable(&path.display().to_string())
