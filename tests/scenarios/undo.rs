@@ -224,3 +224,30 @@ fn what_others_need_and_names_that_are_not_plain_text_are_seen_to() {
     sandbox.hoist("uninstall Odd --yes").exits(0);
     assert_eq!(Application::difference(&before, &application.tree()), [""; 0]);
 }
+
+#[test]
+fn what_an_update_of_a_script_takes_of_what_somebody_changed_or_added_comes_back() {
+    let update = "cd ~/.tool; echo two >data; echo two >edited; rm -rf notes; echo two >cache; rm -f gone";
+    let module = Module::new("tool").field("INSTALL_DIRS", "$HOME/.tool").field("UPDATE_METHOD", "custom").body(&format!(
+        "main_module() {{ mkdir -p ~/.tool; cd ~/.tool; for f in data edited gone; do echo one >$f; done; }}\nupdate_module() {{ {update}; }}"
+    ));
+    for (options, edited, beside) in [("", "mine\n", Some("two\n")), ("--config-overwrite", "two\n", None)] {
+        let sandbox = Sandbox::new();
+        sandbox.add(&module);
+        sandbox.hoist("install").exits(0);
+        sandbox.put(".tool/edited", "mine\n");
+        sandbox.put(".tool/gone", "mine\n");
+        sandbox.put(".tool/notes/today", "mine\n");
+        // What the program keeps for itself.
+        sandbox.put(".tool/cache", "one\n");
+        sandbox.hoist(&format!("update {options}")).exits(0).says("put back");
+        assert_eq!((sandbox.read(".tool/data"), sandbox.read(".tool/cache")), ("two\n".to_owned(), "two\n".to_owned()));
+        assert_eq!((sandbox.read(".tool/notes/today"), sandbox.read(".tool/gone")), ("mine\n".to_owned(), "mine\n".to_owned()));
+        assert_eq!(sandbox.read(".tool/edited"), edited, "{options}");
+        assert_eq!(sandbox.has(".tool/edited.new").then(|| sandbox.read(".tool/edited.new")).as_deref(), beside);
+        let copies = sandbox.files(".tool").into_iter().filter(|path| path.contains("edited.pre-slaanesh")).count();
+        assert_eq!(copies, usize::from(beside.is_none()));
+        sandbox.hoist("uninstall tool --yes").exits(0);
+        assert!(!sandbox.has(".tool/data") && sandbox.has(".tool/notes/today"));
+    }
+}

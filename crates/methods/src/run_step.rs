@@ -260,6 +260,12 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
             failure.message += &format!("; its configuration files were put back but for {why}");
         }
     }
+    if let (Ok(_), Some(store), true) = (&applied, keeping.store, is_due && was.is_installed()) {
+        applied = match watch.protect(&old, store, context.policy, task) {
+            Ok(()) => applied,
+            Err(failure) => Err(failure),
+        };
+    }
     let (recorded, different) = match watch.finish(&old, &asides) {
         Ok(finished) => finished,
         Err(failure) => {

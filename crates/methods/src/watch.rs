@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use hoist_core::{Module, ModuleId, is_shared};
-use hoist_executor::Failure;
-use hoist_files::{Difference, Home, Picture, Record, Snapshot, Store, Taking, advance, backups, is_backup, look, pending};
+use hoist_executor::{Failure, TaskContext};
+use hoist_files::{Difference, Home, Kind, Picture, Record, Snapshot, Store, Taking, advance, backups, is_backup, look, pending};
 use hoist_ledger::Aside;
 
-use crate::application;
+use crate::application::{self, Before, protect_install};
+use crate::config::ConfigPolicy;
 use crate::machine::Machine;
 use crate::run_step::Bound;
 
@@ -87,7 +88,7 @@ impl Watch {
     /// What is known to be written, now that the steps have run; and whether anything that is watched is another than before, where
     /// anything is watched.
     pub(crate) fn finish(&mut self, old: &Record, asides: &[Aside]) -> Result<(Record, Option<bool>), Failure> {
-        self.after = self.look(old)?;
+        self.after = self.look(old, None)?;
         let (mut before, after) = (self.before.without_repositories(), self.after.without_repositories());
         // Where something was moved out of the way, nothing was.
         before.retain(|path, _| !asides.iter().any(|aside| path.starts_with(&aside.path)));
@@ -96,7 +97,7 @@ impl Watch {
         let made = parents.iter().filter_map(|path| {
             let metadata = path.symlink_metadata().ok()?;
             let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o7777;
-            Some((path.clone(), hoist_files::Recorded { kind: hoist_files::Kind::Directory, mode, digest: String::new() }))
+            Some((path.clone(), hoist_files::Recorded { kind: Kind::Directory, mode, digest: String::new() }))
         });
         record.extend(made.collect::<Vec<_>>());
         record.extend(
@@ -111,16 +112,39 @@ impl Watch {
         Ok((record, (!blind).then_some(different)))
     }
 
+    /// Puts back what a script took of what somebody had changed or added. What it rewrote of files that are in no record, such as those that
+    /// a program keeps for itself, is its business.
+    pub(crate) fn protect(&self, old: &Record, store: &Store, policy: ConfigPolicy, task: &TaskContext) -> Result<(), Failure> {
+        let now = self.look(old, Some(store))?;
+        let mut differences = self.before.differences(&now);
+        let is_passing = |path: &Path| path.components().any(|part| matches!(part.as_os_str().to_str(), Some(".git" | "__pycache__")));
+        let is_claimed = |path: &Path| self.claimed.iter().any(|claimed| path.starts_with(claimed));
+        differences.retain(|Difference { path, before, after }| {
+            let Some(before) = before.as_ref().filter(|before| before.is_known()) else { return false };
+            let gone =
+                after.is_none() || before.kind == Kind::Directory && after.as_ref().is_some_and(|after| after.kind != Kind::Directory);
+            let is_somebodys = match old.get(path) {
+                Some(recorded) => !recorded.is(before) && after.as_ref().is_none_or(|after| !after.has_same_contents(before)),
+                None => gone,
+            };
+            let is_way = before.kind == Kind::Directory && gone;
+            (is_somebodys || is_way) && !is_passing(path) && !is_claimed(path) && !self.is_config(path)
+        });
+        let (others, edits) = (BTreeMap::new(), Vec::new());
+        let before = Before { differences: &differences, record: old, others: &others, edits, store };
+        protect_install(before, &BTreeSet::new(), policy, task).map(drop)
+    }
+
     /// What is there now; of a repository that was not there before only that it is.
-    fn look(&self, old: &Record) -> Result<Snapshot, Failure> {
+    fn look(&self, old: &Record, store: Option<&Store>) -> Result<Snapshot, Failure> {
         let read = |path: &Path, size| is_read(path) && (size <= LARGE || old.contains_key(path) || self.before.get(path).is_none());
         let git = |path: &Path| self.before.get(path).is_some();
-        Snapshot::take(&self.own, &Taking { former: Some(&self.before), read: &read, git: &git, ..Taking::PLAIN }).map_err(looking)
+        Snapshot::take(&self.own, &Taking { former: Some(&self.before), read: &read, git: &git, store, ..Taking::PLAIN }).map_err(looking)
     }
 
     /// What is different from before, in the module's own places and its configuration files; but not what other modules make there.
     pub(crate) fn differences(&self, old: &Record, again: bool) -> Result<Vec<Difference>, Failure> {
-        let now = if again { &self.look(old)? } else { &self.after };
+        let now = if again { &self.look(old, None)? } else { &self.after };
         let mut differences = self.before.differences(now);
         differences.extend(self.configs_before.differences(&around(&self.configs, None)?));
         let made = self.parents.iter().filter_map(|path| {
@@ -137,7 +161,7 @@ impl Watch {
 
     /// Makes the module's own places what they were before the steps. Returns how much was different, and what could not be put back.
     pub(crate) fn take_back(&self, old: &Record, store: &Store) -> Result<(usize, Option<String>), Failure> {
-        let mut differences = self.before.differences(&self.look(old)?);
+        let mut differences = self.before.differences(&self.look(old, Some(store))?);
         differences.retain(|difference| !self.claimed.iter().any(|claimed| difference.path.starts_with(claimed)));
         spare_repositories(&mut differences);
         let count = differences.len();
@@ -155,7 +179,7 @@ impl Watch {
         let new = |path: &Path| !old.contains_key(path) && self.before.get(path).is_none();
         for (path, entry) in written.iter().rev().filter(|(path, _)| new(path)) {
             let _ = match entry.kind {
-                hoist_files::Kind::Directory => std::fs::remove_dir(path),
+                Kind::Directory => std::fs::remove_dir(path),
                 hoist_files::Kind::Git => std::fs::remove_dir_all(path),
                 _ => std::fs::remove_file(path),
             };
