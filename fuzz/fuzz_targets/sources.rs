@@ -2,6 +2,7 @@
 //! is read holds together.
 #![no_main]
 
+use hoist_sources::directory::{ModuleFile, ModuleInfo};
 use hoist_sources::{Requirement, Version, lua, prosody, readme, rocks};
 use libfuzzer_sys::fuzz_target;
 
@@ -17,6 +18,11 @@ fuzz_target!(|bytes: &[u8]| {
         }
     }
     let _ = rocks::rockspec(&text);
+    let info = ModuleInfo::read(&text);
+    assert!(info.requires.iter().all(|name| hoist_core::is_class_name(name)));
+    if let Ok(file) = ModuleFile::parse(&text) {
+        assert!(file.installer.is_none_or(|path| std::path::Path::new(&path).components().all(|part| matches!(part, std::path::Component::Normal(_)))));
+    }
     let head = readme::head(&text);
     assert!(text.is_char_boundary(head.body) && head.body <= text.len());
     if let Ok(configuration) = prosody::read(&text)

@@ -325,3 +325,17 @@ fn an_application_of_the_settings_is_shown_and_can_be_added_and_removed() {
     sandbox.hoist("uninstall Pizza --yes").exits(0);
     assert!(!sandbox.has("app/addons/Pizza"));
 }
+
+#[test]
+fn an_application_that_gets_another_name_has_its_modules_once() {
+    let application = Application::new();
+    application.offer("Pizza/x.php", "<?php\n");
+    let sandbox = &application.sandbox;
+    application.install("Pizza").exits(0);
+    sandbox.settings("sources:\n- {application: ~/site/app-nullos, name: shop, from: ~/modules}\n");
+    assert_eq!(sandbox.json("install Pizza --app shop").exits(0).statuses()["app-nullos.Pizza"], "unchanged");
+    sandbox.hoist("uninstall Pizza --app shop --yes").exits(0);
+    sandbox.hoist("install Pizza --app shop").exits(0);
+    sandbox.hoist("list").exits(0).says("shop.Pizza");
+    sandbox.hoist("source add other --application nowhere").exits(2).says("no such directory");
+}

@@ -39,19 +39,6 @@ pub(crate) fn named(global: &Global) -> Result<String, Ending> {
 
 /// Adds the applications that something is installed in, and the one of the command line, whose name is returned.
 pub(crate) fn add(sources: &mut Vec<Source>, global: &Global, environment: &Environment, state: &Path) -> Result<Option<String>, Ending> {
-    for (name, application, from) in read_applications(state).unwrap_or_default() {
-        let is_it =
-            |source: &Source| matches!(&source.kind, SourceKind::Application { application: known, .. } if known.root == application.root);
-        let taken = sources.iter().any(|source| source.name == name);
-        match sources.iter_mut().find(|source| is_it(source)).map(|source| &mut source.kind) {
-            Some(SourceKind::Application { from: known, .. }) => {
-                let new: Vec<String> = from.into_iter().filter(|place| !known.contains(place)).collect();
-                known.extend(new);
-            }
-            _ if taken => {}
-            _ => sources.push(Source { name, priority: 0, kind: SourceKind::Application { application, from }, server: None }),
-        }
-    }
     for source in sources.iter_mut() {
         if let SourceKind::Application { application, .. } = &mut source.kind {
             real(application, environment).map_err(|why| {
@@ -60,9 +47,33 @@ pub(crate) fn add(sources: &mut Vec<Source>, global: &Global, environment: &Envi
             })?;
         }
     }
+    // What is installed keeps the name that its application had then; the one of the settings means the same.
+    let mut renamed: Vec<(String, String)> = Vec::new();
+    for (name, application, from) in read_applications(state).unwrap_or_default() {
+        let is_it =
+            |source: &Source| matches!(&source.kind, SourceKind::Application { application: known, .. } if known.root == application.root);
+        let taken = sources.iter().any(|source| source.name == name);
+        let known = sources.iter_mut().find(|source| is_it(source)).map(|source| {
+            if source.name != name && !taken {
+                renamed.push((std::mem::replace(&mut source.name, name.clone()), name.clone()));
+            }
+            &mut source.kind
+        });
+        match known {
+            Some(SourceKind::Application { from: known, .. }) => {
+                let new: Vec<String> = from.into_iter().filter(|place| !known.contains(place)).collect();
+                known.extend(new);
+            }
+            _ if taken => {}
+            _ => sources.push(Source { name, priority: 0, kind: SourceKind::Application { application, from }, server: None }),
+        }
+    }
     let is_application = |source: &&Source| matches!(source.kind, SourceKind::Application { .. });
     let name = match &global.app {
-        Some(app) => meant(app, sources, environment)?,
+        Some(app) => match renamed.iter().find(|(name, _)| name == app) {
+            Some((_, name)) => name.clone(),
+            None => meant(app, sources, environment)?,
+        },
         None if global.places.is_empty() => return Ok(None),
         None => {
             let all: Vec<&Source> = sources.iter().filter(is_application).collect();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
 use hoist_core::{Action, Application, InstalledModule, Module};
 use hoist_executor::{Effect, Failure, Fate, Level, TaskContext};
@@ -15,6 +15,7 @@ use crate::config;
 use crate::machine::Machine;
 use crate::method::StepContext;
 use crate::run_step::{Bound, World, refuse_unsettled};
+use crate::watch::{KEPT, takes};
 
 /// What became, or would become, of one thing.
 pub type Told = (Fate, String, Option<String>);
@@ -151,12 +152,9 @@ fn places(
     Ok(paths)
 }
 
-/// At most so much is kept of what one module has, in bytes.
-const KEPT: u64 = 512 * 1024 * 1024;
-
 fn keep(places: &[PathBuf], former: Option<&Snapshot>, store: Option<&Store>) -> Result<Snapshot, Failure> {
     let room = AtomicU64::new(KEPT);
-    let read = |_: &Path, size: u64| room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |room| room.checked_sub(size)).is_ok();
+    let read = |_: &Path, size: u64| takes(&room, size);
     let taking = Taking { former, store, read: &read, git: &|_| true, ..Taking::PLAIN };
     Snapshot::take(places, &taking).map_err(|error| Failure::new(format!("looking at {error}")))
 }

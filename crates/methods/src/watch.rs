@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use hoist_core::{Module, ModuleId, is_shared};
 use hoist_executor::{Failure, TaskContext};
@@ -15,6 +16,14 @@ use crate::run_step::Bound;
 
 /// Larger files that are in no record are not read, in bytes: whatever they are, they are not the module's.
 const LARGE: u64 = 8 * 1024 * 1024;
+
+/// At most so much is kept of what one module has, in bytes.
+pub(crate) const KEPT: u64 = 512 * 1024 * 1024;
+
+/// Whether there is room for so much more.
+pub(crate) fn takes(room: &AtomicU64, size: u64) -> bool {
+    room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |room| room.checked_sub(size)).is_ok()
+}
 
 /// A module's paths before its steps ran.
 pub(crate) struct Watch {
@@ -64,7 +73,8 @@ impl Watch {
         }
         let (absent, found): (Vec<PathBuf>, Vec<PathBuf>) = own.into_iter().partition(|path| path.symlink_metadata().is_err());
         let parents = absent.iter().flat_map(|path| missing_parents(path, &machine.home)).collect::<BTreeSet<_>>().into_iter().collect();
-        let read = |path: &Path, size| is_read(path) && (size <= LARGE || old.contains_key(path));
+        let room = AtomicU64::new(KEPT);
+        let read = |path: &Path, size| is_read(path) && (old.contains_key(path) || size <= LARGE && takes(&room, size));
         let store = keeping.store.filter(|_| !found.is_empty());
         let before = Snapshot::take(&roots, &Taking { read: &read, git: &|_| true, store, ..Taking::PLAIN }).map_err(looking)?;
         let programs = module.checks.binaries.iter().filter_map(|name| machine.find_program(name, &[]));

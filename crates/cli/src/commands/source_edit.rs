@@ -133,6 +133,10 @@ fn entry(add: &SourceAdd) -> Result<Vec<String>, Ending> {
     };
     let quoted = |key: &str, value: String| format!("{key}: {}", serde_json::Value::String(value));
     let mut lines = vec![quoted("name", add.name.clone())];
+    if let Some(root) = add.application.as_ref().filter(|root| !std::path::Path::new(root.as_str()).is_dir() && !root.starts_with('~')) {
+        let wrong = Diagnostic::error("there is no such directory").file(root.clone());
+        return Err(Ending::wrong(wrong.help("--application names the root of an application")));
+    }
     let collection = add.from.first().filter(|_| add.application.is_none()).cloned();
     if add.from.len() > 1 && add.application.is_none() {
         return Err(Ending::wrong(Diagnostic::error("a collection is one place").help("add each as a source of its own")));
