@@ -3,6 +3,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
+use hoist_tests::faults::{kill_everywhere, nothing_is_left, tree};
 use hoist_tests::{Application, Sandbox, binary, has};
 
 const SPOILS: &str = "file_put_contents(APP_ROOT_DIR . '/lang/en/core.php', 'spoilt'); mkdir(APP_ROOT_DIR . '/pages'); touch(APP_ROOT_DIR . '/pages/new.php'); \\Tools::remove(APP_ROOT_DIR . '/../www');";
@@ -85,4 +86,59 @@ fn a_killed_uninstall_is_taken_back_and_the_module_is_as_it_was() {
     assert_eq!(sandbox.json("test").exits(0).statuses()["site.Slow"], "passed");
     sandbox.hoist("uninstall Slow --yes --purge").exits(0);
     assert!(application.has("lang/en/core.php") && !application.has("slow"));
+}
+
+/// An application with a module to be installed, and what somebody had in its place before.
+fn prepared() -> Sandbox {
+    let application = Application::new();
+    application.usual("Pizza").configured();
+    application.put("pages/modules/pizza/home.php", "mine\n").put("pages/modules/pizza/note.txt", "mine\n");
+    application.sandbox
+}
+
+fn site(sandbox: &Sandbox) -> std::collections::BTreeMap<String, Vec<u8>> {
+    let mut all = tree(sandbox);
+    all.retain(|path, _| path.starts_with("site"));
+    all
+}
+
+#[test]
+fn installs_removals_and_undos_of_applications_killed_anywhere_are_made_good_by_the_next() {
+    if !has("php") || !has("strace") {
+        return;
+    }
+    let installed = || {
+        let sandbox = prepared();
+        sandbox.hoist("install Pizza -q").exits(0);
+        sandbox
+    };
+    let before = site(&prepared());
+    let there = site(&installed());
+    let is = |sandbox: &Sandbox, wanted: &std::collections::BTreeMap<String, Vec<u8>>, context: &str| {
+        let found = site(sandbox);
+        let different: Vec<&String> = found.keys().chain(wanted.keys()).filter(|path| found.get(*path) != wanted.get(*path)).collect();
+        // Copies of what was changed about the time of the kill may stay.
+        let different: Vec<_> = different.into_iter().filter(|path| !path.contains("pre-slaanesh")).collect();
+        assert!(different.is_empty(), "{context}: {different:?}");
+        nothing_is_left(sandbox, context);
+    };
+    let mut killed = kill_everywhere(11, prepared, "install Pizza -j1 -q", |sandbox, context| {
+        let again = sandbox.hoist("install Pizza");
+        assert_eq!(again.code, 0, "{context}\n{}\n{}", again.stdout, again.stderr);
+        is(sandbox, &there, context);
+        assert_eq!(sandbox.json("install Pizza").exits(0).statuses()["site.Pizza"], "unchanged", "{context}");
+    });
+    killed += kill_everywhere(11, installed, "uninstall Pizza -y -j1 -q", |sandbox, context| {
+        let again = sandbox.hoist("uninstall Pizza -y");
+        // It may have been done, all but the last words.
+        assert!(again.code == 0 || again.stderr.contains("is not installed"), "{context}\n{}\n{}", again.stdout, again.stderr);
+        is(sandbox, &before, context);
+    });
+    killed += kill_everywhere(11, installed, "undo -y -q", |sandbox, context| {
+        sandbox.hoist("undo -y");
+        is(sandbox, &before, context);
+        sandbox.hoist("install Pizza -q").exits(0);
+        is(sandbox, &there, context);
+    });
+    assert!(killed >= 25, "only {killed} points");
 }

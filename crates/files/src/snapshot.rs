@@ -19,6 +19,7 @@ use crate::home::DIRECTORY;
 use crate::picture::{Kind, at, is_absent};
 use crate::record::{digest, hexadecimal};
 use crate::store::{PACKED, Store};
+use crate::write::stage_prefix;
 
 /// A file that was changed so shortly before it was looked at may be changed once more without looking different: clocks of file systems tick
 /// every few milliseconds, or every two seconds.
@@ -529,7 +530,7 @@ fn set(path: &Path, before: &State, store: &Store) -> io::Result<()> {
         Kind::File => {
             let parent = path.parent().ok_or_else(|| io::Error::other("it has no directory"))?;
             let mut contents = store.get(&before.digest)?.ok_or_else(|| io::Error::other("what it held was not kept"))?;
-            let mut file = tempfile::Builder::new().prefix(".hoist-stage-back-").tempfile_in(parent)?;
+            let mut file = tempfile::Builder::new().prefix(&stage_prefix(path)).tempfile_in(parent)?;
             io::copy(&mut contents, &mut file)?;
             let _ = std::os::unix::fs::fchown(file.as_file(), Some(user), Some(group));
             file.as_file().set_permissions(Permissions::from_mode(before.mode))?;

@@ -37,7 +37,7 @@ pub fn write(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
 }
 
 /// How the files beside a path are called while they are written; six random characters follow.
-fn stage_prefix(path: &Path) -> OsString {
+pub(crate) fn stage_prefix(path: &Path) -> OsString {
     let mut prefix = OsString::from(".hoist-stage-");
     prefix.push(path.file_name().unwrap_or_default());
     prefix.push("-");

@@ -6,6 +6,7 @@ use hoist_core::{ModuleId, Removal};
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 
+use crate::files::path_of;
 use crate::{Ledger, LedgerError, json, merged, now};
 
 /// What a run that was killed left behind.
@@ -55,6 +56,11 @@ impl Ledger {
                     recovered.runs.push(row.get(0)?);
                     recovered.scratch.extend(row.get::<_, Option<String>>(1)?.map(PathBuf::from));
                 }
+                // An undo writes down first what it puts back.
+                let put_back = "SELECT path FROM journal JOIN runs ON run = id WHERE status = 'running' AND action = 'undo'";
+                let mut put_back = transaction.prepare(put_back)?;
+                let paths = put_back.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<Vec<u8>>>>()?;
+                recovered.paths.extend(paths.into_iter().map(path_of));
                 let mut aside = transaction.prepare("SELECT aside, state FROM modules WHERE aside != '[]'")?;
                 let mut rows = aside.query([])?;
                 while let Some(row) = rows.next()? {
