@@ -5,13 +5,14 @@ use serde_json::{Value, json};
 use crate::format::shell::{FIELDS, Kind};
 
 /// What there are schemas of.
-pub const KINDS: &[&str] = &["collection", "module", "events", "plan", "list"];
+pub const KINDS: &[&str] = &["collection", "module", "installer", "events", "plan", "list"];
 
 /// The schema of this kind.
 pub fn of(kind: &str) -> Option<Value> {
     let (title, body) = match kind {
         "collection" => ("hoist.yml: the settings of a collection or of a user", collection()),
         "module" => ("the metadata of a shell module, as an object of its variables", module()),
+        "installer" => ("what an installer of a web application's module writes to descriptor 3", installer()),
         "events" => ("one line of what a run prints with --output json", events()),
         "plan" => ("what `hoist plan … --output json` prints", plan()),
         "list" => ("what `hoist list --output json` prints", list()),
@@ -42,7 +43,7 @@ fn collection() -> Value {
 }
 
 fn source() -> Value {
-    let kinds = ["collection", "mercurial", "rocks", "prosody"].map(|key| json!({ "required": [key] }));
+    let kinds = ["collection", "mercurial", "rocks", "prosody", "application"].map(|key| json!({ "required": [key] }));
     json!({
         "type": "object",
         "additionalProperties": false,
@@ -54,11 +55,38 @@ fn source() -> Value {
             "ref": { "type": "string", "description": "the branch or tag of that repository" },
             "mercurial": { "type": "string", "description": "a Mercurial repository, a path or a URL" },
             "modules": { "type": ["string", "array"], "description": "which of its directories are modules: names, or mod_*" },
-            "into": { "type": "string", "description": "where they go" },
+            "into": { "type": "string", "description": "where they go; of an application, below its root" },
+            "application": { "type": "string", "description": "a web application: its root" },
+            "from": { "type": ["string", "array"], "description": "where its modules come from: directories, archives, git repositories" },
+            "init": { "type": "string", "description": "what initialises it for installers: init.php" },
+            "watch": { "type": ["string", "array"], "description": "the directories of which nothing may be lost while installers run" },
+            "ignore": { "type": ["string", "array"], "description": "what of them is not looked at" },
             "rocks": { "type": "string", "description": "a server of rocks, a path or a URL" },
             "tree": { "type": "string", "description": "where they are installed" },
             "lua": { "type": ["string", "number"], "description": "the version of Lua: 5.4" },
             "prosody": { "type": "string", "description": "the configuration of Prosody, which says where rocks come from and where modules go" },
+        },
+    })
+}
+
+fn installer() -> Value {
+    let string = json!({ "type": "string" });
+    let levels = ["info", "success", "warning", "error"];
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {
+            "ok": { "type": "boolean", "description": "false where it failed" },
+            "messages": { "type": "array", "items": { "oneOf": [
+                string,
+                { "type": "object", "properties": { "level": { "enum": levels }, "text": string }, "required": ["text"] },
+            ] } },
+            "left": { "type": "array", "description": "what stays for a person to look at", "items": {
+                "type": "object",
+                "additionalProperties": false,
+                "properties": { "path": string, "reason": string },
+                "required": ["path"],
+            } },
         },
     })
 }
