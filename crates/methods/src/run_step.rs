@@ -363,6 +363,8 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
             }
             let kept = if context.sandbox.is_some() { " (--sandbox kept its scripts to its directories)" } else { "" };
             if let Some(Ok(mut guarding)) = guarding.as_ref().map(Mutex::lock) {
+                // Also where it failed only now; what was taken back stays so.
+                guarding.guard.take_back()?;
                 guarding.guard.end(task);
             }
             back?;
