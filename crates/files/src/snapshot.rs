@@ -413,7 +413,9 @@ fn open(here: &Here<'_>) -> io::Result<File> {
     Ok(openat(here.directory, here.name, FILE, Mode::empty()).map(File::from)?)
 }
 
-fn contents(mut file: File, size: u64, store: Option<&Store>) -> io::Result<String> {
+/// Reads what a file held when it was looked at: one that grows as fast as it is read would never end.
+fn contents(file: File, size: u64, store: Option<&Store>) -> io::Result<String> {
+    let mut file = file.take(size);
     if size > PACKED {
         return match store {
             Some(store) => store.keep_file(file).map(|(digest, _)| digest),

@@ -97,3 +97,16 @@ fn what_is_ignored_is_not_looked_at_and_what_cannot_be_read_is_said() {
     let taken = take(home.path(), None, None);
     assert_eq!(taken.get(&home.path().join("pipe")).unwrap().kind, Kind::Other);
 }
+
+#[test]
+fn of_a_file_that_grows_while_it_is_read_only_what_was_there_is_read() {
+    let home = tempfile::tempdir().unwrap();
+    let store = Store::open(&home.path().join("store")).unwrap();
+    for size in [3, PACKED + 3] {
+        let (path, then) = (home.path().join("log"), vec![7; usize::try_from(size).unwrap()]);
+        std::fs::write(&path, [then.as_slice(), b"came since"].concat()).unwrap();
+        let expected = digest(then.as_slice()).unwrap();
+        assert_eq!(contents(File::open(&path).unwrap(), size, Some(&store)).unwrap(), expected);
+        assert_eq!(contents(File::open(&path).unwrap(), size, None).unwrap(), expected);
+    }
+}
