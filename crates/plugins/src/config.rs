@@ -1,0 +1,470 @@
+//! The configuration of a plugin: layers over layers, each value with its origin, all of it checked against the schema.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hoist_core::{Diagnostic, Environment, did_you_mean};
+use serde_json::Value;
+
+use crate::directory::{Directory, Look};
+use crate::document::{Data, Document};
+use crate::manifest::Plugin;
+use crate::schema::{Schema, Subschema, read_text, typed};
+use crate::secret::{MASK, Masker, is_secret_name};
+use crate::tree::{Branch, Origin, Place, Tree, dotted, parts};
+use crate::violation;
+
+/// What a person gives beside what the plugin brings, the weakest first.
+#[derive(Debug, Default)]
+pub struct Given {
+    /// The name of the environment, whose profile counts.
+    pub environment: Option<String>,
+    /// Files of configuration, the later over the earlier.
+    pub files: Vec<Document>,
+    /// The variables that the plugin's mapping may name.
+    pub variables: Environment,
+    /// Single values.
+    pub set: Vec<Assignment>,
+}
+
+/// A single value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assignment {
+    /// Where it goes: `database.host`.
+    pub path: String,
+    /// What it is, as text.
+    pub value: String,
+    /// The option it was given with, for messages; not its value.
+    pub option: String,
+}
+
+/// Where the value of a secret is to be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretSource {
+    /// In a file, without the end of its last line.
+    File(String),
+    /// In a variable of the environment.
+    Variable(String),
+    /// Nowhere yet: so many characters are to be made.
+    Generate(usize),
+}
+
+/// A secret that is still to be supplied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pending {
+    /// Where it goes.
+    pub path: Vec<String>,
+    /// Where it is to be had.
+    pub source: SecretSource,
+    /// Where that was said.
+    pub origin: Origin,
+}
+
+/// One value of a configuration.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    /// As people write it: `database.host`.
+    pub path: String,
+    /// What it is; [`MASK`] in the place of a secret.
+    pub value: Value,
+    /// Where it came from.
+    pub origin: Origin,
+    /// Whether it is a secret.
+    pub secret: bool,
+    /// What the schema says of it.
+    pub description: Option<String>,
+}
+
+/// The configuration of a plugin.
+#[derive(Debug)]
+pub struct Configuration {
+    tree: Tree,
+    schema: Option<Schema>,
+    /// Names of variables, each with the path of its value.
+    mapping: BTreeMap<String, Vec<String>>,
+    /// Problems of the layers themselves.
+    found: Vec<Diagnostic>,
+}
+
+/// Where a plugin says which variables stand for which values.
+pub const MAPPING: &str = "config/env.yaml";
+
+/// The variables that the plugin document names, for plugins without a mapping of their own.
+const USUAL: &[(&str, &str)] = &[
+    ("DB_HOST", "database.host"),
+    ("DB_PORT", "database.port"),
+    ("DB_NAME", "database.name"),
+    ("DB_USER", "database.user"),
+    ("DB_PASSWORD", "database.password"),
+    ("SECRET_KEY", "app.secret_key"),
+    ("DEBUG", "app.debug"),
+    ("LOG_LEVEL", "app.log_level"),
+    ("HOST_PORT", "server.host_port"),
+];
+
+/// The environments that there are everywhere; others have a profile.
+pub const ENVIRONMENTS: &[&str] = &["development", "staging", "production"];
+
+impl Configuration {
+    /// Lays all layers over each other: defaults of the schema, `defaults.yaml`, the profile of the environment, files, variables, single values.
+    pub fn read(plugin: &Plugin, directory: &dyn Directory, given: &Given) -> Self {
+        let mut found = Vec::new();
+        let schema = plugin.schema.as_deref().and_then(|path| Schema::read(directory, path).map_err(|wrong| found.push(wrong)).ok());
+        let mut tree = Tree::empty();
+        let mut documents = Vec::new();
+        let mut read = |path: &str| {
+            let file = directory.root().join(path).display().to_string();
+            match read_text(directory, path).and_then(|text| Document::parse(&file, &text)) {
+                Ok(document) => documents.push(document),
+                Err(wrong) => found.push(wrong),
+            }
+        };
+        plugin.defaults.as_deref().into_iter().for_each(&mut read);
+        if let Some(environment) = &given.environment {
+            match profile(directory, environment) {
+                Ok(path) => path.as_deref().into_iter().for_each(&mut read),
+                Err(wrong) => found.push(wrong),
+            }
+        }
+        for document in documents.iter().chain(&given.files) {
+            match &document.root.data {
+                Data::Map(_) => tree.lay(Tree::of_node(&document.root, document, Origin::File)),
+                Data::Null => {}
+                _ => {
+                    let wrong = Diagnostic::error(format!("holds {}, not a map", document.root.kind()));
+                    let help = "a file of configuration has a line `NAME: VALUE` for each value";
+                    found.push(document.point(wrong.help(help), document.root.at));
+                }
+            }
+        }
+        let mut configuration = Self { tree, schema, mapping: BTreeMap::new(), found };
+        configuration.map(directory);
+        configuration.lay_variables(&given.variables);
+        given.set.iter().for_each(|assignment| configuration.set(assignment));
+        if let Some(schema) = &configuration.schema {
+            schema.fill(&mut configuration.tree);
+        }
+        configuration
+    }
+
+    /// Reads which variables stand for which values.
+    fn map(&mut self, directory: &dyn Directory) {
+        if !matches!(directory.look(MAPPING), Look::File { .. }) {
+            for (name, path) in USUAL {
+                let path = parts(path).unwrap_or_default();
+                if self.knows(&path) {
+                    self.mapping.insert((*name).to_owned(), path);
+                }
+            }
+            return;
+        }
+        let file = directory.root().join(MAPPING).display().to_string();
+        let document = match read_text(directory, MAPPING).and_then(|text| Document::parse(&file, &text)) {
+            Ok(document) => document,
+            Err(wrong) => return self.found.push(wrong),
+        };
+        let help = "write a line `NAME: path.of.the.value` for each variable";
+        if !matches!(document.root.data, Data::Map(_) | Data::Null) {
+            let wrong = Diagnostic::error(format!("holds {}, not a map", document.root.kind()));
+            return self.found.push(document.point(wrong.help(help), document.root.at));
+        }
+        for (key, node) in document.root.entries() {
+            let mut tell = |wrong: Diagnostic, at| self.found.push(document.point(wrong.field(key.name.clone()), at));
+            if !is_variable(&key.name) {
+                tell(Diagnostic::error("is no name of a variable").help("letters, digits and _ only, and no digit first"), key.at);
+                continue;
+            }
+            if RESERVED.contains(&key.name.as_str()) || key.name.starts_with("HOIST_") {
+                tell(Diagnostic::error("is a variable with a meaning of its own").help("choose another name"), key.at);
+                continue;
+            }
+            match node.text().map(parts) {
+                Some(Ok(path)) => {
+                    if !self.knows(&path) {
+                        let warning =
+                            Diagnostic::warning(format!("stands for `{}`, which neither the schema nor the defaults know", dotted(&path)));
+                        self.found.push(document.point(warning.field(key.name.clone()).help(help), node.at));
+                    }
+                    self.mapping.insert(key.name.clone(), path);
+                }
+                Some(Err(why)) => tell(Diagnostic::error(why).help(help), node.at),
+                None => tell(Diagnostic::error(format!("is {}, not a path", node.kind())).help(help), node.at),
+            }
+        }
+    }
+
+    /// True for a path that the schema or a layer has.
+    fn knows(&self, path: &[String]) -> bool {
+        self.tree.get(path).is_some() || self.schema.as_ref().is_some_and(|schema| !schema.root().at(path).is_silent())
+    }
+
+    fn said(&self, path: &[String]) -> Option<Subschema<'_>> {
+        self.schema.as_ref().map(|schema| schema.root().at(path))
+    }
+
+    /// A text as the value that belongs at a path.
+    fn value(&self, path: &[String], text: &str) -> Value {
+        let types = self.said(path).map(|said| said.types()).unwrap_or_default();
+        if !types.is_empty() {
+            return typed(text, &types);
+        }
+        match self.tree.get(path).map(|tree| &tree.value) {
+            Some(Branch::Leaf(Value::String(_))) => Value::String(text.to_owned()),
+            Some(Branch::Leaf(Value::Bool(_))) => typed(text, &["boolean"]),
+            Some(Branch::Leaf(Value::Number(_))) => typed(text, &["number"]),
+            Some(Branch::List(_)) => typed(text, &["array"]),
+            // As a file would be read.
+            _ => match Document::parse("", text) {
+                Ok(document) if document.root.data != Data::Null => document.root.to_json(),
+                _ => Value::String(text.to_owned()),
+            },
+        }
+    }
+
+    fn lay_variables(&mut self, variables: &Environment) {
+        let given: Vec<(String, Vec<String>, String)> =
+            self.mapping.iter().filter_map(|(name, path)| Some((name.clone(), path.clone(), variables.get(name)?.to_owned()))).collect();
+        for (name, path, text) in given {
+            let tree = Tree::of_value(&self.value(&path, &text), &Origin::Environment(name.clone()));
+            if let Err(why) = self.tree.put(&path, tree) {
+                self.found.push(Diagnostic::error(format!("environment variable {name}: {why}")).field(dotted(&path)));
+            }
+        }
+    }
+
+    fn set(&mut self, assignment: &Assignment) {
+        let Assignment { path, value, option } = assignment;
+        let put = parts(path).and_then(|path| {
+            let tree = Tree::of_value(&self.value(&path, value), &Origin::Option(option.clone()));
+            self.tree.put(&path, tree)
+        });
+        if let Err(why) = put {
+            let wrong = Diagnostic::error(format!("{option}: {why}"));
+            self.found.push(wrong.help("write --set PATH=VALUE with a path such as database.host or volumes[0].path"));
+        }
+    }
+
+    /// True for a value that must not be shown.
+    fn is_secret(&self, path: &[String]) -> bool {
+        let said = |length: usize| self.said(&path[..length]).and_then(|said| said.secret());
+        // What is said of the value itself counts more than what is said of all around it.
+        if let Some(secret) = (1..=path.len()).rev().find_map(said) {
+            return secret;
+        }
+        let name = path.iter().rev().find(|part| part.parse::<usize>().is_err());
+        name.is_some_and(|name| is_secret_name(name))
+    }
+
+    /// Secrets that are given by where they are to be had: `{ from_file: PATH }`, `{ from_env: NAME }`, `{ generate: 32 }`.
+    pub fn pending(&self) -> Vec<Pending> {
+        let mut leaves = Vec::new();
+        self.tree.leaves(&mut Vec::new(), &mut leaves);
+        let pending = |(mut path, tree): (Vec<String>, &Tree)| {
+            let name = path.pop()?;
+            let Some(Branch::Map(around)) = self.tree.get(&path).map(|tree| &tree.value) else { return None };
+            let Branch::Leaf(value) = &tree.value else { return None };
+            let source = match (name.as_str(), value) {
+                ("from_file", Value::String(file)) => SecretSource::File(file.clone()),
+                ("from_env", Value::String(variable)) => SecretSource::Variable(variable.clone()),
+                ("generate", Value::Bool(true)) => SecretSource::Generate(32),
+                ("generate", Value::Number(length)) => {
+                    SecretSource::Generate(length.as_u64().filter(|length| (8..=1024).contains(length))? as usize)
+                }
+                _ => return None,
+            };
+            (around.len() == 1 && !path.is_empty() && self.is_secret(&path)).then(|| Pending { path, source, origin: tree.origin.clone() })
+        };
+        leaves.into_iter().filter_map(pending).collect()
+    }
+
+    /// Puts a secret in its place.
+    pub fn supply(&mut self, pending: &Pending, value: &str) {
+        let value = self.value(&pending.path, value);
+        // Where it was said the value was asked for, so the place is there.
+        let _ = self.tree.put(&pending.path, Tree::of_value(&value, &pending.origin));
+    }
+
+    /// Everything that is wrong: with the layers, and with the values by the schema. Properties that nobody knows are warnings.
+    pub fn check(&self) -> Vec<Diagnostic> {
+        let mut found = self.found.clone();
+        let Some(schema) = &self.schema else { return found };
+        let value = self.tree.to_json();
+        let pending: BTreeSet<Vec<String>> = self.pending().into_iter().map(|pending| pending.path).collect();
+        for error in schema.validator().iter_errors(&value) {
+            let path: Vec<String> = error.instance_path().as_str().split('/').skip(1).map(crate::schema::unescaped).collect();
+            // Its value is not known yet.
+            if pending.contains(&path) {
+                continue;
+            }
+            found.extend(violation::told(&error, &path, &self.tree, schema, &|path| self.is_secret(path)));
+        }
+        self.unknown(&schema.root(), &self.tree, &mut Vec::new(), &mut found);
+        found
+    }
+
+    fn unknown(&self, said: &Subschema<'_>, tree: &Tree, path: &mut Vec<String>, found: &mut Vec<Diagnostic>) {
+        match &tree.value {
+            Branch::Map(entries) => {
+                for (name, below) in entries {
+                    let described = said.property(name);
+                    path.push(name.clone());
+                    if described.is_silent() && !said.is_open() {
+                        let near = did_you_mean(name, said.properties());
+                        let help = near.map_or_else(
+                            || format!("the schema has {}", said.properties().collect::<Vec<_>>().join(", ")),
+                            |near| format!("did you mean `{near}`?"),
+                        );
+                        let warning = Diagnostic::warning("is not in the schema").field(dotted(path)).help(help);
+                        found.push(below.origin.point(warning, self.is_secret(path)));
+                    } else {
+                        self.unknown(&described, below, path, found);
+                    }
+                    path.pop();
+                }
+            }
+            Branch::List(items) => {
+                let described = said.items();
+                for (place, below) in items.iter().enumerate() {
+                    path.push(place.to_string());
+                    self.unknown(&described, below, path, found);
+                    path.pop();
+                }
+            }
+            Branch::Leaf(_) => {}
+        }
+    }
+
+    /// All values, with the secrets in them.
+    pub fn value_with_secrets(&self) -> Value {
+        self.tree.to_json()
+    }
+
+    /// Every single value, without the secrets.
+    pub fn settings(&self) -> Vec<Setting> {
+        let mut leaves = Vec::new();
+        self.tree.leaves(&mut Vec::new(), &mut leaves);
+        let setting = |(path, tree): (Vec<String>, &Tree)| {
+            let secret = self.hides(&path, tree);
+            let value = if secret { Value::String(MASK.to_owned()) } else { tree.to_json() };
+            let description = self.said(&path).and_then(|said| said.description()).map(str::to_owned);
+            Setting { path: dotted(&path), value, origin: tree.origin.clone(), secret, description }
+        };
+        leaves.into_iter().filter(|(path, _)| !path.is_empty()).map(setting).collect()
+    }
+
+    /// True where a secret is given; neither the absence of one nor where it is to be had is one.
+    fn hides(&self, path: &[String], tree: &Tree) -> bool {
+        let given = match &tree.value {
+            Branch::Leaf(Value::String(text)) => !text.is_empty(),
+            Branch::Leaf(Value::Number(_)) => true,
+            _ => false,
+        };
+        let source = path.last().is_some_and(|name| matches!(name.as_str(), "from_file" | "from_env" | "generate"));
+        given && !source && self.is_secret(path)
+    }
+
+    /// All values with the secrets masked.
+    pub fn masked(&self) -> Value {
+        let mut shown = self.tree.clone();
+        let mut leaves = Vec::new();
+        self.tree.leaves(&mut Vec::new(), &mut leaves);
+        for (path, tree) in leaves.into_iter().filter(|(path, tree)| self.hides(path, tree)) {
+            let _ = shown.put(&path, Tree::of_value(&Value::String(MASK.to_owned()), &tree.origin));
+        }
+        shown.to_json()
+    }
+
+    /// What finds the secrets in output.
+    pub fn masker(&self) -> Masker {
+        let mut leaves = Vec::new();
+        self.tree.leaves(&mut Vec::new(), &mut leaves);
+        let hidden: Vec<String> =
+            leaves.into_iter().filter(|(path, tree)| self.hides(path, tree)).map(|(_, tree)| text_of(&tree.to_json())).collect();
+        Masker::new(hidden.iter().map(String::as_str))
+    }
+
+    /// The paths of secrets, as people write them, whose values stand in the plugin itself, where everybody can read them.
+    pub fn public_secrets(&self, directory: &dyn Directory) -> Vec<(String, Origin)> {
+        let root = directory.root().display().to_string();
+        let in_plugin = |origin: &Origin| match origin {
+            Origin::Schema(_) => true,
+            Origin::File(Place { file, .. }) => file.starts_with(&root),
+            _ => false,
+        };
+        let settings = self.settings().into_iter().filter(|setting| setting.secret && in_plugin(&setting.origin));
+        settings.map(|setting| (setting.path, setting.origin)).collect()
+    }
+
+    /// The variables that hooks and Compose see: those of the mapping, and `CONFIG_` with the whole path for every value.
+    pub fn variables(&self) -> BTreeMap<String, String> {
+        let mut leaves = Vec::new();
+        self.tree.leaves(&mut Vec::new(), &mut leaves);
+        let name = |path: &[String]| {
+            let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+            format!("CONFIG_{}", path.join("_").chars().map(plain).collect::<String>())
+        };
+        let all = leaves.into_iter().map(|(path, tree)| (name(&path), text_of(&tree.to_json())));
+        let mut variables: BTreeMap<String, String> = all.collect();
+        let mapped = self.mapping.iter().filter_map(|(name, path)| Some((name.clone(), text_of(&self.tree.get(path)?.to_json()))));
+        variables.extend(mapped);
+        variables
+    }
+
+    /// The names of the variables that stand for values, with the paths of these.
+    pub fn mapping(&self) -> impl Iterator<Item = (&str, String)> {
+        self.mapping.iter().map(|(name, path)| (name.as_str(), dotted(path)))
+    }
+}
+
+/// Variables that no value may take the place of.
+const RESERVED: &[&str] =
+    &["PATH", "HOME", "SHELL", "USER", "LOGNAME", "TMPDIR", "IFS", "LD_PRELOAD", "LD_LIBRARY_PATH", "BASH_ENV", "ENV"];
+
+fn is_variable(name: &str) -> bool {
+    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    plain && !name.is_empty() && !name.starts_with(|first: char| first.is_ascii_digit())
+}
+
+/// A value as the text of a variable.
+fn text_of(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// The file with the values of an environment, where there is one.
+fn profile(directory: &dyn Directory, environment: &str) -> Result<Option<String>, Diagnostic> {
+    let name = environment.escape_debug();
+    let plain = environment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)) && !environment.is_empty();
+    let help = |known: &[&str]| {
+        let near = did_you_mean(environment, known.iter().copied());
+        near.map_or_else(|| format!("there is {}", known.join(", ")), |near| format!("did you mean `{near}`?"))
+    };
+    if !plain {
+        return Err(Diagnostic::error(format!("`{name}` is no name of an environment")).help(help(ENVIRONMENTS)));
+    }
+    let places = ["yaml", "yml", "json"].map(|extension| format!("config/{environment}.{extension}"));
+    let found = places.into_iter().find(|path| matches!(directory.look(path), Look::File { .. }));
+    let own = ["defaults", "env", "schema"].contains(&environment);
+    match found.filter(|_| !own) {
+        Some(path) => Ok(Some(path)),
+        None if ENVIRONMENTS.contains(&environment) => Ok(None),
+        None => {
+            let names = directory.names("config");
+            let stem = |name: &String| {
+                name.rsplit_once('.')
+                    .map(|(stem, _)| stem.to_owned())
+                    .filter(|stem| !["defaults", "env", "schema"].contains(&stem.as_str()))
+            };
+            let profiles: Vec<String> = names.iter().filter_map(stem).collect();
+            let mut known: Vec<&str> = ENVIRONMENTS.to_vec();
+            known.extend(profiles.iter().map(String::as_str).filter(|name| !ENVIRONMENTS.contains(name)));
+            let wrong = Diagnostic::error(format!("there is no environment `{name}`: the plugin has no config/{name}.yaml"));
+            Err(wrong.help(help(&known)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

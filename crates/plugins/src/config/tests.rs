@@ -1,0 +1,187 @@
+use super::*;
+use crate::directory::InMemory;
+use serde_json::json;
+
+const SCHEMA: &str = r#"{
+  "$schema": "http://json-schema.org/draft-07/schema#",
+  "type": "object",
+  "required": ["app"],
+  "properties": {
+    "database": {
+      "type": "object",
+      "properties": {
+        "host": { "type": "string" },
+        "port": { "type": "integer", "minimum": 1, "maximum": 65535, "default": 5432 },
+        "password": { "type": "string", "minLength": 8 }
+      }
+    },
+    "app": {
+      "type": "object",
+      "required": ["secret_key"],
+      "properties": {
+        "debug": { "type": "boolean", "default": false },
+        "log_level": { "enum": ["debug", "info"], "default": "info" },
+        "secret_key": { "type": "string", "description": "signs sessions" },
+        "pin": { "type": "integer", "writeOnly": true }
+      }
+    },
+    "server": { "type": "object", "properties": { "host_port": { "type": "integer" } } }
+  }
+}"#;
+
+fn plugin(more: &[(&str, &str)]) -> (Plugin, InMemory) {
+    let manifest = "name: shop\nversion: 1.0.0\nconfig:\n  schema: config/schema.json\n  defaults: config/defaults.yaml\n";
+    let defaults = "database:\n  host: localhost\napp:\n  secret_key: change-me-please\n";
+    let mut files = vec![("plugin.yml", manifest), ("config/schema.json", SCHEMA), ("config/defaults.yaml", defaults)];
+    files.retain(|(path, _)| !more.iter().any(|(other, _)| path == other));
+    files.extend(more);
+    let directory = InMemory::new("/plugins/shop", &files);
+    (Plugin::read(&directory).0.expect("a plugin"), directory)
+}
+
+fn read(more: &[(&str, &str)], given: &Given) -> Configuration {
+    let (plugin, directory) = plugin(more);
+    Configuration::read(&plugin, &directory, given)
+}
+
+fn file(text: &str) -> Vec<Document> {
+    vec![Document::parse("my.yaml", text).unwrap()]
+}
+
+fn set(path: &str, value: &str) -> Assignment {
+    Assignment { path: path.into(), value: value.into(), option: format!("--set {path}") }
+}
+
+#[test]
+fn each_layer_lies_over_the_one_before_and_every_value_knows_its_own() {
+    let profile = ("config/production.yaml", "app:\n  log_level: info\n  debug: false\nserver:\n  host_port: 80\n");
+    let given = Given {
+        environment: Some("production".into()),
+        files: file("database:\n  host: db.example.com\n  port: 1\nserver:\n  host_port: 81\n"),
+        variables: [("DB_PORT", "2"), ("HOST_PORT", "82"), ("DEBUG", "yes"), ("PATH", "/bin")]
+            .map(|(a, b)| (a.into(), b.into()))
+            .into_iter()
+            .collect(),
+        set: vec![set("server.host_port", "83")],
+    };
+    let configuration = read(&[profile], &given);
+    assert_eq!(configuration.check(), []);
+    let told: Vec<String> =
+        configuration.settings().iter().map(|setting| format!("{} = {} [{}]", setting.path, setting.value, setting.origin)).collect();
+    let schema = "/plugins/shop/config/schema.json:10 (default of the schema)";
+    assert_eq!(told[0], "app.debug = true [environment variable DEBUG]");
+    assert_eq!(told[1], "app.log_level = \"info\" [/plugins/shop/config/production.yaml:2]");
+    assert_eq!(told[2], format!("app.secret_key = \"{MASK}\" [/plugins/shop/config/defaults.yaml:4]"));
+    assert_eq!(told[3], "database.host = \"db.example.com\" [my.yaml:2]");
+    assert_eq!(told[4], "database.port = 2 [environment variable DB_PORT]");
+    assert_eq!(told[5], "server.host_port = 83 [--set server.host_port]");
+    let plain = read(&[], &Given::default());
+    let port = plain.settings().into_iter().find(|setting| setting.path == "database.port").unwrap();
+    assert_eq!((port.value, port.origin.to_string().as_str()), (json!(5432), schema));
+}
+
+#[test]
+fn all_violations_are_told_at_once_with_place_and_rule_and_without_secrets() {
+    let given = Given {
+        files: file(
+            "database:\n  port: 99999\n  password: short7\n  hots: x\napp:\n  debug: maybe\n  log_level: loud\n  secret_key: 7\n  pin: no pin\nserver: 8080\n",
+        ),
+        variables: [("HOST_PORT".to_owned(), "x".to_owned())].into_iter().collect(),
+        ..Given::default()
+    };
+    let told: Vec<String> = read(&[], &given).check().iter().map(ToString::to_string).collect();
+    let all = told.join("\n");
+    for expected in [
+        "my.yaml:2:9: error: database.port: 99999 is more than 65535",
+        "my.yaml:3:13: error: database.password: ••• is shorter than 8 characters",
+        "my.yaml:4:9: warning: database.hots: is not in the schema (did you mean `host`?)",
+        "my.yaml:6:10: error: app.debug: \"maybe\" is not true or false",
+        "my.yaml:7:14: error: app.log_level: \"loud\" is none of debug, info",
+        "my.yaml:8:15: error: app.secret_key: ••• is not text",
+        "my.yaml:9:8: error: app.pin: ••• is not a whole number",
+        "error: server.host_port: \"x\" is not a whole number (from environment variable HOST_PORT)",
+    ] {
+        assert!(all.contains(expected), "{expected}\n{all}");
+    }
+    assert_eq!(told.len(), 8, "{all}");
+    let without = read(&[("config/defaults.yaml", "app: {}\n")], &Given::default()).check();
+    assert_eq!(without.len(), 1);
+    let text = without[0].to_string();
+    assert!(
+        text.starts_with("/plugins/shop/config/defaults.yaml:1:1: error: app.secret_key: is required and was not given: signs sessions"),
+        "{text}"
+    );
+    // A secret is not in the line that is shown either.
+    assert!(read(&[], &given).check().iter().all(|wrong| !wrong.source_line.as_deref().unwrap_or_default().contains("short7")));
+}
+
+#[test]
+fn variables_stand_for_values_both_ways() {
+    let mapping = (
+        "config/env.yaml",
+        "SHOP_PORT: server.host_port\nSHOP_KEY: app.secret_key\nPATH: database.host\nSHOP_NO: app.nothing\n7X: app.debug\n",
+    );
+    let variables = [("SHOP_PORT", "90"), ("HOST_PORT", "91")].map(|(a, b)| (a.into(), b.into())).into_iter().collect();
+    let configuration = read(&[mapping], &Given { variables, ..Given::default() });
+    let told: Vec<String> = configuration.check().iter().map(ToString::to_string).collect();
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(told[0].contains("env.yaml:3:1: error: PATH: is a variable with a meaning of its own"), "{told:?}");
+    assert!(told[1].contains("env.yaml:4:10: warning: SHOP_NO: stands for `app.nothing`"), "{told:?}");
+    assert!(told[2].contains("error: 7X: is no name of a variable"), "{told:?}");
+    let seen = configuration.variables();
+    assert_eq!((seen["SHOP_PORT"].as_str(), seen["SHOP_KEY"].as_str()), ("90", "change-me-please"));
+    assert_eq!(seen["CONFIG_SERVER_HOST_PORT"], "90");
+    assert!(!seen.contains_key("PATH") && !seen.contains_key("HOST_PORT"), "only its own mapping counts: {seen:?}");
+}
+
+#[test]
+fn secrets_come_from_elsewhere_and_are_never_shown() {
+    let given = Given {
+        files: file("database:\n  password: { from_file: /run/secret }\napp:\n  secret_key: { generate: true }\n"),
+        set: vec![set("app.pin", "9876"), set("database.host", "h")],
+        ..Given::default()
+    };
+    let mut configuration = read(&[], &given);
+    assert_eq!(configuration.check(), [], "what is still to come is no violation");
+    let pending = configuration.pending();
+    assert_eq!(pending.len(), 2);
+    assert_eq!(pending[0].source, SecretSource::Generate(32));
+    configuration.supply(&pending[0], "generated-canary");
+    configuration.supply(&pending[1], "short");
+    assert!(configuration.check()[0].message.contains("shorter than 8"), "what came is checked");
+    let shown = format!("{:?}{}", configuration.settings(), configuration.masked());
+    for canary in ["generated-canary", "short", "9876"] {
+        assert!(!shown.contains(canary), "{canary} in {shown}");
+        let masked = configuration.masker().masked(&format!("it is {canary}!"));
+        assert_eq!(masked, format!("it is {MASK}!"));
+    }
+    assert_eq!(configuration.value_with_secrets()["app"]["pin"], json!(9876));
+    let (plugin, directory) = plugin(&[]);
+    let public = Configuration::read(&plugin, &directory, &Given::default()).public_secrets(&directory);
+    assert_eq!(public.iter().map(|(path, _)| path.as_str()).collect::<Vec<_>>(), ["app.secret_key"]);
+}
+
+#[test]
+fn environments_have_profiles_or_are_those_that_are_everywhere() {
+    let of = |environment: &str| {
+        let given = Given { environment: Some(environment.into()), ..Given::default() };
+        read(&[("config/eu.yaml", "app:\n  debug: true\n")], &given).check().iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert!(of("staging").is_empty() && of("eu").is_empty());
+    assert!(of("prodution")[0].contains("did you mean `production`?"), "{:?}", of("prodution"));
+    assert!(of("../x")[0].contains("no name of an environment"));
+    assert!(!of("defaults").is_empty() && !of("schema").is_empty());
+}
+
+#[test]
+fn broken_layers_are_told() {
+    let broken = |path: &str, text: &str| {
+        read(&[(path, text)], &Given::default()).check().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    assert!(broken("config/defaults.yaml", "- a\n").contains("holds a list, not a map"));
+    assert!(broken("config/defaults.yaml", "a: 1\na: 2\n").contains("duplicate mapping key"));
+    assert!(broken("config/schema.json", "{ \"type\": 7 }").contains("is no JSON Schema"));
+    let given = Given { set: vec![set("app..x", "1"), set("database.host[3]", "1")], ..Given::default() };
+    let told = read(&[], &given).check();
+    assert!(told[0].message.contains("is no path of a value"), "{told:?}");
+}

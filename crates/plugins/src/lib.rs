@@ -1,0 +1,33 @@
+//! Plugins: what they say of themselves, which versions of them go together, and how they are configured. Reading only, and no I/O: a plugin's files are
+//! looked at through a [`Directory`], which whoever calls brings.
+//!
+//! ```
+//! use hoist_plugins::{Configuration, Given, InMemory, Plugin};
+//!
+//! let manifest = "name: shop\nversion: 1.0.0\nconfig:\n  defaults: config/defaults.yaml\n";
+//! let directory = InMemory::new("/plugins/shop", &[("plugin.yml", manifest), ("config/defaults.yaml", "server:\n  port: 8080\n")]);
+//! let (plugin, found) = Plugin::read(&directory);
+//! assert!(found.is_empty());
+//! let configuration = Configuration::read(&plugin.unwrap(), &directory, &Given::default());
+//! let port = &configuration.settings()[0];
+//! assert_eq!((port.path.as_str(), port.origin.to_string().as_str()), ("server.port", "/plugins/shop/config/defaults.yaml:2"));
+//! ```
+
+mod config;
+mod directory;
+mod document;
+mod manifest;
+mod range;
+mod schema;
+mod secret;
+mod tree;
+mod violation;
+
+pub use config::{Assignment, Configuration, ENVIRONMENTS, Given, MAPPING, Pending, SecretSource, Setting};
+pub use directory::{Directory, InMemory, Look, is_inside};
+pub use document::{Data, Document, Key, Node};
+pub use manifest::{DEPLOY_SCRIPTS, Dependency, Event, HOOKS, Hook, Kind, MANIFEST, Plugin, Side, compose_files};
+pub use range::{VersionRange, read_version};
+pub use schema::Schema;
+pub use secret::{MASK, Masker};
+pub use tree::{Origin, Place, dotted};

@@ -1,0 +1,512 @@
+//! `plugin.yml`: what a plugin says of itself.
+
+use std::collections::BTreeMap;
+
+use hoist_core::{Diagnostic, ModuleId, Position, did_you_mean};
+use semver::Version;
+
+use crate::directory::{Directory, Look, is_inside};
+use crate::document::{Data, Document, Key, Node};
+use crate::range::{VersionRange, read_version};
+
+/// The name of the file.
+pub const MANIFEST: &str = "plugin.yml";
+
+/// An event in the life of a plugin that it may have hooks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Event {
+    /// It is put on the machine.
+    Install,
+    /// It is brought up in an environment.
+    Deploy,
+    /// A newer version takes the place of what is deployed.
+    Upgrade,
+    /// It is taken off the machine.
+    Remove,
+}
+
+/// On which side of the event a hook runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Side {
+    /// Before: where it fails, nothing is changed.
+    Pre,
+    /// After: where it fails, the event has failed.
+    Post,
+}
+
+impl Event {
+    /// The word that stands in the names of hooks.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Event::Install => "install",
+            Event::Deploy => "deploy",
+            Event::Upgrade => "upgrade",
+            Event::Remove => "remove",
+        }
+    }
+}
+
+/// Every hook that there may be.
+pub const HOOKS: &[(&str, Side, Event)] = &[
+    ("pre-install", Side::Pre, Event::Install),
+    ("post-install", Side::Post, Event::Install),
+    ("pre-deploy", Side::Pre, Event::Deploy),
+    ("post-deploy", Side::Post, Event::Deploy),
+    ("pre-upgrade", Side::Pre, Event::Upgrade),
+    ("post-upgrade", Side::Post, Event::Upgrade),
+    ("pre-remove", Side::Pre, Event::Remove),
+    ("post-remove", Side::Post, Event::Remove),
+];
+
+/// A script that runs at an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hook {
+    /// Relative to the plugin.
+    pub path: String,
+    /// False where bash has to run it: it may not be run, or does not say by what.
+    pub runs_itself: bool,
+}
+
+/// Something that a plugin needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dependency {
+    /// Its name.
+    pub name: ModuleId,
+    /// The versions that will do.
+    pub range: VersionRange,
+    /// True where the plugin also works without it.
+    pub optional: bool,
+    /// Where it stands in the manifest.
+    pub at: Position,
+}
+
+/// How a plugin is deployed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// With Docker Compose.
+    Compose,
+    /// On hosts, by the shell modules in its `modules/`.
+    Host,
+    /// By a script of its own.
+    Script,
+    /// By its hooks alone.
+    Basic,
+}
+
+impl Kind {
+    /// The word users read.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Compose => "compose",
+            Kind::Host => "host",
+            Kind::Script => "script",
+            Kind::Basic => "basic",
+        }
+    }
+}
+
+/// What a plugin says of itself.
+#[derive(Debug, Clone)]
+pub struct Plugin {
+    /// Its name, which is also that of its directory.
+    pub name: ModuleId,
+    /// Its version.
+    pub version: Version,
+    /// A sentence.
+    pub description: String,
+    /// Who wrote it.
+    pub author: Option<String>,
+    /// Under which terms.
+    pub license: Option<String>,
+    /// What it needs, in its order.
+    pub dependencies: Vec<Dependency>,
+    /// The JSON Schema of its configuration, relative to it.
+    pub schema: Option<String>,
+    /// The file of its default values.
+    pub defaults: Option<String>,
+    /// By the names of their hooks.
+    pub hooks: BTreeMap<&'static str, Hook>,
+    /// How it is deployed.
+    pub kind: Kind,
+    /// The manifest, for messages about it.
+    pub document: Document,
+}
+
+impl Plugin {
+    /// Reads the manifest of a plugin and looks at the files that it names. With what is wrong: a plugin comes back only where that is no error.
+    pub fn read(directory: &dyn Directory) -> (Option<Self>, Vec<Diagnostic>) {
+        let shown = directory.root().join(MANIFEST).display().to_string();
+        let text = match directory.read(MANIFEST).map(String::from_utf8) {
+            Ok(Ok(text)) => text,
+            Ok(Err(_)) => return (None, vec![Diagnostic::error("is not UTF-8").file(shown)]),
+            Err(why) => {
+                let wrong = Diagnostic::error(format!("cannot be read: {why}")).file(shown);
+                return (None, vec![wrong.help("a plugin is a directory with a plugin.yml in it")]);
+            }
+        };
+        let document = match Document::parse(&shown, &text) {
+            Ok(document) => document,
+            Err(wrong) => return (None, vec![wrong]),
+        };
+        let mut reader = Reader { directory, document: &document, found: Vec::new() };
+        let plugin = reader.plugin();
+        let found = reader.found;
+        let usable = !found.iter().any(Diagnostic::is_error);
+        let name = plugin.as_ref().map(|plugin| plugin.name.to_string());
+        let found = found.into_iter().map(|wrong| match &name {
+            Some(name) => wrong.module(name.as_str()),
+            None => wrong,
+        });
+        let found = found.collect();
+        (plugin.filter(|_| usable).map(|plugin| plugin.into_plugin(document)), found)
+    }
+
+    /// The hook of one side of an event.
+    pub fn hook(&self, side: Side, event: Event) -> Option<(&'static str, &Hook)> {
+        let (name, ..) = HOOKS.iter().find(|(_, of, at)| (*of, *at) == (side, event))?;
+        self.hooks.get(name).map(|hook| (*name, hook))
+    }
+}
+
+/// A plugin without its document, while that is still being read.
+struct Read {
+    name: ModuleId,
+    version: Version,
+    description: String,
+    author: Option<String>,
+    license: Option<String>,
+    dependencies: Vec<Dependency>,
+    schema: Option<String>,
+    defaults: Option<String>,
+    hooks: BTreeMap<&'static str, Hook>,
+    kind: Kind,
+}
+
+impl Read {
+    fn into_plugin(self, document: Document) -> Plugin {
+        let Read { name, version, description, author, license, dependencies, schema, defaults, hooks, kind } = self;
+        Plugin { name, version, description, author, license, dependencies, schema, defaults, hooks, kind, document }
+    }
+}
+
+/// What stands at the top of a manifest.
+pub(crate) const KEYS: &[&str] =
+    &["name", "version", "description", "author", "license", "dependencies", "config", "hooks", "homepage", "tags"];
+
+struct Reader<'a> {
+    directory: &'a dyn Directory,
+    document: &'a Document,
+    found: Vec<Diagnostic>,
+}
+
+impl Reader<'_> {
+    fn wrong(&mut self, at: Position, field: &str, message: impl Into<String>, help: &str) {
+        let wrong = Diagnostic::error(message).field(field);
+        self.found.push(self.document.point(if help.is_empty() { wrong } else { wrong.help(help) }, at));
+    }
+
+    fn warn(&mut self, at: Position, field: &str, message: impl Into<String>, help: &str) {
+        let warning = Diagnostic::warning(message).field(field).help(help);
+        self.found.push(self.document.point(warning, at));
+    }
+
+    fn plugin(&mut self) -> Option<Read> {
+        let root = &self.document.root;
+        if !matches!(root.data, Data::Map(_)) {
+            let message = format!("holds {}, not a map", root.kind());
+            self.found.push(
+                self.document
+                    .point(Diagnostic::error(message).help("it begins with `name: NAME` and `version: 1.0.0`, a line each"), root.at),
+            );
+            return None;
+        }
+        if let Some(dialect) = root.get("apiVersion").or_else(|| root.get("kind")) {
+            let message = "is written for another system: apiVersion, kind, metadata and spec are not understood";
+            let help = "write `name`, `version` and the others at the top, as `hoist schema plugin` describes them";
+            self.wrong(dialect.at, "apiVersion", message, help);
+            return None;
+        }
+        self.unknown(root, "", KEYS);
+        let name = self.name(root);
+        let version = self.version(root);
+        let description = self.line(root, "description").unwrap_or_default();
+        let (author, license) = (self.line(root, "author"), self.line(root, "license"));
+        self.line(root, "homepage");
+        self.tags(root);
+        let dependencies = root.get("dependencies").map(|node| self.dependencies(node)).unwrap_or_default();
+        let (schema, defaults) = self.config(root);
+        let hooks = root.get("hooks").map(|node| self.hooks(node)).unwrap_or_default();
+        let kind = self.kind();
+        Some(Read { name: name?, version: version?, description, author, license, dependencies, schema, defaults, hooks, kind })
+    }
+
+    /// Tells which names of a map nobody knows.
+    fn unknown(&mut self, node: &Node, within: &str, known: &[&str]) {
+        for (Key { name, at }, _) in node.entries().iter().filter(|(key, _)| !known.contains(&key.name.as_str())) {
+            let plain = name.replace('_', "-").to_lowercase();
+            let near = known.iter().find(|known| **known == plain).copied().or_else(|| did_you_mean(name, known.iter().copied()));
+            let help = match near {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("there may be {}", known.join(", ")),
+            };
+            let field = if within.is_empty() { name.clone() } else { format!("{within}.{name}") };
+            self.wrong(*at, &field, "is no field of a plugin", &help);
+        }
+    }
+
+    fn name(&mut self, root: &Node) -> Option<ModuleId> {
+        let start = root.at;
+        let Some(node) = root.get("name") else {
+            self.wrong(start, "name", "is missing", "write `name:` with the name of the directory");
+            return None;
+        };
+        let directory = self.directory.root().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let Some(text) = node.text() else {
+            self.wrong(node.at, "name", format!("is {}, not text", node.kind()), "write it between quotes");
+            return None;
+        };
+        match ModuleId::new(text) {
+            Ok(name) if text == directory || directory.is_empty() => Some(name),
+            Ok(name) => {
+                let help = format!("call the directory {text}, or the plugin {directory}, so that both are found by one name");
+                self.warn(node.at, "name", format!("is not the name of its directory, {directory}"), &help);
+                Some(name)
+            }
+            Err(error) => {
+                self.wrong(node.at, "name", error.to_string(), "");
+                None
+            }
+        }
+    }
+
+    fn version(&mut self, root: &Node) -> Option<Version> {
+        let Some(node) = root.get("version") else {
+            self.wrong(root.at, "version", "is missing", "write `version: 1.0.0`");
+            return None;
+        };
+        let written = self.written(node);
+        match written.as_deref().and_then(read_version) {
+            Some((version, false)) => Some(version),
+            Some((version, true)) => {
+                let written = written.unwrap_or_default();
+                self.warn(node.at, "version", format!("`{written}` is taken for {version}"), &format!("write `version: {version}`"));
+                Some(version)
+            }
+            None => {
+                let shown = written.map_or_else(|| node.kind().to_owned(), |written| format!("`{}`", written.escape_debug()));
+                self.wrong(node.at, "version", format!("{shown} is no version"), "write three numbers with points between them: 1.0.0");
+                None
+            }
+        }
+    }
+
+    /// Text, or a number as it is written.
+    fn written(&self, node: &Node) -> Option<String> {
+        match &node.data {
+            Data::Text(text) => Some(text.clone()),
+            Data::Number(_) => self.document.written(node),
+            _ => None,
+        }
+    }
+
+    /// A line of text for people.
+    fn line(&mut self, root: &Node, field: &str) -> Option<String> {
+        let node = root.get(field)?;
+        match &node.data {
+            Data::Null => None,
+            Data::List(_) | Data::Map(_) => {
+                self.wrong(node.at, field, format!("is {}, not text", node.kind()), "");
+                None
+            }
+            _ => {
+                let text = self.written(node).unwrap_or_else(|| node.to_json().to_string());
+                Some(text.split_whitespace().collect::<Vec<_>>().join(" "))
+            }
+        }
+    }
+
+    fn tags(&mut self, root: &Node) {
+        if let Some(node) = root.get("tags").filter(|node| !matches!(node.data, Data::List(_) | Data::Null)) {
+            self.wrong(node.at, "tags", format!("is {}, not a list", node.kind()), "write `tags: [one, another]`");
+        }
+    }
+
+    fn dependencies(&mut self, node: &Node) -> Vec<Dependency> {
+        let mut all: Vec<Dependency> = Vec::new();
+        let help = "write `- NAME: \">=1.0.0\"`, a line for each";
+        let mut pairs: Vec<(&str, Position, Option<&Node>)> = Vec::new();
+        match &node.data {
+            Data::Null => {}
+            Data::Map(entries) => pairs.extend(entries.iter().map(|(key, node)| (key.name.as_str(), key.at, Some(node)))),
+            Data::List(items) => {
+                for item in items {
+                    match &item.data {
+                        Data::Text(name) => pairs.push((name, item.at, None)),
+                        Data::Map(entries) if !entries.is_empty() => {
+                            pairs.extend(entries.iter().map(|(key, node)| (key.name.as_str(), key.at, Some(node))));
+                        }
+                        _ => self.wrong(item.at, "dependencies", format!("has {} where a name and versions stand", item.kind()), help),
+                    }
+                }
+            }
+            _ => self.wrong(node.at, "dependencies", format!("is {}, not a list", node.kind()), help),
+        }
+        for (name, at, value) in pairs {
+            let field = format!("dependencies.{name}");
+            let id = match ModuleId::new(name) {
+                Ok(id) => id,
+                Err(error) => {
+                    self.wrong(at, "dependencies", error.to_string(), help);
+                    continue;
+                }
+            };
+            if all.iter().any(|known| known.name == id) {
+                self.wrong(at, &field, "is there twice", "write all its bounds together: \">=1.0.0, <2.0.0\"");
+                continue;
+            }
+            let (versions, optional) = self.bounds(value, &field);
+            let range = match versions {
+                Ok(text) => VersionRange::parse(&text),
+                Err(()) => continue,
+            };
+            match range {
+                Ok(range) => all.push(Dependency { name: id, range, optional, at: value.map_or(at, |value| value.at) }),
+                Err(why) => {
+                    let help = "write bounds such as \">=1.0.0\", \"^1.2\", \"~1.2\", \">=1.0.0, <2.0.0\" or \"*\"";
+                    self.wrong(value.map_or(at, |value| value.at), &field, why, help);
+                }
+            }
+        }
+        all
+    }
+
+    /// The text of a range, and whether it may be absent.
+    fn bounds(&mut self, value: Option<&Node>, field: &str) -> (Result<String, ()>, bool) {
+        let Some(value) = value else { return (Ok("*".to_owned()), false) };
+        if let Data::Map(_) = value.data {
+            self.unknown(value, field, &["version", "optional"]);
+            let optional = match value.get("optional").map(|node| &node.data) {
+                None => false,
+                Some(Data::Bool(optional)) => *optional,
+                Some(_) => {
+                    let at = value.get("optional").map_or(value.at, |node| node.at);
+                    self.wrong(at, &format!("{field}.optional"), "is neither true nor false", "");
+                    false
+                }
+            };
+            return (self.bounds(value.get("version"), field).0, optional);
+        }
+        match (&value.data, self.written(value)) {
+            (Data::Null, _) => (Ok("*".to_owned()), false),
+            (_, Some(text)) => (Ok(text), false),
+            _ => {
+                self.wrong(value.at, field, format!("is {}, not versions", value.kind()), "write bounds such as \">=1.0.0\"");
+                (Err(()), false)
+            }
+        }
+    }
+
+    fn config(&mut self, root: &Node) -> (Option<String>, Option<String>) {
+        let Some(node) = root.get("config").filter(|node| node.data != Data::Null) else { return (None, None) };
+        if !matches!(node.data, Data::Map(_)) {
+            self.wrong(node.at, "config", format!("is {}, not a map", node.kind()), "write `schema: config/schema.json` below it");
+            return (None, None);
+        }
+        self.unknown(node, "config", &["schema", "defaults"]);
+        (self.path(node, "config", "schema"), self.path(node, "config", "defaults"))
+    }
+
+    /// A path of a file that has to be in the plugin.
+    fn path(&mut self, node: &Node, within: &str, field: &str) -> Option<String> {
+        let node = node.get(field).filter(|node| node.data != Data::Null)?;
+        let field = format!("{within}.{field}");
+        let Some(path) = node.text() else {
+            self.wrong(node.at, &field, format!("is {}, not a path", node.kind()), "");
+            return None;
+        };
+        let shown = path.escape_debug();
+        if !is_inside(path) {
+            self.wrong(node.at, &field, format!("`{shown}` leads out of the plugin"), "name a file in its own directory");
+            return None;
+        }
+        match self.directory.look(path) {
+            Look::File { .. } => return Some(path.to_owned()),
+            Look::Absent => {
+                let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+                let names = self.directory.names(parent);
+                let near = did_you_mean(name, names.iter().map(String::as_str));
+                let help = near.map_or_else(
+                    || "write the file, or leave the field out".to_owned(),
+                    |near| format!("did you mean `{}{near}`?", if parent.is_empty() { String::new() } else { format!("{parent}/") }),
+                );
+                self.wrong(node.at, &field, format!("there is no file `{shown}`"), &help);
+            }
+            Look::LeadsOut => {
+                self.wrong(node.at, &field, format!("`{shown}` is a link that leads out of the plugin"), "put the file itself there")
+            }
+            Look::Directory | Look::Other => self.wrong(node.at, &field, format!("`{shown}` is no file"), "name a file"),
+        }
+        None
+    }
+
+    fn hooks(&mut self, node: &Node) -> BTreeMap<&'static str, Hook> {
+        let mut hooks = BTreeMap::new();
+        let names: Vec<&str> = HOOKS.iter().map(|(name, ..)| *name).collect();
+        match &node.data {
+            Data::Map(_) => self.unknown(node, "hooks", &names),
+            Data::Null => {}
+            _ => self.wrong(node.at, "hooks", format!("is {}, not a map", node.kind()), "write `pre-deploy: hooks/pre-deploy.sh` below it"),
+        }
+        for (name, ..) in HOOKS {
+            let Some(path) = self.path(node, "hooks", name) else { continue };
+            let at = node.get(name).map_or(node.at, |node| node.at);
+            let text = self.directory.read(&path).unwrap_or_default();
+            let executable = matches!(self.directory.look(&path), Look::File { executable: true });
+            let runs_itself = executable && text.starts_with(b"#!");
+            let field = format!("hooks.{name}");
+            if text.iter().all(u8::is_ascii_whitespace) {
+                self.warn(at, &field, format!("{path} is empty"), "write what it does, or leave it out");
+                continue;
+            }
+            match (executable, runs_itself) {
+                (_, true) => {}
+                (false, _) => self.warn(at, &field, format!("{path} may not be executed; bash runs it"), &format!("chmod +x {path}")),
+                (true, _) => {
+                    self.warn(at, &field, format!("{path} does not say what runs it; bash does"), "let it begin with #!/usr/bin/env bash");
+                }
+            }
+            hooks.insert(*name, Hook { path, runs_itself });
+        }
+        hooks
+    }
+
+    /// How it is deployed, by what is in it.
+    fn kind(&self) -> Kind {
+        let is_script = |name: &str| matches!(self.directory.look(name), Look::File { .. });
+        if self.directory.names("modules").iter().any(|name| name.ends_with(".sh") || name.ends_with(".conf")) {
+            Kind::Host
+        } else if !compose_files(self.directory).is_empty() {
+            Kind::Compose
+        } else if DEPLOY_SCRIPTS.iter().any(|name| is_script(name)) {
+            Kind::Script
+        } else {
+            Kind::Basic
+        }
+    }
+}
+
+/// Where a plugin's own script of deployment may be.
+pub const DEPLOY_SCRIPTS: &[&str] = &["scripts/deploy.sh", "scripts/deploy.py", "scripts/deploy"];
+
+/// The names that the main file of Docker Compose may have, in `compose/` or beside the manifest.
+pub(crate) const COMPOSE_FILES: &[&str] = &["docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml"];
+
+/// The main files of Docker Compose that there are; with `.j2` behind their name they are templates.
+pub fn compose_files(directory: &dyn Directory) -> Vec<String> {
+    let names = COMPOSE_FILES.iter().flat_map(|name| [format!("{name}.j2"), (*name).to_owned()]);
+    let paths = names.flat_map(|name| [format!("compose/{name}"), name]);
+    paths.filter(|path| matches!(directory.look(path), Look::File { .. })).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,356 @@
+//! The JSON Schema of a plugin's configuration: what it says of single values, and what it finds wrong with all of them.
+
+use hoist_core::Diagnostic;
+use jsonschema::Validator;
+use serde_json::Value;
+
+use crate::directory::Directory;
+use crate::document::{Data, Document, Node};
+use crate::tree::{Branch, Origin, Tree};
+
+/// A schema that was read.
+#[derive(Debug)]
+pub struct Schema {
+    document: Document,
+    validator: Validator,
+}
+
+/// References are followed so often in a row.
+const DEPTH: usize = 32;
+
+impl Schema {
+    /// Reads the schema at a path of a plugin. Nothing is fetched: references stay in the file.
+    ///
+    /// # Errors
+    /// What cannot be read, and what is no schema.
+    pub fn read(directory: &dyn Directory, path: &str) -> Result<Self, Diagnostic> {
+        let file = directory.root().join(path).display().to_string();
+        let text = read_text(directory, path)?;
+        let document = Document::parse(&file, &text)?;
+        let value = document.root.to_json();
+        if !value.is_object() {
+            let message = format!("holds {}, not a schema", document.root.kind());
+            return Err(document.point(
+                Diagnostic::error(message).help("a schema begins with { \"type\": \"object\", \"properties\": … }"),
+                document.root.at,
+            ));
+        }
+        let mut options = jsonschema::options().should_validate_formats(true);
+        if value.get("$schema").is_none() {
+            options = options.with_draft(jsonschema::Draft::Draft7);
+        }
+        match options.build(&value) {
+            Ok(validator) => Ok(Self { document, validator }),
+            Err(error) => {
+                let parts: Vec<String> = error.instance_path().as_str().split('/').skip(1).map(unescaped).collect();
+                let at = locate(&document.root, &parts);
+                let wrong = Diagnostic::error(format!("is no JSON Schema: {}", error.to_string().lines().next().unwrap_or_default()));
+                Err(document.point(wrong.help("references may only lead to other places of this file (#/definitions/…)"), at.at))
+            }
+        }
+    }
+
+    pub(crate) fn validator(&self) -> &Validator {
+        &self.validator
+    }
+
+    pub(crate) fn root(&self) -> Subschema<'_> {
+        Subschema::new(&self.document.root, vec![Said { node: &self.document.root, certain: true }])
+    }
+
+    /// Fills in defaults where nothing was given. What would not be whole with its defaults alone is left out.
+    pub(crate) fn fill(&self, tree: &mut Tree) {
+        self.fill_below(&self.root(), tree, 0);
+    }
+
+    fn fill_below(&self, schema: &Subschema<'_>, tree: &mut Tree, depth: usize) {
+        if depth > DEPTH {
+            return;
+        }
+        match &mut tree.value {
+            Branch::Map(entries) => {
+                for name in schema.properties() {
+                    let below = schema.property(name);
+                    match entries.get_mut(name) {
+                        Some(given) => self.fill_below(&below, given, depth + 1),
+                        None => drop(self.default_of(&below, depth + 1).map(|tree| entries.insert(name.to_owned(), tree))),
+                    }
+                }
+            }
+            Branch::List(items) => {
+                let below = schema.items();
+                items.iter_mut().for_each(|item| self.fill_below(&below, item, depth + 1));
+            }
+            Branch::Leaf(_) => {}
+        }
+    }
+
+    fn default_of(&self, schema: &Subschema<'_>, depth: usize) -> Option<Tree> {
+        if let Some(default) = schema.certain().find_map(|node| node.get("default")) {
+            let mut tree = Tree::of_node(default, &self.document, Origin::Schema);
+            self.fill_below(schema, &mut tree, depth);
+            return Some(tree);
+        }
+        let mut tree = Tree::empty();
+        self.fill_below(schema, &mut tree, depth);
+        let Branch::Map(entries) = &tree.value else { return None };
+        let whole = schema.required().all(|name| entries.contains_key(name));
+        tree.origin = entries.values().next()?.origin.clone();
+        whole.then_some(tree)
+    }
+}
+
+/// What a schema says of one value.
+#[derive(Debug, Clone)]
+pub(crate) struct Subschema<'s> {
+    root: &'s Node,
+    said: Vec<Said<'s>>,
+}
+
+/// A part of a schema, and whether it holds whatever the value is.
+#[derive(Debug, Clone, Copy)]
+struct Said<'s> {
+    node: &'s Node,
+    certain: bool,
+}
+
+impl<'s> Subschema<'s> {
+    /// With all that is referred to, and all that it is made up of.
+    fn new(root: &'s Node, said: Vec<Said<'s>>) -> Self {
+        Self { root, said: expand(root, said) }
+    }
+
+    fn nodes(&self) -> impl Iterator<Item = &'s Node> {
+        self.said.iter().map(|said| said.node)
+    }
+
+    fn certain(&self) -> impl Iterator<Item = &'s Node> {
+        self.said.iter().filter(|said| said.certain).map(|said| said.node)
+    }
+
+    /// What is said of a part, by those who say anything of it.
+    fn part(&self, of: impl Fn(&'s Node) -> Option<&'s Node>) -> Self {
+        let said = self.said.iter().filter_map(|said| Some(Said { node: of(said.node)?, certain: said.certain })).collect();
+        Self::new(self.root, said)
+    }
+
+    /// True where nothing is said.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.said.is_empty()
+    }
+
+    /// The names that are described.
+    pub(crate) fn properties(&self) -> impl Iterator<Item = &'s str> {
+        let mut names: Vec<&str> =
+            self.nodes().filter_map(|node| node.get("properties")).flat_map(Node::entries).map(|(key, _)| key.name.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names.into_iter()
+    }
+
+    fn required(&self) -> impl Iterator<Item = &'s str> {
+        self.certain().filter_map(|node| node.get("required")).flat_map(|node| match &node.data {
+            Data::List(items) => items.iter().filter_map(Node::text).collect::<Vec<_>>(),
+            _ => Vec::new(),
+        })
+    }
+
+    /// True where names that are not described are foreseen: by a pattern, or by a schema for all others.
+    pub(crate) fn is_open(&self) -> bool {
+        let foresees = |node: &&Node| {
+            let additional = node.get("additionalProperties").map(|node| &node.data);
+            let open = matches!(additional, Some(Data::Map(_) | Data::Bool(true)));
+            open || node.get("patternProperties").is_some() || node.get("propertyNames").is_some()
+        };
+        self.nodes().any(|node| foresees(&node)) || self.properties().next().is_none()
+    }
+
+    /// What is said of what stands under a name.
+    pub(crate) fn property(&self, name: &str) -> Subschema<'s> {
+        let described = self.part(|node| node.get("properties").and_then(|all| all.get(name)));
+        match described.is_silent() {
+            true => self.part(|node| node.get("additionalProperties").filter(|node| matches!(node.data, Data::Map(_)))),
+            false => described,
+        }
+    }
+
+    /// What is said of the items of a list.
+    pub(crate) fn items(&self) -> Subschema<'s> {
+        self.part(|node| node.get("items").filter(|node| matches!(node.data, Data::Map(_))))
+    }
+
+    /// What is said of the value that a path leads to.
+    pub(crate) fn at(&self, path: &[String]) -> Subschema<'s> {
+        path.iter().fold(self.clone(), |schema, part| match (schema.property(part), part.parse::<usize>()) {
+            (said, Ok(_)) if said.is_silent() => schema.items(),
+            (said, _) => said,
+        })
+    }
+
+    /// The types that a value may have.
+    pub(crate) fn types(&self) -> Vec<&'s str> {
+        let of = |node: &&'s Node| match node.get("type").map(|node| &node.data) {
+            Some(Data::Text(one)) => vec![one.as_str()],
+            Some(Data::List(several)) => several.iter().filter_map(Node::text).collect(),
+            _ => Vec::new(),
+        };
+        self.nodes().flat_map(|node| of(&node)).collect()
+    }
+
+    /// Whether the schema says that a value is a secret, or that it is none.
+    pub(crate) fn secret(&self) -> Option<bool> {
+        let format = self.nodes().any(|node| node.get("format").and_then(Node::text) == Some("password"));
+        let write_only = self.nodes().find_map(|node| match node.get("writeOnly").map(|node| &node.data) {
+            Some(Data::Bool(secret)) => Some(*secret),
+            _ => None,
+        });
+        write_only.or(format.then_some(true))
+    }
+
+    /// What its author says of a value.
+    pub(crate) fn description(&self) -> Option<&'s str> {
+        self.nodes().find_map(|node| node.get("description").and_then(Node::text))
+    }
+}
+
+fn expand<'s>(root: &'s Node, said: Vec<Said<'s>>) -> Vec<Said<'s>> {
+    let mut all: Vec<Said<'_>> = Vec::new();
+    let mut waiting: Vec<(Said<'_>, usize)> = said.into_iter().rev().map(|said| (said, 0)).collect();
+    while let Some((said, depth)) = waiting.pop() {
+        if depth > DEPTH || all.iter().any(|known| std::ptr::eq(known.node, said.node)) {
+            continue;
+        }
+        all.push(said);
+        let Said { node, certain } = said;
+        let mut more = |node, certain| waiting.push((Said { node, certain }, depth + 1));
+        let reference = node.get("$ref").and_then(Node::text).and_then(|reference| reference.strip_prefix('#'));
+        if let Some(pointer) = reference {
+            let parts: Vec<String> = pointer.split('/').skip(1).map(unescaped).collect();
+            find(root, &parts).into_iter().for_each(|node| more(node, certain));
+        }
+        for (name, always) in [("allOf", true), ("anyOf", false), ("oneOf", false)] {
+            if let Some(Data::List(items)) = node.get(name).map(|several| &several.data) {
+                items.iter().for_each(|node| more(node, certain && always));
+            }
+        }
+        ["if", "then", "else"].iter().filter_map(|name| node.get(name)).for_each(|node| more(node, false));
+    }
+    all
+}
+
+/// A part of a JSON pointer as it is meant.
+pub(crate) fn unescaped(part: &str) -> String {
+    part.replace("~1", "/").replace("~0", "~")
+}
+
+fn find<'n>(root: &'n Node, path: &[String]) -> Option<&'n Node> {
+    path.iter().try_fold(root, |node, part| match &node.data {
+        Data::List(items) => items.get(part.parse::<usize>().ok()?),
+        _ => node.get(part),
+    })
+}
+
+/// What a path leads to, or the nearest above it.
+fn locate<'n>(root: &'n Node, path: &[String]) -> &'n Node {
+    (0..=path.len()).rev().find_map(|length| find(root, &path[..length])).unwrap_or(root)
+}
+
+/// The text of a file of a plugin.
+pub(crate) fn read_text(directory: &dyn Directory, path: &str) -> Result<String, Diagnostic> {
+    let file = || directory.root().join(path).display().to_string();
+    let bytes = directory.read(path).map_err(|why| Diagnostic::error(format!("cannot be read: {why}")).file(file()))?;
+    String::from_utf8(bytes).map_err(|_| Diagnostic::error("is not UTF-8").file(file()))
+}
+
+/// A text as a value of one of the types that the schema allows; as text where none of them fits.
+pub(crate) fn typed(text: &str, types: &[&str]) -> Value {
+    let plain = text.trim();
+    let of = |kind: &&str| match *kind {
+        "boolean" => match plain.to_ascii_lowercase().as_str() {
+            "true" | "yes" | "on" | "1" => Some(Value::Bool(true)),
+            "false" | "no" | "off" | "0" => Some(Value::Bool(false)),
+            _ => None,
+        },
+        "integer" => plain.parse::<i64>().ok().map(Value::from).or_else(|| plain.parse::<u64>().ok().map(Value::from)),
+        "number" => {
+            let whole = plain.parse::<i64>().ok().map(Value::from);
+            whole.or_else(|| plain.parse::<f64>().ok().and_then(serde_json::Number::from_f64).map(Value::Number))
+        }
+        "null" if plain.is_empty() || plain == "null" => Some(Value::Null),
+        "array" | "object" => {
+            let read = Document::parse("", plain).ok()?.root.to_json();
+            let separate = || plain.split(',').map(|item| Value::String(item.trim().to_owned())).collect();
+            match *kind {
+                "array" if read.is_array() => Some(read),
+                "array" => Some(Value::Array(separate())),
+                _ => Some(read).filter(Value::is_object),
+            }
+        }
+        _ => None,
+    };
+    if types.contains(&"string") {
+        return Value::String(text.to_owned());
+    }
+    types.iter().find_map(of).unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::InMemory;
+    use serde_json::json;
+
+    fn schema(text: &str) -> Result<Schema, Diagnostic> {
+        Schema::read(&InMemory::new("/p", &[("s.json", text)]), "s.json")
+    }
+
+    #[test]
+    fn defaults_fill_what_is_whole_with_them_and_what_was_begun() {
+        let text = r##"{ "type": "object", "definitions": { "port": { "type": "integer", "default": 5432 } },
+            "properties": {
+                "db": { "type": "object", "required": ["host"], "properties": { "host": {}, "port": { "$ref": "#/definitions/port" } } },
+                "app": { "type": "object", "properties": { "debug": { "default": false }, "name": { "type": "string" } } },
+                "list": { "items": { "properties": { "type": { "default": "local" } } } }
+            } }"##;
+        let schema = schema(text).unwrap();
+        let filled = |given: Value| {
+            let mut tree = Tree::of_value(&given, &Origin::Nowhere);
+            schema.fill(&mut tree);
+            tree.to_json()
+        };
+        assert_eq!(filled(json!({})), json!({ "app": { "debug": false } }), "db would lack its host");
+        assert_eq!(
+            filled(json!({ "db": { "host": "h" }, "app": { "debug": true } })),
+            json!({ "db": { "host": "h", "port": 5432 }, "app": { "debug": true } })
+        );
+        assert_eq!(filled(json!({ "list": [{}, { "type": "nfs" }] }))["list"], json!([{ "type": "local" }, { "type": "nfs" }]));
+        let port = schema.root().at(&["db".into(), "port".into()]);
+        assert_eq!(port.types(), ["integer"]);
+    }
+
+    #[test]
+    fn what_is_no_schema_is_told_at_its_place_and_nothing_is_fetched() {
+        let wrong = schema("{\n  \"type\": \"object\",\n  \"properties\": { \"a\": { \"type\": \"strin\" } }\n}").unwrap_err();
+        assert_eq!(wrong.position.map(|at| at.line), Some(3), "{wrong}");
+        assert!(schema("[]").unwrap_err().message.contains("not a schema"));
+        assert!(schema("{").is_err());
+        let remote = schema(r#"{ "properties": { "a": { "$ref": "http://127.0.0.1:9/x.json" } } }"#).unwrap_err();
+        assert!(remote.help.unwrap().contains("this file"));
+        // One that refers to itself ends.
+        let circle = schema(r##"{ "properties": { "a": { "$ref": "#" } } }"##).unwrap();
+        let mut tree = Tree::empty();
+        circle.fill(&mut tree);
+    }
+
+    #[test]
+    fn text_becomes_what_the_schema_wants() {
+        assert_eq!(typed("8080", &["integer"]), json!(8080));
+        assert_eq!(typed("8080", &["string"]), json!("8080"));
+        assert_eq!(typed("Yes", &["boolean"]), json!(true));
+        assert_eq!(typed("maybe", &["boolean"]), json!("maybe"), "and then it is told");
+        assert_eq!(typed("a, b", &["array"]), json!(["a", "b"]));
+        assert_eq!(typed("[1, 2]", &["array"]), json!([1, 2]));
+        assert_eq!(typed("1.5", &["string", "number"]), json!("1.5"));
+        assert_eq!(typed("x", &[]), json!("x"));
+    }
+}

@@ -1,0 +1,173 @@
+//! Which values are secrets, and how they are kept out of what is shown.
+
+/// What is shown in the place of a secret.
+pub const MASK: &str = "•••";
+
+/// True for a name that secrets are given: `password`, `secret_key`, `apiToken`, `key`; not for that of a file with one in it.
+pub(crate) fn is_secret_name(name: &str) -> bool {
+    let words = words(name);
+    let Some(last) = words.last().map(String::as_str) else { return false };
+    let before = words.len().checked_sub(2).and_then(|place| words.get(place)).map(String::as_str);
+    match last {
+        "password" | "passwd" | "passphrase" | "pass" | "pwd" | "secret" | "secrets" | "token" | "credential" | "credentials" => true,
+        "key" => !matches!(before, Some("public" | "primary" | "foreign" | "sort" | "partition" | "host")),
+        "apikey" | "secretkey" | "privatekey" | "accesskey" | "authtoken" | "dbpassword" => true,
+        _ => false,
+    }
+}
+
+/// The words of a name, in small letters: `secretKey`, `SECRET_KEY` and `secret-key` are two words each.
+fn words(name: &str) -> Vec<String> {
+    let mut words: Vec<String> = vec![String::new()];
+    let mut small = false;
+    for c in name.chars() {
+        if !c.is_alphanumeric() || (c.is_uppercase() && small) {
+            words.push(String::new());
+        }
+        if c.is_alphanumeric() {
+            words.last_mut().map(|word| word.extend(c.to_lowercase())).unwrap_or_default();
+        }
+        small = c.is_lowercase() || c.is_numeric();
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+/// Finds secrets in text, also in the forms that programs print them in.
+#[derive(Debug, Clone, Default)]
+pub struct Masker {
+    /// The longest first.
+    needles: Vec<String>,
+}
+
+/// What is shorter cannot be told from ordinary words.
+const SHORTEST: usize = 4;
+
+impl Masker {
+    /// For these secrets. Those of fewer than four characters are left out, since nothing could be read any more.
+    pub fn new<'s>(secrets: impl IntoIterator<Item = &'s str>) -> Self {
+        let mut needles: Vec<String> = Vec::new();
+        for secret in secrets {
+            // A key has several lines, and lines are printed one by one.
+            let lines = secret.lines().map(str::trim).filter(|line| secret.trim() != *line && line.len() >= 2 * SHORTEST);
+            for form in std::iter::once(secret.trim()).chain(lines) {
+                needles.extend(forms(form).into_iter().filter(|form| form.chars().count() >= SHORTEST));
+            }
+        }
+        needles.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        needles.dedup();
+        Self { needles }
+    }
+
+    /// True where there is nothing to look for.
+    pub fn is_empty(&self) -> bool {
+        self.needles.is_empty()
+    }
+
+    /// The text with every secret masked; nothing where there is none in it.
+    pub fn mask(&self, text: &str) -> Option<String> {
+        let mut masked: Option<String> = None;
+        for needle in &self.needles {
+            let now = masked.as_deref().unwrap_or(text);
+            if now.contains(needle.as_str()) {
+                masked = Some(now.replace(needle.as_str(), MASK));
+            }
+        }
+        masked
+    }
+
+    /// The text, masked.
+    pub fn masked(&self, text: &str) -> String {
+        self.mask(text).unwrap_or_else(|| text.to_owned())
+    }
+}
+
+/// A secret as it is, and as shells, JSON, URLs and base64 write it.
+fn forms(secret: &str) -> Vec<String> {
+    let json = serde_json::to_string(secret).unwrap_or_default();
+    let mut forms = vec![secret.to_owned(), json.trim_matches('"').to_owned()];
+    forms.push(secret.replace('\'', r"'\''"));
+    forms.push(secret.chars().flat_map(|c| (!c.is_ascii_alphanumeric()).then_some('\\').into_iter().chain([c])).collect());
+    let hex = |byte: u8| [format!("%{byte:02X}"), format!("%{byte:02x}")];
+    for place in 0..2 {
+        let quoted = |byte: u8| match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
+            other => hex(other)[place].clone(),
+        };
+        forms.push(secret.bytes().map(quoted).collect());
+    }
+    forms.push(secret.bytes().map(|byte| format!("{byte:02x}")).collect());
+    forms.push(secret.bytes().map(|byte| format!("{byte:02X}")).collect());
+    // Base64 depends on how many bytes stand before it; what only partly comes from the secret is left out.
+    for before in 0..3 {
+        for url in [false, true] {
+            let inner = base64_inside(secret.as_bytes(), before, url);
+            forms.extend(Some(inner).filter(|inner| inner.len() >= 2 * SHORTEST));
+        }
+    }
+    forms
+}
+
+/// The part of the base64 of something that only a text in it decides, where so many bytes of a group of three stand before it.
+fn base64_inside(text: &[u8], before: usize, url: bool) -> String {
+    let alphabet: &[u8; 64] = match url {
+        true => b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
+        false => b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+    };
+    let bits = |place: usize| {
+        let bit = |number: usize| {
+            let number = number.checked_sub(before * 8)?;
+            let byte = text.get(number / 8)?;
+            Some((byte >> (7 - number % 8)) & 1)
+        };
+        (0..6).map(|offset| bit(place * 6 + offset)).try_fold(0, |value: usize, bit| Some(value << 1 | usize::from(bit?)))
+    };
+    let length = (before + text.len()) * 8 / 6;
+    (0..length).filter_map(bits).map(|value| char::from(alphabet[value])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_secrets() {
+        for name in ["password", "DB_PASSWORD", "secret_key", "secretKey", "token", "key", "api-key", "apiToken", "sshKey"] {
+            assert!(is_secret_name(name), "{name}");
+        }
+        for name in ["key_file", "public_key", "keyboard", "tokens_per_second", "monkey", "user", "", "secret_name"] {
+            assert!(!is_secret_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_found_in_every_form_that_programs_print() {
+        let secret = "pä ss'w\"ord/42";
+        let masker = Masker::new([secret, "abc"]);
+        let base64 = |text: &str| {
+            // A plain implementation to check against: groups of six bits, the last ones with noughts.
+            let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+            let bits: Vec<u8> = text.bytes().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1)).collect();
+            let value = |six: &[u8]| (0..6).fold(0, |value, place| value << 1 | usize::from(six.get(place).copied().unwrap_or(0)));
+            bits.chunks(6).map(|six| char::from(alphabet[value(six)])).collect::<String>()
+        };
+        let forms = [
+            secret.to_owned(),
+            serde_json::to_string(&secret).unwrap(),
+            base64(secret),
+            base64(&format!("user:{secret}")),
+            base64(&format!("us:{secret}")),
+            base64(&format!("{secret}\n")),
+            "p%C3%A4%20ss%27w%22ord%2F42".to_owned(),
+            r"'pä ss'\''w".to_owned() + "\"ord/42'",
+        ];
+        for form in forms {
+            let masked = masker.masked(&format!("before {form} after"));
+            assert!(masked.contains(MASK) && masked.starts_with("before ") && masked.ends_with(" after"), "{form}: {masked}");
+            assert!(!masked.contains("ord") && !masked.contains(&base64(secret)[4..12]), "{form}: {masked}");
+        }
+        assert_eq!(masker.mask("abc"), None, "what is so short would be found everywhere");
+        let key = Masker::new(["-----BEGIN KEY-----\nMIIBVgIBADANBg\nkqhkiG9w0BAQEF\n-----END KEY-----\n"]);
+        assert_eq!(key.masked("line kqhkiG9w0BAQEF"), format!("line {MASK}"));
+    }
+}

@@ -1,0 +1,279 @@
+//! Values that know where they came from, and how one layer of them lies over another.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use hoist_core::{Diagnostic, Position};
+use serde_json::Value;
+
+use crate::document::{Data, Document, Node};
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// Nobody gave it.
+    Nowhere,
+    /// The `default` of the schema.
+    Schema(Place),
+    /// A file.
+    File(Place),
+    /// A variable of the environment.
+    Environment(String),
+    /// An option of the command line, as it was given, without its value.
+    Option(String),
+}
+
+/// A place in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The path of the file.
+    pub file: Arc<str>,
+    /// Where in it.
+    pub at: Position,
+    /// The line there.
+    pub line: Option<Arc<str>>,
+}
+
+impl Place {
+    pub(crate) fn of(document: &Document, at: Position) -> Self {
+        Self { file: document.file.as_str().into(), at, line: document.line(at).map(Into::into) }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Nowhere => f.write_str("not given"),
+            Origin::Schema(Place { file, at, .. }) => write!(f, "{file}:{} (default of the schema)", at.line),
+            Origin::File(Place { file, at, .. }) => write!(f, "{file}:{}", at.line),
+            Origin::Environment(name) => write!(f, "environment variable {name}"),
+            Origin::Option(option) => f.write_str(option),
+        }
+    }
+}
+
+impl Origin {
+    /// Points a message at where the value was given. The line itself is left out where it holds a secret.
+    pub(crate) fn point(&self, mut diagnostic: Diagnostic, secret: bool) -> Diagnostic {
+        match self {
+            Origin::Schema(place) | Origin::File(place) => {
+                diagnostic.file = Some(place.file.to_string());
+                diagnostic.position = Some(place.at);
+                diagnostic.source_line = place.line.as_deref().filter(|_| !secret).map(str::to_owned);
+            }
+            Origin::Environment(_) | Origin::Option(_) => diagnostic.message = format!("{} (from {self})", diagnostic.message),
+            Origin::Nowhere => {}
+        }
+        diagnostic
+    }
+}
+
+/// Values by name, each with its origin.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Tree {
+    pub(crate) value: Branch,
+    pub(crate) origin: Origin,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Branch {
+    Leaf(Value),
+    List(Vec<Tree>),
+    Map(BTreeMap<String, Tree>),
+}
+
+/// One step on the way to a value: of a map by name, of a list by place.
+pub(crate) type Path<'p> = &'p [String];
+
+impl Tree {
+    /// A map of nothing.
+    pub(crate) fn empty() -> Self {
+        Self { value: Branch::Map(BTreeMap::new()), origin: Origin::Nowhere }
+    }
+
+    pub(crate) fn of_node(node: &Node, document: &Document, origin: fn(Place) -> Origin) -> Self {
+        let value = match &node.data {
+            Data::List(items) => Branch::List(items.iter().map(|item| Self::of_node(item, document, origin)).collect()),
+            Data::Map(entries) => {
+                let entry = |(key, node): &(crate::document::Key, Node)| {
+                    let mut tree = Self::of_node(node, document, origin);
+                    // A map is where its name is, not where its first entry is.
+                    if matches!(tree.value, Branch::Map(_)) {
+                        tree.origin = origin(Place::of(document, key.at));
+                    }
+                    (key.name.clone(), tree)
+                };
+                Branch::Map(entries.iter().map(entry).collect())
+            }
+            _ => Branch::Leaf(node.to_json()),
+        };
+        Self { value, origin: origin(Place::of(document, node.at)) }
+    }
+
+    pub(crate) fn of_value(value: &Value, origin: &Origin) -> Self {
+        let below = |value: &Value| Self::of_value(value, origin);
+        let value = match value {
+            Value::Array(items) => Branch::List(items.iter().map(below).collect()),
+            Value::Object(entries) => Branch::Map(entries.iter().map(|(name, value)| (name.clone(), below(value))).collect()),
+            leaf => Branch::Leaf(leaf.clone()),
+        };
+        Self { value, origin: origin.clone() }
+    }
+
+    pub(crate) fn to_json(&self) -> Value {
+        match &self.value {
+            Branch::Leaf(value) => value.clone(),
+            Branch::List(items) => Value::Array(items.iter().map(Tree::to_json).collect()),
+            Branch::Map(entries) => Value::Object(entries.iter().map(|(name, tree)| (name.clone(), tree.to_json())).collect()),
+        }
+    }
+
+    /// Lays another layer over this one: maps are merged, everything else is replaced.
+    pub(crate) fn lay(&mut self, over: Tree) {
+        match (&mut self.value, over.value) {
+            (Branch::Map(known), Branch::Map(new)) => {
+                for (name, tree) in new {
+                    match known.get_mut(&name) {
+                        Some(under) => under.lay(tree),
+                        None => drop(known.insert(name, tree)),
+                    }
+                }
+                self.origin = over.origin;
+            }
+            (_, value) => *self = Tree { value, origin: over.origin },
+        }
+    }
+
+    pub(crate) fn get(&self, path: Path<'_>) -> Option<&Tree> {
+        let Some((first, rest)) = path.split_first() else { return Some(self) };
+        match &self.value {
+            Branch::Map(entries) => entries.get(first)?.get(rest),
+            Branch::List(items) => items.get(first.parse::<usize>().ok()?)?.get(rest),
+            Branch::Leaf(_) => None,
+        }
+    }
+
+    /// The value at a path, or else the nearest above it that there is.
+    pub(crate) fn nearest(&self, path: Path<'_>) -> &Tree {
+        (0..=path.len()).rev().find_map(|length| self.get(&path[..length])).unwrap_or(self)
+    }
+
+    /// Puts a value at a path; maps on the way are made.
+    ///
+    /// # Errors
+    /// A list on the way that has no such place.
+    pub(crate) fn put(&mut self, path: Path<'_>, tree: Tree) -> Result<(), String> {
+        let Some((first, rest)) = path.split_first() else {
+            *self = tree;
+            return Ok(());
+        };
+        if let Branch::List(items) = &mut self.value {
+            let length = items.len();
+            let place = first.parse::<usize>().map_err(|_| format!("`{first}` stands where the number of an item belongs"))?;
+            return match items.get_mut(place) {
+                Some(item) => item.put(rest, tree),
+                None if place == length && rest.is_empty() => {
+                    items.push(tree);
+                    Ok(())
+                }
+                None => Err(format!("there is no item {place}: the list has {length}, counted from 0")),
+            };
+        }
+        if !matches!(self.value, Branch::Map(_)) {
+            self.value = Branch::Map(BTreeMap::new());
+            self.origin = tree.origin.clone();
+        }
+        let Branch::Map(entries) = &mut self.value else { return Ok(()) };
+        let nothing = Tree { value: Branch::Leaf(Value::Null), origin: tree.origin.clone() };
+        entries.entry(first.clone()).or_insert(nothing).put(rest, tree)
+    }
+
+    /// Every leaf, and every list or map with nothing in it, with its path.
+    pub(crate) fn leaves<'t>(&'t self, path: &mut Vec<String>, into: &mut Vec<(Vec<String>, &'t Tree)>) {
+        match &self.value {
+            Branch::Map(entries) if !entries.is_empty() => {
+                for (name, tree) in entries {
+                    path.push(name.clone());
+                    tree.leaves(path, into);
+                    path.pop();
+                }
+            }
+            Branch::List(items) if !items.is_empty() => {
+                for (place, tree) in items.iter().enumerate() {
+                    path.push(place.to_string());
+                    tree.leaves(path, into);
+                    path.pop();
+                }
+            }
+            _ => into.push((path.clone(), self)),
+        }
+    }
+}
+
+/// A path as people write it: `database.host`, `volumes[0].path`.
+pub fn dotted(path: &[String]) -> String {
+    let mut text = String::new();
+    for part in path {
+        match part.parse::<usize>() {
+            Ok(place) if !text.is_empty() => text += &format!("[{place}]"),
+            _ => {
+                text += if text.is_empty() { "" } else { "." };
+                text += &part.replace('.', "\\.");
+            }
+        }
+    }
+    text
+}
+
+/// The parts of a path as people write it; `\.` is a point in a name.
+pub(crate) fn parts(text: &str) -> Result<Vec<String>, String> {
+    let mut parts = vec![String::new()];
+    let mut characters = text.chars();
+    while let Some(c) = characters.next() {
+        match c {
+            '\\' => parts.last_mut().map(|part| part.extend(characters.next())).unwrap_or_default(),
+            '.' | '[' => parts.push(String::new()),
+            ']' => {}
+            other => parts.last_mut().map(|part| part.push(other)).unwrap_or_default(),
+        }
+    }
+    match parts.iter().any(String::is_empty) {
+        true => Err(format!("`{}` is no path of a value", text.escape_debug())),
+        false => Ok(parts),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn tree(value: Value, from: &str) -> Tree {
+        Tree::of_value(&value, &Origin::Option(from.to_owned()))
+    }
+
+    #[test]
+    fn maps_are_merged_and_everything_else_is_replaced() {
+        let mut under = tree(json!({ "a": { "b": 1, "c": [1, 2] }, "d": {} }), "first");
+        under.lay(tree(json!({ "a": { "c": [3] }, "d": null, "e": 1 }), "second"));
+        assert_eq!(under.to_json(), json!({ "a": { "b": 1, "c": [3] }, "d": null, "e": 1 }));
+        let from = |path: &str| under.nearest(&parts(path).unwrap()).origin.to_string();
+        assert_eq!((from("a.b").as_str(), from("a.c").as_str(), from("a.zzz").as_str()), ("first", "second", "second"));
+    }
+
+    #[test]
+    fn a_value_is_put_where_its_path_leads() {
+        let mut all = Tree::empty();
+        let mut put = |path: &str, value: Value| all.put(&parts(path).unwrap(), tree(value, "x"));
+        put("a.b", json!(1)).unwrap();
+        put("a.list", json!([{ "n": 1 }])).unwrap();
+        put("a.list[0].n", json!(2)).unwrap();
+        put("a.list.1", json!("more")).unwrap();
+        put("a\\.b", json!(3)).unwrap();
+        assert!(put("a.list[7]", json!(0)).unwrap_err().contains("no item 7"));
+        assert_eq!(all.to_json(), json!({ "a": { "b": 1, "list": [{ "n": 2 }, "more"] }, "a.b": 3 }));
+        assert!(parts("a..b").is_err() && parts("").is_err());
+        assert_eq!(dotted(&parts("a.list[0].x\\.y").unwrap()), "a.list[0].x\\.y");
+    }
+}

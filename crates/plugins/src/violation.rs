@@ -1,0 +1,147 @@
+//! What a schema finds wrong with a value, in words for the person who wrote it.
+
+use hoist_core::Diagnostic;
+use jsonschema::ValidationError;
+use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
+use serde_json::Value;
+
+use crate::schema::Schema;
+use crate::secret::MASK;
+use crate::tree::{Tree, dotted};
+
+/// The messages for one violation: where the value came from, what is wrong with it, which rule says so.
+pub(crate) fn told(
+    error: &ValidationError<'_>,
+    path: &[String],
+    tree: &Tree,
+    schema: &Schema,
+    is_secret: &dyn Fn(&[String]) -> bool,
+) -> Vec<Diagnostic> {
+    let secret = is_secret(path);
+    let value = tree.get(path).map(Tree::to_json).unwrap_or_default();
+    let shown = if secret { MASK.to_owned() } else { shown(&value) };
+    let origin = &tree.nearest(path).origin;
+    let point = |path: &[String], message: String, help: String| {
+        let wrong = Diagnostic::error(message).field(if path.is_empty() { "the configuration".to_owned() } else { dotted(path) });
+        origin.point(if help.is_empty() { wrong } else { wrong.help(help) }, secret)
+    };
+    match error.kind() {
+        Kind::Required { property } => {
+            let mut below = path.to_vec();
+            below.push(property.as_str().map_or_else(|| property.to_string(), str::to_owned));
+            let said = schema.root().at(&below).description().map(|said| format!(": {said}")).unwrap_or_default();
+            let set = dotted(&below);
+            let help = format!("give it in a file with --config, or with --set {set}=…");
+            vec![point(&below, format!("is required and was not given{said}"), help)]
+        }
+        Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
+            let names: Vec<&str> = schema.root().at(path).properties().collect();
+            let one = |name: &String| {
+                let mut below = path.to_vec();
+                below.push(name.clone());
+                let near = hoist_core::did_you_mean(name, names.iter().copied());
+                let help = near.map_or_else(|| format!("there may be {}", names.join(", ")), |near| format!("did you mean `{near}`?"));
+                let wrong = Diagnostic::error("is not allowed here").field(dotted(&below)).help(help);
+                tree.nearest(&below).origin.point(wrong, is_secret(&below))
+            };
+            unexpected.iter().map(one).collect()
+        }
+        Kind::AnyOf { context } | Kind::OneOfNotValid { context } => {
+            // What comes nearest to being right is most likely what was meant.
+            let nearest = context.iter().min_by_key(|errors| errors.len());
+            let details = |errors: &Vec<ValidationError<'static>>| {
+                let one = |error: &ValidationError<'static>| {
+                    let below: Vec<String> = error.instance_path().as_str().split('/').skip(1).map(crate::schema::unescaped).collect();
+                    let of = below.strip_prefix(path).unwrap_or(&below);
+                    let name = if of.is_empty() { String::new() } else { format!("{} ", dotted(of)) };
+                    format!("{name}{}", rule(error.kind(), is_secret(&below)))
+                };
+                errors.iter().map(one).collect::<Vec<_>>().join(", and ")
+            };
+            let help = nearest.map(|errors| format!("to be the one it comes nearest to: {}", details(errors))).unwrap_or_default();
+            vec![point(path, format!("{shown} is none of the {} shapes that are allowed", context.len()), help)]
+        }
+        kind => vec![point(path, format!("{shown} {}", broken(kind, secret)), String::new())],
+    }
+}
+
+/// A value, cut where it is long.
+fn shown(value: &Value) -> String {
+    let text = match value {
+        Value::Null => return "nothing".to_owned(),
+        Value::Object(_) => return "a map".to_owned(),
+        Value::Array(items) => return format!("a list of {}", items.len()),
+        other => other.to_string(),
+    };
+    let short: String = text.chars().take(60).collect();
+    if short.len() < text.len() { format!("{short}…") } else { short }
+}
+
+fn list(options: &Value) -> String {
+    let options = options.as_array().cloned().unwrap_or_default();
+    options.iter().map(|option| option.as_str().map_or_else(|| option.to_string(), str::to_owned)).collect::<Vec<_>>().join(", ")
+}
+
+/// What a value does not do that it should, behind the value.
+fn broken(kind: &Kind, secret: bool) -> String {
+    match kind {
+        Kind::Minimum { limit } => format!("is less than {limit}"),
+        Kind::Maximum { limit } => format!("is more than {limit}"),
+        Kind::UniqueItems => "has an item twice".to_owned(),
+        Kind::FalseSchema => "may not be here".to_owned(),
+        kind => rule(kind, secret),
+    }
+}
+
+/// What should be, as `is not …`.
+fn rule(kind: &Kind, secret: bool) -> String {
+    match kind {
+        Kind::Type { kind: TypeKind::Single(one) } => format!("is not {}", kind_name(&one.to_string())),
+        Kind::Type { kind: TypeKind::Multiple(set) } => {
+            let names: Vec<&str> = set.iter().map(|one| kind_name(one.as_str())).collect();
+            format!("is neither {}", names.join(" nor "))
+        }
+        Kind::Enum { options } => format!("is none of {}", list(options)),
+        Kind::Constant { .. } if secret => "is not what it has to be".to_owned(),
+        Kind::Constant { expected_value } => format!("is not {expected_value}"),
+        Kind::Minimum { limit } => format!("is not at least {limit}"),
+        Kind::Maximum { limit } => format!("is not at most {limit}"),
+        Kind::ExclusiveMinimum { limit } => format!("is not more than {limit}"),
+        Kind::ExclusiveMaximum { limit } => format!("is not less than {limit}"),
+        Kind::MinLength { limit } => format!("is shorter than {limit} character{}", plural(*limit)),
+        Kind::MaxLength { limit } => format!("is longer than {limit} character{}", plural(*limit)),
+        Kind::MinItems { limit } => format!("has fewer than {limit} item{}", plural(*limit)),
+        Kind::MaxItems { limit } => format!("has more than {limit} item{}", plural(*limit)),
+        Kind::MinProperties { limit } => format!("has fewer than {limit} entr{}", if *limit == 1 { "y" } else { "ies" }),
+        Kind::MaxProperties { limit } => format!("has more than {limit} entr{}", if *limit == 1 { "y" } else { "ies" }),
+        Kind::Pattern { pattern } => format!("does not match {pattern}"),
+        Kind::Format { format } => format!("is not of the format {format}"),
+        Kind::MultipleOf { multiple_of } => format!("is not a multiple of {multiple_of}"),
+        Kind::Required { property } => format!("lacks {}", property.as_str().unwrap_or_default()),
+        Kind::AdditionalProperties { unexpected } => format!("has {}, which is not allowed", unexpected.join(", ")),
+        Kind::AdditionalItems { limit } => format!("has more than {limit} items"),
+        Kind::OneOfMultipleValid { .. } => "fits more than one of the shapes of which it has to be one".to_owned(),
+        Kind::UniqueItems => "has an item twice".to_owned(),
+        Kind::Contains => "has no item of the kind that has to be in it".to_owned(),
+        Kind::Not { .. } => "is what it must not be".to_owned(),
+        Kind::PropertyNames { error } => format!("has a name that {}", rule(error.kind(), secret)),
+        Kind::FalseSchema => "may not be there".to_owned(),
+        other => format!("breaks the rule `{}`", other.keyword()),
+    }
+}
+
+fn plural(count: u64) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
+
+fn kind_name(kind: &str) -> &str {
+    match kind {
+        "string" => "text",
+        "integer" => "a whole number",
+        "number" => "a number",
+        "boolean" => "true or false",
+        "array" => "a list",
+        "object" => "a map",
+        _ => "nothing",
+    }
+}
