@@ -16,7 +16,7 @@ pub(crate) struct Arguments {
 }
 
 /// Options of every command.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Global {
     /// A directory with modules/; may be repeated. Otherwise those of HOIST_COLLECTION, separated by `:`, otherwise the working directory, where
     /// it is a collection
@@ -28,6 +28,9 @@ pub(crate) struct Global {
     /// Only modules of this web application: its root directory, or its name in the settings
     #[arg(long, value_name = "DIR|NAME", global = true, conflicts_with = "source")]
     pub(crate) app: Option<String>,
+    /// Only plugins
+    #[arg(skip)]
+    pub(crate) plugins_only: bool,
     /// Where modules come from that are named by a path or a URL
     #[arg(skip)]
     pub(crate) places: Vec<String>,
@@ -131,6 +134,11 @@ pub(crate) enum Command {
     Search {
         #[arg(required = true)]
         words: Vec<String>,
+    },
+    /// Plugins: what they are, how they are configured, and their deployments
+    Plugin {
+        #[command(subcommand)]
+        action: PluginAction,
     },
     /// What is installed and not as its source has it: outdated, or gone; as the sources were when they were last looked at
     Outdated,
@@ -291,6 +299,76 @@ pub(crate) enum RocksAction {
     Outdated,
     /// Verify installed rocks
     Test(Test),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PluginAction {
+    /// Write a plugin to begin with: it validates and deploys as it stands
+    New(PluginNew),
+    /// Check plugins and their configuration: every mistake with file and line
+    Validate {
+        /// By their names, or the paths of their directories; otherwise all of the collections
+        plugins: Vec<String>,
+        #[command(flatten)]
+        inputs: PluginInputs,
+    },
+    /// One line a plugin
+    List(List),
+    /// The configuration that a plugin would have; secrets are not shown
+    Config(PluginConfig),
+    /// Install plugins and what they need
+    Install(Install),
+    /// Remove installed plugins
+    #[command(alias = "uninstall")]
+    Remove(Uninstall),
+}
+
+/// A new plugin.
+#[derive(Debug, Args)]
+pub(crate) struct PluginNew {
+    /// What it is called, and its directory
+    pub(crate) name: String,
+    /// What is deployed
+    #[arg(long, value_enum, default_value_t = PluginKind::Basic)]
+    pub(crate) kind: PluginKind,
+    /// Where its directory goes; otherwise plugins/ of the collection, where there is one, or here
+    #[arg(long, value_name = "DIR")]
+    pub(crate) directory: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PluginKind {
+    /// Hooks, and a configuration with a schema
+    Basic,
+}
+
+/// A plugin, and what a person gives for its configuration.
+#[derive(Debug, Args)]
+pub(crate) struct PluginConfig {
+    /// By its name, or the path of its directory
+    pub(crate) plugin: String,
+    #[command(flatten)]
+    pub(crate) inputs: PluginInputs,
+    /// Say of each value where it came from, and which environment variable stands for it
+    #[arg(long)]
+    pub(crate) show_origin: bool,
+}
+
+/// What a person gives for the configuration of a plugin, the weakest first.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct PluginInputs {
+    /// The environment whose profile counts: development, staging, production, or another that the plugin has config/NAME.yaml for
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Option<String>,
+    /// A file of configuration, YAML or JSON; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Vec<PathBuf>,
+    /// A single value: database.host=db.example.com
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// A single value that stands in a file, such as a secret
+    #[arg(long, value_name = "PATH=FILE")]
+    pub(crate) set_file: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -13,7 +13,7 @@ use hoist_sources::{Index, Version};
 
 use crate::error::Ending;
 use crate::session::Session;
-use crate::{render, run};
+use crate::{plugins, render, run};
 
 /// Settles what a request means before it is resolved: names as their modules have them, the right one of several modules of a name in the catalog, the
 /// versions of rocks that go together.
@@ -66,6 +66,7 @@ pub(crate) fn settle(session: &mut Session, installed: &Installed, request: &mut
     if request.action == Action::Update && !matches!(request.selection, Selection::Names(_)) {
         hold_what_cannot_be(session, installed);
     }
+    plugins::pin(session, installed, request)?;
     pin_rocks(session, installed, request)
 }
 
@@ -468,7 +469,7 @@ pub(crate) fn spare_what_others_need(installed: &mut Installed) {
 }
 
 /// The modules of one source that a request is about or that what it is about needs, where those are of other sources.
-fn wanted(catalog: &Catalog, installed: &Installed, request: &Request, of_source: &dyn Fn(&Module) -> bool) -> Vec<String> {
+pub(crate) fn wanted(catalog: &Catalog, installed: &Installed, request: &Request, of_source: &dyn Fn(&Module) -> bool) -> Vec<String> {
     let mut waiting: Vec<String> = match (&request.selection, request.action) {
         (Selection::Names(names), _) => names.clone(),
         (_, Action::Update) => installed.modules.keys().map(ModuleId::to_string).collect(),

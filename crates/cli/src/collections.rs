@@ -4,12 +4,22 @@ use std::path::{Path, PathBuf};
 
 use hoist_core::format::FORMATS;
 use hoist_core::{Catalog, Diagnostic, Environment, Manifest, ManifestFile, ManifestRef, Tree};
+use hoist_methods::{PLUGINS, plugin, plugins};
+use hoist_plugins::MANIFEST;
 use rayon::prelude::*;
 
 use crate::error::Ending;
 
 /// The directories of a collection that hold modules.
-const PARTS: &[&str] = &["modules"];
+const PARTS: &[&str] = &["modules", PLUGINS];
+
+/// What reading a collection needs to know.
+#[derive(Clone, Copy)]
+pub(crate) struct Reading<'a> {
+    pub(crate) environment: &'a Environment,
+    /// Where plugins are installed.
+    pub(crate) plugins: &'a Path,
+}
 
 /// True for a directory with modules in it.
 pub(crate) fn is_collection(directory: &Path) -> bool {
@@ -17,28 +27,36 @@ pub(crate) fn is_collection(directory: &Path) -> bool {
 }
 
 /// Reads collections, the first of which wins where names meet.
-pub(crate) fn read(directories: &[PathBuf], environment: &Environment) -> Result<Catalog, Ending> {
+pub(crate) fn read(directories: &[PathBuf], reading: &Reading<'_>) -> Result<Catalog, Ending> {
     let mut catalog = Catalog::default();
-    directories.iter().try_for_each(|directory| add(&mut catalog, directory, None, environment))?;
+    directories.iter().try_for_each(|directory| add(&mut catalog, directory, None, reading))?;
     Ok(catalog)
 }
 
 /// Adds a collection, which is called by the name of its directory where it has no other.
-pub(crate) fn add(catalog: &mut Catalog, directory: &Path, name: Option<&str>, environment: &Environment) -> Result<(), Ending> {
+pub(crate) fn add(catalog: &mut Catalog, directory: &Path, name: Option<&str>, reading: &Reading<'_>) -> Result<(), Ending> {
     let mut tree = list(directory)?;
     tree.source = name.map_or(tree.source, str::to_owned);
     for format in FORMATS {
         let manifests = format.find(&tree);
-        let parse = |reference: &ManifestRef| (reference.name.clone(), format.parse(&open(&tree, reference), environment));
+        let parse = |reference: &ManifestRef| (reference.name.clone(), format.parse(&open(&tree, reference), reading.environment));
         let parsed: Vec<_> = manifests.par_iter().with_min_len(16).map(parse).collect();
         parsed.into_iter().for_each(|(name, parsed)| catalog.add(&name, parsed));
     }
+    plugins(&tree.root.join(PLUGINS), &tree.source, reading.plugins).into_iter().for_each(|(name, parsed)| catalog.add(&name, parsed));
     Ok(())
 }
 
 /// Reads one manifest by the path of its script or .conf file.
-pub(crate) fn read_manifest(path: &Path, environment: &Environment) -> Result<Catalog, Ending> {
+pub(crate) fn read_manifest(path: &Path, reading: &Reading<'_>) -> Result<Catalog, Ending> {
     let parent = path.parent().unwrap_or(Path::new("."));
+    if path.file_name().is_some_and(|name| name == MANIFEST) && path.exists() {
+        let directory = std::path::absolute(parent)?;
+        let mut catalog = Catalog::default();
+        let (name, parsed) = plugin(&directory, &source_name(directory.parent().unwrap_or(&directory)), reading.plugins);
+        catalog.add(&name, parsed);
+        return Ok(catalog);
+    }
     let root = if parent.file_name().is_some_and(|name| name == "modules") { parent.parent().unwrap_or(parent) } else { parent };
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let beside = ["sh", "conf"].map(|extension| path.with_extension(extension));
@@ -50,7 +68,7 @@ pub(crate) fn read_manifest(path: &Path, environment: &Environment) -> Result<Ca
     let reference = ManifestRef { name: stem.clone(), files };
     let mut catalog = Catalog::default();
     for format in FORMATS {
-        catalog.add(&stem, format.parse(&open(&tree, &reference), environment));
+        catalog.add(&stem, format.parse(&open(&tree, &reference), reading.environment));
     }
     Ok(catalog)
 }
@@ -65,7 +83,7 @@ pub(crate) fn around(manifest: &Path) -> Option<PathBuf> {
 fn list(directory: &Path) -> Result<Tree, Ending> {
     let root = std::path::absolute(directory)?;
     let mut files = Vec::new();
-    for part in PARTS.iter().filter(|part| root.join(part).is_dir()) {
+    for part in PARTS.iter().filter(|part| **part != PLUGINS && root.join(part).is_dir()) {
         let unreadable = |error: std::io::Error| {
             let diagnostic = Diagnostic::error(format!("cannot be listed: {error}")).file(root.join(part).display().to_string());
             Ending::wrong(diagnostic.help("check the permissions of the directory"))
@@ -75,9 +93,15 @@ fn list(directory: &Path) -> Result<Tree, Ending> {
         }
     }
     if !is_collection(&root) {
-        let message = if root.is_dir() { "is not a collection: it has no modules/ directory" } else { "there is no such directory" };
+        let message = if root.is_dir() {
+            "is not a collection: it has neither a modules/ nor a plugins/ directory"
+        } else {
+            "there is no such directory"
+        };
         return Err(Ending::wrong(
-            Diagnostic::error(message).file(root.display().to_string()).help("name a directory that has modules/NAME.sh files"),
+            Diagnostic::error(message)
+                .file(root.display().to_string())
+                .help("name a directory that has modules/NAME.sh files, or plugins/NAME/plugin.yml"),
         ));
     }
     Ok(Tree { source: source_name(&root), root, files })

@@ -9,6 +9,7 @@ mod commands;
 mod error;
 mod json;
 mod markdown;
+mod plugins;
 mod render;
 mod run;
 mod server;
@@ -84,6 +85,7 @@ fn run_command(arguments: Arguments) -> Result<error::Code, Ending> {
         // It was made one of the others above.
         Command::Rocks { .. } => Ok(error::Code::Ok),
         Command::Prosodyctl { arguments } => commands::prosodyctl::run(&global, &arguments),
+        Command::Plugin { action } => commands::plugin::run(&global, &action),
         Command::Outdated => commands::outdated::run(&global),
         Command::Sync { sources } => commands::sync::run(&global, &sources),
         Command::Search { words } => commands::search::run(&global, &words),

@@ -10,16 +10,20 @@ use hoist_methods::{Machine, Offers, SourceCache};
 use hoist_sources::modules::modules;
 use hoist_sources::prosody::Configuration;
 use hoist_sources::{Entry, Index};
+use semver::Version;
 
 use crate::args::Global;
+use crate::collections::Reading;
 use crate::error::Ending;
-use crate::{applications, collections, render, sources};
+use crate::{applications, collections, plugins, render, sources};
 
 /// Where hoist keeps its own things.
 pub(crate) struct Places {
     pub(crate) state: PathBuf,
     pub(crate) cache: PathBuf,
     pub(crate) config: PathBuf,
+    /// Where plugins are installed.
+    pub(crate) plugins: PathBuf,
 }
 
 impl Places {
@@ -53,6 +57,8 @@ pub(crate) struct Session {
     pub(crate) offers: BTreeMap<String, Offers>,
     /// The source that stands for the application of the command line.
     pub(crate) application: Option<String>,
+    /// What plugins may count on without anybody installing it.
+    pub(crate) provided: BTreeMap<String, Version>,
     /// Installed modules that stay as they are, whatever their sources have.
     pub(crate) held: BTreeSet<String>,
 }
@@ -99,12 +105,13 @@ impl Session {
         // The user's file wins, and of collections the first.
         let settings = files.into_iter().map(|(_, file)| file).rev().fold(CollectionFile::default(), over);
         let empty = Self::empty(environment, home, places);
-        Ok(Self { settings, directories, sources, servers, problems, application, ..empty })
+        let provided = plugins::provided(&settings.provides).map_err(Ending::wrong)?;
+        Ok(Self { settings, directories, sources, servers, problems, application, provided, ..empty })
     }
 
     fn empty(environment: Environment, home: PathBuf, places: Places) -> Self {
         let (settings, catalog, indexes, servers, offers) = Default::default();
-        let (directories, sources, problems, builtin, held) = Default::default();
+        let (directories, sources, problems, builtin, held, provided) = Default::default();
         let application = None;
         Self {
             environment,
@@ -121,6 +128,7 @@ impl Session {
             offers,
             application,
             held,
+            provided,
         }
     }
 
@@ -141,17 +149,18 @@ impl Session {
             self.indexes.insert(name.clone(), offers.index.clone());
         }
         self.builtin = sources::builtin_modules(&self.settings, &self.sources);
+        let reading = Reading { environment: &self.environment, plugins: &self.places.plugins };
         // Collections that were named come first of all that have no priority.
         let preferred = self.sources.iter().take_while(|source| source.priority > 0).count();
         let sources = self.sources.iter().map(Some);
         let places = sources.clone().take(preferred).chain([None]).chain(sources.skip(preferred));
         for source in places {
             let Some(source) = source else {
-                named.iter().try_for_each(|directory| collections::add(&mut catalog, directory, None, &self.environment))?;
+                named.iter().try_for_each(|directory| collections::add(&mut catalog, directory, None, &reading))?;
                 continue;
             };
             if let Some(directory) = collection(source, &self.places.cache) {
-                collections::add(&mut catalog, &directory, Some(&source.name), &self.environment)?;
+                collections::add(&mut catalog, &directory, Some(&source.name), &reading)?;
             } else if let Some(index) = self.indexes.get(&source.name) {
                 let tree = SourceCache::new(&self.places.cache, source).tree();
                 let mut modules = modules(source, index, &tree, &|name| self.builtin.contains(name));
@@ -161,6 +170,7 @@ impl Session {
                 catalog.offer(modules);
             }
         }
+        catalog.provide(&self.provided.keys().map(String::as_str).collect());
         self.catalog = catalog;
         Ok(())
     }
@@ -248,6 +258,7 @@ pub(crate) fn surroundings() -> Result<(Environment, PathBuf, Places), Ending> {
         state: place("XDG_STATE_HOME", ".local/state"),
         cache: place("XDG_CACHE_HOME", ".cache"),
         config: place("XDG_CONFIG_HOME", ".config"),
+        plugins: place("XDG_DATA_HOME", ".local/share").join("plugins"),
     };
     Ok((environment, home, places))
 }
@@ -275,6 +286,7 @@ fn over(other: CollectionFile, winner: CollectionFile) -> CollectionFile {
         collections: winner.collections,
         sources: Vec::new(),
         builtin_modules: winner.builtin_modules.or(other.builtin_modules),
+        provides: other.provides.into_iter().chain(winner.provides).collect(),
     }
 }
 
@@ -301,7 +313,7 @@ fn directories(global: &Global, user: Option<&CollectionFile>, home: &Path, stat
         // Elsewhere hoist knows where what is installed came from.
         true if !known.is_empty() => Ok(known.into_iter().flatten().filter(|root| collections::is_collection(root)).collect()),
         true => {
-            let message = format!("{} is not a collection: it has no modules/ directory", here.display());
+            let message = format!("{} is not a collection: it has neither a modules/ nor a plugins/ directory", here.display());
             let help = "name one with -C DIR or in HOIST_COLLECTION, go to one, or write it to `collections` in the settings";
             let parent = here.parent().filter(|parent| collections::is_collection(parent));
             let help =

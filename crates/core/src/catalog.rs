@@ -1,6 +1,6 @@
 //! Every module of every source, by name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{Diagnostic, Installed, Module, ModuleId, Parsed, Tier, did_you_mean};
 
@@ -94,6 +94,14 @@ impl Catalog {
     pub fn remember_gone(&mut self, installed: &Installed) {
         for (id, record) in installed.modules.iter().filter(|(_, record)| record.removal.is_indexed()) {
             self.modules.entry(id.clone()).or_insert_with(|| Module::remembered(id.clone(), record));
+        }
+    }
+
+    /// Names that the platform provides need not be modules.
+    pub fn provide(&mut self, names: &BTreeSet<&str>) {
+        for module in self.modules.values_mut().chain(&mut self.hidden).filter(|module| module.removal.plugin) {
+            module.requires.retain(|name| !names.contains(name.as_str()));
+            module.wishes.retain(|name| !names.contains(name.as_str()));
         }
     }
 

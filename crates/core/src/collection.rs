@@ -1,5 +1,7 @@
 //! `hoist.yml`: the settings of a collection, or of a user.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use crate::{Diagnostic, Position, WrittenSource, parse_duration};
@@ -25,6 +27,8 @@ pub struct CollectionFile {
     pub sources: Vec<WrittenSource>,
     /// Where the built-in modules of an XMPP server are; otherwise where Debian puts them.
     pub builtin_modules: Option<String>,
+    /// What plugins may count on without anybody installing it, each with its version.
+    pub provides: BTreeMap<String, String>,
 }
 
 impl CollectionFile {
@@ -39,7 +43,7 @@ impl CollectionFile {
             let mut diagnostic = Diagnostic::error(message.lines().next().unwrap_or_default().to_owned()).file(path);
             diagnostic.position = position;
             diagnostic.source_line = position.and_then(|at| text.lines().nth(at.line.saturating_sub(1))).map(str::to_owned);
-            diagnostic.help("known settings: name, description, jobs, timeout, strict, collections, sources, builtin_modules")
+            diagnostic.help("known settings: name, description, jobs, timeout, strict, collections, sources, builtin_modules, provides")
         })?;
         let wrong = |field: &str, message: String| Diagnostic::error(message).file(path).field(field.to_owned());
         if let Some(timeout) = &read.timeout {

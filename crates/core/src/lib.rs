@@ -27,7 +27,7 @@ pub use collection::CollectionFile;
 pub use diagnostic::{Diagnostic, Position, Severity};
 pub use installed::{Installed, InstalledModule, Presence};
 pub use manifest::{Digest, Manifest, ManifestFile, ManifestRef, Parsed, Tree};
-pub use module::{Checks, InvalidModuleId, Module, ModuleId, Offered, Recipe, Removal, Repository, Rock, Tier};
+pub use module::{Checks, InvalidModuleId, Module, ModuleId, Need, Offered, Recipe, Removal, Repository, Rock, Tier};
 pub use plan::{Change, LeftOut, Plan, PlannedModule, Wanted};
 pub use request::{Request, Selection};
 pub use shared::is_shared;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, Application, Digest, InstalledModule, Stage, Step};
+use crate::{Action, Application, Digest, InstalledModule, Position, Stage, Step};
 
 /// The name of a module: one or more of `[A-Za-z0-9._+-]`, neither `.` nor `..`, not starting with `-`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -164,6 +164,8 @@ pub struct Removal {
     pub application: Option<Application>,
     /// The directory, archive or repository that it came from, where its source has several.
     pub from: Option<String>,
+    /// True for a plugin: what is to be done before and after its removal stands in its own manifest.
+    pub plugin: bool,
 }
 
 impl Removal {
@@ -198,6 +200,23 @@ pub struct Offered {
     pub stage: Option<Stage>,
     /// What somebody should know before it is installed, a sentence each.
     pub caveats: Vec<String>,
+    /// Which versions of others it needs, where its manifest says that.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<Need>,
+}
+
+/// Versions of something that a module needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Need {
+    /// Of what: a module, or something that the platform provides.
+    pub name: ModuleId,
+    /// Which, as its author wrote it: `>=1.0.0`.
+    pub versions: String,
+    /// True where it also works without.
+    pub optional: bool,
+    /// Where in the manifest that stands.
+    #[serde(skip)]
+    pub at: Option<Position>,
 }
 
 /// One thing that can be installed.
@@ -211,6 +230,8 @@ pub struct Module {
     pub tier: Tier,
     /// The names of the modules it needs, in the author's order, each once.
     pub requires: Vec<ModuleId>,
+    /// The names of modules that come along where there are any, and whose failure it does not mind.
+    pub wishes: Vec<ModuleId>,
     /// What the author calls the way it is installed (`git_clone`, `pip` …).
     pub method: String,
     /// What is done for each action.
@@ -256,6 +277,7 @@ impl Module {
             summary: String::new(),
             tier: Tier::Optional,
             requires: record.requires.clone(),
+            wishes: Vec::new(),
             method: record.method.clone(),
             recipe: Recipe::default(),
             checks: Checks::default(),

@@ -101,6 +101,9 @@ pub struct PlannedModule {
     /// What it needs, as indexes into the plan; each is smaller than its own.
     #[serde(skip)]
     pub needs: Vec<usize>,
+    /// What is done ahead of it though it does not need it, as indexes into the plan.
+    #[serde(skip)]
+    pub after: Vec<usize>,
     /// What it needs, by name.
     pub requires: Vec<ModuleId>,
 }

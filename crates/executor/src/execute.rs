@@ -13,6 +13,7 @@ use crate::cancel::Cancel;
 use crate::context::{Control, Failure, TaskContext};
 use crate::event::{Event, EventKind, Outcome, SkipReason};
 use crate::graph::{CycleError, Effect, OnFailure, Task, TaskGraph, UnitId, Work};
+use crate::redact::{Redact, Redacting};
 use crate::scheduler::{Scheduler, Skipped};
 
 /// Bounds of a run.
@@ -22,13 +23,15 @@ pub struct Limits {
     pub jobs: usize,
     /// How long a task that was asked to end may take before it is killed, and how long after that it is given up.
     pub grace: Duration,
+    /// What is kept out of all events.
+    pub redact: Option<Redact>,
 }
 
 impl Default for Limits {
     /// For tasks that mostly wait: four for each processor, at least 8 and at most 32; ten seconds of grace.
     fn default() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { jobs: (processors * 4).clamp(8, 32), grace: Duration::from_secs(10) }
+        Self { jobs: (processors * 4).clamp(8, 32), grace: Duration::from_secs(10), redact: None }
     }
 }
 
@@ -78,6 +81,7 @@ pub fn execute(graph: TaskGraph, limits: &Limits, cancel: &Cancel, on_event: imp
         sender,
         jobs: unbounded(),
         workers: 0,
+        redacting: Redacting::new(limits.redact.clone()),
         limits: limits.clone(),
         kill: 0,
         stopped_by: None,
@@ -185,6 +189,7 @@ struct Run<F> {
     jobs: (Sender<Job>, Receiver<Job>),
     workers: usize,
     limits: Limits,
+    redacting: Redacting,
     kill: u8,
     stopped_by: Option<UnitId>,
     clock: Instant,
@@ -253,11 +258,16 @@ impl<F: FnMut(&Event)> Run<F> {
 
     fn receive(&mut self, message: Option<Message>) {
         match message {
-            Some(Message::Told(kind)) => self.tell(kind),
+            Some(Message::Told(kind)) => {
+                let kind = self.redacting.event(kind);
+                self.tell(kind);
+            }
             // A task that was given up may still end; nobody waits for it any more.
             Some(Message::Ended(task, attempt, work, result))
                 if self.running.contains_key(&task) && self.tasks[task].attempt == attempt =>
             {
+                let result = result.map_err(|failure| Failure { message: self.redacting.message(failure.message), ..failure });
+                self.redacting.rest(self.tasks[task].unit).into_iter().for_each(|kind| self.tell(kind));
                 self.ended(task, work, result);
             }
             _ => {}

@@ -34,6 +34,7 @@ mod execute;
 mod graph;
 mod priority;
 mod process;
+mod redact;
 mod scheduler;
 
 pub use cancel::Cancel;
@@ -42,3 +43,4 @@ pub use event::{Event, EventKind, Fate, Level, Outcome, SkipReason, Stream};
 pub use execute::{Limits, Summary, execute};
 pub use graph::{CycleError, Edge, Effect, OnFailure, PoolId, Retries, Task, TaskGraph, TaskId, UnitId};
 pub use process::{Command, Exit};
+pub use redact::Redact;

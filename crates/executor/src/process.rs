@@ -16,7 +16,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 use crate::event::Stream;
 
 /// Longer lines are handed on in pieces of this many bytes.
-const LINE_LIMIT: usize = 16 * 1024;
+pub(crate) const LINE_LIMIT: usize = 16 * 1024;
 /// How long output is still read when a process that left the group keeps the pipe open.
 const DRAIN: Duration = Duration::from_millis(50);
 

@@ -145,6 +145,7 @@ static NOTHING: Removal = Removal {
     rock: None,
     application: None,
     from: None,
+    plugin: false,
 };
 
 impl<'a> Beginning<'a> {

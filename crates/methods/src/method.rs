@@ -12,10 +12,11 @@ use serde::de::DeserializeOwned;
 use crate::application::Guarding;
 use crate::batch::{Bulk, Share};
 use crate::builtin::{
-    bash, component_command, copy, enable, exists, git, git_pull, install_script, installer, load, luarocks, package, pip,
+    bash, component_command, copy, enable, exists, git, git_pull, hook, install_script, installer, load, luarocks, package, pip,
 };
 use crate::config::ConfigPolicy;
 use crate::machine::Machine;
+use crate::plugin::Configured;
 use crate::sandbox::Sandbox;
 use crate::stage::Stage;
 
@@ -78,6 +79,8 @@ pub struct StepContext<'a> {
     pub(crate) unfinished: bool,
     /// What watches over the application that it is about.
     pub(crate) guarding: Option<&'a Mutex<Guarding<'a>>>,
+    /// The configuration of the plugin that it is.
+    pub(crate) plugin: Option<&'a Configured>,
 }
 
 static NOTHING: Record = Record::new();
@@ -98,6 +101,7 @@ impl<'a> StepContext<'a> {
             policy,
             unfinished: false,
             guarding: None,
+            plugin: None,
         }
     }
 
@@ -178,6 +182,7 @@ pub const METHODS: &[(&str, Bind)] = &[
     ("exists", bind::<exists::Exists>),
     ("git", bind::<git::Git>),
     ("git_pull", bind::<git_pull::GitPull>),
+    ("hook", bind::<hook::Hook>),
     ("install_script", bind::<install_script::InstallScript>),
     ("installer", bind::<installer::Installer>),
     ("load", bind::<load::Load>),

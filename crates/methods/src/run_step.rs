@@ -16,6 +16,7 @@ use crate::config::{self, ConfigFile, ConfigPolicy};
 use crate::look;
 use crate::machine::Machine;
 use crate::method::{Applied, Method, StepContext, method_of};
+use crate::plugin::Configured;
 use crate::sandbox::Sandbox;
 use crate::stage::{Stage, clean_stages};
 use crate::uninstall::leave_former;
@@ -53,6 +54,8 @@ pub(crate) struct World {
     pub(crate) undo: Vec<Entry>,
     /// Where the scripts of each module may write; nothing of a module that cannot be kept to anything. Empty where nobody is.
     pub(crate) sandboxes: BTreeMap<ModuleId, Option<Sandbox>>,
+    /// How plugins are configured.
+    pub(crate) plugins: BTreeMap<ModuleId, Configured>,
 }
 
 impl World {
@@ -60,7 +63,8 @@ impl World {
         let World { machine, path, force, .. } = self;
         let sandbox = self.sandboxes.get(&module.id).and_then(Option::as_ref);
         let bare = StepContext::new(task, machine, module.id.as_str(), &module.variables);
-        StepContext { path, force: *force, sandbox, policy: self.policies.get(&module.id).copied().unwrap_or(self.policy), ..bare }
+        let plugin = self.plugins.get(&module.id);
+        StepContext { path, force: *force, sandbox, plugin, policy: self.policies.get(&module.id).copied().unwrap_or(self.policy), ..bare }
     }
 
     /// The directory that a module's files stand below: the home directory, unless it belongs `into` another, which is made where it is not there.
@@ -421,6 +425,10 @@ fn attempt(world: &World, module: &Module, work: &mut Work, context: &StepContex
         Ok(()) => Ok(attempt),
         Err(failure) => {
             // What a step put in place of the former version goes, and that comes back.
+            let new = attempt.applied.replaced.is_empty() && attempt.applied.effect == Effect::Changed && context.record.is_empty();
+            if new && module.removal.plugin {
+                work.steps.iter_mut().try_for_each(|step| step.method.take_back(context))?;
+            }
             let back = attempt.applied.replaced.drain(..).try_for_each(|stage| stage.put_back());
             if let Some(ledger) = &world.ledger {
                 config::forget(&module.id, &known, ledger)?;

@@ -17,6 +17,7 @@ use crate::config::{ConfigFile, ConfigPolicy};
 use crate::look;
 use crate::machine::Machine;
 use crate::method::{host_pool, method_of, path_pool};
+use crate::plugin::Configured;
 use crate::run_step::{self, Bound, Work, World};
 use crate::sandbox::Sandbox;
 use crate::{undo, uninstall};
@@ -48,6 +49,8 @@ pub struct Options {
     pub state: PathBuf,
     /// What of a past run is taken back.
     pub undo: Vec<Entry>,
+    /// How plugins are configured.
+    pub plugins: BTreeMap<ModuleId, Configured>,
 }
 
 /// The tasks of a plan.
@@ -110,6 +113,7 @@ pub fn schedule(
         policies: options.policies,
         policy,
         sandboxes,
+        plugins: options.plugins,
     };
     let world = Arc::new(world);
     let mut graph = TaskGraph::default();
@@ -197,6 +201,9 @@ pub fn schedule(
         }
         for needed in plan.modules[planned].needs.iter().filter_map(|needed| tasks.get(needed)) {
             graph.needs(task, *needed);
+        }
+        for ahead in plan.modules[planned].after.iter().filter_map(|ahead| tasks.get(ahead)) {
+            graph.after(task, *ahead);
         }
         if let Some(batch) = bulk.as_ref().and_then(|(bulk, _)| batch_tasks.get(&bulk.pool)).filter(|_| in_batch(&batches, bulk.as_ref())) {
             graph.after(task, *batch);

@@ -13,6 +13,7 @@
 //! assert_eq!((port.path.as_str(), port.origin.to_string().as_str()), ("server.port", "/plugins/shop/config/defaults.yaml:2"));
 //! ```
 
+mod choose;
 mod config;
 mod directory;
 mod document;
@@ -23,6 +24,7 @@ mod secret;
 mod tree;
 mod violation;
 
+pub use choose::{Choice, Conflict, Offer, Offers, Wanted, choose};
 pub use config::{Assignment, Configuration, ENVIRONMENTS, Given, MAPPING, Pending, SecretSource, Setting};
 pub use directory::{Directory, InMemory, Look, is_inside};
 pub use document::{Data, Document, Key, Node};

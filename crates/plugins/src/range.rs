@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use pubgrub::Ranges;
 use semver::Version;
 
 /// Which versions will do: any of several alternatives, each a list of bounds that all hold.
@@ -70,6 +71,20 @@ impl VersionRange {
             let holds = bounds.iter().all(|bound| bound.holds(version));
             holds && (version.pre.is_empty() || bounds.iter().any(same_release))
         })
+    }
+
+    /// The same for a solver, whose versions are made of ours.
+    pub(crate) fn ranges<V: Ord + Clone>(&self, of: impl Fn(&Version) -> V) -> Ranges<V> {
+        let bound = |Bound { operator, version }: &Bound| match operator {
+            Operator::Equal => Ranges::singleton(of(version)),
+            Operator::NotEqual => Ranges::singleton(of(version)).complement(),
+            Operator::Less => Ranges::strictly_lower_than(of(version)),
+            Operator::AtMost => Ranges::lower_than(of(version)),
+            Operator::Greater => Ranges::strictly_higher_than(of(version)),
+            Operator::AtLeast => Ranges::higher_than(of(version)),
+        };
+        let all = |bounds: &Vec<Bound>| bounds.iter().map(bound).fold(Ranges::full(), |all, one| all.intersection(&one));
+        self.alternatives.iter().map(all).fold(Ranges::empty(), |any, one| any.union(&one))
     }
 
     /// True where every version is in it.

@@ -59,6 +59,11 @@ impl Masker {
         Self { needles }
     }
 
+    /// The length in bytes of the longest form of a secret.
+    pub fn longest(&self) -> usize {
+        self.needles.iter().map(String::len).max().unwrap_or(0)
+    }
+
     /// True where there is nothing to look for.
     pub fn is_empty(&self) -> bool {
         self.needles.is_empty()

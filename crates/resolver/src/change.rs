@@ -57,6 +57,7 @@ pub fn plan(resolution: &Resolution<'_>, installed: &Installed, presence: impl F
             reason,
             wanted: resolved.wanted.clone(),
             needs: resolved.needs.clone(),
+            after: resolved.after.clone(),
             requires: module.requires.clone(),
         }
     };

@@ -42,6 +42,12 @@ pub(crate) fn close<'c>(
                     (None, None) => errors.push(missing_requirement(catalog, module, name.as_str())),
                 }
             }
+            for wished in module.wishes.iter().filter_map(|name| catalog.get(name.as_str())) {
+                modules.entry(wished.id.as_str()).or_insert_with(|| {
+                    waiting.push(wished);
+                    (wished, Wanted::By(module.id.clone()))
+                });
+            }
         }
     }
     let left_out = leave_out(&mut modules, &skip, &mut errors);
@@ -61,13 +67,12 @@ pub(crate) fn close<'c>(
     };
     let mut place = vec![0; list.len()];
     order.iter().enumerate().for_each(|(at, node)| place[node.index()] = at);
-    let resolved = |node: &NodeIndex| Resolved {
-        module: list[node.index()].0,
-        wanted: list[node.index()].1.clone(),
-        needs: match ordered {
-            true => graph.neighbors(*node).map(|needed| place[needed.index()]).collect(),
-            false => Vec::new(),
-        },
+    let resolved = |node: &NodeIndex| {
+        let (module, wanted) = &list[node.index()];
+        let ahead = graph.neighbors(*node).filter(|_| ordered);
+        let (needs, after): (Vec<NodeIndex>, Vec<NodeIndex>) = ahead.partition(|other| module.requires.contains(&list[other.index()].0.id));
+        let places = |nodes: Vec<NodeIndex>| nodes.into_iter().map(|node| place[node.index()]).collect();
+        Resolved { module, wanted: wanted.clone(), needs: places(needs), after: places(after) }
     };
     Ok(Resolution { modules: order.iter().map(resolved).collect(), left_out })
 }
@@ -149,6 +154,7 @@ fn close_backwards<'c>(
     let resolved = |node: &NodeIndex| Resolved {
         module: list[node.index()].0,
         wanted: list[node.index()].1.clone(),
+        after: Vec::new(),
         needs: if acyclic { graph.neighbors(*node).map(|first| place[first.index()]).collect() } else { Vec::new() },
     };
     Ok(Resolution { modules: order.iter().map(resolved).collect(), left_out: Vec::new() })
@@ -171,8 +177,8 @@ pub(crate) fn graph<'c>(modules: &[&'c Module]) -> DiGraph<&'c Module, ()> {
     let mut graph = DiGraph::with_capacity(modules.len(), modules.len() * 2);
     let nodes: BTreeMap<&str, NodeIndex> = modules.iter().map(|module| (module.id.as_str(), graph.add_node(*module))).collect();
     for module in modules {
-        for needed in module.requires.iter().filter_map(|name| nodes.get(name.as_str())) {
-            graph.add_edge(nodes[module.id.as_str()], *needed, ());
+        for needed in module.requires.iter().chain(&module.wishes).filter_map(|name| nodes.get(name.as_str())) {
+            graph.update_edge(nodes[module.id.as_str()], *needed, ());
         }
     }
     graph
@@ -257,7 +263,8 @@ fn leave_out<'c>(
     }
     // What only a module that is left out needed is not needed any more.
     let mut needs: BTreeMap<&str, usize> = BTreeMap::new();
-    for name in modules.values().flat_map(|(module, _)| &module.requires) {
+    let wants = |module: &'c Module| module.requires.iter().chain(&module.wishes);
+    for name in modules.values().flat_map(|(module, _)| wants(module)) {
         *needs.entry(name.as_str()).or_default() += 1;
     }
     let orphaned = |(name, (_, wanted)): (&&'c str, &(&Module, Wanted))| {
@@ -265,7 +272,7 @@ fn leave_out<'c>(
     };
     let mut orphans: Vec<&str> = modules.iter().filter_map(orphaned).collect();
     while let Some((module, _)) = orphans.pop().and_then(|name| modules.remove(name)) {
-        for name in &module.requires {
+        for name in wants(module) {
             let count = needs.entry(name.as_str()).or_default();
             *count = count.saturating_sub(1);
             if *count == 0 && modules.get(name.as_str()).is_some_and(|(_, wanted)| matches!(wanted, Wanted::By(_))) {

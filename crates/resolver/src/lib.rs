@@ -33,6 +33,8 @@ pub struct Resolved<'c> {
     pub wanted: Wanted,
     /// What it needs, as indexes into the resolution.
     pub needs: Vec<usize>,
+    /// What only has to be done ahead of it, as indexes into the resolution.
+    pub after: Vec<usize>,
 }
 
 /// Selects modules, adds what they need, and orders them. Every mistake of the request and of the modules it touches is in the error:

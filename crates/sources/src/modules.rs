@@ -45,6 +45,7 @@ fn module(id: ModuleId, entry: &Entry, method: &str, step: Step, removal: Remova
         summary: entry.summary.clone(),
         tier: Tier::Optional,
         requires,
+        wishes: Vec::new(),
         method: method.to_owned(),
         recipe: Recipe { steps: [(Action::Install, vec![step])].into() },
         checks: Checks::default(),
@@ -59,7 +60,7 @@ fn module(id: ModuleId, entry: &Entry, method: &str, step: Step, removal: Remova
         manifest: Default::default(),
         digest: Digest::known(String::new()),
         source: String::new(),
-        offered: Offered { version: Some(entry.version.clone()), stage: entry.stage, caveats: caveats(entry) },
+        offered: Offered { version: Some(entry.version.clone()), stage: entry.stage, caveats: caveats(entry), needs: Vec::new() },
     }
 }
 

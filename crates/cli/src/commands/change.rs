@@ -151,7 +151,7 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<Code, Ending> {
         return Ok(Code::Wrong);
     };
     run::not_cancelled(&cancel)?;
-    let how = How { policy: Some(asked.policy), policies, configs, enabled, undo: Vec::new() };
+    let how = How { policy: Some(asked.policy), policies, configs, enabled, ..How::default() };
     // Written down as it was asked, so that it can be done once more.
     let request = &Request { force: request.force, migrate: request.migrate, ..asked.request.clone() };
     Run { global, session: &session, machine: &machine, installed: &installed, plan: &plan, ledger: Some(ledger), cancel, request, how }

@@ -23,7 +23,7 @@ pub(crate) fn run(global: &Global, list: &List) -> Result<Code, Ending> {
     session.catalog.prefer_installed(&installed);
     let of_source = |source: &str| global.source.as_ref().is_none_or(|wanted| wanted == source);
     let shown = |module: &&Module| match list {
-        _ if !of_source(&module.source) => false,
+        _ if !of_source(&module.source) || (global.plugins_only && !module.removal.plugin) => false,
         List { installed: true, .. } => state(module, &installed) == "installed",
         List { available: true, .. } => state(module, &installed) != "installed",
         _ => true,
@@ -33,6 +33,7 @@ pub(crate) fn run(global: &Global, list: &List) -> Result<Code, Ending> {
     let mut modules: Vec<&Module> = session.catalog.modules().chain(behind).filter(shown).collect();
     modules.sort_by_key(|module| module.id.as_str());
     let gone = installed.modules.iter().filter(|(id, record)| session.catalog.get(id.as_str()).is_none() && of_source(&record.source));
+    let gone = gone.filter(|(_, record)| !global.plugins_only || record.removal.plugin);
     let gone: Vec<_> = gone.filter(|_| !list.available).collect();
     let broken: Vec<_> = session.catalog.all_broken().filter(|_| !list.installed && global.source.is_none()).collect();
     if global.output == Output::Json {

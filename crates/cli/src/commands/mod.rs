@@ -11,6 +11,7 @@ pub(crate) mod list;
 pub(crate) mod man;
 pub(crate) mod outdated;
 pub(crate) mod plan;
+pub(crate) mod plugin;
 pub(crate) mod prosodyctl;
 pub(crate) mod report;
 pub(crate) mod search;

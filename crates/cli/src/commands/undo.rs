@@ -178,6 +178,7 @@ fn plan(session: &mut Session, wanted: &Undoable, installed: &Installed) -> Plan
             // One after another, the last that was done first.
             needs: place.checked_sub(1).into_iter().collect(),
             requires: Vec::new(),
+            after: Vec::new(),
         });
         session.catalog.put(module);
     }

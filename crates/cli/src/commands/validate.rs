@@ -4,11 +4,12 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use hoist_core::Diagnostic;
+use hoist_plugins::MANIFEST;
 use serde_json::json;
 
 use crate::args::{Global, Output};
 use crate::choice;
-use crate::collections;
+use crate::collections::{self, Reading};
 use crate::error::{Code, Ending};
 use crate::json;
 use crate::render::{self, GREEN, Paint, painted};
@@ -25,16 +26,19 @@ pub(crate) fn run(global: &Global, paths: &[PathBuf]) -> Result<Code, Ending> {
             vec![(session.catalog, between)]
         }
         paths => {
-            let (environment, ..) = session::surroundings()?;
+            let (environment, _, places) = session::surroundings()?;
+            let reading = Reading { environment: &environment, plugins: &places.plugins };
             let read = |path: &PathBuf| {
+                let manifest = path.join(MANIFEST);
+                let path = if manifest.is_file() { &manifest } else { path };
                 if path.is_dir() {
-                    let catalog = collections::read(std::slice::from_ref(path), &environment)?;
+                    let catalog = collections::read(std::slice::from_ref(path), &reading)?;
                     let between = hoist_resolver::check(&catalog);
                     return Ok((catalog, between));
                 }
-                let catalog = collections::read_manifest(path, &environment)?;
+                let catalog = collections::read_manifest(path, &reading)?;
                 // What it needs may stand beside it.
-                let beside = collections::around(path).and_then(|root| collections::read(&[root], &environment).ok());
+                let beside = collections::around(path).and_then(|root| collections::read(&[root], &reading).ok());
                 let mut between = beside.map(|all| hoist_resolver::check(&all)).unwrap_or_default();
                 between.retain(|found| found.module.as_deref().is_some_and(|name| catalog.get(name).is_some()));
                 Ok((catalog, between))
@@ -45,7 +49,10 @@ pub(crate) fn run(global: &Global, paths: &[PathBuf]) -> Result<Code, Ending> {
     let mut found: Vec<Diagnostic> = Vec::new();
     let mut checked = 0;
     for (catalog, between) in catalogs {
-        checked += catalog.modules().filter(|module| !module.removal.is_indexed() || module.removal.application.is_some()).count()
+        checked += catalog
+            .modules()
+            .filter(|module| !module.removal.is_indexed() || module.removal.application.is_some() || module.removal.plugin)
+            .count()
             + catalog.all_broken().count();
         let mut of_catalog: Vec<Diagnostic> = catalog.all_broken().flat_map(|(_, broken)| broken.diagnostics.clone()).collect();
         of_catalog.extend(catalog.warnings().iter().cloned().chain(between));

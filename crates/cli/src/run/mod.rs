@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, Module, ModuleId, Plan, Request, Wanted};
-use hoist_executor::{Cancel, Limits, execute};
+use hoist_executor::{Cancel, Limits, Redact, execute};
 use hoist_ledger::{Beginning, Ending as Finish, Entry, Ledger, RunId};
-use hoist_methods::{ConfigFile, ConfigPolicy, Machine, Options, Schedule, keep_contents, preflight, schedule};
+use hoist_methods::{ConfigFile, ConfigPolicy, Configured, Machine, Options, Schedule, keep_contents, preflight, schedule};
+use hoist_plugins::Masker;
 use hoist_reporter::{LogFiles, Plain, Progress, Record, Report, Reporter, Reporters, Words};
 use indicatif::ProgressDrawTarget;
 use jiff::Timestamp;
@@ -54,6 +55,10 @@ pub(crate) struct How {
     pub(crate) enabled: BTreeSet<ModuleId>,
     /// What of a past run is taken back.
     pub(crate) undo: Vec<Entry>,
+    /// How plugins are configured.
+    pub(crate) plugins: BTreeMap<ModuleId, Configured>,
+    /// What finds the secrets among what is said.
+    pub(crate) masker: Masker,
 }
 
 /// Asks a run to stop at the first interrupt, and kills it at the second.
@@ -114,6 +119,7 @@ impl Run<'_> {
             own: session.own_directories(),
             state: session.places.state.clone(),
             undo: how.undo,
+            plugins: how.plugins,
         };
         let scratch = machine.begin_run(&name);
         let work: Vec<&str> =
@@ -138,6 +144,10 @@ impl Run<'_> {
         let logs = session.places.run(&name);
         let mut limits = Limits::default();
         limits.jobs = global.jobs.map(usize::from).or(session.settings.jobs).unwrap_or(limits.jobs);
+        if !how.masker.is_empty() {
+            let masker = how.masker.clone();
+            limits.redact = Some(Redact::new(masker.longest(), move |text| masker.mask(text)));
+        }
         let paint = Paint::choose(global.color);
         let mut lines = Lines {
             plan,

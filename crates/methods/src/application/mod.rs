@@ -21,7 +21,7 @@ pub(crate) use archive::{Archived, Content as Unpacked, contents as archive_cont
 pub(crate) use guard::{Guard, Guarding, contents_of, recover, restore};
 pub(crate) use installer::{Answer, Asked, call, has_installer};
 pub use offers::{Offers, is_place, offers};
-pub(crate) use offers::{is_archive, is_remote, place_cache};
+pub(crate) use offers::{file_list, is_archive, is_remote, list_files, place_cache};
 pub(crate) use protect::{Before, drop_copies, give_back, protect_install, protect_uninstall, take_out};
 
 /// The right to change an application, among all hoists on the machine.

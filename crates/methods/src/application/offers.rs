@@ -164,8 +164,8 @@ fn of_directory(place: &str, path: &Path) -> Result<Vec<Entry>, String> {
 /// What somebody's version control keeps beside a module is not of the module.
 const FOREIGN: &[&str] = &[".git", ".hg", ".svn"];
 
-fn directory_entry(name: String, path: &Path, place: &str) -> Entry {
-    let origin = Origin { path: path.to_owned(), prefix: None, from: place.to_owned() };
+/// All files below a directory, sorted, with their digests. The second is the reason why something in it cannot be used, where the first is still known.
+pub(crate) fn list_files(path: &Path) -> (Result<Vec<Listed>, String>, Option<String>) {
     let (mut waiting, mut paths) = (vec![path.to_owned()], Vec::new());
     let mut unusable = None;
     while let Some(directory) = waiting.pop() {
@@ -197,7 +197,12 @@ fn directory_entry(name: String, path: &Path, place: &str) -> Entry {
         let digest = std::fs::File::open(file).and_then(digest).map_err(wrong)?;
         Ok(Listed { path: name, digest, executable: metadata.mode() & 0o111 != 0, link: None })
     };
-    let files: Result<Vec<Listed>, String> = paths.par_iter().with_min_len(16).map(read).collect();
+    (paths.par_iter().with_min_len(16).map(read).collect(), unusable)
+}
+
+fn directory_entry(name: String, path: &Path, place: &str) -> Entry {
+    let origin = Origin { path: path.to_owned(), prefix: None, from: place.to_owned() };
+    let (files, unusable) = list_files(path);
     let text = |name: &str| Some(path.join(name)).filter(|path| path.is_file()).and_then(|path| std::fs::read(path).ok());
     match files {
         Ok(files) => entry(name, files, origin, text, unusable),
@@ -206,8 +211,8 @@ fn directory_entry(name: String, path: &Path, place: &str) -> Entry {
 }
 
 /// A file as it goes into the index.
-struct Listed {
-    path: String,
+pub(crate) struct Listed {
+    pub(crate) path: String,
     digest: String,
     executable: bool,
     link: Option<String>,
@@ -276,14 +281,20 @@ fn archive_entry(name: String, prefix: &str, files: &[Archived], path: &Path, pl
 /// So many characters of a digest stand for the version of a module that has none.
 const SHORT: usize = 12;
 
-fn entry(name: String, files: Vec<Listed>, origin: Origin, text: impl Fn(&str) -> Option<Vec<u8>>, unusable: Option<String>) -> Entry {
+/// Files as an index has them, and the digest of all.
+pub(crate) fn file_list(files: &[Listed]) -> (FileList, Digest) {
     let mut list = FileList::default();
     let mut parts: Vec<Vec<u8>> = Vec::new();
-    for Listed { path, digest, executable, link } in &files {
+    for Listed { path, digest, executable, link } in files {
         list.push(&IndexedFile { path, digest, executable: *executable, link: link.as_deref() });
         parts.push(format!("{path}\0{digest}\0{executable}\0{}", link.is_some()).into_bytes());
     }
     let whole = Digest::of(parts.iter().map(Vec::as_slice));
+    (list, whole)
+}
+
+fn entry(name: String, files: Vec<Listed>, origin: Origin, text: impl Fn(&str) -> Option<Vec<u8>>, unusable: Option<String>) -> Entry {
+    let (list, whole) = file_list(&files);
     let read = |name: &str| text(name).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
     let info = ModuleInfo::read(&read(INFO));
     let file = ModuleFile::parse(&read(MODULE_FILE));

@@ -8,6 +8,7 @@ pub(crate) mod exists;
 pub(crate) mod git;
 pub(crate) mod git_own;
 pub(crate) mod git_pull;
+pub(crate) mod hook;
 pub(crate) mod install_script;
 pub(crate) mod installer;
 pub(crate) mod load;

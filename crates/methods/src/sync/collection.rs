@@ -8,6 +8,7 @@ use crate::builtin::git::Git;
 use crate::builtin::git_pull::GitPull;
 use crate::machine::Machine;
 use crate::method::{Method, StepContext};
+use crate::plugin::PLUGINS;
 
 pub(super) fn sync(
     location: &str,
@@ -17,9 +18,9 @@ pub(super) fn sync(
     task: &TaskContext,
 ) -> Result<Effect, Failure> {
     if is_path(location) && !location.ends_with(".git") {
-        return match std::path::Path::new(location).join("modules").is_dir() {
+        return match ["modules", PLUGINS].iter().any(|part| std::path::Path::new(location).join(part).is_dir()) {
             true => Ok(Effect::Unchanged),
-            false => Err(Failure::new(format!("{location} is no collection: it has no modules/ directory"))),
+            false => Err(Failure::new(format!("{location} is no collection: it has neither a modules/ nor a plugins/ directory"))),
         };
     }
     let dir = cache.tree();

@@ -391,6 +391,7 @@ impl Lowering<'_> {
             summary: self.field("MODULE_DESCRIPTION").to_owned(),
             tier: tier?,
             requires,
+            wishes: Vec::new(),
             repository: repository.map(|dir| Repository { url: self.url(), dir }),
             method,
             recipe: Recipe {

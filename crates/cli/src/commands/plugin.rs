@@ -1,0 +1,236 @@
+//! `hoist plugin`: plugins, their configuration, and new ones.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use hoist_core::Diagnostic;
+use hoist_plugins::{Configuration, Document, Given, Origin, Pending, Plugin, SecretSource};
+use serde_json::{Value, json};
+
+use crate::args::{Global, Output, PluginAction, PluginConfig, PluginInputs, PluginNew};
+use crate::error::{Code, Ending};
+use crate::plugins::{Found, find, find_all};
+use crate::render::{self, BOLD, DIM, GREEN, Paint, painted};
+use crate::session::Session;
+use crate::{commands, json};
+
+mod scaffold;
+
+/// Does what is asked about plugins.
+pub(crate) fn run(global: &Global, action: &PluginAction) -> Result<Code, Ending> {
+    match action {
+        PluginAction::New(new) => create(global, new),
+        PluginAction::Validate { plugins, inputs } => validate(global, plugins, inputs),
+        PluginAction::List(list) => commands::list::run(&Global { plugins_only: true, ..global.clone() }, list),
+        PluginAction::Config(config) => show(global, config),
+        PluginAction::Install(install) => commands::change::run(global, &commands::change::Asked::install(global, install)?),
+        PluginAction::Remove(remove) => commands::change::run(global, &commands::change::Asked::uninstall(global, remove)),
+    }
+}
+
+/// What a person gives on the command line, read.
+pub(crate) fn given(session: &Session, inputs: &PluginInputs) -> Result<Given, Ending> {
+    let mut errors = Vec::new();
+    let mut files = Vec::new();
+    for path in &inputs.config {
+        let shown = path.display().to_string();
+        match std::fs::read_to_string(path) {
+            Ok(text) => match Document::parse(&shown, &text) {
+                Ok(document) => files.push(document),
+                Err(wrong) => errors.push(wrong),
+            },
+            Err(error) => errors
+                .push(Diagnostic::error(format!("cannot be read: {error}")).file(shown).help("name a file of YAML or JSON with --config")),
+        }
+    }
+    let mut set = Vec::new();
+    for (option, text) in inputs.set.iter().map(|text| ("--set", text)).chain(inputs.set_file.iter().map(|text| ("--set-file", text))) {
+        let Some((path, value)) = text.split_once('=').filter(|(path, _)| !path.is_empty()) else {
+            // What stands there may be a secret.
+            let name: String = text.chars().take_while(|c| c.is_alphanumeric() || "._-[]".contains(*c)).collect();
+            errors.push(Diagnostic::error(format!("{option} {name}: there is no `=` in it")).help(format!("write {option} PATH=VALUE")));
+            continue;
+        };
+        let value = match option {
+            "--set" => Ok(value.to_owned()),
+            _ => std::fs::read_to_string(value).map(|text| without_line_end(&text).to_owned()),
+        };
+        let option = format!("{option} {path}");
+        match value {
+            Ok(value) => set.push(hoist_plugins::Assignment { path: path.to_owned(), value, option }),
+            Err(error) => errors.push(Diagnostic::error(format!("{option}: cannot be read: {error}")).help("name a file behind the `=`")),
+        }
+    }
+    if !errors.is_empty() {
+        return Err(errors.into());
+    }
+    Ok(Given { environment: inputs.env.clone(), files, variables: session.environment.clone(), set })
+}
+
+fn without_line_end(text: &str) -> &str {
+    text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text))
+}
+
+/// The configuration of a plugin with the secrets that stand elsewhere; what is to be made is left out. With everything that is wrong.
+pub(crate) fn configuration(session: &Session, found: &Found, plugin: &Plugin, given: &Given) -> (Configuration, Vec<Diagnostic>) {
+    let mut configuration = Configuration::read(plugin, &*found.directory, given);
+    let mut wrong = Vec::new();
+    for pending in configuration.pending() {
+        match fetch(session, &pending) {
+            Ok(Some(secret)) => configuration.supply(&pending, &secret),
+            Ok(None) => {}
+            Err(why) => wrong.push(
+                Diagnostic::error(why).field(hoist_plugins::dotted(&pending.path)).help(format!("it is asked for at {}", pending.origin)),
+            ),
+        }
+    }
+    let mut all: Vec<Diagnostic> = configuration.check().into_iter().chain(wrong).collect();
+    for (path, origin) in configuration.public_secrets(&*found.directory) {
+        let warning = Diagnostic::warning("is a secret whose value stands in the plugin, where everybody reads it").field(path);
+        all.push(warning.help(format!("give another; that one is of {origin}")));
+    }
+    for assignment in given.set.iter().filter(|assignment| assignment.option.starts_with("--set ")) {
+        let secret = configuration
+            .settings()
+            .into_iter()
+            .any(|setting| setting.secret && setting.origin == Origin::Option(assignment.option.clone()));
+        if secret {
+            let warning =
+                Diagnostic::warning("is a secret, and everybody on this machine can read command lines").field(assignment.path.clone());
+            all.push(
+                warning.help(format!("give it in a file with --config, in the environment, or with --set-file {}=FILE", assignment.path)),
+            );
+        }
+    }
+    let named = |wrong: Diagnostic| if wrong.module.is_some() { wrong } else { wrong.module(plugin.name.as_str()) };
+    (configuration, all.into_iter().map(named).collect())
+}
+
+/// A secret from where it is to be had; nothing where it is to be made.
+fn fetch(session: &Session, pending: &Pending) -> Result<Option<String>, String> {
+    match &pending.source {
+        SecretSource::File(file) => {
+            let beside = match &pending.origin {
+                Origin::File(place) | Origin::Schema(place) => Path::new(&*place.file).parent().map(Path::to_owned),
+                _ => None,
+            };
+            let home = file.strip_prefix("~/").map(|inside| session.home.join(inside));
+            let path = home.unwrap_or_else(|| beside.unwrap_or_default().join(file));
+            let text = std::fs::read_to_string(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+            Ok(Some(without_line_end(&text).to_owned()))
+        }
+        SecretSource::Variable(name) => match session.environment.get(name) {
+            Some(value) => Ok(Some(value.to_owned())),
+            None => Err(format!("the environment has no variable {}", name.escape_debug())),
+        },
+        SecretSource::Generate(_) => Ok(None),
+    }
+}
+
+fn validate(global: &Global, names: &[String], inputs: &PluginInputs) -> Result<Code, Ending> {
+    use rayon::prelude::*;
+    let session = Session::open(global)?;
+    let given = given(&session, inputs)?;
+    let found = match names {
+        [] => find_all(&session),
+        names => names.iter().map(|name| find(&session, name)).collect::<Result<Vec<_>, _>>()?,
+    };
+    let check = |found: &Found| {
+        let (plugin, mut wrong) = Plugin::read(&*found.directory);
+        if let Some(plugin) = &plugin {
+            wrong.extend(configuration(&session, found, plugin, &given).1);
+        }
+        wrong
+    };
+    let wrong: Vec<Diagnostic> = found.par_iter().flat_map_iter(check).collect();
+    let errors = wrong.iter().filter(|wrong| wrong.is_error()).count();
+    let code = if errors > 0 { Code::Wrong } else { Code::Ok };
+    let warnings = wrong.len() - errors;
+    if global.output == Output::Json {
+        json::print(&json!({ "checked": found.len(), "errors": errors, "warnings": warnings, "diagnostics": wrong }))?;
+        return Ok(code);
+    }
+    let paint = Paint::choose(global.color);
+    render::diagnostics(&wrong, paint);
+    let count = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+    let verdict = if errors == 0 { painted(paint.stdout, GREEN, "ok") } else { count(errors, "error") };
+    let summary = format!("{} checked: {verdict}, {}\n", count(found.len(), "plugin"), count(warnings, "warning"));
+    std::io::stdout().lock().write_all(summary.as_bytes())?;
+    Ok(code)
+}
+
+/// Shows the configuration that a plugin would have, and where each value came from.
+fn show(global: &Global, config: &PluginConfig) -> Result<Code, Ending> {
+    let session = Session::open(global)?;
+    let given = given(&session, &config.inputs)?;
+    let found = find(&session, &config.plugin)?;
+    let (plugin, wrong) = Plugin::read(&*found.directory);
+    let Some(plugin) = plugin else { return Err(wrong.into()) };
+    let (configuration, wrong) = configuration(&session, &found, &plugin, &given);
+    let code = if wrong.iter().any(Diagnostic::is_error) { Code::Wrong } else { Code::Ok };
+    let variable = |path: &str| configuration.mapping().find(|(_, of)| of == path).map(|(name, _)| name.to_owned());
+    let settings = configuration.settings();
+    if global.output == Output::Json {
+        let setting = |setting: &hoist_plugins::Setting| {
+            json!({
+                "path": setting.path, "value": setting.value, "origin": setting.origin.to_string(), "secret": setting.secret,
+                "variable": variable(&setting.path), "description": setting.description,
+            })
+        };
+        let settings: Vec<Value> = settings.iter().map(setting).collect();
+        json::print(
+            &json!({ "plugin": plugin.name, "version": plugin.version.to_string(), "values": configuration.masked(), "settings": settings, "diagnostics": wrong }),
+        )?;
+        return Ok(code);
+    }
+    let paint = Paint::choose(global.color);
+    render::diagnostics(&wrong, paint);
+    let row = |setting: &hoist_plugins::Setting| {
+        let value = setting.value.as_str().filter(|text| !text.is_empty()).map_or_else(|| setting.value.to_string(), str::to_owned);
+        let mut row = vec![painted(paint.stdout, BOLD, &render::printable(&setting.path)), render::printable(&value)];
+        if config.show_origin {
+            row.push(painted(paint.stdout, DIM, &render::printable(&setting.origin.to_string())));
+            row.push(variable(&setting.path).unwrap_or_default());
+        }
+        row
+    };
+    let rows: Vec<Vec<String>> = settings.iter().map(row).collect();
+    let text = if rows.is_empty() { "No configuration.\n".to_owned() } else { render::table(&rows) };
+    std::io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(code)
+}
+
+/// Writes a plugin to begin with.
+fn create(global: &Global, new: &PluginNew) -> Result<Code, Ending> {
+    let name = hoist_core::ModuleId::new(&new.name)
+        .map_err(|error| Ending::wrong(Diagnostic::error(error.to_string()).help("name the plugin as its directory will be called")))?;
+    let here = match (&new.directory, global.collections.first()) {
+        (Some(directory), _) => directory.clone(),
+        (None, Some(collection)) => collection.join(hoist_methods::PLUGINS),
+        (None, None) if Path::new(hoist_methods::PLUGINS).is_dir() => PathBuf::from(hoist_methods::PLUGINS),
+        (None, None) => PathBuf::new(),
+    };
+    let directory = here.join(name.as_str());
+    if directory.symlink_metadata().is_ok() {
+        let wrong = Diagnostic::error("is there already").file(directory.display().to_string());
+        return Err(Ending::wrong(wrong.help("choose another name, or move it away")));
+    }
+    let written = scaffold::write(new.kind, &name, &directory)?;
+    if global.output == Output::Json {
+        json::print(&json!({ "plugin": name, "directory": directory, "files": written }))?;
+        return Ok(Code::Ok);
+    }
+    let shown = directory.display();
+    let mut text = format!("{shown}/\n");
+    written.iter().for_each(|file| text += &format!("  {file}\n"));
+    text += &format!("\nhoist plugin validate {}\nhoist plugin config {} --show-origin\n", shown_as(&directory), shown_as(&directory));
+    std::io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(Code::Ok)
+}
+
+/// How a plugin's directory is named on the command line: a plain name where that will do.
+fn shown_as(directory: &Path) -> String {
+    let name = directory.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let parent = directory.parent().unwrap_or(Path::new(""));
+    if parent.as_os_str().is_empty() || parent == Path::new(hoist_methods::PLUGINS) { name } else { directory.display().to_string() }
+}

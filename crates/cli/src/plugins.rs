@@ -1,0 +1,196 @@
+//! Which versions of plugins a request brings, and how those are configured that hooks run for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use hoist_core::{Action, Diagnostic, Installed, Module, ModuleId, Request};
+use hoist_methods::{OnDisk, PLUGINS};
+use hoist_plugins::{Choice, Conflict, Directory, MANIFEST, Offer, Offers, VersionRange, Wanted, choose, read_version};
+use hoist_sources::modules::hold;
+use semver::Version;
+
+use crate::choice::wanted;
+use crate::error::Ending;
+use crate::session::Session;
+
+/// The name under which plugins need hoist itself.
+const PLATFORM: &str = "core";
+
+/// What plugins may count on without anybody installing it.
+pub(crate) fn provided(written: &BTreeMap<String, String>) -> Result<BTreeMap<String, Version>, Diagnostic> {
+    let read = |(name, text): (&String, &String)| match read_version(text) {
+        Some((version, _)) => Ok((name.clone(), version)),
+        None => {
+            let wrong = Diagnostic::error(format!("`{}` is no version", text.escape_debug())).field(format!("provides.{name}"));
+            Err(wrong.help("write three numbers with points between them, in quotes: \"2.1.0\""))
+        }
+    };
+    let mut provided: BTreeMap<String, Version> = written.iter().map(read).collect::<Result<_, _>>()?;
+    let own = read_version(env!("CARGO_PKG_VERSION")).map(|(version, _)| version);
+    provided.extend(own.filter(|_| !written.contains_key(PLATFORM)).map(|version| (PLATFORM.to_owned(), version)));
+    Ok(provided)
+}
+
+/// A plugin that somebody means.
+pub(crate) struct Found {
+    /// Where it is.
+    pub(crate) directory: Box<dyn Directory + Send>,
+}
+
+/// The plugin that somebody means: by the path of its directory, or by its name in a collection, in the working directory, or among those that are installed.
+pub(crate) fn find(session: &Session, name: &str) -> Result<Found, Ending> {
+    let on_disk = |path: &Path| Found { directory: Box::new(OnDisk::new(path)) };
+    let path = Path::new(name);
+    if name.contains('/') || name == "." || name == ".." {
+        let path = std::path::absolute(path)?.canonicalize().unwrap_or_else(|_| path.to_owned());
+        return match path.join(MANIFEST).exists() {
+            true => Ok(on_disk(&path)),
+            false => {
+                let wrong = Diagnostic::error(format!("there is no {MANIFEST} in it")).file(path.display().to_string());
+                Err(Ending::wrong(wrong.help("name the directory of a plugin; `hoist plugin new NAME` makes one")))
+            }
+        };
+    }
+    if let Some(module) = session.catalog.get(name).filter(|module| module.removal.plugin && module.root.is_dir()) {
+        return Ok(on_disk(&module.root));
+    }
+    let places =
+        session.directories.iter().map(|root| root.join(PLUGINS)).chain([std::env::current_dir()?, session.places.plugins.clone()]);
+    if let Some(place) = places.map(|place| place.join(name)).find(|place| place.join(MANIFEST).exists()) {
+        return Ok(on_disk(&place));
+    }
+    let known = find_all(session).into_iter().filter_map(|found| Some(found.directory.root().file_name()?.to_string_lossy().into_owned()));
+    let known: Vec<String> = known.collect();
+    let near = hoist_core::did_you_mean(name, known.iter().map(String::as_str));
+    let help = near.map_or_else(
+        || "`hoist plugin list` shows those there are; one elsewhere is named by the path of its directory".to_owned(),
+        |near| format!("did you mean `{near}`?"),
+    );
+    let is_module = session.catalog.get(name).is_some();
+    let message = match is_module {
+        true => format!("`{}` is a module, but no plugin", name.escape_debug()),
+        false => format!("there is no plugin `{}`", name.escape_debug()),
+    };
+    Err(Ending::wrong(Diagnostic::error(message).help(help)))
+}
+
+/// Every plugin of the collections, also those that cannot be used.
+pub(crate) fn find_all(session: &Session) -> Vec<Found> {
+    let listed = |root: &PathBuf| {
+        let entries = std::fs::read_dir(root.join(PLUGINS)).into_iter().flatten().flatten();
+        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.join(MANIFEST).exists()).collect();
+        paths.sort();
+        paths
+    };
+    session.directories.iter().flat_map(listed).map(|path| Found { directory: Box::new(OnDisk::new(&path)) }).collect()
+}
+
+/// What a module offers, for the choice among versions.
+fn offer(module: &Module) -> Offer {
+    let version = module.offered.version.as_deref().filter(|_| module.removal.plugin).and_then(read_version);
+    let ranged = |need: &hoist_core::Need| Wanted {
+        name: need.name.to_string(),
+        range: VersionRange::parse(&need.versions).unwrap_or_else(|_| VersionRange::any()),
+        optional: need.optional,
+    };
+    // Others need what they need in any version.
+    let plain = |name: &ModuleId| Wanted { name: name.to_string(), range: VersionRange::any(), optional: false };
+    let needs = match module.removal.plugin {
+        true => module.offered.needs.iter().map(ranged).collect(),
+        false => module.requires.iter().map(plain).collect(),
+    };
+    Offer { name: module.id.to_string(), version: version.map(|(version, _)| version), source: module.source.clone(), needs }
+}
+
+/// Chooses among the versions that sources offer of the plugins that a request brings, and of all they need.
+pub(crate) fn pin(session: &mut Session, installed: &Installed, request: &Request) -> Result<(), Ending> {
+    if !matches!(request.action, Action::Install | Action::Update) || request.no_deps {
+        return Ok(());
+    }
+    let mut asked = wanted(&session.catalog, installed, request, &|module| module.removal.plugin);
+    asked.retain(|name| session.catalog.get(name).is_some());
+    if asked.is_empty() {
+        return Ok(());
+    }
+    let all: Vec<Offer> = session.catalog.modules().chain(session.catalog.hidden()).map(offer).collect();
+    let version = |version: &Option<String>| version.as_deref().and_then(read_version).map(|(version, _)| version);
+    let there = installed.modules.iter().filter(|(_, record)| record.removal.plugin);
+    let there: BTreeMap<String, Version> = there.filter_map(|(id, record)| Some((id.to_string(), version(&record.version)?))).collect();
+    let updated: BTreeSet<String> = match request.action {
+        Action::Update => asked.iter().filter(|name| there.contains_key(*name)).cloned().collect(),
+        _ => BTreeSet::new(),
+    };
+    // What is installed and needs what may change has a say in it.
+    let concerned: BTreeSet<&str> = asked.iter().map(String::as_str).chain(needs_of(&all, &asked)).collect();
+    let also: Vec<String> = there
+        .keys()
+        .filter(|name| !concerned.contains(name.as_str()))
+        .filter(|name| {
+            all.iter().any(|offer| offer.name == **name && offer.needs.iter().any(|need| concerned.contains(need.name.as_str())))
+        })
+        .cloned()
+        .collect();
+    let asked: Vec<String> = asked.iter().cloned().chain(also).collect();
+    let offers = Offers { all, provided: session.provided.clone(), installed: there, updated };
+    match choose(&offers, &asked) {
+        Ok(choices) => {
+            let chosen: BTreeSet<&str> = choices.iter().map(|choice| choice.name.as_str()).collect();
+            choices.iter().for_each(|choice| settle(session, installed, choice, &chosen));
+            Ok(())
+        }
+        Err(Conflict::Missing { by, name, versions }) => {
+            let versions = if versions == "*" { String::new() } else { format!(" {versions}") };
+            let message = format!("needs {name}{versions}, which no source has");
+            let near = session.catalog.suggest(&name).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+            let help = format!(
+                "{near}add a collection that has it; or where the platform has it say so in hoist.yml: `provides: {{ {name}: \"VERSION\" }}`"
+            );
+            Err(Ending::wrong(point(session, &by, &name, Diagnostic::error(message).help(help))))
+        }
+        Err(Conflict::Derived(reasons)) => {
+            let names = asked.join(" and ");
+            let wrong = Diagnostic::error(format!(
+                "no versions go together of what {names} need{}: {reasons}",
+                if asked.len() == 1 { "s" } else { "" }
+            ));
+            Err(Ending::wrong(wrong.help("--no-deps leaves alone what it needs")))
+        }
+    }
+}
+
+/// The names of all that these need, with what that needs.
+fn needs_of<'o>(all: &'o [Offer], asked: &[String]) -> BTreeSet<&'o str> {
+    let (mut seen, mut waiting) = (BTreeSet::new(), asked.iter().map(String::as_str).collect::<Vec<_>>());
+    while let Some(name) = waiting.pop() {
+        let needs = all.iter().filter(|offer| offer.name == name).flat_map(|offer| &offer.needs);
+        for need in needs {
+            if seen.insert(need.name.as_str()) {
+                waiting.push(&need.name);
+            }
+        }
+    }
+    seen
+}
+
+/// Lets the catalog have what was chosen.
+fn settle(session: &mut Session, installed: &Installed, choice: &Choice, chosen: &BTreeSet<&str>) {
+    let Choice { name, source, version } = choice;
+    if let Some(source) = source {
+        session.catalog.prefer(source, name);
+    }
+    let Some(module) = session.catalog.get_mut(name).filter(|module| module.removal.plugin) else { return };
+    if let (None, Some(record)) = (source, installed.modules.get(name.as_str())) {
+        if module.offered.version != version.as_ref().map(Version::to_string) {
+            hold(module, record);
+        }
+    }
+    module.wishes.retain(|name| chosen.contains(name.as_str()));
+}
+
+/// Points at where a plugin says what it needs.
+fn point(session: &Session, by: &str, name: &str, mut wrong: Diagnostic) -> Diagnostic {
+    let Some(module) = session.catalog.get(by) else { return wrong };
+    let need = module.offered.needs.iter().find(|need| need.name.as_str() == name);
+    wrong.position = need.and_then(|need| need.at);
+    wrong.module(by).file(module.manifest.display().to_string()).field(format!("dependencies.{name}"))
+}

@@ -1,0 +1,89 @@
+//! Plugins: directories with a manifest, hooks and configuration, read from collections and installed as modules.
+
+mod configured;
+mod on_disk;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use hoist_core::{Action, Checks, Digest, Module, Need, Offered, Parsed, Recipe, Removal, Step, Tier};
+use hoist_plugins::{Event, MANIFEST, Plugin, Side};
+use rayon::prelude::*;
+use serde_json::json;
+
+pub use configured::Configured;
+pub use on_disk::OnDisk;
+
+use crate::application::{file_list, list_files};
+
+/// The directory of a collection that plugins stand in.
+pub const PLUGINS: &str = "plugins";
+
+/// The plugins below a directory, by the names of their directories, with everything that is wrong with them. `into` is where they are installed.
+pub fn plugins(directory: &Path, source: &str, into: &Path) -> Vec<(String, Parsed)> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let named =
+        |entry: std::fs::DirEntry| entry.file_name().into_string().ok().filter(|_| entry.path().join(MANIFEST).symlink_metadata().is_ok());
+    let mut names: Vec<String> = entries.filter_map(named).collect();
+    names.sort();
+    names.into_par_iter().map(|name| plugin(&directory.join(&name), source, into)).collect()
+}
+
+/// The plugin in one directory.
+pub fn plugin(directory: &Path, source: &str, into: &Path) -> (String, Parsed) {
+    let called = directory.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let (plugin, diagnostics) = Plugin::read(&OnDisk::new(directory));
+    let name = plugin.as_ref().map_or(called, |plugin| plugin.name.to_string());
+    let module = plugin.map(|plugin| module(&plugin, directory, source, into));
+    (name, Parsed { tier: Some(Tier::Optional), module, diagnostics })
+}
+
+fn module(plugin: &Plugin, directory: &Path, source: &str, into: &Path) -> Module {
+    let destination = into.join(plugin.name.as_str());
+    let (files, refused) = list_files(directory);
+    let (files, refused) = match files {
+        Ok(files) => (files, refused),
+        Err(why) => (Vec::new(), Some(why)),
+    };
+    let (list, digest) = file_list(&files);
+    let copy = json!({ "from": directory, "into": destination, "files": list, "version": plugin.version.to_string(), "refused": refused });
+    let hook = |side: Side, event: Event, directory: &Path| {
+        let (name, hook) = plugin.hook(side, event)?;
+        Some(Step::new("hook", json!({ "hook": name, "directory": directory, "path": hook.path, "runs_itself": hook.runs_itself })))
+    };
+    let pre = hook(Side::Pre, Event::Install, directory);
+    let post = hook(Side::Post, Event::Install, &destination);
+    let install: Vec<Step> = pre.into_iter().chain([Step::new("copy", copy.clone())]).chain(post.map(Step::after_change)).collect();
+    let need = |needed: &hoist_plugins::Dependency| Need {
+        name: needed.name.clone(),
+        versions: needed.range.to_string(),
+        optional: needed.optional,
+        at: Some(needed.at),
+    };
+    Module {
+        id: plugin.name.clone(),
+        summary: plugin.description.clone(),
+        tier: Tier::Optional,
+        requires: plugin.dependencies.iter().filter(|needed| !needed.optional).map(|needed| needed.name.clone()).collect(),
+        wishes: plugin.dependencies.iter().filter(|needed| needed.optional).map(|needed| needed.name.clone()).collect(),
+        method: "plugin".to_owned(),
+        recipe: Recipe { steps: [(Action::Install, install), (Action::Update, vec![Step::new("copy", copy)])].into() },
+        checks: Checks { dirs: vec![destination.clone()], files: vec![destination.join(MANIFEST)], ..Checks::default() },
+        repository: None,
+        paths: vec![destination],
+        removal: Removal { into: Some(into.to_owned()), plugin: true, ..Removal::default() },
+        config_files: Vec::new(),
+        update_method: "plugin".to_owned(),
+        timeout: None,
+        variables: BTreeMap::new(),
+        root: directory.to_owned(),
+        manifest: directory.join(MANIFEST),
+        digest: Digest::known(digest.as_str().to_owned()),
+        source: source.to_owned(),
+        offered: Offered {
+            version: Some(plugin.version.to_string()),
+            needs: plugin.dependencies.iter().map(need).collect(),
+            ..Offered::default()
+        },
+    }
+}

@@ -1,0 +1,72 @@
+//! The directory of a plugin on the disk.
+
+use std::path::{Path, PathBuf};
+
+use hoist_plugins::{Directory, Look};
+
+use crate::machine::is_executable;
+
+/// The directory of a plugin on the disk. Links that lead out of it are not followed.
+#[derive(Debug, Clone)]
+pub struct OnDisk {
+    root: PathBuf,
+    /// What is behind all links.
+    real: PathBuf,
+}
+
+/// A file of a plugin that is read has at most so many bytes.
+const LIMIT: u64 = 16 * 1024 * 1024;
+
+impl OnDisk {
+    /// The plugin at a path.
+    pub fn new(root: &Path) -> Self {
+        Self { root: root.to_owned(), real: root.canonicalize().unwrap_or_else(|_| root.to_owned()) }
+    }
+
+    /// What a path leads to, where that is in the plugin.
+    fn real(&self, inside: &str) -> Option<PathBuf> {
+        self.root.join(inside).canonicalize().ok().filter(|path| path.starts_with(&self.real))
+    }
+}
+
+impl Directory for OnDisk {
+    fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn look(&self, inside: &str) -> Look {
+        let path = self.root.join(inside);
+        let Ok(metadata) = path.metadata() else {
+            return if path.symlink_metadata().is_ok() { Look::Other } else { Look::Absent };
+        };
+        match self.real(inside) {
+            None => Look::LeadsOut,
+            Some(_) if metadata.is_dir() => Look::Directory,
+            Some(_) if metadata.is_file() => Look::File { executable: is_executable(&path) },
+            Some(_) => Look::Other,
+        }
+    }
+
+    fn names(&self, inside: &str) -> Vec<String> {
+        let entries = self.real(inside).and_then(|path| std::fs::read_dir(path).ok());
+        let mut names: Vec<String> =
+            entries.into_iter().flatten().flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        names.sort();
+        names
+    }
+
+    fn read(&self, inside: &str) -> Result<Vec<u8>, String> {
+        match self.look(inside) {
+            Look::File { .. } => {}
+            Look::Absent => return Err("there is no such file".to_owned()),
+            Look::LeadsOut => return Err("it is a link that leads out of the plugin".to_owned()),
+            Look::Directory | Look::Other => return Err("it is no regular file".to_owned()),
+        }
+        let path = self.root.join(inside);
+        let size = path.metadata().map_err(|error| error.to_string())?.len();
+        if size > LIMIT {
+            return Err(format!("it has {size} bytes; at most {LIMIT} are read"));
+        }
+        std::fs::read(path).map_err(|error| error.to_string())
+    }
+}
