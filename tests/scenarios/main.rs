@@ -19,6 +19,7 @@ mod main_job;
 mod output;
 mod ownership;
 mod pip;
+mod plugins;
 mod prosody;
 mod purity;
 mod reading;

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use hoist_core::{Action, Diagnostic, Installed, Module, ModuleId, Request};
-use hoist_methods::{OnDisk, PLUGINS};
-use hoist_plugins::{Choice, Conflict, Directory, MANIFEST, Offer, Offers, VersionRange, Wanted, choose, read_version};
+use hoist_core::{Action, Diagnostic, Installed, Module, ModuleId, Plan, Request};
+use hoist_methods::{Configured, OnDisk, PLUGINS};
+use hoist_plugins::{
+    Choice, Configuration, Conflict, Directory, Given, MANIFEST, Masker, Offer, Offers, Plugin, VersionRange, Wanted, choose, read_version,
+};
 use hoist_sources::modules::hold;
 use semver::Version;
 
@@ -99,7 +101,12 @@ fn offer(module: &Module) -> Offer {
         true => module.offered.needs.iter().map(ranged).collect(),
         false => module.requires.iter().map(plain).collect(),
     };
-    Offer { name: module.id.to_string(), version: version.map(|(version, _)| version), source: module.source.clone(), needs }
+    Offer {
+        name: module.id.to_string(),
+        version: version.map(|(version, _)| version),
+        source: module.manifest.display().to_string(),
+        needs,
+    }
 }
 
 /// Chooses among the versions that sources offer of the plugins that a request brings, and of all they need.
@@ -158,6 +165,23 @@ pub(crate) fn pin(session: &mut Session, installed: &Installed, request: &Reques
     }
 }
 
+/// How plugins are configured that hooks run for, and what finds their secrets in what is said.
+pub(crate) fn configure(session: &Session, plan: &Plan) -> (BTreeMap<ModuleId, Configured>, Masker) {
+    let (mut configured, mut secrets) = (BTreeMap::new(), Vec::new());
+    for planned in plan.modules.iter().filter(|planned| planned.change.is_work()) {
+        let Some(module) = session.catalog.get(planned.module.as_str()).filter(|module| module.removal.plugin) else { continue };
+        let installed = session.places.plugins.join(module.id.as_str());
+        let directory = if module.root.join(MANIFEST).exists() { &module.root } else { &installed };
+        let directory = OnDisk::new(directory);
+        let (Some(plugin), _) = Plugin::read(&directory) else { continue };
+        let given = Given { variables: session.environment.clone(), ..Given::default() };
+        let configuration = Configuration::read(&plugin, &directory, &given);
+        secrets.extend(configuration.secrets());
+        configured.insert(module.id.clone(), Configured::from(&configuration));
+    }
+    (configured, Masker::new(secrets.iter().map(String::as_str)))
+}
+
 /// The names of all that these need, with what that needs.
 fn needs_of<'o>(all: &'o [Offer], asked: &[String]) -> BTreeSet<&'o str> {
     let (mut seen, mut waiting) = (BTreeSet::new(), asked.iter().map(String::as_str).collect::<Vec<_>>());
@@ -176,13 +200,12 @@ fn needs_of<'o>(all: &'o [Offer], asked: &[String]) -> BTreeSet<&'o str> {
 fn settle(session: &mut Session, installed: &Installed, choice: &Choice, chosen: &BTreeSet<&str>) {
     let Choice { name, source, version } = choice;
     if let Some(source) = source {
-        session.catalog.prefer(source, name);
+        session.catalog.prefer_where(name, |module| module.manifest.display().to_string() == *source);
     }
     let Some(module) = session.catalog.get_mut(name).filter(|module| module.removal.plugin) else { return };
-    if let (None, Some(record)) = (source, installed.modules.get(name.as_str())) {
-        if module.offered.version != version.as_ref().map(Version::to_string) {
-            hold(module, record);
-        }
+    let other = module.offered.version != version.as_ref().map(Version::to_string);
+    if let (None, Some(record), true) = (source, installed.modules.get(name.as_str()), other) {
+        hold(module, record);
     }
     module.wishes.retain(|name| chosen.contains(name.as_str()));
 }

@@ -67,10 +67,15 @@ impl Catalog {
 
     /// Lets the module of this source count, of those that have its name. False where there is none.
     pub fn prefer(&mut self, source: &str, name: &str) -> bool {
-        if self.modules.get(name).is_some_and(|module| module.source == source) {
+        self.prefer_where(name, |module| module.source == source)
+    }
+
+    /// Lets the module count that this is true of, of those that have its name. False where there is none.
+    pub fn prefer_where(&mut self, name: &str, is_it: impl Fn(&Module) -> bool) -> bool {
+        if self.modules.get(name).is_some_and(&is_it) {
             return true;
         }
-        let place = self.hidden.iter().position(|module| module.id.as_str() == name && module.source == source);
+        let place = self.hidden.iter().position(|module| module.id.as_str() == name && is_it(module));
         let Some(place) = place else { return false };
         let wanted = self.hidden.remove(place);
         self.broken.remove(name);

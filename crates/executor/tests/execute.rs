@@ -30,7 +30,7 @@ fn run(graph: TaskGraph, limits: &Limits, cancel: &Cancel) -> (Summary, Vec<Even
 }
 
 fn quick() -> Limits {
-    Limits { jobs: 4, grace: Duration::from_millis(300) }
+    Limits { jobs: 4, grace: Duration::from_millis(300), redact: None }
 }
 
 fn lines(events: &[Event]) -> Vec<&str> {
@@ -179,7 +179,7 @@ fn the_first_cancel_asks_and_the_second_kills() {
         graph.needs(later, first);
         let cancel = Cancel::new();
         let mut events = Vec::new();
-        let limits = Limits { jobs: 4, grace: Duration::from_secs(3600) };
+        let limits = Limits { jobs: 4, grace: Duration::from_secs(3600), redact: None };
         let summary = execute(graph, &limits, &cancel, |event| {
             if matches!(&event.kind, EventKind::Output { line, .. } if line == "up") {
                 (0..calls).for_each(|_| cancel.cancel());

@@ -14,6 +14,7 @@ use crate::builtin::{git_own, luarocks, package, pip};
 use crate::config;
 use crate::machine::Machine;
 use crate::method::StepContext;
+use crate::plugin::before_removal;
 use crate::run_step::{Bound, World, refuse_unsettled};
 use crate::watch::{KEPT, takes};
 
@@ -43,6 +44,7 @@ pub(crate) fn uninstall(
     let application = removal.application.as_ref().filter(|application| application.root.is_dir());
     let _alone = application.map(|application| application::lock(application, true, task)).transpose()?;
     let mut guarding = application.map(|application| world.guard(application, &module.id, true)).transpose()?;
+    let mut after = None;
     let work = || -> Result<(), Failure> {
         let adopted = record.is_some_and(|record| record.adopted) && !world.purge;
         if !adopted {
@@ -53,6 +55,9 @@ pub(crate) fn uninstall(
             }
             for step in steps {
                 step.method.apply(&world.context(module, task))?;
+            }
+            if let Some(into) = removal.into.as_ref().filter(|_| removal.plugin) {
+                after = before_removal(&into.join(module.id.as_str()), &world.context(module, task))?;
             }
         }
         let mut belongings = ledger.belongings(&module.id).map_err(wrong)?;
@@ -107,6 +112,10 @@ pub(crate) fn uninstall(
                 guarding.guard.end(task);
             }
             task.version(record.and_then(|record| record.version.clone()), None);
+            if let Some(after) = after {
+                let told = |failure: Failure| Failure::new(format!("it is removed, but {}", failure.message));
+                after.run(&world.context(module, task)).map_err(told)?;
+            }
             Ok(Effect::Changed)
         }
         Err(failure) => {

@@ -16,7 +16,7 @@ pub struct Offer {
     pub name: String,
     /// Absent where it has none: then it will do for every range.
     pub version: Option<Version>,
-    /// Who offers it.
+    /// Who offers it: the same for no two of one name.
     pub source: String,
     /// What it needs.
     pub needs: Vec<Wanted>,

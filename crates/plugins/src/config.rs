@@ -375,11 +375,14 @@ impl Configuration {
 
     /// What finds the secrets in output.
     pub fn masker(&self) -> Masker {
+        Masker::new(self.secrets().iter().map(String::as_str))
+    }
+
+    /// The values of the secrets.
+    pub fn secrets(&self) -> Vec<String> {
         let mut leaves = Vec::new();
         self.tree.leaves(&mut Vec::new(), &mut leaves);
-        let hidden: Vec<String> =
-            leaves.into_iter().filter(|(path, tree)| self.hides(path, tree)).map(|(_, tree)| text_of(&tree.to_json())).collect();
-        Masker::new(hidden.iter().map(String::as_str))
+        leaves.into_iter().filter(|(path, tree)| self.hides(path, tree)).map(|(_, tree)| text_of(&tree.to_json())).collect()
     }
 
     /// The paths of secrets, as people write them, whose values stand in the plugin itself, where everybody can read them.

@@ -103,6 +103,7 @@ fn forms(secret: &str) -> Vec<String> {
     }
     forms.push(secret.bytes().map(|byte| format!("{byte:02x}")).collect());
     forms.push(secret.bytes().map(|byte| format!("{byte:02X}")).collect());
+    forms.push(base64(secret.as_bytes()));
     // Base64 depends on how many bytes stand before it; what only partly comes from the secret is left out.
     for before in 0..3 {
         for url in [false, true] {
@@ -111,6 +112,16 @@ fn forms(secret: &str) -> Vec<String> {
         }
     }
     forms
+}
+
+/// All of it in base64, with what fills up the last group.
+fn base64(text: &[u8]) -> String {
+    let mut filled = text.to_vec();
+    filled.resize(text.len().div_ceil(3) * 3, 0);
+    let mut written = base64_inside(&filled, 0, false);
+    let fill = filled.len() - text.len();
+    written.truncate(written.len() - fill);
+    written + &"=".repeat(fill)
 }
 
 /// The part of the base64 of something that only a text in it decides, where so many bytes of a group of three stand before it.

@@ -18,7 +18,7 @@ use crate::error::{Code, Ending};
 use crate::render::{self, Paint};
 use crate::run::{self, How, Run};
 use crate::session::Session;
-use crate::{ask, choice, commands, json, server};
+use crate::{ask, choice, commands, json, plugins, server};
 
 /// What is asked, free of the command line.
 #[derive(Debug, Clone)]
@@ -151,7 +151,8 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<Code, Ending> {
         return Ok(Code::Wrong);
     };
     run::not_cancelled(&cancel)?;
-    let how = How { policy: Some(asked.policy), policies, configs, enabled, ..How::default() };
+    let (plugins, masker) = plugins::configure(&session, &plan);
+    let how = How { plugins, masker, policy: Some(asked.policy), policies, configs, enabled, ..How::default() };
     // Written down as it was asked, so that it can be done once more.
     let request = &Request { force: request.force, migrate: request.migrate, ..asked.request.clone() };
     Run { global, session: &session, machine: &machine, installed: &installed, plan: &plan, ledger: Some(ledger), cancel, request, how }

@@ -2,6 +2,7 @@
 
 mod configured;
 mod on_disk;
+mod removal;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,6 +14,7 @@ use serde_json::json;
 
 pub use configured::Configured;
 pub use on_disk::OnDisk;
+pub(crate) use removal::before_removal;
 
 use crate::application::{file_list, list_files};
 
@@ -86,4 +88,21 @@ fn module(plugin: &Plugin, directory: &Path, source: &str, into: &Path) -> Modul
             ..Offered::default()
         },
     }
+}
+
+/// Copies the files of a directory, with their permissions and links, into another that is there.
+pub(crate) fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let (kind, target) = (entry.file_type()?, to.join(entry.file_name()));
+        if kind.is_dir() {
+            std::fs::create_dir_all(&target)?;
+            copy_tree(&entry.path(), &target)?;
+        } else if kind.is_symlink() {
+            std::os::unix::fs::symlink(entry.path().read_link()?, target)?;
+        } else if kind.is_file() {
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
 }

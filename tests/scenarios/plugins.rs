@@ -1,0 +1,236 @@
+//! Plugins: read, configured, installed with their hooks, removed.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use hoist_tests::{Module, Sandbox};
+
+/// Writes a file of a plugin of the collection; a script may be run.
+fn file(sandbox: &Sandbox, plugin: &str, path: &str, text: &str) {
+    sandbox.write(&format!("plugins/{plugin}/{path}"), text);
+    if text.starts_with("#!") {
+        let path = sandbox.collection().join("plugins").join(plugin).join(path);
+        std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
+    }
+}
+
+fn plugin(sandbox: &Sandbox, name: &str, version: &str, more: &str) {
+    file(sandbox, name, "plugin.yml", &format!("name: {name}\nversion: {version}\ndescription: The plugin {name}\n{more}"));
+}
+
+const SCHEMA: &str = r#"{ "type": "object", "properties": {
+  "app": { "type": "object", "required": ["name"], "properties": {
+    "name": { "type": "string" }, "port": { "type": "integer", "maximum": 65535 }, "secret_key": { "type": "string", "minLength": 8 } } } } }"#;
+
+/// The walk-through of the plugin document, as it is written there.
+fn walk_through(directory: &Path) {
+    let put = |path: &str, text: &str| {
+        let path = directory.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    put(
+        "plugin.yml",
+        "name: my-plugin\nversion: 1.0.0\ndescription: My custom plugin for Windflow\nauthor: Your Name\nlicense: MIT\n\ndependencies:\n  - core: \">=1.0.0\"\n\nconfig:\n  schema: config/schema.json\n  defaults: config/defaults.yaml\n\nhooks:\n  pre-deploy: hooks/pre-deploy.sh\n  post-deploy: hooks/post-deploy.sh\n",
+    );
+    put(
+        "config/schema.json",
+        "{\n  \"$schema\": \"http://json-schema.org/draft-07/schema#\",\n  \"type\": \"object\",\n  \"properties\": {\n    \"app\": {\n      \"type\": \"object\",\n      \"properties\": {\n        \"name\": { \"type\": \"string\" },\n        \"version\": { \"type\": \"string\" }\n      },\n      \"required\": [\"name\"]\n    }\n  }\n}\n",
+    );
+    put("config/defaults.yaml", "app:\n  name: my-app\n  version: 1.0.0\n");
+    for side in ["pre", "post"] {
+        put(&format!("hooks/{side}-deploy.sh"), &format!("#!/bin/bash\necho \"Running {side}-deploy hook for my-plugin\"\nexit 0\n"));
+    }
+    put("README.md", "# My Plugin\n");
+}
+
+#[test]
+fn the_documents_simple_plugin_is_valid_wherever_it_stands() {
+    let sandbox = Sandbox::new();
+    walk_through(&sandbox.path("my-plugin"));
+    let beside = sandbox.path("my-plugin").display().to_string();
+    // Hooks that nobody made executable are run by bash, which is said.
+    sandbox
+        .hoist(&format!("plugin validate {beside}"))
+        .exits(0)
+        .says("1 plugin checked: ok, 2 warnings")
+        .says("may not be executed; bash runs it");
+    sandbox.hoist(&format!("validate {beside}")).exits(0).says("1 manifest checked: ok, 2 warnings");
+    walk_through(&sandbox.collection().join("plugins/my-plugin"));
+    let listed = sandbox.json("plugin list").exits(0).document();
+    assert_eq!(
+        (listed[0]["name"].as_str(), listed[0]["offered"].as_str(), listed[0]["state"].as_str()),
+        (Some("my-plugin"), Some("1.0.0"), Some("available"))
+    );
+    sandbox.hoist("plugin config my-plugin --show-origin").exits(0).says("my-app").says("config/defaults.yaml:2");
+    sandbox.hoist("plugin install my-plugin").exits(0).says("1 installed");
+    assert!(sandbox.has(".local/share/hoist/plugins/my-plugin/hooks/pre-deploy.sh"));
+    sandbox.hoist("plugin install my-plugin").exits(0).says("1 unchanged");
+    sandbox.hoist("list").exits(0).says("installed");
+    sandbox.hoist("plugin remove my-plugin -y").exits(0).says("1 removed");
+    assert!(!sandbox.has(".local/share/hoist/plugins/my-plugin"));
+}
+
+#[test]
+fn a_new_plugin_validates_as_it_stands() {
+    let sandbox = Sandbox::new();
+    sandbox.hoist("plugin new shop").exits(0).says("plugin validate");
+    let directory = sandbox.path("elsewhere");
+    sandbox.hoist(&format!("plugin new other --kind basic --directory {}", directory.display())).exits(0);
+    sandbox.hoist(&format!("plugin validate {}", directory.join("other").display())).exits(0).says("ok, 0 warnings");
+    sandbox.hoist("plugin validate shop").exits(0).says("ok, 0 warnings");
+    sandbox.hoist("plugin new shop --directory .").exits(2).says("is there already");
+    sandbox.hoist("plugin new a/b").exits(2).says("is not a plain module name");
+    sandbox.hoist("plugin config shp").exits(2).says("there is no plugin `shp`");
+}
+
+#[test]
+fn versions_go_together_and_a_conflict_is_explained() {
+    let sandbox = Sandbox::new();
+    sandbox.add(&Module::new("tool").tier("optional").depends("db"));
+    plugin(&sandbox, "shop", "2.0.0", "dependencies:\n  - core: \">=1.0.0\"\n  - db: ^1.2\n  - tool\n  - cache: {optional: true}\n");
+    plugin(&sandbox, "db", "2.0.0", "");
+    let other = Sandbox::new();
+    plugin(&other, "db", "1.3.0", "");
+    let other = other.collection().display().to_string();
+    sandbox.hoist("plan install shop").exits(2).says("shop").says("db").says("2.0.0");
+    // A shell module needs the plugin, and the plugin needs the shell module.
+    let run = sandbox.json(&format!("-C . -C {other} install shop")).exits(0);
+    assert_eq!(run.finished("db")["to"], "1.3.0");
+    assert_eq!(run.statuses().len(), 3, "what is optional and nowhere is left out");
+    sandbox.hoist(&format!("-C . -C {other} plugin remove db -y")).exits(2).says("is needed by shop");
+    let removed = sandbox.json(&format!("-C . -C {other} plugin remove db -y --cascade")).exits(0);
+    assert_eq!(removed.statuses().len(), 3);
+    plugin(&sandbox, "lost", "1.0.0", "dependencies:\n  - databse: \">=2.0.0\"\n");
+    let lost =
+        sandbox.hoist("plan install lost").exits(2).says("needs databse >=2.0.0, which no source has").says("plugins/lost/plugin.yml:5:14");
+    assert!(lost.stderr.contains("provides: { databse: \"VERSION\" }"), "{}", lost.stderr);
+    sandbox.write("hoist.yml", "provides:\n  databse: \"2.1\"\n");
+    sandbox.hoist("plan install lost").exits(0).says("1 to change");
+    sandbox.write("hoist.yml", "provides:\n  databse: \"1.9\"\n  core: 0.5.0\n");
+    sandbox.hoist("plan install lost").exits(2).says("databse");
+    sandbox.hoist(&format!("-C . -C {other} plan install shop")).exits(2).says("core");
+    sandbox.write("hoist.yml", "provides:\n  core: newest\n");
+    sandbox.hoist("list").exits(2).says("provides.core").says("no version");
+}
+
+#[test]
+fn an_optional_dependency_may_fail() {
+    let sandbox = Sandbox::new();
+    sandbox.add(&Module::new("cache").tier("optional").main("exit 3"));
+    plugin(&sandbox, "shop", "1.0.0", "dependencies:\n  cache: {optional: true}\n");
+    let run = sandbox.json("install shop").exits(3);
+    assert_eq!((run.statuses()["cache"].as_str(), run.statuses()["shop"].as_str()), ("failed", "installed"));
+}
+
+#[test]
+fn hooks_see_the_configuration_and_a_failing_one_leaves_nothing() {
+    let mut sandbox = Sandbox::new();
+    let hooks = "config:\n  schema: config/schema.json\n  defaults: config/defaults.yaml\nhooks:\n  pre-install: hooks/pre.sh\n  post-install: hooks/post.sh\n  pre-remove: hooks/remove.sh\n  post-remove: hooks/gone.sh\n";
+    plugin(&sandbox, "shop", "1.0.0", hooks);
+    file(&sandbox, "shop", "config/schema.json", SCHEMA);
+    file(&sandbox, "shop", "config/defaults.yaml", "app:\n  name: shop app\n  port: 80\n");
+    file(&sandbox, "shop", "config/env.yaml", "SHOP_PORT: app.port\nSHOP_KEY: app.secret_key\n");
+    let canary = "canary-0123456789";
+    let leak = "#!/bin/sh\necho \"key $SHOP_KEY\"; printf 'split %s' \"${SHOP_KEY%456789}\"; printf '%s\\n' 456789; printf %s \"$SHOP_KEY\" | base64\n";
+    let tell = "grep -q canary \"$HOIST_CONFIG\" && stat -c %a \"$HOIST_CONFIG\"; pwd; echo $SHOP_PORT \"$CONFIG_APP_NAME\" $HOIST_HOOK\n";
+    file(&sandbox, "shop", "hooks/pre.sh", &format!("{leak}{tell}"));
+    file(&sandbox, "shop", "hooks/post.sh", "#!/bin/sh\necho \"failing with $SHOP_KEY\" >&2\nexit 7\n");
+    file(&sandbox, "shop", "hooks/remove.sh", "echo removing from $PWD\n");
+    file(&sandbox, "shop", "hooks/gone.sh", "#!/bin/sh\ntest ! -e \"$HOME/.local/share/hoist/plugins/shop\" && echo it has gone\n");
+    sandbox.set("SHOP_PORT", "8080");
+    sandbox.set("SHOP_KEY", canary);
+    let failed = sandbox.json("install shop -v").exits(3);
+    let shop = failed.finished("shop");
+    let reason = shop["reason"].as_str().unwrap();
+    assert!(reason.contains("post-install hook (hooks/post.sh) ended with exit code 7: failing with •••"), "{reason}");
+    assert!(!sandbox.has(".local/share/hoist/plugins/shop"), "what it had put there is gone");
+    let messages: Vec<&str> = shop["messages"].as_array().unwrap().iter().map(|message| message["text"].as_str().unwrap()).collect();
+    assert_eq!(messages[..3], ["key •••", "split •••", "•••"], "{messages:?}");
+    assert!(messages.contains(&"600") && messages.contains(&"8080 shop app pre-install"), "{messages:?}");
+    file(&sandbox, "shop", "hooks/post.sh", "#!/bin/sh\necho \"$SHOP_KEY\" | rev\n");
+    sandbox.hoist("install shop").exits(0).says("1 installed");
+    sandbox.hoist("remove shop -y").exits(0);
+    sandbox.hoist("report").exits(0).says("it has gone").says("removing from");
+    // Nowhere in what hoist keeps, shows or writes is the secret.
+    let mut waiting = vec![sandbox.home(), sandbox.path("tmp")];
+    while let Some(path) = waiting.pop() {
+        for entry in std::fs::read_dir(&path).unwrap().flatten() {
+            if entry.file_type().unwrap().is_dir() {
+                waiting.push(entry.path());
+            } else {
+                let content = std::fs::read(entry.path()).unwrap();
+                let found = content.windows(canary.len()).any(|window| window == canary.as_bytes());
+                assert!(!found, "{}", entry.path().display());
+            }
+        }
+    }
+    assert!(!failed.stdout.contains(canary) && !failed.stderr.contains(canary));
+    for command in ["report", "history", "report --format lines", "list", "plugin config shop --show-origin"] {
+        let told = sandbox.hoist(command);
+        assert!(!told.stdout.contains(canary) && !told.stderr.contains(canary), "{command}");
+    }
+    // A hook that fails before anything was changed.
+    file(&sandbox, "shop", "hooks/pre.sh", "#!/bin/sh\nexit 1\n");
+    sandbox.hoist("install shop").exits(3).says("pre-install hook (hooks/pre.sh) ended with exit code 1");
+    assert!(!sandbox.has(".local/share/hoist/plugins/shop"));
+}
+
+#[test]
+fn every_violation_is_told_with_its_file_and_its_line() {
+    let sandbox = Sandbox::new();
+    plugin(&sandbox, "shop", "1.0", "config:\n  schema: config/schema.json\nhoks: {}\n");
+    file(&sandbox, "shop", "config/schema.json", SCHEMA);
+    sandbox.hoist("plugin validate").exits(2).says("did you mean `hooks`?").says("plugin.yml:6:1").says("`1.0` is taken for 1.0.0");
+    plugin(&sandbox, "shop", "1.0.0", "config:\n  schema: config/schema.json\n");
+    let mine = sandbox.put("mine.yaml", "app:\n  port: 99999\n  secret_key: tiny\n  nmae: x\n");
+    let wrong = sandbox.json(&format!("plugin validate shop --config {}", mine.display())).exits(2).document();
+    let told: Vec<String> = wrong["diagnostics"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| format!("{}:{} {} {}", one["line"], one["column"], one["field"].as_str().unwrap(), one["message"].as_str().unwrap()))
+        .collect();
+    for expected in [
+        "2:9 app.port 99999 is more than 65535",
+        "3:15 app.secret_key ••• is shorter than 8 characters",
+        "4:9 app.nmae is not in the schema",
+        "1:1 app.name is required and was not given",
+    ] {
+        assert!(told.iter().any(|one| one == expected), "{expected}: {told:?}");
+    }
+    let shown = sandbox.hoist(&format!(
+        "plugin config shop --config {} --set app.name=x --set app.secret_key=visible-on-the-command-line",
+        mine.display()
+    ));
+    assert!(shown.exits(2).says("everybody on this machine can read command lines").stdout.contains("app.secret_key  •••"));
+    sandbox.hoist("plugin validate shop --config nowhere.yaml").exits(2).says("cannot be read");
+    sandbox.hoist("plugin validate shop --set oops").exits(2).says("write --set PATH=VALUE");
+    sandbox.hoist("plugin validate shop --env prodution").exits(2).says("did you mean `production`?");
+    std::fs::remove_file(sandbox.collection().join("plugins/shop/config/schema.json")).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", sandbox.collection().join("plugins/shop/config/schema.json")).unwrap();
+    sandbox.hoist("plugin validate shop").exits(2).says("is a link that leads out of the plugin");
+}
+
+#[test]
+fn reading_plugins_starts_no_process_and_writes_nothing() {
+    if !hoist_tests::has("strace") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    plugin(&sandbox, "shop", "1.0.0", "config:\n  defaults: config/defaults.yaml\nhooks:\n  pre-install: hooks/pre.sh\n");
+    file(&sandbox, "shop", "config/defaults.yaml", "app:\n  name: x\n");
+    file(&sandbox, "shop", "hooks/pre.sh", "#!/bin/sh\ntouch /tmp/never\n");
+    for command in ["plugin list", "plugin validate", "plugin config shop --show-origin", "plan install shop", "info shop"] {
+        let (ran, calls) = sandbox.traced(command, "execve,openat,mkdir,mkdirat,rename,unlink,connect");
+        assert_eq!(ran.exits(0).code, 0);
+        let started = calls.iter().filter(|call| call.contains("execve(")).count();
+        let written: Vec<&String> = calls
+            .iter()
+            .filter(|call| {
+                ["O_WRONLY", "O_RDWR", "O_CREAT", "mkdir", "rename(", "unlink(", "connect("].iter().any(|word| call.contains(word))
+            })
+            .collect();
+        assert!(started == 1 && written.is_empty(), "{command}: {started} started, {written:#?}");
+    }
+}
