@@ -14,9 +14,11 @@
 //! ```
 
 mod choose;
+mod compose;
 mod config;
 mod directory;
 mod document;
+mod interpolate;
 mod manifest;
 mod range;
 mod schema;
@@ -25,6 +27,7 @@ mod tree;
 mod violation;
 
 pub use choose::{Choice, Conflict, Offer, Offers, Wanted, choose};
+pub use compose::{Project, Rendering, render};
 pub use config::{Assignment, Configuration, ENVIRONMENTS, Given, MAPPING, Pending, SecretSource, Setting};
 pub use directory::{Directory, InMemory, Look, is_inside};
 pub use document::{Data, Document, Key, Node};

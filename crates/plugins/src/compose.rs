@@ -1,0 +1,459 @@
+//! What a plugin deploys with Docker Compose: its files, rendered, and what Compose itself would only find out too late.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hoist_core::{Diagnostic, Position};
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{Environment, UndefinedBehavior};
+use serde_json::{Value, json};
+
+use crate::directory::{Directory, Look, is_inside};
+use crate::document::{Data, Document, Node};
+use crate::interpolate::{Variable, interpolate};
+use crate::manifest::{COMPOSE_FILES, Plugin, compose_files};
+use crate::schema::read_text;
+
+/// What is known when files are rendered.
+#[derive(Debug)]
+pub struct Rendering<'a> {
+    /// The plugin.
+    pub plugin: &'a Plugin,
+    /// Its configuration, with secrets.
+    pub values: &'a Value,
+    /// The variables that Compose sees.
+    pub variables: &'a BTreeMap<String, String>,
+    /// More of them that it sees: those hoist was started with.
+    pub surroundings: &'a hoist_core::Environment,
+    /// The environment it is deployed to.
+    pub environment: Option<&'a str>,
+    /// How many of each service that can be several.
+    pub replicas: Option<u32>,
+    /// Whether it is deployed for debugging.
+    pub debug: bool,
+    /// The name of the project.
+    pub project: &'a str,
+}
+
+/// What is given to Compose.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Project {
+    /// The files in the order they lie over each other: paths relative to the plugin, and their texts.
+    pub files: Vec<(String, String)>,
+    /// The names of the services.
+    pub services: BTreeSet<String>,
+    /// How many of each there are to be, where that was asked for.
+    pub scale: BTreeMap<String, u32>,
+    /// True where images are built.
+    pub builds: bool,
+}
+
+/// What stands behind the name of a template.
+const TEMPLATE: &str = ".j2";
+/// A template that goes on for longer does not end.
+const FUEL: u64 = 5_000_000;
+
+/// Renders the files of a plugin, and checks them. Nothing is run.
+///
+/// # Errors
+/// Everything that is wrong with them, with its place in the rendered text; warnings do not make an error of it alone.
+pub fn render(directory: &dyn Directory, rendering: &Rendering<'_>) -> (Project, Vec<Diagnostic>) {
+    let mut found = Vec::new();
+    let mut project = Project::default();
+    let mut documents = Vec::new();
+    for path in files(directory, rendering.environment) {
+        let text = match read_text(directory, &path) {
+            Ok(text) => text,
+            Err(wrong) => {
+                found.push(wrong);
+                continue;
+            }
+        };
+        let shown = directory.root().join(&path).display().to_string();
+        let (target, text) = match path.strip_suffix(TEMPLATE) {
+            None => (path.clone(), text),
+            Some(target) => match rendered(directory, &path, &text, rendering) {
+                Ok(text) => (target.to_owned(), text),
+                Err(error) => {
+                    found.push(template_error(&error, &shown, &text));
+                    continue;
+                }
+            },
+        };
+        match Document::parse(&shown, &text) {
+            Ok(document) => documents.push(document),
+            Err(wrong) if path.ends_with(TEMPLATE) => {
+                found.push(wrong.help("that is what the template comes to; `--dry-run` shows all of it"))
+            }
+            Err(wrong) => found.push(wrong),
+        }
+        project.files.push((target, text));
+    }
+    if found.is_empty() {
+        Checker { rendering, documents: &documents, found: &mut found }.check(&mut project);
+    }
+    (project, found)
+}
+
+/// The files for an environment: the main one, what always lies over it, and that of the environment.
+fn files(directory: &dyn Directory, environment: Option<&str>) -> Vec<String> {
+    let Some(main) = compose_files(directory).into_iter().next() else { return Vec::new() };
+    let folder = main.rsplit_once('/').map(|(folder, _)| format!("{folder}/")).unwrap_or_default();
+    let short = match environment {
+        Some("development") => Some("dev"),
+        Some("production") => Some("prod"),
+        _ => None,
+    };
+    let mut all = vec![main];
+    for layer in [Some("override"), environment].into_iter().flatten() {
+        let names = [Some(layer), short.filter(|_| layer != "override")].into_iter().flatten();
+        let of = |name: &str| {
+            COMPOSE_FILES
+                .iter()
+                .flat_map(|file| {
+                    let (stem, extension) = file.rsplit_once('.').unwrap_or((file, "yml"));
+                    let path = format!("{folder}{stem}.{name}.{extension}");
+                    [format!("{path}{TEMPLATE}"), path]
+                })
+                .collect::<Vec<_>>()
+        };
+        all.extend(names.flat_map(of).find(|path| matches!(directory.look(path), Look::File { .. })));
+    }
+    all
+}
+
+fn rendered(directory: &dyn Directory, path: &str, text: &str, rendering: &Rendering<'_>) -> Result<String, minijinja::Error> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    // With the blanks that Ansible and others have made usual for files of YAML: a line with nothing but a statement leaves nothing.
+    let syntax = SyntaxConfig::builder().keep_trailing_newline(true).trim_blocks(true).lstrip_blocks(true).build();
+    environment.set_syntax(syntax?);
+    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    environment.set_fuel(Some(FUEL));
+    // What is included stands in the plugin: beside the template, or named from the plugin's directory.
+    let folder = path.rsplit_once('/').map(|(folder, _)| format!("{folder}/")).unwrap_or_default();
+    let loaded: BTreeMap<String, String> = includes(directory, &folder);
+    environment.set_loader(move |name| Ok(loaded.get(name).or_else(|| loaded.get(&format!("{folder}{name}"))).cloned()));
+    let Rendering { plugin, values, environment: place, replicas, debug, project, variables, .. } = rendering;
+    let mut context = values.as_object().cloned().unwrap_or_default();
+    let known = json!({
+        "config": values, "values": values, "env": variables, "environment": place.unwrap_or_default(), "replicas": replicas.unwrap_or(1),
+        "debug": debug, "project": project, "plugin": { "name": plugin.name, "version": plugin.version.to_string() },
+    });
+    for (name, value) in known.as_object().into_iter().flatten() {
+        context.entry(name.clone()).or_insert_with(|| value.clone());
+    }
+    environment.render_named_str(path, text, minijinja::value::Serde(context))
+}
+
+/// The other files beside a template, and what is below `templates/`: what it may include.
+fn includes(directory: &dyn Directory, folder: &str) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::new();
+    for place in [folder.trim_end_matches('/'), "templates"] {
+        for name in directory.names(place) {
+            let path = if place.is_empty() { name } else { format!("{place}/{name}") };
+            if is_inside(&path) && matches!(directory.look(&path), Look::File { .. }) {
+                all.extend(read_text(directory, &path).ok().map(|text| (path, text)));
+            }
+        }
+    }
+    all
+}
+
+fn template_error(error: &minijinja::Error, file: &str, text: &str) -> Diagnostic {
+    let detail = error.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
+    let mut wrong = Diagnostic::error(format!("the template cannot be rendered: {}{detail}", error.kind())).file(file);
+    if let Some(line) = error.line() {
+        let start = error
+            .range()
+            .map_or(1, |range| text.get(..range.start).map_or(1, |before| before.rsplit('\n').next().unwrap_or("").chars().count() + 1));
+        wrong.position = Some(Position { line, column: start });
+        wrong.source_line = text.lines().nth(line.saturating_sub(1)).map(str::to_owned);
+    }
+    match error.kind() {
+        minijinja::ErrorKind::UndefinedError => {
+            wrong.help("every value it uses has to be given or have a default: `hoist plugin config` shows what there is; write `{{ x | default(…) }}` where it may be absent")
+        }
+        minijinja::ErrorKind::OutOfFuel => wrong.help("it does not come to an end"),
+        _ => wrong,
+    }
+}
+
+struct Checker<'a> {
+    rendering: &'a Rendering<'a>,
+    documents: &'a [Document],
+    found: &'a mut Vec<Diagnostic>,
+}
+
+/// What is said of a service in all files.
+#[derive(Default)]
+struct Service<'a> {
+    at: Option<(&'a Document, Position)>,
+    /// Each with where it stands.
+    ports: Vec<(&'a Document, &'a Node)>,
+    networks: Vec<(&'a Document, Position, String)>,
+    container_name: Option<(&'a Document, &'a Node)>,
+    restart: Option<(&'a Document, &'a Node)>,
+    restart_policy: bool,
+    replicas: Option<u64>,
+    builds: bool,
+}
+
+impl<'a> Checker<'a> {
+    fn tell(&mut self, document: &Document, at: Position, field: String, message: impl Into<String>, help: &str) {
+        let wrong = Diagnostic::error(message).field(field).module(self.rendering.plugin.name.as_str());
+        self.found.push(document.point(if help.is_empty() { wrong } else { wrong.help(help) }, at));
+    }
+
+    fn check(mut self, project: &mut Project) {
+        let documents: &'a [Document] = self.documents;
+        for document in documents {
+            self.variables(document, &document.root, &mut Vec::new());
+        }
+        let mut services: BTreeMap<&str, Service<'a>> = BTreeMap::new();
+        let mut networks: BTreeSet<&str> = BTreeSet::from(["default"]);
+        for document in documents {
+            for (key, _) in document.root.get("networks").map(Node::entries).unwrap_or_default() {
+                networks.insert(&key.name);
+            }
+            for (key, node) in document.root.get("services").map(Node::entries).unwrap_or_default() {
+                let service = services.entry(&key.name).or_default();
+                service.at.get_or_insert((document, key.at));
+                read_service(service, document, node);
+            }
+        }
+        if services.is_empty() {
+            if let Some(document) = documents.first() {
+                let help = "a file of Docker Compose has `services:` with a name and an `image:` below it";
+                self.tell(document, document.root.at, "services".to_owned(), "there is none", help);
+            }
+            return;
+        }
+        project.services = services.keys().map(|name| (*name).to_owned()).collect();
+        project.builds = services.values().any(|service| service.builds);
+        self.scale(&services, project);
+        let mut taken: BTreeMap<(String, u32), &str> = BTreeMap::new();
+        for (name, service) in &services {
+            let count = project.scale.get(*name).copied().map_or(service.replicas.unwrap_or(1), u64::from);
+            self.service(name, service, count, &networks, &mut taken);
+        }
+    }
+
+    /// Variables that nobody has set.
+    fn variables(&mut self, document: &Document, node: &Node, path: &mut Vec<String>) {
+        match &node.data {
+            Data::Text(text) => {
+                let (_, missing) = self.interpolated(text);
+                for Variable { name, problem } in missing {
+                    let field = path.join(".");
+                    match problem {
+                        Some(text) => {
+                            let text = if text.is_empty() { "is required".to_owned() } else { text };
+                            self.tell(
+                                document,
+                                node.at,
+                                field,
+                                format!("the variable {name} is not set: {text}"),
+                                "set it in the environment, or map it to a value in config/env.yaml",
+                            );
+                        }
+                        None => {
+                            let warning = Diagnostic::warning(format!("the variable {name} is not set, and stands for nothing"));
+                            let warning = warning.field(field).module(self.rendering.plugin.name.as_str());
+                            let help = format!("set it, write ${{{name}:-OTHERWISE}}, or map it to a value in config/env.yaml");
+                            self.found.push(document.point(warning.help(help), node.at));
+                        }
+                    }
+                }
+            }
+            Data::List(items) => {
+                for item in items {
+                    self.variables(document, item, path);
+                }
+            }
+            Data::Map(entries) => {
+                for (key, below) in entries {
+                    path.push(key.name.clone());
+                    self.variables(document, below, path);
+                    path.pop();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A text with its variables, and those that are not set.
+    fn interpolated(&self, text: &str) -> (String, Vec<Variable>) {
+        let own = self.rendering.variables;
+        interpolate(text, &|name| own.get(name).cloned().or_else(|| self.rendering.surroundings.get(name).map(str::to_owned)))
+    }
+
+    /// Which services there are to be several of.
+    fn scale(&mut self, services: &BTreeMap<&str, Service<'a>>, project: &mut Project) {
+        let Some(replicas) = self.rendering.replicas else { return };
+        let declared: Vec<&str> = services.iter().filter(|(_, service)| service.replicas.is_some()).map(|(name, _)| *name).collect();
+        let called = ["app", "web", self.rendering.plugin.name.as_str()].into_iter().find(|name| services.contains_key(name));
+        let only = services.keys().next().copied().filter(|_| services.len() == 1);
+        let several: Vec<&str> = if declared.is_empty() { called.or(only).into_iter().collect() } else { declared };
+        if several.is_empty() {
+            let names: Vec<&str> = services.keys().copied().collect();
+            let (document, at) =
+                services.values().find_map(|service| service.at).unwrap_or((&self.documents[0], self.documents[0].root.at));
+            let message = format!("of which of {} there are to be {replicas} is not said", names.join(", "));
+            self.tell(document, at, "services".to_owned(), message, "write `deploy: { replicas: 1 }` in the services that may be several");
+        }
+        project.scale = several.into_iter().map(|name| (name.to_owned(), replicas)).collect();
+    }
+
+    fn service(
+        &mut self,
+        name: &str,
+        service: &Service<'a>,
+        count: u64,
+        networks: &BTreeSet<&str>,
+        taken: &mut BTreeMap<(String, u32), &'a str>,
+    ) {
+        for (document, at, network) in &service.networks {
+            if !networks.contains(network.as_str()) {
+                let near = hoist_core::did_you_mean(network, networks.iter().copied());
+                let help = near
+                    .map_or_else(|| format!("write `{network}:` below `networks:` at the top"), |near| format!("did you mean `{near}`?"));
+                self.tell(document, *at, format!("services.{name}.networks"), format!("there is no network `{network}`"), &help);
+            }
+        }
+        if let (Some((document, node)), true) = (service.restart, service.restart_policy) {
+            let help = "keep one of the two";
+            self.tell(document, node.at, format!("services.{name}.restart"), "does not go together with deploy.restart_policy", help);
+        }
+        if let Some((document, node)) = service.container_name.filter(|_| count > 1) {
+            let message = format!("{count} containers cannot have one name");
+            self.tell(document, node.at, format!("services.{name}.container_name"), message, "leave it out: Compose numbers them");
+        }
+        for (document, node) in &service.ports {
+            let field = format!("services.{name}.ports");
+            let published = match self.ports(node) {
+                Ok(published) => published,
+                Err(why) => {
+                    self.tell(
+                        document,
+                        node.at,
+                        field,
+                        why,
+                        "ports are numbers from 1 to 65535: \"8080:80\", \"127.0.0.1:8080:80\", \"8080-8089:80\"",
+                    );
+                    continue;
+                }
+            };
+            let Some((address, first, last)) = published.filter(|(_, first, _)| *first != 0) else { continue };
+            let free = u64::from(last - first) + 1;
+            if count > free && count > 1 {
+                let end = u64::from(first) + count - 1;
+                let help = format!("give as many: \"{first}-{end}:…\"; or let Docker choose, without a port of this machine");
+                self.tell(
+                    document,
+                    node.at,
+                    field.clone(),
+                    format!("{count} containers cannot share {free} port{} of this machine", if free == 1 { "" } else { "s" }),
+                    &help,
+                );
+            }
+            for port in first..=last {
+                let name: &'a str = self
+                    .documents
+                    .iter()
+                    .find_map(|document| {
+                        document
+                            .root
+                            .get("services")
+                            .into_iter()
+                            .flat_map(Node::entries)
+                            .map(|(key, _)| key.name.as_str())
+                            .find(|known| *known == name)
+                    })
+                    .unwrap_or_default();
+                match taken.insert((address.clone(), port), name) {
+                    Some(other) if other != name && first == last => {
+                        self.tell(
+                            document,
+                            node.at,
+                            field.clone(),
+                            format!("port {port} of this machine is also that of {other}"),
+                            "choose another",
+                        );
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// What an entry of `ports` publishes: the address and the ports of this machine.
+    fn ports(&self, node: &Node) -> Result<Option<(String, u32, u32)>, String> {
+        let text = match &node.data {
+            Data::Number(number) => number.to_string(),
+            Data::Text(text) => self.interpolated(text).0,
+            Data::Map(_) => {
+                let part = |name: &str| {
+                    node.get(name).map(|node| match &node.data {
+                        Data::Text(text) => self.interpolated(text).0,
+                        _ => node.to_json().to_string(),
+                    })
+                };
+                let target = part("target").ok_or_else(|| "has no `target`".to_owned())?;
+                range(&target, 1)?;
+                let address = part("host_ip").unwrap_or_default();
+                let published = part("published").map(|text| range(&text, 0)).transpose()?;
+                return Ok(published.map(|(first, last)| (address, first, last)));
+            }
+            _ => return Err(format!("is {}, not a port", node.kind())),
+        };
+        let plain = text.split('/').next().unwrap_or_default();
+        let (rest, target) = plain.rsplit_once(':').map_or((None, plain), |(rest, target)| (Some(rest), target));
+        range(target, 1)?;
+        let Some(rest) = rest else { return Ok(None) };
+        let (address, published) = rest.rsplit_once(':').unwrap_or(("", rest));
+        if published.is_empty() {
+            return Ok(None);
+        }
+        let (first, last) = range(published, 0)?;
+        Ok(Some((address.to_owned(), first, last)))
+    }
+}
+
+/// `80` or `80-89`.
+fn range(text: &str, least: u32) -> Result<(u32, u32), String> {
+    let port = |text: &str| {
+        let number: Option<u32> = text.trim().parse().ok().filter(|number| (least..=65535).contains(number));
+        number.ok_or_else(|| format!("`{}` is no port", text.escape_debug()))
+    };
+    let (first, last) = match text.split_once('-') {
+        Some((first, last)) => (port(first)?, port(last)?),
+        None => (port(text)?, port(text)?),
+    };
+    if first > last { Err(format!("`{text}` ends before it begins")) } else { Ok((first, last)) }
+}
+
+fn read_service<'a>(service: &mut Service<'a>, document: &'a Document, node: &'a Node) {
+    let list = |node: &'a Node| match &node.data {
+        Data::List(items) => items.iter().collect::<Vec<_>>(),
+        _ => Vec::new(),
+    };
+    service.ports.extend(node.get("ports").into_iter().flat_map(list).map(|port| (document, port)));
+    if let Some(networks) = node.get("networks") {
+        let names = list(networks).into_iter().filter_map(|item| Some((document, item.at, item.text()?.to_owned())));
+        service.networks.extend(names);
+        service.networks.extend(networks.entries().iter().map(|(key, _)| (document, key.at, key.name.clone())));
+    }
+    service.container_name = node.get("container_name").map(|node| (document, node)).or(service.container_name);
+    service.restart = node.get("restart").map(|node| (document, node)).or(service.restart);
+    service.builds |= node.get("build").is_some();
+    if let Some(deploy) = node.get("deploy") {
+        service.restart_policy |= deploy.get("restart_policy").is_some();
+        let replicas = deploy.get("replicas").map(Node::to_json);
+        service.replicas = replicas.and_then(|count| count.as_u64().or_else(|| count.as_str()?.parse().ok())).or(service.replicas);
+    }
+    let scale = node.get("scale").and_then(|node| node.to_json().as_u64());
+    service.replicas = scale.or(service.replicas);
+}
+
+#[cfg(test)]
+mod tests;
