@@ -45,6 +45,8 @@ pub(crate) fn status(outcome: &Outcome, action: Action, change: Change) -> &'sta
         (Outcome::Done { .. }, Action::Undo) if change == Change::Install => "installed",
         (Outcome::Done { .. }, Action::Uninstall | Action::Undo) => "removed",
         (Outcome::Done { changed: false }, _) => "unchanged",
+        (Outcome::Done { .. }, Action::Deploy) if change == Change::Deploy => "deployed",
+        (Outcome::Done { .. }, Action::Undeploy) => "undeployed",
         (Outcome::Done { .. }, Action::Update) if matches!(change, Change::Update | Change::Repair) => "updated",
         (Outcome::Done { .. }, _) => "installed",
         (Outcome::Skipped { .. }, _) => "skipped",

@@ -28,6 +28,10 @@ pub enum Change {
     Keep,
     /// It is verified.
     Test,
+    /// It is brought up in an environment.
+    Deploy,
+    /// It is taken down.
+    Undeploy,
 }
 
 impl Change {
@@ -43,6 +47,8 @@ impl Change {
             Change::Uninstall => "uninstall",
             Change::Keep => "keep",
             Change::Test => "test",
+            Change::Deploy => "deploy",
+            Change::Undeploy => "undeploy",
         }
     }
 

@@ -18,6 +18,10 @@ pub enum Action {
     Test,
     /// Take back what a run did to it.
     Undo,
+    /// Bring it up in an environment.
+    Deploy,
+    /// Take it down again.
+    Undeploy,
 }
 
 impl Action {
@@ -29,6 +33,8 @@ impl Action {
             Action::Uninstall => "uninstall",
             Action::Test => "test",
             Action::Undo => "undo",
+            Action::Deploy => "deploy",
+            Action::Undeploy => "undeploy",
         }
     }
 }

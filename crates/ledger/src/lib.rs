@@ -5,6 +5,7 @@
 //! files that SQLite makes beside its own.
 
 mod config;
+mod deployments;
 mod files;
 mod journal;
 mod lock;
@@ -24,6 +25,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 pub use config::{ConfigRecord, read_configs};
+pub use deployments::{Deployed, Release, Standing, read_deployments};
 pub use files::{Belongings, read_belongings};
 pub use journal::{Edit, Entry, Memento, Undoable, read_applications, read_journal};
 pub use lock::{Holder, Lock};

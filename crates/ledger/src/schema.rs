@@ -122,6 +122,15 @@ const MIGRATIONS: &[&str] = &[
     ) STRICT, WITHOUT ROWID;
     ALTER TABLE runs ADD COLUMN undone TEXT;
 ",
+    // What of plugins is deployed, and where.
+    "
+    CREATE TABLE deployments (
+        plugin TEXT NOT NULL,
+        environment TEXT NOT NULL,
+        record TEXT NOT NULL,
+        PRIMARY KEY (plugin, environment)
+    ) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// Brings a database to the newest version; refuses one that is newer still.

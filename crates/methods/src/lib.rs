@@ -38,7 +38,9 @@ pub use look::presence;
 pub use machine::Machine;
 pub use messages::Message;
 pub use method::{Applied, METHODS, Method, StepContext};
-pub use plugin::{Configured, OnDisk, PLUGINS, plugin, plugins};
+pub use plugin::{
+    Configured, Container, Deployment, OnDisk, PLUGINS, Place, ReleaseFile, Undeployment, called, containers, plugin, plugins, project_name,
+};
 pub use preflight::preflight;
 pub use prosody::prosody_configuration;
 pub use recover::{Cleared, clear_up};

@@ -9,7 +9,7 @@ use crate::method::StepContext;
 
 /// Everything that would make modules of the plan fail for sure: no bash, no package manager, no right to install packages.
 pub fn preflight(plan: &Plan, catalog: &Catalog, machine: &Machine) -> Vec<Diagnostic> {
-    if matches!(plan.action, Action::Test | Action::Uninstall | Action::Undo) {
+    if matches!(plan.action, Action::Test | Action::Uninstall | Action::Undo | Action::Undeploy) {
         return Vec::new();
     }
     let mut found = Vec::new();

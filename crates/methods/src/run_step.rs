@@ -16,7 +16,7 @@ use crate::config::{self, ConfigFile, ConfigPolicy};
 use crate::look;
 use crate::machine::Machine;
 use crate::method::{Applied, Method, StepContext, method_of};
-use crate::plugin::Configured;
+use crate::plugin::{Configured, Deployment, Undeployment};
 use crate::sandbox::Sandbox;
 use crate::stage::{Stage, clean_stages};
 use crate::uninstall::leave_former;
@@ -56,6 +56,10 @@ pub(crate) struct World {
     pub(crate) sandboxes: BTreeMap<ModuleId, Option<Sandbox>>,
     /// How plugins are configured.
     pub(crate) plugins: BTreeMap<ModuleId, Configured>,
+    /// What is deployed.
+    pub(crate) deployments: BTreeMap<ModuleId, Deployment>,
+    /// What is taken down.
+    pub(crate) undeployments: BTreeMap<ModuleId, Undeployment>,
 }
 
 impl World {

@@ -17,7 +17,7 @@ use crate::config::{ConfigFile, ConfigPolicy};
 use crate::look;
 use crate::machine::Machine;
 use crate::method::{host_pool, method_of, path_pool};
-use crate::plugin::Configured;
+use crate::plugin::{self, Configured, Deployment, Undeployment};
 use crate::run_step::{self, Bound, Work, World};
 use crate::sandbox::Sandbox;
 use crate::{undo, uninstall};
@@ -51,6 +51,10 @@ pub struct Options {
     pub undo: Vec<Entry>,
     /// How plugins are configured.
     pub plugins: BTreeMap<ModuleId, Configured>,
+    /// What is deployed.
+    pub deployments: BTreeMap<ModuleId, Deployment>,
+    /// What is taken down.
+    pub undeployments: BTreeMap<ModuleId, Undeployment>,
 }
 
 /// The tasks of a plan.
@@ -114,6 +118,8 @@ pub fn schedule(
         policy,
         sandboxes,
         plugins: options.plugins,
+        deployments: options.deployments,
+        undeployments: options.undeployments,
     };
     let world = Arc::new(world);
     let mut graph = TaskGraph::default();
@@ -121,7 +127,9 @@ pub fn schedule(
     let (mut jobs, mut errors) = (Vec::new(), Vec::new());
     for (planned, module) in modules.into_iter().enumerate().filter(|(planned, _)| plan.modules[*planned].change.is_work()) {
         let record = installed.modules.get(&module.id).or_else(|| installed.unfinished.get(&module.id));
-        match work(module, plan.action, plan.modules[planned].change, record) {
+        let deployment = world.deployments.get(&module.id);
+        let change = deployment.and_then(|deployment| deployment.install).unwrap_or(plan.modules[planned].change);
+        match work(module, plan.action, change, record) {
             Ok(mut work) => {
                 // What somebody else had put there is not there for others only.
                 let theirs = record.is_none() && work.change == Change::Update;
@@ -173,13 +181,19 @@ pub fn schedule(
         pools.extend(own.filter_map(|path| moved.iter().find(|root| path.starts_with(root))).map(|root| path_pool(root)));
         let pools: BTreeSet<_> = pools.into_iter().collect();
         let pools: Vec<_> = pools.iter().map(|(name, depth)| graph.pool(name, *depth)).collect();
-        let changes = matches!(plan.action, Action::Install | Action::Update);
+        let changes = matches!(plan.action, Action::Install | Action::Update | Action::Deploy);
         let stops = changes && (plan.modules[planned].tier == Tier::Core || strict);
         let (cost, timeout) = (cost(&module, installed), module.timeout.unwrap_or(limit));
         let fetched = work.steps.iter().find_map(|step| step.method.fetch(force)).filter(|_| changes);
         let world = world.clone();
         let work = move |task: &hoist_executor::TaskContext| match work.action {
             Action::Install | Action::Update => run_step::bring(&world, &module, &mut work, task),
+            Action::Deploy if !world.deployments.contains_key(&module.id) => run_step::bring(&world, &module, &mut work, task),
+            Action::Deploy => plugin::deploy(&world, &module, Some(&mut work).filter(|work| work.change != Change::Deploy), task),
+            Action::Undeploy => match world.undeployments.get(&module.id) {
+                Some(undeployment) => plugin::undeploy(&world, &module, undeployment, task),
+                None => Ok(hoist_executor::Effect::Unchanged),
+            },
             Action::Undo => undo::undo(&world, &module, task),
             Action::Uninstall => uninstall::uninstall(&world, &module, work.record.as_ref(), &mut work.steps, task),
             Action::Test => {
@@ -235,7 +249,12 @@ fn work(module: &Module, action: Action, change: Change, record: Option<&Install
         // Bound when they run: they share nothing.
         (Action::Test | Action::Undo, _) => bind(Action::Test).map(|_| Vec::new())?,
         // The same step brings it, and brings it forward.
+        (Action::Update, Change::Update) if module.removal.plugin => bind(Action::Update)?,
         (Action::Update, Change::Update) if module.removal.is_indexed() => bind(Action::Install)?,
+        // Hooks of the upgrade run around the deployment.
+        (Action::Deploy, Change::Update) => bind(Action::Install)?.into_iter().filter(|step| !step.method.paths().is_empty()).collect(),
+        (Action::Deploy, Change::Deploy) | (Action::Undeploy, _) => Vec::new(),
+        (Action::Deploy, _) => bind(Action::Install)?,
         (Action::Update, Change::Update) => {
             anew = module.update_method == "reinstall";
             let changed = record.is_some_and(|record| record.digest != module.digest);

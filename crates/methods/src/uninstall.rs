@@ -14,7 +14,7 @@ use crate::builtin::{git_own, luarocks, package, pip};
 use crate::config;
 use crate::machine::Machine;
 use crate::method::StepContext;
-use crate::plugin::before_removal;
+use crate::plugin::{before_removal, undeploy_all};
 use crate::run_step::{Bound, World, refuse_unsettled};
 use crate::watch::{KEPT, takes};
 
@@ -57,6 +57,7 @@ pub(crate) fn uninstall(
                 step.method.apply(&world.context(module, task))?;
             }
             if let Some(into) = removal.into.as_ref().filter(|_| removal.plugin) {
+                undeploy_all(world, module, task)?;
                 after = before_removal(&into.join(module.id.as_str()), &world.context(module, task))?;
             }
         }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hoist_core::{Diagnostic, Position};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, UndefinedBehavior};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::directory::{Directory, Look, is_inside};
@@ -35,7 +36,7 @@ pub struct Rendering<'a> {
 }
 
 /// What is given to Compose.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Project {
     /// The files in the order they lie over each other: paths relative to the plugin, and their texts.
     pub files: Vec<(String, String)>,

@@ -31,7 +31,7 @@ pub use compose::{Project, Rendering, render};
 pub use config::{Assignment, Configuration, ENVIRONMENTS, Given, MAPPING, Pending, SecretSource, Setting};
 pub use directory::{Directory, InMemory, Look, is_inside};
 pub use document::{Data, Document, Key, Node};
-pub use manifest::{DEPLOY_SCRIPTS, Dependency, Event, HOOKS, Hook, Kind, MANIFEST, Plugin, Side, compose_files};
+pub use manifest::{DEPLOY_SCRIPTS, Dependency, Event, HOOKS, Hook, Kind, MANIFEST, Plugin, Side, UNDEPLOY_SCRIPTS, compose_files};
 pub use range::{VersionRange, read_version};
 pub use schema::Schema;
 pub use secret::{MASK, Masker};

@@ -498,6 +498,9 @@ impl Reader<'_> {
 /// Where a plugin's own script of deployment may be.
 pub const DEPLOY_SCRIPTS: &[&str] = &["scripts/deploy.sh", "scripts/deploy.py", "scripts/deploy"];
 
+/// Where a plugin's own script may be that takes back what that did.
+pub const UNDEPLOY_SCRIPTS: &[&str] = &["scripts/undeploy.sh", "scripts/undeploy.py", "scripts/undeploy"];
+
 /// The names that the main file of Docker Compose may have, in `compose/` or beside the manifest.
 pub(crate) const COMPOSE_FILES: &[&str] = &["docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml"];
 

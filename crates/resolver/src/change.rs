@@ -11,7 +11,7 @@ pub fn plan(resolution: &Resolution<'_>, installed: &Installed, presence: impl F
         let elsewhere = place_before(module, installed).filter(|_| matches!(request.action, Action::Install | Action::Update));
         let (change, reason) = match request.action {
             _ if elsewhere.is_some() => (Change::Migrate, elsewhere.unwrap_or_default()),
-            Action::Test | Action::Undo => (Change::Test, "verified".to_owned()),
+            Action::Test | Action::Undo | Action::Deploy | Action::Undeploy => (Change::Test, "verified".to_owned()),
             Action::Uninstall => (Change::Uninstall, since(installed, &module.id)),
             // An update that failed is tried again; nothing has to be installed for that.
             Action::Update

@@ -59,7 +59,7 @@ fn by_tier<'c>(catalog: &'c Catalog, installed: &Installed, request: &Request, s
     let chosen = |name: &str, tier: Option<Tier>| match request.action {
         Action::Install => tier.is_none_or(wants),
         Action::Update => installed.modules.contains_key(name) || installed.unfinished.get(name).is_some_and(|record| record.once),
-        Action::Test | Action::Undo => installed.modules.contains_key(name),
+        Action::Test | Action::Undo | Action::Deploy | Action::Undeploy => installed.modules.contains_key(name),
         Action::Uninstall => installed.modules.contains_key(name) || installed.unfinished.contains_key(name),
     };
     // Of a repository or a server of modules nobody wants all of them.

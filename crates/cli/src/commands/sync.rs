@@ -100,7 +100,7 @@ pub(crate) fn for_change(
             let new = session.unknown_sources();
             session.sources.iter().filter(|source| unknown && new.contains(&source.name.as_str())).cloned().collect()
         }
-        Action::Uninstall | Action::Test | Action::Undo => Vec::new(),
+        Action::Uninstall | Action::Test | Action::Undo | Action::Undeploy => Vec::new(),
     };
     if sources.is_empty() {
         return Ok(false);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, Module, ModuleId, Plan, Request, Wanted};
 use hoist_executor::{Cancel, Limits, Redact, execute};
 use hoist_ledger::{Beginning, Ending as Finish, Entry, Ledger, RunId};
-use hoist_methods::{ConfigFile, ConfigPolicy, Configured, Machine, Options, Schedule, keep_contents, preflight, schedule};
+use hoist_methods::{ConfigFile, ConfigPolicy, Configured, Deployment, Machine, Options, Schedule, keep_contents, preflight, schedule};
 use hoist_plugins::Masker;
 use hoist_reporter::{LogFiles, Plain, Progress, Record, Report, Reporter, Reporters, Words};
 use indicatif::ProgressDrawTarget;
@@ -57,6 +57,10 @@ pub(crate) struct How {
     pub(crate) undo: Vec<Entry>,
     /// How plugins are configured.
     pub(crate) plugins: BTreeMap<ModuleId, Configured>,
+    /// What is deployed.
+    pub(crate) deployments: BTreeMap<ModuleId, Deployment>,
+    /// What is taken down.
+    pub(crate) undeployments: BTreeMap<ModuleId, Undeployment>,
     /// What finds the secrets among what is said.
     pub(crate) masker: Masker,
 }
@@ -120,6 +124,8 @@ impl Run<'_> {
             state: session.places.state.clone(),
             undo: how.undo,
             plugins: how.plugins,
+            deployments: how.deployments,
+            undeployments: how.undeployments,
         };
         let scratch = machine.begin_run(&name);
         let work: Vec<&str> =
@@ -169,6 +175,8 @@ impl Run<'_> {
             Action::Install => Words { changed: "done", unchanged: "same" },
             Action::Update => Words { changed: "updated", unchanged: "same" },
             Action::Uninstall => Words { changed: "removed", unchanged: "removed" },
+            Action::Deploy => Words { changed: "deployed", unchanged: "same" },
+            Action::Undeploy => Words { changed: "taken down", unchanged: "same" },
             Action::Undo => Words { changed: "taken back", unchanged: "same" },
             Action::Test => Words { changed: "passed", unchanged: "passed" },
         };

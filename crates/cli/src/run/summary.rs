@@ -179,9 +179,9 @@ impl Told<'_> {
             return text;
         }
         for (place, unit, _) in self.outcomes() {
-            // What an installer has to say it says to people.
+            // What installers and hooks have to say they say to people.
             let worth =
-                |message: &&Message| global.verbose || message.level >= Level::Warning || message.source.as_deref() == Some("installer");
+                |message: &&Message| global.verbose || message.level >= Level::Warning || message.source.is_some();
             for message in self.report.units[unit].messages.iter().filter(worth) {
                 let (word, colour) = match message.level {
                     Level::Info => ("info", DIM),

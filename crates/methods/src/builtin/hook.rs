@@ -22,6 +22,9 @@ pub(crate) struct Hook {
     path: String,
     /// False where bash has to run it.
     runs_itself: bool,
+    /// What runs it where it does not run itself, in place of bash.
+    #[serde(skip)]
+    by: Option<&'static str>,
 }
 
 /// So many lines of a hook become messages of the report; all of them are in the log.
@@ -29,7 +32,12 @@ const TOLD: usize = 100;
 
 impl Hook {
     pub(crate) fn new(hook: &str, directory: &Path, path: &str, runs_itself: bool) -> Self {
-        Self { hook: hook.to_owned(), directory: directory.to_owned(), path: path.to_owned(), runs_itself }
+        Self { hook: hook.to_owned(), directory: directory.to_owned(), path: path.to_owned(), runs_itself, by: None }
+    }
+
+    /// Run by another program than bash, where it does not run itself.
+    pub(crate) fn by(self, program: &'static str) -> Self {
+        Self { by: Some(program), ..self }
     }
 
     /// Runs it to its end.
@@ -56,8 +64,9 @@ impl Hook {
         let command = match self.runs_itself {
             true => Command::new(&script),
             false => {
-                let bash = machine.bash().ok_or_else(|| Failure::new("bash is not on the path"))?;
-                Command::new(bash).args([&script])
+                let name = self.by.unwrap_or("bash");
+                let program = machine.find_program(name, &[]).ok_or_else(|| Failure::new(format!("{name} is not on the path")))?;
+                Command::new(program).args([&script])
             }
         };
         let command = command.environment(environment).directory(directory);

@@ -1,7 +1,10 @@
 //! Plugins: directories with a manifest, hooks and configuration, read from collections and installed as modules.
 
 mod configured;
+mod deploy;
+mod engine;
 mod on_disk;
+mod release;
 mod removal;
 
 use std::collections::BTreeMap;
@@ -13,7 +16,11 @@ use rayon::prelude::*;
 use serde_json::json;
 
 pub use configured::Configured;
+pub use deploy::{Deployment, Undeployment, containers, project_name};
+pub(crate) use deploy::{deploy, undeploy, undeploy_all};
+pub use engine::Container;
 pub use on_disk::OnDisk;
+pub use release::{Place, ReleaseFile, called};
 pub(crate) use removal::before_removal;
 
 use crate::application::{file_list, list_files};
@@ -56,6 +63,9 @@ fn module(plugin: &Plugin, directory: &Path, source: &str, into: &Path) -> Modul
     let pre = hook(Side::Pre, Event::Install, directory);
     let post = hook(Side::Post, Event::Install, &destination);
     let install: Vec<Step> = pre.into_iter().chain([Step::new("copy", copy.clone())]).chain(post.map(Step::after_change)).collect();
+    let pre = hook(Side::Pre, Event::Upgrade, directory);
+    let post = hook(Side::Post, Event::Upgrade, &destination);
+    let update: Vec<Step> = pre.into_iter().chain([Step::new("copy", copy)]).chain(post.map(Step::after_change)).collect();
     let need = |needed: &hoist_plugins::Dependency| Need {
         name: needed.name.clone(),
         versions: needed.range.to_string(),
@@ -69,7 +79,7 @@ fn module(plugin: &Plugin, directory: &Path, source: &str, into: &Path) -> Modul
         requires: plugin.dependencies.iter().filter(|needed| !needed.optional).map(|needed| needed.name.clone()).collect(),
         wishes: plugin.dependencies.iter().filter(|needed| needed.optional).map(|needed| needed.name.clone()).collect(),
         method: "plugin".to_owned(),
-        recipe: Recipe { steps: [(Action::Install, install), (Action::Update, vec![Step::new("copy", copy)])].into() },
+        recipe: Recipe { steps: [(Action::Install, install), (Action::Update, update)].into() },
         checks: Checks { dirs: vec![destination.clone()], files: vec![destination.join(MANIFEST)], ..Checks::default() },
         repository: None,
         paths: vec![destination],

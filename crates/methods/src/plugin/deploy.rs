@@ -1,0 +1,370 @@
+//! Deploys a plugin: hooks around it, what ran before kept until the new is known to work, and brought back where it does not.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use hoist_core::{Change, Module, ModuleId};
+use hoist_executor::{Effect, Failure, Fate, Level, TaskContext};
+use hoist_ledger::{Deployed, Ledger, LedgerError, Release, Standing};
+use hoist_plugins::{DEPLOY_SCRIPTS, Directory, Event, Kind, Look, Plugin, Side, UNDEPLOY_SCRIPTS};
+
+use super::engine::{Container, Engine};
+use super::release::{Place, ReleaseFile, called};
+use super::{Configured, OnDisk};
+use crate::builtin::hook::Hook;
+use crate::method::StepContext;
+use crate::run_step::{self, Work, World};
+
+/// A deployment that is asked for.
+#[derive(Clone)]
+pub struct Deployment {
+    /// The environment; empty where none was named.
+    pub environment: String,
+    /// What it is made of.
+    pub file: ReleaseFile,
+    /// How it is deployed.
+    pub kind: Kind,
+    /// Of everything that it is made of.
+    pub digest: String,
+    /// The release that comes back; absent where the plugin is deployed as it is installed.
+    pub former: Option<u32>,
+    /// Go back to what ran before also where only the last hook fails.
+    pub atomic: bool,
+    /// Do it also where it seems done.
+    pub force: bool,
+    /// How long it may take until everything is well.
+    pub wait: Duration,
+    /// What is done to the plugin itself first.
+    pub install: Option<Change>,
+}
+
+impl std::fmt::Debug for Deployment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { environment, kind, former, .. } = self;
+        f.debug_struct("Deployment").field("environment", environment).field("kind", kind).field("former", former).finish_non_exhaustive()
+    }
+}
+
+/// What is taken down.
+#[derive(Debug, Clone)]
+pub struct Undeployment {
+    /// The environment; empty where none was named.
+    pub environment: String,
+    /// Also what containers keep.
+    pub volumes: bool,
+}
+
+/// So many former releases are kept.
+const FORMER: usize = 5;
+
+fn told(error: LedgerError) -> Failure {
+    Failure::new(error.to_string())
+}
+
+/// What Compose calls the project of a deployment: small letters, digits, `-` and `_`.
+pub fn project_name(plugin: &ModuleId, environment: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c.to_ascii_lowercase() } else { '-' };
+    let name: String = called(plugin, environment).chars().map(plain).collect();
+    name.trim_start_matches(['-', '_']).to_owned()
+}
+
+/// One deployment at work.
+struct At<'a, 'c> {
+    module: &'a Module,
+    environment: &'a str,
+    place: &'a Place,
+    context: &'a StepContext<'c>,
+    wait: Duration,
+}
+
+impl<'c> At<'_, 'c> {
+    fn engine<'e>(&'e self, file: &'e ReleaseFile) -> Result<Engine<'e, 'c>, Failure> {
+        Engine::find(self.context, &project_name(&self.module.id, self.environment), self.place.work(), &file.variables)
+    }
+
+    /// Whether what a release says is there; if not, what is wrong.
+    fn stands(&self, file: &ReleaseFile) -> Result<Option<String>, Failure> {
+        match file.kind.as_str() {
+            "compose" => self.engine(file)?.stands(&file.project),
+            _ => Ok(None),
+        }
+    }
+
+    /// What can be found out before anything is changed.
+    fn check(&self, number: u32, file: &ReleaseFile) -> Result<(), Failure> {
+        if file.kind != "compose" {
+            return Ok(());
+        }
+        let engine = Engine::find(self.context, &project_name(&self.module.id, self.environment), self.place.plugin(number), &file.variables)?;
+        // The rendered files stand in the release, beside those that they were made of.
+        for (path, text) in &file.project.files {
+            let target = self.place.plugin(number).join(path);
+            hoist_files::write(&target, text.as_bytes(), 0o600).map_err(|error| self.context.task.failed("writing", &target, &error))?;
+        }
+        engine.check(&file.project)
+    }
+
+    /// Makes what runs that of a release.
+    fn apply(&self, number: u32, file: &ReleaseFile) -> Result<(), Failure> {
+        match file.kind.as_str() {
+            "compose" => {
+                self.place.check_out(number).map_err(|error| self.context.task.failed("writing", &self.place.work(), &error))?;
+                self.engine(file)?.up(&file.project, self.wait)
+            }
+            "script" => self.script(number, file, DEPLOY_SCRIPTS).map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes everything down.
+    fn take_down(&self, number: u32, file: &ReleaseFile, volumes: bool) -> Result<(), Failure> {
+        match file.kind.as_str() {
+            "compose" => self.engine(file)?.down(&file.project, volumes),
+            "script" => match self.script(number, file, UNDEPLOY_SCRIPTS)? {
+                true => Ok(()),
+                false => {
+                    let message = "it has no scripts/undeploy.sh: what its script of deployment did stays";
+                    self.context.task.note(Level::Warning, message);
+                    Ok(())
+                }
+            },
+            _ => Ok(()),
+        }
+    }
+
+    /// Runs the first script of these that the release has; false where it has none.
+    fn script(&self, number: u32, file: &ReleaseFile, names: &[&str]) -> Result<bool, Failure> {
+        let directory = OnDisk::new(&self.place.plugin(number));
+        let found = names.iter().find_map(|path| match directory.look(path) {
+            Look::File { executable } => Some((*path, executable)),
+            _ => None,
+        });
+        let Some((path, executable)) = found else { return Ok(false) };
+        let runs_itself = executable && directory.read(path).is_ok_and(|text| text.starts_with(b"#!"));
+        let name = path.rsplit('/').next().unwrap_or(path).split('.').next().unwrap_or(path);
+        let hook = match (runs_itself, path.ends_with(".py")) {
+            (false, true) => Hook::new(name, directory.root(), path, false).by("python3"),
+            _ => Hook::new(name, directory.root(), path, runs_itself),
+        };
+        self.run_hook(&hook, file, &[]).map(|()| true)
+    }
+
+    /// Runs a hook of a release, where it has that.
+    fn hook(&self, number: u32, file: &ReleaseFile, side: Side, event: Event, more: &[(&str, String)]) -> Result<(), Failure> {
+        let directory = self.place.plugin(number);
+        let (Some(plugin), _) = Plugin::read(&OnDisk::new(&directory)) else { return Ok(()) };
+        let Some((name, hook)) = plugin.hook(side, event) else { return Ok(()) };
+        self.run_hook(&Hook::new(name, &directory, &hook.path, hook.runs_itself), file, more)
+    }
+
+    fn run_hook(&self, hook: &Hook, file: &ReleaseFile, more: &[(&str, String)]) -> Result<(), Failure> {
+        let configured = Configured { variables: file.variables.clone(), values: file.values.clone() };
+        let context = StepContext { plugin: Some(&configured), path: self.context.path, ..StepContext::new(self.context.task, self.context.machine, self.context.module, self.context.variables) };
+        let set = [
+            ("HOIST_ENVIRONMENT", self.environment.to_owned()),
+            ("HOIST_VERSION", file.version.clone()),
+            ("HOIST_PROJECT", project_name(&self.module.id, self.environment)),
+            ("HOIST_REPLICAS", file.replicas.unwrap_or(1).to_string()),
+            ("HOIST_DEBUG", file.debug.to_string()),
+        ];
+        let all: Vec<(&str, String)> = set.into_iter().chain(more.iter().cloned()).collect();
+        hook.run(&context, &all)
+    }
+
+    fn containers(&self, file: &ReleaseFile) -> Vec<Container> {
+        if file.kind != "compose" {
+            return Vec::new();
+        }
+        self.engine(file).and_then(|engine| engine.containers()).unwrap_or_default()
+    }
+
+    fn volumes(&self, file: &ReleaseFile) -> BTreeSet<String> {
+        if file.kind != "compose" {
+            return BTreeSet::new();
+        }
+        self.engine(file).and_then(|engine| engine.volumes()).unwrap_or_default()
+    }
+}
+
+/// Installs a plugin where that is due, and deploys it.
+pub(crate) fn deploy(world: &World, module: &Module, work: Option<&mut Work>, task: &TaskContext) -> Result<Effect, Failure> {
+    let (Some(ledger), Some(deployment)) = (&world.ledger, world.deployments.get(&module.id)) else {
+        return Err(Failure::new("there is nothing to deploy"));
+    };
+    if let Some(work) = work {
+        run_step::bring(world, module, work, task)?;
+    }
+    let Deployment { environment, file, digest, force, atomic, .. } = deployment;
+    let place = Place::new(&world.state, &module.id, environment);
+    let context = world.context(module, task);
+    let at = At { module, environment, place: &place, context: &context, wait: deployment.wait };
+    let known = ledger.deployments().map_err(told)?.into_iter().find(|known| known.plugin == module.id && known.environment == *environment);
+    let mut deployed = known.unwrap_or_else(|| Deployed::new(module.id.clone(), environment, deployment.kind.as_str()));
+    if deployed.standing == Standing::Deployed && deployed.release.as_ref().is_some_and(|release| release.digest == *digest) && !force {
+        match at.stands(file)? {
+            None => return Ok(Effect::Unchanged),
+            Some(why) => task.note(Level::Warning, format!("it is deployed, but {why}; it is brought up again")),
+        }
+    }
+    let number = deployed.next();
+    let source = match deployment.former {
+        Some(former) => place.plugin(former),
+        None => module.removal.into.as_deref().unwrap_or(Path::new("/")).join(module.id.as_str()),
+    };
+    place.prepare(number, &source, file).map_err(|error| task.failed("keeping", &source, &error))?;
+    let former = deployed.release.clone();
+    let event = match &former {
+        Some(former) if former.version != file.version => Event::Upgrade,
+        _ => Event::Deploy,
+    };
+    let more = [
+        ("HOIST_EVENT", event.as_str().to_owned()),
+        ("HOIST_FORMER_VERSION", former.as_ref().map(|former| former.version.clone()).unwrap_or_default()),
+    ];
+    let ahead = at.check(number, file).and_then(|()| at.hook(number, file, Side::Pre, event, &more)).and_then(|()| task.check());
+    if let Err(failure) = ahead {
+        place.forget(number).map_err(|error| task.failed("removing what was kept of", &source, &error))?;
+        return Err(Failure::new(format!("{}; nothing was changed", failure.message)));
+    }
+    let (before, volumes) = (at.containers(file), at.volumes(file));
+    deployed.kind = deployment.kind.as_str().to_owned();
+    deployed.standing = Standing::Deploying;
+    deployed.attempt = Some(number);
+    ledger.put_deployment(&deployed).map_err(told)?;
+    let applied = at.apply(number, file);
+    let (finished, after_hook) = match applied {
+        Ok(()) => (at.hook(number, file, Side::Post, event, &more), true),
+        Err(failure) => (Err(failure), false),
+    };
+    match finished {
+        Ok(()) => {
+            task.version(former.as_ref().map(|former| former.version.clone()), Some(file.version.clone()));
+            tell_containers(&before, &at.containers(file), task);
+            release(ledger, &place, &mut deployed, number, deployment, Standing::Deployed)?;
+            Ok(Effect::Changed)
+        }
+        Err(failure) if after_hook && !atomic => {
+            tell_containers(&before, &at.containers(file), task);
+            release(ledger, &place, &mut deployed, number, deployment, Standing::Failed)?;
+            let back = if former.is_some() { format!("; `hoist plugin rollback {}` goes back", module.id) } else { String::new() };
+            Err(Failure::new(format!("it is deployed, but {}{back}", failure.message)))
+        }
+        Err(failure) => {
+            let back = go_back(&at, &deployed, number, file, &volumes);
+            let _ = place.forget(number);
+            let message = match (&back, &former) {
+                (Ok(()), Some(former)) => format!("{}; {} runs again", failure.message, former.version),
+                (Ok(()), None) => format!("{}; nothing of it is left", failure.message),
+                (Err(more), _) => format!("{}; and going back: {}", failure.message, more.message),
+            };
+            deployed.attempt = None;
+            match (&former, back) {
+                (None, Ok(())) => ledger.drop_deployment(&module.id, environment).map_err(told)?,
+                (_, back) => {
+                    deployed.standing = if back.is_ok() { Standing::Deployed } else { Standing::Failed };
+                    ledger.put_deployment(&deployed).map_err(told)?;
+                }
+            }
+            Err(Failure::new(message))
+        }
+    }
+}
+
+/// Brings back what ran before, or takes down what was begun.
+fn go_back(at: &At<'_, '_>, deployed: &Deployed, number: u32, file: &ReleaseFile, volumes: &BTreeSet<String>) -> Result<(), Failure> {
+    match &deployed.release {
+        Some(former) => {
+            let file = at.place.read(former.number).map_err(|error| Failure::new(format!("what ran before cannot be read: {error}")))?;
+            at.apply(former.number, &file)
+        }
+        None => {
+            at.take_down(number, file, false)?;
+            let new: BTreeSet<String> = at.volumes(file).difference(volumes).cloned().collect();
+            if file.kind == "compose" {
+                at.engine(file)?.remove_volumes(&new)?;
+                let _ = at.place.forget_all();
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Writes down that a release is what runs, and lets the oldest go.
+fn release(ledger: &Ledger, place: &Place, deployed: &mut Deployed, number: u32, deployment: &Deployment, standing: Standing) -> Result<(), Failure> {
+    let (version, digest) = (deployment.file.version.clone(), deployment.digest.clone());
+    let new = Release { number, version, digest, at: jiff::Timestamp::now().to_string() };
+    deployed.former.extend(deployed.release.replace(new));
+    deployed.attempt = None;
+    deployed.standing = standing;
+    let surplus = deployed.former.len().saturating_sub(FORMER);
+    let gone: Vec<Release> = deployed.former.drain(..surplus).collect();
+    ledger.put_deployment(deployed).map_err(told)?;
+    for release in gone {
+        let _ = place.forget(release.number);
+    }
+    Ok(())
+}
+
+fn tell_containers(before: &[Container], after: &[Container], task: &TaskContext) {
+    let known = |list: &[Container], id: &str| list.iter().any(|container| container.id == id);
+    for container in after.iter().filter(|container| !known(before, &container.id)) {
+        let fate = if before.iter().any(|other| other.name == container.name) { Fate::Changed } else { Fate::Created };
+        let ports = (!container.ports.is_empty()).then(|| container.ports.join(", "));
+        task.item(fate, format!("container {}", container.name), ports);
+    }
+    for container in before.iter().filter(|container| !after.iter().any(|other| other.name == container.name)) {
+        task.item(Fate::Removed, format!("container {}", container.name), None);
+    }
+}
+
+/// Takes a deployment down.
+pub(crate) fn undeploy(world: &World, module: &Module, undeployment: &Undeployment, task: &TaskContext) -> Result<Effect, Failure> {
+    let Some(ledger) = &world.ledger else { return Err(Failure::new("there is no ledger")) };
+    let Undeployment { environment, volumes } = undeployment;
+    let place = Place::new(&world.state, &module.id, environment);
+    let context = world.context(module, task);
+    let at = At { module, environment, place: &place, context: &context, wait: Duration::ZERO };
+    let known = ledger.deployments().map_err(told)?.into_iter().find(|known| known.plugin == module.id && known.environment == *environment);
+    let Some(mut deployed) = known else { return Ok(Effect::Unchanged) };
+    let number = deployed.release.as_ref().map(|release| release.number).or(deployed.attempt);
+    let Some((number, file)) = number.and_then(|number| Some((number, place.read(number).ok()?))) else {
+        // Nothing was ever brought up.
+        place.forget_all().map_err(|error| task.failed("removing what was kept of", &place.work(), &error))?;
+        ledger.drop_deployment(&module.id, environment).map_err(told)?;
+        return Ok(Effect::Changed);
+    };
+    deployed.standing = Standing::Undeploying;
+    ledger.put_deployment(&deployed).map_err(told)?;
+    let before = at.containers(&file);
+    at.take_down(number, &file, *volumes)?;
+    tell_containers(&before, &at.containers(&file), task);
+    for volume in at.volumes(&file) {
+        task.item(Fate::Kept, format!("volume {volume}"), Some("what containers keep stays; --volumes removes it, too".to_owned()));
+    }
+    place.forget_all().map_err(|error| task.failed("removing what was kept of", &place.work(), &error))?;
+    ledger.drop_deployment(&module.id, environment).map_err(told)?;
+    task.version(Some(file.version), None);
+    Ok(Effect::Changed)
+}
+
+/// Takes down every deployment of a plugin that is removed.
+pub(crate) fn undeploy_all(world: &World, module: &Module, task: &TaskContext) -> Result<(), Failure> {
+    let Some(ledger) = &world.ledger else { return Ok(()) };
+    let of: Vec<Deployed> = ledger.deployments().map_err(told)?.into_iter().filter(|known| known.plugin == module.id).collect();
+    for Deployed { environment, .. } in of {
+        undeploy(world, module, &Undeployment { environment, volumes: false }, task)?;
+    }
+    Ok(())
+}
+
+/// The containers of a project, where it has any.
+///
+/// # Errors
+/// There is no engine, or it does not answer.
+pub fn containers(machine: &crate::Machine, name: &str) -> Result<Vec<Container>, Failure> {
+    let task = TaskContext::alone(|_| {});
+    let variables = Default::default();
+    let context = StepContext::new(&task, machine, name, &variables);
+    Engine::find(&context, name, std::path::PathBuf::from("/"), &variables)?.containers()
+}

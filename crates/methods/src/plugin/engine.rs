@@ -1,0 +1,340 @@
+//! Docker Compose: whichever of its two programs is there, told what to bring up and watched until that is well.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use hoist_executor::{Command, Exit, Failure, Level, Stream};
+use hoist_plugins::Project;
+use serde::Deserialize;
+
+use crate::method::StepContext;
+
+/// Docker Compose for one project.
+pub(crate) struct Engine<'a, 'c> {
+    context: &'a StepContext<'c>,
+    docker: PathBuf,
+    /// The program, and what always stands behind it.
+    compose: Vec<String>,
+    project: String,
+    /// The directory that its files stand in.
+    work: PathBuf,
+    variables: &'a BTreeMap<String, String>,
+}
+
+/// A container of a project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Container {
+    /// Its name.
+    pub name: String,
+    /// Its number, which is another when it was made anew.
+    pub id: String,
+    /// The service that it is one of.
+    pub service: String,
+    /// `running`, `exited`, `restarting` …
+    pub status: String,
+    /// `healthy`, `unhealthy`, `starting`; absent where nothing looks after that.
+    pub health: Option<String>,
+    /// Since when it runs, RFC 3339.
+    pub since: String,
+    /// How it ended, where it has.
+    pub exit: i64,
+    /// How often it was started again because it had ended.
+    pub restarts: u64,
+    /// The ports of this machine that lead to it.
+    pub ports: Vec<String>,
+}
+
+/// How a container is.
+#[derive(Debug, PartialEq, Eq)]
+enum State {
+    Well,
+    Coming,
+    Wrong(String),
+}
+
+impl Container {
+    fn state(&self) -> State {
+        match (self.status.as_str(), self.health.as_deref()) {
+            ("running", None | Some("healthy" | "none")) if self.restarts < RESTARTS => State::Well,
+            ("running", Some("unhealthy")) => State::Wrong("is unhealthy".to_owned()),
+            ("exited", _) if self.exit == 0 => State::Well,
+            ("exited" | "dead", _) => State::Wrong(format!("ended with exit code {}", self.exit)),
+            _ if self.restarts >= RESTARTS => State::Wrong(format!("was started {} times over, and ended each time", self.restarts)),
+            _ => State::Coming,
+        }
+    }
+}
+
+/// What ends so often does not work.
+const RESTARTS: u64 = 3;
+/// How long a container without a health check has to run until it counts as well.
+const STEADY: Duration = Duration::from_millis(1500);
+/// How often is looked.
+const TICK: Duration = Duration::from_millis(200);
+/// So many lines are shown of a container that does not work.
+const LINES: &str = "15";
+
+impl<'a, 'c> Engine<'a, 'c> {
+    /// Finds the programs, and asks whether the engine answers.
+    pub(crate) fn find(context: &'a StepContext<'c>, project: &str, work: PathBuf, variables: &'a BTreeMap<String, String>) -> Result<Self, Failure> {
+        let Some(docker) = context.machine.find_program("docker", &[]) else {
+            return Err(Failure::new("there is no Docker on this machine: install docker.io and docker-compose, or Docker's own packages"));
+        };
+        let mut engine = Self { context, docker, compose: Vec::new(), project: project.to_owned(), work, variables };
+        let (exit, said) = engine.ask(engine.command(&engine.docker).args(["version", "--format", "{{.Server.Version}}"]))?;
+        if !exit.success() {
+            let said = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned();
+            return Err(Failure::new(format!("no Docker engine answers: is it running, and may you use it? ({said})")));
+        }
+        let (exit, _) = engine.ask(engine.command(&engine.docker).args(["compose", "version"]))?;
+        engine.compose = match (exit.success(), context.machine.find_program("docker-compose", &[])) {
+            (true, _) => vec![engine.docker.display().to_string(), "compose".to_owned()],
+            (false, Some(program)) => vec![program.display().to_string()],
+            (false, None) => return Err(Failure::new("there is a Docker, but no Docker Compose: install docker-compose, or Docker's plugin of that name")),
+        };
+        Ok(engine)
+    }
+
+    fn command(&self, program: impl Into<std::ffi::OsString>) -> Command {
+        let environment = self.context.machine.script_environment(self.variables, self.context.path);
+        let directory = if self.work.is_dir() { self.work.clone() } else { PathBuf::from("/") };
+        Command::new(program).environment(environment).directory(directory)
+    }
+
+    /// Runs a command and returns all that it says, which nobody is shown.
+    fn ask(&self, command: Command) -> Result<(Exit, String), Failure> {
+        let mut said = String::new();
+        let exit = self.context.task.run_with(&command, |_, line| {
+            said += line;
+            said.push('\n');
+        })?;
+        Ok((exit, said))
+    }
+
+    fn compose(&self, project: &Project, arguments: &[&str]) -> Command {
+        let (program, always) = self.compose.split_first().map_or(("docker-compose", &[][..]), |(first, rest)| (first.as_str(), rest));
+        let files = project.files.iter().flat_map(|(path, _)| ["-f".to_owned(), self.work.join(path).display().to_string()]);
+        let all = always.iter().cloned().chain(["--ansi", "never", "-p", &self.project].map(str::to_owned)).chain(files);
+        self.command(program).args(all).args(arguments.iter().copied())
+    }
+
+    /// Runs Compose; what it says is shown, and its last word tells why it failed.
+    fn run(&self, project: &Project, doing: &str, arguments: &[&str]) -> Result<(), Failure> {
+        let mut last = String::new();
+        let exit = self.context.task.run_with(&self.compose(project, arguments), |stream, line| {
+            self.context.task.output(stream, line);
+            let told = line.trim();
+            if !told.is_empty() && stream == Stream::Stderr {
+                last = told.to_owned();
+            }
+        })?;
+        match exit.success() {
+            true => Ok(()),
+            false => Err(Failure::new(format!("{doing} failed with {exit}: {last}"))),
+        }
+    }
+
+    /// Lets Compose look at its files. Nothing is started.
+    pub(crate) fn check(&self, project: &Project) -> Result<(), Failure> {
+        let (exit, said) = self.ask(self.compose(project, &["config", "-q"]))?;
+        if exit.success() {
+            return Ok(());
+        }
+        let said = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned();
+        Err(Failure::new(format!("Compose does not understand its files: {said}")))
+    }
+
+    /// Brings everything up as the files say, and waits until it is well.
+    pub(crate) fn up(&self, project: &Project, wait: Duration) -> Result<(), Failure> {
+        if project.builds {
+            self.run(project, "building its images", &["build"])?;
+        }
+        let scale: Vec<String> = project.scale.iter().map(|(service, count)| format!("{service}={count}")).collect();
+        let mut arguments = vec!["up", "-d", "--remove-orphans"];
+        scale.iter().for_each(|scale| arguments.extend(["--scale", scale]));
+        let up = self.run(project, "bringing it up", &arguments);
+        if let Err(failure) = up {
+            self.tell_logs(None)?;
+            return Err(failure);
+        }
+        self.wait(project, wait)
+    }
+
+    fn wait(&self, project: &Project, limit: Duration) -> Result<(), Failure> {
+        let deadline = Instant::now() + limit;
+        let mut well_since: Option<(Instant, Vec<String>)> = None;
+        loop {
+            self.context.task.check()?;
+            let containers = self.containers()?;
+            let missing = project.services.iter().find(|service| !containers.iter().any(|container| container.service == **service));
+            let wrong = containers.iter().find_map(|container| match container.state() {
+                State::Wrong(why) => Some((container, why)),
+                _ => None,
+            });
+            if let Some((container, why)) = wrong {
+                self.tell_logs(Some(container))?;
+                return Err(Failure::new(format!("{} {why}", container.name)));
+            }
+            let coming = containers.iter().find(|container| container.state() == State::Coming);
+            if coming.is_none() && missing.is_none() {
+                let ids: Vec<String> = containers.iter().map(|container| container.id.clone() + &container.restarts.to_string()).collect();
+                let looked_after = containers.iter().all(|container| container.health.as_deref() == Some("healthy") || container.status == "exited");
+                let since = match well_since.take() {
+                    Some((since, known)) if known == ids => since,
+                    _ => Instant::now(),
+                };
+                if looked_after || since.elapsed() >= STEADY {
+                    return Ok(());
+                }
+                well_since = Some((since, ids));
+            } else {
+                well_since = None;
+            }
+            if Instant::now() > deadline {
+                let what = coming.map(|container| container.name.clone()).or(missing.cloned()).unwrap_or_default();
+                if let Some(container) = coming {
+                    self.tell_logs(Some(container))?;
+                }
+                return Err(Failure::new(format!("{what} was not well within {} seconds; --wait gives it longer", limit.as_secs())));
+            }
+            std::thread::sleep(TICK);
+        }
+    }
+
+    /// Takes everything down; volumes only where that is asked.
+    pub(crate) fn down(&self, project: &Project, volumes: bool) -> Result<(), Failure> {
+        let mut arguments = vec!["down", "--remove-orphans"];
+        arguments.extend(volumes.then_some("--volumes"));
+        self.run(project, "taking it down", &arguments)
+    }
+
+    /// True where everything is there that should be, and well.
+    pub(crate) fn stands(&self, project: &Project) -> Result<Option<String>, Failure> {
+        let containers = self.containers()?;
+        for service in &project.services {
+            let of: Vec<&Container> = containers.iter().filter(|container| container.service == *service).collect();
+            let wanted = project.scale.get(service).map_or(1, |count| *count as usize);
+            if of.len() < wanted || (project.scale.contains_key(service) && of.len() > wanted) {
+                return Ok(Some(format!("{service}: {} of {wanted} are there", of.len())));
+            }
+            if let Some(other) = of.iter().find(|container| container.state() != State::Well) {
+                return Ok(Some(format!("{} is {}", other.name, other.health.as_deref().unwrap_or(&other.status))));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The containers of the project, by their names.
+    pub(crate) fn containers(&self) -> Result<Vec<Container>, Failure> {
+        let filter = format!("label=com.docker.compose.project={}", self.project);
+        let (exit, ids) = self.ask(self.command(&self.docker).args(["ps", "-a", "-q", "--no-trunc", "--filter", &filter]))?;
+        let ids: Vec<&str> = ids.lines().filter(|line| !line.trim().is_empty()).collect();
+        if !exit.success() {
+            return Err(Failure::new(format!("the Docker engine does not answer any more: {}", ids.last().unwrap_or(&""))));
+        }
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        // One that goes meanwhile is said to be unknown, and the others are told all the same.
+        let (_, said) = self.ask(self.command(&self.docker).args(["inspect", "--format", "{{json .}}"]).args(ids.iter().copied()))?;
+        let mut containers: Vec<Container> = said.lines().filter_map(read).collect();
+        containers.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(containers)
+    }
+
+    /// The volumes of the project.
+    pub(crate) fn volumes(&self) -> Result<BTreeSet<String>, Failure> {
+        let filter = format!("label=com.docker.compose.project={}", self.project);
+        let (exit, said) = self.ask(self.command(&self.docker).args(["volume", "ls", "-q", "--filter", &filter]))?;
+        Ok(if exit.success() { said.lines().map(|line| line.trim().to_owned()).collect() } else { BTreeSet::new() })
+    }
+
+    /// Removes volumes that an attempt made.
+    pub(crate) fn remove_volumes(&self, names: &BTreeSet<String>) -> Result<(), Failure> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        let (exit, said) = self.ask(self.command(&self.docker).args(["volume", "rm"]).args(names.iter().map(String::as_str)))?;
+        if exit.success() { Ok(()) } else { Err(Failure::new(format!("removing its volumes: {}", said.trim()))) }
+    }
+
+    /// The last lines of a container, or of all that do not work.
+    fn tell_logs(&self, container: Option<&Container>) -> Result<(), Failure> {
+        let all = if container.is_none() { self.containers().unwrap_or_default() } else { Vec::new() };
+        let wrong = all.iter().filter(|container| matches!(container.state(), State::Wrong(_)));
+        for container in container.into_iter().chain(wrong) {
+            let (_, said) = self.ask(self.command(&self.docker).args(["logs", "--tail", LINES, &container.name]))?;
+            for line in said.lines() {
+                self.context.task.note_from(&container.name, Level::Info, line);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Inspected {
+    id: String,
+    name: String,
+    #[serde(default)]
+    restart_count: u64,
+    state: InspectedState,
+    config: InspectedConfig,
+    #[serde(default)]
+    network_settings: Networks,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct InspectedState {
+    status: String,
+    exit_code: i64,
+    started_at: String,
+    health: Option<Health>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Health {
+    status: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct InspectedConfig {
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Networks {
+    ports: BTreeMap<String, Option<Vec<Binding>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Binding {
+    host_ip: String,
+    host_port: String,
+}
+
+fn read(line: &str) -> Option<Container> {
+    let Inspected { id, name, restart_count, state, config, network_settings } = serde_json::from_str(line).ok()?;
+    let ports = network_settings.ports.into_iter().flat_map(|(own, bindings)| {
+        bindings.unwrap_or_default().into_iter().map(move |Binding { host_ip, host_port }| format!("{host_ip}:{host_port}->{own}"))
+    });
+    Some(Container {
+        name: name.trim_start_matches('/').to_owned(),
+        id,
+        service: config.labels.get("com.docker.compose.service").cloned().unwrap_or_default(),
+        status: state.status,
+        health: state.health.map(|health| health.status),
+        since: state.started_at,
+        exit: state.exit_code,
+        restarts: restart_count,
+        ports: ports.collect(),
+    })
+}
