@@ -31,6 +31,9 @@ pub(crate) struct Global {
     /// Only plugins
     #[arg(skip)]
     pub(crate) plugins_only: bool,
+    /// Directories of plugins that stand in no collection
+    #[arg(skip)]
+    pub(crate) plugin_directories: Vec<PathBuf>,
     /// Where modules come from that are named by a path or a URL
     #[arg(skip)]
     pub(crate) places: Vec<String>,
@@ -318,9 +321,112 @@ pub(crate) enum PluginAction {
     Config(PluginConfig),
     /// Install plugins and what they need
     Install(Install),
-    /// Remove installed plugins
+    /// Bring plugins up: on this machine with Docker Compose, or by what they bring for it. What they need is installed first
+    Deploy(PluginDeploy),
+    /// Deploy once more what is deployed, as the plugin is offered now, configured as it was; what ran before comes back where that fails
+    Upgrade(PluginUpgrade),
+    /// Bring back what ran before
+    Rollback(PluginRollback),
+    /// What is deployed, since when, and whether it is well
+    Status {
+        /// These; otherwise all
+        plugins: Vec<String>,
+    },
+    /// Take down what is deployed; what containers keep stays
+    Undeploy(PluginUndeploy),
+    /// Remove installed plugins, and take down what of them is deployed
     #[command(alias = "uninstall")]
     Remove(Uninstall),
+}
+
+/// What is deployed, and how.
+#[derive(Debug, Args)]
+pub(crate) struct PluginDeploy {
+    /// By their names, or the paths of their directories
+    #[arg(required = true)]
+    pub(crate) plugins: Vec<String>,
+    #[command(flatten)]
+    pub(crate) inputs: PluginInputs,
+    /// How many of each service that can be several
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) replicas: Option<u32>,
+    /// For debugging: sets the value that DEBUG stands for
+    #[arg(long)]
+    pub(crate) debug: bool,
+    /// Go back to what ran before also where only the post-deploy hook fails
+    #[arg(long)]
+    pub(crate) atomic: bool,
+    /// Do it also where it is deployed like this
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Leave alone what they need
+    #[arg(long)]
+    pub(crate) no_deps: bool,
+    /// Show the plan, what is rendered, and how it differs from what is deployed; changes nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// How long it may take until everything is well
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    pub(crate) wait: Duration,
+}
+
+/// What is upgraded, and how.
+#[derive(Debug, Args)]
+pub(crate) struct PluginUpgrade {
+    /// Deployed plugins
+    #[arg(required = true)]
+    pub(crate) plugins: Vec<String>,
+    /// In this environment
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Option<String>,
+    /// Go back to what ran before also where only the post-upgrade hook fails
+    #[arg(long)]
+    pub(crate) atomic: bool,
+    /// Leave alone what they need
+    #[arg(long)]
+    pub(crate) no_deps: bool,
+    /// Show the plan, what is rendered, and how it differs from what is deployed; changes nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// How long it may take until everything is well
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    pub(crate) wait: Duration,
+}
+
+/// What comes back.
+#[derive(Debug, Args)]
+pub(crate) struct PluginRollback {
+    /// A deployed plugin
+    pub(crate) plugin: String,
+    /// In this environment
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Option<String>,
+    /// The number of the release, as `hoist plugin status` shows it; otherwise the last
+    #[arg(long, value_name = "N")]
+    pub(crate) to: Option<u32>,
+    /// Show what would be done; changes nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// How long it may take until everything is well
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    pub(crate) wait: Duration,
+}
+
+/// What is taken down.
+#[derive(Debug, Args)]
+pub(crate) struct PluginUndeploy {
+    /// Deployed plugins
+    #[arg(required = true)]
+    pub(crate) plugins: Vec<String>,
+    /// In this environment
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Option<String>,
+    /// Remove also what containers keep in volumes
+    #[arg(long)]
+    pub(crate) volumes: bool,
+    /// Show what would be done; changes nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 /// A new plugin.
@@ -447,7 +553,7 @@ pub(crate) struct Uninstall {
 }
 
 /// Which modules, and how.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Install {
     /// These and what they need
     #[arg(conflicts_with_all = ["minimal", "all"], add = crate::commands::man::modules())]

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use hoist_core::{Action, Diagnostic, Installed, Module, ModuleId, Plan, Request};
 use hoist_methods::{Configured, OnDisk, PLUGINS};
 use hoist_plugins::{
-    Choice, Configuration, Conflict, Directory, Given, MANIFEST, Masker, Offer, Offers, Plugin, VersionRange, Wanted, choose, read_version,
+    Choice, Configuration, Conflict, Directory, Given, MANIFEST, Offer, Offers, Plugin, VersionRange, Wanted, choose, read_version,
 };
 use hoist_sources::modules::hold;
 use semver::Version;
 
+use crate::args::Global;
 use crate::choice::wanted;
 use crate::error::Ending;
 use crate::session::Session;
@@ -74,6 +75,26 @@ pub(crate) fn find(session: &Session, name: &str) -> Result<Found, Ending> {
         false => format!("there is no plugin `{}`", name.escape_debug()),
     };
     Err(Ending::wrong(Diagnostic::error(message).help(help)))
+}
+
+/// The names of plugins, some of which are given by the paths of their directories, or stand in the working directory: those are added to what is read.
+pub(crate) fn add_directories(global: &mut Global, names: &[String]) -> Result<Vec<String>, Ending> {
+    let here = std::env::current_dir()?;
+    let mut all = Vec::new();
+    for name in names {
+        let is_path = name.contains('/') || name == "." || name == "..";
+        let beside = here.join(name);
+        if !is_path && !beside.join(MANIFEST).is_file() {
+            all.push(name.clone());
+            continue;
+        }
+        let directory = beside.canonicalize().unwrap_or(beside);
+        let (plugin, wrong) = Plugin::read(&OnDisk::new(&directory));
+        let Some(plugin) = plugin else { return Err(wrong.into()) };
+        all.push(plugin.name.to_string());
+        global.plugin_directories.push(directory);
+    }
+    Ok(all)
 }
 
 /// Every plugin of the collections, also those that cannot be used.
@@ -166,7 +187,7 @@ pub(crate) fn pin(session: &mut Session, installed: &Installed, request: &Reques
 }
 
 /// How plugins are configured that hooks run for, and what finds their secrets in what is said.
-pub(crate) fn configure(session: &Session, plan: &Plan) -> (BTreeMap<ModuleId, Configured>, Masker) {
+pub(crate) fn configure(session: &Session, plan: &Plan) -> (BTreeMap<ModuleId, Configured>, Vec<String>) {
     let (mut configured, mut secrets) = (BTreeMap::new(), Vec::new());
     for planned in plan.modules.iter().filter(|planned| planned.change.is_work()) {
         let Some(module) = session.catalog.get(planned.module.as_str()).filter(|module| module.removal.plugin) else { continue };
@@ -179,7 +200,7 @@ pub(crate) fn configure(session: &Session, plan: &Plan) -> (BTreeMap<ModuleId, C
         secrets.extend(configuration.secrets());
         configured.insert(module.id.clone(), Configured::from(&configuration));
     }
-    (configured, Masker::new(secrets.iter().map(String::as_str)))
+    (configured, secrets)
 }
 
 /// The names of all that these need, with what that needs.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hoist_core::{Catalog, CollectionFile, Diagnostic, Environment, Installed, Module, Source, SourceKind};
 use hoist_ledger::read_applications;
-use hoist_methods::{Machine, Offers, SourceCache};
+use hoist_methods::{Machine, Offers, SourceCache, plugin};
 use hoist_sources::modules::modules;
 use hoist_sources::prosody::Configuration;
 use hoist_sources::{Entry, Index};
@@ -57,6 +57,8 @@ pub(crate) struct Session {
     pub(crate) offers: BTreeMap<String, Offers>,
     /// The source that stands for the application of the command line.
     pub(crate) application: Option<String>,
+    /// Directories of plugins that stand in no collection.
+    pub(crate) plugin_directories: Vec<PathBuf>,
     /// What plugins may count on without anybody installing it.
     pub(crate) provided: BTreeMap<String, Version>,
     /// Installed modules that stay as they are, whatever their sources have.
@@ -90,6 +92,7 @@ impl Session {
         let user = settings(&user_file)?;
         let directories = match directories(global, user.as_ref(), &home, &places.state) {
             Err(_) if user.as_ref().is_some_and(|user| !user.sources.is_empty()) => Vec::new(),
+            Err(_) if global.collections.is_empty() && !global.plugin_directories.is_empty() => Vec::new(),
             // Who names a collection means it.
             Err(_) if global.collections.is_empty() && knows_applications(global, &places.state) => Vec::new(),
             directories => directories?,
@@ -106,12 +109,22 @@ impl Session {
         let settings = files.into_iter().map(|(_, file)| file).rev().fold(CollectionFile::default(), over);
         let empty = Self::empty(environment, home, places);
         let provided = plugins::provided(&settings.provides).map_err(Ending::wrong)?;
-        Ok(Self { settings, directories, sources, servers, problems, application, provided, ..empty })
+        Ok(Self {
+            settings,
+            directories,
+            sources,
+            servers,
+            problems,
+            application,
+            provided,
+            plugin_directories: global.plugin_directories.clone(),
+            ..empty
+        })
     }
 
     fn empty(environment: Environment, home: PathBuf, places: Places) -> Self {
         let (settings, catalog, indexes, servers, offers) = Default::default();
-        let (directories, sources, problems, builtin, held, provided) = Default::default();
+        let (directories, sources, problems, builtin, held, provided, plugin_directories) = Default::default();
         let application = None;
         Self {
             environment,
@@ -129,6 +142,7 @@ impl Session {
             application,
             held,
             provided,
+            plugin_directories,
         }
     }
 
@@ -150,6 +164,11 @@ impl Session {
         }
         self.builtin = sources::builtin_modules(&self.settings, &self.sources);
         let reading = Reading { environment: &self.environment, plugins: &self.places.plugins };
+        for directory in &self.plugin_directories {
+            let source = directory.parent().and_then(Path::file_name).map_or("/".into(), std::ffi::OsStr::to_string_lossy);
+            let (name, parsed) = plugin(directory, &source, &self.places.plugins);
+            catalog.add(&name, parsed);
+        }
         // Collections that were named come first of all that have no priority.
         let preferred = self.sources.iter().take_while(|source| source.priority > 0).count();
         let sources = self.sources.iter().map(Some);

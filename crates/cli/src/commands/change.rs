@@ -10,6 +10,7 @@ use hoist_executor::Cancel;
 use hoist_files::Home;
 use hoist_ledger::{Holder, Ledger, Lock, PastRun, past_run, read_belongings, read_configs, unresolved};
 use hoist_methods::{ConfigFile, ConfigPolicy, Machine, Standing, Told, clear_up, foresee, place_of, presence, survey};
+use hoist_plugins::Masker;
 use hoist_resolver::Resolution;
 use rayon::prelude::*;
 
@@ -151,7 +152,8 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<Code, Ending> {
         return Ok(Code::Wrong);
     };
     run::not_cancelled(&cancel)?;
-    let (plugins, masker) = plugins::configure(&session, &plan);
+    let (plugins, secrets) = plugins::configure(&session, &plan);
+    let masker = Masker::new(secrets.iter().map(String::as_str));
     let how = How { plugins, masker, policy: Some(asked.policy), policies, configs, enabled, ..How::default() };
     // Written down as it was asked, so that it can be done once more.
     let request = &Request { force: request.force, migrate: request.migrate, ..asked.request.clone() };
@@ -218,6 +220,10 @@ pub(crate) fn retry(global: &Global, config: ConfigOptions) -> Result<Code, Endi
         return Ok(Code::Ok);
     };
     let Some(request) = last.request else { return Err(nothing_known()) };
+    if let (Action::Deploy | Action::Undeploy, Selection::Names(plugins)) = (request.action, &request.selection) {
+        let wrong = Diagnostic::error(format!("the last that failed was to {} {}", request.action, plugins.join(" ")));
+        return Err(Ending::wrong(wrong.help("what was given with it is not written down: run the same command again")));
+    }
     if let (Action::Undo, Selection::Names(runs)) = (request.action, &request.selection) {
         let wrong = Diagnostic::error("the last that failed was an undo");
         return Err(Ending::wrong(wrong.help(format!("`hoist undo {}` does the rest", runs.join(" ")))));
@@ -287,7 +293,7 @@ fn catalog<'s>(session: &'s Session, installed: &Installed, request: &Request) -
 }
 
 /// Looks at the machine and decides what happens to each module.
-fn decide(machine: &Machine, resolution: &Resolution<'_>, installed: &Installed, request: &Request) -> Plan {
+pub(crate) fn decide(machine: &Machine, resolution: &Resolution<'_>, installed: &Installed, request: &Request) -> Plan {
     if request.action == Action::Uninstall {
         return hoist_resolver::plan(resolution, installed, |_| Presence::Unknown, request);
     }

@@ -3,6 +3,7 @@
 pub(crate) mod change;
 pub(crate) mod config;
 pub(crate) mod confined;
+pub(crate) mod deploy;
 pub(crate) mod doctor;
 pub(crate) mod graph;
 pub(crate) mod history;
@@ -20,5 +21,6 @@ pub(crate) mod source_edit;
 pub(crate) mod step;
 pub(crate) mod sync;
 pub(crate) mod test;
+pub(crate) mod undeploy;
 pub(crate) mod undo;
 pub(crate) mod validate;

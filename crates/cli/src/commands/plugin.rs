@@ -9,12 +9,13 @@ use serde_json::{Value, json};
 
 use crate::args::{Global, Output, PluginAction, PluginConfig, PluginInputs, PluginNew};
 use crate::error::{Code, Ending};
-use crate::plugins::{Found, find, find_all};
+use crate::plugins::{Found, add_directories, find, find_all};
 use crate::render::{self, BOLD, DIM, GREEN, Paint, painted};
 use crate::session::Session;
 use crate::{commands, json};
 
 mod scaffold;
+mod status;
 
 /// Does what is asked about plugins.
 pub(crate) fn run(global: &Global, action: &PluginAction) -> Result<Code, Ending> {
@@ -23,7 +24,17 @@ pub(crate) fn run(global: &Global, action: &PluginAction) -> Result<Code, Ending
         PluginAction::Validate { plugins, inputs } => validate(global, plugins, inputs),
         PluginAction::List(list) => commands::list::run(&Global { plugins_only: true, ..global.clone() }, list),
         PluginAction::Config(config) => show(global, config),
-        PluginAction::Install(install) => commands::change::run(global, &commands::change::Asked::install(global, install)?),
+        PluginAction::Install(install) => {
+            let mut global = global.clone();
+            let mut install = install.clone();
+            install.modules = add_directories(&mut global, &install.modules)?;
+            commands::change::run(&global, &commands::change::Asked::install(&global, &install)?)
+        }
+        PluginAction::Deploy(deploy) => commands::deploy::deploy(global, deploy),
+        PluginAction::Upgrade(upgrade) => commands::deploy::upgrade(global, upgrade),
+        PluginAction::Rollback(rollback) => commands::deploy::rollback(global, rollback),
+        PluginAction::Status { plugins } => status::run(global, plugins),
+        PluginAction::Undeploy(undeploy) => commands::undeploy::undeploy(global, undeploy),
         PluginAction::Remove(remove) => commands::change::run(global, &commands::change::Asked::uninstall(global, remove)),
     }
 }

@@ -93,7 +93,7 @@ pub(crate) fn for_change(
             let indexed = session.sources.iter().filter(|source| source.kind.destination().is_some()).filter(of_request);
             indexed.filter(|source| used.contains(source.name.as_str())).cloned().collect()
         }
-        Action::Install => {
+        Action::Install | Action::Deploy => {
             let unknown = names.iter().chain(&request.with).any(|name| {
                 session.catalog.broken(name).is_none() && (name.contains('/') || session.catalog.canonical(&short(name)).is_none())
             });

@@ -11,7 +11,9 @@ use std::time::Duration;
 use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, Module, ModuleId, Plan, Request, Wanted};
 use hoist_executor::{Cancel, Limits, Redact, execute};
 use hoist_ledger::{Beginning, Ending as Finish, Entry, Ledger, RunId};
-use hoist_methods::{ConfigFile, ConfigPolicy, Configured, Deployment, Machine, Options, Schedule, keep_contents, preflight, schedule};
+use hoist_methods::{
+    ConfigFile, ConfigPolicy, Configured, Deployment, Machine, Options, Schedule, Undeployment, keep_contents, preflight, schedule,
+};
 use hoist_plugins::Masker;
 use hoist_reporter::{LogFiles, Plain, Progress, Record, Report, Reporter, Reporters, Words};
 use indicatif::ProgressDrawTarget;

@@ -180,8 +180,7 @@ impl Told<'_> {
         }
         for (place, unit, _) in self.outcomes() {
             // What installers and hooks have to say they say to people.
-            let worth =
-                |message: &&Message| global.verbose || message.level >= Level::Warning || message.source.is_some();
+            let worth = |message: &&Message| global.verbose || message.level >= Level::Warning || message.source.is_some();
             for message in self.report.units[unit].messages.iter().filter(worth) {
                 let (word, colour) = match message.level {
                     Level::Info => ("info", DIM),

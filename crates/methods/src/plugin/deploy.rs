@@ -96,7 +96,8 @@ impl<'c> At<'_, 'c> {
         if file.kind != "compose" {
             return Ok(());
         }
-        let engine = Engine::find(self.context, &project_name(&self.module.id, self.environment), self.place.plugin(number), &file.variables)?;
+        let engine =
+            Engine::find(self.context, &project_name(&self.module.id, self.environment), self.place.plugin(number), &file.variables)?;
         // The rendered files stand in the release, beside those that they were made of.
         for (path, text) in &file.project.files {
             let target = self.place.plugin(number).join(path);
@@ -160,7 +161,11 @@ impl<'c> At<'_, 'c> {
 
     fn run_hook(&self, hook: &Hook, file: &ReleaseFile, more: &[(&str, String)]) -> Result<(), Failure> {
         let configured = Configured { variables: file.variables.clone(), values: file.values.clone() };
-        let context = StepContext { plugin: Some(&configured), path: self.context.path, ..StepContext::new(self.context.task, self.context.machine, self.context.module, self.context.variables) };
+        let context = StepContext {
+            plugin: Some(&configured),
+            path: self.context.path,
+            ..StepContext::new(self.context.task, self.context.machine, self.context.module, self.context.variables)
+        };
         let set = [
             ("HOIST_ENVIRONMENT", self.environment.to_owned()),
             ("HOIST_VERSION", file.version.clone()),
@@ -199,7 +204,8 @@ pub(crate) fn deploy(world: &World, module: &Module, work: Option<&mut Work>, ta
     let place = Place::new(&world.state, &module.id, environment);
     let context = world.context(module, task);
     let at = At { module, environment, place: &place, context: &context, wait: deployment.wait };
-    let known = ledger.deployments().map_err(told)?.into_iter().find(|known| known.plugin == module.id && known.environment == *environment);
+    let known =
+        ledger.deployments().map_err(told)?.into_iter().find(|known| known.plugin == module.id && known.environment == *environment);
     let mut deployed = known.unwrap_or_else(|| Deployed::new(module.id.clone(), environment, deployment.kind.as_str()));
     if deployed.standing == Standing::Deployed && deployed.release.as_ref().is_some_and(|release| release.digest == *digest) && !force {
         match at.stands(file)? {
@@ -291,7 +297,14 @@ fn go_back(at: &At<'_, '_>, deployed: &Deployed, number: u32, file: &ReleaseFile
 }
 
 /// Writes down that a release is what runs, and lets the oldest go.
-fn release(ledger: &Ledger, place: &Place, deployed: &mut Deployed, number: u32, deployment: &Deployment, standing: Standing) -> Result<(), Failure> {
+fn release(
+    ledger: &Ledger,
+    place: &Place,
+    deployed: &mut Deployed,
+    number: u32,
+    deployment: &Deployment,
+    standing: Standing,
+) -> Result<(), Failure> {
     let (version, digest) = (deployment.file.version.clone(), deployment.digest.clone());
     let new = Release { number, version, digest, at: jiff::Timestamp::now().to_string() };
     deployed.former.extend(deployed.release.replace(new));
@@ -325,7 +338,8 @@ pub(crate) fn undeploy(world: &World, module: &Module, undeployment: &Undeployme
     let place = Place::new(&world.state, &module.id, environment);
     let context = world.context(module, task);
     let at = At { module, environment, place: &place, context: &context, wait: Duration::ZERO };
-    let known = ledger.deployments().map_err(told)?.into_iter().find(|known| known.plugin == module.id && known.environment == *environment);
+    let known =
+        ledger.deployments().map_err(told)?.into_iter().find(|known| known.plugin == module.id && known.environment == *environment);
     let Some(mut deployed) = known else { return Ok(Effect::Unchanged) };
     let number = deployed.release.as_ref().map(|release| release.number).or(deployed.attempt);
     let Some((number, file)) = number.and_then(|number| Some((number, place.read(number).ok()?))) else {

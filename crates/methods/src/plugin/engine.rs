@@ -77,7 +77,12 @@ const LINES: &str = "15";
 
 impl<'a, 'c> Engine<'a, 'c> {
     /// Finds the programs, and asks whether the engine answers.
-    pub(crate) fn find(context: &'a StepContext<'c>, project: &str, work: PathBuf, variables: &'a BTreeMap<String, String>) -> Result<Self, Failure> {
+    pub(crate) fn find(
+        context: &'a StepContext<'c>,
+        project: &str,
+        work: PathBuf,
+        variables: &'a BTreeMap<String, String>,
+    ) -> Result<Self, Failure> {
         let Some(docker) = context.machine.find_program("docker", &[]) else {
             return Err(Failure::new("there is no Docker on this machine: install docker.io and docker-compose, or Docker's own packages"));
         };
@@ -91,7 +96,11 @@ impl<'a, 'c> Engine<'a, 'c> {
         engine.compose = match (exit.success(), context.machine.find_program("docker-compose", &[])) {
             (true, _) => vec![engine.docker.display().to_string(), "compose".to_owned()],
             (false, Some(program)) => vec![program.display().to_string()],
-            (false, None) => return Err(Failure::new("there is a Docker, but no Docker Compose: install docker-compose, or Docker's plugin of that name")),
+            (false, None) => {
+                return Err(Failure::new(
+                    "there is a Docker, but no Docker Compose: install docker-compose, or Docker's plugin of that name",
+                ));
+            }
         };
         Ok(engine)
     }
@@ -179,7 +188,8 @@ impl<'a, 'c> Engine<'a, 'c> {
             let coming = containers.iter().find(|container| container.state() == State::Coming);
             if coming.is_none() && missing.is_none() {
                 let ids: Vec<String> = containers.iter().map(|container| container.id.clone() + &container.restarts.to_string()).collect();
-                let looked_after = containers.iter().all(|container| container.health.as_deref() == Some("healthy") || container.status == "exited");
+                let looked_after =
+                    containers.iter().all(|container| container.health.as_deref() == Some("healthy") || container.status == "exited");
                 let since = match well_since.take() {
                     Some((since, known)) if known == ids => since,
                     _ => Instant::now(),

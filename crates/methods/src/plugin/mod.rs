@@ -116,3 +116,23 @@ pub(crate) fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
     }
     Ok(())
 }
+
+/// So many letters and digits that nobody can guess.
+///
+/// # Errors
+/// The system has no randomness to give.
+pub fn random_text(length: usize) -> std::io::Result<String> {
+    use std::io::Read;
+    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let mut text = String::new();
+    let mut source = std::fs::File::open("/dev/urandom")?;
+    while text.len() < length {
+        let mut bytes = [0; 64];
+        source.read_exact(&mut bytes)?;
+        // What would make some letters likelier than others is left out.
+        let fair = bytes.iter().map(|byte| usize::from(*byte)).filter(|byte| *byte < LETTERS.len() * 4);
+        text.extend(fair.map(|byte| char::from(LETTERS[byte % LETTERS.len()])));
+    }
+    text.truncate(length);
+    Ok(text)
+}

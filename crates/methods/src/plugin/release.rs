@@ -18,6 +18,8 @@ use super::copy_tree;
 #[derive(Debug, Clone)]
 pub struct Place {
     root: PathBuf,
+    /// The name of the plugin, which its directory has in every release.
+    plugin: String,
 }
 
 /// What a release is made of beside the plugin's files.
@@ -38,6 +40,8 @@ pub struct ReleaseFile {
     pub variables: BTreeMap<String, String>,
     /// What Compose gets.
     pub project: Project,
+    /// The values of it that are secrets.
+    pub secrets: Vec<String>,
     /// What a person gave: files and single values, so that an upgrade can do the same.
     pub given: Value,
 }
@@ -48,7 +52,7 @@ const SECRETS: &str = "secrets.json";
 impl Place {
     /// Of a plugin in an environment, which may have no name.
     pub fn new(state: &Path, plugin: &ModuleId, environment: &str) -> Self {
-        Self { root: state.join("deployments").join(called(plugin, environment)) }
+        Self { root: state.join("deployments").join(called(plugin, environment)), plugin: plugin.to_string() }
     }
 
     /// The directory that Compose works in.
@@ -62,7 +66,7 @@ impl Place {
 
     /// The plugin's files of a release.
     pub fn plugin(&self, number: u32) -> PathBuf {
-        self.release(number).join("plugin")
+        self.release(number).join(&self.plugin)
     }
 
     /// What a release was made of.
@@ -94,9 +98,12 @@ impl Place {
     /// Lets everything go.
     pub(crate) fn forget_all(&self) -> io::Result<()> {
         match std::fs::remove_dir_all(&self.root) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            removed => removed,
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
         }
+        // The last one takes the directory of all with it.
+        let _ = self.root.parent().map(std::fs::remove_dir);
+        Ok(())
     }
 
     /// Makes the directory that Compose works in that of a release: what is of no release, such as what containers wrote, stays.

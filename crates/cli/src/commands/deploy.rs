@@ -1,0 +1,558 @@
+//! `hoist plugin deploy`, `upgrade` and `rollback`: from what is asked to a run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::sync::Arc;
+
+use hoist_core::{Action, Change, Diagnostic, Digest, Installed, Module, ModuleId, Plan, Request, Selection};
+use hoist_ledger::{Deployed, Standing, read_deployments};
+use hoist_methods::{Configured, Deployment, Machine, OnDisk, Place, ReleaseFile, called, diff, project_name, random_text};
+use hoist_plugins::{
+    Assignment, Configuration, Document, Given, Kind, Masker, Origin, Plugin, Project, Rendering, SecretSource, dotted,
+    render as render_compose,
+};
+use serde_json::{Value, json};
+
+use crate::args::{Global, Output, PluginDeploy, PluginRollback, PluginUpgrade};
+use crate::commands::{self, change, plugin};
+use crate::error::{Code, Ending};
+use crate::plugins::{Found, add_directories};
+use crate::render::{self, BOLD, CYAN, GREEN, Paint, RED, painted};
+use crate::run::{self, How, Run};
+use crate::session::Session;
+use crate::{choice, json};
+
+/// What is asked of one plugin.
+struct Asked {
+    name: String,
+    environment: String,
+    given: Given,
+    replicas: Option<u32>,
+    debug: bool,
+    /// The release that comes back.
+    former: Option<u32>,
+}
+
+/// How all of them are deployed.
+#[derive(Clone, Copy)]
+struct Options {
+    atomic: bool,
+    force: bool,
+    no_deps: bool,
+    dry_run: bool,
+    wait: std::time::Duration,
+}
+
+/// Deploys plugins as they are offered, configured as the command line says.
+pub(crate) fn deploy(global: &Global, asked: &PluginDeploy) -> Result<Code, Ending> {
+    let mut global = global.clone();
+    let names = add_directories(&mut global, &asked.plugins)?;
+    let options = Options { atomic: asked.atomic, force: asked.force, no_deps: asked.no_deps, dry_run: asked.dry_run, wait: asked.wait };
+    let all = |session: &Session| {
+        let one = |name: &String| {
+            Ok(Asked {
+                name: name.clone(),
+                environment: asked.inputs.env.clone().unwrap_or_default(),
+                given: plugin::given(session, &asked.inputs)?,
+                replicas: asked.replicas,
+                debug: asked.debug,
+                former: None,
+            })
+        };
+        names.iter().map(one).collect::<Result<Vec<_>, Ending>>()
+    };
+    go(&global, &names, options, &all)
+}
+
+/// Deploys once more what is deployed, with the plugin as it is offered now, and configured as it was.
+pub(crate) fn upgrade(global: &Global, asked: &PluginUpgrade) -> Result<Code, Ending> {
+    let mut global = global.clone();
+    let names = add_directories(&mut global, &asked.plugins)?;
+    let options = Options { atomic: asked.atomic, force: false, no_deps: asked.no_deps, dry_run: asked.dry_run, wait: asked.wait };
+    let all = |session: &Session| {
+        let mut all = Vec::new();
+        for name in &names {
+            for deployed in deployments(session, name, asked.env.as_deref())? {
+                let place = Place::new(&session.places.state, &deployed.plugin, &deployed.environment);
+                let Some(release) = &deployed.release else { return Err(never(&deployed)) };
+                let file = read(&place, release.number, &deployed)?;
+                let given = given_then(session, &file, &deployed.environment);
+                let (replicas, debug) = (file.replicas, file.debug);
+                all.push(Asked { name: name.clone(), environment: deployed.environment, given, replicas, debug, former: None });
+            }
+        }
+        one_environment(all)
+    };
+    go(&global, &names, options, &all)
+}
+
+/// Brings back what ran before.
+pub(crate) fn rollback(global: &Global, asked: &PluginRollback) -> Result<Code, Ending> {
+    let options = Options { atomic: true, force: true, no_deps: true, dry_run: asked.dry_run, wait: asked.wait };
+    let names = vec![asked.plugin.clone()];
+    let all = |session: &Session| {
+        let mut all = Vec::new();
+        for deployed in deployments(session, &asked.plugin, asked.env.as_deref())? {
+            let numbers: Vec<u32> = deployed.former.iter().map(|release| release.number).collect();
+            let former = match asked.to {
+                None => numbers.last().copied(),
+                Some(number) => numbers.contains(&number).then_some(number),
+            };
+            let Some(former) = former else {
+                let known: Vec<String> =
+                    deployed.former.iter().map(|release| format!("{} ({})", release.number, release.version)).collect();
+                let what = called(&deployed.plugin, &deployed.environment);
+                let message =
+                    if known.is_empty() { "nothing ran before what runs now".to_owned() } else { "has no such release".to_owned() };
+                let help = if known.is_empty() {
+                    "`hoist plugin deploy` deploys another".to_owned()
+                } else {
+                    format!("--to takes one of {}", known.join(", "))
+                };
+                return Err(Ending::wrong(Diagnostic::error(message).module(what).help(help)));
+            };
+            let place = Place::new(&session.places.state, &deployed.plugin, &deployed.environment);
+            let file = read(&place, former, &deployed)?;
+            let (replicas, debug) = (file.replicas, file.debug);
+            all.push(Asked {
+                name: asked.plugin.clone(),
+                environment: deployed.environment,
+                given: Given::default(),
+                replicas,
+                debug,
+                former: Some(former),
+            });
+        }
+        one_environment(all)
+    };
+    go(global, &names, options, &all)
+}
+
+/// The deployments of a plugin: in all environments, or in one.
+pub(crate) fn deployments(session: &Session, name: &str, environment: Option<&str>) -> Result<Vec<Deployed>, Ending> {
+    let all: Vec<Deployed> =
+        read_deployments(&session.places.state)?.into_iter().filter(|deployed| deployed.plugin.as_str() == name).collect();
+    let found: Vec<Deployed> =
+        all.iter().filter(|deployed| environment.is_none_or(|wanted| wanted == deployed.environment)).cloned().collect();
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    let wrong = match (all.as_slice(), environment) {
+        ([], _) => Diagnostic::error("is not deployed")
+            .help(format!("`hoist plugin deploy {name}` deploys it, `hoist plugin status` shows what is")),
+        (all, environment) => {
+            let known: Vec<&str> =
+                all.iter().map(|deployed| if deployed.environment.is_empty() { "none" } else { deployed.environment.as_str() }).collect();
+            let message = format!("is not deployed to {}", environment.unwrap_or_default());
+            Diagnostic::error(message).help(format!("it is deployed to {}", known.join(", ")))
+        }
+    };
+    Err(Ending::wrong(wrong.module(name)))
+}
+
+/// A run deploys a plugin once.
+fn one_environment(all: Vec<Asked>) -> Result<Vec<Asked>, Ending> {
+    for (place, asked) in all.iter().enumerate() {
+        if let Some(other) = all[..place].iter().find(|other| other.name == asked.name) {
+            let shown = |name: &str| if name.is_empty() { "none".to_owned() } else { name.to_owned() };
+            let message = format!("is deployed to several environments: {}, {}", shown(&other.environment), shown(&asked.environment));
+            return Err(Ending::wrong(
+                Diagnostic::error(message).module(asked.name.as_str()).help("name one with --env; --env '' is that without a name"),
+            ));
+        }
+    }
+    Ok(all)
+}
+
+fn never(deployed: &Deployed) -> Ending {
+    let what = called(&deployed.plugin, &deployed.environment);
+    Ending::wrong(Diagnostic::error("no deployment of it has succeeded").module(what).help("`hoist plugin deploy` tries it anew"))
+}
+
+fn read(place: &Place, number: u32, deployed: &Deployed) -> Result<ReleaseFile, Ending> {
+    place.read(number).map_err(|error| {
+        let wrong = Diagnostic::error(format!("what is kept of release {number} cannot be read: {error}"));
+        let wrong = wrong.module(called(&deployed.plugin, &deployed.environment));
+        Ending::wrong(wrong.help("`hoist plugin deploy` deploys it anew"))
+    })
+}
+
+/// What a person gave when a release was deployed.
+fn given_then(session: &Session, file: &ReleaseFile, environment: &str) -> Given {
+    let text = |value: &Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
+    let list = |name: &str| file.given[name].as_array().cloned().unwrap_or_default();
+    let document = |value: &Value| Document::parse(&text(value, "file"), &value["values"].to_string()).ok();
+    let assignment = |value: &Value| Assignment { path: text(value, "path"), value: text(value, "value"), option: text(value, "option") };
+    Given {
+        environment: Some(environment.to_owned()).filter(|name| !name.is_empty()),
+        files: list("files").iter().filter_map(document).collect(),
+        variables: session.environment.clone(),
+        set: list("set").iter().map(assignment).collect(),
+    }
+}
+
+/// What a person gave, so that an upgrade can do the same.
+fn given_now(given: &Given, configuration: &Configuration) -> Value {
+    let files: Vec<Value> =
+        given.files.iter().map(|document| json!({ "file": document.file, "values": document.root.to_json() })).collect();
+    let set = given.set.iter().map(|one| json!({ "path": one.path, "value": one.value, "option": one.option }));
+    let values = configuration.value_with_secrets();
+    // Variables are not there the next time.
+    let variables = configuration.settings().into_iter().filter_map(|setting| match &setting.origin {
+        Origin::Environment(name) => {
+            let pointer = format!("/{}", setting.path.replace('[', "/").replace(']', "").replace('.', "/"));
+            let value = values.pointer(&pointer)?;
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            Some(json!({ "path": setting.path, "value": value, "option": format!("environment variable {name} of the first deployment") }))
+        }
+        _ => None,
+    });
+    // A single value of the command line counts more than a variable.
+    json!({ "files": files, "set": variables.chain(set).collect::<Vec<_>>() })
+}
+
+/// What is to be done, and what it takes.
+struct Prepared {
+    plan: Plan,
+    deployments: BTreeMap<ModuleId, Deployment>,
+    configured: BTreeMap<ModuleId, Configured>,
+    secrets: Vec<String>,
+    /// Secrets that are made for the first time, by the deployment they are for.
+    made: Vec<(Place, BTreeMap<String, String>)>,
+    installed: Installed,
+}
+
+fn go(global: &Global, names: &[String], options: Options, asked: &dyn Fn(&Session) -> Result<Vec<Asked>, Ending>) -> Result<Code, Ending> {
+    let mut session = Session::open(global)?;
+    let known = match hoist_ledger::read(&session.places.state) {
+        Err(error) if error.is_damage() && !options.dry_run => Installed::default(),
+        known => known?,
+    };
+    let request = Request { no_deps: options.no_deps, ..Request::new(Action::Install, Selection::Names(names.to_vec())) };
+    let machine = session.machine()?;
+    let what = asked(&session)?;
+    // A mistake is told before anything is waited for or written.
+    let prepared = prepare(&mut session, &machine, known, &request, &what, options, true)?;
+    if options.dry_run {
+        return show(global, &session, &prepared);
+    }
+    let cancel = run::heed_signals()?;
+    let _lock = change::lock(global, &session, &cancel)?;
+    let ledger = Arc::new(change::open(&session)?);
+    change::recover(&session, &ledger)?;
+    let installed = ledger.installed()?;
+    let prepared = prepare(&mut session, &machine, installed, &request, &what, options, false)?;
+    let Prepared { plan, deployments, configured, secrets, made, installed } = prepared;
+    for (place, secrets) in made {
+        place.keep_secrets(&secrets)?;
+    }
+    run::not_cancelled(&cancel)?;
+    let masker = Masker::new(secrets.iter().map(String::as_str));
+    let how = How { plugins: configured, deployments, masker, ..How::default() };
+    let request = &Request { action: Action::Deploy, ..request };
+    Run { global, session: &session, machine: &machine, installed: &installed, plan: &plan, ledger: Some(ledger), cancel, request, how }
+        .execute()
+}
+
+fn prepare(
+    session: &mut Session,
+    machine: &Machine,
+    installed: Installed,
+    request: &Request,
+    asked: &[Asked],
+    options: Options,
+    tell: bool,
+) -> Result<Prepared, Ending> {
+    let mut request = request.clone();
+    choice::settle(session, &installed, &mut request)?;
+    let (catalog, session) = (session.catalog.clone(), &*session);
+    let resolution = hoist_resolver::resolve(&catalog, &installed, &request)?;
+    let mut plan = change::decide(machine, &resolution, &installed, &request);
+    match choice::in_the_way(session, &installed, &plan, &request) {
+        found if found.is_empty() => {}
+        found => return Err(found.into()),
+    }
+    let known = read_deployments(&session.places.state)?;
+    let (mut found, mut prepared) = (Vec::new(), Vec::new());
+    for asked in asked {
+        let Some(module) = catalog.get(&asked.name).filter(|module| module.removal.plugin) else {
+            let wrong = Diagnostic::error(format!("`{}` is a module, but no plugin", asked.name.escape_debug()));
+            return Err(Ending::wrong(wrong.help(format!("`hoist install {}` installs it", asked.name))));
+        };
+        let deployed = known.iter().find(|known| known.plugin == module.id && known.environment == asked.environment);
+        match one(session, module, asked, deployed, options, &mut found)? {
+            Some(one) => prepared.push((module.id.clone(), one)),
+            None if found.iter().any(Diagnostic::is_error) => {}
+            None => found.push(Diagnostic::error("cannot be deployed").module(module.id.as_str())),
+        }
+    }
+    let errors: Vec<Diagnostic> = found.iter().filter(|found| found.is_error()).cloned().collect();
+    if !errors.is_empty() {
+        return Err(found.into());
+    }
+    if tell {
+        render::diagnostics(&found, Paint { stdout: false, stderr: false });
+    }
+    let mut all = Prepared {
+        plan: Plan { action: Action::Deploy, modules: Vec::new(), left_out: plan.left_out.clone() },
+        deployments: BTreeMap::new(),
+        configured: BTreeMap::new(),
+        secrets: Vec::new(),
+        made: Vec::new(),
+        installed,
+    };
+    for (id, one) in prepared {
+        let One { mut deployment, configuration, reason, made } = one;
+        if let Some(planned) = plan.modules.iter_mut().find(|planned| planned.module == id) {
+            let stale =
+                all.installed.modules.get(&id).zip(catalog.get(id.as_str())).is_some_and(|(record, module)| record.digest != module.digest);
+            deployment.install = match planned.change {
+                Change::Keep if stale => Some(Change::Update),
+                Change::Keep => None,
+                change => Some(change),
+            };
+            // A release that comes back brings its own files.
+            deployment.install = deployment.install.filter(|_| deployment.former.is_none());
+            planned.change = Change::Deploy;
+            planned.reason = reason;
+            planned.method = deployment.kind.as_str().to_owned();
+        }
+        all.secrets.extend(deployment.file.secrets.iter().cloned());
+        if let Some(configuration) = configuration {
+            all.configured.insert(id.clone(), Configured::from(&configuration));
+        }
+        all.made.extend(made);
+        all.deployments.insert(id, deployment);
+    }
+    let (mut more, secrets) = crate::plugins::configure(session, &plan);
+    all.secrets.extend(secrets);
+    more.retain(|id, _| !all.configured.contains_key(id));
+    all.configured.extend(more);
+    all.plan.modules = plan.modules;
+    Ok(all)
+}
+
+/// One deployment, prepared.
+struct One {
+    deployment: Deployment,
+    configuration: Option<Configuration>,
+    reason: String,
+    made: Option<(Place, BTreeMap<String, String>)>,
+}
+
+fn one(
+    session: &Session,
+    module: &Module,
+    asked: &Asked,
+    deployed: Option<&Deployed>,
+    options: Options,
+    found: &mut Vec<Diagnostic>,
+) -> Result<Option<One>, Ending> {
+    let Options { atomic, force, wait, .. } = options;
+    let Asked { environment, former, .. } = asked;
+    let place = Place::new(&session.places.state, &module.id, environment);
+    let running = deployed.and_then(|deployed| deployed.release.as_ref());
+    let directory = match former {
+        Some(former) => place.plugin(*former),
+        None => module.root.clone(),
+    };
+    let on_disk = OnDisk::new(&directory);
+    let (plugin, mut wrong) = Plugin::read(&on_disk);
+    found.append(&mut wrong);
+    let Some(plugin) = plugin else { return Ok(None) };
+    let what = |file: ReleaseFile, digest: String, reason: String, configuration, made| {
+        let kind = plugin.kind;
+        let (environment, former) = (environment.clone(), *former);
+        let deployment = Deployment { environment, file, kind, digest, former, atomic, force, wait, install: None };
+        Some(One { deployment, configuration, reason, made })
+    };
+    if let (Some(former), Some(deployed)) = (former, deployed) {
+        let file = read(&place, *former, deployed)?;
+        let release = deployed.former.iter().find(|release| release.number == *former);
+        let digest = release.map(|release| release.digest.clone()).unwrap_or_default();
+        let reason = format!("{} → {} (release {former})", running.map_or("nothing", |running| running.version.as_str()), file.version);
+        return Ok(what(file, digest, reason, None, None));
+    }
+    let mut given = Given {
+        environment: asked.given.environment.clone(),
+        files: asked.given.files.clone(),
+        variables: asked.given.variables.clone(),
+        set: asked.given.set.clone(),
+    };
+    if asked.debug {
+        debug(&plugin, &on_disk, &mut given, found);
+    }
+    let located = Found { directory: Box::new(on_disk.clone()) };
+    let (mut configuration, mut wrong) = plugin::configuration(session, &located, &plugin, &given);
+    let made = make_secrets(&place, &mut configuration)?;
+    if made.is_some() {
+        // What was made is checked like what is given.
+        wrong.retain(|wrong| !wrong.is_error());
+        wrong.extend(configuration.check().into_iter().filter(Diagnostic::is_error).map(|wrong| wrong.module(module.id.as_str())));
+    }
+    let usable = !wrong.iter().any(Diagnostic::is_error);
+    found.extend(wrong);
+    if !usable {
+        return Ok(None);
+    }
+    let (values, variables) = (configuration.value_with_secrets(), configuration.variables());
+    let name = project_name(&module.id, environment);
+    let mut project = Project::default();
+    if plugin.kind == Kind::Compose {
+        let rendering = Rendering {
+            plugin: &plugin,
+            values: &values,
+            variables: &variables,
+            surroundings: &session.environment,
+            environment: Some(environment.as_str()).filter(|name| !name.is_empty()),
+            replicas: asked.replicas,
+            debug: asked.debug,
+            project: &name,
+        };
+        let (rendered, wrong) = render_compose(&on_disk, &rendering);
+        let masker = configuration.masker();
+        let usable = !wrong.iter().any(Diagnostic::is_error);
+        // A line of the rendered text may have a secret in it.
+        found.extend(wrong.into_iter().map(|wrong| mask(wrong, &masker)));
+        if !usable {
+            return Ok(None);
+        }
+        project = rendered;
+    } else if asked.replicas.is_some() {
+        let warning = Diagnostic::warning(format!("--replicas means nothing to a plugin of the kind {}", plugin.kind.as_str()));
+        found.push(
+            warning.module(module.id.as_str()).help("it is for plugins with compose/docker-compose.yml; hooks see it as HOIST_REPLICAS"),
+        );
+    }
+    let file = ReleaseFile {
+        version: plugin.version.to_string(),
+        kind: plugin.kind.as_str().to_owned(),
+        replicas: asked.replicas,
+        debug: asked.debug,
+        given: given_now(&given, &configuration),
+        secrets: configuration.secrets(),
+        values,
+        variables,
+        project,
+    };
+    let parts =
+        json!([module.digest.as_str(), file.version, file.kind, file.replicas, file.debug, file.values, file.variables, file.project])
+            .to_string();
+    let digest = Digest::of([parts.as_bytes()]).as_str().to_owned();
+    let reason = match running {
+        None if deployed.is_some() => "its last deployment did not succeed".to_owned(),
+        None => "it is not deployed".to_owned(),
+        Some(running) if running.version != file.version => format!("{} → {}", running.version, file.version),
+        Some(running) if running.digest == digest && deployed.is_some_and(|deployed| deployed.standing == Standing::Deployed) => {
+            format!("{} is deployed like this; it is looked whether it is well", running.version)
+        }
+        Some(running) => format!("{} is deployed with other files, values or options", running.version),
+    };
+    Ok(what(file, digest, reason, Some(configuration), made))
+}
+
+fn mask(mut wrong: Diagnostic, masker: &Masker) -> Diagnostic {
+    wrong.message = masker.masked(&wrong.message);
+    wrong.source_line = wrong.source_line.map(|line| masker.masked(&line));
+    wrong
+}
+
+/// What `--debug` means to a plugin: the value that its variable DEBUG stands for.
+fn debug(plugin: &Plugin, directory: &OnDisk, given: &mut Given, found: &mut Vec<Diagnostic>) {
+    let plain = Configuration::read(plugin, directory, &Given::default());
+    let path = plain.mapping().find(|(name, _)| *name == "DEBUG").map(|(_, path)| path);
+    match path {
+        Some(path) => given.set.push(Assignment { path, value: "true".to_owned(), option: "--debug".to_owned() }),
+        None => {
+            let warning = Diagnostic::warning("has no value for debugging").module(plugin.name.as_str());
+            found.push(warning.help("map DEBUG to one in config/env.yaml; hooks see HOIST_DEBUG"));
+        }
+    }
+}
+
+/// Makes the secrets that are asked for, once for a deployment.
+fn make_secrets(place: &Place, configuration: &mut Configuration) -> Result<Option<(Place, BTreeMap<String, String>)>, Ending> {
+    let pending: Vec<_> =
+        configuration.pending().into_iter().filter(|pending| matches!(pending.source, SecretSource::Generate(_))).collect();
+    if pending.is_empty() {
+        return Ok(None);
+    }
+    let mut secrets = place.secrets();
+    for pending in pending {
+        let SecretSource::Generate(length) = pending.source else { continue };
+        let path = dotted(&pending.path);
+        if !secrets.contains_key(&path) {
+            secrets.insert(path.clone(), random_text(length)?);
+        }
+        configuration.supply(&pending, &secrets[&path]);
+    }
+    Ok(Some((place.clone(), secrets)))
+}
+
+/// Shows what would be deployed, and how it differs from what is.
+fn show(global: &Global, session: &Session, prepared: &Prepared) -> Result<Code, Ending> {
+    let masker = Masker::new(prepared.secrets.iter().map(String::as_str));
+    let known = read_deployments(&session.places.state)?;
+    let mut shown = Vec::new();
+    for (id, deployment) in &prepared.deployments {
+        let place = Place::new(&session.places.state, id, &deployment.environment);
+        let running = known.iter().find(|known| known.plugin == *id && known.environment == deployment.environment);
+        let running = running.and_then(|running| running.release.as_ref()).and_then(|release| place.read(release.number).ok());
+        let texts = |file: &ReleaseFile| -> BTreeMap<String, String> {
+            let mut texts: BTreeMap<String, String> = file.project.files.iter().cloned().collect();
+            texts.insert("configuration".to_owned(), serde_json::to_string_pretty(&file.values).unwrap_or_default() + "\n");
+            texts
+        };
+        let (new, old) = (texts(&deployment.file), running.as_ref().map(&texts).unwrap_or_default());
+        // Secrets of what runs are not those of what would be deployed.
+        let former = Masker::new(running.iter().flat_map(|file| &file.secrets).map(String::as_str));
+        let masked = |text: &str| former.masked(&masker.masked(text));
+        let names: BTreeSet<&String> = new.keys().chain(old.keys()).collect();
+        let files: Vec<(String, String, String)> = names
+            .into_iter()
+            .map(|name| (name.clone(), masked(old.get(name).map_or("", String::as_str)), masked(new.get(name).map_or("", String::as_str))))
+            .collect();
+        shown.push((id, deployment, running.is_some(), files));
+    }
+    if global.output == Output::Json {
+        let mut document = commands::plan::document(&prepared.plan, &BTreeMap::new(), &[])?;
+        let deployments = shown.iter().map(|(id, deployment, _, files)| {
+            let files: serde_json::Map<String, Value> = files.iter().map(|(name, old, new)| (name.clone(), json!({ "text": new, "diff": difference(old, new) }))).collect();
+            json!({ "plugin": id, "environment": deployment.environment, "version": deployment.file.version, "kind": deployment.kind.as_str(), "files": files })
+        });
+        document["deployments"] = deployments.collect();
+        json::print(&document)?;
+        return Ok(Code::Ok);
+    }
+    let paint = Paint::choose(global.color);
+    let mut text = commands::plan::text(&prepared.plan, &prepared.installed, &BTreeMap::new(), &[], paint);
+    for (id, deployment, running, files) in &shown {
+        for (name, old, new) in files {
+            let title = format!("{}: {name}", called(id, &deployment.environment));
+            if !running {
+                text += &format!("\n{}\n{new}", painted(paint.stdout, BOLD, &title));
+            } else if old != new {
+                text += &format!("\n{}\n{}", painted(paint.stdout, BOLD, &title), coloured(&difference(old, new), paint));
+            }
+        }
+    }
+    std::io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(Code::Ok)
+}
+
+fn difference(old: &str, new: &str) -> String {
+    diff((old.as_bytes(), "deployed"), (new.as_bytes(), "new"))
+}
+
+fn coloured(diff: &str, paint: Paint) -> String {
+    let line = |line: &str| {
+        let colour = match line.chars().next() {
+            Some('+') => Some(GREEN),
+            Some('-') => Some(RED),
+            Some('@') => Some(CYAN),
+            _ => None,
+        };
+        colour.map_or_else(|| line.to_owned(), |colour| painted(paint.stdout, colour, line)) + "\n"
+    };
+    diff.lines().map(line).collect()
+}

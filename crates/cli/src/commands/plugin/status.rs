@@ -1,0 +1,102 @@
+//! `hoist plugin status`.
+
+use std::io::Write;
+
+use hoist_core::Diagnostic;
+use hoist_ledger::{Deployed, Standing, read_deployments};
+use hoist_methods::{Container, called, containers, project_name};
+use serde_json::{Value, json};
+
+use crate::args::{Global, Output};
+use crate::error::{Code, Ending};
+use crate::json;
+use crate::render::{self, BOLD, DIM, GREEN, Paint, RED, YELLOW, painted};
+use crate::session::Session;
+
+/// What is deployed, since when, and whether it is well.
+pub(super) fn run(global: &Global, names: &[String]) -> Result<Code, Ending> {
+    let session = Session::bare(global)?;
+    let all = read_deployments(&session.places.state)?;
+    if let Some(unknown) = names.iter().find(|name| !all.iter().any(|deployed| deployed.plugin.as_str() == name.as_str())) {
+        let wrong = Diagnostic::error("is not deployed").module(unknown.as_str());
+        return Err(Ending::wrong(wrong.help(format!("`hoist plugin deploy {unknown}` deploys it"))));
+    }
+    let shown: Vec<&Deployed> =
+        all.iter().filter(|deployed| names.is_empty() || names.iter().any(|name| name == deployed.plugin.as_str())).collect();
+    let machine = session.machine()?;
+    let look = |deployed: &&Deployed| match deployed.kind.as_str() {
+        "compose" => Some(containers(&machine, &project_name(&deployed.plugin, &deployed.environment)).map_err(|failure| failure.message)),
+        _ => None,
+    };
+    let looked: Vec<_> = shown.iter().map(look).collect();
+    if global.output == Output::Json {
+        let entry = |(deployed, looked): (&&Deployed, &Option<Result<Vec<Container>, String>>)| {
+            let (found, problem) = match looked {
+                Some(Ok(found)) => (found.iter().map(container).collect(), None),
+                Some(Err(why)) => (Vec::new(), Some(why)),
+                None => (Vec::new(), None),
+            };
+            json!({
+                "plugin": deployed.plugin, "environment": deployed.environment, "kind": deployed.kind, "state": deployed.standing.as_str(),
+                "release": deployed.release, "former": deployed.former, "containers": found, "problem": problem,
+            })
+        };
+        json::print(&shown.iter().zip(&looked).map(entry).collect())?;
+        return Ok(Code::Ok);
+    }
+    let paint = Paint::choose(global.color);
+    let mut text = String::new();
+    for (deployed, looked) in shown.iter().zip(&looked) {
+        let colour = match deployed.standing {
+            Standing::Deployed => GREEN,
+            Standing::Failed => RED,
+            Standing::Deploying | Standing::Undeploying => YELLOW,
+        };
+        let (version, since) = deployed.release.as_ref().map_or(("-", "-"), |release| (release.version.as_str(), release.at.as_str()));
+        let number = deployed.release.as_ref().map(|release| format!("release {}", release.number)).unwrap_or_default();
+        let title = painted(paint.stdout, BOLD, &called(&deployed.plugin, &deployed.environment));
+        let since = since.split('.').next().unwrap_or(since);
+        text += &format!(
+            "{title}  {}  {version}  {}  {number}, since {since}\n",
+            painted(paint.stdout, colour, deployed.standing.as_str()),
+            deployed.kind
+        );
+        if matches!(deployed.standing, Standing::Deploying | Standing::Undeploying) {
+            text += "  a run is at it, or was cut off: the same command does it once more\n";
+        }
+        match looked {
+            Some(Ok(found)) => {
+                let row = |one: &Container| {
+                    let health = one.health.as_deref().unwrap_or(&one.status);
+                    let colour = if matches!(health, "healthy" | "running") { GREEN } else { RED };
+                    let since = one.since.split('.').next().unwrap_or_default();
+                    vec![
+                        format!("  {}", one.name),
+                        painted(paint.stdout, colour, health),
+                        painted(paint.stdout, DIM, since),
+                        one.ports.join(" "),
+                    ]
+                };
+                text += &render::table(&found.iter().map(row).collect::<Vec<_>>());
+            }
+            Some(Err(why)) => text += &format!("  {}\n", painted(paint.stdout, RED, &render::printable(why))),
+            None => {}
+        }
+        for release in deployed.former.iter().rev() {
+            let line =
+                format!("  before: release {}, {}, {}", release.number, release.version, release.at.split('.').next().unwrap_or_default());
+            text += &format!("{}\n", painted(paint.stdout, DIM, &line));
+        }
+    }
+    if shown.is_empty() {
+        text = "Nothing is deployed.\n".to_owned();
+    }
+    std::io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(Code::Ok)
+}
+
+fn container(one: &Container) -> Value {
+    json!({
+        "name": one.name, "service": one.service, "status": one.status, "health": one.health, "since": one.since, "restarts": one.restarts, "ports": one.ports,
+    })
+}

@@ -1,0 +1,115 @@
+//! `hoist plugin undeploy`.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use hoist_core::{Action, Change, Diagnostic, Digest, Installed, Module, Plan, PlannedModule, Request, Selection, Tier, Wanted};
+use hoist_ledger::Deployed;
+use hoist_methods::{Place, Undeployment, called};
+use hoist_plugins::Masker;
+
+use crate::args::{Global, Output, PluginUndeploy};
+use crate::commands::deploy::deployments;
+use crate::commands::{self, change};
+use crate::error::{Code, Ending};
+use crate::render::{self, Paint};
+use crate::run::{self, How, Run};
+use crate::session::Session;
+use crate::{ask, json};
+
+/// Takes deployments down.
+pub(crate) fn undeploy(global: &Global, asked: &PluginUndeploy) -> Result<Code, Ending> {
+    let mut session = Session::open(global)?;
+    let mut found = Vec::new();
+    for name in &asked.plugins {
+        let of = deployments(&session, name, asked.env.as_deref())?;
+        if of.len() > 1 {
+            let names: Vec<&str> = of.iter().map(|one| if one.environment.is_empty() { "''" } else { one.environment.as_str() }).collect();
+            let wrong = Diagnostic::error(format!("is deployed to several environments: {}", names.join(", "))).module(name.as_str());
+            return Err(Ending::wrong(wrong.help("name one with --env")));
+        }
+        found.extend(of);
+    }
+    let planned = |deployed: &Deployed| PlannedModule {
+        module: deployed.plugin.clone(),
+        tier: Tier::Optional,
+        method: deployed.kind.clone(),
+        change: Change::Undeploy,
+        reason: called(&deployed.plugin, &deployed.environment),
+        wanted: Wanted::Named,
+        needs: Vec::new(),
+        after: Vec::new(),
+        requires: Vec::new(),
+    };
+    let plan = Plan { action: Action::Undeploy, modules: found.iter().map(planned).collect(), left_out: Vec::new() };
+    if asked.dry_run {
+        let text = commands::plan::text(&plan, &Installed::default(), &BTreeMap::new(), &[], Paint::choose(global.color));
+        match global.output {
+            Output::Json => json::print(&commands::plan::document(&plan, &BTreeMap::new(), &[])?)?,
+            Output::Human => std::io::stdout().lock().write_all(text.as_bytes())?,
+        }
+        return Ok(Code::Ok);
+    }
+    if !global.yes {
+        if !ask::somebody() {
+            let wrong = Diagnostic::error("taking down asks first, and there is no terminal to ask at");
+            return Err(Ending::wrong(wrong.help("add --yes")));
+        }
+        let what: Vec<String> = found.iter().map(|deployed| called(&deployed.plugin, &deployed.environment)).collect();
+        let volumes = if asked.volumes { ", with all that its containers keep" } else { "" };
+        if ask::choose(&format!("Take down {}{volumes}? [y/N]", what.join(", ")), "yn", 'n')? != Some('y') {
+            render::remark("Nothing was changed.");
+            return Ok(Code::Wrong);
+        }
+    }
+    let cancel = run::heed_signals()?;
+    let _lock = change::lock(global, &session, &cancel)?;
+    let ledger = Arc::new(change::open(&session)?);
+    change::recover(&session, &ledger)?;
+    let installed = ledger.installed()?;
+    // What is not installed any more can be taken down all the same.
+    for deployed in &found {
+        if session.catalog.get(deployed.plugin.as_str()).is_some() {
+            continue;
+        }
+        let record = installed.modules.get(&deployed.plugin).cloned().unwrap_or_else(nothing);
+        session.catalog.put(Module::remembered(deployed.plugin.clone(), &record));
+    }
+    let undeployments = found.iter().map(|deployed| {
+        let Deployed { plugin, environment, .. } = deployed.clone();
+        (plugin, Undeployment { environment, volumes: asked.volumes })
+    });
+    let mut secrets = Vec::new();
+    for deployed in &found {
+        let place = Place::new(&session.places.state, &deployed.plugin, &deployed.environment);
+        let file = deployed.release.as_ref().and_then(|release| place.read(release.number).ok());
+        secrets.extend(file.map(|file| file.secrets).unwrap_or_default());
+    }
+    let masker = Masker::new(secrets.iter().map(String::as_str));
+    let how = How { undeployments: undeployments.collect(), masker, ..How::default() };
+    let machine = session.machine()?;
+    let names = found.iter().map(|deployed| deployed.plugin.to_string()).collect();
+    let request = &Request::new(Action::Undeploy, Selection::Names(names));
+    Run { global, session: &session, machine: &machine, installed: &installed, plan: &plan, ledger: Some(ledger), cancel, request, how }
+        .execute()
+}
+
+fn nothing() -> hoist_core::InstalledModule {
+    hoist_core::InstalledModule {
+        method: "plugin".to_owned(),
+        digest: Digest::known(String::new()),
+        source: String::new(),
+        version: None,
+        installed_at: String::new(),
+        paths: Vec::<PathBuf>::new(),
+        adopted: false,
+        once: false,
+        asked: true,
+        requires: Vec::new(),
+        removal: Default::default(),
+        files: Vec::new(),
+        found: Vec::new(),
+    }
+}
