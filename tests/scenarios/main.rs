@@ -7,6 +7,7 @@ mod applications;
 mod apt;
 mod cancel;
 mod community;
+mod compose;
 mod config;
 mod crash;
 mod failure;

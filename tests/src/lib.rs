@@ -4,6 +4,7 @@
 
 mod application;
 mod apt;
+mod docker;
 pub mod faults;
 mod git;
 mod http;
@@ -14,6 +15,7 @@ mod sandbox;
 
 pub use application::Application;
 pub use apt::AptRepository;
+pub use docker::Docker;
 pub use git::GitFixture;
 pub use http::{Answer, Request, Server};
 pub use mercurial::{Mercurial, MercurialServer, free_port};

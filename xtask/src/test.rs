@@ -22,6 +22,9 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("lua5.4", "lua5.4"),
     ("/usr/include/lua5.4/lua.h", "liblua5.4-dev"),
     ("prosody", "prosody"),
+    ("/usr/sbin/dockerd", "docker.io"),
+    ("docker-compose", "docker-compose"),
+    ("busybox", "busybox-static"),
     ("php", "php-cli"),
     ("/etc/php/8.2/mods-available/mbstring.ini", "php-mbstring"),
 ];

@@ -146,7 +146,7 @@ pub(crate) fn pin(session: &mut Session, installed: &Installed, request: &Reques
     let there: BTreeMap<String, Version> = there.filter_map(|(id, record)| Some((id.to_string(), version(&record.version)?))).collect();
     let updated: BTreeSet<String> = match request.action {
         Action::Update => asked.iter().filter(|name| there.contains_key(*name)).cloned().collect(),
-        _ => BTreeSet::new(),
+        _ => session.fresh.clone(),
     };
     // What is installed and needs what may change has a say in it.
     let concerned: BTreeSet<&str> = asked.iter().map(String::as_str).chain(needs_of(&all, &asked)).collect();

@@ -59,6 +59,8 @@ pub(crate) struct Session {
     pub(crate) application: Option<String>,
     /// Directories of plugins that stand in no collection.
     pub(crate) plugin_directories: Vec<PathBuf>,
+    /// Plugins of which the newest version is wanted, whatever is installed.
+    pub(crate) fresh: BTreeSet<String>,
     /// What plugins may count on without anybody installing it.
     pub(crate) provided: BTreeMap<String, Version>,
     /// Installed modules that stay as they are, whatever their sources have.
@@ -124,7 +126,7 @@ impl Session {
 
     fn empty(environment: Environment, home: PathBuf, places: Places) -> Self {
         let (settings, catalog, indexes, servers, offers) = Default::default();
-        let (directories, sources, problems, builtin, held, provided, plugin_directories) = Default::default();
+        let (directories, sources, problems, builtin, held, provided, plugin_directories, fresh) = Default::default();
         let application = None;
         Self {
             environment,
@@ -143,6 +145,7 @@ impl Session {
             held,
             provided,
             plugin_directories,
+            fresh,
         }
     }
 

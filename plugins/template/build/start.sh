@@ -11,4 +11,7 @@ log_level=${LOG_LEVEL}
 maintenance=${MAINTENANCE:-false}
 END
 echo "listening on 8080, log level ${LOG_LEVEL}"
-exec httpd -f -p 8080 -h /www
+httpd -f -p 8080 -h /www &
+# The first process of a container has to hear itself that it is to end.
+trap 'kill $!' TERM INT
+wait $!

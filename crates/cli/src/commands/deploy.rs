@@ -264,6 +264,7 @@ fn prepare(
     tell: bool,
 ) -> Result<Prepared, Ending> {
     let mut request = request.clone();
+    session.fresh = asked.iter().filter(|asked| asked.former.is_none()).map(|asked| asked.name.clone()).collect();
     choice::settle(session, &installed, &mut request)?;
     let (catalog, session) = (session.catalog.clone(), &*session);
     let resolution = hoist_resolver::resolve(&catalog, &installed, &request)?;

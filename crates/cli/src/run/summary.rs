@@ -147,7 +147,7 @@ impl Told<'_> {
     /// What became of files: all of them after a removal, else what somebody may have to look at.
     fn items(&self, global: &Global, paint: Paint) -> String {
         let mut text = String::new();
-        let removal = matches!(self.plan.action, Action::Uninstall | Action::Undo);
+        let removal = matches!(self.plan.action, Action::Uninstall | Action::Undo | Action::Undeploy);
         for (place, unit, _) in self.outcomes() {
             let mut shown = 0;
             for item in &self.report.units[unit].items {

@@ -1,0 +1,351 @@
+//! Plugins in Docker Compose, on a real engine.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use hoist_tests::{Docker, Sandbox, free_port, note};
+
+/// One engine for all tests that are at work at the same time.
+fn engine() -> Option<Arc<Docker>> {
+    static SHARED: Mutex<Weak<Docker>> = Mutex::new(Weak::new());
+    let mut shared: MutexGuard<'_, Weak<Docker>> = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(running) = shared.upgrade() {
+        return Some(running);
+    }
+    let Some(docker) = Docker::start() else {
+        note("skipped: there can be no Docker engine here");
+        return None;
+    };
+    let docker = Arc::new(docker);
+    *shared = Arc::downgrade(&docker);
+    Some(docker)
+}
+
+/// A sandbox with a plugin whose service does this; its name is that of the test, since they share the engine.
+struct Shop {
+    sandbox: Sandbox,
+    name: String,
+}
+
+const GOOD: &str = "echo up $$LEVEL; touch /data/$$$$; trap 'exit 0' TERM; while :; do sleep 0.1; done";
+
+impl Shop {
+    fn new(docker: &Docker, name: &str) -> Self {
+        let mut sandbox = Sandbox::new();
+        sandbox.set("DOCKER_HOST", &docker.host());
+        let shop = Self { sandbox, name: name.to_owned() };
+        shop.version("1.0.0", GOOD);
+        shop.file("config/defaults.yaml", "app:\n  level: low\n  token: ''\n");
+        shop.file("config/env.yaml", "LEVEL: app.level\nTOKEN: app.token\n");
+        shop
+    }
+
+    fn file(&self, path: &str, text: &str) {
+        let path = format!("plugins/{}/{path}", self.name);
+        self.sandbox.write(&path, text);
+        let mode = if text.starts_with("#!") { 0o755 } else { 0o644 };
+        std::fs::set_permissions(self.sandbox.collection().join(path), PermissionsExt::from_mode(mode)).unwrap();
+    }
+
+    fn version(&self, version: &str, command: &str) {
+        let hooks =
+            ["pre-deploy", "post-deploy", "pre-upgrade", "post-upgrade"].map(|hook| format!("  {hook}: hooks/{hook}.sh\n")).concat();
+        self.file(
+            "plugin.yml",
+            &format!("name: {}\nversion: {version}\nconfig:\n  defaults: config/defaults.yaml\nhooks:\n{hooks}", self.name),
+        );
+        for hook in ["pre-deploy", "post-deploy", "pre-upgrade", "post-upgrade"] {
+            self.file(&format!("hooks/{hook}.sh"), &format!("#!/bin/sh\necho {hook} $HOIST_FORMER_VERSION $HOIST_VERSION\n"));
+        }
+        let compose = format!(
+            "version: '3.7'\nservices:\n  app:\n    image: busybox:1.36\n    command: [sh, -c, {}]\n    stop_grace_period: 1s\n    environment:\n      LEVEL: ${{LEVEL}}\n      TOKEN: ${{TOKEN:-}}\n      VERSION: \"{version}\"\n    volumes: [\"data:/data\", \"./shared:/shared\"]\n    deploy: {{ replicas: {{{{ replicas }}}} }}\nvolumes: {{ data: {{}} }}\n",
+            serde_json::to_string(command).unwrap()
+        );
+        self.file("compose/docker-compose.yml.j2", &compose);
+    }
+
+    fn deploy(&self, more: &str) -> hoist_tests::Ran {
+        self.sandbox.json(&format!("plugin deploy {} {more}", self.name))
+    }
+
+    fn containers(&self, docker: &Docker) -> Vec<String> {
+        docker.says(&format!("ps -a -q --no-trunc --filter label=com.docker.compose.project={}", self.name))
+    }
+
+    /// The values of variables in its first container, in one line.
+    fn seen(&self, docker: &Docker, names: &str) -> String {
+        seen(docker, &format!("{}_app_1", self.name), names)
+    }
+
+    fn status(&self) -> serde_json::Value {
+        self.sandbox.json("plugin status").exits(0).document()[0].clone()
+    }
+}
+
+/// The values of variables in a container, in one line.
+fn seen(docker: &Docker, container: &str, names: &str) -> String {
+    let all = docker.says(&format!("exec {container} env"));
+    let value = |name: &str| all.iter().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).unwrap_or("-").to_owned();
+    names.split(' ').map(value).collect::<Vec<_>>().join(" ")
+}
+
+impl Drop for Shop {
+    fn drop(&mut self) {
+        let _ = self.sandbox.hoist(&format!("plugin undeploy {} -y --volumes", self.name));
+    }
+}
+
+#[test]
+fn a_second_deployment_of_the_same_touches_nothing_and_replicas_come_and_go() {
+    let Some(docker) = engine() else { return };
+    let shop = Shop::new(&docker, "same");
+    let first = shop.deploy("").exits(0);
+    assert_eq!((first.statuses()["same"].as_str(), first.finished("same")["to"].as_str()), ("deployed", Some("1.0.0")));
+    let messages = first.finished("same")["messages"].to_string();
+    assert!(messages.contains("pre-deploy 1.0.0") && messages.contains("post-deploy"), "{messages}");
+    let before = shop.containers(&docker);
+    assert_eq!(before.len(), 1);
+    assert_eq!(shop.deploy("").exits(0).statuses()["same"], "unchanged");
+    assert_eq!(shop.containers(&docker), before);
+    shop.deploy("--replicas 3").exits(0);
+    assert_eq!(shop.containers(&docker).len(), 3);
+    assert_eq!(shop.status()["containers"].as_array().unwrap().len(), 3);
+    // What somebody stopped comes back.
+    docker.says(&format!("rm -f {}", shop.containers(&docker)[0]));
+    let mended = shop.deploy("--replicas 3").exits(0);
+    assert!(mended.finished("same")["messages"].to_string().contains("2 of 3 are there"));
+    assert_eq!(shop.containers(&docker).len(), 3);
+    shop.deploy("").exits(0);
+    assert_eq!(shop.containers(&docker).len(), 1);
+    assert_eq!(shop.status()["former"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn a_first_deployment_that_fails_leaves_nothing() {
+    let Some(docker) = engine() else { return };
+    let shop = Shop::new(&docker, "first");
+    shop.version("1.0.0", "echo it breaks; exit 3");
+    let failed = shop.deploy("").exits(3);
+    let reason = failed.finished("first")["reason"].as_str().unwrap().to_owned();
+    assert!(reason.contains("ended with exit code 3; nothing of it is left"), "{reason}");
+    assert!(failed.finished("first")["messages"].to_string().contains("it breaks"), "its log is told");
+    for what in ["ps -a -q --filter", "network ls -q --filter", "volume ls -q --filter"] {
+        assert_eq!(docker.says(&format!("{what} label=com.docker.compose.project=first")), Vec::<String>::new(), "{what}");
+    }
+    assert!(shop.sandbox.json("plugin status").exits(0).document().as_array().unwrap().is_empty());
+    assert!(!shop.sandbox.has(".local/state/hoist/deployments"));
+    // A hook that fails before anything was changed.
+    shop.version("1.0.0", GOOD);
+    shop.file("hooks/pre-deploy.sh", "#!/bin/sh\nexit 4\n");
+    let failed = shop.deploy("").exits(3);
+    assert!(
+        failed.finished("first")["reason"]
+            .as_str()
+            .unwrap()
+            .contains("pre-deploy hook (hooks/pre-deploy.sh) ended with exit code 4; nothing was changed")
+    );
+    assert!(shop.containers(&docker).is_empty());
+}
+
+#[test]
+fn an_upgrade_that_fails_goes_back_and_one_that_works_can_be_taken_back() {
+    let Some(docker) = engine() else { return };
+    let shop = Shop::new(&docker, "again");
+    shop.deploy("--set app.level=high").exits(0);
+    let inside = |what: &str| docker.says(&format!("exec again_app_1 {what}"));
+    assert_eq!(shop.seen(&docker, "LEVEL VERSION"), "high 1.0.0");
+    inside("touch /shared/written");
+    shop.version("2.0.0", "echo oops; exit 1");
+    let failed = shop.sandbox.json("plugin upgrade again").exits(3);
+    let reason = failed.finished("again")["reason"].as_str().unwrap().to_owned();
+    assert!(reason.contains("ended with exit code 1; 1.0.0 runs again"), "{reason}");
+    assert_eq!(shop.seen(&docker, "LEVEL VERSION"), "high 1.0.0");
+    assert_eq!((shop.status()["state"].as_str(), shop.status()["release"]["version"].as_str()), (Some("deployed"), Some("1.0.0")));
+    shop.version("2.0.0", GOOD);
+    let upgraded = shop.sandbox.json("plugin upgrade again").exits(0);
+    let finished = upgraded.finished("again");
+    assert_eq!((finished["from"].as_str(), finished["to"].as_str()), (Some("1.0.0"), Some("2.0.0")));
+    assert!(finished["messages"].to_string().contains("pre-upgrade 1.0.0 2.0.0"), "{finished}");
+    assert_eq!(shop.seen(&docker, "LEVEL VERSION"), "high 2.0.0", "configured as it was");
+    assert_eq!(inside("ls /shared"), ["written"], "what containers share with the machine stays where it is");
+    let back = shop.sandbox.json("plugin rollback again").exits(0);
+    assert_eq!(back.finished("again")["to"], "1.0.0");
+    assert_eq!(shop.seen(&docker, "LEVEL VERSION"), "high 1.0.0");
+    shop.sandbox.hoist("plugin rollback again --to 77").exits(2).says("has no such release");
+    // A hook that fails after everything is up.
+    shop.version("3.0.0", GOOD);
+    shop.file("hooks/post-upgrade.sh", "#!/bin/sh\nexit 5\n");
+    shop.sandbox.hoist("plugin upgrade again --atomic").exits(3).says("1.0.0 runs again");
+    assert_eq!(shop.seen(&docker, "VERSION"), "1.0.0");
+    shop.sandbox.hoist("plugin upgrade again").exits(3).says("it is deployed, but its post-upgrade hook");
+    assert_eq!(shop.seen(&docker, "VERSION"), "3.0.0");
+    assert_eq!(shop.status()["state"], "failed");
+    shop.sandbox.hoist("plugin rollback again").exits(0);
+    assert_eq!(shop.seen(&docker, "VERSION"), "1.0.0");
+    // Removing the plugin takes it down.
+    shop.sandbox.hoist("plugin remove again -y").exits(0);
+    assert!(shop.containers(&docker).is_empty());
+}
+
+#[test]
+fn a_dry_run_shows_what_is_rendered_and_what_differs_without_a_secret_and_without_the_engine() {
+    let Some(docker) = engine() else { return };
+    let mut shop = Shop::new(&docker, "dry");
+    let canary = "canary-abcdefgh-42";
+    shop.sandbox.set("TOKEN", canary);
+    let (ran, calls) = shop.sandbox.traced("plugin deploy dry --dry-run", "execve");
+    ran.exits(0).says("image: busybox:1.36").says("\"token\": \"•••\"");
+    assert_eq!(calls.len(), 1, "nothing is run: {calls:?}");
+    shop.deploy("-v").exits(0);
+    let other = shop.sandbox.hoist("plugin deploy dry --dry-run --set app.level=high --replicas 2").exits(0);
+    assert!(other.stdout.contains("-    \"level\": \"low\"") && other.stdout.contains("+    \"level\": \"high\""), "{}", other.stdout);
+    assert!(other.stdout.contains("+    deploy: { replicas: 2 }"), "{}", other.stdout);
+    // The token is in the container, and in files that only their owner can read.
+    assert_eq!(shop.seen(&docker, "TOKEN"), canary);
+    let mut told = String::new();
+    for command in ["plugin status", "report", "report --format lines", "history", "plugin deploy dry --dry-run"] {
+        let ran = shop.sandbox.hoist(command).exits(0);
+        told += &(ran.stdout + &ran.stderr);
+    }
+    assert!(!told.contains(canary));
+    readable_by_others_has_no(&shop.sandbox.home(), canary);
+    shop.sandbox.hoist("plugin deploy dry --set app.level=9 --replicas 0").exits(2);
+    shop.file("compose/docker-compose.yml.j2", "services:\n  app:\n    image: {{ app.nothing }}\n");
+    shop.sandbox.hoist("plugin deploy dry").exits(2).says("docker-compose.yml.j2:3:").says("undefined value");
+}
+
+/// Fails where a file below a directory, or in it a file that others can read, holds a text.
+fn readable_by_others_has_no(directory: &Path, text: &str) {
+    let mut waiting = vec![(directory.to_owned(), false)];
+    while let Some((path, private)) = waiting.pop() {
+        for entry in std::fs::read_dir(&path).unwrap().flatten() {
+            let metadata = entry.metadata().unwrap();
+            let private = private || metadata.permissions().mode() & 0o077 == 0;
+            if metadata.is_dir() {
+                waiting.push((entry.path(), private));
+            } else if metadata.is_file() && !private {
+                let content = std::fs::read(entry.path()).unwrap();
+                assert!(!content.windows(text.len()).any(|window| window == text.as_bytes()), "{}", entry.path().display());
+            }
+        }
+    }
+}
+
+#[test]
+fn without_an_engine_there_is_one_clear_line() {
+    let Some(docker) = engine() else { return };
+    let mut shop = Shop::new(&docker, "nowhere");
+    shop.sandbox.set("DOCKER_HOST", "unix:///nowhere/docker.sock");
+    let failed = shop.deploy("").exits(3);
+    let reason = failed.finished("nowhere")["reason"].as_str().unwrap().to_owned();
+    assert!(
+        reason.starts_with("no Docker engine answers: is it running, and may you use it?") && reason.ends_with("nothing was changed"),
+        "{reason}"
+    );
+    assert!(!failed.stderr.contains("Traceback") && !failed.stdout.contains("Traceback"));
+    // Taking down what cannot be reached fails, and is known to be there.
+    shop.sandbox.set("DOCKER_HOST", &docker.host());
+    shop.deploy("").exits(0);
+    shop.sandbox.set("DOCKER_HOST", "unix:///nowhere/docker.sock");
+    shop.sandbox.hoist("plugin undeploy nowhere -y").exits(3).says("no Docker engine answers");
+    shop.sandbox.hoist("plugin status").exits(0).says("no Docker engine answers");
+    shop.sandbox.set("DOCKER_HOST", &docker.host());
+    shop.sandbox.hoist("plugin undeploy nowhere -y").exits(0).says("what containers keep stays");
+    docker.says("volume rm nowhere_data");
+}
+
+#[test]
+fn a_hoist_that_is_killed_while_it_deploys_is_made_good_by_the_next() {
+    let Some(docker) = engine() else { return };
+    let shop = Shop::new(&docker, "killed");
+    shop.file("hooks/post-deploy.sh", "#!/bin/sh\ntouch $HOME/up; sleep 60\n");
+    let mut hoist = shop.sandbox.start("plugin deploy killed");
+    while !shop.sandbox.has("up") {
+        assert!(hoist.try_wait().unwrap().is_none());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    hoist.kill().unwrap();
+    hoist.wait().unwrap();
+    assert_eq!(shop.status()["state"], "deploying");
+    shop.file("hooks/post-deploy.sh", "#!/bin/sh\n:\necho done\n");
+    shop.deploy("").exits(0);
+    assert_eq!((shop.containers(&docker).len(), shop.status()["state"].as_str()), (1, Some("deployed")));
+}
+
+#[test]
+fn an_engine_that_goes_away_in_the_middle_fails_the_deployment() {
+    // This one is stopped, so it is nobody else's.
+    let Some(mut docker) = Docker::start() else { return };
+    let shop = Shop::new(&docker, "away");
+    shop.deploy("").exits(0);
+    shop.version("2.0.0", GOOD);
+    shop.file("hooks/post-upgrade.sh", "#!/bin/sh\ntouch $HOME/up; while test ! -e $HOME/gone; do sleep 0.1; done; exit 1\n");
+    let mut hoist = shop.sandbox.start("plugin upgrade away --atomic --output json");
+    while !shop.sandbox.has("up") {
+        if hoist.try_wait().unwrap().is_some() {
+            panic!("{:?}", hoist_tests::ran(hoist.wait_with_output().unwrap()));
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    docker.stop();
+    shop.sandbox.put("gone", "");
+    let ran = hoist_tests::ran(hoist.wait_with_output().unwrap()).exits(3);
+    let reason = ran.finished("away")["reason"].as_str().unwrap().to_owned();
+    assert!(reason.contains("and going back: no Docker engine answers"), "{reason}");
+    assert_eq!(shop.status()["state"], "failed");
+    docker.run();
+    shop.file("hooks/post-upgrade.sh", "#!/bin/sh\necho fine\n");
+    shop.sandbox.hoist("plugin upgrade away").exits(0);
+    assert_eq!(shop.seen(&docker, "VERSION"), "2.0.0");
+}
+
+#[test]
+fn the_template_is_deployed_as_the_plugin_document_says() {
+    let Some(docker) = engine() else { return };
+    let mut sandbox = Sandbox::new();
+    sandbox.set("DOCKER_HOST", &docker.host());
+    let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let hoist = |arguments: &str| sandbox.hoist(&format!("-C {} {arguments}", plugins.display()));
+    hoist("plugin validate template").exits(0).says("ok, 0 warnings");
+    let port = free_port();
+    let config = sandbox.put(
+        "my-config.yaml",
+        &format!(
+            "database:\n  host: localhost\n  port: 5432\n  name: myapp\n  user: dbuser\n  password: dbpassword\napp:\n  debug: false\n  log_level: info\n  secret_key: your-secret-key-here\nserver:\n  host_port: {port}\nemail:\n  smtp_server: smtp.example.com\n  smtp_port: 587\n  use_tls: true\n  sender: noreply@example.com\nfeatures:\n  enable_registration: true\n  enable_social_login: false\n  maintenance_mode: false\n"
+        ),
+    );
+    let get = |port: u16, path: &str| {
+        use std::io::{Read, Write};
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+        write!(stream, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        text
+    };
+    hoist(&format!("plugin deploy template --config {}", config.display())).exits(0).says("it answers on port");
+    assert!(
+        get(port, "/config").contains("database=dbuser@localhost:5432/myapp\ndebug=false\nlog_level=info\n"),
+        "{}",
+        get(port, "/config")
+    );
+    assert_eq!(seen(&docker, "template_app_1", "SENDER SECRET_KEY"), "noreply@example.com your-secret-key-here");
+    let ports = format!("server.host_port={}", free_port());
+    hoist(&format!("plugin deploy template --env production --replicas 3 --set {ports}")).exits(0);
+    assert_eq!(docker.says("ps -q --filter label=com.docker.compose.project=template-production").len(), 3);
+    let port = free_port();
+    hoist(&format!("plugin deploy template --env development --debug --set server.host_port={port}")).exits(0);
+    assert!(get(port, "/config").contains("debug=true\nlog_level=debug\n"));
+    // A secret that was made stays the same as long as it is deployed.
+    let key = seen(&docker, "template-development_app_1", "SECRET_KEY");
+    assert_eq!(key.len(), 48);
+    hoist(&format!("plugin deploy template --env development --set server.host_port={port}")).exits(0);
+    assert_eq!(seen(&docker, "template-development_app_1", "SECRET_KEY"), key);
+    hoist("plugin undeploy template -y").exits(2).says("is deployed to several environments");
+    for environment in ["production", "development"] {
+        hoist(&format!("plugin undeploy template --env {environment} -y --volumes")).exits(0);
+    }
+    hoist("plugin undeploy template -y --volumes").exits(0);
+    hoist("plugin remove template -y").exits(0);
+    assert!(docker.says("ps -a -q --filter label=com.docker.compose.project=template").is_empty());
+}
