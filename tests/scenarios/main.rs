@@ -14,6 +14,7 @@ mod failure;
 mod faults;
 mod git;
 mod hostile;
+mod hosts;
 mod kept;
 mod look;
 mod main_job;

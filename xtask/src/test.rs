@@ -25,6 +25,9 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("/usr/sbin/dockerd", "docker.io"),
     ("docker-compose", "docker-compose"),
     ("busybox", "busybox-static"),
+    ("/usr/sbin/debootstrap", "debootstrap"),
+    ("ssh", "openssh-client"),
+    ("ip", "iproute2"),
     ("php", "php-cli"),
     ("/etc/php/8.2/mods-available/mbstring.ini", "php-mbstring"),
 ];

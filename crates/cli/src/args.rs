@@ -191,6 +191,9 @@ pub(crate) enum Command {
         #[arg(long, default_value_t = 20)]
         limit: usize,
     },
+    /// hoist on a host, told by another what to do
+    #[command(name = "__serve", hide = true)]
+    Serve,
     /// What the shell helpers install_via_… call
     #[command(name = "__step", hide = true)]
     Step { method: String, module: String, more: Vec<String> },
@@ -579,6 +582,8 @@ pub(crate) struct Install {
     /// Add the modules that are named to those that their server loads
     #[arg(long)]
     pub(crate) enable: bool,
+    #[command(flatten)]
+    pub(crate) hosts: Hosts,
     /// Go on with what the last install did not finish
     #[arg(long, conflicts_with_all = ["modules", "minimal", "all", "with", "skip"])]
     pub(crate) resume: bool,
@@ -590,6 +595,29 @@ pub(crate) struct Install {
     /// Show what would be done; changes nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+/// On other hosts in place of this machine.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Hosts {
+    /// On this host, over ssh, in place of this machine: user@host, or user@host:port; may be repeated
+    #[arg(long, value_name = "HOST")]
+    pub(crate) host: Vec<String>,
+    /// On the hosts of this file, one a line; `#` begins a remark
+    #[arg(long, value_name = "FILE")]
+    pub(crate) hosts: Option<PathBuf>,
+    /// There as root, by sudo, which must not ask for a password
+    #[arg(long)]
+    pub(crate) sudo: bool,
+    /// On so many hosts at once
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) max_hosts: u16,
+    /// On so many hosts first, and on the others only where it works on these
+    #[arg(long, value_name = "N")]
+    pub(crate) canary: Option<u16>,
+    /// Begin no other host when more than so many have failed: a number, or a share such as 25%
+    #[arg(long, value_name = "N|SHARE")]
+    pub(crate) max_failures: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -66,6 +66,7 @@ fn run_command(arguments: Arguments) -> Result<error::Code, Ending> {
         global.source = Some(applications::named(&global)?);
     }
     match command {
+        Command::Install(install) if commands::hosts::any(&install.hosts) => commands::hosts::install(&global, &install),
         Command::Install(install) => commands::change::run(&global, &commands::change::Asked::install(&global, &install)?),
         Command::Update(update) => commands::change::run(&global, &commands::change::Asked::update(&global, &update)),
         Command::Uninstall(uninstall) => commands::change::run(&global, &commands::change::Asked::uninstall(&global, &uninstall)),
@@ -95,6 +96,7 @@ fn run_command(arguments: Arguments) -> Result<error::Code, Ending> {
         Command::Man { directory } => commands::man::man(directory.as_deref()),
         Command::Schema { kind } => commands::man::json_schema(&kind),
         Command::History { limit } => commands::history::run(&global, limit),
+        Command::Serve => commands::hosts::serve(),
         Command::Step { method, module, more } => commands::step::run(&method, &module, &more),
         Command::Confined { rules, command } => commands::confined::run(&rules, &command),
         Command::PackageNames { names } => commands::step::package_names_of(&names),

@@ -20,7 +20,7 @@ pub(crate) const LINE_LIMIT: usize = 16 * 1024;
 /// How long output is still read when a process that left the group keeps the pipe open.
 const DRAIN: Duration = Duration::from_millis(50);
 
-/// A program with its arguments and surroundings. Standard input is empty.
+/// A program with its arguments and surroundings. Standard input is empty where nothing is said of it.
 #[derive(Debug, Clone)]
 pub struct Command {
     program: OsString,
@@ -28,6 +28,7 @@ pub struct Command {
     environment: Option<BTreeMap<OsString, OsString>>,
     set: Vec<(OsString, OsString)>,
     directory: Option<PathBuf>,
+    input: Option<PathBuf>,
 }
 
 /// How a child ended.
@@ -58,7 +59,7 @@ impl std::fmt::Display for Exit {
 impl Command {
     /// A program by name or path.
     pub fn new(program: impl Into<OsString>) -> Self {
-        Self { program: program.into(), args: Vec::new(), environment: None, set: Vec::new(), directory: None }
+        Self { program: program.into(), args: Vec::new(), environment: None, set: Vec::new(), directory: None, input: None }
     }
 
     /// Adds arguments.
@@ -93,6 +94,12 @@ impl Command {
         self
     }
 
+    /// The file that standard input is read from.
+    pub fn input(mut self, file: impl Into<PathBuf>) -> Self {
+        self.input = Some(file.into());
+        self
+    }
+
     /// The program and its arguments, for messages.
     pub fn line(&self) -> String {
         let words = std::iter::once(&self.program).chain(&self.args).map(|word| word.to_string_lossy());
@@ -108,7 +115,11 @@ impl Command {
     ) -> io::Result<Exit> {
         let (out_reader, out_writer) = io::pipe()?;
         let (err_reader, err_writer) = io::pipe()?;
-        let mut expression = duct::cmd(&self.program, &self.args).stdin_null().stdout_file(out_writer).stderr_file(err_writer).unchecked();
+        let mut expression = duct::cmd(&self.program, &self.args).stdout_file(out_writer).stderr_file(err_writer).unchecked();
+        expression = match &self.input {
+            Some(file) => expression.stdin_path(file),
+            None => expression.stdin_null(),
+        };
         match &self.environment {
             // duct lets a whole environment win over single variables, in whatever order they are given.
             Some(environment) => {

@@ -19,6 +19,7 @@ mod plugin;
 mod preflight;
 mod prosody;
 mod recover;
+mod remote;
 mod run_step;
 mod sandbox;
 mod schedule;
@@ -45,6 +46,7 @@ pub use plugin::{
 pub use preflight::preflight;
 pub use prosody::prosody_configuration;
 pub use recover::{Cleared, clear_up};
+pub use remote::{Failures, Header, Host, Remote, serve, tree_name};
 pub use run_step::{keep_contents, place_of};
 pub use sandbox::{Enforced, Sandbox};
 pub use schedule::{Options, Schedule, schedule};

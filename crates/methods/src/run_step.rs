@@ -17,6 +17,7 @@ use crate::look;
 use crate::machine::Machine;
 use crate::method::{Applied, Method, StepContext, method_of};
 use crate::plugin::{Configured, Deployment, Undeployment};
+use crate::remote::Remote;
 use crate::sandbox::Sandbox;
 use crate::stage::{Stage, clean_stages};
 use crate::uninstall::leave_former;
@@ -60,6 +61,8 @@ pub(crate) struct World {
     pub(crate) deployments: BTreeMap<ModuleId, Deployment>,
     /// What is taken down.
     pub(crate) undeployments: BTreeMap<ModuleId, Undeployment>,
+    /// What hoist is to do on other hosts.
+    pub(crate) remotes: BTreeMap<ModuleId, Remote>,
 }
 
 impl World {

@@ -18,9 +18,10 @@ use crate::look;
 use crate::machine::Machine;
 use crate::method::{host_pool, method_of, path_pool};
 use crate::plugin::{self, Configured, Deployment, Undeployment};
+use crate::remote::Remote;
 use crate::run_step::{self, Bound, Work, World};
 use crate::sandbox::Sandbox;
-use crate::{undo, uninstall};
+use crate::{remote, undo, uninstall};
 
 /// How a plan is carried out.
 #[derive(Debug, Clone)]
@@ -55,6 +56,10 @@ pub struct Options {
     pub deployments: BTreeMap<ModuleId, Deployment>,
     /// What is taken down.
     pub undeployments: BTreeMap<ModuleId, Undeployment>,
+    /// What hoist is to do on other hosts, by the names that stand for these in the plan.
+    pub remotes: BTreeMap<ModuleId, Remote>,
+    /// On so many hosts at once.
+    pub max_hosts: usize,
 }
 
 /// The tasks of a plan.
@@ -120,6 +125,7 @@ pub fn schedule(
         plugins: options.plugins,
         deployments: options.deployments,
         undeployments: options.undeployments,
+        remotes: options.remotes,
     };
     let world = Arc::new(world);
     let mut graph = TaskGraph::default();
@@ -177,6 +183,9 @@ pub fn schedule(
         if let (Action::Uninstall, Some(application)) = (plan.action, &module.removal.application) {
             pools.push(application::pool(application));
         }
+        if world.remotes.contains_key(&module.id) {
+            pools.push(("hosts".to_owned(), options.max_hosts.max(1)));
+        }
         let own = module.paths.iter().chain(work.record.iter().flat_map(|record| &record.paths));
         pools.extend(own.filter_map(|path| moved.iter().find(|root| path.starts_with(root))).map(|root| path_pool(root)));
         let pools: BTreeSet<_> = pools.into_iter().collect();
@@ -187,6 +196,7 @@ pub fn schedule(
         let fetched = work.steps.iter().find_map(|step| step.method.fetch(force)).filter(|_| changes);
         let world = world.clone();
         let work = move |task: &hoist_executor::TaskContext| match work.action {
+            _ if world.remotes.contains_key(&module.id) => remote::run(&world.machine, &world.remotes[&module.id], task),
             Action::Install | Action::Update => run_step::bring(&world, &module, &mut work, task),
             Action::Deploy if !world.deployments.contains_key(&module.id) => run_step::bring(&world, &module, &mut work, task),
             Action::Deploy => plugin::deploy(&world, &module, Some(&mut work).filter(|work| work.change != Change::Deploy), task),

@@ -7,6 +7,7 @@ pub(crate) mod deploy;
 pub(crate) mod doctor;
 pub(crate) mod graph;
 pub(crate) mod history;
+pub(crate) mod hosts;
 pub(crate) mod info;
 pub(crate) mod list;
 pub(crate) mod man;

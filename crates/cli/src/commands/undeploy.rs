@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use hoist_core::{Action, Change, Diagnostic, Digest, Installed, Module, Plan, PlannedModule, Request, Selection, Tier, Wanted};
+use hoist_core::{Action, Change, Diagnostic, Installed, Module, Plan, PlannedModule, Request, Selection, Tier, Wanted};
 use hoist_ledger::Deployed;
 use hoist_methods::{Place, Undeployment, called};
 use hoist_plugins::Masker;
@@ -74,7 +73,7 @@ pub(crate) fn undeploy(global: &Global, asked: &PluginUndeploy) -> Result<Code, 
         if session.catalog.get(deployed.plugin.as_str()).is_some() {
             continue;
         }
-        let record = installed.modules.get(&deployed.plugin).cloned().unwrap_or_else(nothing);
+        let record = installed.modules.get(&deployed.plugin).cloned().unwrap_or_else(commands::hosts::nothing);
         session.catalog.put(Module::remembered(deployed.plugin.clone(), &record));
     }
     let undeployments = found.iter().map(|deployed| {
@@ -94,22 +93,4 @@ pub(crate) fn undeploy(global: &Global, asked: &PluginUndeploy) -> Result<Code, 
     let request = &Request::new(Action::Undeploy, Selection::Names(names));
     Run { global, session: &session, machine: &machine, installed: &installed, plan: &plan, ledger: Some(ledger), cancel, request, how }
         .execute()
-}
-
-fn nothing() -> hoist_core::InstalledModule {
-    hoist_core::InstalledModule {
-        method: "plugin".to_owned(),
-        digest: Digest::known(String::new()),
-        source: String::new(),
-        version: None,
-        installed_at: String::new(),
-        paths: Vec::<PathBuf>::new(),
-        adopted: false,
-        once: false,
-        asked: true,
-        requires: Vec::new(),
-        removal: Default::default(),
-        files: Vec::new(),
-        found: Vec::new(),
-    }
 }

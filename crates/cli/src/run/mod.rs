@@ -12,7 +12,7 @@ use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, Module, ModuleI
 use hoist_executor::{Cancel, Limits, Redact, execute};
 use hoist_ledger::{Beginning, Ending as Finish, Entry, Ledger, RunId};
 use hoist_methods::{
-    ConfigFile, ConfigPolicy, Configured, Deployment, Machine, Options, Schedule, Undeployment, keep_contents, preflight, schedule,
+    ConfigFile, ConfigPolicy, Configured, Deployment, Machine, Options, Remote, Schedule, Undeployment, keep_contents, preflight, schedule,
 };
 use hoist_plugins::Masker;
 use hoist_reporter::{LogFiles, Plain, Progress, Record, Report, Reporter, Reporters, Words};
@@ -63,6 +63,10 @@ pub(crate) struct How {
     pub(crate) deployments: BTreeMap<ModuleId, Deployment>,
     /// What is taken down.
     pub(crate) undeployments: BTreeMap<ModuleId, Undeployment>,
+    /// What hoist is to do on other hosts.
+    pub(crate) remotes: BTreeMap<ModuleId, Remote>,
+    /// On so many hosts at once.
+    pub(crate) max_hosts: usize,
     /// What finds the secrets among what is said.
     pub(crate) masker: Masker,
 }
@@ -128,6 +132,8 @@ impl Run<'_> {
             plugins: how.plugins,
             deployments: how.deployments,
             undeployments: how.undeployments,
+            remotes: how.remotes,
+            max_hosts: how.max_hosts,
         };
         let scratch = machine.begin_run(&name);
         let work: Vec<&str> =

@@ -1,0 +1,214 @@
+//! `hoist install --host`: the same command, on other hosts, all at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use hoist_core::{
+    Action, Change, Diagnostic, Digest, InstalledModule, Module, ModuleId, Plan, PlannedModule, Request, Selection, Tier, Wanted,
+};
+use hoist_methods::{Failures, Header, Host, Remote, serve as serve_here, tree_name};
+
+use crate::args::{Global, Hosts, Install};
+use crate::commands::change;
+use crate::error::{Code, Ending};
+use crate::run::{self, How, Run};
+use crate::session::{self, Session};
+
+/// True where it is about other hosts.
+pub(crate) fn any(hosts: &Hosts) -> bool {
+    !hosts.host.is_empty() || hosts.hosts.is_some()
+}
+
+/// Does here what another hoist asks for.
+pub(crate) fn serve() -> Result<Code, Ending> {
+    let (_, _, places) = session::surroundings()?;
+    serve_here(std::io::stdin().lock(), std::io::stdout(), &std::env::current_exe()?, &places.cache)?;
+    Ok(Code::Ok)
+}
+
+/// Installs on hosts what would be installed here.
+pub(crate) fn install(global: &Global, install: &Install) -> Result<Code, Ending> {
+    let session = Session::open(global)?;
+    let hosts = hosts(&install.hosts)?;
+    // A mistake is told before any host is asked.
+    let asked = change::Asked::install(global, install)?;
+    let installed = hoist_core::Installed::default();
+    hoist_resolver::resolve(&session.catalog, &installed, &asked.request)?;
+    let trees: Vec<_> = session.directories.iter().map(|directory| (tree_name(directory), directory.clone())).collect();
+    let header = Header { arguments: arguments(global, install, &trees), ..Header::default() };
+    let plan_hosts = Planned::new(&hosts, &install.hosts)?;
+    let remote = |host: &Host| Remote {
+        host: host.clone(),
+        sudo: install.hosts.sudo,
+        header: header.clone(),
+        trees: trees.clone(),
+        failures: plan_hosts.failures.clone(),
+    };
+    let remotes: BTreeMap<ModuleId, Remote> = plan_hosts.names.iter().cloned().zip(hosts.iter().map(remote)).collect();
+    plan_hosts.run(global, session, remotes, &install.hosts)
+}
+
+/// The arguments that hoist gets there: those that it has here, but for what is only about this side.
+fn arguments(global: &Global, install: &Install, trees: &[(String, PathBuf)]) -> Vec<String> {
+    let mut all: Vec<String> = ["--output", "json", "--yes"].map(str::to_owned).to_vec();
+    let mut flag = |set: bool, name: &str| all.extend(set.then(|| name.to_owned()));
+    flag(global.strict, "--strict");
+    flag(global.verbose, "--verbose");
+    for (name, _) in trees {
+        all.extend(["-C".to_owned(), format!("@{name}")]);
+    }
+    if let Some(timeout) = global.timeout {
+        all.extend(["--timeout".to_owned(), timeout.as_secs().to_string()]);
+    }
+    if let Some(jobs) = global.jobs {
+        all.extend(["--jobs".to_owned(), jobs.to_string()]);
+    }
+    all.push(if install.dry_run { "plan" } else { "install" }.to_owned());
+    all.extend(install.dry_run.then(|| "install".to_owned()));
+    let flags = [
+        (install.minimal, "--minimal"),
+        (install.all, "--all"),
+        (install.force, "--force"),
+        (install.no_deps, "--no-deps"),
+        (install.sandbox, "--sandbox"),
+        (install.config.config_overwrite, "--config-overwrite"),
+        (install.config.config_keep, "--config-keep"),
+    ];
+    all.extend(flags.into_iter().filter(|(set, _)| *set).map(|(_, name)| name.to_owned()));
+    for (option, names) in [("--with", &install.with), ("--skip", &install.skip)] {
+        if !names.is_empty() {
+            all.extend([option.to_owned(), names.join(",")]);
+        }
+    }
+    all.extend(install.modules.iter().cloned());
+    all
+}
+
+/// The hosts of the options and of the file, each once.
+pub(crate) fn hosts(options: &Hosts) -> Result<Vec<Host>, Ending> {
+    let mut lines: Vec<(String, Option<(String, usize)>)> = options.host.iter().map(|host| (host.clone(), None)).collect();
+    if let Some(file) = &options.hosts {
+        let shown = file.display().to_string();
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            Ending::wrong(Diagnostic::error(format!("cannot be read: {error}")).file(shown.clone()).help("name a file with a host a line"))
+        })?;
+        for (place, line) in text.lines().enumerate() {
+            let line = line.split('#').next().unwrap_or_default().trim();
+            if !line.is_empty() {
+                lines.push((line.to_owned(), Some((shown.clone(), place + 1))));
+            }
+        }
+    }
+    let (mut hosts, mut errors): (Vec<Host>, Vec<Diagnostic>) = Default::default();
+    for (text, place) in lines {
+        match Host::parse(&text) {
+            Ok(host) if hosts.contains(&host) => {}
+            Ok(host) => hosts.push(host),
+            Err(why) => {
+                let wrong = Diagnostic::error(why);
+                errors.push(match place {
+                    Some((file, line)) => wrong.file(file).position(hoist_core::Position { line, column: 1 }),
+                    None => wrong.field("--host"),
+                });
+            }
+        }
+    }
+    match (errors.is_empty(), hosts.is_empty()) {
+        (false, _) => Err(errors.into()),
+        (_, true) => Err(Ending::wrong(Diagnostic::error("there is no host in the file").help("write one a line: user@host"))),
+        _ => Ok(hosts),
+    }
+}
+
+/// Hosts as a plan has them: each a module of its own.
+pub(crate) struct Planned {
+    pub(crate) names: Vec<ModuleId>,
+    pub(crate) failures: Arc<Failures>,
+    canary: usize,
+}
+
+impl Planned {
+    pub(crate) fn new(hosts: &[Host], options: &Hosts) -> Result<Self, Ending> {
+        let mut taken = BTreeSet::new();
+        let mut name = |host: &Host| {
+            let plain: String =
+                host.to_string().chars().map(|c| if c.is_ascii_alphanumeric() || "._+-".contains(c) { c } else { '-' }).collect();
+            let short = host.destination.rsplit('@').next().unwrap_or(&plain).to_owned();
+            let numbered = (2..).map(|number| format!("{plain}-{number}"));
+            let names = [short, plain.clone()].into_iter().chain(numbered);
+            let free = names.into_iter().filter_map(|name| ModuleId::new(&name).ok()).find(|name| taken.insert(name.clone()));
+            free.ok_or_else(|| Ending::wrong(Diagnostic::error(format!("{host} cannot be named"))))
+        };
+        let names = hosts.iter().map(&mut name).collect::<Result<Vec<_>, _>>()?;
+        let allowed = allowed(options.max_failures.as_deref(), hosts.len())?;
+        let canary = usize::from(options.canary.unwrap_or(0)).min(hosts.len());
+        Ok(Self { names, failures: Arc::new(Failures { allowed, count: Default::default() }), canary })
+    }
+
+    /// Runs hoist on all of them, and tells what came of it.
+    pub(crate) fn run(
+        self,
+        global: &Global,
+        mut session: Session,
+        remotes: BTreeMap<ModuleId, Remote>,
+        options: &Hosts,
+    ) -> Result<Code, Ending> {
+        let cancel = run::heed_signals()?;
+        let _lock = change::lock(global, &session, &cancel)?;
+        let ledger = Arc::new(change::open(&session)?);
+        change::recover(&session, &ledger)?;
+        let installed = ledger.installed()?;
+        let first: Vec<usize> = (0..self.canary).collect();
+        let planned = |(place, name): (usize, &ModuleId)| PlannedModule {
+            module: name.clone(),
+            tier: Tier::Optional,
+            method: "ssh".to_owned(),
+            change: Change::Install,
+            reason: remotes[name].host.to_string(),
+            wanted: Wanted::Named,
+            needs: if place < self.canary { Vec::new() } else { first.clone() },
+            after: Vec::new(),
+            requires: Vec::new(),
+        };
+        let plan = Plan { action: Action::Install, modules: self.names.iter().enumerate().map(planned).collect(), left_out: Vec::new() };
+        for name in &self.names {
+            session.catalog.put(Module::remembered(name.clone(), &nothing()));
+        }
+        let machine = session.machine()?;
+        let how = How { remotes, max_hosts: options.max_hosts.into(), ..How::default() };
+        let names = self.names.iter().map(ModuleId::to_string).collect();
+        let request = &Request::new(Action::Install, Selection::Names(names));
+        Run { global, session: &session, machine: &machine, installed: &installed, plan: &plan, ledger: Some(ledger), cancel, request, how }
+            .execute()
+    }
+}
+
+/// So many hosts may fail: all of them where nothing is said.
+fn allowed(text: Option<&str>, hosts: usize) -> Result<usize, Ending> {
+    let Some(text) = text else { return Ok(hosts) };
+    let share = text.strip_suffix('%').and_then(|share| share.trim().parse::<usize>().ok()).filter(|share| *share <= 100);
+    let count = text.parse::<usize>().ok();
+    share.map(|share| hosts * share / 100).or(count).ok_or_else(|| {
+        let wrong = Diagnostic::error(format!("`{}` is neither a number nor a share", text.escape_debug())).field("--max-failures");
+        Ending::wrong(wrong.help("write how many hosts may fail: 2, or 25%"))
+    })
+}
+
+pub(crate) fn nothing() -> InstalledModule {
+    InstalledModule {
+        method: String::new(),
+        digest: Digest::known(String::new()),
+        source: String::new(),
+        version: None,
+        installed_at: String::new(),
+        paths: Vec::new(),
+        adopted: false,
+        once: false,
+        asked: true,
+        requires: Vec::new(),
+        removal: Default::default(),
+        files: Vec::new(),
+        found: Vec::new(),
+    }
+}

@@ -1,0 +1,200 @@
+//! hoist on other hosts: one connection of the system's ssh, this program cached there by its digest, what it needs as a stream, its events read as they come.
+
+mod payload;
+mod served;
+mod ssh;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use hoist_executor::{Effect, Failure, Level, Stream, TaskContext};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use payload::{Header, tree_name};
+pub use served::serve;
+pub use ssh::Host;
+
+use crate::machine::Machine;
+use payload::Payload;
+use ssh::{Connection, Ended};
+
+/// What hoist is to do on a host.
+#[derive(Clone)]
+pub struct Remote {
+    /// Where.
+    pub host: Host,
+    /// Whether it is done as root, with sudo.
+    pub sudo: bool,
+    /// What is asked of hoist there.
+    pub header: Header,
+    /// The directories that it needs there, each with the name that it has there.
+    pub trees: Vec<(String, PathBuf)>,
+    /// How many hosts may fail until no other is begun, and how many have by now.
+    pub failures: Arc<Failures>,
+}
+
+impl std::fmt::Debug for Remote {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Remote").field("host", &self.host).field("sudo", &self.sudo).finish_non_exhaustive()
+    }
+}
+
+/// How many hosts have failed, and how many may.
+#[derive(Debug)]
+pub struct Failures {
+    /// So many may; one more, and no other is begun.
+    pub allowed: usize,
+    /// So many have.
+    pub count: AtomicUsize,
+}
+
+/// What comes back from a host, a line each.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "hoist", rename_all = "snake_case")]
+pub(crate) enum Word {
+    /// It has started, and this is its version.
+    Hello {
+        /// Of hoist.
+        version: String,
+    },
+    /// It is still there.
+    Alive,
+    /// A line of what it would have printed.
+    Out {
+        /// The line.
+        line: String,
+    },
+    /// A line of what it would have printed among errors.
+    Err {
+        /// The line.
+        line: String,
+    },
+    /// It has ended.
+    Bye {
+        /// With this exit code.
+        code: i32,
+    },
+}
+
+/// What was told of the modules on a host.
+#[derive(Debug, Default)]
+struct Told {
+    hello: bool,
+    code: Option<i32>,
+    modules: usize,
+    finished: usize,
+    counts: BTreeMap<String, u64>,
+    problems: Vec<String>,
+    said: Vec<String>,
+}
+
+/// Runs hoist on a host, and tells here what happens there.
+pub(crate) fn run(machine: &Machine, remote: &Remote, task: &TaskContext) -> Result<Effect, Failure> {
+    let failed = remote.failures.count.load(Ordering::SeqCst);
+    if failed > remote.failures.allowed {
+        return Err(Failure::new(format!(
+            "not begun: {failed} host{} failed, and {} may",
+            if failed == 1 { " has" } else { "s have" },
+            remote.failures.allowed
+        )));
+    }
+    let done = begin(machine, remote, task);
+    if done.is_err() {
+        remote.failures.count.fetch_add(1, Ordering::SeqCst);
+    }
+    done
+}
+
+fn begin(machine: &Machine, remote: &Remote, task: &TaskContext) -> Result<Effect, Failure> {
+    let connection = Connection::new(machine, &remote.host, task)?;
+    let payload = Payload::write(machine, remote)?;
+    for attempt in 0..2 {
+        let mut told = Told::default();
+        let ended = connection.serve(&payload, remote.sudo, |stream, line| told.hear(stream, line, task))?;
+        match ended {
+            Ended::Absent if attempt == 0 => connection.bring(&payload)?,
+            Ended::Absent => return Err(Failure::new(format!("{}: hoist was brought there, and is not there", remote.host))),
+            Ended::With(failure) if !told.hello => return Err(failure),
+            Ended::With(failure) => return Err(Failure::new(format!("{}; what it does there ends, too", failure.message))),
+            Ended::Done => return told.outcome(&remote.host),
+        }
+    }
+    Err(Failure::new(format!("{}: hoist cannot be started there", remote.host)))
+}
+
+impl Told {
+    fn hear(&mut self, stream: Stream, line: &str, task: &TaskContext) {
+        match serde_json::from_str::<Word>(line) {
+            Ok(Word::Hello { .. }) => self.hello = true,
+            Ok(Word::Alive) => {}
+            Ok(Word::Bye { code }) => self.code = Some(code),
+            Ok(Word::Err { line }) => {
+                self.said.push(line.clone());
+                task.output(Stream::Stderr, &line);
+            }
+            Ok(Word::Out { line }) => match serde_json::from_str::<Value>(&line) {
+                Ok(event) => self.event(&event, task),
+                Err(_) => task.output(Stream::Stdout, &line),
+            },
+            // What the host itself says, such as the message of the day.
+            Err(_) => task.output(stream, line),
+        }
+    }
+
+    fn event(&mut self, event: &Value, task: &TaskContext) {
+        let text = |name: &str| event[name].as_str().unwrap_or_default();
+        let module = text("module");
+        match text("event") {
+            "run_started" => self.modules = event["modules"].as_array().map_or(0, Vec::len),
+            "module_output" => task.output(Stream::Stdout, &format!("{module}: {}", text("line"))),
+            "module_finished" => {
+                self.finished += 1;
+                task.progress(self.finished as u64, self.modules as u64);
+                let status = text("status");
+                if status != "unchanged" {
+                    task.output(Stream::Stdout, &format!("{status} {module}"));
+                }
+                for message in event["messages"].as_array().into_iter().flatten() {
+                    let level = match message["level"].as_str() {
+                        Some("error") => Level::Error,
+                        Some("warning") => Level::Warning,
+                        Some("success") => Level::Success,
+                        _ => Level::Info,
+                    };
+                    let text = message["text"].as_str().unwrap_or_default();
+                    match level {
+                        Level::Info | Level::Success => task.output(Stream::Stdout, &format!("{module}: {text}")),
+                        level => task.note_from(module, level, text),
+                    }
+                }
+                if matches!(status, "failed" | "skipped") {
+                    self.problems.push(format!("{module}: {}", event["reason"].as_str().unwrap_or(status)));
+                }
+            }
+            "run_finished" => {
+                let counts = event["counts"].as_object().into_iter().flatten();
+                self.counts = counts.filter_map(|(status, count)| Some((status.clone(), count.as_u64()?))).collect();
+            }
+            _ => {}
+        }
+        // A mistake is told as a document.
+        for wrong in event["diagnostics"].as_array().into_iter().flatten().chain(event["errors"].as_array().into_iter().flatten()) {
+            self.problems.push(wrong["message"].as_str().unwrap_or_default().to_owned());
+        }
+    }
+
+    fn outcome(self, host: &Host) -> Result<Effect, Failure> {
+        let changed = self.counts.iter().any(|(status, count)| status != "unchanged" && *count > 0);
+        match self.code {
+            Some(0) => Ok(if changed { Effect::Changed } else { Effect::Unchanged }),
+            Some(code) => {
+                let why = if self.problems.is_empty() { self.said.last().cloned().unwrap_or_default() } else { self.problems.join("; ") };
+                Err(Failure::new(format!("{why} (hoist there ended with exit code {code})")))
+            }
+            None => Err(Failure::new(format!("{host} fell away before hoist there had ended"))),
+        }
+    }
+}

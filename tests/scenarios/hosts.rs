@@ -1,0 +1,138 @@
+//! hoist on other hosts, over the real ssh.
+
+use hoist_tests::{Hosts, Module, Sandbox};
+
+fn collection(hosts: &Hosts) -> Sandbox {
+    let mut sandbox = Sandbox::new();
+    hosts.introduce(&mut sandbox);
+    sandbox.add(&Module::new("base").main("mkdir -p \"$HOME/made\" && echo hello from $(hostname) >\"$HOME/made/base\""));
+    sandbox.add(&Module::new("top").depends("base").main("cat \"$HOME/made/base\" >\"$HOME/made/top\""));
+    sandbox
+}
+
+#[test]
+fn the_same_install_on_three_hosts_at_once() {
+    let Some(hosts) = Hosts::start(3) else { return };
+    let sandbox = collection(&hosts);
+    let all = (1..=3).map(|number| format!("--host {}", hosts.name(number))).collect::<Vec<_>>().join(" ");
+    let run = sandbox.json(&format!("install {all}")).exits(0);
+    assert_eq!(run.statuses().into_values().collect::<Vec<_>>(), ["installed"; 3]);
+    for number in 1..=3 {
+        assert_eq!(hosts.on(number, "cat made/top"), format!("hello from h{number}"));
+    }
+    let again = sandbox.json(&format!("install {all}")).exits(0);
+    assert_eq!(again.statuses().into_values().collect::<Vec<_>>(), ["unchanged"; 3]);
+    // As root, the home directory is that of root.
+    let first = hosts.name(1);
+    sandbox.hoist(&format!("install --host {first} --sudo")).exits(0);
+    assert_eq!(hosts.on(1, "sudo cat /root/made/top"), "hello from h1");
+    sandbox.hoist("report").exits(0).says(&format!("installed  {}", hosts.address(1)));
+    // Only what is different goes there, and what fails there is told here.
+    sandbox.add(&Module::new("top").depends("base").main("echo it cannot be >&2; return 4"));
+    sandbox.add(&Module::new("above").depends("top"));
+    let failed = sandbox.json(&format!("install --force --host {first}")).exits(3);
+    let reason = failed.events().iter().find(|event| event["event"] == "module_finished").unwrap()["reason"].to_string();
+    assert!(reason.contains("top: main_module failed with exit code 4") && reason.contains("above:"), "{reason}");
+    sandbox.hoist(&format!("install nothing --host {first}")).exits(2).says("there is no module `nothing`");
+}
+
+/// Why hoist failed on each host, by its name.
+fn reasons(ran: &hoist_tests::Ran) -> std::collections::BTreeMap<String, String> {
+    let finished = ran.events().into_iter().filter(|event| event["event"] == "module_finished");
+    finished.map(|event| (event["module"].as_str().unwrap().to_owned(), event["reason"].as_str().unwrap_or_default().to_owned())).collect()
+}
+
+#[test]
+fn what_keeps_hoist_from_a_host_is_told_and_holds_up_no_other() {
+    let Some(hosts) = Hosts::start(2) else { return };
+    let sandbox = collection(&hosts);
+    let (good, other) = (hosts.name(1), hosts.name(2));
+    let reason = |arguments: &str, code: i32| {
+        let ran = sandbox.json(&format!("install {arguments}")).exits(code);
+        reasons(&ran).into_values().collect::<Vec<_>>().join("\n")
+    };
+    // Nothing listens there.
+    let refused = reason(&format!("--host {good} --host {}:2222", hosts.name(2)), 3);
+    assert!(refused.contains("cannot be reached") && refused.contains("Connection refused"), "{refused}");
+    assert_eq!(hosts.on(1, "cat made/top"), "hello from h1", "the other is done all the same");
+    // A key that nobody knows.
+    let known = std::fs::read_to_string(sandbox.path("known_hosts")).unwrap();
+    std::fs::write(sandbox.path("known_hosts"), "").unwrap();
+    let unknown = reason(&format!("--host {other}"), 3);
+    assert!(unknown.contains("Host key verification failed") && unknown.contains("connect to it once by hand"), "{unknown}");
+    std::fs::write(sandbox.path("known_hosts"), known).unwrap();
+    // A user whose key is not there.
+    let denied = reason(&format!("--host root@{}", hosts.address(2)), 3);
+    assert!(denied.contains("Permission denied") && denied.contains("authorized_keys"), "{denied}");
+    // sudo that asks for a password, and none at all.
+    hosts.on(2, "echo 'admin ALL=(ALL) ALL' | sudo tee /etc/sudoers.d/admin.new >/dev/null && sudo mv /etc/sudoers.d/admin.new /etc/sudoers.d/admin");
+    let asks = reason(&format!("--host {other} --sudo"), 3);
+    assert!(asks.contains("a password is required") && asks.contains("leave out --sudo"), "{asks}");
+    // Without sudo it goes.
+    reason(&format!("--host {other}"), 0);
+    // What is no host, and what is no program for it.
+    sandbox.hoist("install --host a;b").exits(2).says("is no host");
+    sandbox.put("hosts", "# mine\nadmin@h1\n-oProxyCommand=x\n");
+    let file = sandbox.home().join("hosts").display().to_string();
+    sandbox.hoist(&format!("install --hosts {file}")).exits(2).says("is no host").says("hosts:3:1");
+    sandbox.hoist(&format!("install --host {good} --max-failures some")).exits(2).says("neither a number nor a share");
+}
+
+#[test]
+fn a_host_whose_plug_is_pulled_is_done_again_and_others_go_on() {
+    let Some(mut hosts) = Hosts::start(2) else { return };
+    let sandbox = collection(&hosts);
+    sandbox.add(&Module::new("slow").main("touch \"$HOME/begun\"; test -e \"$HOME/quick\" || sleep 300; touch \"$HOME/done\""));
+    hosts.on(1, "touch quick");
+    let both = format!("--host {} --host {}", hosts.name(1), hosts.name(2));
+    let hoist = sandbox.start(&format!("install {both} --output json"));
+    while hosts.on(2, "ls").lines().all(|line| line != "begun") {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    hosts.kill(2);
+    let ran = hoist_tests::ran(hoist.wait_with_output().unwrap()).exits(3);
+    let told = reasons(&ran);
+    assert_eq!(told[&hosts.address(1)], "");
+    assert!(told[&hosts.address(2)].contains("what it does there ends, too") || told[&hosts.address(2)].contains("fell away"), "{told:?}");
+    hosts.boot_again(2);
+    hosts.on(2, "touch quick");
+    let again = sandbox.json(&format!("install {both}")).exits(0);
+    assert_eq!(again.statuses()[&hosts.address(1)], "unchanged");
+    assert_eq!(hosts.on(2, "ls done made"), "done\n\nmade:\nbase\ntop");
+}
+
+#[test]
+fn an_interrupt_here_ends_what_is_begun_there() {
+    let Some(hosts) = Hosts::start(1) else { return };
+    let sandbox = collection(&hosts);
+    sandbox.add(&Module::new("slow").main("touch \"$HOME/begun\"; sleep 301; touch \"$HOME/done\""));
+    let hoist = sandbox.start(&format!("install --host {}", hosts.name(1)));
+    while hosts.on(1, "ls").lines().all(|line| line != "begun") {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let _ = std::process::Command::new("kill").args(["-INT", &hoist.id().to_string()]).status();
+    hoist_tests::ran(hoist.wait_with_output().unwrap()).exits(130);
+    // There it is noticed at the next beat.
+    while hosts.on(1, "ps -eo args").lines().any(|line| line.starts_with("sleep 301")) {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_canary_goes_first_and_a_share_of_failures_is_enough() {
+    let Some(hosts) = Hosts::start(3) else { return };
+    let sandbox = collection(&hosts);
+    sandbox.add(&Module::new("picky").main("test ! -e \"$HOME/broken\""));
+    hosts.on(1, "touch broken");
+    let all = (1..=3).map(|number| format!("--host {}", hosts.name(number))).collect::<Vec<_>>().join(" ");
+    let run = sandbox.json(&format!("install {all} --canary 1")).exits(3);
+    let statuses: Vec<String> = run.statuses().into_values().collect();
+    assert_eq!(statuses, ["failed", "skipped", "skipped"]);
+    assert!(hosts.on(2, "ls -a").lines().all(|line| line != "made"), "nothing was done there");
+    // One after another: the first that fails is one too many.
+    let run = sandbox.json(&format!("install {all} --max-hosts 1 --max-failures 0")).exits(3);
+    let told = reasons(&run);
+    assert!(told.values().filter(|reason| reason.contains("not begun: 1 host has failed, and 0 may")).count() >= 1, "{told:?}");
+    let run = sandbox.json(&format!("install {all} --max-failures 50%")).exits(3);
+    assert_eq!(run.statuses().into_values().filter(|status| status == "installed").count(), 2);
+}
