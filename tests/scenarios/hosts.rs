@@ -136,3 +136,87 @@ fn a_canary_goes_first_and_a_share_of_failures_is_enough() {
     let run = sandbox.json(&format!("install {all} --max-failures 50%")).exits(3);
     assert_eq!(run.statuses().into_values().filter(|status| status == "installed").count(), 2);
 }
+
+/// A plugin whose modules write down what they were told.
+fn site(sandbox: &Sandbox, version: &str) {
+    let put = |path: &str, text: &str| drop(sandbox.write(&format!("plugins/site/{path}"), text));
+    put(
+        "plugin.yml",
+        &format!(
+            "name: site\nversion: {version}\nconfig:\n  schema: config/schema.json\n  defaults: config/defaults.yaml\nhooks:\n  pre-deploy: hooks/pre.sh\n"
+        ),
+    );
+    put(
+        "config/schema.json",
+        "{ \"type\": \"object\", \"properties\": { \"host\": { \"type\": \"object\" }, \"hosts\": { \"type\": \"array\" }, \"app\": { \"type\": \"object\" } } }",
+    );
+    put("config/defaults.yaml", "app:\n  name: my site\n  secret_key: canary-in-the-configuration\n");
+    put("hooks/pre.sh", "#!/bin/sh\necho about to deploy $HOIST_VERSION\n");
+    put("files/page", &format!("page of {version}\n"));
+    let module = |name: &str, depends: &str, body: &str| {
+        let text = format!(
+            "#!/usr/bin/env bash\n# Metadata: START\nMODULE_NAME=\"{name}\"\nMODULE_DEPENDS=\"{depends}\"\nMODULE_DESCRIPTION=\"{name}\"\nMODULE_ENABLED_BY_DEFAULT=\"true\"\nMODULE_IS_CORE=\"true\"\nMODULE_INSTALL_METHOD=\"custom\"\nMODULE_UNINSTALL_DIRS=\"\"\n# Metadata: END\n\n{body}\n"
+        );
+        put(&format!("modules/{name}.sh"), &text);
+    };
+    module(
+        "directory",
+        "",
+        "check_module_installed() { [ -d /opt/site ]; }\nmain_module() { install -d /opt/site; }\nuninstall_module() { rm -rf /opt/site; }",
+    );
+    module(
+        "page",
+        "directory",
+        "want() { cat \"$SCRIPT_DIR/files/page\"; echo \"$CONFIG_APP_NAME on $CONFIG_HOST_CONNECTION_HOST as $(id -un)\"; grep -o canary[a-z-]* \"$HOIST_CONFIG\"; }\ncheck_module_installed() { want | cmp -s - /opt/site/page; }\nmain_module() { want >/opt/site/page; echo \"wrote it with $CONFIG_APP_SECRET_KEY\"; }",
+    );
+}
+
+#[test]
+fn a_plugin_is_deployed_to_several_hosts_and_a_second_time_touches_nothing() {
+    let Some(mut hosts) = Hosts::start(2) else { return };
+    let mut sandbox = Sandbox::new();
+    hosts.introduce(&mut sandbox);
+    site(&sandbox, "1.0.0");
+    sandbox.hoist("plugin deploy site").exits(2).says("host.connection.host is not given");
+    let config = format!(
+        "host:\n  connection: {{ user: admin }}\nhosts:\n- connection: {{ host: {} }}\n- connection: {{ host: {} }}\n",
+        hosts.address(1),
+        hosts.address(2)
+    );
+    let config = sandbox.put("hosts.yaml", &config).display().to_string();
+    let deploy = |more: &str| sandbox.json(&format!("plugin deploy site --config {config} {more}"));
+    let first = deploy("-v").exits(0);
+    let finished = first.finished("site");
+    assert_eq!((finished["status"].as_str(), finished["items"].as_array().unwrap().len()), (Some("deployed"), 2));
+    for number in 1..=2 {
+        let page = format!("page of 1.0.0\nmy site on {} as root\ncanary-in-the-configuration", hosts.address(number));
+        assert_eq!(hosts.on(number, "cat /opt/site/page"), page);
+    }
+    assert!(!first.stdout.contains("canary-in") && first.stdout.contains("wrote it with •••"), "{}", first.stdout);
+    let touched = |number: u32| hosts.on(number, "stat -c %Y.%i /opt/site/page");
+    let before = (touched(1), touched(2));
+    assert_eq!(deploy("").exits(0).statuses()["site"], "unchanged");
+    assert_eq!((touched(1), touched(2)), before);
+    // What somebody changed there is brought back, and only there.
+    hosts.on(1, "sudo rm /opt/site/page");
+    let mended = deploy("").exits(0).finished("site");
+    assert_eq!(mended["items"].as_array().unwrap().len(), 1, "{mended}");
+    assert_eq!(touched(2), before.1);
+    // The next version, which cannot be everywhere, and back.
+    site(&sandbox, "2.0.0");
+    hosts.kill(2);
+    let failed = sandbox.json("plugin upgrade site").exits(3).finished("site");
+    assert!(
+        failed["reason"].as_str().unwrap().contains("1 of 2 hosts failed")
+            && failed["reason"].as_str().unwrap().contains("cannot be reached"),
+        "{failed}"
+    );
+    hosts.boot_again(2);
+    assert!(hosts.on(1, "cat /opt/site/page").starts_with("page of 1.0.0"), "it went back");
+    sandbox.hoist("plugin upgrade site").exits(0);
+    assert!(hosts.on(2, "cat /opt/site/page").starts_with("page of 2.0.0"));
+    sandbox.hoist("plugin rollback site").exits(0);
+    assert!(hosts.on(2, "cat /opt/site/page").starts_with("page of 1.0.0"));
+    sandbox.hoist("plugin undeploy site -y").exits(0);
+    assert_eq!(hosts.on(1, "ls -d /opt/site 2>&1 || true"), "ls: cannot access '/opt/site': No such file or directory");
+}

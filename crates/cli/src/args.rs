@@ -371,6 +371,8 @@ pub(crate) struct PluginDeploy {
     /// How long it may take until everything is well
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub(crate) wait: Duration,
+    #[command(flatten)]
+    pub(crate) rollout: RolloutOptions,
 }
 
 /// What is upgraded, and how.
@@ -394,6 +396,8 @@ pub(crate) struct PluginUpgrade {
     /// How long it may take until everything is well
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub(crate) wait: Duration,
+    #[command(flatten)]
+    pub(crate) rollout: RolloutOptions,
 }
 
 /// What comes back.
@@ -609,6 +613,13 @@ pub(crate) struct Hosts {
     /// There as root, by sudo, which must not ask for a password
     #[arg(long)]
     pub(crate) sudo: bool,
+    #[command(flatten)]
+    pub(crate) rollout: RolloutOptions,
+}
+
+/// How several hosts are gone through.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct RolloutOptions {
     /// On so many hosts at once
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) max_hosts: u16,

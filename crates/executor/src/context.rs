@@ -96,11 +96,11 @@ fn tell(group: Pid, signal: Signal) {
 pub struct TaskContext {
     unit: UnitId,
     control: Arc<Control>,
-    tell: Box<dyn Fn(EventKind) + Send>,
+    tell: Box<dyn Fn(EventKind) + Send + Sync>,
 }
 
 impl TaskContext {
-    pub(crate) fn new(unit: UnitId, control: Arc<Control>, tell: impl Fn(EventKind) + Send + 'static) -> Self {
+    pub(crate) fn new(unit: UnitId, control: Arc<Control>, tell: impl Fn(EventKind) + Send + Sync + 'static) -> Self {
         Self { unit, control, tell: Box::new(tell) }
     }
 
@@ -110,7 +110,7 @@ impl TaskContext {
     }
 
     /// A context outside any run, for doing one task's work alone; it is never cancelled.
-    pub fn alone(tell: impl Fn(EventKind) + Send + 'static) -> Self {
+    pub fn alone(tell: impl Fn(EventKind) + Send + Sync + 'static) -> Self {
         Self::new(UnitId(0), Arc::default(), tell)
     }
 

@@ -399,14 +399,7 @@ impl Configuration {
 
     /// The variables that hooks and Compose see: those of the mapping, and `CONFIG_` with the whole path for every value.
     pub fn variables(&self) -> BTreeMap<String, String> {
-        let mut leaves = Vec::new();
-        self.tree.leaves(&mut Vec::new(), &mut leaves);
-        let name = |path: &[String]| {
-            let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
-            format!("CONFIG_{}", path.join("_").chars().map(plain).collect::<String>())
-        };
-        let all = leaves.into_iter().map(|(path, tree)| (name(&path), text_of(&tree.to_json())));
-        let mut variables: BTreeMap<String, String> = all.collect();
+        let mut variables = variables_of_tree(&self.tree);
         let mapped = self.mapping.iter().filter_map(|(name, path)| Some((name.clone(), text_of(&self.tree.get(path)?.to_json()))));
         variables.extend(mapped);
         variables
@@ -416,6 +409,21 @@ impl Configuration {
     pub fn mapping(&self) -> impl Iterator<Item = (&str, String)> {
         self.mapping.iter().map(|(name, path)| (name.as_str(), dotted(path)))
     }
+}
+
+/// `CONFIG_` with the whole path for every value.
+pub fn variables_of(values: &Value) -> BTreeMap<String, String> {
+    variables_of_tree(&Tree::of_value(values, &Origin::Nowhere))
+}
+
+fn variables_of_tree(tree: &Tree) -> BTreeMap<String, String> {
+    let mut leaves = Vec::new();
+    tree.leaves(&mut Vec::new(), &mut leaves);
+    let name = |path: &[String]| {
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+        format!("CONFIG_{}", path.join("_").chars().map(plain).collect::<String>())
+    };
+    leaves.into_iter().map(|(path, tree)| (name(&path), text_of(&tree.to_json()))).collect()
 }
 
 /// Variables that no value may take the place of.

@@ -6,14 +6,16 @@ use std::sync::Arc;
 
 use hoist_core::{Action, Change, Diagnostic, Digest, Installed, Module, ModuleId, Plan, Request, Selection};
 use hoist_ledger::{Deployed, Standing, read_deployments};
-use hoist_methods::{Configured, Deployment, Machine, OnDisk, Place, ReleaseFile, called, diff, project_name, random_text};
+use hoist_methods::{
+    Configured, Deployment, Machine, OnDisk, Place, ReleaseFile, Rollout, called, diff, hosts_of, project_name, random_text,
+};
 use hoist_plugins::{
     Assignment, Configuration, Document, Given, Kind, Masker, Origin, Plugin, Project, Rendering, SecretSource, dotted,
     render as render_compose,
 };
 use serde_json::{Value, json};
 
-use crate::args::{Global, Output, PluginDeploy, PluginRollback, PluginUpgrade};
+use crate::args::{Global, Output, PluginDeploy, PluginRollback, PluginUpgrade, RolloutOptions};
 use crate::commands::{self, change, plugin};
 use crate::error::{Code, Ending};
 use crate::plugins::{Found, add_directories};
@@ -41,13 +43,30 @@ struct Options {
     no_deps: bool,
     dry_run: bool,
     wait: std::time::Duration,
+    hosts: Option<Rollouts>,
+}
+
+/// How hosts are gone through.
+#[derive(Clone, Copy)]
+struct Rollouts {
+    max_hosts: usize,
+    canary: usize,
+    /// So many may fail of a hundred, or altogether.
+    share: Option<(usize, bool)>,
 }
 
 /// Deploys plugins as they are offered, configured as the command line says.
 pub(crate) fn deploy(global: &Global, asked: &PluginDeploy) -> Result<Code, Ending> {
     let mut global = global.clone();
     let names = add_directories(&mut global, &asked.plugins)?;
-    let options = Options { atomic: asked.atomic, force: asked.force, no_deps: asked.no_deps, dry_run: asked.dry_run, wait: asked.wait };
+    let options = Options {
+        atomic: asked.atomic,
+        force: asked.force,
+        no_deps: asked.no_deps,
+        dry_run: asked.dry_run,
+        wait: asked.wait,
+        hosts: Some(rollouts(&asked.rollout)?),
+    };
     let all = |session: &Session| {
         let one = |name: &String| {
             Ok(Asked {
@@ -68,7 +87,14 @@ pub(crate) fn deploy(global: &Global, asked: &PluginDeploy) -> Result<Code, Endi
 pub(crate) fn upgrade(global: &Global, asked: &PluginUpgrade) -> Result<Code, Ending> {
     let mut global = global.clone();
     let names = add_directories(&mut global, &asked.plugins)?;
-    let options = Options { atomic: asked.atomic, force: false, no_deps: asked.no_deps, dry_run: asked.dry_run, wait: asked.wait };
+    let options = Options {
+        atomic: asked.atomic,
+        force: false,
+        no_deps: asked.no_deps,
+        dry_run: asked.dry_run,
+        wait: asked.wait,
+        hosts: Some(rollouts(&asked.rollout)?),
+    };
     let all = |session: &Session| {
         let mut all = Vec::new();
         for name in &names {
@@ -88,7 +114,7 @@ pub(crate) fn upgrade(global: &Global, asked: &PluginUpgrade) -> Result<Code, En
 
 /// Brings back what ran before.
 pub(crate) fn rollback(global: &Global, asked: &PluginRollback) -> Result<Code, Ending> {
-    let options = Options { atomic: true, force: true, no_deps: true, dry_run: asked.dry_run, wait: asked.wait };
+    let options = Options { atomic: true, force: true, no_deps: true, dry_run: asked.dry_run, wait: asked.wait, hosts: None };
     let names = vec![asked.plugin.clone()];
     let all = |session: &Session| {
         let mut all = Vec::new();
@@ -126,6 +152,11 @@ pub(crate) fn rollback(global: &Global, asked: &PluginRollback) -> Result<Code, 
         one_environment(all)
     };
     go(global, &names, options, &all)
+}
+
+fn rollouts(asked: &RolloutOptions) -> Result<Rollouts, Ending> {
+    let share = asked.max_failures.as_deref().map(super::hosts::share).transpose()?;
+    Ok(Rollouts { max_hosts: asked.max_hosts.into(), canary: asked.canary.unwrap_or(0).into(), share })
 }
 
 /// The deployments of a plugin: in all environments, or in one.
@@ -364,7 +395,13 @@ fn one(
     let what = |file: ReleaseFile, digest: String, reason: String, configuration, made| {
         let kind = plugin.kind;
         let (environment, former) = (environment.clone(), *former);
-        let deployment = Deployment { environment, file, kind, digest, former, atomic, force, wait, install: None };
+        let count = hosts_of(&file.values).map_or(0, |hosts| hosts.len());
+        let rollout = options.hosts.map_or_else(Rollout::default, |hosts| Rollout {
+            max_hosts: hosts.max_hosts,
+            canary: hosts.canary,
+            allowed: hosts.share.map_or(usize::MAX, |(number, share)| if share { count * number / 100 } else { number }),
+        });
+        let deployment = Deployment { environment, file, kind, digest, former, atomic, force, wait, install: None, rollout };
         Some(One { deployment, configuration, reason, made })
     };
     if let (Some(former), Some(deployed)) = (former, deployed) {
@@ -419,6 +456,12 @@ fn one(
             return Ok(None);
         }
         project = rendered;
+    } else if plugin.kind == Kind::Host {
+        if let Err(why) = hosts_of(&values) {
+            let wrong = Diagnostic::error(why).module(module.id.as_str());
+            found.push(wrong.help("give it in a file with --config, or with --set host.connection.host=…"));
+            return Ok(None);
+        }
     } else if asked.replicas.is_some() {
         let warning = Diagnostic::warning(format!("--replicas means nothing to a plugin of the kind {}", plugin.kind.as_str()));
         found.push(

@@ -43,6 +43,7 @@ pub(crate) fn install(global: &Global, install: &Install) -> Result<Code, Ending
         sudo: install.hosts.sudo,
         header: header.clone(),
         trees: trees.clone(),
+        prefix: String::new(),
         failures: plan_hosts.failures.clone(),
     };
     let remotes: BTreeMap<ModuleId, Remote> = plan_hosts.names.iter().cloned().zip(hosts.iter().map(remote)).collect();
@@ -51,10 +52,9 @@ pub(crate) fn install(global: &Global, install: &Install) -> Result<Code, Ending
 
 /// The arguments that hoist gets there: those that it has here, but for what is only about this side.
 fn arguments(global: &Global, install: &Install, trees: &[(String, PathBuf)]) -> Vec<String> {
-    let mut all: Vec<String> = ["--output", "json", "--yes"].map(str::to_owned).to_vec();
+    let mut all: Vec<String> = ["--output", "json", "--yes", "--verbose"].map(str::to_owned).to_vec();
     let mut flag = |set: bool, name: &str| all.extend(set.then(|| name.to_owned()));
     flag(global.strict, "--strict");
-    flag(global.verbose, "--verbose");
     for (name, _) in trees {
         all.extend(["-C".to_owned(), format!("@{name}")]);
     }
@@ -141,8 +141,8 @@ impl Planned {
             free.ok_or_else(|| Ending::wrong(Diagnostic::error(format!("{host} cannot be named"))))
         };
         let names = hosts.iter().map(&mut name).collect::<Result<Vec<_>, _>>()?;
-        let allowed = allowed(options.max_failures.as_deref(), hosts.len())?;
-        let canary = usize::from(options.canary.unwrap_or(0)).min(hosts.len());
+        let allowed = allowed(options.rollout.max_failures.as_deref(), hosts.len())?;
+        let canary = usize::from(options.rollout.canary.unwrap_or(0)).min(hosts.len());
         Ok(Self { names, failures: Arc::new(Failures { allowed, count: Default::default() }), canary })
     }
 
@@ -176,7 +176,7 @@ impl Planned {
             session.catalog.put(Module::remembered(name.clone(), &nothing()));
         }
         let machine = session.machine()?;
-        let how = How { remotes, max_hosts: options.max_hosts.into(), ..How::default() };
+        let how = How { remotes, max_hosts: options.rollout.max_hosts.into(), ..How::default() };
         let names = self.names.iter().map(ModuleId::to_string).collect();
         let request = &Request::new(Action::Install, Selection::Names(names));
         Run { global, session: &session, machine: &machine, installed: &installed, plan: &plan, ledger: Some(ledger), cancel, request, how }
@@ -187,9 +187,15 @@ impl Planned {
 /// So many hosts may fail: all of them where nothing is said.
 fn allowed(text: Option<&str>, hosts: usize) -> Result<usize, Ending> {
     let Some(text) = text else { return Ok(hosts) };
+    let (number, is_share) = share(text)?;
+    Ok(if is_share { hosts * number / 100 } else { number })
+}
+
+/// A number, or a share of a hundred, which the second says.
+pub(crate) fn share(text: &str) -> Result<(usize, bool), Ending> {
     let share = text.strip_suffix('%').and_then(|share| share.trim().parse::<usize>().ok()).filter(|share| *share <= 100);
     let count = text.parse::<usize>().ok();
-    share.map(|share| hosts * share / 100).or(count).ok_or_else(|| {
+    share.map(|share| (share, true)).or(count.map(|count| (count, false))).ok_or_else(|| {
         let wrong = Diagnostic::error(format!("`{}` is neither a number nor a share", text.escape_debug())).field("--max-failures");
         Ending::wrong(wrong.help("write how many hosts may fail: 2, or 25%"))
     })

@@ -10,6 +10,7 @@ use hoist_ledger::{Deployed, Ledger, LedgerError, Release, Standing};
 use hoist_plugins::{DEPLOY_SCRIPTS, Directory, Event, Kind, Look, Plugin, Side, UNDEPLOY_SCRIPTS};
 
 use super::engine::{Container, Engine};
+use super::hosts::{Order, Rollout, hosts_of, on_all};
 use super::release::{Place, ReleaseFile, called};
 use super::{Configured, OnDisk};
 use crate::builtin::hook::Hook;
@@ -37,6 +38,8 @@ pub struct Deployment {
     pub wait: Duration,
     /// What is done to the plugin itself first.
     pub install: Option<Change>,
+    /// How hosts are gone through, where it is deployed to any.
+    pub rollout: Rollout,
 }
 
 impl std::fmt::Debug for Deployment {
@@ -76,6 +79,7 @@ struct At<'a, 'c> {
     place: &'a Place,
     context: &'a StepContext<'c>,
     wait: Duration,
+    rollout: &'a Rollout,
 }
 
 impl<'c> At<'_, 'c> {
@@ -106,9 +110,18 @@ impl<'c> At<'_, 'c> {
         engine.check(&file.project)
     }
 
+    /// Has hoist do this on the hosts of a release.
+    fn on_hosts(&self, number: u32, file: &ReleaseFile, command: &[&str]) -> Result<Effect, Failure> {
+        let hosts = hosts_of(&file.values).map_err(Failure::new)?;
+        let name = called(&self.module.id, self.environment);
+        let order = Order { command, plugin: self.place.plugin(number), name, variables: &file.variables };
+        on_all(self.context.machine, hosts, &order, self.rollout, self.context.task)
+    }
+
     /// Makes what runs that of a release.
     fn apply(&self, number: u32, file: &ReleaseFile) -> Result<(), Failure> {
         match file.kind.as_str() {
+            "host" => self.on_hosts(number, file, &["install", "--all"]).map(drop),
             "compose" => {
                 self.place.check_out(number).map_err(|error| self.context.task.failed("writing", &self.place.work(), &error))?;
                 self.engine(file)?.up(&file.project, self.wait)
@@ -121,6 +134,7 @@ impl<'c> At<'_, 'c> {
     /// Takes everything down.
     fn take_down(&self, number: u32, file: &ReleaseFile, volumes: bool) -> Result<(), Failure> {
         match file.kind.as_str() {
+            "host" => self.on_hosts(number, file, &["uninstall", "--all"]).map(drop),
             "compose" => self.engine(file)?.down(&file.project, volumes),
             "script" => match self.script(number, file, UNDEPLOY_SCRIPTS)? {
                 true => Ok(()),
@@ -203,11 +217,15 @@ pub(crate) fn deploy(world: &World, module: &Module, work: Option<&mut Work>, ta
     let Deployment { environment, file, digest, force, atomic, .. } = deployment;
     let place = Place::new(&world.state, &module.id, environment);
     let context = world.context(module, task);
-    let at = At { module, environment, place: &place, context: &context, wait: deployment.wait };
+    let at = At { module, environment, place: &place, context: &context, wait: deployment.wait, rollout: &deployment.rollout };
     let known =
         ledger.deployments().map_err(told)?.into_iter().find(|known| known.plugin == module.id && known.environment == *environment);
     let mut deployed = known.unwrap_or_else(|| Deployed::new(module.id.clone(), environment, deployment.kind.as_str()));
     if deployed.standing == Standing::Deployed && deployed.release.as_ref().is_some_and(|release| release.digest == *digest) && !force {
+        // Hosts look for themselves, and bring back what is gone.
+        if let ("host", Some(release)) = (file.kind.as_str(), &deployed.release) {
+            return at.on_hosts(release.number, file, &["install", "--all"]);
+        }
         match at.stands(file)? {
             None => return Ok(Effect::Unchanged),
             Some(why) => task.note(Level::Warning, format!("it is deployed, but {why}; it is brought up again")),
@@ -337,7 +355,8 @@ pub(crate) fn undeploy(world: &World, module: &Module, undeployment: &Undeployme
     let Undeployment { environment, volumes } = undeployment;
     let place = Place::new(&world.state, &module.id, environment);
     let context = world.context(module, task);
-    let at = At { module, environment, place: &place, context: &context, wait: Duration::ZERO };
+    let rollout = Rollout::default();
+    let at = At { module, environment, place: &place, context: &context, wait: Duration::ZERO, rollout: &rollout };
     let known =
         ledger.deployments().map_err(told)?.into_iter().find(|known| known.plugin == module.id && known.environment == *environment);
     let Some(mut deployed) = known else { return Ok(Effect::Unchanged) };

@@ -3,6 +3,7 @@
 mod configured;
 mod deploy;
 mod engine;
+mod hosts;
 mod on_disk;
 mod release;
 mod removal;
@@ -19,6 +20,7 @@ pub use configured::Configured;
 pub use deploy::{Deployment, Undeployment, containers, project_name};
 pub(crate) use deploy::{deploy, undeploy, undeploy_all};
 pub use engine::Container;
+pub use hosts::{HostOf, Rollout, hosts_of};
 pub use on_disk::OnDisk;
 pub use release::{Place, ReleaseFile, called};
 pub(crate) use removal::before_removal;

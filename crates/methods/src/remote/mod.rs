@@ -32,6 +32,8 @@ pub struct Remote {
     pub header: Header,
     /// The directories that it needs there, each with the name that it has there.
     pub trees: Vec<(String, PathBuf)>,
+    /// What stands before its lines, where those of several hosts come together.
+    pub prefix: String,
     /// How many hosts may fail until no other is begun, and how many have by now.
     pub failures: Arc<Failures>,
 }
@@ -82,6 +84,7 @@ pub(crate) enum Word {
 /// What was told of the modules on a host.
 #[derive(Debug, Default)]
 struct Told {
+    prefix: String,
     hello: bool,
     code: Option<i32>,
     modules: usize,
@@ -112,7 +115,7 @@ fn begin(machine: &Machine, remote: &Remote, task: &TaskContext) -> Result<Effec
     let connection = Connection::new(machine, &remote.host, task)?;
     let payload = Payload::write(machine, remote)?;
     for attempt in 0..2 {
-        let mut told = Told::default();
+        let mut told = Told { prefix: remote.prefix.clone(), ..Told::default() };
         let ended = connection.serve(&payload, remote.sudo, |stream, line| told.hear(stream, line, task))?;
         match ended {
             Ended::Absent if attempt == 0 => connection.bring(&payload)?,
@@ -146,16 +149,16 @@ impl Told {
 
     fn event(&mut self, event: &Value, task: &TaskContext) {
         let text = |name: &str| event[name].as_str().unwrap_or_default();
-        let module = text("module");
+        let (module, prefix) = (text("module"), self.prefix.clone());
         match text("event") {
             "run_started" => self.modules = event["modules"].as_array().map_or(0, Vec::len),
-            "module_output" => task.output(Stream::Stdout, &format!("{module}: {}", text("line"))),
+            "module_output" => task.output(Stream::Stdout, &format!("{prefix}{module}: {}", text("line"))),
             "module_finished" => {
                 self.finished += 1;
                 task.progress(self.finished as u64, self.modules as u64);
                 let status = text("status");
                 if status != "unchanged" {
-                    task.output(Stream::Stdout, &format!("{status} {module}"));
+                    task.output(Stream::Stdout, &format!("{prefix}{status} {module}"));
                 }
                 for message in event["messages"].as_array().into_iter().flatten() {
                     let level = match message["level"].as_str() {
@@ -166,8 +169,9 @@ impl Told {
                     };
                     let text = message["text"].as_str().unwrap_or_default();
                     match level {
-                        Level::Info | Level::Success => task.output(Stream::Stdout, &format!("{module}: {text}")),
-                        level => task.note_from(module, level, text),
+                        // It stands among the lines that came before.
+                        Level::Info | Level::Success => {}
+                        level => task.note_from(&format!("{prefix}{module}"), level, text),
                     }
                 }
                 if matches!(status, "failed" | "skipped") {

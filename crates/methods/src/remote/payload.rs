@@ -191,7 +191,14 @@ mod tests {
         std::os::unix::fs::symlink("a.sh", here.join("modules/link")).unwrap();
         let header = Header { arguments: vec!["install".into()], variables: [("KEY".into(), "it's \"x\"\n".into())].into(), config: None };
         let failures = std::sync::Arc::new(Failures { allowed: 0, count: Default::default() });
-        let remote = Remote { host: Host::parse("h").unwrap(), sudo: false, header, trees: vec![("here".into(), here.clone())], failures };
+        let remote = Remote {
+            host: Host::parse("h").unwrap(),
+            sudo: false,
+            header,
+            trees: vec![("here".into(), here.clone())],
+            prefix: String::new(),
+            failures,
+        };
         let send = |name: &str| {
             let path = directory.path().join(name);
             write(&path, &remote).unwrap();
