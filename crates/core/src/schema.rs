@@ -5,13 +5,14 @@ use serde_json::{Value, json};
 use crate::format::shell::{FIELDS, Kind};
 
 /// What there are schemas of.
-pub const KINDS: &[&str] = &["collection", "module", "installer", "events", "plan", "list"];
+pub const KINDS: &[&str] = &["collection", "module", "plugin", "installer", "events", "plan", "list"];
 
 /// The schema of this kind.
 pub fn of(kind: &str) -> Option<Value> {
     let (title, body) = match kind {
         "collection" => ("hoist.yml: the settings of a collection or of a user", collection()),
         "module" => ("the metadata of a shell module, as an object of its variables", module()),
+        "plugin" => ("plugin.yml: what a plugin says of itself", plugin()),
         "installer" => ("what an installer of a web application's module writes to descriptor 3", installer()),
         "events" => ("one line of what a run prints with --output json", events()),
         "plan" => ("what `hoist plan … --output json` prints", plan()),
@@ -70,6 +71,39 @@ fn source() -> Value {
     })
 }
 
+fn plugin() -> Value {
+    let name = json!({ "type": "string", "pattern": "^[A-Za-z0-9._+][A-Za-z0-9._+-]*$", "maxLength": 200 });
+    let string = json!({ "type": "string" });
+    let path = |description: &str| json!({ "type": "string", "not": { "pattern": "(^/|(^|/)\\.\\.(/|$))" }, "description": description });
+    let range =
+        json!({ "type": ["string", "number", "null"], "description": ">=1.0.0, ^1.2, ~1.2, 1.2.x, *, or several: >=1.0.0, <2.0.0" });
+    let needed = json!({ "oneOf": [range, {
+        "type": "object", "additionalProperties": false, "properties": { "version": range, "optional": { "type": "boolean" } },
+    }] });
+    let hooks = ["install", "deploy", "upgrade", "remove"].iter().flat_map(|event| [format!("pre-{event}"), format!("post-{event}")]);
+    let hooks: serde_json::Map<String, Value> = hooks.map(|hook| (hook, path("a script of the plugin"))).collect();
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["name", "version"],
+        "properties": {
+            "name": name,
+            "version": { "type": ["string", "number"], "description": "three numbers: 1.0.0" },
+            "description": string, "author": string, "license": string, "homepage": string,
+            "tags": { "type": "array" },
+            "dependencies": { "oneOf": [
+                { "type": "array", "items": { "oneOf": [name, { "type": "object", "additionalProperties": needed }] } },
+                { "type": "object", "additionalProperties": needed },
+                { "type": "null" },
+            ] },
+            "config": { "type": ["object", "null"], "additionalProperties": false, "properties": {
+                "schema": path("the JSON Schema of the configuration"), "defaults": path("the file of default values"),
+            } },
+            "hooks": { "type": ["object", "null"], "additionalProperties": false, "properties": hooks },
+        },
+    })
+}
+
 fn installer() -> Value {
     let string = json!({ "type": "string" });
     let levels = ["info", "success", "warning", "error"];
@@ -107,7 +141,7 @@ fn module() -> Value {
 }
 
 fn events() -> Value {
-    let status = ["installed", "updated", "removed", "unchanged", "passed", "failed", "skipped"];
+    let status = ["installed", "updated", "removed", "deployed", "undeployed", "unchanged", "passed", "failed", "skipped"];
     let event = |name: &str, mut properties: Value, required: &[&str]| {
         properties["event"] = json!({ "const": name });
         properties["at"] = json!({ "type": "string", "format": "date-time" });
@@ -125,7 +159,7 @@ fn events() -> Value {
     let message = json!({
         "type": "object", "properties": { "level": { "enum": levels }, "text": string, "source": string, "at_ms": count }, "required": ["level", "text"],
     });
-    let started = json!({ "run_id": string, "action": { "enum": ["install", "update", "uninstall", "test", "undo"] }, "modules": { "type": "array", "items": string } });
+    let started = json!({ "run_id": string, "action": { "enum": ["install", "update", "uninstall", "test", "undo", "deploy", "undeploy"] }, "modules": { "type": "array", "items": string } });
     let finished = json!({
         "module": string, "status": { "enum": status }, "duration_ms": count, "reason": string,
         "messages": { "type": "array", "items": message },
@@ -145,12 +179,12 @@ fn events() -> Value {
 }
 
 fn plan() -> Value {
-    let change = ["install", "repair", "check", "reinstall", "update", "migrate", "uninstall", "keep", "test"];
+    let change = ["install", "repair", "check", "reinstall", "update", "migrate", "uninstall", "keep", "test", "deploy", "undeploy"];
     json!({
         "type": "object",
         "required": ["action", "modules", "left_out"],
         "properties": {
-            "action": { "enum": ["install", "update", "uninstall", "test", "undo"] },
+            "action": { "enum": ["install", "update", "uninstall", "test", "undo", "deploy", "undeploy"] },
             "modules": { "type": "array", "items": {
                 "type": "object",
                 "required": ["module", "tier", "method", "change", "reason", "requires"],
