@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Metadata: START
+MODULE_NAME="network"
+MODULE_DEPENDS="host"
+MODULE_DESCRIPTION="the addresses of the networks"
+MODULE_ENABLED_BY_DEFAULT="true"
+MODULE_IS_CORE="true"
+MODULE_INSTALL_METHOD="custom"
+MODULE_UNINSTALL_DIRS=""
+# Metadata: END
+
+source "$SCRIPT_DIR/lib/steps.sh"
+
+count() { compgen -v | grep -cE '^CONFIG_NETWORK_NETWORKS_[0-9]+_NAME$'; }
+get() { local variable=CONFIG_NETWORK_NETWORKS_$1_$2; printf '%s' "${!variable:-}"; }
+has() { ip -o addr show dev "$1" 2>/dev/null | grep -qwF "$2"; }
+check_module_installed() {
+    local number
+    for ((number = 0; number < $(count); number++)); do
+        [ -n "$(get "$number" INTERFACE)" ] || continue
+        [ -e "/sys/class/net/$(get "$number" INTERFACE)" ] || return 1
+        [ -z "$(get "$number" ADDRESS)" ] || has "$(get "$number" INTERFACE)" "$(get "$number" ADDRESS)" || return 1
+    done
+}
+main_module() {
+    local number name interface
+    for ((number = 0; number < $(count); number++)); do
+        name=$(get "$number" NAME) interface=$(get "$number" INTERFACE)
+        [ -n "$interface" ] || continue
+        if ! [ -e "/sys/class/net/$interface" ]; then
+            echo "[ERROR] the network $name is to be on $interface, which this machine does not have" >&2
+            return 1
+        fi
+        if [ -z "$(get "$number" ADDRESS)" ]; then
+            [ -z "$(get "$number" CIDR)" ] || echo "[WARNING] $(get "$number" CIDR) is the network $name, not an address in it: nothing is set on $interface; give \`address\` as well" >&2
+            continue
+        fi
+        ip addr replace "$(get "$number" ADDRESS)" dev "$interface" || return
+    done
+}
+uninstall_module() {
+    local number
+    for ((number = 0; number < $(count); number++)); do
+        [ -z "$(get "$number" ADDRESS)" ] || ip addr del "$(get "$number" ADDRESS)" dev "$(get "$number" INTERFACE)" 2>/dev/null
+    done
+    true
+}

@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Metadata: START
+MODULE_NAME="storage"
+MODULE_DEPENDS="host"
+MODULE_DESCRIPTION="the volumes"
+MODULE_ENABLED_BY_DEFAULT="true"
+MODULE_IS_CORE="true"
+MODULE_INSTALL_METHOD="custom"
+MODULE_UNINSTALL_DIRS=""
+# Metadata: END
+
+source "$SCRIPT_DIR/lib/steps.sh"
+
+count() { compgen -v | grep -cE '^CONFIG_STORAGE_VOLUMES_[0-9]+_PATH$'; }
+get() { local variable=CONFIG_STORAGE_VOLUMES_$1_$2; printf '%s' "${!variable:-}"; }
+line() { # of /etc/fstab
+    local options
+    options=$(get "$1" OPTIONS_MOUNT)
+    printf '%s:%s %s nfs %s 0 0' "$(get "$1" OPTIONS_SERVER)" "$(get "$1" OPTIONS_EXPORT)" "$(get "$1" PATH)" "${options:-defaults,_netdev}"
+}
+free_gb() { df -P -B1G "$1" | awk 'NR == 2 { print $4 }'; }
+check_module_installed() {
+    local number
+    for ((number = 0; number < $(count); number++)); do
+        [ -d "$(get "$number" PATH)" ] || return 1
+        if [ "$(get "$number" TYPE)" = nfs ]; then
+            grep -qxF "$(line "$number")" /etc/fstab && mountpoint -q "$(get "$number" PATH)" || return 1
+        fi
+    done
+}
+main_module() {
+    local number path size
+    for ((number = 0; number < $(count); number++)); do
+        path=$(get "$number" PATH) size=$(get "$number" SIZE_GB)
+        [ -d "$path" ] || install -d "$path" || return
+        if [ "$(get "$number" TYPE)" = nfs ]; then
+            if ! grep -qxF "$(line "$number")" /etc/fstab; then
+                # One line for a place: an earlier one of ours goes.
+                sed -i "\\|^[^#][^ ]* $path nfs |d" /etc/fstab && line "$number" >>/etc/fstab && echo >>/etc/fstab || return
+            fi
+            mountpoint -q "$path" || mount "$path" || return
+        elif [ -n "$size" ] && [ "$(free_gb "$path")" -lt "${size%.*}" ]; then
+            echo "[WARNING] $path has $(free_gb "$path") GB free, and ${size} are asked for" >&2
+        fi
+    done
+}
+uninstall_module() {
+    local number path
+    for ((number = 0; number < $(count); number++)); do
+        path=$(get "$number" PATH)
+        if [ "$(get "$number" TYPE)" = nfs ]; then
+            mountpoint -q "$path" && { umount "$path" || return; }
+            sed -i "\\|^[^#][^ ]* $path nfs |d" /etc/fstab
+        fi
+    done
+}
