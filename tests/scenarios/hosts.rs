@@ -220,3 +220,64 @@ fn a_plugin_is_deployed_to_several_hosts_and_a_second_time_touches_nothing() {
     sandbox.hoist("plugin undeploy site -y").exits(0);
     assert_eq!(hosts.on(1, "ls -d /opt/site 2>&1 || true"), "ls: cannot access '/opt/site': No such file or directory");
 }
+
+#[test]
+fn the_physical_host_is_deployed_as_the_plugin_document_says() {
+    let Some(hosts) = Hosts::start(1) else { return };
+    let mut sandbox = Sandbox::new();
+    hosts.introduce(&mut sandbox);
+    let plugins = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().display().to_string();
+    let address = hosts.address(1);
+    let config = format!(
+        r#"{{
+  "host": {{
+    "type": "physical",
+    "connection": {{ "host": "{address}", "port": 22, "user": "admin" }},
+    "os": {{ "family": "debian", "version": "12" }},
+    "resources": {{ "cpu_threads": 1, "ram_mb": 512 }}
+  }},
+  "app": {{
+    "debug": false, "log_level": "info", "secret_key": "it's a \"key\" of $HOME", "allowed_hosts": ["example.com", "localhost"],
+    "install_dir": "/opt/app", "data_dir": "/var/lib/app", "log_dir": "/var/log/app", "user": "app", "group": "app"
+  }},
+  "database": {{ "host": "localhost", "port": 5432, "name": "app", "user": "shop", "password": "pass'word", "max_connections": 90 }},
+  "server": {{ "host_port": 8080, "workers": 4, "timeout": 60 }},
+  "storage": {{ "volumes": [{{ "name": "data", "path": "/var/lib/app/data", "size_gb": 1, "type": "local" }}] }},
+  "network": {{ "networks": [{{ "name": "app-network", "cidr": "192.168.1.0/24", "address": "192.168.1.7/24", "type": "physical", "interface": "eth0" }}] }}
+}}"#
+    );
+    let config = sandbox.put("host.json", &config).display().to_string();
+    let deploy = |more: &str| sandbox.json(&format!("-C {plugins} plugin deploy physical-host --config {config} {more}"));
+    let first = deploy("").exits(0);
+    assert!(first.finished("physical-host")["messages"].to_string().contains("answers on port 8080"), "{}", first.stdout);
+    let get = |name: &str| hosts.on(1, &format!("curl -s -H 'Host: {name}' http://127.0.0.1:8080/"));
+    assert_eq!(get("example.com"), "It works, at log level info, as app.");
+    assert_eq!(
+        hosts.on(1, "sudo python3 -c 'import json; print(json.load(open(\"/opt/app/config.json\"))[\"secret_key\"])'"),
+        "it's a \"key\" of $HOME"
+    );
+    assert_eq!(hosts.on(1, "sudo stat -c '%U %a' /opt/app/config.json /opt/app"), "app 600\napp 750");
+    assert_eq!(hosts.on(1, "PGPASSWORD=\"pass'word\" psql -h 127.0.0.1 -U shop -d app -tAc 'show max_connections'"), "90");
+    assert!(hosts.on(1, "ip -o addr show dev eth0").contains("192.168.1.7/24"));
+    // A second time nothing is touched and nothing started anew.
+    let state = || {
+        hosts.on(1, "sudo find /opt/app /etc/nginx /etc/supervisor /etc/postgresql -path '*/lib/*' -prune -o -type f -printf '%p %T@\\n' | sort; pgrep -x nginx; pgrep -f [s]erver.py; pgrep -f [s]upervisord")
+    };
+    let before = state();
+    assert_eq!(deploy("").exits(0).statuses()["physical-host"], "unchanged");
+    assert_eq!(state(), before);
+    // Another level: only the application is started anew.
+    let nginx = hosts.on(1, "pgrep -o -x nginx");
+    deploy("--set app.log_level=warning").exits(0);
+    assert_eq!(get("localhost"), "It works, at log level warning, as app.");
+    assert_eq!(hosts.on(1, "pgrep -o -x nginx"), nginx);
+    // What Nginx does not understand is taken back, and what was there keeps serving.
+    let broken = deploy("--set app.log_level=warning --set app.allowed_hosts=a{b").exits(3).finished("physical-host");
+    assert!(broken["reason"].as_str().unwrap().contains("Nginx does not understand its file, which was taken back"), "{broken}");
+    assert_eq!(get("localhost"), "It works, at log level warning, as app.");
+    // The machine is another than the configuration says.
+    let other = deploy("--set host.os.family=redhat").exits(3).finished("physical-host");
+    assert!(other["reason"].as_str().unwrap().contains("this machine is of the family debian, and host.os.family says redhat"), "{other}");
+    sandbox.hoist("plugin undeploy physical-host -y").exits(0);
+    assert_eq!(hosts.on(1, "ls /etc/nginx/sites-enabled/ | grep -c app || true; pgrep -fc [a]pp/server.py || true"), "0\n0");
+}

@@ -29,6 +29,9 @@ struct Host {
 /// What is in the root beside what Debian always has.
 const PACKAGES: &str = "openssh-server,sudo,python3,python3-venv,iproute2,ca-certificates,procps,curl,findutils";
 
+/// What can be installed there.
+const CACHED: &[&str] = &["nginx", "supervisor", "postgresql"];
+
 impl Hosts {
     /// Starts so many; nothing where this machine cannot have any: programs are missing, or nobody is root.
     pub fn start(count: u32) -> Option<Self> {
@@ -243,7 +246,7 @@ fn script(root: &Path, here: &Path, number: u32) -> String {
 fn root() -> PathBuf {
     let target = std::env::current_exe().unwrap();
     let target = target.ancestors().nth(3).unwrap().join("hosts");
-    let root = target.join("bookworm-1");
+    let root = target.join("bookworm-2");
     std::fs::create_dir_all(&target).unwrap();
     let lock = std::fs::File::create(target.join("lock")).unwrap();
     lock.lock().unwrap();
@@ -262,6 +265,10 @@ fn root() -> PathBuf {
     inside(&["useradd", "-m", "-s", "/bin/bash", "-p", "*", "admin"]);
     std::fs::write(making.join("etc/sudoers.d/admin"), "admin ALL=(ALL) NOPASSWD:ALL\n").unwrap();
     std::fs::set_permissions(making.join("etc/sudoers.d/admin"), PermissionsExt::from_mode(0o440)).unwrap();
+    // What plugins install there comes out of the cache: the hosts have no way out.
+    let _ = std::fs::copy("/etc/resolv.conf", making.join("etc/resolv.conf"));
+    inside(&["apt-get", "update", "-q"]);
+    inside(&[&["apt-get", "install", "-y", "-q", "--no-install-recommends", "--download-only"], CACHED].concat());
     std::fs::rename(&making, &root).unwrap();
     root
 }

@@ -18,7 +18,7 @@ check_module_installed() {
     local number
     for ((number = 0; number < $(count); number++)); do
         [ -n "$(get "$number" INTERFACE)" ] || continue
-        [ -e "/sys/class/net/$(get "$number" INTERFACE)" ] || return 1
+        ip link show dev "$(get "$number" INTERFACE)" >/dev/null 2>&1 || return 1
         [ -z "$(get "$number" ADDRESS)" ] || has "$(get "$number" INTERFACE)" "$(get "$number" ADDRESS)" || return 1
     done
 }
@@ -27,7 +27,7 @@ main_module() {
     for ((number = 0; number < $(count); number++)); do
         name=$(get "$number" NAME) interface=$(get "$number" INTERFACE)
         [ -n "$interface" ] || continue
-        if ! [ -e "/sys/class/net/$interface" ]; then
+        if ! ip link show dev "$interface" >/dev/null 2>&1; then
             echo "[ERROR] the network $name is to be on $interface, which this machine does not have" >&2
             return 1
         fi
