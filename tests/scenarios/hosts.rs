@@ -139,7 +139,9 @@ fn a_canary_goes_first_and_a_share_of_failures_is_enough() {
 
 /// A plugin whose modules write down what they were told.
 fn site(sandbox: &Sandbox, version: &str) {
-    let put = |path: &str, text: &str| drop(sandbox.write(&format!("plugins/site/{path}"), text));
+    let put = |path: &str, text: &str| {
+        sandbox.write(&format!("plugins/site/{path}"), text);
+    };
     put(
         "plugin.yml",
         &format!(

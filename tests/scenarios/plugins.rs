@@ -80,6 +80,21 @@ fn a_new_plugin_validates_as_it_stands() {
     sandbox.hoist(&format!("plugin validate {}", directory.join("other").display())).exits(0).says("ok, 0 warnings");
     sandbox.hoist("plugin validate shop").exits(0).says("ok, 0 warnings");
     sandbox.hoist("plugin new shop --directory .").exits(2).says("is there already");
+    for kind in ["compose", "host"] {
+        sandbox.hoist(&format!("plugin new my-{kind} --kind {kind}")).exits(0);
+        sandbox.hoist(&format!("plugin validate my-{kind} --set host.connection.host=h")).exits(0).says("1 plugin checked: ok");
+    }
+    // What comes with hoist is there without any collection.
+    let elsewhere = sandbox.path("elsewhere").display().to_string();
+    let anywhere = |arguments: &str| {
+        hoist_tests::ran(
+            sandbox.command(hoist_tests::binary()).current_dir(&elsewhere).args(arguments.split_whitespace()).output().unwrap(),
+        )
+    };
+    anywhere("plugin validate template other").exits(0).says("2 plugins checked: ok, 0 warnings");
+    anywhere("plugin config template --show-origin").exits(0).says("server.host_port").says("HOST_PORT");
+    anywhere("plugin config tmplate").exits(2).says("did you mean `template`?");
+    anywhere("plugin deploy other").exits(0).says("1 deployed");
     sandbox.hoist("plugin new a/b").exits(2).says("is not a plain module name");
     sandbox.hoist("plugin config shp").exits(2).says("there is no plugin `shp`");
 }

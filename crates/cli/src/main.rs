@@ -14,6 +14,7 @@ mod render;
 mod run;
 mod server;
 mod session;
+mod shipped;
 mod sources;
 
 use std::process::ExitCode;

@@ -15,6 +15,7 @@ use crate::args::Global;
 use crate::choice::wanted;
 use crate::error::Ending;
 use crate::session::Session;
+use crate::shipped;
 
 /// The name under which plugins need hoist itself.
 const PLATFORM: &str = "core";
@@ -62,7 +63,10 @@ pub(crate) fn find(session: &Session, name: &str) -> Result<Found, Ending> {
     if let Some(place) = places.map(|place| place.join(name)).find(|place| place.join(MANIFEST).exists()) {
         return Ok(on_disk(&place));
     }
-    let known = find_all(session).into_iter().filter_map(|found| Some(found.directory.root().file_name()?.to_string_lossy().into_owned()));
+    if let Some(shipped) = shipped::look(name) {
+        return Ok(Found { directory: Box::new(shipped) });
+    }
+    let known = shipped::names().into_iter().chain(all_names(session));
     let known: Vec<String> = known.collect();
     let near = hoist_core::did_you_mean(name, known.iter().map(String::as_str));
     let help = near.map_or_else(
@@ -77,6 +81,11 @@ pub(crate) fn find(session: &Session, name: &str) -> Result<Found, Ending> {
     Err(Ending::wrong(Diagnostic::error(message).help(help)))
 }
 
+/// The names of the plugins of the collections.
+fn all_names(session: &Session) -> Vec<String> {
+    find_all(session).into_iter().filter_map(|found| Some(found.directory.root().file_name()?.to_string_lossy().into_owned())).collect()
+}
+
 /// The names of plugins, some of which are given by the paths of their directories, or stand in the working directory: those are added to what is read.
 pub(crate) fn add_directories(global: &mut Global, names: &[String]) -> Result<Vec<String>, Ending> {
     let here = std::env::current_dir()?;
@@ -85,6 +94,12 @@ pub(crate) fn add_directories(global: &mut Global, names: &[String]) -> Result<V
         let is_path = name.contains('/') || name == "." || name == "..";
         let beside = here.join(name);
         if !is_path && !beside.join(MANIFEST).is_file() {
+            // What a collection has counts more than what comes with hoist.
+            let known =
+                Session::open(global).is_ok_and(|session| session.catalog.get(name).is_some() || session.catalog.broken(name).is_some());
+            let (_, _, places) = crate::session::surroundings()?;
+            let shipped = if known { None } else { shipped::on_disk(name, &places.cache)? };
+            global.plugin_directories.extend(shipped);
             all.push(name.clone());
             continue;
         }

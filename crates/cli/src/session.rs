@@ -94,7 +94,7 @@ impl Session {
         let user = settings(&user_file)?;
         let directories = match directories(global, user.as_ref(), &home, &places.state) {
             Err(_) if user.as_ref().is_some_and(|user| !user.sources.is_empty()) => Vec::new(),
-            Err(_) if global.collections.is_empty() && !global.plugin_directories.is_empty() => Vec::new(),
+            Err(_) if global.collections.is_empty() && (global.anywhere || !global.plugin_directories.is_empty()) => Vec::new(),
             // Who names a collection means it.
             Err(_) if global.collections.is_empty() && knows_applications(global, &places.state) => Vec::new(),
             directories => directories?,

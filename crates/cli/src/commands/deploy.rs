@@ -249,7 +249,7 @@ struct Prepared {
     configured: BTreeMap<ModuleId, Configured>,
     secrets: Vec<String>,
     /// Secrets that are made for the first time, by the deployment they are for.
-    made: Vec<(Place, BTreeMap<String, String>)>,
+    made: Vec<Made>,
     installed: Installed,
 }
 
@@ -369,7 +369,7 @@ struct One {
     deployment: Deployment,
     configuration: Option<Configuration>,
     reason: String,
-    made: Option<(Place, BTreeMap<String, String>)>,
+    made: Option<Made>,
 }
 
 fn one(
@@ -514,8 +514,11 @@ fn debug(plugin: &Plugin, directory: &OnDisk, given: &mut Given, found: &mut Vec
     }
 }
 
+/// Secrets that were made, by their paths, and the deployment they are for.
+type Made = (Place, BTreeMap<String, String>);
+
 /// Makes the secrets that are asked for, once for a deployment.
-fn make_secrets(place: &Place, configuration: &mut Configuration) -> Result<Option<(Place, BTreeMap<String, String>)>, Ending> {
+fn make_secrets(place: &Place, configuration: &mut Configuration) -> Result<Option<Made>, Ending> {
     let pending: Vec<_> =
         configuration.pending().into_iter().filter(|pending| matches!(pending.source, SecretSource::Generate(_))).collect();
     if pending.is_empty() {

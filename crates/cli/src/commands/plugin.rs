@@ -19,6 +19,9 @@ mod status;
 
 /// Does what is asked about plugins.
 pub(crate) fn run(global: &Global, action: &PluginAction) -> Result<Code, Ending> {
+    // Plugins are also named by their directories, and some come with hoist.
+    let named = !matches!(action, PluginAction::List(_)) && !matches!(action, PluginAction::Validate { plugins, .. } if plugins.is_empty());
+    let global = &Global { anywhere: named, ..global.clone() };
     match action {
         PluginAction::New(new) => create(global, new),
         PluginAction::Validate { plugins, inputs } => validate(global, plugins, inputs),

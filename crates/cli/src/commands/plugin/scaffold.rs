@@ -1,43 +1,34 @@
 //! What a new plugin begins with.
 
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use hoist_core::{Diagnostic, ModuleId};
+use include_dir::{Dir, include_dir};
 
 use crate::args::PluginKind;
 use crate::error::Ending;
+use crate::shipped::{self, SHIPPED};
 
 /// What stands for the name of the plugin.
 const NAME: &str = "PLUGIN_NAME";
 
-const BASIC: &[(&str, &str)] = &[
-    ("plugin.yml", include_str!("../../../scaffold/basic/plugin.yml")),
-    ("README.md", include_str!("../../../scaffold/basic/README.md")),
-    ("config/schema.json", include_str!("../../../scaffold/basic/config/schema.json")),
-    ("config/defaults.yaml", include_str!("../../../scaffold/basic/config/defaults.yaml")),
-    ("config/env.yaml", include_str!("../../../scaffold/basic/config/env.yaml")),
-    ("hooks/pre-deploy.sh", include_str!("../../../scaffold/basic/hooks/pre-deploy.sh")),
-    ("hooks/post-deploy.sh", include_str!("../../../scaffold/basic/hooks/post-deploy.sh")),
-];
+static BASIC: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/scaffold/basic");
 
 /// Writes a new plugin, and returns the paths of its files. What was written goes again where something cannot be.
 pub(super) fn write(kind: PluginKind, name: &ModuleId, directory: &Path) -> Result<Vec<String>, Ending> {
-    let files = match kind {
-        PluginKind::Basic => BASIC,
+    let (files, former) = match kind {
+        PluginKind::Basic => (Some(&BASIC), NAME),
+        PluginKind::Compose => (SHIPPED.get_dir("template"), "template"),
+        PluginKind::Host => (SHIPPED.get_dir("physical-host"), "physical-host"),
     };
-    let put = |(path, text): &(&str, &str)| -> std::io::Result<String> {
-        let file = directory.join(path);
-        std::fs::create_dir_all(file.parent().unwrap_or(directory))?;
-        std::fs::write(&file, text.replace(NAME, name.as_str()))?;
-        if text.starts_with("#!") {
-            std::fs::set_permissions(&file, Permissions::from_mode(0o755))?;
-        }
-        Ok((*path).to_owned())
+    let Some(files) = files else { return Err(Ending::wrong(Diagnostic::error("this hoist was built without it"))) };
+    let renamed = |path: &str, text: String| match path {
+        // Where a file speaks of the plugin, it is of this one now.
+        "plugin.yml" => text.replacen(&format!("name: {former}\n"), &format!("name: {name}\n"), 1).replace(NAME, name.as_str()),
+        "README.md" if kind != PluginKind::Basic => text.replace(&format!("deploy {former}"), &format!("deploy {name}")),
+        _ => text.replace(NAME, name.as_str()),
     };
-    let written: std::io::Result<Vec<String>> = files.iter().map(put).collect();
-    written.map_err(|error| {
+    shipped::write(files, directory, &renamed).map_err(|error| {
         let _ = std::fs::remove_dir_all(directory);
         let wrong = Diagnostic::error(format!("cannot be written: {error}")).file(directory.display().to_string());
         Ending::wrong(wrong.help("name another place with --directory"))
