@@ -249,3 +249,22 @@ fn reading_plugins_starts_no_process_and_writes_nothing() {
         assert!(started == 1 && written.is_empty(), "{command}: {started} started, {written:#?}");
     }
 }
+
+#[test]
+fn an_update_leaves_alone_what_is_deployed_and_upgrades_what_is_not() {
+    let sandbox = Sandbox::new();
+    let hooks = "hooks:\n  pre-upgrade: hooks/upgrade.sh\n  pre-remove: hooks/remove.sh\n";
+    plugin(&sandbox, "shop", "1.0.0", hooks);
+    file(&sandbox, "shop", "hooks/upgrade.sh", "#!/bin/sh\necho upgraded\n");
+    file(&sandbox, "shop", "hooks/remove.sh", "#!/bin/sh\nexit 1\n");
+    sandbox.hoist("plugin deploy shop").exits(0);
+    plugin(&sandbox, "shop", "1.1.0", hooks);
+    sandbox.hoist("plan update").exits(0).says("it is deployed: `hoist plugin upgrade shop` brings 1.0.0 → 1.1.0");
+    assert_eq!(sandbox.json("update").exits(0).statuses().get("shop").map(String::as_str).unwrap_or("unchanged"), "unchanged");
+    // A hook that fails before the removal leaves the deployment as it is.
+    sandbox.hoist("remove shop -y").exits(3).says("pre-remove hook (hooks/remove.sh) ended with exit code 1");
+    sandbox.hoist("plugin status").exits(0).says("1.0.0");
+    sandbox.hoist("plugin undeploy shop -y").exits(0);
+    let updated = sandbox.json("update").exits(0).finished("shop");
+    assert!(updated["to"] == "1.1.0" && updated["messages"].to_string().contains("upgraded"), "{updated}");
+}

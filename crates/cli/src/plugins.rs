@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use hoist_core::{Action, Diagnostic, Installed, Module, ModuleId, Plan, Request};
+use hoist_core::{Action, Change, Diagnostic, Installed, Module, ModuleId, Plan, Request};
 use hoist_methods::{Configured, OnDisk, PLUGINS};
 use hoist_plugins::{
     Choice, Configuration, Conflict, Directory, Given, MANIFEST, Offer, Offers, Plugin, VersionRange, Wanted, choose, read_version,
@@ -216,6 +216,21 @@ pub(crate) fn configure(session: &Session, plan: &Plan) -> (BTreeMap<ModuleId, C
         configured.insert(module.id.clone(), Configured::from(&configuration));
     }
     (configured, secrets)
+}
+
+/// An update leaves alone what is deployed: an upgrade brings it forward together with what runs.
+pub(crate) fn leave_deployed(plan: &mut Plan, session: &Session) -> Result<(), Ending> {
+    if plan.action != Action::Update || !plan.modules.iter().any(|planned| planned.change == Change::Update && planned.method == "plugin") {
+        return Ok(());
+    }
+    let deployed = hoist_ledger::read_deployments(&session.places.state)?;
+    for planned in plan.modules.iter_mut().filter(|planned| planned.change == Change::Update && planned.method == "plugin") {
+        if deployed.iter().any(|deployed| deployed.plugin == planned.module) {
+            planned.change = Change::Keep;
+            planned.reason = format!("it is deployed: `hoist plugin upgrade {}` brings {}", planned.module, planned.reason);
+        }
+    }
+    Ok(())
 }
 
 /// The names of all that these need, with what that needs.

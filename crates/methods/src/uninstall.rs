@@ -57,8 +57,8 @@ pub(crate) fn uninstall(
                 step.method.apply(&world.context(module, task))?;
             }
             if let Some(into) = removal.into.as_ref().filter(|_| removal.plugin) {
-                undeploy_all(world, module, task)?;
                 after = before_removal(&into.join(module.id.as_str()), &world.context(module, task))?;
+                undeploy_all(world, module, task)?;
             }
         }
         let mut belongings = ledger.belongings(&module.id).map_err(wrong)?;

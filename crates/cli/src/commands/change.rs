@@ -185,6 +185,7 @@ impl Settled {
         }
         let resolution = hoist_resolver::resolve(&session.catalog, &installed, &request)?;
         let mut plan = decide(machine, &resolution, &installed, &request);
+        plugins::leave_deployed(&mut plan, session)?;
         let enabled = server::enable_in(&mut plan, session, request.enable);
         match choice::in_the_way(session, &installed, &plan, &request) {
             found if found.is_empty() => Ok(Self { request, installed, plan, enabled }),

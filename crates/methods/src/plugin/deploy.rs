@@ -372,10 +372,12 @@ pub(crate) fn undeploy(world: &World, module: &Module, undeployment: &Undeployme
     let before = at.containers(&file);
     at.take_down(number, &file, *volumes)?;
     tell_containers(&before, &at.containers(&file), task);
-    for volume in at.volumes(&file) {
+    let kept = at.volumes(&file);
+    for volume in &kept {
         task.item(Fate::Kept, format!("volume {volume}"), Some("what containers keep stays; --volumes removes it, too".to_owned()));
     }
-    place.forget_all().map_err(|error| task.failed("removing what was kept of", &place.work(), &error))?;
+    let forgotten = if kept.is_empty() { place.forget_all() } else { place.forget_but_secrets() };
+    forgotten.map_err(|error| task.failed("removing what was kept of", &place.work(), &error))?;
     ledger.drop_deployment(&module.id, environment).map_err(told)?;
     task.version(Some(file.version), None);
     Ok(Effect::Changed)

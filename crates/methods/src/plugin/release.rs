@@ -106,6 +106,13 @@ impl Place {
         Ok(())
     }
 
+    /// Lets everything go but the secrets that were made: what containers keep may be locked with them.
+    pub(crate) fn forget_but_secrets(&self) -> io::Result<()> {
+        let secrets = self.secrets();
+        self.forget_all()?;
+        if secrets.is_empty() { Ok(()) } else { self.keep_secrets(&secrets) }
+    }
+
     /// Makes the directory that Compose works in that of a release: what is of no release, such as what containers wrote, stays.
     pub(crate) fn check_out(&self, number: u32) -> io::Result<()> {
         let (from, work) = (self.plugin(number), self.work());
