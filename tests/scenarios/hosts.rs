@@ -283,3 +283,40 @@ fn the_physical_host_is_deployed_as_the_plugin_document_says() {
     sandbox.hoist("plugin undeploy physical-host -y").exits(0);
     assert_eq!(hosts.on(1, "ls /etc/nginx/sites-enabled/ | grep -c app || true; pgrep -fc [a]pp/server.py || true"), "0\n0");
 }
+
+#[test]
+fn ansible_drives_hoist_on_three_hosts_as_a_module_of_its_own() {
+    if !hoist_tests::has("ansible-playbook") {
+        return;
+    }
+    let Some(hosts) = Hosts::start(3) else { return };
+    let sandbox = collection(&hosts);
+    let example = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("examples/ansible");
+    let here = sandbox.path("ansible");
+    std::fs::create_dir_all(here.join("library")).unwrap();
+    std::fs::copy(example.join("site.yml"), here.join("site.yml")).unwrap();
+    std::fs::copy(hoist_tests::binary(), here.join("library/hoist")).unwrap();
+    let inventory: String =
+        (1..=3).map(|number| format!("h{number} ansible_host={} ansible_user=admin\n", hosts.address(number))).collect();
+    std::fs::write(here.join("inventory.ini"), inventory).unwrap();
+    std::fs::write(here.join("ansible.cfg"), "[defaults]\nforks = 8\n[ssh_connection]\npipelining = true\n").unwrap();
+    let play = |more: &[&str]| {
+        let mut command = sandbox.command("ansible-playbook");
+        command.current_dir(&here).env("ANSIBLE_CONFIG", here.join("ansible.cfg")).env("LC_ALL", "C.UTF-8");
+        command.args(["-i", "inventory.ini", "site.yml", "-e"]).arg(format!("collection={}", sandbox.collection().display())).args(more);
+        hoist_tests::ran(command.output().unwrap())
+    };
+    // The collection is not there yet in check mode, which is said and changes nothing.
+    let first = play(&[]).exits(0);
+    assert_eq!(first.stdout.matches("changed: [h").count(), 6, "{}", first.stdout);
+    assert_eq!(hosts.on(3, "cat made/top"), "hello from h3");
+    let again = play(&[]).exits(0);
+    assert_eq!(again.stdout.matches("changed: [h").count(), 0, "{}", again.stdout);
+    hosts.on(2, "rm -r .local/state/hoist made");
+    let check = play(&["--check"]).exits(0);
+    assert!(check.stdout.contains("changed: [h2]") && !check.stdout.contains("changed: [h1]"), "{}", check.stdout);
+    assert!(hosts.on(2, "ls -a").lines().all(|line| line != "made"), "check mode changes nothing");
+    sandbox.add(&Module::new("broken").main("echo no >&2; exit 9"));
+    let failed = play(&["--limit", "h1"]).exits(2);
+    assert!(failed.stdout.contains("broken: main_module failed with exit code 9"), "{}", failed.stdout);
+}

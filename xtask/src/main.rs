@@ -3,6 +3,7 @@
 mod bench;
 mod ci;
 mod demo;
+mod dist;
 mod fuzz;
 mod lint;
 mod run;
@@ -17,6 +18,7 @@ const USAGE: &str = "cargo xtask TASK
   lint    formatting, clippy, and cargo-deny where it is installed
   test    installs what the tests need (Debian packages, as root) and runs them all; more words go to cargo test
   tidy    compares the crates with docs/architecture.md, and the tests with the feature table
+  dist    builds a statically linked hoist, for hosts with another C library
   demo    installs examples/workstation into a home directory of its own, and shows it
   fuzz    runs the four fuzz targets, each for the given number of seconds (30); needs cargo-fuzz
   bench   measures hoist against its peers; words choose rows
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         "test" => test::run(rest),
         "tidy" => tidy::run(),
         "demo" => demo::run(),
+        "dist" => dist::run(),
         "fuzz" => fuzz::run(rest),
         "bench" => bench::run(rest),
         _ => {

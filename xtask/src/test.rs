@@ -28,6 +28,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("/usr/sbin/debootstrap", "debootstrap"),
     ("ssh", "openssh-client"),
     ("ip", "iproute2"),
+    ("ansible-playbook", "ansible-core"),
     ("php", "php-cli"),
     ("/etc/php/8.2/mods-available/mbstring.ini", "php-mbstring"),
 ];

@@ -1,5 +1,6 @@
 //! The `hoist` binary: arguments in, output and exit code out.
 
+mod ansible;
 mod applications;
 mod args;
 mod ask;
@@ -27,6 +28,9 @@ use crate::error::Ending;
 fn main() -> ExitCode {
     // Answers a shell that asks for completions, and ends.
     clap_complete::CompleteEnv::with_factory(Arguments::command).complete();
+    if let Some(code) = ansible::run() {
+        return code.into();
+    }
     let arguments = Arguments::parse();
     let paint = render::Paint::choose(arguments.global.color);
     let output = arguments.global.output;
