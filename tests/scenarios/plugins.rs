@@ -258,6 +258,7 @@ fn an_update_leaves_alone_what_is_deployed_and_upgrades_what_is_not() {
     file(&sandbox, "shop", "hooks/upgrade.sh", "#!/bin/sh\necho upgraded\n");
     file(&sandbox, "shop", "hooks/remove.sh", "#!/bin/sh\nexit 1\n");
     sandbox.hoist("plugin deploy shop").exits(0);
+    sandbox.hoist("undo -y").exits(2).says("is deployed").says("hoist plugin rollback shop");
     plugin(&sandbox, "shop", "1.1.0", hooks);
     sandbox.hoist("plan update").exits(0).says("it is deployed: `hoist plugin upgrade shop` brings 1.0.0 → 1.1.0");
     assert_eq!(sandbox.json("update").exits(0).statuses().get("shop").map(String::as_str).unwrap_or("unchanged"), "unchanged");

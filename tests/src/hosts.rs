@@ -176,6 +176,11 @@ impl Hosts {
         sandbox.set("XDG_RUNTIME_DIR", &runtime.display().to_string());
     }
 
+    /// Where the sockets of connections stand.
+    pub fn runtime(&self) -> PathBuf {
+        self.directory.path().join("run")
+    }
+
     /// Runs a command on a host as its user.
     #[track_caller]
     pub fn on(&self, number: u32, command: &str) -> String {

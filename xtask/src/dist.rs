@@ -15,7 +15,10 @@ pub(crate) fn run() -> Result<()> {
     if !status.success() {
         bail!("the build failed: {status}");
     }
-    let built = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), std::path::PathBuf::from).join(&target).join("release/hoist");
+    let built = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| root().join("target"), std::path::PathBuf::from)
+        .join(&target)
+        .join("release/hoist");
     println!("{}", built.display());
     Ok(())
 }

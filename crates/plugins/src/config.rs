@@ -9,7 +9,7 @@ use crate::directory::{Directory, Look};
 use crate::document::{Data, Document};
 use crate::manifest::Plugin;
 use crate::schema::{Schema, Subschema, read_text, typed};
-use crate::secret::{MASK, Masker, is_secret_name};
+use crate::secret::{MASK, Masker, SHORTEST, is_secret_name};
 use crate::tree::{Branch, Origin, Place, Tree, dotted, parts};
 use crate::violation;
 
@@ -383,6 +383,14 @@ impl Configuration {
         let mut leaves = Vec::new();
         self.tree.leaves(&mut Vec::new(), &mut leaves);
         leaves.into_iter().filter(|(path, tree)| self.hides(path, tree)).map(|(_, tree)| text_of(&tree.to_json())).collect()
+    }
+
+    /// The paths of secrets that are too short to be found in text.
+    pub fn short_secrets(&self) -> Vec<String> {
+        let mut leaves = Vec::new();
+        self.tree.leaves(&mut Vec::new(), &mut leaves);
+        let short = |(path, tree): &(Vec<String>, &Tree)| self.hides(path, tree) && text_of(&tree.to_json()).chars().count() < SHORTEST;
+        leaves.iter().filter(|leaf| short(leaf)).map(|(path, _)| dotted(path)).collect()
     }
 
     /// The paths of secrets, as people write them, whose values stand in the plugin itself, where everybody can read them.

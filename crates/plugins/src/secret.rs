@@ -41,7 +41,7 @@ pub struct Masker {
 }
 
 /// What is shorter cannot be told from ordinary words.
-const SHORTEST: usize = 4;
+pub(crate) const SHORTEST: usize = 4;
 
 impl Masker {
     /// For these secrets. Those of fewer than four characters are left out, since nothing could be read any more.

@@ -1,6 +1,7 @@
 //! Measurements against peers or bounds, in the same run: interleaved, as medians and ratios.
 
 mod applications;
+mod hosts;
 mod packages;
 mod runs;
 mod sleeps;
@@ -36,6 +37,8 @@ const ROWS: &[(&str, Measure)] = &[
     ("community", sources::community_modules),
     ("rocks", sources::rocks),
     ("applications", applications::applications),
+    ("plugins", hosts::plugins),
+    ("hosts", hosts::hosts),
     ("sleeps", sleeps::sleeps),
 ];
 

@@ -103,6 +103,10 @@ pub(crate) fn configuration(session: &Session, found: &Found, plugin: &Plugin, g
         let warning = Diagnostic::warning("is a secret whose value stands in the plugin, where everybody reads it").field(path);
         all.push(warning.help(format!("give another; that one is of {origin}")));
     }
+    for setting in configuration.short_secrets() {
+        let warning = Diagnostic::warning("is a secret of so few characters that it cannot be kept out of what is shown").field(setting);
+        all.push(warning.help("give a longer one"));
+    }
     for assignment in given.set.iter().filter(|assignment| assignment.option.starts_with("--set ")) {
         let secret = configuration
             .settings()

@@ -107,6 +107,13 @@ fn find(session: &Session, undo: &Undo) -> Result<Undoable, Ending> {
         let message = format!("nothing is known any more of what {} did to files, or it did nothing", found.run);
         return Err(Ending::wrong(Diagnostic::error(message).help("the last fifty runs that changed something can be taken back")));
     }
+    let deployed = hoist_ledger::read_deployments(&session.places.state)?;
+    if let Some(entry) = found.entries.iter().find(|entry| deployed.iter().any(|deployed| deployed.plugin == entry.module)) {
+        let wrong = Diagnostic::error("is deployed: its files are not taken back below what runs").module(entry.module.as_str());
+        let help =
+            format!("`hoist plugin rollback {0}` brings back what ran before, `hoist plugin undeploy {0}` takes it down", entry.module);
+        return Err(Ending::wrong(wrong.help(help)));
+    }
     let later: Vec<Diagnostic> = found
         .later
         .iter()
