@@ -14,7 +14,7 @@ use super::payload::receive;
 /// How often it says that it is still there; where that cannot be said, nobody listens.
 const BEAT: Duration = Duration::from_secs(1);
 
-/// Reads what is to be done from `input`, does it, and tells of it on `output`, a line for each [`Word`]. `cache` is where the directories go that come along.
+/// Reads what is to be done from `input`, does it, and tells of it on `output`, a line of JSON for each thing. `cache` is where the directories go that come along.
 ///
 /// # Errors
 /// What came cannot be read, or hoist cannot be started.
