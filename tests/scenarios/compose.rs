@@ -209,6 +209,12 @@ fn a_dry_run_shows_what_is_rendered_and_what_differs_without_a_secret_and_withou
         told += &(ran.stdout + &ran.stderr);
     }
     assert!(!told.contains(canary));
+    // Neither does one that stood on the command line stay anywhere.
+    shop.sandbox.hoist("plugin deploy dry --set app.token=canary-of-the-command-line").exits(0).says("read command lines");
+    assert_eq!(shop.seen(&docker, "TOKEN"), "canary-of-the-command-line");
+    readable_by_others_has_no(&shop.sandbox.home(), "canary-of-the-command-line");
+    let lock = std::fs::read_to_string(shop.sandbox.home().join(".local/state/hoist/lock")).unwrap();
+    assert!(lock.contains("--set app.token=•••") && !lock.contains("canary"), "{lock}");
     readable_by_others_has_no(&shop.sandbox.home(), canary);
     shop.sandbox.hoist("plugin deploy dry --set app.level=9 --replicas 0").exits(2);
     shop.file("compose/docker-compose.yml.j2", "services:\n  app:\n    image: {{ app.nothing }}\n");

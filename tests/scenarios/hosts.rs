@@ -306,7 +306,6 @@ fn ansible_drives_hoist_on_three_hosts_as_a_module_of_its_own() {
         command.args(["-i", "inventory.ini", "site.yml", "-e"]).arg(format!("collection={}", sandbox.collection().display())).args(more);
         hoist_tests::ran(command.output().unwrap())
     };
-    // The collection is not there yet in check mode, which is said and changes nothing.
     let first = play(&[]).exits(0);
     assert_eq!(first.stdout.matches("changed: [h").count(), 6, "{}", first.stdout);
     assert_eq!(hosts.on(3, "cat made/top"), "hello from h3");

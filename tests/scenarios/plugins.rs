@@ -74,7 +74,7 @@ fn the_documents_simple_plugin_is_valid_wherever_it_stands() {
 #[test]
 fn a_new_plugin_validates_as_it_stands() {
     let sandbox = Sandbox::new();
-    sandbox.hoist("plugin new shop").exits(0).says("plugin validate");
+    sandbox.hoist("plugin new shop").exits(0).says("plugin validate shop\n").says("plugin deploy shop\n");
     let directory = sandbox.path("elsewhere");
     sandbox.hoist(&format!("plugin new other --kind basic --directory {}", directory.display())).exits(0);
     sandbox.hoist(&format!("plugin validate {}", directory.join("other").display())).exits(0).says("ok, 0 warnings");
@@ -268,4 +268,46 @@ fn an_update_leaves_alone_what_is_deployed_and_upgrades_what_is_not() {
     sandbox.hoist("plugin undeploy shop -y").exits(0);
     let updated = sandbox.json("update").exits(0).finished("shop");
     assert!(updated["to"] == "1.1.0" && updated["messages"].to_string().contains("upgraded"), "{updated}");
+}
+
+#[test]
+fn a_secret_that_is_made_is_checked_with_all_the_others() {
+    let sandbox = Sandbox::new();
+    let schema = r#"{ "properties": { "app": { "properties": { "token": { "type": "string" }, "password": { "type": "string", "maxLength": 20 } } } } }"#;
+    file(&sandbox, "shop", "config/schema.json", schema);
+    plugin(&sandbox, "shop", "1.0.0", "config:\n  schema: config/schema.json\n  defaults: config/defaults.yaml\n");
+    let given = |text: &str| file(&sandbox, "shop", "config/defaults.yaml", text);
+    given("app:\n  token: { generate: 16 }\n  password: { from_file: /nowhere/password }\n");
+    sandbox.hoist("plugin deploy shop").exits(2).says("app.password: /nowhere/password cannot be read");
+    given("app:\n  token: { generate: 16 }\n  password: { generate: 32 }\n");
+    sandbox.hoist("plugin deploy shop").exits(2).says("app.password: ••• is longer than 20 characters");
+    assert!(!sandbox.has(".local/state/hoist/deployments/shop"), "nothing is begun");
+    given("app:\n  token: { generate: 16 }\n  password: { generate: 20 }\n");
+    sandbox.hoist("plugin deploy shop").exits(0).says("1 deployed");
+    // It is made once.
+    sandbox.hoist("plugin deploy shop").exits(0).says("1 unchanged");
+}
+
+#[test]
+fn what_variables_gave_is_given_again_by_an_upgrade() {
+    let mut sandbox = Sandbox::new();
+    let schema = r#"{ "properties": { "app": { "properties": {
+        "hosts": { "type": "array", "items": { "type": "string" } }, "a.b": { "type": "string" }, "port": { "type": "integer" } } } } }"#;
+    file(&sandbox, "shop", "config/schema.json", schema);
+    file(&sandbox, "shop", "config/defaults.yaml", "app:\n  hosts: [x]\n  \"a.b\": plain\n  port: 1\n");
+    file(&sandbox, "shop", "config/env.yaml", "SHOP_HOSTS: app.hosts\nSHOP_FIRST: app.hosts[0]\nSHOP_PORT: app.port\n");
+    file(&sandbox, "shop", "hooks/deploy.sh", "#!/bin/sh\ncat \"$HOIST_CONFIG\"; echo\n");
+    let more = "config:\n  schema: config/schema.json\n  defaults: config/defaults.yaml\nhooks:\n  post-deploy: hooks/deploy.sh\n  post-upgrade: hooks/deploy.sh\n";
+    plugin(&sandbox, "shop", "1.0.0", more);
+    for (name, value) in [("SHOP_HOSTS", "[one, two]"), ("SHOP_PORT", "8081")] {
+        sandbox.set(name, value);
+    }
+    sandbox.hoist("plugin deploy shop -v").exits(0).says(r#""hosts":["one","two"],"port":8081"#);
+    for name in ["SHOP_HOSTS", "SHOP_PORT"] {
+        sandbox.unset(name);
+    }
+    plugin(&sandbox, "shop", "1.1.0", more);
+    sandbox.hoist("plugin upgrade shop -v").exits(0).says(r#""hosts":["one","two"],"port":8081"#);
+    sandbox.set("SHOP_FIRST", "three");
+    sandbox.hoist("plugin deploy shop -v").exits(0).says(r#""hosts":["three"],"port":1"#);
 }

@@ -182,6 +182,11 @@ impl Sandbox {
         self.variables.insert(name.to_owned(), value.to_owned());
     }
 
+    /// Takes a variable out of the environment hoist runs in.
+    pub fn unset(&mut self, name: &str) {
+        self.variables.remove(name);
+    }
+
     /// Adds a module with embedded metadata.
     pub fn add(&self, module: &Module) -> &Self {
         self.write(&format!("modules/{}.sh", module.name), &module.script())

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 mod plugin;
 
 pub(crate) use plugin::{
-    PluginAction, PluginConfig, PluginDeploy, PluginInputs, PluginKind, PluginNew, PluginRollback, PluginUndeploy, PluginUpgrade,
+    BringUp, PluginAction, PluginConfig, PluginDeploy, PluginInputs, PluginKind, PluginNew, PluginRollback, PluginUndeploy, PluginUpgrade,
 };
 
 /// Provision machines in bulk: modules resolved, installed and tested in parallel.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use hoist_core::{Action, Change, Diagnostic, Installed, Module, ModuleId, Plan, Request};
-use hoist_methods::{Configured, OnDisk, PLUGINS};
+use hoist_methods::{Configured, OnDisk, PLUGINS, plugin_directories};
 use hoist_plugins::{
     Choice, Configuration, Conflict, Directory, Given, MANIFEST, Offer, Offers, Plugin, VersionRange, Wanted, choose, read_version,
 };
@@ -94,13 +94,16 @@ pub(crate) fn add_directories(global: &mut Global, names: &[String]) -> Result<V
         let is_path = name.contains('/') || name == "." || name == "..";
         let beside = here.join(name);
         if !is_path && !beside.join(MANIFEST).is_file() {
-            // What a collection has counts more than what comes with hoist.
-            let known =
-                Session::open(global).is_ok_and(|session| session.catalog.get(name).is_some() || session.catalog.broken(name).is_some());
-            let (_, _, places) = crate::session::surroundings()?;
-            let shipped = if known { None } else { shipped::on_disk(name, &places.cache)? };
-            global.plugin_directories.extend(shipped);
             all.push(name.clone());
+            if !shipped::names().contains(name) {
+                continue;
+            }
+            // What a collection has counts more than what comes with hoist.
+            let in_collection = |session: Session| session.catalog.get(name).is_some() || session.catalog.broken(name).is_some();
+            if !Session::open(global).is_ok_and(in_collection) {
+                let (_, _, places) = crate::session::surroundings()?;
+                global.plugin_directories.extend(shipped::on_disk(name, &places.cache)?);
+            }
             continue;
         }
         let directory = beside.canonicalize().unwrap_or(beside);
@@ -114,12 +117,7 @@ pub(crate) fn add_directories(global: &mut Global, names: &[String]) -> Result<V
 
 /// Every plugin of the collections, also those that cannot be used.
 pub(crate) fn find_all(session: &Session) -> Vec<Found> {
-    let listed = |root: &PathBuf| {
-        let entries = std::fs::read_dir(root.join(PLUGINS)).into_iter().flatten().flatten();
-        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.join(MANIFEST).exists()).collect();
-        paths.sort();
-        paths
-    };
+    let listed = |root: &PathBuf| plugin_directories(&root.join(PLUGINS));
     session.directories.iter().flat_map(listed).map(|path| Found { directory: Box::new(OnDisk::new(&path)) }).collect()
 }
 
@@ -147,7 +145,8 @@ fn offer(module: &Module) -> Offer {
 
 /// Chooses among the versions that sources offer of the plugins that a request brings, and of all they need.
 pub(crate) fn pin(session: &mut Session, installed: &Installed, request: &Request) -> Result<(), Ending> {
-    if !matches!(request.action, Action::Install | Action::Update) || request.no_deps {
+    let any = session.catalog.modules().chain(session.catalog.hidden()).any(|module| module.removal.plugin);
+    if !any || !matches!(request.action, Action::Install | Action::Update) || request.no_deps {
         return Ok(());
     }
     let mut asked = wanted(&session.catalog, installed, request, &|module| module.removal.plugin);

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::{Digest, ModuleId, Removal};
 
-/// What the ledger says of one module.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// What the ledger says of one module. The default is one of which nothing is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct InstalledModule {
     /// The way it was installed.
     pub method: String,

@@ -69,8 +69,8 @@ pub struct Parsed {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// A SHA-256 digest in lower-case hexadecimal.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// A SHA-256 digest in lower-case hexadecimal; empty where it is not known.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Digest(String);
 
 impl Digest {

@@ -413,6 +413,19 @@ impl Configuration {
         variables
     }
 
+    /// The values that variables of the environment gave, so that they can be given once more where the variables are gone.
+    pub fn given_by_variables(&self) -> Vec<Assignment> {
+        let assignment = |(name, path): (&String, &Vec<String>)| {
+            let tree = self.tree.get(path)?;
+            (tree.origin == Origin::Environment(name.clone())).then(|| Assignment {
+                path: dotted(path),
+                value: text_of(&tree.to_json()),
+                option: format!("environment variable {name} of the first deployment"),
+            })
+        };
+        self.mapping.iter().filter_map(assignment).collect()
+    }
+
     /// The names of the variables that stand for values, with the paths of these.
     pub fn mapping(&self) -> impl Iterator<Item = (&str, String)> {
         self.mapping.iter().map(|(name, path)| (name.as_str(), dotted(path)))

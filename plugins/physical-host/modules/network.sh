@@ -11,8 +11,8 @@ MODULE_UNINSTALL_DIRS=""
 
 source "$SCRIPT_DIR/lib/steps.sh"
 
-count() { compgen -v | grep -cE '^CONFIG_NETWORK_NETWORKS_[0-9]+_NAME$'; }
-get() { local variable=CONFIG_NETWORK_NETWORKS_$1_$2; printf '%s' "${!variable:-}"; }
+count() { items NETWORK_NETWORKS NAME; }
+get() { item NETWORK_NETWORKS "$1" "$2"; }
 has() { ip -o addr show dev "$1" 2>/dev/null | grep -qwF "$2"; }
 check_module_installed() {
     local number

@@ -11,8 +11,8 @@ MODULE_UNINSTALL_DIRS=""
 
 source "$SCRIPT_DIR/lib/steps.sh"
 
-count() { compgen -v | grep -cE '^CONFIG_STORAGE_VOLUMES_[0-9]+_PATH$'; }
-get() { local variable=CONFIG_STORAGE_VOLUMES_$1_$2; printf '%s' "${!variable:-}"; }
+count() { items STORAGE_VOLUMES PATH; }
+get() { item STORAGE_VOLUMES "$1" "$2"; }
 line() { # of /etc/fstab
     local options
     options=$(get "$1" OPTIONS_MOUNT)

@@ -65,6 +65,13 @@ pub(crate) struct PluginDeploy {
     /// Leave alone what they need
     #[arg(long)]
     pub(crate) no_deps: bool,
+    #[command(flatten)]
+    pub(crate) bring: BringUp,
+}
+
+/// How plugins are brought up.
+#[derive(Debug, Args)]
+pub(crate) struct BringUp {
     /// Show the plan, what is rendered, and how it differs from what is deployed; changes nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -90,14 +97,8 @@ pub(crate) struct PluginUpgrade {
     /// Leave alone what they need
     #[arg(long)]
     pub(crate) no_deps: bool,
-    /// Show the plan, what is rendered, and how it differs from what is deployed; changes nothing
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// How long it may take until everything is well
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
-    pub(crate) wait: Duration,
     #[command(flatten)]
-    pub(crate) rollout: RolloutOptions,
+    pub(crate) bring: BringUp,
 }
 
 /// What comes back.
@@ -111,12 +112,8 @@ pub(crate) struct PluginRollback {
     /// The number of the release, as `hoist plugin status` shows it; otherwise the last
     #[arg(long, value_name = "N")]
     pub(crate) to: Option<u32>,
-    /// Show what would be done; changes nothing
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// How long it may take until everything is well
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
-    pub(crate) wait: Duration,
+    #[command(flatten)]
+    pub(crate) bring: BringUp,
 }
 
 /// What is taken down.

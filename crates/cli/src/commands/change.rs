@@ -10,7 +10,7 @@ use hoist_executor::Cancel;
 use hoist_files::Home;
 use hoist_ledger::{Holder, Ledger, Lock, PastRun, past_run, read_belongings, read_configs, unresolved};
 use hoist_methods::{ConfigFile, ConfigPolicy, Machine, Standing, Told, clear_up, foresee, place_of, presence, survey};
-use hoist_plugins::Masker;
+use hoist_plugins::{MASK, Masker};
 use hoist_resolver::Resolution;
 use rayon::prelude::*;
 
@@ -461,8 +461,22 @@ fn ask_about_edits(
     Ok(Some(policies))
 }
 
+/// The words of a command line as others may read them: shortened, and without the values of `--set`, which may be secrets.
+fn without_values(words: impl Iterator<Item = String>) -> Vec<String> {
+    let mut shown: Vec<String> = Vec::new();
+    for word in words {
+        let follows = shown.last().is_some_and(|last| last == "--set");
+        let assignment = if follows { Some(("", word.as_str())) } else { word.strip_prefix("--set=").map(|rest| ("--set=", rest)) };
+        shown.push(match assignment {
+            Some((option, text)) => format!("{option}{}={MASK}", text.split('=').next().unwrap_or_default()),
+            None => word.chars().take(200).collect(),
+        });
+    }
+    shown
+}
+
 pub(crate) fn lock(global: &Global, session: &Session, cancel: &Cancel) -> Result<Lock, Ending> {
-    let command = std::env::args().map(|word| word.chars().take(200).collect::<String>()).collect::<Vec<_>>().join(" ");
+    let command = without_values(std::env::args()).join(" ");
     let mut told = false;
     let wait = |holder: &Holder| {
         if !std::mem::replace(&mut told, true) && !global.no_wait {

@@ -5,14 +5,11 @@ use std::sync::Arc;
 
 use hoist_core::{Action, Change, Diagnostic, Digest, Installed, Module, ModuleId, Plan, Request, Selection};
 use hoist_ledger::{Deployed, Standing, read_deployments};
-use hoist_methods::{Configured, Deployment, Machine, OnDisk, Place, ReleaseFile, Rollout, called, hosts_of, project_name, random_text};
-use hoist_plugins::{
-    Assignment, Configuration, Document, Given, Kind, Masker, Origin, Plugin, Project, Rendering, SecretSource, dotted,
-    render as render_compose,
-};
+use hoist_methods::{Configured, Deployment, Machine, OnDisk, Place, ReleaseFile, Rollout, called, hosts_of, project_name};
+use hoist_plugins::{Assignment, Configuration, Document, Given, Kind, Masker, Plugin, Project, Rendering, render as render_compose};
 use serde_json::{Value, json};
 
-use crate::args::{Global, PluginDeploy, PluginRollback, PluginUpgrade, RolloutOptions};
+use crate::args::{BringUp, Global, PluginDeploy, PluginRollback, PluginUpgrade, RolloutOptions};
 use crate::choice;
 use crate::commands::{change, plugin};
 use crate::error::{Code, Ending};
@@ -36,36 +33,27 @@ struct Asked {
 
 /// How all of them are deployed.
 #[derive(Clone, Copy)]
-struct Options {
+struct Options<'a> {
     atomic: bool,
     force: bool,
     no_deps: bool,
-    dry_run: bool,
-    wait: std::time::Duration,
-    hosts: Option<Rollouts>,
+    bring: &'a BringUp,
 }
 
-/// How hosts are gone through.
-#[derive(Clone, Copy)]
-struct Rollouts {
-    max_hosts: usize,
-    canary: usize,
-    /// So many may fail of a hundred, or altogether.
-    share: Option<(usize, bool)>,
+impl Options<'_> {
+    /// How so many hosts are gone through.
+    fn rollout(&self, hosts: usize) -> Result<Rollout, Ending> {
+        let RolloutOptions { max_hosts, canary, max_failures } = &self.bring.rollout;
+        let allowed = super::hosts::allowed(max_failures.as_deref(), hosts)?;
+        Ok(Rollout { max_hosts: (*max_hosts).into(), canary: canary.unwrap_or(0).into(), allowed })
+    }
 }
 
 /// Deploys plugins as they are offered, configured as the command line says.
 pub(crate) fn deploy(global: &Global, asked: &PluginDeploy) -> Result<Code, Ending> {
     let mut global = global.clone();
     let names = add_directories(&mut global, &asked.plugins)?;
-    let options = Options {
-        atomic: asked.atomic,
-        force: asked.force,
-        no_deps: asked.no_deps,
-        dry_run: asked.dry_run,
-        wait: asked.wait,
-        hosts: Some(rollouts(&asked.rollout)?),
-    };
+    let options = Options { atomic: asked.atomic, force: asked.force, no_deps: asked.no_deps, bring: &asked.bring };
     let all = |session: &Session| {
         let one = |name: &String| {
             Ok(Asked {
@@ -86,14 +74,7 @@ pub(crate) fn deploy(global: &Global, asked: &PluginDeploy) -> Result<Code, Endi
 pub(crate) fn upgrade(global: &Global, asked: &PluginUpgrade) -> Result<Code, Ending> {
     let mut global = global.clone();
     let names = add_directories(&mut global, &asked.plugins)?;
-    let options = Options {
-        atomic: asked.atomic,
-        force: false,
-        no_deps: asked.no_deps,
-        dry_run: asked.dry_run,
-        wait: asked.wait,
-        hosts: Some(rollouts(&asked.rollout)?),
-    };
+    let options = Options { atomic: asked.atomic, force: false, no_deps: asked.no_deps, bring: &asked.bring };
     let all = |session: &Session| {
         let mut all = Vec::new();
         for name in &names {
@@ -113,7 +94,7 @@ pub(crate) fn upgrade(global: &Global, asked: &PluginUpgrade) -> Result<Code, En
 
 /// Brings back what ran before.
 pub(crate) fn rollback(global: &Global, asked: &PluginRollback) -> Result<Code, Ending> {
-    let options = Options { atomic: true, force: true, no_deps: true, dry_run: asked.dry_run, wait: asked.wait, hosts: None };
+    let options = Options { atomic: true, force: true, no_deps: true, bring: &asked.bring };
     let names = vec![asked.plugin.clone()];
     let all = |session: &Session| {
         let mut all = Vec::new();
@@ -151,11 +132,6 @@ pub(crate) fn rollback(global: &Global, asked: &PluginRollback) -> Result<Code, 
         one_environment(all)
     };
     go(global, &names, options, &all)
-}
-
-fn rollouts(asked: &RolloutOptions) -> Result<Rollouts, Ending> {
-    let share = asked.max_failures.as_deref().map(super::hosts::share).transpose()?;
-    Ok(Rollouts { max_hosts: asked.max_hosts.into(), canary: asked.canary.unwrap_or(0).into(), share })
 }
 
 /// The deployments of a plugin: in all environments, or in one.
@@ -225,20 +201,11 @@ fn given_then(session: &Session, file: &ReleaseFile, environment: &str) -> Given
 fn given_now(given: &Given, configuration: &Configuration) -> Value {
     let files: Vec<Value> =
         given.files.iter().map(|document| json!({ "file": document.file, "values": document.root.to_json() })).collect();
-    let set = given.set.iter().map(|one| json!({ "path": one.path, "value": one.value, "option": one.option }));
-    let values = configuration.value_with_secrets();
-    // Variables are not there the next time.
-    let variables = configuration.settings().into_iter().filter_map(|setting| match &setting.origin {
-        Origin::Environment(name) => {
-            let pointer = format!("/{}", setting.path.replace('[', "/").replace(']', "").replace('.', "/"));
-            let value = values.pointer(&pointer)?;
-            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            Some(json!({ "path": setting.path, "value": value, "option": format!("environment variable {name} of the first deployment") }))
-        }
-        _ => None,
-    });
-    // A single value of the command line counts more than a variable.
-    json!({ "files": files, "set": variables.chain(set).collect::<Vec<_>>() })
+    // Variables are not there the next time; a single value of the command line counts more than they.
+    let variables = configuration.given_by_variables();
+    let set: Vec<Value> =
+        variables.iter().chain(&given.set).map(|one| json!({ "path": one.path, "value": one.value, "option": one.option })).collect();
+    json!({ "files": files, "set": set })
 }
 
 /// What is to be done, and what it takes.
@@ -252,10 +219,15 @@ struct Prepared {
     installed: Installed,
 }
 
-fn go(global: &Global, names: &[String], options: Options, asked: &dyn Fn(&Session) -> Result<Vec<Asked>, Ending>) -> Result<Code, Ending> {
+fn go(
+    global: &Global,
+    names: &[String],
+    options: Options<'_>,
+    asked: &dyn Fn(&Session) -> Result<Vec<Asked>, Ending>,
+) -> Result<Code, Ending> {
     let mut session = Session::open(global)?;
     let known = match hoist_ledger::read(&session.places.state) {
-        Err(error) if error.is_damage() && !options.dry_run => Installed::default(),
+        Err(error) if error.is_damage() && !options.bring.dry_run => Installed::default(),
         known => known?,
     };
     let request = Request { no_deps: options.no_deps, ..Request::new(Action::Install, Selection::Names(names.to_vec())) };
@@ -263,7 +235,7 @@ fn go(global: &Global, names: &[String], options: Options, asked: &dyn Fn(&Sessi
     let what = asked(&session)?;
     // A mistake is told before anything is waited for or written.
     let prepared = prepare(&mut session, &machine, known, &request, &what, options, true)?;
-    if options.dry_run {
+    if options.bring.dry_run {
         return show::show(global, &session, &prepared);
     }
     let cancel = run::heed_signals()?;
@@ -290,7 +262,7 @@ fn prepare(
     installed: Installed,
     request: &Request,
     asked: &[Asked],
-    options: Options,
+    options: Options<'_>,
     tell: bool,
 ) -> Result<Prepared, Ending> {
     let mut request = request.clone();
@@ -376,10 +348,10 @@ fn one(
     module: &Module,
     asked: &Asked,
     deployed: Option<&Deployed>,
-    options: Options,
+    options: Options<'_>,
     found: &mut Vec<Diagnostic>,
 ) -> Result<Option<One>, Ending> {
-    let Options { atomic, force, wait, .. } = options;
+    let Options { atomic, force, bring, .. } = options;
     let Asked { environment, former, .. } = asked;
     let place = Place::new(&session.places.state, &module.id, environment);
     let running = deployed.and_then(|deployed| deployed.release.as_ref());
@@ -394,21 +366,17 @@ fn one(
     let what = |file: ReleaseFile, digest: String, reason: String, configuration, made| {
         let kind = plugin.kind;
         let (environment, former) = (environment.clone(), *former);
-        let count = hosts_of(&file.values).map_or(0, |hosts| hosts.len());
-        let rollout = options.hosts.map_or_else(Rollout::default, |hosts| Rollout {
-            max_hosts: hosts.max_hosts,
-            canary: hosts.canary,
-            allowed: hosts.share.map_or(usize::MAX, |(number, share)| if share { count * number / 100 } else { number }),
-        });
+        let rollout = options.rollout(hosts_of(&file.values).map_or(0, |hosts| hosts.len()))?;
+        let wait = bring.wait;
         let deployment = Deployment { environment, file, kind, digest, former, atomic, force, wait, install: None, rollout };
-        Some(One { deployment, configuration, reason, made })
+        Ok(Some(One { deployment, configuration, reason, made }))
     };
     if let (Some(former), Some(deployed)) = (former, deployed) {
         let file = read(&place, *former, deployed)?;
         let release = deployed.former.iter().find(|release| release.number == *former);
         let digest = release.map(|release| release.digest.clone()).unwrap_or_default();
         let reason = format!("{} → {} (release {former})", running.map_or("nothing", |running| running.version.as_str()), file.version);
-        return Ok(what(file, digest, reason, None, None));
+        return what(file, digest, reason, None, None);
     }
     let mut given = Given {
         environment: asked.given.environment.clone(),
@@ -420,13 +388,10 @@ fn one(
         debug(&plugin, &on_disk, &mut given, found);
     }
     let located = Found { directory: Box::new(on_disk.clone()) };
-    let (mut configuration, mut wrong) = plugin::configuration(session, &located, &plugin, &given);
-    let made = make_secrets(&place, &mut configuration)?;
-    if made.is_some() {
-        // What was made is checked like what is given.
-        wrong.retain(|wrong| !wrong.is_error());
-        wrong.extend(configuration.check().into_iter().filter(Diagnostic::is_error).map(|wrong| wrong.module(module.id.as_str())));
-    }
+    let mut secrets = place.secrets();
+    let known = secrets.len();
+    let (configuration, wrong) = plugin::configuration(session, &located, &plugin, &given, Some(&mut secrets));
+    let made = (secrets.len() > known).then_some((place, secrets));
     let usable = !wrong.iter().any(Diagnostic::is_error);
     found.extend(wrong);
     if !usable {
@@ -491,7 +456,7 @@ fn one(
         }
         Some(running) => format!("{} is deployed with other files, values or options", running.version),
     };
-    Ok(what(file, digest, reason, Some(configuration), made))
+    what(file, digest, reason, Some(configuration), made)
 }
 
 fn mask(mut wrong: Diagnostic, masker: &Masker) -> Diagnostic {
@@ -515,22 +480,3 @@ fn debug(plugin: &Plugin, directory: &OnDisk, given: &mut Given, found: &mut Vec
 
 /// Secrets that were made, by their paths, and the deployment they are for.
 type Made = (Place, BTreeMap<String, String>);
-
-/// Makes the secrets that are asked for, once for a deployment.
-fn make_secrets(place: &Place, configuration: &mut Configuration) -> Result<Option<Made>, Ending> {
-    let pending: Vec<_> =
-        configuration.pending().into_iter().filter(|pending| matches!(pending.source, SecretSource::Generate(_))).collect();
-    if pending.is_empty() {
-        return Ok(None);
-    }
-    let mut secrets = place.secrets();
-    for pending in pending {
-        let SecretSource::Generate(length) = pending.source else { continue };
-        let path = dotted(&pending.path);
-        if !secrets.contains_key(&path) {
-            secrets.insert(path.clone(), random_text(length)?);
-        }
-        configuration.supply(&pending, &secrets[&path]);
-    }
-    Ok(Some((place.clone(), secrets)))
-}

@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hoist_core::{
-    Action, Change, Diagnostic, Digest, InstalledModule, Module, ModuleId, Plan, PlannedModule, Request, Selection, Tier, Wanted,
-};
+use hoist_core::{Action, Change, Diagnostic, InstalledModule, Module, ModuleId, Plan, PlannedModule, Request, Selection, Tier, Wanted};
 use hoist_methods::{Failures, Header, Host, Remote, serve as serve_here, tree_name};
 
 use crate::args::{Global, Hosts, Install};
@@ -173,7 +171,7 @@ impl Planned {
         };
         let plan = Plan { action: Action::Install, modules: self.names.iter().enumerate().map(planned).collect(), left_out: Vec::new() };
         for name in &self.names {
-            session.catalog.put(Module::remembered(name.clone(), &nothing()));
+            session.catalog.put(Module::remembered(name.clone(), &InstalledModule::default()));
         }
         let machine = session.machine()?;
         let how = How { remotes, max_hosts: options.rollout.max_hosts.into(), ..How::default() };
@@ -185,36 +183,18 @@ impl Planned {
 }
 
 /// So many hosts may fail: all of them where nothing is said.
-fn allowed(text: Option<&str>, hosts: usize) -> Result<usize, Ending> {
+pub(crate) fn allowed(text: Option<&str>, hosts: usize) -> Result<usize, Ending> {
     let Some(text) = text else { return Ok(hosts) };
     let (number, is_share) = share(text)?;
     Ok(if is_share { hosts * number / 100 } else { number })
 }
 
 /// A number, or a share of a hundred, which the second says.
-pub(crate) fn share(text: &str) -> Result<(usize, bool), Ending> {
+fn share(text: &str) -> Result<(usize, bool), Ending> {
     let share = text.strip_suffix('%').and_then(|share| share.trim().parse::<usize>().ok()).filter(|share| *share <= 100);
     let count = text.parse::<usize>().ok();
     share.map(|share| (share, true)).or(count.map(|count| (count, false))).ok_or_else(|| {
         let wrong = Diagnostic::error(format!("`{}` is neither a number nor a share", text.escape_debug())).field("--max-failures");
         Ending::wrong(wrong.help("write how many hosts may fail: 2, or 25%"))
     })
-}
-
-pub(crate) fn nothing() -> InstalledModule {
-    InstalledModule {
-        method: String::new(),
-        digest: Digest::known(String::new()),
-        source: String::new(),
-        version: None,
-        installed_at: String::new(),
-        paths: Vec::new(),
-        adopted: false,
-        once: false,
-        asked: true,
-        requires: Vec::new(),
-        removal: Default::default(),
-        files: Vec::new(),
-        found: Vec::new(),
-    }
 }

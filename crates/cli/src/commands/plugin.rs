@@ -1,13 +1,15 @@
 //! `hoist plugin`: plugins, their configuration, and new ones.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use hoist_core::Diagnostic;
+use hoist_methods::random_text;
 use hoist_plugins::{Configuration, Document, Given, Origin, Pending, Plugin, SecretSource};
 use serde_json::{Value, json};
 
-use crate::args::{Global, Output, PluginAction, PluginConfig, PluginInputs, PluginNew};
+use crate::args::{Global, Output, PluginAction, PluginConfig, PluginInputs, PluginKind, PluginNew};
 use crate::error::{Code, Ending};
 use crate::plugins::{Found, add_directories, find, find_all};
 use crate::render::{self, BOLD, DIM, GREEN, Paint, painted};
@@ -85,12 +87,19 @@ fn without_line_end(text: &str) -> &str {
     text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text))
 }
 
-/// The configuration of a plugin with the secrets that stand elsewhere; what is to be made is left out. With everything that is wrong.
-pub(crate) fn configuration(session: &Session, found: &Found, plugin: &Plugin, given: &Given) -> (Configuration, Vec<Diagnostic>) {
+/// The configuration of a plugin with the secrets that stand elsewhere, and everything that is wrong. Secrets that are to be made are taken from `made`, by
+/// their paths, and put there where it has none yet; without it they are left out.
+pub(crate) fn configuration(
+    session: &Session,
+    found: &Found,
+    plugin: &Plugin,
+    given: &Given,
+    mut made: Option<&mut BTreeMap<String, String>>,
+) -> (Configuration, Vec<Diagnostic>) {
     let mut configuration = Configuration::read(plugin, &*found.directory, given);
     let mut wrong = Vec::new();
     for pending in configuration.pending() {
-        match fetch(session, &pending) {
+        match fetch(session, &pending, made.as_deref_mut()) {
             Ok(Some(secret)) => configuration.supply(&pending, &secret),
             Ok(None) => {}
             Err(why) => wrong.push(
@@ -124,8 +133,8 @@ pub(crate) fn configuration(session: &Session, found: &Found, plugin: &Plugin, g
     (configuration, all.into_iter().map(named).collect())
 }
 
-/// A secret from where it is to be had; nothing where it is to be made.
-fn fetch(session: &Session, pending: &Pending) -> Result<Option<String>, String> {
+/// A secret from where it is to be had; nothing where it is to be made, and nobody keeps it.
+fn fetch(session: &Session, pending: &Pending, made: Option<&mut BTreeMap<String, String>>) -> Result<Option<String>, String> {
     match &pending.source {
         SecretSource::File(file) => {
             let beside = match &pending.origin {
@@ -141,7 +150,14 @@ fn fetch(session: &Session, pending: &Pending) -> Result<Option<String>, String>
             Some(value) => Ok(Some(value.to_owned())),
             None => Err(format!("the environment has no variable {}", name.escape_debug())),
         },
-        SecretSource::Generate(_) => Ok(None),
+        SecretSource::Generate(length) => {
+            let Some(made) = made else { return Ok(None) };
+            let path = hoist_plugins::dotted(&pending.path);
+            if !made.contains_key(&path) {
+                made.insert(path.clone(), random_text(*length).map_err(|error| format!("cannot be made: {error}"))?);
+            }
+            Ok(made.get(&path).cloned())
+        }
     }
 }
 
@@ -156,7 +172,7 @@ fn validate(global: &Global, names: &[String], inputs: &PluginInputs) -> Result<
     let check = |found: &Found| {
         let (plugin, mut wrong) = Plugin::read(&*found.directory);
         if let Some(plugin) = &plugin {
-            wrong.extend(configuration(&session, found, plugin, &given).1);
+            wrong.extend(configuration(&session, found, plugin, &given, None).1);
         }
         wrong
     };
@@ -184,7 +200,7 @@ fn show(global: &Global, config: &PluginConfig) -> Result<Code, Ending> {
     let found = find(&session, &config.plugin)?;
     let (plugin, wrong) = Plugin::read(&*found.directory);
     let Some(plugin) = plugin else { return Err(wrong.into()) };
-    let (configuration, wrong) = configuration(&session, &found, &plugin, &given);
+    let (configuration, wrong) = configuration(&session, &found, &plugin, &given, None);
     let code = if wrong.iter().any(Diagnostic::is_error) { Code::Wrong } else { Code::Ok };
     let variable = |path: &str| configuration.mapping().find(|(_, of)| of == path).map(|(name, _)| name.to_owned());
     let settings = configuration.settings();
@@ -241,7 +257,11 @@ fn create(global: &Global, new: &PluginNew) -> Result<Code, Ending> {
     let shown = directory.display();
     let mut text = format!("{shown}/\n");
     written.iter().for_each(|file| text += &format!("  {file}\n"));
-    text += &format!("\nhoist plugin validate {}\nhoist plugin config {} --show-origin\n", shown_as(&directory), shown_as(&directory));
+    let called = shown_as(&directory);
+    let given = if new.kind == PluginKind::Host { " --set host.connection.host=HOST" } else { "" };
+    text += &format!(
+        "\nhoist plugin validate {called}{given}\nhoist plugin config {called} --show-origin\nhoist plugin deploy {called}{given}\n"
+    );
     std::io::stdout().lock().write_all(text.as_bytes())?;
     Ok(Code::Ok)
 }

@@ -73,7 +73,7 @@ pub(crate) fn undeploy(global: &Global, asked: &PluginUndeploy) -> Result<Code, 
         if session.catalog.get(deployed.plugin.as_str()).is_some() {
             continue;
         }
-        let record = installed.modules.get(&deployed.plugin).cloned().unwrap_or_else(commands::hosts::nothing);
+        let record = installed.modules.get(&deployed.plugin).cloned().unwrap_or_default();
         session.catalog.put(Module::remembered(deployed.plugin.clone(), &record));
     }
     let undeployments = found.iter().map(|deployed| {

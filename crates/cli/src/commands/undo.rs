@@ -3,9 +3,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use hoist_core::{
-    Action, Change, Diagnostic, Digest, Installed, InstalledModule, Module, Plan, PlannedModule, Request, Selection, Tier, Wanted,
-};
+use hoist_core::{Action, Change, Diagnostic, Installed, InstalledModule, Module, Plan, PlannedModule, Request, Selection, Tier, Wanted};
 use hoist_executor::Fate;
 use hoist_ledger::{Entry, Undoable, read_journal};
 use hoist_methods::{Outlook, look_back};
@@ -158,21 +156,7 @@ fn plan(session: &mut Session, wanted: &Undoable, installed: &Installed) -> Plan
     for (place, entry) in wanted.entries.iter().enumerate() {
         let id = &entry.module;
         let record = installed.modules.get(id).or_else(|| installed.unfinished.get(id));
-        let gone = InstalledModule {
-            method: "undo".to_owned(),
-            digest: Digest::known(String::new()),
-            source: String::new(),
-            version: None,
-            installed_at: String::new(),
-            paths: Vec::new(),
-            adopted: false,
-            once: false,
-            asked: true,
-            requires: Vec::new(),
-            removal: entry.was.removal(),
-            files: Vec::new(),
-            found: Vec::new(),
-        };
+        let gone = InstalledModule { method: "undo".to_owned(), removal: entry.was.removal(), ..InstalledModule::default() };
         let module = Module::remembered(id.clone(), record.unwrap_or(&gone));
         let change = change_of(entry, installed);
         modules.push(PlannedModule {

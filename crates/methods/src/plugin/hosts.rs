@@ -7,14 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hoist_executor::{Effect, Failure, Fate, TaskContext};
 use hoist_plugins::variables_of;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::machine::Machine;
 use crate::remote::{self, Failures, Header, Host, Remote};
 
 /// How many hosts are worked on, and when it is enough.
-#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rollout {
     /// On so many at once.
     pub max_hosts: usize,

@@ -9,7 +9,7 @@ mod release;
 mod removal;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hoist_core::{Action, Checks, Digest, Module, Need, Offered, Parsed, Recipe, Removal, Step, Tier};
 use hoist_plugins::{Event, MANIFEST, Plugin, Side};
@@ -32,12 +32,16 @@ pub const PLUGINS: &str = "plugins";
 
 /// The plugins below a directory, by the names of their directories, with everything that is wrong with them. `into` is where they are installed.
 pub fn plugins(directory: &Path, source: &str, into: &Path) -> Vec<(String, Parsed)> {
+    plugin_directories(directory).into_par_iter().map(|path| plugin(&path, source, into)).collect()
+}
+
+/// The directories of plugins below a directory, in order.
+pub fn plugin_directories(directory: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    let named =
-        |entry: std::fs::DirEntry| entry.file_name().into_string().ok().filter(|_| entry.path().join(MANIFEST).symlink_metadata().is_ok());
-    let mut names: Vec<String> = entries.filter_map(named).collect();
-    names.sort();
-    names.into_par_iter().map(|name| plugin(&directory.join(&name), source, into)).collect()
+    let is_plugin = |path: &PathBuf| path.to_str().is_some() && path.join(MANIFEST).symlink_metadata().is_ok();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_plugin).collect();
+    paths.sort();
+    paths
 }
 
 /// The plugin in one directory.

@@ -101,3 +101,19 @@ fn every_mistake_is_told_at_its_line() {
     assert!(found("apiVersion: v1\nkind: Plugin\n")[0].starts_with("1 error apiVersion: is written for another system"));
     assert!(found("name: x\nname: y\n")[0].contains("duplicate mapping key"));
 }
+
+#[test]
+fn the_published_schema_knows_what_is_read() {
+    let schema = hoist_core::schema::of("plugin").unwrap();
+    let names = |properties: &serde_json::Value| {
+        let mut names: Vec<String> = properties.as_object().unwrap().keys().cloned().collect();
+        names.sort();
+        names
+    };
+    let mut keys = KEYS.to_vec();
+    keys.sort_unstable();
+    assert_eq!(names(&schema["properties"]), keys);
+    let mut hooks: Vec<&str> = HOOKS.iter().map(|(name, ..)| *name).collect();
+    hooks.sort_unstable();
+    assert_eq!(names(&schema["properties"]["hooks"]["properties"]), hooks);
+}
