@@ -1,5 +1,7 @@
 //! hoist on other hosts, over the real ssh.
 
+use std::io::Write;
+
 use hoist_tests::{Hosts, Module, Sandbox};
 
 fn collection(hosts: &Hosts) -> Sandbox {
@@ -13,7 +15,7 @@ fn collection(hosts: &Hosts) -> Sandbox {
 #[test]
 fn the_same_install_on_three_hosts_at_once() {
     let Some(hosts) = Hosts::start(3) else { return };
-    let sandbox = collection(&hosts);
+    let mut sandbox = collection(&hosts);
     let all = (1..=3).map(|number| format!("--host {}", hosts.name(number))).collect::<Vec<_>>().join(" ");
     let run = sandbox.json(&format!("install {all}")).exits(0);
     assert_eq!(run.statuses().into_values().collect::<Vec<_>>(), ["installed"; 3]);
@@ -34,6 +36,16 @@ fn the_same_install_on_three_hosts_at_once() {
     let reason = failed.events().iter().find(|event| event["event"] == "module_finished").unwrap()["reason"].to_string();
     assert!(reason.contains("top: main_module failed with exit code 4") && reason.contains("above:"), "{reason}");
     sandbox.hoist(&format!("install nothing --host {first}")).exits(2).says("there is no module `nothing`");
+    sandbox.hoist("retry").exits(2).says("on other hosts, and is not finished on 10.").says("run the same command again");
+    // Another program may go there; it stays beside the others.
+    let other = sandbox.path("hoist-for-hosts");
+    std::fs::copy(hoist_tests::binary(), &other).unwrap();
+    std::fs::OpenOptions::new().append(true).open(&other).unwrap().write_all(b"another").unwrap();
+    sandbox.add(&Module::new("top").depends("base").main("cp \"$HOME/made/base\" \"$HOME/made/top\""));
+    sandbox.set("HOIST_HOST_BINARY", &other.display().to_string());
+    sandbox.hoist(&format!("install top --force --host {first}")).exits(0);
+    assert_eq!(hosts.on(1, "ls .cache/hoist/bin | wc -l"), "2");
+    assert_eq!(hosts.on(1, "tail -c 7 .cache/hoist/bin/* | grep -c another"), "1");
 }
 
 /// Why hoist failed on each host, by its name.

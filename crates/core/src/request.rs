@@ -50,6 +50,9 @@ pub struct Request {
     /// Only modules of this source.
     #[serde(default)]
     pub source: Option<String>,
+    /// The names are those of hosts.
+    #[serde(default)]
+    pub hosts: bool,
 }
 
 impl Request {
@@ -68,6 +71,7 @@ impl Request {
             migrate: false,
             enable: false,
             source: None,
+            hosts: false,
         }
     }
 }

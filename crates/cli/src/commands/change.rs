@@ -229,6 +229,7 @@ pub(crate) fn retry(global: &Global, config: ConfigOptions) -> Result<Code, Endi
         let wrong = Diagnostic::error("the last that failed was an undo");
         return Err(Ending::wrong(wrong.help(format!("`hoist undo {}` does the rest", runs.join(" ")))));
     }
+    not_on_hosts(&request, last.results.iter().map(|result| result.module.as_str()))?;
     let asked: &[String] = match &request.selection {
         Selection::Names(names) => names,
         _ => &[],
@@ -249,6 +250,7 @@ fn unfinished(_: &Global) -> Result<Request, Ending> {
     let done = |status: &str| matches!(status, "installed" | "unchanged");
     let names: Vec<String> = last.results.iter().filter(|result| !done(&result.status)).map(|result| result.module.clone()).collect();
     let Some(request) = last.request else { return Err(nothing_known()) };
+    not_on_hosts(&request, names.iter().map(String::as_str))?;
     match names.is_empty() {
         // Everything was done; asked once more it says so.
         true => Ok(request),
@@ -260,6 +262,16 @@ fn last_run(wanted: impl Fn(&str) -> bool) -> Result<PastRun, Ending> {
     let (_, _, places) = crate::session::surroundings()?;
     let last = past_run(&places.state, |run| wanted(&run.action))?;
     last.ok_or_else(|| Ending::wrong(Diagnostic::error("there is no past run").help("`hoist install` starts one")))
+}
+
+/// What was installed on other hosts, and how, is not written down.
+fn not_on_hosts<'n>(request: &Request, names: impl Iterator<Item = &'n str>) -> Result<(), Ending> {
+    if !request.hosts {
+        return Ok(());
+    }
+    let names = names.collect::<Vec<_>>().join(", ");
+    let wrong = Diagnostic::error(format!("the last install was on other hosts, and is not finished on {names}"));
+    Err(Ending::wrong(wrong.help("run the same command again: what is done there already is left alone")))
 }
 
 fn nothing_known() -> Ending {

@@ -233,6 +233,13 @@ fn go(
     let request = Request { no_deps: options.no_deps, ..Request::new(Action::Install, Selection::Names(names.to_vec())) };
     let machine = session.machine()?;
     let what = asked(&session)?;
+    // A release that comes back needs no collection.
+    for asked in what.iter().filter(|asked| asked.former.is_some()) {
+        let gone = session.catalog.get(&asked.name).is_none();
+        if let Some((id, record)) = known.modules.get_key_value(asked.name.as_str()).filter(|_| gone) {
+            session.catalog.put(Module::remembered(id.clone(), record));
+        }
+    }
     // A mistake is told before anything is waited for or written.
     let prepared = prepare(&mut session, &machine, known, &request, &what, options, true)?;
     if options.bring.dry_run {

@@ -176,7 +176,7 @@ impl Planned {
         let machine = session.machine()?;
         let how = How { remotes, max_hosts: options.rollout.max_hosts.into(), ..How::default() };
         let names = self.names.iter().map(ModuleId::to_string).collect();
-        let request = &Request::new(Action::Install, Selection::Names(names));
+        let request = &Request { hosts: true, ..Request::new(Action::Install, Selection::Names(names)) };
         Run { global, session: &session, machine: &machine, installed: &installed, plan: &plan, ledger: Some(ledger), cancel, request, how }
             .execute()
     }
