@@ -307,6 +307,66 @@ fn an_engine_that_goes_away_in_the_middle_fails_the_deployment() {
 }
 
 #[test]
+fn a_stack_goes_to_a_swarm_comes_back_where_it_does_not_work_and_goes() {
+    // Its engine becomes a manager, which is of no use to others.
+    let Some(docker) = Docker::start() else { return };
+    let shop = Shop::new(&docker, "stack");
+    let compose = |version: &str, command: &str| {
+        shop.version(version, command);
+        let file = format!(
+            "version: '3.7'\nservices:\n  app:\n    image: busybox:1.36\n    command: [sh, -c, {}]\n    stop_grace_period: 1s\n    environment: {{ LEVEL: '${{LEVEL}}', VERSION: '{version}' }}\n    volumes: ['data:/data']\n    deploy: {{ replicas: 1, restart_policy: {{ delay: 100ms }}, update_config: {{ monitor: 1s }} }}\nvolumes: {{ data: {{}} }}\n",
+            serde_json::to_string(command).unwrap()
+        );
+        shop.file("compose/docker-compose.yml.j2", &file);
+    };
+    compose("1.0.0", GOOD);
+    let refused = shop.deploy("--swarm").exits(3).finished("stack")["reason"].to_string();
+    assert!(refused.contains("no manager of a Swarm") && refused.contains("nothing was changed"), "{refused}");
+    let listen = format!("127.0.0.1:{}", free_port());
+    docker.says(&format!("swarm init --advertise-addr 127.0.0.1 --listen-addr {listen}"));
+    let tasks = || docker.says("service ps stack_app -q --no-trunc --filter desired-state=running");
+    let version = || docker.says("service inspect stack_app --format {{.Spec.TaskTemplate.ContainerSpec.Env}}").concat();
+    shop.deploy("--swarm").exits(0);
+    assert_eq!(shop.status()["kind"], "swarm");
+    assert_eq!(shop.status()["containers"][0]["status"], "running");
+    let first = tasks();
+    assert_eq!(first.len(), 1);
+    shop.deploy("--swarm").exits(0);
+    assert_eq!(tasks(), first, "a second time touches nothing");
+    shop.deploy("--swarm --replicas 3").exits(0);
+    assert_eq!(tasks().len(), 3);
+    assert!(tasks().contains(&first[0]), "the first one goes on");
+    shop.deploy("").exits(2);
+    shop.sandbox.hoist("plugin deploy stack").exits(2).says("is deployed as swarm").says("add --swarm");
+    // What ends at once is not kept; what ran before runs.
+    compose("2.0.0", "echo no use; exit 3");
+    let failed = shop.sandbox.json("plugin upgrade stack").exits(3).finished("stack");
+    assert!(failed["reason"].as_str().unwrap().ends_with("1.0.0 runs again"), "{failed}");
+    assert!(failed.to_string().contains("no use"), "{failed}");
+    assert!(version().contains("VERSION=1.0.0") && tasks().len() == 3, "{}", version());
+    compose("2.1.0", GOOD);
+    shop.sandbox.hoist("plugin upgrade stack").exits(0);
+    assert!(version().contains("VERSION=2.1.0"));
+    shop.sandbox.hoist("plugin rollback stack").exits(0);
+    assert!(version().contains("VERSION=1.0.0") && tasks().len() == 3);
+    // What is gone is brought up again.
+    docker.says("service rm stack_app");
+    shop.sandbox.hoist("plugin deploy stack --swarm --replicas 3").exits(0);
+    assert_eq!(tasks().len(), 3);
+    shop.sandbox.hoist("plugin undeploy stack -y").exits(0).says("volume stack_data").says("what containers keep stays");
+    assert_eq!((docker.says("service ls -q"), docker.containers()), (Vec::new(), Vec::new()));
+    assert_eq!(docker.says("volume ls -q"), ["stack_data"]);
+    compose("3.0.0", "exit 3");
+    shop.deploy("--swarm").exits(3);
+    assert_eq!((docker.says("service ls -q"), docker.containers()), (Vec::new(), Vec::new()), "nothing of it is left");
+    // Nothing is built for others.
+    shop.file("build/Dockerfile", "FROM scratch\n");
+    shop.file("compose/docker-compose.yml.j2", "services:\n  app:\n    build: ../build\n");
+    shop.sandbox.hoist("plugin deploy stack --swarm").exits(2).says("nothing is built for a Swarm");
+    docker.says("swarm leave --force");
+}
+
+#[test]
 fn the_template_is_deployed_as_the_plugin_document_says() {
     let Some(docker) = engine() else { return };
     let mut sandbox = Sandbox::new();

@@ -40,8 +40,8 @@ pub use machine::Machine;
 pub use messages::Message;
 pub use method::{Applied, METHODS, Method, StepContext};
 pub use plugin::{
-    Configured, Container, Deployment, HostOf, OnDisk, PLUGINS, Place, ReleaseFile, Rollout, Undeployment, called, containers, hosts_of,
-    plugin, plugin_directories, plugins, project_name, random_text,
+    Configured, Container, Deployment, HostOf, OnDisk, PLUGINS, Place, ReleaseFile, Rollout, SWARM, Undeployment, called, containers,
+    hosts_of, plugin, plugin_directories, plugins, project_name, random_text,
 };
 pub use preflight::preflight;
 pub use prosody::prosody_configuration;

@@ -33,6 +33,8 @@ pub struct Rendering<'a> {
     pub debug: bool,
     /// The name of the project.
     pub project: &'a str,
+    /// Whether it goes to a Swarm, whose machines share ports and have the images of a registry.
+    pub swarm: bool,
 }
 
 /// What is given to Compose.
@@ -197,6 +199,7 @@ struct Service<'a> {
     restart_policy: bool,
     replicas: Option<u64>,
     builds: bool,
+    image: bool,
 }
 
 impl<'a> Checker<'a> {
@@ -232,6 +235,9 @@ impl<'a> Checker<'a> {
         project.services = services.keys().map(|name| (*name).to_owned()).collect();
         project.builds = services.values().any(|service| service.builds);
         self.scale(&services, project);
+        if self.rendering.swarm {
+            self.swarm(&services, project);
+        }
         let mut taken: BTreeMap<(String, u32), &str> = BTreeMap::new();
         for (name, service) in &services {
             let count = project.scale.get(*name).copied().map_or(service.replicas.unwrap_or(1), u64::from);
@@ -305,6 +311,36 @@ impl<'a> Checker<'a> {
         project.scale = several.into_iter().map(|name| (name.to_owned(), replicas)).collect();
     }
 
+    /// What is different in a Swarm: nothing is built, and how many there are is said by a file.
+    fn swarm(&mut self, services: &BTreeMap<&str, Service<'a>>, project: &mut Project) {
+        for (name, service) in services.iter().filter(|(_, service)| service.builds) {
+            let Some((document, at)) = service.at else { continue };
+            let (field, help) = (format!("services.{name}.build"), "push the image to a registry, and name it with `image:`");
+            match service.image {
+                true => {
+                    let warning = Diagnostic::warning("nothing is built for a Swarm: its machines fetch the image").field(field);
+                    let warning = warning.module(self.rendering.plugin.name.as_str());
+                    self.found.push(document.point(warning.help("see to it that a registry has it"), at));
+                }
+                false => self.tell(document, at, field, "nothing is built for a Swarm, whose machines would not have it", help),
+            }
+        }
+        project.builds = false;
+        if project.scale.is_empty() {
+            return;
+        }
+        let services: serde_json::Map<String, Value> =
+            project.scale.iter().map(|(name, count)| (name.clone(), json!({ "deploy": { "replicas": count } }))).collect();
+        let mut text = json!({ "services": services });
+        // All files of a stack have to be of one version.
+        if let Some(version) = self.documents.first().and_then(|document| document.root.get("version")) {
+            text["version"] = version.to_json();
+        }
+        let folder = project.files.first().and_then(|(path, _)| path.rsplit_once('/')).map(|(folder, _)| format!("{folder}/"));
+        let path = format!("{}docker-compose.replicas.json", folder.unwrap_or_default());
+        project.files.push((path, text.to_string()));
+    }
+
     fn service(
         &mut self,
         name: &str,
@@ -325,6 +361,8 @@ impl<'a> Checker<'a> {
             let help = "keep one of the two";
             self.tell(document, node.at, format!("services.{name}.restart"), "does not go together with deploy.restart_policy", help);
         }
+        // In a Swarm names are not fixed, and all that are of a service share its ports.
+        let count = if self.rendering.swarm { 1 } else { count };
         if let Some((document, node)) = service.container_name.filter(|_| count > 1) {
             let message = format!("{count} containers cannot have one name");
             self.tell(document, node.at, format!("services.{name}.container_name"), message, "leave it out: Compose numbers them");
@@ -447,6 +485,7 @@ fn read_service<'a>(service: &mut Service<'a>, document: &'a Document, node: &'a
     service.container_name = node.get("container_name").map(|node| (document, node)).or(service.container_name);
     service.restart = node.get("restart").map(|node| (document, node)).or(service.restart);
     service.builds |= node.get("build").is_some();
+    service.image |= node.get("image").is_some();
     if let Some(deploy) = node.get("deploy") {
         service.restart_policy |= deploy.get("restart_policy").is_some();
         let replicas = deploy.get("replicas").map(Node::to_json);

@@ -53,6 +53,9 @@ pub(crate) struct PluginDeploy {
     /// How many of each service that can be several
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) replicas: Option<u32>,
+    /// To the Swarm whose manager the Docker engine is, as a stack
+    #[arg(long)]
+    pub(crate) swarm: bool,
     /// For debugging: sets the value that DEBUG stands for
     #[arg(long)]
     pub(crate) debug: bool,

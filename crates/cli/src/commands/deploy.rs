@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hoist_core::{Action, Change, Diagnostic, Digest, Installed, Module, ModuleId, Plan, Request, Selection};
 use hoist_ledger::{Deployed, Standing, read_deployments};
-use hoist_methods::{Configured, Deployment, Machine, OnDisk, Place, ReleaseFile, Rollout, called, hosts_of, project_name};
+use hoist_methods::{Configured, Deployment, Machine, OnDisk, Place, ReleaseFile, Rollout, SWARM, called, hosts_of, project_name};
 use hoist_plugins::{Assignment, Configuration, Document, Given, Kind, Masker, Plugin, Project, Rendering, render as render_compose};
 use serde_json::{Value, json};
 
@@ -27,6 +27,7 @@ struct Asked {
     given: Given,
     replicas: Option<u32>,
     debug: bool,
+    swarm: bool,
     /// The release that comes back.
     former: Option<u32>,
 }
@@ -62,6 +63,7 @@ pub(crate) fn deploy(global: &Global, asked: &PluginDeploy) -> Result<Code, Endi
                 given: plugin::given(session, &asked.inputs)?,
                 replicas: asked.replicas,
                 debug: asked.debug,
+                swarm: asked.swarm,
                 former: None,
             })
         };
@@ -83,8 +85,8 @@ pub(crate) fn upgrade(global: &Global, asked: &PluginUpgrade) -> Result<Code, En
                 let Some(release) = &deployed.release else { return Err(never(&deployed)) };
                 let file = read(&place, release.number, &deployed)?;
                 let given = given_then(session, &file, &deployed.environment);
-                let (replicas, debug) = (file.replicas, file.debug);
-                all.push(Asked { name: name.clone(), environment: deployed.environment, given, replicas, debug, former: None });
+                let (replicas, debug, swarm) = (file.replicas, file.debug, file.kind == SWARM);
+                all.push(Asked { name: name.clone(), environment: deployed.environment, given, replicas, debug, swarm, former: None });
             }
         }
         one_environment(all)
@@ -119,13 +121,14 @@ pub(crate) fn rollback(global: &Global, asked: &PluginRollback) -> Result<Code, 
             };
             let place = Place::new(&session.places.state, &deployed.plugin, &deployed.environment);
             let file = read(&place, former, &deployed)?;
-            let (replicas, debug) = (file.replicas, file.debug);
+            let (replicas, debug, swarm) = (file.replicas, file.debug, file.kind == SWARM);
             all.push(Asked {
                 name: asked.plugin.clone(),
                 environment: deployed.environment,
                 given: Given::default(),
                 replicas,
                 debug,
+                swarm,
                 former: Some(former),
             });
         }
@@ -325,7 +328,7 @@ fn prepare(
             deployment.install = deployment.install.filter(|_| deployment.former.is_none());
             planned.change = Change::Deploy;
             planned.reason = reason;
-            planned.method = deployment.kind.as_str().to_owned();
+            planned.method.clone_from(&deployment.file.kind);
         }
         all.secrets.extend(deployment.file.secrets.iter().cloned());
         if let Some(configuration) = configuration {
@@ -371,11 +374,10 @@ fn one(
     found.append(&mut wrong);
     let Some(plugin) = plugin else { return Ok(None) };
     let what = |file: ReleaseFile, digest: String, reason: String, configuration, made| {
-        let kind = plugin.kind;
         let (environment, former) = (environment.clone(), *former);
         let rollout = options.rollout(hosts_of(&file.values).map_or(0, |hosts| hosts.len()))?;
         let wait = bring.wait;
-        let deployment = Deployment { environment, file, kind, digest, former, atomic, force, wait, install: None, rollout };
+        let deployment = Deployment { environment, file, digest, former, atomic, force, wait, install: None, rollout };
         Ok(Some(One { deployment, configuration, reason, made }))
     };
     if let (Some(former), Some(deployed)) = (former, deployed) {
@@ -395,6 +397,19 @@ fn one(
         debug(&plugin, &on_disk, &mut given, found);
     }
     let located = Found { directory: Box::new(on_disk.clone()) };
+    let kind = if asked.swarm { SWARM } else { plugin.kind.as_str() };
+    if asked.swarm && plugin.kind != Kind::Compose {
+        let wrong = Diagnostic::error("has no file of Docker Compose, and only such plugins go to a Swarm");
+        found.push(wrong.module(module.id.as_str()).help("leave out --swarm"));
+        return Ok(None);
+    }
+    if let Some(deployed) = deployed.filter(|deployed| deployed.release.is_some() && deployed.kind != kind) {
+        let message = format!("is deployed as {}, and would be deployed as {kind}", deployed.kind);
+        let again = if deployed.kind == SWARM { "add --swarm, or " } else { "" };
+        let help = format!("{again}take it down first: `hoist plugin undeploy {}`", module.id);
+        found.push(Diagnostic::error(message).module(called(&module.id, environment)).help(help));
+        return Ok(None);
+    }
     let mut secrets = place.secrets();
     let known = secrets.len();
     let (configuration, wrong) = plugin::configuration(session, &located, &plugin, &given, Some(&mut secrets));
@@ -417,6 +432,7 @@ fn one(
             replicas: asked.replicas,
             debug: asked.debug,
             project: &name,
+            swarm: asked.swarm,
         };
         let (rendered, wrong) = render_compose(&on_disk, &rendering);
         let masker = configuration.masker();
@@ -441,7 +457,7 @@ fn one(
     }
     let file = ReleaseFile {
         version: plugin.version.to_string(),
-        kind: plugin.kind.as_str().to_owned(),
+        kind: kind.to_owned(),
         replicas: asked.replicas,
         debug: asked.debug,
         given: given_now(&given, &configuration),

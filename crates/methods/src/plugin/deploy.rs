@@ -1,17 +1,17 @@
 //! Deploys a plugin: hooks around it, what ran before kept until the new is known to work, and brought back where it does not.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hoist_core::{Change, Module, ModuleId};
 use hoist_executor::{Effect, Failure, Fate, Level, TaskContext};
 use hoist_ledger::{Deployed, Ledger, LedgerError, Release, Standing};
-use hoist_plugins::{DEPLOY_SCRIPTS, Directory, Event, Kind, Look, Plugin, Side, UNDEPLOY_SCRIPTS};
+use hoist_plugins::{DEPLOY_SCRIPTS, Directory, Event, Look, Plugin, Side, UNDEPLOY_SCRIPTS};
 
 use super::engine::{Container, Engine};
 use super::hosts::{Order, Rollout, hosts_of, on_all};
-use super::release::{Place, ReleaseFile, called};
+use super::release::{Place, ReleaseFile, SWARM, called};
 use super::{Configured, OnDisk};
 use crate::builtin::hook::Hook;
 use crate::method::StepContext;
@@ -24,8 +24,6 @@ pub struct Deployment {
     pub environment: String,
     /// What it is made of.
     pub file: ReleaseFile,
-    /// How it is deployed.
-    pub kind: Kind,
     /// Of everything that it is made of.
     pub digest: String,
     /// The release that comes back; absent where the plugin is deployed as it is installed.
@@ -44,8 +42,12 @@ pub struct Deployment {
 
 impl std::fmt::Debug for Deployment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { environment, kind, former, .. } = self;
-        f.debug_struct("Deployment").field("environment", environment).field("kind", kind).field("former", former).finish_non_exhaustive()
+        let Self { environment, file, former, .. } = self;
+        f.debug_struct("Deployment")
+            .field("environment", environment)
+            .field("kind", &file.kind)
+            .field("former", former)
+            .finish_non_exhaustive()
     }
 }
 
@@ -84,24 +86,25 @@ struct At<'a, 'c> {
 
 impl<'c> At<'_, 'c> {
     fn engine<'e>(&'e self, file: &'e ReleaseFile) -> Result<Engine<'e, 'c>, Failure> {
-        Engine::find(self.context, &project_name(&self.module.id, self.environment), self.place.work(), &file.variables)
+        self.engine_in(self.place.work(), file)
     }
 
-    /// Whether what a release says is there; if not, what is wrong.
-    fn stands(&self, file: &ReleaseFile) -> Result<Option<String>, Failure> {
-        match file.kind.as_str() {
-            "compose" => self.engine(file)?.stands(&file.project),
-            _ => Ok(None),
-        }
+    fn engine_in<'e>(&'e self, work: PathBuf, file: &'e ReleaseFile) -> Result<Engine<'e, 'c>, Failure> {
+        let name = project_name(&self.module.id, self.environment);
+        Engine::find(self.context, &name, work, &file.variables, file.kind == SWARM)
+    }
+
+    /// What keeps all that a release says from being there.
+    fn lacks(&self, file: &ReleaseFile) -> Result<Option<String>, Failure> {
+        if file.has_containers() { self.engine(file)?.lacks(&file.project) } else { Ok(None) }
     }
 
     /// What can be found out before anything is changed.
     fn check(&self, number: u32, file: &ReleaseFile) -> Result<(), Failure> {
-        if file.kind != "compose" {
+        if !file.has_containers() {
             return Ok(());
         }
-        let engine =
-            Engine::find(self.context, &project_name(&self.module.id, self.environment), self.place.plugin(number), &file.variables)?;
+        let engine = self.engine_in(self.place.plugin(number), file)?;
         // The rendered files stand in the release, beside those that they were made of.
         for (path, text) in &file.project.files {
             let target = self.place.plugin(number).join(path);
@@ -122,7 +125,7 @@ impl<'c> At<'_, 'c> {
     fn apply(&self, number: u32, file: &ReleaseFile) -> Result<(), Failure> {
         match file.kind.as_str() {
             "host" => self.on_hosts(number, file, &["install", "--all"]).map(drop),
-            "compose" => {
+            "compose" | SWARM => {
                 self.place.check_out(number).map_err(|error| self.context.task.failed("writing", &self.place.work(), &error))?;
                 self.engine(file)?.up(&file.project, self.wait)
             }
@@ -135,7 +138,7 @@ impl<'c> At<'_, 'c> {
     fn take_down(&self, number: u32, file: &ReleaseFile, volumes: bool) -> Result<(), Failure> {
         match file.kind.as_str() {
             "host" => self.on_hosts(number, file, &["uninstall", "--all"]).map(drop),
-            "compose" => self.engine(file)?.down(&file.project, volumes),
+            "compose" | SWARM => self.engine(file)?.down(&file.project, volumes),
             "script" => match self.script(number, file, UNDEPLOY_SCRIPTS)? {
                 true => Ok(()),
                 false => {
@@ -192,14 +195,14 @@ impl<'c> At<'_, 'c> {
     }
 
     fn containers(&self, file: &ReleaseFile) -> Vec<Container> {
-        if file.kind != "compose" {
+        if !file.has_containers() {
             return Vec::new();
         }
         self.engine(file).and_then(|engine| engine.containers()).unwrap_or_default()
     }
 
     fn volumes(&self, file: &ReleaseFile) -> BTreeSet<String> {
-        if file.kind != "compose" {
+        if !file.has_containers() {
             return BTreeSet::new();
         }
         self.engine(file).and_then(|engine| engine.volumes()).unwrap_or_default()
@@ -220,13 +223,13 @@ pub(crate) fn deploy(world: &World, module: &Module, work: Option<&mut Work>, ta
     let at = At { module, environment, place: &place, context: &context, wait: deployment.wait, rollout: &deployment.rollout };
     let known =
         ledger.deployments().map_err(told)?.into_iter().find(|known| known.plugin == module.id && known.environment == *environment);
-    let mut deployed = known.unwrap_or_else(|| Deployed::new(module.id.clone(), environment, deployment.kind.as_str()));
+    let mut deployed = known.unwrap_or_else(|| Deployed::new(module.id.clone(), environment, &deployment.file.kind));
     if deployed.standing == Standing::Deployed && deployed.release.as_ref().is_some_and(|release| release.digest == *digest) && !force {
         // Hosts look for themselves, and bring back what is gone.
         if let ("host", Some(release)) = (file.kind.as_str(), &deployed.release) {
             return at.on_hosts(release.number, file, &["install", "--all"]);
         }
-        match at.stands(file)? {
+        match at.lacks(file)? {
             None => return Ok(Effect::Unchanged),
             Some(why) => task.note(Level::Warning, format!("it is deployed, but {why}; it is brought up again")),
         }
@@ -252,7 +255,7 @@ pub(crate) fn deploy(world: &World, module: &Module, work: Option<&mut Work>, ta
         return Err(Failure::new(format!("{}; nothing was changed", failure.message)));
     }
     let (before, volumes) = (at.containers(file), at.volumes(file));
-    deployed.kind = deployment.kind.as_str().to_owned();
+    deployed.kind = deployment.file.kind.clone();
     deployed.standing = Standing::Deploying;
     deployed.attempt = Some(number);
     ledger.put_deployment(&deployed).map_err(told)?;
@@ -305,7 +308,7 @@ fn go_back(at: &At<'_, '_>, deployed: &Deployed, number: u32, file: &ReleaseFile
         None => {
             at.take_down(number, file, false)?;
             let new: BTreeSet<String> = at.volumes(file).difference(volumes).cloned().collect();
-            if file.kind == "compose" {
+            if file.has_containers() {
                 at.engine(file)?.remove_volumes(&new)?;
                 let _ = at.place.forget_all();
             }
@@ -393,13 +396,13 @@ pub(crate) fn undeploy_all(world: &World, module: &Module, task: &TaskContext) -
     Ok(())
 }
 
-/// The containers of a project, where it has any.
+/// The containers of a project, on this machine or in a Swarm.
 ///
 /// # Errors
 /// There is no engine, or it does not answer.
-pub fn containers(machine: &crate::Machine, name: &str) -> Result<Vec<Container>, Failure> {
+pub fn containers(machine: &crate::Machine, name: &str, swarm: bool) -> Result<Vec<Container>, Failure> {
     let task = TaskContext::alone(|_| {});
     let variables = Default::default();
     let context = StepContext::new(&task, machine, name, &variables);
-    Engine::find(&context, name, std::path::PathBuf::from("/"), &variables)?.containers()
+    Engine::find(&context, name, PathBuf::from("/"), &variables, swarm)?.containers()
 }

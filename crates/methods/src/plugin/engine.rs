@@ -10,6 +10,8 @@ use serde::Deserialize;
 
 use crate::method::StepContext;
 
+mod swarm;
+
 /// Docker Compose for one project.
 pub(crate) struct Engine<'a, 'c> {
     context: &'a StepContext<'c>,
@@ -20,6 +22,8 @@ pub(crate) struct Engine<'a, 'c> {
     /// The directory that its files stand in.
     work: PathBuf,
     variables: &'a BTreeMap<String, String>,
+    /// What it runs is placed on the machines of a Swarm.
+    swarm: bool,
 }
 
 /// A container of a project.
@@ -82,15 +86,20 @@ impl<'a, 'c> Engine<'a, 'c> {
         project: &str,
         work: PathBuf,
         variables: &'a BTreeMap<String, String>,
+        swarm: bool,
     ) -> Result<Self, Failure> {
         let Some(docker) = context.machine.find_program("docker", &[]) else {
             return Err(Failure::new("there is no Docker on this machine: install docker.io and docker-compose, or Docker's own packages"));
         };
-        let mut engine = Self { context, docker, compose: Vec::new(), project: project.to_owned(), work, variables };
+        let mut engine = Self { context, docker, compose: Vec::new(), project: project.to_owned(), work, variables, swarm };
         let (exit, said) = engine.ask(engine.command(&engine.docker).args(["version", "--format", "{{.Server.Version}}"]))?;
         if !exit.success() {
             let said = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned();
             return Err(Failure::new(format!("no Docker engine answers: is it running, and may you use it? ({said})")));
+        }
+        if swarm {
+            engine.manages()?;
+            return Ok(engine);
         }
         let (exit, _) = engine.ask(engine.command(&engine.docker).args(["compose", "version"]))?;
         engine.compose = match (exit.success(), context.machine.find_program("docker-compose", &[])) {
@@ -130,8 +139,12 @@ impl<'a, 'c> Engine<'a, 'c> {
 
     /// Runs Compose; what it says is shown, and its last word tells why it failed.
     fn run(&self, project: &Project, doing: &str, arguments: &[&str]) -> Result<(), Failure> {
+        self.tell_and_run(&self.compose(project, arguments), doing)
+    }
+
+    fn tell_and_run(&self, command: &Command, doing: &str) -> Result<(), Failure> {
         let mut last = String::new();
-        let exit = self.context.task.run_with(&self.compose(project, arguments), |stream, line| {
+        let exit = self.context.task.run_with(command, |stream, line| {
             self.context.task.output(stream, line);
             let told = line.trim();
             if !told.is_empty() && stream == Stream::Stderr {
@@ -146,6 +159,10 @@ impl<'a, 'c> Engine<'a, 'c> {
 
     /// Lets Compose look at its files. Nothing is started.
     pub(crate) fn check(&self, project: &Project) -> Result<(), Failure> {
+        if self.swarm {
+            // All of a stack is read before anything of it is deployed.
+            return Ok(());
+        }
         let (exit, said) = self.ask(self.compose(project, &["config", "-q"]))?;
         if exit.success() {
             return Ok(());
@@ -156,6 +173,9 @@ impl<'a, 'c> Engine<'a, 'c> {
 
     /// Brings everything up as the files say, and waits until it is well.
     pub(crate) fn up(&self, project: &Project, wait: Duration) -> Result<(), Failure> {
+        if self.swarm {
+            return self.up_stack(project, wait);
+        }
         if project.builds {
             self.run(project, "building its images", &["build"])?;
         }
@@ -214,13 +234,19 @@ impl<'a, 'c> Engine<'a, 'c> {
 
     /// Takes everything down; volumes only where that is asked.
     pub(crate) fn down(&self, project: &Project, volumes: bool) -> Result<(), Failure> {
+        if self.swarm {
+            return self.down_stack(volumes);
+        }
         let mut arguments = vec!["down", "--remove-orphans"];
         arguments.extend(volumes.then_some("--volumes"));
         self.run(project, "taking it down", &arguments)
     }
 
-    /// True where everything is there that should be, and well.
-    pub(crate) fn stands(&self, project: &Project) -> Result<Option<String>, Failure> {
+    /// What keeps everything from being there that should be, and well.
+    pub(crate) fn lacks(&self, project: &Project) -> Result<Option<String>, Failure> {
+        if self.swarm {
+            return self.stack_lacks(project);
+        }
         let containers = self.containers()?;
         for service in &project.services {
             let of: Vec<&Container> = containers.iter().filter(|container| container.service == *service).collect();
@@ -237,7 +263,10 @@ impl<'a, 'c> Engine<'a, 'c> {
 
     /// The containers of the project, by their names.
     pub(crate) fn containers(&self) -> Result<Vec<Container>, Failure> {
-        let filter = format!("label=com.docker.compose.project={}", self.project);
+        if self.swarm {
+            return self.stack_containers();
+        }
+        let filter = format!("label={}={}", self.label(), self.project);
         let (exit, ids) = self.ask(self.command(&self.docker).args(["ps", "-a", "-q", "--no-trunc", "--filter", &filter]))?;
         let ids: Vec<&str> = ids.lines().filter(|line| !line.trim().is_empty()).collect();
         if !exit.success() {
@@ -253,9 +282,14 @@ impl<'a, 'c> Engine<'a, 'c> {
         Ok(containers)
     }
 
+    /// What all that belongs to a project has on it.
+    fn label(&self) -> &'static str {
+        if self.swarm { "com.docker.stack.namespace" } else { "com.docker.compose.project" }
+    }
+
     /// The volumes of the project.
     pub(crate) fn volumes(&self) -> Result<BTreeSet<String>, Failure> {
-        let filter = format!("label=com.docker.compose.project={}", self.project);
+        let filter = format!("label={}={}", self.label(), self.project);
         let (exit, said) = self.ask(self.command(&self.docker).args(["volume", "ls", "-q", "--filter", &filter]))?;
         Ok(if exit.success() { said.lines().map(|line| line.trim().to_owned()).collect() } else { BTreeSet::new() })
     }

@@ -22,7 +22,7 @@ pub(crate) use deploy::{deploy, undeploy, undeploy_all};
 pub use engine::Container;
 pub use hosts::{HostOf, Rollout, hosts_of};
 pub use on_disk::OnDisk;
-pub use release::{Place, ReleaseFile, called};
+pub use release::{Place, ReleaseFile, SWARM, called};
 pub(crate) use removal::before_removal;
 
 use crate::application::{file_list, list_files};

@@ -46,6 +46,16 @@ pub struct ReleaseFile {
     pub given: Value,
 }
 
+impl ReleaseFile {
+    /// True where it consists of containers.
+    pub fn has_containers(&self) -> bool {
+        matches!(self.kind.as_str(), "compose" | SWARM)
+    }
+}
+
+/// How a plugin with a file of Docker Compose is deployed to a Swarm.
+pub const SWARM: &str = "swarm";
+
 const RELEASE: &str = "release.json";
 const SECRETS: &str = "secrets.json";
 

@@ -22,6 +22,7 @@ fn rendered_with(files: &[(&str, &str)], environment: Option<&str>, replicas: Op
         replicas,
         debug: false,
         project: "shop",
+        swarm: false,
     };
     let (project, found) = render(&directory, &rendering);
     (project, found.iter().map(ToString::to_string).collect())

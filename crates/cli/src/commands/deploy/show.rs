@@ -45,7 +45,7 @@ pub(super) fn show(global: &Global, session: &Session, prepared: &Prepared) -> R
         let mut document = commands::plan::document(&prepared.plan, &BTreeMap::new(), &[])?;
         let deployments = shown.iter().map(|(id, deployment, _, files)| {
             let files: serde_json::Map<String, Value> = files.iter().map(|(name, old, new)| (name.clone(), json!({ "text": new, "diff": difference(old, new) }))).collect();
-            json!({ "plugin": id, "environment": deployment.environment, "version": deployment.file.version, "kind": deployment.kind.as_str(), "files": files })
+            json!({ "plugin": id, "environment": deployment.environment, "version": deployment.file.version, "kind": deployment.file.kind, "files": files })
         });
         document["deployments"] = deployments.collect();
         json::print(&document)?;

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use hoist_core::Diagnostic;
 use hoist_ledger::{Deployed, Standing, read_deployments};
-use hoist_methods::{Container, called, containers, project_name};
+use hoist_methods::{Container, SWARM, called, containers, project_name};
 use serde_json::{Value, json};
 
 use crate::args::{Global, Output};
@@ -25,7 +25,10 @@ pub(super) fn run(global: &Global, names: &[String]) -> Result<Code, Ending> {
         all.iter().filter(|deployed| names.is_empty() || names.iter().any(|name| name == deployed.plugin.as_str())).collect();
     let machine = session.machine()?;
     let look = |deployed: &&Deployed| match deployed.kind.as_str() {
-        "compose" => Some(containers(&machine, &project_name(&deployed.plugin, &deployed.environment)).map_err(|failure| failure.message)),
+        kind @ ("compose" | SWARM) => {
+            let name = project_name(&deployed.plugin, &deployed.environment);
+            Some(containers(&machine, &name, kind == SWARM).map_err(|failure| failure.message))
+        }
         _ => None,
     };
     let looked: Vec<_> = shown.iter().map(look).collect();
