@@ -13,6 +13,7 @@ mod crash;
 mod failure;
 mod faults;
 mod git;
+mod host_faults;
 mod hostile;
 mod hosts;
 mod kept;

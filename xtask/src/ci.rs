@@ -16,10 +16,10 @@ pub(crate) fn run() -> Result<()> {
         Ok(findings) => Err(Failure::new(findings.join("; "))),
         Err(error) => Err(Failure::new(format!("{error:#}"))),
     });
-    test::add(&mut commands);
     let docs = Command::new(cargo()).args(["doc", "--workspace", "--no-deps", "--quiet"]).set("RUSTDOCFLAGS", "-D warnings");
     commands.add("docs", docs, Some("target"));
-    commands.add("examples", Command::new(cargo()).args(["build", "--workspace", "--examples", "--quiet"]), Some("target"));
+    // The examples are built with the tests.
+    test::add(&mut commands);
     let (mut passed, mut failed) = (0, 0);
     let ran = commands.run(|line| {
         let Some(counts) = line.strip_prefix("test result: ") else { return };

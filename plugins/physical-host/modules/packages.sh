@@ -11,13 +11,21 @@ MODULE_UNINSTALL_DIRS=""
 
 source "$SCRIPT_DIR/lib/steps.sh"
 
-check_module_installed() { [ -z "$(missing_packages)" ]; }
+check_module_installed() {
+    local missing
+    missing=$(missing_packages | xargs)
+    [ -z "$missing" ] || { echo "not installed: $missing"; return 1; }
+}
+install_debian() { apt-get install -y -q --no-install-recommends -o DPkg::Lock::Timeout=120 "$@"; }
 main_module() {
     local packages
     packages=$(missing_packages | xargs)
     # shellcheck disable=SC2086
     case $(say_family) in
-        debian) apt-get install -y -q --no-install-recommends $packages || { apt-get update -q && apt-get install -y -q --no-install-recommends $packages; } ;;
+        debian)
+            # What an earlier run was cut off in is finished first; who else is at it now is waited for.
+            dpkg --configure -a && install_debian $packages || { apt-get update -q && install_debian $packages; }
+            ;;
         redhat) dnf install -y -q $packages ;;
         suse) zypper --non-interactive install --no-recommends $packages ;;
         arch) pacman -S --noconfirm --needed $packages ;;

@@ -16,7 +16,12 @@ want() { sha256sum <"$SCRIPT_DIR/app/requirements.txt"; }
 check_module_installed() { [ -x "$VENV/bin/python" ] && [ "$(cat "$VENV/.requirements" 2>/dev/null)" = "$(want)" ]; }
 main_module() {
     local wheels=() requirements=$SCRIPT_DIR/app/requirements.txt
-    [ -x "$VENV/bin/python" ] || python3 -m venv "$VENV" || return
+    # One that was never finished is begun anew.
+    if ! [ -e "$VENV/.requirements" ] && ! python3 -m venv --clear "$VENV"; then
+        # It does not say why it failed; this does.
+        "$VENV/bin/python3" -m ensurepip 2>&1 | grep -i -m 1 '^error'
+        return 1
+    fi
     [ -d "$SCRIPT_DIR/app/wheels" ] && wheels=(--no-index --find-links "$SCRIPT_DIR/app/wheels")
     if grep -qv '^ *\(#\|$\)' "$requirements"; then
         "$VENV/bin/pip" install --disable-pip-version-check -q "${wheels[@]}" -r "$requirements" || return

@@ -4,7 +4,7 @@ mod payload;
 mod served;
 mod ssh;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -81,6 +81,9 @@ pub(crate) enum Word {
     },
 }
 
+/// So many lines are shown of a module that failed.
+const LINES: usize = 10;
+
 /// What was told of the modules on a host.
 #[derive(Debug, Default)]
 struct Told {
@@ -91,6 +94,10 @@ struct Told {
     finished: usize,
     counts: BTreeMap<String, u64>,
     problems: Vec<String>,
+    /// So many were not begun because of others.
+    skipped: usize,
+    /// The last lines of each module that is at work.
+    last: BTreeMap<String, VecDeque<String>>,
     said: Vec<String>,
 }
 
@@ -152,7 +159,15 @@ impl Told {
         let (module, prefix) = (text("module"), self.prefix.clone());
         match text("event") {
             "run_started" => self.modules = event["modules"].as_array().map_or(0, Vec::len),
-            "module_output" => task.output(Stream::Stdout, &format!("{prefix}{module}: {}", text("line"))),
+            "module_output" => {
+                let line = text("line");
+                task.output(Stream::Stdout, &format!("{prefix}{module}: {line}"));
+                if !line.trim().is_empty() {
+                    let last = self.last.entry(module.to_owned()).or_default();
+                    last.push_back(line.to_owned());
+                    last.drain(..last.len().saturating_sub(LINES));
+                }
+            }
             "module_finished" => {
                 self.finished += 1;
                 task.progress(self.finished as u64, self.modules as u64);
@@ -174,8 +189,16 @@ impl Told {
                         level => task.note_from(&format!("{prefix}{module}"), level, text),
                     }
                 }
-                if matches!(status, "failed" | "skipped") {
-                    self.problems.push(format!("{module}: {}", event["reason"].as_str().unwrap_or(status)));
+                let last = self.last.remove(module).unwrap_or_default();
+                match status {
+                    "failed" => {
+                        last.iter().for_each(|line| task.note_from(&format!("{prefix}{module}"), Level::Info, line));
+                        let reason = event["reason"].as_str().unwrap_or(status);
+                        let said = last.back().filter(|line| !reason.contains(line.trim())).map(|line| format!(": {}", line.trim()));
+                        self.problems.push(format!("{module}: {reason}{}", said.unwrap_or_default()));
+                    }
+                    "skipped" => self.skipped += 1,
+                    _ => {}
                 }
             }
             "run_finished" => {
@@ -196,7 +219,12 @@ impl Told {
             Some(0) => Ok(if changed { Effect::Changed } else { Effect::Unchanged }),
             Some(code) => {
                 let why = if self.problems.is_empty() { self.said.last().cloned().unwrap_or_default() } else { self.problems.join("; ") };
-                Err(Failure::new(format!("{why} (hoist there ended with exit code {code})")))
+                let others = match self.skipped {
+                    0 => String::new(),
+                    1 => "; one module was not begun because of that".to_owned(),
+                    several => format!("; {several} modules were not begun because of that"),
+                };
+                Err(Failure::new(format!("{why}{others} (hoist there ended with exit code {code})")))
             }
             None => Err(Failure::new(format!("{host} fell away before hoist there had ended"))),
         }
