@@ -118,7 +118,7 @@ fn a_second_deployment_of_the_same_touches_nothing_and_replicas_come_and_go() {
     assert_eq!(shop.containers(&docker).len(), 3);
     shop.deploy("").exits(0);
     assert_eq!(shop.containers(&docker).len(), 1);
-    assert_eq!(shop.status()["former"].as_array().unwrap().len(), 3);
+    assert_eq!(shop.status()["former"].as_array().unwrap().len(), 2);
 }
 
 #[test]
@@ -277,6 +277,80 @@ fn a_hoist_that_is_killed_while_it_deploys_is_made_good_by_the_next() {
     shop.file("hooks/post-deploy.sh", "#!/bin/sh\n:\necho done\n");
     shop.deploy("").exits(0);
     assert_eq!((shop.containers(&docker).len(), shop.status()["state"].as_str()), (1, Some("deployed")));
+}
+
+#[test]
+fn an_interrupt_takes_back_what_was_begun() {
+    let Some(docker) = engine() else { return };
+    let shop = Shop::new(&docker, "interrupted");
+    let wait = "#!/bin/sh\ntouch $HOME/up; sleep 600\n";
+    let interrupt = |arguments: &str| {
+        let _ = std::fs::remove_file(shop.sandbox.home().join("up"));
+        let mut hoist = shop.sandbox.start(arguments);
+        while !shop.sandbox.has("up") {
+            assert!(hoist.try_wait().unwrap().is_none());
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        let _ = std::process::Command::new("kill").args(["-INT", &hoist.id().to_string()]).status();
+        hoist_tests::ran(hoist.wait_with_output().unwrap()).exits(130)
+    };
+    shop.file("hooks/post-deploy.sh", wait);
+    interrupt("plugin deploy interrupted").says("it was interrupted; nothing of it is left");
+    assert!(shop.containers(&docker).is_empty());
+    shop.sandbox.hoist("plugin status").exits(0).says("Nothing is deployed");
+    shop.version("1.0.0", GOOD);
+    shop.deploy("").exits(0);
+    shop.version("2.0.0", GOOD);
+    shop.file("hooks/post-upgrade.sh", wait);
+    interrupt("plugin upgrade interrupted").says("it was interrupted; 1.0.0 runs again");
+    assert_eq!((shop.seen(&docker, "VERSION"), shop.status()["state"].as_str()), ("1.0.0".to_owned(), Some("deployed")));
+    // Killed it stays as it is, and a rollback goes to what ran before.
+    let _ = std::fs::remove_file(shop.sandbox.home().join("up"));
+    let mut hoist = shop.sandbox.start("plugin upgrade interrupted");
+    while !shop.sandbox.has("up") {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    hoist.kill().unwrap();
+    hoist.wait().unwrap();
+    assert_eq!(shop.seen(&docker, "VERSION"), "2.0.0");
+    shop.sandbox.hoist("plugin rollback interrupted -v").exits(0).says("cut off").says("1 deployed");
+    assert_eq!(shop.seen(&docker, "VERSION"), "1.0.0");
+    assert_eq!(shop.status()["former"].as_array().unwrap().len(), 0, "it is no other release");
+}
+
+#[test]
+fn what_is_somebody_elses_is_not_touched() {
+    let Some(docker) = engine() else { return };
+    let shop = Shop::new(&docker, "taken");
+    let other = Shop::new(&docker, "taken");
+    let refused = |shop: &Shop| {
+        let reason = shop.deploy("").exits(3).finished("taken")["reason"].as_str().unwrap().to_owned();
+        assert!(reason.contains("somebody else's on this engine") && reason.contains("nothing was changed"), "{reason}");
+    };
+    other.deploy("").exits(0);
+    let before = shop.containers(&docker);
+    refused(&shop);
+    assert_eq!(shop.containers(&docker), before);
+    other.sandbox.hoist("plugin undeploy taken -y --volumes").exits(0);
+    // Also a project that no hoist has brought up.
+    let here = shop.sandbox.path("by-hand");
+    std::fs::create_dir_all(&here).unwrap();
+    std::fs::write(
+        here.join("docker-compose.yml"),
+        "version: '3.7'\nservices:\n  app: { image: 'busybox:1.36', command: [sleep, '600'] }\n",
+    )
+    .unwrap();
+    let compose = |arguments: &str| {
+        let mut command = std::process::Command::new("docker-compose");
+        command.current_dir(&here).env("DOCKER_HOST", docker.host()).args(["-p", "taken"]).args(arguments.split(' '));
+        assert!(command.output().unwrap().status.success());
+    };
+    compose("up -d");
+    let before = shop.containers(&docker);
+    refused(&shop);
+    assert_eq!(shop.containers(&docker), before);
+    compose("down -t 0");
+    shop.deploy("").exits(0);
 }
 
 #[test]

@@ -456,7 +456,7 @@ pub(crate) struct RolloutOptions {
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) max_hosts: u16,
     /// On so many hosts first, and on the others only where it works on these
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) canary: Option<u16>,
     /// Begin no other host when more than so many have failed: a number, or a share such as 25%
     #[arg(long, value_name = "N|SHARE")]

@@ -220,7 +220,14 @@ fn settle_name(
     let Some(source) = source else {
         let hidden = catalog.hidden().iter().find(|module| is_called(module.id.as_str(), short));
         let hidden = hidden.filter(|_| catalog.canonical(short).is_none() && action == Action::Install);
-        if let Some((other, record)) = hidden.and_then(|module| Some((module, record(module.id.as_str())?))) {
+        let hidden = hidden.and_then(|module| Some((module, record(module.id.as_str())?)));
+        // A plugin is what its directory has, wherever that stands by now.
+        if let Some((other, _)) = hidden.filter(|(module, _)| module.removal.plugin) {
+            let (id, source) = (other.id.to_string(), other.source.clone());
+            catalog.prefer(&source, &id);
+            return Ok(id);
+        }
+        if let Some((other, record)) = hidden {
             let message = format!("is installed from {}, which does not offer it any more", record.source);
             let help = format!("`hoist migrate {} --to {}` puts that in its place", other.id, other.source);
             return Err(Diagnostic::error(message).module(other.id.as_str()).help(help));

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use crossbeam::channel::Sender;
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -44,8 +45,14 @@ impl std::error::Error for Failure {}
 #[derive(Debug, Default)]
 pub(crate) struct Control {
     stop: AtomicBool,
+    killed: AtomicBool,
+    /// Since when it takes back what it had begun.
+    mending: Mutex<Option<Instant>>,
     children: Mutex<Children>,
 }
+
+/// So long a task may take back what it had begun.
+const MENDING: Duration = Duration::from_secs(300);
 
 #[derive(Debug, Default)]
 struct Children {
@@ -57,11 +64,29 @@ struct Children {
 impl Control {
     pub(crate) fn stop(&self, signal: Signal) {
         self.stop.store(true, Ordering::SeqCst);
+        if signal == Signal::KILL {
+            self.killed.store(true, Ordering::SeqCst);
+        }
+        let spared = self.is_mending();
         let mut children = self.children();
         children.signal = Some(signal);
-        for group in &children.groups {
+        for group in children.groups.iter().filter(|_| !spared) {
             tell(*group, signal);
         }
+    }
+
+    /// True while the task takes back what it had begun, and nobody has had enough of that.
+    pub(crate) fn is_mending(&self) -> bool {
+        let since = *self.mending.lock().unwrap_or_else(PoisonError::into_inner);
+        !self.killed.load(Ordering::SeqCst) && since.is_some_and(|since| since.elapsed() < MENDING)
+    }
+
+    fn set_mending(&self, since: Option<Instant>) {
+        *self.mending.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::SeqCst) && !self.is_mending()
     }
 
     /// True when a child is alive, so that waiting for it makes sense.
@@ -74,9 +99,10 @@ impl Control {
     }
 
     fn started(&self, group: Pid) {
+        let spared = self.is_mending();
         let mut children = self.children();
         children.groups.push(group);
-        if let Some(signal) = children.signal {
+        if let Some(signal) = children.signal.filter(|_| !spared) {
             tell(group, signal);
         }
     }
@@ -157,7 +183,16 @@ impl TaskContext {
 
     /// True when the task should end: the run is to stop, or its time is over.
     pub fn is_cancelled(&self) -> bool {
-        self.control.stop.load(Ordering::SeqCst)
+        self.control.is_stopped()
+    }
+
+    /// Does what has to be done also when the task should end, such as taking back what it had begun: while it lasts the task is not asked to end. A run
+    /// that is killed ends it, and so do five minutes.
+    pub fn mend<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.control.set_mending(Some(Instant::now()));
+        let done = work();
+        self.control.set_mending(None);
+        done
     }
 
     /// Fails when the task should end.

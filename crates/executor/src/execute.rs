@@ -386,6 +386,9 @@ impl<F: FnMut(&Event)> Run<F> {
                     running.control.stop(Signal::TERM);
                     running.deadline = Some((now + self.limits.grace, Escalation::Kill));
                 }
+                Escalation::Kill if running.control.is_mending() => {
+                    running.deadline = Some((now + Duration::from_secs(1), Escalation::Kill));
+                }
                 Escalation::Kill if running.control.has_children() => {
                     running.control.stop(Signal::KILL);
                     running.deadline = Some((now + self.limits.grace, Escalation::GiveUp));

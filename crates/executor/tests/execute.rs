@@ -194,6 +194,36 @@ fn the_first_cancel_asks_and_the_second_kills() {
 }
 
 #[test]
+fn what_was_begun_is_taken_back_after_the_first_cancel_and_not_after_the_second() {
+    for calls in [1, 2] {
+        let mut graph = TaskGraph::default();
+        let unit = graph.unit("mender");
+        graph.task(Task::new(unit, "mender", |context| {
+            let sh = |script: &str| context.run(&Command::new("sh").args(["-c", script]));
+            let begun = sh("echo up; exec sleep 3600");
+            // It takes longer than a run waits for what is asked to end.
+            let mended = context.mend(|| sh("echo mending; sleep 0.3; echo mended"));
+            assert!(begun.is_err() && context.is_cancelled());
+            mended.map(|_| Effect::Changed)
+        }));
+        let cancel = Cancel::new();
+        let mut events = Vec::new();
+        let limits = Limits { jobs: 4, grace: Duration::from_millis(50), redact: None };
+        let summary = execute(graph, &limits, &cancel, |event| {
+            if let EventKind::Output { line, .. } = &event.kind
+                && (line == "up" || (line == "mending" && calls == 2))
+            {
+                cancel.cancel();
+            }
+            events.push(event.clone());
+        })
+        .unwrap();
+        assert!(summary.interrupted);
+        assert_eq!(lines(&events).contains(&"mended"), calls == 1, "{events:?}");
+    }
+}
+
+#[test]
 fn a_task_that_never_returns_is_given_up() {
     let mut graph = TaskGraph::default();
     let unit = graph.unit("deaf");

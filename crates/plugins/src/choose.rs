@@ -114,7 +114,8 @@ fn solve(offers: &Offers, asked: &[String], without: &BTreeSet<&str>) -> Result<
                 reasons.replace("what is asked for -", "what is asked for").replace(" is forbidden", " cannot be had"),
             ));
         }
-        Err(error) => return Err(Conflict::Derived(error.to_string())),
+        // What has no version at all is in every range.
+        Err(error) => return Err(Conflict::Derived(error.to_string().replace(" - | ", " "))),
     };
     let choice = |(package, Release(version)): (Package, Release)| {
         let Package::Named(name) = package else { return None };

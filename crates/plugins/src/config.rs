@@ -83,6 +83,8 @@ pub struct Configuration {
     mapping: BTreeMap<String, Vec<String>>,
     /// Problems of the layers themselves.
     found: Vec<Diagnostic>,
+    /// Where secrets were put that stand elsewhere.
+    supplied: BTreeSet<Vec<String>>,
 }
 
 /// Where a plugin says which variables stand for which values.
@@ -136,7 +138,7 @@ impl Configuration {
                 }
             }
         }
-        let mut configuration = Self { tree, schema, mapping: BTreeMap::new(), found };
+        let mut configuration = Self { tree, schema, mapping: BTreeMap::new(), found, supplied: BTreeSet::new() };
         configuration.map(directory);
         configuration.lay_variables(&given.variables);
         given.set.iter().for_each(|assignment| configuration.set(assignment));
@@ -281,12 +283,17 @@ impl Configuration {
         let value = self.value(&pending.path, value);
         // Where it was said the value was asked for, so the place is there.
         let _ = self.tree.put(&pending.path, Tree::of_value(&value, &pending.origin));
+        self.supplied.insert(pending.path.clone());
     }
 
     /// Everything that is wrong: with the layers, and with the values by the schema. Properties that nobody knows are warnings.
     pub fn check(&self) -> Vec<Diagnostic> {
         let mut found = self.found.clone();
         let Some(schema) = &self.schema else { return found };
+        // What a layer has that cannot be read is not missing.
+        if found.iter().any(Diagnostic::is_error) {
+            return found;
+        }
         let value = self.tree.to_json();
         let pending: BTreeSet<Vec<String>> = self.pending().into_iter().map(|pending| pending.path).collect();
         for error in schema.validator().iter_errors(&value) {
@@ -401,7 +408,8 @@ impl Configuration {
             Origin::File(Place { file, .. }) => file.starts_with(&root),
             _ => false,
         };
-        let settings = self.settings().into_iter().filter(|setting| setting.secret && in_plugin(&setting.origin));
+        let supplied = |setting: &Setting| self.supplied.iter().any(|path| dotted(path) == setting.path);
+        let settings = self.settings().into_iter().filter(|setting| setting.secret && in_plugin(&setting.origin) && !supplied(setting));
         settings.map(|setting| (setting.path, setting.origin)).collect()
     }
 

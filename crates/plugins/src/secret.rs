@@ -1,5 +1,9 @@
 //! Which values are secrets, and how they are kept out of what is shown.
 
+use std::collections::BTreeSet;
+
+use aho_corasick::{AhoCorasick, MatchKind};
+
 /// What is shown in the place of a secret.
 pub const MASK: &str = "•••";
 
@@ -36,17 +40,20 @@ fn words(name: &str) -> Vec<String> {
 /// Finds secrets in text, also in the forms that programs print them in.
 #[derive(Debug, Clone, Default)]
 pub struct Masker {
-    /// The longest first.
-    needles: Vec<String>,
+    finder: Option<AhoCorasick>,
+    /// The length in bytes of the longest form.
+    longest: usize,
 }
 
 /// What is shorter cannot be told from ordinary words.
 pub(crate) const SHORTEST: usize = 4;
+/// Base64 is printed in lines that break between groups of four: pieces of so many characters are found on their own.
+const PIECE: usize = 8;
 
 impl Masker {
     /// For these secrets. Those of fewer than four characters are left out, since nothing could be read any more.
     pub fn new<'s>(secrets: impl IntoIterator<Item = &'s str>) -> Self {
-        let mut needles: Vec<String> = Vec::new();
+        let mut needles: BTreeSet<String> = BTreeSet::new();
         for secret in secrets {
             // A key has several lines, and lines are printed one by one.
             let lines = secret.lines().map(str::trim).filter(|line| secret.trim() != *line && line.len() >= 2 * SHORTEST);
@@ -54,31 +61,37 @@ impl Masker {
                 needles.extend(forms(form).into_iter().filter(|form| form.chars().count() >= SHORTEST));
             }
         }
-        needles.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-        needles.dedup();
-        Self { needles }
+        let longest = needles.iter().map(String::len).max().unwrap_or(0);
+        // So many that they are too many for the memory of a machine are of no human.
+        let finder = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&needles).ok().filter(|_| longest > 0);
+        Self { finder, longest }
     }
 
     /// The length in bytes of the longest form of a secret.
     pub fn longest(&self) -> usize {
-        self.needles.iter().map(String::len).max().unwrap_or(0)
+        self.longest
     }
 
     /// True where there is nothing to look for.
     pub fn is_empty(&self) -> bool {
-        self.needles.is_empty()
+        self.finder.is_none()
     }
 
     /// The text with every secret masked; nothing where there is none in it.
     pub fn mask(&self, text: &str) -> Option<String> {
-        let mut masked: Option<String> = None;
-        for needle in &self.needles {
-            let now = masked.as_deref().unwrap_or(text);
-            if now.contains(needle.as_str()) {
-                masked = Some(now.replace(needle.as_str(), MASK));
+        let finder = self.finder.as_ref()?;
+        let mut masked = String::new();
+        let mut end = None;
+        for found in finder.find_iter(text) {
+            let before = &text[end.unwrap_or(0)..found.start()];
+            masked += before;
+            // Pieces of one secret are one.
+            if end.is_none() || !before.is_empty() {
+                masked += MASK;
             }
+            end = Some(found.end());
         }
-        masked
+        end.map(|end| masked + &text[end..])
     }
 
     /// The text, masked.
@@ -87,17 +100,33 @@ impl Masker {
     }
 }
 
-/// A secret as it is, and as shells, JSON, URLs and base64 write it.
+/// A secret as it is, and as shells, JSON, URLs, pages and base64 write it.
 fn forms(secret: &str) -> Vec<String> {
-    let json = serde_json::to_string(secret).unwrap_or_default();
-    let mut forms = vec![secret.to_owned(), json.trim_matches('"').to_owned()];
+    let json = |text: &str| serde_json::to_string(text).unwrap_or_default().trim_matches('"').to_owned();
+    let ascii = |text: &str| {
+        let escaped = |c: char| match c.is_ascii() {
+            true => c.to_string(),
+            false => c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect(),
+        };
+        text.chars().map(escaped).collect::<String>()
+    };
+    let mut forms = vec![secret.to_owned(), json(secret), json(&json(secret)), ascii(&json(secret))];
     forms.push(secret.replace('\'', r"'\''"));
-    forms.push(secret.chars().flat_map(|c| (!c.is_ascii_alphanumeric()).then_some('\\').into_iter().chain([c])).collect());
+    // What shells write, each with its own idea of what is plain.
+    for plain in ["", "%+-./:=@_"] {
+        let quoted = |c: char| (c.is_ascii() && !c.is_ascii_alphanumeric() && !plain.contains(c)).then_some('\\').into_iter().chain([c]);
+        forms.push(secret.chars().flat_map(quoted).collect());
+    }
+    for (quote, apostrophe) in [("&quot;", "&#39;"), ("&quot;", "&#x27;"), ("\"", "'"), ("&#34;", "&#39;")] {
+        let plain = secret.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        forms.push(plain.replace('"', quote).replace('\'', apostrophe));
+    }
     let hex = |byte: u8| [format!("%{byte:02X}"), format!("%{byte:02x}")];
-    for place in 0..2 {
-        let quoted = |byte: u8| match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
-            other => hex(other)[place].clone(),
+    for (place, plain, blank) in [(0, "-_.~", "%20"), (1, "-_.~", "%20"), (0, "-_.~/", "%20"), (0, "-_.", "+"), (1, "-_.*", "+")] {
+        let quoted = |byte: u8| match char::from(byte) {
+            c if c.is_ascii_alphanumeric() || (byte.is_ascii() && plain.contains(c)) => c.to_string(),
+            ' ' => blank.to_owned(),
+            _ => hex(byte)[place].clone(),
         };
         forms.push(secret.bytes().map(quoted).collect());
     }
@@ -108,6 +137,9 @@ fn forms(secret: &str) -> Vec<String> {
     for before in 0..3 {
         for url in [false, true] {
             let inner = base64_inside(secret.as_bytes(), before, url);
+            // A group that begins before the secret is not whole.
+            let whole = inner.get((4 - (before * 8).div_ceil(6)) % 4..).unwrap_or_default();
+            forms.extend(whole.as_bytes().chunks_exact(PIECE).map(|piece| String::from_utf8_lossy(piece).into_owned()));
             forms.extend(Some(inner).filter(|inner| inner.len() >= 2 * SHORTEST));
         }
     }
@@ -183,6 +215,30 @@ mod tests {
             assert!(!masked.contains("ord") && !masked.contains(&base64(secret)[4..12]), "{form}: {masked}");
         }
         assert_eq!(masker.mask("abc"), None, "what is so short would be found everywhere");
+        // Programs that write base64 break its lines, wherever the secret begins.
+        let long: String = (0..120_u32).filter_map(|number| char::from_u32(33 + number * 7 % 90)).collect();
+        for before in 0..5 {
+            let text = base64(&format!("{}{long} and more", &"user:"[..before]));
+            for width in [64, 76] {
+                let masker = Masker::new([long.as_str()]);
+                for line in text.as_bytes().chunks(width).map(|line| String::from_utf8_lossy(line).into_owned()) {
+                    let shown = masker.masked(&line);
+                    let plain = shown.replace(MASK, "");
+                    assert!(plain.len() <= 24, "{line} is shown as {shown}");
+                }
+            }
+        }
+        let quoted = Masker::new(["Pa55/w\"ord$1+Zq \u{e9}<"]);
+        for form in [
+            "Pa55/w\\\"ord\\$1+Zq\\ \u{e9}\\<",
+            "Pa55/w%22ord%241%2BZq%20%C3%A9%3C",
+            "Pa55%2Fw%22ord%241%2BZq+%C3%A9%3C",
+            "Pa55/w&quot;ord$1+Zq \u{e9}&lt;",
+            "Pa55/w\\\"ord$1+Zq \\u00e9<",
+            "Pa55/w\\\\\\\"ord$1+Zq \u{e9}<",
+        ] {
+            assert_eq!(quoted.masked(form), MASK, "{form}");
+        }
         let key = Masker::new(["-----BEGIN KEY-----\nMIIBVgIBADANBg\nkqhkiG9w0BAQEF\n-----END KEY-----\n"]);
         assert_eq!(key.masked("line kqhkiG9w0BAQEF"), format!("line {MASK}"));
     }

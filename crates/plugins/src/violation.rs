@@ -31,7 +31,10 @@ pub(crate) fn told(
             below.push(property.as_str().map_or_else(|| property.to_string(), str::to_owned));
             let said = schema.root().at(&below).description().map(|said| format!(": {said}")).unwrap_or_default();
             let set = dotted(&below);
-            let help = format!("give it in a file with --config, or with --set {set}=…");
+            let help = match is_secret(&below) {
+                true => format!("give it in a file with --config, in the environment, or with --set-file {set}=FILE"),
+                false => format!("give it in a file with --config, or with --set {set}=…"),
+            };
             vec![point(&below, format!("is required and was not given{said}"), help)]
         }
         Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
@@ -60,6 +63,11 @@ pub(crate) fn told(
             };
             let help = nearest.map(|errors| format!("to be the one it comes nearest to: {}", details(errors))).unwrap_or_default();
             vec![point(path, format!("{shown} is none of the {} shapes that are allowed", context.len()), help)]
+        }
+        // Only maps have names in them, so somebody meant to say where the secret is.
+        kind if secret && value.is_object() => {
+            let help = "write { from_file: PATH }, { from_env: NAME }, or { generate: LENGTH } with 8 to 1024 characters";
+            vec![point(path, format!("{shown} {}", broken(kind, secret)), help.to_owned())]
         }
         kind => vec![point(path, format!("{shown} {}", broken(kind, secret)), String::new())],
     }

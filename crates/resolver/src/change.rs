@@ -31,7 +31,9 @@ pub fn plan(resolution: &Resolution<'_>, installed: &Installed, presence: impl F
             }
             Action::Install | Action::Update => {
                 let recorded = installed.modules.get(&module.id);
-                let same = recorded.is_none_or(|recorded| recorded.digest == module.digest && recorded.source == module.source);
+                let same = recorded.is_none_or(|recorded| {
+                    recorded.digest == module.digest && (recorded.source == module.source || !module.removal.is_indexed())
+                });
                 match decide(module, recorded.is_some(), presence(&module.id)) {
                     (Change::Keep, reason) if !same && module.removal.is_indexed() => {
                         (Change::Keep, format!("{reason}; there is a newer one, `hoist update {}` brings it", module.id))

@@ -34,6 +34,9 @@ problems() {
 }
 check_module_installed() { [ -z "$(problems)" ]; }
 main_module() {
-    problems | sed 's/^/[ERROR] /' >&2
+    local found
+    found=$(problems)
+    [ -z "$found" ] && return
+    sed 's/^/[ERROR] /' <<<"$found" >&2
     return 1
 }

@@ -19,6 +19,7 @@ main_module() {
         check_module_installed && return
         sleep 0.2
     done
+    tail -n 3 /var/log/nginx/error.log >&2
     echo "[ERROR] GET /health through Nginx answers with $(answer)" >&2
     return 1
 }

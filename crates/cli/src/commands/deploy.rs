@@ -6,7 +6,9 @@ use std::sync::Arc;
 use hoist_core::{Action, Change, Diagnostic, Digest, Installed, Module, ModuleId, Plan, Request, Selection};
 use hoist_ledger::{Deployed, Standing, read_deployments};
 use hoist_methods::{Configured, Deployment, Machine, OnDisk, Place, ReleaseFile, Rollout, SWARM, called, hosts_of, project_name};
-use hoist_plugins::{Assignment, Configuration, Document, Given, Kind, Masker, Plugin, Project, Rendering, render as render_compose};
+use hoist_plugins::{
+    Assignment, Configuration, Document, Given, Kind, MANIFEST, Masker, Plugin, Project, Rendering, render as render_compose,
+};
 use serde_json::{Value, json};
 
 use crate::args::{BringUp, Global, PluginDeploy, PluginRollback, PluginUpgrade, RolloutOptions};
@@ -76,6 +78,7 @@ pub(crate) fn deploy(global: &Global, asked: &PluginDeploy) -> Result<Code, Endi
 pub(crate) fn upgrade(global: &Global, asked: &PluginUpgrade) -> Result<Code, Ending> {
     let mut global = global.clone();
     let names = add_directories(&mut global, &asked.plugins)?;
+    add_former_directories(&mut global, &names)?;
     let options = Options { atomic: asked.atomic, force: false, no_deps: asked.no_deps, bring: &asked.bring };
     let all = |session: &Session| {
         let mut all = Vec::new();
@@ -94,6 +97,22 @@ pub(crate) fn upgrade(global: &Global, asked: &PluginUpgrade) -> Result<Code, En
     go(&global, &names, options, &all)
 }
 
+/// Plugins that no collection here has are read where they were read when they were deployed.
+fn add_former_directories(global: &mut Global, names: &[String]) -> Result<(), Ending> {
+    let Ok(session) = Session::open(global) else { return Ok(()) };
+    for deployed in read_deployments(&session.places.state)? {
+        let name = deployed.plugin.as_str();
+        if !names.iter().any(|asked| asked == name) || session.catalog.get(name).is_some() || session.catalog.broken(name).is_some() {
+            continue;
+        }
+        let place = Place::new(&session.places.state, &deployed.plugin, &deployed.environment);
+        let file = deployed.release.as_ref().and_then(|release| place.read(release.number).ok());
+        let from = file.map(|file| file.from).filter(|from| from.join(MANIFEST).is_file());
+        global.plugin_directories.extend(from.filter(|from| !global.plugin_directories.contains(from)));
+    }
+    Ok(())
+}
+
 /// Brings back what ran before.
 pub(crate) fn rollback(global: &Global, asked: &PluginRollback) -> Result<Code, Ending> {
     let options = Options { atomic: true, force: true, no_deps: true, bring: &asked.bring };
@@ -101,9 +120,11 @@ pub(crate) fn rollback(global: &Global, asked: &PluginRollback) -> Result<Code, 
     let all = |session: &Session| {
         let mut all = Vec::new();
         for deployed in deployments(session, &asked.plugin, asked.env.as_deref())? {
-            let numbers: Vec<u32> = deployed.former.iter().map(|release| release.number).collect();
+            let numbers: Vec<u32> = deployed.former.iter().chain(&deployed.release).map(|release| release.number).collect();
             let former = match asked.to {
-                None => numbers.last().copied(),
+                // Where one was cut off, what ran before it is the release itself.
+                None if deployed.attempt.is_some() => deployed.release.as_ref().map(|release| release.number),
+                None => deployed.former.last().map(|release| release.number),
                 Some(number) => numbers.contains(&number).then_some(number),
             };
             let Some(former) = former else {
@@ -152,7 +173,10 @@ pub(crate) fn deployments(session: &Session, name: &str, environment: Option<&st
         (all, environment) => {
             let known: Vec<&str> =
                 all.iter().map(|deployed| if deployed.environment.is_empty() { "none" } else { deployed.environment.as_str() }).collect();
-            let message = format!("is not deployed to {}", environment.unwrap_or_default());
+            let message = match environment.unwrap_or_default() {
+                "" => "is not deployed without the name of an environment".to_owned(),
+                name => format!("is not deployed to {name}"),
+            };
             Diagnostic::error(message).help(format!("it is deployed to {}", known.join(", ")))
         }
     };
@@ -382,7 +406,7 @@ fn one(
     };
     if let (Some(former), Some(deployed)) = (former, deployed) {
         let file = read(&place, *former, deployed)?;
-        let release = deployed.former.iter().find(|release| release.number == *former);
+        let release = deployed.former.iter().chain(&deployed.release).find(|release| release.number == *former);
         let digest = release.map(|release| release.digest.clone()).unwrap_or_default();
         let reason = format!("{} → {} (release {former})", running.map_or("nothing", |running| running.version.as_str()), file.version);
         return what(file, digest, reason, None, None);
@@ -462,6 +486,7 @@ fn one(
         debug: asked.debug,
         given: given_now(&given, &configuration),
         secrets: configuration.secrets(),
+        from: module.root.clone(),
         values,
         variables,
         project,

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use hoist_core::{Installed, InstalledModule, ModuleId};
 use hoist_methods::rock_version;
+use hoist_plugins::read_version;
 use hoist_sources::Version;
 use serde_json::json;
 
@@ -94,6 +95,13 @@ fn version_of(id: &ModuleId, record: &InstalledModule) -> String {
 fn standing(session: &Session, installed: &Installed, id: &ModuleId, version: &str) -> Option<Standing> {
     let record = installed.modules.get(id)?;
     let module = session.catalog.all(id.as_str()).find(|module| module.source == record.source);
+    if record.removal.plugin {
+        let module = session.catalog.modules().chain(session.catalog.hidden()).find(|module| module.id == *id)?;
+        let offered = module.offered.version.clone().unwrap_or_default();
+        let newer = read_version(&offered) > read_version(version);
+        let changed = module.digest != record.digest;
+        return newer.then_some(Standing::Outdated(offered)).or(changed.then_some(Standing::Changed));
+    }
     if !record.removal.is_indexed() {
         return module.filter(|module| module.digest != record.digest && !record.adopted).map(|_| Standing::Changed);
     }

@@ -64,7 +64,8 @@ pub(crate) fn given(session: &Session, inputs: &PluginInputs) -> Result<Given, E
         let Some((path, value)) = text.split_once('=').filter(|(path, _)| !path.is_empty()) else {
             // What stands there may be a secret.
             let name: String = text.chars().take_while(|c| c.is_alphanumeric() || "._-[]".contains(*c)).collect();
-            errors.push(Diagnostic::error(format!("{option} {name}: there is no `=` in it")).help(format!("write {option} PATH=VALUE")));
+            let what = if text.starts_with('=') { "there is no path before the `=`" } else { "there is no `=` in it" };
+            errors.push(Diagnostic::error(format!("{option} {name}: {what}")).help(format!("write {option} PATH=VALUE")));
             continue;
         };
         let value = match option {
@@ -80,7 +81,8 @@ pub(crate) fn given(session: &Session, inputs: &PluginInputs) -> Result<Given, E
     if !errors.is_empty() {
         return Err(errors.into());
     }
-    Ok(Given { environment: inputs.env.clone(), files, variables: session.environment.clone(), set })
+    // That without a name is the one that is meant where nothing is said.
+    Ok(Given { environment: inputs.env.clone().filter(|name| !name.is_empty()), files, variables: session.environment.clone(), set })
 }
 
 fn without_line_end(text: &str) -> &str {

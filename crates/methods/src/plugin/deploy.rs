@@ -194,6 +194,34 @@ impl<'c> At<'_, 'c> {
         hook.run(&context, &all)
     }
 
+    /// Fails where containers of the same project are somebody else's.
+    fn refuse_foreign(&self, deployed: &Deployed, file: &ReleaseFile, force: bool) -> Result<(), Failure> {
+        if !file.has_containers() || force {
+            return Ok(());
+        }
+        let is_known = deployed.release.is_some() || deployed.attempt.is_some();
+        let foreign = self.engine(file)?.foreign(&self.place.work(), is_known)?;
+        let Some(one) = foreign.first() else { return Ok(()) };
+        let others = if foreign.len() > 1 { format!(" and {} others", foreign.len() - 1) } else { String::new() };
+        let name = project_name(&self.module.id, self.environment);
+        Err(Failure::new(format!(
+            "the project {name} is somebody else's on this engine: {one}{others} was not deployed from here; take it down, deploy to another --env, or --force takes it over"
+        )))
+    }
+
+    /// Names the hosts that a former release was deployed to and this one is not.
+    fn tell_hosts_left(&self, former: Option<&Release>, file: &ReleaseFile) {
+        let Some(former) = former.filter(|_| file.kind == "host").and_then(|former| self.place.read(former.number).ok()) else { return };
+        let names = |file: &ReleaseFile| -> BTreeSet<String> {
+            hosts_of(&file.values).into_iter().flatten().map(|host| host.host.to_string()).collect()
+        };
+        for host in names(&former).difference(&names(file)) {
+            let reason = "the configuration names it no more; what was deployed there stays as it is";
+            self.context.task.item(Fate::Left, format!("host {host}"), Some(reason.to_owned()));
+            self.context.task.note(Level::Warning, format!("{host}: {reason}; to take it down there, deploy to it once more and undeploy"));
+        }
+    }
+
     fn containers(&self, file: &ReleaseFile) -> Vec<Container> {
         if !file.has_containers() {
             return Vec::new();
@@ -224,9 +252,10 @@ pub(crate) fn deploy(world: &World, module: &Module, work: Option<&mut Work>, ta
     let known =
         ledger.deployments().map_err(told)?.into_iter().find(|known| known.plugin == module.id && known.environment == *environment);
     let mut deployed = known.unwrap_or_else(|| Deployed::new(module.id.clone(), environment, &deployment.file.kind));
-    if deployed.standing == Standing::Deployed && deployed.release.as_ref().is_some_and(|release| release.digest == *digest) && !force {
+    let same = deployed.release.clone().filter(|release| release.digest == *digest);
+    if let (Standing::Deployed, Some(release), false) = (deployed.standing, &same, *force) {
         // Hosts look for themselves, and bring back what is gone.
-        if let ("host", Some(release)) = (file.kind.as_str(), &deployed.release) {
+        if file.kind == "host" {
             return at.on_hosts(release.number, file, &["install", "--all"]);
         }
         match at.lacks(file)? {
@@ -234,12 +263,25 @@ pub(crate) fn deploy(world: &World, module: &Module, work: Option<&mut Work>, ta
             Some(why) => task.note(Level::Warning, format!("it is deployed, but {why}; it is brought up again")),
         }
     }
-    let number = deployed.next();
+    if deployed.standing == Standing::Deploying {
+        task.note(Level::Warning, "its last deployment was cut off");
+    }
+    let nothing_changed = |failure: Failure| Failure::new(format!("{}; nothing was changed", failure.message));
+    at.refuse_foreign(&deployed, file, *force).map_err(nothing_changed)?;
     let source = match deployment.former {
         Some(former) => place.plugin(former),
         None => module.removal.into.as_deref().unwrap_or(Path::new("/")).join(module.id.as_str()),
     };
-    place.prepare(number, &source, file).map_err(|error| task.failed("keeping", &source, &error))?;
+    // What is brought up once more is no other release.
+    let again = same.filter(|release| place.read(release.number).is_ok());
+    let number = match &again {
+        Some(release) => release.number,
+        None => {
+            let number = deployed.next();
+            place.prepare(number, &source, file).map_err(|error| task.failed("keeping", &source, &error))?;
+            number
+        }
+    };
     let former = deployed.release.clone();
     let event = match &former {
         Some(former) if former.version != file.version => Event::Upgrade,
@@ -249,15 +291,16 @@ pub(crate) fn deploy(world: &World, module: &Module, work: Option<&mut Work>, ta
         ("HOIST_EVENT", event.as_str().to_owned()),
         ("HOIST_FORMER_VERSION", former.as_ref().map(|former| former.version.clone()).unwrap_or_default()),
     ];
+    let forget = || if again.is_none() { place.forget(number) } else { Ok(()) };
     let ahead = at.check(number, file).and_then(|()| at.hook(number, file, Side::Pre, event, &more)).and_then(|()| task.check());
     if let Err(failure) = ahead {
-        place.forget(number).map_err(|error| task.failed("removing what was kept of", &source, &error))?;
-        return Err(Failure::new(format!("{}; nothing was changed", failure.message)));
+        forget().map_err(|error| task.failed("removing what was kept of", &source, &error))?;
+        return Err(nothing_changed(failure));
     }
     let (before, volumes) = (at.containers(file), at.volumes(file));
     deployed.kind = deployment.file.kind.clone();
     deployed.standing = Standing::Deploying;
-    deployed.attempt = Some(number);
+    let stale = std::mem::replace(&mut deployed.attempt, again.is_none().then_some(number));
     ledger.put_deployment(&deployed).map_err(told)?;
     let applied = at.apply(number, file);
     let (finished, after_hook) = match applied {
@@ -268,32 +311,45 @@ pub(crate) fn deploy(world: &World, module: &Module, work: Option<&mut Work>, ta
         Ok(()) => {
             task.version(former.as_ref().map(|former| former.version.clone()), Some(file.version.clone()));
             tell_containers(&before, &at.containers(file), task);
+            at.tell_hosts_left(former.as_ref(), file);
             release(ledger, &place, &mut deployed, number, deployment, Standing::Deployed)?;
+            // What was cut off before has left nothing that runs.
+            let _ = stale.map(|stale| place.forget(stale));
             Ok(Effect::Changed)
         }
-        Err(failure) if after_hook && !atomic => {
+        Err(failure) if after_hook && !atomic && !task.is_cancelled() => {
             tell_containers(&before, &at.containers(file), task);
             release(ledger, &place, &mut deployed, number, deployment, Standing::Failed)?;
             let back = if former.is_some() { format!("; `hoist plugin rollback {}` goes back", module.id) } else { String::new() };
             Err(Failure::new(format!("it is deployed, but {}{back}", failure.message)))
         }
         Err(failure) => {
-            let back = go_back(&at, &deployed, number, file, &volumes);
-            let _ = place.forget(number);
-            let message = match (&back, &former) {
-                (Ok(()), Some(former)) => format!("{}; {} runs again", failure.message, former.version),
-                (Ok(()), None) => format!("{}; nothing of it is left", failure.message),
-                (Err(more), _) => format!("{}; and going back: {}", failure.message, more.message),
+            // What was begun is taken back also where somebody interrupted it.
+            let back = task.mend(|| go_back(&at, &deployed, number, file, &volumes));
+            let what = match (&back, &former) {
+                (Ok(()), Some(former)) => format!("{} runs again", former.version),
+                (Ok(()), None) => "nothing of it is left".to_owned(),
+                (Err(more), Some(_)) => format!("and going back: {}; `hoist plugin rollback {}` tries that again", more.message, module.id),
+                (Err(more), None) => format!("and going back: {}; `hoist plugin undeploy {}` tries that again", more.message, module.id),
             };
-            deployed.attempt = None;
+            if task.is_cancelled() {
+                task.note(if back.is_ok() { Level::Warning } else { Level::Error }, format!("it was interrupted; {what}"));
+            }
             match (&former, back) {
                 (None, Ok(())) => ledger.drop_deployment(&module.id, environment).map_err(told)?,
-                (_, back) => {
-                    deployed.standing = if back.is_ok() { Standing::Deployed } else { Standing::Failed };
+                (_, Ok(())) => {
+                    let _ = forget();
+                    deployed.attempt = None;
+                    deployed.standing = Standing::Deployed;
+                    ledger.put_deployment(&deployed).map_err(told)?;
+                }
+                // The attempt is known as long as something of it may run.
+                (_, Err(_)) => {
+                    deployed.standing = Standing::Failed;
                     ledger.put_deployment(&deployed).map_err(told)?;
                 }
             }
-            Err(Failure::new(message))
+            Err(Failure::new(format!("{}; {what}", failure.message)))
         }
     }
 }
@@ -310,8 +366,8 @@ fn go_back(at: &At<'_, '_>, deployed: &Deployed, number: u32, file: &ReleaseFile
             let new: BTreeSet<String> = at.volumes(file).difference(volumes).cloned().collect();
             if file.has_containers() {
                 at.engine(file)?.remove_volumes(&new)?;
-                let _ = at.place.forget_all();
             }
+            let _ = at.place.forget_all();
             Ok(())
         }
     }
@@ -328,7 +384,8 @@ fn release(
 ) -> Result<(), Failure> {
     let (version, digest) = (deployment.file.version.clone(), deployment.digest.clone());
     let new = Release { number, version, digest, at: jiff::Timestamp::now().to_string() };
-    deployed.former.extend(deployed.release.replace(new));
+    let former = deployed.release.replace(new).filter(|former| former.number != number);
+    deployed.former.extend(former);
     deployed.attempt = None;
     deployed.standing = standing;
     let surplus = deployed.former.len().saturating_sub(FORMER);

@@ -1,7 +1,7 @@
 //! Docker Compose: whichever of its two programs is there, told what to bring up and watched until that is well.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use hoist_executor::{Command, Exit, Failure, Level, Stream};
@@ -45,6 +45,8 @@ pub struct Container {
     pub exit: i64,
     /// How often it was started again because it had ended.
     pub restarts: u64,
+    /// The directory that Compose started it from.
+    pub from: Option<String>,
     /// The ports of this machine that lead to it.
     pub ports: Vec<String>,
 }
@@ -261,6 +263,15 @@ impl<'a, 'c> Engine<'a, 'c> {
         Ok(None)
     }
 
+    /// The containers of the project that were not started from below a directory; in a Swarm, which does not know that, all where nothing is `known`.
+    pub(crate) fn foreign(&self, work: &Path, known: bool) -> Result<Vec<String>, Failure> {
+        let own = |container: &Container| match &container.from {
+            Some(from) => Path::new(from).starts_with(work),
+            None => known,
+        };
+        Ok(self.containers()?.into_iter().filter(|container| !own(container)).map(|container| container.name).collect())
+    }
+
     /// The containers of the project, by their names.
     pub(crate) fn containers(&self) -> Result<Vec<Container>, Failure> {
         if self.swarm {
@@ -379,6 +390,7 @@ fn read(line: &str) -> Option<Container> {
         since: state.started_at,
         exit: state.exit_code,
         restarts: restart_count,
+        from: config.labels.get("com.docker.compose.project.working_dir").cloned(),
         ports: ports.collect(),
     })
 }

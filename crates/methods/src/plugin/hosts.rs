@@ -10,7 +10,7 @@ use hoist_plugins::variables_of;
 use serde_json::Value;
 
 use crate::machine::Machine;
-use crate::remote::{self, Failures, Header, Host, Remote};
+use crate::remote::{self, Failures, Header, Host, NOT_BEGUN, Remote};
 
 /// How many hosts are worked on, and when it is enough.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,7 +117,7 @@ pub(crate) fn on_all(
         all.extend(done);
         if is_canary && failed {
             for other in others {
-                all.push((other.host.to_string(), Err(Failure::new("not begun, since it failed on the first"))));
+                all.push((other.host.to_string(), Err(Failure::new(format!("{NOT_BEGUN}, since it failed on the first")))));
             }
             break;
         }
@@ -132,16 +132,17 @@ pub(crate) fn on_all(
                     task.item(Fate::Changed, format!("host {host}"), None);
                 }
             }
-            Err(failure) => {
-                task.item(Fate::Left, format!("host {host}"), Some(failure.message.clone()));
-                wrong.push(format!("{host}: {}", failure.message));
-            }
+            Err(failure) => wrong.push(format!("{host}: {}", failure.message)),
         }
     }
     match wrong.as_slice() {
         [] => Ok(if changed { Effect::Changed } else { Effect::Unchanged }),
         [only] if all.len() == 1 => Err(Failure::new(only.clone())),
-        several => Err(Failure::new(format!("{} of {} hosts failed: {}", several.len(), all.len(), several.join("; ")))),
+        several => {
+            let idle = all.iter().filter(|(_, done)| done.as_ref().is_err_and(|failure| failure.message.starts_with(NOT_BEGUN))).count();
+            let others = if idle > 0 { format!(", and {idle} were not begun") } else { String::new() };
+            Err(Failure::new(format!("{} of {} hosts failed{others}: {}", several.len() - idle, all.len(), several.join("; "))))
+        }
     }
 }
 

@@ -42,6 +42,8 @@ pub struct ReleaseFile {
     pub project: Project,
     /// The values of it that are secrets.
     pub secrets: Vec<String>,
+    /// The directory that the plugin was read from.
+    pub from: PathBuf,
     /// What a person gave: files and single values, so that an upgrade can do the same.
     pub given: Value,
 }

@@ -81,6 +81,8 @@ pub(crate) enum Word {
     },
 }
 
+/// How the reason of a host begins that was left alone.
+pub(crate) const NOT_BEGUN: &str = "not begun";
 /// So many lines are shown of a module that failed.
 const LINES: usize = 10;
 
@@ -106,7 +108,7 @@ pub(crate) fn run(machine: &Machine, remote: &Remote, task: &TaskContext) -> Res
     let failed = remote.failures.count.load(Ordering::SeqCst);
     if failed > remote.failures.allowed {
         return Err(Failure::new(format!(
-            "not begun: {failed} host{} failed, and {} may",
+            "{NOT_BEGUN}: {failed} host{} failed, and {} may",
             if failed == 1 { " has" } else { "s have" },
             remote.failures.allowed
         )));

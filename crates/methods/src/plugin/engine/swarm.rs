@@ -263,6 +263,7 @@ impl Engine<'_, '_> {
                 since: task.status.timestamp,
                 exit: 0,
                 restarts: 0,
+                from: None,
                 ports: ports.map(|port| format!("{}->{}/{}", port.published_port, port.target_port, port.protocol)).collect(),
             })
         };
