@@ -115,6 +115,12 @@ fn the_physical_host_is_upgraded_and_rolled_back_on_several_hosts() {
     hosts.boot_again(2);
     sandbox.hoist(&format!("plugin deploy physical-host --config {config}")).exits(0);
     assert!(page(&hosts, 2).starts_with("It"), "{}", page(&hosts, 2));
+    // A host that the configuration names no more is told.
+    let fewer = configuration(&hosts, &sandbox, 1);
+    let left = sandbox.json(&format!("plugin deploy physical-host --config {fewer}")).exits(0).finished("physical-host");
+    assert!(left["items"].to_string().contains(&format!("host admin@{}", hosts.address(2))), "{left}");
+    let config = configuration(&hosts, &sandbox, 2);
+    sandbox.hoist(&format!("plugin deploy physical-host --config {config}")).exits(0);
     // No secret is where others could read it.
     for number in 1..=2 {
         let found = hosts.on(number, "sudo grep -rl canary-of-the-hosts /opt /etc /home /root /var /tmp /run 2>/dev/null | xargs -r sudo stat -c '%A %n' | grep -v '^-r......---\\|^-rw-------' || true");

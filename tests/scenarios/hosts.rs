@@ -17,6 +17,14 @@ fn the_same_install_on_three_hosts_at_once() {
     let Some(hosts) = Hosts::start(3) else { return };
     let mut sandbox = collection(&hosts);
     let all = (1..=3).map(|number| format!("--host {}", hosts.name(number))).collect::<Vec<_>>().join(" ");
+    // What would be done is shown for each.
+    let plan = sandbox.hoist(&format!("install {all} --dry-run")).exits(0);
+    assert_eq!((plan.stdout.matches("admin@10.").count(), plan.stdout.matches("  install  ").count()), (3, 6), "{}", plan.stdout);
+    let plan = sandbox.json(&format!("install {all} --dry-run")).exits(0).document();
+    assert_eq!(plan[2]["plan"]["modules"][1]["module"], "top", "{plan}");
+    assert!(hosts.on(1, "ls").is_empty());
+    sandbox.hoist("history").says("No runs yet");
+    sandbox.hoist("install --canary 1").exits(2).says("is about other hosts, and none is named");
     let run = sandbox.json(&format!("install {all}")).exits(0);
     assert_eq!(run.statuses().into_values().collect::<Vec<_>>(), ["installed"; 3]);
     for number in 1..=3 {
@@ -292,6 +300,10 @@ fn the_physical_host_is_deployed_as_the_plugin_document_says() {
     // The machine is another than the configuration says.
     let other = deploy("--set host.os.family=redhat").exits(3).finished("physical-host");
     assert!(other["reason"].as_str().unwrap().contains("this machine is of the family debian, and host.os.family says redhat"), "{other}");
+    // That is forgotten when it is right again.
+    deploy("--set app.log_level=warning").exits(0);
+    deploy("--set app.log_level=error").exits(0);
+    assert_eq!(get("localhost"), "It works, at log level error, as app.");
     sandbox.hoist("plugin undeploy physical-host -y").exits(0);
     assert_eq!(hosts.on(1, "ls /etc/nginx/sites-enabled/ | grep -c app || true; pgrep -fc [a]pp/server.py || true"), "0\n0");
 }

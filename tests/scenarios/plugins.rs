@@ -316,3 +316,85 @@ fn what_variables_gave_is_given_again_by_an_upgrade() {
     sandbox.hoist("plugin rollback shop --to 1 -v").exits(0).says(r#""hosts":["one","two"],"port":8081"#);
     sandbox.hoist("plugin status").exits(0).says("1.0.0");
 }
+
+#[test]
+fn validate_finds_what_would_fail_when_it_is_deployed() {
+    let sandbox = Sandbox::new();
+    let schema = r#"{ "properties": { "web": { "properties": { "port": { "type": "integer" }, "key": { "type": "string" } } } } }"#;
+    file(&sandbox, "shop", "config/schema.json", schema);
+    file(&sandbox, "shop", "config/defaults.yaml", "web:\n  port: 80\n  key: { generate: 32 }\n");
+    let needs = "dependencies:\n  - core: \">=9\"\n  - base: \">=2\"\n  - nothing: \"*\"\nconfig:\n  schema: config/schema.json\n  defaults: config/defaults.yaml\nhooks:\n  pre-deploy: hooks/pre.sh\n";
+    plugin(&sandbox, "shop", "1.0.0", needs);
+    plugin(&sandbox, "base", "1.4.2", "");
+    file(&sandbox, "shop", "hooks/pre.sh", "#!/bin/sh\n");
+    let compose = |text: &str| file(&sandbox, "shop", "compose/docker-compose.yml.j2", text);
+    compose("services:\n  web:\n    image: a\n    ports: [\"{{ web.port }}:80\"]\n");
+    let validate = || sandbox.hoist("plugin validate shop");
+    validate()
+        .exits(0)
+        .says("the platform has core 1.0.0, and >=9 is needed")
+        .says("sources here have base 1.4.2, and >=2 is needed")
+        .says("dependencies.nothing: no source here has it")
+        .says("ok, 3 warnings");
+    // Also for an environment that nobody named.
+    file(&sandbox, "shop", "config/production.yaml", "web:\n  port: 80800\n");
+    validate().exits(2).says("`80800` is no port");
+    file(&sandbox, "shop", "config/production.yaml", "web:\n  port: many\n");
+    validate().exits(2).says("production.yaml:2:9").says("\"many\" is not a whole number");
+    file(&sandbox, "shop", "config/production.yaml", "web:\n  port: 8080\n");
+    compose("services:\n  web:\n    image: {{ web.image }}\n");
+    validate().exits(2).says("docker-compose.yml.j2:3:").says("undefined value");
+    compose(
+        "services:\n  web:\n    depends_on: [wroker]\n    volumes: ['dta:/data', './x:/x']\n  worker:\n    build: .\nvolumes: { data: {} }\n",
+    );
+    validate()
+        .exits(2)
+        .says("services.web.depends_on: there is no service `wroker`")
+        .says("docker-compose.yml.j2:3:18")
+        .says("did you mean `worker`?")
+        .says("services.web.volumes: there is no volume `dta`")
+        .says("services.web: has neither an image nor a build")
+        .says("3 errors");
+    std::fs::rename(
+        sandbox.collection().join("plugins/shop/compose/docker-compose.yml.j2"),
+        sandbox.collection().join("plugins/shop/compose/main.yml"),
+    )
+    .unwrap();
+    validate().exits(0).says("has compose/, and no file in it that Docker Compose knows");
+    file(&sandbox, "shop", "hooks/pre.sh", "#!/bin/sh\r\necho\r\n");
+    validate().exits(2).says("has the line ends of Windows");
+    file(&sandbox, "shop", "hooks/pre.sh", "#!/usr/bin/nosuch\n");
+    plugin(&sandbox, "shop", "1.0.0", "hooks:\n  pre-deploy: hooks/pre.sh\n");
+    sandbox.hoist("plugin deploy shop").exits(3).says("begins with #!/usr/bin/nosuch, which is not on this machine");
+    // Two that need each other, and one that needs itself.
+    plugin(&sandbox, "base", "1.4.2", "dependencies: [shop]\n");
+    plugin(&sandbox, "shop", "1.0.0", "dependencies: [base]\n");
+    sandbox.hoist("plugin validate base").exits(2).says("base").says("shop");
+    plugin(&sandbox, "shop", "1.0.0", "dependencies: [shop]\n");
+    validate().exits(2).says("is the plugin itself");
+}
+
+#[test]
+fn a_plugin_is_known_where_it_was_deployed_from_and_may_move() {
+    let sandbox = Sandbox::new();
+    let write = |place: &str, version: &str| {
+        let directory = sandbox.path(place).join("shop");
+        std::fs::create_dir_all(&directory).unwrap();
+        std::fs::write(directory.join("plugin.yml"), format!("name: shop\nversion: {version}\n")).unwrap();
+        directory.display().to_string()
+    };
+    let first = write("first", "1.0.0");
+    sandbox.hoist(&format!("plugin deploy {first}")).exits(0);
+    write("first", "1.1.0");
+    // By its name, from elsewhere.
+    sandbox.hoist("plugin upgrade shop").exits(0).says("1.0.0 → 1.1.0");
+    sandbox.hoist("plugin rollback shop").exits(0).says("1.1.0 → 1.0.0");
+    let second = write("second", "2.0.0");
+    std::fs::remove_dir_all(&first).unwrap();
+    sandbox.hoist(&format!("plugin deploy {second}")).exits(0).says("→ 2.0.0");
+    sandbox.hoist("plugin status").exits(0).says("2.0.0");
+    // What a collection has newer is outdated here.
+    plugin(&sandbox, "shop", "2.1.0", "");
+    sandbox.hoist("outdated").exits(0).says("2.0.0 → 2.1.0");
+    sandbox.hoist("plugin upgrade shop").exits(0).says("2.0.0 → 2.1.0");
+}

@@ -337,7 +337,7 @@ fn from_one_side(session: &Session, installed: &Installed, request: &mut Request
     }
     for name in names.iter().chain(&request.with) {
         let Some((module, record)) = session.catalog.get(name).zip(record(name)) else { continue };
-        if module.source == record.source || !module.removal.is_indexed() {
+        if module.source == record.source || !module.removal.is_indexed() || module.removal.plugin {
             continue;
         }
         let needs = |(id, other): (&ModuleId, &InstalledModule)| {

@@ -71,7 +71,7 @@ fn run_command(arguments: Arguments) -> Result<error::Code, Ending> {
         global.source = Some(applications::named(&global)?);
     }
     match command {
-        Command::Install(install) if commands::hosts::any(&install.hosts) => commands::hosts::install(&global, &install),
+        Command::Install(install) if commands::hosts::any(&install.hosts)? => commands::hosts::install(&global, &install),
         Command::Install(install) => commands::change::run(&global, &commands::change::Asked::install(&global, &install)?),
         Command::Update(update) => commands::change::run(&global, &commands::change::Asked::update(&global, &update)),
         Command::Uninstall(uninstall) => commands::change::run(&global, &commands::change::Asked::uninstall(&global, &uninstall)),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use hoist_core::{Action, Change, Diagnostic, Installed, Module, ModuleId, Plan, Request};
 use hoist_methods::{Configured, OnDisk, PLUGINS, plugin_directories};
 use hoist_plugins::{
-    Choice, Configuration, Conflict, Directory, Given, MANIFEST, Offer, Offers, Plugin, VersionRange, Wanted, choose, read_version,
+    Choice, Configuration, Conflict, Directory, Given, MANIFEST, Masker, Offer, Offers, Plugin, VersionRange, Wanted, choose, read_version,
 };
 use hoist_sources::modules::hold;
 use semver::Version;
@@ -266,4 +266,11 @@ fn point(session: &Session, by: &str, name: &str, mut wrong: Diagnostic) -> Diag
     let need = module.offered.needs.iter().find(|need| need.name.as_str() == name);
     wrong.position = need.and_then(|need| need.at);
     wrong.module(by).file(module.manifest.display().to_string()).field(format!("dependencies.{name}"))
+}
+
+/// A message without the secrets that a line it shows may have.
+pub(crate) fn masked(mut wrong: Diagnostic, masker: &Masker) -> Diagnostic {
+    wrong.message = masker.masked(&wrong.message);
+    wrong.source_line = wrong.source_line.map(|line| masker.masked(&line));
+    wrong
 }

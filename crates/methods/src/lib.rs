@@ -46,7 +46,7 @@ pub use plugin::{
 pub use preflight::preflight;
 pub use prosody::prosody_configuration;
 pub use recover::{Cleared, clear_up};
-pub use remote::{Failures, Header, Host, Remote, serve, tree_name};
+pub use remote::{Failures, Header, Host, Remote, printed_on, serve, tree_name};
 pub use run_step::{keep_contents, place_of};
 pub use sandbox::{Enforced, Sandbox};
 pub use schedule::{Options, Schedule, schedule};

@@ -194,6 +194,8 @@ struct Service<'a> {
     /// Each with where it stands.
     ports: Vec<(&'a Document, &'a Node)>,
     networks: Vec<(&'a Document, Position, String)>,
+    depends_on: Vec<(&'a Document, Position, String)>,
+    volumes: Vec<(&'a Document, Position, String)>,
     container_name: Option<(&'a Document, &'a Node)>,
     restart: Option<(&'a Document, &'a Node)>,
     restart_policy: bool,
@@ -237,6 +239,16 @@ impl<'a> Checker<'a> {
         self.scale(&services, project);
         if self.rendering.swarm {
             self.swarm(&services, project);
+        }
+        let volumes: BTreeSet<&str> = documents
+            .iter()
+            .flat_map(|document| document.root.get("volumes").map(Node::entries).unwrap_or_default())
+            .map(|(key, _)| key.name.as_str())
+            .collect();
+        // What is included from elsewhere is not read here.
+        let whole = documents.iter().all(|document| document.root.get("include").is_none());
+        for (name, service) in services.iter().filter(|_| whole) {
+            self.parts(name, service, &services, &volumes);
         }
         let mut taken: BTreeMap<(String, u32), &str> = BTreeMap::new();
         for (name, service) in &services {
@@ -309,6 +321,27 @@ impl<'a> Checker<'a> {
             self.tell(document, at, "services".to_owned(), message, "write `deploy: { replicas: 1 }` in the services that may be several");
         }
         project.scale = several.into_iter().map(|name| (name.to_owned(), replicas)).collect();
+    }
+
+    /// What a service names that nobody declares.
+    fn parts(&mut self, name: &str, service: &Service<'a>, services: &BTreeMap<&str, Service<'a>>, volumes: &BTreeSet<&str>) {
+        for (document, at, other) in service.depends_on.iter().filter(|(.., other)| !services.contains_key(other.as_str())) {
+            let near = hoist_core::did_you_mean(other, services.keys().copied());
+            let help = near.map_or_else(String::new, |near| format!("did you mean `{near}`?"));
+            self.tell(document, *at, format!("services.{name}.depends_on"), format!("there is no service `{other}`"), &help);
+        }
+        for (document, at, text) in &service.volumes {
+            // A name; everything else is a path, or only known when it is brought up.
+            let (source, missing) = self.interpolated(text);
+            let is_name = source.starts_with(|c: char| c.is_ascii_alphanumeric()) && !source.contains(['/', '\\']) && missing.is_empty();
+            if is_name && !volumes.contains(source.as_str()) {
+                let help = format!("write `{source}:` below `volumes:` at the top; a directory begins with ./ or /");
+                self.tell(document, *at, format!("services.{name}.volumes"), format!("there is no volume `{source}`"), &help);
+            }
+        }
+        if let (false, false, Some((document, at))) = (service.image, service.builds, service.at) {
+            self.tell(document, at, format!("services.{name}"), "has neither an image nor a build", "write `image: NAME:TAG`");
+        }
     }
 
     /// What is different in a Swarm: nothing is built, and how many there are is said by a file.
@@ -482,10 +515,21 @@ fn read_service<'a>(service: &mut Service<'a>, document: &'a Document, node: &'a
         service.networks.extend(names);
         service.networks.extend(networks.entries().iter().map(|(key, _)| (document, key.at, key.name.clone())));
     }
+    if let Some(needed) = node.get("depends_on") {
+        let names = list(needed).into_iter().filter_map(|item| Some((document, item.at, item.text()?.to_owned())));
+        service.depends_on.extend(names);
+        service.depends_on.extend(needed.entries().iter().map(|(key, _)| (document, key.at, key.name.clone())));
+    }
+    for volume in node.get("volumes").into_iter().flat_map(list) {
+        let is_volume = volume.get("type").and_then(Node::text).is_none_or(|kind| kind == "volume");
+        let source = volume.text().and_then(|text| text.split_once(':')).map(|(source, _)| source);
+        let source = source.or_else(|| volume.get("source").filter(|_| is_volume).and_then(Node::text));
+        service.volumes.extend(source.map(|source| (document, volume.at, source.to_owned())));
+    }
     service.container_name = node.get("container_name").map(|node| (document, node)).or(service.container_name);
     service.restart = node.get("restart").map(|node| (document, node)).or(service.restart);
     service.builds |= node.get("build").is_some();
-    service.image |= node.get("image").is_some();
+    service.image |= node.get("image").is_some() || node.get("extends").is_some();
     if let Some(deploy) = node.get("deploy") {
         service.restart_policy |= deploy.get("restart_policy").is_some();
         let replicas = deploy.get("replicas").map(Node::to_json);

@@ -473,6 +473,17 @@ fn text_of(value: &Value) -> String {
     }
 }
 
+/// The environments that a plugin has values for.
+pub fn profiles(directory: &dyn Directory) -> Vec<String> {
+    let stem = |name: &String| {
+        let (stem, extension) = name.rsplit_once('.')?;
+        let is_profile = ["yaml", "yml", "json"].contains(&extension) && !["defaults", "env", "schema"].contains(&stem);
+        is_profile.then(|| stem.to_owned())
+    };
+    let names: BTreeSet<String> = directory.names("config").iter().filter_map(stem).collect();
+    names.into_iter().collect()
+}
+
 /// The file with the values of an environment, where there is one.
 fn profile(directory: &dyn Directory, environment: &str) -> Result<Option<String>, Diagnostic> {
     let name = environment.escape_debug();
@@ -491,13 +502,7 @@ fn profile(directory: &dyn Directory, environment: &str) -> Result<Option<String
         Some(path) => Ok(Some(path)),
         None if ENVIRONMENTS.contains(&environment) => Ok(None),
         None => {
-            let names = directory.names("config");
-            let stem = |name: &String| {
-                name.rsplit_once('.')
-                    .map(|(stem, _)| stem.to_owned())
-                    .filter(|stem| !["defaults", "env", "schema"].contains(&stem.as_str()))
-            };
-            let profiles: Vec<String> = names.iter().filter_map(stem).collect();
+            let profiles = profiles(directory);
             let mut known: Vec<&str> = ENVIRONMENTS.to_vec();
             known.extend(profiles.iter().map(String::as_str).filter(|name| !ENVIRONMENTS.contains(name)));
             let wrong = Diagnostic::error(format!("there is no environment `{name}`: the plugin has no config/{name}.yaml"));

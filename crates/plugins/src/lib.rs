@@ -28,7 +28,7 @@ mod violation;
 
 pub use choose::{Choice, Conflict, Offer, Offers, Wanted, choose};
 pub use compose::{Project, Rendering, render};
-pub use config::{Assignment, Configuration, ENVIRONMENTS, Given, MAPPING, Pending, SecretSource, Setting, variables_of};
+pub use config::{Assignment, Configuration, ENVIRONMENTS, Given, MAPPING, Pending, SecretSource, Setting, profiles, variables_of};
 pub use directory::{Directory, InMemory, Look, is_inside};
 pub use document::{Data, Document, Key, Node};
 pub use manifest::{DEPLOY_SCRIPTS, Dependency, Event, HOOKS, Hook, Kind, MANIFEST, Plugin, Side, UNDEPLOY_SCRIPTS, compose_files};

@@ -468,6 +468,15 @@ impl Reader<'_> {
                 self.warn(at, &field, format!("{path} is empty"), "write what it does, or leave it out");
                 continue;
             }
+            if runs_itself && text.split(|byte| *byte == b'\n').next().is_some_and(|line| line.ends_with(b"\r")) {
+                self.wrong(
+                    at,
+                    &field,
+                    format!("{path} has the line ends of Windows, with which it cannot be run"),
+                    "write it with those of Unix",
+                );
+                continue;
+            }
             match (executable, runs_itself) {
                 (_, true) => {}
                 (false, _) => self.warn(at, &field, format!("{path} may not be executed; bash runs it"), &format!("chmod +x {path}")),

@@ -32,7 +32,8 @@ pub fn plan(resolution: &Resolution<'_>, installed: &Installed, presence: impl F
             Action::Install | Action::Update => {
                 let recorded = installed.modules.get(&module.id);
                 let same = recorded.is_none_or(|recorded| {
-                    recorded.digest == module.digest && (recorded.source == module.source || !module.removal.is_indexed())
+                    recorded.digest == module.digest
+                        && (recorded.source == module.source || !module.removal.is_indexed() || module.removal.plugin)
                 });
                 match decide(module, recorded.is_some(), presence(&module.id)) {
                     (Change::Keep, reason) if !same && module.removal.is_indexed() => {

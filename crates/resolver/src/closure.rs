@@ -169,8 +169,14 @@ pub fn check(catalog: &Catalog) -> Vec<Diagnostic> {
         let missing = module.requires.iter().filter(|name| catalog.get(name.as_str()).is_none() && catalog.broken(name.as_str()).is_none());
         found.extend(missing.map(|name| missing_requirement(catalog, module, name.as_str())));
     }
-    found.extend(cycles(&graph(&own)));
+    found.extend(cycles_of(catalog));
     found
+}
+
+/// The cycles among the modules of a whole catalog.
+pub fn cycles_of(catalog: &Catalog) -> Vec<Diagnostic> {
+    let own = catalog.modules().filter(|module| !module.removal.is_indexed() || module.removal.plugin);
+    cycles(&graph(&own.collect::<Vec<_>>()))
 }
 
 pub(crate) fn graph<'c>(modules: &[&'c Module]) -> DiGraph<&'c Module, ()> {

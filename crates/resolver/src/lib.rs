@@ -11,7 +11,7 @@ mod select;
 mod svg;
 
 pub use change::plan;
-pub use closure::check;
+pub use closure::{check, cycles_of as cycles};
 pub use draw::{Drawing, draw};
 use hoist_core::{Catalog, Diagnostic, Installed, LeftOut, Module, Request, Wanted};
 

@@ -15,7 +15,7 @@ use crate::args::{BringUp, Global, PluginDeploy, PluginRollback, PluginUpgrade, 
 use crate::choice;
 use crate::commands::{change, plugin};
 use crate::error::{Code, Ending};
-use crate::plugins::{Found, add_directories};
+use crate::plugins::{Found, add_directories, masked};
 use crate::render::{self, Paint};
 use crate::run::{self, How, Run};
 use crate::session::Session;
@@ -462,7 +462,7 @@ fn one(
         let masker = configuration.masker();
         let usable = !wrong.iter().any(Diagnostic::is_error);
         // A line of the rendered text may have a secret in it.
-        found.extend(wrong.into_iter().map(|wrong| mask(wrong, &masker)));
+        found.extend(wrong.into_iter().map(|wrong| masked(wrong, &masker)));
         if !usable {
             return Ok(None);
         }
@@ -505,12 +505,6 @@ fn one(
         Some(running) => format!("{} is deployed with other files, values or options", running.version),
     };
     what(file, digest, reason, Some(configuration), made)
-}
-
-fn mask(mut wrong: Diagnostic, masker: &Masker) -> Diagnostic {
-    wrong.message = masker.masked(&wrong.message);
-    wrong.source_line = wrong.source_line.map(|line| masker.masked(&line));
-    wrong
 }
 
 /// What `--debug` means to a plugin: the value that its variable DEBUG stands for.

@@ -1,21 +1,40 @@
 //! `hoist install --host`: the same command, on other hosts, all at once.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use hoist_core::{Action, Change, Diagnostic, InstalledModule, Module, ModuleId, Plan, PlannedModule, Request, Selection, Tier, Wanted};
-use hoist_methods::{Failures, Header, Host, Remote, serve as serve_here, tree_name};
+use hoist_executor::Failure;
+use hoist_methods::{Failures, Header, Host, Remote, printed_on, serve as serve_here, tree_name};
+use serde_json::{Value, json};
 
-use crate::args::{Global, Hosts, Install};
+use crate::args::{Global, Hosts, Install, Output};
 use crate::commands::change;
 use crate::error::{Code, Ending};
+use crate::json;
+use crate::render::{self, BOLD, Paint, RED, painted};
 use crate::run::{self, How, Run};
 use crate::session::{self, Session};
 
 /// True where it is about other hosts.
-pub(crate) fn any(hosts: &Hosts) -> bool {
-    !hosts.host.is_empty() || hosts.hosts.is_some()
+///
+/// # Errors
+/// It is not, and there are options that only mean something on other hosts.
+pub(crate) fn any(hosts: &Hosts) -> Result<bool, Ending> {
+    if !hosts.host.is_empty() || hosts.hosts.is_some() {
+        return Ok(true);
+    }
+    let meant =
+        [(hosts.sudo, "--sudo"), (hosts.rollout.canary.is_some(), "--canary"), (hosts.rollout.max_failures.is_some(), "--max-failures")];
+    match meant.into_iter().find(|(given, _)| *given) {
+        Some((_, option)) => {
+            let wrong = Diagnostic::error("is about other hosts, and none is named").field(option);
+            Err(Ending::wrong(wrong.help("name them with --host or --hosts, or leave it out to install here")))
+        }
+        None => Ok(false),
+    }
 }
 
 /// Does here what another hoist asks for.
@@ -45,12 +64,53 @@ pub(crate) fn install(global: &Global, install: &Install) -> Result<Code, Ending
         failures: plan_hosts.failures.clone(),
     };
     let remotes: BTreeMap<ModuleId, Remote> = plan_hosts.names.iter().cloned().zip(hosts.iter().map(remote)).collect();
+    if install.dry_run {
+        return foresee(global, &session, &remotes, install.hosts.rollout.max_hosts.into());
+    }
     plan_hosts.run(global, session, remotes, &install.hosts)
+}
+
+/// Shows what would be done on each host, as hoist there sees it.
+fn foresee(global: &Global, session: &Session, remotes: &BTreeMap<ModuleId, Remote>, at_once: usize) -> Result<Code, Ending> {
+    let machine = session.machine()?;
+    let remotes: Vec<&Remote> = remotes.values().collect();
+    let mut plans = Vec::new();
+    for some in remotes.chunks(at_once.max(1)) {
+        plans.extend(std::thread::scope(|scope| {
+            let begun: Vec<_> = some.iter().map(|remote| scope.spawn(|| printed_on(&machine, remote))).collect();
+            begun.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(Failure::new("panicked")))).collect::<Vec<_>>()
+        }));
+    }
+    let code = if plans.iter().all(Result::is_ok) { Code::Ok } else { Code::Partial };
+    if global.output == Output::Json {
+        let plan = |(remote, plan): (&&Remote, &Result<String, Failure>)| match plan {
+            Ok(text) => json!({ "host": remote.host.to_string(), "plan": serde_json::from_str::<Value>(text).unwrap_or_default() }),
+            Err(failure) => json!({ "host": remote.host.to_string(), "problem": failure.message }),
+        };
+        json::print(&remotes.iter().zip(&plans).map(plan).collect())?;
+        return Ok(code);
+    }
+    let paint = Paint::choose(global.color);
+    let mut text = String::new();
+    for (remote, plan) in remotes.iter().zip(&plans) {
+        text += &format!("{}\n", painted(paint.stdout, BOLD, &remote.host.to_string()));
+        match plan {
+            Ok(plan) => plan.lines().for_each(|line| text += &format!("  {}\n", render::printable(line))),
+            Err(failure) => text += &format!("  {}\n", painted(paint.stdout, RED, &render::printable(&failure.message))),
+        }
+    }
+    std::io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(code)
 }
 
 /// The arguments that hoist gets there: those that it has here, but for what is only about this side.
 fn arguments(global: &Global, install: &Install, trees: &[(String, PathBuf)]) -> Vec<String> {
-    let mut all: Vec<String> = ["--output", "json", "--yes", "--verbose"].map(str::to_owned).to_vec();
+    // A plan is shown as it is; of a run the events are read.
+    let how: &[&str] = match (install.dry_run, global.output) {
+        (true, Output::Human) => &["--color", "never", "--yes"],
+        _ => &["--output", "json", "--yes", "--verbose"],
+    };
+    let mut all: Vec<String> = how.iter().map(|word| (*word).to_owned()).collect();
     let mut flag = |set: bool, name: &str| all.extend(set.then(|| name.to_owned()));
     flag(global.strict, "--strict");
     for (name, _) in trees {

@@ -11,13 +11,14 @@ use serde_json::{Value, json};
 
 use crate::args::{Global, Output, PluginAction, PluginConfig, PluginInputs, PluginKind, PluginNew};
 use crate::error::{Code, Ending};
-use crate::plugins::{Found, add_directories, find, find_all};
-use crate::render::{self, BOLD, DIM, GREEN, Paint, painted};
+use crate::plugins::{Found, add_directories, find};
+use crate::render::{self, BOLD, DIM, Paint, painted};
 use crate::session::Session;
 use crate::{commands, json};
 
 mod scaffold;
 mod status;
+mod validate;
 
 /// Does what is asked about plugins.
 pub(crate) fn run(global: &Global, action: &PluginAction) -> Result<Code, Ending> {
@@ -26,7 +27,7 @@ pub(crate) fn run(global: &Global, action: &PluginAction) -> Result<Code, Ending
     let global = &Global { anywhere: named, ..global.clone() };
     match action {
         PluginAction::New(new) => create(global, new),
-        PluginAction::Validate { plugins, inputs } => validate(global, plugins, inputs),
+        PluginAction::Validate { plugins, inputs } => validate::run(global, plugins, inputs),
         PluginAction::List(list) => commands::list::run(&Global { plugins_only: true, ..global.clone() }, list),
         PluginAction::Config(config) => show(global, config),
         PluginAction::Install(install) => {
@@ -161,38 +162,6 @@ fn fetch(session: &Session, pending: &Pending, made: Option<&mut BTreeMap<String
             Ok(made.get(&path).cloned())
         }
     }
-}
-
-fn validate(global: &Global, names: &[String], inputs: &PluginInputs) -> Result<Code, Ending> {
-    use rayon::prelude::*;
-    let session = Session::open(global)?;
-    let given = given(&session, inputs)?;
-    let found = match names {
-        [] => find_all(&session),
-        names => names.iter().map(|name| find(&session, name)).collect::<Result<Vec<_>, _>>()?,
-    };
-    let check = |found: &Found| {
-        let (plugin, mut wrong) = Plugin::read(&*found.directory);
-        if let Some(plugin) = &plugin {
-            wrong.extend(configuration(&session, found, plugin, &given, None).1);
-        }
-        wrong
-    };
-    let wrong: Vec<Diagnostic> = found.par_iter().flat_map_iter(check).collect();
-    let errors = wrong.iter().filter(|wrong| wrong.is_error()).count();
-    let code = if errors > 0 { Code::Wrong } else { Code::Ok };
-    let warnings = wrong.len() - errors;
-    if global.output == Output::Json {
-        json::print(&json!({ "checked": found.len(), "errors": errors, "warnings": warnings, "diagnostics": wrong }))?;
-        return Ok(code);
-    }
-    let paint = Paint::choose(global.color);
-    render::diagnostics(&wrong, paint);
-    let count = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
-    let verdict = if errors == 0 { painted(paint.stdout, GREEN, "ok") } else { count(errors, "error") };
-    let summary = format!("{} checked: {verdict}, {}\n", count(found.len(), "plugin"), count(warnings, "warning"));
-    std::io::stdout().lock().write_all(summary.as_bytes())?;
-    Ok(code)
 }
 
 /// Shows the configuration that a plugin would have, and where each value came from.

@@ -3,8 +3,9 @@
 mod summary;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
+use std::fs::{DirBuilder, File};
 use std::io::{self, IsTerminal, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -191,7 +192,7 @@ impl Run<'_> {
         let mut report = Report::default();
         let mut files = Reporters::default();
         files.add(LogFiles::new(logs.clone()));
-        if !graph.is_empty() && std::fs::create_dir_all(&logs).is_ok() {
+        if !graph.is_empty() && DirBuilder::new().recursive(true).mode(0o700).create(&logs).is_ok() {
             files.add(Record::new(File::create(logs.join("events.jsonl")).map(io::BufWriter::new)?));
         }
         files.add(Borrowed(&mut report));

@@ -90,6 +90,10 @@ impl Hook {
         });
         // The file with the secrets goes at once, whatever happened.
         let _ = std::fs::remove_file(&config);
+        if let (Err(_), Some(interpreter)) = (&exit, interpreter(&script).filter(|_| self.runs_itself)) {
+            let message = format!("its {hook} hook ({path}) begins with #!{}, which is not on this machine", interpreter.display());
+            return Err(Failure::new(message));
+        }
         match exit? {
             exit if exit.success() => Ok(()),
             exit => {
@@ -98,6 +102,14 @@ impl Hook {
             }
         }
     }
+}
+
+/// The interpreter that a script names, where there is none.
+fn interpreter(script: &Path) -> Option<PathBuf> {
+    let text = std::fs::read(script).ok()?;
+    let line = String::from_utf8_lossy(text.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?).into_owned();
+    let path = PathBuf::from(line.split_whitespace().next()?);
+    (!path.exists()).then_some(path)
 }
 
 /// A file that only its owner can read, from its first byte on.

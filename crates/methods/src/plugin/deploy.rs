@@ -429,12 +429,15 @@ pub(crate) fn undeploy(world: &World, module: &Module, undeployment: &Undeployme
     };
     deployed.standing = Standing::Undeploying;
     ledger.put_deployment(&deployed).map_err(told)?;
-    let before = at.containers(&file);
+    let (before, all) = (at.containers(&file), at.volumes(&file));
     at.take_down(number, &file, *volumes)?;
     tell_containers(&before, &at.containers(&file), task);
     let kept = at.volumes(&file);
+    for volume in all.difference(&kept) {
+        task.item(Fate::Removed, format!("volume {volume}"), None);
+    }
     for volume in &kept {
-        task.item(Fate::Kept, format!("volume {volume}"), Some("what containers keep stays; --volumes removes it, too".to_owned()));
+        task.item(Fate::Kept, format!("volume {volume}"), Some("what containers keep stays: `docker volume rm` removes it".to_owned()));
     }
     let forgotten = if kept.is_empty() { place.forget_all() } else { place.forget_but_secrets() };
     forgotten.map_err(|error| task.failed("removing what was kept of", &place.work(), &error))?;

@@ -1,6 +1,6 @@
 //! Docker Compose: whichever of its two programs is there, told what to bring up and watched until that is well.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -80,6 +80,8 @@ const STEADY: Duration = Duration::from_millis(1500);
 const TICK: Duration = Duration::from_millis(200);
 /// So many lines are shown of a container that does not work.
 const LINES: &str = "15";
+/// So many lines are shown of what Compose said when it failed.
+const SAID: usize = 10;
 
 impl<'a, 'c> Engine<'a, 'c> {
     /// Finds the programs, and asks whether the engine answers.
@@ -145,18 +147,26 @@ impl<'a, 'c> Engine<'a, 'c> {
     }
 
     fn tell_and_run(&self, command: &Command, doing: &str) -> Result<(), Failure> {
-        let mut last = String::new();
+        let (mut last, mut lines) = (String::new(), VecDeque::new());
         let exit = self.context.task.run_with(command, |stream, line| {
             self.context.task.output(stream, line);
             let told = line.trim();
-            if !told.is_empty() && stream == Stream::Stderr {
-                last = told.to_owned();
+            if !told.is_empty() {
+                lines.push_back(told.to_owned());
+                lines.drain(..lines.len().saturating_sub(SAID));
+                if stream == Stream::Stderr {
+                    last = told.to_owned();
+                }
             }
         })?;
-        match exit.success() {
-            true => Ok(()),
-            false => Err(Failure::new(format!("{doing} failed with {exit}: {last}"))),
+        if exit.success() {
+            return Ok(());
         }
+        // What is done to go back says more, and this would be lost.
+        lines.iter().for_each(|line| self.context.task.note_from("docker", Level::Info, line));
+        let mut errors = lines.iter().filter(|line| line.to_lowercase().starts_with("error"));
+        let cause = errors.next_back().filter(|line| **line != last).map(|line| format!(": {line}"));
+        Err(Failure::new(format!("{doing} failed with {exit}{}: {last}", cause.unwrap_or_default())))
     }
 
     /// Lets Compose look at its files. Nothing is started.
@@ -320,7 +330,11 @@ impl<'a, 'c> Engine<'a, 'c> {
         let wrong = all.iter().filter(|container| matches!(container.state(), State::Wrong(_)));
         for container in container.into_iter().chain(wrong) {
             let (_, said) = self.ask(self.command(&self.docker).args(["logs", "--tail", LINES, &container.name]))?;
-            for line in said.lines() {
+            let format = "{{with .State.Health}}{{range .Log}}{{println .Output}}{{end}}{{end}}";
+            let (_, health) = self.ask(self.command(&self.docker).args(["inspect", "--format", format, &container.name]))?;
+            let last =
+                health.lines().rev().find(|line| !line.trim().is_empty()).map(|line| format!("its health check says: {}", line.trim()));
+            for line in said.lines().map(str::to_owned).chain(last) {
                 self.context.task.note_from(&container.name, Level::Info, line);
             }
         }

@@ -100,6 +100,8 @@ struct Told {
     skipped: usize,
     /// The last lines of each module that is at work.
     last: BTreeMap<String, VecDeque<String>>,
+    /// What it would have printed, where that is kept.
+    printed: Option<String>,
     said: Vec<String>,
 }
 
@@ -120,18 +122,33 @@ pub(crate) fn run(machine: &Machine, remote: &Remote, task: &TaskContext) -> Res
     done
 }
 
+/// Runs hoist on a host, and returns what it would have printed there.
+///
+/// # Errors
+/// The host cannot be reached, or hoist there ended with another exit code than that of success.
+pub fn printed_on(machine: &Machine, remote: &Remote) -> Result<String, Failure> {
+    let told = serve_on(machine, remote, &TaskContext::alone(|_| {}), Some(String::new()))?;
+    let printed = told.printed.clone().unwrap_or_default();
+    // What is wrong is told among errors, which is not lost.
+    told.outcome(&remote.host).map(|_| printed)
+}
+
 fn begin(machine: &Machine, remote: &Remote, task: &TaskContext) -> Result<Effect, Failure> {
+    serve_on(machine, remote, task, None)?.outcome(&remote.host)
+}
+
+fn serve_on(machine: &Machine, remote: &Remote, task: &TaskContext, printed: Option<String>) -> Result<Told, Failure> {
     let connection = Connection::new(machine, &remote.host, task)?;
     let payload = Payload::write(machine, remote)?;
     for attempt in 0..2 {
-        let mut told = Told { prefix: remote.prefix.clone(), ..Told::default() };
+        let mut told = Told { prefix: remote.prefix.clone(), printed: printed.clone(), ..Told::default() };
         let ended = connection.serve(&payload, remote.sudo, |stream, line| told.hear(stream, line, task))?;
         match ended {
             Ended::Absent if attempt == 0 => connection.bring(&payload)?,
             Ended::Absent => return Err(Failure::new(format!("{}: hoist was brought there, and is not there", remote.host))),
             Ended::With(failure) if !told.hello => return Err(failure),
             Ended::With(failure) => return Err(Failure::new(format!("{}; what it does there ends, too", failure.message))),
-            Ended::Done => return told.outcome(&remote.host),
+            Ended::Done => return Ok(told),
         }
     }
     Err(Failure::new(format!("{}: hoist cannot be started there", remote.host)))
@@ -147,9 +164,10 @@ impl Told {
                 self.said.push(line.clone());
                 task.output(Stream::Stderr, &line);
             }
-            Ok(Word::Out { line }) => match serde_json::from_str::<Value>(&line) {
-                Ok(event) => self.event(&event, task),
-                Err(_) => task.output(Stream::Stdout, &line),
+            Ok(Word::Out { line }) => match (&mut self.printed, serde_json::from_str::<Value>(&line)) {
+                (Some(printed), _) => *printed += &(line + "\n"),
+                (None, Ok(event)) if event.is_object() => self.event(&event, task),
+                _ => task.output(Stream::Stdout, &line),
             },
             // What the host itself says, such as the message of the day.
             Err(_) => task.output(stream, line),
