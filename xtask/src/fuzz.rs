@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use crate::run::{cargo, root};
 
 /// Files of `fuzz/fuzz_targets`, without their ending.
-const TARGETS: &[&str] = &["manifest", "output", "record", "settings", "sources"];
+const TARGETS: &[&str] = &["manifest", "output", "plugins", "record", "settings", "sources"];
 
 /// Runs every target for so many seconds; the first finding ends it. Sanitizers are left out: the code under test has no `unsafe`.
 pub(crate) fn run(words: &[String]) -> Result<()> {

@@ -53,7 +53,12 @@ pub(crate) fn run(more: &[String]) -> Result<()> {
 /// Adds the installation of what is missing, and the tests.
 pub(crate) fn add(commands: &mut Commands) -> TaskId {
     let setup = setup_command().map(|setup| add_setup(commands, setup));
-    let tests = commands.add("test", Command::new(cargo()).args(["test", "--workspace", "--no-fail-fast"]), Some("target"));
+    let mut test = Command::new(cargo()).args(["test", "--workspace", "--no-fail-fast"]);
+    // Most of them wait for servers and hosts.
+    if std::env::var_os("RUST_TEST_THREADS").is_none() {
+        test = test.set("RUST_TEST_THREADS", "4");
+    }
+    let tests = commands.add("test", test, Some("target"));
     if let Some(setup) = setup {
         commands.needs(tests, setup);
     }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use hoist_executor::{Effect, Failure, Level, Stream, TaskContext};
+use hoist_executor::{Effect, Failure, Fate, Level, Stream, TaskContext};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -208,6 +208,11 @@ impl Told {
                         Level::Info | Level::Success => {}
                         level => task.note_from(&format!("{prefix}{module}"), level, text),
                     }
+                }
+                // What there is to do for a person there is told here.
+                for item in event["items"].as_array().into_iter().flatten().filter(|item| item["fate"] == "left") {
+                    let reason = item["reason"].as_str().map(str::to_owned);
+                    task.item(Fate::Left, format!("{prefix}{}", item["subject"].as_str().unwrap_or_default()), reason);
                 }
                 let last = self.last.remove(module).unwrap_or_default();
                 match status {
