@@ -249,8 +249,10 @@ fn script(root: &Path, here: &Path, number: u32) -> String {
 
 /// The root that all hosts stand on; made where it is not there.
 fn root() -> PathBuf {
-    let target = std::env::current_exe().unwrap();
-    let target = target.ancestors().nth(3).unwrap().join("hosts");
+    // Tests stand in `deps`, one directory deeper than programs.
+    let program = std::env::current_exe().unwrap();
+    let profile = program.ancestors().skip(1).find(|path| !path.ends_with("deps")).unwrap();
+    let target = profile.parent().unwrap().join("hosts");
     let root = target.join("bookworm-2");
     std::fs::create_dir_all(&target).unwrap();
     let lock = std::fs::File::create(target.join("lock")).unwrap();
