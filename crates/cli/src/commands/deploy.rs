@@ -107,7 +107,7 @@ fn add_former_directories(global: &mut Global, names: &[String]) -> Result<(), E
         }
         let place = Place::new(&session.places.state, &deployed.plugin, &deployed.environment);
         let file = deployed.release.as_ref().and_then(|release| place.read(release.number).ok());
-        let from = file.map(|file| file.from).filter(|from| from.join(MANIFEST).is_file());
+        let from = file.map(|file| file.from).filter(|from| from.is_absolute() && from.join(MANIFEST).is_file());
         global.plugin_directories.extend(from.filter(|from| !global.plugin_directories.contains(from)));
     }
     Ok(())

@@ -339,6 +339,7 @@ pub(crate) fn deploy(world: &World, module: &Module, work: Option<&mut Work>, ta
                 (None, Ok(())) => ledger.drop_deployment(&module.id, environment).map_err(told)?,
                 (_, Ok(())) => {
                     let _ = forget();
+                    let _ = stale.map(|stale| place.forget(stale));
                     deployed.attempt = None;
                     deployed.standing = Standing::Deployed;
                     ledger.put_deployment(&deployed).map_err(told)?;
@@ -366,8 +367,11 @@ fn go_back(at: &At<'_, '_>, deployed: &Deployed, number: u32, file: &ReleaseFile
             let new: BTreeSet<String> = at.volumes(file).difference(volumes).cloned().collect();
             if file.has_containers() {
                 at.engine(file)?.remove_volumes(&new)?;
+                let _ = at.place.forget_all();
+            } else {
+                // What was done on hosts may be locked with them.
+                let _ = at.place.forget_but_secrets();
             }
-            let _ = at.place.forget_all();
             Ok(())
         }
     }
