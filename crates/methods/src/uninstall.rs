@@ -86,8 +86,9 @@ pub(crate) fn uninstall(
         }
     };
     let mut places = places(module, record, ledger, application, world.purge)?;
-    // What is claimed and can never be removed need not be looked at: it may be the whole file system.
-    places.retain(|path| home.place(path).is_ok());
+    // What is claimed and can never be removed need not be looked at where it may be the whole file system.
+    let is_wide = |path: &Path| path.components().count() <= 2 || home.path().starts_with(path);
+    places.retain(|path| home.place(path).is_ok() || !is_wide(path));
     let before = keep(&places, None, Some(world.store()?))?;
     world.store()?.flush().map_err(|error| Failure::new(error.to_string()))?;
     ledger.begin_removal(run, &module.id, &stages).map_err(wrong)?;
