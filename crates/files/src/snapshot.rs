@@ -1,5 +1,6 @@
 //! Everything that is below some paths, contents included: by their digests, and in a [`Store`] where they have to come back.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Permissions};
@@ -194,12 +195,12 @@ impl Snapshot {
 
     /// Files that were written since and hold the same as before.
     pub fn rewritten<'a>(&'a self, after: &'a Self) -> impl Iterator<Item = (&'a PathBuf, &'a State)> {
-        let same = |(path, entry): (&'a PathBuf, &'a Entry)| {
-            let now = after.entries.get(path)?;
+        let same = |(path, before, after): (&'a PathBuf, Option<&'a Entry>, Option<&'a Entry>)| {
+            let (entry, now) = before.zip(after)?;
             let is_written = now.stamp.modified != entry.stamp.modified || now.stamp.inode != entry.stamp.inode;
             (entry.state.kind == Kind::File && entry.state.has_same_contents(&now.state) && is_written).then_some((path, &now.state))
         };
-        self.entries.iter().filter_map(same)
+        self.beside(after).filter_map(same)
     }
 
     /// Keeps what this is true of.
@@ -209,23 +210,30 @@ impl Snapshot {
 
     /// What is different in a later snapshot, in the order of paths.
     pub fn differences(&self, after: &Self) -> Vec<Difference> {
-        let mut differences = Vec::new();
+        let different = |(path, before, after): (&PathBuf, Option<&Entry>, Option<&Entry>)| {
+            let (before, after) = (before.map(|entry| &entry.state), after.map(|entry| &entry.state));
+            (before != after).then(|| Difference { path: path.clone(), before: before.cloned(), after: after.cloned() })
+        };
+        self.beside(after).filter_map(different).collect()
+    }
+
+    /// Every path of this and of a later snapshot, in order, with what stands there in each.
+    fn beside<'a>(&'a self, after: &'a Self) -> impl Iterator<Item = (&'a PathBuf, Option<&'a Entry>, Option<&'a Entry>)> {
         let (mut old, mut new) = (self.entries.iter().peekable(), after.entries.iter().peekable());
-        loop {
+        std::iter::from_fn(move || {
             let order = match (old.peek(), new.peek()) {
-                (None, None) => return differences,
-                (Some(_), None) => std::cmp::Ordering::Less,
-                (None, Some(_)) => std::cmp::Ordering::Greater,
+                (None, None) => return None,
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                // Most are the same, which bytes tell sooner than parts of paths.
+                (Some((left, _)), Some((right, _))) if left.as_os_str() == right.as_os_str() => Ordering::Equal,
                 (Some((left, _)), Some((right, _))) => left.cmp(right),
             };
             let before = if order.is_le() { old.next() } else { None };
             let after = if order.is_ge() { new.next() } else { None };
-            let Some((path, _)) = before.or(after) else { continue };
-            let (before, after) = (before.map(|(_, entry)| &entry.state), after.map(|(_, entry)| &entry.state));
-            if before != after {
-                differences.push(Difference { path: path.clone(), before: before.cloned(), after: after.cloned() });
-            }
-        }
+            let (path, _) = before.or(after)?;
+            Some((path, before.map(|(_, entry)| entry), after.map(|(_, entry)| entry)))
+        })
     }
 
     /// As bytes, to be read again by a later process.

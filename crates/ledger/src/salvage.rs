@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode};
 
 use crate::{FILE, Ledger, LedgerError, now};
 
@@ -48,10 +48,13 @@ pub(crate) fn set_aside(directory: &Path, damage: &rusqlite::Error) -> Result<Sa
         }
     }
     let copy = directory.join(COPY);
-    let sound = || Connection::open_with_flags(&copy, OpenFlags::SQLITE_OPEN_READ_ONLY).and_then(|connection| check(&connection));
-    let from_copy = copy.exists() && sound().is_ok();
+    let mut from_copy = copy.exists();
     if from_copy {
         std::fs::copy(&copy, &path).map_err(io)?;
+        from_copy = Connection::open(&path).and_then(|connection| check(&connection)).is_ok();
+    }
+    if !from_copy && path.exists() {
+        std::fs::remove_file(&path).map_err(io)?;
     }
     Ok(Salvaged { damage: damage.to_string(), aside, from_copy })
 }
@@ -68,8 +71,19 @@ impl Ledger {
         let copy = self.path.with_file_name(COPY);
         let fresh = with(&copy, ".new");
         let _ = std::fs::remove_file(&fresh);
-        let text = fresh.display().to_string();
-        self.connection().execute("VACUUM INTO ?1", [text]).map_err(|error| self.sqlite(error))?;
-        std::fs::rename(&fresh, &copy).map_err(|error| LedgerError::Io { path: copy, error })
+        let connection = self.connection();
+        let is_whole = |row: &rusqlite::Row<'_>| Ok(row.get::<_, i64>(1)? == row.get::<_, i64>(2)?);
+        let is_whole = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], is_whole).map_err(|error| self.sqlite(error))?;
+        let copied = match is_whole {
+            // Everything stands in the file itself, and nobody else writes.
+            true => std::fs::copy(&self.path, &fresh).and_then(|_| std::fs::File::open(&fresh)?.sync_all()),
+            // Somebody still reads an earlier moment.
+            false => {
+                let text = fresh.display().to_string();
+                connection.execute("VACUUM INTO ?1", [text]).map_err(|error| self.sqlite(error))?;
+                Ok(())
+            }
+        };
+        copied.and_then(|()| std::fs::rename(&fresh, &copy)).map_err(|error| LedgerError::Io { path: copy, error })
     }
 }

@@ -1,8 +1,8 @@
 <?php
-// Calls the installer of a module of a web application, and tells as one line of JSON on descriptor 3 what came of it. What the module prints
+// Calls the installer of a module of a web application, and tells as one line of JSON in a file what came of it. What the module prints
 // goes its own way.
 //
-//     php run-installer.php ACTION NAME ROOT INSTALLER INIT
+//     php run-installer.php FILE ACTION NAME ROOT INSTALLER INIT
 
 final class HoistRunner
 {
@@ -11,6 +11,12 @@ final class HoistRunner
     public static $arguments;
     private $answer = ['phase' => 'start', 'ended' => 'exit', 'style' => '', 'messages' => [], 'diagnostics' => [], 'error' => null];
     private $told = false;
+    private $file;
+
+    public function __construct($file)
+    {
+        $this->file = fopen($file, 'a');
+    }
 
     public function warn($severity, $text, $file = '', $line = 0)
     {
@@ -45,7 +51,7 @@ final class HoistRunner
         if (!$this->told && getmypid() === self::$process) {
             $this->told = true;
             $flags = JSON_INVALID_UTF8_SUBSTITUTE | JSON_PARTIAL_OUTPUT_ON_ERROR | JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE;
-            file_put_contents('php://fd/3', json_encode($this->answer, $flags) . "\n");
+            fwrite($this->file, json_encode($this->answer, $flags) . "\n");
         }
     }
 
@@ -161,9 +167,9 @@ $_SERVER['HTTP_HOST'] = 'localhost';
 $_SERVER['HTTP_REFERER'] = '';
 $_GET = [];
 ob_start();
-HoistRunner::$runner = new HoistRunner();
+HoistRunner::$arguments = array_slice($_SERVER['argv'], 2);
+HoistRunner::$runner = new HoistRunner($_SERVER['argv'][1]);
 HoistRunner::$process = getmypid();
-HoistRunner::$arguments = array_slice($_SERVER['argv'], 1);
 set_error_handler([HoistRunner::$runner, 'warn']);
 register_shutdown_function([HoistRunner::$runner, 'end']);
 HoistRunner::$runner->init(HoistRunner::$arguments[2]);

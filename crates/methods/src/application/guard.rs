@@ -91,13 +91,19 @@ fn place_of(state: &Path, application: &Application) -> PathBuf {
     state.join("snapshots").join(name.get(..16).unwrap_or_default())
 }
 
-/// What of an application is not looked at: what its settings say, hoist's own places, and what hoist is just making.
-fn is_ignored(application: &Application, own: &[PathBuf], path: &Path) -> bool {
-    let in_the_making = path.file_name().is_some_and(|name| {
-        let name = name.as_encoded_bytes();
-        name.starts_with(b".hoist-stage-") || name.starts_with(b".hoist-aside-")
-    });
-    in_the_making || application.ignore.iter().chain(own).any(|ignored| path.starts_with(ignored))
+/// What of an application is not looked at: what its settings say, hoist's own places, and what hoist is just making. It is asked for every file, which
+/// is why bytes are compared.
+fn ignored<'a>(application: &'a Application, own: &'a [PathBuf]) -> impl Fn(&Path) -> bool + Sync {
+    let bytes = |path: &PathBuf| path.components().collect::<PathBuf>().into_os_string().into_encoded_bytes();
+    let ignored: Vec<Vec<u8>> = application.ignore.iter().chain(own).map(bytes).collect();
+    move |path| {
+        let path = path.as_os_str().as_encoded_bytes();
+        let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+        let in_the_making = name.starts_with(b".hoist-stage-") || name.starts_with(b".hoist-aside-");
+        let is_below =
+            |ignored: &Vec<u8>| path.strip_prefix(ignored.as_slice()).is_some_and(|rest| matches!(rest.first(), None | Some(b'/')));
+        in_the_making || ignored.iter().any(is_below)
+    }
 }
 
 /// Looks at places of an application. A `strict` look fails where something cannot be read, since it could not be put back.
@@ -109,7 +115,7 @@ fn look(
     store: Option<&Store>,
     strict: bool,
 ) -> std::io::Result<Snapshot> {
-    let ignored = |path: &Path| is_ignored(application, own, path);
+    let ignored = ignored(application, own);
     Snapshot::take(places, &Taking { ignored: &ignored, former, store, git: &|_| true, everywhere: true, strict, ..Taking::PLAIN })
 }
 

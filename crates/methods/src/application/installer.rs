@@ -140,15 +140,21 @@ fn is_php(program: &Path) -> bool {
 /// A longer answer is none, in bytes.
 const ANSWER_LIMIT: u64 = 16 * 1024 * 1024;
 
-/// Runs a command with descriptor 3 open, and returns what it wrote there.
-fn answer(context: &StepContext<'_>, command: &[String], directory: &Path, more: &[(&str, String)]) -> Result<(Exit, String), Failure> {
+/// Runs the command that writes its answer to a file, and returns what it wrote there.
+fn answer(
+    context: &StepContext<'_>,
+    command: impl FnOnce(String) -> Vec<String>,
+    directory: &Path,
+    more: &[(&str, String)],
+) -> Result<(Exit, String), Failure> {
     let scratch = context.machine.spare.take()?;
     let file = scratch.path().join("answer");
     let mut environment = context.machine.script_environment(&BTreeMap::new(), context.path);
     environment.insert("TMPDIR".to_owned(), scratch.path().display().to_string());
     environment.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-    let arguments = ["-c".to_owned(), WITH_ANSWER.to_owned(), "hoist".to_owned(), file.display().to_string()];
-    let command = Command::new("/bin/sh").args(arguments.iter().chain(command)).environment(environment).directory(directory);
+    let mut command = command(file.display().to_string()).into_iter();
+    let program = command.next().unwrap_or_default();
+    let command = Command::new(program).args(command).environment(environment).directory(directory);
     let exit = context.task.run(&command)?;
     let mut bytes = Vec::new();
     match std::fs::File::open(&file) {
@@ -161,7 +167,7 @@ fn answer(context: &StepContext<'_>, command: &[String], directory: &Path, more:
     }
     let _ = std::fs::remove_file(&file);
     match bytes.len() as u64 > ANSWER_LIMIT {
-        true => Err(Failure::new(format!("wrote more than {} MiB to descriptor 3", ANSWER_LIMIT >> 20))),
+        true => Err(Failure::new(format!("gave an answer of more than {} MiB", ANSWER_LIMIT >> 20))),
         false => Ok((exit, String::from_utf8_lossy(&bytes).into_owned())),
     }
 }
@@ -174,9 +180,11 @@ fn php(program: &Path, asked: &Asked<'_>, context: &StepContext<'_>) -> Result<A
     let shown = |path: &Path| path.display().to_string();
     let settings = ["-d", "display_errors=stderr", "-d", "memory_limit=1G"].map(str::to_owned);
     let paths = [application.root.as_path(), program, &application.init].map(shown);
-    let command = [shown(&php)].into_iter().chain(settings).chain([shown(&runner), (*action).to_owned(), (*name).to_owned()]).chain(paths);
-    let command: Vec<String> = command.collect();
-    let (exit, text) = answer(context, &command, &application.root, &[])?;
+    let command = |file| {
+        let runner = [shown(&runner), file, (*action).to_owned(), (*name).to_owned()];
+        [shown(&php)].into_iter().chain(settings).chain(runner).chain(paths).collect()
+    };
+    let (exit, text) = answer(context, command, &application.root, &[])?;
     // Where a module sees to it that there are several, the worst counts.
     let mut answers: Vec<PhpAnswer> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     answers.sort_by_key(|answer| answer.ended == "returned");
@@ -225,7 +233,11 @@ fn run(program: &Path, directory: &Path, asked: &Asked<'_>, context: &StepContex
         ("HOIST_MODULE", (*name).to_owned()),
         ("HOIST_MODULES", application.modules.display().to_string()),
     ];
-    let (exit, text) = answer(context, &[program.display().to_string(), (*action).to_owned(), root], directory, &more)?;
+    let command = |file| {
+        let program = [program.display().to_string(), (*action).to_owned(), root];
+        ["/bin/sh", "-c", WITH_ANSWER, "hoist"].map(str::to_owned).into_iter().chain([file]).chain(program).collect()
+    };
+    let (exit, text) = answer(context, command, directory, &more)?;
     let report: Report = match text.trim() {
         "" => Report::default(),
         text => serde_json::from_str(text).map_err(|error| {
