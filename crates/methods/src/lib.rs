@@ -2,11 +2,12 @@
 //! for `hoist-executor`.
 //!
 //! Nothing here prints or asks. What a method tells goes through the task's context; what it did is written to the ledger by
-//! `run_step`, and only there.
+//! `bring`, and only there.
 
 mod application;
 mod aside;
 mod batch;
+mod bring;
 mod builtin;
 mod config;
 mod http;
@@ -20,7 +21,6 @@ mod preflight;
 mod prosody;
 mod recover;
 mod remote;
-mod run_step;
 mod sandbox;
 mod schedule;
 mod scratch;
@@ -30,6 +30,7 @@ mod sync;
 mod undo;
 mod uninstall;
 mod watch;
+mod world;
 
 pub use application::{Offers, is_place, offers};
 pub use builtin::luarocks::{needs_of_rocks, rock_version, rocks_of};
@@ -47,10 +48,10 @@ pub use preflight::preflight;
 pub use prosody::prosody_configuration;
 pub use recover::{Cleared, clear_up};
 pub use remote::{Failures, Header, Host, Remote, printed_on, serve, tree_name};
-pub use run_step::{keep_contents, place_of};
 pub use sandbox::{Enforced, Sandbox};
 pub use schedule::{Options, Schedule, schedule};
 pub use step::run_alone;
 pub use sync::{SourceCache, Synced, sync};
 pub use undo::{Conflict, Outlook, look_back};
 pub use uninstall::{Told, foresee};
+pub use world::{keep_contents, place_of};

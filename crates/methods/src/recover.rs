@@ -14,8 +14,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::application;
 use crate::aside;
 use crate::builtin::git_own;
-use crate::run_step::CONTENTS;
 use crate::stage::clean_stages;
+use crate::world::CONTENTS;
 
 /// The variable by which the processes of a run are known.
 pub(crate) const RUN: &str = "HOIST_RUN";

@@ -12,6 +12,7 @@ use hoist_ledger::{Entry, Ledger, RunId};
 
 use crate::application;
 use crate::batch::{self, Bulk, Share};
+use crate::bring::bring;
 use crate::builtin::pip;
 use crate::config::{ConfigFile, ConfigPolicy};
 use crate::look;
@@ -19,8 +20,8 @@ use crate::machine::Machine;
 use crate::method::{host_pool, method_of, path_pool};
 use crate::plugin::{self, Configured, Deployment, Undeployment};
 use crate::remote::Remote;
-use crate::run_step::{self, Bound, Work, World};
 use crate::sandbox::Sandbox;
+use crate::world::{self, Bound, Work, World};
 use crate::{remote, undo, uninstall};
 
 /// How a plan is carried out.
@@ -197,8 +198,8 @@ pub fn schedule(
         let world = world.clone();
         let work = move |task: &hoist_executor::TaskContext| match work.action {
             _ if world.remotes.contains_key(&module.id) => remote::run(&world.machine, &world.remotes[&module.id], task),
-            Action::Install | Action::Update => run_step::bring(&world, &module, &mut work, task),
-            Action::Deploy if !world.deployments.contains_key(&module.id) => run_step::bring(&world, &module, &mut work, task),
+            Action::Install | Action::Update => bring(&world, &module, &mut work, task),
+            Action::Deploy if !world.deployments.contains_key(&module.id) => bring(&world, &module, &mut work, task),
             Action::Deploy => plugin::deploy(&world, &module, Some(&mut work).filter(|work| work.change != Change::Deploy), task),
             Action::Undeploy => match world.undeployments.get(&module.id) {
                 Some(undeployment) => plugin::undeploy(&world, &module, undeployment, task),
@@ -208,7 +209,7 @@ pub fn schedule(
             Action::Uninstall => uninstall::uninstall(&world, &module, work.record.as_ref(), &mut work.steps, task),
             Action::Test => {
                 let recorded = work.record.iter().flat_map(|record| record.paths.iter().chain(&record.files)).cloned().collect::<Vec<_>>();
-                run_step::test(&world, &module, &recorded, task)
+                world::test(&world, &module, &recorded, task)
             }
         };
         let fetch = fetched.map(|(url, file)| {
@@ -287,7 +288,7 @@ fn work(module: &Module, action: Action, change: Change, record: Option<&Install
     // Where something worked once, nothing is run over what is left of it and what somebody made of it.
     let once = record.is_some_and(|record| record.once) && matches!(change, Change::Repair | Change::Reinstall);
     let aside = anew || (once && steps.iter().any(|step| !step.method.tells()));
-    let python = run_step::own_packages(module, record);
+    let python = world::own_packages(module, record);
     Ok(Work { action, change, steps, record: record.cloned(), anew, aside, python, asked: false, unfinished: false, was: None })
 }
 

@@ -11,7 +11,7 @@ use hoist_ledger::Entry;
 use crate::application;
 use crate::builtin::{git_own, luarocks, pip};
 use crate::method::StepContext;
-use crate::run_step::{CONTENTS, World};
+use crate::world::{CONTENTS, World};
 
 /// Why something cannot be taken back.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,8 +15,8 @@ use crate::config;
 use crate::machine::Machine;
 use crate::method::StepContext;
 use crate::plugin::{before_removal, undeploy_all};
-use crate::run_step::{Bound, World, refuse_unsettled};
 use crate::watch::{KEPT, takes};
+use crate::world::{Bound, World, refuse_unsettled};
 
 /// What became, or would become, of one thing.
 pub type Told = (Fate, String, Option<String>);

@@ -12,7 +12,7 @@ use hoist_ledger::Aside;
 use crate::application::{self, Before, protect_install};
 use crate::config::ConfigPolicy;
 use crate::machine::Machine;
-use crate::run_step::Bound;
+use crate::world::Bound;
 
 /// Larger files that are in no record are not read, in bytes: whatever they are, they are not the module's.
 const LARGE: u64 = 8 * 1024 * 1024;

@@ -40,5 +40,7 @@ main_module() {
     settled app && settled supervisor
     nginx -t -q || return
     if ! nginx_runs; then start nginx || return; elif is_pending nginx; then { has_systemd && systemctl reload nginx; } || nginx -s reload || return; fi
+    # It is up a moment after it has come back.
+    for ((turn = 0; turn < 50; turn++)); do nginx_runs && break; sleep 0.1; done
     settled nginx
 }

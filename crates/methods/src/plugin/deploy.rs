@@ -13,9 +13,10 @@ use super::engine::{Container, Engine};
 use super::hosts::{Order, Rollout, hosts_of, on_all};
 use super::release::{Place, ReleaseFile, SWARM, called};
 use super::{Configured, OnDisk};
+use crate::bring::bring;
 use crate::builtin::hook::Hook;
 use crate::method::StepContext;
-use crate::run_step::{self, Work, World};
+use crate::world::{Work, World};
 
 /// A deployment that is asked for.
 #[derive(Clone)]
@@ -243,7 +244,7 @@ pub(crate) fn deploy(world: &World, module: &Module, work: Option<&mut Work>, ta
         return Err(Failure::new("there is nothing to deploy"));
     };
     if let Some(work) = work {
-        run_step::bring(world, module, work, task)?;
+        bring(world, module, work, task)?;
     }
     let Deployment { environment, file, digest, force, atomic, .. } = deployment;
     let place = Place::new(&world.state, &module.id, environment);

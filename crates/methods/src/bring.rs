@@ -1,0 +1,432 @@
+//! How a module is installed or updated: its steps, its configuration files, then a look whether what it declares is there. Whatever fails, what stood
+//! there before comes back.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use hoist_core::{Action, Change, InstalledModule, Module, Removal};
+use hoist_executor::{Effect, Failure, Level, TaskContext};
+use hoist_files::{Home, Record, Store};
+use hoist_ledger::{Aside, Beginning, Ending, Memento};
+
+use crate::application::{self, Guarding};
+use crate::aside;
+use crate::builtin::{git, git_own};
+use crate::config;
+use crate::look;
+use crate::method::{Applied, StepContext};
+use crate::stage::{Stage, clean_stages};
+use crate::uninstall::leave_former;
+use crate::watch::{Keeping, Watch};
+use crate::world::{Work, World, refuse_unsettled, test, told};
+
+/// A module that is being brought.
+struct Bringing<'a> {
+    world: &'a World,
+    module: &'a Module,
+    task: &'a TaskContext,
+    context: StepContext<'a>,
+    /// The directory that its files stand below.
+    home: &'a Home,
+    /// What it is known to have written before.
+    old: &'a Record,
+    /// What the ledger said of it before the first attempt.
+    was: Memento,
+    /// Its version before.
+    from: Option<String>,
+    /// The paths that it may make.
+    planned: Vec<PathBuf>,
+    /// What is moved out of the way, to come back where it fails.
+    asides: &'a [Aside],
+    /// What watches over its application, where an installer is called.
+    guarding: Option<&'a Mutex<Guarding<'a>>>,
+    /// Where contents are kept.
+    store: Option<&'a Store>,
+    /// True when a step does not keep the former version by itself.
+    replaces: bool,
+}
+
+/// Installs or updates a module.
+pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &TaskContext) -> Result<Effect, Failure> {
+    if work.change == Change::Check && passes_own_check(world, module, task)? {
+        begin(world, module, work, &[], None, &[])?;
+        return record(world, module, &Applied::unchanged(), Ending { adopted: true, ..Ending::default() });
+    }
+    if let Some(obstruction) = module.repository.as_ref().and_then(look::obstruction) {
+        return Err(Failure::new(format!("{obstruction}: move it away to install this module")));
+    }
+    let force = world.force || work.anew;
+    let from = version(work).or_else(|| work.record.as_ref()?.version.clone());
+    let old = match &world.ledger {
+        Some(ledger) => ledger.record(&module.id).map_err(told)?,
+        None => Record::new(),
+    };
+    let home = world.home_of(module.removal.into.as_deref())?;
+    let context = StepContext { force, record: &old, unfinished: work.unfinished, ..world.context(module, task) };
+    work.steps.iter().try_for_each(|step| step.method.refuse(&context))?;
+    if matches!(work.change, Change::Install | Change::Migrate | Change::Update) && module.removal.is_indexed() {
+        module.offered.caveats.iter().for_each(|caveat| task.note(Level::Warning, caveat.as_str()));
+    }
+    let methods = work.steps.iter().map(|step| &step.method);
+    let configs = world.configs(module).iter().map(|file| &file.path).chain(&module.config_files);
+    let stages = configs.flat_map(|path| config::stages_of(path));
+    let planned: Vec<PathBuf> = module.paths.iter().cloned().chain(methods.flat_map(|method| method.paths())).chain(stages).collect();
+    // A step that replaces by itself keeps the old until it is done.
+    let replaces = work.steps.iter().any(|step| !step.method.tells());
+    if let Some(ledger) = &world.ledger {
+        refuse_unsettled(ledger, &module.id)?;
+    }
+    let asides = match work.aside && replaces {
+        true => aside::plan(&home, module, work.record.as_ref(), &old, &world.name)?,
+        false => Vec::new(),
+    };
+    let application = module.removal.application.as_ref();
+    let guarded = application.filter(|_| work.steps.len() > 1);
+    let _alone = application.map(|application| application::lock(application, guarded.is_some(), task)).transpose()?;
+    let guarding = guarded.map(|application| world.guard(application, &module.id, false)).transpose()?.map(Mutex::new);
+    let context = StepContext { guarding: guarding.as_ref(), ..context };
+    let was = match &work.was {
+        Some(was) => was.clone(),
+        None => work.was.insert(world.memento(module)?).clone(),
+    };
+    let store = world.ledger.as_ref().map(|_| world.store()).transpose()?;
+    let keeping = Keeping { store, claims: &world.claims };
+    let mut watch = Watch::start(&world.machine, &home, module, &work.steps, &old, &keeping)?;
+    store.map_or(Ok(()), Store::flush).map_err(|error| Failure::new(error.to_string()))?;
+    begin(world, module, work, &planned, Some(&watch), &asides)?;
+    let (asides, guarding) = (asides.as_slice(), guarding.as_ref());
+    let bringing = Bringing { world, module, task, context, home: &home, old: &old, was, from, planned, asides, guarding, store, replaces };
+    let attempt = bringing.attempt(work).and_then(|attempt| bringing.leave_former(work, attempt));
+    let mut attempt = attempt.or_else(|failure| Err(bringing.take_back(&watch, failure)?));
+    if let (Ok(_), Some(store), true) = (&attempt, store, bringing.is_due() && bringing.was.is_installed()) {
+        attempt = watch.protect(&old, store, bringing.context.policy, task).and(attempt);
+    }
+    let (recorded, different) = match watch.finish(&old, asides) {
+        Ok(finished) => finished,
+        Err(failure) => {
+            attempt = attempt.and(Err(failure));
+            (old.clone(), None)
+        }
+    };
+    match attempt {
+        Ok(attempt) => bringing.succeed(work, attempt, &watch, recorded, different),
+        Err(failure) => Err(bringing.fail(work, failure, &watch, recorded, different)?),
+    }
+}
+
+/// The version that the steps bring.
+fn version(work: &Work) -> Option<String> {
+    work.steps.iter().find_map(|step| step.method.version())
+}
+
+/// What the steps came to.
+struct Attempt {
+    applied: Applied,
+    /// True when a step that knows said that something changed.
+    told: bool,
+    configured: bool,
+}
+
+impl Bringing<'_> {
+    /// True where what the steps did is watched, and nothing was moved out of their way: a step of hoist's own leaves nothing half done.
+    fn is_due(&self) -> bool {
+        self.replaces && self.asides.is_empty()
+    }
+
+    /// Runs the steps, places the configuration files, and looks whether everything is there.
+    fn attempt(&self, work: &mut Work) -> Result<Attempt, Failure> {
+        let Self { world, module, context, asides, .. } = self;
+        let configs = world.configs(module);
+        let guarded = config::guard(module, configs, asides)?;
+        let known = config::known(&module.id, &guarded, asides, world.ledger.as_deref())?;
+        aside::away(asides)?;
+        let prepared = match (world.sandboxes.get(&module.id), context.sandbox) {
+            (Some(None), _) => {
+                context.task.note(Level::Warning, "not kept to its directories: its script installs packages of the system");
+                Vec::new()
+            }
+            (_, Some(sandbox)) => sandbox.prepare().map_err(|error| Failure::new(format!("making its directories: {error}")))?,
+            _ => Vec::new(),
+        };
+        let mut attempt = Attempt { applied: Applied::unchanged(), told: false, configured: false };
+        let applied = apply(work, context, &mut attempt);
+        // What was made for the script and not used.
+        prepared.iter().rev().for_each(|path| drop(std::fs::remove_dir(path)));
+        aside::link_back(
+            asides,
+            guarded.iter().map(|guarded| guarded.path.as_path()).chain(module.config_files.iter().map(PathBuf::as_path)),
+        );
+        // Also where it failed, what the script wrote over is there again, or copied aside.
+        config::settle(&module.id, guarded, world.policy, world.ledger.as_deref(), context.task)?;
+        let verified = applied.and_then(|()| {
+            if let Some(ledger) = &world.ledger {
+                attempt.configured = config::place(&module.id, configs, ledger, context.task)?;
+            }
+            match work.steps.is_empty() {
+                true => Ok(()),
+                false => verify(world, module, context.task),
+            }
+        });
+        match verified {
+            Ok(()) => Ok(attempt),
+            Err(failure) => {
+                // What a step put in place of the former version goes, and that comes back.
+                let new = attempt.applied.replaced.is_empty() && attempt.applied.effect == Effect::Changed && context.record.is_empty();
+                if new && module.removal.plugin {
+                    work.steps.iter_mut().try_for_each(|step| step.method.take_back(context))?;
+                }
+                let back = attempt.applied.replaced.drain(..).try_for_each(|stage| stage.put_back());
+                if let Some(ledger) = &world.ledger {
+                    config::forget(&module.id, &known, ledger)?;
+                }
+                back.map_err(|error| Failure::new(format!("{}; and bringing back the former version: {error}", failure.message)))?;
+                Err(failure)
+            }
+        }
+    }
+
+    /// Where a module comes from another source now, what it was from the former one goes.
+    fn leave_former(&self, work: &mut Work, mut attempt: Attempt) -> Result<Attempt, Failure> {
+        let Some(former) = work.record.as_ref().filter(|_| work.change == Change::Migrate) else { return Ok(attempt) };
+        let new = attempt.applied.record.clone().unwrap_or_default();
+        let Err(failure) = leave_former(self.world, self.module, former, self.old, &new, self.task) else { return Ok(attempt) };
+        // Both are there: the new one goes again, and what stood in its place comes back.
+        let changed = attempt.applied.effect == Effect::Changed;
+        let back = match attempt.applied.replaced.is_empty() {
+            false => attempt.applied.replaced.drain(..).try_for_each(Stage::put_back).map_err(|error| Failure::new(error.to_string())),
+            true if changed => work.steps.iter_mut().try_for_each(|step| step.method.take_back(&self.context)),
+            true => Ok(()),
+        };
+        let more = back.err().map(|failure| format!("; and taking back the new one: {}", failure.message)).unwrap_or_default();
+        Err(Failure::new(format!("{}{more}", failure.message)))
+    }
+
+    /// Takes back what a failed attempt did, and says so.
+    fn take_back(&self, watch: &Watch, mut failure: Failure) -> Result<Failure, Failure> {
+        if let Some(guarding) = self.guarding {
+            let back = guarding.lock().map_err(|_| Failure::new("its application is not watched any more"));
+            failure.message += &match back.and_then(|mut guarding| guarding.guard.take_back()) {
+                Ok(_) => "; everything it had done was taken back".to_owned(),
+                Err(failure) => format!("; {}", failure.message),
+            };
+        }
+        // What was moved out of the way comes back at the end.
+        if let (None, Some(store), true) = (self.guarding, self.store, self.is_due()) {
+            match watch.take_back(self.old, store) {
+                Ok((0, _)) => {}
+                Ok((_, None)) => failure.message += "; everything it had done to its own directories was taken back",
+                Ok((_, Some(why))) => failure.message += &format!("; what it had done was taken back but for {why}"),
+                Err(more) => failure.message += &format!("; {}", more.message),
+            }
+            if let Some(why) = watch.take_back_configs(store)? {
+                failure.message += &format!("; its configuration files were put back but for {why}");
+            }
+        }
+        Ok(failure)
+    }
+
+    /// Writes down what came of it: what is the module's from now on, and what became different.
+    fn succeed(
+        &self,
+        work: &Work,
+        mut attempt: Attempt,
+        watch: &Watch,
+        recorded: Record,
+        different: Option<bool>,
+    ) -> Result<Effect, Failure> {
+        let Self { world, module, task, old, was, asides, .. } = self;
+        let applied = &mut attempt.applied;
+        if self.replaces && work.action == Action::Update && !attempt.told {
+            applied.effect = match different {
+                Some(false) => Effect::Unchanged,
+                _ => Effect::Changed,
+            };
+        }
+        applied.replaced.clear();
+        if self.replaces && work.action == Action::Install {
+            for path in module.paths.iter().filter(|path| path.symlink_metadata().is_err()) {
+                task.note(Level::Warning, format!("MODULE_INSTALL_DIRS names {}, which is not there", path.display()));
+            }
+        }
+        let to = version(work).or_else(|| git::head(&module.repository.as_ref()?.dir)).or_else(|| applied.version.clone());
+        if self.from != to && (self.from.is_some() || to.is_some()) {
+            task.version(self.from.clone().filter(|_| work.record.is_some()), to.clone());
+        }
+        applied.version = to;
+        // What somebody else put there stays theirs when it is only brought up to date.
+        let updated = work.action == Action::Update && !work.anew && work.record.as_ref().is_some_and(|record| record.adopted);
+        let adopted = updated || (applied.effect == Effect::Unchanged && work.record.is_none());
+        let moved = aside::moved(asides, old);
+        let new = applied.paths.iter().filter(|_| applied.effect == Effect::Changed);
+        let paths: Vec<PathBuf> = watch.made().into_iter().chain(new.cloned()).collect();
+        let own = applied.record.take();
+        let mut recorded = own.unwrap_or(if updated { (*old).clone() } else { recorded });
+        recorded.extend(moved.clone());
+        if module.removal.application.is_some() {
+            let gone = &applied.gone;
+            // What its installer wrote elsewhere an earlier time.
+            let elsewhere = |path: &Path| !module.paths.iter().any(|own| path.starts_with(own)) && path.symlink_metadata().is_ok();
+            let earlier = old.iter().filter(|(path, _)| !recorded.contains_key(*path) && elsewhere(path) && !gone.contains(*path));
+            let earlier: Vec<_> = earlier.map(|(path, entry)| (path.clone(), entry.clone())).collect();
+            recorded.extend(earlier);
+            recorded.retain(|path, _| !gone.contains(path));
+        }
+        let mut guarding =
+            self.guarding.map(|guarding| guarding.lock().map_err(|_| Failure::new("another task has failed"))).transpose()?;
+        let differences = match (&mut guarding, asides.is_empty()) {
+            (Some(guarding), _) => {
+                let again = guarding.meddled;
+                Some(guarding.guard.differences(again)?)
+            }
+            (None, true) => Some(watch.differences(old, false)?),
+            // What was moved out of the way is not yet let go.
+            (None, false) => None,
+        };
+        let journal = differences.filter(|differences| !differences.is_empty() || !was.is_installed());
+        let journal = world.run.zip(journal).map(|(run, differences)| (run, was.clone(), differences));
+        let ending = Ending { version: None, adopted, paths, record: Some(recorded), journal, became: became(module, work) };
+        let effect = record(world, module, applied, ending)?;
+        if let (Some(guarding), Some(ledger)) = (&guarding, &world.ledger) {
+            ledger.put_edits(&module.id, &guarding.edits).map_err(told)?;
+        }
+        if !asides.is_empty() {
+            aside::discard(self.home, asides, &moved, task);
+            world.ledger.as_ref().map_or(Ok(()), |ledger| ledger.settle(&module.id)).map_err(told)?;
+            world.journal(module, was, &watch.differences(old, true)?)?;
+        }
+        if let Some(guarding) = &mut guarding {
+            guarding.guard.end(task);
+        }
+        Ok(if attempt.configured { Effect::Changed } else { effect })
+    }
+
+    /// Brings back the former version, and writes down what is there now. Returns the failure to be told.
+    fn fail(&self, work: &Work, failure: Failure, watch: &Watch, recorded: Record, different: Option<bool>) -> Result<Failure, Failure> {
+        let Self { world, module, task, old, asides, .. } = self;
+        // What was killed could not clear away its stage.
+        clean_stages(&self.planned, git_own::is_untouched);
+        if work.aside && work.record.is_some() {
+            watch.undo(&recorded, old);
+        }
+        let back = aside::bring_back(asides, None).map_err(|error| Failure::new(format!("bringing back the former version: {error}")));
+        let restored = back.as_ref().is_ok_and(|back| back.restored > 0);
+        if let Some(ledger) = &world.ledger {
+            // What changed nothing, or was taken back, is as it was.
+            let former = work.record.as_ref().filter(|record| record.once && !work.unfinished);
+            let stands = former.is_some_and(|former| module.removal.is_indexed() && stands(former, work));
+            let intact =
+                stands || (work.action == Action::Update && work.change == Change::Update && (restored || different == Some(false)));
+            let before = work.record.as_ref().filter(|_| intact);
+            let recorded = if asides.is_empty() && !stands { &recorded } else { *old };
+            ledger.fail(&module.id, &watch.made(), Some(recorded), before).map_err(told)?;
+            if restored {
+                ledger.settle(&module.id).map_err(told)?;
+            }
+        }
+        let kept = if self.context.sandbox.is_some() { " (--sandbox kept its scripts to its directories)" } else { "" };
+        if let Some(Ok(mut guarding)) = self.guarding.map(Mutex::lock) {
+            // Also where it failed only now; what was taken back stays so.
+            guarding.guard.take_back()?;
+            guarding.guard.end(task);
+        }
+        back?;
+        let restored = if restored { "; the former version is back" } else { "" };
+        Ok(Failure { message: format!("{}{kept}{restored}", failure.message), ..failure })
+    }
+}
+
+/// True when what was installed before is still there as it was.
+fn stands(former: &InstalledModule, work: &Work) -> bool {
+    let version = work.steps.iter().find_map(|step| step.method.version());
+    former.paths.iter().chain(&former.files).all(|path| path.symlink_metadata().is_ok()) && (version.is_none() || version == former.version)
+}
+
+fn apply(work: &mut Work, context: &StepContext<'_>, attempt: &mut Attempt) -> Result<(), Failure> {
+    for step in work.steps.iter_mut() {
+        // An installer also brings back what of its work is gone.
+        let new = context.record.is_empty();
+        let due = context.guarding.is_some() && (new || context.force || context.unfinished || work.change == Change::Repair);
+        if step.after_change && attempt.applied.effect == Effect::Unchanged && !due {
+            continue;
+        }
+        if let Some(Ok(mut guarding)) = context.guarding.map(Mutex::lock) {
+            guarding.brought = attempt.applied.record.clone().unwrap_or_default();
+        }
+        let applied = step.method.apply(context)?;
+        if applied.effect == Effect::Changed {
+            attempt.applied.effect = Effect::Changed;
+            attempt.told |= step.method.tells();
+        }
+        attempt.applied.version = applied.version.or(attempt.applied.version.take());
+        attempt.applied.paths.extend(applied.paths);
+        attempt.applied.replaced.extend(applied.replaced);
+        if let Some(record) = applied.record {
+            attempt.applied.record.get_or_insert_default().extend(record);
+        }
+        attempt.applied.gone.extend(applied.gone);
+    }
+    Ok(())
+}
+
+fn passes_own_check(world: &World, module: &Module, task: &TaskContext) -> Result<bool, Failure> {
+    let passes = test(world, module, &[], task);
+    task.check()?;
+    Ok(passes.is_ok())
+}
+
+fn begin(world: &World, module: &Module, work: &Work, paths: &[PathBuf], watch: Option<&Watch>, aside: &[Aside]) -> Result<(), Failure> {
+    let (Some(ledger), Some(run)) = (&world.ledger, world.run) else { return Ok(()) };
+    let own = identity(module, work);
+    // Until what is there from another source has gone, it is still that.
+    let now = work.record.as_ref().filter(|_| work.change == Change::Migrate).unwrap_or(&own);
+    let (id, InstalledModule { method, digest, source, requires, removal, .. }) = (&module.id, now);
+    // Of a rock LuaRocks knows what is there.
+    let watch = watch.filter(|_| module.removal.rock.is_none());
+    let (absent, found) = watch.map_or((&[][..], &[][..]), |watch| (&watch.absent, &watch.found));
+    let asked = work.asked;
+    ledger
+        .begin(run, &Beginning { module: id, method, digest, source, requires, removal, paths, absent, found, aside, asked })
+        .map_err(told)
+}
+
+/// What a module is, for the ledger.
+fn identity(module: &Module, work: &Work) -> InstalledModule {
+    InstalledModule {
+        method: module.method.clone(),
+        digest: module.digest.clone(),
+        source: module.source.clone(),
+        version: None,
+        installed_at: String::new(),
+        paths: Vec::new(),
+        adopted: false,
+        once: false,
+        asked: work.asked,
+        requires: module.requires.clone(),
+        files: Vec::new(),
+        removal: Removal { python: work.python.clone(), ..module.removal.clone() },
+        found: Vec::new(),
+    }
+}
+
+/// What it becomes when it takes the place of what was installed from another source.
+fn became(module: &Module, work: &Work) -> Option<InstalledModule> {
+    (work.change == Change::Migrate).then(|| identity(module, work))
+}
+
+/// The same question that `hoist test` asks, but for a declared command: it may count on more than the install.
+fn verify(world: &World, module: &Module, task: &TaskContext) -> Result<(), Failure> {
+    if module.checks.function {
+        return test(world, module, &[], task).map(drop).map_err(|failure| Failure::new(format!("it ran, but then {}", failure.message)));
+    }
+    match look::missing(&world.machine, &module.checks, &world.path) {
+        missing if missing.is_empty() => Ok(()),
+        missing => Err(Failure::new(format!("it ran, but what it declares is not there: {}", missing.join(", ")))),
+    }
+}
+
+fn record(world: &World, module: &Module, applied: &Applied, ending: Ending) -> Result<Effect, Failure> {
+    if let Some(ledger) = &world.ledger {
+        ledger.finish(&module.id, &Ending { version: applied.version.clone(), ..ending }).map_err(told)?;
+    }
+    Ok(applied.effect)
+}

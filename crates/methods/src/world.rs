@@ -1,0 +1,233 @@
+//! What all modules of a run share, and what is done to each.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use hoist_core::{Action, Application, Change, InstalledModule, Module, ModuleId};
+use hoist_executor::{Effect, Failure, Level, TaskContext};
+use hoist_files::{Difference, Home, Record, Store};
+use hoist_ledger::{Aside, Entry, Ledger, LedgerError, Memento, RunId};
+
+use crate::application::{self, Guard, Guarding};
+use crate::builtin::pip;
+use crate::config::{ConfigFile, ConfigPolicy};
+use crate::look;
+use crate::machine::Machine;
+use crate::method::{Method, StepContext, method_of};
+use crate::plugin::{Configured, Deployment, Undeployment};
+use crate::remote::Remote;
+use crate::sandbox::Sandbox;
+
+/// What all modules of a run share.
+pub(crate) struct World {
+    pub(crate) machine: Arc<Machine>,
+    pub(crate) home: Home,
+    /// Directories that nothing may remove.
+    pub(crate) own: Vec<PathBuf>,
+    pub(crate) ledger: Option<Arc<Ledger>>,
+    pub(crate) run: Option<RunId>,
+    /// The run's name.
+    pub(crate) name: String,
+    /// More directories that programs are found in.
+    pub(crate) path: Vec<PathBuf>,
+    pub(crate) force: bool,
+    /// Remove also what was changed or added.
+    pub(crate) purge: bool,
+    /// What is decided about configuration files.
+    pub(crate) configs: BTreeMap<ModuleId, Vec<ConfigFile>>,
+    pub(crate) policy: ConfigPolicy,
+    /// The same for single modules, where that was asked.
+    pub(crate) policies: BTreeMap<ModuleId, ConfigPolicy>,
+    /// Where hoist keeps what it knows.
+    pub(crate) state: PathBuf,
+    /// Hoist's own places: nothing in them is anybody else's.
+    pub(crate) private: Vec<PathBuf>,
+    /// What may have to come back.
+    pub(crate) store: OnceLock<Result<Store, String>>,
+    /// The paths that modules of the run make their own.
+    pub(crate) claims: BTreeMap<PathBuf, Vec<ModuleId>>,
+    /// What of a past run is taken back.
+    pub(crate) undo: Vec<Entry>,
+    /// Where the scripts of each module may write; nothing of a module that cannot be kept to anything. Empty where nobody is.
+    pub(crate) sandboxes: BTreeMap<ModuleId, Option<Sandbox>>,
+    /// How plugins are configured.
+    pub(crate) plugins: BTreeMap<ModuleId, Configured>,
+    /// What is deployed.
+    pub(crate) deployments: BTreeMap<ModuleId, Deployment>,
+    /// What is taken down.
+    pub(crate) undeployments: BTreeMap<ModuleId, Undeployment>,
+    /// What hoist is to do on other hosts.
+    pub(crate) remotes: BTreeMap<ModuleId, Remote>,
+}
+
+impl World {
+    pub(crate) fn context<'a>(&'a self, module: &'a Module, task: &'a TaskContext) -> StepContext<'a> {
+        let World { machine, path, force, .. } = self;
+        let sandbox = self.sandboxes.get(&module.id).and_then(Option::as_ref);
+        let bare = StepContext::new(task, machine, module.id.as_str(), &module.variables);
+        let plugin = self.plugins.get(&module.id);
+        StepContext { path, force: *force, sandbox, plugin, policy: self.policies.get(&module.id).copied().unwrap_or(self.policy), ..bare }
+    }
+
+    /// The directory that a module's files stand below: the home directory, unless it belongs `into` another, which is made where it is not there.
+    pub(crate) fn home_of(&self, into: Option<&Path>) -> Result<Place<'_>, Failure> {
+        let Some(into) = into else { return Ok(Place::Home(&self.home)) };
+        let open = || std::fs::create_dir_all(into).and_then(|()| place_of(into, &self.own));
+        open().map(Place::Elsewhere).map_err(|error| Failure::new(format!("{} cannot be used: {error}", into.display())))
+    }
+
+    /// Where contents are kept that may have to come back.
+    pub(crate) fn store(&self) -> Result<&Store, Failure> {
+        let open = || Store::open(&self.state.join(CONTENTS)).map_err(|error| format!("what is kept of files cannot be used: {error}"));
+        self.store.get_or_init(open).as_ref().map_err(|why| Failure::new(why.clone()))
+    }
+
+    /// What the ledger says of a module before it is changed.
+    pub(crate) fn memento(&self, module: &Module) -> Result<Memento, Failure> {
+        self.ledger.as_ref().map_or(Ok(Memento::default()), |ledger| ledger.memento(&module.id)).map_err(told)
+    }
+
+    /// Writes down what became different, so that it can be taken back.
+    pub(crate) fn journal(&self, module: &Module, was: &Memento, differences: &[Difference]) -> Result<(), Failure> {
+        let (Some(ledger), Some(run)) = (&self.ledger, self.run) else { return Ok(()) };
+        ledger.journal(run, &module.id, was, differences).map_err(told)
+    }
+
+    /// Starts to watch over an application.
+    pub(crate) fn guard<'w>(&'w self, application: &'w Application, module: &ModuleId, removal: bool) -> Result<Guarding<'w>, Failure> {
+        let (others, edits) = match &self.ledger {
+            Some(ledger) => (ledger.others_below(module, &application.ground()).map_err(told)?, ledger.edits(module).map_err(told)?),
+            None => Default::default(),
+        };
+        let guard = Guard::start(application, module, removal, &self.state, self.store()?, &self.private)?;
+        Ok(Guarding { guard, others, edits, brought: Record::new(), meddled: false })
+    }
+
+    pub(crate) fn configs(&self, module: &Module) -> &[ConfigFile] {
+        self.configs.get(&module.id).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// The directory of contents, in hoist's state.
+pub(crate) const CONTENTS: &str = "contents";
+
+/// Lets go of contents that can not come back any more: what the newest runs did stays.
+///
+/// # Errors
+/// What is kept cannot be read or written.
+pub fn keep_contents(state: &Path, ledger: &Ledger) -> Result<(), Failure> {
+    let packs = std::fs::read_dir(state.join(CONTENTS)).into_iter().flatten().flatten();
+    if packs.filter(|entry| entry.path().extension().is_some_and(|extension| extension == "pack")).count() < PACKS {
+        return Ok(());
+    }
+    ledger.forget_journals(JOURNALS).map_err(told)?;
+    let (journaled, present) = (ledger.wanted_contents().map_err(told)?, application::contents_of(state));
+    // Where something is still to be taken back and nobody can tell what that needs, nothing goes.
+    let Some(present) = present else { return Ok(()) };
+    let wanted = journaled.iter().chain(&present).map(String::as_str).collect();
+    let kept = Store::open(&state.join(CONTENTS)).and_then(|store| store.retain(&wanted));
+    kept.map_err(|error| Failure::new(format!("what is kept of files: {error}")))
+}
+
+/// It is only looked for what can go once there are so many packs of contents.
+const PACKS: usize = 8;
+/// So many runs can be taken back.
+const JOURNALS: usize = 50;
+
+/// A place that a source puts its modules into. It may stand in the directory of a collection, which is why that is not held against it.
+pub fn place_of(into: &Path, own: &[PathBuf]) -> std::io::Result<Home> {
+    let real = into.canonicalize()?;
+    let own: Vec<PathBuf> = own.iter().filter(|own| !own.canonicalize().is_ok_and(|own| real.starts_with(own))).cloned().collect();
+    Home::open(into, &own)
+}
+
+/// The directory that a module's files stand below.
+pub(crate) enum Place<'a> {
+    Home(&'a Home),
+    Elsewhere(Home),
+}
+
+impl std::ops::Deref for Place<'_> {
+    type Target = Home;
+    fn deref(&self) -> &Home {
+        match self {
+            Place::Home(home) => home,
+            Place::Elsewhere(home) => home,
+        }
+    }
+}
+
+/// One step of a module, and when it runs.
+pub(crate) struct Bound {
+    pub(crate) method: Box<dyn Method>,
+    pub(crate) after_change: bool,
+}
+
+/// What is done to a module, and what is known of it.
+pub(crate) struct Work {
+    pub(crate) action: Action,
+    pub(crate) change: Change,
+    pub(crate) steps: Vec<Bound>,
+    pub(crate) record: Option<InstalledModule>,
+    /// Do it also where it seems done.
+    pub(crate) anew: bool,
+    /// Move what is there out of the way first.
+    pub(crate) aside: bool,
+    /// The Python packages that go with the module.
+    pub(crate) python: Vec<String>,
+    /// True when somebody asked for it.
+    pub(crate) asked: bool,
+    /// True when an earlier install of it did not finish.
+    pub(crate) unfinished: bool,
+    /// What the ledger said of it before the first attempt.
+    pub(crate) was: Option<Memento>,
+}
+
+/// Verifies a module without changing anything.
+pub(crate) fn test(world: &World, module: &Module, recorded: &[PathBuf], task: &TaskContext) -> Result<Effect, Failure> {
+    let steps = module.recipe.steps(Action::Test);
+    if module.removal.is_indexed() {
+        let mut missing = look::missing(&world.machine, &module.checks, &world.path);
+        missing.extend(recorded.iter().filter(|path| path.symlink_metadata().is_err()).map(|path| path.display().to_string()));
+        if !missing.is_empty() {
+            return Err(Failure::new(format!("not there: {}", missing.join(", "))));
+        }
+    } else if steps.is_empty() {
+        let gone: Vec<String> =
+            recorded.iter().filter(|path| path.symlink_metadata().is_err()).map(|path| path.display().to_string()).collect();
+        if !gone.is_empty() {
+            return Err(Failure::new(format!("not there: {}", gone.join(", "))));
+        }
+        task.note(Level::Info, "declares nothing to test");
+        return Ok(Effect::Unchanged);
+    }
+    for step in steps {
+        let mut method = method_of(step).map_err(Failure::new)?;
+        method.apply(&world.context(module, task))?;
+    }
+    Ok(Effect::Unchanged)
+}
+
+/// The Python packages that go with a module: not those that were there before it. Asked before the run, since others may bring the same.
+pub(crate) fn own_packages(module: &Module, record: Option<&InstalledModule>) -> Vec<String> {
+    let Some(target) = &module.removal.target else { return module.removal.python.clone() };
+    let known = |name: &&String| record.is_some_and(|record| record.removal.python.contains(name));
+    module.removal.python.iter().filter(|name| known(name) || pip::installed(target, name).is_none()).cloned().collect()
+}
+
+/// Nothing is done to a module of which a former version is out of the way and could not be brought back.
+pub(crate) fn refuse_unsettled(ledger: &Ledger, module: &ModuleId) -> Result<(), Failure> {
+    let asides = ledger.asides(module).map_err(told)?;
+    match asides.iter().find(|aside| aside.kept.symlink_metadata().is_ok()) {
+        None => Ok(()),
+        Some(Aside { path, kept, .. }) => {
+            let (kept, path) = (kept.display(), path.display());
+            Err(Failure::new(format!("its former version is still at {kept}, and could not be brought back: move it to {path}, or away")))
+        }
+    }
+}
+
+pub(crate) fn told(error: LedgerError) -> Failure {
+    Failure::new(error.to_string())
+}
