@@ -1,6 +1,7 @@
 //! The binary, end to end, on real input.
 
 mod again;
+mod application_edges;
 mod application_faults;
 mod application_kills;
 mod applications;

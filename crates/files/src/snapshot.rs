@@ -150,6 +150,11 @@ impl Snapshot {
         self.entries.get(path).map(|entry| &entry.state)
     }
 
+    /// The number of the file system that a path stands on.
+    pub fn device(&self, path: &Path) -> Option<u64> {
+        self.entries.get(path).map(|entry| entry.stamp.device)
+    }
+
     /// True where nothing stands.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
@@ -356,7 +361,9 @@ impl Look<'_> {
         let state = |digest| State { kind, mode: stat.st_mode & 0o7777, owner: (stat.st_uid, stat.st_gid), digest };
         let known = self.known.get(path.as_os_str().as_bytes()).filter(|known| {
             let settled = known.stamp.changed.0.saturating_add(TICK.as_secs().cast_signed()) < known.read_at;
-            let is_kept = |digest: &str| digest.is_empty() || digest.starts_with(UNREAD) || store.is_none_or(|store| store.has(digest));
+            let is_kept = |digest: &str| digest.starts_with(UNREAD) || store.is_none_or(|store| store.has(digest));
+            // A file without a digest could not be read.
+            let is_kept = |digest: &str| if digest.is_empty() { kind != Kind::File } else { is_kept(digest) };
             settled && known.stamp == stamp && known.state.kind == kind && is_kept(&known.state.digest)
         });
         if let Some(known) = known {

@@ -1,8 +1,9 @@
 //! Single files: written whole or not at all, and copied aside before.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::Permissions;
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -39,9 +40,20 @@ pub fn write(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
 /// How the files beside a path are called while they are written; six random characters follow.
 pub(crate) fn stage_prefix(path: &Path) -> OsString {
     let mut prefix = OsString::from(".hoist-stage-");
-    prefix.push(path.file_name().unwrap_or_default());
+    prefix.push(cut(path.file_name().unwrap_or_default(), NAME_LIMIT - 20));
     prefix.push("-");
     prefix
+}
+
+/// Names are no longer than this, in bytes, on all usual file systems.
+const NAME_LIMIT: usize = 255;
+
+/// At most so many bytes of a name, in whole characters.
+fn cut(name: &OsStr, length: usize) -> &OsStr {
+    let bytes = name.as_bytes();
+    let is_start = |at: &usize| bytes.get(*at).is_none_or(|byte| byte & 0xc0 != 0x80);
+    let end = (0..=length.min(bytes.len())).rev().find(is_start).unwrap_or_default();
+    OsStr::from_bytes(&bytes[..end])
 }
 
 /// Where a link leads, also when nothing is there yet.
@@ -145,7 +157,7 @@ pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
 /// The copies of a file, the oldest first.
 pub fn backups(path: &Path) -> Vec<PathBuf> {
     let Some(name) = path.file_name() else { return Vec::new() };
-    let mut start = name.to_owned();
+    let mut start = cut(name, NAME_LIMIT - LONGEST).to_owned();
     start.push(BACKUP);
     let start = start.into_encoded_bytes();
     let entries = path.parent().and_then(|parent| std::fs::read_dir(parent).ok()).into_iter().flatten().flatten();
@@ -168,10 +180,13 @@ pub fn pending(path: &Path) -> PathBuf {
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
+    let mut name = cut(path.file_name().unwrap_or_default(), NAME_LIMIT - LONGEST).to_owned();
     name.push(suffix);
-    PathBuf::from(name)
+    path.with_file_name(name)
 }
+
+/// The longest that is put behind a name: a mark, a time, a number.
+const LONGEST: usize = BACKUP.len() + 22;
 
 #[cfg(test)]
 mod tests {
@@ -192,5 +207,11 @@ mod tests {
         assert_eq!(backups(&link).len(), 3);
         assert_eq!(copies[0].metadata().unwrap().mode() & 0o777, 0o600);
         assert_eq!(std::fs::read_dir(home.path().join("dotfiles")).unwrap().count(), 1, "no stage is left");
+        // The longest name that there may be.
+        let long = home.path().join("é".repeat(127) + "x");
+        write(&long, b"3", 0o644).unwrap();
+        let copy = keep_copy(&long, b"4", 0o644).unwrap();
+        assert_eq!((backups(&long), is_backup(&copy)), (vec![copy], true));
+        write(&pending(&long), b"5", 0o644).unwrap();
     }
 }

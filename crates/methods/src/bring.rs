@@ -206,7 +206,10 @@ impl Bringing<'_> {
         if let Some(guarding) = self.guarding {
             let back = guarding.lock().map_err(|_| Failure::new("its application is not watched any more"));
             failure.message += &match back.and_then(|mut guarding| guarding.guard.take_back()) {
-                Ok(_) => "; everything it had done was taken back".to_owned(),
+                Ok(taken) => {
+                    taken.iter().for_each(|path| self.task.output_line(&format!("taken back: {}", path.display())));
+                    "; everything it had done was taken back".to_owned()
+                }
                 Err(failure) => format!("; {}", failure.message),
             };
         }
@@ -303,6 +306,15 @@ impl Bringing<'_> {
     /// Brings back the former version, and writes down what is there now. Returns the failure to be told.
     fn fail(&self, work: &Work, failure: Failure, watch: &Watch, recorded: Record, different: Option<bool>) -> Result<Failure, Failure> {
         let Self { world, module, task, old, asides, .. } = self;
+        // Also where it failed only now; what was taken back stays so. As long as not all of it is, nothing is as it was.
+        let unsettled = match self.guarding.map(Mutex::lock) {
+            Some(Ok(mut guarding)) => {
+                let back = guarding.guard.take_back();
+                guarding.guard.end(task);
+                back.err()
+            }
+            _ => None,
+        };
         // What was killed could not clear away its stage.
         clean_stages(&self.planned, git_own::is_untouched);
         if work.aside && work.record.is_some() {
@@ -316,7 +328,7 @@ impl Bringing<'_> {
             let stands = former.is_some_and(|former| module.removal.is_indexed() && stands(former, work));
             let intact =
                 stands || (work.action == Action::Update && work.change == Change::Update && (restored || different == Some(false)));
-            let before = work.record.as_ref().filter(|_| intact);
+            let before = work.record.as_ref().filter(|_| intact && unsettled.is_none());
             let recorded = if asides.is_empty() && !stands { &recorded } else { *old };
             ledger.fail(&module.id, &watch.made(), Some(recorded), before).map_err(told)?;
             if restored {
@@ -324,14 +336,11 @@ impl Bringing<'_> {
             }
         }
         let kept = if self.context.sandbox.is_some() { " (--sandbox kept its scripts to its directories)" } else { "" };
-        if let Some(Ok(mut guarding)) = self.guarding.map(Mutex::lock) {
-            // Also where it failed only now; what was taken back stays so.
-            guarding.guard.take_back()?;
-            guarding.guard.end(task);
-        }
         back?;
         let restored = if restored { "; the former version is back" } else { "" };
-        Ok(Failure { message: format!("{}{kept}{restored}", failure.message), ..failure })
+        let unsettled = unsettled.filter(|unsettled| !failure.message.contains(&unsettled.message));
+        let unsettled = unsettled.map(|unsettled| format!("; {}", unsettled.message)).unwrap_or_default();
+        Ok(Failure { message: format!("{}{unsettled}{kept}{restored}", failure.message), ..failure })
     }
 }
 

@@ -31,6 +31,10 @@ pub struct Cleared {
     pub restored: usize,
     /// What was found in their places and may be somebody's: moved aside, to here.
     pub kept: Vec<PathBuf>,
+    /// Files and directories of applications that are as they were again.
+    pub files: usize,
+    /// What somebody may have done to an application since, and what became of it, a sentence each.
+    pub told: Vec<String>,
     /// What was left of former versions, and where it is, a sentence each.
     pub carried: Vec<String>,
     /// What could not be done.
@@ -55,8 +59,8 @@ pub fn clear_up(recovered: &Recovered, ledger: &Ledger, home: &Home, logs: &[Pat
         let taken = store.map(|store| application::recover(state, &store, own, is_done, alive));
         match taken {
             Ok(taken) => {
-                cleared.restored += taken.restored;
-                cleared.kept.extend(taken.left);
+                cleared.files += taken.restored;
+                cleared.told.extend(taken.told);
                 cleared.failed.extend(taken.failed);
                 taken.reinstated.iter().try_for_each(|module| ledger.reinstate(module))?;
             }

@@ -11,6 +11,7 @@ use hoist_ledger::Entry;
 use crate::application;
 use crate::builtin::{git_own, luarocks, pip};
 use crate::method::StepContext;
+use crate::uninstall::was_found;
 use crate::world::{CONTENTS, World};
 
 /// Why something cannot be taken back.
@@ -249,7 +250,9 @@ fn leave_rest(world: &World, module: &Module, task: &TaskContext) -> Result<(), 
         return Ok(());
     };
     let home = world.home_of(module.removal.into.as_ref().map(|_| into.as_path()))?;
-    let mut paths: Vec<&PathBuf> = belongings.record.keys().collect();
+    let known = ledger.installed().map_err(|error| Failure::new(error.to_string()))?;
+    let found = known.modules.get(&module.id).filter(|record| record.removal.application.is_some());
+    let mut paths: Vec<&PathBuf> = belongings.record.keys().filter(|path| !found.is_some_and(|record| was_found(record, path))).collect();
     paths.dedup_by(|path, last| path.starts_with(*last));
     let roots: Vec<Root> = paths.into_iter().map(|path| Root { path: path.clone(), scope: Scope::Recorded }).collect();
     let held = |path: &Path| belongings.holders.get(path).map(|name| format!("{name} has it too"));

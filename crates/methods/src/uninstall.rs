@@ -1,6 +1,6 @@
 //! Takes a module off the machine: what it is known to have written, and what it declares to be its own; never more.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 
@@ -9,7 +9,9 @@ use hoist_executor::{Effect, Failure, Fate, Level, TaskContext};
 use hoist_files::{Home, Record, Removal, Root, Scope, Snapshot, Store, Taking};
 use hoist_ledger::Belongings;
 
-use crate::application::{self, Answer, Asked, Before, Guarding, drop_copies, give_back, protect_uninstall, take_out};
+use crate::application::{
+    self, Answer, Asked, Before, Guarding, drop_copies, give_back, give_back_permissions, protect_uninstall, take_out, tell_left,
+};
 use crate::builtin::{git_own, luarocks, package, pip};
 use crate::config;
 use crate::machine::Machine;
@@ -63,6 +65,9 @@ pub(crate) fn uninstall(
         }
         let mut belongings = ledger.belongings(&module.id).map_err(wrong)?;
         let mut known = BTreeSet::new();
+        if let Some(record) = record.filter(|record| record.removal.application.is_some() && !world.purge) {
+            belongings.record.retain(|path, _| !was_found(record, path));
+        }
         if let Some(guarding) = guarding.as_mut().filter(|_| !adopted) {
             known = leave_application(world, module, guarding, &mut belongings, task)?;
         }
@@ -95,7 +100,7 @@ pub(crate) fn uninstall(
     let mut worked = work();
     if let (Err(failure), Some(guarding)) = (&mut worked, guarding.as_mut()) {
         failure.message += &match guarding.guard.take_back() {
-            Ok(()) => "; everything in the application is as it was".to_owned(),
+            Ok(_) => "; everything in the application is as it was".to_owned(),
             Err(more) => format!("; {}", more.message),
         };
     }
@@ -202,9 +207,11 @@ fn leave_application(
     let before = Before { differences: &differences, record: &belongings.record, others: &guarding.others, edits, store };
     let protected = protect_uninstall(before, Some(own.as_path()).filter(|_| world.purge), task)?;
     give_back(&protected.edits, store, task)?;
-    if !answer.called {
-        take_out(&protected.edits, store, task)?;
+    match answer.spoke && !world.purge {
+        true => tell_left(&protected.edits, task)?,
+        false => take_out(&protected.edits, store, task)?,
     }
+    give_back_permissions(&guarding.edits, task)?;
     drop_copies(&guarding.edits)?;
     // What an uninstaller that has something to say leaves, it leaves for a reason.
     if answer.spoke && !world.purge {
@@ -434,6 +441,11 @@ fn files(
     Ok((told, failed))
 }
 
+/// True for what was there before hoist, and what is in it.
+pub(crate) fn was_found(record: &InstalledModule, path: &Path) -> bool {
+    record.found.iter().any(|found| path.starts_with(found))
+}
+
 /// What goes: what the ledger knows was made, and what is declared and came into being later. What was there before stays.
 fn roots(module: &Module, record: Option<&InstalledModule>, belongings: &Belongings, purge: bool, told: &mut Vec<Told>) -> Vec<Root> {
     let declared = module.removal.paths.iter().chain(record.into_iter().flat_map(|record| &record.removal.paths));
@@ -442,7 +454,14 @@ fn roots(module: &Module, record: Option<&InstalledModule>, belongings: &Belongi
     declared.dedup();
     let adopted = record.is_some_and(|record| record.adopted);
     let made: Vec<&PathBuf> = record.into_iter().flat_map(|record| &record.paths).collect();
-    let was_there = |path: &Path| adopted || record.is_some_and(|record| record.found.iter().any(|found| path.starts_with(found)));
+    let was_there = |path: &Path| adopted || record.is_some_and(|record| was_found(record, path));
+    // Somebody had put the module's directory into the application.
+    let brought = |path: &Path| !purge && record.is_some_and(|record| record.removal.application.is_some() && was_found(record, path));
+    let (found, made): (Vec<&PathBuf>, Vec<&PathBuf>) = made.into_iter().partition(|path| brought(path));
+    declared.retain(|path| !found.contains(path));
+    for path in found {
+        told.push((Fate::Kept, path.display().to_string(), Some("it was there before hoist; --purge removes it".to_owned())));
+    }
     let mut roots = Vec::new();
     for path in declared.into_iter().filter(|path| path.symlink_metadata().is_ok()) {
         let known = made.contains(&path) || belongings.record.contains_key(path);
@@ -465,15 +484,14 @@ fn roots(module: &Module, record: Option<&InstalledModule>, belongings: &Belongi
     }
     roots.extend(made.iter().map(|path| Root { path: (*path).clone(), scope: Scope::Recorded }));
     // Paths written below what was there before, and directories made on the way to them.
+    let known: HashSet<PathBuf> = roots.iter().map(|root| root.path.clone()).collect();
+    let ways: HashSet<&Path> = known.iter().flat_map(|path| path.ancestors()).collect();
     let mut last: Option<&PathBuf> = None;
-    for (path, recorded) in &belongings.record {
-        if last.is_some_and(|last| path.starts_with(last))
-            || roots.iter().any(|root| root.scope != Scope::IfEmpty && path.starts_with(&root.path))
-        {
+    for (path, recorded) in belongings.record.iter().filter(|(path, _)| !brought(path)) {
+        if last.is_some_and(|last| path.starts_with(last)) || path.ancestors().any(|above| known.contains(above)) {
             continue;
         }
-        let parent = recorded.kind == hoist_files::Kind::Directory && roots.iter().any(|root| root.path.starts_with(path));
-        if parent {
+        if recorded.kind == hoist_files::Kind::Directory && ways.contains(path.as_path()) {
             roots.push(Root { path: path.clone(), scope: Scope::IfEmpty });
         } else {
             last = Some(path);

@@ -522,7 +522,7 @@ pub(crate) fn recover(session: &Session, ledger: &Ledger) -> Result<(), Ending> 
     let logs: Vec<_> = recovered.runs.iter().map(|run| session.places.run(run)).collect();
     let cleared = clear_up(&recovered, ledger, &home, &logs, &[session.places.state.clone(), session.places.cache.clone()])?;
     cleared.failed.iter().for_each(|failed| render::remark(&format!("warning: {failed}")));
-    cleared.carried.iter().for_each(|carried| render::remark(carried));
+    cleared.told.iter().chain(&cleared.carried).for_each(|told| render::remark(told));
     for kept in &cleared.kept {
         render::remark(&format!("what stood in its place was moved to {}: somebody may have put it there", kept.display()));
     }
@@ -534,6 +534,11 @@ pub(crate) fn recover(session: &Session, ledger: &Ledger) -> Result<(), Ending> 
         0 => {}
         1 => done.push("a former version was brought back".to_owned()),
         several => done.push(format!("{several} former versions were brought back")),
+    }
+    match cleared.files {
+        0 => {}
+        1 => done.push("one file of an application is as it was again".to_owned()),
+        several => done.push(format!("{several} files and directories of applications are as they were again")),
     }
     if cleared.stages > 0 {
         done.push(format!("{} unfinished files or directories were removed", cleared.stages));

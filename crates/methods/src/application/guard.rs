@@ -1,19 +1,25 @@
 //! Watches over the files of an application from before a change until it is known to be good, also when whoever makes the change is killed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use hoist_core::{Application, ModuleId};
-use hoist_executor::{Failure, Level, TaskContext};
-use hoist_files::{Difference, Kind, Record, Snapshot, State, Store, Taking, digest, keep_copy, put_back};
+use hoist_executor::{Failure, Fate, Level, TaskContext};
+use hoist_files::{Difference, Kind, Record, Snapshot, State, Store, Taking, backups, digest, keep_copy, put_back};
 use hoist_ledger::Edit;
+use rustix::fs::{Access, AtFlags, CWD, accessat};
 use serde::{Deserialize, Serialize};
 
 use super::try_lock;
 use crate::aside;
+
+/// How files are called that hoist is just making.
+const STAGE: &str = ".hoist-stage-";
 
 /// How the file is called that stands as long as a change is not written down: what was there before.
 const PLEDGE: &str = "before";
@@ -54,7 +60,11 @@ pub(crate) struct Guard<'w> {
     assets: BTreeSet<String>,
     /// False where something could not be put back: the next hoist tries again.
     is_settled: bool,
-    _pulse: Option<Pulse>,
+    /// When a file was made before the change, by the clock of the file system; nothing where it has none for that.
+    started: Option<SystemTime>,
+    /// What is not of the change, or nobody knows whose it is, and why it stays.
+    left: BTreeMap<PathBuf, String>,
+    pulse: Option<Pulse>,
 }
 
 /// Says once a second that somebody is at work, so that it is known later what was done before the end and what after.
@@ -99,7 +109,7 @@ fn ignored<'a>(application: &'a Application, own: &'a [PathBuf]) -> impl Fn(&Pat
     move |path| {
         let path = path.as_os_str().as_encoded_bytes();
         let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-        let in_the_making = name.starts_with(b".hoist-stage-") || name.starts_with(b".hoist-aside-");
+        let in_the_making = name.starts_with(STAGE.as_bytes()) || name.starts_with(b".hoist-aside-");
         let is_below =
             |ignored: &Vec<u8>| path.strip_prefix(ignored.as_slice()).is_some_and(|rest| matches!(rest.first(), None | Some(b'/')));
         in_the_making || ignored.iter().any(is_below)
@@ -149,7 +159,10 @@ impl<'w> Guard<'w> {
         let length = (head.len() as u64).to_le_bytes();
         write(&pledge, &[length.as_slice(), &head, &before.to_bytes().map_err(wrong)?].concat()).map_err(wrong)?;
         let pulse = Some(Pulse::start(pledge));
-        Ok(Self { application, store, own, place, before, after: None, assets: BTreeSet::new(), is_settled: true, _pulse: pulse })
+        let probe = application.watch.iter().find_map(|watched| tempfile::Builder::new().prefix(STAGE).tempfile_in(watched).ok());
+        let started = probe.and_then(|probe| probe.as_file().metadata().ok()?.created().ok());
+        let (after, assets, left) = Default::default();
+        Ok(Self { application, store, own, place, before, after, assets, is_settled: true, started, left, pulse })
     }
 
     /// A part of the application as it is now.
@@ -189,20 +202,34 @@ impl<'w> Guard<'w> {
         Ok(self.after.insert(after.map_err(|error| Failure::new(format!("looking at {error}")))?))
     }
 
-    /// Takes everything back that was done since the start.
-    pub(crate) fn take_back(&mut self) -> Result<(), Failure> {
+    /// Takes everything back that was done since the start. Returns the paths that were different.
+    pub(crate) fn take_back(&mut self) -> Result<Vec<PathBuf>, Failure> {
         self.is_settled = false;
-        self.after()?;
-        let differences = self.changes();
-        let back = restore(&differences.iter().collect::<Vec<_>>(), self.store);
-        self.after = None;
-        match back {
-            None => {
-                self.is_settled = true;
-                Ok(())
+        let wrong = |why: String| Failure::new(format!("what it had done was taken back but for {why}; the next run tries again"));
+        let mut taken = Vec::new();
+        for turn in 1.. {
+            // What goes need not be kept: there may be no room for it.
+            let now = look(self.application, self.own, &self.application.watch, Some(&self.before), None, false);
+            let now = now.map_err(|error| wrong(error.to_string()))?;
+            let differences = self.changes(&now);
+            self.leave(&now)?;
+            let failed = put_back(&differences.iter().collect::<Vec<_>>(), self.store);
+            taken.extend(differences.iter().map(|difference| difference.path.clone()));
+            // What nobody may look into is seen only once it is opened.
+            let closed = failed.iter().filter(|(path, _)| self.before.get(path).is_none() && path.is_dir());
+            let opened = closed.filter(|(path, _)| std::fs::set_permissions(path, Permissions::from_mode(0o700)).is_ok()).count();
+            if let Some(why) = in_words(&failed).filter(|_| opened == 0 || turn >= 10) {
+                return Err(wrong(why));
             }
-            Some(why) => Err(Failure::new(format!("what it had done was taken back but for {why}; the next run tries again"))),
+            if failed.is_empty() {
+                break;
+            }
         }
+        self.after = None;
+        self.is_settled = true;
+        taken.sort();
+        taken.dedup();
+        Ok(taken)
     }
 
     /// What is different from before. `again` where something was done since everything was looked at.
@@ -210,18 +237,72 @@ impl<'w> Guard<'w> {
         if again || self.after.is_none() {
             self.after()?;
         }
-        Ok(self.changes())
+        let after = self.after.take().unwrap_or_default();
+        let (changes, left) = (self.changes(&after), self.leave(&after));
+        self.after = Some(after);
+        left.map(|()| changes)
     }
 
-    fn changes(&self) -> Vec<Difference> {
-        let mut differences = self.after.as_ref().map(|after| self.before.differences(after)).unwrap_or_default();
+    /// What the change did, of what is different `now`.
+    fn changes(&self, now: &Snapshot) -> Vec<Difference> {
+        let mut differences = self.before.differences(now);
         // What another user made meanwhile, whoever the application runs as, is not the installer's.
-        let is_brought = |difference: &Difference| difference.after.as_ref().is_some_and(|after| self.assets.contains(&after.digest));
-        differences.retain(|difference| is_brought(difference) || !is_of_another_user(difference));
+        differences.retain(|difference| self.is_brought(difference) || !is_of_another_user(&self.before, difference));
         // A pipe or a socket is made anew by whoever needs it.
-        let other = |state: &Option<State>| state.as_ref().is_some_and(|state| state.kind == Kind::Other);
-        differences.retain(|difference| !other(&difference.before) && (!other(&difference.after) || difference.before.is_none()));
+        differences.retain(|difference| difference.before.as_ref().is_none_or(|before| before.kind != Kind::Other));
+        let moved = self.moved(&differences);
+        let ways: HashSet<&Path> = moved.iter().flat_map(|path| path.ancestors()).collect();
+        let stays = |difference: &Difference| difference.before.is_none() && ways.contains(difference.path.as_path());
+        let stays: Vec<bool> = differences.iter().map(stays).collect();
+        let mut stays = stays.into_iter();
+        differences.retain(|_| stays.next() != Some(true));
         differences
+    }
+
+    fn is_brought(&self, difference: &Difference) -> bool {
+        difference.after.as_ref().is_some_and(|after| self.assets.contains(&after.digest))
+    }
+
+    /// Files that are new where they stand, and were there before: whoever moved them here took them from where nothing is watched, and nothing of
+    /// them is kept.
+    fn moved(&self, differences: &[Difference]) -> Vec<PathBuf> {
+        let is_old = |path: &Path| {
+            let made = path.symlink_metadata().and_then(|metadata| metadata.created());
+            made.ok().zip(self.started).is_some_and(|(made, started)| made + TICK < started)
+        };
+        let new = differences.iter().filter(|difference| {
+            let is_new_file = difference.before.is_none() && difference.after.as_ref().is_some_and(|after| after.kind == Kind::File);
+            is_new_file && !self.is_brought(difference) && is_old(&difference.path)
+        });
+        let mut moved: Vec<&Difference> = new.collect();
+        if !moved.is_empty() {
+            let known: HashSet<&str> = self.before.iter().map(|(_, state)| state.digest.as_str()).collect();
+            moved.retain(|difference| difference.after.as_ref().is_some_and(|after| !known.contains(after.digest.as_str())));
+        }
+        moved.into_iter().map(|difference| difference.path.clone()).collect()
+    }
+
+    /// Sees to what is different and not of the change, as far as anybody can tell.
+    fn leave(&mut self, now: &Snapshot) -> Result<(), Failure> {
+        let differences = self.before.differences(now);
+        for path in self.moved(&differences) {
+            let why = "it was moved here from where nothing is watched, and stays: move it back where it is missed";
+            self.left.insert(path, why.to_owned());
+        }
+        let is_foreign = |difference: &Difference| !self.is_brought(difference) && is_of_another_user(&self.before, difference);
+        let foreign: Vec<&Difference> = differences.iter().filter(|difference| is_foreign(difference)).collect();
+        for Difference { path, before, after } in foreign {
+            let (Some(before), Some(after)) = (before, after) else { continue };
+            let may_be_ours = accessat(CWD, path, Access::WRITE_OK, AtFlags::empty()).is_ok();
+            if self.left.contains_key(path) || before.kind != Kind::File || before.has_same_contents(after) || !may_be_ours {
+                continue;
+            }
+            let wrong = |error: std::io::Error| Failure::new(format!("keeping what was there: {error}"));
+            let copy = keep_copy_once(path, &self.store.bytes(&before.digest).map_err(wrong)?, before.mode).map_err(wrong)?;
+            let why = format!("it is another user's, and was changed meanwhile, by whomever; as it was it is {}", copy.display());
+            self.left.insert(path.clone(), why);
+        }
+        Ok(())
     }
 
     /// What came of the change is written down: from now on what is there is what is kept.
@@ -229,10 +310,20 @@ impl<'w> Guard<'w> {
         if !self.is_settled {
             return;
         }
+        for (path, why) in self.left.iter().take(NAMED) {
+            task.item(Fate::Left, path.display().to_string(), Some(why.clone()));
+        }
+        for (path, why) in self.left.iter().skip(NAMED) {
+            task.output_line(&format!("left {}: {why}", path.display()));
+        }
+        if let Some((path, _)) = self.left.iter().nth(NAMED) {
+            let more = self.left.len() - NAMED;
+            task.item(Fate::Left, path.display().to_string(), Some(format!("and so are others, {more} with this one: the log names them")));
+        }
         let after = self.after.as_ref().unwrap_or(&self.before);
         let kept = after.to_bytes().and_then(|bytes| write(&self.place, &bytes));
         // First the pulse, so that the pledge does not come back.
-        drop(self._pulse.take());
+        drop(self.pulse.take());
         let kept = kept.and_then(|()| std::fs::remove_file(self.place.with_extension(PLEDGE)));
         if let Err(error) = kept {
             task.note(Level::Warning, format!("keeping what is there: {error}"));
@@ -248,21 +339,41 @@ fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.persist(path).map(drop).map_err(|error| error.error)
 }
 
-/// True for what came into being as somebody else's, or was changed as such: an installer runs as the user that hoist runs as. Of what root
-/// may change nobody can tell.
-pub(crate) fn is_of_another_user(difference: &Difference) -> bool {
+/// Clocks of file systems tick every few milliseconds.
+const TICK: Duration = Duration::from_millis(20);
+
+/// So many paths that stay are told one by one.
+const NAMED: usize = 20;
+
+/// True for what came into being as somebody else's, or was changed as such: an installer runs as the user that hoist runs as. Root may give away what
+/// it makes; what its new owner could not have made there is root's doing.
+fn is_of_another_user(before: &Snapshot, difference: &Difference) -> bool {
     let user = rustix::process::geteuid().as_raw();
-    let is_other = |owner: u32| owner != user;
     match (&difference.before, &difference.after) {
-        (None, Some(after)) => is_other(after.owner.0),
-        (Some(before), Some(after)) => user != 0 && is_other(before.owner.0) && is_other(after.owner.0),
+        (None, Some(State { owner, .. })) if user == 0 && owner.0 != user => {
+            let directory = difference.path.ancestors().skip(1).find_map(|above| before.get(above));
+            directory.is_none_or(|directory| {
+                directory.owner.0 == owner.0 || directory.mode & 0o002 != 0 || directory.mode & 0o020 != 0 && directory.owner.1 == owner.1
+            })
+        }
+        (None, Some(after)) => after.owner.0 != user,
+        (Some(before), Some(after)) => user != 0 && before.owner.0 != user && after.owner.0 != user,
         _ => false,
     }
 }
 
+/// A copy, where there is none yet that is the same.
+fn keep_copy_once(path: &Path, contents: &[u8], mode: u32) -> std::io::Result<PathBuf> {
+    let is_same = |copy: &PathBuf| std::fs::read(copy).is_ok_and(|known| known == contents);
+    backups(path).into_iter().find(is_same).map_or_else(|| keep_copy(path, contents, mode), Ok)
+}
+
 /// Puts back what stood there before; what could not be, in words.
 pub(crate) fn restore(differences: &[&Difference], store: &Store) -> Option<String> {
-    let failed = put_back(differences, store);
+    in_words(&put_back(differences, store))
+}
+
+fn in_words(failed: &[(PathBuf, std::io::Error)]) -> Option<String> {
     let (path, error) = failed.first()?;
     let more = if failed.len() > 1 { format!(" (and {} more)", failed.len() - 1) } else { String::new() };
     Some(format!("{}: {error}{more}", path.display()))
@@ -273,13 +384,14 @@ pub(crate) fn restore(differences: &[&Difference], store: &Store) -> Option<Stri
 pub(crate) struct TakenBack {
     /// How many files and directories are as they were again.
     pub(crate) restored: usize,
-    /// What was changed since by somebody, and was left as it is; and copies of what stood there before.
-    pub(crate) left: Vec<PathBuf>,
+    /// What somebody may have done since, and what became of it, a sentence each.
+    pub(crate) told: Vec<String>,
     /// Modules whose removal was taken back: they are as they were.
     pub(crate) reinstated: Vec<ModuleId>,
     pub(crate) failed: Vec<String>,
 }
 
+/// What a pledge says; nothing where it cannot be read, or was written by another version.
 fn pledge(path: &Path) -> Option<(Pledged, Snapshot)> {
     let bytes = std::fs::read(path).ok()?;
     let (length, rest) = bytes.split_first_chunk::<8>()?;
@@ -303,25 +415,38 @@ pub(crate) fn recover(
 ) -> TakenBack {
     let mut taken = TakenBack::default();
     for path in pledges(state) {
-        // What cannot be read was never begun: it is written as a whole.
-        let Some((pledged, before)) = pledge(&path).filter(|(pledged, _)| !is_done(&pledged.module, pledged.removal)) else {
-            let _ = std::fs::remove_file(&path);
+        let Some((pledged, before)) = pledge(&path) else {
+            let unreadable = path.with_extension("unreadable");
+            let moved = std::fs::rename(&path, &unreadable).map_or_else(|error| error.to_string(), |()| unreadable.display().to_string());
+            taken
+                .failed
+                .push(format!("what a run that was cut off had done to an application cannot be taken back: nobody can read {moved}"));
             continue;
         };
+        if is_done(&pledged.module, pledged.removal) {
+            let _ = std::fs::remove_file(&path);
+            continue;
+        }
         let application = &pledged.application;
         let pulse = path.metadata().and_then(|metadata| metadata.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
-        let missing = application.watch.iter().find(|watched| before.get(watched).is_some() && !watched.exists());
         let undone =
             |why: String| format!("what {} had done to {} was not taken back yet: {why}", pledged.module, application.root.display());
-        if let Some(missing) = missing {
-            taken.failed.push(undone(format!("{} is not there", missing.display())));
+        // What the installer removed comes back, but not in the place of a file system that is not mounted.
+        let is_elsewhere = |watched: &&PathBuf| {
+            let parent = watched.parent().and_then(|parent| parent.metadata().ok()).map(|parent| parent.dev());
+            before.get(watched).is_some() && !watched.exists() && parent != before.device(watched)
+        };
+        if let Some(missing) = application.watch.iter().find(is_elsewhere) {
+            let missing = missing.display();
+            taken.failed.push(undone(format!("{missing} is not there: mount it, or make it, and the next hoist goes on")));
             continue;
         }
         let Some(_alone) = try_lock(application) else {
             taken.failed.push(undone("another works on it".to_owned()));
             continue;
         };
-        match take_back(application, store, own, &before, alive.max(pulse), &mut taken) {
+        let kept = state.join("kept").join(path.file_stem().unwrap_or_default());
+        match take_back(application, store, own, &before, alive.max(pulse), &kept, &mut taken) {
             Ok(()) => {
                 if pledged.removal {
                     taken.reinstated.push(pledged.module.clone());
@@ -341,34 +466,65 @@ fn take_back(
     own: &[PathBuf],
     before: &Snapshot,
     alive: SystemTime,
+    kept: &Path,
     taken: &mut TakenBack,
 ) -> Result<(), String> {
+    let now = SystemTime::now();
+    // What a clock says that was ahead tells nothing.
+    let (last, known) = if alive > now { (now, SystemTime::UNIX_EPOCH) } else { (alive + aside::GRACE, alive) };
     let after = look(application, own, &application.watch, Some(before), None, false).map_err(|error| error.to_string())?;
     let differences = before.differences(&after);
     let is_somebodys = |difference: &&Difference| {
         let metadata = difference.path.symlink_metadata().ok().filter(|metadata| !metadata.is_dir());
-        is_of_another_user(difference) || metadata.is_some_and(|metadata| aside::is_after(&metadata, alive + aside::GRACE))
+        is_of_another_user(before, difference) || metadata.is_some_and(|metadata| aside::is_after(&metadata, last))
     };
     let (left, ours): (Vec<&Difference>, Vec<&Difference>) = differences.iter().partition(is_somebodys);
+    let wrong = |error: std::io::Error| error.to_string();
+    let copy = |difference: &Difference| match &difference.before {
+        Some(old) if old.kind == Kind::File => {
+            let contents = store.bytes(&old.digest).map_err(wrong)?;
+            keep_copy_once(&difference.path, &contents, old.mode).map(Some).map_err(wrong)
+        }
+        _ => Ok(None),
+    };
     // Nobody can tell whether somebody worked on with what the killed run had left: what stood there before is put beside it.
-    for difference in &left {
-        taken.left.push(difference.path.clone());
-        if let Some(old) = difference.before.as_ref().filter(|old| old.kind == Kind::File && !is_of_another_user(difference)) {
-            let copy = store.bytes(&old.digest).and_then(|contents| keep_copy(&difference.path, &contents, old.mode));
-            taken.left.push(copy.map_err(|error| error.to_string())?);
-        }
+    for difference in left.iter().filter(|difference| !is_of_another_user(before, difference)) {
+        let path = difference.path.display();
+        let former = copy(difference)?.map(|copy| format!("; as it was before it is {}", copy.display())).unwrap_or_default();
+        taken.told.push(format!("{path} was changed since, and was left as it is{former}"));
     }
-    // What went on for a while when hoist was gone may as well have been somebody.
-    for difference in ours.iter().filter(|difference| difference.after.as_ref().is_some_and(|after| after.kind == Kind::File)) {
+    // What became different when nobody knows whether hoist still lived may as well be somebody's work.
+    let unsure = |difference: &&&Difference| {
+        let changed = |metadata: &std::fs::Metadata| {
+            let nanoseconds = u32::try_from(metadata.ctime_nsec()).unwrap_or_default();
+            SystemTime::UNIX_EPOCH + Duration::new(u64::try_from(metadata.ctime()).unwrap_or_default(), nanoseconds)
+        };
+        let is_file = difference.after.as_ref().is_some_and(|after| after.kind == Kind::File);
+        is_file && difference.path.symlink_metadata().is_ok_and(|metadata| changed(&metadata) >= known)
+    };
+    let mut copies = 0;
+    for difference in ours.iter().filter(unsure) {
         let path = &difference.path;
-        if path.symlink_metadata().is_ok_and(|metadata| aside::is_after(&metadata, alive + Duration::from_secs(2))) {
-            let contents = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
-            taken.left.push(keep_copy(path, &contents, 0o600).map_err(|error| error.to_string())?);
-        }
+        let to = kept.join(path.strip_prefix("/").unwrap_or(path));
+        let copied = to.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::copy(path, &to));
+        copied.map_err(|error| format!("{}: {error}", path.display()))?;
+        copies += 1;
+    }
+    if copies > 0 {
+        taken
+            .told
+            .push(format!("{copies} files were changed at about that time, by whomever: as they were, they are in {}", kept.display()));
     }
     let failed = put_back(&ours, store);
     // A directory in which somebody has something stays.
     let blocks = |path: &Path| left.iter().any(|left| left.path.starts_with(path));
+    for (path, _) in failed.iter().filter(|(path, _)| blocks(path)) {
+        if let Some(difference) = ours.iter().find(|difference| difference.path == *path)
+            && let Some(copy) = copy(difference)?
+        {
+            taken.told.push(format!("{} could not come back, since something is in its place: it is {}", path.display(), copy.display()));
+        }
+    }
     taken.restored += ours.len() - failed.len().min(ours.len());
     match failed.iter().find(|(path, _)| !blocks(path)) {
         None => Ok(()),
@@ -379,7 +535,7 @@ fn take_back(
 /// Removes files that were being written when hoist was killed.
 fn clear_stages(application: &Application) {
     let there = Snapshot::take(&application.watch, &Taking { read: &|_, _| false, everywhere: true, ..Taking::PLAIN }).unwrap_or_default();
-    let is_stage = |path: &Path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".hoist-stage-"));
+    let is_stage = |path: &Path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(STAGE.as_bytes()));
     for (path, _) in there.iter().filter(|(path, state)| state.kind == Kind::File && is_stage(path)) {
         let _ = std::fs::remove_file(path);
     }

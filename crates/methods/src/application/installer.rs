@@ -94,10 +94,11 @@ const WITH_ANSWER: &str = r#"exec 3>"$1"; shift; exec "$@""#;
 fn find(application: &Application, name: &str) -> Result<Option<PathBuf>, Failure> {
     let directory = application.directory(name);
     let path = directory.join(MODULE_FILE);
-    let text = match std::fs::read_to_string(&path) {
-        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => String::new(),
-        text => text.map_err(|error| Failure::new(format!("reading {}: {error}", path.display())))?,
+    let text = match hoist_files::read(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => Vec::new(),
+        text => text.map_err(|error| Failure::new(format!("reading {}: {error}", path.display())))?.unwrap_or_default(),
     };
+    let text = String::from_utf8_lossy(&text);
     let file = ModuleFile::parse(&text).map_err(Failure::new)?;
     let found = installer(name, &file, |path| directory.join(path).is_file());
     Ok(found.map(|found| directory.join(&*found)))

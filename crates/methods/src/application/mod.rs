@@ -22,7 +22,7 @@ pub(crate) use guard::{Guard, Guarding, contents_of, recover, restore};
 pub(crate) use installer::{Answer, Asked, call, has_installer};
 pub use offers::{Offers, is_place, offers};
 pub(crate) use offers::{file_list, is_archive, is_remote, list_files, place_cache};
-pub(crate) use protect::{Before, drop_copies, give_back, protect_install, protect_uninstall, take_out};
+pub(crate) use protect::{Before, drop_copies, give_back, give_back_permissions, protect_install, protect_uninstall, take_out, tell_left};
 
 /// The right to change an application, among all hoists on the machine.
 pub(crate) struct ApplicationLock(#[expect(dead_code, reason = "they are held")] Vec<File>);
@@ -40,10 +40,12 @@ const WAIT: Duration = Duration::from_millis(20);
 fn locks(application: &Application, alone: bool) -> BTreeMap<PathBuf, bool> {
     let mut locks = BTreeMap::new();
     for watched in &application.watch {
-        for above in watched.ancestors().skip(1) {
+        // What is not there stands for what it would be made in.
+        let Some(there) = watched.ancestors().find(|path| path.is_dir()) else { continue };
+        for above in there.ancestors().skip(1) {
             locks.entry(above.to_owned()).or_insert(false);
         }
-        locks.insert(watched.clone(), alone);
+        *locks.entry(there.to_owned()).or_insert(false) |= alone;
     }
     locks
 }

@@ -1,6 +1,8 @@
 //! What of somebody else's program did may stay, and what of others it took is put back.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use hoist_executor::{Failure, Fate, TaskContext};
@@ -72,18 +74,17 @@ impl Before<'_> {
     /// Puts these back, with the directories on the way to them.
     fn put_back(&self, kept: &[&Difference]) -> Result<(), Failure> {
         let directory = |state: &Option<State>| state.as_ref().is_some_and(|state| state.kind == Kind::Directory);
+        let ways: HashSet<&Path> = kept.iter().flat_map(|kept| kept.path.ancestors()).collect();
         let on_the_way = |difference: &&Difference| {
-            directory(&difference.before)
-                && !directory(&difference.after)
-                && kept.iter().any(|kept| kept.path.starts_with(&difference.path))
+            directory(&difference.before) && !directory(&difference.after) && ways.contains(difference.path.as_path())
         };
         let mut back: Vec<&Difference> = self.differences.iter().filter(on_the_way).collect();
         let way: BTreeSet<&Path> = back.iter().map(|difference| difference.path.as_path()).collect();
         back.extend(kept.iter().filter(|kept| !way.contains(kept.path.as_path())));
         // A directory that stands where a file was has to go with everything in it.
+        let blocking: Vec<&Difference> = kept.iter().copied().filter(|kept| !directory(&kept.before) && directory(&kept.after)).collect();
         let inside = |difference: &&Difference| {
-            let below = |kept: &&Difference| !directory(&kept.before) && directory(&kept.after) && difference.path.starts_with(&kept.path);
-            difference.before.is_none() && kept.iter().any(below)
+            difference.before.is_none() && blocking.iter().any(|blocking| difference.path.starts_with(&blocking.path))
         };
         back.extend(self.differences.iter().filter(inside));
         restore(&back, self.store).map_or(Ok(()), |why| Err(Failure::new(format!("putting back what is somebody else's: {why}"))))
@@ -93,8 +94,11 @@ impl Before<'_> {
     fn put_beside(&self, path: &Path, new: &State, record: &mut Record) -> Result<(), Failure> {
         let mut beside = pending(path);
         let there = hoist_files::state(&beside).map_err(wrong)?;
-        if there.is_some_and(|there| there.digest != new.digest && !self.is_own(&beside, &there)) {
-            beside = aside_name(&beside);
+        match there.filter(|there| !self.is_own(&beside, there)) {
+            // Somebody has put it there already.
+            Some(there) if there.has_same_contents(new) => return Ok(()),
+            Some(_) => beside = aside_name(&beside),
+            None => {}
         }
         write(&beside, &self.bytes(new)?, new.mode).map_err(wrong)?;
         record.insert(beside, recorded(new));
@@ -167,7 +171,13 @@ pub(crate) fn protect_install(
             // Permissions alone are what an installer may have been asked to set.
             (Some(old), Some(new)) if old.has_same_contents(new) => match before.record.get(path).filter(|known| known.is(new)) {
                 Some(known) => drop(protected.record.insert(path.clone(), Recorded { mode: new.mode, ..known.clone() })),
-                None => told.push((Fate::Changed, shown, Some(format!("its permissions were {:o}, and are {:o}", old.mode, new.mode)))),
+                None => {
+                    match protected.edits.iter_mut().find(|edit| edit.path == *path) {
+                        Some(edit) => edit.after.mode = new.mode,
+                        None => protected.edits.push(Edit { path: path.clone(), before: old.clone(), after: new.clone(), replaced: false }),
+                    }
+                    told.push((Fate::Changed, shown, Some(format!("its permissions were {:o}, and are {:o}", old.mode, new.mode))));
+                }
             },
             (Some(old), Some(new)) if before.is_own(path, old) => {
                 protected.record.insert(path.clone(), recorded(new));
@@ -229,7 +239,8 @@ pub(crate) fn protect_install(
         if let Some(known) = before.record.get(&difference.path) {
             protected.record.insert(difference.path.clone(), known.clone());
         }
-        if difference.before.as_ref().is_some_and(|old| old.kind != Kind::Directory) {
+        let stood = |state: &Option<State>| state.as_ref().is_some_and(|state| state.kind == Kind::Directory);
+        if !stood(&difference.before) && stood(&difference.after) {
             protected.record.retain(|path, _| path == &difference.path || !path.starts_with(&difference.path));
         }
     }
@@ -265,7 +276,15 @@ pub(crate) fn protect_uninstall(before: Before<'_>, directory: Option<&Path>, ta
                     told.push((Fate::Kept, shown, Some(format!("{}; {why}", before.owner(path)))));
                 }
             }
-            (Some(old), Some(new)) if old.has_same_contents(new) || before.is_own(path, old) || purged => {}
+            (Some(old), Some(new)) if before.is_own(path, old) || purged => {}
+            (Some(old), Some(new)) if old.has_same_contents(new) => {
+                let is_given_back = before.edits.iter().any(|edit| edit.path == *path && edit.before.mode == new.mode);
+                if old.mode != new.mode && !is_given_back {
+                    back.push(difference);
+                    let why = format!("{}; its uninstaller changed its permissions, and they were put back", before.owner(path));
+                    told.push((Fate::Kept, shown, Some(why)));
+                }
+            }
             (Some(old), Some(new)) => {
                 let is_text = old.kind == Kind::File && new.kind == Kind::File;
                 match edit.filter(|_| is_text) {
@@ -308,8 +327,11 @@ fn settle(before: &Before<'_>, edit: &Edit, old: &State, new: &State) -> Result<
         Together::Theirs => (Fate::Changed, shown, Some("its uninstaller took out what its installer had added".to_owned())),
         Together::Merged(merged) => {
             write(path, &merged, old.mode).map_err(wrong)?;
-            let why = "its uninstaller wrote over it; what was in it beside the module's was put back".to_owned();
-            (Fate::Changed, shown, Some(why))
+            let why = match merged == before.bytes(&edit.before)? {
+                true => "it is as it was before its installer",
+                false => "what its installer had added was taken out, and the rest stays",
+            };
+            (Fate::Changed, shown, Some(why.to_owned()))
         }
         Together::Apart => {
             let copy = keep_copy(path, &mine, old.mode).map_err(wrong)?;
@@ -333,6 +355,31 @@ fn tell(mut told: Told, task: &TaskContext) {
             false => task.item(fate, subject, reason),
         }
     }
+}
+
+/// Gives files and directories of others the permissions back that an installer had changed.
+pub(crate) fn give_back_permissions(edits: &[Edit], task: &TaskContext) -> Result<(), Failure> {
+    for Edit { path, before, after, .. } in edits.iter().filter(|edit| edit.before.mode != edit.after.mode) {
+        let now = hoist_files::state(path).map_err(wrong)?;
+        if now.is_some_and(|now| now.kind != Kind::Link && now.mode == after.mode) {
+            std::fs::set_permissions(path, Permissions::from_mode(before.mode)).map_err(wrong)?;
+            let why = format!("its permissions are {:o} again, as before its installer", before.mode);
+            task.item(Fate::Changed, path.display().to_string(), Some(why));
+        }
+    }
+    Ok(())
+}
+
+/// Says what an installer had added to files of others, and what its uninstaller left in them.
+pub(crate) fn tell_left(edits: &[Edit], task: &TaskContext) -> Result<(), Failure> {
+    for Edit { path, before, after, .. } in edits.iter().filter(|edit| !edit.replaced) {
+        let now = hoist_files::state(path).map_err(wrong)?;
+        if now.is_some_and(|now| !now.has_same_contents(before) && !before.has_same_contents(after)) {
+            let why = "its installer edited it, and its uninstaller left that, and may have said why: look what of it is still wanted";
+            task.item(Fate::Left, path.display().to_string(), Some(why.to_owned()));
+        }
+    }
+    Ok(())
 }
 
 /// Takes out what an installer had added to files of others, where no uninstaller does that.

@@ -58,11 +58,7 @@ impl Method for Installer {
         let earlier = context.record.iter().filter(|(path, _)| !path.starts_with(&directory) && !protected.gone.contains(*path));
         let mut record: Record = earlier.map(|(path, recorded)| (path.clone(), recorded.clone())).collect();
         // What another module has as well is not lost with that one.
-        let shared = guarding
-            .guard
-            .rewritten()
-            .into_iter()
-            .filter(|(path, state)| assets.contains(&state.digest) && guarding.others.contains_key(path));
+        let shared = guarding.guard.rewritten().into_iter().filter(|(path, _)| guarding.others.contains_key(path));
         record.extend(shared.map(|(path, state)| (path, Recorded { kind: state.kind, mode: state.mode, digest: state.digest })));
         record.extend(protected.record);
         guarding.edits = protected.edits;

@@ -1,0 +1,256 @@
+//! What installers do now and then, and what somebody does at the wrong moment.
+
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use hoist_tests::{Application, binary, has};
+
+fn php(install: &str, uninstall: &str) -> String {
+    format!(
+        "    public static function install() {{ $a = APP_ROOT_DIR; {install} }}\n    \
+         public static function uninstall() {{ $a = APP_ROOT_DIR; {uninstall} }}"
+    )
+}
+
+const FAILS: &str = "throw new \\Exception('no');";
+
+#[test]
+fn what_an_installer_moves_in_from_where_nothing_is_watched_is_never_removed() {
+    if !has("php") {
+        return;
+    }
+    for (name, end) in [("Fails", FAILS), ("Works", "")] {
+        let application = Application::new();
+        application.put("uploads/2016/a.jpg", "precious\n").put("uploads/b.jpg", "precious too\n");
+        let install = format!("mkdir(\"$a/media\"); rename(\"$a/uploads\", \"$a/media/uploads\"); touch(\"$a/own\"); {end}");
+        application.module(name, &php(&install, ""));
+        let settings = "sources:\n- application: ~/site/app-nullos\n  name: site\n  from: ~/modules\n  ignore: uploads\n";
+        application.sandbox.settings(settings);
+        let ran = application.sandbox.hoist(&format!("install {name}")).exits(if end.is_empty() { 0 } else { 3 });
+        ran.says("media/uploads/2016/a.jpg").says("moved here");
+        let moved = || (application.read("media/uploads/2016/a.jpg"), application.read("media/uploads/b.jpg"));
+        assert_eq!(moved(), ("precious\n".to_owned(), "precious too\n".to_owned()));
+        assert_eq!(application.has("own"), end.is_empty());
+        if end.is_empty() {
+            application.sandbox.hoist("uninstall Works --yes").exits(0);
+            assert_eq!((moved().0.as_str(), application.has("own")), ("precious\n", false));
+        }
+    }
+}
+
+#[test]
+fn files_that_become_pipes_directories_or_links_come_back() {
+    if !has("php") {
+        return;
+    }
+    let application = Application::new();
+    let long = "n".repeat(240);
+    for name in ["pipe", "directory", "link", long.as_str()] {
+        application.put(name, &format!("{name} is mine\n"));
+    }
+    let install = format!(
+        "foreach (['pipe', 'directory', 'link', '{long}'] as $f) unlink(\"$a/$f\"); exec(\"mkfifo $a/pipe\"); mkdir(\"$a/directory\"); \
+         touch(\"$a/directory/x\"); symlink('init.php', \"$a/link\");"
+    );
+    application.module("Works", &php(&install, "")).module("Fails", &php(&format!("{install} {FAILS}"), ""));
+    let before = application.tree();
+    application.install("Fails").exits(3);
+    assert_eq!(Application::difference(&before, &application.tree()), [""; 0]);
+    application.install("Works").exits(0);
+    for name in ["pipe", "directory", "link", long.as_str()] {
+        assert_eq!(application.read(name), format!("{name} is mine\n"));
+    }
+    application.sandbox.hoist("uninstall Works --yes").exits(0);
+    assert_eq!(Application::difference(&before, &application.tree()), [""; 0]);
+}
+
+#[test]
+fn what_two_installers_write_goes_with_the_last_of_them() {
+    if !has("php") {
+        return;
+    }
+    let application = Application::new();
+    let install = "@mkdir(\"$a/lang/x\"); file_put_contents(\"$a/lang/x/common.php\", 'the same');";
+    application.module("One", &php(install, "")).module("Two", &php(install, ""));
+    let before = application.tree();
+    application.install("One").exits(0);
+    application.install("Two").exits(0);
+    application.sandbox.hoist("uninstall One --yes").exits(0);
+    assert_eq!(application.read("lang/x/common.php"), "the same");
+    application.sandbox.hoist("uninstall Two --yes").exits(0);
+    assert_eq!(Application::difference(&before, &application.tree()), [""; 0]);
+}
+
+#[test]
+fn permissions_and_line_endings_are_what_they_were() {
+    if !has("php") {
+        return;
+    }
+    let application = Application::new();
+    application.put("conf.php", "<?php\r\n$a = 1;\r\n$b = 2;\r\n").put("secret.php", "x\n");
+    let install = "chmod(\"$a/secret.php\", 0666); chmod(\"$a/lang\", 0777); \
+                   $lines = array_map('rtrim', file(\"$a/conf.php\")); $lines[] = '$m = 1;'; file_put_contents(\"$a/conf.php\", implode(\"\\n\", $lines));";
+    let uninstall = "chmod(\"$a/init.php\", 0600); \
+                     $lines = array_map('rtrim', file(\"$a/conf.php\")); array_pop($lines); file_put_contents(\"$a/conf.php\", implode(\"\\n\", $lines));";
+    application.module("Modes", &php(install, uninstall));
+    let before = application.tree();
+    application.install("Modes").exits(0);
+    assert_eq!(application.root().join("lang").metadata().unwrap().mode() & 0o777, 0o777);
+    application
+        .sandbox
+        .hoist("uninstall Modes --yes")
+        .exits(0)
+        .says("its uninstaller changed its permissions")
+        .says("again, as before its installer");
+    assert_eq!(Application::difference(&before, &application.tree()), [""; 0]);
+    assert_eq!(application.root().join("lang").metadata().unwrap().mode() & 0o777, 0o755);
+}
+
+#[test]
+fn what_root_gives_to_another_user_is_still_the_installers() {
+    let application = Application::new();
+    let probe = application.root().join("probe");
+    std::fs::write(&probe, "").unwrap();
+    if !has("php") || std::os::unix::fs::chown(&probe, Some(33), Some(33)).is_err() {
+        return;
+    }
+    std::fs::remove_file(&probe).unwrap();
+    let install = "mkdir(\"$a/up\"); touch(\"$a/up/x\"); chown(\"$a/up\", 33); chown(\"$a/up/x\", 33);";
+    application.module("Works", &php(install, "")).module("Fails", &php(&format!("{install} {FAILS}"), ""));
+    let before = application.tree();
+    application.install("Fails").exits(3);
+    assert_eq!(Application::difference(&before, &application.tree()), [""; 0]);
+    application.install("Works").exits(0);
+    assert!(application.has("up/x"));
+    application.sandbox.hoist("uninstall Works --yes").exits(0);
+    assert_eq!(Application::difference(&before, &application.tree()), [""; 0]);
+}
+
+/// Starts an install whose installer says when it is at work and then waits, and kills hoist there.
+fn killed(application: &Application, install: &str) {
+    let sandbox = &application.sandbox;
+    application.module("Slow", &php(&format!("{install} touch(getenv('HOME') . '/at-work'); sleep(600);"), ""));
+    application.configured();
+    let mut command = sandbox.command(binary());
+    let mut child = command.args(["install", "Slow"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while !sandbox.has("at-work") {
+        assert!(child.try_wait().unwrap().is_none());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// What files below a directory hold, in any order.
+fn everything_below(directory: &Path) -> String {
+    let mut all = String::new();
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        all += &match entry.file_type().unwrap() {
+            kind if kind.is_dir() => everything_below(&entry.path()),
+            kind if kind.is_fifo() => String::new(),
+            _ => String::from_utf8_lossy(&std::fs::read(entry.path()).unwrap_or_default()).into_owned(),
+        };
+    }
+    all
+}
+
+#[test]
+fn what_somebody_writes_right_after_a_kill_is_kept_and_the_application_is_not_stuck() {
+    if !has("php") {
+        return;
+    }
+    let application = Application::new();
+    let before = application.tree();
+    killed(&application, "mkdir(\"$a/slow\"); touch(\"$a/slow/1\"); file_put_contents(\"$a/init.php\", \"\\n//slow\", FILE_APPEND);");
+    application.put("init.php", &format!("{}//precious\n", application.read("init.php")));
+    application.put("lang/en/human.php", "precious too\n").put("slow/2", "made afterwards\n");
+    application.offer("Quick/x.php", "<?php\n");
+    application.sandbox.hoist("install Quick").exits(0).says("cut off").says("as they were, they are in ");
+    let kept = everything_below(&application.sandbox.home().join(".local/state/hoist/kept"));
+    for text in ["//precious", "precious too", "made afterwards"] {
+        assert!(kept.contains(text), "{text}: {kept}");
+    }
+    application.sandbox.hoist("uninstall Quick --yes").exits(0);
+    assert_eq!(Application::difference(&before, &application.tree()), [""; 0]);
+}
+
+#[test]
+fn a_file_whose_place_somebody_took_after_a_kill_is_kept_beside_it() {
+    if !has("php") {
+        return;
+    }
+    let application = Application::new();
+    application.put("data", "former\n");
+    killed(&application, "unlink(\"$a/data\"); mkdir(\"$a/data\");");
+    application.put("data/mine", "somebody's\n");
+    let runs = "find ~/.local/state/hoist/runs ~/.local/state/hoist/snapshots -type f -exec touch -d '1 hour ago' {} +";
+    assert!(application.sandbox.command("bash").args(["-c", runs]).status().unwrap().success());
+    application.offer("Quick/x.php", "<?php\n");
+    application.sandbox.hoist("install Quick").exits(0).says("cut off").says("was left as it is");
+    assert_eq!(application.read("data/mine"), "somebody's\n");
+    assert!(everything_below(&application.root()).contains("former\n"));
+}
+
+#[test]
+fn a_watched_directory_that_an_installer_removed_comes_back_after_a_kill() {
+    if !has("php") {
+        return;
+    }
+    let application = Application::new();
+    let before = application.tree();
+    killed(&application, "\\Tools::remove(dirname($a));");
+    application.offer("Quick/x.php", "<?php\n");
+    application.sandbox.hoist("install Quick").exits(0).says("cut off");
+    application.sandbox.hoist("uninstall Quick --yes").exits(0);
+    assert_eq!(Application::difference(&before, &application.tree()), [""; 0]);
+}
+
+#[test]
+fn what_could_not_be_taken_back_is_tried_again_also_after_an_update() {
+    if !has("php") {
+        return;
+    }
+    let application = Application::new();
+    application.put("data", "precious\n").module("Twice", &php("", ""));
+    application.configured();
+    application.sandbox.hoist("install Twice").exits(0);
+    let before = application.tree();
+    // Where nothing can be written the former cannot come back.
+    application.module(
+        "Twice",
+        &php(&format!("unlink(\"$a/data\"); mkdir(\"$a/x\"); touch(\"$a/x/y\"); exec(\"chattr +i $a/x/y\"); {FAILS}"), ""),
+    );
+    let ran = application.sandbox.json("update Twice").exits(3);
+    let stuck = application.root().join("x/y");
+    if !stuck.exists() {
+        return;
+    }
+    let reason = ran.finished("site.Twice")["reason"].as_str().unwrap().to_owned();
+    assert!(reason.contains("the next run tries again"), "{reason}");
+    assert!(application.sandbox.command("chattr").args(["-i", &stuck.display().to_string()]).status().unwrap().success());
+    std::fs::set_permissions(&stuck, std::fs::Permissions::from_mode(0o644)).unwrap();
+    application.module("Twice", &php("", ""));
+    application.sandbox.hoist("update Twice").exits(0);
+    let different = Application::difference(&before, &application.tree());
+    assert_eq!(different, [""; 0]);
+    assert_eq!(application.read("data"), "precious\n");
+}
+
+#[test]
+fn thousands_of_files_that_are_put_back_take_no_time() {
+    if !has("php") {
+        return;
+    }
+    let application = Application::new();
+    for number in 0..3000 {
+        application.put(&format!("pages/p{number}"), &number.to_string());
+    }
+    let install = "for ($i = 0; $i < 3000; $i++) { unlink(\"$a/pages/p$i\"); touch(\"$a/lang/en/n$i\"); }";
+    application.module("Many", &php(install, ""));
+    let before = application.tree();
+    application.install("Many").exits(0);
+    application.sandbox.hoist("uninstall Many --yes").exits(0);
+    assert_eq!(Application::difference(&before, &application.tree()), [""; 0]);
+}
