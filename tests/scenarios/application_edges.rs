@@ -67,6 +67,21 @@ fn files_that_become_pipes_directories_or_links_come_back() {
 }
 
 #[test]
+fn what_leaves_the_group_of_an_installer_does_not_go_on_after_it() {
+    if !has("php") {
+        return;
+    }
+    let application = Application::new();
+    application.put("data", "mine\n");
+    let install = "shell_exec(\"(setsid sh -c 'touch $a/begun; sleep 1; echo destroyed > $a/data') >/dev/null 2>&1 &\"); \
+                   while (!file_exists(\"$a/begun\")) { usleep(1000); clearstatcache(); }";
+    application.module("Daemon", &php(install, ""));
+    application.install("Daemon").exits(0);
+    std::thread::sleep(Duration::from_millis(1500));
+    assert_eq!(application.read("data"), "mine\n");
+}
+
+#[test]
 fn what_two_installers_write_goes_with_the_last_of_them() {
     if !has("php") {
         return;

@@ -1,9 +1,9 @@
 //! Web applications that modules are put into: those of the settings, those that something is installed in, and the one of the command line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use hoist_core::{Application, Diagnostic, Environment, Source, SourceKind, is_path};
+use hoist_core::{Application, Diagnostic, Environment, Source, SourceKind, is_class_name, is_path};
 use hoist_ledger::read_applications;
 use hoist_methods::{Offers, SourceCache, is_place, offers};
 
@@ -29,6 +29,35 @@ pub(crate) fn places(names: &mut [String]) -> Result<Vec<String>, Ending> {
         places.push(name.clone());
     }
     Ok(places)
+}
+
+/// Modules that already stand in the application of the command line, and that nothing else offers: what is named becomes the path of its directory,
+/// which is returned.
+pub(crate) fn standing(global: &Global, names: &mut [String]) -> Result<Vec<String>, Ending> {
+    if global.app.is_none() || !names.iter().any(|name| is_class_name(name)) {
+        return Ok(Vec::new());
+    }
+    let session = Session::named(global)?;
+    let source = session.sources.iter().find(|source| Some(&source.name) == session.application.as_ref());
+    let Some(source) = source else { return Ok(Vec::new()) };
+    let SourceKind::Application { application, from } = &source.kind else { return Ok(Vec::new()) };
+    let stands = |name: &String| is_class_name(name) && application.directory(name).is_dir();
+    let mut standing: Vec<&mut String> = names.iter_mut().filter(|name| stands(name)).collect();
+    if !standing.is_empty() {
+        let offered = offers(from, &SourceCache::new(&session.places.cache, source));
+        let offered: BTreeSet<&String> = offered.by_place.values().flatten().collect();
+        let installed = hoist_ledger::read(&session.places.state)?;
+        let is_known = |name: &String| {
+            let id = format!("{}.{name}", source.name);
+            let known = installed.modules.keys().chain(installed.unfinished.keys()).any(|known| known.as_str() == id);
+            known || offered.contains(name)
+        };
+        standing.retain(|name| !is_known(name));
+    }
+    for name in &mut standing {
+        **name = application.directory(name).display().to_string();
+    }
+    Ok(standing.into_iter().map(|name| name.clone()).collect())
 }
 
 /// The source that stands for the application of the command line.
@@ -173,6 +202,16 @@ fn meant(app: &str, sources: &mut Vec<Source>, environment: &Environment) -> Res
     let mut names = [own.clone(), format!("{parent}-{own}")].into_iter().chain(numbered);
     let name = names.find(|name| !taken(name)).unwrap_or(own.clone());
     let application = Application::at(&path, environment.home());
+    let is_application = |path: &Path| path.join("class-modules").is_dir() || path.join("init.php").is_file();
+    if !is_application(&path) {
+        let inside = std::fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path());
+        let mut inside: Vec<PathBuf> = inside.filter(|path| is_application(path)).collect();
+        inside.sort();
+        if let Some(meant) = inside.first() {
+            let wrong = Diagnostic::error(format!("{} has neither class-modules nor init.php, and is no application then", path.display()));
+            return Err(Ending::wrong(wrong.help(format!("did you mean --app {}?", meant.display()))));
+        }
+    }
     sources.push(Source { name: name.clone(), priority: 0, kind: SourceKind::Application { application, from: Vec::new() }, server: None });
     Ok(name)
 }

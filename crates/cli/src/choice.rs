@@ -264,7 +264,9 @@ fn settle_name(
         }
         None if all().next().is_none() => {
             let message = format!("there is no source `{}` that offers modules", source.escape_debug());
-            Err(Diagnostic::error(message).help("`hoist source list` shows the sources, `hoist sync` looks at them"))
+            let help = "`hoist source list` shows the sources, `hoist sync` looks at them; a module of an application can also be named by its \
+                        directory: `hoist install ./NAME --app DIR`";
+            Err(Diagnostic::error(message).help(help))
         }
         None => {
             let near = hoist_core::did_you_mean(short, all().map(Module::short));

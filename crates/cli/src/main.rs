@@ -64,8 +64,15 @@ fn run_command(arguments: Arguments) -> Result<error::Code, Ending> {
         command => command,
     };
     let mut command = command;
-    if let Command::Install(install) | Command::Plan { action: PlanAction::Install(install) } = &mut command {
-        global.places = applications::places(&mut install.modules)?;
+    let names = match &mut command {
+        Command::Install(install) | Command::Plan { action: PlanAction::Install(install) } => Some(&mut install.modules),
+        Command::Update(update) | Command::Plan { action: PlanAction::Update(update) } => Some(&mut update.modules),
+        _ => None,
+    };
+    if let Some(names) = names {
+        global.places = applications::places(names)?;
+        let standing = applications::standing(&global, names)?;
+        global.places.extend(standing);
     }
     if global.app.is_some() || !global.places.is_empty() {
         global.source = Some(applications::named(&global)?);

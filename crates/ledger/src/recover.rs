@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use hoist_core::{ModuleId, Removal};
+use hoist_core::{Action, ModuleId, Removal, Request, Selection};
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,8 @@ use crate::{Ledger, LedgerError, json, merged, now};
 pub struct Recovered {
     /// The names of runs that never ended.
     pub runs: Vec<String>,
+    /// The names of those that they were taking back.
+    pub undoing: Vec<String>,
     /// The modules that were being changed, by name.
     pub modules: Vec<String>,
     /// What is there of the paths they were making, of modules that no change of was ever finished.
@@ -50,11 +52,15 @@ impl Ledger {
             let transaction = connection.transaction()?;
             let mut recovered = Recovered::default();
             {
-                let mut runs = transaction.prepare("SELECT name, scratch FROM runs WHERE status = 'running' ORDER BY id")?;
+                let mut runs = transaction.prepare("SELECT name, scratch, request FROM runs WHERE status = 'running' ORDER BY id")?;
                 let mut rows = runs.query([])?;
                 while let Some(row) = rows.next()? {
                     recovered.runs.push(row.get(0)?);
                     recovered.scratch.extend(row.get::<_, Option<String>>(1)?.map(PathBuf::from));
+                    let request = row.get::<_, Option<String>>(2)?.and_then(|request| serde_json::from_str::<Request>(&request).ok());
+                    if let Some(Request { action: Action::Undo, selection: Selection::Names(names), .. }) = request {
+                        recovered.undoing.extend(names);
+                    }
                 }
                 // An undo writes down first what it puts back.
                 let put_back = "SELECT path FROM journal JOIN runs ON run = id WHERE status = 'running' AND action = 'undo'";

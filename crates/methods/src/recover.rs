@@ -46,7 +46,8 @@ pub struct Cleared {
 /// # Errors
 /// The ledger cannot be used. What cannot be cleared up is told, and holds up nothing else.
 pub fn clear_up(recovered: &Recovered, ledger: &Ledger, home: &Home, logs: &[PathBuf], own: &[PathBuf; 2]) -> Result<Cleared, LedgerError> {
-    let processes = end_processes(&recovered.runs);
+    let marks: Vec<String> = recovered.runs.iter().map(|run| format!("{RUN}={run}")).collect();
+    let processes = end_processes(&marks);
     let alive = logs.iter().flat_map(std::fs::read_dir).flatten().flatten();
     let alive = alive.filter_map(|log| log.metadata().ok()?.modified().ok()).max().unwrap_or(SystemTime::UNIX_EPOCH);
     let mut cleared = Cleared { processes, ..Cleared::default() };
@@ -141,12 +142,12 @@ fn is_scratch(path: &Path) -> bool {
         })
 }
 
-/// Kills every process that was started in one of these runs, and waits until none is left.
-fn end_processes(runs: &[String]) -> usize {
+/// Kills every process that has one of these in its environment, written `NAME=VALUE`, and waits until none is left.
+pub(crate) fn end_processes(marks: &[String]) -> usize {
     let mut ended = std::collections::BTreeSet::new();
     // A process may start another between the look and the kill.
     for _ in 0..200 {
-        let alive = processes_of(runs);
+        let alive = processes_of(marks);
         if alive.is_empty() {
             break;
         }
@@ -161,18 +162,17 @@ fn end_processes(runs: &[String]) -> usize {
     ended.len()
 }
 
-/// The processes whose environment names one of these runs; zombies have none.
-fn processes_of(runs: &[String]) -> Vec<i32> {
-    if runs.is_empty() {
+/// The processes whose environment has one of these; zombies have none.
+fn processes_of(marks: &[String]) -> Vec<i32> {
+    if marks.is_empty() {
         return Vec::new();
     }
-    let marks: Vec<Vec<u8>> = runs.iter().map(|run| format!("{RUN}={run}").into_bytes()).collect();
     let own = std::process::id().to_string();
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok()).filter(|name| *name != own);
     let of_run = |pid: &String| {
         let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environment.split(|byte| *byte == 0).any(|variable| marks.iter().any(|mark| mark == variable))
+        environment.split(|byte| *byte == 0).any(|variable| marks.iter().any(|mark| mark.as_bytes() == variable))
     };
     names.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())).filter(of_run).filter_map(|pid| pid.parse().ok()).collect()
 }

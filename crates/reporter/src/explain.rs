@@ -36,6 +36,8 @@ pub fn plain_text(line: &str) -> String {
                 _ => {}
             },
             '\t' => plain.push(' '),
+            // One line is shown; where the others began can be seen.
+            '\n' => plain.push_str(if plain.is_empty() || characters.peek().is_none() { "" } else { " ⏎ " }),
             c if c.is_control() => {}
             c => plain.push(c),
         }
@@ -83,6 +85,7 @@ mod tests {
     #[test]
     fn escape_sequences_do_not_reach_the_screen() {
         assert_eq!(plain_text("\u{1b}[0;31mred\u{1b}[0m\u{1b}]0;title\u{7} a\tb\u{1b}[2J\u{8}"), "red a b");
+        assert_eq!(plain_text("first\nsecond\n"), "first ⏎ second");
     }
 
     #[test]

@@ -36,6 +36,10 @@ pub fn plan(resolution: &Resolution<'_>, installed: &Installed, presence: impl F
                         && (recorded.source == module.source || !module.removal.is_indexed() || module.removal.plugin)
                 });
                 match decide(module, recorded.is_some(), presence(&module.id)) {
+                    // Which may have been named by where it is.
+                    (Change::Keep, reason) if !same && module.removal.application.is_some() => {
+                        (Change::Keep, format!("{reason}; there is another version: `hoist update` with the same words brings it"))
+                    }
                     (Change::Keep, reason) if !same && module.removal.is_indexed() => {
                         (Change::Keep, format!("{reason}; there is a newer one, `hoist update {}` brings it", module.id))
                     }

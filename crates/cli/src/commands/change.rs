@@ -543,6 +543,9 @@ pub(crate) fn recover(session: &Session, ledger: &Ledger) -> Result<(), Ending> 
     if cleared.stages > 0 {
         done.push(format!("{} unfinished files or directories were removed", cleared.stages));
     }
+    for run in &recovered.undoing {
+        render::remark(&format!("a former hoist was cut off while it took back {run}: `hoist undo {run}` completes it"));
+    }
     let modules = [recovered.modules, recovered.removing].concat();
     if !modules.is_empty() || !done.is_empty() {
         let done = done.iter().map(|done| format!("; {done}")).collect::<String>();

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use crate::machine::is_executable;
 use crate::method::StepContext;
+use crate::recover::end_processes;
 
 /// What an installer is asked.
 #[derive(Debug, Clone)]
@@ -156,7 +157,10 @@ fn answer(
     let mut command = command(file.display().to_string()).into_iter();
     let program = command.next().unwrap_or_default();
     let command = Command::new(program).args(command).environment(environment).directory(directory);
-    let exit = context.task.run(&command)?;
+    let exit = context.task.run(&command);
+    // What left its group would go on changing the application when nobody looks any more.
+    end_processes(&[format!("TMPDIR={}", scratch.path().display())]);
+    let exit = exit?;
     let mut bytes = Vec::new();
     match std::fs::File::open(&file) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}

@@ -28,9 +28,16 @@ impl Method for Installer {
     }
 
     fn refuse(&self, context: &StepContext<'_>) -> Result<(), Failure> {
-        match self.program.ends_with(".php") && context.machine.find_program("php", &[]).is_none() {
-            true => Err(Failure::new("its installer needs php, which is not on the path: install php-cli")),
-            false => Ok(()),
+        let Application { root, init, .. } = &self.application;
+        if !self.program.ends_with(".php") {
+            return Ok(());
+        }
+        if context.machine.find_program("php", &[]).is_none() {
+            return Err(Failure::new("its installer needs php, which is not on the path: install php-cli"));
+        }
+        match *init == root.join("init.php") || init.is_file() {
+            true => Ok(()),
+            false => Err(Failure::new(format!("the application's init file {} is not there: mend `init` in its settings", init.display()))),
         }
     }
 
