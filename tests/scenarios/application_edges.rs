@@ -269,3 +269,30 @@ fn thousands_of_files_that_are_put_back_take_no_time() {
     application.sandbox.hoist("uninstall Many --yes").exits(0);
     assert_eq!(Application::difference(&before, &application.tree()), [""; 0]);
 }
+
+#[test]
+fn what_stands_in_an_application_is_installed_by_name_and_another_version_by_naming_it() {
+    if !has("php") {
+        return;
+    }
+    let application = Application::new();
+    application.put(
+        "class-modules/Stands/StandsInstaller.php",
+        "<?php class StandsInstaller { static function install() { touch(APP_ROOT_DIR . '/made'); } }\n",
+    );
+    let sandbox = &application.sandbox;
+    let app = format!("--app {}", application.root().display());
+    let before = application.tree();
+    sandbox.hoist(&format!("install Stands {app}")).exits(0);
+    assert!(application.has("made"));
+    sandbox.hoist("uninstall Stands --yes").exits(0).says("it was there before hoist");
+    assert_eq!(Application::difference(&before, &application.tree()), [""; 0]);
+    application.offer("v1/Dough/module-info.yml", "version: 1.0.0\n").offer("v2/Dough/module-info.yml", "version: 2.0.0\n");
+    let [first, second] = ["v1/Dough", "v2/Dough"].map(|place| application.place(place));
+    sandbox.hoist(&format!("install {first} {app}")).exits(0);
+    sandbox.hoist(&format!("install {second} {app}")).exits(0).says("`hoist update` with the same words brings it");
+    sandbox.hoist(&format!("update {second} {app}")).exits(0).says("1.0.0 → 2.0.0");
+    // The directory above is easily named instead.
+    let above = application.root().parent().unwrap().display().to_string();
+    sandbox.hoist(&format!("install {first} --app {above}")).exits(2).says("did you mean --app").says("app-nullos");
+}

@@ -4,6 +4,11 @@
 //
 //     php run-installer.php FILE ACTION NAME ROOT INSTALLER INIT
 
+// What is wrong with a module, which it did not throw itself.
+final class HoistObjection extends \Exception
+{
+}
+
 final class HoistRunner
 {
     public static $runner;
@@ -57,7 +62,14 @@ final class HoistRunner
 
     private static function described($error)
     {
-        return ['class' => get_class($error), 'text' => $error->getMessage(), 'file' => $error->getFile(), 'line' => $error->getLine()];
+        if ($error instanceof HoistObjection) {
+            return ['class' => '', 'text' => $error->getMessage(), 'file' => '', 'line' => 0];
+        }
+        $text = $error->getMessage();
+        for ($cause = $error->getPrevious(), $depth = 0; $cause !== null && $depth < 20; $cause = $cause->getPrevious(), $depth++) {
+            $text .= ', because of ' . get_class($cause) . ': ' . $cause->getMessage();
+        }
+        return ['class' => get_class($error), 'text' => $text, 'file' => $error->getFile(), 'line' => $error->getLine()];
     }
 
     public function init($root)
@@ -68,8 +80,11 @@ final class HoistRunner
 
     public function failed(\Throwable $error)
     {
-        $this->answer['ended'] = 'exception';
+        $this->answer['ended'] = $error instanceof HoistObjection ? 'objection' : 'exception';
         $this->answer['error'] = self::described($error);
+        if (!$error instanceof HoistObjection) {
+            fwrite(STDERR, get_class($error) . ': ' . $error->getMessage() . "\n" . $error->getTraceAsString() . "\n");
+        }
         $this->tell();
     }
 
@@ -92,7 +107,10 @@ final class HoistRunner
         $classes = array_filter($names, function ($class) { return class_exists($class, false); });
         $class = reset($classes);
         if ($class === false) {
-            throw new \LogicException("$file does not define the class $names[0]");
+            throw new HoistObjection("$file does not define the class $names[0]");
+        }
+        if (!method_exists($class, 'install') && !method_exists($class, 'uninstall')) {
+            throw new HoistObjection("$class has neither a method install() nor uninstall()");
         }
         if (!method_exists($class, $action)) {
             $this->answer['style'] = "no $action";
@@ -100,7 +118,7 @@ final class HoistRunner
         }
         $method = new \ReflectionMethod($class, $action);
         if (!$method->isPublic()) {
-            throw new \LogicException("$class::$action() is not public");
+            throw new HoistObjection("$class::$action() is not public");
         }
         $this->answer['style'] = $method->isStatic() ? 'static' : 'instance';
         $arguments = [];
@@ -110,7 +128,7 @@ final class HoistRunner
         }
         $result = $method->invokeArgs($method->isStatic() ? null : new $class(), $arguments);
         if ($result === false) {
-            throw new \RuntimeException("$class::$action() returned false");
+            throw new HoistObjection("$class::$action() returned false");
         }
         if ($result instanceof \Throwable) {
             throw $result;
@@ -126,7 +144,7 @@ final class HoistRunner
     {
         $wants = $method->getDeclaringClass()->getName() . '::' . $method->getName() . '()';
         if ($method->getNumberOfRequiredParameters() > 1) {
-            throw new \LogicException("$wants wants more than a report");
+            throw new HoistObjection("$wants wants more than a report");
         }
         $type = $method->getParameters()[0]->getType();
         $type = $type instanceof \ReflectionNamedType && !$type->isBuiltin() ? $type->getName() : null;
@@ -136,7 +154,7 @@ final class HoistRunner
                 return new $class();
             }
         }
-        throw new \LogicException("$wants wants a " . ($type ?? 'report') . ', and the application has no class for one');
+        throw new HoistObjection("$wants wants a " . ($type ?? 'report') . ', and the application has no class for one');
     }
 
     private function message($message)

@@ -1,6 +1,7 @@
 //! How a module is installed or updated: its steps, its configuration files, then a look whether what it declares is there. Whatever fails, what stood
 //! there before comes back.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -207,7 +208,11 @@ impl Bringing<'_> {
             let back = guarding.lock().map_err(|_| Failure::new("its application is not watched any more"));
             failure.message += &match back.and_then(|mut guarding| guarding.guard.take_back()) {
                 Ok(taken) => {
-                    taken.iter().for_each(|path| self.task.output_line(&format!("taken back: {}", path.display())));
+                    let own = self.module.removal.application.as_ref().map(|application| application.directory(self.module.short()));
+                    let elsewhere = |path: &&PathBuf| !own.as_ref().is_some_and(|own| path.starts_with(own));
+                    for path in taken.iter().filter(elsewhere) {
+                        self.task.output_line(&format!("taken back: {}", path.display()));
+                    }
                     "; everything it had done was taken back".to_owned()
                 }
                 Err(failure) => format!("; {}", failure.message),
@@ -378,7 +383,7 @@ fn apply(work: &mut Work, context: &StepContext<'_>, attempt: &mut Attempt) -> R
 }
 
 fn passes_own_check(world: &World, module: &Module, task: &TaskContext) -> Result<bool, Failure> {
-    let passes = test(world, module, &[], task);
+    let passes = test(world, module, &BTreeSet::new(), task);
     task.check()?;
     Ok(passes.is_ok())
 }
@@ -425,7 +430,9 @@ fn became(module: &Module, work: &Work) -> Option<InstalledModule> {
 /// The same question that `hoist test` asks, but for a declared command: it may count on more than the install.
 fn verify(world: &World, module: &Module, task: &TaskContext) -> Result<(), Failure> {
     if module.checks.function {
-        return test(world, module, &[], task).map(drop).map_err(|failure| Failure::new(format!("it ran, but then {}", failure.message)));
+        return test(world, module, &BTreeSet::new(), task)
+            .map(drop)
+            .map_err(|failure| Failure::new(format!("it ran, but then {}", failure.message)));
     }
     match look::missing(&world.machine, &module.checks, &world.path) {
         missing if missing.is_empty() => Ok(()),

@@ -208,7 +208,8 @@ pub fn schedule(
             Action::Undo => undo::undo(&world, &module, task),
             Action::Uninstall => uninstall::uninstall(&world, &module, work.record.as_ref(), &mut work.steps, task),
             Action::Test => {
-                let recorded = work.record.iter().flat_map(|record| record.paths.iter().chain(&record.files)).cloned().collect::<Vec<_>>();
+                let recorded: BTreeSet<PathBuf> =
+                    work.record.iter().flat_map(|record| record.paths.iter().chain(&record.files)).cloned().collect();
                 world::test(&world, &module, &recorded, task)
             }
         };

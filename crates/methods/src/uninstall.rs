@@ -219,8 +219,9 @@ fn leave_application(
         let left = belongings.record.iter().filter(|(path, recorded)| {
             !path.starts_with(&directory) && recorded.kind != hoist_files::Kind::Directory && path.symlink_metadata().is_ok()
         });
-        let left: Vec<PathBuf> = left.map(|(path, _)| path.clone()).collect();
-        let mut stays: BTreeSet<PathBuf> = BTreeSet::new();
+        let known = |path: &Path| protected.kept.contains(&path.display().to_string()) || answer.left.iter().any(|left| left == path);
+        let (told, left): (Vec<PathBuf>, Vec<PathBuf>) = left.map(|(path, _)| path.clone()).partition(|path| known(path));
+        let mut stays: BTreeSet<PathBuf> = told.iter().flat_map(|path| path.ancestors()).map(Path::to_owned).collect();
         for path in left {
             stays.extend(path.ancestors().map(Path::to_owned));
             let why = "its uninstaller left it, and may have said why: remove it by hand where nobody needs it".to_owned();

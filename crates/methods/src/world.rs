@@ -1,6 +1,6 @@
 //! What all modules of a run share, and what is done to each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -185,11 +185,13 @@ pub(crate) struct Work {
 }
 
 /// Verifies a module without changing anything.
-pub(crate) fn test(world: &World, module: &Module, recorded: &[PathBuf], task: &TaskContext) -> Result<Effect, Failure> {
+pub(crate) fn test(world: &World, module: &Module, recorded: &BTreeSet<PathBuf>, task: &TaskContext) -> Result<Effect, Failure> {
     let steps = module.recipe.steps(Action::Test);
     if module.removal.is_indexed() {
         let mut missing = look::missing(&world.machine, &module.checks, &world.path);
-        missing.extend(recorded.iter().filter(|path| path.symlink_metadata().is_err()).map(|path| path.display().to_string()));
+        let gone = recorded.iter().filter(|path| path.symlink_metadata().is_err()).map(|path| path.display().to_string());
+        let gone: Vec<String> = gone.filter(|path| !missing.contains(path)).collect();
+        missing.extend(gone);
         if !missing.is_empty() {
             return Err(Failure::new(format!("not there: {}", missing.join(", "))));
         }

@@ -53,7 +53,7 @@ impl<W: Write> Reporter for Plain<W> {
                         writeln!(writer, "{word:<8} {name} ({took})")
                     }
                     Outcome::Skipped { .. } => writeln!(writer, "skipped  {name}: {}", explain(outcome, names).unwrap_or_default()),
-                    _ => writeln!(writer, "failed   {name} ({took}): {}", explain(outcome, names).unwrap_or_default()),
+                    _ => writeln!(writer, "failed   {name} ({took}): {}", plain_text(&explain(outcome, names).unwrap_or_default())),
                 }
             }
             EventKind::Cancelling { kill: false } => writeln!(writer, "stopping: waiting for what runs; interrupt again to kill it"),

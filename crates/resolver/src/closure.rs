@@ -212,7 +212,7 @@ fn missing_requirement(catalog: &Catalog, module: &Module, name: &str) -> Diagno
     let unknown = unknown.module(module.id.as_str()).file(module.manifest.display().to_string()).field(field(module));
     match module.removal.into {
         None => unknown,
-        Some(_) => unknown.help("`hoist sync` looks at its sources anew; --no-deps installs it without what it needs"),
+        Some(_) => unknown.help("`hoist sync` looks at its sources anew, and what is named by its directory can be named beside it; --no-deps installs it without what it needs"),
     }
 }
 

@@ -149,7 +149,12 @@ impl<'w> Guard<'w> {
         }
         let former = std::fs::read(&place).ok().and_then(|bytes| Snapshot::from_bytes(&bytes));
         let before = look(application, own, &application.watch, former.as_ref(), Some(store), true).map_err(|error| {
-            let help = "what cannot be read could not be put back: change its permissions, or name it under `ignore` of the application";
+            let help = match error.kind() {
+                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                    "what is there has to be kept, and there is no room for that"
+                }
+                _ => "what cannot be read could not be put back: change its permissions, or name it under `ignore` of the application",
+            };
             Failure::new(format!("looking at {error}; {help}"))
         })?;
         let wrong = |error: std::io::Error| Failure::new(format!("keeping what is there: {error}"));

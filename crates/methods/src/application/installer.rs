@@ -30,6 +30,8 @@ pub(crate) struct Answer {
     pub(crate) called: bool,
     /// True when it had something to say to people.
     pub(crate) spoke: bool,
+    /// What it says that it leaves for a person.
+    pub(crate) left: Vec<PathBuf>,
 }
 
 /// The answer of the PHP runner.
@@ -123,7 +125,10 @@ pub(crate) fn call(asked: &Asked<'_>, context: &StepContext<'_>) -> Result<Answe
     }
     match is_php(&program) {
         true => php(&program, asked, context),
-        false if !is_executable(&program) => Err(Failure::new(format!("may not be run: chmod +x {} in the module", program.display()))),
+        false if !is_executable(&program) => {
+            let inside = program.strip_prefix(&directory).unwrap_or(&program).display();
+            Err(Failure::new(format!("may not be run: `chmod +x {inside}` where the module comes from")))
+        }
         false => run(&program, &directory, asked, context),
     }
     .map_err(|failure| Failure { message: format!("its {action} {}", failure.message), ..failure })
@@ -219,6 +224,7 @@ fn php(program: &Path, asked: &Asked<'_>, context: &StepContext<'_>) -> Result<A
         "returned" => {}
         "exit" => return failed("ended PHP with exit()"),
         "fatal" => return failed("ended with a fatal error"),
+        "objection" => return failed("failed"),
         _ => return failed("ended with an exception"),
     }
     if !exit.success() {
@@ -226,7 +232,7 @@ fn php(program: &Path, asked: &Asked<'_>, context: &StepContext<'_>) -> Result<A
     }
     match answer.messages.iter().rev().find(is_bad) {
         Some(bad) => Err(Failure::new(format!("failed: {}", described(bad)))),
-        None => Ok(Answer { called: !answer.style.starts_with("no "), spoke: !answer.messages.is_empty() }),
+        None => Ok(Answer { called: !answer.style.starts_with("no "), spoke: !answer.messages.is_empty(), left: Vec::new() }),
     }
 }
 
@@ -269,7 +275,10 @@ fn run(program: &Path, directory: &Path, asked: &Asked<'_>, context: &StepContex
     }
     match last.or((report.ok == Some(false)).then(|| "its report says so".to_owned())) {
         Some(why) => Err(Failure::new(format!("failed: {why}"))),
-        None => Ok(Answer { called: true, spoke: !report.messages.is_empty() || !report.left.is_empty() }),
+        None => {
+            let left: Vec<PathBuf> = report.left.iter().map(|left| application.root.join(&left.path)).collect();
+            Ok(Answer { called: true, spoke: !report.messages.is_empty() || !left.is_empty(), left })
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use hoist_executor::{Failure, Fate, TaskContext};
+use hoist_executor::{Failure, Fate, Level, TaskContext};
 use hoist_files::{Difference, Kind, Record, Recorded, State, Store, aside_name, backups, keep_copy, pending, write};
 use hoist_ledger::Edit;
 
@@ -354,6 +354,9 @@ fn tell(mut told: Told, task: &TaskContext) {
             true => task.output_line(&format!("{} {subject}", fate.as_str())),
             false => task.item(fate, subject, reason),
         }
+    }
+    for (fate, count) in counts.into_iter().filter(|(fate, count)| *count > NAMED && *fate != Fate::Kept.as_str()) {
+        task.note(Level::Info, format!("{} more were {fate}: its log names them", count - NAMED));
     }
 }
 
