@@ -28,6 +28,8 @@ fn what_an_installer_moves_in_from_where_nothing_is_watched_is_never_removed() {
         application.module(name, &php(&install, ""));
         let settings = "sources:\n- application: ~/site/app-nullos\n  name: site\n  from: ~/modules\n  ignore: uploads\n";
         application.sandbox.settings(settings);
+        // Clocks of file systems tick every few milliseconds.
+        std::thread::sleep(Duration::from_millis(100));
         let ran = application.sandbox.hoist(&format!("install {name}")).exits(if end.is_empty() { 0 } else { 3 });
         ran.says("media/uploads/2016/a.jpg").says("moved here");
         let moved = || (application.read("media/uploads/2016/a.jpg"), application.read("media/uploads/b.jpg"));
@@ -295,4 +297,32 @@ fn what_stands_in_an_application_is_installed_by_name_and_another_version_by_nam
     // The directory above is easily named instead.
     let above = application.root().parent().unwrap().display().to_string();
     sandbox.hoist(&format!("install {first} --app {above}")).exits(2).says("did you mean --app").says("app-nullos");
+}
+
+#[test]
+fn of_two_modules_with_one_file_the_other_has_it_when_the_first_goes() {
+    if !has("php") {
+        return;
+    }
+    for policy in ["", "--config-overwrite"] {
+        let application = Application::new();
+        if !policy.is_empty() {
+            application.put("lang/en/shared.php", "mine\n");
+        }
+        for name in ["First", "Second"] {
+            let install = format!("file_put_contents(\"$a/lang/en/shared.php\", \"from {name}\\n\");");
+            application.module(name, &php(&install, ""));
+        }
+        let before = application.tree();
+        for name in ["First", "Second"] {
+            let install = format!("install {} --app {} {policy}", application.place(name), application.root().display());
+            application.sandbox.hoist(&install).exits(0);
+        }
+        application.sandbox.hoist("uninstall First --yes").exits(0);
+        assert_eq!(application.read("lang/en/shared.php"), "from Second\n", "{policy}");
+        assert_eq!(application.sandbox.json("test").exits(0).statuses()["app-nullos.Second"], "passed");
+        application.sandbox.hoist("uninstall Second --yes").exits(0);
+        let left: Vec<String> = Application::difference(&before, &application.tree());
+        assert!(left.iter().all(|path| path.contains("pre-slaanesh")), "{policy} {left:?}");
+    }
 }

@@ -215,6 +215,19 @@ impl Ledger {
         write(&self.connection()).map_err(|error| self.sqlite(error))
     }
 
+    /// Where other modules replaced what this one, which goes, had put in place of somebody's file, that file is what stood there before them.
+    pub fn pass_on(&self, module: &ModuleId, edits: &[Edit]) -> Result<(), LedgerError> {
+        let update = "UPDATE edits SET before = ?1 WHERE path = ?2 AND module != ?3 AND replaced AND json_extract(before, '$.digest') = ?4";
+        let write = |connection: &Connection| -> rusqlite::Result<()> {
+            let mut update = connection.prepare(update)?;
+            for Edit { path, before, after, .. } in edits.iter().filter(|edit| edit.replaced) {
+                update.execute(params![json(before), path.as_os_str().as_bytes(), module.as_str(), after.digest])?;
+            }
+            Ok(())
+        };
+        write(&self.connection()).map_err(|error| self.sqlite(error))
+    }
+
     /// What other installed modules wrote at and below a path, with their names.
     pub fn others_below(&self, module: &ModuleId, path: &Path) -> Result<BTreeMap<PathBuf, String>, LedgerError> {
         let found = files::holders(&self.connection(), module, path).map_err(|error| self.sqlite(error))?;

@@ -4,9 +4,9 @@ use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 
-use hoist_core::{Action, Application, InstalledModule, Module};
+use hoist_core::{Action, Application, InstalledModule, Module, ModuleId};
 use hoist_executor::{Effect, Failure, Fate, Level, TaskContext};
-use hoist_files::{Home, Record, Removal, Root, Scope, Snapshot, Store, Taking};
+use hoist_files::{Home, Record, Removal, Root, Scope, Snapshot, Store, Taking, pending, rename_new};
 use hoist_ledger::Belongings;
 
 use crate::application::{
@@ -46,7 +46,7 @@ pub(crate) fn uninstall(
     let application = removal.application.as_ref().filter(|application| application.root.is_dir());
     let _alone = application.map(|application| application::lock(application, true, task)).transpose()?;
     let mut guarding = application.map(|application| world.guard(application, &module.id, true)).transpose()?;
-    let mut after = None;
+    let (mut after, mut waiting) = (None, Vec::new());
     let work = || -> Result<(), Failure> {
         let adopted = record.is_some_and(|record| record.adopted) && !world.purge;
         if !adopted {
@@ -78,6 +78,9 @@ pub(crate) fn uninstall(
         task.check()?;
         let (told, failed) = files(&home, module, record, &belongings, world.purge, true)?;
         let count = failed.len();
+        if let Some(guarding) = &guarding {
+            waiting = let_in(&belongings.record, guarding, task)?;
+        }
         // What was put back is told once.
         for (fate, subject, reason) in told.into_iter().filter(|(_, subject, _)| !known.contains(subject)) {
             task.item(fate, subject, reason);
@@ -106,6 +109,16 @@ pub(crate) fn uninstall(
     }
     match worked {
         Ok(()) => {
+            if let Some(guarding) = &guarding {
+                ledger.pass_on(&module.id, &guarding.edits).map_err(wrong)?;
+            }
+            for (other, path) in &waiting {
+                let mut record = ledger.record(other).map_err(wrong)?;
+                if let Some(recorded) = record.remove(&pending(path)) {
+                    record.insert(path.clone(), recorded);
+                }
+                ledger.put_record(other, &record).map_err(wrong)?;
+            }
             let left = ledger.finish_removal(&module.id).map_err(wrong)?;
             // What was passed on by a module that went at the same time has to be looked at once more.
             let left: Vec<Root> = left.into_iter().map(|path| Root { path, scope: Scope::IfEmpty }).collect();
@@ -145,6 +158,19 @@ pub(crate) fn uninstall(
     }
 }
 
+/// Where another module's version had to wait beside a file that is gone now, it takes its place. Returns which, and whose they are.
+fn let_in(record: &Record, guarding: &Guarding<'_>, task: &TaskContext) -> Result<Vec<(ModuleId, PathBuf)>, Failure> {
+    let mut waiting = Vec::new();
+    for (path, _) in record.iter().filter(|(path, _)| path.symlink_metadata().is_err()) {
+        let Some(other) = guarding.others.get(&pending(path)).filter(|_| pending(path).is_file()) else { continue };
+        let Ok(other) = ModuleId::new(other) else { continue };
+        rename_new(&pending(path), path).map_err(|error| Failure::new(error.to_string()))?;
+        task.item(Fate::Changed, path.display().to_string(), Some(format!("it is the version of {other} now, which had waited beside it")));
+        waiting.push((other, path.clone()));
+    }
+    Ok(waiting)
+}
+
 /// Everything that a removal may take away, but for what an application is watched for.
 fn places(
     module: &Module,
@@ -162,7 +188,7 @@ fn places(
     paths.extend(module.removal.paths.iter().chain(&removal.paths).filter(|_| own || purge).cloned());
     for config in belongings.configs {
         paths.extend(config.original);
-        paths.extend([hoist_files::pending(&config.path), config.path]);
+        paths.extend([pending(&config.path), config.path]);
     }
     paths.retain(|path| !application.is_some_and(|application| application.watch.iter().any(|watched| path.starts_with(watched))));
     paths.sort();

@@ -441,7 +441,11 @@ pub(crate) fn give_back(edits: &[Edit], store: &Store, task: &TaskContext) -> Re
                 task.item(Fate::Changed, shown, Some("it is as it was before the module".to_owned()));
             }
             Some(now) if !now.has_same_contents(before) => {
-                task.item(Fate::Kept, shown, Some("it was there before the module, and was changed by hand".to_owned()));
+                task.item(
+                    Fate::Kept,
+                    shown,
+                    Some("it was there before the module, and was changed since, by hand or by another module".to_owned()),
+                );
             }
             _ => {}
         }
