@@ -194,6 +194,20 @@ fn what_somebody_writes_right_after_a_kill_is_kept_and_the_application_is_not_st
 }
 
 #[test]
+fn what_a_killed_installer_had_moved_in_is_not_removed() {
+    if !has("php") {
+        return;
+    }
+    let application = Application::new();
+    application.sandbox.put("elsewhere/a.jpg", "precious\n");
+    std::thread::sleep(Duration::from_millis(100));
+    killed(&application, "mkdir(\"$a/media\"); rename(getenv('HOME') . '/elsewhere/a.jpg', \"$a/media/a.jpg\"); touch(\"$a/own\");");
+    application.offer("Quick/x.php", "<?php\n");
+    application.sandbox.hoist("install Quick").exits(0).says("cut off").says("moved here");
+    assert_eq!((application.read("media/a.jpg").as_str(), application.has("own")), ("precious\n", false));
+}
+
+#[test]
 fn a_file_whose_place_somebody_took_after_a_kill_is_kept_beside_it() {
     if !has("php") {
         return;

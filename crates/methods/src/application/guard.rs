@@ -24,6 +24,9 @@ const STAGE: &str = ".hoist-stage-";
 /// How the file is called that stands as long as a change is not written down: what was there before.
 const PLEDGE: &str = "before";
 
+/// And how one that nobody can read.
+const UNREADABLE: &str = "unreadable";
+
 /// Whose change a pledge is for.
 #[derive(Debug, Serialize, Deserialize)]
 struct Pledged {
@@ -255,12 +258,8 @@ impl<'w> Guard<'w> {
         differences.retain(|difference| self.is_brought(difference) || !is_of_another_user(&self.before, difference));
         // A pipe or a socket is made anew by whoever needs it.
         differences.retain(|difference| difference.before.as_ref().is_none_or(|before| before.kind != Kind::Other));
-        let moved = self.moved(&differences);
-        let ways: HashSet<&Path> = moved.iter().flat_map(|path| path.ancestors()).collect();
-        let stays = |difference: &Difference| difference.before.is_none() && ways.contains(difference.path.as_path());
-        let stays: Vec<bool> = differences.iter().map(stays).collect();
-        let mut stays = stays.into_iter();
-        differences.retain(|_| stays.next() != Some(true));
+        let moved = moved(&self.before, &differences, self.started, |difference| self.is_brought(difference));
+        leave_moved(&mut differences, &moved);
         differences
     }
 
@@ -268,31 +267,11 @@ impl<'w> Guard<'w> {
         difference.after.as_ref().is_some_and(|after| self.assets.contains(&after.digest))
     }
 
-    /// Files that are new where they stand, and were there before: whoever moved them here took them from where nothing is watched, and nothing of
-    /// them is kept.
-    fn moved(&self, differences: &[Difference]) -> Vec<PathBuf> {
-        let is_old = |path: &Path| {
-            let made = path.symlink_metadata().and_then(|metadata| metadata.created());
-            made.ok().zip(self.started).is_some_and(|(made, started)| made + TICK < started)
-        };
-        let new = differences.iter().filter(|difference| {
-            let is_new_file = difference.before.is_none() && difference.after.as_ref().is_some_and(|after| after.kind == Kind::File);
-            is_new_file && !self.is_brought(difference) && is_old(&difference.path)
-        });
-        let mut moved: Vec<&Difference> = new.collect();
-        if !moved.is_empty() {
-            let known: HashSet<&str> = self.before.iter().map(|(_, state)| state.digest.as_str()).collect();
-            moved.retain(|difference| difference.after.as_ref().is_some_and(|after| !known.contains(after.digest.as_str())));
-        }
-        moved.into_iter().map(|difference| difference.path.clone()).collect()
-    }
-
     /// Sees to what is different and not of the change, as far as anybody can tell.
     fn leave(&mut self, now: &Snapshot) -> Result<(), Failure> {
         let differences = self.before.differences(now);
-        for path in self.moved(&differences) {
-            let why = "it was moved here from where nothing is watched, and stays: move it back where it is missed";
-            self.left.insert(path, why.to_owned());
+        for path in moved(&self.before, &differences, self.started, |difference| self.is_brought(difference)) {
+            self.left.insert(path, MOVED.to_owned());
         }
         let is_foreign = |difference: &Difference| !self.is_brought(difference) && is_of_another_user(&self.before, difference);
         let foreign: Vec<&Difference> = differences.iter().filter(|difference| is_foreign(difference)).collect();
@@ -342,6 +321,39 @@ fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let file = tempfile::NamedTempFile::new_in(directory)?;
     std::fs::write(file.path(), bytes)?;
     file.persist(path).map(drop).map_err(|error| error.error)
+}
+
+/// What is said of files that came from where nothing is watched.
+const MOVED: &str = "it was moved here from where nothing is watched, and stays: move it back where it is missed";
+
+/// Files that are new where they stand, and were there before, when something was made that was `started` then: whoever moved them here took them from
+/// where nothing is watched, and nothing of them is kept.
+fn moved(
+    before: &Snapshot,
+    differences: &[Difference],
+    started: Option<SystemTime>,
+    is_brought: impl Fn(&Difference) -> bool,
+) -> Vec<PathBuf> {
+    let is_old = |path: &Path| {
+        let made = path.symlink_metadata().and_then(|metadata| metadata.created());
+        made.ok().zip(started).is_some_and(|(made, started)| made + TICK < started)
+    };
+    let new = differences.iter().filter(|difference| {
+        let is_new_file = difference.before.is_none() && difference.after.as_ref().is_some_and(|after| after.kind == Kind::File);
+        is_new_file && !is_brought(difference) && is_old(&difference.path)
+    });
+    let mut moved: Vec<&Difference> = new.collect();
+    if !moved.is_empty() {
+        let known: HashSet<&str> = before.iter().map(|(_, state)| state.digest.as_str()).collect();
+        moved.retain(|difference| difference.after.as_ref().is_some_and(|after| !known.contains(after.digest.as_str())));
+    }
+    moved.into_iter().map(|difference| difference.path.clone()).collect()
+}
+
+/// Leaves out what was moved, with the directories on the way to it that were not there before.
+fn leave_moved(differences: &mut Vec<Difference>, moved: &[PathBuf]) {
+    let ways: HashSet<&Path> = moved.iter().flat_map(|path| path.ancestors()).collect();
+    differences.retain(|difference| difference.before.is_some() || !ways.contains(difference.path.as_path()));
 }
 
 /// Clocks of file systems tick every few milliseconds.
@@ -421,7 +433,7 @@ pub(crate) fn recover(
     let mut taken = TakenBack::default();
     for path in pledges(state) {
         let Some((pledged, before)) = pledge(&path) else {
-            let unreadable = path.with_extension("unreadable");
+            let unreadable = path.with_extension(UNREADABLE);
             let moved = std::fs::rename(&path, &unreadable).map_or_else(|error| error.to_string(), |()| unreadable.display().to_string());
             taken
                 .failed
@@ -451,7 +463,8 @@ pub(crate) fn recover(
             continue;
         };
         let kept = state.join("kept").join(path.file_stem().unwrap_or_default());
-        match take_back(application, store, own, &before, alive.max(pulse), &kept, &mut taken) {
+        let lived = Lived { started: path.metadata().and_then(|metadata| metadata.created()).ok(), until: alive.max(pulse) };
+        match take_back(application, store, own, &before, lived, &kept, &mut taken) {
             Ok(()) => {
                 if pledged.removal {
                     taken.reinstated.push(pledged.module.clone());
@@ -465,12 +478,18 @@ pub(crate) fn recover(
     taken
 }
 
+/// From when to when a change went on that was cut off, as far as that is known.
+struct Lived {
+    started: Option<SystemTime>,
+    until: SystemTime,
+}
+
 fn take_back(
     application: &Application,
     store: &Store,
     own: &[PathBuf],
     before: &Snapshot,
-    alive: SystemTime,
+    Lived { started, until: alive }: Lived,
     kept: &Path,
     taken: &mut TakenBack,
 ) -> Result<(), String> {
@@ -478,7 +497,10 @@ fn take_back(
     // What a clock says that was ahead tells nothing.
     let (last, known) = if alive > now { (now, SystemTime::UNIX_EPOCH) } else { (alive + aside::GRACE, alive) };
     let after = look(application, own, &application.watch, Some(before), None, false).map_err(|error| error.to_string())?;
-    let differences = before.differences(&after);
+    let mut differences = before.differences(&after);
+    let moved = moved(before, &differences, started, |_| false);
+    leave_moved(&mut differences, &moved);
+    taken.told.extend(moved.iter().take(NAMED).map(|path| format!("{}: {MOVED}", path.display())));
     let is_somebodys = |difference: &&Difference| {
         let metadata = difference.path.symlink_metadata().ok().filter(|metadata| !metadata.is_dir());
         is_of_another_user(before, difference) || metadata.is_some_and(|metadata| aside::is_after(&metadata, last))
@@ -553,6 +575,7 @@ pub(crate) fn contents_of(state: &Path) -> Option<Vec<String>> {
         let path = entry.path();
         let snapshot = match path.extension() {
             Some(extension) if extension == PLEDGE => pledge(&path)?.1,
+            Some(extension) if extension == UNREADABLE => continue,
             _ => Snapshot::from_bytes(&std::fs::read(&path).ok()?)?,
         };
         wanted.extend(snapshot.iter().map(|(_, state)| state.digest.clone()));
