@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::Permissions;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
@@ -15,25 +15,22 @@ use hoist_ledger::Edit;
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use serde::{Deserialize, Serialize};
 
-use super::try_lock;
-use crate::aside;
-
 /// How files are called that hoist is just making.
-const STAGE: &str = ".hoist-stage-";
+pub(super) const STAGE: &str = ".hoist-stage-";
 
 /// How the file is called that stands as long as a change is not written down: what was there before.
-const PLEDGE: &str = "before";
+pub(super) const PLEDGE: &str = "before";
 
 /// And how one that nobody can read.
-const UNREADABLE: &str = "unreadable";
+pub(super) const UNREADABLE: &str = "unreadable";
 
 /// Whose change a pledge is for.
 #[derive(Debug, Serialize, Deserialize)]
-struct Pledged {
-    application: Application,
-    module: ModuleId,
+pub(super) struct Pledged {
+    pub(super) application: Application,
+    pub(super) module: ModuleId,
     /// True when the module is being removed.
-    removal: bool,
+    pub(super) removal: bool,
 }
 
 /// What is known while an application is changed.
@@ -120,7 +117,7 @@ fn ignored<'a>(application: &'a Application, own: &'a [PathBuf]) -> impl Fn(&Pat
 }
 
 /// Looks at places of an application. A `strict` look fails where something cannot be read, since it could not be put back.
-fn look(
+pub(super) fn look(
     application: &Application,
     own: &[PathBuf],
     places: &[PathBuf],
@@ -324,11 +321,11 @@ fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 }
 
 /// What is said of files that came from where nothing is watched.
-const MOVED: &str = "it was moved here from where nothing is watched, and stays: move it back where it is missed";
+pub(super) const MOVED: &str = "it was moved here from where nothing is watched, and stays: move it back where it is missed";
 
 /// Files that are new where they stand, and were there before, when something was made that was `started` then: whoever moved them here took them from
 /// where nothing is watched, and nothing of them is kept.
-fn moved(
+pub(super) fn moved(
     before: &Snapshot,
     differences: &[Difference],
     started: Option<SystemTime>,
@@ -351,7 +348,7 @@ fn moved(
 }
 
 /// Leaves out what was moved, with the directories on the way to it that were not there before.
-fn leave_moved(differences: &mut Vec<Difference>, moved: &[PathBuf]) {
+pub(super) fn leave_moved(differences: &mut Vec<Difference>, moved: &[PathBuf]) {
     let ways: HashSet<&Path> = moved.iter().flat_map(|path| path.ancestors()).collect();
     differences.retain(|difference| difference.before.is_some() || !ways.contains(difference.path.as_path()));
 }
@@ -360,11 +357,11 @@ fn leave_moved(differences: &mut Vec<Difference>, moved: &[PathBuf]) {
 const TICK: Duration = Duration::from_millis(20);
 
 /// So many paths that stay are told one by one.
-const NAMED: usize = 20;
+pub(super) const NAMED: usize = 20;
 
 /// True for what came into being as somebody else's, or was changed as such: an installer runs as the user that hoist runs as. Root may give away what
 /// it makes; what its new owner could not have made there is root's doing.
-fn is_of_another_user(before: &Snapshot, difference: &Difference) -> bool {
+pub(super) fn is_of_another_user(before: &Snapshot, difference: &Difference) -> bool {
     let user = rustix::process::geteuid().as_raw();
     match (&difference.before, &difference.after) {
         (None, Some(State { owner, .. })) if user == 0 && owner.0 != user => {
@@ -380,7 +377,7 @@ fn is_of_another_user(before: &Snapshot, difference: &Difference) -> bool {
 }
 
 /// A copy, where there is none yet that is the same.
-fn keep_copy_once(path: &Path, contents: &[u8], mode: u32) -> std::io::Result<PathBuf> {
+pub(super) fn keep_copy_once(path: &Path, contents: &[u8], mode: u32) -> std::io::Result<PathBuf> {
     let is_same = |copy: &PathBuf| std::fs::read(copy).is_ok_and(|known| known == contents);
     backups(path).into_iter().find(is_same).map_or_else(|| keep_copy(path, contents, mode), Ok)
 }
@@ -394,191 +391,4 @@ fn in_words(failed: &[(PathBuf, std::io::Error)]) -> Option<String> {
     let (path, error) = failed.first()?;
     let more = if failed.len() > 1 { format!(" (and {} more)", failed.len() - 1) } else { String::new() };
     Some(format!("{}: {error}{more}", path.display()))
-}
-
-/// What was found of changes that were cut off.
-#[derive(Debug, Default)]
-pub(crate) struct TakenBack {
-    /// How many files and directories are as they were again.
-    pub(crate) restored: usize,
-    /// What somebody may have done since, and what became of it, a sentence each.
-    pub(crate) told: Vec<String>,
-    /// Modules whose removal was taken back: they are as they were.
-    pub(crate) reinstated: Vec<ModuleId>,
-    pub(crate) failed: Vec<String>,
-}
-
-/// What a pledge says; nothing where it cannot be read, or was written by another version.
-fn pledge(path: &Path) -> Option<(Pledged, Snapshot)> {
-    let bytes = std::fs::read(path).ok()?;
-    let (length, rest) = bytes.split_first_chunk::<8>()?;
-    let (head, before) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
-    Some((serde_json::from_slice(head).ok()?, Snapshot::from_bytes(before)?))
-}
-
-fn pledges(state: &Path) -> impl Iterator<Item = PathBuf> {
-    let files = std::fs::read_dir(state.join("snapshots")).into_iter().flatten().flatten().map(|entry| entry.path());
-    files.filter(|path| path.extension().is_some_and(|extension| extension == PLEDGE))
-}
-
-/// Takes back what killed runs had done to applications. `is_done` is true for a module whose change was written down before, the second of its
-/// arguments for a removal. What was changed later than `alive`, the last sign of life, is somebody's.
-pub(crate) fn recover(
-    state: &Path,
-    store: &Store,
-    own: &[PathBuf],
-    is_done: impl Fn(&ModuleId, bool) -> bool,
-    alive: SystemTime,
-) -> TakenBack {
-    let mut taken = TakenBack::default();
-    for path in pledges(state) {
-        let Some((pledged, before)) = pledge(&path) else {
-            let unreadable = path.with_extension(UNREADABLE);
-            let moved = std::fs::rename(&path, &unreadable).map_or_else(|error| error.to_string(), |()| unreadable.display().to_string());
-            taken
-                .failed
-                .push(format!("what a run that was cut off had done to an application cannot be taken back: nobody can read {moved}"));
-            continue;
-        };
-        if is_done(&pledged.module, pledged.removal) {
-            let _ = std::fs::remove_file(&path);
-            continue;
-        }
-        let application = &pledged.application;
-        let pulse = path.metadata().and_then(|metadata| metadata.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
-        let undone =
-            |why: String| format!("what {} had done to {} was not taken back yet: {why}", pledged.module, application.root.display());
-        // What the installer removed comes back, but not in the place of a file system that is not mounted.
-        let is_elsewhere = |watched: &&PathBuf| {
-            let parent = watched.parent().and_then(|parent| parent.metadata().ok()).map(|parent| parent.dev());
-            before.get(watched).is_some() && !watched.exists() && parent != before.device(watched)
-        };
-        if let Some(missing) = application.watch.iter().find(is_elsewhere) {
-            let missing = missing.display();
-            taken.failed.push(undone(format!("{missing} is not there: mount it, or make it, and the next hoist goes on")));
-            continue;
-        }
-        let Some(_alone) = try_lock(application) else {
-            taken.failed.push(undone("another works on it".to_owned()));
-            continue;
-        };
-        let kept = state.join("kept").join(path.file_stem().unwrap_or_default());
-        let lived = Lived { started: path.metadata().and_then(|metadata| metadata.created()).ok(), until: alive.max(pulse) };
-        match take_back(application, store, own, &before, lived, &kept, &mut taken) {
-            Ok(()) => {
-                if pledged.removal {
-                    taken.reinstated.push(pledged.module.clone());
-                }
-                clear_stages(application);
-                let _ = std::fs::remove_file(&path);
-            }
-            Err(why) => taken.failed.push(undone(why)),
-        }
-    }
-    taken
-}
-
-/// From when to when a change went on that was cut off, as far as that is known.
-struct Lived {
-    started: Option<SystemTime>,
-    until: SystemTime,
-}
-
-fn take_back(
-    application: &Application,
-    store: &Store,
-    own: &[PathBuf],
-    before: &Snapshot,
-    Lived { started, until: alive }: Lived,
-    kept: &Path,
-    taken: &mut TakenBack,
-) -> Result<(), String> {
-    let now = SystemTime::now();
-    // What a clock says that was ahead tells nothing.
-    let (last, known) = if alive > now { (now, SystemTime::UNIX_EPOCH) } else { (alive + aside::GRACE, alive) };
-    let after = look(application, own, &application.watch, Some(before), None, false).map_err(|error| error.to_string())?;
-    let mut differences = before.differences(&after);
-    let moved = moved(before, &differences, started, |_| false);
-    leave_moved(&mut differences, &moved);
-    taken.told.extend(moved.iter().take(NAMED).map(|path| format!("{}: {MOVED}", path.display())));
-    let is_somebodys = |difference: &&Difference| {
-        let metadata = difference.path.symlink_metadata().ok().filter(|metadata| !metadata.is_dir());
-        is_of_another_user(before, difference) || metadata.is_some_and(|metadata| aside::is_after(&metadata, last))
-    };
-    let (left, ours): (Vec<&Difference>, Vec<&Difference>) = differences.iter().partition(is_somebodys);
-    let wrong = |error: std::io::Error| error.to_string();
-    let copy = |difference: &Difference| match &difference.before {
-        Some(old) if old.kind == Kind::File => {
-            let contents = store.bytes(&old.digest).map_err(wrong)?;
-            keep_copy_once(&difference.path, &contents, old.mode).map(Some).map_err(wrong)
-        }
-        _ => Ok(None),
-    };
-    // Nobody can tell whether somebody worked on with what the killed run had left: what stood there before is put beside it.
-    for difference in left.iter().filter(|difference| !is_of_another_user(before, difference)) {
-        let path = difference.path.display();
-        let former = copy(difference)?.map(|copy| format!("; as it was before it is {}", copy.display())).unwrap_or_default();
-        taken.told.push(format!("{path} was changed since, and was left as it is{former}"));
-    }
-    // What became different when nobody knows whether hoist still lived may as well be somebody's work.
-    let unsure = |difference: &&&Difference| {
-        let changed = |metadata: &std::fs::Metadata| {
-            let nanoseconds = u32::try_from(metadata.ctime_nsec()).unwrap_or_default();
-            SystemTime::UNIX_EPOCH + Duration::new(u64::try_from(metadata.ctime()).unwrap_or_default(), nanoseconds)
-        };
-        let is_file = difference.after.as_ref().is_some_and(|after| after.kind == Kind::File);
-        is_file && difference.path.symlink_metadata().is_ok_and(|metadata| changed(&metadata) >= known)
-    };
-    let mut copies = 0;
-    for difference in ours.iter().filter(unsure) {
-        let path = &difference.path;
-        let to = kept.join(path.strip_prefix("/").unwrap_or(path));
-        let copied = to.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::copy(path, &to));
-        copied.map_err(|error| format!("{}: {error}", path.display()))?;
-        copies += 1;
-    }
-    if copies > 0 {
-        taken
-            .told
-            .push(format!("{copies} files were changed at about that time, by whomever: as they were, they are in {}", kept.display()));
-    }
-    let failed = put_back(&ours, store);
-    // A directory in which somebody has something stays.
-    let blocks = |path: &Path| left.iter().any(|left| left.path.starts_with(path));
-    for (path, _) in failed.iter().filter(|(path, _)| blocks(path)) {
-        if let Some(difference) = ours.iter().find(|difference| difference.path == *path)
-            && let Some(copy) = copy(difference)?
-        {
-            taken.told.push(format!("{} could not come back, since something is in its place: it is {}", path.display(), copy.display()));
-        }
-    }
-    taken.restored += ours.len() - failed.len().min(ours.len());
-    match failed.iter().find(|(path, _)| !blocks(path)) {
-        None => Ok(()),
-        Some((path, error)) => Err(format!("{}: {error}", path.display())),
-    }
-}
-
-/// Removes files that were being written when hoist was killed.
-fn clear_stages(application: &Application) {
-    let there = Snapshot::take(&application.watch, &Taking { read: &|_, _| false, everywhere: true, ..Taking::PLAIN }).unwrap_or_default();
-    let is_stage = |path: &Path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(STAGE.as_bytes()));
-    for (path, _) in there.iter().filter(|(path, state)| state.kind == Kind::File && is_stage(path)) {
-        let _ = std::fs::remove_file(path);
-    }
-}
-
-/// The digests of all contents that applications have, or had before a change that is not taken back yet; `None` where that is not known.
-pub(crate) fn contents_of(state: &Path) -> Option<Vec<String>> {
-    let mut wanted = Vec::new();
-    for entry in std::fs::read_dir(state.join("snapshots")).into_iter().flatten().flatten() {
-        let path = entry.path();
-        let snapshot = match path.extension() {
-            Some(extension) if extension == PLEDGE => pledge(&path)?.1,
-            Some(extension) if extension == UNREADABLE => continue,
-            _ => Snapshot::from_bytes(&std::fs::read(&path).ok()?)?,
-        };
-        wanted.extend(snapshot.iter().map(|(_, state)| state.digest.clone()));
-    }
-    Some(wanted)
 }

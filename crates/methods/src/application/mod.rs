@@ -6,6 +6,7 @@ mod guard;
 mod installer;
 mod offers;
 mod protect;
+mod recovery;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -18,11 +19,12 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 pub(crate) use archive::{Archived, Content as Unpacked, contents as archive_contents};
-pub(crate) use guard::{Guard, Guarding, contents_of, recover, restore};
+pub(crate) use guard::{Guard, Guarding, restore};
 pub(crate) use installer::{Answer, Asked, call, has_installer};
 pub use offers::{Offers, is_place, offers};
 pub(crate) use offers::{file_list, is_archive, is_remote, list_files, place_cache};
 pub(crate) use protect::{Before, drop_copies, give_back, give_back_permissions, protect_install, protect_uninstall, take_out, tell_left};
+pub(crate) use recovery::{contents_of, recover};
 
 /// The right to change an application, among all hoists on the machine.
 pub(crate) struct ApplicationLock(#[expect(dead_code, reason = "they are held")] Vec<File>);
