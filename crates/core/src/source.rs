@@ -141,7 +141,7 @@ pub struct WrittenSource {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a text, or a list of texts")]
 enum OneOrMore {
     One(String),
     More(Vec<String>),

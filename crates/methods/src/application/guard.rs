@@ -216,8 +216,9 @@ impl<'w> Guard<'w> {
             // What goes need not be kept: there may be no room for it.
             let now = look(self.application, self.own, &self.application.watch, Some(&self.before), None, false);
             let now = now.map_err(|error| wrong(error.to_string()))?;
-            let differences = self.changes(&now);
-            self.leave(&now)?;
+            let mut differences = self.before.differences(&now);
+            self.leave(&differences)?;
+            self.changes(&mut differences);
             let failed = put_back(&differences.iter().collect::<Vec<_>>(), self.store);
             taken.extend(differences.iter().map(|difference| difference.path.clone()));
             // What nobody may look into is seen only once it is opened.
@@ -242,22 +243,20 @@ impl<'w> Guard<'w> {
         if again || self.after.is_none() {
             self.after()?;
         }
-        let after = self.after.take().unwrap_or_default();
-        let (changes, left) = (self.changes(&after), self.leave(&after));
-        self.after = Some(after);
-        left.map(|()| changes)
+        let mut differences = self.after.as_ref().map(|after| self.before.differences(after)).unwrap_or_default();
+        self.leave(&differences)?;
+        self.changes(&mut differences);
+        Ok(differences)
     }
 
-    /// What the change did, of what is different `now`.
-    fn changes(&self, now: &Snapshot) -> Vec<Difference> {
-        let mut differences = self.before.differences(now);
+    /// Keeps what the change did, of what is different.
+    fn changes(&self, differences: &mut Vec<Difference>) {
         // What another user made meanwhile, whoever the application runs as, is not the installer's.
         differences.retain(|difference| self.is_brought(difference) || !is_of_another_user(&self.before, difference));
         // A pipe or a socket is made anew by whoever needs it.
         differences.retain(|difference| difference.before.as_ref().is_none_or(|before| before.kind != Kind::Other));
-        let moved = moved(&self.before, &differences, self.started, |difference| self.is_brought(difference));
-        leave_moved(&mut differences, &moved);
-        differences
+        let moved = moved(&self.before, differences, self.started, |difference| self.is_brought(difference));
+        leave_moved(differences, &moved);
     }
 
     fn is_brought(&self, difference: &Difference) -> bool {
@@ -265,9 +264,8 @@ impl<'w> Guard<'w> {
     }
 
     /// Sees to what is different and not of the change, as far as anybody can tell.
-    fn leave(&mut self, now: &Snapshot) -> Result<(), Failure> {
-        let differences = self.before.differences(now);
-        for path in moved(&self.before, &differences, self.started, |difference| self.is_brought(difference)) {
+    fn leave(&mut self, differences: &[Difference]) -> Result<(), Failure> {
+        for path in moved(&self.before, differences, self.started, |difference| self.is_brought(difference)) {
             self.left.insert(path, MOVED.to_owned());
         }
         let is_foreign = |difference: &Difference| !self.is_brought(difference) && is_of_another_user(&self.before, difference);

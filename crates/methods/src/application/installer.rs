@@ -69,7 +69,7 @@ struct Report {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a text, or an object with `text`, and perhaps `level`")]
 enum Message {
     Text(String),
     Full {
