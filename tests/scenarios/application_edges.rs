@@ -24,7 +24,10 @@ fn what_an_installer_moves_in_from_where_nothing_is_watched_is_never_removed() {
     for (name, end) in [("Fails", FAILS), ("Works", "")] {
         let application = Application::new();
         application.put("uploads/2016/a.jpg", "precious\n").put("uploads/b.jpg", "precious too\n");
-        let install = format!("mkdir(\"$a/media\"); rename(\"$a/uploads\", \"$a/media/uploads\"); touch(\"$a/own\"); {end}");
+        application.put("db", "former\n").sandbox.put("elsewhere", "precious database\n");
+        let install = format!(
+            "mkdir(\"$a/media\"); rename(\"$a/uploads\", \"$a/media/uploads\"); touch(\"$a/own\"); rename(getenv('HOME') . '/elsewhere', \"$a/db\"); {end}"
+        );
         application.module(name, &php(&install, ""));
         let settings = "sources:\n- application: ~/site/app-nullos\n  name: site\n  from: ~/modules\n  ignore: uploads\n";
         application.sandbox.settings(settings);
@@ -35,6 +38,8 @@ fn what_an_installer_moves_in_from_where_nothing_is_watched_is_never_removed() {
         let moved = || (application.read("media/uploads/2016/a.jpg"), application.read("media/uploads/b.jpg"));
         assert_eq!(moved(), ("precious\n".to_owned(), "precious too\n".to_owned()));
         assert_eq!(application.has("own"), end.is_empty());
+        assert_eq!(application.read("db"), "former\n");
+        assert!(everything_below(&application.root()).contains("precious database"));
         if end.is_empty() {
             application.sandbox.hoist("uninstall Works --yes").exits(0);
             assert_eq!((moved().0.as_str(), application.has("own")), ("precious\n", false));

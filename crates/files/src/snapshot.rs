@@ -155,6 +155,11 @@ impl Snapshot {
         self.entries.get(path).map(|entry| entry.stamp.device)
     }
 
+    /// The number of what stands at a path, in its file system.
+    pub fn inode(&self, path: &Path) -> Option<u64> {
+        self.entries.get(path).map(|entry| entry.stamp.inode)
+    }
+
     /// True where nothing stands.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()

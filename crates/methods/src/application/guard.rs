@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use hoist_core::{Application, ModuleId};
 use hoist_executor::{Failure, Fate, Level, TaskContext};
-use hoist_files::{Difference, Kind, Record, Snapshot, State, Store, Taking, backups, digest, keep_copy, put_back};
+use hoist_files::{Difference, Kind, Record, Snapshot, State, Store, Taking, aside_name, backups, digest, keep_copy, put_back};
 use hoist_ledger::Edit;
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use serde::{Deserialize, Serialize};
@@ -64,6 +64,8 @@ pub(crate) struct Guard<'w> {
     started: Option<SystemTime>,
     /// What is not of the change, or nobody knows whose it is, and why it stays.
     left: BTreeMap<PathBuf, String>,
+    /// Copies that were made of it.
+    copies: BTreeSet<PathBuf>,
     pulse: Option<Pulse>,
 }
 
@@ -166,8 +168,8 @@ impl<'w> Guard<'w> {
         let pulse = Some(Pulse::start(pledge));
         let probe = application.watch.iter().find_map(|watched| tempfile::Builder::new().prefix(STAGE).tempfile_in(watched).ok());
         let started = probe.and_then(|probe| probe.as_file().metadata().ok()?.created().ok());
-        let (after, assets, left) = Default::default();
-        Ok(Self { application, store, own, place, before, after, assets, is_settled: true, started, left, pulse })
+        let (after, assets, left, copies) = Default::default();
+        Ok(Self { application, store, own, place, before, after, assets, is_settled: true, started, left, copies, pulse })
     }
 
     /// A part of the application as it is now.
@@ -251,6 +253,7 @@ impl<'w> Guard<'w> {
 
     /// Keeps what the change did, of what is different.
     fn changes(&self, differences: &mut Vec<Difference>) {
+        differences.retain(|difference| !self.copies.contains(&difference.path));
         // What another user made meanwhile, whoever the application runs as, is not the installer's.
         differences.retain(|difference| self.is_brought(difference) || !is_of_another_user(&self.before, difference));
         // A pipe or a socket is made anew by whoever needs it.
@@ -268,6 +271,7 @@ impl<'w> Guard<'w> {
         for path in moved(&self.before, differences, self.started, |difference| self.is_brought(difference)) {
             self.left.insert(path, MOVED.to_owned());
         }
+        self.keep_moved_over(differences)?;
         let is_foreign = |difference: &Difference| !self.is_brought(difference) && is_of_another_user(&self.before, difference);
         let foreign: Vec<&Difference> = differences.iter().filter(|difference| is_foreign(difference)).collect();
         for Difference { path, before, after } in foreign {
@@ -278,8 +282,29 @@ impl<'w> Guard<'w> {
             }
             let wrong = |error: std::io::Error| Failure::new(format!("keeping what was there: {error}"));
             let copy = keep_copy_once(path, &self.store.bytes(&before.digest).map_err(wrong)?, before.mode).map_err(wrong)?;
+            self.copies.insert(copy.clone());
             let why = format!("it is another user's, and was changed meanwhile, by whomever; as it was it is {}", copy.display());
             self.left.insert(path.clone(), why);
+        }
+        Ok(())
+    }
+
+    /// Copies aside what was moved over a file from where nothing is watched: that file comes back.
+    fn keep_moved_over(&mut self, differences: &[Difference]) -> Result<(), Failure> {
+        for Difference { path, before, after } in differences {
+            let (Some(_), Some(after)) = (before, after) else { continue };
+            let is_other = path.symlink_metadata().is_ok_and(|metadata| self.before.inode(path) != Some(metadata.ino()));
+            if after.kind != Kind::File || self.left.contains_key(path) || !is_other || !is_older(path, self.started) {
+                continue;
+            }
+            if self.assets.contains(&after.digest) || self.before.iter().any(|(_, known)| known.digest == after.digest) {
+                continue;
+            }
+            let copy = aside_name(path);
+            std::fs::copy(path, &copy).map_err(|error| Failure::new(format!("keeping {}: {error}", path.display())))?;
+            self.copies.insert(copy.clone());
+            self.left
+                .insert(path.clone(), format!("something was moved over it from where nothing is watched: that is {}", copy.display()));
         }
         Ok(())
     }
@@ -329,13 +354,9 @@ pub(super) fn moved(
     started: Option<SystemTime>,
     is_brought: impl Fn(&Difference) -> bool,
 ) -> Vec<PathBuf> {
-    let is_old = |path: &Path| {
-        let made = path.symlink_metadata().and_then(|metadata| metadata.created());
-        made.ok().zip(started).is_some_and(|(made, started)| made + TICK < started)
-    };
     let new = differences.iter().filter(|difference| {
         let is_new_file = difference.before.is_none() && difference.after.as_ref().is_some_and(|after| after.kind == Kind::File);
-        is_new_file && !is_brought(difference) && is_old(&difference.path)
+        is_new_file && !is_brought(difference) && is_older(&difference.path, started)
     });
     let mut moved: Vec<&Difference> = new.collect();
     if !moved.is_empty() {
@@ -343,6 +364,12 @@ pub(super) fn moved(
         moved.retain(|difference| difference.after.as_ref().is_some_and(|after| !known.contains(after.digest.as_str())));
     }
     moved.into_iter().map(|difference| difference.path.clone()).collect()
+}
+
+/// True for what was made before something that was `started` then.
+fn is_older(path: &Path, started: Option<SystemTime>) -> bool {
+    let made = path.symlink_metadata().and_then(|metadata| metadata.created());
+    made.ok().zip(started).is_some_and(|(made, started)| made + TICK < started)
 }
 
 /// Leaves out what was moved, with the directories on the way to it that were not there before.
