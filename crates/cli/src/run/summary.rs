@@ -190,7 +190,7 @@ impl Told<'_> {
                 };
                 text += &format!(
                     "  {} {}: {}\n",
-                    painted(paint.stdout, colour, word),
+                    painted(paint.stdout, colour, &format!("{word:<8}")),
                     self.plan.modules[place].module,
                     plain_text(&message.to_string())
                 );
