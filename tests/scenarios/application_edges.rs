@@ -345,3 +345,43 @@ fn of_two_modules_with_one_file_the_other_has_it_when_the_first_goes() {
         assert!(left.iter().all(|path| path.contains("pre-slaanesh")), "{policy} {left:?}");
     }
 }
+
+#[test]
+fn what_another_user_owns_is_kept_where_it_may_be_written_and_what_is_closed_is_taken_back() {
+    if !has("php") || !has("setpriv") {
+        return;
+    }
+    let application = Application::new();
+    let sandbox = &application.sandbox;
+    application.put("config.json", "theirs\n");
+    let spoils = "file_put_contents(\"$a/config.json\", 'gone'); mkdir(\"$a/closed\"); touch(\"$a/closed/x\"); chmod(\"$a/closed\", 0);";
+    application.module("Fails", &php(&format!("{spoils} {FAILS}"), "")).module("Works", &php(spoils, ""));
+    let prepared = || {
+        let script = "chown -R 65534:65534 \"$0\" && chown 33:65534 \"$1\" && chmod 664 \"$1\"";
+        let file = application.root().join("config.json");
+        let mut command = sandbox.command("bash");
+        command.args(["-c", script, &sandbox.path("").display().to_string(), &file.display().to_string()]);
+        command.stderr(Stdio::null()).status().unwrap().success()
+    };
+    if !prepared() {
+        return;
+    }
+    let before = application.tree();
+    for (name, code) in [("Fails", 3), ("Works", 0)] {
+        application.put("config.json", "theirs\n");
+        assert!(prepared());
+        let mut command = sandbox.command("setpriv");
+        command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(binary());
+        command.args(["install", &application.place(name), "--app", &application.root().display().to_string()]);
+        let ran = hoist_tests::ran(command.output().unwrap()).exits(code);
+        ran.says("it is another user's, and was changed meanwhile");
+        let tree = application.tree();
+        assert!(tree.iter().any(|(path, text)| path.contains("config.json.pre-slaanesh") && text.contains("theirs")), "{name}");
+        assert_eq!(application.has("closed"), code == 0, "{name}");
+    }
+    let different = Application::difference(&before, &application.tree());
+    assert!(
+        different.iter().all(|path| ["config.json", "closed", "class-modules"].iter().any(|known| path.contains(known))),
+        "{different:?}"
+    );
+}
