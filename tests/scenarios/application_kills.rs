@@ -9,7 +9,7 @@ use hoist_tests::{Application, Sandbox, binary, has};
 const SPOILS: &str = "file_put_contents(APP_ROOT_DIR . '/lang/en/core.php', 'spoilt'); mkdir(APP_ROOT_DIR . '/pages'); touch(APP_ROOT_DIR . '/pages/new.php'); \\Tools::remove(APP_ROOT_DIR . '/../www');";
 
 /// Runs hoist until the installer says that it is at work, and kills it.
-fn killed_at_work(sandbox: &Sandbox, arguments: &str) {
+pub(crate) fn killed_at_work(sandbox: &Sandbox, arguments: &str) {
     let mut command = sandbox.command(binary());
     let mut child = command.args(arguments.split_whitespace()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     while !sandbox.has("at-work") {

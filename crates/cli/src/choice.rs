@@ -249,6 +249,7 @@ fn settle_name(
                 let message = format!("is installed from {from}, not from {source}");
                 Err(Diagnostic::error(message).module(id.as_str()).help(format!("name it {from}/{id}, or without a source")))
             }
+            None if catalog.get(&format!("{source}.{short}")).is_some() => Err(run::not_installed(&format!("{source}.{short}"))),
             _ => Ok(id),
         };
     }

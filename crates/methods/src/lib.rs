@@ -2,7 +2,7 @@
 //! for `hoist-executor`.
 //!
 //! Nothing here prints or asks. What a method tells goes through the task's context; what it did is written to the ledger by
-//! `bring`, and only there.
+//! `bring`, `uninstall`, `undo` and `plugin::deploy`, and only there.
 
 mod application;
 mod aside;

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::machine::is_executable;
 use crate::method::StepContext;
-use crate::recover::end_processes;
+use crate::recover::{RUN, end_processes};
 
 /// What an installer is asked.
 #[derive(Debug, Clone)]
@@ -144,6 +144,9 @@ fn is_php(program: &Path) -> bool {
     program.extension().is_some_and(|extension| extension == "php") && !(is_executable(program) && is_script())
 }
 
+/// The variable by which the processes of one call are known.
+const CALL: &str = "HOIST_CALL";
+
 /// A longer answer is none, in bytes.
 const ANSWER_LIMIT: u64 = 16 * 1024 * 1024;
 
@@ -158,13 +161,15 @@ fn answer(
     let file = scratch.path().join("answer");
     let mut environment = context.machine.script_environment(&BTreeMap::new(), context.path);
     environment.insert("TMPDIR".to_owned(), scratch.path().display().to_string());
+    let call = format!("{}:{}", environment.get(RUN).map_or("", String::as_str), context.module);
+    environment.insert(CALL.to_owned(), call.clone());
     environment.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
     let mut command = command(file.display().to_string()).into_iter();
     let program = command.next().unwrap_or_default();
     let command = Command::new(program).args(command).environment(environment).directory(directory);
     let exit = context.task.run(&command);
     // What left its group would go on changing the application when nobody looks any more.
-    end_processes(&[format!("TMPDIR={}", scratch.path().display())]);
+    end_processes(&[format!("{CALL}={call}")]);
     let exit = exit?;
     let mut bytes = Vec::new();
     match std::fs::File::open(&file) {

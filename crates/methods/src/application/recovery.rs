@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use hoist_core::{Application, ModuleId};
-use hoist_files::{Difference, Kind, Snapshot, Store, Taking, put_back};
+use hoist_files::{Difference, Kind, Snapshot, Store, Taking, aside_name, put_back};
 
 use super::guard::{MOVED, NAMED, PLEDGE, Pledged, STAGE, UNREADABLE, is_of_another_user, keep_copy_once, leave_moved, look, moved};
 use super::try_lock;
@@ -148,6 +148,8 @@ fn take_back(
     for difference in ours.iter().filter(unsure) {
         let path = &difference.path;
         let to = kept.join(path.strip_prefix("/").unwrap_or(path));
+        // What an earlier kill left there stays.
+        let to = if to.symlink_metadata().is_ok() { aside_name(&to) } else { to };
         let copied = to.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::copy(path, &to));
         copied.map_err(|error| format!("{}: {error}", path.display()))?;
         copies += 1;
