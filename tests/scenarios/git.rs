@@ -120,18 +120,7 @@ fn credentials_come_from_the_user_s_helper() {
     }
     let fixture = GitFixture::new();
     fixture.repository("repo", 1);
-    let (inner, allowed) = (Server::git(fixture.root(), Duration::ZERO), "Basic bWU6c2VjcmV0");
-    let inner_url = inner.url("");
-    let server = Server::start(move |request| {
-        if request.headers.get("authorization").map(String::as_str) != Some(allowed) {
-            let mut answer = Answer::new(401, "who are you?");
-            answer.headers.push(("WWW-Authenticate".into(), "Basic realm=\"test\"".into()));
-            return answer;
-        }
-        let mut answer = Answer::new(307, "");
-        answer.headers.push(("Location".into(), format!("{inner_url}{}?{}", request.path, request.query)));
-        answer
-    });
+    let server = Server::git_for(fixture.root(), "me", "secret");
     let sandbox = Sandbox::new();
     std::fs::write(sandbox.home().join(".gitconfig"), "[credential]\n\thelper = \"!f() { echo username=me; echo password=secret; }; f\"\n")
         .unwrap();
@@ -223,7 +212,7 @@ fn files_that_are_gone_come_back_and_changes_survive() {
     std::fs::remove_file(sandbox.home().join(".subject/file")).unwrap();
     assert_eq!(sandbox.json("install").exits(0).statuses()["subject"], "installed");
     assert_eq!((sandbox.read(".subject/file"), sandbox.read(".subject/kept")), ("again\n".into(), "mine".into()));
-    sandbox.hoist("install --force").exits(3).says("has changes of yours");
+    sandbox.hoist("install --force").exits(3).says("has local changes");
     assert_eq!(sandbox.read(".subject/kept"), "mine");
     fixture.git(".", &["-C", &sandbox.home().join(".subject").display().to_string(), "checkout", "-q", "."]);
     assert_eq!(sandbox.json("install --force").exits(0).statuses()["subject"], "installed");
@@ -299,7 +288,7 @@ fn an_empty_directory_is_no_clone_and_force_keeps_what_is_only_there() {
     let path = sandbox.home().join(".subject").display().to_string();
     let git = |words: &[&str]| fixture.git(".", &[&["-C", &path], words].concat());
     let refused = |what: &str| {
-        sandbox.hoist("install --force").exits(3).says("has changes of yours").says(what);
+        sandbox.hoist("install --force").exits(3).says("has local changes").says(what);
         assert_eq!(sandbox.json("list").document()[0]["state"], "installed", "a refusal changes nothing");
     };
     std::fs::write(sandbox.home().join(".subject/file"), "mine").unwrap();

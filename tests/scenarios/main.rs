@@ -14,6 +14,8 @@ mod crash;
 mod failure;
 mod faults;
 mod git;
+mod git_updates;
+mod git_user;
 mod host_faults;
 mod hostile;
 mod hosts;
@@ -38,6 +40,7 @@ mod sources;
 mod undo;
 mod uninstall;
 mod update;
+mod user_tools;
 
 #[test]
 fn every_file_of_scenarios_is_listed() {

@@ -67,7 +67,8 @@ fn a_test_lets_the_running_server_load_a_module_where_it_is_asked_for() {
         (statuses["mod_hello"].as_str(), statuses["mod_both"].as_str(), statuses["mod_broken"].as_str()),
         ("passed", "passed", "failed")
     );
-    assert!(run.finished("mod_broken")["reason"].as_str().unwrap().contains("no way"));
+    let reason = run.finished("mod_broken")["reason"].as_str().unwrap().to_owned();
+    assert!(reason.contains("no way"), "{reason}");
     assert_eq!(prosody.modules(), before, "what was not loaded before is not loaded now");
 }
 

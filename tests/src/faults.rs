@@ -1,20 +1,11 @@
 //! What goes wrong, made to go wrong: kills at every change, file systems of a test's own; and a look at what is left.
 
 use std::collections::BTreeMap;
-use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::{Ran, Sandbox, binary, has, ran};
-
-/// The system calls that change something, by kind: a ledger that is written, names that change, what is made and removed, files that are written,
-/// what has to reach the disk.
-const CHANGES: &[&str] = &[
-    "pwrite64,ftruncate",
-    "rename,renameat,renameat2,linkat,symlinkat",
-    "mkdir,mkdirat",
-    "unlink,unlinkat,rmdir",
-    "write,fchmod,chmod",
-    "fsync,fdatasync",
-];
 
 /// Everything in the home directory that is not hoist's own or git's, with what it holds.
 pub fn tree(sandbox: &Sandbox) -> BTreeMap<String, Vec<u8>> {
@@ -65,48 +56,143 @@ pub fn processes(sandbox: &Sandbox) -> Vec<String> {
     pids.filter(ours).map(|pid| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default().replace('\0', " ")).collect()
 }
 
-/// Runs hoist and kills it when one of its threads, or a process it started, is about to make one of these calls for the n-th time. False when it
-/// ended before.
-pub fn killed_at(sandbox: &Sandbox, arguments: &str, calls: &str, point: usize) -> bool {
-    let mut command = sandbox.command("strace");
-    let inject = format!("inject={calls}:signal=SIGKILL:when={point}");
-    command.args(["-f", "-qqq", "-o", "/dev/null", "-e", &format!("trace={calls}"), "-e", &inject]).arg(binary());
-    let output = command.args(arguments.split_whitespace()).output().unwrap();
-    output.status.signal() == Some(9) || output.status.code() == Some(137)
+/// The program that kills another at one of its system calls.
+fn tracer() -> PathBuf {
+    const SOURCE: &str = include_str!("tracer.c");
+    let program = std::env::current_exe().unwrap();
+    let directory = program.parent().unwrap().join("hoist-tracer");
+    std::fs::create_dir_all(&directory).unwrap();
+    let lock = std::fs::File::create(directory.join("lock")).unwrap();
+    lock.lock().unwrap();
+    let (source, built) = (directory.join("tracer.c"), directory.join("tracer"));
+    if !built.exists() || std::fs::read_to_string(&source).ok().as_deref() != Some(SOURCE) {
+        std::fs::write(&source, SOURCE).unwrap();
+        let compiled = Command::new("cc").args(["-O1", "-Wall", "-o"]).arg(&built).arg(&source).status().unwrap();
+        assert!(compiled.success(), "cc does not compile tracer.c");
+    }
+    built
 }
 
-/// Kills `arguments` in `prepared` sandboxes at every `step`-th call of each kind, and hands each sandbox to `mended` afterwards. Two threads share the
-/// work.
+/// A system call that changes something.
+#[derive(Debug, Clone)]
+struct Call {
+    /// Its number among those of a run.
+    number: usize,
+    /// The place in the program where it is made, as a number.
+    place: String,
+    /// Whether a process makes it that hoist started.
+    is_child: bool,
+}
+
+/// Which processes are killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Victims {
+    /// Hoist and the programs that it runs, each on its own.
+    All,
+    /// Hoist alone.
+    Hoist,
+}
+
+/// The calls of an undisturbed run.
+fn calls_of(sandbox: &Sandbox, arguments: &str) -> Vec<Call> {
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let mut command = sandbox.command(tracer());
+    let output = command.arg("record").arg(log.path()).arg(binary()).args(arguments.split_whitespace()).output().unwrap();
+    assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
+    let text = std::fs::read_to_string(log.path()).unwrap();
+    let call = |line: &str| {
+        let mut words = line.split(' ');
+        let (number, place) = (words.next()?.parse().ok()?, words.next()?.to_owned());
+        Some(Call { number, place, is_child: words.next()? == "1" })
+    };
+    text.lines().filter_map(call).collect()
+}
+
+/// Runs hoist and kills the process, hoist or one that it started, that is about to make the call of this number.
+fn kill_at(sandbox: &Sandbox, arguments: &str, number: usize) {
+    let mut command = sandbox.command(tracer());
+    let output = command.args(["kill", &number.to_string()]).arg(binary()).args(arguments.split_whitespace()).output();
+    assert_ne!(output.unwrap().status.code(), Some(126), "the tracer does not work");
+}
+
+/// Which calls are killed at: all of them where everything is tested, else one of each place in the program. Which one changes from day to day, or with
+/// `HOIST_TEST_SEED`.
+fn chosen(calls: Vec<Call>) -> Vec<usize> {
+    if std::env::var_os("HOIST_TEST_FULL").is_some() {
+        return calls.into_iter().map(|call| call.number).collect();
+    }
+    let today = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs() / 86_400;
+    let seed = std::env::var("HOIST_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(today);
+    crate::note(&format!("HOIST_TEST_SEED={seed}"));
+    let mut places: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for call in calls {
+        places.entry(call.place).or_default().push(call.number);
+    }
+    let one = |(place, numbers): (String, Vec<usize>)| {
+        let mixed = place.bytes().fold(seed, |mixed, byte| (mixed ^ u64::from(byte)).wrapping_mul(1_099_511_628_211));
+        numbers[mixed as usize % numbers.len()]
+    };
+    places.into_iter().map(one).collect()
+}
+
+/// Kills `arguments` in `prepared` sandboxes wherever the program changes something, and hands each sandbox to `mended` afterwards. Returns at how many
+/// points. Two threads share the work; each prepares one sandbox, which is put back to what it was for every kill.
 pub fn kill_everywhere(
-    step: usize,
+    victims: Victims,
     prepared: impl Fn() -> Sandbox + Sync,
     arguments: &str,
     mended: impl Fn(&Sandbox, &str) + Sync,
 ) -> usize {
-    let counts: Vec<usize> = std::thread::scope(|scope| {
-        let worker = |turn: usize| {
-            let (prepared, mended) = (&prepared, &mended);
-            move || {
-                let mut killed = 0;
-                for calls in CHANGES {
-                    for point in (1 + turn * step..).step_by(2 * step) {
-                        let sandbox = prepared();
-                        if !killed_at(&sandbox, arguments, calls, point) {
-                            break;
-                        }
-                        killed += 1;
-                        mended(&sandbox, &format!("killed at call {point} of {calls}"));
-                    }
-                }
-                killed
-            }
-        };
-        let other = scope.spawn(worker(1));
-        vec![worker(0)(), other.join().unwrap()]
+    let mut calls = calls_of(&prepared(), arguments);
+    calls.retain(|call| victims == Victims::All || !call.is_child);
+    let points = chosen(calls);
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        let sandbox = prepared();
+        let template = Template::of(&sandbox);
+        while let Some(point) = points.get(next.fetch_add(1, Ordering::SeqCst)) {
+            template.restore();
+            kill_at(&sandbox, arguments, *point);
+            mended(&sandbox, &format!("killed at change {point}"));
+        }
+    };
+    std::thread::scope(|scope| {
+        let other = scope.spawn(worker);
+        worker();
+        other.join().unwrap();
     });
-    let killed = counts.iter().sum();
-    crate::note(&format!("`{arguments}` was killed at {killed} points"));
-    killed
+    crate::note(&format!("`{arguments}` was killed at {} points", points.len()));
+    points.len()
+}
+
+/// A copy of everything in a sandbox, so that it can be put back. Paths that are written in it stay true.
+struct Template {
+    copy: tempfile::TempDir,
+    sandbox: PathBuf,
+}
+
+impl Template {
+    fn of(sandbox: &Sandbox) -> Self {
+        let template = Self { copy: tempfile::Builder::new().prefix("hoist-template-").tempdir().unwrap(), sandbox: sandbox.path("") };
+        copy(&template.sandbox, template.copy.path());
+        template
+    }
+
+    fn restore(&self) {
+        for entry in std::fs::read_dir(&self.sandbox).unwrap().flatten() {
+            match entry.file_type().unwrap().is_dir() {
+                true => std::fs::remove_dir_all(entry.path()).unwrap(),
+                false => std::fs::remove_file(entry.path()).unwrap(),
+            }
+        }
+        copy(self.copy.path(), &self.sandbox);
+    }
+}
+
+/// Copies what is in a directory, with times, modes and owners.
+fn copy(from: &Path, to: &Path) {
+    let copied = Command::new("cp").args(["-a", "--"]).arg(from.join(".")).arg(to).status().unwrap();
+    assert!(copied.success(), "cannot copy {}", from.display());
 }
 
 /// After another run the tree is what an undisturbed run makes, nothing is left, and a further run has nothing to do.

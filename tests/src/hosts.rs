@@ -5,7 +5,6 @@
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -15,8 +14,9 @@ use crate::{Sandbox, has};
 /// Several hosts on a network of their own.
 pub struct Hosts {
     directory: tempfile::TempDir,
-    /// What tells the networks of several of these apart.
+    /// What tells the networks of several of these apart, and the lock that nobody else has while it is in use.
     network: u32,
+    _lock: std::fs::File,
     running: Vec<Host>,
 }
 
@@ -38,13 +38,12 @@ impl Hosts {
         if !["debootstrap", "ssh", "ssh-keygen", "ip", "unshare", "nsenter", "setpriv"].iter().all(|program| has(program)) {
             return None;
         }
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let network = (std::process::id() % 25) * 10 + NEXT.fetch_add(1, Ordering::SeqCst) % 10;
+        let (network, lock) = free_network();
         let directory = tempfile::Builder::new().prefix("hoist-hosts-").tempdir().unwrap();
         // Others have to get through to what stands in it.
         std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
         run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", &directory.path().join("key").display().to_string()]);
-        let mut hosts = Self { directory, network, running: Vec::new() };
+        let mut hosts = Self { directory, network, _lock: lock, running: Vec::new() };
         let bridge = hosts.bridge();
         run("ip", &["link", "add", &bridge, "type", "bridge"]);
         run("ip", &["addr", "add", &format!("10.77.{network}.1/24"), "dev", &bridge]);
@@ -181,6 +180,33 @@ impl Hosts {
         self.directory.path().join("run")
     }
 
+    /// Writes a file on a host, below the home directory of its user.
+    pub fn write(&self, number: u32, path: &str, text: &str) {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("file");
+        std::fs::write(&file, text).unwrap();
+        self.send(number, &file, path);
+    }
+
+    /// Copies a file to a host.
+    pub fn send(&self, number: u32, file: &Path, path: &str) {
+        let mut command = Command::new("scp");
+        command.args([
+            "-q",
+            "-F",
+            "/dev/null",
+            "-o",
+            "BatchMode=yes",
+            "-o",
+            "StrictHostKeyChecking=no",
+            "-o",
+            "UserKnownHostsFile=/dev/null",
+        ]);
+        command.args(["-o", "IdentitiesOnly=yes", "-i"]).arg(self.directory.path().join("key"));
+        let sent = command.arg(file).arg(format!("{}:{path}", self.name(number))).stdin(Stdio::null()).output().unwrap();
+        assert!(sent.status.success(), "{path}: {}", String::from_utf8_lossy(&sent.stderr));
+    }
+
     /// Runs a command on a host as its user.
     #[track_caller]
     pub fn on(&self, number: u32, command: &str) -> String {
@@ -188,6 +214,8 @@ impl Hosts {
             .args([
                 "-o",
                 "BatchMode=yes",
+                "-o",
+                "ConnectTimeout=20",
                 "-o",
                 "StrictHostKeyChecking=no",
                 "-o",
@@ -222,6 +250,17 @@ impl Drop for Hosts {
     }
 }
 
+/// A network that no other test uses now.
+fn free_network() -> (u32, std::fs::File) {
+    let directory = std::env::temp_dir().join("hoist-networks");
+    std::fs::create_dir_all(&directory).unwrap();
+    let lock = |network: u32| {
+        let file = std::fs::File::create(directory.join(network.to_string())).unwrap();
+        file.try_lock().ok().map(|()| (network, file))
+    };
+    (0..250).find_map(lock).expect("a free network")
+}
+
 /// What the first process of a host does: its mounts, its name, and sshd in its own place.
 fn script(root: &Path, here: &Path, number: u32) -> String {
     let (root, here) = (root.display(), here.display());
@@ -253,7 +292,7 @@ fn root() -> PathBuf {
     let program = std::env::current_exe().unwrap();
     let profile = program.ancestors().skip(1).find(|path| !path.ends_with("deps")).unwrap();
     let target = profile.parent().unwrap().join("hosts");
-    let root = target.join("bookworm-2");
+    let root = target.join("bookworm-3");
     std::fs::create_dir_all(&target).unwrap();
     let lock = std::fs::File::create(target.join("lock")).unwrap();
     lock.lock().unwrap();
@@ -264,6 +303,8 @@ fn root() -> PathBuf {
     let _ = std::fs::remove_dir_all(&making);
     run("debootstrap", &["--variant=minbase", &format!("--include={PACKAGES}"), "bookworm", &making.display().to_string(), &mirror()]);
     std::fs::write(making.join("etc/hosts"), "127.0.0.1 localhost\n::1 localhost ip6-localhost\n").unwrap();
+    // Nothing of a host has to survive a power cut of this machine.
+    std::fs::write(making.join("etc/dpkg/dpkg.cfg.d/unsafe-io"), "force-unsafe-io\n").unwrap();
     // Nothing starts by itself where there is no systemd.
     std::fs::write(making.join("usr/sbin/policy-rc.d"), "#!/bin/sh\nexit 101\n").unwrap();
     std::fs::set_permissions(making.join("usr/sbin/policy-rc.d"), PermissionsExt::from_mode(0o755)).unwrap();

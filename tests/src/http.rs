@@ -114,6 +114,24 @@ impl Server {
         format!("http://{}{path}", self.address)
     }
 
+    /// The port it listens on.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// Serves the repositories below a directory to whom has this user name and password.
+    pub fn git_for(root: PathBuf, user: &str, password: &str) -> Self {
+        let allowed = format!("Basic {}", base64(format!("{user}:{password}").as_bytes()));
+        Self::start(move |request| match request.headers.get("authorization") {
+            Some(given) if *given == allowed => git_backend(&root, request),
+            _ => {
+                let mut answer = Answer::new(401, "who are you?");
+                answer.headers.push(("WWW-Authenticate".into(), "Basic realm=\"test\"".into()));
+                answer
+            }
+        })
+    }
+
     /// `METHOD PATH` of all requests so far.
     pub fn requests(&self) -> Vec<String> {
         self.log.lock().unwrap().clone()
@@ -125,6 +143,73 @@ impl Drop for Server {
         self.ended.store(true, Ordering::SeqCst);
         let _ = TcpStream::connect(self.address);
     }
+}
+
+/// A proxy that tunnels connections to servers on loopback; it ends when it is dropped.
+pub struct Tunnel {
+    address: SocketAddr,
+    ended: Arc<AtomicBool>,
+}
+
+impl Tunnel {
+    /// Starts it; every connection that it makes is counted.
+    pub fn start(count: Arc<std::sync::atomic::AtomicUsize>) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let ended = Arc::new(AtomicBool::new(false));
+        let end = ended.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                if end.load(Ordering::SeqCst) {
+                    break;
+                }
+                let count = count.clone();
+                std::thread::spawn(move || drop(tunnel(stream, &count)));
+            }
+        });
+        Self { address, ended }
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+impl Drop for Tunnel {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::SeqCst);
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+fn tunnel(client: TcpStream, count: &std::sync::atomic::AtomicUsize) -> std::io::Result<()> {
+    let mut reader = BufReader::new(client.try_clone()?);
+    let mut first = String::new();
+    reader.read_line(&mut first)?;
+    let mut line = String::from("x");
+    while !line.trim().is_empty() {
+        line.clear();
+        reader.read_line(&mut line)?;
+    }
+    let target = first.split_whitespace().nth(1).unwrap_or_default().to_owned();
+    let mut writer = client;
+    if !first.starts_with("CONNECT 127.0.0.1:") {
+        return writer.write_all(b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n");
+    }
+    count.fetch_add(1, Ordering::SeqCst);
+    let mut server = TcpStream::connect(target)?;
+    writer.write_all(b"HTTP/1.1 200 Connected\r\n\r\n")?;
+    let (mut from_server, mut to_server) = (server.try_clone()?, server.try_clone()?);
+    let forth = std::thread::spawn(move || {
+        let _ = std::io::copy(&mut reader, &mut to_server);
+        let _ = to_server.shutdown(std::net::Shutdown::Write);
+    });
+    let copied = std::io::copy(&mut from_server, &mut writer);
+    let _ = writer.shutdown(std::net::Shutdown::Both);
+    let _ = forth.join();
+    let _ = server.flush();
+    copied.map(drop)
 }
 
 /// Answers the requests of one connection until it is closed.
@@ -225,4 +310,17 @@ fn git_backend(root: &Path, request: &Request) -> Answer {
         }
     }
     answer
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let group = |chunk: &[u8]| {
+        let bits = chunk.iter().chain(&[0, 0]).take(3).fold(0u32, |bits, byte| bits << 8 | u32::from(*byte));
+        let digit = |place: usize| match place <= chunk.len() {
+            true => char::from(ALPHABET[(bits >> (18 - 6 * place)) as usize & 63]),
+            false => '=',
+        };
+        (0..4).map(digit).collect::<String>()
+    };
+    bytes.chunks(3).map(group).collect()
 }

@@ -13,17 +13,21 @@ mod mercurial;
 mod prosody;
 mod rocks;
 mod sandbox;
+mod ssh;
+mod tls;
 
 pub use application::Application;
 pub use apt::AptRepository;
 pub use docker::Docker;
 pub use git::GitFixture;
 pub use hosts::Hosts;
-pub use http::{Answer, Request, Server};
+pub use http::{Answer, Request, Server, Tunnel};
 pub use mercurial::{Mercurial, MercurialServer, free_port};
 pub use prosody::Prosody;
 pub use rocks::Rocks;
 pub use sandbox::{Module, Ran, Sandbox, binary, ran};
+pub use ssh::SshServer;
+pub use tls::{Authority, TlsServer};
 
 /// True when a program is on the path. When it is not, says so and, under `CI`, fails.
 pub fn has(program: &str) -> bool {

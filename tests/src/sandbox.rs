@@ -135,7 +135,8 @@ impl Module {
         name + &self.fields.iter().map(|(name, value)| format!("{name}=\"{value}\"\n")).collect::<String>()
     }
 
-    fn script(&self) -> String {
+    /// The script with its metadata.
+    pub fn text(&self) -> String {
         format!("#!/usr/bin/env bash\n# Metadata: START\n{}# Metadata: END\n\n{}\n", self.metadata(), self.body)
     }
 }
@@ -189,7 +190,7 @@ impl Sandbox {
 
     /// Adds a module with embedded metadata.
     pub fn add(&self, module: &Module) -> &Self {
-        self.write(&format!("modules/{}.sh", module.name), &module.script())
+        self.write(&format!("modules/{}.sh", module.name), &module.text())
     }
 
     /// Adds a module whose metadata stand in a file beside the script.
@@ -289,7 +290,11 @@ impl Sandbox {
     pub fn traced(&self, arguments: &str, calls: &str) -> (Ran, Vec<String>) {
         let log = self.path("strace.log");
         let mut command = self.command("strace");
-        command.args(["-f", "-qq", "-s", "300", "-e", &format!("trace={calls}"), "-e", "signal=none", "-o"]).arg(&log).arg(binary());
+        // Only the calls that are traced stop a process; sudo does not work under that.
+        command
+            .args(["-f", "--seccomp-bpf", "-qq", "-s", "300", "-e", &format!("trace={calls}"), "-e", "signal=none", "-o"])
+            .arg(&log)
+            .arg(binary());
         let ran = ran(command.args(arguments.split_whitespace()).output().unwrap());
         let lines = std::fs::read_to_string(&log).unwrap().lines().map(str::to_owned).collect();
         (ran, lines)

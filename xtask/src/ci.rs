@@ -1,34 +1,29 @@
-//! What continuous integration runs: one graph, the executor's first foreign user.
+//! What continuous integration runs: two graphs, the executor's first foreign user.
 
 use anyhow::Result;
 use hoist_executor::{Command, Effect, Failure};
 
-use crate::run::{Commands, cargo};
+use crate::run::{Commands, TARGET, cargo};
 use crate::{lint, test, tidy};
 
-/// Runs everything and closes with the number of tests.
-#[expect(clippy::print_stdout, reason = "the closing line is for people and programs")]
-pub(crate) fn run() -> Result<()> {
-    let mut commands = Commands::default();
-    lint::add(&mut commands);
-    commands.add_work("tidy", None, |_| match tidy::findings() {
+/// Builds, runs everything, and closes with the number of tests.
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let options = test::Options::parse(arguments)?;
+    let mut build = Commands::default();
+    test::add_build(&mut build);
+    lint::add_offline(&mut build);
+    build.add_work("tidy", None, |_| match tidy::findings() {
         Ok(findings) if findings.is_empty() => Ok(Effect::Changed),
         Ok(findings) => Err(Failure::new(findings.join("; "))),
         Err(error) => Err(Failure::new(format!("{error:#}"))),
     });
+    let outputs = build.outputs.clone();
+    build.run("build", 4)?;
+    let suites = test::built(&outputs)?;
+    // The compiler's work goes on while tests wait for servers.
+    let mut commands = Commands::default();
+    lint::add_clippy(&mut commands);
     let docs = Command::new(cargo()).args(["doc", "--workspace", "--no-deps", "--quiet"]).set("RUSTDOCFLAGS", "-D warnings");
-    commands.add("docs", docs, Some("target"));
-    // The examples are built with the tests.
-    test::add(&mut commands);
-    let (mut passed, mut failed) = (0, 0);
-    let ran = commands.run(|line| {
-        let Some(counts) = line.strip_prefix("test result: ") else { return };
-        let count = |word: &str| {
-            counts.split([';', '.']).find_map(|part| part.trim().strip_suffix(word)?.trim().parse::<usize>().ok()).unwrap_or(0)
-        };
-        passed += count("passed");
-        failed += count("failed");
-    });
-    println!("{passed} passed, {failed} failed");
-    ran
+    commands.add("docs", docs, Some(TARGET));
+    test::run_built(&suites, &options, commands)
 }

@@ -3,20 +3,25 @@
 use anyhow::Result;
 use hoist_executor::{Command, Effect, Failure, Level};
 
-use crate::run::{Commands, cargo};
+use crate::run::{Commands, TARGET, cargo};
 
 /// Runs the linters.
 pub(crate) fn run() -> Result<()> {
     let mut commands = Commands::default();
-    add(&mut commands);
-    commands.run(|_| {})
+    add_offline(&mut commands);
+    add_clippy(&mut commands);
+    commands.run("lint", 4).map(drop)
 }
 
-/// Adds the linters.
-pub(crate) fn add(commands: &mut Commands) {
-    commands.add("format", Command::new(cargo()).args(["fmt", "--all", "--check"]), None);
+/// Adds clippy.
+pub(crate) fn add_clippy(commands: &mut Commands) {
     let clippy = Command::new(cargo()).args(["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]);
-    commands.add("clippy", clippy, Some("target"));
+    commands.add("clippy", clippy, Some(TARGET));
+}
+
+/// Adds the linters that build nothing.
+pub(crate) fn add_offline(commands: &mut Commands) {
+    commands.add("format", Command::new(cargo()).args(["fmt", "--all", "--check"]), None);
     let deny = |what: &[&'static str]| {
         Command::new(cargo()).args(["deny", "--all-features", "check", "--hide-inclusion-graph"]).args(what.iter().copied())
     };

@@ -14,9 +14,11 @@ use std::process::ExitCode;
 
 const USAGE: &str = "cargo xtask TASK
 
-  ci      what continuous integration runs: lint, tidy, test, docs
+  ci      what continuous integration runs: lint, tidy, test, docs; takes the options of test
   lint    formatting, clippy, and cargo-deny where it is installed
-  test    installs what the tests need (Debian packages, as root) and runs them all; more words go to cargo test
+  test    installs what the tests need (Debian packages, as root) and runs those with a given word in their names, or all
+            --full    also what is only sampled otherwise, such as the points at which hoist is killed
+            --record  writes how long tests took to tests/durations.txt; the longest start first
   tidy    compares the crates with docs/architecture.md, and the tests with the feature table
   dist    builds a statically linked hoist, for hosts with another C library
   demo    installs examples/workstation into a home directory of its own, and shows it
@@ -29,7 +31,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let (task, rest) = arguments.split_first().map_or(("help", &[][..]), |(task, rest)| (task.as_str(), rest));
     let done = match task {
-        "ci" => ci::run(),
+        "ci" => ci::run(rest),
         "lint" => lint::run(),
         "test" => test::run(rest),
         "tidy" => tidy::run(),

@@ -76,6 +76,9 @@ pub(crate) struct Global {
     /// Fail rather than wait while another hoist is at work
     #[arg(long, global = true)]
     pub(crate) no_wait: bool,
+    /// Refuse installer scripts without a checksum in their manifest
+    #[arg(long, global = true)]
+    pub(crate) require_checksums: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -152,8 +155,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: PluginAction,
     },
-    /// What is installed and not as its source has it: outdated, or gone; as the sources were when they were last looked at
-    Outdated,
+    /// List installed modules that have a newer version, or that their source no longer has; as of the last sync and fetch
+    Outdated(Outdated),
     /// Look at the sources anew; nothing but this, install and update uses the network
     Sync {
         /// These; otherwise all
@@ -311,7 +314,7 @@ pub(crate) enum RocksAction {
         words: Vec<String>,
     },
     /// Rocks of which there is a newer version, or none any more
-    Outdated,
+    Outdated(Outdated),
     /// Verify installed rocks
     Test(Test),
 }
@@ -344,6 +347,14 @@ pub(crate) struct ConfigOptions {
     /// Keep configuration files and put the new version beside them, as FILE.new
     #[arg(long)]
     pub(crate) config_keep: bool,
+}
+
+/// How newer versions are found.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Outdated {
+    /// Ask the remotes of clones, the index of Python packages and the lists of the package manager; changes nothing
+    #[arg(long)]
+    pub(crate) refresh: bool,
 }
 
 /// Which installed modules, and how.

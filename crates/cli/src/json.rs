@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use hoist_core::{Action, Change, Diagnostic, Plan};
+use hoist_core::{Action, Change, Diagnostic, Plan, redact_urls};
 use hoist_executor::{Event, EventKind, Level, Outcome, Stream};
 use hoist_reporter::{Message, Reporter, explain};
 use jiff::Timestamp;
@@ -11,9 +11,8 @@ use serde_json::{Value, json};
 
 /// One JSON document on standard output.
 pub(crate) fn print(document: &Value) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    serde_json::to_writer_pretty(&mut stdout, document)?;
-    stdout.write_all(b"\n")
+    let text = serde_json::to_string_pretty(document)?;
+    writeln!(io::stdout().lock(), "{}", redact_urls(&text))
 }
 
 /// Diagnostics as a document, for commands that could not answer.
@@ -71,9 +70,9 @@ pub(crate) struct Lines<'a> {
 impl Lines<'_> {
     fn line(&self, mut line: Value) -> io::Result<()> {
         line["at"] = Timestamp::now().to_string().into();
+        let text = serde_json::to_string(&line)?;
         let mut stdout = io::stdout().lock();
-        serde_json::to_writer(&mut stdout, &line)?;
-        stdout.write_all(b"\n")?;
+        writeln!(stdout, "{}", redact_urls(&text))?;
         stdout.flush()
     }
 

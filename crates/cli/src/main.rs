@@ -17,6 +17,7 @@ mod server;
 mod session;
 mod shipped;
 mod sources;
+mod sudo;
 
 use std::process::ExitCode;
 
@@ -57,7 +58,7 @@ fn run_command(arguments: Arguments) -> Result<error::Code, Ending> {
                 RocksAction::List(list) => Command::List(args::List { installed: !list.available, ..list }),
                 RocksAction::Info { module } => Command::Info { module },
                 RocksAction::Search { words } => Command::Search { words },
-                RocksAction::Outdated => Command::Outdated,
+                RocksAction::Outdated(outdated) => Command::Outdated(outdated),
                 RocksAction::Test(test) => Command::Test(test),
             }
         }
@@ -99,7 +100,7 @@ fn run_command(arguments: Arguments) -> Result<error::Code, Ending> {
         Command::Rocks { .. } => Ok(error::Code::Ok),
         Command::Prosodyctl { arguments } => commands::prosodyctl::run(&global, &arguments),
         Command::Plugin { action } => commands::plugin::run(&global, &action),
-        Command::Outdated => commands::outdated::run(&global),
+        Command::Outdated(outdated) => commands::outdated::run(&global, outdated.refresh),
         Command::Sync { sources } => commands::sync::run(&global, &sources),
         Command::Search { words } => commands::search::run(&global, &words),
         Command::Doctor => commands::doctor::run(&global),

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 
 use console::{Term, measure_text_width, truncate_str};
-use hoist_core::{Diagnostic, Severity};
+use hoist_core::{Diagnostic, Severity, redact_urls};
 
 use crate::args::Color;
 
@@ -50,12 +50,13 @@ pub(crate) fn diagnostics(diagnostics: &[Diagnostic], paint: Paint) {
 
 /// One error without a place.
 pub(crate) fn error(message: &dyn std::fmt::Display, paint: Paint) {
+    let message = redact_urls(&message.to_string());
     let _ = writeln!(std::io::stderr(), "{}: {message}", painted(paint.stderr, RED, "error"));
 }
 
 /// A remark on standard error.
 pub(crate) fn remark(message: &str) {
-    let _ = writeln!(std::io::stderr(), "{message}");
+    let _ = writeln!(std::io::stderr(), "{}", redact_urls(message));
 }
 
 /// A diagnostic as people read it.
@@ -93,9 +94,10 @@ fn window(line: &str, column: usize) -> (String, usize) {
     (shown, column.saturating_sub(1).saturating_sub(from))
 }
 
-/// Without characters that would move the cursor.
+/// The text without characters that would move the cursor, and without passwords in URLs.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars()
+    redact_urls(text)
+        .chars()
         .map(|character| if character == '\t' { ' ' } else { character })
         .map(|c| if c.is_control() { '\u{fffd}' } else { c })
         .collect()

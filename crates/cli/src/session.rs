@@ -4,9 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hoist_core::{Catalog, CollectionFile, Diagnostic, Environment, Installed, Module, Source, SourceKind};
+use hoist_core::{
+    Catalog, CollectionFile, Diagnostic, Environment, Installed, Module, Source, SourceKind, Userinfo, parse_duration, secret_parameters,
+    without_userinfo,
+};
 use hoist_ledger::read_applications;
 use hoist_methods::{Machine, Offers, SourceCache, plugin};
+use hoist_plugins::is_secret_name;
 use hoist_sources::modules::modules;
 use hoist_sources::prosody::Configuration;
 use hoist_sources::{Entry, Index};
@@ -108,7 +112,10 @@ impl Session {
             sources::read(&files.iter().map(|(path, file)| (path.clone(), file)).collect::<Vec<_>>(), &environment)?;
         let application = applications::add(&mut sources, global, &environment, &places.state)?;
         // The user's file wins, and of collections the first.
-        let settings = files.into_iter().map(|(_, file)| file).rev().fold(CollectionFile::default(), over);
+        let mut settings = files.into_iter().map(|(_, file)| file).rev().fold(CollectionFile::default(), over);
+        if global.require_checksums {
+            settings.require_checksums = Some(true);
+        }
         let empty = Self::empty(environment, home, places);
         let provided = plugins::provided(&settings.provides).map_err(Ending::wrong)?;
         Ok(Self {
@@ -243,7 +250,28 @@ impl Session {
 
     /// The machine, for commands that run something.
     pub(crate) fn machine(&self) -> Result<Arc<Machine>, Ending> {
-        machine(&self.environment, &self.home, &self.places.cache).map(Arc::new)
+        let machine = machine(&self.environment, &self.home, &self.places.cache)?;
+        if let Some(Ok(limit)) = self.settings.stall_timeout.as_deref().map(parse_duration) {
+            machine.set_stall_timeout(limit);
+        }
+        if self.settings.require_checksums == Some(true) {
+            machine.require_checksums();
+        }
+        Ok(Arc::new(machine))
+    }
+
+    /// The secrets in the URLs of modules and sources: user names and passwords, parameters, and variables that hold one.
+    pub(crate) fn url_secrets<'m>(&self, modules: impl Iterator<Item = &'m Module>) -> Vec<String> {
+        let urls = modules.flat_map(|module| module.variables.values()).flat_map(|value| value.split_whitespace());
+        let locations: Vec<String> = self.sources.iter().map(|source| source.kind.location().to_owned()).collect();
+        let mut secrets = Vec::new();
+        for url in urls.chain(locations.iter().map(String::as_str)).filter(|url| url.contains("://")) {
+            secrets.extend(without_userinfo(url).1.iter().flat_map(Userinfo::secrets));
+            secrets.extend(secret_parameters(url));
+            let named = self.environment.iter().filter(|(name, value)| is_secret_name(name) && !value.is_empty() && url.contains(*value));
+            secrets.extend(named.map(|(_, value)| value.to_owned()));
+        }
+        secrets
     }
 }
 
@@ -304,6 +332,8 @@ fn over(other: CollectionFile, winner: CollectionFile) -> CollectionFile {
         description: winner.description.or(other.description),
         jobs: winner.jobs.or(other.jobs),
         timeout: winner.timeout.or(other.timeout),
+        stall_timeout: winner.stall_timeout.or(other.stall_timeout),
+        require_checksums: winner.require_checksums.or(other.require_checksums),
         strict: winner.strict.or(other.strict),
         collections: winner.collections,
         sources: Vec::new(),

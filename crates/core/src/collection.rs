@@ -19,6 +19,10 @@ pub struct CollectionFile {
     pub jobs: Option<usize>,
     /// The time a module may take, as [`parse_duration`] reads it.
     pub timeout: Option<String>,
+    /// How long a transfer of git may print nothing before it is stopped and tried again, as [`parse_duration`] reads it.
+    pub stall_timeout: Option<String>,
+    /// Whether an installer script without a checksum in its manifest is an error.
+    pub require_checksums: Option<bool>,
     /// Whether any failure aborts a run.
     pub strict: Option<bool>,
     /// Further directories of modules (user's file only), as on the command line with `-C`.
@@ -43,11 +47,13 @@ impl CollectionFile {
             let mut diagnostic = Diagnostic::error(message.lines().next().unwrap_or_default().to_owned()).file(path);
             diagnostic.position = position;
             diagnostic.source_line = position.and_then(|at| text.lines().nth(at.line.saturating_sub(1))).map(str::to_owned);
-            diagnostic.help("known settings: name, description, jobs, timeout, strict, collections, sources, builtin_modules, provides")
+            diagnostic.help("known settings: name, description, jobs, timeout, stall_timeout, require_checksums, strict, collections, sources, builtin_modules, provides")
         })?;
         let wrong = |field: &str, message: String| Diagnostic::error(message).file(path).field(field.to_owned());
-        if let Some(timeout) = &read.timeout {
-            parse_duration(timeout).map_err(|error| wrong("timeout", error.to_string()))?;
+        for (field, duration) in [("timeout", &read.timeout), ("stall_timeout", &read.stall_timeout)] {
+            if let Some(duration) = duration {
+                parse_duration(duration).map_err(|error| wrong(field, error.to_string()))?;
+            }
         }
         match read.jobs {
             Some(0) => Err(wrong("jobs", "must be at least 1".to_owned())),

@@ -19,6 +19,7 @@ mod source;
 mod stage;
 mod step;
 mod suggest;
+mod url;
 mod vars;
 
 pub use application::{Application, is_class_name};
@@ -35,4 +36,5 @@ pub use source::{Source, SourceKind, WrittenSource, is_path};
 pub use stage::Stage;
 pub use step::{Action, MethodName, Step};
 pub use suggest::did_you_mean;
+pub use url::{Userinfo, redact_urls, secret_parameters, without_userinfo};
 pub use vars::{Environment, InvalidDuration, parse_duration};

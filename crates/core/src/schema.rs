@@ -35,6 +35,8 @@ fn collection() -> Value {
             "description": { "type": "string", "description": "a sentence for people" },
             "jobs": { "type": "integer", "minimum": 1, "description": "how many modules are worked on at once" },
             "timeout": { "type": ["string", "integer"], "pattern": "^[0-9]+(s|m|h)?$", "description": "the time a module may take: 90, 15m, 2h" },
+            "stall_timeout": { "type": ["string", "integer"], "pattern": "^[0-9]+(s|m|h)?$", "description": "how long a transfer of git may print nothing before it is stopped and tried again: 60, 2m" },
+            "require_checksums": { "type": "boolean", "description": "whether an installer script without a checksum in its manifest is an error" },
             "strict": { "type": "boolean", "description": "whether any failure aborts a run" },
             "collections": { "type": "array", "items": { "type": "string" }, "description": "further directories of modules; in a user's file only" },
             "builtin_modules": { "type": "string", "description": "where the built-in modules of an XMPP server are" },

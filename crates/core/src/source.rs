@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Application, Diagnostic, Environment, ModuleId};
+use crate::{Application, Diagnostic, Environment, ModuleId, redact_urls};
 
 /// A place that offers modules.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -94,11 +94,13 @@ impl SourceKind {
 
     /// What an index of it depends on besides what the source offers: another place, or other patterns, make another index.
     pub fn fingerprint(&self) -> String {
-        match self {
+        let text = match self {
             SourceKind::Mercurial { mercurial, modules, .. } => format!("{mercurial} {}", modules.join(" ")),
             SourceKind::Rocks { rocks, lua, .. } => format!("{rocks} {lua}"),
             other => other.location(),
-        }
+        };
+        // It is written down, and another password is no other place.
+        redact_urls(&text)
     }
 
     /// Where modules of it go, where that is not the home directory.

@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::event::{EventKind, Fate, Level, Stream};
 use crate::graph::UnitId;
-use crate::process::{Command, Exit};
+use crate::process::{Command, Exit, Silence};
 
 /// Why a task failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -207,8 +207,18 @@ impl TaskContext {
 
     /// Runs a command to its end and hands its lines to `on_line`.
     pub fn run_with(&self, command: &Command, on_line: impl FnMut(Stream, &str)) -> Result<Exit, Failure> {
+        self.run_watched(command, None, on_line)
+    }
+
+    /// Runs a command to its end, or until it has been silent for too long, and hands its lines to `on_line`.
+    pub fn run_watched(
+        &self,
+        command: &Command,
+        silence: Option<&Silence<'_>>,
+        on_line: impl FnMut(Stream, &str),
+    ) -> Result<Exit, Failure> {
         self.check()?;
-        let exit = command.run(|group| self.control.started(group), |group| self.control.ended(group), on_line);
+        let exit = command.run(silence, |group| self.control.started(group), |group| self.control.ended(group), on_line);
         let exit = exit.map_err(|error| Failure::new(format!("cannot run {}: {error}", shortened(&command.line()))))?;
         self.check()?;
         Ok(exit)

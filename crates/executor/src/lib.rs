@@ -42,5 +42,5 @@ pub use context::{Failure, TaskContext};
 pub use event::{Event, EventKind, Fate, Level, Outcome, SkipReason, Stream};
 pub use execute::{Limits, Summary, execute};
 pub use graph::{CycleError, Edge, Effect, OnFailure, PoolId, Retries, Task, TaskGraph, TaskId, UnitId};
-pub use process::{Command, Exit};
+pub use process::{Command, Exit, Silence};
 pub use redact::Redact;

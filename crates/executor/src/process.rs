@@ -6,7 +6,7 @@ use std::io::{self, PipeReader, Read};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
@@ -29,6 +29,7 @@ pub struct Command {
     set: Vec<(OsString, OsString)>,
     directory: Option<PathBuf>,
     input: Option<PathBuf>,
+    output: Option<PathBuf>,
 }
 
 /// How a child ended.
@@ -38,7 +39,20 @@ pub struct Exit {
     pub code: i32,
     /// True when a signal ended it.
     pub signalled: bool,
+    /// True when it was ended because it had been silent for too long.
+    pub stalled: bool,
 }
+
+/// A limit on how long a child may print nothing.
+pub struct Silence<'a> {
+    /// The longest time without output.
+    pub limit: Duration,
+    /// Returns true where a silent child is known to make progress, so that it gets the same time again.
+    pub is_progressing: &'a dyn Fn() -> bool,
+}
+
+/// A stalled child that was asked to end is killed after this time.
+const STALLED_GRACE: Duration = Duration::from_secs(2);
 
 impl Exit {
     /// True for exit code 0.
@@ -59,7 +73,7 @@ impl std::fmt::Display for Exit {
 impl Command {
     /// A program by name or path.
     pub fn new(program: impl Into<OsString>) -> Self {
-        Self { program: program.into(), args: Vec::new(), environment: None, set: Vec::new(), directory: None, input: None }
+        Self { program: program.into(), args: Vec::new(), environment: None, set: Vec::new(), directory: None, input: None, output: None }
     }
 
     /// Adds arguments.
@@ -100,15 +114,23 @@ impl Command {
         self
     }
 
+    /// The file that standard output is written to, byte for byte; without one it is read line by line.
+    pub fn output(mut self, file: impl Into<PathBuf>) -> Self {
+        self.output = Some(file.into());
+        self
+    }
+
     /// The program and its arguments, for messages.
     pub fn line(&self) -> String {
         let words = std::iter::once(&self.program).chain(&self.args).map(|word| word.to_string_lossy());
         words.collect::<Vec<_>>().join(" ")
     }
 
-    /// Runs it to its end. `started` is told the process group, `ended` when that group is gone, `on_line` every line.
+    /// Runs it to its end, or until it has been silent for too long. Calls `started` with the process group, `ended` when that group is gone,
+    /// and `on_line` with every line.
     pub(crate) fn run(
         &self,
+        silence: Option<&Silence<'_>>,
         started: impl FnOnce(Pid),
         ended: impl FnOnce(Pid),
         mut on_line: impl FnMut(Stream, &str),
@@ -120,6 +142,9 @@ impl Command {
             Some(file) => expression.stdin_path(file),
             None => expression.stdin_null(),
         };
+        if let Some(file) = &self.output {
+            expression = expression.stdout_path(file);
+        }
         match &self.environment {
             // duct lets a whole environment win over single variables, in whatever order they are given.
             Some(environment) => {
@@ -143,31 +168,40 @@ impl Command {
         };
         started(group);
         let mut readers = [Lines::new(out_reader, Stream::Stdout), Lines::new(err_reader, Stream::Stderr)];
-        let read = read_until_exit(group, &mut readers, &mut on_line);
+        let read = read_until_exit(group, silence, &mut readers, &mut on_line);
         // The leader is a zombie until `wait`, so its number still stands for its group and nobody else's.
         let _ = kill_process_group(group, Signal::KILL);
         ended(group);
         let status = handle.wait()?.status;
-        read?;
+        let stalled = read?;
         drain(&mut readers, &mut on_line)?;
         let code = status.code();
         let signal = std::os::unix::process::ExitStatusExt::signal(&status);
-        Ok(Exit { code: code.unwrap_or(128 + signal.unwrap_or(0)), signalled: code.is_none() })
+        Ok(Exit { code: code.unwrap_or(128 + signal.unwrap_or(0)), signalled: code.is_none(), stalled })
     }
 }
 
-/// Hands on lines until the leader has ended; it is not reaped.
-fn read_until_exit(leader: Pid, readers: &mut [Lines; 2], on_line: &mut dyn FnMut(Stream, &str)) -> io::Result<()> {
+/// Hands on lines until the leader has ended; it is not reaped. Returns true when it was ended because it was silent for too long.
+fn read_until_exit(
+    leader: Pid,
+    silence: Option<&Silence<'_>>,
+    readers: &mut [Lines; 2],
+    on_line: &mut dyn FnMut(Stream, &str),
+) -> io::Result<bool> {
     readers.iter().try_for_each(Lines::without_waiting)?;
     let exit = exit_descriptor(leader);
+    let mut watch = silence.map(SilenceWatch::new);
     loop {
         let mut watched: Vec<PollFd<'_>> =
             readers.iter().filter(|lines| lines.open).map(|lines| PollFd::new(&lines.pipe, PollFlags::IN)).collect();
         if let Some(exit) = &exit {
             watched.push(PollFd::new(exit, PollFlags::IN));
         }
-        let tick = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
-        match poll(&mut watched, if exit.is_some() { None } else { Some(&tick) }) {
+        let tick = if exit.is_some() { None } else { Some(Duration::from_millis(20)) };
+        let deadline = watch.as_ref().map(SilenceWatch::remaining);
+        let wait = tick.into_iter().chain(deadline).min();
+        let wait = wait.map(|wait| Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: wait.subsec_nanos().into() });
+        match poll(&mut watched, wait.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
@@ -175,21 +209,62 @@ fn read_until_exit(leader: Pid, readers: &mut [Lines; 2], on_line: &mut dyn FnMu
         readers.iter_mut().try_for_each(|lines| lines.read(on_line))?;
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
         match waitid(WaitId::Pid(leader), options) {
-            Ok(Some(_)) => return Ok(()),
+            Ok(Some(_)) => return Ok(watch.is_some_and(|watch| watch.stalled)),
             Ok(None) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
+        }
+        if let Some(watch) = &mut watch {
+            watch.check(leader, readers.iter().map(|lines| lines.received).sum());
+        }
+    }
+}
+
+/// Measures for how long a child has printed nothing, and ends it after the limit.
+struct SilenceWatch<'a> {
+    silence: &'a Silence<'a>,
+    /// How many bytes the child has printed.
+    received: u64,
+    deadline: Instant,
+    stalled: bool,
+}
+
+impl<'a> SilenceWatch<'a> {
+    fn new(silence: &'a Silence<'a>) -> Self {
+        Self { silence, received: 0, deadline: Instant::now() + silence.limit, stalled: false }
+    }
+
+    fn remaining(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// Asks the group to end at the deadline, and kills it at the next one.
+    fn check(&mut self, group: Pid, received: u64) {
+        let printed = received != self.received;
+        self.received = received;
+        if printed && !self.stalled {
+            self.deadline = Instant::now() + self.silence.limit;
+        } else if self.remaining().is_zero() {
+            if !self.stalled && (self.silence.is_progressing)() {
+                self.deadline = Instant::now() + self.silence.limit;
+                return;
+            }
+            let signal = if self.stalled { Signal::KILL } else { Signal::TERM };
+            let _ = kill_process_group(group, signal);
+            let _ = kill_process_group(group, Signal::CONT);
+            self.stalled = true;
+            self.deadline = Instant::now() + STALLED_GRACE;
         }
     }
 }
 
 /// What was written before the end; a process that left the group is not waited for.
 fn drain(readers: &mut [Lines; 2], on_line: &mut dyn FnMut(Stream, &str)) -> io::Result<()> {
-    let deadline = std::time::Instant::now() + DRAIN;
+    let deadline = Instant::now() + DRAIN;
     loop {
         readers.iter_mut().try_for_each(|lines| lines.read(on_line))?;
         let mut open: Vec<PollFd<'_>> =
             readers.iter().filter(|lines| lines.open).map(|lines| PollFd::new(&lines.pipe, PollFlags::IN)).collect();
-        let left = deadline.saturating_duration_since(std::time::Instant::now());
+        let left = deadline.saturating_duration_since(Instant::now());
         if open.is_empty() || left.is_zero() {
             break;
         }
@@ -214,12 +289,14 @@ struct Lines {
     pipe: PipeReader,
     stream: Stream,
     pending: Vec<u8>,
+    /// How many bytes were read.
+    received: u64,
     open: bool,
 }
 
 impl Lines {
     fn new(pipe: PipeReader, stream: Stream) -> Self {
-        Self { pipe, stream, pending: Vec::new(), open: true }
+        Self { pipe, stream, pending: Vec::new(), received: 0, open: true }
     }
 
     fn without_waiting(&self) -> io::Result<()> {
@@ -236,7 +313,10 @@ impl Lines {
             }
             match self.pipe.read(&mut buffer) {
                 Ok(0) => self.open = false,
-                Ok(count) => self.pending.extend_from_slice(&buffer[..count]),
+                Ok(count) => {
+                    self.received += count as u64;
+                    self.pending.extend_from_slice(&buffer[..count]);
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hoist_executor::{
-    Cancel, Command, Effect, Event, EventKind, Failure, Limits, OnFailure, Outcome, Retries, SkipReason, Summary, Task, TaskGraph, execute,
+    Cancel, Command, Effect, Event, EventKind, Failure, Limits, OnFailure, Outcome, Retries, Silence, SkipReason, Summary, Task,
+    TaskContext, TaskGraph, execute,
 };
 
 fn bash(script: &str) -> Command {
@@ -275,4 +276,22 @@ fn variables_are_set_on_top_of_a_whole_environment() {
     graph.task(Task::new(unit, "x", move |context| context.run(&command).map(|_| Effect::Changed)));
     let (_, events) = run(graph, &quick(), &Cancel::new());
     assert_eq!(lines(&events), ["1 3 gone"]);
+}
+
+#[test]
+fn a_silent_child_is_ended_and_one_that_prints_or_makes_progress_is_not() {
+    let context = TaskContext::alone(|_| {});
+    let run = |script: &str, is_progressing: &dyn Fn() -> bool| {
+        let silence = Silence { limit: Duration::from_millis(300), is_progressing };
+        context.run_watched(&bash(script), Some(&silence), |_, _| {}).unwrap()
+    };
+    let talks = run("for i in {1..8}; do sleep 0.1; echo $i; done", &|| false);
+    assert!(talks.success() && !talks.stalled);
+    let works = run("sleep 0.8", &|| true);
+    assert!(works.success() && !works.stalled);
+    let silent = run("sleep 600", &|| false);
+    assert!(silent.stalled && silent.signalled);
+    // What does not listen is killed.
+    let deaf = run("trap '' TERM; echo here; while :; do sleep 0.1; done", &|| false);
+    assert!(deaf.stalled && deaf.signalled);
 }

@@ -22,7 +22,7 @@ has_sudo() { command_exists sudo && sudo -n true >/dev/null 2>&1; }
 run_as_root() {
     if is_root; then
         "$@"
-    elif has_sudo; then
+    elif command_exists sudo && sudo -n -l -- "$@" >/dev/null 2>&1; then
         sudo -n -- "$@"
     else
         log_error "this needs root: $* (run hoist as root, or let sudo work without a password)"

@@ -11,7 +11,8 @@ use hoist_executor::{Failure, Fate, Level, TaskContext};
 use hoist_files::{Home, Kind, Record, Removal, Root, Scope, backups, look, move_aside, pending, rename_new};
 use hoist_ledger::Aside;
 
-use crate::builtin::git_own;
+use crate::git::own;
+use crate::machine::Machine;
 
 /// What of a module can be moved out of the way: the directories it declares, also those that were there before it, and what it wrote elsewhere.
 /// Whatever in them is not the module's is carried over at the end; meanwhile no script can do anything to it.
@@ -21,11 +22,12 @@ pub(crate) fn plan(
     record: Option<&InstalledModule>,
     files: &Record,
     run: &str,
+    machine: &Machine,
 ) -> Result<Vec<Aside>, Failure> {
     let Some(record) = record else { return Ok(Vec::new()) };
     let written = files.iter().filter(|(_, file)| file.kind != Kind::Directory).map(|(path, _)| path);
-    let own = record.paths.iter().chain(&module.paths).chain(written);
-    let mut paths: Vec<&PathBuf> = own.filter(|path| home.place(path).is_ok()).collect();
+    let all = record.paths.iter().chain(&module.paths).chain(written);
+    let mut paths: Vec<&PathBuf> = all.filter(|path| home.place(path).is_ok()).collect();
     paths.retain(|path| !path.is_symlink() && path.exists() && !module.config_files.contains(path));
     paths.sort();
     let mut outermost: Vec<&PathBuf> = Vec::new();
@@ -37,10 +39,10 @@ pub(crate) fn plan(
     let aside = |(number, path): (usize, &PathBuf)| -> Result<Aside, Failure> {
         let refused = |why: String| Failure::new(format!("{why}; it was left alone: push it or move it away to install it anew"));
         if path.join(".git").exists() && files.contains_key(&path.join(".git")) {
-            match git_own::own_history(path) {
+            match own::own_history(path, machine) {
                 Ok(None) => {}
                 Ok(Some(own)) => return Err(refused(format!("{} holds {own}, which no remote has", path.display()))),
-                Err(error) => return Err(refused(format!("the history of {} cannot be read: {}", path.display(), error.message()))),
+                Err(failure) => return Err(refused(failure.message)),
             }
         }
         if path.to_str().is_none() {
@@ -142,13 +144,11 @@ pub(crate) fn is_after(metadata: &Metadata, time: SystemTime) -> bool {
 
 /// Removes what was moved out of the way, now that the new works: as far as it still is what `record` says the module wrote. The rest goes to its
 /// place in the new, where nothing stands there; else it stays beside it.
-pub(crate) fn discard(home: &Home, asides: &[Aside], record: &Record, task: &TaskContext) {
+pub(crate) fn discard(home: &Home, asides: &[Aside], record: &Record, machine: &Machine, task: &TaskContext) {
+    let precious = |git: &Path| own::precious(git, machine);
     for aside in standing(asides) {
         let root = Root { path: aside.kept.clone(), scope: Scope::Recorded };
-        home.remove(
-            &[root],
-            &Removal { record, held: &|_| None, shared: &|_| false, precious: &git_own::precious, purge: false, act: true },
-        );
+        home.remove(&[root], &Removal { record, held: &|_| None, shared: &|_| false, precious: &precious, purge: false, act: true });
         if carry(&aside.kept, &aside.path, task) {
             continue;
         }

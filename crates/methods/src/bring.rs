@@ -12,8 +12,8 @@ use hoist_ledger::{Aside, Beginning, Ending, Memento};
 
 use crate::application::{self, Guarding};
 use crate::aside;
-use crate::builtin::{git, git_own};
 use crate::config;
+use crate::git::{local, own};
 use crate::look;
 use crate::method::{Applied, StepContext};
 use crate::stage::{Stage, clean_stages};
@@ -53,7 +53,9 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
         begin(world, module, work, &[], None, &[])?;
         return record(world, module, &Applied::unchanged(), Ending { adopted: true, ..Ending::default() });
     }
-    if let Some(obstruction) = module.repository.as_ref().and_then(look::obstruction) {
+    // Of hoist's own clones the steps know what to do where the manifest names another repository.
+    let repository = module.repository.as_ref().filter(|repository| !own::is_ours(&repository.dir));
+    if let Some(obstruction) = repository.and_then(look::obstruction) {
         return Err(Failure::new(format!("{obstruction}: move it away to install this module")));
     }
     let force = world.force || work.anew;
@@ -78,7 +80,7 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
         refuse_unsettled(ledger, &module.id)?;
     }
     let asides = match work.aside && replaces {
-        true => aside::plan(&home, module, work.record.as_ref(), &old, &world.name)?,
+        true => aside::plan(&home, module, work.record.as_ref(), &old, &world.name, &world.machine)?,
         false => Vec::new(),
     };
     let application = module.removal.application.as_ref();
@@ -256,7 +258,7 @@ impl Bringing<'_> {
                 task.note(Level::Warning, format!("MODULE_INSTALL_DIRS names {}, which is not there", path.display()));
             }
         }
-        let to = version(work).or_else(|| git::head(&module.repository.as_ref()?.dir)).or_else(|| applied.version.clone());
+        let to = version(work).or_else(|| local::head(&module.repository.as_ref()?.dir)).or_else(|| applied.version.clone());
         if self.from != to && (self.from.is_some() || to.is_some()) {
             task.version(self.from.clone().filter(|_| work.record.is_some()), to.clone());
         }
@@ -298,7 +300,7 @@ impl Bringing<'_> {
             ledger.put_edits(&module.id, &guarding.edits).map_err(told)?;
         }
         if !asides.is_empty() {
-            aside::discard(self.home, asides, &moved, task);
+            aside::discard(self.home, asides, &moved, &world.machine, task);
             world.ledger.as_ref().map_or(Ok(()), |ledger| ledger.settle(&module.id)).map_err(told)?;
             world.journal(module, was, &watch.differences(old, true)?)?;
         }
@@ -321,7 +323,7 @@ impl Bringing<'_> {
             _ => None,
         };
         // What was killed could not clear away its stage.
-        clean_stages(&self.planned, git_own::is_untouched);
+        clean_stages(&self.planned, |path| own::is_untouched(path, &world.machine));
         if work.aside && work.record.is_some() {
             watch.undo(&recorded, old);
         }

@@ -10,11 +10,13 @@ mod batch;
 mod bring;
 mod builtin;
 mod config;
+mod git;
 mod http;
 mod look;
 mod machine;
 mod messages;
 mod method;
+mod newer;
 mod os;
 mod plugin;
 mod preflight;
@@ -26,6 +28,7 @@ mod schedule;
 mod scratch;
 mod stage;
 mod step;
+mod sudo;
 mod sync;
 mod undo;
 mod uninstall;
@@ -40,13 +43,14 @@ pub use look::presence;
 pub use machine::Machine;
 pub use messages::Message;
 pub use method::{Applied, METHODS, Method, StepContext};
+pub use newer::{Newer, clone_behind, fetched_at, newer_versions};
 pub use plugin::{
     Configured, Container, Deployment, HostOf, OnDisk, PLUGINS, Place, ReleaseFile, Rollout, SWARM, Undeployment, called, containers,
     hosts_of, plugin, plugin_directories, plugins, project_name, random_text,
 };
-pub use preflight::preflight;
+pub use preflight::{needs_password, preflight};
 pub use prosody::prosody_configuration;
-pub use recover::{Cleared, clear_up};
+pub use recover::{Cleared, RUN, clear_up};
 pub use remote::{Failures, Header, Host, Remote, printed_on, serve, tree_name};
 pub use sandbox::{Enforced, Sandbox};
 pub use schedule::{Options, Schedule, schedule};

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use hoist_core::{Action, Checks, Installed, Module, Presence, Repository, Rock};
+use hoist_core::{Action, Checks, Installed, Module, Presence, Repository, Rock, redact_urls};
 
+use crate::builtin::luarocks;
 use crate::builtin::pip::{self, Pip};
-use crate::builtin::{git, luarocks};
+use crate::git::local;
 use crate::machine::Machine;
 
 /// Says whether a module is there, from the ledger and from what it declares.
@@ -42,7 +43,7 @@ pub fn presence(machine: &Machine, module: &Module, installed: &Installed, path:
     let blind = module.checks.is_blind();
     match (&module.repository, recorded) {
         // A clone is seen by its directory, also when nothing else is declared.
-        (Some(repository), _) if git::is_vacant(&repository.dir) => Presence::Missing(repository.dir.display().to_string()),
+        (Some(repository), _) if local::is_vacant(&repository.dir) => Presence::Missing(repository.dir.display().to_string()),
         (Some(_), _) => Presence::Present,
         (None, _) if !blind || packages.is_some() => Presence::Present,
         (None, _) if module.checks.function => Presence::Ask,
@@ -84,13 +85,16 @@ pub(crate) fn missing(machine: &Machine, checks: &Checks, path: &[PathBuf]) -> V
 /// What stands where a clone would go and is not that clone.
 pub(crate) fn obstruction(repository: &Repository) -> Option<String> {
     let Repository { url, dir } = repository;
-    if git::is_vacant(dir) {
+    if local::is_vacant(dir) {
         return None;
     }
-    match git::origin(dir) {
-        Some(origin) if git::same_repository(&origin, url, dir) => None,
-        Some(origin) => Some(format!("{} is a clone of {origin}, not of {url}; it was left alone", dir.display())),
-        None => Some(format!("{} exists and is not a clone of {url}; it was left alone", dir.display())),
+    match local::origin(dir) {
+        Some(origin) if local::same_repository(&origin, url) => None,
+        Some(origin) => {
+            let (origin, url) = (redact_urls(&origin), redact_urls(url));
+            Some(format!("{} is a clone of {origin}, not of {url}; it was left alone", dir.display()))
+        }
+        None => Some(format!("{} exists and is not a clone of {}; it was left alone", dir.display(), redact_urls(url))),
     }
 }
 

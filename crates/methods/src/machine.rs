@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use hoist_core::{Digest, Environment};
 use hoist_executor::{Effect, Failure, TaskContext};
 
 use crate::builtin::package::Manager;
-use crate::http;
+use crate::http::Client;
 use crate::os::Os;
 use crate::recover::RUN;
 use crate::scratch::Spare;
@@ -32,7 +34,9 @@ pub struct Machine {
     run: OnceLock<String>,
     pub(crate) spare: Spare,
     downloads: Mutex<Option<tempfile::TempDir>>,
-    agent: OnceLock<ureq::Agent>,
+    stall_timeout: OnceLock<Duration>,
+    require_checksums: AtomicBool,
+    http: OnceLock<Client>,
 }
 
 /// The helpers for collections that bring none, by the name scripts source them.
@@ -42,6 +46,12 @@ pub(crate) const LIBRARY: &[(&str, &str)] = &[
     ("module-api.sh", include_str!("../lib/module-api.sh")),
     ("run-installer.php", include_str!("../lib/run-installer.php")),
 ];
+
+/// The variable by which scripts that call hoist back know that installer scripts need a checksum.
+pub(crate) const REQUIRE_CHECKSUMS: &str = "HOIST_REQUIRE_CHECKSUMS";
+
+/// How long a transfer may print nothing where no setting says otherwise.
+const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A file that is larger is no archive of a module.
 const DOWNLOAD_LIMIT: u64 = 256 * 1024 * 1024;
@@ -97,7 +107,7 @@ impl Machine {
     pub(crate) fn download(&self, url: &str, file: &str, task: &TaskContext) -> Result<Effect, Failure> {
         let path = self.downloaded(file)?;
         if !path.exists() {
-            let bytes = http::read(self.agent.get_or_init(http::agent), url, DOWNLOAD_LIMIT)?;
+            let bytes = self.http().read(url, DOWNLOAD_LIMIT)?;
             task.check()?;
             hoist_files::write(&path, &bytes, 0o600).map_err(|error| Failure::new(error.to_string()))?;
         }
@@ -107,6 +117,7 @@ impl Machine {
     /// Takes what is known; everything else is looked up when it is first needed.
     pub fn new(environment: Environment, home: PathBuf, hoist: PathBuf, cache: PathBuf) -> Self {
         let root = rustix::process::geteuid().is_root();
+        let require_checksums = environment.get(REQUIRE_CHECKSUMS).is_some_and(|value| value == "true");
         Self {
             environment,
             home,
@@ -121,8 +132,35 @@ impl Machine {
             run: OnceLock::new(),
             spare: Spare::default(),
             downloads: Mutex::default(),
-            agent: OnceLock::new(),
+            stall_timeout: OnceLock::new(),
+            require_checksums: AtomicBool::new(require_checksums),
+            http: OnceLock::new(),
         }
+    }
+
+    /// The client for downloads.
+    pub(crate) fn http(&self) -> &Client {
+        self.http.get_or_init(|| Client::new(&self.environment))
+    }
+
+    /// Sets how long a program that talks to a server may print nothing.
+    pub fn set_stall_timeout(&self, limit: Duration) {
+        let _ = self.stall_timeout.set(limit);
+    }
+
+    /// From now on an installer script has to have a checksum in its manifest.
+    pub fn require_checksums(&self) {
+        self.require_checksums.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns true where an installer script has to have a checksum in its manifest.
+    pub(crate) fn requires_checksums(&self) -> bool {
+        self.require_checksums.load(Ordering::Relaxed)
+    }
+
+    /// The time after which a program that talks to a server and prints nothing is taken for stalled.
+    pub(crate) fn stall_timeout(&self) -> Duration {
+        *self.stall_timeout.get_or_init(|| STALL_TIMEOUT)
     }
 
     pub(crate) fn os(&self) -> &Os {
@@ -210,6 +248,9 @@ impl Machine {
             ("GIT_TERMINAL_PROMPT", "0".to_owned()),
         ];
         environment.extend(known.map(|(name, value)| (name.to_owned(), value)));
+        if self.requires_checksums() {
+            environment.insert(REQUIRE_CHECKSUMS.to_owned(), "true".to_owned());
+        }
         environment.extend(self.run.get().map(|run| (RUN.to_owned(), run.clone())));
         environment.entry("DEBIAN_FRONTEND".to_owned()).or_insert_with(|| "noninteractive".to_owned());
         environment

@@ -71,6 +71,8 @@ pub struct StepContext<'a> {
     pub force: bool,
     /// Where its script may write; everywhere where there is none.
     pub(crate) sandbox: Option<&'a Sandbox>,
+    /// Where hoist keeps what it has to remember, outside of tests and of hoist's own copies.
+    pub(crate) state: Option<&'a Path>,
     /// What the module is known to have written.
     pub(crate) record: &'a Record,
     /// What happens to files that somebody changed.
@@ -97,6 +99,7 @@ impl<'a> StepContext<'a> {
             path: &[],
             force: false,
             sandbox: None,
+            state: None,
             record: &NOTHING,
             policy,
             unfinished: false,

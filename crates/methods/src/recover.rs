@@ -13,12 +13,14 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::application;
 use crate::aside;
-use crate::builtin::git_own;
+use crate::git::interrupted::locks;
+use crate::git::own;
+use crate::machine::Machine;
 use crate::stage::clean_stages;
 use crate::world::CONTENTS;
 
 /// The variable by which the processes of a run are known.
-pub(crate) const RUN: &str = "HOIST_RUN";
+pub const RUN: &str = "HOIST_RUN";
 
 /// What was cleared up.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,23 +43,30 @@ pub struct Cleared {
     pub failed: Vec<String>,
 }
 
-/// Clears up after the runs that never ended. `own` are hoist's state and its cache, `logs` are the directories of what they said: the last word is the last sign of life.
+/// Clears up after the runs that never ended. `private` are hoist's state and its cache, `logs` are the directories of what they said: the last word is the last sign of life.
 ///
 /// # Errors
 /// The ledger cannot be used. What cannot be cleared up is told, and holds up nothing else.
-pub fn clear_up(recovered: &Recovered, ledger: &Ledger, home: &Home, logs: &[PathBuf], own: &[PathBuf; 2]) -> Result<Cleared, LedgerError> {
+pub fn clear_up(
+    recovered: &Recovered,
+    ledger: &Ledger,
+    home: &Home,
+    logs: &[PathBuf],
+    private: &[PathBuf; 2],
+    machine: &Machine,
+) -> Result<Cleared, LedgerError> {
     let marks: Vec<String> = recovered.runs.iter().map(|run| format!("{RUN}={run}")).collect();
     let processes = end_processes(&marks);
     let alive = logs.iter().flat_map(std::fs::read_dir).flatten().flatten();
     let alive = alive.filter_map(|log| log.metadata().ok()?.modified().ok()).max().unwrap_or(SystemTime::UNIX_EPOCH);
     let mut cleared = Cleared { processes, ..Cleared::default() };
-    let [state, _] = own;
+    let [state, _] = private;
     if state.join("snapshots").is_dir() {
         let installed = ledger.installed()?;
         let store = Store::open(&state.join(CONTENTS));
         let known = |module: &ModuleId| installed.modules.contains_key(module) || installed.unfinished.contains_key(module);
         let is_done = |module: &ModuleId, removal| if removal { !known(module) } else { installed.modules.contains_key(module) };
-        let taken = store.map(|store| application::recover(state, &store, own, is_done, alive));
+        let taken = store.map(|store| application::recover(state, &store, private, is_done, alive));
         match taken {
             Ok(taken) => {
                 cleared.files += taken.restored;
@@ -92,7 +101,7 @@ pub fn clear_up(recovered: &Recovered, ledger: &Ledger, home: &Home, logs: &[Pat
                 told.push(format!("{subject} was kept: {}", reason.unwrap_or_default()));
             }
         };
-        aside::discard(home, &asides, &record, &TaskContext::alone(tell));
+        aside::discard(home, &asides, &record, machine, &TaskContext::alone(tell));
         cleared.carried.extend(told.lock().map(|told| told.clone()).unwrap_or_default());
         ledger.settle(module)?;
     }
@@ -105,10 +114,11 @@ pub fn clear_up(recovered: &Recovered, ledger: &Ledger, home: &Home, logs: &[Pat
     for (module, paths) in &recovered.made {
         remember(ledger, module, paths, alive)?;
     }
-    let cleaned = clean_stages(&recovered.paths, git_own::is_untouched);
+    let cleaned = clean_stages(&recovered.paths, |path| own::is_untouched(path, machine));
     cleared.stages = cleaned.removed;
     cleared.kept.extend(cleaned.kept);
-    recovered.paths.iter().for_each(|path| clear_locks(&path.join(".git")));
+    let locks = recovered.paths.iter().flat_map(|path| locks(&path.join(".git")));
+    locks.for_each(|lock| drop(std::fs::remove_file(lock)));
     for scratch in recovered.scratch.iter().filter(|scratch| is_scratch(scratch)) {
         let _ = std::fs::remove_dir_all(scratch);
     }
@@ -175,21 +185,4 @@ fn processes_of(marks: &[String]) -> Vec<i32> {
         environment.split(|byte| *byte == 0).any(|variable| marks.iter().any(|mark| mark.as_bytes() == variable))
     };
     names.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())).filter(of_run).filter_map(|pid| pid.parse().ok()).collect()
-}
-
-/// Removes the locks that a killed run left in a clone it was changing.
-fn clear_locks(git: &Path) {
-    let mut waiting: Vec<(PathBuf, usize)> = vec![(git.to_owned(), 0)];
-    while let Some((directory, depth)) = waiting.pop() {
-        for entry in std::fs::read_dir(&directory).into_iter().flatten().flatten() {
-            let path = entry.path();
-            match entry.file_type() {
-                Ok(kind) if kind.is_dir() && depth < 8 && !path.ends_with("objects") => waiting.push((path, depth + 1)),
-                Ok(kind) if kind.is_file() && path.extension().is_some_and(|extension| extension == "lock") => {
-                    let _ = std::fs::remove_file(path);
-                }
-                _ => {}
-            }
-        }
-    }
 }

@@ -171,6 +171,11 @@ pub fn schedule(
     }
     let mut tasks: BTreeMap<usize, TaskId> = BTreeMap::new();
     let moved = moved(&jobs);
+    let mut claimed: BTreeMap<PathBuf, usize> = BTreeMap::new();
+    for job in &jobs {
+        let declared: BTreeSet<&PathBuf> = job.module.paths.iter().chain(&job.module.config_files).collect();
+        declared.into_iter().for_each(|path| *claimed.entry(path.clone()).or_default() += 1);
+    }
     for job in jobs {
         let Job { planned, module, mut work, unit, bulk } = job;
         let mut pools: Vec<_> = work.steps.iter().flat_map(|step| step.method.pools(machine)).collect();
@@ -187,6 +192,8 @@ pub fn schedule(
         if world.remotes.contains_key(&module.id) {
             pools.push(("hosts".to_owned(), options.max_hosts.max(1)));
         }
+        let declared = module.paths.iter().chain(&module.config_files);
+        pools.extend(declared.filter(|path| claimed.get(*path).is_some_and(|count| *count > 1)).map(|path| path_pool(path)));
         let own = module.paths.iter().chain(work.record.iter().flat_map(|record| &record.paths));
         pools.extend(own.filter_map(|path| moved.iter().find(|root| path.starts_with(root))).map(|root| path_pool(root)));
         let pools: BTreeSet<_> = pools.into_iter().collect();

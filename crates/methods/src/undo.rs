@@ -9,7 +9,9 @@ use hoist_files::{Difference, Kind, Record, Removal, Root, Scope, State, Store, 
 use hoist_ledger::Entry;
 
 use crate::application;
-use crate::builtin::{git_own, luarocks, pip};
+use crate::builtin::{luarocks, pip};
+use crate::git::own;
+use crate::machine::Machine;
 use crate::method::StepContext;
 use crate::uninstall::was_found;
 use crate::world::{CONTENTS, World};
@@ -40,18 +42,18 @@ pub struct Outlook {
 ///
 /// # Errors
 /// Something cannot be looked at.
-pub fn look_back(entries: &[Entry], state_directory: &Path) -> Result<Vec<Outlook>, Failure> {
+pub fn look_back(entries: &[Entry], state_directory: &Path, machine: &Machine) -> Result<Vec<Outlook>, Failure> {
     let store = open(state_directory)?;
     // What would stand there by then.
     let mut view = View::new();
-    entries.iter().map(|entry| look_back_at(entry, &store, &mut view)).collect()
+    entries.iter().map(|entry| look_back_at(entry, &store, machine, &mut view)).collect()
 }
 
 type View = BTreeMap<PathBuf, Option<State>>;
 
-fn look_back_at(entry: &Entry, store: &Store, view: &mut View) -> Result<Outlook, Failure> {
+fn look_back_at(entry: &Entry, store: &Store, machine: &Machine, view: &mut View) -> Result<Outlook, Failure> {
     let (mut outlook, mut due) = (Outlook::default(), Vec::new());
-    for (difference, verdict) in judged(entry, store, view)? {
+    for (difference, verdict) in judged(entry, store, machine, view)? {
         view.insert(difference.path.clone(), difference.before.clone());
         let path = difference.path.clone();
         match verdict {
@@ -116,7 +118,7 @@ enum Verdict {
 }
 
 /// For each difference whether it can be taken back.
-fn judged<'e>(entry: &'e Entry, store: &Store, view: &View) -> Result<Vec<(&'e Difference, Verdict)>, Failure> {
+fn judged<'e>(entry: &'e Entry, store: &Store, machine: &Machine, view: &View) -> Result<Vec<(&'e Difference, Verdict)>, Failure> {
     let wrong = |error: std::io::Error| Failure::new(format!("looking at {error}"));
     let same = |one: &Option<State>, other: &Option<State>| match (one, other) {
         (Some(one), Some(other)) => is_same(one, other),
@@ -148,7 +150,7 @@ fn judged<'e>(entry: &'e Entry, store: &Store, view: &View) -> Result<Vec<(&'e D
                 if same && same_kind(&now, after) { Verdict::Done } else { Verdict::Conflict(why, false) }
             }
             (_, after) if same(&now, after) => match &now {
-                Some(now) if now.kind == Kind::Git => match git_own::precious(&difference.path) {
+                Some(now) if now.kind == Kind::Git => match own::precious(&difference.path, machine) {
                     None => Verdict::Due(Some(now.clone())),
                     Some(why) => Verdict::Conflict(why, false),
                 },
@@ -188,7 +190,7 @@ pub(crate) fn undo(world: &World, module: &Module, task: &TaskContext) -> Result
     let application = module.removal.application.as_ref().filter(|application| application.root.is_dir());
     let _alone = application.map(|application| application::lock(application, true, task)).transpose()?;
     let mut due: Vec<Difference> = Vec::new();
-    let judged = judged(entry, store, &View::new())?;
+    let judged = judged(entry, store, &world.machine, &View::new())?;
     let in_the_way = judged.iter().find_map(|(difference, verdict)| match verdict {
         Verdict::Conflict(why, forced) if !(world.force && *forced) => Some(format!("{}: {why}", difference.path.display())),
         _ => None,
@@ -257,8 +259,8 @@ fn leave_rest(world: &World, module: &Module, task: &TaskContext) -> Result<(), 
     let roots: Vec<Root> = paths.into_iter().map(|path| Root { path: path.clone(), scope: Scope::Recorded }).collect();
     let held = |path: &Path| belongings.holders.get(path).map(|name| format!("{name} has it too"));
     let shared = |path: &Path| belongings.shared.contains(path);
-    let removal =
-        Removal { record: &belongings.record, held: &held, shared: &shared, precious: &git_own::precious, purge: false, act: true };
+    let precious = |git: &Path| own::precious(git, &world.machine);
+    let removal = Removal { record: &belongings.record, held: &held, shared: &shared, precious: &precious, purge: false, act: true };
     for (path, count) in home.remove(&roots, &removal).gone.into_iter().filter(|(_, count)| *count > 0) {
         let files = if count == 1 { "one file".to_owned() } else { format!("{count} files") };
         task.item(Fate::Removed, path.display().to_string(), Some(files));

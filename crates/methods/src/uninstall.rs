@@ -12,8 +12,9 @@ use hoist_ledger::Belongings;
 use crate::application::{
     self, Answer, Asked, Before, Guarding, drop_copies, give_back, give_back_permissions, protect_uninstall, take_out, tell_left,
 };
-use crate::builtin::{git_own, luarocks, package, pip};
+use crate::builtin::{luarocks, package, pip};
 use crate::config;
+use crate::git::own;
 use crate::machine::Machine;
 use crate::method::StepContext;
 use crate::plugin::{before_removal, undeploy_all};
@@ -76,7 +77,7 @@ pub(crate) fn uninstall(
             task.item(fate, subject, reason);
         }
         task.check()?;
-        let (told, failed) = files(&home, module, record, &belongings, world.purge, true)?;
+        let (told, failed) = files(&home, module, record, &belongings, &world.machine, world.purge, true)?;
         let count = failed.len();
         if let Some(guarding) = &guarding {
             waiting = let_in(&belongings.record, guarding, task)?;
@@ -300,7 +301,8 @@ pub(crate) fn leave_former(
     let home = world.home_of(Some(into))?;
     let roots = former.paths.iter().filter(|path| !new.contains_key(*path));
     let roots: Vec<Root> = roots.map(|path| Root { path: path.clone(), scope: Scope::Recorded }).collect();
-    let removal = Removal { record: old, held: &|_| None, shared: &|_| false, precious: &git_own::precious, purge: false, act: true };
+    let precious = |git: &Path| own::precious(git, &world.machine);
+    let removal = Removal { record: old, held: &|_| None, shared: &|_| false, precious: &precious, purge: false, act: true };
     let removed = home.remove(&roots, &removal);
     if let Some((path, why)) = removed.kept.iter().find(|(_, why)| why.starts_with("it cannot be")) {
         return Err(Failure::new(format!("{}: {why}", path.display())));
@@ -330,7 +332,7 @@ pub fn foresee(
     let adopted = record.is_some_and(|record| record.adopted) && !purge;
     let context = StepContext::new(&task, machine, module.id.as_str(), &module.variables);
     let mut told = packages(&context, module, record, belongings, adopted, false)?;
-    let (more, failed) = files(home, module, record, belongings, purge, false)?;
+    let (more, failed) = files(home, module, record, belongings, machine, purge, false)?;
     let calls = |application: &Application| application::has_installer(application, module.short());
     let application = record.and_then(|record| record.removal.application.as_ref()).filter(|_| !adopted);
     if application.is_some_and(calls) {
@@ -415,6 +417,7 @@ fn files(
     module: &Module,
     record: Option<&InstalledModule>,
     belongings: &Belongings,
+    machine: &Machine,
     purge: bool,
     act: bool,
 ) -> Result<(Vec<Told>, Failed), Failure> {
@@ -450,7 +453,10 @@ fn files(
         None => stays.contains(path).then(|| CONFIG.to_owned()),
     };
     let shared = |path: &Path| belongings.shared.contains(path);
-    let removal = Removal { record: &belongings.record, held: &held, shared: &shared, precious: &git_own::precious, purge, act };
+    let precious = |git: &Path| own::precious(git, machine);
+    let mut recorded = belongings.record.clone();
+    own::add_tracked(&mut recorded, machine);
+    let removal = Removal { record: &recorded, held: &held, shared: &shared, precious: &precious, purge, act };
     let mut removed = home.remove(&roots, &removal);
     // Why these stay was told.
     removed.kept.retain(|(path, why)| why != CONFIG && !stays.contains(path));

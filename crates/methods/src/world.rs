@@ -67,7 +67,15 @@ impl World {
         let sandbox = self.sandboxes.get(&module.id).and_then(Option::as_ref);
         let bare = StepContext::new(task, machine, module.id.as_str(), &module.variables);
         let plugin = self.plugins.get(&module.id);
-        StepContext { path, force: *force, sandbox, plugin, policy: self.policies.get(&module.id).copied().unwrap_or(self.policy), ..bare }
+        StepContext {
+            path,
+            force: *force,
+            sandbox,
+            plugin,
+            state: Some(&self.state),
+            policy: self.policies.get(&module.id).copied().unwrap_or(self.policy),
+            ..bare
+        }
     }
 
     /// The directory that a module's files stand below: the home directory, unless it belongs `into` another, which is made where it is not there.

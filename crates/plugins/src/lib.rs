@@ -34,5 +34,5 @@ pub use document::{Data, Document, Key, Node};
 pub use manifest::{DEPLOY_SCRIPTS, Dependency, Event, HOOKS, Hook, Kind, MANIFEST, Plugin, Side, UNDEPLOY_SCRIPTS, compose_files};
 pub use range::{VersionRange, read_version};
 pub use schema::Schema;
-pub use secret::{MASK, Masker};
+pub use secret::{MASK, Masker, is_secret_name};
 pub use tree::{Origin, Place, dotted};

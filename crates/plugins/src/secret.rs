@@ -8,7 +8,7 @@ use aho_corasick::{AhoCorasick, MatchKind};
 pub const MASK: &str = "•••";
 
 /// True for a name that secrets are given: `password`, `secret_key`, `apiToken`, `key`; not for that of a file with one in it.
-pub(crate) fn is_secret_name(name: &str) -> bool {
+pub fn is_secret_name(name: &str) -> bool {
     let words = words(name);
     let Some(last) = words.last().map(String::as_str) else { return false };
     let before = words.len().checked_sub(2).and_then(|place| words.get(place)).map(String::as_str);

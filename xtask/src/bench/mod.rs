@@ -51,11 +51,11 @@ pub(crate) struct Bench {
 /// Measures the rows whose names are given, else all, and prints a table.
 #[expect(clippy::print_stdout, reason = "the table is for people")]
 pub(crate) fn run(names: &[String]) -> Result<()> {
-    let built = Command::new(cargo()).args(["build", "--release", "--quiet", "--package", "hoist"]).current_dir(root()).status()?;
+    let built = Command::new(cargo()).args(["build", "--profile", "dist", "--quiet", "--package", "hoist"]).current_dir(root()).status()?;
     if !built.success() {
         bail!("hoist does not build");
     }
-    let bench = Bench { hoist: root().join("target/release/hoist"), rounds: 5 };
+    let bench = Bench { hoist: root().join("target/dist/hoist"), rounds: 5 };
     println!("| what | hoist | against | takes | ratio | bar | |\n| --- | --- | --- | --- | --- | --- | --- |");
     let mut over = Vec::new();
     for (_, measure) in ROWS.iter().filter(|(name, _)| names.is_empty() || names.iter().any(|wanted| wanted == name)) {

@@ -9,7 +9,7 @@ use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, ModuleId, Plan,
 use hoist_executor::Cancel;
 use hoist_files::Home;
 use hoist_ledger::{Holder, Ledger, Lock, PastRun, past_run, read_belongings, read_configs, unresolved};
-use hoist_methods::{ConfigFile, ConfigPolicy, Machine, Standing, Told, clear_up, foresee, place_of, presence, survey};
+use hoist_methods::{ConfigFile, ConfigPolicy, Machine, RUN, Standing, Told, clear_up, foresee, place_of, presence, survey};
 use hoist_plugins::{MASK, Masker};
 use hoist_resolver::Resolution;
 use rayon::prelude::*;
@@ -488,9 +488,17 @@ fn without_values(words: impl Iterator<Item = String>) -> Vec<String> {
 }
 
 pub(crate) fn lock(global: &Global, session: &Session, cancel: &Cancel) -> Result<Lock, Ending> {
+    own_home(session)?;
     let command = without_values(std::env::args()).join(" ");
     let mut told = false;
+    // The name of a run ends with the number of its process.
+    let outer = session.environment.get(RUN).and_then(|run| Some((run, run.rsplit('-').next()?.parse::<u32>().ok()?)));
+    let mut nested = None;
     let wait = |holder: &Holder| {
+        if let Some((run, _)) = outer.filter(|(_, process)| *process == holder.pid) {
+            nested = Some(format!("this hoist was started by a module of the run {run}, which waits for it ({holder})"));
+            return false;
+        }
         if !std::mem::replace(&mut told, true) && !global.no_wait {
             render::remark(&format!("waiting for another hoist: {holder}"));
         }
@@ -498,7 +506,28 @@ pub(crate) fn lock(global: &Global, session: &Session, cancel: &Cancel) -> Resul
     };
     let lock = Lock::take(&session.places.state, &command, wait);
     run::not_cancelled(cancel)?;
-    Ok(lock?)
+    match nested {
+        Some(message) => {
+            let help = "a module is installed with what it needs: name the other module in MODULE_DEPENDS";
+            Err(Ending::wrong(Diagnostic::error(message).help(help)))
+        }
+        None => Ok(lock?),
+    }
+}
+
+/// Refuses to write as root into the home directory of the user who called sudo: the files would be root's, and of no use to them.
+fn own_home(session: &Session) -> Result<(), Ending> {
+    let caller = ["SUDO_UID", "DOAS_UID"].iter().find_map(|name| session.environment.get(name)?.parse::<u32>().ok());
+    let owner = std::fs::metadata(&session.home).map(|metadata| std::os::unix::fs::MetadataExt::uid(&metadata)).ok();
+    match caller.filter(|caller| *caller != 0 && rustix::process::geteuid().is_root() && owner == Some(*caller)) {
+        None => Ok(()),
+        Some(_) => {
+            let home = session.home.display();
+            let message = format!("hoist runs as root, and HOME is {home}, which belongs to the user who called sudo");
+            let help = "run hoist without sudo to install into that home directory (it uses sudo where it has to), or with `sudo -H` to install into root's";
+            Err(Ending::wrong(Diagnostic::error(message).help(help)))
+        }
+    }
 }
 
 /// Opens the ledger; one that was damaged is replaced, and that is said.
@@ -520,7 +549,9 @@ pub(crate) fn recover(session: &Session, ledger: &Ledger) -> Result<(), Ending> 
     let recovered = ledger.recover()?;
     let home = Home::open(&session.home, &session.own_directories())?;
     let logs: Vec<_> = recovered.runs.iter().map(|run| session.places.run(run)).collect();
-    let cleared = clear_up(&recovered, ledger, &home, &logs, &[session.places.state.clone(), session.places.cache.clone()])?;
+    let private = [session.places.state.clone(), session.places.cache.clone()];
+    let machine = session.machine()?;
+    let cleared = clear_up(&recovered, ledger, &home, &logs, &private, &machine)?;
     cleared.failed.iter().for_each(|failed| render::remark(&format!("warning: {failed}")));
     cleared.told.iter().chain(&cleared.carried).for_each(|told| render::remark(told));
     for kept in &cleared.kept {

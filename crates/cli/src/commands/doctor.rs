@@ -95,7 +95,7 @@ fn programs(session: &Session, machine: &Machine, findings: &mut Vec<Finding>) {
         for step in module.recipe.steps.values().flatten() {
             match step.method {
                 "bash" | "install_script" | "component_command" => need("bash", module),
-                "git" if step.args["args"].as_array().is_some_and(|args| !args.is_empty()) => need("git", module),
+                "git" | "git_pull" => need("git", module),
                 "pip" => need("pip3", module),
                 "package" => need("a package manager", module),
                 _ => {}
@@ -126,13 +126,6 @@ fn programs(session: &Session, machine: &Machine, findings: &mut Vec<Finding>) {
         };
         findings.push(match found {
             Some(found) => Finding { verdict: Verdict::Ok, what: format!("{program}: {found}"), help: None, modules },
-            // libgit2 does most of what modules ask for.
-            None if program == "git" => Finding {
-                verdict: Verdict::Note,
-                what: "git is not on the path; some arguments of clones need it".to_owned(),
-                help: Some("install git".to_owned()),
-                modules,
-            },
             None => {
                 let help = Some(format!("install {program}, or leave these modules out with --skip"));
                 Finding { verdict: Verdict::Missing, what: format!("{program} is not on the path"), help, modules }

@@ -1,9 +1,12 @@
 //! `hoist outdated`.
 
+use std::collections::BTreeMap;
 use std::io::Write;
+use std::path::Path;
 
-use hoist_core::{Installed, InstalledModule, ModuleId};
-use hoist_methods::rock_version;
+use hoist_core::{Installed, InstalledModule, Module, ModuleId};
+use hoist_executor::Failure;
+use hoist_methods::{Newer, clone_behind, fetched_at, newer_versions, rock_version};
 use hoist_plugins::read_version;
 use hoist_sources::Version;
 use serde_json::json;
@@ -25,20 +28,34 @@ enum Standing {
     Changed,
 }
 
-/// What is installed and not as its source has it. Nothing is asked over the network.
-pub(crate) fn run(global: &Global) -> Result<Code, Ending> {
+/// Lists what is installed and not as its source has it. The network is asked only with `refresh`.
+pub(crate) fn run(global: &Global, refresh: bool) -> Result<Code, Ending> {
     let mut session = Session::open(global)?;
     let installed = hoist_ledger::read(&session.places.state)?;
     if let Some(source) = &global.source {
         choice::known_source(&session, &installed, source)?;
     }
     session.catalog.prefer_installed(&installed);
+    let machine = session.machine()?;
+    let clones = Clones::of(&session, &installed);
+    let mut newer = if refresh { newer_versions(&clones.modules, &machine) } else { clones.as_fetched() };
+    let mut failed = Vec::new();
+    newer.retain(|id, answer| match answer {
+        Ok(_) => true,
+        Err(failure) => {
+            failed.push(format!("{id}: {}", failure.message));
+            false
+        }
+    });
     let of_source = |record: &InstalledModule| global.source.as_ref().is_none_or(|source| *source == record.source);
     let found: Vec<(&ModuleId, &InstalledModule, String, Standing)> = installed
         .modules
         .iter()
         .filter(|(_, record)| of_source(record))
         .filter_map(|(id, record)| {
+            if let Some(Ok(newer)) = newer.get(id) {
+                return Some((id, record, newer.installed.clone(), Standing::Outdated(newer.offered.clone())));
+            }
             let version = version_of(id, record);
             standing(&session, &installed, id, &version).map(|standing| (id, record, version, standing))
         })
@@ -71,9 +88,9 @@ pub(crate) fn run(global: &Global) -> Result<Code, Ending> {
     let rows: Vec<Vec<String>> = found.iter().map(row).collect();
     let mut text = render::table(&rows);
     if rows.is_empty() {
-        text += "Nothing that is installed is known to be outdated.\n";
+        text += "No installed module is known to be outdated.\n";
     } else if found.iter().any(|(.., standing)| !matches!(standing, Standing::Gone)) {
-        text += "Next: `hoist update` brings what is newer.\n";
+        text += "Next: `hoist update` installs the newer versions.\n";
     }
     std::io::stdout().lock().write_all(text.as_bytes())?;
     let days = session.sources.iter().filter_map(|source| Some((source.name.as_str(), synced(&source.name)?)));
@@ -82,8 +99,42 @@ pub(crate) fn run(global: &Global) -> Result<Code, Ending> {
     if !days.is_empty() {
         render::remark(&format!("As the sources were when they were last looked at: {}.", days.join(", ")));
     }
+    for failure in &failed {
+        render::remark(&format!("warning: cannot tell whether there is a newer version of {failure}"));
+    }
+    if let (false, Some(day)) = (refresh, clones.oldest_fetch()) {
+        render::remark(&format!("Clones are compared as of their last fetch, the oldest of {day}; --refresh asks their remotes."));
+    }
     session.remark_unknown_sources();
     Ok(Code::Ok)
+}
+
+/// Installed modules whose versions their tools know.
+struct Clones<'s> {
+    modules: Vec<&'s Module>,
+}
+
+impl<'s> Clones<'s> {
+    fn of(session: &'s Session, installed: &Installed) -> Self {
+        let modules = installed.modules.keys().filter_map(|id| session.catalog.get(id.as_str()));
+        Self { modules: modules.filter(|module| !module.removal.is_indexed() && !module.removal.plugin).collect() }
+    }
+
+    fn directories(&self) -> impl Iterator<Item = (&ModuleId, &Path)> {
+        self.modules.iter().filter_map(|module| Some((&module.id, module.repository.as_ref()?.dir.as_path())))
+    }
+
+    /// What the last fetch of each clone tells.
+    fn as_fetched(&self) -> BTreeMap<ModuleId, Result<Newer, Failure>> {
+        self.directories().filter_map(|(id, dir)| Some((id.clone(), Ok(clone_behind(dir)?)))).collect()
+    }
+
+    /// The day on which the clone was fetched that was fetched first.
+    fn oldest_fetch(&self) -> Option<String> {
+        let oldest = self.directories().filter_map(|(_, dir)| fetched_at(dir)).min()?;
+        let timestamp = jiff::Timestamp::try_from(oldest).ok()?;
+        Some(timestamp.to_string().get(..10)?.to_owned())
+    }
 }
 
 /// What is there now: others may have brought a rock to another version.

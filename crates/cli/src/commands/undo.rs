@@ -124,7 +124,8 @@ fn find(session: &Session, undo: &Undo) -> Result<Undoable, Ending> {
 }
 
 fn outlooks(session: &Session, wanted: &Undoable) -> Result<Vec<Outlook>, Ending> {
-    look_back(&wanted.entries, &session.places.state).map_err(|failure| Ending::wrong(Diagnostic::error(failure.message)))
+    let machine = session.machine()?;
+    look_back(&wanted.entries, &session.places.state, &machine).map_err(|failure| Ending::wrong(Diagnostic::error(failure.message)))
 }
 
 /// What stays must not lose what it needs.

@@ -13,7 +13,8 @@ use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, Module, ModuleI
 use hoist_executor::{Cancel, Limits, Redact, execute};
 use hoist_ledger::{Beginning, Ending as Finish, Entry, Ledger, RunId};
 use hoist_methods::{
-    ConfigFile, ConfigPolicy, Configured, Deployment, Machine, Options, Remote, Schedule, Undeployment, keep_contents, preflight, schedule,
+    ConfigFile, ConfigPolicy, Configured, Deployment, Machine, Options, Remote, Schedule, Undeployment, keep_contents, needs_password,
+    preflight, schedule,
 };
 use hoist_plugins::Masker;
 use hoist_reporter::{LogFiles, Plain, Progress, Record, Report, Reporter, Reporters, Words};
@@ -29,6 +30,7 @@ use crate::json::Lines;
 use crate::render::{self, Paint};
 use crate::server;
 use crate::session::Session;
+use crate::sudo;
 
 use summary::Told;
 
@@ -111,6 +113,10 @@ impl Run<'_> {
     pub(crate) fn execute(self) -> Result<Code, Ending> {
         let Run { global, session, machine, installed, plan, ledger, cancel, request, how } = self;
         let name = run_name();
+        let _sudo = match ask::somebody() && !global.yes && needs_password(plan, &session.catalog, machine) {
+            true => sudo::authorize(),
+            false => None,
+        };
         let errors = preflight(plan, &session.catalog, machine);
         if !errors.is_empty() {
             return Err(errors.into());
@@ -159,9 +165,16 @@ impl Run<'_> {
         let logs = session.places.run(&name);
         let mut limits = Limits::default();
         limits.jobs = global.jobs.map(usize::from).or(session.settings.jobs).unwrap_or(limits.jobs);
-        if !how.masker.is_empty() {
-            let masker = how.masker.clone();
-            limits.redact = Some(Redact::new(masker.longest(), move |text| masker.mask(text)));
+        let planned = plan.modules.iter().filter_map(|planned| session.catalog.get(planned.module.as_str()));
+        let secrets = session.url_secrets(planned);
+        let (masker, urls) = (how.masker.clone(), Masker::new(secrets.iter().map(String::as_str)));
+        if !masker.is_empty() || !urls.is_empty() {
+            let longest = urls.longest().max(masker.longest());
+            let mask = move |text: &str| match masker.mask(text) {
+                Some(masked) => Some(urls.masked(&masked)),
+                None => urls.mask(text),
+            };
+            limits.redact = Some(Redact::new(longest, mask));
         }
         let paint = Paint::choose(global.color);
         let mut lines = Lines {

@@ -205,6 +205,13 @@ impl Walk<'_> {
             }
             whole = true;
         }
+        // A clone whose history has to stay, stays as a whole: half of one is of no use to anybody.
+        let history = here.path.join(".git");
+        let is_clone = record.get(&history).is_some_and(|recorded| recorded.kind == Kind::Git);
+        let is_clone = is_clone || (whole && history.join("HEAD").is_file());
+        if let Some(why) = Some(&history).filter(|_| is_clone && !purge).and_then(|history| precious(history)) {
+            return self.keep(here.path, why);
+        }
         // What Python makes of the files beside it, it makes again.
         let cache = here.name == "__pycache__";
         let known = |path: &Path| record.range(path.to_owned()..).next().is_some_and(|(below, _)| below.starts_with(path));

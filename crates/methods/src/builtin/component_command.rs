@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use hoist_executor::{Command, Failure};
 use serde::Deserialize;
 
-use crate::builtin::git;
+use crate::git::local;
 use crate::machine::{Machine, is_executable};
 use crate::messages::Message;
 use crate::method::{Applied, Method, StepContext, path_pool};
@@ -33,7 +33,7 @@ impl Method for ComponentCommand {
     }
 
     fn version(&self) -> Option<String> {
-        self.dirs.iter().find_map(|dir| git::head(dir))
+        self.dirs.iter().find_map(|dir| local::head(dir))
     }
 
     fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure> {

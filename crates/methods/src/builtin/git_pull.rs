@@ -1,36 +1,38 @@
-//! Brings a clone forward to where its upstream is; anything but a fast-forward is refused, and changes nothing.
+//! Brings a clone to where its remote is. What the remote once had is not the user's and may go; what somebody else has in the clone stays, or nothing
+//! is changed.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use git2::build::CheckoutBuilder;
-use git2::{Commit, ErrorClass, ErrorCode, Oid, Repository, StatusOptions};
-use hoist_core::is_path;
-use hoist_executor::{Command, Failure, Level, TaskContext};
+use hoist_core::{redact_urls, without_userinfo};
+use hoist_executor::{Failure, Level};
 use serde::Deserialize;
 
-use crate::builtin::{git, git_own};
+use crate::builtin::bash::quoted;
+use crate::git::arguments::CloneArguments;
+use crate::git::interrupted::{self, Transition};
+use crate::git::local::{LocalBranch, LocalClone, head, is_vacant, origin, same_repository};
+use crate::git::remote::{self, RemoteState};
+use crate::git::submodules::Submodules;
+use crate::git::{filters, own};
 use crate::machine::Machine;
 use crate::method::{Applied, Method, StepContext, host_pool, path_pool};
 
-/// A clone.
+/// A clone, and what its manifest says of it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct GitPull {
     pub(crate) dir: PathBuf,
-}
-
-/// Where a branch stands, and where its upstream is.
-struct Standing<'r> {
-    /// The full name of the branch that is checked out.
-    reference: String,
-    head: Commit<'r>,
-    remote: String,
-    upstream: String,
+    /// The repository that it has to be a clone of; whichever it is where the manifest does not say.
+    #[serde(default)]
+    pub(crate) url: Option<String>,
+    /// The arguments that it was cloned with.
+    #[serde(default)]
+    pub(crate) args: Vec<String>,
 }
 
 impl Method for GitPull {
     fn pools(&self, _: &Machine) -> Vec<(String, usize)> {
-        let url = git::origin(&self.dir).unwrap_or_default();
+        let url = self.url.clone().or_else(|| origin(&self.dir)).unwrap_or_default();
         std::iter::once(path_pool(&self.dir)).chain(host_pool(&url)).collect()
     }
 
@@ -39,210 +41,389 @@ impl Method for GitPull {
     }
 
     fn version(&self) -> Option<String> {
-        git::head(&self.dir)
+        head(&self.dir)
     }
 
     fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure> {
-        let dir = self.dir.display();
-        let wrong = |doing: &str| {
-            let doing = format!("{doing} {dir}");
-            move |error: git2::Error| Failure::new(format!("{doing}: {}", error.message()))
+        if is_vacant(&self.dir) {
+            return Err(Failure::new(format!("{} is not there: `hoist install` clones it", self.dir.display())));
+        }
+        let mut clone = LocalClone::open(&self.dir, context.task, context.machine)?;
+        let url = self.url.clone().or_else(|| origin(&self.dir)).unwrap_or_default();
+        clone.program = filters::required(clone.program.connecting_to(&url));
+        let update = Update { clone: &clone, arguments: CloneArguments::parse(&self.args), url, context };
+        let changed = update.run(self.url.as_deref())?;
+        let version = match head(&self.dir) {
+            Some(version) => Some(version),
+            None => Some(clone.program.read(["rev-parse", "--short=12", "HEAD"])?),
         };
-        let repository = open(&self.dir)?;
-        let Some(standing) = standing(&repository).map_err(wrong("looking at"))? else {
-            context.task.note(Level::Info, format!("{dir} stands at a fixed commit; there is no branch to bring forward"));
-            return Ok(Applied::unchanged().version(git::head(&self.dir)));
+        Ok(if changed { Applied::changed() } else { Applied::unchanged() }.version(version))
+    }
+}
+
+/// One update of one clone.
+struct Update<'a, 'c> {
+    clone: &'a LocalClone<'c>,
+    arguments: CloneArguments,
+    /// The repository it is updated from, with the password in it.
+    url: String,
+    context: &'a StepContext<'c>,
+}
+
+/// Where a clone goes.
+struct Destination {
+    /// The name of the remote's branch.
+    branch: String,
+    commit: String,
+}
+
+impl Update<'_, '_> {
+    /// Returns true where the clone is at another commit now.
+    fn run(&self, wanted: Option<&str>) -> Result<bool, Failure> {
+        let Self { clone, context, .. } = self;
+        let dir = clone.dir.display();
+        let is_moved = interrupted::recover(&clone.dir, &clone.program)?;
+        let Some(branch) = clone.branch()? else {
+            context.task.note(Level::Info, format!("{dir} is at a fixed commit; there is no branch to update"));
+            return Ok(false);
         };
-        finish_interrupted(&repository, &standing).map_err(wrong("looking at"))?;
-        if let Some(changed) = changed(&repository).map_err(wrong("looking at"))? {
-            let message = format!("{dir} has changes of yours ({changed}), and was left alone");
+        let before = Submodules::of(clone, self.arguments.recursive)?;
+        if is_moved {
+            // Interrupted behind the files of the clone itself.
+            before.update(clone)?;
+            Transition::end(&clone.git_dir);
+        }
+        if let Some(changed) = clone.changed_file()? {
+            let message = format!("{dir} has local changes ({changed}), and was left alone");
             return Err(Failure::new(format!("{message}: commit, stash or undo them, then update again")));
         }
-        let tags = git_own::tags(&repository);
-        self.fetch(&repository, &standing, context)?;
-        git_own::remember_tags(&self.dir, &tags);
-        context.task.check()?;
-        let target = repository.refname_to_id(&standing.upstream).map_err(wrong("looking at"))?;
-        let (ahead, behind) = repository.graph_ahead_behind(standing.head.id(), target).map_err(wrong("looking at"))?;
-        match (ahead, behind) {
-            (_, 0) => Ok(Applied::unchanged().version(git::head(&self.dir))),
-            (0, _) => {
-                forward(&repository, &standing, target).map_err(|error| self.conflict(&error))?;
-                submodules(&repository, context.task).map_err(wrong("updating the submodules of"))?;
-                Ok(Applied::changed().version(git::head(&self.dir)))
+        let former = match wanted {
+            Some(wanted) => self.change_url(&branch, wanted)?,
+            None => None,
+        };
+        let updated = self.follow(&branch, &before).map(|changed| changed || is_moved);
+        if let (Err(_), Some(former)) = (&updated, former) {
+            clone.set_url(&branch.remote, &former)?;
+        }
+        updated
+    }
+
+    /// Makes `wanted` the URL of the remote where it is another. Returns the former one. A clone that is not hoist's, or has nothing in common with what is
+    /// at the new URL, stays what it is.
+    fn change_url(&self, branch: &LocalBranch, wanted: &str) -> Result<Option<String>, Failure> {
+        let Self { clone, context, .. } = self;
+        let (clean, userinfo) = without_userinfo(wanted);
+        let Some(former) = clone.url_of(&branch.remote).filter(|former| *former != clean) else { return Ok(None) };
+        if same_repository(&former, wanted) {
+            // Another spelling, which the user may have chosen; but the password is that of the manifest.
+            if userinfo.is_none() || without_userinfo(&former).1.is_none() {
+                return Ok(None);
             }
-            (ahead, behind) => {
-                let own = if ahead == 1 { "a commit".to_owned() } else { format!("{ahead} commits") };
-                let message = format!("{dir} and its upstream have diverged: {own} here, {behind} there; nothing was changed");
-                Err(Failure::new(format!("{message}. Rebase by hand, or clone it again with `hoist install --force {}`", context.module)))
+        } else {
+            let (dir, old, new) = (clone.dir.display(), redact_urls(&former), redact_urls(wanted));
+            let message = format!("{dir} is a clone of {old}, and the manifest now names {new}");
+            if !own::is_ours(&clone.dir) {
+                return Err(Failure::new(format!(
+                    "{message}; it was not cloned by hoist and was left alone: move it away to clone it again"
+                )));
+            }
+            if let Some(own) = own::own_history(&clone.dir, context.machine)? {
+                return Err(Failure::new(format!(
+                    "{message}; it was left alone since it holds {own}: push or remove that, then update again"
+                )));
+            }
+            if !self.is_related(branch, wanted)? {
+                let help = format!("`hoist install --force {}` replaces the clone", context.module);
+                return Err(Failure::new(format!("{message}, which has no history in common with it; nothing was changed: {help}")));
+            }
+            context.task.note(Level::Info, format!("{dir} follows {new} now, no longer {old}"));
+        }
+        clone.set_url(&branch.remote, &clean)?;
+        Ok(Some(former))
+    }
+
+    /// Returns true where the repository at a URL has history in common with the clone.
+    fn is_related(&self, branch: &LocalBranch, url: &str) -> Result<bool, Failure> {
+        const FETCHED: &str = "refs/hoist/moved";
+        let Self { clone, .. } = self;
+        let (clean, shown) = (without_userinfo(url).0, redact_urls(url));
+        let state = remote::ask(&clone.program, &clean, &shown, &branch.upstream)?;
+        let Some(destination) = self.destination(branch, &state)? else { return Ok(false) };
+        let refspec = format!("+refs/heads/{}:{FETCHED}", destination.branch);
+        let fetch = ["fetch", "--progress", "--no-tags", "--no-recurse-submodules", "--", &clean, &refspec];
+        interrupted::fetching(&clone.git_dir, || clone.program.transfer(&format!("cannot fetch {shown}"), fetch, &clone.git_dir))?;
+        let related = clone.program.holds(["merge-base", "HEAD", FETCHED]);
+        clone.program.read(["update-ref", "-d", FETCHED])?;
+        related
+    }
+
+    /// Asks the remote, fetches what is new, and goes there.
+    fn follow(&self, branch: &LocalBranch, before: &Submodules) -> Result<bool, Failure> {
+        let Self { clone, context, .. } = self;
+        let shown = redact_urls(&self.url);
+        let state = remote::ask(&clone.program, &branch.remote, &shown, &branch.upstream)?;
+        let Some(destination) = self.destination(branch, &state)? else { return Ok(false) };
+        let follows_another = destination.branch != branch.upstream;
+        let tracking = format!("refs/remotes/{}/{}", branch.remote, destination.branch);
+        // Before the fetch: afterwards the remote's former commits are nobody's.
+        let own = self.own_commits(branch)?;
+        if follows_another && !own.is_empty() {
+            return Err(self.refusal(branch, &destination, &own));
+        }
+        if clone.commit_of(&tracking)?.as_deref() != Some(&destination.commit) {
+            self.fetch(branch, &destination, own.is_empty())?;
+        }
+        context.task.check()?;
+        // It may have moved on meanwhile.
+        let commit = clone.commit_of(&tracking)?.unwrap_or_else(|| destination.commit.clone());
+        let destination = Destination { commit, ..destination };
+        let Some(old) = &branch.commit else {
+            return self.advance(branch, &destination, "", before).map(|()| true);
+        };
+        let is_ancestor = |one: &str, other: &str| clone.program.holds(["merge-base", "--is-ancestor", one, other]);
+        if !follows_another && (*old == destination.commit || is_ancestor(&destination.commit, old)?) {
+            return Ok(false);
+        }
+        let is_forward = is_ancestor(old, &destination.commit)?;
+        if !is_forward && !own.is_empty() {
+            return Err(self.refusal(branch, &destination, &own));
+        }
+        if !is_forward {
+            self.keep_former(old, &destination)?;
+        }
+        self.advance(branch, &destination, old, before)?;
+        if follows_another {
+            let (from, to) = (&branch.upstream, &destination.branch);
+            context
+                .task
+                .note(Level::Warning, format!("the branch {from} is no longer the one to follow; {} is on {to} now", clone.dir.display()));
+        }
+        Ok(true)
+    }
+
+    /// The branch of the remote that the clone follows from now on; `None` where there is nothing to follow.
+    fn destination(&self, branch: &LocalBranch, state: &RemoteState) -> Result<Option<Destination>, Failure> {
+        let Self { clone, .. } = self;
+        let default = state.default.clone().zip(state.head.clone()).map(|(branch, commit)| Destination { branch, commit });
+        let Some(commit) = state.branch.clone() else {
+            if let Some(default) = default {
+                return Ok(Some(default));
+            }
+            let message = format!("the branch {} is gone from {}", branch.upstream, redact_urls(&self.url));
+            return Err(Failure::new(format!("{message}, which names no other; nothing was changed: check out a branch that it has")));
+        };
+        let current = Destination { branch: branch.upstream.clone(), commit };
+        // Who named a branch, or checked one out, follows that; everybody else the one that the remote names.
+        let followed_default = || -> Result<bool, Failure> {
+            let recorded = clone.symbolic(&format!("refs/remotes/{}/HEAD", branch.remote))?;
+            Ok(recorded.as_deref() == Some(branch.tracking().as_str()))
+        };
+        match default.filter(|default| default.branch != branch.upstream) {
+            Some(default) if self.arguments.branch.is_none() && followed_default()? => Ok(Some(default)),
+            _ => Ok(Some(current)),
+        }
+    }
+
+    /// Commits of the clone that its remote never had, the newest first, a line each.
+    fn own_commits(&self, branch: &LocalBranch) -> Result<Vec<String>, Failure> {
+        let Self { clone, .. } = self;
+        if branch.commit.is_none() {
+            return Ok(Vec::new());
+        }
+        let known = own::known_commits(&clone.git_dir);
+        let options = ["log", "--max-count=1000", "--format=%h %s", "--ignore-missing", "HEAD", "--not", "--remotes"];
+        let text = clone.program.read(options.into_iter().chain(known.iter().map(String::as_str)))?;
+        Ok(text.lines().map(str::to_owned).collect())
+    }
+
+    fn refusal(&self, branch: &LocalBranch, destination: &Destination, own: &[String]) -> Failure {
+        const MAX_LISTED: usize = 3;
+        let dir = self.clone.dir.display();
+        let mut named = own.iter().take(MAX_LISTED).map(String::as_str).collect::<Vec<_>>().join("; ");
+        if own.len() > MAX_LISTED {
+            named += &format!(" and {} more", own.len() - MAX_LISTED);
+        }
+        let upstream = format!("{}/{}", branch.remote, destination.branch);
+        let follows_another = destination.branch != branch.upstream;
+        let what = match follows_another {
+            false => format!("{dir} and {upstream} have diverged"),
+            true => format!("{dir} is on {}, which {} replaces upstream", branch.upstream, destination.branch),
+        };
+        let message = format!("{what}; nothing was changed, since these commits are only here: {named}");
+        let git = format!("git -C {}", quoted(&self.clone.dir.display().to_string()));
+        // A clone of a single branch has to be told of another one first.
+        let refspecs = self.clone.program.run(["config", "--get-all", &format!("remote.{}.fetch", branch.remote)]);
+        let is_narrow = refspecs.is_ok_and(|refspecs| !refspecs.stdout.contains('*'));
+        let set_branches = match follows_another && is_narrow {
+            true => format!("{git} remote set-branches {} {} && ", branch.remote, destination.branch),
+            false => String::new(),
+        };
+        let fetch = format!("{set_branches}{git} fetch {}", branch.remote);
+        let rebase = match own.last().and_then(|line| line.split(' ').next()) {
+            Some(first) => format!("{git} rebase --onto {upstream} {first}~1"),
+            None => format!("{git} rebase {upstream}"),
+        };
+        let (keep, discard) = match follows_another {
+            false => (rebase, format!("{git} reset --hard {upstream}")),
+            true => (
+                format!("{rebase} && {git} branch --set-upstream-to={upstream}"),
+                format!("{git} checkout -B {} --track {upstream}", destination.branch),
+            ),
+        };
+        Failure::new(format!("{message}. To keep them: `{fetch} && {keep}`; to discard them: `{fetch} && {discard}`"))
+    }
+
+    fn fetch(&self, branch: &LocalBranch, destination: &Destination, is_known: bool) -> Result<(), Failure> {
+        let Self { clone, .. } = self;
+        let tags = own::tags(&clone.dir, &clone.program)?;
+        let refspec = format!("+refs/heads/{0}:refs/remotes/{1}/{0}", destination.branch, branch.remote);
+        // The other branches too, where the clone follows them; a branch that is gone must not end the fetch.
+        let mut arguments = vec!["fetch", "--progress", "--no-recurse-submodules", "--", branch.remote.as_str()];
+        if destination.branch != branch.upstream {
+            arguments.push(&refspec);
+        }
+        let doing = format!("cannot fetch {}", redact_urls(&self.url));
+        interrupted::fetching(&clone.git_dir, || {
+            clone.program.transfer(&doing, arguments, &clone.git_dir)?;
+            if clone.commit_of(&format!("refs/remotes/{}/{}", branch.remote, destination.branch))?.is_none() {
+                let arguments = ["fetch", "--progress", "--no-recurse-submodules", "--", branch.remote.as_str(), &refspec];
+                clone.program.transfer(&doing, arguments, &clone.git_dir)?;
+            }
+            Ok(())
+        })?;
+        let now = own::tags(&clone.dir, &clone.program)?;
+        let commits = branch.commit.iter().filter(|_| is_known);
+        let commits: Vec<String> = commits.cloned().chain([destination.commit.clone()]).collect();
+        own::remember(&clone.git_dir, Some(&tags), &now, &commits);
+        Ok(())
+    }
+
+    /// Keeps the commits that the remote no longer has, in hoist's state, and says so.
+    fn keep_former(&self, old: &str, destination: &Destination) -> Result<(), Failure> {
+        let Self { clone, context, .. } = self;
+        let short = &old[..12];
+        let rewritten = format!("{} was rewritten upstream", redact_urls(&self.url));
+        let Some(state) = context.state else {
+            context.task.note(Level::Warning, format!("{rewritten}; {} no longer has commit {short}", clone.dir.display()));
+            return Ok(());
+        };
+        let directory = state.join("clones");
+        let file = directory.join(format!("{}-{short}.bundle", context.module));
+        std::fs::create_dir_all(&directory).map_err(|error| context.task.failed("cannot make", &directory, &error))?;
+        let name = file.display().to_string();
+        let excluded = format!("^{}", destination.commit);
+        let bundled = clone.program.run(["bundle", "create", "--quiet", &name, "HEAD", &excluded])?;
+        if !bundled.exit.success() {
+            return Err(Failure::new(format!(
+                "{rewritten}; its former commits could not be copied, and nothing was changed: {}",
+                bundled.reason
+            )));
+        }
+        let help = format!("`git -C {} fetch {name} HEAD` brings them back", clone.dir.display());
+        context.task.note(Level::Warning, format!("{rewritten}; the former commits up to {short} are kept in {name}: {help}"));
+        Ok(())
+    }
+
+    /// Goes to the destination, submodules and all, or back to where the clone was.
+    fn advance(&self, branch: &LocalBranch, destination: &Destination, old: &str, before: &Submodules) -> Result<(), Failure> {
+        let Self { clone, .. } = self;
+        let Destination { commit, .. } = destination;
+        self.refuse_conflicts(old, commit)?;
+        Transition { old: old.to_owned(), new: commit.clone() }.begin(clone)?;
+        let went = self.check_out(branch, destination, old).and_then(|()| {
+            let after = Submodules::of(clone, self.arguments.recursive || before.is_used())?;
+            after.update(clone)?;
+            filters::check(&clone.dir, &clone.program, self.context.task)
+        });
+        if let Err(failure) = went {
+            let back = self.go_back(branch, destination, old, before);
+            let more = back.err().map(|back| format!("; and going back failed: {}", back.message)).unwrap_or_default();
+            return Err(Failure { message: format!("{}{more}", failure.message), ..failure });
+        }
+        Transition::end(&clone.git_dir);
+        Ok(())
+    }
+
+    /// Files that are not git's, where the new commit has some of its own.
+    fn refuse_conflicts(&self, old: &str, new: &str) -> Result<(), Failure> {
+        let Self { clone, .. } = self;
+        if old.is_empty() {
+            return Ok(());
+        }
+        let added =
+            clone.program.read(["diff", "--name-only", "--no-renames", "-z", "--diff-filter=A", "--ignore-submodules=all", old, new])?;
+        let in_the_way = |path: &&str| !path.is_empty() && clone.dir.join(path).symlink_metadata().is_ok_and(|metadata| !metadata.is_dir());
+        match added.split('\0').find(in_the_way) {
+            None => Ok(()),
+            Some(path) => {
+                let message = format!("{} has a file of yours, {path}, where the new version has one of its own", clone.dir.display());
+                Err(Failure::new(format!("{message}; nothing was changed: move it away, then update again")))
             }
         }
     }
-}
 
-impl GitPull {
-    fn fetch(&self, repository: &Repository, standing: &Standing<'_>, context: &StepContext<'_>) -> Result<(), Failure> {
-        let url = git::origin(&self.dir).unwrap_or_default();
-        let environment = &context.machine.environment;
-        // libgit2 cannot fetch into a shallow clone from a path, and asks plain http servers past the proxy.
-        let shallow_path = repository.is_shallow() && is_path(&url);
-        if shallow_path || (url.starts_with("http://") && git::has_proxy(environment)) {
-            return self.fetch_with_program(standing, context);
+    fn check_out(&self, branch: &LocalBranch, destination: &Destination, old: &str) -> Result<(), Failure> {
+        let Self { clone, .. } = self;
+        let Destination { branch: name, commit } = destination;
+        let doing = format!("cannot update {}", clone.dir.display());
+        let follows_another = *name != branch.upstream;
+        if !follows_another && !old.is_empty() && clone.program.holds(["merge-base", "--is-ancestor", old, commit])? {
+            let merge = ["merge", "--quiet", "--progress", "--ff-only", "--no-overwrite-ignore", commit.as_str()];
+            return clone.program.transfer(&doing, merge, &clone.dir).map(drop);
         }
-        let fetch = || -> Result<(), git2::Error> {
-            let mut remote = repository.find_remote(&standing.remote)?;
-            remote.fetch(&[] as &[&str], Some(&mut git::fetch_options(context.task, None, false)), None)
-        };
-        fetch().map_err(|error| {
-            let message = format!("fetching {url}: {}", error.message());
-            let network = matches!(error.class(), ErrorClass::Net | ErrorClass::Http | ErrorClass::Ssh | ErrorClass::Ssl | ErrorClass::Os);
-            let answered = matches!(error.code(), ErrorCode::Auth | ErrorCode::NotFound | ErrorCode::Certificate | ErrorCode::User)
-                || ["404", "401", "403", "not found"].iter().any(|words| error.message().contains(words));
-            if network && !answered && !is_path(&url) { Failure::transient(message) } else { Failure::new(message) }
+        let local = if follows_another { name } else { &branch.name };
+        let check_out = ["checkout", "--quiet", "--progress", "--no-overwrite-ignore", "-B", local.as_str(), commit.as_str()];
+        clone.program.transfer(&doing, check_out, &clone.dir)?;
+        if follows_another {
+            self.track(branch, name)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the clone follow another branch of its remote, as if it had been cloned from there.
+    fn track(&self, branch: &LocalBranch, name: &str) -> Result<(), Failure> {
+        let program = &self.clone.program;
+        let remote = &branch.remote;
+        let refspecs = program.run(["config", "--get-all", &format!("remote.{remote}.fetch")])?.stdout;
+        let former = format!("+refs/heads/{0}:refs/remotes/{remote}/{0}", branch.upstream);
+        if refspecs.trim() == former {
+            // A clone of a single branch.
+            program.read(["remote", "set-branches", remote, name])?;
+        }
+        program.read(["branch", "--quiet", &format!("--set-upstream-to={remote}/{name}"), name])?;
+        program.read(["symbolic-ref", &format!("refs/remotes/{remote}/HEAD"), &format!("refs/remotes/{remote}/{name}")])?;
+        if branch.name != name {
+            program.read(["branch", "--quiet", "-D", &branch.name])?;
+        }
+        if self.clone.commit_of(&branch.tracking())?.is_some() && refspecs.trim() == former {
+            program.read(["update-ref", "-d", &branch.tracking()])?;
+        }
+        Ok(())
+    }
+
+    fn go_back(&self, branch: &LocalBranch, destination: &Destination, old: &str, before: &Submodules) -> Result<(), Failure> {
+        let Self { clone, context, .. } = self;
+        if old.is_empty() {
+            Transition::end(&clone.git_dir);
+            return Ok(());
+        }
+        context.task.mend(|| {
+            // The git that was at work has ended.
+            interrupted::remove_locks(&clone.git_dir);
+            let head = clone.program.read(["rev-parse", "HEAD"])?;
+            if head == destination.commit {
+                before.leave_new(clone)?;
+                clone.program.read(["checkout", "--quiet", "--force", "-B", branch.name.as_str(), old])?;
+                if destination.branch != branch.upstream {
+                    let upstream = format!("{}/{}", branch.remote, branch.upstream);
+                    let _ = clone.program.run(["branch", "--quiet", &format!("--set-upstream-to={upstream}"), &branch.name]);
+                }
+                before.restore(clone)?;
+            } else if !interrupted::restore(&clone.dir, old, &destination.commit, &clone.program)? {
+                return Err(Failure::new(format!("{} has files that are neither of the old nor of the new version", clone.dir.display())));
+            }
+            Transition::end(&clone.git_dir);
+            Ok(())
         })
     }
-
-    fn fetch_with_program(&self, standing: &Standing<'_>, context: &StepContext<'_>) -> Result<(), Failure> {
-        let environment = context.machine.script_environment(&Default::default(), &[]);
-        let command = Command::new("git").args(["-C"]).args([self.dir.as_path()]).args(["fetch", "--quiet", "--", &standing.remote]);
-        let mut last = String::new();
-        let exit = context.task.run_with(&command.environment(environment).set("LC_ALL", "C"), |stream, line| {
-            if line.starts_with("fatal:") || !last.starts_with("fatal:") {
-                last = line.to_owned();
-            }
-            context.task.output(stream, line);
-        })?;
-        match exit.success() {
-            true => Ok(()),
-            false => Err(Failure::new(format!("fetching into {}: {last}", self.dir.display()))),
-        }
-    }
-
-    fn conflict(&self, error: &git2::Error) -> Failure {
-        let dir = self.dir.display();
-        match error.code() {
-            ErrorCode::Conflict => Failure::new(format!(
-                "{dir} has a file of yours where the new version brings one of its own; nothing was changed: move it away"
-            )),
-            _ => Failure::new(format!("bringing {dir} forward: {}", error.message())),
-        }
-    }
-}
-
-fn open(dir: &Path) -> Result<Repository, Failure> {
-    Repository::open_ext(dir, git2::RepositoryOpenFlags::NO_SEARCH, &[] as &[&Path])
-        .map_err(|_| Failure::new(format!("{} is not a git repository: `hoist install` puts it there", dir.display())))
-}
-
-/// The branch that is checked out, with what it follows; `None` for a commit without a branch.
-fn standing(repository: &Repository) -> Result<Option<Standing<'_>>, git2::Error> {
-    if repository.head_detached()? {
-        return Ok(None);
-    }
-    let head = repository.head()?;
-    let reference = head.name()?.to_owned();
-    let branch = head.shorthand()?.to_owned();
-    let configured = repository.branch_upstream_remote(&reference).ok().and_then(|name| Some(name.as_str().ok()?.to_owned()));
-    let remote = configured.unwrap_or_else(|| "origin".to_owned());
-    let upstream = match repository.branch_upstream_name(&reference) {
-        Ok(name) => name.as_str()?.to_owned(),
-        Err(_) => format!("refs/remotes/{remote}/{branch}"),
-    };
-    let head = head.peel_to_commit()?;
-    Ok(Some(Standing { reference, head, remote, upstream }))
-}
-
-/// Completes a fast-forward that was cut off: every file that is not as the commit has it is as the upstream has it.
-pub(crate) fn finish_interrupted_at(dir: &Path) -> Result<(), git2::Error> {
-    let repository = Repository::open(dir)?;
-    match standing(&repository)? {
-        Some(standing) => finish_interrupted(&repository, &standing),
-        None => Ok(()),
-    }
-}
-
-fn finish_interrupted(repository: &Repository, standing: &Standing<'_>) -> Result<(), git2::Error> {
-    let Ok(target) = repository.refname_to_id(&standing.upstream) else { return Ok(()) };
-    if target == standing.head.id() || !repository.graph_descendant_of(target, standing.head.id())? {
-        return Ok(());
-    }
-    if !std::fs::read_to_string(repository.path().join(MARK)).is_ok_and(|mark| mark.trim() == target.to_string()) {
-        return Ok(());
-    }
-    let (old, new) = (standing.head.tree()?, repository.find_commit(target)?.tree()?);
-    let root = repository.workdir().unwrap_or(repository.path()).to_owned();
-    let mut checkout = CheckoutBuilder::new();
-    checkout.force().disable_pathspec_match(true);
-    let mut any = false;
-    for delta in repository.diff_tree_to_tree(Some(&old), Some(&new), None)?.deltas() {
-        let files = [delta.old_file(), delta.new_file()];
-        for path in files.iter().filter_map(|file| file.path()) {
-            let id = |tree: &git2::Tree<'_>| tree.get_path(path).ok().map(|entry| entry.id());
-            let (before, wanted, found) = (id(&old), id(&new), found(&root.join(path))?);
-            // Every file is as it was, or as it shall be, or on its way from the one to the other; what is anything else is somebody's.
-            let ours = found == wanted || found == before || found.is_none() || is_start_of(repository, wanted, &root.join(path))?;
-            if !ours {
-                return Ok(());
-            }
-            checkout.path(path);
-            any = true;
-        }
-    }
-    if any {
-        repository.checkout_tree(new.as_object(), Some(&mut checkout))?;
-        repository.reference(&standing.reference, target, true, "hoist: fast-forward")?;
-    }
-    let _ = std::fs::remove_file(repository.path().join(MARK));
-    Ok(())
-}
-
-/// In the directory of a repository: the commit that hoist is bringing the tree to.
-const MARK: &str = "hoist-forward";
-
-fn is_start_of(repository: &Repository, blob: Option<Oid>, path: &Path) -> Result<bool, git2::Error> {
-    let Some(blob) = blob else { return Ok(false) };
-    let found = std::fs::read(path).unwrap_or_default();
-    Ok(!path.is_symlink() && repository.find_blob(blob)?.content().starts_with(&found))
-}
-
-/// What git would call the contents of a file or a link.
-fn found(path: &Path) -> Result<Option<Oid>, git2::Error> {
-    use std::os::unix::ffi::OsStrExt;
-    match (path.read_link(), path.is_file()) {
-        (Ok(target), _) => Oid::hash_object(git2::ObjectType::Blob, target.as_os_str().as_bytes()).map(Some),
-        (Err(_), true) => Oid::hash_file(git2::ObjectType::Blob, path).map(Some),
-        (Err(_), false) => Ok(None),
-    }
-}
-
-/// A tracked file that is not as it was committed.
-fn changed(repository: &Repository) -> Result<Option<String>, git2::Error> {
-    let statuses = repository.statuses(Some(StatusOptions::new().include_untracked(false)))?;
-    Ok(statuses.iter().next().map(|entry| entry.path().unwrap_or("a file").to_owned()))
-}
-
-fn forward(repository: &Repository, standing: &Standing<'_>, target: Oid) -> Result<(), git2::Error> {
-    let commit = repository.find_commit(target)?;
-    let mark = repository.path().join(MARK);
-    std::fs::write(&mark, target.to_string()).map_err(|error| git2::Error::from_str(&format!("{}: {error}", mark.display())))?;
-    let checked_out = repository.checkout_tree(commit.as_object(), Some(CheckoutBuilder::new().safe().overwrite_ignored(false)));
-    let moved = checked_out.and_then(|()| repository.reference(&standing.reference, target, true, "hoist: fast-forward"));
-    // What was cut off in the middle is brought to its end the next time.
-    if moved.is_ok() || changed(repository).is_ok_and(|changed| changed.is_none()) {
-        let _ = std::fs::remove_file(mark);
-    }
-    moved.map(drop)
-}
-
-/// Submodules that were fetched once are brought to what the new commit names.
-fn submodules(repository: &Repository, task: &TaskContext) -> Result<(), git2::Error> {
-    for mut submodule in repository.submodules()? {
-        if submodule.open().is_ok() {
-            let mut options = git2::SubmoduleUpdateOptions::new();
-            options.fetch(git::fetch_options(task, None, false));
-            submodule.update(false, Some(&mut options))?;
-            submodules(&submodule.open()?, task)?;
-        }
-    }
-    Ok(())
 }

@@ -3,11 +3,11 @@
 use std::io::{Read, Write};
 use std::path::Path;
 
+use hoist_core::redact_urls;
 use hoist_executor::{Command, Failure, Level, TaskContext};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use crate::http;
 use crate::machine::Machine;
 use crate::messages::Message;
 use crate::method::{Applied, Method, StepContext, host_pool};
@@ -39,16 +39,25 @@ impl Method for InstallScript {
         let task = context.task;
         let temporary = context.machine.spare.take()?;
         let file = temporary.path().join("install.sh");
-        let digest = self.fetch(task, &file)?;
+        let shown = redact_urls(&self.url);
+        let digest = self.fetch(context.machine, task, &file)?;
         match &self.sha256 {
             Some(wanted) if *wanted != digest => {
-                return Err(Failure::new(format!(
-                    "{}: its SHA-256 is {digest}, MODULE_INSTALL_SHA256 says {wanted}; it was not run",
-                    self.url
-                )));
+                return Err(Failure::new(format!("{shown}: its SHA-256 is {digest}, MODULE_INSTALL_SHA256 says {wanted}; it was not run")));
             }
             Some(_) => {}
-            None => task.note(Level::Info, format!("{} has the SHA-256 {digest}", self.url)),
+            None if context.machine.requires_checksums() => {
+                let message = format!("{shown} has no checksum in the manifest, and checksums are required; it was not run");
+                return Err(Failure::new(format!("{message}: add MODULE_INSTALL_SHA256=\"{digest}\" once you have read it")));
+            }
+            None => {
+                let text = format!("{shown} is not checked against a checksum: add MODULE_INSTALL_SHA256=\"{digest}\" to the manifest");
+                task.note(Level::Warning, text);
+            }
+        }
+        if has_crlf(&file).map_err(|error| task.failed("reading", &file, &error))? {
+            let message = format!("{shown} has Windows line endings (CRLF), which no interpreter of scripts takes; it was not run");
+            return Err(Failure::new(format!("{message}: ask its author for a version with LF")));
         }
         let interpreter = interpreter(&file)?;
         // As for a module's own script: a question to the terminal fails rather than stops.
@@ -62,41 +71,51 @@ impl Method for InstallScript {
         })?;
         match exit.success() {
             true => Ok(Applied::changed()),
-            false => Err(Failure::new(format!("the script from {} failed with {exit}", self.url))),
+            false => Err(Failure::new(format!("the script from {shown} failed with {exit}"))),
         }
     }
 }
 
 impl InstallScript {
     /// Writes the script to a file and returns its digest.
-    fn fetch(&self, task: &TaskContext, file: &Path) -> Result<String, Failure> {
+    fn fetch(&self, machine: &Machine, task: &TaskContext, file: &Path) -> Result<String, Failure> {
+        let shown = redact_urls(&self.url);
         let local = self.url.strip_prefix("file://").or_else(|| self.url.starts_with('/').then_some(self.url.as_str()));
         let mut source: Box<dyn Read> = match local {
             Some(path) => Box::new(std::fs::File::open(path).map_err(|error| task.failed("reading", Path::new(path), &error))?),
-            None => http::open(&http::agent(), &self.url)?,
+            None => machine.http().open(&self.url)?,
         };
         let mut target = std::fs::File::create(file).map_err(|error| task.failed("writing", file, &error))?;
         let (mut hasher, mut size, mut buffer) = (Sha256::new(), 0u64, vec![0; 64 * 1024]);
         loop {
             task.check()?;
             let count =
-                source.read(&mut buffer).map_err(|error| Failure::transient(format!("{}: the download broke off: {error}", self.url)))?;
+                source.read(&mut buffer).map_err(|error| Failure::transient(format!("{shown}: the download broke off: {error}")))?;
             if count == 0 {
                 break;
             }
             size += count as u64;
             if size > SIZE_LIMIT {
-                return Err(Failure::new(format!("{}: larger than {} MiB, which no installer script is", self.url, SIZE_LIMIT >> 20)));
+                return Err(Failure::new(format!("{shown}: larger than {} MiB, which no installer script is", SIZE_LIMIT >> 20)));
             }
             hasher.update(&buffer[..count]);
             target.write_all(&buffer[..count]).map_err(|error| task.failed("writing", file, &error))?;
             task.progress(size, 0);
         }
         if size == 0 {
-            return Err(Failure::new(format!("{}: the script is empty", self.url)));
+            return Err(Failure::new(format!("{shown}: the script is empty")));
         }
         Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
     }
+}
+
+/// True for a script whose lines end as on Windows: the first one, or most.
+fn has_crlf(file: &Path) -> std::io::Result<bool> {
+    let bytes = std::fs::read(file)?;
+    let first = bytes.split(|byte| *byte == b'\n').next().is_some_and(|line| line.ends_with(b"\r") && line.len() < bytes.len());
+    let lines = bytes.iter().filter(|byte| **byte == b'\n').count();
+    let crlf = bytes.windows(2).filter(|pair| pair == b"\r\n").count();
+    Ok(first || 2 * crlf > lines)
 }
 
 /// The words of the `#!` line; bash where there is none.

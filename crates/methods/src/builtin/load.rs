@@ -35,11 +35,25 @@ impl Method for Load {
             ask(format!("module:unload('{name}','{host}')"))?;
         }
         if !loaded {
-            let why = said.iter().map(|line| line.trim_start_matches('*').trim()).find(|line| !line.is_empty()).unwrap_or("no reason");
+            let why = without_advice(&said).into_iter().find(|line| !line.is_empty()).unwrap_or("no reason");
             return Err(Failure::new(format!("the server does not load it: {why}")));
         }
         let how = if hosts.is_empty() { "the server has it loaded" } else { "the server loads it" };
         context.task.note(Level::Info, how);
         Ok(Applied::unchanged())
     }
+}
+
+/// The lines of prosodyctl without its advice about packages, which stands between lines of asterisks.
+fn without_advice(lines: &[String]) -> Vec<&str> {
+    let mut is_advice = false;
+    let mut said = Vec::new();
+    for line in lines.iter().map(|line| line.trim()) {
+        let is_frame = line.len() > 9 && line.bytes().all(|byte| byte == b'*');
+        is_advice ^= is_frame;
+        if !is_advice && !is_frame {
+            said.push(line.trim_start_matches('*').trim_start());
+        }
+    }
+    said
 }

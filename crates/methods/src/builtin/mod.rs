@@ -6,7 +6,6 @@ pub(crate) mod copy;
 pub(crate) mod enable;
 pub(crate) mod exists;
 pub(crate) mod git;
-pub(crate) mod git_own;
 pub(crate) mod git_pull;
 pub(crate) mod hook;
 pub(crate) mod install_script;

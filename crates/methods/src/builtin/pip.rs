@@ -1,5 +1,6 @@
 //! Installs Python packages below a directory, laid out as a user's site (`DIR/bin`, `DIR/lib/pythonX.Y/site-packages`).
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use hoist_executor::{Command, Effect, Failure, Stream};
@@ -109,9 +110,131 @@ pub(crate) fn uninstall(context: &StepContext<'_>, target: &Path, packages: &[St
     run(context, command.args(["--"]).args(packages), "pip uninstall")
 }
 
+/// The packages below a target that the index has newer versions of: by name, the installed version and the newer one.
+pub(crate) fn outdated(context: &StepContext<'_>, target: &Path) -> Result<BTreeMap<String, (String, String)>, Failure> {
+    #[derive(Deserialize)]
+    struct Outdated {
+        name: String,
+        version: String,
+        latest_version: String,
+    }
+    let Program::Pip(pip) = program(context, target)? else { return Ok(BTreeMap::new()) };
+    let (exit, text) = context.task.read(&pip.args(["list", "--user", "--outdated", "--format", "json"]))?;
+    if !exit.success() {
+        return Err(Failure::new(format!("`pip list --outdated` ended with {exit}")));
+    }
+    let listed: Vec<Outdated> = serde_json::from_str(text.trim()).map_err(|error| Failure::new(format!("pip list: {error}")))?;
+    Ok(listed.into_iter().map(|package| (normalized(&package.name), (package.version, package.latest_version))).collect())
+}
+
 enum Program {
     Pip(Command),
     Uv(Command),
+}
+
+/// Settings of pip that say where packages come from and how they are fetched and built. The others would lead them to another place, or have pip refuse.
+const PIP_SETTINGS: &[&str] = &[
+    "cache-dir",
+    "cert",
+    "client-cert",
+    "config-settings",
+    "constraint",
+    "extra-index-url",
+    "find-links",
+    "index-url",
+    "keyring-provider",
+    "no-binary",
+    "no-build-isolation",
+    "no-cache-dir",
+    "only-binary",
+    "pre",
+    "prefer-binary",
+    "proxy",
+    "resume-retries",
+    "retries",
+    "timeout",
+    "trusted-host",
+    "use-deprecated",
+    "use-feature",
+    "use-pep517",
+];
+
+/// Keys of `uv.toml` that would lead packages to another place, or have uv refuse.
+const UV_FOREIGN: &[&str] =
+    &["break-system-packages", "no-deps", "no-index", "offline", "prefix", "python", "require-hashes", "system", "target"];
+
+/// Variables of uv to the same effect.
+const UV_VARIABLES: &[&str] = &[
+    "UV_BREAK_SYSTEM_PACKAGES",
+    "UV_NO_INDEX",
+    "UV_OFFLINE",
+    "UV_PREFIX",
+    "UV_PROJECT_ENVIRONMENT",
+    "UV_PYTHON",
+    "UV_REQUIRE_HASHES",
+    "UV_SYSTEM_PYTHON",
+    "UV_TARGET",
+];
+
+/// The user's configuration of pip, as variables, without what would lead packages elsewhere. pip itself says what its files come to.
+fn pip_configuration(context: &StepContext<'_>, pip: &Command) -> Result<BTreeMap<String, String>, Failure> {
+    let mut settings = BTreeMap::new();
+    let exit = context.task.run_with(&pip.clone().args(["config", "list"]), |stream, line| {
+        let setting = line.split_once('=').filter(|_| stream == Stream::Stdout);
+        let Some((name, value)) = setting.and_then(|(name, value)| Some((name.split_once('.')?, value))) else { return };
+        let (section, key) = name;
+        if matches!(section, "global" | "install") && PIP_SETTINGS.contains(&key) {
+            let value = unquoted(value).split_whitespace().collect::<Vec<_>>().join(" ");
+            // What is set for `install` counts before what is set for all commands, and comes after it.
+            settings.insert(format!("PIP_{}", key.to_uppercase().replace('-', "_")), value);
+        }
+    })?;
+    match exit.success() {
+        true => Ok(settings),
+        false => Err(Failure::new(format!("pip cannot read its configuration: `pip config list` ended with {exit}"))),
+    }
+}
+
+/// The text that Python prints in quotes.
+fn unquoted(text: &str) -> String {
+    let quote = text.chars().next().filter(|quote| matches!(quote, '\'' | '"'));
+    let Some(inner) = quote.and_then(|quote| text.strip_prefix(quote)?.strip_suffix(quote)) else { return text.to_owned() };
+    let mut unquoted = String::new();
+    let mut characters = inner.chars();
+    while let Some(character) = characters.next() {
+        match (character, character == '\\') {
+            (_, true) => match characters.next() {
+                Some('n' | 't' | 'r') => unquoted.push('\n'),
+                Some(escaped) => unquoted.push(escaped),
+                None => {}
+            },
+            (character, false) => unquoted.push(character),
+        }
+    }
+    unquoted
+}
+
+/// The user's configuration of uv without what would lead packages elsewhere: a file to be used in place of it.
+fn uv_configuration(environment: &BTreeMap<String, String>, home: &Path) -> Option<String> {
+    let configured = environment.get("UV_CONFIG_FILE").map(PathBuf::from);
+    let user = environment.get("XDG_CONFIG_HOME").map_or_else(|| home.join(".config"), PathBuf::from).join("uv/uv.toml");
+    let files = configured.into_iter().chain([user, PathBuf::from("/etc/uv/uv.toml")]);
+    let text = files.into_iter().find_map(|file| std::fs::read_to_string(file).ok())?;
+    Some(without_foreign_keys(&text))
+}
+
+/// The lines of a `uv.toml` but those of foreign keys, at the top and in the table of `uv pip`.
+fn without_foreign_keys(text: &str) -> String {
+    let mut is_checked = true;
+    let is_kept = |line: &&str| {
+        let line = line.trim();
+        if line.starts_with('[') {
+            is_checked = line.starts_with("[pip]");
+        }
+        let key = line.split_once('=').map(|(key, _)| key.trim().trim_matches('"'));
+        !(is_checked && key.is_some_and(|key| UV_FOREIGN.contains(&key)))
+    };
+    text.lines().filter(is_kept).map(|line| format!("{line}\n")).collect()
 }
 
 /// What installs Python packages on this machine, with the environment that makes `target` its place.
@@ -135,12 +258,25 @@ fn program(context: &StepContext<'_>, target: &Path) -> Result<Program, Failure>
     ];
     environment.extend(settings.map(|(name, value)| (name.to_owned(), value)));
     let command = |program: PathBuf| Command::new(program).environment(environment.clone());
+    // With what the user configured, and none of the files it stands in.
+    let configured = |pip: Command| -> Result<Program, Failure> {
+        let mut settings = pip_configuration(context, &pip)?;
+        settings.retain(|name, _| !environment.contains_key(name));
+        settings.insert("PIP_CONFIG_FILE".to_owned(), "/dev/null".to_owned());
+        Ok(Program::Pip(settings.into_iter().fold(pip, |pip, (name, value)| pip.set(name, value))))
+    };
     if let Some(pip) = find("pip3").or_else(|| find("pip")) {
-        Ok(Program::Pip(command(pip)))
+        configured(command(pip))
     } else if let Some(python) = find("python3").filter(|_| has_pip_module(context)) {
-        Ok(Program::Pip(command(python).args(["-m", "pip"])))
+        configured(command(python).args(["-m", "pip"]))
     } else if let Some(uv) = find("uv") {
-        Ok(Program::Uv(command(uv)))
+        let mut environment = environment.clone();
+        UV_VARIABLES.iter().for_each(|name| drop(environment.remove(*name)));
+        let file = context.machine.downloaded("uv.toml")?;
+        let configuration = uv_configuration(&environment, &context.machine.home).unwrap_or_default();
+        hoist_files::write(&file, configuration.as_bytes(), 0o600).map_err(|error| Failure::new(error.to_string()))?;
+        environment.insert("UV_CONFIG_FILE".to_owned(), file.display().to_string());
+        Ok(Program::Uv(Command::new(uv).environment(environment)))
     } else {
         Err(Failure::new("neither pip3, pip nor uv is on the path: install Python's pip (Debian: python3-pip)"))
     }
@@ -181,14 +317,29 @@ pub(crate) fn installed(target: &Path, requirement: &str) -> Option<String> {
         .next()
 }
 
-/// A name as Python's packaging compares names: case, `-`, `_` and `.` do not matter.
-fn normalized(name: &str) -> String {
+/// A name as Python's packaging compares names: case, `-`, `_` and `.` do not matter, nor do the versions behind it.
+pub(crate) fn normalized(name: &str) -> String {
+    let name = name.split(['=', '<', '>', '!', '~', '[', ';', ' ', '@']).next().unwrap_or_default();
     name.trim().to_lowercase().replace(['_', '.'], "-")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_pip_prints_of_its_configuration_is_read() {
+        assert_eq!(unquoted(r"'\nhttps://a\nhttps://b'"), "\nhttps://a\nhttps://b");
+        assert_eq!(unquoted(r#""it's""#), "it's");
+        assert_eq!(unquoted("plain"), "plain");
+    }
+
+    #[test]
+    fn only_keys_that_lead_elsewhere_are_left_out_of_uv_toml() {
+        let text = "index-url = \"https://a\"\nno-index = true\n[pip]\ntarget = \"/x\"\nextra-index-url = [\"https://b\"]\n[[index]]\nname = \"t\"\n";
+        let kept = "index-url = \"https://a\"\n[pip]\nextra-index-url = [\"https://b\"]\n[[index]]\nname = \"t\"\n";
+        assert_eq!(without_foreign_keys(text), kept);
+    }
 
     #[test]
     fn packages_are_seen_by_what_pip_leaves() {

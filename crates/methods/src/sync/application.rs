@@ -4,11 +4,9 @@ use hoist_executor::{Effect, Failure, TaskContext};
 
 use super::{SourceCache, Synced, tell};
 use crate::application::{is_archive, is_remote, offers, place_cache};
-use crate::builtin::git::Git;
-use crate::builtin::git_pull::GitPull;
-use crate::http;
+use crate::git::copy;
 use crate::machine::Machine;
-use crate::method::{Method, StepContext};
+use crate::method::StepContext;
 
 /// A larger archive is no module.
 const LIMIT: u64 = 256 * 1024 * 1024;
@@ -34,7 +32,7 @@ pub(super) fn sync(from: &[String], cache: &SourceCache, machine: &Machine, task
 fn fetch(place: &str, cache: &SourceCache, machine: &Machine, task: &TaskContext) -> Result<bool, Failure> {
     let copy = place_cache(cache, place);
     if is_archive(place) {
-        let bytes = http::read(&http::agent(), place, LIMIT)?;
+        let bytes = machine.http().read(place, LIMIT)?;
         if std::fs::read(&copy).is_ok_and(|there| there == bytes) {
             return Ok(false);
         }
@@ -42,10 +40,5 @@ fn fetch(place: &str, cache: &SourceCache, machine: &Machine, task: &TaskContext
     }
     let variables = Default::default();
     let context = StepContext::new(task, machine, "sync", &variables);
-    let there = copy.exists();
-    let cloned = Git { url: place.to_owned(), dir: copy.clone(), args: Vec::new() }.apply(&context)?;
-    Ok(match there {
-        false => cloned.effect == Effect::Changed,
-        true => GitPull { dir: copy }.apply(&context)?.effect == Effect::Changed,
-    })
+    copy::refresh(place, None, &copy, &context).map(|effect| effect == Effect::Changed)
 }

@@ -1,13 +1,12 @@
-//! A collection in a git repository: cloned, and brought forward.
+//! A collection in a git repository: hoist's copy of it.
 
 use hoist_core::is_path;
 use hoist_executor::{Effect, Failure, TaskContext};
 
 use super::SourceCache;
-use crate::builtin::git::Git;
-use crate::builtin::git_pull::GitPull;
+use crate::git::copy;
 use crate::machine::Machine;
-use crate::method::{Method, StepContext};
+use crate::method::StepContext;
 use crate::plugin::PLUGINS;
 
 pub(super) fn sync(
@@ -26,11 +25,5 @@ pub(super) fn sync(
     let dir = cache.tree();
     let variables = Default::default();
     let context = StepContext::new(task, machine, "sync", &variables);
-    let args = reference.map(|reference| vec!["--branch".to_owned(), reference.to_owned()]).unwrap_or_default();
-    let there = dir.exists();
-    let cloned = Git { url: location.to_owned(), dir: dir.clone(), args }.apply(&context)?;
-    match there {
-        false => Ok(cloned.effect),
-        true => GitPull { dir }.apply(&context).map(|applied| applied.effect),
-    }
+    copy::refresh(location, reference, &dir, &context)
 }

@@ -98,7 +98,7 @@ pub fn sync(source: &Source, cache: &SourceCache, machine: &Machine, task: &Task
         }
         SourceKind::Application { from, .. } => return application::sync(from, cache, machine, task),
         SourceKind::Mercurial { mercurial, modules, .. } => mercurial::sync(mercurial, modules, cache, former.as_ref(), machine, task)?,
-        SourceKind::Rocks { rocks, lua, .. } => rocks::sync(rocks, lua, former.as_ref(), task)?,
+        SourceKind::Rocks { rocks, lua, .. } => rocks::sync(rocks, lua, former.as_ref(), machine, task)?,
         SourceKind::Prosody { .. } => return Err(Failure::new("the configuration of Prosody is no source itself")),
     };
     let Some(index) = found else {

@@ -9,7 +9,8 @@ use hoist_executor::{Failure, Level, TaskContext};
 use hoist_sources::rocks::{Rockspec, entry, manifest, rockspec};
 use hoist_sources::{Entry, Index, Offer, Requirement, Version};
 
-use crate::http;
+use crate::http::Client;
+use crate::machine::Machine;
 
 const MANIFEST_LIMIT: u64 = 64 * 1024 * 1024;
 const ROCKSPEC_LIMIT: u64 = 1024 * 1024;
@@ -22,11 +23,17 @@ pub(crate) fn file_of(server: &str, file: &str) -> String {
 }
 
 /// Reads the server; `None` where it offers what it offered before.
-pub(super) fn sync(server: &str, lua: &str, former: Option<&Index>, task: &TaskContext) -> Result<Option<Index>, Failure> {
-    let agent = http::agent();
-    let text = match http::read(&agent, &file_of(server, &format!("manifest-{lua}")), MANIFEST_LIMIT) {
+pub(super) fn sync(
+    server: &str,
+    lua: &str,
+    former: Option<&Index>,
+    machine: &Machine,
+    task: &TaskContext,
+) -> Result<Option<Index>, Failure> {
+    let client = machine.http();
+    let text = match client.read(&file_of(server, &format!("manifest-{lua}")), MANIFEST_LIMIT) {
         // Small servers have one for every version of Lua.
-        Err(failure) if !failure.transient => http::read(&agent, &file_of(server, "manifest"), MANIFEST_LIMIT).map_err(|_| failure)?,
+        Err(failure) if !failure.transient => client.read(&file_of(server, "manifest"), MANIFEST_LIMIT).map_err(|_| failure)?,
         text => text?,
     };
     let revision = Digest::of([text.as_slice(), lua.as_bytes()]).to_string();
@@ -44,7 +51,7 @@ pub(super) fn sync(server: &str, lua: &str, former: Option<&Index>, task: &TaskC
         if wanted.is_empty() {
             break;
         }
-        for ((name, version), found) in fetch(&agent, server, wanted, task)? {
+        for ((name, version), found) in fetch(client, server, wanted, task)? {
             match found {
                 // What runs under another Lua is as good as not there; an older one may fit.
                 Ok(spec) if spec.lua.as_ref().is_some_and(|needed| !needed.range.contains(&runs)) => drop(failed.insert((name, version))),
@@ -118,7 +125,7 @@ fn wanted(rocks: &BTreeMap<String, Vec<Offer>>, former: Option<&Index>, failed: 
 type Fetched = ((String, String), Result<Rockspec, Failure>);
 
 /// Fetches rockspecs, several at once. A server that goes away ends it.
-fn fetch(agent: &ureq::Agent, server: &str, wanted: Vec<(String, String)>, task: &TaskContext) -> Result<Vec<Fetched>, Failure> {
+fn fetch(client: &Client, server: &str, wanted: Vec<(String, String)>, task: &TaskContext) -> Result<Vec<Fetched>, Failure> {
     let total = wanted.len();
     let waiting = Mutex::new(wanted);
     let take = || waiting.lock().ok().and_then(|mut waiting| waiting.pop());
@@ -128,7 +135,7 @@ fn fetch(agent: &ureq::Agent, server: &str, wanted: Vec<(String, String)>, task:
             let sender = sender.clone();
             scope.spawn(move || {
                 while let Some((name, version)) = take() {
-                    let read = one(agent, server, &name, &version);
+                    let read = one(client, server, &name, &version);
                     let _ = sender.send(((name, version), read));
                 }
             });
@@ -156,8 +163,8 @@ fn fetch(agent: &ureq::Agent, server: &str, wanted: Vec<(String, String)>, task:
     })
 }
 
-fn one(agent: &ureq::Agent, server: &str, name: &str, version: &str) -> Result<Rockspec, Failure> {
-    let text = http::read(agent, &file_of(server, &format!("{name}-{version}.rockspec")), ROCKSPEC_LIMIT)?;
+fn one(client: &Client, server: &str, name: &str, version: &str) -> Result<Rockspec, Failure> {
+    let text = client.read(&file_of(server, &format!("{name}-{version}.rockspec")), ROCKSPEC_LIMIT)?;
     let spec = rockspec(&String::from_utf8_lossy(&text)).map_err(|error| Failure::new(format!("its rockspec cannot be read: {error}")))?;
     match spec.package.eq_ignore_ascii_case(name) && spec.version == version {
         true => Ok(spec),

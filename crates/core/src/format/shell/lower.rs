@@ -454,7 +454,12 @@ impl Lowering<'_> {
         match self.field("MODULE_UPDATE_METHOD") {
             "git_pull" => {
                 let dirs = self.paths("MODULE_UPDATE_DIR").into_iter().chain(self.paths("MODULE_INSTALL_DIRS"));
-                let pull = dirs.take(1).map(|dir| Step::new("git_pull", json!({ "dir": dir })));
+                let cloned = self.builtin("git_clone").filter(|_| self.field("MODULE_INSTALL_METHOD") == "git_clone");
+                let pull = dirs.take(1).map(|dir| match &cloned {
+                    // What is updated is what was cloned, of which the manifest says more.
+                    Some(clone) if clone.args["dir"] == json!(dir) => Step::new("git_pull", clone.args.clone()),
+                    _ => Step::new("git_pull", json!({ "dir": dir })),
+                });
                 let rebuild = (self.field("MODULE_REBUILD") == "true" && functions.main).then(|| bash("main_module").after_change());
                 pull.chain(rebuild).collect()
             }

@@ -1,5 +1,7 @@
 //! What the text of a script says about it, without running it: the functions it defines, and the tools its body mentions.
 
+use std::collections::BTreeSet;
+
 /// The functions of the module interface that a script defines.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Functions {
@@ -30,7 +32,23 @@ impl Functions {
     }
 }
 
-/// The shared resources that the body of a script uses, so far as its words tell: `package` and `pip`.
+/// Files of a home directory that many programs are configured in, and that scripts rewrite as a whole.
+const CONFIGURED: &[&str] = &[
+    ".bash_aliases",
+    ".bash_profile",
+    ".bashrc",
+    ".gitconfig",
+    ".inputrc",
+    ".profile",
+    ".tmux.conf",
+    ".vimrc",
+    ".zprofile",
+    ".zshenv",
+    ".zshrc",
+    "config.fish",
+];
+
+/// The shared resources that the body of a script uses, so far as its words tell: `package`, `pip`, `.gitconfig` and other files of the home directory.
 pub(super) fn tools(script: &str) -> Vec<&'static str> {
     const PACKAGE: &[&str] = &[
         "apt-get",
@@ -52,7 +70,16 @@ pub(super) fn tools(script: &str) -> Vec<&'static str> {
         package |= PACKAGE.contains(&word);
         pip |= PIP.contains(&word);
     }
-    [package.then_some("package"), pip.then_some("pip")].into_iter().flatten().collect()
+    let mut configured: BTreeSet<&'static str> = BTreeSet::new();
+    for line in code_lines(script) {
+        let words = || line.split(|c: char| c.is_whitespace() || "\"'/;&|()<>=${}".contains(c));
+        configured.extend(words().filter_map(|word| CONFIGURED.iter().find(|file| **file == word)));
+        let has = |wanted: &str| words().any(|word| word == wanted);
+        if has("git") && has("config") && has("--global") {
+            configured.insert(".gitconfig");
+        }
+    }
+    [package.then_some("package"), pip.then_some("pip")].into_iter().flatten().chain(configured).collect()
 }
 
 /// The programs that a script checks for with `check_prerequisites`, as far as they are named in so many words.

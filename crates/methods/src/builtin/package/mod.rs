@@ -14,6 +14,7 @@ use managers::Query;
 use crate::batch::{Bulk, Share};
 use crate::machine::Machine;
 use crate::method::{Applied, Method, StepContext};
+use crate::sudo;
 
 /// The packages of a module.
 #[derive(Debug, Deserialize)]
@@ -118,20 +119,23 @@ pub(crate) fn installed(context: &StepContext<'_>, manager: &Manager, names: &[S
     Ok(found)
 }
 
+/// The words of the command that installs packages.
+pub(crate) fn install_words<'n>(manager: &Manager, names: &'n [String], again: bool) -> Vec<&'n str> {
+    let more: &'static [&'static str] = if again { manager.reinstall } else { &[] };
+    let words = manager.install.iter().chain(manager.options).chain(more).copied();
+    words.chain(names.iter().map(String::as_str)).collect()
+}
+
 /// Installs packages in one transaction; where a name is not found, with fresh lists once more.
 pub(crate) fn install(context: &StepContext<'_>, manager: &Manager, names: &[String], again: bool) -> Result<(), Failure> {
-    let more = if again { manager.reinstall } else { &[] };
-    let words = |words: &'static [&'static str]| words.iter().copied();
-    let command = |arguments: &mut dyn Iterator<Item = &str>| as_root(context.machine, manager, arguments);
-    let install =
-        command(&mut words(manager.install).chain(words(manager.options)).chain(words(more)).chain(names.iter().map(String::as_str)));
+    let install = as_root(context.machine, manager, &install_words(manager, names, again))?;
     let first = run(context.task, &install)?;
     let Some(reason) = first else { return Ok(()) };
     if !manager.stale.iter().any(|words| reason.contains(words)) {
         return Err(Failure::new(format!("{}: {reason}", manager.program)));
     }
     context.task.note(Level::Info, format!("{reason}; refreshing the package lists"));
-    if let Some(reason) = run(context.task, &command(&mut words(manager.refresh)))? {
+    if let Some(reason) = run(context.task, &as_root(context.machine, manager, manager.refresh)?)? {
         return Err(Failure::new(format!("{}: {reason}", manager.refresh.join(" "))));
     }
     match run(context.task, &install)? {
@@ -140,21 +144,19 @@ pub(crate) fn install(context: &StepContext<'_>, manager: &Manager, names: &[Str
     }
 }
 
-fn as_root(machine: &Machine, manager: &Manager, arguments: &mut dyn Iterator<Item = &str>) -> Command {
+fn as_root(machine: &Machine, manager: &Manager, words: &[&str]) -> Result<Command, Failure> {
+    if manager.needs_root && !machine.root {
+        return sudo::command(machine, words);
+    }
     let environment = machine.script_environment(&BTreeMap::new(), &[]);
-    let words: Vec<&str> = arguments.collect();
-    let command = match manager.needs_root && !machine.root {
-        true => Command::new("sudo").args(["-n", "--preserve-env=DEBIAN_FRONTEND,APT_CONFIG", "--"]).args(words),
-        false => Command::new(words[0]).args(words[1..].iter().copied()),
-    };
-    command.environment(environment).set("LC_ALL", "C")
+    Ok(Command::new(words[0]).args(words[1..].iter().copied()).environment(environment).set("LC_ALL", "C"))
 }
 
 /// Runs a command of a package manager; the line that tells why, when it failed.
 fn run(task: &TaskContext, command: &Command) -> Result<Option<String>, Failure> {
     let mut reason: Option<String> = None;
     let exit = task.run_with(command, |stream, line| {
-        let told = ["E: ", "error: ", "Error: ", "ERROR: "].iter().find_map(|mark| line.strip_prefix(mark));
+        let told = ["E: ", "error: ", "Error: ", "ERROR: ", "sudo: "].iter().find_map(|mark| line.strip_prefix(mark));
         if let (Some(told), None) = (told, &reason) {
             reason = Some(told.to_owned());
         }

@@ -1,0 +1,290 @@
+//! What a clone holds that is nowhere else. None of it is ever thrown away.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use git2::{ObjectType, Oid, Repository, StatusOptions};
+use hoist_executor::{Failure, TaskContext};
+use hoist_files::{Kind, Record, Recorded, State};
+
+use crate::git::local::{git_dir, open_repository, usable};
+use crate::git::program::Program;
+use crate::machine::Machine;
+
+/// What a clone holds that its remote does not: changed or ignored files, a stash, commits that no remote branch leads to.
+pub(crate) fn changes(dir: &Path, machine: &Machine) -> Result<Option<String>, Failure> {
+    if let Some(own) = own_history(dir, machine)? {
+        return Ok(Some(own));
+    }
+    let seen = match open_repository(dir) {
+        Ok(repository) => changed_file(&repository).ok(),
+        Err(_) => None,
+    };
+    match seen {
+        Some(None) => Ok(None),
+        // Filters may make of a file what libgit2 does not know: git has the last word.
+        _ => changed_file_for_git(dir, machine),
+    }
+}
+
+fn changed_file_for_git(dir: &Path, machine: &Machine) -> Result<Option<String>, Failure> {
+    let task = TaskContext::alone(|_| {});
+    let program = Program::new(&task, machine)?.inside(dir);
+    let text = program.read(["status", "--porcelain=v1", "-z", "--untracked-files=normal", "--ignored"])?;
+    if let Some(file) = text.split('\0').next().and_then(|entry| entry.get(3..)) {
+        return Ok(Some(file.to_owned()));
+    }
+    let hidden = program.read(["ls-files", "-z", "-v"])?;
+    // Lower case: assumed to be unchanged. `S`: skipped, which a sparse checkout does with files that are not there.
+    let mut hidden = hidden.split('\0').filter_map(|entry| entry.split_once(' '));
+    let is_hidden = |mark: &str| mark == "S" || mark.bytes().all(|byte| byte.is_ascii_lowercase());
+    Ok(hidden.find(|(mark, file)| is_hidden(mark) && dir.join(file).is_file()).map(|(_, file)| file.to_owned()))
+}
+
+fn changed_file(repository: &Repository) -> Result<Option<String>, git2::Error> {
+    let mut options = StatusOptions::new();
+    let statuses = repository.statuses(Some(options.include_untracked(true).include_ignored(true)))?;
+    let seen = statuses.iter().next().map(|entry| entry.path().unwrap_or("a file").to_owned());
+    match seen {
+        None => unseen_change(repository),
+        seen => Ok(seen),
+    }
+}
+
+/// A changed file that git was told not to look at (`git update-index --skip-worktree`, `--assume-unchanged`).
+fn unseen_change(repository: &Repository) -> Result<Option<String>, git2::Error> {
+    const ASSUME_VALID: u16 = 0x8000;
+    const SKIP_WORKTREE: u16 = 0x4000;
+    let Some(root) = repository.workdir() else { return Ok(None) };
+    let index = repository.index()?;
+    let unseen = index.iter().filter(|entry| entry.flags & ASSUME_VALID != 0 || entry.flags_extended & SKIP_WORKTREE != 0);
+    let changed = unseen.map(|entry| (String::from_utf8_lossy(&entry.path).into_owned(), entry.id)).find(|(path, id)| {
+        let path = root.join(path);
+        path.is_file() && Oid::hash_file(ObjectType::Blob, &path).is_ok_and(|found| found != *id)
+    });
+    Ok(changed.map(|(path, _)| path))
+}
+
+/// True for a clone that holds nothing of its own.
+pub(crate) fn is_untouched(dir: &Path, machine: &Machine) -> bool {
+    matches!(changes(dir, machine), Ok(None))
+}
+
+/// Why the directory with the history of a clone has to stay.
+pub(crate) fn precious(git: &Path, machine: &Machine) -> Option<String> {
+    match own_history(git.parent()?, machine) {
+        Ok(own) => Some(format!("it holds {}, which no remote has", own?)),
+        Err(failure) => Some(failure.message),
+    }
+}
+
+/// What a clone holds that no remote has: a stash, commits that no remote branch leads to, a hook, further work trees; also in its submodules.
+pub(crate) fn own_history(dir: &Path, machine: &Machine) -> Result<Option<String>, Failure> {
+    let Some(git_dir) = git_dir(dir) else {
+        return Err(Failure::new(format!("{} has no history that git can read", dir.display())));
+    };
+    match open_repository(dir) {
+        Ok(repository) => own_history_of(&git_dir, Some(repository), machine, 0),
+        Err(_) => {
+            let task = TaskContext::alone(|_| {});
+            usable(dir, &Program::new(&task, machine)?.inside(dir))?;
+            own_history_of(&git_dir, None, machine, 0)
+        }
+    }
+}
+
+fn own_history_of(git_dir: &Path, repository: Option<Repository>, machine: &Machine, depth: usize) -> Result<Option<String>, Failure> {
+    for directory in repositories_below(&git_dir.join("modules"), 0).into_iter().filter(|_| depth < 8) {
+        let inner = Repository::open_bare(&directory).ok();
+        if let Some(own) = own_history_of(&directory, inner, machine, depth + 1)? {
+            return Ok(Some(format!("{own} in the submodule {}", directory.file_name().unwrap_or_default().to_string_lossy())));
+        }
+    }
+    let worktrees = std::fs::read_dir(git_dir.join("worktrees")).into_iter().flatten().flatten();
+    if let Some(tree) = worktrees.map(|entry| entry.file_name()).next() {
+        return Ok(Some(format!("the work tree {}", tree.to_string_lossy())));
+    }
+    if let Some(hook) = own_hook(git_dir) {
+        return Ok(Some(format!("the hook {hook}")));
+    }
+    let known = known_commits(git_dir);
+    let found = repository.map(|repository| history_in(repository, &known));
+    match found {
+        Some(Ok(own)) => Ok(own),
+        Some(Err(_)) | None => history_for_git(git_dir, &known, machine),
+    }
+}
+
+fn history_in(mut repository: Repository, known: &BTreeSet<String>) -> Result<Option<String>, git2::Error> {
+    let mut stashes = 0;
+    repository.stash_foreach(|_, _, _| {
+        stashes += 1;
+        true
+    })?;
+    if stashes > 0 {
+        return Ok(Some("a stash".to_owned()));
+    }
+    if repository.is_empty()? {
+        return Ok(None);
+    }
+    let mut commits = repository.revwalk()?;
+    commits.push_glob("refs/*")?;
+    let _ = commits.push_head();
+    commits.hide_glob("refs/remotes/*")?;
+    for id in known.iter().filter_map(|id| Oid::from_str(id).ok()) {
+        if let Ok(commit) = repository.find_object(id, None).and_then(|object| object.peel_to_commit()) {
+            commits.hide(commit.id())?;
+        }
+    }
+    Ok(commits.next().transpose()?.map(|commit| format!("commit {}", &commit.to_string()[..12])))
+}
+
+/// The same where libgit2 cannot read the repository.
+fn history_for_git(git_dir: &Path, known: &BTreeSet<String>, machine: &Machine) -> Result<Option<String>, Failure> {
+    let task = TaskContext::alone(|_| {});
+    let program = Program::new(&task, machine)?.inside(git_dir);
+    if program.holds(["rev-parse", "--verify", "--quiet", "refs/stash"])? {
+        return Ok(Some("a stash".to_owned()));
+    }
+    let options = ["rev-list", "--max-count=1", "--ignore-missing", "--all", "--not", "--remotes"];
+    let commit = program.read(options.into_iter().chain(known.iter().map(String::as_str)))?;
+    Ok(commit.get(..12).map(|commit| format!("commit {commit}")))
+}
+
+/// A hook that is not a sample, nor a copy of one that the user's templates give to every new repository.
+fn own_hook(git_dir: &Path) -> Option<String> {
+    let hooks = std::fs::read_dir(git_dir.join("hooks")).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut hooks = hooks.filter(|hook| hook.extension().is_none_or(|extension| extension != "sample"));
+    let templates = template_hooks();
+    let is_template = |hook: &Path| {
+        let same = |template: &PathBuf| std::fs::read(template).ok() == std::fs::read(hook).ok();
+        templates.as_ref().and_then(|templates| Some(templates.join(hook.file_name()?))).is_some_and(|template| same(&template))
+    };
+    hooks.find(|hook| !is_template(hook)).map(|hook| hook.file_name().unwrap_or_default().to_string_lossy().into_owned())
+}
+
+fn template_hooks() -> Option<PathBuf> {
+    let configured = git2::Config::open_default().and_then(|config| config.get_path("init.templateDir")).ok();
+    let templates = std::env::var_os("GIT_TEMPLATE_DIR").map(PathBuf::from).or(configured)?;
+    Some(templates.join("hooks"))
+}
+
+/// The repositories that git keeps of submodules, also of those that are not used any more.
+fn repositories_below(directory: &Path, depth: usize) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let directories = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path());
+    let below = |path: PathBuf| match path.join("HEAD").is_file() {
+        true => vec![path],
+        false if depth < 8 => repositories_below(&path, depth + 1),
+        false => Vec::new(),
+    };
+    directories.flat_map(below).collect()
+}
+
+/// A file in the directory of a repository that hoist cloned: the commits that its remote had, one a line. They are those of tags, and where its
+/// branches were.
+const KNOWN: &str = "hoist-tags";
+
+/// True for a clone that hoist made.
+pub(crate) fn is_ours(dir: &Path) -> bool {
+    git_dir(dir).is_some_and(|git_dir| git_dir.join(KNOWN).is_file())
+}
+
+/// The commits that the remote had, beside those of its branches now. Where hoist did not clone, these are the tags that git packed when it did, and
+/// where the remote's branches were before: what somebody tagged stands alone.
+pub(crate) fn known_commits(git_dir: &Path) -> BTreeSet<String> {
+    let mut known = BTreeSet::new();
+    let is_commit = |text: &&str| matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match std::fs::read_to_string(git_dir.join(KNOWN)) {
+        Ok(text) => known.extend(text.lines().filter(is_commit).map(str::to_owned)),
+        Err(_) => {
+            let packed = std::fs::read_to_string(git_dir.join("packed-refs")).unwrap_or_default();
+            let tags = packed.lines().filter_map(|line| line.split_once(" refs/tags/")).map(|(id, _)| id);
+            known.extend(tags.map(str::to_owned));
+            // Where a shallow clone ends, its remote goes on.
+            let shallow = std::fs::read_to_string(git_dir.join("shallow")).unwrap_or_default();
+            known.extend(shallow.lines().map(str::to_owned));
+        }
+    }
+    let mut waiting = vec![git_dir.join("logs/refs/remotes")];
+    while let Some(path) = waiting.pop() {
+        if path.is_dir() {
+            waiting.extend(std::fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path()));
+            continue;
+        }
+        let log = std::fs::read_to_string(&path).unwrap_or_default();
+        let commits = log.lines().flat_map(|line| line.split(' ').take(2));
+        known.extend(commits.filter(is_commit).filter(|id| id.bytes().any(|byte| byte != b'0')).map(str::to_owned));
+    }
+    known
+}
+
+/// The tags of a repository, by name, with what they lead to.
+pub(crate) fn tags(dir: &Path, program: &Program<'_>) -> Result<BTreeSet<(String, String)>, Failure> {
+    if let Ok(repository) = open_repository(dir) {
+        let mut tags = BTreeSet::new();
+        let read = repository.tag_foreach(|id, name| {
+            tags.insert((String::from_utf8_lossy(name).into_owned(), id.to_string()));
+            true
+        });
+        if read.is_ok() {
+            return Ok(tags);
+        }
+    }
+    let text = program.read(["for-each-ref", "--format=%(refname) %(objectname)", "refs/tags"])?;
+    Ok(text.lines().filter_map(|line| line.split_once(' ')).map(|(name, id)| (name.to_owned(), id.to_owned())).collect())
+}
+
+/// Records commits that the remote has: `commits`, and the tags that are there now and were not `before`. Of a clone that hoist did not make, nothing is
+/// recorded.
+pub(crate) fn remember(git_dir: &Path, before: Option<&BTreeSet<(String, String)>>, now: &BTreeSet<(String, String)>, commits: &[String]) {
+    let file = git_dir.join(KNOWN);
+    let mut known = match (std::fs::read_to_string(&file), before) {
+        (Ok(known), _) => known,
+        (Err(_), None) => String::new(),
+        (Err(_), Some(_)) => return,
+    };
+    let new = now.iter().filter(|tag| before.is_none_or(|before| !before.contains(tag))).map(|(_, id)| id);
+    for id in new.chain(commits) {
+        if !known.lines().any(|line| line == id) {
+            known += id;
+            known.push('\n');
+        }
+    }
+    // Without it nothing is lost: tags then count as somebody's.
+    let _ = std::fs::write(file, known);
+}
+
+/// Adds to a record the files of its clones that git tracks and nobody has changed: what came with a pull or a sparse checkout of the user's is as
+/// little theirs as what came with the clone.
+pub(crate) fn add_tracked(record: &mut Record, machine: &Machine) {
+    let clones = record.iter().filter(|(path, recorded)| recorded.kind == Kind::Git && path.ends_with(".git"));
+    let clones: Vec<PathBuf> = clones.filter_map(|(path, _)| path.parent().map(Path::to_owned)).collect();
+    for clone in clones {
+        // Where that cannot be told, what is not in the record stays.
+        let Ok(tracked) = tracked_files(&clone, machine) else { continue };
+        for path in tracked.iter().map(|path| clone.join(path)) {
+            if record.contains_key(&path) {
+                continue;
+            }
+            let parents = path.ancestors().skip(1).take_while(|parent| *parent != clone).map(Path::to_owned);
+            for path in std::iter::once(path.clone()).chain(parents) {
+                if let (false, Ok(Some(State { kind, mode, digest, .. }))) = (record.contains_key(&path), hoist_files::state(&path)) {
+                    record.insert(path, Recorded { kind, mode, digest });
+                }
+            }
+        }
+    }
+}
+
+/// The files that git tracks and that are as their commit has them, relative to the clone.
+fn tracked_files(dir: &Path, machine: &Machine) -> Result<BTreeSet<String>, Failure> {
+    let task = TaskContext::alone(|_| {});
+    let program = Program::new(&task, machine)?.inside(dir);
+    let list = |arguments: &[&str]| -> Result<BTreeSet<String>, Failure> {
+        let text = program.read(arguments.iter().copied())?;
+        Ok(text.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect())
+    };
+    let changed = list(&["diff", "--name-only", "--no-renames", "-z", "HEAD"])?;
+    Ok(list(&["ls-files", "-z"])?.difference(&changed).cloned().collect())
+}
