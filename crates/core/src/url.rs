@@ -64,7 +64,7 @@ pub fn redact_urls(text: &str) -> String {
     redacted
 }
 
-/// What stands behind the `://` of a URL.
+/// Redacts the part of a URL behind its `://`.
 fn redacted_rest(scheme: &str, rest: &str) -> String {
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);

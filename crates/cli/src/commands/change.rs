@@ -508,7 +508,7 @@ pub(crate) fn lock(global: &Global, session: &Session, cancel: &Cancel) -> Resul
     run::not_cancelled(cancel)?;
     match nested {
         Some(message) => {
-            let help = "a module is installed with what it needs: name the other module in MODULE_DEPENDS";
+            let help = "declare the other module in MODULE_DEPENDS: dependencies are installed first";
             Err(Ending::wrong(Diagnostic::error(message).help(help)))
         }
         None => Ok(lock?),

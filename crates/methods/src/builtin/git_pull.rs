@@ -1,4 +1,4 @@
-//! Brings a clone to where its remote is. What the remote once had is not the user's and may go; what somebody else has in the clone stays, or nothing
+//! Updates a clone from its remote. What the remote once had is not the user's and may go; what somebody else has in the clone stays, or nothing
 //! is changed.
 
 use std::path::PathBuf;
@@ -356,7 +356,7 @@ impl Update<'_, '_> {
         match added.split('\0').find(in_the_way) {
             None => Ok(()),
             Some(path) => {
-                let message = format!("{} has a file of yours, {path}, where the new version has one of its own", clone.dir.display());
+                let message = format!("{} has an untracked file, {path}, where the new version has one of its own", clone.dir.display());
                 Err(Failure::new(format!("{message}; nothing was changed: move it away, then update again")))
             }
         }

@@ -12,7 +12,7 @@ use crate::git::program::Program;
 /// The first bytes of the pointer that Git LFS has in a repository in place of a file.
 const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 
-/// The settings that make a filter's failure that of the command: without them git writes the unfiltered file and goes on.
+/// Makes every configured filter a required one. Where a filter is not required and fails, git checks out the unfiltered file.
 pub(crate) fn required(program: Program<'_>) -> Program<'_> {
     let Ok(config) = Config::open_default() else { return program };
     let Ok(mut entries) = config.entries(Some(r"^filter\..*\.(smudge|process)$")) else { return program };

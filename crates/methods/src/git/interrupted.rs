@@ -113,7 +113,7 @@ pub(crate) fn locks(git_dir: &Path) -> Vec<PathBuf> {
 }
 
 /// Puts back the files of a commit where they are on their way to those of another. Returns false, and changes nothing, where one of them is neither: then
-/// somebody has written it.
+/// another program or a person has written it.
 pub(crate) fn restore(dir: &Path, old: &str, new: &str, program: &Program<'_>) -> Result<bool, Failure> {
     let (added, common) = changed_paths(old, new, program)?;
     let different = program.read(["diff", "--name-only", "--no-renames", "-z", "--ignore-submodules=all", old])?;

@@ -51,7 +51,7 @@ fn changed_file(repository: &Repository) -> Result<Option<String>, git2::Error> 
     }
 }
 
-/// A changed file that git was told not to look at (`git update-index --skip-worktree`, `--assume-unchanged`).
+/// A changed file that git is configured to ignore (`git update-index --skip-worktree`, `--assume-unchanged`).
 fn unseen_change(repository: &Repository) -> Result<Option<String>, git2::Error> {
     const ASSUME_VALID: u16 = 0x8000;
     const SKIP_WORKTREE: u16 = 0x4000;
