@@ -94,7 +94,7 @@ fn a_dirty_or_diverged_tree_is_an_error_that_changes_nothing() {
     // A file of one's own where the new version has one of its own.
     cloned.next("untracked", "theirs\n");
     let head = cloned.head();
-    cloned.sandbox.hoist("update").exits(3).says("has a file of yours");
+    cloned.sandbox.hoist("update").exits(3).says("has an untracked file");
     assert_eq!((cloned.head(), cloned.sandbox.read(".subject/untracked")), (head, "mine\n".to_owned()));
     // A history that was written anew.
     let cloned = Cloned::new("--depth=1", true, |module| module);
