@@ -18,7 +18,7 @@ fn eight(sandbox: &Sandbox, repository: &Path) {
     for number in 0..4 {
         let name = format!("script{number}");
         let body = format!(
-            "mkdir -p ~/.{name}/sub ~/.local/bin; echo {name} >~/.{name}/sub/file; echo {name} >~/.local/bin/{name}; echo x >\"$TMPDIR/x\""
+            "mkdir -p ~/.{name}/sub ~/.local/bin && echo {name} >~/.{name}/sub/file && echo {name} >~/.local/bin/{name} && echo x >\"$TMPDIR/x\""
         );
         let module = Module::new(&name).field("INSTALL_DIRS", &format!("$HOME/.{name}")).field("UNINSTALL_BINARIES", &name).main(&body);
         let needs = if number > 1 { format!("clone{} script{}", number % 2, number - 2) } else { String::new() };
@@ -59,7 +59,7 @@ fn a_run_of_one_module_killed_at_every_change_is_completed_by_the_next() {
     let prepared = || {
         let sandbox = Sandbox::new();
         let module = Module::new("m").field("INSTALL_DIRS", "$HOME/.m").field("CONFIG_FILES", "$HOME/.rc");
-        sandbox.add(&module.main("mkdir -p ~/.m; echo 1 >~/.m/file"));
+        sandbox.add(&module.main("mkdir -p ~/.m && echo 1 >~/.m/file"));
         sandbox.write("config/rc", "1\n");
         sandbox
     };
@@ -93,7 +93,7 @@ fn an_update_killed_anywhere_is_completed_by_the_next() {
         let clone = Module::new("clone").method("git_clone").field("INSTALL_REPO", &link.display().to_string());
         let clone = clone.field("INSTALL_DIRS", "$HOME/.clone").field("UPDATE_METHOD", "git_pull").field("UPDATE_DIR", "$HOME/.clone");
         sandbox.add(&clone);
-        let body = "mkdir -p ~/.again; cp \"$SCRIPT_DIR/version\" ~/.again/version; echo shipped >~/.again/other";
+        let body = "mkdir -p ~/.again && cp \"$SCRIPT_DIR/version\" ~/.again/version && echo shipped >~/.again/other";
         sandbox.add(&Module::new("again").field("INSTALL_DIRS", "$HOME/.again").field("UPDATE_METHOD", "reinstall").main(body));
         sandbox.write("version", "1\n").write("config/rc", "1\n");
         sandbox.add(&Module::new("config").field("CONFIG_FILES", "$HOME/.rc"));

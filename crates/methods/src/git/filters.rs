@@ -37,7 +37,7 @@ pub(crate) fn check(dir: &Path, program: &Program<'_>, task: &TaskContext) -> Re
     let pointer = filtered.iter().find(|(path, _)| is_pointer(&dir.join(path)));
     if let Some((path, filter)) = pointer {
         let reason = format!("{path} is a pointer of Git LFS and not the file itself");
-        let help = match std::env::var_os("GIT_LFS_SKIP_SMUDGE").filter(|skip| !skip.is_empty() && skip != "0") {
+        let help = match program.variable("GIT_LFS_SKIP_SMUDGE").filter(|skip| !skip.is_empty() && *skip != "0") {
             Some(_) => "unset GIT_LFS_SKIP_SMUDGE".to_owned(),
             None => format!("install git-lfs and run `git lfs install`, which configures the filter {filter}"),
         };

@@ -104,7 +104,7 @@ fn own_history_of(git_dir: &Path, repository: Option<Repository>, machine: &Mach
     if let Some(tree) = worktrees.map(|entry| entry.file_name()).next() {
         return Ok(Some(format!("the work tree {}", tree.to_string_lossy())));
     }
-    if let Some(hook) = own_hook(git_dir) {
+    if let Some(hook) = own_hook(git_dir, machine) {
         return Ok(Some(format!("the hook {hook}")));
     }
     let known = known_commits(git_dir);
@@ -152,10 +152,10 @@ fn history_for_git(git_dir: &Path, known: &BTreeSet<String>, machine: &Machine) 
 }
 
 /// A hook that is not a sample, nor a copy of one that the user's templates give to every new repository.
-fn own_hook(git_dir: &Path) -> Option<String> {
+fn own_hook(git_dir: &Path, machine: &Machine) -> Option<String> {
     let hooks = std::fs::read_dir(git_dir.join("hooks")).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut hooks = hooks.filter(|hook| hook.extension().is_none_or(|extension| extension != "sample"));
-    let templates = template_hooks();
+    let templates = template_hooks(machine);
     let is_template = |hook: &Path| {
         let same = |template: &PathBuf| std::fs::read(template).ok() == std::fs::read(hook).ok();
         templates.as_ref().and_then(|templates| Some(templates.join(hook.file_name()?))).is_some_and(|template| same(&template))
@@ -163,9 +163,9 @@ fn own_hook(git_dir: &Path) -> Option<String> {
     hooks.find(|hook| !is_template(hook)).map(|hook| hook.file_name().unwrap_or_default().to_string_lossy().into_owned())
 }
 
-fn template_hooks() -> Option<PathBuf> {
+fn template_hooks(machine: &Machine) -> Option<PathBuf> {
     let configured = git2::Config::open_default().and_then(|config| config.get_path("init.templateDir")).ok();
-    let templates = std::env::var_os("GIT_TEMPLATE_DIR").map(PathBuf::from).or(configured)?;
+    let templates = machine.environment.get("GIT_TEMPLATE_DIR").map(PathBuf::from).or(configured)?;
     Some(templates.join("hooks"))
 }
 

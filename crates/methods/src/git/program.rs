@@ -43,6 +43,11 @@ impl<'a> Program<'a> {
         Ok(Self { task, machine, path, directory: None, config, variables: Vec::new() })
     }
 
+    /// A variable of the environment that git runs in.
+    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
+        self.machine.environment.get(name)
+    }
+
     /// The same in the clone at `directory`, never in a repository around it.
     pub(crate) fn inside(&self, directory: &Path) -> Self {
         Self { directory: Some(directory.to_owned()), ..self.clone() }
