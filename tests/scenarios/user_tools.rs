@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use hoist_tests::{Answer, Authority, Hosts, Module, Sandbox, Server, Tunnel, binary, has, ran};
+use hoist_tests::{Answer, Authority, Hosts, Module, Sandbox, Server, Tunnel, binary, has, ran, stripped_binary};
 
 const SCRIPT: &str = "#!/bin/sh\ntouch \"$HOME/ran\"\n";
 
@@ -286,7 +286,7 @@ struct SudoHost {
 impl SudoHost {
     fn start() -> Option<Self> {
         let hosts = Hosts::start(1)?;
-        hosts.send(1, binary(), "/home/admin/hoist");
+        hosts.send(1, stripped_binary(), "/home/admin/hoist");
         hosts.on(1, "mkdir -p c/modules");
         let module = Module::new("tool").method("package_manager").field("PACKAGES", "supervisor");
         hosts.write(1, "/home/admin/c/modules/tool.sh", &module.text());

@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::{Sandbox, has};
+use crate::{Sandbox, has, stripped_binary};
 
 /// Several hosts on a network of their own.
 pub struct Hosts {
@@ -168,6 +168,7 @@ impl Hosts {
         std::fs::set_permissions(&wrapper, PermissionsExt::from_mode(0o755)).unwrap();
         let path = std::env::var("PATH").unwrap_or_default();
         sandbox.set("PATH", &format!("{}:{path}", bin.display()));
+        sandbox.set("HOIST_HOST_BINARY", &stripped_binary().display().to_string());
         // The sockets of connections go with the hosts.
         let runtime = self.directory.path().join("run");
         std::fs::create_dir_all(&runtime).unwrap();
@@ -252,8 +253,8 @@ impl Drop for Hosts {
 
 /// A network that no other test uses now.
 fn free_network() -> (u32, std::fs::File) {
-    let directory = std::env::temp_dir().join("hoist-networks");
-    std::fs::create_dir_all(&directory).unwrap();
+    let directory = Path::new("/run/hoist-test-networks");
+    std::fs::create_dir_all(directory).unwrap();
     let lock = |network: u32| {
         let file = std::fs::File::create(directory.join(network.to_string())).unwrap();
         file.try_lock().ok().map(|()| (network, file))

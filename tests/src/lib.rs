@@ -25,7 +25,7 @@ pub use http::{Answer, Request, Server, Tunnel};
 pub use mercurial::{Mercurial, MercurialServer, free_port};
 pub use prosody::Prosody;
 pub use rocks::Rocks;
-pub use sandbox::{Module, Ran, Sandbox, binary, ran};
+pub use sandbox::{Module, Ran, Sandbox, binary, ran, stripped_binary};
 pub use ssh::SshServer;
 pub use tls::{Authority, TlsServer};
 

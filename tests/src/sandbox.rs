@@ -326,3 +326,22 @@ pub fn binary() -> &'static Path {
         tests.parent().unwrap().parent().unwrap().join("hoist")
     })
 }
+
+/// The same without symbols, half as large, for tests that copy it to other hosts.
+pub fn stripped_binary() -> &'static Path {
+    static STRIPPED: OnceLock<PathBuf> = OnceLock::new();
+    STRIPPED.get_or_init(|| {
+        let directory = binary().with_file_name("hoist-stripped");
+        std::fs::create_dir_all(&directory).unwrap();
+        let lock = std::fs::File::create(directory.join("lock")).unwrap();
+        lock.lock().unwrap();
+        let (stripped, new) = (directory.join("hoist"), directory.join("new"));
+        let made = |path: &Path| path.metadata().and_then(|metadata| metadata.modified()).ok();
+        if made(&stripped) < made(binary()) {
+            let status = Command::new("strip").arg("-o").args([&new, binary()]).status().unwrap();
+            assert!(status.success(), "strip does not strip {}", binary().display());
+            std::fs::rename(&new, &stripped).unwrap();
+        }
+        stripped
+    })
+}

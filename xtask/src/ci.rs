@@ -1,16 +1,16 @@
-//! What continuous integration runs: two graphs, the executor's first foreign user.
+//! What continuous integration runs: a graph that builds and lints, and one of all tests; the executor's first foreign user.
 
 use anyhow::Result;
-use hoist_executor::{Command, Effect, Failure};
+use hoist_executor::{Effect, Failure};
 
-use crate::run::{Commands, TARGET, cargo};
-use crate::{lint, test, tidy};
+use crate::run::Commands;
+use crate::{compiler, lint, test, tidy};
 
 /// Builds, runs everything, and closes with the number of tests.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let options = test::Options::parse(arguments)?;
     let mut build = Commands::default();
-    test::add_build(&mut build);
+    test::add_build(&mut build, compiler::wrap)?;
     lint::add_offline(&mut build);
     build.add_work("tidy", None, |_| match tidy::findings() {
         Ok(findings) if findings.is_empty() => Ok(Effect::Changed),
@@ -19,11 +19,5 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     });
     let outputs = build.outputs.clone();
     build.run("build", 4)?;
-    let suites = test::built(&outputs)?;
-    // The compiler's work goes on while tests wait for servers.
-    let mut commands = Commands::default();
-    lint::add_clippy(&mut commands);
-    let docs = Command::new(cargo()).args(["doc", "--workspace", "--no-deps", "--quiet"]).set("RUSTDOCFLAGS", "-D warnings");
-    commands.add("docs", docs, Some(TARGET));
-    test::run_built(&suites, &options, commands)
+    test::run_built(&test::built(&outputs)?, &options, compiler::wrap)
 }

@@ -9,14 +9,9 @@ use crate::run::{Commands, TARGET, cargo};
 pub(crate) fn run() -> Result<()> {
     let mut commands = Commands::default();
     add_offline(&mut commands);
-    add_clippy(&mut commands);
-    commands.run("lint", 4).map(drop)
-}
-
-/// Adds clippy.
-pub(crate) fn add_clippy(commands: &mut Commands) {
     let clippy = Command::new(cargo()).args(["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]);
     commands.add("clippy", clippy, Some(TARGET));
+    commands.run("lint", 4).map(drop)
 }
 
 /// Adds the linters that build nothing.

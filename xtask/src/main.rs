@@ -2,6 +2,7 @@
 
 mod bench;
 mod ci;
+mod compiler;
 mod demo;
 mod dist;
 mod fuzz;
@@ -28,6 +29,12 @@ const USAGE: &str = "cargo xtask TASK
 
 #[expect(clippy::print_stderr, reason = "the tasks are programs for people")]
 fn main() -> ExitCode {
+    if let Some(compiled) = compiler::run() {
+        return compiled.unwrap_or_else(|error| {
+            eprintln!("xtask as compiler: {error:#}");
+            ExitCode::FAILURE
+        });
+    }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let (task, rest) = arguments.split_first().map_or(("help", &[][..]), |(task, rest)| (task.as_str(), rest));
     let done = match task {

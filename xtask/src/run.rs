@@ -151,5 +151,7 @@ fn summarize(name: &str, report: &Report, file: &Path) {
 
 #[expect(clippy::print_stderr, reason = "what a failed command printed")]
 fn print_output(name: &str, output: &str) {
-    eprintln!("--- {name}\n{output}");
+    eprintln!("--- {name}");
+    // What cargo tells programs is for us.
+    output.lines().filter(|line| !line.starts_with("{\"reason\":")).for_each(|line| eprintln!("{line}"));
 }

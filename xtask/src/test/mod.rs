@@ -2,6 +2,7 @@
 
 mod durations;
 mod packages;
+mod scratch;
 mod suites;
 
 use std::time::Duration;
@@ -11,6 +12,7 @@ use hoist_executor::Command;
 
 use crate::run::{Commands, TARGET, cargo};
 use durations::Durations;
+use scratch::Scratch;
 use suites::{Suite, Test};
 
 /// The options of `cargo xtask test`.
@@ -51,20 +53,20 @@ pub(crate) struct Counts {
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let options = Options::parse(arguments)?;
     let mut commands = Commands::default();
-    add_build(&mut commands);
+    add_build(&mut commands, Ok)?;
     let outputs = commands.outputs.clone();
     commands.run("build", 4)?;
-    let suites = suites::built(&outputs.of(BUILD))?;
-    run_built(&suites, &options, Commands::default())
+    run_built(&built(&outputs)?, &options, Ok)
 }
 
 const BUILD: &str = "build of the tests";
 
-/// Adds what has to be done before tests can run.
-pub(crate) fn add_build(commands: &mut Commands) {
+/// Adds what has to be done before tests can run. `wrap` has the last word about the commands of cargo.
+pub(crate) fn add_build(commands: &mut Commands, wrap: fn(Command) -> Result<Command>) -> Result<()> {
     packages::add(commands);
     let build = Command::new(cargo()).args(["test", "--workspace", "--no-run", "--quiet", "--message-format", "json-render-diagnostics"]);
-    commands.add(BUILD, build, Some(TARGET));
+    commands.add(BUILD, wrap(build)?, Some(TARGET));
+    Ok(())
 }
 
 /// The suites that the build of [`add_build`] made.
@@ -72,17 +74,19 @@ pub(crate) fn built(commands: &crate::run::Outputs) -> Result<Vec<Suite>> {
     suites::built(&commands.of(BUILD))
 }
 
-/// Runs tests together with other commands, and prints how many passed.
+/// Runs tests, and prints how many passed.
 #[expect(clippy::print_stdout, reason = "the closing line is for people and programs")]
-pub(crate) fn run_built(suites: &[Suite], options: &Options, mut commands: Commands) -> Result<()> {
+pub(crate) fn run_built(suites: &[Suite], options: &Options, wrap: fn(Command) -> Result<Command>) -> Result<()> {
+    let mut commands = Commands::default();
     let durations = Durations::read()?;
     let tests = suites::tests(suites, &options.filters)?;
+    let scratch = Scratch::find();
     for test in &tests {
-        add(test, suites, &durations, options, &mut commands);
+        add(test, suites, &durations, options, scratch.as_ref(), &mut commands);
     }
     if options.filters.is_empty() {
         let docs = Command::new(cargo()).args(["test", "--workspace", "--doc", "--quiet"]);
-        commands.add("examples in docs", docs, Some(TARGET));
+        commands.add("examples in docs", wrap(docs)?, Some(TARGET));
     }
     let outputs = commands.outputs.clone();
     let jobs = std::env::var("RUST_TEST_THREADS").ok().and_then(|threads| threads.parse().ok()).unwrap_or(5);
@@ -91,7 +95,7 @@ pub(crate) fn run_built(suites: &[Suite], options: &Options, mut commands: Comma
     for test in &tests {
         counts.add(&outputs.of(&test.name));
     }
-    // What failed without a test of its own, such as clippy.
+    // What failed without a test of its own, such as the examples in docs.
     if let (Err(_), 0) = (&ran, counts.failed) {
         counts.failed = 1;
     }
@@ -103,13 +107,16 @@ pub(crate) fn run_built(suites: &[Suite], options: &Options, mut commands: Comma
     Ok(())
 }
 
-fn add(test: &Test, suites: &[Suite], durations: &Durations, options: &Options, commands: &mut Commands) {
+fn add(test: &Test, suites: &[Suite], durations: &Durations, options: &Options, scratch: Option<&Scratch>, commands: &mut Commands) {
     let mut command = test.command.clone();
     if let Some(hoist) = suites.iter().find_map(|suite| suite.hoist()) {
         command = command.set("HOIST_BINARY", hoist);
     }
     if options.full {
         command = command.set("HOIST_TEST_FULL", "1");
+    }
+    if let Some(scratch) = scratch {
+        command = command.set("TMPDIR", scratch.path());
     }
     let outputs = commands.outputs.clone();
     let name = test.name.clone();
