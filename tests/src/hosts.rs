@@ -1,6 +1,6 @@
 //! Hosts of their own: each a Debian over one common root, with its own network, processes, mounts and name, running the real sshd.
 //!
-//! The root is made once by debootstrap and kept with the other things that builds leave; what a host changes goes with it.
+//! The root is made once by mmdebstrap and kept with the other things that builds leave; what a host changes goes with it.
 
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ const CACHED: &[&str] = &["nginx", "supervisor", "postgresql"];
 impl Hosts {
     /// Starts so many; nothing where this machine cannot have any: programs are missing, or nobody is root.
     pub fn start(count: u32) -> Option<Self> {
-        if !["debootstrap", "ssh", "ssh-keygen", "ip", "unshare", "nsenter", "setpriv"].iter().all(|program| has(program)) {
+        if !["mmdebstrap", "ssh", "ssh-keygen", "ip", "unshare", "nsenter", "setpriv"].iter().all(|program| has(program)) {
             return None;
         }
         let (network, lock) = free_network();
@@ -293,7 +293,7 @@ fn root() -> PathBuf {
     let program = std::env::current_exe().unwrap();
     let profile = program.ancestors().skip(1).find(|path| !path.ends_with("deps")).unwrap();
     let target = profile.parent().unwrap().join("hosts");
-    let root = target.join("bookworm-3");
+    let root = target.join("bookworm-4");
     std::fs::create_dir_all(&target).unwrap();
     let lock = std::fs::File::create(target.join("lock")).unwrap();
     lock.lock().unwrap();
@@ -302,9 +302,11 @@ fn root() -> PathBuf {
     }
     let making = target.join("making");
     let _ = std::fs::remove_dir_all(&making);
-    run("debootstrap", &["--variant=minbase", &format!("--include={PACKAGES}"), "bookworm", &making.display().to_string(), &mirror()]);
-    std::fs::write(making.join("etc/hosts"), "127.0.0.1 localhost\n::1 localhost ip6-localhost\n").unwrap();
+    let (directory, source) = (making.display().to_string(), format!("deb {} bookworm main", mirror()));
     // Nothing of a host has to survive a power cut of this machine.
+    let quick = "--dpkgopt=force-unsafe-io";
+    run("mmdebstrap", &["--variant=minbase", &format!("--include={PACKAGES}"), quick, "bookworm", &directory, &source]);
+    std::fs::write(making.join("etc/hosts"), "127.0.0.1 localhost\n::1 localhost ip6-localhost\n").unwrap();
     std::fs::write(making.join("etc/dpkg/dpkg.cfg.d/unsafe-io"), "force-unsafe-io\n").unwrap();
     // Nothing starts by itself where there is no systemd.
     std::fs::write(making.join("usr/sbin/policy-rc.d"), "#!/bin/sh\nexit 101\n").unwrap();

@@ -103,9 +103,10 @@ impl Mercurial {
 
     /// Commits everything as it is, and returns the revision.
     pub fn commit(&self, message: &str) -> String {
-        self.hg(&["addremove", "-q"]);
-        self.hg(&["commit", "-q", "-u", "a <a@example.test>", "-d", "2025-01-01 00:00 +0000", "-m", message]);
-        self.hg(&["log", "-r", ".", "-T", "{node}"])
+        let said =
+            self.hg(&["commit", "--addremove", "--debug", "-u", "a <a@example.test>", "-d", "2025-01-01 00:00 +0000", "-m", message]);
+        let revision = said.lines().find_map(|line| line.strip_prefix("committed changeset ")?.split(':').nth(1));
+        revision.unwrap_or_else(|| panic!("hg commit: {said}")).to_owned()
     }
 
     /// Serves it on loopback.

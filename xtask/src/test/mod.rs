@@ -59,6 +59,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     run_built(&built(&outputs)?, &options, Ok)
 }
 
+/// The tests of confined scripts. These may write to devices, and what is in memory is one by its path.
+const CONFINED: &str = "sandbox::";
+
 const BUILD: &str = "build of the tests";
 
 /// Adds what has to be done before tests can run. `wrap` has the last word about the commands of cargo.
@@ -115,7 +118,7 @@ fn add(test: &Test, suites: &[Suite], durations: &Durations, options: &Options, 
     if options.full {
         command = command.set("HOIST_TEST_FULL", "1");
     }
-    if let Some(scratch) = scratch {
+    if let Some(scratch) = scratch.filter(|_| !test.name.starts_with(CONFINED)) {
         command = command.set("TMPDIR", scratch.path());
     }
     let outputs = commands.outputs.clone();

@@ -24,7 +24,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("/usr/sbin/dockerd", "docker.io"),
     ("docker-compose", "docker-compose"),
     ("busybox", "busybox-static"),
-    ("/usr/sbin/debootstrap", "debootstrap"),
+    ("mmdebstrap", "mmdebstrap"),
     ("ssh", "openssh-client"),
     ("/usr/sbin/sshd", "openssh-server"),
     ("openssl", "openssl"),
@@ -43,7 +43,7 @@ pub(super) fn add(commands: &mut Commands) -> Option<TaskId> {
     let task = commands.add_work("packages for the tests", None, move |context| {
         context.note(Level::Info, format!("installing {}", packages.join(", ")));
         let update = apt_get(&["update", "-q"]);
-        let options = ["install", "-y", "-q", "--no-install-recommends"];
+        let options = ["install", "-y", "-q", "--no-install-recommends", "-o", "Dpkg::Options::=--force-unsafe-io"];
         let install = apt_get(&[&options, packages.as_slice()].concat());
         let installed = context.run(&update).and_then(|_| context.run(&install));
         match installed {
