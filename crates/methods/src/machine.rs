@@ -37,6 +37,8 @@ pub struct Machine {
     stall_timeout: OnceLock<Duration>,
     require_checksums: AtomicBool,
     http: OnceLock<Client>,
+    /// Whether Compose is a plugin of the Docker client.
+    pub(crate) compose_is_plugin: OnceLock<bool>,
 }
 
 /// The helpers for collections that bring none, by the name scripts source them.
@@ -135,6 +137,7 @@ impl Machine {
             stall_timeout: OnceLock::new(),
             require_checksums: AtomicBool::new(require_checksums),
             http: OnceLock::new(),
+            compose_is_plugin: OnceLock::new(),
         }
     }
 

@@ -19,6 +19,8 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("hg", "mercurial"),
     ("luarocks-admin", "luarocks"),
     ("lua5.4", "lua5.4"),
+    // LuaRocks does with it in its own process what it otherwise starts programs for.
+    ("/usr/share/lua/5.1/posix/init.lua", "lua-posix"),
     ("/usr/include/lua5.4/lua.h", "liblua5.4-dev"),
     ("prosody", "prosody"),
     ("/usr/sbin/dockerd", "docker.io"),

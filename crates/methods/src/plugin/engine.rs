@@ -105,8 +105,14 @@ impl<'a, 'c> Engine<'a, 'c> {
             engine.manages()?;
             return Ok(engine);
         }
-        let (exit, _) = engine.ask(engine.command(&engine.docker).args(["compose", "version"]))?;
-        engine.compose = match (exit.success(), context.machine.find_program("docker-compose", &[])) {
+        let is_plugin = match context.machine.compose_is_plugin.get() {
+            Some(known) => *known,
+            None => {
+                let (exit, _) = engine.ask(engine.command(&engine.docker).args(["compose", "version"]))?;
+                *context.machine.compose_is_plugin.get_or_init(|| exit.success())
+            }
+        };
+        engine.compose = match (is_plugin, context.machine.find_program("docker-compose", &[])) {
             (true, _) => vec![engine.docker.display().to_string(), "compose".to_owned()],
             (false, Some(program)) => vec![program.display().to_string()],
             (false, None) => {
