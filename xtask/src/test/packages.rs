@@ -27,6 +27,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("docker-compose", "docker-compose"),
     ("busybox", "busybox-static"),
     ("mmdebstrap", "mmdebstrap"),
+    ("gpg", "gpg"),
     ("ssh", "openssh-client"),
     ("/usr/sbin/sshd", "openssh-server"),
     ("openssl", "openssl"),
