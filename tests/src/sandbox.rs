@@ -327,7 +327,7 @@ pub fn binary() -> &'static Path {
     })
 }
 
-/// The same without symbols, half as large, for tests that copy it to other hosts.
+/// Path of a copy of [`binary`] without symbols, half as large, for tests that copy it to other hosts.
 pub fn stripped_binary() -> &'static Path {
     static STRIPPED: OnceLock<PathBuf> = OnceLock::new();
     STRIPPED.get_or_init(|| {

@@ -1,5 +1,5 @@
-//! The compiler of the build in `cargo xtask ci`: clippy in place of rustc, which lints what it compiles, and rustdoc after it. One build serves the linters,
-//! the docs and the tests. Cargo calls us through `RUSTC_WORKSPACE_WRAPPER`, for the crates of this workspace only.
+//! The compiler wrapper of `cargo xtask ci`: runs clippy in place of rustc, then rustdoc. One build serves the linters, the docs and the tests.
+//! Cargo calls it through `RUSTC_WORKSPACE_WRAPPER`, for the crates of this workspace only.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -10,26 +10,26 @@ use hoist_executor::Command as Task;
 
 use crate::run::target_directory;
 
-/// Tells a call as a compiler from any other; its value is the directory of the docs.
+/// Set when cargo calls xtask as a compiler wrapper: the output directory of rustdoc.
 const DOCS: &str = "HOIST_XTASK_DOCS";
 
-/// A command of cargo that compiles with us.
+/// Makes a cargo command compile through this wrapper.
 pub(crate) fn wrap(command: Task) -> Result<Task> {
     let program = std::env::current_exe().context("cannot find this program")?;
     Ok(command.set("RUSTC_WORKSPACE_WRAPPER", program).set(DOCS, target_directory().join("doc")))
 }
 
-/// Compiles, where this is called as a compiler.
+/// Compiles a crate if cargo called xtask as a compiler wrapper; `None` otherwise.
 pub(crate) fn run() -> Option<Result<ExitCode>> {
     let docs = PathBuf::from(std::env::var_os(DOCS)?);
-    // The name of the compiler and what it shall do. A task has no compiler for its name.
+    // Cargo passes the path of rustc and its arguments; no task is called rustc.
     let mut arguments = std::env::args_os().skip(1);
     let compiler = arguments.next().filter(|name| PathBuf::from(name).file_stem() == Some(OsStr::new("rustc")))?;
     Some(compile(compiler, &arguments.collect::<Vec<_>>(), docs))
 }
 
 fn compile(compiler: OsString, arguments: &[OsString], docs: PathBuf) -> Result<ExitCode> {
-    // Where nothing is written, cargo asks the compiler about itself.
+    // Without `--emit`, cargo only queries the compiler's version and targets.
     let is_crate = arguments.iter().any(is_emit);
     let mut clippy = Command::new("clippy-driver");
     clippy.arg(compiler).args(arguments);
@@ -42,7 +42,7 @@ fn compile(compiler: OsString, arguments: &[OsString], docs: PathBuf) -> Result<
     if is_crate && !arguments.iter().any(|argument| argument == "--test") {
         let mut rustdoc = Command::new("rustdoc");
         rustdoc.args(for_rustdoc(arguments)).arg("--out-dir").arg(docs).args(["-D", "warnings"]);
-        // As cargo does: a program has nothing public.
+        // `cargo doc` documents private items of binaries, too.
         if arguments.iter().any(|argument| argument == "bin") {
             rustdoc.arg("--document-private-items");
         }
@@ -58,12 +58,12 @@ fn succeeds(mut command: Command) -> Result<bool> {
     Ok(status.success())
 }
 
-/// True for the option that says what is written. Cargo gives it as one word.
+/// Returns whether this is the `--emit=…` option.
 fn is_emit(argument: &OsString) -> bool {
     argument.to_string_lossy().starts_with("--emit=")
 }
 
-/// The arguments of a compiler without those that rustdoc does not have: what is written, and where.
+/// Returns the arguments of rustc that rustdoc accepts, without the output directory.
 fn for_rustdoc(arguments: &[OsString]) -> Vec<&OsString> {
     let mut kept = Vec::new();
     let mut remaining = arguments.iter();

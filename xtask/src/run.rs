@@ -152,6 +152,6 @@ fn summarize(name: &str, report: &Report, file: &Path) {
 #[expect(clippy::print_stderr, reason = "what a failed command printed")]
 fn print_output(name: &str, output: &str) {
     eprintln!("--- {name}");
-    // What cargo tells programs is for us.
+    // Cargo's JSON messages are not for people.
     output.lines().filter(|line| !line.starts_with("{\"reason\":")).for_each(|line| eprintln!("{line}"));
 }

@@ -59,12 +59,12 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     run_built(&built(&outputs)?, &options, Ok)
 }
 
-/// The tests of confined scripts. These may write to devices, and what is in memory is one by its path.
+/// Prefix of the tests of `--sandbox`, which allows writing below `/dev`, and so in `/dev/shm`.
 const CONFINED: &str = "sandbox::";
 
 const BUILD: &str = "build of the tests";
 
-/// Adds what has to be done before tests can run. `wrap` has the last word about the commands of cargo.
+/// Adds the tasks that tests depend on. `wrap` adjusts the commands of cargo.
 pub(crate) fn add_build(commands: &mut Commands, wrap: fn(Command) -> Result<Command>) -> Result<()> {
     packages::add(commands);
     let build = Command::new(cargo()).args(["test", "--workspace", "--no-run", "--quiet", "--message-format", "json-render-diagnostics"]);

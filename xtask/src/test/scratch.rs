@@ -1,24 +1,24 @@
-//! Where tests make their directories: in memory where the machine has room, since most of them make thousands of small files.
+//! The temporary directory of the tests: in memory if the machine has enough, because most tests create thousands of small files.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Where the system keeps shared memory, as files.
+/// The file system for shared memory.
 const MEMORY: &str = "/dev/shm";
 
-/// The names of the directories that we make there begin so; a process id follows.
+/// Prefix of the directories that this creates there; the process id follows.
 const PREFIX: &str = "hoist-tests-";
 
-/// So much has to be free, in KiB: a test host takes half a gigabyte.
+/// Required free space, in KiB: a test host takes half a gigabyte.
 const NEEDED: u64 = 8 * 1024 * 1024;
 
-/// A directory in memory. It is removed with this.
+/// A directory in memory, removed on drop.
 #[derive(Debug)]
 pub(super) struct Scratch(PathBuf);
 
 impl Scratch {
-    /// `None` where `TMPDIR` names another place, and where there is no room or programs cannot be run.
+    /// Creates the directory. `None` if `TMPDIR` is set, the space is too small, or the file system does not allow execution.
     pub(super) fn find() -> Option<Self> {
         if std::env::var_os("TMPDIR").is_some() {
             return None;
@@ -41,7 +41,7 @@ impl Drop for Scratch {
     }
 }
 
-/// Removes what earlier runs left that were killed.
+/// Removes the directories of runs that were killed.
 fn remove_abandoned() {
     for entry in std::fs::read_dir(MEMORY).into_iter().flatten().flatten() {
         let name = entry.file_name();
@@ -52,13 +52,13 @@ fn remove_abandoned() {
     }
 }
 
-/// The free space of a file system, in KiB, as `df` prints it.
+/// Returns the free space of a file system in KiB, from `df`.
 fn free(path: &Path) -> Option<u64> {
     let output = Command::new("df").args(["-k", "--output=avail"]).arg(path).output().ok()?;
     String::from_utf8_lossy(&output.stdout).lines().nth(1)?.trim().parse().ok()
 }
 
-/// False where the file system is mounted with `noexec`.
+/// Returns whether programs can run from the directory; not with `noexec`.
 fn runs_programs(directory: &Path) -> bool {
     let program = directory.join("program");
     let written = std::fs::write(&program, "#!/bin/sh\n");

@@ -1,5 +1,5 @@
-//! Updates a clone from its remote. What the remote once had is not the user's and may go; what somebody else has in the clone stays, or nothing
-//! is changed.
+//! Updates a clone from its remote. Commits that the remote once had may be dropped. An update that would lose local commits or changes fails and
+//! leaves the clone as it was.
 
 use std::path::PathBuf;
 

@@ -1,5 +1,5 @@
-//! An update of a clone that was interrupted, or failed in the middle: the clone is brought back to the commit it was at, and nothing is lost that
-//! somebody else wrote in the meantime.
+//! Rolls back an update of a clone that was interrupted or failed: the clone is reset to the commit it was at. Files that another program changed in
+//! the meantime are kept.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

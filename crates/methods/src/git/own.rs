@@ -190,8 +190,8 @@ pub(crate) fn is_ours(dir: &Path) -> bool {
     git_dir(dir).is_some_and(|git_dir| git_dir.join(KNOWN).is_file())
 }
 
-/// The commits that the remote had, beside those of its branches now. Where hoist did not clone, these are the tags that git packed when it did, and
-/// where the remote's branches were before: what somebody tagged stands alone.
+/// Returns the commits that the remote had, besides those of its current branches. For a clone that hoist did not make, these are the tags that git
+/// packed when it cloned, and the previous tips of the remote's branches. Tags that the user created are not among them.
 pub(crate) fn known_commits(git_dir: &Path) -> BTreeSet<String> {
     let mut known = BTreeSet::new();
     let is_commit = |text: &&str| matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -201,7 +201,7 @@ pub(crate) fn known_commits(git_dir: &Path) -> BTreeSet<String> {
             let packed = std::fs::read_to_string(git_dir.join("packed-refs")).unwrap_or_default();
             let tags = packed.lines().filter_map(|line| line.split_once(" refs/tags/")).map(|(id, _)| id);
             known.extend(tags.map(str::to_owned));
-            // Where a shallow clone ends, its remote goes on.
+            // The remote has the history below the boundary of a shallow clone.
             let shallow = std::fs::read_to_string(git_dir.join("shallow")).unwrap_or_default();
             known.extend(shallow.lines().map(str::to_owned));
         }
@@ -251,7 +251,7 @@ pub(crate) fn remember(git_dir: &Path, before: Option<&BTreeSet<(String, String)
             known.push('\n');
         }
     }
-    // Without it nothing is lost: tags then count as somebody's.
+    // If this fails, tags count as the user's own, which is the safe side.
     let _ = std::fs::write(file, known);
 }
 

@@ -72,7 +72,7 @@ impl<'a> Program<'a> {
         self.config.push((format!("credential.{host}.username"), user.clone()));
         if let Some(password) = password {
             let helper = format!("credential.{host}.helper");
-            // An empty one takes back those of the user, which have other passwords.
+            // An empty value clears the user's helpers, which may have other passwords.
             self.config.extend([(helper.clone(), String::new()), (helper, HELPER.to_owned())]);
             self.variables.extend([("HOIST_GIT_USER", user), ("HOIST_GIT_PASSWORD", password)]);
         }
