@@ -1,10 +1,11 @@
 //! What installers do now and then, and what somebody does at the wrong moment.
 
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use hoist_tests::faults::wait_for_watchdog;
 use hoist_tests::{Application, binary, has};
 
 use crate::application_kills::killed_at_work;
@@ -181,16 +182,18 @@ fn what_somebody_writes_right_after_a_kill_is_kept_and_the_application_is_not_st
     let application = Application::new();
     let before = application.tree();
     killed(&application, "mkdir(\"$a/slow\"); touch(\"$a/slow/1\"); file_put_contents(\"$a/init.php\", \"\\n//slow\", FILE_APPEND);");
+    wait_for_watchdog(&application.sandbox);
     application.put("init.php", &format!("{}//precious\n", application.read("init.php")));
     application.put("lang/en/human.php", "precious too\n").put("slow/2", "made afterwards\n");
     application.offer("Quick/x.php", "<?php\n");
-    application.sandbox.hoist("install Quick").exits(0).says("cut off").says("as they were, they are in ");
-    let kept = everything_below(&application.sandbox.home().join(".local/state/hoist/kept"));
+    application.sandbox.hoist("install Quick").exits(0).says("was interrupted").says("was changed after the run was interrupted; moved to");
+    let kept = everything_below(&application.root());
     for text in ["//precious", "precious too", "made afterwards"] {
         assert!(kept.contains(text), "{text}: {kept}");
     }
     application.sandbox.hoist("uninstall Quick --yes").exits(0);
-    assert_eq!(Application::difference(&before, &application.tree()), [""; 0]);
+    let different = Application::difference(&before, &application.tree());
+    assert!(different.iter().all(|path| path.contains(".pre-slaanesh-")), "{different:?}");
 }
 
 #[test]
@@ -203,7 +206,7 @@ fn what_a_killed_installer_had_moved_in_is_not_removed() {
     std::thread::sleep(Duration::from_millis(100));
     killed(&application, "mkdir(\"$a/media\"); rename(getenv('HOME') . '/elsewhere/a.jpg', \"$a/media/a.jpg\"); touch(\"$a/own\");");
     application.offer("Quick/x.php", "<?php\n");
-    application.sandbox.hoist("install Quick").exits(0).says("cut off").says("moved here");
+    application.sandbox.hoist("install Quick").exits(0).says("was interrupted").says("moved here");
     assert_eq!((application.read("media/a.jpg").as_str(), application.has("own")), ("precious\n", false));
 }
 
@@ -215,13 +218,17 @@ fn a_file_whose_place_somebody_took_after_a_kill_is_kept_beside_it() {
     let application = Application::new();
     application.put("data", "former\n");
     killed(&application, "unlink(\"$a/data\"); mkdir(\"$a/data\");");
+    wait_for_watchdog(&application.sandbox);
     application.put("data/mine", "somebody's\n");
-    let runs = "find ~/.local/state/hoist/runs ~/.local/state/hoist/snapshots -type f -exec touch -d '1 hour ago' {} +";
-    assert!(application.sandbox.command("bash").args(["-c", runs]).status().unwrap().success());
     application.offer("Quick/x.php", "<?php\n");
-    application.sandbox.hoist("install Quick").exits(0).says("cut off").says("was left as it is");
-    assert_eq!(application.read("data/mine"), "somebody's\n");
-    assert!(everything_below(&application.root()).contains("former\n"));
+    application
+        .sandbox
+        .hoist("install Quick")
+        .exits(0)
+        .says("was interrupted")
+        .says("/data was changed after the run was interrupted; moved to");
+    assert_eq!(application.read("data"), "former\n");
+    assert!(everything_below(&application.root()).contains("somebody's\n"));
 }
 
 #[test]
@@ -233,7 +240,7 @@ fn a_watched_directory_that_an_installer_removed_comes_back_after_a_kill() {
     let before = application.tree();
     killed(&application, "\\Tools::remove(dirname($a));");
     application.offer("Quick/x.php", "<?php\n");
-    application.sandbox.hoist("install Quick").exits(0).says("cut off");
+    application.sandbox.hoist("install Quick").exits(0).says("was interrupted");
     application.sandbox.hoist("uninstall Quick --yes").exits(0);
     assert_eq!(Application::difference(&before, &application.tree()), [""; 0]);
 }
@@ -249,12 +256,10 @@ fn what_could_not_be_taken_back_is_tried_again_also_after_an_update() {
     application.sandbox.hoist("install Twice").exits(0);
     let before = application.tree();
     // Where nothing can be written the former cannot come back.
-    application.module(
-        "Twice",
-        &php(&format!("unlink(\"$a/data\"); mkdir(\"$a/x\"); touch(\"$a/x/y\"); exec(\"chattr +i $a/x/y\"); {FAILS}"), ""),
-    );
+    application
+        .module("Twice", &php(&format!("unlink(\"$a/data\"); mkdir(\"$a/x\"); touch(\"$a/x/y\"); exec(\"chattr +i $a/x\"); {FAILS}"), ""));
     let ran = application.sandbox.json("update Twice").exits(3);
-    let stuck = application.root().join("x/y");
+    let stuck = application.root().join("x");
     // Not every file system knows what cannot be changed.
     if !stuck.exists() {
         return;
@@ -262,7 +267,6 @@ fn what_could_not_be_taken_back_is_tried_again_also_after_an_update() {
     let reason = ran.finished("site.Twice")["reason"].as_str().unwrap().to_owned();
     assert!(reason.contains("the next run tries again"), "{reason}");
     assert!(application.sandbox.command("chattr").args(["-i", &stuck.display().to_string()]).status().unwrap().success());
-    std::fs::set_permissions(&stuck, std::fs::Permissions::from_mode(0o644)).unwrap();
     application.module("Twice", &php("", ""));
     application.sandbox.hoist("update Twice").exits(0);
     let different = Application::difference(&before, &application.tree());

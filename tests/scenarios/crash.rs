@@ -17,7 +17,7 @@ fn an_install_that_was_cut_off_never_counts_as_done() {
     child.wait().unwrap();
     assert_eq!(sandbox.json("list").document()[0]["state"], "failed");
     std::fs::write(sandbox.home().join("again"), "").unwrap();
-    let ran = sandbox.hoist("install").exits(0).says("a former run was cut off while it changed subject");
+    let ran = sandbox.hoist("install").exits(0).says("a previous run was interrupted while it changed subject");
     drop(ran);
     assert_eq!(sandbox.read("runs"), "x\nx\n", "its directory was there, and it was installed again all the same");
     assert_eq!(sandbox.json("history").document()[1]["status"], "interrupted");
@@ -45,7 +45,7 @@ fn a_clone_that_was_cut_off_leaves_no_stage() {
     assert_eq!(stages(), 1, "the stage of the killed run");
     let server = Server::git(fixture.root(), Duration::ZERO);
     sandbox.add(&module(server.url("/repo.git")));
-    sandbox.hoist("install").exits(0).says("1 unfinished files or directories were removed");
+    sandbox.hoist("install").exits(0).says("1 unfinished file or directory was removed");
     assert_eq!(stages(), 1, "the clone");
     assert_eq!(sandbox.read("deep/repo/file"), "repo 1\n");
 }

@@ -77,14 +77,7 @@ fn an_update_killed_anywhere_is_completed_by_the_next() {
         return;
     }
     let fixture = GitFixture::new();
-    let (old, new) = (fixture.repository("old", 2), fixture.repository("new", 2));
-    fixture.git("new.work", &["fetch", "-q", "../old.git", "main"]);
-    fixture.git("new.work", &["reset", "-q", "--hard", "FETCH_HEAD"]);
-    for (file, text) in [("file", "newest\n"), ("more", "more\n")] {
-        std::fs::write(fixture.path("new.work").join(file), text).unwrap();
-    }
-    fixture.commit("new.work", "newest");
-    fixture.publish("new");
+    let [old, new] = fixture.old_and_new();
     // The same address leads to the old repository first.
     let prepared = || {
         let sandbox = Sandbox::new();
@@ -145,27 +138,6 @@ fn a_removal_killed_anywhere_is_completed_by_the_next() {
         nothing_is_left(sandbox, context);
     });
     assert!(killed >= 20, "only {killed} points");
-}
-
-#[test]
-fn the_processes_of_a_killed_run_end_before_the_next_starts() {
-    let sandbox = Sandbox::new();
-    let body = "touch ~/up; [[ -e ~/again ]] || { setsid sleep 300 & sleep 300; touch ~/late; }";
-    sandbox.add(&Module::new("m").main(body));
-    let mut child = sandbox.start("install");
-    while !sandbox.has("up") {
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    // The script goes on without hoist.
-    while processes(&sandbox).len() < 2 {
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    std::fs::write(sandbox.home().join("again"), "").unwrap();
-    sandbox.hoist("install").exits(0).says("of its processes were still at work and were ended");
-    nothing_is_left(&sandbox, "");
-    assert!(!sandbox.has("late"));
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
 
+use hoist_tests::faults::wait_for_watchdog;
 use hoist_tests::{GitFixture, Module, Sandbox, has};
 
 fn write(sandbox: &Sandbox, path: &str, text: &str) {
@@ -107,19 +107,14 @@ fn what_somebody_puts_in_place_after_a_kill_is_moved_aside_for_the_former_versio
         assert_eq!(names(&sandbox, "", ".hoist-aside-").len(), 1);
         assert_eq!(sandbox.json("history").document()[0]["status"], "interrupted", "nobody is at work any more");
         if later {
-            // As though the run had died an hour ago.
-            let runs = std::fs::read_dir(sandbox.home().join(".local/state/hoist/runs")).unwrap().flatten();
-            for log in runs.flat_map(|run| std::fs::read_dir(run.path()).unwrap().flatten()) {
-                let hour = SystemTime::now() - Duration::from_secs(3600);
-                std::fs::File::open(log.path()).unwrap().set_modified(hour).unwrap();
-            }
+            wait_for_watchdog(&sandbox);
             write(&sandbox, ".m/repaired", "mine\n");
         }
         let said = sandbox.hoist("install --dry-run").exits(0);
-        assert!(!said.stderr.contains("brought back"), "a look changes nothing");
+        assert!(!said.stderr.contains("moved back"), "a look changes nothing");
         std::fs::remove_file(sandbox.home().join("kill")).unwrap();
-        let said = sandbox.hoist("install m").exits(0).says("a former run was cut off");
-        assert_eq!(said.stderr.contains("somebody may have put it there"), later, "{}", said.stderr);
+        let said = sandbox.hoist("install m").exits(0).says("a previous run was interrupted");
+        assert_eq!(said.stderr.contains("was changed after the run was interrupted; moved to"), later, "{}", said.stderr);
         let aside = names(&sandbox, "", ".m.pre-slaanesh-");
         assert_eq!(aside.len(), usize::from(later));
         if later {
@@ -355,7 +350,7 @@ fn nothing_is_done_to_a_module_whose_former_version_could_not_come_back() {
         hoist(arguments).exits(3).says("its former version is still at");
     }
     mode(sandbox.home().join("in"), 0o755);
-    hoist("install m").exits(0).says("a former version was brought back");
+    hoist("install m").exits(0).says("1 previous version was moved back");
     assert_eq!(sandbox.read("in/.m/notes"), "mine\n");
     assert!(names(&sandbox, "in", ".hoist-").is_empty());
 }

@@ -20,6 +20,7 @@ mod host_faults;
 mod hostile;
 mod hosts;
 mod kept;
+mod killed;
 mod look;
 mod main_job;
 mod output;

@@ -32,6 +32,76 @@ pub fn tree(sandbox: &Sandbox) -> BTreeMap<String, Vec<u8>> {
     found
 }
 
+/// Everything that an operator can see of a machine: files with their permissions, the state of clones, and what the ledger says. Times and names of runs
+/// are left out.
+pub fn observed(sandbox: &Sandbox) -> BTreeMap<String, String> {
+    let home = sandbox.home();
+    let mut found = BTreeMap::new();
+    for (name, contents) in tree(sandbox) {
+        let path = home.join(&name);
+        let mode = std::os::unix::fs::PermissionsExt::mode(&path.symlink_metadata().unwrap().permissions());
+        let mut shown = format!("{mode:o} {}", String::from_utf8_lossy(&contents));
+        if path.join(".git").exists() {
+            for arguments in
+                [["rev-parse", "HEAD"].as_slice(), &["status", "--porcelain"], &["fsck", "--connectivity-only", "--no-dangling"]]
+            {
+                let output = sandbox.command("git").args(arguments).current_dir(&path).output().unwrap();
+                shown += &format!("\ngit {}: {} {}", arguments[0], output.status, String::from_utf8_lossy(&output.stdout));
+            }
+        }
+        // A copy is known by its name and a time.
+        let parts: Vec<&str> = name.split(".pre-slaanesh-").collect();
+        let name = match parts.as_slice() {
+            [before, time] => {
+                format!("{before}.pre-slaanesh-TIME{}", time.split_once('/').map(|(_, below)| format!("/{below}")).unwrap_or_default())
+            }
+            _ => name.clone(),
+        };
+        found.insert(name, shown);
+    }
+    found.extend(ledger(sandbox));
+    found
+}
+
+/// What the ledger says of modules and their files, a row an entry.
+pub fn ledger(sandbox: &Sandbox) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let path = sandbox.home().join(".local/state/hoist/ledger.sqlite");
+    if !path.exists() {
+        return found;
+    }
+    let connection = rusqlite::Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    for (table, columns) in [
+        ("modules", "name, state, method, source, version, paths, planned, absent, adopted, requires, removal, found, asked"),
+        ("files", "module, path, kind, mode, digest"),
+        ("configs", "module, path, digest, mode, created, original IS NULL, pending"),
+        ("edits", "module, path, before, after, replaced"),
+        ("changes", "module, phase"),
+        ("runs", "count(*), status FROM runs WHERE status = 'running' --"),
+    ] {
+        let mut select = connection.prepare(&format!("SELECT {columns} FROM {table}")).unwrap();
+        let count = select.column_count();
+        let mut rows = select.query([]).unwrap();
+        while let Some(row) = rows.next().unwrap() {
+            let value = |place| match row.get_ref(place).unwrap() {
+                rusqlite::types::ValueRef::Blob(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+                rusqlite::types::ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
+                other => format!("{other:?}"),
+            };
+            let values: Vec<String> = (0..count).map(value).map(|value| value.replace(&*sandbox.path("").to_string_lossy(), "")).collect();
+            found.insert(format!("{table} {}", values[..2].join(" ")), values.join(" "));
+        }
+    }
+    found
+}
+
+/// The lines in which two observations differ.
+pub fn differences(one: &BTreeMap<String, String>, other: &BTreeMap<String, String>) -> Vec<String> {
+    let names: std::collections::BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+    let different = names.into_iter().filter(|name| one.get(*name) != other.get(*name));
+    different.take(12).map(|name| format!("{name}: {:?} and {:?}", one.get(name), other.get(name))).collect()
+}
+
 /// Nothing is left of hoist but what it keeps: no stage, no former version, no temporary file, no process.
 #[track_caller]
 pub fn nothing_is_left(sandbox: &Sandbox, context: &str) {
@@ -41,6 +111,29 @@ pub fn nothing_is_left(sandbox: &Sandbox, context: &str) {
     assert!(temporary.is_empty(), "{context}: {temporary:?}");
     let processes = processes(sandbox);
     assert!(processes.is_empty(), "{context}: {processes:?}");
+}
+
+/// Waits until the watchdogs of killed runs are done.
+pub fn wait_for_watchdog(sandbox: &Sandbox) {
+    let lock = std::fs::File::open(sandbox.home().join(".local/state/hoist/lock")).unwrap();
+    lock.lock().unwrap();
+}
+
+/// The process that watches over a run of this process, once it has begun to.
+pub fn watchdog_of(run: u32) -> u32 {
+    loop {
+        let children = std::fs::read_to_string(format!("/proc/{run}/task/{run}/children")).unwrap_or_default();
+        let threads = std::fs::read_dir(format!("/proc/{run}/task")).into_iter().flatten().flatten();
+        let all = threads.map(|thread| std::fs::read_to_string(thread.path().join("children")).unwrap_or_default());
+        let children = all.fold(children, |all, children| all + " " + &children);
+        let is_watchdog = |process: &u32| {
+            std::fs::read(format!("/proc/{process}/cmdline")).is_ok_and(|line| line.windows(7).any(|part| part == b"__watch"))
+        };
+        if let Some(process) = children.split_whitespace().filter_map(|process| process.parse().ok()).find(is_watchdog) {
+            return process;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
 }
 
 /// The processes that run with the home directory of the sandbox.

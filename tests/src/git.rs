@@ -64,6 +64,19 @@ impl GitFixture {
         self.publish(name)
     }
 
+    /// Two repositories: `old.git`, and `new.git` with one more commit, which changes `file` to `newest` and adds `more`.
+    pub fn old_and_new(&self) -> [PathBuf; 2] {
+        let (old, new) = (self.repository("old", 2), self.repository("new", 2));
+        self.git("new.work", &["fetch", "-q", "../old.git", "main"]);
+        self.git("new.work", &["reset", "-q", "--hard", "FETCH_HEAD"]);
+        for (file, text) in [("file", "newest\n"), ("more", "more\n")] {
+            std::fs::write(self.path("new.work").join(file), text).unwrap();
+        }
+        self.commit("new.work", "newest");
+        self.publish("new");
+        [old, new]
+    }
+
     /// Commits everything in a work tree.
     pub fn commit(&self, work: &str, message: &str) {
         self.git(work, &["add", "-A"]);

@@ -27,6 +27,9 @@ use crate::args::{Arguments, Command, PlanAction, RocksAction, SourceAction};
 use crate::error::Ending;
 
 fn main() -> ExitCode {
+    if let Some(code) = watch() {
+        return code;
+    }
     // Answers a shell that asks for completions, and ends.
     clap_complete::CompleteEnv::with_factory(Arguments::command).complete();
     if let Some(code) = ansible::run() {
@@ -44,6 +47,17 @@ fn main() -> ExitCode {
             ending.code().into()
         }
     }
+}
+
+/// Watches over a run, where this process was started for that.
+fn watch() -> Option<ExitCode> {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next()? != run::WATCH {
+        return None;
+    }
+    let (name, logs) = (arguments.next()?, arguments.next()?);
+    let watched = hoist_methods::watch(name.to_str()?, logs.as_ref());
+    Some(if watched.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn run_command(arguments: Arguments) -> Result<error::Code, Ending> {

@@ -49,6 +49,25 @@ pub(crate) struct Control {
     /// Since when it takes back what it had begun.
     mending: Mutex<Option<Instant>>,
     children: Mutex<Children>,
+    observer: Option<GroupObserver>,
+}
+
+/// Is told of the process groups that run, as they start and after they have ended: with the number of a group, and whether it started. It is called
+/// by the threads of the tasks, and holds them up.
+#[derive(Clone)]
+pub struct GroupObserver(Arc<dyn Fn(i32, bool) + Send + Sync>);
+
+impl GroupObserver {
+    /// An observer that calls this.
+    pub fn new(observe: impl Fn(i32, bool) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(observe))
+    }
+}
+
+impl std::fmt::Debug for GroupObserver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("GroupObserver")
+    }
 }
 
 /// So long a task may take back what it had begun.
@@ -62,6 +81,10 @@ struct Children {
 }
 
 impl Control {
+    pub(crate) fn observed(observer: Option<GroupObserver>) -> Self {
+        Self { observer, ..Self::default() }
+    }
+
     pub(crate) fn stop(&self, signal: Signal) {
         self.stop.store(true, Ordering::SeqCst);
         if signal == Signal::KILL {
@@ -99,6 +122,9 @@ impl Control {
     }
 
     fn started(&self, group: Pid) {
+        if let Some(GroupObserver(observe)) = &self.observer {
+            observe(group.as_raw_nonzero().get(), true);
+        }
         let spared = self.is_mending();
         let mut children = self.children();
         children.groups.push(group);
@@ -109,6 +135,9 @@ impl Control {
 
     fn ended(&self, group: Pid) {
         self.children().groups.retain(|known| *known != group);
+        if let Some(GroupObserver(observe)) = &self.observer {
+            observe(group.as_raw_nonzero().get(), false);
+        }
     }
 }
 

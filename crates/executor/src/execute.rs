@@ -10,7 +10,7 @@ use crossbeam::channel::{Receiver, Sender, at, bounded, never, select, unbounded
 use rustix::process::Signal;
 
 use crate::cancel::Cancel;
-use crate::context::{Control, Failure, TaskContext};
+use crate::context::{Control, Failure, GroupObserver, TaskContext};
 use crate::event::{Event, EventKind, Outcome, SkipReason};
 use crate::graph::{CycleError, Effect, OnFailure, Task, TaskGraph, UnitId, Work};
 use crate::redact::{Redact, Redacting};
@@ -25,13 +25,15 @@ pub struct Limits {
     pub grace: Duration,
     /// What is kept out of all events.
     pub redact: Option<Redact>,
+    /// Who is told of the process groups that run.
+    pub groups: Option<GroupObserver>,
 }
 
 impl Default for Limits {
     /// For tasks that mostly wait: four for each processor, at least 8 and at most 32; ten seconds of grace.
     fn default() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { jobs: (processors * 4).clamp(8, 32), grace: Duration::from_secs(10), redact: None }
+        Self { jobs: (processors * 4).clamp(8, 32), grace: Duration::from_secs(10), redact: None, groups: None }
     }
 }
 
@@ -232,7 +234,7 @@ impl<F: FnMut(&Event)> Run<F> {
         let slot = &mut self.tasks[task];
         slot.attempt += 1;
         let (unit, name, attempt) = (slot.unit, slot.name.clone(), slot.attempt);
-        let control = Arc::new(Control::default());
+        let control = Arc::new(Control::observed(self.limits.groups.clone()));
         slot.deadline = slot.deadline.or_else(|| Some(Instant::now() + slot.timeout?));
         let deadline = slot.deadline.map(|deadline| (deadline, Escalation::TimeOut));
         let work = slot.work.take();

@@ -38,7 +38,7 @@ mod redact;
 mod scheduler;
 
 pub use cancel::Cancel;
-pub use context::{Failure, TaskContext};
+pub use context::{Failure, GroupObserver, TaskContext};
 pub use event::{Event, EventKind, Fate, Level, Outcome, SkipReason, Stream};
 pub use execute::{Limits, Summary, execute};
 pub use graph::{CycleError, Edge, Effect, OnFailure, PoolId, Retries, Task, TaskGraph, TaskId, UnitId};

@@ -31,7 +31,7 @@ fn run(graph: TaskGraph, limits: &Limits, cancel: &Cancel) -> (Summary, Vec<Even
 }
 
 fn quick() -> Limits {
-    Limits { jobs: 4, grace: Duration::from_millis(300), redact: None }
+    Limits { jobs: 4, grace: Duration::from_millis(300), ..Limits::default() }
 }
 
 fn lines(events: &[Event]) -> Vec<&str> {
@@ -180,7 +180,7 @@ fn the_first_cancel_asks_and_the_second_kills() {
         graph.needs(later, first);
         let cancel = Cancel::new();
         let mut events = Vec::new();
-        let limits = Limits { jobs: 4, grace: Duration::from_secs(3600), redact: None };
+        let limits = Limits { jobs: 4, grace: Duration::from_secs(3600), ..Limits::default() };
         let summary = execute(graph, &limits, &cancel, |event| {
             if matches!(&event.kind, EventKind::Output { line, .. } if line == "up") {
                 (0..calls).for_each(|_| cancel.cancel());
@@ -209,7 +209,7 @@ fn what_was_begun_is_taken_back_after_the_first_cancel_and_not_after_the_second(
         }));
         let cancel = Cancel::new();
         let mut events = Vec::new();
-        let limits = Limits { jobs: 4, grace: Duration::from_millis(50), redact: None };
+        let limits = Limits { jobs: 4, grace: Duration::from_millis(50), ..Limits::default() };
         let summary = execute(graph, &limits, &cancel, |event| {
             if let EventKind::Output { line, .. } = &event.kind
                 && (line == "up" || (line == "mending" && calls == 2))

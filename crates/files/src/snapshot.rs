@@ -130,11 +130,9 @@ impl Snapshot {
     /// # Errors
     /// What cannot be looked at; in a strict look also what cannot be read.
     pub fn take(roots: &[PathBuf], taking: &Taking<'_>) -> io::Result<Self> {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let read_at = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
         let known = taking.former.iter().flat_map(|former| &former.entries);
         let known = known.map(|(path, entry)| (path.as_os_str().as_bytes(), entry)).collect();
-        let look = Look { taking, known, read_at };
+        let look = Look { taking, known, read_at: now() };
         let mut entries = Vec::new();
         for root in roots.iter().filter(|root| !(taking.ignored)(root)) {
             let Some(stat) = look.stat(CWD, root.as_os_str(), root)? else { continue };
@@ -143,6 +141,23 @@ impl Snapshot {
         }
         // They come in order, and a map is made of them faster at once than one by one.
         Ok(Self { entries: BTreeMap::from_iter(entries) })
+    }
+
+    /// Looks at these paths, and not at what is below them.
+    ///
+    /// # Errors
+    /// A path cannot be looked at, or read where that is asked for.
+    pub fn take_flat(paths: &[PathBuf], taking: &Taking<'_>) -> io::Result<Self> {
+        let known = taking.former.iter().flat_map(|former| &former.entries);
+        let known = known.map(|(path, entry)| (path.as_os_str().as_bytes(), entry)).collect();
+        let look = Look { taking, known, read_at: now() };
+        let mut entries = BTreeMap::new();
+        for path in paths {
+            let Some(stat) = look.stat(CWD, path.as_os_str(), path)? else { continue };
+            let here = Here { directory: CWD, name: path.as_os_str(), device: Stamp::of(&stat).device, depth: 0 };
+            entries.extend(look.entry(path, &stat, &here)?.map(|entry| (path.clone(), entry)));
+        }
+        Ok(Self { entries })
     }
 
     /// What stands at a path.
@@ -258,6 +273,12 @@ impl Snapshot {
         let path = |bytes| PathBuf::from(OsStr::from_bytes(bytes));
         Some(Self { entries: entries.into_iter().map(|(bytes, entry)| (path(bytes), entry)).collect() })
     }
+}
+
+/// In seconds since 1970.
+fn now() -> i64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// Keeps what a file holds.
@@ -449,6 +470,11 @@ fn contents(file: File, size: u64, store: Option<&Store>) -> io::Result<String> 
     Ok(digest)
 }
 
+/// Nothing was kept of what a file held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("what it held was not kept")]
+pub struct NotKept;
+
 /// Puts back what stood at paths before, in an order in which directories are there for what stands in them. What stands there now is gone after
 /// that, so it has to be known that nobody needs it. Returns what could not be done.
 pub fn put_back(differences: &[&Difference], store: &Store) -> Vec<(PathBuf, io::Error)> {
@@ -551,7 +577,7 @@ fn set(path: &Path, before: &State, store: &Store) -> io::Result<()> {
         },
         Kind::File => {
             let parent = path.parent().ok_or_else(|| io::Error::other("it has no directory"))?;
-            let mut contents = store.get(&before.digest)?.ok_or_else(|| io::Error::other("what it held was not kept"))?;
+            let mut contents = store.get(&before.digest)?.ok_or_else(|| io::Error::other(NotKept))?;
             let mut file = tempfile::Builder::new().prefix(&stage_prefix(path)).tempfile_in(parent)?;
             io::copy(&mut contents, &mut file)?;
             let _ = std::os::unix::fs::fchown(file.as_file(), Some(user), Some(group));

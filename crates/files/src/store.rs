@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::picture::at;
 use crate::record::hexadecimal;
+use crate::write::sync_directory;
 
 /// Smaller contents stand one behind another in a file; a larger one is a file of its own, so that it need not fit into memory.
 pub(crate) const PACKED: u64 = 1024 * 1024;
@@ -169,6 +170,7 @@ impl Store {
         let digest = hexadecimal(&hasher.finalize());
         let place = self.large(&digest);
         if !place.exists() {
+            copy.as_file().sync_data().map_err(|error| at(&place, error))?;
             copy.persist(&place).map_err(|error| at(&place, error.error))?;
         }
         Ok((digest, length))
@@ -215,6 +217,15 @@ impl Store {
             Some(writer) => writer.file.flush(),
             None => Ok(()),
         }
+    }
+
+    /// Hands everything to the disk, so that it is there also after a power failure.
+    pub fn sync(&self) -> io::Result<()> {
+        let mut inner = self.inner();
+        let Some(writer) = &mut inner.writer else { return Ok(()) };
+        writer.file.flush()?;
+        writer.file.get_ref().sync_data()?;
+        sync_directory(&self.directory)
     }
 
     /// Lets go of everything whose digest is not one of these.

@@ -37,6 +37,11 @@ pub fn write(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
     Ok(())
 }
 
+/// Hands the names in a directory to the disk.
+pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
+    std::fs::File::open(directory).and_then(|directory| directory.sync_all()).map_err(|error| at(directory, error))
+}
+
 /// How the files beside a path are called while they are written; six random characters follow.
 pub(crate) fn stage_prefix(path: &Path) -> OsString {
     let mut prefix = OsString::from(".hoist-stage-");
@@ -56,8 +61,8 @@ fn cut(name: &OsStr, length: usize) -> &OsStr {
     OsStr::from_bytes(&bytes[..end])
 }
 
-/// Where a link leads, also when nothing is there yet.
-pub(crate) fn follow(link: &Path) -> io::Result<PathBuf> {
+/// Returns where a link leads, also when nothing is there yet.
+pub fn follow(link: &Path) -> io::Result<PathBuf> {
     let mut path = link.to_owned();
     for _ in 0..40 {
         match path.read_link() {

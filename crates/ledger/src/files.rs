@@ -114,6 +114,25 @@ pub(crate) fn holders(connection: &Connection, module: &ModuleId, path: &Path) -
     rows.collect()
 }
 
+impl Ledger {
+    /// Returns the files and links that other modules wrote at and below these paths, also those that are being removed.
+    pub fn recorded_by_others(&self, module: &ModuleId, roots: &[PathBuf]) -> Result<Vec<PathBuf>, LedgerError> {
+        let read = |connection: &Connection| -> rusqlite::Result<Vec<PathBuf>> {
+            let select = "SELECT path FROM files WHERE module != ?1 AND kind != 'directory' AND (path = ?2 OR (path > ?3 AND path < ?4))";
+            let mut select = connection.prepare_cached(select)?;
+            let mut found = Vec::new();
+            for root in roots {
+                let path = root.as_os_str().as_bytes();
+                let (below, behind) = ([path, b"/"].concat(), [path, b"0"].concat());
+                let rows = select.query_map(params![module.as_str(), path, below, behind], |row| row.get(0).map(path_of))?;
+                found.extend(rows.collect::<rusqlite::Result<Vec<_>>>()?);
+            }
+            Ok(found)
+        };
+        read(&self.connection()).map_err(|error| self.sqlite(error))
+    }
+}
+
 /// A directory that a module made and in which another has something is the other's from now on, so that the last one takes it away. Returns the
 /// others.
 pub(crate) fn pass_on_directories(connection: &Connection, module: &ModuleId) -> rusqlite::Result<Vec<PathBuf>> {

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
 use crate::files::{self, path_of};
-use crate::{ConfigRecord, FILE, Ledger, LedgerError, RunId, config, json, read, schema};
+use crate::{ConfigRecord, FILE, Ledger, LedgerError, RunId, changes, config, json, read, schema};
 
 /// A file that is not a module's own, and that its installer changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,12 +49,12 @@ struct Known {
 const FORM: u8 = 1;
 
 impl Memento {
-    fn to_bytes(&self) -> rusqlite::Result<Vec<u8>> {
+    pub(crate) fn to_bytes(&self) -> rusqlite::Result<Vec<u8>> {
         let bytes = postcard::to_extend(self, vec![FORM]);
         bytes.map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
     }
 
-    fn from_bytes(bytes: &[u8]) -> rusqlite::Result<Self> {
+    pub(crate) fn from_bytes(bytes: &[u8]) -> rusqlite::Result<Self> {
         let read = bytes.split_first().filter(|(form, _)| **form == FORM).and_then(|(_, rest)| postcard::from_bytes(rest).ok());
         read.ok_or_else(|| unreadable("what a module was before a run"))
     }
@@ -85,6 +85,11 @@ struct Remembered {
 }
 
 impl Memento {
+    /// Whether the ledger knew anything of the module.
+    pub fn is_known(&self) -> bool {
+        self.row.is_some()
+    }
+
     /// True for a module that was installed.
     pub fn is_installed(&self) -> bool {
         self.row.as_ref().is_some_and(|row| row.state == "installed")
@@ -129,75 +134,30 @@ impl Ledger {
         all(&self.connection()).map_err(|error| self.sqlite(error))
     }
 
-    /// Writes down once more what the ledger said of a module before a run, now that it says something else.
-    pub fn journal_again(&self, run: RunId, module: &ModuleId, was: &Memento) -> Result<(), LedgerError> {
-        let all = |connection: &Connection| -> rusqlite::Result<()> {
-            let transaction = connection.unchecked_transaction()?;
-            transaction.execute("DELETE FROM mementos WHERE run = ?1 AND module = ?2", params![run.0, module.as_str()])?;
-            write(&transaction, run, module, was, &[], None)?;
-            transaction.commit()
-        };
-        all(&self.connection()).map_err(|error| self.sqlite(error))
-    }
-
-    /// Makes the ledger say of a module what it said before a run changed it.
-    pub fn revert(&self, run: RunId, module: &ModuleId, was: &Memento) -> Result<(), LedgerError> {
-        let write = |connection: &Connection| -> rusqlite::Result<()> {
+    /// Makes the ledger say of a module what it said before a run changed it, and records what that made different, in one transaction.
+    pub fn revert(
+        &self,
+        run: RunId,
+        module: &ModuleId,
+        before: &Memento,
+        now: &Memento,
+        differences: &[Difference],
+    ) -> Result<(), LedgerError> {
+        let write_all = |connection: &Connection| -> rusqlite::Result<()> {
             let transaction = connection.unchecked_transaction()?;
             let mut record = files::record(&transaction, module)?;
-            for Known { path, recorded } in &was.record {
+            for Known { path, recorded } in &before.record {
                 match recorded {
                     Some(recorded) => drop(record.insert(path.clone(), recorded.clone())),
                     None => drop(record.remove(path)),
                 }
             }
-            for table in ["modules WHERE name", "files WHERE module", "configs WHERE module", "edits WHERE module"] {
-                transaction.execute(&format!("DELETE FROM {table} = ?1"), [module.as_str()])?;
-            }
-            if let Some(row) = &was.row {
-                let insert = "INSERT INTO modules (name, state, method, digest, source, run, begun_at, installed_at, version, paths, adopted, requires,
-                    removal, found, asked) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
-                let Remembered {
-                    state,
-                    method,
-                    digest,
-                    source,
-                    begun_at,
-                    installed_at,
-                    version,
-                    paths,
-                    adopted,
-                    requires,
-                    removal,
-                    found,
-                    asked,
-                    ..
-                } = row;
-                let values = params![
-                    module.as_str(),
-                    state,
-                    method,
-                    digest,
-                    source,
-                    run.0,
-                    begun_at,
-                    installed_at,
-                    version,
-                    paths,
-                    adopted,
-                    requires,
-                    removal,
-                    found,
-                    asked
-                ];
-                transaction.execute(insert, values)?;
-                files::store(&transaction, module, &record)?;
-                was.configs.iter().try_for_each(|record| config::put(&transaction, record))?;
-                put_edits(&transaction, module, &was.edits)?;
-            }
+            restore(&transaction, module, before, Some(run), Some(&record))?;
+            write(&transaction, run, module, now, differences, None)?;
+            changes::complete(&transaction, module)?;
             transaction.commit()
         };
-        write(&self.connection()).map_err(|error| self.sqlite(error))
+        write_all(&self.connection()).map_err(|error| self.sqlite(error))
     }
 
     /// The files of others that a module has edited.
@@ -302,7 +262,60 @@ pub(crate) fn write(
     Ok(())
 }
 
-fn memento(connection: &Connection, module: &ModuleId) -> rusqlite::Result<Memento> {
+/// Puts back what the ledger said of a module. The number of the run is the one that it had, where no other is given, and what it wrote stays as it
+/// is known.
+pub(crate) fn restore(
+    connection: &Connection,
+    module: &ModuleId,
+    prior: &Memento,
+    run: Option<RunId>,
+    record: Option<&Record>,
+) -> rusqlite::Result<()> {
+    for table in ["modules WHERE name", "configs WHERE module", "edits WHERE module"] {
+        connection.execute(&format!("DELETE FROM {table} = ?1"), [module.as_str()])?;
+    }
+    let Some(row) = &prior.row else {
+        return connection.execute("DELETE FROM files WHERE module = ?1", [module.as_str()]).map(drop);
+    };
+    let insert = "INSERT INTO modules (name, state, method, digest, source, run, begun_at, installed_at, version, paths, adopted, requires,
+        removal, found, asked) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+    let values = params![
+        module.as_str(),
+        row.state,
+        row.method,
+        row.digest,
+        row.source,
+        run.map_or(row.run, |run| run.0),
+        row.begun_at,
+        row.installed_at,
+        row.version,
+        row.paths,
+        row.adopted,
+        row.requires,
+        row.removal,
+        row.found,
+        row.asked
+    ];
+    connection.execute(insert, values)?;
+    if let Some(record) = record {
+        files::store(connection, module, record)?;
+    }
+    prior.configs.iter().try_for_each(|record| config::put(connection, record))?;
+    put_edits(connection, module, &prior.edits)
+}
+
+/// Everything that the ledger says of a module.
+pub(crate) fn memento(connection: &Connection, module: &ModuleId) -> rusqlite::Result<Memento> {
+    let prior = prior(connection, module)?;
+    if prior.row.is_none() {
+        return Ok(prior);
+    }
+    let record = files::record(connection, module)?.into_iter().map(|(path, recorded)| Known { path, recorded: Some(recorded) }).collect();
+    Ok(Memento { record, ..prior })
+}
+
+/// What the ledger says of a module, but for what it wrote: that stays as it is until a change is complete.
+pub(crate) fn prior(connection: &Connection, module: &ModuleId) -> rusqlite::Result<Memento> {
     let select =
         "SELECT state, method, digest, source, run, begun_at, installed_at, version, paths, adopted, requires, removal, found, asked
         FROM modules WHERE name = ?1";
@@ -328,9 +341,8 @@ fn memento(connection: &Connection, module: &ModuleId) -> rusqlite::Result<Memen
     if row.is_none() {
         return Ok(Memento::default());
     }
-    let record = files::record(connection, module)?.into_iter().map(|(path, recorded)| Known { path, recorded: Some(recorded) }).collect();
     let configs = config::configs_of(connection, module)?;
-    Ok(Memento { row, record, configs, edits: edits(connection, module)? })
+    Ok(Memento { row, record: Vec::new(), configs, edits: edits(connection, module)? })
 }
 
 fn edits(connection: &Connection, module: &ModuleId) -> rusqlite::Result<Vec<Edit>> {

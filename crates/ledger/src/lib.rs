@@ -4,6 +4,7 @@
 //! knows what was in the middle of being changed ([`Ledger::recover`]). Reading for a listing ([`read`]) changes nothing, not even the
 //! files that SQLite makes beside its own.
 
+mod changes;
 mod config;
 mod deployments;
 mod files;
@@ -24,13 +25,14 @@ use hoist_files::{Difference, Record};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
+pub use changes::{DisplacedPath, Disposal, PendingChange, Phase, Rollback};
 pub use config::{ConfigRecord, read_configs};
 pub use deployments::{Deployed, Release, Standing, read_deployments};
 pub use files::{Belongings, read_belongings};
 pub use journal::{Edit, Entry, Memento, Undoable, read_applications, read_journal};
 pub use lock::{Holder, Lock};
 pub use read::{ModuleOutcome, PastRun, RunSummary, history, past_run, read, unresolved};
-pub use recover::{Aside, Recovered};
+pub use recover::Recovered;
 pub use salvage::Salvaged;
 
 /// Why the ledger cannot be used.
@@ -131,8 +133,8 @@ pub struct Beginning<'a> {
     pub absent: &'a [PathBuf],
     /// Paths it names that are there already, and are not the module's unless an earlier change made them.
     pub found: &'a [PathBuf],
-    /// What is moved out of the way until the change has succeeded.
-    pub aside: &'a [Aside],
+    /// What it takes to roll the change back.
+    pub rollback: Rollback<'a>,
     /// True when somebody asked for it; one that was asked for once stays so.
     pub asked: bool,
 }
@@ -163,7 +165,7 @@ impl<'a> Beginning<'a> {
             paths: &[],
             absent: &[],
             found: &[],
-            aside: &[],
+            rollback: Rollback::default(),
             asked: true,
         }
     }
@@ -182,6 +184,8 @@ pub struct Ending {
     pub record: Option<Record>,
     /// What the run did to it, where that is written down: what the ledger said before, and what is different.
     pub journal: Option<(RunId, Memento, Vec<Difference>)>,
+    /// Directories with what the new version has replaced, which are removed now.
+    pub trash: Vec<PathBuf>,
     /// What it is now, where it takes the place of what was installed from another source: paths that earlier installs made are forgotten.
     pub became: Option<InstalledModule>,
 }
@@ -263,91 +267,43 @@ impl Ledger {
 
     /// Writes down that a module is about to be changed. Until [`Ledger::finish`] or [`Ledger::fail`] it does not count as installed.
     pub fn begin(&self, run: RunId, beginning: &Beginning<'_>) -> Result<(), LedgerError> {
-        let Beginning { module, method, digest, source, requires, removal, paths, absent, found, aside, asked } = beginning;
-        let upsert = "INSERT INTO modules (name, state, method, digest, source, run, begun_at, planned, absent, requires, removal, aside, found, asked)
-            VALUES (?1, 'begun', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
-            ON CONFLICT (name) DO UPDATE SET state = 'begun', method = ?2, digest = ?3, source = ?4, run = ?5, begun_at = ?6, planned = ?7, absent = ?8,
-                requires = ?9, removal = ?10, aside = ?11, found = ?12, asked = max(asked, ?13)";
-        let write = |connection: &Connection| -> rusqlite::Result<()> {
-            let known = "SELECT paths, found FROM modules WHERE name = ?1";
-            let known: Option<(String, String)> =
-                connection.prepare_cached(known)?.query_row([module.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-            let (made, known) = known.unwrap_or_default();
-            let mut found = merged(&known, found);
-            // What an earlier attempt made is not somebody else's because it is there at this one.
-            let made = merged(&made, &[]);
-            found.retain(|path| !made.contains(path));
-            let values = params![
-                module.as_str(),
-                method,
-                digest.as_str(),
-                source,
-                run.0,
-                now(),
-                json(paths),
-                json(absent),
-                json(requires),
-                json(removal),
-                json(aside),
-                json(&found),
-                asked,
-            ];
-            // What is moved has to be known after a power cut, too.
-            if !aside.is_empty() {
-                connection.pragma_update(None, "synchronous", "full")?;
-            }
-            let written = connection.prepare_cached(upsert)?.execute(values).map(drop);
-            if !aside.is_empty() {
-                connection.pragma_update(None, "synchronous", "normal")?;
-            }
-            written
-        };
-        write(&self.connection()).map_err(|error| self.sqlite(error))
+        self.durably(beginning.rollback.is_durable, |connection| {
+            let transaction = connection.unchecked_transaction()?;
+            begin(&transaction, run, beginning)?;
+            transaction.commit()
+        })
     }
 
     /// Writes down that a module is installed. Paths that earlier installs made stay known.
     pub fn finish(&self, module: &ModuleId, ending: &Ending) -> Result<(), LedgerError> {
-        let write = |connection: &Connection| -> rusqlite::Result<()> {
+        self.durably(false, |connection| {
             let transaction = connection.unchecked_transaction()?;
-            let known = "SELECT paths, adopted, installed_at, version FROM modules WHERE name = ?1";
-            let known = transaction.prepare_cached(known)?.query_row([module.as_str()], |row| {
-                let paths: String = row.get(0)?;
-                Ok((paths, row.get::<_, bool>(1)?, row.get::<_, Option<String>>(2)?, row.get::<_, Option<String>>(3)?))
-            })?;
-            let (known_paths, was_adopted, installed_at, version) = known;
-            let paths = merged(if ending.became.is_some() { "[]" } else { &known_paths }, &ending.paths);
-            // What hoist installed once stays its own, though it was found as it should be this time.
-            let own = installed_at.is_some() && !was_adopted;
-            // What an attempt that failed had made was not there before hoist.
-            let adopted = ending.adopted && (was_adopted || paths.is_empty()) && !own;
-            let installed_at = installed_at.filter(|_| ending.adopted).unwrap_or_else(now);
-            let version = ending.version.as_ref().or(version.as_ref());
-            let values = params![module.as_str(), version, json(&paths), adopted, installed_at];
-            let update = "UPDATE modules SET state = 'installed', version = ?2, paths = ?3, adopted = ?4, installed_at = ?5,
-                planned = '[]', absent = '[]' WHERE name = ?1";
-            transaction.prepare_cached(update)?.execute(values)?;
-            if let Some(became) = &ending.became {
-                become_another(&transaction, module, became)?;
-            }
-            if let Some(record) = &ending.record {
-                files::store(&transaction, module, record)?;
-            }
-            if let Some((run, was, differences)) = &ending.journal {
-                journal::write(&transaction, *run, module, was, differences, ending.record.as_ref())?;
-            }
+            finish(&transaction, module, ending)?;
             transaction.commit()
-        };
-        write(&self.connection()).map_err(|error| self.sqlite(error))
+        })
+    }
+
+    /// Records that a module was found installed.
+    pub fn adopt(&self, run: RunId, beginning: &Beginning<'_>) -> Result<(), LedgerError> {
+        self.durably(false, |connection| {
+            let transaction = connection.unchecked_transaction()?;
+            let prior = journal::memento(&transaction, beginning.module)?;
+            begin(&transaction, run, beginning)?;
+            let journal = (!prior.is_installed()).then(|| (run, prior, Vec::new()));
+            finish(&transaction, beginning.module, &Ending { adopted: true, journal, ..Ending::default() })?;
+            transaction.commit()
+        })
     }
 
     /// Writes down that changing a module failed, and the paths it made all the same. Where `before` is given, it is as it was before: still
-    /// installed, from the manifest that it was installed from then.
+    /// installed, from the manifest that it was installed from then. The next run rolls the change back where that `is_pending` still.
     pub fn fail(
         &self,
         module: &ModuleId,
         paths: &[PathBuf],
         record: Option<&Record>,
         before: Option<&InstalledModule>,
+        is_pending: bool,
     ) -> Result<(), LedgerError> {
         let write = |connection: &Connection| -> rusqlite::Result<()> {
             let transaction = connection.unchecked_transaction()?;
@@ -360,6 +316,9 @@ impl Ledger {
             }
             if let Some(record) = record {
                 files::store(&transaction, module, record)?;
+            }
+            if !is_pending {
+                changes::end(&transaction, module)?;
             }
             transaction.commit()
         };
@@ -380,32 +339,6 @@ impl Ledger {
         let write = |connection: &Connection| -> rusqlite::Result<()> {
             let transaction = connection.unchecked_transaction()?;
             files::store(&transaction, module, record)?;
-            transaction.commit()
-        };
-        write(&self.connection()).map_err(|error| self.sqlite(error))
-    }
-
-    /// What of a module is out of the way and was neither brought back nor let go.
-    pub fn asides(&self, module: &ModuleId) -> Result<Vec<Aside>, LedgerError> {
-        let read = |connection: &Connection| {
-            let select = "SELECT aside FROM modules WHERE name = ?1";
-            connection.prepare_cached(select)?.query_row([module.as_str()], |row| row.get::<_, String>(0)).optional()
-        };
-        let asides = read(&self.connection()).map_err(|error| self.sqlite(error))?;
-        Ok(serde_json::from_str(&asides.unwrap_or_default()).unwrap_or_default())
-    }
-
-    /// Writes down that nothing is out of the way any more, and forgets what was written of it there.
-    pub fn settle(&self, module: &ModuleId) -> Result<(), LedgerError> {
-        let write = |connection: &Connection| -> rusqlite::Result<()> {
-            let transaction = connection.unchecked_transaction()?;
-            let asides: Option<String> =
-                transaction.query_row("SELECT aside FROM modules WHERE name = ?1", [module.as_str()], |row| row.get(0)).optional()?;
-            let asides: Vec<Aside> = serde_json::from_str(&asides.unwrap_or_default()).unwrap_or_default();
-            for aside in asides {
-                files::forget_below(&transaction, module, &aside.kept)?;
-            }
-            transaction.execute("UPDATE modules SET aside = '[]' WHERE name = ?1", [module.as_str()])?;
             transaction.commit()
         };
         write(&self.connection()).map_err(|error| self.sqlite(error))
@@ -434,6 +367,75 @@ impl Ledger {
         };
         write(&mut self.connection()).map_err(|error| self.sqlite(error))
     }
+}
+
+fn begin(connection: &Connection, run: RunId, beginning: &Beginning<'_>) -> rusqlite::Result<()> {
+    let Beginning { module, method, digest, source, requires, removal, paths, absent, found, rollback, asked } = beginning;
+    changes::begin(connection, run, module, rollback)?;
+    let known = "SELECT paths, found FROM modules WHERE name = ?1";
+    let known: Option<(String, String)> =
+        connection.prepare_cached(known)?.query_row([module.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let (made, known) = known.unwrap_or_default();
+    let mut found = merged(&known, found);
+    // What an earlier attempt made is not somebody else's because it is there at this one.
+    let made = merged(&made, &[]);
+    found.retain(|path| !made.contains(path));
+    let values = params![
+        module.as_str(),
+        method,
+        digest.as_str(),
+        source,
+        run.0,
+        now(),
+        json(paths),
+        json(absent),
+        json(requires),
+        json(removal),
+        json(&found),
+        asked,
+    ];
+    let upsert = "INSERT INTO modules (name, state, method, digest, source, run, begun_at, planned, absent, requires, removal, found, asked)
+        VALUES (?1, 'begun', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+        ON CONFLICT (name) DO UPDATE SET state = 'begun', method = ?2, digest = ?3, source = ?4, run = ?5, begun_at = ?6, planned = ?7, absent = ?8,
+            requires = ?9, removal = ?10, found = ?11, asked = max(asked, ?12)";
+    connection.prepare_cached(upsert)?.execute(values).map(drop)
+}
+
+fn finish(connection: &Connection, module: &ModuleId, ending: &Ending) -> rusqlite::Result<()> {
+    let known = "SELECT paths, adopted, installed_at, version FROM modules WHERE name = ?1";
+    let known = connection.prepare_cached(known)?.query_row([module.as_str()], |row| {
+        let paths: String = row.get(0)?;
+        Ok((paths, row.get::<_, bool>(1)?, row.get::<_, Option<String>>(2)?, row.get::<_, Option<String>>(3)?))
+    })?;
+    let (known_paths, was_adopted, installed_at, version) = known;
+    let paths = merged(if ending.became.is_some() { "[]" } else { &known_paths }, &ending.paths);
+    // What hoist installed once stays its own, though it was found as it should be this time.
+    let own = installed_at.is_some() && !was_adopted;
+    // What an attempt that failed had made was not there before hoist.
+    let adopted = ending.adopted && (was_adopted || paths.is_empty()) && !own;
+    let installed_at = installed_at.filter(|_| ending.adopted).unwrap_or_else(now);
+    let version = ending.version.as_ref().or(version.as_ref());
+    let values = params![module.as_str(), version, json(&paths), adopted, installed_at];
+    let update = "UPDATE modules SET state = 'installed', version = ?2, paths = ?3, adopted = ?4, installed_at = ?5,
+        planned = '[]', absent = '[]' WHERE name = ?1";
+    connection.prepare_cached(update)?.execute(values)?;
+    if let Some(became) = &ending.became {
+        become_another(connection, module, became)?;
+    }
+    if let Some(record) = &ending.record {
+        files::store(connection, module, record)?;
+    }
+    if let Some((run, was, differences)) = &ending.journal {
+        journal::write(connection, *run, module, was, differences, ending.record.as_ref())?;
+    }
+    let trash = ending.trash.iter().map(|path| DisplacedPath {
+        module: module.clone(),
+        path: path.clone(),
+        kept: path.clone(),
+        disposal: Disposal::Remove,
+    });
+    changes::displace_more(connection, module, trash)?;
+    changes::complete(connection, module)
 }
 
 fn json<T: serde::Serialize + ?Sized>(value: &T) -> String {

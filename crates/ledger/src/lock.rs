@@ -3,8 +3,9 @@
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
+use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -30,13 +31,21 @@ impl fmt::Display for Holder {
     }
 }
 
+/// How long the lock of a process that has ended is waited for without a word.
+const LAST_MOMENT: Duration = Duration::from_secs(10);
+
 /// The right to change this machine; given back when dropped, or when the process ends however.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
 }
 
 impl Lock {
+    /// Returns the lock for another process, which holds it as long as it has this open.
+    pub fn duplicate(&self) -> std::io::Result<OwnedFd> {
+        self.file.try_clone().map(OwnedFd::from)
+    }
+
     /// Takes the lock in the state directory. While another has it, `wait` is asked again and again, with the holder, whether to go on
     /// waiting.
     pub fn take(directory: &Path, command: &str, mut wait: impl FnMut(&Holder) -> bool) -> Result<Self, LedgerError> {
@@ -44,6 +53,7 @@ impl Lock {
         let io = |error| LedgerError::Io { path: path.clone(), error };
         std::fs::create_dir_all(directory).map_err(io)?;
         let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
+        let started = Instant::now();
         loop {
             match file.try_lock() {
                 Ok(()) => break,
@@ -52,10 +62,14 @@ impl Lock {
                     let mut text = String::new();
                     let _ = file.rewind().and_then(|()| file.read_to_string(&mut text));
                     let holder: Holder = serde_json::from_str(&text).unwrap_or_default();
-                    if !wait(&holder) {
+                    // The watchdog of a run that was killed holds it for a moment.
+                    let is_alive = rustix::process::Pid::from_raw(holder.pid.cast_signed())
+                        .is_none_or(|process| rustix::process::test_kill_process(process) != Err(rustix::io::Errno::SRCH));
+                    let is_dying = !is_alive && started.elapsed() < LAST_MOMENT;
+                    if !is_dying && !wait(&holder) {
                         return Err(LedgerError::Locked(holder));
                     }
-                    std::thread::sleep(Duration::from_millis(50));
+                    std::thread::sleep(Duration::from_millis(if is_dying { 2 } else { 50 }));
                 }
             }
         }
@@ -63,6 +77,6 @@ impl Lock {
         let text = serde_json::to_string(&holder).unwrap_or_default();
         let write = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(text.as_bytes()));
         write.map_err(io)?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }

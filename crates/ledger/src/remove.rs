@@ -3,22 +3,35 @@
 use std::path::PathBuf;
 
 use hoist_core::ModuleId;
+use hoist_files::Difference;
 use rusqlite::{Connection, params};
 
-use crate::{Ledger, LedgerError, RunId, files, json, now};
+use crate::{DisplacedPath, Disposal, Ledger, LedgerError, Memento, Rollback, RunId, changes, files, journal, now};
 
 impl Ledger {
-    /// Writes down that a module is about to be removed, and beside which paths stages may stand. Until [`Ledger::finish_removal`] it counts as
-    /// unfinished.
-    pub fn begin_removal(&self, run: RunId, module: &ModuleId, stages: &[PathBuf]) -> Result<(), LedgerError> {
-        let update = "UPDATE modules SET state = 'removing', run = ?2, begun_at = ?3, planned = ?4 WHERE name = ?1";
-        self.connection().execute(update, params![module.as_str(), run.0, now(), json(stages)]).map_err(|error| self.sqlite(error))?;
-        Ok(())
+    /// Writes down that a module is about to be removed. Until [`Ledger::finish_removal`] it counts as unfinished.
+    pub fn begin_removal(&self, run: RunId, module: &ModuleId, rollback: &Rollback<'_>) -> Result<(), LedgerError> {
+        let update = "UPDATE modules SET state = 'removing', run = ?2, begun_at = ?3 WHERE name = ?1";
+        self.durably(rollback.is_durable, |connection| {
+            let transaction = connection.unchecked_transaction()?;
+            changes::begin(&transaction, run, module, rollback)?;
+            transaction.execute(update, params![module.as_str(), run.0, now()])?;
+            transaction.commit()
+        })
     }
 
     /// Forgets a module and what it wrote. Returns the directories that it made and in which no other module has anything: they go once nothing is
     /// in them.
-    pub fn finish_removal(&self, module: &ModuleId) -> Result<Vec<PathBuf>, LedgerError> {
+    ///
+    /// Records what the removal made different in files, in the same transaction. It is over with [`Ledger::settle`], once those directories and what
+    /// was moved out of the way are removed.
+    pub fn finish_removal(
+        &self,
+        run: RunId,
+        module: &ModuleId,
+        was: &Memento,
+        differences: &[Difference],
+    ) -> Result<Vec<PathBuf>, LedgerError> {
         let write = |connection: &Connection| -> rusqlite::Result<Vec<PathBuf>> {
             let transaction = connection.unchecked_transaction()?;
             let left = files::pass_on_directories(&transaction, module)?;
@@ -31,23 +44,31 @@ impl Ledger {
             ] {
                 transaction.execute(forget, [module.as_str()])?;
             }
+            journal::write(&transaction, run, module, was, differences, None)?;
+            let directories = left.iter().map(|path| DisplacedPath {
+                module: module.clone(),
+                path: path.clone(),
+                kept: path.clone(),
+                disposal: Disposal::RemoveIfEmpty,
+            });
+            changes::displace_more(&transaction, module, directories)?;
+            changes::complete(&transaction, module)?;
             transaction.commit()?;
             Ok(left)
         };
         write(&self.connection()).map_err(|error| self.sqlite(error))
     }
 
-    /// Writes down that a module whose removal was cut off is as it was.
-    pub fn reinstate(&self, module: &ModuleId) -> Result<(), LedgerError> {
-        let update = "UPDATE modules SET state = 'installed', planned = '[]' WHERE name = ?1 AND installed_at IS NOT NULL";
-        self.connection().execute(update, [module.as_str()]).map(drop).map_err(|error| self.sqlite(error))
-    }
-
     /// Writes down that removing a module failed: what of it is there is still known. Where all of it is (`intact`), it is installed as before.
     pub fn fail_removal(&self, module: &ModuleId, intact: bool) -> Result<(), LedgerError> {
         let update = "UPDATE modules SET state = ?2 WHERE name = ?1 AND state = 'removing'";
         let state = if intact { "installed" } else { "failed" };
-        self.connection().execute(update, [module.as_str(), state]).map_err(|error| self.sqlite(error))?;
-        Ok(())
+        let write = |connection: &Connection| -> rusqlite::Result<()> {
+            let transaction = connection.unchecked_transaction()?;
+            transaction.execute(update, [module.as_str(), state])?;
+            changes::end(&transaction, module)?;
+            transaction.commit()
+        };
+        write(&self.connection()).map_err(|error| self.sqlite(error))
     }
 }

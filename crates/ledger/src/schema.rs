@@ -131,6 +131,20 @@ const MIGRATIONS: &[&str] = &[
         PRIMARY KEY (plugin, environment)
     ) STRICT, WITHOUT ROWID;
 ",
+    // Changes that are not complete, with what it takes to roll them back.
+    "
+    CREATE TABLE changes (
+        module TEXT PRIMARY KEY,
+        run INTEGER NOT NULL REFERENCES runs (id),
+        phase TEXT NOT NULL CHECK (phase IN ('begun', 'done')),
+        prior BLOB NOT NULL,
+        displaced TEXT NOT NULL,
+        files BLOB NOT NULL
+    ) STRICT;
+    INSERT INTO changes (module, run, phase, prior, displaced, files)
+        SELECT name, run, CASE state WHEN 'installed' THEN 'done' ELSE 'begun' END, x'', aside, x'' FROM modules WHERE aside != '[]';
+    ALTER TABLE modules DROP COLUMN aside;
+",
 ];
 
 /// Brings a database to the newest version; refuses one that is newer still.

@@ -28,7 +28,7 @@ fn only_what_is_finished_counts_as_installed() {
     let run = begin_run(&ledger, "r1");
     ["done", "failed", "begun"].iter().for_each(|name| begin(&ledger, run, name));
     ledger.finish(&id("done"), &Ending { version: Some("1".into()), paths: vec!["/home/me/x".into()], ..Ending::default() }).unwrap();
-    ledger.fail(&id("failed"), &["/home/me/half".into()], None, None).unwrap();
+    ledger.fail(&id("failed"), &["/home/me/half".into()], None, None, false).unwrap();
     let installed = ledger.installed().unwrap();
     assert_eq!(installed.modules.keys().map(ModuleId::as_str).collect::<Vec<_>>(), ["done"]);
     assert_eq!(installed.unfinished.keys().map(ModuleId::as_str).collect::<Vec<_>>(), ["begun", "failed"]);
@@ -57,21 +57,26 @@ fn a_run_that_never_ended_is_recovered_once() {
     let directory = tempfile::tempdir().unwrap();
     let ledger = open(directory.path());
     let run = begin_run(&ledger, "r1");
-    begin(&ledger, run, "half");
+    let digest = Digest::of([b"x".as_slice()]);
+    let half = id("half");
+    let (rollback, removal) = (Rollback { files: b"files", ..Rollback::default() }, Removal::default());
+    let beginning = Beginning { rollback, removal: &removal, ..Beginning::new(&half, "git_clone", &digest, "here") };
+    ledger.begin(run, &beginning).unwrap();
+    ledger.finish(&half, &Ending { version: Some("1".into()), ..Ending::default() }).unwrap();
+    let before = ledger.memento(&half).unwrap();
+    ledger.begin(run, &beginning).unwrap();
     drop(ledger);
     let ledger = open(directory.path());
     let recovered = ledger.recover().unwrap();
-    assert_eq!(
-        recovered,
-        Recovered {
-            runs: vec!["r1".into()],
-            modules: vec!["half".into()],
-            paths: vec!["/home/me/x".into()],
-            scratch: vec!["/tmp/hoist-run-x".into()],
-            ..Recovered::default()
-        }
-    );
-    assert_eq!(ledger.recover().unwrap(), Recovered::default());
+    let wanted = Recovered { runs: vec!["r1".into()], scratch: vec!["/tmp/hoist-run-x".into()], ..Recovered::default() };
+    assert_eq!(recovered, wanted);
+    let [pending] = ledger.pending_changes().unwrap().try_into().unwrap();
+    assert_eq!((pending.module.as_str(), pending.run.as_str(), pending.phase), ("half", "r1", Phase::Begun));
+    assert_eq!((pending.files.as_slice(), pending.has_prior), (b"files".as_slice(), true));
+    assert_ne!(ledger.memento(&half).unwrap(), before);
+    ledger.roll_back(&half).unwrap();
+    assert_eq!(ledger.memento(&half).unwrap(), before, "as though it had not begun");
+    assert_eq!((ledger.recover().unwrap(), ledger.pending_changes().unwrap()), (Recovered::default(), Vec::new()));
     assert_eq!(history(directory.path(), 9).unwrap()[0].status, "interrupted");
 }
 

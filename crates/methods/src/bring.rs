@@ -8,14 +8,15 @@ use std::sync::Mutex;
 use hoist_core::{Action, Change, InstalledModule, Module, Removal};
 use hoist_executor::{Effect, Failure, Level, TaskContext};
 use hoist_files::{Home, Record, Store};
-use hoist_ledger::{Aside, Beginning, Ending, Memento};
+use hoist_ledger::{Beginning, DisplacedPath, Ending, Memento, Rollback};
 
 use crate::application::{self, Guarding};
-use crate::aside;
 use crate::config;
+use crate::displaced;
 use crate::git::{local, own};
 use crate::look;
 use crate::method::{Applied, StepContext};
+use crate::rollback::{EndOfRun, FilesBefore};
 use crate::stage::{Stage, clean_stages};
 use crate::uninstall::leave_former;
 use crate::watch::{Keeping, Watch};
@@ -38,7 +39,7 @@ struct Bringing<'a> {
     /// The paths that it may make.
     planned: Vec<PathBuf>,
     /// What is moved out of the way, to come back where it fails.
-    asides: &'a [Aside],
+    displaced: &'a [DisplacedPath],
     /// What watches over its application, where an installer is called.
     guarding: Option<&'a Mutex<Guarding<'a>>>,
     /// Where contents are kept.
@@ -50,8 +51,7 @@ struct Bringing<'a> {
 /// Installs or updates a module.
 pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &TaskContext) -> Result<Effect, Failure> {
     if work.change == Change::Check && passes_own_check(world, module, task)? {
-        begin(world, module, work, &[], None, &[])?;
-        return record(world, module, &Applied::unchanged(), Ending { adopted: true, ..Ending::default() });
+        return adopt(world, module, work);
     }
     // Of hoist's own clones the steps know what to do where the manifest names another repository.
     let repository = module.repository.as_ref().filter(|repository| !own::is_ours(&repository.dir));
@@ -79,8 +79,8 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
     if let Some(ledger) = &world.ledger {
         refuse_unsettled(ledger, &module.id)?;
     }
-    let asides = match work.aside && replaces {
-        true => aside::plan(&home, module, work.record.as_ref(), &old, &world.name, &world.machine)?,
+    let displaced = match work.aside && replaces {
+        true => displaced::plan(&home, module, work.record.as_ref(), &old, &world.name, &world.machine)?,
         false => Vec::new(),
     };
     let application = module.removal.application.as_ref();
@@ -95,16 +95,28 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
     let store = world.ledger.as_ref().map(|_| world.store()).transpose()?;
     let keeping = Keeping { store, claims: &world.claims };
     let mut watch = Watch::start(&world.machine, &home, module, &work.steps, &old, &keeping)?;
-    store.map_or(Ok(()), Store::flush).map_err(|error| Failure::new(error.to_string()))?;
-    begin(world, module, work, &planned, Some(&watch), &asides)?;
-    let (asides, guarding) = (asides.as_slice(), guarding.as_ref());
-    let bringing = Bringing { world, module, task, context, home: &home, old: &old, was, from, planned, asides, guarding, store, replaces };
+    // What a guard watches over, it takes back itself.
+    let covers = guarding.is_none() && module.removal.rock.is_none();
+    let files = match covers {
+        true => watch.files_before(&planned, is_covered(work)),
+        false => FilesBefore { stages: planned.clone(), is_complete: guarding.is_some(), ..FilesBefore::default() },
+    };
+    let is_durable = watch.has_files() || !displaced.is_empty();
+    if let Some(store) = store {
+        let kept = if is_durable { store.sync() } else { store.flush() };
+        kept.map_err(|error| Failure::new(error.to_string()))?;
+    }
+    let files = files.to_bytes().map_err(|error| Failure::new(format!("cannot record the files of {}: {error}", module.id)))?;
+    begin(world, module, work, &planned, Some(&watch), &Rollback { files: &files, displaced: &displaced, is_durable })?;
+    let (displaced, guarding) = (displaced.as_slice(), guarding.as_ref());
+    let bringing =
+        Bringing { world, module, task, context, home: &home, old: &old, was, from, planned, displaced, guarding, store, replaces };
     let attempt = bringing.attempt(work).and_then(|attempt| bringing.leave_former(work, attempt));
     let mut attempt = attempt.or_else(|failure| Err(bringing.take_back(&watch, failure)?));
     if let (Ok(_), Some(store), true) = (&attempt, store, bringing.is_due() && bringing.was.is_installed()) {
         attempt = watch.protect(&old, store, bringing.context.policy, task).and(attempt);
     }
-    let (recorded, different) = match watch.finish(&old, asides) {
+    let (recorded, different) = match watch.finish(&old, displaced) {
         Ok(finished) => finished,
         Err(failure) => {
             attempt = attempt.and(Err(failure));
@@ -133,16 +145,16 @@ struct Attempt {
 impl Bringing<'_> {
     /// True where what the steps did is watched, and nothing was moved out of their way: a step of hoist's own leaves nothing half done.
     fn is_due(&self) -> bool {
-        self.replaces && self.asides.is_empty()
+        self.replaces && self.displaced.is_empty()
     }
 
     /// Runs the steps, places the configuration files, and looks whether everything is there.
     fn attempt(&self, work: &mut Work) -> Result<Attempt, Failure> {
-        let Self { world, module, context, asides, .. } = self;
+        let Self { world, module, context, displaced, .. } = self;
         let configs = world.configs(module);
-        let guarded = config::guard(module, configs, asides)?;
-        let known = config::known(&module.id, &guarded, asides, world.ledger.as_deref())?;
-        aside::away(asides)?;
+        let guarded = config::guard(module, configs, displaced)?;
+        let known = config::known(&module.id, &guarded, displaced, world.ledger.as_deref())?;
+        displaced::displace(displaced)?;
         let prepared = match (world.sandboxes.get(&module.id), context.sandbox) {
             (Some(None), _) => {
                 context.task.note(Level::Warning, "not kept to its directories: its script installs packages of the system");
@@ -155,8 +167,8 @@ impl Bringing<'_> {
         let applied = apply(work, context, &mut attempt);
         // What was made for the script and not used.
         prepared.iter().rev().for_each(|path| drop(std::fs::remove_dir(path)));
-        aside::link_back(
-            asides,
+        displaced::link_back(
+            displaced,
             guarded.iter().map(|guarded| guarded.path.as_path()).chain(module.config_files.iter().map(PathBuf::as_path)),
         );
         // Also where it failed, what the script wrote over is there again, or copied aside.
@@ -244,7 +256,7 @@ impl Bringing<'_> {
         recorded: Record,
         different: Option<bool>,
     ) -> Result<Effect, Failure> {
-        let Self { world, module, task, old, was, asides, .. } = self;
+        let Self { world, module, task, old, was, displaced, .. } = self;
         let applied = &mut attempt.applied;
         if self.replaces && work.action == Action::Update && !attempt.told {
             applied.effect = match different {
@@ -252,7 +264,8 @@ impl Bringing<'_> {
                 _ => Effect::Changed,
             };
         }
-        applied.replaced.clear();
+        let replaced = std::mem::take(&mut applied.replaced);
+        let trash = replaced.iter().map(|stage| stage.root().to_owned()).collect();
         if self.replaces && work.action == Action::Install {
             for path in module.paths.iter().filter(|path| path.symlink_metadata().is_err()) {
                 task.note(Level::Warning, format!("MODULE_INSTALL_DIRS names {}, which is not there", path.display()));
@@ -266,7 +279,7 @@ impl Bringing<'_> {
         // What somebody else put there stays theirs when it is only brought up to date.
         let updated = work.action == Action::Update && !work.anew && work.record.as_ref().is_some_and(|record| record.adopted);
         let adopted = updated || (applied.effect == Effect::Unchanged && work.record.is_none());
-        let moved = aside::moved(asides, old);
+        let moved = displaced::moved(displaced, old);
         let new = applied.paths.iter().filter(|_| applied.effect == Effect::Changed);
         let paths: Vec<PathBuf> = watch.made().into_iter().chain(new.cloned()).collect();
         let own = applied.record.take();
@@ -283,7 +296,7 @@ impl Bringing<'_> {
         }
         let mut guarding =
             self.guarding.map(|guarding| guarding.lock().map_err(|_| Failure::new("another task has failed"))).transpose()?;
-        let differences = match (&mut guarding, asides.is_empty()) {
+        let differences = match (&mut guarding, displaced.is_empty()) {
             (Some(guarding), _) => {
                 let again = guarding.meddled;
                 Some(guarding.guard.differences(again)?)
@@ -294,15 +307,19 @@ impl Bringing<'_> {
         };
         let journal = differences.filter(|differences| !differences.is_empty() || !was.is_installed());
         let journal = world.run.zip(journal).map(|(run, differences)| (run, was.clone(), differences));
-        let ending = Ending { version: None, adopted, paths, record: Some(recorded), journal, became: became(module, work) };
+        let ending = Ending { version: None, adopted, paths, record: Some(recorded), journal, became: became(module, work), trash };
         let effect = record(world, module, applied, ending)?;
         if let (Some(guarding), Some(ledger)) = (&guarding, &world.ledger) {
             ledger.put_edits(&module.id, &guarding.edits).map_err(told)?;
         }
-        if !asides.is_empty() {
-            aside::discard(self.home, asides, &moved, &world.machine, task);
-            world.ledger.as_ref().map_or(Ok(()), |ledger| ledger.settle(&module.id)).map_err(told)?;
+        if !replaced.is_empty() {
+            drop(replaced);
+            world.ledger.as_ref().filter(|_| displaced.is_empty()).map_or(Ok(()), |ledger| ledger.settle(&module.id)).map_err(told)?;
+        }
+        if !displaced.is_empty() {
+            displaced::discard(self.home, displaced, &moved, &world.machine, task);
             world.journal(module, was, &watch.differences(old, true)?)?;
+            world.ledger.as_ref().map_or(Ok(()), |ledger| ledger.settle(&module.id)).map_err(told)?;
         }
         if let Some(guarding) = &mut guarding {
             guarding.guard.end(task);
@@ -312,7 +329,7 @@ impl Bringing<'_> {
 
     /// Brings back the former version, and writes down what is there now. Returns the failure to be told.
     fn fail(&self, work: &Work, failure: Failure, watch: &Watch, recorded: Record, different: Option<bool>) -> Result<Failure, Failure> {
-        let Self { world, module, task, old, asides, .. } = self;
+        let Self { world, module, task, old, displaced, .. } = self;
         // Also where it failed only now; what was taken back stays so. As long as not all of it is, nothing is as it was.
         let unsettled = match self.guarding.map(Mutex::lock) {
             Some(Ok(mut guarding)) => {
@@ -323,12 +340,12 @@ impl Bringing<'_> {
             _ => None,
         };
         // What was killed could not clear away its stage.
-        clean_stages(&self.planned, |path| own::is_untouched(path, &world.machine));
+        clean_stages(&self.planned, |path| watch.inode(path), EndOfRun::NOW);
         if work.aside && work.record.is_some() {
             watch.undo(&recorded, old);
         }
-        let back = aside::bring_back(asides, None).map_err(|error| Failure::new(format!("bringing back the former version: {error}")));
-        let restored = back.as_ref().is_ok_and(|back| back.restored > 0);
+        let back = displaced::restore(displaced).map_err(|error| Failure::new(format!("bringing back the former version: {error}")));
+        let restored = back.as_ref().is_ok_and(|restored| *restored > 0);
         if let Some(ledger) = &world.ledger {
             // What changed nothing, or was taken back, is as it was.
             let former = work.record.as_ref().filter(|record| record.once && !work.unfinished);
@@ -336,11 +353,8 @@ impl Bringing<'_> {
             let intact =
                 stands || (work.action == Action::Update && work.change == Change::Update && (restored || different == Some(false)));
             let before = work.record.as_ref().filter(|_| intact && unsettled.is_none());
-            let recorded = if asides.is_empty() && !stands { &recorded } else { *old };
-            ledger.fail(&module.id, &watch.made(), Some(recorded), before).map_err(told)?;
-            if restored {
-                ledger.settle(&module.id).map_err(told)?;
-            }
+            let recorded = if displaced.is_empty() && !stands { &recorded } else { *old };
+            ledger.fail(&module.id, &watch.made(), Some(recorded), before, back.is_err()).map_err(told)?;
         }
         let kept = if self.context.sandbox.is_some() { " (--sandbox kept its scripts to its directories)" } else { "" };
         back?;
@@ -390,7 +404,14 @@ fn passes_own_check(world: &World, module: &Module, task: &TaskContext) -> Resul
     Ok(passes.is_ok())
 }
 
-fn begin(world: &World, module: &Module, work: &Work, paths: &[PathBuf], watch: Option<&Watch>, aside: &[Aside]) -> Result<(), Failure> {
+fn begin(
+    world: &World,
+    module: &Module,
+    work: &Work,
+    paths: &[PathBuf],
+    watch: Option<&Watch>,
+    rollback: &Rollback<'_>,
+) -> Result<(), Failure> {
     let (Some(ledger), Some(run)) = (&world.ledger, world.run) else { return Ok(()) };
     let own = identity(module, work);
     // Until what is there from another source has gone, it is still that.
@@ -399,10 +420,26 @@ fn begin(world: &World, module: &Module, work: &Work, paths: &[PathBuf], watch: 
     // Of a rock LuaRocks knows what is there.
     let watch = watch.filter(|_| module.removal.rock.is_none());
     let (absent, found) = watch.map_or((&[][..], &[][..]), |watch| (&watch.absent, &watch.found));
-    let asked = work.asked;
+    let (asked, rollback) = (work.asked, *rollback);
     ledger
-        .begin(run, &Beginning { module: id, method, digest, source, requires, removal, paths, absent, found, aside, asked })
+        .begin(run, &Beginning { module: id, method, digest, source, requires, removal, paths, absent, found, rollback, asked })
         .map_err(told)
+}
+
+/// Records that a module was found installed.
+fn adopt(world: &World, module: &Module, work: &Work) -> Result<Effect, Failure> {
+    if let (Some(ledger), Some(run)) = (&world.ledger, world.run) {
+        let now = identity(module, work);
+        let InstalledModule { method, digest, source, requires, removal, .. } = &now;
+        let beginning = Beginning { requires, removal, asked: work.asked, ..Beginning::new(&module.id, method, digest, source) };
+        ledger.adopt(run, &beginning).map_err(told)?;
+    }
+    Ok(Effect::Unchanged)
+}
+
+/// Whether everything that the steps change is among the files that are recorded before: packages are not.
+fn is_covered(work: &Work) -> bool {
+    work.steps.iter().all(|step| step.method.changes_only_files())
 }
 
 /// What a module is, for the ledger.

@@ -5,11 +5,11 @@
 //! `bring`, `uninstall`, `undo` and `plugin::deploy`, and only there.
 
 mod application;
-mod aside;
 mod batch;
 mod bring;
 mod builtin;
 mod config;
+mod displaced;
 mod git;
 mod http;
 mod look;
@@ -23,6 +23,7 @@ mod preflight;
 mod prosody;
 mod recover;
 mod remote;
+mod rollback;
 mod sandbox;
 mod schedule;
 mod scratch;
@@ -33,6 +34,7 @@ mod sync;
 mod undo;
 mod uninstall;
 mod watch;
+mod watchdog;
 mod world;
 
 pub use application::{Offers, is_place, offers};
@@ -50,12 +52,13 @@ pub use plugin::{
 };
 pub use preflight::{needs_password, preflight};
 pub use prosody::prosody_configuration;
-pub use recover::{Cleared, RUN, clear_up};
+pub use recover::{OwnDirectories, RUN, RecoverySummary, recover};
 pub use remote::{Failures, Header, Host, Remote, printed_on, serve, tree_name};
 pub use sandbox::{Enforced, Sandbox};
 pub use schedule::{Options, Schedule, schedule};
 pub use step::run_alone;
 pub use sync::{SourceCache, Synced, sync};
-pub use undo::{Conflict, Outlook, look_back};
+pub use undo::{Conflict, UndoPlan, plan_undo};
 pub use uninstall::{Told, foresee};
+pub use watchdog::{Watchdog, watch};
 pub use world::{keep_contents, place_of};

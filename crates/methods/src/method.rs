@@ -135,6 +135,11 @@ pub trait Method: Send {
         true
     }
 
+    /// Whether everything that it changes is at or below the paths of its module.
+    fn changes_only_files(&self) -> bool {
+        true
+    }
+
     /// The version of what it is about, as it is now.
     fn version(&self) -> Option<String> {
         None

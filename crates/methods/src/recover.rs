@@ -1,146 +1,200 @@
-//! Clears up after a run that was killed: ends the processes it left, brings back what it had moved away, removes what it was making.
+//! Recovers from runs that were killed: ends the processes that they left, and rolls back the changes that they did not complete.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
 
 use hoist_core::ModuleId;
 use hoist_executor::{EventKind, TaskContext};
-use hoist_files::{Home, Kind, Record, Snapshot, Store, Taking, advance};
-use hoist_ledger::{Aside, Ledger, LedgerError, Recovered};
+use hoist_files::{Home, Store};
+use hoist_ledger::{DisplacedPath, Disposal, Ledger, LedgerError, PendingChange, Phase};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::application;
-use crate::aside;
-use crate::git::interrupted::locks;
-use crate::git::own;
+use crate::displaced;
 use crate::machine::Machine;
-use crate::stage::clean_stages;
+use crate::rollback::{EndOfRun, FilesBefore, RolledBack, roll_back};
 use crate::world::CONTENTS;
 
 /// The variable by which the processes of a run are known.
 pub const RUN: &str = "HOIST_RUN";
 
-/// What was cleared up.
+/// What was recovered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Cleared {
+pub struct RecoverySummary {
+    /// The modules that were being changed, by name.
+    pub modules: Vec<String>,
+    /// Runs that were being undone.
+    pub undoing: Vec<String>,
     /// Processes that were ended.
     pub processes: usize,
     /// Unfinished directories and files that were removed.
     pub stages: usize,
-    /// Former versions that were brought back.
+    /// Previous versions that were moved back.
     pub restored: usize,
-    /// What was found in their places and may be somebody's: moved aside, to here.
-    pub kept: Vec<PathBuf>,
+    /// Files that were changed after the end of the run: where they were, and where they are now.
+    pub moved: Vec<(PathBuf, PathBuf)>,
     /// Files and directories of applications that are as they were again.
     pub files: usize,
-    /// What somebody may have done to an application since, and what became of it, a sentence each.
-    pub told: Vec<String>,
-    /// What was left of former versions, and where it is, a sentence each.
-    pub carried: Vec<String>,
+    /// What else a person has to know, a sentence each.
+    pub notes: Vec<String>,
     /// What could not be done.
     pub failed: Vec<String>,
 }
 
-/// Clears up after the runs that never ended. `private` are hoist's state and its cache, `logs` are the directories of what they said: the last word is the last sign of life.
+/// Hoist's own directories.
+pub struct OwnDirectories<'a> {
+    /// What it knows.
+    pub state: &'a Path,
+    /// What it can fetch again.
+    pub cache: &'a Path,
+    /// Directory of the logs of a run.
+    pub logs: &'a dyn Fn(&str) -> PathBuf,
+}
+
+/// Recovers from the runs that never ended.
 ///
 /// # Errors
-/// The ledger cannot be used. What cannot be cleared up is told, and holds up nothing else.
-pub fn clear_up(
-    recovered: &Recovered,
-    ledger: &Ledger,
-    home: &Home,
-    logs: &[PathBuf],
-    private: &[PathBuf; 2],
-    machine: &Machine,
-) -> Result<Cleared, LedgerError> {
+/// The ledger cannot be used. What cannot be recovered is reported, and holds up nothing else.
+pub fn recover(ledger: &Ledger, home: &Home, own: &OwnDirectories<'_>, machine: &Machine) -> Result<RecoverySummary, LedgerError> {
+    let recovered = ledger.recover()?;
+    let pending = ledger.pending_changes()?;
     let marks: Vec<String> = recovered.runs.iter().map(|run| format!("{RUN}={run}")).collect();
-    let processes = end_processes(&marks);
-    let alive = logs.iter().flat_map(std::fs::read_dir).flatten().flatten();
-    let alive = alive.filter_map(|log| log.metadata().ok()?.modified().ok()).max().unwrap_or(SystemTime::UNIX_EPOCH);
-    let mut cleared = Cleared { processes, ..Cleared::default() };
-    let [state, _] = private;
-    if state.join("snapshots").is_dir() {
-        let installed = ledger.installed()?;
-        let store = Store::open(&state.join(CONTENTS));
-        let known = |module: &ModuleId| installed.modules.contains_key(module) || installed.unfinished.contains_key(module);
-        let is_done = |module: &ModuleId, removal| if removal { !known(module) } else { installed.modules.contains_key(module) };
-        let taken = store.map(|store| application::recover(state, &store, private, is_done, alive));
-        match taken {
-            Ok(taken) => {
-                cleared.files += taken.restored;
-                cleared.told.extend(taken.told);
-                cleared.failed.extend(taken.failed);
-                taken.reinstated.iter().try_for_each(|module| ledger.reinstate(module))?;
+    let mut summary = RecoverySummary { processes: end_processes(&marks), undoing: recovered.undoing, ..RecoverySummary::default() };
+    summary.modules = pending.iter().filter(|change| change.phase == Phase::Begun).map(|change| change.module.to_string()).collect();
+    let snapshots = own.state.join("snapshots").is_dir();
+    if !pending.is_empty() || snapshots {
+        match Store::open(&own.state.join(CONTENTS)) {
+            Ok(store) => {
+                let ends: Vec<EndOfRun> = recovered.runs.iter().map(|run| EndOfRun::of(&(own.logs)(run))).collect();
+                let end = ends.into_iter().reduce(EndOfRun::or_earlier).unwrap_or(EndOfRun::UNKNOWN);
+                if snapshots {
+                    recover_applications(ledger, own, &store, end, &mut summary)?;
+                }
+                for change in &pending {
+                    let end = EndOfRun::of(&(own.logs)(&change.run));
+                    match change.phase {
+                        Phase::Begun => roll_back_change(ledger, own.state, &store, change, end, &mut summary)?,
+                        Phase::Done => complete(ledger, home, machine, change, &mut summary)?,
+                    }
+                }
             }
-            Err(error) => cleared.failed.push(format!("what is kept of files cannot be used: {error}")),
+            Err(error) => summary.failed.push(format!("the backups of files cannot be used: {error}")),
         }
     }
-    for (module, asides) in by_module(&recovered.restore) {
-        match aside::bring_back(&asides, Some(alive)) {
-            Ok(back) => {
-                cleared.kept.extend(back.kept);
-                cleared.restored += back.restored;
-                ledger.settle(module)?;
-            }
-            Err(error) => {
-                let left = asides.iter().filter(|aside| aside.kept.symlink_metadata().is_ok());
-                let left: Vec<String> =
-                    left.map(|aside| format!("{} is still at {}", aside.path.display(), aside.kept.display())).collect();
-                cleared.failed.push(format!("of the former version of {module}, {}: {error}", left.join(", ")));
-            }
-        }
-    }
-    for (module, asides) in by_module(&recovered.discard) {
-        let record = ledger.record(module)?;
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let teller = told.clone();
-        let tell = move |event| {
-            if let (EventKind::Item { subject, reason, .. }, Ok(mut told)) = (event, teller.lock()) {
-                told.push(format!("{subject} was kept: {}", reason.unwrap_or_default()));
-            }
-        };
-        aside::discard(home, &asides, &record, machine, &TaskContext::alone(tell));
-        cleared.carried.extend(told.lock().map(|told| told.clone()).unwrap_or_default());
-        ledger.settle(module)?;
-    }
-    for path in recovered.undo.iter().filter(|path| !aside::changed_after(path, alive + aside::GRACE)) {
-        match std::fs::remove_dir_all(path) {
-            Ok(()) => cleared.stages += 1,
-            Err(error) => cleared.failed.push(format!("{}: {error}", path.display())),
-        }
-    }
-    for (module, paths) in &recovered.made {
-        remember(ledger, module, paths, alive)?;
-    }
-    let cleaned = clean_stages(&recovered.paths, |path| own::is_untouched(path, machine));
-    cleared.stages = cleaned.removed;
-    cleared.kept.extend(cleaned.kept);
-    let locks = recovered.paths.iter().flat_map(|path| locks(&path.join(".git")));
-    locks.for_each(|lock| drop(std::fs::remove_file(lock)));
+    remove_unfinished(own.state);
     for scratch in recovered.scratch.iter().filter(|scratch| is_scratch(scratch)) {
         let _ = std::fs::remove_dir_all(scratch);
     }
-    Ok(cleared)
+    Ok(summary)
 }
 
-fn by_module(asides: &[Aside]) -> BTreeMap<&ModuleId, Vec<Aside>> {
-    let mut modules: BTreeMap<&ModuleId, Vec<Aside>> = BTreeMap::new();
-    for aside in asides {
-        modules.entry(&aside.module).or_default().push(aside.clone());
+fn recover_applications(
+    ledger: &Ledger,
+    own: &OwnDirectories<'_>,
+    store: &Store,
+    end: EndOfRun,
+    summary: &mut RecoverySummary,
+) -> Result<(), LedgerError> {
+    let installed = ledger.installed()?;
+    let is_known = |module: &ModuleId| installed.modules.contains_key(module) || installed.unfinished.contains_key(module);
+    let is_done = |module: &ModuleId, removal| if removal { !is_known(module) } else { installed.modules.contains_key(module) };
+    let taken = application::recover(own.state, store, &[own.state.to_owned(), own.cache.to_owned()], is_done, end);
+    summary.files += taken.restored;
+    summary.notes.extend(taken.told);
+    summary.failed.extend(taken.failed);
+    Ok(())
+}
+
+/// Rolls back a change that was interrupted.
+fn roll_back_change(
+    ledger: &Ledger,
+    state: &Path,
+    store: &Store,
+    change: &PendingChange,
+    end: EndOfRun,
+    summary: &mut RecoverySummary,
+) -> Result<(), LedgerError> {
+    // What it did to an application comes first.
+    if application::is_pending(state, &change.module) {
+        return Ok(());
     }
-    modules
+    // Versions that did not record the files knew what was out of the way.
+    let files = FilesBefore::from_bytes(&change.files).unwrap_or_default();
+    let kept = state.join("kept").join(&change.run);
+    let done = roll_back(&files, &change.displaced, end, store, &kept);
+    let is_complete = done.is_complete() && files.is_complete && change.has_prior;
+    let is_retried = !done.failed.is_empty();
+    report(change, done, summary);
+    match is_complete {
+        true => ledger.roll_back(&change.module),
+        false if is_retried => Ok(()),
+        false => ledger.abandon(&change.module),
+    }
 }
 
-/// What a first install that was killed had made is the module's, as it is; but not what somebody put there since.
-fn remember(ledger: &Ledger, module: &ModuleId, paths: &[PathBuf], alive: SystemTime) -> Result<(), LedgerError> {
-    let mut there = Snapshot::take(paths, &Taking::PLAIN).unwrap_or_default();
-    there.retain(|path, state| state.kind == Kind::Directory || !aside::changed_after(path, alive + aside::GRACE));
-    let made = advance(&Record::new(), &Snapshot::default(), &there);
-    let mut record = ledger.record(module)?;
-    record.extend(made);
-    ledger.put_record(module, &record)
+fn report(change: &PendingChange, done: RolledBack, summary: &mut RecoverySummary) {
+    let RolledBack { restored, stages, moved, left, copied, lost, failed } = done;
+    summary.restored += restored;
+    summary.stages += stages;
+    summary.moved.extend(moved);
+    let module = &change.module;
+    summary.notes.extend(left.iter().map(|repository| {
+        let path = repository.display();
+        format!("{module}: the repository {path} was changed after the run was interrupted; it was left as it is")
+    }));
+    summary.notes.extend(copied.iter().map(|(path, copy)| {
+        let (path, copy) = (path.display(), copy.display());
+        format!("{module}: {path} was changed while the run was being ended, by the run or by somebody else; a copy of it is {copy}")
+    }));
+    let lost = lost.iter().map(|path| format!("{module}: {} could not be restored: it was too large for a backup", path.display()));
+    summary.failed.extend(lost);
+    summary.failed.extend(
+        failed
+            .into_iter()
+            .map(|(path, why)| format!("{module}: the interrupted change could not be rolled back: {}: {why}", path.display())),
+    );
+}
+
+/// Sees to what a change that is complete had moved out of its way.
+fn complete(
+    ledger: &Ledger,
+    home: &Home,
+    machine: &Machine,
+    change: &PendingChange,
+    summary: &mut RecoverySummary,
+) -> Result<(), LedgerError> {
+    let module = &change.module;
+    let record = ledger.record(module)?;
+    let notes = Arc::new(Mutex::new(Vec::new()));
+    let kept = notes.clone();
+    let report = move |event| {
+        if let (EventKind::Item { subject, reason, .. }, Ok(mut notes)) = (event, kept.lock()) {
+            notes.push(format!("{subject} was kept: {}", reason.unwrap_or_default()));
+        }
+    };
+    displaced::discard(home, &change.displaced, &record, machine, &TaskContext::alone(report));
+    summary.notes.extend(notes.lock().map(|notes| notes.clone()).unwrap_or_default());
+    let is_merged = |displaced: &DisplacedPath| displaced.disposal == Disposal::Merge;
+    if let Some(files) = FilesBefore::from_bytes(&change.files).filter(|_| change.displaced.iter().any(is_merged)) {
+        match files.differences() {
+            Ok(differences) => ledger.journal_pending(module, &differences)?,
+            Err(error) => summary.failed.push(format!("{module}: what its update changed cannot be recorded for an undo: {error}")),
+        }
+    }
+    ledger.settle(module)
+}
+
+/// Removes files that were being written in hoist's own state, where only the holder of the lock writes.
+fn remove_unfinished(state: &Path) {
+    let directories = ["", CONTENTS, "contents/large", "snapshots", "clones"].map(|name| state.join(name));
+    for entry in directories.iter().filter_map(|directory| std::fs::read_dir(directory).ok()).flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.as_encoded_bytes();
+        let is_unfinished = [".hoist-stage-", ".tmp", "ledger.copy.sqlite.new"].iter().any(|start| name.starts_with(start.as_bytes()));
+        if is_unfinished {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// True for a directory that hoist made for the temporary files of a run; whatever else the ledger may say is not removed.

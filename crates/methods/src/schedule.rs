@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, InstalledModule, Module, ModuleId, Plan, Step, Tier, Wanted};
 use hoist_executor::{OnFailure, Task, TaskGraph, TaskId, UnitId};
 use hoist_files::Home;
-use hoist_ledger::{Entry, Ledger, RunId};
+use hoist_ledger::{Ledger, RunId};
 
 use crate::application;
 use crate::batch::{self, Bulk, Share};
@@ -21,6 +22,7 @@ use crate::method::{host_pool, method_of, path_pool};
 use crate::plugin::{self, Configured, Deployment, Undeployment};
 use crate::remote::Remote;
 use crate::sandbox::Sandbox;
+use crate::undo::UndoPlan;
 use crate::world::{self, Bound, Work, World};
 use crate::{remote, undo, uninstall};
 
@@ -49,8 +51,8 @@ pub struct Options {
     pub own: Vec<PathBuf>,
     /// Where hoist keeps what it knows.
     pub state: PathBuf,
-    /// What of a past run is taken back.
-    pub undo: Vec<Entry>,
+    /// What of a past run is undone.
+    pub undo: Vec<UndoPlan>,
     /// How plugins are configured.
     pub plugins: BTreeMap<ModuleId, Configured>,
     /// What is deployed.
@@ -113,6 +115,7 @@ pub fn schedule(
         store: OnceLock::new(),
         claims: claims(plan, &modules),
         undo: options.undo,
+        numbers: AtomicUsize::new(0),
         ledger,
         run,
         name: options.name,

@@ -1,12 +1,14 @@
 //! A directory beside its destination, put in place by one rename: what is at the destination is whole or not there.
 
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use hoist_files::{move_aside, rename_new};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-/// Stands in a stage whose contents changed places with what was there.
-const EXCHANGED: &str = "exchanged";
+use crate::displaced::remove_tree;
+use crate::rollback::EndOfRun;
 
 const PREFIX: &str = ".hoist-stage-";
 
@@ -26,6 +28,11 @@ impl Stage {
         Ok(Self { directory, destination: destination.to_owned() })
     }
 
+    /// The stage itself.
+    pub(crate) fn root(&self) -> &Path {
+        self.directory.path()
+    }
+
     /// Where the contents are made: a path that does not exist yet, inside the stage.
     pub(crate) fn path(&self) -> PathBuf {
         self.directory.path().join("new")
@@ -36,18 +43,8 @@ impl Stage {
         std::fs::rename(self.path(), &self.destination)
     }
 
-    /// Puts the contents in place of the directory that is there; what was there is removed when the stage is dropped.
+    /// Exchanges the contents with the directory at the destination, which is removed when the stage is dropped.
     pub(crate) fn exchange(self) -> io::Result<Self> {
-        // From now on what is in the stage may be somebody's.
-        std::fs::write(self.directory.path().join(EXCHANGED), "")?;
-        renameat_with(CWD, self.path(), CWD, &self.destination, RenameFlags::EXCHANGE)?;
-        Ok(self)
-    }
-}
-
-impl Stage {
-    /// Lets the contents and the directory that is there change places; both are such that nothing is lost with either.
-    pub(crate) fn swap(self) -> io::Result<Self> {
         renameat_with(CWD, self.path(), CWD, &self.destination, RenameFlags::EXCHANGE)?;
         Ok(self)
     }
@@ -55,6 +52,13 @@ impl Stage {
     /// After an exchange: puts what was there before back.
     pub(crate) fn put_back(self) -> io::Result<()> {
         self.exchange().map(drop)
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        // Half of what was there before is never taken for all of it.
+        let _ = std::fs::rename(self.path(), self.root().join("old"));
     }
 }
 
@@ -66,34 +70,49 @@ fn prefix(destination: &Path) -> String {
 /// What became of stages that were left.
 #[derive(Debug, Default)]
 pub(crate) struct Cleaned {
-    /// How many were removed.
+    /// Number of stages that were removed.
     pub(crate) removed: usize,
-    /// Where what may be somebody's is now.
-    pub(crate) kept: Vec<PathBuf>,
+    /// What was changed after the end of the run: where it was in place, and where it is now.
+    pub(crate) moved: Vec<(PathBuf, PathBuf)>,
 }
 
-/// Removes the stages that something killed left beside these destinations. `is_ours` tells of what changed places with a stage whether nobody
-/// has anything in it; else it is kept beside the destination.
-pub(crate) fn clean_stages(destinations: &[PathBuf], is_ours: impl Fn(&Path) -> bool) -> Cleaned {
+/// Removes the stages that an interrupted run left next to these destinations. `previous` is the number of the inode that was at a destination before
+/// the run: where a stage has that now, they exchange places again.
+pub(crate) fn clean_stages(destinations: &[PathBuf], previous: impl Fn(&Path) -> Option<u64>, end: EndOfRun) -> Cleaned {
     let mut cleaned = Cleaned::default();
     for destination in destinations {
         let prefix = prefix(destination);
         for entry in destination.parent().and_then(|parent| std::fs::read_dir(parent).ok()).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             // Behind the prefix stand six random characters: a destination whose name goes on is another.
-            if name.strip_prefix(&prefix).is_some_and(|random| random.len() == 6) {
-                let former = entry.path().join("new");
-                if entry.path().join(EXCHANGED).exists() && former.exists() && !is_ours(&former) {
-                    cleaned.kept.extend(hoist_files::move_aside(&former, destination));
-                }
-                let gone = match entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                    // What could not be kept elsewhere is kept here.
-                    true if entry.path().join(EXCHANGED).exists() && former.exists() && !is_ours(&former) => continue,
-                    true => std::fs::remove_dir_all(entry.path()),
-                    false => std::fs::remove_file(entry.path()),
-                };
-                cleaned.removed += usize::from(gone.is_ok());
+            if name.strip_prefix(&prefix).is_none_or(|random| random.len() != 6) {
+                continue;
             }
+            let contents = entry.path().join("new");
+            let mut was_exchanged = false;
+            let inode = |path: &Path| path.symlink_metadata().ok().map(|metadata| metadata.ino());
+            if let Some(held) = inode(&contents).filter(|held| previous(destination) == Some(*held)) {
+                let back = match inode(destination) {
+                    Some(there) if there != held => {
+                        renameat_with(CWD, &contents, CWD, destination, RenameFlags::EXCHANGE).map_err(Into::into)
+                    }
+                    Some(_) => Ok(()),
+                    None => rename_new(&contents, destination),
+                };
+                // It is the only copy of what was there before.
+                if back.is_err() {
+                    continue;
+                }
+                was_exchanged = true;
+            }
+            // What was in place for a while, somebody may have worked with; otherwise nobody but hoist writes to a stage.
+            if was_exchanged && !end.covers_tree(&contents) {
+                match move_aside(&contents, destination) {
+                    Ok(copy) => cleaned.moved.push((destination.clone(), copy)),
+                    Err(_) => continue,
+                }
+            }
+            cleaned.removed += usize::from(remove_tree(&entry.path()).is_ok());
         }
     }
     cleaned
@@ -127,21 +146,32 @@ mod tests {
     }
 
     #[test]
-    fn left_stages_are_found_by_their_name() {
+    fn left_stages_are_found_by_their_name_and_the_previous_version_goes_back() {
         let home = tempfile::tempdir().unwrap();
-        std::fs::create_dir(home.path().join(".hoist-stage-thing-abcdef")).unwrap();
-        std::fs::create_dir(home.path().join(".hoist-stage-thing-else-abcdef")).unwrap();
-        std::fs::create_dir(home.path().join("kept")).unwrap();
-        assert_eq!(clean_stages(&[home.path().join("thing")], |_| true).removed, 1);
-        for name in [".hoist-stage-thing-mine00", ".hoist-stage-thing-ours00"] {
-            std::fs::create_dir_all(home.path().join(name).join("new")).unwrap();
-            std::fs::write(home.path().join(name).join(EXCHANGED), "").unwrap();
-            std::fs::write(home.path().join(name).join("new/file"), name).unwrap();
+        let at = |path: &str| home.path().join(path);
+        let make = |path: &str, text: &str| {
+            std::fs::create_dir_all(at(path)).unwrap();
+            std::fs::write(at(path).join("file"), text).unwrap();
+        };
+        for name in [".hoist-stage-thing-abcdef/new", ".hoist-stage-thing-else-abcdef", "kept"] {
+            make(name, "x");
         }
-        let ours = |path: &Path| path.parent().is_some_and(|stage| stage.ends_with(".hoist-stage-thing-ours00"));
-        let cleaned = clean_stages(&[home.path().join("thing")], ours);
-        assert_eq!((cleaned.removed, cleaned.kept.len()), (2, 1));
-        assert!(std::fs::read_to_string(cleaned.kept[0].join("file")).unwrap().contains("mine"));
-        assert!(home.path().join("kept").exists() && home.path().join(".hoist-stage-thing-else-abcdef").exists());
+        assert_eq!(clean_stages(&[at("thing")], |_| None, EndOfRun::NOW).removed, 1);
+        make("thing", "new");
+        make(".hoist-stage-thing-abcdef/new", "previous");
+        let previous = at(".hoist-stage-thing-abcdef/new").metadata().unwrap().ino();
+        let cleaned = clean_stages(&[at("thing")], |_| Some(previous), EndOfRun::NOW);
+        assert_eq!((cleaned.removed, cleaned.moved.len()), (1, 0));
+        assert_eq!(std::fs::read_to_string(at("thing/file")).unwrap(), "previous");
+        assert!(at("kept").exists() && at(".hoist-stage-thing-else-abcdef").exists());
+        // In place, and changed by whomever since the run was over.
+        std::fs::rename(at("thing"), at("previous")).unwrap();
+        make("thing", "by a person");
+        std::fs::create_dir(at(".hoist-stage-thing-abcdef")).unwrap();
+        std::fs::rename(at("previous"), at(".hoist-stage-thing-abcdef/new")).unwrap();
+        let cleaned = clean_stages(&[at("thing")], |_| Some(previous), EndOfRun::UNKNOWN);
+        assert_eq!((cleaned.removed, cleaned.moved.len()), (1, 1));
+        assert_eq!(std::fs::read_to_string(at("thing/file")).unwrap(), "previous");
+        assert_eq!(std::fs::read_to_string(cleaned.moved[0].1.join("file")).unwrap(), "by a person");
     }
 }

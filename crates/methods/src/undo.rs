@@ -1,20 +1,25 @@
-//! Takes back what a past run did to files, as far as nobody has changed them since.
+//! Undoes what a past run did to files, as far as nobody has changed them since.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use hoist_core::Module;
 use hoist_executor::{Effect, Failure, Fate, Level, TaskContext};
-use hoist_files::{Difference, Kind, Record, Removal, Root, Scope, State, Store, keep_copy, move_aside, put_back, state};
-use hoist_ledger::Entry;
+use hoist_files::{
+    Difference, Home, Kind, Record, Removal, Root, Scope, Snapshot, State, Store, Taking, aside_name, keep_copy, put_back, rename_new,
+    state,
+};
+use hoist_ledger::{DisplacedPath, Disposal, Entry, Rollback, read_belongings};
 
 use crate::application;
 use crate::builtin::{luarocks, pip};
+use crate::displaced;
 use crate::git::own;
 use crate::machine::Machine;
 use crate::method::StepContext;
+use crate::rollback::FilesBefore;
 use crate::uninstall::was_found;
-use crate::world::{CONTENTS, World};
+use crate::world::{CONTENTS, World, place_of, refuse_unsettled};
 
 /// Why something cannot be taken back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,51 +32,117 @@ pub struct Conflict {
     pub can_be_forced: bool,
 }
 
-/// What taking back a run's work on one module would come to.
-#[derive(Debug, Clone, Default)]
-pub struct Outlook {
-    /// What would become of files, and of how many: whole directories are told as one.
+/// What undoing a run's work on one module does.
+#[derive(Debug, Clone)]
+pub struct UndoPlan {
+    /// The module, and what the run did to it.
+    pub entry: Entry,
+    /// What becomes of files, and of how many: whole directories are told as one.
     pub told: Vec<(Fate, PathBuf, usize)>,
     /// What stands in the way.
     pub conflicts: Vec<Conflict>,
-    /// What is not taken back, a sentence each.
+    /// What is not undone, a sentence each.
     pub remarks: Vec<String>,
+    /// From what is there now to what is there after that.
+    due: Vec<Difference>,
 }
 
-/// Looks what taking back would come to, and changes nothing.
+/// Decides what undoing a run does to each of its modules, in the order in which it is done. Changes nothing.
 ///
 /// # Errors
 /// Something cannot be looked at.
-pub fn look_back(entries: &[Entry], state_directory: &Path, machine: &Machine) -> Result<Vec<Outlook>, Failure> {
+pub fn plan_undo(entries: &[Entry], state_directory: &Path, machine: &Machine, own: &[PathBuf]) -> Result<Vec<UndoPlan>, Failure> {
     let store = open(state_directory)?;
-    // What would stand there by then.
+    // What is there by then.
     let mut view = View::new();
-    entries.iter().map(|entry| look_back_at(entry, &store, machine, &mut view)).collect()
+    entries.iter().map(|entry| plan_one(entry, state_directory, own, &store, machine, &mut view)).collect()
 }
 
 type View = BTreeMap<PathBuf, Option<State>>;
 
-fn look_back_at(entry: &Entry, store: &Store, machine: &Machine, view: &mut View) -> Result<Outlook, Failure> {
-    let (mut outlook, mut due) = (Outlook::default(), Vec::new());
+fn plan_one(
+    entry: &Entry,
+    state_directory: &Path,
+    own: &[PathBuf],
+    store: &Store,
+    machine: &Machine,
+    view: &mut View,
+) -> Result<UndoPlan, Failure> {
+    let (told, conflicts, remarks, due) = Default::default();
+    let mut plan = UndoPlan { entry: entry.clone(), told, conflicts, remarks, due };
     for (difference, verdict) in judged(entry, store, machine, view)? {
-        view.insert(difference.path.clone(), difference.before.clone());
         let path = difference.path.clone();
-        match verdict {
-            Verdict::Due(_) => due.push((fate(difference), difference)),
-            Verdict::Done => {}
-            Verdict::Conflict(why, can_be_forced) => outlook.conflicts.push(Conflict { path, why, can_be_forced }),
-        }
+        let now = match verdict {
+            Verdict::Done => continue,
+            Verdict::Due(now) => now,
+            Verdict::Conflict(now, why, can_be_forced) => {
+                plan.conflicts.push(Conflict { path: path.clone(), why, can_be_forced });
+                now
+            }
+        };
+        plan.due.push(Difference { path, before: difference.before.clone(), after: now });
     }
-    outlook.told = grouped(due.into_iter());
+    if !entry.was.is_installed() {
+        let rest = rest(entry, &plan.due, state_directory, own, machine, view)?;
+        plan.due.extend(rest);
+        plan.due.sort_by(|a, b| a.path.cmp(&b.path));
+    }
+    let is_free = |difference: &&Difference| !plan.conflicts.iter().any(|conflict| conflict.path == difference.path);
+    plan.told = grouped(plan.due.iter().filter(is_free).map(|difference| (fate(difference), difference)));
+    view.extend(plan.due.iter().map(|difference| (difference.path.clone(), difference.before.clone())));
     let removal = entry.was.removal();
     if let Some(rock) = removal.rock.filter(|_| entry.was.is_installed()) {
         let why = "a rock is not put back to a former version, nor installed again: install or update it by name".to_owned();
-        outlook.conflicts.push(Conflict { path: rock.tree, why, can_be_forced: false });
+        plan.conflicts.push(Conflict { path: rock.tree, why, can_be_forced: false });
     }
     if !removal.python.is_empty() && entry.was.is_installed() {
-        outlook.remarks.push(format!("Python packages are not put back to former versions: {}", removal.python.join(", ")));
+        plan.remarks.push(format!("Python packages are not put back to former versions: {}", removal.python.join(", ")));
     }
-    Ok(outlook)
+    Ok(plan)
+}
+
+/// What else is known to be the module's, as it wrote it: modules that share a directory do not know of each other's changes.
+fn rest(
+    entry: &Entry,
+    due: &[Difference],
+    state_directory: &Path,
+    own: &[PathBuf],
+    machine: &Machine,
+    view: &View,
+) -> Result<Vec<Difference>, Failure> {
+    let wrong = |error: std::io::Error| Failure::new(format!("looking at {error}"));
+    let ledger = |error: hoist_ledger::LedgerError| Failure::new(error.to_string());
+    let known = hoist_ledger::read(state_directory).map_err(ledger)?;
+    let record = known.modules.get(&entry.module).or_else(|| known.unfinished.get(&entry.module));
+    let Some(record) = record else { return Ok(Vec::new()) };
+    let belongings = read_belongings(state_directory, &entry.module).map_err(ledger)?;
+    let home = match record.removal.into.as_deref() {
+        Some(into) if into.is_dir() => place_of(into, own).map_err(wrong)?,
+        Some(_) => return Ok(Vec::new()),
+        None => Home::open(&machine.home, own).map_err(wrong)?,
+    };
+    let found = Some(record).filter(|record| record.removal.application.is_some());
+    let mut paths: Vec<&PathBuf> = belongings.record.keys().filter(|path| !found.is_some_and(|record| was_found(record, path))).collect();
+    paths.dedup_by(|path, last| path.starts_with(last));
+    let roots: Vec<Root> = paths.into_iter().map(|path| Root { path: path.clone(), scope: Scope::Recorded }).collect();
+    // What is put back stays, with the directories on the way to it.
+    let back: BTreeSet<&Path> = due.iter().filter(|due| due.before.is_some()).flat_map(|due| due.path.ancestors()).collect();
+    let held = |path: &Path| belongings.holders.get(path).map(|name| format!("{name} has it too"));
+    let shared = |path: &Path| belongings.shared.contains(path) || back.contains(path);
+    let precious = |git: &Path| own::precious(git, machine);
+    let removal = Removal { record: &belongings.record, held: &held, shared: &shared, precious: &precious, purge: false };
+    let planned = home.plan_removal(&roots, &removal);
+    let known: BTreeSet<&Path> = due.iter().map(|difference| difference.path.as_path()).collect();
+    let mut rest = Vec::new();
+    for path in planned.paths().filter(|path| !known.contains(path) && !back.contains(path) && !view.contains_key(*path)) {
+        // The directory of a repository goes as one thing.
+        if path.ancestors().skip(1).any(|above| above.ends_with(".git")) {
+            continue;
+        }
+        let now = state(path).map_err(wrong)?;
+        rest.extend(now.map(|now| Difference { path: path.to_owned(), before: None, after: Some(now) }));
+    }
+    Ok(rest)
 }
 
 /// What taking back makes of a path.
@@ -114,7 +185,8 @@ enum Verdict {
     Due(Option<State>),
     /// It is as it was before the run.
     Done,
-    Conflict(String, bool),
+    /// With what stands there now, why it cannot be done, and whether it can be forced.
+    Conflict(Option<State>, String, bool),
 }
 
 /// For each difference whether it can be taken back.
@@ -147,18 +219,22 @@ fn judged<'e>(entry: &'e Entry, store: &Store, machine: &Machine, view: &View) -
             (Some(before), after) if !kept(before) => {
                 let same = after.as_ref().is_some_and(|after| before.has_same_contents(after));
                 let why = "what it held was not kept".to_owned();
-                if same && same_kind(&now, after) { Verdict::Done } else { Verdict::Conflict(why, false) }
+                if same && same_kind(&now, after) { Verdict::Done } else { Verdict::Conflict(now, why, false) }
             }
             (_, after) if same(&now, after) => match &now {
                 Some(now) if now.kind == Kind::Git => match own::precious(&difference.path, machine) {
                     None => Verdict::Due(Some(now.clone())),
-                    Some(why) => Verdict::Conflict(why, false),
+                    Some(why) => Verdict::Conflict(Some(now.clone()), why, false),
                 },
                 now => Verdict::Due(now.clone()),
             },
+            // Git writes its index anew whenever it looks at the files.
+            _ if now.is_some() && difference.path.ends_with(".git/index") && !own::has_staged_changes(&difference.path) => {
+                Verdict::Due(now.clone())
+            }
             _ => {
                 let why = if now.is_none() { "it was removed since" } else { "it was changed since" };
-                Verdict::Conflict(why.to_owned(), true)
+                Verdict::Conflict(now, why.to_owned(), true)
             }
         };
         Ok((difference, verdict))
@@ -173,51 +249,125 @@ fn same_kind(one: &Option<State>, other: &Option<State>) -> bool {
 /// True for the same thing; who owns it may have been changed by whoever works with it.
 fn is_same(one: &State, other: &State) -> bool {
     let unread = !one.is_known() || !other.is_known();
+    let is_directory = |kind| matches!(kind, Kind::Directory | Kind::Git);
     match one.kind {
-        Kind::Directory | Kind::Git | Kind::Other => one.kind == other.kind,
+        // That of a repository is looked into or not.
+        Kind::Directory | Kind::Git => is_directory(other.kind),
+        Kind::Other => one.kind == other.kind,
         Kind::File | Kind::Link => one.kind == other.kind && (unread || one.digest == other.digest),
     }
 }
 
-/// Takes back what a run did to one module.
+/// Undoes what a run did to one module, as planned.
 pub(crate) fn undo(world: &World, module: &Module, task: &TaskContext) -> Result<Effect, Failure> {
     let (Some(ledger), Some(run)) = (&world.ledger, world.run) else { return Err(Failure::new("there is no ledger")) };
-    let Some(entry) = world.undo.iter().find(|entry| entry.module == module.id) else {
-        return Err(Failure::new("nothing is known of what is to be taken back"));
+    let Some(plan) = world.undo.iter().find(|plan| plan.entry.module == module.id) else {
+        return Err(Failure::new("nothing is known of what is to be undone"));
     };
     let wrong = |error: hoist_ledger::LedgerError| Failure::new(error.to_string());
-    let store = world.store()?;
+    let looking = |error: std::io::Error| Failure::new(format!("looking at {error}"));
+    refuse_unsettled(ledger, &module.id)?;
+    let (entry, store) = (&plan.entry, world.store()?);
     let application = module.removal.application.as_ref().filter(|application| application.root.is_dir());
     let _alone = application.map(|application| application::lock(application, true, task)).transpose()?;
-    let mut due: Vec<Difference> = Vec::new();
-    let judged = judged(entry, store, &world.machine, &View::new())?;
-    let in_the_way = judged.iter().find_map(|(difference, verdict)| match verdict {
-        Verdict::Conflict(why, forced) if !(world.force && *forced) => Some(format!("{}: {why}", difference.path.display())),
-        _ => None,
-    });
-    if let Some(why) = in_the_way {
-        return Err(Failure::new(format!("nothing was taken back: {why}")));
+    if let Some(Conflict { path, why, .. }) = plan.conflicts.iter().find(|conflict| !(world.force && conflict.can_be_forced)) {
+        return Err(Failure::new(format!("nothing was undone: {}: {why}", path.display())));
+    }
+    let mut due = plan.due.clone();
+    for Difference { path, after, .. } in &due {
+        let now = state(path).map_err(looking)?;
+        if !is_planned(&now, after) {
+            return Err(Failure::new(format!("nothing was undone: {} was changed since the plan was made", path.display())));
+        }
     }
     let was = world.memento(module)?;
-    for (difference, verdict) in judged {
-        let (path, before) = (&difference.path, &difference.before);
-        let now = match verdict {
-            Verdict::Done => continue,
-            Verdict::Due(now) => now,
-            Verdict::Conflict(..) => aside(path, task)?,
+    let displaced = displaced(world, module, plan, &due);
+    let paths: Vec<PathBuf> = due.iter().map(|difference| difference.path.clone()).collect();
+    let taking = Taking { store: Some(store), git: &|_| false, ..Taking::PLAIN };
+    let before = Snapshot::take_flat(&paths, &taking).map_err(|error| Failure::new(format!("keeping what is there: {error}")))?;
+    store.sync().map_err(|error| Failure::new(error.to_string()))?;
+    let has_packages = entry.was.removal().rock.is_some() || module.removal.rock.is_some() || !module.removal.python.is_empty();
+    let files =
+        FilesBefore { stages: paths.clone(), roots: paths, is_flat: true, is_complete: !has_packages, before, ..FilesBefore::default() };
+    let files = files.to_bytes().map_err(|error| Failure::new(format!("cannot record the files of {}: {error}", module.id)))?;
+    ledger.begin_undo(run, &module.id, &Rollback { files: &files, displaced: &displaced, is_durable: true }).map_err(wrong)?;
+    let undone =
+        put_all_back(plan, &mut due, &displaced, store, &StepContext { record: &Record::new(), ..world.context(module, task) }, module);
+    if let Err(failure) = undone {
+        ledger.journal(run, &module.id, &was, &due.iter().map(reversed).collect::<Vec<_>>()).map_err(wrong)?;
+        ledger.settle(&module.id).map_err(wrong)?;
+        return Err(failure);
+    }
+    ledger.revert(run, &module.id, &entry.was, &was, &due.iter().map(reversed).collect::<Vec<_>>()).map_err(wrong)?;
+    displaced::discard(&world.home, &displaced, &Record::new(), &world.machine, task);
+    ledger.settle(&module.id).map_err(wrong)?;
+    let version = |version: Option<&str>| version.map(str::to_owned);
+    task.version(version(was.version()), version(entry.was.version()));
+    Ok(Effect::Changed)
+}
+
+/// True for what the plan found. Of what was not read only the kind is known.
+fn is_planned(now: &Option<State>, planned: &Option<State>) -> bool {
+    match (now, planned) {
+        (Some(now), Some(planned)) => is_same(now, planned),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+/// What is moved out of the way, so that it can come back as long as the undo is not complete.
+fn displaced(world: &World, module: &Module, plan: &UndoPlan, due: &[Difference]) -> Vec<DisplacedPath> {
+    let mut displaced = Vec::new();
+    for Difference { path, before, after } in due {
+        let Some(after) = after else { continue };
+        let is_conflict = plan.conflicts.iter().any(|conflict| conflict.path == *path);
+        let (kept, disposal) = match after.kind {
+            Kind::Git if before.is_none() => {
+                // Next to the outermost directory that goes, which has to be empty by then.
+                let goes = |above: &&Path| due.iter().any(|difference| difference.path == *above && difference.before.is_none());
+                let outermost = path.ancestors().take_while(goes).last().unwrap_or(path);
+                (outermost.with_file_name(format!(".hoist-removed-{}-{}", world.name, world.next_number())), Disposal::Remove)
+            }
+            // Of a file a copy is made.
+            kind if is_conflict && kind != Kind::File => (aside_name(path), Disposal::Keep),
+            _ => continue,
         };
-        due.push(Difference { path: path.clone(), before: before.clone(), after: now });
+        displaced.push(DisplacedPath { module: module.id.clone(), path: path.clone(), kept, disposal });
     }
-    let context = StepContext { record: &Record::new(), ..world.context(module, task) };
-    leave_packages(module, entry, &context)?;
-    // What stands there now can come back as well.
-    for difference in due.iter().filter(|difference| difference.after.as_ref().is_some_and(|now| now.kind == Kind::File)) {
-        hoist_files::keep(&difference.path, store).map_err(|error| Failure::new(format!("keeping what is there: {error}")))?;
+    displaced
+}
+
+fn put_all_back(
+    plan: &UndoPlan,
+    due: &mut Vec<Difference>,
+    displaced: &[DisplacedPath],
+    store: &Store,
+    context: &StepContext<'_>,
+    module: &Module,
+) -> Result<(), Failure> {
+    let task = context.task;
+    let copying = |error: std::io::Error| Failure::new(format!("copying aside {error}"));
+    let since = |path: &Path| Some(format!("it is {} as it was changed since", path.display()));
+    leave_packages(module, &plan.entry, context)?;
+    for Conflict { path, .. } in &plan.conflicts {
+        let Some(now) = state(path).map_err(copying)?.filter(|now| now.kind == Kind::File) else { continue };
+        let copy = keep_copy(path, &std::fs::read(path).map_err(copying)?, now.mode).map_err(copying)?;
+        task.item(Fate::Kept, copy.display().to_string(), since(path));
     }
-    store.flush().map_err(|error| Failure::new(error.to_string()))?;
-    // Before it is done, so that it can be taken back however far it comes.
-    ledger.journal(run, &module.id, &was, &due.iter().map(reversed).collect::<Vec<_>>()).map_err(wrong)?;
-    let failed = put_back(&due.iter().collect::<Vec<_>>(), store);
+    for DisplacedPath { path, kept, disposal, .. } in displaced {
+        rename_new(path, kept).map_err(copying)?;
+        if *disposal == Disposal::Keep {
+            task.item(Fate::Kept, kept.display().to_string(), since(path));
+        }
+    }
+    // What was moved is not there any more.
+    let is_displaced = |path: &Path| displaced.iter().any(|displaced| displaced.path == path);
+    let here = due.iter().map(|difference| match is_displaced(&difference.path) {
+        true => Difference { after: None, ..difference.clone() },
+        false => difference.clone(),
+    });
+    let here: Vec<Difference> = here.collect();
+    let failed = put_back(&here.iter().collect::<Vec<_>>(), store);
     // A directory that somebody has something in stays.
     let (stayed, failed): (Vec<_>, Vec<_>) = failed.into_iter().partition(|(path, _)| {
         let removed = due.iter().any(|difference| difference.path == *path && difference.before.is_none());
@@ -226,67 +376,19 @@ pub(crate) fn undo(world: &World, module: &Module, task: &TaskContext) -> Result
     for (path, _) in &stayed {
         task.item(Fate::Kept, path.display().to_string(), Some("something is in it that the run did not put there".to_owned()));
     }
-    let done = due.iter().filter(|difference| !stayed.iter().chain(&failed).any(|(path, _)| *path == difference.path));
-    for (fate, path, count) in grouped(done.map(|difference| (fate(difference), difference))) {
+    due.retain(|difference| !stayed.iter().chain(&failed).any(|(path, _)| *path == difference.path));
+    for (fate, path, count) in grouped(due.iter().map(|difference| (fate(difference), difference))) {
         task.item(fate, path.display().to_string(), (count > 1).then(|| format!("{count} files")));
     }
-    if let Some((path, error)) = failed.first() {
-        return Err(Failure::new(format!("{}: {error}; what could be taken back was", path.display())));
+    match failed.first() {
+        None => Ok(()),
+        Some((path, error)) => Err(Failure::new(format!("{}: {error}; everything else was undone", path.display()))),
     }
-    if !entry.was.is_installed() {
-        leave_rest(world, module, task)?;
-    }
-    ledger.revert(run, &module.id, &entry.was).map_err(wrong)?;
-    // And what the ledger says of the module's files now.
-    ledger.journal_again(run, &module.id, &was).map_err(wrong)?;
-    let version = |version: Option<&str>| version.map(str::to_owned);
-    task.version(version(was.version()), version(entry.was.version()));
-    Ok(Effect::Changed)
-}
-
-/// Takes away what else is known to be the module's, as it wrote it: modules that share a directory do not know of each other's changes.
-fn leave_rest(world: &World, module: &Module, task: &TaskContext) -> Result<(), Failure> {
-    let Some(ledger) = &world.ledger else { return Ok(()) };
-    let belongings = ledger.belongings(&module.id).map_err(|error| Failure::new(error.to_string()))?;
-    let Some(into) = module.removal.into.clone().or_else(|| Some(world.machine.home.clone())).filter(|into| into.is_dir()) else {
-        return Ok(());
-    };
-    let home = world.home_of(module.removal.into.as_ref().map(|_| into.as_path()))?;
-    let known = ledger.installed().map_err(|error| Failure::new(error.to_string()))?;
-    let found = known.modules.get(&module.id).filter(|record| record.removal.application.is_some());
-    let mut paths: Vec<&PathBuf> = belongings.record.keys().filter(|path| !found.is_some_and(|record| was_found(record, path))).collect();
-    paths.dedup_by(|path, last| path.starts_with(*last));
-    let roots: Vec<Root> = paths.into_iter().map(|path| Root { path: path.clone(), scope: Scope::Recorded }).collect();
-    let held = |path: &Path| belongings.holders.get(path).map(|name| format!("{name} has it too"));
-    let shared = |path: &Path| belongings.shared.contains(path);
-    let precious = |git: &Path| own::precious(git, &world.machine);
-    let removal = Removal { record: &belongings.record, held: &held, shared: &shared, precious: &precious, purge: false, act: true };
-    for (path, count) in home.remove(&roots, &removal).gone.into_iter().filter(|(_, count)| *count > 0) {
-        let files = if count == 1 { "one file".to_owned() } else { format!("{count} files") };
-        task.item(Fate::Removed, path.display().to_string(), Some(files));
-    }
-    Ok(())
 }
 
 /// What taking back did, as a difference of its own.
 fn reversed(difference: &Difference) -> Difference {
     Difference { path: difference.path.clone(), before: difference.after.clone(), after: difference.before.clone() }
-}
-
-/// Copies what stands in the way aside, and returns what stands there after that.
-fn aside(path: &Path, task: &TaskContext) -> Result<Option<State>, Failure> {
-    let wrong = |error: std::io::Error| Failure::new(format!("copying aside {error}"));
-    let now = state(path).map_err(wrong)?;
-    let copy = match &now {
-        None => return Ok(None),
-        Some(now) if now.kind == Kind::File => {
-            let contents = std::fs::read(path).map_err(wrong)?;
-            keep_copy(path, &contents, now.mode).map_err(wrong)?
-        }
-        Some(_) => move_aside(path, path).map_err(wrong)?,
-    };
-    task.item(Fate::Kept, copy.display().to_string(), Some(format!("it is {} as it was changed since", path.display())));
-    state(path).map_err(wrong)
 }
 
 /// Packages that the run had brought go again; former versions of what was there before do not come back.

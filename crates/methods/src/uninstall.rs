@@ -1,23 +1,25 @@
 //! Takes a module off the machine: what it is known to have written, and what it declares to be its own; never more.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 
 use hoist_core::{Action, Application, InstalledModule, Module, ModuleId};
 use hoist_executor::{Effect, Failure, Fate, Level, TaskContext};
-use hoist_files::{Home, Record, Removal, Root, Scope, Snapshot, Store, Taking, pending, rename_new};
-use hoist_ledger::Belongings;
+use hoist_files::{Home, PlannedRemoval, Record, Removal, Removed, Root, Scope, Snapshot, Store, Taking, pending, rename_new};
+use hoist_ledger::{Belongings, DisplacedPath, Disposal, Rollback};
 
 use crate::application::{
     self, Answer, Asked, Before, Guarding, drop_copies, give_back, give_back_permissions, protect_uninstall, take_out, tell_left,
 };
 use crate::builtin::{luarocks, package, pip};
 use crate::config;
+use crate::displaced;
 use crate::git::own;
 use crate::machine::Machine;
 use crate::method::StepContext;
 use crate::plugin::{before_removal, undeploy_all};
+use crate::rollback::{EndOfRun, FilesBefore, roll_back as roll_back_files};
 use crate::watch::{KEPT, takes};
 use crate::world::{Bound, World, refuse_unsettled};
 
@@ -47,7 +49,7 @@ pub(crate) fn uninstall(
     let application = removal.application.as_ref().filter(|application| application.root.is_dir());
     let _alone = application.map(|application| application::lock(application, true, task)).transpose()?;
     let mut guarding = application.map(|application| world.guard(application, &module.id, true)).transpose()?;
-    let (mut after, mut waiting) = (None, Vec::new());
+    let (mut after, mut waiting, mut trash) = (None, Vec::new(), Vec::new());
     let work = || -> Result<(), Failure> {
         let adopted = record.is_some_and(|record| record.adopted) && !world.purge;
         if !adopted {
@@ -77,7 +79,12 @@ pub(crate) fn uninstall(
             task.item(fate, subject, reason);
         }
         task.check()?;
-        let (told, failed) = files(&home, module, record, &belongings, &world.machine, world.purge, true)?;
+        let mut planned = plan_files(&home, module, record, &belongings, &world.machine, world.purge);
+        trash = planned.displace(world, module);
+        if !trash.is_empty() {
+            ledger.displace(&module.id, &trash).map_err(wrong)?;
+        }
+        let (told, failed) = planned.carry_out(&home, &belongings, world.purge, &trash);
         let count = failed.len();
         if let Some(guarding) = &guarding {
             waiting = let_in(&belongings.record, guarding, task)?;
@@ -99,8 +106,20 @@ pub(crate) fn uninstall(
     let is_wide = |path: &Path| path.components().count() <= 2 || home.path().starts_with(path);
     places.retain(|path| home.place(path).is_ok() || !is_wide(path));
     let before = keep(&places, None, Some(world.store()?))?;
-    world.store()?.flush().map_err(|error| Failure::new(error.to_string()))?;
-    ledger.begin_removal(run, &module.id, &stages).map_err(wrong)?;
+    world.store()?.sync().map_err(|error| Failure::new(error.to_string()))?;
+    let recorded = FilesBefore {
+        excluded: ledger.recorded_by_others(&module.id, &places).map_err(wrong)?,
+        configs: configs.iter().map(|config| config.path.clone()).collect(),
+        stages,
+        is_complete: removal.python.is_empty() && removal.rock.is_none() && !removal.plugin,
+        roots: places.clone(),
+        before: before.clone(),
+        ..FilesBefore::default()
+    };
+    let recorded = if removal.rock.is_some() { FilesBefore { is_complete: false, ..FilesBefore::default() } } else { recorded };
+    let is_covered = recorded.is_complete;
+    let bytes = recorded.to_bytes().map_err(|error| Failure::new(format!("cannot record the files of {}: {error}", module.id)))?;
+    ledger.begin_removal(run, &module.id, &Rollback { files: &bytes, displaced: &[], is_durable: true }).map_err(wrong)?;
     let mut worked = work();
     if let (Err(failure), Some(guarding)) = (&mut worked, guarding.as_mut()) {
         failure.message += &match guarding.guard.take_back() {
@@ -120,17 +139,19 @@ pub(crate) fn uninstall(
                 }
                 ledger.put_record(other, &record).map_err(wrong)?;
             }
-            let left = ledger.finish_removal(&module.id).map_err(wrong)?;
-            // What was passed on by a module that went at the same time has to be looked at once more.
-            let left: Vec<Root> = left.into_iter().map(|path| Root { path, scope: Scope::IfEmpty }).collect();
-            let removal =
-                Removal { record: &Record::new(), held: &|_| None, shared: &|_| false, precious: &|_| None, purge: false, act: true };
-            home.remove(&left, &removal);
             let mut differences = before.differences(&keep(&places, Some(&before), None)?);
             if let Some(guarding) = &mut guarding {
                 differences.extend(guarding.guard.differences(true)?);
             }
+            let left = ledger.finish_removal(run, &module.id, &was, &differences).map_err(wrong)?;
+            displaced::discard(&home, &trash, &Record::new(), &world.machine, task);
+            // What was passed on by a module that went at the same time has to be looked at once more.
+            let left: Vec<Root> = left.into_iter().map(|path| Root { path, scope: Scope::IfEmpty }).collect();
+            let removal = Removal { record: &Record::new(), held: &|_| None, shared: &|_| false, precious: &|_| None, purge: false };
+            home.remove(&left, &removal);
+            let differences = before.differences(&keep(&places, Some(&before), None)?);
             world.journal(module, &was, &differences)?;
+            ledger.settle(&module.id).map_err(wrong)?;
             if let Some(guarding) = &mut guarding {
                 guarding.guard.end(task);
             }
@@ -141,10 +162,20 @@ pub(crate) fn uninstall(
             }
             Ok(Effect::Changed)
         }
-        Err(failure) => {
+        Err(mut failure) => {
             let intact = record.is_some_and(|record| {
                 record.removal.is_indexed() && record.once && record.files.iter().all(|path| path.symlink_metadata().is_ok())
             });
+            let restored = guarding.is_none() && is_covered && roll_back(&recorded, &trash, world.store()?, &mut failure);
+            if restored {
+                ledger.roll_back(&module.id).map_err(wrong)?;
+                return Err(failure);
+            }
+            for displaced in displaced::present(&trash) {
+                if let Err(error) = displaced::merge_back(&displaced.kept, &displaced.path) {
+                    task.note(Level::Warning, format!("{} is still at {}: {error}", displaced.path.display(), displaced.kept.display()));
+                }
+            }
             ledger.fail_removal(&module.id, intact).map_err(wrong)?;
             // What is gone all the same can be brought back.
             let differences = before.differences(&keep(&places, Some(&before), None)?);
@@ -157,6 +188,22 @@ pub(crate) fn uninstall(
             Err(failure)
         }
     }
+}
+
+/// Restores the files of a removal that failed. Returns false where not all of them are what they were.
+fn roll_back(recorded: &FilesBefore, trash: &[DisplacedPath], store: &Store, failure: &mut Failure) -> bool {
+    let done = roll_back_files(recorded, trash, EndOfRun::NOW, store, Path::new("/nonexistent"));
+    match done.is_complete() {
+        true => failure.message += "; nothing was removed",
+        false => {
+            failure.message += &done
+                .failed
+                .first()
+                .map(|(path, why)| format!("; what was removed could not be restored: {}: {why}", path.display()))
+                .unwrap_or_default()
+        }
+    }
+    done.is_complete()
 }
 
 /// Where another module's version had to wait beside a file that is gone now, it takes its place. Returns which, and whose they are.
@@ -302,7 +349,7 @@ pub(crate) fn leave_former(
     let roots = former.paths.iter().filter(|path| !new.contains_key(*path));
     let roots: Vec<Root> = roots.map(|path| Root { path: path.clone(), scope: Scope::Recorded }).collect();
     let precious = |git: &Path| own::precious(git, &world.machine);
-    let removal = Removal { record: old, held: &|_| None, shared: &|_| false, precious: &precious, purge: false, act: true };
+    let removal = Removal { record: old, held: &|_| None, shared: &|_| false, precious: &precious, purge: false };
     let removed = home.remove(&roots, &removal);
     if let Some((path, why)) = removed.kept.iter().find(|(_, why)| why.starts_with("it cannot be")) {
         return Err(Failure::new(format!("{}: {why}", path.display())));
@@ -332,7 +379,12 @@ pub fn foresee(
     let adopted = record.is_some_and(|record| record.adopted) && !purge;
     let context = StepContext::new(&task, machine, module.id.as_str(), &module.variables);
     let mut told = packages(&context, module, record, belongings, adopted, false)?;
-    let (more, failed) = files(home, module, record, belongings, machine, purge, false)?;
+    // Of a rock LuaRocks knows the files.
+    let is_rock = record.is_some_and(|record| record.removal.rock.is_some());
+    let (more, failed) = match is_rock {
+        true => (Vec::new(), Failed::new()),
+        false => plan_files(home, module, record, belongings, machine, purge).preview(home, belongings, purge),
+    };
     let calls = |application: &Application| application::has_installer(application, module.short());
     let application = record.and_then(|record| record.removal.application.as_ref()).filter(|_| !adopted);
     if application.is_some_and(calls) {
@@ -412,34 +464,45 @@ fn packages(
 
 type Failed = Vec<(PathBuf, String)>;
 
-fn files(
+/// What a removal is about to do to the files of a module.
+struct PlannedFiles {
+    told: Vec<Told>,
+    /// Configuration files that stay.
+    stays: BTreeSet<PathBuf>,
+    removal: PlannedRemoval,
+    /// Whether nothing is removed here.
+    is_settled: bool,
+}
+
+const CONFIG: &str = "it is a configuration file";
+
+fn plan_files(
     home: &Home,
     module: &Module,
     record: Option<&InstalledModule>,
     belongings: &Belongings,
     machine: &Machine,
     purge: bool,
-    act: bool,
-) -> Result<(Vec<Told>, Failed), Failure> {
+) -> PlannedFiles {
     let mut told: Vec<Told> = Vec::new();
     let indexed = record.filter(|record| record.removal.is_indexed());
+    let adopted = indexed.is_some_and(|record| record.adopted && !purge);
+    let settled = |told| PlannedFiles { told, stays: BTreeSet::new(), removal: PlannedRemoval::default(), is_settled: true };
     // Of a rock LuaRocks knows the files.
-    if indexed.is_some_and(|record| record.removal.rock.is_some() && (!act || record.adopted && !purge)) {
-        return Ok((told, Failed::new()));
+    if adopted && indexed.is_some_and(|record| record.removal.rock.is_some()) {
+        return settled(told);
     }
-    if let Some(first) = indexed.filter(|record| record.adopted && !purge).and_then(|_| belongings.record.keys().next()) {
+    if let Some(first) = belongings.record.keys().next().filter(|_| adopted) {
         told.push((Fate::Kept, first.display().to_string(), Some("it was there before hoist; --purge removes it".to_owned())));
-        return Ok((told, Failed::new()));
+        return settled(told);
     }
     let mut stays = BTreeSet::new();
-    for (fate, path, reason) in config::take_away(home, belongings, purge, act) {
-        told.push((fate, path.display().to_string(), reason));
+    for (fate, path, _) in config::take_away(home, belongings, purge, false) {
         if fate != Fate::Removed {
             stays.insert(path);
         }
     }
     let roots = roots(module, record, belongings, purge, &mut told);
-    const CONFIG: &str = "it is a configuration file";
     // Outside of its own directory a module of an application has what it made, and not what others put beside that.
     let application = record.and_then(|record| record.removal.application.as_ref()).filter(|_| purge);
     let own = application.map(|application| application.directory(module.short()));
@@ -456,12 +519,55 @@ fn files(
     let precious = |git: &Path| own::precious(git, machine);
     let mut recorded = belongings.record.clone();
     own::add_tracked(&mut recorded, machine);
-    let removal = Removal { record: &recorded, held: &held, shared: &shared, precious: &precious, purge, act };
-    let mut removed = home.remove(&roots, &removal);
+    let removal = Removal { record: &recorded, held: &held, shared: &shared, precious: &precious, purge };
+    let removal = home.plan_removal(&roots, &removal);
+    PlannedFiles { told, stays, removal, is_settled: false }
+}
+
+impl PlannedFiles {
+    /// Returns the directories that are renamed first, so that a removal which is interrupted can be rolled back: each is there as a whole or not.
+    fn displace(&mut self, world: &World, module: &Module) -> Vec<DisplacedPath> {
+        let displaced = |path: &Path| {
+            let kept = path.with_file_name(format!(".hoist-removed-{}-{}", world.name, world.next_number()));
+            DisplacedPath { module: module.id.clone(), path: path.to_owned(), kept, disposal: Disposal::Remove }
+        };
+        self.removal.whole_directories().map(displaced).collect()
+    }
+
+    /// Removes the files, and returns what became of them and what could not be removed.
+    fn carry_out(self, home: &Home, belongings: &Belongings, purge: bool, trash: &[DisplacedPath]) -> (Vec<Told>, Failed) {
+        if self.is_settled {
+            return (self.told, Failed::new());
+        }
+        let configs = config::take_away(home, belongings, purge, true);
+        let kept: HashMap<&Path, &Path> = trash.iter().map(|displaced| (displaced.path.as_path(), displaced.kept.as_path())).collect();
+        let removed = home.carry_out(self.removal, |path| kept.get(path).map(|kept| (*kept).to_owned()));
+        describe(self.told, configs, removed, &self.stays, true)
+    }
+
+    /// Returns what would become of the files.
+    fn preview(self, home: &Home, belongings: &Belongings, purge: bool) -> (Vec<Told>, Failed) {
+        if self.is_settled {
+            return (self.told, Failed::new());
+        }
+        let configs = config::take_away(home, belongings, purge, false);
+        describe(self.told, configs, self.removal.outcome, &self.stays, false)
+    }
+}
+
+fn describe(
+    files: Vec<Told>,
+    configs: Vec<(Fate, PathBuf, Option<String>)>,
+    mut removed: Removed,
+    stays: &BTreeSet<PathBuf>,
+    is_done: bool,
+) -> (Vec<Told>, Failed) {
+    let mut told: Vec<Told> = configs.into_iter().map(|(fate, path, reason)| (fate, path.display().to_string(), reason)).collect();
+    told.extend(files);
     // Why these stay was told.
     removed.kept.retain(|(path, why)| why != CONFIG && !stays.contains(path));
     for (path, count) in removed.gone {
-        let rest = act && path.symlink_metadata().is_ok();
+        let rest = is_done && path.symlink_metadata().is_ok();
         let reason = match (count > NAMED, rest) {
             (true, true) => Some(format!("{count} files; the rest stays")),
             (false, true) => Some("the rest stays".to_owned()),
@@ -471,7 +577,7 @@ fn files(
     }
     let (failed, kept): (Failed, Failed) = removed.kept.into_iter().partition(|(_, why)| why.starts_with("it cannot be"));
     told.extend(kept.into_iter().map(|(path, why)| (Fate::Kept, path.display().to_string(), Some(why))));
-    Ok((told, failed))
+    (told, failed)
 }
 
 /// True for what was there before hoist, and what is in it.

@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use hoist_core::{Module, ModuleId, is_shared};
 use hoist_executor::{Failure, TaskContext};
 use hoist_files::{Difference, Home, Kind, Picture, Record, Snapshot, Store, Taking, advance, backups, is_backup, look, pending};
-use hoist_ledger::Aside;
+use hoist_ledger::DisplacedPath;
 
 use crate::application::{self, Before, protect_install};
 use crate::config::ConfigPolicy;
 use crate::machine::Machine;
+use crate::rollback::FilesBefore;
 use crate::world::Bound;
 
 /// Larger files that are in no record are not read, in bytes: whatever they are, they are not the module's.
@@ -72,7 +73,8 @@ impl Watch {
             }
         }
         let (absent, found): (Vec<PathBuf>, Vec<PathBuf>) = own.into_iter().partition(|path| path.symlink_metadata().is_err());
-        let parents = absent.iter().flat_map(|path| missing_parents(path, &machine.home)).collect::<BTreeSet<_>>().into_iter().collect();
+        let made = absent.iter().chain(&module.config_files).flat_map(|path| missing_parents(path, &machine.home));
+        let parents = made.collect::<BTreeSet<_>>().into_iter().collect();
         let room = AtomicU64::new(KEPT);
         let read = |path: &Path, size| is_read(path) && (old.contains_key(path) || size <= LARGE && takes(&room, size));
         let store = keeping.store.filter(|_| !found.is_empty());
@@ -81,13 +83,39 @@ impl Watch {
         let signs: Vec<PathBuf> = module.checks.files.iter().cloned().chain(programs).collect();
         let signs_before = files_only(&signs);
         let configs = module.config_files.clone();
-        let configs_before = around(&configs, keeping.store)?;
+        let configs_before = look_around(&configs, keeping.store)?;
         let below =
             |root: &PathBuf| keeping.claims.range(root.clone()..).take_while(|(path, _)| path.starts_with(root)).collect::<Vec<_>>();
         let claimed = roots.iter().flat_map(below).filter(|(_, others)| others.iter().any(|other| *other != module.id));
         let claimed = claimed.map(|(path, _)| path.clone()).collect();
         let after = Snapshot::default();
         Ok(Self { own: roots, absent, found, parents, before, after, configs, configs_before, claimed, signs, signs_before })
+    }
+
+    /// The files before the steps, for a rollback by a later process. Stages may be next to `stages`.
+    pub(crate) fn files_before(&self, stages: &[PathBuf], is_complete: bool) -> FilesBefore {
+        let mut before = self.before.clone();
+        before.extend(self.configs_before.clone());
+        FilesBefore {
+            roots: self.own.clone(),
+            configs: self.configs.clone(),
+            excluded: self.claimed.clone(),
+            parents: self.parents.clone(),
+            stages: stages.to_vec(),
+            is_flat: false,
+            is_complete,
+            before,
+        }
+    }
+
+    /// Whether any existing file is at stake.
+    pub(crate) fn has_files(&self) -> bool {
+        !self.before.is_empty() || !self.configs_before.is_empty()
+    }
+
+    /// The number of the inode at a path before the steps.
+    pub(crate) fn inode(&self, path: &Path) -> Option<u64> {
+        self.before.inode(path)
     }
 
     /// The paths that were not there before, and are now.
@@ -97,11 +125,11 @@ impl Watch {
 
     /// What is known to be written, now that the steps have run; and whether anything that is watched is another than before, where
     /// anything is watched.
-    pub(crate) fn finish(&mut self, old: &Record, asides: &[Aside]) -> Result<(Record, Option<bool>), Failure> {
+    pub(crate) fn finish(&mut self, old: &Record, displaced: &[DisplacedPath]) -> Result<(Record, Option<bool>), Failure> {
         self.after = self.look(old, None)?;
         let (mut before, after) = (self.before.without_repositories(), self.after.without_repositories());
         // Where something was moved out of the way, nothing was.
-        before.retain(|path, _| !asides.iter().any(|aside| path.starts_with(&aside.path)));
+        before.retain(|path, _| !displaced.iter().any(|displaced| path.starts_with(&displaced.path)));
         let mut record = advance(old, &before, &after);
         let parents: Vec<PathBuf> = self.parents.iter().filter(|path| path.is_dir()).cloned().collect();
         let made = parents.iter().filter_map(|path| {
@@ -156,7 +184,7 @@ impl Watch {
     pub(crate) fn differences(&self, old: &Record, again: bool) -> Result<Vec<Difference>, Failure> {
         let now = if again { &self.look(old, None)? } else { &self.after };
         let mut differences = self.before.differences(now);
-        differences.extend(self.configs_before.differences(&around(&self.configs, None)?));
+        differences.extend(self.configs_before.differences(&look_around(&self.configs, None)?));
         let made = self.parents.iter().filter_map(|path| {
             let after = hoist_files::state(path).ok()??;
             Some(Difference { path: path.clone(), before: None, after: Some(after) })
@@ -180,7 +208,7 @@ impl Watch {
 
     /// Makes the configuration files what they were before the steps. Returns what could not be put back.
     pub(crate) fn take_back_configs(&self, store: &Store) -> Result<Option<String>, Failure> {
-        let differences = self.configs_before.differences(&around(&self.configs, None)?);
+        let differences = self.configs_before.differences(&look_around(&self.configs, None)?);
         Ok(application::restore(&differences.iter().collect::<Vec<_>>(), store))
     }
 
@@ -232,13 +260,17 @@ pub(crate) fn spare_repositories(differences: &mut Vec<Difference>) {
     differences.retain(|Difference { path, .. }| objects(path).is_none() && !packed.iter().any(|git| path.starts_with(git)));
 }
 
-/// Configuration files with what stands beside them because of hoist.
-fn around(configs: &[PathBuf], store: Option<&Store>) -> Result<Snapshot, Failure> {
-    let beside = |path: &PathBuf| [vec![path.clone(), pending(path)], backups(path)].concat();
-    let mut paths: Vec<PathBuf> = configs.iter().flat_map(beside).collect();
-    paths.sort();
-    paths.dedup();
-    Snapshot::take(&paths, &Taking { store, ..Taking::PLAIN }).map_err(looking)
+/// Configuration files with what stands beside them because of hoist, and the files that they lead to where they are links.
+pub(crate) fn around(configs: &[PathBuf]) -> Vec<PathBuf> {
+    let beside = |path: &PathBuf| {
+        let target = if path.is_symlink() { hoist_files::follow(path).ok() } else { None };
+        [vec![path.clone(), pending(path)], backups(path), target.into_iter().collect()].concat()
+    };
+    configs.iter().flat_map(beside).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+fn look_around(configs: &[PathBuf], store: Option<&Store>) -> Result<Snapshot, Failure> {
+    Snapshot::take(&around(configs), &Taking { store, ..Taking::PLAIN }).map_err(looking)
 }
 
 fn looking(error: std::io::Error) -> Failure {

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use hoist_core::{Action, Application, Change, InstalledModule, Module, ModuleId};
 use hoist_executor::{Effect, Failure, Level, TaskContext};
 use hoist_files::{Difference, Home, Record, Store};
-use hoist_ledger::{Aside, Entry, Ledger, LedgerError, Memento, RunId};
+use hoist_ledger::{DisplacedPath, Ledger, LedgerError, Memento, RunId};
 
 use crate::application::{self, Guard, Guarding};
 use crate::builtin::pip;
@@ -18,6 +19,7 @@ use crate::method::{Method, StepContext, method_of};
 use crate::plugin::{Configured, Deployment, Undeployment};
 use crate::remote::Remote;
 use crate::sandbox::Sandbox;
+use crate::undo::UndoPlan;
 
 /// What all modules of a run share.
 pub(crate) struct World {
@@ -47,8 +49,10 @@ pub(crate) struct World {
     pub(crate) store: OnceLock<Result<Store, String>>,
     /// The paths that modules of the run make their own.
     pub(crate) claims: BTreeMap<PathBuf, Vec<ModuleId>>,
-    /// What of a past run is taken back.
-    pub(crate) undo: Vec<Entry>,
+    /// What of a past run is undone.
+    pub(crate) undo: Vec<UndoPlan>,
+    /// Number of names of the run's own that were given away.
+    pub(crate) numbers: AtomicUsize,
     /// Where the scripts of each module may write; nothing of a module that cannot be kept to anything. Empty where nobody is.
     pub(crate) sandboxes: BTreeMap<ModuleId, Option<Sandbox>>,
     /// How plugins are configured.
@@ -89,6 +93,11 @@ impl World {
     pub(crate) fn store(&self) -> Result<&Store, Failure> {
         let open = || Store::open(&self.state.join(CONTENTS)).map_err(|error| format!("what is kept of files cannot be used: {error}"));
         self.store.get_or_init(open).as_ref().map_err(|why| Failure::new(why.clone()))
+    }
+
+    /// Returns a number that is not used yet in this run.
+    pub(crate) fn next_number(&self) -> usize {
+        self.numbers.fetch_add(1, Ordering::Relaxed)
     }
 
     /// What the ledger says of a module before it is changed.
@@ -228,10 +237,10 @@ pub(crate) fn own_packages(module: &Module, record: Option<&InstalledModule>) ->
 
 /// Nothing is done to a module of which a former version is out of the way and could not be brought back.
 pub(crate) fn refuse_unsettled(ledger: &Ledger, module: &ModuleId) -> Result<(), Failure> {
-    let asides = ledger.asides(module).map_err(told)?;
-    match asides.iter().find(|aside| aside.kept.symlink_metadata().is_ok()) {
+    let displaced = ledger.displaced(module).map_err(told)?;
+    match displaced.iter().find(|displaced| displaced.kept != displaced.path && displaced.kept.symlink_metadata().is_ok()) {
         None => Ok(()),
-        Some(Aside { path, kept, .. }) => {
+        Some(DisplacedPath { path, kept, .. }) => {
             let (kept, path) = (kept.display(), path.display());
             Err(Failure::new(format!("its former version is still at {kept}, and could not be brought back: move it to {path}, or away")))
         }

@@ -9,7 +9,7 @@ use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, ModuleId, Plan,
 use hoist_executor::Cancel;
 use hoist_files::Home;
 use hoist_ledger::{Holder, Ledger, Lock, PastRun, past_run, read_belongings, read_configs, unresolved};
-use hoist_methods::{ConfigFile, ConfigPolicy, Machine, RUN, Standing, Told, clear_up, foresee, place_of, presence, survey};
+use hoist_methods::{ConfigFile, ConfigPolicy, Machine, OwnDirectories, RUN, Standing, Told, foresee, place_of, presence, survey};
 use hoist_plugins::{MASK, Masker};
 use hoist_resolver::Resolution;
 use rayon::prelude::*;
@@ -127,7 +127,7 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<Code, Ending> {
         hoist_resolver::resolve(&catalog, &known, &request)?;
     }
     drop(catalog);
-    let _lock = lock(global, &session, &cancel)?;
+    let lock = lock(global, &session, &cancel)?;
     let ledger = Arc::new(open(&session)?);
     recover(&session, &ledger)?;
     let machine = session.machine()?;
@@ -157,8 +157,19 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<Code, Ending> {
     let how = How { plugins, masker, policy: Some(asked.policy), policies, configs, enabled, ..How::default() };
     // Written down as it was asked, so that it can be done once more.
     let request = &Request { force: request.force, migrate: request.migrate, ..asked.request.clone() };
-    Run { global, session: &session, machine: &machine, installed: &installed, plan: &plan, ledger: Some(ledger), cancel, request, how }
-        .execute()
+    Run {
+        global,
+        session: &session,
+        machine: &machine,
+        installed: &installed,
+        plan: &plan,
+        ledger: Some(ledger),
+        lock: Some(&lock),
+        cancel,
+        request,
+        how,
+    }
+    .execute()
 }
 
 /// What was asked, against what sources offer and what is there: what it means, and the plan.
@@ -544,44 +555,38 @@ pub(crate) fn open(session: &Session) -> Result<Ledger, Ending> {
     Ok(ledger)
 }
 
-/// Clears away what a killed run left, and says so.
+/// Recovers from runs that were killed, and says what became of it.
 pub(crate) fn recover(session: &Session, ledger: &Ledger) -> Result<(), Ending> {
-    let recovered = ledger.recover()?;
     let home = Home::open(&session.home, &session.own_directories())?;
-    let logs: Vec<_> = recovered.runs.iter().map(|run| session.places.run(run)).collect();
-    let private = [session.places.state.clone(), session.places.cache.clone()];
-    let machine = session.machine()?;
-    let cleared = clear_up(&recovered, ledger, &home, &logs, &private, &machine)?;
-    cleared.failed.iter().for_each(|failed| render::remark(&format!("warning: {failed}")));
-    cleared.told.iter().chain(&cleared.carried).for_each(|told| render::remark(told));
-    for kept in &cleared.kept {
-        render::remark(&format!("what stood in its place was moved to {}: somebody may have put it there", kept.display()));
+    let logs = |run: &str| session.places.run(run);
+    let own = OwnDirectories { state: &session.places.state, cache: &session.places.cache, logs: &logs };
+    let summary = hoist_methods::recover(ledger, &home, &own, &*session.machine()?)?;
+    summary.failed.iter().for_each(|failed| render::remark(&format!("warning: {failed}")));
+    summary.notes.iter().for_each(|note| render::remark(note));
+    for (path, moved) in &summary.moved {
+        render::remark(&format!("{} was changed after the run was interrupted; moved to {}", path.display(), moved.display()));
     }
-    let mut done = Vec::new();
-    if cleared.processes > 0 {
-        done.push(format!("{} of its processes were still at work and were ended", cleared.processes));
+    for run in &summary.undoing {
+        render::remark(&format!("the undo of {run} was interrupted: `hoist undo {run}` completes it"));
     }
-    match cleared.restored {
-        0 => {}
-        1 => done.push("a former version was brought back".to_owned()),
-        several => done.push(format!("{several} former versions were brought back")),
+    let counts = [
+        (summary.processes, "process that was still running was stopped", "processes that were still running were stopped"),
+        (summary.restored, "previous version was moved back", "previous versions were moved back"),
+        (summary.files, "file of an application was restored", "files of applications were restored"),
+        (summary.stages, "unfinished file or directory was removed", "unfinished files or directories were removed"),
+    ];
+    let counts = counts.into_iter().filter(|(count, ..)| *count > 0);
+    let counts: Vec<String> = counts.map(|(count, one, more)| format!("{count} {}", if count == 1 { one } else { more })).collect();
+    if summary.modules.is_empty() && counts.is_empty() {
+        return Ok(());
     }
-    match cleared.files {
-        0 => {}
-        1 => done.push("one file of an application is as it was again".to_owned()),
-        several => done.push(format!("{several} files and directories of applications are as they were again")),
-    }
-    if cleared.stages > 0 {
-        done.push(format!("{} unfinished files or directories were removed", cleared.stages));
-    }
-    for run in &recovered.undoing {
-        render::remark(&format!("a former hoist was cut off while it took back {run}: `hoist undo {run}` completes it"));
-    }
-    let modules = [recovered.modules, recovered.removing].concat();
-    if !modules.is_empty() || !done.is_empty() {
-        let done = done.iter().map(|done| format!("; {done}")).collect::<String>();
-        let what = if modules.is_empty() { String::new() } else { format!(" while it changed {}", modules.join(", ")) };
-        render::remark(&format!("a former run was cut off{what}{done}; all of it is looked at again"));
-    }
+    let changed = match summary.modules.is_empty() {
+        true => String::new(),
+        false => format!(" while it changed {}; what it had done was rolled back", summary.modules.join(", ")),
+    };
+    render::remark(&format!(
+        "a previous run was interrupted{changed}{}",
+        counts.iter().map(|count| format!("; {count}")).collect::<String>()
+    ));
     Ok(())
 }

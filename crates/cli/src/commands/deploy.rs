@@ -273,7 +273,7 @@ fn go(
         return show::show(global, &session, &prepared);
     }
     let cancel = run::heed_signals()?;
-    let _lock = change::lock(global, &session, &cancel)?;
+    let lock = change::lock(global, &session, &cancel)?;
     let ledger = Arc::new(change::open(&session)?);
     change::recover(&session, &ledger)?;
     let installed = ledger.installed()?;
@@ -286,8 +286,19 @@ fn go(
     let masker = Masker::new(secrets.iter().map(String::as_str));
     let how = How { plugins: configured, deployments, masker, ..How::default() };
     let request = &Request { action: Action::Deploy, ..request };
-    Run { global, session: &session, machine: &machine, installed: &installed, plan: &plan, ledger: Some(ledger), cancel, request, how }
-        .execute()
+    Run {
+        global,
+        session: &session,
+        machine: &machine,
+        installed: &installed,
+        plan: &plan,
+        ledger: Some(ledger),
+        lock: Some(&lock),
+        cancel,
+        request,
+        how,
+    }
+    .execute()
 }
 
 fn prepare(

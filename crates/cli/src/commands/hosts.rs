@@ -213,7 +213,7 @@ impl Planned {
         options: &Hosts,
     ) -> Result<Code, Ending> {
         let cancel = run::heed_signals()?;
-        let _lock = change::lock(global, &session, &cancel)?;
+        let lock = change::lock(global, &session, &cancel)?;
         let ledger = Arc::new(change::open(&session)?);
         change::recover(&session, &ledger)?;
         let installed = ledger.installed()?;
@@ -237,8 +237,19 @@ impl Planned {
         let how = How { remotes, max_hosts: options.rollout.max_hosts.into(), ..How::default() };
         let names = self.names.iter().map(ModuleId::to_string).collect();
         let request = &Request { hosts: true, ..Request::new(Action::Install, Selection::Names(names)) };
-        Run { global, session: &session, machine: &machine, installed: &installed, plan: &plan, ledger: Some(ledger), cancel, request, how }
-            .execute()
+        Run {
+            global,
+            session: &session,
+            machine: &machine,
+            installed: &installed,
+            plan: &plan,
+            ledger: Some(ledger),
+            lock: Some(&lock),
+            cancel,
+            request,
+            how,
+        }
+        .execute()
     }
 }
 

@@ -36,6 +36,7 @@ pub(crate) fn run(global: &Global, test: &Test) -> Result<Code, Ending> {
         installed: &installed,
         plan: &plan,
         ledger: None,
+        lock: None,
         cancel,
         request: &request,
         how: How::default(),

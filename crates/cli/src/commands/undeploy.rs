@@ -64,7 +64,7 @@ pub(crate) fn undeploy(global: &Global, asked: &PluginUndeploy) -> Result<Code, 
         }
     }
     let cancel = run::heed_signals()?;
-    let _lock = change::lock(global, &session, &cancel)?;
+    let lock = change::lock(global, &session, &cancel)?;
     let ledger = Arc::new(change::open(&session)?);
     change::recover(&session, &ledger)?;
     let installed = ledger.installed()?;
@@ -91,6 +91,17 @@ pub(crate) fn undeploy(global: &Global, asked: &PluginUndeploy) -> Result<Code, 
     let machine = session.machine()?;
     let names = found.iter().map(|deployed| deployed.plugin.to_string()).collect();
     let request = &Request::new(Action::Undeploy, Selection::Names(names));
-    Run { global, session: &session, machine: &machine, installed: &installed, plan: &plan, ledger: Some(ledger), cancel, request, how }
-        .execute()
+    Run {
+        global,
+        session: &session,
+        machine: &machine,
+        installed: &installed,
+        plan: &plan,
+        ledger: Some(ledger),
+        lock: Some(&lock),
+        cancel,
+        request,
+        how,
+    }
+    .execute()
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hoist_core::{Action, Change, Diagnostic, Installed, InstalledModule, Module, Plan, PlannedModule, Request, Selection, Tier, Wanted};
 use hoist_executor::Fate;
 use hoist_ledger::{Entry, Undoable, read_journal};
-use hoist_methods::{Outlook, look_back};
+use hoist_methods::{UndoPlan, plan_undo};
 use serde_json::json;
 
 use crate::args::{Global, Output, Undo};
@@ -20,24 +20,23 @@ use crate::{ask, json};
 /// Takes back one run: the last that did something, or the one whose name starts like this.
 pub(crate) fn run(global: &Global, undo: &Undo) -> Result<Code, Ending> {
     let mut session = Session::bare(global)?;
+    // A mistake is reported before anything is waited for or written.
     let wanted = find(&session, undo)?;
-    let outlooks = outlooks(&session, &wanted)?;
-    let mut wrong = Vec::new();
-    for (entry, outlook) in wanted.entries.iter().zip(&outlooks) {
-        for conflict in outlook.conflicts.iter().filter(|conflict| !(undo.force && conflict.can_be_forced)) {
-            let help = match conflict.can_be_forced {
-                true => "--force takes it back all the same, and keeps a copy of what is there",
-                false => "it cannot be taken back: `hoist install` and `hoist uninstall` bring the module to where it should be",
-            };
-            let message = format!("cannot be taken back: {}", conflict.why);
-            wrong.push(Diagnostic::error(message).module(entry.module.as_str()).file(conflict.path.display().to_string()).help(help));
-        }
-    }
     if undo.dry_run {
-        show(global, &wanted, &outlooks)?;
+        let plans = plans(&session, &wanted)?;
+        let wrong = conflicts(&plans, undo.force);
+        show(global, &wanted, &plans)?;
         render::diagnostics(&wrong, Paint::choose(global.color));
         return Ok(if wrong.is_empty() { Code::Ok } else { Code::Wrong });
     }
+    let cancel = run::heed_signals()?;
+    let lock = change::lock(global, &session, &cancel)?;
+    let ledger = Arc::new(change::open(&session)?);
+    change::recover(&session, &ledger)?;
+    // Another hoist may have been running meanwhile.
+    let wanted = find(&session, undo)?;
+    let plans = plans(&session, &wanted)?;
+    let wrong = conflicts(&plans, undo.force);
     if !wrong.is_empty() {
         return Err(wrong.into());
     }
@@ -46,19 +45,11 @@ pub(crate) fn run(global: &Global, undo: &Undo) -> Result<Code, Ending> {
             let message = "taking back asks first, and there is no terminal to ask at";
             return Err(Ending::wrong(Diagnostic::error(message).help("add --yes; --dry-run shows what would be done")));
         }
-        render::remark(text(&wanted, &outlooks, Paint::choose(global.color).stderr).trim_end());
+        render::remark(text(&wanted, &plans, Paint::choose(global.color).stderr).trim_end());
         if ask::choose(&format!("Take back {}? [y/N]", wanted.run), "yn", 'n')? != Some('y') {
             render::remark("Nothing was changed.");
             return Ok(Code::Wrong);
         }
-    }
-    let cancel = run::heed_signals()?;
-    let _lock = change::lock(global, &session, &cancel)?;
-    let ledger = Arc::new(change::open(&session)?);
-    change::recover(&session, &ledger)?;
-    // Another hoist may have been at work meanwhile.
-    if find(&session, undo)?.run != wanted.run {
-        return Err(Ending::wrong(Diagnostic::error("another run came in between").help("look once more what would be taken back")));
     }
     let installed = ledger.installed()?;
     let machine = session.machine()?;
@@ -66,7 +57,7 @@ pub(crate) fn run(global: &Global, undo: &Undo) -> Result<Code, Ending> {
     let plan = plan(&mut session, &wanted, &installed);
     run::not_cancelled(&cancel)?;
     let request = &Request { force: undo.force, ..Request::new(Action::Undo, Selection::Names(vec![wanted.run.clone()])) };
-    let how = How { undo: wanted.entries.clone(), ..How::default() };
+    let how = How { undo: plans, ..How::default() };
     let code = Run {
         global,
         session: &session,
@@ -74,6 +65,7 @@ pub(crate) fn run(global: &Global, undo: &Undo) -> Result<Code, Ending> {
         installed: &installed,
         plan: &plan,
         ledger: Some(ledger.clone()),
+        lock: Some(&lock),
         cancel,
         request,
         how,
@@ -83,6 +75,22 @@ pub(crate) fn run(global: &Global, undo: &Undo) -> Result<Code, Ending> {
         ledger.undone(&wanted.run)?;
     }
     Ok(code)
+}
+
+/// What stands in the way of an undo.
+fn conflicts(plans: &[UndoPlan], is_forced: bool) -> Vec<Diagnostic> {
+    let mut wrong = Vec::new();
+    for plan in plans {
+        for conflict in plan.conflicts.iter().filter(|conflict| !(is_forced && conflict.can_be_forced)) {
+            let help = match conflict.can_be_forced {
+                true => "--force takes it back all the same, and keeps a copy of what is there",
+                false => "it cannot be taken back: `hoist install` and `hoist uninstall` bring the module to where it should be",
+            };
+            let message = format!("cannot be taken back: {}", conflict.why);
+            wrong.push(Diagnostic::error(message).module(plan.entry.module.as_str()).file(conflict.path.display().to_string()).help(help));
+        }
+    }
+    wrong
 }
 
 /// The run that is meant, where it can be taken back at all.
@@ -123,9 +131,10 @@ fn find(session: &Session, undo: &Undo) -> Result<Undoable, Ending> {
     if later.is_empty() { Ok(found) } else { Err(later.into()) }
 }
 
-fn outlooks(session: &Session, wanted: &Undoable) -> Result<Vec<Outlook>, Ending> {
+fn plans(session: &Session, wanted: &Undoable) -> Result<Vec<UndoPlan>, Ending> {
     let machine = session.machine()?;
-    look_back(&wanted.entries, &session.places.state, &machine).map_err(|failure| Ending::wrong(Diagnostic::error(failure.message)))
+    let plans = plan_undo(&wanted.entries, &session.places.state, &machine, &session.own_directories());
+    plans.map_err(|failure| Ending::wrong(Diagnostic::error(failure.message)))
 }
 
 /// What stays must not lose what it needs.
@@ -177,31 +186,32 @@ fn plan(session: &mut Session, wanted: &Undoable, installed: &Installed) -> Plan
     Plan { action: Action::Undo, modules, left_out: Vec::new() }
 }
 
-fn show(global: &Global, wanted: &Undoable, outlooks: &[Outlook]) -> Result<(), Ending> {
+fn show(global: &Global, wanted: &Undoable, plans: &[UndoPlan]) -> Result<(), Ending> {
     if global.output == Output::Json {
-        let module = |(entry, outlook): (&Entry, &Outlook)| {
+        let module = |plan: &UndoPlan| {
             let item = |(fate, path, count): &(Fate, std::path::PathBuf, usize)| json!({ "fate": fate, "path": path.display().to_string(), "files": count });
             let conflict = |conflict: &hoist_methods::Conflict| json!({ "path": conflict.path.display().to_string(), "reason": conflict.why, "can_be_forced": conflict.can_be_forced });
             json!({
-                "module": entry.module, "items": outlook.told.iter().map(item).collect::<Vec<_>>(),
-                "conflicts": outlook.conflicts.iter().map(conflict).collect::<Vec<_>>(), "remarks": outlook.remarks,
+                "module": plan.entry.module, "items": plan.told.iter().map(item).collect::<Vec<_>>(),
+                "conflicts": plan.conflicts.iter().map(conflict).collect::<Vec<_>>(), "remarks": plan.remarks,
             })
         };
-        let modules: Vec<_> = wanted.entries.iter().zip(outlooks).map(module).collect();
+        let modules: Vec<_> = plans.iter().map(module).collect();
         json::print(&json!({ "run_id": wanted.run, "action": wanted.action, "modules": modules }))?;
         return Ok(());
     }
-    std::io::stdout().lock().write_all(text(wanted, outlooks, Paint::choose(global.color).stdout).as_bytes())?;
+    std::io::stdout().lock().write_all(text(wanted, plans, Paint::choose(global.color).stdout).as_bytes())?;
     Ok(())
 }
 
 /// So many files of a module are named.
 const NAMED: usize = 30;
 
-fn text(wanted: &Undoable, outlooks: &[Outlook], colour: bool) -> String {
+fn text(wanted: &Undoable, plans: &[UndoPlan], colour: bool) -> String {
     let mut text = format!("{} {} is taken back:\n", wanted.action, painted(colour, BOLD, &wanted.run));
-    for (entry, outlook) in wanted.entries.iter().zip(outlooks) {
-        for (fate, path, count) in outlook.told.iter().take(NAMED) {
+    for plan in plans {
+        let entry = &plan.entry;
+        for (fate, path, count) in plan.told.iter().take(NAMED) {
             let count = if *count > 1 { format!(": {count} files") } else { String::new() };
             let word = match fate {
                 Fate::Removed => "remove",
@@ -215,14 +225,14 @@ fn text(wanted: &Undoable, outlooks: &[Outlook], colour: bool) -> String {
                 render::printable(&path.display().to_string())
             );
         }
-        if outlook.told.len() > NAMED {
-            text += &format!("  {} {}: and {} more\n", painted(colour, DIM, "…        "), entry.module, outlook.told.len() - NAMED);
+        if plan.told.len() > NAMED {
+            text += &format!("  {} {}: and {} more\n", painted(colour, DIM, "…        "), entry.module, plan.told.len() - NAMED);
         }
-        for conflict in &outlook.conflicts {
+        for conflict in &plan.conflicts {
             let path = render::printable(&conflict.path.display().to_string());
             text += &format!("  {} {}: {path}: {}\n", painted(colour, YELLOW, "conflict "), entry.module, conflict.why);
         }
-        for remark in &outlook.remarks {
+        for remark in &plan.remarks {
             text += &format!("  {} {}: {remark}\n", painted(colour, YELLOW, "stays    "), entry.module);
         }
     }

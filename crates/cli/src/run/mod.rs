@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, Module, ModuleId, Plan, Request, Wanted};
 use hoist_executor::{Cancel, Limits, Redact, execute};
-use hoist_ledger::{Beginning, Ending as Finish, Entry, Ledger, RunId};
+use hoist_ledger::{Beginning, Ledger, Lock, RunId};
 use hoist_methods::{
-    ConfigFile, ConfigPolicy, Configured, Deployment, Machine, Options, Remote, Schedule, Undeployment, keep_contents, needs_password,
-    preflight, schedule,
+    ConfigFile, ConfigPolicy, Configured, Deployment, Machine, Options, Remote, Schedule, Undeployment, UndoPlan, Watchdog, keep_contents,
+    needs_password, preflight, schedule,
 };
 use hoist_plugins::Masker;
 use hoist_reporter::{LogFiles, Plain, Progress, Record, Report, Reporter, Reporters, Words};
@@ -34,6 +34,9 @@ use crate::sudo;
 
 use summary::Told;
 
+/// First argument of the watchdog of a run.
+pub(crate) const WATCH: &str = "__watch";
+
 /// A run that is about to start.
 pub(crate) struct Run<'a> {
     pub(crate) global: &'a Global,
@@ -42,6 +45,8 @@ pub(crate) struct Run<'a> {
     pub(crate) installed: &'a Installed,
     pub(crate) plan: &'a Plan,
     pub(crate) ledger: Option<Arc<Ledger>>,
+    /// Held by whoever changes the machine.
+    pub(crate) lock: Option<&'a Lock>,
     pub(crate) cancel: Cancel,
     pub(crate) request: &'a Request,
     pub(crate) how: How,
@@ -59,7 +64,7 @@ pub(crate) struct How {
     /// The modules that a server is told to load.
     pub(crate) enabled: BTreeSet<ModuleId>,
     /// What of a past run is taken back.
-    pub(crate) undo: Vec<Entry>,
+    pub(crate) undo: Vec<UndoPlan>,
     /// How plugins are configured.
     pub(crate) plugins: BTreeMap<ModuleId, Configured>,
     /// What is deployed.
@@ -111,7 +116,7 @@ fn run_name() -> String {
 impl Run<'_> {
     /// Carries the plan out and tells what came of it.
     pub(crate) fn execute(self) -> Result<Code, Ending> {
-        let Run { global, session, machine, installed, plan, ledger, cancel, request, how } = self;
+        let Run { global, session, machine, installed, plan, ledger, lock, cancel, request, how } = self;
         let name = run_name();
         let _sudo = match ask::somebody() && !global.yes && needs_password(plan, &session.catalog, machine) {
             true => sudo::authorize(),
@@ -163,7 +168,11 @@ impl Run<'_> {
             Err(Ending::from(errors))
         })?;
         let logs = session.places.run(&name);
-        let mut limits = Limits::default();
+        let watchdog = lock.filter(|_| !graph.is_empty()).and_then(|lock| {
+            let started = lock.duplicate().and_then(|lock| Watchdog::start(&std::env::current_exe()?, &[WATCH], &name, &logs, lock));
+            started.inspect_err(|error| render::remark(&format!("warning: cannot start a watchdog for the run: {error}"))).ok()
+        });
+        let mut limits = Limits { groups: watchdog.as_ref().map(Watchdog::observer), ..Limits::default() };
         limits.jobs = global.jobs.map(usize::from).or(session.settings.jobs).unwrap_or(limits.jobs);
         let planned = plan.modules.iter().filter_map(|planned| session.catalog.get(planned.module.as_str()));
         let secrets = session.url_secrets(planned);
@@ -237,6 +246,9 @@ impl Run<'_> {
         let told = Told { plan, modules: &modules, report: &report, summary: &summary, strict };
         let (mut code, status) = told.code();
         machine.end_run();
+        if let Some(watchdog) = watchdog {
+            watchdog.end();
+        }
         if let Some(Err(failure)) = recording.as_ref().map(|(ledger, _)| keep_contents(&session.places.state, ledger)) {
             render::remark(&format!("warning: {failure}"));
         }
@@ -264,8 +276,7 @@ fn adopt(plan: &Plan, catalog: &Catalog, installed: &Installed, ledger: &Ledger,
     for module in kept.filter_map(|planned| catalog.get(planned.module.as_str())) {
         let Module { id, method, digest, source, requires, removal, .. } = module;
         let beginning = Beginning { requires, removal, ..Beginning::new(id, method, digest, source) };
-        ledger.begin(run, &beginning)?;
-        ledger.finish(id, &Finish { adopted: true, ..Finish::default() })?;
+        ledger.adopt(run, &beginning)?;
     }
     Ok(())
 }

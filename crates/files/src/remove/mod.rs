@@ -1,18 +1,22 @@
 //! Takes away what an installer wrote, and only that.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, fchmod, fstat, openat, readlinkat, statat, unlinkat};
+use rustix::fs::{
+    Access, AtFlags, Dir, FileType, Mode, OFlags, RenameFlags, Stat, accessat, fchmod, fstat, openat, readlinkat, renameat, renameat_with,
+    statat, unlinkat,
+};
 use rustix::io::Errno;
 
 use crate::home::{DIRECTORY, Home, mount_points};
 use crate::picture::Kind;
 use crate::record::{Record, digest, digest_of_link};
+use crate::write::rename_new;
 
 /// Deeper trees are left alone: every level takes an open directory.
 const DEPTH_LIMIT: usize = 300;
@@ -51,8 +55,6 @@ pub struct Removal<'a> {
     pub precious: &'a dyn Fn(&Path) -> Option<String>,
     /// Remove also what was changed or added since.
     pub purge: bool,
-    /// False to look only, and tell what would go.
-    pub act: bool,
 }
 
 /// What became of the roots.
@@ -64,32 +66,119 @@ pub struct Removed {
     pub kept: Vec<(PathBuf, String)>,
 }
 
+/// What a removal would do, before it is done.
+#[derive(Debug, Default)]
+pub struct PlannedRemoval {
+    /// What becomes of the roots.
+    pub outcome: Removed,
+    /// Files, links, and directories that are removed with everything in them.
+    going: Vec<Going>,
+    /// Everything that goes, in the order in which it can go.
+    entries: Vec<(PathBuf, Stamp)>,
+    /// Directories that go once nothing is in them.
+    empty: Vec<PathBuf>,
+    /// Directories of the module that stay, and that even their owner may not write to.
+    closed: HashSet<PathBuf>,
+}
+
+/// A file, a link, or a directory with everything in it.
+#[derive(Debug)]
+struct Going {
+    path: PathBuf,
+    place: PathBuf,
+    is_directory: bool,
+    /// Its part of the entries; the last of them is itself.
+    entries: std::ops::Range<usize>,
+}
+
+/// What tells whether an entry is still the one that was looked at.
+#[derive(Debug, Clone, Copy)]
+struct Stamp {
+    inode: (u64, u64),
+    /// Of files and links; what is in a directory is looked at itself.
+    contents: Option<Contents>,
+}
+
+/// Size and time of what is in a file.
+#[derive(Debug, Clone, Copy)]
+struct Contents {
+    size: i64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+    has_links: bool,
+}
+
+impl Contents {
+    /// Whether both are the same. Whoever makes another link to a file changes the time of its last change, and nothing else.
+    fn is(&self, other: &Self) -> bool {
+        let is_linked = self.has_links || other.has_links;
+        (self.size, self.modified) == (other.size, other.modified) && (is_linked || self.changed == other.changed)
+    }
+}
+
+impl Stamp {
+    #[expect(clippy::unnecessary_cast, reason = "the types of these differ between systems")]
+    fn of(stat: &Stat) -> Self {
+        let is_directory = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+        let contents = Contents {
+            size: stat.st_size as i64,
+            modified: (stat.st_mtime as i64, stat.st_mtime_nsec as i64),
+            changed: (stat.st_ctime as i64, stat.st_ctime_nsec as i64),
+            has_links: stat.st_nlink as u64 > 1,
+        };
+        Self { inode: (stat.st_dev as u64, stat.st_ino as u64), contents: (!is_directory).then_some(contents) }
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        let is_same = match (&self.contents, &other.contents) {
+            (Some(one), Some(other)) => one.is(other),
+            (None, None) => true,
+            _ => false,
+        };
+        self.inode == other.inode && is_same
+    }
+}
+
+impl PlannedRemoval {
+    /// Paths of everything that is removed, each directory after what is in it.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.going.iter().flat_map(|going| self.entries[going.entries.clone()].iter().map(|(path, _)| path.as_path()))
+    }
+
+    /// Paths of the directories that are removed with everything in them.
+    pub fn whole_directories(&self) -> impl Iterator<Item = &Path> {
+        self.going.iter().filter(|going| going.is_directory).map(|going| going.path.as_path())
+    }
+}
+
 impl Home {
     /// Removes roots. What cannot or may not go stays, and is told; nothing outside the roots, and nothing that a link leads to, is touched.
     pub fn remove(&self, roots: &[Root], removal: &Removal<'_>) -> Removed {
+        self.carry_out(self.plan_removal(roots, removal), |_| None)
+    }
+
+    /// Returns what removing roots would do, and changes nothing.
+    pub fn plan_removal(&self, roots: &[Root], removal: &Removal<'_>) -> PlannedRemoval {
         let mut sorted: Vec<&Root> = roots.iter().filter(|root| root.scope != Scope::IfEmpty).collect();
         sorted.sort_by(|a, b| a.path.cmp(&b.path));
         let whole = sorted.iter().filter(|root| root.scope == Scope::Whole).map(|root| root.path.as_path()).collect();
-        let mut walk = Walk { removal, whole, mounts: mount_points(), removed: Removed::default(), count: 0, named: 0, unnamed: 0 };
+        let mut walk = Walk { removal, whole, mounts: mount_points(), planned: PlannedRemoval::default(), count: 0, named: 0, unnamed: 0 };
         let mut last: Option<&Path> = None;
         for root in sorted {
             if last.is_some_and(|last| root.path.starts_with(last)) {
                 continue;
             }
             last = Some(&root.path);
-            self.remove_root(root, &mut walk);
+            self.plan_root(root, &mut walk);
         }
-        let mut parents: Vec<&Root> = roots.iter().filter(|root| root.scope == Scope::IfEmpty && removal.act).collect();
+        let mut parents: Vec<&Root> = roots.iter().filter(|root| root.scope == Scope::IfEmpty).collect();
         parents.sort_by(|a, b| b.path.cmp(&a.path));
-        for parent in parents.into_iter().filter(|parent| (removal.held)(&parent.path).is_none() && !(removal.shared)(&parent.path)) {
-            let place = self.place(&parent.path).and_then(|place| self.parent(&place));
-            // What is not empty, or not there, is none of our business.
-            let _ = place.is_ok_and(|(directory, name)| unlinkat(&directory, &name, AtFlags::REMOVEDIR).is_ok());
-        }
-        walk.removed
+        let parents = parents.into_iter().filter(|parent| (removal.held)(&parent.path).is_none() && !(removal.shared)(&parent.path));
+        walk.planned.empty = parents.map(|parent| parent.path.clone()).collect();
+        walk.planned
     }
 
-    fn remove_root(&self, root: &Root, walk: &mut Walk<'_>) {
+    fn plan_root(&self, root: &Root, walk: &mut Walk<'_>) {
         if root.path.symlink_metadata().is_err_and(|error| matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)) {
             return;
         }
@@ -97,17 +186,201 @@ impl Home {
         match reached {
             Ok((place, directory, name)) => {
                 (walk.count, walk.named, walk.unnamed) = (0, 0, 0);
-                let here = Here { directory: &directory, name: &name, path: &root.path, place: &place, depth: 0, whole: false };
+                let here =
+                    Here { directory: &directory, name: &name, path: &root.path, place: &place, depth: 0, whole: false, is_locked: false };
                 let device = fstat(&directory).map(|stat| stat.st_dev);
                 let gone = walk.entry(&here, device.unwrap_or_default());
+                let outcome = &mut walk.planned.outcome;
                 if gone || walk.count > 0 {
-                    walk.removed.gone.push((root.path.clone(), walk.count));
+                    outcome.gone.push((root.path.clone(), walk.count));
                 }
                 if walk.unnamed > 0 {
-                    walk.removed.kept.push((root.path.clone(), format!("{} more paths in it were changed or added since", walk.unnamed)));
+                    outcome.kept.push((root.path.clone(), format!("{} more paths in it were changed or added since", walk.unnamed)));
                 }
             }
-            Err(refusal) => walk.removed.kept.push((root.path.clone(), refusal.to_string())),
+            Err(refusal) => walk.planned.outcome.kept.push((root.path.clone(), refusal.to_string())),
+        }
+    }
+
+    /// Carries a removal out. Directories that go with everything in them are only renamed where `displaced` has another path for them, in the same
+    /// directory: whoever removes them later need not look at them again. What was changed since it was looked at stays.
+    pub fn carry_out(&self, planned: PlannedRemoval, displaced: impl Fn(&Path) -> Option<PathBuf>) -> Removed {
+        let PlannedRemoval { mut outcome, going, entries, empty, closed } = planned;
+        let mut parents = Parents { home: self, closed: &closed, last: None };
+        for going in &going {
+            let part = &entries[going.entries.clone()];
+            let result = match displaced(&going.path).filter(|_| going.is_directory) {
+                Some(kept) => displace(&mut parents, going, part, &kept),
+                None => delete(&mut parents, going, part),
+            };
+            outcome.kept.extend(result);
+        }
+        for path in empty {
+            let place = self.place(&path).and_then(|place| self.parent(&place));
+            // What is not empty, or not there, is none of our business.
+            let _ = place.is_ok_and(|(directory, name)| unlinkat(&directory, &name, AtFlags::REMOVEDIR).is_ok());
+        }
+        outcome
+    }
+}
+
+/// The open directory of the path that was asked for last.
+struct Parents<'h> {
+    home: &'h Home,
+    closed: &'h HashSet<PathBuf>,
+    last: Option<(PathBuf, OwnedFd)>,
+}
+
+impl Parents<'_> {
+    fn open(&mut self, going: &Going) -> Result<&OwnedFd, String> {
+        let parent = going.place.parent().unwrap_or(Path::new("/"));
+        if self.last.as_ref().is_none_or(|(last, _)| last != parent) {
+            let (directory, _) = self.home.parent(&going.place).map_err(|refusal| refusal.to_string())?;
+            if going.path.parent().is_some_and(|parent| self.closed.contains(parent)) {
+                open_for_writing(&directory);
+            }
+            self.last = Some((parent.to_owned(), directory));
+        }
+        self.last.as_ref().map(|(_, directory)| directory).ok_or_else(|| "its directory cannot be opened".to_owned())
+    }
+}
+
+const CHANGED: &str = "it was changed meanwhile";
+
+fn cannot(error: Errno) -> String {
+    format!("it cannot be removed: {}", io::Error::from(error))
+}
+
+/// Removes what was planned to go. Returns what stayed.
+fn delete(parents: &mut Parents<'_>, going: &Going, entries: &[(PathBuf, Stamp)]) -> Vec<(PathBuf, String)> {
+    let kept = |why: String| vec![(going.path.clone(), why)];
+    let Some((name, (_, stamp))) = going.place.file_name().zip(entries.last()) else { return Vec::new() };
+    let directory = match parents.open(going) {
+        Ok(directory) => directory,
+        Err(why) => return kept(why),
+    };
+    match statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::NOENT) => return Vec::new(),
+        Err(error) => return kept(cannot(error)),
+        Ok(stat) if !Stamp::of(&stat).is(stamp) => return kept(CHANGED.to_owned()),
+        Ok(_) => {}
+    }
+    if going.is_directory {
+        let known: HashMap<&Path, Stamp> = entries.iter().map(|(path, stamp)| (path.as_path(), *stamp)).collect();
+        let mut kept = Vec::new();
+        delete_tree(directory, name, &going.path, &known, &mut kept);
+        return kept;
+    }
+    match unlinkat(directory, name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => Vec::new(),
+        Err(error) => kept(cannot(error)),
+    }
+}
+
+/// Lets the owner of a directory write to it, where the owner is who asks.
+fn open_for_writing(directory: &OwnedFd) {
+    if let Some(stat) = fstat(directory).ok().filter(|stat| stat.st_mode & 0o200 == 0) {
+        let _ = fchmod(directory, Mode::from_raw_mode(stat.st_mode & 0o7777 | 0o200));
+    }
+}
+
+/// Removes a directory as it is known, and says whether it is gone.
+fn delete_tree(parent: &OwnedFd, name: &OsStr, path: &Path, known: &HashMap<&Path, Stamp>, kept: &mut Vec<(PathBuf, String)>) -> bool {
+    let listed = openat(parent, name, DIRECTORY, Mode::empty()).and_then(|directory| {
+        open_for_writing(&directory);
+        list(&directory).map(|names| (directory, names))
+    });
+    let (directory, names) = match listed {
+        Ok(listed) => listed,
+        Err(error) => {
+            kept.push((path.to_owned(), format!("it cannot be listed: {}", io::Error::from(error))));
+            return false;
+        }
+    };
+    let mut all = true;
+    for name in names {
+        let path = path.join(&name);
+        let Some(stamp) = known.get(path.as_path()) else {
+            kept.push((path, "it was added meanwhile".to_owned()));
+            all = false;
+            continue;
+        };
+        let gone = match statat(&directory, &name, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::NOENT) => Ok(true),
+            Err(error) => Err(cannot(error)),
+            Ok(stat) if !Stamp::of(&stat).is(stamp) => Err(CHANGED.to_owned()),
+            Ok(_) if stamp.contents.is_none() => Ok(delete_tree(&directory, &name, &path, known, kept)),
+            Ok(_) => unlinkat(&directory, &name, AtFlags::empty()).map(|()| true).map_err(cannot),
+        };
+        match gone {
+            Ok(gone) => all &= gone,
+            Err(why) => {
+                kept.push((path, why));
+                all = false;
+            }
+        }
+    }
+    if all && let Err(error) = unlinkat(parent, name, AtFlags::REMOVEDIR) {
+        kept.push((path.to_owned(), cannot(error)));
+        return false;
+    }
+    all
+}
+
+/// Renames a directory that was planned to go with everything in it. What was changed or added in it meanwhile goes back to where it was. Returns what
+/// stayed.
+fn displace(parents: &mut Parents<'_>, going: &Going, entries: &[(PathBuf, Stamp)], kept: &Path) -> Vec<(PathBuf, String)> {
+    let stays = |why: String| vec![(going.path.clone(), why)];
+    let (Some(name), Some(to)) = (going.place.file_name(), kept.file_name()) else { return Vec::new() };
+    let directory = match parents.open(going) {
+        Ok(directory) => directory,
+        Err(why) => return stays(why),
+    };
+    let renamed = match renameat_with(directory, name, directory, to, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => renameat(directory, name, directory, to),
+        renamed => renamed,
+    };
+    match renamed {
+        Ok(()) => {}
+        Err(Errno::NOENT) => return Vec::new(),
+        Err(error) => return stays(cannot(error)),
+    }
+    let known: HashMap<&Path, Stamp> = entries.iter().map(|(path, stamp)| (path.as_path(), *stamp)).collect();
+    let mut changed = Vec::new();
+    find_changed(directory, to, &going.path, &known, &mut changed);
+    // Half of a repository is of no use to anybody.
+    if changed.iter().any(|path| path.components().any(|part| part.as_os_str() == ".git")) {
+        let back = renameat_with(directory, to, directory, name, RenameFlags::NOREPLACE);
+        return stays(
+            back.map_or_else(
+                |error| format!("{CHANGED}, and is in {}: {}", kept.display(), io::Error::from(error)),
+                |()| CHANGED.to_owned(),
+            ),
+        );
+    }
+    let mut stayed = Vec::new();
+    for path in changed {
+        let from = path.strip_prefix(&going.path).map_or_else(|_| kept.to_owned(), |inside| kept.join(inside));
+        let back = path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| rename_new(&from, &path));
+        let why = back.map_or_else(|error| format!("{CHANGED}, and is in {}: {error}", kept.display()), |()| CHANGED.to_owned());
+        stayed.push((path, why));
+    }
+    stayed
+}
+
+/// Lists what in a directory is not as it is known.
+fn find_changed(parent: &OwnedFd, name: &OsStr, path: &Path, known: &HashMap<&Path, Stamp>, changed: &mut Vec<PathBuf>) {
+    let stat = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW);
+    let Ok(stat) = stat else { return };
+    match known.get(path).filter(|stamp| Stamp::of(&stat).is(stamp)) {
+        None => changed.push(path.to_owned()),
+        Some(stamp) if stamp.contents.is_some() => {}
+        Some(_) => {
+            let listed =
+                openat(parent, name, DIRECTORY, Mode::empty()).and_then(|directory| list(&directory).map(|names| (directory, names)));
+            if let Ok((directory, names)) = listed {
+                names.iter().for_each(|name| find_changed(&directory, name, &path.join(name), known, changed));
+            }
         }
     }
 }
@@ -123,13 +396,15 @@ struct Here<'a> {
     depth: usize,
     /// Whether all of it belongs to the module.
     whole: bool,
+    /// Whether nothing can be removed from the directory.
+    is_locked: bool,
 }
 
 struct Walk<'a> {
     removal: &'a Removal<'a>,
     whole: BTreeSet<&'a Path>,
     mounts: Vec<PathBuf>,
-    removed: Removed,
+    planned: PlannedRemoval,
     /// Files and links removed of this root.
     count: usize,
     named: usize,
@@ -137,7 +412,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Removes one entry, and says whether it is gone.
+    /// Decides about one entry, and says whether it goes.
     fn entry(&mut self, here: &Here<'_>, device: u64) -> bool {
         let stat = match statat(here.directory, here.name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
@@ -154,7 +429,12 @@ impl Walk<'_> {
             FileType::Directory if stat.st_dev != device => self.keep(here.path, "a file system is mounted there".to_owned()),
             FileType::Directory => self.directory(here, &stat),
             kind => match self.verdict(here, kind, &stat) {
-                Ok(()) => self.unlink(here, AtFlags::empty()),
+                Ok(()) if here.is_locked => self.keep(here.path, cannot(Errno::ACCESS)),
+                Ok(()) => {
+                    self.go(here, &stat, self.planned.entries.len(), self.planned.going.len());
+                    self.count += 1;
+                    true
+                }
                 Err(why) => self.keep(here.path, why),
             },
         }
@@ -222,46 +502,51 @@ impl Walk<'_> {
         if here.depth >= DEPTH_LIMIT {
             return self.keep(here.path, format!("it is nested more than {DEPTH_LIMIT} directories deep"));
         }
+        let start = (self.planned.entries.len(), self.planned.going.len());
         let gone = open_same(here, stat).map(|(directory, names)| {
-            // Its owner may remove what is in it, once they say so.
-            if self.removal.act && stat.st_mode & 0o200 == 0 && (whole || recorded.is_some()) {
-                let _ = fchmod(&directory, Mode::from_raw_mode(stat.st_mode & 0o7777 | 0o200));
+            if stat.st_mode & 0o200 == 0 && (whole || recorded.is_some()) {
+                self.planned.closed.insert(here.path.to_owned());
             }
+            // Its owner may say that it can be written to.
+            let is_own = stat.st_uid == rustix::process::geteuid().as_raw();
+            let is_locked = !is_own && accessat(&directory, ".", Access::WRITE_OK, AtFlags::EACCESS).is_err();
             let mut all = true;
             for name in names {
                 let (path, place) = (here.path.join(&name), here.place.join(&name));
                 let whole = whole || (cache && path.extension().is_some_and(|extension| extension == "pyc"));
-                let inner = Here { directory: &directory, name: &name, path: &path, place: &place, depth: here.depth + 1, whole };
+                let inner =
+                    Here { directory: &directory, name: &name, path: &path, place: &place, depth: here.depth + 1, whole, is_locked };
                 all &= self.entry(&inner, stat.st_dev);
             }
             all
         });
         match gone {
             Ok(true) if (self.removal.shared)(here.path) => false,
-            Ok(true) if whole || cache || recorded.is_some() => self.unlink(here, AtFlags::REMOVEDIR),
+            Ok(true) if here.is_locked => self.keep(here.path, cannot(Errno::ACCESS)),
+            Ok(true) if whole || cache || recorded.is_some() => {
+                self.go(here, stat, start.0, start.1);
+                true
+            }
             Ok(true) if here.depth == 0 => self.keep(here.path, "the directory was there before hoist".to_owned()),
             Ok(_) => false,
             Err(error) => self.keep(here.path, format!("it cannot be listed: {}", io::Error::from(error))),
         }
     }
 
-    fn unlink(&mut self, here: &Here<'_>, flags: AtFlags) -> bool {
-        if self.removal.act {
-            match unlinkat(here.directory, here.name, flags) {
-                Ok(()) | Err(Errno::NOENT) => {}
-                Err(error) => return self.keep(here.path, format!("it cannot be removed: {}", io::Error::from(error))),
-            }
-        }
-        if !flags.contains(AtFlags::REMOVEDIR) {
-            self.count += 1;
-        }
-        true
+    /// An entry goes, with those of its own that were found since: they need no mention any more.
+    fn go(&mut self, here: &Here<'_>, stat: &Stat, entries: usize, going: usize) {
+        let planned = &mut self.planned;
+        planned.entries.push((here.path.to_owned(), Stamp::of(stat)));
+        planned.going.truncate(going);
+        let is_directory = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+        let entries = entries..planned.entries.len();
+        planned.going.push(Going { path: here.path.to_owned(), place: here.place.to_owned(), is_directory, entries });
     }
 
     fn keep(&mut self, path: &Path, why: String) -> bool {
         self.named += 1;
         match self.named <= NAMED {
-            true => self.removed.kept.push((path.to_owned(), why)),
+            true => self.planned.outcome.kept.push((path.to_owned(), why)),
             false => self.unnamed += 1,
         }
         false
@@ -275,15 +560,20 @@ fn open_same(here: &Here<'_>, stat: &Stat) -> Result<(OwnedFd, Vec<OsString>), E
     if (opened.st_ino, opened.st_dev) != (stat.st_ino, stat.st_dev) {
         return Err(Errno::AGAIN);
     }
+    let names = list(&directory)?;
+    Ok((directory, names))
+}
+
+fn list(directory: &OwnedFd) -> Result<Vec<OsString>, Errno> {
     let mut names = Vec::new();
-    for entry in Dir::read_from(&directory)? {
+    for entry in Dir::read_from(directory)? {
         let name = entry?.file_name().to_bytes().to_vec();
         if !matches!(name.as_slice(), b"." | b"..") {
             names.push(OsString::from_vec(name));
         }
     }
     names.sort();
-    Ok((directory, names))
+    Ok(names)
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ impl World {
     fn remove(&self, roots: &[(&str, Scope)], record: &Record) -> BTreeMap<String, String> {
         let home = Home::open(&self.at("home"), &[self.at("home/.local/state/hoist")]).unwrap();
         let roots: Vec<Root> = roots.iter().map(|(path, scope)| Root { path: self.at(path), scope: *scope }).collect();
-        let removal = Removal { record, held: &|_| None, shared: &|_| false, precious: &|_| None, purge: false, act: true };
+        let removal = Removal { record, held: &|_| None, shared: &|_| false, precious: &|_| None, purge: false };
         let base = self.at("");
         let told = |path: PathBuf| path.strip_prefix(&base).unwrap_or(&path).display().to_string();
         home.remove(&roots, &removal).kept.into_iter().map(|(path, why)| (told(path), why)).collect()
@@ -138,7 +138,6 @@ fn what_another_module_has_stays_with_its_directories() {
         shared: &|_| false,
         precious: &|_| None,
         purge: false,
-        act: true,
     };
     let removed = home.remove(&[Root { path: world.at("home/.tool"), scope: Scope::Recorded }], &removal);
     assert_eq!(removed.kept, [(other.clone(), "other".to_owned())]);
@@ -182,11 +181,39 @@ fn a_look_tells_the_same_and_changes_nothing() {
     let before = world.everything();
     let home = Home::open(&world.at("home"), &[]).unwrap();
     let roots = [Root { path: world.at("home/.tool"), scope: Scope::Recorded }];
-    let removal = |act| Removal { record: &record, held: &|_| None, shared: &|_| false, precious: &|_| None, purge: false, act };
-    let told = home.remove(&roots, &removal(false));
+    let removal = Removal { record: &record, held: &|_| None, shared: &|_| false, precious: &|_| None, purge: false };
+    let planned = home.plan_removal(&roots, &removal);
     assert_eq!(world.everything(), before);
-    assert_eq!(home.remove(&roots, &removal(true)), told);
+    assert_eq!(home.remove(&roots, &removal), planned.outcome);
     assert_ne!(world.everything(), before);
+}
+
+#[test]
+fn directories_that_go_whole_are_moved_at_once_and_what_changed_meanwhile_comes_back() {
+    let world = World::new();
+    for file in ["a/1", "a/deep/2", "a/deep/3", "b/4", "c/5"] {
+        world.write(&format!("home/.tool/{file}"), "installed");
+    }
+    let record = world.record(&["home/.tool"]);
+    world.write("home/.tool/b/mine", "by a person");
+    let home = Home::open(&world.at("home"), &[]).unwrap();
+    let roots = [Root { path: world.at("home/.tool"), scope: Scope::Recorded }];
+    let removal = Removal { record: &record, held: &|_| None, shared: &|_| false, precious: &|_| None, purge: false };
+    let planned = home.plan_removal(&roots, &removal);
+    let whole: Vec<PathBuf> = planned.whole_directories().map(Path::to_owned).collect();
+    assert_eq!(whole, [world.at("home/.tool/a"), world.at("home/.tool/c")]);
+    // Between the plan and its execution.
+    world.write("home/.tool/a/deep/3", "changed");
+    world.write("home/.tool/a/deep/more/new", "by a person");
+    let removed = home.carry_out(planned, |path| path.ends_with("a").then(|| path.with_file_name(".trash")));
+    assert!(world.at("home/.tool/.trash/1").exists() && world.at("home/.tool/.trash/deep/2").exists());
+    for (path, text) in [("a/deep/3", "changed"), ("a/deep/more/new", "by a person"), ("b/mine", "by a person")] {
+        assert_eq!(std::fs::read_to_string(world.at("home/.tool").join(path)).unwrap(), text);
+    }
+    assert!(!world.at("home/.tool/a/1").exists() && !world.at("home/.tool/b/4").exists() && !world.at("home/.tool/c").exists());
+    let kept: Vec<&Path> = removed.kept.iter().map(|(path, _)| path.as_path()).collect();
+    let wanted = ["b/mine", "a/deep/3", "a/deep/more"].map(|path| world.at("home/.tool").join(path));
+    assert_eq!(kept, wanted);
 }
 
 #[derive(Debug, Clone)]

@@ -71,6 +71,7 @@ pub(crate) struct Guard<'w> {
 
 /// Says once a second that somebody is at work, so that it is known later what was done before the end and what after.
 struct Pulse {
+    pledge: PathBuf,
     /// Dropped to end it.
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -79,12 +80,13 @@ struct Pulse {
 impl Pulse {
     fn start(pledge: PathBuf) -> Self {
         let (stop, stopped) = channel::<()>();
+        let beaten = pledge.clone();
         let beat = move || {
             while stopped.recv_timeout(Duration::from_secs(1)) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
-                let _ = std::fs::File::options().write(true).open(&pledge).and_then(|file| file.set_modified(SystemTime::now()));
+                beat(&beaten);
             }
         };
-        Self { stop: Some(stop), thread: std::thread::Builder::new().spawn(beat).ok() }
+        Self { pledge, stop: Some(stop), thread: std::thread::Builder::new().spawn(beat).ok() }
     }
 }
 
@@ -94,7 +96,13 @@ impl Drop for Pulse {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+        beat(&self.pledge);
     }
+}
+
+/// Writes down that somebody is at work now.
+fn beat(pledge: &Path) {
+    let _ = std::fs::File::options().write(true).open(pledge).and_then(|file| file.set_modified(SystemTime::now()));
 }
 
 /// Where hoist keeps what it knows of the files of an application.

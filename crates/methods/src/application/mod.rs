@@ -24,7 +24,7 @@ pub(crate) use installer::{Answer, Asked, call, has_installer};
 pub use offers::{Offers, is_place, offers};
 pub(crate) use offers::{file_list, is_archive, is_remote, list_files, place_cache};
 pub(crate) use protect::{Before, drop_copies, give_back, give_back_permissions, protect_install, protect_uninstall, take_out, tell_left};
-pub(crate) use recovery::{contents_of, recover};
+pub(crate) use recovery::{contents_of, is_pending, recover};
 
 /// The right to change an application, among all hoists on the machine.
 pub(crate) struct ApplicationLock(#[expect(dead_code, reason = "they are held")] Vec<File>);

@@ -2,14 +2,14 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use hoist_core::{Application, ModuleId};
-use hoist_files::{Difference, Kind, Snapshot, Store, Taking, aside_name, put_back};
+use hoist_files::{Difference, Kind, Snapshot, Store, Taking};
 
-use super::guard::{MOVED, NAMED, PLEDGE, Pledged, STAGE, UNREADABLE, is_of_another_user, keep_copy_once, leave_moved, look, moved};
+use super::guard::{MOVED, NAMED, PLEDGE, Pledged, STAGE, UNREADABLE, is_of_another_user, leave_moved, look, moved};
 use super::try_lock;
-use crate::aside;
+use crate::rollback::{Doubtful, EndOfRun, RolledBack, restore_differences};
 
 /// What was found of changes that were cut off.
 #[derive(Debug, Default)]
@@ -18,8 +18,6 @@ pub(crate) struct TakenBack {
     pub(crate) restored: usize,
     /// What somebody may have done since, and what became of it, a sentence each.
     pub(crate) told: Vec<String>,
-    /// Modules whose removal was taken back: they are as they were.
-    pub(crate) reinstated: Vec<ModuleId>,
     pub(crate) failed: Vec<String>,
 }
 
@@ -31,20 +29,19 @@ fn pledge(path: &Path) -> Option<(Pledged, Snapshot)> {
     Some((serde_json::from_slice(head).ok()?, Snapshot::from_bytes(before)?))
 }
 
+/// Whether a change of a module to an application is not taken back yet.
+pub(crate) fn is_pending(state: &Path, module: &ModuleId) -> bool {
+    pledges(state).filter_map(|path| pledge(&path)).any(|(pledged, _)| pledged.module == *module)
+}
+
 fn pledges(state: &Path) -> impl Iterator<Item = PathBuf> {
     let files = std::fs::read_dir(state.join("snapshots")).into_iter().flatten().flatten().map(|entry| entry.path());
     files.filter(|path| path.extension().is_some_and(|extension| extension == PLEDGE))
 }
 
 /// Takes back what killed runs had done to applications. `is_done` is true for a module whose change was written down before, the second of its
-/// arguments for a removal. What was changed later than `alive`, the last sign of life, is somebody's.
-pub(crate) fn recover(
-    state: &Path,
-    store: &Store,
-    own: &[PathBuf],
-    is_done: impl Fn(&ModuleId, bool) -> bool,
-    alive: SystemTime,
-) -> TakenBack {
+/// arguments for a removal. What was changed later than the `end` of the runs is somebody's.
+pub(crate) fn recover(state: &Path, store: &Store, own: &[PathBuf], is_done: impl Fn(&ModuleId, bool) -> bool, end: EndOfRun) -> TakenBack {
     let mut taken = TakenBack::default();
     for path in pledges(state) {
         let Some((pledged, before)) = pledge(&path) else {
@@ -60,7 +57,8 @@ pub(crate) fn recover(
             continue;
         }
         let application = &pledged.application;
-        let pulse = path.metadata().and_then(|metadata| metadata.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
+        // It is touched as long as somebody works on the application.
+        let pulse = path.metadata().map_or(EndOfRun::UNKNOWN, |metadata| EndOfRun::after(&metadata));
         let undone =
             |why: String| format!("what {} had done to {} was not taken back yet: {why}", pledged.module, application.root.display());
         // What the installer removed comes back, but not in the place of a file system that is not mounted.
@@ -78,12 +76,9 @@ pub(crate) fn recover(
             continue;
         };
         let kept = state.join("kept").join(path.file_stem().unwrap_or_default());
-        let lived = Lived { started: path.metadata().and_then(|metadata| metadata.created()).ok(), until: alive.max(pulse) };
-        match take_back(application, store, own, &before, lived, &kept, &mut taken) {
+        let started = path.metadata().and_then(|metadata| metadata.created()).ok();
+        match take_back(application, store, own, &before, started, end.or_later(pulse), &kept, &mut taken) {
             Ok(()) => {
-                if pledged.removal {
-                    taken.reinstated.push(pledged.module.clone());
-                }
                 clear_stages(application);
                 let _ = std::fs::remove_file(&path);
             }
@@ -93,86 +88,44 @@ pub(crate) fn recover(
     taken
 }
 
-/// From when to when a change went on that was cut off, as far as that is known.
-struct Lived {
-    started: Option<SystemTime>,
-    until: SystemTime,
-}
-
+#[expect(clippy::too_many_arguments, reason = "what is known of one change")]
 fn take_back(
     application: &Application,
     store: &Store,
     own: &[PathBuf],
     before: &Snapshot,
-    Lived { started, until: alive }: Lived,
+    started: Option<SystemTime>,
+    end: EndOfRun,
     kept: &Path,
     taken: &mut TakenBack,
 ) -> Result<(), String> {
-    let now = SystemTime::now();
-    // What a clock says that was ahead tells nothing.
-    let (last, known) = if alive > now { (now, SystemTime::UNIX_EPOCH) } else { (alive + aside::GRACE, alive) };
     let after = look(application, own, &application.watch, Some(before), None, false).map_err(|error| error.to_string())?;
     let mut differences = before.differences(&after);
     let moved = moved(before, &differences, started, |_| false);
     leave_moved(&mut differences, &moved);
     taken.told.extend(moved.iter().take(NAMED).map(|path| format!("{}: {MOVED}", path.display())));
-    let is_somebodys = |difference: &&Difference| {
-        let metadata = difference.path.symlink_metadata().ok().filter(|metadata| !metadata.is_dir());
-        is_of_another_user(before, difference) || metadata.is_some_and(|metadata| aside::is_after(&metadata, last))
-    };
-    let (left, ours): (Vec<&Difference>, Vec<&Difference>) = differences.iter().partition(is_somebodys);
-    let wrong = |error: std::io::Error| error.to_string();
-    let copy = |difference: &Difference| match &difference.before {
-        Some(old) if old.kind == Kind::File => {
-            let contents = store.bytes(&old.digest).map_err(wrong)?;
-            keep_copy_once(&difference.path, &contents, old.mode).map(Some).map_err(wrong)
-        }
-        _ => Ok(None),
-    };
-    // Nobody can tell whether somebody worked on with what the killed run had left: what stood there before is put beside it.
-    for difference in left.iter().filter(|difference| !is_of_another_user(before, difference)) {
-        let path = difference.path.display();
-        let former = copy(difference)?.map(|copy| format!("; as it was before it is {}", copy.display())).unwrap_or_default();
-        taken.told.push(format!("{path} was changed since, and was left as it is{former}"));
+    let (left, ours): (Vec<Difference>, Vec<Difference>) =
+        differences.into_iter().partition(|difference| is_of_another_user(before, difference));
+    let count = ours.len();
+    let mut done = RolledBack::default();
+    restore_differences(ours, &[], &Doubtful { end, kept }, store, &mut done);
+    for (path, copy) in &done.moved {
+        taken.told.push(format!("{} was changed after the run was interrupted; moved to {}", path.display(), copy.display()));
     }
-    // What became different when nobody knows whether hoist still lived may as well be somebody's work.
-    let unsure = |difference: &&&Difference| {
-        let changed = |metadata: &std::fs::Metadata| {
-            let nanoseconds = u32::try_from(metadata.ctime_nsec()).unwrap_or_default();
-            SystemTime::UNIX_EPOCH + Duration::new(u64::try_from(metadata.ctime()).unwrap_or_default(), nanoseconds)
-        };
-        let is_file = difference.after.as_ref().is_some_and(|after| after.kind == Kind::File);
-        is_file && difference.path.symlink_metadata().is_ok_and(|metadata| changed(&metadata) >= known)
-    };
-    let mut copies = 0;
-    for difference in ours.iter().filter(unsure) {
-        let path = &difference.path;
-        let to = kept.join(path.strip_prefix("/").unwrap_or(path));
-        // What an earlier kill left there stays.
-        let to = if to.symlink_metadata().is_ok() { aside_name(&to) } else { to };
-        let copied = to.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::copy(path, &to));
-        copied.map_err(|error| format!("{}: {error}", path.display()))?;
-        copies += 1;
+    if !done.copied.is_empty() {
+        let count = done.copied.len();
+        taken.told.push(format!(
+            "{count} files were changed while the run was being ended, by the run or by others: copies are in {}",
+            kept.display()
+        ));
     }
-    if copies > 0 {
-        taken
-            .told
-            .push(format!("{copies} files were changed at about that time, by whomever: as they were, they are in {}", kept.display()));
-    }
-    let failed = put_back(&ours, store);
-    // A directory in which somebody has something stays.
+    // A directory in which another user has something stays.
     let blocks = |path: &Path| left.iter().any(|left| left.path.starts_with(path));
-    for (path, _) in failed.iter().filter(|(path, _)| blocks(path)) {
-        if let Some(difference) = ours.iter().find(|difference| difference.path == *path)
-            && let Some(copy) = copy(difference)?
-        {
-            taken.told.push(format!("{} could not come back, since something is in its place: it is {}", path.display(), copy.display()));
-        }
-    }
-    taken.restored += ours.len() - failed.len().min(ours.len());
-    match failed.iter().find(|(path, _)| !blocks(path)) {
+    done.failed.retain(|(path, _)| !blocks(path));
+    taken.restored += count - done.failed.len().min(count);
+    match done.failed.first() {
         None => Ok(()),
-        Some((path, error)) => Err(format!("{}: {error}", path.display())),
+        Some((path, why)) => Err(format!("{}: {why}", path.display())),
     }
 }
 

@@ -112,6 +112,10 @@ impl Method for Bash {
         self.tools.iter().map(pool).collect()
     }
 
+    fn changes_only_files(&self) -> bool {
+        self.tools.is_empty()
+    }
+
     fn tells(&self) -> bool {
         false
     }

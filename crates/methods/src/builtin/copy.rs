@@ -107,10 +107,10 @@ impl Method for Copy {
             }
             true => {
                 let made = entries(&stage.path()).map_err(wrong)?;
-                let stage = stage.swap().map_err(|error| context.task.failed("putting in place", &self.into, &error))?;
+                let stage = stage.exchange().map_err(|error| context.task.failed("putting in place", &self.into, &error))?;
                 // What is in the stage now is somebody's, until it is known that all of it is in the new directory, too.
                 if !here.is_still(&stage.path()).is_ok_and(|still| still) {
-                    let stage = stage.swap().map_err(|error| context.task.failed("putting back", &self.into, &error))?;
+                    let stage = stage.exchange().map_err(|error| context.task.failed("putting back", &self.into, &error))?;
                     // And what came into the new one while it was there.
                     if entries(&stage.path()).is_ok_and(|now| now != made) {
                         let kept = hoist_files::move_aside(&stage.path(), &self.into).map_err(wrong)?;
@@ -133,7 +133,7 @@ impl Method for Copy {
         let home = Home::open(self.into.parent().unwrap_or(Path::new("/")), &[]).map_err(wrong)?;
         let root = Root { path: self.into.clone(), scope: Scope::Recorded };
         let record = self.record(&BTreeMap::new());
-        let removal = Removal { record: &record, held: &|_| None, shared: &|_| false, precious: &|_| None, purge: false, act: true };
+        let removal = Removal { record: &record, held: &|_| None, shared: &|_| false, precious: &|_| None, purge: false };
         match home.remove(&[root], &removal).kept.into_iter().next() {
             None => Ok(()),
             Some((path, why)) => Err(Failure::new(format!("{}: {why}", path.display()))),

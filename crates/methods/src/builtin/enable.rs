@@ -23,6 +23,10 @@ impl Method for Enable {
         vec![path_pool(&self.configuration)]
     }
 
+    fn changes_only_files(&self) -> bool {
+        false
+    }
+
     fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure> {
         let files = files(&self.configuration).map_err(Failure::new)?;
         let hosts: Vec<&str> = files.iter().flat_map(|file| file.configuration.hosts(&self.module)).collect();

@@ -22,6 +22,10 @@ impl Method for Load {
         vec![path_pool(&self.configuration)]
     }
 
+    fn changes_only_files(&self) -> bool {
+        false
+    }
+
     fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure> {
         let name = self.module.strip_prefix("mod_").unwrap_or(&self.module);
         let ask = |command: String| {

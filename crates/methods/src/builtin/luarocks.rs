@@ -39,6 +39,10 @@ impl Method for LuaRocks {
         vec![pool(&self.tree)]
     }
 
+    fn changes_only_files(&self) -> bool {
+        false
+    }
+
     fn version(&self) -> Option<String> {
         versions(&self.rock(), &self.name).into_iter().next()
     }

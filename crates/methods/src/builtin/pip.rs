@@ -36,6 +36,10 @@ impl Method for Pip {
         vec![(pool(&self.target), 1)]
     }
 
+    fn changes_only_files(&self) -> bool {
+        false
+    }
+
     fn version(&self) -> Option<String> {
         let name = self.packages.first()?;
         let before = self.share.as_ref().filter(|share| !self.applied && share.changed(name)).map(|share| share.before(name));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use hoist_core::{Module, ModuleId};
 use hoist_executor::{Failure, Fate, Level, TaskContext};
 use hoist_files::{Home, back_up, backups, digest, keep_copy, move_aside, pending, read, write};
-use hoist_ledger::{Aside, Belongings, ConfigRecord, Ledger};
+use hoist_ledger::{Belongings, ConfigRecord, DisplacedPath, Ledger};
 
 use super::{ConfigFile, ConfigPolicy, Decision, REMEMBERED, Standing};
 
@@ -156,14 +156,14 @@ struct Before {
 }
 
 /// Copies aside what a module's script may be about to write.
-pub(crate) fn guard(module: &Module, handled: &[ConfigFile], asides: &[Aside]) -> Result<Vec<Guarded>, Failure> {
+pub(crate) fn guard(module: &Module, handled: &[ConfigFile], displaced: &[DisplacedPath]) -> Result<Vec<Guarded>, Failure> {
     let usable = handled.iter().filter(|file| !matches!(file.standing, Standing::Elsewhere | Standing::Unreadable(_)));
     let decided = usable.map(|file| (&file.path, true));
     let declared = module.config_files.iter().filter(|path| !path.is_dir() && !handled.iter().any(|file| file.path.starts_with(path)));
     let mut guarded = Vec::new();
     for (path, decided) in decided.chain(declared.map(|path| (path, false))) {
         let wrong = |error: std::io::Error| Failure::new(format!("configuration: {}: {error}", path.display()));
-        let away = asides.iter().any(|aside| path.starts_with(&aside.path));
+        let away = displaced.iter().any(|outer| path.starts_with(&outer.path));
         let before = match read(path).map_err(wrong)? {
             None => None,
             Some(contents) => {
@@ -178,9 +178,14 @@ pub(crate) fn guard(module: &Module, handled: &[ConfigFile], asides: &[Aside]) -
 }
 
 /// What is known of configuration files that come back with a former version, if that has to come back.
-pub(crate) fn known(module: &ModuleId, guarded: &[Guarded], asides: &[Aside], ledger: Option<&Ledger>) -> Result<Known, Failure> {
+pub(crate) fn known(
+    module: &ModuleId,
+    guarded: &[Guarded],
+    displaced: &[DisplacedPath],
+    ledger: Option<&Ledger>,
+) -> Result<Known, Failure> {
     let Some(ledger) = ledger else { return Ok(Vec::new()) };
-    let away = guarded.iter().filter(|guarded| asides.iter().any(|aside| guarded.path.starts_with(&aside.path)));
+    let away = guarded.iter().filter(|guarded| displaced.iter().any(|outer| guarded.path.starts_with(&outer.path)));
     away.map(|guarded| Ok((guarded.path.clone(), ledger.config(module, &guarded.path).map_err(failed)?))).collect()
 }
 

@@ -65,9 +65,14 @@ fn unseen_change(repository: &Repository) -> Result<Option<String>, git2::Error>
     Ok(changed.map(|(path, _)| path))
 }
 
-/// True for a clone that holds nothing of its own.
-pub(crate) fn is_untouched(dir: &Path, machine: &Machine) -> bool {
-    matches!(changes(dir, machine), Ok(None))
+/// Whether the index of a clone has changes that its last commit does not have.
+pub(crate) fn has_staged_changes(index: &Path) -> bool {
+    let staged = || -> Option<usize> {
+        let repository = open_repository(index.parent()?.parent()?).ok()?;
+        let tree = repository.head().ok()?.peel_to_tree().ok()?;
+        Some(repository.diff_tree_to_index(Some(&tree), None, None).ok()?.deltas().len())
+    };
+    staged() != Some(0)
 }
 
 /// Why the directory with the history of a clone has to stay.

@@ -14,6 +14,7 @@ use rayon::prelude::*;
 
 use super::SourceCache;
 use crate::machine::Machine;
+use crate::rollback::EndOfRun;
 use crate::stage::{Stage, clean_stages};
 
 /// Files of modules that are larger are not copied.
@@ -32,7 +33,7 @@ pub(super) fn sync(
     let tree = cache.tree();
     let hg = Hg { tree: &tree, machine, task };
     // What a clone that was cut off left.
-    clean_stages(std::slice::from_ref(&tree), |_| true);
+    clean_stages(std::slice::from_ref(&tree), |_| None, EndOfRun::NOW);
     let revision = hg.tip(url)?;
     let fresh = cloned_from(&tree).as_deref() != Some(url);
     let stands = revision_of(&tree).as_deref() == Some(revision.as_str());

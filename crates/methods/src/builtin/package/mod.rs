@@ -41,6 +41,10 @@ impl Method for Package {
         vec![("package".to_owned(), 1)]
     }
 
+    fn changes_only_files(&self) -> bool {
+        false
+    }
+
     fn bulk(&mut self, share: Share) -> Option<Bulk> {
         self.share = Some(share);
         Some(Bulk { pool: "package".to_owned(), method: "package", target: None, upgrade: false })

@@ -1,15 +1,14 @@
-//! Moves what is to be installed anew out of the way, and brings it back when the new does not work.
+//! Moves what is to be installed anew out of the way, and moves it back when the new does not work.
 
-use std::fs::{Metadata, Permissions};
+use std::fs::Permissions;
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
 
 use hoist_core::{InstalledModule, Module};
 use hoist_executor::{Failure, Fate, Level, TaskContext};
 use hoist_files::{Home, Kind, Record, Removal, Root, Scope, backups, look, move_aside, pending, rename_new};
-use hoist_ledger::Aside;
+use hoist_ledger::{DisplacedPath, Disposal};
 
 use crate::git::own;
 use crate::machine::Machine;
@@ -23,7 +22,7 @@ pub(crate) fn plan(
     files: &Record,
     run: &str,
     machine: &Machine,
-) -> Result<Vec<Aside>, Failure> {
+) -> Result<Vec<DisplacedPath>, Failure> {
     let Some(record) = record else { return Ok(Vec::new()) };
     let written = files.iter().filter(|(_, file)| file.kind != Kind::Directory).map(|(path, _)| path);
     let all = record.paths.iter().chain(&module.paths).chain(written);
@@ -36,7 +35,7 @@ pub(crate) fn plan(
             outermost.push(path);
         }
     }
-    let aside = |(number, path): (usize, &PathBuf)| -> Result<Aside, Failure> {
+    let displaced = |(number, path): (usize, &PathBuf)| -> Result<DisplacedPath, Failure> {
         let refused = |why: String| Failure::new(format!("{why}; it was left alone: push it or move it away to install it anew"));
         if path.join(".git").exists() && files.contains_key(&path.join(".git")) {
             match own::own_history(path, machine) {
@@ -52,36 +51,37 @@ pub(crate) fn plan(
             return Err(Failure::new(format!("a file system is mounted at {}: unmount it to install it anew", mount.display())));
         }
         let name = format!(".hoist-aside-{run}-{}-{number}", module.id);
-        Ok(Aside { module: module.id.clone(), path: path.clone(), kept: path.with_file_name(name) })
+        let kept = path.with_file_name(name);
+        Ok(DisplacedPath { module: module.id.clone(), path: path.clone(), kept, disposal: Disposal::Merge })
     };
-    outermost.into_iter().enumerate().map(aside).collect()
+    outermost.into_iter().enumerate().map(displaced).collect()
 }
 
 /// Moves everything out of the way.
-pub(crate) fn away(asides: &[Aside]) -> Result<(), Failure> {
-    for aside in asides {
-        rename_new(&aside.path, &aside.kept).map_err(|error| Failure::new(format!("moving it out of the way: {error}")))?;
+pub(crate) fn displace(displaced: &[DisplacedPath]) -> Result<(), Failure> {
+    for DisplacedPath { path, kept, .. } in displaced {
+        rename_new(path, kept).map_err(|error| Failure::new(format!("moving it out of the way: {error}")))?;
     }
     Ok(())
 }
 
 /// Where the files of a record are while they are out of the way.
-pub(crate) fn moved(asides: &[Aside], record: &Record) -> Record {
+pub(crate) fn moved(displaced: &[DisplacedPath], record: &Record) -> Record {
     let place = |path: &Path| {
-        let aside = asides.iter().find(|aside| path.starts_with(&aside.path))?;
-        let inside = path.strip_prefix(&aside.path).ok()?;
-        Some(if inside.as_os_str().is_empty() { aside.kept.clone() } else { aside.kept.join(inside) })
+        let outer = displaced.iter().find(|outer| path.starts_with(&outer.path))?;
+        let inside = path.strip_prefix(&outer.path).ok()?;
+        Some(if inside.as_os_str().is_empty() { outer.kept.clone() } else { outer.kept.join(inside) })
     };
     record.iter().filter_map(|(path, recorded)| Some((place(path)?, recorded.clone()))).collect()
 }
 
 /// Puts files in their places again, and leaves them where they are, too: configuration files with their new versions, of which nobody has asked for
 /// another one. Of a directory everything in it.
-pub(crate) fn link_back<'p>(asides: &[Aside], paths: impl Iterator<Item = &'p Path>) {
+pub(crate) fn link_back<'p>(displaced: &[DisplacedPath], paths: impl Iterator<Item = &'p Path>) {
     for path in paths.flat_map(|path| [path.to_owned(), pending(path)]) {
-        let inside = asides.iter().find_map(|aside| Some((aside, path.strip_prefix(&aside.path).ok()?.to_owned())));
-        let Some((aside, inside)) = inside.filter(|(_, inside)| !inside.as_os_str().is_empty()) else { continue };
-        let kept = aside.kept.join(inside);
+        let inside = displaced.iter().find_map(|outer| Some((outer, path.strip_prefix(&outer.path).ok()?.to_owned())));
+        let Some((outer, inside)) = inside.filter(|(_, inside)| !inside.as_os_str().is_empty()) else { continue };
+        let kept = outer.kept.join(inside);
         for (from, seen) in look(std::slice::from_ref(&kept)).unwrap_or_default() {
             let to = from.strip_prefix(&kept).map_or_else(|_| path.clone(), |below| path.join(below));
             let to: PathBuf = to.components().collect();
@@ -93,78 +93,74 @@ pub(crate) fn link_back<'p>(asides: &[Aside], paths: impl Iterator<Item = &'p Pa
     }
 }
 
-/// What was brought back.
-#[derive(Debug, Default)]
-pub(crate) struct Back {
-    /// How many paths.
-    pub(crate) restored: usize,
-    /// What stood in their places and may be somebody's, where it is now.
-    pub(crate) kept: Vec<PathBuf>,
-}
-
-/// Brings everything back. What came in its place meanwhile is removed; where somebody may have put it there after hoist was last known to be
-/// alive, it is moved aside instead.
+/// Moves everything back, in the place of what an attempt that failed left there. Returns how many paths are back.
 ///
 /// # Errors
-/// What cannot be brought back stays where it is; the rest comes back all the same.
-pub(crate) fn bring_back(asides: &[Aside], alive: Option<SystemTime>) -> io::Result<Back> {
-    let (mut done, mut failed) = (Back::default(), None);
-    for aside in standing(asides) {
-        let back = || -> io::Result<Option<PathBuf>> {
-            let later = alive.is_some_and(|alive| changed_after(&aside.path, alive + GRACE));
-            let copy = if later { Some(move_aside(&aside.path, &aside.path)?) } else { clear(&aside.path).map(|()| None)? };
-            rename_new(&aside.kept, &aside.path)?;
-            Ok(copy)
-        };
-        match back() {
-            Ok(copy) => {
-                done.restored += 1;
-                done.kept.extend(copy);
-            }
+/// What cannot be moved back stays where it is; the rest is moved back all the same.
+pub(crate) fn restore(displaced: &[DisplacedPath]) -> io::Result<usize> {
+    let (mut restored, mut failed) = (0, None);
+    for displaced in present(displaced) {
+        match remove_tree(&displaced.path).and_then(|()| rename_new(&displaced.kept, &displaced.path)) {
+            Ok(()) => restored += 1,
             Err(error) => failed = failed.or(Some(error)),
         }
     }
-    failed.map_or(Ok(done), Err)
+    failed.map_or(Ok(restored), Err)
 }
 
-/// The processes of a run go on for a while when it is killed.
-pub(crate) const GRACE: Duration = Duration::from_secs(10);
-
-/// Whether anything at or below a path was written after this time.
-pub(crate) fn changed_after(path: &Path, time: SystemTime) -> bool {
-    let Ok(picture) = look(&[path.to_owned()]) else { return true };
-    picture.keys().any(|path| path.symlink_metadata().is_ok_and(|metadata| is_after(&metadata, time)))
-}
-
-/// Whether something was written after this time.
-pub(crate) fn is_after(metadata: &Metadata, time: SystemTime) -> bool {
-    let changed = u64::try_from(metadata.ctime()).unwrap_or_default();
-    SystemTime::UNIX_EPOCH + Duration::from_secs(changed) > time
+/// Moves a tree back to where some of it still is.
+pub(crate) fn merge_back(kept: &Path, path: &Path) -> io::Result<()> {
+    if path.symlink_metadata().is_err() {
+        return rename_new(kept, path);
+    }
+    if !kept.symlink_metadata()?.is_dir() || !path.symlink_metadata()?.is_dir() {
+        return move_aside(kept, path).map(drop);
+    }
+    for entry in std::fs::read_dir(kept)? {
+        let name = entry?.file_name();
+        merge_back(&kept.join(&name), &path.join(&name))?;
+    }
+    std::fs::remove_dir(kept)
 }
 
 /// Removes what was moved out of the way, now that the new works: as far as it still is what `record` says the module wrote. The rest goes to its
 /// place in the new, where nothing stands there; else it stays beside it.
-pub(crate) fn discard(home: &Home, asides: &[Aside], record: &Record, machine: &Machine, task: &TaskContext) {
-    let precious = |git: &Path| own::precious(git, machine);
-    for aside in standing(asides) {
-        let root = Root { path: aside.kept.clone(), scope: Scope::Recorded };
-        home.remove(&[root], &Removal { record, held: &|_| None, shared: &|_| false, precious: &precious, purge: false, act: true });
-        if carry(&aside.kept, &aside.path, task) {
-            continue;
-        }
-        match move_aside(&aside.kept, &aside.path) {
-            Ok(copy) => {
-                let why = format!("it is what was not the module's in the former {}", aside.path.display());
-                task.item(Fate::Kept, copy.display().to_string(), Some(why));
+pub(crate) fn discard(home: &Home, displaced: &[DisplacedPath], record: &Record, machine: &Machine, task: &TaskContext) {
+    for displaced in displaced.iter().filter(|displaced| displaced.kept.symlink_metadata().is_ok()) {
+        let DisplacedPath { path, kept, disposal, .. } = displaced;
+        match disposal {
+            Disposal::Merge => merge(home, path, kept, record, machine, task),
+            Disposal::Remove => {
+                if let Err(error) = remove_tree(kept) {
+                    task.note(Level::Warning, format!("cannot remove {error}"));
+                }
             }
-            Err(error) => task.note(Level::Warning, format!("the former {} is still at {error}", aside.path.display())),
+            // Directories that somebody uses by now are kept.
+            Disposal::RemoveIfEmpty => drop(std::fs::remove_dir(kept)),
+            Disposal::Keep => {}
         }
     }
 }
 
+fn merge(home: &Home, path: &Path, kept: &Path, record: &Record, machine: &Machine, task: &TaskContext) {
+    let precious = |git: &Path| own::precious(git, machine);
+    let root = Root { path: kept.to_owned(), scope: Scope::Recorded };
+    home.remove(&[root], &Removal { record, held: &|_| None, shared: &|_| false, precious: &precious, purge: false });
+    if carry(kept, path, task) {
+        return;
+    }
+    match move_aside(kept, path) {
+        Ok(copy) => {
+            let why = format!("it is what was not the module's in the former {}", path.display());
+            task.item(Fate::Kept, copy.display().to_string(), Some(why));
+        }
+        Err(error) => task.note(Level::Warning, format!("the former {} is still at {error}", path.display())),
+    }
+}
+
 /// Those that are out of the way.
-fn standing(asides: &[Aside]) -> impl Iterator<Item = &Aside> {
-    asides.iter().filter(|aside| aside.kept.symlink_metadata().is_ok())
+pub(crate) fn present(displaced: &[DisplacedPath]) -> impl Iterator<Item = &DisplacedPath> {
+    displaced.iter().filter(|displaced| displaced.kept.symlink_metadata().is_ok())
 }
 
 /// Moves what is left of a tree to its place in another. False when something of it is still left.
@@ -210,7 +206,8 @@ fn carry_file(from: &Path, to: &Path, task: &TaskContext) -> io::Result<bool> {
     Ok(true)
 }
 
-fn clear(path: &Path) -> io::Result<()> {
+/// Removes a file or a tree, also where its owner has to say first that it may be written to.
+pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
     // Directories of one's own that may not be written are no obstacle.
     for (path, _) in look(&[path.to_owned()])?.into_iter().filter(|(_, seen)| seen.kind == Kind::Directory && seen.mode & 0o200 == 0) {
         let _ = std::fs::set_permissions(path, Permissions::from_mode(0o700));

@@ -1,0 +1,281 @@
+//! A run that is killed has not happened: whatever it was doing, and wherever it was killed, the next run ends where an undisturbed one does. What a
+//! person writes after the kill is kept.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use hoist_tests::faults::{Victims, differences, kill_everywhere, nothing_is_left, observed, processes, wait_for_watchdog, watchdog_of};
+use hoist_tests::{GitFixture, Module, Sandbox, has};
+
+/// A module whose script is not idempotent, with a file that a person changed, one that a person added, and a configuration file.
+fn script(sandbox: &Sandbox) {
+    let body = "main_module() { mkdir ~/.m && mkdir ~/.m/sub && cat ~/wanted >~/.m/version && echo data >~/.m/data && echo 1 >~/.m/sub/gone \
+                && echo shipped >~/.m/edited && mkdir -p ~/.local/bin && echo '#!/bin/sh' >~/.local/bin/m; }\n\
+                update_module() { cat ~/wanted >~/.m/version && rm -f ~/.m/sub/gone && echo new >~/.m/new && echo newer >~/.m/edited && rm -rf ~/.m/mine; }\n\
+                uninstall_module() { rm -f ~/.local/bin/m; }";
+    let module = Module::new("m").field("INSTALL_DIRS", "$HOME/.m").field("UNINSTALL_DIRS", "$HOME/.m").field("UNINSTALL_BINARIES", "m");
+    sandbox.add(&module.field("CONFIG_FILES", "$HOME/.mrc").field("UPDATE_METHOD", "custom").body(body));
+    sandbox.write("config/mrc", "one\n");
+    sandbox.put("wanted", "1\n");
+}
+
+fn clone(sandbox: &Sandbox, repository: &Path) {
+    let link = sandbox.path("repo.git");
+    std::os::unix::fs::symlink(repository, &link).unwrap();
+    let clone = Module::new("m").method("git_clone").field("INSTALL_REPO", &link.display().to_string());
+    let clone = clone.field("INSTALL_DIRS", "$HOME/deep/clone").field("UNINSTALL_DIRS", "$HOME/deep/clone");
+    sandbox.add(&clone.field("UPDATE_METHOD", "git_pull").field("UPDATE_DIR", "$HOME/deep/clone"));
+}
+
+/// The exit code of a command, and everything that can be seen after it.
+type End = (i32, BTreeMap<String, String>);
+
+/// Kills `command` wherever it changes something, and compares what the next command makes of it with what it makes of an undisturbed one.
+fn ends_alike(prepared: impl Fn() -> Sandbox + Sync, command: &str, fewest: usize) {
+    // Either nothing of the command had happened, or all of it.
+    let follow_up = |next: &str| {
+        [false, true].map(|happened| {
+            let sandbox = prepared();
+            if happened {
+                sandbox.hoist(command).exits(0);
+            }
+            let code = sandbox.hoist(next).code;
+            (code, observed(&sandbox))
+        })
+    };
+    let next = ["install", command].map(|next| (next, follow_up(next)));
+    let compare = |sandbox: &Sandbox, context: &str, (next, ends): &(&str, [End; 2])| {
+        let ran = sandbox.hoist(next);
+        let found = observed(sandbox);
+        let different = ends.each_ref().map(|(code, end)| match *code == ran.code {
+            true => differences(end, &found),
+            false => vec![format!("exit code {} in place of {code}: {}", ran.code, ran.stdout)],
+        });
+        let context = format!("{command}, then {next}, {context}");
+        let [nothing, all] = &different;
+        let is_alike = nothing.is_empty() || all.is_empty();
+        assert!(is_alike, "{context}:\n{}\n\n{}\n{}", nothing.join("\n"), all.join("\n"), ran.stderr);
+        nothing_is_left(sandbox, &context);
+        nothing_is_left_of_state(sandbox, &context);
+    };
+    let killed: usize = match std::env::var_os("HOIST_TEST_FULL").is_some() {
+        true => next
+            .iter()
+            .map(|next| {
+                kill_everywhere(Victims::All, &prepared, &format!("{command} -q"), |sandbox, context| compare(sandbox, context, next))
+            })
+            .sum(),
+        false => {
+            let count = AtomicUsize::new(0);
+            let turn = || &next[count.fetch_add(1, Ordering::Relaxed) % 2];
+            kill_everywhere(Victims::All, &prepared, &format!("{command} -q"), |sandbox, context| compare(sandbox, context, turn()))
+        }
+    };
+    assert!(killed >= fewest, "{command}: only {killed} points");
+}
+
+/// In hoist's own directories there is nothing that the next run does not need.
+fn nothing_is_left_of_state(sandbox: &Sandbox, context: &str) {
+    let known = [
+        "ledger.sqlite",
+        "ledger.sqlite-wal",
+        "ledger.sqlite-shm",
+        "ledger.copy.sqlite",
+        "lock",
+        "runs",
+        "contents",
+        "clones",
+        "snapshots",
+        "kept",
+    ];
+    let state = std::fs::read_dir(sandbox.home().join(".local/state/hoist")).unwrap().flatten();
+    let left: Vec<String> =
+        state.map(|entry| entry.file_name().into_string().unwrap()).filter(|name| !known.contains(&name.as_str())).collect();
+    assert!(left.is_empty(), "{context}: {left:?}");
+    let contents = sandbox.files(".local/state/hoist/contents");
+    let left: Vec<&String> =
+        contents.iter().filter(|name| !name.ends_with(".pack") && !name.ends_with(".index") && !name.contains("/large/")).collect();
+    assert!(left.is_empty(), "{context}: {left:?}");
+}
+
+#[test]
+fn installs_of_scripts_end_alike() {
+    if !has("cc") {
+        return;
+    }
+    let prepared = || {
+        let sandbox = Sandbox::new();
+        script(&sandbox);
+        sandbox
+    };
+    ends_alike(prepared, "install m -j1", 25);
+    let installed = || {
+        let sandbox = prepared();
+        sandbox.hoist("install").exits(0);
+        sandbox.put(".m/mine", "mine\n");
+        sandbox.put(".m/edited", "mine\n");
+        sandbox.put("wanted", "2\n");
+        sandbox.write("config/mrc", "two\n");
+        sandbox
+    };
+    ends_alike(installed, "install m --force -j1", 25);
+}
+
+#[test]
+fn updates_and_removals_of_scripts_end_alike() {
+    if !has("cc") {
+        return;
+    }
+    let installed = || {
+        let sandbox = Sandbox::new();
+        script(&sandbox);
+        sandbox.hoist("install").exits(0);
+        sandbox.put(".m/mine", "mine\n");
+        sandbox.put(".m/edited", "mine\n");
+        sandbox.put("wanted", "2\n");
+        sandbox.write("config/mrc", "two\n");
+        sandbox
+    };
+    ends_alike(installed, "update m -j1", 25);
+    ends_alike(installed, "uninstall m -y -j1", 25);
+    let added = || {
+        let sandbox = Sandbox::new();
+        script(&sandbox);
+        sandbox.hoist("install").exits(0);
+        sandbox
+    };
+    ends_alike(added, "uninstall m -y -j1", 25);
+}
+
+#[test]
+fn clones_end_alike() {
+    if !has("cc") || !has("git") {
+        return;
+    }
+    let fixture = GitFixture::new();
+    let [old, new] = fixture.old_and_new();
+    let prepared = || {
+        let sandbox = Sandbox::new();
+        clone(&sandbox, &old);
+        sandbox
+    };
+    ends_alike(prepared, "install m -j1", 25);
+    let installed = || {
+        let sandbox = prepared();
+        sandbox.hoist("install").exits(0);
+        let link = sandbox.path("repo.git");
+        std::fs::remove_file(&link).unwrap();
+        std::os::unix::fs::symlink(&new, &link).unwrap();
+        sandbox
+    };
+    ends_alike(installed, "install m --force -j1", 25);
+    ends_alike(installed, "update m -j1", 25);
+    ends_alike(installed, "uninstall m -y -j1", 25);
+    let touched = || {
+        let sandbox = installed();
+        sandbox.put("deep/clone/notes", "mine\n");
+        sandbox
+    };
+    ends_alike(touched, "uninstall m -y -j1", 25);
+}
+
+#[test]
+fn undos_end_alike() {
+    if !has("cc") || !has("git") {
+        return;
+    }
+    let fixture = GitFixture::new();
+    let [old, new] = fixture.old_and_new();
+    for is_clone in [false, true] {
+        for action in ["install", "update", "uninstall m -y"] {
+            let prepared = || {
+                let sandbox = Sandbox::new();
+                match is_clone {
+                    true => clone(&sandbox, &old),
+                    false => script(&sandbox),
+                }
+                if action != "install" {
+                    sandbox.hoist("install").exits(0);
+                }
+                if is_clone {
+                    let link = sandbox.path("repo.git");
+                    std::fs::remove_file(&link).unwrap();
+                    std::os::unix::fs::symlink(&new, &link).unwrap();
+                }
+                sandbox.put("wanted", "2\n");
+                sandbox.hoist(action).exits(0);
+                sandbox
+            };
+            ends_alike(prepared, "undo -y -j1", 25);
+        }
+    }
+}
+
+#[test]
+fn what_a_person_writes_after_a_kill_is_kept_and_named() {
+    for (watched, next, later) in
+        [(true, "install", 0), (true, "uninstall m -y", 1), (false, "install", 0), (false, "undo -y", 1), (true, "update", 1)]
+    {
+        let sandbox = Sandbox::new();
+        sandbox.add(&Module::new("other"));
+        sandbox.hoist("install").exits(0);
+        let body = "mkdir ~/.m && echo half >~/.m/half && touch ~/up && { [[ -e ~/again ]] || sleep 300; } && echo whole >~/.m/whole";
+        sandbox.add(&Module::new("m").field("INSTALL_DIRS", "$HOME/.m").field("UNINSTALL_DIRS", "$HOME/.m").main(body));
+        let mut run = sandbox.start("install");
+        while !sandbox.has("up") {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        if !watched {
+            let watchdog = watchdog_of(run.id());
+            assert!(sandbox.command("kill").args(["-9", &watchdog.to_string()]).status().unwrap().success());
+        }
+        run.kill().unwrap();
+        run.wait().unwrap();
+        wait_for_watchdog(&sandbox);
+        assert_eq!(processes(&sandbox).is_empty(), watched, "the watchdog ends what the run had started");
+        std::thread::sleep(Duration::from_secs(later));
+        sandbox.put(".m/mine", "mine\n");
+        sandbox.put(".m/half", "mine, too\n");
+        sandbox.put("again", "");
+        let ran = sandbox.hoist(next).says("was changed after the run was interrupted; moved to");
+        let files = sandbox.files(".");
+        for (name, text) in [("mine", "mine\n"), ("half", "mine, too\n")] {
+            let kept: Vec<&String> = files.iter().filter(|path| path.contains(".m.pre-slaanesh-") && path.ends_with(name)).collect();
+            assert_eq!(kept.len(), 1, "{files:?}\n{}", ran.stderr);
+            assert_eq!(sandbox.read(kept[0]), text);
+            assert!(ran.stderr.contains(&*sandbox.home().join(kept[0]).parent().unwrap().to_string_lossy()), "{}", ran.stderr);
+        }
+        assert_eq!(sandbox.has(".m/whole"), next == "install", "{next}: {}", ran.stderr);
+        nothing_is_left(&sandbox, next);
+    }
+}
+
+#[test]
+fn what_an_update_had_taken_of_a_persons_work_is_back_after_a_kill() {
+    let sandbox = Sandbox::new();
+    let body = "main_module() { mkdir ~/.m; echo 1 >~/.m/a; echo 1 >~/.m/b; }\n\
+                update_module() { echo 2 >~/.m/a; rm -rf ~/.m/b ~/.m/notes; touch ~/up; [[ -e ~/again ]] || sleep 300; }";
+    let module = Module::new("m").field("INSTALL_DIRS", "$HOME/.m").field("UPDATE_METHOD", "custom");
+    sandbox.add(&module.body(body));
+    sandbox.hoist("install").exits(0);
+    for file in ["a", "b", "notes/deep"] {
+        sandbox.put(&format!(".m/{file}"), "mine\n");
+    }
+    let before = observed(&sandbox);
+    let mut run = sandbox.start("update");
+    while !sandbox.has("up") {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    run.kill().unwrap();
+    run.wait().unwrap();
+    std::fs::remove_file(sandbox.home().join("up")).unwrap();
+    // Not even the same module.
+    sandbox.add(&Module::new("other").tier("optional"));
+    sandbox.hoist("install m").exits(0).says("rolled back");
+    assert_eq!(differences(&before, &observed(&sandbox)), [""; 0]);
+    sandbox.put("again", "");
+    sandbox.hoist("update").exits(0);
+    assert_eq!((sandbox.read(".m/a"), sandbox.read(".m/notes/deep")), ("mine\n".to_owned(), "mine\n".to_owned()));
+}
