@@ -139,6 +139,107 @@ fn a_clone_goes_back_to_where_it_was() {
 }
 
 #[test]
+fn what_the_first_install_of_a_script_takes_of_a_persons_files_is_kept() {
+    let main = "mkdir -p ~/.tool; cd ~/.tool; echo shipped >settings; rm -f gone; rm -rf notes; echo own >data; ln -sfn data link";
+    let uninstall = "rm -rf ~/.tool/plugins ~/.tool/data";
+    let module = Module::new("tool").field("INSTALL_DIRS", "$HOME/.tool").field("UNINSTALL_DIRS", "$HOME/.tool");
+    let module = module.body(&format!("main_module() {{ {main}; }}\nuninstall_module() {{ {uninstall}; }}"));
+    let sandbox = Sandbox::new();
+    sandbox.add(&module);
+    for file in ["settings", "gone", "notes/deep/today", "untouched"] {
+        sandbox.put(&format!(".tool/{file}"), "mine\n");
+    }
+    std::os::unix::fs::symlink("gone", sandbox.home().join(".tool/link")).unwrap();
+    let before = tree(&sandbox);
+    let ran = sandbox.hoist("install").exits(0).says("settings as it was before the module's script changed it").says("was put back");
+    assert_eq!((sandbox.read(".tool/settings"), sandbox.read(".tool/data")), ("shipped\n".to_owned(), "own\n".to_owned()));
+    for file in ["gone", "notes/deep/today", "untouched"] {
+        assert_eq!(sandbox.read(&format!(".tool/{file}")), "mine\n", "{}", ran.stdout);
+    }
+    let copies = || sandbox.files(".").into_iter().filter(|path| path.contains("/settings.pre-slaanesh-")).collect::<Vec<_>>();
+    assert_eq!(copies().iter().map(|copy| sandbox.read(copy)).collect::<Vec<_>>(), ["mine\n"]);
+    // What came since, its script has no right to.
+    sandbox.put(".tool/plugins/mine", "mine\n");
+    let preview = sandbox.hoist("plan uninstall tool").exits(0).says("settings");
+    let ran = sandbox.hoist("uninstall tool -y").exits(0).says("plugins/mine").says("it was put back");
+    assert_eq!(sandbox.read(".tool/plugins/mine"), "mine\n");
+    assert!(!ran.stdout.contains("settings: it was added since"), "{}\n{}", preview.stdout, ran.stdout);
+    let mut after = tree(&sandbox);
+    after.remove(".tool/plugins/mine");
+    assert_eq!(after, before, "{}", ran.stdout);
+    assert_eq!(sandbox.home().join(".tool/link").read_link().unwrap(), std::path::Path::new("gone"));
+}
+
+#[test]
+fn an_undo_of_an_update_takes_the_history_of_a_clone_along() {
+    if !has("git") {
+        return;
+    }
+    let fixture = GitFixture::new();
+    let [old, new] = fixture.old_and_new();
+    // As fetched objects, and packed by hand or by git itself in between.
+    for (pack, arguments, scheme) in [
+        (None, "", "file://"),
+        (None, "", ""),
+        (None, "--depth=1", "file://"),
+        (None, "--filter=blob:none --no-single-branch", "file://"),
+        (Some("gc -q"), "", "file://"),
+        (Some("repack -adq"), "", ""),
+        (Some("pack-refs --all"), "", ""),
+        // While it fetches.
+        (
+            None,
+            "--config=gc.auto=1 --config=gc.autoDetach=false --config=gc.autoPackLimit=1 --config=fetch.unpackLimit=1 --config=transfer.unpackLimit=1",
+            "file://",
+        ),
+    ] {
+        let sandbox = Sandbox::new();
+        let link = sandbox.path("repo.git");
+        std::os::unix::fs::symlink(&old, &link).unwrap();
+        let clone = Module::new("m")
+            .method("git_clone")
+            .field("INSTALL_REPO", &format!("{scheme}{}", link.display()))
+            .field("INSTALL_ARGS", arguments);
+        sandbox.add(&clone.field("INSTALL_DIRS", "$HOME/.m").field("UPDATE_METHOD", "git_pull").field("UPDATE_DIR", "$HOME/.m"));
+        let git = |arguments: &str| {
+            let output = sandbox.command("git").args(arguments.split(' ')).current_dir(sandbox.home().join(".m")).output().unwrap();
+            assert!(output.status.success(), "git {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let state =
+            || (git("rev-parse HEAD"), git("status --porcelain"), git("log --oneline"), sandbox.read(".m/file"), sandbox.has(".m/more"));
+        sandbox.hoist("install").exits(0);
+        let first = state();
+        std::fs::remove_file(&link).unwrap();
+        std::os::unix::fs::symlink(&new, &link).unwrap();
+        sandbox.hoist("uninstall m -y").exits(0);
+        sandbox.hoist("undo -y").exits(0);
+        assert_eq!(state(), first, "{pack:?}");
+        sandbox.hoist("update").exits(0);
+        let second = state();
+        assert_ne!(second, first);
+        if let Some(pack) = pack {
+            git(pack);
+        }
+        let preview = sandbox.hoist("undo --dry-run");
+        let ran = sandbox.hoist("undo -y");
+        assert_eq!(ran.code, preview.code, "{}\n{}", preview.stdout, ran.stderr);
+        // With its references in other files, it is refused, and nothing is done.
+        assert_eq!(
+            ran.code,
+            if arguments.contains("gc.auto") || pack.is_some_and(|pack| pack != "repack -adq") { 2 } else { 0 },
+            "{pack:?}: {}",
+            ran.stderr
+        );
+        assert_eq!(state(), if ran.code == 0 { &first } else { &second }.clone(), "{pack:?} {arguments}: {}", preview.stdout);
+        git("fsck --no-dangling");
+        let status = sandbox.json("update").exits(0).statuses()["m"].clone();
+        assert_eq!(status, if ran.code == 0 { "updated" } else { "unchanged" }, "{pack:?} {arguments}");
+        assert_eq!(state(), second, "{pack:?} {arguments}");
+    }
+}
+
+#[test]
 fn a_community_module_is_taken_back() {
     if !has("hg") {
         return;

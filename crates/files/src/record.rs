@@ -43,13 +43,18 @@ pub fn advance(old: &Record, before: &Snapshot, after: &Snapshot) -> Record {
         let is_somebodys = known.is_none() && former.is_some_and(|former| former.kind == state.kind);
         match is_same || is_somebodys {
             true => Some((path.clone(), known?.clone())),
-            false => Some((path.clone(), Recorded { kind: state.kind, mode: state.mode, digest: state.digest.clone() })),
+            false => Some((path.clone(), Recorded::of(state))),
         }
     };
     after.iter().filter_map(entry).collect()
 }
 
 impl Recorded {
+    /// The record of what stands at a path.
+    pub fn of(state: &State) -> Self {
+        Self { kind: state.kind, mode: state.mode, digest: state.digest.clone() }
+    }
+
     /// True for what stands there as it was written; of directories and the like only whether they are there.
     pub fn is(&self, state: &State) -> bool {
         (self.kind, &self.digest) == (state.kind, &state.digest)

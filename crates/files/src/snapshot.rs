@@ -40,6 +40,11 @@ pub struct State {
 }
 
 impl State {
+    /// Something of which only the kind is known.
+    pub fn unread(kind: Kind) -> Self {
+        Self { kind, mode: 0, owner: (0, 0), digest: UNREAD.to_owned() }
+    }
+
     /// False for a file that was not read.
     pub fn is_known(&self) -> bool {
         !self.digest.starts_with(UNREAD)

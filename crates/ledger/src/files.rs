@@ -9,7 +9,7 @@ use hoist_core::{ModuleId, Removal};
 use hoist_files::{Kind, Record, Recorded};
 use rusqlite::{Connection, params};
 
-use crate::{ConfigRecord, FILE, Ledger, LedgerError, config, read, schema};
+use crate::{ConfigRecord, Edit, FILE, Ledger, LedgerError, config, journal, read, schema};
 
 /// What the ledger knows of the files of a module.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +18,8 @@ pub struct Belongings {
     pub record: Record,
     /// Its configuration files.
     pub configs: Vec<ConfigRecord>,
+    /// Files of others that it has changed.
+    pub edits: Vec<Edit>,
     /// What other installed modules wrote or made, with their names.
     pub holders: BTreeMap<PathBuf, String>,
     /// Directories that other installed modules made, too.
@@ -49,7 +51,8 @@ pub fn read_belongings(directory: &Path, module: &ModuleId) -> Result<Belongings
 
 fn belongings(connection: &Connection, module: &ModuleId) -> rusqlite::Result<Belongings> {
     let (configs, others): (Vec<_>, Vec<_>) = config::configs(connection)?.into_iter().partition(|config| config.module == *module);
-    let mut belongings = Belongings { record: record(connection, module)?, configs, ..Belongings::default() };
+    let edits = journal::edits_if_known(connection, module)?;
+    let mut belongings = Belongings { record: record(connection, module)?, configs, edits, ..Belongings::default() };
     // What is being removed too holds nothing back.
     let mut removing = connection.prepare_cached("SELECT 1 FROM modules WHERE name = ?1 AND state = 'removing'")?;
     for other in others.into_iter().filter(|other| !other.digest.is_empty()) {

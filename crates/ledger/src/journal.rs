@@ -165,16 +165,6 @@ impl Ledger {
         edits(&self.connection(), module).map_err(|error| self.sqlite(error))
     }
 
-    /// Puts these in place of those that are known.
-    pub fn put_edits(&self, module: &ModuleId, edits: &[Edit]) -> Result<(), LedgerError> {
-        let write = |connection: &Connection| -> rusqlite::Result<()> {
-            let transaction = connection.unchecked_transaction()?;
-            put_edits(&transaction, module, edits)?;
-            transaction.commit()
-        };
-        write(&self.connection()).map_err(|error| self.sqlite(error))
-    }
-
     /// Where other modules replaced what this one, which goes, had put in place of somebody's file, that file is what stood there before them.
     pub fn pass_on(&self, module: &ModuleId, edits: &[Edit]) -> Result<(), LedgerError> {
         let update = "UPDATE edits SET before = ?1 WHERE path = ?2 AND module != ?3 AND replaced AND json_extract(before, '$.digest') = ?4";
@@ -345,6 +335,11 @@ pub(crate) fn prior(connection: &Connection, module: &ModuleId) -> rusqlite::Res
     Ok(Memento { row, record: Vec::new(), configs, edits: edits(connection, module)? })
 }
 
+/// The files of others that a module has edited; none in ledgers of versions that did not write that down.
+pub(crate) fn edits_if_known(connection: &Connection, module: &ModuleId) -> rusqlite::Result<Vec<Edit>> {
+    if schema::version(connection)? < 4 { Ok(Vec::new()) } else { edits(connection, module) }
+}
+
 fn edits(connection: &Connection, module: &ModuleId) -> rusqlite::Result<Vec<Edit>> {
     let mut select = connection.prepare_cached("SELECT path, before, after, replaced FROM edits WHERE module = ?1 ORDER BY path")?;
     let edit = |row: &Row<'_>| {
@@ -357,7 +352,7 @@ fn edits(connection: &Connection, module: &ModuleId) -> rusqlite::Result<Vec<Edi
     Ok(rows.into_iter().flatten().collect())
 }
 
-fn put_edits(connection: &Connection, module: &ModuleId, edits: &[Edit]) -> rusqlite::Result<()> {
+pub(crate) fn put_edits(connection: &Connection, module: &ModuleId, edits: &[Edit]) -> rusqlite::Result<()> {
     connection.execute("DELETE FROM edits WHERE module = ?1", [module.as_str()])?;
     let insert = "INSERT INTO edits (path, module, before, after, replaced) VALUES (?1, ?2, ?3, ?4, ?5)";
     let mut insert = connection.prepare_cached(insert)?;

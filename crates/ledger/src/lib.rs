@@ -184,6 +184,8 @@ pub struct Ending {
     pub record: Option<Record>,
     /// What the run did to it, where that is written down: what the ledger said before, and what is different.
     pub journal: Option<(RunId, Memento, Vec<Difference>)>,
+    /// Files of others that it has changed, where that is different now.
+    pub edits: Option<Vec<Edit>>,
     /// Directories with what the new version has replaced, which are removed now.
     pub trash: Vec<PathBuf>,
     /// What it is now, where it takes the place of what was installed from another source: paths that earlier installs made are forgotten.
@@ -427,6 +429,9 @@ fn finish(connection: &Connection, module: &ModuleId, ending: &Ending) -> rusqli
     }
     if let Some((run, was, differences)) = &ending.journal {
         journal::write(connection, *run, module, was, differences, ending.record.as_ref())?;
+    }
+    if let Some(edits) = &ending.edits {
+        journal::put_edits(connection, module, edits)?;
     }
     let trash = ending.trash.iter().map(|path| DisplacedPath {
         module: module.clone(),

@@ -7,8 +7,8 @@ use std::sync::Mutex;
 
 use hoist_core::{Action, Change, InstalledModule, Module, Removal};
 use hoist_executor::{Effect, Failure, Level, TaskContext};
-use hoist_files::{Home, Record, Store};
-use hoist_ledger::{Beginning, DisplacedPath, Ending, Memento, Rollback};
+use hoist_files::{Home, Record, Recorded, Store};
+use hoist_ledger::{Beginning, DisplacedPath, Edit, Ending, Memento, Rollback};
 
 use crate::application::{self, Guarding};
 use crate::config;
@@ -116,7 +116,14 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
     if let (Ok(_), Some(store), true) = (&attempt, store, bringing.is_due() && bringing.was.is_installed()) {
         attempt = watch.protect(&old, store, bringing.context.policy, task).and(attempt);
     }
-    let (recorded, different) = match watch.finish(&old, displaced) {
+    let mut edits = Vec::new();
+    if let (Ok(_), Some(store), true) = (&attempt, store, bringing.is_due() && !bringing.was.is_installed()) {
+        match watch.protect_found(&old, store, task) {
+            Ok(replaced) => edits = replaced,
+            Err(failure) => attempt = Err(failure),
+        }
+    }
+    let (mut recorded, different) = match watch.finish(&old, displaced) {
         Ok(finished) => finished,
         Err(failure) => {
             attempt = attempt.and(Err(failure));
@@ -124,7 +131,10 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
         }
     };
     match attempt {
-        Ok(attempt) => bringing.succeed(work, attempt, &watch, recorded, different),
+        Ok(attempt) => {
+            recorded.extend(edits.iter().map(|edit| (edit.path.clone(), Recorded::of(&edit.after))));
+            bringing.succeed(work, attempt, &watch, recorded, different, edits)
+        }
         Err(failure) => Err(bringing.fail(work, failure, &watch, recorded, different)?),
     }
 }
@@ -255,6 +265,7 @@ impl Bringing<'_> {
         watch: &Watch,
         recorded: Record,
         different: Option<bool>,
+        edits: Vec<Edit>,
     ) -> Result<Effect, Failure> {
         let Self { world, module, task, old, was, displaced, .. } = self;
         let applied = &mut attempt.applied;
@@ -307,11 +318,13 @@ impl Bringing<'_> {
         };
         let journal = differences.filter(|differences| !differences.is_empty() || !was.is_installed());
         let journal = world.run.zip(journal).map(|(run, differences)| (run, was.clone(), differences));
-        let ending = Ending { version: None, adopted, paths, record: Some(recorded), journal, became: became(module, work), trash };
+        // What an earlier install replaced is still to be given back.
+        let edits = match &guarding {
+            Some(guarding) => Some(guarding.edits.clone()),
+            None => (!edits.is_empty()).then_some(edits),
+        };
+        let ending = Ending { version: None, adopted, paths, record: Some(recorded), journal, became: became(module, work), trash, edits };
         let effect = record(world, module, applied, ending)?;
-        if let (Some(guarding), Some(ledger)) = (&guarding, &world.ledger) {
-            ledger.put_edits(&module.id, &guarding.edits).map_err(told)?;
-        }
         if !replaced.is_empty() {
             drop(replaced);
             world.ledger.as_ref().filter(|_| displaced.is_empty()).map_or(Ok(()), |ledger| ledger.settle(&module.id)).map_err(told)?;

@@ -213,6 +213,9 @@ fn judged<'e>(entry: &'e Entry, store: &Store, machine: &Machine, view: &View) -
             Kind::Git | Kind::Other => false,
         };
         let verdict = match (&difference.before, &difference.after) {
+            (Some(before), None) if !before.is_known() && before.kind == Kind::Directory => {
+                Verdict::Conflict(now, "git has packed its repository anew since".to_owned(), false)
+            }
             (before, _) if same(&now, before) && has_same_mode(&now, before) => Verdict::Done,
             // Whoever changed permissions since knows why.
             (before, after) if same(&now, before) && !has_same_mode(&now, after) => Verdict::Done,

@@ -1,13 +1,13 @@
 //! Takes a module off the machine: what it is known to have written, and what it declares to be its own; never more.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 
 use hoist_core::{Action, Application, InstalledModule, Module, ModuleId};
 use hoist_executor::{Effect, Failure, Fate, Level, TaskContext};
-use hoist_files::{Home, PlannedRemoval, Record, Removal, Removed, Root, Scope, Snapshot, Store, Taking, pending, rename_new};
-use hoist_ledger::{Belongings, DisplacedPath, Disposal, Rollback};
+use hoist_files::{Difference, Home, PlannedRemoval, Record, Removal, Removed, Root, Scope, Snapshot, Store, Taking, pending, rename_new};
+use hoist_ledger::{Belongings, DisplacedPath, Disposal, Edit, Rollback};
 
 use crate::application::{
     self, Answer, Asked, Before, Guarding, drop_copies, give_back, give_back_permissions, protect_uninstall, take_out, tell_left,
@@ -20,7 +20,7 @@ use crate::machine::Machine;
 use crate::method::StepContext;
 use crate::plugin::{before_removal, undeploy_all};
 use crate::rollback::{EndOfRun, FilesBefore, roll_back as roll_back_files};
-use crate::watch::{KEPT, takes};
+use crate::watch::{KEPT, spare_repositories, takes};
 use crate::world::{Bound, World, refuse_unsettled};
 
 /// What became, or would become, of one thing.
@@ -49,58 +49,6 @@ pub(crate) fn uninstall(
     let application = removal.application.as_ref().filter(|application| application.root.is_dir());
     let _alone = application.map(|application| application::lock(application, true, task)).transpose()?;
     let mut guarding = application.map(|application| world.guard(application, &module.id, true)).transpose()?;
-    let (mut after, mut waiting, mut trash) = (None, Vec::new(), Vec::new());
-    let work = || -> Result<(), Failure> {
-        let adopted = record.is_some_and(|record| record.adopted) && !world.purge;
-        if !adopted {
-            if let Some(removal) = record.map(|record| &record.removal).filter(|removal| steps.is_empty() && removal.function) {
-                let there = removal.root.iter().find(|root| root.is_dir());
-                let help = there.map(|root| format!("; it was installed from {}", root.display())).unwrap_or_default();
-                task.note(Level::Warning, format!("its uninstall_module was not run: its script is not in this collection{help}"));
-            }
-            for step in steps {
-                step.method.apply(&world.context(module, task))?;
-            }
-            if let Some(into) = removal.into.as_ref().filter(|_| removal.plugin) {
-                after = before_removal(&into.join(module.id.as_str()), &world.context(module, task))?;
-                undeploy_all(world, module, task)?;
-            }
-        }
-        let mut belongings = ledger.belongings(&module.id).map_err(wrong)?;
-        let mut known = BTreeSet::new();
-        if let Some(record) = record.filter(|record| record.removal.application.is_some() && !world.purge) {
-            belongings.record.retain(|path, _| !was_found(record, path));
-        }
-        if let Some(guarding) = guarding.as_mut().filter(|_| !adopted) {
-            known = leave_application(world, module, guarding, &mut belongings, task)?;
-        }
-        let context = StepContext { record: &belongings.record, ..world.context(module, task) };
-        for (fate, subject, reason) in packages(&context, module, record, &belongings, adopted, true)? {
-            task.item(fate, subject, reason);
-        }
-        task.check()?;
-        let mut planned = plan_files(&home, module, record, &belongings, &world.machine, world.purge);
-        trash = planned.displace(world, module);
-        if !trash.is_empty() {
-            ledger.displace(&module.id, &trash).map_err(wrong)?;
-        }
-        let (told, failed) = planned.carry_out(&home, &belongings, world.purge, &trash);
-        let count = failed.len();
-        if let Some(guarding) = &guarding {
-            waiting = let_in(&belongings.record, guarding, task)?;
-        }
-        // What was put back is told once.
-        for (fate, subject, reason) in told.into_iter().filter(|(_, subject, _)| !known.contains(subject)) {
-            task.item(fate, subject, reason);
-        }
-        match failed.into_iter().next() {
-            None => Ok(()),
-            Some((path, why)) => {
-                let more = if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() };
-                Err(Failure::new(format!("{}: {why}{more}", path.display())))
-            }
-        }
-    };
     let mut places = places(module, record, ledger, application, world.purge)?;
     // What is claimed and can never be removed need not be looked at where it may be the whole file system.
     let is_wide = |path: &Path| path.components().count() <= 2 || home.path().starts_with(path);
@@ -120,6 +68,66 @@ pub(crate) fn uninstall(
     let is_covered = recorded.is_complete;
     let bytes = recorded.to_bytes().map_err(|error| Failure::new(format!("cannot record the files of {}: {error}", module.id)))?;
     ledger.begin_removal(run, &module.id, &Rollback { files: &bytes, displaced: &[], is_durable: true }).map_err(wrong)?;
+    let (mut after, mut waiting, mut trash, mut has_script) = (None, Vec::new(), Vec::new(), false);
+    let mut work = || -> Result<(), Failure> {
+        let adopted = record.is_some_and(|record| record.adopted) && !world.purge;
+        if !adopted {
+            if let Some(removal) = record.map(|record| &record.removal).filter(|removal| steps.is_empty() && removal.function) {
+                let there = removal.root.iter().find(|root| root.is_dir());
+                let help = there.map(|root| format!("; it was installed from {}", root.display())).unwrap_or_default();
+                task.note(Level::Warning, format!("its uninstall_module was not run: its script is not in this collection{help}"));
+            }
+            for step in steps.iter_mut() {
+                step.method.apply(&world.context(module, task))?;
+                has_script = true;
+            }
+            if let Some(into) = removal.into.as_ref().filter(|_| removal.plugin) {
+                after = before_removal(&into.join(module.id.as_str()), &world.context(module, task))?;
+                undeploy_all(world, module, task)?;
+            }
+        }
+        let mut belongings = ledger.belongings(&module.id).map_err(wrong)?;
+        let mut known = BTreeSet::new();
+        if has_script && application.is_none() && !world.purge {
+            known = protect(&places, &before, &belongings, &recorded.excluded, world.store()?, task)?;
+        }
+        if let Some(record) = record.filter(|record| record.removal.application.is_some() && !world.purge) {
+            belongings.record.retain(|path, _| !was_found(record, path));
+        }
+        if let Some(guarding) = guarding.as_mut().filter(|_| !adopted) {
+            known = leave_application(world, module, guarding, &mut belongings, task)?;
+        }
+        let context = StepContext { record: &belongings.record, ..world.context(module, task) };
+        for (fate, subject, reason) in packages(&context, module, record, &belongings, adopted, true)? {
+            task.item(fate, subject, reason);
+        }
+        task.check()?;
+        let mut planned = plan_files(&home, module, record, &belongings, &world.machine, world.purge);
+        trash = planned.displace(world, module);
+        if !trash.is_empty() {
+            ledger.displace(&module.id, &trash).map_err(wrong)?;
+        }
+        if application.is_none() {
+            give_back(&belongings.edits, world.store()?, task)?;
+            drop_copies(&belongings.edits)?;
+        }
+        let (told, failed) = planned.carry_out(&home, &belongings, world.purge, &trash);
+        let count = failed.len();
+        if let Some(guarding) = &guarding {
+            waiting = let_in(&belongings.record, guarding, task)?;
+        }
+        // What was put back is told once.
+        for (fate, subject, reason) in told.into_iter().filter(|(_, subject, _)| !known.contains(subject)) {
+            task.item(fate, subject, reason);
+        }
+        match failed.into_iter().next() {
+            None => Ok(()),
+            Some((path, why)) => {
+                let more = if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() };
+                Err(Failure::new(format!("{}: {why}{more}", path.display())))
+            }
+        }
+    };
     let mut worked = work();
     if let (Err(failure), Some(guarding)) = (&mut worked, guarding.as_mut()) {
         failure.message += &match guarding.guard.take_back() {
@@ -188,6 +196,34 @@ pub(crate) fn uninstall(
             Err(failure)
         }
     }
+}
+
+/// Puts back what the script of a module has taken of others, and of what somebody had changed or added. Returns the paths that were reported.
+fn protect(
+    places: &[PathBuf],
+    before: &Snapshot,
+    belongings: &Belongings,
+    others: &[PathBuf],
+    store: &Store,
+    task: &TaskContext,
+) -> Result<BTreeSet<String>, Failure> {
+    let mut differences = before.differences(&keep(places, Some(before), Some(store))?);
+    spare_repositories(&mut differences);
+    let others: HashSet<&Path> = others.iter().map(PathBuf::as_path).collect();
+    // A configuration file that is as hoist put it there is the module's.
+    let is_own = |difference: &Difference| {
+        let config = belongings.configs.iter().find(|config| config.path == difference.path);
+        config.zip(difference.before.as_ref()).is_some_and(|(config, before)| config.digest == before.digest)
+    };
+    let is_passing = |path: &Path| path.components().any(|part| matches!(part.as_os_str().to_str(), Some(".git" | "__pycache__")));
+    differences.retain(|difference| {
+        let is_known = difference.before.as_ref().is_some_and(|before| before.is_known());
+        is_known && !others.contains(difference.path.as_path()) && !is_own(difference) && !is_passing(&difference.path)
+    });
+    let none = BTreeMap::new();
+    let edits = belongings.edits.clone();
+    let before = Before { differences: &differences, record: &belongings.record, others: &none, edits, store };
+    Ok(protect_uninstall(before, None, task)?.kept)
 }
 
 /// Restores the files of a removal that failed. Returns false where not all of them are what they were.
@@ -467,6 +503,8 @@ type Failed = Vec<(PathBuf, String)>;
 /// What a removal is about to do to the files of a module.
 struct PlannedFiles {
     told: Vec<Told>,
+    /// Files that the module had replaced, and that are restored.
+    restored: Vec<Told>,
     /// Configuration files that stay.
     stays: BTreeSet<PathBuf>,
     removal: PlannedRemoval,
@@ -487,7 +525,8 @@ fn plan_files(
     let mut told: Vec<Told> = Vec::new();
     let indexed = record.filter(|record| record.removal.is_indexed());
     let adopted = indexed.is_some_and(|record| record.adopted && !purge);
-    let settled = |told| PlannedFiles { told, stays: BTreeSet::new(), removal: PlannedRemoval::default(), is_settled: true };
+    let settled =
+        |told| PlannedFiles { told, restored: Vec::new(), stays: BTreeSet::new(), removal: PlannedRemoval::default(), is_settled: true };
     // Of a rock LuaRocks knows the files.
     if adopted && indexed.is_some_and(|record| record.removal.rock.is_some()) {
         return settled(told);
@@ -500,6 +539,22 @@ fn plan_files(
     for (fate, path, _) in config::take_away(home, belongings, purge, false) {
         if fate != Fate::Removed {
             stays.insert(path);
+        }
+    }
+    let mut restored = Vec::new();
+    let is_application = record.is_some_and(|record| record.removal.application.is_some());
+    for Edit { path, before, after, .. } in belongings.edits.iter().filter(|edit| edit.replaced && !is_application) {
+        let now = hoist_files::state(path).ok().flatten();
+        stays.insert(path.clone());
+        match now {
+            Some(now) if now.has_same_contents(after) => {
+                restored.push((Fate::Changed, path.display().to_string(), Some("it is as it was before the module".to_owned())));
+            }
+            Some(now) if !now.has_same_contents(before) => {
+                let why = "it was there before the module, and was changed since".to_owned();
+                restored.push((Fate::Kept, path.display().to_string(), Some(why)));
+            }
+            _ => {}
         }
     }
     let roots = roots(module, record, belongings, purge, &mut told);
@@ -521,7 +576,7 @@ fn plan_files(
     own::add_tracked(&mut recorded, machine);
     let removal = Removal { record: &recorded, held: &held, shared: &shared, precious: &precious, purge };
     let removal = home.plan_removal(&roots, &removal);
-    PlannedFiles { told, stays, removal, is_settled: false }
+    PlannedFiles { told, restored, stays, removal, is_settled: false }
 }
 
 impl PlannedFiles {
@@ -551,7 +606,8 @@ impl PlannedFiles {
             return (self.told, Failed::new());
         }
         let configs = config::take_away(home, belongings, purge, false);
-        describe(self.told, configs, self.removal.outcome, &self.stays, false)
+        let told = [self.restored, self.told].concat();
+        describe(told, configs, self.removal.outcome, &self.stays, false)
     }
 }
 

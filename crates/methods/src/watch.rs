@@ -1,13 +1,17 @@
 //! What of a module's files is watched while its steps run: the paths that it may make its own.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hoist_core::{Module, ModuleId, is_shared};
-use hoist_executor::{Failure, TaskContext};
-use hoist_files::{Difference, Home, Kind, Picture, Record, Snapshot, Store, Taking, advance, backups, is_backup, look, pending};
-use hoist_ledger::DisplacedPath;
+use hoist_executor::{Failure, Fate, TaskContext};
+use hoist_files::{
+    Difference, Home, Kind, Picture, Record, Recorded, Snapshot, State, Store, Taking, advance, aside_name, backups, is_backup, keep_copy,
+    look, pending,
+};
+use hoist_ledger::{DisplacedPath, Edit};
 
 use crate::application::{self, Before, protect_install};
 use crate::config::ConfigPolicy;
@@ -135,7 +139,7 @@ impl Watch {
         let made = parents.iter().filter_map(|path| {
             let metadata = path.symlink_metadata().ok()?;
             let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o7777;
-            Some((path.clone(), hoist_files::Recorded { kind: Kind::Directory, mode, digest: String::new() }))
+            Some((path.clone(), Recorded { kind: Kind::Directory, mode, digest: String::new() }))
         });
         record.extend(made.collect::<Vec<_>>());
         record.extend(
@@ -173,6 +177,63 @@ impl Watch {
         protect_install(before, &BTreeSet::new(), policy, task).map(drop)
     }
 
+    /// After a first install: what was there before comes back where a script has removed it, and is copied aside where a script has written over it.
+    /// Returns the files that were replaced.
+    pub(crate) fn protect_found(&self, old: &Record, store: &Store, task: &TaskContext) -> Result<Vec<Edit>, Failure> {
+        let now = self.look(old, Some(store))?;
+        let is_passing = |path: &Path| path.components().any(|part| matches!(part.as_os_str().to_str(), Some(".git" | "__pycache__")));
+        let is_claimed = |path: &Path| self.claimed.iter().any(|claimed| path.starts_with(claimed));
+        let is_file = |state: &State| matches!(state.kind, Kind::File | Kind::Link);
+        let mut differences = self.before.differences(&now);
+        differences.retain(|Difference { path, before, .. }| {
+            let is_somebodys = before.as_ref().is_some_and(|before| before.is_known() && is_file(before)) && !old.contains_key(path);
+            is_somebodys && !is_passing(path) && !is_claimed(path) && !self.is_config(path)
+        });
+        let (mut back, mut edits) = (Vec::new(), Vec::new());
+        let wrong = |error: std::io::Error| Failure::new(format!("keeping what was there before: {error}"));
+        for difference in &differences {
+            let Difference { path, before: Some(before), after } = difference else { continue };
+            let shown = path.display();
+            let Some(after) = after else {
+                // Where something else is in the place of its directory, it cannot come back there.
+                if path.ancestors().skip(1).all(|above| above.symlink_metadata().map_or(true, |there| there.is_dir())) {
+                    back.push(difference);
+                    let why = "it was there before the module, whose script removed it; it was put back".to_owned();
+                    task.item(Fate::Kept, shown.to_string(), Some(why));
+                    continue;
+                }
+                let copy = copy_of(path, before, store).map_err(wrong)?;
+                task.item(Fate::Kept, copy.display().to_string(), Some(format!("it is {shown}, which the module's script removed")));
+                continue;
+            };
+            if after.has_same_contents(before) {
+                continue;
+            }
+            let is_edit = if before.kind == Kind::File && after.kind == Kind::File && after.is_known() {
+                let (old, new) = (store.bytes(&before.digest).map_err(wrong)?, store.bytes(&after.digest).map_err(wrong)?);
+                // What only adds to a file takes nothing from anybody.
+                if application::keeps_all(&old, &new, None) {
+                    continue;
+                }
+                application::is_edit(&old, &new)
+            } else {
+                false
+            };
+            let copy = copy_of(path, before, store).map_err(wrong)?;
+            let why = format!("it is {shown} as it was before the module's script changed it");
+            task.item(Fate::Kept, copy.display().to_string(), Some(why));
+            // A file that was edited is still whose it was.
+            if is_file(after) && after.is_known() && !is_edit {
+                edits.push(Edit { path: path.clone(), before: before.clone(), after: after.clone(), replaced: true });
+            }
+        }
+        for parent in back.iter().filter_map(|difference| difference.path.parent()) {
+            std::fs::create_dir_all(parent).map_err(wrong)?;
+        }
+        let failed = application::restore(&back, store);
+        failed.map_or(Ok(edits), |why| Err(Failure::new(format!("putting back what was there before: {why}"))))
+    }
+
     /// What is there now; of a repository that was not there before only that it is.
     fn look(&self, old: &Record, store: Option<&Store>) -> Result<Snapshot, Failure> {
         let read = |path: &Path, size| is_read(path) && (size <= LARGE || old.contains_key(path) || self.before.get(path).is_none());
@@ -191,7 +252,13 @@ impl Watch {
         });
         differences.extend(made);
         differences.retain(|difference| !self.claimed.iter().any(|claimed| difference.path.starts_with(claimed)));
-        spare_repositories(&mut differences);
+        // Of what git has packed anew, nothing can be restored.
+        let packed = spare_repositories(&mut differences);
+        differences.extend(packed.into_iter().map(|clone| Difference {
+            path: clone.join(".git/objects"),
+            before: Some(State::unread(Kind::Directory)),
+            after: None,
+        }));
         differences.sort_by(|a, b| a.path.cmp(&b.path));
         differences.dedup_by(|a, b| a.path == b.path);
         Ok(differences)
@@ -201,9 +268,10 @@ impl Watch {
     pub(crate) fn take_back(&self, old: &Record, store: &Store) -> Result<(usize, Option<String>), Failure> {
         let mut differences = self.before.differences(&self.look(old, Some(store))?);
         differences.retain(|difference| !self.claimed.iter().any(|claimed| difference.path.starts_with(claimed)));
-        spare_repositories(&mut differences);
-        let count = differences.len();
-        Ok((count, application::restore(&differences.iter().collect::<Vec<_>>(), store)))
+        let packed = spare_repositories(&mut differences);
+        let packed = packed.first().map(|clone| format!("{}: git has packed its repository anew", clone.display()));
+        let count = differences.len() + usize::from(packed.is_some());
+        Ok((count, application::restore(&differences.iter().collect::<Vec<_>>(), store).or(packed)))
     }
 
     /// Makes the configuration files what they were before the steps. Returns what could not be put back.
@@ -218,7 +286,7 @@ impl Watch {
         for (path, entry) in written.iter().rev().filter(|(path, _)| new(path)) {
             let _ = match entry.kind {
                 Kind::Directory => std::fs::remove_dir(path),
-                hoist_files::Kind::Git => std::fs::remove_dir_all(path),
+                Kind::Git => std::fs::remove_dir_all(path),
                 _ => std::fs::remove_file(path),
             };
         }
@@ -232,6 +300,19 @@ impl Watch {
     fn is_watched(&self, path: &Path) -> bool {
         self.own.iter().any(|own| path.starts_with(own))
     }
+}
+
+/// Makes a copy of what was at a path, next to it or to the nearest directory on the way that is there.
+fn copy_of(path: &Path, before: &State, store: &Store) -> std::io::Result<PathBuf> {
+    let is_directory = |above: &Path| above.symlink_metadata().is_ok_and(|there| there.is_dir());
+    let place = path.ancestors().find(|path| path.parent().is_some_and(is_directory)).unwrap_or(path);
+    let contents = store.bytes(&before.digest)?;
+    if before.kind == Kind::Link {
+        let copy = aside_name(place);
+        std::os::unix::fs::symlink(std::ffi::OsString::from_vec(contents), &copy)?;
+        return Ok(copy);
+    }
+    keep_copy(place, &contents, before.mode)
 }
 
 /// What is needed to keep what is there.
@@ -248,16 +329,17 @@ fn is_read(path: &Path) -> bool {
     !parts.any(|part| part.as_os_str() == ".git")
 }
 
-/// What git keeps of contents is never taken away: nobody knows what needs it. Where something of that has gone, as after tidying up, the whole
-/// repository is left as it is.
-pub(crate) fn spare_repositories(differences: &mut Vec<Difference>) {
+/// Leaves out what git keeps of contents: nobody knows what needs it. A clone of which git has packed some of that anew meanwhile is left out as a whole,
+/// since its references and its files belong together; returns those.
+pub(crate) fn spare_repositories(differences: &mut Vec<Difference>) -> BTreeSet<PathBuf> {
     let objects = |path: &Path| -> Option<PathBuf> {
         let objects = path.ancestors().find(|path| path.ends_with(".git/objects"))?;
-        Some(objects.parent()?.to_owned())
+        Some(objects.parent()?.parent()?.to_owned())
     };
-    let gone = |difference: &&Difference| difference.before.as_ref().is_some_and(|before| !before.is_known());
+    let gone = |difference: &&Difference| difference.before.as_ref().is_some_and(|before| !before.is_known()) && difference.after.is_none();
     let packed: BTreeSet<PathBuf> = differences.iter().filter(gone).filter_map(|difference| objects(&difference.path)).collect();
-    differences.retain(|Difference { path, .. }| objects(path).is_none() && !packed.iter().any(|git| path.starts_with(git)));
+    differences.retain(|Difference { path, .. }| objects(path).is_none() && !packed.iter().any(|clone| path.starts_with(clone)));
+    packed
 }
 
 /// Configuration files with what stands beside them because of hoist, and the files that they lead to where they are links.

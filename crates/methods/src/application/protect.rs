@@ -46,10 +46,6 @@ fn wrong(error: std::io::Error) -> Failure {
     Failure::new(format!("putting back what is somebody else's: {error}"))
 }
 
-fn recorded(state: &State) -> Recorded {
-    Recorded { kind: state.kind, mode: state.mode, digest: state.digest.clone() }
-}
-
 type Told = Vec<(Fate, String, Option<String>)>;
 
 impl Before<'_> {
@@ -101,7 +97,7 @@ impl Before<'_> {
             None => {}
         }
         write(&beside, &self.bytes(new)?, new.mode).map_err(wrong)?;
-        record.insert(beside, recorded(new));
+        record.insert(beside, Recorded::of(new));
         Ok(())
     }
 
@@ -151,7 +147,7 @@ pub(crate) fn protect_install(
         let shown = path.display().to_string();
         match (old, new) {
             (None, Some(new)) => {
-                protected.record.insert(path.clone(), recorded(new));
+                protected.record.insert(path.clone(), Recorded::of(new));
                 if new.kind != Kind::Directory {
                     told.push((Fate::Created, shown, None));
                 }
@@ -180,7 +176,7 @@ pub(crate) fn protect_install(
                 }
             },
             (Some(old), Some(new)) if before.is_own(path, old) => {
-                protected.record.insert(path.clone(), recorded(new));
+                protected.record.insert(path.clone(), Recorded::of(new));
                 told.push((Fate::Changed, shown, None));
             }
             (Some(old), Some(new)) => {
@@ -209,7 +205,7 @@ pub(crate) fn protect_install(
                     let why = format!("{}; it is {shown} as it was", before.owner(path));
                     told.push((Fate::Kept, copy.display().to_string(), Some(why)));
                     match before.record.contains_key(path) {
-                        true => drop(protected.record.insert(path.clone(), recorded(new))),
+                        true => drop(protected.record.insert(path.clone(), Recorded::of(new))),
                         false => {
                             let known = before.edits.iter().find(|edit| edit.path == *path && edit.after.has_same_contents(old));
                             let base = known.map_or(old, |edit| &edit.before).clone();
