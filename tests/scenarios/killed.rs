@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use hoist_tests::faults::{Victims, differences, kill_everywhere, nothing_is_left, observed, processes, wait_for_watchdog, watchdog_of};
+use hoist_tests::faults::{
+    Victims, differences, kill_everywhere, mounted, nothing_is_left, observed, processes, wait_for_watchdog, watchdog_of,
+};
 use hoist_tests::{GitFixture, Module, Sandbox, has};
 
 /// A module whose script is not idempotent, with a file that a person changed, one that a person added, and a configuration file.
@@ -278,4 +280,37 @@ fn what_an_update_had_taken_of_a_persons_work_is_back_after_a_kill() {
     sandbox.put("again", "");
     sandbox.hoist("update").exits(0);
     assert_eq!((sandbox.read(".m/a"), sandbox.read(".m/notes/deep")), ("mine\n".to_owned(), "mine\n".to_owned()));
+}
+
+/// Runs a line of bash with the home directory on a file system of its own, in the file `disk`; `None` where the machine does not let us.
+fn on_a_disk(sandbox: &Sandbox, line: &str) -> Option<hoist_tests::Ran> {
+    if !has("mkfs.ext4") {
+        return None;
+    }
+    let prepare = "disk=$home/../disk; truncate -s 64M $disk; mkfs.ext4 -q -F $disk; mount -o loop,commit=300 $disk $home || exit 77";
+    mounted(sandbox, &format!("{prepare}\n{line}"))
+}
+
+#[test]
+fn a_power_failure_loses_nothing_of_a_persons_and_the_ledger_is_never_ahead_of_the_files() {
+    let sandbox = Sandbox::new();
+    let body = "main_module() { mkdir -p ~/.m && head -c 200000 /dev/urandom >~/.m/data && sha256sum ~/.m/data >~/.m/sum; }\n\
+                update_module() { echo spoilt >~/.m/mine; rm -f ~/.m/gone; touch ~/up; for turn in {1..1000}; do [[ -e ~/go ]] && break; sleep 0.01; done; }";
+    let module = Module::new("m").field("INSTALL_DIRS", "$HOME/.m").field("CONFIG_FILES", "$HOME/.mrc").field("UPDATE_METHOD", "custom");
+    sandbox.add(&module.body(body)).write("config/mrc", "shipped\n");
+    // A copy of the disk without what is still in memory is what a power failure leaves.
+    let line = "sums=$home/../sums
+        $hoist install -q >/dev/null; cp $disk $disk.1; mkdir $disk.d; mount -o loop $disk.1 $disk.d
+        cat $disk.d/.mrc; (cd $disk.d/.m && sed 's| .*|  data|' sum | sha256sum -c)
+        HOME=$disk.d $hoist list --installed --output json | grep -c '\"state\": *\"installed\"'; umount $disk.d
+        for file in mine gone; do head -c 100000 /dev/urandom >$home/.m/$file; done; sha256sum $home/.m/{mine,gone} | cut -c1-64 >$sums; sync
+        $hoist update -q >/dev/null & for turn in {1..1000}; do [[ -e $home/up ]] && break; sleep 0.01; done
+        cp $disk $disk.2; touch $home/go; wait
+        umount $home && mount -o loop $disk.2 $home
+        $hoist install >/dev/null; sha256sum $home/.m/{mine,gone} | cut -c1-64 | diff - $sums && echo whole";
+    let Some(ran) = on_a_disk(&sandbox, line) else { return };
+    let said: Vec<&str> = ran.stdout.lines().collect();
+    assert_eq!(said[..3], ["shipped", "data: OK", "1"], "{}\n{}", ran.stdout, ran.stderr);
+    assert_eq!(said.last(), Some(&"whole"), "{}\n{}", ran.stdout, ran.stderr);
+    assert!(ran.stderr.contains("rolled back"), "{}\n{}", ran.stdout, ran.stderr);
 }

@@ -139,6 +139,51 @@ fn a_clone_goes_back_to_where_it_was() {
 }
 
 #[test]
+fn times_attributes_and_empty_directories_are_restored() {
+    let main = "mkdir -p ~/.tool/empty/deep ~/.tool/sub; echo x >~/.tool/sub/data; chmod 640 ~/.tool/sub/data";
+    let module = Module::new("tool").field("INSTALL_DIRS", "$HOME/.tool").field("UNINSTALL_DIRS", "$HOME/.tool");
+    let sandbox = Sandbox::new();
+    sandbox.add(&module.main(main));
+    sandbox.hoist("install").exits(0);
+    let line = "cd ~/.tool; touch -d 2001-02-03 sub/data; ln -s data sub/link; touch -hd 2002-03-04 sub/link; \
+                python3 -c 'import os; os.setxattr(\"sub/data\", \"user.note\", b\"mine\")' 2>/dev/null || touch ~/none; \
+                touch -d 2003-04-05 sub empty/deep empty .";
+    assert!(sandbox.command("bash").args(["-c", line]).status().unwrap().success());
+    let state = || {
+        let line = "cd ~; find .tool -printf '%p %y %m %T+ %l\\n' | sort; python3 -c 'import os; print(os.getxattr(\".tool/sub/data\", \"user.note\"))' 2>/dev/null";
+        String::from_utf8(sandbox.command("bash").args(["-c", line]).output().unwrap().stdout).unwrap()
+    };
+    let before = state();
+    assert!(before.contains("2001-02-03") && (before.contains("mine") || sandbox.has("none")), "{before}");
+    sandbox.hoist("uninstall tool -y --purge").exits(0);
+    assert!(!sandbox.has(".tool"));
+    sandbox.hoist("undo -y").exits(0);
+    assert_eq!(state(), before);
+}
+
+#[test]
+fn an_adopted_module_is_forgotten_by_the_undo_and_what_is_written_through_a_link_is_removed() {
+    let sandbox = Sandbox::new();
+    sandbox.add(&Module::new("found").field("TEST_FILES", "$HOME/there").main("touch ~/there"));
+    sandbox.put("there", "mine\n");
+    sandbox.hoist("install").exits(0);
+    assert_eq!(sandbox.json("list").document()[0]["state"], "installed");
+    sandbox.hoist("undo --dry-run").exits(0);
+    sandbox.hoist("undo -y").exits(0);
+    assert_ne!(sandbox.json("list").document()[0]["state"], "installed");
+    assert_eq!(sandbox.read("there"), "mine\n");
+    // A configuration file that is a link to where nothing is yet.
+    let sandbox = Sandbox::new();
+    sandbox.add(&Module::new("m").field("CONFIG_FILES", "$HOME/.rc")).write("config/rc", "shipped\n");
+    std::fs::create_dir(sandbox.home().join("dotfiles")).unwrap();
+    std::os::unix::fs::symlink("dotfiles/rc", sandbox.home().join(".rc")).unwrap();
+    sandbox.hoist("install").exits(0);
+    assert_eq!(sandbox.read("dotfiles/rc"), "shipped\n");
+    sandbox.hoist("undo -y").exits(0);
+    assert!(!sandbox.has("dotfiles/rc") && sandbox.home().join(".rc").is_symlink());
+}
+
+#[test]
 fn what_the_first_install_of_a_script_takes_of_a_persons_files_is_kept() {
     let main = "mkdir -p ~/.tool; cd ~/.tool; echo shipped >settings; rm -f gone; rm -rf notes; echo own >data; ln -sfn data link";
     let uninstall = "rm -rf ~/.tool/plugins ~/.tool/data";

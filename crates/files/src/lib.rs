@@ -23,23 +23,29 @@
 //! assert_eq!(advance(&Record::new(), &before, &after).len(), 2);
 //!
 //! let differences = before.differences(&after);
-//! assert!(put_back(&differences.iter().collect::<Vec<_>>(), &store).is_empty());
+//! assert!(put_back(&differences.iter().collect::<Vec<_>>(), &store, &[tool.clone()]).is_empty());
 //! assert!(!tool.exists());
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+mod attributes;
 mod home;
 mod picture;
 mod record;
 mod remove;
+mod restore;
 mod snapshot;
 mod store;
 mod write;
 
+pub use attributes::Attributes;
 pub use home::{Home, Refusal};
 pub use picture::{Kind, Picture, Seen, look};
 pub use record::{Record, Recorded, advance, digest, edited};
 pub use remove::{PlannedRemoval, Removal, Removed, Root, Scope};
-pub use snapshot::{Difference, NotKept, Snapshot, State, Taking, keep, put_back, state};
+pub use restore::{NotKept, put_back};
+pub use snapshot::{Difference, Snapshot, State, Taking, keep, state};
 pub use store::Store;
-pub use write::{aside_name, back_up, backups, follow, is_backup, keep_copy, move_aside, pending, read, rename_new, write};
+pub use write::{
+    aside_name, back_up, backups, follow, is_backup, keep_copy, move_aside, pending, read, rename_new, sync_file_system, write,
+};

@@ -3,11 +3,10 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{PermissionsExt, chown, lchown, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -16,18 +15,18 @@ use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, openat, readli
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::attributes::Attributes;
 use crate::home::DIRECTORY;
 use crate::picture::{Kind, at, is_absent};
 use crate::record::{digest, hexadecimal};
 use crate::store::{PACKED, Store};
-use crate::write::stage_prefix;
 
 /// A file that was changed so shortly before it was looked at may be changed once more without looking different: clocks of file systems tick
 /// every few milliseconds, or every two seconds.
 const TICK: Duration = Duration::from_secs(2);
 
 /// What stands at a path.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Eq, Serialize, Deserialize)]
 pub struct State {
     /// What it is.
     pub kind: Kind,
@@ -37,12 +36,26 @@ pub struct State {
     pub owner: (u32, u32),
     /// Of a file the SHA-256 of its contents, of a link that of its target; empty for everything else.
     pub digest: String,
+    /// When it was last written, in seconds and nanoseconds since 1970, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modified: Option<(i64, i64)>,
+    /// Extended attributes.
+    #[serde(default, skip_serializing_if = "Attributes::is_empty")]
+    pub attributes: Attributes,
+}
+
+impl PartialEq for State {
+    /// What was written again with the same contents is the same.
+    fn eq(&self, other: &Self) -> bool {
+        let parts = |state: &Self| (state.kind, state.mode, state.owner);
+        parts(self) == parts(other) && self.digest == other.digest && self.attributes == other.attributes
+    }
 }
 
 impl State {
     /// Something of which only the kind is known.
     pub fn unread(kind: Kind) -> Self {
-        Self { kind, mode: 0, owner: (0, 0), digest: UNREAD.to_owned() }
+        Self { kind, mode: 0, owner: (0, 0), digest: UNREAD.to_owned(), modified: None, attributes: Attributes::default() }
     }
 
     /// False for a file that was not read.
@@ -80,7 +93,7 @@ impl Stamp {
     }
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 struct Entry {
     state: State,
     stamp: Stamp,
@@ -268,15 +281,78 @@ impl Snapshot {
 
     /// As bytes, to be read again by a later process.
     pub fn to_bytes(&self) -> io::Result<Vec<u8>> {
-        let entries: Vec<(&[u8], &Entry)> = self.entries.iter().map(|(path, entry)| (path.as_os_str().as_bytes(), entry)).collect();
-        postcard::to_stdvec(&entries).map_err(io::Error::other)
+        let stored = |(path, entry): (&'_ PathBuf, &'_ Entry)| -> io::Result<Vec<u8>> {
+            let Entry { state, stamp, read_at } = entry;
+            let stored = StoredEntry {
+                path: path.as_os_str().as_bytes(),
+                state: StoredState { kind: state.kind, mode: state.mode, owner: state.owner, digest: &state.digest },
+                stamp: *stamp,
+                read_at: *read_at,
+                attributes: state.attributes.clone(),
+            };
+            postcard::to_stdvec(&stored).map_err(io::Error::other)
+        };
+        let mut bytes = FORM.to_vec();
+        for entry in &self.entries {
+            bytes.extend(stored(entry)?);
+        }
+        Ok(bytes)
     }
 
-    /// From such bytes; nothing where they are damaged, or of another version.
+    /// From such bytes; nothing where they are damaged, or of a later version.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let entries: Vec<(&[u8], Entry)> = postcard::from_bytes(bytes).ok()?;
         let path = |bytes| PathBuf::from(OsStr::from_bytes(bytes));
-        Some(Self { entries: entries.into_iter().map(|(bytes, entry)| (path(bytes), entry)).collect() })
+        let Some(mut rest) = bytes.strip_prefix(FORM) else {
+            // Earlier versions kept no attributes.
+            let entries: Vec<(&[u8], FormerEntry<'_>)> = postcard::from_bytes(bytes).ok()?;
+            let entry = |former: FormerEntry<'_>| former.state.entry(former.stamp, former.read_at, Attributes::default());
+            return Some(Self { entries: entries.into_iter().map(|(bytes, former)| (path(bytes), entry(former))).collect() });
+        };
+        let mut entries = Vec::new();
+        while !rest.is_empty() {
+            let (stored, more) = postcard::take_from_bytes::<StoredEntry<'_>>(rest).ok()?;
+            entries.push((path(stored.path), stored.state.entry(stored.stamp, stored.read_at, stored.attributes)));
+            rest = more;
+        }
+        Some(Self { entries: BTreeMap::from_iter(entries) })
+    }
+}
+
+/// How the bytes of a snapshot start.
+const FORM: &[u8] = b"hoist snapshot 2\n";
+
+/// An entry as it is stored.
+#[derive(Serialize, Deserialize)]
+struct StoredEntry<'a> {
+    path: &'a [u8],
+    #[serde(borrow)]
+    state: StoredState<'a>,
+    stamp: Stamp,
+    read_at: i64,
+    attributes: Attributes,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredState<'a> {
+    kind: Kind,
+    mode: u32,
+    owner: (u32, u32),
+    digest: &'a str,
+}
+
+/// An entry as earlier versions stored it.
+#[derive(Deserialize)]
+struct FormerEntry<'a> {
+    #[serde(borrow)]
+    state: StoredState<'a>,
+    stamp: Stamp,
+    read_at: i64,
+}
+
+impl StoredState<'_> {
+    fn entry(self, stamp: Stamp, read_at: i64, attributes: Attributes) -> Entry {
+        let Self { kind, mode, owner, digest } = self;
+        Entry { state: State { kind, mode, owner, digest: digest.to_owned(), modified: Some(stamp.modified), attributes }, stamp, read_at }
     }
 }
 
@@ -389,7 +465,14 @@ impl Look<'_> {
     /// What is known of one path; `None` where it vanished meanwhile.
     fn entry(&self, path: &Path, stat: &Stat, here: &Here<'_>) -> io::Result<Option<Entry>> {
         let (kind, stamp, store) = (self.kind(path, stat), Stamp::of(stat), self.taking.store);
-        let state = |digest| State { kind, mode: stat.st_mode & 0o7777, owner: (stat.st_uid, stat.st_gid), digest };
+        let state = |digest, attributes| State {
+            kind,
+            mode: stat.st_mode & 0o7777,
+            owner: (stat.st_uid, stat.st_gid),
+            digest,
+            modified: Some(stamp.modified),
+            attributes,
+        };
         let known = self.known.get(path.as_os_str().as_bytes()).filter(|known| {
             let settled = known.stamp.changed.0.saturating_add(TICK.as_secs().cast_signed()) < known.read_at;
             let is_kept = |digest: &str| digest.starts_with(UNREAD) || store.is_none_or(|store| store.has(digest));
@@ -398,7 +481,8 @@ impl Look<'_> {
             settled && known.stamp == stamp && known.state.kind == kind && is_kept(&known.state.digest)
         });
         if let Some(known) = known {
-            return Ok(Some(Entry { state: state(known.state.digest.clone()), stamp, read_at: known.read_at }));
+            let state = state(known.state.digest.clone(), known.state.attributes.clone());
+            return Ok(Some(Entry { state, stamp, read_at: known.read_at }));
         }
         let read = match kind {
             Kind::File if !(self.taking.read)(path, stamp.size) => {
@@ -413,11 +497,14 @@ impl Look<'_> {
             Kind::Directory | Kind::Git | Kind::Other => Ok(String::new()),
         };
         match read {
-            Ok(digest) => Ok(Some(Entry { state: state(digest), stamp, read_at: self.read_at })),
+            Ok(digest) => {
+                let attributes = if kind == Kind::Link { Attributes::default() } else { Attributes::of(path) };
+                Ok(Some(Entry { state: state(digest, attributes), stamp, read_at: self.read_at }))
+            }
             Err(error) if is_absent(&error) => Ok(None),
             // Later nobody can tell whether it is still the same.
             Err(error) if !self.taking.strict && is_closed(&error) => {
-                Ok(Some(Entry { state: state(String::new()), stamp, read_at: self.read_at }))
+                Ok(Some(Entry { state: state(String::new(), Attributes::default()), stamp, read_at: self.read_at }))
             }
             Err(error) => Err(at(path, error)),
         }
@@ -473,135 +560,6 @@ fn contents(file: File, size: u64, store: Option<&Store>) -> io::Result<String> 
     let digest = hexadecimal(&Sha256::digest(&bytes));
     store.map_or(Ok(()), |store| store.keep(&digest, &bytes))?;
     Ok(digest)
-}
-
-/// Nothing was kept of what a file held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("what it held was not kept")]
-pub struct NotKept;
-
-/// Puts back what stood at paths before, in an order in which directories are there for what stands in them. What stands there now is gone after
-/// that, so it has to be known that nobody needs it. Returns what could not be done.
-pub fn put_back(differences: &[&Difference], store: &Store) -> Vec<(PathBuf, io::Error)> {
-    let mut sorted = differences.to_vec();
-    sorted.sort_by(|a, b| a.path.cmp(&b.path));
-    let mut failed = Vec::new();
-    let replaced = |difference: &Difference| match (&difference.before, &difference.after) {
-        (None, Some(_)) => true,
-        (Some(before), Some(after)) => before.kind != after.kind,
-        _ => false,
-    };
-    let mut opened = Opened::default();
-    // What was closed meanwhile is opened from the top down; its own permissions come back at the end.
-    for difference in sorted.iter().filter(|difference| difference.after.as_ref().is_some_and(|after| after.kind == Kind::Directory)) {
-        opened.open(&difference.path);
-    }
-    for difference in sorted.iter().rev().filter(|difference| replaced(difference)) {
-        opened.parent(&difference.path);
-        let gone = match difference.after.as_ref().map(|after| after.kind) {
-            Some(Kind::Directory) => std::fs::remove_dir(&difference.path),
-            Some(Kind::Git) => std::fs::remove_dir_all(&difference.path),
-            _ => std::fs::remove_file(&difference.path),
-        };
-        match gone {
-            Err(error) if !is_absent(&error) => failed.push((difference.path.clone(), error)),
-            _ => {}
-        }
-    }
-    for difference in sorted.iter() {
-        let Some(before) = &difference.before else { continue };
-        // Through what stands in its way a path leads elsewhere.
-        if failed.iter().any(|(path, _)| difference.path.starts_with(path)) {
-            continue;
-        }
-        opened.parent(&difference.path);
-        let is_there = difference.after.as_ref().is_some_and(|after| after.has_same_contents(before)) && before.kind == Kind::File;
-        let set = match is_there {
-            true => set_owner(&difference.path, before),
-            false => set(&difference.path, before, store),
-        };
-        if let Err(error) = set {
-            failed.push((difference.path.clone(), error));
-        }
-    }
-    // Permissions of directories last: some may not be written to.
-    for difference in sorted.iter().rev() {
-        let is_directory = |before: &&State| before.kind == Kind::Directory;
-        let stands = !failed.iter().any(|(path, _)| difference.path.starts_with(path));
-        if let Some(Err(error)) =
-            difference.before.as_ref().filter(|_| stands).filter(is_directory).map(|before| set_owner(&difference.path, before))
-        {
-            failed.push((difference.path.clone(), error));
-        }
-        opened.0.retain(|(path, _)| difference.before.is_none() || *path != difference.path);
-    }
-    opened.close();
-    failed
-}
-
-/// Directories that may be written to for the time being, with the permissions that they have otherwise.
-#[derive(Default)]
-struct Opened(Vec<(PathBuf, u32)>);
-
-impl Opened {
-    /// Lets the directory of a path be written to, by its owner.
-    fn parent(&mut self, path: &Path) {
-        path.parent().into_iter().for_each(|parent| self.open(parent));
-    }
-
-    fn open(&mut self, directory: &Path) {
-        let mode =
-            directory.symlink_metadata().ok().filter(std::fs::Metadata::is_dir).map(|metadata| metadata.permissions().mode() & 0o7777);
-        let Some(mode) = mode.filter(|mode| mode & 0o700 != 0o700) else { return };
-        if std::fs::set_permissions(directory, Permissions::from_mode(mode | 0o700)).is_ok() {
-            self.0.push((directory.to_owned(), mode));
-        }
-    }
-
-    fn close(self) {
-        for (path, mode) in self.0.into_iter().rev() {
-            let _ = std::fs::set_permissions(path, Permissions::from_mode(mode));
-        }
-    }
-}
-
-/// Gives a file or a directory the owner and the permissions that it had.
-fn set_owner(path: &Path, before: &State) -> io::Result<()> {
-    // Only root may, and only for root it makes a difference.
-    let _ = chown(path, Some(before.owner.0), Some(before.owner.1));
-    std::fs::set_permissions(path, Permissions::from_mode(before.mode))
-}
-
-/// Makes a path what it was.
-fn set(path: &Path, before: &State, store: &Store) -> io::Result<()> {
-    let (user, group) = before.owner;
-    match before.kind {
-        Kind::Directory | Kind::Git => match std::fs::create_dir(path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.symlink_metadata()?.is_dir() => Ok(()),
-            made => made,
-        },
-        Kind::File => {
-            let parent = path.parent().ok_or_else(|| io::Error::other("it has no directory"))?;
-            let mut contents = store.get(&before.digest)?.ok_or_else(|| io::Error::other(NotKept))?;
-            let mut file = tempfile::Builder::new().prefix(&stage_prefix(path)).tempfile_in(parent)?;
-            io::copy(&mut contents, &mut file)?;
-            let _ = std::os::unix::fs::fchown(file.as_file(), Some(user), Some(group));
-            file.as_file().set_permissions(Permissions::from_mode(before.mode))?;
-            file.persist(path).map(drop).map_err(|error| error.error)
-        }
-        Kind::Link => {
-            let target = store.bytes(&before.digest)?;
-            let target = Path::new(OsStr::from_bytes(&target));
-            match std::fs::remove_file(path) {
-                Err(error) if !is_absent(&error) => return Err(error),
-                _ => {}
-            }
-            symlink(target, path)?;
-            let _ = lchown(path, Some(user), Some(group));
-            Ok(())
-        }
-        Kind::Other => Err(io::Error::other("it was neither a file nor a directory nor a link, and cannot be made anew")),
-    }
 }
 
 #[cfg(test)]

@@ -172,6 +172,7 @@ impl Store {
         if !place.exists() {
             copy.as_file().sync_data().map_err(|error| at(&place, error))?;
             copy.persist(&place).map_err(|error| at(&place, error.error))?;
+            sync_directory(&directory)?;
         }
         Ok((digest, length))
     }

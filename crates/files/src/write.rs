@@ -34,7 +34,13 @@ pub fn write(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
     file.as_file().set_permissions(Permissions::from_mode(mode)).map_err(wrong)?;
     file.as_file().sync_all().map_err(wrong)?;
     file.persist(&target).map_err(|error| wrong(error.error))?;
-    Ok(())
+    sync_directory(parent)
+}
+
+/// Hands everything that was written to the file system of a path to the disk.
+pub fn sync_file_system(path: &Path) -> io::Result<()> {
+    let file = std::fs::File::open(path).map_err(|error| at(path, error))?;
+    rustix::fs::syncfs(file).map_err(|error| at(path, error.into()))
 }
 
 /// Hands the names in a directory to the disk.
@@ -111,7 +117,10 @@ fn finish_copy(path: &Path, mut file: tempfile::NamedTempFile) -> io::Result<Pat
     file.as_file().sync_all().map_err(wrong)?;
     for copy in names(path) {
         match file.persist_noclobber(&copy) {
-            Ok(_) => return Ok(copy),
+            Ok(_) => {
+                copy.parent().map_or(Ok(()), sync_directory)?;
+                return Ok(copy);
+            }
             Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => file = error.file,
             Err(error) => return Err(wrong(error.error)),
         }

@@ -196,6 +196,9 @@ impl Ledger {
 
     /// Writes so that it is on the disk when this returns, where that is asked for.
     pub(crate) fn durably(&self, is_durable: bool, write: impl FnOnce(&Connection) -> rusqlite::Result<()>) -> Result<(), LedgerError> {
+        if is_durable {
+            self.sync_data()?;
+        }
         let connection = self.connection();
         let both = || -> rusqlite::Result<()> {
             if !is_durable {

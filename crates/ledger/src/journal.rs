@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use hoist_core::{Application, ModuleId, Removal};
-use hoist_files::{Difference, Record, Recorded, State};
+use hoist_files::{Attributes, Difference, Kind, Record, Recorded, State};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +27,7 @@ pub struct Edit {
 }
 
 /// What the ledger says of a module at a moment, so that it can say so again.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Memento {
     /// Absent where it was unknown.
     row: Option<Remembered>,
@@ -45,17 +45,76 @@ struct Known {
     recorded: Option<Recorded>,
 }
 
-/// The number of the form in which a memento is written; another is not read.
-const FORM: u8 = 1;
+/// A memento as it is written: the edits as JSON, which may have more fields than an earlier version knew.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    row: Option<Remembered>,
+    record: Vec<Known>,
+    configs: Vec<ConfigRecord>,
+    edits: String,
+}
+
+/// A memento as earlier versions wrote it.
+#[derive(Deserialize)]
+struct Former {
+    row: Option<Remembered>,
+    record: Vec<Known>,
+    configs: Vec<ConfigRecord>,
+    edits: Vec<FormerEdit>,
+}
+
+#[derive(Deserialize)]
+struct FormerEdit {
+    #[serde(with = "crate::raw")]
+    path: PathBuf,
+    before: FormerState,
+    after: FormerState,
+    replaced: bool,
+}
+
+#[derive(Deserialize)]
+struct FormerState {
+    kind: Kind,
+    mode: u32,
+    owner: (u32, u32),
+    digest: String,
+}
+
+impl From<FormerState> for State {
+    fn from(FormerState { kind, mode, owner, digest }: FormerState) -> Self {
+        Self { kind, mode, owner, digest, modified: None, attributes: Attributes::default() }
+    }
+}
+
+impl From<FormerEdit> for Edit {
+    fn from(FormerEdit { path, before, after, replaced }: FormerEdit) -> Self {
+        Self { path, before: before.into(), after: after.into(), replaced }
+    }
+}
+
+/// The number of the form in which a memento is written, before its bytes.
+const FORM: u8 = 2;
 
 impl Memento {
     pub(crate) fn to_bytes(&self) -> rusqlite::Result<Vec<u8>> {
-        let bytes = postcard::to_extend(self, vec![FORM]);
+        let Self { row, record, configs, edits } = self.clone();
+        let stored = Stored { row, record, configs, edits: json(&edits) };
+        let bytes = postcard::to_extend(&stored, vec![FORM]);
         bytes.map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
     }
 
     pub(crate) fn from_bytes(bytes: &[u8]) -> rusqlite::Result<Self> {
-        let read = bytes.split_first().filter(|(form, _)| **form == FORM).and_then(|(_, rest)| postcard::from_bytes(rest).ok());
+        let read = match bytes.split_first() {
+            Some((1, rest)) => postcard::from_bytes(rest).ok().map(|Former { row, record, configs, edits }| {
+                let edits = edits.into_iter().map(Edit::from).collect();
+                Self { row, record, configs, edits }
+            }),
+            Some((&FORM, rest)) => postcard::from_bytes(rest).ok().and_then(|Stored { row, record, configs, edits }| {
+                let edits = serde_json::from_str(&edits).ok()?;
+                Some(Self { row, record, configs, edits })
+            }),
+            _ => None,
+        };
         read.ok_or_else(|| unreadable("what a module was before a run"))
     }
 }
@@ -143,6 +202,7 @@ impl Ledger {
         now: &Memento,
         differences: &[Difference],
     ) -> Result<(), LedgerError> {
+        self.is_ahead();
         let write_all = |connection: &Connection| -> rusqlite::Result<()> {
             let transaction = connection.unchecked_transaction()?;
             let mut record = files::record(&transaction, module)?;

@@ -18,7 +18,8 @@ mod salvage;
 mod schema;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use hoist_core::{Digest, InstalledModule, ModuleId, Removal, Request};
 use hoist_files::{Difference, Record};
@@ -106,6 +107,10 @@ const FILE: &str = "ledger.sqlite";
 pub struct Ledger {
     path: PathBuf,
     connection: Mutex<Connection>,
+    /// A path on the file system that modules are installed on.
+    data: OnceLock<PathBuf>,
+    /// Whether that may not have everything on the disk of which the ledger says that it is there.
+    is_ahead: AtomicBool,
 }
 
 /// One run, by the number the ledger gave it.
@@ -233,9 +238,27 @@ impl Ledger {
         connection.busy_timeout(std::time::Duration::from_secs(10)).map_err(sqlite)?;
         connection.pragma_update(None, "journal_mode", "wal").map_err(sqlite)?;
         connection.pragma_update(None, "synchronous", "normal").map_err(sqlite)?;
+        // What the ledger says of files is on the disk only after those.
+        connection.pragma_update(None, "wal_autocheckpoint", 0).map_err(sqlite)?;
         salvage::check(&connection).map_err(sqlite)?;
         schema::migrate(&mut connection, &path)?;
-        Ok(Self { path, connection: Mutex::new(connection) })
+        Ok(Self { path, connection: Mutex::new(connection), data: OnceLock::new(), is_ahead: AtomicBool::new(false) })
+    }
+
+    /// Says on which file system modules are installed: the ledger is on the disk only after what it says of them.
+    pub fn describes(&self, data: &Path) {
+        let _ = self.data.set(data.to_owned());
+    }
+
+    /// Hands what the ledger says is there to the disk.
+    pub(crate) fn sync_data(&self) -> Result<(), LedgerError> {
+        let Some(data) = self.data.get().filter(|_| self.is_ahead.swap(false, Ordering::SeqCst)) else { return Ok(()) };
+        hoist_files::sync_file_system(data).map_err(|error| LedgerError::Io { path: data.clone(), error })
+    }
+
+    /// Remembers that files were changed of which the ledger says so.
+    pub(crate) fn is_ahead(&self) {
+        self.is_ahead.store(true, Ordering::SeqCst);
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {
@@ -278,6 +301,7 @@ impl Ledger {
 
     /// Writes down that a module is installed. Paths that earlier installs made stay known.
     pub fn finish(&self, module: &ModuleId, ending: &Ending) -> Result<(), LedgerError> {
+        self.is_ahead();
         self.durably(false, |connection| {
             let transaction = connection.unchecked_transaction()?;
             finish(&transaction, module, ending)?;
@@ -348,6 +372,7 @@ impl Ledger {
 
     /// Writes down how a run ended and how each module fared, and learns how long things take: half the past, half the new.
     pub fn end_run(&self, run: RunId, status: &str, results: &[ModuleResult<'_>]) -> Result<(), LedgerError> {
+        self.sync_data()?;
         let write = |connection: &mut Connection| {
             let transaction = connection.transaction()?;
             transaction.execute("UPDATE runs SET status = ?2, ended_at = ?3 WHERE id = ?1", params![run.0, status, now()])?;

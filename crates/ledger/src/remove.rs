@@ -32,6 +32,7 @@ impl Ledger {
         was: &Memento,
         differences: &[Difference],
     ) -> Result<Vec<PathBuf>, LedgerError> {
+        self.is_ahead();
         let write = |connection: &Connection| -> rusqlite::Result<Vec<PathBuf>> {
             let transaction = connection.unchecked_transaction()?;
             let left = files::pass_on_directories(&transaction, module)?;

@@ -10,8 +10,9 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
-use hoist_files::{Difference, Kind, NotKept, Snapshot, State, Store, Taking, look, move_aside, put_back, rename_new};
+use hoist_files::{Difference, Kind, NotKept, Snapshot, State, Store, Taking, is_backup, look, move_aside, put_back, rename_new};
 use hoist_ledger::{DisplacedPath, Disposal};
 use serde::{Deserialize, Serialize};
 
@@ -140,7 +141,9 @@ impl EndOfRun {
         }
         let entries = std::fs::read_dir(logs).into_iter().flatten().flatten();
         let last = entries.filter_map(|log| log.metadata().ok()).map(|log| (log.mtime(), log.mtime_nsec())).max();
-        Self { killed: last, ended: last }
+        // A run does not outlive its machine.
+        let ended = last.max(booted_at().filter(|boot| last.is_some_and(|last| last < *boot)));
+        Self { killed: last, ended }
     }
 
     /// Whether a file was last changed before everything was over.
@@ -193,6 +196,15 @@ impl EndOfRun {
     pub(crate) fn or_earlier(self, other: Self) -> Self {
         Self { killed: self.killed.min(other.killed), ended: self.ended.min(other.ended) }
     }
+}
+
+/// When the machine was started, in seconds and nanoseconds since 1970.
+fn booted_at() -> Option<(i64, i64)> {
+    let uptime = std::fs::read_to_string("/proc/uptime").ok()?;
+    let uptime: f64 = uptime.split_whitespace().next()?.parse().ok()?;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    let boot = now.checked_sub(Duration::try_from_secs_f64(uptime).ok()?)?;
+    Some((i64::try_from(boot.as_secs()).ok()?, boot.subsec_nanos().into()))
 }
 
 /// When a file was last changed.
@@ -283,7 +295,7 @@ pub(crate) fn roll_back(files: &FilesBefore, displaced: &[DisplacedPath], end: E
     done.stages = cleaned.removed;
     done.moved.extend(cleaned.moved);
     match files.differences() {
-        Ok(differences) => restore_differences(differences, &files.excluded, &doubtful, store, &mut done),
+        Ok(differences) => restore_differences(differences, &files.excluded, &files.roots, &doubtful, store, &mut done),
         Err(error) => done.failed.push((PathBuf::new(), error.to_string())),
     }
     for parent in files.parents.iter().rev() {
@@ -298,6 +310,7 @@ pub(crate) fn roll_back(files: &FilesBefore, displaced: &[DisplacedPath], end: E
 pub(crate) fn restore_differences(
     mut differences: Vec<Difference>,
     excluded: &[PathBuf],
+    roots: &[PathBuf],
     doubtful: &Doubtful<'_>,
     store: &Store,
     done: &mut RolledBack,
@@ -307,15 +320,15 @@ pub(crate) fn restore_differences(
     let is_directory = |state: &Option<State>| state.as_ref().is_some_and(|state| matches!(state.kind, Kind::Directory | Kind::Git));
     let is_new_directory = |difference: &Difference| !is_directory(&difference.before) && is_directory(&difference.after);
     // New directories as a whole, unless another module is at home in them.
-    let mut roots: Vec<PathBuf> = Vec::new();
+    let mut new: Vec<PathBuf> = Vec::new();
     for difference in differences.iter().filter(|difference| is_new_directory(difference)) {
-        if !roots.last().is_some_and(|root| difference.path.starts_with(root)) {
-            roots.push(difference.path.clone());
+        if !new.last().is_some_and(|root| difference.path.starts_with(root)) {
+            new.push(difference.path.clone());
         }
     }
-    roots.retain(|root| !excluded.iter().any(|excluded| excluded.starts_with(root)));
+    new.retain(|root| !excluded.iter().any(|excluded| excluded.starts_with(root)));
     let mut moved: BTreeSet<PathBuf> = BTreeSet::new();
-    for root in roots.into_iter().filter(|root| !end.covers_tree(root)) {
+    for root in new.into_iter().filter(|root| !end.covers_tree(root)) {
         if done.move_aside(&root) {
             moved.insert(root);
         }
@@ -324,10 +337,13 @@ pub(crate) fn restore_differences(
     for difference in differences.iter_mut().filter(|difference| moved.contains(&difference.path)) {
         difference.after = None;
     }
-    let is_foreign = |difference: &&Difference| {
+    let is_later = |difference: &Difference| {
         let is_file = difference.after.as_ref().is_some_and(|after| !matches!(after.kind, Kind::Directory | Kind::Git));
         is_file && difference.path.symlink_metadata().is_ok_and(|metadata| !end.covers(&metadata))
     };
+    // A copy is left where it is.
+    differences.retain(|difference| !(difference.before.is_none() && is_backup(&difference.path) && is_later(difference)));
+    let is_foreign = |difference: &&Difference| is_later(difference);
     let foreign: Vec<PathBuf> = differences.iter().filter(is_foreign).map(|difference| difference.path.clone()).collect();
     for path in foreign {
         // Where it cannot be moved, it stays where it is.
@@ -344,7 +360,7 @@ pub(crate) fn restore_differences(
             return;
         }
     }
-    for (path, error) in put_back(&differences.iter().collect::<Vec<_>>(), store) {
+    for (path, error) in put_back(&differences.iter().collect::<Vec<_>>(), store, roots) {
         let is_not_kept = error.get_ref().is_some_and(|error| error.is::<NotKept>());
         match error.kind() {
             _ if is_not_kept => done.lost.push(path),

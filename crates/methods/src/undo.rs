@@ -370,7 +370,7 @@ fn put_all_back(
         false => difference.clone(),
     });
     let here: Vec<Difference> = here.collect();
-    let failed = put_back(&here.iter().collect::<Vec<_>>(), store);
+    let failed = put_back(&here.iter().collect::<Vec<_>>(), store, &[]);
     // A directory that somebody has something in stays.
     let (stayed, failed): (Vec<_>, Vec<_>) = failed.into_iter().partition(|(path, _)| {
         let removed = due.iter().any(|difference| difference.path == *path && difference.before.is_none());

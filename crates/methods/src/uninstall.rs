@@ -222,7 +222,7 @@ fn protect(
     });
     let none = BTreeMap::new();
     let edits = belongings.edits.clone();
-    let before = Before { differences: &differences, record: &belongings.record, others: &none, edits, store };
+    let before = Before { differences: &differences, record: &belongings.record, others: &none, edits, store, roots: places };
     Ok(protect_uninstall(before, None, task)?.kept)
 }
 
@@ -314,7 +314,8 @@ fn leave_application(
     let differences = guarding.guard.differences(true)?;
     let (store, edits) = (guarding.guard.store(), guarding.edits.clone());
     let own = application.directory(name);
-    let before = Before { differences: &differences, record: &belongings.record, others: &guarding.others, edits, store };
+    let roots = &application.watch;
+    let before = Before { differences: &differences, record: &belongings.record, others: &guarding.others, edits, store, roots };
     let protected = protect_uninstall(before, Some(own.as_path()).filter(|_| world.purge), task)?;
     give_back(&protected.edits, store, task)?;
     match answer.spoke && !world.purge {

@@ -173,7 +173,7 @@ impl Watch {
             (is_somebodys || is_way) && !is_passing(path) && !is_claimed(path) && !self.is_config(path)
         });
         let (others, edits) = (BTreeMap::new(), Vec::new());
-        let before = Before { differences: &differences, record: old, others: &others, edits, store };
+        let before = Before { differences: &differences, record: old, others: &others, edits, store, roots: &self.own };
         protect_install(before, &BTreeSet::new(), policy, task).map(drop)
     }
 
@@ -230,7 +230,7 @@ impl Watch {
         for parent in back.iter().filter_map(|difference| difference.path.parent()) {
             std::fs::create_dir_all(parent).map_err(wrong)?;
         }
-        let failed = application::restore(&back, store);
+        let failed = application::restore(&back, store, &self.own);
         failed.map_or(Ok(edits), |why| Err(Failure::new(format!("putting back what was there before: {why}"))))
     }
 
@@ -271,13 +271,13 @@ impl Watch {
         let packed = spare_repositories(&mut differences);
         let packed = packed.first().map(|clone| format!("{}: git has packed its repository anew", clone.display()));
         let count = differences.len() + usize::from(packed.is_some());
-        Ok((count, application::restore(&differences.iter().collect::<Vec<_>>(), store).or(packed)))
+        Ok((count, application::restore(&differences.iter().collect::<Vec<_>>(), store, &self.own).or(packed)))
     }
 
     /// Makes the configuration files what they were before the steps. Returns what could not be put back.
     pub(crate) fn take_back_configs(&self, store: &Store) -> Result<Option<String>, Failure> {
         let differences = self.configs_before.differences(&look_around(&self.configs, None)?);
-        Ok(application::restore(&differences.iter().collect::<Vec<_>>(), store))
+        Ok(application::restore(&differences.iter().collect::<Vec<_>>(), store, &self.own))
     }
 
     /// Removes what the steps made where nothing was: files first, then directories that are empty.

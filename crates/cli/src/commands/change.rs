@@ -544,6 +544,7 @@ fn own_home(session: &Session) -> Result<(), Ending> {
 /// Opens the ledger; one that was damaged is replaced, and that is said.
 pub(crate) fn open(session: &Session) -> Result<Ledger, Ending> {
     let (ledger, salvaged) = Ledger::open(&session.places.state)?;
+    ledger.describes(&session.home);
     if let Some(salvaged) = salvaged {
         let place = match salvaged.from_copy {
             true => "the copy that the last run left takes its place; what changed since is looked at again",

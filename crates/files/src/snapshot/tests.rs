@@ -1,3 +1,6 @@
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt, symlink};
+
 use super::*;
 
 fn take(root: &Path, former: Option<&Snapshot>, store: Option<&Store>) -> Snapshot {
@@ -37,7 +40,7 @@ fn whatever_was_done_to_a_tree_can_be_taken_back() {
     let after = take(&root, Some(&before), None);
     let differences = before.differences(&after);
     assert!(differences.len() > 10, "{differences:?}");
-    assert_eq!(put_back(&differences.iter().collect::<Vec<_>>(), &store).len(), 0);
+    assert_eq!(crate::put_back(&differences.iter().collect::<Vec<_>>(), &store, &[]).len(), 0);
     let again = before.differences(&take(&root, None, None));
     assert!(again.is_empty(), "{again:?}");
 }
@@ -109,4 +112,27 @@ fn of_a_file_that_grows_while_it_is_read_only_what_was_there_is_read() {
         assert_eq!(contents(File::open(&path).unwrap(), size, Some(&store)).unwrap(), expected);
         assert_eq!(contents(File::open(&path).unwrap(), size, None).unwrap(), expected);
     }
+}
+
+#[test]
+fn a_link_that_is_put_in_the_way_leads_nowhere() {
+    let home = tempfile::tempdir().unwrap();
+    let at = |path: &str| home.path().join(path);
+    std::fs::create_dir_all(at("tool/sub")).unwrap();
+    std::fs::create_dir_all(at("outside/sub")).unwrap();
+    std::fs::write(at("tool/sub/file"), "before").unwrap();
+    std::fs::write(at("outside/sub/file"), "of somebody else").unwrap();
+    let store = Store::open(&at("contents")).unwrap();
+    let taking = Taking { store: Some(&store), ..Taking::PLAIN };
+    let before = Snapshot::take(&[at("tool")], &taking).unwrap();
+    std::fs::write(at("tool/sub/file"), "after").unwrap();
+    std::fs::write(at("tool/sub/new"), "after").unwrap();
+    let differences = before.differences(&Snapshot::take(&[at("tool")], &Taking::PLAIN).unwrap());
+    // Between the look and the change.
+    std::fs::rename(at("tool/sub"), at("away")).unwrap();
+    std::os::unix::fs::symlink(at("outside/sub"), at("tool/sub")).unwrap();
+    let failed = crate::put_back(&differences.iter().collect::<Vec<_>>(), &store, &[at("tool")]);
+    assert_eq!(failed.len(), 1, "{failed:?}");
+    assert_eq!(std::fs::read_to_string(at("outside/sub/file")).unwrap(), "of somebody else");
+    assert_eq!(std::fs::read_dir(at("outside/sub")).unwrap().count(), 1);
 }

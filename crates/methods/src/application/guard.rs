@@ -170,9 +170,9 @@ impl<'w> Guard<'w> {
         let wrong = |error: std::io::Error| Failure::new(format!("keeping what is there: {error}"));
         let pledged = Pledged { application: application.clone(), module: module.clone(), removal };
         let head = serde_json::to_vec(&pledged).map_err(|error| wrong(error.into()))?;
-        store.flush().map_err(wrong)?;
+        store.sync().map_err(wrong)?;
         let length = (head.len() as u64).to_le_bytes();
-        write(&pledge, &[length.as_slice(), &head, &before.to_bytes().map_err(wrong)?].concat()).map_err(wrong)?;
+        hoist_files::write(&pledge, &[length.as_slice(), &head, &before.to_bytes().map_err(wrong)?].concat(), 0o600).map_err(wrong)?;
         let pulse = Some(Pulse::start(pledge));
         let probe = application.watch.iter().find_map(|watched| tempfile::Builder::new().prefix(STAGE).tempfile_in(watched).ok());
         let started = probe.and_then(|probe| probe.as_file().metadata().ok()?.created().ok());
@@ -229,7 +229,7 @@ impl<'w> Guard<'w> {
             let mut differences = self.before.differences(&now);
             self.leave(&differences)?;
             self.changes(&mut differences);
-            let failed = put_back(&differences.iter().collect::<Vec<_>>(), self.store);
+            let failed = put_back(&differences.iter().collect::<Vec<_>>(), self.store, &self.application.watch);
             taken.extend(differences.iter().map(|difference| difference.path.clone()));
             // What nobody may look into is seen only once it is opened.
             let closed = failed.iter().filter(|(path, _)| self.before.get(path).is_none() && path.is_dir());
@@ -333,7 +333,7 @@ impl<'w> Guard<'w> {
             task.item(Fate::Left, path.display().to_string(), Some(format!("and so are others, {more} with this one: the log names them")));
         }
         let after = self.after.as_ref().unwrap_or(&self.before);
-        let kept = after.to_bytes().and_then(|bytes| write(&self.place, &bytes));
+        let kept = after.to_bytes().and_then(|bytes| hoist_files::write(&self.place, &bytes, 0o600));
         // First the pulse, so that the pledge does not come back.
         drop(self.pulse.take());
         let kept = kept.and_then(|()| std::fs::remove_file(self.place.with_extension(PLEDGE)));
@@ -341,14 +341,6 @@ impl<'w> Guard<'w> {
             task.note(Level::Warning, format!("keeping what is there: {error}"));
         }
     }
-}
-
-fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("/"));
-    std::fs::create_dir_all(directory)?;
-    let file = tempfile::NamedTempFile::new_in(directory)?;
-    std::fs::write(file.path(), bytes)?;
-    file.persist(path).map(drop).map_err(|error| error.error)
 }
 
 /// What is said of files that came from where nothing is watched.
@@ -416,8 +408,8 @@ pub(super) fn keep_copy_once(path: &Path, contents: &[u8], mode: u32) -> std::io
 }
 
 /// Puts back what stood there before; what could not be, in words.
-pub(crate) fn restore(differences: &[&Difference], store: &Store) -> Option<String> {
-    in_words(&put_back(differences, store))
+pub(crate) fn restore(differences: &[&Difference], store: &Store, roots: &[PathBuf]) -> Option<String> {
+    in_words(&put_back(differences, store, roots))
 }
 
 fn in_words(failed: &[(PathBuf, std::io::Error)]) -> Option<String> {

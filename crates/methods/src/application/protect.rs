@@ -25,6 +25,8 @@ pub(crate) struct Before<'a> {
     pub(crate) edits: Vec<Edit>,
     /// Where contents are kept.
     pub(crate) store: &'a Store,
+    /// The directories that are watched.
+    pub(crate) roots: &'a [PathBuf],
 }
 
 /// What came of it.
@@ -83,7 +85,8 @@ impl Before<'_> {
             difference.before.is_none() && blocking.iter().any(|blocking| difference.path.starts_with(&blocking.path))
         };
         back.extend(self.differences.iter().filter(inside));
-        restore(&back, self.store).map_or(Ok(()), |why| Err(Failure::new(format!("putting back what is somebody else's: {why}"))))
+        restore(&back, self.store, self.roots)
+            .map_or(Ok(()), |why| Err(Failure::new(format!("putting back what is somebody else's: {why}"))))
     }
 
     /// Puts the version that an installer brought beside the file that stays.
@@ -432,7 +435,7 @@ pub(crate) fn give_back(edits: &[Edit], store: &Store, task: &TaskContext) -> Re
         match &now {
             Some(now) if now.has_same_contents(after) => {
                 let difference = Difference { path: path.clone(), before: Some(before.clone()), after: Some(now.clone()) };
-                let why = restore(&[&difference], store);
+                let why = restore(&[&difference], store, &[]);
                 why.map_or(Ok(()), |why| Err(Failure::new(format!("putting back what was there before: {why}"))))?;
                 task.item(Fate::Changed, shown, Some("it is as it was before the module".to_owned()));
             }

@@ -108,7 +108,7 @@ fn take_back(
         differences.into_iter().partition(|difference| is_of_another_user(before, difference));
     let count = ours.len();
     let mut done = RolledBack::default();
-    restore_differences(ours, &[], &Doubtful { end, kept }, store, &mut done);
+    restore_differences(ours, &[], &application.watch, &Doubtful { end, kept }, store, &mut done);
     for (path, copy) in &done.moved {
         taken.told.push(format!("{} was changed after the run was interrupted; moved to {}", path.display(), copy.display()));
     }

@@ -60,7 +60,8 @@ impl Method for Installer {
         record.extend(guarding.brought.clone());
         let store = guarding.guard.store();
         let edits = guarding.edits.clone();
-        let before = Before { differences: &differences, record: &record, others: &guarding.others, edits, store };
+        let roots = &self.application.watch;
+        let before = Before { differences: &differences, record: &record, others: &guarding.others, edits, store, roots };
         let protected = protect_install(before, &assets, context.policy, context.task)?;
         let earlier = context.record.iter().filter(|(path, _)| !path.starts_with(&directory) && !protected.gone.contains(*path));
         let mut record: Record = earlier.map(|(path, recorded)| (path.clone(), recorded.clone())).collect();
