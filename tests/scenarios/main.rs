@@ -27,6 +27,7 @@ mod output;
 mod ownership;
 mod pip;
 mod plugins;
+mod private;
 mod prosody;
 mod purity;
 mod reading;

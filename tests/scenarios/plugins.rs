@@ -192,6 +192,54 @@ fn hooks_see_the_configuration_and_a_failing_one_leaves_nothing() {
 }
 
 #[test]
+fn secrets_are_found_wherever_a_line_is_cut_and_no_error_quotes_one() {
+    let mut sandbox = Sandbox::new();
+    plugin(&sandbox, "shop", "1.0.0", "config:\n  schema: config/schema.json\nhooks:\n  pre-install: hooks/pre.sh\n");
+    let schema = r#"{ "type": "object", "properties": { "app": { "type": "object", "properties": { "secret_key": { "type": "string" } } },
+        "vault": { "type": "object", "writeOnly": true, "additionalProperties": { "type": "string" } } },
+        "patternProperties": { "^x-": { "type": "string", "writeOnly": true, "minLength": 30 } } }"#;
+    file(&sandbox, "shop", "config/schema.json", schema);
+    file(&sandbox, "shop", "config/env.yaml", "SHOP_KEY: app.secret_key\n");
+    let canary = "cänary-0123456789-größe";
+    sandbox.set("SHOP_KEY", canary);
+    let parts = ["0123456789", "nary-01234", "größe"];
+    let leaks = |text: &str| parts.iter().any(|part| text.contains(part));
+    for before in [0, 16_370, 16_380, 16_383, 16_384, 32_760, 32_768] {
+        let line =
+            format!("head -c {before} /dev/zero | tr '\\0' x; printf '%s%s\\n' \"$SHOP_KEY\" $(head -c 20000 /dev/zero | tr '\\0' y)");
+        file(&sandbox, "shop", "hooks/pre.sh", &format!("#!/bin/sh\n{{ {line}; }}; {{ {line}; }} >&2; exit 7\n"));
+        let run = sandbox.json("install shop -v").exits(3);
+        assert!(!leaks(&run.stdout) && run.stdout.contains("•"), "{before}");
+        for format in ["junit", "html", "lines", "text"] {
+            let report = sandbox.hoist(&format!("report --format {format}"));
+            assert!(!leaks(&report.stdout), "{before} {format}");
+        }
+        for path in sandbox.files(".local/state/hoist") {
+            let text = std::fs::read(sandbox.home().join(".local/state/hoist").join(&path)).unwrap();
+            assert!(!leaks(&String::from_utf8_lossy(&text)), "{before} {path}");
+        }
+    }
+    // The names in a map that is a secret as a whole are a part of it.
+    sandbox.put("vault.yaml", "vault:\n  0123456789: one-secret\n");
+    file(&sandbox, "shop", "hooks/pre.sh", "#!/bin/sh\necho got 0123456789 and one-secret\n");
+    let run = sandbox.json(&format!("install shop -v --config {}", sandbox.home().join("vault.yaml").display()));
+    let mistakes = [
+        "x-canary: 0123456789\n",
+        "app:\n  secret_key: \"0123456789\n",
+        "app: {secret_key: *0123456789}\n",
+        "app:\n  secret_key: 0123456789\n  secret_key: 0123456789\n",
+        "app:\n  secret_key: !0123456789 x\n  - 0123456789\n",
+        "app:\n\tsecret_key: 0123456789\n",
+    ];
+    for mistake in mistakes {
+        let path = sandbox.put("mine.yaml", mistake);
+        let ran = sandbox.hoist(&format!("plugin config shop --config {}", path.display())).exits(2);
+        assert!(!leaks(&ran.stderr) && !leaks(&ran.stdout), "{mistake}: {}{}", ran.stdout, ran.stderr);
+    }
+    drop(run);
+}
+
+#[test]
 fn every_violation_is_told_with_its_file_and_its_line() {
     let sandbox = Sandbox::new();
     plugin(&sandbox, "shop", "1.0", "config:\n  schema: config/schema.json\nhoks: {}\n");

@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use crate::event::{EventKind, Fate, Level, Stream};
 use crate::graph::UnitId;
 use crate::process::{Command, Exit, Silence};
+use crate::redact::Redact;
 
 /// Why a task failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +51,7 @@ pub(crate) struct Control {
     mending: Mutex<Option<Instant>>,
     children: Mutex<Children>,
     observer: Option<GroupObserver>,
+    redact: Option<Redact>,
 }
 
 /// Is told of the process groups that run, as they start and after they have ended: with the number of a group, and whether it started. It is called
@@ -81,8 +83,8 @@ struct Children {
 }
 
 impl Control {
-    pub(crate) fn observed(observer: Option<GroupObserver>) -> Self {
-        Self { observer, ..Self::default() }
+    pub(crate) fn observed(observer: Option<GroupObserver>, redact: Option<Redact>) -> Self {
+        Self { observer, redact, ..Self::default() }
     }
 
     pub(crate) fn stop(&self, signal: Signal) {
@@ -247,7 +249,13 @@ impl TaskContext {
         on_line: impl FnMut(Stream, &str),
     ) -> Result<Exit, Failure> {
         self.check()?;
-        let exit = command.run(silence, |group| self.control.started(group), |group| self.control.ended(group), on_line);
+        let exit = command.run(
+            silence,
+            self.control.redact.as_ref(),
+            |group| self.control.started(group),
+            |group| self.control.ended(group),
+            on_line,
+        );
         let exit = exit.map_err(|error| Failure::new(format!("cannot run {}: {error}", shortened(&command.line()))))?;
         self.check()?;
         Ok(exit)

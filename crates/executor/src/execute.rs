@@ -234,7 +234,7 @@ impl<F: FnMut(&Event)> Run<F> {
         let slot = &mut self.tasks[task];
         slot.attempt += 1;
         let (unit, name, attempt) = (slot.unit, slot.name.clone(), slot.attempt);
-        let control = Arc::new(Control::observed(self.limits.groups.clone()));
+        let control = Arc::new(Control::observed(self.limits.groups.clone(), self.limits.redact.clone()));
         slot.deadline = slot.deadline.or_else(|| Some(Instant::now() + slot.timeout?));
         let deadline = slot.deadline.map(|deadline| (deadline, Escalation::TimeOut));
         let work = slot.work.take();
@@ -269,7 +269,6 @@ impl<F: FnMut(&Event)> Run<F> {
                 if self.running.contains_key(&task) && self.tasks[task].attempt == attempt =>
             {
                 let result = result.map_err(|failure| Failure { message: self.redacting.message(failure.message), ..failure });
-                self.redacting.rest(self.tasks[task].unit).into_iter().for_each(|kind| self.tell(kind));
                 self.ended(task, work, result);
             }
             _ => {}

@@ -14,9 +14,12 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use crate::event::Stream;
+use crate::redact::Redact;
 
-/// Longer lines are handed on in pieces of this many bytes.
-pub(crate) const LINE_LIMIT: usize = 16 * 1024;
+/// Longer lines are handed on in pieces of about this many bytes.
+const LINE_LIMIT: usize = 16 * 1024;
+/// More than this many bytes of data no command prints.
+const DATA_LIMIT: u64 = 64 * 1024 * 1024;
 /// How long output is still read when a process that left the group keeps the pipe open.
 const DRAIN: Duration = Duration::from_millis(50);
 
@@ -30,6 +33,7 @@ pub struct Command {
     directory: Option<PathBuf>,
     input: Option<PathBuf>,
     output: Option<PathBuf>,
+    is_data: bool,
 }
 
 /// How a child ended.
@@ -73,7 +77,16 @@ impl std::fmt::Display for Exit {
 impl Command {
     /// A program by name or path.
     pub fn new(program: impl Into<OsString>) -> Self {
-        Self { program: program.into(), args: Vec::new(), environment: None, set: Vec::new(), directory: None, input: None, output: None }
+        Self {
+            program: program.into(),
+            args: Vec::new(),
+            environment: None,
+            set: Vec::new(),
+            directory: None,
+            input: None,
+            output: None,
+            is_data: false,
+        }
     }
 
     /// Adds arguments.
@@ -114,6 +127,13 @@ impl Command {
         self
     }
 
+    /// Says that its output is read by a program, not by people: lines come whole and as they are, also where they have secrets in them. A command that
+    /// prints more than 64 MiB fails.
+    pub fn data(mut self) -> Self {
+        self.is_data = true;
+        self
+    }
+
     /// The file that standard output is written to, byte for byte; without one it is read line by line.
     pub fn output(mut self, file: impl Into<PathBuf>) -> Self {
         self.output = Some(file.into());
@@ -127,10 +147,11 @@ impl Command {
     }
 
     /// Runs it to its end, or until it has been silent for too long. Calls `started` with the process group, `ended` when that group is gone,
-    /// and `on_line` with every line.
+    /// and `on_line` with every line, without what is to be kept out of it.
     pub(crate) fn run(
         &self,
         silence: Option<&Silence<'_>>,
+        redact: Option<&Redact>,
         started: impl FnOnce(Pid),
         ended: impl FnOnce(Pid),
         mut on_line: impl FnMut(Stream, &str),
@@ -167,7 +188,8 @@ impl Command {
             return Err(io::Error::other("the child has no process id"));
         };
         started(group);
-        let mut readers = [Lines::new(out_reader, Stream::Stdout), Lines::new(err_reader, Stream::Stderr)];
+        let kind = if self.is_data { Reading::Data } else { Reading::Text(redact) };
+        let mut readers = [Lines::new(out_reader, Stream::Stdout, kind), Lines::new(err_reader, Stream::Stderr, kind)];
         let read = read_until_exit(group, silence, &mut readers, &mut on_line);
         // The leader is a zombie until `wait`, so its number still stands for its group and nobody else's.
         let _ = kill_process_group(group, Signal::KILL);
@@ -185,7 +207,7 @@ impl Command {
 fn read_until_exit(
     leader: Pid,
     silence: Option<&Silence<'_>>,
-    readers: &mut [Lines; 2],
+    readers: &mut [Lines<'_>; 2],
     on_line: &mut dyn FnMut(Stream, &str),
 ) -> io::Result<bool> {
     readers.iter().try_for_each(Lines::without_waiting)?;
@@ -207,6 +229,9 @@ fn read_until_exit(
         }
         drop(watched);
         readers.iter_mut().try_for_each(|lines| lines.read(on_line))?;
+        if readers.iter().any(|lines| matches!(lines.reading, Reading::Data) && lines.received > DATA_LIMIT) {
+            return Err(io::Error::other("it prints more than 64 MiB"));
+        }
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
         match waitid(WaitId::Pid(leader), options) {
             Ok(Some(_)) => return Ok(watch.is_some_and(|watch| watch.stalled)),
@@ -258,7 +283,7 @@ impl<'a> SilenceWatch<'a> {
 }
 
 /// What was written before the end; a process that left the group is not waited for.
-fn drain(readers: &mut [Lines; 2], on_line: &mut dyn FnMut(Stream, &str)) -> io::Result<()> {
+fn drain(readers: &mut [Lines<'_>; 2], on_line: &mut dyn FnMut(Stream, &str)) -> io::Result<()> {
     let deadline = Instant::now() + DRAIN;
     loop {
         readers.iter_mut().try_for_each(|lines| lines.read(on_line))?;
@@ -284,19 +309,31 @@ fn exit_descriptor(_: Pid) -> Option<std::os::fd::OwnedFd> {
     None
 }
 
+/// How output is read.
+#[derive(Clone, Copy)]
+enum Reading<'a> {
+    /// Whole lines, as they are.
+    Data,
+    /// Lines of a bounded length, without what is to be kept out of them.
+    Text(Option<&'a Redact>),
+}
+
 /// A pipe that is read as far as it goes without waiting, cut into lines.
-struct Lines {
+struct Lines<'a> {
     pipe: PipeReader,
     stream: Stream,
+    reading: Reading<'a>,
     pending: Vec<u8>,
+    /// The end of what was handed on of a line that goes on, already without what is to be kept out of it.
+    held: String,
     /// How many bytes were read.
     received: u64,
     open: bool,
 }
 
-impl Lines {
-    fn new(pipe: PipeReader, stream: Stream) -> Self {
-        Self { pipe, stream, pending: Vec::new(), received: 0, open: true }
+impl<'a> Lines<'a> {
+    fn new(pipe: PipeReader, stream: Stream, reading: Reading<'a>) -> Self {
+        Self { pipe, stream, reading, pending: Vec::new(), held: String::new(), received: 0, open: true }
     }
 
     fn without_waiting(&self) -> io::Result<()> {
@@ -330,25 +367,106 @@ impl Lines {
     fn emit(&mut self, on_line: &mut dyn FnMut(Stream, &str)) {
         let mut start = 0;
         while let Some(length) = self.pending[start..].iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
-            if length > 0 || self.pending[start] == b'\n' && (start == 0 || self.pending[start - 1] != b'\r') {
-                let line = &self.pending[start..start + length];
-                match line.is_empty() {
-                    true => on_line(self.stream, ""),
-                    false => line.chunks(LINE_LIMIT).for_each(|piece| on_line(self.stream, &String::from_utf8_lossy(piece))),
-                }
+            if length > 0 || !self.held.is_empty() || self.pending[start] == b'\n' && (start == 0 || self.pending[start - 1] != b'\r') {
+                let line = String::from_utf8_lossy(&self.pending[start..start + length]).into_owned();
+                self.finish_line(&line, on_line);
             }
             start += length + 1;
         }
         self.pending.drain(..start);
-        while self.pending.len() > LINE_LIMIT {
-            let piece: Vec<u8> = self.pending.drain(..LINE_LIMIT).collect();
-            on_line(self.stream, &String::from_utf8_lossy(&piece));
+        if self.pending.len() > LINE_LIMIT && matches!(self.reading, Reading::Text(_)) {
+            // The first bytes of a letter wait for its last.
+            let whole = match std::str::from_utf8(&self.pending) {
+                Err(error) if error.error_len().is_none() => error.valid_up_to(),
+                _ => self.pending.len(),
+            };
+            let text = String::from_utf8_lossy(&self.pending[..whole]).into_owned();
+            self.pending.drain(..whole);
+            self.go_on(&text, on_line);
+        }
+    }
+
+    /// Hands on a part of a line that goes on, but for as much as what is to be kept out may take: it may go on in the next part.
+    fn go_on(&mut self, text: &str, on_line: &mut dyn FnMut(Stream, &str)) {
+        let longest = if let Reading::Text(Some(redact)) = self.reading { redact.longest() } else { 0 };
+        let mut text = self.redacted(text);
+        let mut cut = text.len().saturating_sub(longest);
+        while !text.is_char_boundary(cut) {
+            cut -= 1;
+        }
+        self.held = text.split_off(cut);
+        pieces(&text, |piece| on_line(self.stream, piece));
+    }
+
+    fn finish_line(&mut self, text: &str, on_line: &mut dyn FnMut(Stream, &str)) {
+        let text = self.redacted(text);
+        match self.reading {
+            Reading::Data => on_line(self.stream, &text),
+            Reading::Text(_) if text.is_empty() => on_line(self.stream, ""),
+            Reading::Text(_) => pieces(&text, |piece| on_line(self.stream, piece)),
+        }
+    }
+
+    /// What was held back, and this, without what is to be kept out.
+    fn redacted(&mut self, text: &str) -> String {
+        let text = std::mem::take(&mut self.held) + text;
+        match self.reading {
+            Reading::Text(Some(redact)) => redact.text(text),
+            _ => text,
         }
     }
 
     fn flush(&mut self, on_line: &mut dyn FnMut(Stream, &str)) {
-        if !self.pending.is_empty() {
-            on_line(self.stream, &String::from_utf8_lossy(&std::mem::take(&mut self.pending)));
+        let pending = std::mem::take(&mut self.pending);
+        if !pending.is_empty() || !self.held.is_empty() {
+            self.finish_line(&String::from_utf8_lossy(&pending), on_line);
         }
+    }
+}
+
+/// Hands on a text in parts of whole letters, none much longer than a line may be.
+fn pieces(mut text: &str, mut hand_on: impl FnMut(&str)) {
+    while text.len() > LINE_LIMIT {
+        let (piece, rest) = text.split_at(text.floor_char_boundary(LINE_LIMIT));
+        hand_on(piece);
+        text = rest;
+    }
+    if !text.is_empty() {
+        hand_on(text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is handed on of output that comes in these parts.
+    fn lines(redact: Option<&Redact>, parts: &[&[u8]]) -> Vec<String> {
+        let (reader, _) = io::pipe().unwrap();
+        let mut lines = Lines::new(reader, Stream::Stdout, Reading::Text(redact));
+        let mut all = Vec::new();
+        for part in parts {
+            lines.pending.extend_from_slice(part);
+            lines.emit(&mut |_, line| all.push(line.to_owned()));
+        }
+        lines.flush(&mut |_, line| all.push(line.to_owned()));
+        all
+    }
+
+    #[test]
+    fn what_is_kept_out_is_found_wherever_a_long_line_is_cut() {
+        let secret = "sécrét-größe";
+        let redact = Redact::new(secret.len(), move |text| text.contains(secret).then(|| text.replace(secret, "***")));
+        for before in [0, 1, 100, LINE_LIMIT - 20, LINE_LIMIT - 7, LINE_LIMIT - 1, LINE_LIMIT, 3 * LINE_LIMIT + 5] {
+            let text = format!("{}{secret}{}{secret}", "x".repeat(before), "ü".repeat(LINE_LIMIT));
+            let wanted = text.replace(secret, "***");
+            for size in [1000, 4096, LINE_LIMIT - 1, LINE_LIMIT, LINE_LIMIT + 1, 100_000] {
+                let parts: Vec<&[u8]> = text.as_bytes().chunks(size).collect();
+                let said = lines(Some(&redact), &parts);
+                assert_eq!(said.concat(), wanted, "{before} {size}");
+                assert!(said.iter().all(|line| line.len() <= LINE_LIMIT && !line.contains('\u{fffd}')), "{before} {size}");
+            }
+        }
+        assert_eq!(lines(None, &[b"a\r\nb\rc\n\nd"]), ["a", "b", "c", "", "d"]);
     }
 }

@@ -31,6 +31,7 @@
 mod attributes;
 mod home;
 mod picture;
+mod private;
 mod record;
 mod remove;
 mod restore;
@@ -41,6 +42,7 @@ mod write;
 pub use attributes::Attributes;
 pub use home::{Home, Refusal};
 pub use picture::{Kind, Picture, Seen, look};
+pub use private::{make_private, private_directory, private_file};
 pub use record::{Record, Recorded, advance, digest, edited};
 pub use remove::{PlannedRemoval, Removal, Removed, Root, Scope};
 pub use restore::{NotKept, put_back};

@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use sha2::{Digest, Sha256};
 
 use crate::picture::at;
+use crate::private::private_directory;
 use crate::record::hexadecimal;
 use crate::write::sync_directory;
 
@@ -124,7 +125,7 @@ impl Store {
         let writer = match inner.writer.take() {
             Some(writer) => inner.writer.insert(writer),
             None => {
-                std::fs::create_dir_all(&self.directory).map_err(|error| at(&self.directory, error))?;
+                private_directory(&self.directory)?;
                 let path = (0..).map(|number| self.directory.join(format!("{number:06}.pack"))).find(|path| !path.exists());
                 let path = path.unwrap_or_else(|| self.directory.join("pack"));
                 let file = private(&path).map_err(|error| at(&path, error))?;
@@ -152,7 +153,7 @@ impl Store {
     /// Keeps what a large file holds, and returns its digest with how long it was.
     pub(crate) fn keep_file(&self, mut source: impl Read) -> io::Result<(String, u64)> {
         let directory = self.directory.join("large");
-        std::fs::create_dir_all(&directory).map_err(|error| at(&directory, error))?;
+        private_directory(&directory)?;
         let mut copy = tempfile::NamedTempFile::new_in(&directory).map_err(|error| at(&directory, error))?;
         let (mut hasher, mut buffer, mut length) = (Sha256::new(), vec![0; 256 * 1024], 0);
         loop {

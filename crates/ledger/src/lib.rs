@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use hoist_core::{Digest, InstalledModule, ModuleId, Removal, Request};
-use hoist_files::{Difference, Record};
+use hoist_files::{Difference, Record, make_private, private_directory};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -203,6 +203,12 @@ fn become_another(connection: &Connection, module: &ModuleId, now: &InstalledMod
     connection.execute(update, params![module.as_str(), method, digest.as_str(), source, json(requires), json(removal)]).map(drop)
 }
 
+/// Takes the ledger, and what SQLite has made next to it, from all others.
+fn private_ledger(path: &Path) -> std::io::Result<()> {
+    let present = ["", "-wal", "-shm"].into_iter().map(|suffix| salvage::with(path, suffix)).filter(|path| path.exists());
+    present.into_iter().try_for_each(|path| make_private(&path))
+}
+
 /// How one module fared in a run.
 #[derive(Debug, Clone)]
 pub struct ModuleResult<'a> {
@@ -221,7 +227,7 @@ impl Ledger {
     ///
     /// A file that is damaged is set aside, and a copy of an earlier moment takes its place, or a new one; [`Salvaged`] tells.
     pub fn open(directory: &Path) -> Result<(Self, Option<Salvaged>), LedgerError> {
-        std::fs::create_dir_all(directory).map_err(|error| LedgerError::Io { path: directory.to_owned(), error })?;
+        private_directory(directory).map_err(|error| LedgerError::Io { path: directory.to_owned(), error })?;
         match Self::open_sound(directory) {
             Err(LedgerError::Sqlite { error, .. }) if salvage::is_damage(&error) => {
                 let salvaged = salvage::set_aside(directory, &error)?;
@@ -234,6 +240,11 @@ impl Ledger {
     fn open_sound(directory: &Path) -> Result<Self, LedgerError> {
         let path = directory.join(FILE);
         let sqlite = |error| LedgerError::Sqlite { path: path.clone(), error };
+        // SQLite makes the files next to it with the permissions of this one.
+        let mut file = std::fs::OpenOptions::new();
+        std::os::unix::fs::OpenOptionsExt::mode(file.append(true).create(true), 0o600);
+        let private = file.open(&path).and_then(|_| private_ledger(&path));
+        private.map_err(|error| LedgerError::Io { path: path.clone(), error })?;
         let mut connection = Connection::open(&path).map_err(sqlite)?;
         connection.busy_timeout(std::time::Duration::from_secs(10)).map_err(sqlite)?;
         connection.pragma_update(None, "journal_mode", "wal").map_err(sqlite)?;

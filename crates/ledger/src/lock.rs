@@ -4,9 +4,12 @@ use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use hoist_files::{make_private, private_directory};
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use crate::{LedgerError, now};
@@ -51,8 +54,12 @@ impl Lock {
     pub fn take(directory: &Path, command: &str, mut wait: impl FnMut(&Holder) -> bool) -> Result<Self, LedgerError> {
         let path = directory.join("lock");
         let io = |error| LedgerError::Io { path: path.clone(), error };
-        std::fs::create_dir_all(directory).map_err(io)?;
-        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
+        private_directory(directory).map_err(io)?;
+        // A link in its place would lead to a file of somebody else's.
+        let no_link = OFlags::NOFOLLOW.bits().cast_signed();
+        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(no_link).open(&path);
+        let mut file = open.map_err(io)?;
+        make_private(&path).map_err(io)?;
         let started = Instant::now();
         loop {
             match file.try_lock() {

@@ -59,7 +59,7 @@ pub(crate) fn set_aside(directory: &Path, damage: &rusqlite::Error) -> Result<Sa
     Ok(Salvaged { damage: damage.to_string(), aside, from_copy })
 }
 
-fn with(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn with(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
@@ -84,6 +84,9 @@ impl Ledger {
                 Ok(())
             }
         };
-        copied.and_then(|()| std::fs::rename(&fresh, &copy)).map_err(|error| LedgerError::Io { path: copy, error })
+        copied
+            .and_then(|()| hoist_files::make_private(&fresh))
+            .and_then(|()| std::fs::rename(&fresh, &copy))
+            .map_err(|error| LedgerError::Io { path: copy, error })
     }
 }

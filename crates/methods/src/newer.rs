@@ -127,7 +127,8 @@ fn newer_packages(manager: &Manager, modules: &[(&ModuleId, Vec<String>)], machi
     let task = TaskContext::alone(|_| {});
     let names = modules.iter().flat_map(|(_, names)| names.iter().map(String::as_str));
     let environment = machine.script_environment(&BTreeMap::new(), &[]);
-    let command = Command::new(candidates[0]).args(candidates[1..].iter().copied()).args(names).environment(environment).set("LC_ALL", "C");
+    let command =
+        Command::new(candidates[0]).args(candidates[1..].iter().copied()).args(names).environment(environment).set("LC_ALL", "C").data();
     let (mut package, mut installed) = (String::new(), String::new());
     let mut newer: BTreeMap<String, Newer> = BTreeMap::new();
     let asked = task.run_with(&command, |stream, line| {

@@ -5,14 +5,17 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
-use std::fs::{DirBuilder, Metadata};
+use std::fs::Metadata;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use hoist_files::{Difference, Kind, NotKept, Snapshot, State, Store, Taking, is_backup, look, move_aside, put_back, rename_new};
+use hoist_files::{
+    Difference, Kind, NotKept, Snapshot, State, Store, Taking, is_backup, look, make_private, move_aside, private_directory, put_back,
+    rename_new,
+};
 use hoist_ledger::{DisplacedPath, Disposal};
 use serde::{Deserialize, Serialize};
 
@@ -388,8 +391,9 @@ impl Doubtful<'_> {
         if copy.exists() {
             return Ok(());
         }
-        copy.parent().map_or(Ok(()), |parent| DirBuilder::new().recursive(true).mode(0o700).create(parent))?;
+        copy.parent().map_or(Ok(()), private_directory)?;
         std::fs::copy(path, &copy)?;
+        make_private(&copy)?;
         done.copied.push((path.to_owned(), copy));
         Ok(())
     }

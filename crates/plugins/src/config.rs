@@ -115,7 +115,7 @@ impl Configuration {
         let mut documents = Vec::new();
         let mut read = |path: &str| {
             let file = directory.root().join(path).display().to_string();
-            match read_text(directory, path).and_then(|text| Document::parse(&file, &text)) {
+            match read_text(directory, path).and_then(|text| Document::parse_private(&file, &text)) {
                 Ok(document) => documents.push(document),
                 Err(wrong) => found.push(wrong),
             }
@@ -389,7 +389,20 @@ impl Configuration {
     pub fn secrets(&self) -> Vec<String> {
         let mut leaves = Vec::new();
         self.tree.leaves(&mut Vec::new(), &mut leaves);
-        leaves.into_iter().filter(|(path, tree)| self.hides(path, tree)).map(|(_, tree)| text_of(&tree.to_json())).collect()
+        let hidden = leaves.into_iter().filter(|(path, tree)| self.hides(path, tree));
+        let secrets: BTreeSet<String> =
+            hidden.flat_map(|(path, tree)| self.secret_names(&path).chain([text_of(&tree.to_json())]).collect::<Vec<_>>()).collect();
+        secrets.into_iter().collect()
+    }
+
+    /// The names in a map that is a secret as a whole, where its schema does not describe them: they are part of the value.
+    fn secret_names<'p>(&self, path: &'p [String]) -> impl Iterator<Item = String> + use<'p> {
+        let is_secret = |length: usize| self.said(&path[..length]).and_then(|said| said.secret()) == Some(true);
+        let start = (1..path.len()).find(|length| is_secret(*length)).unwrap_or(path.len());
+        let is_described = |place: usize| self.said(&path[..place]).is_some_and(|said| said.properties().any(|name| name == path[place]));
+        let undescribed: Vec<bool> =
+            (start..path.len()).map(|place| !is_described(place) && path[place].parse::<usize>().is_err()).collect();
+        path[start..].iter().zip(undescribed).filter(|(_, undescribed)| *undescribed).map(|(name, _)| name.clone())
     }
 
     /// The paths of secrets that are too short to be found in text.

@@ -80,6 +80,21 @@ impl Document {
         Ok(Self { file: file.to_owned(), lines, root: node(read) })
     }
 
+    /// The same for a file that may have secrets in it: a message about its form shows nothing of what is in it.
+    pub fn parse_private(file: &str, text: &str) -> Result<Self, Diagnostic> {
+        Self::parse(file, text).map_err(|mut wrong| {
+            wrong.source_line = None;
+            // Names of anchors, tags and keys are words of the file.
+            let mut message = wrong.message.split(['`', '"', '\'']).next().unwrap_or_default().trim().to_owned();
+            if let Some((what, _)) = message.split_once(": ") {
+                message = what.to_owned();
+            }
+            let is_plain = message.split_whitespace().all(|word| !text.contains(word) || word.len() < 4 || WORDS.contains(&word));
+            wrong.message = if is_plain && !message.is_empty() { message } else { "is neither YAML nor JSON".to_owned() };
+            wrong
+        })
+    }
+
     /// Points a message at a place of this file.
     pub fn point(&self, mut diagnostic: Diagnostic, at: Position) -> Diagnostic {
         diagnostic.file = Some(self.file.clone());
@@ -100,6 +115,23 @@ impl Document {
         (!word.is_empty()).then_some(word)
     }
 }
+
+/// Words of messages about the form of a file that may be words of the file as well.
+const WORDS: &[&str] = &[
+    "duplicate",
+    "mapping",
+    "unknown",
+    "anchor",
+    "alias",
+    "invalid",
+    "unexpected",
+    "character",
+    "while",
+    "block",
+    "scalar",
+    "quoted",
+    "indentation",
+];
 
 /// So much of a line is kept for messages, in characters.
 const LINE: usize = 400;

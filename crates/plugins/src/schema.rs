@@ -167,7 +167,15 @@ impl<'s> Subschema<'s> {
 
     /// What is said of what stands under a name.
     pub(crate) fn property(&self, name: &str) -> Subschema<'s> {
-        let described = self.part(|node| node.get("properties").and_then(|all| all.get(name)));
+        let mut described = self.part(|node| node.get("properties").and_then(|all| all.get(name)));
+        // Every pattern that a name matches says something of it.
+        for said in &self.said {
+            let patterns = said.node.get("patternProperties").map(Node::entries).unwrap_or_default();
+            // A pattern of another dialect may be meant for this name.
+            let matching =
+                patterns.iter().filter(|(pattern, _)| regex::Regex::new(&pattern.name).map_or(true, |pattern| pattern.is_match(name)));
+            described.said.extend(matching.map(|(_, node)| Said { node, certain: said.certain }));
+        }
         match described.is_silent() {
             true => self.part(|node| node.get("additionalProperties").filter(|node| matches!(node.data, Data::Map(_)))),
             false => described,

@@ -56,7 +56,7 @@ impl Masker {
         let mut needles: BTreeSet<String> = BTreeSet::new();
         for secret in secrets {
             // A key has several lines, and lines are printed one by one.
-            let lines = secret.lines().map(str::trim).filter(|line| secret.trim() != *line && line.len() >= 2 * SHORTEST);
+            let lines = secret.lines().map(str::trim).filter(|line| secret.trim() != *line);
             for form in std::iter::once(secret.trim()).chain(lines) {
                 needles.extend(forms(form).into_iter().filter(|form| form.chars().count() >= SHORTEST));
             }
@@ -110,8 +110,20 @@ fn forms(secret: &str) -> Vec<String> {
         };
         text.chars().map(escaped).collect::<String>()
     };
-    let mut forms = vec![secret.to_owned(), json(secret), json(&json(secret)), ascii(&json(secret))];
+    let mut forms = vec![secret.to_owned()];
+    // JSON in JSON in JSON, as logs of containers are, with or without letters that are not ASCII.
+    for mut text in [json(secret), ascii(&json(secret))] {
+        for _ in 0..4 {
+            let outer = json(&text);
+            forms.push(std::mem::replace(&mut text, outer));
+        }
+    }
     forms.push(secret.replace('\'', r"'\''"));
+    forms.push(secret.replace('\'', "'\"'\"'"));
+    // Who cleans text for a terminal leaves out what controls it.
+    let plain = without_sequences(secret);
+    let bare: String = secret.chars().filter(|c| !c.is_control()).collect();
+    forms.extend([bare, plain].into_iter().filter(|form| form != secret));
     // What shells write, each with its own idea of what is plain.
     for plain in ["", "%+-./:=@_"] {
         let quoted = |c: char| (c.is_ascii() && !c.is_ascii_alphanumeric() && !plain.contains(c)).then_some('\\').into_iter().chain([c]);
@@ -144,6 +156,24 @@ fn forms(secret: &str) -> Vec<String> {
         }
     }
     forms
+}
+
+/// A text without the sequences that control a terminal, and without other characters that nobody sees.
+fn without_sequences(text: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '\u{1b}' if rest.next_if_eq(&'[').is_some() => {
+                // Parameters, and the letter that ends them.
+                while rest.next_if(|c| !('@'..='~').contains(c)).is_some() {}
+                rest.next();
+            }
+            c if c.is_control() => {}
+            c => plain.push(c),
+        }
+    }
+    plain
 }
 
 /// All of it in base64, with what fills up the last group.
@@ -208,6 +238,8 @@ mod tests {
             base64(&format!("{secret}\n")),
             "p%C3%A4%20ss%27w%22ord%2F42".to_owned(),
             r"'pä ss'\''w".to_owned() + "\"ord/42'",
+            "'pä ss'\"'\"'w\"ord/42'".to_owned(),
+            r#"{\"text\": \"{\\\"inner\\\": \\\"p\\\\u00e4 ss'w\\\\\\\"ord/42\\\"}\"}"#.to_owned(),
         ];
         for form in forms {
             let masked = masker.masked(&format!("before {form} after"));

@@ -1,8 +1,9 @@
 //! The whole output of each unit in a file of its own, made when there is something to write.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{DirBuilder, File};
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use hoist_executor::{Event, EventKind};
@@ -31,9 +32,9 @@ impl LogFiles {
 
     fn write(&mut self, unit: usize, line: &str) -> io::Result<()> {
         if !self.open.contains_key(&unit) {
-            std::fs::create_dir_all(&self.directory)?;
+            DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)?;
             let path = Self::path(&self.directory, &self.names[unit]);
-            self.open.insert(unit, BufWriter::new(File::options().create(true).append(true).open(path)?));
+            self.open.insert(unit, BufWriter::new(File::options().create(true).append(true).mode(0o600).open(path)?));
         }
         match self.open.get_mut(&unit) {
             Some(file) => writeln!(file, "{line}"),

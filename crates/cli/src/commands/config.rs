@@ -121,9 +121,14 @@ fn restore(records: &[ConfigRecord], file: &Path, from: Option<&Path>) -> Result
     }
     let newest = || {
         let wrong = Diagnostic::error("has no former version beside it").file(path.display().to_string());
-        copies.last().cloned().ok_or_else(|| Ending::wrong(wrong.help("--from COPY takes any file")))
+        copies.last().cloned().ok_or_else(|| Ending::wrong(wrong.help("`hoist config list` shows the files that have one")))
     };
     let copy = from.map(std::path::absolute).transpose()?.map_or_else(newest, Ok)?;
+    if !copies.contains(&copy) {
+        let wrong = Diagnostic::error(format!("is no copy of {}", path.display())).file(copy.display().to_string());
+        let known = copies.last().map_or_else(|| "there is none".to_owned(), |copy| format!("the newest is {}", copy.display()));
+        return Err(Ending::wrong(wrong.help(format!("a copy is next to its file, with the time behind its name: {known}"))));
+    }
     let unreadable =
         |error: io::Error| Ending::wrong(Diagnostic::error(format!("cannot be read: {error}")).file(copy.display().to_string()));
     let contents = read(&copy).and_then(|found| found.ok_or_else(|| io::ErrorKind::NotFound.into())).map_err(unreadable)?;

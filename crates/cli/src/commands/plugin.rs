@@ -52,7 +52,7 @@ pub(crate) fn given(session: &Session, inputs: &PluginInputs) -> Result<Given, E
     for path in &inputs.config {
         let shown = path.display().to_string();
         match std::fs::read_to_string(path) {
-            Ok(text) => match Document::parse(&shown, &text) {
+            Ok(text) => match Document::parse_private(&shown, &text) {
                 Ok(document) => files.push(document),
                 Err(wrong) => errors.push(wrong),
             },

@@ -3,14 +3,13 @@
 mod summary;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{DirBuilder, File};
 use std::io::{self, IsTerminal, Write};
-use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, Module, ModuleId, Plan, Request, Wanted};
 use hoist_executor::{Cancel, Limits, Redact, execute};
+use hoist_files::{private_directory, private_file};
 use hoist_ledger::{Beginning, Ledger, Lock, RunId};
 use hoist_methods::{
     ConfigFile, ConfigPolicy, Configured, Deployment, Machine, Options, Remote, Schedule, Undeployment, UndoPlan, Watchdog, keep_contents,
@@ -214,8 +213,8 @@ impl Run<'_> {
         let mut report = Report::default();
         let mut files = Reporters::default();
         files.add(LogFiles::new(logs.clone()));
-        if !graph.is_empty() && DirBuilder::new().recursive(true).mode(0o700).create(&logs).is_ok() {
-            files.add(Record::new(File::create(logs.join("events.jsonl")).map(io::BufWriter::new)?));
+        if !graph.is_empty() && private_directory(&logs).is_ok() {
+            files.add(Record::new(private_file(&logs.join("events.jsonl")).map(io::BufWriter::new)?));
         }
         files.add(Borrowed(&mut report));
         let mut shown = Reporters::default();

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use hoist_core::{redact_urls, without_userinfo};
 use hoist_executor::{Failure, Level};
+use hoist_files::{make_private, private_directory};
 use serde::Deserialize;
 
 use crate::builtin::bash::quoted;
@@ -309,7 +310,7 @@ impl Update<'_, '_> {
         };
         let directory = state.join("clones");
         let file = directory.join(format!("{}-{short}.bundle", context.module));
-        std::fs::create_dir_all(&directory).map_err(|error| context.task.failed("cannot make", &directory, &error))?;
+        private_directory(&directory).map_err(|error| context.task.failed("cannot make", &directory, &error))?;
         let name = file.display().to_string();
         let excluded = format!("^{}", destination.commit);
         let bundled = clone.program.run(["bundle", "create", "--quiet", &name, "HEAD", &excluded])?;
@@ -319,6 +320,7 @@ impl Update<'_, '_> {
                 bundled.reason
             )));
         }
+        let _ = make_private(&file);
         let help = format!("`git -C {} fetch {name} HEAD` brings them back", clone.dir.display());
         context.task.note(Level::Warning, format!("{rewritten}; the former commits up to {short} are kept in {name}: {help}"));
         Ok(())

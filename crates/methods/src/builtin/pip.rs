@@ -183,7 +183,7 @@ const UV_VARIABLES: &[&str] = &[
 /// The user's configuration of pip, as variables, without what would lead packages elsewhere. pip itself says what its files come to.
 fn pip_configuration(context: &StepContext<'_>, pip: &Command) -> Result<BTreeMap<String, String>, Failure> {
     let mut settings = BTreeMap::new();
-    let exit = context.task.run_with(&pip.clone().args(["config", "list"]), |stream, line| {
+    let exit = context.task.run_with(&pip.clone().args(["config", "list"]).data(), |stream, line| {
         let setting = line.split_once('=').filter(|_| stream == Stream::Stdout);
         let Some((name, value)) = setting.and_then(|(name, value)| Some((name.split_once('.')?, value))) else { return };
         let (section, key) = name;

@@ -166,7 +166,9 @@ impl<'a> Program<'a> {
 
     fn finish(&self, command: &Command, silence: Option<&Silence<'_>>) -> Result<Finished, Failure> {
         let (mut stdout, mut errors) = (String::new(), Errors::default());
-        let exit = self.task.run_watched(command, silence, |stream, line| match (stream, progress(line)) {
+        // What is asked of git is read by hoist; what it transfers, people watch.
+        let command = if silence.is_none() { command.clone().data() } else { command.clone() };
+        let exit = self.task.run_watched(&command, silence, |stream, line| match (stream, progress(line)) {
             (Stream::Stdout, _) => {
                 stdout.push_str(line);
                 stdout.push('\n');

@@ -133,7 +133,7 @@ impl<'a, 'c> Engine<'a, 'c> {
     /// Runs a command and returns all that it says, which nobody is shown.
     fn ask(&self, command: Command) -> Result<(Exit, String), Failure> {
         let mut said = String::new();
-        let exit = self.context.task.run_with(&command, |_, line| {
+        let exit = self.context.task.run_with(&command.data(), |_, line| {
             said += line;
             said.push('\n');
         })?;

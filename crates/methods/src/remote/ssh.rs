@@ -144,7 +144,7 @@ impl<'a> Connection<'a> {
         let sudo = if sudo { "sudo -n -H " } else { "" };
         let remote = format!("b=\"$HOME/.cache/hoist/bin/{}\"; [ -x \"$b\" ] || exit {ABSENT}; exec {sudo}\"$b\" __serve", payload.name);
         let mut last = String::new();
-        let exit = self.task.run_with(&self.command(&remote, payload.path.clone())?, |stream, line| {
+        let exit = self.task.run_with(&self.command(&remote, payload.path.clone())?.data(), |stream, line| {
             if stream == Stream::Stderr && !line.trim().is_empty() && !line.starts_with("Warning: Permanently added") {
                 last = line.trim().to_owned();
             }
