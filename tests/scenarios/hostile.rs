@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use hoist_tests::{Module, Sandbox};
+use hoist_tests::{Application, GitFixture, Module, Sandbox, has};
 
 /// Metadata that try to have something run while they are read: all are refused, and none is run.
 const TRAPS: &[&str] = &[
@@ -382,5 +382,107 @@ fn a_deep_tree_and_a_race_are_survived_by_a_removal() {
         assert!(sandbox.path("outside/precious").exists());
         let _ = std::fs::remove_dir_all(sandbox.home().join(".away"));
         let _ = std::fs::remove_dir_all(sandbox.home().join(".m"));
+    }
+}
+
+#[test]
+fn a_link_in_a_place_of_modules_is_no_module() {
+    let application = Application::new();
+    let sandbox = &application.sandbox;
+    sandbox.put(".ssh/id", "private\n");
+    application.offer("Pizza/x.php", "<?php\n");
+    let modules = sandbox.home().join("modules");
+    std::fs::create_dir_all(modules.join("inner/Deep")).unwrap();
+    std::fs::write(modules.join("inner/Deep/x.php"), "<?php\n").unwrap();
+    symlink(sandbox.home().join(".ssh"), modules.join("Keys")).unwrap();
+    symlink("inner/Deep", modules.join("Near")).unwrap();
+    symlink("../../.ssh", modules.join("Relative")).unwrap();
+    application.configured();
+    let listed = sandbox.hoist("list --available").exits(0);
+    for name in ["Keys", "Near", "Relative"] {
+        assert!(!listed.stdout.contains(name), "{}", listed.stdout);
+        sandbox.hoist(&format!("install {name}")).exits(2);
+    }
+    sandbox.hoist("install Pizza").exits(0);
+    let copied = sandbox.files("site").into_iter().filter(|path| path.ends_with("id") || path.contains("Keys"));
+    assert_eq!(copied.count(), 0);
+    // A plugin likewise.
+    let sandbox = Sandbox::new();
+    sandbox.put("private/plugin.yml", "name: stolen\nversion: 1.0.0\n");
+    std::fs::create_dir_all(sandbox.collection().join("plugins")).unwrap();
+    symlink(sandbox.home().join("private"), sandbox.collection().join("plugins/stolen")).unwrap();
+    sandbox.hoist("install stolen").exits(2);
+}
+
+#[test]
+fn files_are_no_packages_and_urls_run_no_commands() {
+    for name in ["./evil.deb", "/tmp/evil.deb", "a/evil.deb", "https://host/evil.deb", "-oDPkg::Pre-Invoke::=id"] {
+        let sandbox = Sandbox::new();
+        sandbox.add(&Module::new("m").method("package_manager").field("PACKAGES", name));
+        sandbox.hoist("install").exits(2).says("is no name of a package");
+        sandbox.hoist("validate").exits(2);
+    }
+    for url in ["ext::sh -c 'touch ~/ran'", "EXT::sh", "fd::7"] {
+        let sandbox = Sandbox::new();
+        let clone = Module::new("m").method("git_clone").field("INSTALL_REPO", url).field("INSTALL_DIRS", "$HOME/.m");
+        sandbox.add(&clone);
+        sandbox.hoist("install").exits(2).says("would run a command");
+        let sandbox = Sandbox::new();
+        sandbox.settings(&format!("sources:\n- collection: \"{url}\"\n"));
+        sandbox.hoist("sync").exits(2).says("would run a command");
+        assert!(!sandbox.has("ran"));
+    }
+}
+
+#[test]
+fn a_submodule_runs_no_command() {
+    if !has("git") {
+        return;
+    }
+    let fixture = GitFixture::new();
+    fixture.repository("outer", 1);
+    let work = fixture.path("outer.work");
+    std::fs::write(work.join(".gitmodules"), "[submodule \"x\"]\n\tpath = x\n\turl = ext::sh -c touch% ~/ran\n").unwrap();
+    fixture.commit("outer.work", "with a submodule");
+    let commit = fixture.git("outer.work", &["rev-parse", "HEAD"]);
+    fixture.git("outer.work", &["update-index", "--add", "--cacheinfo", &format!("160000,{commit},x")]);
+    fixture.git("outer.work", &["commit", "-qm", "at a commit"]);
+    let outer = fixture.publish("outer");
+    let mut sandbox = Sandbox::new();
+    for (name, value) in [("GIT_CONFIG_COUNT", "1"), ("GIT_CONFIG_KEY_0", "protocol.ext.allow"), ("GIT_CONFIG_VALUE_0", "always")] {
+        sandbox.set(name, value);
+    }
+    let clone = Module::new("m").method("git_clone").field("INSTALL_REPO", &outer.display().to_string());
+    sandbox.add(&clone.field("INSTALL_DIRS", "$HOME/.m").field("INSTALL_ARGS", "--recursive"));
+    sandbox.hoist("install").exits(3);
+    assert!(!sandbox.has("ran") && !sandbox.has(".m"));
+}
+
+#[test]
+fn what_foreign_text_does_to_a_terminal_is_left_out() {
+    let marks = "\u{9b}31m\u{202e}evil\u{2066}\u{200b}\u{1b}]0;title\u{7}\u{7f}";
+    let sandbox = Sandbox::new();
+    let script = format!("echo '{marks}'; echo '::hoist:warning::{marks}'; touch \"$HOME/.m{marks}\" 2>/dev/null; exit 3");
+    sandbox.add(&Module::new("m").field("DESCRIPTION", &format!("A module {marks}")).main(&script));
+    for arguments in [
+        "list",
+        "info m",
+        "install",
+        "install -v",
+        "report",
+        "search evil",
+        "history",
+        "validate",
+        "install --output json",
+        "list --output json",
+    ] {
+        let ran = sandbox.hoist(arguments);
+        for (name, text) in [("stdout", &ran.stdout), ("stderr", &ran.stderr)] {
+            let found: Vec<char> = text
+                .chars()
+                .filter(|c| matches!(c, '\u{1b}' | '\u{80}'..='\u{9f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200b}'))
+                .collect();
+            assert!(found.is_empty(), "{arguments}: {name}: {found:?} in {text}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use hoist_core::{Action, Change, Diagnostic, Plan, redact_urls};
+use hoist_core::{Action, Change, Diagnostic, Plan, escaped_json, redact_urls};
 use hoist_executor::{Event, EventKind, Level, Outcome, Stream};
 use hoist_reporter::{Message, Reporter, explain};
 use jiff::Timestamp;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 /// One JSON document on standard output.
 pub(crate) fn print(document: &Value) -> io::Result<()> {
     let text = serde_json::to_string_pretty(document)?;
-    writeln!(io::stdout().lock(), "{}", redact_urls(&text))
+    writeln!(io::stdout().lock(), "{}", escaped_json(&redact_urls(&text)))
 }
 
 /// Diagnostics as a document, for commands that could not answer.
@@ -72,7 +72,7 @@ impl Lines<'_> {
         line["at"] = Timestamp::now().to_string().into();
         let text = serde_json::to_string(&line)?;
         let mut stdout = io::stdout().lock();
-        writeln!(stdout, "{}", redact_urls(&text))?;
+        writeln!(stdout, "{}", escaped_json(&redact_urls(&text)))?;
         stdout.flush()
     }
 

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 
 use console::{Term, measure_text_width, truncate_str};
-use hoist_core::{Diagnostic, Severity, redact_urls};
+use hoist_core::{Diagnostic, Severity, is_unprintable, redact_urls};
 
 use crate::args::Color;
 
@@ -99,7 +99,7 @@ pub(crate) fn printable(text: &str) -> String {
     redact_urls(text)
         .chars()
         .map(|character| if character == '\t' { ' ' } else { character })
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .map(|c| if is_unprintable(c) { '\u{fffd}' } else { c })
         .collect()
 }
 

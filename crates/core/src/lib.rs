@@ -19,6 +19,7 @@ mod source;
 mod stage;
 mod step;
 mod suggest;
+mod text;
 mod url;
 mod vars;
 
@@ -36,5 +37,6 @@ pub use source::{Source, SourceKind, WrittenSource, is_path};
 pub use stage::Stage;
 pub use step::{Action, MethodName, Step};
 pub use suggest::did_you_mean;
+pub use text::{command_transport, escaped_json, is_unprintable, package_name_problem};
 pub use url::{Userinfo, redact_urls, secret_parameters, without_userinfo};
 pub use vars::{Environment, InvalidDuration, parse_duration};

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::text::command_transport;
 use crate::{Application, Diagnostic, Environment, ModuleId, redact_urls};
 
 /// A place that offers modules.
@@ -197,6 +198,14 @@ impl WrittenSource {
             ("application", &self.application),
         ];
         let kinds: Vec<&str> = given.iter().filter(|(_, value)| value.is_some()).map(|(name, _)| *name).collect();
+        let places = given.iter().filter_map(|(_, value)| value.as_deref()).map(str::to_owned);
+        let from = self.from.as_ref().map(OneOrMore::list).unwrap_or_default();
+        if let Some(helper) = places.chain(from).find_map(|place| command_transport(&place).map(str::to_owned)) {
+            return Err(wrong(
+                format!("`{helper}::` would run a command instead of reaching a repository"),
+                "write the URL of the repository",
+            ));
+        }
         if let (Some(root), ["application"]) = (&self.application, kinds.as_slice()) {
             return self.application(&path(root, base, environment), base, environment);
         }

@@ -43,7 +43,14 @@ impl Client {
             let response = agent.get(&location).call().map_err(|error| failure(&location, proxy.as_deref(), error))?;
             let target = response.headers().get("location").and_then(|target| target.to_str().ok());
             match target.filter(|_| response.status().is_redirection()) {
-                Some(target) => location = joined(&location, target),
+                Some(target) => {
+                    let next = joined(&location, target);
+                    if is_secure(&location) && !is_secure(&next) {
+                        let message = format!("{} leads from https to {}", redact_urls(&location), redact_urls(&next));
+                        return Err(Failure::new(format!("{message}, where anybody could change it; it was not followed")));
+                    }
+                    location = next;
+                }
                 None => return Ok(Box::new(response.into_body().into_reader())),
             }
         }
@@ -104,6 +111,10 @@ fn failure(url: &str, proxy: Option<&str>, error: ureq::Error) -> Failure {
         },
         error => Failure::new(message(&error)),
     }
+}
+
+fn is_secure(url: &str) -> bool {
+    url.split_once("://").is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("https"))
 }
 
 /// The URL that a redirect leads to.

@@ -38,7 +38,7 @@ pub fn plain_text(line: &str) -> String {
             '\t' => plain.push(' '),
             // One line is shown; where the others began can be seen.
             '\n' => plain.push_str(if plain.is_empty() || characters.peek().is_none() { "" } else { " ⏎ " }),
-            c if c.is_control() => {}
+            c if hoist_core::is_unprintable(c) => {}
             c => plain.push(c),
         }
     }

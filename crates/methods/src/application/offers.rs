@@ -141,9 +141,11 @@ fn of_directory(place: &str, path: &Path) -> Result<Vec<Entry>, String> {
     for entry in std::fs::read_dir(path).map_err(|error| error.to_string())? {
         let entry = entry.map_err(|error| error.to_string())?;
         let Ok(name) = entry.file_name().into_string() else { continue };
-        match entry.path().is_dir() {
-            true => directories.push(name),
-            false => files.push(name),
+        // What a link leads to is not a part of the place.
+        match entry.file_type().map_err(|error| error.to_string())? {
+            kind if kind.is_dir() => directories.push(name),
+            kind if kind.is_file() => files.push(name),
+            _ => {}
         }
     }
     let here = path.canonicalize().unwrap_or_else(|_| path.to_owned());

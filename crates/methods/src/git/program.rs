@@ -9,8 +9,15 @@ use hoist_executor::{Command, Exit, Failure, Silence, Stream, TaskContext};
 use crate::machine::Machine;
 
 /// Configuration of every command. Nothing that git starts outlives it, and what is not asked for is not explained.
-const CONFIG: &[(&str, &str)] =
-    &[("advice.detachedHead", "false"), ("core.fsmonitor", "false"), ("gc.autoDetach", "false"), ("maintenance.autoDetach", "false")];
+const CONFIG: &[(&str, &str)] = &[
+    ("advice.detachedHead", "false"),
+    ("core.fsmonitor", "false"),
+    ("gc.autoDetach", "false"),
+    ("maintenance.autoDetach", "false"),
+    // They run commands that a URL names, also one of a submodule.
+    ("protocol.ext.allow", "never"),
+    ("protocol.fd.allow", "never"),
+];
 
 /// Git asks this helper for the user name and password of a URL, which it gets in its environment.
 const HELPER: &str = r#"!f() { test "$1" = get && printf 'username=%s\npassword=%s\n' "$HOIST_GIT_USER" "$HOIST_GIT_PASSWORD"; }; f"#;

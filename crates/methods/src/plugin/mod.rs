@@ -38,8 +38,10 @@ pub fn plugins(directory: &Path, source: &str, into: &Path) -> Vec<(String, Pars
 /// The directories of plugins below a directory, in order.
 pub fn plugin_directories(directory: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    // What a link leads to is not a part of the collection.
+    let is_own = |entry: &std::fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
     let is_plugin = |path: &PathBuf| path.to_str().is_some() && path.join(MANIFEST).symlink_metadata().is_ok();
-    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_plugin).collect();
+    let mut paths: Vec<PathBuf> = entries.filter(is_own).map(|entry| entry.path()).filter(is_plugin).collect();
     paths.sort();
     paths
 }

@@ -19,6 +19,8 @@ pub enum Kind {
     Packages,
     /// Words, separated by blanks.
     Words,
+    /// The URL or the path of a repository or a file.
+    Url,
     /// One of these words.
     OneOf(&'static [&'static str]),
     /// 64 hexadecimal digits.
@@ -61,7 +63,7 @@ pub const FIELDS: &[Field] = &[
     required("MODULE_UNINSTALL_DIRS", Kind::Paths),
     optional("MODULE_DEPENDS", Kind::Names),
     optional("MODULE_INSTALL_DIRS", Kind::Paths),
-    optional("MODULE_INSTALL_REPO", Kind::Text),
+    optional("MODULE_INSTALL_REPO", Kind::Url),
     optional("MODULE_INSTALL_ARGS", Kind::Words),
     optional("MODULE_INSTALL_SHA256", Kind::Sha256),
     optional("MODULE_PACKAGES", Kind::Packages),

@@ -10,6 +10,7 @@ use super::assignments::{Assignment, Reading, read_assignments};
 use super::block::{BlockError, find_block};
 use super::fields::{FIELDS, Field, Kind};
 use super::script::{self, Functions};
+use crate::text::{command_transport, package_name_problem};
 use crate::{
     Action, Checks, Diagnostic, Environment, Manifest, ManifestFile, Module, ModuleId, Offered, Parsed, Recipe, Removal, Repository, Step,
     Tier, did_you_mean, is_shared, parse_duration,
@@ -264,9 +265,16 @@ impl Lowering<'_> {
         let shown: String = text.chars().take(60).collect();
         match kind {
             Kind::Text | Kind::Words => None,
+            Kind::Url => {
+                let helper = command_transport(text)?;
+                Some((
+                    format!("`{helper}::` would run a command instead of reaching a repository"),
+                    "write the URL of the repository".into(),
+                ))
+            }
             Kind::Packages => {
-                let bad = words.iter().find(|word| word.starts_with('-') || word.ends_with('-'))?;
-                Some((format!("`{bad}` is no name of a package"), "package managers take it for an option or a removal".into()))
+                let (bad, why) = words.iter().find_map(|word| Some((word, package_name_problem(word)?)))?;
+                Some((format!("`{}` is no name of a package", bad.escape_debug()), why.into()))
             }
             Kind::Boolean => (!matches!(text, "true" | "false"))
                 .then(|| (format!("`{shown}` is neither true nor false"), "write \"true\" or \"false\"".into())),

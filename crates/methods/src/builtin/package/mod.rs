@@ -5,6 +5,7 @@ mod names;
 
 use std::collections::BTreeMap;
 
+use hoist_core::package_name_problem;
 use hoist_executor::{Command, Effect, Failure, Level, TaskContext};
 use serde::Deserialize;
 
@@ -56,8 +57,8 @@ impl Method for Package {
 
     fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure> {
         let names = self.packages(context.machine);
-        if let Some(option) = names.iter().find(|name| name.starts_with('-') || name.ends_with('-')) {
-            return Err(Failure::new(format!("`{option}` is no name of a package: package managers take it for an option or a removal")));
+        if let Some((name, why)) = names.iter().find_map(|name| Some((name, package_name_problem(name)?))) {
+            return Err(Failure::new(format!("`{}` is no name of a package: {why}", name.escape_debug())));
         }
         let manager = manager(context.machine)?;
         let known = self.share.as_ref().map(Share::versions).filter(|known| names.iter().all(|name| known.contains_key(name)));
