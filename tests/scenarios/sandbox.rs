@@ -51,6 +51,40 @@ fn a_script_writes_to_its_directories_and_nowhere_else() {
 }
 
 #[test]
+fn a_confined_script_changes_nothing_that_others_run() {
+    let sandbox = Sandbox::new();
+    if !enforced(&sandbox) {
+        return;
+    }
+    let mut bystander = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+    let pid = bystander.id();
+    let poison = "find ~/.cache ~/.local -type f -exec sh -c 'echo \"touch $HOME/poisoned\" >>\"$1\"' sh {} \\; 2>/dev/null\n\
+                  mkdir -p ~/.cache/hoist/planted ~/.cache/pip/planted 2>/dev/null\n";
+    sandbox.add(&Module::new("poison").main(&format!("{poison}return 0")));
+    sandbox.add(&Module::new("kills").main(&format!("kill {pid}")));
+    // A helper is used before, in the same run, and after.
+    let helped = "touch ~/.NAME; log_info \"NAME\"; command_exists sh";
+    for (name, needs) in [("before", ""), ("later", "poison")] {
+        let module = Module::new(name).depends(needs).field("INSTALL_DIRS", "");
+        sandbox.add(&module.main(&helped.replace("NAME", name)));
+    }
+    sandbox.hoist("install before").exits(0);
+    let ran = sandbox.json("install --sandbox poison kills").exits(3);
+    assert_eq!(ran.statuses()["poison"], "installed", "{}", ran.stdout);
+    let is_complete = !ran.finished("poison")["messages"].to_string().contains("does not know all of the rules");
+    sandbox.hoist("install later").exits(0);
+    let survived = bystander.try_wait().unwrap().is_none();
+    let _ = bystander.kill();
+    let _ = bystander.wait();
+    assert!(!sandbox.has("poisoned"), "what a confined script wrote was run unconfined");
+    assert!(!sandbox.has(".cache/hoist/planted") && !sandbox.has(".cache/pip/planted"));
+    if is_complete {
+        assert!(survived, "a confined script ended a process outside");
+        assert_eq!(ran.statuses()["kills"], "failed", "{}", ran.stdout);
+    }
+}
+
+#[test]
 fn helpers_updates_and_removals_work_inside() {
     let sandbox = Sandbox::new();
     if !enforced(&sandbox) || !has("git") {

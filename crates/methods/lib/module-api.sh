@@ -8,7 +8,7 @@ bootstrap_module() {
         if [[ -f $SCRIPT_DIR/lib/$library ]]; then
             source "$SCRIPT_DIR/lib/$library"
         else
-            source "$HOIST_LIB/$library"
+            __hoist_library "$library"
         fi
     done
     if declare -F init_common >/dev/null; then

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use hoist_core::{Digest, Environment};
+use hoist_core::Environment;
 use hoist_executor::{Effect, Failure, TaskContext};
 
 use crate::builtin::package::Manager;
@@ -28,7 +28,6 @@ pub struct Machine {
     pub(crate) root: bool,
     os: OnceLock<Os>,
     manager: OnceLock<Option<&'static Manager>>,
-    library: OnceLock<Result<PathBuf, String>>,
     bash: OnceLock<Option<PathBuf>>,
     surroundings: OnceLock<BTreeMap<String, String>>,
     run: OnceLock<String>,
@@ -41,13 +40,15 @@ pub struct Machine {
     pub(crate) compose_is_plugin: OnceLock<bool>,
 }
 
-/// The helpers for collections that bring none, by the name scripts source them.
+/// The shell helpers for collections that bring none, by the names that scripts source them by.
 pub(crate) const LIBRARY: &[(&str, &str)] = &[
     ("common.sh", include_str!("../lib/common.sh")),
     ("module-handlers.sh", include_str!("../lib/module-handlers.sh")),
     ("module-api.sh", include_str!("../lib/module-api.sh")),
-    ("run-installer.php", include_str!("../lib/run-installer.php")),
 ];
+
+/// What runs the installers in PHP of an application's modules.
+pub(crate) const RUNNER: &str = include_str!("../lib/run-installer.php");
 
 /// The variable by which scripts that call hoist back know that installer scripts need a checksum.
 pub(crate) const REQUIRE_CHECKSUMS: &str = "HOIST_REQUIRE_CHECKSUMS";
@@ -128,7 +129,6 @@ impl Machine {
             root,
             os: OnceLock::new(),
             manager: OnceLock::new(),
-            library: OnceLock::new(),
             bash: OnceLock::new(),
             surroundings: OnceLock::new(),
             run: OnceLock::new(),
@@ -182,27 +182,6 @@ impl Machine {
     /// True when hoist runs as root.
     pub fn is_root(&self) -> bool {
         self.root
-    }
-
-    /// The directory with the shell helpers, written once for each version of them.
-    pub(crate) fn library(&self) -> Result<&Path, String> {
-        let write = || -> std::io::Result<PathBuf> {
-            let digest = Digest::of(LIBRARY.iter().map(|(_, text)| text.as_bytes()));
-            let directory = self.cache.join(format!("lib-{}", &digest.as_str()[..16]));
-            for (name, text) in LIBRARY {
-                let path = directory.join(name);
-                if std::fs::read_to_string(&path).is_ok_and(|found| found == *text) {
-                    continue;
-                }
-                std::fs::create_dir_all(&directory)?;
-                let file = tempfile::NamedTempFile::new_in(&directory)?;
-                std::fs::write(file.path(), text)?;
-                file.persist(&path)?;
-            }
-            Ok(directory)
-        };
-        let library = self.library.get_or_init(|| write().map_err(|error| format!("{}: {error}", self.cache.display())));
-        library.as_deref().map_err(Clone::clone)
     }
 
     /// The bash that scripts run in; looked for once, since a program given by its path starts faster.

@@ -48,18 +48,16 @@ impl Sandbox {
         let own = |path: &&PathBuf| path.starts_with(home) && *path != home;
         let mut directories: Vec<PathBuf> = module.paths.iter().chain(&module.checks.dirs).filter(own).cloned().collect();
         let files = module.removal.paths.iter().chain(&module.config_files).chain(&module.checks.files).filter(own);
-        let mut writable: Vec<PathBuf> = files.filter(|path| path.exists()).cloned().collect();
+        let writable: Vec<PathBuf> = files.filter(|path| path.exists()).cloned().collect();
         let programs = home.join(".local/bin");
         if !module.checks.binaries.is_empty() || module.removal.paths.iter().any(|path| path.parent() == Some(&programs)) {
             directories.push(programs);
         }
         if !module.removal.python.is_empty() || tools.iter().any(|tool| tool == "\"pip\"") {
             directories.extend(module.removal.target.clone());
-            directories.push(home.join(".cache/pip"));
         }
         directories.sort();
         directories.dedup();
-        writable.push(machine.cache.clone());
         Some(Self { directories, writable })
     }
 
@@ -75,7 +73,8 @@ impl Sandbox {
         let mut rules = self.clone();
         rules.writable.push(temporary.to_owned());
         let rules = serde_json::to_string(&rules).unwrap_or_default();
-        command.through(machine.hoist.as_os_str(), ["__confined", &rules, "--"])
+        // The cache of the user's pip is not for a confined script to fill: others install from it.
+        command.set("PIP_CACHE_DIR", temporary.join("pip")).through(machine.hoist.as_os_str(), ["__confined", &rules, "--"])
     }
 
     /// Gives up this process's right to write anywhere else, for good.
@@ -89,10 +88,17 @@ impl Sandbox {
 
 #[cfg(target_os = "linux")]
 fn enforce<'a>(writable: impl Iterator<Item = &'a Path>) -> Result<Enforced, String> {
-    use landlock::{ABI, AccessFs, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus};
-    let abi = ABI::V5;
+    use landlock::{
+        ABI, Access, AccessFs, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope,
+    };
+    // Of later versions nothing is about what a script may change.
+    let abi = ABI::V6;
     let write = AccessFs::from_write(abi);
-    let ruleset = Ruleset::default().set_compatibility(CompatLevel::BestEffort).handle_access(write).and_then(|rules| rules.create());
+    let ruleset = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(write)
+        .and_then(|rules| rules.scope(Scope::from_all(abi)))
+        .and_then(|rules| rules.create());
     let mut ruleset = ruleset.map_err(|error| error.to_string())?;
     for path in writable.chain(DEVICES.iter().map(Path::new)) {
         // What does not exist cannot be named to the kernel, and so cannot be written.

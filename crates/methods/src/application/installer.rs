@@ -9,7 +9,7 @@ use hoist_executor::{Command, Exit, Failure, Fate, Level};
 use hoist_sources::directory::{MODULE_FILE, ModuleFile, installer};
 use serde::Deserialize;
 
-use crate::machine::is_executable;
+use crate::machine::{RUNNER, is_executable};
 use crate::method::StepContext;
 use crate::recover::{RUN, end_processes};
 
@@ -191,7 +191,10 @@ fn php(program: &Path, asked: &Asked<'_>, context: &StepContext<'_>) -> Result<A
     let Asked { action, name, application } = asked;
     let machine = context.machine;
     let php = machine.find_program("php", &[]).ok_or_else(|| Failure::new("needs php, which is not on the path: install php-cli"))?;
-    let runner = machine.library().map_err(Failure::new)?.join("run-installer.php");
+    // Written for this call alone, where nothing else may write.
+    let directory = machine.spare.directory("runner")?;
+    let runner = directory.path().join("run-installer.php");
+    std::fs::write(&runner, RUNNER).map_err(|error| context.task.failed("writing", &runner, &error))?;
     let shown = |path: &Path| path.display().to_string();
     let settings = ["-d", "display_errors=stderr", "-d", "memory_limit=1G"].map(str::to_owned);
     let paths = [application.root.as_path(), program, &application.init].map(shown);

@@ -69,16 +69,20 @@ __hoist_status=$?
 exit "$__hoist_status"
 "#;
 
+/// Reads one of hoist's helpers, whose text is in this program: on a disk anybody could change it.
+fn helpers() -> String {
+    let text = |(name, text): &(&str, &str)| format!("        {name}) eval {} ;;\n", quoted(text));
+    format!("__hoist_library() {{\n    case $1 in\n{}    esac\n}}\n", LIBRARY.iter().map(text).collect::<String>())
+}
+
 /// Leads `source` to hoist's helpers where the collection has no file of that name; everything else is read as it is.
 const FALLBACK: &str = r#"
 source() {
     if [[ ! -e ${1-} ]]; then
         case ${1-} in
             */common.sh | */module-handlers.sh | */module-api.sh | common.sh | module-handlers.sh | module-api.sh)
-                if [[ -f $HOIST_LIB/${1##*/} ]]; then
-                    builtin source "$HOIST_LIB/${1##*/}"
-                    return
-                fi
+                __hoist_library "${1##*/}"
+                return
                 ;;
         esac
     fi
@@ -149,10 +153,12 @@ impl Bash {
         // A function called `source` makes what the file declares local to it, so it is there only where it is needed.
         if missing.iter().any(|name| text.contains(name)) {
             program.insert_str(0, FALLBACK);
+            program.insert_str(0, &helpers());
         }
         // Scripts of collections without helpers may also count on having them without asking.
         if missing.contains(&"common.sh") && HELPERS.iter().any(|name| text.contains(name)) {
-            program.insert_str(0, "builtin source \"$HOIST_LIB/common.sh\"\nbuiltin source \"$HOIST_LIB/module-handlers.sh\"\n");
+            let asked = LIBRARY.iter().filter(|(name, _)| *name != "module-api.sh").map(|(_, text)| format!("{text}\n"));
+            program.insert_str(0, &asked.collect::<String>());
         }
         let arguments = [program, "hoist".to_owned(), script.display().to_string(), function.to_owned()];
         let mut told = Told::default();
@@ -191,13 +197,11 @@ impl Bash {
         told: &mut Told,
     ) -> Result<(Exit, Option<String>), Failure> {
         let machine = context.machine;
-        let library = machine.library().map_err(Failure::new)?;
         let mut environment = machine.script_environment(context.variables, context.path);
         let set = [
             ("TMPDIR", temporary.display().to_string()),
             ("SCRIPT_DIR", self.collection.display().to_string()),
             ("HOIST_COLLECTION_DIR", self.collection.display().to_string()),
-            ("HOIST_LIB", library.display().to_string()),
             ("HOIST_MODULE", context.module.to_owned()),
             ("FORCE_INSTALL", context.force.to_string()),
         ];
