@@ -39,6 +39,7 @@ mod shell;
 mod source_edges;
 mod source_faults;
 mod sources;
+mod state;
 mod undo;
 mod uninstall;
 mod update;

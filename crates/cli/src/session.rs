@@ -338,6 +338,7 @@ fn over(other: CollectionFile, winner: CollectionFile) -> CollectionFile {
         collections: winner.collections,
         sources: Vec::new(),
         builtin_modules: winner.builtin_modules.or(other.builtin_modules),
+        keep_runs: winner.keep_runs.or(other.keep_runs),
         provides: other.provides.into_iter().chain(winner.provides).collect(),
     }
 }

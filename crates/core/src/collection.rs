@@ -31,6 +31,8 @@ pub struct CollectionFile {
     pub sources: Vec<WrittenSource>,
     /// Where the built-in modules of an XMPP server are; otherwise where Debian puts them.
     pub builtin_modules: Option<String>,
+    /// Number of past runs that are kept.
+    pub keep_runs: Option<usize>,
     /// What plugins may count on without anybody installing it, each with its version.
     pub provides: BTreeMap<String, String>,
 }
@@ -47,7 +49,7 @@ impl CollectionFile {
             let mut diagnostic = Diagnostic::error(message.lines().next().unwrap_or_default().to_owned()).file(path);
             diagnostic.position = position;
             diagnostic.source_line = position.and_then(|at| text.lines().nth(at.line.saturating_sub(1))).map(str::to_owned);
-            diagnostic.help("known settings: name, description, jobs, timeout, stall_timeout, require_checksums, strict, collections, sources, builtin_modules, provides")
+            diagnostic.help("known settings: name, description, jobs, timeout, stall_timeout, require_checksums, strict, collections, sources, builtin_modules, keep_runs, provides")
         })?;
         let wrong = |field: &str, message: String| Diagnostic::error(message).file(path).field(field.to_owned());
         for (field, duration) in [("timeout", &read.timeout), ("stall_timeout", &read.stall_timeout)] {
@@ -55,9 +57,9 @@ impl CollectionFile {
                 parse_duration(duration).map_err(|error| wrong(field, error.to_string()))?;
             }
         }
-        match read.jobs {
-            Some(0) => Err(wrong("jobs", "must be at least 1".to_owned())),
-            _ => Ok(read),
+        match [("jobs", read.jobs), ("keep_runs", read.keep_runs)].into_iter().find(|(_, number)| *number == Some(0)) {
+            Some((field, _)) => Err(wrong(field, "must be at least 1".to_owned())),
+            None => Ok(read),
         }
     }
 }
@@ -74,5 +76,6 @@ mod tests {
         assert_eq!(unknown.position.map(|at| at.line), Some(2), "{unknown}");
         assert!(CollectionFile::parse("hoist.yml", "timeout: soon\n").is_err());
         assert!(CollectionFile::parse("hoist.yml", "jobs: 0\n").is_err());
+        assert!(CollectionFile::parse("hoist.yml", "keep_runs: 0\n").is_err());
     }
 }

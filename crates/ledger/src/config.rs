@@ -59,6 +59,11 @@ impl Ledger {
         read(&self.connection()).map(Option::flatten).map_err(|error| self.sqlite(error))
     }
 
+    /// The configuration files of a module.
+    pub fn configs_of(&self, module: &ModuleId) -> Result<Vec<ConfigRecord>, LedgerError> {
+        configs_of(&self.connection(), module).map_err(|error| self.sqlite(error))
+    }
+
     /// Writes down what was put where.
     pub fn put_config(&self, record: &ConfigRecord) -> Result<(), LedgerError> {
         put(&self.connection(), record).map_err(|error| self.sqlite(error))

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
+use std::ops::Bound;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use hoist_core::{ModuleId, Removal};
 use hoist_files::{Kind, Record, Recorded};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::{ConfigRecord, Edit, FILE, Ledger, LedgerError, config, journal, read, schema};
 
@@ -34,49 +35,88 @@ impl Ledger {
         record(&self.connection(), module).map_err(|error| self.sqlite(error))
     }
 
-    /// What the ledger knows of the files of a module.
-    pub fn belongings(&self, module: &ModuleId) -> Result<Belongings, LedgerError> {
-        belongings(&self.connection(), module).map_err(|error| self.sqlite(error))
+    /// What the ledger knows of the files of a module, and of those that others have at and below its paths. `declared` is what its manifest says of
+    /// its removal.
+    pub fn belongings(&self, module: &ModuleId, declared: &Removal) -> Result<Belongings, LedgerError> {
+        belongings(&self.connection(), module, declared).map_err(|error| self.sqlite(error))
     }
 }
 
-/// What the ledger in this state directory knows of the files of a module.
-pub fn read_belongings(directory: &Path, module: &ModuleId) -> Result<Belongings, LedgerError> {
-    let Some(connection) = read::open(directory)? else { return Ok(Belongings::default()) };
-    if schema::version(&connection).is_ok_and(|version| version < 2) {
-        return Ok(Belongings::default());
-    }
-    belongings(&connection, module).map_err(|error| LedgerError::Sqlite { path: directory.join(FILE), error })
+/// Reads what a ledger knows of the files of modules, and writes nothing.
+pub struct Reader {
+    path: PathBuf,
+    /// Absent where there is no ledger, or one that knows of no files.
+    connection: Option<Connection>,
 }
 
-fn belongings(connection: &Connection, module: &ModuleId) -> rusqlite::Result<Belongings> {
-    let (configs, others): (Vec<_>, Vec<_>) = config::configs(connection)?.into_iter().partition(|config| config.module == *module);
+impl Reader {
+    /// Opens the ledger in a state directory.
+    ///
+    /// # Errors
+    /// It is damaged, or of a later version.
+    pub fn open(directory: &Path) -> Result<Self, LedgerError> {
+        let path = directory.join(FILE);
+        let connection = read::open(directory)?;
+        Ok(Self { connection: connection.filter(|connection| schema::version(connection).is_ok_and(|version| version >= 2)), path })
+    }
+
+    /// Returns what [`Ledger::belongings`] does.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn belongings(&self, module: &ModuleId, declared: &Removal) -> Result<Belongings, LedgerError> {
+        self.read(|connection| belongings(connection, module, declared))
+    }
+
+    /// Returns what a module wrote.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn record(&self, module: &ModuleId) -> Result<Record, LedgerError> {
+        self.read(|connection| record(connection, module))
+    }
+
+    fn read<T: Default>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, LedgerError> {
+        let Some(connection) = &self.connection else { return Ok(T::default()) };
+        read(connection).map_err(|error| LedgerError::Sqlite { path: self.path.clone(), error })
+    }
+}
+
+/// What modules claim in ledgers of versions that had no tables of it.
+const FORMER_CLAIMS: &str = "WITH claims (path, module) AS (
+        SELECT CAST(value AS BLOB), name FROM modules, json_each(paths)
+        UNION SELECT CAST(value AS BLOB), name FROM modules, json_each(removal, '$.paths') WHERE adopted
+    ), packages (name, module) AS (SELECT value, modules.name FROM modules, json_each(removal, '$.python')) ";
+
+fn belongings(connection: &Connection, module: &ModuleId, declared: &Removal) -> rusqlite::Result<Belongings> {
+    let configs = config::configs_of(connection, module)?;
     let edits = journal::edits_if_known(connection, module)?;
     let mut belongings = Belongings { record: record(connection, module)?, configs, edits, ..Belongings::default() };
+    let own = "SELECT paths, removal FROM modules WHERE name = ?1";
+    let own = connection.prepare_cached(own)?.query_row([module.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let (paths, removal): (String, String) = own.unwrap_or_default();
+    let paths: Vec<PathBuf> = serde_json::from_str(&paths).unwrap_or_default();
+    let removal: Removal = serde_json::from_str(&removal).unwrap_or_default();
+    let configs = belongings.configs.iter().map(|config| &config.path);
+    let paths = belongings.record.keys().chain(&paths).chain(&removal.paths).chain(&declared.paths).chain(configs);
+    let former = if schema::version(connection)? < 7 { FORMER_CLAIMS } else { "" };
     // What is being removed too holds nothing back.
-    let mut removing = connection.prepare_cached("SELECT 1 FROM modules WHERE name = ?1 AND state = 'removing'")?;
-    for other in others.into_iter().filter(|other| !other.digest.is_empty()) {
-        if !removing.exists([other.module.as_str()])? {
-            belongings.holders.insert(other.path, other.module.to_string());
-        }
-    }
-    let others = "SELECT name, paths, removal, adopted FROM modules WHERE name != ?1 AND state != 'removing'";
-    let mut select = connection.prepare_cached(others)?;
-    let mut rows = select.query([module.as_str()])?;
-    while let Some(row) = rows.next()? {
-        let name: String = row.get(0)?;
-        let paths: Vec<PathBuf> = serde_json::from_str(&row.get::<_, String>(1)?).unwrap_or_default();
-        let removal: Removal = serde_json::from_str(&row.get::<_, String>(2)?).unwrap_or_default();
-        // Of what was there before hoist, what it declares is all that is known.
-        let declared = if row.get::<_, bool>(3)? { removal.paths } else { Vec::new() };
-        belongings.holders.extend(paths.into_iter().chain(declared).map(|path| (path, name.clone())));
-        belongings.python.extend(removal.python.into_iter().map(|package| (package, name.clone())));
-    }
-    let mut roots: Vec<&Path> = belongings.record.keys().map(PathBuf::as_path).collect();
-    roots.dedup_by(|path, last| path.starts_with(last));
+    let claims = format!(
+        "{former}SELECT path, module, 'file' FROM claims JOIN modules ON name = module
+            WHERE module != ?1 AND state != 'removing' AND (path = ?2 OR (path > ?3 AND path < ?4))
+        UNION ALL SELECT path, module, 'file' FROM configs JOIN modules ON name = module
+            WHERE module != ?1 AND configs.digest != '' AND state != 'removing' AND (path = ?2 OR (path > ?3 AND path < ?4))"
+    );
+    let mut claims = connection.prepare_cached(&claims)?;
+    let mut written = connection.prepare_cached(HOLDERS)?;
     let mut found = Vec::new();
-    for root in roots {
-        found.extend(holders(connection, module, root)?);
+    for root in outermost(paths.map(PathBuf::as_path)) {
+        let [path, below, behind] = range(root);
+        let values = params![module.as_str(), path, below, behind];
+        for select in [&mut claims, &mut written] {
+            let rows = select.query_map(values, |row| Ok((path_of(row.get(0)?), row.get(1)?, row.get::<_, String>(2)?)))?;
+            found.extend(rows.collect::<rusqlite::Result<Vec<(PathBuf, String, String)>>>()?);
+        }
     }
     for (path, name, kind) in found {
         match Kind::from_word(&kind) {
@@ -84,13 +124,39 @@ fn belongings(connection: &Connection, module: &ModuleId) -> rusqlite::Result<Be
             _ => drop(belongings.holders.insert(path, name)),
         }
     }
+    let others = format!(
+        "{former}SELECT module FROM packages JOIN modules ON modules.name = module
+            WHERE packages.name = ?1 AND module != ?2 AND state != 'removing' LIMIT 1"
+    );
+    let mut others = connection.prepare_cached(&others)?;
+    for package in removal.python.iter().chain(&declared.python) {
+        let other = others.query_row([package, module.as_str()], |row| row.get(0)).optional()?;
+        belongings.python.extend(other.map(|other| (package.clone(), other)));
+    }
     Ok(belongings)
+}
+
+/// What other modules wrote at a path (2) and between two others (3, 4).
+const HOLDERS: &str = "SELECT path, module, kind FROM files JOIN modules ON name = module
+    WHERE module != ?1 AND state != 'removing' AND (path = ?2 OR (path > ?3 AND path < ?4))";
+
+/// The bytes of a path, and those between which everything below it is.
+fn range(path: &Path) -> [Vec<u8>; 3] {
+    let path = path.as_os_str().as_bytes();
+    [path.to_owned(), [path, b"/"].concat(), [path, b"0"].concat()]
+}
+
+/// Returns the paths that are not below another of them.
+fn outermost<'p>(paths: impl Iterator<Item = &'p Path>) -> Vec<&'p Path> {
+    let mut paths: Vec<&Path> = paths.collect();
+    paths.sort_unstable();
+    paths.dedup_by(|path, last| path.starts_with(last));
+    paths
 }
 
 /// Forgets what a module wrote at and below a path.
 pub(crate) fn forget_below(connection: &Connection, module: &ModuleId, path: &Path) -> rusqlite::Result<()> {
-    let path = path.as_os_str().as_bytes();
-    let (below, behind) = ([path, b"/"].concat(), [path, b"0"].concat());
+    let [path, below, behind] = range(path);
     let delete = "DELETE FROM files WHERE module = ?1 AND (path = ?2 OR (path > ?3 AND path < ?4))";
     connection.execute(delete, params![module.as_str(), path, below, behind]).map(drop)
 }
@@ -107,11 +173,8 @@ pub(crate) fn record(connection: &Connection, module: &ModuleId) -> rusqlite::Re
 }
 
 pub(crate) fn holders(connection: &Connection, module: &ModuleId, path: &Path) -> rusqlite::Result<Vec<(PathBuf, String, String)>> {
-    let path = path.as_os_str().as_bytes();
-    let (below, behind) = ([path, b"/"].concat(), [path, b"0"].concat());
-    let select = "SELECT path, module, kind FROM files JOIN modules ON name = module
-        WHERE module != ?1 AND state != 'removing' AND (path = ?2 OR (path > ?3 AND path < ?4))";
-    let mut select = connection.prepare_cached(select)?;
+    let [path, below, behind] = range(path);
+    let mut select = connection.prepare_cached(HOLDERS)?;
     let rows =
         select.query_map(params![module.as_str(), path, below, behind], |row| Ok((path_of(row.get(0)?), row.get(1)?, row.get(2)?)))?;
     rows.collect()
@@ -124,9 +187,8 @@ impl Ledger {
             let select = "SELECT path FROM files WHERE module != ?1 AND kind != 'directory' AND (path = ?2 OR (path > ?3 AND path < ?4))";
             let mut select = connection.prepare_cached(select)?;
             let mut found = Vec::new();
-            for root in roots {
-                let path = root.as_os_str().as_bytes();
-                let (below, behind) = ([path, b"/"].concat(), [path, b"0"].concat());
+            for root in outermost(roots.iter().map(PathBuf::as_path)) {
+                let [path, below, behind] = range(root);
                 let rows = select.query_map(params![module.as_str(), path, below, behind], |row| row.get(0).map(path_of))?;
                 found.extend(rows.collect::<rusqlite::Result<Vec<_>>>()?);
             }
@@ -139,16 +201,31 @@ impl Ledger {
 /// A directory that a module made and in which another has something is the other's from now on, so that the last one takes it away. Returns the
 /// others.
 pub(crate) fn pass_on_directories(connection: &Connection, module: &ModuleId) -> rusqlite::Result<Vec<PathBuf>> {
-    let mut select = connection.prepare("SELECT path FROM files WHERE module = ?1 AND kind = 'directory'")?;
-    let directories = select.query_map([module.as_str()], |row| row.get::<_, Vec<u8>>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
-    let update = "UPDATE OR IGNORE files SET module = (SELECT module FROM files WHERE module != ?1 AND path > ?3 AND path < ?4 LIMIT 1)
-        WHERE module = ?1 AND path = ?2 AND EXISTS (SELECT 1 FROM files WHERE module != ?1 AND path > ?3 AND path < ?4)";
-    let mut update = connection.prepare(update)?;
+    let mut select = connection.prepare_cached("SELECT path FROM files WHERE module = ?1 AND kind = 'directory'")?;
+    let directories = select.query_map([module.as_str()], |row| row.get(0).map(path_of))?.collect::<rusqlite::Result<BTreeSet<_>>>()?;
+    // One row says that there is something, unless it is the module's own: then the rows of others are asked for, once for each outermost directory.
+    let mut first = connection.prepare_cached("SELECT module FROM files WHERE path > ?1 AND path < ?2 ORDER BY path LIMIT 1")?;
+    let mut others =
+        connection.prepare_cached("SELECT path, module FROM files WHERE path > ?1 AND path < ?2 AND module != ?3 ORDER BY path")?;
+    let mut update = connection.prepare_cached("UPDATE OR IGNORE files SET module = ?3 WHERE module = ?1 AND path = ?2")?;
     let mut left = Vec::new();
-    for path in directories {
-        let (below, behind) = ([path.as_slice(), b"/"].concat(), [path.as_slice(), b"0"].concat());
-        if update.execute(params![module.as_str(), path, below, behind])? == 0 {
-            left.push(path_of(path));
+    let mut known: Option<(PathBuf, BTreeMap<PathBuf, String>)> = None;
+    for directory in directories {
+        let [path, below, behind] = range(&directory);
+        let mut heir = first.query_row([&below, &behind], |row| row.get::<_, String>(0)).optional()?;
+        if heir.as_deref() == Some(module.as_str()) {
+            if known.as_ref().is_none_or(|(root, _)| !directory.starts_with(root)) {
+                let values = params![below, behind, module.as_str()];
+                let rows = others.query_map(values, |row| Ok((path_of(row.get(0)?), row.get(1)?)))?;
+                known = Some((directory.clone(), rows.collect::<rusqlite::Result<_>>()?));
+            }
+            let below = (Bound::Excluded(directory.as_path()), Bound::Unbounded);
+            let mut inside = known.iter().flat_map(|(_, others)| others.range::<Path, _>(below));
+            heir = inside.next().filter(|(path, _)| path.starts_with(&directory)).map(|(_, other)| other.clone());
+        }
+        match heir {
+            Some(heir) => drop(update.execute(params![module.as_str(), path, heir])?),
+            None => left.push(directory),
         }
     }
     Ok(left)

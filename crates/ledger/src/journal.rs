@@ -267,19 +267,6 @@ impl Ledger {
         let digest = |state: String| serde_json::from_str::<State>(&state).ok().map(|state| state.digest);
         Ok(states.into_iter().flatten().filter_map(digest).filter(|digest| !digest.is_empty()).collect())
     }
-
-    /// Forgets what all but the newest runs did to files.
-    pub fn forget_journals(&self, keep: usize) -> Result<(), LedgerError> {
-        let write = |connection: &Connection| -> rusqlite::Result<()> {
-            let oldest = "SELECT min(run) FROM (SELECT DISTINCT run FROM mementos ORDER BY run DESC LIMIT ?1)";
-            let oldest: Option<i64> = connection.query_row(oldest, [keep as i64], |row| row.get(0))?;
-            for table in ["journal", "mementos"] {
-                connection.execute(&format!("DELETE FROM {table} WHERE run < ?1"), [oldest.unwrap_or_default()])?;
-            }
-            Ok(())
-        };
-        write(&self.connection()).map_err(|error| self.sqlite(error))
-    }
 }
 
 /// Writes down what a run did; `record` is what the module is known to have written by now, where that was not just looked up.
@@ -299,8 +286,7 @@ pub(crate) fn write(
     let kept =
         Memento { row: was.row.clone(), record: changed.chain(new).collect(), configs: was.configs.clone(), edits: was.edits.clone() };
     let bytes = kept.to_bytes()?;
-    let insert =
-        "INSERT OR IGNORE INTO mementos (run, module, place, was) VALUES (?1, ?2, (SELECT count(*) FROM mementos WHERE run = ?1), ?3)";
+    let insert = "INSERT OR IGNORE INTO mementos (run, module, place, was) VALUES (?1, ?2, (SELECT coalesce(max(place) + 1, 0) FROM mementos WHERE run = ?1), ?3)";
     connection.prepare_cached(insert)?.execute(params![run.0, module.as_str(), bytes])?;
     let insert = "INSERT INTO journal (run, module, path, before, after) VALUES (?1, ?2, ?3, ?4, ?5)
         ON CONFLICT (run, module, path) DO UPDATE SET after = ?5";
@@ -322,10 +308,10 @@ pub(crate) fn restore(
     record: Option<&Record>,
 ) -> rusqlite::Result<()> {
     for table in ["modules WHERE name", "configs WHERE module", "edits WHERE module"] {
-        connection.execute(&format!("DELETE FROM {table} = ?1"), [module.as_str()])?;
+        connection.prepare_cached(&format!("DELETE FROM {table} = ?1"))?.execute([module.as_str()])?;
     }
     let Some(row) = &prior.row else {
-        return connection.execute("DELETE FROM files WHERE module = ?1", [module.as_str()]).map(drop);
+        return connection.prepare_cached("DELETE FROM files WHERE module = ?1")?.execute([module.as_str()]).map(drop);
     };
     let insert = "INSERT INTO modules (name, state, method, digest, source, run, begun_at, installed_at, version, paths, adopted, requires,
         removal, found, asked) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
@@ -346,7 +332,7 @@ pub(crate) fn restore(
         row.found,
         row.asked
     ];
-    connection.execute(insert, values)?;
+    connection.prepare_cached(insert)?.execute(values)?;
     if let Some(record) = record {
         files::store(connection, module, record)?;
     }

@@ -1,5 +1,6 @@
 //! Reading the ledger without changing anything.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use hoist_core::{Digest, Installed, InstalledModule, ModuleId, Request};
@@ -45,8 +46,9 @@ pub struct RunSummary {
 pub fn history(directory: &Path, limit: usize) -> Result<Vec<RunSummary>, LedgerError> {
     let Some(connection) = open(directory)? else { return Ok(Vec::new()) };
     let read = || {
-        let mut select =
-            connection.prepare("SELECT name, action, started_at, ended_at, status, pid FROM runs ORDER BY id DESC LIMIT ?1")?;
+        let mut select = connection.prepare(
+            "SELECT name, action, started_at, ended_at, status, pid FROM runs WHERE status != 'pruned' ORDER BY id DESC LIMIT ?1",
+        )?;
         let summary = |row: &Row<'_>| {
             let (status, pid): (String, i32) = (row.get(4)?, row.get(5)?);
             // The next run that changes something writes that down.
@@ -121,8 +123,9 @@ pub fn unresolved(directory: &Path) -> Result<Option<PastRun>, LedgerError> {
     let left = read().map_err(|error| LedgerError::Sqlite { path: directory.join(FILE), error })?;
     let Some(name) = left.first().map(|(name, _)| name.clone()) else { return Ok(None) };
     let run = past_run(directory, |run| run.run_id == name)?;
+    let left: HashSet<String> = left.into_iter().filter(|(of, _)| *of == name).map(|(_, module)| module).collect();
     Ok(run.map(|mut run| {
-        run.results.retain(|result| left.iter().any(|(of, module)| *of == name && *module == result.module));
+        run.results.retain(|result| left.contains(&result.module));
         run
     }))
 }

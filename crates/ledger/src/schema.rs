@@ -145,6 +145,40 @@ const MIGRATIONS: &[&str] = &[
         SELECT name, run, CASE state WHEN 'installed' THEN 'done' ELSE 'begun' END, x'', aside, x'' FROM modules WHERE aside != '[]';
     ALTER TABLE modules DROP COLUMN aside;
 ",
+    // What each module claims, found by path or package, so that what is asked of one module does not take reading all others.
+    "
+    CREATE TABLE claims (
+        path BLOB NOT NULL,
+        module TEXT NOT NULL,
+        PRIMARY KEY (path, module)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX claims_of_module ON claims (module);
+    CREATE TABLE packages (
+        name TEXT NOT NULL,
+        module TEXT NOT NULL,
+        PRIMARY KEY (name, module)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX packages_of_module ON packages (module);
+    CREATE TRIGGER claims_after_insert AFTER INSERT ON modules BEGIN
+        UPDATE modules SET paths = paths WHERE name = new.name;
+    END;
+    CREATE TRIGGER claims_after_update AFTER UPDATE OF paths, removal, adopted ON modules BEGIN
+        DELETE FROM claims WHERE module = new.name;
+        INSERT OR IGNORE INTO claims SELECT CAST(value AS BLOB), new.name FROM json_each(new.paths);
+        INSERT OR IGNORE INTO claims SELECT CAST(value AS BLOB), new.name FROM json_each(new.removal, '$.paths') WHERE new.adopted;
+        DELETE FROM packages WHERE module = new.name;
+        INSERT OR IGNORE INTO packages SELECT value, new.name FROM json_each(new.removal, '$.python');
+    END;
+    CREATE TRIGGER claims_after_delete AFTER DELETE ON modules BEGIN
+        DELETE FROM claims WHERE module = old.name;
+        DELETE FROM packages WHERE module = old.name;
+    END;
+    UPDATE modules SET paths = paths;
+    CREATE INDEX configs_of_module ON configs (module);
+    CREATE INDEX edits_of_module ON edits (module);
+    CREATE INDEX mementos_in_order ON mementos (run, place);
+    CREATE INDEX results_of_module ON results (module, run);
+",
 ];
 
 /// Brings a database to the newest version; refuses one that is newer still.

@@ -126,3 +126,36 @@ fn the_second_is_told_who_the_first_is() {
     .unwrap();
     assert_eq!(asked, 1);
 }
+
+#[test]
+fn what_others_claim_follows_every_change_of_their_rows() {
+    let directory = tempfile::tempdir().unwrap();
+    let ledger = open(directory.path());
+    let (run, a, b) = (begin_run(&ledger, "r"), id("a"), id("b"));
+    let declared = Removal { paths: vec!["/h/shared".into()], python: vec!["six".into()], ..Removal::default() };
+    let digest = Digest::of([b"x".as_slice()]);
+    let adopted = Removal { paths: vec!["/h/shared/file".into()], python: vec!["six".into(), "pip".into()], ..Removal::default() };
+    ledger.adopt(run, &Beginning { removal: &adopted, ..Beginning::new(&b, "custom", &digest, "s") }).unwrap();
+    let known = ledger.belongings(&a, &declared).unwrap();
+    assert_eq!(known.holders.get(Path::new("/h/shared/file")).map(String::as_str), Some("b"));
+    assert_eq!(known.python.keys().map(String::as_str).collect::<Vec<_>>(), ["six"], "only what was asked for");
+    assert!(ledger.belongings(&a, &Removal::default()).unwrap().holders.is_empty(), "what is not below its paths");
+    assert!(ledger.belongings(&b, &declared).unwrap().holders.is_empty(), "its own");
+    // A ledger of a version without the tables is read before it is brought up to date.
+    let old = tempfile::tempdir().unwrap();
+    let path = old.path().join(FILE);
+    ledger.connection().execute("VACUUM INTO ?1", [path.display().to_string()]).unwrap();
+    let former = "DROP TRIGGER claims_after_insert; DROP TRIGGER claims_after_update; DROP TRIGGER claims_after_delete;
+        DROP TABLE claims; DROP TABLE packages; PRAGMA user_version = 6;";
+    Connection::open(&path).unwrap().execute_batch(former).unwrap();
+    let read = Reader::open(old.path()).unwrap().belongings(&a, &declared).unwrap();
+    assert_eq!((&read.holders, &read.python), (&known.holders, &known.python));
+    ledger.begin_removal(run, &b, &Rollback::default()).unwrap();
+    assert!(ledger.belongings(&a, &declared).unwrap().holders.is_empty(), "what is being removed holds nothing back");
+    ledger.fail_removal(&b, true).unwrap();
+    assert!(!ledger.belongings(&a, &declared).unwrap().holders.is_empty());
+    ledger.begin_removal(run, &b, &Rollback::default()).unwrap();
+    ledger.finish_removal(run, &b, &Memento::default(), &[]).unwrap();
+    let known = ledger.belongings(&a, &declared).unwrap();
+    assert!(known.holders.is_empty() && known.python.is_empty());
+}

@@ -486,7 +486,8 @@ fn verify(world: &World, module: &Module, task: &TaskContext) -> Result<(), Fail
             .map(drop)
             .map_err(|failure| Failure::new(format!("it ran, but then {}", failure.message)));
     }
-    match look::missing(&world.machine, &module.checks, &world.path) {
+    world.path.look(module);
+    match look::missing(&world.machine, &module.checks, &module.paths, &world.path) {
         missing if missing.is_empty() => Ok(()),
         missing => Err(Failure::new(format!("it ran, but what it declares is not there: {}", missing.join(", ")))),
     }

@@ -20,6 +20,7 @@ mod newer;
 mod os;
 mod plugin;
 mod preflight;
+mod programs;
 mod prosody;
 mod recover;
 mod remote;
@@ -51,6 +52,7 @@ pub use plugin::{
     hosts_of, plugin, plugin_directories, plugins, project_name, random_text,
 };
 pub use preflight::{needs_password, preflight};
+pub use programs::ProgramDirectories;
 pub use prosody::prosody_configuration;
 pub use recover::{OwnDirectories, RUN, RecoverySummary, recover};
 pub use remote::{Failures, Header, Host, Remote, printed_on, serve, tree_name};

@@ -8,9 +8,10 @@ use crate::builtin::luarocks;
 use crate::builtin::pip::{self, Pip};
 use crate::git::local;
 use crate::machine::Machine;
+use crate::programs::ProgramDirectories;
 
 /// Says whether a module is there, from the ledger and from what it declares.
-pub fn presence(machine: &Machine, module: &Module, installed: &Installed, path: &[PathBuf]) -> Presence {
+pub fn presence(machine: &Machine, module: &Module, installed: &Installed, path: &ProgramDirectories) -> Presence {
     let indexed = module.removal.is_indexed();
     let unfinished = || installed.unfinished.get(&module.id).filter(|record| indexed && record.once);
     let recorded = installed.modules.get(&module.id).or_else(unfinished);
@@ -36,7 +37,7 @@ pub fn presence(machine: &Machine, module: &Module, installed: &Installed, path:
     } else if let Some(obstruction) = module.repository.as_ref().and_then(obstruction) {
         return Presence::Obstructed(obstruction);
     }
-    if let Some(missing) = missing(machine, &module.checks, path).into_iter().next() {
+    if let Some(missing) = missing(machine, &module.checks, &module.paths, path).into_iter().next() {
         // A function of the module's own knows better what its absence means.
         return if module.checks.function { Presence::Ask } else { Presence::Missing(missing) };
     }
@@ -73,12 +74,13 @@ fn python_packages(module: &Module) -> Option<Presence> {
     })
 }
 
-/// What is declared and not there, in words.
-pub(crate) fn missing(machine: &Machine, checks: &Checks, path: &[PathBuf]) -> Vec<String> {
+/// What is declared and not there, in words. Programs are also looked for below `own`.
+pub(crate) fn missing(machine: &Machine, checks: &Checks, own: &[PathBuf], path: &ProgramDirectories) -> Vec<String> {
     let dirs = checks.dirs.iter().filter(|dir| !dir.is_dir()).map(|dir| dir.display().to_string());
     let files = checks.files.iter().filter(|file| !file.exists() || file.is_dir()).map(|file| file.display().to_string());
-    let binaries =
-        checks.binaries.iter().filter(|name| machine.find_program(name, path).is_none()).map(|name| format!("the command {name}"));
+    let own: Vec<PathBuf> = own.iter().chain(&checks.dirs).map(|path| path.join("bin")).collect();
+    let is_there = |name: &&String| machine.find_program(name, &own).or_else(|| path.find(name)).is_some();
+    let binaries = checks.binaries.iter().filter(|name| !is_there(name)).map(|name| format!("the command {name}"));
     dirs.chain(files).chain(binaries).collect()
 }
 
@@ -96,14 +98,4 @@ pub(crate) fn obstruction(repository: &Repository) -> Option<String> {
         }
         None => Some(format!("{} exists and is not a clone of {}; it was left alone", dir.display(), redact_urls(url))),
     }
-}
-
-/// The `bin` directories of what is installed, and of what modules say they make; some may not exist (yet).
-pub(crate) fn program_directories<'a>(modules: impl IntoIterator<Item = &'a Module>, installed: &Installed) -> Vec<PathBuf> {
-    let declared = modules.into_iter().flat_map(|module| module.paths.iter());
-    let recorded = installed.modules.values().flat_map(|module| module.paths.iter());
-    let mut directories: Vec<PathBuf> = declared.chain(recorded).map(|path| path.join("bin")).collect();
-    directories.sort();
-    directories.dedup();
-    directories
 }

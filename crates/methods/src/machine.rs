@@ -12,6 +12,7 @@ use hoist_executor::{Effect, Failure, TaskContext};
 use crate::builtin::package::Manager;
 use crate::http::Client;
 use crate::os::Os;
+use crate::programs::find_in;
 use crate::recover::RUN;
 use crate::scratch::Spare;
 
@@ -191,17 +192,16 @@ impl Machine {
 
     /// The file that a name leads to on the path or in one of the `more` directories, as a shell would find it.
     pub fn find_program(&self, name: &str, more: &[PathBuf]) -> Option<PathBuf> {
-        let directories = self.environment.path();
-        directories.iter().chain(more).map(|directory| directory.join(name)).find(|path| is_executable(path))
+        find_in(self.environment.path().iter().chain(more), name)
     }
 
-    /// The environment for a module's script: what hoist was started in without its `MODULE_…`, what the machine is, and `variables`.
-    pub(crate) fn script_environment(&self, variables: &BTreeMap<String, String>, more_path: &[PathBuf]) -> BTreeMap<String, String> {
+    /// The environment for a module's script: what hoist was started in without its `MODULE_…`, what the machine is, and `variables`. `more` directories,
+    /// joined as in a `PATH`, come second there.
+    pub(crate) fn script_environment(&self, variables: &BTreeMap<String, String>, more: &str) -> BTreeMap<String, String> {
         let mut environment = self.surroundings.get_or_init(|| self.look_around()).clone();
-        let more: Vec<String> = more_path.iter().filter(|path| path.is_dir()).map(|path| path.display().to_string()).collect();
         if let (false, Some(path)) = (more.is_empty(), environment.get_mut("PATH")) {
             let (first, rest) = path.split_once(':').unwrap_or((path, ""));
-            *path = format!("{first}:{}:{rest}", more.join(":"));
+            *path = format!("{first}:{more}:{rest}");
         }
         environment.extend(variables.iter().map(|(name, value)| (name.clone(), value.clone())));
         environment

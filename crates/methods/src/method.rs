@@ -17,6 +17,7 @@ use crate::builtin::{
 use crate::config::ConfigPolicy;
 use crate::machine::Machine;
 use crate::plugin::Configured;
+use crate::programs::ProgramDirectories;
 use crate::sandbox::Sandbox;
 use crate::stage::Stage;
 
@@ -66,7 +67,7 @@ pub struct StepContext<'a> {
     /// What the module's scripts see.
     pub variables: &'a BTreeMap<String, String>,
     /// More directories that programs are found in.
-    pub path: &'a [PathBuf],
+    pub path: &'a ProgramDirectories,
     /// Do it also where it seems done.
     pub force: bool,
     /// Where its script may write; everywhere where there is none.
@@ -96,7 +97,7 @@ impl<'a> StepContext<'a> {
             machine,
             module,
             variables,
-            path: &[],
+            path: ProgramDirectories::none(),
             force: false,
             sandbox: None,
             state: None,

@@ -126,7 +126,7 @@ fn newer_packages(manager: &Manager, modules: &[(&ModuleId, Vec<String>)], machi
     let (Some(candidates), false) = (manager.candidates, modules.is_empty()) else { return Vec::new() };
     let task = TaskContext::alone(|_| {});
     let names = modules.iter().flat_map(|(_, names)| names.iter().map(String::as_str));
-    let environment = machine.script_environment(&BTreeMap::new(), &[]);
+    let environment = machine.script_environment(&BTreeMap::new(), "");
     let command =
         Command::new(candidates[0]).args(candidates[1..].iter().copied()).args(names).environment(environment).set("LC_ALL", "C").data();
     let (mut package, mut installed) = (String::new(), String::new());

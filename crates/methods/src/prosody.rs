@@ -77,7 +77,7 @@ pub(crate) fn prosodyctl(
     let Some(program) = context.machine.find_program("prosodyctl", &["/usr/sbin".into(), "/usr/local/sbin".into()]) else {
         return Ok(None);
     };
-    let environment = context.machine.script_environment(&Default::default(), &[]);
+    let environment = context.machine.script_environment(&Default::default(), "");
     let command =
         Command::new(program).args(["--config".into(), configuration.as_os_str().to_owned()]).args(arguments).environment(environment);
     let mut said = Vec::new();

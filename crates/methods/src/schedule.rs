@@ -16,10 +16,10 @@ use crate::batch::{self, Bulk, Share};
 use crate::bring::bring;
 use crate::builtin::pip;
 use crate::config::{ConfigFile, ConfigPolicy};
-use crate::look;
 use crate::machine::Machine;
 use crate::method::{host_pool, method_of, path_pool};
 use crate::plugin::{self, Configured, Deployment, Undeployment};
+use crate::programs::ProgramDirectories;
 use crate::remote::Remote;
 use crate::sandbox::Sandbox;
 use crate::undo::UndoPlan;
@@ -95,7 +95,7 @@ pub fn schedule(
     options: Options,
 ) -> Result<Schedule, Vec<Diagnostic>> {
     let modules: Vec<&Module> = plan.modules.iter().filter_map(|planned| catalog.get(planned.module.as_str())).collect();
-    let path = look::program_directories(modules.iter().copied(), installed);
+    let path = ProgramDirectories::of_run(modules.iter().copied(), installed);
     let (ledger, run) = ledger.map_or((None, None), |(ledger, run)| (Some(ledger), Some(run)));
     let home = Home::open(&machine.home, &options.own).map_err(|error| {
         let wrong = Diagnostic::error(format!("the home directory cannot be used: {error}")).file(machine.home.display().to_string());

@@ -27,7 +27,7 @@ pub(crate) enum Permission {
 pub(crate) fn permission(machine: &Machine, words: &[&str]) -> Result<Permission, Failure> {
     let Some(sudo) = machine.find_program("sudo", &[]) else { return Ok(Permission::Absent) };
     let task = TaskContext::alone(|_| {});
-    let environment = machine.script_environment(&BTreeMap::new(), &[]);
+    let environment = machine.script_environment(&BTreeMap::new(), "");
     let variables = handed_on(&environment);
     let ask = |words: Vec<&str>| -> Result<(bool, Option<String>), Failure> {
         let command = Command::new(&sudo).args(["-n", "-l", "--"]).args(words).environment(environment.clone()).set("LC_ALL", "C");
@@ -51,7 +51,7 @@ pub(crate) fn permission(machine: &Machine, words: &[&str]) -> Result<Permission
 
 /// The command that runs another as root.
 pub(crate) fn command(machine: &Machine, words: &[&str]) -> Result<Command, Failure> {
-    let environment = machine.script_environment(&BTreeMap::new(), &[]);
+    let environment = machine.script_environment(&BTreeMap::new(), "");
     let sudo = Command::new("sudo").args(["-n", "--"]);
     let command = match permission(machine, words)? {
         Permission::WithVariables => sudo.args(["env"]).args(handed_on(&environment)).args(words.iter().copied()),

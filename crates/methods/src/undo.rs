@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use hoist_core::Module;
+use hoist_core::{Installed, Module};
 use hoist_executor::{Effect, Failure, Fate, Level, TaskContext};
 use hoist_files::{
     Difference, Home, Kind, Record, Removal, Root, Scope, Snapshot, State, Store, Taking, aside_name, keep_copy, put_back, rename_new,
     state,
 };
-use hoist_ledger::{DisplacedPath, Disposal, Entry, Rollback, read_belongings};
+use hoist_ledger::{DisplacedPath, Disposal, Entry, Reader, Rollback};
 
 use crate::application;
 use crate::builtin::{luarocks, pip};
@@ -52,25 +52,35 @@ pub struct UndoPlan {
 /// # Errors
 /// Something cannot be looked at.
 pub fn plan_undo(entries: &[Entry], state_directory: &Path, machine: &Machine, own: &[PathBuf]) -> Result<Vec<UndoPlan>, Failure> {
-    let store = open(state_directory)?;
+    let ledger = |error: hoist_ledger::LedgerError| Failure::new(error.to_string());
+    let known = Known {
+        installed: hoist_ledger::read(state_directory).map_err(ledger)?,
+        reader: Reader::open(state_directory).map_err(ledger)?,
+        store: open(state_directory)?,
+        own,
+        machine,
+    };
     // What is there by then.
     let mut view = View::new();
-    entries.iter().map(|entry| plan_one(entry, state_directory, own, &store, machine, &mut view)).collect()
+    entries.iter().map(|entry| plan_one(entry, &known, &mut view)).collect()
+}
+
+/// What decisions rest on beside the files.
+struct Known<'a> {
+    installed: Installed,
+    reader: Reader,
+    store: Store,
+    /// hoist's own directories.
+    own: &'a [PathBuf],
+    machine: &'a Machine,
 }
 
 type View = BTreeMap<PathBuf, Option<State>>;
 
-fn plan_one(
-    entry: &Entry,
-    state_directory: &Path,
-    own: &[PathBuf],
-    store: &Store,
-    machine: &Machine,
-    view: &mut View,
-) -> Result<UndoPlan, Failure> {
+fn plan_one(entry: &Entry, known: &Known<'_>, view: &mut View) -> Result<UndoPlan, Failure> {
     let (told, conflicts, remarks, due) = Default::default();
     let mut plan = UndoPlan { entry: entry.clone(), told, conflicts, remarks, due };
-    for (difference, verdict) in judged(entry, store, machine, view)? {
+    for (difference, verdict) in judged(entry, &known.store, known.machine, view)? {
         let path = difference.path.clone();
         let now = match verdict {
             Verdict::Done => continue,
@@ -83,7 +93,7 @@ fn plan_one(
         plan.due.push(Difference { path, before: difference.before.clone(), after: now });
     }
     if !entry.was.is_installed() {
-        let rest = rest(entry, &plan.due, state_directory, own, machine, view)?;
+        let rest = rest(entry, &plan.due, known, view)?;
         plan.due.extend(rest);
         plan.due.sort_by(|a, b| a.path.cmp(&b.path));
     }
@@ -102,20 +112,12 @@ fn plan_one(
 }
 
 /// What else is known to be the module's, as it wrote it: modules that share a directory do not know of each other's changes.
-fn rest(
-    entry: &Entry,
-    due: &[Difference],
-    state_directory: &Path,
-    own: &[PathBuf],
-    machine: &Machine,
-    view: &View,
-) -> Result<Vec<Difference>, Failure> {
+fn rest(entry: &Entry, due: &[Difference], known: &Known<'_>, view: &View) -> Result<Vec<Difference>, Failure> {
     let wrong = |error: std::io::Error| Failure::new(format!("looking at {error}"));
-    let ledger = |error: hoist_ledger::LedgerError| Failure::new(error.to_string());
-    let known = hoist_ledger::read(state_directory).map_err(ledger)?;
-    let record = known.modules.get(&entry.module).or_else(|| known.unfinished.get(&entry.module));
+    let Known { installed, reader, own, machine, .. } = known;
+    let record = installed.modules.get(&entry.module).or_else(|| installed.unfinished.get(&entry.module));
     let Some(record) = record else { return Ok(Vec::new()) };
-    let belongings = read_belongings(state_directory, &entry.module).map_err(ledger)?;
+    let belongings = reader.belongings(&entry.module, &record.removal).map_err(|error| Failure::new(error.to_string()))?;
     let home = match record.removal.into.as_deref() {
         Some(into) if into.is_dir() => place_of(into, own).map_err(wrong)?,
         Some(_) => return Ok(Vec::new()),

@@ -41,7 +41,7 @@ pub(crate) fn uninstall(
     let (Some(ledger), Some(run)) = (&world.ledger, world.run) else { return Err(Failure::new("there is no ledger")) };
     refuse_unsettled(ledger, &module.id)?;
     let was = ledger.memento(&module.id).map_err(wrong)?;
-    let configs = ledger.belongings(&module.id).map_err(wrong)?.configs;
+    let configs = ledger.configs_of(&module.id).map_err(wrong)?;
     let stages: Vec<PathBuf> = configs.iter().flat_map(|record| config::stages_of(&record.path)).collect();
     let removal = record.map_or(&module.removal, |record| &record.removal);
     // A place that is gone is not made anew for a removal.
@@ -86,7 +86,7 @@ pub(crate) fn uninstall(
                 undeploy_all(world, module, task)?;
             }
         }
-        let mut belongings = ledger.belongings(&module.id).map_err(wrong)?;
+        let mut belongings = ledger.belongings(&module.id, &module.removal).map_err(wrong)?;
         let mut known = BTreeSet::new();
         if has_script && application.is_none() && !world.purge {
             known = protect(&places, &before, &belongings, &recorded.excluded, world.store()?, task)?;
@@ -263,14 +263,15 @@ fn places(
     application: Option<&Application>,
     purge: bool,
 ) -> Result<Vec<PathBuf>, Failure> {
-    let belongings = ledger.belongings(&module.id).map_err(|error| Failure::new(error.to_string()))?;
+    let wrong = |error: hoist_ledger::LedgerError| Failure::new(error.to_string());
+    let record_of_files = ledger.record(&module.id).map_err(wrong)?;
     let removal = record.map_or(&module.removal, |record| &record.removal);
     // What was there before hoist stays.
     let own = !record.is_some_and(|record| record.adopted);
-    let mut paths: Vec<PathBuf> = belongings.record.into_keys().chain(record.into_iter().flat_map(|record| record.paths.clone())).collect();
+    let mut paths: Vec<PathBuf> = record_of_files.into_keys().chain(record.into_iter().flat_map(|record| record.paths.clone())).collect();
     paths.retain(|_| own || purge);
     paths.extend(module.removal.paths.iter().chain(&removal.paths).filter(|_| own || purge).cloned());
-    for config in belongings.configs {
+    for config in ledger.configs_of(&module.id).map_err(wrong)? {
         paths.extend(config.original);
         paths.extend([pending(&config.path), config.path]);
     }

@@ -17,6 +17,7 @@ use crate::look;
 use crate::machine::Machine;
 use crate::method::{Method, StepContext, method_of};
 use crate::plugin::{Configured, Deployment, Undeployment};
+use crate::programs::ProgramDirectories;
 use crate::remote::Remote;
 use crate::sandbox::Sandbox;
 use crate::undo::UndoPlan;
@@ -32,7 +33,7 @@ pub(crate) struct World {
     /// The run's name.
     pub(crate) name: String,
     /// More directories that programs are found in.
-    pub(crate) path: Vec<PathBuf>,
+    pub(crate) path: ProgramDirectories,
     pub(crate) force: bool,
     /// Remove also what was changed or added.
     pub(crate) purge: bool,
@@ -68,6 +69,7 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn context<'a>(&'a self, module: &'a Module, task: &'a TaskContext) -> StepContext<'a> {
         let World { machine, path, force, .. } = self;
+        path.look(module);
         let sandbox = self.sandboxes.get(&module.id).and_then(Option::as_ref);
         let bare = StepContext::new(task, machine, module.id.as_str(), &module.variables);
         let plugin = self.plugins.get(&module.id);
@@ -129,7 +131,7 @@ impl World {
 /// The directory of contents, in hoist's state.
 pub(crate) const CONTENTS: &str = "contents";
 
-/// Lets go of contents that can not come back any more: what the newest runs did stays.
+/// Lets go of contents that can not come back any more: what the ledger knows how to undo stays.
 ///
 /// # Errors
 /// What is kept cannot be read or written.
@@ -138,7 +140,6 @@ pub fn keep_contents(state: &Path, ledger: &Ledger) -> Result<(), Failure> {
     if packs.filter(|entry| entry.path().extension().is_some_and(|extension| extension == "pack")).count() < PACKS {
         return Ok(());
     }
-    ledger.forget_journals(JOURNALS).map_err(told)?;
     let (journaled, present) = (ledger.wanted_contents().map_err(told)?, application::contents_of(state));
     // Where something is still to be taken back and nobody can tell what that needs, nothing goes.
     let Some(present) = present else { return Ok(()) };
@@ -149,8 +150,6 @@ pub fn keep_contents(state: &Path, ledger: &Ledger) -> Result<(), Failure> {
 
 /// It is only looked for what can go once there are so many packs of contents.
 const PACKS: usize = 8;
-/// So many runs can be taken back.
-const JOURNALS: usize = 50;
 
 /// A place that a source puts its modules into. It may stand in the directory of a collection, which is why that is not held against it.
 pub fn place_of(into: &Path, own: &[PathBuf]) -> std::io::Result<Home> {
@@ -205,7 +204,7 @@ pub(crate) struct Work {
 pub(crate) fn test(world: &World, module: &Module, recorded: &BTreeSet<PathBuf>, task: &TaskContext) -> Result<Effect, Failure> {
     let steps = module.recipe.steps(Action::Test);
     if module.removal.is_indexed() {
-        let mut missing = look::missing(&world.machine, &module.checks, &world.path);
+        let mut missing = look::missing(&world.machine, &module.checks, &module.paths, &world.path);
         let gone = recorded.iter().filter(|path| path.symlink_metadata().is_err()).map(|path| path.display().to_string());
         let gone: Vec<String> = gone.filter(|path| !missing.contains(path)).collect();
         missing.extend(gone);

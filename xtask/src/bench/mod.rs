@@ -4,6 +4,7 @@ mod applications;
 mod hosts;
 mod packages;
 mod runs;
+mod scaling;
 mod sleeps;
 mod sources;
 
@@ -39,6 +40,7 @@ const ROWS: &[(&str, Measure)] = &[
     ("applications", applications::applications),
     ("plugins", hosts::plugins),
     ("hosts", hosts::hosts),
+    ("scaling", scaling::scaling),
     ("sleeps", sleeps::sleeps),
 ];
 

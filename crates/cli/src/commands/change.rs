@@ -1,15 +1,17 @@
 //! `hoist install`, `update`, `uninstall`, `retry`, and `plan` of each: what changes the machine goes this way.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io::Write;
 use std::sync::Arc;
 
 use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, ModuleId, Plan, Presence, Request, Selection};
 use hoist_executor::Cancel;
 use hoist_files::Home;
-use hoist_ledger::{Deployed, Holder, Ledger, Lock, PastRun, past_run, read_belongings, read_configs, read_deployments, unresolved};
-use hoist_methods::{ConfigFile, ConfigPolicy, Machine, OwnDirectories, RUN, Standing, Told, foresee, place_of, presence, survey};
+use hoist_ledger::{Deployed, Holder, Ledger, Lock, PastRun, Reader, past_run, read_configs, read_deployments, unresolved};
+use hoist_methods::{
+    ConfigFile, ConfigPolicy, Machine, OwnDirectories, ProgramDirectories, RUN, Standing, Told, foresee, place_of, presence, survey,
+};
 use hoist_plugins::{MASK, Masker};
 use hoist_resolver::Resolution;
 use rayon::prelude::*;
@@ -325,12 +327,9 @@ pub(crate) fn decide(machine: &Machine, resolution: &Resolution<'_>, installed: 
     if request.action == Action::Uninstall {
         return hoist_resolver::plan(resolution, installed, |_| Presence::Unknown, request);
     }
-    let path: Vec<_> = installed.modules.values().flat_map(|module| module.paths.iter().map(|path| path.join("bin"))).collect();
-    let look = |resolved: &hoist_resolver::Resolved<'_>| {
-        let mut path = path.clone();
-        path.extend(resolved.module.paths.iter().map(|path| path.join("bin")));
-        (resolved.module.id.clone(), presence(machine, resolved.module, installed, &path))
-    };
+    let programs = ProgramDirectories::of_installed(installed);
+    let look =
+        |resolved: &hoist_resolver::Resolved<'_>| (resolved.module.id.clone(), presence(machine, resolved.module, installed, &programs));
     let seen: HashMap<ModuleId, Presence> = resolution.modules.par_iter().with_min_len(64).map(look).collect();
     hoist_resolver::plan(resolution, installed, |id| seen.get(id).cloned().unwrap_or(Presence::Unknown), request)
 }
@@ -396,6 +395,8 @@ fn foreseen(
         return Ok(Vec::new());
     }
     let mut all = Vec::new();
+    let reader = Reader::open(&session.places.state)?;
+    let going: HashSet<&str> = plan.modules.iter().map(|planned| planned.module.as_str()).collect();
     for planned in &plan.modules {
         let Some(module) = session.catalog.get(planned.module.as_str()) else { continue };
         let record = installed.modules.get(&module.id).or_else(|| installed.unfinished.get(&module.id));
@@ -404,9 +405,9 @@ fn foreseen(
             Some(into) => place_of(into, &session.own_directories())?,
             None => Home::open(&session.home, &session.own_directories())?,
         };
-        let mut belongings = read_belongings(&session.places.state, &module.id)?;
+        let mut belongings = reader.belongings(&module.id, &module.removal)?;
         // What goes in the same run holds nothing back.
-        let goes = |name: &String| plan.modules.iter().any(|planned| planned.module.as_str() == name);
+        let goes = |name: &String| going.contains(name.as_str());
         belongings.holders.retain(|_, name| !goes(name));
         belongings.python.retain(|_, name| !goes(name));
         let told = foresee(&home, machine, module, record, &belongings, purge);
@@ -456,6 +457,7 @@ fn ask_about_edits(
     asked: &Asked,
 ) -> Result<Option<BTreeMap<ModuleId, ConfigPolicy>>, Ending> {
     let mut policies = BTreeMap::new();
+    let reader = Reader::open(&session.places.state)?;
     let brings = matches!(plan.action, Action::Install | Action::Update);
     if !brings || asked.policy != ConfigPolicy::Ask || global.yes || !ask::somebody() {
         return Ok(Some(policies));
@@ -465,7 +467,7 @@ fn ask_about_edits(
         if record.is_none() {
             continue;
         }
-        let recorded = read_belongings(&session.places.state, &planned.module)?.record;
+        let recorded = reader.record(&planned.module)?;
         let is_edited = |(path, recorded): (&std::path::PathBuf, &hoist_files::Recorded)| {
             let now = hoist_files::state(path).ok().flatten().filter(|now| !recorded.is(now))?;
             (now.kind == hoist_files::Kind::File).then(|| path.display().to_string())

@@ -7,7 +7,7 @@ use std::path::Path;
 use hoist_core::{Action, Module, Presence, SourceKind};
 use hoist_files::pending;
 use hoist_ledger::{history, read_configs};
-use hoist_methods::{Machine, presence};
+use hoist_methods::{Machine, ProgramDirectories, presence};
 use serde_json::json;
 
 use crate::args::{Global, Output};
@@ -174,7 +174,8 @@ fn state(session: &Session, machine: &Machine, findings: &mut Vec<Finding>) -> R
     let failed = installed.unfinished.keys().map(ToString::to_string).collect();
     note(Verdict::Problem, "the last change of these did not finish", "`hoist install --resume` or `hoist retry` goes on", failed);
     let gone = |module: &&Module| {
-        installed.modules.contains_key(&module.id) && matches!(presence(machine, module, &installed, &[]), Presence::Missing(_))
+        installed.modules.contains_key(&module.id)
+            && matches!(presence(machine, module, &installed, ProgramDirectories::none()), Presence::Missing(_))
     };
     let gone = session.catalog.modules().filter(gone).map(|module| module.id.to_string()).collect();
     note(Verdict::Problem, "something that these installed is gone", "`hoist install` repairs them", gone);

@@ -111,7 +111,10 @@ fn find(session: &Session, undo: &Undo) -> Result<Undoable, Ending> {
     }
     if found.entries.is_empty() {
         let message = format!("nothing is known any more of what {} did to files, or it did nothing", found.run);
-        return Err(Ending::wrong(Diagnostic::error(message).help("the last fifty runs that changed something can be taken back")));
+        return Err(Ending::wrong(
+            Diagnostic::error(message)
+                .help("as many runs that changed something can be taken back as `keep_runs` in hoist.yml says, or 50"),
+        ));
     }
     let deployed = hoist_ledger::read_deployments(&session.places.state)?;
     if let Some(entry) = found.entries.iter().find(|entry| deployed.iter().any(|deployed| deployed.plugin == entry.module)) {

@@ -1,5 +1,6 @@
 //! Plan → schedule → execute → report: every command that runs something goes this way.
 
+mod prune;
 mod summary;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,6 +36,9 @@ use summary::Told;
 
 /// First argument of the watchdog of a run.
 pub(crate) const WATCH: &str = "__watch";
+
+/// Number of past runs that are kept, unless `keep_runs` says otherwise.
+const KEEP_RUNS: usize = 50;
 
 /// A run that is about to start.
 pub(crate) struct Run<'a> {
@@ -248,11 +252,16 @@ impl Run<'_> {
         if let Some(watchdog) = watchdog {
             watchdog.end();
         }
-        if let Some(Err(failure)) = recording.as_ref().map(|(ledger, _)| keep_contents(&session.places.state, ledger)) {
+        let recording = recording.as_ref().map(|(ledger, run)| (&**ledger, *run));
+        let keep_runs = session.settings.keep_runs.unwrap_or(KEEP_RUNS);
+        let written = told.write_down(recording, status, keep_runs);
+        if let Some(Err(failure)) = recording.map(|(ledger, _)| keep_contents(&session.places.state, ledger)) {
             render::remark(&format!("warning: {failure}"));
         }
-        let recording = recording.as_ref().map(|(ledger, run)| (&**ledger, *run));
-        if let Err(error) = told.write_down(recording, status) {
+        if let Err(error) = prune::records(&session.places, keep_runs) {
+            render::remark(&format!("warning: cannot remove records of past runs: {error}"));
+        }
+        if let Err(error) = written {
             // Too late to say that nothing was started.
             render::error(&error, paint);
             code = if code == Code::Ok { Code::Failed } else { code };

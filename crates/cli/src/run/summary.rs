@@ -67,7 +67,7 @@ impl Told<'_> {
         counts
     }
 
-    pub(crate) fn write_down(&self, recording: Option<(&Ledger, RunId)>, status: &str) -> Result<(), LedgerError> {
+    pub(crate) fn write_down(&self, recording: Option<(&Ledger, RunId)>, status: &str, keep_runs: usize) -> Result<(), LedgerError> {
         let Some((ledger, run)) = recording else { return Ok(()) };
         let names = self.report.names();
         let reasons: Vec<Option<String>> =
@@ -80,6 +80,7 @@ impl Told<'_> {
         };
         let results: Vec<ModuleResult<'_>> = self.outcomes().map(result).collect();
         ledger.end_run(run, status, &results)?;
+        ledger.prune(keep_runs)?;
         let changed = |result: &ModuleResult<'_>| matches!(result.status, "installed" | "updated" | "removed");
         if results.iter().any(changed) { ledger.copy() } else { Ok(()) }
     }

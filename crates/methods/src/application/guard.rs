@@ -299,13 +299,15 @@ impl<'w> Guard<'w> {
 
     /// Copies aside what was moved over a file from where nothing is watched: that file comes back.
     fn keep_moved_over(&mut self, differences: &[Difference]) -> Result<(), Failure> {
+        let mut known: Option<HashSet<String>> = None;
         for Difference { path, before, after } in differences {
             let (Some(_), Some(after)) = (before, after) else { continue };
             let is_other = path.symlink_metadata().is_ok_and(|metadata| self.before.inode(path) != Some(metadata.ino()));
             if after.kind != Kind::File || self.left.contains_key(path) || !is_other || !is_older(path, self.started) {
                 continue;
             }
-            if self.assets.contains(&after.digest) || self.before.iter().any(|(_, known)| known.digest == after.digest) {
+            let known = known.get_or_insert_with(|| self.before.iter().map(|(_, state)| state.digest.clone()).collect());
+            if self.assets.contains(&after.digest) || known.contains(&after.digest) {
                 continue;
             }
             let copy = aside_name(path);

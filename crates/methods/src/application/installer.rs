@@ -159,7 +159,7 @@ fn answer(
 ) -> Result<(Exit, String), Failure> {
     let scratch = context.machine.spare.take()?;
     let file = scratch.path().join("answer");
-    let mut environment = context.machine.script_environment(&BTreeMap::new(), context.path);
+    let mut environment = context.machine.script_environment(&BTreeMap::new(), &context.path.joined());
     environment.insert("TMPDIR".to_owned(), scratch.path().display().to_string());
     let call = format!("{}:{}", environment.get(RUN).map_or("", String::as_str), context.module);
     environment.insert(CALL.to_owned(), call.clone());

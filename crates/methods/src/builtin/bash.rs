@@ -197,7 +197,7 @@ impl Bash {
         told: &mut Told,
     ) -> Result<(Exit, Option<String>), Failure> {
         let machine = context.machine;
-        let mut environment = machine.script_environment(context.variables, context.path);
+        let mut environment = machine.script_environment(context.variables, &context.path.joined());
         let set = [
             ("TMPDIR", temporary.display().to_string()),
             ("SCRIPT_DIR", self.collection.display().to_string()),

@@ -38,7 +38,11 @@ impl Method for ComponentCommand {
 
     fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure> {
         let own = self.dirs.iter().flat_map(|dir| [dir.join("bin").join(&self.name), dir.join(&self.name)]);
-        let program = own.into_iter().find(|path| is_executable(path)).or_else(|| context.machine.find_program(&self.name, context.path));
+        let program = own
+            .into_iter()
+            .find(|path| is_executable(path))
+            .or_else(|| context.machine.find_program(&self.name, &[]))
+            .or_else(|| context.path.find(&self.name));
         let Some(program) = program else {
             let places: Vec<String> = self.dirs.iter().map(|dir| dir.join("bin").join(&self.name).display().to_string()).collect();
             let places = if places.is_empty() { String::new() } else { format!("no {}, and ", places.join(", no ")) };
@@ -46,7 +50,7 @@ impl Method for ComponentCommand {
             return Err(Failure::new(format!("{message}: define update_module in the script, or declare another MODULE_UPDATE_METHOD")));
         };
         let temporary = context.machine.spare.take()?;
-        let environment = context.machine.script_environment(context.variables, context.path);
+        let environment = context.machine.script_environment(context.variables, &context.path.joined());
         // As for a module's own script: a question to the terminal fails rather than stops.
         let wrapped = ["-c", "trap '' TTIN TTOU; exec \"$@\"", "hoist"];
         let command = Command::new("bash").args(wrapped).args([program.as_path()]).args(["update"]).environment(environment);

@@ -230,14 +230,10 @@ impl Copy {
         Ok(others)
     }
 
-    /// Where the new version of a file that is kept waits: beside it, where the module has no file of that name itself.
-    fn beside(&self, path: &Path) -> PathBuf {
-        beside(path, &self.files.iter().map(|file| file.path).collect())
-    }
-
     /// Makes the new directory: what the source has, and what somebody changed or added in the old one.
     fn fill(&self, new: &Path, contents: &[Content], here: &Here, overwrite: bool) -> std::io::Result<Carried> {
         let mut carried = Carried::default();
+        let names = self.files.iter().map(|file| file.path).collect();
         let mut fresh = Fresh { new, old: &self.into, made: Vec::new(), moved: BTreeMap::new() };
         fresh.directory(Path::new(""))?;
         for (file, content) in self.files.iter().zip(contents) {
@@ -253,7 +249,7 @@ impl Copy {
                 }
                 Some(theirs) => {
                     carry(&self.into.join(&path), &to)?;
-                    let beside = self.beside(&path);
+                    let beside = beside(&path, &names);
                     let is_older = theirs.base.as_deref() == Some(file.digest);
                     if is_older && !here.pending.contains(&beside) {
                         carried.items.push((Fate::Kept, file.path.to_owned(), "it was changed by hand".to_owned()));
@@ -301,13 +297,14 @@ impl Copy {
     fn record(&self, beside: &BTreeMap<PathBuf, u32>) -> Record {
         let directory = Recorded { kind: Kind::Directory, mode: 0o755, digest: String::new() };
         let mut record = Record::from([(self.into.clone(), directory.clone())]);
+        let names = self.files.iter().map(|file| file.path).collect();
         for file in self.files.iter() {
             let path = self.into.join(file.path);
             let between = path.ancestors().skip(1).take_while(|parent| *parent != self.into);
             record.extend(between.map(|parent| (parent.to_owned(), directory.clone())));
             let kind = if file.link.is_some() { Kind::Link } else { Kind::File };
             let recorded = Recorded { kind, mode: mode(&file), digest: file.digest.to_owned() };
-            let waiting = self.beside(Path::new(file.path));
+            let waiting = self::beside(Path::new(file.path), &names);
             if beside.contains_key(&waiting) {
                 record.insert(self.into.join(waiting), recorded.clone());
             }
@@ -389,7 +386,8 @@ impl Here {
             offered.keys().filter(|path| !seen.contains_key(**path)).map(|path| format!("{} (missing)", path.display())).collect();
         is_as_wanted &= missing.is_empty();
         // Whoever took the new version over does not need it twice.
-        is_as_wanted &= waiting.iter().all(|waiting| theirs.keys().any(|path| self::beside(path, &names) == *waiting));
+        let needed: BTreeSet<PathBuf> = theirs.keys().map(|path| self::beside(path, &names)).collect();
+        is_as_wanted &= waiting.is_subset(&needed);
         Ok(Self { stands, is_as_wanted, theirs, missing, pending: waiting, seen })
     }
 
@@ -426,7 +424,7 @@ fn carry(from: &Path, to: &Path) -> std::io::Result<()> {
     })
 }
 
-/// Where the new version of a file waits.
+/// Where the new version of a file that is kept waits: beside it, where the module has no file of that name (of `names`) itself.
 fn beside(path: &Path, names: &BTreeSet<&str>) -> PathBuf {
     let mut beside = pending(path);
     while beside.to_str().is_some_and(|name| names.contains(name)) {

@@ -45,7 +45,7 @@ impl Hook {
         let Hook { hook, directory, path, .. } = self;
         let machine = context.machine;
         let temporary = machine.spare.take()?;
-        let mut environment = machine.script_environment(context.variables, context.path);
+        let mut environment = machine.script_environment(context.variables, &context.path.joined());
         let config = temporary.path().join("config.json");
         if let Some(plugin) = context.plugin {
             environment.extend(plugin.variables.clone());

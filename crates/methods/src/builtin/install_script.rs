@@ -63,7 +63,7 @@ impl Method for InstallScript {
         // As for a module's own script: a question to the terminal fails rather than stops.
         let wrapped = ["-c", "trap '' TTIN TTOU; exec \"$@\"", "hoist"];
         let command = Command::new("bash").args(wrapped).args(&interpreter).args([file.as_path()]).args(&self.args);
-        let environment = context.machine.script_environment(context.variables, context.path);
+        let environment = context.machine.script_environment(context.variables, &context.path.joined());
         let command = command.environment(environment).set("TMPDIR", temporary.path()).directory(&context.machine.home);
         let exit = task.run_with(&context.confined(command, temporary.path()), |stream, line| match Message::parse(line) {
             Some(message) => task.note(message.level, message.text),

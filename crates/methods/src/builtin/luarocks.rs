@@ -289,7 +289,7 @@ fn run_in(directory: &Path, rock: &Rock, program: &str, arguments: &[&str], cont
     let found = context.machine.find_program(program, &[]);
     let program = found.ok_or_else(|| Failure::new(format!("{program} is not on the path: install luarocks")))?;
     let temporary = context.machine.spare.directory("luarocks")?;
-    let environment = context.machine.script_environment(&BTreeMap::new(), &[]);
+    let environment = context.machine.script_environment(&BTreeMap::new(), "");
     let command = Command::new(program)
         .args([format!("--lua-version={}", rock.lua), format!("--tree={}", rock.tree.display())])
         .args(arguments)

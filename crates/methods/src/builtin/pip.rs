@@ -243,7 +243,7 @@ fn without_foreign_keys(text: &str) -> String {
 
 /// What installs Python packages on this machine, with the environment that makes `target` its place.
 fn program(context: &StepContext<'_>, target: &Path) -> Result<Program, Failure> {
-    let mut environment = context.machine.script_environment(context.variables, context.path);
+    let mut environment = context.machine.script_environment(context.variables, &context.path.joined());
     // A virtual environment has no user's site, and other settings would lead elsewhere.
     let own = environment.remove("VIRTUAL_ENV").map(|environment| PathBuf::from(environment).join("bin"));
     ["PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER", "PIP_REQUIRE_VIRTUALENV"]

@@ -87,7 +87,7 @@ impl<'a> Program<'a> {
     }
 
     fn command<A: Into<std::ffi::OsString>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
-        let mut environment = self.machine.script_environment(&Default::default(), &[]);
+        let mut environment = self.machine.script_environment(&Default::default(), "");
         // Messages are read to tell errors that may pass from others; the characters of file names and filters stay those of the user.
         if let Some(all) = environment.remove("LC_ALL").filter(|all| !all.is_empty()) {
             environment.insert("LC_CTYPE".to_owned(), all);

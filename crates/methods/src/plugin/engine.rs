@@ -125,7 +125,7 @@ impl<'a, 'c> Engine<'a, 'c> {
     }
 
     fn command(&self, program: impl Into<std::ffi::OsString>) -> Command {
-        let environment = self.context.machine.script_environment(self.variables, self.context.path);
+        let environment = self.context.machine.script_environment(self.variables, &self.context.path.joined());
         let directory = if self.work.is_dir() { self.work.clone() } else { PathBuf::from("/") };
         Command::new(program).environment(environment).directory(directory)
     }

@@ -127,7 +127,7 @@ struct Hg<'a> {
 impl Hg<'_> {
     /// Never a question, never a merge tool, nobody's settings.
     fn command(&self, arguments: &[&str]) -> Command {
-        let environment = self.machine.script_environment(&Default::default(), &[]);
+        let environment = self.machine.script_environment(&Default::default(), "");
         // Repositories inside the repository may lead anywhere.
         let quiet = ["--noninteractive", "--config", "ui.merge=:fail", "--config", "ui.timeout=60", "--config", "subrepos.allowed=false"];
         Command::new("hg")

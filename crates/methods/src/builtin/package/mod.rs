@@ -88,7 +88,7 @@ pub(crate) fn manager(machine: &Machine) -> Result<&'static Manager, Failure> {
 /// Which of these packages are installed, with their versions.
 pub(crate) fn installed(context: &StepContext<'_>, manager: &Manager, names: &[String]) -> Result<BTreeMap<String, String>, Failure> {
     let task = context.task;
-    let environment = context.machine.script_environment(&BTreeMap::new(), &[]);
+    let environment = context.machine.script_environment(&BTreeMap::new(), "");
     let query = |arguments: &[&str], names: &[String]| -> Result<(bool, String), Failure> {
         let command =
             Command::new(arguments[0]).args(arguments[1..].iter().copied()).args(names).environment(environment.clone()).set("LC_ALL", "C");
@@ -153,7 +153,7 @@ fn as_root(machine: &Machine, manager: &Manager, words: &[&str]) -> Result<Comma
     if manager.needs_root && !machine.root {
         return sudo::command(machine, words);
     }
-    let environment = machine.script_environment(&BTreeMap::new(), &[]);
+    let environment = machine.script_environment(&BTreeMap::new(), "");
     Ok(Command::new(words[0]).args(words[1..].iter().copied()).environment(environment).set("LC_ALL", "C"))
 }
 
