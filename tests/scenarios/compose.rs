@@ -196,7 +196,8 @@ fn a_dry_run_shows_what_is_rendered_and_what_differs_without_a_secret_and_withou
     shop.sandbox.set("TOKEN", canary);
     let (ran, calls) = shop.sandbox.traced("plugin deploy dry --dry-run", "execve");
     ran.exits(0).says("image: busybox:1.36").says("\"token\": \"•••\"");
-    assert_eq!(calls.len(), 1, "nothing is run: {calls:?}");
+    let is_own = |call: &&String| call.contains(&format!("execve(\"{}\"", hoist_tests::binary().display()));
+    assert_eq!(calls.iter().filter(is_own).count(), calls.len(), "nothing but hoist is run: {calls:?}");
     // Printed in two pieces, encoded, and by what it starts: it is on no command line and in no line that is told.
     let pieces = "#!/bin/sh\nprintf %s \"${TOKEN%????????}\"; sleep 0.2; echo \"${TOKEN#${TOKEN%????????}}\"; printf %s \"user:$TOKEN\" | base64; env\n";
     shop.file("hooks/pre-deploy.sh", pieces);

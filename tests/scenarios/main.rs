@@ -6,6 +6,7 @@ mod application_faults;
 mod application_kills;
 mod applications;
 mod apt;
+mod bounds;
 mod cancel;
 mod community;
 mod compose;

@@ -36,6 +36,15 @@ pub(crate) fn provided(written: &BTreeMap<String, String>) -> Result<BTreeMap<St
     Ok(provided)
 }
 
+/// The directory of a plugin. What may take long is carried out by another process of this program.
+pub(crate) fn on_disk(path: &Path) -> OnDisk {
+    let plugin = OnDisk::new(path);
+    match std::env::current_exe() {
+        Ok(program) => plugin.evaluated_by(&program),
+        Err(_) => plugin,
+    }
+}
+
 /// A plugin that somebody means.
 pub(crate) struct Found {
     /// Where it is.
@@ -44,12 +53,12 @@ pub(crate) struct Found {
 
 /// The plugin that somebody means: by the path of its directory, or by its name in a collection, in the working directory, or among those that are installed.
 pub(crate) fn find(session: &Session, name: &str) -> Result<Found, Ending> {
-    let on_disk = |path: &Path| Found { directory: Box::new(OnDisk::new(path)) };
+    let found = |path: &Path| Found { directory: Box::new(on_disk(path)) };
     let path = Path::new(name);
     if name.contains('/') || name == "." || name == ".." {
         let path = std::path::absolute(path)?.canonicalize().unwrap_or_else(|_| path.to_owned());
         return match path.join(MANIFEST).exists() {
-            true => Ok(on_disk(&path)),
+            true => Ok(found(&path)),
             false => {
                 let wrong = Diagnostic::error(format!("there is no {MANIFEST} in it")).file(path.display().to_string());
                 Err(Ending::wrong(wrong.help("name the directory of a plugin; `hoist plugin new NAME` makes one")))
@@ -57,12 +66,12 @@ pub(crate) fn find(session: &Session, name: &str) -> Result<Found, Ending> {
         };
     }
     if let Some(module) = session.catalog.get(name).filter(|module| module.removal.plugin && module.root.is_dir()) {
-        return Ok(on_disk(&module.root));
+        return Ok(found(&module.root));
     }
     let places =
         session.directories.iter().map(|root| root.join(PLUGINS)).chain([std::env::current_dir()?, session.places.plugins.clone()]);
     if let Some(place) = places.map(|place| place.join(name)).find(|place| place.join(MANIFEST).exists()) {
-        return Ok(on_disk(&place));
+        return Ok(found(&place));
     }
     if let Some(shipped) = shipped::look(name) {
         return Ok(Found { directory: Box::new(shipped) });
@@ -119,7 +128,7 @@ pub(crate) fn add_directories(global: &mut Global, names: &[String]) -> Result<V
 /// Every plugin of the collections, also those that cannot be used.
 pub(crate) fn find_all(session: &Session) -> Vec<Found> {
     let listed = |root: &PathBuf| plugin_directories(&root.join(PLUGINS));
-    session.directories.iter().flat_map(listed).map(|path| Found { directory: Box::new(OnDisk::new(&path)) }).collect()
+    session.directories.iter().flat_map(listed).map(|path| Found { directory: Box::new(on_disk(&path)) }).collect()
 }
 
 /// What a module offers, for the choice among versions.
@@ -208,7 +217,7 @@ pub(crate) fn configure(session: &Session, plan: &Plan) -> (BTreeMap<ModuleId, C
         let Some(module) = session.catalog.get(planned.module.as_str()).filter(|module| module.removal.plugin) else { continue };
         let installed = session.places.plugins.join(module.id.as_str());
         let directory = if module.root.join(MANIFEST).exists() { &module.root } else { &installed };
-        let directory = OnDisk::new(directory);
+        let directory = on_disk(directory);
         let (Some(plugin), _) = Plugin::read(&directory) else { continue };
         let given = Given { variables: session.environment.clone(), ..Given::default() };
         let configuration = Configuration::read(&plugin, &directory, &given);

@@ -318,7 +318,7 @@ fn settings(path: &Path) -> Result<Option<CollectionFile>, Ending> {
     if path.exists() && !path.is_file() {
         return Err(Ending::wrong(Diagnostic::error("is not a regular file").file(shown).help("remove it, or put a file in its place")));
     }
-    match std::fs::read_to_string(path) {
+    match hoist_files::read_text(path) {
         Ok(text) => CollectionFile::parse(&shown, &text).map(Some).map_err(Ending::wrong),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Ending::wrong(Diagnostic::error(format!("cannot be read: {error}")).file(shown))),

@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hoist_core::{Diagnostic, Position};
-use minijinja::syntax::SyntaxConfig;
-use minijinja::{Environment, UndefinedBehavior};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::directory::{Directory, Look, is_inside};
 use crate::document::{Data, Document, Node};
+use crate::evaluate::{Answer, Task, Template, TemplateError};
 use crate::interpolate::{Variable, interpolate};
 use crate::manifest::{COMPOSE_FILES, Plugin, compose_files};
 use crate::schema::read_text;
@@ -52,8 +51,6 @@ pub struct Project {
 
 /// What stands behind the name of a template.
 const TEMPLATE: &str = ".j2";
-/// A template that goes on for longer does not end.
-const FUEL: u64 = 5_000_000;
 
 /// Renders the files of a plugin, and checks them. Nothing is run.
 ///
@@ -124,18 +121,8 @@ fn files(directory: &dyn Directory, environment: Option<&str>) -> Vec<String> {
     all
 }
 
-fn rendered(directory: &dyn Directory, path: &str, text: &str, rendering: &Rendering<'_>) -> Result<String, minijinja::Error> {
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    // With the blanks that Ansible and others have made usual for files of YAML: a line with nothing but a statement leaves nothing.
-    let syntax = SyntaxConfig::builder().keep_trailing_newline(true).trim_blocks(true).lstrip_blocks(true).build();
-    environment.set_syntax(syntax?);
-    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-    environment.set_fuel(Some(FUEL));
-    // What is included stands in the plugin: beside the template, or named from the plugin's directory.
+fn rendered(directory: &dyn Directory, path: &str, text: &str, rendering: &Rendering<'_>) -> Result<String, TemplateError> {
     let folder = path.rsplit_once('/').map(|(folder, _)| format!("{folder}/")).unwrap_or_default();
-    let loaded: BTreeMap<String, String> = includes(directory, &folder);
-    environment.set_loader(move |name| Ok(loaded.get(name).or_else(|| loaded.get(&format!("{folder}{name}"))).cloned()));
     let Rendering { plugin, values, environment: place, replicas, debug, project, variables, .. } = rendering;
     let mut context = values.as_object().cloned().unwrap_or_default();
     let known = json!({
@@ -145,7 +132,15 @@ fn rendered(directory: &dyn Directory, path: &str, text: &str, rendering: &Rende
     for (name, value) in known.as_object().into_iter().flatten() {
         context.entry(name.clone()).or_insert_with(|| value.clone());
     }
-    environment.render_named_str(path, text, minijinja::value::Serde(context))
+    let included = includes(directory, &folder);
+    let template = Template { path: path.to_owned(), text: text.to_owned(), included, variables: context };
+    match directory.evaluate(&Task::Render(template)) {
+        Ok(Answer::Rendered(rendered)) => rendered,
+        Ok(Answer::Checked(_)) => {
+            Err(TemplateError { message: "the answer is to another question".to_owned(), line: None, start: None, help: None })
+        }
+        Err(message) => Err(TemplateError { message, line: None, start: None, help: None }),
+    }
 }
 
 /// The other files beside a template, and what is below `templates/`: what it may include.
@@ -162,23 +157,17 @@ fn includes(directory: &dyn Directory, folder: &str) -> BTreeMap<String, String>
     all
 }
 
-fn template_error(error: &minijinja::Error, file: &str, text: &str) -> Diagnostic {
-    let detail = error.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
-    let mut wrong = Diagnostic::error(format!("the template cannot be rendered: {}{detail}", error.kind())).file(file);
-    if let Some(line) = error.line() {
-        let start = error
-            .range()
-            .map_or(1, |range| text.get(..range.start).map_or(1, |before| before.rsplit('\n').next().unwrap_or("").chars().count() + 1));
-        wrong.position = Some(Position { line, column: start });
+fn template_error(error: &TemplateError, file: &str, text: &str) -> Diagnostic {
+    let TemplateError { message, line, start, help } = error;
+    let mut wrong = Diagnostic::error(format!("the template cannot be rendered: {message}")).file(file);
+    if let Some(line) = *line {
+        let before = start.and_then(|start| text.get(..start));
+        let column = before.map_or(1, |before| before.rsplit('\n').next().unwrap_or("").chars().count() + 1);
+        wrong.position = Some(Position { line, column });
         wrong.source_line = text.lines().nth(line.saturating_sub(1)).map(str::to_owned);
     }
-    match error.kind() {
-        minijinja::ErrorKind::UndefinedError => {
-            wrong.help("every value it uses has to be given or have a default: `hoist plugin config` shows what there is; write `{{ x | default(…) }}` where it may be absent")
-        }
-        minijinja::ErrorKind::OutOfFuel => wrong.help("it does not come to an end"),
-        _ => wrong,
-    }
+    wrong.help.clone_from(help);
+    wrong
 }
 
 struct Checker<'a> {

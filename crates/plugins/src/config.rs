@@ -143,7 +143,8 @@ impl Configuration {
         configuration.lay_variables(&given.variables);
         given.set.iter().for_each(|assignment| configuration.set(assignment));
         if let Some(schema) = &configuration.schema {
-            schema.fill(&mut configuration.tree);
+            let filled = schema.fill(&mut configuration.tree);
+            configuration.found.extend(filled.err());
         }
         configuration
     }
@@ -287,7 +288,7 @@ impl Configuration {
     }
 
     /// Everything that is wrong: with the layers, and with the values by the schema. Properties that nobody knows are warnings.
-    pub fn check(&self) -> Vec<Diagnostic> {
+    pub fn check(&self, directory: &dyn Directory) -> Vec<Diagnostic> {
         let mut found = self.found.clone();
         let Some(schema) = &self.schema else { return found };
         // What a layer has that cannot be read is not missing.
@@ -296,13 +297,13 @@ impl Configuration {
         }
         let value = self.tree.to_json();
         let pending: BTreeSet<Vec<String>> = self.pending().into_iter().map(|pending| pending.path).collect();
-        for error in schema.validator().iter_errors(&value) {
-            let path: Vec<String> = error.instance_path().as_str().split('/').skip(1).map(crate::schema::unescaped).collect();
-            // Its value is not known yet.
-            if pending.contains(&path) {
-                continue;
-            }
-            found.extend(violation::told(&error, &path, &self.tree, schema, &|path| self.is_secret(path)));
+        let violations = match schema.violations(value, directory) {
+            Ok(violations) => violations,
+            Err(wrong) => return vec![wrong],
+        };
+        // The value of what is pending is not known yet.
+        for violation in violations.iter().filter(|violation| !pending.contains(&violation.path)) {
+            found.extend(violation::told(violation, &self.tree, schema, &|path| self.is_secret(path)));
         }
         self.unknown(&schema.root(), &self.tree, &mut Vec::new(), &mut found);
         found

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
+use crate::evaluate::{Answer, Task};
+
 /// What stands at a path of a plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Look {
@@ -34,6 +36,13 @@ pub trait Directory: Sync {
     /// # Errors
     /// Why it cannot be read, in words.
     fn read(&self, inside: &str) -> Result<Vec<u8>, String>;
+    /// Carries out work whose cost the author of the plugin decides; here, unless somebody limits it.
+    ///
+    /// # Errors
+    /// That it took too long or too much memory, in words.
+    fn evaluate(&self, task: &Task) -> Result<Answer, String> {
+        Ok(task.run())
+    }
 }
 
 /// True for a path that stays inside of what it is relative to: neither absolute, nor with `..` in it.

@@ -1,22 +1,34 @@
 //! The JSON Schema of a plugin's configuration: what it says of single values, and what it finds wrong with all of them.
 
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+
 use hoist_core::Diagnostic;
 use jsonschema::Validator;
+use regex::{Regex, RegexBuilder};
 use serde_json::Value;
 
 use crate::directory::Directory;
 use crate::document::{Data, Document, Node};
+use crate::evaluate::{Answer, SchemaError, Task, validator, violations};
 use crate::tree::{Branch, Origin, Tree};
+use crate::violation::Violation;
 
 /// A schema that was read.
 #[derive(Debug)]
 pub struct Schema {
     document: Document,
-    validator: Validator,
+    value: Value,
+    /// Absent where checking a value by it may take long.
+    validator: Option<Validator>,
 }
 
 /// References are followed so often in a row.
 const DEPTH: usize = 32;
+/// A schema that comes to more parts, with everything that is referred to in the place of each reference, may take long.
+const PARTS: u64 = 20_000;
+/// So many values are looked at to fill in defaults.
+const VALUES: usize = 10_000;
 
 impl Schema {
     /// Reads the schema at a path of a plugin. Nothing is fetched: references stay in the file.
@@ -35,23 +47,38 @@ impl Schema {
                 document.root.at,
             ));
         }
-        let mut options = jsonschema::options().should_validate_formats(true);
-        if value.get("$schema").is_none() {
-            options = options.with_draft(jsonschema::Draft::Draft7);
-        }
-        match options.build(&value) {
-            Ok(validator) => Ok(Self { document, validator }),
-            Err(error) => {
-                let parts: Vec<String> = error.instance_path().as_str().split('/').skip(1).map(unescaped).collect();
-                let at = locate(&document.root, &parts);
-                let wrong = Diagnostic::error(format!("is no JSON Schema: {}", error.to_string().lines().next().unwrap_or_default()));
+        let checked = match parts(&document.root) {
+            Some(parts) if parts <= PARTS => validator(&value).map(Some),
+            _ => match directory.evaluate(&Task::Check { schema: value.clone(), value: None }) {
+                Ok(Answer::Checked(Err(error))) => Err(error),
+                Ok(_) => Ok(None),
+                Err(why) => return Err(too_much(&document, &why)),
+            },
+        };
+        match checked {
+            Ok(validator) => Ok(Self { document, value, validator }),
+            Err(SchemaError { message, path }) => {
+                let at = locate(&document.root, &path);
+                let wrong = Diagnostic::error(format!("is no JSON Schema: {message}"));
                 Err(document.point(wrong.help("references may only lead to other places of this file (#/definitions/…)"), at.at))
             }
         }
     }
 
-    pub(crate) fn validator(&self) -> &Validator {
-        &self.validator
+    /// Finds what is wrong with a value.
+    ///
+    /// # Errors
+    /// That takes too long.
+    pub(crate) fn violations(&self, value: Value, directory: &dyn Directory) -> Result<Vec<Violation>, Diagnostic> {
+        if let Some(validator) = &self.validator {
+            return Ok(violations(validator, &value));
+        }
+        match directory.evaluate(&Task::Check { schema: self.value.clone(), value: Some(value) }) {
+            Ok(Answer::Checked(Ok(violations))) => Ok(violations),
+            Ok(Answer::Checked(Err(error))) => Err(too_much(&self.document, &error.message)),
+            Ok(Answer::Rendered(_)) => Err(too_much(&self.document, "the answer is to another question")),
+            Err(why) => Err(too_much(&self.document, &why)),
+        }
     }
 
     pub(crate) fn root(&self) -> Subschema<'_> {
@@ -59,12 +86,26 @@ impl Schema {
     }
 
     /// Fills in defaults where nothing was given. What would not be whole with its defaults alone is left out.
-    pub(crate) fn fill(&self, tree: &mut Tree) {
-        self.fill_below(&self.root(), tree, 0);
+    ///
+    /// # Errors
+    /// There are too many of them; then the tree is as it was.
+    pub(crate) fn fill(&self, tree: &mut Tree) -> Result<(), Diagnostic> {
+        let (mut room, before) = (VALUES, tree.clone());
+        self.fill_below(&self.root(), tree, 0, &mut room);
+        match room {
+            0 => {
+                *tree = before;
+                let help = "put a limit to what refers to itself, or to what refers to the same part again and again";
+                let wrong = Diagnostic::error(format!("its defaults come to more than {VALUES} values")).help(help);
+                Err(self.document.point(wrong, self.document.root.at))
+            }
+            _ => Ok(()),
+        }
     }
 
-    fn fill_below(&self, schema: &Subschema<'_>, tree: &mut Tree, depth: usize) {
-        if depth > DEPTH {
+    fn fill_below(&self, schema: &Subschema<'_>, tree: &mut Tree, depth: usize, room: &mut usize) {
+        *room = room.saturating_sub(1);
+        if depth > DEPTH || *room == 0 {
             return;
         }
         match &mut tree.value {
@@ -72,27 +113,27 @@ impl Schema {
                 for name in schema.properties() {
                     let below = schema.property(name);
                     match entries.get_mut(name) {
-                        Some(given) => self.fill_below(&below, given, depth + 1),
-                        None => drop(self.default_of(&below, depth + 1).map(|tree| entries.insert(name.to_owned(), tree))),
+                        Some(given) => self.fill_below(&below, given, depth + 1, room),
+                        None => drop(self.default_of(&below, depth + 1, room).map(|tree| entries.insert(name.to_owned(), tree))),
                     }
                 }
             }
             Branch::List(items) => {
                 let below = schema.items();
-                items.iter_mut().for_each(|item| self.fill_below(&below, item, depth + 1));
+                items.iter_mut().for_each(|item| self.fill_below(&below, item, depth + 1, room));
             }
             Branch::Leaf(_) => {}
         }
     }
 
-    fn default_of(&self, schema: &Subschema<'_>, depth: usize) -> Option<Tree> {
+    fn default_of(&self, schema: &Subschema<'_>, depth: usize, room: &mut usize) -> Option<Tree> {
         if let Some(default) = schema.certain().find_map(|node| node.get("default")) {
             let mut tree = Tree::of_node(default, &self.document, Origin::Schema);
-            self.fill_below(schema, &mut tree, depth);
+            self.fill_below(schema, &mut tree, depth, room);
             return Some(tree);
         }
         let mut tree = Tree::empty();
-        self.fill_below(schema, &mut tree, depth);
+        self.fill_below(schema, &mut tree, depth, room);
         let Branch::Map(entries) = &tree.value else { return None };
         let whole = schema.required().all(|name| entries.contains_key(name));
         tree.origin = entries.values().next()?.origin.clone();
@@ -171,9 +212,7 @@ impl<'s> Subschema<'s> {
         // Every pattern that a name matches says something of it.
         for said in &self.said {
             let patterns = said.node.get("patternProperties").map(Node::entries).unwrap_or_default();
-            // A pattern of another dialect may be meant for this name.
-            let matching =
-                patterns.iter().filter(|(pattern, _)| regex::Regex::new(&pattern.name).map_or(true, |pattern| pattern.is_match(name)));
+            let matching = patterns.iter().filter(|(pattern, _)| is_match(&pattern.name, name));
             described.said.extend(matching.map(|(_, node)| Said { node, certain: said.certain }));
         }
         match described.is_silent() {
@@ -221,11 +260,84 @@ impl<'s> Subschema<'s> {
     }
 }
 
+/// A regular expression counts as so many parts of a schema: with repetitions of so many times it can be large.
+fn weight(pattern: &str) -> u64 {
+    pattern.len() as u64 + if pattern.contains('{') { PARTS / 10 } else { 1 }
+}
+
+/// Whether a name matches a pattern. One of another dialect, or one that is too large, may be meant for this name.
+fn is_match(pattern: &str, name: &str) -> bool {
+    thread_local! {
+        static KNOWN: RefCell<HashMap<String, Option<Regex>>> = RefCell::default();
+    }
+    KNOWN.with_borrow_mut(|known| {
+        if known.len() > 1000 {
+            known.clear();
+        }
+        let compile = || RegexBuilder::new(pattern).size_limit(1 << 20).build().ok();
+        known.entry(pattern.to_owned()).or_insert_with(compile).as_ref().is_none_or(|pattern| pattern.is_match(name))
+    })
+}
+
+/// Counts the parts of a schema, with everything that is referred to in the place of each reference; `None` where that never ends, or a reference is of
+/// another kind than a path in the file.
+fn parts(root: &Node) -> Option<u64> {
+    fn below<'n>(root: &'n Node, node: &'n Node, known: &mut HashMap<*const Node, Option<u64>>) -> Option<u64> {
+        let key = std::ptr::from_ref(node);
+        if let Some(known) = known.get(&key) {
+            return *known;
+        }
+        // What is met again before it is counted refers to itself.
+        known.insert(key, None);
+        let mut count = 1_u64;
+        let mut add = |more: Option<u64>| {
+            count = count.saturating_add(more?);
+            Some(())
+        };
+        match &node.data {
+            Data::List(items) => items.iter().try_for_each(|item| add(below(root, item, known)))?,
+            Data::Map(_) => {
+                for (name, value) in node.entries() {
+                    match name.name.as_str() {
+                        "$ref" => {
+                            let pointer = value.text()?.strip_prefix('#').filter(|rest| rest.is_empty() || rest.starts_with('/'))?;
+                            let path: Vec<String> = pointer.split('/').skip(1).map(unescaped).collect();
+                            add(below(root, find(root, &path)?, known))?;
+                        }
+                        "$dynamicRef" | "$recursiveRef" | "$id" => return None,
+                        "pattern" => add(value.text().map(weight))?,
+                        "patternProperties" => {
+                            for (pattern, value) in value.entries() {
+                                add(Some(weight(&pattern.name)))?;
+                                add(below(root, value, known))?;
+                            }
+                        }
+                        _ => add(below(root, value, known))?,
+                    }
+                }
+            }
+            _ => {}
+        }
+        known.insert(key, Some(count));
+        Some(count)
+    }
+    below(root, root, &mut HashMap::new())
+}
+
+fn too_much(document: &Document, why: &str) -> Diagnostic {
+    let wrong = Diagnostic::error(format!("cannot be used to check a configuration: {why}"));
+    document.point(
+        wrong.help("parts that refer to each other again and again multiply: write them once, with fewer references"),
+        document.root.at,
+    )
+}
+
 fn expand<'s>(root: &'s Node, said: Vec<Said<'s>>) -> Vec<Said<'s>> {
     let mut all: Vec<Said<'_>> = Vec::new();
+    let mut seen = HashSet::new();
     let mut waiting: Vec<(Said<'_>, usize)> = said.into_iter().rev().map(|said| (said, 0)).collect();
     while let Some((said, depth)) = waiting.pop() {
-        if depth > DEPTH || all.iter().any(|known| std::ptr::eq(known.node, said.node)) {
+        if depth > DEPTH || !seen.insert(std::ptr::from_ref(said.node)) {
             continue;
         }
         all.push(said);
@@ -323,7 +435,7 @@ mod tests {
         let schema = schema(text).unwrap();
         let filled = |given: Value| {
             let mut tree = Tree::of_value(&given, &Origin::Nowhere);
-            schema.fill(&mut tree);
+            schema.fill(&mut tree).unwrap();
             tree.to_json()
         };
         assert_eq!(filled(json!({})), json!({ "app": { "debug": false } }), "db would lack its host");
@@ -347,7 +459,7 @@ mod tests {
         // One that refers to itself ends.
         let circle = schema(r##"{ "properties": { "a": { "$ref": "#" } } }"##).unwrap();
         let mut tree = Tree::empty();
-        circle.fill(&mut tree);
+        circle.fill(&mut tree).unwrap();
     }
 
     #[test]

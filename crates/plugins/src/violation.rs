@@ -3,20 +3,77 @@
 use hoist_core::Diagnostic;
 use jsonschema::ValidationError;
 use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::schema::Schema;
 use crate::secret::MASK;
 use crate::tree::{Tree, dotted};
 
+/// Something that a schema has against a value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Violation {
+    /// Where the value is.
+    pub path: Vec<String>,
+    /// What is wrong with it.
+    pub what: What,
+}
+
+/// What is wrong with a value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum What {
+    /// A property is missing.
+    Missing(String),
+    /// Properties are not allowed.
+    Unexpected(Vec<String>),
+    /// It is none of so many shapes; what it lacks to be the one that it comes nearest to, each with where.
+    Shapeless(usize, Vec<(Vec<String>, Rule)>),
+    /// It breaks a rule, in words behind the value.
+    Broken(Rule),
+}
+
+/// A rule that is broken, in words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rule {
+    /// As it is.
+    pub text: String,
+    /// For a secret, of which it says nothing.
+    pub private: String,
+}
+
+impl Rule {
+    fn new(text: impl Fn(bool) -> String) -> Self {
+        Self { text: text(false), private: text(true) }
+    }
+
+    fn text(&self, secret: bool) -> &str {
+        if secret { &self.private } else { &self.text }
+    }
+}
+
+fn path_of(error: &ValidationError<'_>) -> Vec<String> {
+    error.instance_path().as_str().split('/').skip(1).map(crate::schema::unescaped).collect()
+}
+
+/// What an error of the validator says.
+pub(crate) fn violation(error: &ValidationError<'_>) -> Violation {
+    let what = match error.kind() {
+        Kind::Required { property } => What::Missing(property.as_str().map_or_else(|| property.to_string(), str::to_owned)),
+        Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => What::Unexpected(unexpected.clone()),
+        Kind::AnyOf { context } | Kind::OneOfNotValid { context } => {
+            // What comes nearest to being right is most likely what was meant.
+            let nearest = context.iter().min_by_key(|errors| errors.len());
+            let one = |error: &ValidationError<'static>| (path_of(error), Rule::new(|secret| rule(error.kind(), secret)));
+            What::Shapeless(context.len(), nearest.map(|errors| errors.iter().map(one).collect()).unwrap_or_default())
+        }
+        kind => What::Broken(Rule::new(|secret| broken(kind, secret))),
+    };
+    Violation { path: path_of(error), what }
+}
+
 /// The messages for one violation: where the value came from, what is wrong with it, which rule says so.
-pub(crate) fn told(
-    error: &ValidationError<'_>,
-    path: &[String],
-    tree: &Tree,
-    schema: &Schema,
-    is_secret: &dyn Fn(&[String]) -> bool,
-) -> Vec<Diagnostic> {
+pub(crate) fn told(violation: &Violation, tree: &Tree, schema: &Schema, is_secret: &dyn Fn(&[String]) -> bool) -> Vec<Diagnostic> {
+    let Violation { path, what } = violation;
     let secret = is_secret(path);
     let value = tree.get(path).map(Tree::to_json).unwrap_or_default();
     let shown = if secret { MASK.to_owned() } else { shown(&value) };
@@ -25,10 +82,10 @@ pub(crate) fn told(
         let wrong = Diagnostic::error(message).field(if path.is_empty() { "the configuration".to_owned() } else { dotted(path) });
         origin.point(if help.is_empty() { wrong } else { wrong.help(help) }, secret)
     };
-    match error.kind() {
-        Kind::Required { property } => {
-            let mut below = path.to_vec();
-            below.push(property.as_str().map_or_else(|| property.to_string(), str::to_owned));
+    match what {
+        What::Missing(property) => {
+            let mut below = path.clone();
+            below.push(property.clone());
             let said = schema.root().at(&below).description().map(|said| format!(": {said}")).unwrap_or_default();
             let set = dotted(&below);
             let help = match is_secret(&below) {
@@ -37,10 +94,11 @@ pub(crate) fn told(
             };
             vec![point(&below, format!("is required and was not given{said}"), help)]
         }
-        Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
-            let names: Vec<&str> = schema.root().at(path).properties().collect();
+        What::Unexpected(unexpected) => {
+            let said = schema.root().at(path);
+            let names: Vec<&str> = said.properties().collect();
             let one = |name: &String| {
-                let mut below = path.to_vec();
+                let mut below = path.clone();
                 below.push(name.clone());
                 let near = hoist_core::did_you_mean(name, names.iter().copied());
                 let help = near.map_or_else(|| format!("there may be {}", names.join(", ")), |near| format!("did you mean `{near}`?"));
@@ -49,27 +107,25 @@ pub(crate) fn told(
             };
             unexpected.iter().map(one).collect()
         }
-        Kind::AnyOf { context } | Kind::OneOfNotValid { context } => {
-            // What comes nearest to being right is most likely what was meant.
-            let nearest = context.iter().min_by_key(|errors| errors.len());
-            let details = |errors: &Vec<ValidationError<'static>>| {
-                let one = |error: &ValidationError<'static>| {
-                    let below: Vec<String> = error.instance_path().as_str().split('/').skip(1).map(crate::schema::unescaped).collect();
-                    let of = below.strip_prefix(path).unwrap_or(&below);
-                    let name = if of.is_empty() { String::new() } else { format!("{} ", dotted(of)) };
-                    format!("{name}{}", rule(error.kind(), is_secret(&below)))
-                };
-                errors.iter().map(one).collect::<Vec<_>>().join(", and ")
+        What::Shapeless(count, nearest) => {
+            let one = |(below, rule): &(Vec<String>, Rule)| {
+                let of = below.strip_prefix(path.as_slice()).unwrap_or(below);
+                let name = if of.is_empty() { String::new() } else { format!("{} ", dotted(of)) };
+                format!("{name}{}", rule.text(is_secret(below)))
             };
-            let help = nearest.map(|errors| format!("to be the one it comes nearest to: {}", details(errors))).unwrap_or_default();
-            vec![point(path, format!("{shown} is none of the {} shapes that are allowed", context.len()), help)]
+            let details: Vec<String> = nearest.iter().map(one).collect();
+            let help = match details.is_empty() {
+                true => String::new(),
+                false => format!("to be the one it comes nearest to: {}", details.join(", and ")),
+            };
+            vec![point(path, format!("{shown} is none of the {count} shapes that are allowed"), help)]
         }
         // Only maps have names in them, so somebody meant to say where the secret is.
-        kind if secret && value.is_object() => {
+        What::Broken(rule) if secret && value.is_object() => {
             let help = "write { from_file: PATH }, { from_env: NAME }, or { generate: LENGTH } with 8 to 1024 characters";
-            vec![point(path, format!("{shown} {}", broken(kind, secret)), help.to_owned())]
+            vec![point(path, format!("{shown} {}", rule.text(secret)), help.to_owned())]
         }
-        kind => vec![point(path, format!("{shown} {}", broken(kind, secret)), String::new())],
+        What::Broken(rule) => vec![point(path, format!("{shown} {}", rule.text(secret)), String::new())],
     }
 }
 

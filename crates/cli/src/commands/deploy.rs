@@ -404,7 +404,7 @@ fn one(
         Some(former) => place.plugin(*former),
         None => module.root.clone(),
     };
-    let on_disk = OnDisk::new(&directory);
+    let on_disk = crate::plugins::on_disk(&directory);
     let (plugin, mut wrong) = Plugin::read(&on_disk);
     found.append(&mut wrong);
     let Some(plugin) = plugin else { return Ok(None) };

@@ -101,7 +101,7 @@ fn programs(session: &Session, machine: &Machine, findings: &mut Vec<Finding>) {
                 _ => {}
             }
         }
-        let script = std::fs::read_to_string(module.root.join("modules").join(format!("{}.sh", module.id))).unwrap_or_default();
+        let script = hoist_files::read_text(&module.root.join("modules").join(format!("{}.sh", module.id))).unwrap_or_default();
         hoist_core::format::shell::prerequisites(&script).iter().for_each(|program| need(program, module));
     }
     for source in &session.sources {

@@ -148,7 +148,7 @@ pub(crate) fn hosts(options: &Hosts) -> Result<Vec<Host>, Ending> {
     let mut lines: Vec<(String, Option<(String, usize)>)> = options.host.iter().map(|host| (host.clone(), None)).collect();
     if let Some(file) = &options.hosts {
         let shown = file.display().to_string();
-        let text = std::fs::read_to_string(file).map_err(|error| {
+        let text = hoist_files::read_text(file).map_err(|error| {
             Ending::wrong(Diagnostic::error(format!("cannot be read: {error}")).file(shown.clone()).help("name a file with a host a line"))
         })?;
         for (place, line) in text.lines().enumerate() {

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use hoist_core::Diagnostic;
+use hoist_files::read_text;
 use hoist_methods::random_text;
 use hoist_plugins::{Configuration, Document, Given, Origin, Pending, Plugin, SecretSource};
 use serde_json::{Value, json};
@@ -51,7 +52,7 @@ pub(crate) fn given(session: &Session, inputs: &PluginInputs) -> Result<Given, E
     let mut files = Vec::new();
     for path in &inputs.config {
         let shown = path.display().to_string();
-        match std::fs::read_to_string(path) {
+        match read_text(path) {
             Ok(text) => match Document::parse_private(&shown, &text) {
                 Ok(document) => files.push(document),
                 Err(wrong) => errors.push(wrong),
@@ -71,7 +72,7 @@ pub(crate) fn given(session: &Session, inputs: &PluginInputs) -> Result<Given, E
         };
         let value = match option {
             "--set" => Ok(value.to_owned()),
-            _ => std::fs::read_to_string(value).map(|text| without_line_end(&text).to_owned()),
+            _ => read_text(Path::new(value)).map(|text| without_line_end(&text).to_owned()),
         };
         let option = format!("{option} {path}");
         match value {
@@ -110,7 +111,7 @@ pub(crate) fn configuration(
             ),
         }
     }
-    let mut all: Vec<Diagnostic> = configuration.check().into_iter().chain(wrong).collect();
+    let mut all: Vec<Diagnostic> = configuration.check(&*found.directory).into_iter().chain(wrong).collect();
     for (path, origin) in configuration.public_secrets(&*found.directory) {
         let warning = Diagnostic::warning("is a secret whose value stands in the plugin, where everybody reads it").field(path);
         all.push(warning.help(format!("give another; that one is of {origin}")));
@@ -146,7 +147,7 @@ fn fetch(session: &Session, pending: &Pending, made: Option<&mut BTreeMap<String
             };
             let home = file.strip_prefix("~/").map(|inside| session.home.join(inside));
             let path = home.unwrap_or_else(|| beside.unwrap_or_default().join(file));
-            let text = std::fs::read_to_string(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+            let text = read_text(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
             Ok(Some(without_line_end(&text).to_owned()))
         }
         SecretSource::Variable(name) => match session.environment.get(name) {

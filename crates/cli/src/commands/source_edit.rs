@@ -102,7 +102,7 @@ fn elsewhere(global: &Global, file: &Path, name: &str) -> Ending {
 }
 
 fn read(file: &Path) -> Result<String, Ending> {
-    match std::fs::read_to_string(file) {
+    match hoist_files::read_text(file) {
         Ok(text) => Ok(text),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
         Err(error) => Err(Ending::wrong(Diagnostic::error(format!("cannot be read: {error}")).file(file.display().to_string()))),

@@ -5,7 +5,7 @@ use std::io::{BufReader, Read};
 use std::path::{Component, Path, PathBuf};
 
 /// What an archive may hold at most, unpacked, in bytes.
-const LIMIT: u64 = 512 * 1024 * 1024;
+pub(crate) const LIMIT: u64 = 512 * 1024 * 1024;
 
 /// The same with what stands between its files.
 const STREAM_LIMIT: u64 = LIMIT + LIMIT / 4;

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use hoist_core::{Diagnostic, Digest, is_class_name, is_path};
-use hoist_files::digest;
+use hoist_files::{TEXT_LIMIT, digest, read_limited};
 use hoist_sources::directory::{INFO, MODULE_FILE, ModuleFile, ModuleInfo, PROGRAM, installer};
 use hoist_sources::{Entry, FileList, Index, IndexedFile, Origin};
 use rayon::prelude::*;
@@ -187,6 +188,7 @@ pub(crate) fn list_files(path: &Path) -> (Result<Vec<Listed>, String>, Option<St
         }
     }
     paths.sort();
+    let room = AtomicU64::new(archive::LIMIT);
     let read = |file: &PathBuf| -> Result<Listed, String> {
         let inside = file.strip_prefix(path).unwrap_or(file);
         let wrong = |error: std::io::Error| format!("{}: {error}", inside.display());
@@ -195,6 +197,10 @@ pub(crate) fn list_files(path: &Path) -> (Result<Vec<Listed>, String>, Option<St
         if metadata.is_symlink() {
             let target = file.read_link().map_err(wrong)?;
             return listed(name, false, &Content::Link(target));
+        }
+        let is_taken = |room: u64| room.checked_sub(metadata.len());
+        if room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_taken).is_err() {
+            return Err(format!("it holds more than {} MiB", archive::LIMIT >> 20));
         }
         let digest = std::fs::File::open(file).and_then(digest).map_err(wrong)?;
         Ok(Listed { path: name, digest, executable: metadata.mode() & 0o111 != 0, link: None })
@@ -205,7 +211,7 @@ pub(crate) fn list_files(path: &Path) -> (Result<Vec<Listed>, String>, Option<St
 fn directory_entry(name: String, path: &Path, place: &str) -> Entry {
     let origin = Origin { path: path.to_owned(), prefix: None, from: place.to_owned() };
     let (files, unusable) = list_files(path);
-    let text = |name: &str| Some(path.join(name)).filter(|path| path.is_file()).and_then(|path| std::fs::read(path).ok());
+    let text = |name: &str| Some(path.join(name)).filter(|path| path.is_file()).and_then(|path| read_limited(&path, TEXT_LIMIT).ok());
     match files {
         Ok(files) => entry(name, files, origin, text, unusable),
         Err(why) => entry(name, Vec::new(), origin, text, Some(unusable.unwrap_or(why))),

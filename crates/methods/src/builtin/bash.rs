@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hoist_executor::{Command, Exit, Failure};
+use hoist_files::{TEXT_LIMIT, read_limited};
 use serde::Deserialize;
 
 use crate::builtin::pip;
@@ -148,7 +149,7 @@ impl Bash {
         let mut program = program;
         let library = self.collection.join("lib");
         let missing: Vec<&str> = LIBRARY.iter().map(|(name, _)| *name).filter(|name| !library.join(name).exists()).collect();
-        let text = std::fs::read(script).map_err(|error| context.task.failed("reading", script, &error))?;
+        let text = read_limited(script, TEXT_LIMIT).map_err(|error| context.task.failed("reading", script, &error))?;
         let text = String::from_utf8_lossy(&text);
         // A function called `source` makes what the file declares local to it, so it is there only where it is needed.
         if missing.iter().any(|name| text.contains(name)) {

@@ -1,6 +1,6 @@
 //! Runs a hook of a plugin: in the plugin's directory, with its configuration, within the module's time.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -106,8 +106,9 @@ impl Hook {
 
 /// The interpreter that a script names, where there is none.
 fn interpreter(script: &Path) -> Option<PathBuf> {
-    let text = std::fs::read(script).ok()?;
-    let line = String::from_utf8_lossy(text.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?).into_owned();
+    let mut start = Vec::new();
+    std::fs::File::open(script).and_then(|script| script.take(4096).read_to_end(&mut start)).ok()?;
+    let line = String::from_utf8_lossy(start.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?).into_owned();
     let path = PathBuf::from(line.split_whitespace().next()?);
     (!path.exists()).then_some(path)
 }

@@ -111,7 +111,7 @@ impl InstallScript {
 
 /// True for a script whose lines end as on Windows: the first one, or most.
 fn has_crlf(file: &Path) -> std::io::Result<bool> {
-    let bytes = std::fs::read(file)?;
+    let bytes = hoist_files::read_limited(file, SIZE_LIMIT)?;
     let first = bytes.split(|byte| *byte == b'\n').next().is_some_and(|line| line.ends_with(b"\r") && line.len() < bytes.len());
     let lines = bytes.iter().filter(|byte| **byte == b'\n').count();
     let crlf = bytes.windows(2).filter(|pair| pair == b"\r\n").count();

@@ -143,7 +143,7 @@ pub fn rocks_of(rock: &Rock) -> BTreeMap<String, String> {
 
 /// What the rocks of a tree need, by the name of the one that needs it, as LuaRocks has it.
 pub fn needs_of_rocks(rock: &Rock) -> BTreeMap<String, Vec<String>> {
-    let text = std::fs::read_to_string(rocks::directory(rock, "").join("manifest")).unwrap_or_default();
+    let text = hoist_files::read_text(&rocks::directory(rock, "").join("manifest")).unwrap_or_default();
     let Ok(document) = lua::read(&text) else { return BTreeMap::new() };
     let all = document.get("dependencies").and_then(Value::table).cloned().unwrap_or_default();
     let names = |versions: &Value| -> Vec<String> {
@@ -352,7 +352,7 @@ fn consists_of(rock: &Rock, name: &str, version: &str) -> Result<Record, Failure
 
 /// Where the files of a rock are put to be loaded, as its own manifest lists them.
 fn deployed(rock: &Rock, own: &Path) -> Vec<PathBuf> {
-    let text = std::fs::read_to_string(own.join("rock_manifest")).unwrap_or_default();
+    let text = hoist_files::read_text(&own.join("rock_manifest")).unwrap_or_default();
     let Ok(document) = lua::read(&text) else { return Vec::new() };
     let manifest = document.get("rock_manifest").and_then(Value::table).cloned().unwrap_or_default();
     let places = [

@@ -223,7 +223,7 @@ fn uv_configuration(environment: &BTreeMap<String, String>, home: &Path) -> Opti
     let configured = environment.get("UV_CONFIG_FILE").map(PathBuf::from);
     let user = environment.get("XDG_CONFIG_HOME").map_or_else(|| home.join(".config"), PathBuf::from).join("uv/uv.toml");
     let files = configured.into_iter().chain([user, PathBuf::from("/etc/uv/uv.toml")]);
-    let text = files.into_iter().find_map(|file| std::fs::read_to_string(file).ok())?;
+    let text = files.into_iter().find_map(|file| hoist_files::read_text(&file).ok())?;
     Some(without_foreign_keys(&text))
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use git2::{Config, ErrorCode, Repository, RepositoryOpenFlags, StatusOptions};
 use hoist_core::without_userinfo;
 use hoist_executor::{Failure, TaskContext};
+use hoist_files::read_text;
 
 use crate::git::program::Program;
 use crate::machine::Machine;
@@ -192,14 +193,14 @@ pub(crate) fn git_dir(dir: &Path) -> Option<PathBuf> {
     if git.join("HEAD").symlink_metadata().is_ok() {
         return Some(git);
     }
-    let text = std::fs::read_to_string(&git).ok()?;
+    let text = read_text(&git).ok()?;
     let found = dir.join(text.strip_prefix("gitdir:")?.trim());
     found.join("HEAD").symlink_metadata().is_ok().then_some(found)
 }
 
 /// The configuration of a repository; of a further work tree, that of the repository it belongs to.
 fn configuration(git_dir: &Path) -> PathBuf {
-    let common = std::fs::read_to_string(git_dir.join("commondir")).ok();
+    let common = read_text(&git_dir.join("commondir")).ok();
     common.map_or_else(|| git_dir.to_owned(), |common| git_dir.join(common.trim())).join("config")
 }
 
@@ -235,12 +236,12 @@ pub(crate) fn head(dir: &Path) -> Option<String> {
 
 /// The commit that is checked out, of a repository whose refs are files.
 fn head_in_files(git_dir: &Path) -> Option<String> {
-    let head = std::fs::read_to_string(git_dir.join("HEAD")).ok()?;
+    let head = read_text(&git_dir.join("HEAD")).ok()?;
     let is_commit = |text: &str| matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let Some(reference) = head.strip_prefix("ref:").map(str::trim) else {
         return Some(head.trim().to_owned()).filter(|head| is_commit(head));
     };
-    let loose = std::fs::read_to_string(git_dir.join(reference)).ok().map(|text| text.trim().to_owned());
+    let loose = read_text(&git_dir.join(reference)).ok().map(|text| text.trim().to_owned());
     let packed = || {
         let packed = std::fs::read_to_string(git_dir.join("packed-refs")).ok()?;
         let mut lines = packed.lines().filter_map(|line| line.split_once(' '));

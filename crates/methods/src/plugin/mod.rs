@@ -3,6 +3,7 @@
 mod configured;
 mod deploy;
 mod engine;
+mod evaluate;
 mod hosts;
 mod on_disk;
 mod release;
@@ -20,6 +21,7 @@ pub use configured::Configured;
 pub use deploy::{Deployment, Undeployment, containers, project_name};
 pub(crate) use deploy::{deploy, undeploy, undeploy_all};
 pub use engine::Container;
+pub use evaluate::{EVALUATE, answer};
 pub use hosts::{HostOf, Rollout, hosts_of};
 pub use on_disk::OnDisk;
 pub use release::{Place, ReleaseFile, SWARM, called};

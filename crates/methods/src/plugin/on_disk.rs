@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use hoist_plugins::{Directory, Look};
+use hoist_files::read_limited;
+use hoist_plugins::{Answer, Directory, Look, Task};
 
+use super::evaluate::evaluate;
 use crate::machine::is_executable;
 
 /// The directory of a plugin on the disk. Links that lead out of it are not followed.
@@ -12,6 +14,8 @@ pub struct OnDisk {
     root: PathBuf,
     /// What is behind all links.
     real: PathBuf,
+    /// The program that carries out what may take long.
+    evaluator: Option<PathBuf>,
 }
 
 /// A file of a plugin that is read has at most so many bytes.
@@ -20,7 +24,13 @@ const LIMIT: u64 = 16 * 1024 * 1024;
 impl OnDisk {
     /// The plugin at a path.
     pub fn new(root: &Path) -> Self {
-        Self { root: root.to_owned(), real: root.canonicalize().unwrap_or_else(|_| root.to_owned()) }
+        Self { root: root.to_owned(), real: root.canonicalize().unwrap_or_else(|_| root.to_owned()), evaluator: None }
+    }
+
+    /// The same, of which another process of a program carries out what may take long: one that calls [`answer`](crate::answer) when its first argument
+    /// is [`EVALUATE`](crate::EVALUATE).
+    pub fn evaluated_by(self, program: &Path) -> Self {
+        Self { evaluator: Some(program.to_owned()), ..self }
     }
 
     /// What a path leads to, where that is in the plugin.
@@ -63,10 +73,13 @@ impl Directory for OnDisk {
             Look::Directory | Look::Other => return Err("it is no regular file".to_owned()),
         }
         let path = self.root.join(inside);
-        let size = path.metadata().map_err(|error| error.to_string())?.len();
-        if size > LIMIT {
-            return Err(format!("it has {size} bytes; at most {LIMIT} are read"));
+        read_limited(&path, LIMIT).map_err(|error| error.to_string())
+    }
+
+    fn evaluate(&self, task: &Task) -> Result<Answer, String> {
+        match &self.evaluator {
+            Some(program) => evaluate(program, task),
+            None => Ok(task.run()),
         }
-        std::fs::read(path).map_err(|error| error.to_string())
     }
 }

@@ -71,7 +71,7 @@ fn has_hg(machine: &Machine) -> Result<(), Failure> {
 
 /// Where a clone came from, as its settings say.
 fn cloned_from(tree: &Path) -> Option<String> {
-    let settings = std::fs::read_to_string(tree.join(".hg/hgrc")).ok()?;
+    let settings = hoist_files::read_text(&tree.join(".hg/hgrc")).ok()?;
     let mut inside = false;
     settings.lines().find_map(|line| {
         if line.starts_with('[') {

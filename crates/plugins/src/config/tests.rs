@@ -65,7 +65,7 @@ fn each_layer_lies_over_the_one_before_and_every_value_knows_its_own() {
         set: vec![set("server.host_port", "83")],
     };
     let configuration = read(&[profile], &given);
-    assert_eq!(configuration.check(), []);
+    assert_eq!(configuration.check(&InMemory::default()), []);
     let told: Vec<String> =
         configuration.settings().iter().map(|setting| format!("{} = {} [{}]", setting.path, setting.value, setting.origin)).collect();
     let schema = "/plugins/shop/config/schema.json:10 (default of the schema)";
@@ -89,7 +89,7 @@ fn all_violations_are_told_at_once_with_place_and_rule_and_without_secrets() {
         variables: [("HOST_PORT".to_owned(), "x".to_owned())].into_iter().collect(),
         ..Given::default()
     };
-    let told: Vec<String> = read(&[], &given).check().iter().map(ToString::to_string).collect();
+    let told: Vec<String> = read(&[], &given).check(&InMemory::default()).iter().map(ToString::to_string).collect();
     let all = told.join("\n");
     for expected in [
         "my.yaml:2:9: error: database.port: 99999 is more than 65535",
@@ -104,7 +104,7 @@ fn all_violations_are_told_at_once_with_place_and_rule_and_without_secrets() {
         assert!(all.contains(expected), "{expected}\n{all}");
     }
     assert_eq!(told.len(), 8, "{all}");
-    let without = read(&[("config/defaults.yaml", "app: {}\n")], &Given::default()).check();
+    let without = read(&[("config/defaults.yaml", "app: {}\n")], &Given::default()).check(&InMemory::default());
     assert_eq!(without.len(), 1);
     let text = without[0].to_string();
     assert!(
@@ -112,7 +112,13 @@ fn all_violations_are_told_at_once_with_place_and_rule_and_without_secrets() {
         "{text}"
     );
     // A secret is not in the line that is shown either.
-    assert!(read(&[], &given).check().iter().all(|wrong| !wrong.source_line.as_deref().unwrap_or_default().contains("short7")));
+    assert!(
+        read(&[], &given).check(&InMemory::default()).iter().all(|wrong| !wrong
+            .source_line
+            .as_deref()
+            .unwrap_or_default()
+            .contains("short7"))
+    );
 }
 
 #[test]
@@ -123,7 +129,7 @@ fn variables_stand_for_values_both_ways() {
     );
     let variables = [("SHOP_PORT", "90"), ("HOST_PORT", "91")].map(|(a, b)| (a.into(), b.into())).into_iter().collect();
     let configuration = read(&[mapping], &Given { variables, ..Given::default() });
-    let told: Vec<String> = configuration.check().iter().map(ToString::to_string).collect();
+    let told: Vec<String> = configuration.check(&InMemory::default()).iter().map(ToString::to_string).collect();
     assert_eq!(told.len(), 3, "{told:?}");
     assert!(told[0].contains("env.yaml:3:1: error: PATH: is a variable with a meaning of its own"), "{told:?}");
     assert!(told[1].contains("env.yaml:4:10: warning: SHOP_NO: stands for `app.nothing`"), "{told:?}");
@@ -142,13 +148,13 @@ fn secrets_come_from_elsewhere_and_are_never_shown() {
         ..Given::default()
     };
     let mut configuration = read(&[], &given);
-    assert_eq!(configuration.check(), [], "what is still to come is no violation");
+    assert_eq!(configuration.check(&InMemory::default()), [], "what is still to come is no violation");
     let pending = configuration.pending();
     assert_eq!(pending.len(), 2);
     assert_eq!(pending[0].source, SecretSource::Generate(32));
     configuration.supply(&pending[0], "generated-canary");
     configuration.supply(&pending[1], "short");
-    assert!(configuration.check()[0].message.contains("shorter than 8"), "what came is checked");
+    assert!(configuration.check(&InMemory::default())[0].message.contains("shorter than 8"), "what came is checked");
     let shown = format!("{:?}{}", configuration.settings(), configuration.masked());
     for canary in ["generated-canary", "short", "9876"] {
         assert!(!shown.contains(canary), "{canary} in {shown}");
@@ -165,7 +171,11 @@ fn secrets_come_from_elsewhere_and_are_never_shown() {
 fn environments_have_profiles_or_are_those_that_are_everywhere() {
     let of = |environment: &str| {
         let given = Given { environment: Some(environment.into()), ..Given::default() };
-        read(&[("config/eu.yaml", "app:\n  debug: true\n")], &given).check().iter().map(ToString::to_string).collect::<Vec<_>>()
+        read(&[("config/eu.yaml", "app:\n  debug: true\n")], &given)
+            .check(&InMemory::default())
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
     };
     assert!(of("staging").is_empty() && of("eu").is_empty());
     assert!(of("prodution")[0].contains("did you mean `production`?"), "{:?}", of("prodution"));
@@ -176,12 +186,12 @@ fn environments_have_profiles_or_are_those_that_are_everywhere() {
 #[test]
 fn broken_layers_are_told() {
     let broken = |path: &str, text: &str| {
-        read(&[(path, text)], &Given::default()).check().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        read(&[(path, text)], &Given::default()).check(&InMemory::default()).iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     };
     assert!(broken("config/defaults.yaml", "- a\n").contains("holds a list, not a map"));
     assert!(broken("config/defaults.yaml", "a: 1\na: 2\n").contains("duplicate mapping key"));
     assert!(broken("config/schema.json", "{ \"type\": 7 }").contains("is no JSON Schema"));
     let given = Given { set: vec![set("app..x", "1"), set("database.host[3]", "1")], ..Given::default() };
-    let told = read(&[], &given).check();
+    let told = read(&[], &given).check(&InMemory::default());
     assert!(told[0].message.contains("is no path of a value"), "{told:?}");
 }
