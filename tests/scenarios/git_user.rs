@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use hoist_tests::{Authority, GitFixture, Module, Ran, Sandbox, Server, SshServer, has};
+use hoist_tests::{Answer, Authority, GitFixture, Module, Ran, Sandbox, Server, SshServer, has};
 
 fn clone(url: &str, args: &str) -> Module {
     let module = Module::new("subject").method("git_clone").field("INSTALL_REPO", url).field("INSTALL_ARGS", args);
@@ -60,6 +60,34 @@ fn a_certificate_authority_of_the_user_s_configuration_is_trusted() {
     commit(&fixture, "file", "newer\n");
     assert_eq!(sandbox.json("update").exits(0).statuses()["subject"], "updated");
     assert_eq!(sandbox.read(".subject/file"), "newer\n");
+}
+
+#[test]
+fn a_clone_that_began_with_https_is_not_led_to_http() {
+    let Some(authority) = Authority::new().filter(|_| has("git")) else { return };
+    let fixture = GitFixture::new();
+    fixture.repository("repo", 2);
+    let plain = Server::git(fixture.root(), Duration::ZERO);
+    let target = plain.url("");
+    let leads_on = Server::start(move |request| {
+        let location = format!("{target}{}?{}", request.path, request.query);
+        Answer { headers: vec![("Location".into(), location)], ..Answer::new(302, "") }
+    });
+    let secure = authority.serve(&leads_on);
+    let trust = format!("[http]\n\tsslCAInfo = {}\n", authority.certificate().display());
+    let sandbox = Sandbox::new();
+    sandbox.put(".gitconfig", &trust);
+    sandbox.add(&clone(&secure.url("/repo.git"), ""));
+    let refused = sandbox.json("install").exits(3);
+    assert!(!sandbox.has(".subject") && reason(&refused).to_lowercase().contains("protocol"), "{}", reason(&refused));
+    // From http to http, and where the user's own configuration leads there.
+    let sandbox = Sandbox::new();
+    sandbox.add(&clone(&leads_on.url("/repo.git"), ""));
+    sandbox.hoist("install").exits(0);
+    let sandbox = Sandbox::new();
+    sandbox.put(".gitconfig", &format!("{trust}[url \"{}\"]\n\tinsteadOf = {}\n", plain.url("/"), secure.url("/")));
+    sandbox.add(&clone(&secure.url("/repo.git"), ""));
+    sandbox.hoist("install").exits(0);
 }
 
 #[test]

@@ -138,6 +138,36 @@ fn certificates_of_the_machine_or_of_a_variable_decide_and_errors_of_theirs_are_
 }
 
 #[test]
+fn a_download_that_began_with_https_stays_there() {
+    let Some(authority) = Authority::new() else { return };
+    let plain = Server::start(|_| Answer::new(200, SCRIPT));
+    let target = plain.url("/install.sh");
+    let leads_on = Server::start(move |request| {
+        let to = |target: &str| Answer { headers: vec![("Location".into(), target.into())], ..Answer::new(302, "") };
+        match request.path.as_str() {
+            "/here.sh" => to("/there.sh"),
+            "/out.sh" => to(&target),
+            _ => Answer::new(200, SCRIPT),
+        }
+    });
+    let secure = authority.serve(&leads_on);
+    let install = |url: &str| {
+        let mut sandbox = Sandbox::new();
+        sandbox.set("SSL_CERT_FILE", &authority.certificate().display().to_string());
+        sandbox.add(&download(url));
+        (sandbox.hoist("install"), sandbox)
+    };
+    let (failed, sandbox) = install(&secure.url("/out.sh"));
+    let told = failed.exits(3).stderr;
+    assert!(told.contains("leads from https to http://") && !told.contains("retry "), "{told}");
+    assert!(!sandbox.has("ran"));
+    for url in [secure.url("/here.sh"), leads_on.url("/out.sh")] {
+        let (ran, sandbox) = install(&url);
+        assert!(ran.code == 0 && sandbox.has("ran"), "{url}: {}", ran.stderr);
+    }
+}
+
+#[test]
 fn a_proxy_is_passed_for_exceptions_and_named_where_it_fails() {
     let server = Server::start(|_| Answer::new(200, SCRIPT));
     let count = Arc::new(AtomicUsize::new(0));

@@ -113,7 +113,7 @@ fn failure(url: &str, proxy: Option<&str>, error: ureq::Error) -> Failure {
     }
 }
 
-fn is_secure(url: &str) -> bool {
+pub(crate) fn is_secure(url: &str) -> bool {
     url.split_once("://").is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("https"))
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use hoist_core::{redact_urls, without_userinfo};
 use hoist_executor::{Command, Exit, Failure, Silence, Stream, TaskContext};
 
+use crate::http::is_secure;
 use crate::machine::Machine;
 
 /// Configuration of every command. Nothing that git starts outlives it, and what is not asked for is not explained.
@@ -67,8 +68,11 @@ impl<'a> Program<'a> {
     }
 
     /// The same for commands that may connect to `url`: its user name and password are handed over in the environment, also where the
-    /// configuration of a clone has the URL with them.
+    /// configuration of a clone has the URL with them. What begins with https is not led to http.
     pub(crate) fn connecting_to(mut self, url: &str) -> Self {
+        if is_secure(url) {
+            self.config.push(("protocol.http.allow".to_owned(), "user".to_owned()));
+        }
         let (clean, Some(userinfo)) = without_userinfo(url) else { return self };
         let base = |url: &str| {
             let start = url.find("://").map_or(0, |position| position + 3);
