@@ -102,6 +102,70 @@ fn nothing_is_left_of_state(sandbox: &Sandbox, context: &str) {
     assert!(left.is_empty(), "{context}: {left:?}");
 }
 
+/// Everything in hoist's cache and settings that is not what it keeps there, and what git was just writing in the copies there.
+fn unfinished(sandbox: &Sandbox) -> Vec<String> {
+    let mut all = sandbox.files(".cache");
+    all.extend(sandbox.files(".config"));
+    let is_unfinished =
+        |name: &String| name.contains("hoist-stage") || name.contains(".tmp") || name.contains("tmp_") || name.ends_with(".lock");
+    all.into_iter().filter(is_unfinished).collect()
+}
+
+#[test]
+fn tests_syncs_and_settings_that_are_killed_leave_nothing() {
+    if !has("cc") || !has("git") {
+        return;
+    }
+    let fixture = GitFixture::new();
+    fixture.repository("modules", 1);
+    let module = Module::new("m").field("INSTALL_DIRS", "$HOME/.m").main("mkdir -p ~/.m");
+    std::fs::create_dir_all(fixture.path("modules.work/modules")).unwrap();
+    std::fs::write(fixture.path("modules.work/modules/m.sh"), module.text()).unwrap();
+    fixture.commit("modules.work", "a module");
+    fixture.publish("modules");
+    let url = fixture.path("modules.git").display().to_string();
+    let prepared = || {
+        let sandbox = Sandbox::new();
+        sandbox.settings("jobs: 1\n");
+        sandbox.add(&Module::new("other").body("main_module() { :; }\ntest_module() { mktemp -d; }"));
+        sandbox.hoist("install").exits(0);
+        sandbox
+    };
+    let with_source = || {
+        let sandbox = prepared();
+        sandbox.hoist(&format!("source add new --from {url}")).exits(0);
+        sandbox
+    };
+    let synced = || {
+        let sandbox = with_source();
+        sandbox.hoist("sync").exits(0);
+        std::fs::remove_dir_all(sandbox.home().join(".cache/hoist/sources/new/tree/modules")).unwrap();
+        sandbox
+    };
+    let clean = |next: &'static str| {
+        move |sandbox: &Sandbox, context: &str| {
+            let context = format!("{context}, then {next}");
+            let ran = sandbox.hoist(next);
+            assert_eq!(ran.code, 0, "{context}: {}", ran.stderr);
+            nothing_is_left(sandbox, &context);
+            assert_eq!(unfinished(sandbox), [""; 0], "{context}");
+        }
+    };
+    let add = format!("source add new --from {url}");
+    let mut killed = kill_everywhere(Victims::All, prepared, "test", clean("install"));
+    // The same again, unless it was done.
+    killed += kill_everywhere(Victims::All, prepared, &add, |sandbox, context| {
+        let ran = sandbox.hoist(&add);
+        assert!(ran.code == 0 || ran.stderr.contains("new"), "{context}: {}", ran.stderr);
+        nothing_is_left(sandbox, context);
+        assert_eq!(unfinished(sandbox), [""; 0], "{context}");
+    });
+    killed += kill_everywhere(Victims::All, prepared, &add, clean("install --force other"));
+    killed += kill_everywhere(Victims::All, with_source, "sync", clean("sync"));
+    killed += kill_everywhere(Victims::All, synced, "sync", clean("install m"));
+    assert!(killed >= 60, "only {killed} points");
+}
+
 #[test]
 fn installs_of_scripts_end_alike() {
     if !has("cc") {

@@ -113,7 +113,7 @@ fn run_command(arguments: Arguments) -> Result<error::Code, Ending> {
         Command::Validate { paths } => commands::validate::run(&global, &paths),
         Command::Graph { modules, format } => commands::graph::run(&global, &modules, format),
         Command::Source { action: SourceAction::List } => commands::source::list(&global),
-        Command::Source { action: SourceAction::Add(add) } => commands::source_edit::add(&add),
+        Command::Source { action: SourceAction::Add(add) } => commands::source_edit::add(&global, &add),
         Command::Source { action: SourceAction::Remove { name } } => commands::source_edit::remove(&global, &name),
         Command::Migrate(migrate) => commands::change::run(&global, &commands::change::Asked::migrate(&migrate)),
         // It was made one of the others above.

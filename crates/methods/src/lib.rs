@@ -54,10 +54,11 @@ pub use plugin::{
 pub use preflight::{needs_password, preflight};
 pub use programs::ProgramDirectories;
 pub use prosody::prosody_configuration;
-pub use recover::{OwnDirectories, RUN, RecoverySummary, recover};
+pub use recover::{OwnDirectories, RUN, RecoverySummary, clean_sources, recover};
 pub use remote::{Failures, Header, Host, Remote, printed_on, serve, tree_name};
 pub use sandbox::{Enforced, Sandbox};
 pub use schedule::{Options, Schedule, schedule};
+pub use scratch::{is_alive, process_of_run, run_name};
 pub use step::run_alone;
 pub use sync::{SourceCache, Synced, sync};
 pub use undo::{Conflict, UndoPlan, plan_undo};

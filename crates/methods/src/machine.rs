@@ -14,7 +14,7 @@ use crate::http::Client;
 use crate::os::Os;
 use crate::programs::find_in;
 use crate::recover::RUN;
-use crate::scratch::Spare;
+use crate::scratch::{self, Spare};
 
 /// The machine, as methods see it.
 pub struct Machine {
@@ -87,7 +87,8 @@ impl Machine {
     /// that is returned.
     pub fn begin_run(&self, name: &str) -> PathBuf {
         let _ = self.run.set(name.to_owned());
-        let scratch = std::env::temp_dir().join(format!("hoist-run-{name}"));
+        scratch::clean();
+        let scratch = scratch::directory_of(name);
         self.spare.keep_in(scratch.clone());
         scratch
     }

@@ -184,15 +184,33 @@ fn complete(
     ledger.settle(module)
 }
 
-/// Removes files that were being written in hoist's own state, where only the holder of the lock writes.
+/// Removes what was being written in hoist's own state, where only the holder of the lock writes.
 fn remove_unfinished(state: &Path) {
-    let directories = ["", CONTENTS, "contents/large", "snapshots", "clones"].map(|name| state.join(name));
-    for entry in directories.iter().filter_map(|directory| std::fs::read_dir(directory).ok()).flatten().flatten() {
-        let name = entry.file_name();
+    ["", CONTENTS, "contents/large", "snapshots", "clones"].iter().for_each(|name| remove_stages(&state.join(name), 0));
+    // A plugin, an environment, a release.
+    remove_stages(&state.join("deployments"), 4);
+}
+
+/// Removes what was being written of sources and of the settings, where only the holder of their lock writes.
+pub fn clean_sources(cache: &Path, config: &Path) {
+    remove_stages(config, 0);
+    remove_stages(&cache.join("sources"), 1);
+    for source in std::fs::read_dir(cache.join("sources")).into_iter().flatten().flatten() {
+        remove_stages(&source.path().join("places"), 0);
+    }
+}
+
+/// Removes files and directories that were being written, in a directory and so many levels below it.
+fn remove_stages(directory: &Path, depth: usize) {
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        let (name, is_directory) = (entry.file_name(), entry.file_type().is_ok_and(|kind| kind.is_dir()));
         let name = name.as_encoded_bytes();
         let is_unfinished = [".hoist-stage-", ".tmp", "ledger.copy.sqlite.new"].iter().any(|start| name.starts_with(start.as_bytes()));
-        if is_unfinished {
-            let _ = std::fs::remove_file(entry.path());
+        match (is_unfinished, is_directory) {
+            (true, true) => drop(std::fs::remove_dir_all(entry.path())),
+            (true, false) => drop(std::fs::remove_file(entry.path())),
+            (false, true) if depth > 0 => remove_stages(&entry.path(), depth - 1),
+            (false, _) => {}
         }
     }
 }

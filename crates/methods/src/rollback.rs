@@ -296,6 +296,7 @@ pub(crate) fn roll_back(files: &FilesBefore, displaced: &[DisplacedPath], end: E
     }
     let cleaned = clean_stages(&files.stages, |path| files.before.inode(path), end);
     done.stages = cleaned.removed;
+    files.roots.iter().for_each(|root| clean_repository(&root.join(".git"), end));
     done.moved.extend(cleaned.moved);
     match files.differences() {
         Ok(differences) => restore_differences(differences, &files.excluded, &files.roots, &doubtful, store, &mut done),
@@ -306,6 +307,18 @@ pub(crate) fn roll_back(files: &FilesBefore, displaced: &[DisplacedPath], end: E
         let _ = std::fs::remove_dir(parent);
     }
     done
+}
+
+/// Removes what git was just writing, and would only remove weeks later.
+pub(crate) fn clean_repository(git: &Path, end: EndOfRun) {
+    let objects = git.join("objects");
+    let directories = std::fs::read_dir(&objects).into_iter().flatten().flatten().map(|entry| entry.path());
+    for entry in directories.filter_map(|directory| std::fs::read_dir(directory).ok()).flatten().flatten() {
+        let is_unfinished = entry.file_name().as_bytes().starts_with(b"tmp_");
+        if is_unfinished && entry.metadata().is_ok_and(|metadata| metadata.is_file() && end.covers(&metadata)) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Makes files what they were. What was changed after the end of the run is moved aside before, a new directory as a whole unless one of the `excluded`

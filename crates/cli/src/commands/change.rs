@@ -10,7 +10,8 @@ use hoist_executor::Cancel;
 use hoist_files::Home;
 use hoist_ledger::{Deployed, Holder, Ledger, Lock, PastRun, Reader, past_run, read_configs, read_deployments, unresolved};
 use hoist_methods::{
-    ConfigFile, ConfigPolicy, Machine, OwnDirectories, ProgramDirectories, RUN, Standing, Told, foresee, place_of, presence, survey,
+    ConfigFile, ConfigPolicy, Machine, OwnDirectories, ProgramDirectories, RUN, Standing, Told, clean_sources, foresee, place_of, presence,
+    survey,
 };
 use hoist_plugins::{MASK, Masker};
 use hoist_resolver::Resolution;
@@ -138,7 +139,7 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<Code, Ending> {
     // What is copied out of the copies of sources must not be changed meanwhile, nor be another than what their indexes say.
     let copies =
         settled.plan.modules.iter().any(|planned| planned.change.is_work() && matches!(planned.method.as_str(), "copy" | "directory"));
-    let _sources = if copies { Some(commands::sync::lock(global, &session, &cancel)?) } else { None };
+    let _sources = if copies { Some(commands::sync::lock(global, &session.places, &cancel)?) } else { None };
     if copies && session.is_outdated()? {
         session = Session::open(global)?;
         settled = Settled::new(&mut session, &machine, installed, asked)?;
@@ -568,6 +569,13 @@ pub(crate) fn recover(session: &Session, ledger: &Ledger) -> Result<(), Ending> 
     let logs = |run: &str| session.places.run(run);
     let own = OwnDirectories { state: &session.places.state, cache: &session.places.cache, logs: &logs };
     let summary = hoist_methods::recover(ledger, &home, &own, &*session.machine()?)?;
+    // Whoever works on the sources sees to them.
+    let sources = session.places.cache.join("sources");
+    if sources.is_dir()
+        && let Ok(_lock) = Lock::take(&sources, "hoist sync", |_| false)
+    {
+        clean_sources(&session.places.cache, &session.places.config);
+    }
     summary.failed.iter().for_each(|failed| render::remark(&format!("warning: {failed}")));
     summary.notes.iter().for_each(|note| render::remark(note));
     for (path, moved) in &summary.moved {

@@ -15,8 +15,9 @@ use crate::run;
 use crate::session::{self, Session};
 
 /// Adds a source to the user's settings.
-pub(crate) fn add(add: &SourceAdd) -> Result<Code, Ending> {
+pub(crate) fn add(global: &Global, add: &SourceAdd) -> Result<Code, Ending> {
     let (environment, _, places) = session::surroundings()?;
+    let _lock = commands::sync::lock(global, &places, &run::heed_signals()?)?;
     let file = places.config.join("hoist.yml");
     let text = read(&file)?;
     let before = sources(&file, &text, &environment)?;
@@ -39,6 +40,7 @@ pub(crate) fn add(add: &SourceAdd) -> Result<Code, Ending> {
 /// Takes a source out of the user's settings, and what hoist has of it out of the cache. What is installed from it stays.
 pub(crate) fn remove(global: &Global, name: &str) -> Result<Code, Ending> {
     let (environment, _, places) = session::surroundings()?;
+    let _lock = commands::sync::lock(global, &places, &run::heed_signals()?)?;
     let file = places.config.join("hoist.yml");
     let text = read(&file)?;
     let settings = CollectionFile::parse(&file.display().to_string(), &text).map_err(Ending::wrong)?;
@@ -68,8 +70,6 @@ pub(crate) fn remove(global: &Global, name: &str) -> Result<Code, Ending> {
     let installed = hoist_ledger::read(&session.places.state)?;
     let gone: Vec<&Source> =
         session.sources.iter().filter(|source| source.name == name || source.server.is_some() && name == "prosody").collect();
-    let cancel = run::heed_signals()?;
-    let _lock = commands::sync::lock(global, &session, &cancel)?;
     write(&file, &changed)?;
     for source in gone {
         SourceCache::new(&session.places.cache, source).forget()?;

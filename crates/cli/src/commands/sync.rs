@@ -8,7 +8,7 @@ use std::time::Duration;
 use hoist_core::{Action, Diagnostic, Installed, ModuleId, Request, Selection, Source};
 use hoist_executor::{Cancel, Effect, Event, EventKind, Limits, OnFailure, Outcome, Task, TaskGraph, execute};
 use hoist_ledger::{Holder, Lock};
-use hoist_methods::{SourceCache, Synced, sync};
+use hoist_methods::{SourceCache, Synced, clean_sources, sync};
 use hoist_reporter::{Plain, Progress, Reporters, Words, explain};
 use indicatif::ProgressDrawTarget;
 use serde_json::json;
@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::args::{Global, Output};
 use crate::error::{Code, Ending};
 use crate::render::{self, BOLD, DIM, GREEN, Paint, RED, painted};
-use crate::session::Session;
+use crate::session::{Places, Session};
 use crate::{choice, run};
 
 /// How each source fared, by its place.
@@ -44,7 +44,7 @@ pub(crate) fn run(global: &Global, names: &[String]) -> Result<Code, Ending> {
         return Err(Ending::wrong(Diagnostic::error("there are no sources").help("write them to `sources` in hoist.yml")));
     }
     let cancel = run::heed_signals()?;
-    let _lock = lock(global, &session, &cancel)?;
+    let _lock = lock(global, &session.places, &cancel)?;
     let (ended, results) = refresh(global, &session, &sources, &cancel)?;
     tell(global, Paint::choose(global.color), &sources, &ended, &results)?;
     let failed = !session.problems.is_empty() || ended.values().any(|(outcome, _)| !matches!(outcome, Outcome::Done { .. }));
@@ -55,8 +55,8 @@ pub(crate) fn run(global: &Global, names: &[String]) -> Result<Code, Ending> {
     })
 }
 
-/// The right to change what hoist has of the sources.
-pub(crate) fn lock(global: &Global, session: &Session, cancel: &Cancel) -> Result<Lock, Ending> {
+/// The right to change what hoist has of the sources, and the user's settings.
+pub(crate) fn lock(global: &Global, places: &Places, cancel: &Cancel) -> Result<Lock, Ending> {
     let mut told = false;
     let wait = |holder: &Holder| {
         if !std::mem::replace(&mut told, true) && !global.no_wait {
@@ -64,9 +64,11 @@ pub(crate) fn lock(global: &Global, session: &Session, cancel: &Cancel) -> Resul
         }
         !global.no_wait && !cancel.is_cancelled()
     };
-    let lock = Lock::take(&session.places.cache.join("sources"), "hoist sync", wait);
+    let lock = Lock::take(&places.cache.join("sources"), "hoist sync", wait);
     run::not_cancelled(cancel)?;
-    Ok(lock?)
+    let lock = lock?;
+    clean_sources(&places.cache, &places.config);
+    Ok(lock)
 }
 
 /// Looks at the sources that a change is about: before an update at those that something of it is installed from, before an install at those that nobody has
@@ -105,7 +107,7 @@ pub(crate) fn for_change(
     if sources.is_empty() {
         return Ok(false);
     }
-    let _lock = lock(global, session, cancel)?;
+    let _lock = lock(global, &session.places, cancel)?;
     let (ended, _) = refresh(global, session, &sources, cancel)?;
     run::not_cancelled(cancel)?;
     let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();

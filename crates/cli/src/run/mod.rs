@@ -14,12 +14,11 @@ use hoist_files::{private_directory, private_file};
 use hoist_ledger::{Beginning, Ledger, Lock, RunId};
 use hoist_methods::{
     ConfigFile, ConfigPolicy, Configured, Deployment, Machine, Options, Remote, Schedule, Undeployment, UndoPlan, Watchdog, keep_contents,
-    needs_password, preflight, schedule,
+    needs_password, preflight, run_name, schedule,
 };
 use hoist_plugins::Masker;
 use hoist_reporter::{LogFiles, Plain, Progress, Record, Report, Reporter, Reporters, Words};
 use indicatif::ProgressDrawTarget;
-use jiff::Timestamp;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -108,12 +107,6 @@ fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).map(str::trim);
     mask.and_then(|mask| u64::from_str_radix(mask, 16).ok()).is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
-}
-
-/// A name for a run that sorts by time and no other run has.
-fn run_name() -> String {
-    let now = Timestamp::now().strftime("%Y%m%dT%H%M%S%3fZ");
-    format!("{now}-{}", std::process::id())
 }
 
 impl Run<'_> {

@@ -3,8 +3,7 @@
 use std::collections::HashSet;
 use std::io;
 
-use rustix::io::Errno;
-use rustix::process::{Pid, test_kill_process};
+use hoist_methods::{is_alive, process_of_run};
 
 use crate::session::Places;
 
@@ -14,7 +13,7 @@ pub(super) fn records(places: &Places, keep: usize) -> io::Result<()> {
     let mut names = match std::fs::read_dir(&directory) {
         Ok(entries) => entries
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-            .filter(|name| process(name).is_some())
+            .filter(|name| process_of_run(name).is_some())
             .collect::<Vec<String>>(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
@@ -27,35 +26,11 @@ pub(super) fn records(places: &Places, keep: usize) -> io::Result<()> {
     names.sort_unstable_by(|a, b| b.cmp(a));
     // Their names begin with the time at which they started.
     let old = names.into_iter().skip(keep).filter(|name| !known.contains(name));
-    for name in old.filter(|name| !process(name).is_some_and(is_alive)) {
+    for name in old.filter(|name| !process_of_run(name).is_some_and(is_alive)) {
         match std::fs::remove_dir_all(directory.join(name)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
     }
     Ok(())
-}
-
-/// The process of a run, which is at the end of its name.
-fn process(name: &str) -> Option<Pid> {
-    let (time, process) = name.split_once('-')?;
-    let is_time = time.len() == 19 && time.ends_with('Z') && time.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'T' | b'Z'));
-    process.parse().ok().filter(|_| is_time).and_then(Pid::from_raw)
-}
-
-fn is_alive(process: Pid) -> bool {
-    !matches!(test_kill_process(process), Err(Errno::SRCH))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_names_of_runs_are_names_of_runs() {
-        assert_eq!(process(&super::super::run_name()).map(|process| process.as_raw_nonzero().get() as u32), Some(std::process::id()));
-        for other in ["kept", "20261127T111546123Z", "20261127T111546123Z-x", "notes-12", "20261127T111546123Z-0"] {
-            assert_eq!(process(other), None, "{other}");
-        }
-    }
 }

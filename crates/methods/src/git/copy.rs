@@ -10,6 +10,7 @@ use crate::git::filters;
 use crate::git::local::{git_dir, set_url, usable};
 use crate::git::program::Program;
 use crate::method::{Method, StepContext};
+use crate::rollback::{EndOfRun, clean_repository};
 
 /// Brings the copy at `dir` to a branch or tag of a repository, or to what its HEAD leads to.
 pub(crate) fn refresh(url: &str, reference: Option<&str>, dir: &Path, context: &StepContext<'_>) -> Result<Effect, Failure> {
@@ -42,6 +43,7 @@ fn reset(url: &str, reference: Option<&str>, dir: &Path, program: &Program<'_>) 
     for lock in ["index.lock", "HEAD.lock", "shallow.lock"] {
         let _ = std::fs::remove_file(git_dir.join(lock));
     }
+    clean_repository(&git_dir, EndOfRun::NOW);
     set_url(&git_dir, "origin", url).map_err(local)?;
     let before = program.read(["rev-parse", "HEAD"]).map_err(local)?;
     let clean = without_userinfo(url).0;

@@ -140,7 +140,7 @@ impl<'a> Program<'a> {
     /// Runs such a command, and returns every byte that it printed, where it succeeded.
     pub(crate) fn bytes<A: Into<std::ffi::OsString>>(&self, arguments: impl IntoIterator<Item = A>) -> Result<Option<Vec<u8>>, Failure> {
         let wrong = |error: std::io::Error| Failure::new(format!("cannot read what git printed: {error}"));
-        let file = tempfile::NamedTempFile::new().map_err(wrong)?;
+        let file = tempfile::NamedTempFile::new_in(self.machine.spare.base()).map_err(wrong)?;
         let finished = self.finish(&self.command(arguments).output(file.path()), None)?;
         match finished.exit.success() {
             true => std::fs::read(file.path()).map(Some).map_err(wrong),

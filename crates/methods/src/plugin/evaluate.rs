@@ -15,7 +15,7 @@ const SECONDS: u64 = 5;
 /// An answer has at most so many bytes.
 const ANSWER: u64 = 64 << 20;
 
-/// The words behind a program's name that make it answer: whoever calls [`evaluate`] with a program calls [`answer`] in it.
+/// The argument with which a program that plugins are evaluated by is started: it calls [`answer`].
 pub const EVALUATE: &str = "__evaluate";
 
 /// Has a program carry out a task within limits.

@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::Word;
 use super::payload::receive;
+use crate::scratch::{self, Spare};
 
 /// How often it says that it is still there; where that cannot be said, nobody listens.
 const BEAT: Duration = Duration::from_secs(1);
@@ -28,7 +29,9 @@ pub fn serve(input: impl Read, output: impl Write + Send + 'static, program: &Pa
         Some(name) => into.join(name).display().to_string(),
         None => argument.clone(),
     };
-    let config = header.config.as_ref().map(|text| private_file(text)).transpose()?;
+    scratch::clean();
+    let spare = Spare::default();
+    let config = header.config.as_ref().map(|text| private_file(text, &spare)).transpose()?;
     let mut command = Command::new(program);
     command.args(header.arguments.iter().map(argument)).envs(&header.variables).current_dir("/");
     if let Some((_, path)) = &config {
@@ -73,8 +76,8 @@ fn say<W: Write>(output: &Mutex<W>, word: &Word) -> io::Result<()> {
 }
 
 /// A file that only its owner can read, and that goes with what is returned.
-fn private_file(text: &str) -> io::Result<(tempfile::TempDir, PathBuf)> {
-    let directory = tempfile::Builder::new().prefix("hoist-config-").tempdir()?;
+fn private_file(text: &str, spare: &Spare) -> io::Result<(tempfile::TempDir, PathBuf)> {
+    let directory = spare.directory("config").map_err(|failure| io::Error::other(failure.message))?;
     let path = directory.path().join("config.json");
     hoist_files::write(&path, text.as_bytes(), 0o600)?;
     Ok((directory, path))
