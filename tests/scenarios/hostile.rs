@@ -415,6 +415,59 @@ fn a_link_in_a_place_of_modules_is_no_module() {
 }
 
 #[test]
+fn a_link_in_somebody_elses_repository_leads_nowhere_outside_of_it() {
+    if !has("git") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    sandbox.put("keys/secret.sh", "MODULE_SECRET=(hunter2\n");
+    sandbox.put("keys/stolen/plugin.yml", "name: stolen\nversion: 1.0.0\n");
+    let fixture = GitFixture::new();
+    for (repository, part) in [("files", None), ("modules", Some("modules")), ("plugins", Some("plugins"))] {
+        fixture.repository(repository, 1);
+        let work = fixture.path(&format!("{repository}.work"));
+        let keys = sandbox.home().join("keys");
+        std::fs::create_dir_all(work.join("modules")).unwrap();
+        std::fs::write(work.join("modules/good.sh"), Module::new("good").main(":").text()).unwrap();
+        match part {
+            Some(part) => {
+                std::fs::rename(work.join("modules"), work.join("others")).unwrap();
+                symlink(&keys, work.join(part)).unwrap();
+            }
+            None => {
+                symlink(keys.join("secret.sh"), work.join("modules/absolute.sh")).unwrap();
+                let up = "../".repeat(20);
+                symlink(format!("{up}{}", keys.join("secret.sh").strip_prefix("/").unwrap().display()), work.join("modules/relative.sh"))
+                    .unwrap();
+                std::fs::write(work.join("alias.sh"), Module::new("alias").main(":").text()).unwrap();
+                symlink("../alias.sh", work.join("modules/alias.sh")).unwrap();
+            }
+        }
+        fixture.commit(&format!("{repository}.work"), "links");
+        fixture.publish(repository);
+        sandbox.hoist(&format!("source add {repository} --from {}", fixture.path(&format!("{repository}.git")).display())).exits(0);
+        sandbox.hoist("sync").exits(0);
+        let listed = sandbox.hoist("list --available");
+        let told = format!("{}{}", listed.stdout, listed.stderr);
+        assert!(!told.contains("hunter2") && !told.contains("MODULE_SECRET"), "{told}");
+        for name in ["secret", "absolute", "relative", "stolen"] {
+            let refused = sandbox.hoist(&format!("install {name}")).exits(2);
+            assert!(!refused.stderr.contains("hunter2"), "{}", refused.stderr);
+        }
+        if part.is_none() {
+            assert!(told.contains("it is a link that leads out of the collection"), "{told}");
+            sandbox.hoist("install alias good").exits(0);
+        }
+    }
+    // In one's own directory a link may lead anywhere.
+    let own = Sandbox::new();
+    own.put("dotfiles/mine.sh", &Module::new("mine").main(":").text());
+    std::fs::create_dir_all(own.collection().join("modules")).unwrap();
+    symlink(own.home().join("dotfiles/mine.sh"), own.collection().join("modules/mine.sh")).unwrap();
+    own.hoist("install mine").exits(0);
+}
+
+#[test]
 fn files_are_no_packages_and_urls_run_no_commands() {
     for name in ["./evil.deb", "/tmp/evil.deb", "a/evil.deb", "https://host/evil.deb", "-oDPkg::Pre-Invoke::=id"] {
         let sandbox = Sandbox::new();

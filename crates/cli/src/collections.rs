@@ -29,21 +29,33 @@ pub(crate) fn is_collection(directory: &Path) -> bool {
 /// Reads collections, the first of which wins where names meet.
 pub(crate) fn read(directories: &[PathBuf], reading: &Reading<'_>) -> Result<Catalog, Ending> {
     let mut catalog = Catalog::default();
-    directories.iter().try_for_each(|directory| add(&mut catalog, directory, None, reading))?;
+    directories.iter().try_for_each(|directory| add(&mut catalog, directory, None, Links::Follow, reading))?;
     Ok(catalog)
 }
 
+/// What is done with links that lead out of a collection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Links {
+    /// The collection is the user's own directory: they are followed.
+    Follow,
+    /// The collection is a copy of somebody else's repository: what they lead to is not read.
+    Inside,
+}
+
 /// Adds a collection, which is called by the name of its directory where it has no other.
-pub(crate) fn add(catalog: &mut Catalog, directory: &Path, name: Option<&str>, reading: &Reading<'_>) -> Result<(), Ending> {
-    let mut tree = list(directory)?;
+pub(crate) fn add(catalog: &mut Catalog, directory: &Path, name: Option<&str>, links: Links, reading: &Reading<'_>) -> Result<(), Ending> {
+    let mut tree = list(directory, links)?;
     tree.source = name.map_or(tree.source, str::to_owned);
     for format in FORMATS {
         let manifests = format.find(&tree);
-        let parse = |reference: &ManifestRef| (reference.name.clone(), format.parse(&open(&tree, reference), reading.environment));
+        let parse = |reference: &ManifestRef| (reference.name.clone(), format.parse(&open(&tree, reference, links), reading.environment));
         let parsed: Vec<_> = manifests.par_iter().with_min_len(16).map(parse).collect();
         parsed.into_iter().for_each(|(name, parsed)| catalog.add(&name, parsed));
     }
-    plugins(&tree.root.join(PLUGINS), &tree.source, reading.plugins).into_iter().for_each(|(name, parsed)| catalog.add(&name, parsed));
+    let plugins_here = tree.root.join(PLUGINS);
+    if may_be_read(&tree.root, &plugins_here, links) {
+        plugins(&plugins_here, &tree.source, reading.plugins).into_iter().for_each(|(name, parsed)| catalog.add(&name, parsed));
+    }
     Ok(())
 }
 
@@ -68,7 +80,7 @@ pub(crate) fn read_manifest(path: &Path, reading: &Reading<'_>) -> Result<Catalo
     let reference = ManifestRef { name: stem.clone(), files };
     let mut catalog = Catalog::default();
     for format in FORMATS {
-        catalog.add(&stem, format.parse(&open(&tree, &reference), reading.environment));
+        catalog.add(&stem, format.parse(&open(&tree, &reference, Links::Follow), reading.environment));
     }
     Ok(catalog)
 }
@@ -80,10 +92,11 @@ pub(crate) fn around(manifest: &Path) -> Option<PathBuf> {
     is_collection(root).then(|| root.to_owned())
 }
 
-fn list(directory: &Path) -> Result<Tree, Ending> {
+fn list(directory: &Path, links: Links) -> Result<Tree, Ending> {
     let root = std::path::absolute(directory)?;
     let mut files = Vec::new();
-    for part in PARTS.iter().filter(|part| **part != PLUGINS && root.join(part).is_dir()) {
+    let is_listed = |part: &&&str| **part != PLUGINS && root.join(part).is_dir() && may_be_read(&root, &root.join(part), links);
+    for part in PARTS.iter().filter(is_listed) {
         let unreadable = |error: std::io::Error| {
             let diagnostic = Diagnostic::error(format!("cannot be listed: {error}")).file(root.join(part).display().to_string());
             Ending::wrong(diagnostic.help("check the permissions of the directory"))
@@ -127,10 +140,21 @@ fn source_name(root: &Path) -> String {
     absolute.file_name().map_or_else(|| "/".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
-fn open(tree: &Tree, reference: &ManifestRef) -> Manifest {
+/// True where a path of a collection stays in it, or links may lead out.
+fn may_be_read(root: &Path, path: &Path, links: Links) -> bool {
+    let is_link = || path.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink());
+    let stays = || matches!((root.canonicalize(), path.canonicalize()), (Ok(root), Ok(path)) if path.starts_with(&root));
+    links == Links::Follow || !is_link() || stays()
+}
+
+fn open(tree: &Tree, reference: &ManifestRef, links: Links) -> Manifest {
     let file = |path: &PathBuf| {
         let path = tree.root.join(path);
-        ManifestFile { content: read_file(&path), path }
+        let content = match may_be_read(&tree.root, &path, links) {
+            true => read_file(&path),
+            false => Err("it is a link that leads out of the collection".to_owned()),
+        };
+        ManifestFile { content, path }
     };
     Manifest {
         name: reference.name.clone(),

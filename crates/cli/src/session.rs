@@ -17,7 +17,7 @@ use hoist_sources::{Entry, Index};
 use semver::Version;
 
 use crate::args::Global;
-use crate::collections::Reading;
+use crate::collections::{Links, Reading};
 use crate::error::Ending;
 use crate::{applications, collections, plugins, render, sources};
 
@@ -185,11 +185,12 @@ impl Session {
         let places = sources.clone().take(preferred).chain([None]).chain(sources.skip(preferred));
         for source in places {
             let Some(source) = source else {
-                named.iter().try_for_each(|directory| collections::add(&mut catalog, directory, None, &reading))?;
+                named.iter().try_for_each(|directory| collections::add(&mut catalog, directory, None, Links::Follow, &reading))?;
                 continue;
             };
             if let Some(directory) = collection(source, &self.places.cache) {
-                collections::add(&mut catalog, &directory, Some(&source.name), &reading)?;
+                let links = if directory.starts_with(&self.places.cache) { Links::Inside } else { Links::Follow };
+                collections::add(&mut catalog, &directory, Some(&source.name), links, &reading)?;
             } else if let Some(index) = self.indexes.get(&source.name) {
                 let tree = SourceCache::new(&self.places.cache, source).tree();
                 let mut modules = modules(source, index, &tree, &|name| self.builtin.contains(name));
