@@ -60,7 +60,7 @@ pub struct Pending {
 }
 
 /// One value of a configuration.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Setting {
     /// As people write it: `database.host`.
     pub path: String,
@@ -236,9 +236,14 @@ impl Configuration {
 
     fn set(&mut self, assignment: &Assignment) {
         let Assignment { path, value, option } = assignment;
-        let put = parts(path).and_then(|path| {
-            let tree = Tree::of_value(&self.value(&path, value), &Origin::Option(option.clone()));
-            self.tree.put(&path, tree)
+        let mut option = option.clone();
+        let put = parts(path).and_then(|parts| {
+            let displayed = self.displayed(&parts);
+            if displayed != parts {
+                option = option.replace(path, &dotted(&displayed));
+            }
+            let tree = Tree::of_value(&self.value(&parts, value), &Origin::Option(option.clone()));
+            self.tree.put(&parts, tree)
         });
         if let Err(why) = put {
             let wrong = Diagnostic::error(format!("{option}: {why}"));
@@ -246,8 +251,12 @@ impl Configuration {
         }
     }
 
+    pub(crate) fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
     /// True for a value that must not be shown.
-    fn is_secret(&self, path: &[String]) -> bool {
+    pub(crate) fn is_secret(&self, path: &[String]) -> bool {
         let said = |length: usize| self.said(&path[..length]).and_then(|said| said.secret());
         // What is said of the value itself counts more than what is said of all around it.
         if let Some(secret) = (1..=path.len()).rev().find_map(said) {
@@ -303,7 +312,7 @@ impl Configuration {
         };
         // The value of what is pending is not known yet.
         for violation in violations.iter().filter(|violation| !pending.contains(&violation.path)) {
-            found.extend(violation::told(violation, &self.tree, schema, &|path| self.is_secret(path)));
+            found.extend(violation::told(violation, self, schema));
         }
         self.unknown(&schema.root(), &self.tree, &mut Vec::new(), &mut found);
         found
@@ -321,7 +330,7 @@ impl Configuration {
                             || format!("the schema has {}", said.properties().collect::<Vec<_>>().join(", ")),
                             |near| format!("did you mean `{near}`?"),
                         );
-                        let warning = Diagnostic::warning("is not in the schema").field(dotted(path)).help(help);
+                        let warning = Diagnostic::warning("is not in the schema").field(dotted(&self.displayed(path))).help(help);
                         found.push(below.origin.point(warning, self.is_secret(path)));
                     } else {
                         self.unknown(&described, below, path, found);
@@ -354,9 +363,12 @@ impl Configuration {
             let secret = self.hides(&path, tree);
             let value = if secret { Value::String(MASK.to_owned()) } else { tree.to_json() };
             let description = self.said(&path).and_then(|said| said.description()).map(str::to_owned);
-            Setting { path: dotted(&path), value, origin: tree.origin.clone(), secret, description }
+            Setting { path: dotted(&self.displayed(&path)), value, origin: tree.origin.clone(), secret, description }
         };
-        leaves.into_iter().filter(|(path, _)| !path.is_empty()).map(setting).collect()
+        let mut settings: Vec<Setting> = leaves.into_iter().filter(|(path, _)| !path.is_empty()).map(setting).collect();
+        // What has no name of its own is displayed once.
+        settings.dedup();
+        settings
     }
 
     /// True where a secret is given; neither the absence of one nor where it is to be had is one.
@@ -366,7 +378,7 @@ impl Configuration {
             Branch::Leaf(Value::Number(_)) => true,
             _ => false,
         };
-        let source = path.last().is_some_and(|name| matches!(name.as_str(), "from_file" | "from_env" | "generate"));
+        let source = path.last().is_some_and(|name| is_source(name));
         given && !source && self.is_secret(path)
     }
 
@@ -376,7 +388,9 @@ impl Configuration {
         let mut leaves = Vec::new();
         self.tree.leaves(&mut Vec::new(), &mut leaves);
         for (path, tree) in leaves.into_iter().filter(|(path, tree)| self.hides(path, tree)) {
-            let _ = shown.put(&path, Tree::of_value(&Value::String(MASK.to_owned()), &tree.origin));
+            // A map with names that are secrets is masked as a whole.
+            let end = (0..path.len()).find(|place| self.hides_name(&path, *place)).unwrap_or(path.len());
+            let _ = shown.put(&path[..end], Tree::of_value(&Value::String(MASK.to_owned()), &tree.origin));
         }
         shown.to_json()
     }
@@ -397,13 +411,21 @@ impl Configuration {
     }
 
     /// The names in a map that is a secret as a whole, where its schema does not describe them: they are part of the value.
-    fn secret_names<'p>(&self, path: &'p [String]) -> impl Iterator<Item = String> + use<'p> {
+    fn secret_names(&self, path: &[String]) -> impl Iterator<Item = String> {
+        (0..path.len()).filter(|place| self.hides_name(path, *place)).map(|place| path[place].clone())
+    }
+
+    /// True where a name in a path is a part of a secret.
+    fn hides_name(&self, path: &[String], place: usize) -> bool {
         let is_secret = |length: usize| self.said(&path[..length]).and_then(|said| said.secret()) == Some(true);
-        let start = (1..path.len()).find(|length| is_secret(*length)).unwrap_or(path.len());
-        let is_described = |place: usize| self.said(&path[..place]).is_some_and(|said| said.properties().any(|name| name == path[place]));
-        let undescribed: Vec<bool> =
-            (start..path.len()).map(|place| !is_described(place) && path[place].parse::<usize>().is_err()).collect();
-        path[start..].iter().zip(undescribed).filter(|(_, undescribed)| *undescribed).map(|(name, _)| name.clone())
+        let is_described = || self.said(&path[..place]).is_some_and(|said| said.properties().any(|name| name == path[place]));
+        path[place].parse::<usize>().is_err() && !is_source(&path[place]) && (1..=place).any(is_secret) && !is_described()
+    }
+
+    /// A path without the names that are parts of a secret.
+    pub(crate) fn displayed(&self, path: &[String]) -> Vec<String> {
+        let name = |place: usize| if self.hides_name(path, place) { MASK.to_owned() } else { path[place].clone() };
+        (0..path.len()).map(name).collect()
     }
 
     /// The paths of secrets that are too short to be found in text.
@@ -411,7 +433,7 @@ impl Configuration {
         let mut leaves = Vec::new();
         self.tree.leaves(&mut Vec::new(), &mut leaves);
         let short = |(path, tree): &(Vec<String>, &Tree)| self.hides(path, tree) && text_of(&tree.to_json()).chars().count() < SHORTEST;
-        leaves.iter().filter(|leaf| short(leaf)).map(|(path, _)| dotted(path)).collect()
+        leaves.iter().filter(|leaf| short(leaf)).map(|(path, _)| dotted(&self.displayed(path))).collect()
     }
 
     /// The paths of secrets, as people write them, whose values stand in the plugin itself, where everybody can read them.
@@ -422,7 +444,7 @@ impl Configuration {
             Origin::File(Place { file, .. }) => file.starts_with(&root),
             _ => false,
         };
-        let supplied = |setting: &Setting| self.supplied.iter().any(|path| dotted(path) == setting.path);
+        let supplied = |setting: &Setting| self.supplied.iter().any(|path| dotted(&self.displayed(path)) == setting.path);
         let settings = self.settings().into_iter().filter(|setting| setting.secret && in_plugin(&setting.origin) && !supplied(setting));
         settings.map(|setting| (setting.path, setting.origin)).collect()
     }
@@ -452,6 +474,11 @@ impl Configuration {
     pub fn mapping(&self) -> impl Iterator<Item = (&str, String)> {
         self.mapping.iter().map(|(name, path)| (name.as_str(), dotted(path)))
     }
+}
+
+/// True for the names that say where a secret is to be had.
+fn is_source(name: &str) -> bool {
+    matches!(name, "from_file" | "from_env" | "generate")
 }
 
 /// `CONFIG_` with the whole path for every value.

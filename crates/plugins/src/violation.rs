@@ -6,6 +6,7 @@ use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::config::Configuration;
 use crate::schema::Schema;
 use crate::secret::MASK;
 use crate::tree::{Tree, dotted};
@@ -72,8 +73,11 @@ pub(crate) fn violation(error: &ValidationError<'_>) -> Violation {
 }
 
 /// The messages for one violation: where the value came from, what is wrong with it, which rule says so.
-pub(crate) fn told(violation: &Violation, tree: &Tree, schema: &Schema, is_secret: &dyn Fn(&[String]) -> bool) -> Vec<Diagnostic> {
+pub(crate) fn told(violation: &Violation, configuration: &Configuration, schema: &Schema) -> Vec<Diagnostic> {
     let Violation { path, what } = violation;
+    let tree = configuration.tree();
+    let is_secret = |path: &[String]| configuration.is_secret(path);
+    let dotted = |path: &[String]| dotted(&configuration.displayed(path));
     let secret = is_secret(path);
     let value = tree.get(path).map(Tree::to_json).unwrap_or_default();
     let shown = if secret { MASK.to_owned() } else { shown(&value) };
@@ -110,7 +114,8 @@ pub(crate) fn told(violation: &Violation, tree: &Tree, schema: &Schema, is_secre
         What::Shapeless(count, nearest) => {
             let one = |(below, rule): &(Vec<String>, Rule)| {
                 let of = below.strip_prefix(path.as_slice()).unwrap_or(below);
-                let name = if of.is_empty() { String::new() } else { format!("{} ", dotted(of)) };
+                let displayed = configuration.displayed(below);
+                let name = if of.is_empty() { String::new() } else { format!("{} ", crate::tree::dotted(&displayed[path.len()..])) };
                 format!("{name}{}", rule.text(is_secret(below)))
             };
             let details: Vec<String> = nearest.iter().map(one).collect();

@@ -168,6 +168,38 @@ fn secrets_come_from_elsewhere_and_are_never_shown() {
 }
 
 #[test]
+fn names_in_a_map_that_is_a_secret_are_never_shown() {
+    let schema = r#"{
+      "type": "object",
+      "properties": {
+        "tokens": {
+          "type": "object", "writeOnly": true, "maxProperties": 4,
+          "properties": { "kind": { "type": "string" } },
+          "additionalProperties": { "type": "string", "minLength": 4 },
+          "patternProperties": { "^never": false },
+          "propertyNames": { "maxLength": 20 }
+        },
+        "users": { "type": "object", "additionalProperties": { "type": "object" } }
+      }
+    }"#;
+    let text = "tokens:\n  canary-one: abcd\n  canary-two: 5\n  never-canary: abcd\n  canary-longer-than-twenty-letters: abcd\n  kind: plain\nusers:\n  bob: {}\n";
+    let given =
+        Given { files: file(text), set: vec![set("tokens.canary-three", "x"), set("tokens.canary-four[0]", "y")], ..Given::default() };
+    let configuration = read(&[("config/schema.json", schema), ("config/defaults.yaml", "{}")], &given);
+    let told = configuration.check(&InMemory::default());
+    assert!(told.len() >= 4, "{told:?}");
+    let mut shown = format!("{told:?}{}{:?}", configuration.masked(), configuration.short_secrets());
+    for setting in configuration.settings() {
+        shown += &format!("{} = {} [{}]\n", setting.path, setting.value, setting.origin);
+    }
+    assert!(!shown.contains("canary"), "{shown}");
+    assert_eq!(configuration.masked(), json!({ "tokens": MASK, "users": { "bob": {} } }));
+    let paths: Vec<String> = configuration.settings().into_iter().map(|setting| setting.path).collect();
+    assert!(paths.contains(&"tokens.kind".to_owned()) && paths.contains(&format!("tokens.{MASK}")), "{paths:?}");
+    assert_eq!(configuration.masker().masked("it has canary-one!"), format!("it has {MASK}!"));
+}
+
+#[test]
 fn environments_have_profiles_or_are_those_that_are_everywhere() {
     let of = |environment: &str| {
         let given = Given { environment: Some(environment.into()), ..Given::default() };
