@@ -222,7 +222,14 @@ fn secrets_are_found_wherever_a_line_is_cut_and_no_error_quotes_one() {
     // The names in a map that is a secret as a whole are a part of it.
     sandbox.put("vault.yaml", "vault:\n  0123456789: one-secret\n");
     file(&sandbox, "shop", "hooks/pre.sh", "#!/bin/sh\necho got 0123456789 and one-secret\n");
-    let run = sandbox.json(&format!("install shop -v --config {}", sandbox.home().join("vault.yaml").display()));
+    let vault = format!("--config {}", sandbox.home().join("vault.yaml").display());
+    let run = sandbox.json(&format!("plugin deploy shop -v {vault}")).exits(0);
+    assert!(run.stdout.contains("got ••• and •••"), "{}", run.stdout);
+    for command in [format!("plugin config shop {vault}"), format!("plugin config shop --show-origin {vault}")] {
+        for ran in [sandbox.hoist(&command).exits(0), sandbox.json(&command).exits(0)] {
+            assert!(ran.stdout.contains("vault") && !leaks(&ran.stdout) && !leaks(&ran.stderr), "{command}: {}", ran.stdout);
+        }
+    }
     let mistakes = [
         "x-canary: 0123456789\n",
         "app:\n  secret_key: \"0123456789\n",
@@ -236,7 +243,20 @@ fn secrets_are_found_wherever_a_line_is_cut_and_no_error_quotes_one() {
         let ran = sandbox.hoist(&format!("plugin config shop --config {}", path.display())).exits(2);
         assert!(!leaks(&ran.stderr) && !leaks(&ran.stdout), "{mistake}: {}{}", ran.stdout, ran.stderr);
     }
-    drop(run);
+    // What a deployment was given is masked in everything that takes it down.
+    let hooks = "hooks:\n  pre-remove: hooks/remove.sh\n";
+    plugin(&sandbox, "shop", "1.1.0", &format!("config:\n  schema: config/schema.json\n{hooks}"));
+    file(&sandbox, "shop", "hooks/remove.sh", "#!/bin/sh\necho \"going with $SHOP_KEY\"; echo 0123456789 >&2; exit $(cat ~/code)\n");
+    for command in ["plugin undeploy shop -y", "plugin remove shop -y", "uninstall shop -y"] {
+        sandbox.put("code", "1\n");
+        sandbox.hoist(&format!("plugin deploy shop {vault}")).exits(0);
+        for code in ["1\n", "0\n"] {
+            sandbox.put("code", code);
+            let ran = sandbox.json(&format!("{command} -v"));
+            let is_told = ran.stdout.contains("going with •••") || command.contains("undeploy");
+            assert!(is_told && !leaks(&ran.stdout) && !leaks(&ran.stderr), "{command}: {}", ran.stdout);
+        }
+    }
 }
 
 #[test]

@@ -419,7 +419,8 @@ impl Configuration {
     fn hides_name(&self, path: &[String], place: usize) -> bool {
         let is_secret = |length: usize| self.said(&path[..length]).and_then(|said| said.secret()) == Some(true);
         let is_described = || self.said(&path[..place]).is_some_and(|said| said.properties().any(|name| name == path[place]));
-        path[place].parse::<usize>().is_err() && !is_source(&path[place]) && (1..=place).any(is_secret) && !is_described()
+        let is_position = || self.tree.get(&path[..place]).is_some_and(|tree| matches!(tree.value, Branch::List(_)));
+        (1..=place).any(is_secret) && !is_source(&path[place]) && !is_position() && !is_described()
     }
 
     /// A path without the names that are parts of a secret.
