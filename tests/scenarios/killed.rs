@@ -36,6 +36,11 @@ type End = (i32, BTreeMap<String, String>);
 
 /// Kills `command` wherever it changes something, and compares what the next command makes of it with what it makes of an undisturbed one.
 fn ends_alike(prepared: impl Fn() -> Sandbox + Sync, command: &str, fewest: usize) {
+    ends_alike_after(prepared, command, "install", fewest);
+}
+
+/// The same, where `other` or the same command comes next.
+fn ends_alike_after(prepared: impl Fn() -> Sandbox + Sync, command: &str, other: &str, fewest: usize) {
     // Either nothing of the command had happened, or all of it.
     let follow_up = |next: &str| {
         [false, true].map(|happened| {
@@ -47,12 +52,14 @@ fn ends_alike(prepared: impl Fn() -> Sandbox + Sync, command: &str, fewest: usiz
             (code, observed(&sandbox))
         })
     };
-    let next = ["install", command].map(|next| (next, follow_up(next)));
+    let next = [other, command].map(|next| (next, follow_up(next)));
     let compare = |sandbox: &Sandbox, context: &str, (next, ends): &(&str, [End; 2])| {
         let ran = sandbox.hoist(next);
         let found = observed(sandbox);
+        // A refusal writes nothing, and what was cut off in the middle of a deployment is for the next deployment to complete.
+        let counts = |row: &String| (ran.code != 2 || !row.starts_with("runs ")) && (*next == command || !row.starts_with("deployments "));
         let different = ends.each_ref().map(|(code, end)| match *code == ran.code {
-            true => differences(end, &found),
+            true => differences(end, &found).into_iter().filter(counts).collect(),
             false => vec![format!("exit code {} in place of {code}: {}", ran.code, ran.stdout)],
         });
         let context = format!("{command}, then {next}, {context}");
@@ -91,6 +98,7 @@ fn nothing_is_left_of_state(sandbox: &Sandbox, context: &str) {
         "clones",
         "snapshots",
         "kept",
+        "deployments",
     ];
     let state = std::fs::read_dir(sandbox.home().join(".local/state/hoist")).unwrap().flatten();
     let left: Vec<String> =
@@ -99,6 +107,9 @@ fn nothing_is_left_of_state(sandbox: &Sandbox, context: &str) {
     let contents = sandbox.files(".local/state/hoist/contents");
     let left: Vec<&String> =
         contents.iter().filter(|name| !name.ends_with(".pack") && !name.ends_with(".index") && !name.starts_with("large/")).collect();
+    assert!(left.is_empty(), "{context}: {left:?}");
+    let deployments = sandbox.files(".local/state/hoist/deployments");
+    let left: Vec<&String> = deployments.iter().filter(|name| name.contains(".hoist-") || name.contains(".tmp")).collect();
     assert!(left.is_empty(), "{context}: {left:?}");
 }
 
@@ -245,6 +256,52 @@ fn clones_end_alike() {
         sandbox
     };
     ends_alike(touched, "uninstall m -y -j1", 25);
+}
+
+/// A plugin with every hook.
+fn plugin(sandbox: &Sandbox, version: &str) {
+    let hooks = ["pre-install", "post-install", "pre-upgrade", "post-upgrade", "pre-deploy", "post-deploy", "pre-remove", "post-remove"];
+    let mut manifest = format!("name: shop\nversion: {version}\ndescription: A shop\nconfig:\n  defaults: config/defaults.yaml\nhooks:\n");
+    for hook in hooks {
+        manifest += &format!("  {hook}: hooks/{hook}.sh\n");
+        sandbox.write(
+            &format!("plugins/shop/hooks/{hook}.sh"),
+            &format!("#!/bin/sh\necho {version}; [ {hook} != post-install ] || echo made >made\n"),
+        );
+        let path = sandbox.collection().join(format!("plugins/shop/hooks/{hook}.sh"));
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    sandbox.write("plugins/shop/plugin.yml", &manifest);
+    sandbox.write("plugins/shop/config/defaults.yaml", &format!("app:\n  version: {version}\n"));
+}
+
+#[test]
+fn plugins_and_their_deployments_end_alike() {
+    if !has("cc") {
+        return;
+    }
+    let prepared = || {
+        let sandbox = Sandbox::new();
+        plugin(&sandbox, "1.0.0");
+        sandbox
+    };
+    let after = |commands: &'static [&'static str]| {
+        move || {
+            let sandbox = prepared();
+            for command in commands {
+                sandbox.hoist(command).exits(0);
+            }
+            plugin(&sandbox, "2.0.0");
+            sandbox
+        }
+    };
+    ends_alike_after(prepared, "install shop -j1", "install shop", 10);
+    ends_alike_after(after(&["install shop"]), "update shop -j1", "install shop", 10);
+    ends_alike_after(after(&["install shop"]), "uninstall shop -y -j1", "install shop", 10);
+    ends_alike_after(prepared, "plugin deploy shop", "install shop", 10);
+    ends_alike_after(after(&["plugin deploy shop"]), "plugin upgrade shop", "install shop", 10);
+    ends_alike_after(after(&["plugin deploy shop"]), "plugin undeploy shop -y", "install shop", 5);
+    ends_alike_after(after(&["plugin deploy shop"]), "plugin remove shop -y", "install shop", 5);
 }
 
 #[test]

@@ -77,6 +77,7 @@ pub fn ledger(sandbox: &Sandbox) -> BTreeMap<String, String> {
         ("configs", "module, path, digest, mode, created, original IS NULL, pending"),
         ("edits", "module, path, before, after, replaced"),
         ("changes", "module, phase"),
+        ("deployments", "plugin, environment, record ->> '$.standing', record ->> '$.release.version', record ->> '$.attempt' IS NULL"),
         ("runs", "count(*), status FROM runs WHERE status = 'running' --"),
     ] {
         let mut select = connection.prepare(&format!("SELECT {columns} FROM {table}")).unwrap();

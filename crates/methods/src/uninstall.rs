@@ -59,7 +59,7 @@ pub(crate) fn uninstall(
         excluded: ledger.recorded_by_others(&module.id, &places).map_err(wrong)?,
         configs: configs.iter().map(|config| config.path.clone()).collect(),
         stages,
-        is_complete: removal.python.is_empty() && removal.rock.is_none() && !removal.plugin,
+        is_complete: removal.python.is_empty() && removal.rock.is_none(),
         roots: places.clone(),
         before: before.clone(),
         ..FilesBefore::default()

@@ -119,10 +119,6 @@ fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
 }
 
 impl Method for Hook {
-    fn changes_only_files(&self) -> bool {
-        false
-    }
-
     fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure> {
         self.run(context, &[])?;
         Ok(Applied::unchanged())
