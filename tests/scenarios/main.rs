@@ -17,6 +17,7 @@ mod faults;
 mod git;
 mod git_updates;
 mod git_user;
+mod histories;
 mod host_faults;
 mod hostile;
 mod hosts;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hoist_tests::faults::wait_for_watchdog;
 use hoist_tests::{Application, GitFixture, Mercurial, Module, Sandbox, Server, has};
 
 fn tree(sandbox: &Sandbox) -> std::collections::BTreeMap<String, String> {
@@ -181,6 +182,69 @@ fn an_adopted_module_is_forgotten_by_the_undo_and_what_is_written_through_a_link
     assert_eq!(sandbox.read("dotfiles/rc"), "shipped\n");
     sandbox.hoist("undo -y").exits(0);
     assert!(!sandbox.has("dotfiles/rc") && sandbox.home().join(".rc").is_symlink());
+}
+
+#[test]
+fn an_undo_after_a_kill_takes_back_the_run_that_was_killed_and_no_other() {
+    let sandbox = Sandbox::new();
+    sandbox.add(&Module::new("early").field("INSTALL_DIRS", "$HOME/.early").main("mkdir ~/.early; echo 1 >~/.early/f"));
+    sandbox.hoist("install").exits(0);
+    sandbox.add(&Module::new("done").field("INSTALL_DIRS", "$HOME/.done").main("mkdir ~/.done; echo 1 >~/.done/f"));
+    sandbox.add(&Module::new("late").depends("done").field("INSTALL_DIRS", "$HOME/.late").main("mkdir ~/.late; touch ~/up; sleep 300"));
+    let before = tree(&sandbox);
+    for module in ["late", "done"] {
+        // Where "done" alone is asked for it is killed; else it is complete by then.
+        if module == "done" {
+            sandbox.add(&Module::new("done").field("INSTALL_DIRS", "$HOME/.done").main("mkdir ~/.done; touch ~/up; sleep 300"));
+        }
+        let mut run = sandbox.start(&format!("install {module}"));
+        while !sandbox.has("up") {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        run.kill().unwrap();
+        run.wait().unwrap();
+        std::fs::remove_file(sandbox.home().join("up")).unwrap();
+        wait_for_watchdog(&sandbox);
+        let shown = sandbox.hoist("undo --dry-run").exits(0).says(&format!("roll back {module}"));
+        assert_eq!((shown.stdout.contains(".done"), shown.stdout.contains("early")), (module == "late", false), "{}", shown.stdout);
+        let ran = sandbox.hoist("undo --yes").exits(0);
+        assert_eq!(tree(&sandbox), before, "{}{}", ran.stdout, ran.stderr);
+    }
+    // What was done before that is the next to go.
+    sandbox.hoist("undo --yes").exits(0);
+    assert!(!sandbox.has(".early"));
+}
+
+#[test]
+fn a_repair_keeps_what_somebody_changed_and_its_undo_leaves_what_was_there() {
+    let sandbox = Sandbox::new();
+    let body = "main_module() { [[ ! -e ~/fail ]] || exit 1; mkdir -p ~/.m; echo one >~/.m/f; echo one >~/.m/g; }\n\
+                update_module() { [[ ! -e ~/fail ]] || exit 1; echo two >~/.m/f; echo two >~/.m/g; }";
+    sandbox.add(&Module::new("m").field("INSTALL_DIRS", "$HOME/.m").field("UPDATE_METHOD", "custom").body(body));
+    sandbox.hoist("install").exits(0);
+    sandbox.put("fail", "");
+    sandbox.hoist("install --force").exits(3);
+    std::fs::remove_file(sandbox.home().join("fail")).unwrap();
+    sandbox.put(".m/f", "mine\n");
+    let before = tree(&sandbox);
+    for repair in ["update", "install", "install --force"] {
+        sandbox.hoist(repair).exits(0);
+        let kept = sandbox.files(".m").into_iter().filter(|path| sandbox.read(&format!(".m/{path}")) == "mine\n").count();
+        assert_eq!(kept, 1, "{repair}: {:?}", tree(&sandbox));
+        sandbox.hoist("undo --yes").exits(0);
+        assert_eq!(tree(&sandbox), before, "{repair}");
+    }
+}
+
+#[test]
+fn a_copy_beside_a_program_goes_with_the_undo_of_its_install() {
+    let sandbox = Sandbox::new();
+    sandbox.add(&Module::new("m").field("UNINSTALL_BINARIES", "m").main("mkdir -p ~/.local/bin; echo theirs >~/.local/bin/m"));
+    sandbox.put(".local/bin/m", "mine\n");
+    let before = tree(&sandbox);
+    sandbox.hoist("install").exits(0).says(".local/bin/m.pre-");
+    sandbox.hoist("undo --yes").exits(0);
+    assert_eq!(tree(&sandbox), before);
 }
 
 #[test]

@@ -203,7 +203,7 @@ fn calls_of(sandbox: &Sandbox, arguments: &str) -> Vec<Call> {
 }
 
 /// Runs hoist and kills the process, hoist or one that it started, that is about to make the call of this number.
-fn kill_at(sandbox: &Sandbox, arguments: &str, number: usize) {
+pub fn kill_at(sandbox: &Sandbox, arguments: &str, number: usize) {
     let mut command = sandbox.command(tracer());
     let output = command.args(["kill", &number.to_string()]).arg(binary()).args(arguments.split_whitespace()).output();
     assert_ne!(output.unwrap().status.code(), Some(126), "the tracer does not work");

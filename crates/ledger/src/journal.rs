@@ -159,6 +159,11 @@ impl Memento {
         self.row.as_ref()?.version.as_deref()
     }
 
+    /// The paths of which is known only at one of the two moments that the module wrote them, with whether that was this one.
+    pub fn written(&self) -> impl Iterator<Item = (&Path, bool)> {
+        self.record.iter().map(|known| (known.path.as_path(), known.recorded.is_some()))
+    }
+
     /// What it said of its removal.
     pub fn removal(&self) -> Removal {
         self.row.as_ref().and_then(|row| serde_json::from_str(&row.removal).ok()).unwrap_or_default()
@@ -419,16 +424,19 @@ pub struct Undoable {
     pub undone: Option<String>,
     /// What it did, the last first.
     pub entries: Vec<Entry>,
+    /// The modules that it was changing when it was interrupted, which the next run rolls back; none of an undo.
+    pub pending: Vec<ModuleId>,
     /// For each of its modules the run after it that changed that module last, where one did.
     pub later: BTreeMap<String, String>,
 }
 
-/// What a run did to files, from the ledger in this state directory: that of this name, or the only one whose name starts so; else the newest that did something and was
-/// not taken back.
+/// What a run did to files, from the ledger in this state directory: that of this name, or the only one whose name starts so; else the newest that did something, or was
+/// interrupted in the middle of it, and was not taken back.
 pub fn read_journal(directory: &Path, name: Option<&str>) -> Result<Option<Undoable>, LedgerError> {
     let Some(connection) = read::open(directory)? else { return Ok(None) };
     let read = || {
-        if schema::version(&connection)? < 4 {
+        let version = schema::version(&connection)?;
+        if version < 4 {
             return Ok(None);
         }
         let select = match name {
@@ -436,12 +444,17 @@ pub fn read_journal(directory: &Path, name: Option<&str>) -> Result<Option<Undoa
                 "SELECT id, name, action, undone FROM runs WHERE substr(name, 1, length(?1)) = ?1
                     AND (name = ?1 OR 1 = (SELECT count(*) FROM runs WHERE substr(name, 1, length(?1)) = ?1))"
             }
-            None => {
+            None if version < 6 => {
                 "SELECT id, name, action, undone FROM runs WHERE ?1 = '' AND undone IS NULL AND action != 'undo'
                     AND EXISTS (SELECT 1 FROM mementos WHERE run = id) ORDER BY id DESC LIMIT 1"
             }
+            None => {
+                "SELECT id, name, action, undone FROM runs WHERE ?1 = '' AND undone IS NULL AND action != 'undo'
+                    AND (EXISTS (SELECT 1 FROM mementos WHERE run = id) OR EXISTS (SELECT 1 FROM changes WHERE run = id AND phase = 'begun'))
+                    ORDER BY id DESC LIMIT 1"
+            }
         };
-        let run = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+        let run = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get::<_, String>(2)?, row.get(3)?));
         let Some((id, run, action, undone)) = connection.query_row(select, [name.unwrap_or_default()], run).optional()? else {
             return Ok(None);
         };
@@ -453,11 +466,17 @@ pub fn read_journal(directory: &Path, name: Option<&str>) -> Result<Option<Undoa
             let was = Memento::from_bytes(&row.get::<_, Vec<u8>>(1)?)?;
             entries.push(Entry { differences: differences(&connection, id, &module)?, module, was });
         }
+        let mut pending = Vec::new();
+        if version >= 6 && action != "undo" {
+            let mut select = connection.prepare("SELECT module FROM changes WHERE run = ?1 AND phase = 'begun' ORDER BY module")?;
+            let names = select.query_map([id], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+            pending = names.iter().filter_map(|name| ModuleId::new(name).ok()).collect();
+        }
         let later = "SELECT mementos.module, runs.name FROM mementos JOIN runs ON run = id WHERE run > ?1 AND runs.undone IS NULL AND action != 'undo'
             AND mementos.module IN (SELECT module FROM mementos WHERE run = ?1) ORDER BY run";
         let mut select = connection.prepare(later)?;
         let later = select.query_map([id], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
-        Ok(Some(Undoable { run, action, undone, entries, later }))
+        Ok(Some(Undoable { run, action, undone, entries, pending, later }))
     };
     read().map_err(|error| LedgerError::Sqlite { path: directory.join(FILE), error })
 }

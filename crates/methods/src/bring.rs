@@ -330,8 +330,10 @@ impl Bringing<'_> {
             world.ledger.as_ref().filter(|_| displaced.is_empty()).map_or(Ok(()), |ledger| ledger.settle(&module.id)).map_err(told)?;
         }
         if !displaced.is_empty() {
-            displaced::discard(self.home, displaced, &moved, &world.machine, task);
-            world.journal(module, was, &watch.differences(old, true)?)?;
+            let copies = displaced::discard(self.home, displaced, &moved, &world.machine, task);
+            let mut differences = watch.differences(old, true)?;
+            differences.extend(watch.created(&copies));
+            world.journal(module, was, &differences)?;
             world.ledger.as_ref().map_or(Ok(()), |ledger| ledger.settle(&module.id)).map_err(told)?;
         }
         if let Some(guarding) = &mut guarding {

@@ -124,12 +124,13 @@ pub(crate) fn merge_back(kept: &Path, path: &Path) -> io::Result<()> {
 }
 
 /// Removes what was moved out of the way, now that the new works: as far as it still is what `record` says the module wrote. The rest goes to its
-/// place in the new, where nothing stands there; else it stays beside it.
-pub(crate) fn discard(home: &Home, displaced: &[DisplacedPath], record: &Record, machine: &Machine, task: &TaskContext) {
+/// place in the new, where nothing stands there; else it stays beside it, and its path is returned.
+pub(crate) fn discard(home: &Home, displaced: &[DisplacedPath], record: &Record, machine: &Machine, task: &TaskContext) -> Vec<PathBuf> {
+    let mut copies = Vec::new();
     for displaced in displaced.iter().filter(|displaced| displaced.kept.symlink_metadata().is_ok()) {
         let DisplacedPath { path, kept, disposal, .. } = displaced;
         match disposal {
-            Disposal::Merge => merge(home, path, kept, record, machine, task),
+            Disposal::Merge => merge(home, path, kept, record, machine, &mut Carrying { task, copies: &mut copies }),
             Disposal::Remove => {
                 if let Err(error) = remove_tree(kept) {
                     task.note(Level::Warning, format!("cannot remove {error}"));
@@ -140,21 +141,30 @@ pub(crate) fn discard(home: &Home, displaced: &[DisplacedPath], record: &Record,
             Disposal::Keep => {}
         }
     }
+    copies
 }
 
-fn merge(home: &Home, path: &Path, kept: &Path, record: &Record, machine: &Machine, task: &TaskContext) {
+/// Where it is told what becomes of what is not the module's.
+struct Carrying<'a> {
+    task: &'a TaskContext,
+    /// What stays beside what is new.
+    copies: &'a mut Vec<PathBuf>,
+}
+
+fn merge(home: &Home, path: &Path, kept: &Path, record: &Record, machine: &Machine, carrying: &mut Carrying<'_>) {
     let precious = |git: &Path| own::precious(git, machine);
     let root = Root { path: kept.to_owned(), scope: Scope::Recorded };
     home.remove(&[root], &Removal { record, held: &|_| None, shared: &|_| false, precious: &precious, purge: false });
-    if carry(kept, path, task) {
+    if carry(kept, path, carrying) {
         return;
     }
     match move_aside(kept, path) {
         Ok(copy) => {
             let why = format!("it is what was not the module's in the former {}", path.display());
-            task.item(Fate::Kept, copy.display().to_string(), Some(why));
+            carrying.task.item(Fate::Kept, copy.display().to_string(), Some(why));
+            carrying.copies.push(copy);
         }
-        Err(error) => task.note(Level::Warning, format!("the former {} is still at {error}", path.display())),
+        Err(error) => carrying.task.note(Level::Warning, format!("the former {} is still at {error}", path.display())),
     }
 }
 
@@ -164,29 +174,30 @@ pub(crate) fn present(displaced: &[DisplacedPath]) -> impl Iterator<Item = &Disp
 }
 
 /// Moves what is left of a tree to its place in another. False when something of it is still left.
-fn carry(from: &Path, to: &Path, task: &TaskContext) -> bool {
+fn carry(from: &Path, to: &Path, carrying: &mut Carrying<'_>) -> bool {
     let Ok(metadata) = from.symlink_metadata() else { return true };
     let carried = match to.symlink_metadata() {
         Err(_) => rename_new(from, to).map(|()| {
-            task.item(Fate::Kept, to.display().to_string(), Some("it is not the module's; it was carried over".to_owned()));
+            let why = "it is not the module's; it was carried over".to_owned();
+            carrying.task.item(Fate::Kept, to.display().to_string(), Some(why));
             true
         }),
         // Two histories do not go together.
-        Ok(there) if metadata.is_dir() && there.is_dir() && !to.ends_with(".git") => carry_entries(from, to, task),
-        Ok(there) if metadata.is_file() && there.is_file() => carry_file(from, to, task),
+        Ok(there) if metadata.is_dir() && there.is_dir() && !to.ends_with(".git") => carry_entries(from, to, carrying),
+        Ok(there) if metadata.is_file() && there.is_file() => carry_file(from, to, carrying),
         Ok(_) => Ok(false),
     };
     carried.unwrap_or_else(|error| {
-        task.note(Level::Warning, format!("carrying over {}: {error}", to.display()));
+        carrying.task.note(Level::Warning, format!("carrying over {}: {error}", to.display()));
         false
     })
 }
 
-fn carry_entries(from: &Path, to: &Path, task: &TaskContext) -> io::Result<bool> {
+fn carry_entries(from: &Path, to: &Path, carrying: &mut Carrying<'_>) -> io::Result<bool> {
     let mut all = true;
     for entry in std::fs::read_dir(from)? {
         let name = entry?.file_name();
-        all &= carry(&from.join(&name), &to.join(&name), task);
+        all &= carry(&from.join(&name), &to.join(&name), carrying);
     }
     if all {
         std::fs::remove_dir(from)?;
@@ -194,7 +205,7 @@ fn carry_entries(from: &Path, to: &Path, task: &TaskContext) -> io::Result<bool>
     Ok(all)
 }
 
-fn carry_file(from: &Path, to: &Path, task: &TaskContext) -> io::Result<bool> {
+fn carry_file(from: &Path, to: &Path, carrying: &mut Carrying<'_>) -> io::Result<bool> {
     let contents = std::fs::read(from)?;
     let copied = backups(to).into_iter().filter(|copy| copy.is_file());
     if std::iter::once(to.to_owned()).chain(copied).any(|other| std::fs::read(other).is_ok_and(|other| other == contents)) {
@@ -202,7 +213,9 @@ fn carry_file(from: &Path, to: &Path, task: &TaskContext) -> io::Result<bool> {
         return Ok(true);
     }
     let kept = move_aside(from, to)?;
-    task.item(Fate::Kept, kept.display().to_string(), Some(format!("it was {} as it was changed by hand", to.display())));
+    let why = format!("it was {} as it was changed by hand", to.display());
+    carrying.task.item(Fate::Kept, kept.display().to_string(), Some(why));
+    carrying.copies.push(kept);
     Ok(true)
 }
 

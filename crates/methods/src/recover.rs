@@ -1,5 +1,6 @@
 //! Recovers from runs that were killed: ends the processes that they left, and rolls back the changes that they did not complete.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -13,6 +14,7 @@ use crate::application;
 use crate::displaced;
 use crate::machine::Machine;
 use crate::rollback::{EndOfRun, FilesBefore, RolledBack, roll_back};
+use crate::watch::created;
 use crate::world::CONTENTS;
 
 /// The variable by which the processes of a run are known.
@@ -172,12 +174,16 @@ fn complete(
             notes.push(format!("{subject} was kept: {}", reason.unwrap_or_default()));
         }
     };
-    displaced::discard(home, &change.displaced, &record, machine, &TaskContext::alone(report));
+    let copies = displaced::discard(home, &change.displaced, &record, machine, &TaskContext::alone(report));
     summary.notes.extend(notes.lock().map(|notes| notes.clone()).unwrap_or_default());
     let is_merged = |displaced: &DisplacedPath| displaced.disposal == Disposal::Merge;
     if let Some(files) = FilesBefore::from_bytes(&change.files).filter(|_| change.displaced.iter().any(is_merged)) {
         match files.differences() {
-            Ok(differences) => ledger.journal_pending(module, &differences)?,
+            Ok(mut differences) => {
+                let known: BTreeSet<PathBuf> = differences.iter().map(|difference| difference.path.clone()).collect();
+                differences.extend(created(copies.iter().filter(|copy| !known.contains(*copy))));
+                ledger.journal_pending(module, &differences)?;
+            }
             Err(error) => summary.failed.push(format!("{module}: what its update changed cannot be recorded for an undo: {error}")),
         }
     }

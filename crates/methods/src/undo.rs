@@ -1,6 +1,6 @@
 //! Undoes what a past run did to files, as far as nobody has changed them since.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use hoist_core::{Installed, Module};
@@ -136,7 +136,10 @@ fn rest(entry: &Entry, due: &[Difference], known: &Known<'_>, view: &View) -> Re
     let planned = home.plan_removal(&roots, &removal);
     let known: BTreeSet<&Path> = due.iter().map(|difference| difference.path.as_path()).collect();
     let mut rest = Vec::new();
-    for path in planned.paths().filter(|path| !known.contains(path) && !back.contains(path) && !view.contains_key(*path)) {
+    let written: HashMap<&Path, bool> = entry.was.written().collect();
+    let had_written = |path: &Path| written.get(path).copied().unwrap_or(entry.was.is_known());
+    let is_left = |path: &Path| known.contains(path) || back.contains(path) || view.contains_key(path) || had_written(path);
+    for path in planned.paths().filter(|path| !is_left(path)) {
         // The directory of a repository goes as one thing.
         if path.ancestors().skip(1).any(|above| above.ends_with(".git")) {
             continue;

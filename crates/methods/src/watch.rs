@@ -44,6 +44,8 @@ pub(crate) struct Watch {
     before: Snapshot,
     /// What is there after the steps.
     after: Snapshot,
+    /// Copies, and the module's versions, that were put beside what somebody had.
+    beside: Vec<PathBuf>,
     /// Its configuration files, which are not its own.
     configs: Vec<PathBuf>,
     configs_before: Snapshot,
@@ -92,8 +94,8 @@ impl Watch {
             |root: &PathBuf| keeping.claims.range(root.clone()..).take_while(|(path, _)| path.starts_with(root)).collect::<Vec<_>>();
         let claimed = roots.iter().flat_map(below).filter(|(_, others)| others.iter().any(|other| *other != module.id));
         let claimed = claimed.map(|(path, _)| path.clone()).collect();
-        let after = Snapshot::default();
-        Ok(Self { own: roots, absent, found, parents, before, after, configs, configs_before, claimed, signs, signs_before })
+        let (after, beside) = Default::default();
+        Ok(Self { own: roots, absent, found, parents, before, after, beside, configs, configs_before, claimed, signs, signs_before })
     }
 
     /// The files before the steps, for a rollback by a later process. Stages may be next to `stages`.
@@ -156,7 +158,7 @@ impl Watch {
 
     /// Puts back what a script took of what somebody had changed or added. What it rewrote of files that are in no record, such as those that
     /// a program keeps for itself, is its business.
-    pub(crate) fn protect(&self, old: &Record, store: &Store, policy: ConfigPolicy, task: &TaskContext) -> Result<(), Failure> {
+    pub(crate) fn protect(&mut self, old: &Record, store: &Store, policy: ConfigPolicy, task: &TaskContext) -> Result<(), Failure> {
         let now = self.look(old, Some(store))?;
         let mut differences = self.before.differences(&now);
         let is_passing = |path: &Path| path.components().any(|part| matches!(part.as_os_str().to_str(), Some(".git" | "__pycache__")));
@@ -174,19 +176,22 @@ impl Watch {
         });
         let (others, edits) = (BTreeMap::new(), Vec::new());
         let before = Before { differences: &differences, record: old, others: &others, edits, store, roots: &self.own };
-        protect_install(before, &BTreeSet::new(), policy, task).map(drop)
+        self.beside.extend(protect_install(before, &BTreeSet::new(), policy, task)?.beside);
+        Ok(())
     }
 
     /// After a first install: what was there before comes back where a script has removed it, and is copied aside where a script has written over it.
     /// Returns the files that were replaced.
-    pub(crate) fn protect_found(&self, old: &Record, store: &Store, task: &TaskContext) -> Result<Vec<Edit>, Failure> {
+    pub(crate) fn protect_found(&mut self, old: &Record, store: &Store, task: &TaskContext) -> Result<Vec<Edit>, Failure> {
         let now = self.look(old, Some(store))?;
         let is_passing = |path: &Path| path.components().any(|part| matches!(part.as_os_str().to_str(), Some(".git" | "__pycache__")));
         let is_claimed = |path: &Path| self.claimed.iter().any(|claimed| path.starts_with(claimed));
         let is_file = |state: &State| matches!(state.kind, Kind::File | Kind::Link);
         let mut differences = self.before.differences(&now);
         differences.retain(|Difference { path, before, .. }| {
-            let is_somebodys = before.as_ref().is_some_and(|before| before.is_known() && is_file(before)) && !old.contains_key(path);
+            // What an earlier attempt wrote is not, unless it was changed since.
+            let is_changed = |before: &State| old.get(path).is_none_or(|recorded| !recorded.is(before));
+            let is_somebodys = before.as_ref().is_some_and(|before| before.is_known() && is_file(before) && is_changed(before));
             is_somebodys && !is_passing(path) && !is_claimed(path) && !self.is_config(path)
         });
         let (mut back, mut edits) = (Vec::new(), Vec::new());
@@ -204,6 +209,7 @@ impl Watch {
                 }
                 let copy = copy_of(path, before, store).map_err(wrong)?;
                 task.item(Fate::Kept, copy.display().to_string(), Some(format!("it is {shown}, which the module's script removed")));
+                self.beside.push(copy);
                 continue;
             };
             if after.has_same_contents(before) {
@@ -222,6 +228,7 @@ impl Watch {
             let copy = copy_of(path, before, store).map_err(wrong)?;
             let why = format!("it is {shown} as it was before the module's script changed it");
             task.item(Fate::Kept, copy.display().to_string(), Some(why));
+            self.beside.push(copy);
             // A file that was edited is still whose it was.
             if is_file(after) && after.is_known() && !is_edit {
                 edits.push(Edit { path: path.clone(), before: before.clone(), after: after.clone(), replaced: true });
@@ -246,11 +253,8 @@ impl Watch {
         let now = if again { &self.look(old, None)? } else { &self.after };
         let mut differences = self.before.differences(now);
         differences.extend(self.configs_before.differences(&look_around(&self.configs, None)?));
-        let made = self.parents.iter().filter_map(|path| {
-            let after = hoist_files::state(path).ok()??;
-            Some(Difference { path: path.clone(), before: None, after: Some(after) })
-        });
-        differences.extend(made);
+        differences.extend(created(self.parents.iter()));
+        differences.extend(self.created(&self.beside));
         differences.retain(|difference| !self.claimed.iter().any(|claimed| difference.path.starts_with(claimed)));
         // Of what git has packed anew, nothing can be restored.
         let packed = spare_repositories(&mut differences);
@@ -262,6 +266,11 @@ impl Watch {
         differences.sort_by(|a, b| a.path.cmp(&b.path));
         differences.dedup_by(|a, b| a.path == b.path);
         Ok(differences)
+    }
+
+    /// Paths outside of what is watched, where nothing was before.
+    pub(crate) fn created<'p>(&'p self, paths: &'p [PathBuf]) -> impl Iterator<Item = Difference> + 'p {
+        created(paths.iter().filter(|path| !self.is_watched(path)))
     }
 
     /// Makes the module's own places what they were before the steps. Returns how much was different, and what could not be put back.
@@ -300,6 +309,14 @@ impl Watch {
     fn is_watched(&self, path: &Path) -> bool {
         self.own.iter().any(|own| path.starts_with(own))
     }
+}
+
+/// The differences for paths where nothing was before.
+pub(crate) fn created<'p>(paths: impl Iterator<Item = &'p PathBuf>) -> impl Iterator<Item = Difference> {
+    paths.filter_map(|path| {
+        let after = hoist_files::state(path).ok()??;
+        Some(Difference { path: path.clone(), before: None, after: Some(after) })
+    })
 }
 
 /// Makes a copy of what was at a path, next to it or to the nearest directory on the way that is there.

@@ -21,7 +21,7 @@ use crate::{ask, json};
 pub(crate) fn run(global: &Global, undo: &Undo) -> Result<Code, Ending> {
     let mut session = Session::bare(global)?;
     // A mistake is reported before anything is waited for or written.
-    let wanted = find(&session, undo)?;
+    let wanted = find(&session, undo.run.as_deref())?;
     if undo.dry_run {
         let plans = plans(&session, &wanted)?;
         let wrong = conflicts(&plans, undo.force);
@@ -33,8 +33,18 @@ pub(crate) fn run(global: &Global, undo: &Undo) -> Result<Code, Ending> {
     let lock = change::lock(global, &session, &cancel)?;
     let ledger = Arc::new(change::open(&session)?);
     change::recover(&session, &ledger)?;
+    let name = if wanted.pending.is_empty() { undo.run.clone() } else { Some(wanted.run.clone()) };
+    let is_nothing = |found: &Undoable| found.entries.is_empty() && found.pending.is_empty();
+    if !wanted.pending.is_empty() && read_journal(&session.places.state, name.as_deref())?.as_ref().is_some_and(is_nothing) {
+        render::remark(&format!("{} did nothing else: there is nothing left to take back", wanted.run));
+        return Ok(Code::Ok);
+    }
     // Another hoist may have been running meanwhile.
-    let wanted = find(&session, undo)?;
+    let wanted = find(&session, name.as_deref())?;
+    if !wanted.pending.is_empty() {
+        let message = format!("what {} had begun could not be rolled back", wanted.run);
+        return Err(Ending::wrong(Diagnostic::error(message).help("the warnings above tell why: see to that, and try again")));
+    }
     let plans = plans(&session, &wanted)?;
     let wrong = conflicts(&plans, undo.force);
     if !wrong.is_empty() {
@@ -94,10 +104,10 @@ fn conflicts(plans: &[UndoPlan], is_forced: bool) -> Vec<Diagnostic> {
 }
 
 /// The run that is meant, where it can be taken back at all.
-fn find(session: &Session, undo: &Undo) -> Result<Undoable, Ending> {
-    let found = read_journal(&session.places.state, undo.run.as_deref())?;
+fn find(session: &Session, name: Option<&str>) -> Result<Undoable, Ending> {
+    let found = read_journal(&session.places.state, name)?;
     let Some(found) = found else {
-        let message = undo.run.as_ref().map_or_else(
+        let message = name.map_or_else(
             || "there is no run that could be taken back".to_owned(),
             |name| format!("there is no run `{}`", name.escape_debug()),
         );
@@ -109,7 +119,7 @@ fn find(session: &Session, undo: &Undo) -> Result<Undoable, Ending> {
         let message = format!("{} was taken back already", found.run);
         return Err(Ending::wrong(Diagnostic::error(message).help("`hoist history` shows past runs by name")));
     }
-    if found.entries.is_empty() {
+    if found.entries.is_empty() && found.pending.is_empty() {
         let message = format!("nothing is known any more of what {} did to files, or it did nothing", found.run);
         return Err(Ending::wrong(
             Diagnostic::error(message)
@@ -200,7 +210,7 @@ fn show(global: &Global, wanted: &Undoable, plans: &[UndoPlan]) -> Result<(), En
             })
         };
         let modules: Vec<_> = plans.iter().map(module).collect();
-        json::print(&json!({ "run_id": wanted.run, "action": wanted.action, "modules": modules }))?;
+        json::print(&json!({ "run_id": wanted.run, "action": wanted.action, "modules": modules, "rolled_back": wanted.pending }))?;
         return Ok(());
     }
     std::io::stdout().lock().write_all(text(wanted, plans, Paint::choose(global.color).stdout).as_bytes())?;
@@ -212,6 +222,9 @@ const NAMED: usize = 30;
 
 fn text(wanted: &Undoable, plans: &[UndoPlan], colour: bool) -> String {
     let mut text = format!("{} {} is taken back:\n", wanted.action, painted(colour, BOLD, &wanted.run));
+    for module in &wanted.pending {
+        text += &format!("  {} {module}: it was interrupted; what it had begun\n", painted(colour, BOLD, "roll back"));
+    }
     for plan in plans {
         let entry = &plan.entry;
         for (fate, path, count) in plan.told.iter().take(NAMED) {

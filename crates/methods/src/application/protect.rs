@@ -42,6 +42,8 @@ pub(crate) struct Protected {
     pub(crate) kept: BTreeSet<String>,
     /// True where something was done since the differences were looked at.
     pub(crate) meddled: bool,
+    /// The copies and the module's versions that were put beside files.
+    pub(crate) beside: Vec<PathBuf>,
 }
 
 fn wrong(error: std::io::Error) -> Failure {
@@ -90,17 +92,22 @@ impl Before<'_> {
     }
 
     /// Puts the version that an installer brought beside the file that stays.
-    fn put_beside(&self, path: &Path, new: &State, record: &mut Record) -> Result<(), Failure> {
+    fn put_beside(&self, path: &Path, new: &State, protected: &mut Protected) -> Result<(), Failure> {
         let mut beside = pending(path);
         let there = hoist_files::state(&beside).map_err(wrong)?;
-        match there.filter(|there| !self.is_own(&beside, there)) {
+        match &there {
+            Some(there) if self.is_own(&beside, there) => {}
             // Somebody has put it there already.
             Some(there) if there.has_same_contents(new) => return Ok(()),
             Some(_) => beside = aside_name(&beside),
             None => {}
         }
+        let is_new = beside.symlink_metadata().is_err();
         write(&beside, &self.bytes(new)?, new.mode).map_err(wrong)?;
-        record.insert(beside, Recorded::of(new));
+        protected.record.insert(beside.clone(), Recorded::of(new));
+        if is_new {
+            protected.beside.push(beside);
+        }
         Ok(())
     }
 
@@ -190,11 +197,9 @@ pub(crate) fn protect_install(
                     if !keeps {
                         let copy = keep_copy(path, &before.bytes(old)?, old.mode).map_err(wrong)?;
                         protected.meddled = true;
-                        told.push((
-                            Fate::Kept,
-                            copy.display().to_string(),
-                            Some(format!("it is {shown} before its installer replaced some of it")),
-                        ));
+                        let why = format!("it is {shown} before its installer replaced some of it");
+                        told.push((Fate::Kept, copy.display().to_string(), Some(why)));
+                        protected.beside.push(copy);
                     }
                     remember(&mut protected.edits, edit);
                     told.push((Fate::Changed, shown, Some("its installer edited it; its uninstaller takes that out".to_owned())));
@@ -207,6 +212,7 @@ pub(crate) fn protect_install(
                     protected.meddled = true;
                     let why = format!("{}; it is {shown} as it was", before.owner(path));
                     told.push((Fate::Kept, copy.display().to_string(), Some(why)));
+                    protected.beside.push(copy);
                     match before.record.contains_key(path) {
                         true => drop(protected.record.insert(path.clone(), Recorded::of(new))),
                         false => {
@@ -231,7 +237,7 @@ pub(crate) fn protect_install(
     protected.meddled |= !back.is_empty();
     before.put_back(&back)?;
     for (path, new) in beside {
-        before.put_beside(path, new, &mut protected.record)?;
+        before.put_beside(path, new, &mut protected)?;
     }
     for difference in &back {
         // What a person changed keeps the digest of what was installed.
