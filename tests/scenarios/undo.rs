@@ -221,13 +221,14 @@ fn a_repair_keeps_what_somebody_changed_and_its_undo_leaves_what_was_there() {
     let body = "main_module() { [[ ! -e ~/fail ]] || exit 1; mkdir -p ~/.m; echo one >~/.m/f; echo one >~/.m/g; }\n\
                 update_module() { [[ ! -e ~/fail ]] || exit 1; echo two >~/.m/f; echo two >~/.m/g; }";
     sandbox.add(&Module::new("m").field("INSTALL_DIRS", "$HOME/.m").field("UPDATE_METHOD", "custom").body(body));
+    sandbox.add(&Module::new("needs").depends("m"));
     sandbox.hoist("install").exits(0);
     sandbox.put("fail", "");
-    sandbox.hoist("install --force").exits(3);
+    sandbox.hoist("install --force m").exits(3);
     std::fs::remove_file(sandbox.home().join("fail")).unwrap();
     sandbox.put(".m/f", "mine\n");
     let before = tree(&sandbox);
-    for repair in ["update", "install", "install --force"] {
+    for repair in ["update", "install", "install --force m"] {
         sandbox.hoist(repair).exits(0);
         let kept = sandbox.files(".m").into_iter().filter(|path| sandbox.read(&format!(".m/{path}")) == "mine\n").count();
         assert_eq!(kept, 1, "{repair}: {:?}", tree(&sandbox));

@@ -154,6 +154,11 @@ impl Memento {
         self.row.as_ref().is_some_and(|row| row.state == "installed")
     }
 
+    /// True for a module that was installed, or had been before an attempt at something else failed.
+    pub fn was_there(&self) -> bool {
+        self.row.as_ref().is_some_and(|row| row.state == "installed" || row.installed_at.is_some())
+    }
+
     /// The version that it had.
     pub fn version(&self) -> Option<&str> {
         self.row.as_ref()?.version.as_deref()

@@ -153,7 +153,7 @@ fn plans(session: &Session, wanted: &Undoable) -> Result<Vec<UndoPlan>, Ending> 
 /// What stays must not lose what it needs.
 fn needed(wanted: &Undoable, installed: &Installed) -> Result<(), Ending> {
     let mut errors = Vec::new();
-    for entry in wanted.entries.iter().filter(|entry| !entry.was.is_installed()) {
+    for entry in wanted.entries.iter().filter(|entry| !entry.was.was_there()) {
         let others = installed.modules.iter().filter(|(id, record)| record.requires.contains(&entry.module) && **id != entry.module);
         let stays = others.filter(|(id, _)| !wanted.entries.iter().any(|entry| entry.module == **id)).map(|(id, _)| id.as_str());
         let stays: Vec<&str> = stays.collect();
@@ -167,7 +167,7 @@ fn needed(wanted: &Undoable, installed: &Installed) -> Result<(), Ending> {
 
 /// What is installed now, and was before.
 fn change_of(entry: &Entry, installed: &Installed) -> Change {
-    match (entry.was.is_installed(), installed.modules.contains_key(&entry.module)) {
+    match (entry.was.was_there(), installed.modules.contains_key(&entry.module)) {
         (true, true) => Change::Update,
         (true, false) => Change::Install,
         (false, _) => Change::Uninstall,
