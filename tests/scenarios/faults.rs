@@ -419,6 +419,7 @@ fn a_damaged_ledger_is_set_aside_and_what_it_knew_is_found_again() {
 #[test]
 fn a_hundred_at_once_take_turns() {
     let sandbox = Sandbox::new();
+    sandbox.settings("keep_runs: 200\n");
     for number in 0..5 {
         sandbox.add(
             &Module::new(&format!("m{number}"))

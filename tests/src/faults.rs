@@ -209,11 +209,12 @@ pub fn kill_at(sandbox: &Sandbox, arguments: &str, number: usize) {
     assert_ne!(output.unwrap().status.code(), Some(126), "the tracer does not work");
 }
 
-/// Which calls are killed at: all of them where everything is tested, else one of each place in the program. Which one changes from day to day, or with
-/// `HOIST_TEST_SEED`.
-fn chosen(calls: Vec<Call>) -> Vec<usize> {
+/// Which calls are killed at, and of how many places in the program: all calls where everything is tested, else one at each second place. Which ones
+/// changes from day to day, or with `HOIST_TEST_SEED`.
+fn chosen(calls: Vec<Call>) -> (Vec<usize>, usize) {
     if std::env::var_os("HOIST_TEST_FULL").is_some() {
-        return calls.into_iter().map(|call| call.number).collect();
+        let count = calls.len();
+        return (calls.into_iter().map(|call| call.number).collect(), count);
     }
     let today = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs() / 86_400;
     let seed = std::env::var("HOIST_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(today);
@@ -222,15 +223,16 @@ fn chosen(calls: Vec<Call>) -> Vec<usize> {
     for call in calls {
         places.entry(call.place).or_default().push(call.number);
     }
+    let count = places.len();
     let one = |(place, numbers): (String, Vec<usize>)| {
         let mixed = place.bytes().fold(seed, |mixed, byte| (mixed ^ u64::from(byte)).wrapping_mul(1_099_511_628_211));
-        numbers[mixed as usize % numbers.len()]
+        (mixed >> 32 & 1 == 0).then(|| numbers[mixed as usize % numbers.len()])
     };
-    places.into_iter().map(one).collect()
+    (places.into_iter().filter_map(one).collect(), count)
 }
 
-/// Kills `arguments` in `prepared` sandboxes wherever the program changes something, and hands each sandbox to `mended` afterwards. Returns at how many
-/// points. Two threads share the work; each prepares one sandbox, which is put back to what it was for every kill.
+/// Kills `arguments` in `prepared` sandboxes wherever the program changes something, and hands each sandbox to `mended` afterwards. Returns how many
+/// points there are. Two threads share the work; each prepares one sandbox, which is put back to what it was for every kill.
 pub fn kill_everywhere(
     victims: Victims,
     prepared: impl Fn() -> Sandbox + Sync,
@@ -239,7 +241,7 @@ pub fn kill_everywhere(
 ) -> usize {
     let mut calls = calls_of(&prepared(), arguments);
     calls.retain(|call| victims == Victims::All || !call.is_child);
-    let points = chosen(calls);
+    let (points, count) = chosen(calls);
     let next = AtomicUsize::new(0);
     let worker = || {
         let sandbox = prepared();
@@ -255,8 +257,8 @@ pub fn kill_everywhere(
         worker();
         other.join().unwrap();
     });
-    crate::note(&format!("`{arguments}` was killed at {} points", points.len()));
-    points.len()
+    crate::note(&format!("`{arguments}` was killed at {} of {count} points", points.len()));
+    count
 }
 
 /// A copy of everything in a sandbox, so that it can be put back. Paths that are written in it stay true.
