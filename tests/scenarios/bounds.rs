@@ -143,3 +143,27 @@ fn a_module_of_an_application_has_a_size_at_most() {
     let told = bounded(&application.sandbox, &install).exits(2);
     assert!(told.stderr.contains("it holds more than 512 MiB"), "{}", told.stderr);
 }
+
+#[test]
+fn secrets_of_any_length_and_pipes_hold_nothing_up() {
+    let sandbox = Sandbox::new();
+    sandbox.write("plugins/p/plugin.yml", "name: p\nversion: 1.0.0\nconfig:\n  schema: config/schema.json\n");
+    sandbox.write("plugins/p/config/schema.json", r#"{"properties": {"s": {"type": "string", "writeOnly": true}}}"#);
+    let long = sandbox.put("long.yaml", &format!("s: \"{}\"\n", "a".repeat(20_000)));
+    bounded(&sandbox, &format!("plugin deploy p --config {}", long.display())).exits(0);
+    // A pipe that somebody writes to is a file like any other.
+    let line = format!("{} plugin config p --config <(echo 's: from-a-pipe')", binary().display());
+    ran(sandbox.command("bash").args(["-c", &line]).output().unwrap()).exits(0).says("•••");
+    // Settings are no pipe, and neither are files of a plugin.
+    std::fs::create_dir_all(sandbox.home().join(".config/hoist")).unwrap();
+    for (pipe, command) in [
+        (sandbox.home().join(".config/hoist/hoist.yml"), "source add x --from /tmp/x.git"),
+        (sandbox.collection().join("plugins/p/config/env.yaml"), "plugin validate p"),
+        (sandbox.collection().join("plugins/p/config/env.yaml"), "plugin config p"),
+    ] {
+        let _ = std::fs::remove_file(&pipe);
+        assert!(sandbox.command("mkfifo").arg(&pipe).status().unwrap().success());
+        bounded(&sandbox, command).exits(2).says("regular file");
+        std::fs::remove_file(&pipe).unwrap();
+    }
+}

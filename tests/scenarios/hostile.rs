@@ -512,6 +512,25 @@ fn a_submodule_runs_no_command() {
 }
 
 #[test]
+fn names_of_broken_files_and_pictures_move_no_terminal() {
+    let sandbox = Sandbox::new();
+    std::fs::create_dir_all(sandbox.collection().join("modules")).unwrap();
+    std::fs::write(sandbox.collection().join("modules/bad\u{1b}[31m\u{202e}X.sh"), "").unwrap();
+    sandbox.add(&Module::new("m").field("DESCRIPTION", "a\u{202e}b\u{2066}c\u{feff}d").main(":"));
+    for command in
+        ["doctor", "list", "validate", "graph --format svg m", "graph --format dot m", "graph --format mermaid m", "info m", "search a"]
+    {
+        for ran in [sandbox.hoist(command), sandbox.json(command)] {
+            let said = format!("{}{}", ran.stdout, ran.stderr);
+            let moves =
+                |c: &char| c.is_control() && *c != '\n' || ('\u{200b}'..='\u{206f}').contains(c) && *c != '\u{2026}' || *c == '\u{feff}';
+            let moving: Vec<char> = said.chars().filter(|c| moves(c) && !('\u{2010}'..='\u{2027}').contains(c)).collect();
+            assert!(moving.is_empty(), "{command}: {moving:?} in {said}");
+        }
+    }
+}
+
+#[test]
 fn what_foreign_text_does_to_a_terminal_is_left_out() {
     let marks = "\u{9b}31m\u{202e}evil\u{2066}\u{200b}\u{1b}]0;title\u{7}\u{7f}";
     let sandbox = Sandbox::new();

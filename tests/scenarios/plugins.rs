@@ -260,6 +260,57 @@ fn secrets_are_found_wherever_a_line_is_cut_and_no_error_quotes_one() {
 }
 
 #[test]
+fn secrets_beside_a_fault_in_colours_and_of_former_releases_are_masked() {
+    let sandbox = Sandbox::new();
+    plugin(
+        &sandbox,
+        "shop",
+        "1.0.0",
+        "config:\n  schema: config/schema.json\nhooks:\n  pre-deploy: hooks/pre.sh\n  pre-remove: hooks/pre.sh\n",
+    );
+    let schema = r#"{ "type": "object", "properties": { "db": { "type": "object", "properties": {
+        "password": { "type": "string" }, "port": { "type": "integer" }, "kind": { "enum": ["a"] } } } } }"#;
+    file(&sandbox, "shop", "config/schema.json", schema);
+    file(&sandbox, "shop", "hooks/pre.sh", "#!/bin/sh\n");
+    for mine in [
+        "db: {port: x, password: canary-one-line}\n",
+        "{\"db\": {\"kind\": \"b\", \"password\": \"canary-one-line\", \"other\": 1}}\n",
+        "- password: canary-one-line\n",
+        "password canary-one-line\n",
+    ] {
+        let mine = sandbox.put("mine.yaml", mine);
+        for command in ["plugin config shop", "plugin validate shop", "plugin deploy shop", "plugin deploy shop --dry-run"] {
+            for ran in [
+                sandbox.hoist(&format!("{command} --config {}", mine.display())),
+                sandbox.json(&format!("{command} --config {}", mine.display())),
+            ] {
+                assert!(!ran.stdout.contains("canary") && !ran.stderr.contains("canary"), "{command}: {}{}", ran.stdout, ran.stderr);
+            }
+        }
+    }
+    // A program colours a part of it; the next release tells what was there before, and so does whoever removes it in the end.
+    let tell = "#!/bin/sh\nprintf 'now \\033[1m%s\\033[0m%s\\n' \"$(printf %s \"$CONFIG_DB_PASSWORD\" | cut -c1-4)\" \"$(printf %s \"$CONFIG_DB_PASSWORD\" | cut -c5-)\"\n\
+                cat ~/before 2>/dev/null; echo \"was $CONFIG_DB_PASSWORD\" >~/before; echo before is kept\n";
+    file(&sandbox, "shop", "hooks/pre.sh", tell);
+    let leaks = |text: &str| ["canary", "first-secret", "second-secret", "rst-secret"].iter().any(|part| text.contains(part));
+    let mut ran = Vec::new();
+    for password in ["first-secret", "second-secret"] {
+        let mine = sandbox.put("mine.yaml", &format!("db:\n  password: {password}\n"));
+        ran.push(sandbox.json(&format!("plugin deploy shop -v --config {}", mine.display())).exits(0));
+    }
+    for command in ["plugin rollback shop -v", "plugin remove shop -y -v", "report --format text"] {
+        ran.push(sandbox.hoist(command));
+    }
+    for ran in &ran {
+        assert!(!leaks(&ran.stdout) && !leaks(&ran.stderr), "{}{}", ran.stdout, ran.stderr);
+    }
+    assert!(ran[1].stdout.matches("•••").count() >= 2, "{}", ran[1].stdout);
+    let state = sandbox.files(".local/state/hoist/runs");
+    let logs = state.iter().map(|path| sandbox.read(&format!(".local/state/hoist/runs/{path}")));
+    assert!(logs.into_iter().all(|text| !leaks(&text)));
+}
+
+#[test]
 fn every_violation_is_told_with_its_file_and_its_line() {
     let sandbox = Sandbox::new();
     plugin(&sandbox, "shop", "1.0", "config:\n  schema: config/schema.json\nhoks: {}\n");

@@ -85,6 +85,90 @@ fn a_confined_script_changes_nothing_that_others_run() {
 }
 
 #[test]
+fn commands_that_a_script_puts_into_a_clone_are_not_run() {
+    let sandbox = Sandbox::new();
+    if !has("git") || !enforced(&sandbox) {
+        return;
+    }
+    let fixture = GitFixture::new();
+    let [old, new] = fixture.old_and_new();
+    let link = sandbox.path("repo.git");
+    std::os::unix::fs::symlink(&old, &link).unwrap();
+    let plant = "printf '#!/bin/sh\\ntouch ~/escaped-$(basename $0)\\ncat\\n' >.git/p; chmod +x .git/p; for hook in post-checkout post-merge \
+                 reference-transaction pre-auto-gc post-index-change; do cp .git/p .git/hooks/$hook; done; for key in filter.x.clean filter.x.smudge \
+                 filter.x.process core.fsmonitor core.sshCommand core.pager diff.external core.alternateRefsCommand credential.helper \
+                 merge.x.driver diff.x.textconv; do git config $key \"$PWD/.git/p\"; done; \
+                 git config core.hooksPath \"$PWD/.git/hooks\"; echo '* filter=x diff=x merge=x' >.git/info/attributes";
+    for (name, body) in [
+        ("script", format!("main_module() {{ git clone -q {0} ~/.script && cd ~/.script && {plant}; }}", link.display())),
+        ("clone", format!("update_module() {{ cd ~/.clone && {plant}; }}")),
+    ] {
+        let module = Module::new(name).field("INSTALL_DIRS", &format!("$HOME/.{name}")).field("UNINSTALL_DIRS", &format!("$HOME/.{name}"));
+        let module = match name {
+            "clone" => module.method("git_clone").field("INSTALL_REPO", &link.display().to_string()).field("UPDATE_METHOD", "custom"),
+            _ => module.field("UPDATE_METHOD", "git_pull").field("UPDATE_DIR", &format!("$HOME/.{name}")),
+        };
+        sandbox.add(&module.body(&body));
+    }
+    sandbox.json("install --sandbox").exits(0);
+    sandbox.json("update clone --sandbox").exits(0);
+    std::fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink(&new, &link).unwrap();
+    let escaped = || -> Vec<String> { sandbox.files(".").into_iter().filter(|path| path.starts_with("escaped")).collect() };
+    // Whatever is written into the clone since does not make anything of it run.
+    for command in ["plan update", "plan uninstall script clone", "list", "info script", "doctor", "outdated", "test", "undo --dry-run"] {
+        for clone in ["script", "clone"] {
+            sandbox.put(&format!(".{clone}/file"), &format!("{command}\n"));
+        }
+        let ran = sandbox.hoist(command);
+        assert_eq!(escaped(), [""; 0], "{command}: {}{}", ran.stdout, ran.stderr);
+    }
+    for clone in ["script", "clone"] {
+        assert!(
+            sandbox
+                .command("git")
+                .args(["-c", "filter.x.clean=", "-c", "filter.x.smudge=", "-c", "filter.x.process=", "-c", "core.hooksPath=/dev/null"])
+                .args(["-c", "core.fsmonitor=false", "checkout", "-q", "file"])
+                .current_dir(sandbox.home().join(format!(".{clone}")))
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+    let set = |arguments: &[&str]| {
+        sandbox.command("git").args(["-C"]).arg(sandbox.home().join(".script")).arg("config").args(arguments).status().unwrap()
+    };
+    for command in ["update", "update script", "install --force script clone", "uninstall script clone -y", "undo -y"] {
+        if command == "update script" {
+            let planted = sandbox.home().join(".script/.git/p");
+            assert!(set(&["remote.origin.uploadpack", &planted.display().to_string()]).success());
+            sandbox.hoist(command).exits(3).says("has the command remote.origin.uploadpack");
+            assert!(set(&["--unset", "remote.origin.uploadpack"]).success());
+        }
+        let ran = sandbox.hoist(command);
+        assert_eq!(escaped(), [""; 0], "{command}: {}{}", ran.stdout, ran.stderr);
+    }
+}
+
+#[test]
+fn what_is_hoists_own_is_no_directory_of_a_module() {
+    let sandbox = Sandbox::new();
+    for directory in ["$HOME/.local/state/hoist", "$HOME/.local/state/hoist/contents", "$HOME/.cache/hoist/x"] {
+        sandbox.add(&Module::new("m").field("INSTALL_DIRS", directory).main(":"));
+        for command in ["validate", "install m", "install m --sandbox"] {
+            let ran = sandbox.hoist(command).exits(2);
+            assert!(format!("{}{}", ran.stdout, ran.stderr).contains("is hoist's own"), "{command}: {}{}", ran.stdout, ran.stderr);
+        }
+    }
+    for directory in ["$HOME/.local", "$HOME/.local/state", "$HOME/.cache"] {
+        sandbox.add(&Module::new("m").field("INSTALL_DIRS", directory).main("mkdir -p ~/.local/lib ~/.cache"));
+        sandbox.hoist("validate").exits(0);
+        sandbox.hoist("install m --force --sandbox").exits(2).says("a confined script may not write");
+        sandbox.hoist("install m --force").exits(0);
+    }
+}
+
+#[test]
 fn helpers_updates_and_removals_work_inside() {
     let sandbox = Sandbox::new();
     if !enforced(&sandbox) || !has("git") {

@@ -1,7 +1,7 @@
 //! Which module each name of a request means, which versions of rocks are brought, and what stands in the way of a module on the other side.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hoist_core::{
     Action, Catalog, Change, Diagnostic, Installed, InstalledModule, Module, ModuleId, Plan, Request, Rock, Selection, SourceKind, Tier,
@@ -518,10 +518,28 @@ fn unusable(session: &Session, plan: &Plan) -> Vec<Diagnostic> {
 
 /// What a module of an application says that cannot be used.
 pub(crate) fn wrong_with(session: &Session, module: &Module) -> Option<Diagnostic> {
+    if let Some(wrong) = claims_hoists_own(session, module, false) {
+        return Some(wrong);
+    }
     module.removal.application.as_ref()?;
     let why = session.entry(module)?.unusable.clone()?;
     let wrong = Diagnostic::error(why).module(module.id.as_str()).file(module.manifest.display().to_string());
     Some(wrong.help("mend the module, or leave it out"))
+}
+
+/// Why a module may not have its directories: what hoist knows and keeps stands there. A script that is `confined` to them must not reach that either.
+pub(crate) fn claims_hoists_own(session: &Session, module: &Module, confined: bool) -> Option<Diagnostic> {
+    let own = [&session.places.state, &session.places.cache];
+    let wrong = |path: &Path, why: &str| {
+        let wrong = Diagnostic::error(format!("`{}` {why}", path.display())).module(module.id.as_str());
+        wrong.file(module.manifest.display().to_string()).help("name the directories that the module makes")
+    };
+    let made = module.paths.iter().chain(&module.checks.dirs);
+    let all = made.clone().chain(&module.removal.paths).chain(&module.config_files);
+    let inside = all.clone().find(|path| own.iter().any(|own| path.starts_with(own)));
+    let around = made.clone().find(|path| confined && own.iter().any(|own| own.starts_with(path)));
+    let inside = inside.map(|path| wrong(path, "is hoist's own"));
+    inside.or_else(|| around.map(|path| wrong(path, "holds what is hoist's own, where a confined script may not write")))
 }
 
 /// What stands in the way of modules that are to be installed: one that comes with the server, or the same from another source.

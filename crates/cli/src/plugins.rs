@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use hoist_core::{Action, Change, Diagnostic, Installed, Module, ModuleId, Plan, Request};
-use hoist_ledger::Deployed;
-use hoist_methods::{Configured, OnDisk, PLUGINS, Place, plugin_directories};
+use hoist_methods::{Configured, OnDisk, PLUGINS, plugin_directories};
 use hoist_plugins::{
     Choice, Configuration, Conflict, Directory, Given, MANIFEST, Masker, Offer, Offers, Plugin, VersionRange, Wanted, choose, read_version,
 };
@@ -283,16 +282,4 @@ pub(crate) fn masked(mut wrong: Diagnostic, masker: &Masker) -> Diagnostic {
     wrong.message = masker.masked(&wrong.message);
     wrong.source_line = wrong.source_line.map(|line| masker.masked(&line));
     wrong
-}
-
-/// The secrets of the releases of deployments that are known.
-pub(crate) fn deployed_secrets<'d>(session: &Session, deployed: impl Iterator<Item = &'d Deployed>) -> Vec<String> {
-    let mut secrets = Vec::new();
-    for deployed in deployed {
-        let place = Place::new(&session.places.state, &deployed.plugin, &deployed.environment);
-        for release in deployed.release.iter().chain(&deployed.former).map(|release| release.number).chain(deployed.attempt) {
-            secrets.extend(place.read(release).map(|file| file.secrets).unwrap_or_default());
-        }
-    }
-    secrets
 }

@@ -66,7 +66,13 @@ pub fn redact_urls(text: &str) -> String {
 
 /// Redacts the part of a URL behind its `://`.
 fn redacted_rest(scheme: &str, rest: &str) -> String {
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let mut end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    // What stands behind a colon and is no port is a password, in which somebody forgot to escape a slash.
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    let is_cut = !rest[..end].contains('@') && rest[..end].rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']') && !is_port(port));
+    if let Some(last) = rest.rfind('@').filter(|_| is_cut) {
+        end = last + rest[last..].find(['/', '?', '#']).unwrap_or(rest.len() - last);
+    }
     let (authority, path) = rest.split_at(end);
     let authority = match authority.rsplit_once('@') {
         None => authority.to_owned(),
@@ -159,5 +165,14 @@ mod tests {
             assert_eq!(redact_urls(text), displayed);
         }
         assert_eq!(secret_parameters("https://h/a?ref=b&access_token=c#d"), ["c"]);
+        for (url, shown) in [
+            ("http://user:se/cret@host/r.git", "http://***@host/r.git"),
+            ("https://user:se?cr#et@host:80/r", "https://***@host:80/r"),
+            ("http://host:8080/a@b", "http://host:8080/a@b"),
+            ("http://[::1]:8080/a@b", "http://[::1]:8080/a@b"),
+            ("http://[fe80::a]/a@b", "http://[fe80::a]/a@b"),
+        ] {
+            assert_eq!(redact_urls(url), shown);
+        }
     }
 }

@@ -1,22 +1,49 @@
-//! Reading files that somebody else wrote, with a limit: what is called a file may be a device that never ends.
+//! Reading what others wrote: never more than there is room for, and never without an end.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::OFlags;
 
 /// Number of bytes that a text for people or for a parser has at most.
 pub const TEXT_LIMIT: u64 = 16 * 1024 * 1024;
 
+/// So long, in seconds, a pipe or a device may be silent.
+const PATIENCE: i64 = 60;
+
 /// Reads a file, a pipe or a device of at most `limit` bytes.
 ///
 /// # Errors
-/// It cannot be read, or has more.
+/// It cannot be read, has more, or is a pipe or a device from which nothing comes for a minute.
 pub fn read_limited(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    // Whoever opens a pipe waits for somebody who writes to it.
+    let mut file = OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
+    if file.metadata()?.file_type().is_fifo() {
+        wait(&file)?;
+    }
     let mut bytes = Vec::new();
-    File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+    while bytes.len() as u64 <= limit {
+        match (&mut file).take(limit + 1 - bytes.len() as u64).read_to_end(&mut bytes) {
+            Ok(_) => break,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => wait(&file)?,
+            Err(error) => return Err(error),
+        }
+    }
     match bytes.len() as u64 > limit {
         true => Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {} MiB", limit >> 20))),
         false => Ok(bytes),
+    }
+}
+
+/// Waits until there is something to read.
+fn wait(file: &File) -> io::Result<()> {
+    let patience = Timespec { tv_sec: PATIENCE, tv_nsec: 0 };
+    match poll(&mut [PollFd::new(file, PollFlags::IN)], Some(&patience))? {
+        0 => Err(io::Error::new(io::ErrorKind::TimedOut, "nothing has come from it for a minute")),
+        _ => Ok(()),
     }
 }
 
@@ -39,5 +66,22 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), [0xff]).unwrap();
         assert_eq!(read_text(file.path()).unwrap_err().to_string(), "it is not UTF-8");
+    }
+
+    #[test]
+    fn a_pipe_is_read_as_it_is_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let pipe = directory.path().join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::from_raw_mode(0o600)).unwrap();
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| read_text(&pipe));
+            let mut writer = OpenOptions::new().write(true).open(&pipe).unwrap();
+            for _ in 0..3 {
+                io::Write::write_all(&mut writer, b"a part\n").unwrap();
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+            drop(writer);
+            assert_eq!(reader.join().unwrap().unwrap(), "a part\n".repeat(3));
+        });
     }
 }

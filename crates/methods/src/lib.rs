@@ -49,7 +49,7 @@ pub use method::{Applied, METHODS, Method, StepContext};
 pub use newer::{Newer, clone_behind, fetched_at, newer_versions};
 pub use plugin::{
     Configured, Container, Deployment, EVALUATE, HostOf, OnDisk, PLUGINS, Place, ReleaseFile, Rollout, SWARM, Undeployment, answer, called,
-    containers, hosts_of, plugin, plugin_directories, plugins, project_name, random_text,
+    containers, hosts_of, kept_secrets, plugin, plugin_directories, plugins, project_name, random_text,
 };
 pub use preflight::{needs_password, preflight};
 pub use programs::ProgramDirectories;

@@ -12,8 +12,9 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::application;
 use crate::displaced;
+use crate::git::interrupted;
 use crate::machine::Machine;
-use crate::rollback::{EndOfRun, FilesBefore, RolledBack, roll_back};
+use crate::rollback::{EndOfRun, FilesBefore, RolledBack, clean_repository, roll_back};
 use crate::watch::created;
 use crate::world::CONTENTS;
 
@@ -203,6 +204,11 @@ pub fn clean_sources(cache: &Path, config: &Path) {
     remove_stages(&cache.join("sources"), 1);
     for source in std::fs::read_dir(cache.join("sources")).into_iter().flatten().flatten() {
         remove_stages(&source.path().join("places"), 0);
+        let places = std::fs::read_dir(source.path().join("places")).into_iter().flatten().flatten().map(|place| place.path());
+        for git in places.chain([source.path()]).map(|place| place.join("tree/.git")).filter(|git| git.is_dir()) {
+            interrupted::remove_locks(&git);
+            clean_repository(&git, EndOfRun::NOW);
+        }
     }
 }
 

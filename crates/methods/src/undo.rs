@@ -135,6 +135,7 @@ fn rest(entry: &Entry, due: &[Difference], known: &Known<'_>, view: &View) -> Re
     let removal = Removal { record: &belongings.record, held: &held, shared: &shared, precious: &precious, purge: false };
     let planned = home.plan_removal(&roots, &removal);
     let known: BTreeSet<&Path> = due.iter().map(|difference| difference.path.as_path()).collect();
+    let made: BTreeSet<&Path> = entry.differences.iter().map(|difference| difference.path.as_path()).collect();
     let mut rest = Vec::new();
     let written: HashMap<&Path, bool> = entry.was.written().collect();
     let had_written = |path: &Path| written.get(path).copied().unwrap_or(entry.was.is_known());
@@ -145,6 +146,12 @@ fn rest(entry: &Entry, due: &[Difference], known: &Known<'_>, view: &View) -> Re
             continue;
         }
         let now = state(path).map_err(wrong)?;
+        // A directory in which the run made something, and which it did not make itself, was there before.
+        let is_below = |below: &&&Path| below.starts_with(path);
+        let was_there = || made.range(path..).next().filter(is_below).is_some();
+        if now.as_ref().is_some_and(|now| now.kind == Kind::Directory) && was_there() {
+            continue;
+        }
         rest.extend(now.map(|now| Difference { path: path.to_owned(), before: None, after: Some(now) }));
     }
     Ok(rest)

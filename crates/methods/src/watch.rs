@@ -107,7 +107,8 @@ impl Watch {
             configs: self.configs.clone(),
             excluded: self.claimed.clone(),
             parents: self.parents.clone(),
-            stages: stages.to_vec(),
+            // Copies of what somebody had are written beside its own places.
+            stages: stages.iter().chain(&self.own).cloned().collect::<BTreeSet<_>>().into_iter().collect(),
             is_flat: false,
             is_complete,
             before,

@@ -134,7 +134,10 @@ impl Configuration {
                 _ => {
                     let wrong = Diagnostic::error(format!("holds {}, not a map", document.root.kind()));
                     let help = "a file of configuration has a line `NAME: VALUE` for each value";
-                    found.push(document.point(wrong.help(help), document.root.at));
+                    let mut wrong = document.point(wrong.help(help), document.root.at);
+                    // Nothing is known of what stands there.
+                    wrong.source_line = None;
+                    found.push(wrong);
                 }
             }
         }
@@ -151,7 +154,7 @@ impl Configuration {
 
     /// Reads which variables stand for which values.
     fn map(&mut self, directory: &dyn Directory) {
-        if !matches!(directory.look(MAPPING), Look::File { .. }) {
+        if matches!(directory.look(MAPPING), Look::Absent) {
             for (name, path) in USUAL {
                 let path = parts(path).unwrap_or_default();
                 if self.knows(&path) {
@@ -262,8 +265,10 @@ impl Configuration {
         if let Some(secret) = (1..=path.len()).rev().find_map(said) {
             return secret;
         }
-        let name = path.iter().rev().find(|part| part.parse::<usize>().is_err());
-        name.is_some_and(|name| is_secret_name(name))
+        let mut names = path.iter().rev().filter(|part| part.parse::<usize>().is_err());
+        let is_text = || self.tree.get(path).is_none_or(|tree| matches!(tree.value, Branch::Leaf(Value::String(_))));
+        // What is in a map of secrets is one; numbers there, such as a length, are not.
+        names.next().is_some_and(|name| is_secret_name(name)) || names.any(|name| is_secret_name(name)) && is_text()
     }
 
     /// Secrets that are given by where they are to be had: `{ from_file: PATH }`, `{ from_env: NAME }`, `{ generate: 32 }`.

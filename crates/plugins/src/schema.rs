@@ -216,7 +216,11 @@ impl<'s> Subschema<'s> {
             described.said.extend(matching.map(|(_, node)| Said { node, certain: said.certain }));
         }
         match described.is_silent() {
-            true => self.part(|node| node.get("additionalProperties").filter(|node| matches!(node.data, Data::Map(_)))),
+            true => {
+                let others = ["additionalProperties", "unevaluatedProperties"];
+                let of = |node: &'s Node| others.iter().filter_map(|name| node.get(name)).find(|node| matches!(node.data, Data::Map(_)));
+                self.part(of)
+            }
             false => described,
         }
     }
@@ -226,10 +230,24 @@ impl<'s> Subschema<'s> {
         self.part(|node| node.get("items").filter(|node| matches!(node.data, Data::Map(_))))
     }
 
+    /// What is said of an item of a list.
+    fn item(&self, place: usize) -> Subschema<'s> {
+        let listed = self.part(|node| {
+            let lists = ["prefixItems", "items"].iter().filter_map(|name| node.get(name));
+            lists.filter_map(|list| if let Data::List(items) = &list.data { items.get(place) } else { None }).next()
+        });
+        if !listed.is_silent() {
+            return listed;
+        }
+        let others = ["items", "additionalItems", "unevaluatedItems", "contains"];
+        let of = |node: &'s Node| others.iter().filter_map(|name| node.get(name)).find(|node| matches!(node.data, Data::Map(_)));
+        self.part(of)
+    }
+
     /// What is said of the value that a path leads to.
     pub(crate) fn at(&self, path: &[String]) -> Subschema<'s> {
         path.iter().fold(self.clone(), |schema, part| match (schema.property(part), part.parse::<usize>()) {
-            (said, Ok(_)) if said.is_silent() => schema.items(),
+            (said, Ok(place)) if said.is_silent() => schema.item(place),
             (said, _) => said,
         })
     }
@@ -343,19 +361,38 @@ fn expand<'s>(root: &'s Node, said: Vec<Said<'s>>) -> Vec<Said<'s>> {
         all.push(said);
         let Said { node, certain } = said;
         let mut more = |node, certain| waiting.push((Said { node, certain }, depth + 1));
-        let reference = node.get("$ref").and_then(Node::text).and_then(|reference| reference.strip_prefix('#'));
-        if let Some(pointer) = reference {
+        for reference in ["$ref", "$dynamicRef", "$recursiveRef"].iter().filter_map(|name| node.get(name)).filter_map(Node::text) {
+            let Some(pointer) = reference.strip_prefix('#') else { continue };
             let parts: Vec<String> = pointer.split('/').skip(1).map(unescaped).collect();
-            find(root, &parts).into_iter().for_each(|node| more(node, certain));
+            let target = if pointer.is_empty() || pointer.starts_with('/') { find(root, &parts) } else { anchored(root, pointer) };
+            target.into_iter().for_each(|node| more(node, certain));
         }
         for (name, always) in [("allOf", true), ("anyOf", false), ("oneOf", false)] {
             if let Some(Data::List(items)) = node.get(name).map(|several| &several.data) {
                 items.iter().for_each(|node| more(node, certain && always));
             }
         }
-        ["if", "then", "else"].iter().filter_map(|name| node.get(name)).for_each(|node| more(node, false));
+        ["if", "then", "else", "not"].iter().filter_map(|name| node.get(name)).for_each(|node| more(node, false));
+        let dependent = ["dependentSchemas", "dependencies"].iter().filter_map(|name| node.get(name)).flat_map(Node::entries);
+        dependent.filter(|(_, node)| matches!(node.data, Data::Map(_))).for_each(|(_, node)| more(node, false));
     }
     all
+}
+
+/// What has this name as its anchor.
+fn anchored<'n>(root: &'n Node, name: &str) -> Option<&'n Node> {
+    let mut waiting = vec![root];
+    while let Some(node) = waiting.pop() {
+        let is_called = |keyword: &str| node.get(keyword).and_then(Node::text) == Some(name);
+        if is_called("$anchor") || is_called("$dynamicAnchor") {
+            return Some(node);
+        }
+        match &node.data {
+            Data::List(items) => waiting.extend(items),
+            _ => waiting.extend(node.entries().iter().map(|(_, node)| node)),
+        }
+    }
+    None
 }
 
 /// A part of a JSON pointer as it is meant.

@@ -1,8 +1,13 @@
 //! Which values are secrets, and how they are kept out of what is shown.
 
-use std::collections::BTreeSet;
+mod forms;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use aho_corasick::{AhoCorasick, Input, MatchKind};
+
+use forms::forms;
 
 /// What is shown in the place of a secret.
 pub const MASK: &str = "•••";
@@ -13,9 +18,10 @@ pub fn is_secret_name(name: &str) -> bool {
     let Some(last) = words.last().map(String::as_str) else { return false };
     let before = words.len().checked_sub(2).and_then(|place| words.get(place)).map(String::as_str);
     match last {
-        "password" | "passwd" | "passphrase" | "pass" | "pwd" | "secret" | "secrets" | "token" | "credential" | "credentials" => true,
-        "key" => !matches!(before, Some("public" | "primary" | "foreign" | "sort" | "partition" | "host")),
-        "apikey" | "secretkey" | "privatekey" | "accesskey" | "authtoken" | "dbpassword" => true,
+        "password" | "passwd" | "passphrase" | "pass" | "pwd" | "secret" | "token" | "credential" => true,
+        "passwords" | "passphrases" | "secrets" | "tokens" | "credentials" | "apikeys" => true,
+        "key" | "keys" => !matches!(before, Some("public" | "primary" | "foreign" | "sort" | "partition" | "host")),
+        "apikey" | "secretkey" | "privatekey" | "accesskey" | "authtoken" | "clientsecret" | "dbpassword" => true,
         _ => false,
     }
 }
@@ -41,35 +47,44 @@ fn words(name: &str) -> Vec<String> {
 #[derive(Debug, Clone, Default)]
 pub struct Masker {
     finder: Option<AhoCorasick>,
+    /// For each text that is looked for the forms that begin with it.
+    forms: Vec<Vec<String>>,
     /// The length in bytes of the longest form.
     longest: usize,
 }
 
 /// What is shorter cannot be told from ordinary words.
 pub(crate) const SHORTEST: usize = 4;
-/// Base64 is printed in lines that break between groups of four: pieces of so many characters are found on their own.
-const PIECE: usize = 8;
+/// So many bytes of a form are looked for; the rest is compared.
+const BEGINNING: usize = 64;
+/// So many bytes may stand in a secret that nobody sees, such as colours.
+const UNSEEN: usize = 256;
 
 impl Masker {
     /// For these secrets. Those of fewer than four characters are left out, since nothing could be read any more.
     pub fn new<'s>(secrets: impl IntoIterator<Item = &'s str>) -> Self {
-        let mut needles: BTreeSet<String> = BTreeSet::new();
+        let mut known: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut longest = 0;
         for secret in secrets {
             // A key has several lines, and lines are printed one by one.
             let lines = secret.lines().map(str::trim).filter(|line| secret.trim() != *line);
-            for form in std::iter::once(secret.trim()).chain(lines) {
-                needles.extend(forms(form).into_iter().filter(|form| form.chars().count() >= SHORTEST));
+            for text in std::iter::once(secret.trim()).chain(lines) {
+                for form in forms(text, SHORTEST).into_iter().filter(|form| form.chars().count() >= SHORTEST) {
+                    longest = longest.max(form.len());
+                    let beginning = form[..form.floor_char_boundary(BEGINNING)].to_owned();
+                    known.entry(beginning).or_default().push(form);
+                }
             }
         }
-        let longest = needles.iter().map(String::len).max().unwrap_or(0);
+        let (beginnings, forms): (Vec<String>, Vec<Vec<String>>) = known.into_iter().unzip();
         // So many that they are too many for the memory of a machine are of no human.
-        let finder = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&needles).ok().filter(|_| longest > 0);
-        Self { finder, longest }
+        let finder = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&beginnings).ok().filter(|_| longest > 0);
+        Self { finder, forms, longest }
     }
 
-    /// The length in bytes of the longest form of a secret.
+    /// The length in bytes of the longest form of a secret, with what may stand in it that nobody sees.
     pub fn longest(&self) -> usize {
-        self.longest
+        self.longest + UNSEEN
     }
 
     /// True where there is nothing to look for.
@@ -79,19 +94,28 @@ impl Masker {
 
     /// The text with every secret masked; nothing where there is none in it.
     pub fn mask(&self, text: &str) -> Option<String> {
-        let finder = self.finder.as_ref()?;
-        let mut masked = String::new();
-        let mut end = None;
-        for found in finder.find_iter(text) {
-            let before = &text[end.unwrap_or(0)..found.start()];
-            masked += before;
-            // Pieces of one secret are one.
-            if end.is_none() || !before.is_empty() {
-                masked += MASK;
+        let masked = replaced(text, &self.find(text));
+        // Colours may begin in the middle of a secret, and whoever takes them out would show it.
+        let seen = masked.as_deref().unwrap_or(text);
+        let Some((plain, places)) = visible(seen) else { return masked };
+        let found = self.find(&plain).into_iter().map(|found| places[found.start]..places[found.end - 1] + 1);
+        replaced(seen, &found.collect::<Vec<_>>()).or(masked)
+    }
+
+    /// Where secrets are.
+    fn find(&self, text: &str) -> Vec<Range<usize>> {
+        let Some(finder) = &self.finder else { return Vec::new() };
+        let (mut found, mut at) = (Vec::new(), 0);
+        while let Some(next) = finder.find(Input::new(text).range(at..)) {
+            let (start, mut end) = (next.start(), next.end());
+            for form in &self.forms[next.pattern().as_usize()] {
+                let same = text.as_bytes()[start..].iter().zip(form.as_bytes()).take_while(|(one, other)| one == other).count();
+                end = end.max(text.floor_char_boundary(start + same));
             }
-            end = Some(found.end());
+            found.push(start..end);
+            at = end;
         }
-        end.map(|end| masked + &text[end..])
+        found
     }
 
     /// The text, masked.
@@ -100,113 +124,73 @@ impl Masker {
     }
 }
 
-/// A secret as it is, and as shells, JSON, URLs, pages and base64 write it.
-fn forms(secret: &str) -> Vec<String> {
-    let json = |text: &str| serde_json::to_string(text).unwrap_or_default().trim_matches('"').to_owned();
-    let ascii = |text: &str| {
-        let escaped = |c: char| match c.is_ascii() {
-            true => c.to_string(),
-            false => c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect(),
-        };
-        text.chars().map(escaped).collect::<String>()
-    };
-    let mut forms = vec![secret.to_owned()];
-    // JSON in JSON in JSON, as logs of containers are, with or without letters that are not ASCII.
-    for mut text in [json(secret), ascii(&json(secret))] {
-        for _ in 0..4 {
-            let outer = json(&text);
-            forms.push(std::mem::replace(&mut text, outer));
+/// A text with a mask in these places; nothing where there are none. Pieces of one secret are one.
+fn replaced(text: &str, places: &[Range<usize>]) -> Option<String> {
+    let mut masked = String::new();
+    let mut end = None;
+    for found in places {
+        let before = &text[end.unwrap_or(0)..found.start];
+        masked += before;
+        if end.is_none() || !before.is_empty() {
+            masked += MASK;
         }
+        end = Some(found.end);
     }
-    forms.push(secret.replace('\'', r"'\''"));
-    forms.push(secret.replace('\'', "'\"'\"'"));
-    // Who cleans text for a terminal leaves out what controls it.
-    let plain = without_sequences(secret);
-    let bare: String = secret.chars().filter(|c| !c.is_control()).collect();
-    forms.extend([bare, plain].into_iter().filter(|form| form != secret));
-    // What shells write, each with its own idea of what is plain.
-    for plain in ["", "%+-./:=@_"] {
-        let quoted = |c: char| (c.is_ascii() && !c.is_ascii_alphanumeric() && !plain.contains(c)).then_some('\\').into_iter().chain([c]);
-        forms.push(secret.chars().flat_map(quoted).collect());
-    }
-    for (quote, apostrophe) in [("&quot;", "&#39;"), ("&quot;", "&#x27;"), ("\"", "'"), ("&#34;", "&#39;")] {
-        let plain = secret.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-        forms.push(plain.replace('"', quote).replace('\'', apostrophe));
-    }
-    let hex = |byte: u8| [format!("%{byte:02X}"), format!("%{byte:02x}")];
-    for (place, plain, blank) in [(0, "-_.~", "%20"), (1, "-_.~", "%20"), (0, "-_.~/", "%20"), (0, "-_.", "+"), (1, "-_.*", "+")] {
-        let quoted = |byte: u8| match char::from(byte) {
-            c if c.is_ascii_alphanumeric() || (byte.is_ascii() && plain.contains(c)) => c.to_string(),
-            ' ' => blank.to_owned(),
-            _ => hex(byte)[place].clone(),
-        };
-        forms.push(secret.bytes().map(quoted).collect());
-    }
-    forms.push(secret.bytes().map(|byte| format!("{byte:02x}")).collect());
-    forms.push(secret.bytes().map(|byte| format!("{byte:02X}")).collect());
-    forms.push(base64(secret.as_bytes()));
-    // Base64 depends on how many bytes stand before it; what only partly comes from the secret is left out.
-    for before in 0..3 {
-        for url in [false, true] {
-            let inner = base64_inside(secret.as_bytes(), before, url);
-            // A group that begins before the secret is not whole.
-            let whole = inner.get((4 - (before * 8).div_ceil(6)) % 4..).unwrap_or_default();
-            forms.extend(whole.as_bytes().chunks_exact(PIECE).map(|piece| String::from_utf8_lossy(piece).into_owned()));
-            forms.extend(Some(inner).filter(|inner| inner.len() >= 2 * SHORTEST));
-        }
-    }
-    forms
+    end.map(|end| masked + &text[end..])
 }
 
-/// A text without the sequences that control a terminal, and without other characters that nobody sees.
-fn without_sequences(text: &str) -> String {
-    let mut plain = String::new();
-    let mut rest = text.chars().peekable();
-    while let Some(c) = rest.next() {
-        match c {
-            '\u{1b}' if rest.next_if_eq(&'[').is_some() => {
+/// What a terminal shows of a text, with the place of each of its bytes in the text; nothing where that is all of it. Sequences that control a terminal
+/// and characters that nobody sees are left out.
+fn visible(text: &str) -> Option<(String, Vec<usize>)> {
+    let is_unseen = |c: char| hoist_core::is_unprintable(c) && c != '\n' && c != '\t' || c == '\u{ad}';
+    if !text.chars().any(is_unseen) {
+        return None;
+    }
+    let (mut plain, mut places) = (String::new(), Vec::new());
+    let mut rest = text.char_indices().peekable();
+    while let Some((place, c)) = rest.next() {
+        // The characters of C1 are sequences of two in one.
+        let sequence = match c {
+            '\u{1b}' => rest.next().map(|(_, c)| c),
+            '\u{9b}' => Some('['),
+            '\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}' => Some(']'),
+            _ => None,
+        };
+        if let Some(kind) = sequence {
+            match kind {
                 // Parameters, and the letter that ends them.
-                while rest.next_if(|c| !('@'..='~').contains(c)).is_some() {}
-                rest.next();
+                '[' => while rest.next().is_some_and(|(_, c)| !('@'..='~').contains(&c)) {},
+                // A text that ends with a bell, or with an escape and a backslash.
+                ']' | 'P' | 'X' | '^' | '_' => {
+                    while let Some((_, c)) = rest.next() {
+                        if matches!(c, '\u{7}' | '\u{9c}') || c == '\u{1b}' && rest.next_if(|(_, c)| *c == '\\').is_some() {
+                            break;
+                        }
+                    }
+                }
+                '(' | ')' | '*' | '+' | '#' | '%' => drop(rest.next()),
+                _ => {}
             }
-            c if c.is_control() => {}
-            c => plain.push(c),
+        } else if !is_unseen(c) {
+            plain.push(c);
+            places.extend(place..place + c.len_utf8());
         }
     }
-    plain
-}
-
-/// All of it in base64, with what fills up the last group.
-fn base64(text: &[u8]) -> String {
-    let mut filled = text.to_vec();
-    filled.resize(text.len().div_ceil(3) * 3, 0);
-    let mut written = base64_inside(&filled, 0, false);
-    let fill = filled.len() - text.len();
-    written.truncate(written.len() - fill);
-    written + &"=".repeat(fill)
-}
-
-/// The part of the base64 of something that only a text in it decides, where so many bytes of a group of three stand before it.
-fn base64_inside(text: &[u8], before: usize, url: bool) -> String {
-    let alphabet: &[u8; 64] = match url {
-        true => b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
-        false => b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
-    };
-    let bits = |place: usize| {
-        let bit = |number: usize| {
-            let number = number.checked_sub(before * 8)?;
-            let byte = text.get(number / 8)?;
-            Some((byte >> (7 - number % 8)) & 1)
-        };
-        (0..6).map(|offset| bit(place * 6 + offset)).try_fold(0, |value: usize, bit| Some(value << 1 | usize::from(bit?)))
-    };
-    let length = (before + text.len()) * 8 / 6;
-    (0..length).filter_map(bits).map(|value| char::from(alphabet[value])).collect()
+    Some((plain, places))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn secrets_that_repeat_themselves_or_are_long_are_found() {
+        let repeated = "a".repeat(20_000);
+        let masker = Masker::new([repeated.as_str()]);
+        assert_eq!(masker.masked(&format!("it is {repeated}.")), format!("it is {MASK}."));
+        let long: String = (0..60_000_u32).filter_map(|number| char::from_u32(33 + number * number % 90)).collect();
+        assert_eq!(Masker::new([long.as_str()]).masked(&format!("it is {long}.")), format!("it is {MASK}."));
+    }
 
     #[test]
     fn names_of_secrets() {
@@ -270,6 +254,32 @@ mod tests {
             "Pa55/w\\\\\\\"ord$1+Zq \u{e9}<",
         ] {
             assert_eq!(quoted.masked(form), MASK, "{form}");
+        }
+        // Colours, marks that nobody sees and what moves a cursor do not hide one.
+        for form in ["\u{1b}[1mPa\u{1b}[0m55/w\"ord", "P\u{200b}a\u{8}5\0\u{1b}]0;title\u{7}5/w\"ord", "Pa5\r5/w\u{9b}31m\"ord"] {
+            let masked = quoted.masked(&format!("{form}$1+Zq \u{e9}< and more"));
+            assert!(!masked.contains("ord") && masked.ends_with(&format!("{MASK} and more")), "{form:?}: {masked:?}");
+        }
+        let escaped = Masker::new(["a&b<c>d'e\"f$g*h!i(j)k/l\\m\u{e9}n"]);
+        for form in [
+            r#"a\u0026b\u003cc\u003ed'e\"f$g*h!i(j)k/l\\m\u{e9}n"#.replace("\\u{e9}", "\u{e9}"),
+            r#"a\u0026b\u003cc\u003ed\u0027e\"f$g*h!i(j)k/l\\m\u{e9}n"#.replace("\\u{e9}", "\u{e9}"),
+            r#"a&b<c>d'e\\\"f$g*h!i(j)k\\\/l\\\\m\\u00e9n"#.to_owned(),
+            r#"a&b<c>d\'e"f$g*h!i(j)k/l\\m\u{e9}n"#.replace("\\u{e9}", "\u{e9}"),
+            r#"a&b<c>d\'e"f$g*h!i(j)k/l\\m\xc3\xa9n"#.to_owned(),
+            r#"a&b<c>d''e"f$g*h!i(j)k/l\m\u{e9}n"#.replace("\\u{e9}", "\u{e9}"),
+            r#"a&b<c>d'e\"f\$g*h!i(j)k/l\\m\u{e9}n"#.replace("\\u{e9}", "\u{e9}"),
+            r#"a\&b\<c\>d\'e\"f\$g\*h\!i\(j\)k/l\\m\u{e9}n"#.replace("\\u{e9}", "\u{e9}"),
+            r#"a&amp;b&lt;c&gt;d&#039;e&quot;f$g*h!i(j)k/l\m\u{e9}n"#.replace("\\u{e9}", "\u{e9}"),
+            "a%26b%3Cc%3Ed'e%22f%24g*h!i(j)k%2Fl%5Cm%C3%A9n".to_owned(),
+            "a%2526b%253Cc%253Ed%2527e%2522f%2524g%252Ah%2521i%2528j%2529k%252Fl%255Cm%25C3%25A9n".to_owned(),
+        ] {
+            assert_eq!(escaped.masked(&form), MASK, "{form}");
+        }
+        for (form, hidden) in
+            [("68:75:6e:74:65:72", "hunter"), ("\\x68\\x75\\x6e\\x74\\x65\\x72", "hunter"), ("HUNTER", "hunter"), ("NB2W45DFOI", "hunter")]
+        {
+            assert_eq!(Masker::new([hidden]).masked(form), MASK, "{form}");
         }
         let key = Masker::new(["-----BEGIN KEY-----\nMIIBVgIBADANBg\nkqhkiG9w0BAQEF\n-----END KEY-----\n"]);
         assert_eq!(key.masked("line kqhkiG9w0BAQEF"), format!("line {MASK}"));

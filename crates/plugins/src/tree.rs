@@ -54,19 +54,24 @@ impl fmt::Display for Origin {
 }
 
 impl Origin {
-    /// Points a message at where the value was given. The line itself is left out where it holds a secret.
+    /// Points a message at where the value was given. The line itself is left out where it holds a secret, or may hold one beside the value.
     pub(crate) fn point(&self, mut diagnostic: Diagnostic, secret: bool) -> Diagnostic {
         match self {
             Origin::Schema(place) | Origin::File(place) => {
                 diagnostic.file = Some(place.file.to_string());
                 diagnostic.position = Some(place.at);
-                diagnostic.source_line = place.line.as_deref().filter(|_| !secret).map(str::to_owned);
+                diagnostic.source_line = place.line.as_deref().filter(|line| !secret && holds_one(line)).map(str::to_owned);
             }
             Origin::Environment(_) | Origin::Option(_) => diagnostic.message = format!("{} (from {self})", diagnostic.message),
             Origin::Nowhere => {}
         }
         diagnostic
     }
+}
+
+/// True for a line of a file that holds a single value.
+fn holds_one(line: &str) -> bool {
+    !line.contains(['{', '[', ',']) && line.matches(": ").count() <= 1
 }
 
 /// Values by name, each with its origin.

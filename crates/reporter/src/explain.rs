@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hoist_core::redact_urls;
 use hoist_executor::{Level, Outcome, SkipReason, UnitId};
 
 /// Why a unit is not done, in words; `None` when it is. `names` are the units' names by their ids.
@@ -9,7 +10,7 @@ pub fn explain(outcome: &Outcome, names: &[String]) -> Option<String> {
     let name = |unit: &UnitId| names.get(unit.index()).map_or("another", String::as_str);
     match outcome {
         Outcome::Done { .. } => None,
-        Outcome::Failed { reason } => Some(reason.clone()),
+        Outcome::Failed { reason } => Some(redact_urls(reason)),
         Outcome::TimedOut { limit } => Some(format!("took longer than {}", duration_text(*limit))),
         Outcome::Cancelled => Some("interrupted".to_owned()),
         Outcome::Skipped { because: SkipReason::Cancelled } => Some("not started, the run was interrupted".to_owned()),
@@ -24,7 +25,7 @@ pub fn explain(outcome: &Outcome, names: &[String]) -> Option<String> {
     }
 }
 
-/// A line without the sequences that colour text or move a cursor, and without other control characters.
+/// A line without the sequences that colour text or move a cursor, without other control characters, and without the passwords of URLs.
 pub fn plain_text(line: &str) -> String {
     let mut plain = String::with_capacity(line.len());
     let mut characters = line.chars().peekable();
@@ -42,7 +43,7 @@ pub fn plain_text(line: &str) -> String {
             c => plain.push(c),
         }
     }
-    plain
+    if plain.contains("://") { redact_urls(&plain) } else { plain }
 }
 
 /// A duration as people read it: `0.42s`, `12.3s`, `3m 05s`, `1h 02m`.

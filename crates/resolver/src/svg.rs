@@ -119,6 +119,6 @@ fn column_widths(resolution: &Resolution<'_>, spots: &[Spot]) -> Vec<f64> {
 }
 
 fn escaped(text: &str) -> String {
-    let plain = text.chars().filter(|c| !c.is_control());
+    let plain = text.chars().filter(|c| !hoist_core::is_unprintable(*c));
     plain.collect::<String>().replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

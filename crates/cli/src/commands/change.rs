@@ -8,10 +8,10 @@ use std::sync::Arc;
 use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, ModuleId, Plan, Presence, Request, Selection};
 use hoist_executor::Cancel;
 use hoist_files::Home;
-use hoist_ledger::{Deployed, Holder, Ledger, Lock, PastRun, Reader, past_run, read_configs, read_deployments, unresolved};
+use hoist_ledger::{Holder, Ledger, Lock, PastRun, Reader, past_run, read_configs, unresolved};
 use hoist_methods::{
-    ConfigFile, ConfigPolicy, Machine, OwnDirectories, ProgramDirectories, RUN, Standing, Told, clean_sources, foresee, place_of, presence,
-    survey,
+    ConfigFile, ConfigPolicy, Machine, OwnDirectories, ProgramDirectories, RUN, Standing, Told, clean_sources, foresee, kept_secrets,
+    place_of, presence, survey,
 };
 use hoist_plugins::{MASK, Masker};
 use hoist_resolver::Resolution;
@@ -157,9 +157,7 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<Code, Ending> {
     run::not_cancelled(&cancel)?;
     let (plugins, mut secrets) = plugins::configure(&session, &plan);
     // Hooks and engines of what is deployed may print what it was deployed with.
-    let deployed = read_deployments(&session.places.state)?;
-    let is_planned = |deployed: &&Deployed| plan.modules.iter().any(|planned| planned.module == deployed.plugin);
-    secrets.extend(plugins::deployed_secrets(&session, deployed.iter().filter(is_planned)));
+    secrets.extend(plan.modules.iter().flat_map(|planned| kept_secrets(&session.places.state, &planned.module)));
     let masker = Masker::new(secrets.iter().map(String::as_str));
     let how = How { plugins, masker, policy: Some(asked.policy), policies, configs, enabled, ..How::default() };
     // Written down as it was asked, so that it can be done once more.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use hoist_core::{Action, Change, Diagnostic, Digest, Installed, Module, ModuleId, Plan, Request, Selection};
 use hoist_ledger::{Deployed, Standing, read_deployments};
-use hoist_methods::{Configured, Deployment, Machine, OnDisk, Place, ReleaseFile, Rollout, SWARM, called, hosts_of, project_name};
+use hoist_methods::{
+    Configured, Deployment, Machine, OnDisk, Place, ReleaseFile, Rollout, SWARM, called, hosts_of, kept_secrets, project_name,
+};
 use hoist_plugins::{
     Assignment, Configuration, Document, Given, Kind, MANIFEST, Masker, Plugin, Project, Rendering, render as render_compose,
 };
@@ -374,6 +376,8 @@ fn prepare(
     }
     let (mut more, secrets) = crate::plugins::configure(session, &plan);
     all.secrets.extend(secrets);
+    // Hooks may tell what was there before.
+    all.secrets.extend(plan.modules.iter().flat_map(|planned| kept_secrets(&session.places.state, &planned.module)));
     more.retain(|id, _| !all.configured.contains_key(id));
     all.configured.extend(more);
     all.plan.modules = plan.modules;

@@ -66,7 +66,7 @@ pub(crate) fn run(global: &Global) -> Result<Code, Ending> {
         };
         text += &format!("{} {}\n", painted(paint.stdout, colour, &format!("{word:<8}")), render::printable(&finding.what));
         if !finding.modules.is_empty() && finding.verdict != Verdict::Ok {
-            text += &format!("         {} {}\n", painted(paint.stdout, DIM, "for"), shortened(&finding.modules));
+            text += &format!("         {} {}\n", painted(paint.stdout, DIM, "for"), render::printable(&shortened(&finding.modules)));
         }
         if let Some(help) = &finding.help {
             text += &format!("         {} {}\n", painted(paint.stdout, DIM, "help"), render::printable(help));

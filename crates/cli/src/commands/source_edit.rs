@@ -1,7 +1,9 @@
 //! `hoist source add` and `remove`: the list of sources in the user's settings is edited as text, so that comments and order stay, and what comes of it is read
 //! before it is written.
 
+use std::fs::Permissions;
 use std::ops::Range;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use hoist_core::{CollectionFile, Diagnostic, Source, is_path};
@@ -102,6 +104,10 @@ fn elsewhere(global: &Global, file: &Path, name: &str) -> Ending {
 }
 
 fn read(file: &Path) -> Result<String, Ending> {
+    if file.exists() && !file.is_file() {
+        let wrong = Diagnostic::error("is not a regular file").file(file.display().to_string());
+        return Err(Ending::wrong(wrong.help("remove it, or put a file in its place")));
+    }
     match hoist_files::read_text(file) {
         Ok(text) => Ok(text),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
@@ -110,7 +116,15 @@ fn read(file: &Path) -> Result<String, Ending> {
 }
 
 fn write(file: &Path, text: &str) -> Result<(), Ending> {
-    hoist_files::write(file, text.as_bytes(), 0o644).map_err(|error| Ending::wrong(Diagnostic::error(error.to_string())))
+    // Whoever has a password in a URL shares it with nobody.
+    let mode = if hoist_core::redact_urls(text) == text { 0o644 } else { 0o600 };
+    let wrong = |error: std::io::Error| Ending::wrong(Diagnostic::error(error.to_string()));
+    hoist_files::write(file, text.as_bytes(), mode).map_err(wrong)?;
+    if mode == 0o600 && std::fs::metadata(file)?.permissions().mode() & 0o077 != 0 {
+        std::fs::set_permissions(file, Permissions::from_mode(mode))?;
+        render::remark(&format!("{} has a password in it, and is readable by you alone now", file.display()));
+    }
+    Ok(())
 }
 
 /// The sources of a text, in the order in which they are written.

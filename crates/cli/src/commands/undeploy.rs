@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hoist_core::{Action, Change, Diagnostic, Installed, Module, Plan, PlannedModule, Request, Selection, Tier, Wanted};
 use hoist_ledger::Deployed;
-use hoist_methods::{Undeployment, called};
+use hoist_methods::{Undeployment, called, kept_secrets};
 use hoist_plugins::Masker;
 
 use crate::args::{Global, Output, PluginUndeploy};
@@ -16,7 +16,7 @@ use crate::error::{Code, Ending};
 use crate::render::{self, Paint};
 use crate::run::{self, How, Run};
 use crate::session::Session;
-use crate::{ask, json, plugins};
+use crate::{ask, json};
 
 /// Takes deployments down.
 pub(crate) fn undeploy(global: &Global, asked: &PluginUndeploy) -> Result<Code, Ending> {
@@ -80,7 +80,7 @@ pub(crate) fn undeploy(global: &Global, asked: &PluginUndeploy) -> Result<Code, 
         let Deployed { plugin, environment, .. } = deployed.clone();
         (plugin, Undeployment { environment, volumes: asked.volumes })
     });
-    let secrets = plugins::deployed_secrets(&session, found.iter());
+    let secrets: Vec<String> = found.iter().flat_map(|deployed| kept_secrets(&session.places.state, &deployed.plugin)).collect();
     let masker = Masker::new(secrets.iter().map(String::as_str));
     let how = How { undeployments: undeployments.collect(), masker, ..How::default() };
     let machine = session.machine()?;

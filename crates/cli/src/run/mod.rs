@@ -23,13 +23,13 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::args::{Global, Output};
-use crate::ask;
 use crate::error::{Code, Ending};
 use crate::json::Lines;
 use crate::render::{self, Paint};
 use crate::server;
 use crate::session::Session;
 use crate::sudo;
+use crate::{ask, choice};
 
 use summary::Told;
 
@@ -118,7 +118,12 @@ impl Run<'_> {
             true => sudo::authorize(),
             false => None,
         };
-        let errors = preflight(plan, &session.catalog, machine);
+        let mut errors = preflight(plan, &session.catalog, machine);
+        if matches!(plan.action, Action::Install | Action::Update | Action::Deploy) {
+            let working = plan.modules.iter().filter(|planned| planned.change.is_work());
+            let modules = working.filter_map(|planned| session.catalog.get(planned.module.as_str()));
+            errors.extend(modules.filter_map(|module| choice::claims_hoists_own(session, module, request.sandbox)));
+        }
         if !errors.is_empty() {
             return Err(errors.into());
         }

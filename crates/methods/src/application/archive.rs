@@ -120,7 +120,11 @@ fn zip(source: BufReader<File>) -> Result<Vec<Archived>, String> {
         }
         let path = plain(&entry.name().map_err(wrong)?)?;
         let mode = entry.unix_mode().unwrap_or_default();
-        let is_link = mode & 0o170_000 == 0o120_000;
+        let kind = mode & 0o170_000;
+        if !matches!(kind, 0 | 0o100_000 | 0o120_000) {
+            return Err(format!("{} in it is neither a file nor a directory nor a link", path.escape_debug()));
+        }
+        let is_link = kind == 0o120_000;
         let bytes = bounded(&mut entry, &mut room)?;
         let content = if is_link { Content::Link(target(bytes)) } else { Content::File(bytes) };
         files.push(Archived { path, executable: mode & 0o111 != 0, content });

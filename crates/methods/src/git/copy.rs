@@ -44,9 +44,9 @@ fn reset(url: &str, reference: Option<&str>, dir: &Path, program: &Program<'_>) 
         let _ = std::fs::remove_file(git_dir.join(lock));
     }
     clean_repository(&git_dir, EndOfRun::NOW);
-    set_url(&git_dir, "origin", url).map_err(local)?;
-    let before = program.read(["rev-parse", "HEAD"]).map_err(local)?;
     let clean = without_userinfo(url).0;
+    set_url(&git_dir, "origin", &clean).map_err(local)?;
+    let before = program.read(["rev-parse", "HEAD"]).map_err(local)?;
     let fetch = ["fetch", "--progress", "--force", "--no-recurse-submodules", "--", &clean, reference.unwrap_or("HEAD")];
     program.transfer(&format!("cannot fetch {}", redact_urls(url)), fetch, &git_dir).map_err(Trouble::Remote)?;
     let after = program.read(["rev-parse", "FETCH_HEAD^{commit}"]).map_err(local)?;

@@ -96,14 +96,15 @@ pub(crate) fn remove_locks(git_dir: &Path) {
     }
 }
 
-/// The locks in a repository and in those of its submodules; objects have none.
+/// The locks in a repository and in those of its submodules; objects have one, of the maintenance.
 pub(crate) fn locks(git_dir: &Path) -> Vec<PathBuf> {
     let (mut found, mut waiting) = (Vec::new(), vec![git_dir.to_owned()]);
     while let Some(directory) = waiting.pop() {
         for entry in std::fs::read_dir(&directory).into_iter().flatten().flatten() {
             let path = entry.path();
             match entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                true if !path.ends_with("objects") => waiting.push(path),
+                true if path.ends_with("objects") => found.extend(Some(path.join("maintenance.lock")).filter(|lock| lock.is_file())),
+                true => waiting.push(path),
                 false if path.extension().is_some_and(|extension| extension == "lock") => found.push(path),
                 _ => {}
             }

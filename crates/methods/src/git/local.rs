@@ -8,6 +8,7 @@ use hoist_core::without_userinfo;
 use hoist_executor::{Failure, TaskContext};
 use hoist_files::read_text;
 
+use crate::git::foreign::refuse;
 use crate::git::program::Program;
 use crate::machine::Machine;
 
@@ -51,6 +52,7 @@ impl<'a> LocalClone<'a> {
         let Some(git_dir) = git_dir(dir) else {
             return Err(Failure::new(format!("{} is not a git repository: `hoist install` clones it", dir.display())));
         };
+        refuse(dir)?;
         let program = Program::new(task, machine)?.inside(dir);
         let repository = open_repository(dir).ok();
         if repository.is_none() {

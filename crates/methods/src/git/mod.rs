@@ -4,6 +4,7 @@
 pub(crate) mod arguments;
 pub(crate) mod copy;
 pub(crate) mod filters;
+pub(crate) mod foreign;
 pub(crate) mod interrupted;
 pub(crate) mod local;
 pub(crate) mod own;

@@ -7,6 +7,7 @@ use git2::{ObjectType, Oid, Repository, StatusOptions};
 use hoist_executor::{Failure, TaskContext};
 use hoist_files::{Kind, Record, Recorded, State};
 
+use crate::git::foreign::refuse;
 use crate::git::local::{git_dir, open_repository, usable};
 use crate::git::program::Program;
 use crate::machine::Machine;
@@ -29,7 +30,8 @@ pub(crate) fn changes(dir: &Path, machine: &Machine) -> Result<Option<String>, F
 
 fn changed_file_for_git(dir: &Path, machine: &Machine) -> Result<Option<String>, Failure> {
     let task = TaskContext::alone(|_| {});
-    let program = Program::new(&task, machine)?.inside(dir);
+    refuse(dir)?;
+    let program = Program::new(&task, machine)?.inside(dir).looking();
     let text = program.read(["status", "--porcelain=v1", "-z", "--untracked-files=normal", "--ignored"])?;
     if let Some(file) = text.split('\0').next().and_then(|entry| entry.get(3..)) {
         return Ok(Some(file.to_owned()));
@@ -92,7 +94,7 @@ pub(crate) fn own_history(dir: &Path, machine: &Machine) -> Result<Option<String
         Ok(repository) => own_history_of(&git_dir, Some(repository), machine, 0),
         Err(_) => {
             let task = TaskContext::alone(|_| {});
-            usable(dir, &Program::new(&task, machine)?.inside(dir))?;
+            usable(dir, &Program::new(&task, machine)?.inside(dir).looking())?;
             own_history_of(&git_dir, None, machine, 0)
         }
     }
@@ -147,7 +149,7 @@ fn history_in(mut repository: Repository, known: &BTreeSet<String>) -> Result<Op
 /// The same where libgit2 cannot read the repository.
 fn history_for_git(git_dir: &Path, known: &BTreeSet<String>, machine: &Machine) -> Result<Option<String>, Failure> {
     let task = TaskContext::alone(|_| {});
-    let program = Program::new(&task, machine)?.inside(git_dir);
+    let program = Program::new(&task, machine)?.inside(git_dir).looking();
     if program.holds(["rev-parse", "--verify", "--quiet", "refs/stash"])? {
         return Ok(Some("a stash".to_owned()));
     }
@@ -175,7 +177,7 @@ fn template_hooks(machine: &Machine) -> Option<PathBuf> {
 }
 
 /// The repositories that git keeps of submodules, also of those that are not used any more.
-fn repositories_below(directory: &Path, depth: usize) -> Vec<PathBuf> {
+pub(crate) fn repositories_below(directory: &Path, depth: usize) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
     let directories = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path());
     let below = |path: PathBuf| match path.join("HEAD").is_file() {
@@ -284,8 +286,47 @@ pub(crate) fn add_tracked(record: &mut Record, machine: &Machine) {
 
 /// The files that git tracks and that are as their commit has them, relative to the clone.
 fn tracked_files(dir: &Path, machine: &Machine) -> Result<BTreeSet<String>, Failure> {
+    match open_repository(dir) {
+        Ok(repository) => tracked_in(&repository).map_err(|error| Failure::new(error.message().to_owned())),
+        Err(_) => tracked_for_git(dir, machine),
+    }
+}
+
+fn tracked_in(repository: &Repository) -> Result<BTreeSet<String>, git2::Error> {
+    let head = repository.head()?.peel_to_tree()?;
+    let differences = repository.diff_tree_to_workdir_with_index(Some(&head), None)?;
+    let root = repository.workdir().unwrap_or(Path::new("/"));
+    // A file of Git LFS is a pointer in its commit.
+    let is_large = |difference: &git2::DiffDelta<'_>| {
+        let pointer = repository.find_blob(difference.old_file().id()).ok();
+        let path = difference.new_file().path().map(|path| root.join(path));
+        pointer.zip(path).is_some_and(|(pointer, path)| large_file(pointer.content()).is_some_and(|digest| is_file(&path, digest)))
+    };
+    let changed: BTreeSet<String> = differences
+        .deltas()
+        .filter(|difference| !is_large(difference))
+        .filter_map(|difference| Some(difference.new_file().path()?.to_str()?.to_owned()))
+        .collect();
+    let index = repository.index()?;
+    let tracked = index.iter().filter_map(|entry| String::from_utf8(entry.path).ok());
+    Ok(tracked.filter(|path| !changed.contains(path)).collect())
+}
+
+/// The digest in a pointer of Git LFS.
+fn large_file(pointer: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(pointer.get(..pointer.len().min(1024))?).ok()?;
+    let is_pointer = text.starts_with("version https://git-lfs.github.com/spec/v1\n");
+    text.lines().find_map(|line| line.strip_prefix("oid sha256:")).filter(|_| is_pointer)
+}
+
+fn is_file(path: &Path, digest: &str) -> bool {
+    std::fs::File::open(path).and_then(hoist_files::digest).is_ok_and(|found| found == digest)
+}
+
+/// The same where libgit2 cannot read the repository.
+fn tracked_for_git(dir: &Path, machine: &Machine) -> Result<BTreeSet<String>, Failure> {
     let task = TaskContext::alone(|_| {});
-    let program = Program::new(&task, machine)?.inside(dir);
+    let program = Program::new(&task, machine)?.inside(dir).looking();
     let list = |arguments: &[&str]| -> Result<BTreeSet<String>, Failure> {
         let text = program.read(arguments.iter().copied())?;
         Ok(text.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect())

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use hoist_core::{redact_urls, without_userinfo};
 use hoist_executor::{Command, Exit, Failure, Silence, Stream, TaskContext};
 
+use crate::git::foreign::overrides;
 use crate::http::is_secure;
 use crate::machine::Machine;
 
@@ -56,9 +57,18 @@ impl<'a> Program<'a> {
         self.machine.environment.get(name)
     }
 
-    /// The same in the clone at `directory`, never in a repository around it.
+    /// The same in the clone at `directory`, never in a repository around it, and without the commands in its configuration.
     pub(crate) fn inside(&self, directory: &Path) -> Self {
-        Self { directory: Some(directory.to_owned()), ..self.clone() }
+        let mut config = self.config.clone();
+        config.extend(overrides(directory));
+        Self { directory: Some(directory.to_owned()), config, ..self.clone() }
+    }
+
+    /// The same for commands that only look: nothing is fetched, and nothing written.
+    pub(crate) fn looking(self) -> Self {
+        let mut looking = self.configured("protocol.allow", "never");
+        looking.variables.extend([("GIT_OPTIONAL_LOCKS", "0".to_owned()), ("GIT_NO_LAZY_FETCH", "1".to_owned())]);
+        looking
     }
 
     /// The same with one more setting.

@@ -24,7 +24,7 @@ pub use engine::Container;
 pub use evaluate::{EVALUATE, answer};
 pub use hosts::{HostOf, Rollout, hosts_of};
 pub use on_disk::OnDisk;
-pub use release::{Place, ReleaseFile, SWARM, called};
+pub use release::{Place, ReleaseFile, SWARM, called, kept_secrets};
 pub(crate) use removal::before_removal;
 
 use crate::application::{file_list, list_files};

@@ -166,6 +166,24 @@ impl Place {
     }
 }
 
+/// The secrets of everything that is kept of the deployments of a plugin: of what runs, of what ran before, and those that were made for it.
+pub fn kept_secrets(state: &Path, plugin: &ModuleId) -> Vec<String> {
+    let mut secrets = Vec::new();
+    for entry in std::fs::read_dir(state.join("deployments")).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let is_of_plugin = name.to_str().is_some_and(|name| name.split('@').next() == Some(plugin.as_str()));
+        if !is_of_plugin {
+            continue;
+        }
+        let place = Place { root: entry.path(), plugin: plugin.to_string() };
+        secrets.extend(place.secrets().into_values());
+        let releases = std::fs::read_dir(place.root.join("releases")).into_iter().flatten().flatten();
+        let numbers = releases.filter_map(|release| release.file_name().to_str()?.parse().ok());
+        secrets.extend(numbers.filter_map(|number| place.read(number).ok()).flat_map(|file| file.secrets));
+    }
+    secrets
+}
+
 /// What a deployment is called: the plugin, and the environment where it has a name.
 pub fn called(plugin: &ModuleId, environment: &str) -> String {
     if environment.is_empty() { plugin.to_string() } else { format!("{plugin}@{environment}") }

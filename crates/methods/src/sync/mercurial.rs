@@ -2,15 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Permissions;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use hoist_core::{Userinfo, without_userinfo};
 use hoist_executor::{Command, Failure, Level, TaskContext};
 use hoist_files::digest;
 use hoist_sources::community::{Content, LastChange, TrackedFile, entry};
 use hoist_sources::{Entry, Index};
 use rayon::prelude::*;
+use tempfile::NamedTempFile;
 
 use super::SourceCache;
 use crate::machine::Machine;
@@ -31,7 +34,9 @@ pub(super) fn sync(
 ) -> Result<Option<Index>, Failure> {
     has_hg(machine)?;
     let tree = cache.tree();
-    let hg = Hg { tree: &tree, machine, task };
+    let (clean, userinfo) = without_userinfo(url);
+    let login = userinfo.map(|userinfo| login(&clean, &userinfo, machine)).transpose()?;
+    let (url, hg) = (clean.as_str(), Hg { tree: &tree, machine, task, login });
     // What a clone that was cut off left.
     clean_stages(std::slice::from_ref(&tree), |_| None, EndOfRun::NOW);
     let revision = hg.tip(url)?;
@@ -69,6 +74,21 @@ fn has_hg(machine: &Machine) -> Result<(), Failure> {
     }
 }
 
+/// A file that tells hg a user name and a password: neither the settings of a clone nor a command line has them.
+fn login(url: &str, userinfo: &Userinfo, machine: &Machine) -> Result<NamedTempFile, Failure> {
+    let wrong = |error: std::io::Error| Failure::new(format!("cannot hand over the password: {error}"));
+    let (user, password) = userinfo.decoded();
+    let password = password.unwrap_or_default();
+    if user.contains(['\n', '\r']) || password.contains(['\n', '\r']) {
+        return Err(Failure::new("a user name and a password are one line each"));
+    }
+    let (_, place) = url.split_once("://").unwrap_or_default();
+    let host = place.split(['/', '?', '#']).next().unwrap_or_default();
+    let mut file = NamedTempFile::new_in(machine.spare.base()).map_err(wrong)?;
+    write!(file, "[auth]\nhoist.prefix = {host}\nhoist.username = {user}\nhoist.password = {password}\n").map_err(wrong)?;
+    Ok(file)
+}
+
 /// Where a clone came from, as its settings say.
 fn cloned_from(tree: &Path) -> Option<String> {
     let settings = hoist_files::read_text(&tree.join(".hg/hgrc")).ok()?;
@@ -87,7 +107,7 @@ pub(crate) fn mend(tree: &Path, revision: &str, machine: &Machine, task: &TaskCo
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     has_hg(machine)?;
-    let hg = Hg { tree, machine, task };
+    let hg = Hg { tree, machine, task, login: None };
     let mended = hg.checkout(revision);
     mended.map_err(|failure| Failure::new(format!("{}; `hoist sync` fetches it anew", failure.message)))
 }
@@ -122,6 +142,8 @@ struct Hg<'a> {
     tree: &'a Path,
     machine: &'a Machine,
     task: &'a TaskContext,
+    /// Settings with a user name and a password.
+    login: Option<NamedTempFile>,
 }
 
 impl Hg<'_> {
@@ -135,7 +157,7 @@ impl Hg<'_> {
             .args(arguments)
             .environment(environment)
             .set("HGPLAIN", "1")
-            .set("HGRCPATH", "")
+            .set("HGRCPATH", self.login.as_ref().map(|file| file.path().display().to_string()).unwrap_or_default())
             .set("LC_ALL", "C.UTF-8")
     }
 

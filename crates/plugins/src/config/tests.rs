@@ -168,6 +168,45 @@ fn secrets_come_from_elsewhere_and_are_never_shown() {
 }
 
 #[test]
+fn every_keyword_that_leads_to_a_secret_is_followed() {
+    let former = r##"{
+      "$schema": "http://json-schema.org/draft-07/schema#",
+      "type": "object",
+      "properties": {
+        "tuple": { "items": [{}, { "writeOnly": true }], "additionalItems": { "writeOnly": true } },
+        "some": { "contains": { "writeOnly": true } },
+        "never": { "not": { "not": { "writeOnly": true } } },
+        "policy": { "properties": { "password": { "properties": { "kind": { "writeOnly": false } } } } }
+      },
+      "dependencies": { "some": { "properties": { "dependent": { "format": "password" } } } }
+    }"##;
+    let present = r##"{
+      "$schema": "https://json-schema.org/draft/2020-12/schema",
+      "$defs": { "a": { "$anchor": "hidden", "writeOnly": true }, "d": { "$dynamicAnchor": "moving", "writeOnly": true } },
+      "type": "object",
+      "properties": {
+        "prefix": { "prefixItems": [{}, { "writeOnly": true }], "unevaluatedItems": { "writeOnly": true } },
+        "anchored": { "$ref": "#hidden" },
+        "dynamic": { "$dynamicRef": "#moving" },
+        "open": { "unevaluatedProperties": { "writeOnly": true } }
+      },
+      "dependentSchemas": { "prefix": { "properties": { "dependent": { "writeOnly": true } } } }
+    }"##;
+    let by_name = "secrets: {smtp: canary-12, deep: {x: [canary-13]}}\npasswords: [canary-14]\napiTokens: {a: canary-15}\n\
+                   password: {current: canary-16, min_length: 1200}\npolicy: {password: {kind: plain-words}}\n";
+    let tuples = "tuple: [plain, canary-1, canary-2]\nsome: [canary-3]\nnever: canary-4\ndependent: canary-5\n";
+    let others = "prefix: [plain, canary-1, canary-2]\nanchored: canary-3\ndynamic: canary-4\nopen: {x: canary-5}\ndependent: canary-6\n";
+    for (schema, text, count) in [(former, format!("{tuples}{by_name}"), 10), (present, others.to_owned(), 6)] {
+        let files = [("config/schema.json", schema), ("config/defaults.yaml", "{}")];
+        let configuration = read(&files, &Given { files: file(&text), ..Given::default() });
+        let shown = configuration.masked().to_string();
+        assert!(configuration.found.is_empty() && !shown.contains("canary"), "{shown} {:?}", configuration.found);
+        assert!(shown.contains("plain") && shown.contains("1200") == (count == 10), "{shown}");
+        assert_eq!(configuration.secrets().iter().filter(|secret| secret.contains("canary")).count(), count);
+    }
+}
+
+#[test]
 fn names_in_a_map_that_is_a_secret_are_never_shown() {
     let schema = r#"{
       "type": "object",
