@@ -158,14 +158,16 @@ impl Command {
     ) -> io::Result<Exit> {
         let (out_reader, out_writer) = io::pipe()?;
         let (err_reader, err_writer) = io::pipe()?;
-        let mut expression = duct::cmd(&self.program, &self.args).stdout_file(out_writer).stderr_file(err_writer).unchecked();
+        let mut expression = duct::cmd(&self.program, &self.args).stderr_file(err_writer).unchecked();
+        // Of two redirections duct follows the first.
+        expression = match &self.output {
+            Some(file) => expression.stdout_path(file),
+            None => expression.stdout_file(out_writer),
+        };
         expression = match &self.input {
             Some(file) => expression.stdin_path(file),
             None => expression.stdin_null(),
         };
-        if let Some(file) = &self.output {
-            expression = expression.stdout_path(file);
-        }
         match &self.environment {
             // duct lets a whole environment win over single variables, in whatever order they are given.
             Some(environment) => {
@@ -468,5 +470,16 @@ mod tests {
             }
         }
         assert_eq!(lines(None, &[b"a\r\nb\rc\n\nd"]), ["a", "b", "c", "", "d"]);
+    }
+
+    #[test]
+    fn output_goes_to_a_file_byte_for_byte() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let command = Command::new("sh").args(["-c", "printf 'a\\0\\377\\r\\nb'; echo told >&2"]).output(file.path());
+        let mut said = Vec::new();
+        let exit = command.run(None, None, |_| {}, |_| {}, |stream, line| said.push((stream, line.to_owned()))).unwrap();
+        assert!(exit.success());
+        assert_eq!(std::fs::read(file.path()).unwrap(), b"a\0\xff\r\nb");
+        assert_eq!(said, [(Stream::Stderr, "told".to_owned())]);
     }
 }

@@ -1,0 +1,132 @@
+//! Verifies modules without changing anything: by their own tests, and by what is recorded of their files.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use hoist_core::{Action, InstalledModule, Module};
+use hoist_executor::{Effect, Failure, Level, TaskContext};
+use hoist_files::{Kind, Record, state};
+use hoist_ledger::Reader;
+
+use crate::builtin::pip;
+use crate::git::local;
+use crate::git::program::Program;
+use crate::look;
+use crate::machine::Machine;
+use crate::method::method_of;
+use crate::world::World;
+
+/// Verifies a module. [`Effect::Unchanged`] says that it declares nothing that could be verified.
+pub(crate) fn verify(world: &World, module: &Module, record: Option<&InstalledModule>, task: &TaskContext) -> Result<Effect, Failure> {
+    for step in module.recipe.steps(Action::Test) {
+        let mut method = method_of(step).map_err(Failure::new)?;
+        method.apply(&world.context(module, task))?;
+    }
+    let reader = Reader::open(&world.state).map_err(|error| Failure::new(error.to_string()))?;
+    let recorded = reader.own_record(&module.id).map_err(|error| Failure::new(error.to_string()))?;
+    let mut altered = altered(&recorded, &world.machine, task)?;
+    altered.missing.extend(missing(world, module, record));
+    if !altered.is_none() {
+        return Err(Failure::new(altered.to_string()));
+    }
+    if module.is_verifiable() {
+        return Ok(Effect::Changed);
+    }
+    task.note(Level::Warning, "it declares nothing that could be verified");
+    Ok(Effect::Unchanged)
+}
+
+/// What is known without a declaration to be there and is not.
+fn missing(world: &World, module: &Module, record: Option<&InstalledModule>) -> Vec<String> {
+    let mut missing = match module.removal.is_indexed() {
+        true => look::missing(&world.machine, &module.checks, &module.paths, &world.path),
+        false => Vec::new(),
+    };
+    let repository = module.repository.iter().map(|repository| &repository.dir).filter(|dir| local::is_vacant(dir));
+    missing.extend(repository.map(|dir| dir.display().to_string()));
+    if let Some(target) = &module.removal.target {
+        let absent = module.removal.python.iter().filter(|name| pip::installed(target, name).is_none());
+        missing.extend(absent.map(|name| format!("the Python package {name} below {}", target.display())));
+    }
+    // What is only declared for removal may come and go.
+    let is_fleeting = |path: &PathBuf| module.removal.paths.contains(path) && !module.paths.contains(path);
+    let paths = record.into_iter().flat_map(|record| record.paths.iter().chain(&record.files)).filter(|path| !is_fleeting(path));
+    missing.extend(paths.filter(|path| path.symlink_metadata().is_err()).map(|path| path.display().to_string()));
+    missing
+}
+
+/// What is not as it was installed.
+#[derive(Debug, Default)]
+struct Altered {
+    missing: BTreeSet<String>,
+    modified: BTreeSet<String>,
+}
+
+impl Altered {
+    fn is_none(&self) -> bool {
+        self.missing.is_empty() && self.modified.is_empty()
+    }
+}
+
+/// So many paths of a kind are named.
+const NAMED: usize = 10;
+
+impl fmt::Display for Altered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut kinds = [("not there", &self.missing), ("modified", &self.modified)].into_iter().filter(|(_, paths)| !paths.is_empty());
+        let mut one = |(kind, paths): (&str, &BTreeSet<String>), before: &str| {
+            let named: Vec<&str> = paths.iter().take(NAMED).map(String::as_str).collect();
+            write!(f, "{before}{kind}: {}", named.join(", "))?;
+            if paths.len() > NAMED { write!(f, " and {} more", paths.len() - NAMED) } else { Ok(()) }
+        };
+        kinds.next().map_or(Ok(()), |kind| one(kind, ""))?;
+        kinds.next().map_or(Ok(()), |kind| one(kind, "; "))
+    }
+}
+
+/// Compares files with what is recorded of them. In a clone, git knows what is as it should be.
+fn altered(recorded: &Record, machine: &Machine, task: &TaskContext) -> Result<Altered, Failure> {
+    let mut altered = Altered::default();
+    let clones: Vec<&Path> = recorded.iter().filter(|(_, file)| file.kind == Kind::Git).filter_map(|(path, _)| path.parent()).collect();
+    for dir in clones.iter().filter(|dir| dir.join(".git").exists()) {
+        in_clone(dir, machine, task, &mut altered)?;
+    }
+    // Python writes its caches whenever it runs something.
+    let is_passing = |path: &Path| path.components().any(|part| part.as_os_str() == "__pycache__");
+    let is_in_clone = |path: &Path| path.ancestors().skip(1).any(|above| clones.contains(&above));
+    for (number, (path, file)) in recorded.iter().filter(|(path, _)| !is_passing(path)).enumerate() {
+        if number % 64 == 0 {
+            task.check()?;
+        }
+        let now = state(path).map_err(|error| Failure::new(format!("looking at {error}")))?;
+        match now {
+            None if !is_in_clone(path) => drop(altered.missing.insert(path.display().to_string())),
+            Some(now) if matches!(file.kind, Kind::File | Kind::Link) && !file.is(&now) && !is_in_clone(path) => {
+                altered.modified.insert(path.display().to_string());
+            }
+            _ => {}
+        }
+    }
+    Ok(altered)
+}
+
+fn in_clone(dir: &Path, machine: &Machine, task: &TaskContext, altered: &mut Altered) -> Result<(), Failure> {
+    // Without git there is nobody to ask.
+    let Ok(program) = Program::new(task, machine) else { return Ok(()) };
+    let arguments = ["--no-optional-locks", "status", "--porcelain=v1", "-z", "--untracked-files=no", "--no-renames", "--ignore-submodules"];
+    let Some(status) = program.inside(dir).bytes(arguments)? else {
+        altered.modified.insert(format!("{} (git cannot read it)", dir.join(".git").display()));
+        return Ok(());
+    };
+    for entry in status.split(|byte| *byte == 0).filter(|entry| entry.len() > 3) {
+        let path = dir.join(OsStr::from_bytes(&entry[3..])).display().to_string();
+        match entry[..2].contains(&b'D') {
+            true => altered.missing.insert(path),
+            false => altered.modified.insert(path),
+        };
+    }
+    Ok(())
+}
