@@ -42,6 +42,7 @@ mod source_edges;
 mod source_faults;
 mod sources;
 mod state;
+mod truth;
 mod undo;
 mod uninstall;
 mod update;

@@ -131,7 +131,8 @@ fn ran(text: &str, told: &str, code: i32) -> Value {
             (event["module"].as_str().unwrap_or_default().to_owned(), of)
         })
         .collect();
-    let changed = modules.values().any(|module| matches!(module["status"].as_str(), Some("installed" | "updated" | "removed")));
+    let changed =
+        modules.values().any(|module| matches!(module["status"].as_str(), Some("installed" | "updated" | "removed" | "forgotten")));
     let problems: Vec<String> = modules
         .iter()
         .filter(|(_, module)| matches!(module["status"].as_str(), Some("failed" | "skipped")))

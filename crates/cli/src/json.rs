@@ -39,7 +39,9 @@ pub(crate) fn message(message: &Message) -> Value {
 /// The word of a module's end.
 pub(crate) fn status(outcome: &Outcome, action: Action, change: Change) -> &'static str {
     match (outcome, action) {
-        (Outcome::Done { .. }, Action::Test) => "passed",
+        (Outcome::Done { changed: true }, Action::Test) => "passed",
+        (Outcome::Done { .. }, Action::Test) => "unverified",
+        (Outcome::Done { changed: false }, Action::Uninstall) => "forgotten",
         (Outcome::Done { .. }, Action::Undo) if change == Change::Update => "updated",
         (Outcome::Done { .. }, Action::Undo) if change == Change::Install => "installed",
         (Outcome::Done { .. }, Action::Uninstall | Action::Undo) => "removed",

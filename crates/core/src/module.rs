@@ -270,6 +270,12 @@ impl Module {
         self.removal.short(&self.id, &self.source)
     }
 
+    /// True where anything can be verified of it: by its tests, or because it is known what an install of it leaves.
+    pub fn is_verifiable(&self) -> bool {
+        let is_known = self.repository.is_some() || !self.removal.python.is_empty() || !self.paths.is_empty();
+        is_known || self.removal.is_indexed() || !self.recipe.steps(Action::Test).is_empty()
+    }
+
     /// A module as the ledger remembers it, for when its manifest is gone: it can be taken off the machine, and nothing else.
     pub fn remembered(id: ModuleId, record: &InstalledModule) -> Self {
         Self {

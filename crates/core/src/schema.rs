@@ -144,7 +144,19 @@ fn module() -> Value {
 }
 
 fn events() -> Value {
-    let status = ["installed", "updated", "removed", "deployed", "undeployed", "unchanged", "passed", "failed", "skipped"];
+    let status = [
+        "installed",
+        "updated",
+        "removed",
+        "deployed",
+        "undeployed",
+        "unchanged",
+        "passed",
+        "unverified",
+        "forgotten",
+        "failed",
+        "skipped",
+    ];
     let event = |name: &str, mut properties: Value, required: &[&str]| {
         properties["event"] = json!({ "const": name });
         properties["at"] = json!({ "type": "string", "format": "date-time" });
@@ -208,7 +220,7 @@ fn list() -> Value {
         "required": ["name", "tier", "state", "version", "source", "description"],
         "properties": {
             "name": { "type": "string" }, "tier": { "enum": ["core", "default", "optional", null] },
-            "state": { "enum": ["installed", "available", "failed", "broken"] }, "version": or_null("string"), "source": or_null("string"),
+            "state": { "enum": ["installed", "unverified", "available", "failed", "broken"] }, "version": or_null("string"), "source": or_null("string"),
             "description": or_null("string"), "method": { "type": "string" }, "requires": { "type": "array", "items": { "type": "string" } },
         },
     } })

@@ -33,9 +33,9 @@ id!(/// A bound on how many tasks of a kind run at once.
 /// What a task that succeeded did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// Something is different now.
+    /// Something is different now, or was verified.
     Changed,
-    /// It was as it should be.
+    /// There was nothing to do.
     Unchanged,
 }
 

@@ -76,6 +76,14 @@ impl Reader {
         self.read(|connection| record(connection, module))
     }
 
+    /// Returns what a module wrote and nobody else: no other module, none that edits files of others, and no configuration file.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn own_record(&self, module: &ModuleId) -> Result<Record, LedgerError> {
+        self.read(|connection| own_record(connection, module))
+    }
+
     fn read<T: Default>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, LedgerError> {
         let Some(connection) = &self.connection else { return Ok(T::default()) };
         read(connection).map_err(|error| LedgerError::Sqlite { path: self.path.clone(), error })
@@ -168,6 +176,25 @@ pub(crate) fn record(connection: &Connection, module: &ModuleId) -> rusqlite::Re
     while let Some(row) = rows.next()? {
         let Some(kind) = Kind::from_word(&row.get::<_, String>(1)?) else { continue };
         record.insert(path_of(row.get(0)?), Recorded { kind, mode: row.get(2)?, digest: row.get(3)? });
+    }
+    Ok(record)
+}
+
+fn own_record(connection: &Connection, module: &ModuleId) -> rusqlite::Result<Record> {
+    let mut record = record(connection, module)?;
+    let others = "SELECT path FROM files WHERE module = ?1 AND kind != 'directory' AND (
+        EXISTS (SELECT 1 FROM files AS other WHERE other.path = files.path AND other.module != ?1)
+        OR EXISTS (SELECT 1 FROM configs WHERE configs.path = files.path)
+        OR EXISTS (SELECT 1 FROM edits WHERE edits.path = files.path AND edits.module != ?1))";
+    // Earlier ledgers know of no edits.
+    let others = match schema::version(connection)? < 4 {
+        true => others.replace("OR EXISTS (SELECT 1 FROM edits WHERE edits.path = files.path AND edits.module != ?1)", ""),
+        false => others.to_owned(),
+    };
+    let mut select = connection.prepare_cached(&others)?;
+    let mut rows = select.query([module.as_str()])?;
+    while let Some(row) = rows.next()? {
+        record.remove(&path_of(row.get(0)?));
     }
     Ok(record)
 }

@@ -1,7 +1,6 @@
 //! How a module is installed or updated: its steps, its configuration files, then a look whether what it declares is there. Whatever fails, what stood
 //! there before comes back.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -19,8 +18,9 @@ use crate::method::{Applied, StepContext};
 use crate::rollback::{EndOfRun, FilesBefore};
 use crate::stage::{Stage, clean_stages};
 use crate::uninstall::leave_former;
+use crate::verify::check;
 use crate::watch::{Keeping, Watch};
-use crate::world::{Work, World, refuse_unsettled, test, told};
+use crate::world::{Work, World, refuse_unsettled, told};
 
 /// A module that is being brought.
 struct Bringing<'a> {
@@ -414,7 +414,7 @@ fn apply(work: &mut Work, context: &StepContext<'_>, attempt: &mut Attempt) -> R
 }
 
 fn passes_own_check(world: &World, module: &Module, task: &TaskContext) -> Result<bool, Failure> {
-    let passes = test(world, module, &BTreeSet::new(), task);
+    let passes = check(world, module, task);
     task.check()?;
     Ok(passes.is_ok())
 }
@@ -484,9 +484,7 @@ fn became(module: &Module, work: &Work) -> Option<InstalledModule> {
 /// The same question that `hoist test` asks, but for a declared command: it may count on more than the install.
 fn verify(world: &World, module: &Module, task: &TaskContext) -> Result<(), Failure> {
     if module.checks.function {
-        return test(world, module, &BTreeSet::new(), task)
-            .map(drop)
-            .map_err(|failure| Failure::new(format!("it ran, but then {}", failure.message)));
+        return check(world, module, task).map_err(|failure| Failure::new(format!("it ran, but then {}", failure.message)));
     }
     world.path.look(module);
     match look::missing(&world.machine, &module.checks, &module.paths, &world.path) {

@@ -34,6 +34,7 @@ mod sudo;
 mod sync;
 mod undo;
 mod uninstall;
+mod verify;
 mod watch;
 mod watchdog;
 mod world;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, InstalledModule, Module, ModuleId, Plan, Step, Tier, Wanted};
@@ -23,6 +23,7 @@ use crate::programs::ProgramDirectories;
 use crate::remote::Remote;
 use crate::sandbox::Sandbox;
 use crate::undo::UndoPlan;
+use crate::verify::verify;
 use crate::world::{self, Bound, Work, World};
 use crate::{remote, undo, uninstall};
 
@@ -115,6 +116,7 @@ pub fn schedule(
         store: OnceLock::new(),
         claims: claims(plan, &modules),
         undo: options.undo,
+        left: Mutex::default(),
         numbers: AtomicUsize::new(0),
         ledger,
         run,
@@ -217,11 +219,7 @@ pub fn schedule(
             },
             Action::Undo => undo::undo(&world, &module, task),
             Action::Uninstall => uninstall::uninstall(&world, &module, work.record.as_ref(), &mut work.steps, task),
-            Action::Test => {
-                let recorded: BTreeSet<PathBuf> =
-                    work.record.iter().flat_map(|record| record.paths.iter().chain(&record.files)).cloned().collect();
-                world::test(&world, &module, &recorded, task)
-            }
+            Action::Test => verify(&world, &module, work.record.as_ref(), task),
         };
         let fetch = fetched.map(|(url, file)| {
             let pools: Vec<_> = host_pool(&url).iter().map(|(name, depth)| graph.pool(name, *depth)).collect();

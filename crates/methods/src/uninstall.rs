@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 use std::sync::atomic::AtomicU64;
 
 use hoist_core::{Action, Application, InstalledModule, Module, ModuleId};
@@ -69,6 +70,7 @@ pub(crate) fn uninstall(
     let bytes = recorded.to_bytes().map_err(|error| Failure::new(format!("cannot record the files of {}: {error}", module.id)))?;
     ledger.begin_removal(run, &module.id, &Rollback { files: &bytes, displaced: &[], is_durable: true }).map_err(wrong)?;
     let (mut after, mut waiting, mut trash, mut has_script) = (None, Vec::new(), Vec::new(), false);
+    let mut has_packages = removal.rock.is_some();
     let mut work = || -> Result<(), Failure> {
         let adopted = record.is_some_and(|record| record.adopted) && !world.purge;
         if !adopted {
@@ -99,6 +101,7 @@ pub(crate) fn uninstall(
         }
         let context = StepContext { record: &belongings.record, ..world.context(module, task) };
         for (fate, subject, reason) in packages(&context, module, record, &belongings, adopted, true)? {
+            has_packages |= fate == Fate::Removed;
             task.item(fate, subject, reason);
         }
         task.check()?;
@@ -153,13 +156,11 @@ pub(crate) fn uninstall(
             }
             let left = ledger.finish_removal(run, &module.id, &was, &differences).map_err(wrong)?;
             displaced::discard(&home, &trash, &Record::new(), &world.machine, task);
-            // What was passed on by a module that went at the same time has to be looked at once more.
-            let left: Vec<Root> = left.into_iter().map(|path| Root { path, scope: Scope::IfEmpty }).collect();
-            let removal = Removal { record: &Record::new(), held: &|_| None, shared: &|_| false, precious: &|_| None, purge: false };
-            home.remove(&left, &removal);
+            remove_left(world, &home, left, places.iter().chain(trash.iter().map(|displaced| &displaced.path)));
             let differences = before.differences(&keep(&places, Some(&before), None)?);
             world.journal(module, &was, &differences)?;
             ledger.settle(&module.id).map_err(wrong)?;
+            let is_gone = has_script || has_packages || !differences.is_empty() || after.is_some() || guarding.is_some();
             if let Some(guarding) = &mut guarding {
                 guarding.guard.end(task);
             }
@@ -168,7 +169,11 @@ pub(crate) fn uninstall(
                 let told = |failure: Failure| Failure::new(format!("it is removed, but {}", failure.message));
                 after.run(&world.context(module, task)).map_err(told)?;
             }
-            Ok(Effect::Changed)
+            if is_gone {
+                return Ok(Effect::Changed);
+            }
+            task.note(Level::Warning, "nothing of it is recorded, or it was gone already: nothing was removed");
+            Ok(Effect::Unchanged)
         }
         Err(mut failure) => {
             let intact = record.is_some_and(|record| {
@@ -194,6 +199,24 @@ pub(crate) fn uninstall(
                 guarding.guard.end(task);
             }
             Err(failure)
+        }
+    }
+}
+
+/// Removes the directories that are nobody's any more where they are empty: those that this removal leaves, and those around its `paths` that an earlier
+/// one could not remove because of it.
+fn remove_left<'p>(world: &World, home: &Home, left: Vec<PathBuf>, paths: impl Iterator<Item = &'p PathBuf>) {
+    let mut waiting = world.left.lock().unwrap_or_else(PoisonError::into_inner);
+    let around: BTreeSet<PathBuf> =
+        paths.flat_map(|path| path.ancestors().skip(1)).filter(|path| waiting.contains(*path)).map(Path::to_owned).collect();
+    let all: BTreeSet<PathBuf> = left.into_iter().chain(around).collect();
+    let roots: Vec<Root> = all.iter().map(|path| Root { path: path.clone(), scope: Scope::IfEmpty }).collect();
+    let removal = Removal { record: &Record::new(), held: &|_| None, shared: &|_| false, precious: &|_| None, purge: false };
+    home.remove(&roots, &removal);
+    for path in all {
+        match path.symlink_metadata().is_ok() {
+            true => drop(waiting.insert(path)),
+            false => drop(waiting.remove(&path)),
         }
     }
 }

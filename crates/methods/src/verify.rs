@@ -19,32 +19,44 @@ use crate::machine::Machine;
 use crate::method::method_of;
 use crate::world::World;
 
-/// Verifies a module. [`Effect::Unchanged`] says that it declares nothing that could be verified.
-pub(crate) fn verify(world: &World, module: &Module, record: Option<&InstalledModule>, task: &TaskContext) -> Result<Effect, Failure> {
+/// Asks what a module declares itself of whether it is there.
+pub(crate) fn check(world: &World, module: &Module, task: &TaskContext) -> Result<(), Failure> {
+    let missing = match module.removal.is_indexed() {
+        true => look::missing(&world.machine, &module.checks, &module.paths, &world.path),
+        false => Vec::new(),
+    };
+    if !missing.is_empty() {
+        return Err(Failure::new(format!("not there: {}", missing.join(", "))));
+    }
     for step in module.recipe.steps(Action::Test) {
         let mut method = method_of(step).map_err(Failure::new)?;
         method.apply(&world.context(module, task))?;
     }
+    Ok(())
+}
+
+/// Verifies a module. [`Effect::Unchanged`] says that it declares nothing that could be verified.
+pub(crate) fn verify(world: &World, module: &Module, record: Option<&InstalledModule>, task: &TaskContext) -> Result<Effect, Failure> {
+    check(world, module, task)?;
     let reader = Reader::open(&world.state).map_err(|error| Failure::new(error.to_string()))?;
     let recorded = reader.own_record(&module.id).map_err(|error| Failure::new(error.to_string()))?;
     let mut altered = altered(&recorded, &world.machine, task)?;
-    altered.missing.extend(missing(world, module, record));
+    altered.missing.extend(missing(module, record));
     if !altered.is_none() {
         return Err(Failure::new(altered.to_string()));
     }
-    if module.is_verifiable() {
+    // Declared directories that were never made say nothing.
+    let is_recorded = !recorded.is_empty() || record.is_some_and(|record| !record.paths.is_empty());
+    if is_recorded || module.is_verifiable() && module.paths.is_empty() || !module.recipe.steps(Action::Test).is_empty() {
         return Ok(Effect::Changed);
     }
-    task.note(Level::Warning, "it declares nothing that could be verified");
+    task.note(Level::Warning, "it declares nothing that could be verified, and nothing of it is recorded");
     Ok(Effect::Unchanged)
 }
 
 /// What is known without a declaration to be there and is not.
-fn missing(world: &World, module: &Module, record: Option<&InstalledModule>) -> Vec<String> {
-    let mut missing = match module.removal.is_indexed() {
-        true => look::missing(&world.machine, &module.checks, &module.paths, &world.path),
-        false => Vec::new(),
-    };
+fn missing(module: &Module, record: Option<&InstalledModule>) -> Vec<String> {
+    let mut missing = Vec::new();
     let repository = module.repository.iter().map(|repository| &repository.dir).filter(|dir| local::is_vacant(dir));
     missing.extend(repository.map(|dir| dir.display().to_string()));
     if let Some(target) = &module.removal.target {
@@ -116,8 +128,8 @@ fn altered(recorded: &Record, machine: &Machine, task: &TaskContext) -> Result<A
 fn in_clone(dir: &Path, machine: &Machine, task: &TaskContext, altered: &mut Altered) -> Result<(), Failure> {
     // Without git there is nobody to ask.
     let Ok(program) = Program::new(task, machine) else { return Ok(()) };
-    let arguments = ["--no-optional-locks", "status", "--porcelain=v1", "-z", "--untracked-files=no", "--no-renames", "--ignore-submodules"];
-    let Some(status) = program.inside(dir).bytes(arguments)? else {
+    let arguments = ["status", "--porcelain=v1", "-z", "--untracked-files=no", "--no-renames", "--ignore-submodules"];
+    let Some(status) = program.inside(dir).looking().bytes(arguments)? else {
         altered.modified.insert(format!("{} (git cannot read it)", dir.join(".git").display()));
         return Ok(());
     };

@@ -3,19 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use hoist_core::{Action, Application, Change, InstalledModule, Module, ModuleId};
-use hoist_executor::{Effect, Failure, Level, TaskContext};
+use hoist_executor::{Failure, TaskContext};
 use hoist_files::{Difference, Home, Record, Store};
 use hoist_ledger::{DisplacedPath, Ledger, LedgerError, Memento, RunId};
 
 use crate::application::{self, Guard, Guarding};
 use crate::builtin::pip;
 use crate::config::{ConfigFile, ConfigPolicy};
-use crate::look;
 use crate::machine::Machine;
-use crate::method::{Method, StepContext, method_of};
+use crate::method::{Method, StepContext};
 use crate::plugin::{Configured, Deployment, Undeployment};
 use crate::programs::ProgramDirectories;
 use crate::remote::Remote;
@@ -52,6 +51,8 @@ pub(crate) struct World {
     pub(crate) claims: BTreeMap<PathBuf, Vec<ModuleId>>,
     /// What of a past run is undone.
     pub(crate) undo: Vec<UndoPlan>,
+    /// Directories that removals of the run made theirs to remove and that were not empty yet: others of the run may still have something in them.
+    pub(crate) left: Mutex<BTreeSet<PathBuf>>,
     /// Number of names of the run's own that were given away.
     pub(crate) numbers: AtomicUsize,
     /// Where the scripts of each module may write; nothing of a module that cannot be kept to anything. Empty where nobody is.
@@ -198,33 +199,6 @@ pub(crate) struct Work {
     pub(crate) unfinished: bool,
     /// What the ledger said of it before the first attempt.
     pub(crate) was: Option<Memento>,
-}
-
-/// Verifies a module without changing anything.
-pub(crate) fn test(world: &World, module: &Module, recorded: &BTreeSet<PathBuf>, task: &TaskContext) -> Result<Effect, Failure> {
-    let steps = module.recipe.steps(Action::Test);
-    if module.removal.is_indexed() {
-        let mut missing = look::missing(&world.machine, &module.checks, &module.paths, &world.path);
-        let gone = recorded.iter().filter(|path| path.symlink_metadata().is_err()).map(|path| path.display().to_string());
-        let gone: Vec<String> = gone.filter(|path| !missing.contains(path)).collect();
-        missing.extend(gone);
-        if !missing.is_empty() {
-            return Err(Failure::new(format!("not there: {}", missing.join(", "))));
-        }
-    } else if steps.is_empty() {
-        let gone: Vec<String> =
-            recorded.iter().filter(|path| path.symlink_metadata().is_err()).map(|path| path.display().to_string()).collect();
-        if !gone.is_empty() {
-            return Err(Failure::new(format!("not there: {}", gone.join(", "))));
-        }
-        task.note(Level::Info, "declares nothing to test");
-        return Ok(Effect::Unchanged);
-    }
-    for step in steps {
-        let mut method = method_of(step).map_err(Failure::new)?;
-        method.apply(&world.context(module, task))?;
-    }
-    Ok(Effect::Unchanged)
 }
 
 /// The Python packages that go with a module: not those that were there before it. Asked before the run, since others may bring the same.

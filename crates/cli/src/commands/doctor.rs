@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::Path;
 
-use hoist_core::{Action, Module, Presence, SourceKind};
+use hoist_core::{Action, Installed, Module, Presence, SourceKind};
 use hoist_files::pending;
 use hoist_ledger::{history, read_configs};
 use hoist_methods::{Machine, ProgramDirectories, presence};
@@ -38,12 +38,14 @@ struct Finding {
 
 /// Looks at the machine for all modules. The exit code is 3 when something is missing.
 pub(crate) fn run(global: &Global) -> Result<Code, Ending> {
-    let session = Session::open(global)?;
+    let mut session = Session::open(global)?;
+    let installed = hoist_ledger::read(&session.places.state)?;
+    session.catalog.prefer_installed(&installed);
     let machine = session.machine()?;
     let mut findings = Vec::new();
     programs(&session, &machine, &mut findings);
     places(&session, &mut findings);
-    state(&session, &machine, &mut findings)?;
+    state(&session, &machine, &installed, &mut findings)?;
     let broken: Vec<&str> = session.catalog.all_broken().map(|(name, _)| name).collect();
     if !broken.is_empty() {
         let help = Some("`hoist validate` tells what is wrong with them".to_owned());
@@ -164,8 +166,7 @@ fn places(session: &Session, findings: &mut Vec<Finding>) {
     }
 }
 
-fn state(session: &Session, machine: &Machine, findings: &mut Vec<Finding>) -> Result<(), Ending> {
-    let installed = hoist_ledger::read(&session.places.state)?;
+fn state(session: &Session, machine: &Machine, installed: &Installed, findings: &mut Vec<Finding>) -> Result<(), Ending> {
     let mut note = |verdict, what: &str, help: &str, modules: BTreeSet<String>| {
         if !modules.is_empty() {
             findings.push(Finding { verdict, what: what.to_owned(), help: Some(help.to_owned()), modules });
@@ -173,10 +174,13 @@ fn state(session: &Session, machine: &Machine, findings: &mut Vec<Finding>) -> R
     };
     let failed = installed.unfinished.keys().map(ToString::to_string).collect();
     note(Verdict::Problem, "the last change of these did not finish", "`hoist install --resume` or `hoist retry` goes on", failed);
-    let gone = |module: &&Module| {
-        installed.modules.contains_key(&module.id)
-            && matches!(presence(machine, module, &installed, ProgramDirectories::none()), Presence::Missing(_))
+    let programs = ProgramDirectories::of_installed(installed);
+    // The same of another source is another module.
+    let is_there = |module: &Module| {
+        let record = installed.modules.get(&module.id);
+        record.is_some_and(|record| !module.removal.is_indexed() || record.source == module.source)
     };
+    let gone = |module: &&Module| is_there(module) && matches!(presence(machine, module, installed, &programs), Presence::Missing(_));
     let gone = session.catalog.modules().filter(gone).map(|module| module.id.to_string()).collect();
     note(Verdict::Problem, "something that these installed is gone", "`hoist install` repairs them", gone);
     let configs = read_configs(&session.places.state)?;

@@ -10,7 +10,7 @@ use crate::args::{Global, List, Output};
 use crate::choice;
 use crate::error::{Code, Ending};
 use crate::json;
-use crate::render::{self, BOLD, DIM, GREEN, Paint, RED, painted};
+use crate::render::{self, BOLD, DIM, GREEN, Paint, RED, YELLOW, painted};
 use crate::session::Session;
 
 /// One line a module: those of the collections and of other sources, and those that are installed without being in one.
@@ -24,8 +24,8 @@ pub(crate) fn run(global: &Global, list: &List) -> Result<Code, Ending> {
     let of_source = |source: &str| global.source.as_ref().is_none_or(|wanted| wanted == source);
     let shown = |module: &&Module| match list {
         _ if !of_source(&module.source) || (global.plugins_only && !module.removal.plugin) => false,
-        List { installed: true, .. } => state(module, &installed) == "installed",
-        List { available: true, .. } => state(module, &installed) != "installed",
+        List { installed: true, .. } => is_there(module, &installed),
+        List { available: true, .. } => !is_there(module, &installed),
         _ => true,
     };
     // Of one source also what stands behind another.
@@ -105,12 +105,19 @@ pub(crate) fn run(global: &Global, list: &List) -> Result<Code, Ending> {
     Ok(Code::Ok)
 }
 
+/// The same of another source is another module.
+fn is_this(module: &Module, source: &str) -> bool {
+    !module.removal.is_indexed() || *source == module.source
+}
+
+fn is_there(module: &Module, installed: &Installed) -> bool {
+    installed.modules.get(&module.id).is_some_and(|record| is_this(module, &record.source))
+}
+
 /// The word for where a module stands.
 pub(crate) fn state(module: &Module, installed: &Installed) -> &'static str {
-    // The same of another source is another module.
-    let this = |source: &String| !module.removal.is_indexed() || *source == module.source;
-    let there = installed.modules.get(&module.id).is_some_and(|record| this(&record.source));
-    match (there, installed.unfinished.get(&module.id).is_some_and(|record| this(&record.source))) {
+    match (is_there(module, installed), installed.unfinished.get(&module.id).is_some_and(|record| is_this(module, &record.source))) {
+        (true, _) if !module.is_verifiable() => "unverified",
         (true, _) => "installed",
         (_, true) => "failed",
         _ => "available",
@@ -122,6 +129,7 @@ pub(crate) fn state_text(module: &Module, session: &Session, installed: &Install
     let state = state(module, installed);
     let colour = match state {
         "installed" => GREEN,
+        "unverified" => YELLOW,
         "failed" => RED,
         _ => DIM,
     };
@@ -131,7 +139,7 @@ pub(crate) fn state_text(module: &Module, session: &Session, installed: &Install
 
 /// The version that is installed, else the one that is offered.
 pub(crate) fn version(module: &Module, installed: &Installed) -> String {
-    let there = installed.modules.get(&module.id).filter(|_| state(module, installed) == "installed");
+    let there = installed.modules.get(&module.id).filter(|_| is_there(module, installed));
     let version = there.and_then(|record| record.version.clone()).or_else(|| module.offered.version.clone());
     version.unwrap_or_else(|| "-".to_owned())
 }
@@ -146,7 +154,7 @@ pub(crate) fn sources(module: &Module, offered_by: &BTreeMap<&str, Vec<&str>>) -
 /// A module as JSON.
 pub(crate) fn entry(module: &Module, session: &Session, installed: &Installed) -> serde_json::Value {
     let state = state(module, installed);
-    let record = installed.modules.get(&module.id).filter(|_| state == "installed");
+    let record = installed.modules.get(&module.id).filter(|_| is_there(module, installed));
     let mut entry = json!({
         "name": module.id, "tier": module.tier, "state": state, "version": record.and_then(|record| record.version.clone()),
         "source": module.source, "description": module.summary, "method": module.method, "requires": module.requires,

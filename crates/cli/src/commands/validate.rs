@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use hoist_core::Diagnostic;
+use hoist_core::{Diagnostic, Module};
 use hoist_plugins::MANIFEST;
 use serde_json::json;
 
@@ -14,6 +14,11 @@ use crate::error::{Code, Ending};
 use crate::json;
 use crate::render::{self, GREEN, Paint, painted};
 use crate::session::{self, Session};
+
+fn unverifiable(module: &Module) -> Diagnostic {
+    let wrong = Diagnostic::warning("declares nothing that `hoist test` could verify").module(module.id.as_str());
+    wrong.file(module.manifest.display().to_string()).help("name a file, a directory or a program that is there when it is installed")
+}
 
 /// Checks manifests and prints everything that is wrong with them.
 pub(crate) fn run(global: &Global, paths: &[PathBuf]) -> Result<Code, Ending> {
@@ -56,6 +61,7 @@ pub(crate) fn run(global: &Global, paths: &[PathBuf]) -> Result<Code, Ending> {
             + catalog.all_broken().count();
         let mut of_catalog: Vec<Diagnostic> = catalog.all_broken().flat_map(|(_, broken)| broken.diagnostics.clone()).collect();
         of_catalog.extend(catalog.warnings().iter().cloned().chain(between));
+        of_catalog.extend(catalog.modules().filter(|module| !module.is_verifiable()).map(unverifiable));
         of_catalog.sort_by(|a, b| (&a.file, &a.position).cmp(&(&b.file, &b.position)));
         found.extend(of_catalog);
     }

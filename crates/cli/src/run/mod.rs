@@ -206,11 +206,11 @@ impl Run<'_> {
         let words = match plan.action {
             Action::Install => Words { changed: "done", unchanged: "same" },
             Action::Update => Words { changed: "updated", unchanged: "same" },
-            Action::Uninstall => Words { changed: "removed", unchanged: "removed" },
+            Action::Uninstall => Words { changed: "removed", unchanged: "forgotten" },
             Action::Deploy => Words { changed: "deployed", unchanged: "same" },
             Action::Undeploy => Words { changed: "taken down", unchanged: "same" },
             Action::Undo => Words { changed: "taken back", unchanged: "same" },
-            Action::Test => Words { changed: "passed", unchanged: "passed" },
+            Action::Test => Words { changed: "passed", unchanged: "unverified" },
         };
         let mut report = Report::default();
         let mut files = Reporters::default();

@@ -81,7 +81,7 @@ impl Told<'_> {
         let results: Vec<ModuleResult<'_>> = self.outcomes().map(result).collect();
         ledger.end_run(run, status, &results)?;
         ledger.prune(keep_runs)?;
-        let changed = |result: &ModuleResult<'_>| matches!(result.status, "installed" | "updated" | "removed");
+        let changed = |result: &ModuleResult<'_>| matches!(result.status, "installed" | "updated" | "removed" | "forgotten");
         if results.iter().any(changed) { ledger.copy() } else { Ok(()) }
     }
 
@@ -105,7 +105,7 @@ impl Told<'_> {
             }
             let colour = match status {
                 "failed" => RED,
-                "skipped" => YELLOW,
+                "skipped" | "unverified" | "forgotten" => YELLOW,
                 "unchanged" => DIM,
                 _ => GREEN,
             };

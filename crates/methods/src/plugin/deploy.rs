@@ -252,6 +252,7 @@ pub(crate) fn deploy(world: &World, module: &Module, work: Option<&mut Work>, ta
     let at = At { module, environment, place: &place, context: &context, wait: deployment.wait, rollout: &deployment.rollout };
     let known =
         ledger.deployments().map_err(told)?.into_iter().find(|known| known.plugin == module.id && known.environment == *environment);
+    let was_cut_off = known.as_ref().is_some_and(|known| known.standing == Standing::Deploying);
     let mut deployed = known.unwrap_or_else(|| Deployed::new(module.id.clone(), environment, &deployment.file.kind));
     let same = deployed.release.clone().filter(|release| release.digest == *digest);
     if let (Standing::Deployed, Some(release), false) = (deployed.standing, &same, *force) {
@@ -264,8 +265,8 @@ pub(crate) fn deploy(world: &World, module: &Module, work: Option<&mut Work>, ta
             Some(why) => task.note(Level::Warning, format!("it is deployed, but {why}; it is brought up again")),
         }
     }
-    if deployed.standing == Standing::Deploying {
-        task.note(Level::Warning, "its last deployment was cut off");
+    if was_cut_off {
+        task.note(Level::Warning, "its last deployment was interrupted");
     }
     let nothing_changed = |failure: Failure| Failure::new(format!("{}; nothing was changed", failure.message));
     at.refuse_foreign(&deployed, file, *force).map_err(nothing_changed)?;

@@ -224,7 +224,15 @@ impl Reader<'_> {
             let refusal = Refusal::runs(self.position, "an array");
             return Err(blamed(Refusal { resume: Some(self.behind_parenthesis(self.position)), ..refusal }));
         }
-        let value = self.word(Within::Line, 0).map_err(blamed).inspect_err(|_| {
+        let word = self.word(Within::Line, 0);
+        let is_odd = word.is_err() || !self.exported && self.followed_by_command();
+        if let Some(refusal) = self.swallowed(start, is_odd) {
+            self.reading.unreadable.push(name.clone());
+            // What it swallowed is read.
+            self.position = start;
+            return Err(blamed(refusal));
+        }
+        let value = word.map_err(blamed).inspect_err(|_| {
             self.reading.unreadable.push(name.clone());
         })?;
         if value.text.len() > VALUE_LIMIT {
@@ -247,6 +255,38 @@ impl Reader<'_> {
         }
         self.assign(name, value, start);
         Ok(())
+    }
+
+    /// Why an assignment that goes on over several lines is none, where it seems that its first quote was only forgotten to be closed: it takes other
+    /// assignments for its value, or it does not come to an end.
+    fn swallowed(&self, start: usize, is_odd: bool) -> Option<Refusal> {
+        let read = &self.text[start..if is_odd { self.end } else { self.position }];
+        let (first, rest) = read.split_once('\n')?;
+        let quote = first.find(['"', '\''])?;
+        let mark = &first[quote..=quote];
+        // An even number of them was closed.
+        if first[quote..].matches(mark).count() % 2 == 0 || first.ends_with('\\') {
+            return None;
+        }
+        let is_assignment = |line: &&str| {
+            let name = line.trim_start().trim_start_matches("export ").split('=').next().unwrap_or_default();
+            line.contains('=')
+                && name.starts_with("MODULE_")
+                && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+        };
+        let count = rest.lines().filter(is_assignment).count();
+        let line = self.text[..start].matches('\n').count() + 1;
+        let last = rest.lines().enumerate().filter(|(_, line)| is_assignment(line)).last().map(|(place, _)| line + 1 + place)?;
+        let kind = if mark == "'" { "single quote" } else { "double quote" };
+        let more = match last == line + 1 {
+            true => format!("line {last} would belong to the value"),
+            false => format!(
+                "lines {} to {last}, with {count} assignment{}, would belong to the value",
+                line + 1,
+                if count == 1 { "" } else { "s" }
+            ),
+        };
+        Some(Refusal::new(start + quote, format!("this {kind} is not closed: {more}"), "close it on the line where the value ends"))
     }
 
     fn assign(&mut self, name: String, value: Value, offset: usize) {

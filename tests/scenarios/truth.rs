@@ -1,0 +1,134 @@
+//! What hoist says is true: no success that is none, no alarm that is none.
+
+use hoist_tests::{GitFixture, Module, Sandbox, has};
+
+#[test]
+fn what_declares_nothing_to_verify_is_unverified_and_not_passed() {
+    let sandbox = Sandbox::new();
+    sandbox.add(&Module::new("blind").main("mkdir -p ~/.blind; echo 1 >~/.blind/f"));
+    sandbox.add(
+        &Module::new("seen")
+            .field("INSTALL_DIRS", "$HOME/.seen")
+            .field("TEST_FILES", "$HOME/.seen/f")
+            .main("mkdir ~/.seen; echo 1 >~/.seen/f"),
+    );
+    sandbox.hoist("validate").exits(0).says("blind").says("declares nothing that `hoist test` could verify");
+    sandbox.hoist("install").exits(0);
+    let tested = sandbox.json("test").exits(0);
+    assert_eq!((tested.statuses()["blind"].as_str(), tested.statuses()["seen"].as_str()), ("unverified", "passed"));
+    sandbox.hoist("test").exits(0).says("1 passed, 1 unverified").says("unverified blind");
+    let listed = sandbox.json("list --installed").exits(0).document();
+    let states: Vec<&str> = listed.as_array().unwrap().iter().map(|module| module["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["unverified", "installed"]);
+    sandbox.hoist("list").exits(0).says("unverified");
+    sandbox.hoist("info blind").exits(0).says("unverified");
+    // Nothing is recorded of it, so nothing is removed, and that is what is said.
+    let gone = sandbox.json("uninstall blind -y").exits(0);
+    assert_eq!(gone.statuses()["blind"], "forgotten");
+    assert!(sandbox.has(".blind/f") && gone.finished("blind")["messages"].to_string().contains("nothing was removed"), "{}", gone.stdout);
+    assert_eq!(sandbox.json("uninstall seen -y").exits(0).statuses()["seen"], "removed");
+}
+
+#[test]
+fn a_test_finds_recorded_files_that_are_gone_or_modified() {
+    let sandbox = Sandbox::new();
+    let body = "mkdir -p ~/.m/__pycache__; for f in a b c; do echo $f >~/.m/$f; done; echo 1 >~/.m/__pycache__/x.pyc; ln -s a ~/.m/link";
+    sandbox.add(
+        &Module::new("m").field("INSTALL_DIRS", "$HOME/.m").field("TEST_DIRS", "$HOME/.m").field("CONFIG_FILES", "$HOME/.m/rc").main(body),
+    );
+    sandbox.write("config/rc", "one\n");
+    sandbox.hoist("install").exits(0);
+    sandbox.hoist("test").exits(0);
+    // Configuration and caches are there to be changed, and what is added is nobody's business.
+    sandbox.put(".m/rc", "mine\n");
+    sandbox.put(".m/__pycache__/x.pyc", "2\n");
+    sandbox.put(".m/mine", "mine\n");
+    sandbox.hoist("test").exits(0);
+    sandbox.put(".m/a", "overwritten\n");
+    std::fs::remove_file(sandbox.home().join(".m/b")).unwrap();
+    let failed = sandbox.json("test").exits(3);
+    let reason = failed.finished("m")["reason"].as_str().unwrap().to_owned();
+    assert!(
+        reason.contains("not there:") && reason.contains("/.m/b") && reason.contains("modified:") && reason.contains("/.m/a"),
+        "{reason}"
+    );
+    assert!(!reason.contains("/.m/c") && !reason.contains("/.m/rc") && !reason.contains("pyc"), "{reason}");
+    sandbox.hoist("install --force m").exits(0);
+    sandbox.hoist("test").exits(0);
+    // What another module wrote since is as that module wrote it.
+    sandbox.add(&Module::new("other").field("INSTALL_DIRS", "$HOME/.m").field("TEST_DIRS", "$HOME/.m").main("echo other >~/.m/c"));
+    sandbox.hoist("install").exits(0);
+    sandbox.hoist("test").exits(0);
+}
+
+#[test]
+fn a_clone_is_compared_with_its_own_history() {
+    if !has("git") {
+        return;
+    }
+    let fixture = GitFixture::new();
+    let [old, new] = fixture.old_and_new();
+    let sandbox = Sandbox::new();
+    let link = sandbox.path("repo.git");
+    std::os::unix::fs::symlink(&old, &link).unwrap();
+    let clone = Module::new("m").method("git_clone").field("INSTALL_REPO", &link.display().to_string());
+    sandbox.add(&clone.field("INSTALL_DIRS", "$HOME/.m").field("UPDATE_METHOD", "git_pull").field("UPDATE_DIR", "$HOME/.m"));
+    sandbox.hoist("install").exits(0);
+    assert_eq!(sandbox.json("test").exits(0).statuses()["m"], "passed");
+    // The user pulls.
+    std::fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink(&new, &link).unwrap();
+    assert!(sandbox.command("git").args(["pull", "-q", "--ff-only"]).current_dir(sandbox.home().join(".m")).status().unwrap().success());
+    sandbox.hoist("test").exits(0);
+    sandbox.put(".m/file", "overwritten\n");
+    sandbox.hoist("test").exits(3).says("modified:").says("/.m/file");
+    std::fs::remove_file(sandbox.home().join(".m/file")).unwrap();
+    sandbox.hoist("test").exits(3).says("not there:").says("/.m/file");
+    std::fs::remove_dir_all(sandbox.home().join(".m")).unwrap();
+    sandbox.hoist("test").exits(3).says("not there:");
+}
+
+#[test]
+fn a_sound_machine_raises_no_alarm() {
+    let sandbox = Sandbox::new();
+    // Its program stands in a directory of its own.
+    let body = "mkdir -p ~/.tool/bin; printf '#!/bin/sh\\n' >~/.tool/bin/tool; chmod +x ~/.tool/bin/tool";
+    sandbox.add(&Module::new("tool").field("INSTALL_DIRS", "$HOME/.tool").field("TEST_BINARIES", "tool").main(body));
+    sandbox.add(&Module::new("user").depends("tool").field("TEST_BINARIES", "tool").main(":"));
+    sandbox.hoist("install").exits(0);
+    let found = sandbox.json("doctor").exits(0).document();
+    assert!(!found.to_string().contains("is gone"), "{found}");
+    std::fs::remove_file(sandbox.home().join(".tool/bin/tool")).unwrap();
+    sandbox.hoist("doctor").exits(3).says("is gone").says("tool");
+    // A first deployment was not interrupted.
+    sandbox.write("plugins/p/plugin.yml", "name: p\nversion: 1.0.0\n");
+    let deployed = sandbox.hoist("plugin deploy p").exits(0);
+    assert!(!deployed.stdout.contains("interrupted") && !deployed.stderr.contains("warning"), "{}{}", deployed.stdout, deployed.stderr);
+}
+
+#[test]
+fn a_quote_that_is_not_closed_is_told_where_it_was_opened() {
+    let lines = |broken: &str| {
+        format!(
+            "#!/usr/bin/env bash\n# Metadata: START\nMODULE_NAME=\"m\"\nMODULE_DESCRIPTION={broken}\nMODULE_ENABLED_BY_DEFAULT=\"true\"\n\
+             MODULE_IS_CORE=\"false\"\nMODULE_INSTALL_METHOD=\"custom\"\nMODULE_UNINSTALL_DIRS=\"\"\n# Metadata: END\nmain_module() {{ :; }}\n"
+        )
+    };
+    for (broken, column) in [("\"a tool", 20), ("'a tool", 20), ("a\" tool", 21)] {
+        let sandbox = Sandbox::new();
+        sandbox.write("modules/m.sh", &lines(broken));
+        let told = sandbox.json("validate").exits(2).document();
+        let errors: Vec<_> = told["diagnostics"].as_array().unwrap().iter().filter(|one| one["severity"] == "error").collect();
+        assert_eq!(errors.len(), 1, "{broken}: {errors:#?}");
+        let message = errors[0]["message"].as_str().unwrap();
+        assert_eq!((errors[0]["line"].as_u64(), errors[0]["column"].as_u64()), (Some(4), Some(column)), "{broken}: {errors:#?}");
+        assert!(message.contains("is not closed") && message.contains("lines 5 to 8"), "{message}");
+    }
+    // A value of several lines is fine.
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "modules/m.sh",
+        &lines("\"a tool\nof two lines\"").replace("MODULE_UNINSTALL_DIRS=\"\"", "MODULE_UNINSTALL_DIRS=\"\"\nMODULE_TEST_BINARIES=\"sh\""),
+    );
+    sandbox.hoist("validate").exits(0);
+}
