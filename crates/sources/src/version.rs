@@ -39,21 +39,19 @@ const WORDS: &[(&str, i64)] = &[
     ("alpha", -1_000_000),
 ];
 
-/// What one counts, so that letters can count less.
-const WHOLE: i64 = 1_000;
+/// What one counts, so that letters can count less, and numbers behind letters still less.
+const WHOLE: i64 = 100_000_000;
 /// Larger numbers are all alike.
-const LARGEST: i64 = 1_000_000_000_000_000;
+const LARGEST: i64 = 10_000_000_000;
+/// The revision of what has none, such as the interpreter.
+const NO_REVISION: i64 = 1;
 
 impl Version {
     /// Reads a version; any text is one.
     pub fn new(text: &str) -> Self {
         let text = text.trim();
-        let (main, revision) = match text.rsplit_once('-') {
-            Some((main, revision)) if !revision.is_empty() && revision.bytes().all(|byte| byte.is_ascii_digit()) => {
-                (main, revision.parse().ok())
-            }
-            _ => (text, None),
-        };
+        let main = without_revision(text);
+        let revision = text.get(main.len() + 1..).and_then(|revision| revision.parse().ok());
         let mut parts = parts(main);
         while parts.last() == Some(&0) {
             parts.pop();
@@ -71,27 +69,43 @@ impl Version {
     }
 }
 
+/// A version without what stands behind its last dash, where that is a number.
+fn without_revision(text: &str) -> &str {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.rsplit_once('-').filter(|(_, revision)| is_number(revision)).map_or(text, |(main, _)| main)
+}
+
 fn parts(text: &str) -> Vec<i64> {
     let bytes = text.as_bytes();
     let (mut parts, mut at) = (Vec::new(), 0);
+    // A number behind a word belongs to it: `rc2`.
+    let mut word: Option<i64> = None;
     while at < bytes.len() {
         let rest = &bytes[at..];
         let count = |is: fn(&u8) -> bool| rest.iter().take_while(|byte| is(byte)).count();
         if rest[0].is_ascii_digit() {
             let length = count(u8::is_ascii_digit);
-            parts.push(text[at..at + length].parse().unwrap_or(LARGEST).min(LARGEST) * WHOLE);
+            let number = text[at..at + length].parse().unwrap_or(LARGEST).min(LARGEST);
+            parts.push(match word.take() {
+                Some(worth) => worth.saturating_add(number.saturating_mul(WHOLE / 100_000)),
+                None => number.saturating_mul(WHOLE),
+            });
             at += length;
         } else if rest[0].is_ascii_alphabetic() {
             let length = count(u8::is_ascii_alphabetic);
-            let word = text[at..at + length].to_lowercase();
-            let worth = WORDS.iter().find(|(known, _)| *known == word).map(|(_, worth)| *worth);
-            // Any other letter counts a little, so that 1.0b is later than 1.0a, and each is less than a number.
-            parts.push(worth.map_or_else(|| i64::from(rest[0]), |worth| worth * WHOLE));
+            let known = WORDS.iter().find(|(known, _)| *known == &text[at..at + length]);
+            // Any other word counts as its first letter does, which is less than a number. Of two words, the last counts.
+            word = Some(known.map_or_else(|| i64::from(rest[0]) * (WHOLE / 1000), |(_, worth)| worth.saturating_mul(WHOLE)));
             at += length;
-        } else {
+        } else if matches!(rest[0], b'.' | b'-' | b'_') {
             at += 1;
+        } else {
+            // Nothing is made of the rest.
+            word = Some(word.unwrap_or(0));
+            break;
         }
     }
+    parts.extend(word);
     parts
 }
 
@@ -100,7 +114,7 @@ impl Ord for Version {
         let longest = self.parts.len().max(other.parts.len());
         let part = |version: &Self, place: usize| version.parts.get(place).copied().unwrap_or(0);
         let by_parts = (0..longest).map(|place| part(self, place).cmp(&part(other, place))).find(|order| order.is_ne());
-        by_parts.unwrap_or_else(|| self.revision.cmp(&other.revision))
+        by_parts.unwrap_or_else(|| self.revision.unwrap_or(NO_REVISION).cmp(&other.revision.unwrap_or(NO_REVISION)))
     }
 }
 
@@ -164,13 +178,13 @@ fn range_of(text: &str) -> Option<Range> {
         "<=" => Range::lower_than(most),
         "~>" => {
             // Whatever begins with the same parts.
-            let parts = parts(bare);
+            let parts = parts(without_revision(bare));
             let bound = |mut parts: Vec<i64>, above: i64| {
                 *parts.last_mut()? += above;
                 parts.push(i64::MIN);
                 Some(Version { text: bare.to_owned(), parts, revision: None })
             };
-            Range::between(bound(parts.clone(), 0)?, bound(parts, WHOLE)?)
+            Range::between(bound(parts.clone(), 0)?, bound(parts, 1)?)
         }
         _ => return None,
     })
