@@ -32,7 +32,9 @@ fn a_module_is_copied_with_what_it_needs_and_goes_with_what_nobody_asked_for() {
     std::os::unix::fs::symlink("deep/er", repository.path().join("mod_Feature/inside")).unwrap();
     repository.commit("first");
     let sandbox = community(&repository);
-    std::fs::write(sandbox.path("builtin/mod_smacks.lua"), "").unwrap();
+    // Some of the server's own stand in a directory with others.
+    std::fs::create_dir_all(sandbox.path("builtin/smacks")).unwrap();
+    std::fs::write(sandbox.path("builtin/smacks/mod_smacks.lua"), "").unwrap();
     // What is not tracked is nobody's.
     sandbox.put(".cache/hoist/sources/community/tree/mod_Feature/stranger", "x");
     let plan = sandbox.json("plan install feature").exits(0).document();

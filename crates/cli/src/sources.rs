@@ -101,7 +101,20 @@ pub(crate) fn builtin_modules(settings: &CollectionFile, sources: &[Source]) -> 
         return BTreeSet::new();
     }
     let directory = settings.builtin_modules.as_deref().unwrap_or(BUILTIN_MODULES);
-    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-    names.map(|name| name.strip_suffix(".lua").map(str::to_owned).unwrap_or(name)).collect()
+    let mut names = BTreeSet::new();
+    modules_below(Path::new(directory), 3, &mut names);
+    names
+}
+
+/// Some modules stand in a directory with those that go with them: `muc/mod_muc.lua`.
+fn modules_below(directory: &Path, depth: usize, names: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let is_directory = entry.path().is_dir();
+        if is_directory && depth > 0 {
+            modules_below(&entry.path(), depth - 1, names);
+        }
+        let module = if is_directory { Some(name.as_str()) } else { name.strip_suffix(".lua") };
+        names.extend(module.filter(|name| name.starts_with("mod_")).map(str::to_owned));
+    }
 }
