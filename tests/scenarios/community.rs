@@ -84,20 +84,35 @@ fn what_a_module_needs_may_be_left_alone_and_what_no_source_has_is_refused() {
 }
 
 #[test]
-fn links_that_lead_out_are_refused() {
+fn links_that_lead_out_or_nowhere_are_left_out_and_said() {
     if !has("hg") {
         return;
     }
     let repository = Mercurial::new();
     repository.module("mod_a", "summary: A").module("mod_b", "summary: B").module("mod_ok", "summary: O");
-    std::os::unix::fs::symlink("/etc/passwd", repository.path().join("mod_a/secret")).unwrap();
-    std::os::unix::fs::symlink("../mod_ok/../../..", repository.path().join("mod_b/mod_b")).unwrap();
+    let link = |target: &str, path: &str| std::os::unix::fs::symlink(target, repository.path().join(path)).unwrap();
+    link("/etc/passwd", "mod_a/secret");
+    link("nowhere", "mod_a/dangling");
+    link("mod_a.lua", "mod_a/inside.lua");
+    link("../mod_ok/../../..", "mod_b/mod_b");
+    // Its code is somewhere else.
+    std::fs::remove_file(repository.path().join("mod_b/mod_b.lua")).unwrap();
+    link("../mod_ok/mod_ok.lua", "mod_b/mod_b.lua");
     repository.commit("first");
     let sandbox = community(&repository);
-    let run = sandbox.json("install a b ok").exits(3);
-    assert_eq!(run.statuses().into_values().collect::<Vec<_>>(), ["failed", "failed", "installed"]);
-    assert!(run.finished("mod_a")["reason"].as_str().unwrap().contains("its link secret leads out of it, to /etc/passwd"));
-    assert_eq!(std::fs::read_dir(sandbox.home().join("plugins")).unwrap().count(), 1);
+    let run = sandbox.json("install a ok").exits(0);
+    let said = run.finished("mod_a")["messages"].to_string();
+    assert!(said.contains("its link secret leads out of it, to /etc/passwd: it is left out") && said.contains("dangling"), "{said}");
+    assert_eq!(sandbox.files("plugins/mod_a"), ["README.md", "inside.lua", "mod_a.lua"]);
+    sandbox.hoist("test").exits(0).says("2 passed");
+    assert_eq!(sandbox.json("install a").exits(0).statuses()["mod_a"], "unchanged");
+    let refused = sandbox.hoist("install b");
+    assert!(
+        refused.code != 0 && format!("{}{}", refused.stdout, refused.stderr).contains("mod_b.lua is a link to ../mod_ok/mod_ok.lua"),
+        "{}",
+        refused.stdout
+    );
+    assert!(!sandbox.has("plugins/mod_b"));
 }
 
 #[test]

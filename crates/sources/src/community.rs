@@ -1,6 +1,7 @@
 //! Modules that are directories of one big repository: `mod_x/` with a README, and with code that is only looked at.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use hoist_core::{Digest, Stage};
 use sha2::{Digest as _, Sha256};
@@ -39,6 +40,7 @@ pub struct LastChange {
 
 /// Reads one module.
 pub fn entry(name: &str, files: &[TrackedFile], last: &LastChange) -> Entry {
+    let (files, left_out) = without_odd_links(files);
     let text = |path: &str| {
         files.iter().find(|file| file.path == path).and_then(|file| match &file.content {
             Content::File(bytes) => Some(String::from_utf8_lossy(bytes)),
@@ -63,10 +65,10 @@ pub fn entry(name: &str, files: &[TrackedFile], last: &LastChange) -> Entry {
     };
     let main = format!("{name}.lua");
     // The server also looks one directory deeper.
-    let loads = |file: &TrackedFile| file.path == main || file.path.split_once('/').is_some_and(|(_, rest)| rest == main);
+    let loads = |file: &&TrackedFile| file.path == main || file.path.split_once('/').is_some_and(|(_, rest)| rest == main);
     let (stages, labels): (Vec<String>, Vec<String>) =
         head.labels.into_iter().partition(|label| label.to_lowercase().starts_with("stage-"));
-    let list = indexed(files);
+    let list = indexed(&files);
     Entry {
         name: name.to_owned(),
         summary: head.summary.unwrap_or_default(),
@@ -82,10 +84,34 @@ pub fn entry(name: &str, files: &[TrackedFile], last: &LastChange) -> Entry {
         digest: digest(&list).as_str().to_owned(),
         files: list,
         readme: readme.map(str::to_owned),
+        unusable: left_out
+            .iter()
+            .find(|(link, _)| *link == main)
+            .map(|(link, target)| format!("its {link} is a link to {target}, outside of it")),
+        left_out,
         licence: files.iter().any(|file| is_licence(&file.path)).then(|| "see its LICENSE file".to_owned()),
         damage: head.damage.map(|damage| format!("the head of its README is no YAML: {damage}")),
         ..Entry::default()
     }
+}
+
+/// The files of a module without the links that lead out of it or to nothing in it; and these, with where they lead.
+fn without_odd_links(files: &[TrackedFile]) -> (Vec<&TrackedFile>, Vec<(String, String)>) {
+    let paths: BTreeSet<&Path> = files.iter().flat_map(|file| Path::new(&file.path).ancestors()).collect();
+    let (mut kept, mut left_out) = (Vec::new(), Vec::new());
+    for file in files {
+        match &file.content {
+            Content::Link(target) => {
+                let link = IndexedFile { path: &file.path, link: Some(target), ..IndexedFile::default() };
+                match link.leads_to().is_some_and(|place| paths.contains(place.as_path())) {
+                    true => kept.push(file),
+                    false => left_out.push((file.path.clone(), target.clone())),
+                }
+            }
+            Content::File(_) => kept.push(file),
+        }
+    }
+    (kept, left_out)
 }
 
 fn is_licence(path: &str) -> bool {
@@ -93,7 +119,7 @@ fn is_licence(path: &str) -> bool {
     matches!(stem.as_str(), "license" | "licence" | "copying")
 }
 
-fn indexed(files: &[TrackedFile]) -> FileList {
+fn indexed(files: &[&TrackedFile]) -> FileList {
     let mut list = FileList::default();
     for file in files {
         let (bytes, link) = match &file.content {

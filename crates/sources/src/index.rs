@@ -1,13 +1,13 @@
 //! What a source offers, as it was found the last time it was looked at.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
 use hoist_core::Stage;
 use serde::{Deserialize, Serialize};
 
 /// The number of the index format; another is not read.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// What a source offers.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -85,6 +85,9 @@ pub struct Entry {
     /// Where its directory is, where its source has several places.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
+    /// Its links that lead out of it or nowhere, with where to: they are no part of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<(String, String)>,
     /// What could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub damage: Option<String>,
@@ -116,6 +119,26 @@ pub struct IndexedFile<'a> {
     pub executable: bool,
     /// Where it leads, of a link.
     pub link: Option<&'a str>,
+}
+
+impl IndexedFile<'_> {
+    /// Where a link leads in the module, relative to its directory; nothing for a link that leads out of it, and for what is no link.
+    pub fn leads_to(&self) -> Option<PathBuf> {
+        let mut place = Path::new(self.path).parent()?.to_owned();
+        for part in Path::new(self.link?).components() {
+            match part {
+                Component::Normal(part) => place.push(part),
+                Component::ParentDir => {
+                    if !place.pop() {
+                        return None;
+                    }
+                }
+                Component::CurDir => {}
+                Component::RootDir | Component::Prefix(_) => return None,
+            }
+        }
+        Some(place)
+    }
 }
 
 /// The files of a module. An index has thousands, and most commands look at none of them, so they are one text: a line each, of the digest, a character (`*` may be

@@ -173,7 +173,8 @@ fn caveats(entry: &Entry) -> Vec<String> {
     // Others wrote this, and it is shown on terminals.
     let plain = |text: String| text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     let unusable = entry.unusable.as_ref().map(|why| format!("it cannot be installed: {why}"));
-    stage.into_iter().chain(superseded).chain(empty.filter(|_| unusable.is_none())).chain(unusable).map(plain).collect()
+    let left_out = entry.left_out.iter().map(|(link, target)| format!("its link {link} leads out of it, to {target}: it is left out"));
+    stage.into_iter().chain(superseded).chain(empty.filter(|_| unusable.is_none())).chain(unusable).chain(left_out).map(plain).collect()
 }
 
 #[cfg(test)]

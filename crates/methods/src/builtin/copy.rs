@@ -143,17 +143,7 @@ impl Method for Copy {
 
 /// True for a link to somewhere outside the module.
 fn leads_out(file: &IndexedFile<'_>) -> bool {
-    let Some(target) = file.link.map(Path::new) else { return false };
-    let mut depth = Path::new(file.path).components().count() as i64 - 1;
-    target.components().any(|part| {
-        match part {
-            Component::Normal(_) => depth += 1,
-            Component::ParentDir => depth -= 1,
-            Component::CurDir => {}
-            Component::RootDir | Component::Prefix(_) => depth = i64::MIN / 2,
-        }
-        depth < 0
-    })
+    file.link.is_some() && file.leads_to().is_none()
 }
 
 fn mode(file: &IndexedFile<'_>) -> u32 {
