@@ -84,6 +84,28 @@ fn what_a_module_needs_may_be_left_alone_and_what_no_source_has_is_refused() {
 }
 
 #[test]
+fn a_commit_of_hundreds_of_modules_is_read_whole() {
+    if !has("hg") {
+        return;
+    }
+    let repository = Mercurial::new();
+    for number in 0..400 {
+        repository
+            .module(&format!("mod_{number:03}"), "summary: One of many, whose names make a long line")
+            .write(&format!("mod_{number:03}/a directory with a long name/and a file in it, the name of which is long, too"), "x");
+    }
+    repository.commit("all at once");
+    let sandbox = community(&repository);
+    let version = repository.hg(&["log", "-r", ".", "-T", "{node|short}"]);
+    let listed = sandbox.json("list --available").exits(0).document();
+    let offered: Vec<&str> = listed.as_array().unwrap().iter().map(|module| module["offered"].as_str().unwrap()).collect();
+    assert_eq!(offered.len(), 400);
+    assert!(offered.iter().all(|offered| *offered == version), "{offered:?}");
+    sandbox.hoist("install mod_399").exits(0);
+    assert_eq!(sandbox.files("plugins/mod_399").len(), 3);
+}
+
+#[test]
 fn links_that_lead_out_or_nowhere_are_left_out_and_said() {
     if !has("hg") {
         return;

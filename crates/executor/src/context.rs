@@ -264,7 +264,7 @@ impl TaskContext {
     /// Runs a command to its end and returns what it wrote to standard output; what it wrote elsewhere becomes output.
     pub fn read(&self, command: &Command) -> Result<(Exit, String), Failure> {
         let mut text = String::new();
-        let exit = self.run_with(command, |stream, line| match stream {
+        let exit = self.run_with(&command.clone().data(), |stream, line| match stream {
             Stream::Stdout => {
                 text.push_str(line);
                 text.push('\n');

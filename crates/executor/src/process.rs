@@ -191,7 +191,7 @@ impl Command {
         };
         started(group);
         let kind = if self.is_data { Reading::Data } else { Reading::Text(redact) };
-        let mut readers = [Lines::new(out_reader, Stream::Stdout, kind), Lines::new(err_reader, Stream::Stderr, kind)];
+        let mut readers = [Lines::new(out_reader, Stream::Stdout, kind), Lines::new(err_reader, Stream::Stderr, Reading::Text(redact))];
         let read = read_until_exit(group, silence, &mut readers, &mut on_line);
         // The leader is a zombie until `wait`, so its number still stands for its group and nobody else's.
         let _ = kill_process_group(group, Signal::KILL);
@@ -470,6 +470,20 @@ mod tests {
             }
         }
         assert_eq!(lines(None, &[b"a\r\nb\rc\n\nd"]), ["a", "b", "c", "", "d"]);
+    }
+
+    #[test]
+    fn lines_of_data_are_whole_however_long_they_are() {
+        for length in [0, 1, LINE_LIMIT - 1, LINE_LIMIT, LINE_LIMIT + 1, 3 * LINE_LIMIT, 1 << 20] {
+            let script = format!("head -c {length} /dev/zero | tr '\\0' x; echo; echo next; head -c {length} /dev/zero | tr '\\0' y");
+            let command = Command::new("sh").args(["-c", &script]).data();
+            let mut lines = Vec::new();
+            let exit = command.run(None, None, |_| {}, |_| {}, |_, line| lines.push(line.to_owned())).unwrap();
+            assert!(exit.success());
+            let mut wanted = vec!["x".repeat(length), "next".to_owned()];
+            wanted.extend((length > 0).then(|| "y".repeat(length)));
+            assert!(lines == wanted, "{length}: {:?}", lines.iter().map(String::len).collect::<Vec<_>>());
+        }
     }
 
     #[test]
