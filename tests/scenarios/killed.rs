@@ -213,6 +213,8 @@ fn updates_and_removals_of_scripts_end_alike() {
         sandbox.put(".m/edited", "mine\n");
         sandbox.put("wanted", "2\n");
         sandbox.write("config/mrc", "two\n");
+        // An earlier run had made a copy of the configuration.
+        sandbox.put(".mrc.pre-slaanesh-20250101-000000", "former\n");
         sandbox
     };
     ends_alike(installed, "update m -j1", 25);

@@ -21,7 +21,7 @@ use crate::machine::Machine;
 use crate::method::StepContext;
 use crate::plugin::{before_removal, undeploy_all};
 use crate::rollback::{EndOfRun, FilesBefore, roll_back as roll_back_files};
-use crate::watch::{KEPT, spare_repositories, takes};
+use crate::watch::{KEPT, around, spare_repositories, takes};
 use crate::world::{Bound, World, refuse_unsettled};
 
 /// What became, or would become, of one thing.
@@ -296,7 +296,8 @@ fn places(
     paths.extend(module.removal.paths.iter().chain(&removal.paths).filter(|_| own || purge).cloned());
     for config in ledger.configs_of(&module.id).map_err(wrong)? {
         paths.extend(config.original);
-        paths.extend([pending(&config.path), config.path]);
+        // With the copies of former versions beside it: what is not known to have been there would count as the removal's work.
+        paths.extend(around(std::slice::from_ref(&config.path)));
     }
     paths.retain(|path| !application.is_some_and(|application| application.watch.iter().any(|watched| path.starts_with(watched))));
     paths.sort();
