@@ -321,7 +321,7 @@ fn an_interrupt_takes_back_what_was_begun() {
     hoist.kill().unwrap();
     hoist.wait().unwrap();
     assert_eq!(shop.seen(&docker, "VERSION"), "2.0.0");
-    shop.sandbox.hoist("plugin rollback interrupted -v").exits(0).says("cut off").says("1 deployed");
+    shop.sandbox.hoist("plugin rollback interrupted -v").exits(0).says("its last deployment was interrupted").says("1 deployed");
     assert_eq!(shop.seen(&docker, "VERSION"), "1.0.0");
     assert_eq!(shop.status()["former"].as_array().unwrap().len(), 0, "it is no other release");
 }

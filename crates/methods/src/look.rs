@@ -64,7 +64,7 @@ fn rock_presence(rock: &Rock, module: &Module) -> Presence {
 
 /// Whether the Python packages are where the module's own handler would put them; a program of their name elsewhere is not them. `None` for
 /// modules that do not use that handler.
-fn python_packages(module: &Module) -> Option<Presence> {
+pub(crate) fn python_packages(module: &Module) -> Option<Presence> {
     let [step] = module.recipe.steps(Action::Install) else { return None };
     let pip: Pip = (step.method == "pip").then(|| serde_json::from_value(step.args.clone()).ok())??;
     let absent = pip.packages.iter().find(|name| pip::installed(&pip.target, name).is_none());

@@ -6,12 +6,11 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use hoist_core::{Action, InstalledModule, Module};
+use hoist_core::{Action, InstalledModule, Module, Presence};
 use hoist_executor::{Effect, Failure, Level, TaskContext};
 use hoist_files::{Kind, Record, state};
 use hoist_ledger::Reader;
 
-use crate::builtin::pip;
 use crate::git::local;
 use crate::git::program::Program;
 use crate::look;
@@ -59,9 +58,8 @@ fn missing(module: &Module, record: Option<&InstalledModule>) -> Vec<String> {
     let mut missing = Vec::new();
     let repository = module.repository.iter().map(|repository| &repository.dir).filter(|dir| local::is_vacant(dir));
     missing.extend(repository.map(|dir| dir.display().to_string()));
-    if let Some(target) = &module.removal.target {
-        let absent = module.removal.python.iter().filter(|name| pip::installed(target, name).is_none());
-        missing.extend(absent.map(|name| format!("the Python package {name} below {}", target.display())));
+    if let Some(Presence::Missing(package)) = look::python_packages(module) {
+        missing.push(package);
     }
     // What is only declared for removal may come and go.
     let is_fleeting = |path: &PathBuf| module.removal.paths.contains(path) && !module.paths.contains(path);
