@@ -132,3 +132,27 @@ fn a_quote_that_is_not_closed_is_told_where_it_was_opened() {
     );
     sandbox.hoist("validate").exits(0);
 }
+
+#[test]
+fn scripts_know_what_was_asked_for() {
+    let sandbox = Sandbox::new();
+    let body = |name: &str, variable: &str| {
+        format!(
+            "[[ ${{{variable}:-false}} == true ]] || return 0; echo \"$MINIMAL_INSTALL ${{#SKIP_MODULES[@]}} ${{SKIP_MODULES[*]}} ${{WITH_MY_TOOL:-no}}\" >~/{name}"
+        )
+    };
+    sandbox.add(&Module::new("my-tool").tier("optional").field("TEST_FILES", "$HOME/my-tool").main(&body("my-tool", "WITH_MY_TOOL")));
+    sandbox.add(&Module::new("needed").tier("optional").field("TEST_FILES", "$HOME/needed").main(&body("needed", "WITH_NEEDED")));
+    sandbox.add(&Module::new("user").depends("needed").field("TEST_FILES", "$HOME/user").main(&body("user", "WITH_USER")));
+    sandbox.add(&Module::new("base").tier("core").field("TEST_FILES", "$HOME/base").main(&body("base", "WITH_BASE")));
+    sandbox.hoist("install --minimal").exits(0);
+    assert_eq!(sandbox.read("base"), "true 0  no\n");
+    sandbox.hoist("install --skip my-tool").exits(0);
+    let said = "false 1 my-tool no\n".to_owned();
+    assert_eq!((sandbox.read("user"), sandbox.read("needed")), (said.clone(), said));
+    sandbox.hoist("install --with my-tool").exits(0);
+    assert_eq!(sandbox.read("my-tool"), "false 0  true\n");
+    std::fs::remove_file(sandbox.home().join("my-tool")).unwrap();
+    sandbox.hoist("install my-tool").exits(0);
+    assert_eq!(sandbox.read("my-tool"), "false 0  true\n");
+}

@@ -46,7 +46,7 @@ pub use config::{ConfigFile, ConfigPolicy, Decision, Standing, diff, survey, tem
 pub use look::presence;
 pub use machine::Machine;
 pub use messages::Message;
-pub use method::{Applied, METHODS, Method, StepContext};
+pub use method::{Applied, Asked, METHODS, Method, StepContext};
 pub use newer::{Newer, clone_behind, fetched_at, newer_versions};
 pub use plugin::{
     Configured, Container, Deployment, EVALUATE, HostOf, OnDisk, PLUGINS, Place, ReleaseFile, Rollout, SWARM, Undeployment, answer, called,

@@ -84,9 +84,23 @@ pub struct StepContext<'a> {
     pub(crate) guarding: Option<&'a Mutex<Guarding<'a>>>,
     /// The configuration of the plugin that it is.
     pub(crate) plugin: Option<&'a Configured>,
+    /// What was asked of the run.
+    pub(crate) asked: &'a Asked,
+}
+
+/// What was asked of a run, for scripts that want to know.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    /// Core modules only.
+    pub minimal: bool,
+    /// The modules that were named.
+    pub named: BTreeSet<String>,
+    /// The names that were to be left out.
+    pub skipped: Vec<String>,
 }
 
 static NOTHING: Record = Record::new();
+static NOT_ASKED: Asked = Asked { minimal: false, named: BTreeSet::new(), skipped: Vec::new() };
 
 impl<'a> StepContext<'a> {
     /// The surroundings of a step of which nothing more is known.
@@ -106,6 +120,7 @@ impl<'a> StepContext<'a> {
             unfinished: false,
             guarding: None,
             plugin: None,
+            asked: &NOT_ASKED,
         }
     }
 

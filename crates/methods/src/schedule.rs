@@ -17,7 +17,7 @@ use crate::bring::bring;
 use crate::builtin::pip;
 use crate::config::{ConfigFile, ConfigPolicy};
 use crate::machine::Machine;
-use crate::method::{host_pool, method_of, path_pool};
+use crate::method::{Asked, host_pool, method_of, path_pool};
 use crate::plugin::{self, Configured, Deployment, Undeployment};
 use crate::programs::ProgramDirectories;
 use crate::remote::Remote;
@@ -54,6 +54,8 @@ pub struct Options {
     pub state: PathBuf,
     /// What of a past run is undone.
     pub undo: Vec<UndoPlan>,
+    /// What was asked, for scripts that want to know.
+    pub asked: Asked,
     /// How plugins are configured.
     pub plugins: BTreeMap<ModuleId, Configured>,
     /// What is deployed.
@@ -128,6 +130,7 @@ pub fn schedule(
         policies: options.policies,
         policy,
         sandboxes,
+        asked: options.asked,
         plugins: options.plugins,
         deployments: options.deployments,
         undeployments: options.undeployments,

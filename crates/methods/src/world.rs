@@ -14,7 +14,7 @@ use crate::application::{self, Guard, Guarding};
 use crate::builtin::pip;
 use crate::config::{ConfigFile, ConfigPolicy};
 use crate::machine::Machine;
-use crate::method::{Method, StepContext};
+use crate::method::{Asked, Method, StepContext};
 use crate::plugin::{Configured, Deployment, Undeployment};
 use crate::programs::ProgramDirectories;
 use crate::remote::Remote;
@@ -57,6 +57,8 @@ pub(crate) struct World {
     pub(crate) numbers: AtomicUsize,
     /// Where the scripts of each module may write; nothing of a module that cannot be kept to anything. Empty where nobody is.
     pub(crate) sandboxes: BTreeMap<ModuleId, Option<Sandbox>>,
+    /// What was asked of the run.
+    pub(crate) asked: Asked,
     /// How plugins are configured.
     pub(crate) plugins: BTreeMap<ModuleId, Configured>,
     /// What is deployed.
@@ -79,6 +81,7 @@ impl World {
             force: *force,
             sandbox,
             plugin,
+            asked: &self.asked,
             state: Some(&self.state),
             policy: self.policies.get(&module.id).copied().unwrap_or(self.policy),
             ..bare

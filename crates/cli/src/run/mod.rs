@@ -8,13 +8,13 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, Module, ModuleId, Plan, Request, Wanted};
+use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, Module, ModuleId, Plan, Request, Selection, Wanted};
 use hoist_executor::{Cancel, Limits, Redact, execute};
 use hoist_files::{private_directory, private_file};
 use hoist_ledger::{Beginning, Ledger, Lock, RunId};
 use hoist_methods::{
-    ConfigFile, ConfigPolicy, Configured, Deployment, Machine, Options, Remote, Schedule, Undeployment, UndoPlan, Watchdog, keep_contents,
-    needs_password, preflight, run_name, schedule,
+    Asked, ConfigFile, ConfigPolicy, Configured, Deployment, Machine, Options, Remote, Schedule, Undeployment, UndoPlan, Watchdog,
+    keep_contents, needs_password, preflight, run_name, schedule,
 };
 use hoist_plugins::Masker;
 use hoist_reporter::{LogFiles, Plain, Progress, Record, Report, Reporter, Reporters, Words};
@@ -142,6 +142,17 @@ impl Run<'_> {
             own: session.own_directories(),
             state: session.places.state.clone(),
             undo: how.undo,
+            asked: Asked {
+                minimal: matches!(request.selection, Selection::Minimal),
+                named: plan
+                    .modules
+                    .iter()
+                    .filter(|planned| matches!(planned.wanted, Wanted::Named))
+                    .map(|planned| planned.module.to_string())
+                    .chain(request.with.iter().cloned())
+                    .collect(),
+                skipped: request.skip.clone(),
+            },
             plugins: how.plugins,
             deployments: how.deployments,
             undeployments: how.undeployments,

@@ -161,6 +161,10 @@ impl Bash {
             let asked = LIBRARY.iter().filter(|(name, _)| *name != "module-api.sh").map(|(_, text)| format!("{text}\n"));
             program.insert_str(0, &asked.collect::<String>());
         }
+        program.insert_str(
+            0,
+            &format!("SKIP_MODULES=({})\n", context.asked.skipped.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(" ")),
+        );
         let arguments = [program, "hoist".to_owned(), script.display().to_string(), function.to_owned()];
         let mut told = Told::default();
         let (exit, error) = self.run(context, temporary, &arguments, &mut told)?;
@@ -207,6 +211,7 @@ impl Bash {
             ("FORCE_INSTALL", context.force.to_string()),
         ];
         environment.extend(set.map(|(name, value)| (name.to_owned(), value)));
+        environment.extend(asked(context));
         let bash = machine.bash().ok_or_else(|| Failure::new("bash is not on the path"))?;
         let command =
             Command::new(bash).args(["-c"]).args(arguments.iter().map(String::as_str)).environment(environment).directory(&self.collection);
@@ -223,6 +228,17 @@ impl Bash {
         })?;
         Ok((exit, last_error))
     }
+}
+
+/// Optional modules skip themselves unless their variable says that they were asked for; one that another needs was asked for by that.
+fn asked(context: &StepContext<'_>) -> impl Iterator<Item = (String, String)> {
+    let named = context.asked.named.iter().map(String::as_str).chain([context.module]);
+    let variable = |name: &str| {
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+        (format!("WITH_{}", name.chars().map(plain).collect::<String>()), "true".to_owned())
+    };
+    let minimal = ("MINIMAL_INSTALL".to_owned(), context.asked.minimal.to_string());
+    named.map(variable).chain([minimal])
 }
 
 /// What the program tells of itself, among the script's output.
