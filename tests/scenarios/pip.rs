@@ -44,6 +44,8 @@ fn a_good_batch_is_one_call_of_pip() {
         calls.iter().filter(|call| call.contains("\"install\"")).filter_map(|call| call.split("\"--\", ").nth(1)?.split(']').next());
     let words: std::collections::BTreeSet<&str> = words.collect();
     assert_eq!(words.into_iter().collect::<Vec<_>>(), ["\"cowsay\", \"iniconfig\", \"tabulate\""]);
+    // What an undo would remove of them is shown before.
+    sandbox.hoist("undo --dry-run").exits(0).says("cowsay: the Python package cowsay");
 }
 
 #[test]

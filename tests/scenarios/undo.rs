@@ -49,6 +49,11 @@ fn installs_updates_configuration_and_removals_are_taken_back_one_after_another(
         assert_eq!(&tree(&sandbox), expected, "{}", ran.stdout);
     }
     sandbox.hoist("undo --yes").exits(2).says("no run that could be taken back");
+    // The history says what was undone, and by which run.
+    let history = sandbox.json("history").exits(0).document();
+    let undone = history.as_array().unwrap().iter().filter(|run| run["undone"].is_string()).count();
+    assert_eq!(undone, 3, "{history}");
+    sandbox.hoist("history").exits(0).says("undone by");
     sandbox.hoist(&format!("undo {first} --yes")).exits(2).says("was taken back already");
     sandbox.hoist("list").exits(0).says("available");
     // What was taken back can be taken back as well.

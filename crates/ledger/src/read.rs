@@ -40,20 +40,26 @@ pub struct RunSummary {
     pub ended_at: Option<String>,
     /// `ok`, `partial`, `failed`, `interrupted`, `running`.
     pub status: String,
+    /// The run that has undone it, where one has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undone: Option<String>,
 }
 
 /// The newest runs first, at most `limit`.
 pub fn history(directory: &Path, limit: usize) -> Result<Vec<RunSummary>, LedgerError> {
     let Some(connection) = open(directory)? else { return Ok(Vec::new()) };
     let read = || {
-        let mut select = connection.prepare(
-            "SELECT name, action, started_at, ended_at, status, pid FROM runs WHERE status != 'pruned' ORDER BY id DESC LIMIT ?1",
-        )?;
+        // Earlier ledgers know of no undo.
+        let undone = if schema::version(&connection)? < 4 { "NULL" } else { "undone" };
+        let mut select = connection.prepare(&format!(
+            "SELECT name, action, started_at, ended_at, status, pid, {undone} FROM runs WHERE status != 'pruned' ORDER BY id DESC LIMIT ?1"
+        ))?;
         let summary = |row: &Row<'_>| {
             let (status, pid): (String, i32) = (row.get(4)?, row.get(5)?);
             // The next run that changes something writes that down.
             let status = if status == "running" && !is_alive(pid) { "interrupted".to_owned() } else { status };
-            Ok(RunSummary { run_id: row.get(0)?, action: row.get(1)?, started_at: row.get(2)?, ended_at: row.get(3)?, status })
+            let (started_at, ended_at, undone) = (row.get(2)?, row.get(3)?, row.get(6)?);
+            Ok(RunSummary { run_id: row.get(0)?, action: row.get(1)?, started_at, ended_at, status, undone })
         };
         select.query_map([limit as i64], summary)?.collect::<rusqlite::Result<Vec<RunSummary>>>()
     };

@@ -43,6 +43,8 @@ pub struct UndoPlan {
     pub conflicts: Vec<Conflict>,
     /// What is not undone, a sentence each.
     pub remarks: Vec<String>,
+    /// The packages that are removed, in words.
+    pub packages: Vec<String>,
     /// From what is there now to what is there after that.
     due: Vec<Difference>,
 }
@@ -78,8 +80,8 @@ struct Known<'a> {
 type View = BTreeMap<PathBuf, Option<State>>;
 
 fn plan_one(entry: &Entry, known: &Known<'_>, view: &mut View) -> Result<UndoPlan, Failure> {
-    let (told, conflicts, remarks, due) = Default::default();
-    let mut plan = UndoPlan { entry: entry.clone(), told, conflicts, remarks, due };
+    let (told, conflicts, remarks, packages, due) = Default::default();
+    let mut plan = UndoPlan { entry: entry.clone(), told, conflicts, remarks, packages, due };
     for (difference, verdict) in judged(entry, &known.store, known.machine, view)? {
         let path = difference.path.clone();
         let now = match verdict {
@@ -101,6 +103,12 @@ fn plan_one(entry: &Entry, known: &Known<'_>, view: &mut View) -> Result<UndoPla
     plan.told = grouped(plan.due.iter().filter(is_free).map(|difference| (fate(difference), difference)));
     view.extend(plan.due.iter().map(|difference| (difference.path.clone(), difference.before.clone())));
     let removal = entry.was.removal();
+    let record = known.installed.modules.get(&entry.module).or_else(|| known.installed.unfinished.get(&entry.module));
+    if let Some(now) = record.map(|record| &record.removal) {
+        let rock = now.rock.iter().filter(|_| !entry.was.is_installed()).map(|_| format!("the rock {}", entry.module));
+        let python = now.python.iter().filter(|name| now.target.is_some() && !removal.python.contains(name));
+        plan.packages = rock.chain(python.map(|name| format!("the Python package {name}"))).collect();
+    }
     if let Some(rock) = removal.rock.filter(|_| entry.was.is_installed()) {
         let why = "a rock is not put back to a former version, nor installed again: install or update it by name".to_owned();
         plan.conflicts.push(Conflict { path: rock.tree, why, can_be_forced: false });

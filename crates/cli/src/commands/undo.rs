@@ -206,7 +206,7 @@ fn show(global: &Global, wanted: &Undoable, plans: &[UndoPlan]) -> Result<(), En
             let conflict = |conflict: &hoist_methods::Conflict| json!({ "path": conflict.path.display().to_string(), "reason": conflict.why, "can_be_forced": conflict.can_be_forced });
             json!({
                 "module": plan.entry.module, "items": plan.told.iter().map(item).collect::<Vec<_>>(),
-                "conflicts": plan.conflicts.iter().map(conflict).collect::<Vec<_>>(), "remarks": plan.remarks,
+                "conflicts": plan.conflicts.iter().map(conflict).collect::<Vec<_>>(), "remarks": plan.remarks, "packages": plan.packages,
             })
         };
         let modules: Vec<_> = plans.iter().map(module).collect();
@@ -243,6 +243,9 @@ fn text(wanted: &Undoable, plans: &[UndoPlan], colour: bool) -> String {
         }
         if plan.told.len() > NAMED {
             text += &format!("  {} {}: and {} more\n", painted(colour, DIM, "…        "), entry.module, plan.told.len() - NAMED);
+        }
+        for package in &plan.packages {
+            text += &format!("  {} {}: {package}\n", painted(colour, BOLD, "remove   "), entry.module);
         }
         for conflict in &plan.conflicts {
             let path = render::printable(&conflict.path.display().to_string());
