@@ -157,13 +157,18 @@ fn what_is_hoists_own_is_no_directory_of_a_module() {
         sandbox.add(&Module::new("m").field("INSTALL_DIRS", directory).main(":"));
         for command in ["validate", "install m", "install m --sandbox"] {
             let ran = sandbox.hoist(command).exits(2);
-            assert!(format!("{}{}", ran.stdout, ran.stderr).contains("is hoist's own"), "{command}: {}{}", ran.stdout, ran.stderr);
+            assert!(
+                format!("{}{}", ran.stdout, ran.stderr).contains("is reserved for hoist's state and cache"),
+                "{command}: {}{}",
+                ran.stdout,
+                ran.stderr
+            );
         }
     }
     for directory in ["$HOME/.local", "$HOME/.local/state", "$HOME/.cache"] {
         sandbox.add(&Module::new("m").field("INSTALL_DIRS", directory).main("mkdir -p ~/.local/lib ~/.cache"));
         sandbox.hoist("validate").exits(0);
-        sandbox.hoist("install m --force --sandbox").exits(2).says("a confined script may not write");
+        sandbox.hoist("install m --force --sandbox").exits(2).says("sandboxed scripts must not write");
         sandbox.hoist("install m --force").exits(0);
     }
 }

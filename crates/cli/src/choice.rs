@@ -516,9 +516,9 @@ fn unusable(session: &Session, plan: &Plan) -> Vec<Diagnostic> {
     found
 }
 
-/// What a module of an application says that cannot be used.
+/// Returns why a module cannot be installed: a directory that is reserved, or, of a module of an application, what its index entry says.
 pub(crate) fn wrong_with(session: &Session, module: &Module) -> Option<Diagnostic> {
-    if let Some(wrong) = claims_hoists_own(session, module, false) {
+    if let Some(wrong) = reserved_directory(session, module, false) {
         return Some(wrong);
     }
     module.removal.application.as_ref()?;
@@ -527,8 +527,8 @@ pub(crate) fn wrong_with(session: &Session, module: &Module) -> Option<Diagnosti
     Some(wrong.help("mend the module, or leave it out"))
 }
 
-/// Why a module may not have its directories: what hoist knows and keeps stands there. A script that is `confined` to them must not reach that either.
-pub(crate) fn claims_hoists_own(session: &Session, module: &Module, confined: bool) -> Option<Diagnostic> {
+/// Returns an error if the module declares a directory inside hoist's state or cache or, for a `sandboxed` run, one that contains them.
+pub(crate) fn reserved_directory(session: &Session, module: &Module, sandboxed: bool) -> Option<Diagnostic> {
     let own = [&session.places.state, &session.places.cache];
     let wrong = |path: &Path, why: &str| {
         let wrong = Diagnostic::error(format!("`{}` {why}", path.display())).module(module.id.as_str());
@@ -537,9 +537,9 @@ pub(crate) fn claims_hoists_own(session: &Session, module: &Module, confined: bo
     let made = module.paths.iter().chain(&module.checks.dirs);
     let all = made.clone().chain(&module.removal.paths).chain(&module.config_files);
     let inside = all.clone().find(|path| own.iter().any(|own| path.starts_with(own)));
-    let around = made.clone().find(|path| confined && own.iter().any(|own| own.starts_with(path)));
-    let inside = inside.map(|path| wrong(path, "is hoist's own"));
-    inside.or_else(|| around.map(|path| wrong(path, "holds what is hoist's own, where a confined script may not write")))
+    let around = made.clone().find(|path| sandboxed && own.iter().any(|own| own.starts_with(path)));
+    let inside = inside.map(|path| wrong(path, "is reserved for hoist's state and cache"));
+    inside.or_else(|| around.map(|path| wrong(path, "contains hoist's state or cache, which sandboxed scripts must not write to")))
 }
 
 /// What stands in the way of modules that are to be installed: one that comes with the server, or the same from another source.

@@ -36,9 +36,9 @@ pub(crate) fn read(directories: &[PathBuf], reading: &Reading<'_>) -> Result<Cat
 /// What is done with links that lead out of a collection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Links {
-    /// The collection is the user's own directory: they are followed.
+    /// Followed: the collection is the user's own directory.
     Follow,
-    /// The collection is a copy of somebody else's repository: what they lead to is not read.
+    /// Not followed: the collection is a copy of a remote repository.
     Inside,
 }
 

@@ -67,7 +67,7 @@ pub fn redact_urls(text: &str) -> String {
 /// Redacts the part of a URL behind its `://`.
 fn redacted_rest(scheme: &str, rest: &str) -> String {
     let mut end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    // What stands behind a colon and is no port is a password, in which somebody forgot to escape a slash.
+    // Text after a colon that is not a port is a password with an unescaped slash.
     let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
     let is_cut = !rest[..end].contains('@') && rest[..end].rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']') && !is_port(port));
     if let Some(last) = rest.rfind('@').filter(|_| is_cut) {

@@ -19,7 +19,7 @@ const PATIENCE: i64 = 60;
 /// # Errors
 /// It cannot be read, has more, or is a pipe or a device from which nothing comes for a minute.
 pub fn read_limited(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    // Whoever opens a pipe waits for somebody who writes to it.
+    // Opening a pipe would block until a process opens it for writing.
     let mut file = OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
     if file.metadata()?.file_type().is_fifo() {
         wait(&file)?;
@@ -42,7 +42,7 @@ pub fn read_limited(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 fn wait(file: &File) -> io::Result<()> {
     let patience = Timespec { tv_sec: PATIENCE, tv_nsec: 0 };
     match poll(&mut [PollFd::new(file, PollFlags::IN)], Some(&patience))? {
-        0 => Err(io::Error::new(io::ErrorKind::TimedOut, "nothing has come from it for a minute")),
+        0 => Err(io::Error::new(io::ErrorKind::TimedOut, "no data was received from it for 60 s")),
         _ => Ok(()),
     }
 }

@@ -144,7 +144,7 @@ pub(crate) fn discard(home: &Home, displaced: &[DisplacedPath], record: &Record,
     copies
 }
 
-/// Where it is told what becomes of what is not the module's.
+/// Reports what happens to files that the module did not write, and collects the copies.
 struct Carrying<'a> {
     task: &'a TaskContext,
     /// What stays beside what is new.

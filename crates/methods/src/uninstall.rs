@@ -172,7 +172,7 @@ pub(crate) fn uninstall(
             if is_gone {
                 return Ok(Effect::Changed);
             }
-            task.note(Level::Warning, "nothing of it is recorded, or it was gone already: nothing was removed");
+            task.note(Level::Warning, "no existing files or packages of the module are recorded: nothing was removed");
             Ok(Effect::Unchanged)
         }
         Err(mut failure) => {

@@ -18,7 +18,7 @@ use crate::machine::Machine;
 use crate::method::method_of;
 use crate::world::World;
 
-/// Asks what a module declares itself of whether it is there.
+/// Runs the tests that a module declares.
 pub(crate) fn check(world: &World, module: &Module, task: &TaskContext) -> Result<(), Failure> {
     let missing = match module.removal.is_indexed() {
         true => look::missing(&world.machine, &module.checks, &module.paths, &world.path),
@@ -44,16 +44,14 @@ pub(crate) fn verify(world: &World, module: &Module, record: Option<&InstalledMo
     if !altered.is_none() {
         return Err(Failure::new(altered.to_string()));
     }
-    // Declared directories that were never made say nothing.
-    let is_recorded = !recorded.is_empty() || record.is_some_and(|record| !record.paths.is_empty());
-    if is_recorded || module.is_verifiable() && module.paths.is_empty() || !module.recipe.steps(Action::Test).is_empty() {
+    if module.is_verifiable(record) {
         return Ok(Effect::Changed);
     }
-    task.note(Level::Warning, "it declares nothing that could be verified, and nothing of it is recorded");
+    task.note(Level::Warning, "the module declares nothing to verify");
     Ok(Effect::Unchanged)
 }
 
-/// What is known without a declaration to be there and is not.
+/// Returns what an install of the module leaves and is missing, whether the module declares a test for it or not.
 fn missing(module: &Module, record: Option<&InstalledModule>) -> Vec<String> {
     let mut missing = Vec::new();
     let repository = module.repository.iter().map(|repository| &repository.dir).filter(|dir| local::is_vacant(dir));
@@ -68,7 +66,7 @@ fn missing(module: &Module, record: Option<&InstalledModule>) -> Vec<String> {
     missing
 }
 
-/// What is not as it was installed.
+/// Differences between the recorded files of a module and the disk.
 #[derive(Debug, Default)]
 struct Altered {
     missing: BTreeSet<String>,

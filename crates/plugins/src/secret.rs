@@ -276,9 +276,12 @@ mod tests {
         ] {
             assert_eq!(escaped.masked(&form), MASK, "{form}");
         }
-        for (form, hidden) in
-            [("68:75:6e:74:65:72", "hunter"), ("\\x68\\x75\\x6e\\x74\\x65\\x72", "hunter"), ("HUNTER", "hunter"), ("NB2W45DFOI", "hunter")]
-        {
+        for (form, hidden) in [
+            ("68:75:6e:74:65:72", "hunter"),
+            ("\\x68\\x75\\x6e\\x74\\x65\\x72", "hunter"),
+            ("HUNTER-OF-BEARS", "hunter-of-bears"),
+            ("NB2W45DFOI", "hunter"),
+        ] {
             assert_eq!(Masker::new([hidden]).masked(form), MASK, "{form}");
         }
         let key = Masker::new(["-----BEGIN KEY-----\nMIIBVgIBADANBg\nkqhkiG9w0BAQEF\n-----END KEY-----\n"]);

@@ -567,7 +567,7 @@ pub(crate) fn recover(session: &Session, ledger: &Ledger) -> Result<(), Ending> 
     let logs = |run: &str| session.places.run(run);
     let own = OwnDirectories { state: &session.places.state, cache: &session.places.cache, logs: &logs };
     let summary = hoist_methods::recover(ledger, &home, &own, &*session.machine()?)?;
-    // Whoever works on the sources sees to them.
+    // A process that holds the lock of the sources cleans them up itself.
     let sources = session.places.cache.join("sources");
     if sources.is_dir()
         && let Ok(_lock) = Lock::take(&sources, "hoist sync", |_| false)

@@ -116,13 +116,13 @@ fn read(file: &Path) -> Result<String, Ending> {
 }
 
 fn write(file: &Path, text: &str) -> Result<(), Ending> {
-    // Whoever has a password in a URL shares it with nobody.
+    // A URL with a password must not be readable by other users.
     let mode = if hoist_core::redact_urls(text) == text { 0o644 } else { 0o600 };
     let wrong = |error: std::io::Error| Ending::wrong(Diagnostic::error(error.to_string()));
     hoist_files::write(file, text.as_bytes(), mode).map_err(wrong)?;
     if mode == 0o600 && std::fs::metadata(file)?.permissions().mode() & 0o077 != 0 {
         std::fs::set_permissions(file, Permissions::from_mode(mode))?;
-        render::remark(&format!("{} has a password in it, and is readable by you alone now", file.display()));
+        render::remark(&format!("{} contains a password: it is now readable only by you", file.display()));
     }
     Ok(())
 }

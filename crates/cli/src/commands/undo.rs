@@ -36,14 +36,14 @@ pub(crate) fn run(global: &Global, undo: &Undo) -> Result<Code, Ending> {
     let name = if wanted.pending.is_empty() { undo.run.clone() } else { Some(wanted.run.clone()) };
     let is_nothing = |found: &Undoable| found.entries.is_empty() && found.pending.is_empty();
     if !wanted.pending.is_empty() && read_journal(&session.places.state, name.as_deref())?.as_ref().is_some_and(is_nothing) {
-        render::remark(&format!("{} did nothing else: there is nothing left to take back", wanted.run));
+        render::remark(&format!("{} made no other changes: nothing is left to undo", wanted.run));
         return Ok(Code::Ok);
     }
     // Another hoist may have been running meanwhile.
     let wanted = find(&session, name.as_deref())?;
     if !wanted.pending.is_empty() {
-        let message = format!("what {} had begun could not be rolled back", wanted.run);
-        return Err(Ending::wrong(Diagnostic::error(message).help("the warnings above tell why: see to that, and try again")));
+        let message = format!("the interrupted changes of {} could not be rolled back", wanted.run);
+        return Err(Ending::wrong(Diagnostic::error(message).help("fix the causes in the warnings above, then try again")));
     }
     let plans = plans(&session, &wanted)?;
     let wrong = conflicts(&plans, undo.force);
@@ -122,8 +122,7 @@ fn find(session: &Session, name: Option<&str>) -> Result<Undoable, Ending> {
     if found.entries.is_empty() && found.pending.is_empty() {
         let message = format!("nothing is known any more of what {} did to files, or it did nothing", found.run);
         return Err(Ending::wrong(
-            Diagnostic::error(message)
-                .help("as many runs that changed something can be taken back as `keep_runs` in hoist.yml says, or 50"),
+            Diagnostic::error(message).help("hoist keeps the changes of the last `keep_runs` runs (hoist.yml, default 50)"),
         ));
     }
     let deployed = hoist_ledger::read_deployments(&session.places.state)?;
@@ -223,7 +222,7 @@ const NAMED: usize = 30;
 fn text(wanted: &Undoable, plans: &[UndoPlan], colour: bool) -> String {
     let mut text = format!("{} {} is taken back:\n", wanted.action, painted(colour, BOLD, &wanted.run));
     for module in &wanted.pending {
-        text += &format!("  {} {module}: it was interrupted; what it had begun\n", painted(colour, BOLD, "roll back"));
+        text += &format!("  {} {module}: an interrupted change\n", painted(colour, BOLD, "roll back"));
     }
     for plan in plans {
         let entry = &plan.entry;

@@ -122,7 +122,7 @@ impl Run<'_> {
         if matches!(plan.action, Action::Install | Action::Update | Action::Deploy) {
             let working = plan.modules.iter().filter(|planned| planned.change.is_work());
             let modules = working.filter_map(|planned| session.catalog.get(planned.module.as_str()));
-            errors.extend(modules.filter_map(|module| choice::claims_hoists_own(session, module, request.sandbox)));
+            errors.extend(modules.filter_map(|module| choice::reserved_directory(session, module, request.sandbox)));
         }
         if !errors.is_empty() {
             return Err(errors.into());

@@ -1,5 +1,5 @@
-//! The commands in the configuration of a clone. Whoever may write to a clone may put some there, also a script that is confined to it, and git would run
-//! them wherever somebody works with the clone. hoist runs none of them, unless they are the user's own or well known.
+//! Commands in the configuration of a clone: filters, helpers, hooks. A sandboxed script can write them into its clone, and git would later run them outside
+//! of the sandbox. hoist disables all of them but those of the user's own configuration, of Git LFS and of git-crypt.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use hoist_executor::Failure;
 use crate::git::local::git_dir;
 use crate::git::own::repositories_below;
 
-/// The settings that take the commands of a clone away, for a git that runs in it. Where the user has a command of that name, it is that one.
+/// Returns settings that disable the commands in the configuration of the clone at `dir`. Settings that the user's own configuration has keep its values.
 pub(crate) fn overrides(dir: &Path) -> Vec<(String, String)> {
     let git = git_dir(dir).unwrap_or_else(|| dir.to_owned());
     let user = Config::open_default().ok();
@@ -31,8 +31,8 @@ pub(crate) fn overrides(dir: &Path) -> Vec<(String, String)> {
             // No filter; and of helpers, an empty one lets those go that were named before.
             _ => "",
         };
-        if let Some(filter) = name.strip_prefix("filter.").and_then(|rest| rest.rsplit_once('.')) {
-            overrides.push((format!("filter.{}.required", filter.0), (!own.is_empty()).to_string()));
+        if let Some((filter, _)) = name.rsplit_once('.').filter(|_| name.starts_with("filter.") && own.is_empty()) {
+            overrides.push((format!("{filter}.required"), "false".to_owned()));
         }
         let is_list = name.ends_with(".helper");
         if is_list || own.is_empty() {
@@ -40,16 +40,13 @@ pub(crate) fn overrides(dir: &Path) -> Vec<(String, String)> {
         }
         overrides.extend(own.into_iter().map(|value| (name.clone(), value)));
     }
-    if users("core.hooksPath").is_empty() {
-        overrides.push(("core.hooksPath".to_owned(), "/dev/null".to_owned()));
-    } else {
-        overrides.extend(users("core.hooksPath").into_iter().map(|path| ("core.hooksPath".to_owned(), path)));
-    }
+    let hooks = users("core.hooksPath").pop().unwrap_or_else(|| "/dev/null".to_owned());
+    overrides.push(("core.hooksPath".to_owned(), hooks));
     overrides
 }
 
-/// Fails where the configuration of a clone has commands that cannot be taken away: of its remotes, and of submodules, since a git that is started for one
-/// knows of no overrides.
+/// Fails if the configuration of a clone has commands that cannot be overridden: those of its remotes, and those of its submodules, for which git starts
+/// processes without the overrides.
 pub(crate) fn refuse(dir: &Path) -> Result<(), Failure> {
     let Some(git) = git_dir(dir) else { return Ok(()) };
     let is_of_remote =
@@ -68,7 +65,7 @@ pub(crate) fn refuse(dir: &Path) -> Result<(), Failure> {
     }
 }
 
-/// The names of the settings that a repository has of its own, of those that are wanted and have no value that is well known.
+/// Returns the names of the settings in a repository's own configuration that `is_wanted` selects, except those with a well-known value.
 fn names(git: &Path, is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
     let mut names = Vec::new();
     for file in ["config", "config.worktree"].map(|name| git.join(name)).into_iter().filter(|file| file.is_file()) {
@@ -88,7 +85,7 @@ fn names(git: &Path, is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
     names
 }
 
-/// Whether a setting is a command, or leads to one. Git writes names in small letters, but for the middle part.
+/// Returns whether the setting is a command that git runs. libgit2 returns section and key in lower case.
 fn is_command(name: &str) -> bool {
     let (section, key) = (name.split('.').next().unwrap_or_default(), name.rsplit('.').next().unwrap_or_default());
     match section {
@@ -101,7 +98,7 @@ fn is_command(name: &str) -> bool {
     }
 }
 
-/// What programs that many people use write into the configuration of a clone themselves.
+/// Returns whether a command is one that Git LFS or git-crypt writes into the configuration of a clone.
 fn is_well_known(value: &str) -> bool {
     let value = value.replace('"', "");
     let mut words = value.split_whitespace();

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 /// Of a longer secret, in bytes, only its most usual forms are looked for: nobody escapes a key file by hand.
 const LONG: usize = 4096;
+/// Minimum number of characters of secrets that are also looked for in upper and lower case.
+const WORD: usize = 8;
 /// Base64 is printed in lines that break between groups of four: pieces of so many characters are found on their own.
 const PIECE: usize = 8;
 
@@ -23,7 +25,10 @@ pub(super) fn forms(secret: &str, shortest: usize) -> BTreeSet<String> {
     // Who cleans text for a terminal leaves out what controls it.
     forms.insert(secret.chars().filter(|c| !c.is_control()).collect());
     forms.extend(super::visible(secret).map(|(plain, _)| plain));
-    forms.extend([secret.to_uppercase(), secret.to_lowercase()]);
+    // In another case, short secrets are ordinary words.
+    if secret.chars().count() >= WORD {
+        forms.extend([secret.to_uppercase(), secret.to_lowercase()]);
+    }
     forms
 }
 

@@ -257,8 +257,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Why an assignment that goes on over several lines is none, where it seems that its first quote was only forgotten to be closed: it takes other
-    /// assignments for its value, or it does not come to an end.
+    /// Returns an error if the first quote of the assignment at `start` is not closed on its line and its value would include later assignments.
     fn swallowed(&self, start: usize, is_odd: bool) -> Option<Refusal> {
         let read = &self.text[start..if is_odd { self.end } else { self.position }];
         let (first, rest) = read.split_once('\n')?;
