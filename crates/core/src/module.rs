@@ -270,11 +270,9 @@ impl Module {
         self.removal.short(&self.id, &self.source)
     }
 
-    /// Returns whether `hoist test` has anything to verify: declared tests, files of a source's index, a clone, Python packages, or directories. Of an
-    /// installed module, with its `record`, only directories that the install created count.
-    pub fn is_verifiable(&self, record: Option<&InstalledModule>) -> bool {
-        let paths = record.map_or(&self.paths, |record| &record.paths);
-        let is_known = self.repository.is_some() || !self.removal.python.is_empty() || !paths.is_empty();
+    /// Returns whether `hoist test` has anything to verify: declared tests, files of a source's index, a clone, Python packages, or directories.
+    pub fn is_verifiable(&self) -> bool {
+        let is_known = self.repository.is_some() || !self.removal.python.is_empty() || !self.paths.is_empty();
         is_known || self.removal.is_indexed() || !self.recipe.steps(Action::Test).is_empty()
     }
 

@@ -44,7 +44,7 @@ pub(crate) fn verify(world: &World, module: &Module, record: Option<&InstalledMo
     if !altered.is_none() {
         return Err(Failure::new(altered.to_string()));
     }
-    if module.is_verifiable(record) {
+    if module.is_verifiable() {
         return Ok(Effect::Changed);
     }
     task.note(Level::Warning, "the module declares nothing to verify");
