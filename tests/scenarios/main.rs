@@ -33,6 +33,7 @@ mod private;
 mod prosody;
 mod purity;
 mod reading;
+mod releases;
 mod rocks;
 mod sandbox;
 mod script;

@@ -166,7 +166,9 @@ pub(crate) fn pin(session: &mut Session, installed: &Installed, request: &Reques
     let all: Vec<Offer> = session.catalog.modules().chain(session.catalog.hidden()).map(offer).collect();
     let version = |version: &Option<String>| version.as_deref().and_then(read_version).map(|(version, _)| version);
     let there = installed.modules.iter().filter(|(_, record)| record.removal.plugin);
-    let there: BTreeMap<String, Version> = there.filter_map(|(id, record)| Some((id.to_string(), version(&record.version)?))).collect();
+    let mut there: BTreeMap<String, Version> = there.filter_map(|(id, record)| Some((id.to_string(), version(&record.version)?))).collect();
+    // What is deployed is what the sources have, also where a newer version is installed.
+    there.retain(|name, _| !session.fresh.contains(name) || !all.iter().any(|offer| offer.name == *name));
     let updated: BTreeSet<String> = match request.action {
         Action::Update => asked.iter().filter(|name| there.contains_key(*name)).cloned().collect(),
         _ => session.fresh.clone(),

@@ -48,6 +48,16 @@ struct Bringing<'a> {
     replaces: bool,
 }
 
+/// Fails where a step would refuse to change what is there, before anything is changed.
+pub(crate) fn refuse(world: &World, module: &Module, work: &Work, task: &TaskContext) -> Result<(), Failure> {
+    let old = match &world.ledger {
+        Some(ledger) => ledger.record(&module.id).map_err(told)?,
+        None => Record::new(),
+    };
+    let context = StepContext { force: world.force || work.anew, record: &old, unfinished: work.unfinished, ..world.context(module, task) };
+    work.steps.iter().try_for_each(|step| step.method.refuse(&context))
+}
+
 /// Installs or updates a module.
 pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &TaskContext) -> Result<Effect, Failure> {
     if work.change == Change::Check && passes_own_check(world, module, task)? {

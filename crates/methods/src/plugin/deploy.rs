@@ -1,6 +1,8 @@
 //! Deploys a plugin: hooks around it, what ran before kept until the new is known to work, and brought back where it does not.
 
 use std::collections::BTreeSet;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,8 +14,9 @@ use hoist_plugins::{DEPLOY_SCRIPTS, Directory, Event, Look, Plugin, Side, UNDEPL
 use super::engine::{Container, Engine};
 use super::hosts::{Order, Rollout, hosts_of, on_all};
 use super::release::{Place, ReleaseFile, SWARM, called};
-use super::{Configured, OnDisk};
-use crate::bring::bring;
+use super::{Configured, OnDisk, copy_tree, copy_tree_but};
+use crate::application::{file_list, list_files};
+use crate::bring::{bring, refuse};
 use crate::builtin::hook::Hook;
 use crate::method::StepContext;
 use crate::world::{Work, World};
@@ -239,13 +242,40 @@ impl<'c> At<'_, 'c> {
 }
 
 /// Installs a plugin where that is due, and deploys it.
+///
+/// A new version of an installed plugin is deployed first and installed afterwards, so that a deployment that fails leaves the installed version.
 pub(crate) fn deploy(world: &World, module: &Module, work: Option<&mut Work>, task: &TaskContext) -> Result<Effect, Failure> {
     let (Some(ledger), Some(deployment)) = (&world.ledger, world.deployments.get(&module.id)) else {
         return Err(Failure::new("there is nothing to deploy"));
     };
-    if let Some(work) = work {
-        bring(world, module, work, task)?;
+    let mut update = match work {
+        Some(work) if work.change == Change::Update => {
+            refuse(world, module, work, task)?;
+            Some(work)
+        }
+        Some(work) => {
+            bring(world, module, work, task)?;
+            None
+        }
+        None => None,
+    };
+    let mut install = || update.take().map_or(Ok(Effect::Unchanged), |work| bring(world, module, work, task));
+    let effect = deploy_release(world, ledger, module, deployment, &mut install, task)?;
+    match install()? {
+        Effect::Changed => Ok(Effect::Changed),
+        Effect::Unchanged => Ok(effect),
     }
+}
+
+/// Deploys what is asked for. `install` installs the new version of the plugin; it is called where the new release stays although a hook failed.
+fn deploy_release(
+    world: &World,
+    ledger: &Ledger,
+    module: &Module,
+    deployment: &Deployment,
+    install: &mut dyn FnMut() -> Result<Effect, Failure>,
+    task: &TaskContext,
+) -> Result<Effect, Failure> {
     let Deployment { environment, file, digest, force, atomic, .. } = deployment;
     let place = Place::new(&world.state, &module.id, environment);
     let context = world.context(module, task);
@@ -272,7 +302,7 @@ pub(crate) fn deploy(world: &World, module: &Module, work: Option<&mut Work>, ta
     at.refuse_foreign(&deployed, file, *force).map_err(nothing_changed)?;
     let source = match deployment.former {
         Some(former) => place.plugin(former),
-        None => module.removal.into.as_deref().unwrap_or(Path::new("/")).join(module.id.as_str()),
+        None => module.root.clone(),
     };
     // What is brought up once more is no other release.
     let again = same.filter(|release| place.read(release.number).is_ok());
@@ -280,7 +310,12 @@ pub(crate) fn deploy(world: &World, module: &Module, work: Option<&mut Work>, ta
         Some(release) => release.number,
         None => {
             let number = deployed.next();
-            place.prepare(number, &source, file).map_err(|error| task.failed("keeping", &source, &error))?;
+            place
+                .prepare(number, file, |target| match deployment.former {
+                    Some(_) => copy_tree(&source, target),
+                    None => copy_plugin(ledger, module, target),
+                })
+                .map_err(|error| task.failed("copying", &source, &error))?;
             number
         }
     };
@@ -323,7 +358,8 @@ pub(crate) fn deploy(world: &World, module: &Module, work: Option<&mut Work>, ta
             tell_containers(&before, &at.containers(file), task);
             release(ledger, &place, &mut deployed, number, deployment, Standing::Failed)?;
             let back = if former.is_some() { format!("; `hoist plugin rollback {}` goes back", module.id) } else { String::new() };
-            Err(Failure::new(format!("it is deployed, but {}{back}", failure.message)))
+            let more = install().err().map(|more| format!("; installing it: {}", more.message)).unwrap_or_default();
+            Err(Failure::new(format!("it is deployed, but {}{more}{back}", failure.message)))
         }
         Err(failure) => {
             // What was begun is taken back also where somebody interrupted it.
@@ -355,6 +391,42 @@ pub(crate) fn deploy(world: &World, module: &Module, work: Option<&mut Work>, ta
             Err(Failure::new(format!("{}; {what}", failure.message)))
         }
     }
+}
+
+/// Copies the files of a plugin for a release: those of the directory it was read from, and what its install hooks made in the installed copy.
+fn copy_plugin(ledger: &Ledger, module: &Module, target: &Path) -> std::io::Result<()> {
+    let (files, digest) = match list_files(&module.root).0 {
+        Ok(files) => file_list(&files),
+        Err(why) => return Err(std::io::Error::other(why)),
+    };
+    let changed = || std::io::Error::other("it was changed since the deployment was prepared; run the command again");
+    if digest != module.digest {
+        return Err(changed());
+    }
+    let record = ledger.record(&module.id).map_err(std::io::Error::other)?;
+    let names: BTreeSet<&Path> = files.iter().map(|file| Path::new(file.path)).collect();
+    let directories: BTreeSet<&Path> = names.iter().flat_map(|name| name.ancestors().skip(1)).collect();
+    for installed in module.paths.iter().filter(|path| path.is_dir()) {
+        copy_tree_but(installed, target, &|path, is_directory| {
+            let name = path.strip_prefix(installed).unwrap_or(path);
+            names.contains(name) || (!is_directory && (record.contains_key(path) || directories.contains(name)))
+        })?;
+    }
+    for file in files.iter() {
+        let (from, to) = (module.root.join(file.path), target.join(file.path));
+        std::fs::create_dir_all(to.parent().unwrap_or(target))?;
+        if let Some(link) = file.link {
+            std::os::unix::fs::symlink(link, to)?;
+            continue;
+        }
+        let content = std::fs::read(from)?;
+        if hoist_files::digest(content.as_slice())? != file.digest {
+            return Err(changed());
+        }
+        std::fs::write(&to, content)?;
+        std::fs::set_permissions(&to, Permissions::from_mode(if file.executable { 0o755 } else { 0o644 }))?;
+    }
+    Ok(())
 }
 
 /// Brings back what ran before, or takes down what was begun.

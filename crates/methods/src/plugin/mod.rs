@@ -112,12 +112,20 @@ fn module(plugin: &Plugin, directory: &Path, source: &str, into: &Path) -> Modul
 
 /// Copies the files of a directory, with their permissions and links, into another that is there.
 pub(crate) fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
+    copy_tree_but(from, to, &|_, _| false)
+}
+
+/// Like [`copy_tree`], without the paths for which `leaves_out` is true; its second argument says whether the path is a directory.
+pub(crate) fn copy_tree_but(from: &Path, to: &Path, leaves_out: &dyn Fn(&Path, bool) -> bool) -> std::io::Result<()> {
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;
         let (kind, target) = (entry.file_type()?, to.join(entry.file_name()));
+        if leaves_out(&entry.path(), kind.is_dir()) {
+            continue;
+        }
         if kind.is_dir() {
             std::fs::create_dir_all(&target)?;
-            copy_tree(&entry.path(), &target)?;
+            copy_tree_but(&entry.path(), &target, leaves_out)?;
         } else if kind.is_symlink() {
             std::os::unix::fs::symlink(entry.path().read_link()?, target)?;
         } else if kind.is_file() {

@@ -12,8 +12,6 @@ use hoist_plugins::Project;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::copy_tree;
-
 /// The places of one deployment.
 #[derive(Debug, Clone)]
 pub struct Place {
@@ -90,12 +88,12 @@ impl Place {
         serde_json::from_slice(&text).map_err(io::Error::other)
     }
 
-    /// Writes a release down; what an earlier attempt left of it goes.
-    pub(crate) fn prepare(&self, number: u32, plugin: &Path, file: &ReleaseFile) -> io::Result<()> {
+    /// Writes a release down; `copy` copies the plugin's files into a directory. What an earlier attempt left of the release is removed.
+    pub(crate) fn prepare(&self, number: u32, file: &ReleaseFile, copy: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
         self.forget(number)?;
         let target = self.plugin(number);
         private_directory(&target)?;
-        copy_tree(plugin, &target)?;
+        copy(&target)?;
         write_private(&self.release(number).join(RELEASE), &serde_json::to_vec(file)?)
     }
 
