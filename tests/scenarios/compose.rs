@@ -497,3 +497,92 @@ fn the_template_is_deployed_as_the_plugin_document_says() {
     hoist("plugin remove template -y").exits(0);
     assert!(docker.says("ps -a -q --filter label=com.docker.compose.project=template").is_empty());
 }
+
+/// Texts that YAML, Compose or a template may take for something else.
+const TEXTS: &[&str] = &[
+    "pa$$w",
+    "x-$HOME",
+    "${HOME:-x}",
+    "$",
+    "a$",
+    "$(id)",
+    "abc1 #def",
+    "a: b",
+    "- a",
+    "[a, b]",
+    "{a: b}",
+    "*a",
+    "&a",
+    "!a",
+    "%a",
+    "@a",
+    "`a`",
+    "it's",
+    "say \"hi\"",
+    "\\n",
+    "a\\$b",
+    " a ",
+    "a\tb",
+    "a\nb\n",
+    "yes",
+    "No",
+    "on",
+    "y",
+    "true",
+    "null",
+    "~",
+    "",
+    "0755",
+    "1.10",
+    "1e3",
+    "1_000",
+    "1:30",
+    "2001-01-01",
+    "ünïcödé ☃",
+    "{{ a }}",
+    "http://h:80/p?q=$r&s#t",
+];
+
+/// The variables of a container, as the engine knows them.
+fn environment_of(docker: &Docker, container: &str) -> Vec<String> {
+    let (_, inspected) = docker.docker(&["inspect", container]);
+    let inspected: serde_json::Value = serde_json::from_str(&inspected).unwrap();
+    inspected[0]["Config"]["Env"].as_array().unwrap().iter().map(|one| one.as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn values_arrive_in_containers_as_they_are() {
+    let Some(docker) = engine() else { return };
+    let shop = Shop::new(&docker, "exact");
+    let values: serde_json::Map<String, serde_json::Value> =
+        TEXTS.iter().enumerate().map(|(place, text)| (format!("V{place}"), (*text).into())).collect();
+    let secrets: serde_json::Map<String, serde_json::Value> =
+        TEXTS.iter().enumerate().map(|(place, text)| (format!("S{place}"), (*text).into())).collect();
+    let defaults = serde_json::json!({ "app": { "level": "low", "token": "" }, "plain": values, "password": secrets, "odd": 1 });
+    shop.file("config/defaults.yaml", &defaults.to_string().replace("\"odd\":1", "\"odd\": 1.10, \"n\": n, \"mode\": 0755"));
+    let mapping: String = (0..TEXTS.len()).map(|place| format!("M{place}: password.S{place}\n")).collect();
+    shop.file("config/env.yaml", &format!("LEVEL: app.level\nODD: odd\nMODE: mode\nN: n\n{mapping}"));
+    let names: String = (0..TEXTS.len()).map(|place| format!("      M{place}: ${{M{place}}}\n")).collect();
+    shop.file(
+        "compose/docker-compose.yml.j2",
+        &format!(
+            "version: '3.7'\nservices:\n  app:\n    image: busybox:1.36\n    command: [sh, -c, \"trap 'exit 0' TERM; while :; do sleep 0.1; done\"]\n    stop_grace_period: 1s\n    environment:\n{{% for name, value in plain.items() %}}      {{{{ name }}}}: {{{{ value }}}}\n{{% endfor %}}{{% for name in password %}}      {{{{ name }}}}: '{{{{ password[name] }}}}'\n{{% endfor %}}{names}      ODD: ${{ODD}}\n      MODE: {{{{ mode }}}}\n      N: {{{{ n }}}}\n"
+        ),
+    );
+    let deployed = shop.deploy("").exits(0);
+    assert!(!deployed.stderr.contains("not set"), "{}", deployed.stderr);
+    let environment = environment_of(&docker, "exact_app_1");
+    for (place, text) in TEXTS.iter().enumerate() {
+        for letter in ["V", "S", "M"] {
+            let expected = format!("{letter}{place}={text}");
+            assert!(environment.contains(&expected), "{expected:?} is not in {environment:?}");
+        }
+    }
+    // A number keeps its spelling where it is a variable. Compose itself reads MODE, which is no text, by older rules.
+    assert!(environment.contains(&"ODD=1.10".to_owned()) && environment.contains(&"N=n".to_owned()), "{environment:?}");
+    let template = shop.sandbox.collection().join("plugins/exact/compose/docker-compose.yml.j2");
+    let text = std::fs::read_to_string(&template).unwrap();
+    shop.file("compose/docker-compose.yml.j2", &text.replace("{{ mode }}", "\"{{ mode }}\""));
+    shop.deploy("").exits(0);
+    assert_eq!(shop.seen(&docker, "MODE ODD N"), "0755 1.10 n");
+}

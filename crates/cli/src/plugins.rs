@@ -283,5 +283,6 @@ fn point(session: &Session, by: &str, name: &str, mut wrong: Diagnostic) -> Diag
 pub(crate) fn masked(mut wrong: Diagnostic, masker: &Masker) -> Diagnostic {
     wrong.message = masker.masked(&wrong.message);
     wrong.source_line = wrong.source_line.map(|line| masker.masked(&line));
+    wrong.excerpt.iter_mut().for_each(|line| *line = masker.masked(line));
     wrong
 }

@@ -81,6 +81,9 @@ pub(crate) fn diagnostic_text(diagnostic: &Diagnostic, colour: bool) -> String {
         text += &format!("  {number} {bar} {line}\n");
         text += &format!("  {} {bar} {}{}\n", " ".repeat(number.len()), " ".repeat(column), painted(colour, code, "^"));
     }
+    for line in &diagnostic.excerpt {
+        text += &format!("    {}\n", printable(line));
+    }
     if let Some(help) = &diagnostic.help {
         text += &format!("  {}: {}\n", painted(colour, GREEN, "help"), printable(help));
     }

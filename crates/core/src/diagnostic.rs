@@ -48,6 +48,9 @@ pub struct Diagnostic {
     /// The line of the file, for the caret.
     #[serde(skip)]
     pub source_line: Option<String>,
+    /// Lines of text that was made from the file, around the place.
+    #[serde(skip)]
+    pub excerpt: Vec<String>,
 }
 
 impl Diagnostic {
@@ -62,7 +65,17 @@ impl Diagnostic {
     }
 
     fn new(severity: Severity, message: String) -> Self {
-        Self { severity, module: None, file: None, position: None, field: None, message, help: None, source_line: None }
+        Self {
+            severity,
+            module: None,
+            file: None,
+            position: None,
+            field: None,
+            message,
+            help: None,
+            source_line: None,
+            excerpt: Vec::new(),
+        }
     }
 
     /// Says which module it is about.

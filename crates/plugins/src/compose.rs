@@ -8,10 +8,14 @@ use serde_json::{Value, json};
 
 use crate::directory::{Directory, Look, is_inside};
 use crate::document::{Data, Document, Node};
-use crate::evaluate::{Answer, Task, Template, TemplateError};
+use crate::evaluate::{Answer, Rendered, Task, Template, TemplateError};
 use crate::interpolate::{Variable, interpolate};
 use crate::manifest::{COMPOSE_FILES, Plugin, compose_files};
 use crate::schema::read_text;
+use crate::tree::{Branch, Origin, Tree, dotted};
+
+mod exact;
+mod source;
 
 /// What is known when files are rendered.
 #[derive(Debug)]
@@ -20,6 +24,8 @@ pub struct Rendering<'a> {
     pub plugin: &'a Plugin,
     /// Its configuration, with secrets.
     pub values: &'a Value,
+    /// How numbers of it are written, by their usual spelling.
+    pub spellings: &'a BTreeMap<String, String>,
     /// The variables that Compose sees.
     pub variables: &'a BTreeMap<String, String>,
     /// More of them that it sees: those hoist was started with.
@@ -49,6 +55,13 @@ pub struct Project {
     pub builds: bool,
 }
 
+impl Rendering<'_> {
+    /// What Compose takes a variable for.
+    fn variable(&self, name: &str) -> Option<String> {
+        self.variables.get(name).cloned().or_else(|| self.surroundings.get(name).map(str::to_owned))
+    }
+}
+
 /// What stands behind the name of a template.
 const TEMPLATE: &str = ".j2";
 
@@ -59,7 +72,7 @@ const TEMPLATE: &str = ".j2";
 pub fn render(directory: &dyn Directory, rendering: &Rendering<'_>) -> (Project, Vec<Diagnostic>) {
     let mut found = Vec::new();
     let mut project = Project::default();
-    let mut documents = Vec::new();
+    let (mut documents, mut templates) = (Vec::new(), Vec::new());
     for path in files(directory, rendering.environment) {
         let text = match read_text(directory, &path) {
             Ok(text) => text,
@@ -69,27 +82,41 @@ pub fn render(directory: &dyn Directory, rendering: &Rendering<'_>) -> (Project,
             }
         };
         let shown = directory.root().join(&path).display().to_string();
+        let template = path.ends_with(TEMPLATE).then(|| text.clone());
         let (target, text) = match path.strip_suffix(TEMPLATE) {
             None => (path.clone(), text),
             Some(target) => match rendered(directory, &path, &text, rendering) {
-                Ok(text) => (target.to_owned(), text),
+                Ok(rendered) => match exact::exact(&rendered, &|name| rendering.variable(name)) {
+                    Ok(text) => (target.to_owned(), text),
+                    Err(inexact) => {
+                        found.extend(inexact.iter().map(|value| inexact_value(value, rendering, &shown)));
+                        continue;
+                    }
+                },
                 Err(error) => {
                     found.push(template_error(&error, &shown, &text));
                     continue;
                 }
             },
         };
-        match Document::parse(&shown, &text) {
-            Ok(document) => documents.push(document),
-            Err(wrong) if path.ends_with(TEMPLATE) => {
-                found.push(wrong.help("that is what the template comes to; `--dry-run` shows all of it"))
+        match Document::parse_last_wins(&shown, &text) {
+            Ok((document, warning)) => {
+                documents.push(document);
+                found.extend(warning);
             }
             Err(wrong) => found.push(wrong),
         }
+        templates.extend(template.map(|template| (shown, template, text.clone())));
         project.files.push((target, text));
     }
-    if found.is_empty() {
+    if !found.iter().any(Diagnostic::is_error) {
         Checker { rendering, documents: &documents, found: &mut found }.check(&mut project);
+    }
+    for wrong in &mut found {
+        let of_file = templates.iter().find(|(shown, ..)| wrong.file.as_ref() == Some(shown));
+        if let Some((_, template, text)) = of_file {
+            source::point(wrong, template, text);
+        }
     }
     (project, found)
 }
@@ -121,7 +148,7 @@ fn files(directory: &dyn Directory, environment: Option<&str>) -> Vec<String> {
     all
 }
 
-fn rendered(directory: &dyn Directory, path: &str, text: &str, rendering: &Rendering<'_>) -> Result<String, TemplateError> {
+fn rendered(directory: &dyn Directory, path: &str, text: &str, rendering: &Rendering<'_>) -> Result<Rendered, TemplateError> {
     let folder = path.rsplit_once('/').map(|(folder, _)| format!("{folder}/")).unwrap_or_default();
     let Rendering { plugin, values, environment: place, replicas, debug, project, variables, .. } = rendering;
     let mut context = values.as_object().cloned().unwrap_or_default();
@@ -133,7 +160,8 @@ fn rendered(directory: &dyn Directory, path: &str, text: &str, rendering: &Rende
         context.entry(name.clone()).or_insert_with(|| value.clone());
     }
     let included = includes(directory, &folder);
-    let template = Template { path: path.to_owned(), text: text.to_owned(), included, variables: context };
+    let spellings = rendering.spellings.clone();
+    let template = Template { path: path.to_owned(), text: text.to_owned(), included, variables: context, spellings };
     match directory.evaluate(&Task::Render(template)) {
         Ok(Answer::Rendered(rendered)) => rendered,
         Ok(Answer::Checked(_)) => {
@@ -168,6 +196,21 @@ fn template_error(error: &TemplateError, file: &str, text: &str) -> Diagnostic {
     }
     wrong.help.clone_from(help);
     wrong
+}
+
+/// Says which value of the configuration a template does not pass on as it is.
+fn inexact_value(value: &str, rendering: &Rendering<'_>, file: &str) -> Diagnostic {
+    let tree = Tree::of_value(rendering.values, &Origin::Nowhere);
+    let mut leaves = Vec::new();
+    tree.leaves(&mut Vec::new(), &mut leaves);
+    let path = leaves.iter().find(|(_, tree)| tree.value == Branch::Leaf(Value::from(value))).map(|(path, _)| dotted(path));
+    let message = match &path {
+        Some(path) => format!("the template changes the value of {path}: Compose would read another text"),
+        None => "the template changes a value that it inserts: Compose would read another text".to_owned(),
+    };
+    let path = path.unwrap_or_else(|| "VALUE".to_owned());
+    let wrong = Diagnostic::error(message).file(file).module(rendering.plugin.name.as_str());
+    wrong.help(format!("write `{{{{ {path} | tojson }}}}` in the template, without quotes around it"))
 }
 
 struct Checker<'a> {
@@ -291,8 +334,7 @@ impl<'a> Checker<'a> {
 
     /// A text with its variables, and those that are not set.
     fn interpolated(&self, text: &str) -> (String, Vec<Variable>) {
-        let own = self.rendering.variables;
-        interpolate(text, &|name| own.get(name).cloned().or_else(|| self.rendering.surroundings.get(name).map(str::to_owned)))
+        interpolate(text, &|name| self.rendering.variable(name))
     }
 
     /// Which services there are to be several of.
@@ -450,7 +492,7 @@ impl<'a> Checker<'a> {
     /// What an entry of `ports` publishes: the address and the ports of this machine.
     fn ports(&self, node: &Node) -> Result<Option<(String, u32, u32)>, String> {
         let text = match &node.data {
-            Data::Number(number) => number.to_string(),
+            Data::Number(number) => number.value.to_string(),
             Data::Text(text) => self.interpolated(text).0,
             Data::Map(_) => {
                 let part = |name: &str| {

@@ -6,7 +6,7 @@ use hoist_core::{Diagnostic, Environment, did_you_mean};
 use serde_json::Value;
 
 use crate::directory::{Directory, Look};
-use crate::document::{Data, Document};
+use crate::document::{Data, Document, number};
 use crate::manifest::Plugin;
 use crate::schema::{Schema, Subschema, read_text, typed};
 use crate::secret::{MASK, Masker, SHORTEST, is_secret_name};
@@ -66,6 +66,8 @@ pub struct Setting {
     pub path: String,
     /// What it is; [`MASK`] in the place of a secret.
     pub value: Value,
+    /// The value as people read it: a number as it is written.
+    pub text: String,
     /// Where it came from.
     pub origin: Origin,
     /// Whether it is a secret.
@@ -208,7 +210,13 @@ impl Configuration {
     }
 
     /// A text as the value that belongs at a path.
-    fn value(&self, path: &[String], text: &str) -> Value {
+    fn value(&self, path: &[String], text: &str, origin: &Origin) -> Tree {
+        let mut tree = Tree::of_value(&self.typed_value(path, text), origin);
+        tree.keep_spelling(text.trim());
+        tree
+    }
+
+    fn typed_value(&self, path: &[String], text: &str) -> Value {
         let types = self.said(path).map(|said| said.types()).unwrap_or_default();
         if !types.is_empty() {
             return typed(text, &types);
@@ -230,7 +238,7 @@ impl Configuration {
         let given: Vec<(String, Vec<String>, String)> =
             self.mapping.iter().filter_map(|(name, path)| Some((name.clone(), path.clone(), variables.get(name)?.to_owned()))).collect();
         for (name, path, text) in given {
-            let tree = Tree::of_value(&self.value(&path, &text), &Origin::Environment(name.clone()));
+            let tree = self.value(&path, &text, &Origin::Environment(name.clone()));
             if let Err(why) = self.tree.put(&path, tree) {
                 self.found.push(Diagnostic::error(format!("environment variable {name}: {why}")).field(dotted(&path)));
             }
@@ -245,7 +253,7 @@ impl Configuration {
             if displayed != parts {
                 option = option.replace(path, &dotted(&displayed));
             }
-            let tree = Tree::of_value(&self.value(&parts, value), &Origin::Option(option.clone()));
+            let tree = self.value(&parts, value, &Origin::Option(option.clone()));
             self.tree.put(&parts, tree)
         });
         if let Err(why) = put {
@@ -295,9 +303,9 @@ impl Configuration {
 
     /// Puts a secret in its place.
     pub fn supply(&mut self, pending: &Pending, value: &str) {
-        let value = self.value(&pending.path, value);
+        let tree = self.value(&pending.path, value, &pending.origin);
         // Where it was said the value was asked for, so the place is there.
-        let _ = self.tree.put(&pending.path, Tree::of_value(&value, &pending.origin));
+        let _ = self.tree.put(&pending.path, tree);
         self.supplied.insert(pending.path.clone());
     }
 
@@ -360,6 +368,20 @@ impl Configuration {
         self.tree.to_json()
     }
 
+    /// How numbers are written that are not in their usual spelling, by that: `1.1` as `1.10`. What is written in several ways is left out.
+    pub fn spellings(&self) -> BTreeMap<String, String> {
+        let mut leaves = Vec::new();
+        self.tree.leaves(&mut Vec::new(), &mut leaves);
+        let numbers = leaves.into_iter().filter(|(_, tree)| matches!(tree.value, Branch::Leaf(Value::Number(_))));
+        let mut all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (_, tree) in numbers {
+            all.entry(tree.to_json().to_string()).or_default().insert(tree.text());
+        }
+        let only =
+            |(usual, written): (String, BTreeSet<String>)| (written.len() == 1).then(|| written.into_iter().next().map(|one| (usual, one)));
+        all.into_iter().filter_map(only).flatten().filter(|(usual, written)| usual != written).collect()
+    }
+
     /// Every single value, without the secrets.
     pub fn settings(&self) -> Vec<Setting> {
         let mut leaves = Vec::new();
@@ -367,8 +389,9 @@ impl Configuration {
         let setting = |(path, tree): (Vec<String>, &Tree)| {
             let secret = self.hides(&path, tree);
             let value = if secret { Value::String(MASK.to_owned()) } else { tree.to_json() };
+            let text = if secret { MASK.to_owned() } else { displayed_text(tree) };
             let description = self.said(&path).and_then(|said| said.description()).map(str::to_owned);
-            Setting { path: dotted(&self.displayed(&path)), value, origin: tree.origin.clone(), secret, description }
+            Setting { path: dotted(&self.displayed(&path)), value, text, origin: tree.origin.clone(), secret, description }
         };
         let mut settings: Vec<Setting> = leaves.into_iter().filter(|(path, _)| !path.is_empty()).map(setting).collect();
         // What has no name of its own is displayed once.
@@ -410,8 +433,9 @@ impl Configuration {
         let mut leaves = Vec::new();
         self.tree.leaves(&mut Vec::new(), &mut leaves);
         let hidden = leaves.into_iter().filter(|(path, tree)| self.hides(path, tree));
-        let secrets: BTreeSet<String> =
-            hidden.flat_map(|(path, tree)| self.secret_names(&path).chain([text_of(&tree.to_json())]).collect::<Vec<_>>()).collect();
+        let secrets: BTreeSet<String> = hidden
+            .flat_map(|(path, tree)| self.secret_names(&path).chain([tree.text(), text_of(&tree.to_json())]).collect::<Vec<_>>())
+            .collect();
         secrets.into_iter().collect()
     }
 
@@ -438,7 +462,7 @@ impl Configuration {
     pub fn short_secrets(&self) -> Vec<String> {
         let mut leaves = Vec::new();
         self.tree.leaves(&mut Vec::new(), &mut leaves);
-        let short = |(path, tree): &(Vec<String>, &Tree)| self.hides(path, tree) && text_of(&tree.to_json()).chars().count() < SHORTEST;
+        let short = |(path, tree): &(Vec<String>, &Tree)| self.hides(path, tree) && tree.text().chars().count() < SHORTEST;
         leaves.iter().filter(|leaf| short(leaf)).map(|(path, _)| dotted(&self.displayed(path))).collect()
     }
 
@@ -458,7 +482,7 @@ impl Configuration {
     /// The variables that hooks and Compose see: those of the mapping, and `CONFIG_` with the whole path for every value.
     pub fn variables(&self) -> BTreeMap<String, String> {
         let mut variables = variables_of_tree(&self.tree);
-        let mapped = self.mapping.iter().filter_map(|(name, path)| Some((name.clone(), text_of(&self.tree.get(path)?.to_json()))));
+        let mapped = self.mapping.iter().filter_map(|(name, path)| Some((name.clone(), self.tree.get(path)?.text())));
         variables.extend(mapped);
         variables
     }
@@ -469,7 +493,7 @@ impl Configuration {
             let tree = self.tree.get(path)?;
             (tree.origin == Origin::Environment(name.clone())).then(|| Assignment {
                 path: dotted(path),
-                value: text_of(&tree.to_json()),
+                value: tree.text(),
                 option: format!("environment variable {name} of the first deployment"),
             })
         };
@@ -482,14 +506,30 @@ impl Configuration {
     }
 }
 
+/// A value as people read it: of empty text its quotes.
+fn displayed_text(tree: &Tree) -> String {
+    match &tree.value {
+        Branch::Leaf(Value::String(text)) if text.is_empty() => "\"\"".to_owned(),
+        Branch::Leaf(Value::Null) => "null".to_owned(),
+        _ => tree.text(),
+    }
+}
+
 /// True for the names that say where a secret is to be had.
 fn is_source(name: &str) -> bool {
     matches!(name, "from_file" | "from_env" | "generate")
 }
 
-/// `CONFIG_` with the whole path for every value.
-pub fn variables_of(values: &Value) -> BTreeMap<String, String> {
-    variables_of_tree(&Tree::of_value(values, &Origin::Nowhere))
+/// `CONFIG_` with the whole path for every value. A number that has one of `known` as well keeps the spelling it has there.
+pub fn variables_of(values: &Value, known: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut variables = variables_of_tree(&Tree::of_value(values, &Origin::Nowhere));
+    for (name, text) in &mut variables {
+        let Some(written) = known.get(name).filter(|written| *written != text) else { continue };
+        if number(written).is_some_and(|number| number.to_string() == *text) {
+            text.clone_from(written);
+        }
+    }
+    variables
 }
 
 fn variables_of_tree(tree: &Tree) -> BTreeMap<String, String> {
@@ -499,7 +539,7 @@ fn variables_of_tree(tree: &Tree) -> BTreeMap<String, String> {
         let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
         format!("CONFIG_{}", path.join("_").chars().map(plain).collect::<String>())
     };
-    leaves.into_iter().map(|(path, tree)| (name(&path), text_of(&tree.to_json()))).collect()
+    leaves.into_iter().map(|(path, tree)| (name(&path), tree.text())).collect()
 }
 
 /// Variables that no value may take the place of.

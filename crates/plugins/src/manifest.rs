@@ -242,7 +242,7 @@ impl Reader<'_> {
 
     /// Tells which names of a map nobody knows.
     fn unknown(&mut self, node: &Node, within: &str, known: &[&str]) {
-        for (Key { name, at }, _) in node.entries().iter().filter(|(key, _)| !known.contains(&key.name.as_str())) {
+        for (Key { name, at, .. }, _) in node.entries().iter().filter(|(key, _)| !known.contains(&key.name.as_str())) {
             let plain = name.replace('_', "-").to_lowercase();
             let near = known.iter().find(|known| **known == plain).copied().or_else(|| did_you_mean(name, known.iter().copied()));
             let help = match near {
@@ -284,8 +284,8 @@ impl Reader<'_> {
             self.wrong(root.at, "version", "is missing", "write `version: 1.0.0`");
             return None;
         };
-        let written = self.written(node);
-        match written.as_deref().and_then(read_version) {
+        let written = node.written();
+        match written.and_then(read_version) {
             Some((version, false)) => Some(version),
             Some((version, true)) => {
                 let written = written.unwrap_or_default();
@@ -300,15 +300,6 @@ impl Reader<'_> {
         }
     }
 
-    /// Text, or a number as it is written.
-    fn written(&self, node: &Node) -> Option<String> {
-        match &node.data {
-            Data::Text(text) => Some(text.clone()),
-            Data::Number(_) => self.document.written(node),
-            _ => None,
-        }
-    }
-
     /// A line of text for people.
     fn line(&mut self, root: &Node, field: &str) -> Option<String> {
         let node = root.get(field)?;
@@ -319,7 +310,7 @@ impl Reader<'_> {
                 None
             }
             _ => {
-                let text = self.written(node).unwrap_or_else(|| node.to_json().to_string());
+                let text = node.written().map_or_else(|| node.to_json().to_string(), str::to_owned);
                 Some(text.split_whitespace().collect::<Vec<_>>().join(" "))
             }
         }
@@ -396,9 +387,9 @@ impl Reader<'_> {
             };
             return (self.bounds(value.get("version"), field).0, optional);
         }
-        match (&value.data, self.written(value)) {
+        match (&value.data, value.written()) {
             (Data::Null, _) => (Ok("*".to_owned()), false),
-            (_, Some(text)) => (Ok(text), false),
+            (_, Some(text)) => (Ok(text.to_owned()), false),
             _ => {
                 self.wrong(value.at, field, format!("is {}, not versions", value.kind()), "write bounds such as \">=1.0.0\"");
                 (Err(()), false)

@@ -203,6 +203,13 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_with_dollars_is_found_as_compose_gets_it() {
+        let masker = Masker::new(["pa$$w\"o$"]);
+        assert_eq!(masker.masked("KEY: \"pa$$$$w\\\"o$$\""), format!("KEY: \"{MASK}\""));
+        assert_eq!(masker.masked("KEY=pa$$$$w\"o$$"), format!("KEY={MASK}"));
+    }
+
+    #[test]
     fn a_secret_is_found_in_every_form_that_programs_print() {
         let secret = "pä ss'w\"ord/42";
         let masker = Masker::new([secret, "abc"]);

@@ -79,6 +79,8 @@ fn holds_one(line: &str) -> bool {
 pub(crate) struct Tree {
     pub(crate) value: Branch,
     pub(crate) origin: Origin,
+    /// How a number is written, where it is not in its usual spelling: `1.10`, `0755`.
+    pub(crate) written: Option<Arc<str>>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -94,7 +96,7 @@ pub(crate) type Path<'p> = &'p [String];
 impl Tree {
     /// A map of nothing.
     pub(crate) fn empty() -> Self {
-        Self { value: Branch::Map(BTreeMap::new()), origin: Origin::Nowhere }
+        Self { value: Branch::Map(BTreeMap::new()), origin: Origin::Nowhere, written: None }
     }
 
     pub(crate) fn of_node(node: &Node, document: &Document, origin: fn(Place) -> Origin) -> Self {
@@ -113,7 +115,11 @@ impl Tree {
             }
             _ => Branch::Leaf(node.to_json()),
         };
-        Self { value, origin: origin(Place::of(document, node.at)) }
+        let mut tree = Self { value, origin: origin(Place::of(document, node.at)), written: None };
+        if let Data::Number(number) = &node.data {
+            tree.keep_spelling(&number.written);
+        }
+        tree
     }
 
     pub(crate) fn of_value(value: &Value, origin: &Origin) -> Self {
@@ -123,7 +129,24 @@ impl Tree {
             Value::Object(entries) => Branch::Map(entries.iter().map(|(name, value)| (name.clone(), below(value))).collect()),
             leaf => Branch::Leaf(leaf.clone()),
         };
-        Self { value, origin: origin.clone() }
+        Self { value, origin: origin.clone(), written: None }
+    }
+
+    /// Remembers how a number is written.
+    pub(crate) fn keep_spelling(&mut self, text: &str) {
+        if let Branch::Leaf(Value::Number(number)) = &self.value {
+            self.written = (number.to_string() != text).then(|| text.into());
+        }
+    }
+
+    /// The value as text: a number as it is written, a list or map as JSON, nothing as an empty text.
+    pub(crate) fn text(&self) -> String {
+        match (&self.value, &self.written) {
+            (_, Some(written)) => written.to_string(),
+            (Branch::Leaf(Value::Null), _) => String::new(),
+            (Branch::Leaf(Value::String(text)), _) => text.clone(),
+            _ => self.to_json().to_string(),
+        }
     }
 
     pub(crate) fn to_json(&self) -> Value {
@@ -146,7 +169,7 @@ impl Tree {
                 }
                 self.origin = over.origin;
             }
-            (_, value) => *self = Tree { value, origin: over.origin },
+            (_, value) => *self = Tree { value, ..over },
         }
     }
 
@@ -190,7 +213,7 @@ impl Tree {
             self.origin = tree.origin.clone();
         }
         let Branch::Map(entries) = &mut self.value else { return Ok(()) };
-        let nothing = Tree { value: Branch::Leaf(Value::Null), origin: tree.origin.clone() };
+        let nothing = Tree { value: Branch::Leaf(Value::Null), origin: tree.origin.clone(), written: None };
         entries.entry(first.clone()).or_insert(nothing).put(rest, tree)
     }
 

@@ -216,7 +216,9 @@ fn read(place: &Place, number: u32, deployed: &Deployed) -> Result<ReleaseFile, 
 fn given_then(session: &Session, file: &ReleaseFile, environment: &str) -> Given {
     let text = |value: &Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
     let list = |name: &str| file.given[name].as_array().cloned().unwrap_or_default();
-    let document = |value: &Value| Document::parse(&text(value, "file"), &value["values"].to_string()).ok();
+    // Earlier versions kept the values as JSON.
+    let content = |value: &Value| value["text"].as_str().map_or_else(|| value["values"].to_string(), str::to_owned);
+    let document = |value: &Value| Document::parse(&text(value, "file"), &content(value)).ok();
     let assignment = |value: &Value| Assignment { path: text(value, "path"), value: text(value, "value"), option: text(value, "option") };
     Given {
         environment: Some(environment.to_owned()).filter(|name| !name.is_empty()),
@@ -228,8 +230,7 @@ fn given_then(session: &Session, file: &ReleaseFile, environment: &str) -> Given
 
 /// What a person gave, so that an upgrade can do the same.
 fn given_now(given: &Given, configuration: &Configuration) -> Value {
-    let files: Vec<Value> =
-        given.files.iter().map(|document| json!({ "file": document.file, "values": document.root.to_json() })).collect();
+    let files: Vec<Value> = given.files.iter().map(|document| json!({ "file": document.file, "text": document.root.to_flow() })).collect();
     // Variables are not there the next time; a single value of the command line counts more than they.
     let variables = configuration.given_by_variables();
     let set: Vec<Value> =
@@ -465,6 +466,7 @@ fn one(
         let rendering = Rendering {
             plugin: &plugin,
             values: &values,
+            spellings: &configuration.spellings(),
             variables: &variables,
             surroundings: &session.environment,
             environment: Some(environment.as_str()).filter(|name| !name.is_empty()),

@@ -192,8 +192,7 @@ fn show(global: &Global, config: &PluginConfig) -> Result<Code, Ending> {
     let paint = Paint::choose(global.color);
     render::diagnostics(&wrong, paint);
     let row = |setting: &hoist_plugins::Setting| {
-        let value = setting.value.as_str().filter(|text| !text.is_empty()).map_or_else(|| setting.value.to_string(), str::to_owned);
-        let mut row = vec![painted(paint.stdout, BOLD, &render::printable(&setting.path)), render::printable(&value)];
+        let mut row = vec![painted(paint.stdout, BOLD, &render::printable(&setting.path)), render::printable(&setting.text)];
         if config.show_origin {
             row.push(painted(paint.stdout, DIM, &render::printable(&setting.origin.to_string())));
             row.push(variable(&setting.path).unwrap_or_default());

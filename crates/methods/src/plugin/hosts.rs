@@ -178,7 +178,7 @@ fn one(machine: &Machine, host: &HostOf, order: &Order<'_>, failures: Arc<Failur
     let at = format!("@{}", order.name);
     let always = ["--output", "json", "--yes", "--verbose", "-C", &at];
     let mut variables = order.variables.clone();
-    variables.extend(variables_of(&host.values));
+    variables.extend(variables_of(&host.values, order.variables));
     let header = Header {
         arguments: always.iter().chain(order.command).map(|word| (*word).to_owned()).collect(),
         variables,

@@ -9,13 +9,19 @@ fn directory(files: &[(&str, &str)]) -> (Plugin, InMemory) {
 }
 
 fn rendered_with(files: &[(&str, &str)], environment: Option<&str>, replicas: Option<u32>) -> (Project, Vec<String>) {
-    let (plugin, directory) = directory(files);
     let values = json!({ "server": { "port": 8080 }, "app": { "secret_key": "it's: a \"key\"" } });
+    rendered_of(files, &values, environment, replicas)
+}
+
+fn rendered_of(files: &[(&str, &str)], values: &Value, environment: Option<&str>, replicas: Option<u32>) -> (Project, Vec<String>) {
+    let (plugin, directory) = directory(files);
     let variables = [("HOST_PORT".to_owned(), "8080".to_owned())].into();
+    let spellings = [("1.1".to_owned(), "1.10".to_owned()), ("755".to_owned(), "0755".to_owned())].into();
     let surroundings = hoist_core::Environment::with_home("/h");
     let rendering = Rendering {
         plugin: &plugin,
-        values: &values,
+        values,
+        spellings: &spellings,
         variables: &variables,
         surroundings: &surroundings,
         environment,
@@ -60,7 +66,11 @@ fn templates_are_rendered_strictly_and_files_lie_over_each_other() {
     assert!(broken("{% include '/etc/passwd' %}").contains("cannot be rendered"));
     assert!(broken("{% include '../plugin.yml' %}").contains("cannot be rendered"));
     assert!(broken("{{ x").contains("cannot be rendered"));
-    assert!(broken("a: [").contains("that is what the template comes to"));
+    assert!(broken("a: [").contains("docker-compose.yml.j2:1:"));
+    let lenient = "services:\n  app:\n    image: a\n    {% if nothing %}x: 1{% endif %}\n    environment:\n      {% for name, value in server.items() %}\n      {{ name.upper() }}: {{ value }}\n      {% endfor %}\n    image: b\n";
+    let (project, wrong) = rendered_with(&[("compose/docker-compose.yml.j2", lenient)], None, None);
+    assert!(wrong.len() == 1 && wrong[0].contains("j2:9:5: warning: duplicate mapping key: image: the last of them counts"), "{wrong:?}");
+    assert!(project.files[0].1.contains("PORT: 8080"), "{}", project.files[0].1);
 }
 
 #[test]
@@ -104,4 +114,172 @@ fn which_services_there_are_several_of() {
     assert_eq!(scale("services: {db: {image: x}, shop: {image: x}}\n"), ("shop".into(), 0));
     assert_eq!(scale("services: {db: {image: x}}\n"), ("db".into(), 0));
     assert_eq!(scale("services: {db: {image: x}, cache: {image: x}}\n"), (String::new(), 1));
+}
+
+/// Texts that YAML, Compose or a template may take for something else.
+const TEXTS: &[&str] = &[
+    "pa$$w",
+    "x-$HOME",
+    "${HOST_PORT}",
+    "${HOST_PORT:-x}",
+    "$",
+    "$$",
+    "a$",
+    "$(id)",
+    "abc1 #def",
+    "#def",
+    "a: b",
+    "a:",
+    ": ",
+    "- a",
+    "-",
+    "? a",
+    "[a, b]",
+    "{a: b}",
+    "{",
+    "}",
+    "]",
+    "*a",
+    "&a",
+    "!a",
+    "%a",
+    "@a",
+    "`a`",
+    "'",
+    "\"",
+    "it's",
+    "say \"hi\"",
+    "\\",
+    "\\n",
+    "a\\$b",
+    " a",
+    "a ",
+    "\ta",
+    "a\tb",
+    "a\nb",
+    "a\n",
+    "\n",
+    "a\n\n  b: $c\n",
+    "yes",
+    "No",
+    "on",
+    "y",
+    "N",
+    "true",
+    "True",
+    "null",
+    "~",
+    "",
+    "0755",
+    "1.10",
+    "1e3",
+    "0x1F",
+    "1_000",
+    "+5",
+    "-5",
+    "5",
+    "1:30",
+    "2001-01-01",
+    ".inf",
+    ".nan",
+    "<<",
+    "=",
+    "---",
+    "...",
+    "a\u{7f}b",
+    "a\u{85}b",
+    "a\u{2028}b",
+    "ünïcödé ☃",
+    "{{ a }}",
+    "{% a %}",
+    "a,b",
+    "|",
+    ">",
+    "a\rb",
+    "http://h:80/p?q=$r&s#t",
+];
+
+#[test]
+fn values_arrive_as_they_are_wherever_a_template_has_them() {
+    let places: &[(&str, &str, &str)] = &[
+        ("{{ v }}", "", ""),
+        ("\"{{ v }}\"", "", ""),
+        ("'{{ v }}'", "", ""),
+        ("pre-{{ v }}", "pre-", ""),
+        ("pre {{ v }} post", "pre ", " post"),
+        ("{{ v }}{{ v2 }}", "", "second $x"),
+        ("\"${HOST_PORT}-{{ v }}\"", "8080-", ""),
+        ("{{ v | tojson }}", "", ""),
+        ("{{ 'pre-' ~ v | default('x') }}", "pre-", ""),
+        ("{% set x = v %}{{ x }}", "", ""),
+        ("{% set x %}{{ v }}{% endset %}{{ x }}", "", ""),
+        ("&anchor {{ v }}", "", ""),
+    ];
+    let mut refused = Vec::new();
+    for text in TEXTS {
+        for (place, before, after) in places {
+            if place.contains('~') && (text.len() < 3 || text.contains('\n')) {
+                continue;
+            }
+            let template = format!(
+                "# {{{{ v }}}}\nservices:\n  app:\n    image: a\n    environment:\n      KEY: {place}\n    command: [\"sh\", {place}]\n    labels:\n      - {place}\n"
+            );
+            let template = if place.contains("&anchor") {
+                template.replace("[\"sh\", &anchor {{ v }}]", "[*anchor]").replace("- &anchor {{ v }}", "- *anchor")
+            } else {
+                template
+            };
+            let values = json!({ "v": text, "v2": "second $x" });
+            let (project, wrong) = rendered_of(&[("compose/docker-compose.yml.j2", template.as_str())], &values, None, None);
+            if !wrong.is_empty() {
+                assert!(wrong.iter().all(|wrong| wrong.contains("changes the value of v")), "{place}: {text:?}: {wrong:?}");
+                refused.push(format!("{place}: {text:?}"));
+                continue;
+            }
+            let read = Document::parse("", &project.files[0].1)
+                .unwrap_or_else(|wrong| panic!("{place}: {text:?}: {wrong}: {}", project.files[0].1));
+            let app = read.root.get("services").and_then(|services| services.get("app")).unwrap();
+            let items = |name: &str| if let Data::List(items) = &app.get(name).unwrap().data { items.clone() } else { panic!("{name}") };
+            let expected = format!("{before}{text}{after}");
+            let arrives = |node: &Node| match &node.data {
+                Data::Bool(value) => value.to_string(),
+                Data::Null => String::new(),
+                _ => interpolate(node.written().unwrap(), &|name| (name == "HOST_PORT").then(|| "8080".to_owned())).0,
+            };
+            let environment = app.get("environment").unwrap().get("KEY").unwrap();
+            assert!(*text == "5" || *text == "-5" || environment.text().is_some(), "{place}: {text:?} is text: {environment:?}");
+            for node in [environment, items("command").last().unwrap(), &items("labels")[0]] {
+                assert_eq!(arrives(node), expected, "{place}: {text:?}: {}", project.files[0].1);
+            }
+        }
+    }
+    assert_eq!(refused, Vec::<String>::new());
+}
+
+#[test]
+fn blocks_names_lists_and_numbers_arrive_as_they_are() {
+    let template = "services:\n  app:\n    image: a\n    environment:\n{% for name, value in env.items() %}      {{ name }}: {{ value }}\n{% endfor %}    command: {{ list }}\n    configs:\n      text: |\n        a={{ v }}\n        b\n    mode: {{ mode }}\n    version: {{ version }}\n    count: {{ count * 2 }}\n    doubled: \"{{ price | replace('$', '$$') }}\"\n    privileged: {{ privileged }}\n    entrypoint: {{ empty }}\n";
+    let values = json!({
+        "env": { "A": "x # y", "a b: c": "$HOME", "yes": "no" }, "list": ["sh", "-c", "echo $HOME"], "v": "l $1\n  m", "mode": 755, "version": 1.1, "count": 3, "price": "5 $x", "privileged": "true", "empty": "",
+    });
+    let (project, wrong) = rendered_of(&[("compose/docker-compose.yml.j2", template)], &values, None, None);
+    assert_eq!(wrong, Vec::<String>::new());
+    let text = &project.files[0].1;
+    let read = Document::parse("", text).unwrap().root.to_json()["services"]["app"].clone();
+    assert_eq!(read["environment"], json!({ "A": "x # y", "a b: c": "$$HOME", "yes": "no" }), "{text}");
+    assert_eq!(read["command"], json!(["sh", "-c", "echo $$HOME"]), "{text}");
+    assert_eq!(read["configs"]["text"], "a=l $$1\n  m\nb\n", "{text}");
+    assert!(text.contains("mode: 0755\n") && text.contains("version: 1.10\n") && text.contains("count: 6\n"), "{text}");
+    assert_eq!((&read["privileged"], &read["entrypoint"]), (&json!(true), &json!(null)), "{text}");
+    assert_eq!(read["doubled"], "5 $$x", "a template that doubles dollars has done what is needed: {text}");
+}
+
+#[test]
+fn a_value_that_is_a_piece_of_yaml_stays_one() {
+    let template = "services:\n  app:\n    image: a\n{{ more }}\n    environment: { A: {{ v }} }\n    {{ nothing }}\n";
+    let values = json!({ "more": "    ports:\n      - \"80:80\"\n", "v": "x $y # z", "nothing": "" });
+    let (project, wrong) = rendered_of(&[("compose/docker-compose.yml.j2", template)], &values, None, None);
+    assert_eq!(wrong, Vec::<String>::new());
+    let read = Document::parse("", &project.files[0].1).unwrap().root.to_json()["services"]["app"].clone();
+    assert_eq!((&read["ports"], &read["environment"]), (&json!(["80:80"]), &json!({ "A": "x $$y # z" })));
 }

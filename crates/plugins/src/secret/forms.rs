@@ -13,6 +13,12 @@ const PIECE: usize = 8;
 pub(super) fn forms(secret: &str, shortest: usize) -> BTreeSet<String> {
     let mut forms = BTreeSet::from([secret.to_owned()]);
     forms.extend(in_json(secret));
+    // Compose doubles dollars.
+    let doubled = secret.replace('$', "$$");
+    if doubled != secret {
+        forms.extend(in_json(&doubled));
+        forms.insert(doubled);
+    }
     forms.extend(in_urls(secret));
     forms.extend(in_base64(secret, shortest));
     forms.extend([each(secret, |byte| format!("{byte:02x}")), each(secret, |byte| format!("{byte:02X}"))]);

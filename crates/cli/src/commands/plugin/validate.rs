@@ -91,6 +91,7 @@ fn of_environment(session: &Session, found: &Found, plugin: &Plugin, given: &Giv
     let rendering = Rendering {
         plugin,
         values: &configuration.value_with_secrets(),
+        spellings: &configuration.spellings(),
         variables: &configuration.variables(),
         surroundings: &session.environment,
         environment,

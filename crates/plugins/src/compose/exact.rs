@@ -1,0 +1,243 @@
+//! Values that a template inserts arrive in containers as they are, whatever YAML and Compose would make of their characters.
+//!
+//! A template writes `PASSWORD: {{ database.password }}`, and the password may be `pa$$w`, `abc1 #def` or `yes`. The template is rendered with marks in the
+//! place of such values. From what that text says it is known which text each part is to be; where the text with the plain values says something else, that
+//! part is written as a quoted text with dollars doubled.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use crate::document::{Data, Document, Node};
+use crate::evaluate::{Marked, Rendered};
+use crate::interpolate::interpolate;
+use crate::marks;
+
+/// What a variable stands for.
+pub(super) type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// The rendered text in which every inserted value arrives as it is.
+///
+/// # Errors
+/// The values of which that is not so.
+pub(super) fn exact(rendered: &Rendered, variables: Variables<'_>) -> Result<String, BTreeSet<String>> {
+    let read = |text: &str| Document::parse_last_wins("", text).map(|(document, _)| document);
+    let plain = read(&rendered.text).ok();
+    let mut inexact = BTreeSet::new();
+    for marked in &rendered.marked {
+        // Where a value is a piece of YAML, a mark in its place may be none.
+        let Ok(document) = read(&marked.text) else { continue };
+        match (Quoting { marked, plain: plain.as_ref().map(|_| rendered.text.as_str()), variables }).quoted(&document, plain.as_ref()) {
+            Ok(text) => return Ok(text),
+            Err(values) => inexact = values,
+        }
+    }
+    let Some(first) = rendered.marked.first() else { return Ok(rendered.text.clone()) };
+    if !inexact.is_empty() {
+        return Err(inexact);
+    }
+    // What is inserted is YAML; values in it are looked for.
+    let mut texts = Vec::new();
+    plain.iter().for_each(|plain| texts_of(&plain.root, &mut texts));
+    let arrived: Vec<String> = texts.iter().map(|text| interpolate(text, variables).0).collect();
+    let lost = |value: &&String| !value.contains('\n') && plain.is_some() && !arrived.iter().any(|text| text.contains(value.as_str()));
+    let lost: BTreeSet<String> = first.values.iter().map(|inserted| &inserted.value).filter(lost).cloned().collect();
+    if lost.is_empty() { Ok(rendered.text.clone()) } else { Err(lost) }
+}
+
+fn texts_of(node: &Node, into: &mut Vec<String>) {
+    into.extend(node.written().map(str::to_owned));
+    match &node.data {
+        Data::List(items) => items.iter().for_each(|item| texts_of(item, into)),
+        Data::Map(entries) => entries.iter().for_each(|(_, below)| texts_of(below, into)),
+        _ => {}
+    }
+}
+
+/// A part of the text that is written in another way.
+struct Edit {
+    span: Range<usize>,
+    text: String,
+}
+
+struct Quoting<'a> {
+    marked: &'a Marked,
+    /// The text with the plain values, where it can be read.
+    plain: Option<&'a str>,
+    variables: Variables<'a>,
+}
+
+impl Quoting<'_> {
+    fn quoted(&self, document: &Document, plain: Option<&Document>) -> Result<String, BTreeSet<String>> {
+        let mut edits = Vec::new();
+        self.entries(&document.root, plain.map(|plain| &plain.root), false, &mut edits);
+        edits.sort_by_key(|edit| edit.span.start);
+        edits.dedup_by_key(|edit| edit.span.start);
+        let mut text = self.marked.text.clone();
+        for Edit { span, text: quoted } in edits.into_iter().rev() {
+            text.replace_range(span, &quoted);
+        }
+        // What is left of the marks stands in comments, or is the same with its plain value.
+        let text = text.split_inclusive('\n').map(|line| self.plain_line(line)).collect::<String>();
+        let mut wrong = BTreeSet::new();
+        match Document::parse_last_wins("", &text) {
+            Ok((read, _)) => self.compare(&document.root, &read.root, &mut wrong),
+            Err(_) => wrong.extend(self.marked.values.iter().map(|inserted| inserted.value.clone())),
+        }
+        if wrong.is_empty() { Ok(text) } else { Err(wrong) }
+    }
+
+    fn value(&self, number: usize) -> &str {
+        &self.marked.values[number].value
+    }
+
+    fn plain_line(&self, line: &str) -> String {
+        let is_comment = line.trim_start().starts_with('#');
+        marks::replaced(line, |number| {
+            let written = &self.marked.values[number].written;
+            if is_comment { written.replace(char::is_control, " ") } else { written.clone() }
+        })
+    }
+
+    /// The parts of a node that are to be written in another way. `plain` is the same node of the text with the plain values.
+    fn entries(&self, node: &Node, plain: Option<&Node>, is_text: bool, edits: &mut Vec<Edit>) {
+        match &node.data {
+            Data::Text(text) => edits.extend(self.edit(node, text, plain, is_text)),
+            Data::List(items) => {
+                let others = plain.and_then(|plain| if let Data::List(others) = &plain.data { Some(others) } else { None });
+                let others = others.filter(|others| others.len() == items.len());
+                for (place, item) in items.iter().enumerate() {
+                    // An item that is nothing is of no use.
+                    self.entries(item, others.map(|others| &others[place]), true, edits);
+                }
+            }
+            Data::Map(entries) => {
+                let others = plain.map(Node::entries).filter(|others| others.len() == entries.len());
+                for (place, (key, below)) in entries.iter().enumerate() {
+                    let other = others.map(|others| &others[place]);
+                    if !marks::numbers(&key.name).is_empty() {
+                        let name = self.with_values(&key.name, false);
+                        // Compose looks for no variables in names.
+                        if other.is_none_or(|(other, _)| other.name != name) {
+                            edits.push(Edit { span: key.span.clone(), text: quoted(&name) });
+                        }
+                    }
+                    // Compose takes everything in these for text.
+                    let is_text = is_text || matches!(key.name.as_str(), "environment" | "labels" | "args");
+                    self.entries(below, other.map(|(_, below)| below), is_text, edits);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn edit(&self, node: &Node, text: &str, plain: Option<&Node>, is_text: bool) -> Option<Edit> {
+        if marks::numbers(text).is_empty() {
+            return None;
+        }
+        if let Some(number) = marks::only(text) {
+            let value = self.value(number);
+            // A number or true and false given as text may stand where Compose needs one.
+            let is_whole = value.parse::<i64>().is_ok_and(|number| number.to_string() == value);
+            let is_same = is_whole || (!is_text && (value.is_empty() || value == "true" || value == "false"));
+            if is_same && !self.is_quoted(node) {
+                return None;
+            }
+        }
+        if plain.is_some_and(|plain| self.is_same(text, plain)) {
+            return None;
+        }
+        let text = match self.block_indentation(node) {
+            Some(indentation) => {
+                let source = &self.marked.text[node.span.clone()];
+                let inline = |number: usize| doubled(self.value(number)).replace('\n', &format!("\n{indentation}"));
+                marks::replaced(source, inline)
+            }
+            None => quoted(&self.with_values(text, true)),
+        };
+        Some(Edit { span: node.span.clone(), text })
+    }
+
+    fn is_quoted(&self, node: &Node) -> bool {
+        self.marked.text[node.span.clone()].starts_with(['"', '\''])
+    }
+
+    /// True where the text with the plain values says the same, to every reader of YAML.
+    fn is_same(&self, text: &str, plain: &Node) -> bool {
+        let (Data::Text(read), Some(source)) = (&plain.data, self.plain.and_then(|text| text.get(plain.span.clone()))) else {
+            return false;
+        };
+        let is_certain = source.starts_with(['"', '\''])
+            || source.starts_with(|first: char| first.is_ascii_alphabetic() || first == '/') && !marks::is_word(source.trim());
+        is_certain && interpolate(read, self.variables).0 == self.expected(text)
+    }
+
+    /// The text that arrives in a container.
+    fn expected(&self, text: &str) -> String {
+        marks::replaced(&interpolate(text, self.variables).0, |number| self.value(number).to_owned())
+    }
+
+    fn with_values(&self, text: &str, double: bool) -> String {
+        let value = |number: usize| if double { doubled(self.value(number)) } else { self.value(number).to_owned() };
+        marks::replaced(text, value)
+    }
+
+    /// How far a block text is indented; nothing for other texts.
+    fn block_indentation(&self, node: &Node) -> Option<String> {
+        let before = &self.marked.text[..node.span.start];
+        let (above, indentation) = before.rsplit_once('\n')?;
+        let header = above.trim_end().rsplit([' ', '\n']).next()?;
+        let is_header = header.starts_with(['|', '>']) && header[1..].chars().all(|c| c.is_ascii_digit() || matches!(c, '+' | '-'));
+        (is_header && indentation.trim().is_empty()).then(|| indentation.to_owned())
+    }
+
+    /// Compares what the marked text says with what the finished text says.
+    fn compare(&self, marked: &Node, finished: &Node, wrong: &mut BTreeSet<String>) {
+        let lost = |text: &str| marks::numbers(text).into_iter().map(|number| self.value(number).to_owned());
+        match (&marked.data, &finished.data) {
+            (Data::Text(text), _) => {
+                let arrives = match finished.data {
+                    Data::Bool(value) => value.to_string(),
+                    Data::Null => String::new(),
+                    _ => interpolate(finished.written().unwrap_or_default(), self.variables).0,
+                };
+                if arrives != self.expected(text) {
+                    wrong.extend(lost(text));
+                }
+            }
+            (Data::List(items), Data::List(others)) if items.len() == others.len() => {
+                items.iter().zip(others).for_each(|(item, other)| self.compare(item, other, wrong));
+            }
+            (Data::Map(entries), Data::Map(others)) if entries.len() == others.len() => {
+                for ((key, below), (other, finished)) in entries.iter().zip(others) {
+                    if other.name != self.with_values(&key.name, false) {
+                        wrong.extend(lost(&key.name));
+                    }
+                    self.compare(below, finished, wrong);
+                }
+            }
+            (marked, finished) if marked == finished => {}
+            (Data::List(_) | Data::Map(_), _) => wrong.extend(self.marked.values.iter().map(|inserted| inserted.value.clone())),
+            _ => {}
+        }
+    }
+}
+
+/// Compose takes `$$` for a dollar.
+fn doubled(text: &str) -> String {
+    text.replace('$', "$$")
+}
+
+/// A text in double quotes, as YAML reads it.
+fn quoted(text: &str) -> String {
+    let json = serde_json::Value::from(text).to_string();
+    let mut out = String::new();
+    for c in json.chars() {
+        match c {
+            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => {
+                out += &format!("\\u{:04x}", u32::from(c))
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
