@@ -226,6 +226,14 @@ fn a_dry_run_shows_what_is_rendered_and_what_differs_without_a_secret_and_withou
     readable_by_others_has_no(&shop.sandbox.home(), canary);
     shop.sandbox.hoist("plugin deploy dry --set app.level=9 --replicas 0").exits(2);
     shop.file("compose/docker-compose.yml.j2", "services:\n  app:\n    image: {{ app.nothing }}\n");
+    shop.sandbox
+        .hoist("plugin deploy dry --dry-run")
+        .exits(0)
+        .says("docker-compose.yml.j2:3:")
+        .says("an undefined value renders as nothing");
+    let manifest =
+        format!("{}strict_templates: true\n", std::fs::read_to_string(shop.sandbox.collection().join("plugins/dry/plugin.yml")).unwrap());
+    shop.file("plugin.yml", &manifest);
     shop.sandbox.hoist("plugin deploy dry").exits(2).says("docker-compose.yml.j2:3:").says("undefined value");
 }
 

@@ -462,7 +462,12 @@ fn validate_finds_what_would_fail_when_it_is_deployed() {
     validate().exits(2).says("production.yaml:2:9").says("\"many\" is not a whole number");
     file(&sandbox, "shop", "config/production.yaml", "web:\n  port: 8080\n");
     compose("services:\n  web:\n    image: {{ web.image }}\n");
+    validate().exits(0).says("docker-compose.yml.j2:3:").says("an undefined value renders as nothing");
+    let manifest = sandbox.collection().join("plugins/shop/plugin.yml");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    file(&sandbox, "shop", "plugin.yml", &format!("{text}strict_templates: true\n"));
     validate().exits(2).says("docker-compose.yml.j2:3:").says("undefined value");
+    file(&sandbox, "shop", "plugin.yml", &text);
     compose(
         "services:\n  web:\n    depends_on: [wroker]\n    volumes: ['dta:/data', './x:/x']\n  worker:\n    build: .\nvolumes: { data: {} }\n",
     );

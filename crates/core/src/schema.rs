@@ -94,6 +94,7 @@ fn plugin() -> Value {
             "version": { "type": ["string", "number"], "description": "three numbers: 1.0.0" },
             "description": string, "author": string, "license": string, "homepage": string,
             "tags": { "type": "array" },
+            "strict_templates": { "type": "boolean", "description": "whether printing an undefined value is an error in its templates" },
             "dependencies": { "oneOf": [
                 { "type": "array", "items": { "oneOf": [name, { "type": "object", "additionalProperties": needed }] } },
                 { "type": "object", "additionalProperties": needed },

@@ -86,13 +86,16 @@ pub fn render(directory: &dyn Directory, rendering: &Rendering<'_>) -> (Project,
         let (target, text) = match path.strip_suffix(TEMPLATE) {
             None => (path.clone(), text),
             Some(target) => match rendered(directory, &path, &text, rendering) {
-                Ok(rendered) => match exact::exact(&rendered, &|name| rendering.variable(name)) {
-                    Ok(text) => (target.to_owned(), text),
-                    Err(inexact) => {
-                        found.extend(inexact.iter().map(|value| inexact_value(value, rendering, &shown)));
-                        continue;
+                Ok(rendered) => {
+                    found.extend(rendered.undefined.iter().map(|place| undefined_value(&rendered.text, *place, rendering, &shown)));
+                    match exact::exact(&rendered, &|name| rendering.variable(name)) {
+                        Ok(text) => (target.to_owned(), text),
+                        Err(inexact) => {
+                            found.extend(inexact.iter().map(|value| inexact_value(value, rendering, &shown)));
+                            continue;
+                        }
                     }
-                },
+                }
                 Err(error) => {
                     found.push(template_error(&error, &shown, &text));
                     continue;
@@ -161,7 +164,8 @@ fn rendered(directory: &dyn Directory, path: &str, text: &str, rendering: &Rende
     }
     let included = includes(directory, &folder);
     let spellings = rendering.spellings.clone();
-    let template = Template { path: path.to_owned(), text: text.to_owned(), included, variables: context, spellings };
+    let template =
+        Template { path: path.to_owned(), text: text.to_owned(), included, variables: context, spellings, strict: plugin.strict_templates };
     match directory.evaluate(&Task::Render(template)) {
         Ok(Answer::Rendered(rendered)) => rendered,
         Ok(Answer::Checked(_)) => {
@@ -196,6 +200,16 @@ fn template_error(error: &TemplateError, file: &str, text: &str) -> Diagnostic {
     }
     wrong.help.clone_from(help);
     wrong
+}
+
+/// Warns of an undefined value that a template prints.
+fn undefined_value(text: &str, (line, column): (usize, usize), rendering: &Rendering<'_>, file: &str) -> Diagnostic {
+    let warning = Diagnostic::warning("an undefined value renders as nothing").file(file).module(rendering.plugin.name.as_str());
+    let help = "give it a value in config/defaults.yaml, or write `{{ x | default(…) }}`; `strict_templates: true` in plugin.yml makes it an error";
+    let mut warning = warning.help(help);
+    warning.position = Some(Position { line, column });
+    warning.source_line = text.lines().nth(line - 1).map(str::to_owned);
+    warning
 }
 
 /// Says which value of the configuration a template does not pass on as it is.

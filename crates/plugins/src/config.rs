@@ -148,10 +148,32 @@ impl Configuration {
         configuration.lay_variables(&given.variables);
         given.set.iter().for_each(|assignment| configuration.set(assignment));
         if let Some(schema) = &configuration.schema {
-            let filled = schema.fill(&mut configuration.tree);
-            configuration.found.extend(filled.err());
+            schema.fill(&mut configuration.tree);
         }
+        configuration.keep_modes();
         configuration
+    }
+
+    /// A whole number with zeros before it, such as the mode of a file, is text unless the schema says that it is a number.
+    fn keep_modes(&mut self) {
+        let mut leaves = Vec::new();
+        self.tree.leaves(&mut Vec::new(), &mut leaves);
+        let has_zeros = |written: &str| {
+            let digits = written.trim_start_matches(['-', '+']);
+            digits.len() > 1 && digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        let is_number = |path: &[String]| {
+            let types = self.said(path).map(|said| said.types()).unwrap_or_default();
+            types.contains(&"integer") || types.contains(&"number")
+        };
+        let of_text = |(path, tree): (Vec<String>, &Tree)| {
+            let written = tree.written.as_deref().filter(|written| has_zeros(written) && !is_number(&path))?;
+            Some((path, Tree::of_value(&Value::from(written), &tree.origin)))
+        };
+        let texts: Vec<(Vec<String>, Tree)> = leaves.into_iter().filter_map(of_text).collect();
+        for (path, tree) in texts {
+            let _ = self.tree.put(&path, tree);
+        }
     }
 
     /// Reads which variables stand for which values.

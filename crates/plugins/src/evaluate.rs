@@ -2,6 +2,7 @@
 //! be handed to a process that is limited.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jsonschema::{Draft, Validator};
@@ -41,6 +42,8 @@ pub struct Template {
     pub variables: Map<String, Value>,
     /// How numbers among them are written, by their usual spelling: `1.1` as `1.10`.
     pub spellings: BTreeMap<String, String>,
+    /// Whether printing an undefined value is an error.
+    pub strict: bool,
 }
 
 /// What a template comes to.
@@ -51,6 +54,8 @@ pub struct Rendered {
     /// The same text with marks in the place of inserted values that YAML or Compose may read as something else. The first has a mark for each of them, the
     /// second only for those of one line. Empty where nothing of the kind is inserted.
     pub marked: Vec<Marked>,
+    /// Where undefined values were printed: lines and columns of the text, counted from one.
+    pub undefined: Vec<(usize, usize)>,
 }
 
 /// A text with marks in the place of values.
@@ -136,26 +141,39 @@ pub(crate) fn violations(validator: &Validator, value: &Value) -> Vec<Violation>
 }
 
 fn rendered(template: &Template) -> Result<Rendered, minijinja::Error> {
-    let text = render(template, None)?;
     let mut leaves = BTreeSet::new();
     template.variables.values().for_each(|value| leaves_of(value, &mut leaves));
     // A text that has characters of marks in it cannot be told from marks.
-    if text.contains(marks::is_mark) || leaves.iter().any(|leaf| leaf.contains(marks::is_mark)) {
-        return Ok(Rendered { text, marked: Vec::new() });
+    let has_marks = |text: &String| text.contains(marks::is_mark);
+    if leaves.iter().chain(template.included.values()).chain([&template.text]).any(has_marks) {
+        let text = render(template, None)?.replace(marks::UNDEFINED, "");
+        return Ok(Rendered { text, ..Rendered::default() });
     }
+    let (text, undefined) = without_undefined(&render(template, None)?);
     let mut marked: Vec<Marked> = Vec::new();
     for of_one_line in [false, true] {
         let has_mark = |leaf: &String| !marks::is_plain(leaf) && !(of_one_line && (leaf.is_empty() || leaf.contains('\n')));
         let inserted = Arc::new(Inserted { leaves: leaves.iter().filter(|leaf| has_mark(leaf)).cloned().collect(), ..Inserted::default() });
         // What a filter made of a mark is not to be found again.
         let Ok(with_marks) = render(template, Some(inserted.clone())) else { continue };
+        let with_marks = with_marks.replace(marks::UNDEFINED, "");
         let values = inserted.values.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if !values.is_empty() && marks::replaced(&with_marks, |number| values[number].written.clone()) == text {
             marked.push(Marked { text: with_marks, values });
         }
     }
     marked.dedup();
-    Ok(Rendered { text, marked })
+    Ok(Rendered { text, marked, undefined })
+}
+
+/// A text without the marks of undefined values, and where these were.
+fn without_undefined(text: &str) -> (String, Vec<(usize, usize)>) {
+    let mut places = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let characters = line.chars().enumerate().filter(|(_, c)| *c == marks::UNDEFINED);
+        places.extend(characters.enumerate().map(|(before, (column, _))| (number + 1, column - before + 1)));
+    }
+    (text.replace(marks::UNDEFINED, ""), places)
 }
 
 /// Every text in a value, names as well.
@@ -228,9 +246,9 @@ impl Inserted {
 }
 
 fn render(template: &Template, inserted: Option<Arc<Inserted>>) -> Result<String, minijinja::Error> {
-    let Template { path, text, included, variables, spellings } = template;
+    let Template { path, text, included, variables, spellings, strict } = template;
     let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+    environment.set_undefined_behavior(if *strict { UndefinedBehavior::SemiStrict } else { UndefinedBehavior::Lenient });
     environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
     // With the blanks that Ansible and others have made usual for files of YAML: a line with nothing but a statement leaves nothing.
     let syntax = SyntaxConfig::builder().keep_trailing_newline(true).trim_blocks(true).lstrip_blocks(true).build();
@@ -262,6 +280,7 @@ fn render(template: &Template, inserted: Option<Arc<Inserted>>) -> Result<String
             (None, Some(inserted), None) if matches!(value.kind(), ValueKind::Seq | ValueKind::Map) => {
                 out.write_str(&inserted.marked(&value.to_string())).map_err(minijinja::Error::from)
             }
+            _ if value.is_undefined() => out.write_char(marks::UNDEFINED).map_err(minijinja::Error::from),
             _ => escape_formatter(out, state, value),
         }
     });

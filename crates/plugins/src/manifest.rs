@@ -126,6 +126,8 @@ pub struct Plugin {
     pub defaults: Option<String>,
     /// By the names of their hooks.
     pub hooks: BTreeMap<&'static str, Hook>,
+    /// True where printing an undefined value is an error in its templates; otherwise it renders as nothing, with a warning.
+    pub strict_templates: bool,
     /// How it is deployed.
     pub kind: Kind,
     /// The manifest, for messages about it.
@@ -179,19 +181,20 @@ struct Read {
     schema: Option<String>,
     defaults: Option<String>,
     hooks: BTreeMap<&'static str, Hook>,
+    strict_templates: bool,
     kind: Kind,
 }
 
 impl Read {
     fn into_plugin(self, document: Document) -> Plugin {
-        let Read { name, version, description, author, license, dependencies, schema, defaults, hooks, kind } = self;
-        Plugin { name, version, description, author, license, dependencies, schema, defaults, hooks, kind, document }
+        let Read { name, version, description, author, license, dependencies, schema, defaults, hooks, strict_templates, kind } = self;
+        Plugin { name, version, description, author, license, dependencies, schema, defaults, hooks, strict_templates, kind, document }
     }
 }
 
 /// What stands at the top of a manifest.
 pub(crate) const KEYS: &[&str] =
-    &["name", "version", "description", "author", "license", "dependencies", "config", "hooks", "homepage", "tags"];
+    &["name", "version", "description", "author", "license", "dependencies", "config", "hooks", "homepage", "tags", "strict_templates"];
 
 struct Reader<'a> {
     directory: &'a dyn Directory,
@@ -236,8 +239,33 @@ impl Reader<'_> {
         let dependencies = root.get("dependencies").map(|node| self.dependencies(node)).unwrap_or_default();
         let (schema, defaults) = self.config(root);
         let hooks = root.get("hooks").map(|node| self.hooks(node)).unwrap_or_default();
+        let strict_templates = self.flag(root, "strict_templates");
         let kind = self.kind();
-        Some(Read { name: name?, version: version?, description, author, license, dependencies, schema, defaults, hooks, kind })
+        Some(Read {
+            name: name?,
+            version: version?,
+            description,
+            author,
+            license,
+            dependencies,
+            schema,
+            defaults,
+            hooks,
+            strict_templates,
+            kind,
+        })
+    }
+
+    /// True or false; false where it is absent.
+    fn flag(&mut self, root: &Node, field: &str) -> bool {
+        match root.get(field).map(|node| (&node.data, node.at)) {
+            None | Some((Data::Null, _)) => false,
+            Some((Data::Bool(value), _)) => *value,
+            Some((_, at)) => {
+                self.wrong(at, field, "is neither true nor false", "");
+                false
+            }
+        }
     }
 
     /// Tells which names of a map nobody knows.

@@ -8,9 +8,12 @@ const CLOSE: char = '\u{F8E1}';
 /// The digit 0; nine others follow.
 const ZERO: u32 = 0xF8E2;
 
+/// Stands where an undefined value was printed.
+pub(crate) const UNDEFINED: char = '\u{F8EC}';
+
 /// True for a character of a mark.
 pub(crate) fn is_mark(c: char) -> bool {
-    ('\u{F8E0}'..='\u{F8EB}').contains(&c)
+    (OPEN..=UNDEFINED).contains(&c)
 }
 
 /// The mark with a number.

@@ -27,8 +27,6 @@ pub struct Schema {
 const DEPTH: usize = 32;
 /// A schema that comes to more parts, with everything that is referred to in the place of each reference, may take long.
 const PARTS: u64 = 20_000;
-/// So many values are looked at to fill in defaults.
-const VALUES: usize = 10_000;
 
 impl Schema {
     /// Reads the schema at a path of a plugin. Nothing is fetched: references stay in the file.
@@ -85,59 +83,35 @@ impl Schema {
         Subschema::new(&self.document.root, vec![Said { node: &self.document.root, certain: true }])
     }
 
-    /// Fills in defaults where nothing was given. What would not be whole with its defaults alone is left out.
-    ///
-    /// # Errors
-    /// There are too many of them; then the tree is as it was.
-    pub(crate) fn fill(&self, tree: &mut Tree) -> Result<(), Diagnostic> {
-        let (mut room, before) = (VALUES, tree.clone());
-        self.fill_below(&self.root(), tree, 0, &mut room);
-        match room {
-            0 => {
-                *tree = before;
-                let help = "put a limit to what refers to itself, or to what refers to the same part again and again";
-                let wrong = Diagnostic::error(format!("its defaults come to more than {VALUES} values")).help(help);
-                Err(self.document.point(wrong, self.document.root.at))
-            }
-            _ => Ok(()),
-        }
+    /// Fills in defaults of values that are absent from an object that is there. No object is created.
+    pub(crate) fn fill(&self, tree: &mut Tree) {
+        self.fill_below(&self.root(), tree);
     }
 
-    fn fill_below(&self, schema: &Subschema<'_>, tree: &mut Tree, depth: usize, room: &mut usize) {
-        *room = room.saturating_sub(1);
-        if depth > DEPTH || *room == 0 {
-            return;
-        }
+    fn fill_below(&self, schema: &Subschema<'_>, tree: &mut Tree) {
         match &mut tree.value {
             Branch::Map(entries) => {
                 for name in schema.properties() {
                     let below = schema.property(name);
                     match entries.get_mut(name) {
-                        Some(given) => self.fill_below(&below, given, depth + 1, room),
-                        None => drop(self.default_of(&below, depth + 1, room).map(|tree| entries.insert(name.to_owned(), tree))),
+                        Some(given) => self.fill_below(&below, given),
+                        None => drop(self.default_of(&below).map(|tree| entries.insert(name.to_owned(), tree))),
                     }
                 }
             }
             Branch::List(items) => {
                 let below = schema.items();
-                items.iter_mut().for_each(|item| self.fill_below(&below, item, depth + 1, room));
+                items.iter_mut().for_each(|item| self.fill_below(&below, item));
             }
             Branch::Leaf(_) => {}
         }
     }
 
-    fn default_of(&self, schema: &Subschema<'_>, depth: usize, room: &mut usize) -> Option<Tree> {
-        if let Some(default) = schema.certain().find_map(|node| node.get("default")) {
-            let mut tree = Tree::of_node(default, &self.document, Origin::Schema);
-            self.fill_below(schema, &mut tree, depth, room);
-            return Some(tree);
-        }
-        let mut tree = Tree::empty();
-        self.fill_below(schema, &mut tree, depth, room);
-        let Branch::Map(entries) = &tree.value else { return None };
-        let whole = schema.required().all(|name| entries.contains_key(name));
-        tree.origin = entries.values().next()?.origin.clone();
-        whole.then_some(tree)
+    /// The default of a value that is absent. An object that was left out or taken away stays away.
+    fn default_of(&self, schema: &Subschema<'_>) -> Option<Tree> {
+        let default = schema.certain().find_map(|node| node.get("default"))?;
+        let is_object = matches!(default.data, Data::Map(_));
+        (!is_object).then(|| Tree::of_node(default, &self.document, Origin::Schema))
     }
 }
 
@@ -187,13 +161,6 @@ impl<'s> Subschema<'s> {
         names.sort_unstable();
         names.dedup();
         names.into_iter()
-    }
-
-    fn required(&self) -> impl Iterator<Item = &'s str> {
-        self.certain().filter_map(|node| node.get("required")).flat_map(|node| match &node.data {
-            Data::List(items) => items.iter().filter_map(Node::text).collect::<Vec<_>>(),
-            _ => Vec::new(),
-        })
     }
 
     /// True where names that are not described are foreseen: by a pattern, or by a schema for all others.
@@ -462,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn defaults_fill_what_is_whole_with_them_and_what_was_begun() {
+    fn defaults_apply_inside_objects_that_are_there() {
         let text = r##"{ "type": "object", "definitions": { "port": { "type": "integer", "default": 5432 } },
             "properties": {
                 "db": { "type": "object", "required": ["host"], "properties": { "host": {}, "port": { "$ref": "#/definitions/port" } } },
@@ -472,10 +439,12 @@ mod tests {
         let schema = schema(text).unwrap();
         let filled = |given: Value| {
             let mut tree = Tree::of_value(&given, &Origin::Nowhere);
-            schema.fill(&mut tree).unwrap();
+            schema.fill(&mut tree);
             tree.to_json()
         };
-        assert_eq!(filled(json!({})), json!({ "app": { "debug": false } }), "db would lack its host");
+        assert_eq!(filled(json!({})), json!({}), "no object is created");
+        assert_eq!(filled(json!({ "app": {} })), json!({ "app": { "debug": false } }));
+        assert_eq!(filled(json!({ "app": null })), json!({ "app": null }));
         assert_eq!(
             filled(json!({ "db": { "host": "h" }, "app": { "debug": true } })),
             json!({ "db": { "host": "h", "port": 5432 }, "app": { "debug": true } })
@@ -496,7 +465,7 @@ mod tests {
         // One that refers to itself ends.
         let circle = schema(r##"{ "properties": { "a": { "$ref": "#" } } }"##).unwrap();
         let mut tree = Tree::empty();
-        circle.fill(&mut tree).unwrap();
+        circle.fill(&mut tree);
     }
 
     #[test]

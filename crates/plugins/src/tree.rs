@@ -157,12 +157,13 @@ impl Tree {
         }
     }
 
-    /// Lays another layer over this one: maps are merged, everything else is replaced.
+    /// Lays another layer over this one: maps are merged, a null takes a name away, everything else is replaced.
     pub(crate) fn lay(&mut self, over: Tree) {
         match (&mut self.value, over.value) {
             (Branch::Map(known), Branch::Map(new)) => {
                 for (name, tree) in new {
                     match known.get_mut(&name) {
+                        Some(_) if tree.value == Branch::Leaf(Value::Null) => drop(known.remove(&name)),
                         Some(under) => under.lay(tree),
                         None => drop(known.insert(name, tree)),
                     }
@@ -282,10 +283,10 @@ mod tests {
     }
 
     #[test]
-    fn maps_are_merged_and_everything_else_is_replaced() {
-        let mut under = tree(json!({ "a": { "b": 1, "c": [1, 2] }, "d": {} }), "first");
-        under.lay(tree(json!({ "a": { "c": [3] }, "d": null, "e": 1 }), "second"));
-        assert_eq!(under.to_json(), json!({ "a": { "b": 1, "c": [3] }, "d": null, "e": 1 }));
+    fn maps_are_merged_nulls_take_away_and_everything_else_is_replaced() {
+        let mut under = tree(json!({ "a": { "b": 1, "c": [1, 2], "f": 2 }, "d": {} }), "first");
+        under.lay(tree(json!({ "a": { "c": [3], "f": null }, "d": null, "e": 1, "g": null }), "second"));
+        assert_eq!(under.to_json(), json!({ "a": { "b": 1, "c": [3] }, "e": 1, "g": null }));
         let from = |path: &str| under.nearest(&parts(path).unwrap()).origin.to_string();
         assert_eq!((from("a.b").as_str(), from("a.c").as_str(), from("a.zzz").as_str()), ("first", "second", "second"));
     }

@@ -1,6 +1,6 @@
 //! Finds the line of a template that a line of the rendered text comes from.
 
-use hoist_core::{Diagnostic, Position};
+use hoist_core::{Diagnostic, Position, Severity};
 
 /// Number of lines that are shown before and after the one with the error.
 const AROUND: usize = 2;
@@ -29,6 +29,10 @@ pub(super) fn point(diagnostic: &mut Diagnostic, template: &str, rendered: &str)
         Position { line: number, column }
     });
     diagnostic.source_line = found.map(|(_, source)| source.to_owned());
+    // What is not there needs no text around it.
+    if diagnostic.severity == Severity::Warning {
+        diagnostic.excerpt.clear();
+    }
 }
 
 /// The line of a template that renders as this one, with its number; of several that could, the one with the most text of its own, then the nearest.

@@ -68,8 +68,14 @@ fn templates_are_rendered_strictly_and_files_lie_over_each_other() {
     assert!(broken("{{ x").contains("cannot be rendered"));
     assert!(broken("a: [").contains("docker-compose.yml.j2:1:"));
     let lenient = "services:\n  app:\n    image: a\n    {% if nothing %}x: 1{% endif %}\n    environment:\n      {% for name, value in server.items() %}\n      {{ name.upper() }}: {{ value }}\n      {% endfor %}\n    image: b\n";
-    let (project, wrong) = rendered_with(&[("compose/docker-compose.yml.j2", lenient)], None, None);
-    assert!(wrong.len() == 1 && wrong[0].contains("j2:9:5: warning: duplicate mapping key: image: the last of them counts"), "{wrong:?}");
+    let lenient = lenient.replace("    image: b", "    command: [\"{{ nothing }}\", {{ server.nothing }} ]\n    image: b");
+    let (project, mut wrong) = rendered_with(&[("compose/docker-compose.yml.j2", lenient.as_str())], None, None);
+    let undefined: Vec<String> = wrong.drain(..2).collect();
+    assert!(
+        undefined.iter().all(|wrong| wrong.contains("j2:9:") && wrong.contains("an undefined value renders as nothing")),
+        "{undefined:?}"
+    );
+    assert!(wrong.len() == 1 && wrong[0].contains("j2:10:5: warning: duplicate mapping key: image: the last of them counts"), "{wrong:?}");
     assert!(project.files[0].1.contains("PORT: 8080"), "{}", project.files[0].1);
 }
 

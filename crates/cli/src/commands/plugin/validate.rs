@@ -5,7 +5,7 @@ use std::io::Write;
 
 use hoist_core::Diagnostic;
 use hoist_methods::project_name;
-use hoist_plugins::{Given, Kind, MANIFEST, Plugin, Rendering, profiles, read_version, render};
+use hoist_plugins::{ENVIRONMENTS, Given, Kind, MANIFEST, Plugin, Rendering, profiles, read_version, render};
 use rayon::prelude::*;
 use serde_json::json;
 
@@ -61,10 +61,11 @@ fn of_one(session: &Session, found: &Found, given: &Given) -> Vec<Diagnostic> {
         let file = found.directory.root().join("compose").display().to_string();
         wrong.push(warning.module(plugin.name.as_str()).file(file).help("call the main one docker-compose.yml, or docker-compose.yml.j2"));
     }
-    // Where no environment is named, each that the plugin has values for is looked at.
+    // Where no environment is named, those that there are everywhere are checked as well. Any other file in config/ may be something else than a profile.
+    let has_profile = |name: &&&str| profiles(&*found.directory).iter().any(|profile| profile == **name);
     let environments: Vec<Option<String>> = match &given.environment {
         Some(name) => vec![Some(name.clone())],
-        None => std::iter::once(None).chain(profiles(&*found.directory).into_iter().map(Some)).collect(),
+        None => std::iter::once(None).chain(ENVIRONMENTS.iter().filter(has_profile).map(|name| Some((*name).to_owned()))).collect(),
     };
     let mut told: BTreeSet<String> = BTreeSet::new();
     for environment in environments {
