@@ -11,6 +11,7 @@ mod cancel;
 mod community;
 mod compose;
 mod config;
+mod configured;
 mod crash;
 mod failure;
 mod faults;

@@ -212,9 +212,15 @@ pub(crate) fn pin(session: &mut Session, installed: &Installed, request: &Reques
 }
 
 /// How plugins are configured that hooks run for, and what finds their secrets in what is said.
-pub(crate) fn configure(session: &Session, plan: &Plan) -> (BTreeMap<ModuleId, Configured>, Vec<String>) {
+///
+/// Those in `known` are configured already: other values of them, such as a default password that is not used, are not secrets.
+pub(crate) fn configure(
+    session: &Session,
+    plan: &Plan,
+    known: &BTreeMap<ModuleId, Configured>,
+) -> (BTreeMap<ModuleId, Configured>, Vec<String>) {
     let (mut configured, mut secrets) = (BTreeMap::new(), Vec::new());
-    for planned in plan.modules.iter().filter(|planned| planned.change.is_work()) {
+    for planned in plan.modules.iter().filter(|planned| planned.change.is_work() && !known.contains_key(&planned.module)) {
         let Some(module) = session.catalog.get(planned.module.as_str()).filter(|module| module.removal.plugin) else { continue };
         let installed = session.places.plugins.join(module.id.as_str());
         let directory = if module.root.join(MANIFEST).exists() { &module.root } else { &installed };

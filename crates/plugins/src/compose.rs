@@ -10,7 +10,7 @@ use crate::directory::{Directory, Look, is_inside};
 use crate::document::{Data, Document, Node};
 use crate::evaluate::{Answer, Rendered, Task, Template, TemplateError};
 use crate::interpolate::{Variable, interpolate};
-use crate::manifest::{COMPOSE_FILES, Plugin, compose_files};
+use crate::manifest::{COMPOSE_FILES, OVERRIDES, Plugin, compose_files};
 use crate::schema::read_text;
 use crate::tree::{Branch, Origin, Tree, dotted};
 
@@ -146,7 +146,10 @@ fn files(directory: &dyn Directory, environment: Option<&str>) -> Vec<String> {
                 })
                 .collect::<Vec<_>>()
         };
-        all.extend(names.flat_map(of).find(|path| matches!(directory.look(path), Look::File { .. })));
+        let beside: Vec<String> = names.clone().flat_map(of).collect();
+        let overrides = names.flat_map(|name| ["yml", "yaml"].map(|extension| format!("{OVERRIDES}/{name}.{extension}")));
+        let overrides = overrides.flat_map(|path| [format!("{path}{TEMPLATE}"), path]);
+        all.extend(beside.into_iter().chain(overrides).find(|path| matches!(directory.look(path), Look::File { .. })));
     }
     all
 }

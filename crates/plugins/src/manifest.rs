@@ -8,6 +8,7 @@ use semver::Version;
 use crate::directory::{Directory, Look, is_inside};
 use crate::document::{Data, Document, Key, Node};
 use crate::range::{VersionRange, read_version};
+use crate::schema::read_text;
 
 /// The name of the file.
 pub const MANIFEST: &str = "plugin.yml";
@@ -135,6 +136,12 @@ pub struct Plugin {
 }
 
 impl Plugin {
+    /// True where a deployment would change nothing and run nothing.
+    pub fn deploys_nothing(&self) -> bool {
+        let is_run = |name: &&str| name.ends_with("deploy") || name.ends_with("upgrade");
+        self.kind == Kind::Basic && !self.hooks.keys().any(|name| is_run(&name))
+    }
+
     /// Reads the manifest of a plugin and looks at the files that it names. With what is wrong: a plugin comes back only where that is no error.
     pub fn read(directory: &dyn Directory) -> (Option<Self>, Vec<Diagnostic>) {
         let shown = directory.root().join(MANIFEST).display().to_string();
@@ -241,6 +248,7 @@ impl Reader<'_> {
         let hooks = root.get("hooks").map(|node| self.hooks(node)).unwrap_or_default();
         let strict_templates = self.flag(root, "strict_templates");
         let kind = self.kind();
+        self.unused(kind);
         Some(Read {
             name: name?,
             version: version?,
@@ -509,6 +517,41 @@ impl Reader<'_> {
     }
 
     /// How it is deployed, by what is in it.
+    /// Warns of files that look as though they were used and are not.
+    fn unused(&mut self, kind: Kind) {
+        let directory = self.directory;
+        let files = |folder: &str| -> Vec<String> {
+            let names = directory.names(folder).into_iter().map(|name| format!("{folder}/{name}"));
+            names.filter(|path| matches!(directory.look(path), Look::File { .. })).collect()
+        };
+        let compose: Vec<String> = [COMPOSE, OVERRIDES].into_iter().flat_map(files).filter(|path| is_compose_or_template(path)).collect();
+        let is_layer = |path: &String| {
+            let (folder, name) = path.rsplit_once('/').unwrap_or_default();
+            let stems = COMPOSE_FILES.iter().filter_map(|file| file.rsplit_once('.'));
+            folder == OVERRIDES || stems.map(|(stem, _)| format!("{stem}.")).any(|stem| name.starts_with(&stem))
+        };
+        let layers: Vec<String> = compose.iter().filter(|path| is_layer(path)).cloned().collect();
+        let texts: Vec<String> = layers.iter().filter_map(|path| read_text(directory, path).ok()).collect();
+        let is_included = |path: &String| texts.iter().any(|text| path.rsplit('/').next().is_some_and(|name| text.contains(name)));
+        let used = |path: &String| (kind == Kind::Compose && layers.contains(path)) || is_included(path);
+        let reason = match kind {
+            Kind::Compose => {
+                "Docker Compose reads docker-compose.yml, docker-compose.ENVIRONMENT.yml and overrides/ENVIRONMENT.yml, each also with .j2"
+            }
+            _ => "there is no compose/docker-compose.yml, which would be the main one",
+        };
+        let unused = compose.into_iter().filter(|path| !used(path)).map(|path| (path, reason));
+        let scripts = ["scripts", "hooks"].into_iter().flat_map(files).filter(|path| path.ends_with(".j2"));
+        let unused: Vec<(String, &str)> = unused
+            .chain(scripts.map(|path| (path, "only Compose files are templates; a script finds the configuration in CONFIG_… variables")))
+            .collect();
+        for (path, reason) in unused {
+            let warning =
+                Diagnostic::warning(format!("{path} is not used: {reason}")).file(directory.root().join(&path).display().to_string());
+            self.found.push(warning.help("rename it, or remove it"));
+        }
+    }
+
     fn kind(&self) -> Kind {
         let is_script = |name: &str| matches!(self.directory.look(name), Look::File { .. });
         if self.directory.names("modules").iter().any(|name| name.ends_with(".sh") || name.ends_with(".conf")) {
@@ -523,11 +566,22 @@ impl Reader<'_> {
     }
 }
 
+/// True for the name of a file that Docker Compose or a template engine would read.
+fn is_compose_or_template(name: &str) -> bool {
+    [".yml", ".yaml", ".j2"].iter().any(|end| name.ends_with(end))
+}
+
 /// Where a plugin's own script of deployment may be.
 pub const DEPLOY_SCRIPTS: &[&str] = &["scripts/deploy.sh", "scripts/deploy.py", "scripts/deploy"];
 
 /// Where a plugin's own script may be that takes back what that did.
 pub const UNDEPLOY_SCRIPTS: &[&str] = &["scripts/undeploy.sh", "scripts/undeploy.py", "scripts/undeploy"];
+
+/// Where the files of Docker Compose are.
+pub(crate) const COMPOSE: &str = "compose";
+
+/// Where files are that lie over the main one, by the names of environments.
+pub(crate) const OVERRIDES: &str = "compose/overrides";
 
 /// The names that the main file of Docker Compose may have, in `compose/` or beside the manifest.
 pub(crate) const COMPOSE_FILES: &[&str] = &["docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml"];

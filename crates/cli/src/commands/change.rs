@@ -155,7 +155,7 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<Code, Ending> {
         return Ok(Code::Wrong);
     };
     run::not_cancelled(&cancel)?;
-    let (plugins, mut secrets) = plugins::configure(&session, &plan);
+    let (plugins, mut secrets) = plugins::configure(&session, &plan, &BTreeMap::new());
     // Hooks and engines of what is deployed may print what it was deployed with.
     secrets.extend(plan.modules.iter().flat_map(|planned| kept_secrets(&session.places.state, &planned.module)));
     let masker = Masker::new(secrets.iter().map(String::as_str));

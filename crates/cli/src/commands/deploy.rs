@@ -375,11 +375,10 @@ fn prepare(
         all.made.extend(made);
         all.deployments.insert(id, deployment);
     }
-    let (mut more, secrets) = crate::plugins::configure(session, &plan);
+    let (more, secrets) = crate::plugins::configure(session, &plan, &all.configured);
     all.secrets.extend(secrets);
     // Hooks may tell what was there before.
     all.secrets.extend(plan.modules.iter().flat_map(|planned| kept_secrets(&session.places.state, &planned.module)));
-    more.retain(|id, _| !all.configured.contains_key(id));
     all.configured.extend(more);
     all.plan.modules = plan.modules;
     Ok(all)
@@ -426,6 +425,13 @@ fn one(
         let digest = release.map(|release| release.digest.clone()).unwrap_or_default();
         let reason = format!("{} → {} (release {former})", running.map_or("nothing", |running| running.version.as_str()), file.version);
         return what(file, digest, reason, None, None);
+    }
+    if plugin.deploys_nothing() {
+        let wrong =
+            Diagnostic::error("has nothing to deploy: no Compose file, no modules/, no scripts/deploy.sh and no hook of a deployment");
+        let help = "add compose/docker-compose.yml, scripts/deploy.sh or a `pre-deploy` or `post-deploy` hook; `hoist plugin install` installs its files";
+        found.push(wrong.module(module.id.as_str()).file(module.manifest.display().to_string()).help(help));
+        return Ok(None);
     }
     let mut given = Given {
         environment: asked.given.environment.clone(),
