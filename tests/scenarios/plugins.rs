@@ -394,6 +394,7 @@ fn a_secret_that_is_made_is_checked_with_all_the_others() {
     let sandbox = Sandbox::new();
     let schema = r#"{ "properties": { "app": { "properties": { "token": { "type": "string" }, "password": { "type": "string", "maxLength": 20 } } } } }"#;
     file(&sandbox, "shop", "config/schema.json", schema);
+    file(&sandbox, "shop", "scripts/deploy.sh", "true\n");
     plugin(&sandbox, "shop", "1.0.0", "config:\n  schema: config/schema.json\n  defaults: config/defaults.yaml\n");
     let given = |text: &str| file(&sandbox, "shop", "config/defaults.yaml", text);
     given("app:\n  token: { generate: 16 }\n  password: { from_file: /nowhere/password }\n");
@@ -504,7 +505,9 @@ fn a_plugin_is_known_where_it_was_deployed_from_and_may_move() {
     let write = |place: &str, version: &str| {
         let directory = sandbox.path(place).join("shop");
         std::fs::create_dir_all(&directory).unwrap();
+        std::fs::create_dir_all(directory.join("scripts")).unwrap();
         std::fs::write(directory.join("plugin.yml"), format!("name: shop\nversion: {version}\n")).unwrap();
+        std::fs::write(directory.join("scripts/deploy.sh"), "true\n").unwrap();
         directory.display().to_string()
     };
     let first = write("first", "1.0.0");

@@ -138,8 +138,7 @@ pub struct Plugin {
 impl Plugin {
     /// True where a deployment would change nothing and run nothing.
     pub fn deploys_nothing(&self) -> bool {
-        let is_run = |name: &&str| name.ends_with("deploy") || name.ends_with("upgrade");
-        self.kind == Kind::Basic && !self.hooks.keys().any(|name| is_run(&name))
+        self.kind == Kind::Basic && self.hooks.is_empty()
     }
 
     /// Reads the manifest of a plugin and looks at the files that it names. With what is wrong: a plugin comes back only where that is no error.

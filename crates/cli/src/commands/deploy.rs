@@ -427,8 +427,7 @@ fn one(
         return what(file, digest, reason, None, None);
     }
     if plugin.deploys_nothing() {
-        let wrong =
-            Diagnostic::error("has nothing to deploy: no Compose file, no modules/, no scripts/deploy.sh and no hook of a deployment");
+        let wrong = Diagnostic::error("has nothing to deploy: no Compose file, no modules/, no scripts/deploy.sh and no hooks");
         let help = "add compose/docker-compose.yml, scripts/deploy.sh or a `pre-deploy` or `post-deploy` hook; `hoist plugin install` installs its files";
         found.push(wrong.module(module.id.as_str()).file(module.manifest.display().to_string()).help(help));
         return Ok(None);
