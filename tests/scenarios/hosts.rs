@@ -239,7 +239,16 @@ fn a_plugin_is_deployed_to_several_hosts_and_a_second_time_touches_nothing() {
     assert!(hosts.on(2, "cat /opt/site/page").starts_with("page of 2.0.0"));
     sandbox.hoist("plugin rollback site").exits(0);
     assert!(hosts.on(2, "cat /opt/site/page").starts_with("page of 1.0.0"));
-    sandbox.hoist("plugin undeploy site -y").exits(0);
+    sandbox
+        .hoist("plugin status")
+        .exits(0)
+        .says(&format!("host admin@{}", hosts.address(1)))
+        .says(&format!("host admin@{}", hosts.address(2)));
+    // A host that is gone for ever is forgotten where that is asked for.
+    hosts.kill(2);
+    sandbox.hoist("plugin undeploy site -y").exits(3).says("cannot be reached").says("`hoist plugin undeploy site --force` forgets");
+    sandbox.hoist("plugin undeploy site -y --force").exits(0).says("it was forgotten, and what is left of it stays");
+    sandbox.hoist("plugin status").exits(0).says("Nothing is deployed");
     assert_eq!(hosts.on(1, "ls -d /opt/site 2>&1 || true"), "ls: cannot access '/opt/site': No such file or directory");
 }
 
@@ -265,13 +274,16 @@ fn the_physical_host_is_deployed_as_the_plugin_document_says() {
   "database": {{ "host": "localhost", "port": 5432, "name": "app", "user": "shop", "password": "pass'word", "max_connections": 90 }},
   "server": {{ "host_port": 8080, "workers": 4, "timeout": 60 }},
   "storage": {{ "volumes": [{{ "name": "data", "path": "/var/lib/app/data", "size_gb": 1, "type": "local" }}] }},
-  "network": {{ "networks": [{{ "name": "app-network", "cidr": "192.168.1.0/24", "address": "192.168.1.7/24", "type": "physical", "interface": "eth0" }}] }}
+  "network": {{ "networks": [{{ "name": "app-network", "cidr": "192.168.1.0/24", "address": "192.168.1.7/24", "type": "physical", "interface": "eth0" }}, {{ "name": "other-network", "cidr": "10.1.0.0/24", "type": "physical", "interface": "eth0" }}] }}
 }}"#
     );
     let config = sandbox.put("host.json", &config).display().to_string();
     let deploy = |more: &str| sandbox.json(&format!("-C {plugins} plugin deploy physical-host --config {config} {more}"));
     let first = deploy("").exits(0);
-    assert!(first.finished("physical-host")["messages"].to_string().contains("answers on port 8080"), "{}", first.stdout);
+    let messages = first.finished("physical-host")["messages"].to_string();
+    assert!(messages.contains("answers on port 8080"), "{}", first.stdout);
+    assert!(messages.contains("network other-network: 10.1.0.0/24 is a network and not an address in it"), "{messages}");
+    assert_eq!(hosts.on(1, "sudo stat -c '%U:%G %a' /var/lib/app/data"), "app:app 750");
     let get = |name: &str| hosts.on(1, &format!("curl -s -H 'Host: {name}' http://127.0.0.1:8080/"));
     assert_eq!(get("example.com"), "It works, at log level info, as app.");
     assert_eq!(
@@ -304,7 +316,8 @@ fn the_physical_host_is_deployed_as_the_plugin_document_says() {
     deploy("--set app.log_level=warning").exits(0);
     deploy("--set app.log_level=error").exits(0);
     assert_eq!(get("localhost"), "It works, at log level error, as app.");
-    sandbox.hoist("plugin undeploy physical-host -y").exits(0);
+    let undeployed = sandbox.hoist("plugin undeploy physical-host -y").exits(0);
+    undeployed.says("the database app and its user shop stay").says("the user app and the group app stay");
     assert_eq!(hosts.on(1, "ls /etc/nginx/sites-enabled/ | grep -c app || true; pgrep -fc [a]pp/server.py || true"), "0\n0");
 }
 

@@ -522,6 +522,7 @@ fn a_plugin_is_known_where_it_was_deployed_from_and_may_move() {
     sandbox.hoist("plugin status").exits(0).says("2.0.0");
     // What a collection has newer is outdated here.
     plugin(&sandbox, "shop", "2.1.0", "");
+    file(&sandbox, "shop", "scripts/deploy.sh", "true\n");
     sandbox.hoist("outdated").exits(0).says("2.0.0 → 2.1.0");
     sandbox.hoist("plugin upgrade shop").exits(0).says("2.0.0 → 2.1.0");
 }

@@ -69,3 +69,43 @@ fn a_failed_upgrade_leaves_the_installed_version() {
     sandbox.hoist("plugin deploy shop").exits(3).says("its link out leads out of it");
     assert_eq!((sandbox.read("ran"), installed(&sandbox)), ("2.0.0built\n".into(), "2.0.0".into()));
 }
+
+#[test]
+fn a_failed_hook_after_a_deployment_names_a_command_that_works() {
+    let sandbox = Sandbox::new();
+    let hooks = "hooks:\n  post-deploy: hooks/after.sh\n  post-upgrade: hooks/after.sh\n";
+    sandbox.write("plugins/shop/hooks/after.sh", "test ! -e \"$HOME/refuse\"");
+    let deploy = "cp data.txt \"$HOME/ran\"";
+    plugin(&sandbox, "1.0.0", hooks, deploy);
+    sandbox.put("refuse", "");
+    sandbox
+        .hoist("plugin deploy shop")
+        .exits(3)
+        .says("it is deployed, but its post-deploy hook")
+        .says("`hoist plugin deploy shop` runs its hooks again");
+    std::fs::remove_file(sandbox.home().join("refuse")).unwrap();
+    sandbox.hoist("plugin deploy shop").exits(0);
+    sandbox.put("refuse", "");
+    sandbox.hoist("plugin deploy shop --force").exits(3).says("`hoist plugin deploy shop` runs its hooks again");
+    plugin(&sandbox, "2.0.0", hooks, deploy);
+    sandbox.hoist("plugin deploy shop").exits(3).says("`hoist plugin rollback shop` goes back");
+    std::fs::remove_file(sandbox.home().join("refuse")).unwrap();
+    sandbox.hoist("plugin rollback shop").exits(0).says("2.0.0 → 1.0.0");
+    assert_eq!(sandbox.read("ran"), "1.0.0");
+}
+
+#[test]
+fn a_host_that_was_never_reached_leaves_no_deployment() {
+    if !hoist_tests::has("ssh") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    sandbox
+        .write("plugins/site/plugin.yml", "name: site\nversion: 1.0.0\nconfig:\n  defaults: config/defaults.yaml\n")
+        .write("plugins/site/config/defaults.yaml", "host:\n  connection: { host: 127.0.0.1, port: 1 }\napp: { key: { generate: 16 } }\n")
+        .write("plugins/site/modules/page.sh", "MODULE_NAME=page\nMODULE_INSTALL_METHOD=custom\nmain_module() { :; }\n");
+    sandbox.hoist("plugin deploy site").exits(3).says("cannot be reached").says("nothing of it is left");
+    sandbox.hoist("plugin status").exits(0).says("Nothing is deployed");
+    // The secret that was made is kept, and named when the plugin goes.
+    sandbox.hoist("plugin remove site -y").exits(0).says("deployments/site/secrets.json");
+}

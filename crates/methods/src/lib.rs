@@ -56,7 +56,7 @@ pub use preflight::{needs_password, preflight};
 pub use programs::ProgramDirectories;
 pub use prosody::prosody_configuration;
 pub use recover::{OwnDirectories, RUN, RecoverySummary, clean_sources, recover};
-pub use remote::{Failures, Header, Host, Remote, printed_on, serve, tree_name};
+pub use remote::{Begun, Failures, Header, Host, Remote, printed_on, serve, tree_name};
 pub use sandbox::{Enforced, Sandbox};
 pub use schedule::{Options, Schedule, schedule};
 pub use scratch::{is_alive, process_of_run, run_name};

@@ -22,3 +22,6 @@ main_module() {
         useradd --system -M -d "$CONFIG_APP_DATA_DIR" -g "$CONFIG_APP_GROUP" -s /usr/sbin/nologin "$CONFIG_APP_USER"
     fi
 }
+uninstall_module() {
+    ! id -u "$CONFIG_APP_USER" >/dev/null 2>&1 || echo "[WARNING] the user $CONFIG_APP_USER and the group $CONFIG_APP_GROUP stay, since files may belong to them"
+}

@@ -50,3 +50,8 @@ main_module() {
     fi
     check_module_installed
 }
+uninstall_module() {
+    wants_database || return 0
+    [ -z "$(sql -c "select 1 from pg_database where datname = '$CONFIG_DATABASE_NAME'" 2>/dev/null)" ] ||
+        echo "[WARNING] the database $CONFIG_DATABASE_NAME and its user $CONFIG_DATABASE_USER stay, with the data in it"
+}

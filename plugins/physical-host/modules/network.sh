@@ -31,10 +31,7 @@ main_module() {
             echo "[ERROR] the network $name is to be on $interface, which this machine does not have" >&2
             return 1
         fi
-        if [ -z "$(get "$number" ADDRESS)" ]; then
-            [ -z "$(get "$number" CIDR)" ] || echo "[WARNING] $(get "$number" CIDR) is the network $name, not an address in it: nothing is set on $interface; give \`address\` as well" >&2
-            continue
-        fi
+        [ -n "$(get "$number" ADDRESS)" ] || continue
         ip addr replace "$(get "$number" ADDRESS)" dev "$interface" || return
     done
 }

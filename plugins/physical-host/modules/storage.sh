@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Metadata: START
 MODULE_NAME="storage"
-MODULE_DEPENDS="host"
+MODULE_DEPENDS="directories"
 MODULE_DESCRIPTION="the volumes"
 MODULE_ENABLED_BY_DEFAULT="true"
 MODULE_IS_CORE="true"
@@ -18,11 +18,15 @@ line() { # of /etc/fstab
     options=$(get "$1" OPTIONS_MOUNT)
     printf '%s:%s %s nfs %s 0 0' "$(get "$1" OPTIONS_SERVER)" "$(get "$1" OPTIONS_EXPORT)" "$(get "$1" PATH)" "${options:-defaults,_netdev}"
 }
+# What lies in the directories of the application belongs to it, as they do.
+is_own() { case $1/ in "$CONFIG_APP_DATA_DIR"/* | "$CONFIG_APP_INSTALL_DIR"/* | "$CONFIG_APP_LOG_DIR"/*) ;; *) false ;; esac; }
+is_owned() { ! is_own "$1" || [ "$(stat -c '%U:%G' "$1")" = "$CONFIG_APP_USER:$CONFIG_APP_GROUP" ]; }
 free_gb() { df -P -B1G "$1" | awk 'NR == 2 { print $4 }'; }
 check_module_installed() {
     local number
     for ((number = 0; number < $(count); number++)); do
         [ -d "$(get "$number" PATH)" ] || return 1
+        [ "$(get "$number" TYPE)" = nfs ] || is_owned "$(get "$number" PATH)" || return 1
         if [ "$(get "$number" TYPE)" = nfs ]; then
             grep -qxF "$(line "$number")" /etc/fstab && mountpoint -q "$(get "$number" PATH)" || return 1
         fi
@@ -33,6 +37,9 @@ main_module() {
     for ((number = 0; number < $(count); number++)); do
         path=$(get "$number" PATH) size=$(get "$number" SIZE_GB)
         [ -d "$path" ] || install -d "$path" || return
+        if [ "$(get "$number" TYPE)" != nfs ] && ! is_owned "$path"; then
+            chown "$CONFIG_APP_USER:$CONFIG_APP_GROUP" "$path" && chmod 0750 "$path" || return
+        fi
         if [ "$(get "$number" TYPE)" = nfs ]; then
             if ! grep -qxF "$(line "$number")" /etc/fstab; then
                 # One line for a place: an earlier one of ours goes.

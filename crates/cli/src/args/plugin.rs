@@ -131,6 +131,9 @@ pub(crate) struct PluginUndeploy {
     /// Remove also what containers keep in volumes
     #[arg(long)]
     pub(crate) volumes: bool,
+    /// Forget a deployment that cannot be taken down, such as one on a host that is gone
+    #[arg(long)]
+    pub(crate) force: bool,
     /// Show what would be done; changes nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -62,6 +62,7 @@ pub(crate) fn install(global: &Global, install: &Install) -> Result<Code, Ending
         trees: trees.clone(),
         prefix: String::new(),
         failures: plan_hosts.failures.clone(),
+        begun: None,
     };
     let remotes: BTreeMap<ModuleId, Remote> = plan_hosts.names.iter().cloned().zip(hosts.iter().map(remote)).collect();
     if install.dry_run {

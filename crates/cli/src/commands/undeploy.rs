@@ -78,7 +78,7 @@ pub(crate) fn undeploy(global: &Global, asked: &PluginUndeploy) -> Result<Code, 
     }
     let undeployments = found.iter().map(|deployed| {
         let Deployed { plugin, environment, .. } = deployed.clone();
-        (plugin, Undeployment { environment, volumes: asked.volumes })
+        (plugin, Undeployment { environment, volumes: asked.volumes, force: asked.force })
     });
     let secrets: Vec<String> = found.iter().flat_map(|deployed| kept_secrets(&session.places.state, &deployed.plugin)).collect();
     let masker = Masker::new(secrets.iter().map(String::as_str));

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hoist_core::{Change, Module, ModuleId};
@@ -12,7 +13,7 @@ use hoist_ledger::{Deployed, Ledger, LedgerError, Release, Standing};
 use hoist_plugins::{DEPLOY_SCRIPTS, Directory, Event, Look, Plugin, Side, UNDEPLOY_SCRIPTS};
 
 use super::engine::{Container, Engine};
-use super::hosts::{Order, Rollout, hosts_of, on_all};
+use super::hosts::{HostOf, Order, Rollout, hosts_of, on_all};
 use super::release::{Place, ReleaseFile, SWARM, called};
 use super::{Configured, OnDisk, copy_tree, copy_tree_but};
 use crate::application::{file_list, list_files};
@@ -62,6 +63,8 @@ pub struct Undeployment {
     pub environment: String,
     /// Also what containers keep.
     pub volumes: bool,
+    /// Whether the deployment is forgotten where it cannot be taken down.
+    pub force: bool,
 }
 
 /// So many former releases are kept.
@@ -120,8 +123,18 @@ impl<'c> At<'_, 'c> {
     /// Has hoist do this on the hosts of a release.
     fn on_hosts(&self, number: u32, file: &ReleaseFile, command: &[&str]) -> Result<Effect, Failure> {
         let hosts = hosts_of(&file.values).map_err(Failure::new)?;
+        self.on(number, file, command, hosts)
+    }
+
+    fn on(&self, number: u32, file: &ReleaseFile, command: &[&str], hosts: Vec<HostOf>) -> Result<Effect, Failure> {
         let name = called(&self.module.id, self.environment);
-        let order = Order { command, plugin: self.place.plugin(number), name, variables: &file.variables };
+        let (place, writing) = (self.place.clone(), Mutex::new(()));
+        let begun = move |host: &str| {
+            let _alone = writing.lock().unwrap_or_else(PoisonError::into_inner);
+            place.keep_begun_hosts([host].into_iter()).map_err(|error| Failure::new(format!("keeping that {host} was begun: {error}")))
+        };
+        let begun = Arc::new(begun);
+        let order = Order { command, plugin: self.place.plugin(number), name, variables: &file.variables, begun };
         on_all(self.context.machine, hosts, &order, self.rollout, self.context.task)
     }
 
@@ -141,7 +154,13 @@ impl<'c> At<'_, 'c> {
     /// Takes everything down.
     fn take_down(&self, number: u32, file: &ReleaseFile, volumes: bool) -> Result<(), Failure> {
         match file.kind.as_str() {
-            "host" => self.on_hosts(number, file, &["uninstall", "--all"]).map(drop),
+            "host" => {
+                // There is nothing to take down on a host that was never reached.
+                let begun = self.place.begun_hosts();
+                let is_begun = |host: &HostOf| begun.as_ref().is_none_or(|begun| begun.contains(&host.host.to_string()));
+                let hosts: Vec<HostOf> = hosts_of(&file.values).map_err(Failure::new)?.into_iter().filter(is_begun).collect();
+                if hosts.is_empty() { Ok(()) } else { self.on(number, file, &["uninstall", "--all"], hosts).map(drop) }
+            }
             "compose" | SWARM => self.engine(file)?.down(&file.project, volumes),
             "script" => match self.script(number, file, UNDEPLOY_SCRIPTS)? {
                 true => Ok(()),
@@ -319,6 +338,9 @@ fn deploy_release(
             number
         }
     };
+    if file.kind == "host" && deployed.release.is_none() && place.begun_hosts().is_none() && !was_cut_off {
+        place.keep_begun_hosts(std::iter::empty()).map_err(|error| task.failed("writing", &place.work(), &error))?;
+    }
     let former = deployed.release.clone();
     let event = match &former {
         Some(former) if former.version != file.version => Event::Upgrade,
@@ -357,7 +379,10 @@ fn deploy_release(
         Err(failure) if after_hook && !atomic && !task.is_cancelled() => {
             tell_containers(&before, &at.containers(file), task);
             release(ledger, &place, &mut deployed, number, deployment, Standing::Failed)?;
-            let back = if former.is_some() { format!("; `hoist plugin rollback {}` goes back", module.id) } else { String::new() };
+            let back = match deployed.former.is_empty() {
+                true => format!("; `hoist plugin deploy {}` runs its hooks again", module.id),
+                false => format!("; `hoist plugin rollback {}` goes back", module.id),
+            };
             let more = install().err().map(|more| format!("; installing it: {}", more.message)).unwrap_or_default();
             Err(Failure::new(format!("it is deployed, but {}{more}{back}", failure.message)))
         }
@@ -490,7 +515,7 @@ fn tell_containers(before: &[Container], after: &[Container], task: &TaskContext
 /// Takes a deployment down.
 pub(crate) fn undeploy(world: &World, module: &Module, undeployment: &Undeployment, task: &TaskContext) -> Result<Effect, Failure> {
     let Some(ledger) = &world.ledger else { return Err(Failure::new("there is no ledger")) };
-    let Undeployment { environment, volumes } = undeployment;
+    let Undeployment { environment, volumes, force } = undeployment;
     let place = Place::new(&world.state, &module.id, environment);
     let context = world.context(module, task);
     let rollout = Rollout::default();
@@ -508,7 +533,18 @@ pub(crate) fn undeploy(world: &World, module: &Module, undeployment: &Undeployme
     deployed.standing = Standing::Undeploying;
     ledger.put_deployment(&deployed).map_err(told)?;
     let (before, all) = (at.containers(&file), at.volumes(&file));
-    at.take_down(number, &file, *volumes)?;
+    let mut is_left = false;
+    match at.take_down(number, &file, *volumes) {
+        Err(failure) if *force && !task.is_cancelled() => {
+            is_left = true;
+            task.note(Level::Warning, format!("it was forgotten, and what is left of it stays: {}", failure.message));
+        }
+        Err(failure) if !task.is_cancelled() => {
+            let help = format!("`hoist plugin undeploy {} --force` forgets the deployment and leaves what cannot be taken down", module.id);
+            return Err(Failure { message: format!("{}; {help}", failure.message), ..failure });
+        }
+        taken => taken?,
+    }
     tell_containers(&before, &at.containers(&file), task);
     let kept = at.volumes(&file);
     for volume in all.difference(&kept) {
@@ -517,11 +553,20 @@ pub(crate) fn undeploy(world: &World, module: &Module, undeployment: &Undeployme
     for volume in &kept {
         task.item(Fate::Kept, format!("volume {volume}"), Some("what containers keep stays: `docker volume rm` removes it".to_owned()));
     }
-    let forgotten = if kept.is_empty() { place.forget_all() } else { place.forget_but_secrets() };
+    let forgotten = if kept.is_empty() && !is_left { place.forget_all() } else { place.forget_but_secrets() };
+    tell_secrets(&place, task);
     forgotten.map_err(|error| task.failed("removing what was kept of", &place.work(), &error))?;
     ledger.drop_deployment(&module.id, environment).map_err(told)?;
     task.version(Some(file.version), None);
     Ok(Effect::Changed)
+}
+
+/// Says where secrets stay that were made for a deployment.
+fn tell_secrets(place: &Place, task: &TaskContext) {
+    if !place.secrets().is_empty() {
+        let reason = "secrets that were made for the deployment: what is left of it may be locked with them".to_owned();
+        task.item(Fate::Kept, place.secrets_file().display().to_string(), Some(reason));
+    }
 }
 
 /// Takes down every deployment of a plugin that is removed.
@@ -529,7 +574,10 @@ pub(crate) fn undeploy_all(world: &World, module: &Module, task: &TaskContext) -
     let Some(ledger) = &world.ledger else { return Ok(()) };
     let of: Vec<Deployed> = ledger.deployments().map_err(told)?.into_iter().filter(|known| known.plugin == module.id).collect();
     for Deployed { environment, .. } in of {
-        undeploy(world, module, &Undeployment { environment, volumes: false }, task)?;
+        undeploy(world, module, &Undeployment { environment, volumes: false, force: false }, task)?;
+    }
+    for place in Place::all_of(&world.state, &module.id) {
+        tell_secrets(&place, task);
     }
     Ok(())
 }

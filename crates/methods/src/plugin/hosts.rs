@@ -10,7 +10,7 @@ use hoist_plugins::variables_of;
 use serde_json::Value;
 
 use crate::machine::Machine;
-use crate::remote::{self, Failures, Header, Host, NOT_BEGUN, Remote};
+use crate::remote::{self, Begun, Failures, Header, Host, NOT_BEGUN, Remote};
 
 /// How many hosts are worked on, and when it is enough.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,6 +97,8 @@ pub(crate) struct Order<'a> {
     pub(crate) name: String,
     /// More variables.
     pub(crate) variables: &'a BTreeMap<String, String>,
+    /// Called with the name of each host on which hoist has started.
+    pub(crate) begun: Arc<dyn Fn(&str) -> Result<(), Failure> + Send + Sync>,
 }
 
 /// Does it on all hosts. What came of each is told.
@@ -186,7 +188,9 @@ fn one(machine: &Machine, host: &HostOf, order: &Order<'_>, failures: Arc<Failur
     };
     let trees = vec![(order.name.clone(), order.plugin.clone())];
     let prefix = format!("{} ", host.host);
-    let remote = Remote { host: host.host.clone(), sudo: host.sudo, header, trees, prefix, failures };
+    let (begun, name) = (order.begun.clone(), host.host.to_string());
+    let begun: Option<Begun> = Some(Arc::new(move || begun(&name)));
+    let remote = Remote { host: host.host.clone(), sudo: host.sudo, header, trees, prefix, failures, begun };
     remote::run(machine, &remote, task)
 }
 

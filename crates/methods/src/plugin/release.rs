@@ -58,6 +58,7 @@ pub const SWARM: &str = "swarm";
 
 const RELEASE: &str = "release.json";
 const SECRETS: &str = "secrets.json";
+const HOSTS: &str = "hosts.json";
 
 impl Place {
     /// Of a plugin in an environment, which may have no name.
@@ -149,9 +150,35 @@ impl Place {
         Ok(())
     }
 
+    /// The hosts that a deployment was begun on; nothing where an earlier version did not keep that.
+    pub(crate) fn begun_hosts(&self) -> Option<BTreeSet<String>> {
+        std::fs::read(self.root.join(HOSTS)).ok().and_then(|text| serde_json::from_slice(&text).ok())
+    }
+
+    /// Keeps that a deployment was begun on these hosts as well.
+    pub(crate) fn keep_begun_hosts<'h>(&self, hosts: impl Iterator<Item = &'h str>) -> io::Result<()> {
+        let known = self.begun_hosts().unwrap_or_default();
+        let all: BTreeSet<String> = known.into_iter().chain(hosts.map(str::to_owned)).collect();
+        private_directory(&self.root)?;
+        write_private(&self.root.join(HOSTS), &serde_json::to_vec(&all)?)
+    }
+
     /// Secrets that were made for the deployment, by their paths.
     pub fn secrets(&self) -> BTreeMap<String, String> {
         std::fs::read(self.root.join(SECRETS)).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
+    }
+
+    /// Where the secrets are kept.
+    pub(crate) fn secrets_file(&self) -> PathBuf {
+        self.root.join(SECRETS)
+    }
+
+    /// The places of all deployments of a plugin of which something is kept.
+    pub(crate) fn all_of(state: &Path, plugin: &ModuleId) -> Vec<Self> {
+        let entries = std::fs::read_dir(state.join("deployments")).into_iter().flatten().flatten();
+        let is_of_plugin =
+            |entry: &std::fs::DirEntry| entry.file_name().to_str().is_some_and(|name| name.split('@').next() == Some(plugin.as_str()));
+        entries.filter(is_of_plugin).map(|entry| Self { root: entry.path(), plugin: plugin.to_string() }).collect()
     }
 
     /// Keeps secrets that were made for the deployment.
@@ -167,13 +194,7 @@ impl Place {
 /// The secrets of everything that is kept of the deployments of a plugin: of what runs, of what ran before, and those that were made for it.
 pub fn kept_secrets(state: &Path, plugin: &ModuleId) -> Vec<String> {
     let mut secrets = Vec::new();
-    for entry in std::fs::read_dir(state.join("deployments")).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let is_of_plugin = name.to_str().is_some_and(|name| name.split('@').next() == Some(plugin.as_str()));
-        if !is_of_plugin {
-            continue;
-        }
-        let place = Place { root: entry.path(), plugin: plugin.to_string() };
+    for place in Place::all_of(state, plugin) {
         secrets.extend(place.secrets().into_values());
         let releases = std::fs::read_dir(place.root.join("releases")).into_iter().flatten().flatten();
         let numbers = releases.filter_map(|release| release.file_name().to_str()?.parse().ok());

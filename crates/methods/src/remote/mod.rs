@@ -36,7 +36,12 @@ pub struct Remote {
     pub prefix: String,
     /// How many hosts may fail until no other is begun, and how many have by now.
     pub failures: Arc<Failures>,
+    /// Called when hoist has started there, before it changes anything.
+    pub begun: Option<Begun>,
 }
+
+/// What is called when hoist has started on a host.
+pub type Begun = Arc<dyn Fn() -> Result<(), Failure> + Send + Sync>;
 
 impl std::fmt::Debug for Remote {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -142,7 +147,15 @@ fn serve_on(machine: &Machine, remote: &Remote, task: &TaskContext, printed: Opt
     let payload = Payload::write(machine, remote)?;
     for attempt in 0..2 {
         let mut told = Told { prefix: remote.prefix.clone(), printed: printed.clone(), ..Told::default() };
-        let ended = connection.serve(&payload, remote.sudo, |stream, line| told.hear(stream, line, task))?;
+        let mut begun = Ok(());
+        let ended = connection.serve(&payload, remote.sudo, |stream, line| {
+            let was_begun = told.hello;
+            told.hear(stream, line, task);
+            if let (false, true, Some(call)) = (was_begun, told.hello, &remote.begun) {
+                begun = call();
+            }
+        })?;
+        begun?;
         match ended {
             Ended::Absent if attempt == 0 => connection.bring(&payload)?,
             Ended::Absent => return Err(Failure::new(format!("{}: hoist was brought there, and is not there", remote.host))),

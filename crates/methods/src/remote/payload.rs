@@ -198,6 +198,7 @@ mod tests {
             trees: vec![("here".into(), here.clone())],
             prefix: String::new(),
             failures,
+            begun: None,
         };
         let send = |name: &str| {
             let path = directory.path().join(name);

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use hoist_core::Diagnostic;
 use hoist_ledger::{Deployed, Standing, read_deployments};
-use hoist_methods::{Container, SWARM, called, containers, project_name};
+use hoist_methods::{Container, Place, SWARM, called, containers, hosts_of, project_name};
 use serde_json::{Value, json};
 
 use crate::args::{Global, Output};
@@ -32,6 +32,7 @@ pub(super) fn run(global: &Global, names: &[String]) -> Result<Code, Ending> {
         _ => None,
     };
     let looked: Vec<_> = shown.iter().map(look).collect();
+    let deployed_to = |deployed: &Deployed| hosts_of_deployment(&session, deployed);
     if global.output == Output::Json {
         let entry = |(deployed, looked): (&&Deployed, &Option<Result<Vec<Container>, String>>)| {
             let (found, problem) = match looked {
@@ -41,7 +42,7 @@ pub(super) fn run(global: &Global, names: &[String]) -> Result<Code, Ending> {
             };
             json!({
                 "plugin": deployed.plugin, "environment": deployed.environment, "kind": deployed.kind, "state": deployed.standing.as_str(),
-                "release": deployed.release, "former": deployed.former, "containers": found, "problem": problem,
+                "release": deployed.release, "former": deployed.former, "containers": found, "hosts": deployed_to(deployed), "problem": problem,
             })
         };
         json::print(&shown.iter().zip(&looked).map(entry).collect())?;
@@ -85,6 +86,9 @@ pub(super) fn run(global: &Global, names: &[String]) -> Result<Code, Ending> {
             Some(Err(why)) => text += &format!("  {}\n", painted(paint.stdout, RED, &render::printable(why))),
             None => {}
         }
+        for host in deployed_to(deployed) {
+            text += &format!("  host {}\n", render::printable(&host));
+        }
         for release in deployed.former.iter().rev() {
             let line =
                 format!("  before: release {}, {}, {}", release.number, release.version, release.at.split('.').next().unwrap_or_default());
@@ -96,6 +100,15 @@ pub(super) fn run(global: &Global, names: &[String]) -> Result<Code, Ending> {
     }
     std::io::stdout().lock().write_all(text.as_bytes())?;
     Ok(Code::Ok)
+}
+
+/// The hosts that the running release of a plugin was deployed to, or that its first deployment was begun on.
+fn hosts_of_deployment(session: &Session, deployed: &Deployed) -> Vec<String> {
+    let number = deployed.release.as_ref().map(|release| release.number).or(deployed.attempt);
+    let place = Place::new(&session.places.state, &deployed.plugin, &deployed.environment);
+    let file = number.filter(|_| deployed.kind == "host").and_then(|number| place.read(number).ok());
+    let hosts = file.and_then(|file| hosts_of(&file.values).ok()).unwrap_or_default();
+    hosts.iter().map(|host| host.host.to_string()).collect()
 }
 
 fn container(one: &Container) -> Value {
