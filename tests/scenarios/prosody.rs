@@ -50,7 +50,45 @@ fn what_is_installed_and_enabled_is_loaded() {
     assert!(sandbox.read("prosody/log").contains("the rock"));
     sandbox.hoist("search hello").exits(0).says("installed, enabled");
     sandbox.hoist("prosodyctl status").exits(0).says("is running");
-    sandbox.hoist("remove hello -y --cascade").exits(0).says("take \"needs\", \"hello\" out of modules_enabled");
+    // What hoist added to the configuration goes with the modules.
+    sandbox.hoist("remove hello -y --cascade").exits(0).says("restart the server, so that it unloads \"needs\", \"hello\"");
+    let left = sandbox.read("prosody.cfg.lua");
+    assert!(!left.contains("\"hello\"") && !left.contains("\"needs\"") && left.contains("\"both\""), "{left}");
+    sandbox.hoist("remove both -y").exits(0);
+    assert_eq!(sandbox.read("prosody.cfg.lua").replace("\"admin_shell\";", "\"admin_shell\""), before, "a separator may stay");
+}
+
+#[test]
+fn an_undo_restores_the_configuration_that_enabling_edited() {
+    let Some(World { sandbox, repository: _repository, rocks: _rocks, prosody: _prosody }) = world() else { return };
+    let before = sandbox.read("prosody.cfg.lua");
+    sandbox.hoist("install hello both needs --enable").exits(0);
+    let configuration = sandbox.home().join("prosody.cfg.lua").display().to_string();
+    sandbox.hoist("undo --dry-run").exits(0).says(&configuration).says("the rock mod_both").says("the rock luatz");
+    sandbox.hoist("undo -y").exits(0);
+    assert_eq!(sandbox.read("prosody.cfg.lua"), before);
+    assert_eq!(sandbox.json("list --installed").exits(0).document().as_array().map(Vec::len), Some(0));
+    // Enabling what was installed before is a run of its own.
+    sandbox.hoist("install hello").exits(0);
+    sandbox.hoist("install hello --enable").exits(0);
+    assert!(sandbox.read("prosody.cfg.lua").contains("\"hello\""));
+    sandbox.hoist("undo -y").exits(0);
+    assert_eq!(sandbox.read("prosody.cfg.lua"), before);
+    assert_eq!(sandbox.json("list --installed").exits(0).document()[0]["name"], "mod_hello");
+    // What a person writes into the file meanwhile stays.
+    sandbox.hoist("install both needs --enable").exits(0);
+    let edited = format!("-- a remark\n{}hello_greeting = \"hi\"\n", sandbox.read("prosody.cfg.lua"));
+    sandbox.put("prosody.cfg.lua", &edited);
+    sandbox.hoist("undo -y").exits(0);
+    let lines = |text: &str| text.lines().map(str::trim_end).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(lines(&sandbox.read("prosody.cfg.lua")), lines(&format!("-- a remark\n{before}hello_greeting = \"hi\"\n")));
+    // The undo of a removal enables again.
+    sandbox.put("prosody.cfg.lua", &before);
+    sandbox.hoist("install both --enable").exits(0);
+    let enabled = sandbox.read("prosody.cfg.lua");
+    sandbox.hoist("remove hello -y").exits(0);
+    sandbox.hoist("undo -y").exits(0);
+    assert_eq!(sandbox.read("prosody.cfg.lua"), enabled);
 }
 
 #[test]

@@ -248,3 +248,33 @@ fn an_update_of_everything_is_not_held_up_by_what_its_source_made_impossible() {
     assert_eq!(listed(&sandbox), ["a 1-1", "b 2-1", "dep 1-1"]);
     drop(server);
 }
+
+#[test]
+fn an_undone_install_of_rocks_leaves_nothing() {
+    let rocks = Rocks::new();
+    rocks.rock("base", "1.0-1", &[]).rock("luatz", "0.3-1", &[]).rock("other", "1.0-1", &["luatz"]).rock(
+        "top",
+        "1.0-1",
+        &["base", "luatz"],
+    );
+    for name in ["base", "luatz", "other", "top"] {
+        rocks.document(name, "1.0-1").document(name, "0.3-1");
+    }
+    let Some((sandbox, _server)) = served(&rocks) else { return };
+    sandbox.hoist("install top").exits(0);
+    assert!(sandbox.files("tree").iter().any(|file| file.ends_with("doc/README.md")), "{:?}", sandbox.files("tree"));
+    let preview = sandbox.hoist("undo --dry-run").exits(0);
+    preview.says("the rock top").says("the rock base").says("the rock luatz");
+    sandbox.hoist("undo -y").exits(0);
+    assert!(listed(&sandbox).is_empty(), "{:?}", listed(&sandbox));
+    assert_eq!(sandbox.json("list --installed").exits(0).document().as_array().map(Vec::len), Some(0));
+    assert!(sandbox.files("tree").iter().all(|file| file.ends_with("manifest") || file.ends_with("lock")), "{:?}", sandbox.files("tree"));
+    sandbox.hoist("doctor").exits(0);
+    // Also where something was brought by an earlier run, which stays.
+    sandbox.hoist("install other").exits(0);
+    sandbox.hoist("install top").exits(0);
+    sandbox.hoist("undo -y").exits(0);
+    assert_eq!(listed(&sandbox), ["luatz 0.3-1", "other 1.0-1"]);
+    sandbox.hoist("undo -y").exits(0);
+    assert!(listed(&sandbox).is_empty(), "{:?}", listed(&sandbox));
+}

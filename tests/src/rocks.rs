@@ -57,6 +57,18 @@ impl Rocks {
         self
     }
 
+    /// Adds a directory `doc` to a rock, where there is this version of it.
+    pub fn document(&self, name: &str, version: &str) -> &Self {
+        let path = self.path().join(format!("{name}-{version}.src.rock"));
+        let Ok(file) = std::fs::OpenOptions::new().read(true).write(true).open(&path) else { return self };
+        let mut archive = ZipWriter::new_append(file).unwrap();
+        let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+        archive.start_file("doc/README.md", options).unwrap();
+        archive.write_all(format!("# {name}\n").as_bytes()).unwrap();
+        archive.finish().unwrap();
+        self
+    }
+
     /// Makes a rock one that cannot be built: its file has another name than its rockspec says.
     pub fn spoil(&self, name: &str, version: &str) -> &Self {
         let archive = self.path().join(format!("{name}-{version}.src.rock"));

@@ -6,6 +6,7 @@ use std::path::Path;
 use hoist_core::{
     Action, Change, Diagnostic, Installed, InstalledModule, Module, ModuleId, Plan, PlannedModule, Request, Selection, Step, Wanted,
 };
+use hoist_methods::prosody_configuration;
 use serde_json::json;
 
 use crate::error::Ending;
@@ -106,7 +107,7 @@ pub(crate) fn next_steps(
     enabled: &BTreeSet<ModuleId>,
 ) -> String {
     let short = |id: &ModuleId| id.as_str().trim_start_matches("mod_").to_owned();
-    let (mut to_add, mut to_reload, mut to_take_out) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut to_add, mut to_reload, mut to_take_out, mut taken_out) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut place = None;
     for planned in done {
         let Some(module) = session.catalog.get(planned.module.as_str()).filter(|module| module.removal.is_indexed()) else { continue };
@@ -114,13 +115,17 @@ pub(crate) fn next_steps(
             continue;
         }
         place = place.or(session.server(module));
-        let is_enabled = session.enabled(module) == Some(true) || enabled.contains(&module.id);
+        // The run itself may have edited the configuration.
+        let now = session.server(module).and_then(|server| prosody_configuration(server).ok());
+        let now = now.map_or_else(|| session.enabled(module), |configuration| Some(configuration.enables(module.id.as_str())));
+        let is_enabled = now == Some(true) || enabled.contains(&module.id);
         let by_option = ["mod_auth_", "mod_storage_"].iter().any(|prefix| module.id.as_str().starts_with(prefix));
         match plan.action {
             _ if by_option => {}
             Action::Install | Action::Update if is_enabled => to_reload.push(short(&module.id)),
             Action::Install if matches!(planned.wanted, Wanted::Named) => to_add.push(short(&module.id)),
             Action::Uninstall if is_enabled => to_take_out.push(short(&module.id)),
+            Action::Uninstall if session.enabled(module) == Some(true) => taken_out.push(short(&module.id)),
             _ => {}
         }
     }
@@ -137,6 +142,9 @@ pub(crate) fn next_steps(
     }
     if !to_take_out.is_empty() {
         text += &format!("Next: take {} out of modules_enabled in {place}, and restart the server.\n", list(&to_take_out));
+    }
+    if !taken_out.is_empty() {
+        text += &format!("Next: restart the server, so that it unloads {}.\n", list(&taken_out));
     }
     let left = left_over(session, installed, done);
     if !left.is_empty() {

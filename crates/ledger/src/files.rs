@@ -68,6 +68,14 @@ impl Reader {
         self.read(|connection| belongings(connection, module, declared))
     }
 
+    /// Returns the files of others that a module has edited.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn edits(&self, module: &ModuleId) -> Result<Vec<Edit>, LedgerError> {
+        self.read(|connection| journal::edits_if_known(connection, module))
+    }
+
     /// Returns what a module wrote.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use hoist_core::{Action, Change, InstalledModule, Module, Removal};
 use hoist_executor::{Effect, Failure, Level, TaskContext};
-use hoist_files::{Home, Record, Recorded, Store};
+use hoist_files::{Difference, Home, Record, Recorded, State, Store};
 use hoist_ledger::{Beginning, DisplacedPath, Edit, Ending, Memento, Rollback};
 
 use crate::application::{self, Guarding};
@@ -14,7 +14,7 @@ use crate::config;
 use crate::displaced;
 use crate::git::{local, own};
 use crate::look;
-use crate::method::{Applied, StepContext};
+use crate::method::{Applied, Edited, StepContext};
 use crate::rollback::{EndOfRun, FilesBefore};
 use crate::stage::{Stage, clean_stages};
 use crate::uninstall::leave_former;
@@ -326,12 +326,23 @@ impl Bringing<'_> {
             // What was moved out of the way is not yet let go.
             (None, false) => None,
         };
+        let (changed, edited) = self.keep_edited(&applied.edited)?;
+        let differences = differences.map(|mut differences| {
+            differences.extend(changed);
+            differences
+        });
         let journal = differences.filter(|differences| !differences.is_empty() || !was.is_installed());
         let journal = world.run.zip(journal).map(|(run, differences)| (run, was.clone(), differences));
         // What an earlier install replaced is still to be given back.
         let edits = match &guarding {
             Some(guarding) => Some(guarding.edits.clone()),
-            None => (!edits.is_empty()).then_some(edits),
+            None if edited.is_empty() => (!edits.is_empty()).then_some(edits),
+            None => {
+                let known = world.ledger.as_ref().map(|ledger| ledger.edits(&module.id)).transpose().map_err(told)?;
+                let mut known = known.unwrap_or_default();
+                known.retain(|known| !edited.iter().any(|edit| edit.path == known.path));
+                Some(known.into_iter().chain(edits).chain(edited).collect())
+            }
         };
         let ending = Ending { version: None, adopted, paths, record: Some(recorded), journal, became: became(module, work), trash, edits };
         let effect = record(world, module, applied, ending)?;
@@ -350,6 +361,19 @@ impl Bringing<'_> {
             guarding.guard.end(task);
         }
         Ok(if attempt.configured { Effect::Changed } else { effect })
+    }
+
+    /// Keeps the contents of files of others that were edited. Returns what an undo restores, and what a removal takes out.
+    fn keep_edited(&self, edited: &[Edited]) -> Result<(Vec<Difference>, Vec<Edit>), Failure> {
+        let Some(store) = self.store.filter(|_| !edited.is_empty()) else { return Ok(Default::default()) };
+        let kept = |Edited { edit, contents, separated }: &Edited| -> std::io::Result<(Difference, Edit)> {
+            contents.iter().try_for_each(|contents| store.add(contents).map(drop))?;
+            let (before, after) = (Some(edit.before.clone()), Some(edit.after.clone()));
+            let separated = State { digest: store.add(separated)?, ..edit.before.clone() };
+            Ok((Difference { path: edit.path.clone(), before, after }, Edit { before: separated, ..edit.clone() }))
+        };
+        let kept = edited.iter().map(kept).collect::<std::io::Result<(Vec<Difference>, Vec<Edit>)>>();
+        kept.and_then(|kept| store.sync().map(|()| kept)).map_err(|error| Failure::new(error.to_string()))
     }
 
     /// Brings back the former version, and writes down what is there now. Returns the failure to be told.
@@ -419,6 +443,7 @@ fn apply(work: &mut Work, context: &StepContext<'_>, attempt: &mut Attempt) -> R
             attempt.applied.record.get_or_insert_default().extend(record);
         }
         attempt.applied.gone.extend(applied.gone);
+        attempt.applied.edited.extend(applied.edited);
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use hoist_core::Step;
 use hoist_executor::{Command, Effect, Failure, TaskContext};
 use hoist_files::Record;
+use hoist_ledger::Edit;
 use serde::de::DeserializeOwned;
 
 use crate::application::Guarding;
@@ -36,12 +37,33 @@ pub struct Applied {
     pub(crate) gone: BTreeSet<PathBuf>,
     /// What was there before, until the new is known to work.
     pub(crate) replaced: Vec<Stage>,
+    /// Files of others that it edited.
+    pub(crate) edited: Vec<Edited>,
+}
+
+/// A file that is not the module's, and that a step edited.
+#[derive(Debug, Clone)]
+pub(crate) struct Edited {
+    /// The states before and after.
+    pub(crate) edit: Edit,
+    /// The contents before and after.
+    pub(crate) contents: [Vec<u8>; 2],
+    /// The contents before, with what of the edit may stay when it is taken out.
+    pub(crate) separated: Vec<u8>,
 }
 
 impl Applied {
     /// Nothing was to do.
     pub fn unchanged() -> Self {
-        Self { effect: Effect::Unchanged, version: None, paths: Vec::new(), record: None, gone: BTreeSet::new(), replaced: Vec::new() }
+        Self {
+            effect: Effect::Unchanged,
+            version: None,
+            paths: Vec::new(),
+            record: None,
+            gone: BTreeSet::new(),
+            replaced: Vec::new(),
+            edited: Vec::new(),
+        }
     }
 
     /// Something was done.

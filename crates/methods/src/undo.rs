@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use hoist_core::{Installed, Module};
 use hoist_executor::{Effect, Failure, Fate, Level, TaskContext};
 use hoist_files::{
-    Difference, Home, Kind, Record, Removal, Root, Scope, Snapshot, State, Store, Taking, aside_name, keep_copy, put_back, rename_new,
-    state,
+    Difference, Home, Kind, Record, Removal, Root, Scope, Snapshot, State, Store, Taking, aside_name, digest, keep_copy, put_back,
+    rename_new, state,
 };
-use hoist_ledger::{DisplacedPath, Disposal, Entry, Reader, Rollback};
+use hoist_ledger::{DisplacedPath, Disposal, Edit, Entry, Reader, Rollback};
 
-use crate::application;
+use crate::application::{self, Together};
 use crate::builtin::{luarocks, pip};
 use crate::displaced;
 use crate::git::own;
@@ -47,6 +47,8 @@ pub struct UndoPlan {
     pub packages: Vec<String>,
     /// From what is there now to what is there after that.
     due: Vec<Difference>,
+    /// Files of others that the run edited and somebody changed since, with what they hold without the edit.
+    merged: Vec<(PathBuf, Vec<u8>)>,
 }
 
 /// Decides what undoing a run does to each of its modules, in the order in which it is done. Changes nothing.
@@ -62,9 +64,8 @@ pub fn plan_undo(entries: &[Entry], state_directory: &Path, machine: &Machine, o
         own,
         machine,
     };
-    // What is there by then.
-    let mut view = View::new();
-    entries.iter().map(|entry| plan_one(entry, &known, &mut view)).collect()
+    let (mut view, mut contents) = (View::new(), BTreeMap::new());
+    entries.iter().map(|entry| plan_one(entry, &known, &mut view, &mut contents)).collect()
 }
 
 /// What decisions rest on beside the files.
@@ -77,16 +78,39 @@ struct Known<'a> {
     machine: &'a Machine,
 }
 
+/// What is there when the undo of a module begins, where the undo of an earlier one changes it.
 type View = BTreeMap<PathBuf, Option<State>>;
 
-fn plan_one(entry: &Entry, known: &Known<'_>, view: &mut View) -> Result<UndoPlan, Failure> {
-    let (told, conflicts, remarks, packages, due) = Default::default();
-    let mut plan = UndoPlan { entry: entry.clone(), told, conflicts, remarks, packages, due };
+/// The contents of such files, where no state is kept that had them.
+type Contents = BTreeMap<PathBuf, Vec<u8>>;
+
+fn plan_one(entry: &Entry, known: &Known<'_>, view: &mut View, contents: &mut Contents) -> Result<UndoPlan, Failure> {
+    let (told, conflicts, remarks, packages, due, merged) = Default::default();
+    let looking = |error: std::io::Error| Failure::new(format!("looking at {error}"));
+    let mut plan = UndoPlan { entry: entry.clone(), told, conflicts, remarks, packages, due, merged };
+    let edits = known.reader.edits(&entry.module).map_err(|error| Failure::new(error.to_string()))?;
+    let edit_of = |path: &Path| edits.iter().find(|edit| edit.path == path && !edit.replaced);
     for (difference, verdict) in judged(entry, &known.store, known.machine, view)? {
         let path = difference.path.clone();
         let now = match verdict {
             Verdict::Done => continue,
             Verdict::Due(now) => now,
+            Verdict::Conflict(Some(now), _, true) if let Some(edit) = edit_of(&path) => {
+                match without_edit(difference, edit, &known.store, contents.get(&path))? {
+                    Some(merged) => {
+                        let before = State { digest: digest(merged.as_slice()).map_err(looking)?, ..now.clone() };
+                        view.insert(path.clone(), Some(before));
+                        contents.insert(path.clone(), merged.clone());
+                        plan.merged.push((path, merged));
+                    }
+                    None => {
+                        let why = "it was changed since, where the run had changed it".to_owned();
+                        plan.conflicts.push(Conflict { path: path.clone(), why, can_be_forced: true });
+                        plan.due.push(Difference { path, before: difference.before.clone(), after: Some(now) });
+                    }
+                }
+                continue;
+            }
             Verdict::Conflict(now, why, can_be_forced) => {
                 plan.conflicts.push(Conflict { path: path.clone(), why, can_be_forced });
                 now
@@ -101,6 +125,7 @@ fn plan_one(entry: &Entry, known: &Known<'_>, view: &mut View) -> Result<UndoPla
     }
     let is_free = |difference: &&Difference| !plan.conflicts.iter().any(|conflict| conflict.path == difference.path);
     plan.told = grouped(plan.due.iter().filter(is_free).map(|difference| (fate(difference), difference)));
+    plan.told.extend(plan.merged.iter().map(|(path, _)| (Fate::Changed, path.clone(), 1)));
     view.extend(plan.due.iter().map(|difference| (difference.path.clone(), difference.before.clone())));
     let removal = entry.was.removal();
     let record = known.installed.modules.get(&entry.module).or_else(|| known.installed.unfinished.get(&entry.module));
@@ -117,6 +142,20 @@ fn plan_one(entry: &Entry, known: &Known<'_>, view: &mut View) -> Result<UndoPla
         plan.remarks.push(format!("Python packages are not put back to former versions: {}", removal.python.join(", ")));
     }
     Ok(plan)
+}
+
+/// What a file holds now without what a run had changed in it; nothing where somebody changed the same lines since.
+fn without_edit(difference: &Difference, edit: &Edit, store: &Store, known: Option<&Vec<u8>>) -> Result<Option<Vec<u8>>, Failure> {
+    let wrong = |error: std::io::Error| Failure::new(format!("looking at {error}"));
+    let now = known.cloned().map_or_else(|| std::fs::read(&edit.path), Ok).map_err(wrong)?;
+    // The second leaves what of the edit others may rely on.
+    for before in difference.before.iter().chain([&edit.before]) {
+        let [before, after] = [before, &edit.after].map(|state| store.bytes(&state.digest));
+        if let Together::Merged(merged) = application::without(&before.map_err(wrong)?, &after.map_err(wrong)?, &now) {
+            return Ok(Some(merged));
+        }
+    }
+    Ok(None)
 }
 
 /// What else is known to be the module's, as it wrote it: modules that share a directory do not know of each other's changes.
@@ -297,6 +336,12 @@ pub(crate) fn undo(world: &World, module: &Module, task: &TaskContext) -> Result
         return Err(Failure::new(format!("nothing was undone: {}: {why}", path.display())));
     }
     let mut due = plan.due.clone();
+    for (path, merged) in &plan.merged {
+        let now = state(path).map_err(looking)?;
+        let digest = store.add(merged).map_err(looking)?;
+        let before = now.clone().map(|now| State { digest, ..now });
+        due.push(Difference { path: path.clone(), before, after: now });
+    }
     for Difference { path, after, .. } in &due {
         let now = state(path).map_err(looking)?;
         if !is_planned(&now, after) {

@@ -112,6 +112,7 @@ pub(crate) fn uninstall(
         }
         if application.is_none() {
             give_back(&belongings.edits, world.store()?, task)?;
+            take_out(&belongings.edits, world.store()?, task)?;
             drop_copies(&belongings.edits)?;
         }
         let (told, failed) = planned.carry_out(&home, &belongings, world.purge, &trash);
@@ -299,6 +300,9 @@ fn places(
         // With the copies of former versions beside it: what is not known to have been there would count as the removal's work.
         paths.extend(around(std::slice::from_ref(&config.path)));
     }
+    // Files of others that it edited are restored.
+    let edits = ledger.edits(&module.id).map_err(wrong)?;
+    paths.extend(edits.into_iter().filter(|edit| !edit.replaced).map(|edit| edit.path));
     paths.retain(|path| !application.is_some_and(|application| application.watch.iter().any(|watched| path.starts_with(watched))));
     paths.sort();
     paths.dedup_by(|path, last| path.starts_with(last));

@@ -60,6 +60,16 @@ fn paths(value: &Value) -> Vec<String> {
     }
 }
 
+/// A configuration in which one more module is enabled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enabled {
+    /// The text.
+    pub text: String,
+    /// The text without the module, but with the separator that another one behind the last needs. It can be taken out of the text again although others
+    /// were enabled after it.
+    pub separated: String,
+}
+
 impl Configuration {
     /// True when a module is enabled for every host, or for one.
     pub fn enables(&self, module: &str) -> bool {
@@ -76,7 +86,7 @@ impl Configuration {
 
     /// The text of the configuration with a module enabled for every host; `None` where there is no table to write it into, or where that could not be done
     /// without changing anything else.
-    pub fn enable(&self, text: &str, module: &str) -> Option<String> {
+    pub fn enable(&self, text: &str, module: &str) -> Option<Enabled> {
         let short = module.strip_prefix("mod_").unwrap_or(module);
         let Table { span, tail: (end, free), .. } = self.table.as_ref()?;
         let brace = span.end - 1;
@@ -97,7 +107,8 @@ impl Configuration {
         let (mut wanted, after) = (self.clone(), read(&changed).ok()?);
         let place = wanted.enabled.iter().rposition(|(host, _)| host.is_empty())?;
         wanted.enabled[place].1.push(short.to_owned());
-        (Self { table: None, ..wanted } == Self { table: None, ..after }).then_some(changed)
+        let separated = format!("{}{separator}{}", &text[..*end], &text[*end..]);
+        (Self { table: None, ..wanted } == Self { table: None, ..after }).then_some(Enabled { text: changed, separated })
     }
 }
 
@@ -136,7 +147,8 @@ mod tests {
             "modules_enabled = { \"a\", --[[\n b ]] }",
         ] {
             let before = read(text).unwrap();
-            let changed = before.enable(text, "mod_new").unwrap();
+            let Enabled { text: changed, separated } = before.enable(text, "mod_new").unwrap();
+            assert_eq!(read(&separated).unwrap().enabled, before.enabled, "{separated}");
             let after = read(&changed).unwrap_or_else(|error| panic!("{error}\n{changed}"));
             let mut wanted = before.enabled.clone();
             wanted[0].1.push("new".into());

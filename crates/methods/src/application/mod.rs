@@ -19,7 +19,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 pub(crate) use archive::{Archived, Content as Unpacked, contents as archive_contents};
-pub(crate) use edits::{is_edit, keeps_all};
+pub(crate) use edits::{Together, is_edit, keeps_all, without};
 pub(crate) use guard::{Guard, Guarding, restore};
 pub(crate) use installer::{Answer, Asked, call, has_installer};
 pub use offers::{Offers, is_place, offers};

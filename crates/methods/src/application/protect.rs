@@ -410,10 +410,11 @@ pub(crate) fn take_out(edits: &[Edit], store: &Store, task: &TaskContext) -> Res
         match without {
             Some(without) => {
                 write(path, &without, now.mode).map_err(wrong)?;
-                task.item(Fate::Changed, shown, Some("what its installer had added was taken out".to_owned()));
+                task.item(Fate::Changed, shown, Some("what its installation had added was removed".to_owned()));
             }
             None => {
-                let why = "its installer edited it, and somebody did as well: take out by hand what was for the module".to_owned();
+                let why = "its installation edited it, and somebody changed the same lines since: remove by hand what was for the module"
+                    .to_owned();
                 task.item(Fate::Left, shown, Some(why));
             }
         }

@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use hoist_executor::{Effect, Failure, Fate, Level};
-use hoist_files::{back_up, write};
+use hoist_files::{back_up, state, write};
+use hoist_ledger::Edit;
+use hoist_sources::prosody::Enabled;
 use serde::Deserialize;
 
 use crate::machine::Machine;
-use crate::method::{Applied, Method, StepContext, path_pool};
+use crate::method::{Applied, Edited, Method, StepContext, path_pool};
 use crate::prosody::{files, prosodyctl};
 
 /// A module to be enabled for every host of a server.
@@ -38,7 +40,7 @@ impl Method for Enable {
             return Ok(Applied::unchanged());
         }
         let edited = files.iter().find_map(|file| Some((file, file.configuration.enable(&file.text, &self.module)?)));
-        let Some((file, text)) = edited else {
+        let Some((file, Enabled { text, separated })) = edited else {
             let why = "it has no table `modules_enabled` outside of hosts; add the module to one by hand";
             return Err(Failure::new(format!("{}: {why}", self.configuration.display())));
         };
@@ -47,6 +49,7 @@ impl Method for Enable {
             return Err(Failure::new(format!("{} is no UTF-8: add the module to modules_enabled by hand", file.path.display())));
         }
         let before = self.check(context)?;
+        let former = state(&file.path).map_err(wrong)?;
         let copy = back_up(&file.path).map_err(wrong)?;
         write(&file.path, text.as_bytes(), 0o640).map_err(wrong)?;
         let after = self.check(context)?;
@@ -72,7 +75,12 @@ impl Method for Enable {
         }
         let why = format!("{} is enabled; the copy of what it was is {}", self.module, copy.display());
         context.task.item(Fate::Changed, file.path.display().to_string(), Some(why));
-        Ok(Applied { effect: Effect::Changed, ..Applied::unchanged() })
+        let edited = former.zip(state(&file.path).map_err(wrong)?).map(|(before, after)| Edited {
+            edit: Edit { path: file.path.clone(), before, after, replaced: false },
+            separated: separated.into_bytes(),
+            contents: [file.text.clone().into_bytes(), text.into_bytes()],
+        });
+        Ok(Applied { effect: Effect::Changed, edited: edited.into_iter().collect(), ..Applied::unchanged() })
     }
 }
 

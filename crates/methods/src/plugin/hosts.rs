@@ -87,6 +87,9 @@ fn laid(mut under: Value, over: &Value) -> Value {
     }
 }
 
+/// What is called with the name of a host when hoist has started there.
+pub(crate) type BegunOn = Arc<dyn Fn(&str) -> Result<(), Failure> + Send + Sync>;
+
 /// What is asked of hoist on every host.
 pub(crate) struct Order<'a> {
     /// The command and its options.
@@ -98,7 +101,7 @@ pub(crate) struct Order<'a> {
     /// More variables.
     pub(crate) variables: &'a BTreeMap<String, String>,
     /// Called with the name of each host on which hoist has started.
-    pub(crate) begun: Arc<dyn Fn(&str) -> Result<(), Failure> + Send + Sync>,
+    pub(crate) begun: BegunOn,
 }
 
 /// Does it on all hosts. What came of each is told.
