@@ -220,6 +220,13 @@ fn an_uninstaller_that_fails_leaves_everything_as_it_was_until_it_is_purged() {
     application.sandbox.hoist("list").exits(0).says("installed");
     application.sandbox.hoist("uninstall Stuck --yes --purge").exits(0).says("without it");
     assert_eq!(Application::difference(&before, &application.tree()), [""; 0]);
+    // One that never ends is no better.
+    application
+        .module("Endless", "    public static function uninstall() { touch(APP_ROOT_DIR . '/half'); while (true) { usleep(10000); } }");
+    application.install("Endless").exits(0);
+    application.sandbox.hoist("uninstall Endless --yes --timeout 1").exits(3).says("took longer than 1s");
+    application.sandbox.hoist("uninstall Endless --yes --purge --timeout 1").exits(0).says("did not end in time; it is removed without it");
+    assert_eq!(Application::difference(&before, &application.tree()), [""; 0]);
 }
 
 /// What happens in a random sequence.

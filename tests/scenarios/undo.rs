@@ -467,3 +467,24 @@ fn what_an_update_of_a_script_takes_of_what_somebody_changed_or_added_comes_back
         assert!(!sandbox.has(".tool/data") && sandbox.has(".tool/notes/today"));
     }
 }
+
+#[test]
+fn pipes_and_sockets_of_a_module_come_back_and_hold_up_nothing() {
+    use std::os::unix::fs::FileTypeExt;
+    let sandbox = Sandbox::new();
+    let make = "mkdir -p ~/app/run && echo text > ~/app/run/file && mkfifo -m 640 ~/app/run/pipe && python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' ~/app/run/socket";
+    sandbox.add(&Module::new("app").field("INSTALL_DIRS", "$HOME/app").main(make));
+    sandbox.hoist("install app").exits(0);
+    let kind = |name: &str| sandbox.home().join("app/run").join(name).symlink_metadata().map(|metadata| metadata.file_type());
+    assert!(kind("pipe").unwrap().is_fifo() && kind("socket").unwrap().is_socket());
+    sandbox.hoist("uninstall app -y").exits(0);
+    assert!(!sandbox.has("app"), "{:?}", sandbox.files("app"));
+    sandbox.hoist("undo -y").exits(0);
+    assert_eq!(sandbox.read("app/run/file"), "text\n");
+    assert!(kind("pipe").unwrap().is_fifo() && kind("socket").unwrap().is_socket());
+    use std::os::unix::fs::PermissionsExt;
+    let pipe = sandbox.home().join("app/run/pipe").symlink_metadata().unwrap();
+    assert_eq!(pipe.permissions().mode() & 0o777, 0o640);
+    sandbox.hoist("uninstall app -y").exits(0);
+    assert!(!sandbox.has("app"));
+}

@@ -49,6 +49,7 @@ pub(crate) struct Control {
     killed: AtomicBool,
     /// Since when it takes back what it had begun.
     mending: Mutex<Option<Instant>>,
+    timed_out: AtomicBool,
     children: Mutex<Children>,
     observer: Option<GroupObserver>,
     redact: Option<Redact>,
@@ -85,6 +86,11 @@ struct Children {
 impl Control {
     pub(crate) fn observed(observer: Option<GroupObserver>, redact: Option<Redact>) -> Self {
         Self { observer, redact, ..Self::default() }
+    }
+
+    pub(crate) fn time_out(&self) {
+        self.timed_out.store(true, Ordering::SeqCst);
+        self.stop(Signal::TERM);
     }
 
     pub(crate) fn stop(&self, signal: Signal) {
@@ -224,6 +230,19 @@ impl TaskContext {
         let done = work();
         self.control.set_mending(None);
         done
+    }
+
+    /// True when the time of the task is over.
+    pub fn has_timed_out(&self) -> bool {
+        self.control.timed_out.load(Ordering::SeqCst)
+    }
+
+    /// Lets a task whose time is over finish its work by another way: from now on it is not asked to end. A run that is killed ends it, and so do five
+    /// minutes.
+    pub fn finish_after_timeout(&self) {
+        if self.has_timed_out() {
+            self.control.set_mending(Some(Instant::now()));
+        }
     }
 
     /// Fails when the task should end.

@@ -384,7 +384,7 @@ impl<F: FnMut(&Event)> Run<F> {
             match escalation {
                 Escalation::TimeOut => {
                     running.timed_out = true;
-                    running.control.stop(Signal::TERM);
+                    running.control.time_out();
                     running.deadline = Some((now + self.limits.grace, Escalation::Kill));
                 }
                 Escalation::Kill if running.control.is_mending() => {

@@ -48,7 +48,7 @@ pub use read::{TEXT_LIMIT, read_limited, read_text};
 pub use record::{Record, Recorded, advance, digest, edited};
 pub use remove::{PlannedRemoval, Removal, Removed, Root, Scope};
 pub use restore::{NotKept, put_back};
-pub use snapshot::{Difference, Snapshot, State, Taking, keep, state};
+pub use snapshot::{Difference, PIPE, SOCKET, Snapshot, State, Taking, keep, state};
 pub use store::Store;
 pub use write::{
     aside_name, back_up, backups, follow, is_backup, keep_copy, move_aside, pending, read, rename_new, sync_file_system, write,

@@ -14,14 +14,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use rustix::fs::{
-    AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT, Uid, chownat, fchmod, fchown, fstat, futimens,
-    mkdirat, openat, renameat, statat, symlinkat, unlinkat, utimensat,
+    AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT, Uid, chmodat, chownat, fchmod, fchown, fstat,
+    futimens, mkdirat, mknodat, openat, renameat, statat, symlinkat, unlinkat, utimensat,
 };
 use rustix::io::Errno;
 
 use crate::home::DIRECTORY;
 use crate::picture::{Kind, is_absent};
-use crate::snapshot::{Difference, State};
+use crate::snapshot::{Difference, PIPE, SOCKET, State};
 use crate::store::Store;
 use crate::write::stage_prefix;
 
@@ -244,7 +244,21 @@ impl Places<'_> {
                 }
                 Ok(())
             }
-            Kind::Other => Err(io::Error::other("it was neither a file nor a directory nor a link, and cannot be made anew")),
+            Kind::Other => {
+                let kind = match before.digest.as_str() {
+                    PIPE => FileType::Fifo,
+                    SOCKET => FileType::Socket,
+                    _ => return Err(io::Error::other("it was a device, and cannot be created again")),
+                };
+                match unlinkat(directory, name, AtFlags::empty()) {
+                    Err(error) if error != Errno::NOENT => return Err(error.into()),
+                    _ => {}
+                }
+                mknodat(directory, name, kind, Mode::from_raw_mode(before.mode), 0)?;
+                chmodat(directory, name, Mode::from_raw_mode(before.mode), AtFlags::empty())?;
+                let _ = chownat(directory, name, Some(user), Some(group), AtFlags::SYMLINK_NOFOLLOW);
+                Ok(())
+            }
         }
     }
 }

@@ -34,7 +34,8 @@ pub struct State {
     pub mode: u32,
     /// User and group.
     pub owner: (u32, u32),
-    /// Of a file the SHA-256 of its contents, of a link that of its target; empty for everything else.
+    /// Of a file the SHA-256 of its contents, of a link that of its target, of a special file its type ([`PIPE`], [`SOCKET`], `device`); empty for
+    /// directories.
     pub digest: String,
     /// When it was last written, in seconds and nanoseconds since 1970, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -382,6 +383,21 @@ pub fn state(path: &Path) -> io::Result<Option<State>> {
     look.entry(path, &stat, &here).map(|entry| entry.map(|entry| entry.state))
 }
 
+/// In place of the digest of a named pipe.
+pub const PIPE: &str = "pipe";
+
+/// In place of the digest of a socket.
+pub const SOCKET: &str = "socket";
+
+/// The type of a special file.
+fn special(stat: &Stat) -> &'static str {
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Fifo => PIPE,
+        FileType::Socket => SOCKET,
+        _ => "device",
+    }
+}
+
 /// How the digest of a file starts that was not read.
 const UNREAD: &str = "unread ";
 
@@ -494,7 +510,8 @@ impl Look<'_> {
                 let digest = hexadecimal(&Sha256::digest(&target));
                 store.map_or(Ok(()), |store| store.keep(&digest, &target)).map(|()| digest)
             }),
-            Kind::Directory | Kind::Git | Kind::Other => Ok(String::new()),
+            Kind::Other => Ok(special(stat).to_owned()),
+            Kind::Directory | Kind::Git => Ok(String::new()),
         };
         match read {
             Ok(digest) => {

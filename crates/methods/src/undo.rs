@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use hoist_core::{Installed, Module};
 use hoist_executor::{Effect, Failure, Fate, Level, TaskContext};
 use hoist_files::{
-    Difference, Home, Kind, Record, Removal, Root, Scope, Snapshot, State, Store, Taking, aside_name, digest, keep_copy, put_back,
-    rename_new, state,
+    Difference, Home, Kind, PIPE, Record, Removal, Root, SOCKET, Scope, Snapshot, State, Store, Taking, aside_name, digest, keep_copy,
+    put_back, rename_new, state,
 };
 use hoist_ledger::{DisplacedPath, Disposal, Edit, Entry, Reader, Rollback};
 
@@ -94,6 +94,10 @@ fn plan_one(entry: &Entry, known: &Known<'_>, view: &mut View, contents: &mut Co
         let path = difference.path.clone();
         let now = match verdict {
             Verdict::Done => continue,
+            Verdict::Lost(why) => {
+                plan.remarks.push(format!("{} is not restored: {why}", path.display()));
+                continue;
+            }
             Verdict::Due(now) => now,
             Verdict::Conflict(Some(now), _, true) if let Some(edit) = edit_of(&path) => {
                 match without_edit(difference, edit, &known.store, contents.get(&path))? {
@@ -244,6 +248,8 @@ enum Verdict {
     Due(Option<State>),
     /// It is as it was before the run.
     Done,
+    /// It does not come back, and why; that does not hold up the rest.
+    Lost(String),
     /// With what stands there now, why it cannot be done, and whether it can be forced.
     Conflict(Option<State>, String, bool),
 }
@@ -269,7 +275,8 @@ fn judged<'e>(entry: &'e Entry, store: &Store, machine: &Machine, view: &View) -
         let kept = |state: &State| match state.kind {
             Kind::File | Kind::Link => state.is_known() && store.has(&state.digest),
             Kind::Directory => true,
-            Kind::Git | Kind::Other => false,
+            Kind::Other => matches!(state.digest.as_str(), PIPE | SOCKET),
+            Kind::Git => false,
         };
         let verdict = match (&difference.before, &difference.after) {
             (Some(before), None) if !before.is_known() && before.kind == Kind::Directory => {
@@ -278,6 +285,9 @@ fn judged<'e>(entry: &'e Entry, store: &Store, machine: &Machine, view: &View) -
             (before, _) if same(&now, before) && has_same_mode(&now, before) => Verdict::Done,
             // Whoever changed permissions since knows why.
             (before, after) if same(&now, before) && !has_same_mode(&now, after) => Verdict::Done,
+            (Some(before), _) if before.kind == Kind::Other && !kept(before) => {
+                Verdict::Lost("it was a device, which is not created again".to_owned())
+            }
             (Some(before), after) if !kept(before) => {
                 let same = after.as_ref().is_some_and(|after| before.has_same_contents(after));
                 let why = "what it held was not kept".to_owned();

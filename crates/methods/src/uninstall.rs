@@ -331,12 +331,15 @@ fn leave_application(
     let answer = match application::call(&asked, &world.context(module, task)) {
         Ok(answer) => answer,
         Err(failure) => {
-            if !world.purge || task.is_cancelled() {
+            let is_over = task.has_timed_out();
+            if !world.purge || (task.is_cancelled() && !is_over) {
                 let help = "mend it, or --purge removes the module without it; or `hoist undo` takes back the install";
                 return Err(Failure { message: format!("{} ({help})", failure.message), ..failure });
             }
+            task.finish_after_timeout();
             guarding.guard.take_back()?;
-            task.note(Level::Warning, format!("{}; it is removed without it", failure.message));
+            let why = if is_over { "its uninstaller did not end in time" } else { failure.message.as_str() };
+            task.note(Level::Warning, format!("{why}; it is removed without it"));
             Answer::default()
         }
     };
