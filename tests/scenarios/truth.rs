@@ -101,7 +101,7 @@ fn a_sound_machine_raises_no_alarm() {
     std::fs::remove_file(sandbox.home().join(".tool/bin/tool")).unwrap();
     sandbox.hoist("doctor").exits(3).says("is gone").says("tool");
     // A first deployment was not interrupted.
-    sandbox.write("plugins/p/plugin.yml", "name: p\nversion: 1.0.0\n");
+    sandbox.write("plugins/p/plugin.yml", "name: p\nversion: 1.0.0\n").write("plugins/p/scripts/deploy.sh", "true\n");
     let deployed = sandbox.hoist("plugin deploy p").exits(0);
     assert!(!deployed.stdout.contains("interrupted") && !deployed.stderr.contains("warning"), "{}{}", deployed.stdout, deployed.stderr);
 }
@@ -155,4 +155,25 @@ fn scripts_know_what_was_asked_for() {
     std::fs::remove_file(sandbox.home().join("my-tool")).unwrap();
     sandbox.hoist("install my-tool").exits(0);
     assert_eq!(sandbox.read("my-tool"), "false 0  true\n");
+}
+
+#[test]
+fn a_module_that_skips_itself_is_reported_with_its_own_words() {
+    let sandbox = Sandbox::new();
+    sandbox
+        .add(&Module::new("gpu").tier("optional").field("TEST_FILES", "$HOME/gpu").main("log_info 'no graphics card, skipping'; return 0"));
+    let plain = "[[ -n ${HAS_CARD:-} ]] || { echo 'there is no card'; return 0; }; touch ~/card";
+    sandbox.add(&Module::new("card").tier("optional").field("TEST_FILES", "$HOME/card").main(plain));
+    sandbox.add(
+        &Module::new("half")
+            .tier("optional")
+            .field("INSTALL_DIRS", "$HOME/half")
+            .field("TEST_FILES", "$HOME/half/done")
+            .main("mkdir -p ~/half; echo started"),
+    );
+    let run = sandbox.json("install gpu card half").exits(3);
+    let reason = |name: &str| run.finished(name)["reason"].as_str().unwrap().to_owned();
+    assert!(reason("gpu").starts_with("it skipped itself: no graphics card, skipping (it ran, but "), "{}", reason("gpu"));
+    assert!(reason("card").starts_with("it skipped itself: there is no card ("), "{}", reason("card"));
+    assert!(reason("half").starts_with("it ran, but "), "{}", reason("half"));
 }

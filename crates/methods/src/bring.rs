@@ -121,7 +121,7 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
     let (displaced, guarding) = (displaced.as_slice(), guarding.as_ref());
     let bringing =
         Bringing { world, module, task, context, home: &home, old: &old, was, from, planned, displaced, guarding, store, replaces };
-    let attempt = bringing.attempt(work).and_then(|attempt| bringing.leave_former(work, attempt));
+    let attempt = bringing.attempt(work, &watch).and_then(|attempt| bringing.leave_former(work, attempt));
     let mut attempt = attempt.or_else(|failure| Err(bringing.take_back(&watch, failure)?));
     if let (Ok(_), Some(store), true) = (&attempt, store, bringing.is_due() && bringing.was.is_installed()) {
         attempt = watch.protect(&old, store, bringing.context.policy, task).and(attempt);
@@ -169,7 +169,7 @@ impl Bringing<'_> {
     }
 
     /// Runs the steps, places the configuration files, and looks whether everything is there.
-    fn attempt(&self, work: &mut Work) -> Result<Attempt, Failure> {
+    fn attempt(&self, work: &mut Work, watch: &Watch) -> Result<Attempt, Failure> {
         let Self { world, module, context, displaced, .. } = self;
         let configs = world.configs(module);
         let guarded = config::guard(module, configs, displaced)?;
@@ -199,7 +199,7 @@ impl Bringing<'_> {
             }
             match work.steps.is_empty() {
                 true => Ok(()),
-                false => verify(world, module, context.task),
+                false => verify(world, module, context.task).map_err(|failure| self.unverified(work, &attempt, watch, failure)),
             }
         });
         match verified {
@@ -217,6 +217,16 @@ impl Bringing<'_> {
                 back.map_err(|error| Failure::new(format!("{}; and bringing back the former version: {error}", failure.message)))?;
                 Err(failure)
             }
+        }
+    }
+
+    /// Why a module is not there by its own checks although its steps ended well: a script that changed nothing has skipped itself.
+    fn unverified(&self, work: &Work, attempt: &Attempt, watch: &Watch, failure: Failure) -> Failure {
+        let Some(last) = &attempt.applied.last_message else { return failure };
+        let is_same = || watch.differences(self.old, false).is_ok_and(|differences| differences.is_empty());
+        match self.replaces && is_covered(work) && is_same() {
+            true => Failure { message: format!("it skipped itself: {last} ({})", failure.message), ..failure },
+            false => failure,
         }
     }
 
@@ -444,6 +454,7 @@ fn apply(work: &mut Work, context: &StepContext<'_>, attempt: &mut Attempt) -> R
         }
         attempt.applied.gone.extend(applied.gone);
         attempt.applied.edited.extend(applied.edited);
+        attempt.applied.last_message = applied.last_message.or(attempt.applied.last_message.take());
     }
     Ok(())
 }

@@ -39,6 +39,8 @@ pub struct Applied {
     pub(crate) replaced: Vec<Stage>,
     /// Files of others that it edited.
     pub(crate) edited: Vec<Edited>,
+    /// The last message or line of output of somebody else's program.
+    pub(crate) last_message: Option<String>,
 }
 
 /// A file that is not the module's, and that a step edited.
@@ -63,6 +65,7 @@ impl Applied {
             gone: BTreeSet::new(),
             replaced: Vec::new(),
             edited: Vec::new(),
+            last_message: None,
         }
     }
 

@@ -127,15 +127,16 @@ impl Method for Bash {
 
     fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure> {
         let temporary = context.machine.spare.take()?;
+        let mut told = Told::default();
         let (exit, last_error) = match (&self.script, &self.function, &self.command) {
-            (Some(script), Some(function), None) => self.call(context, script, function, temporary.path())?,
-            (None, None, Some(command)) => self.run(context, temporary.path(), std::slice::from_ref(command), &mut Told::default())?,
+            (Some(script), Some(function), None) => self.call(context, script, function, temporary.path(), &mut told)?,
+            (None, None, Some(command)) => self.run(context, temporary.path(), std::slice::from_ref(command), &mut told)?,
             _ => return Err(Failure::new("a bash step needs a script and a function, or a command")),
         };
         let what = self.function.as_deref().unwrap_or("the command");
         let because = last_error.map(|error| format!(": {error}")).unwrap_or_default();
         match exit {
-            exit if exit.success() => Ok(Applied::changed()),
+            exit if exit.success() => Ok(Applied { last_message: told.last, ..Applied::changed() }),
             exit if exit.code == NOT_SOURCED => Err(Failure::new(format!("the script could not be read{because}"))),
             exit if exit.signalled => Err(Failure::new(format!("{what} was ended by {exit}{because}"))),
             exit => Err(Failure::new(format!("{what} failed with {exit}{because}"))),
@@ -144,7 +145,14 @@ impl Method for Bash {
 }
 
 impl Bash {
-    fn call(&self, context: &StepContext<'_>, script: &Path, function: &str, temporary: &Path) -> Result<(Exit, Option<String>), Failure> {
+    fn call(
+        &self,
+        context: &StepContext<'_>,
+        script: &Path,
+        function: &str,
+        temporary: &Path,
+        told: &mut Told,
+    ) -> Result<(Exit, Option<String>), Failure> {
         let program = PROGRAM.replace("@guarded@", if self.guarded { "1" } else { "0" }).replace("@metadata@", &self.metadata(context));
         let mut program = program;
         let library = self.collection.join("lib");
@@ -166,8 +174,7 @@ impl Bash {
             &format!("SKIP_MODULES=({})\n", context.asked.skipped.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(" ")),
         );
         let arguments = [program, "hoist".to_owned(), script.display().to_string(), function.to_owned()];
-        let mut told = Told::default();
-        let (exit, error) = self.run(context, temporary, &arguments, &mut told)?;
+        let (exit, error) = self.run(context, temporary, &arguments, told)?;
         let script = script.display();
         match (told.read, exit) {
             (false, exit) if exit.success() => {
@@ -222,9 +229,15 @@ impl Bash {
                 if message.level == hoist_executor::Level::Error {
                     last_error = Some(message.text.clone());
                 }
+                told.last = Some(message.text.clone());
                 context.task.note(message.level, message.text);
             }
-            None => context.task.output(stream, line),
+            None => {
+                if !line.trim().is_empty() {
+                    told.last = Some(line.trim().to_owned());
+                }
+                context.task.output(stream, line);
+            }
         })?;
         Ok((exit, last_error))
     }
@@ -246,6 +259,8 @@ fn asked(context: &StepContext<'_>) -> impl Iterator<Item = (String, String)> {
 struct Told {
     read: bool,
     status: Option<i32>,
+    /// The last message or line of the script itself.
+    last: Option<String>,
 }
 
 impl Told {
