@@ -177,3 +177,36 @@ fn a_module_that_skips_itself_is_reported_with_its_own_words() {
     assert!(reason("card").starts_with("it skipped itself: there is no card ("), "{}", reason("card"));
     assert!(reason("half").starts_with("it ran, but "), "{}", reason("half"));
 }
+
+#[test]
+fn a_module_migrates_between_collections() {
+    let sandbox = Sandbox::new();
+    let module = |from: &str| {
+        Module::new("tool")
+            .field("INSTALL_DIRS", "$HOME/tool")
+            .field("TEST_FILES", "$HOME/tool/from")
+            .main(&format!("mkdir -p ~/tool; [[ ! -e ~/refuse-{from} ]] || return 1; echo {from} >~/tool/from; touch ~/tool/only-{from}"))
+            .text()
+    };
+    let (one, two) = (sandbox.path("one"), sandbox.path("two"));
+    for (directory, name) in [(&one, "one"), (&two, "two")] {
+        std::fs::create_dir_all(directory.join("modules")).unwrap();
+        std::fs::write(directory.join("modules/tool.sh"), module(name)).unwrap();
+    }
+    let mut sandbox = sandbox;
+    sandbox.set("HOIST_COLLECTION", &format!("{}:{}", one.display(), two.display()));
+    sandbox.hoist("install one/tool").exits(0);
+    assert_eq!(sandbox.files("tool"), ["from", "only-one"]);
+    sandbox.hoist("migrate tool --to two --dry-run").exits(0).says("from one to two");
+    sandbox.put("refuse-two", "");
+    sandbox.hoist("migrate tool --to two").exits(3);
+    assert_eq!((sandbox.files("tool"), sandbox.read("tool/from")), (vec!["from".to_owned(), "only-one".to_owned()], "one\n".to_owned()));
+    std::fs::remove_file(sandbox.home().join("refuse-two")).unwrap();
+    sandbox.hoist("migrate tool --to two").exits(0);
+    assert_eq!((sandbox.files("tool"), sandbox.read("tool/from")), (vec!["from".to_owned(), "only-two".to_owned()], "two\n".to_owned()));
+    assert_eq!(sandbox.json("info tool").exits(0).document()["installed"]["source"], "two");
+    assert_eq!(sandbox.json("migrate tool --to two").exits(0).statuses()["tool"], "unchanged");
+    sandbox.hoist("undo -y").exits(0);
+    assert_eq!(sandbox.read("tool/from"), "one\n");
+    sandbox.hoist("migrate other --to two").exits(2).says("other");
+}

@@ -26,6 +26,11 @@ pub fn plan(resolution: &Resolution<'_>, installed: &Installed, presence: impl F
                 let from = former(module, installed).map(|record| record.source.clone()).unwrap_or_default();
                 (Change::Migrate, format!("from {from} to {}", module.source))
             }
+            // A module of a collection is installed anew from the other; what was installed before comes back where that fails.
+            Action::Install if request.migrate && comes_from_elsewhere(module, installed) => {
+                let from = former(module, installed).map(|record| record.source.clone()).unwrap_or_default();
+                (Change::Reinstall, format!("from {from} to {}", module.source))
+            }
             Action::Install | Action::Update if installed.unfinished.contains_key(&module.id) => {
                 (Change::Repair, "its last install did not finish".to_owned())
             }
@@ -85,6 +90,11 @@ fn since(installed: &Installed, id: &ModuleId) -> String {
 /// True for a module that is installed from another source than this one.
 fn moves(module: &Module, installed: &Installed) -> bool {
     module.removal.is_indexed() && former(module, installed).is_some_and(|record| record.source != module.source)
+}
+
+/// True for a module of a collection that is installed from another one.
+fn comes_from_elsewhere(module: &Module, installed: &Installed) -> bool {
+    !module.removal.is_indexed() && former(module, installed).is_some_and(|record| record.source != module.source)
 }
 
 /// Where a module of the same source is by now, where its place was another then.
