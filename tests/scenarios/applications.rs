@@ -333,9 +333,70 @@ fn an_application_that_gets_another_name_has_its_modules_once() {
     let sandbox = &application.sandbox;
     application.install("Pizza").exits(0);
     sandbox.settings("sources:\n- {application: ~/site/app-nullos, name: shop, from: ~/modules}\n");
-    assert_eq!(sandbox.json("install Pizza --app shop").exits(0).statuses()["app-nullos.Pizza"], "unchanged");
+    // Until something is changed, it is known by its former name.
+    sandbox.hoist("list").exits(0).says("app-nullos.Pizza");
+    assert_eq!(sandbox.json("install Pizza --app shop").exits(0).statuses()["shop.Pizza"], "unchanged");
+    sandbox.hoist("info shop.Pizza").exits(0).says("installed");
+    let listed = sandbox.hoist("list").exits(0).says("shop.Pizza");
+    assert!(!listed.stdout.contains("app-nullos.Pizza"), "{}", listed.stdout);
+    sandbox.hoist("history").exits(0);
+    sandbox.hoist("test shop.Pizza").exits(0);
+    // What was done under the former name can be undone.
+    sandbox.hoist("undo -y").exits(0).says("shop.Pizza");
+    application.install("Pizza").exits(0);
     sandbox.hoist("uninstall Pizza --app shop --yes").exits(0);
     sandbox.hoist("install Pizza --app shop").exits(0);
     sandbox.hoist("list").exits(0).says("shop.Pizza");
     sandbox.hoist("source add other --application nowhere").exits(2).says("no such directory");
+}
+
+#[test]
+fn an_application_that_is_added_as_a_source_gives_its_modules_its_name() {
+    let application = Application::new();
+    application.offer("Pizza/x.php", "<?php\n").offer("Cheese/x.php", "<?php\n");
+    application.offer("Topping/x.php", "<?php\n").offer("Topping/hoist.yml", "requires: [Cheese]\n");
+    let sandbox = &application.sandbox;
+    application.install("Pizza Topping Cheese").exits(0);
+    sandbox.hoist("list").exits(0).says("app-nullos.Pizza").says("app-nullos.Cheese");
+    sandbox.hoist("source add shop --application ~/site/app-nullos --from ~/modules").exits(0);
+    let listed = sandbox.hoist("list").exits(0).says("shop.Pizza").says("shop.Cheese");
+    assert!(!listed.stdout.contains("app-nullos."), "{}", listed.stdout);
+    sandbox.hoist("info shop.Topping").exits(0).says("shop.Cheese");
+    sandbox.hoist("uninstall shop.Cheese --yes").exits(2).says("is needed by shop.Topping");
+    sandbox.hoist("undo -y").exits(0).says("shop.Topping");
+    sandbox.hoist("list --installed").exits(0);
+}
+
+#[test]
+fn all_modules_of_an_application_are_installed_where_that_is_asked_for() {
+    let application = Application::new();
+    application.offer("Pizza/x.php", "<?php\n").offer("Cheese/x.php", "<?php\n");
+    let sandbox = &application.sandbox;
+    sandbox.settings("sources:\n- {application: ~/site/app-nullos, name: shop, from: ~/modules}\n");
+    sandbox.hoist("sync").exits(0).says("synced").says("2 new: Cheese, Pizza");
+    sandbox.hoist("sync").exits(0).says("unchanged");
+    application.offer("Dough/x.php", "<?php\n");
+    sandbox.hoist("sync").exits(0).says("1 new: Dough");
+    // Without `--all` nobody wants them.
+    sandbox.hoist("install --app shop").exits(0);
+    assert!(!application.tree().keys().any(|path| path.contains("Pizza")));
+    sandbox.hoist("install --all --app shop").exits(0).says("3 installed");
+    sandbox.hoist("list").exits(0).says("shop.Cheese").says("shop.Dough").says("shop.Pizza");
+}
+
+#[test]
+fn modules_that_are_in_an_application_already_are_listed() {
+    let application = Application::new();
+    let sandbox = &application.sandbox;
+    sandbox.put("site/app-nullos/class-modules/Pizza/x.php", "<?php\n");
+    sandbox.settings("sources:\n- {application: ~/site/app-nullos, name: shop}\n");
+    sandbox.hoist("list").exits(0).says("shop.Pizza").says("available");
+    sandbox.hoist("sync").exits(0).says("1 new: Pizza");
+    sandbox.hoist("install Pizza --app shop").exits(0);
+    sandbox.hoist("list").exits(0).says("shop.Pizza").says("installed");
+    sandbox.hoist("test shop.Pizza").exits(0);
+    sandbox.hoist("update").exits(0);
+    // What was there before stays.
+    sandbox.hoist("uninstall shop.Pizza --yes").exits(0);
+    assert!(sandbox.has("site/app-nullos/class-modules/Pizza/x.php"));
 }

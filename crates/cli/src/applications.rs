@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use hoist_core::{Application, Diagnostic, Environment, Source, SourceKind, is_class_name, is_path};
 use hoist_ledger::read_applications;
-use hoist_methods::{Offers, SourceCache, is_place, offers};
+use hoist_methods::{Offers, SourceCache, is_place, offers, places_of};
 
 use crate::args::Global;
 use crate::error::Ending;
@@ -66,8 +66,17 @@ pub(crate) fn named(global: &Global) -> Result<String, Ending> {
     session.application.ok_or_else(|| Ending::wrong(Diagnostic::error("there is no application").help("name one with --app")))
 }
 
-/// Adds the applications that something is installed in, and the one of the command line, whose name is returned.
-pub(crate) fn add(sources: &mut Vec<Source>, global: &Global, environment: &Environment, state: &Path) -> Result<Option<String>, Ending> {
+/// What is known of the names of applications.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    /// The one of the command line.
+    pub(crate) meant: Option<String>,
+    /// Names in the settings, each with the other name that the application had when something was installed in it.
+    pub(crate) former: Vec<(String, String)>,
+}
+
+/// Adds the applications that something is installed in, and the one of the command line.
+pub(crate) fn add(sources: &mut Vec<Source>, global: &Global, environment: &Environment, state: &Path) -> Result<Names, Ending> {
     for source in sources.iter_mut() {
         if let SourceKind::Application { application, .. } = &mut source.kind {
             real(application, environment).map_err(|why| {
@@ -76,7 +85,7 @@ pub(crate) fn add(sources: &mut Vec<Source>, global: &Global, environment: &Envi
             })?;
         }
     }
-    // What is installed keeps the name that its application had then; the one of the settings means the same.
+    // What is installed keeps the name that its application had then, until a command that changes something gives it that of the settings.
     let mut renamed: Vec<(String, String)> = Vec::new();
     for (name, application, from) in read_applications(state).unwrap_or_default() {
         let is_it =
@@ -103,7 +112,7 @@ pub(crate) fn add(sources: &mut Vec<Source>, global: &Global, environment: &Envi
             Some((_, name)) => name.clone(),
             None => meant(app, sources, environment)?,
         },
-        None if global.places.is_empty() => return Ok(None),
+        None if global.places.is_empty() => return Ok(Names { meant: None, former: renamed }),
         None => {
             let all: Vec<&Source> = sources.iter().filter(is_application).collect();
             match all.as_slice() {
@@ -126,7 +135,7 @@ pub(crate) fn add(sources: &mut Vec<Source>, global: &Global, environment: &Envi
         from.retain(|place| !global.places.contains(place));
         from.splice(0..0, global.places.iter().cloned());
     }
-    Ok(Some(name))
+    Ok(Names { meant: Some(name), former: renamed })
 }
 
 /// Makes the paths of an application those that are behind links: what is watched must not be a link.
@@ -219,7 +228,9 @@ fn meant(app: &str, sources: &mut Vec<Source>, environment: &Environment) -> Res
 /// What the places of all applications have, by the name of their source.
 pub(crate) fn all_offers(sources: &[Source], cache: &Path) -> BTreeMap<String, Offers> {
     let of = |source: &Source| match &source.kind {
-        SourceKind::Application { from, .. } => Some((source.name.clone(), offers(from, &SourceCache::new(cache, source)))),
+        SourceKind::Application { application, from } => {
+            Some((source.name.clone(), offers(&places_of(application, from), &SourceCache::new(cache, source))))
+        }
         _ => None,
     };
     sources.iter().filter_map(of).collect()

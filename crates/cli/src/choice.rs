@@ -316,7 +316,12 @@ fn narrow(catalog: &Catalog, installed: &Installed, request: &mut Request, sourc
     let names = match (&request.selection, request.action) {
         (Selection::Names(_), _) => return,
         (_, Action::Install) => {
-            let of_source = |module: &&Module| module.source == source && !module.removal.is_indexed() && wants(module.tier);
+            // Of a repository or a server of modules nobody wants all of them; of an application one may.
+            let is_meant = |module: &Module| match module.removal.is_indexed() {
+                true => module.removal.application.is_some() && matches!(request.selection, Selection::All),
+                false => wants(module.tier),
+            };
+            let of_source = |module: &&Module| module.source == source && is_meant(module);
             catalog.modules().filter(of_source).map(|module| module.id.to_string()).collect()
         }
         (_, action) => {

@@ -61,6 +61,8 @@ pub(crate) struct Session {
     pub(crate) offers: BTreeMap<String, Offers>,
     /// The source that stands for the application of the command line.
     pub(crate) application: Option<String>,
+    /// Names of applications in the settings, each with the name that the ledger has.
+    pub(crate) former: Vec<(String, String)>,
     /// Directories of plugins that stand in no collection.
     pub(crate) plugin_directories: Vec<PathBuf>,
     /// Plugins of which the newest version is wanted, whatever is installed.
@@ -110,7 +112,7 @@ impl Session {
         }
         let (mut sources, servers, problems) =
             sources::read(&files.iter().map(|(path, file)| (path.clone(), file)).collect::<Vec<_>>(), &environment)?;
-        let application = applications::add(&mut sources, global, &environment, &places.state)?;
+        let applications::Names { meant: application, former } = applications::add(&mut sources, global, &environment, &places.state)?;
         // The user's file wins, and of collections the first.
         let mut settings = files.into_iter().map(|(_, file)| file).rev().fold(CollectionFile::default(), over);
         if global.require_checksums {
@@ -125,6 +127,7 @@ impl Session {
             servers,
             problems,
             application,
+            former,
             provided,
             plugin_directories: global.plugin_directories.clone(),
             ..empty
@@ -149,6 +152,7 @@ impl Session {
             builtin,
             offers,
             application,
+            former: Vec::new(),
             held,
             provided,
             plugin_directories,

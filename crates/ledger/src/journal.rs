@@ -144,6 +144,17 @@ struct Remembered {
 }
 
 impl Memento {
+    /// The same of a module whose source has another name now.
+    pub(crate) fn renamed(mut self, from: &str, to: &str) -> Self {
+        if let Some(row) = &mut self.row {
+            if row.source == from {
+                to.clone_into(&mut row.source);
+            }
+            row.requires = row.requires.replace(&format!("\"{from}."), &format!("\"{to}."));
+        }
+        self
+    }
+
     /// Whether the ledger knew anything of the module.
     pub fn is_known(&self) -> bool {
         self.row.is_some()

@@ -15,6 +15,7 @@ mod raw;
 mod read;
 mod recover;
 mod remove;
+mod rename;
 mod salvage;
 mod schema;
 

@@ -109,6 +109,17 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<Code, Ending> {
         return plan(global, asked);
     }
     let mut session = Session::open(global)?;
+    let mut asked = asked.clone();
+    if take_names(global, &session)? {
+        let name = |source: &mut String| {
+            if let Some((name, _)) = session.former.iter().find(|(_, former)| former == source) {
+                source.clone_from(name);
+            }
+        };
+        asked.request.source.as_mut().map(name).unwrap_or_default();
+        session = Session::open(global)?;
+    }
+    let asked = &asked;
     // A mistake is told before anything is waited for or written.
     let known = match hoist_ledger::read(&session.places.state) {
         // It is set aside below; until then nothing is known.
@@ -544,6 +555,19 @@ fn own_home(session: &Session) -> Result<(), Ending> {
             Err(Ending::wrong(Diagnostic::error(message).help(help)))
         }
     }
+}
+
+/// Gives applications the names that the settings have for them by now. Returns true where one was renamed.
+pub(crate) fn take_names(global: &Global, session: &Session) -> Result<bool, Ending> {
+    if session.former.is_empty() {
+        return Ok(false);
+    }
+    let _lock = lock(global, session, &run::heed_signals()?)?;
+    let ledger = open(session)?;
+    for (name, former) in &session.former {
+        ledger.rename_source(former, name)?;
+    }
+    Ok(true)
 }
 
 /// Opens the ledger; one that was damaged is replaced, and that is said.

@@ -34,6 +34,7 @@ pub(crate) fn add(global: &Global, add: &SourceAdd) -> Result<Code, Ending> {
         return Err(Ending::wrong(wrong.help(format!("add it by hand: - {{{}}}", entry.join(", ")))));
     }
     write(&file, &changed)?;
+    commands::change::take_names(global, &Session::open(global)?)?;
     let names: Vec<&str> = after[before.len()..].iter().map(|source| source.name.as_str()).collect();
     render::remark(&format!("{} is in {}. Next: `hoist sync` looks at it.", names.join(" and "), file.display()));
     Ok(Code::Ok)

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hoist_core::{Diagnostic, Digest, is_class_name, is_path};
+use hoist_core::{Application, Diagnostic, Digest, is_class_name, is_path};
 use hoist_files::{TEXT_LIMIT, digest, read_limited};
 use hoist_sources::directory::{INFO, MODULE_FILE, ModuleFile, ModuleInfo, PROGRAM, installer};
 use hoist_sources::{Entry, FileList, Index, IndexedFile, Origin};
@@ -68,6 +68,18 @@ fn readable(cache: &SourceCache, place: &str) -> Option<PathBuf> {
 /// True for a place whose copy has to be fetched.
 pub(crate) fn is_remote(place: &str) -> bool {
     !is_path(place) || is_bare(Path::new(place))
+}
+
+/// The places that modules of an application come from. Where none is named, they are those that are in it already.
+pub fn places_of(application: &Application, from: &[String]) -> Vec<String> {
+    let has_modules = || {
+        let entries = std::fs::read_dir(&application.modules).into_iter().flatten().flatten();
+        entries.filter(|entry| entry.path().is_dir()).any(|entry| entry.file_name().to_str().is_some_and(is_class_name))
+    };
+    match from {
+        [] if has_modules() => vec![application.modules.display().to_string()],
+        from => from.to_vec(),
+    }
 }
 
 /// Looks what modules places have.

@@ -1,9 +1,12 @@
 //! The places that modules of a web application come from: clones of git repositories, and archives.
 
+use hoist_core::{Application, Digest};
 use hoist_executor::{Effect, Failure, TaskContext};
+use hoist_sources::{Entry, Index, index};
+use jiff::Timestamp;
 
 use super::{SourceCache, Synced, tell};
-use crate::application::{is_archive, is_remote, offers, place_cache};
+use crate::application::{is_archive, is_remote, offers, place_cache, places_of};
 use crate::git::copy;
 use crate::machine::Machine;
 use crate::method::StepContext;
@@ -12,8 +15,17 @@ use crate::method::StepContext;
 const LIMIT: u64 = 256 * 1024 * 1024;
 
 /// Fetches what is not on this machine, and tells what is different by that.
-pub(super) fn sync(from: &[String], cache: &SourceCache, machine: &Machine, task: &TaskContext) -> Result<(Effect, Synced), Failure> {
-    let former = offers(from, cache);
+pub(super) fn sync(
+    application: &Application,
+    from: &[String],
+    cache: &SourceCache,
+    machine: &Machine,
+    task: &TaskContext,
+) -> Result<(Effect, Synced), Failure> {
+    let from = &places_of(application, from);
+    // Names and versions only: places may have passwords in them.
+    let location = Digest::of(from.iter().map(String::as_bytes)).as_str().to_owned();
+    let former = cache.index(&location).map_err(|error| Failure::new(format!("reading the index: {error}")))?;
     let mut changed = false;
     for place in from.iter().filter(|place| is_remote(place)) {
         changed |= fetch(place, cache, machine, task).map_err(|failure| match failure.message.contains(place.as_str()) {
@@ -22,11 +34,17 @@ pub(super) fn sync(from: &[String], cache: &SourceCache, machine: &Machine, task
         })?;
         task.check()?;
     }
-    let now = offers(from, cache);
-    let changes = now.index.since(&former.index);
+    let now = offers(from, cache).index;
+    let entry = |entry: &Entry| Entry { name: entry.name.clone(), version: entry.version.clone(), ..Entry::default() };
+    let entries: Vec<Entry> = now.entries.iter().map(entry).collect();
+    let now = Index { format: index::FORMAT, location, synced_at: Timestamp::now().to_string(), entries, ..Index::default() };
+    let changes = now.since(former.as_ref().unwrap_or(&Index::default()));
+    if former.is_none() || !changes.is_empty() {
+        cache.store(&now)?;
+    }
     tell(&changes, task);
-    let effect = if changed { Effect::Changed } else { Effect::Unchanged };
-    Ok((effect, Synced { changes, offered: now.index.entries.len() }))
+    let effect = if changed || !changes.is_empty() { Effect::Changed } else { Effect::Unchanged };
+    Ok((effect, Synced { changes, offered: now.entries.len() }))
 }
 
 fn fetch(place: &str, cache: &SourceCache, machine: &Machine, task: &TaskContext) -> Result<bool, Failure> {

@@ -96,7 +96,7 @@ pub fn sync(source: &Source, cache: &SourceCache, machine: &Machine, task: &Task
         SourceKind::Collection { collection, reference } => {
             return collection::sync(collection, reference.as_deref(), cache, machine, task).map(|effect| (effect, Synced::default()));
         }
-        SourceKind::Application { from, .. } => return application::sync(from, cache, machine, task),
+        SourceKind::Application { application, from } => return application::sync(application, from, cache, machine, task),
         SourceKind::Mercurial { mercurial, modules, .. } => mercurial::sync(mercurial, modules, cache, former.as_ref(), machine, task)?,
         SourceKind::Rocks { rocks, lua, .. } => rocks::sync(rocks, lua, former.as_ref(), machine, task)?,
         SourceKind::Prosody { .. } => return Err(Failure::new("the configuration of Prosody is no source itself")),
