@@ -48,7 +48,7 @@ fn one_interrupt_ends_children_gracefully_and_every_module_has_its_line() {
         let ran = ran.exits(130);
         assert!(sandbox.has("cleaned"), "the module could clean up");
         let statuses = ran.statuses();
-        assert_eq!((statuses["busy"].as_str(), statuses["later"].as_str()), ("failed", "skipped"));
+        assert_eq!((statuses["busy"].as_str(), statuses["later"].as_str()), ("interrupted", "not_started"));
         assert_eq!(ran.events().pop().unwrap()["status"], "interrupted");
         assert_eq!(sandbox.json("history").document()[0]["status"], "interrupted");
         sandbox.add(&Module::new("busy"));

@@ -135,7 +135,7 @@ fn ran(text: &str, told: &str, code: i32) -> Value {
         modules.values().any(|module| matches!(module["status"].as_str(), Some("installed" | "updated" | "removed" | "forgotten")));
     let problems: Vec<String> = modules
         .iter()
-        .filter(|(_, module)| matches!(module["status"].as_str(), Some("failed" | "skipped")))
+        .filter(|(_, module)| matches!(module["status"].as_str(), Some("failed" | "skipped" | "interrupted" | "not_started")))
         .map(|(name, module)| format!("{name}: {}", module["reason"].as_str().unwrap_or_default()))
         .collect();
     // A mistake is one document, over several lines.

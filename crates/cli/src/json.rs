@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use hoist_core::{Action, Change, Diagnostic, Plan, escaped_json, redact_urls};
-use hoist_executor::{Event, EventKind, Level, Outcome, Stream};
+use hoist_executor::{Event, EventKind, Level, Outcome, SkipReason, Stream};
 use hoist_reporter::{Message, Reporter, explain};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -50,6 +50,8 @@ pub(crate) fn status(outcome: &Outcome, action: Action, change: Change) -> &'sta
         (Outcome::Done { .. }, Action::Undeploy) => "undeployed",
         (Outcome::Done { .. }, Action::Update) if matches!(change, Change::Update | Change::Repair) => "updated",
         (Outcome::Done { .. }, _) => "installed",
+        (Outcome::Cancelled, _) => "interrupted",
+        (Outcome::Skipped { because: SkipReason::Cancelled | SkipReason::Declined(_) }, _) => "not_started",
         (Outcome::Skipped { .. }, _) => "skipped",
         _ => "failed",
     }

@@ -37,6 +37,15 @@ impl ModuleId {
         }
     }
 
+    /// Takes the name of a host, which stands in the place of a module where the same is done on several hosts: `user@host:port`.
+    pub fn host(name: &str) -> Result<Self, InvalidModuleId> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._+-@:[]".contains(&byte);
+        match name.bytes().all(plain) && !matches!(name, "" | "." | "..") && !name.starts_with('-') && name.len() <= 200 {
+            true => Ok(Self(name.to_owned())),
+            false => Err(InvalidModuleId(name.to_owned())),
+        }
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -20,17 +20,24 @@ pub struct Failure {
     pub message: String,
     /// True when the same may succeed a little later: an error of the network.
     pub transient: bool,
+    /// True when nothing was begun: the task counts as one that never started.
+    pub declined: bool,
 }
 
 impl Failure {
     /// A failure that will not pass by itself.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), transient: false }
+        Self { message: message.into(), transient: false, declined: false }
     }
 
     /// A failure that may pass.
     pub fn transient(message: impl Into<String>) -> Self {
-        Self { message: message.into(), transient: true }
+        Self { message: message.into(), transient: true, declined: false }
+    }
+
+    /// A failure of a task that began nothing.
+    pub fn declined(message: impl Into<String>) -> Self {
+        Self { declined: true, ..Self::new(message) }
     }
 }
 

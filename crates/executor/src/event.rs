@@ -256,4 +256,6 @@ pub enum SkipReason {
     Stopped(UnitId),
     /// The run was asked to stop.
     Cancelled,
+    /// It began nothing, for this reason.
+    Declined(String),
 }

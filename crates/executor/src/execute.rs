@@ -283,6 +283,7 @@ impl<F: FnMut(&Event)> Run<F> {
             Ok(effect) => Outcome::Done { changed: effect == Effect::Changed },
             Err(_) if timed_out => Outcome::TimedOut { limit: slot.timeout.unwrap_or_default() },
             Err(_) if self.kill > 0 => Outcome::Cancelled,
+            Err(failure) if failure.declined => Outcome::Skipped { because: SkipReason::Declined(failure.message) },
             Err(failure) => {
                 let may_retry = failure.transient && slot.attempt <= slot.retries.limit && work.is_some() && self.stopped_by.is_none();
                 if may_retry {

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension};
 use crate::{Ledger, LedgerError};
 
 /// What is left to be done of a module, as long as no later run did anything about it.
-const LEFT: &str = "results.status IN ('failed', 'skipped', 'planned')";
+const LEFT: &str = "results.status IN ('failed', 'skipped', 'interrupted', 'not_started', 'planned')";
 
 impl Ledger {
     /// Forgets all but the newest runs, those among the others that can be undone, and those of which something is left to be done. As many of those

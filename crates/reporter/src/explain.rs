@@ -14,6 +14,7 @@ pub fn explain(outcome: &Outcome, names: &[String]) -> Option<String> {
         Outcome::TimedOut { limit } => Some(format!("took longer than {}", duration_text(*limit))),
         Outcome::Cancelled => Some("interrupted".to_owned()),
         Outcome::Skipped { because: SkipReason::Cancelled } => Some("not started, the run was interrupted".to_owned()),
+        Outcome::Skipped { because: SkipReason::Declined(reason) } => Some(redact_urls(reason)),
         Outcome::Skipped { because: SkipReason::Stopped(unit) } => Some(format!("not started, {} failed and stopped the run", name(unit))),
         Outcome::Skipped { because: SkipReason::Needs(chain) } => {
             let mut names: Vec<&str> = chain.iter().map(name).collect();

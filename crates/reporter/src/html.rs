@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use hoist_executor::Outcome;
+use hoist_executor::{Outcome, SkipReason};
 
 use crate::chart::{chart, class};
 use crate::explain::fine_duration_text;
@@ -74,7 +74,7 @@ fn mood(report: &Report) -> &'static str {
     if any(|unit| matches!(unit.outcome, Some(Outcome::Failed { .. } | Outcome::TimedOut { .. }))) {
         "failed"
     } else if any(|unit| !unit.outcome.as_ref().is_some_and(Outcome::is_done)) {
-        "cancelled"
+        "interrupted"
     } else {
         "done"
     }
@@ -94,7 +94,8 @@ pub(crate) fn unit_word(unit: &UnitReport) -> (u8, &'static str) {
         Some(Outcome::Failed { .. }) => (0, "failed"),
         Some(Outcome::TimedOut { .. }) => (1, "timed out"),
         None if unit.started.is_some() => (2, "cut off"),
-        Some(Outcome::Cancelled) => (3, "cancelled"),
+        Some(Outcome::Cancelled) => (3, "interrupted"),
+        Some(Outcome::Skipped { because: SkipReason::Cancelled | SkipReason::Declined(_) }) => (5, "not started"),
         Some(Outcome::Skipped { .. }) => (4, "skipped"),
         None => (5, "not started"),
         Some(Outcome::Done { changed: true }) => (6, "changed"),

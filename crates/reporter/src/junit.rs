@@ -20,7 +20,7 @@ impl From<&UnitReport> for Verdict {
             Some(Outcome::Done { .. }) => Verdict::Passed,
             Some(Outcome::Failed { .. }) => Verdict::Failed("failed"),
             Some(Outcome::TimedOut { .. }) => Verdict::Failed("timed out"),
-            Some(Outcome::Cancelled) => Verdict::Failed("cancelled"),
+            Some(Outcome::Cancelled) => Verdict::Failed("interrupted"),
             Some(Outcome::Skipped { .. }) => Verdict::Skipped,
             None if unit.started.is_some() => Verdict::Failed("cut off"),
             None => Verdict::Skipped,

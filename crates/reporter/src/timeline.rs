@@ -89,7 +89,7 @@ impl SpanOutcome {
             SpanOutcome::Retried => "retried",
             SpanOutcome::Failed => "failed",
             SpanOutcome::TimedOut => "timed out",
-            SpanOutcome::Cancelled => "cancelled",
+            SpanOutcome::Cancelled => "interrupted",
             SpanOutcome::CutOff => "cut off",
         }
     }

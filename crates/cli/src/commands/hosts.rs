@@ -1,6 +1,6 @@
 //! `hoist install --host`: the same command, on other hosts, all at once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -189,17 +189,11 @@ pub(crate) struct Planned {
 
 impl Planned {
     pub(crate) fn new(hosts: &[Host], options: &Hosts) -> Result<Self, Ending> {
-        let mut taken = BTreeSet::new();
-        let mut name = |host: &Host| {
-            let plain: String =
-                host.to_string().chars().map(|c| if c.is_ascii_alphanumeric() || "._+-".contains(c) { c } else { '-' }).collect();
-            let short = host.destination.rsplit('@').next().unwrap_or(&plain).to_owned();
-            let numbered = (2..).map(|number| format!("{plain}-{number}"));
-            let names = [short, plain.clone()].into_iter().chain(numbered);
-            let free = names.into_iter().filter_map(|name| ModuleId::new(&name).ok()).find(|name| taken.insert(name.clone()));
-            free.ok_or_else(|| Ending::wrong(Diagnostic::error(format!("{host} cannot be named"))))
+        let name = |host: &Host| {
+            let named = ModuleId::host(&host.to_string());
+            named.map_err(|_| Ending::wrong(Diagnostic::error(format!("{host} cannot be named"))))
         };
-        let names = hosts.iter().map(&mut name).collect::<Result<Vec<_>, _>>()?;
+        let names = hosts.iter().map(name).collect::<Result<Vec<_>, _>>()?;
         let allowed = allowed(options.rollout.max_failures.as_deref(), hosts.len())?;
         let canary = usize::from(options.rollout.canary.unwrap_or(0)).min(hosts.len());
         Ok(Self { names, failures: Arc::new(Failures { allowed, count: Default::default() }), canary })

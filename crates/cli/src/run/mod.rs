@@ -255,7 +255,7 @@ impl Run<'_> {
         });
         drop(files);
         let summary = summary.map_err(|error| Ending::Other(error.into()))?;
-        let told = Told { plan, modules: &modules, report: &report, summary: &summary, strict };
+        let told = Told { plan, modules: &modules, report: &report, summary: &summary, strict, on_hosts: request.hosts };
         let (mut code, status) = told.code();
         machine.end_run();
         if let Some(watchdog) = watchdog {

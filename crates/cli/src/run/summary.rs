@@ -21,6 +21,8 @@ pub(crate) struct Told<'a> {
     pub(crate) report: &'a Report,
     pub(crate) summary: &'a Summary,
     pub(crate) strict: bool,
+    /// Whether the modules are hosts.
+    pub(crate) on_hosts: bool,
 }
 
 impl Told<'_> {
@@ -105,7 +107,7 @@ impl Told<'_> {
             }
             let colour = match status {
                 "failed" => RED,
-                "skipped" | "unverified" | "forgotten" => YELLOW,
+                "skipped" | "unverified" | "forgotten" | "interrupted" | "not_started" => YELLOW,
                 "unchanged" => DIM,
                 _ => GREEN,
             };
@@ -113,7 +115,7 @@ impl Told<'_> {
                 if self.report.units[*unit].started.is_some() { duration_text(self.report.units[*unit].duration()) } else { String::new() };
             let why = explain(outcome, &names).unwrap_or_default();
             rows.push(vec![
-                painted(paint.stdout, colour, status),
+                painted(paint.stdout, colour, &words(status)),
                 planned.module.to_string(),
                 dim(&planned.method),
                 if why.is_empty() { dim(&self.remark(*unit, &took)) } else { excerpt(&why) },
@@ -125,7 +127,7 @@ impl Told<'_> {
         text += &self.items(global, paint);
         text += &self.messages(global, paint);
         text += &self.failures(paint, logs);
-        let counts: Vec<String> = self.counts().iter().map(|(status, count)| format!("{count} {status}")).collect();
+        let counts: Vec<String> = self.counts().iter().map(|(status, count)| format!("{count} {}", words(status))).collect();
         let counts = if counts.is_empty() { "nothing to do".to_owned() } else { counts.join(", ") };
         text += &format!("{} in {}\n", painted(paint.stdout, BOLD, &counts), duration_text(self.report.duration));
         if !global.quiet {
@@ -222,6 +224,15 @@ impl Told<'_> {
     }
 
     fn advice(&self) -> String {
+        // What runs on other hosts is not to be done on this machine.
+        if self.on_hosts {
+            return match self.code().0 {
+                Code::Failed | Code::Partial | Code::Interrupted => {
+                    "Next: run the same command again; what is installed stays.\n".to_owned()
+                }
+                _ => String::new(),
+            };
+        }
         let (code, _) = self.code();
         let counts = self.counts();
         match (self.plan.action, code) {
@@ -241,6 +252,11 @@ impl Told<'_> {
             _ => String::new(),
         }
     }
+}
+
+/// A status as people read it.
+fn words(status: &str) -> String {
+    status.replace('_', " ")
 }
 
 /// A line for people: without escape sequences, and not longer than a few lines of a terminal.

@@ -10,7 +10,7 @@ use hoist_plugins::variables_of;
 use serde_json::Value;
 
 use crate::machine::Machine;
-use crate::remote::{self, Begun, Failures, Header, Host, NOT_BEGUN, Remote};
+use crate::remote::{self, Begun, Failures, Header, Host, Remote};
 
 /// How many hosts are worked on, and when it is enough.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,7 +122,7 @@ pub(crate) fn on_all(
         all.extend(done);
         if is_canary && failed {
             for other in others {
-                all.push((other.host.to_string(), Err(Failure::new(format!("{NOT_BEGUN}, since it failed on the first")))));
+                all.push((other.host.to_string(), Err(Failure::declined("not started, since it failed on the first"))));
             }
             break;
         }
@@ -144,8 +144,8 @@ pub(crate) fn on_all(
         [] => Ok(if changed { Effect::Changed } else { Effect::Unchanged }),
         [only] if all.len() == 1 => Err(Failure::new(only.clone())),
         several => {
-            let idle = all.iter().filter(|(_, done)| done.as_ref().is_err_and(|failure| failure.message.starts_with(NOT_BEGUN))).count();
-            let others = if idle > 0 { format!(", and {idle} were not begun") } else { String::new() };
+            let idle = all.iter().filter(|(_, done)| done.as_ref().is_err_and(|failure| failure.declined)).count();
+            let others = if idle > 0 { format!(", and {idle} were not started") } else { String::new() };
             Err(Failure::new(format!("{} of {} hosts failed{others}: {}", several.len() - idle, all.len(), several.join("; "))))
         }
     }

@@ -86,8 +86,6 @@ pub(crate) enum Word {
     },
 }
 
-/// How the reason of a host begins that was left alone.
-pub(crate) const NOT_BEGUN: &str = "not begun";
 /// So many lines are shown of a module that failed.
 const LINES: usize = 10;
 
@@ -114,8 +112,8 @@ struct Told {
 pub(crate) fn run(machine: &Machine, remote: &Remote, task: &TaskContext) -> Result<Effect, Failure> {
     let failed = remote.failures.count.load(Ordering::SeqCst);
     if failed > remote.failures.allowed {
-        return Err(Failure::new(format!(
-            "{NOT_BEGUN}: {failed} host{} failed, and {} may",
+        return Err(Failure::declined(format!(
+            "not started: {failed} host{} failed, and {} may",
             if failed == 1 { " has" } else { "s have" },
             remote.failures.allowed
         )));
@@ -229,13 +227,13 @@ impl Told {
                 }
                 let last = self.last.remove(module).unwrap_or_default();
                 match status {
-                    "failed" => {
+                    "failed" | "interrupted" => {
                         last.iter().for_each(|line| task.note_from(&format!("{prefix}{module}"), Level::Info, line));
                         let reason = event["reason"].as_str().unwrap_or(status);
                         let said = last.back().filter(|line| !reason.contains(line.trim())).map(|line| format!(": {}", line.trim()));
                         self.problems.push(format!("{module}: {reason}{}", said.unwrap_or_default()));
                     }
-                    "skipped" => self.skipped += 1,
+                    "skipped" | "not_started" => self.skipped += 1,
                     _ => {}
                 }
             }
@@ -259,8 +257,8 @@ impl Told {
                 let why = if self.problems.is_empty() { self.said.last().cloned().unwrap_or_default() } else { self.problems.join("; ") };
                 let others = match self.skipped {
                     0 => String::new(),
-                    1 => "; one module was not begun because of that".to_owned(),
-                    several => format!("; {several} modules were not begun because of that"),
+                    1 => "; one module was not started because of that".to_owned(),
+                    several => format!("; {several} modules were not started because of that"),
                 };
                 Err(Failure::new(format!("{why}{others} (hoist there ended with exit code {code})")))
             }
