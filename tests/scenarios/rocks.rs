@@ -93,6 +93,7 @@ fn newer_versions_are_told_brought_and_gone_ones_named() {
     // A newer one of what a rock needs is named; an edit of the old is kept.
     sandbox.put("tree/share/lua/5.4/a.lua", "-- mine\n");
     let run = sandbox.json("update").exits(0);
+    assert!(run.stderr.contains("rocks no longer has gone; it stays as it is"), "{}", run.stderr);
     assert_eq!((&run.finished("a")["from"], &run.finished("a")["to"]), (&"1.0-1".into(), &"1.10-1".into()));
     assert_eq!(listed(&sandbox), ["a 1.10-1", "b 1.1-1", "gone 1.0-1"]);
     let copy = sandbox.files("tree/share/lua/5.4").into_iter().find(|name| name.starts_with("a.lua.pre-slaanesh-")).unwrap();

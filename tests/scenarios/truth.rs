@@ -210,3 +210,16 @@ fn a_module_migrates_between_collections() {
     assert_eq!(sandbox.read("tool/from"), "one\n");
     sandbox.hoist("migrate other --to two").exits(2).says("other");
 }
+
+#[test]
+fn an_update_names_modules_that_their_collection_no_longer_has() {
+    let sandbox = Sandbox::new();
+    sandbox.add(&Module::new("stays")).add(&Module::new("goes"));
+    sandbox.hoist("install").exits(0);
+    std::fs::remove_file(sandbox.collection().join("modules/goes.sh")).unwrap();
+    let run = sandbox.hoist("update").exits(0).says("collection no longer has goes; it stays as it is, `hoist uninstall goes` removes it");
+    assert!(!run.stderr.contains("has stays"), "{}", run.stderr);
+    sandbox.hoist("outdated").exits(0).says("goes").says("gone");
+    sandbox.hoist("uninstall goes -y").exits(0);
+    sandbox.hoist("outdated").exits(0).says("No installed module");
+}

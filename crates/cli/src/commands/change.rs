@@ -135,6 +135,9 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<Code, Ending> {
     }
     let mut request = asked.request.clone();
     choice::settle(&mut session, &known, &mut request)?;
+    if request.action == Action::Update && !matches!(asked.request.selection, Selection::Names(_)) {
+        commands::outdated::remark_gone(&session, &known, request.source.as_deref());
+    }
     let blank = known.modules.is_empty() && request.action == Action::Uninstall;
     let catalog = catalog(&session, &known, &request)?;
     if !blank {

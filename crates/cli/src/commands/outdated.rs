@@ -137,6 +137,15 @@ impl<'s> Clones<'s> {
     }
 }
 
+/// Says which installed modules their sources no longer have. An update leaves them as they are.
+pub(crate) fn remark_gone(session: &Session, installed: &Installed, source: Option<&str>) {
+    for (id, record) in installed.modules.iter().filter(|(_, record)| source.is_none_or(|source| source == record.source)) {
+        if matches!(standing(session, installed, id, &version_of(id, record)), Some(Standing::Gone)) {
+            render::remark(&format!("warning: {} no longer has {id}; it stays as it is, `hoist uninstall {id}` removes it", record.source));
+        }
+    }
+}
+
 /// What is there now: others may have brought a rock to another version.
 fn version_of(id: &ModuleId, record: &InstalledModule) -> String {
     let there = record.removal.rock.as_ref().and_then(|rock| rock_version(rock, id.as_str()));
@@ -154,7 +163,11 @@ fn standing(session: &Session, installed: &Installed, id: &ModuleId, version: &s
         return newer.then_some(Standing::Outdated(offered)).or(changed.then_some(Standing::Changed));
     }
     if !record.removal.is_indexed() {
-        return module.filter(|module| module.digest != record.digest && !record.adopted).map(|_| Standing::Changed);
+        let is_read = || session.catalog.modules().chain(session.catalog.hidden()).any(|module| module.source == record.source);
+        return match module {
+            Some(module) => (module.digest != record.digest && !record.adopted).then_some(Standing::Changed),
+            None => (is_read() && session.catalog.broken(id.as_str()).is_none()).then_some(Standing::Gone),
+        };
     }
     match (module, session.indexes.contains_key(&record.source)) {
         (Some(module), _) => {
