@@ -413,3 +413,86 @@ fn what_a_killed_first_install_made_goes_with_the_module() {
     sandbox.hoist("uninstall m --yes").exits(0);
     assert!(!sandbox.has(".m"));
 }
+
+/// A script that writes a program, a manual page and a line for the shell, none of which its module declares.
+fn undeclared(name: &str, more: &str) -> Module {
+    Module::new(name).field("INSTALL_DIRS", &format!("$HOME/.{name}")).main(&format!(
+        "mkdir -p ~/.{name} ~/.local/bin ~/.local/share/man/man1; echo {name} >~/.local/bin/{name}; echo page >~/.local/share/man/man1/{name}.1; touch ~/.{name}/x; {more}"
+    ))
+}
+
+#[test]
+fn what_a_script_creates_outside_of_its_directories_is_its_modules() {
+    let sandbox = Sandbox::new();
+    sandbox.put(".local/bin/mine", "mine\n");
+    sandbox.add(&undeclared("rg", ""));
+    sandbox.hoist("install rg").exits(0);
+    sandbox.hoist("info rg").exits(0).says(".local/bin/rg").says(".local/share/man/man1/rg.1");
+    // A change of it is found, and an install anew is no change by hand.
+    sandbox.put(".local/bin/rg", "other\n");
+    sandbox.hoist("test rg").exits(3).says(".local/bin/rg");
+    sandbox.hoist("install rg --force").exits(0);
+    sandbox.hoist("test rg").exits(0);
+    let removed = sandbox.hoist("uninstall rg -y").exits(0);
+    assert!(!sandbox.has(".local/bin/rg") && !sandbox.has(".rg"), "{}", removed.stdout);
+    assert!(!sandbox.has(".local/share/man/man1/rg.1"), "{}", removed.stdout);
+    assert_eq!(sandbox.read(".local/bin/mine"), "mine\n");
+    sandbox.hoist("undo -y").exits(0);
+    assert_eq!(sandbox.read(".local/bin/rg"), "rg\n");
+    sandbox.hoist("uninstall rg -y").exits(0);
+    // An undo of the install takes it back as well.
+    sandbox.hoist("install rg").exits(0);
+    sandbox.hoist("undo -y").exits(0);
+    assert!(!sandbox.has(".local/bin/rg") && !sandbox.has(".rg"));
+}
+
+#[test]
+fn a_file_of_the_shell_that_a_script_edits_is_named_and_an_undo_restores_it() {
+    let sandbox = Sandbox::new();
+    sandbox.put(".bashrc", "alias l=ls\n");
+    sandbox.put(".local/bin/tool", "a person's\n");
+    sandbox.add(&undeclared("rc", "echo 'export RC=1' >>~/.bashrc; echo 'export RC=1' >>~/.zshrc; echo other >~/.local/bin/tool"));
+    let run = sandbox.hoist("install rc").exits(0);
+    let (bashrc, tool) = (sandbox.home().join(".bashrc"), sandbox.home().join(".local/bin/tool"));
+    run.says(&format!("also changed, not declared: {}, {}", bashrc.display(), tool.display()));
+    sandbox.hoist("undo --dry-run").exits(0).says(".bashrc");
+    sandbox.hoist("undo -y").exits(0);
+    assert_eq!((sandbox.read(".bashrc"), sandbox.read(".local/bin/tool")), ("alias l=ls\n".to_owned(), "a person's\n".to_owned()));
+    assert!(!sandbox.has(".zshrc") && !sandbox.has(".local/bin/rc"));
+    // So is what an uninstall script edits.
+    sandbox.add(&undeclared("gone", "}\nuninstall_module() {\nsed -i /gone/d ~/.bashrc\nrm -r ~/.gone"));
+    sandbox.hoist("install gone").exits(0);
+    sandbox.put(".bashrc", "alias l=ls\nalias gone=1\n");
+    sandbox.hoist("uninstall gone -y").exits(0).says(&format!("also changed, not declared: {}", bashrc.display()));
+    assert_eq!(sandbox.read(".bashrc"), "alias l=ls\n");
+    assert!(!sandbox.has(".local/bin/gone"));
+    sandbox.hoist("undo -y").exits(0);
+    assert_eq!((sandbox.read(".bashrc"), sandbox.read(".local/bin/gone")), ("alias l=ls\nalias gone=1\n".to_owned(), "gone\n".to_owned()));
+    sandbox.put(".bashrc", "alias l=ls\n");
+    // A script that fails leaves nothing of it.
+    sandbox.add(&undeclared("bad", "echo 'export BAD=1' >>~/.bashrc; return 7"));
+    sandbox.hoist("install bad").exits(3).says("what it had done outside of its directories was taken back");
+    assert_eq!(sandbox.read(".bashrc"), "alias l=ls\n");
+    assert!(!sandbox.has(".local/bin/bad"));
+}
+
+#[test]
+fn what_scripts_create_at_the_same_time_is_nobodys_and_is_named() {
+    let sandbox = Sandbox::new();
+    let meet = |own: &str, other: &str| format!("touch ~/here-{own}; while [[ ! -e ~/here-{other} ]]; do sleep 0.01; done");
+    sandbox.add(&undeclared("one", &meet("one", "two"))).add(&undeclared("two", &meet("two", "one")));
+    let run = sandbox
+        .hoist("install one two --jobs 2")
+        .exits(0)
+        .says("also created, not declared: ")
+        .says("several scripts ran at the same time");
+    run.says(".local/bin/one").says(".local/bin/two");
+    sandbox.hoist("uninstall one -y").exits(0);
+    assert!(sandbox.has(".local/bin/one"), "nobody knows whose it is");
+    sandbox.hoist("undo -y").exits(0);
+    // The undo of the run that created them has them all the same.
+    let runs = sandbox.json("history").exits(0).document();
+    let install = runs.as_array().unwrap().iter().find(|run| run["action"] == "install").unwrap()["run_id"].as_str().unwrap().to_owned();
+    sandbox.hoist(&format!("undo {install} -y")).exits(0);
+    assert!(!sandbox.has(".local/bin/one") && !sandbox.has(".local/bin/two") && !sandbox.has(".one"));
+}

@@ -10,6 +10,7 @@ use hoist_files::{Difference, Home, Record, Recorded, State, Store};
 use hoist_ledger::{Beginning, DisplacedPath, Edit, Ending, Memento, Rollback};
 
 use crate::application::{self, Guarding};
+use crate::around::Inside;
 use crate::config;
 use crate::displaced;
 use crate::git::{local, own};
@@ -107,6 +108,7 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
     let mut watch = Watch::start(&world.machine, &home, module, &work.steps, &old, &keeping)?;
     // What a guard watches over, it takes back itself.
     let covers = guarding.is_none() && module.removal.rock.is_none();
+    let outside = store.filter(|_| replaces && guarding.is_none()).map(|store| world.around.enter(store)).transpose()?;
     let files = match covers {
         true => watch.files_before(&planned, is_covered(work)),
         false => FilesBefore { stages: planned.clone(), is_complete: guarding.is_some(), ..FilesBefore::default() },
@@ -133,6 +135,10 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
             Err(failure) => attempt = Err(failure),
         }
     }
+    let outside = outside.map(Inside::leave).transpose()?.flatten();
+    if let (Err(failure), Some(outside), Some(store)) = (&mut attempt, outside.as_ref().filter(|outside| outside.is_alone), store) {
+        failure.message += &outside.take_back(store);
+    }
     let (mut recorded, different) = match watch.finish(&old, displaced) {
         Ok(finished) => finished,
         Err(failure) => {
@@ -141,11 +147,20 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
         }
     };
     match attempt {
-        Ok(attempt) => {
+        Ok(mut attempt) => {
             recorded.extend(edits.iter().map(|edit| (edit.path.clone(), Recorded::of(&edit.after))));
+            let outside = outside.map(|outside| outside.settle(&old, true, task)).unwrap_or_default();
+            recorded.extend(outside.owned);
+            attempt.outside = outside.differences;
             bringing.succeed(work, attempt, &watch, recorded, different, edits)
         }
-        Err(failure) => Err(bringing.fail(work, failure, &watch, recorded, different)?),
+        Err(failure) => {
+            // Of what others did at the same time nobody else tells.
+            if let Some(outside) = outside.filter(|outside| !outside.is_alone).map(|outside| outside.settle(&old, true, task)) {
+                world.journal(module, &bringing.was, &outside.differences)?;
+            }
+            Err(bringing.fail(work, failure, &watch, recorded, different)?)
+        }
     }
 }
 
@@ -160,6 +175,8 @@ struct Attempt {
     /// True when a step that knows said that something changed.
     told: bool,
     configured: bool,
+    /// What became different outside of the module's directories.
+    outside: Vec<Difference>,
 }
 
 impl Bringing<'_> {
@@ -183,7 +200,7 @@ impl Bringing<'_> {
             (_, Some(sandbox)) => sandbox.prepare().map_err(|error| Failure::new(format!("making its directories: {error}")))?,
             _ => Vec::new(),
         };
-        let mut attempt = Attempt { applied: Applied::unchanged(), told: false, configured: false };
+        let mut attempt = Attempt { applied: Applied::unchanged(), told: false, configured: false, outside: Vec::new() };
         let applied = apply(work, context, &mut attempt);
         // What was made for the script and not used.
         prepared.iter().rev().for_each(|path| drop(std::fs::remove_dir(path)));
@@ -339,6 +356,7 @@ impl Bringing<'_> {
         let (changed, edited) = self.keep_edited(&applied.edited)?;
         let differences = differences.map(|mut differences| {
             differences.extend(changed);
+            differences.extend(attempt.outside.iter().cloned());
             differences
         });
         let journal = differences.filter(|differences| !differences.is_empty() || !was.is_installed());
@@ -364,6 +382,7 @@ impl Bringing<'_> {
             let copies = displaced::discard(self.home, displaced, &moved, &world.machine, task);
             let mut differences = watch.differences(old, true)?;
             differences.extend(watch.created(&copies));
+            differences.extend(attempt.outside);
             world.journal(module, was, &differences)?;
             world.ledger.as_ref().map_or(Ok(()), |ledger| ledger.settle(&module.id)).map_err(told)?;
         }

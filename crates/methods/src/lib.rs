@@ -5,6 +5,7 @@
 //! `bring`, `uninstall`, `undo` and `plugin::deploy`, and only there.
 
 mod application;
+mod around;
 mod batch;
 mod bring;
 mod builtin;

@@ -1,17 +1,18 @@
 //! From a plan to a graph of tasks: one for each module that changes, and one ahead of each batch.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, InstalledModule, Module, ModuleId, Plan, Step, Tier, Wanted};
+use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, InstalledModule, Module, ModuleId, Plan, Step, Tier, Wanted, is_shared};
 use hoist_executor::{OnFailure, Task, TaskGraph, TaskId, UnitId};
 use hoist_files::Home;
 use hoist_ledger::{Ledger, RunId};
 
 use crate::application;
+use crate::around::Around;
 use crate::batch::{self, Bulk, Share};
 use crate::bring::bring;
 use crate::builtin::pip;
@@ -116,6 +117,7 @@ pub fn schedule(
         private: vec![options.state.clone(), machine.cache.clone()],
         state: options.state,
         store: OnceLock::new(),
+        around: Around::new(&machine.home, declared(&modules, &machine.home)),
         claims: claims(plan, &modules),
         undo: options.undo,
         left: Mutex::default(),
@@ -248,6 +250,18 @@ pub fn schedule(
         tasks.insert(planned, task);
     }
     Ok(Schedule { graph, modules: unit_modules })
+}
+
+/// Everything that modules declare of files, with the programs that their tests look for.
+fn declared(modules: &[&Module], home: &Path) -> BTreeSet<PathBuf> {
+    let programs = home.join(".local/bin");
+    let of_module = |module: &&Module| {
+        let checks = &module.checks;
+        let paths = module.paths.iter().chain(&module.removal.paths).chain(&checks.dirs).chain(&checks.files).chain(&module.config_files);
+        paths.cloned().chain(checks.binaries.iter().map(|name| programs.join(name))).collect::<Vec<_>>()
+    };
+    // A place that many share is not one module's because it declares it.
+    modules.iter().flat_map(of_module).filter(|path| !is_shared(path, home)).collect()
 }
 
 /// The paths that modules which are worked on make their own.

@@ -22,7 +22,7 @@ use crate::method::StepContext;
 use crate::plugin::{before_removal, undeploy_all};
 use crate::rollback::{EndOfRun, FilesBefore, roll_back as roll_back_files};
 use crate::watch::{KEPT, around, spare_repositories, takes};
-use crate::world::{Bound, World, refuse_unsettled};
+use crate::world::{Bound, World, refuse_unsettled, told};
 
 /// What became, or would become, of one thing.
 pub type Told = (Fate, String, Option<String>);
@@ -70,6 +70,7 @@ pub(crate) fn uninstall(
     let bytes = recorded.to_bytes().map_err(|error| Failure::new(format!("cannot record the files of {}: {error}", module.id)))?;
     ledger.begin_removal(run, &module.id, &Rollback { files: &bytes, displaced: &[], is_durable: true }).map_err(wrong)?;
     let (mut after, mut waiting, mut trash, mut has_script) = (None, Vec::new(), Vec::new(), false);
+    let mut outside = Vec::new();
     let mut has_packages = removal.rock.is_some();
     let mut work = || -> Result<(), Failure> {
         let adopted = record.is_some_and(|record| record.adopted) && !world.purge;
@@ -79,9 +80,9 @@ pub(crate) fn uninstall(
                 let help = there.map(|root| format!("; it was installed from {}", root.display())).unwrap_or_default();
                 task.note(Level::Warning, format!("its uninstall_module was not run: its script is not in this collection{help}"));
             }
-            for step in steps.iter_mut() {
-                step.method.apply(&world.context(module, task))?;
+            if !steps.is_empty() {
                 has_script = true;
+                outside = run_scripts(world, module, steps, task)?;
             }
             if let Some(into) = removal.into.as_ref().filter(|_| removal.plugin) {
                 after = before_removal(&into.join(module.id.as_str()), &world.context(module, task))?;
@@ -152,6 +153,7 @@ pub(crate) fn uninstall(
                 ledger.put_record(other, &record).map_err(wrong)?;
             }
             let mut differences = before.differences(&keep(&places, Some(&before), None)?);
+            differences.extend(outside);
             if let Some(guarding) = &mut guarding {
                 differences.extend(guarding.guard.differences(true)?);
             }
@@ -202,6 +204,26 @@ pub(crate) fn uninstall(
             Err(failure)
         }
     }
+}
+
+/// Runs the scripts of a removal. Returns what they changed outside of the directories that the module declares.
+fn run_scripts(world: &World, module: &Module, steps: &mut [Bound], task: &TaskContext) -> Result<Vec<Difference>, Failure> {
+    let store = world.store()?;
+    let inside = world.around.enter(store)?;
+    let context = world.context(module, task);
+    let ran = steps.iter_mut().try_for_each(|step| step.method.apply(&context).map(drop));
+    let outside = inside.leave()?;
+    if let Err(mut failure) = ran {
+        if let Some(outside) = outside.filter(|outside| outside.is_alone) {
+            failure.message += &outside.take_back(store);
+        }
+        return Err(failure);
+    }
+    let record = match &world.ledger {
+        Some(ledger) => ledger.record(&module.id).map_err(told)?,
+        None => Record::new(),
+    };
+    Ok(outside.map(|outside| outside.settle(&record, false, task).differences).unwrap_or_default())
 }
 
 /// Removes the directories that are nobody's any more where they are empty: those that this removal leaves, and those around its `paths` that an earlier

@@ -11,6 +11,7 @@ use hoist_files::{Difference, Home, Record, Store};
 use hoist_ledger::{DisplacedPath, Ledger, LedgerError, Memento, RunId};
 
 use crate::application::{self, Guard, Guarding};
+use crate::around::Around;
 use crate::builtin::pip;
 use crate::config::{ConfigFile, ConfigPolicy};
 use crate::machine::Machine;
@@ -49,6 +50,8 @@ pub(crate) struct World {
     pub(crate) store: OnceLock<Result<Store, String>>,
     /// The paths that modules of the run make their own.
     pub(crate) claims: BTreeMap<PathBuf, Vec<ModuleId>>,
+    /// The places that scripts write to without declaring that.
+    pub(crate) around: Around,
     /// What of a past run is undone.
     pub(crate) undo: Vec<UndoPlan>,
     /// Directories that removals of the run made theirs to remove and that were not empty yet: others of the run may still have something in them.

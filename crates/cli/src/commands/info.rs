@@ -2,7 +2,11 @@
 
 use std::io::Write;
 
+use std::path::PathBuf;
+
 use hoist_core::{Diagnostic, Installed, InstalledModule, Module, ModuleId};
+use hoist_files::Kind;
+use hoist_ledger::Reader;
 use hoist_methods::SourceCache;
 use hoist_sources::{Entry, IndexedFile};
 use serde_json::json;
@@ -30,7 +34,7 @@ pub(crate) fn run(global: &Global, name: &str) -> Result<Code, Ending> {
             return Err(broken.diagnostics.clone().into());
         }
         if let (Some(id), Some(record)) = (id, record) {
-            return remembered(global, &id, &record);
+            return remembered(global, &session, &id, &record);
         }
         let help =
             catalog.suggest(name).map_or_else(|| "`hoist list` shows every module".to_owned(), |near| format!("did you mean `{near}`?"));
@@ -47,6 +51,7 @@ pub(crate) fn run(global: &Global, name: &str) -> Result<Code, Ending> {
         entry["checks"] = json!(module.checks);
         entry["recipe"] = json!(module.recipe);
         entry["installed"] = json!(record);
+        entry["also"] = json!(record.as_ref().map(|record| elsewhere(&session, &module.id, record)).unwrap_or_default());
         if let Some(indexed) = session.entry(module) {
             entry["sources"] = json!(others(&session, module));
             entry["about"] = json!(indexed);
@@ -71,7 +76,8 @@ pub(crate) fn run(global: &Global, name: &str) -> Result<Code, Ending> {
     ];
     let indexed = session.entry(module);
     rows.extend(indexed.into_iter().flat_map(|indexed| about(&session, module, indexed)));
-    rows.extend(record.iter().filter(|_| list::state(module, &installed) != "available").flat_map(known));
+    let record = record.filter(|_| list::state(module, &installed) != "available");
+    rows.extend(record.iter().flat_map(|record| known(&session, &module.id, record)));
     let mut text = described(&module.id, rows, paint);
     let fields: Vec<Vec<String>> = module
         .variables
@@ -163,7 +169,7 @@ fn readme(session: &Session, module: &Module, entry: &Entry) -> Option<String> {
 }
 
 /// What is known of an installed module whose manifest is gone.
-fn remembered(global: &Global, id: &ModuleId, record: &InstalledModule) -> Result<Code, Ending> {
+fn remembered(global: &Global, session: &Session, id: &ModuleId, record: &InstalledModule) -> Result<Code, Ending> {
     if global.output == Output::Json {
         let (version, source, method) = (&record.version, &record.source, &record.method);
         json::print(&json!({
@@ -177,16 +183,29 @@ fn remembered(global: &Global, id: &ModuleId, record: &InstalledModule) -> Resul
         Some(_) => format!("installed; {} does not offer it: it can be removed, and nothing else", record.source),
     };
     let mut rows = vec![("state", state), ("method", record.method.clone()), ("source", record.source.clone())];
-    rows.extend(known(record));
+    rows.extend(known(session, id, record));
     std::io::stdout().lock().write_all(described(id, rows, Paint::choose(global.color)).as_bytes())?;
     Ok(Code::Ok)
 }
 
 /// What the ledger says of a module.
-fn known(record: &InstalledModule) -> [(&'static str, String); 3] {
+fn known(session: &Session, id: &ModuleId, record: &InstalledModule) -> [(&'static str, String); 4] {
     let paths: Vec<String> = record.paths.iter().map(|path| path.display().to_string()).collect();
+    let also: Vec<String> = elsewhere(session, id, record).iter().map(|path| path.display().to_string()).collect();
     let manner = if record.adopted { format!("found on {}", record.installed_at) } else { record.installed_at.clone() };
-    [("installed", manner), ("version", record.version.clone().unwrap_or_default()), ("paths", paths.join(", "))]
+    [("installed", manner), ("version", record.version.clone().unwrap_or_default()), ("paths", paths.join(", ")), ("also", also.join(", "))]
+}
+
+/// What a module wrote and nobody else, outside of the paths that it is known to have made.
+fn elsewhere(session: &Session, id: &ModuleId, record: &InstalledModule) -> Vec<PathBuf> {
+    let recorded = Reader::open(&session.places.state).and_then(|reader| reader.own_record(id)).unwrap_or_default();
+    let is_below = |path: &PathBuf| record.paths.iter().chain(&record.removal.paths).any(|known| path.starts_with(known));
+    let is_indexed = record.removal.is_indexed();
+    recorded
+        .into_iter()
+        .filter(|(path, entry)| !is_indexed && entry.kind != Kind::Directory && !is_below(path))
+        .map(|(path, _)| path)
+        .collect()
 }
 
 fn described(id: &ModuleId, rows: Vec<(&str, String)>, paint: Paint) -> String {

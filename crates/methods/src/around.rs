@@ -1,0 +1,235 @@
+//! What scripts write outside of the directories that their modules declare: programs, manual pages, desktop entries, completions, and the files that shells
+//! read when they start.
+//!
+//! These places are looked at before and after scripts. Scripts that run at the same time are a group: one look before the first, one after the last. What a
+//! script created alone is its module's; of what a group did nobody can tell whose it is.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use hoist_core::is_shared;
+use hoist_executor::{Failure, Level, TaskContext};
+use hoist_files::{Difference, Kind, Record, Recorded, Snapshot, State, Store, Taking, is_backup, put_back};
+
+/// Directories whose entries are looked at, in the home directory.
+const PROGRAMS: &[&str] = &[".local/bin", "bin"];
+
+/// Directories that are looked at with everything below them.
+const SHARED: &[&str] = &[".local/share/man", ".local/share/applications", ".local/share/bash-completion"];
+
+/// Files that shells read when they start.
+const SHELLS: &[&str] = &[
+    ".bashrc",
+    ".bash_profile",
+    ".bash_login",
+    ".bash_logout",
+    ".profile",
+    ".zshrc",
+    ".zshenv",
+    ".zprofile",
+    ".zlogin",
+    ".inputrc",
+    ".config/fish/config.fish",
+];
+
+/// Maximum size of the existing files whose contents are kept, in bytes: all of them together.
+const KEPT: u64 = 8 * 1024 * 1024;
+
+/// The places around the directories of modules, and the scripts that are running.
+pub(crate) struct Around {
+    home: PathBuf,
+    /// What modules of the run declare: that is looked after elsewhere.
+    declared: BTreeSet<PathBuf>,
+    group: Mutex<Group>,
+}
+
+#[derive(Default)]
+struct Group {
+    running: usize,
+    /// Number of scripts that were in it.
+    members: usize,
+    before: Snapshot,
+    /// The last look, which makes the next one cheap.
+    last: Snapshot,
+}
+
+/// What became different while scripts ran.
+pub(crate) struct Outside {
+    /// Whether only one script ran.
+    pub(crate) is_alone: bool,
+    pub(crate) differences: Vec<Difference>,
+}
+
+/// A script that is running; it leaves its group when this is dropped.
+pub(crate) struct Inside<'a> {
+    around: &'a Around,
+    is_done: bool,
+}
+
+impl Around {
+    pub(crate) fn new(home: &Path, declared: BTreeSet<PathBuf>) -> Self {
+        Self { home: home.to_owned(), declared, group: Mutex::default() }
+    }
+
+    fn is_declared(&self, path: &Path) -> bool {
+        path.ancestors().any(|above| self.declared.contains(above))
+    }
+
+    /// True for the places themselves and for directories that many programs share, which are nobody's.
+    fn is_place(&self, path: &Path) -> bool {
+        let is_named = |inside: &Path| PROGRAMS.iter().chain(SHARED).any(|place| Path::new(place) == inside);
+        is_shared(path, &self.home) || path.strip_prefix(&self.home).is_ok_and(is_named)
+    }
+
+    /// Starts a script: the first of a group looks at what is there, and keeps what may have to come back.
+    pub(crate) fn enter(&self, store: &Store) -> Result<Inside<'_>, Failure> {
+        let mut group = self.group.lock().unwrap_or_else(PoisonError::into_inner);
+        if group.running == 0 {
+            group.before = self.look(&group.last, Some(store), None)?;
+            group.members = 0;
+        }
+        group.running += 1;
+        group.members += 1;
+        Ok(Inside { around: self, is_done: false })
+    }
+
+    /// Looks at everything there. Of what is not in `before` everything is read.
+    fn look(&self, former: &Snapshot, store: Option<&Store>, before: Option<&Snapshot>) -> Result<Snapshot, Failure> {
+        let wrong = |error: std::io::Error| Failure::new(format!("looking at {error}"));
+        let room = AtomicU64::new(KEPT);
+        let is_new = |path: &Path| before.is_some_and(|before| before.get(path).is_none_or(State::is_known));
+        let fits = |size: u64| room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |room| room.checked_sub(size)).is_ok();
+        let read = |path: &Path, size: u64| is_new(path) || fits(size);
+        let taking = Taking { former: Some(former), store, read: &read, git: &|_| false, ..Taking::PLAIN };
+        let mut paths: Vec<PathBuf> = SHELLS.iter().map(|name| self.home.join(name)).collect();
+        for directory in PROGRAMS.iter().map(|name| self.home.join(name)) {
+            let entries = std::fs::read_dir(&directory).into_iter().flatten().flatten();
+            paths.extend(entries.map(|entry| entry.path()).chain([directory]));
+        }
+        let shared: Vec<PathBuf> = SHARED.iter().map(|name| self.home.join(name)).collect();
+        let mut found = Snapshot::take_flat(&paths, &taking).map_err(wrong)?;
+        found.extend(Snapshot::take(&shared, &taking).map_err(wrong)?);
+        Ok(found)
+    }
+}
+
+impl Inside<'_> {
+    /// Ends the script. The last of a group learns what became different.
+    pub(crate) fn leave(mut self) -> Result<Option<Outside>, Failure> {
+        self.is_done = true;
+        let mut group = self.around.group.lock().unwrap_or_else(PoisonError::into_inner);
+        group.running -= 1;
+        if group.running > 0 {
+            return Ok(None);
+        }
+        let before = std::mem::take(&mut group.before);
+        let after = self.around.look(&before, None, Some(&before))?;
+        let mut differences = before.differences(&after);
+        group.last = after;
+        let owned = python_scripts(&self.around.home, &differences);
+        differences.retain(|Difference { path, .. }| {
+            !owned.contains(path) && !self.around.is_declared(path) && !self.around.is_place(path) && !is_backup(path)
+        });
+        Ok(Some(Outside { is_alone: group.members == 1, differences }))
+    }
+}
+
+/// What is the module's of that, and what an undo takes back.
+#[derive(Default)]
+pub(crate) struct Settled {
+    pub(crate) owned: Record,
+    pub(crate) differences: Vec<Difference>,
+}
+
+/// At most so many paths are named in one warning.
+const NAMED: usize = 5;
+
+impl Outside {
+    /// Decides what is whose, and warns of the rest. `old` is what the module is known to have written before; what its script creates is its own where it
+    /// `stays` installed.
+    pub(crate) fn settle(self, old: &Record, stays: bool, task: &TaskContext) -> Settled {
+        let mut settled = Settled::default();
+        let (mut created, mut changed) = (Vec::new(), Vec::new());
+        for difference in self.differences {
+            let Difference { path, before, after } = &difference;
+            let is_own = old.contains_key(path) || before.is_none();
+            match after.as_ref().filter(|_| self.is_alone && is_own && stays) {
+                Some(after) => drop(settled.owned.insert(path.clone(), Recorded::of(after))),
+                None if after.is_none() && old.contains_key(path) => {}
+                None if before.is_none() => created.push(path.display().to_string()),
+                None if after.as_ref().is_some_and(|after| after.kind == Kind::Directory) => {}
+                None => changed.push(path.display().to_string()),
+            }
+            // Of what was not kept nothing can be restored.
+            if before.as_ref().is_none_or(State::is_known) {
+                settled.differences.push(difference);
+            }
+        }
+        for (paths, word) in [(created, "created"), (changed, "changed")] {
+            if let [first, ..] = paths.as_slice() {
+                let more = if paths.len() > NAMED { format!(" and {} more", paths.len() - NAMED) } else { String::new() };
+                let whose = if self.is_alone { "" } else { " (several scripts ran at the same time)" };
+                let named = if paths.len() == 1 { first.clone() } else { paths.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ") };
+                task.note(Level::Warning, format!("also {word}, not declared: {named}{more}{whose}"));
+            }
+        }
+        settled
+    }
+
+    /// Makes everything what it was before a script that failed. Returns what is to be said of that.
+    pub(crate) fn take_back(&self, store: &Store) -> String {
+        let kept: Vec<&Difference> =
+            self.differences.iter().filter(|difference| difference.before.as_ref().is_none_or(State::is_known)).collect();
+        if kept.is_empty() {
+            return String::new();
+        }
+        match put_back(&kept, store, &[]).into_iter().next() {
+            None => "; what it had done outside of its directories was taken back".to_owned(),
+            Some((path, error)) => {
+                format!("; what it had done outside of its directories was taken back but for {}: {error}", path.display())
+            }
+        }
+    }
+}
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        if !self.is_done {
+            self.around.group.lock().unwrap_or_else(PoisonError::into_inner).running -= 1;
+        }
+    }
+}
+
+/// Those of the new programs that Python packages of the user consist of: pip removes them.
+fn python_scripts(home: &Path, differences: &[Difference]) -> BTreeSet<PathBuf> {
+    let first_line = |path: &Path| {
+        let mut start = [0; 256];
+        let length = File::open(path).and_then(|mut file| file.read(&mut start)).unwrap_or_default();
+        String::from_utf8_lossy(&start[..length]).lines().next().unwrap_or_default().to_owned()
+    };
+    let is_python = |difference: &&Difference| {
+        let is_file = difference.after.as_ref().is_some_and(|after| after.kind == Kind::File);
+        let line = if is_file { first_line(&difference.path) } else { String::new() };
+        line.starts_with("#!") && line.contains("python")
+    };
+    let suspects: Vec<&PathBuf> = differences.iter().filter(is_python).map(|difference| &difference.path).collect();
+    if suspects.is_empty() {
+        return BTreeSet::new();
+    }
+    let directories = |path: PathBuf| std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
+    let libraries = directories(home.join(".local/lib")).map(|path| path.join("site-packages"));
+    let records = libraries.flat_map(directories).filter(|path| path.extension().is_some_and(|end| end == "dist-info"));
+    let names: BTreeSet<String> = records
+        .filter_map(|path| std::fs::read_to_string(path.join("RECORD")).ok())
+        .flat_map(|record| {
+            let programs = record.lines().filter_map(|line| line.split(',').next()?.split_once("/bin/"));
+            programs.map(|(_, name)| name.to_owned()).collect::<Vec<_>>()
+        })
+        .collect();
+    let is_owned = |path: &&PathBuf| path.file_name().is_some_and(|name| names.contains(&*name.to_string_lossy()));
+    suspects.into_iter().filter(is_owned).cloned().collect()
+}
