@@ -193,7 +193,7 @@ fn what_somebody_writes_right_after_a_kill_is_kept_and_the_application_is_not_st
     }
     application.sandbox.hoist("uninstall Quick --yes").exits(0);
     let different = Application::difference(&before, &application.tree());
-    assert!(different.iter().all(|path| path.contains(".pre-slaanesh-")), "{different:?}");
+    assert!(different.iter().all(|path| path.contains(".hoist-backup-")), "{different:?}");
 }
 
 #[test]
@@ -343,7 +343,7 @@ fn of_two_modules_with_one_file_the_other_has_it_when_the_first_goes() {
         assert_eq!(application.sandbox.json("test").exits(0).statuses()["app-nullos.Second"], "passed");
         application.sandbox.hoist("uninstall Second --yes").exits(0);
         let left: Vec<String> = Application::difference(&before, &application.tree());
-        assert!(left.iter().all(|path| path.contains("pre-slaanesh")), "{policy} {left:?}");
+        assert!(left.iter().all(|path| path.contains("hoist-backup")), "{policy} {left:?}");
     }
 }
 
@@ -377,7 +377,7 @@ fn what_another_user_owns_is_kept_where_it_may_be_written_and_what_is_closed_is_
         let ran = hoist_tests::ran(command.output().unwrap()).exits(code);
         ran.says("it is another user's, and was changed meanwhile");
         let tree = application.tree();
-        assert!(tree.iter().any(|(path, text)| path.contains("config.json.pre-slaanesh") && text.contains("theirs")), "{name}");
+        assert!(tree.iter().any(|(path, text)| path.contains("config.json.hoist-backup") && text.contains("theirs")), "{name}");
         assert_eq!(application.has("closed"), code == 0, "{name}");
     }
     let different = Application::difference(&before, &application.tree());

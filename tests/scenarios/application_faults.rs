@@ -175,10 +175,10 @@ fn an_edit_survives_an_uninstaller_that_puts_an_old_copy_back() {
     // Where both changed the same line, both are there.
     application.install("Old").exits(0);
     application.put("init.php", &application.read("init.php").replace("$old = 1;", "$old = 'mine';"));
-    application.sandbox.hoist("uninstall Old --yes").exits(0).says("pre-slaanesh");
+    application.sandbox.hoist("uninstall Old --yes").exits(0).says("hoist-backup");
     assert_eq!(application.read("init.php"), format!("{before}// mine\n"));
     let copies: Vec<String> =
-        application.tree().into_iter().filter(|(path, _)| path.contains("init.php.pre-slaanesh-")).map(|(_, text)| text).collect();
+        application.tree().into_iter().filter(|(path, _)| path.contains("init.php.hoist-backup-")).map(|(_, text)| text).collect();
     assert!(copies.len() == 1 && copies[0].contains("$old = 'mine';"), "{copies:?}");
 }
 
@@ -194,7 +194,7 @@ fn overwriting_is_what_the_policy_says_and_what_was_replaced_comes_back() {
         .sandbox
         .hoist(&format!("install {} --app {} --config-overwrite", application.place("Pizza"), application.root().display()))
         .exits(0)
-        .says("pre-slaanesh");
+        .says("hoist-backup");
     assert_eq!(application.read("lang/en/modules/pizza/pizza.php"), "<?php return ['pizza' => 1];\n");
     application.sandbox.hoist("uninstall Pizza --yes").exits(0);
     // The copy is not needed any more.
@@ -407,8 +407,8 @@ fn what_an_installer_replaces_of_a_file_stays_beside_it_until_the_module_goes() 
         .sandbox
         .hoist(&format!("install {} --app {}", application.place("Sets"), application.root().display()))
         .exits(0)
-        .says("conf.php.pre-slaanesh-");
-    let copies = || application.tree().into_iter().filter(|(path, _)| path.contains("conf.php.pre-slaanesh")).count();
+        .says("conf.php.hoist-backup-");
+    let copies = || application.tree().into_iter().filter(|(path, _)| path.contains("conf.php.hoist-backup")).count();
     assert_eq!(copies(), 1);
     application.sandbox.hoist("uninstall Sets --yes").exits(0);
     assert_eq!(Application::difference(&before, &application.tree()), [""; 0]);
@@ -546,5 +546,31 @@ fn on_a_terminal_it_is_asked_what_happens_to_files_that_somebody_changed() {
         assert!(ran.stdout.contains("changed by hand: ") && ran.stdout.contains("[K/o]"), "{}", ran.stdout);
         assert_eq!(application.read("pages/modules/pizza/home.php"), home, "{answer}: {}", ran.stdout);
         assert_eq!(application.has("pages/modules/pizza/home.php.new"), beside, "{answer}");
+    }
+}
+
+#[test]
+fn no_copy_of_a_shared_file_stays_when_its_modules_have_gone() {
+    if !has("php") {
+        return;
+    }
+    let application = Application::new();
+    // Each replaces the line of the other's marker, so that what was there is copied.
+    let body = |name: &str| {
+        format!(
+            "    public static function install() {{ $f = APP_ROOT_DIR . '/init.php'; file_put_contents($f, str_replace('// modules', \"// {name} // modules\", file_get_contents($f))); }}\n    \
+             public static function uninstall() {{ $f = APP_ROOT_DIR . '/init.php'; file_put_contents($f, str_replace(\"// {name} \", '', file_get_contents($f))); }}"
+        )
+    };
+    application.module("One", &body("One")).module("Two", &body("Two"));
+    let before = application.tree();
+    for order in [["One", "Two"], ["Two", "One"]] {
+        application.install("One").exits(0);
+        application.install("Two").exits(0);
+        application.sandbox.hoist("config list").exits(0).says("init.php").says("edited");
+        for name in order {
+            application.sandbox.hoist(&format!("uninstall {name} --yes")).exits(0);
+        }
+        assert_eq!(Application::difference(&before, &application.tree()), [""; 0], "{order:?}");
     }
 }

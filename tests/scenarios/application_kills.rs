@@ -58,7 +58,7 @@ fn what_a_killed_installer_did_after_its_last_sign_of_life_is_moved_aside() {
     for file in ["www/index.php", "app-nullos/lang/en/core.php"] {
         assert_eq!(after[file], before[file]);
     }
-    let moved: Vec<&String> = after.iter().filter(|(path, _)| path.contains("core.php.pre-slaanesh")).map(|(_, text)| text).collect();
+    let moved: Vec<&String> = after.iter().filter(|(path, _)| path.contains("core.php.hoist-backup")).map(|(_, text)| text).collect();
     assert_eq!(moved, ["644 spoilt"]);
 }
 
@@ -118,7 +118,7 @@ fn installs_removals_and_undos_of_applications_killed_anywhere_are_made_good_by_
         let found = site(sandbox);
         let different: Vec<&String> = found.keys().chain(wanted.keys()).filter(|path| found.get(*path) != wanted.get(*path)).collect();
         // Copies of what was changed about the time of the kill may stay.
-        let different: Vec<_> = different.into_iter().filter(|path| !path.contains("pre-slaanesh")).collect();
+        let different: Vec<_> = different.into_iter().filter(|path| !path.contains("hoist-backup")).collect();
         assert!(different.is_empty(), "{context}: {different:?}");
         nothing_is_left(sandbox, context);
     };

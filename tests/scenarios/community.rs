@@ -160,7 +160,7 @@ fn a_directory_that_is_there_is_taken_over_where_it_is_the_same_and_left_alone_w
     assert_eq!(sandbox.read("plugins/mod_else/mod_else.lua"), "-- mine\n");
     sandbox.hoist("install else --force").exits(0).says("as it was changed by hand");
     assert!(sandbox.read("plugins/mod_else/mod_else.lua").contains("is loaded"));
-    let copy = sandbox.files("plugins/mod_else").into_iter().find(|name| name.contains("pre-slaanesh")).unwrap();
+    let copy = sandbox.files("plugins/mod_else").into_iter().find(|name| name.contains("hoist-backup")).unwrap();
     assert_eq!(sandbox.read(&format!("plugins/mod_else/{copy}")), "-- mine\n");
     // What was there before stays, and so does what is somebody's; what hoist put there goes.
     sandbox.hoist("remove same else -y").exits(0).says("notes").says("it was there before hoist; --purge removes it");
@@ -212,7 +212,7 @@ fn an_update_leaves_nothing_over_and_keeps_what_somebody_changed() {
     sandbox.hoist("update a --config-overwrite").exits(0);
     assert_eq!(sandbox.read("plugins/mod_a/edited"), "3");
     assert!(!sandbox.has("plugins/mod_a/edited.new"));
-    let copies = sandbox.files("plugins/mod_a").into_iter().filter(|name| name.starts_with("edited.pre-")).count();
+    let copies = sandbox.files("plugins/mod_a").into_iter().filter(|name| name.starts_with("edited.hoist-backup-")).count();
     assert_eq!(copies, 1);
     // Who takes the new version over has no edits any more.
     sandbox.put("plugins/mod_a/edited", "mine again");

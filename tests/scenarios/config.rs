@@ -42,7 +42,11 @@ fn what_hoist_put_there_is_replaced_without_a_question() {
     let plan = sandbox.json("plan update").exits(0).document();
     assert_eq!(plan["modules"][0]["config_files"][0]["decision"], "overwrite");
     assert_eq!(sandbox.json("update").exits(0).statuses()["m"], "updated");
-    assert_eq!((sandbox.read(".rc"), backups(&sandbox)), ("2\n".to_owned(), vec!["1\n".to_owned()]));
+    assert_eq!(
+        (sandbox.read(".rc"), backups(&sandbox)),
+        ("2\n".to_owned(), Vec::new()),
+        "what hoist put there is no version of a person's"
+    );
 }
 
 #[test]
@@ -93,6 +97,7 @@ fn a_kept_file_is_offered_once_and_a_copy_is_never_overwritten() {
     for number in 4..8 {
         sandbox.write("config/rc", &format!("{number}\n"));
         sandbox.hoist("update --config-overwrite").exits(0);
+        write(&sandbox, ".rc", &format!("mine {number}\n"));
     }
     assert_eq!(backups(&sandbox).len(), 4, "within a second as well");
     assert!(backups(&sandbox).contains(&"mine\n".to_owned()));
@@ -247,4 +252,25 @@ fn a_difference_names_both_sides() {
     sandbox.write("config/rc", "2\n");
     sandbox.hoist("update --config-keep").exits(0);
     sandbox.hoist("config diff").exits(0).says("/.rc\n").says("/.rc.new").says("+2");
+}
+
+#[test]
+fn copies_of_a_configuration_file_are_pruned_and_listed() {
+    let sandbox = sandbox("0\n");
+    write(&sandbox, ".rc", "a person's\n");
+    sandbox.settings("keep_backups: 3\n");
+    sandbox.hoist("install --config-overwrite").exits(0);
+    for number in 1..7 {
+        write(&sandbox, ".rc", &format!("mine {number}\n"));
+        sandbox.write("config/rc", &format!("{number}\n"));
+        sandbox.hoist("update --config-overwrite").exits(0);
+    }
+    // What was there before hoist comes back with the removal, and is not pruned.
+    let kept = backups(&sandbox);
+    assert_eq!(kept, ["a person's\n", "mine 4\n", "mine 5\n", "mine 6\n"]);
+    sandbox.hoist("config list").exits(0).says("4 former versions");
+    sandbox.hoist("uninstall m -y").exits(0);
+    assert_eq!(sandbox.read(".rc"), "a person's\n");
+    sandbox.settings("keep_backups: 0\n");
+    sandbox.hoist("list").exits(2).says("keep_backups");
 }

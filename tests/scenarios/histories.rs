@@ -174,7 +174,7 @@ impl<'g> History<'g> {
         }
         let mut before = tree(&self.sandbox);
         // What a killed run left goes with the next.
-        before.retain(|name, _| !name.contains(".hoist-"));
+        before.retain(|name, _| !name.replace(".hoist-backup-", "").contains(".hoist-"));
         let times = times(&self.sandbox.home());
         self.told.push(format!("hoist {command}"));
         let ran = self.sandbox.json(command);

@@ -49,12 +49,12 @@ fn everything_of_a_persons_is_carried_over_when_a_module_is_installed_anew() {
     assert!(sandbox.home().join(".m/empty").is_dir() && sandbox.home().join(".m/pipe").symlink_metadata().is_ok());
     assert_eq!((sandbox.read(".m/link"), sandbox.read(".m/work/file")), ("2\n".to_owned(), "mine\n".to_owned()));
     run("cd ~/.m/work && git log --oneline | grep -q mine && git fsck");
-    let aside = names(&sandbox, "", ".m.pre-slaanesh-");
+    let aside = names(&sandbox, "", ".m.hoist-backup-");
     assert_eq!(aside.len(), 1, "{}", ran.stdout);
     assert_eq!(sandbox.read(&format!("{}/lib/mine", aside[0])), "mine\n");
     let told = ran.finished("m")["items"].to_string();
     assert!(told.contains(&aside[0]) && told.contains("/.m/work") && told.contains("/.m/pipe"), "{told}");
-    assert!(names(&sandbox, "", ".hoist-").is_empty());
+    assert!(names(&sandbox, "", ".hoist-aside-").is_empty() && names(&sandbox, "", ".hoist-stage-").is_empty());
     // And none of it is the module's afterwards.
     sandbox.hoist("uninstall m --yes").exits(0);
     assert!(sandbox.has(".m/work/file") && sandbox.has(".m/empty") && !sandbox.has(".m/version"));
@@ -76,7 +76,7 @@ fn a_configuration_file_in_a_directory_that_is_installed_anew_stays_what_it_was(
     std::fs::remove_file(sandbox.home().join("fail")).unwrap();
     sandbox.hoist("update").exits(0);
     assert_eq!((sandbox.read(".m/version"), sandbox.read(".m/rc")), ("2".to_owned(), "mine\n".to_owned()));
-    assert!(names(&sandbox, ".m", "pre-slaanesh").is_empty());
+    assert!(names(&sandbox, ".m", "hoist-backup").is_empty());
     let ran = sandbox.json("uninstall m --yes").exits(0);
     assert_eq!(sandbox.read(".m/rc"), "mine\n");
     assert_eq!(ran.finished("m")["items"].to_string().matches("/.m/rc\"").count(), 1, "told once: {}", ran.stdout);
@@ -115,12 +115,12 @@ fn what_somebody_puts_in_place_after_a_kill_is_moved_aside_for_the_former_versio
         std::fs::remove_file(sandbox.home().join("kill")).unwrap();
         let said = sandbox.hoist("install m").exits(0).says("a previous run was interrupted");
         assert_eq!(said.stderr.contains("was changed after the run was interrupted; moved to"), later, "{}", said.stderr);
-        let aside = names(&sandbox, "", ".m.pre-slaanesh-");
+        let aside = names(&sandbox, "", ".m.hoist-backup-");
         assert_eq!(aside.len(), usize::from(later));
         if later {
             assert_eq!(sandbox.read(&format!("{}/repaired", aside[0])), "mine\n");
         }
-        assert!(names(&sandbox, "", ".hoist-").is_empty());
+        assert!(names(&sandbox, "", ".hoist-aside-").is_empty() && names(&sandbox, "", ".hoist-stage-").is_empty());
         write(&sandbox, "kill", "");
     }
 }
@@ -313,7 +313,7 @@ fn copies_of_former_versions_are_named_when_their_module_goes() {
     assert!(!sandbox.has(".rc.new"), "what it offered is in place");
     let ran = sandbox.json("uninstall m --yes").exits(0);
     let copies = names(&sandbox, "", ".rc.pre-slaanesh-");
-    assert_eq!(copies.len(), 2);
+    assert_eq!(copies.len(), 1);
     let told = ran.finished("m")["items"].to_string();
     assert!(copies.iter().all(|copy| told.contains(copy)) && !sandbox.has(".rc"), "{told}");
 }
@@ -352,5 +352,5 @@ fn nothing_is_done_to_a_module_whose_former_version_could_not_come_back() {
     mode(sandbox.home().join("in"), 0o755);
     hoist("install m").exits(0).says("1 previous version was moved back");
     assert_eq!(sandbox.read("in/.m/notes"), "mine\n");
-    assert!(names(&sandbox, "in", ".hoist-").is_empty());
+    assert!(names(&sandbox, "in", ".hoist-aside-").is_empty() && names(&sandbox, "in", ".hoist-stage-").is_empty());
 }

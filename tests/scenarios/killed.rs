@@ -367,7 +367,7 @@ fn what_a_person_writes_after_a_kill_is_kept_and_named() {
         let ran = sandbox.hoist(next).says("was changed after the run was interrupted; moved to");
         let files = sandbox.files(".");
         for (name, text) in [("mine", "mine\n"), ("half", "mine, too\n")] {
-            let kept: Vec<&String> = files.iter().filter(|path| path.contains(".m.pre-slaanesh-") && path.ends_with(name)).collect();
+            let kept: Vec<&String> = files.iter().filter(|path| path.contains(".m.hoist-backup-") && path.ends_with(name)).collect();
             assert_eq!(kept.len(), 1, "{files:?}\n{}", ran.stderr);
             assert_eq!(sandbox.read(kept[0]), text);
             assert!(ran.stderr.contains(&*sandbox.home().join(kept[0]).parent().unwrap().to_string_lossy()), "{}", ran.stderr);

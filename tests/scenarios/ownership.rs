@@ -24,7 +24,13 @@ fn found(sandbox: &Sandbox, part: &str) -> Vec<String> {
 
 /// Everything that is left of former versions, with what it holds.
 fn copies(sandbox: &Sandbox) -> Vec<String> {
-    found(sandbox, "pre-slaanesh").iter().filter(|path| sandbox.home().join(path).is_file()).map(|path| sandbox.read(path)).collect()
+    let copies = [found(sandbox, "hoist-backup"), found(sandbox, "pre-slaanesh")].concat();
+    copies.iter().filter(|path| sandbox.home().join(path).is_file()).map(|path| sandbox.read(path)).collect()
+}
+
+/// What hoist has moved out of the way or not yet put in place.
+fn stages(sandbox: &Sandbox) -> Vec<String> {
+    [found(sandbox, ".hoist-aside-"), found(sandbox, ".hoist-stage-"), found(sandbox, ".hoist-removed-")].concat()
 }
 
 fn module(update: &str, main: &str) -> Module {
@@ -88,7 +94,7 @@ fn what_is_repaired_or_forced_is_moved_aside_like_what_is_updated() {
             sandbox.hoist("install --force m").exits(0);
         }
         assert_eq!((sandbox.read(".m/notes"), copies(&sandbox)), ("mine\n".to_owned(), vec!["mine\n".to_owned()]), "{prepare}");
-        assert!(found(&sandbox, ".hoist-").is_empty());
+        assert!(stages(&sandbox).is_empty());
     }
 }
 
@@ -230,7 +236,7 @@ fn a_recovery_that_is_killed_itself_is_completed_by_the_next() {
         sandbox.hoist("update m").exits(0);
         assert_eq!((sandbox.read(".m/v"), sandbox.read(".n/v")), ("2".to_owned(), "2".to_owned()), "{number}");
         assert_eq!((sandbox.read(".m/notes"), sandbox.read(".n/notes")), ("mine\n".to_owned(), "mine\n".to_owned()), "{number}");
-        assert!(found(&sandbox, ".hoist-").is_empty() && copies(&sandbox).is_empty(), "{number}: {:?}", found(&sandbox, "pre-slaanesh"));
+        assert!(stages(&sandbox).is_empty() && copies(&sandbox).is_empty(), "{number}: {:?}", found(&sandbox, "hoist-backup"));
     }
 }
 
@@ -252,7 +258,7 @@ fn modules_inside_each_other_are_installed_anew_one_after_another() {
         assert_eq!(sandbox.read(path), "2", "{path}");
     }
     assert_eq!(sandbox.read(".m/plugins/b/notes"), "mine\n");
-    assert!(found(&sandbox, ".hoist-").is_empty() && copies(&sandbox).is_empty(), "{:?}", copies(&sandbox));
+    assert!(stages(&sandbox).is_empty() && copies(&sandbox).is_empty(), "{:?}", copies(&sandbox));
     sandbox.hoist("uninstall a b c --yes").exits(0);
     assert_eq!(found(&sandbox, "v"), Vec::<String>::new());
     assert!(sandbox.has(".m/plugins/b/notes"));
@@ -337,7 +343,7 @@ fn a_file_that_a_script_configures_in_its_own_directory_survives_every_reinstall
         sandbox.hoist("update").exits(0);
         assert_eq!(sandbox.read(".m/rc"), "mine\n", "{script}");
         let new = std::fs::read_to_string(sandbox.home().join(".m/rc.new")).unwrap_or_default();
-        assert_eq!((new.as_str(), copies(&sandbox)), (rest, Vec::new()), "{script}: {:?}", found(&sandbox, "pre-slaanesh"));
+        assert_eq!((new.as_str(), copies(&sandbox)), (rest, Vec::new()), "{script}: {:?}", found(&sandbox, "hoist-backup"));
         sandbox.hoist("uninstall m --yes").exits(0);
         assert_eq!(found(&sandbox, "rc"), ["./.m/rc"], "{script}");
     }
@@ -389,10 +395,7 @@ fn directories_that_may_not_be_written_are_no_obstacle_for_their_owner() {
     hoist("update").exits(137);
     std::fs::remove_file(sandbox.home().join("die")).unwrap();
     hoist("update").exits(0);
-    assert_eq!(
-        (sandbox.read(".m/mod/file"), found(&sandbox, "pre-slaanesh"), found(&sandbox, ".hoist-")),
-        ("2".to_owned(), vec![], vec![])
-    );
+    assert_eq!((sandbox.read(".m/mod/file"), found(&sandbox, "hoist-backup"), stages(&sandbox)), ("2".to_owned(), vec![], vec![]));
     hoist("uninstall m --yes").exits(0);
     assert!(!sandbox.has(".m"));
 }

@@ -48,8 +48,9 @@ fn a_lock_that_is_a_link_is_refused_and_a_configuration_is_restored_from_its_cop
     assert_eq!(sandbox.read("precious"), "mine\n");
     std::fs::remove_file(state.join("lock")).unwrap();
     sandbox.hoist("install").exits(0);
+    sandbox.put(".rc", "mine\n");
     sandbox.write("config/rc", "two\n");
-    sandbox.hoist("update").exits(0);
+    sandbox.hoist("update --config-overwrite").exits(0);
     let rc = sandbox.home().join(".rc");
     let restore = |from: &str| {
         let mut command = sandbox.command(binary());
@@ -59,7 +60,7 @@ fn a_lock_that_is_a_link_is_refused_and_a_configuration_is_restored_from_its_cop
     assert_eq!(sandbox.read(".rc"), "two\n");
     let copy = sandbox.files(".").into_iter().find(|path| path.contains(".rc.pre-slaanesh-")).unwrap();
     restore(&sandbox.home().join(copy).display().to_string()).exits(0);
-    assert_eq!(sandbox.read(".rc"), "one\n");
+    assert_eq!(sandbox.read(".rc"), "mine\n");
 }
 
 #[test]

@@ -43,7 +43,7 @@ fn what_is_installed_and_enabled_is_loaded() {
         assert!(text.contains(line), "{line} is gone:\n{text}");
     }
     assert_eq!(sandbox.json("install hello --enable").exits(0).statuses()["mod_hello"], "unchanged");
-    assert_eq!(sandbox.files(".").iter().filter(|name| name.starts_with("prosody.cfg.lua.pre-slaanesh-")).count(), 3);
+    assert_eq!(sandbox.files(".").iter().filter(|name| name.starts_with("prosody.cfg.lua.hoist-backup-")).count(), 3);
     prosody.start();
     let loaded = prosody.modules();
     assert!(["hello", "both", "needs"].iter().all(|name| loaded.iter().any(|module| module == name)), "{loaded:?}");
@@ -129,7 +129,7 @@ fn a_configuration_that_the_server_would_refuse_is_not_left() {
     let before = sandbox.read("prosody.cfg.lua");
     sandbox.hoist("install hello --enable").exits(3).says("not that one").says("the configuration is as it was");
     assert_eq!(sandbox.read("prosody.cfg.lua"), before);
-    assert!(!sandbox.files(".").iter().any(|name| name.contains("pre-slaanesh")));
+    assert!(!sandbox.files(".").iter().any(|name| name.contains("hoist-backup")));
     sandbox.put("prosody.cfg.lua", &plain.replace("\"roster\";", "\"roster\"; \"pep\";"));
     sandbox.hoist("install pep_simple --enable --force").exits(0).says("they conflict");
     let before = plain;
@@ -169,7 +169,7 @@ fn a_module_moves_from_one_side_to_the_other_and_back() {
     assert!(sandbox.has("plugins/share/lua/5.4/mod_both.lua"));
     // What was left would be loaded in place of the rock, and stands beside now.
     assert!(!sandbox.has("plugins/mod_both"));
-    let kept: Vec<String> = sandbox.files("plugins").into_iter().filter(|file| file.starts_with("mod_both.pre-slaanesh-")).collect();
+    let kept: Vec<String> = sandbox.files("plugins").into_iter().filter(|file| file.starts_with("mod_both.hoist-backup-")).collect();
     assert!(kept.len() == 2 && kept[0].ends_with("/mod_both.lua") && kept[1].ends_with("/note"), "{kept:?}");
     sandbox.hoist("test both").exits(0);
     sandbox.hoist("list --installed --source rocks").exits(0).says("mod_both").says("luatz");

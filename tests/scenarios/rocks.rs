@@ -96,7 +96,7 @@ fn newer_versions_are_told_brought_and_gone_ones_named() {
     assert!(run.stderr.contains("rocks no longer has gone; it stays as it is"), "{}", run.stderr);
     assert_eq!((&run.finished("a")["from"], &run.finished("a")["to"]), (&"1.0-1".into(), &"1.10-1".into()));
     assert_eq!(listed(&sandbox), ["a 1.10-1", "b 1.1-1", "gone 1.0-1"]);
-    let copy = sandbox.files("tree/share/lua/5.4").into_iter().find(|name| name.starts_with("a.lua.pre-slaanesh-")).unwrap();
+    let copy = sandbox.files("tree/share/lua/5.4").into_iter().find(|name| name.starts_with("a.lua.hoist-backup-")).unwrap();
     assert_eq!(sandbox.read(&format!("tree/share/lua/5.4/{copy}")), "-- mine\n");
     assert_eq!(sandbox.read("tree/share/lua/5.4/a.lua"), "return \"a 1.10-1\"\n");
     // Without the server what is known goes on working.

@@ -75,7 +75,7 @@ fn two_sources_with_one_place_replace_each_other() {
     sandbox.hoist("migrate mod_b --to more").exits(0);
     assert_eq!(sandbox.read("plugins/share/lua/5.4/mod_b.lua"), "return \"mod_b 2-1\"\n");
     sandbox.hoist("test").exits(0);
-    assert!(!sandbox.files("plugins").iter().any(|file| file.contains("pre-slaanesh")));
+    assert!(!sandbox.files("plugins").iter().any(|file| file.contains("hoist-backup")));
     sandbox.hoist("remove mod_a mod_b -y").exits(0);
     assert!(!sandbox.has("plugins/mod_a") && !sandbox.has("plugins/share/lua/5.4/mod_b.lua"));
 }
@@ -107,7 +107,7 @@ fn edits_in_a_rock_s_own_directory_and_a_failed_reinstall_lose_nothing() {
     rocks.rock("mod_b", "2-1", &["luatz"]).publish();
     sandbox.hoist("update").exits(0).says("mine.html");
     let kept = sandbox.files("plugins/lib/luarocks/.hoist/kept/mod_b");
-    assert!(kept.len() == 1 && kept[0].starts_with("1-1/templates/mine.html.pre-slaanesh-"), "{kept:?}");
+    assert!(kept.len() == 1 && kept[0].starts_with("1-1/templates/mine.html.hoist-backup-"), "{kept:?}");
     // The same version, published anew and broken.
     rocks.spoil("mod_b", "2-1");
     sandbox.hoist("install mod_b --force").exits(3).says("what was there is back");
@@ -231,7 +231,7 @@ fn a_place_that_changes_takes_its_modules_along() {
     sandbox.hoist("update").exits(0).says("note");
     assert!(sandbox.has("elsewhere/mod_a/mod_a.lua") && sandbox.has("elsewhere/share/lua/5.4/mod_b.lua"));
     assert!(!sandbox.has("plugins/mod_a") && !sandbox.has("plugins/share/lua/5.4/mod_b.lua"));
-    assert!(sandbox.files("plugins").iter().any(|file| file.starts_with("mod_a.pre-slaanesh-") && file.ends_with("/note")));
+    assert!(sandbox.files("plugins").iter().any(|file| file.starts_with("mod_a.hoist-backup-") && file.ends_with("/note")));
     sandbox.hoist("test").exits(0);
     sandbox.hoist("remove --all -y").exits(0);
     assert!(!sandbox.has("elsewhere/mod_a"));
@@ -270,7 +270,7 @@ fn files_and_directories_may_change_places() {
     assert_eq!((sandbox.read("plugins/mod_a/plain/file"), sandbox.read("plugins/mod_a/third")), ("2".into(), "2".into()));
     let files = sandbox.files("plugins/mod_a");
     let kept = |start: &str, end: &str| files.iter().any(|file| file.starts_with(start) && file.ends_with(end));
-    assert!(kept("dir.pre-slaanesh-", "/mine") && kept("plain.pre-slaanesh-", "") && kept("third.pre-slaanesh-", "/mine"), "{files:?}");
+    assert!(kept("dir.hoist-backup-", "/mine") && kept("plain.hoist-backup-", "") && kept("third.hoist-backup-", "/mine"), "{files:?}");
     // The module's own `x.new` is not where a new version may wait.
     assert_eq!((sandbox.read("plugins/mod_a/x"), sandbox.read("plugins/mod_a/x.new")), ("mine".into(), "own".into()));
     assert_eq!(sandbox.read("plugins/mod_a/x.new.new"), "2");
@@ -281,7 +281,7 @@ fn files_and_directories_may_change_places() {
     // What is forced is brought, and a copy of what was changed is kept.
     sandbox.hoist("install mod_a --force").exits(0);
     assert_eq!(sandbox.read("plugins/mod_a/x"), "2");
-    assert!(sandbox.files("plugins/mod_a").iter().any(|file| file.starts_with("x.pre-slaanesh-")));
+    assert!(sandbox.files("plugins/mod_a").iter().any(|file| file.starts_with("x.hoist-backup-")));
 }
 
 #[test]

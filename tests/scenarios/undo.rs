@@ -85,10 +85,10 @@ fn what_somebody_changed_since_is_refused_and_with_force_copied_aside() {
     let before = tree(&sandbox);
     sandbox.hoist("undo --yes").exits(2).says(".tool/data").says("it was changed since").says("--force");
     assert_eq!(tree(&sandbox), before);
-    sandbox.hoist("undo --yes --force").exits(0).says("pre-slaanesh");
+    sandbox.hoist("undo --yes --force").exits(0).says("hoist-backup");
     assert_eq!(sandbox.read(".tool/data"), "one\n");
     assert!(!sandbox.has(".tool/new") && sandbox.has(".tool/bin/x"));
-    let copies: Vec<String> = tree(&sandbox).into_iter().filter(|(path, _)| path.contains("pre-slaanesh")).map(|(_, text)| text).collect();
+    let copies: Vec<String> = tree(&sandbox).into_iter().filter(|(path, _)| path.contains("hoist-backup")).map(|(_, text)| text).collect();
     assert_eq!(copies, ["edited\n"]);
     // The install: what was added stays, with its directory.
     sandbox.hoist("undo --yes").exits(0).says("did not put there");
@@ -248,7 +248,7 @@ fn a_copy_beside_a_program_goes_with_the_undo_of_its_install() {
     sandbox.add(&Module::new("m").field("UNINSTALL_BINARIES", "m").main("mkdir -p ~/.local/bin; echo theirs >~/.local/bin/m"));
     sandbox.put(".local/bin/m", "mine\n");
     let before = tree(&sandbox);
-    sandbox.hoist("install").exits(0).says(".local/bin/m.pre-");
+    sandbox.hoist("install").exits(0).says(".local/bin/m.hoist-backup-");
     sandbox.hoist("undo --yes").exits(0);
     assert_eq!(tree(&sandbox), before);
 }
@@ -271,7 +271,7 @@ fn what_the_first_install_of_a_script_takes_of_a_persons_files_is_kept() {
     for file in ["gone", "notes/deep/today", "untouched"] {
         assert_eq!(sandbox.read(&format!(".tool/{file}")), "mine\n", "{}", ran.stdout);
     }
-    let copies = || sandbox.files(".").into_iter().filter(|path| path.contains("/settings.pre-slaanesh-")).collect::<Vec<_>>();
+    let copies = || sandbox.files(".").into_iter().filter(|path| path.contains("/settings.hoist-backup-")).collect::<Vec<_>>();
     assert_eq!(copies().iter().map(|copy| sandbox.read(copy)).collect::<Vec<_>>(), ["mine\n"]);
     // What came since, its script has no right to.
     sandbox.put(".tool/plugins/mine", "mine\n");
@@ -461,7 +461,7 @@ fn what_an_update_of_a_script_takes_of_what_somebody_changed_or_added_comes_back
         assert_eq!((sandbox.read(".tool/notes/today"), sandbox.read(".tool/gone")), ("mine\n".to_owned(), "mine\n".to_owned()));
         assert_eq!(sandbox.read(".tool/edited"), edited, "{options}");
         assert_eq!(sandbox.has(".tool/edited.new").then(|| sandbox.read(".tool/edited.new")).as_deref(), beside);
-        let copies = sandbox.files(".tool").into_iter().filter(|path| path.contains("edited.pre-slaanesh")).count();
+        let copies = sandbox.files(".tool").into_iter().filter(|path| path.contains("edited.hoist-backup")).count();
         assert_eq!(copies, usize::from(beside.is_none()));
         sandbox.hoist("uninstall tool --yes").exits(0);
         assert!(!sandbox.has(".tool/data") && sandbox.has(".tool/notes/today"));

@@ -222,7 +222,7 @@ fn a_reinstall_keeps_the_old_until_the_new_works() {
         ("2\n".into(), "by a person".into(), "shipped\n".into())
     );
     let items = ran.finished("m")["items"].as_array().unwrap().clone();
-    let copy = items.iter().find_map(|item| item["subject"].as_str().filter(|subject| subject.contains("pre-slaanesh"))).unwrap();
+    let copy = items.iter().find_map(|item| item["subject"].as_str().filter(|subject| subject.contains("hoist-backup"))).unwrap();
     assert_eq!(std::fs::read_to_string(copy).unwrap(), "by a person");
     let left: Vec<_> = std::fs::read_dir(sandbox.home())
         .unwrap()

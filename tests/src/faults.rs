@@ -50,12 +50,12 @@ pub fn observed(sandbox: &Sandbox) -> BTreeMap<String, String> {
             }
         }
         // A copy is known by its name and a time.
-        let parts: Vec<&str> = name.split(".pre-slaanesh-").collect();
-        let name = match parts.as_slice() {
-            [before, time] => {
-                format!("{before}.pre-slaanesh-TIME{}", time.split_once('/').map(|(_, below)| format!("/{below}")).unwrap_or_default())
+        let copy = [".pre-slaanesh-", ".hoist-backup-"].into_iter().find_map(|suffix| Some((name.split_once(suffix)?, suffix)));
+        let name = match copy {
+            Some(((before, time), suffix)) => {
+                format!("{before}{suffix}TIME{}", time.split_once('/').map(|(_, below)| format!("/{below}")).unwrap_or_default())
             }
-            _ => name.clone(),
+            None => name.clone(),
         };
         found.insert(name, shown);
     }
@@ -106,7 +106,7 @@ pub fn differences(one: &BTreeMap<String, String>, other: &BTreeMap<String, Stri
 /// Nothing is left of hoist but what it keeps: no stage, no former version, no temporary file, no process.
 #[track_caller]
 pub fn nothing_is_left(sandbox: &Sandbox, context: &str) {
-    let left: Vec<String> = tree(sandbox).into_keys().filter(|name| name.contains(".hoist-")).collect();
+    let left: Vec<String> = tree(sandbox).into_keys().filter(|name| name.replace(".hoist-backup-", "").contains(".hoist-")).collect();
     assert!(left.is_empty(), "{context}: {left:?}");
     let temporary: Vec<_> = std::fs::read_dir(sandbox.path("tmp")).unwrap().flatten().map(|entry| entry.file_name()).collect();
     assert!(temporary.is_empty(), "{context}: {temporary:?}");

@@ -344,6 +344,7 @@ fn over(other: CollectionFile, winner: CollectionFile) -> CollectionFile {
         sources: Vec::new(),
         builtin_modules: winner.builtin_modules.or(other.builtin_modules),
         keep_runs: winner.keep_runs.or(other.keep_runs),
+        keep_backups: winner.keep_backups.or(other.keep_backups),
         provides: other.provides.into_iter().chain(winner.provides).collect(),
     }
 }

@@ -33,6 +33,8 @@ pub struct CollectionFile {
     pub builtin_modules: Option<String>,
     /// Number of past runs that are kept.
     pub keep_runs: Option<usize>,
+    /// How many copies of each configuration file are kept.
+    pub keep_backups: Option<usize>,
     /// What plugins may count on without anybody installing it, each with its version.
     pub provides: BTreeMap<String, String>,
 }
@@ -49,7 +51,7 @@ impl CollectionFile {
             let mut diagnostic = Diagnostic::error(message.lines().next().unwrap_or_default().to_owned()).file(path);
             diagnostic.position = position;
             diagnostic.source_line = position.and_then(|at| text.lines().nth(at.line.saturating_sub(1))).map(str::to_owned);
-            diagnostic.help("known settings: name, description, jobs, timeout, stall_timeout, require_checksums, strict, collections, sources, builtin_modules, keep_runs, provides")
+            diagnostic.help("known settings: name, description, jobs, timeout, stall_timeout, require_checksums, strict, collections, sources, builtin_modules, keep_runs, keep_backups, provides")
         })?;
         let wrong = |field: &str, message: String| Diagnostic::error(message).file(path).field(field.to_owned());
         for (field, duration) in [("timeout", &read.timeout), ("stall_timeout", &read.stall_timeout)] {
@@ -57,7 +59,10 @@ impl CollectionFile {
                 parse_duration(duration).map_err(|error| wrong(field, error.to_string()))?;
             }
         }
-        match [("jobs", read.jobs), ("keep_runs", read.keep_runs)].into_iter().find(|(_, number)| *number == Some(0)) {
+        match [("jobs", read.jobs), ("keep_runs", read.keep_runs), ("keep_backups", read.keep_backups)]
+            .into_iter()
+            .find(|(_, number)| *number == Some(0))
+        {
             Some((field, _)) => Err(wrong(field, "must be at least 1".to_owned())),
             None => Ok(read),
         }

@@ -40,6 +40,7 @@ fn collection() -> Value {
             "strict": { "type": "boolean", "description": "whether any failure aborts a run" },
             "collections": { "type": "array", "items": { "type": "string" }, "description": "further directories of modules; in a user's file only" },
             "builtin_modules": { "type": "string", "description": "where the built-in modules of an XMPP server are" },
+            "keep_backups": { "type": "integer", "minimum": 1, "description": "how many copies of each configuration file are kept: 10" },
             "keep_runs": { "type": "integer", "minimum": 1, "description": "how many past runs are kept: 50" },
             "provides": { "type": "object", "additionalProperties": { "type": ["string", "number"] }, "description": "what plugins may count on, each with its version" },
             "sources": { "type": "array", "items": source(), "description": "other places that modules come from" },

@@ -51,5 +51,6 @@ pub use restore::{NotKept, put_back};
 pub use snapshot::{Difference, PIPE, SOCKET, Snapshot, State, Taking, keep, state};
 pub use store::Store;
 pub use write::{
-    aside_name, back_up, backups, follow, is_backup, keep_copy, move_aside, pending, read, rename_new, sync_file_system, write,
+    Suffix, aside_name, back_up, backups, follow, is_backup, keep_copy, move_aside, pending, prune_backups, read, rename_new,
+    sync_file_system, write,
 };

@@ -13,8 +13,25 @@ use rustix::io::Errno;
 
 use crate::picture::at;
 
-/// Stands between a file's name and the time of its copy.
-const BACKUP: &str = ".pre-slaanesh-";
+/// What stands between the name of a file and the time of its copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Suffix {
+    /// `.hoist-backup-`.
+    Usual,
+    /// `.pre-slaanesh-`, of configuration files of shell modules: the document that describes these modules names it.
+    Config,
+}
+
+impl Suffix {
+    const ALL: [Self; 2] = [Self::Usual, Self::Config];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Usual => ".hoist-backup-",
+            Self::Config => ".pre-slaanesh-",
+        }
+    }
+}
 
 /// Writes a file: first beside it, then renamed into place. Directories are made. An existing file keeps its permissions and owner, and
 /// where it is a link, what the link leads to is written; a new one gets `mode`.
@@ -90,17 +107,17 @@ pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
 }
 
 /// Writes what a file held beside it, as a copy.
-pub fn keep_copy(path: &Path, contents: &[u8], mode: u32) -> io::Result<PathBuf> {
+pub fn keep_copy(path: &Path, contents: &[u8], mode: u32, suffix: Suffix) -> io::Result<PathBuf> {
     let wrong = |error| at(path, error);
     let parent = path.parent().ok_or_else(|| wrong(io::Error::other("it has no directory")))?;
     let mut file = tempfile::Builder::new().prefix(&stage_prefix(path)).tempfile_in(parent).map_err(wrong)?;
     file.write_all(contents).map_err(wrong)?;
     file.as_file().set_permissions(Permissions::from_mode(mode & 0o7777)).map_err(wrong)?;
-    finish_copy(path, file)
+    finish_copy(path, file, suffix)
 }
 
-/// Copies a file aside, as `FILE.pre-slaanesh-TIME`; a copy that is there stays.
-pub fn back_up(path: &Path) -> io::Result<PathBuf> {
+/// Copies a file aside, as `FILE.hoist-backup-TIME` or with another suffix; a copy that is there stays.
+pub fn back_up(path: &Path, suffix: Suffix) -> io::Result<PathBuf> {
     let wrong = |error| at(path, error);
     let contents = read(path).and_then(|contents| contents.ok_or_else(|| io::ErrorKind::NotFound.into())).map_err(wrong)?;
     let metadata = path.metadata().map_err(wrong)?;
@@ -109,13 +126,13 @@ pub fn back_up(path: &Path) -> io::Result<PathBuf> {
     file.write_all(&contents).map_err(wrong)?;
     file.as_file().set_permissions(Permissions::from_mode(metadata.mode() & 0o7777)).map_err(wrong)?;
     let _ = std::os::unix::fs::fchown(file.as_file(), Some(metadata.uid()), Some(metadata.gid()));
-    finish_copy(path, file)
+    finish_copy(path, file, suffix)
 }
 
-fn finish_copy(path: &Path, mut file: tempfile::NamedTempFile) -> io::Result<PathBuf> {
+fn finish_copy(path: &Path, mut file: tempfile::NamedTempFile, suffix: Suffix) -> io::Result<PathBuf> {
     let wrong = |error| at(path, error);
     file.as_file().sync_all().map_err(wrong)?;
-    for copy in names(path) {
+    for copy in names(path, suffix) {
         match file.persist_noclobber(&copy) {
             Ok(_) => {
                 copy.parent().map_or(Ok(()), sync_directory)?;
@@ -128,21 +145,30 @@ fn finish_copy(path: &Path, mut file: tempfile::NamedTempFile) -> io::Result<Pat
     Err(wrong(io::Error::other("no name is left for a copy")))
 }
 
-/// Names for a copy made now, until one is free.
-fn names(path: &Path) -> impl Iterator<Item = PathBuf> {
-    let time = Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
-    let name = move |number| if number == 0 { format!("{BACKUP}{time}") } else { format!("{BACKUP}{time}-{number}") };
-    (0..100_000).map(move |number| with_suffix(path, &name(number)))
+/// Names for a copy made now, until one is free. Of copies made in the same second each has a higher number than those before it, also where these were
+/// removed.
+fn names(path: &Path, suffix: Suffix) -> impl Iterator<Item = PathBuf> {
+    let start = format!("{}{}", suffix.as_str(), Timestamp::now().strftime("%Y%m%d-%H%M%S"));
+    let first = with_suffix(path, &start);
+    let first = first.file_name().map(OsStr::to_string_lossy).unwrap_or_default().into_owned();
+    let number = |copy: &PathBuf| -> Option<usize> {
+        let rest = copy.file_name()?.to_str()?.strip_prefix(first.as_str())?;
+        if rest.is_empty() { Some(0) } else { rest.strip_prefix('-')?.parse().ok() }
+    };
+    let next = backups(path).iter().filter_map(number).max().map_or(0, |number| number + 1);
+    let name = move |number| if number == 0 { start.clone() } else { format!("{start}-{number}") };
+    (next..next + 100_000).map(move |number| with_suffix(path, &name(number)))
 }
 
-/// A name `PATH.pre-slaanesh-TIME` at which nothing stands.
+/// A name `PATH.hoist-backup-TIME` at which nothing stands.
 pub fn aside_name(path: &Path) -> PathBuf {
-    names(path).find(|name| name.symlink_metadata().is_err()).unwrap_or_else(|| with_suffix(path, BACKUP))
+    let free = names(path, Suffix::Usual).find(|name| name.symlink_metadata().is_err());
+    free.unwrap_or_else(|| with_suffix(path, Suffix::Usual.as_str()))
 }
 
-/// Moves a file or a tree to `PATH.pre-slaanesh-TIME`, in the same file system; what is there stays.
+/// Moves a file or a tree to `PATH.hoist-backup-TIME`, in the same file system; what is there stays.
 pub fn move_aside(from: &Path, path: &Path) -> io::Result<PathBuf> {
-    for copy in names(path) {
+    for copy in names(path, Suffix::Usual) {
         match rename_new(from, &copy) {
             Ok(()) => return Ok(copy),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -154,7 +180,8 @@ pub fn move_aside(from: &Path, path: &Path) -> io::Result<PathBuf> {
 
 /// True for the name of a copy that hoist made.
 pub fn is_backup(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.to_string_lossy().contains(BACKUP))
+    let contains = |name: &OsStr| Suffix::ALL.iter().any(|suffix| name.to_string_lossy().contains(suffix.as_str()));
+    path.file_name().is_some_and(contains)
 }
 
 /// Renames to where nothing is.
@@ -171,16 +198,27 @@ pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
 /// The copies of a file, the oldest first.
 pub fn backups(path: &Path) -> Vec<PathBuf> {
     let Some(name) = path.file_name() else { return Vec::new() };
-    let mut start = cut(name, NAME_LIMIT - LONGEST).to_owned();
-    start.push(BACKUP);
-    let start = start.into_encoded_bytes();
+    let name = cut(name, NAME_LIMIT - LONGEST);
+    let start = |suffix: Suffix| [name.as_encoded_bytes(), suffix.as_str().as_bytes()].concat();
+    let starts = Suffix::ALL.map(start);
+    let is_copy = |name: &OsStr| starts.iter().any(|start| name.as_encoded_bytes().starts_with(start));
     let entries = path.parent().and_then(|parent| std::fs::read_dir(parent).ok()).into_iter().flatten().flatten();
-    let mut found: Vec<PathBuf> =
-        entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(&start)).map(|entry| entry.path()).collect();
-    // In one second the first has no number.
+    let mut found: Vec<PathBuf> = entries.filter(|entry| is_copy(&entry.file_name())).map(|entry| entry.path()).collect();
+    // In one second the first has no number. All suffixes are of one length.
     found.sort_by_key(|path| (path.as_os_str().len(), path.clone()));
-    found.sort_by_key(|path| time_of(path, start.len()));
+    found.sort_by_key(|path| time_of(path, starts[0].len()));
     found
+}
+
+/// Removes the oldest copies of a file until so many are left. The `original` stays.
+///
+/// # Errors
+/// One of them cannot be removed.
+pub fn prune_backups(path: &Path, keep: usize, original: Option<&Path>) -> io::Result<()> {
+    let is_file = |copy: &Path| copy.symlink_metadata().is_ok_and(|copy| copy.is_file());
+    let copies: Vec<PathBuf> = backups(path).into_iter().filter(|copy| is_file(copy) && Some(copy.as_path()) != original).collect();
+    let surplus = copies.len().saturating_sub(keep);
+    copies.iter().take(surplus).try_for_each(|copy| std::fs::remove_file(copy).map_err(|error| at(copy, error)))
 }
 
 fn time_of(copy: &Path, start: usize) -> String {
@@ -200,7 +238,7 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 }
 
 /// The longest that is put behind a name: a mark, a time, a number.
-const LONGEST: usize = BACKUP.len() + 22;
+const LONGEST: usize = Suffix::Usual.as_str().len() + 22;
 
 #[cfg(test)]
 mod tests {
@@ -217,14 +255,14 @@ mod tests {
         assert!(link.is_symlink());
         assert_eq!(std::fs::read(&real).unwrap(), b"2");
         assert_eq!(real.metadata().unwrap().mode() & 0o777, 0o600);
-        let copies: Vec<PathBuf> = (0..3).map(|_| back_up(&link).unwrap()).collect();
+        let copies: Vec<PathBuf> = (0..3).map(|_| back_up(&link, Suffix::Config).unwrap()).collect();
         assert_eq!(backups(&link).len(), 3);
         assert_eq!(copies[0].metadata().unwrap().mode() & 0o777, 0o600);
         assert_eq!(std::fs::read_dir(home.path().join("dotfiles")).unwrap().count(), 1, "no stage is left");
         // The longest name that there may be.
         let long = home.path().join("é".repeat(127) + "x");
         write(&long, b"3", 0o644).unwrap();
-        let copy = keep_copy(&long, b"4", 0o644).unwrap();
+        let copy = keep_copy(&long, b"4", 0o644, Suffix::Usual).unwrap();
         assert_eq!((backups(&long), is_backup(&copy)), (vec![copy], true));
         write(&pending(&long), b"5", 0o644).unwrap();
     }

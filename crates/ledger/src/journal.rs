@@ -276,6 +276,21 @@ impl Ledger {
         write(&self.connection()).map_err(|error| self.sqlite(error))
     }
 
+    /// The digests of what runs are known to have made of a file.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn made_contents(&self, path: &Path) -> Result<BTreeSet<String>, LedgerError> {
+        let select = "SELECT after FROM journal WHERE path = ?1 AND after IS NOT NULL UNION SELECT after FROM edits WHERE path = ?1";
+        let read = |connection: &Connection| {
+            let mut select = connection.prepare(select)?;
+            select.query_map([path.as_os_str().as_bytes()], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        let states = read(&self.connection()).map_err(|error| self.sqlite(error))?;
+        let digest = |state: String| serde_json::from_str::<State>(&state).ok().map(|state| state.digest);
+        Ok(states.into_iter().filter_map(digest).collect())
+    }
+
     /// The digests of all contents that may have to come back.
     pub fn wanted_contents(&self) -> Result<Vec<String>, LedgerError> {
         let select =
@@ -504,6 +519,27 @@ fn differences(connection: &Connection, run: i64, module: &ModuleId) -> rusqlite
     };
     let difference = |row: &Row<'_>| Ok(Difference { path: path_of(row.get(0)?), before: state(row.get(1)?)?, after: state(row.get(2)?)? });
     select.query_map(params![run, module.as_str()], difference)?.collect()
+}
+
+/// The files of others that modules have edited, each with the names of these modules.
+///
+/// # Errors
+/// The ledger cannot be read.
+pub fn read_edited(directory: &Path) -> Result<BTreeMap<PathBuf, Vec<String>>, LedgerError> {
+    let Some(connection) = read::open(directory)? else { return Ok(BTreeMap::new()) };
+    let read = || {
+        let mut found: BTreeMap<PathBuf, Vec<String>> = BTreeMap::new();
+        if schema::version(&connection)? < 4 {
+            return Ok(found);
+        }
+        let mut select = connection.prepare("SELECT path, module FROM edits WHERE NOT replaced ORDER BY path, module")?;
+        let mut rows = select.query([])?;
+        while let Some(row) = rows.next()? {
+            found.entry(path_of(row.get(0)?)).or_default().push(row.get(1)?);
+        }
+        Ok(found)
+    };
+    read().map_err(|error| LedgerError::Sqlite { path: directory.join(FILE), error })
 }
 
 /// The applications that something is installed in: the source that stands for each, what the ledger knows of it, and where its modules came from.

@@ -32,7 +32,7 @@ pub use changes::{DisplacedPath, Disposal, PendingChange, Phase, Rollback};
 pub use config::{ConfigRecord, read_configs};
 pub use deployments::{Deployed, Release, Standing, read_deployments};
 pub use files::{Belongings, Reader};
-pub use journal::{Edit, Entry, Memento, Undoable, read_applications, read_journal};
+pub use journal::{Edit, Entry, Memento, Undoable, read_applications, read_edited, read_journal};
 pub use lock::{Holder, Lock};
 pub use read::{ModuleOutcome, PastRun, RunSummary, history, past_run, read, unresolved};
 pub use recover::Recovered;

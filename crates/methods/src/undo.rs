@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use hoist_core::{Installed, Module};
 use hoist_executor::{Effect, Failure, Fate, Level, TaskContext};
 use hoist_files::{
-    Difference, Home, Kind, PIPE, Record, Removal, Root, SOCKET, Scope, Snapshot, State, Store, Taking, aside_name, digest, keep_copy,
-    put_back, rename_new, state,
+    Difference, Home, Kind, PIPE, Record, Removal, Root, SOCKET, Scope, Snapshot, State, Store, Suffix, Taking, aside_name, digest,
+    keep_copy, put_back, rename_new, state,
 };
 use hoist_ledger::{DisplacedPath, Disposal, Edit, Entry, Reader, Rollback};
 
@@ -429,7 +429,7 @@ fn put_all_back(
     leave_packages(module, &plan.entry, context)?;
     for Conflict { path, .. } in &plan.conflicts {
         let Some(now) = state(path).map_err(copying)?.filter(|now| now.kind == Kind::File) else { continue };
-        let copy = keep_copy(path, &std::fs::read(path).map_err(copying)?, now.mode).map_err(copying)?;
+        let copy = keep_copy(path, &std::fs::read(path).map_err(copying)?, now.mode, Suffix::Usual).map_err(copying)?;
         task.item(Fate::Kept, copy.display().to_string(), since(path));
     }
     for DisplacedPath { path, kept, disposal, .. } in displaced {

@@ -114,7 +114,7 @@ pub(crate) fn uninstall(
         if application.is_none() {
             give_back(&belongings.edits, world.store()?, task)?;
             take_out(&belongings.edits, world.store()?, task)?;
-            drop_copies(&belongings.edits)?;
+            drop_copies(&belongings.edits, ledger)?;
         }
         let (told, failed) = planned.carry_out(&home, &belongings, world.purge, &trash);
         let count = failed.len();
@@ -377,7 +377,7 @@ fn leave_application(
         false => take_out(&protected.edits, store, task)?,
     }
     give_back_permissions(&guarding.edits, task)?;
-    drop_copies(&guarding.edits)?;
+    world.ledger.as_ref().map_or(Ok(()), |ledger| drop_copies(&guarding.edits, ledger))?;
     // What an uninstaller that has something to say leaves, it leaves for a reason.
     if answer.spoke && !world.purge {
         let directory = application.directory(name);

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use hoist_core::{Module, ModuleId, is_shared};
 use hoist_executor::{Failure, Fate, TaskContext};
 use hoist_files::{
-    Difference, Home, Kind, Picture, Record, Recorded, Snapshot, State, Store, Taking, advance, aside_name, backups, is_backup, keep_copy,
-    look, pending,
+    Difference, Home, Kind, Picture, Record, Recorded, Snapshot, State, Store, Suffix, Taking, advance, aside_name, backups, is_backup,
+    keep_copy, look, pending,
 };
 use hoist_ledger::{DisplacedPath, Edit};
 
@@ -330,7 +330,7 @@ fn copy_of(path: &Path, before: &State, store: &Store) -> std::io::Result<PathBu
         std::os::unix::fs::symlink(std::ffi::OsString::from_vec(contents), &copy)?;
         return Ok(copy);
     }
-    keep_copy(place, &contents, before.mode)
+    keep_copy(place, &contents, before.mode, Suffix::Usual)
 }
 
 /// What is needed to keep what is there.

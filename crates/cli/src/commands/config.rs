@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use hoist_core::{Diagnostic, ModuleId};
-use hoist_files::{back_up, backups, digest, pending, read, write};
-use hoist_ledger::{ConfigRecord, read_configs};
+use hoist_files::{Suffix, back_up, backups, digest, pending, read, write};
+use hoist_ledger::{ConfigRecord, read_configs, read_edited};
 use hoist_methods::{ConfigFile, Decision, Standing, diff};
 use serde_json::json;
 
@@ -20,7 +20,7 @@ pub(crate) fn run(global: &Global, action: &ConfigAction) -> Result<Code, Ending
     let (_, _, places) = session::surroundings()?;
     let records = read_configs(&places.state)?;
     match action {
-        ConfigAction::List => list(global, &records),
+        ConfigAction::List => list(global, &records, &read_edited(&places.state)?),
         ConfigAction::Diff { files } => show_differences(global, &records, files),
         ConfigAction::Restore { file, from } => restore(&records, file, from.as_deref()),
     }
@@ -36,17 +36,24 @@ fn state(record: &ConfigRecord) -> &'static str {
     }
 }
 
-fn list(global: &Global, records: &[ConfigRecord]) -> Result<Code, Ending> {
+/// Lists the configuration files of modules, and files of others that modules have edited.
+fn list(global: &Global, records: &[ConfigRecord], edited: &BTreeMap<PathBuf, Vec<String>>) -> Result<Code, Ending> {
     if global.output == Output::Json {
         let entry = |record: &ConfigRecord| {
             let waiting = pending(&record.path);
             let new = (record.pending.is_some() && waiting.exists()).then_some(waiting);
             json!({ "path": record.path, "module": record.module, "state": state(record), "new": new, "backups": backups(&record.path) })
         };
-        json::print(&records.iter().map(entry).collect())?;
+        let edit = |(path, modules): (&PathBuf, &Vec<String>)| json!({ "path": path, "module": modules.join(", "), "state": "edited", "new": null, "backups": backups(path) });
+        json::print(&records.iter().map(entry).chain(edited.iter().map(edit)).collect())?;
         return Ok(Code::Ok);
     }
     let paint = Paint::choose(global.color);
+    let former = |path: &Path| match backups(path).len() {
+        0 => None,
+        1 => Some("1 former version".to_owned()),
+        count => Some(format!("{count} former versions")),
+    };
     let row = |record: &ConfigRecord| {
         let state = state(record);
         let colour = if state == "as installed" { GREEN } else { YELLOW };
@@ -54,11 +61,7 @@ fn list(global: &Global, records: &[ConfigRecord]) -> Result<Code, Ending> {
         if record.pending.is_some() && pending(&record.path).exists() {
             more.push(format!("new version: {}", pending(&record.path).display()));
         }
-        match backups(&record.path).len() {
-            0 => {}
-            1 => more.push("1 former version".to_owned()),
-            count => more.push(format!("{count} former versions")),
-        }
+        more.extend(former(&record.path));
         vec![
             painted(paint.stdout, colour, state),
             record.path.display().to_string(),
@@ -66,7 +69,11 @@ fn list(global: &Global, records: &[ConfigRecord]) -> Result<Code, Ending> {
             painted(paint.stdout, DIM, &more.join("; ")),
         ]
     };
-    let rows: Vec<Vec<String>> = records.iter().map(row).collect();
+    let edit = |(path, modules): (&PathBuf, &Vec<String>)| {
+        let (state, more) = (painted(paint.stdout, DIM, "edited"), painted(paint.stdout, DIM, &former(path).unwrap_or_default()));
+        vec![state, path.display().to_string(), modules.join(", "), more]
+    };
+    let rows: Vec<Vec<String>> = records.iter().map(row).chain(edited.iter().map(edit)).collect();
     let text = if rows.is_empty() { "No configuration files.\n".to_owned() } else { render::table(&rows) };
     io::stdout().lock().write_all(text.as_bytes())?;
     Ok(Code::Ok)
@@ -134,7 +141,7 @@ fn restore(records: &[ConfigRecord], file: &Path, from: Option<&Path>) -> Result
     let contents = read(&copy).and_then(|found| found.ok_or_else(|| io::ErrorKind::NotFound.into())).map_err(unreadable)?;
     if path.exists() {
         let wrong = |error: io::Error| Ending::wrong(Diagnostic::error(error.to_string()).help("nothing was changed"));
-        let aside = back_up(&path).map_err(wrong)?;
+        let aside = back_up(&path, Suffix::Config).map_err(wrong)?;
         render::remark(&format!("the present version is {}", aside.display()));
     }
     let mode = std::os::unix::fs::PermissionsExt::mode(&copy.metadata().map_err(unreadable)?.permissions()) & 0o777;

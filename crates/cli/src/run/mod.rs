@@ -36,6 +36,9 @@ use summary::Told;
 /// First argument of the watchdog of a run.
 pub(crate) const WATCH: &str = "__watch";
 
+/// Number of copies of each configuration file that are kept, unless `keep_backups` says otherwise.
+const KEEP_BACKUPS: usize = 10;
+
 /// Number of past runs that are kept, unless `keep_runs` says otherwise.
 const KEEP_RUNS: usize = 50;
 
@@ -266,6 +269,10 @@ impl Run<'_> {
         let written = told.write_down(recording, status, keep_runs);
         if let Some(Err(failure)) = recording.map(|(ledger, _)| keep_contents(&session.places.state, ledger)) {
             render::remark(&format!("warning: {failure}"));
+        }
+        let keep_backups = session.settings.keep_backups.unwrap_or(KEEP_BACKUPS);
+        if let Err(error) = prune::backups(&session.places, keep_backups) {
+            render::remark(&format!("warning: cannot remove copies of configuration files: {error}"));
         }
         if let Err(error) = prune::records(&session.places, keep_runs) {
             render::remark(&format!("warning: cannot remove records of past runs: {error}"));

@@ -3,9 +3,22 @@
 use std::collections::HashSet;
 use std::io;
 
+use hoist_files::prune_backups;
+use hoist_ledger::{read_configs, read_edited};
 use hoist_methods::{is_alive, process_of_run};
 
 use crate::session::Places;
+
+/// Removes the oldest copies of configuration files, and of files of others that modules have edited, until so many of each are left.
+pub(super) fn backups(places: &Places, keep: usize) -> io::Result<()> {
+    for record in read_configs(&places.state).map_err(io::Error::other)? {
+        prune_backups(&record.path, keep, record.original.as_deref())?;
+    }
+    for path in read_edited(&places.state).map_err(io::Error::other)?.keys() {
+        prune_backups(path, keep, None)?;
+    }
+    Ok(())
+}
 
 /// Removes the records of runs that the ledger has forgotten, and all but the newest of those that it never knew, such as tests.
 pub(super) fn records(places: &Places, keep: usize) -> io::Result<()> {

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use hoist_core::{Application, ModuleId};
 use hoist_executor::{Failure, Fate, Level, TaskContext};
-use hoist_files::{Difference, Kind, Record, Snapshot, State, Store, Taking, aside_name, backups, digest, keep_copy, put_back};
+use hoist_files::{Difference, Kind, Record, Snapshot, State, Store, Suffix, Taking, aside_name, backups, digest, keep_copy, put_back};
 use hoist_ledger::Edit;
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use serde::{Deserialize, Serialize};
@@ -406,7 +406,7 @@ pub(super) fn is_of_another_user(before: &Snapshot, difference: &Difference) -> 
 /// A copy, where there is none yet that is the same.
 pub(super) fn keep_copy_once(path: &Path, contents: &[u8], mode: u32) -> std::io::Result<PathBuf> {
     let is_same = |copy: &PathBuf| std::fs::read(copy).is_ok_and(|known| known == contents);
-    backups(path).into_iter().find(is_same).map_or_else(|| keep_copy(path, contents, mode), Ok)
+    backups(path).into_iter().find(is_same).map_or_else(|| keep_copy(path, contents, mode, Suffix::Usual), Ok)
 }
 
 /// Puts back what stood there before; what could not be, in words.

@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use hoist_executor::{Failure, Fate, Level, TaskContext};
-use hoist_files::{Difference, Kind, Record, Recorded, State, Store, aside_name, backups, keep_copy, pending, write};
-use hoist_ledger::Edit;
+use hoist_files::{Difference, Kind, Record, Recorded, State, Store, Suffix, aside_name, backups, keep_copy, pending, write};
+use hoist_ledger::{Edit, Ledger};
 
 use super::edits::{self, Together};
 use super::restore;
@@ -195,7 +195,7 @@ pub(crate) fn protect_install(
                 let edited = if may_edit { before.edited(path, old, new)? } else { None };
                 if let Some((edit, keeps)) = edited {
                     if !keeps {
-                        let copy = keep_copy(path, &before.bytes(old)?, old.mode).map_err(wrong)?;
+                        let copy = keep_copy(path, &before.bytes(old)?, old.mode, Suffix::Usual).map_err(wrong)?;
                         protected.meddled = true;
                         let why = format!("it is {shown} before its installer replaced some of it");
                         told.push((Fate::Kept, copy.display().to_string(), Some(why)));
@@ -208,7 +208,7 @@ pub(crate) fn protect_install(
                     back.push(difference);
                     told.push((Fate::Kept, shown, Some("it was changed by hand".to_owned())));
                 } else if policy == ConfigPolicy::Overwrite && is_text {
-                    let copy = keep_copy(path, &before.bytes(old)?, old.mode).map_err(wrong)?;
+                    let copy = keep_copy(path, &before.bytes(old)?, old.mode, Suffix::Usual).map_err(wrong)?;
                     protected.meddled = true;
                     let why = format!("{}; it is {shown} as it was", before.owner(path));
                     told.push((Fate::Kept, copy.display().to_string(), Some(why)));
@@ -339,7 +339,7 @@ fn settle(before: &Before<'_>, edit: &Edit, old: &State, new: &State) -> Result<
             (Fate::Changed, shown, Some(why.to_owned()))
         }
         Together::Apart => {
-            let copy = keep_copy(path, &mine, old.mode).map_err(wrong)?;
+            let copy = keep_copy(path, &mine, old.mode, Suffix::Usual).map_err(wrong)?;
             let why = format!("it is {shown} as it was before its uninstaller; look what of it is still wanted");
             (Fate::Kept, copy.display().to_string(), Some(why))
         }
@@ -422,14 +422,18 @@ pub(crate) fn take_out(edits: &[Edit], store: &Store, task: &TaskContext) -> Res
     Ok(())
 }
 
-/// Lets go of copies of what is there again.
-pub(crate) fn drop_copies(edits: &[Edit]) -> Result<(), Failure> {
-    for Edit { path, before, .. } in edits {
-        let is_before = |path: &Path| hoist_files::state(path).is_ok_and(|now| now.is_some_and(|now| now.has_same_contents(before)));
-        if is_before(path) {
-            let mut copies = backups(path).into_iter().filter(|copy| is_before(copy));
-            copies.try_for_each(std::fs::remove_file).map_err(wrong)?;
-        }
+/// Removes copies of files that a module had edited, where these hold what the file holds now, or what a run of hoist had made of it: nobody's work is in
+/// them.
+pub(crate) fn drop_copies(edits: &[Edit], ledger: &Ledger) -> Result<(), Failure> {
+    for Edit { path, after, .. } in edits {
+        let Some(now) = hoist_files::state(path).map_err(wrong)? else { continue };
+        let made = ledger.made_contents(path).map_err(|error| Failure::new(error.to_string()))?;
+        let is_redundant = |copy: &PathBuf| {
+            let held = hoist_files::state(copy).ok().flatten();
+            held.is_some_and(|held| held.has_same_contents(&now) || held.has_same_contents(after) || made.contains(&held.digest))
+        };
+        let mut copies = backups(path).into_iter().filter(is_redundant);
+        copies.try_for_each(std::fs::remove_file).map_err(wrong)?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use hoist_executor::{Effect, Failure, Fate, Level};
-use hoist_files::{back_up, state, write};
+use hoist_files::{Suffix, back_up, state, write};
 use hoist_ledger::Edit;
 use hoist_sources::prosody::Enabled;
 use serde::Deserialize;
@@ -50,7 +50,7 @@ impl Method for Enable {
         }
         let before = self.check(context)?;
         let former = state(&file.path).map_err(wrong)?;
-        let copy = back_up(&file.path).map_err(wrong)?;
+        let copy = back_up(&file.path, Suffix::Usual).map_err(wrong)?;
         write(&file.path, text.as_bytes(), 0o640).map_err(wrong)?;
         let after = self.check(context)?;
         match (&before, &after) {

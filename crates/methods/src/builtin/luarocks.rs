@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use hoist_core::{Rock, is_path};
 use hoist_executor::{Command, Effect, Failure, Fate, Level};
-use hoist_files::{Kind, Record, Recorded, back_up, digest, keep_copy, look};
+use hoist_files::{Kind, Record, Recorded, Suffix, back_up, digest, keep_copy, look};
 use hoist_ledger::{Holder, Lock};
 use hoist_sources::lua::{self, Value};
 use hoist_sources::{Version, rocks};
@@ -390,7 +390,7 @@ fn keep_changed(rock: &Rock, name: &str, version: &str, context: &StepContext<'_
     };
     for path in deployed(rock, &directory).into_iter().filter(|path| path.is_file()) {
         if is_changed(&path).map_err(wrong)? {
-            let copy = back_up(&path).map_err(wrong)?;
+            let copy = back_up(&path, Suffix::Usual).map_err(wrong)?;
             let why = format!("it is {} as it was changed by hand", path.display());
             context.task.item(Fate::Kept, copy.display().to_string(), Some(why));
         }
@@ -403,7 +403,7 @@ fn keep_changed(rock: &Rock, name: &str, version: &str, context: &StepContext<'_
             let place = kept.join(version).join(inside);
             place.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(wrong)?;
             let contents = std::fs::read(&path).map_err(wrong)?;
-            let copy = keep_copy(&place, &contents, seen.mode).map_err(wrong)?;
+            let copy = keep_copy(&place, &contents, seen.mode, Suffix::Usual).map_err(wrong)?;
             let why = format!("it is {} as it was changed or added by hand", path.display());
             context.task.item(Fate::Kept, copy.display().to_string(), Some(why));
         }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use hoist_core::{Module, ModuleId};
 use hoist_executor::{Failure, Fate, Level, TaskContext};
-use hoist_files::{Home, back_up, backups, digest, keep_copy, move_aside, pending, read, write};
+use hoist_files::{Home, Suffix, back_up, backups, digest, keep_copy, move_aside, pending, read, write};
 use hoist_ledger::{Belongings, ConfigRecord, DisplacedPath, Ledger};
 
 use super::{ConfigFile, ConfigPolicy, Decision, REMEMBERED, Standing};
@@ -36,12 +36,12 @@ pub(crate) fn place(module: &ModuleId, files: &[ConfigFile], ledger: &Ledger, ta
             _ if current.as_ref() == Some(&file.contents) => remember(ledger, module, file, &file.contents, record, None)?,
             Decision::Leave => tell_kept(file, task),
             Decision::Write => {
-                let copy = replace(file, current.as_deref(), &file.contents, task)?;
+                let copy = replace(file, current.as_deref(), &file.contents, record.as_ref(), task)?;
                 remember(ledger, module, file, &file.contents, record, copy)?;
                 changed = true;
             }
             Decision::Merge(merged) => {
-                let copy = replace(file, current.as_deref(), &merged, task)?;
+                let copy = replace(file, current.as_deref(), &merged, record.as_ref(), task)?;
                 remember(ledger, module, file, &file.contents, record, copy)?;
                 changed = true;
             }
@@ -61,13 +61,22 @@ fn blank(module: &ModuleId, path: &Path) -> ConfigRecord {
     ConfigRecord { path, module, digest: String::new(), contents: None, mode: 0o644, created: false, original: None, pending: None }
 }
 
-fn replace(file: &ConfigFile, current: Option<&[u8]>, contents: &[u8], task: &TaskContext) -> Result<Option<PathBuf>, Failure> {
-    let copy = current.map(|_| back_up(&file.path)).transpose().map_err(failed)?;
+fn replace(
+    file: &ConfigFile,
+    current: Option<&[u8]>,
+    contents: &[u8],
+    record: Option<&ConfigRecord>,
+    task: &TaskContext,
+) -> Result<Option<PathBuf>, Failure> {
+    // What hoist put there is no version of a person's.
+    let is_ours = |current: &[u8]| record.is_some_and(|record| digest(current).is_ok_and(|found| found == record.digest));
+    let copy = current.filter(|current| !is_ours(current)).map(|_| back_up(&file.path, Suffix::Config)).transpose().map_err(failed)?;
     write(&file.path, contents, file.mode).map_err(failed)?;
     let shown = file.path.display().to_string();
-    match &copy {
-        Some(copy) => task.item(Fate::Changed, shown, Some(format!("the former version is {}", copy.display()))),
-        None => task.item(Fate::Created, shown, None),
+    match (&copy, current) {
+        (Some(copy), _) => task.item(Fate::Changed, shown, Some(format!("the former version is {}", copy.display()))),
+        (None, Some(_)) => task.item(Fate::Changed, shown, None),
+        (None, None) => task.item(Fate::Created, shown, None),
     }
     Ok(copy)
 }
@@ -83,7 +92,7 @@ fn offer(file: &ConfigFile, record: Option<&ConfigRecord>, task: &TaskContext) -
     let changed = match &there {
         Some(there) if *there == file.contents => false,
         Some(_) if !is_ours(&beside, record.and_then(|record| record.pending.as_ref())) => {
-            let copy = back_up(&beside).map_err(failed)?;
+            let copy = back_up(&beside, Suffix::Config).map_err(failed)?;
             task.item(Fate::Kept, copy.display().to_string(), Some(format!("it was {}, and not hoist's", beside.display())));
             true
         }
@@ -168,7 +177,7 @@ pub(crate) fn guard(module: &Module, handled: &[ConfigFile], displaced: &[Displa
             None => None,
             Some(contents) => {
                 let mode = path.metadata().map_err(wrong)?.permissions().mode();
-                let copy = if away { None } else { Some(back_up(path).map_err(wrong)?) };
+                let copy = if away { None } else { Some(back_up(path, Suffix::Config).map_err(wrong)?) };
                 Some(Before { contents, mode, copy })
             }
         };
@@ -255,7 +264,7 @@ pub(crate) fn settle(
         }
         let copy = match before.copy {
             Some(copy) => copy,
-            None => keep_copy(&path, &before.contents, before.mode).map_err(failed)?,
+            None => keep_copy(&path, &before.contents, before.mode, Suffix::Config).map_err(failed)?,
         };
         let why = format!("the former version is {}", copy.display());
         match after {
@@ -314,7 +323,7 @@ fn take_one(record: &ConfigRecord, purge: bool, act: bool) -> std::io::Result<Op
     if let Some(copy) = record.original.as_ref().filter(|copy| copy.is_file()) {
         if act {
             if !untouched {
-                back_up(&record.path)?;
+                back_up(&record.path, Suffix::Config)?;
             }
             if record.path.is_symlink() {
                 write(&record.path, &std::fs::read(copy)?, record.mode)?;
