@@ -189,3 +189,27 @@ fn a_module_moves_from_one_side_to_the_other_and_back() {
     sandbox.hoist("remove --all -y").exits(0);
     assert!(!sandbox.has("plugins/mod_both"));
 }
+
+#[test]
+fn a_module_without_code_is_not_to_be_enabled_and_its_successor_is_named() {
+    let Some(World { sandbox, repository, rocks: _rocks, prosody: _prosody }) = world() else { return };
+    let readme = |more: &str| format!("---\nsummary: Gone\nlabels:\n- Stage-Beta\n- Stage-Obsolete\n{more}---\n\nText\n");
+    repository
+        .write("mod_old/README.md", &readme("superseded_by: mod_middle\n"))
+        .write("mod_middle/README.md", &readme("superseded_by: mod_hello\n"))
+        .commit("second");
+    repository.write("mod_hello/extra.lua", "return 1\n").commit("third");
+    sandbox.hoist("sync -q").exits(0);
+    sandbox
+        .hoist("install old --enable")
+        .exits(2)
+        .says("cannot be enabled: it has no file that the server could load")
+        .says("mod_hello has taken its place");
+    let installed = sandbox.hoist("install old").exits(0).says("mod_hello has taken its place");
+    assert!(!installed.stdout.contains("modules_enabled"), "{}", installed.stdout);
+    sandbox.hoist("info old").exits(0).says("beta, obsolete");
+    assert_eq!(sandbox.json("test old").exits(0).statuses()["mod_old"], "unverified");
+    let about = sandbox.json("info hello").exits(0).document()["about"].clone();
+    assert_eq!((&about["number"], &about["changes"]), (&2.into(), &2.into()), "{about}");
+    sandbox.hoist("info hello").exits(0).says("revision").says("changes");
+}

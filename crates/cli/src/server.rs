@@ -42,6 +42,12 @@ pub(crate) fn let_enable(session: &mut Session, request: &Request) -> Result<(),
             errors.push(Diagnostic::error("cannot be enabled: no server that it is for is known").module(name.as_str()).help(help));
             continue;
         };
+        if module.offered.is_empty {
+            let wrong = Diagnostic::error("cannot be enabled: it has no file that the server could load").module(name.as_str());
+            let why = module.offered.caveats.join("; ");
+            errors.push(wrong.help(format!("{why}; install it without --enable to have its description")));
+            continue;
+        }
         let other = [("mod_auth_", "authentication"), ("mod_storage_", "storage")];
         if let Some((short, option)) = other.iter().find_map(|(prefix, option)| Some((name.strip_prefix(prefix)?, option))) {
             let wrong = Diagnostic::error(format!("is enabled by {option} = \"{short}\", not by modules_enabled")).module(name.as_str());
@@ -111,7 +117,7 @@ pub(crate) fn next_steps(
     let mut place = None;
     for planned in done {
         let Some(module) = session.catalog.get(planned.module.as_str()).filter(|module| module.removal.is_indexed()) else { continue };
-        if !module.id.as_str().starts_with("mod_") {
+        if !module.id.as_str().starts_with("mod_") || module.offered.is_empty {
             continue;
         }
         place = place.or(session.server(module));

@@ -212,6 +212,8 @@ pub struct Offered {
     /// Which versions of others it needs, where its manifest says that.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<Need>,
+    /// True where nothing of it can be loaded: it has no more than a description.
+    pub is_empty: bool,
 }
 
 /// Versions of something that a module needs.
@@ -281,6 +283,9 @@ impl Module {
 
     /// Returns whether `hoist test` has anything to verify: declared tests, files of a source's index, a clone, Python packages, or directories.
     pub fn is_verifiable(&self) -> bool {
+        if self.offered.is_empty {
+            return false;
+        }
         let is_known = self.repository.is_some() || !self.removal.python.is_empty() || !self.paths.is_empty();
         is_known || self.removal.is_indexed() || !self.recipe.steps(Action::Test).is_empty()
     }

@@ -36,6 +36,10 @@ pub struct LastChange {
     pub revision: String,
     /// When, RFC 3339.
     pub date: Option<String>,
+    /// The number of the revision in the copy of the repository.
+    pub number: Option<u64>,
+    /// How many revisions changed the module.
+    pub changes: Option<u64>,
 }
 
 /// Reads one module.
@@ -75,6 +79,9 @@ pub fn entry(name: &str, files: &[TrackedFile], last: &LastChange) -> Entry {
         version: last.revision.clone(),
         date: last.date.clone(),
         stage: Stage::of(&stages),
+        stages: if stages.len() > 1 { stages.iter().map(|label| label[6..].to_lowercase()).collect() } else { Vec::new() },
+        number: last.number,
+        changes: last.changes,
         labels,
         superseded_by: head.superseded_by,
         loads: files.iter().any(loads),
@@ -183,7 +190,7 @@ mod tests {
             file("mod_a.lua", code),
             file("mod_a/helper.lua", ""),
         ];
-        let entry = entry("mod_a", &files, &LastChange { revision: "abc".into(), date: None });
+        let entry = entry("mod_a", &files, &LastChange { revision: "abc".into(), ..LastChange::default() });
         assert_eq!(
             (entry.summary.as_str(), entry.stage, entry.labels.as_slice()),
             ("S", Some(Stage::Beta), &["Statistics".to_owned()][..])

@@ -7,7 +7,7 @@ use hoist_core::Stage;
 use serde::{Deserialize, Serialize};
 
 /// The number of the index format; another is not read.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// What a source offers.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -41,6 +41,15 @@ pub struct Entry {
     /// How far it is, as its author says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stage: Option<Stage>,
+    /// All stages that its author names, where these are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<String>,
+    /// The number of that revision in the copy of the repository.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub number: Option<u64>,
+    /// How many revisions changed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changes: Option<u64>,
     /// Other labels, as they are written.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,

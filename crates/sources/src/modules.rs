@@ -27,6 +27,7 @@ pub fn modules(source: &Source, index: &Index, tree: &Path, comes_with_server: &
             SourceKind::Collection { .. } | SourceKind::Prosody { .. } => return None,
         };
         module.requires.retain(|name| !comes_with_server(name.as_str()));
+        module.offered.caveats.extend(successor(entry, index, comes_with_server));
         module.source.clone_from(&source.name);
         Some(module)
     };
@@ -60,7 +61,13 @@ fn module(id: ModuleId, entry: &Entry, method: &str, step: Step, removal: Remova
         manifest: Default::default(),
         digest: Digest::known(String::new()),
         source: String::new(),
-        offered: Offered { version: Some(entry.version.clone()), stage: entry.stage, caveats: caveats(entry), needs: Vec::new() },
+        offered: Offered {
+            version: Some(entry.version.clone()),
+            stage: entry.stage,
+            caveats: caveats(entry),
+            needs: Vec::new(),
+            is_empty: is_empty(entry),
+        },
     }
 }
 
@@ -161,6 +168,24 @@ fn bring(module: &mut Module, version: &str, archive: &str, server: &str) {
     module.offered.version = Some(version.to_owned());
 }
 
+/// True for a module without a file that could be loaded.
+fn is_empty(entry: &Entry) -> bool {
+    !entry.loads && entry.origin.is_none()
+}
+
+/// What has taken the place of a module in the end: what took its place may have been replaced as well.
+fn successor(entry: &Entry, index: &Index, comes_with_server: &dyn Fn(&str) -> bool) -> Option<String> {
+    let mut seen = vec![entry.name.as_str()];
+    let mut last = entry.superseded_by.as_deref()?;
+    while let Some(next) = index.get(last).and_then(|entry| entry.superseded_by.as_deref()).filter(|next| !seen.contains(next)) {
+        seen.push(last);
+        last = next;
+    }
+    let plain: String = last.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    let server = if comes_with_server(last) { ", which comes with the server," } else { "" };
+    Some(format!("{plain}{server} has taken its place"))
+}
+
 /// What somebody should know before they install it.
 fn caveats(entry: &Entry) -> Vec<String> {
     let stage = match entry.stage {
@@ -168,13 +193,12 @@ fn caveats(entry: &Entry) -> Vec<String> {
         Some(stage @ (Stage::Obsolete | Stage::Deprecated | Stage::Broken)) => Some(format!("its author says that it is {stage}")),
         _ => None,
     };
-    let superseded = entry.superseded_by.as_ref().map(|other| format!("{other} has taken its place"));
-    let empty = (!entry.loads && entry.origin.is_none()).then(|| format!("it has no {}.lua that could be loaded", entry.name));
+    let empty = is_empty(entry).then(|| format!("it has no {}.lua that could be loaded", entry.name));
     // Others wrote this, and it is shown on terminals.
     let plain = |text: String| text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     let unusable = entry.unusable.as_ref().map(|why| format!("it cannot be installed: {why}"));
     let left_out = entry.left_out.iter().map(|(link, target)| format!("its link {link} leads out of it, to {target}: it is left out"));
-    stage.into_iter().chain(superseded).chain(empty.filter(|_| unusable.is_none())).chain(unusable).chain(left_out).map(plain).collect()
+    stage.into_iter().chain(empty.filter(|_| unusable.is_none())).chain(unusable).chain(left_out).map(plain).collect()
 }
 
 #[cfg(test)]

@@ -135,7 +135,12 @@ fn about(session: &Session, module: &Module, entry: &Entry) -> Vec<(&'static str
         ("changed on", entry.date.clone().unwrap_or_default()),
         ("from", entry.origin.as_ref().map(|origin| origin.from.clone()).unwrap_or_default()),
         ("installer", entry.installer.clone().unwrap_or_default()),
-        ("stage", entry.stage.map(|stage| stage.to_string()).unwrap_or_default()),
+        (
+            "stage",
+            if entry.stages.is_empty() { entry.stage.map(|stage| stage.to_string()).unwrap_or_default() } else { entry.stages.join(", ") },
+        ),
+        ("revision", entry.number.map(|number| number.to_string()).unwrap_or_default()),
+        ("changes", entry.changes.map(|changes| changes.to_string()).unwrap_or_default()),
         ("labels", entry.labels.join(", ")),
         ("licence", entry.licence.clone().unwrap_or_default()),
         ("homepage", entry.homepage.clone().unwrap_or_default()),

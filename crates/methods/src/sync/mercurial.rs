@@ -240,10 +240,13 @@ impl Hg<'_> {
         let mut last: BTreeMap<String, LastChange> = BTreeMap::new();
         let known = former.filter(|former| self.knows(&former.revision));
         for entry in known.iter().flat_map(|former| &former.entries) {
-            last.insert(entry.name.clone(), LastChange { revision: entry.version.clone(), date: entry.date.clone() });
+            last.insert(
+                entry.name.clone(),
+                LastChange { revision: entry.version.clone(), date: entry.date.clone(), number: entry.number, changes: entry.changes },
+            );
         }
         let revisions = known.map_or("reverse(ancestors(.))".to_owned(), |former| format!("reverse(only(., {}))", former.revision));
-        let template = "{node|short}\t{date|rfc3339date}\t{join(files, \"\\t\")}\n";
+        let template = "{node|short}\t{rev}\t{date|rfc3339date}\t{join(files, \"\\t\")}\n";
         let (exit, text) = self.task.read(&self.here(&["log", "--rev", &revisions, "--template", template]))?;
         if !exit.success() {
             return Err(Failure::new(format!("reading the history: {exit}")));
@@ -251,12 +254,15 @@ impl Hg<'_> {
         let mut seen: BTreeSet<String> = BTreeSet::new();
         for line in text.lines() {
             let mut cells = line.split('\t');
-            let (Some(revision), Some(date)) = (cells.next(), cells.next()) else { continue };
-            for top in cells.filter_map(|file| file.split_once('/')).map(|(top, _)| top) {
+            let (Some(revision), Some(number), Some(date)) = (cells.next(), cells.next(), cells.next()) else { continue };
+            let tops: BTreeSet<&str> = cells.filter_map(|file| file.split_once('/')).map(|(top, _)| top).collect();
+            for top in tops {
+                let known = last.entry(top.to_owned()).or_default();
                 // The newest comes first.
                 if seen.insert(top.to_owned()) {
-                    last.insert(top.to_owned(), LastChange { revision: revision.to_owned(), date: Some(date.to_owned()) });
+                    (known.revision, known.date, known.number) = (revision.to_owned(), Some(date.to_owned()), number.parse().ok());
                 }
+                known.changes = Some(known.changes.unwrap_or_default() + 1);
             }
         }
         Ok(last)
@@ -304,7 +310,7 @@ fn entries(
         let last = last.get(*name).cloned().unwrap_or_default();
         let known = former.and_then(|former| former.get(name)).filter(|known| !last.revision.is_empty() && known.version == last.revision);
         if let Some(known) = known {
-            return known.clone();
+            return Entry { number: last.number, changes: last.changes, ..known.clone() };
         }
         let file = |(path, flag): &(String, char)| tracked_file(&tree.join(name), path, *flag);
         match files[*name].iter().map(file).collect::<std::io::Result<Vec<TrackedFile>>>() {
