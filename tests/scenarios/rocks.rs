@@ -279,3 +279,43 @@ fn an_undone_install_of_rocks_leaves_nothing() {
     sandbox.hoist("undo -y").exits(0);
     assert!(listed(&sandbox).is_empty(), "{:?}", listed(&sandbox));
 }
+
+#[test]
+fn a_rock_that_somebody_else_installed_in_an_older_version_stays() {
+    let rocks = Rocks::new();
+    rocks.rock("luatz", "0.3-1", &[]).rock("luatz", "0.4-1", &[]).rock("other", "1-1", &["luatz"]);
+    let Some((sandbox, server)) = served(&rocks) else { return };
+    let tree = format!("--tree={}", sandbox.home().join("tree").display());
+    let mut command = sandbox.command("luarocks");
+    command.args(["--lua-version=5.4", &tree, "install", "--only-server", &server.url("/"), "luatz", "0.3-1"]);
+    ran(command.output().unwrap()).exits(0);
+    sandbox.hoist("install other").exits(0);
+    assert_eq!(listed(&sandbox), ["luatz 0.3-1", "other 1-1"]);
+    sandbox.hoist("remove other -y --cascade").exits(0);
+    assert_eq!(listed(&sandbox), ["luatz 0.3-1"], "it is not hoist's");
+    // Asked for by its name it is hoist's, in the version that is there.
+    sandbox.hoist("install luatz").exits(0);
+    assert_eq!(listed(&sandbox), ["luatz 0.3-1"]);
+}
+
+#[test]
+fn a_module_that_comes_with_the_server_satisfies_a_rock() {
+    let rocks = Rocks::new();
+    rocks.rock("mod_top", "1-1", &["mod_roster", "base"]).rock("base", "1-1", &["nowhere"]).rock("good", "1-1", &["mod_roster"]);
+    if !has("luarocks-admin") {
+        return;
+    }
+    rocks.publish();
+    let sandbox = Sandbox::new();
+    sandbox.put("server/roster/mod_roster.lua", "");
+    let builtin = sandbox.home().join("server").display().to_string();
+    sandbox.settings(&format!("builtin_modules: {builtin}\nsources:\n- rocks: {}\n  tree: ~/tree\n", rocks.path().display()));
+    sandbox.hoist("sync -q").exits(0);
+    sandbox.hoist("rocks install good").exits(0);
+    assert_eq!(listed(&sandbox), ["good 1-1"]);
+    // Of what nobody has it is said who needs it.
+    sandbox
+        .hoist("rocks install top")
+        .exits(2)
+        .says("base: dependencies: needs nowhere, which rocks does not have and which does not come with the server");
+}

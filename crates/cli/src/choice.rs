@@ -101,14 +101,14 @@ fn hold_what_cannot_be(session: &mut Session, installed: &Installed) {
         let mut asked: Vec<String> = installed.modules.iter().filter_map(of_servers).filter(|name| index.get(name).is_some()).collect();
         let there = rocks_of(&rock);
         let foreign = || there.iter().filter(|(name, _)| !asked.contains(name)).map(|(name, version)| (name.clone(), version.clone()));
-        if choose(&index, &asked, &foreign().collect()).is_ok() {
+        if choose(&index, &asked, &foreign().collect(), &session.builtin).is_ok() {
             continue;
         }
         for name in std::mem::take(&mut asked) {
             // Together with those that can be updated so far.
             let together: Vec<String> = asked.iter().cloned().chain([name.clone()]).collect();
             let keep = there.iter().filter(|(name, _)| !together.contains(name)).map(|(name, version)| (name.clone(), version.clone()));
-            match choose(&index, &together, &keep.collect()) {
+            match choose(&index, &together, &keep.collect(), &session.builtin) {
                 Ok(_) => asked.push(name),
                 Err(conflict) => held.push((name, conflict.to_string())),
             }
@@ -437,7 +437,7 @@ fn pin_rocks(session: &mut Session, installed: &Installed, request: &Request) ->
             request.migrate && installed.modules.get(name).is_some_and(|record| Some(&record.source) != source)
         };
         keep.retain(|name, _| !(asked.contains(name) && moves(name)));
-        match choose(&index, &asked, &keep) {
+        match choose(&index, &asked, &keep, &session.builtin) {
             Ok(choices) => {
                 for choice in choices.iter().filter(|choice| !session.held.contains(&choice.name)) {
                     let Some((source, server)) = places.get(&choice.name) else { continue };
@@ -449,7 +449,7 @@ fn pin_rocks(session: &mut Session, installed: &Installed, request: &Request) ->
                 }
             }
             Err(Conflict::Missing(by, what)) => {
-                let message = format!("needs {what}, which {} does not have", names.join(" and "));
+                let message = format!("needs {what}, which {} does not have and which does not come with the server", names.join(" and "));
                 let wrong = Diagnostic::error(message).module(by).field("dependencies");
                 errors.push(wrong.help("`hoist sync` looks at the server anew; --no-deps installs it without what it needs"));
             }

@@ -44,11 +44,17 @@ impl std::error::Error for Conflict {}
 pub(crate) const PROVIDED: &[&str] = &["lua", "utf8"];
 
 /// Chooses versions of what is asked for and of all it needs. What is in `installed` stays as it is where that will do, also where the source does not have it.
+/// Of the names in `provided` every version is there, and nothing is chosen.
 ///
 /// # Errors
 /// Names that the source does not have, and requirements that exclude each other.
-pub fn choose(index: &Index, asked: &[String], installed: &BTreeMap<String, String>) -> Result<Vec<Choice>, Conflict> {
-    let provider = Provider { index, asked, installed };
+pub fn choose(
+    index: &Index,
+    asked: &[String],
+    installed: &BTreeMap<String, String>,
+    provided: &BTreeSet<String>,
+) -> Result<Vec<Choice>, Conflict> {
+    let provider = Provider { index, asked, installed, provided };
     let chosen = match pubgrub::resolve(&provider, Package::Asked, Version::new("")) {
         Ok(chosen) => chosen,
         Err(PubGrubError::NoSolution(mut tree)) => {
@@ -68,16 +74,11 @@ pub fn choose(index: &Index, asked: &[String], installed: &BTreeMap<String, Stri
         let Package::Rock(name) = package else { continue };
         let there = || Offer { version: version.as_str().to_owned(), depends: Some(Vec::new()), archive: String::new() };
         let offer = provider.offer(&name, &version).cloned().unwrap_or_else(there);
-        let needs = requirements(&offer).map(|requirement| requirement.name).collect();
+        let needs = provider.requirements(&offer).map(|requirement| requirement.name).collect();
         choices.push(Choice { name, offer, needs });
     }
     choices.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(choices)
-}
-
-fn requirements(offer: &Offer) -> impl Iterator<Item = Requirement> {
-    let depends = offer.depends.as_deref().unwrap_or_default();
-    depends.iter().filter_map(|text| Requirement::new(text)).filter(|requirement| !PROVIDED.contains(&requirement.name.as_str()))
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -99,9 +100,16 @@ struct Provider<'a> {
     index: &'a Index,
     asked: &'a [String],
     installed: &'a BTreeMap<String, String>,
+    provided: &'a BTreeSet<String>,
 }
 
 impl Provider<'_> {
+    fn requirements(&self, offer: &Offer) -> impl Iterator<Item = Requirement> {
+        let depends = offer.depends.clone().unwrap_or_default();
+        let is_there = |name: &str| PROVIDED.contains(&name) || self.provided.contains(name);
+        depends.into_iter().filter_map(|text| Requirement::new(&text)).filter(move |requirement| !is_there(&requirement.name))
+    }
+
     fn offers(&self, name: &str) -> &[Offer] {
         self.index.get(name).map_or(&[], |entry| &entry.offers)
     }
@@ -120,7 +128,7 @@ impl Provider<'_> {
             waiting.push(name.clone());
         }
         while let Some(name) = waiting.pop() {
-            for requirement in self.offers(&name).first().into_iter().flat_map(requirements) {
+            for requirement in self.offers(&name).first().into_iter().flat_map(|offer| self.requirements(offer)) {
                 if self.index.get(&requirement.name).is_none() && !self.installed.contains_key(&requirement.name) {
                     return Some(Conflict::Missing(name, requirement.name));
                 }
@@ -164,11 +172,13 @@ impl DependencyProvider for Provider<'_> {
                 false => Dependencies::Unavailable("it is not offered".to_owned()),
             });
         };
-        if offer.depends.is_none() {
+        // What is there already needs what it needs, also where its rockspec was not read.
+        let is_kept = self.installed.get(name).is_some_and(|there| Version::new(there) == *version);
+        if offer.depends.is_none() && !is_kept {
             return Ok(Dependencies::Unavailable("its rockspec was not read: `hoist sync` reads it".to_owned()));
         }
         let mut needs: BTreeMap<String, Range> = BTreeMap::new();
-        for requirement in requirements(offer) {
+        for requirement in self.requirements(offer) {
             let range = needs.entry(requirement.name).or_insert_with(Ranges::full);
             *range = range.intersection(&requirement.range);
         }
@@ -202,7 +212,7 @@ mod tests {
     fn chosen(index: &Index, asked: &[&str], installed: &[(&str, &str)]) -> Result<Vec<(String, String)>, Conflict> {
         let asked: Vec<String> = asked.iter().map(|name| (*name).to_owned()).collect();
         let installed = installed.iter().map(|(name, version)| ((*name).to_owned(), (*version).to_owned())).collect();
-        Ok(choose(index, &asked, &installed)?.into_iter().map(|choice| (choice.name, choice.offer.version)).collect())
+        Ok(choose(index, &asked, &installed, &BTreeSet::new())?.into_iter().map(|choice| (choice.name, choice.offer.version)).collect())
     }
 
     #[test]
@@ -234,6 +244,18 @@ mod tests {
         assert_eq!(chosen(&index, &["d"], &[]), Err(Conflict::Missing("d".into(), "e".into())));
         assert_eq!(chosen(&index, &["d"], &[("e", "1-1")]).unwrap().len(), 2, "it is there by hand");
         assert!(matches!(chosen(&index, &["nothing"], &[]), Err(Conflict::Missing(..))));
+    }
+
+    #[test]
+    fn what_is_provided_is_not_looked_for_and_an_unread_version_that_is_there_stays() {
+        let mut index = index(&[("a", &[("1-1", &["mod_server", "b"])]), ("b", &[("2-1", &[]), ("1-1", &[])])]);
+        index.entries[1].offers[1].depends = None;
+        let asked = ["a".to_owned()];
+        let provided = BTreeSet::from(["mod_server".to_owned()]);
+        assert_eq!(choose(&index, &asked, &BTreeMap::new(), &BTreeSet::new()), Err(Conflict::Missing("a".into(), "mod_server".into())));
+        let chosen = choose(&index, &asked, &BTreeMap::from([("b".to_owned(), "1-1".to_owned())]), &provided).unwrap();
+        let versions: Vec<&str> = chosen.iter().map(|choice| choice.offer.version.as_str()).collect();
+        assert_eq!((versions, chosen[0].needs.as_slice()), (vec!["1-1", "1-1"], &["b".to_owned()][..]));
     }
 
     #[test]
