@@ -172,6 +172,57 @@ fn a_directory_that_is_there_is_taken_over_where_it_is_the_same_and_left_alone_w
 }
 
 #[test]
+fn a_revision_that_is_asked_for_is_installed() {
+    if !has("hg") {
+        return;
+    }
+    let repository = Mercurial::new();
+    repository.module("mod_a", "summary: A\nrockspec:\n  dependencies:\n  - mod_old").module("mod_old", "summary: O");
+    repository.write("mod_a/run.sh", "one").write("mod_a/left", "1");
+    std::fs::set_permissions(repository.path().join("mod_a/run.sh"), PermissionsExt::from_mode(0o755)).unwrap();
+    let first = repository.commit("first");
+    repository.hg(&["tag", "v1", "-u", "a"]);
+    repository.hg(&["rm", "-q", "mod_a/left"]);
+    repository.module("mod_a", "summary: A").write("mod_a/run.sh", "two");
+    let second = repository.commit("second");
+    repository.module("mod_later", "summary: L").commit("third");
+    let sandbox = community(&repository);
+    let (first, second) = (&first[..12], &second[..12]);
+    let installed = |sandbox: &Sandbox| {
+        let document = sandbox.json("list --installed").exits(0).document();
+        let all = document.as_array().unwrap().iter();
+        all.map(|module| format!("{} {}", module["name"].as_str().unwrap(), module["version"].as_str().unwrap())).collect::<Vec<_>>()
+    };
+    // What is not there is said, and planning alone reads nothing.
+    sandbox.hoist("plan install a@v1").exits(2).says("its revision v1 is not known").says("only `hoist install` reads it");
+    sandbox.hoist("install a@77").exits(2).says("the repository has no revision 77").says("its revision 77 is not known");
+    sandbox.hoist("install later@0").exits(2).says("mod_later is not in revision 0");
+    sandbox.hoist("install a@x'or'0").exits(2).says("is no number, hash, or tag of a revision");
+    assert!(!sandbox.has("plugins"));
+    // The files, the mode and the needs of that revision.
+    sandbox.hoist("install A@v1").exits(0);
+    assert_eq!(installed(&sandbox), [format!("mod_a {first}"), format!("mod_old {first}")]);
+    assert_eq!(sandbox.files("plugins/mod_a"), ["README.md", "left", "mod_a.lua", "run.sh"]);
+    assert_eq!(sandbox.read("plugins/mod_a/run.sh"), "one");
+    assert_eq!(sandbox.home().join("plugins/mod_a/run.sh").metadata().unwrap().permissions().mode() & 0o777, 0o755);
+    sandbox.hoist("test").exits(0);
+    assert_eq!(sandbox.json("install a").exits(0).statuses()["mod_a"], "unchanged");
+    sandbox.hoist("outdated").exits(0).says(&format!("{first} → {second}"));
+    // The copy of the repository stands where it stood; an update goes on from there, and goes back by its revision again.
+    sandbox.hoist("update").exits(0);
+    assert_eq!(sandbox.read("plugins/mod_a/run.sh"), "two");
+    assert!(!sandbox.has("plugins/mod_a/left"));
+    sandbox.put("plugins/mod_a/run.sh", "mine");
+    let run = sandbox.json(&format!("install community/mod_a@{first}")).exits(0);
+    assert_eq!((&run.finished("mod_a")["from"], &run.finished("mod_a")["to"]), (&second.into(), &first.into()));
+    assert!(sandbox.has("plugins/mod_a/left"));
+    // Without the repository what was brought of it will do, and what was not is said.
+    std::fs::rename(repository.path(), repository.path().with_extension("away")).unwrap();
+    sandbox.hoist(&format!("install a@{second}")).exits(0);
+    sandbox.hoist("install a@abcdef").exits(2).says("is not known");
+}
+
+#[test]
 fn an_update_leaves_nothing_over_and_keeps_what_somebody_changed() {
     if !has("hg") {
         return;

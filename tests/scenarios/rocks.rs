@@ -108,6 +108,30 @@ fn newer_versions_are_told_brought_and_gone_ones_named() {
 }
 
 #[test]
+fn a_version_that_is_asked_for_is_installed() {
+    let rocks = Rocks::new();
+    rocks.rock("a", "2.0-1", &["b"]).rock("a", "1.0-2", &["old < 2"]).rock("a", "1.0-1", &["b"]).rock("b", "1-1", &[]);
+    rocks.rock("old", "2-1", &[]).rock("old", "1-1", &["deep"]).rock("deep", "1-1", &[]);
+    let Some((sandbox, _server)) = served(&rocks) else { return };
+    sandbox.hoist("install a@3").exits(2).says("a: has no version 3").says("2.0-1, 1.0-2, 1.0-1");
+    sandbox.hoist("install nothing@1").exits(2).says("nothing");
+    // The newest revision, with what that needs, which no sync has read so far.
+    sandbox.hoist("install a@1.0").exits(0);
+    assert_eq!(listed(&sandbox), ["a 1.0-2", "deep 1-1", "old 1-1"]);
+    sandbox.hoist("install a").exits(0).says("unchanged");
+    // Another version of what is installed is a change, in either direction.
+    let run = sandbox.json("install a@2.0-1").exits(0);
+    assert_eq!((&run.finished("a")["from"], &run.finished("a")["to"]), (&"1.0-2".into(), &"2.0-1".into()));
+    assert!(listed(&sandbox).contains(&"a 2.0-1".to_owned()));
+    sandbox.hoist("rocks install rocks/a@1.0-1").exits(0).says("2.0-1 → 1.0-1");
+    assert!(listed(&sandbox).contains(&"a 1.0-1".to_owned()));
+    sandbox.hoist("test").exits(0);
+    sandbox.hoist("undo -y").exits(2).says("`hoist install a@2.0-1` brings the former version");
+    // Two versions of one rock exclude each other.
+    sandbox.hoist("install a@1.0 a@2.0").exits(2).says("a").says("two versions");
+}
+
+#[test]
 fn an_older_version_that_something_needs_is_told() {
     let rocks = Rocks::new();
     rocks.rock("c", "1-1", &[]).rock("c", "2-1", &[]).rock("old", "1-1", &["c < 2"]);

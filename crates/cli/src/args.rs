@@ -84,7 +84,8 @@ pub(crate) struct Global {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Install modules and what they need: without names every core and default module. Modules of a web application (--app) may also be named by
-    /// where they are: a directory, an archive, a git repository
+    /// where they are: a directory, an archive, a git repository. NAME@VERSION installs a certain version of a rock, NAME@REVISION a community module
+    /// as it was at a revision of its repository
     Install(Install),
     /// Bring what is installed to its newest state: without names everything
     Update(Update),

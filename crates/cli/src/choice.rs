@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use hoist_core::{
     Action, Catalog, Change, Diagnostic, Installed, InstalledModule, Module, ModuleId, Plan, Request, Rock, Selection, SourceKind, Tier,
 };
-use hoist_methods::{needs_of_rocks, rocks_of};
-use hoist_sources::choose::{Conflict, choose};
-use hoist_sources::modules::{hold, pin};
-use hoist_sources::{Index, Version};
+use hoist_methods::{SourceCache, needs_of_rocks, rocks_of};
+use hoist_sources::choose::{Asked, Conflict, choose};
+use hoist_sources::modules::{hold, modules, pin};
+use hoist_sources::{Chosen, Index, Offer, Version};
 
 use crate::error::Ending;
 use crate::session::Session;
@@ -36,6 +36,10 @@ pub(crate) fn settle(session: &mut Session, installed: &Installed, request: &mut
             }
         }
     };
+    let versions = match &mut request.selection {
+        Selection::Names(names) if action == Action::Install => take_versions(names),
+        _ => Vec::new(),
+    };
     let asked = match &request.selection {
         Selection::Names(names) => names.clone(),
         _ => Vec::new(),
@@ -45,6 +49,14 @@ pub(crate) fn settle(session: &mut Session, installed: &Installed, request: &mut
     }
     settled(&mut request.with);
     if let Selection::Names(names) = &request.selection {
+        for (name, version) in names.iter().zip(versions) {
+            let Some(version) = version else { continue };
+            let former = request.versions.insert(name.clone(), version.clone());
+            if let Some(former) = former.filter(|former| *former != version) {
+                let message = format!("is asked for in two versions: {former} and {version}");
+                errors.push(Diagnostic::error(message).module(name.as_str()).help("name one of them"));
+            }
+        }
         let source = |place: usize| asked.get(place).and_then(|name: &String| name.split_once('/')).map(|(source, _)| source.to_owned());
         for (place, name) in names.iter().enumerate() {
             let other = (0..place).find(|other| names[*other] == *name && source(*other) != source(place));
@@ -54,6 +66,7 @@ pub(crate) fn settle(session: &mut Session, installed: &Installed, request: &mut
             }
         }
     }
+    errors.extend(request.versions.iter().filter_map(|(name, version)| revise(session, name, version).err()));
     if !errors.is_empty() {
         return Err(errors.into());
     }
@@ -101,14 +114,15 @@ fn hold_what_cannot_be(session: &mut Session, installed: &Installed) {
         let mut asked: Vec<String> = installed.modules.iter().filter_map(of_servers).filter(|name| index.get(name).is_some()).collect();
         let there = rocks_of(&rock);
         let foreign = || there.iter().filter(|(name, _)| !asked.contains(name)).map(|(name, version)| (name.clone(), version.clone()));
-        if choose(&index, &asked, &foreign().collect(), &session.builtin).is_ok() {
+        let any = |names: &[String]| names.iter().map(Asked::any).collect::<Vec<_>>();
+        if choose(&index, &any(&asked), &foreign().collect(), &session.builtin).is_ok() {
             continue;
         }
         for name in std::mem::take(&mut asked) {
             // Together with those that can be updated so far.
             let together: Vec<String> = asked.iter().cloned().chain([name.clone()]).collect();
             let keep = there.iter().filter(|(name, _)| !together.contains(name)).map(|(name, version)| (name.clone(), version.clone()));
-            match choose(&index, &together, &keep.collect(), &session.builtin) {
+            match choose(&index, &any(&together), &keep.collect(), &session.builtin) {
                 Ok(_) => asked.push(name),
                 Err(conflict) => held.push((name, conflict.to_string())),
             }
@@ -437,12 +451,17 @@ fn pin_rocks(session: &mut Session, installed: &Installed, request: &Request) ->
             request.migrate && installed.modules.get(name).is_some_and(|record| Some(&record.source) != source)
         };
         keep.retain(|name, _| !(asked.contains(name) && moves(name)));
+        let asked: Vec<Asked> = asked.into_iter().map(|name| Asked { version: request.versions.get(&name).cloned(), name }).collect();
+        // What is asked for in another version does not stay as it is.
+        keep.retain(|name, version| !asked.iter().any(|asked| asked.name == *name && !asked.accepts(version)));
+        errors.extend(asked.iter().filter_map(|asked| not_offered(asked, &index, &keep)));
         match choose(&index, &asked, &keep, &session.builtin) {
+            _ if !errors.is_empty() => {}
             Ok(choices) => {
                 for choice in choices.iter().filter(|choice| !session.held.contains(&choice.name)) {
                     let Some((source, server)) = places.get(&choice.name) else { continue };
                     if let Some(module) = session.catalog.get_mut(&choice.name).filter(|module| module.source == *source) {
-                        pin(module, choice, server);
+                        pin(module, choice, server, request.versions.contains_key(&choice.name));
                         // What is there by hand and nowhere else need not be installed.
                         module.requires.retain(|name| places.contains_key(name.as_str()) || !keep.contains_key(name.as_str()));
                     }
@@ -460,6 +479,59 @@ fn pin_rocks(session: &mut Session, installed: &Installed, request: &Request) ->
         }
     }
     if errors.is_empty() { Ok(()) } else { Err(errors.into()) }
+}
+
+/// Puts a module of a repository into the catalog as it was at a revision. Rocks get their versions later.
+fn revise(session: &mut Session, name: &str, revision: &str) -> Result<(), Diagnostic> {
+    let Some(module) = session.catalog.get(name).filter(|module| module.removal.rock.is_none()) else { return Ok(()) };
+    let source = session.sources.iter().find(|source| source.name == module.source);
+    let Some(source) = source.filter(|source| matches!(source.kind, SourceKind::Mercurial { .. })) else {
+        let wrong = Diagnostic::error("has no versions to choose from").module(name);
+        return Err(wrong.help(format!("`hoist install {name}` installs it as its source has it")));
+    };
+    let chosen = session
+        .indexes
+        .get(&source.name)
+        .and_then(|index| index.chosen.iter().find(|chosen| chosen.revision == revision && chosen.entry.name == name));
+    let Some(Chosen { entry, .. }) = chosen else {
+        let wrong = Diagnostic::error(format!("its revision {} is not known", revision.escape_debug())).module(name);
+        return Err(
+            wrong.help("give the number, the hash or a tag of a revision of its repository; only `hoist install` reads it from there")
+        );
+    };
+    let copy = SourceCache::new(&session.places.cache, source).chosen(&entry.version, name);
+    let index = Index { entries: vec![entry.clone()], ..Index::default() };
+    let revised = modules(source, &index, &copy, &|name| session.builtin.contains(name)).pop();
+    if let Some((module, revised)) = session.catalog.get_mut(name).zip(revised) {
+        *module = revised;
+    }
+    Ok(())
+}
+
+/// Says which versions of a rock there are, where none of them is the one that is asked for.
+fn not_offered(asked: &Asked, index: &Index, there: &BTreeMap<String, String>) -> Option<Diagnostic> {
+    let version = asked.version.as_ref()?;
+    let offers = &index.get(&asked.name)?.offers;
+    let known = offers.iter().map(|offer| offer.version.as_str()).chain(there.get(&asked.name).map(String::as_str));
+    if known.clone().any(|known| asked.accepts(known)) {
+        let is_read = |offer: &Offer| offer.depends.is_some() && asked.accepts(&offer.version);
+        let is_ready = offers.iter().any(is_read) || there.get(&asked.name).is_some_and(|there| asked.accepts(there));
+        let wrong = || Diagnostic::error(format!("what its version {version} needs was not read so far")).module(asked.name.as_str());
+        return (!is_ready).then(|| wrong().help("`hoist install` reads it from the server; nothing else does"));
+    }
+    let wrong = Diagnostic::error(format!("has no version {}", version.escape_debug())).module(asked.name.as_str());
+    Some(wrong.help(format!("there is {}", known.collect::<Vec<_>>().join(", "))))
+}
+
+/// Takes the versions from names such as `NAME@VERSION`.
+fn take_versions(names: &mut [String]) -> Vec<Option<String>> {
+    let take = |name: &mut String| {
+        let (plain, version) = name.rsplit_once('@').filter(|(plain, version)| !plain.is_empty() && !version.is_empty())?;
+        let (plain, version) = (plain.to_owned(), version.to_owned());
+        *name = plain;
+        Some(version)
+    };
+    names.iter_mut().map(take).collect()
 }
 
 /// Rocks that others in their tree need, which hoist knows nothing of, count as asked for.

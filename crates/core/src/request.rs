@@ -1,5 +1,7 @@
 //! What the user asked for, free of the command line it came from.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Action;
@@ -53,6 +55,9 @@ pub struct Request {
     /// The names are those of hosts.
     #[serde(default)]
     pub hosts: bool,
+    /// Versions that are asked for, by the names of their modules.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub versions: BTreeMap<String, String>,
 }
 
 impl Request {
@@ -72,6 +77,7 @@ impl Request {
             enable: false,
             source: None,
             hosts: false,
+            versions: BTreeMap::new(),
         }
     }
 }

@@ -30,7 +30,12 @@ pub struct Conflict {
     pub why: String,
     /// True where it can be done all the same, with a copy of what stands there now.
     pub can_be_forced: bool,
+    /// The command that brings the former state instead, where there is one.
+    pub instead: Option<String>,
 }
+
+/// Why the update or removal of a rock is not undone.
+const ROCK_STAYS: &str = "undo does not change the version of a rock, and does not install a removed one again";
 
 /// What undoing a run's work on one module does.
 #[derive(Debug, Clone)]
@@ -109,14 +114,14 @@ fn plan_one(entry: &Entry, known: &Known<'_>, view: &mut View, contents: &mut Co
                     }
                     None => {
                         let why = "it was changed since, where the run had changed it".to_owned();
-                        plan.conflicts.push(Conflict { path: path.clone(), why, can_be_forced: true });
+                        plan.conflicts.push(Conflict { path: path.clone(), why, can_be_forced: true, instead: None });
                         plan.due.push(Difference { path, before: difference.before.clone(), after: Some(now) });
                     }
                 }
                 continue;
             }
             Verdict::Conflict(now, why, can_be_forced) => {
-                plan.conflicts.push(Conflict { path: path.clone(), why, can_be_forced });
+                plan.conflicts.push(Conflict { path: path.clone(), why, can_be_forced, instead: None });
                 now
             }
         };
@@ -139,8 +144,8 @@ fn plan_one(entry: &Entry, known: &Known<'_>, view: &mut View, contents: &mut Co
         plan.packages = rock.chain(python.map(|name| format!("the Python package {name}"))).collect();
     }
     if let Some(rock) = removal.rock.filter(|_| entry.was.is_installed()) {
-        let why = "a rock is not put back to a former version, nor installed again: install or update it by name".to_owned();
-        plan.conflicts.push(Conflict { path: rock.tree, why, can_be_forced: false });
+        let instead = entry.was.version().map(|version| format!("hoist install {}@{version}", entry.module));
+        plan.conflicts.push(Conflict { path: rock.tree, why: ROCK_STAYS.to_owned(), can_be_forced: false, instead });
     }
     if !removal.python.is_empty() && entry.was.is_installed() {
         plan.remarks.push(format!("Python packages are not put back to former versions: {}", removal.python.join(", ")));
@@ -476,7 +481,7 @@ fn leave_packages(module: &Module, entry: &Entry, context: &StepContext<'_>) -> 
         return luarocks::remove(rock, module.id.as_str(), None, false, context);
     }
     if now.rock.is_some() || was.rock.is_some() {
-        return Err(Failure::new("a rock is not put back to a former version, nor installed again: install or update it by name"));
+        return Err(Failure::new(ROCK_STAYS));
     }
     let brought: Vec<String> = now.python.iter().filter(|name| !was.python.contains(name)).cloned().collect();
     match (&now.target, brought.is_empty()) {

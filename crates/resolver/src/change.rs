@@ -45,6 +45,10 @@ pub fn plan(resolution: &Resolution<'_>, installed: &Installed, presence: impl F
                     (Change::Keep, reason) if !same && module.removal.application.is_some() => {
                         (Change::Keep, format!("{reason}; there is another version: `hoist update` with the same words brings it"))
                     }
+                    (Change::Keep, _) if !same && request.versions.contains_key(module.id.as_str()) => {
+                        let had = recorded.and_then(|recorded| recorded.version.clone()).unwrap_or_default();
+                        (Change::Update, from_to(&had, module))
+                    }
                     (Change::Keep, reason) if !same && module.removal.is_indexed() => {
                         (Change::Keep, format!("{reason}; there is a newer one, `hoist update {}` brings it", module.id))
                     }

@@ -43,6 +43,37 @@ impl std::error::Error for Conflict {}
 /// What every Lua brings.
 pub(crate) const PROVIDED: &[&str] = &["lua", "utf8"];
 
+/// A rock that is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// Its name.
+    pub name: String,
+    /// Its version, where a certain one is asked for; without a revision every revision of it will do.
+    pub version: Option<String>,
+}
+
+impl Asked {
+    /// Asks for a rock in any version.
+    pub fn any(name: impl Into<String>) -> Self {
+        Self { name: name.into(), version: None }
+    }
+
+    /// True for the name that is asked for, in any case; `mod_` before it may be left out.
+    pub fn is_called(&self, name: &str) -> bool {
+        [Some(name), name.strip_prefix("mod_")].into_iter().flatten().any(|name| name.eq_ignore_ascii_case(&self.name))
+    }
+
+    /// True for a version that is asked for.
+    pub fn accepts(&self, version: &str) -> bool {
+        self.version.as_deref().is_none_or(|asked| {
+            let rest = version.strip_prefix(asked);
+            rest.is_some_and(|rest| {
+                rest.is_empty() || rest.strip_prefix('-').is_some_and(|revision| revision.bytes().all(|byte| byte.is_ascii_digit()))
+            })
+        })
+    }
+}
+
 /// Chooses versions of what is asked for and of all it needs. What is in `installed` stays as it is where that will do, also where the source does not have it.
 /// Of the names in `provided` every version is there, and nothing is chosen.
 ///
@@ -50,7 +81,7 @@ pub(crate) const PROVIDED: &[&str] = &["lua", "utf8"];
 /// Names that the source does not have, and requirements that exclude each other.
 pub fn choose(
     index: &Index,
-    asked: &[String],
+    asked: &[Asked],
     installed: &BTreeMap<String, String>,
     provided: &BTreeSet<String>,
 ) -> Result<Vec<Choice>, Conflict> {
@@ -98,7 +129,7 @@ impl fmt::Display for Package {
 
 struct Provider<'a> {
     index: &'a Index,
-    asked: &'a [String],
+    asked: &'a [Asked],
     installed: &'a BTreeMap<String, String>,
     provided: &'a BTreeSet<String>,
 }
@@ -118,10 +149,21 @@ impl Provider<'_> {
         self.offers(name).iter().find(|offer| Version::new(&offer.version) == *version)
     }
 
+    /// The versions of a rock that are asked for.
+    fn range(&self, asked: &Asked) -> Range {
+        if asked.version.is_none() {
+            return Ranges::full();
+        }
+        let offered = self.offers(&asked.name).iter().map(|offer| offer.version.as_str());
+        let all = offered.chain(self.installed.get(&asked.name).map(String::as_str));
+        let accepted = all.filter(|version| asked.accepts(version)).map(|version| Ranges::singleton(Version::new(version)));
+        accepted.fold(Ranges::empty(), |all, one| all.union(&one))
+    }
+
     /// The first name on the way that the source does not have.
     fn missing(&self) -> Option<Conflict> {
         let (mut seen, mut waiting) = (BTreeSet::new(), Vec::new());
-        for name in self.asked {
+        for Asked { name, .. } in self.asked {
             if self.index.get(name).is_none() && !self.installed.contains_key(name) {
                 return Some(Conflict::Missing("what is asked for".to_owned(), name.clone()));
             }
@@ -162,7 +204,8 @@ impl DependencyProvider for Provider<'_> {
 
     fn get_dependencies(&self, package: &Package, version: &Version) -> Result<Dependencies<Package, Range, String>, Infallible> {
         let Package::Rock(name) = package else {
-            return Ok(Dependencies::Available(self.asked.iter().map(|name| (Package::Rock(name.clone()), Ranges::full())).collect()));
+            let wanted = self.asked.iter().map(|asked| (Package::Rock(asked.name.clone()), self.range(asked)));
+            return Ok(Dependencies::Available(wanted.collect()));
         };
         let Some(offer) = self.offer(name, version) else {
             // What somebody else put there needs what it needs.
@@ -210,7 +253,7 @@ mod tests {
     }
 
     fn chosen(index: &Index, asked: &[&str], installed: &[(&str, &str)]) -> Result<Vec<(String, String)>, Conflict> {
-        let asked: Vec<String> = asked.iter().map(|name| (*name).to_owned()).collect();
+        let asked: Vec<Asked> = asked.iter().map(|name| Asked::any(*name)).collect();
         let installed = installed.iter().map(|(name, version)| ((*name).to_owned(), (*version).to_owned())).collect();
         Ok(choose(index, &asked, &installed, &BTreeSet::new())?.into_iter().map(|choice| (choice.name, choice.offer.version)).collect())
     }
@@ -250,12 +293,30 @@ mod tests {
     fn what_is_provided_is_not_looked_for_and_an_unread_version_that_is_there_stays() {
         let mut index = index(&[("a", &[("1-1", &["mod_server", "b"])]), ("b", &[("2-1", &[]), ("1-1", &[])])]);
         index.entries[1].offers[1].depends = None;
-        let asked = ["a".to_owned()];
+        let asked = [Asked::any("a")];
         let provided = BTreeSet::from(["mod_server".to_owned()]);
         assert_eq!(choose(&index, &asked, &BTreeMap::new(), &BTreeSet::new()), Err(Conflict::Missing("a".into(), "mod_server".into())));
         let chosen = choose(&index, &asked, &BTreeMap::from([("b".to_owned(), "1-1".to_owned())]), &provided).unwrap();
         let versions: Vec<&str> = chosen.iter().map(|choice| choice.offer.version.as_str()).collect();
         assert_eq!((versions, chosen[0].needs.as_slice()), (vec!["1-1", "1-1"], &["b".to_owned()][..]));
+    }
+
+    #[test]
+    fn a_version_is_chosen_that_is_asked_for() {
+        let index = index(&[
+            ("a", &[("2.0-1", &[]), ("1.0-2", &["b < 2"]), ("1.0-1", &[]), ("1.0.1-1", &[])]),
+            ("b", &[("2-1", &[]), ("1-1", &[])]),
+        ]);
+        let version = |asked: &str, installed: &[(&str, &str)]| {
+            let asked = [Asked { version: Some(asked.to_owned()), ..Asked::any("a") }];
+            let installed = installed.iter().map(|(name, version)| ((*name).to_owned(), (*version).to_owned())).collect();
+            let chosen = choose(&index, &asked, &installed, &BTreeSet::new()).ok()?;
+            Some(chosen.into_iter().map(|choice| choice.offer.version).collect::<Vec<_>>())
+        };
+        assert_eq!(version("1.0", &[]).unwrap(), ["1.0-2", "1-1"], "the newest revision, with what that needs");
+        assert_eq!(version("1.0-1", &[("a", "2.0-1")]).unwrap(), ["1.0-1"]);
+        assert_eq!(version("1.0", &[("a", "1.0-1")]).unwrap(), ["1.0-1"], "what is there will do");
+        assert_eq!(version("3", &[]), None);
     }
 
     #[test]

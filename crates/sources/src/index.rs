@@ -23,6 +23,18 @@ pub struct Index {
     pub synced_at: String,
     /// By name.
     pub entries: Vec<Entry>,
+    /// Modules at other revisions, which somebody asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chosen: Vec<Chosen>,
+}
+
+/// A module at another revision than that of the index.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Chosen {
+    /// The revision, as somebody asked for it.
+    pub revision: String,
+    /// The module as it is there.
+    pub entry: Entry,
 }
 
 /// What a source offers under one name.

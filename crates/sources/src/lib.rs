@@ -19,5 +19,5 @@ pub mod readme;
 pub mod rocks;
 mod version;
 
-pub use index::{Changes, Entry, FileList, Index, IndexedFile, Offer, Origin};
+pub use index::{Changes, Chosen, Entry, FileList, Index, IndexedFile, Offer, Origin};
 pub use version::{Range, Requirement, Version};

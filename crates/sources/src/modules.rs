@@ -13,7 +13,7 @@ use crate::index::{Entry, Index};
 use crate::rocks;
 use crate::version::{Requirement, Version};
 
-/// The modules of an index. `tree` is the copy of the source's files, `comes_with_server` is true for names that the server itself brings.
+/// The modules of an index. `tree` is the copy of the source's files: without a revision in the index it is no clone that could be mended. `comes_with_server` is true for names that the server itself brings.
 pub fn modules(source: &Source, index: &Index, tree: &Path, comes_with_server: &dyn Fn(&str) -> bool) -> Vec<Module> {
     let module = |entry: &Entry| {
         let id = match &source.kind {
@@ -74,8 +74,9 @@ fn module(id: ModuleId, entry: &Entry, method: &str, step: Step, removal: Remova
 /// A directory that is copied.
 fn directory(id: ModuleId, entry: &Entry, index: &Index, tree: &Path, into: &Path) -> Module {
     let destination = into.join(&entry.name);
+    let revision = Some(&index.revision).filter(|revision| !revision.is_empty());
     let args = json!({
-        "from": tree.join(&entry.name), "into": destination, "files": entry.files, "version": entry.version, "revision": index.revision,
+        "from": tree.join(&entry.name), "into": destination, "files": entry.files, "version": entry.version, "revision": revision,
         "refused": entry.unusable,
     });
     let removal = Removal { into: Some(into.to_owned()), ..Removal::default() };
@@ -143,14 +144,11 @@ pub fn hold(module: &mut Module, installed: &InstalledModule) {
     module.requires.clear();
 }
 
-/// Lets a rock bring the version that was chosen.
-pub fn pin(module: &mut Module, choice: &Choice, server: &str) {
-    if let Some(newest) = module
-        .offered
-        .version
-        .replace(choice.offer.version.clone())
-        .filter(|newest| Version::new(newest) > Version::new(&choice.offer.version))
-    {
+/// Lets a rock bring the version that was chosen. Where that is an older one which nobody asked for, the module says so.
+pub fn pin(module: &mut Module, choice: &Choice, server: &str, is_asked: bool) {
+    let newest = module.offered.version.replace(choice.offer.version.clone());
+    let newer = newest.filter(|newest| !is_asked && Version::new(newest) > Version::new(&choice.offer.version));
+    if let Some(newest) = newer {
         module.offered.caveats.push(format!("{newest} does not go together with what else is needed or there"));
     }
     bring(module, &choice.offer.version, &choice.offer.archive, server);
@@ -243,7 +241,7 @@ mod tests {
         let mut read = modules(&source(kind), &index, Path::new("/cache"), &|_| false).remove(0);
         assert_eq!((read.offered.version.as_deref(), read.requires.len()), (Some("2-1"), 1));
         let former = read.digest.clone();
-        pin(&mut read, &Choice { name: "a".into(), offer: offer("1-1"), needs: vec!["c".into()] }, "http://h/r");
+        pin(&mut read, &Choice { name: "a".into(), offer: offer("1-1"), needs: vec!["c".into()] }, "http://h/r", false);
         assert_eq!(read.recipe.steps(Action::Install)[0].args["archive"], "1-1.rock");
         assert_eq!((read.requires[0].as_str(), read.digest == former), ("c", false));
         assert_eq!(read.checks.dirs, [Path::new("/t/lib/luarocks/rocks-5.4/a")]);

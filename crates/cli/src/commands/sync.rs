@@ -5,11 +5,13 @@ use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hoist_core::{Action, Diagnostic, Installed, ModuleId, Request, Selection, Source};
+use hoist_core::{Action, Diagnostic, Installed, ModuleId, Request, Selection, Source, SourceKind};
 use hoist_executor::{Cancel, Effect, Event, EventKind, Limits, OnFailure, Outcome, Task, TaskGraph, execute};
 use hoist_ledger::{Holder, Lock};
 use hoist_methods::{SourceCache, Synced, clean_sources, sync};
 use hoist_reporter::{Plain, Progress, Reporters, Words, explain};
+use hoist_sources::Entry;
+use hoist_sources::choose::Asked;
 use indicatif::ProgressDrawTarget;
 use serde_json::json;
 
@@ -45,7 +47,7 @@ pub(crate) fn run(global: &Global, names: &[String]) -> Result<Code, Ending> {
     }
     let cancel = run::heed_signals()?;
     let _lock = lock(global, &session.places, &cancel)?;
-    let (ended, results) = refresh(global, &session, &sources, &cancel)?;
+    let (ended, results) = refresh(global, &session, &sources, &[], &cancel)?;
     tell(global, Paint::choose(global.color), &sources, &ended, &results)?;
     let failed = !session.problems.is_empty() || ended.values().any(|(outcome, _)| !matches!(outcome, Outcome::Done { .. }));
     Ok(match (cancel.is_cancelled(), failed) {
@@ -84,7 +86,12 @@ pub(crate) fn for_change(
         Selection::Names(names) => names,
         _ => &[],
     };
-    let short = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
+    // Of `SOURCE/NAME@VERSION` the name.
+    let short = |name: &str| {
+        let name = name.rsplit('/').next().unwrap_or_default();
+        name.split_once('@').map_or(name, |(name, _)| name).to_owned()
+    };
+    let asked = asked_versions(request);
     let sources: Vec<Source> = match request.action {
         Action::Update => {
             let concerned =
@@ -100,7 +107,8 @@ pub(crate) fn for_change(
                 session.catalog.broken(name).is_none() && (name.contains('/') || session.catalog.canonical(&short(name)).is_none())
             });
             let new = session.unknown_sources();
-            session.sources.iter().filter(|source| unknown && new.contains(&source.name.as_str())).cloned().collect()
+            let is_new = |source: &Source| unknown && new.contains(&source.name.as_str());
+            session.sources.iter().filter(|source| is_new(source) || is_unread(session, source, &asked)).cloned().collect()
         }
         Action::Uninstall | Action::Test | Action::Undo | Action::Undeploy => Vec::new(),
     };
@@ -108,7 +116,7 @@ pub(crate) fn for_change(
         return Ok(false);
     }
     let _lock = lock(global, &session.places, cancel)?;
-    let (ended, _) = refresh(global, session, &sources, cancel)?;
+    let (ended, _) = refresh(global, session, &sources, &asked, cancel)?;
     run::not_cancelled(cancel)?;
     let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
     for (place, (outcome, _)) in ended {
@@ -119,19 +127,42 @@ pub(crate) fn for_change(
     Ok(true)
 }
 
+/// What is asked for in a certain version, by the name before it.
+fn asked_versions(request: &Request) -> Vec<Asked> {
+    let names: &[String] = match (&request.selection, request.action) {
+        (Selection::Names(names), Action::Install) => names,
+        _ => &[],
+    };
+    let versions = names.iter().filter_map(|name| name.rsplit('/').next()?.split_once('@'));
+    versions.map(|(name, version)| Asked { name: name.to_owned(), version: Some(version.to_owned()) }).collect()
+}
+
+/// True where a version that is asked for is to be read first, or may be new at the source.
+fn is_unread(session: &Session, source: &Source, asked: &[Asked]) -> bool {
+    let entries = session.indexes.get(&source.name).map(|index| index.entries.as_slice()).unwrap_or_default();
+    let mut found = asked.iter().filter_map(|asked| Some((asked, entries.iter().find(|entry| asked.is_called(&entry.name))?)));
+    let is_read =
+        |(asked, entry): (&Asked, &Entry)| entry.offers.iter().any(|offer| offer.depends.is_some() && asked.accepts(&offer.version));
+    match source.kind {
+        SourceKind::Mercurial { .. } => found.count() > 0,
+        SourceKind::Rocks { .. } => !found.all(is_read),
+        _ => false,
+    }
+}
+
 type Ended = BTreeMap<usize, (Outcome, Vec<String>)>;
 
 /// Looks at sources anew, all at once; how each ended, with what it said.
-fn refresh(global: &Global, session: &Session, sources: &[Source], cancel: &Cancel) -> Result<(Ended, Results), Ending> {
+fn refresh(global: &Global, session: &Session, sources: &[Source], asked: &[Asked], cancel: &Cancel) -> Result<(Ended, Results), Ending> {
     let machine = session.machine()?;
     let results = Results::default();
     let mut graph = TaskGraph::default();
     for (place, source) in sources.iter().enumerate() {
-        let (machine, results, source) = (machine.clone(), results.clone(), source.clone());
+        let (machine, results, source, asked) = (machine.clone(), results.clone(), source.clone(), asked.to_owned());
         let cache = SourceCache::new(&session.places.cache, &source);
         let unit = graph.unit(source.name.as_str());
         let work = move |task: &hoist_executor::TaskContext| -> Result<Effect, hoist_executor::Failure> {
-            let (effect, synced) = sync(&source, &cache, &machine, task)?;
+            let (effect, synced) = sync(&source, &asked, &cache, &machine, task)?;
             if let Ok(mut results) = results.lock() {
                 results.insert(place, synced);
             }

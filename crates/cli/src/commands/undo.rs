@@ -92,9 +92,10 @@ fn conflicts(plans: &[UndoPlan], is_forced: bool) -> Vec<Diagnostic> {
     let mut wrong = Vec::new();
     for plan in plans {
         for conflict in plan.conflicts.iter().filter(|conflict| !(is_forced && conflict.can_be_forced)) {
-            let help = match conflict.can_be_forced {
-                true => "--force takes it back all the same, and keeps a copy of what is there",
-                false => "it cannot be taken back: `hoist install` and `hoist uninstall` bring the module to where it should be",
+            let help = match (conflict.can_be_forced, &conflict.instead) {
+                (true, _) => "--force takes it back all the same, and keeps a copy of what is there".to_owned(),
+                (false, Some(command)) => format!("`{command}` brings the former version"),
+                (false, None) => "`hoist install` and `hoist uninstall` bring the module to where it should be".to_owned(),
             };
             let message = format!("cannot be taken back: {}", conflict.why);
             wrong.push(Diagnostic::error(message).module(plan.entry.module.as_str()).file(conflict.path.display().to_string()).help(help));

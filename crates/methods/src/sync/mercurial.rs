@@ -10,8 +10,9 @@ use std::sync::{Mutex, PoisonError};
 use hoist_core::{Userinfo, without_userinfo};
 use hoist_executor::{Command, Failure, Level, TaskContext};
 use hoist_files::digest;
-use hoist_sources::community::{Content, LastChange, TrackedFile, entry};
-use hoist_sources::{Entry, Index};
+use hoist_sources::choose::Asked;
+use hoist_sources::community::{self, Content, LastChange, TrackedFile};
+use hoist_sources::{Chosen, Entry, Index};
 use rayon::prelude::*;
 use tempfile::NamedTempFile;
 
@@ -38,7 +39,7 @@ pub(super) fn sync(
     let login = userinfo.map(|userinfo| login(&clean, &userinfo, machine)).transpose()?;
     let (url, hg) = (clean.as_str(), Hg { tree: &tree, machine, task, login });
     // What a clone that was cut off left.
-    clean_stages(std::slice::from_ref(&tree), |_| None, EndOfRun::NOW);
+    clean_stages(&[tree.clone(), cache.revisions()], |_| None, EndOfRun::NOW);
     let revision = hg.tip(url)?;
     let fresh = cloned_from(&tree).as_deref() != Some(url);
     let stands = revision_of(&tree).as_deref() == Some(revision.as_str());
@@ -58,13 +59,46 @@ pub(super) fn sync(
     }
     task.check()?;
     let last = hg.last_changes(former.filter(|_| !fresh))?;
-    let files = hg.tracked()?;
+    let files = hg.tracked(&[])?;
     task.check()?;
     let entries = entries(&tree, wanted, &files, &last, former);
     for entry in entries.iter().filter(|entry| entry.unusable.is_some()) {
         task.note(Level::Warning, format!("{} cannot be installed: {}", entry.name, entry.unusable.as_deref().unwrap_or_default()));
     }
     Ok(Some(Index { revision, entries, ..Index::default() }))
+}
+
+/// Copies modules as they were at the revisions that are asked for. Of what was copied before nothing stays.
+pub(super) fn revisions(
+    asked: &[Asked],
+    cache: &SourceCache,
+    index: &Index,
+    machine: &Machine,
+    task: &TaskContext,
+) -> Result<Vec<Chosen>, Failure> {
+    has_hg(machine)?;
+    let (tree, place) = (cache.tree(), cache.revisions());
+    let hg = Hg { tree: &tree, machine, task, login: None };
+    let stage = Stage::beside(&place).map_err(|error| task.failed("preparing", &place, &error))?;
+    let mut chosen = Vec::new();
+    for asked in asked {
+        let entry = index.entries.iter().find(|entry| asked.is_called(&entry.name));
+        let Some((entry, revision)) = entry.zip(asked.version.as_deref()) else { continue };
+        let name = entry.name.as_str();
+        let last = hg.last_change(name, revision)?;
+        let into = stage.path().join(format!("{}-{name}", last.revision));
+        let files = hg.archive(name, &last.revision, &into)?;
+        let files = files.iter().map(|(path, flag)| tracked_file(&into.join(name), path, *flag)).collect::<std::io::Result<Vec<_>>>();
+        let files = files.map_err(|error| Failure::new(format!("{name} at {revision}: {error}")))?;
+        chosen.push(Chosen { revision: revision.to_owned(), entry: community::entry(name, &files, &last) });
+        task.check()?;
+    }
+    if place.exists() {
+        stage.exchange().map(drop).map_err(|error| task.failed("putting in place", &place, &error))?;
+    } else {
+        stage.commit().map_err(|error| task.failed("putting in place", &place, &error))?;
+    }
+    Ok(chosen)
 }
 
 fn has_hg(machine: &Machine) -> Result<(), Failure> {
@@ -268,13 +302,43 @@ impl Hg<'_> {
         Ok(last)
     }
 
+    /// Which revision changed a module last, seen from another.
+    fn last_change(&self, name: &str, revision: &str) -> Result<LastChange, Failure> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        if !revision.bytes().all(plain) {
+            return Err(Failure::new(format!("{} is no number, hash, or tag of a revision", revision.escape_debug())));
+        }
+        let revisions = format!("reverse(::'{revision}' and file('path:{name}'))");
+        let log = self.here(&["log", "--rev", &revisions, "--template", "{node|short}\t{rev}\t{date|rfc3339date}\n"]);
+        let (exit, text) = self.task.read(&log)?;
+        if !exit.success() {
+            return Err(Failure::new(format!("the repository has no revision {revision}")));
+        }
+        let cells: Vec<&str> = text.lines().next().unwrap_or_default().split('\t').collect();
+        let [node, number, date] = cells[..] else { return Err(Failure::new(format!("{name} is not in revision {revision}"))) };
+        let changes = text.lines().count() as u64;
+        Ok(LastChange { revision: node.to_owned(), date: Some(date.to_owned()), number: number.parse().ok(), changes: Some(changes) })
+    }
+
+    /// Copies what a revision has of a module; the tracked files.
+    fn archive(&self, name: &str, revision: &str, into: &Path) -> Result<Vec<(String, char)>, Failure> {
+        let files = self.tracked(&["--rev", revision])?.remove(name).unwrap_or_default();
+        if files.is_empty() {
+            return Err(Failure::new(format!("{name} was removed in revision {revision}")));
+        }
+        let (pattern, into) = (format!("path:{name}"), into.display().to_string());
+        let arguments = ["archive", "--rev", revision, "--include", &pattern, "--type", "files", "--config", "ui.archivemeta=false", &into];
+        self.run(&format!("unpacking {name} at {revision}"), &self.here(&arguments))?;
+        Ok(files)
+    }
+
     fn knows(&self, revision: &str) -> bool {
         self.run("looking for a revision", &self.here(&["log", "--rev", revision, "--template", ""])).is_ok()
     }
 
     /// The tracked files of each top directory: path below it, and whether it is a link or may be run.
-    fn tracked(&self) -> Result<BTreeMap<String, Vec<(String, char)>>, Failure> {
-        let (exit, text) = self.task.read(&self.here(&["manifest", "--verbose"]))?;
+    fn tracked(&self, revision: &[&str]) -> Result<BTreeMap<String, Vec<(String, char)>>, Failure> {
+        let (exit, text) = self.task.read(&self.here(&[&["manifest", "--verbose"], revision].concat()))?;
         if !exit.success() {
             return Err(Failure::new(format!("listing the files: {exit}")));
         }
@@ -314,7 +378,7 @@ fn entries(
         }
         let file = |(path, flag): &(String, char)| tracked_file(&tree.join(name), path, *flag);
         match files[*name].iter().map(file).collect::<std::io::Result<Vec<TrackedFile>>>() {
-            Ok(tracked) => entry(name, &tracked, &last),
+            Ok(tracked) => community::entry(name, &tracked, &last),
             // One module's odd files are no reason to do without the others.
             Err(error) => Entry {
                 name: (*name).clone(),

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use hoist_core::{Source, SourceKind};
 use hoist_executor::{Effect, Failure, Level, TaskContext};
 use hoist_files::write;
+use hoist_sources::choose::Asked;
 use hoist_sources::{Changes, Index, index};
 use jiff::Timestamp;
 
@@ -42,6 +43,16 @@ impl SourceCache {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
+    }
+
+    /// The copy of a module at another revision than that of the index, which is its version: the module's directory is in it.
+    pub fn chosen(&self, version: &str, name: &str) -> PathBuf {
+        self.revisions().join(format!("{version}-{name}"))
+    }
+
+    /// The copies of modules at other revisions.
+    fn revisions(&self) -> PathBuf {
+        self.directory.join("revisions")
     }
 
     /// Where the copy of one of its places is.
@@ -85,27 +96,50 @@ pub struct Synced {
     pub offered: usize,
 }
 
-/// Looks at one source anew.
+/// Looks at one source anew. Of `asked`, which are names with versions or revisions, what the source has is read as well.
 ///
 /// # Errors
 /// The source cannot be reached, or is not what it should be; what hoist knew of it stays as it was.
-pub fn sync(source: &Source, cache: &SourceCache, machine: &Machine, task: &TaskContext) -> Result<(Effect, Synced), Failure> {
+pub fn sync(
+    source: &Source,
+    asked: &[Asked],
+    cache: &SourceCache,
+    machine: &Machine,
+    task: &TaskContext,
+) -> Result<(Effect, Synced), Failure> {
     let location = source.kind.fingerprint();
-    let former = cache.index(&location).map_err(|error| Failure::new(format!("reading the index: {error}")))?;
+    let mut former = cache.index(&location).map_err(|error| Failure::new(format!("reading the index: {error}")))?;
+    let mut not_here = None;
+    if let (SourceKind::Mercurial { .. }, Some(former), false) = (&source.kind, &mut former, asked.is_empty()) {
+        // What the copy of the repository has is read without the network.
+        match mercurial::revisions(asked, cache, former, machine, task) {
+            Ok(chosen) => {
+                former.chosen = chosen;
+                cache.store(former)?;
+                return Ok((Effect::Unchanged, Synced { offered: former.entries.len(), ..Synced::default() }));
+            }
+            Err(failure) => not_here = Some(failure),
+        }
+    }
     let found = match &source.kind {
         SourceKind::Collection { collection, reference } => {
             return collection::sync(collection, reference.as_deref(), cache, machine, task).map(|effect| (effect, Synced::default()));
         }
         SourceKind::Application { application, from } => return application::sync(application, from, cache, machine, task),
         SourceKind::Mercurial { mercurial, modules, .. } => mercurial::sync(mercurial, modules, cache, former.as_ref(), machine, task)?,
-        SourceKind::Rocks { rocks, lua, .. } => rocks::sync(rocks, lua, former.as_ref(), machine, task)?,
+        SourceKind::Rocks { rocks, lua, .. } => rocks::sync(rocks, lua, asked, former.as_ref(), machine, task)?,
         SourceKind::Prosody { .. } => return Err(Failure::new("the configuration of Prosody is no source itself")),
     };
-    let Some(index) = found else {
+    let Some(mut index) = found else {
         let offered = former.map_or(0, |former| former.entries.len());
+        not_here.into_iter().for_each(|failure| task.note(Level::Warning, failure.message));
         return Ok((Effect::Unchanged, Synced { offered, ..Synced::default() }));
     };
     task.check()?;
+    if let (SourceKind::Mercurial { .. }, false) = (&source.kind, asked.is_empty()) {
+        let chosen = mercurial::revisions(asked, cache, &index, machine, task);
+        index.chosen = chosen.inspect_err(|failure| task.note(Level::Warning, failure.message.clone())).unwrap_or_default();
+    }
     let index = Index { format: index::FORMAT, location, synced_at: Timestamp::now().to_string(), ..index };
     cache.store(&index)?;
     let changes = former.map(|former| index.since(&former)).unwrap_or_else(|| index.since(&Index::default()));

@@ -6,6 +6,7 @@ use std::sync::mpsc::RecvTimeoutError;
 
 use hoist_core::Digest;
 use hoist_executor::{Failure, Level, TaskContext};
+use hoist_sources::choose::Asked;
 use hoist_sources::rocks::{Rockspec, entry, manifest, rockspec};
 use hoist_sources::{Entry, Index, Offer, Requirement, Version};
 
@@ -26,6 +27,7 @@ pub(crate) fn file_of(server: &str, file: &str) -> String {
 pub(super) fn sync(
     server: &str,
     lua: &str,
+    asked: &[Asked],
     former: Option<&Index>,
     machine: &Machine,
     task: &TaskContext,
@@ -37,7 +39,9 @@ pub(super) fn sync(
         text => text?,
     };
     let revision = Digest::of([text.as_slice(), lua.as_bytes()]).to_string();
-    if former.is_some_and(|former| former.revision == revision) {
+    let is_unread =
+        |former: &Index| former.entries.iter().any(|entry| entry.offers.iter().any(|offer| is_asked(asked, &entry.name, offer)));
+    if former.is_some_and(|former| former.revision == revision && !is_unread(former)) {
         return Ok(None);
     }
     let text = String::from_utf8_lossy(&text);
@@ -47,7 +51,7 @@ pub(super) fn sync(
     let mut failed: BTreeSet<(String, String)> = BTreeSet::new();
     let (runs, mut left_out) = (Version::new(lua), false);
     loop {
-        let wanted = wanted(&rocks, former, &failed);
+        let wanted = wanted(&rocks, asked, former, &failed);
         if wanted.is_empty() {
             break;
         }
@@ -96,8 +100,18 @@ fn keep_what_is_known(rocks: &mut BTreeMap<String, Vec<Offer>>, former: Option<&
     }
 }
 
-/// The rockspecs to read next: those of the newest versions, and of older ones of whatever somebody needs in an older version.
-fn wanted(rocks: &BTreeMap<String, Vec<Offer>>, former: Option<&Index>, failed: &BTreeSet<(String, String)>) -> Vec<(String, String)> {
+/// True for a version that is asked for and that was not read so far.
+fn is_asked(asked: &[Asked], name: &str, offer: &Offer) -> bool {
+    offer.depends.is_none() && asked.iter().any(|asked| asked.version.is_some() && asked.is_called(name) && asked.accepts(&offer.version))
+}
+
+/// The rockspecs to read next: those of the newest versions, of what is asked for, and of older ones of whatever somebody needs in an older version.
+fn wanted(
+    rocks: &BTreeMap<String, Vec<Offer>>,
+    asked: &[Asked],
+    former: Option<&Index>,
+    failed: &BTreeSet<(String, String)>,
+) -> Vec<(String, String)> {
     let mut wanted = BTreeSet::new();
     let unread = |name: &str, offer: &Offer| offer.depends.is_none() && !failed.contains(&(name.to_owned(), offer.version.clone()));
     for (name, offers) in rocks {
@@ -107,6 +121,8 @@ fn wanted(rocks: &BTreeMap<String, Vec<Offer>>, former: Option<&Index>, failed: 
         if let Some(newest) = usable.filter(|offer| unread(name, offer) && !described) {
             wanted.insert((name.clone(), newest.version.clone()));
         }
+        let unread = offers.iter().filter(|offer| unread(name, offer) && is_asked(asked, name, offer));
+        wanted.extend(unread.map(|offer| (name.clone(), offer.version.clone())));
     }
     let requirements = rocks.values().flatten().flat_map(|offer| offer.depends.iter().flatten()).filter_map(|text| Requirement::new(text));
     for requirement in requirements {
