@@ -144,6 +144,78 @@ fn an_older_version_that_something_needs_is_told() {
     assert_eq!(listed(&sandbox), ["c 1-1", "old 1-1"]);
 }
 
+/// Puts a script before the real LuaRocks, which writes down its calls and ends with these lines.
+fn watched(sandbox: &mut Sandbox, ending: &str) {
+    let path = std::env::var("PATH").unwrap();
+    let real = std::env::split_paths(&path).map(|directory| directory.join("luarocks")).find(|program| program.is_file()).unwrap();
+    let calls = sandbox.path("calls").display().to_string();
+    let script = format!("#!/bin/bash\necho \"$*\" >> '{calls}'\n'{}' \"$@\"\ncode=$?\n{ending}\nexit $code\n", real.display());
+    let program = sandbox.put("bin/luarocks", &script);
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let bin = program.parent().unwrap().display().to_string();
+    sandbox.set("PATH", &format!("{bin}:{path}"));
+}
+
+fn installs(sandbox: &Sandbox) -> usize {
+    let calls = std::fs::read_to_string(sandbox.path("calls")).unwrap_or_default();
+    calls.lines().filter(|line| line.contains(" install ")).count()
+}
+
+#[test]
+fn new_rocks_are_installed_by_one_luarocks() {
+    let rocks = Rocks::new();
+    rocks.rock("a", "1-1", &["b", "lua >= 5.1"]).rock("b", "1-1", &["c >= 1"]).rock("c", "2-1", &["a"]).rock("d", "1-1", &[]);
+    rocks.rock("c", "1-1", &[]).rock("b", "2-1", &["c < 2"]).rock("e", "1-1", &["d", "b"]).rock("f", "1-1", &["mod_roster"]);
+    if !has("luarocks-admin") {
+        return;
+    }
+    rocks.publish();
+    let mut sandbox = Sandbox::new();
+    watched(&mut sandbox, "");
+    sandbox.put("server/mod_roster.lua", "");
+    let (builtin, server) = (sandbox.home().join("server"), rocks.path());
+    sandbox.settings(&format!("builtin_modules: {}\nsources:\n- rocks: {}\n  tree: ~/tree\n", builtin.display(), server.display()));
+    sandbox.hoist("sync -q").exits(0);
+    // What needs something that comes with the server is installed alone: LuaRocks knows nothing of that.
+    let run = sandbox.json("install a e f").exits(0);
+    assert!(run.statuses().values().all(|status| status == "installed"), "{:?}", run.statuses());
+    assert_eq!((&run.finished("b")["from"], &run.finished("b")["to"]), (&serde_json::Value::Null, &"2-1".into()));
+    assert_eq!(listed(&sandbox), ["a 1-1", "b 2-1", "c 1-1", "d 1-1", "e 1-1", "f 1-1"]);
+    assert_eq!(installs(&sandbox), 2);
+    sandbox.hoist("test").exits(0).says("6 passed");
+    assert!(!sandbox.has("tree/lib/luarocks/.hoist/ahead"));
+    let again = sandbox.json("install a e f").exits(0);
+    assert!(again.statuses().values().all(|status| status == "unchanged"), "{:?}", again.statuses());
+    // Nobody asked for d alone, so it goes with what needed it.
+    sandbox.hoist("remove e -y").exits(0);
+    assert_eq!(listed(&sandbox), ["a 1-1", "b 2-1", "c 1-1", "f 1-1"]);
+}
+
+#[test]
+fn rocks_that_no_module_took_over_go_with_the_run() {
+    let rocks = Rocks::new();
+    for name in ["a", "b", "c", "d"] {
+        rocks.rock(name, "1-1", &[]);
+    }
+    let Some((mut sandbox, _server)) = served(&rocks) else { return };
+    // The run is interrupted, then killed, when all of them are there and none has a module.
+    for (signal, left) in [("INT", 0), ("KILL", 4)] {
+        watched(&mut sandbox, &format!("case $* in *together*) kill -{signal} $PPID; sleep 0.2;; esac"));
+        let run = sandbox.hoist("install a b c d");
+        assert_ne!(run.code, 0, "{}", run.stderr);
+        assert_eq!(listed(&sandbox).len(), left, "{signal}");
+        let absent = sandbox.json("list --installed").exits(0).document();
+        assert_eq!(absent.as_array().unwrap().len(), 0);
+    }
+    // They count as not there, go with the next run in the tree, and are installed anew.
+    watched(&mut sandbox, "");
+    let plan = sandbox.json("plan install a").exits(0).document();
+    assert_eq!(plan["modules"][0]["change"], "install", "{plan}");
+    let run = sandbox.json("install a").exits(0);
+    assert_eq!(run.statuses()["a"], "installed");
+    assert_eq!(listed(&sandbox), ["a 1-1"]);
+}
+
 #[test]
 fn a_failure_leaves_nothing_of_the_rock_and_the_others_alone() {
     let rocks = Rocks::new();

@@ -299,7 +299,10 @@ pub fn is_mended(sandbox: &Sandbox, command: &str, wanted: &BTreeMap<String, Vec
     let found = tree(sandbox);
     let names = |tree: &BTreeMap<String, Vec<u8>>| tree.keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(&found), names(wanted), "{context}");
-    assert!(found == *wanted, "{context}: the contents differ");
+    for (name, contents) in wanted {
+        let [found, wanted] = [&found[name], contents].map(|contents| String::from_utf8_lossy(contents));
+        assert_eq!(found, wanted, "{context}: {name}");
+    }
     nothing_is_left(sandbox, context);
     let again = sandbox.json(command);
     assert!(again.statuses().values().all(|status| status == "unchanged"), "{context}: {}", again.stdout);

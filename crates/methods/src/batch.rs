@@ -5,10 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hoist_executor::{Effect, Failure, TaskContext};
+use hoist_core::Rock;
+use hoist_executor::{Cancel, Effect, Failure, Limits, Task, TaskContext, TaskGraph, execute};
 
+use crate::builtin::luarocks::{self, Ahead, Archive};
 use crate::builtin::{package, pip};
 use crate::machine::Machine;
 use crate::method::StepContext;
@@ -18,9 +20,20 @@ use crate::method::StepContext;
 pub struct Bulk {
     pub(crate) pool: String,
     pub(crate) method: &'static str,
-    pub(crate) target: Option<PathBuf>,
+    pub(crate) target: Target,
     /// Bring to the newest version also what is there.
     pub(crate) upgrade: bool,
+}
+
+/// Where a batch installs what its members bring.
+#[derive(Debug, Clone)]
+pub(crate) enum Target {
+    /// To the system, by its package manager.
+    System,
+    /// To a directory, by pip.
+    Python(PathBuf),
+    /// To a tree, by LuaRocks.
+    Rocks(Rock),
 }
 
 impl Bulk {
@@ -47,30 +60,49 @@ struct Learned {
     changed: BTreeSet<String>,
     /// What is known to be of the newest version.
     upgraded: BTreeSet<String>,
+    /// The files of rocks that may go together.
+    archives: Vec<Archive>,
+    /// The rocks that no module has taken over so far.
+    ahead: Option<Ahead>,
 }
 
 impl Share {
+    fn learned(&self) -> MutexGuard<'_, Learned> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Brings the file of a rock in.
+    pub(crate) fn offer(&self, archive: Archive) {
+        self.learned().archives.push(archive);
+    }
+
+    /// Says that a module has its rock from now on.
+    pub(crate) fn take_over(&self, name: &str) -> Result<(), Failure> {
+        let taken = self.learned().ahead.as_mut().map_or(Ok(()), |ahead| ahead.take_over(name));
+        taken.map_err(|error| Failure::new(format!("the list of rocks that were installed together: {error}")))
+    }
+
     pub(crate) fn versions(&self) -> BTreeMap<String, String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).versions.clone()
+        self.learned().versions.clone()
     }
 
     /// True when the batch installed this package.
     pub(crate) fn changed(&self, name: &str) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).changed.contains(name)
+        self.learned().changed.contains(name)
     }
 
     /// The version of this package before the batch.
     pub(crate) fn before(&self, name: &str) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).before.get(name).cloned()
+        self.learned().before.get(name).cloned()
     }
 
     /// True when the batch brought this package to its newest version, or saw that it has it.
     pub(crate) fn upgraded(&self, name: &str) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).upgraded.contains(name)
+        self.learned().upgraded.contains(name)
     }
 
     fn learn(&self, before: &BTreeMap<String, String>, after: BTreeMap<String, String>, upgraded: bool) {
-        let mut learned = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut learned = self.learned();
         learned.changed = after.iter().filter(|(name, version)| before.get(*name) != Some(version)).map(|(name, _)| name.clone()).collect();
         learned.upgraded = if upgraded { after.keys().cloned().collect() } else { BTreeSet::new() };
         learned.versions = after;
@@ -82,10 +114,14 @@ impl Share {
 pub(crate) fn apply(bulk: &Bulk, names: &[String], share: &Share, machine: &Machine, task: &TaskContext) -> Result<Effect, Failure> {
     let variables = BTreeMap::new();
     let context = StepContext::new(task, machine, "batch", &variables);
+    let of_names = |version: &dyn Fn(&str) -> Option<String>| -> BTreeMap<String, String> {
+        names.iter().filter_map(|name| Some((name.clone(), version(name)?))).collect()
+    };
     let look = || -> Result<BTreeMap<String, String>, Failure> {
         match &bulk.target {
-            Some(target) => Ok(names.iter().filter_map(|name| Some((name.clone(), pip::installed(target, name)?))).collect()),
-            None => package::installed(&context, package::manager(machine)?, names),
+            Target::Python(target) => Ok(of_names(&|name| pip::installed(target, name))),
+            Target::Rocks(rock) => Ok(of_names(&|name| luarocks::rock_version(rock, name))),
+            Target::System => package::installed(&context, package::manager(machine)?, names),
         }
     };
     let before = look()?;
@@ -95,11 +131,40 @@ pub(crate) fn apply(bulk: &Bulk, names: &[String], share: &Share, machine: &Mach
         return Ok(Effect::Unchanged);
     }
     let installed = match &bulk.target {
-        Some(target) => pip::install(&context, target, &missing, if bulk.upgrade { &["--upgrade"] } else { &[] }),
-        None => package::install(&context, package::manager(machine)?, &missing, false),
+        Target::Python(target) => pip::install(&context, target, &missing, if bulk.upgrade { &["--upgrade"] } else { &[] }),
+        Target::Rocks(rock) => {
+            let archives: Vec<Archive> = share.learned().archives.iter().filter(|one| missing.contains(&one.name)).cloned().collect();
+            let (ahead, installed) = luarocks::install_together(rock, &archives, &context);
+            if ahead.is_some() {
+                share.learned().ahead = ahead;
+                machine.at_end(share.clone());
+            }
+            installed
+        }
+        Target::System => package::install(&context, package::manager(machine)?, &missing, false),
     };
     let after = look()?;
     share.learn(&before, after, bulk.upgrade && installed.is_ok());
     let alone = |failure: Failure| Failure::new(format!("{}; each is tried alone", failure.message));
     installed.map(|()| Effect::Changed).map_err(alone)
+}
+
+/// Takes away what batches installed and no module took over, because it was never begun.
+pub(crate) fn end(shares: Vec<Share>, machine: &Arc<Machine>) {
+    let mut graph = TaskGraph::default();
+    for ahead in shares.iter().filter_map(|share| share.learned().ahead.take()) {
+        let unit = graph.unit("batch");
+        let machine = machine.clone();
+        let mut ahead = Some(ahead);
+        let work = move |task: &TaskContext| -> Result<Effect, Failure> {
+            let variables = BTreeMap::new();
+            let context = StepContext::new(task, &machine, "batch", &variables);
+            ahead.take().map_or(Ok(()), |ahead| ahead.end(&context)).map(|()| Effect::Changed)
+        };
+        graph.task(Task::new(unit, "end", work));
+    }
+    // What cannot be taken away stays on its list, and is for the next run.
+    if !graph.is_empty() {
+        let _ = execute(graph, &Limits::default(), &Cancel::default(), |_| {});
+    }
 }

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use hoist_core::Environment;
 use hoist_executor::{Effect, Failure, TaskContext};
 
+use crate::batch::{self, Share};
 use crate::builtin::package::Manager;
 use crate::http::Client;
 use crate::os::Os;
@@ -34,6 +35,8 @@ pub struct Machine {
     run: OnceLock<String>,
     pub(crate) spare: Spare,
     downloads: Mutex<Option<tempfile::TempDir>>,
+    /// What batches have installed ahead of modules.
+    ahead: Mutex<Vec<Share>>,
     stall_timeout: OnceLock<Duration>,
     require_checksums: AtomicBool,
     http: OnceLock<Client>,
@@ -94,9 +97,16 @@ impl Machine {
     }
 
     /// Removes the run's temporary files; before it is written down that the run has ended, so that they are found if it never is.
-    pub fn end_run(&self) {
+    pub fn end_run(self: &Arc<Self>) {
+        let ahead = std::mem::take(&mut *self.ahead.lock().unwrap_or_else(PoisonError::into_inner));
+        batch::end(ahead, self);
         drop(self.downloads.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.spare.clear();
+    }
+
+    /// Remembers what is to be looked at when the run ends.
+    pub(crate) fn at_end(&self, share: Share) {
+        self.ahead.lock().unwrap_or_else(PoisonError::into_inner).push(share);
     }
 
     /// Where the run keeps what it fetched under this name, until its end.
@@ -136,6 +146,7 @@ impl Machine {
             run: OnceLock::new(),
             spare: Spare::default(),
             downloads: Mutex::default(),
+            ahead: Mutex::default(),
             stall_timeout: OnceLock::new(),
             require_checksums: AtomicBool::new(require_checksums),
             http: OnceLock::new(),

@@ -232,6 +232,10 @@ pub fn schedule(
             let work = move |task: &hoist_executor::TaskContext| machine.download(&url, &file, task);
             graph.task(Task::new(unit, "fetch", work).pools(pools).timeout(Some(timeout)))
         });
+        let batch = bulk.as_ref().and_then(|(bulk, _)| batch_tasks.get(&bulk.pool)).filter(|_| in_batch(&batches, bulk.as_ref())).copied();
+        if let (Some(batch), Some(fetch)) = (batch, fetch) {
+            graph.after(batch, fetch);
+        }
         let name = plan.modules[planned].method.clone();
         let task = Task::new(unit, name, work).cost(cost).pools(pools).timeout(Some(timeout));
         let task = graph.task(task.on_failure(if stops { OnFailure::StopRun } else { OnFailure::SkipDependents }));
@@ -244,8 +248,8 @@ pub fn schedule(
         for ahead in plan.modules[planned].after.iter().filter_map(|ahead| tasks.get(ahead)) {
             graph.after(task, *ahead);
         }
-        if let Some(batch) = bulk.as_ref().and_then(|(bulk, _)| batch_tasks.get(&bulk.pool)).filter(|_| in_batch(&batches, bulk.as_ref())) {
-            graph.after(task, *batch);
+        if let Some(batch) = batch {
+            graph.after(task, batch);
         }
         tasks.insert(planned, task);
     }

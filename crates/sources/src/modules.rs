@@ -131,7 +131,7 @@ fn rock(id: ModuleId, entry: &Entry, server: &str, rock: &Rock) -> Module {
     module.checks = checks;
     module.manifest = Path::new(server).join(format!("{}-{}.rockspec", entry.name, entry.version));
     if let Some(newest) = entry.offers.first() {
-        bring(&mut module, &newest.version, &newest.archive, server);
+        bring(&mut module, &newest.version, &newest.archive, server, None);
     }
     module
 }
@@ -151,15 +151,23 @@ pub fn pin(module: &mut Module, choice: &Choice, server: &str, is_asked: bool) {
     if let Some(newest) = newer {
         module.offered.caveats.push(format!("{newest} does not go together with what else is needed or there"));
     }
-    bring(module, &choice.offer.version, &choice.offer.archive, server);
+    bring(module, &choice.offer.version, &choice.offer.archive, server, is_complete(choice).then_some(&choice.needs));
     module.requires = choice.needs.iter().filter_map(|name| ModuleId::new(name).ok()).collect();
     module.manifest = Path::new(server).join(format!("{}-{}.rockspec", choice.name, choice.offer.version));
 }
 
-fn bring(module: &mut Module, version: &str, archive: &str, server: &str) {
+/// True where a choice names everything that its rockspec does: nothing of it comes with the server instead.
+fn is_complete(choice: &Choice) -> bool {
+    let Some(depends) = &choice.offer.depends else { return false };
+    let names = depends.iter().map(|text| Requirement::new(text).map(|needed| needed.name));
+    names.into_iter().all(|name| name.is_some_and(|name| PROVIDED.contains(&name.as_str()) || choice.needs.contains(&name)))
+}
+
+/// `needs` are the names of all that it needs, where these are known.
+fn bring(module: &mut Module, version: &str, archive: &str, server: &str, needs: Option<&Vec<String>>) {
     let Some(rock) = &module.removal.rock else { return };
     let name = module.id.as_str();
-    let args = json!({ "name": name, "version": version, "archive": archive, "server": server, "tree": rock.tree, "lua": rock.lua });
+    let args = json!({ "name": name, "version": version, "archive": archive, "server": server, "tree": rock.tree, "lua": rock.lua, "needs": needs });
     let step = Step::new("luarocks", args);
     module.recipe.steps.insert(Action::Install, vec![step]);
     module.digest = Digest::of([name.as_bytes(), version.as_bytes()]);

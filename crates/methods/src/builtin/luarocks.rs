@@ -1,4 +1,5 @@
-//! Rocks, by LuaRocks in its tree: one at a time, from a file that was fetched before, without what they need, which is the plan's business.
+//! Rocks, by LuaRocks in its tree, from files that were fetched before: new ones together ([`ahead`]), others one at a time without what they need, which is the
+//! plan's business.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -12,6 +13,11 @@ use hoist_sources::lua::{self, Value};
 use hoist_sources::{Version, rocks};
 use serde::{Deserialize, Serialize};
 
+mod ahead;
+
+pub(crate) use ahead::{Ahead, Archive, install as install_together};
+
+use crate::batch::{Bulk, Share, Target};
 use crate::machine::Machine;
 use crate::method::{Applied, Method, StepContext};
 
@@ -26,11 +32,25 @@ pub(crate) struct LuaRocks {
     server: String,
     tree: PathBuf,
     lua: String,
+    /// The names of what it needs; nothing where LuaRocks would look for more than that.
+    #[serde(default)]
+    needs: Option<Vec<String>>,
+    /// What was installed together with others.
+    #[serde(skip)]
+    share: Option<Share>,
+    /// Whether it was applied, so that what the batch changed is its doing.
+    #[serde(skip)]
+    applied: bool,
 }
 
 impl LuaRocks {
     fn rock(&self) -> Rock {
         Rock { tree: self.tree.clone(), lua: self.lua.clone() }
+    }
+
+    /// True where a batch installed it.
+    fn is_ahead(&self) -> bool {
+        self.share.as_ref().is_some_and(|share| share.changed(&self.name))
     }
 }
 
@@ -44,25 +64,44 @@ impl Method for LuaRocks {
     }
 
     fn version(&self) -> Option<String> {
+        if !self.applied && self.is_ahead() {
+            return None;
+        }
         versions(&self.rock(), &self.name).into_iter().next()
     }
 
+    fn bulk(&mut self, share: Share) -> Option<Bulk> {
+        share.offer(Archive::of(self)?);
+        self.share = Some(share);
+        let rock = self.rock();
+        Some(Bulk { pool: pool(&rock.tree).0, method: "luarocks", target: Target::Rocks(rock), upgrade: false })
+    }
+
+    fn packages(&self, _: &Machine) -> Vec<String> {
+        vec![self.name.clone()]
+    }
+
     fn fetch(&self, force: bool) -> Option<(String, String)> {
-        let directory = rocks::directory(&self.rock(), &self.name).join(&self.version);
-        let is_whole = || deployed(&self.rock(), &directory).iter().all(|file| file.exists());
+        let is_whole = || is_whole(&self.rock(), &self.name, &self.version);
         let there = !force && versions(&self.rock(), &self.name).contains(&self.version) && is_whole();
         let url = format!("{}/{}", self.server.trim_end_matches('/'), self.archive);
         (!there && !is_path(&self.server)).then(|| (url, self.archive.clone()))
     }
 
     fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure> {
+        self.applied = true;
         let rock = self.rock();
         let _turn = turn(&rock, context)?;
         let paths = vec![rocks::directory(&rock, &self.name)];
         let before = versions(&rock, &self.name);
         let applied = |record| Applied { version: Some(self.version.clone()), paths, record: Some(record), ..Applied::unchanged() };
-        let is_whole = || deployed(&rock, &rocks::directory(&rock, &self.name).join(&self.version)).iter().all(|file| file.exists());
-        if before.contains(&self.version) && !context.force && !context.unfinished && is_whole() {
+        let is_there = before.contains(&self.version) && is_whole(&rock, &self.name, &self.version);
+        if let Some(share) = self.share.as_ref().filter(|_| is_there && self.is_ahead()) {
+            let record = consists_of(&rock, &self.name, &self.version)?;
+            share.take_over(&self.name)?;
+            return Ok(Applied { effect: Effect::Changed, ..applied(record) });
+        }
+        if is_there && !context.force && !context.unfinished {
             return Ok(applied(consists_of(&rock, &self.name, &self.version)?));
         }
         before.iter().try_for_each(|version| keep_changed(&rock, &self.name, version, context))?;
@@ -130,6 +169,10 @@ pub(crate) fn versions(rock: &Rock, name: &str) -> Vec<String> {
     let entries = std::fs::read_dir(rocks::directory(rock, name)).into_iter().flatten().flatten();
     let whole = entries.filter(|entry| entry.path().join("rock_manifest").is_file());
     let mut versions: Vec<String> = whole.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    if !versions.is_empty() {
+        let abandoned = ahead::abandoned(rock);
+        versions.retain(|version| abandoned.get(name) != Some(version));
+    }
     versions.sort_by_cached_key(|version| std::cmp::Reverse(Version::new(version)));
     versions
 }
@@ -186,6 +229,12 @@ fn own(rock: &Rock) -> PathBuf {
     rock.tree.join("lib/luarocks/.hoist")
 }
 
+/// True where all files of a version are in their places.
+fn is_whole(rock: &Rock, name: &str, version: &str) -> bool {
+    let directory = rocks::directory(rock, name).join(version);
+    directory.join("rock_manifest").is_file() && deployed(rock, &directory).iter().all(|file| file.exists())
+}
+
 /// The right to work in a tree, also against other programs of hoist. What one that was killed left half done is mended first.
 fn turn(rock: &Rock, context: &StepContext<'_>) -> Result<Lock, Failure> {
     let mut told = false;
@@ -199,6 +248,7 @@ fn turn(rock: &Rock, context: &StepContext<'_>) -> Result<Lock, Failure> {
     context.task.check()?;
     let lock = lock.map_err(|error| Failure::new(error.to_string()))?;
     mend(rock, context)?;
+    ahead::mend(rock, context)?;
     Ok(lock)
 }
 

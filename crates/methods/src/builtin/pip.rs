@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use hoist_executor::{Command, Effect, Failure, Stream};
 use serde::Deserialize;
 
-use crate::batch::{Bulk, Share};
+use crate::batch::{Bulk, Share, Target};
 use crate::machine::{Machine, is_executable};
 use crate::method::{Applied, Method, StepContext};
 
@@ -48,7 +48,7 @@ impl Method for Pip {
 
     fn bulk(&mut self, share: Share) -> Option<Bulk> {
         self.share = Some(share);
-        Some(Bulk { pool: pool(&self.target), method: "pip", target: Some(self.target.clone()), upgrade: self.upgrade })
+        Some(Bulk { pool: pool(&self.target), method: "pip", target: Target::Python(self.target.clone()), upgrade: self.upgrade })
     }
 
     fn packages(&self, _: &Machine) -> Vec<String> {

@@ -12,7 +12,7 @@ use serde::Deserialize;
 pub(crate) use managers::Manager;
 use managers::Query;
 
-use crate::batch::{Bulk, Share};
+use crate::batch::{Bulk, Share, Target};
 use crate::machine::Machine;
 use crate::method::{Applied, Method, StepContext};
 use crate::sudo;
@@ -48,7 +48,7 @@ impl Method for Package {
 
     fn bulk(&mut self, share: Share) -> Option<Bulk> {
         self.share = Some(share);
-        Some(Bulk { pool: "package".to_owned(), method: "package", target: None, upgrade: false })
+        Some(Bulk { pool: "package".to_owned(), method: "package", target: Target::System, upgrade: false })
     }
 
     fn packages(&self, machine: &Machine) -> Vec<String> {
