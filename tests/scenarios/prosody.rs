@@ -1,5 +1,6 @@
 //! A running Prosody: what is installed is loaded, from either side.
 
+use hoist_tests::faults::{Victims, kill_everywhere};
 use hoist_tests::{Mercurial, Prosody, Rocks, Sandbox, has};
 
 struct World {
@@ -89,6 +90,38 @@ fn an_undo_restores_the_configuration_that_enabling_edited() {
     sandbox.hoist("remove hello -y").exits(0);
     sandbox.hoist("undo -y").exits(0);
     assert_eq!(sandbox.read("prosody.cfg.lua"), enabled);
+}
+
+#[test]
+fn a_run_that_is_killed_while_it_enables_a_module_leaves_the_configuration_as_it_was() {
+    if !has("hg") || !has("prosody") {
+        return;
+    }
+    let repository = Mercurial::new();
+    repository.module("mod_hello", "summary: Says hello").commit("first");
+    let prepared = || {
+        let sandbox = Sandbox::new();
+        let prosody = Prosody::new(&sandbox, "/nonexistent");
+        let (configuration, community) = (prosody.configuration().display(), repository.path().display().to_string());
+        sandbox.hoist(&format!("source add prosody --prosody {configuration} --mercurial {community}")).exits(0);
+        sandbox.hoist("sync community -q").exits(0);
+        sandbox
+    };
+    let list = |sandbox: &Sandbox| {
+        let text = sandbox.read("prosody.cfg.lua").replace("\"admin_shell\";", "\"admin_shell\"");
+        text.split_once("modules_enabled").unwrap().1.split_once('}').unwrap().0.to_owned()
+    };
+    let before = list(&prepared());
+    let copies = |sandbox: &Sandbox| sandbox.files(".").into_iter().filter(|name| name.starts_with("prosody.cfg.lua.")).count();
+    let killed = kill_everywhere(Victims::Hoist, prepared, "install hello --enable -j1 -q", |sandbox, context| {
+        sandbox.hoist("install hello --enable").exits(0);
+        assert!(sandbox.read("prosody.cfg.lua").contains("\"hello\""), "{context}");
+        assert_eq!(copies(sandbox), 1, "{context}");
+        // It is hoist that enabled it.
+        sandbox.hoist("remove hello -y").exits(0);
+        assert_eq!(list(sandbox), before, "{context}");
+    });
+    assert!(killed >= 10, "only {killed} points");
 }
 
 #[test]

@@ -20,7 +20,7 @@ use crate::rollback::{EndOfRun, FilesBefore};
 use crate::stage::{Stage, clean_stages};
 use crate::uninstall::leave_former;
 use crate::verify::check;
-use crate::watch::{Keeping, Watch};
+use crate::watch::{Keeping, Watch, look_around};
 use crate::world::{Work, World, refuse_unsettled, told};
 
 /// A module that is being brought.
@@ -109,11 +109,14 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
     // What a guard watches over, it takes back itself.
     let covers = guarding.is_none() && module.removal.rock.is_none();
     let outside = store.filter(|_| replaces && guarding.is_none()).map(|store| world.around.enter(store)).transpose()?;
-    let files = match covers {
+    let edits: Vec<PathBuf> = work.steps.iter().flat_map(|step| step.method.edits()).collect();
+    let mut files = match covers {
         true => watch.files_before(&planned, is_covered(work)),
         false => FilesBefore { stages: planned.clone(), is_complete: guarding.is_some(), ..FilesBefore::default() },
     };
-    let is_durable = watch.has_files() || !displaced.is_empty();
+    files.before.extend(look_around(&edits, store)?);
+    files.configs.extend(edits);
+    let is_durable = watch.has_files() || !displaced.is_empty() || !files.before.is_empty();
     if let Some(store) = store {
         let kept = if is_durable { store.sync() } else { store.flush() };
         kept.map_err(|error| Failure::new(error.to_string()))?;

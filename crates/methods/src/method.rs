@@ -171,6 +171,11 @@ pub trait Method: Send {
         Vec::new()
     }
 
+    /// Files of others that it may edit.
+    fn edits(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
     /// False when it cannot know whether it changed anything: somebody else's program did.
     fn tells(&self) -> bool {
         true

@@ -369,7 +369,7 @@ pub(crate) fn around(configs: &[PathBuf]) -> Vec<PathBuf> {
     configs.iter().flat_map(beside).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-fn look_around(configs: &[PathBuf], store: Option<&Store>) -> Result<Snapshot, Failure> {
+pub(crate) fn look_around(configs: &[PathBuf], store: Option<&Store>) -> Result<Snapshot, Failure> {
     Snapshot::take(&around(configs), &Taking { store, ..Taking::PLAIN }).map_err(looking)
 }
 

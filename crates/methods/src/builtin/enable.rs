@@ -29,6 +29,10 @@ impl Method for Enable {
         false
     }
 
+    fn edits(&self) -> Vec<PathBuf> {
+        files(&self.configuration).map(|files| files.into_iter().map(|file| file.path).collect()).unwrap_or_default()
+    }
+
     fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure> {
         let files = files(&self.configuration).map_err(Failure::new)?;
         let hosts: Vec<&str> = files.iter().flat_map(|file| file.configuration.hosts(&self.module)).collect();
