@@ -377,6 +377,29 @@ fn an_undone_install_of_rocks_leaves_nothing() {
 }
 
 #[test]
+fn an_undo_of_rocks_keeps_what_was_modified_of_them() {
+    let rocks = Rocks::new();
+    rocks.rock("base", "1.0-1", &[]).document("base", "1.0-1").rock("top", "1.0-1", &["base"]);
+    let Some((sandbox, _server)) = served(&rocks) else { return };
+    // Of rocks that were installed together, and of one that was installed alone.
+    for command in ["install top", "install base"] {
+        sandbox.hoist(command).exits(0);
+        sandbox.put("tree/share/lua/5.4/base.lua", "-- mine\n");
+        let own = "tree/lib/luarocks/rocks-5.4/base/1.0-1";
+        sandbox.put(&format!("{own}/doc/README.md"), "mine\n");
+        sandbox.put(&format!("{own}/doc/added"), "mine\n");
+        let refused = sandbox.hoist("undo -y").exits(2);
+        refused.says("base.lua").says("it was changed since").says("doc/added").says("the run did not put it there");
+        sandbox.hoist("undo -y --force").exits(0);
+        assert!(listed(&sandbox).is_empty());
+        let copies: Vec<String> =
+            sandbox.files("tree").into_iter().filter(|file| sandbox.read(&format!("tree/{file}")).contains("mine")).collect();
+        assert_eq!(copies.len(), 3, "{copies:?}");
+        std::fs::remove_dir_all(sandbox.home().join("tree")).unwrap();
+    }
+}
+
+#[test]
 fn a_rock_that_somebody_else_installed_in_an_older_version_stays() {
     let rocks = Rocks::new();
     rocks.rock("luatz", "0.3-1", &[]).rock("luatz", "0.4-1", &[]).rock("other", "1-1", &["luatz"]);

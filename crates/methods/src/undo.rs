@@ -138,6 +138,18 @@ fn plan_one(entry: &Entry, known: &Known<'_>, view: &mut View, contents: &mut Co
     view.extend(plan.due.iter().map(|difference| (difference.path.clone(), difference.before.clone())));
     let removal = entry.was.removal();
     let record = known.installed.modules.get(&entry.module).or_else(|| known.installed.unfinished.get(&entry.module));
+    if let Some(rock) = record.and_then(|record| record.removal.rock.as_ref()).filter(|_| !entry.was.is_installed()) {
+        let record = record.map(|record| known.reader.belongings(&entry.module, &record.removal)).transpose();
+        let record = record.map_err(|error| Failure::new(error.to_string()))?.map(|belongings| belongings.record).unwrap_or_default();
+        for version in luarocks::to_remove(rock, entry.module.as_str(), None) {
+            for path in luarocks::modified(rock, entry.module.as_str(), &version, &record).map_err(looking)? {
+                let why = if record.contains_key(&path) { "it was changed since" } else { "the run did not put it there" };
+                if !plan.conflicts.iter().any(|conflict| conflict.path == path) {
+                    plan.conflicts.push(Conflict { path, why: why.to_owned(), can_be_forced: true, instead: None });
+                }
+            }
+        }
+    }
     if let Some(now) = record.map(|record| &record.removal) {
         let rock = now.rock.iter().filter(|_| !entry.was.is_installed()).map(|_| format!("the rock {}", entry.module));
         let python = now.python.iter().filter(|name| now.target.is_some() && !removal.python.contains(name));
@@ -374,8 +386,10 @@ pub(crate) fn undo(world: &World, module: &Module, task: &TaskContext) -> Result
         FilesBefore { stages: paths.clone(), roots: paths, is_flat: true, is_complete: !has_packages, before, ..FilesBefore::default() };
     let files = files.to_bytes().map_err(|error| Failure::new(format!("cannot record the files of {}: {error}", module.id)))?;
     ledger.begin_undo(run, &module.id, &Rollback { files: &files, displaced: &displaced, is_durable: true }).map_err(wrong)?;
-    let undone =
-        put_all_back(plan, &mut due, &displaced, store, &StepContext { record: &Record::new(), ..world.context(module, task) }, module);
+    // Of a rock everything is removed, and what was modified of it is backed up before.
+    let record = if module.removal.rock.is_some() { ledger.record(&module.id).map_err(wrong)? } else { Record::new() };
+    let context = StepContext { record: &record, ..world.context(module, task) };
+    let undone = put_all_back(plan, &mut due, &displaced, store, &context, module);
     if let Err(failure) = undone {
         ledger.journal(run, &module.id, &was, &due.iter().map(reversed).collect::<Vec<_>>()).map_err(wrong)?;
         ledger.settle(&module.id).map_err(wrong)?;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use hoist_core::{Rock, is_path};
@@ -426,37 +427,45 @@ fn deployed(rock: &Rock, own: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// Copies aside what somebody changed of a rock that is about to be replaced or removed, and what somebody added in its own directory.
+/// The files of a rock that were modified, and those that were added in its own directory, since it was recorded.
+pub(crate) fn modified(rock: &Rock, name: &str, version: &str, record: &Record) -> std::io::Result<Vec<PathBuf>> {
+    let directory = rocks::directory(rock, name).join(version);
+    // Of a version that is not the recorded one, nobody knows what it was.
+    if !record.contains_key(&directory) {
+        return Ok(Vec::new());
+    }
+    let own = look(std::slice::from_ref(&directory))?.into_iter().filter(|(_, seen)| seen.kind == Kind::File).map(|(path, _)| path);
+    let mut modified = Vec::new();
+    for path in deployed(rock, &directory).into_iter().chain(own).filter(|path| path.is_file()) {
+        let is_modified = match record.get(&path) {
+            None => path.starts_with(&directory),
+            Some(recorded) => recorded.kind == Kind::File && File::open(&path).and_then(digest)? != recorded.digest,
+        };
+        if is_modified {
+            modified.push(path);
+        }
+    }
+    Ok(modified)
+}
+
+/// Backs up what was modified of a rock that is about to be replaced or removed, and what was added in its own directory.
 fn keep_changed(rock: &Rock, name: &str, version: &str, context: &StepContext<'_>) -> Result<(), Failure> {
     let wrong = |error: std::io::Error| Failure::new(error.to_string());
     let directory = rocks::directory(rock, name).join(version);
-    // Of a version that is not the recorded one, nobody knows what it was.
-    if !context.record.contains_key(&directory) {
-        return Ok(());
-    }
-    let is_changed = |path: &Path| -> std::io::Result<bool> {
-        let Some(recorded) = context.record.get(path) else { return Ok(path.starts_with(&directory)) };
-        Ok(recorded.kind == Kind::File && path.is_file() && File::open(path).and_then(digest)? != recorded.digest)
-    };
-    for path in deployed(rock, &directory).into_iter().filter(|path| path.is_file()) {
-        if is_changed(&path).map_err(wrong)? {
-            let copy = back_up(&path, Suffix::Usual).map_err(wrong)?;
-            let why = format!("it is {} as it was changed by hand", path.display());
-            context.task.item(Fate::Kept, copy.display().to_string(), Some(why));
-        }
-    }
-    // Its own directory goes as a whole.
-    let kept = own(rock).join("kept").join(name);
-    for (path, seen) in look(std::slice::from_ref(&directory)).map_err(wrong)? {
-        if seen.kind == Kind::File && is_changed(&path).map_err(wrong)? {
-            let inside = path.strip_prefix(&directory).unwrap_or(&path);
-            let place = kept.join(version).join(inside);
-            place.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(wrong)?;
-            let contents = std::fs::read(&path).map_err(wrong)?;
-            let copy = keep_copy(&place, &contents, seen.mode, Suffix::Usual).map_err(wrong)?;
-            let why = format!("it is {} as it was changed or added by hand", path.display());
-            context.task.item(Fate::Kept, copy.display().to_string(), Some(why));
-        }
+    let kept = own(rock).join("kept").join(name).join(version);
+    for path in modified(rock, name, version, context.record).map_err(wrong)? {
+        // Its own directory goes as a whole.
+        let copy = match path.strip_prefix(&directory) {
+            Err(_) => back_up(&path, Suffix::Usual),
+            Ok(inside) => {
+                let place = kept.join(inside);
+                place.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(wrong)?;
+                let mode = path.metadata().map_err(wrong)?.mode() & 0o7777;
+                keep_copy(&place, &std::fs::read(&path).map_err(wrong)?, mode, Suffix::Usual)
+            }
+        };
+        let why = format!("it is {} as it was changed or added by hand", path.display());
+        context.task.item(Fate::Kept, copy.map_err(wrong)?.display().to_string(), Some(why));
     }
     Ok(())
 }
