@@ -129,6 +129,32 @@ fn the_module_s_own_function_comes_first_and_its_failure_removes_nothing() {
 }
 
 #[test]
+fn a_purge_removes_a_module_whose_own_function_fails_or_does_not_end() {
+    let sandbox = Sandbox::new();
+    let other = Module::new("other").field("INSTALL_DIRS", "$HOME/.other");
+    sandbox.add(&other.main("mkdir -p ~/.other; echo 1 >~/.other/file"));
+    let functions = [
+        ("fails", "rm ~/.fails/file; echo half >~/.fails/half; log_error 'not now'; return 1", "not now"),
+        ("endless", "sleep 100", "did not end in time"),
+        ("deaf", "trap '' TERM; sleep 100", "did not end in time"),
+    ];
+    for (name, function, _) in functions {
+        let body = format!("main_module() {{ mkdir -p ~/.{name}; echo 1 >~/.{name}/file; }}\nuninstall_module() {{ {function}; }}");
+        sandbox.add(&Module::new(name).field("INSTALL_DIRS", &format!("$HOME/.{name}")).body(&body));
+    }
+    sandbox.hoist("install").exits(0);
+    for (name, _, why) in functions {
+        sandbox.hoist(&format!("uninstall {name} -y --timeout 1")).exits(3);
+        assert!(sandbox.has(&format!(".{name}/file")) && sandbox.has(".other/file"), "{name}");
+        let run = sandbox.hoist(&format!("uninstall {name} -y --timeout 1 --purge")).exits(0);
+        run.says(why).says("the module is removed without it");
+        assert!(!sandbox.has(&format!(".{name}")) && sandbox.has(".other/file"), "{name}");
+    }
+    let left = sandbox.json("list --installed").exits(0).document();
+    assert_eq!((left.as_array().unwrap().len(), &left[0]["name"]), (1, &"other".into()));
+}
+
+#[test]
 fn a_module_whose_manifest_is_gone_or_broken_still_goes() {
     let sandbox = Sandbox::new();
     sandbox.add(&tool("a")).add(&tool("b").depends("a"));

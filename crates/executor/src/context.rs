@@ -101,10 +101,15 @@ impl Control {
     }
 
     pub(crate) fn stop(&self, signal: Signal) {
-        self.stop.store(true, Ordering::SeqCst);
         if signal == Signal::KILL {
             self.killed.store(true, Ordering::SeqCst);
         }
+        self.signal(signal);
+    }
+
+    /// Sends a signal to the children of the task, which may go on to something else without them.
+    pub(crate) fn signal(&self, signal: Signal) {
+        self.stop.store(true, Ordering::SeqCst);
         let spared = self.is_mending();
         let mut children = self.children();
         children.signal = Some(signal);

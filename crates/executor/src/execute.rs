@@ -388,11 +388,14 @@ impl<F: FnMut(&Event)> Run<F> {
                     running.control.time_out();
                     running.deadline = Some((now + self.limits.grace, Escalation::Kill));
                 }
-                Escalation::Kill if running.control.is_mending() => {
-                    running.deadline = Some((now + Duration::from_secs(1), Escalation::Kill));
+                Escalation::Kill | Escalation::GiveUp if running.control.is_mending() => {
+                    running.deadline = Some((now + Duration::from_secs(1), escalation));
                 }
                 Escalation::Kill if running.control.has_children() => {
-                    running.control.stop(Signal::KILL);
+                    match running.timed_out && self.kill == 0 {
+                        true => running.control.signal(Signal::KILL),
+                        false => running.control.stop(Signal::KILL),
+                    }
                     running.deadline = Some((now + self.limits.grace, Escalation::GiveUp));
                 }
                 // A call that heeds nothing, or a child that cannot even be killed.

@@ -82,7 +82,17 @@ pub(crate) fn uninstall(
             }
             if !steps.is_empty() {
                 has_script = true;
-                outside = run_scripts(world, module, steps, task)?;
+                outside = match run_scripts(world, module, steps, task) {
+                    Err(failure) if may_go_without(world, task) => {
+                        without_script(module, &recorded, world.store()?, &failure, task)?;
+                        Vec::new()
+                    }
+                    Err(failure) if !task.is_cancelled() || task.has_timed_out() => {
+                        let help = "fix it, or --purge removes the module without it";
+                        return Err(Failure { message: format!("{} ({help})", failure.message), ..failure });
+                    }
+                    ran => ran?,
+                };
             }
             if let Some(into) = removal.into.as_ref().filter(|_| removal.plugin) {
                 after = before_removal(&into.join(module.id.as_str()), &world.context(module, task))?;
@@ -226,6 +236,23 @@ fn run_scripts(world: &World, module: &Module, steps: &mut [Bound], task: &TaskC
     Ok(outside.map(|outside| outside.settle(&record, false, task).differences).unwrap_or_default())
 }
 
+/// Whether a module whose uninstaller has failed is removed without it: not where the run was interrupted.
+fn may_go_without(world: &World, task: &TaskContext) -> bool {
+    world.purge && (!task.is_cancelled() || task.has_timed_out())
+}
+
+/// Takes back what the script of a removal did before it failed, so that the removal goes on without it.
+fn without_script(module: &Module, files: &FilesBefore, store: &Store, failure: &Failure, task: &TaskContext) -> Result<(), Failure> {
+    let why = if task.has_timed_out() { "its uninstall_module did not end in time" } else { failure.message.as_str() };
+    task.note(Level::Warning, format!("{why}; the module is removed without it"));
+    task.finish_after_timeout();
+    let done = roll_back_files(files, &[], EndOfRun::NOW, store, Path::new("/nonexistent"));
+    match done.failed.first() {
+        None => Ok(()),
+        Some((path, why)) => Err(Failure::new(format!("{}: {}: {why}", module.id, path.display()))),
+    }
+}
+
 /// Removes the directories that are nobody's any more where they are empty: those that this removal leaves, and those around its `paths` that an earlier
 /// one could not remove because of it.
 fn remove_left<'p>(world: &World, home: &Home, left: Vec<PathBuf>, paths: impl Iterator<Item = &'p PathBuf>) {
@@ -354,7 +381,7 @@ fn leave_application(
         Ok(answer) => answer,
         Err(failure) => {
             let is_over = task.has_timed_out();
-            if !world.purge || (task.is_cancelled() && !is_over) {
+            if !may_go_without(world, task) {
                 let help = "mend it, or --purge removes the module without it; or `hoist undo` takes back the install";
                 return Err(Failure { message: format!("{} ({help})", failure.message), ..failure });
             }
