@@ -62,6 +62,31 @@ fn a_test_finds_recorded_files_that_are_gone_or_modified() {
 }
 
 #[test]
+fn what_everybody_writes_to_and_what_comes_and_goes_is_no_failure() {
+    let sandbox = Sandbox::new();
+    for name in ["a", "b"] {
+        let dir = format!("$HOME/.{name}");
+        let main = format!("mkdir -p ~/.{name}; echo 'export {name}=1' >>~/.bash_profile; mkfifo ~/.{name}/pipe; echo 1 >~/.{name}/file");
+        sandbox.add(&Module::new(name).field("INSTALL_DIRS", &dir).main(&main));
+    }
+    sandbox.hoist("install -j1").exits(0);
+    sandbox.hoist("test").exits(0).says("2 passed");
+    sandbox.put(".bash_profile", "# mine\n");
+    std::fs::remove_file(sandbox.home().join(".a/pipe")).unwrap();
+    sandbox.hoist("test").exits(0).says("2 passed");
+    // What a person wrote there stays.
+    sandbox.hoist("uninstall --all -y").exits(0);
+    assert_eq!(sandbox.read(".bash_profile"), "# mine\n");
+    // The advice is true.
+    sandbox.add(&Module::new("rg").main("mkdir -p ~/.local/bin; echo x >~/.local/bin/rg; chmod +x ~/.local/bin/rg"));
+    sandbox.hoist("install rg").exits(0);
+    std::fs::remove_file(sandbox.home().join(".local/bin/rg")).unwrap();
+    sandbox.hoist("test rg").exits(3).says("not there:").says("hoist install --force MODULE");
+    sandbox.hoist("install --force rg").exits(0);
+    sandbox.hoist("test rg").exits(0);
+}
+
+#[test]
 fn a_clone_is_compared_with_its_own_history() {
     if !has("git") {
         return;
@@ -83,7 +108,11 @@ fn a_clone_is_compared_with_its_own_history() {
     sandbox.put(".m/file", "overwritten\n");
     sandbox.hoist("test").exits(3).says("modified:").says("/.m/file");
     std::fs::remove_file(sandbox.home().join(".m/file")).unwrap();
-    sandbox.hoist("test").exits(3).says("not there:").says("/.m/file");
+    sandbox.hoist("test").exits(3).says("not there:").says("/.m/file").says("restore .` restores the committed files");
+    assert!(sandbox.command("git").args(["restore", "."]).current_dir(sandbox.home().join(".m")).status().unwrap().success());
+    sandbox.hoist("test").exits(0);
+    std::fs::rename(sandbox.home().join(".m/.git"), sandbox.path("git")).unwrap();
+    sandbox.hoist("test").exits(3).says("not there:").says("/.m/.git");
     std::fs::remove_dir_all(sandbox.home().join(".m")).unwrap();
     sandbox.hoist("test").exits(3).says("not there:");
 }

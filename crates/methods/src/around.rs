@@ -36,6 +36,11 @@ const SHELLS: &[&str] = &[
     ".config/fish/config.fish",
 ];
 
+/// True for a file that shells read when they start.
+pub(crate) fn is_file_of_shell(path: &Path, home: &Path) -> bool {
+    path.strip_prefix(home).is_ok_and(|inside| SHELLS.iter().any(|name| Path::new(name) == inside))
+}
+
 /// Maximum size of the existing files whose contents are kept, in bytes: all of them together.
 const KEPT: u64 = 8 * 1024 * 1024;
 

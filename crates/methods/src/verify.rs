@@ -11,6 +11,7 @@ use hoist_executor::{Effect, Failure, Level, TaskContext};
 use hoist_files::{Kind, Record, state};
 use hoist_ledger::Reader;
 
+use crate::around::is_file_of_shell;
 use crate::git::local;
 use crate::git::program::Program;
 use crate::look;
@@ -71,6 +72,8 @@ fn missing(module: &Module, record: Option<&InstalledModule>) -> Vec<String> {
 struct Altered {
     missing: BTreeSet<String>,
     modified: BTreeSet<String>,
+    /// The first clone with such files.
+    clone: Option<PathBuf>,
 }
 
 impl Altered {
@@ -91,7 +94,11 @@ impl fmt::Display for Altered {
             if paths.len() > NAMED { write!(f, " and {} more", paths.len() - NAMED) } else { Ok(()) }
         };
         kinds.next().map_or(Ok(()), |kind| one(kind, ""))?;
-        kinds.next().map_or(Ok(()), |kind| one(kind, "; "))
+        kinds.next().map_or(Ok(()), |kind| one(kind, "; "))?;
+        match &self.clone {
+            Some(clone) => write!(f, " (`git -C {} restore .` restores the committed files)", clone.display()),
+            None => Ok(()),
+        }
     }
 }
 
@@ -105,13 +112,15 @@ fn altered(recorded: &Record, machine: &Machine, task: &TaskContext) -> Result<A
     // Python writes its caches whenever it runs something.
     let is_passing = |path: &Path| path.components().any(|part| part.as_os_str() == "__pycache__");
     let is_in_clone = |path: &Path| path.ancestors().skip(1).any(|above| clones.contains(&above));
-    for (number, (path, file)) in recorded.iter().filter(|(path, _)| !is_passing(path)).enumerate() {
+    // Everybody writes to the files of the shell, and sockets come and go with their programs.
+    let is_fleeting = |path: &Path, kind: Kind| is_passing(path) || kind == Kind::Other || is_file_of_shell(path, &machine.home);
+    for (number, (path, file)) in recorded.iter().filter(|(path, file)| !is_fleeting(path, file.kind)).enumerate() {
         if number % 64 == 0 {
             task.check()?;
         }
         let now = state(path).map_err(|error| Failure::new(format!("looking at {error}")))?;
         match now {
-            None if !is_in_clone(path) => drop(altered.missing.insert(path.display().to_string())),
+            None if !is_in_clone(path) || file.kind == Kind::Git => drop(altered.missing.insert(path.display().to_string())),
             Some(now) if matches!(file.kind, Kind::File | Kind::Link) && !file.is(&now) && !is_in_clone(path) => {
                 altered.modified.insert(path.display().to_string());
             }
@@ -130,6 +139,7 @@ fn in_clone(dir: &Path, machine: &Machine, task: &TaskContext, altered: &mut Alt
         return Ok(());
     };
     for entry in status.split(|byte| *byte == 0).filter(|entry| entry.len() > 3) {
+        altered.clone.get_or_insert_with(|| dir.to_owned());
         let path = dir.join(OsStr::from_bytes(&entry[3..])).display().to_string();
         match entry[..2].contains(&b'D') {
             true => altered.missing.insert(path),

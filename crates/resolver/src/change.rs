@@ -151,8 +151,7 @@ fn from_to(version: &str, module: &Module) -> String {
 fn decide(module: &Module, recorded: bool, presence: Presence) -> (Change, String) {
     match (recorded, presence) {
         (_, Presence::Other(version)) => (Change::Update, from_to(&version, module)),
-        (true, Presence::Present) => (Change::Keep, "installed".to_owned()),
-        (true, Presence::Unknown) => (Change::Keep, "installed, nothing declared to look at".to_owned()),
+        (true, Presence::Present | Presence::Unknown) => (Change::Keep, "installed".to_owned()),
         (true, Presence::Missing(what)) => (Change::Repair, format!("{what} is gone")),
         (false, Presence::Present) => (Change::Keep, "already there".to_owned()),
         (false, Presence::Unknown) => (Change::Install, "not installed".to_owned()),

@@ -246,9 +246,7 @@ impl Told<'_> {
             (Action::Update | Action::Uninstall | Action::Undo, Code::Failed | Code::Partial) => {
                 "Next: mend what failed; `hoist retry` does it once more.\n".to_owned()
             }
-            (Action::Test, Code::Failed | Code::Partial) => {
-                "Next: `hoist install` repairs what is missing, `hoist install --force MODULE` installs again.\n".to_owned()
-            }
+            (Action::Test, Code::Failed | Code::Partial) => "Next: `hoist install --force MODULE` installs a module again.\n".to_owned(),
             _ => String::new(),
         }
     }
