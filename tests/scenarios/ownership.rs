@@ -474,9 +474,37 @@ fn a_file_of_the_shell_that_a_script_edits_is_named_and_an_undo_restores_it() {
     sandbox.put(".bashrc", "alias l=ls\n");
     // A script that fails leaves nothing of it.
     sandbox.add(&undeclared("bad", "echo 'export BAD=1' >>~/.bashrc; return 7"));
-    sandbox.hoist("install bad").exits(3).says("what it had done outside of its directories was taken back");
+    sandbox.hoist("install bad").exits(3).says("also restored: ");
     assert_eq!(sandbox.read(".bashrc"), "alias l=ls\n");
     assert!(!sandbox.has(".local/bin/bad"));
+}
+
+#[test]
+fn links_new_directories_and_deleted_files_around_the_directories_of_modules_are_seen() {
+    let sandbox = Sandbox::new();
+    let rc = sandbox.put("dot/bashrc", "alias l=ls\n");
+    std::os::unix::fs::symlink("dot/bashrc", sandbox.home().join(".bashrc")).unwrap();
+    sandbox.put(".local/bin/old", "a person's\n");
+    let more = "echo 'export A=1' >>~/.bashrc; mkdir -p ~/.local/bin/sub ~/.config/fish/conf.d; echo 1 >~/.local/bin/sub/inner; echo 1 >~/.config/fish/conf.d/a.fish; rm -f ~/.local/bin/old";
+    sandbox.add(&undeclared("a", more));
+    let run = sandbox.hoist("install a").exits(0);
+    run.says(&format!("also changed, not declared: {}", rc.display())).says("also deleted, not declared: ").says(".local/bin/old");
+    sandbox.hoist("info a").exits(0).says(".local/bin/sub/inner").says("conf.d/a.fish");
+    sandbox.hoist("test").exits(0);
+    // Installed anew, hoist's own files are nobody's news.
+    let again = sandbox.hoist("install a --force").exits(0);
+    assert!(!again.stderr.contains(".hoist-") && !again.stdout.contains(".hoist-"), "{}{}", again.stdout, again.stderr);
+    sandbox.hoist("undo -y").exits(0);
+    sandbox.hoist("undo -y").exits(0);
+    assert_eq!((sandbox.read("dot/bashrc"), sandbox.read(".local/bin/old")), ("alias l=ls\n".to_owned(), "a person's\n".to_owned()));
+    assert!(!sandbox.has(".local/bin/sub") && !sandbox.has(".config/fish/conf.d/a.fish") && !sandbox.has(".local/bin/a"));
+    // An update that only changes such a file changes something.
+    let body = "main_module() { mkdir -p ~/.u ~/.local/bin; echo 1 >~/.local/bin/u; }\nupdate_module() { echo 2 >~/.local/bin/u; }";
+    sandbox.add(&Module::new("u").field("INSTALL_DIRS", "$HOME/.u").field("UPDATE_METHOD", "custom").body(body));
+    sandbox.hoist("install u").exits(0);
+    assert_eq!(sandbox.json("update u").exits(0).statuses()["u"], "updated");
+    sandbox.hoist("test u").exits(0);
+    assert_eq!(sandbox.json("update u").exits(0).statuses()["u"], "unchanged");
 }
 
 #[test]

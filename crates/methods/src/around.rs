@@ -13,13 +13,20 @@ use std::sync::{Mutex, PoisonError};
 
 use hoist_core::is_shared;
 use hoist_executor::{Failure, Level, TaskContext};
-use hoist_files::{Difference, Kind, Record, Recorded, Snapshot, State, Store, Taking, is_backup, put_back};
+use hoist_files::{Difference, Kind, Record, Recorded, Snapshot, State, Store, Taking, follow, is_backup, put_back};
 
 /// Directories whose entries are looked at, in the home directory.
 const PROGRAMS: &[&str] = &[".local/bin", "bin"];
 
 /// Directories that are looked at with everything below them.
-const SHARED: &[&str] = &[".local/share/man", ".local/share/applications", ".local/share/bash-completion"];
+const SHARED: &[&str] = &[
+    ".local/share/man",
+    ".local/share/applications",
+    ".local/share/bash-completion",
+    ".local/share/zsh/site-functions",
+    ".config/fish/completions",
+    ".config/fish/conf.d",
+];
 
 /// Files that shells read when they start.
 const SHELLS: &[&str] = &[
@@ -27,11 +34,20 @@ const SHELLS: &[&str] = &[
     ".bash_profile",
     ".bash_login",
     ".bash_logout",
+    ".bash_aliases",
     ".profile",
     ".zshrc",
     ".zshenv",
     ".zprofile",
     ".zlogin",
+    ".zlogout",
+    ".config/zsh/.zshrc",
+    ".config/zsh/.zshenv",
+    ".config/zsh/.zprofile",
+    ".kshrc",
+    ".cshrc",
+    ".tcshrc",
+    ".login",
     ".inputrc",
     ".config/fish/config.fish",
 ];
@@ -111,6 +127,9 @@ impl Around {
         let read = |path: &Path, size: u64| is_new(path) || fits(size);
         let taking = Taking { former: Some(former), store, read: &read, git: &|_| false, ..Taking::PLAIN };
         let mut paths: Vec<PathBuf> = SHELLS.iter().map(|name| self.home.join(name)).collect();
+        // Where they are links, what is written is what they lead to.
+        let targets: Vec<PathBuf> = paths.iter().filter(|path| path.is_symlink()).filter_map(|path| follow(path).ok()).collect();
+        paths.extend(targets);
         for directory in PROGRAMS.iter().map(|name| self.home.join(name)) {
             let entries = std::fs::read_dir(&directory).into_iter().flatten().flatten();
             paths.extend(entries.map(|entry| entry.path()).chain([directory]));
@@ -119,6 +138,28 @@ impl Around {
         let mut found = Snapshot::take_flat(&paths, &taking).map_err(wrong)?;
         found.extend(Snapshot::take(&shared, &taking).map_err(wrong)?);
         Ok(found)
+    }
+}
+
+/// True for what hoist moves out of the way for a time.
+fn is_of_hoist(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".hoist-"))
+}
+
+impl Around {
+    /// What is in the new directories among programs, which are looked at without what is below them.
+    fn inside_new(&self, differences: &[Difference]) -> Result<Vec<Difference>, Failure> {
+        let is_new_directory = |difference: &&Difference| {
+            let is_directory = difference.after.as_ref().is_some_and(|after| after.kind == Kind::Directory);
+            is_directory
+                && difference.before.is_none()
+                && PROGRAMS.iter().any(|place| difference.path.parent() == Some(&self.home.join(place)))
+        };
+        let new: Vec<PathBuf> = differences.iter().filter(is_new_directory).map(|difference| difference.path.clone()).collect();
+        let found = Snapshot::take(&new, &Taking::PLAIN).map_err(|error| Failure::new(format!("looking at {error}")))?;
+        let mut inside = Snapshot::default().differences(&found);
+        inside.retain(|difference| !new.contains(&difference.path));
+        Ok(inside)
     }
 }
 
@@ -135,12 +176,20 @@ impl Inside<'_> {
         let after = self.around.look(&before, None, Some(&before))?;
         let mut differences = before.differences(&after);
         group.last = after;
+        differences.extend(self.around.inside_new(&differences)?);
         let owned = python_scripts(&self.around.home, &differences);
         differences.retain(|Difference { path, .. }| {
-            !owned.contains(path) && !self.around.is_declared(path) && !self.around.is_place(path) && !is_backup(path)
+            !owned.contains(path) && !self.around.is_declared(path) && !self.around.is_place(path) && !is_backup(path) && !is_of_hoist(path)
         });
         Ok(Some(Outside { is_alone: group.members == 1, differences }))
     }
+}
+
+/// The paths of differences, for a message.
+fn listed(differences: &[&Difference]) -> String {
+    let paths: Vec<String> = differences.iter().map(|difference| difference.path.display().to_string()).collect();
+    let more = if paths.len() > NAMED { format!(" and {} more", paths.len() - NAMED) } else { String::new() };
+    paths.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ") + &more
 }
 
 /// What is the module's of that, and what an undo takes back.
@@ -150,15 +199,15 @@ pub(crate) struct Settled {
     pub(crate) differences: Vec<Difference>,
 }
 
-/// At most so many paths are named in one warning.
-const NAMED: usize = 5;
+/// Maximum number of paths that one warning names.
+const NAMED: usize = 20;
 
 impl Outside {
     /// Decides what is whose, and warns of the rest. `old` is what the module is known to have written before; what its script creates is its own where it
     /// `stays` installed.
     pub(crate) fn settle(self, old: &Record, stays: bool, task: &TaskContext) -> Settled {
         let mut settled = Settled::default();
-        let (mut created, mut changed) = (Vec::new(), Vec::new());
+        let (mut created, mut changed, mut deleted) = (Vec::new(), Vec::new(), Vec::new());
         for difference in self.differences {
             let Difference { path, before, after } = &difference;
             let is_own = old.contains_key(path) || before.is_none();
@@ -166,6 +215,7 @@ impl Outside {
                 Some(after) => drop(settled.owned.insert(path.clone(), Recorded::of(after))),
                 None if after.is_none() && old.contains_key(path) => {}
                 None if before.is_none() => created.push(path.display().to_string()),
+                None if after.is_none() => deleted.push(path.display().to_string()),
                 None if after.as_ref().is_some_and(|after| after.kind == Kind::Directory) => {}
                 None => changed.push(path.display().to_string()),
             }
@@ -174,7 +224,7 @@ impl Outside {
                 settled.differences.push(difference);
             }
         }
-        for (paths, word) in [(created, "created"), (changed, "changed")] {
+        for (paths, word) in [(created, "created"), (changed, "changed"), (deleted, "deleted")] {
             if let [first, ..] = paths.as_slice() {
                 let more = if paths.len() > NAMED { format!(" and {} more", paths.len() - NAMED) } else { String::new() };
                 let whose = if self.is_alone { "" } else { " (several scripts ran at the same time)" };
@@ -193,10 +243,8 @@ impl Outside {
             return String::new();
         }
         match put_back(&kept, store, &[]).into_iter().next() {
-            None => "; what it had done outside of its directories was taken back".to_owned(),
-            Some((path, error)) => {
-                format!("; what it had done outside of its directories was taken back but for {}: {error}", path.display())
-            }
+            None => format!("; also restored: {}", listed(&kept)),
+            Some((path, error)) => format!("; also to be restored: {}; but {}: {error}", listed(&kept), path.display()),
         }
     }
 }

@@ -311,7 +311,7 @@ impl Bringing<'_> {
         let applied = &mut attempt.applied;
         if self.replaces && work.action == Action::Update && !attempt.told {
             applied.effect = match different {
-                Some(false) => Effect::Unchanged,
+                Some(false) if attempt.outside.is_empty() => Effect::Unchanged,
                 _ => Effect::Changed,
             };
         }
