@@ -1,6 +1,6 @@
 //! What hoist says is true: no success that is none, no alarm that is none.
 
-use hoist_tests::{GitFixture, Module, Sandbox, has};
+use hoist_tests::{GitFixture, Module, Sandbox, has, ran};
 
 #[test]
 fn what_declares_nothing_to_verify_is_unverified_and_not_passed() {
@@ -235,9 +235,29 @@ fn a_module_migrates_between_collections() {
     assert_eq!((sandbox.files("tool"), sandbox.read("tool/from")), (vec!["from".to_owned(), "only-two".to_owned()], "two\n".to_owned()));
     assert_eq!(sandbox.json("info tool").exits(0).document()["installed"]["source"], "two");
     assert_eq!(sandbox.json("migrate tool --to two").exits(0).statuses()["tool"], "unchanged");
+    // From then on it is the module of that collection, whichever comes first.
+    assert_eq!(sandbox.json("list").exits(0).document()[0]["source"], "two");
+    sandbox.hoist("install tool --force").exits(0);
+    assert_eq!(sandbox.read("tool/from"), "two\n");
+    sandbox.hoist("undo -y").exits(0);
     sandbox.hoist("undo -y").exits(0);
     assert_eq!(sandbox.read("tool/from"), "one\n");
     sandbox.hoist("migrate other --to two").exits(2).says("other");
+    // Named in the settings, the collections have these names, also for what was installed before.
+    sandbox.unset("HOIST_COLLECTION");
+    std::fs::create_dir(sandbox.path("elsewhere")).unwrap();
+    let (one, two) = (one.display(), two.display());
+    sandbox.settings(&format!("sources:\n- {{collection: {one}, name: alpha}}\n- {{collection: {two}, name: beta}}\n"));
+    let elsewhere = |arguments: &str| {
+        let mut command = sandbox.command(hoist_tests::binary());
+        ran(command.args(arguments.split(' ')).current_dir(sandbox.path("elsewhere")).output().unwrap())
+    };
+    assert_eq!(elsewhere("list --output json").exits(0).document()[0]["source"], "alpha");
+    elsewhere("test --source alpha").exits(0).says("1 passed");
+    elsewhere("migrate tool --to beta").exits(0);
+    assert_eq!(elsewhere("list --output json").exits(0).document()[0]["source"], "beta");
+    elsewhere("migrate tool --to beta").exits(0).says("unchanged");
+    elsewhere("uninstall beta/tool -y").exits(0);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use hoist_core::{
     Catalog, CollectionFile, Diagnostic, Environment, Installed, Module, Source, SourceKind, Userinfo, parse_duration, secret_parameters,
     without_userinfo,
 };
-use hoist_ledger::read_applications;
+use hoist_ledger::{LedgerError, read_applications};
 use hoist_methods::{Machine, Offers, SourceCache, plugin};
 use hoist_plugins::is_secret_name;
 use hoist_sources::modules::modules;
@@ -187,14 +187,22 @@ impl Session {
         let preferred = self.sources.iter().take_while(|source| source.priority > 0).count();
         let sources = self.sources.iter().map(Some);
         let places = sources.clone().take(preferred).chain([None]).chain(sources.skip(preferred));
+        // A directory that is a source as well has the name of the source.
+        let of_sources = self.named_collections();
+        let named: Vec<(&PathBuf, Option<&str>)> =
+            named.iter().map(|directory| (directory, of_sources.get(&canonical(directory)).copied())).collect();
         for source in places {
             let Some(source) = source else {
-                named.iter().try_for_each(|directory| collections::add(&mut catalog, directory, None, Links::Follow, &reading))?;
+                for (directory, name) in &named {
+                    collections::add(&mut catalog, directory, *name, self.links_in(directory), &reading)?;
+                }
                 continue;
             };
+            if named.iter().any(|(_, name)| *name == Some(source.name.as_str())) {
+                continue;
+            }
             if let Some(directory) = collection(source, &self.places.cache) {
-                let links = if directory.starts_with(&self.places.cache) { Links::Inside } else { Links::Follow };
-                collections::add(&mut catalog, &directory, Some(&source.name), links, &reading)?;
+                collections::add(&mut catalog, &directory, Some(&source.name), self.links_in(&directory), &reading)?;
             } else if let Some(index) = self.indexes.get(&source.name) {
                 let tree = SourceCache::new(&self.places.cache, source).tree();
                 let mut modules = modules(source, index, &tree, &|name| self.builtin.contains(name));
@@ -207,6 +215,37 @@ impl Session {
         catalog.provide(&self.provided.keys().map(String::as_str).collect());
         self.catalog = catalog;
         Ok(())
+    }
+
+    /// The sources that are collections, by their directories.
+    fn named_collections(&self) -> BTreeMap<PathBuf, &str> {
+        let directory = |source: &Source| Some(canonical(&collection(source, &self.places.cache)?));
+        self.sources.iter().filter_map(|source| Some((directory(source)?, source.name.as_str()))).collect()
+    }
+
+    /// What is installed, as the ledger has it.
+    pub(crate) fn installed(&self) -> Result<Installed, LedgerError> {
+        hoist_ledger::read(&self.places.state).map(|installed| self.with_names(installed))
+    }
+
+    /// The same with the names that the sources have now: a collection may have been used by its directory before.
+    pub(crate) fn with_names(&self, mut installed: Installed) -> Installed {
+        let of_sources = self.named_collections();
+        if of_sources.is_empty() {
+            return installed;
+        }
+        for record in installed.modules.values_mut().chain(installed.unfinished.values_mut()) {
+            let name = record.removal.root.as_ref().and_then(|root| of_sources.get(&canonical(root)));
+            if let Some(name) = name {
+                (*name).clone_into(&mut record.source);
+            }
+        }
+        installed
+    }
+
+    /// In a copy of somebody else's collection no link leads out of it.
+    fn links_in(&self, directory: &Path) -> Links {
+        if directory.starts_with(&self.places.cache) { Links::Inside } else { Links::Follow }
     }
 
     /// The names of sources that nobody has looked at yet.
@@ -347,6 +386,10 @@ fn over(other: CollectionFile, winner: CollectionFile) -> CollectionFile {
         keep_backups: winner.keep_backups.or(other.keep_backups),
         provides: other.provides.into_iter().chain(winner.provides).collect(),
     }
+}
+
+fn canonical(directory: &Path) -> PathBuf {
+    directory.canonicalize().unwrap_or_else(|_| directory.to_owned())
 }
 
 fn directories(global: &Global, user: Option<&CollectionFile>, home: &Path, state: &Path) -> Result<Vec<PathBuf>, Ending> {

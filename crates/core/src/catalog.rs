@@ -93,6 +93,14 @@ impl Catalog {
                 self.hidden.extend(self.modules.remove(id));
             }
         }
+        // What several collections have is that of the collection it was installed from, or migrated to.
+        let of_collections = installed.modules.iter().filter(|(_, record)| !record.removal.is_indexed() && !record.removal.plugin);
+        for (id, record) in of_collections {
+            let same_root = |module: &Module| record.removal.root.as_ref() == Some(&module.root);
+            if !self.prefer_where(id.as_str(), same_root) {
+                self.prefer(&record.source, id.as_str());
+            }
+        }
     }
 
     /// Adds what is installed from a source that does not offer it any more, as far as the ledger remembers it.

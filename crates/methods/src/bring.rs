@@ -431,8 +431,8 @@ impl Bringing<'_> {
             // What changed nothing, or was taken back, is as it was.
             let former = work.record.as_ref().filter(|record| record.once && !work.unfinished);
             let stands = former.is_some_and(|former| module.removal.is_indexed() && stands(former, work));
-            let intact =
-                stands || (work.action == Action::Update && work.change == Change::Update && (restored || different == Some(false)));
+            let is_update = work.action == Action::Update && work.change == Change::Update;
+            let intact = stands || ((is_update || former.is_some()) && (restored || different == Some(false)));
             let before = work.record.as_ref().filter(|_| intact && unsettled.is_none());
             let recorded = if displaced.is_empty() && !stands { &recorded } else { *old };
             ledger.fail(&module.id, &watch.made(), Some(recorded), before, back.is_err()).map_err(told)?;

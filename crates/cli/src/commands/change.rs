@@ -121,7 +121,7 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<Code, Ending> {
     }
     let asked = &asked;
     // A mistake is told before anything is waited for or written.
-    let known = match hoist_ledger::read(&session.places.state) {
+    let known = match session.installed() {
         // It is set aside below; until then nothing is known.
         Err(error) if error.is_damage() => Installed::default(),
         known => known?,
@@ -148,7 +148,7 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<Code, Ending> {
     let ledger = Arc::new(open(&session)?);
     recover(&session, &ledger)?;
     let machine = session.machine()?;
-    let installed = ledger.installed()?;
+    let installed = session.with_names(ledger.installed()?);
     let mut settled = Settled::new(&mut session, &machine, installed.clone(), asked)?;
     // What is copied out of the copies of sources must not be changed meanwhile, nor be another than what their indexes say.
     let copies =
@@ -227,7 +227,7 @@ impl Settled {
 /// Shows what would be done.
 pub(crate) fn plan(global: &Global, asked: &Asked) -> Result<Code, Ending> {
     let mut session = Session::open(global)?;
-    let installed = hoist_ledger::read(&session.places.state)?;
+    let installed = session.installed()?;
     let machine = session.machine()?;
     let Settled { installed, mut plan, .. } = Settled::new(&mut session, &machine, installed, asked)?;
     let configs = look_at_configs(&session, &mut plan, asked)?;

@@ -39,7 +39,7 @@ struct Finding {
 /// Looks at the machine for all modules. The exit code is 3 when something is missing.
 pub(crate) fn run(global: &Global) -> Result<Code, Ending> {
     let mut session = Session::open(global)?;
-    let installed = hoist_ledger::read(&session.places.state)?;
+    let installed = session.installed()?;
     session.catalog.prefer_installed(&installed);
     let machine = session.machine()?;
     let mut findings = Vec::new();

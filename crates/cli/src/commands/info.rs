@@ -23,7 +23,7 @@ use crate::session::Session;
 /// Everything known about one module.
 pub(crate) fn run(global: &Global, name: &str) -> Result<Code, Ending> {
     let mut session = Session::open(global)?;
-    let installed = hoist_ledger::read(&session.places.state)?;
+    let installed = session.installed()?;
     session.catalog.prefer_installed(&installed);
     let name = &meant(&mut session, &installed, global, name);
     let catalog = &session.catalog;

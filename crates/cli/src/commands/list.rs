@@ -16,7 +16,7 @@ use crate::session::Session;
 /// One line a module: those of the collections and of other sources, and those that are installed without being in one.
 pub(crate) fn run(global: &Global, list: &List) -> Result<Code, Ending> {
     let mut session = Session::open(global)?;
-    let installed = hoist_ledger::read(&session.places.state)?;
+    let installed = session.installed()?;
     if let Some(source) = &global.source {
         choice::known_source(&session, &installed, source)?;
     }

@@ -31,7 +31,7 @@ enum Standing {
 /// Lists what is installed and not as its source has it. The network is asked only with `refresh`.
 pub(crate) fn run(global: &Global, refresh: bool) -> Result<Code, Ending> {
     let mut session = Session::open(global)?;
-    let installed = hoist_ledger::read(&session.places.state)?;
+    let installed = session.installed()?;
     if let Some(source) = &global.source {
         choice::known_source(&session, &installed, source)?;
     }

@@ -16,7 +16,7 @@ use crate::session::Session;
 /// Modules whose name or description has every word of the query, the best first; a name that several sources offer as often.
 pub(crate) fn run(global: &Global, query: &[String]) -> Result<Code, Ending> {
     let mut session = Session::open(global)?;
-    let installed = hoist_ledger::read(&session.places.state)?;
+    let installed = session.installed()?;
     if let Some(source) = &global.source {
         choice::known_source(&session, &installed, source)?;
     }

@@ -11,7 +11,7 @@ use crate::{choice, server};
 /// Verifies modules: those named, else all that are installed.
 pub(crate) fn run(global: &Global, test: &Test) -> Result<Code, Ending> {
     let mut session = Session::open(global)?;
-    let installed = hoist_ledger::read(&session.places.state)?;
+    let installed = session.installed()?;
     let selection = if test.modules.is_empty() { Selection::Tiers } else { Selection::Names(test.modules.clone()) };
     let mut request = Request { skip: test.skip.clone(), source: global.source.clone(), ..Request::new(Action::Test, selection) };
     choice::settle(&mut session, &installed, &mut request)?;
