@@ -132,6 +132,56 @@ fn a_version_that_is_asked_for_is_installed() {
 }
 
 #[test]
+fn another_version_comes_with_other_dependencies_and_takes_nothing_from_others() {
+    let rocks = Rocks::new();
+    rocks.rock("dep", "1-1", &[]).rock("dep", "2-1", &[]).rock("used", "1-1", &["dep < 2"]).rock("used", "2-1", &["dep >= 2"]);
+    rocks.rock("base", "1-1", &[]).rock("base", "2-1", &[]).rock("new", "1-1", &["base >= 2"]).rock("old", "1-1", &["base < 2"]);
+    let Some((sandbox, _server)) = served(&rocks) else { return };
+    sandbox.hoist("install used").exits(0);
+    let run = sandbox.json("install used@1").exits(0);
+    assert_eq!((&run.finished("dep")["from"], &run.finished("dep")["to"]), (&"2-1".into(), &"1-1".into()));
+    assert!(run.stdout.contains("2-1 does not go together with what else is needed or there: used needs dep < 2"), "{}", run.stdout);
+    assert_eq!(listed(&sandbox), ["dep 1-1", "used 1-1"], "nothing of the other versions stays");
+    assert_eq!(sandbox.read("tree/share/lua/5.4/dep.lua"), "return \"dep 1-1\"\n");
+    sandbox.hoist("install used@2").exits(0);
+    assert_eq!(listed(&sandbox), ["dep 2-1", "used 2-1"]);
+    // What is installed keeps what it needs, whoever asks.
+    sandbox.hoist("install new").exits(0);
+    let refused = "new, which is installed, needs base >= 2, and not 1-1";
+    sandbox.hoist("install base@1").exits(2).says(refused);
+    sandbox.hoist("install old").exits(2).says(refused);
+    assert!(listed(&sandbox).contains(&"base 2-1".to_owned()));
+    sandbox.hoist("remove new -y").exits(0);
+    sandbox.hoist("install old").exits(0);
+    sandbox.hoist("install new").exits(2).says("old, which is installed, needs base < 2, and not 2-1");
+    sandbox.hoist("test").exits(0);
+}
+
+#[test]
+fn programs_of_rocks_find_what_they_need() {
+    let rocks = Rocks::new();
+    rocks.rock("lib", "1-1", &[]).program("tool", "1-1", &["lib"], "print(require(\"lib\"))").program(
+        "tool",
+        "2-1",
+        &["lib"],
+        "print(require(\"lib\"), 2)",
+    );
+    let Some((sandbox, _server)) = served(&rocks) else { return };
+    let run = || String::from_utf8(sandbox.command(sandbox.home().join("tree/bin/tool")).output().unwrap().stdout).unwrap();
+    // Alone, in a chosen version, updated, installed again, and together with what it needs.
+    sandbox.hoist("install lib").exits(0);
+    sandbox.hoist("install tool@1").exits(0);
+    assert!(run().starts_with("lib 1-1"), "{}", run());
+    sandbox.hoist("update tool").exits(0);
+    assert!(run().trim_end().ends_with('2'), "{}", run());
+    sandbox.hoist("install tool --force").exits(0);
+    assert!(run().trim_end().ends_with('2'), "{}", run());
+    sandbox.hoist("remove tool lib -y").exits(0);
+    sandbox.hoist("install tool").exits(0);
+    assert!(run().trim_end().ends_with('2'), "{}", run());
+}
+
+#[test]
 fn an_older_version_that_something_needs_is_told() {
     let rocks = Rocks::new();
     rocks.rock("c", "1-1", &[]).rock("c", "2-1", &[]).rock("old", "1-1", &["c < 2"]);

@@ -39,11 +39,23 @@ impl Rocks {
 
     /// The same, of a file that holds this.
     pub fn rock_with(&self, name: &str, version: &str, depends: &[&str], code: &str) -> &Self {
+        let build = format!("type = \"builtin\", modules = {{ [\"{name}\"] = \"{name}.lua\" }}");
+        self.rock_built(name, version, depends, code, &build)
+    }
+
+    /// The same, of a program.
+    pub fn program(&self, name: &str, version: &str, depends: &[&str], code: &str) -> &Self {
+        let build = format!("type = \"builtin\", modules = {{}}, install = {{ bin = {{ {name} = \"{name}.lua\" }} }}");
+        self.rock_built(name, version, depends, &format!("#!/usr/bin/env lua\n{code}\n"), &build)
+    }
+
+    /// The same, built in this way.
+    pub fn rock_built(&self, name: &str, version: &str, depends: &[&str], code: &str, build: &str) -> &Self {
         let depends: String = depends.iter().map(|depends| format!("  \"{depends}\",\n")).collect();
         let spec = format!(
             "package = \"{name}\"\nversion = \"{version}\"\nsource = {{ url = \"file:///{name}.lua\", dir = \".\" }}\n\
              description = {{\n  summary = \"The rock {name}\",\n  license = \"MIT\",\n}}\ndependencies = {{\n  \"lua >= 5.1\",\n{depends}}}\n\
-             build = {{ type = \"builtin\", modules = {{ [\"{name}\"] = \"{name}.lua\" }} }}\n"
+             build = {{ {build} }}\n"
         );
         let file = |name: &str| self.path().join(name);
         let mut archive = ZipWriter::new(Cursor::new(Vec::new()));

@@ -7,9 +7,9 @@ use hoist_core::{
     Action, Catalog, Change, Diagnostic, Installed, InstalledModule, Module, ModuleId, Plan, Request, Rock, Selection, SourceKind, Tier,
 };
 use hoist_methods::{SourceCache, needs_of_rocks, rocks_of};
-use hoist_sources::choose::{Asked, Conflict, choose};
+use hoist_sources::choose::{Asked, Choice, Conflict, Tree, choose};
 use hoist_sources::modules::{hold, modules, pin};
-use hoist_sources::{Chosen, Index, Offer, Version};
+use hoist_sources::{Chosen, Index, Offer, Requirement, Version};
 
 use crate::error::Ending;
 use crate::session::Session;
@@ -115,14 +115,16 @@ fn hold_what_cannot_be(session: &mut Session, installed: &Installed) {
         let there = rocks_of(&rock);
         let foreign = || there.iter().filter(|(name, _)| !asked.contains(name)).map(|(name, version)| (name.clone(), version.clone()));
         let any = |names: &[String]| names.iter().map(Asked::any).collect::<Vec<_>>();
-        if choose(&index, &any(&asked), &foreign().collect(), &session.builtin).is_ok() {
+        let needs = needs_of_rocks(&rock);
+        let tree = |installed: BTreeMap<String, String>| Tree { installed, needs: needs.clone() };
+        if choose(&index, &any(&asked), &tree(foreign().collect()), &session.builtin).is_ok() {
             continue;
         }
         for name in std::mem::take(&mut asked) {
             // Together with those that can be updated so far.
             let together: Vec<String> = asked.iter().cloned().chain([name.clone()]).collect();
             let keep = there.iter().filter(|(name, _)| !together.contains(name)).map(|(name, version)| (name.clone(), version.clone()));
-            match choose(&index, &any(&together), &keep.collect(), &session.builtin) {
+            match choose(&index, &any(&together), &tree(keep.collect()), &session.builtin) {
                 Ok(_) => asked.push(name),
                 Err(conflict) => held.push((name, conflict.to_string())),
             }
@@ -455,13 +457,21 @@ fn pin_rocks(session: &mut Session, installed: &Installed, request: &Request) ->
         // What is asked for in another version does not stay as it is.
         keep.retain(|name, version| !asked.iter().any(|asked| asked.name == *name && !asked.accepts(version)));
         errors.extend(asked.iter().filter_map(|asked| not_offered(asked, &index, &keep)));
-        match choose(&index, &asked, &keep, &session.builtin) {
+        let tree = Tree { installed: keep.clone(), needs: needs_of_rocks(&rock) };
+        match choose(&index, &asked, &tree, &session.builtin) {
             _ if !errors.is_empty() => {}
             Ok(choices) => {
+                let of_choice = |choice: &Choice| -> (String, Vec<Requirement>) {
+                    let depends = choice.offer.depends.iter().flatten();
+                    (choice.name.clone(), depends.filter_map(|text| Requirement::new(text)).collect())
+                };
+                let mut needs = tree.needs.clone();
+                needs.extend(choices.iter().filter(|choice| choice.offer.depends.is_some()).map(of_choice));
+                let needs = || needs.iter().flat_map(|(name, needs)| needs.iter().map(move |need| (name.as_str(), need)));
                 for choice in choices.iter().filter(|choice| !session.held.contains(&choice.name)) {
                     let Some((source, server)) = places.get(&choice.name) else { continue };
                     if let Some(module) = session.catalog.get_mut(&choice.name).filter(|module| module.source == *source) {
-                        pin(module, choice, server, request.versions.contains_key(&choice.name));
+                        pin(module, choice, server, request.versions.contains_key(&choice.name), needs());
                         // What is there by hand and nowhere else need not be installed.
                         module.requires.retain(|name| places.contains_key(name.as_str()) || !keep.contains_key(name.as_str()));
                     }
@@ -471,6 +481,11 @@ fn pin_rocks(session: &mut Session, installed: &Installed, request: &Request) ->
                 let message = format!("needs {what}, which {} does not have and which does not come with the server", names.join(" and "));
                 let wrong = Diagnostic::error(message).module(by).field("dependencies");
                 errors.push(wrong.help("`hoist sync` looks at the server anew; --no-deps installs it without what it needs"));
+            }
+            Err(conflict @ Conflict::Needed(..)) => {
+                let Conflict::Needed(name, _, by, _) = &conflict else { continue };
+                let wrong = Diagnostic::error(conflict.to_string()).module(name.as_str());
+                errors.push(wrong.help(format!("update or remove {by} first, or name another version of {name}")));
             }
             Err(Conflict::Derived(reasons)) => {
                 let reasons = reasons.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -546,7 +561,7 @@ pub(crate) fn spare_what_others_need(installed: &mut Installed) {
         let foreign =
             |name: &String| !installed.modules.get(name.as_str()).is_some_and(|record| record.removal.rock.as_ref() == Some(rock));
         let needed: BTreeSet<String> =
-            needs_of_rocks(rock).into_iter().filter(|(name, _)| foreign(name)).flat_map(|(_, needs)| needs).collect();
+            needs_of_rocks(rock).into_iter().filter(|(name, _)| foreign(name)).flat_map(|(_, needs)| needs).map(|need| need.name).collect();
         for name in needed {
             if let Some(record) = installed.modules.get_mut(name.as_str()).filter(|record| record.removal.rock.as_ref() == Some(rock)) {
                 record.asked = true;

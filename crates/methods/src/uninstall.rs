@@ -451,7 +451,7 @@ pub(crate) fn leave_former(
             };
             let needs = luarocks::needs_of_rocks(rock).into_iter();
             let other = needs
-                .filter(|(name, needs)| !known(name) && needs.iter().any(|need| need == module.id.as_str()))
+                .filter(|(name, needs)| !known(name) && needs.iter().any(|need| need.name == module.id.as_str()))
                 .map(|(name, _)| name)
                 .next();
             if let Some(other) = other {

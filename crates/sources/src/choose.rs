@@ -27,6 +27,8 @@ pub enum Conflict {
     Missing(String, String),
     /// The reasons, a line each.
     Derived(String),
+    /// Something in the tree needs it in another version: what, in which version, by whom, and as what.
+    Needed(String, String, String, String),
 }
 
 impl fmt::Display for Conflict {
@@ -34,6 +36,9 @@ impl fmt::Display for Conflict {
         match self {
             Conflict::Missing(by, what) => write!(f, "{by} needs {what}, which its server does not have"),
             Conflict::Derived(reasons) => f.write_str(reasons),
+            Conflict::Needed(name, version, by, constraint) => {
+                write!(f, "{by}, which is installed, needs {name} {constraint}, and not {version}")
+            }
         }
     }
 }
@@ -74,18 +79,67 @@ impl Asked {
     }
 }
 
-/// Chooses versions of what is asked for and of all it needs. What is in `installed` stays as it is where that will do, also where the source does not have it.
-/// Of the names in `provided` every version is there, and nothing is chosen.
+/// The rocks of a tree that stay where they will do, and what each of its rocks needs.
+#[derive(Debug, Clone, Default)]
+pub struct Tree {
+    /// The versions, by name.
+    pub installed: BTreeMap<String, String>,
+    /// What they need, by the names of those that need it.
+    pub needs: BTreeMap<String, Vec<Requirement>>,
+}
+
+/// Chooses versions of what is asked for and of all it needs. What is in the tree stays as it is where that will do, also where the source does not have it, and
+/// is not left without what it needs. Of the names in `provided` every version is there, and nothing is chosen.
 ///
 /// # Errors
 /// Names that the source does not have, and requirements that exclude each other.
-pub fn choose(
+pub fn choose(index: &Index, asked: &[Asked], tree: &Tree, provided: &BTreeSet<String>) -> Result<Vec<Choice>, Conflict> {
+    let mut limits: BTreeMap<String, Vec<Requirement>> = BTreeMap::new();
+    let mut broken: Option<Conflict> = None;
+    loop {
+        let chosen = choose_within(index, asked, &tree.installed, provided, &limits);
+        let choices = match (chosen, broken) {
+            // Without that it would have been possible.
+            (Err(_), Some(broken)) => return Err(broken),
+            (chosen, _) => chosen?,
+        };
+        let found = unmet(&choices, tree);
+        let Some((by, requirement, version)) = found.first() else { return Ok(choices) };
+        let (name, constraint) = (requirement.name.clone(), requirement.constraint.clone());
+        let conflict = Conflict::Needed(name, (*version).to_owned(), (*by).to_owned(), constraint);
+        let is_new = |requirement: &Requirement| !limits.get(&requirement.name).is_some_and(|known| known.contains(requirement));
+        if !found.iter().any(|(_, requirement, _)| is_new(requirement)) {
+            return Err(conflict);
+        }
+        for (_, requirement, _) in &found {
+            limits.entry(requirement.name.clone()).or_default().push((*requirement).clone());
+        }
+        broken = Some(conflict);
+    }
+}
+
+/// What rocks that stay in the tree need and would not have: by whom, what, and the version that was chosen.
+fn unmet<'t>(choices: &'t [Choice], tree: &'t Tree) -> Vec<(&'t str, &'t Requirement, &'t str)> {
+    let chosen: BTreeMap<&str, &str> = choices.iter().map(|choice| (choice.name.as_str(), choice.offer.version.as_str())).collect();
+    let stays =
+        |name: &String| tree.installed.get(name).is_some_and(|there| chosen.get(name.as_str()).is_none_or(|version| there == version));
+    let needs = tree.needs.iter().filter(|(name, _)| stays(name)).flat_map(|(name, needs)| needs.iter().map(move |need| (name, need)));
+    let unmet = needs.filter_map(|(by, requirement)| {
+        let version = chosen.get(requirement.name.as_str())?;
+        let is_there = tree.installed.get(&requirement.name).is_some_and(|there| there == version);
+        (!is_there && !requirement.accepts(&Version::new(version))).then_some((by.as_str(), requirement, *version))
+    });
+    unmet.collect()
+}
+
+fn choose_within(
     index: &Index,
     asked: &[Asked],
     installed: &BTreeMap<String, String>,
     provided: &BTreeSet<String>,
+    limits: &BTreeMap<String, Vec<Requirement>>,
 ) -> Result<Vec<Choice>, Conflict> {
-    let provider = Provider { index, asked, installed, provided };
+    let provider = Provider { index, asked, installed, provided, limits };
     let chosen = match pubgrub::resolve(&provider, Package::Asked, Version::new("")) {
         Ok(chosen) => chosen,
         Err(PubGrubError::NoSolution(mut tree)) => {
@@ -132,6 +186,8 @@ struct Provider<'a> {
     asked: &'a [Asked],
     installed: &'a BTreeMap<String, String>,
     provided: &'a BTreeSet<String>,
+    /// What others need of these names.
+    limits: &'a BTreeMap<String, Vec<Requirement>>,
 }
 
 impl Provider<'_> {
@@ -149,10 +205,23 @@ impl Provider<'_> {
         self.offers(name).iter().find(|offer| Version::new(&offer.version) == *version)
     }
 
+    /// What a requirement takes of what there is.
+    fn fitting(&self, requirement: &Requirement) -> Range {
+        let there = self.installed.get(&requirement.name).map(|version| Version::new(version));
+        let offered = self.offers(&requirement.name).iter().map(|offer| Version::new(&offer.version));
+        requirement.range_among(offered.chain(there))
+    }
+
+    /// What others leave of the versions of a rock.
+    fn limited(&self, name: &str) -> Range {
+        let limits = self.limits.get(name).into_iter().flatten();
+        limits.fold(Ranges::full(), |range, requirement| range.intersection(&self.fitting(requirement)))
+    }
+
     /// The versions of a rock that are asked for.
     fn range(&self, asked: &Asked) -> Range {
         if asked.version.is_none() {
-            return Ranges::full();
+            return self.limited(&asked.name);
         }
         let offered = self.offers(&asked.name).iter().map(|offer| offer.version.as_str());
         let all = offered.chain(self.installed.get(&asked.name).map(String::as_str));
@@ -222,8 +291,9 @@ impl DependencyProvider for Provider<'_> {
         }
         let mut needs: BTreeMap<String, Range> = BTreeMap::new();
         for requirement in self.requirements(offer) {
-            let range = needs.entry(requirement.name).or_insert_with(Ranges::full);
-            *range = range.intersection(&requirement.range);
+            let fitting = self.fitting(&requirement);
+            let range = needs.entry(requirement.name.clone()).or_insert_with(|| self.limited(&requirement.name));
+            *range = range.intersection(&fitting);
         }
         Ok(Dependencies::Available(needs.into_iter().map(|(name, range)| (Package::Rock(name), range)).collect()))
     }
@@ -252,10 +322,17 @@ mod tests {
         Index { entries, ..Index::default() }
     }
 
+    fn tree(installed: &[(&str, &str)]) -> Tree {
+        let installed = installed.iter().map(|(name, version)| ((*name).to_owned(), (*version).to_owned())).collect();
+        Tree { installed, needs: BTreeMap::new() }
+    }
+
     fn chosen(index: &Index, asked: &[&str], installed: &[(&str, &str)]) -> Result<Vec<(String, String)>, Conflict> {
         let asked: Vec<Asked> = asked.iter().map(|name| Asked::any(*name)).collect();
-        let installed = installed.iter().map(|(name, version)| ((*name).to_owned(), (*version).to_owned())).collect();
-        Ok(choose(index, &asked, &installed, &BTreeSet::new())?.into_iter().map(|choice| (choice.name, choice.offer.version)).collect())
+        Ok(choose(index, &asked, &tree(installed), &BTreeSet::new())?
+            .into_iter()
+            .map(|choice| (choice.name, choice.offer.version))
+            .collect())
     }
 
     #[test]
@@ -295,8 +372,8 @@ mod tests {
         index.entries[1].offers[1].depends = None;
         let asked = [Asked::any("a")];
         let provided = BTreeSet::from(["mod_server".to_owned()]);
-        assert_eq!(choose(&index, &asked, &BTreeMap::new(), &BTreeSet::new()), Err(Conflict::Missing("a".into(), "mod_server".into())));
-        let chosen = choose(&index, &asked, &BTreeMap::from([("b".to_owned(), "1-1".to_owned())]), &provided).unwrap();
+        assert_eq!(choose(&index, &asked, &Tree::default(), &BTreeSet::new()), Err(Conflict::Missing("a".into(), "mod_server".into())));
+        let chosen = choose(&index, &asked, &tree(&[("b", "1-1")]), &provided).unwrap();
         let versions: Vec<&str> = chosen.iter().map(|choice| choice.offer.version.as_str()).collect();
         assert_eq!((versions, chosen[0].needs.as_slice()), (vec!["1-1", "1-1"], &["b".to_owned()][..]));
     }
@@ -309,14 +386,27 @@ mod tests {
         ]);
         let version = |asked: &str, installed: &[(&str, &str)]| {
             let asked = [Asked { version: Some(asked.to_owned()), ..Asked::any("a") }];
-            let installed = installed.iter().map(|(name, version)| ((*name).to_owned(), (*version).to_owned())).collect();
-            let chosen = choose(&index, &asked, &installed, &BTreeSet::new()).ok()?;
+            let chosen = choose(&index, &asked, &tree(installed), &BTreeSet::new()).ok()?;
             Some(chosen.into_iter().map(|choice| choice.offer.version).collect::<Vec<_>>())
         };
         assert_eq!(version("1.0", &[]).unwrap(), ["1.0-2", "1-1"], "the newest revision, with what that needs");
         assert_eq!(version("1.0-1", &[("a", "2.0-1")]).unwrap(), ["1.0-1"]);
         assert_eq!(version("1.0", &[("a", "1.0-1")]).unwrap(), ["1.0-1"], "what is there will do");
         assert_eq!(version("3", &[]), None);
+    }
+
+    #[test]
+    fn what_stays_in_the_tree_keeps_what_it_needs() {
+        let index = index(&[("a", &[("2-1", &["b >= 2"]), ("1-1", &["b"])]), ("b", &[("2-1", &[]), ("1-1", &[])])]);
+        let mut there = tree(&[("b", "1-1"), ("old", "1-1")]);
+        there.needs.insert("old".to_owned(), vec![Requirement::new("b < 2").unwrap()]);
+        let versions = |asked: &Asked| -> Result<Vec<String>, Conflict> {
+            let chosen = choose(&index, std::slice::from_ref(asked), &there, &BTreeSet::new())?;
+            Ok(chosen.into_iter().map(|choice| choice.offer.version).collect())
+        };
+        assert_eq!(versions(&Asked::any("a")).unwrap(), ["1-1", "1-1"], "the newest that leaves it what it needs");
+        let wrong = versions(&Asked { version: Some("2".to_owned()), ..Asked::any("a") }).unwrap_err();
+        assert_eq!(wrong.to_string(), "old, which is installed, needs b < 2, and not 2-1");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! use hoist_sources::{Requirement, Version};
 //!
 //! let needed = Requirement::new("luatz ~> 0.3").unwrap();
-//! assert!(needed.range.contains(&Version::new("0.3.4-1")));
+//! assert!(needed.accepts(&Version::new("0.3.4-1")));
 //! ```
 
 pub mod choose;

@@ -144,12 +144,22 @@ pub fn hold(module: &mut Module, installed: &InstalledModule) {
     module.requires.clear();
 }
 
-/// Lets a rock bring the version that was chosen. Where that is an older one which nobody asked for, the module says so.
-pub fn pin(module: &mut Module, choice: &Choice, server: &str, is_asked: bool) {
+/// Lets a rock bring the version that was chosen. Where that is an older one which nobody asked for, the module says so, with what of `needs` excludes the
+/// newest, which are names and requirements.
+pub fn pin<'n>(
+    module: &mut Module,
+    choice: &Choice,
+    server: &str,
+    is_asked: bool,
+    mut needs: impl Iterator<Item = (&'n str, &'n Requirement)>,
+) {
     let newest = module.offered.version.replace(choice.offer.version.clone());
     let newer = newest.filter(|newest| !is_asked && Version::new(newest) > Version::new(&choice.offer.version));
     if let Some(newest) = newer {
-        module.offered.caveats.push(format!("{newest} does not go together with what else is needed or there"));
+        let excludes = |requirement: &Requirement| requirement.name == choice.name && !requirement.accepts(&Version::new(&newest));
+        let by = needs.find(|(_, requirement)| excludes(requirement));
+        let by = by.map(|(by, requirement)| format!(": {by} needs {} {}", requirement.name, requirement.constraint)).unwrap_or_default();
+        module.offered.caveats.push(format!("{newest} does not go together with what else is needed or there{by}"));
     }
     bring(module, &choice.offer.version, &choice.offer.archive, server, is_complete(choice).then_some(&choice.needs));
     module.requires = choice.needs.iter().filter_map(|name| ModuleId::new(name).ok()).collect();
@@ -249,7 +259,7 @@ mod tests {
         let mut read = modules(&source(kind), &index, Path::new("/cache"), &|_| false).remove(0);
         assert_eq!((read.offered.version.as_deref(), read.requires.len()), (Some("2-1"), 1));
         let former = read.digest.clone();
-        pin(&mut read, &Choice { name: "a".into(), offer: offer("1-1"), needs: vec!["c".into()] }, "http://h/r", false);
+        pin(&mut read, &Choice { name: "a".into(), offer: offer("1-1"), needs: vec!["c".into()] }, "http://h/r", false, std::iter::empty());
         assert_eq!(read.recipe.steps(Action::Install)[0].args["archive"], "1-1.rock");
         assert_eq!((read.requires[0].as_str(), read.digest == former), ("c", false));
         assert_eq!(read.checks.dirs, [Path::new("/t/lib/luarocks/rocks-5.4/a")]);

@@ -11,6 +11,8 @@ pub struct Version {
     text: String,
     /// Without zeros at the end.
     parts: Vec<i64>,
+    /// How many parts are written: LuaRocks holds `1` for as large as `1.0`, and for another version.
+    length: usize,
     revision: Option<i64>,
 }
 
@@ -24,8 +26,10 @@ pub struct Requirement {
     pub name: String,
     /// As it is written; empty for any.
     pub constraint: String,
-    /// Which versions that are.
-    pub range: Range,
+    /// Which versions that are, at most: `==` and `~=` also ask for the number of parts, which is no matter of order.
+    range: Range,
+    /// The versions that it asks for alone, and those that it excludes.
+    exact: Vec<(bool, Version)>,
 }
 
 /// Words and what they are worth: what comes before a release is less than nothing, a version of the repository is more than any release.
@@ -53,15 +57,22 @@ impl Version {
         let main = without_revision(text);
         let revision = text.get(main.len() + 1..).and_then(|revision| revision.parse().ok());
         let mut parts = parts(main);
+        let length = parts.len();
         while parts.last() == Some(&0) {
             parts.pop();
         }
-        Self { text: text.to_owned(), parts, revision }
+        Self { text: text.to_owned(), parts, length, revision }
     }
 
     /// As it was written.
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// True for a version with the same parts, as many of them, and the revision where one is named.
+    fn is_named_by(&self, other: &Self) -> bool {
+        let same_revision = self.revision.is_none() || other.revision.is_none() || self.revision == other.revision;
+        self.parts == other.parts && self.length == other.length && same_revision
     }
 
     fn with_revision(&self, revision: i64) -> Self {
@@ -114,7 +125,8 @@ impl Ord for Version {
         let longest = self.parts.len().max(other.parts.len());
         let part = |version: &Self, place: usize| version.parts.get(place).copied().unwrap_or(0);
         let by_parts = (0..longest).map(|place| part(self, place).cmp(&part(other, place))).find(|order| order.is_ne());
-        by_parts.unwrap_or_else(|| self.revision.unwrap_or(NO_REVISION).cmp(&other.revision.unwrap_or(NO_REVISION)))
+        let by_revision = || self.revision.unwrap_or(NO_REVISION).cmp(&other.revision.unwrap_or(NO_REVISION));
+        by_parts.unwrap_or_else(|| by_revision().then(self.length.cmp(&other.length)))
     }
 }
 
@@ -148,10 +160,26 @@ impl Requirement {
         let name = name.rsplit('/').next().unwrap_or_default();
         let constraint = constraint.trim();
         let mut range = Range::full();
+        let mut exact = Vec::new();
         for one in constraint.split(',').map(str::trim).filter(|one| !one.is_empty()) {
             range = range.intersection(&range_of(one)?);
+            let bare = |operator: &str| one.strip_prefix(operator).map(|bare| Version::new(bare.trim().trim_start_matches('@')));
+            let equal =
+                bare("==").or_else(|| bare("=")).or_else(|| one.starts_with(|c: char| !"<>~".contains(c)).then(|| bare("")).flatten());
+            exact.extend(equal.map(|version| (true, version)).or_else(|| bare("~=").map(|version| (false, version))));
         }
-        (!name.is_empty()).then(|| Self { name: name.to_owned(), constraint: constraint.to_owned(), range })
+        (!name.is_empty()).then(|| Self { name: name.to_owned(), constraint: constraint.to_owned(), range, exact })
+    }
+
+    /// True for a version that will do.
+    pub fn accepts(&self, version: &Version) -> bool {
+        self.range.contains(version) && self.exact.iter().all(|(is_equal, asked)| asked.is_named_by(version) == *is_equal)
+    }
+
+    /// What will do of these versions, and of those between them as far as their order says.
+    pub fn range_among(&self, versions: impl Iterator<Item = Version>) -> Range {
+        let unfit = versions.filter(|version| self.range.contains(version) && !self.accepts(version));
+        unfit.fold(self.range.clone(), |range, version| range.intersection(&Range::singleton(version).complement()))
     }
 }
 
@@ -164,14 +192,13 @@ fn range_of(text: &str) -> Option<Range> {
         return None;
     }
     let version = Version::new(bare);
-    // A comparison without a revision is one of all revisions.
-    let (least, most) = match version.revision {
-        Some(_) => (version.clone(), version.clone()),
-        None => (version.with_revision(i64::MIN), version.with_revision(i64::MAX)),
-    };
+    // A comparison without a revision is one of all revisions, and what is as large may be written with more parts.
+    let (first, last) = version.revision.map_or((i64::MIN, i64::MAX), |revision| (revision, revision));
+    let least = Version { length: 0, ..version.with_revision(first) };
+    let most = Version { length: usize::MAX, ..version.with_revision(last) };
     Some(match operator {
         "" | "==" | "=" => Range::higher_than(least).intersection(&Range::lower_than(most)),
-        "~=" => Range::higher_than(least).intersection(&Range::lower_than(most)).complement(),
+        "~=" => Range::full(),
         ">" => Range::strictly_higher_than(most),
         ">=" => Range::higher_than(least),
         "<" => Range::strictly_lower_than(least),
@@ -182,7 +209,7 @@ fn range_of(text: &str) -> Option<Range> {
             let bound = |mut parts: Vec<i64>, above: i64| {
                 *parts.last_mut()? += above;
                 parts.push(i64::MIN);
-                Some(Version { text: bare.to_owned(), parts, revision: None })
+                Some(Version { text: bare.to_owned(), parts, length: 0, revision: None })
             };
             Range::between(bound(parts.clone(), 0)?, bound(parts, 1)?)
         }
@@ -195,7 +222,7 @@ mod tests {
     use super::*;
 
     fn fits(requirement: &str, version: &str) -> bool {
-        Requirement::new(&format!("x {requirement}")).unwrap().range.contains(&Version::new(version))
+        Requirement::new(&format!("x {requirement}")).unwrap().accepts(&Version::new(version))
     }
 
     #[test]
@@ -220,7 +247,9 @@ mod tests {
                 assert!(Version::new(version) < Version::new(later), "{version} < {later}");
             }
         }
-        assert_eq!(Version::new("1.0-1"), Version::new("1.0.0-1"));
+        // As large, and another one.
+        assert!(!fits("> 1.0", "1-1") && !fits("< 1.0", "1-1") && fits(">= 1.0", "1-1") && fits("<= 1", "1.0.0-1"));
+        assert!(!fits("== 1.0", "1-1") && !fits("== 1", "1.0-1") && fits("~= 1", "1.0-1") && fits("== 1.0", "1.0-1"));
     }
 
     #[test]

@@ -10,8 +10,8 @@ use hoist_core::{Rock, is_path};
 use hoist_executor::{Command, Effect, Failure, Fate, Level};
 use hoist_files::{Kind, Record, Recorded, Suffix, back_up, digest, keep_copy, look};
 use hoist_ledger::{Holder, Lock};
-use hoist_sources::lua::{self, Value};
-use hoist_sources::{Version, rocks};
+use hoist_sources::lua::{self, Table, Value};
+use hoist_sources::{Requirement, Version, rocks};
 use serde::{Deserialize, Serialize};
 
 mod ahead;
@@ -125,7 +125,11 @@ impl Method for LuaRocks {
         };
         let file = file.display().to_string();
         let work = AtWork { installs: Some(self.version.clone()), ..AtWork::on(&rock, &self.name) };
-        let arguments = ["install", "--deps-mode=none", "--only-server", &self.server, &file];
+        // Everything that it needs is there. Without a look at that, LuaRocks would not tell its programs where to find their modules.
+        let deps = if self.needs.is_some() { "--deps-mode=one" } else { "--deps-mode=none" };
+        // What needs the version that is there comes in another version as well; both versions would else stay.
+        let force: &[&str] = if self.needs.is_some() && !before.is_empty() { &["--force"] } else { &[] };
+        let arguments = [&["install", deps, "--only-server", &self.server], force, &[&file]].concat();
         let installed = work.during(&rock, context, || luarocks(&rock, &arguments, context));
         let there = versions(&rock, &self.name).contains(&self.version);
         if installed.is_err() || !there {
@@ -137,7 +141,8 @@ impl Method for LuaRocks {
                 clear(&rock, &self.name, &self.version, &[])?;
             } else if let Some((_scratch, packed)) = spare.filter(|_| !there) {
                 let packed = packed.display().to_string();
-                let back = work.during(&rock, context, || luarocks(&rock, &["install", "--deps-mode=none", &packed], context));
+                let back =
+                    work.during(&rock, context, || luarocks(&rock, &["install", deps, "--only-server", &self.server, &packed], context));
                 let more = back.map_or_else(
                     |failure| format!("; and putting back what was there: {}", failure.message),
                     |()| "; what was there is back".to_owned(),
@@ -186,16 +191,24 @@ pub fn rocks_of(rock: &Rock) -> BTreeMap<String, String> {
 }
 
 /// What the rocks of a tree need, by the name of the one that needs it, as LuaRocks has it.
-pub fn needs_of_rocks(rock: &Rock) -> BTreeMap<String, Vec<String>> {
+pub fn needs_of_rocks(rock: &Rock) -> BTreeMap<String, Vec<Requirement>> {
     let text = hoist_files::read_text(&rocks::directory(rock, "").join("manifest")).unwrap_or_default();
     let Ok(document) = lua::read(&text) else { return BTreeMap::new() };
     let all = document.get("dependencies").and_then(Value::table).cloned().unwrap_or_default();
-    let names = |versions: &Value| -> Vec<String> {
-        let lists = versions.table().into_iter().flat_map(|table| table.map.values()).filter_map(Value::table);
-        let entries = lists.flat_map(|list| list.list.iter()).filter_map(Value::table);
-        entries.filter_map(|entry| entry.get("name").and_then(Value::text)).map(str::to_owned).collect()
+    let requirement = |entry: &Table| {
+        let name = entry.get("name").and_then(Value::text)?;
+        let constraints = entry.get("constraints").and_then(Value::table).map(|table| table.list.clone()).unwrap_or_default();
+        let constraints = constraints.iter().filter_map(Value::table).filter_map(|constraint| {
+            let version = constraint.get("version").and_then(Value::table)?.get("string").and_then(Value::text)?;
+            Some(format!("{} {version}", constraint.get("op").and_then(Value::text)?))
+        });
+        Requirement::new(&format!("{name} {}", constraints.collect::<Vec<_>>().join(", ")))
     };
-    all.map.iter().map(|(name, versions)| (name.clone(), names(versions))).collect()
+    let of_rock = |versions: &Value| -> Vec<Requirement> {
+        let lists = versions.table().into_iter().flat_map(|table| table.map.values()).filter_map(Value::table);
+        lists.flat_map(|list| list.list.iter()).filter_map(Value::table).filter_map(requirement).collect()
+    };
+    all.map.iter().map(|(name, versions)| (name.clone(), of_rock(versions))).collect()
 }
 
 /// The newest version of a rock that its tree has.

@@ -58,7 +58,7 @@ pub(super) fn sync(
         for ((name, version), found) in fetch(client, server, wanted, task)? {
             match found {
                 // What runs under another Lua is as good as not there; an older one may fit.
-                Ok(spec) if spec.lua.as_ref().is_some_and(|needed| !needed.range.contains(&runs)) => drop(failed.insert((name, version))),
+                Ok(spec) if spec.lua.as_ref().is_some_and(|needed| !needed.accepts(&runs)) => drop(failed.insert((name, version))),
                 Ok(spec) => {
                     let offers = rocks.get_mut(&name).into_iter().flatten();
                     for offer in offers.filter(|offer| offer.version == version) {
@@ -127,9 +127,9 @@ fn wanted(
     let requirements = rocks.values().flatten().flat_map(|offer| offer.depends.iter().flatten()).filter_map(|text| Requirement::new(text));
     for requirement in requirements {
         let Some(offers) = rocks.get(&requirement.name) else { continue };
-        let newest_fits = offers.first().is_some_and(|newest| requirement.range.contains(&Version::new(&newest.version)));
+        let newest_fits = offers.first().is_some_and(|newest| requirement.accepts(&Version::new(&newest.version)));
         if !newest_fits {
-            let fitting = offers.iter().filter(|offer| requirement.range.contains(&Version::new(&offer.version)));
+            let fitting = offers.iter().filter(|offer| requirement.accepts(&Version::new(&offer.version)));
             wanted.extend(
                 fitting.filter(|offer| unread(&requirement.name, offer)).map(|offer| (requirement.name.clone(), offer.version.clone())),
             );
