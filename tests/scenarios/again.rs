@@ -39,13 +39,15 @@ fn what_failed_stays_to_be_tried_again_until_it_is_done() {
 #[test]
 fn what_is_tried_again_is_what_was_asked() {
     let sandbox = Sandbox::new();
-    let module = Module::new("m").field("INSTALL_DIRS", "$HOME/.m").field("UNINSTALL_DIRS", "$HOME/.m");
-    sandbox.add(&module.body("main_module() { mkdir -p ~/.m; echo 1 >~/.m/file; }\nuninstall_module() { [[ -e ~/ready ]]; }"));
+    let module = Module::new("m").field("INSTALL_DIRS", "$HOME/.m").field("TEST_FILES", "$HOME/.m/file");
+    sandbox.add(&module.main("[[ -e ~/ready ]] || return 1; mkdir -p ~/.m; echo 1 >~/.m/file"));
+    let ready = sandbox.put("ready", "");
     sandbox.hoist("install").exits(0);
-    std::fs::write(sandbox.home().join(".m/file"), "by a person").unwrap();
-    sandbox.hoist("uninstall m --purge -y").exits(3);
+    std::fs::remove_file(&ready).unwrap();
+    sandbox.hoist("install m --force").exits(3);
+    // It is as it was, so that a plain install would have nothing to do.
     assert!(sandbox.has(".m/file"));
-    std::fs::write(sandbox.home().join("ready"), "").unwrap();
-    sandbox.hoist("retry -y").exits(0);
-    assert!(!sandbox.has(".m"), "--purge was asked");
+    assert_eq!(sandbox.json("list").exits(0).document()[0]["state"], "installed");
+    std::fs::write(&ready, "").unwrap();
+    assert_eq!(sandbox.json("retry").exits(0).statuses()["m"], "installed", "--force was asked");
 }

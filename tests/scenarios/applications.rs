@@ -351,6 +351,23 @@ fn an_application_that_gets_another_name_has_its_modules_once() {
 }
 
 #[test]
+fn a_retry_knows_an_application_by_its_new_name() {
+    if !has("php") {
+        return;
+    }
+    let application = Application::new();
+    application.module(
+        "Boom",
+        "    public static function install() { if (!file_exists('/tmp/none') && !getenv('X')) { throw new \\Exception('boom'); } }",
+    );
+    let sandbox = &application.sandbox;
+    application.install("Boom").exits(3);
+    sandbox.hoist("source add via --application ~/site/app-nullos --from ~/modules").exits(0);
+    sandbox.hoist("retry").exits(3).says("boom");
+    sandbox.hoist("history").exits(0);
+}
+
+#[test]
 fn an_application_that_is_added_as_a_source_gives_its_modules_its_name() {
     let application = Application::new();
     application.offer("Pizza/x.php", "<?php\n").offer("Cheese/x.php", "<?php\n");

@@ -158,6 +158,23 @@ fn another_version_comes_with_other_dependencies_and_takes_nothing_from_others()
 }
 
 #[test]
+fn a_version_that_was_asked_for_is_asked_for_again() {
+    let rocks = Rocks::new();
+    let build =
+        "type = \"command\", build_command = \"test -e $HOME/flag\", install_command = \"true\", install = { lua = { vf = \"vf.lua\" } }";
+    rocks.rock_built("vf", "1-1", &[], "return 1\n", build).rock_built("vf", "2-1", &[], "return 2\n", build);
+    let Some((sandbox, _server)) = served(&rocks) else { return };
+    for again in ["retry", "install --resume"] {
+        sandbox.hoist("install vf@1").exits(3);
+        sandbox.put("flag", "");
+        sandbox.hoist(again).exits(0);
+        assert_eq!(listed(&sandbox), ["vf 1-1"], "{again}");
+        sandbox.hoist("remove vf -y").exits(0);
+        std::fs::remove_file(sandbox.home().join("flag")).unwrap();
+    }
+}
+
+#[test]
 fn programs_of_rocks_find_what_they_need() {
     let rocks = Rocks::new();
     rocks.rock("lib", "1-1", &[]).program("tool", "1-1", &["lib"], "print(require(\"lib\"))").program(

@@ -39,7 +39,14 @@ impl Ledger {
             // Names stand between quotes in JSON.
             let (quoted_old, quoted_new) = (format!("\"{old}"), format!("\"{new}"));
             transaction.execute("UPDATE modules SET requires = replace(requires, ?1, ?2)", params![quoted_old, quoted_new])?;
-            transaction.execute("UPDATE runs SET request = replace(request, ?1, ?2)", params![quoted_old, quoted_new])?;
+            let in_requests = [
+                (quoted_old, quoted_new),
+                (format!("\"{from}/"), format!("\"{to}/")),
+                (format!("\"source\":\"{from}\""), format!("\"source\":\"{to}\"")),
+            ];
+            for (old, new) in in_requests {
+                transaction.execute("UPDATE runs SET request = replace(request, ?1, ?2)", params![old, new])?;
+            }
             let mementos = |connection: &Connection| {
                 let mut select = connection.prepare("SELECT run, module, was FROM mementos WHERE substr(module, 1, length(?1)) = ?1")?;
                 let rows = select.query_map([&new], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;

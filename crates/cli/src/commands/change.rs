@@ -260,27 +260,33 @@ pub(crate) fn retry(global: &Global, config: ConfigOptions) -> Result<Code, Endi
         return Err(Ending::wrong(wrong.help(format!("`hoist undo {}` does the rest", runs.join(" ")))));
     }
     not_on_hosts(&request, last.results.iter().map(|result| result.module.as_str()))?;
+    let names = last.results.iter().map(|result| as_asked(&request, &result.module)).collect();
+    let request = Request { selection: Selection::Names(names), with: Vec::new(), ..request };
+    run(global, &Asked { policy: policy(config), ..Asked::new(request) })
+}
+
+/// A module as it was asked for: what was asked of one source, or in a certain version, is asked of it again.
+fn as_asked(request: &Request, module: &str) -> String {
     let asked: &[String] = match &request.selection {
         Selection::Names(names) => names,
         _ => &[],
     };
-    // What was asked of one source is asked of it again.
-    let as_asked = |module: String| {
-        let same = |name: &&String| name.rsplit_once('/').is_some_and(|(_, short)| choice::is_called(&module, short));
-        asked.iter().find(same).cloned().unwrap_or(module)
+    let is_same = |name: &&String| {
+        let short = name.rsplit_once('/').map_or(name.as_str(), |(_, short)| short);
+        let plain = short.split_once('@').map_or(short, |(plain, _)| plain);
+        name.as_str() != plain && choice::is_called(module, plain)
     };
-    let names = last.results.into_iter().map(|result| as_asked(result.module)).collect();
-    let request = Request { selection: Selection::Names(names), with: Vec::new(), ..request };
-    run(global, &Asked { policy: policy(config), ..Asked::new(request) })
+    asked.iter().find(is_same).cloned().unwrap_or_else(|| module.to_owned())
 }
 
 /// What the last install did not finish, as a request of the same kind.
 fn unfinished(_: &Global) -> Result<Request, Ending> {
     let last = last_run(|action| action == "install")?;
     let done = |status: &str| matches!(status, "installed" | "unchanged");
-    let names: Vec<String> = last.results.iter().filter(|result| !done(&result.status)).map(|result| result.module.clone()).collect();
     let Some(request) = last.request else { return Err(nothing_known()) };
-    not_on_hosts(&request, names.iter().map(String::as_str))?;
+    let left = || last.results.iter().filter(|result| !done(&result.status)).map(|result| result.module.as_str());
+    not_on_hosts(&request, left())?;
+    let names: Vec<String> = left().map(|module| as_asked(&request, module)).collect();
     match names.is_empty() {
         // Everything was done; asked once more it says so.
         true => Ok(request),
