@@ -175,6 +175,35 @@ fn a_version_that_was_asked_for_is_asked_for_again() {
 }
 
 #[test]
+fn a_change_of_version_that_is_killed_leaves_the_rock_as_it_was() {
+    let rocks = Rocks::new();
+    let build = "type = \"command\", build_command = \"touch $HOME/building; while [ -e $HOME/wait ]; do sleep 0.05; done\", install_command = \"true\", install = { lua = { slow = \"slow.lua\" } }";
+    rocks.rock("other", "1-1", &[]).rock("slow", "1-1", &[]).rock_built("slow", "2-1", &[], "return 2\n", build);
+    let Some((sandbox, _server)) = served(&rocks) else { return };
+    sandbox.hoist("install slow@1").exits(0);
+    for command in ["install slow@2", "update slow"] {
+        sandbox.put("wait", "");
+        let mut running = sandbox.start(command);
+        while !sandbox.has("building") {
+            assert!(running.try_wait().unwrap().is_none(), "{command} ended before the build began");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        running.kill().unwrap();
+        running.wait().unwrap();
+        for file in ["wait", "building"] {
+            std::fs::remove_file(sandbox.home().join(file)).unwrap();
+        }
+        // Any command that changes something recovers.
+        sandbox.hoist("install other --force").exits(0);
+        let document = sandbox.json("list --installed").exits(0).document();
+        assert_eq!((&document[1]["name"], &document[1]["version"]), (&"slow".into(), &"1-1".into()), "{command}");
+        assert_eq!(listed(&sandbox), ["other 1-1", "slow 1-1"], "{command}");
+    }
+    sandbox.hoist("update slow").exits(0);
+    assert_eq!(listed(&sandbox), ["other 1-1", "slow 2-1"]);
+}
+
+#[test]
 fn programs_of_rocks_find_what_they_need() {
     let rocks = Rocks::new();
     rocks.rock("lib", "1-1", &[]).program("tool", "1-1", &["lib"], "print(require(\"lib\"))").program(

@@ -77,8 +77,8 @@ pub struct PendingChange {
     pub displaced: Vec<DisplacedPath>,
     /// Description of the files before; empty in ledgers of earlier versions.
     pub files: Vec<u8>,
-    /// Whether the ledger can say again what it said of the module before.
-    pub has_prior: bool,
+    /// What the ledger said of the module before; unknown in ledgers of earlier versions.
+    pub prior: Option<Memento>,
 }
 
 impl Ledger {
@@ -112,7 +112,7 @@ impl Ledger {
                     phase: if row.get::<_, String>(2)? == "done" { Phase::Done } else { Phase::Begun },
                     displaced: serde_json::from_str(&row.get::<_, String>(3)?).unwrap_or_default(),
                     files: row.get(4)?,
-                    has_prior: !row.get::<_, Vec<u8>>(5)?.is_empty(),
+                    prior: Memento::from_bytes(&row.get::<_, Vec<u8>>(5)?).ok(),
                 });
             }
             Ok(pending)

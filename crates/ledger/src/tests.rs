@@ -72,7 +72,7 @@ fn a_run_that_never_ended_is_recovered_once() {
     assert_eq!(recovered, wanted);
     let [pending] = ledger.pending_changes().unwrap().try_into().unwrap();
     assert_eq!((pending.module.as_str(), pending.run.as_str(), pending.phase), ("half", "r1", Phase::Begun));
-    assert_eq!((pending.files.as_slice(), pending.has_prior), (b"files".as_slice(), true));
+    assert_eq!((pending.files.as_slice(), pending.prior.is_some()), (b"files".as_slice(), true));
     assert_ne!(ledger.memento(&half).unwrap(), before);
     ledger.roll_back(&half).unwrap();
     assert_eq!(ledger.memento(&half).unwrap(), before, "as though it had not begun");

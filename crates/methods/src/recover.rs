@@ -1,6 +1,6 @@
 //! Recovers from runs that were killed: ends the processes that they left, and rolls back the changes that they did not complete.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -11,9 +11,11 @@ use hoist_ledger::{DisplacedPath, Disposal, Ledger, LedgerError, PendingChange, 
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::application;
+use crate::builtin::luarocks;
 use crate::displaced;
 use crate::git::interrupted;
 use crate::machine::Machine;
+use crate::method::StepContext;
 use crate::rollback::{EndOfRun, FilesBefore, RolledBack, clean_repository, roll_back};
 use crate::watch::created;
 use crate::world::CONTENTS;
@@ -76,7 +78,7 @@ pub fn recover(ledger: &Ledger, home: &Home, own: &OwnDirectories<'_>, machine: 
                 for change in &pending {
                     let end = EndOfRun::of(&(own.logs)(&change.run));
                     match change.phase {
-                        Phase::Begun => roll_back_change(ledger, own.state, &store, change, end, &mut summary)?,
+                        Phase::Begun => roll_back_change(ledger, own.state, &store, change, end, machine, &mut summary)?,
                         Phase::Done => complete(ledger, home, machine, change, &mut summary)?,
                     }
                 }
@@ -115,6 +117,7 @@ fn roll_back_change(
     store: &Store,
     change: &PendingChange,
     end: EndOfRun,
+    machine: &Machine,
     summary: &mut RecoverySummary,
 ) -> Result<(), LedgerError> {
     // What it did to an application comes first.
@@ -125,7 +128,8 @@ fn roll_back_change(
     let files = FilesBefore::from_bytes(&change.files).unwrap_or_default();
     let kept = state.join("kept").join(&change.run);
     let done = roll_back(&files, &change.displaced, end, store, &kept);
-    let is_complete = done.is_complete() && files.is_complete && change.has_prior;
+    let is_as_before = files.is_complete || is_rock_as_before(change, machine);
+    let is_complete = done.is_complete() && is_as_before && change.prior.is_some();
     let is_retried = !done.failed.is_empty();
     report(change, done, summary);
     match is_complete {
@@ -133,6 +137,16 @@ fn roll_back_change(
         false if is_retried => Ok(()),
         false => ledger.abandon(&change.module),
     }
+}
+
+/// Whether a rock whose change was interrupted is there as it was before: LuaRocks removes a version only when another is there.
+fn is_rock_as_before(change: &PendingChange, machine: &Machine) -> bool {
+    let Some(prior) = change.prior.as_ref().filter(|prior| prior.is_installed()) else { return false };
+    let removal = prior.removal();
+    let (Some(rock), Some(version)) = (&removal.rock, prior.version()) else { return false };
+    let (task, variables) = (TaskContext::alone(|_| ()), BTreeMap::new());
+    let context = StepContext::new(&task, machine, change.module.as_str(), &variables);
+    luarocks::is_only(rock, change.module.as_str(), version, &context)
 }
 
 fn report(change: &PendingChange, done: RolledBack, summary: &mut RecoverySummary) {

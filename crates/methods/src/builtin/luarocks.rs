@@ -249,6 +249,13 @@ fn is_whole(rock: &Rock, name: &str, version: &str) -> bool {
     directory.join("rock_manifest").is_file() && deployed(rock, &directory).iter().all(|file| file.exists())
 }
 
+/// Whether a tree, which is put in order before, has this version of a rock, whole, and no other. False while another hoist works in it.
+pub(crate) fn is_only(rock: &Rock, name: &str, version: &str, context: &StepContext<'_>) -> bool {
+    let Ok(_lock) = Lock::take(&own(rock), "hoist", |_| false) else { return false };
+    let mended = mend(rock, context).and_then(|()| ahead::mend(rock, context));
+    mended.is_ok() && versions(rock, name) == [version] && is_whole(rock, name, version)
+}
+
 /// The right to work in a tree, also against other programs of hoist. What one that was killed left half done is mended first.
 fn turn(rock: &Rock, context: &StepContext<'_>) -> Result<Lock, Failure> {
     let mut told = false;
