@@ -223,6 +223,35 @@ fn a_revision_that_is_asked_for_is_installed() {
 }
 
 #[test]
+fn a_module_is_verified_as_it_was_installed_whatever_its_source_has_by_now() {
+    if !has("hg") {
+        return;
+    }
+    let repository = Mercurial::new();
+    repository.module("mod_moves", "summary: M").module("mod_empties", "summary: E").module("mod_stays", "summary: S");
+    let first = repository.commit("first");
+    let sandbox = community(&repository);
+    sandbox.hoist("install moves empties").exits(0);
+    std::fs::create_dir(repository.path().join("mod_moves/deeper")).unwrap();
+    repository.hg(&["mv", "-q", "mod_moves/mod_moves.lua", "mod_moves/deeper/mod_moves.lua"]);
+    repository.hg(&["rm", "-q", "mod_empties/mod_empties.lua"]);
+    repository.module("mod_late", "summary: L").commit("second");
+    sandbox.hoist("update").exits(0);
+    let statuses = sandbox.json("test").exits(0).statuses();
+    assert_eq!((statuses["mod_moves"].as_str(), statuses["mod_empties"].as_str()), ("passed", "unverified"));
+    sandbox.hoist("doctor").exits(0);
+    // At a revision that has code, where the newest has none.
+    sandbox.hoist(&format!("install empties@{first}")).exits(0);
+    assert_eq!(sandbox.json("test empties").exits(0).statuses()["mod_empties"], "passed");
+    sandbox.hoist("sync -q").exits(0);
+    assert_eq!(sandbox.json("test empties").exits(0).statuses()["mod_empties"], "passed");
+    assert!(sandbox.json("list --installed").exits(0).stdout.contains("\"installed\""));
+    std::fs::remove_file(sandbox.home().join("plugins/mod_empties/mod_empties.lua")).unwrap();
+    sandbox.hoist("test empties").exits(3).says("not there:").says("mod_empties.lua");
+    sandbox.hoist("install empties --force").exits(0);
+}
+
+#[test]
 fn an_update_leaves_nothing_over_and_keeps_what_somebody_changed() {
     if !has("hg") {
         return;

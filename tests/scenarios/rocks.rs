@@ -204,6 +204,52 @@ fn a_change_of_version_that_is_killed_leaves_the_rock_as_it_was() {
 }
 
 #[test]
+fn what_a_rockspec_says_of_systems_counts() {
+    let rocks = Rocks::new();
+    let and = |more: &str| format!("type = \"builtin\", modules = {{ x = \"m.lua\" }} }}\n{more}\nbuild.more = {{ ");
+    rocks.rock("unixonly", "1-1", &[]).rock("first", "1-1", &[]).rock("second", "1-1", &[]);
+    rocks.rock_built(
+        "m",
+        "1-1",
+        &["first"],
+        "return 1\n",
+        &and("dependencies.platforms = { unix = { [3] = \"unixonly\" }, windows = { \"nowhere\" } }"),
+    );
+    rocks.rock_built("m", "2-1", &[], "return 2\n", &and("supported_platforms = { \"windows\" }"));
+    rocks.rock_built("n", "1-1", &[], "return 1\n", &and("supported_platforms = { \"!windows\" }").replace("m.lua", "n.lua"));
+    let Some((sandbox, _server)) = served(&rocks) else { return };
+    sandbox.hoist("install m n").exits(0);
+    assert_eq!(listed(&sandbox), ["first 1-1", "m 1-1", "n 1-1", "unixonly 1-1"]);
+}
+
+#[test]
+fn a_packed_rock_stands_for_its_rockspec() {
+    let rocks = Rocks::new();
+    rocks.rock("dep", "1-1", &[]).rock("packed", "1-1", &["dep"]);
+    if !has("luarocks-admin") {
+        return;
+    }
+    rocks.publish();
+    let sandbox = with_rocks(&rocks.path().display().to_string());
+    let tree = format!("--tree={}", sandbox.path("built").display());
+    let luarocks = |arguments: &[&str]| {
+        let mut command = sandbox.command("luarocks");
+        command.args(["--lua-version=5.4", &tree]).args(arguments).current_dir(rocks.path());
+        ran(command.output().unwrap()).exits(0);
+    };
+    luarocks(&["install", "--only-server", &rocks.path().display().to_string(), "packed"]);
+    luarocks(&["pack", "packed", "1-1"]);
+    // The server has what was packed, and nothing else of it.
+    for end in ["rockspec", "src.rock"] {
+        std::fs::remove_file(rocks.path().join(format!("packed-1-1.{end}"))).unwrap();
+    }
+    rocks.publish();
+    sandbox.hoist("sync -q").exits(0);
+    sandbox.hoist("install packed").exits(0);
+    assert_eq!(listed(&sandbox), ["dep 1-1", "packed 1-1"]);
+}
+
+#[test]
 fn programs_of_rocks_find_what_they_need() {
     let rocks = Rocks::new();
     rocks.rock("lib", "1-1", &[]).program("tool", "1-1", &["lib"], "print(require(\"lib\"))").program(

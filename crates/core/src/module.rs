@@ -175,6 +175,9 @@ pub struct Removal {
     pub from: Option<String>,
     /// True for a plugin: what is to be done before and after its removal stands in its own manifest.
     pub plugin: bool,
+    /// True for a module of an index that has no file which could be loaded.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub empty: bool,
 }
 
 impl Removal {
@@ -281,9 +284,11 @@ impl Module {
         self.removal.short(&self.id, &self.source)
     }
 
-    /// Returns whether `hoist test` has anything to verify: declared tests, files of a source's index, a clone, Python packages, or directories.
-    pub fn is_verifiable(&self) -> bool {
-        if self.offered.is_empty {
+    /// Returns whether `hoist test` has anything to verify: declared tests, files of a source's index, a clone, Python packages, or directories. Of an
+    /// installed module of an index it counts what was installed, and not what the source has by now.
+    pub fn is_verifiable(&self, installed: Option<&InstalledModule>) -> bool {
+        let installed = installed.filter(|record| record.removal.is_indexed());
+        if installed.map_or(self.offered.is_empty, |record| record.removal.empty) {
             return false;
         }
         let is_known = self.repository.is_some() || !self.removal.python.is_empty() || !self.paths.is_empty();

@@ -157,6 +157,7 @@ static NOTHING: Removal = Removal {
     application: None,
     from: None,
     plugin: false,
+    empty: false,
 };
 
 impl<'a> Beginning<'a> {

@@ -26,6 +26,10 @@ pub fn presence(machine: &Machine, module: &Module, installed: &Installed, path:
     if let Some(recorded) = recorded {
         // What is only declared for removal may come and go.
         let fleeting = |path: &&PathBuf| module.removal.paths.contains(path) && !module.paths.contains(path);
+        // All files are there of which the installed version consists; the source may have others by now.
+        if own.is_some_and(|record| !record.files.is_empty()) {
+            return Presence::Present;
+        }
         let mut lasting = recorded.paths.iter().filter(|path| !fleeting(path));
         if let Some(gone) = lasting.find(|path| path.symlink_metadata().is_err()) {
             return Presence::Missing(gone.display().to_string());

@@ -28,6 +28,10 @@ pub(crate) fn check(world: &World, module: &Module, task: &TaskContext) -> Resul
     if !missing.is_empty() {
         return Err(Failure::new(format!("not there: {}", missing.join(", "))));
     }
+    run_tests(world, module, task)
+}
+
+fn run_tests(world: &World, module: &Module, task: &TaskContext) -> Result<(), Failure> {
     for step in module.recipe.steps(Action::Test) {
         let mut method = method_of(step).map_err(Failure::new)?;
         method.apply(&world.context(module, task))?;
@@ -37,15 +41,19 @@ pub(crate) fn check(world: &World, module: &Module, task: &TaskContext) -> Resul
 
 /// Verifies a module. [`Effect::Unchanged`] says that it declares nothing that could be verified.
 pub(crate) fn verify(world: &World, module: &Module, record: Option<&InstalledModule>, task: &TaskContext) -> Result<Effect, Failure> {
-    check(world, module, task)?;
     let reader = Reader::open(&world.state).map_err(|error| Failure::new(error.to_string()))?;
     let recorded = reader.own_record(&module.id).map_err(|error| Failure::new(error.to_string()))?;
+    // What a source has by now says nothing of what was installed from it.
+    match module.removal.is_indexed() && !recorded.is_empty() {
+        true => run_tests(world, module, task)?,
+        false => check(world, module, task)?,
+    }
     let mut altered = altered(&recorded, &world.machine, task)?;
     altered.missing.extend(missing(module, record));
     if !altered.is_none() {
         return Err(Failure::new(altered.to_string()));
     }
-    if module.is_verifiable() {
+    if module.is_verifiable(record) {
         return Ok(Effect::Changed);
     }
     task.note(Level::Warning, "the module declares nothing to verify");
@@ -62,7 +70,12 @@ fn missing(module: &Module, record: Option<&InstalledModule>) -> Vec<String> {
     }
     // What is only declared for removal may come and go.
     let is_fleeting = |path: &PathBuf| module.removal.paths.contains(path) && !module.paths.contains(path);
-    let paths = record.into_iter().flat_map(|record| record.paths.iter().chain(&record.files)).filter(|path| !is_fleeting(path));
+    // What a module of an index consists of is recorded whole; what it consisted of at some time does not count.
+    let paths = record.into_iter().flat_map(|record| match record.removal.is_indexed() {
+        true => record.files.iter().chain(&[]),
+        false => record.paths.iter().chain(&record.files),
+    });
+    let paths = paths.filter(|path| !is_fleeting(path));
     missing.extend(paths.filter(|path| path.symlink_metadata().is_err()).map(|path| path.display().to_string()));
     missing
 }

@@ -79,7 +79,7 @@ fn directory(id: ModuleId, entry: &Entry, index: &Index, tree: &Path, into: &Pat
         "from": tree.join(&entry.name), "into": destination, "files": entry.files, "version": entry.version, "revision": revision,
         "refused": entry.unusable,
     });
-    let removal = Removal { into: Some(into.to_owned()), ..Removal::default() };
+    let removal = Removal { into: Some(into.to_owned()), empty: is_empty(entry), ..Removal::default() };
     let mut module = module(id, entry, "copy", Step::new("copy", args), removal);
     let main = [format!("{}.lua", entry.name)].into_iter().filter(|main| entry.files.iter().any(|file| file.path == *main));
     let checks = Checks { dirs: vec![destination.clone()], files: main.map(|main| destination.join(main)).collect(), ..Checks::default() };
@@ -125,7 +125,7 @@ fn of_application(id: ModuleId, entry: &Entry, source: &Source, application: &Ap
 }
 
 fn rock(id: ModuleId, entry: &Entry, server: &str, rock: &Rock) -> Module {
-    let removal = Removal { into: Some(rock.tree.clone()), rock: Some(rock.clone()), ..Removal::default() };
+    let removal = Removal { into: Some(rock.tree.clone()), rock: Some(rock.clone()), empty: is_empty(entry), ..Removal::default() };
     let checks = Checks { dirs: vec![rocks::directory(rock, &entry.name)], ..Checks::default() };
     let mut module = module(id, entry, "luarocks", Step::new("luarocks", json!({})), removal);
     module.checks = checks;

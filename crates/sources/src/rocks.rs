@@ -31,6 +31,10 @@ pub struct Rockspec {
     pub depends: Vec<String>,
     /// Which versions of Lua it runs under.
     pub lua: Option<Requirement>,
+    /// Whether it runs on this system.
+    pub runs_here: bool,
+    /// Whether it installs anything that could be loaded.
+    pub loads: bool,
 }
 
 /// Reads the manifest of a server: names, and the versions of each, the newest first.
@@ -61,8 +65,9 @@ fn is_plain(text: &str) -> bool {
 
 fn offer(name: &str, version: &str, files: &lua::Value) -> Option<Offer> {
     let kinds: Vec<&str> = files.table()?.list.iter().filter_map(|file| file.table()?.get("arch")?.text()).collect();
-    // Pure Lua first, then what is built here; what was built for one machine is left out.
-    let kind = ["all", "src", "rockspec"].into_iter().find(|kind| kinds.contains(kind))?;
+    // Pure Lua first, then what is built here; of what was built for one kind of machine, that for this one.
+    let here = format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH);
+    let kind = ["all", "src", "rockspec", here.as_str()].into_iter().find(|kind| kinds.contains(kind))?;
     let archive = match kind {
         "rockspec" => format!("{name}-{version}.rockspec"),
         kind => format!("{name}-{version}.{kind}.rock"),
@@ -82,9 +87,9 @@ pub fn rockspec(text: &str) -> Result<Rockspec, LuaError> {
     let description = document.get("description").and_then(lua::Value::table).cloned().unwrap_or_default();
     let described =
         |name: &str| description.get(name).and_then(lua::Value::text).map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
-    let written: Vec<&str> =
-        document.get("dependencies").and_then(lua::Value::table).map(|table| table.texts().collect()).unwrap_or_default();
-    let is_lua = |text: &&&str| Requirement::new(text).is_some_and(|requirement| requirement.name == "lua");
+    let written = dependencies(&document);
+    let is_lua = |text: &&String| Requirement::new(text).is_some_and(|requirement| requirement.name == "lua");
+    let supported = document.get("supported_platforms").and_then(lua::Value::table);
     Ok(Rockspec {
         package,
         version,
@@ -92,8 +97,55 @@ pub fn rockspec(text: &str) -> Result<Rockspec, LuaError> {
         licence: described("license"),
         homepage: described("homepage"),
         lua: written.iter().find(is_lua).and_then(|text| Requirement::new(text)),
-        depends: written.iter().filter(|text| !is_lua(text)).map(|text| (*text).to_owned()).collect(),
+        depends: written.iter().filter(|text| !is_lua(text)).cloned().collect(),
+        runs_here: supported.is_none_or(|table| is_supported(&table.texts().collect::<Vec<_>>())),
+        loads: loads(&document),
     })
+}
+
+/// What LuaRocks calls this system, the most general name first.
+fn platforms() -> &'static [&'static str] {
+    match std::env::consts::OS {
+        "linux" => &["unix", "linux"],
+        "macos" => &["unix", "bsd", "macosx", "macos"],
+        "freebsd" | "netbsd" | "openbsd" => &["unix", "bsd"],
+        _ => &["unix"],
+    }
+}
+
+/// What the rockspec needs, with what it needs on this system: that stands in a table for the platform, whose entries take the places of the others.
+fn dependencies(document: &lua::Document) -> Vec<String> {
+    let Some(table) = document.get("dependencies").and_then(lua::Value::table) else { return Vec::new() };
+    let mut needed: BTreeMap<usize, String> = table.texts().map(str::to_owned).enumerate().map(|(place, text)| (place + 1, text)).collect();
+    let all = document.get("dependencies.platforms").or_else(|| table.get("platforms")).and_then(lua::Value::table);
+    for here in platforms().iter().filter_map(|name| all?.get(name)?.table()) {
+        needed.extend(here.texts().map(str::to_owned).enumerate().map(|(place, text)| (place + 1, text)));
+        let numbered = here.map.iter().filter_map(|(place, value)| Some((place.parse().ok()?, value.text()?.to_owned())));
+        needed.extend(numbered);
+    }
+    needed.into_values().collect()
+}
+
+/// `linux`, or `!windows`: what is excluded excludes, and what is named has to be one of these.
+fn is_supported(names: &[&str]) -> bool {
+    let is_here = |name: &str| platforms().contains(&name);
+    let (excluded, named): (Vec<&str>, Vec<&str>) = names.iter().partition(|name| name.starts_with('!'));
+    !excluded.iter().any(|name| is_here(&name[1..])) && (named.is_empty() || named.iter().any(|name| is_here(name)))
+}
+
+/// False for a rock that has nothing but documents: of what is computed, or built by other means, it is not known.
+fn loads(document: &lua::Document) -> bool {
+    let Some(build) = document.get("build").and_then(lua::Value::table) else { return true };
+    let is_empty = |value: Option<&lua::Value>| {
+        value.is_none_or(|value| value.table().is_some_and(|table| table.list.is_empty() && table.map.is_empty()))
+    };
+    let installs = build.get("install").and_then(lua::Value::table);
+    let installs_none = installs.is_none_or(|install| ["lua", "lib", "bin", "conf"].iter().all(|part| is_empty(install.get(part))));
+    match build.get("type").and_then(lua::Value::text) {
+        Some("none") => !installs_none,
+        Some("builtin" | "module") => !(is_empty(build.get("modules")) && installs_none && build.get("modules").is_some()),
+        _ => true,
+    }
 }
 
 /// What a server offers under one name, from its offers and the rockspec of the newest.
@@ -103,7 +155,7 @@ pub fn entry(name: &str, offers: Vec<Offer>, newest: Option<&Rockspec>) -> Entry
         name: name.to_owned(),
         summary: spec.summary,
         version: offers.first().map(|offer| offer.version.clone()).unwrap_or_default(),
-        loads: true,
+        loads: newest.is_none_or(|spec| spec.loads),
         depends: spec.depends,
         licence: spec.licence,
         homepage: spec.homepage,

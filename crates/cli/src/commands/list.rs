@@ -117,7 +117,7 @@ fn is_there(module: &Module, installed: &Installed) -> bool {
 /// The word for where a module stands.
 pub(crate) fn state(module: &Module, installed: &Installed) -> &'static str {
     match (is_there(module, installed), installed.unfinished.get(&module.id).is_some_and(|record| is_this(module, &record.source))) {
-        (true, _) if !module.is_verifiable() => "unverified",
+        (true, _) if !module.is_verifiable(installed.modules.get(&module.id)) => "unverified",
         (true, _) => "installed",
         (_, true) => "failed",
         _ => "available",

@@ -61,7 +61,7 @@ pub(crate) fn run(global: &Global, paths: &[PathBuf]) -> Result<Code, Ending> {
             + catalog.all_broken().count();
         let mut of_catalog: Vec<Diagnostic> = catalog.all_broken().flat_map(|(_, broken)| broken.diagnostics.clone()).collect();
         of_catalog.extend(catalog.warnings().iter().cloned().chain(between));
-        of_catalog.extend(catalog.modules().filter(|module| !module.is_verifiable()).map(unverifiable));
+        of_catalog.extend(catalog.modules().filter(|module| !module.is_verifiable(None)).map(unverifiable));
         of_catalog.sort_by(|a, b| (&a.file, &a.position).cmp(&(&b.file, &b.position)));
         found.extend(of_catalog);
     }

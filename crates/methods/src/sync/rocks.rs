@@ -1,6 +1,7 @@
 //! A server of rocks: its manifest, and the rockspecs of what it offers.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Cursor, Read};
 use std::sync::Mutex;
 use std::sync::mpsc::RecvTimeoutError;
 
@@ -15,6 +16,8 @@ use crate::machine::Machine;
 
 const MANIFEST_LIMIT: u64 = 64 * 1024 * 1024;
 const ROCKSPEC_LIMIT: u64 = 1024 * 1024;
+/// A packed rock that is larger is not opened for its rockspec.
+const ROCK_LIMIT: u64 = 64 * 1024 * 1024;
 /// So many rockspecs are fetched at once.
 const AT_ONCE: usize = 16;
 
@@ -55,10 +58,17 @@ pub(super) fn sync(
         if wanted.is_empty() {
             break;
         }
-        for ((name, version), found) in fetch(client, server, wanted, task)? {
+        let archive = |(name, version): (String, String)| {
+            let offers = rocks.get(&name).into_iter().flatten();
+            let archive = offers.filter(|offer| offer.version == version).map(|offer| offer.archive.clone()).next();
+            (name, version, archive.unwrap_or_default())
+        };
+        for ((name, version), found) in fetch(client, server, wanted.into_iter().map(archive).collect(), task)? {
             match found {
-                // What runs under another Lua is as good as not there; an older one may fit.
-                Ok(spec) if spec.lua.as_ref().is_some_and(|needed| !needed.accepts(&runs)) => drop(failed.insert((name, version))),
+                // What runs under another Lua, or on another system, is as good as not there; an older one may fit.
+                Ok(spec) if !spec.runs_here || spec.lua.as_ref().is_some_and(|needed| !needed.accepts(&runs)) => {
+                    failed.insert((name, version));
+                }
                 Ok(spec) => {
                     let offers = rocks.get_mut(&name).into_iter().flatten();
                     for offer in offers.filter(|offer| offer.version == version) {
@@ -138,10 +148,18 @@ fn wanted(
     wanted.into_iter().collect()
 }
 
+/// The rockspec in a packed rock.
+fn packed_rockspec(packed: &[u8], file: &str) -> std::io::Result<Vec<u8>> {
+    let mut archive = zip::ZipArchive::new(Cursor::new(packed)).map_err(std::io::Error::other)?;
+    let mut text = Vec::new();
+    archive.by_name(file).map_err(std::io::Error::other)?.take(ROCKSPEC_LIMIT).read_to_end(&mut text)?;
+    Ok(text)
+}
+
 type Fetched = ((String, String), Result<Rockspec, Failure>);
 
 /// Fetches rockspecs, several at once. A server that goes away ends it.
-fn fetch(client: &Client, server: &str, wanted: Vec<(String, String)>, task: &TaskContext) -> Result<Vec<Fetched>, Failure> {
+fn fetch(client: &Client, server: &str, wanted: Vec<(String, String, String)>, task: &TaskContext) -> Result<Vec<Fetched>, Failure> {
     let total = wanted.len();
     let waiting = Mutex::new(wanted);
     let take = || waiting.lock().ok().and_then(|mut waiting| waiting.pop());
@@ -150,8 +168,8 @@ fn fetch(client: &Client, server: &str, wanted: Vec<(String, String)>, task: &Ta
         for _ in 0..AT_ONCE.min(total) {
             let sender = sender.clone();
             scope.spawn(move || {
-                while let Some((name, version)) = take() {
-                    let read = one(client, server, &name, &version);
+                while let Some((name, version, archive)) = take() {
+                    let read = one(client, server, &name, &version, &archive);
                     let _ = sender.send(((name, version), read));
                 }
             });
@@ -179,8 +197,16 @@ fn fetch(client: &Client, server: &str, wanted: Vec<(String, String)>, task: &Ta
     })
 }
 
-fn one(client: &Client, server: &str, name: &str, version: &str) -> Result<Rockspec, Failure> {
-    let text = client.read(&file_of(server, &format!("{name}-{version}.rockspec")), ROCKSPEC_LIMIT)?;
+fn one(client: &Client, server: &str, name: &str, version: &str, archive: &str) -> Result<Rockspec, Failure> {
+    let file = format!("{name}-{version}.rockspec");
+    let text = match client.read(&file_of(server, &file), ROCKSPEC_LIMIT) {
+        // What somebody has packed stands on a server alone.
+        Err(failure) if !failure.transient && archive.ends_with(".rock") => {
+            let packed = client.read(&file_of(server, archive), ROCK_LIMIT).map_err(|_| failure)?;
+            packed_rockspec(&packed, &file).map_err(|error| Failure::new(format!("{archive}: {error}")))?
+        }
+        text => text?,
+    };
     let spec = rockspec(&String::from_utf8_lossy(&text)).map_err(|error| Failure::new(format!("its rockspec cannot be read: {error}")))?;
     match spec.package.eq_ignore_ascii_case(name) && spec.version == version {
         true => Ok(spec),
