@@ -109,7 +109,8 @@ fn pure_crates() -> Result<Vec<String>> {
     let mut findings = Vec::new();
     for name in ["core", "resolver", "sources"] {
         for file in sources(&root().join("crates").join(name).join("src"))? {
-            let text = read(&file)?;
+            // The target is known when the crate is compiled; nothing is asked of the machine.
+            let text = read(&file)?.replace("std::env::consts", "");
             let found = WORLD.iter().filter(|word| text.contains(*word));
             findings.extend(found.map(|word| format!("{}: {word} in a crate that touches nothing", file.display())));
         }
