@@ -225,7 +225,8 @@ fn a_module_moves_from_one_side_to_the_other_and_back() {
 
 #[test]
 fn a_module_without_code_is_not_to_be_enabled_and_its_successor_is_named() {
-    let Some(World { sandbox, repository, rocks: _rocks, prosody: _prosody }) = world() else { return };
+    let Some(World { sandbox, repository, rocks, prosody: _prosody }) = world() else { return };
+    rocks.rock_built("mod_documents", "1-1", &[], "", "type = \"none\"").publish();
     let readme = |more: &str| format!("---\nsummary: Gone\nlabels:\n- Stage-Beta\n- Stage-Obsolete\n{more}---\n\nText\n");
     repository
         .write("mod_old/README.md", &readme("superseded_by: mod_middle\n"))
@@ -242,6 +243,10 @@ fn a_module_without_code_is_not_to_be_enabled_and_its_successor_is_named() {
     assert!(!installed.stdout.contains("modules_enabled"), "{}", installed.stdout);
     sandbox.hoist("info old").exits(0).says("beta, obsolete");
     assert_eq!(sandbox.json("test old").exits(0).statuses()["mod_old"], "unverified");
+    // A rock may have nothing to load as well.
+    sandbox.hoist("install documents --enable").exits(2).says("it has no file that the server could load");
+    sandbox.hoist("install documents").exits(0);
+    assert_eq!(sandbox.json("test documents").exits(0).statuses()["mod_documents"], "unverified");
     let about = sandbox.json("info hello").exits(0).document()["about"].clone();
     assert_eq!((&about["number"], &about["changes"]), (&2.into(), &2.into()), "{about}");
     sandbox.hoist("info hello").exits(0).says("revision").says("changes");

@@ -556,6 +556,7 @@ fn a_rock_that_somebody_else_installed_in_an_older_version_stays() {
     assert_eq!(listed(&sandbox), ["luatz 0.3-1"], "it is not hoist's");
     // Asked for by its name it is hoist's, in the version that is there.
     sandbox.hoist("install luatz").exits(0);
+    assert_eq!(sandbox.json("list --installed").exits(0).document()[0]["version"], "0.3-1");
     assert_eq!(listed(&sandbox), ["luatz 0.3-1"]);
 }
 

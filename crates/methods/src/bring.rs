@@ -15,7 +15,7 @@ use crate::config;
 use crate::displaced;
 use crate::git::{local, own};
 use crate::look;
-use crate::method::{Applied, Edited, StepContext};
+use crate::method::{Applied, Edited, StepContext, method_of};
 use crate::rollback::{EndOfRun, FilesBefore};
 use crate::stage::{Stage, clean_stages};
 use crate::uninstall::leave_former;
@@ -165,6 +165,12 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
             Err(bringing.fail(work, failure, &watch, recorded, different)?)
         }
     }
+}
+
+/// The version of a module that is on the machine, as far as its steps can tell.
+pub fn present_version(module: &Module) -> Option<String> {
+    let steps = module.recipe.steps(Action::Install).iter();
+    steps.filter_map(|step| method_of(step).ok()).find_map(|method| method.version())
 }
 
 /// The version that the steps bring.
@@ -515,7 +521,7 @@ fn adopt(world: &World, module: &Module, work: &Work) -> Result<Effect, Failure>
         let now = identity(module, work);
         let InstalledModule { method, digest, source, requires, removal, .. } = &now;
         let beginning = Beginning { requires, removal, asked: work.asked, ..Beginning::new(&module.id, method, digest, source) };
-        ledger.adopt(run, &beginning).map_err(told)?;
+        ledger.adopt(run, &beginning, version(work).as_deref()).map_err(told)?;
     }
     Ok(Effect::Unchanged)
 }

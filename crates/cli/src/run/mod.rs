@@ -14,7 +14,7 @@ use hoist_files::{private_directory, private_file};
 use hoist_ledger::{Beginning, Ledger, Lock, RunId};
 use hoist_methods::{
     Asked, ConfigFile, ConfigPolicy, Configured, Deployment, Machine, Options, Remote, Schedule, Undeployment, UndoPlan, Watchdog,
-    keep_contents, needs_password, preflight, run_name, schedule,
+    keep_contents, needs_password, preflight, present_version, run_name, schedule,
 };
 use hoist_plugins::Masker;
 use hoist_reporter::{LogFiles, Plain, Progress, Record, Report, Reporter, Reporters, Words};
@@ -300,7 +300,7 @@ fn adopt(plan: &Plan, catalog: &Catalog, installed: &Installed, ledger: &Ledger,
     for module in kept.filter_map(|planned| catalog.get(planned.module.as_str())) {
         let Module { id, method, digest, source, requires, removal, .. } = module;
         let beginning = Beginning { requires, removal, ..Beginning::new(id, method, digest, source) };
-        ledger.adopt(run, &beginning)?;
+        ledger.adopt(run, &beginning, present_version(module).as_deref())?;
     }
     Ok(())
 }
