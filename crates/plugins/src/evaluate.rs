@@ -2,17 +2,18 @@
 //! be handed to a process that is limited.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use jsonschema::{Draft, Validator};
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Kwargs, ValueKind};
-use minijinja::{Environment, ErrorKind, UndefinedBehavior, escape_formatter, filters};
+use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::builtins;
+use crate::lines::keep_lines;
 use crate::marks;
+use crate::output::{InsertedValue, Output};
 use crate::violation::{Violation, violation};
 
 /// What is to be done.
@@ -52,8 +53,11 @@ pub struct Rendered {
     /// The text.
     pub text: String,
     /// The same text with marks in the place of inserted values that YAML or Compose may read as something else. The first has a mark for each of them, the
-    /// second only for those of one line. Empty where nothing of the kind is inserted.
+    /// second only for those of one line. Two more have marks also for expressions of which the filters have changed marks. Empty where nothing of the kind is
+    /// inserted.
     pub marked: Vec<Marked>,
+    /// The values of this kind that are printed anywhere.
+    pub inserted: BTreeSet<String>,
     /// Where undefined values were printed: lines and columns of the text, counted from one.
     pub undefined: Vec<(usize, usize)>,
 }
@@ -74,15 +78,6 @@ pub enum Answer {
     Rendered(Result<Rendered, TemplateError>),
     /// What a schema has against a value.
     Checked(Result<Vec<Violation>, SchemaError>),
-}
-
-/// A value that a template inserts.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct InsertedValue {
-    /// The value.
-    pub value: String,
-    /// How the template writes it: the same, or with the escapes of JSON.
-    pub written: String,
 }
 
 /// Why a template cannot be rendered.
@@ -114,7 +109,7 @@ impl Task {
     /// Does it, in this process and without limits.
     pub fn run(&self) -> Answer {
         match self {
-            Task::Render(template) => Answer::Rendered(rendered(template).map_err(|error| template_error(&error))),
+            Task::Render(template) => Answer::Rendered(rendered(template).map_err(|error| template_error(template, &error))),
             Task::Check { schema, value } => {
                 let value = value.as_ref();
                 let validator = validator(schema);
@@ -143,27 +138,34 @@ pub(crate) fn violations(validator: &Validator, value: &Value) -> Vec<Violation>
 fn rendered(template: &Template) -> Result<Rendered, minijinja::Error> {
     let mut leaves = BTreeSet::new();
     template.variables.values().for_each(|value| leaves_of(value, &mut leaves));
+    let plain = Arc::new(Output::default());
+    let text = render(template, &plain)?;
+    let printed = plain.printed();
+    let is_printed =
+        |leaf: &&String| !marks::is_plain(leaf) && !leaf.is_empty() && printed.iter().any(|printed| printed.contains(leaf.as_str()));
+    let inserted: BTreeSet<String> = leaves.iter().filter(is_printed).cloned().collect();
     // A text that has characters of marks in it cannot be told from marks.
     let has_marks = |text: &String| text.contains(marks::is_mark);
     if leaves.iter().chain(template.included.values()).chain([&template.text]).any(has_marks) {
-        let text = render(template, None)?.replace(marks::UNDEFINED, "");
-        return Ok(Rendered { text, ..Rendered::default() });
+        return Ok(Rendered { text: text.replace(marks::UNDEFINED, ""), inserted, ..Rendered::default() });
     }
-    let (text, undefined) = without_undefined(&render(template, None)?);
+    let (text, undefined) = without_undefined(&text);
+    let sources: Vec<&String> = template.included.values().chain([&template.text]).collect();
     let mut marked: Vec<Marked> = Vec::new();
-    for of_one_line in [false, true] {
-        let has_mark = |leaf: &String| !marks::is_plain(leaf) && !(of_one_line && (leaf.is_empty() || leaf.contains('\n')));
-        let inserted = Arc::new(Inserted { leaves: leaves.iter().filter(|leaf| has_mark(leaf)).cloned().collect(), ..Inserted::default() });
-        // What a filter made of a mark is not to be found again.
-        let Ok(with_marks) = render(template, Some(inserted.clone())) else { continue };
+    for (replaces, one_line) in [(false, false), (false, true), (true, false), (true, true)] {
+        let is_marked = |leaf: &&String| !marks::is_plain(leaf) && !(one_line && (leaf.is_empty() || leaf.contains('\n')));
+        let values = leaves.iter().filter(is_marked).cloned().collect();
+        let output = Arc::new(Output::marking(values, &sources, printed.clone(), replaces, one_line));
+        // Something that is done with a mark may fail.
+        let Ok(with_marks) = render(template, &output) else { continue };
         let with_marks = with_marks.replace(marks::UNDEFINED, "");
-        let values = inserted.values.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let values = output.values();
         if !values.is_empty() && marks::replaced(&with_marks, |number| values[number].written.clone()) == text {
             marked.push(Marked { text: with_marks, values });
         }
     }
     marked.dedup();
-    Ok(Rendered { text, marked, undefined })
+    Ok(Rendered { text, marked, inserted, undefined })
 }
 
 /// A text without the marks of undefined values, and where these were.
@@ -191,115 +193,51 @@ fn leaves_of(value: &Value, into: &mut BTreeSet<String>) {
     }
 }
 
-/// The values that get a mark, and those that were inserted.
-#[derive(Default)]
-struct Inserted {
-    leaves: BTreeSet<String>,
-    values: Mutex<Vec<InsertedValue>>,
-}
-
-impl Inserted {
-    fn mark(&self, value: &str, written: &str) -> String {
-        let mut values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
-        let inserted = InsertedValue { value: value.to_owned(), written: written.to_owned() };
-        let number = values.iter().position(|known| *known == inserted).unwrap_or_else(|| {
-            values.push(inserted);
-            values.len() - 1
-        });
-        marks::mark(number)
-    }
-
-    /// A text with marks: for the whole of it, or for the values that an expression put into it. Of those with one or two characters nobody knows
-    /// whether they come from there.
-    fn marked(&self, text: &str) -> String {
-        if self.leaves.contains(text) {
-            return self.mark(text, text);
-        }
-        let mut out = text.to_owned();
-        let mut contained: Vec<&String> = self.leaves.iter().filter(|leaf| leaf.len() > 2 && text.contains(leaf.as_str())).collect();
-        contained.sort_by_key(|leaf| std::cmp::Reverse(leaf.len()));
-        for leaf in contained {
-            // A template that doubles dollars by itself has done what is needed.
-            let is_own = |start: usize| !out[..start].ends_with('$') && !out[start + leaf.len()..].starts_with('$');
-            let starts: Vec<usize> = out.match_indices(leaf.as_str()).map(|(start, _)| start).filter(|start| is_own(*start)).collect();
-            for start in starts.into_iter().rev() {
-                out.replace_range(start..start + leaf.len(), &self.mark(leaf, leaf));
-            }
-        }
-        out
-    }
-
-    /// A value of JSON with marks in the place of its texts.
-    fn marked_json(&self, value: &mut Value) {
-        match value {
-            Value::String(text) if self.leaves.contains(text) => {
-                let escaped = filters::tojson(&text.as_str().into(), None, std::iter::empty::<(String, minijinja::Value)>().collect())
-                    .map(|json| json.to_string());
-                let escaped = escaped.unwrap_or_default();
-                *text = self.mark(text, escaped.get(1..escaped.len().saturating_sub(1)).unwrap_or_default());
-            }
-            Value::Array(items) => items.iter_mut().for_each(|item| self.marked_json(item)),
-            Value::Object(entries) => entries.values_mut().for_each(|below| self.marked_json(below)),
-            _ => {}
-        }
-    }
-}
-
-fn render(template: &Template, inserted: Option<Arc<Inserted>>) -> Result<String, minijinja::Error> {
+fn render(template: &Template, output: &Arc<Output>) -> Result<String, minijinja::Error> {
     let Template { path, text, included, variables, spellings, strict } = template;
     let mut environment = Environment::new();
     environment.set_undefined_behavior(if *strict { UndefinedBehavior::SemiStrict } else { UndefinedBehavior::Lenient });
     environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-    // With the blanks that Ansible and others have made usual for files of YAML: a line with nothing but a statement leaves nothing.
+    // A line with nothing but statements leaves nothing.
     let syntax = SyntaxConfig::builder().keep_trailing_newline(true).trim_blocks(true).lstrip_blocks(true).build();
     environment.set_syntax(syntax?);
-    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    // With it, what a macro returns can be told from other texts. Nothing is escaped: the formatter decides.
+    environment.set_auto_escape_callback(|_| AutoEscape::Custom("yaml".into()));
     environment.set_fuel(Some(FUEL));
     // What is included stands in the plugin: beside the template, or named from the plugin's directory.
     let folder = path.rsplit_once('/').map(|(folder, _)| format!("{folder}/")).unwrap_or_default();
     let included = included.clone();
-    environment.set_loader(move |name| Ok(included.get(name).or_else(|| included.get(&format!("{folder}{name}"))).cloned()));
-    let to_json = {
-        let inserted = inserted.clone();
-        move |value: minijinja::Value, indent: Option<minijinja::Value>, options: Kwargs| {
-            let Some(inserted) = &inserted else { return filters::tojson(&value, indent, options) };
-            let failed = |error: serde_json::Error| minijinja::Error::new(ErrorKind::InvalidOperation, error.to_string());
-            let mut json = serde_json::to_value(&value).map_err(failed)?;
-            inserted.marked_json(&mut json);
-            filters::tojson(&minijinja::Value::from(minijinja::value::Serde(json)), indent, options)
-        }
-    };
-    environment.add_filter("to_json", to_json.clone());
-    environment.add_filter("tojson", to_json);
-    let spellings = spellings.clone();
-    environment.set_formatter(move |out, state, value| {
-        let written = if value.is_number() { spellings.get(&value.to_string()) } else { None };
-        match (written, &inserted, value.as_str()) {
-            (Some(written), ..) => out.write_str(written).map_err(minijinja::Error::from),
-            (None, Some(inserted), Some(text)) => out.write_str(&inserted.marked(text)).map_err(minijinja::Error::from),
-            (None, Some(inserted), None) if matches!(value.kind(), ValueKind::Seq | ValueKind::Map) => {
-                out.write_str(&inserted.marked(&value.to_string())).map_err(minijinja::Error::from)
-            }
-            _ if value.is_undefined() => out.write_char(marks::UNDEFINED).map_err(minijinja::Error::from),
-            _ => escape_formatter(out, state, value),
-        }
+    environment.set_loader(move |name| {
+        let found = included.get(name).or_else(|| included.get(&format!("{folder}{name}")));
+        Ok(found.map(|text| keep_lines(text).text))
     });
-    environment.render_named_str(path, text, minijinja::value::Serde(variables.clone()))
+    builtins::add(&mut environment);
+    let (spellings, output) = (spellings.clone(), output.clone());
+    environment.set_formatter(move |out, _, value| {
+        let usual = || serde_json::to_string(value).unwrap_or_default();
+        let written = match value.is_number().then(|| spellings.get(&usual())).flatten() {
+            Some(written) => written.clone(),
+            None if value.is_undefined() => marks::UNDEFINED.to_string(),
+            None => value.to_string(),
+        };
+        out.write_str(&output.print(value, written)).map_err(minijinja::Error::from)
+    });
+    environment.render_named_str(path, &keep_lines(text).text, minijinja::value::Serde(variables.clone()))
 }
 
-fn template_error(error: &minijinja::Error) -> TemplateError {
+fn template_error(template: &Template, error: &minijinja::Error) -> TemplateError {
     let detail = error.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
     let help = match error.kind() {
         ErrorKind::UndefinedError => Some(
             "every value it uses has to be given or have a default: `hoist plugin config` shows what there is; write `{{ x | default(…) }}` where it may be absent",
         ),
-        ErrorKind::OutOfFuel => Some("it does not come to an end"),
+        ErrorKind::OutOfFuel => Some("it does not come to an end, or makes too long a text"),
         _ => None,
     };
     TemplateError {
         message: format!("{}{detail}", error.kind()),
         line: error.line(),
-        start: error.range().map(|range| range.start),
+        start: error.range().map(|range| keep_lines(&template.text).original(range.start)),
         help: help.map(str::to_owned),
     }
 }

@@ -13,6 +13,7 @@
 //! assert_eq!((port.path.as_str(), port.origin.to_string().as_str()), ("server.port", "/plugins/shop/config/defaults.yaml:2"));
 //! ```
 
+mod builtins;
 mod choose;
 mod compose;
 mod config;
@@ -20,8 +21,10 @@ mod directory;
 mod document;
 mod evaluate;
 mod interpolate;
+mod lines;
 mod manifest;
 mod marks;
+mod output;
 mod range;
 mod schema;
 mod secret;
@@ -33,7 +36,7 @@ pub use compose::{Project, Rendering, render};
 pub use config::{Assignment, Configuration, ENVIRONMENTS, Given, MAPPING, Pending, SecretSource, Setting, profiles, variables_of};
 pub use directory::{Directory, InMemory, Look, is_inside};
 pub use document::{Data, Document, Key, Node, Numeral};
-pub use evaluate::{Answer, InsertedValue, Marked, Rendered, SchemaError, Task, Template, TemplateError};
+pub use evaluate::{Answer, Marked, Rendered, SchemaError, Task, Template, TemplateError};
 pub use manifest::{DEPLOY_SCRIPTS, Dependency, Event, HOOKS, Hook, Kind, MANIFEST, Plugin, Side, UNDEPLOY_SCRIPTS, compose_files};
 pub use range::{VersionRange, read_version};
 pub use schema::Schema;

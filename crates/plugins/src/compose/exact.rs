@@ -11,6 +11,7 @@ use crate::document::{Data, Document, Node};
 use crate::evaluate::{Marked, Rendered};
 use crate::interpolate::interpolate;
 use crate::marks;
+use crate::output::InsertedValue;
 
 /// What a variable stands for.
 pub(super) type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -24,6 +25,7 @@ pub(super) fn exact(rendered: &Rendered, variables: Variables<'_>) -> Result<Str
     let plain = read(&rendered.text).ok();
     let mut inexact = BTreeSet::new();
     for marked in &rendered.marked {
+        let marked = &without_pieces(marked);
         // Where a value is a piece of YAML, a mark in its place may be none.
         let Ok(document) = read(&marked.text) else { continue };
         match (Quoting { marked, plain: plain.as_ref().map(|_| rendered.text.as_str()), variables }).quoted(&document, plain.as_ref()) {
@@ -31,7 +33,6 @@ pub(super) fn exact(rendered: &Rendered, variables: Variables<'_>) -> Result<Str
             Err(values) => inexact = values,
         }
     }
-    let Some(first) = rendered.marked.first() else { return Ok(rendered.text.clone()) };
     if !inexact.is_empty() {
         return Err(inexact);
     }
@@ -40,7 +41,7 @@ pub(super) fn exact(rendered: &Rendered, variables: Variables<'_>) -> Result<Str
     plain.iter().for_each(|plain| texts_of(&plain.root, &mut texts));
     let arrived: Vec<String> = texts.iter().map(|text| interpolate(text, variables).0).collect();
     let lost = |value: &&String| !value.contains('\n') && plain.is_some() && !arrived.iter().any(|text| text.contains(value.as_str()));
-    let lost: BTreeSet<String> = first.values.iter().map(|inserted| &inserted.value).filter(lost).cloned().collect();
+    let lost: BTreeSet<String> = rendered.inserted.iter().filter(lost).cloned().collect();
     if lost.is_empty() { Ok(rendered.text.clone()) } else { Err(lost) }
 }
 
@@ -51,6 +52,97 @@ fn texts_of(node: &Node, into: &mut Vec<String>) {
         Data::Map(entries) => entries.iter().for_each(|(_, below)| texts_of(below, into)),
         _ => {}
     }
+}
+
+/// The text without the marks that stand for pieces of YAML: where the document with the mark has another shape than the one with what it stands for.
+fn without_pieces(marked: &Marked) -> Marked {
+    let read = |text: &str| Document::parse_last_wins("", text).map(|(document, _)| document);
+    let expanded = |text: &str, expand: &dyn Fn(usize) -> bool| {
+        marks::replaced(text, |number| match &marked.values[number].pieces {
+            Some(pieces) if expand(number) => pieces.clone(),
+            _ => marks::mark(number),
+        })
+    };
+    let mut text = marked.text.clone();
+    let pieces = expanded(&text, &|_| true);
+    if let Ok(base) = read(&pieces) {
+        if read(&text).is_err() {
+            text = expanded(&text, &|number| marked.values[number].is_yaml);
+        }
+        while let Ok(document) = read(&text) {
+            let mut comparison = Comparison { text: &text, base: &pieces, values: &marked.values, found: BTreeSet::new() };
+            comparison.compare(&document.root, &base.root, false);
+            let found = comparison.found;
+            if found.is_empty() {
+                return Marked { text, values: marked.values.clone() };
+            }
+            text = expanded(&text, &|number| found.contains(&number));
+        }
+        text = pieces;
+    }
+    Marked { text, values: marked.values.clone() }
+}
+
+/// Compares a document with marks for the texts that expressions have made with the one with these texts.
+struct Comparison<'a> {
+    text: &'a str,
+    base: &'a str,
+    values: &'a [InsertedValue],
+    /// The marks that stand for more than a text.
+    found: BTreeSet<usize>,
+}
+
+impl Comparison<'_> {
+    fn compare(&mut self, node: &Node, base: &Node, is_text: bool) {
+        match (&node.data, &base.data) {
+            (Data::Text(text), Data::List(_) | Data::Map(_)) => self.add(text),
+            (Data::Text(text), Data::Text(_)) => {
+                let (source, base) = (&self.text[node.span.clone()], &self.base[base.span.clone()]);
+                let quotes = |text: &str| text.starts_with(['"', '\'', '|', '>']);
+                let has_lines = marks::only(text).is_some() && base.contains('\n') && !quotes(source);
+                if quotes(base) && !quotes(source) || has_lines {
+                    self.add(text);
+                }
+            }
+            // A number stays one, where it may be one.
+            (Data::Text(text), Data::Number(_) | Data::Bool(_)) if !is_text && !self.text[node.span.clone()].starts_with(['"', '\'']) => {
+                self.found.extend(marks::numbers(text).into_iter().filter(|number| self.values[*number].pieces.is_some()));
+            }
+            (Data::List(items), Data::List(others)) if items.len() == others.len() => {
+                items.iter().zip(others).for_each(|(item, other)| self.compare(item, other, true));
+            }
+            (Data::Map(entries), Data::Map(others)) if entries.len() == others.len() => {
+                for ((key, below), (_, other)) in entries.iter().zip(others) {
+                    self.compare(below, other, is_text || is_text_only(&key.name));
+                }
+            }
+            (Data::List(_) | Data::Map(_), _) => self.add_all(node),
+            _ => {}
+        }
+    }
+
+    fn add(&mut self, text: &str) {
+        self.found.extend(marks::numbers(text).into_iter().filter(|number| self.values[*number].is_yaml));
+    }
+
+    fn add_all(&mut self, node: &Node) {
+        match &node.data {
+            Data::Text(text) => self.add(text),
+            Data::List(items) => items.iter().for_each(|item| self.add_all(item)),
+            Data::Map(entries) => {
+                for (key, below) in entries {
+                    self.add(&key.name);
+                    self.add_all(below);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// True for the keys below which Compose takes everything for text.
+fn is_text_only(key: &str) -> bool {
+    matches!(key, "environment" | "labels" | "args")
 }
 
 /// A part of the text that is written in another way.
@@ -86,8 +178,11 @@ impl Quoting<'_> {
         if wrong.is_empty() { Ok(text) } else { Err(wrong) }
     }
 
-    fn value(&self, number: usize) -> &str {
-        &self.marked.values[number].value
+    /// What a mark stands for in a part of the text.
+    fn value(&self, number: usize, span: &Range<usize>) -> &str {
+        let inserted = &self.marked.values[number];
+        let is_escaped = inserted.is_json && !self.marked.text[span.clone()].starts_with('"');
+        if is_escaped { &inserted.written } else { &inserted.value }
     }
 
     fn plain_line(&self, line: &str) -> String {
@@ -115,14 +210,13 @@ impl Quoting<'_> {
                 for (place, (key, below)) in entries.iter().enumerate() {
                     let other = others.map(|others| &others[place]);
                     if !marks::numbers(&key.name).is_empty() {
-                        let name = self.with_values(&key.name, false);
+                        let name = self.with_values(&key.name, &key.span, false);
                         // Compose looks for no variables in names.
                         if other.is_none_or(|(other, _)| other.name != name) {
                             edits.push(Edit { span: key.span.clone(), text: quoted(&name) });
                         }
                     }
-                    // Compose takes everything in these for text.
-                    let is_text = is_text || matches!(key.name.as_str(), "environment" | "labels" | "args");
+                    let is_text = is_text || is_text_only(&key.name);
                     self.entries(below, other.map(|(_, below)| below), is_text, edits);
                 }
             }
@@ -135,7 +229,7 @@ impl Quoting<'_> {
             return None;
         }
         if let Some(number) = marks::only(text) {
-            let value = self.value(number);
+            let value = self.value(number, &node.span);
             // A number or true and false given as text may stand where Compose needs one.
             let is_whole = value.parse::<i64>().is_ok_and(|number| number.to_string() == value);
             let is_same = is_whole || (!is_text && (value.is_empty() || value == "true" || value == "false"));
@@ -143,16 +237,16 @@ impl Quoting<'_> {
                 return None;
             }
         }
-        if plain.is_some_and(|plain| self.is_same(text, plain)) {
+        if plain.is_some_and(|plain| self.is_same(text, node, plain)) {
             return None;
         }
         let text = match self.block_indentation(node) {
             Some(indentation) => {
                 let source = &self.marked.text[node.span.clone()];
-                let inline = |number: usize| doubled(self.value(number)).replace('\n', &format!("\n{indentation}"));
+                let inline = |number: usize| doubled(self.value(number, &node.span)).replace('\n', &format!("\n{indentation}"));
                 marks::replaced(source, inline)
             }
-            None => quoted(&self.with_values(text, true)),
+            None => quoted(&self.with_values(text, &node.span, true)),
         };
         Some(Edit { span: node.span.clone(), text })
     }
@@ -162,22 +256,22 @@ impl Quoting<'_> {
     }
 
     /// True where the text with the plain values says the same, to every reader of YAML.
-    fn is_same(&self, text: &str, plain: &Node) -> bool {
+    fn is_same(&self, text: &str, node: &Node, plain: &Node) -> bool {
         let (Data::Text(read), Some(source)) = (&plain.data, self.plain.and_then(|text| text.get(plain.span.clone()))) else {
             return false;
         };
         let is_certain = source.starts_with(['"', '\''])
             || source.starts_with(|first: char| first.is_ascii_alphabetic() || first == '/') && !marks::is_word(source.trim());
-        is_certain && interpolate(read, self.variables).0 == self.expected(text)
+        is_certain && interpolate(read, self.variables).0 == self.expected(text, node)
     }
 
     /// The text that arrives in a container.
-    fn expected(&self, text: &str) -> String {
-        marks::replaced(&interpolate(text, self.variables).0, |number| self.value(number).to_owned())
+    fn expected(&self, text: &str, node: &Node) -> String {
+        marks::replaced(&interpolate(text, self.variables).0, |number| self.value(number, &node.span).to_owned())
     }
 
-    fn with_values(&self, text: &str, double: bool) -> String {
-        let value = |number: usize| if double { doubled(self.value(number)) } else { self.value(number).to_owned() };
+    fn with_values(&self, text: &str, span: &Range<usize>, double: bool) -> String {
+        let value = |number: usize| if double { doubled(self.value(number, span)) } else { self.value(number, span).to_owned() };
         marks::replaced(text, value)
     }
 
@@ -192,7 +286,7 @@ impl Quoting<'_> {
 
     /// Compares what the marked text says with what the finished text says.
     fn compare(&self, marked: &Node, finished: &Node, wrong: &mut BTreeSet<String>) {
-        let lost = |text: &str| marks::numbers(text).into_iter().map(|number| self.value(number).to_owned());
+        let lost = |text: &str| marks::numbers(text).into_iter().map(|number| self.marked.values[number].value.clone());
         match (&marked.data, &finished.data) {
             (Data::Text(text), _) => {
                 let arrives = match finished.data {
@@ -200,7 +294,7 @@ impl Quoting<'_> {
                     Data::Null => String::new(),
                     _ => interpolate(finished.written().unwrap_or_default(), self.variables).0,
                 };
-                if arrives != self.expected(text) {
+                if arrives != self.expected(text, marked) {
                     wrong.extend(lost(text));
                 }
             }
@@ -209,7 +303,7 @@ impl Quoting<'_> {
             }
             (Data::Map(entries), Data::Map(others)) if entries.len() == others.len() => {
                 for ((key, below), (other, finished)) in entries.iter().zip(others) {
-                    if other.name != self.with_values(&key.name, false) {
+                    if other.name != self.with_values(&key.name, &key.span, false) {
                         wrong.extend(lost(&key.name));
                     }
                     self.compare(below, finished, wrong);

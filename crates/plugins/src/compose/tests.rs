@@ -110,6 +110,15 @@ fn what_compose_does_not_find_is_found() {
 }
 
 #[test]
+fn variables_of_the_file_beside_the_project_are_set() {
+    let text = "services:\n  app:\n    image: x:$TAG\n    ports: [\"${PORT}:80\", \"${HOST_PORT}:81\"]\n    command: [$NO]\n";
+    let env = "# c\nTAG=1.2 # c\nexport PORT='99999'\nHOST_PORT=1\n";
+    let wrong = rendered_with(&[("compose/docker-compose.yml", text), ("compose/.env", env)], None, None).1;
+    assert!(wrong.len() == 2 && wrong.iter().any(|wrong| wrong.contains("variable NO is not set")), "{wrong:?}");
+    assert!(wrong.iter().any(|wrong| wrong.contains("99999")), "a value of the file is checked: {wrong:?}");
+}
+
+#[test]
 fn which_services_there_are_several_of() {
     let scale = |text: &str| {
         let (project, wrong) = rendered_with(&[("docker-compose.yml", text)], None, Some(3));
@@ -207,26 +216,38 @@ const TEXTS: &[&str] = &[
 
 #[test]
 fn values_arrive_as_they_are_wherever_a_template_has_them() {
-    let places: &[(&str, &str, &str)] = &[
-        ("{{ v }}", "", ""),
-        ("\"{{ v }}\"", "", ""),
-        ("'{{ v }}'", "", ""),
-        ("pre-{{ v }}", "pre-", ""),
-        ("pre {{ v }} post", "pre ", " post"),
-        ("{{ v }}{{ v2 }}", "", "second $x"),
-        ("\"${HOST_PORT}-{{ v }}\"", "8080-", ""),
-        ("{{ v | tojson }}", "", ""),
-        ("{{ 'pre-' ~ v | default('x') }}", "pre-", ""),
-        ("{% set x = v %}{{ x }}", "", ""),
-        ("{% set x %}{{ v }}{% endset %}{{ x }}", "", ""),
-        ("&anchor {{ v }}", "", ""),
+    let json = |text: &str| {
+        minijinja::filters::tojson(&text.into(), None, std::iter::empty::<(String, minijinja::Value)>().collect()).unwrap().to_string()
+    };
+    type Place<'a> = (&'a str, &'a dyn Fn(&str) -> String);
+    let places: &[Place<'_>] = &[
+        ("{{ v }}", &str::to_owned),
+        ("\"{{ v }}\"", &str::to_owned),
+        ("'{{ v }}'", &str::to_owned),
+        ("pre-{{ v }}", &|v| format!("pre-{v}")),
+        ("pre {{ v }} post", &|v| format!("pre {v} post")),
+        ("{{ v }}{{ v2 }}", &|v| format!("{v}second $x")),
+        ("\"${HOST_PORT}-{{ v }}\"", &|v| format!("8080-{v}")),
+        ("{{ v | tojson }}", &str::to_owned),
+        ("'{{ v | tojson }}'", &json),
+        ("pre-{{ v | tojson }}", &|v| format!("pre-{}", json(v))),
+        ("{{ [v, v2] | tojson | tojson }}", &|v| format!("[{}, \"second $x\"]", json(v))),
+        ("{{ v | tojson | tojson }}", &json),
+        ("{{ 'pre-' ~ v | default('x') }}", &|v| format!("pre-{v}")),
+        ("{{ 'pre-' ~ v | upper ~ v2 }}", &|v| format!("pre-{}second $x", v.to_uppercase())),
+        ("{{ v | upper }}", &str::to_uppercase),
+        ("'{{ v | upper }}'", &str::to_uppercase),
+        ("{{ v | replace('a', '#') }}", &|v| v.replace('a', "#")),
+        ("x{{ v[1:] }}", &|v| format!("x{}", v.chars().skip(1).collect::<String>())),
+        ("{% set x = v %}{{ x }}", &str::to_owned),
+        ("{% set x %}{{ v }}{% endset %}{{ x }}", &str::to_owned),
+        ("{% set x %}{{ v }}{% endset %}{{ x | upper }}", &str::to_uppercase),
+        ("{% macro m(x) %}{{ x }}{% endmacro %}{{ m(v) }}", &str::to_owned),
+        ("&anchor {{ v }}", &str::to_owned),
     ];
     let mut refused = Vec::new();
     for text in TEXTS {
-        for (place, before, after) in places {
-            if place.contains('~') && (text.len() < 3 || text.contains('\n')) {
-                continue;
-            }
+        for (place, expected) in places {
             let template = format!(
                 "# {{{{ v }}}}\nservices:\n  app:\n    image: a\n    environment:\n      KEY: {place}\n    command: [\"sh\", {place}]\n    labels:\n      - {place}\n"
             );
@@ -246,7 +267,7 @@ fn values_arrive_as_they_are_wherever_a_template_has_them() {
                 .unwrap_or_else(|wrong| panic!("{place}: {text:?}: {wrong}: {}", project.files[0].1));
             let app = read.root.get("services").and_then(|services| services.get("app")).unwrap();
             let items = |name: &str| if let Data::List(items) = &app.get(name).unwrap().data { items.clone() } else { panic!("{name}") };
-            let expected = format!("{before}{text}{after}");
+            let expected = expected(text);
             let arrives = |node: &Node| match &node.data {
                 Data::Bool(value) => value.to_string(),
                 Data::Null => String::new(),
@@ -288,4 +309,71 @@ fn a_value_that_is_a_piece_of_yaml_stays_one() {
     assert_eq!(wrong, Vec::<String>::new());
     let read = Document::parse("", &project.files[0].1).unwrap().root.to_json()["services"]["app"].clone();
     assert_eq!((&read["ports"], &read["environment"]), (&json!(["80:80"]), &json!({ "A": "x $$y # z" })));
+}
+
+#[test]
+fn what_expressions_make_of_values_may_be_yaml() {
+    let template = r##"{% macro quoted(x) %}"{{ x }}"{% endmacro %}
+{% macro service(name, port) %}
+  {{ name }}:
+    image: {{ image }}:{{ '%.1f' | format(1.5) }}
+    ports: [{{ ports | join(', ') }}]
+    environment:
+      A: {{ quoted(plain) }}
+      B: {{ '"' ~ plain ~ '"' }}
+      C: {{ quoted(odd) }}
+      D: {{ flag | lower }}
+    {% filter indent(4, true) %}
+labels:
+    x: {{ odd }}
+{% endfilter %}
+    privileged: {{ flag | lower }}
+    mem_limit: {{ (2 * 256) | string }}m
+    cpus: {{ cpus | string }}
+    {{ "stdin_open: " ~ flag | lower }}
+    expose:
+      {% for p in ports %}
+      - {{ '"${BIND:-' ~ p ~ '}"' }}
+      {% endfor %}
+    logging:
+      options: {{ options | tojson(indent=2) | indent(6) }}
+    command: {{ ['-x', odd, '${HOST_PORT}'] | tojson }}
+    entrypoint: {{ list | map('upper') | list | tojson }}
+{% endmacro %}
+services:
+{{ service('app', 80) }}
+"##;
+    let values = json!({
+        "image": "shop", "ports": [8080, 8081], "plain": "abc", "odd": "pa$w # x", "flag": true, "cpus": 0.5,
+        "options": { "a": "x $y", "b": "\"" }, "list": ["a #b", "$c"],
+    });
+    let (project, wrong) = rendered_of(&[("compose/docker-compose.yml.j2", template)], &values, None, None);
+    let wrong: Vec<&String> = wrong.iter().filter(|wrong| !wrong.contains("BIND")).collect();
+    assert_eq!(wrong, Vec::<&String>::new());
+    let text = &project.files[0].1;
+    let app = Document::parse("", text).unwrap().root.to_json()["services"]["app"].clone();
+    assert_eq!(app["image"], "shop:1.5", "{text}");
+    assert_eq!(app["ports"], json!([8080, 8081]), "{text}");
+    assert_eq!(app["environment"], json!({ "A": "abc", "B": "abc", "C": "pa$$w # x", "D": "true" }), "{text}");
+    assert_eq!(app["labels"], json!({ "x": "pa$$w # x" }), "{text}");
+    assert_eq!((&app["privileged"], &app["cpus"], &app["stdin_open"]), (&json!(true), &json!(0.5), &json!(true)), "{text}");
+    assert_eq!(app["mem_limit"], "512m", "{text}");
+    assert_eq!(app["expose"], json!(["${BIND:-8080}", "${BIND:-8081}"]), "{text}");
+    assert_eq!(app["logging"]["options"], json!({ "a": "x $$y", "b": "\"" }), "{text}");
+    assert_eq!(app["command"], json!(["-x", "pa$$w # x", "${HOST_PORT}"]), "{text}");
+    assert_eq!(app["entrypoint"], json!(["A #B", "$$C"]), "{text}");
+}
+
+#[test]
+fn files_of_an_environment_lie_over_each_other() {
+    let service = |name: &str| format!("services:\n  app:\n    image: a\n    labels: [{name}]\n");
+    let texts = [service("main"), service("beside"), service("override")];
+    let files = [
+        ("compose/docker-compose.yml", texts[0].as_str()),
+        ("compose/docker-compose.qa.yml", texts[1].as_str()),
+        ("compose/overrides/qa.j2", texts[2].as_str()),
+    ];
+    let (project, wrong) = rendered_with(&files, Some("qa"), None);
+    let names: Vec<&str> = project.files.iter().map(|(path, _)| path.as_str()).collect();
+    assert_eq!(names, ["compose/docker-compose.yml", "compose/docker-compose.qa.yml", "compose/overrides/qa"], "{wrong:?}");
 }
