@@ -422,18 +422,18 @@ fn what_variables_gave_is_given_again_by_an_upgrade() {
     for (name, value) in [("SHOP_HOSTS", "[one, two]"), ("SHOP_PORT", "8081")] {
         sandbox.set(name, value);
     }
-    sandbox.hoist("plugin deploy shop -v").exits(0).says(r#""hosts":["one","two"],"port":8081"#);
+    sandbox.hoist("plugin deploy shop -v").exits(0).says(r#""hosts":["one","two"],"a.b":"plain","port":8081"#);
     for name in ["SHOP_HOSTS", "SHOP_PORT"] {
         sandbox.unset(name);
     }
     plugin(&sandbox, "shop", "1.1.0", more);
-    sandbox.hoist("plugin upgrade shop -v").exits(0).says(r#""hosts":["one","two"],"port":8081"#);
+    sandbox.hoist("plugin upgrade shop -v").exits(0).says(r#""hosts":["one","two"],"a.b":"plain","port":8081"#);
     sandbox.set("SHOP_FIRST", "three");
-    sandbox.hoist("plugin deploy shop -v").exits(0).says(r#""hosts":["three"],"port":1"#);
+    sandbox.hoist("plugin deploy shop -v").exits(0).says(r#""hosts":["three"],"a.b":"plain","port":1"#);
     // A former release needs no collection to come back.
     std::fs::remove_dir_all(sandbox.collection().join("plugins/shop")).unwrap();
     sandbox.hoist("plugin upgrade shop").exits(2).says("there is no module `shop`");
-    sandbox.hoist("plugin rollback shop --to 1 -v").exits(0).says(r#""hosts":["one","two"],"port":8081"#);
+    sandbox.hoist("plugin rollback shop --to 1 -v").exits(0).says(r#""hosts":["one","two"],"a.b":"plain","port":8081"#);
     sandbox.hoist("plugin status").exits(0).says("1.0.0");
 }
 

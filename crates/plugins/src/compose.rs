@@ -18,7 +18,7 @@ mod exact;
 mod source;
 
 /// What is known when files are rendered.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Rendering<'a> {
     /// The plugin.
     pub plugin: &'a Plugin,
@@ -73,7 +73,10 @@ pub fn render(directory: &dyn Directory, rendering: &Rendering<'_>) -> (Project,
     let mut found = Vec::new();
     let mut project = Project::default();
     let (mut documents, mut templates) = (Vec::new(), Vec::new());
-    for path in files(directory, rendering.environment) {
+    let files = files(directory, rendering.environment);
+    let variables = with_file(directory, files.first(), rendering);
+    let rendering = &Rendering { variables: &variables, ..*rendering };
+    for path in files {
         let text = match read_text(directory, &path) {
             Ok(text) => text,
             Err(wrong) => {
@@ -147,10 +150,34 @@ fn files(directory: &dyn Directory, environment: Option<&str>) -> Vec<String> {
                 .collect::<Vec<_>>()
         };
         let beside: Vec<String> = names.clone().flat_map(of).collect();
-        let overrides = names.flat_map(|name| ["yml", "yaml"].map(|extension| format!("{OVERRIDES}/{name}.{extension}")));
-        let overrides = overrides.flat_map(|path| [format!("{path}{TEMPLATE}"), path]);
-        all.extend(beside.into_iter().chain(overrides).find(|path| matches!(directory.look(path), Look::File { .. })));
+        let overrides = names.flat_map(|name| {
+            let paths = ["yml", "yaml"].map(|extension| format!("{OVERRIDES}/{name}.{extension}"));
+            paths.into_iter().flat_map(|path| [format!("{path}{TEMPLATE}"), path]).chain([format!("{OVERRIDES}/{name}{TEMPLATE}")])
+        });
+        let is_there = |path: &String| matches!(directory.look(path), Look::File { .. });
+        all.extend(beside.into_iter().find(is_there));
+        all.extend(overrides.into_iter().find(is_there));
     }
+    all
+}
+
+/// The variables, with those of the file `.env` beside the first file of the project: for Compose, every other place comes before that file.
+fn with_file(directory: &dyn Directory, first: Option<&String>, rendering: &Rendering<'_>) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::new();
+    let folder = first.and_then(|path| path.rsplit_once('/')).map(|(folder, _)| format!("{folder}/")).unwrap_or_default();
+    let path = format!("{folder}.env");
+    if matches!(directory.look(&path), Look::File { .. }) {
+        for line in read_text(directory, &path).unwrap_or_default().lines().map(str::trim).filter(|line| !line.starts_with('#')) {
+            let Some((name, value)) = line.strip_prefix("export ").unwrap_or(line).split_once('=') else { continue };
+            let (name, value) = (name.trim(), value.trim());
+            let quoted = ['"', '\''].iter().find_map(|quote| value.strip_prefix(*quote)?.split_once(*quote));
+            let value = quoted.map_or_else(|| value.split(" #").next().unwrap_or_default().trim_end(), |(inside, _)| inside);
+            if rendering.surroundings.get(name).is_none() {
+                all.insert(name.to_owned(), value.to_owned());
+            }
+        }
+    }
+    all.extend(rendering.variables.iter().map(|(name, value)| (name.clone(), value.clone())));
     all
 }
 

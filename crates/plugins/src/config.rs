@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::directory::{Directory, Look};
 use crate::document::{Data, Document, number};
-use crate::manifest::Plugin;
+use crate::manifest::{Plugin, layered_environments};
 use crate::schema::{Schema, Subschema, read_text, typed};
 use crate::secret::{MASK, Masker, SHORTEST, is_secret_name};
 use crate::tree::{Branch, Origin, Place, Tree, dotted, parts};
@@ -150,24 +150,26 @@ impl Configuration {
         if let Some(schema) = &configuration.schema {
             schema.fill(&mut configuration.tree);
         }
+        configuration.tree.forget_removed();
         configuration.keep_modes();
         configuration
     }
 
-    /// A whole number with zeros before it, such as the mode of a file, is text unless the schema says that it is a number.
+    /// A whole number with zeros before it, such as the mode of a file, and one of more than 64 bits are text unless the schema says that they are numbers.
     fn keep_modes(&mut self) {
         let mut leaves = Vec::new();
         self.tree.leaves(&mut Vec::new(), &mut leaves);
-        let has_zeros = |written: &str| {
+        let is_text = |written: &str| {
             let digits = written.trim_start_matches(['-', '+']);
-            digits.len() > 1 && digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit())
+            let is_whole = digits.len() > 1 && digits.bytes().all(|byte| byte.is_ascii_digit());
+            is_whole && (digits.starts_with('0') || written.parse::<i64>().is_err() && digits.parse::<u64>().is_err())
         };
         let is_number = |path: &[String]| {
             let types = self.said(path).map(|said| said.types()).unwrap_or_default();
             types.contains(&"integer") || types.contains(&"number")
         };
         let of_text = |(path, tree): (Vec<String>, &Tree)| {
-            let written = tree.written.as_deref().filter(|written| has_zeros(written) && !is_number(&path))?;
+            let written = tree.written.as_deref().filter(|written| is_text(written) && !is_number(&path))?;
             Some((path, Tree::of_value(&Value::from(written), &tree.origin)))
         };
         let texts: Vec<(Vec<String>, Tree)> = leaves.into_iter().filter_map(of_text).collect();
@@ -381,7 +383,7 @@ impl Configuration {
                     path.pop();
                 }
             }
-            Branch::Leaf(_) => {}
+            Branch::Leaf(_) | Branch::Removed => {}
         }
     }
 
@@ -609,12 +611,19 @@ fn profile(directory: &dyn Directory, environment: &str) -> Result<Option<String
     let own = ["defaults", "env", "schema"].contains(&environment);
     match found.filter(|_| !own) {
         Some(path) => Ok(Some(path)),
-        None if ENVIRONMENTS.contains(&environment) => Ok(None),
+        None if ENVIRONMENTS.contains(&environment) || layered_environments(directory).contains(environment) => Ok(None),
+        None if own => Err(Diagnostic::error(format!("`{name}` is no name of an environment")).help(help(ENVIRONMENTS))),
         None => {
-            let profiles = profiles(directory);
+            let (profiles, layered) = (profiles(directory), layered_environments(directory));
             let mut known: Vec<&str> = ENVIRONMENTS.to_vec();
-            known.extend(profiles.iter().map(String::as_str).filter(|name| !ENVIRONMENTS.contains(name)));
-            let wrong = Diagnostic::error(format!("there is no environment `{name}`: the plugin has no config/{name}.yaml"));
+            for name in profiles.iter().chain(&layered).map(String::as_str) {
+                if !known.contains(&name) && !["dev", "prod"].contains(&name) {
+                    known.push(name);
+                }
+            }
+            let wrong = Diagnostic::error(format!(
+                "there is no environment `{name}`: the plugin has neither config/{name}.yaml nor a Compose file for it"
+            ));
             Err(wrong.help(help(&known)))
         }
     }

@@ -1,6 +1,6 @@
 //! `plugin.yml`: what a plugin says of itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hoist_core::{Diagnostic, ModuleId, Position, did_you_mean};
 use semver::Version;
@@ -247,7 +247,7 @@ impl Reader<'_> {
         let hooks = root.get("hooks").map(|node| self.hooks(node)).unwrap_or_default();
         let strict_templates = self.flag(root, "strict_templates");
         let kind = self.kind();
-        self.unused(kind);
+        self.unused(kind, &hooks);
         Some(Read {
             name: name?,
             version: version?,
@@ -432,14 +432,25 @@ impl Reader<'_> {
         }
     }
 
+    /// The schema and the defaults: those that are named, or else those in the usual place.
     fn config(&mut self, root: &Node) -> (Option<String>, Option<String>) {
-        let Some(node) = root.get("config").filter(|node| node.data != Data::Null) else { return (None, None) };
-        if !matches!(node.data, Data::Map(_)) {
-            self.wrong(node.at, "config", format!("is {}, not a map", node.kind()), "write `schema: config/schema.json` below it");
-            return (None, None);
+        let usual = |directory: &dyn Directory, stem: &str, endings: [&str; 3]| {
+            let mut paths = endings.iter().map(|ending| format!("config/{stem}.{ending}"));
+            paths.find(|path| matches!(directory.look(path), Look::File { .. }))
+        };
+        let node = root.get("config").filter(|node| node.data != Data::Null);
+        if let Some(node) = node {
+            if !matches!(node.data, Data::Map(_)) {
+                self.wrong(node.at, "config", format!("is {}, not a map", node.kind()), "write `schema: config/schema.json` below it");
+                return (None, None);
+            }
+            self.unknown(node, "config", &["schema", "defaults"]);
         }
-        self.unknown(node, "config", &["schema", "defaults"]);
-        (self.path(node, "config", "schema"), self.path(node, "config", "defaults"))
+        let mut path = |field: &str, endings| match node.filter(|node| node.get(field).is_some()) {
+            Some(node) => self.path(node, "config", field),
+            None => usual(self.directory, field, endings),
+        };
+        (path("schema", ["json", "yaml", "yml"]), path("defaults", ["yaml", "yml", "json"]))
     }
 
     /// A path of a file that has to be in the plugin.
@@ -515,9 +526,8 @@ impl Reader<'_> {
         hooks
     }
 
-    /// How it is deployed, by what is in it.
     /// Warns of files that look as though they were used and are not.
-    fn unused(&mut self, kind: Kind) {
+    fn unused(&mut self, kind: Kind, hooks: &BTreeMap<&'static str, Hook>) {
         let directory = self.directory;
         let files = |folder: &str| -> Vec<String> {
             let names = directory.names(folder).into_iter().map(|name| format!("{folder}/{name}"));
@@ -540,8 +550,30 @@ impl Reader<'_> {
             _ => "there is no compose/docker-compose.yml, which would be the main one",
         };
         let unused = compose.into_iter().filter(|path| !used(path)).map(|path| (path, reason));
+        let mut unused: Vec<(String, &str)> = unused.collect();
+        unused.extend(compose_files(directory).into_iter().skip(1).map(|path| (path, "another file comes before it")));
+        let deploys = |path: &&str| has_commands(directory, path);
+        let scripts = DEPLOY_SCRIPTS.iter().filter(|path| matches!(directory.look(path), Look::File { .. }));
+        for path in scripts {
+            let reason = match kind {
+                Kind::Compose => "what is deployed are the Compose files; a hook may run it",
+                Kind::Host => "what is deployed are the modules; a hook may run it",
+                _ if !deploys(path) => "it has no commands",
+                _ => continue,
+            };
+            unused.push(((*path).to_owned(), reason));
+        }
+        let named: Vec<&str> = hooks.values().map(|hook| hook.path.as_str()).collect();
+        for path in files("hooks").into_iter().filter(|path| !named.contains(&path.as_str())) {
+            let name = path.rsplit('/').next().unwrap_or_default();
+            let stem = name.split('.').next().unwrap_or_default().replace('_', "-");
+            if HOOKS.iter().any(|(hook, ..)| *hook == stem && !hooks.contains_key(hook)) {
+                unused.push((path, "plugin.yml does not name it below `hooks`"));
+            }
+        }
         let scripts = ["scripts", "hooks"].into_iter().flat_map(files).filter(|path| path.ends_with(".j2"));
         let unused: Vec<(String, &str)> = unused
+            .into_iter()
             .chain(scripts.map(|path| (path, "only Compose files are templates; a script finds the configuration in CONFIG_… variables")))
             .collect();
         for (path, reason) in unused {
@@ -557,12 +589,33 @@ impl Reader<'_> {
             Kind::Host
         } else if !compose_files(self.directory).is_empty() {
             Kind::Compose
-        } else if DEPLOY_SCRIPTS.iter().any(|name| is_script(name)) {
+        } else if DEPLOY_SCRIPTS.iter().any(|path| is_script(path) && has_commands(self.directory, path)) {
             Kind::Script
         } else {
             Kind::Basic
         }
     }
+}
+
+/// False for a script of comments and blanks only.
+fn has_commands(directory: &dyn Directory, path: &str) -> bool {
+    let text = directory.read(path).unwrap_or_default();
+    text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).any(|line| !line.is_empty() && !line.starts_with(b"#"))
+}
+
+/// The names of environments that Compose files are for.
+pub(crate) fn layered_environments(directory: &dyn Directory) -> BTreeSet<String> {
+    let stems: Vec<&str> = COMPOSE_FILES.iter().filter_map(|file| file.rsplit_once('.')).map(|(stem, _)| stem).collect();
+    let environment = |folder: &str, name: &str| {
+        let name = name.strip_suffix(".j2").unwrap_or(name);
+        let name = name.strip_suffix(".yml").or_else(|| name.strip_suffix(".yaml")).unwrap_or(name);
+        match folder {
+            OVERRIDES => Some(name.to_owned()),
+            _ => stems.iter().find_map(|stem| name.strip_prefix(stem)?.strip_prefix('.')).map(str::to_owned),
+        }
+    };
+    let of = |folder: &'static str| directory.names(folder).into_iter().filter_map(move |name| environment(folder, &name));
+    ["", COMPOSE, OVERRIDES].into_iter().flat_map(of).filter(|name| name != "override" && !name.is_empty()).collect()
 }
 
 /// True for the name of a file that Docker Compose or a template engine would read.

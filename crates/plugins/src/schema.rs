@@ -94,6 +94,8 @@ impl Schema {
                 for name in schema.properties() {
                     let below = schema.property(name);
                     match entries.get_mut(name) {
+                        // Nothing, where the schema allows nothing of the kind, takes the default away.
+                        Some(given) if given.value == Branch::Leaf(Value::Null) && !below.allows_null() => given.value = Branch::Removed,
                         Some(given) => self.fill_below(&below, given),
                         None => drop(self.default_of(&below).map(|tree| entries.insert(name.to_owned(), tree))),
                     }
@@ -103,7 +105,7 @@ impl Schema {
                 let below = schema.items();
                 items.iter_mut().for_each(|item| self.fill_below(&below, item));
             }
-            Branch::Leaf(_) => {}
+            Branch::Leaf(_) | Branch::Removed => {}
         }
     }
 
@@ -161,6 +163,16 @@ impl<'s> Subschema<'s> {
         names.sort_unstable();
         names.dedup();
         names.into_iter()
+    }
+
+    /// False where nothing else than `null` is sure to be wrong.
+    fn allows_null(&self) -> bool {
+        let has_null = |node: &Node| match &node.data {
+            Data::List(items) => items.iter().any(|item| matches!(&item.data, Data::Null) || item.text() == Some("null")),
+            Data::Text(name) => name == "null",
+            _ => true,
+        };
+        self.certain().all(|node| node.get("type").is_none_or(has_null) && node.get("enum").is_none_or(has_null))
     }
 
     /// True where names that are not described are foreseen: by a pattern, or by a schema for all others.
@@ -433,7 +445,7 @@ mod tests {
         let text = r##"{ "type": "object", "definitions": { "port": { "type": "integer", "default": 5432 } },
             "properties": {
                 "db": { "type": "object", "required": ["host"], "properties": { "host": {}, "port": { "$ref": "#/definitions/port" } } },
-                "app": { "type": "object", "properties": { "debug": { "default": false }, "name": { "type": "string" } } },
+                "app": { "type": "object", "properties": { "debug": { "default": false }, "name": { "type": "string", "default": "n" }, "nick": { "type": ["string", "null"], "default": "k" } } },
                 "list": { "items": { "properties": { "type": { "default": "local" } } } }
             } }"##;
         let schema = schema(text).unwrap();
@@ -443,12 +455,11 @@ mod tests {
             tree.to_json()
         };
         assert_eq!(filled(json!({})), json!({}), "no object is created");
-        assert_eq!(filled(json!({ "app": {} })), json!({ "app": { "debug": false } }));
-        assert_eq!(filled(json!({ "app": null })), json!({ "app": null }));
-        assert_eq!(
-            filled(json!({ "db": { "host": "h" }, "app": { "debug": true } })),
-            json!({ "db": { "host": "h", "port": 5432 }, "app": { "debug": true } })
-        );
+        assert_eq!(filled(json!({ "app": {} })), json!({ "app": { "debug": false, "name": "n", "nick": "k" } }));
+        assert_eq!(filled(json!({ "app": null })), json!({}), "an object is taken away");
+        let nothing = json!({ "app": { "debug": null, "name": null, "nick": null } });
+        assert_eq!(filled(nothing), json!({ "app": { "debug": null, "nick": null } }), "nothing stays where it may be the value");
+        assert_eq!(filled(json!({ "db": { "host": "h" }, "list": null })), json!({ "db": { "host": "h", "port": 5432 }, "list": null }));
         assert_eq!(filled(json!({ "list": [{}, { "type": "nfs" }] }))["list"], json!([{ "type": "local" }, { "type": "nfs" }]));
         let port = schema.root().at(&["db".into(), "port".into()]);
         assert_eq!(port.types(), ["integer"]);

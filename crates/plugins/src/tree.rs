@@ -1,10 +1,10 @@
 //! Values that know where they came from, and how one layer of them lies over another.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use hoist_core::{Diagnostic, Position};
+use indexmap::IndexMap;
 use serde_json::Value;
 
 use crate::document::{Data, Document, Node};
@@ -87,7 +87,9 @@ pub(crate) struct Tree {
 pub(crate) enum Branch {
     Leaf(Value),
     List(Vec<Tree>),
-    Map(BTreeMap<String, Tree>),
+    Map(IndexMap<String, Tree>),
+    /// A layer took the value away; it has no default.
+    Removed,
 }
 
 /// One step on the way to a value: of a map by name, of a list by place.
@@ -96,7 +98,7 @@ pub(crate) type Path<'p> = &'p [String];
 impl Tree {
     /// A map of nothing.
     pub(crate) fn empty() -> Self {
-        Self { value: Branch::Map(BTreeMap::new()), origin: Origin::Nowhere, written: None }
+        Self { value: Branch::Map(IndexMap::new()), origin: Origin::Nowhere, written: None }
     }
 
     pub(crate) fn of_node(node: &Node, document: &Document, origin: fn(Place) -> Origin) -> Self {
@@ -143,7 +145,7 @@ impl Tree {
     pub(crate) fn text(&self) -> String {
         match (&self.value, &self.written) {
             (_, Some(written)) => written.to_string(),
-            (Branch::Leaf(Value::Null), _) => String::new(),
+            (Branch::Leaf(Value::Null) | Branch::Removed, _) => String::new(),
             (Branch::Leaf(Value::String(text)), _) => text.clone(),
             _ => self.to_json().to_string(),
         }
@@ -153,7 +155,11 @@ impl Tree {
         match &self.value {
             Branch::Leaf(value) => value.clone(),
             Branch::List(items) => Value::Array(items.iter().map(Tree::to_json).collect()),
-            Branch::Map(entries) => Value::Object(entries.iter().map(|(name, tree)| (name.clone(), tree.to_json())).collect()),
+            Branch::Map(entries) => {
+                let there = entries.iter().filter(|(_, tree)| tree.value != Branch::Removed);
+                Value::Object(there.map(|(name, tree)| (name.clone(), tree.to_json())).collect())
+            }
+            Branch::Removed => Value::Null,
         }
     }
 
@@ -163,7 +169,7 @@ impl Tree {
             (Branch::Map(known), Branch::Map(new)) => {
                 for (name, tree) in new {
                     match known.get_mut(&name) {
-                        Some(_) if tree.value == Branch::Leaf(Value::Null) => drop(known.remove(&name)),
+                        Some(under) if tree.value == Branch::Leaf(Value::Null) => *under = Tree { value: Branch::Removed, ..tree },
                         Some(under) => under.lay(tree),
                         None => drop(known.insert(name, tree)),
                     }
@@ -179,7 +185,19 @@ impl Tree {
         match &self.value {
             Branch::Map(entries) => entries.get(first)?.get(rest),
             Branch::List(items) => items.get(first.parse::<usize>().ok()?)?.get(rest),
-            Branch::Leaf(_) => None,
+            Branch::Leaf(_) | Branch::Removed => None,
+        }
+    }
+
+    /// Forgets what layers took away.
+    pub(crate) fn forget_removed(&mut self) {
+        match &mut self.value {
+            Branch::Map(entries) => {
+                entries.retain(|_, tree| tree.value != Branch::Removed);
+                entries.values_mut().for_each(Tree::forget_removed);
+            }
+            Branch::List(items) => items.iter_mut().for_each(Tree::forget_removed),
+            Branch::Leaf(_) | Branch::Removed => {}
         }
     }
 
@@ -210,7 +228,7 @@ impl Tree {
             };
         }
         if !matches!(self.value, Branch::Map(_)) {
-            self.value = Branch::Map(BTreeMap::new());
+            self.value = Branch::Map(IndexMap::new());
             self.origin = tree.origin.clone();
         }
         let Branch::Map(entries) = &mut self.value else { return Ok(()) };

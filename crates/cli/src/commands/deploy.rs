@@ -513,10 +513,11 @@ fn one(
         variables,
         project,
     };
-    let parts =
-        json!([module.digest.as_str(), file.version, file.kind, file.replicas, file.debug, file.values, file.variables, file.project])
-            .to_string();
-    let digest = Digest::of([parts.as_bytes()]).as_str().to_owned();
+    let mut parts =
+        json!([module.digest.as_str(), file.version, file.kind, file.replicas, file.debug, file.values, file.variables, file.project]);
+    // The same values in another order are the same.
+    parts.sort_all_objects();
+    let digest = Digest::of([parts.to_string().as_bytes()]).as_str().to_owned();
     let reason = match running {
         None if deployed.is_some() => "its last deployment did not succeed".to_owned(),
         None => "it is not deployed".to_owned(),

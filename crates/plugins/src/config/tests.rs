@@ -66,8 +66,9 @@ fn each_layer_lies_over_the_one_before_and_every_value_knows_its_own() {
     };
     let configuration = read(&[profile], &given);
     assert_eq!(configuration.check(&InMemory::default()), []);
-    let told: Vec<String> =
+    let mut told: Vec<String> =
         configuration.settings().iter().map(|setting| format!("{} = {} [{}]", setting.path, setting.value, setting.origin)).collect();
+    told.sort();
     let schema = "/plugins/shop/config/schema.json:10 (default of the schema)";
     assert_eq!(told[0], "app.debug = true [environment variable DEBUG]");
     assert_eq!(told[1], "app.log_level = \"info\" [/plugins/shop/config/production.yaml:2]");
@@ -149,7 +150,8 @@ fn secrets_come_from_elsewhere_and_are_never_shown() {
     };
     let mut configuration = read(&[], &given);
     assert_eq!(configuration.check(&InMemory::default()), [], "what is still to come is no violation");
-    let pending = configuration.pending();
+    let mut pending = configuration.pending();
+    pending.sort_by(|one, other| one.path.cmp(&other.path));
     assert_eq!(pending.len(), 2);
     assert_eq!(pending[0].source, SecretSource::Generate(32));
     configuration.supply(&pending[0], "generated-canary");
@@ -265,4 +267,24 @@ fn broken_layers_are_told() {
     let given = Given { set: vec![set("app..x", "1"), set("database.host[3]", "1")], ..Given::default() };
     let told = read(&[], &given).check(&InMemory::default());
     assert!(told[0].message.contains("is no path of a value"), "{told:?}");
+}
+
+#[test]
+fn numbers_that_no_number_can_hold_keep_their_digits_and_null_takes_defaults_away() {
+    let schema = r#"{ "properties": { "size": { "type": "integer" }, "level": { "type": "string", "default": "info" }, "name": { "default": "n" } } }"#;
+    let files = [
+        ("plugin.yml", "name: p\nversion: 1.0.0\nconfig:\n  defaults: config/defaults.yaml\n  schema: config/schema.json\n"),
+        ("config/defaults.yaml", "id: 12345678901234567890123\nmode: 0755\nsize: 18446744073709551617\nname: m\nkept: 1\n"),
+        ("config/schema.json", schema),
+    ];
+    let directory = InMemory::new("/p", &files);
+    let plugin = Plugin::read(&directory).0.unwrap();
+    let given = Given { files: file("level: null\nname: null\nkept: null\n"), ..Given::default() };
+    let configuration = Configuration::read(&plugin, &directory, &given);
+    let value = configuration.value_with_secrets();
+    assert_eq!((&value["id"], &value["mode"]), (&json!("12345678901234567890123"), &json!("0755")));
+    assert_eq!(value.as_object().unwrap().keys().collect::<Vec<_>>(), ["id", "mode", "size"]);
+    assert_eq!(configuration.spellings().values().collect::<Vec<_>>(), ["18446744073709551617"]);
+    let wrong = configuration.check(&directory);
+    assert!(!wrong.iter().any(Diagnostic::is_error), "{wrong:?}");
 }

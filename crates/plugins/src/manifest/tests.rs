@@ -117,3 +117,36 @@ fn the_published_schema_knows_what_is_read() {
     hooks.sort_unstable();
     assert_eq!(names(&schema["properties"]["hooks"]["properties"]), hooks);
 }
+
+#[test]
+fn files_in_usual_places_are_used_or_named() {
+    let plain = ("plugin.yml", "name: shop\nversion: 1.0.0\n");
+    let read = |files: &[(&str, &str)]| {
+        let mut all = vec![plain];
+        all.extend(files);
+        let directory = InMemory::new("/p/shop", &all);
+        let (plugin, found) = Plugin::read(&directory);
+        (plugin.unwrap(), found.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"), layered_environments(&directory))
+    };
+    let (plugin, found, _) = read(&[("config/defaults.yaml", "a: 1\n"), ("config/schema.json", "{}")]);
+    assert_eq!((plugin.defaults.as_deref(), plugin.schema.as_deref()), (Some("config/defaults.yaml"), Some("config/schema.json")));
+    assert_eq!(found, "");
+    let (_, found, _) = read(&[("hooks/pre-deploy.sh", "echo\n"), ("hooks/post_deploy.py", "1\n"), ("hooks/common.sh", "x\n")]);
+    assert!(found.contains("hooks/pre-deploy.sh is not used: plugin.yml does not name it"), "{found}");
+    assert!(found.contains("hooks/post_deploy.py is not used") && !found.contains("common"), "{found}");
+    let compose = ("compose/docker-compose.yml", "services: {}\n");
+    let layers = [
+        compose,
+        ("compose/docker-compose.yml.j2", "services: {}\n"),
+        ("scripts/deploy.sh", "echo\n"),
+        ("compose/overrides/qa.j2", ""),
+        ("compose/docker-compose.test.yml.j2", ""),
+    ];
+    let (plugin, found, environments) = read(&layers);
+    assert_eq!(plugin.kind, Kind::Compose);
+    assert!(found.contains("scripts/deploy.sh is not used: what is deployed are the Compose files"), "{found}");
+    assert!(found.contains("compose/docker-compose.yml is not used: another file comes before it"), "{found}");
+    assert_eq!(environments.iter().collect::<Vec<_>>(), ["qa", "test"]);
+    let (plugin, found, _) = read(&[("scripts/deploy.sh", "#!/bin/sh\n# later\n\n")]);
+    assert!(plugin.deploys_nothing() && found.contains("scripts/deploy.sh is not used: it has no commands"), "{found}");
+}
