@@ -106,6 +106,8 @@ fn a_host_that_was_never_reached_leaves_no_deployment() {
         .write("plugins/site/modules/page.sh", "MODULE_NAME=page\nMODULE_INSTALL_METHOD=custom\nmain_module() { :; }\n");
     sandbox.hoist("plugin deploy site").exits(3).says("cannot be reached").says("nothing of it is left");
     sandbox.hoist("plugin status").exits(0).says("Nothing is deployed");
-    // The secret that was made is kept, and named when the plugin goes.
-    sandbox.hoist("plugin remove site -y").exits(0).says("deployments/site/secrets.json");
+    // Nothing is locked with the secret that was made: it goes as well.
+    assert!(!sandbox.home().join(".local/state/hoist/deployments/site/secrets.json").exists());
+    let removed = sandbox.hoist("plugin remove site -y").exits(0);
+    assert!(!removed.stdout.contains("secrets.json"), "{}", removed.stdout);
 }

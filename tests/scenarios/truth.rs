@@ -200,11 +200,14 @@ fn a_module_that_skips_itself_is_reported_with_its_own_words() {
             .field("TEST_FILES", "$HOME/half/done")
             .main("mkdir -p ~/half; echo started"),
     );
-    let run = sandbox.json("install gpu card half").exits(3);
+    sandbox
+        .add(&Module::new("bad").tier("optional").field("TEST_FILES", "$HOME/bad").main("log_error 'no disk'; log_info 'bye'; return 0"));
+    let run = sandbox.json("install gpu card half bad").exits(3);
     let reason = |name: &str| run.finished(name)["reason"].as_str().unwrap().to_owned();
     assert!(reason("gpu").starts_with("it skipped itself: no graphics card, skipping (it ran, but "), "{}", reason("gpu"));
     assert!(reason("card").starts_with("it skipped itself: there is no card ("), "{}", reason("card"));
     assert!(reason("half").starts_with("it ran, but "), "{}", reason("half"));
+    assert!(reason("bad").starts_with("its script reported an error and ended with success: no disk ("), "{}", reason("bad"));
 }
 
 #[test]

@@ -251,7 +251,11 @@ impl Bringing<'_> {
         let Some(last) = &attempt.applied.last_message else { return failure };
         let is_same = || watch.differences(self.old, false).is_ok_and(|differences| differences.is_empty());
         match self.replaces && is_covered(work) && is_same() {
-            true => Failure { message: format!("it skipped itself: {last} ({})", failure.message), ..failure },
+            _ if last.is_error => {
+                let message = format!("its script reported an error and ended with success: {} ({})", last.text, failure.message);
+                Failure { message, ..failure }
+            }
+            true => Failure { message: format!("it skipped itself: {} ({})", last.text, failure.message), ..failure },
             false => failure,
         }
     }

@@ -39,8 +39,17 @@ pub struct Applied {
     pub(crate) replaced: Vec<Stage>,
     /// Files of others that it edited.
     pub(crate) edited: Vec<Edited>,
-    /// The last message or line of output of somebody else's program.
-    pub(crate) last_message: Option<String>,
+    /// The last message or line of output of somebody else's program, or its last error.
+    pub(crate) last_message: Option<LastMessage>,
+}
+
+/// What somebody else's program said last.
+#[derive(Debug, Clone)]
+pub(crate) struct LastMessage {
+    /// Its text.
+    pub(crate) text: String,
+    /// Whether the program called it an error.
+    pub(crate) is_error: bool,
 }
 
 /// A file that is not the module's, and that a step edited.

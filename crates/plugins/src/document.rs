@@ -104,7 +104,11 @@ impl Document {
         };
         let read: Spanned<Data> = serde_yaml::from_str_with_options(text, options).map_err(|error| {
             let at = error.location().map(|at| Position { line: at.line() as usize, column: at.column() as usize });
-            let message = error.without_snippet().to_string();
+            let message = match error.without_snippet() {
+                serde_yaml::Error::MultipleDocuments { .. } => "another document begins here, and only one can be in the file".to_owned(),
+                serde_yaml::Error::Budget { .. } => "is too large, too deeply nested or refers to itself too often to be read".to_owned(),
+                other => other.to_string(),
+            };
             let message = message.lines().next().unwrap_or_default();
             let message = message.split(", set DuplicateKeyPolicy").next().unwrap_or_default();
             let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
@@ -265,7 +269,16 @@ fn resolve(node: &mut Node, text: &str) {
     let is_plain = !source.starts_with(['"', '\'']);
     match &mut node.data {
         Data::List(items) => items.iter_mut().for_each(|item| resolve(item, text)),
-        Data::Map(entries) => entries.iter_mut().for_each(|(_, below)| resolve(below, text)),
+        Data::Map(entries) => {
+            for (key, below) in entries {
+                // A name that is written like nothing is a name.
+                if key.name.is_empty() {
+                    let source = text.get(key.span.clone()).unwrap_or_default().trim();
+                    key.name = source.trim_matches(['"', '\'']).to_owned();
+                }
+                resolve(below, text);
+            }
+        }
         Data::Null if is_plain && !["", "~", "null", "Null", "NULL"].contains(&source) => node.data = Data::Text(source.to_owned()),
         Data::Bool(_) if is_plain && !["true", "True", "TRUE", "false", "False", "FALSE"].contains(&source) => {
             node.data = Data::Text(source.to_owned());
@@ -363,8 +376,8 @@ impl<'de> Visitor<'de> for AnyValue {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Data, A::Error> {
         let mut all = Vec::new();
-        while let Some((key, value)) = entries.next_entry::<Spanned<String>, Spanned<Data>>()? {
-            all.push((Key { at: position(&key), span: span(&key), name: key.value }, node(value)));
+        while let Some((key, value)) = entries.next_entry::<Spanned<Option<String>>, Spanned<Data>>()? {
+            all.push((Key { at: position(&key), span: span(&key), name: key.value.unwrap_or_default() }, node(value)));
         }
         Ok(Data::Map(all))
     }
@@ -385,6 +398,11 @@ mod tests {
         let read = Document::parse("a.json", "{\n\t\"a\": [true, 1.5, \"\\u00e9\"]\n}\n").unwrap();
         assert_eq!(read.root.to_json(), json!({ "a": [true, 1.5, "é"] }));
         assert_eq!(Document::parse("a", " \n# nothing\n").unwrap().root.data, Data::Null);
+        let names = Document::parse("a.yaml", "nULL: 1\nNull: 2\n~: 3\n\"\": 4\n1.10: 5\nyes: 6\n").unwrap();
+        let names: Vec<&str> = names.root.entries().iter().map(|(key, _)| key.name.as_str()).collect();
+        assert_eq!(names, ["nULL", "Null", "~", "", "1.10", "yes"]);
+        let several = Document::parse("a.yaml", "a: 1\n---\nb: 2\n").unwrap_err();
+        assert!(several.message.contains("only one can be in the file") && several.position.is_some_and(|at| at.line == 3), "{several}");
     }
 
     #[test]

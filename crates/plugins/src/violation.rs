@@ -80,7 +80,8 @@ pub(crate) fn told(violation: &Violation, configuration: &Configuration, schema:
     let dotted = |path: &[String]| dotted(&configuration.displayed(path));
     let secret = is_secret(path);
     let value = tree.get(path).map(Tree::to_json).unwrap_or_default();
-    let shown = if secret { MASK.to_owned() } else { shown(&value) };
+    let written = tree.get(path).and_then(|tree| tree.written.as_deref());
+    let shown = if secret { MASK.to_owned() } else { written.map_or_else(|| shown(&value), str::to_owned) };
     let origin = &tree.nearest(path).origin;
     let point = |path: &[String], message: String, help: String| {
         let wrong = Diagnostic::error(message).field(if path.is_empty() { "the configuration".to_owned() } else { dotted(path) });

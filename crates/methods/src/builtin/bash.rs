@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::builtin::pip;
 use crate::machine::{LIBRARY, Machine};
 use crate::messages::Message;
-use crate::method::{Applied, Method, StepContext};
+use crate::method::{Applied, LastMessage, Method, StepContext};
 
 /// A function of a script, or a command.
 #[derive(Debug, Deserialize)]
@@ -134,9 +134,13 @@ impl Method for Bash {
             _ => return Err(Failure::new("a bash step needs a script and a function, or a command")),
         };
         let what = self.function.as_deref().unwrap_or("the command");
-        let because = last_error.map(|error| format!(": {error}")).unwrap_or_default();
+        let because = last_error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
         match exit {
-            exit if exit.success() => Ok(Applied { last_message: told.last, ..Applied::changed() }),
+            exit if exit.success() => {
+                let is_error = last_error.is_some();
+                let last_message = last_error.or(told.last).map(|text| LastMessage { text, is_error });
+                Ok(Applied { last_message, ..Applied::changed() })
+            }
             exit if exit.code == NOT_SOURCED => Err(Failure::new(format!("the script could not be read{because}"))),
             exit if exit.signalled => Err(Failure::new(format!("{what} was ended by {exit}{because}"))),
             exit => Err(Failure::new(format!("{what} failed with {exit}{because}"))),

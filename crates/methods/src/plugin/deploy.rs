@@ -462,14 +462,18 @@ fn go_back(at: &At<'_, '_>, deployed: &Deployed, number: u32, file: &ReleaseFile
             at.apply(former.number, &file)
         }
         None => {
+            let is_untouched = at.place.begun_hosts().is_some_and(|hosts| hosts.is_empty());
             at.take_down(number, file, false)?;
             let new: BTreeSet<String> = at.volumes(file).difference(volumes).cloned().collect();
             if file.has_containers() {
                 at.engine(file)?.remove_volumes(&new)?;
                 let _ = at.place.forget_all();
+            } else if is_untouched {
+                let _ = at.place.forget_all();
             } else {
                 // What was done on hosts may be locked with them.
                 let _ = at.place.forget_but_secrets();
+                tell_secrets(at.place, at.context.task);
             }
             Ok(())
         }
@@ -573,10 +577,12 @@ fn tell_secrets(place: &Place, task: &TaskContext) {
 pub(crate) fn undeploy_all(world: &World, module: &Module, task: &TaskContext) -> Result<(), Failure> {
     let Some(ledger) = &world.ledger else { return Ok(()) };
     let of: Vec<Deployed> = ledger.deployments().map_err(told)?.into_iter().filter(|known| known.plugin == module.id).collect();
+    let mut told = BTreeSet::new();
     for Deployed { environment, .. } in of {
+        told.insert(Place::new(&world.state, &module.id, &environment).secrets_file());
         undeploy(world, module, &Undeployment { environment, volumes: false, force: false }, task)?;
     }
-    for place in Place::all_of(&world.state, &module.id) {
+    for place in Place::all_of(&world.state, &module.id).into_iter().filter(|place| !told.contains(&place.secrets_file())) {
         tell_secrets(&place, task);
     }
     Ok(())

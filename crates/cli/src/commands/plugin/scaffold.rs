@@ -25,7 +25,9 @@ pub(super) fn write(kind: PluginKind, name: &ModuleId, directory: &Path) -> Resu
     let renamed = |path: &str, text: String| match path {
         // Where a file speaks of the plugin, it is of this one now.
         "plugin.yml" => text.replacen(&format!("name: {former}\n"), &format!("name: {name}\n"), 1).replace(NAME, name.as_str()),
-        "README.md" if kind != PluginKind::Basic => text.replace(&format!("deploy {former}"), &format!("deploy {name}")),
+        "README.md" if kind != PluginKind::Basic => ["deploy", "status"]
+            .iter()
+            .fold(text, |text, command| text.replace(&format!("{command} {former}"), &format!("{command} {name}"))),
         _ => text.replace(NAME, name.as_str()),
     };
     shipped::write(files, directory, &renamed).map_err(|error| {
