@@ -1,6 +1,6 @@
 //! `pip` with small real packages.
 
-use hoist_tests::{Module, Sandbox, has};
+use hoist_tests::{Module, Sandbox, has, wheel};
 
 fn pip(name: &str) -> Module {
     Module::new(name).method("pip").field("INSTALL_DIRS", "$HOME/.local")
@@ -60,4 +60,76 @@ fn another_directory_and_the_helper_work() {
     sandbox.hoist("install").exits(0);
     assert!(sandbox.has("tools/bin/cowsay"));
     sandbox.hoist("test").exits(0);
+}
+
+/// The names of the distributions in the home directory.
+fn distributions(sandbox: &Sandbox) -> Vec<String> {
+    let files = sandbox.files(".local/lib").into_iter();
+    let mut names: Vec<String> =
+        files.filter_map(|file| Some(file.split_once(".dist-info/METADATA")?.0.rsplit('/').next()?.to_owned())).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn what_packages_need_goes_with_the_last_that_needs_it_and_an_undo_installs_them_again() {
+    if !has("pip3") {
+        return;
+    }
+    let mut sandbox = Sandbox::new();
+    let wheels = sandbox.home().join("wheels");
+    std::fs::create_dir(&wheels).unwrap();
+    let publish = |name: &str, version: &str, requires: &[&str]| {
+        std::fs::write(wheels.join(format!("{name}-{version}-py3-none-any.whl")), wheel(name, version, requires)).unwrap();
+    };
+    publish("hoistone", "1.0", &["hoistdep", "hoistboth"]);
+    publish("hoisttwo", "1.0", &["hoistboth"]);
+    publish("hoistdep", "1.0", &[]);
+    publish("hoistboth", "1.0", &[]);
+    sandbox.set("PIP_FIND_LINKS", &wheels.display().to_string());
+    sandbox.add(&pip("one").field("PACKAGES", "hoistone").field("UPDATE_METHOD", "pip_upgrade"));
+    sandbox.add(&pip("two").field("PACKAGES", "hoisttwo"));
+    sandbox.hoist("install one").exits(0);
+    sandbox.hoist("install two").exits(0);
+    assert_eq!(distributions(&sandbox), ["hoistboth-1.0", "hoistdep-1.0", "hoistone-1.0", "hoisttwo-1.0"]);
+    sandbox.hoist("uninstall one -y").exits(0).says("Python package hoistdep").says("the Python package hoisttwo needs it");
+    assert_eq!(distributions(&sandbox), ["hoistboth-1.0", "hoisttwo-1.0"]);
+    // The undo installs it again, in the version that it had.
+    publish("hoistone", "2.0", &["hoistdep", "hoistboth"]);
+    sandbox.hoist("undo --dry-run").exits(0).says("install   one: the Python package hoistone==1.0");
+    sandbox.hoist("undo --yes").exits(0);
+    assert_eq!(distributions(&sandbox), ["hoistboth-1.0", "hoistdep-1.0", "hoistone-1.0", "hoisttwo-1.0"]);
+    sandbox.hoist("test").exits(0);
+    sandbox.hoist("update one").exits(0);
+    assert!(distributions(&sandbox).contains(&"hoistone-2.0".to_owned()));
+    let undone = sandbox.hoist("undo --yes").exits(0);
+    assert!(distributions(&sandbox).contains(&"hoistone-1.0".to_owned()), "{}{}", undone.stdout, undone.stderr);
+    // Where pip cannot install it any more, the undo says so, and the module is not called installed.
+    sandbox.hoist("uninstall one -y").exits(0);
+    std::fs::remove_file(wheels.join("hoistone-1.0-py3-none-any.whl")).unwrap();
+    sandbox.hoist("undo --yes").exits(3).says("pip install failed");
+    assert_eq!(sandbox.json("list --installed").exits(0).document().as_array().unwrap().len(), 1);
+    sandbox.hoist("uninstall two -y").exits(0);
+    assert_eq!(distributions(&sandbox), ["hoistboth-1.0"], "what another module brought is for that one to remove");
+}
+
+#[test]
+fn files_of_packages_are_verified_by_what_pip_recorded() {
+    if !has("pip3") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    sandbox.add(&pip("iniconfig"));
+    sandbox.hoist("install").exits(0);
+    sandbox.hoist("test").exits(0);
+    let of = |name: &str| sandbox.files(".local/lib").into_iter().find(|file| file.ends_with(name)).unwrap();
+    let (changed, gone) = (of("iniconfig/exceptions.py"), of("iniconfig/_parse.py"));
+    sandbox.put(&format!(".local/lib/{changed}"), "x = 1\n");
+    std::fs::remove_file(sandbox.home().join(".local/lib").join(&gone)).unwrap();
+    let ran = sandbox.json("test").exits(3);
+    let reason = ran.finished("iniconfig")["reason"].as_str().unwrap().to_owned();
+    assert!(
+        reason.contains("not there:") && reason.contains("_parse.py") && reason.contains("modified:") && reason.contains("exceptions.py"),
+        "{reason}"
+    );
 }

@@ -86,7 +86,7 @@ fn uv_toml_neither_breaks_nor_redirects_a_module_and_its_index_counts() {
 
 /// An index with one package, `hoist-sample`.
 fn index() -> Server {
-    let wheel = wheel("hoist-sample", "1.0");
+    let wheel = hoist_tests::wheel("hoist-sample", "1.0", &[]);
     Server::start(move |request| match request.path.as_str() {
         "/simple/hoist-sample/" => {
             let link = "<a href=\"/hoist_sample-1.0-py3-none-any.whl\">hoist_sample-1.0-py3-none-any.whl</a>";
@@ -97,19 +97,6 @@ fn index() -> Server {
         "/hoist_sample-1.0-py3-none-any.whl" => Answer::new(200, wheel.clone()),
         _ => Answer::new(404, "no"),
     })
-}
-
-/// A wheel with one module, made with Python's own zipfile.
-fn wheel(name: &str, version: &str) -> Vec<u8> {
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("x.whl");
-    let module = name.replace('-', "_");
-    let info = format!("{module}-{version}.dist-info");
-    let program = format!(
-        "import zipfile, sys\nz = zipfile.ZipFile(sys.argv[1], 'w')\nz.writestr('{module}.py', 'x = 1\\n')\nz.writestr('{info}/METADATA', 'Metadata-Version: 2.1\\nName: {name}\\nVersion: {version}\\n')\nz.writestr('{info}/WHEEL', 'Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')\nz.writestr('{info}/RECORD', '{module}.py,,\\n{info}/METADATA,,\\n{info}/WHEEL,,\\n{info}/RECORD,,\\n')\nz.close()\n"
-    );
-    assert!(Command::new("python3").args(["-c", &program]).arg(&file).status().unwrap().success());
-    std::fs::read(file).unwrap()
 }
 
 #[test]

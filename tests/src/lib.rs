@@ -15,6 +15,7 @@ mod rocks;
 mod sandbox;
 mod ssh;
 mod tls;
+mod wheels;
 
 pub use application::Application;
 pub use apt::AptRepository;
@@ -28,6 +29,7 @@ pub use rocks::Rocks;
 pub use sandbox::{Module, Ran, Sandbox, binary, ran, stripped_binary};
 pub use ssh::SshServer;
 pub use tls::{Authority, TlsServer};
+pub use wheels::wheel;
 
 /// True when a program is on the path. When it is not, says so and, under `CI`, fails.
 pub fn has(program: &str) -> bool {

@@ -196,6 +196,8 @@ pub struct Ending {
     pub edits: Option<Vec<Edit>>,
     /// Directories with what the new version has replaced, which are removed now.
     pub trash: Vec<PathBuf>,
+    /// Python packages that came with its own.
+    pub python: Vec<String>,
     /// What it is now, where it takes the place of what was installed from another source: paths that earlier installs made are forgotten.
     pub became: Option<InstalledModule>,
 }
@@ -466,6 +468,14 @@ fn finish(connection: &Connection, module: &ModuleId, ending: &Ending) -> rusqli
     connection.prepare_cached(update)?.execute(values)?;
     if let Some(became) = &ending.became {
         become_another(connection, module, became)?;
+    }
+    if !ending.python.is_empty() {
+        let removal: String = connection.query_row("SELECT removal FROM modules WHERE name = ?1", [module.as_str()], |row| row.get(0))?;
+        if let Ok(mut removal) = serde_json::from_str::<Removal>(&removal) {
+            let new = ending.python.iter().filter(|name| !removal.python.contains(name)).cloned().collect::<Vec<_>>();
+            removal.python.extend(new);
+            connection.execute("UPDATE modules SET removal = ?2 WHERE name = ?1", params![module.as_str(), json(&removal)])?;
+        }
     }
     if let Some(record) = &ending.record {
         files::store(connection, module, record)?;

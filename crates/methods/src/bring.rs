@@ -11,6 +11,7 @@ use hoist_ledger::{Beginning, DisplacedPath, Edit, Ending, Memento, Rollback};
 
 use crate::application::{self, Guarding};
 use crate::around::Inside;
+use crate::builtin::pip;
 use crate::config;
 use crate::displaced;
 use crate::git::{local, own};
@@ -372,7 +373,9 @@ impl Bringing<'_> {
             differences.extend(attempt.outside.iter().cloned());
             differences
         });
-        let journal = differences.filter(|differences| !differences.is_empty() || !was.is_installed());
+        // The files of Python packages are pip's, and not among the differences.
+        let is_upgrade = !module.removal.python.is_empty() && applied.version.as_deref() != was.version();
+        let journal = differences.filter(|differences| !differences.is_empty() || !was.is_installed() || is_upgrade);
         let journal = world.run.zip(journal).map(|(run, differences)| (run, was.clone(), differences));
         // What an earlier install replaced is still to be given back.
         let edits = match &guarding {
@@ -385,7 +388,9 @@ impl Bringing<'_> {
                 Some(known.into_iter().chain(edits).chain(edited).collect())
             }
         };
-        let ending = Ending { version: None, adopted, paths, record: Some(recorded), journal, became: became(module, work), trash, edits };
+        let python = came_along(module, work);
+        let became = became(module, work);
+        let ending = Ending { version: None, adopted, paths, record: Some(recorded), journal, became, trash, edits, python };
         let effect = record(world, module, applied, ending)?;
         if !replaced.is_empty() {
             drop(replaced);
@@ -552,6 +557,12 @@ fn identity(module: &Module, work: &Work) -> InstalledModule {
         removal: Removal { python: work.python.clone(), ..module.removal.clone() },
         found: Vec::new(),
     }
+}
+
+/// The Python packages that came with those of the module.
+fn came_along(module: &Module, work: &Work) -> Vec<String> {
+    let Some(target) = module.removal.target.as_ref().filter(|_| !module.removal.python.is_empty()) else { return Vec::new() };
+    pip::dependencies(target, &module.removal.python).difference(&work.python_before).cloned().collect()
 }
 
 /// What it becomes when it takes the place of what was installed from another source.

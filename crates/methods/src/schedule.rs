@@ -146,7 +146,7 @@ pub fn schedule(
         let record = installed.modules.get(&module.id).or_else(|| installed.unfinished.get(&module.id));
         let deployment = world.deployments.get(&module.id);
         let change = deployment.and_then(|deployment| deployment.install).unwrap_or(plan.modules[planned].change);
-        match work(module, plan.action, change, record) {
+        match work(module, plan.action, change, record, installed) {
             Ok(mut work) => {
                 // What somebody else had put there is not there for others only.
                 let theirs = record.is_none() && work.change == Change::Update;
@@ -280,7 +280,7 @@ fn claims(plan: &Plan, modules: &[&Module]) -> BTreeMap<PathBuf, Vec<ModuleId>> 
 }
 
 /// What is done to a module: the steps of what is asked, and those of an install where that is due as well.
-fn work(module: &Module, action: Action, change: Change, record: Option<&InstalledModule>) -> Result<Work, String> {
+fn work(module: &Module, action: Action, change: Change, record: Option<&InstalledModule>, installed: &Installed) -> Result<Work, String> {
     let bind = |action: Action| -> Result<Vec<Bound>, String> {
         let bound = |step: &Step| Ok(Bound { method: method_of(step)?, after_change: step.after_change });
         module.recipe.steps(action).iter().map(bound).collect()
@@ -318,8 +318,22 @@ fn work(module: &Module, action: Action, change: Change, record: Option<&Install
     // Where something worked once, nothing is run over what is left of it and what somebody made of it.
     let once = record.is_some_and(|record| record.once) && matches!(change, Change::Repair | Change::Reinstall);
     let aside = anew || (once && steps.iter().any(|step| !step.method.tells()));
-    let python = world::own_packages(module, record);
-    Ok(Work { action, change, steps, record: record.cloned(), anew, aside, python, asked: false, unfinished: false, was: None })
+    let python = world::own_packages(module, record, installed);
+    let target = module.removal.target.as_ref().filter(|_| !module.removal.python.is_empty());
+    let python_before = target.map(|target| pip::names(target)).unwrap_or_default();
+    Ok(Work {
+        action,
+        change,
+        steps,
+        record: record.cloned(),
+        anew,
+        aside,
+        python,
+        python_before,
+        asked: false,
+        unfinished: false,
+        was: None,
+    })
 }
 
 /// The outermost directories of modules of which something is moved out of the way: one module at a time works below each.

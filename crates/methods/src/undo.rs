@@ -50,6 +50,8 @@ pub struct UndoPlan {
     pub remarks: Vec<String>,
     /// The packages that are removed, in words.
     pub packages: Vec<String>,
+    /// The packages that are installed again, in words.
+    pub reinstalled: Vec<String>,
     /// From what is there now to what is there after that.
     due: Vec<Difference>,
     /// Files of others that the run edited and somebody changed since, with what they hold without the edit.
@@ -90,9 +92,9 @@ type View = BTreeMap<PathBuf, Option<State>>;
 type Contents = BTreeMap<PathBuf, Vec<u8>>;
 
 fn plan_one(entry: &Entry, known: &Known<'_>, view: &mut View, contents: &mut Contents) -> Result<UndoPlan, Failure> {
-    let (told, conflicts, remarks, packages, due, merged) = Default::default();
+    let (told, conflicts, remarks, packages, reinstalled, due, merged) = Default::default();
     let looking = |error: std::io::Error| Failure::new(format!("looking at {error}"));
-    let mut plan = UndoPlan { entry: entry.clone(), told, conflicts, remarks, packages, due, merged };
+    let mut plan = UndoPlan { entry: entry.clone(), told, conflicts, remarks, packages, reinstalled, due, merged };
     let edits = known.reader.edits(&entry.module).map_err(|error| Failure::new(error.to_string()))?;
     let edit_of = |path: &Path| edits.iter().find(|edit| edit.path == path && !edit.replaced);
     for (difference, verdict) in judged(entry, &known.store, known.machine, view)? {
@@ -152,15 +154,18 @@ fn plan_one(entry: &Entry, known: &Known<'_>, view: &mut View, contents: &mut Co
     }
     if let Some(now) = record.map(|record| &record.removal) {
         let rock = now.rock.iter().filter(|_| !entry.was.is_installed()).map(|_| format!("the rock {}", entry.module));
-        let python = now.python.iter().filter(|name| now.target.is_some() && !removal.python.contains(name));
-        plan.packages = rock.chain(python.map(|name| format!("the Python package {name}"))).collect();
+        let python = brought(now, &removal).into_iter().map(|name| format!("the Python package {name}"));
+        plan.packages = rock.chain(python).collect();
     }
-    if let Some(rock) = removal.rock.filter(|_| entry.was.is_installed()) {
+    if let Some(rock) = removal.rock.as_ref().filter(|_| entry.was.is_installed()) {
         let instead = entry.was.version().map(|version| format!("hoist install {}@{version}", entry.module));
-        plan.conflicts.push(Conflict { path: rock.tree, why: ROCK_STAYS.to_owned(), can_be_forced: false, instead });
+        plan.conflicts.push(Conflict { path: rock.tree.clone(), why: ROCK_STAYS.to_owned(), can_be_forced: false, instead });
     }
-    if !removal.python.is_empty() && entry.was.is_installed() {
-        plan.remarks.push(format!("Python packages are not put back to former versions: {}", removal.python.join(", ")));
+    if let Some(python) = Python::of(&removal, &entry.was) {
+        plan.reinstalled = python.again.iter().map(|package| format!("the Python package {package}")).collect();
+        if !python.stays.is_empty() {
+            plan.remarks.push(format!("Python packages stay in the version that they have: {}", python.stays.join(", ")));
+        }
     }
     Ok(plan)
 }
@@ -488,7 +493,7 @@ fn reversed(difference: &Difference) -> Difference {
     Difference { path: difference.path.clone(), before: difference.after.clone(), after: difference.before.clone() }
 }
 
-/// Packages that the run had brought go again; former versions of what was there before do not come back.
+/// Packages that the run had brought go again, and those that it had taken away or changed come back as far as their versions are recorded.
 fn leave_packages(module: &Module, entry: &Entry, context: &StepContext<'_>) -> Result<(), Failure> {
     let (was, now) = (entry.was.removal(), &module.removal);
     if let Some(rock) = now.rock.as_ref().filter(|_| !entry.was.is_installed()) {
@@ -497,13 +502,59 @@ fn leave_packages(module: &Module, entry: &Entry, context: &StepContext<'_>) -> 
     if now.rock.is_some() || was.rock.is_some() {
         return Err(Failure::new(ROCK_STAYS));
     }
-    let brought: Vec<String> = now.python.iter().filter(|name| !was.python.contains(name)).cloned().collect();
-    match (&now.target, brought.is_empty()) {
-        (Some(target), false) => pip::uninstall(context, target, &brought)?,
-        _ if !was.python.is_empty() => {
-            context.task.note(Level::Warning, format!("Python packages stay in the version that they have: {}", was.python.join(", ")));
+    if let Some(python) = Python::of(&was, &entry.was) {
+        if !python.again.is_empty() {
+            pip::install(context, &python.target, &python.again, &[])?;
+            let missing: Vec<&String> = python.again.iter().filter(|name| pip::installed(&python.target, name).is_none()).collect();
+            if !missing.is_empty() {
+                return Err(Failure::new(format!("pip ended with success, but these Python packages are not there: {missing:?}")));
+            }
         }
-        _ => {}
+        if !python.stays.is_empty() {
+            let stays = python.stays.join(", ");
+            context.task.note(Level::Warning, format!("Python packages stay in the version that they have: {stays}"));
+        }
     }
-    Ok(())
+    let brought: Vec<String> = brought(now, &was)
+        .into_iter()
+        .filter(|name| now.target.as_ref().is_some_and(|target| pip::installed(target, name).is_some()))
+        .collect();
+    match &now.target {
+        Some(target) if !brought.is_empty() => pip::uninstall(context, target, &brought),
+        _ => Ok(()),
+    }
+}
+
+/// The Python packages that are a module's now and were not before.
+fn brought(now: &hoist_core::Removal, was: &hoist_core::Removal) -> Vec<String> {
+    let is_new = |name: &&String| now.target.is_some() && !was.python.contains(name);
+    let new: Vec<String> = now.python.iter().filter(is_new).cloned().collect();
+    let needed = now.target.as_ref().map(|target| pip::needed(target, &new)).unwrap_or_default();
+    new.into_iter().filter(|name| !needed.contains_key(&pip::normalized(name))).collect()
+}
+
+/// What becomes of the Python packages that a module had before a run.
+struct Python {
+    target: PathBuf,
+    /// Those that are installed again, in the version that they had as far as that is recorded: of the first package.
+    again: Vec<String>,
+    /// Those that stay in the version that they have.
+    stays: Vec<String>,
+}
+
+impl Python {
+    fn of(removal: &hoist_core::Removal, was: &hoist_ledger::Memento) -> Option<Self> {
+        let target = removal.target.clone().filter(|_| was.is_installed() && !removal.python.is_empty())?;
+        let (mut again, mut stays) = (Vec::new(), Vec::new());
+        for (place, name) in removal.python.iter().enumerate() {
+            let version = was.version().filter(|_| place == 0);
+            match (pip::installed(&target, name), version) {
+                (Some(there), Some(version)) if there == version => {}
+                (_, Some(version)) => again.push(format!("{}=={version}", pip::normalized(name))),
+                (Some(_), None) => stays.push(name.clone()),
+                (None, None) => again.push(name.clone()),
+            }
+        }
+        Some(Self { target, again, stays })
+    }
 }

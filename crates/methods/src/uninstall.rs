@@ -561,16 +561,20 @@ fn packages(
     for name in module.removal.python.iter().filter(|name| !removal.python.contains(name) && pip::installed(target, name).is_some()) {
         told.push((Fate::Kept, format!("Python package {name}"), Some("it was there before hoist".to_owned())));
     }
-    let there: Vec<&String> = removal.python.iter().filter(|name| pip::installed(target, name).is_some()).collect();
+    let there: Vec<String> = removal.python.iter().filter(|name| pip::installed(target, name).is_some()).cloned().collect();
+    let (held, free): (Vec<String>, Vec<String>) = there.into_iter().partition(|name| belongings.python.contains_key(name));
+    let needed = pip::needed(target, &free);
     let mut going = Vec::new();
-    for name in there {
+    for name in held.into_iter().chain(free) {
         let subject = format!("Python package {name}");
-        match belongings.python.get(name) {
+        let holder = belongings.python.get(&name).map(|other| format!("{other} has it too"));
+        let needs = needed.get(&pip::normalized(&name)).map(|other| format!("the Python package {other} needs it"));
+        match holder.or(needs) {
             _ if adopted => told.push((Fate::Kept, subject, Some("it was there before hoist; --purge removes it".to_owned()))),
-            Some(other) => told.push((Fate::Kept, subject, Some(format!("{other} has it too")))),
+            Some(reason) => told.push((Fate::Kept, subject, Some(reason))),
             None => {
                 told.push((Fate::Removed, subject, None));
-                going.push(name.clone());
+                going.push(name);
             }
         }
     }

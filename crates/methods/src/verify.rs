@@ -12,6 +12,7 @@ use hoist_files::{Kind, Record, state};
 use hoist_ledger::Reader;
 
 use crate::around::is_file_of_shell;
+use crate::builtin::pip;
 use crate::git::local;
 use crate::git::program::Program;
 use crate::look;
@@ -50,6 +51,14 @@ pub(crate) fn verify(world: &World, module: &Module, record: Option<&InstalledMo
     }
     let mut altered = altered(&recorded, &world.machine, task)?;
     altered.missing.extend(missing(module, record));
+    let removal = record.map_or(&module.removal, |record| &record.removal);
+    if let Some(target) = removal.target.as_ref().filter(|_| !removal.python.is_empty()) {
+        let python =
+            pip::altered(target, &removal.python).map_err(|error| Failure::new(format!("reading files of Python packages: {error}")))?;
+        let shown = |paths: Vec<PathBuf>| paths.into_iter().map(|path| path.display().to_string());
+        altered.missing.extend(shown(python.missing));
+        altered.modified.extend(shown(python.modified));
+    }
     if !altered.is_none() {
         return Err(Failure::new(altered.to_string()));
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use hoist_core::{Action, Application, Change, InstalledModule, Module, ModuleId};
+use hoist_core::{Action, Application, Change, Installed, InstalledModule, Module, ModuleId};
 use hoist_executor::{Failure, TaskContext};
 use hoist_files::{Difference, Home, Record, Store};
 use hoist_ledger::{DisplacedPath, Ledger, LedgerError, Memento, RunId};
@@ -199,6 +199,8 @@ pub(crate) struct Work {
     pub(crate) aside: bool,
     /// The Python packages that go with the module.
     pub(crate) python: Vec<String>,
+    /// The Python packages that are there before the run.
+    pub(crate) python_before: BTreeSet<String>,
     /// True when somebody asked for it.
     pub(crate) asked: bool,
     /// True when an earlier install of it did not finish.
@@ -207,11 +209,19 @@ pub(crate) struct Work {
     pub(crate) was: Option<Memento>,
 }
 
-/// The Python packages that go with a module: not those that were there before it. Asked before the run, since others may bring the same.
-pub(crate) fn own_packages(module: &Module, record: Option<&InstalledModule>) -> Vec<String> {
+/// The Python packages that go with a module: its own but those that were there before it and hoist did not bring, and those that came with them. Asked
+/// before the run, since others may bring the same.
+pub(crate) fn own_packages(module: &Module, record: Option<&InstalledModule>, installed: &Installed) -> Vec<String> {
     let Some(target) = &module.removal.target else { return module.removal.python.clone() };
-    let known = |name: &&String| record.is_some_and(|record| record.removal.python.contains(name));
-    module.removal.python.iter().filter(|name| known(name) || pip::installed(target, name).is_none()).cloned().collect()
+    let recorded = record.map(|record| record.removal.python.as_slice()).unwrap_or_default();
+    let of_others = |name: &str| {
+        let others = installed.modules.values().filter(|other| other.removal.target.as_ref() == Some(target));
+        others.flat_map(|other| &other.removal.python).any(|other| pip::normalized(other) == pip::normalized(name))
+    };
+    let is_own = |name: &&String| recorded.contains(name) || pip::installed(target, name).is_none() || of_others(name);
+    let own = module.removal.python.iter().filter(is_own);
+    let came_with_them = recorded.iter().filter(|name| !module.removal.python.contains(name) && pip::installed(target, name).is_some());
+    own.chain(came_with_them).cloned().collect()
 }
 
 /// Nothing is done to a module of which a former version is out of the way and could not be brought back.

@@ -207,6 +207,7 @@ fn show(global: &Global, wanted: &Undoable, plans: &[UndoPlan]) -> Result<(), En
             json!({
                 "module": plan.entry.module, "items": plan.told.iter().map(item).collect::<Vec<_>>(),
                 "conflicts": plan.conflicts.iter().map(conflict).collect::<Vec<_>>(), "remarks": plan.remarks, "packages": plan.packages,
+                "reinstalled": plan.reinstalled,
             })
         };
         let modules: Vec<_> = plans.iter().map(module).collect();
@@ -246,6 +247,9 @@ fn text(wanted: &Undoable, plans: &[UndoPlan], colour: bool) -> String {
         }
         for package in &plan.packages {
             text += &format!("  {} {}: {package}\n", painted(colour, BOLD, "remove   "), entry.module);
+        }
+        for package in &plan.reinstalled {
+            text += &format!("  {} {}: {package}\n", painted(colour, BOLD, "install  "), entry.module);
         }
         for conflict in &plan.conflicts {
             let path = render::printable(&conflict.path.display().to_string());

@@ -10,6 +10,10 @@ use crate::batch::{Bulk, Share, Target};
 use crate::machine::{Machine, is_executable};
 use crate::method::{Applied, Method, StepContext};
 
+mod distributions;
+
+pub(crate) use distributions::{altered, dependencies, installed, names, needed};
+
 /// Packages and the directory they go to.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -305,22 +309,6 @@ fn run(context: &StepContext<'_>, command: Command, what: &str) -> Result<(), Fa
     }
 }
 
-/// The version of a package below a target, from the directories that pip leaves there.
-pub(crate) fn installed(target: &Path, requirement: &str) -> Option<String> {
-    let name = requirement.split(['=', '<', '>', '!', '~', '[', ';', ' ', '@']).next().unwrap_or_default();
-    let wanted = normalized(name);
-    let pythons = std::fs::read_dir(target.join("lib")).ok()?.flatten().map(|entry| entry.path().join("site-packages"));
-    let entries = pythons.filter_map(|site| std::fs::read_dir(site).ok()).flatten().flatten();
-    entries
-        .filter_map(|entry| {
-            let file = entry.file_name().to_string_lossy().into_owned();
-            let stem = file.strip_suffix(".dist-info").or_else(|| file.strip_suffix(".egg-info"))?;
-            let (name, version) = stem.split_once('-')?;
-            (normalized(name) == wanted).then(|| version.to_owned())
-        })
-        .next()
-}
-
 /// A name as Python's packaging compares names: case, `-`, `_` and `.` do not matter, nor do the versions behind it.
 pub(crate) fn normalized(name: &str) -> String {
     let name = name.split(['=', '<', '>', '!', '~', '[', ';', ' ', '@']).next().unwrap_or_default();
@@ -343,14 +331,5 @@ mod tests {
         let text = "index-url = \"https://a\"\nno-index = true\n[pip]\ntarget = \"/x\"\nextra-index-url = [\"https://b\"]\n[[index]]\nname = \"t\"\n";
         let kept = "index-url = \"https://a\"\n[pip]\nextra-index-url = [\"https://b\"]\n[[index]]\nname = \"t\"\n";
         assert_eq!(without_foreign_keys(text), kept);
-    }
-
-    #[test]
-    fn packages_are_seen_by_what_pip_leaves() {
-        let target = tempfile::tempdir().unwrap();
-        let site = target.path().join("lib/python3.11/site-packages");
-        std::fs::create_dir_all(site.join("Typing_Extensions-4.1.dist-info")).unwrap();
-        assert_eq!(installed(target.path(), "typing-extensions>=4").as_deref(), Some("4.1"));
-        assert_eq!(installed(target.path(), "typing"), None);
     }
 }
