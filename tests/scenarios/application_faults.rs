@@ -573,4 +573,23 @@ fn no_copy_of_a_shared_file_stays_when_its_modules_have_gone() {
         }
         assert_eq!(Application::difference(&before, &application.tree()), [""; 0], "{order:?}");
     }
+    // A line that somebody writes next to what the uninstaller changes back is no reason for one either.
+    let replace = |from: &str, to: &str| {
+        format!("$f = APP_ROOT_DIR . '/init.php'; file_put_contents($f, str_replace('{from}', '{to}', file_get_contents($f)));")
+    };
+    let body = format!(
+        "    public static function install() {{ {} }}\n    public static function uninstall() {{ {} }}",
+        replace("// modules", "$three = true;"),
+        replace("$three = true;", "// modules")
+    );
+    application.module("Three", &body);
+    application.install("Three").exits(0);
+    let file = application.root().join("init.php");
+    let text = |marker: &str| format!("{marker}\n// by hand");
+    let installed = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, installed.replace("$three = true;", &text("$three = true;"))).unwrap();
+    application.sandbox.hoist("uninstall Three --yes").exits(0);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), installed.replace("$three = true;", &text("// modules")));
+    std::fs::write(&file, installed.replace("$three = true;", "// modules")).unwrap();
+    assert_eq!(Application::difference(&before, &application.tree()), [""; 0], "no copy stays");
 }

@@ -68,6 +68,9 @@ fn an_undo_restores_the_configuration_that_enabling_edited() {
     sandbox.hoist("undo --dry-run").exits(0).says(&configuration).says("the rock mod_both").says("the rock luatz");
     sandbox.hoist("undo -y").exits(0);
     assert_eq!(sandbox.read("prosody.cfg.lua"), before);
+    let copies =
+        std::fs::read_dir(sandbox.home()).unwrap().flatten().filter(|entry| entry.file_name().to_string_lossy().contains("hoist-backup"));
+    assert_eq!(copies.count(), 0, "no copy of it stays");
     assert_eq!(sandbox.json("list --installed").exits(0).document().as_array().map(Vec::len), Some(0));
     // Enabling what was installed before is a run of its own.
     sandbox.hoist("install hello").exits(0);

@@ -210,14 +210,15 @@ pub fn backups(path: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Removes the oldest copies of a file until so many are left. The `original` stays.
+/// Removes the oldest copies of a file until so many are left. The `original` is one of them and stays, and so does the newest.
 ///
 /// # Errors
 /// One of them cannot be removed.
 pub fn prune_backups(path: &Path, keep: usize, original: Option<&Path>) -> io::Result<()> {
     let is_file = |copy: &Path| copy.symlink_metadata().is_ok_and(|copy| copy.is_file());
     let copies: Vec<PathBuf> = backups(path).into_iter().filter(|copy| is_file(copy) && Some(copy.as_path()) != original).collect();
-    let surplus = copies.len().saturating_sub(keep);
+    let has_original = original.is_some_and(is_file);
+    let surplus = copies.len().saturating_sub(if has_original { keep.saturating_sub(1).max(1) } else { keep });
     copies.iter().take(surplus).try_for_each(|copy| std::fs::remove_file(copy).map_err(|error| at(copy, error)))
 }
 

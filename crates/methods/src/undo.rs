@@ -400,7 +400,9 @@ pub(crate) fn undo(world: &World, module: &Module, task: &TaskContext) -> Result
         ledger.settle(&module.id).map_err(wrong)?;
         return Err(failure);
     }
+    let edits = ledger.edits(&module.id).map_err(wrong)?;
     ledger.revert(run, &module.id, &entry.was, &was, &due.iter().map(reversed).collect::<Vec<_>>()).map_err(wrong)?;
+    application::drop_copies(&edits, ledger)?;
     displaced::discard(&world.home, &displaced, &Record::new(), &world.machine, task);
     ledger.settle(&module.id).map_err(wrong)?;
     let version = |version: Option<&str>| version.map(str::to_owned);

@@ -634,7 +634,11 @@ fn plan_files(
         stays.insert(path.clone());
         match now {
             Some(now) if now.has_same_contents(after) => {
-                restored.push((Fate::Changed, path.display().to_string(), Some("it is as it was before the module".to_owned())));
+                restored.push((
+                    Fate::Changed,
+                    path.display().to_string(),
+                    Some("it is as it was before the module replaced it".to_owned()),
+                ));
             }
             Some(now) if !now.has_same_contents(before) => {
                 let why = "it was there before the module, and was changed since".to_owned();

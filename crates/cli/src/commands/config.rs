@@ -13,7 +13,8 @@ use serde_json::json;
 use crate::args::{ConfigAction, Global, Output};
 use crate::error::{Code, Ending};
 use crate::render::{self, BOLD, DIM, GREEN, Paint, RED, YELLOW, painted};
-use crate::{ask, json, session};
+use crate::session::{self, Session};
+use crate::{ask, json};
 
 /// Lists, compares, restores.
 pub(crate) fn run(global: &Global, action: &ConfigAction) -> Result<Code, Ending> {
@@ -22,7 +23,13 @@ pub(crate) fn run(global: &Global, action: &ConfigAction) -> Result<Code, Ending
     match action {
         ConfigAction::List => list(global, &records, &read_edited(&places.state)?),
         ConfigAction::Diff { files } => show_differences(global, &records, files),
-        ConfigAction::Restore { file, from } => restore(&records, file, from.as_deref()),
+        ConfigAction::Restore { file, from } => {
+            let code = restore(&records, file, from.as_deref())?;
+            // Where the settings of a collection cannot be read, those of the user count.
+            let session = Session::open(global).or_else(|_| Session::bare(global))?;
+            crate::run::prune_backups(&session)?;
+            Ok(code)
+        }
     }
 }
 
@@ -139,7 +146,13 @@ fn restore(records: &[ConfigRecord], file: &Path, from: Option<&Path>) -> Result
     let unreadable =
         |error: io::Error| Ending::wrong(Diagnostic::error(format!("cannot be read: {error}")).file(copy.display().to_string()));
     let contents = read(&copy).and_then(|found| found.ok_or_else(|| io::ErrorKind::NotFound.into())).map_err(unreadable)?;
-    if path.exists() {
+    // What hoist put there, or a copy has, is not lost.
+    let present = read(&path).ok().flatten();
+    let is_known = present.as_ref().is_some_and(|present| {
+        let is_installed = |record: &ConfigRecord| record.path == path && record.contents.as_ref() == Some(present);
+        records.iter().any(is_installed) || copies.iter().any(|copy| read(copy).is_ok_and(|copy| copy.as_ref() == Some(present)))
+    });
+    if path.exists() && !is_known {
         let wrong = |error: io::Error| Ending::wrong(Diagnostic::error(error.to_string()).help("nothing was changed"));
         let aside = back_up(&path, Suffix::Config).map_err(wrong)?;
         render::remark(&format!("the present version is {}", aside.display()));

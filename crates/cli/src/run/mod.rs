@@ -39,6 +39,11 @@ pub(crate) const WATCH: &str = "__watch";
 /// Number of copies of each configuration file that are kept, unless `keep_backups` says otherwise.
 const KEEP_BACKUPS: usize = 10;
 
+/// Removes the oldest copies of configuration files.
+pub(crate) fn prune_backups(session: &Session) -> std::io::Result<()> {
+    prune::backups(&session.places, session.settings.keep_backups.unwrap_or(KEEP_BACKUPS))
+}
+
 /// Number of past runs that are kept, unless `keep_runs` says otherwise.
 const KEEP_RUNS: usize = 50;
 
@@ -270,8 +275,7 @@ impl Run<'_> {
         if let Some(Err(failure)) = recording.map(|(ledger, _)| keep_contents(&session.places.state, ledger)) {
             render::remark(&format!("warning: {failure}"));
         }
-        let keep_backups = session.settings.keep_backups.unwrap_or(KEEP_BACKUPS);
-        if let Err(error) = prune::backups(&session.places, keep_backups) {
+        if let Err(error) = prune_backups(session) {
             render::remark(&format!("warning: cannot remove copies of configuration files: {error}"));
         }
         if let Err(error) = prune::records(&session.places, keep_runs) {

@@ -123,6 +123,17 @@ fn together_as_text(before: &str, installed: &str, edited: &str, now: &str) -> T
     if installed == edited && !now.trim().is_empty() && now.lines().all(|line| line.trim().is_empty() || known.contains_key(line)) {
         return Together::Merged(before.as_bytes().to_vec());
     }
+    // The lines that the installer had put in the places of others were exchanged for those again, and nothing else became different.
+    let replaced = exact(&added(installed, before));
+    let without = |text: &str, lines: &HashMap<&str, usize>| {
+        let mut stays = sieve(lines.clone());
+        text.lines().filter(|line| stays(line)).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let has_all =
+        is_within(&own, &exact(&edited.lines().collect::<Vec<_>>())) && is_within(&replaced, &exact(&now.lines().collect::<Vec<_>>()));
+    if has_all && without(edited, &own) == without(now, &replaced) {
+        return Together::Theirs;
+    }
     // Lines went, and only such as the installer had added; what is left stands as it stood.
     if taken_out(edited, now).is_some_and(|taken| is_within(&taken, &own)) {
         let is_rest = now.lines().any(|line| !line.trim().is_empty() && own.contains_key(line));
@@ -168,6 +179,13 @@ fn taken_out<'t>(before: &'t str, after: &str) -> Option<HashMap<&'t str, usize>
     let mut left = after.lines().peekable();
     let gone: Vec<&str> = before.lines().filter(|line| left.next_if_eq(line).is_none()).collect();
     left.peek().is_none().then(|| exact(&gone))
+}
+
+/// True where all lines of a text stand in another one in their order: nothing in it would be lost with it.
+pub(crate) fn is_contained(text: &[u8], other: &[u8]) -> bool {
+    let Some(texts) = texts([text, other]) else { return false };
+    let [text, other] = texts.all();
+    taken_out(other, text).is_some()
 }
 
 /// Longer files are not merged, in lines.
@@ -229,6 +247,8 @@ mod tests {
         let (before, installed) = (b"start\nend\n", b"start\nmodule\nend\n");
         let edited = b"start\nmodule\nend\nmine\n";
         assert_eq!(together(before, installed, installed, before), Together::Theirs);
+        assert_eq!(together(b"a\nx = 1\n", b"a\nx = 2\n", b"a\nx = 2\nmine\n", b"a\nx = 1\nmine\n"), Together::Theirs);
+        assert_ne!(together(b"a\nx = 1\n", b"a\nx = 2\n", b"a\nx = 2\nmine\n", b"a\nx = 1\n"), Together::Theirs);
         // Nobody was at work in between: line endings, blank lines, and the order are what they were.
         for now in ["start\nend", "start\r\nend\r\n", "start\n\nend\n", "start\nmodule\nend\n", "end\nstart\n", "start\nmodule\n"] {
             assert_eq!(together(before, installed, installed, now.as_bytes()), Together::Merged(before.to_vec()), "{now:?}");

@@ -422,15 +422,18 @@ pub(crate) fn take_out(edits: &[Edit], store: &Store, task: &TaskContext) -> Res
     Ok(())
 }
 
-/// Removes copies of files that a module had edited, where these hold what the file holds now, or what a run of hoist had made of it: nobody's work is in
-/// them.
-pub(crate) fn drop_copies(edits: &[Edit], ledger: &Ledger) -> Result<(), Failure> {
-    for Edit { path, after, .. } in edits {
+/// Removes copies of files that a module had edited, where these hold nothing but what the file holds now, or what a run of hoist had made of it: nobody's
+/// work would be lost with them.
+pub(crate) fn drop_copies(edited: &[Edit], ledger: &Ledger) -> Result<(), Failure> {
+    for Edit { path, after, .. } in edited {
         let Some(now) = hoist_files::state(path).map_err(wrong)? else { continue };
         let made = ledger.made_contents(path).map_err(|error| Failure::new(error.to_string()))?;
+        let text = hoist_files::read(path).ok().flatten().unwrap_or_default();
         let is_redundant = |copy: &PathBuf| {
             let held = hoist_files::state(copy).ok().flatten();
-            held.is_some_and(|held| held.has_same_contents(&now) || held.has_same_contents(after) || made.contains(&held.digest))
+            let is_known = |held: &State| held.has_same_contents(&now) || held.has_same_contents(after) || made.contains(&held.digest);
+            let is_contained = || hoist_files::read(copy).ok().flatten().is_some_and(|copy| edits::is_contained(&copy, &text));
+            held.is_some_and(|held| is_known(&held) || is_contained())
         };
         let mut copies = backups(path).into_iter().filter(is_redundant);
         copies.try_for_each(std::fs::remove_file).map_err(wrong)?;
@@ -448,7 +451,7 @@ pub(crate) fn give_back(edits: &[Edit], store: &Store, task: &TaskContext) -> Re
                 let difference = Difference { path: path.clone(), before: Some(before.clone()), after: Some(now.clone()) };
                 let why = restore(&[&difference], store, &[]);
                 why.map_or(Ok(()), |why| Err(Failure::new(format!("putting back what was there before: {why}"))))?;
-                task.item(Fate::Changed, shown, Some("it is as it was before the module".to_owned()));
+                task.item(Fate::Changed, shown, Some("it is as it was before the module replaced it".to_owned()));
             }
             Some(now) if !now.has_same_contents(before) => {
                 task.item(
