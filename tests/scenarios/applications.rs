@@ -417,3 +417,15 @@ fn modules_that_are_in_an_application_already_are_listed() {
     sandbox.hoist("uninstall shop.Pizza --yes").exits(0);
     assert!(sandbox.has("site/app-nullos/class-modules/Pizza/x.php"));
 }
+
+#[test]
+fn a_directory_that_was_there_stays_and_its_module_is_forgotten() {
+    let application = Application::new();
+    application.offer("Plain/module-info.yml", "version: 1.0.0\ndescription: d\nauthor: a\n").offer("Plain/x.txt", "x\n");
+    application.put("class-modules/Plain/module-info.yml", "version: 1.0.0\ndescription: d\nauthor: a\n");
+    application.put("class-modules/Plain/x.txt", "x\n");
+    application.install("Plain").exits(0);
+    let removed = application.sandbox.hoist("uninstall Plain --yes").exits(0).says("it was there before hoist").says("1 forgotten");
+    assert!(!removed.stdout.contains("1 removed"), "{}", removed.stdout);
+    assert!(application.root().join("class-modules/Plain/x.txt").exists());
+}

@@ -75,6 +75,7 @@ fn an_undo_restores_the_configuration_that_enabling_edited() {
     // Enabling what was installed before is a run of its own.
     sandbox.hoist("install hello").exits(0);
     sandbox.hoist("install hello --enable").exits(0);
+    sandbox.hoist("plan uninstall hello").exits(0).says(&format!("{configuration}: what its installation added is removed"));
     assert!(sandbox.read("prosody.cfg.lua").contains("\"hello\""));
     sandbox.hoist("undo -y").exits(0);
     assert_eq!(sandbox.read("prosody.cfg.lua"), before);

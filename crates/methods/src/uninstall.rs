@@ -105,6 +105,10 @@ pub(crate) fn uninstall(
             known = protect(&places, &before, &belongings, &recorded.excluded, world.store()?, task)?;
         }
         if let Some(record) = record.filter(|record| record.removal.application.is_some() && !world.purge) {
+            if let Some(first) = belongings.record.keys().next().filter(|_| adopted) {
+                let why = "it was there before hoist; --purge removes it".to_owned();
+                task.item(Fate::Kept, first.display().to_string(), Some(why));
+            }
             belongings.record.retain(|path, _| !was_found(record, path));
         }
         if let Some(guarding) = guarding.as_mut().filter(|_| !adopted) {
@@ -173,7 +177,9 @@ pub(crate) fn uninstall(
             let differences = before.differences(&keep(&places, Some(&before), None)?);
             world.journal(module, &was, &differences)?;
             ledger.settle(&module.id).map_err(wrong)?;
-            let is_gone = has_script || has_packages || !differences.is_empty() || after.is_some() || guarding.is_some();
+            let adopted = record.is_some_and(|record| record.adopted) && !world.purge;
+            let has_uninstaller = guarding.is_some() && !adopted;
+            let is_gone = has_script || has_packages || !differences.is_empty() || after.is_some() || has_uninstaller;
             if let Some(guarding) = &mut guarding {
                 guarding.guard.end(task);
             }
@@ -645,6 +651,12 @@ fn plan_files(
                 restored.push((Fate::Kept, path.display().to_string(), Some(why)));
             }
             _ => {}
+        }
+    }
+    for Edit { path, before, .. } in belongings.edits.iter().filter(|edit| !edit.replaced && !is_application) {
+        if hoist_files::state(path).ok().flatten().is_some_and(|now| !now.has_same_contents(before)) {
+            let why = "what its installation added is removed".to_owned();
+            restored.push((Fate::Changed, path.display().to_string(), Some(why)));
         }
     }
     let roots = roots(module, record, belongings, purge, &mut told);
