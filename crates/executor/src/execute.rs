@@ -313,8 +313,8 @@ impl<F: FnMut(&Event)> Run<F> {
         let (unit, name, on_failure) = (*unit, name.clone(), *on_failure);
         let done = outcome.is_done();
         self.tell(EventKind::TaskFinished { unit, task: name, lane, outcome: outcome.clone() });
+        let skipped = self.scheduler.finish(task, &outcome);
         self.settle(unit, outcome);
-        let skipped = self.scheduler.finish(task, done);
         self.skip(skipped);
         if !done && on_failure == OnFailure::StopRun && self.kill == 0 && self.stopped_by.is_none() {
             self.stopped_by = Some(unit);

@@ -7,7 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use crate::event::SkipReason;
+use crate::event::{Outcome, SkipReason};
 use crate::graph::{CycleError, Edge, TaskGraph, UnitId};
 use crate::priority;
 
@@ -124,10 +124,15 @@ impl Scheduler {
         }
     }
 
-    /// A running task ended. Returns those that will never start because it failed.
-    pub(crate) fn finish(&mut self, task: usize, done: bool) -> Vec<Skipped> {
+    /// A running task ended. Returns those that will never start because it failed or was cancelled.
+    pub(crate) fn finish(&mut self, task: usize, outcome: &Outcome) -> Vec<Skipped> {
         self.release(task);
-        self.end(task, (!done).then(|| SkipReason::Needs(vec![self.nodes[task].unit])))
+        let failed = match outcome {
+            Outcome::Done { .. } => None,
+            Outcome::Cancelled => Some(SkipReason::Cancelled),
+            _ => Some(SkipReason::Needs(vec![self.nodes[task].unit])),
+        };
+        self.end(task, failed)
     }
 
     /// Nothing new starts. Returns all tasks that have not started.

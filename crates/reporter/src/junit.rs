@@ -11,6 +11,8 @@ use crate::{Report, UnitReport, explain};
 enum Verdict {
     Passed,
     Failed(&'static str),
+    /// It did not come to its end.
+    Error(&'static str),
     Skipped,
 }
 
@@ -20,9 +22,9 @@ impl From<&UnitReport> for Verdict {
             Some(Outcome::Done { .. }) => Verdict::Passed,
             Some(Outcome::Failed { .. }) => Verdict::Failed("failed"),
             Some(Outcome::TimedOut { .. }) => Verdict::Failed("timed out"),
-            Some(Outcome::Cancelled) => Verdict::Failed("interrupted"),
+            Some(Outcome::Cancelled) => Verdict::Error("interrupted"),
             Some(Outcome::Skipped { .. }) => Verdict::Skipped,
-            None if unit.started.is_some() => Verdict::Failed("cut off"),
+            None if unit.started.is_some() => Verdict::Error("cut off"),
             None => Verdict::Skipped,
         }
     }
@@ -34,11 +36,12 @@ pub fn junit(suite_name: &str, started_at: &str, report: &Report) -> String {
     let suite = escape(suite_name);
     let verdicts: Vec<Verdict> = report.units.iter().map(Verdict::from).collect();
     let failures = verdicts.iter().filter(|verdict| matches!(verdict, Verdict::Failed(_))).count();
+    let errors = verdicts.iter().filter(|verdict| matches!(verdict, Verdict::Error(_))).count();
     let skipped = verdicts.iter().filter(|verdict| **verdict == Verdict::Skipped).count();
     // A record that was cut off does not say how long the run took.
     let time = report.units.iter().map(|unit| unit.finished).fold(report.duration, Ord::max).as_secs_f64();
     let tests = report.units.len();
-    let counts = format!(r#"name="{suite}" tests="{tests}" failures="{failures}" errors="0" skipped="{skipped}" time="{time:.3}""#);
+    let counts = format!(r#"name="{suite}" tests="{tests}" failures="{failures}" errors="{errors}" skipped="{skipped}" time="{time:.3}""#);
     let cases: String = report.units.iter().map(|unit| test_case(&suite, unit, &names)).collect();
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
@@ -51,10 +54,11 @@ fn test_case(suite: &str, unit: &UnitReport, names: &[String]) -> String {
     let why = unit.outcome.as_ref().and_then(|outcome| explain(outcome, names));
     let result = match Verdict::from(unit) {
         Verdict::Passed => String::new(),
-        Verdict::Failed(kind) => {
+        Verdict::Failed(kind) | Verdict::Error(kind) => {
+            let element = if matches!(Verdict::from(unit), Verdict::Failed(_)) { "failure" } else { "error" };
             let why = why.unwrap_or_else(|| "the record ends before it does".to_owned());
             let tail: Vec<String> = unit.tail.iter().map(|line| escape(line)).collect();
-            format!("<failure type=\"{kind}\" message=\"{}\">{}</failure>\n", escape(&why).replace('\n', "&#10;"), tail.join("\n"))
+            format!("<{element} type=\"{kind}\" message=\"{}\">{}</{element}>\n", escape(&why).replace('\n', "&#10;"), tail.join("\n"))
         }
         Verdict::Skipped => format!("<skipped message=\"{}\"/>\n", escape(why.as_deref().unwrap_or("not started")).replace('\n', "&#10;")),
     };
@@ -86,11 +90,12 @@ mod tests {
                 (1501, r#""event":"unit_finished","unit":4,"outcome":{"outcome":"skipped","because":{"needs":[1]}}"#),
             ]),
         );
-        assert!(xml.contains(r#"tests="7" failures="4" errors="0" skipped="2" time="1.501""#), "{xml}");
+        assert!(xml.contains(r#"tests="7" failures="2" errors="2" skipped="2" time="1.501""#), "{xml}");
         assert!(xml.contains(r#"<testcase name="done" classname="s" time="1.500">"#), "{xml}");
         assert!(xml.contains(r#"<failure type="timed out" message="took longer than 9s">"#), "{xml}");
         assert!(xml.contains(r#"<skipped message="needs failed, which failed"/>"#), "{xml}");
-        assert_eq!((xml.matches("<failure ").count(), xml.matches("<skipped ").count()), (4, 2));
+        assert!(xml.contains(r#"<error type="interrupted" message="interrupted">"#), "{xml}");
+        assert_eq!(["<failure ", "<error ", "<skipped "].map(|element| xml.matches(element).count()), [2, 2, 2]);
     }
 
     #[test]

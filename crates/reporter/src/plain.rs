@@ -53,6 +53,7 @@ impl<W: Write> Reporter for Plain<W> {
                         writeln!(writer, "{word:<8} {name} ({took})")
                     }
                     Outcome::Skipped { .. } => writeln!(writer, "skipped  {name}: {}", explain(outcome, names).unwrap_or_default()),
+                    Outcome::Cancelled => writeln!(writer, "interrupted {name} ({took})"),
                     _ => writeln!(writer, "failed   {name} ({took}): {}", plain_text(&explain(outcome, names).unwrap_or_default())),
                 }
             }

@@ -40,7 +40,13 @@ main_module() {
     settled app && settled supervisor
     nginx -t -q || return
     if ! nginx_runs; then start nginx || return; elif is_pending nginx; then { has_systemd && systemctl reload nginx; } || nginx -s reload || return; fi
-    # It is up a moment after it has come back.
-    for ((turn = 0; turn < 50; turn++)); do nginx_runs && break; sleep 0.1; done
     settled nginx
+    # Both are up a moment after they were started.
+    for ((turn = 0; turn < 100; turn++)); do check_module_installed && return; sleep 0.1; done
+    if ! nginx_runs; then echo "[ERROR] Nginx does not run" >&2; fi
+    if ! app_runs; then
+        echo "[ERROR] $NAME does not run: $(supervisorctl status "$NAME")" >&2
+        tail -n 5 "$CONFIG_APP_LOG_DIR/app.log" >&2
+    fi
+    return 1
 }

@@ -102,7 +102,9 @@ proptest! {
             wanted[task].iter().for_each(|pool| used[*pool] -= 1);
             let success = !case.fails[task];
             prop_assert!(done[task].replace(success).is_none(), "{task} ended twice");
-            let mut skipped = scheduler.finish(task, success);
+            let failed = || Outcome::Failed { reason: String::new() };
+            let outcome = if success { Outcome::Done { changed: true } } else { failed() };
+            let mut skipped = scheduler.finish(task, &outcome);
             if case.stop_at == Some(task) {
                 stopped = true;
                 skipped.extend(scheduler.stop(SkipReason::Cancelled));
@@ -140,9 +142,13 @@ fn a_skip_tells_the_whole_chain() {
         .into();
     graph.needs(ids[1].1, ids[0].1);
     graph.needs(ids[2].1, ids[1].1);
+    let mut cancelled = Scheduler::new(&graph).unwrap();
+    assert_eq!(cancelled.next(), Some(0));
+    let skipped = cancelled.finish(0, &Outcome::Cancelled);
+    assert!(skipped.len() == 2 && skipped.iter().all(|skipped| skipped.because == SkipReason::Cancelled), "{skipped:?}");
     let mut scheduler = Scheduler::new(&graph).unwrap();
     assert_eq!(scheduler.next(), Some(0));
-    let skipped = scheduler.finish(0, false);
+    let skipped = scheduler.finish(0, &Outcome::Failed { reason: "no".to_owned() });
     assert_eq!(skipped[0], Skipped { task: 1, because: SkipReason::Needs(vec![ids[0].0]) });
     assert_eq!(skipped[1], Skipped { task: 2, because: SkipReason::Needs(vec![ids[1].0, ids[0].0]) });
     assert!(scheduler.is_finished());
