@@ -51,6 +51,9 @@ fn one_interrupt_ends_children_gracefully_and_every_module_has_its_line() {
         assert_eq!((statuses["busy"].as_str(), statuses["later"].as_str()), ("interrupted", "not_started"));
         assert_eq!(ran.events().pop().unwrap()["status"], "interrupted");
         assert_eq!(sandbox.json("history").document()[0]["status"], "interrupted");
+        let listed = sandbox.json("list").exits(0).document();
+        let busy = listed.as_array().unwrap().iter().find(|module| module["name"] == "busy").unwrap();
+        assert_eq!(busy["state"], "interrupted");
         sandbox.add(&Module::new("busy"));
         assert_eq!(sandbox.json("install").exits(0).statuses()["busy"], "installed");
     }

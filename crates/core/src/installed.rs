@@ -1,6 +1,6 @@
 //! What the ledger knows, as a value.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -46,6 +46,8 @@ pub struct Installed {
     pub modules: BTreeMap<ModuleId, InstalledModule>,
     /// Modules whose install failed or was cut off, by name.
     pub unfinished: BTreeMap<ModuleId, InstalledModule>,
+    /// Those of them that were interrupted, and did not fail.
+    pub interrupted: BTreeSet<ModuleId>,
     /// Seconds that an install took in the past, smoothed.
     pub durations: BTreeMap<String, f64>,
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use hoist_core::{Digest, Installed, InstalledModule, ModuleId, Request};
-use rusqlite::{Connection, OpenFlags, Row};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 use serde::Serialize;
@@ -213,6 +213,14 @@ fn installed(connection: &Connection) -> rusqlite::Result<Installed> {
             if let Some(record) = record.or_else(|| found.unfinished.get_mut(name.as_str())) {
                 record.files.push(path_of(row.get(1)?));
             }
+        }
+    }
+    let mut last = connection.prepare("SELECT status FROM results WHERE module = ?1 ORDER BY run DESC LIMIT 1")?;
+    for name in found.unfinished.keys() {
+        let status: Option<String> = last.query_row([name.as_str()], |row| row.get(0)).optional()?;
+        // Of what was killed nothing is written down.
+        if status.is_none_or(|status| status != "failed") {
+            found.interrupted.insert(name.clone());
         }
     }
     let mut select = connection.prepare("SELECT module, seconds FROM durations")?;

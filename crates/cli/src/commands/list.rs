@@ -119,6 +119,7 @@ pub(crate) fn state(module: &Module, installed: &Installed) -> &'static str {
     match (is_there(module, installed), installed.unfinished.get(&module.id).is_some_and(|record| is_this(module, &record.source))) {
         (true, _) if !module.is_verifiable(installed.modules.get(&module.id)) => "unverified",
         (true, _) => "installed",
+        (_, true) if installed.interrupted.contains(&module.id) => "interrupted",
         (_, true) => "failed",
         _ => "available",
     }
@@ -129,7 +130,7 @@ pub(crate) fn state_text(module: &Module, session: &Session, installed: &Install
     let state = state(module, installed);
     let colour = match state {
         "installed" => GREEN,
-        "unverified" => YELLOW,
+        "unverified" | "interrupted" => YELLOW,
         "failed" => RED,
         _ => DIM,
     };
