@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use hoist_tests::{Mercurial, Rocks, Sandbox, has};
+use hoist_tests::{Mercurial, Rocks, Sandbox, binary, has, ran};
 
 /// A sandbox whose user has these settings, and a server without modules of its own.
 fn with_settings(settings: &str) -> Sandbox {
@@ -120,6 +120,7 @@ fn links_that_lead_out_or_nowhere_are_left_out_and_said() {
     // Its code is somewhere else.
     std::fs::remove_file(repository.path().join("mod_b/mod_b.lua")).unwrap();
     link("../mod_ok/mod_ok.lua", "mod_b/mod_b.lua");
+    link("mod_ok", "mod_alias");
     repository.commit("first");
     let sandbox = community(&repository);
     let run = sandbox.json("install a ok").exits(0);
@@ -135,6 +136,12 @@ fn links_that_lead_out_or_nowhere_are_left_out_and_said() {
         refused.stdout
     );
     assert!(!sandbox.has("plugins/mod_b"));
+    let alias = sandbox.hoist("install alias");
+    assert!(
+        alias.code != 0 && format!("{}{}", alias.stdout, alias.stderr).contains("it is a link to mod_ok: install that"),
+        "{}",
+        alias.stderr
+    );
 }
 
 #[test]
@@ -195,9 +202,12 @@ fn a_revision_that_is_asked_for_is_installed() {
     };
     // What is not there is said, and planning alone reads nothing.
     sandbox.hoist("plan install a@v1").exits(2).says("its revision v1 is not known").says("only `hoist install` reads it");
-    sandbox.hoist("install a@77").exits(2).says("the repository has no revision 77").says("its revision 77 is not known");
+    sandbox.hoist("install a@77").exits(2).says("the repository has no revision 77");
     sandbox.hoist("install later@0").exits(2).says("mod_later is not in revision 0");
     sandbox.hoist("install a@x'or'0").exits(2).says("is no number, hash, or tag of a revision");
+    // One that is not there says nothing of the others.
+    let both = sandbox.hoist("install later@0 a@v1").exits(2);
+    assert!(both.stderr.contains("mod_later is not in revision 0") && !both.stderr.contains("mod_a"), "{}", both.stderr);
     assert!(!sandbox.has("plugins"));
     // The files, the mode and the needs of that revision.
     sandbox.hoist("install A@v1").exits(0);
@@ -219,7 +229,32 @@ fn a_revision_that_is_asked_for_is_installed() {
     // Without the repository what was brought of it will do, and what was not is said.
     std::fs::rename(repository.path(), repository.path().with_extension("away")).unwrap();
     sandbox.hoist(&format!("install a@{second}")).exits(0);
-    sandbox.hoist("install a@abcdef").exits(2).says("is not known");
+    sandbox.hoist("install a@abcdef").exits(2).says("has no revision abcdef");
+}
+
+#[test]
+fn a_revision_brings_what_it_needs_also_where_that_is_gone() {
+    if !has("hg") {
+        return;
+    }
+    let repository = Mercurial::new();
+    repository.module("mod_a", "summary: A\nrockspec:\n  dependencies:\n  - mod_old").module("mod_old", "summary: O");
+    repository.module("mod_other", "summary: X").commit("first");
+    repository.hg(&["tag", "release one", "-u", "a"]);
+    repository.hg(&["rm", "-q", "mod_old", "mod_other"]);
+    repository.module("mod_a", "summary: A").commit("second");
+    let sandbox = community(&repository);
+    sandbox.hoist("sync").exits(0);
+    sandbox.hoist("install other").exits(2);
+    let install = sandbox.command(binary()).args(["install", "a@release one", "other@0"]).output().unwrap();
+    ran(install).exits(0);
+    let statuses = sandbox.json("list --installed").exits(0).document();
+    let names: Vec<&str> = statuses.as_array().unwrap().iter().map(|module| module["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["mod_a", "mod_old", "mod_other"]);
+    sandbox.hoist("test").exits(0);
+    sandbox.hoist("uninstall a other -y").exits(0);
+    assert!(!sandbox.has("plugins/mod_a"));
+    sandbox.hoist("install nowhere@0").exits(2).says("there is no module `nowhere`");
 }
 
 #[test]

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use hoist_core::{
-    Action, Catalog, Change, Diagnostic, Installed, InstalledModule, Module, ModuleId, Plan, Request, Rock, Selection, SourceKind, Tier,
+    Action, Catalog, Change, Diagnostic, Installed, InstalledModule, Module, ModuleId, Plan, Request, Rock, Selection, Source, SourceKind,
+    Tier,
 };
 use hoist_methods::{SourceCache, needs_of_rocks, rocks_of};
 use hoist_sources::choose::{Asked, Choice, Conflict, Tree, choose};
 use hoist_sources::modules::{hold, modules, pin};
-use hoist_sources::{Chosen, Index, Offer, Requirement, Version};
+use hoist_sources::{Entry, Index, Offer, Requirement, Version};
 
 use crate::error::Ending;
 use crate::session::Session;
@@ -28,14 +29,6 @@ pub(crate) fn settle(session: &mut Session, installed: &Installed, request: &mut
     }
     let mut errors = Vec::new();
     let (action, narrowed) = (request.action, request.source.clone());
-    let mut settled = |names: &mut Vec<String>| {
-        for name in names {
-            match settle_name(&mut session.catalog, installed, action, narrowed.as_deref(), name) {
-                Ok(id) => *name = id,
-                Err(error) => errors.push(error),
-            }
-        }
-    };
     let versions = match &mut request.selection {
         Selection::Names(names) if action == Action::Install => take_versions(names),
         _ => Vec::new(),
@@ -43,6 +36,15 @@ pub(crate) fn settle(session: &mut Session, installed: &Installed, request: &mut
     let asked = match &request.selection {
         Selection::Names(names) => names.clone(),
         _ => Vec::new(),
+    };
+    put_gone(session, &asked, &versions);
+    let mut settled = |names: &mut Vec<String>| {
+        for name in names {
+            match settle_name(&mut session.catalog, installed, action, narrowed.as_deref(), name) {
+                Ok(id) => *name = id,
+                Err(error) => errors.push(error),
+            }
+        }
     };
     if let Selection::Names(names) = &mut request.selection {
         settled(names);
@@ -504,23 +506,54 @@ fn revise(session: &mut Session, name: &str, revision: &str) -> Result<(), Diagn
         let wrong = Diagnostic::error("has no versions to choose from").module(name);
         return Err(wrong.help(format!("`hoist install {name}` installs it as its source has it")));
     };
-    let chosen = session
-        .indexes
-        .get(&source.name)
-        .and_then(|index| index.chosen.iter().find(|chosen| chosen.revision == revision && chosen.entry.name == name));
-    let Some(Chosen { entry, .. }) = chosen else {
+    let chosen = session.indexes.get(&source.name).map(|index| index.chosen.as_slice()).unwrap_or_default();
+    let of_revision: Vec<Entry> = chosen.iter().filter(|chosen| chosen.revision == revision).map(|chosen| chosen.entry.clone()).collect();
+    let Some(entry) = of_revision.iter().find(|entry| entry.name == name) else {
         let wrong = Diagnostic::error(format!("its revision {} is not known", revision.escape_debug())).module(name);
         return Err(
             wrong.help("give the number, the hash or a tag of a revision of its repository; only `hoist install` reads it from there")
         );
     };
-    let copy = SourceCache::new(&session.places.cache, source).chosen(&entry.version, name);
-    let index = Index { entries: vec![entry.clone()], ..Index::default() };
-    let revised = modules(source, &index, &copy, &|name| session.builtin.contains(name)).pop();
+    if let Some(why) = &entry.unusable {
+        let wrong = Diagnostic::error(format!("cannot be had at revision {}: {why}", revision.escape_debug())).module(name);
+        return Err(wrong.help("give the number, the hash or a tag of a revision of its repository"));
+    }
+    let revised = module_at(session, source, entry);
+    // What it needs and is gone by now comes from the same revision.
+    let gone: Vec<Module> = of_revision
+        .iter()
+        .filter(|other| other.unusable.is_none() && session.catalog.get(&other.name).is_none())
+        .filter_map(|other| module_at(session, source, other))
+        .collect();
     if let Some((module, revised)) = session.catalog.get_mut(name).zip(revised) {
         *module = revised;
     }
+    gone.into_iter().for_each(|module| session.catalog.put(module));
     Ok(())
+}
+
+/// A module of a repository as it was at a revision.
+fn module_at(session: &Session, source: &Source, entry: &Entry) -> Option<Module> {
+    let copy = SourceCache::new(&session.places.cache, source).chosen(&entry.version, &entry.name);
+    let index = Index { entries: vec![entry.clone()], ..Index::default() };
+    modules(source, &index, &copy, &|name| session.builtin.contains(name)).pop()
+}
+
+/// Puts modules into the catalog that are asked for at a revision, and that no source has any more.
+fn put_gone(session: &mut Session, names: &[String], versions: &[Option<String>]) {
+    for (name, revision) in names.iter().zip(versions).filter_map(|(name, version)| Some((name, version.as_deref()?))) {
+        if session.catalog.canonical(name).is_some() {
+            continue;
+        }
+        let asked = Asked { name: name.clone(), version: None };
+        let found = session.sources.iter().find_map(|source| {
+            let chosen = &session.indexes.get(&source.name)?.chosen;
+            let is_it = |entry: &&Entry| asked.is_called(&entry.name) && entry.unusable.is_none();
+            let of_revision = chosen.iter().filter(|chosen| chosen.revision == revision).map(|chosen| &chosen.entry);
+            module_at(session, source, of_revision.into_iter().find(is_it)?)
+        });
+        found.into_iter().for_each(|module| session.catalog.put(module));
+    }
 }
 
 /// Says which versions of a rock there are, where none of them is the one that is asked for.

@@ -143,8 +143,13 @@ fn is_unread(session: &Session, source: &Source, asked: &[Asked]) -> bool {
     let mut found = asked.iter().filter_map(|asked| Some((asked, entries.iter().find(|entry| asked.is_called(&entry.name))?)));
     let is_read =
         |(asked, entry): (&Asked, &Entry)| entry.offers.iter().any(|offer| offer.depends.is_some() && asked.accepts(&offer.version));
+    // What is gone from everywhere may have been in an earlier revision.
+    let is_gone = |asked: &Asked| {
+        let offered = session.indexes.values().flat_map(|index| &index.entries).any(|entry| asked.is_called(&entry.name));
+        !offered && session.catalog.get(&asked.name).is_none()
+    };
     match source.kind {
-        SourceKind::Mercurial { .. } => found.count() > 0,
+        SourceKind::Mercurial { .. } => found.count() > 0 || asked.iter().any(is_gone),
         SourceKind::Rocks { .. } => !found.all(is_read),
         _ => false,
     }

@@ -12,7 +12,7 @@ use hoist_executor::{Command, Failure, Level, TaskContext};
 use hoist_files::digest;
 use hoist_sources::choose::Asked;
 use hoist_sources::community::{self, Content, LastChange, TrackedFile};
-use hoist_sources::{Chosen, Entry, Index};
+use hoist_sources::{Chosen, Entry, Index, Requirement};
 use rayon::prelude::*;
 use tempfile::NamedTempFile;
 
@@ -68,7 +68,8 @@ pub(super) fn sync(
     Ok(Some(Index { revision, entries, ..Index::default() }))
 }
 
-/// Copies modules as they were at the revisions that are asked for. Of what was copied before nothing stays.
+/// Copies modules as they were at the revisions that are asked for, with what these need and the index has not. Of what was copied before nothing
+/// stays. What cannot be had says why.
 pub(super) fn revisions(
     asked: &[Asked],
     cache: &SourceCache,
@@ -79,19 +80,36 @@ pub(super) fn revisions(
     has_hg(machine)?;
     let (tree, place) = (cache.tree(), cache.revisions());
     let hg = Hg { tree: &tree, machine, task, login: None };
-    let stage = Stage::beside(&place).map_err(|error| task.failed("preparing", &place, &error))?;
-    let mut chosen = Vec::new();
+    let preparing = |error: std::io::Error| task.failed("preparing", &place, &error);
+    let stage = Stage::beside(&place).map_err(preparing)?;
+    std::fs::create_dir_all(stage.path()).map_err(preparing)?;
+    let mut chosen: Vec<Chosen> = Vec::new();
     for asked in asked {
-        let entry = index.entries.iter().find(|entry| asked.is_called(&entry.name));
-        let Some((entry, revision)) = entry.zip(asked.version.as_deref()) else { continue };
-        let name = entry.name.as_str();
-        let last = hg.last_change(name, revision)?;
-        let into = stage.path().join(format!("{}-{name}", last.revision));
-        let files = hg.archive(name, &last.revision, &into)?;
-        let files = files.iter().map(|(path, flag)| tracked_file(&into.join(name), path, *flag)).collect::<std::io::Result<Vec<_>>>();
-        let files = files.map_err(|error| Failure::new(format!("{name} at {revision}: {error}")))?;
-        chosen.push(Chosen { revision: revision.to_owned(), entry: community::entry(name, &files, &last) });
-        task.check()?;
+        let Some(revision) = asked.version.as_deref() else { continue };
+        let known = index.entries.iter().find(|entry| asked.is_called(&entry.name)).map(|entry| entry.name.clone());
+        // What is gone by now may have been there then.
+        let is_known = known.is_some();
+        let names = known.map_or_else(|| vec![asked.name.clone(), format!("mod_{}", asked.name)], |name| vec![name]);
+        for name in names {
+            let mut open = vec![name];
+            while let Some(name) = open.pop() {
+                if chosen.iter().any(|chosen| chosen.revision == revision && chosen.entry.name == name) {
+                    continue;
+                }
+                let entry = match entry_at(&hg, &name, revision, &stage.path()) {
+                    Ok(entry) => entry,
+                    Err(failure) if is_known && asked.is_called(&name) => {
+                        task.check()?;
+                        Entry { name, unusable: Some(failure.message), ..Entry::default() }
+                    }
+                    Err(_) => continue,
+                };
+                let needed = entry.depends.iter().filter_map(|text| Requirement::new(text)).map(|needed| needed.name);
+                open.extend(needed.filter(|name| index.get(name).is_none()));
+                chosen.push(Chosen { revision: revision.to_owned(), entry });
+                task.check()?;
+            }
+        }
     }
     if place.exists() {
         stage.exchange().map(drop).map_err(|error| task.failed("putting in place", &place, &error))?;
@@ -99,6 +117,16 @@ pub(super) fn revisions(
         stage.commit().map_err(|error| task.failed("putting in place", &place, &error))?;
     }
     Ok(chosen)
+}
+
+/// Copies a module as it was at a revision, to a directory below `stage`.
+fn entry_at(hg: &Hg<'_>, name: &str, revision: &str, stage: &Path) -> Result<Entry, Failure> {
+    let last = hg.last_change(name, revision)?;
+    let into = stage.join(format!("{}-{name}", last.revision));
+    let files = hg.archive(name, &last.revision, &into)?;
+    let files = files.iter().map(|(path, flag)| tracked_file(&into.join(name), path, *flag)).collect::<std::io::Result<Vec<_>>>();
+    let files = files.map_err(|error| Failure::new(format!("{name} at {revision}: {error}")))?;
+    Ok(community::entry(name, &files, &last))
 }
 
 fn has_hg(machine: &Machine) -> Result<(), Failure> {
@@ -304,8 +332,8 @@ impl Hg<'_> {
 
     /// Which revision changed a module last, seen from another.
     fn last_change(&self, name: &str, revision: &str) -> Result<LastChange, Failure> {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-        if !revision.bytes().all(plain) {
+        let may_be = |c: char| !c.is_control() && !matches!(c, '\'' | '\\' | ':');
+        if !revision.chars().all(may_be) || revision.starts_with('-') {
             return Err(Failure::new(format!("{} is no number, hash, or tag of a revision", revision.escape_debug())));
         }
         let revisions = format!("reverse(::'{revision}' and file('path:{name}'))");
@@ -346,8 +374,12 @@ impl Hg<'_> {
         // `755 * path`, `644   path`, `644 @ path`.
         for line in text.lines() {
             let Some((flag, path)) = line.get(4..5).zip(line.get(6..)) else { continue };
-            if let Some((top, rest)) = path.split_once('/') {
-                files.entry(top.to_owned()).or_default().push((rest.to_owned(), flag.chars().next().unwrap_or(' ')));
+            let flag = flag.chars().next().unwrap_or(' ');
+            match path.split_once('/') {
+                Some((top, rest)) => files.entry(top.to_owned()).or_default().push((rest.to_owned(), flag)),
+                // A module that is a link.
+                None if flag == LINK => files.entry(path.to_owned()).or_default().push((String::new(), flag)),
+                None => {}
             }
         }
         Ok(files)
@@ -392,7 +424,14 @@ fn entries(
     names.par_iter().with_min_len(8).map(read).collect()
 }
 
+/// How Mercurial flags a link.
+const LINK: char = '@';
+
 fn tracked_file(directory: &Path, path: &str, flag: char) -> std::io::Result<TrackedFile> {
+    if path.is_empty() {
+        let target = directory.read_link().map(|target| target.display().to_string()).unwrap_or_default();
+        return Err(std::io::Error::other(format!("it is a link to {target}: install that")));
+    }
     let place = directory.join(path);
     let wrong =
         |error: std::io::Error| std::io::Error::new(error.kind(), format!("{}: {error}", path.replace(char::is_control, "\u{fffd}")));

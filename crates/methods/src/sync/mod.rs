@@ -109,16 +109,16 @@ pub fn sync(
 ) -> Result<(Effect, Synced), Failure> {
     let location = source.kind.fingerprint();
     let mut former = cache.index(&location).map_err(|error| Failure::new(format!("reading the index: {error}")))?;
-    let mut not_here = None;
-    if let (SourceKind::Mercurial { .. }, Some(former), false) = (&source.kind, &mut former, asked.is_empty()) {
+    let is_repository = matches!(source.kind, SourceKind::Mercurial { .. });
+    if let (true, Some(former), false) = (is_repository, &mut former, asked.is_empty()) {
         // What the copy of the repository has is read without the network.
-        match mercurial::revisions(asked, cache, former, machine, task) {
-            Ok(chosen) => {
-                former.chosen = chosen;
-                cache.store(former)?;
-                return Ok((Effect::Unchanged, Synced { offered: former.entries.len(), ..Synced::default() }));
-            }
-            Err(failure) => not_here = Some(failure),
+        let chosen = mercurial::revisions(asked, cache, former, machine, task)?;
+        let is_here = |asked: &Asked| chosen.iter().any(|chosen| asked.is_called(&chosen.entry.name) && chosen.entry.unusable.is_none());
+        let is_complete = asked.iter().all(is_here);
+        former.chosen = chosen;
+        cache.store(former)?;
+        if is_complete {
+            return Ok((Effect::Unchanged, Synced { offered: former.entries.len(), ..Synced::default() }));
         }
     }
     let found = match &source.kind {
@@ -132,13 +132,11 @@ pub fn sync(
     };
     let Some(mut index) = found else {
         let offered = former.map_or(0, |former| former.entries.len());
-        not_here.into_iter().for_each(|failure| task.note(Level::Warning, failure.message));
         return Ok((Effect::Unchanged, Synced { offered, ..Synced::default() }));
     };
     task.check()?;
-    if let (SourceKind::Mercurial { .. }, false) = (&source.kind, asked.is_empty()) {
-        let chosen = mercurial::revisions(asked, cache, &index, machine, task);
-        index.chosen = chosen.inspect_err(|failure| task.note(Level::Warning, failure.message.clone())).unwrap_or_default();
+    if is_repository && !asked.is_empty() {
+        index.chosen = mercurial::revisions(asked, cache, &index, machine, task)?;
     }
     let index = Index { format: index::FORMAT, location, synced_at: Timestamp::now().to_string(), ..index };
     cache.store(&index)?;
