@@ -561,6 +561,28 @@ fn a_rock_that_somebody_else_installed_in_an_older_version_stays() {
 }
 
 #[test]
+fn a_rock_that_somebody_elses_rock_needs_stays_and_says_why() {
+    let rocks = Rocks::new();
+    rocks.rock("base", "1-1", &[]).rock("foreign", "1-1", &["base"]);
+    let Some((sandbox, server)) = served(&rocks) else { return };
+    sandbox.hoist("install base").exits(0);
+    let tree = format!("--tree={}", sandbox.home().join("tree").display());
+    let mut command = sandbox.command("luarocks");
+    command.args(["--lua-version=5.4", &tree, "install", "--only-server", &server.url("/"), "foreign"]);
+    ran(command.output().unwrap()).exits(0);
+    let why = "is needed by foreign in";
+    sandbox.hoist("plan uninstall base").exits(2).says(why).says("remove foreign");
+    sandbox.hoist("uninstall base -y").exits(2).says(why);
+    sandbox.hoist("undo --dry-run").exits(2).says("foreign in this tree needs base");
+    sandbox.hoist("undo -y").exits(2).says("foreign in this tree needs base").says("remove foreign` removes what needs it first");
+    assert_eq!(listed(&sandbox), ["base 1-1", "foreign 1-1"]);
+    let mut command = sandbox.command("luarocks");
+    command.args(["--lua-version=5.4", &tree, "remove", "foreign"]);
+    ran(command.output().unwrap()).exits(0);
+    sandbox.hoist("uninstall base -y").exits(0);
+}
+
+#[test]
 fn a_module_that_comes_with_the_server_satisfies_a_rock() {
     let rocks = Rocks::new();
     rocks.rock("mod_top", "1-1", &["mod_roster", "base"]).rock("base", "1-1", &["nowhere"]).rock("good", "1-1", &["mod_roster"]);

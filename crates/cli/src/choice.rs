@@ -7,7 +7,7 @@ use hoist_core::{
     Action, Catalog, Change, Diagnostic, Installed, InstalledModule, Module, ModuleId, Plan, Request, Rock, Selection, Source, SourceKind,
     Tier,
 };
-use hoist_methods::{SourceCache, needs_of_rocks, rocks_of};
+use hoist_methods::{SourceCache, foreign_dependents, needs_of_rocks, rocks_of};
 use hoist_sources::choose::{Asked, Choice, Conflict, Tree, choose};
 use hoist_sources::modules::{hold, modules, pin};
 use hoist_sources::{Entry, Index, Offer, Requirement, Version};
@@ -667,9 +667,26 @@ pub(crate) fn reserved_directory(session: &Session, module: &Module, sandboxed: 
     inside.or_else(|| around.map(|path| wrong(path, "contains hoist's state or cache, which sandboxed scripts must not write to")))
 }
 
+/// Rocks that are to be removed and that rocks of somebody else need.
+fn needed_by_others(installed: &Installed, plan: &Plan) -> Vec<Diagnostic> {
+    let wrong = |planned: &hoist_core::PlannedModule| {
+        let name = planned.module.as_str();
+        let rock = installed.modules.get(name).filter(|record| !record.adopted)?.removal.rock.as_ref()?;
+        let dependents = foreign_dependents(rock, name, installed);
+        let first = dependents.first()?;
+        let message = format!("is needed by {} in {}, which hoist did not install", dependents.join(", "), rock.tree.display());
+        let help = format!("`luarocks --tree {} remove {first}` removes what needs it first", rock.tree.display());
+        Some(Diagnostic::error(message).module(name).help(help))
+    };
+    plan.modules.iter().filter(|planned| planned.change.is_work()).filter_map(wrong).collect()
+}
+
 /// What stands in the way of modules that are to be installed: one that comes with the server, or the same from another source.
 pub(crate) fn in_the_way(session: &Session, installed: &Installed, plan: &Plan, request: &Request) -> Vec<Diagnostic> {
     let mut found = unusable(session, plan);
+    if plan.action == Action::Uninstall {
+        found.extend(needed_by_others(installed, plan));
+    }
     if request.force {
         return found;
     }

@@ -42,7 +42,7 @@ mod world;
 
 pub use application::{Offers, is_place, offers, places_of};
 pub use bring::present_version;
-pub use builtin::luarocks::{needs_of_rocks, rock_version, rocks_of};
+pub use builtin::luarocks::{foreign_dependents, needs_of_rocks, rock_version, rocks_of};
 pub use builtin::package::package_names;
 pub use config::{ConfigFile, ConfigPolicy, Decision, Standing, diff, survey, templates};
 pub use look::presence;

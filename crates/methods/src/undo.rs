@@ -30,8 +30,8 @@ pub struct Conflict {
     pub why: String,
     /// True where it can be done all the same, with a copy of what stands there now.
     pub can_be_forced: bool,
-    /// The command that brings the former state instead, where there is one.
-    pub instead: Option<String>,
+    /// What can be done about it, where that is not the usual.
+    pub remedy: Option<String>,
 }
 
 /// Why the update or removal of a rock is not undone.
@@ -116,14 +116,14 @@ fn plan_one(entry: &Entry, known: &Known<'_>, view: &mut View, contents: &mut Co
                     }
                     None => {
                         let why = "it was changed since, where the run had changed it".to_owned();
-                        plan.conflicts.push(Conflict { path: path.clone(), why, can_be_forced: true, instead: None });
+                        plan.conflicts.push(Conflict { path: path.clone(), why, can_be_forced: true, remedy: None });
                         plan.due.push(Difference { path, before: difference.before.clone(), after: Some(now) });
                     }
                 }
                 continue;
             }
             Verdict::Conflict(now, why, can_be_forced) => {
-                plan.conflicts.push(Conflict { path: path.clone(), why, can_be_forced, instead: None });
+                plan.conflicts.push(Conflict { path: path.clone(), why, can_be_forced, remedy: None });
                 now
             }
         };
@@ -141,13 +141,19 @@ fn plan_one(entry: &Entry, known: &Known<'_>, view: &mut View, contents: &mut Co
     let removal = entry.was.removal();
     let record = known.installed.modules.get(&entry.module).or_else(|| known.installed.unfinished.get(&entry.module));
     if let Some(rock) = record.and_then(|record| record.removal.rock.as_ref()).filter(|_| !entry.was.is_installed()) {
+        let dependents = luarocks::foreign_dependents(rock, entry.module.as_str(), &known.installed);
+        if !dependents.is_empty() {
+            let why = format!("{} in this tree needs {}", dependents.join(", "), entry.module);
+            let remedy = format!("`luarocks --tree {} remove {}` removes what needs it first", rock.tree.display(), dependents[0]);
+            plan.conflicts.push(Conflict { path: rock.tree.clone(), why, can_be_forced: false, remedy: Some(remedy) });
+        }
         let record = record.map(|record| known.reader.belongings(&entry.module, &record.removal)).transpose();
         let record = record.map_err(|error| Failure::new(error.to_string()))?.map(|belongings| belongings.record).unwrap_or_default();
         for version in luarocks::to_remove(rock, entry.module.as_str(), None) {
             for path in luarocks::modified(rock, entry.module.as_str(), &version, &record).map_err(looking)? {
                 let why = if record.contains_key(&path) { "it was changed since" } else { "the run did not put it there" };
                 if !plan.conflicts.iter().any(|conflict| conflict.path == path) {
-                    plan.conflicts.push(Conflict { path, why: why.to_owned(), can_be_forced: true, instead: None });
+                    plan.conflicts.push(Conflict { path, why: why.to_owned(), can_be_forced: true, remedy: None });
                 }
             }
         }
@@ -158,8 +164,9 @@ fn plan_one(entry: &Entry, known: &Known<'_>, view: &mut View, contents: &mut Co
         plan.packages = rock.chain(python).collect();
     }
     if let Some(rock) = removal.rock.as_ref().filter(|_| entry.was.is_installed()) {
-        let instead = entry.was.version().map(|version| format!("hoist install {}@{version}", entry.module));
-        plan.conflicts.push(Conflict { path: rock.tree.clone(), why: ROCK_STAYS.to_owned(), can_be_forced: false, instead });
+        let remedy = |version: &str| format!("`hoist install {}@{version}` brings the former version", entry.module);
+        let remedy = entry.was.version().map(remedy);
+        plan.conflicts.push(Conflict { path: rock.tree.clone(), why: ROCK_STAYS.to_owned(), can_be_forced: false, remedy });
     }
     if let Some(python) = Python::of(&removal, &entry.was) {
         plan.reinstalled = python.again.iter().map(|package| format!("the Python package {package}")).collect();

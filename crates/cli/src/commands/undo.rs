@@ -92,9 +92,9 @@ fn conflicts(plans: &[UndoPlan], is_forced: bool) -> Vec<Diagnostic> {
     let mut wrong = Vec::new();
     for plan in plans {
         for conflict in plan.conflicts.iter().filter(|conflict| !(is_forced && conflict.can_be_forced)) {
-            let help = match (conflict.can_be_forced, &conflict.instead) {
+            let help = match (conflict.can_be_forced, &conflict.remedy) {
                 (true, _) => "--force takes it back all the same, and keeps a copy of what is there".to_owned(),
-                (false, Some(command)) => format!("`{command}` brings the former version"),
+                (false, Some(remedy)) => remedy.clone(),
                 (false, None) => "`hoist install` and `hoist uninstall` bring the module to where it should be".to_owned(),
             };
             let message = format!("cannot be taken back: {}", conflict.why);

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use hoist_core::{Rock, is_path};
+use hoist_core::{Installed, Rock, is_path};
 use hoist_executor::{Command, Effect, Failure, Fate, Level};
 use hoist_files::{Kind, Record, Recorded, Suffix, back_up, digest, keep_copy, look};
 use hoist_ledger::{Holder, Lock};
@@ -209,6 +209,15 @@ pub fn needs_of_rocks(rock: &Rock) -> BTreeMap<String, Vec<Requirement>> {
         lists.flat_map(|list| list.list.iter()).filter_map(Value::table).filter_map(requirement).collect()
     };
     all.map.iter().map(|(name, versions)| (name.clone(), of_rock(versions))).collect()
+}
+
+/// The rocks of a tree that need a rock and that hoist did not install: LuaRocks does not remove what they need.
+pub fn foreign_dependents(rock: &Rock, name: &str, installed: &Installed) -> Vec<String> {
+    let record = |name: &str| installed.modules.get(name).or_else(|| installed.unfinished.get(name));
+    let is_ours = |name: &str| record(name).is_some_and(|record| record.removal.rock.as_ref() == Some(rock));
+    let needs = needs_of_rocks(rock).into_iter();
+    let needing = needs.filter(|(other, needs)| other != name && !is_ours(other) && needs.iter().any(|need| need.name == name));
+    needing.map(|(other, _)| other).collect()
 }
 
 /// The newest version of a rock that its tree has.
