@@ -284,3 +284,23 @@ fn copies_of_a_configuration_file_are_pruned_and_listed() {
     sandbox.settings("keep_backups: 0\n");
     sandbox.hoist("list").exits(2).says("keep_backups");
 }
+
+#[test]
+fn files_of_a_declared_directory_without_a_template_are_configuration() {
+    let sandbox = Sandbox::new();
+    let main = "mkdir -p ~/.config/app/sub; echo 1 >~/.config/app/a; echo 1 >~/.config/app/sub/b";
+    let module = Module::new("m").field("CONFIG_FILES", "$HOME/.config/app").field("UPDATE_METHOD", "custom");
+    sandbox.add(&module.body(&format!("main_module() {{ {main}; }}\nupdate_module() {{ {}; }}", main.replace("echo 1", "echo 2"))));
+    write(&sandbox, ".config/app/mine", "mine\n");
+    sandbox.hoist("install").exits(0);
+    let listed = sandbox.json("config list").exits(0).document();
+    let paths: Vec<&str> =
+        listed.as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap().rsplit("app/").next().unwrap()).collect();
+    assert_eq!(paths, ["a", "sub/b"]);
+    write(&sandbox, ".config/app/a", "edited\n");
+    sandbox.hoist("test").exits(0);
+    sandbox.hoist("update --config-keep").exits(0);
+    assert_eq!((sandbox.read(".config/app/a").as_str(), sandbox.read(".config/app/a.new").as_str()), ("edited\n", "2\n"));
+    sandbox.hoist("uninstall m -y").exits(0);
+    assert_eq!(sandbox.files(".config/app"), ["a", "mine"]);
+}

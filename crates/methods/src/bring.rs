@@ -219,7 +219,7 @@ impl Bringing<'_> {
             guarded.iter().map(|guarded| guarded.path.as_path()).chain(module.config_files.iter().map(PathBuf::as_path)),
         );
         // Also where it failed, what the script wrote over is there again, or copied aside.
-        config::settle(&module.id, guarded, world.policy, world.ledger.as_deref(), context.task)?;
+        config::settle(module, guarded, world.policy, world.ledger.as_deref(), context.task)?;
         let verified = applied.and_then(|()| {
             if let Some(ledger) = &world.ledger {
                 attempt.configured = config::place(&module.id, configs, ledger, context.task)?;

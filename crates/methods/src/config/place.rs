@@ -168,12 +168,18 @@ struct Before {
 pub(crate) fn guard(module: &Module, handled: &[ConfigFile], displaced: &[DisplacedPath]) -> Result<Vec<Guarded>, Failure> {
     let usable = handled.iter().filter(|file| !matches!(file.standing, Standing::Elsewhere | Standing::Unreadable(_)));
     let decided = usable.map(|file| (&file.path, true));
-    let declared = module.config_files.iter().filter(|path| !path.is_dir() && !handled.iter().any(|file| file.path.starts_with(path)));
+    let declared = module.config_files.iter().filter(|path| !handled.iter().any(|file| file.path.starts_with(path)));
+    // A directory is one of them as well: what appears in it is new.
+    let all = |path: &PathBuf| match path.is_dir() {
+        true => files_below(path).map(|files| [vec![path.clone()], files].concat()).unwrap_or_default(),
+        false => vec![path.clone()],
+    };
+    let declared: Vec<PathBuf> = declared.flat_map(all).collect();
     let mut guarded = Vec::new();
-    for (path, decided) in decided.chain(declared.map(|path| (path, false))) {
+    for (path, decided) in decided.chain(declared.iter().map(|path| (path, false))) {
         let wrong = |error: std::io::Error| Failure::new(format!("configuration: {}: {error}", path.display()));
         let away = displaced.iter().any(|outer| path.starts_with(&outer.path));
-        let before = match read(path).map_err(wrong)? {
+        let before = match if path.is_dir() { None } else { read(path).map_err(wrong)? } {
             None => None,
             Some(contents) => {
                 let mode = path.metadata().map_err(wrong)?.permissions().mode();
@@ -184,6 +190,33 @@ pub(crate) fn guard(module: &Module, handled: &[ConfigFile], displaced: &[Displa
         guarded.push(Guarded { path: path.clone(), before, decided });
     }
     Ok(guarded)
+}
+
+/// Number of files of a declared directory that are configuration files; a directory with more of them is none.
+const MOST: usize = 200;
+/// A file that is larger is no configuration, in bytes.
+const LARGEST: u64 = 1024 * 1024;
+
+/// The files below a declared directory, where all of them may be configuration files.
+fn files_below(directory: &Path) -> Option<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut open = vec![directory.to_owned()];
+    while let Some(directory) = open.pop() {
+        for entry in std::fs::read_dir(&directory).ok()?.flatten() {
+            let kind = entry.file_type().ok()?;
+            if kind.is_dir() && entry.file_name() != ".git" {
+                open.push(entry.path());
+            } else if kind.is_file() {
+                found.push(entry.path());
+                entry.metadata().ok().filter(|file| file.len() <= LARGEST)?;
+            }
+        }
+        if found.len() + open.len() > MOST {
+            return None;
+        }
+    }
+    found.sort();
+    Some(found)
 }
 
 /// What is known of configuration files that come back with a former version, if that has to come back.
@@ -208,13 +241,20 @@ pub(crate) fn forget(module: &ModuleId, known: &Known, ledger: &Ledger) -> Resul
 
 /// After the script ran: a file it left alone needs no copy; of one it wrote the former version stays, as the policy says.
 pub(crate) fn settle(
-    module: &ModuleId,
-    guarded: Vec<Guarded>,
+    module: &Module,
+    mut guarded: Vec<Guarded>,
     policy: ConfigPolicy,
     ledger: Option<&Ledger>,
     task: &TaskContext,
 ) -> Result<(), Failure> {
-    // Where a directory stands now there is nothing to compare.
+    // What the script wrote into declared directories.
+    let is_known = |path: &Path| guarded.iter().any(|guarded| guarded.path == path);
+    let directories = module.config_files.iter().filter(|path| path.is_dir() && is_known(path));
+    let new = directories.flat_map(|directory| files_below(directory).unwrap_or_default());
+    let new: Vec<PathBuf> = new.filter(|path| !is_known(path)).collect();
+    guarded.extend(new.into_iter().map(|path| Guarded { path, before: None, decided: false }));
+    let module = &module.id;
+    // Where a directory is now there is nothing to compare.
     for Guarded { path, before, decided } in guarded.into_iter().filter(|guarded| !guarded.path.is_dir()) {
         let after = read(&path).map_err(failed)?;
         let shown = path.display().to_string();
