@@ -174,6 +174,9 @@ fn a_directory_that_is_there_is_taken_over_where_it_is_the_same_and_left_alone_w
     let left = [format!("mod_else/{copy}"), "mod_else/notes".into(), "mod_same/README.md".into(), "mod_same/mod_same.lua".into()];
     assert_eq!(sandbox.files("plugins"), left);
     sandbox.hoist("install same").exits(0);
+    sandbox.hoist("undo -y").exits(0).says("1 forgotten");
+    assert_eq!(sandbox.files("plugins"), left);
+    sandbox.hoist("install same").exits(0);
     sandbox.hoist("remove same -y --purge").exits(0);
     assert!(!sandbox.has("plugins/mod_same"));
 }

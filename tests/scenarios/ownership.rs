@@ -306,6 +306,11 @@ fn python_packages_that_were_there_before_stay() {
     sandbox.hoist("uninstall m --yes").exits(0).says("Python package iniconfig: it was there before hoist");
     let lib = std::fs::read_dir(sandbox.home().join(".local/lib")).unwrap().next().unwrap().unwrap().path().join("site-packages");
     assert!(lib.join("iniconfig").exists() && !lib.join("tabulate.py").exists());
+    // Nor does an undo remove what the install found.
+    sandbox.add(&pip("found", "iniconfig"));
+    sandbox.hoist("install found").exits(0).says("unchanged");
+    sandbox.hoist("undo --yes").exits(0).says("1 forgotten");
+    assert!(lib.join("iniconfig").exists());
 }
 
 #[test]

@@ -94,6 +94,15 @@ fn an_undo_restores_the_configuration_that_enabling_edited() {
     sandbox.hoist("remove hello -y").exits(0);
     sandbox.hoist("undo -y").exits(0);
     assert_eq!(sandbox.read("prosody.cfg.lua"), enabled);
+    // A removal of several modules takes out what each of them added.
+    sandbox.hoist("uninstall hello both -y").exits(0);
+    for _ in 0..3 {
+        sandbox.put("prosody.cfg.lua", &before);
+        sandbox.hoist("install hello both needs --enable").exits(0);
+        sandbox.hoist("uninstall hello both needs -y").exits(0);
+        let left = sandbox.read("prosody.cfg.lua");
+        assert!(["\"hello\"", "\"both\"", "\"needs\""].iter().all(|name| !left.contains(name)), "{left}");
+    }
 }
 
 #[test]

@@ -41,7 +41,7 @@ pub(crate) fn status(outcome: &Outcome, action: Action, change: Change) -> &'sta
     match (outcome, action) {
         (Outcome::Done { changed: true }, Action::Test) => "passed",
         (Outcome::Done { .. }, Action::Test) => "unverified",
-        (Outcome::Done { changed: false }, Action::Uninstall) => "forgotten",
+        (Outcome::Done { changed: false }, Action::Uninstall | Action::Undo) => "forgotten",
         (Outcome::Done { .. }, Action::Undo) if change == Change::Update => "updated",
         (Outcome::Done { .. }, Action::Undo) if change == Change::Install => "installed",
         (Outcome::Done { .. }, Action::Uninstall | Action::Undo) => "removed",

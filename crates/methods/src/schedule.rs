@@ -192,6 +192,10 @@ pub fn schedule(
         if plan.action == Action::Uninstall && !module.removal.python.is_empty() {
             pools.extend(module.removal.target.iter().map(|target| (pip::pool(target), 1)));
         }
+        if let (Action::Uninstall, Some(ledger)) = (plan.action, &world.ledger) {
+            // Each takes its own lines out of the files of others that it edited.
+            pools.extend(ledger.edits(&module.id).unwrap_or_default().iter().map(|edit| path_pool(&edit.path)));
+        }
         if plan.action == Action::Undo {
             // What one module had from another is taken back in its order.
             pools.push(("undo".to_owned(), 1));

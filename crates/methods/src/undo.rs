@@ -52,6 +52,8 @@ pub struct UndoPlan {
     pub packages: Vec<String>,
     /// The packages that are installed again, in words.
     pub reinstalled: Vec<String>,
+    /// True where the run found the module installed by somebody else: nothing of it is removed.
+    is_adopted: bool,
     /// From what is there now to what is there after that.
     due: Vec<Difference>,
     /// Files of others that the run edited and somebody changed since, with what they hold without the edit.
@@ -94,7 +96,9 @@ type Contents = BTreeMap<PathBuf, Vec<u8>>;
 fn plan_one(entry: &Entry, known: &Known<'_>, view: &mut View, contents: &mut Contents) -> Result<UndoPlan, Failure> {
     let (told, conflicts, remarks, packages, reinstalled, due, merged) = Default::default();
     let looking = |error: std::io::Error| Failure::new(format!("looking at {error}"));
-    let mut plan = UndoPlan { entry: entry.clone(), told, conflicts, remarks, packages, reinstalled, due, merged };
+    let record = known.installed.modules.get(&entry.module).or_else(|| known.installed.unfinished.get(&entry.module));
+    let is_adopted = !entry.was.is_installed() && record.is_some_and(|record| record.adopted);
+    let mut plan = UndoPlan { entry: entry.clone(), told, conflicts, remarks, packages, reinstalled, is_adopted, due, merged };
     let edits = known.reader.edits(&entry.module).map_err(|error| Failure::new(error.to_string()))?;
     let edit_of = |path: &Path| edits.iter().find(|edit| edit.path == path && !edit.replaced);
     for (difference, verdict) in judged(entry, &known.store, known.machine, view)? {
@@ -129,7 +133,7 @@ fn plan_one(entry: &Entry, known: &Known<'_>, view: &mut View, contents: &mut Co
         };
         plan.due.push(Difference { path, before: difference.before.clone(), after: now });
     }
-    if !entry.was.is_installed() {
+    if !entry.was.is_installed() && !is_adopted {
         let rest = rest(entry, &plan.due, known, view)?;
         plan.due.extend(rest);
         plan.due.sort_by(|a, b| a.path.cmp(&b.path));
@@ -139,7 +143,7 @@ fn plan_one(entry: &Entry, known: &Known<'_>, view: &mut View, contents: &mut Co
     plan.told.extend(plan.merged.iter().map(|(path, _)| (Fate::Changed, path.clone(), 1)));
     view.extend(plan.due.iter().map(|difference| (difference.path.clone(), difference.before.clone())));
     let removal = entry.was.removal();
-    let record = known.installed.modules.get(&entry.module).or_else(|| known.installed.unfinished.get(&entry.module));
+    let record = record.filter(|_| !is_adopted);
     if let Some(rock) = record.and_then(|record| record.removal.rock.as_ref()).filter(|_| !entry.was.is_installed()) {
         let dependents = luarocks::foreign_dependents(rock, entry.module.as_str(), &known.installed);
         if !dependents.is_empty() {
@@ -407,14 +411,15 @@ pub(crate) fn undo(world: &World, module: &Module, task: &TaskContext) -> Result
         ledger.settle(&module.id).map_err(wrong)?;
         return Err(failure);
     }
-    let edits = ledger.edits(&module.id).map_err(wrong)?;
+    let mut edits = ledger.edits(&module.id).map_err(wrong)?;
+    edits.retain(|edit| due.iter().any(|difference| difference.path == edit.path));
     ledger.revert(run, &module.id, &entry.was, &was, &due.iter().map(reversed).collect::<Vec<_>>()).map_err(wrong)?;
     application::drop_copies(&edits, ledger)?;
     displaced::discard(&world.home, &displaced, &Record::new(), &world.machine, task);
     ledger.settle(&module.id).map_err(wrong)?;
     let version = |version: Option<&str>| version.map(str::to_owned);
     task.version(version(was.version()), version(entry.was.version()));
-    Ok(Effect::Changed)
+    Ok(if plan.is_adopted && due.is_empty() { Effect::Unchanged } else { Effect::Changed })
 }
 
 /// True for what the plan found. Of what was not read only the kind is known.
@@ -459,7 +464,9 @@ fn put_all_back(
     let task = context.task;
     let copying = |error: std::io::Error| Failure::new(format!("copying aside {error}"));
     let since = |path: &Path| Some(format!("it is {} as it was changed since", path.display()));
-    leave_packages(module, &plan.entry, context)?;
+    if !plan.is_adopted {
+        leave_packages(module, &plan.entry, context)?;
+    }
     for Conflict { path, .. } in &plan.conflicts {
         let Some(now) = state(path).map_err(copying)?.filter(|now| now.kind == Kind::File) else { continue };
         let copy = keep_copy(path, &std::fs::read(path).map_err(copying)?, now.mode, Suffix::Usual).map_err(copying)?;

@@ -154,7 +154,8 @@ fn restore(records: &[ConfigRecord], file: &Path, from: Option<&Path>) -> Result
     });
     if path.exists() && !is_known {
         let wrong = |error: io::Error| Ending::wrong(Diagnostic::error(error.to_string()).help("nothing was changed"));
-        let aside = back_up(&path, Suffix::Config).map_err(wrong)?;
+        let suffix = if records.iter().any(|record| record.path == path) { Suffix::Config } else { Suffix::Usual };
+        let aside = back_up(&path, suffix).map_err(wrong)?;
         render::remark(&format!("the present version is {}", aside.display()));
     }
     let mode = std::os::unix::fs::PermissionsExt::mode(&copy.metadata().map_err(unreadable)?.permissions()) & 0o777;

@@ -228,7 +228,7 @@ impl Run<'_> {
             Action::Uninstall => Words { changed: "removed", unchanged: "forgotten" },
             Action::Deploy => Words { changed: "deployed", unchanged: "same" },
             Action::Undeploy => Words { changed: "taken down", unchanged: "same" },
-            Action::Undo => Words { changed: "taken back", unchanged: "same" },
+            Action::Undo => Words { changed: "taken back", unchanged: "forgotten" },
             Action::Test => Words { changed: "passed", unchanged: "unverified" },
         };
         let mut report = Report::default();
