@@ -3,12 +3,14 @@
 //!
 //! A list or map cannot be changed in a template: the methods of Python that do so are errors that say what to write instead.
 
+use std::collections::BTreeMap;
+
 use minijinja::value::{Kwargs, Rest, Serde, ValueKind, ValueOrKwargs, from_args};
 use minijinja::{Environment, Error, ErrorKind, State, Value, filters};
 use minijinja_contrib::filters as more;
 
 /// Adds them.
-pub(crate) fn add(environment: &mut Environment<'_>) {
+pub(crate) fn add(environment: &mut Environment<'_>, spellings: &BTreeMap<String, String>) {
     minijinja_contrib::add_to_environment(environment);
     environment.set_unknown_method_callback(method);
     environment.add_function("cycler", |items: Rest<Value>| minijinja_contrib::globals::cycler(items.0));
@@ -48,12 +50,52 @@ pub(crate) fn add(environment: &mut Environment<'_>) {
     });
     environment.add_filter("center", |text: String, width: Option<usize>| padded(&text, width.unwrap_or(80), ' ', Side::Both));
     environment.add_filter("indent", indent);
-    environment.add_filter("tojson", |value: Value, indent: Option<Value>, options: Kwargs| {
+    let known = spellings.clone();
+    environment.add_filter("tojson", move |value: Value, indent: Option<Value>, options: Kwargs| {
+        if let Some(written) = value.is_number().then(|| known.get(&serde_json::to_string(&value).unwrap_or_default())).flatten() {
+            return Ok(Value::from_safe_string(written.clone()));
+        }
         let mut value = serde_json::to_value(&value).map_err(|error| Error::new(ErrorKind::InvalidOperation, error.to_string()))?;
         value.sort_all_objects();
         filters::tojson(&Value::from(Serde(value)), indent, options)
     });
     environment.add_filter("to_json", to_json);
+    environment.add_filter("int", |value: Value, arguments: Rest<ValueOrKwargs>| {
+        let given: Kwargs = by_name(arguments, &["default", "base"])?.into_iter().collect();
+        let (default, base) = (given.get::<Option<Value>>("default")?, given.get::<Option<u32>>("base")?.unwrap_or(10));
+        Ok::<_, Error>(whole(&value, base).map(Value::from).or(default).unwrap_or_else(|| Value::from(0)))
+    });
+    environment.add_filter("float", |value: Value, arguments: Rest<ValueOrKwargs>| {
+        let given: Kwargs = by_name(arguments, &["default"])?.into_iter().collect();
+        let number = match value.as_str() {
+            Some(text) => text.trim().parse().ok(),
+            None if value.kind() == ValueKind::Bool => Some(f64::from(u8::from(value.is_true()))),
+            None => f64::try_from(value).ok(),
+        };
+        Ok::<_, Error>(number.map(Value::from).or(given.get::<Option<Value>>("default")?).unwrap_or_else(|| Value::from(0.0)))
+    });
+}
+
+/// A value as a whole number, where it is one.
+fn whole(value: &Value, base: u32) -> Option<i64> {
+    let Some(text) = value.as_str() else {
+        let of_bool = (value.kind() == ValueKind::Bool).then(|| i64::from(value.is_true()));
+        #[expect(clippy::cast_possible_truncation, reason = "a number that is too large becomes the largest, as nothing else would help")]
+        let of_float = || f64::try_from(value.clone()).ok().map(|number| number as i64);
+        return of_bool.or_else(|| i64::try_from(value.clone()).ok()).or_else(of_float);
+    };
+    let text = text.trim().replace('_', "");
+    let (sign, digits) = text.strip_prefix('-').map_or((1, text.as_str()), |digits| (-1, digits));
+    let digits = match base {
+        16 => digits.strip_prefix("0x").unwrap_or(digits),
+        8 => digits.strip_prefix("0o").unwrap_or(digits),
+        2 => digits.strip_prefix("0b").unwrap_or(digits),
+        _ => digits,
+    };
+    let parsed = i64::from_str_radix(digits.strip_prefix('+').unwrap_or(digits), base.clamp(2, 36)).ok().map(|number| sign * number);
+    #[expect(clippy::cast_possible_truncation, reason = "as above")]
+    let of_float = || text.parse::<f64>().ok().filter(|number| number.is_finite()).map(|number| number as i64);
+    parsed.or_else(|| (base == 10).then(of_float).flatten())
 }
 
 /// The arguments of a filter by their names, those by place as well.

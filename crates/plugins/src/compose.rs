@@ -205,19 +205,26 @@ fn rendered(directory: &dyn Directory, path: &str, text: &str, rendering: &Rende
     }
 }
 
-/// The other files beside a template, and what is below `templates/`: what it may include.
+/// The other files beside a template and below its directory, and what is below `templates/`: what it may include.
 fn includes(directory: &dyn Directory, folder: &str) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
-    for place in [folder.trim_end_matches('/'), "templates"] {
-        for name in directory.names(place) {
+    let mut open = vec![(folder.trim_end_matches('/').to_owned(), 0), ("templates".to_owned(), 0)];
+    while let Some((place, depth)) = open.pop() {
+        for name in directory.names(&place) {
             let path = if place.is_empty() { name } else { format!("{place}/{name}") };
-            if is_inside(&path) && matches!(directory.look(&path), Look::File { .. }) {
-                all.extend(read_text(directory, &path).ok().map(|text| (path, text)));
+            match directory.look(&path) {
+                Look::File { .. } if is_inside(&path) => all.extend(read_text(directory, &path).ok().map(|text| (path, text))),
+                // A template beside the manifest may have the whole plugin below it.
+                Look::Directory if !place.is_empty() && depth < DEPTH => open.push((path, depth + 1)),
+                _ => {}
             }
         }
     }
     all
 }
+
+/// Directories below that of a template in which files may be that it includes.
+const DEPTH: usize = 4;
 
 fn template_error(error: &TemplateError, file: &str, text: &str) -> Diagnostic {
     let TemplateError { message, line, start, help } = error;

@@ -277,7 +277,16 @@ impl Configuration {
             if displayed != parts {
                 option = option.replace(path, &dotted(&displayed));
             }
-            let tree = self.value(&parts, value, &Origin::Option(option.clone()));
+            let origin = Origin::Option(option.clone());
+            let is_text = self.said(&parts).is_some_and(|said| said.types() == ["string"]);
+            // As in a file, nothing takes the value of an earlier layer away.
+            if value == "null" && !(is_text && self.tree.get(&parts).is_none()) {
+                let nothing = Tree::of_value(&Value::Null, &origin);
+                let nested = parts.iter().rev().fold(nothing, |below, part| Tree::holding(part, below));
+                self.tree.lay(nested);
+                return Ok(());
+            }
+            let tree = self.value(&parts, value, &origin);
             self.tree.put(&parts, tree)
         });
         if let Err(why) = put {
@@ -327,7 +336,12 @@ impl Configuration {
 
     /// Puts a secret in its place.
     pub fn supply(&mut self, pending: &Pending, value: &str) {
-        let tree = self.value(&pending.path, value, &pending.origin);
+        // A secret is text, whatever it looks like, unless the schema says what it is.
+        let has_type = self.said(&pending.path).is_some_and(|said| !said.types().is_empty());
+        let tree = match has_type {
+            true => self.value(&pending.path, value, &pending.origin),
+            false => Tree::of_value(&Value::from(value), &pending.origin),
+        };
         // Where it was said the value was asked for, so the place is there.
         let _ = self.tree.put(&pending.path, tree);
         self.supplied.insert(pending.path.clone());

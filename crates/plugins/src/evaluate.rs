@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use crate::builtins;
 use crate::lines::keep_lines;
 use crate::marks;
-use crate::output::{InsertedValue, Output};
+use crate::output::{InsertedValue, Marks, Output};
 use crate::violation::{Violation, violation};
 
 /// What is to be done.
@@ -152,10 +152,13 @@ fn rendered(template: &Template) -> Result<Rendered, minijinja::Error> {
     let (text, undefined) = without_undefined(&text);
     let sources: Vec<&String> = template.included.values().chain([&template.text]).collect();
     let mut marked: Vec<Marked> = Vec::new();
-    for (replaces, one_line) in [(false, false), (false, true), (true, false), (true, true)] {
+    // From those that protect most. What compares a text with a mark, or calculates with it, goes another way than without: such a rendering does not count.
+    let variants =
+        [(true, false, false), (true, false, true), (false, false, false), (false, false, true), (true, true, false), (true, true, true)];
+    for (numbers, replaces, one_line) in variants {
         let is_marked = |leaf: &&String| !marks::is_plain(leaf) && !(one_line && (leaf.is_empty() || leaf.contains('\n')));
         let values = leaves.iter().filter(is_marked).cloned().collect();
-        let output = Arc::new(Output::marking(values, &sources, printed.clone(), replaces, one_line));
+        let output = Arc::new(Output::marking(values, &sources, printed.clone(), Marks { numbers, replaces, one_line }));
         // Something that is done with a mark may fail.
         let Ok(with_marks) = render(template, &output) else { continue };
         let with_marks = with_marks.replace(marks::UNDEFINED, "");
@@ -208,10 +211,13 @@ fn render(template: &Template, output: &Arc<Output>) -> Result<String, minijinja
     let folder = path.rsplit_once('/').map(|(folder, _)| format!("{folder}/")).unwrap_or_default();
     let included = included.clone();
     environment.set_loader(move |name| {
-        let found = included.get(name).or_else(|| included.get(&format!("{folder}{name}")));
-        Ok(found.map(|text| keep_lines(text).text))
+        let name = name.strip_prefix("./").unwrap_or(name);
+        let places = [name.to_owned(), format!("{folder}{name}"), format!("templates/{name}")];
+        let found = places.iter().find_map(|path| included.get(path));
+        // As for Jinja2, the last line end is not of the text that is included.
+        Ok(found.map(|text| keep_lines(text.strip_suffix('\n').unwrap_or(text)).text))
     });
-    builtins::add(&mut environment);
+    builtins::add(&mut environment, spellings);
     let (spellings, output) = (spellings.clone(), output.clone());
     environment.set_formatter(move |out, _, value| {
         let usual = || serde_json::to_string(value).unwrap_or_default();

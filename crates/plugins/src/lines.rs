@@ -70,10 +70,21 @@ fn keep(template: &str, line: Range<usize>, tags: &[Tag], inserted: &mut Vec<usi
     }
     let after = &template[at..line.end];
     outside += after;
+    let has_sign = |byte: usize| template.as_bytes().get(byte).is_some_and(|byte| matches!(byte, b'-' | b'+'));
     if outside.trim().is_empty() && !tags.iter().any(|tag| tag.prints) {
+        // A statement that removes the line end before it leaves the one after it, and what is included ends with the line.
+        let removes_before = |tag: &Tag| template.as_bytes().get(tag.span.start + 2) == Some(&b'-');
+        let is_include = |tag: &Tag| {
+            let code = template[tag.span.start + 2..].trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '-' | '+'));
+            code.starts_with("include")
+        };
+        let is_kept = tags.first().is_some_and(removes_before) || tags.last().is_some_and(is_include);
+        if let Some(last) = tags.last().filter(|_| is_kept) {
+            let place = last.span.end - 2;
+            inserted.extend((!has_sign(place - 1)).then_some(place));
+        }
         return;
     }
-    let has_sign = |byte: usize| template.as_bytes().get(byte).is_some_and(|byte| matches!(byte, b'-' | b'+'));
     if let Some(first) = tags.first().filter(|tag| !tag.is_expression && template[line.start..tag.span.start].trim().is_empty()) {
         let place = first.span.start + 2;
         inserted.extend((!has_sign(place)).then_some(place));
@@ -139,6 +150,7 @@ mod tests {
             "{% if a %}{# c #}\n",
             "a {{ b }}\n",
             "{%- if a -%} x {%- endif -%}\n",
+            "{%- if a -%}\nx\n",
             "{{ '{%' }}\n",
             "{% if",
             "{% raw %}\n{{ x }}\n{% endraw %}\n",
@@ -149,6 +161,8 @@ mod tests {
         assert_eq!(kept("  {% if b %}c{% endif %}\r\n"), "  {%+ if b %}c{% endif +%}\r\n");
         assert_eq!(kept("  {% if b %}c: {{ d }}\n"), "  {%+ if b %}c: {{ d }}\n");
         assert_eq!(kept("{% raw %}{{{% endraw %}\n"), "{%+ raw %}{{{% endraw +%}\n");
+        assert_eq!(kept("a:\n  {%- if b %}\n  c\n  {%- endif %}\nd"), "a:\n  {%- if b +%}\n  c\n  {%- endif +%}\nd");
+        assert_eq!(kept("  {% include 'a' %}\n"), "  {% include 'a' +%}\n");
         assert_eq!(kept("a {# c #}\n"), "a {# c +#}\n");
         assert_eq!(kept("{% set a = [\n1] %}x{% set b = '%}' %}\n"), "{%+ set a = [\n1] %}x{% set b = '%}' +%}\n");
         let moved = keep_lines("  {% if b %}c{% endif %}\n{{ d }}");

@@ -43,10 +43,18 @@ struct Marking {
     literals: BTreeSet<String>,
     /// What each expression prints without marks.
     printed: Vec<String>,
-    /// Whether a text whose marks a filter has changed gets a mark as a whole.
-    replaces: bool,
-    /// Whether only texts of one line get marks.
-    one_line: bool,
+    marks: Marks,
+}
+
+/// What gets marks beside values that are printed as they are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Marks {
+    /// Whether numbers do.
+    pub(crate) numbers: bool,
+    /// Whether a text whose marks a filter has changed gets one as a whole.
+    pub(crate) replaces: bool,
+    /// Whether only texts of one line do.
+    pub(crate) one_line: bool,
 }
 
 #[derive(Debug, Default)]
@@ -57,9 +65,9 @@ struct State {
 
 impl Output {
     /// For a rendering with marks.
-    pub(crate) fn marking(leaves: BTreeSet<String>, sources: &[&String], printed: Vec<String>, replaces: bool, one_line: bool) -> Output {
+    pub(crate) fn marking(leaves: BTreeSet<String>, sources: &[&String], printed: Vec<String>, marks: Marks) -> Output {
         let literals = sources.iter().flat_map(|source| literals(source)).collect();
-        Output { marking: Some(Marking { leaves, literals, printed, replaces, one_line }), state: Mutex::default() }
+        Output { marking: Some(Marking { leaves, literals, printed, marks }), state: Mutex::default() }
     }
 
     /// What each expression has printed.
@@ -93,11 +101,15 @@ impl Marking {
     fn print(&self, values: &mut Vec<InsertedValue>, number: usize, value: &Value, text: &str) -> String {
         let is_text = value.as_str().is_some();
         let is_collection = matches!(value.kind(), ValueKind::Seq | ValueKind::Map | ValueKind::Iterable);
+        let is_number = value.is_number() || value.is_safe() && crate::document::number(text).is_some();
+        if is_number && self.marks.numbers {
+            return insert(values, InsertedValue { pieces: Some(text.to_owned()), ..text.into() });
+        }
         if !is_text && !is_collection {
             return text.to_owned();
         }
         if text.contains(marks::is_mark) {
-            let plain = self.printed.get(number).filter(|_| self.replaces && !text.contains(marks::UNDEFINED));
+            let plain = self.printed.get(number).filter(|_| self.marks.replaces && !text.contains(marks::UNDEFINED));
             let changed = plain.filter(|plain| marks::replaced(text, |number| values[number].written.clone()) != **plain);
             return changed.map_or_else(|| text.to_owned(), |plain| self.whole(values, plain));
         }
@@ -130,8 +142,12 @@ impl Marking {
 
     /// A mark for a text that an expression has made.
     fn whole(&self, values: &mut Vec<InsertedValue>, text: &str) -> String {
-        let pieces = self.pieces(values, text);
-        if self.one_line && text.contains('\n') || self.has_variable(text) {
+        let pieces = match text.contains('\n') {
+            // Each line may be one of a block.
+            true => text.split('\n').map(|line| self.line(values, line)).collect::<Vec<_>>().join("\n"),
+            false => self.pieces(values, text),
+        };
+        if self.marks.one_line && text.contains('\n') || self.has_variable(text) {
             return pieces;
         }
         // A template that doubles dollars by itself has done what is needed.
@@ -139,6 +155,15 @@ impl Marking {
         let value = if doubles { text.replace("$$", "$") } else { text.to_owned() };
         let is_yaml = PUNCTUATION.iter().any(|mark| text.contains(mark) && self.has(mark));
         insert(values, InsertedValue { value, written: text.to_owned(), is_json: false, pieces: Some(pieces), is_yaml })
+    }
+
+    /// A line of a text that an expression has made, with its indentation.
+    fn line(&self, values: &mut Vec<InsertedValue>, line: &str) -> String {
+        let (indentation, text) = line.split_at(line.len() - line.trim_start().len());
+        match text.is_empty() || marks::is_plain(text) {
+            true => line.to_owned(),
+            false => format!("{indentation}{}", self.whole(values, text)),
+        }
     }
 
     /// A text with marks for the values that an expression put into it. Of those with one or two characters nobody knows whether they come from there.
@@ -166,7 +191,7 @@ impl Marking {
             let (inside, after) = after.split_at(end);
             let value: String = serde_json::from_str(&format!("\"{inside}\"")).ok()?;
             let is_own = !self.leaves.contains(&value) && (value.is_empty() || self.literals.contains(&value) || self.has_variable(&value));
-            let stays = is_own || marks::is_plain(&value) || self.one_line && (value.is_empty() || value.contains('\n'));
+            let stays = is_own || marks::is_plain(&value) || self.marks.one_line && (value.is_empty() || value.contains('\n'));
             let inside = if stays {
                 inside.to_owned()
             } else {

@@ -101,6 +101,12 @@ impl Tree {
         Self { value: Branch::Map(IndexMap::new()), origin: Origin::Nowhere, written: None }
     }
 
+    /// A map with one entry.
+    pub(crate) fn holding(name: &str, below: Tree) -> Self {
+        let origin = below.origin.clone();
+        Self { value: Branch::Map(IndexMap::from([(name.to_owned(), below)])), origin, written: None }
+    }
+
     pub(crate) fn of_node(node: &Node, document: &Document, origin: fn(Place) -> Origin) -> Self {
         let value = match &node.data {
             Data::List(items) => Branch::List(items.iter().map(|item| Self::of_node(item, document, origin)).collect()),

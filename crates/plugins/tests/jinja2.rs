@@ -1,5 +1,5 @@
 //! Templates give what Jinja2 makes of them. The table was written by Jinja2 3.1.6 with the variables below; with `trim_blocks` and `lstrip_blocks` for
-//! templates that have a line with nothing but statements.
+//! templates that have a line with nothing but statements, unless these begin with `{%-`.
 
 use hoist_plugins::{Answer, Task, Template};
 use serde_json::json;

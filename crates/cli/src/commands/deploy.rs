@@ -410,6 +410,8 @@ fn one(
     };
     let on_disk = crate::plugins::on_disk(&directory);
     let (plugin, mut wrong) = Plugin::read(&on_disk);
+    // A former release was warned of when it was deployed, and has rendered files next to their templates.
+    wrong.retain(|wrong| former.is_none() || wrong.is_error());
     found.append(&mut wrong);
     let Some(plugin) = plugin else { return Ok(None) };
     let what = |file: ReleaseFile, digest: String, reason: String, configuration, made| {

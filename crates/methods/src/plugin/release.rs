@@ -244,5 +244,13 @@ fn put(from: &Path, to: &Path) -> io::Result<()> {
     let (content, mode) = (std::fs::read(from)?, metadata.permissions().mode() & 0o7777);
     let same = std::fs::read(to).is_ok_and(|there| there == content);
     let same = same && to.metadata().is_ok_and(|there| there.permissions().mode() & 0o7777 == mode);
-    if same { Ok(()) } else { hoist_files::write(to, &content, mode) }
+    if same {
+        return Ok(());
+    }
+    // A container that a file is mounted into sees what is written to it, and not what takes its place.
+    if to.symlink_metadata().is_ok_and(|there| there.is_file() && !there.permissions().readonly()) {
+        std::fs::write(to, &content)?;
+        return std::fs::set_permissions(to, std::fs::Permissions::from_mode(mode));
+    }
+    hoist_files::write(to, &content, mode)
 }

@@ -96,6 +96,11 @@ impl Comparison<'_> {
     fn compare(&mut self, node: &Node, base: &Node, is_text: bool) {
         match (&node.data, &base.data) {
             (Data::Text(text), Data::List(_) | Data::Map(_)) => self.add(text),
+            // What is indented for a block by an expression is a part of it.
+            (Data::Text(text), Data::Text(_)) if block_header(self.text, node.span.start).is_some() => {
+                let has_lines = |number: &usize| self.values[*number].pieces.as_ref().is_some_and(|pieces| pieces.contains('\n'));
+                self.found.extend(marks::numbers(text).into_iter().filter(has_lines));
+            }
             (Data::Text(text), Data::Text(_)) => {
                 let (source, base) = (&self.text[node.span.clone()], &self.base[base.span.clone()]);
                 let quotes = |text: &str| text.starts_with(['"', '\'', '|', '>']);
@@ -240,7 +245,7 @@ impl Quoting<'_> {
         if plain.is_some_and(|plain| self.is_same(text, node, plain)) {
             return None;
         }
-        let text = match self.block_indentation(node) {
+        let text = match block_header(&self.marked.text, node.span.start).map(|(_, indentation)| indentation) {
             Some(indentation) => {
                 let source = &self.marked.text[node.span.clone()];
                 let inline = |number: usize| doubled(self.value(number, &node.span)).replace('\n', &format!("\n{indentation}"));
@@ -260,28 +265,31 @@ impl Quoting<'_> {
         let (Data::Text(read), Some(source)) = (&plain.data, self.plain.and_then(|text| text.get(plain.span.clone()))) else {
             return false;
         };
+        let expected = self.expected(text, node);
+        if expected.contains(is_odd) {
+            return false;
+        }
         let is_certain = source.starts_with(['"', '\''])
             || source.starts_with(|first: char| first.is_ascii_alphabetic() || first == '/') && !marks::is_word(source.trim());
-        is_certain && interpolate(read, self.variables).0 == self.expected(text, node)
+        is_certain && interpolate(read, self.variables).0 == expected
     }
 
     /// The text that arrives in a container.
     fn expected(&self, text: &str, node: &Node) -> String {
-        marks::replaced(&interpolate(text, self.variables).0, |number| self.value(number, &node.span).to_owned())
+        let arrives = marks::replaced(&interpolate(text, self.variables).0, |number| self.value(number, &node.span).to_owned());
+        match block_header(&self.marked.text, node.span.start) {
+            // What becomes of line ends at the end of a block its header says (YAML 1.2, section 8.1.1.2).
+            Some((header, _)) if header.contains('-') => arrives.trim_end_matches('\n').to_owned(),
+            Some((header, _)) if !header.contains('+') && !arrives.trim_end_matches('\n').is_empty() => {
+                format!("{}\n", arrives.trim_end_matches('\n'))
+            }
+            _ => arrives,
+        }
     }
 
     fn with_values(&self, text: &str, span: &Range<usize>, double: bool) -> String {
         let value = |number: usize| if double { doubled(self.value(number, span)) } else { self.value(number, span).to_owned() };
         marks::replaced(text, value)
-    }
-
-    /// How far a block text is indented; nothing for other texts.
-    fn block_indentation(&self, node: &Node) -> Option<String> {
-        let before = &self.marked.text[..node.span.start];
-        let (above, indentation) = before.rsplit_once('\n')?;
-        let header = above.trim_end().rsplit([' ', '\n']).next()?;
-        let is_header = header.starts_with(['|', '>']) && header[1..].chars().all(|c| c.is_ascii_digit() || matches!(c, '+' | '-'));
-        (is_header && indentation.trim().is_empty()).then(|| indentation.to_owned())
     }
 
     /// Compares what the marked text says with what the finished text says.
@@ -314,6 +322,19 @@ impl Quoting<'_> {
             _ => {}
         }
     }
+}
+
+/// The header of the block text that starts at a place, and how far it is indented; nothing for other texts.
+fn block_header(text: &str, start: usize) -> Option<(&str, &str)> {
+    let (above, indentation) = text[..start].rsplit_once('\n')?;
+    let header = above.trim_end().rsplit([' ', '\n']).next()?;
+    let is_header = header.starts_with(['|', '>']) && header[1..].chars().all(|c| c.is_ascii_digit() || matches!(c, '+' | '-'));
+    (is_header && indentation.trim().is_empty()).then_some((header, indentation))
+}
+
+/// True for characters that readers of YAML take for line ends or blanks, or not at all, where they are not escaped.
+fn is_odd(c: char) -> bool {
+    matches!(c, '\t' | '\r' | '\u{7f}'..='\u{a0}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
 }
 
 /// Compose takes `$$` for a dollar.

@@ -377,3 +377,86 @@ fn files_of_an_environment_lie_over_each_other() {
     let names: Vec<&str> = project.files.iter().map(|(path, _)| path.as_str()).collect();
     assert_eq!(names, ["compose/docker-compose.yml", "compose/docker-compose.qa.yml", "compose/overrides/qa"], "{wrong:?}");
 }
+
+#[test]
+fn values_in_blocks_numbers_and_odd_characters_arrive_as_they_are() {
+    let template = r##"services:
+  app:
+    image: shop:{{ version }}
+    environment:
+      CERT: |
+        {{ cert | indent(8) }}
+      TRIMMED: |-
+        {{ cert | trim | indent(8) }}
+      JOINED: |
+        {{ lines | join('\n        ') }}
+      MOTD: |
+        {{ motd }}
+      KEPT: |+
+        {{ motd }}
+      VERSION: {{ version }}
+      TIME: {{ hour }}:{{ minute }}
+      BOTH: {{ hour }}.{{ minute }}
+      ZERO: 0{{ minute }}
+      HEX: {{ mask | tojson }}
+      PORT: {{ minute }}
+      NEL: "{{ nel }}"
+      TAB: {{ tab }}
+      JSON: {{ nel | tojson }}
+    ports:
+      - {{ minute }}:{{ hour }}
+    cpus: {{ half }}
+    mode: {{ mask }}
+"##;
+    let cert = "-----BEGIN-----\nMII$B\n  x # y\n-----END-----\n";
+    let values = json!({
+        "version": 1.1, "cert": cert, "lines": ["a $b", "c"], "motd": "hello\n", "hour": 2, "minute": 30, "mask": 755, "nel": "a\u{85}b", "tab": "a\tb", "half": 0.5,
+    });
+    let (project, wrong) = rendered_of(&[("compose/docker-compose.yml.j2", template)], &values, None, None);
+    assert_eq!(wrong, Vec::<String>::new());
+    let text = &project.files[0].1;
+    let app = Document::parse("", text).unwrap().root.to_json()["services"]["app"].clone();
+    let environment = &app["environment"];
+    let doubled = cert.replace('$', "$$");
+    assert_eq!(environment["CERT"], doubled, "{text}");
+    assert_eq!(environment["TRIMMED"], doubled.trim_end(), "{text}");
+    assert_eq!(
+        (&environment["JOINED"], &environment["MOTD"], &environment["KEPT"]),
+        (&json!("a $$b\nc\n"), &json!("hello\n"), &json!("hello\n\n")),
+        "{text}"
+    );
+    for line in [
+        "VERSION: \"1.10\"",
+        "TIME: \"2:30\"",
+        "BOTH: \"2.30\"",
+        "ZERO: \"030\"",
+        "HEX: \"0755\"",
+        "PORT: 30",
+        "- \"30:2\"",
+        "cpus: 0.5",
+        "mode: 0755",
+        "NEL: \"a\\u0085b\"",
+        "TAB: \"a\\tb\"",
+        "JSON: \"a\\u0085b\"",
+        "image: shop:1.10",
+    ] {
+        assert!(text.lines().any(|known| known.trim() == line), "{line}: {text}");
+    }
+}
+
+#[test]
+fn templates_include_what_is_below_their_directory() {
+    let files = [
+        (
+            "compose/docker-compose.yml.j2",
+            "services:\n  app:\n    image: a\n{% include 'inc/labels.j2' %}\n{% include './more.j2' %}\n{% include 'compose/inc/env.j2' %}\n{% include 'base.j2' %}\n",
+        ),
+        ("compose/inc/labels.j2", "    labels: [a]"),
+        ("compose/more.j2", "    restart: always"),
+        ("compose/inc/env.j2", "    environment: [A=1]"),
+        ("templates/base.j2", "    tty: true"),
+    ];
+    let (project, wrong) = rendered_with(&files, None, None);
+    assert_eq!(wrong, Vec::<String>::new());
+    assert_eq!(project.files[0].1.lines().count(), 7, "{}", project.files[0].1);
+}

@@ -288,3 +288,18 @@ fn numbers_that_no_number_can_hold_keep_their_digits_and_null_takes_defaults_awa
     let wrong = configuration.check(&directory);
     assert!(!wrong.iter().any(Diagnostic::is_error), "{wrong:?}");
 }
+
+#[test]
+fn secrets_from_elsewhere_are_text_and_null_on_the_command_line_removes_a_value() {
+    let files = [("plugin.yml", "name: p\nversion: 1.0.0\n"), ("config/defaults.yaml", "db: { password: x, sock: /s }\nkept: 1\n")];
+    let directory = InMemory::new("/p", &files);
+    let plugin = Plugin::read(&directory).0.unwrap();
+    for text in ["abc1 #def", "0755", "\"quoted\"", "  lead", "{a: b}", "- x", "1.10", "null", "true"] {
+        let given =
+            Given { files: file("db: { password: { from_file: /run/secret } }\n"), set: vec![set("db.sock", "null")], ..Given::default() };
+        let mut configuration = Configuration::read(&plugin, &directory, &given);
+        let pending = configuration.pending();
+        configuration.supply(&pending[0], text);
+        assert_eq!(configuration.value_with_secrets(), json!({ "db": { "password": text }, "kept": 1 }), "{text}");
+    }
+}
