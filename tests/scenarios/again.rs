@@ -51,3 +51,16 @@ fn what_is_tried_again_is_what_was_asked() {
     std::fs::write(&ready, "").unwrap();
     assert_eq!(sandbox.json("retry").exits(0).statuses()["m"], "installed", "--force was asked");
 }
+
+#[test]
+fn what_came_along_is_not_asked_for_by_a_retry() {
+    let sandbox = Sandbox::new();
+    sandbox.add(&Module::new("dep").tier("optional").main("[[ -e ~/mended ]] || exit 1; touch ~/dep"));
+    sandbox.add(&Module::new("top").tier("optional").depends("dep").main("touch ~/top"));
+    sandbox.hoist("install top").exits(3);
+    sandbox.put("mended", "");
+    sandbox.hoist("retry").exits(0);
+    assert!(sandbox.has("top") && sandbox.has("dep"));
+    let is_asked = |name: &str| sandbox.json(&format!("info {name}")).exits(0).document()["installed"]["asked"].clone();
+    assert_eq!((is_asked("top"), is_asked("dep")), (true.into(), false.into()));
+}

@@ -260,9 +260,27 @@ pub(crate) fn retry(global: &Global, config: ConfigOptions) -> Result<Code, Endi
         return Err(Ending::wrong(wrong.help(format!("`hoist undo {}` does the rest", runs.join(" ")))));
     }
     not_on_hosts(&request, last.results.iter().map(|result| result.module.as_str()))?;
-    let names = last.results.iter().map(|result| as_asked(&request, &result.module)).collect();
+    let names = named_again(&request, last.results.iter().map(|result| result.module.as_str()));
     let request = Request { selection: Selection::Names(names), with: Vec::new(), ..request };
     run(global, &Asked { policy: policy(config), ..Asked::new(request) })
+}
+
+/// The modules of a run that are asked for again: of those that were named, where some were. The others are dependencies of these, and come along.
+fn named_again<'m>(request: &Request, modules: impl Iterator<Item = &'m str>) -> Vec<String> {
+    let modules: Vec<&str> = modules.collect();
+    let is_named = |module: &&&str| match &request.selection {
+        Selection::Names(names) => names.iter().chain(&request.with).any(|name| choice::is_called(module, plain_name(name))),
+        _ => true,
+    };
+    let named: Vec<&&str> = modules.iter().filter(is_named).collect();
+    let again = if named.is_empty() { modules.iter().collect() } else { named };
+    again.into_iter().map(|module| as_asked(request, module)).collect()
+}
+
+/// A name without its source and its version.
+fn plain_name(name: &str) -> &str {
+    let short = name.rsplit_once('/').map_or(name, |(_, short)| short);
+    short.split_once('@').map_or(short, |(plain, _)| plain)
 }
 
 /// A module as it was asked for: what was asked of one source, or in a certain version, is asked of it again.
@@ -272,8 +290,7 @@ fn as_asked(request: &Request, module: &str) -> String {
         _ => &[],
     };
     let is_same = |name: &&String| {
-        let short = name.rsplit_once('/').map_or(name.as_str(), |(_, short)| short);
-        let plain = short.split_once('@').map_or(short, |(plain, _)| plain);
+        let plain = plain_name(name);
         name.as_str() != plain && choice::is_called(module, plain)
     };
     asked.iter().find(is_same).cloned().unwrap_or_else(|| module.to_owned())
@@ -286,7 +303,7 @@ fn unfinished(_: &Global) -> Result<Request, Ending> {
     let Some(request) = last.request else { return Err(nothing_known()) };
     let left = || last.results.iter().filter(|result| !done(&result.status)).map(|result| result.module.as_str());
     not_on_hosts(&request, left())?;
-    let names: Vec<String> = left().map(|module| as_asked(&request, module)).collect();
+    let names = named_again(&request, left());
     match names.is_empty() {
         // Everything was done; asked once more it says so.
         true => Ok(request),
