@@ -78,3 +78,29 @@ fn what_a_failed_attempt_made_is_remembered() {
     let paths = sandbox.json("info m").document()["installed"]["paths"].clone();
     assert_eq!(paths, serde_json::json!([sandbox.home().join("part")]));
 }
+
+#[test]
+fn what_a_killed_script_wrote_around_its_directories_is_restored() {
+    let sandbox = Sandbox::new();
+    for (file, text) in [(".local/bin/mine", "mine\n"), (".local/bin/other", "other\n"), (".bashrc", "rc\n")] {
+        sandbox.put(file, text);
+    }
+    let work = "echo new >~/.local/bin/tool; echo over >~/.local/bin/mine; rm ~/.local/bin/other; echo line >>~/.bashrc";
+    sandbox.add(&Module::new("subject").main(&format!("[[ ! -e ~/again ]] || exit 1; {work}; touch ~/up; sleep 5")));
+    let mut child = sandbox.start("install");
+    while !sandbox.has("up") {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    while std::fs::read_dir(sandbox.home().join(".local/state/hoist/runs")).unwrap().flatten().all(|run| !run.path().join("ended").exists())
+    {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // What a person installs after that stays.
+    sandbox.put(".local/bin/later", "later\n");
+    sandbox.put("again", "");
+    sandbox.hoist("install").exits(3).says("also restored").says(".bashrc");
+    assert_eq!((sandbox.read(".local/bin/mine").as_str(), sandbox.read(".bashrc").as_str()), ("mine\n", "rc\n"));
+    assert_eq!(sandbox.files(".local/bin"), ["later", "mine", "other"]);
+}

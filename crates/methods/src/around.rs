@@ -8,12 +8,17 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use hoist_core::is_shared;
 use hoist_executor::{Failure, Level, TaskContext};
-use hoist_files::{Difference, Kind, Record, Recorded, Snapshot, State, Store, Taking, follow, is_backup, put_back};
+use hoist_files::{
+    Difference, Kind, Record, Recorded, Snapshot, State, Store, Taking, follow, is_backup, make_private, private_directory, put_back,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::rollback::EndOfRun;
 
 /// Directories whose entries are looked at, in the home directory.
 const PROGRAMS: &[&str] = &[".local/bin", "bin"];
@@ -65,7 +70,31 @@ pub(crate) struct Around {
     home: PathBuf,
     /// What modules of the run declare: that is looked after elsewhere.
     declared: BTreeSet<PathBuf>,
+    /// The directory of the logs of the run, with a file of what is there before each group, for a process that finds the run killed.
+    logs: Option<PathBuf>,
+    /// Number of groups so far.
+    groups: AtomicUsize,
     group: Mutex<Group>,
+}
+
+/// The name of such a file starts with this; a number follows.
+const KEPT_BEFORE: &str = "around-";
+
+/// The file with what was there before a group of scripts; it is removed when this is dropped.
+pub(crate) struct KeptBefore(PathBuf);
+
+impl Drop for KeptBefore {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// The form in which it is stored.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    home: PathBuf,
+    declared: BTreeSet<PathBuf>,
+    before: Vec<u8>,
 }
 
 #[derive(Default)]
@@ -74,6 +103,8 @@ struct Group {
     /// Number of scripts that were in it.
     members: usize,
     before: Snapshot,
+    /// What a later process restores. Where a script of the group has ended and others run on, nothing: what that created would be restored away.
+    kept: Option<KeptBefore>,
     /// The last look, which makes the next one cheap.
     last: Snapshot,
 }
@@ -83,6 +114,8 @@ pub(crate) struct Outside {
     /// Whether only one script ran.
     pub(crate) is_alone: bool,
     pub(crate) differences: Vec<Difference>,
+    /// Kept until the change of the module is complete.
+    pub(crate) kept: Option<KeptBefore>,
 }
 
 /// A script that is running; it leaves its group when this is dropped.
@@ -92,8 +125,32 @@ pub(crate) struct Inside<'a> {
 }
 
 impl Around {
-    pub(crate) fn new(home: &Path, declared: BTreeSet<PathBuf>) -> Self {
-        Self { home: home.to_owned(), declared, group: Mutex::default() }
+    /// `logs` is the directory of the logs of the run, where it has one.
+    pub(crate) fn new(home: &Path, declared: BTreeSet<PathBuf>, logs: Option<&Path>) -> Self {
+        Self { home: home.to_owned(), declared, logs: logs.map(Path::to_owned), groups: AtomicUsize::new(0), group: Mutex::default() }
+    }
+
+    /// Writes down what is there before a group of scripts.
+    fn keep(&self, before: &Snapshot, store: &Store) -> std::io::Result<Option<KeptBefore>> {
+        let Some(logs) = &self.logs else { return Ok(None) };
+        store.flush()?;
+        private_directory(logs)?;
+        let stored = Stored { home: self.home.clone(), declared: self.declared.clone(), before: before.to_bytes()? };
+        let file = logs.join(format!("{KEPT_BEFORE}{}", self.groups.fetch_add(1, Ordering::Relaxed)));
+        std::fs::write(&file, postcard::to_stdvec(&stored).map_err(std::io::Error::other)?)?;
+        make_private(&file)?;
+        Ok(Some(KeptBefore(file)))
+    }
+
+    /// What is different where the scripts of a group may have been at work, without what is looked after elsewhere.
+    fn differences(&self, before: &Snapshot, after: &Snapshot) -> Result<Vec<Difference>, Failure> {
+        let mut differences = before.differences(after);
+        differences.extend(self.inside_new(&differences)?);
+        let owned = python_scripts(&self.home, &differences);
+        differences.retain(|Difference { path, .. }| {
+            !owned.contains(path) && !self.is_declared(path) && !self.is_place(path) && !is_backup(path) && !is_of_hoist(path)
+        });
+        Ok(differences)
     }
 
     fn is_declared(&self, path: &Path) -> bool {
@@ -112,6 +169,8 @@ impl Around {
         if group.running == 0 {
             group.before = self.look(&group.last, Some(store), None)?;
             group.members = 0;
+            group.kept =
+                self.keep(&group.before, store).map_err(|error| Failure::new(format!("recording what is around the module: {error}")))?;
         }
         group.running += 1;
         group.members += 1;
@@ -169,25 +228,61 @@ impl Inside<'_> {
         self.is_done = true;
         let mut group = self.around.group.lock().unwrap_or_else(PoisonError::into_inner);
         group.running -= 1;
+        let kept = group.kept.take();
         if group.running > 0 {
             return Ok(None);
         }
         let before = std::mem::take(&mut group.before);
         let after = self.around.look(&before, None, Some(&before))?;
-        let mut differences = before.differences(&after);
+        let differences = self.around.differences(&before, &after)?;
         group.last = after;
-        differences.extend(self.around.inside_new(&differences)?);
-        let owned = python_scripts(&self.around.home, &differences);
-        differences.retain(|Difference { path, .. }| {
-            !owned.contains(path) && !self.around.is_declared(path) && !self.around.is_place(path) && !is_backup(path) && !is_of_hoist(path)
-        });
-        Ok(Some(Outside { is_alone: group.members == 1, differences }))
+        Ok(Some(Outside { is_alone: group.members == 1, differences, kept }))
+    }
+}
+
+/// Restores what the scripts of a killed run had changed around the modules; returns the paths. What was written after the end of the run stays.
+///
+/// # Errors
+/// It cannot be looked at, or not all of it can be restored.
+pub(crate) fn recover(logs: &Path, store: &Store, end: EndOfRun) -> Result<Vec<PathBuf>, Failure> {
+    let entries = std::fs::read_dir(logs).into_iter().flatten().flatten();
+    let is_kept = |entry: &std::fs::DirEntry| entry.file_name().as_encoded_bytes().starts_with(KEPT_BEFORE.as_bytes());
+    let mut restored = Vec::new();
+    for file in entries.filter(is_kept).map(|entry| KeptBefore(entry.path())) {
+        restored.extend(recover_group(&file.0, store, end)?);
+    }
+    Ok(restored)
+}
+
+fn recover_group(file: &Path, store: &Store, end: EndOfRun) -> Result<Vec<PathBuf>, Failure> {
+    let Ok(bytes) = std::fs::read(file) else { return Ok(Vec::new()) };
+    let stored = postcard::from_bytes::<Stored>(&bytes).ok();
+    let Some((stored, before)) = stored.and_then(|stored| Snapshot::from_bytes(&stored.before).map(|before| (stored, before))) else {
+        return Ok(Vec::new());
+    };
+    let around = Around::new(&stored.home, stored.declared, None);
+    let after = around.look(&before, None, Some(&before))?;
+    let mut differences = around.differences(&before, &after)?;
+    differences.retain(|Difference { path, before, .. }| {
+        before.as_ref().is_none_or(State::is_known) && path.symlink_metadata().map_or(true, |there| there.is_dir() || end.covers(&there))
+    });
+    let restored: Vec<PathBuf> = differences.iter().map(|difference| difference.path.clone()).collect();
+    let failed = put_back(&differences.iter().collect::<Vec<_>>(), store, &[]);
+    // A directory that somebody has something in stays.
+    match failed.into_iter().find(|(path, _)| !path.is_dir()) {
+        None => Ok(restored),
+        Some((path, error)) => Err(Failure::new(format!("{} could not be restored: {error}", path.display()))),
     }
 }
 
 /// The paths of differences, for a message.
 fn listed(differences: &[&Difference]) -> String {
-    let paths: Vec<String> = differences.iter().map(|difference| difference.path.display().to_string()).collect();
+    named(&differences.iter().map(|difference| difference.path.clone()).collect::<Vec<_>>())
+}
+
+/// Paths, for a message.
+pub(crate) fn named(paths: &[PathBuf]) -> String {
+    let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
     let more = if paths.len() > NAMED { format!(" and {} more", paths.len() - NAMED) } else { String::new() };
     paths.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ") + &more
 }

@@ -139,7 +139,8 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
             Err(failure) => attempt = Err(failure),
         }
     }
-    let outside = outside.map(Inside::leave).transpose()?.flatten();
+    let mut outside = outside.map(Inside::leave).transpose()?.flatten();
+    let _kept = outside.as_mut().and_then(|outside| outside.kept.take());
     if let (Err(failure), Some(outside), Some(store)) = (&mut attempt, outside.as_ref().filter(|outside| outside.is_alone), store) {
         failure.message += &outside.take_back(store);
     }

@@ -11,6 +11,7 @@ use hoist_ledger::{DisplacedPath, Disposal, Ledger, LedgerError, PendingChange, 
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::application;
+use crate::around;
 use crate::builtin::luarocks;
 use crate::displaced;
 use crate::git::interrupted;
@@ -80,6 +81,14 @@ pub fn recover(ledger: &Ledger, home: &Home, own: &OwnDirectories<'_>, machine: 
                     match change.phase {
                         Phase::Begun => roll_back_change(ledger, own.state, &store, change, end, machine, &mut summary)?,
                         Phase::Done => complete(ledger, home, machine, change, &mut summary)?,
+                    }
+                }
+                for run in &recovered.runs {
+                    let logs = (own.logs)(run);
+                    match around::recover(&logs, &store, EndOfRun::of(&logs)) {
+                        Ok(restored) if restored.is_empty() => {}
+                        Ok(restored) => summary.notes.push(format!("also restored: {}", around::named(&restored))),
+                        Err(failure) => summary.failed.push(failure.message),
                     }
                 }
             }

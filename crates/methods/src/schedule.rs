@@ -110,6 +110,7 @@ pub fn schedule(
         false => BTreeMap::new(),
     };
     let Options { force, purge, policy, strict, timeout: limit, .. } = options;
+    let logs = options.state.join("runs").join(&options.name);
     let world = World {
         machine: machine.clone(),
         home,
@@ -117,7 +118,7 @@ pub fn schedule(
         private: vec![options.state.clone(), machine.cache.clone()],
         state: options.state,
         store: OnceLock::new(),
-        around: Around::new(&machine.home, declared(&modules, &machine.home)),
+        around: Around::new(&machine.home, declared(&modules, &machine.home), Some(&logs)),
         claims: claims(plan, &modules),
         undo: options.undo,
         left: Mutex::default(),
