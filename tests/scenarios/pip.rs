@@ -111,6 +111,15 @@ fn what_packages_need_goes_with_the_last_that_needs_it_and_an_undo_installs_them
     assert_eq!(sandbox.json("list --installed").exits(0).document().as_array().unwrap().len(), 1);
     sandbox.hoist("uninstall two -y").exits(0);
     assert_eq!(distributions(&sandbox), ["hoistboth-1.0"], "what another module brought is for that one to remove");
+    // A module whose package came along with another's is hoist's own, too.
+    publish("hoistone", "1.0", &["hoistdep", "hoistboth"]);
+    sandbox.add(&pip("dep").field("PACKAGES", "hoistdep"));
+    sandbox.hoist("install one").exits(0);
+    sandbox.hoist("install dep").exits(0).says("unchanged");
+    sandbox.hoist("uninstall one -y").exits(0).says("dep has it too");
+    assert!(distributions(&sandbox).contains(&"hoistdep-1.0".to_owned()));
+    sandbox.hoist("uninstall dep -y").exits(0);
+    assert_eq!(distributions(&sandbox), ["hoistboth-1.0"]);
 }
 
 #[test]

@@ -80,6 +80,11 @@ fn an_undo_restores_the_configuration_that_enabling_edited() {
     sandbox.hoist("undo -y").exits(0);
     assert_eq!(sandbox.read("prosody.cfg.lua"), before);
     assert_eq!(sandbox.json("list --installed").exits(0).document()[0]["name"], "mod_hello");
+    sandbox.hoist("install both").exits(0);
+    sandbox.hoist("install both --enable").exits(0);
+    sandbox.hoist("undo -y").exits(0);
+    assert_eq!(sandbox.read("prosody.cfg.lua"), before, "of a rock as well");
+    sandbox.hoist("uninstall both -y").exits(0);
     // What a person writes into the file meanwhile stays.
     sandbox.hoist("install both needs --enable").exits(0);
     let edited = format!("-- a remark\n{}hello_greeting = \"hi\"\n", sandbox.read("prosody.cfg.lua"));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hoist_tests::{Answer, Rocks, Sandbox, Server, has, ran};
+use hoist_tests::{Answer, Module, Rocks, Sandbox, Server, has, ran};
 
 fn with_rocks(location: &str) -> Sandbox {
     let sandbox = Sandbox::new();
@@ -558,6 +558,26 @@ fn a_rock_that_somebody_else_installed_in_an_older_version_stays() {
     sandbox.hoist("install luatz").exits(0);
     assert_eq!(sandbox.json("list --installed").exits(0).document()[0]["version"], "0.3-1");
     assert_eq!(listed(&sandbox), ["luatz 0.3-1"]);
+}
+
+#[test]
+fn an_updated_rock_keeps_nothing_else_of_its_run_from_being_undone() {
+    let rocks = Rocks::new();
+    rocks.rock("a", "1.0-1", &[]);
+    let Some((sandbox, _server)) = served(&rocks) else { return };
+    let module = Module::new("nail").field("UPDATE_METHOD", "custom").field("INSTALL_DIRS", "$HOME/nail");
+    sandbox.add(&module.body("main_module() { mkdir -p ~/nail; echo 1 >~/nail/v; }\nupdate_module() { echo 2 >~/nail/v; }"));
+    sandbox.hoist("install nail a").exits(0);
+    rocks.rock("a", "1.1-1", &["b"]).rock("b", "1.0-1", &[]).publish();
+    sandbox.hoist("sync -q").exits(0);
+    sandbox.hoist("update").exits(0);
+    assert_eq!((sandbox.read("nail/v").as_str(), listed(&sandbox)), ("2\n", vec!["a 1.1-1".to_owned(), "b 1.0-1".to_owned()]));
+    sandbox.hoist("undo -y").exits(2).says("`hoist install a@1.0-1`").says("--force takes back the rest of the run");
+    // What the rock needs that stays, stays as well.
+    sandbox.hoist("undo -y --force").exits(0).says("a stays as it is").says("b stays as it is");
+    assert_eq!((sandbox.read("nail/v").as_str(), listed(&sandbox)), ("1\n", vec!["a 1.1-1".to_owned(), "b 1.0-1".to_owned()]));
+    sandbox.hoist("install a@1.0-1").exits(0);
+    sandbox.hoist("test").exits(0);
 }
 
 #[test]

@@ -325,18 +325,14 @@ impl Ledger {
         })
     }
 
-    /// Records that a module was found installed, in this version.
-    pub fn adopt(&self, run: RunId, beginning: &Beginning<'_>, version: Option<&str>) -> Result<(), LedgerError> {
+    /// Records that a module was found installed, in this version. `adopted` says that hoist had not brought it.
+    pub fn adopt(&self, run: RunId, beginning: &Beginning<'_>, version: Option<&str>, adopted: bool) -> Result<(), LedgerError> {
         self.durably(false, |connection| {
             let transaction = connection.unchecked_transaction()?;
             let prior = journal::memento(&transaction, beginning.module)?;
             begin(&transaction, run, beginning)?;
             let journal = (!prior.is_installed()).then(|| (run, prior, Vec::new()));
-            finish(
-                &transaction,
-                beginning.module,
-                &Ending { adopted: true, version: version.map(str::to_owned), journal, ..Ending::default() },
-            )?;
+            finish(&transaction, beginning.module, &Ending { adopted, version: version.map(str::to_owned), journal, ..Ending::default() })?;
             transaction.commit()
         })
     }

@@ -135,7 +135,7 @@ fn what_others_claim_follows_every_change_of_their_rows() {
     let declared = Removal { paths: vec!["/h/shared".into()], python: vec!["six".into()], ..Removal::default() };
     let digest = Digest::of([b"x".as_slice()]);
     let adopted = Removal { paths: vec!["/h/shared/file".into()], python: vec!["six".into(), "pip".into()], ..Removal::default() };
-    ledger.adopt(run, &Beginning { removal: &adopted, ..Beginning::new(&b, "custom", &digest, "s") }, None).unwrap();
+    ledger.adopt(run, &Beginning { removal: &adopted, ..Beginning::new(&b, "custom", &digest, "s") }, None, true).unwrap();
     let known = ledger.belongings(&a, &declared).unwrap();
     assert_eq!(known.holders.get(Path::new("/h/shared/file")).map(String::as_str), Some("b"));
     assert_eq!(known.python.keys().map(String::as_str).collect::<Vec<_>>(), ["six"], "only what was asked for");

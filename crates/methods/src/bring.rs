@@ -531,7 +531,8 @@ fn adopt(world: &World, module: &Module, work: &Work) -> Result<Effect, Failure>
         let now = identity(module, work);
         let InstalledModule { method, digest, source, requires, removal, .. } = &now;
         let beginning = Beginning { requires, removal, asked: work.asked, ..Beginning::new(&module.id, method, digest, source) };
-        ledger.adopt(run, &beginning, version(work).as_deref()).map_err(told)?;
+        let is_ours = !module.removal.python.is_empty() && module.removal.python.iter().all(|name| work.python.contains(name));
+        ledger.adopt(run, &beginning, version(work).as_deref(), !is_ours).map_err(told)?;
     }
     Ok(Effect::Unchanged)
 }

@@ -67,4 +67,4 @@ pub use sync::{SourceCache, Synced, sync};
 pub use undo::{Conflict, UndoPlan, plan_undo};
 pub use uninstall::{Told, foresee};
 pub use watchdog::{Watchdog, watch};
-pub use world::{keep_contents, place_of};
+pub use world::{found_packages, keep_contents, place_of};

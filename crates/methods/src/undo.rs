@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use hoist_core::{Installed, Module};
+use hoist_core::{Installed, Module, Rock};
 use hoist_executor::{Effect, Failure, Fate, Level, TaskContext};
 use hoist_files::{
     Difference, Home, Kind, PIPE, Record, Removal, Root, SOCKET, Scope, Snapshot, State, Store, Suffix, Taking, aside_name, digest,
@@ -167,7 +167,8 @@ fn plan_one(entry: &Entry, known: &Known<'_>, view: &mut View, contents: &mut Co
         let python = brought(now, &removal).into_iter().map(|name| format!("the Python package {name}"));
         plan.packages = rock.chain(python).collect();
     }
-    if let Some(rock) = removal.rock.as_ref().filter(|_| entry.was.is_installed()) {
+    let is_same_rock = |rock: &Rock| luarocks::rock_version(rock, entry.module.as_str()).as_deref() == entry.was.version();
+    if let Some(rock) = removal.rock.as_ref().filter(|rock| entry.was.is_installed() && !is_same_rock(rock)) {
         let remedy = |version: &str| format!("`hoist install {}@{version}` brings the former version", entry.module);
         let remedy = entry.was.version().map(remedy);
         plan.conflicts.push(Conflict { path: rock.tree.clone(), why: ROCK_STAYS.to_owned(), can_be_forced: false, remedy });
@@ -515,8 +516,12 @@ fn leave_packages(module: &Module, entry: &Entry, context: &StepContext<'_>) -> 
     if let Some(rock) = now.rock.as_ref().filter(|_| !entry.was.is_installed()) {
         return luarocks::remove(rock, module.id.as_str(), None, false, context);
     }
-    if now.rock.is_some() || was.rock.is_some() {
-        return Err(Failure::new(ROCK_STAYS));
+    let is_same = |rock: &Rock| luarocks::rock_version(rock, module.id.as_str()).as_deref() == entry.was.version();
+    match (&now.rock, &was.rock) {
+        (None, None) => {}
+        // Only what is around the rock was changed.
+        (Some(now), Some(was)) if now == was && is_same(was) => return Ok(()),
+        _ => return Err(Failure::new(ROCK_STAYS)),
     }
     if let Some(python) = Python::of(&was, &entry.was) {
         if !python.again.is_empty() {

@@ -224,6 +224,17 @@ pub(crate) fn own_packages(module: &Module, record: Option<&InstalledModule>, in
     own.chain(came_with_them).cloned().collect()
 }
 
+/// What goes with a module that is there already, and whether hoist brought it: as a dependency of another module.
+pub fn found_packages(module: &Module, installed: &Installed) -> (Vec<String>, bool) {
+    let own = own_packages(module, None, installed);
+    let is_ours = !module.removal.python.is_empty() && module.removal.python.iter().all(|name| own.contains(name));
+    let Some(target) = module.removal.target.as_ref().filter(|_| is_ours) else { return (module.removal.python.clone(), false) };
+    let others = installed.modules.values().filter(|other| other.removal.target.as_ref() == Some(target));
+    let brought: BTreeSet<String> = others.flat_map(|other| &other.removal.python).map(|name| pip::normalized(name)).collect();
+    let came_with_it = pip::dependencies(target, &own).into_iter().filter(|name| brought.contains(name));
+    (own.iter().cloned().chain(came_with_it).collect(), true)
+}
+
 /// Nothing is done to a module of which a former version is out of the way and could not be brought back.
 pub(crate) fn refuse_unsettled(ledger: &Ledger, module: &ModuleId) -> Result<(), Failure> {
     let displaced = ledger.displaced(module).map_err(told)?;

@@ -21,7 +21,7 @@ use crate::{ask, json};
 pub(crate) fn run(global: &Global, undo: &Undo) -> Result<Code, Ending> {
     let mut session = Session::bare(global)?;
     // A mistake is reported before anything is waited for or written.
-    let wanted = find(&session, undo.run.as_deref())?;
+    let wanted = find(&session, undo.run.as_deref(), undo.force)?;
     if undo.dry_run {
         let plans = plans(&session, &wanted)?;
         let wrong = conflicts(&plans, undo.force);
@@ -40,13 +40,24 @@ pub(crate) fn run(global: &Global, undo: &Undo) -> Result<Code, Ending> {
         return Ok(Code::Ok);
     }
     // Another hoist may have been running meanwhile.
-    let wanted = find(&session, name.as_deref())?;
+    let mut wanted = find(&session, name.as_deref(), undo.force)?;
     if !wanted.pending.is_empty() {
         let message = format!("the interrupted changes of {} could not be rolled back", wanted.run);
         return Err(Ending::wrong(Diagnostic::error(message).help("fix the causes in the warnings above, then try again")));
     }
-    let plans = plans(&session, &wanted)?;
-    let wrong = conflicts(&plans, undo.force);
+    let mut plans = plans(&session, &wanted)?;
+    let is_possible = |plan: &UndoPlan| plan.conflicts.iter().all(|conflict| conflict.can_be_forced);
+    // Forced, the others do not wait for those that cannot be taken back.
+    if undo.force && plans.iter().any(is_possible) {
+        only_possible(&mut wanted, &mut plans, &ledger.installed()?);
+    }
+    let mut wrong = conflicts(&plans, undo.force);
+    if !undo.force
+        && plans.iter().any(is_possible)
+        && let Some(help) = wrong.first_mut().and_then(|wrong| wrong.help.as_mut())
+    {
+        *help += "; --force takes back the rest of the run";
+    }
     if !wrong.is_empty() {
         return Err(wrong.into());
     }
@@ -63,7 +74,10 @@ pub(crate) fn run(global: &Global, undo: &Undo) -> Result<Code, Ending> {
     }
     let installed = ledger.installed()?;
     let machine = session.machine()?;
-    needed(&wanted, &installed)?;
+    let needed = needed(&wanted, &installed);
+    if !needed.is_empty() {
+        return Err(needed.into());
+    }
     let plan = plan(&mut session, &wanted, &installed);
     run::not_cancelled(&cancel)?;
     let request = &Request { force: undo.force, ..Request::new(Action::Undo, Selection::Names(vec![wanted.run.clone()])) };
@@ -105,7 +119,7 @@ fn conflicts(plans: &[UndoPlan], is_forced: bool) -> Vec<Diagnostic> {
 }
 
 /// The run that is meant, where it can be taken back at all.
-fn find(session: &Session, name: Option<&str>) -> Result<Undoable, Ending> {
+fn find(session: &Session, name: Option<&str>, is_forced: bool) -> Result<Undoable, Ending> {
     let found = read_journal(&session.places.state, name)?;
     let Some(found) = found else {
         let message = name.map_or_else(
@@ -141,7 +155,38 @@ fn find(session: &Session, name: Option<&str>) -> Result<Undoable, Ending> {
             wrong.help(format!("take that back first: `hoist undo {run}`"))
         })
         .collect();
+    let is_later = |entry: &Entry| found.later.iter().any(|(module, _)| module == entry.module.as_str());
+    if is_forced && !found.entries.iter().all(is_later) {
+        later.iter().for_each(stays);
+        let entries = found.entries.iter().filter(|entry| !is_later(entry)).cloned().collect();
+        return Ok(Undoable { entries, ..found });
+    }
     if later.is_empty() { Ok(found) } else { Err(later.into()) }
+}
+
+/// Says that a module is left as it is, and why.
+fn stays(why: &Diagnostic) {
+    let module = why.module.as_deref().unwrap_or_default();
+    let help = why.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
+    render::remark(&format!("warning: {module} stays as it is: {}{help}", why.message));
+}
+
+/// Leaves out what cannot be taken back, and what that needs.
+fn only_possible(wanted: &mut Undoable, plans: &mut Vec<UndoPlan>, installed: &Installed) {
+    let is_possible = |plan: &UndoPlan| plan.conflicts.iter().all(|conflict| conflict.can_be_forced);
+    for plan in plans.iter().filter(|plan| !is_possible(plan)) {
+        conflicts(std::slice::from_ref(plan), true).iter().for_each(stays);
+    }
+    plans.retain(is_possible);
+    loop {
+        wanted.entries.retain(|entry| plans.iter().any(|plan| plan.entry.module == entry.module));
+        let needed = needed(wanted, installed);
+        if needed.is_empty() {
+            return;
+        }
+        needed.iter().for_each(stays);
+        plans.retain(|plan| !needed.iter().any(|needed| needed.module.as_deref() == Some(plan.entry.module.as_str())));
+    }
 }
 
 fn plans(session: &Session, wanted: &Undoable) -> Result<Vec<UndoPlan>, Ending> {
@@ -151,7 +196,7 @@ fn plans(session: &Session, wanted: &Undoable) -> Result<Vec<UndoPlan>, Ending> 
 }
 
 /// What stays must not lose what it needs.
-fn needed(wanted: &Undoable, installed: &Installed) -> Result<(), Ending> {
+fn needed(wanted: &Undoable, installed: &Installed) -> Vec<Diagnostic> {
     let mut errors = Vec::new();
     for entry in wanted.entries.iter().filter(|entry| !entry.was.was_there()) {
         let others = installed.modules.iter().filter(|(id, record)| record.requires.contains(&entry.module) && **id != entry.module);
@@ -162,7 +207,7 @@ fn needed(wanted: &Undoable, installed: &Installed) -> Result<(), Ending> {
             errors.push(wrong.help("take back first what brought that, or uninstall it"));
         }
     }
-    if errors.is_empty() { Ok(()) } else { Err(errors.into()) }
+    errors
 }
 
 /// What is installed now, and was before.

@@ -8,13 +8,13 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, Module, ModuleId, Plan, Request, Selection, Wanted};
+use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, Module, ModuleId, Plan, Removal, Request, Selection, Wanted};
 use hoist_executor::{Cancel, Limits, Redact, execute};
 use hoist_files::{private_directory, private_file};
 use hoist_ledger::{Beginning, Ledger, Lock, RunId};
 use hoist_methods::{
     Asked, ConfigFile, ConfigPolicy, Configured, Deployment, Machine, Options, Remote, Schedule, Undeployment, UndoPlan, Watchdog,
-    keep_contents, needs_password, preflight, present_version, run_name, schedule,
+    found_packages, keep_contents, needs_password, preflight, present_version, run_name, schedule,
 };
 use hoist_plugins::Masker;
 use hoist_reporter::{LogFiles, Plain, Progress, Record, Report, Reporter, Reporters, Words};
@@ -303,8 +303,10 @@ fn adopt(plan: &Plan, catalog: &Catalog, installed: &Installed, ledger: &Ledger,
     let kept = plan.modules.iter().filter(|planned| planned.change == Change::Keep && !installed.modules.contains_key(&planned.module));
     for module in kept.filter_map(|planned| catalog.get(planned.module.as_str())) {
         let Module { id, method, digest, source, requires, removal, .. } = module;
+        let (python, is_ours) = found_packages(module, installed);
+        let removal = &Removal { python, ..removal.clone() };
         let beginning = Beginning { requires, removal, ..Beginning::new(id, method, digest, source) };
-        ledger.adopt(run, &beginning, present_version(module).as_deref())?;
+        ledger.adopt(run, &beginning, present_version(module).as_deref(), !is_ours)?;
     }
     Ok(())
 }
