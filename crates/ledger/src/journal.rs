@@ -175,6 +175,11 @@ impl Memento {
         self.row.as_ref()?.version.as_deref()
     }
 
+    /// Where it came from.
+    pub fn source(&self) -> Option<&str> {
+        Some(self.row.as_ref()?.source.as_str())
+    }
+
     /// The paths of which is known only at one of the two moments that the module wrote them, with whether that was this one.
     pub fn written(&self) -> impl Iterator<Item = (&Path, bool)> {
         self.record.iter().map(|known| (known.path.as_path(), known.recorded.is_some()))

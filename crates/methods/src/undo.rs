@@ -167,10 +167,17 @@ fn plan_one(entry: &Entry, known: &Known<'_>, view: &mut View, contents: &mut Co
         let python = brought(now, &removal).into_iter().map(|name| format!("the Python package {name}"));
         plan.packages = rock.chain(python).collect();
     }
+    // A rock of another version, or one in the place of what came from another source.
     let is_same_rock = |rock: &Rock| luarocks::rock_version(rock, entry.module.as_str()).as_deref() == entry.was.version();
-    if let Some(rock) = removal.rock.as_ref().filter(|rock| entry.was.is_installed() && !is_same_rock(rock)) {
-        let remedy = |version: &str| format!("`hoist install {}@{version}` brings the former version", entry.module);
-        let remedy = entry.was.version().map(remedy);
+    let former = removal.rock.as_ref().filter(|rock| !is_same_rock(rock));
+    let other = record.and_then(|record| record.removal.rock.as_ref()).filter(|rock| removal.rock.as_ref() != Some(rock));
+    if let Some(rock) = former.or(other).filter(|_| entry.was.is_installed()) {
+        let moved = entry.was.source().filter(|source| record.is_some_and(|record| record.source != *source));
+        let remedy = match (moved, entry.was.version()) {
+            (Some(source), _) => Some(format!("`hoist migrate {} --to {source}` brings the former one", entry.module)),
+            (None, Some(version)) => Some(format!("`hoist install {}@{version}` brings the former version", entry.module)),
+            (None, None) => None,
+        };
         plan.conflicts.push(Conflict { path: rock.tree.clone(), why: ROCK_STAYS.to_owned(), can_be_forced: false, remedy });
     }
     if let Some(python) = Python::of(&removal, &entry.was) {

@@ -149,7 +149,11 @@ fn rendered(template: &Template) -> Result<Rendered, minijinja::Error> {
     if leaves.iter().chain(template.included.values()).chain([&template.text]).any(has_marks) {
         return Ok(Rendered { text: text.replace(marks::UNDEFINED, ""), inserted, ..Rendered::default() });
     }
-    let (text, undefined) = without_undefined(&text);
+    let (text, mut undefined) = without_undefined(&text);
+    // What `if` without `else` leaves is nothing, and not undefined.
+    if !undefined.is_empty() && render(&Template { strict: true, ..template.clone() }, &Arc::new(Output::default())).is_ok() {
+        undefined.clear();
+    }
     let sources: Vec<&String> = template.included.values().chain([&template.text]).collect();
     let mut marked: Vec<Marked> = Vec::new();
     // From those that protect most. What compares a text with a mark, or calculates with it, goes another way than without: such a rendering does not count.

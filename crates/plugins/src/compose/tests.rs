@@ -445,6 +445,17 @@ fn values_in_blocks_numbers_and_odd_characters_arrive_as_they_are() {
 }
 
 #[test]
+fn an_if_without_else_is_nothing_undefined() {
+    let template =
+        "services:\n  app:\n    image: a\n    labels: [{% for x in ['a', 'b'] %}{{ x }}{{ ', ' if not loop.last }}{% endfor %}]\n";
+    let (project, wrong) = rendered_with(&[("compose/docker-compose.yml.j2", template)], None, None);
+    assert_eq!(wrong, Vec::<String>::new());
+    assert!(project.files[0].1.contains("labels: [a, b]"), "{}", project.files[0].1);
+    let wrong = rendered_with(&[("compose/docker-compose.yml.j2", &template.replace("{{ x }}", "{{ x }}{{ nothing }}"))], None, None).1;
+    assert!(wrong.iter().any(|wrong| wrong.contains("an undefined value renders as nothing")), "{wrong:?}");
+}
+
+#[test]
 fn templates_include_what_is_below_their_directory() {
     let files = [
         (
