@@ -95,14 +95,17 @@ fn what_packages_need_goes_with_the_last_that_needs_it_and_an_undo_installs_them
     sandbox.hoist("uninstall one -y").exits(0).says("Python package hoistdep").says("the Python package hoisttwo needs it");
     assert_eq!(distributions(&sandbox), ["hoistboth-1.0", "hoisttwo-1.0"]);
     // The undo installs it again, in the version that it had.
-    publish("hoistone", "2.0", &["hoistdep", "hoistboth"]);
+    publish("hoistone", "2.0", &["hoistdep", "hoistboth", "hoistnew"]);
+    publish("hoistnew", "1.0", &[]);
     sandbox.hoist("undo --dry-run").exits(0).says("install   one: the Python package hoistone==1.0");
     sandbox.hoist("undo --yes").exits(0);
     assert_eq!(distributions(&sandbox), ["hoistboth-1.0", "hoistdep-1.0", "hoistone-1.0", "hoisttwo-1.0"]);
     sandbox.hoist("test").exits(0);
     sandbox.hoist("update one").exits(0);
     assert!(distributions(&sandbox).contains(&"hoistone-2.0".to_owned()));
-    let undone = sandbox.hoist("undo --yes").exits(0);
+    sandbox.hoist("undo --dry-run").exits(0).says("remove    one: the Python package hoistnew").says("hoistone==1.0");
+    let undone = sandbox.hoist("undo --yes").exits(0).says("Python package hoistnew");
+    assert!(!distributions(&sandbox).contains(&"hoistnew-1.0".to_owned()));
     assert!(distributions(&sandbox).contains(&"hoistone-1.0".to_owned()), "{}{}", undone.stdout, undone.stderr);
     // Where pip cannot install it any more, the undo says so, and the module is not called installed.
     sandbox.hoist("uninstall one -y").exits(0);

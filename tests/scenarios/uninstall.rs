@@ -336,3 +336,16 @@ fn a_directory_that_cannot_be_removed_is_a_failure_that_can_be_tried_again() {
     hoist("uninstall a -y").exits(0);
     assert!(!sandbox.has(".a"));
 }
+
+#[test]
+fn lines_that_stay_in_files_of_the_shell_are_reported() {
+    let sandbox = Sandbox::new();
+    sandbox.put(".bashrc", "rc\n");
+    sandbox.add(&Module::new("m").field("INSTALL_DIRS", "$HOME/.m").main("mkdir -p ~/.m; echo 'eval \"$(m init)\"' >>~/.bashrc"));
+    sandbox.hoist("install").exits(0);
+    sandbox.hoist("uninstall m -y").exits(0).says(".bashrc: a script of the module added lines to it, such as `eval \"$(m init)\"`");
+    sandbox.hoist("install").exits(0);
+    sandbox.put(".bashrc", "rc\n");
+    let removed = sandbox.hoist("uninstall m -y").exits(0);
+    assert!(!removed.stdout.contains(".bashrc"), "{}", removed.stdout);
+}

@@ -296,6 +296,21 @@ impl Ledger {
         Ok(states.into_iter().filter_map(digest).collect())
     }
 
+    /// The existing files that runs changed with a module, from the oldest run to the newest.
+    pub fn edited_with(&self, module: &ModuleId) -> Result<Vec<Difference>, LedgerError> {
+        let select = "SELECT path, before, after FROM journal WHERE module = ?1 AND before IS NOT NULL AND after IS NOT NULL ORDER BY run";
+        let read = |connection: &Connection| {
+            let mut select = connection.prepare(select)?;
+            let rows = select
+                .query_map([module.as_str()], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?)))?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        let rows = read(&self.connection()).map_err(|error| self.sqlite(error))?;
+        let state = |text: String| serde_json::from_str::<State>(&text).ok();
+        let difference = |(path, before, after)| Difference { path: path_of(path), before: state(before), after: state(after) };
+        Ok(rows.into_iter().map(difference).collect())
+    }
+
     /// The digests of all contents that may have to come back.
     pub fn wanted_contents(&self) -> Result<Vec<String>, LedgerError> {
         let select =

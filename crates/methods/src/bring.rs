@@ -10,7 +10,7 @@ use hoist_files::{Difference, Home, Record, Recorded, State, Store};
 use hoist_ledger::{Beginning, DisplacedPath, Edit, Ending, Memento, Rollback};
 
 use crate::application::{self, Guarding};
-use crate::around::Inside;
+use crate::around::{Inside, is_file_of_shell};
 use crate::builtin::pip;
 use crate::config;
 use crate::displaced;
@@ -156,6 +156,14 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
             recorded.extend(edits.iter().map(|edit| (edit.path.clone(), Recorded::of(&edit.after))));
             let outside = outside.map(|outside| outside.settle(&old, true, task)).unwrap_or_default();
             recorded.extend(outside.owned);
+            // What a script added to the files of the shell is reported when its module goes.
+            let is_edited =
+                |difference: &&Difference| difference.after.is_some() && is_file_of_shell(&difference.path, &world.machine.home);
+            for Difference { path, .. } in outside.differences.iter().filter(is_edited) {
+                if let (Some(store), Ok(contents)) = (store, std::fs::read(path)) {
+                    store.add(&contents).map_err(|error| Failure::new(format!("keeping {}: {error}", path.display())))?;
+                }
+            }
             attempt.outside = outside.differences;
             bringing.succeed(work, attempt, &watch, recorded, different, edits)
         }

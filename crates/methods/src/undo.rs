@@ -164,7 +164,8 @@ fn plan_one(entry: &Entry, known: &Known<'_>, view: &mut View, contents: &mut Co
     }
     if let Some(now) = record.map(|record| &record.removal) {
         let rock = now.rock.iter().filter(|_| !entry.was.is_installed()).map(|_| format!("the rock {}", entry.module));
-        let python = brought(now, &removal).into_iter().map(|name| format!("the Python package {name}"));
+        let again = Python::of(&removal, &entry.was).map(|python| python.again).unwrap_or_default();
+        let python = brought(now, &removal, &again).into_iter().map(|name| format!("the Python package {name}"));
         plan.packages = rock.chain(python).collect();
     }
     // A rock of another version, or one in the place of what came from another source.
@@ -537,27 +538,35 @@ fn leave_packages(module: &Module, entry: &Entry, context: &StepContext<'_>) -> 
             if !missing.is_empty() {
                 return Err(Failure::new(format!("pip ended with success, but these Python packages are not there: {missing:?}")));
             }
+            for package in &python.again {
+                context.task.item(Fate::Created, format!("Python package {package}"), None);
+            }
         }
         if !python.stays.is_empty() {
             let stays = python.stays.join(", ");
             context.task.note(Level::Warning, format!("Python packages stay in the version that they have: {stays}"));
         }
     }
-    let brought: Vec<String> = brought(now, &was)
+    let brought: Vec<String> = brought(now, &was, &[])
         .into_iter()
         .filter(|name| now.target.as_ref().is_some_and(|target| pip::installed(target, name).is_some()))
         .collect();
-    match &now.target {
-        Some(target) if !brought.is_empty() => pip::uninstall(context, target, &brought),
-        _ => Ok(()),
+    if let Some(target) = now.target.as_ref().filter(|_| !brought.is_empty()) {
+        pip::uninstall(context, target, &brought)?;
+        for name in &brought {
+            context.task.item(Fate::Removed, format!("Python package {name}"), None);
+        }
     }
+    Ok(())
 }
 
-/// The Python packages that are a module's now and were not before.
-fn brought(now: &hoist_core::Removal, was: &hoist_core::Removal) -> Vec<String> {
+/// The Python packages that are a module's now and were not before, but those that stay because others need them. `again` are installed in other versions.
+fn brought(now: &hoist_core::Removal, was: &hoist_core::Removal, again: &[String]) -> Vec<String> {
     let is_new = |name: &&String| now.target.is_some() && !was.python.contains(name);
     let new: Vec<String> = now.python.iter().filter(is_new).cloned().collect();
-    let needed = now.target.as_ref().map(|target| pip::needed(target, &new)).unwrap_or_default();
+    // What is installed again does not need what it needs now.
+    let going = [new.clone(), again.to_vec()].concat();
+    let needed = now.target.as_ref().map(|target| pip::needed(target, &going)).unwrap_or_default();
     new.into_iter().filter(|name| !needed.contains_key(&pip::normalized(name))).collect()
 }
 

@@ -13,6 +13,7 @@ use hoist_ledger::{Belongings, DisplacedPath, Disposal, Edit, Rollback};
 use crate::application::{
     self, Answer, Asked, Before, Guarding, drop_copies, give_back, give_back_permissions, protect_uninstall, take_out, tell_left,
 };
+use crate::around::is_file_of_shell;
 use crate::builtin::{luarocks, package, pip};
 use crate::config;
 use crate::displaced;
@@ -175,8 +176,10 @@ pub(crate) fn uninstall(
             displaced::discard(&home, &trash, &Record::new(), &world.machine, task);
             remove_left(world, &home, left, places.iter().chain(trash.iter().map(|displaced| &displaced.path)));
             let differences = before.differences(&keep(&places, Some(&before), None)?);
+            let edited = ledger.edited_with(&module.id).map_err(wrong)?;
             world.journal(module, &was, &differences)?;
             ledger.settle(&module.id).map_err(wrong)?;
+            report_left_lines(world, &edited, task)?;
             let adopted = record.is_some_and(|record| record.adopted) && !world.purge;
             let has_uninstaller = guarding.is_some() && !adopted;
             let is_gone = has_script || has_packages || !differences.is_empty() || after.is_some() || has_uninstaller;
@@ -240,6 +243,29 @@ fn run_scripts(world: &World, module: &Module, steps: &mut [Bound], task: &TaskC
         None => Record::new(),
     };
     Ok(outside.map(|outside| outside.settle(&record, false, task).differences).unwrap_or_default())
+}
+
+/// Reports lines that the scripts of a module added to files of the shell and that are still there.
+fn report_left_lines(world: &World, edited: &[Difference], task: &TaskContext) -> Result<(), Failure> {
+    let mut reported = BTreeSet::new();
+    for Difference { path, before, after } in edited.iter().rev() {
+        let (Some(before), Some(after)) = (before, after) else { continue };
+        if !is_file_of_shell(path, &world.machine.home) || !reported.insert(path) {
+            continue;
+        }
+        let store = world.store()?;
+        let texts = [before, after].map(|state| store.bytes(&state.digest).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()));
+        let (Ok(before), Ok(after)) = (&texts[0], &texts[1]) else { continue };
+        let now = std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+        let is_left =
+            |line: &&str| !line.trim().is_empty() && !before.lines().any(|old| old == *line) && now.lines().any(|now| now == *line);
+        if let Some(line) = after.lines().find(is_left) {
+            let why =
+                format!("a script of the module added lines to it, such as `{}`; remove those that are not needed any more", line.trim());
+            task.item(Fate::Left, path.display().to_string(), Some(why));
+        }
+    }
+    Ok(())
 }
 
 /// Whether a module whose uninstaller has failed is removed without it: not where the run was interrupted.
