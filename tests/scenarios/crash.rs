@@ -16,6 +16,7 @@ fn an_install_that_was_cut_off_never_counts_as_done() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(sandbox.json("list").document()[0]["state"], "interrupted");
+    sandbox.hoist("doctor").exits(3).says("was interrupted").says("rolls it back");
     std::fs::write(sandbox.home().join("again"), "").unwrap();
     let ran = sandbox.hoist("install").exits(0).says("a previous run was interrupted while it changed subject");
     drop(ran);

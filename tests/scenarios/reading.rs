@@ -75,7 +75,11 @@ fn the_doctor_says_what_is_missing_for_which_module_and_changes_nothing() {
     let findings = document["findings"].as_array().unwrap();
     let missing = findings.iter().find(|finding| finding["what"].as_str().unwrap().contains("no-such-program-here")).unwrap();
     assert_eq!((&missing["verdict"], &missing["modules"][0]), (&"missing".into(), &"needy".into()));
-    assert!(findings.iter().any(|finding| finding["what"].as_str().unwrap().contains("did not finish") && finding["modules"][0] == "bad"));
+    assert!(
+        findings
+            .iter()
+            .any(|finding| finding["what"].as_str().unwrap().contains("the last change of these failed") && finding["modules"][0] == "bad")
+    );
     std::fs::remove_dir(sandbox.home().join(".base")).unwrap();
     sandbox.hoist("doctor").exits(3).says("is gone").says("base");
     let sound = Sandbox::new();

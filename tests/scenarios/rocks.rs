@@ -573,6 +573,7 @@ fn an_updated_rock_keeps_nothing_else_of_its_run_from_being_undone() {
     sandbox.hoist("update").exits(0);
     assert_eq!((sandbox.read("nail/v").as_str(), listed(&sandbox)), ("2\n", vec!["a 1.1-1".to_owned(), "b 1.0-1".to_owned()]));
     sandbox.hoist("undo -y").exits(2).says("`hoist install a@1.0-1`").says("--force takes back the rest of the run");
+    sandbox.hoist("undo --dry-run --force").exits(0).says("nail").says("a stays as it is");
     // What the rock needs that stays, stays as well.
     sandbox.hoist("undo -y --force").exits(0).says("a stays as it is").says("b stays as it is");
     assert_eq!((sandbox.read("nail/v").as_str(), listed(&sandbox)), ("1\n", vec!["a 1.1-1".to_owned(), "b 1.0-1".to_owned()]));

@@ -180,7 +180,8 @@ impl Configuration {
 
     /// Reads which variables stand for which values.
     fn map(&mut self, directory: &dyn Directory) {
-        if matches!(directory.look(MAPPING), Look::Absent) {
+        let mapping = [MAPPING, "config/env.yml"].into_iter().find(|path| !matches!(directory.look(path), Look::Absent));
+        let Some(mapping) = mapping else {
             for (name, path) in USUAL {
                 let path = parts(path).unwrap_or_default();
                 if self.knows(&path) {
@@ -188,9 +189,9 @@ impl Configuration {
                 }
             }
             return;
-        }
-        let file = directory.root().join(MAPPING).display().to_string();
-        let document = match read_text(directory, MAPPING).and_then(|text| Document::parse(&file, &text)) {
+        };
+        let file = directory.root().join(mapping).display().to_string();
+        let document = match read_text(directory, mapping).and_then(|text| Document::parse(&file, &text)) {
             Ok(document) => document,
             Err(wrong) => return self.found.push(wrong),
         };

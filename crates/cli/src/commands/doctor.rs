@@ -172,8 +172,12 @@ fn state(session: &Session, machine: &Machine, installed: &Installed, findings: 
             findings.push(Finding { verdict, what: what.to_owned(), help: Some(help.to_owned()), modules });
         }
     };
-    let failed = installed.unfinished.keys().map(ToString::to_string).collect();
-    note(Verdict::Problem, "the last change of these did not finish", "`hoist install --resume` or `hoist retry` goes on", failed);
+    let (interrupted, failed): (Vec<&hoist_core::ModuleId>, Vec<&hoist_core::ModuleId>) =
+        installed.unfinished.keys().partition(|id| installed.interrupted.contains(*id));
+    let names = |ids: Vec<&hoist_core::ModuleId>| ids.into_iter().map(ToString::to_string).collect();
+    note(Verdict::Problem, "the last change of these failed", "`hoist retry` goes on", names(failed));
+    let help = "the next command that changes something rolls it back; then run the interrupted command again";
+    note(Verdict::Problem, "the last change of these was interrupted", help, names(interrupted));
     let programs = ProgramDirectories::of_installed(installed);
     // The same of another source is another module.
     let is_there = |module: &Module| {

@@ -21,9 +21,12 @@ use crate::{ask, json};
 pub(crate) fn run(global: &Global, undo: &Undo) -> Result<Code, Ending> {
     let mut session = Session::bare(global)?;
     // A mistake is reported before anything is waited for or written.
-    let wanted = find(&session, undo.run.as_deref(), undo.force)?;
+    let mut wanted = find(&session, undo.run.as_deref(), undo.force)?;
     if undo.dry_run {
-        let plans = plans(&session, &wanted)?;
+        let mut plans = plans(&session, &wanted)?;
+        if undo.force && plans.iter().any(is_possible) {
+            only_possible(&mut wanted, &mut plans, &hoist_ledger::read(&session.places.state)?);
+        }
         let wrong = conflicts(&plans, undo.force);
         show(global, &wanted, &plans)?;
         render::diagnostics(&wrong, Paint::choose(global.color));
@@ -46,7 +49,6 @@ pub(crate) fn run(global: &Global, undo: &Undo) -> Result<Code, Ending> {
         return Err(Ending::wrong(Diagnostic::error(message).help("fix the causes in the warnings above, then try again")));
     }
     let mut plans = plans(&session, &wanted)?;
-    let is_possible = |plan: &UndoPlan| plan.conflicts.iter().all(|conflict| conflict.can_be_forced);
     // Forced, the others do not wait for those that cannot be taken back.
     if undo.force && plans.iter().any(is_possible) {
         only_possible(&mut wanted, &mut plans, &ledger.installed()?);
@@ -171,9 +173,13 @@ fn stays(why: &Diagnostic) {
     render::remark(&format!("warning: {module} stays as it is: {}{help}", why.message));
 }
 
+/// True where nothing stands in the way that cannot be forced.
+fn is_possible(plan: &UndoPlan) -> bool {
+    plan.conflicts.iter().all(|conflict| conflict.can_be_forced)
+}
+
 /// Leaves out what cannot be taken back, and what that needs.
 fn only_possible(wanted: &mut Undoable, plans: &mut Vec<UndoPlan>, installed: &Installed) {
-    let is_possible = |plan: &UndoPlan| plan.conflicts.iter().all(|conflict| conflict.can_be_forced);
     for plan in plans.iter().filter(|plan| !is_possible(plan)) {
         conflicts(std::slice::from_ref(plan), true).iter().for_each(stays);
     }
