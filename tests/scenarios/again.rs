@@ -28,7 +28,7 @@ fn what_failed_stays_to_be_tried_again_until_it_is_done() {
     // Other runs in between do not make it forgotten.
     sandbox.hoist("install other").exits(0);
     sandbox.hoist("update other").exits(0);
-    sandbox.hoist("doctor").exits(3).says("problem").says("did not finish");
+    sandbox.hoist("doctor").exits(3).says("problem").says("the last change of these failed");
     let again = sandbox.json("retry").exits(3).statuses();
     assert_eq!(again.keys().collect::<Vec<_>>(), ["bad"]);
     std::fs::write(sandbox.home().join("ready"), "").unwrap();
