@@ -515,7 +515,7 @@ fn revise(session: &mut Session, name: &str, revision: &str) -> Result<(), Diagn
         );
     };
     if let Some(why) = &entry.unusable {
-        let wrong = Diagnostic::error(format!("cannot be had at revision {}: {why}", revision.escape_debug())).module(name);
+        let wrong = Diagnostic::error(format!("is not available at revision {}: {why}", revision.escape_debug())).module(name);
         return Err(wrong.help("give the number, the hash or a tag of a revision of its repository"));
     }
     let revised = module_at(session, source, entry);
