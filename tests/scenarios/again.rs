@@ -5,7 +5,7 @@ use hoist_tests::{Module, Sandbox};
 #[test]
 fn what_was_not_finished_is_resumed_and_what_failed_is_tried_again() {
     let sandbox = Sandbox::new();
-    sandbox.hoist("retry").exits(2).says("there is no past run");
+    sandbox.hoist("retry").exits(2).says("no past runs");
     sandbox.add(&Module::new("done").main("echo done >>~/ran"));
     sandbox.add(&Module::new("bad").main("echo bad >>~/ran; [[ -e ~/ready ]]"));
     sandbox.add(&Module::new("user").depends("bad").main("echo user >>~/ran"));
@@ -17,7 +17,7 @@ fn what_was_not_finished_is_resumed_and_what_failed_is_tried_again() {
     assert_eq!(resumed.keys().collect::<Vec<_>>(), ["bad", "user"]);
     assert_eq!(sandbox.read("ran").lines().filter(|line| *line == "done").count(), 1);
     assert!(!sandbox.read("ran").contains("never"));
-    sandbox.hoist("retry").exits(0).says("Nothing that failed is left");
+    sandbox.hoist("retry").exits(0).says("No failed modules to retry");
 }
 
 #[test]
@@ -28,12 +28,12 @@ fn what_failed_stays_to_be_tried_again_until_it_is_done() {
     // Other runs in between do not make it forgotten.
     sandbox.hoist("install other").exits(0);
     sandbox.hoist("update other").exits(0);
-    sandbox.hoist("doctor").exits(3).says("problem").says("the last change of these failed");
+    sandbox.hoist("doctor").exits(3).says("problem").says("modules whose last change failed");
     let again = sandbox.json("retry").exits(3).statuses();
     assert_eq!(again.keys().collect::<Vec<_>>(), ["bad"]);
     std::fs::write(sandbox.home().join("ready"), "").unwrap();
     assert_eq!(sandbox.json("retry").exits(0).statuses()["bad"], "installed");
-    sandbox.hoist("retry").exits(0).says("Nothing that failed is left");
+    sandbox.hoist("retry").exits(0).says("No failed modules to retry");
 }
 
 #[test]

@@ -127,8 +127,8 @@ fn permissions_and_line_endings_are_what_they_were() {
         .sandbox
         .hoist("uninstall Modes --yes")
         .exits(0)
-        .says("its uninstaller changed its permissions")
-        .says("again, as before its installer");
+        .says("the uninstaller changed its permissions")
+        .says("its permissions were restored to");
     assert_eq!(Application::difference(&before, &application.tree()), [""; 0]);
     assert_eq!(application.root().join("lang").metadata().unwrap().mode() & 0o777, 0o755);
 }
@@ -306,13 +306,13 @@ fn what_stands_in_an_application_is_installed_by_name_and_another_version_by_nam
     let before = application.tree();
     sandbox.hoist(&format!("install Stands {app}")).exits(0);
     assert!(application.has("made"));
-    sandbox.hoist("uninstall Stands --yes").exits(0).says("it was there before hoist");
+    sandbox.hoist("uninstall Stands --yes").exits(0).says("it existed before the install");
     assert_eq!(Application::difference(&before, &application.tree()), [""; 0]);
     application.offer("v1/Dough/module-info.yml", "version: 1.0.0\n").offer("v2/Dough/module-info.yml", "version: 2.0.0\n");
     let [first, second] = ["v1/Dough", "v2/Dough"].map(|place| application.place(place));
-    sandbox.hoist(&format!("update {first} {app}")).exits(2).says("app-nullos.Dough: is not installed");
+    sandbox.hoist(&format!("update {first} {app}")).exits(2).says("app-nullos.Dough: the module is not installed");
     sandbox.hoist(&format!("install {first} {app}")).exits(0);
-    sandbox.hoist(&format!("install {second} {app}")).exits(0).says("`hoist update` with the same words brings it");
+    sandbox.hoist(&format!("install {second} {app}")).exits(0).says("run `hoist update` with the same arguments");
     sandbox.hoist(&format!("update {second} {app}")).exits(0).says("1.0.0 → 2.0.0");
     // The directory above is easily named instead.
     let above = application.root().parent().unwrap().display().to_string();
@@ -375,7 +375,7 @@ fn what_another_user_owns_is_kept_where_it_may_be_written_and_what_is_closed_is_
         command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(binary());
         command.args(["install", &application.place(name), "--app", &application.root().display().to_string()]);
         let ran = hoist_tests::ran(command.output().unwrap()).exits(code);
-        ran.says("it is another user's, and was changed meanwhile");
+        ran.says("it belongs to another user and was modified in the meantime");
         let tree = application.tree();
         assert!(tree.iter().any(|(path, text)| path.contains("config.json.hoist-backup") && text.contains("theirs")), "{name}");
         assert_eq!(application.has("closed"), code == 0, "{name}");

@@ -18,9 +18,9 @@ fn whatever_ends_an_installer_is_a_failure_and_all_that_it_did_is_taken_back() {
             "$r = new Report(); $r->addMessage('Procedure was aborted because of operation bake'); $r->addMessage(new \\Exception('too hot')); return $r;",
             "too hot",
         ),
-        ("Exits", "exit(0);", "ended PHP with exit()"),
+        ("Exits", "exit(0);", "called exit()"),
         ("Missing", "no_such_function();", "undefined function"),
-        ("Fatal", "eval('class Tools {}');", "ended with a fatal error: Cannot declare class Tools"),
+        ("Fatal", "eval('class Tools {}');", "failed with a fatal error: Cannot declare class Tools"),
         ("Memory", "ini_set('memory_limit', '32M'); $x = str_repeat('x', 64 << 20);", "memory size"),
         ("Triggers", "trigger_error('given up', E_USER_ERROR);", "given up"),
         ("Refuses", "return false;", "returned false"),
@@ -37,7 +37,7 @@ fn whatever_ends_an_installer_is_a_failure_and_all_that_it_did_is_taken_back() {
         let reason = finished["reason"].as_str().unwrap();
         assert!(reason.contains(said), "{name}: {reason}");
         assert_eq!(Application::difference(&before, &application.tree()), [""; 0], "{name}: {reason}");
-        assert!(name == "Loops" || reason.contains("taken back"), "{name}: {reason}");
+        assert!(name == "Loops" || reason.contains("rolled back"), "{name}: {reason}");
         application.sandbox.hoist(&format!("uninstall {name} --yes")).exits(0);
     }
     for (name, body, said) in [
@@ -68,8 +68,8 @@ fn an_application_that_does_not_start_is_not_blamed_on_the_module() {
     let application = Application::new();
     application.usual("Pizza");
     for (init, said) in [
-        ("<?php throw new \\PDOException('no database');", "init file ended with an exception: PDOException: no database (init.php:1)"),
-        ("<?php exit(1);", "init file ended PHP with exit()"),
+        ("<?php throw new \\PDOException('no database');", "init file failed with an exception: PDOException: no database (init.php:1)"),
+        ("<?php exit(1);", "init file called exit()"),
         ("<?php }", "ParseError"),
     ] {
         application.put("init.php", init);
@@ -85,9 +85,9 @@ fn programs_that_fail_or_report_nonsense_are_failures() {
     let application = Application::new();
     for (name, script, said) in [
         ("Code", "exit 7", "exit code 7"),
-        ("Said", "echo '{\"ok\": false, \"messages\": []}' >&3", "its report says so"),
+        ("Said", "echo '{\"ok\": false, \"messages\": []}' >&3", "see its report"),
         ("Level", "echo '{\"messages\": [{\"level\": \"error\", \"text\": \"no disk\"}]}' >&3", "no disk"),
-        ("Nonsense", "echo hello >&3", "something else than one JSON report"),
+        ("Nonsense", "echo hello >&3", "an invalid JSON report"),
         ("Unknown", "echo '{\"mesages\": []}' >&3", "unknown field"),
         ("Odd", "echo '{\"messages\": [{\"level\": \"loud\", \"text\": \"x\"}]}' >&3", "level `loud`"),
     ] {
@@ -100,7 +100,7 @@ fn programs_that_fail_or_report_nonsense_are_failures() {
     }
     application.offer("Plain/installer", "#!/bin/sh\n");
     let reason = application.install("Plain").exits(3).finished("app-nullos.Plain")["reason"].to_string();
-    assert!(reason.contains("may not be run"), "{reason}");
+    assert!(reason.contains("is not executable"), "{reason}");
 }
 
 #[test]
@@ -224,8 +224,12 @@ fn an_uninstaller_that_fails_leaves_everything_as_it_was_until_it_is_purged() {
     application
         .module("Endless", "    public static function uninstall() { touch(APP_ROOT_DIR . '/half'); while (true) { usleep(10000); } }");
     application.install("Endless").exits(0);
-    application.sandbox.hoist("uninstall Endless --yes --timeout 1").exits(3).says("took longer than 1s");
-    application.sandbox.hoist("uninstall Endless --yes --purge --timeout 1").exits(0).says("did not end in time; it is removed without it");
+    application.sandbox.hoist("uninstall Endless --yes --timeout 1").exits(3).says("did not finish within 1s");
+    application
+        .sandbox
+        .hoist("uninstall Endless --yes --purge --timeout 1")
+        .exits(0)
+        .says("did not finish in time; the module is removed without it");
     assert_eq!(Application::difference(&before, &application.tree()), [""; 0]);
 }
 
@@ -358,7 +362,7 @@ fn an_update_that_writes_over_a_file_it_once_edited_is_told_from_an_edit() {
     application.sandbox.hoist("install Once").exits(0);
     application.put("conf.txt", &format!("{}mine\n", application.read("conf.txt")));
     application.module("Once", "    public static function install() { file_put_contents(APP_ROOT_DIR . '/conf.txt', \"all new\\n\"); }");
-    application.sandbox.hoist("update Once").exits(0).says("put back");
+    application.sandbox.hoist("update Once").exits(0).says("restored");
     assert_eq!(application.read("conf.txt"), format!("{human}once\nmine\n"));
     // Without an uninstaller hoist takes out what was added.
     application.sandbox.hoist("uninstall Once --yes").exits(0);
@@ -435,7 +439,7 @@ fn classes_that_may_be_run_and_copies_by_hand_are_installed_as_well() {
     assert!(application.read("init.php").contains("Pizza") && application.has("pages/modules/pizza/home.php"));
     let by_hand: Vec<String> =
         Application::difference(&before, &application.tree()).into_iter().filter(|path| path.contains("class-modules")).collect();
-    application.sandbox.hoist("uninstall Pizza --yes").exits(0).says("it was there before hoist");
+    application.sandbox.hoist("uninstall Pizza --yes").exits(0).says("it existed before the install");
     assert_eq!(Application::difference(&before, &application.tree()), by_hand, "what somebody had put there stays");
     // A class of another name than the file's, which is named.
     application.offer("Named/hoist.yml", "installer: setup/NamedInstaller.php\n");
@@ -522,12 +526,12 @@ fn an_application_behind_a_link_is_watched_like_any_other() {
     application.module("Bad", &format!("    public static function install() {{ {WRITES} throw new \\Exception('no'); }}"));
     sandbox.settings("sources:\n- {application: ~/current, name: site, from: ~/modules}\n");
     let before = application.tree();
-    sandbox.hoist("install Bad").exits(3).says("taken back");
+    sandbox.hoist("install Bad").exits(3).says("rolled back");
     assert_eq!(Application::difference(&before, &application.tree()), [""; 0]);
     // A directory of modules that is elsewhere is refused.
     std::fs::remove_dir(application.root().join("class-modules")).unwrap();
     std::os::unix::fs::symlink(sandbox.home(), application.root().join("class-modules")).unwrap();
-    sandbox.hoist("install Bad").exits(2).says("leads out of it");
+    sandbox.hoist("install Bad").exits(2).says("leads out of the application");
 }
 
 #[test]
@@ -543,7 +547,7 @@ fn on_a_terminal_it_is_asked_what_happens_to_files_that_somebody_changed() {
         application.offer("Pizza/InstallAssets/app-nullos/pages/modules/pizza/home.php", "<?php echo 'new';\n");
         let line = format!("printf '{answer}\\n' | script -qec '{} update Pizza --color never' /dev/null", hoist_tests::binary().display());
         let ran = hoist_tests::ran(application.sandbox.command("bash").args(["-c", &line]).output().unwrap());
-        assert!(ran.stdout.contains("changed by hand: ") && ran.stdout.contains("[K/o]"), "{}", ran.stdout);
+        assert!(ran.stdout.contains("locally modified: ") && ran.stdout.contains("[K/o]"), "{}", ran.stdout);
         assert_eq!(application.read("pages/modules/pizza/home.php"), home, "{answer}: {}", ran.stdout);
         assert_eq!(application.has("pages/modules/pizza/home.php.new"), beside, "{answer}");
     }

@@ -208,20 +208,20 @@ fn bad_places_archives_and_names_are_refused_before_anything_is_done() {
     let script = "import tarfile, io, sys\nt = tarfile.open(sys.argv[1], 'w')\ni = tarfile.TarInfo('../../evil.php'); i.size = 1\nt.addfile(i, io.BytesIO(b'x'))\nt.close()\n";
     assert!(sandbox.command("python3").args(["-c", script]).arg(&evil).status().unwrap().success());
     for (place, code, said) in [
-        (format!("{home}/a-b"), 2, "`a-b` is no name of a module"),
-        (format!("{home}/empty"), 2, "no module is in it"),
-        (format!("{home}/no.zip"), 2, "no sound zip archive"),
-        (format!("{home}/nowhere"), 2, "no such directory or archive"),
-        (format!("{home}/evil.tar"), 2, "leads out of it"),
+        (format!("{home}/a-b"), 2, "`a-b` is not a module name"),
+        (format!("{home}/empty"), 2, "contains no modules"),
+        (format!("{home}/no.zip"), 2, "not a valid zip archive"),
+        (format!("{home}/nowhere"), 2, "the directory or archive does not exist"),
+        (format!("{home}/evil.tar"), 2, "leads out of the archive"),
         (format!("{home}/modules/Bad"), 2, "hoist.yml:1"),
-        (format!("{home}/modules/Out"), 3, "leads out of it, to /etc/passwd"),
+        (format!("{home}/modules/Out"), 3, "leads out of the module, to /etc/passwd"),
     ] {
         sandbox.hoist(&format!("install {place} --app {app}")).exits(code).says(said);
     }
     sandbox.hoist(&format!("install {home}/modules/Out")).exits(2).says("--app");
-    sandbox.hoist("install X --app /nowhere").exits(2).says("there is no application");
+    sandbox.hoist("install X --app /nowhere").exits(2).says("unknown application");
     sandbox.settings("sources:\n- application: ~/site/app-nullos\n  into: ../x\n");
-    sandbox.hoist("list").exits(2).says("is not in");
+    sandbox.hoist("list").exits(2).says("is outside of the application");
     assert_eq!(Application::difference(&before, &application.tree()), [""; 0]);
 }
 
@@ -243,7 +243,7 @@ fn what_a_module_declares_is_installed_first_and_what_it_brings_belongs_to_it() 
     assert_eq!(order, ["site.Dough", "site.Pizza", "site.Chef"]);
     sandbox.hoist("install Chef").exits(0);
     assert!(application.has("class-modules/Apron/Apron.php"));
-    sandbox.hoist("uninstall Dough --yes").exits(2).says("is needed by site.Pizza");
+    sandbox.hoist("uninstall Dough --yes").exits(2).says("is required by site.Pizza");
     // With what only came because of it.
     sandbox.hoist("uninstall Chef --yes").exits(0);
     assert_eq!(Application::difference(&before, &application.tree()), [""; 0]);
@@ -262,7 +262,7 @@ fn two_applications_have_modules_of_one_name() {
     sandbox.hoist("install Pizza --app site").exits(0);
     sandbox.hoist("install shop/Pizza").exits(0);
     assert!(application.has("class-modules/Pizza/x.php") && sandbox.has("other/shop/class-modules/Pizza/x.php"));
-    sandbox.hoist("uninstall Pizza --yes").exits(2).says("stands for several");
+    sandbox.hoist("uninstall Pizza --yes").exits(2).says("the name is ambiguous");
     sandbox.hoist("uninstall Pizza --app shop --yes").exits(0);
     sandbox.hoist("uninstall Pizza --yes").exits(0);
     assert!(!application.has("class-modules/Pizza") && !sandbox.has("other/shop/class-modules/Pizza"));
@@ -347,7 +347,7 @@ fn an_application_that_gets_another_name_has_its_modules_once() {
     sandbox.hoist("uninstall Pizza --app shop --yes").exits(0);
     sandbox.hoist("install Pizza --app shop").exits(0);
     sandbox.hoist("list").exits(0).says("shop.Pizza");
-    sandbox.hoist("source add other --application nowhere").exits(2).says("no such directory");
+    sandbox.hoist("source add other --application nowhere").exits(2).says("directory does not exist");
 }
 
 #[test]
@@ -379,7 +379,7 @@ fn an_application_that_is_added_as_a_source_gives_its_modules_its_name() {
     let listed = sandbox.hoist("list").exits(0).says("shop.Pizza").says("shop.Cheese");
     assert!(!listed.stdout.contains("app-nullos."), "{}", listed.stdout);
     sandbox.hoist("info shop.Topping").exits(0).says("shop.Cheese");
-    sandbox.hoist("uninstall shop.Cheese --yes").exits(2).says("is needed by shop.Topping");
+    sandbox.hoist("uninstall shop.Cheese --yes").exits(2).says("is required by shop.Topping");
     sandbox.hoist("undo -y").exits(0).says("shop.Topping");
     sandbox.hoist("list --installed").exits(0);
 }
@@ -425,7 +425,7 @@ fn a_directory_that_was_there_stays_and_its_module_is_forgotten() {
     application.put("class-modules/Plain/module-info.yml", "version: 1.0.0\ndescription: d\nauthor: a\n");
     application.put("class-modules/Plain/x.txt", "x\n");
     application.install("Plain").exits(0);
-    let removed = application.sandbox.hoist("uninstall Plain --yes").exits(0).says("it was there before hoist").says("1 forgotten");
+    let removed = application.sandbox.hoist("uninstall Plain --yes").exits(0).says("it existed before the install").says("1 untracked");
     assert!(!removed.stdout.contains("1 removed"), "{}", removed.stdout);
     assert!(application.root().join("class-modules/Plain/x.txt").exists());
 }

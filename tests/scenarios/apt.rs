@@ -74,6 +74,6 @@ fn without_root_and_sudo_nothing_is_started() {
     let mut command = sandbox.command("setpriv");
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(copy).arg("install");
     let ran = hoist_tests::ran(command.output().unwrap());
-    ran.exits(2).says("needs root, and sudo ").says("--skip hoist-test-never");
+    ran.exits(2).says("requires root, and sudo ").says("--skip hoist-test-never");
     assert!(!sandbox.has("other"));
 }

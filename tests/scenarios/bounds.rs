@@ -19,19 +19,19 @@ fn templates_that_grow_or_do_not_end_are_errors() {
     let sandbox = Sandbox::new();
     let grow = |step: &str| format!("{{% set ns = namespace(s='x') %}}{{% for i in range(60) %}}{{% set ns.s = {step} %}}{{% endfor %}}\n");
     for (name, text, why) in [
-        ("doubles", grow("ns.s ~ ns.s"), "does not come to an end"),
+        ("doubles", grow("ns.s ~ ns.s"), "it does not end"),
         ("replaces", grow("ns.s|replace('x', 'xx')"), "takes more than 5 seconds"),
-        ("indents", "# {{ 'a\\nb'|indent(4000000000) }}\n".to_owned(), "no text is made wider"),
-        ("formats", "# {{ '%4000000000d'|format(1) }}\n".to_owned(), "makes too long a text"),
-        ("repeats", "# {{ 'x' * 4000000000 }}\n".to_owned(), "makes too long a text"),
+        ("indents", "# {{ 'a\\nb'|indent(4000000000) }}\n".to_owned(), "the width is limited to"),
+        ("formats", "# {{ '%4000000000d'|format(1) }}\n".to_owned(), "its result is too large"),
+        ("repeats", "# {{ 'x' * 4000000000 }}\n".to_owned(), "its result is too large"),
         ("calls", "{% macro m(n) %}{{ m(n) }}{% endmacro %}{{ m(1) }}\n".to_owned(), "recursion limit"),
         ("includes", "{% include 'compose/docker-compose.yml.j2' %}\n".to_owned(), "include"),
-        ("loops", "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}\n".to_owned(), "does not come to an end"),
+        ("loops", "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}\n".to_owned(), "it does not end"),
     ] {
         plugin(&sandbox, name, "");
         sandbox.write(&format!("plugins/{name}/compose/docker-compose.yml.j2"), &text);
         let told = bounded(&sandbox, &format!("plugin validate ./plugins/{name}")).exits(2);
-        assert!(told.stderr.contains("the template cannot be rendered") && told.stderr.contains(why), "{name}: {}", told.stderr);
+        assert!(told.stderr.contains("cannot render the template") && told.stderr.contains(why), "{name}: {}", told.stderr);
         assert!(told.stderr.contains("docker-compose.yml.j2"), "{name}: {}", told.stderr);
     }
     // And one that is fine.
@@ -80,7 +80,7 @@ fn schemas_that_multiply_are_errors_and_those_that_refer_to_themselves_work() {
             format!("{{ {tree}, \"properties\": {{ \"x\": {{ \"$ref\": \"#/definitions/n\" }} }} }}"),
             "x: { v: 1, c: { v: two } }\n",
             2,
-            "x.c.v: \"two\" is not a whole number",
+            "x.c.v: \"two\" is not an integer",
         ),
     ] {
         plugin(&sandbox, name, "config:\n  schema: config/schema.json\n  defaults: config/defaults.yaml\n");
@@ -103,13 +103,13 @@ fn files_that_never_end_are_not_read_to_their_end() {
     for file in ["/dev/zero", large.to_str().unwrap()] {
         for arguments in ["plugin config p --config FILE", "plugin config p --set-file a=FILE", "install m --hosts FILE"] {
             let told = bounded(&sandbox, &arguments.replace("FILE", file)).exits(2);
-            assert!(told.stderr.contains("it has more than 16 MiB"), "{arguments}: {}", told.stderr);
+            assert!(told.stderr.contains("it is larger than 16 MiB"), "{arguments}: {}", told.stderr);
         }
         let settings = sandbox.home().join(".config/hoist/hoist.yml");
         symlink(file, &settings).unwrap();
         for arguments in ["list", "install m", "source list", "source add x --mercurial /nowhere"] {
             let told = bounded(&sandbox, arguments);
-            let is_told = told.stderr.contains("it has more than 16 MiB") || told.stderr.contains("is not a regular file");
+            let is_told = told.stderr.contains("it is larger than 16 MiB") || told.stderr.contains("is not a regular file");
             assert!(is_told && told.stderr.contains("hoist.yml"), "{arguments}: {}", told.stderr);
         }
         std::fs::remove_file(settings).unwrap();
@@ -134,7 +134,7 @@ fn a_module_of_an_application_has_a_size_at_most() {
     assert!(file.metadata().unwrap().blocks() < 100, "a file system without holes");
     let install = format!("install {} --app {}", application.place("Big"), application.root().display());
     let told = bounded(&application.sandbox, &install).exits(2);
-    assert!(told.stderr.contains("it holds more than 512 MiB"), "{}", told.stderr);
+    assert!(told.stderr.contains("its content exceeds 512 MiB"), "{}", told.stderr);
 }
 
 #[test]

@@ -51,7 +51,7 @@ fn a_module_is_copied_with_what_it_needs_and_goes_with_what_nobody_asked_for() {
     assert!(sandbox.home().join("plugins/mod_Feature/inside").is_symlink());
     sandbox.hoist("test").exits(0).says("3 passed");
     assert_eq!(sandbox.json("install mod_feature").exits(0).statuses()["mod_Feature"], "unchanged");
-    sandbox.hoist("remove base -y").exits(2).says("is needed by").says("mod_Feature");
+    sandbox.hoist("remove base -y").exits(2).says("depends on").says("mod_Feature");
     // Asked for once, it stays when what needed it goes.
     sandbox.hoist("install other").exits(0);
     let removed = sandbox.json("remove feature -y").exits(0);
@@ -77,10 +77,10 @@ fn what_a_module_needs_may_be_left_alone_and_what_no_source_has_is_refused() {
     assert!(!sandbox.has("plugins"));
     assert_eq!(sandbox.json("install lost a --no-deps").exits(0).statuses().len(), 2);
     assert!(!sandbox.has("plugins/mod_base"));
-    sandbox.hoist("install nothing").exits(2).says("there is no module `nothing`");
+    sandbox.hoist("install nothing").exits(2).says("unknown module `nothing`");
     sandbox.hoist("install community/nothing").exits(2).says("community has no module `nothing`");
-    sandbox.hoist("install elsewhere/a").exits(2).says("there is no source `elsewhere`");
-    sandbox.hoist("update --source elsewhere").exits(2).says("there is no source `elsewhere`");
+    sandbox.hoist("install elsewhere/a").exits(2).says("unknown source `elsewhere`");
+    sandbox.hoist("update --source elsewhere").exits(2).says("unknown source `elsewhere`");
 }
 
 #[test]
@@ -125,20 +125,23 @@ fn links_that_lead_out_or_nowhere_are_left_out_and_said() {
     let sandbox = community(&repository);
     let run = sandbox.json("install a ok").exits(0);
     let said = run.finished("mod_a")["messages"].to_string();
-    assert!(said.contains("its link secret leads out of it, to /etc/passwd: it is left out") && said.contains("dangling"), "{said}");
+    assert!(
+        said.contains("its symbolic link secret leads out of the module, to /etc/passwd, and is left out") && said.contains("dangling"),
+        "{said}"
+    );
     assert_eq!(sandbox.files("plugins/mod_a"), ["README.md", "inside.lua", "mod_a.lua"]);
     sandbox.hoist("test").exits(0).says("2 passed");
     assert_eq!(sandbox.json("install a").exits(0).statuses()["mod_a"], "unchanged");
     let refused = sandbox.hoist("install b");
     assert!(
-        refused.code != 0 && format!("{}{}", refused.stdout, refused.stderr).contains("mod_b.lua is a link to ../mod_ok/mod_ok.lua"),
+        refused.code != 0 && format!("{}{}", refused.stdout, refused.stderr).contains("mod_b.lua is a symbolic link to ../mod_ok/mod_ok.lua"),
         "{}",
         refused.stdout
     );
     assert!(!sandbox.has("plugins/mod_b"));
     let alias = sandbox.hoist("install alias");
     assert!(
-        alias.code != 0 && format!("{}{}", alias.stdout, alias.stderr).contains("it is a link to mod_ok: install that"),
+        alias.code != 0 && format!("{}{}", alias.stdout, alias.stderr).contains("it is a symbolic link to mod_ok: install that"),
         "{}",
         alias.stderr
     );
@@ -165,16 +168,16 @@ fn a_directory_that_is_there_is_taken_over_where_it_is_the_same_and_left_alone_w
     let reason = run.finished("mod_else")["reason"].as_str().unwrap().to_owned();
     assert!(reason.contains("2 files") && reason.contains("mod_else.lua") && reason.contains("--force"), "{reason}");
     assert_eq!(sandbox.read("plugins/mod_else/mod_else.lua"), "-- mine\n");
-    sandbox.hoist("install else --force").exits(0).says("as it was changed by hand");
+    sandbox.hoist("install else --force").exits(0).says("the locally modified version is");
     assert!(sandbox.read("plugins/mod_else/mod_else.lua").contains("is loaded"));
     let copy = sandbox.files("plugins/mod_else").into_iter().find(|name| name.contains("hoist-backup")).unwrap();
     assert_eq!(sandbox.read(&format!("plugins/mod_else/{copy}")), "-- mine\n");
     // What was there before stays, and so does what is somebody's; what hoist put there goes.
-    sandbox.hoist("remove same else -y").exits(0).says("notes").says("it was there before hoist; --purge removes it");
+    sandbox.hoist("remove same else -y").exits(0).says("notes").says("it existed before the install; add --purge to remove it");
     let left = [format!("mod_else/{copy}"), "mod_else/notes".into(), "mod_same/README.md".into(), "mod_same/mod_same.lua".into()];
     assert_eq!(sandbox.files("plugins"), left);
     sandbox.hoist("install same").exits(0);
-    sandbox.hoist("undo -y").exits(0).says("1 forgotten");
+    sandbox.hoist("undo -y").exits(0).says("1 untracked");
     assert_eq!(sandbox.files("plugins"), left);
     sandbox.hoist("install same").exits(0);
     sandbox.hoist("remove same -y --purge").exits(0);
@@ -204,10 +207,10 @@ fn a_revision_that_is_asked_for_is_installed() {
         all.map(|module| format!("{} {}", module["name"].as_str().unwrap(), module["version"].as_str().unwrap())).collect::<Vec<_>>()
     };
     // What is not there is said, and planning alone reads nothing.
-    sandbox.hoist("plan install a@v1").exits(2).says("its revision v1 is not known").says("only `hoist install` reads it");
+    sandbox.hoist("plan install a@v1").exits(2).says("unknown revision v1").says("`hoist install` fetches it");
     sandbox.hoist("install a@77").exits(2).says("the repository has no revision 77");
     sandbox.hoist("install later@0").exits(2).says("mod_later is not in revision 0");
-    sandbox.hoist("install a@x'or'0").exits(2).says("is no number, hash, or tag of a revision");
+    sandbox.hoist("install a@x'or'0").exits(2).says("is not a number, hash or tag of a revision");
     // One that is not there says nothing of the others.
     let both = sandbox.hoist("install later@0 a@v1").exits(2);
     assert!(both.stderr.contains("mod_later is not in revision 0") && !both.stderr.contains("mod_a"), "{}", both.stderr);
@@ -257,7 +260,7 @@ fn a_revision_brings_what_it_needs_also_where_that_is_gone() {
     sandbox.hoist("test").exits(0);
     sandbox.hoist("uninstall a other -y").exits(0);
     assert!(!sandbox.has("plugins/mod_a"));
-    sandbox.hoist("install nowhere@0").exits(2).says("there is no module `nowhere`");
+    sandbox.hoist("install nowhere@0").exits(2).says("unknown module `nowhere`");
 }
 
 #[test]
@@ -285,7 +288,7 @@ fn a_module_is_verified_as_it_was_installed_whatever_its_source_has_by_now() {
     assert_eq!(sandbox.json("test empties").exits(0).statuses()["mod_empties"], "passed");
     assert!(sandbox.json("list --installed").exits(0).stdout.contains("\"installed\""));
     std::fs::remove_file(sandbox.home().join("plugins/mod_empties/mod_empties.lua")).unwrap();
-    sandbox.hoist("test empties").exits(3).says("not there:").says("mod_empties.lua");
+    sandbox.hoist("test empties").exits(3).says("missing:").says("mod_empties.lua");
     sandbox.hoist("install empties --force").exits(0);
 }
 
@@ -308,7 +311,7 @@ fn an_update_leaves_nothing_over_and_keeps_what_somebody_changed() {
     sandbox.hoist("update b").exits(0);
     assert!(sandbox.has("plugins/mod_base"), "what it has come to need comes along");
     repository.write("mod_b/README.md", "---\nsummary: B\n---\n").commit("needs nothing");
-    sandbox.hoist("update b").exits(0).says("nothing needs mod_base any more");
+    sandbox.hoist("update b").exits(0).says("No installed module depends on mod_base any more");
     sandbox.hoist("remove base -y").exits(0);
     repository.write("mod_a/edited", "2").write("mod_a/new", "2");
     repository.hg(&["rm", "-q", "mod_a/old", "mod_a/dropped", "mod_a/dir/x", "mod_gone"]);
@@ -355,11 +358,11 @@ fn a_copy_of_the_source_that_was_changed_is_mended_before_anything_is_copied() {
     let tree = ".cache/hoist/sources/community/tree";
     sandbox.put(&format!("{tree}/mod_a/mod_a.lua"), "os.execute('evil')\n");
     std::fs::remove_file(sandbox.home().join(tree).join("mod_b/mod_b.lua")).unwrap();
-    sandbox.hoist("install a b").exits(0).says("brought back to what was synced");
+    sandbox.hoist("install a b").exits(0).says("restored to the last sync");
     assert!(sandbox.read("plugins/mod_a/mod_a.lua").contains("is loaded") && sandbox.has("plugins/mod_b/mod_b.lua"));
     sandbox.put(&format!("{tree}/mod_c/mod_c.lua"), "evil");
     std::fs::remove_dir_all(sandbox.home().join(tree).join(".hg")).unwrap();
-    sandbox.hoist("install c").exits(3).says("`hoist sync` fetches it anew");
+    sandbox.hoist("install c").exits(3).says("run `hoist sync` to fetch it again");
     assert!(!sandbox.has("plugins/mod_c"));
     sandbox.hoist("sync").exits(0);
     sandbox.hoist("install c").exits(0);
@@ -388,8 +391,8 @@ fn one_module_comes_from_one_side_and_none_hides_what_comes_with_the_server() {
     // Nobody has synced: install does.
     sandbox.hoist("install a").exits(0);
     assert!(sandbox.has("plugins/share/lua/5.4/mod_a.lua") && !sandbox.has("plugins/mod_a"));
-    sandbox.hoist("install community/a").exits(2).says("is installed from rocks").says("hoist migrate mod_a --to community");
-    sandbox.hoist("install a --source community").exits(2).says("is installed from rocks");
+    sandbox.hoist("install community/a").exits(2).says("is already installed from rocks").says("hoist migrate mod_a --to community");
+    sandbox.hoist("install a --source community").exits(2).says("is already installed from rocks");
     sandbox.hoist("install core").exits(2).says("comes with the server").says("--force");
     sandbox.hoist("install core --force").exits(0);
     sandbox.hoist("remove community/a -y").exits(2).says("is installed from rocks, not from community");
@@ -401,7 +404,7 @@ fn one_module_comes_from_one_side_and_none_hides_what_comes_with_the_server() {
     sandbox.hoist("remove a core -y").exits(0);
     // A directory that hoist knows nothing of would be loaded in place of the rock.
     sandbox.put("plugins/mod_a/mod_a.lua", "-- by hand");
-    sandbox.hoist("install a").exits(2).says("only one of the two would be loaded").says("plugins/mod_a");
+    sandbox.hoist("install a").exits(2).says("only one of them would be loaded").says("plugins/mod_a");
     sandbox.hoist("install rocks/a --force").exits(0);
     assert_eq!(sandbox.read("plugins/mod_a/mod_a.lua"), "-- by hand");
 }

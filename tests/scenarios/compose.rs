@@ -114,7 +114,7 @@ fn a_second_deployment_of_the_same_touches_nothing_and_replicas_come_and_go() {
     // What somebody stopped comes back.
     docker.says(&format!("rm -f {}", shop.containers(&docker)[0]));
     let mended = shop.deploy("--replicas 3").exits(0);
-    assert!(mended.finished("same")["messages"].to_string().contains("2 of 3 are there"));
+    assert!(mended.finished("same")["messages"].to_string().contains("2 of 3 containers exist"));
     assert_eq!(shop.containers(&docker).len(), 3);
     shop.deploy("").exits(0);
     assert_eq!(shop.containers(&docker).len(), 1);
@@ -128,7 +128,7 @@ fn a_first_deployment_that_fails_leaves_nothing() {
     shop.version("1.0.0", "echo it breaks; exit 3");
     let failed = shop.deploy("").exits(3);
     let reason = failed.finished("first")["reason"].as_str().unwrap().to_owned();
-    assert!(reason.contains("ended with exit code 3; nothing of it is left"), "{reason}");
+    assert!(reason.contains("ended with exit code 3; it was removed"), "{reason}");
     assert!(failed.finished("first")["messages"].to_string().contains("it breaks"), "its log is told");
     for what in ["ps -a -q --filter", "network ls -q --filter", "volume ls -q --filter"] {
         assert_eq!(docker.says(&format!("{what} label=com.docker.compose.project=first")), Vec::<String>::new(), "{what}");
@@ -159,7 +159,7 @@ fn an_upgrade_that_fails_goes_back_and_one_that_works_can_be_taken_back() {
     shop.version("2.0.0", "echo oops; exit 1");
     let failed = shop.sandbox.json("plugin upgrade again").exits(3);
     let reason = failed.finished("again")["reason"].as_str().unwrap().to_owned();
-    assert!(reason.contains("ended with exit code 1; 1.0.0 runs again"), "{reason}");
+    assert!(reason.contains("ended with exit code 1; 1.0.0 was restored"), "{reason}");
     assert_eq!(shop.seen(&docker, "LEVEL VERSION"), "high 1.0.0");
     assert_eq!((shop.status()["state"].as_str(), shop.status()["release"]["version"].as_str()), (Some("deployed"), Some("1.0.0")));
     shop.version("2.0.0", GOOD);
@@ -172,11 +172,11 @@ fn an_upgrade_that_fails_goes_back_and_one_that_works_can_be_taken_back() {
     let back = shop.sandbox.json("plugin rollback again").exits(0);
     assert_eq!(back.finished("again")["to"], "1.0.0");
     assert_eq!(shop.seen(&docker, "LEVEL VERSION"), "high 1.0.0");
-    shop.sandbox.hoist("plugin rollback again --to 77").exits(2).says("has no such release");
+    shop.sandbox.hoist("plugin rollback again --to 77").exits(2).says("there is no such release");
     // A hook that fails after everything is up.
     shop.version("3.0.0", GOOD);
     shop.file("hooks/post-upgrade.sh", "#!/bin/sh\nexit 5\n");
-    shop.sandbox.hoist("plugin upgrade again --atomic").exits(3).says("1.0.0 runs again");
+    shop.sandbox.hoist("plugin upgrade again --atomic").exits(3).says("1.0.0 was restored");
     assert_eq!(shop.seen(&docker, "VERSION"), "1.0.0");
     shop.sandbox.hoist("plugin upgrade again").exits(3).says("it is deployed, but its post-upgrade hook");
     assert_eq!(shop.seen(&docker, "VERSION"), "3.0.0");
@@ -230,7 +230,7 @@ fn a_dry_run_shows_what_is_rendered_and_what_differs_without_a_secret_and_withou
         .hoist("plugin deploy dry --dry-run")
         .exits(0)
         .says("docker-compose.yml.j2:3:")
-        .says("an undefined value renders as nothing");
+        .says("an undefined value renders as an empty string");
     let manifest =
         format!("{}strict_templates: true\n", std::fs::read_to_string(shop.sandbox.collection().join("plugins/dry/plugin.yml")).unwrap());
     shop.file("plugin.yml", &manifest);
@@ -262,7 +262,8 @@ fn without_an_engine_there_is_one_clear_line() {
     let failed = shop.deploy("").exits(3);
     let reason = failed.finished("nowhere")["reason"].as_str().unwrap().to_owned();
     assert!(
-        reason.starts_with("no Docker engine answers: is it running, and may you use it?") && reason.ends_with("nothing was changed"),
+        reason.starts_with("cannot connect to the Docker engine: check that it is running and that you may use it")
+            && reason.ends_with("nothing was changed"),
         "{reason}"
     );
     assert!(!failed.stderr.contains("Traceback") && !failed.stdout.contains("Traceback"));
@@ -270,10 +271,10 @@ fn without_an_engine_there_is_one_clear_line() {
     shop.sandbox.set("DOCKER_HOST", &docker.host());
     shop.deploy("").exits(0);
     shop.sandbox.set("DOCKER_HOST", "unix:///nowhere/docker.sock");
-    shop.sandbox.hoist("plugin undeploy nowhere -y").exits(3).says("no Docker engine answers");
-    shop.sandbox.hoist("plugin status").exits(0).says("no Docker engine answers");
+    shop.sandbox.hoist("plugin undeploy nowhere -y").exits(3).says("cannot connect to the Docker engine");
+    shop.sandbox.hoist("plugin status").exits(0).says("cannot connect to the Docker engine");
     shop.sandbox.set("DOCKER_HOST", &docker.host());
-    shop.sandbox.hoist("plugin undeploy nowhere -y").exits(0).says("what containers keep stays");
+    shop.sandbox.hoist("plugin undeploy nowhere -y").exits(0).says("volumes are kept");
     docker.says("volume rm nowhere_data");
 }
 
@@ -311,14 +312,14 @@ fn an_interrupt_takes_back_what_was_begun() {
         hoist_tests::ran(hoist.wait_with_output().unwrap()).exits(130)
     };
     shop.file("hooks/post-deploy.sh", wait);
-    interrupt("plugin deploy interrupted").says("it was interrupted; nothing of it is left");
+    interrupt("plugin deploy interrupted").says("it was interrupted; it was removed");
     assert!(shop.containers(&docker).is_empty());
     shop.sandbox.hoist("plugin status").exits(0).says("Nothing is deployed");
     shop.version("1.0.0", GOOD);
     shop.deploy("").exits(0);
     shop.version("2.0.0", GOOD);
     shop.file("hooks/post-upgrade.sh", wait);
-    interrupt("plugin upgrade interrupted").says("it was interrupted; 1.0.0 runs again");
+    interrupt("plugin upgrade interrupted").says("it was interrupted; 1.0.0 was restored");
     assert_eq!((shop.seen(&docker, "VERSION"), shop.status()["state"].as_str()), ("1.0.0".to_owned(), Some("deployed")));
     // Killed it stays as it is, and a rollback goes to what ran before.
     let _ = std::fs::remove_file(shop.sandbox.home().join("up"));
@@ -341,7 +342,7 @@ fn what_is_somebody_elses_is_not_touched() {
     let other = Shop::new(&docker, "taken");
     let refused = |shop: &Shop| {
         let reason = shop.deploy("").exits(3).finished("taken")["reason"].as_str().unwrap().to_owned();
-        assert!(reason.contains("somebody else's on this engine") && reason.contains("nothing was changed"), "{reason}");
+        assert!(reason.contains("was not deployed by hoist") && reason.contains("nothing was changed"), "{reason}");
     };
     other.deploy("").exits(0);
     let before = shop.containers(&docker);
@@ -388,7 +389,7 @@ fn an_engine_that_goes_away_in_the_middle_fails_the_deployment() {
     shop.sandbox.put("gone", "");
     let ran = hoist_tests::ran(hoist.wait_with_output().unwrap()).exits(3);
     let reason = ran.finished("away")["reason"].as_str().unwrap().to_owned();
-    assert!(reason.contains("and going back: no Docker engine answers"), "{reason}");
+    assert!(reason.contains("and the rollback failed: cannot connect to the Docker engine"), "{reason}");
     assert_eq!(shop.status()["state"], "failed");
     docker.run();
     shop.file("hooks/post-upgrade.sh", "#!/bin/sh\necho fine\n");
@@ -411,7 +412,7 @@ fn a_stack_goes_to_a_swarm_comes_back_where_it_does_not_work_and_goes() {
     };
     compose("1.0.0", GOOD);
     let refused = shop.deploy("--swarm").exits(3).finished("stack")["reason"].to_string();
-    assert!(refused.contains("no manager of a Swarm") && refused.contains("nothing was changed"), "{refused}");
+    assert!(refused.contains("not a Swarm manager") && refused.contains("nothing was changed"), "{refused}");
     let listen = format!("127.0.0.1:{}", free_port());
     docker.says(&format!("swarm init --advertise-addr 127.0.0.1 --listen-addr {listen}"));
     let tasks = || docker.says("service ps stack_app -q --no-trunc --filter desired-state=running");
@@ -431,7 +432,7 @@ fn a_stack_goes_to_a_swarm_comes_back_where_it_does_not_work_and_goes() {
     // What ends at once is not kept; what ran before runs.
     compose("2.0.0", "echo no use; exit 3");
     let failed = shop.sandbox.json("plugin upgrade stack").exits(3).finished("stack");
-    assert!(failed["reason"].as_str().unwrap().ends_with("1.0.0 runs again"), "{failed}");
+    assert!(failed["reason"].as_str().unwrap().ends_with("1.0.0 was restored"), "{failed}");
     assert!(failed.to_string().contains("no use"), "{failed}");
     assert!(version().contains("VERSION=1.0.0") && tasks().len() == 3, "{}", version());
     compose("2.1.0", GOOD);
@@ -443,16 +444,16 @@ fn a_stack_goes_to_a_swarm_comes_back_where_it_does_not_work_and_goes() {
     docker.says("service rm stack_app");
     shop.sandbox.hoist("plugin deploy stack --swarm --replicas 3").exits(0);
     assert_eq!(tasks().len(), 3);
-    shop.sandbox.hoist("plugin undeploy stack -y").exits(0).says("volume stack_data").says("what containers keep stays");
+    shop.sandbox.hoist("plugin undeploy stack -y").exits(0).says("volume stack_data").says("volumes are kept");
     assert_eq!((docker.says("service ls -q"), docker.containers()), (Vec::new(), Vec::new()));
     assert_eq!(docker.says("volume ls -q"), ["stack_data"]);
     compose("3.0.0", "exit 3");
     shop.deploy("--swarm").exits(3);
-    assert_eq!((docker.says("service ls -q"), docker.containers()), (Vec::new(), Vec::new()), "nothing of it is left");
+    assert_eq!((docker.says("service ls -q"), docker.containers()), (Vec::new(), Vec::new()), "it was removed");
     // Nothing is built for others.
     shop.file("build/Dockerfile", "FROM scratch\n");
     shop.file("compose/docker-compose.yml.j2", "services:\n  app:\n    build: ../build\n");
-    shop.sandbox.hoist("plugin deploy stack --swarm").exits(2).says("nothing is built for a Swarm");
+    shop.sandbox.hoist("plugin deploy stack --swarm").exits(2).says("images are not built for a Swarm");
     docker.says("swarm leave --force");
 }
 

@@ -103,36 +103,104 @@ fn a_kept_file_is_offered_once_and_a_copy_is_never_overwritten() {
     assert!(backups(&sandbox).contains(&"mine\n".to_owned()));
 }
 
+/// A collection with one configuration file, installed, then modified by the user to `mine` and by the module to `theirs`.
+fn modified(mine: &str, theirs: &str) -> Sandbox {
+    let sandbox = sandbox("a\nb\nc\nd\ne\nf\ng\n");
+    sandbox.hoist("install").exits(0);
+    write(&sandbox, ".rc", mine);
+    sandbox.write("config/rc", theirs);
+    sandbox
+}
+
+/// An editor that runs the given commands on the file `$1`.
+fn editor(sandbox: &mut Sandbox, commands: &str) {
+    let script = sandbox.path("editor");
+    std::fs::write(&script, format!("#!/bin/sh\n{commands}\n")).unwrap();
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    sandbox.set("VISUAL", &script.display().to_string());
+}
+
+const THEIRS: &str = "a\nb\nc\nd\ne\nf\nTHEIRS\n";
+
 #[test]
-fn a_question_shows_the_difference_and_a_merge_where_it_is_clean() {
+fn a_question_shows_the_difference_and_keeps_overwrites_or_merges() {
     if !has("script") {
         return;
     }
-    let prepared = |mine: &str| {
-        let sandbox = sandbox("a\nb\nc\nd\ne\nf\ng\n");
-        sandbox.hoist("install").exits(0);
-        write(&sandbox, ".rc", mine);
-        sandbox.write("config/rc", "a\nb\nc\nd\ne\nf\nTHEIRS\n");
-        sandbox
-    };
-    let answer = |sandbox: &Sandbox, answers: &str| {
-        let line = format!("printf '{answers}' | script -qec '{} update --color never' /dev/null", hoist_tests::binary().display());
-        let output = sandbox.command("bash").args(["-c", &line]).output().unwrap();
-        String::from_utf8_lossy(&output.stdout).replace('\r', "")
-    };
-    let merged = prepared("MINE\nb\nc\nd\ne\nf\ng\n");
-    let text = answer(&merged, "d\\nm\\n");
-    assert!(text.contains("-MINE") && text.contains("+THEIRS") && text.contains("[m]erge"), "{text}");
+    let merged = modified("MINE\nb\nc\nd\ne\nf\ng\n", THEIRS);
+    let text = merged.terminal("update --color never", "x\nd\nm\n").exits(0).stdout.replace('\r', "");
+    let question = text.find("[m]erge").unwrap();
+    assert!(text.find("Configuration file 1 of 1: ~/.rc (m)").unwrap() < question, "{text}");
+    assert!(
+        text.find("-MINE").unwrap() < question && text.find("+THEIRS").unwrap() < question && text.matches("-MINE").count() == 2,
+        "{text}"
+    );
+    assert!(text.contains("Answer with one of: k, o, m, d, e, q"), "{text}");
     assert_eq!(merged.read(".rc"), "MINE\nb\nc\nd\ne\nf\nTHEIRS\n");
     assert_eq!(backups(&merged), ["MINE\nb\nc\nd\ne\nf\ng\n"]);
-    let conflict = prepared("a\nb\nc\nd\ne\nf\nMINE\n");
-    let text = answer(&conflict, "o\\n");
-    assert!(!text.contains("[m]erge"), "{text}");
-    assert_eq!(conflict.read(".rc"), "a\nb\nc\nd\ne\nf\nTHEIRS\n");
-    let kept = prepared("MINE\n");
-    answer(&kept, "\\n");
-    assert_eq!(kept.read(".rc"), "MINE\n");
-    assert!(kept.has(".rc.new"));
+    let overwritten = modified("a\nb\nc\nd\ne\nf\nMINE\n", THEIRS);
+    overwritten.terminal("update", "o\n").exits(0);
+    assert_eq!(overwritten.read(".rc"), THEIRS);
+    let kept = modified("MINE\n", THEIRS);
+    kept.terminal("update", "\n").exits(0);
+    assert_eq!((kept.read(".rc"), kept.read(".rc.new")), ("MINE\n".to_owned(), THEIRS.to_owned()));
+    let left = modified("MINE\n", THEIRS);
+    left.terminal("update", "q\n");
+    assert!(left.read(".rc") == "MINE\n" && !left.has(".rc.new"));
+}
+
+#[test]
+fn a_merge_with_conflicts_opens_the_editor_and_takes_no_conflict_markers() {
+    if !has("script") {
+        return;
+    }
+    let mine = "a\nb\nc\nd\ne\nf\nMINE\n";
+    let mut resolved = modified(mine, THEIRS);
+    editor(&mut resolved, "grep -q '<<<<<<<' \"$1\" && grep -q MINE \"$1\" && grep -q THEIRS \"$1\" && sed -i '/^[<=>]\\{7\\}/d' \"$1\"");
+    resolved.terminal("update", "m\n").exits(0);
+    assert_eq!(resolved.read(".rc"), "a\nb\nc\nd\ne\nf\nMINE\nTHEIRS\n");
+    assert_eq!(backups(&resolved), [mine]);
+    // Markers that are left, an editor that fails and one that is missing lead back to the question.
+    for commands in ["true", "exit 3"] {
+        let mut unresolved = modified(mine, THEIRS);
+        editor(&mut unresolved, commands);
+        let text = unresolved.terminal("update", "m\nk\n").exits(0).stdout;
+        assert!(text.contains("3 conflict markers left") || text.contains("failed with exit status: 3"), "{text}");
+        assert_eq!(unresolved.read(".rc"), mine);
+    }
+    let mut edited = modified(mine, THEIRS);
+    editor(&mut edited, "echo edited >>\"$1\"");
+    edited.terminal("update", "e\n").exits(0);
+    assert_eq!(edited.read(".rc"), format!("{mine}edited\n"));
+}
+
+#[test]
+fn one_answer_can_be_for_all_remaining_files() {
+    if !has("script") {
+        return;
+    }
+    let prepared = || {
+        let sandbox = Sandbox::new();
+        sandbox.add(&Module::new("m").field("CONFIG_FILES", "$HOME/.one $HOME/.two $HOME/.three"));
+        for name in ["one", "two", "three"] {
+            sandbox.write(&format!("config/{name}"), "a\nb\nc\nd\ne\n");
+        }
+        sandbox.hoist("install").exits(0);
+        for name in ["one", "two", "three"] {
+            write(&sandbox, &format!(".{name}"), if name == "three" { "a\nb\nc\nd\nMINE\n" } else { "MINE\nb\nc\nd\ne\n" });
+            sandbox.write(&format!("config/{name}"), "a\nb\nc\nd\nTHEIRS\n");
+        }
+        sandbox
+    };
+    let sandbox = prepared();
+    let text = sandbox.terminal("update", "k\na\nm\n").exits(0).stdout;
+    assert!(text.contains("1 of 3") && text.contains("2 of 3") && !text.contains("3 of 3"), "{text}");
+    let kept = sandbox.files("").into_iter().filter(|file| file.ends_with(".new")).count();
+    let merged = ["one", "two", "three"].iter().filter(|name| sandbox.read(&format!(".{name}")) == "MINE\nb\nc\nd\nTHEIRS\n").count();
+    assert_eq!((kept, merged), (2, 1), "{:?}", sandbox.files(""));
+    let overwritten = prepared();
+    overwritten.terminal("update", "a\no\n").exits(0);
+    assert!(["one", "two", "three"].iter().all(|name| overwritten.read(&format!(".{name}")).ends_with("THEIRS\n")));
 }
 
 #[test]
@@ -175,7 +243,7 @@ fn what_cannot_be_is_said_before_anything_runs() {
     let sandbox = sandbox("1\n");
     sandbox.add(&Module::new("m").field("CONFIG_FILES", "$HOME/.rc").main("touch ~/ran"));
     std::fs::create_dir(sandbox.home().join(".rc")).unwrap();
-    sandbox.hoist("install").exits(2).says("it is no regular file").says(".rc");
+    sandbox.hoist("install").exits(2).says("it is not a regular file").says(".rc");
     std::fs::remove_dir(sandbox.home().join(".rc")).unwrap();
     std::fs::remove_file(sandbox.collection().join("config/rc")).unwrap();
     symlink("/etc/passwd", sandbox.collection().join("config/rc")).unwrap();
@@ -210,21 +278,21 @@ fn they_are_listed_compared_and_restored() {
     let sandbox = sandbox("1\n");
     sandbox.hoist("config list").exits(0).says("No configuration files");
     sandbox.hoist("install").exits(0);
-    sandbox.hoist("config list").exits(0).says("as installed");
+    sandbox.hoist("config list").exits(0).says("unchanged");
     sandbox.hoist("config diff").exits(0).says("No differences");
     write(&sandbox, ".rc", "mine\n");
     let rc = sandbox.home().join(".rc").display().to_string();
     sandbox.hoist(&format!("config diff {rc}")).exits(0).says("-1").says("+mine");
     let listed = sandbox.json("config list").exits(0).document();
     assert_eq!((&listed[0]["state"], &listed[0]["module"]), (&"changed".into(), &"m".into()));
-    sandbox.hoist(&format!("config restore {rc}")).exits(2).says("no former version");
+    sandbox.hoist(&format!("config restore {rc}")).exits(2).says("has no backup");
     sandbox.write("config/rc", "2\n");
     sandbox.hoist("update --config-overwrite").exits(0);
     assert_eq!(sandbox.read(".rc"), "2\n");
     sandbox.hoist(&format!("config restore {rc}")).exits(0);
     assert_eq!(sandbox.read(".rc"), "mine\n");
     assert_eq!(backups(&sandbox), ["mine\n"], "what hoist put there is not copied");
-    sandbox.hoist("config diff /etc/passwd").exits(2).says("is no configuration file that hoist knows");
+    sandbox.hoist("config diff /etc/passwd").exits(2).says("hoist did not install this configuration file");
 }
 
 #[test]
@@ -240,7 +308,7 @@ fn what_changes_after_it_was_looked_at_is_kept() {
 fn a_declared_file_without_a_template_that_nobody_writes_is_said() {
     let sandbox = Sandbox::new();
     sandbox.add(&Module::new("m").field("CONFIG_FILES", "$HOME/.rc"));
-    sandbox.hoist("install").exits(0).says("MODULE_CONFIG_FILES names").says("has no template for it");
+    sandbox.hoist("install").exits(0).says("MODULE_CONFIG_FILES declares").says("has no template config/ for it");
 }
 
 #[test]
@@ -248,7 +316,7 @@ fn a_difference_names_both_sides() {
     let sandbox = sandbox("1\n");
     sandbox.hoist("install").exits(0);
     write(&sandbox, ".rc", "mine\n");
-    sandbox.hoist("config diff").exits(0).says("/.rc (as hoist put it there)").says("+mine");
+    sandbox.hoist("config diff").exits(0).says("/.rc (as installed)").says("+mine");
     sandbox.write("config/rc", "2\n");
     sandbox.hoist("update --config-keep").exits(0);
     sandbox.hoist("config diff").exits(0).says("/.rc\n").says("/.rc.new").says("+2");
@@ -267,7 +335,7 @@ fn copies_of_a_configuration_file_are_pruned_and_listed() {
     }
     // What was there before hoist comes back with the removal, and is not pruned.
     assert_eq!(backups(&sandbox), ["a person's\n", "mine 5\n", "mine 6\n"]);
-    sandbox.hoist("config list").exits(0).says("3 former versions");
+    sandbox.hoist("config list").exits(0).says("3 backups");
     // What the module brought is not copied, what somebody made of it is.
     let rc = sandbox.home().join(".rc").display().to_string();
     sandbox.hoist(&format!("config restore {rc}")).exits(0);

@@ -91,8 +91,12 @@ fn files_that_are_not_used_are_named_and_a_deployment_of_nothing_is_refused() {
         .hoist("plugin validate shop")
         .exits(0)
         .says("scripts/deploy.sh.j2 is not used")
-        .says("compose/shop.yml.j2 is not used: there is no compose/docker-compose.yml");
-    sandbox.hoist("plugin deploy shop").exits(2).says("shop: has nothing to deploy").says("scripts/deploy.sh or a `pre-deploy`");
+        .says("compose/shop.yml.j2 is not used: the main file compose/docker-compose.yml does not exist");
+    sandbox
+        .hoist("plugin deploy shop")
+        .exits(2)
+        .says("shop: the plugin has nothing to deploy")
+        .says("scripts/deploy.sh, or a `pre-deploy`");
     assert!(!sandbox.has(".local/share/hoist/plugins/shop"));
     sandbox.hoist("plugin install shop").exits(0);
     sandbox

@@ -16,7 +16,7 @@ fn an_install_that_was_cut_off_never_counts_as_done() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(sandbox.json("list").document()[0]["state"], "interrupted");
-    sandbox.hoist("doctor").exits(3).says("was interrupted").says("rolls it back");
+    sandbox.hoist("doctor").exits(3).says("was interrupted").says("rolls them back");
     std::fs::write(sandbox.home().join("again"), "").unwrap();
     let ran = sandbox.hoist("install").exits(0).says("a previous run was interrupted while it changed subject");
     drop(ran);
@@ -60,13 +60,13 @@ fn the_second_hoist_waits_or_says_who_is_first() {
         std::thread::sleep(Duration::from_millis(5));
     }
     let pid = first.id().to_string();
-    sandbox.hoist("install --no-wait").exits(2).says("another hoist is at work").says(&pid);
+    sandbox.hoist("install --no-wait").exits(2).says("another hoist is running").says(&pid);
     sandbox.hoist("list").exits(0);
     let second = sandbox.start("install");
     std::thread::sleep(Duration::from_millis(200));
     std::fs::write(sandbox.home().join("go"), "").unwrap();
     ran(first.wait_with_output().unwrap()).exits(0);
-    ran(second.wait_with_output().unwrap()).exits(0).says("waiting for another hoist").says(&pid).says("1 unchanged");
+    ran(second.wait_with_output().unwrap()).exits(0).says("Waiting for another hoist").says(&pid).says("1 unchanged");
 }
 
 #[test]

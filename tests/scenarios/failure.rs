@@ -80,9 +80,9 @@ fn a_skip_tells_the_whole_chain_of_reasons() {
     sandbox.add(&Module::new("c").depends("b"));
     let ran = sandbox.json("install").exits(3);
     assert_eq!(ran.finished("a")["reason"], "main_module failed with exit code 1: the disk is made of cheese");
-    assert_eq!(ran.finished("b")["reason"], "needs a, which failed");
-    assert_eq!(ran.finished("c")["reason"], "needs b, which needs a, which failed");
-    sandbox.hoist("install").exits(3).says("needs b, which needs a, which failed");
+    assert_eq!(ran.finished("b")["reason"], "depends on a, which failed");
+    assert_eq!(ran.finished("c")["reason"], "depends on b, which depends on a, which failed");
+    sandbox.hoist("install").exits(3).says("depends on b, which depends on a, which failed");
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn a_core_failure_lets_what_runs_end_and_names_itself_to_the_rest() {
     let ran = sandbox.json("install --jobs 2").exits(1);
     assert_eq!(ran.finished("slow")["status"], "installed");
     assert!(sandbox.has("ended"));
-    assert_eq!(ran.finished("never")["reason"], "not started, core failed and stopped the run");
+    assert_eq!(ran.finished("never")["reason"], "not started: core failed and aborted the run");
 }
 
 #[test]

@@ -367,7 +367,7 @@ fn a_ledger_of_a_later_version_is_left_alone() {
     std::fs::write(ledger(&sandbox), &bytes).unwrap();
     std::fs::remove_file(sandbox.home().join("ran")).unwrap();
     for arguments in ["install --force", "update", "uninstall m -y", "list", "plan install", "history", "test"] {
-        sandbox.hoist(arguments).exits(2).says("has version 99").says("use the newer hoist");
+        sandbox.hoist(arguments).exits(2).says("has version 99").says("use a newer hoist");
     }
     assert_eq!(std::fs::read(ledger(&sandbox)).unwrap(), bytes);
     assert!(!sandbox.has("ran"));
@@ -404,7 +404,7 @@ fn a_damaged_ledger_is_set_aside_and_what_it_knew_is_found_again() {
             }
             let listed = sandbox.hoist("list");
             assert!(listed.code == 0 || listed.stderr.contains("ledger"), "{name}: {}", listed.stderr);
-            let ran = sandbox.hoist("install").exits(0).says("the ledger is damaged").says("was set aside as").says("2 unchanged");
+            let ran = sandbox.hoist("install").exits(0).says("the ledger is damaged").says("was moved to").says("2 unchanged");
             drop(ran);
             assert_eq!(sandbox.read("ran"), "x\nx\n", "{name}: nothing is installed again");
             assert_eq!(sandbox.json("list --installed").exits(0).document().as_array().unwrap().len(), 2, "{name}");

@@ -179,15 +179,15 @@ fn what_stands_in_the_way_is_left_alone() {
     sandbox.add(&clone(&server.url("/repo.git"), ""));
     std::fs::create_dir(sandbox.home().join(".subject")).unwrap();
     std::fs::write(sandbox.home().join(".subject/mine"), "mine").unwrap();
-    sandbox.hoist("install").exits(3).says("exists and is not a clone of");
+    sandbox.hoist("install").exits(3).says("exists, is not a clone of");
     assert_eq!(sandbox.read(".subject/mine"), "mine");
     std::fs::remove_dir_all(sandbox.home().join(".subject")).unwrap();
     let target = sandbox.home().join(".subject").display().to_string();
     fixture.git(".", &["clone", "-q", &other.display().to_string(), &target]);
-    sandbox.hoist("install").exits(3).says("is a clone of").says("left alone");
-    sandbox.hoist("install --force").exits(3).says("left alone");
+    sandbox.hoist("install").exits(3).says("is a clone of").says("is not changed");
+    sandbox.hoist("install --force").exits(3).says("is not changed");
     sandbox.add(&clone(&server.url("/repo.git"), "").body("main_module() { touch \"$HOME/called\"; }"));
-    sandbox.hoist("install").exits(3).says("left alone");
+    sandbox.hoist("install").exits(3).says("is not changed");
     assert!(!sandbox.has("called"));
     std::fs::remove_dir_all(sandbox.home().join(".subject")).unwrap();
     std::fs::create_dir(sandbox.home().join(".subject")).unwrap();
@@ -332,7 +332,7 @@ fn a_helper_that_is_ended_leaves_no_stage() {
     let slow = Server::git(fixture.root(), Duration::from_secs(3));
     let sandbox = Sandbox::new();
     sandbox.add(&clone(&slow.url("/repo.git"), "").field("TIMEOUT", "1").body("main_module() { install_via_git_clone; }"));
-    sandbox.hoist("install").exits(3).says("took longer than 1s");
+    sandbox.hoist("install").exits(3).says("did not finish within 1s");
     let left: Vec<_> = std::fs::read_dir(sandbox.home()).unwrap().flatten().map(|entry| entry.file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().contains("stage")), "{left:?}");
 }

@@ -376,7 +376,7 @@ fn a_machine_without_git_is_told_which_package_to_install() {
         }
     }
     sandbox.set("PATH", &bin.display().to_string());
-    let ran = sandbox.hoist("install").exits(2).says("git is not on the path").says("install -y git");
-    assert_eq!(ran.stderr.matches("git is not on the path").count(), 1, "{}", ran.stderr);
+    let ran = sandbox.hoist("install").exits(2).says("git is not on PATH").says("install -y git");
+    assert_eq!(ran.stderr.matches("git is not on PATH").count(), 1, "{}", ran.stderr);
     assert!(!sandbox.has("other"), "nothing is started");
 }

@@ -202,7 +202,7 @@ impl<'g> History<'g> {
         let context = self.context();
         let after = tree(&self.sandbox);
         // What git has thrown away nobody can put back; then nothing is done at all.
-        if undone.code == 2 && undone.stderr.contains("git has packed its repository anew") {
+        if undone.code == 2 && undone.stderr.contains("git has repacked its repository") {
             assert!(between == after, "a refusal changed something: {:#?}\n{context}", changes(&between, &after));
             return;
         }

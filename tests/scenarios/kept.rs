@@ -230,7 +230,7 @@ fn a_pull_does_not_write_over_a_file_that_git_ignores() {
     fixture.git("repo.work", &["add", "-f", "settings"]);
     fixture.commit("repo.work", "tracked after all");
     fixture.git("repo.work", &["push", "-q", "../repo.git", "main"]);
-    sandbox.hoist("update").exits(3).says("where the new version has one of its own");
+    sandbox.hoist("update").exits(3).says("which the new version also has");
     assert_eq!(sandbox.read(".m/settings"), "mine\n");
     sandbox.hoist("update").exits(3);
     std::fs::remove_file(sandbox.home().join(".m/settings")).unwrap();
@@ -246,7 +246,7 @@ fn a_configuration_file_of_two_modules_goes_with_the_last_of_them() {
     }
     sandbox.write("config/rc", "shipped\n");
     sandbox.hoist("install").exits(0);
-    sandbox.hoist("uninstall a --yes").exits(0).says("b has it too");
+    sandbox.hoist("uninstall a --yes").exits(0).says("b also owns it");
     assert_eq!(sandbox.read(".rc"), "shipped\n");
     sandbox.hoist("uninstall b --yes").exits(0);
     assert!(!sandbox.has(".rc"));
@@ -263,7 +263,7 @@ fn what_is_no_plain_file_in_the_home_is_no_configuration_file() {
     let outside = sandbox.path("outside");
     std::fs::write(&outside, "of the system\n").unwrap();
     symlink(&outside, sandbox.home().join(".rc")).unwrap();
-    sandbox.hoist("install --config-overwrite").exits(0).says("it is a link to where hoist does not write");
+    sandbox.hoist("install --config-overwrite").exits(0).says("it is a symbolic link to a location where hoist does not write");
     assert_eq!(std::fs::read_to_string(&outside).unwrap(), "of the system\n");
     std::fs::remove_file(sandbox.home().join(".rc")).unwrap();
     sandbox.hoist("update m").exits(0);
@@ -272,7 +272,7 @@ fn what_is_no_plain_file_in_the_home_is_no_configuration_file() {
     std::fs::write(&outside, "1\n").unwrap();
     std::fs::remove_file(sandbox.home().join(".rc")).unwrap();
     symlink(&outside, sandbox.home().join(".rc")).unwrap();
-    sandbox.hoist("uninstall m --yes").exits(0).says("it is not inside the home directory");
+    sandbox.hoist("uninstall m --yes").exits(0).says("it is outside of the home directory");
     assert!(outside.exists() && sandbox.home().join(".rc").is_symlink());
     // A pipe that nobody writes to holds nothing up.
     std::fs::remove_file(sandbox.home().join(".rc")).unwrap();
@@ -284,7 +284,7 @@ fn what_is_no_plain_file_in_the_home_is_no_configuration_file() {
     let restore =
         sandbox.command(hoist_tests::binary()).args(["config", "restore", "--from"]).arg(&outside).arg(sandbox.home().join(".rc")).output();
     assert_eq!(restore.unwrap().status.code(), Some(2));
-    sandbox.hoist("update m").exits(2).says("it is no regular file");
+    sandbox.hoist("update m").exits(2).says("it is not a regular file");
     // Nobody else has to wait for that.
     sandbox
         .write("config/rc", "2\n")
@@ -292,7 +292,7 @@ fn what_is_no_plain_file_in_the_home_is_no_configuration_file() {
     sandbox.hoist("install other").exits(0);
     sandbox.hoist("update").exits(0);
     assert!(sandbox.has("updated"));
-    sandbox.hoist("uninstall m --yes").exits(0).says("it is no regular file");
+    sandbox.hoist("uninstall m --yes").exits(0).says("it is not a regular file");
     let pipe: PathBuf = sandbox.home().join(".rc");
     assert!(pipe.symlink_metadata().is_ok());
 }
@@ -347,7 +347,7 @@ fn nothing_is_done_to_a_module_whose_former_version_could_not_come_back() {
     std::fs::remove_file(sandbox.home().join("die")).unwrap();
     mode(sandbox.home().join("in"), 0o555);
     for arguments in ["update m", "install m", "uninstall m --yes"] {
-        hoist(arguments).exits(3).says("its former version is still at");
+        hoist(arguments).exits(3).says("its previous version is still at");
     }
     mode(sandbox.home().join("in"), 0o755);
     hoist("install m").exits(0).says("1 previous version was moved back");

@@ -25,7 +25,7 @@ fn what_is_gone_is_repaired() {
     sandbox.add(&Module::new("files").field("TEST_FILES", "$HOME/f").main("touch \"$HOME/f\""));
     sandbox.hoist("install").exits(0);
     std::fs::remove_file(sandbox.home().join("f")).unwrap();
-    sandbox.hoist("plan install").exits(0).says("repair").says("is gone");
+    sandbox.hoist("plan install").exits(0).says("repair").says("is missing");
     assert_eq!(sandbox.json("install").exits(0).statuses()["files"], "installed");
     assert!(sandbox.has("f"));
 }
@@ -38,7 +38,7 @@ fn what_was_there_before_hoist_is_kept_and_known() {
     let ran = sandbox.json("install").exits(0);
     assert_eq!(
         (ran.finished("files")["status"].as_str(), ran.finished("files")["reason"].as_str()),
-        (Some("unchanged"), Some("what it declares is already there; --force runs its main_module"))
+        (Some("unchanged"), Some("its declared files already exist; add --force to run main_module"))
     );
     assert_eq!(sandbox.read("f"), "mine");
     assert_eq!(sandbox.json("info files").exits(0).document()["installed"]["adopted"], true);
@@ -71,7 +71,7 @@ fn test_verifies_by_function_or_by_dirs_files_binaries_and_command() {
     sandbox.add(&Module::new("by-binary").field("TEST_BINARIES", "bash"));
     sandbox.add(&Module::new("by-nothing"));
     sandbox.add(&Module::new("not-installed").tier("optional").field("TEST_FILES", "$HOME/no"));
-    sandbox.hoist("test").exits(0).says("nothing to do");
+    sandbox.hoist("test").exits(0).says("Nothing to do");
     sandbox.hoist("install").exits(0);
     let passed = sandbox.json("test").exits(0).statuses();
     assert_eq!(passed.len(), 5);
@@ -84,7 +84,7 @@ fn test_verifies_by_function_or_by_dirs_files_binaries_and_command() {
     let failed: Vec<&str> = failed.iter().filter(|(_, status)| *status == "failed").map(|(name, _)| name.as_str()).collect();
     assert_eq!(failed, ["by-command", "by-dir", "by-function"]);
     sandbox.json("test by-binary").exits(0);
-    sandbox.hoist("test not-installed").exits(3).says("not there");
+    sandbox.hoist("test not-installed").exits(3).says("missing");
     sandbox.hoist("test nothing").exits(2);
 }
 

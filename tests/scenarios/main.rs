@@ -15,6 +15,7 @@ mod configured;
 mod crash;
 mod failure;
 mod faults;
+mod first_contact;
 mod git;
 mod git_updates;
 mod git_user;

@@ -55,7 +55,7 @@ fn questions_are_answered_with_one_document() {
     let plan = sandbox.json("plan install b").exits(0).document();
     assert_eq!((plan["modules"][1]["change"].as_str(), &plan["modules"][1]["wanted"]), (Some("install"), &serde_json::json!("named")));
     let wrong = sandbox.json("info c").exits(2).document();
-    assert!(wrong["diagnostics"][0]["message"].as_str().unwrap().contains("there is no module"));
+    assert!(wrong["diagnostics"][0]["message"].as_str().unwrap().contains("unknown module"));
     sandbox.hoist("install a").exits(0);
     assert_eq!(sandbox.json("list --installed").document().as_array().unwrap().len(), 1);
     assert_eq!(sandbox.json("list --available").document()[0]["name"], "b");
@@ -98,7 +98,7 @@ fn plain_lines_follow_a_run_where_there_is_no_terminal() {
     sandbox.add(&Module::new("a")).add(&Module::new("b").depends("a").main("log_warning look; return 2"));
     let ran = sandbox.hoist("install").exits(3);
     let starts: Vec<&str> = ran.stderr.lines().map(|line| line.split_whitespace().next().unwrap()).collect();
-    assert_eq!(starts, ["start", "done", "start", "warning", "failed"], "{}", ran.stderr);
+    assert_eq!(starts, ["start", "installed", "start", "warning", "failed"], "{}", ran.stderr);
     assert!(!ran.stdout.contains('\u{1b}') && !ran.stderr.contains('\u{1b}'));
     let quiet = sandbox.hoist("install -q").exits(3);
     assert!(quiet.stderr.is_empty(), "{}", quiet.stderr);

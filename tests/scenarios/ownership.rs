@@ -136,7 +136,7 @@ fn what_was_there_before_hoist_is_moved_aside_as_a_whole() {
     write(&sandbox, ".m/notes", "mine\n");
     sandbox.add(&module("reinstall", main));
     write(&sandbox, "fail", "");
-    sandbox.hoist("update").exits(3).says("the former version is back");
+    sandbox.hoist("update").exits(3).says("the previous version was restored");
     assert_eq!((sandbox.read(".m/version"), sandbox.read(".m/notes")), ("edited\n".to_owned(), "mine\n".to_owned()));
     std::fs::remove_file(sandbox.home().join("fail")).unwrap();
     sandbox.hoist("update").exits(0);
@@ -153,7 +153,7 @@ fn an_edit_that_an_update_writes_back_stays_an_edit() {
     write(&sandbox, ".m/file", "edit\n");
     write(&sandbox, ".m/notes", "mine\n");
     sandbox.hoist("update").exits(0);
-    sandbox.hoist("uninstall m --yes").exits(0).says("it was changed since").says("it was added since");
+    sandbox.hoist("uninstall m --yes").exits(0).says("it was modified since").says("it was added since");
     assert_eq!((sandbox.read(".m/file"), sandbox.read(".m/notes")), ("edit\n".to_owned(), "mine\n".to_owned()));
     assert!(!sandbox.has(".m/other"));
 }
@@ -202,7 +202,7 @@ fn no_commit_that_only_a_clone_has_is_thrown_away() {
             assert!(!sandbox.has(".m"), "{args}");
             continue;
         }
-        sandbox.hoist("install --force m").exits(3).says("it was left alone");
+        sandbox.hoist("install --force m").exits(3).says("is not changed");
         sandbox.hoist("uninstall m --yes").exits(0);
         assert!(sandbox.has(&format!(".m/{kept}")), "{args}: {line}");
     }
@@ -303,13 +303,13 @@ fn python_packages_that_were_there_before_stay() {
     std::fs::remove_file(sandbox.collection().join("modules/before.sh")).unwrap();
     sandbox.add(&pip("m", "iniconfig tabulate"));
     sandbox.hoist("install m").exits(0);
-    sandbox.hoist("uninstall m --yes").exits(0).says("Python package iniconfig: it was there before hoist");
+    sandbox.hoist("uninstall m --yes").exits(0).says("Python package iniconfig: it existed before the install");
     let lib = std::fs::read_dir(sandbox.home().join(".local/lib")).unwrap().next().unwrap().unwrap().path().join("site-packages");
     assert!(lib.join("iniconfig").exists() && !lib.join("tabulate.py").exists());
     // Nor does an undo remove what the install found.
     sandbox.add(&pip("found", "iniconfig"));
     sandbox.hoist("install found").exits(0).says("unchanged");
-    sandbox.hoist("undo --yes").exits(0).says("1 forgotten");
+    sandbox.hoist("undo --yes").exits(0).says("1 untracked");
     assert!(lib.join("iniconfig").exists());
 }
 
@@ -321,7 +321,7 @@ fn a_link_that_somebody_made_of_a_configuration_file_stays() {
     sandbox.hoist("install").exits(0);
     bash(&sandbox, "mkdir ~/dotfiles; mv ~/.rc ~/dotfiles/rc");
     symlink("dotfiles/rc", sandbox.home().join(".rc")).unwrap();
-    sandbox.hoist("uninstall m --yes").exits(0).says("it is a link of somebody's now");
+    sandbox.hoist("uninstall m --yes").exits(0).says("it is now a symbolic link that hoist did not create");
     assert_eq!(sandbox.read(".rc"), "1\n");
     // What stood there before hoist is named also when what hoist put there is gone.
     let sandbox = Sandbox::new();
@@ -365,7 +365,7 @@ fn a_reinstall_that_fails_leaves_nothing_said_of_its_new_configuration() {
     write(&sandbox, "fail", "");
     sandbox.hoist("update").exits(3);
     assert_eq!(sandbox.read(".m/rc"), "one\n");
-    sandbox.hoist("config list").exits(0).says("as installed");
+    sandbox.hoist("config list").exits(0).says("unchanged");
     std::fs::remove_file(sandbox.home().join("fail")).unwrap();
     sandbox.hoist("update").exits(0);
     assert_eq!(sandbox.read(".m/rc"), "two\n");
@@ -413,7 +413,7 @@ fn what_a_killed_first_install_made_goes_with_the_module() {
     write(&sandbox, "alive", "");
     sandbox.hoist("install").exits(0);
     write(&sandbox, ".m/sub/mine", "mine\n");
-    sandbox.hoist("uninstall m --yes").exits(0).says("the rest stays");
+    sandbox.hoist("uninstall m --yes").exits(0).says("all other files are kept");
     assert!(sandbox.has(".m/sub/mine") && !sandbox.has(".m/sub/file"));
     let sandbox = Sandbox::new();
     sandbox.add(&module("none", "mkdir -p ~/.m/sub; echo x >~/.m/sub/file; kill -9 $PPID; sleep 0.2"));
@@ -462,7 +462,7 @@ fn a_file_of_the_shell_that_a_script_edits_is_named_and_an_undo_restores_it() {
     sandbox.add(&undeclared("rc", "echo 'export RC=1' >>~/.bashrc; echo 'export RC=1' >>~/.zshrc; echo other >~/.local/bin/tool"));
     let run = sandbox.hoist("install rc").exits(0);
     let (bashrc, tool) = (sandbox.home().join(".bashrc"), sandbox.home().join(".local/bin/tool"));
-    run.says(&format!("also changed, not declared: {}, {}", bashrc.display(), tool.display()));
+    run.says(&format!("also changed, although not declared: {}, {}", bashrc.display(), tool.display()));
     sandbox.hoist("undo --dry-run").exits(0).says(".bashrc");
     sandbox.hoist("undo -y").exits(0);
     assert_eq!((sandbox.read(".bashrc"), sandbox.read(".local/bin/tool")), ("alias l=ls\n".to_owned(), "a person's\n".to_owned()));
@@ -471,7 +471,7 @@ fn a_file_of_the_shell_that_a_script_edits_is_named_and_an_undo_restores_it() {
     sandbox.add(&undeclared("gone", "}\nuninstall_module() {\nsed -i /gone/d ~/.bashrc\nrm -r ~/.gone"));
     sandbox.hoist("install gone").exits(0);
     sandbox.put(".bashrc", "alias l=ls\nalias gone=1\n");
-    sandbox.hoist("uninstall gone -y").exits(0).says(&format!("also changed, not declared: {}", bashrc.display()));
+    sandbox.hoist("uninstall gone -y").exits(0).says(&format!("also changed, although not declared: {}", bashrc.display()));
     assert_eq!(sandbox.read(".bashrc"), "alias l=ls\n");
     assert!(!sandbox.has(".local/bin/gone"));
     sandbox.hoist("undo -y").exits(0);
@@ -493,7 +493,9 @@ fn links_new_directories_and_deleted_files_around_the_directories_of_modules_are
     let more = "echo 'export A=1' >>~/.bashrc; mkdir -p ~/.local/bin/sub ~/.config/fish/conf.d; echo 1 >~/.local/bin/sub/inner; echo 1 >~/.config/fish/conf.d/a.fish; rm -f ~/.local/bin/old";
     sandbox.add(&undeclared("a", more));
     let run = sandbox.hoist("install a").exits(0);
-    run.says(&format!("also changed, not declared: {}", rc.display())).says("also deleted, not declared: ").says(".local/bin/old");
+    run.says(&format!("also changed, although not declared: {}", rc.display()))
+        .says("also deleted, although not declared: ")
+        .says(".local/bin/old");
     sandbox.hoist("info a").exits(0).says(".local/bin/sub/inner").says("conf.d/a.fish");
     sandbox.hoist("test").exits(0);
     // Installed anew, hoist's own files are nobody's news.
@@ -520,7 +522,7 @@ fn what_scripts_create_at_the_same_time_is_nobodys_and_is_named() {
     let run = sandbox
         .hoist("install one two --jobs 2")
         .exits(0)
-        .says("also created, not declared: ")
+        .says("also created, although not declared: ")
         .says("several scripts ran at the same time");
     run.says(".local/bin/one").says(".local/bin/two");
     sandbox.hoist("uninstall one -y").exits(0);

@@ -45,7 +45,7 @@ fn a_good_batch_is_one_call_of_pip() {
     let words: std::collections::BTreeSet<&str> = words.collect();
     assert_eq!(words.into_iter().collect::<Vec<_>>(), ["\"cowsay\", \"iniconfig\", \"tabulate\""]);
     // What an undo would remove of them is shown before.
-    sandbox.hoist("undo --dry-run").exits(0).says("cowsay: the Python package cowsay");
+    sandbox.hoist("undo --dry-run").exits(0).says("cowsay: Python package cowsay");
 }
 
 #[test]
@@ -92,18 +92,18 @@ fn what_packages_need_goes_with_the_last_that_needs_it_and_an_undo_installs_them
     sandbox.hoist("install one").exits(0);
     sandbox.hoist("install two").exits(0);
     assert_eq!(distributions(&sandbox), ["hoistboth-1.0", "hoistdep-1.0", "hoistone-1.0", "hoisttwo-1.0"]);
-    sandbox.hoist("uninstall one -y").exits(0).says("Python package hoistdep").says("the Python package hoisttwo needs it");
+    sandbox.hoist("uninstall one -y").exits(0).says("Python package hoistdep").says("the Python package hoisttwo depends on it");
     assert_eq!(distributions(&sandbox), ["hoistboth-1.0", "hoisttwo-1.0"]);
     // The undo installs it again, in the version that it had.
     publish("hoistone", "2.0", &["hoistdep", "hoistboth", "hoistnew"]);
     publish("hoistnew", "1.0", &[]);
-    sandbox.hoist("undo --dry-run").exits(0).says("install   one: the Python package hoistone==1.0");
+    sandbox.hoist("undo --dry-run").exits(0).says("install   one: Python package hoistone==1.0");
     sandbox.hoist("undo --yes").exits(0);
     assert_eq!(distributions(&sandbox), ["hoistboth-1.0", "hoistdep-1.0", "hoistone-1.0", "hoisttwo-1.0"]);
     sandbox.hoist("test").exits(0);
     sandbox.hoist("update one").exits(0);
     assert!(distributions(&sandbox).contains(&"hoistone-2.0".to_owned()));
-    sandbox.hoist("undo --dry-run").exits(0).says("remove    one: the Python package hoistnew").says("hoistone==1.0");
+    sandbox.hoist("undo --dry-run").exits(0).says("remove    one: Python package hoistnew").says("hoistone==1.0");
     let undone = sandbox.hoist("undo --yes").exits(0).says("Python package hoistnew");
     assert!(!distributions(&sandbox).contains(&"hoistnew-1.0".to_owned()));
     assert!(distributions(&sandbox).contains(&"hoistone-1.0".to_owned()), "{}{}", undone.stdout, undone.stderr);
@@ -119,7 +119,7 @@ fn what_packages_need_goes_with_the_last_that_needs_it_and_an_undo_installs_them
     sandbox.add(&pip("dep").field("PACKAGES", "hoistdep"));
     sandbox.hoist("install one").exits(0);
     sandbox.hoist("install dep").exits(0).says("unchanged");
-    sandbox.hoist("uninstall one -y").exits(0).says("dep has it too");
+    sandbox.hoist("uninstall one -y").exits(0).says("dep also owns it");
     assert!(distributions(&sandbox).contains(&"hoistdep-1.0".to_owned()));
     sandbox.hoist("uninstall dep -y").exits(0);
     assert_eq!(distributions(&sandbox), ["hoistboth-1.0"]);
@@ -141,7 +141,7 @@ fn files_of_packages_are_verified_by_what_pip_recorded() {
     let ran = sandbox.json("test").exits(3);
     let reason = ran.finished("iniconfig")["reason"].as_str().unwrap().to_owned();
     assert!(
-        reason.contains("not there:") && reason.contains("_parse.py") && reason.contains("modified:") && reason.contains("exceptions.py"),
+        reason.contains("missing:") && reason.contains("_parse.py") && reason.contains("modified:") && reason.contains("exceptions.py"),
         "{reason}"
     );
 }

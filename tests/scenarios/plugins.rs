@@ -54,7 +54,7 @@ fn the_documents_simple_plugin_is_valid_wherever_it_stands() {
         .hoist(&format!("plugin validate {beside}"))
         .exits(0)
         .says("1 plugin checked: ok, 2 warnings")
-        .says("may not be executed; bash runs it");
+        .says("is not executable; it is run with bash");
     sandbox.hoist(&format!("validate {beside}")).exits(0).says("1 manifest checked: ok, 2 warnings");
     walk_through(&sandbox.collection().join("plugins/my-plugin"));
     let listed = sandbox.json("plugin list").exits(0).document();
@@ -79,7 +79,7 @@ fn a_new_plugin_validates_as_it_stands() {
     sandbox.hoist(&format!("plugin new other --kind basic --directory {}", directory.display())).exits(0);
     sandbox.hoist(&format!("plugin validate {}", directory.join("other").display())).exits(0).says("ok, 0 warnings");
     sandbox.hoist("plugin validate shop").exits(0).says("ok, 0 warnings");
-    sandbox.hoist("plugin new shop --directory .").exits(2).says("is there already");
+    sandbox.hoist("plugin new shop --directory plugins").exits(2).says("already exists");
     for kind in ["compose", "host"] {
         sandbox.hoist(&format!("plugin new my-{kind} --kind {kind}")).exits(0);
         sandbox.hoist(&format!("plugin validate my-{kind} --set host.connection.host=h")).exits(0).says("1 plugin checked: ok");
@@ -95,8 +95,8 @@ fn a_new_plugin_validates_as_it_stands() {
     anywhere("plugin config template --show-origin").exits(0).says("server.host_port").says("HOST_PORT");
     anywhere("plugin config tmplate").exits(2).says("did you mean `template`?");
     anywhere("plugin deploy other").exits(0).says("1 deployed");
-    sandbox.hoist("plugin new a/b").exits(2).says("is not a plain module name");
-    sandbox.hoist("plugin config shp").exits(2).says("there is no plugin `shp`");
+    sandbox.hoist("plugin new a/b").exits(2).says("is not a module name");
+    sandbox.hoist("plugin config shp").exits(2).says("unknown plugin `shp`");
 }
 
 #[test]
@@ -113,12 +113,15 @@ fn versions_go_together_and_a_conflict_is_explained() {
     let run = sandbox.json(&format!("-C . -C {other} install shop")).exits(0);
     assert_eq!(run.finished("db")["to"], "1.3.0");
     assert_eq!(run.statuses().len(), 3, "what is optional and nowhere is left out");
-    sandbox.hoist(&format!("-C . -C {other} plugin remove db -y")).exits(2).says("is needed by shop");
+    sandbox.hoist(&format!("-C . -C {other} plugin remove db -y")).exits(2).says("is required by shop");
     let removed = sandbox.json(&format!("-C . -C {other} plugin remove db -y --cascade")).exits(0);
     assert_eq!(removed.statuses().len(), 3);
     plugin(&sandbox, "lost", "1.0.0", "dependencies:\n  - databse: \">=2.0.0\"\n");
-    let lost =
-        sandbox.hoist("plan install lost").exits(2).says("needs databse >=2.0.0, which no source has").says("plugins/lost/plugin.yml:5:14");
+    let lost = sandbox
+        .hoist("plan install lost")
+        .exits(2)
+        .says("depends on databse >=2.0.0, which no source provides")
+        .says("plugins/lost/plugin.yml:5:14");
     assert!(lost.stderr.contains("provides: { databse: \"VERSION\" }"), "{}", lost.stderr);
     sandbox.write("hoist.yml", "provides:\n  databse: \"2.1\"\n");
     sandbox.hoist("plan install lost").exits(0).says("1 to change");
@@ -126,7 +129,7 @@ fn versions_go_together_and_a_conflict_is_explained() {
     sandbox.hoist("plan install lost").exits(2).says("databse");
     sandbox.hoist(&format!("-C . -C {other} plan install shop")).exits(2).says("core");
     sandbox.write("hoist.yml", "provides:\n  core: newest\n");
-    sandbox.hoist("list").exits(2).says("provides.core").says("no version");
+    sandbox.hoist("list").exits(2).says("provides.core").says("is not a version");
 }
 
 #[test]
@@ -315,7 +318,7 @@ fn every_violation_is_told_with_its_file_and_its_line() {
     let sandbox = Sandbox::new();
     plugin(&sandbox, "shop", "1.0", "config:\n  schema: config/schema.json\nhoks: {}\n");
     file(&sandbox, "shop", "config/schema.json", SCHEMA);
-    sandbox.hoist("plugin validate").exits(2).says("did you mean `hooks`?").says("plugin.yml:6:1").says("`1.0` is taken for 1.0.0");
+    sandbox.hoist("plugin validate").exits(2).says("did you mean `hooks`?").says("plugin.yml:6:1").says("`1.0` is read as 1.0.0");
     plugin(&sandbox, "shop", "1.0.0", "config:\n  schema: config/schema.json\n");
     let mine = sandbox.put("mine.yaml", "app:\n  port: 99999\n  secret_key: tiny\n  nmae: x\n");
     let wrong = sandbox.json(&format!("plugin validate shop --config {}", mine.display())).exits(2).document();
@@ -329,7 +332,7 @@ fn every_violation_is_told_with_its_file_and_its_line() {
         "2:9 app.port 99999 is more than 65535",
         "3:15 app.secret_key ••• is shorter than 8 characters",
         "4:9 app.nmae is not in the schema",
-        "1:1 app.name is required and was not given",
+        "1:1 app.name is required, but not set",
     ] {
         assert!(told.iter().any(|one| one == expected), "{expected}: {told:?}");
     }
@@ -337,13 +340,13 @@ fn every_violation_is_told_with_its_file_and_its_line() {
         "plugin config shop --config {} --set app.name=x --set app.secret_key=visible-on-the-command-line",
         mine.display()
     ));
-    assert!(shown.exits(2).says("everybody on this machine can read command lines").stdout.contains("app.secret_key  •••"));
-    sandbox.hoist("plugin validate shop --config nowhere.yaml").exits(2).says("cannot be read");
+    assert!(shown.exits(2).says("other users of this machine can read command lines").stdout.contains("app.secret_key  •••"));
+    sandbox.hoist("plugin validate shop --config nowhere.yaml").exits(2).says("cannot read the file");
     sandbox.hoist("plugin validate shop --set oops").exits(2).says("write --set PATH=VALUE");
     sandbox.hoist("plugin validate shop --env prodution").exits(2).says("did you mean `production`?");
     std::fs::remove_file(sandbox.collection().join("plugins/shop/config/schema.json")).unwrap();
     std::os::unix::fs::symlink("/etc/passwd", sandbox.collection().join("plugins/shop/config/schema.json")).unwrap();
-    sandbox.hoist("plugin validate shop").exits(2).says("is a link that leads out of the plugin");
+    sandbox.hoist("plugin validate shop").exits(2).says("is a symbolic link that leads out of the plugin");
 }
 
 #[test]
@@ -379,7 +382,7 @@ fn an_update_leaves_alone_what_is_deployed_and_upgrades_what_is_not() {
     sandbox.hoist("plugin deploy shop").exits(0);
     sandbox.hoist("undo -y").exits(2).says("is deployed").says("hoist plugin rollback shop");
     plugin(&sandbox, "shop", "1.1.0", hooks);
-    sandbox.hoist("plan update").exits(0).says("it is deployed: `hoist plugin upgrade shop` brings 1.0.0 → 1.1.0");
+    sandbox.hoist("plan update").exits(0).says("run `hoist plugin upgrade shop` to upgrade it to 1.0.0 → 1.1.0");
     assert_eq!(sandbox.json("update").exits(0).statuses().get("shop").map(String::as_str).unwrap_or("unchanged"), "unchanged");
     // A hook that fails before the removal leaves the deployment as it is.
     sandbox.hoist("remove shop -y").exits(3).says("pre-remove hook (hooks/remove.sh) ended with exit code 1");
@@ -398,7 +401,7 @@ fn a_secret_that_is_made_is_checked_with_all_the_others() {
     plugin(&sandbox, "shop", "1.0.0", "config:\n  schema: config/schema.json\n  defaults: config/defaults.yaml\n");
     let given = |text: &str| file(&sandbox, "shop", "config/defaults.yaml", text);
     given("app:\n  token: { generate: 16 }\n  password: { from_file: /nowhere/password }\n");
-    sandbox.hoist("plugin deploy shop").exits(2).says("app.password: /nowhere/password cannot be read");
+    sandbox.hoist("plugin deploy shop").exits(2).says("app.password: cannot read /nowhere/password");
     given("app:\n  token: { generate: 16 }\n  password: { generate: 32 }\n");
     sandbox.hoist("plugin deploy shop").exits(2).says("app.password: ••• is longer than 20 characters");
     assert!(!sandbox.has(".local/state/hoist/deployments/shop"), "nothing is begun");
@@ -432,7 +435,7 @@ fn what_variables_gave_is_given_again_by_an_upgrade() {
     sandbox.hoist("plugin deploy shop -v").exits(0).says(r#""hosts":["three"],"a.b":"plain","port":1"#);
     // A former release needs no collection to come back.
     std::fs::remove_dir_all(sandbox.collection().join("plugins/shop")).unwrap();
-    sandbox.hoist("plugin upgrade shop").exits(2).says("there is no module `shop`");
+    sandbox.hoist("plugin upgrade shop").exits(2).says("unknown module `shop`");
     sandbox.hoist("plugin rollback shop --to 1 -v").exits(0).says(r#""hosts":["one","two"],"a.b":"plain","port":8081"#);
     sandbox.hoist("plugin status").exits(0).says("1.0.0");
 }
@@ -452,18 +455,18 @@ fn validate_finds_what_would_fail_when_it_is_deployed() {
     let validate = || sandbox.hoist("plugin validate shop");
     validate()
         .exits(0)
-        .says("the platform has core 1.0.0, and >=9 is needed")
-        .says("sources here have base 1.4.2, and >=2 is needed")
-        .says("dependencies.nothing: no source here has it")
+        .says("the platform provides core 1.0.0, but >=9 is required")
+        .says("sources provide base 1.4.2, but >=2 is required")
+        .says("dependencies.nothing: no source provides nothing")
         .says("ok, 3 warnings");
     // Also for an environment that nobody named.
     file(&sandbox, "shop", "config/production.yaml", "web:\n  port: 80800\n");
-    validate().exits(2).says("`80800` is no port");
+    validate().exits(2).says("`80800` is not a port");
     file(&sandbox, "shop", "config/production.yaml", "web:\n  port: many\n");
-    validate().exits(2).says("production.yaml:2:9").says("\"many\" is not a whole number");
+    validate().exits(2).says("production.yaml:2:9").says("\"many\" is not an integer");
     file(&sandbox, "shop", "config/production.yaml", "web:\n  port: 8080\n");
     compose("services:\n  web:\n    image: {{ web.image }}\n");
-    validate().exits(0).says("docker-compose.yml.j2:3:").says("an undefined value renders as nothing");
+    validate().exits(0).says("docker-compose.yml.j2:3:").says("an undefined value renders as an empty string");
     let manifest = sandbox.collection().join("plugins/shop/plugin.yml");
     let text = std::fs::read_to_string(&manifest).unwrap();
     file(&sandbox, "shop", "plugin.yml", &format!("{text}strict_templates: true\n"));
@@ -474,20 +477,20 @@ fn validate_finds_what_would_fail_when_it_is_deployed() {
     );
     validate()
         .exits(2)
-        .says("services.web.depends_on: there is no service `wroker`")
+        .says("services.web.depends_on: unknown service `wroker`")
         .says("docker-compose.yml.j2:3:18")
         .says("did you mean `worker`?")
         .says("services.web.volumes: there is no volume `dta`")
-        .says("services.web: has neither an image nor a build")
+        .says("services.web: must have an image or a build")
         .says("3 errors");
     std::fs::rename(
         sandbox.collection().join("plugins/shop/compose/docker-compose.yml.j2"),
         sandbox.collection().join("plugins/shop/compose/main.yml"),
     )
     .unwrap();
-    validate().exits(0).says("has compose/, and no file in it that Docker Compose knows");
+    validate().exits(0).says("compose/ has no file that Docker Compose reads");
     file(&sandbox, "shop", "hooks/pre.sh", "#!/bin/sh\r\necho\r\n");
-    validate().exits(2).says("has the line ends of Windows");
+    validate().exits(2).says("has Windows line endings");
     file(&sandbox, "shop", "hooks/pre.sh", "#!/usr/bin/nosuch\n");
     plugin(&sandbox, "shop", "1.0.0", "hooks:\n  pre-deploy: hooks/pre.sh\n");
     sandbox.hoist("plugin deploy shop").exits(3).says("begins with #!/usr/bin/nosuch, which is not on this machine");
@@ -496,7 +499,7 @@ fn validate_finds_what_would_fail_when_it_is_deployed() {
     plugin(&sandbox, "shop", "1.0.0", "dependencies: [base]\n");
     sandbox.hoist("plugin validate base").exits(2).says("base").says("shop");
     plugin(&sandbox, "shop", "1.0.0", "dependencies: [shop]\n");
-    validate().exits(2).says("is the plugin itself");
+    validate().exits(2).says("depends on itself");
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn a_lock_that_is_a_link_is_refused_and_a_configuration_is_restored_from_its_cop
         let mut command = sandbox.command(binary());
         ran(command.args(["config", "restore"]).arg(&rc).args(["--from", from]).output().unwrap())
     };
-    restore(&sandbox.home().join("precious").display().to_string()).exits(2).says("is no copy of");
+    restore(&sandbox.home().join("precious").display().to_string()).exits(2).says("is not a backup of");
     assert_eq!(sandbox.read(".rc"), "two\n");
     let copy = sandbox.files(".").into_iter().find(|path| path.contains(".rc.pre-slaanesh-")).unwrap();
     restore(&sandbox.home().join(copy).display().to_string()).exits(0);

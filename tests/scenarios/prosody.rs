@@ -32,13 +32,13 @@ fn world() -> Option<World> {
 #[test]
 fn what_is_installed_and_enabled_is_loaded() {
     let Some(World { sandbox, mut prosody, repository: _repository, rocks: _rocks }) = world() else { return };
-    sandbox.hoist("install hello").exits(0).says("add \"hello\" to modules_enabled in").says("--enable");
+    sandbox.hoist("install hello").exits(0).says("Add \"hello\" to modules_enabled in").says("--enable");
     let before = sandbox.read("prosody.cfg.lua");
     sandbox.hoist("search hello").exits(0).says("installed").says("beta");
     let plan = sandbox.hoist("plan install hello both needs --enable").exits(0);
-    assert!(plan.stdout.contains("to be enabled"), "{}", plan.stdout);
+    assert!(plan.stdout.contains("enabled by --enable"), "{}", plan.stdout);
     assert_eq!(sandbox.read("prosody.cfg.lua"), before);
-    sandbox.hoist("install hello both needs --enable").exits(0).says("is enabled").says("restart the server");
+    sandbox.hoist("install hello both needs --enable").exits(0).says("enabled mod_").says("estart the server");
     let text = sandbox.read("prosody.cfg.lua");
     for line in before.lines().filter(|line| !line.contains("admin_shell")) {
         assert!(text.contains(line), "{line} is gone:\n{text}");
@@ -52,7 +52,7 @@ fn what_is_installed_and_enabled_is_loaded() {
     sandbox.hoist("search hello").exits(0).says("installed, enabled");
     sandbox.hoist("prosodyctl status").exits(0).says("is running");
     // What hoist added to the configuration goes with the modules.
-    sandbox.hoist("remove hello -y --cascade").exits(0).says("restart the server, so that it unloads \"needs\", \"hello\"");
+    sandbox.hoist("remove hello -y --cascade").exits(0).says("estart the server to unload \"needs\", \"hello\"");
     let left = sandbox.read("prosody.cfg.lua");
     assert!(!left.contains("\"hello\"") && !left.contains("\"needs\"") && left.contains("\"both\""), "{left}");
     sandbox.hoist("remove both -y").exits(0);
@@ -65,7 +65,7 @@ fn an_undo_restores_the_configuration_that_enabling_edited() {
     let before = sandbox.read("prosody.cfg.lua");
     sandbox.hoist("install hello both needs --enable").exits(0);
     let configuration = sandbox.home().join("prosody.cfg.lua").display().to_string();
-    sandbox.hoist("undo --dry-run").exits(0).says(&configuration).says("the rock mod_both").says("the rock luatz");
+    sandbox.hoist("undo --dry-run").exits(0).says(&configuration).says("rock mod_both").says("rock luatz");
     sandbox.hoist("undo -y").exits(0);
     assert_eq!(sandbox.read("prosody.cfg.lua"), before);
     let copies =
@@ -75,7 +75,7 @@ fn an_undo_restores_the_configuration_that_enabling_edited() {
     // Enabling what was installed before is a run of its own.
     sandbox.hoist("install hello").exits(0);
     sandbox.hoist("install hello --enable").exits(0);
-    sandbox.hoist("plan uninstall hello").exits(0).says(&format!("{configuration}: what its installation added is removed"));
+    sandbox.hoist("plan uninstall hello").exits(0).says(&format!("{configuration}: the edit of the installer is removed"));
     assert!(sandbox.read("prosody.cfg.lua").contains("\"hello\""));
     sandbox.hoist("undo -y").exits(0);
     assert_eq!(sandbox.read("prosody.cfg.lua"), before);
@@ -178,7 +178,7 @@ fn a_configuration_that_the_server_would_refuse_is_not_left() {
         format!("for line in io.lines(\"{}\") do\n\tif line:find('\"hel'..'lo\"') then error(\"not that one\") end\nend\n", path.display());
     sandbox.put("prosody.cfg.lua", &(picky + &plain));
     let before = sandbox.read("prosody.cfg.lua");
-    sandbox.hoist("install hello --enable").exits(3).says("not that one").says("the configuration is as it was");
+    sandbox.hoist("install hello --enable").exits(3).says("not that one").says("the configuration was restored");
     assert_eq!(sandbox.read("prosody.cfg.lua"), before);
     assert!(!sandbox.files(".").iter().any(|name| name.contains("hoist-backup")));
     sandbox.put("prosody.cfg.lua", &plain.replace("\"roster\";", "\"roster\"; \"pep\";"));
@@ -199,10 +199,10 @@ fn a_module_moves_from_one_side_to_the_other_and_back() {
     sandbox.hoist("migrate both --to community").exits(2).says("is not installed");
     sandbox.hoist("install both --enable").exits(0);
     assert_eq!(sandbox.json("migrate both --to rocks").exits(0).statuses()["mod_both"], "unchanged");
-    sandbox.hoist("migrate both --to nowhere").exits(2).says("there is no source `nowhere`");
+    sandbox.hoist("migrate both --to nowhere").exits(2).says("unknown source `nowhere`");
     sandbox.hoist("migrate both --to community --dry-run").exits(0).says("from rocks to community");
     assert!(sandbox.has("plugins/share/lua/5.4/mod_both.lua"));
-    sandbox.hoist("migrate both --to community").exits(0).says("nothing needs luatz any more");
+    sandbox.hoist("migrate both --to community").exits(0).says("No installed module depends on luatz any more");
     sandbox.hoist("rocks list").exits(0).says("luatz");
     assert!(!sandbox.hoist("rocks list").stdout.contains("mod_both"));
     sandbox.hoist("migrate both --to rocks").exits(0);
@@ -216,7 +216,7 @@ fn a_module_moves_from_one_side_to_the_other_and_back() {
     // Back again; what somebody changed stays, and is told.
     sandbox.put("plugins/mod_both/mod_both.lua", "-- mine\n");
     sandbox.put("plugins/mod_both/note", "mine\n");
-    sandbox.hoist("migrate both --to rocks").exits(0).says("changed since").says("note");
+    sandbox.hoist("migrate both --to rocks").exits(0).says("modified since").says("note");
     assert!(sandbox.has("plugins/share/lua/5.4/mod_both.lua"));
     // What was left would be loaded in place of the rock, and stands beside now.
     assert!(!sandbox.has("plugins/mod_both"));
@@ -228,11 +228,11 @@ fn a_module_moves_from_one_side_to_the_other_and_back() {
     rocks.rock("mod_user", "1-1", &["mod_both"]).publish();
     sandbox.hoist("sync -q").exits(0);
     sandbox.hoist("install mod_user").exits(0);
-    sandbox.hoist("migrate both --to community").exits(2).says("is needed by mod_user");
+    sandbox.hoist("migrate both --to community").exits(2).says("mod_user depends on the installed rock");
     sandbox.hoist("remove mod_user -y").exits(0);
     // What cannot be installed leaves what is there.
     sandbox.hoist("migrate both --to community").exits(0);
-    std::fs::write(rocks.path().join("mod_both-1.0-1.src.rock"), "no archive").unwrap();
+    std::fs::write(rocks.path().join("mod_both-1.0-1.src.rock"), "not an archive").unwrap();
     sandbox.hoist("migrate both --to rocks").exits(3).says("luarocks install");
     assert!(sandbox.has("plugins/mod_both/mod_both.lua") && !sandbox.has("plugins/lib/luarocks/rocks-5.4/mod_both"));
     sandbox.hoist("list --installed --source community").exits(0).says("mod_both");
@@ -256,8 +256,8 @@ fn a_module_without_code_is_not_to_be_enabled_and_its_successor_is_named() {
         .hoist("install old --enable")
         .exits(2)
         .says("cannot be enabled: it has no file that the server could load")
-        .says("mod_hello has taken its place");
-    let installed = sandbox.hoist("install old").exits(0).says("mod_hello has taken its place");
+        .says("mod_hello replaces it");
+    let installed = sandbox.hoist("install old").exits(0).says("mod_hello replaces it");
     assert!(!installed.stdout.contains("modules_enabled"), "{}", installed.stdout);
     sandbox.hoist("info old").exits(0).says("beta, obsolete");
     assert_eq!(sandbox.json("test old").exits(0).statuses()["mod_old"], "unverified");

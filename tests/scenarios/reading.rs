@@ -20,7 +20,7 @@ fn ran_once() -> Sandbox {
 #[test]
 fn a_past_run_is_told_as_text_json_page_junit_trace_and_lines() {
     let sandbox = ran_once();
-    sandbox.hoist("report").exits(0).says("install").says("partial").says("failed").says("needs bad, which failed").says("created");
+    sandbox.hoist("report").exits(0).says("install").says("partial").says("failed").says("depends on bad, which failed").says("created");
     let document = sandbox.json("report").exits(0).document();
     assert_eq!((&document["status"], &document["action"]), (&"partial".into(), &"install".into()));
     assert_eq!(document["modules"].as_array().unwrap().len(), 4);
@@ -37,7 +37,7 @@ fn a_past_run_is_told_as_text_json_page_junit_trace_and_lines() {
     assert!(junit.contains("tests=\"4\"") && junit.contains("failures=\"1\"") && junit.contains("skipped=\"1\""), "{junit}");
     let trace = sandbox.hoist("report --format trace").exits(0).document();
     assert!(trace["traceEvents"].as_array().unwrap().len() >= 3);
-    sandbox.hoist("report --format lines").exits(0).says("start    base").says("failed   bad");
+    sandbox.hoist("report --format lines").exits(0).says("start     base").says("failed    bad");
     sandbox.hoist("report no-such-run").exits(2).says("hoist history");
     // A record that ends in the middle of a line.
     let record = sandbox.home().join(".local/state/hoist/runs").join(&run).join("events.jsonl");
@@ -78,10 +78,10 @@ fn the_doctor_says_what_is_missing_for_which_module_and_changes_nothing() {
     assert!(
         findings
             .iter()
-            .any(|finding| finding["what"].as_str().unwrap().contains("the last change of these failed") && finding["modules"][0] == "bad")
+            .any(|finding| finding["what"].as_str().unwrap().contains("modules whose last change failed") && finding["modules"][0] == "bad")
     );
     std::fs::remove_dir(sandbox.home().join(".base")).unwrap();
-    sandbox.hoist("doctor").exits(3).says("is gone").says("base");
+    sandbox.hoist("doctor").exits(3).says("with missing files").says("base");
     let sound = Sandbox::new();
     sound.add(&Module::new("m"));
     sound.hoist("doctor").exits(0).says("bash");
@@ -200,9 +200,9 @@ fn what_is_installed_and_in_no_collection_any_more_is_known_all_the_same() {
     sandbox.add(&Module::new("gone").field("INSTALL_DIRS", "$HOME/.gone").main("mkdir ~/.gone"));
     sandbox.hoist("install").exits(0);
     std::fs::remove_file(sandbox.collection().join("modules/gone.sh")).unwrap();
-    sandbox.hoist("info gone").exits(0).says("in none of the collections").says(".gone");
+    sandbox.hoist("info gone").exits(0).says("no collection has its manifest any more").says(".gone");
     assert_eq!(sandbox.json("info gone").exits(0).document()["installed"]["method"], "custom");
-    sandbox.hoist("update gone").exits(2).says("its manifest is in none of the collections").says("hoist uninstall gone");
+    sandbox.hoist("update gone").exits(2).says("no collection has its manifest any more").says("hoist uninstall gone");
     sandbox.hoist("uninstall gone -y").exits(0);
     assert!(!sandbox.has(".gone"));
 }
@@ -212,7 +212,7 @@ fn a_single_manifest_is_checked_against_those_beside_it() {
     let sandbox = Sandbox::new();
     sandbox.add(&Module::new("base")).add(&Module::new("app").depends("base")).add(&Module::new("lost").depends("bsae"));
     sandbox.hoist("validate modules/app.sh").exits(0).says("1 manifest checked: ok");
-    let wrong = sandbox.hoist("validate modules/lost.sh").exits(2).says("there is no module `bsae`").says("did you mean `base`?");
+    let wrong = sandbox.hoist("validate modules/lost.sh").exits(2).says("unknown module `bsae`").says("did you mean `base`?");
     assert!(wrong.stdout.contains("1 manifest checked"));
     assert!(!sandbox.hoist("validate modules/base.sh").exits(0).stderr.contains("lost"));
 }

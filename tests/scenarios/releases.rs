@@ -53,7 +53,7 @@ fn a_failed_upgrade_leaves_the_installed_version() {
     // What the install hook made is part of the release.
     assert_eq!(sandbox.read("ran"), "1.0.0built\n");
     plugin(&sandbox, "2.0.0", hooks, "echo half > \"$HOME/ran\"; exit 1");
-    sandbox.hoist("plugin deploy shop").exits(3).says("1.0.0 runs again");
+    sandbox.hoist("plugin deploy shop").exits(3).says("1.0.0 was restored");
     assert_eq!((sandbox.read("ran"), installed(&sandbox)), ("1.0.0built\n".into(), "1.0.0".into()));
     plugin(&sandbox, "2.0.0", hooks, deploy);
     sandbox.put("refuse", "");
@@ -66,7 +66,7 @@ fn a_failed_upgrade_leaves_the_installed_version() {
     // What the installed copy refuses is refused before anything is deployed.
     plugin(&sandbox, "3.0.0", hooks, deploy);
     std::os::unix::fs::symlink("/etc/passwd", sandbox.collection().join("plugins/shop/out")).unwrap();
-    sandbox.hoist("plugin deploy shop").exits(3).says("its link out leads out of it");
+    sandbox.hoist("plugin deploy shop").exits(3).says("its symbolic link out leads out of the module");
     assert_eq!((sandbox.read("ran"), installed(&sandbox)), ("2.0.0built\n".into(), "2.0.0".into()));
 }
 
@@ -82,13 +82,13 @@ fn a_failed_hook_after_a_deployment_names_a_command_that_works() {
         .hoist("plugin deploy shop")
         .exits(3)
         .says("it is deployed, but its post-deploy hook")
-        .says("`hoist plugin deploy shop` runs its hooks again");
+        .says("run `hoist plugin deploy shop` to run its hooks again");
     std::fs::remove_file(sandbox.home().join("refuse")).unwrap();
     sandbox.hoist("plugin deploy shop").exits(0);
     sandbox.put("refuse", "");
-    sandbox.hoist("plugin deploy shop --force").exits(3).says("`hoist plugin deploy shop` runs its hooks again");
+    sandbox.hoist("plugin deploy shop --force").exits(3).says("run `hoist plugin deploy shop` to run its hooks again");
     plugin(&sandbox, "2.0.0", hooks, deploy);
-    sandbox.hoist("plugin deploy shop").exits(3).says("`hoist plugin rollback shop` goes back");
+    sandbox.hoist("plugin deploy shop").exits(3).says("run `hoist plugin rollback shop` to restore the previous release");
     std::fs::remove_file(sandbox.home().join("refuse")).unwrap();
     sandbox.hoist("plugin rollback shop").exits(0).says("2.0.0 → 1.0.0");
     assert_eq!(sandbox.read("ran"), "1.0.0");
@@ -104,7 +104,7 @@ fn a_host_that_was_never_reached_leaves_no_deployment() {
         .write("plugins/site/plugin.yml", "name: site\nversion: 1.0.0\nconfig:\n  defaults: config/defaults.yaml\n")
         .write("plugins/site/config/defaults.yaml", "host:\n  connection: { host: 127.0.0.1, port: 1 }\napp: { key: { generate: 16 } }\n")
         .write("plugins/site/modules/page.sh", "MODULE_NAME=page\nMODULE_INSTALL_METHOD=custom\nmain_module() { :; }\n");
-    sandbox.hoist("plugin deploy site").exits(3).says("cannot be reached").says("nothing of it is left");
+    sandbox.hoist("plugin deploy site").exits(3).says("cannot connect to").says("it was removed");
     sandbox.hoist("plugin status").exits(0).says("Nothing is deployed");
     // Nothing is locked with the secret that was made: it goes as well.
     assert!(!sandbox.home().join(".local/state/hoist/deployments/site/secrets.json").exists());

@@ -49,7 +49,7 @@ fn a_rock_comes_with_what_it_needs_in_versions_that_go_together() {
     // What is there and will do stays.
     sandbox.hoist("install other").exits(0);
     assert_eq!(listed(&sandbox)[0], "luatz 0.3.1-1");
-    sandbox.hoist("remove mod_base -y").exits(2).says("is needed by mod_push");
+    sandbox.hoist("remove mod_base -y").exits(2).says("is required by mod_push");
     sandbox.hoist("rocks remove push -y").exits(0);
     assert_eq!(listed(&sandbox), ["luatz 0.3.1-1", "other 1-1"]);
     sandbox.hoist("uninstall other -y").exits(0);
@@ -65,7 +65,7 @@ fn what_cannot_be_resolved_is_refused_before_anything_is_fetched() {
     let Some((sandbox, server)) = served(&rocks) else { return };
     let before = server.requests().len();
     sandbox.hoist("install a").exits(2).says("no versions").says("c").says("b");
-    sandbox.hoist("install d").exits(2).says("needs nowhere, which rocks does not have");
+    sandbox.hoist("install d").exits(2).says("depends on nowhere, which neither rocks");
     sandbox.hoist("install e").exits(2).says("e => f => e");
     assert_eq!(server.requests().len(), before);
     assert!(!sandbox.has("tree"));
@@ -79,7 +79,7 @@ fn newer_versions_are_told_brought_and_gone_ones_named() {
     rocks.rock("a", "1.0-1", &["b"]).rock("b", "1.0-1", &[]).rock("gone", "1.0-1", &[]);
     let Some((sandbox, server)) = served(&rocks) else { return };
     sandbox.hoist("install a gone").exits(0);
-    sandbox.hoist("outdated").exits(0).says("No installed module is known to be outdated");
+    sandbox.hoist("outdated").exits(0).says("All installed modules are up to date");
     rocks.rock("a", "1.10-1", &["b >= 1.1"]).rock("b", "1.1-1", &[]);
     for end in ["rockspec", "src.rock"] {
         std::fs::remove_file(rocks.path().join(format!("gone-1.0-1.{end}"))).unwrap();
@@ -93,7 +93,7 @@ fn newer_versions_are_told_brought_and_gone_ones_named() {
     // A newer one of what a rock needs is named; an edit of the old is kept.
     sandbox.put("tree/share/lua/5.4/a.lua", "-- mine\n");
     let run = sandbox.json("update").exits(0);
-    assert!(run.stderr.contains("rocks no longer has gone; it stays as it is"), "{}", run.stderr);
+    assert!(run.stderr.contains("gone was removed from rocks"), "{}", run.stderr);
     assert_eq!((&run.finished("a")["from"], &run.finished("a")["to"]), (&"1.0-1".into(), &"1.10-1".into()));
     assert_eq!(listed(&sandbox), ["a 1.10-1", "b 1.1-1", "gone 1.0-1"]);
     let copy = sandbox.files("tree/share/lua/5.4").into_iter().find(|name| name.starts_with("a.lua.hoist-backup-")).unwrap();
@@ -101,7 +101,7 @@ fn newer_versions_are_told_brought_and_gone_ones_named() {
     assert_eq!(sandbox.read("tree/share/lua/5.4/a.lua"), "return \"a 1.10-1\"\n");
     // Without the server what is known goes on working.
     drop(server);
-    sandbox.hoist("update").exits(0).says("was not looked at anew");
+    sandbox.hoist("update").exits(0).says("cannot refresh");
     sandbox.hoist("outdated").exits(0);
     sandbox.hoist("remove a -y").exits(0);
     assert_eq!(listed(&sandbox), ["gone 1.0-1"]);
@@ -113,7 +113,7 @@ fn a_version_that_is_asked_for_is_installed() {
     rocks.rock("a", "2.0-1", &["b"]).rock("a", "1.0-2", &["old < 2"]).rock("a", "1.0-1", &["b"]).rock("b", "1-1", &[]);
     rocks.rock("old", "2-1", &[]).rock("old", "1-1", &["deep"]).rock("deep", "1-1", &[]);
     let Some((sandbox, _server)) = served(&rocks) else { return };
-    sandbox.hoist("install a@3").exits(2).says("a: has no version 3").says("2.0-1, 1.0-2, 1.0-1");
+    sandbox.hoist("install a@3").exits(2).says("a: the module has no version 3").says("2.0-1, 1.0-2, 1.0-1");
     sandbox.hoist("install nothing@1").exits(2).says("nothing");
     // The newest revision, with what that needs, which no sync has read so far.
     sandbox.hoist("install a@1.0").exits(0);
@@ -126,7 +126,7 @@ fn a_version_that_is_asked_for_is_installed() {
     sandbox.hoist("rocks install rocks/a@1.0-1").exits(0).says("2.0-1 → 1.0-1");
     assert!(listed(&sandbox).contains(&"a 1.0-1".to_owned()));
     sandbox.hoist("test").exits(0);
-    sandbox.hoist("undo -y").exits(2).says("`hoist install a@2.0-1` brings the former version");
+    sandbox.hoist("undo -y").exits(2).says("run `hoist install a@2.0-1` to restore the previous version");
     // Two versions of one rock exclude each other.
     sandbox.hoist("install a@1.0 a@2.0").exits(2).says("a").says("two versions");
 }
@@ -140,20 +140,20 @@ fn another_version_comes_with_other_dependencies_and_takes_nothing_from_others()
     sandbox.hoist("install used").exits(0);
     let run = sandbox.json("install used@1").exits(0);
     assert_eq!((&run.finished("dep")["from"], &run.finished("dep")["to"]), (&"2-1".into(), &"1-1".into()));
-    assert!(run.stdout.contains("2-1 does not go together with what else is needed or there: used needs dep < 2"), "{}", run.stdout);
+    assert!(run.stdout.contains("2-1 conflicts with other dependencies or installed rocks: used depends on dep < 2"), "{}", run.stdout);
     assert_eq!(listed(&sandbox), ["dep 1-1", "used 1-1"], "nothing of the other versions stays");
     assert_eq!(sandbox.read("tree/share/lua/5.4/dep.lua"), "return \"dep 1-1\"\n");
     sandbox.hoist("install used@2").exits(0);
     assert_eq!(listed(&sandbox), ["dep 2-1", "used 2-1"]);
     // What is installed keeps what it needs, whoever asks.
     sandbox.hoist("install new").exits(0);
-    let refused = "new, which is installed, needs base >= 2, and not 1-1";
+    let refused = "the installed new depends on base >= 2, not 1-1";
     sandbox.hoist("install base@1").exits(2).says(refused);
     sandbox.hoist("install old").exits(2).says(refused);
     assert!(listed(&sandbox).contains(&"base 2-1".to_owned()));
     sandbox.hoist("remove new -y").exits(0);
     sandbox.hoist("install old").exits(0);
-    sandbox.hoist("install new").exits(2).says("old, which is installed, needs base < 2, and not 2-1");
+    sandbox.hoist("install new").exits(2).says("the installed old depends on base < 2, not 2-1");
     sandbox.hoist("test").exits(0);
 }
 
@@ -376,7 +376,7 @@ fn a_failure_leaves_nothing_of_the_rock_and_the_others_alone() {
     let statuses = run.statuses();
     let expected = [("compile", "failed"), ("good", "installed"), ("missing", "failed"), ("needs", "skipped"), ("wrong", "failed")];
     assert_eq!(statuses.iter().map(|(name, status)| (name.as_str(), status.as_str())).collect::<Vec<_>>(), expected);
-    assert!(run.finished("missing")["reason"].as_str().unwrap().contains("the server answers 404"), "{run:?}");
+    assert!(run.finished("missing")["reason"].as_str().unwrap().contains("the server returned 404"), "{run:?}");
     assert_eq!(listed(&sandbox), ["good 1-1"]);
     assert!(sandbox.files("tree").iter().all(|file| !file.contains("wrong") && !file.contains("compile")), "{:?}", sandbox.files("tree"));
     assert!(sandbox.path("tmp").read_dir().unwrap().next().is_none(), "no temporary files are left");
@@ -410,7 +410,7 @@ fn a_server_that_is_cut_off_or_slow_fails_what_needs_it_and_nothing_else() {
     let statuses = sandbox.json("install cut fine").exits(3).statuses();
     assert_eq!((statuses["cut"].as_str(), statuses["fine"].as_str()), ("failed", "installed"));
     let stalled = sandbox.json("install stalls --timeout 2").exits(3);
-    assert!(stalled.finished("stalls")["reason"].as_str().unwrap().contains("took longer than 2s"), "{}", stalled.stdout);
+    assert!(stalled.finished("stalls")["reason"].as_str().unwrap().contains("did not finish within 2s"), "{}", stalled.stdout);
     assert_eq!(listed(&sandbox), ["fine 1-1"]);
 }
 
@@ -472,18 +472,18 @@ fn an_update_of_everything_is_not_held_up_by_what_its_source_made_impossible() {
     let expected = [("a", "unchanged"), ("b", "updated"), ("dep", "unchanged"), ("mod_x", "unchanged"), ("mod_y", "updated")];
     let statuses = run.statuses();
     assert_eq!(statuses.iter().map(|(name, status)| (name.as_str(), status.as_str())).collect::<Vec<_>>(), expected);
-    assert!(run.stderr.contains("mod_lost") && run.stderr.matches("mod_x stays as it is").count() == 1, "{}", run.stderr);
-    assert!(run.finished("a")["reason"].as_str().unwrap().contains("1-1 stays; 2-1 does not go together"), "{}", run.stdout);
+    assert!(run.stderr.contains("mod_lost") && run.stderr.matches("mod_x is not updated").count() == 1, "{}", run.stderr);
+    assert!(run.finished("a")["reason"].as_str().unwrap().contains("1-1 is kept; 2-1 conflicts with"), "{}", run.stdout);
     // By name it is an error, where there is no older one that will do.
-    sandbox.hoist("update a").exits(0).says("2-1 does not go together");
+    sandbox.hoist("update a").exits(0).says("2-1 conflicts with");
     sandbox.hoist("update mod_x").exits(2).says("mod_lost");
     for end in ["rockspec", "src.rock"] {
         std::fs::remove_file(rocks.path().join(format!("a-1-1.{end}"))).unwrap();
     }
     rocks.publish();
     sandbox.hoist("update b").exits(0);
-    sandbox.hoist("update a").exits(2).says("needs nowhere");
-    sandbox.hoist("update").exits(0).says("a stays as it is");
+    sandbox.hoist("update a").exits(2).says("depends on nowhere");
+    sandbox.hoist("update").exits(0).says("a is not updated");
     assert_eq!(listed(&sandbox), ["a 1-1", "b 2-1", "dep 1-1"]);
     drop(server);
 }
@@ -503,7 +503,7 @@ fn an_undone_install_of_rocks_leaves_nothing() {
     sandbox.hoist("install top").exits(0);
     assert!(sandbox.files("tree").iter().any(|file| file.ends_with("doc/README.md")), "{:?}", sandbox.files("tree"));
     let preview = sandbox.hoist("undo --dry-run").exits(0);
-    preview.says("the rock top").says("the rock base").says("the rock luatz");
+    preview.says("rock top").says("rock base").says("rock luatz");
     sandbox.hoist("undo -y").exits(0);
     assert!(listed(&sandbox).is_empty(), "{:?}", listed(&sandbox));
     assert_eq!(sandbox.json("list --installed").exits(0).document().as_array().map(Vec::len), Some(0));
@@ -531,7 +531,7 @@ fn an_undo_of_rocks_keeps_what_was_modified_of_them() {
         sandbox.put(&format!("{own}/doc/README.md"), "mine\n");
         sandbox.put(&format!("{own}/doc/added"), "mine\n");
         let refused = sandbox.hoist("undo -y").exits(2);
-        refused.says("base.lua").says("it was changed since").says("doc/added").says("the run did not put it there");
+        refused.says("base.lua").says("it was modified since").says("doc/added").says("the run did not create it");
         sandbox.hoist("undo -y --force").exits(0);
         assert!(listed(&sandbox).is_empty());
         let copies: Vec<String> =
@@ -572,10 +572,10 @@ fn an_updated_rock_keeps_nothing_else_of_its_run_from_being_undone() {
     sandbox.hoist("sync -q").exits(0);
     sandbox.hoist("update").exits(0);
     assert_eq!((sandbox.read("nail/v").as_str(), listed(&sandbox)), ("2\n", vec!["a 1.1-1".to_owned(), "b 1.0-1".to_owned()]));
-    sandbox.hoist("undo -y").exits(2).says("`hoist install a@1.0-1`").says("--force takes back the rest of the run");
-    sandbox.hoist("undo --dry-run --force").exits(0).says("nail").says("a stays as it is");
+    sandbox.hoist("undo -y").exits(2).says("`hoist install a@1.0-1`").says("add --force to undo the rest of the run");
+    sandbox.hoist("undo --dry-run --force").exits(0).says("nail").says("a is not undone");
     // What the rock needs that stays, stays as well.
-    sandbox.hoist("undo -y --force").exits(0).says("a stays as it is").says("b stays as it is");
+    sandbox.hoist("undo -y --force").exits(0).says("a is not undone").says("b is not undone");
     assert_eq!((sandbox.read("nail/v").as_str(), listed(&sandbox)), ("1\n", vec!["a 1.1-1".to_owned(), "b 1.0-1".to_owned()]));
     sandbox.hoist("install a@1.0-1").exits(0);
     sandbox.hoist("test").exits(0);
@@ -591,11 +591,15 @@ fn a_rock_that_somebody_elses_rock_needs_stays_and_says_why() {
     let mut command = sandbox.command("luarocks");
     command.args(["--lua-version=5.4", &tree, "install", "--only-server", &server.url("/"), "foreign"]);
     ran(command.output().unwrap()).exits(0);
-    let why = "is needed by foreign in";
+    let why = "foreign in";
     sandbox.hoist("plan uninstall base").exits(2).says(why).says("remove foreign");
     sandbox.hoist("uninstall base -y").exits(2).says(why);
-    sandbox.hoist("undo --dry-run").exits(2).says("foreign in this tree needs base");
-    sandbox.hoist("undo -y").exits(2).says("foreign in this tree needs base").says("remove foreign` removes what needs it first");
+    sandbox.hoist("undo --dry-run").exits(2).says("foreign in this tree depends on base");
+    sandbox
+        .hoist("undo -y")
+        .exits(2)
+        .says("foreign in this tree depends on base")
+        .says("remove foreign` to remove the dependent rock first");
     assert_eq!(listed(&sandbox), ["base 1-1", "foreign 1-1"]);
     let mut command = sandbox.command("luarocks");
     command.args(["--lua-version=5.4", &tree, "remove", "foreign"]);
@@ -622,5 +626,5 @@ fn a_module_that_comes_with_the_server_satisfies_a_rock() {
     sandbox
         .hoist("rocks install top")
         .exits(2)
-        .says("base: dependencies: needs nowhere, which rocks does not have and which does not come with the server");
+        .says("base: dependencies: the module depends on nowhere, which neither rocks nor the server provides");
 }

@@ -45,7 +45,7 @@ fn a_script_writes_to_its_directories_and_nowhere_else() {
     assert!(!sandbox.has("elsewhere") && !sandbox.has(".good/planted") && !std::path::Path::new("/tmp/hoist-test-escape").exists());
     assert!(!sandbox.has(".home"), "what was made for a script and not used is gone");
     let told = ran.finished("good")["messages"].to_string();
-    assert!(told.contains("kept to its directories by the kernel"), "{told}");
+    assert!(told.contains("write access is restricted to the directories of the module"), "{told}");
     // Without the option the same scripts may.
     assert_eq!(sandbox.json("install home").exits(0).statuses()["home"], "installed");
 }
@@ -71,7 +71,7 @@ fn a_confined_script_changes_nothing_that_others_run() {
     sandbox.hoist("install before").exits(0);
     let ran = sandbox.json("install --sandbox poison kills").exits(3);
     assert_eq!(ran.statuses()["poison"], "installed", "{}", ran.stdout);
-    let is_complete = !ran.finished("poison")["messages"].to_string().contains("does not know all of the rules");
+    let is_complete = !ran.finished("poison")["messages"].to_string().contains("does not enforce all rules");
     sandbox.hoist("install later").exits(0);
     let survived = bystander.try_wait().unwrap().is_none();
     let _ = bystander.kill();
@@ -142,7 +142,7 @@ fn commands_that_a_script_puts_into_a_clone_are_not_run() {
         if command == "update script" {
             let planted = sandbox.home().join(".script/.git/p");
             assert!(set(&["remote.origin.uploadpack", &planted.display().to_string()]).success());
-            sandbox.hoist(command).exits(3).says("has the command remote.origin.uploadpack");
+            sandbox.hoist(command).exits(3).says("contains the command remote.origin.uploadpack");
             assert!(set(&["--unset", "remote.origin.uploadpack"]).success());
         }
         let ran = sandbox.hoist(command);
@@ -196,5 +196,5 @@ fn helpers_updates_and_removals_work_inside() {
 fn what_cannot_be_kept_to_anything_is_said() {
     let sandbox = Sandbox::new();
     sandbox.add(&Module::new("m").main("command -v apt-get >/dev/null; true"));
-    sandbox.hoist("install --sandbox").exits(0).says("not kept to its directories: its script installs packages of the system");
+    sandbox.hoist("install --sandbox").exits(0).says("write access is not restricted, since the script installs system packages");
 }

@@ -38,8 +38,8 @@ fn a_wrong_digest_is_not_run_and_a_missing_one_is_shown() {
 #[test]
 fn answers_that_are_no_script_are_failures() {
     for (answer, says) in [
-        (Answer::new(404, "#!/bin/sh\ntouch \"$HOME/ran\"\n"), "the server answers 404"),
-        (Answer::new(403, "no"), "the server answers 403"),
+        (Answer::new(404, "#!/bin/sh\ntouch \"$HOME/ran\"\n"), "the server returned 404"),
+        (Answer::new(403, "no"), "the server returned 403"),
         (Answer::new(200, ""), "the script is empty"),
         (Answer::new(200, "<!DOCTYPE html><html>sign in</html>"), "a web page, not a script"),
         (Answer::new(200, "exit 9\n"), "failed with exit code 9"),
@@ -64,7 +64,7 @@ fn only_errors_of_the_network_are_tried_again() {
     });
     let sandbox = Sandbox::new();
     sandbox.add(&module(&server.url("/install.sh")));
-    sandbox.hoist("install").exits(0).says("retry").says("broke off");
+    sandbox.hoist("install").exits(0).says("retry").says("was interrupted");
     assert_eq!(server.requests().len(), 3);
     assert!(!sandbox.has("half"), "half a script is never run");
 }
@@ -74,7 +74,7 @@ fn a_server_that_stalls_runs_into_the_time_limit() {
     let server = Server::start(|_| Answer { announced: Some(1000), stall: Duration::from_secs(20), ..Answer::new(200, "#!/bin/sh\n") });
     let sandbox = Sandbox::new();
     sandbox.add(&module(&server.url("/install.sh")).field("TIMEOUT", "1"));
-    sandbox.hoist("install").exits(3).says("took longer than 1s");
+    sandbox.hoist("install").exits(3).says("did not finish within 1s");
 }
 
 #[test]

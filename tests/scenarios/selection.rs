@@ -42,14 +42,14 @@ fn what_is_left_out_is_said_with_its_reason() {
         .iter()
         .map(|left| (left["module"].as_str().unwrap(), left["reason"].as_str().unwrap()))
         .collect();
-    assert_eq!(left, [("default-one", "needs lib, which is left out"), ("default-two", "left out with --skip")]);
+    assert_eq!(left, [("default-one", "depends on lib, which is left out"), ("default-two", "left out with --skip")]);
 }
 
 #[test]
 fn names_that_do_not_exist_are_errors_wherever_they_stand() {
     let sandbox = sandbox();
-    sandbox.hoist("install defualt-one").exits(2).says("there is no module `defualt-one`").says("did you mean `default-one`?");
-    sandbox.hoist("install --skip nothing").exits(2).says("there is no module `nothing` (--skip)");
+    sandbox.hoist("install defualt-one").exits(2).says("unknown module `defualt-one`").says("did you mean `default-one`?");
+    sandbox.hoist("install --skip nothing").exits(2).says("unknown module `nothing` (--skip)");
     sandbox.hoist("install --with extr").exits(2).says("did you mean `extra`?");
     sandbox.hoist("install --minimal extra").exits(2);
     sandbox.hoist("install --no-such-option").exits(2);
@@ -59,7 +59,7 @@ fn names_that_do_not_exist_are_errors_wherever_they_stand() {
 #[test]
 fn what_a_core_module_needs_cannot_be_skipped() {
     let sandbox = sandbox();
-    sandbox.hoist("install --skip helper").exits(2).says("core-one is a core module and needs helper, which --skip leaves out");
+    sandbox.hoist("install --skip helper").exits(2).says("core-one is a core module and depends on helper, which --skip leaves out");
     sandbox.hoist("install --skip core-one").exits(2).says("core-one is a core module and cannot be skipped");
     sandbox.hoist("plan install extra --skip core-one").exits(0);
 }
@@ -69,7 +69,7 @@ fn missing_requirements_say_who_wants_them() {
     let sandbox = sandbox();
     sandbox.add(&Module::new("wanting").tier("optional").depends("libb no-such"));
     sandbox.hoist("install").exits(0);
-    let ran = sandbox.hoist("install wanting").exits(2).says("there is no module `libb` (needed by wanting)").says("did you mean `lib`?");
+    let ran = sandbox.hoist("install wanting").exits(2).says("unknown module `libb` (required by wanting)").says("did you mean `lib`?");
     ran.says("no-such").says("modules/wanting.sh");
     sandbox.hoist("validate").exits(2).says("no-such");
 }
@@ -80,7 +80,7 @@ fn a_cycle_is_told_as_its_shortest_path_and_a_diamond_is_none() {
     for (name, depends) in [("a", "b"), ("b", "c d"), ("c", "a"), ("d", "e"), ("e", "f"), ("f", "a")] {
         sandbox.add(&Module::new(name).depends(depends));
     }
-    sandbox.hoist("install").exits(2).says("these modules need each other: a => b => c => a");
+    sandbox.hoist("install").exits(2).says("dependency cycle: a => b => c => a");
     sandbox.add(&Module::new("self").tier("optional").depends("self"));
     sandbox.hoist("plan install self").exits(2).says("self => self");
     let diamond = Sandbox::new();
@@ -119,7 +119,7 @@ fn the_first_of_several_collections_wins() {
     let list = sandbox.json(&format!("-C {} -C {} list", sandbox.collection().display(), other.display())).exits(0).document();
     let source = |name: &str| list.as_array().unwrap().iter().find(|entry| entry["name"] == name).unwrap()["source"].clone();
     assert_eq!((source("lib").as_str(), source("more").as_str()), (Some("collection"), Some("other")));
-    sandbox.hoist("-C /no/such/dir list").exits(2).says("there is no such directory");
+    sandbox.hoist("-C /no/such/dir list").exits(2).says("the directory does not exist");
 }
 
 #[test]
@@ -128,11 +128,11 @@ fn what_cannot_be_read_is_named_and_hides_nothing_else() {
     std::fs::create_dir(sandbox.collection().join("modules/directory.sh")).unwrap();
     std::os::unix::fs::symlink("/no/such/file", sandbox.collection().join("modules/dangling.sh")).unwrap();
     sandbox.write("modules/alone.conf", "MODULE_NAME=alone\n");
-    let ran = sandbox.hoist("validate").exits(2).says("directory.sh").says("dangling.sh").says("cannot be read");
-    ran.says("there is no alone.sh beside this file").says("3 errors");
+    let ran = sandbox.hoist("validate").exits(2).says("directory.sh").says("dangling.sh").says("cannot read the file");
+    ran.says("there is no alone.sh next to this file").says("3 errors");
     sandbox.hoist("list").exits(0).says("core-one").says("dangling");
     sandbox.hoist("install default-two").exits(0);
-    sandbox.hoist("install dangling").exits(2).says("cannot be read");
+    sandbox.hoist("install dangling").exits(2).says("cannot read the file");
 }
 
 #[test]
@@ -154,12 +154,12 @@ fn odd_files_and_surroundings_neither_hang_nor_hide() {
 #[test]
 fn a_name_that_is_asked_for_cannot_be_left_out() {
     let sandbox = sandbox();
-    sandbox.hoist("install default-one --skip lib").exits(2).says("default-one is asked for by name, and needs lib");
-    sandbox.hoist("install extra --skip extra").exits(2).says("name it in one place only");
+    sandbox.hoist("install default-one --skip lib").exits(2).says("default-one is named, but depends on lib");
+    sandbox.hoist("install extra --skip extra").exits(2).says("name it only once");
     sandbox.add(&Module::new("broken").tier("optional").field("INSTALL_METHOD", "gitclone"));
     sandbox.add(&Module::new("needs-broken").depends("broken"));
     sandbox.hoist("plan install").exits(2);
-    sandbox.hoist("plan install --skip broken").exits(0).says("needs broken, which is left out");
+    sandbox.hoist("plan install --skip broken").exits(0).says("depends on broken, which is left out");
 }
 
 #[test]
@@ -168,5 +168,5 @@ fn a_changed_manifest_is_said() {
     sandbox.add(&Module::new("m"));
     sandbox.hoist("install").exits(0);
     sandbox.add(&Module::new("m").main("echo other"));
-    sandbox.hoist("install").exits(0).says("its manifest has changed since");
+    sandbox.hoist("install").exits(0).says("its manifest changed since");
 }

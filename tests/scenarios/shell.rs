@@ -79,11 +79,11 @@ fn modules_run_apart_from_each_other() {
 #[test]
 fn a_script_that_cannot_be_read_fails_before_its_function_is_called() {
     for (script, says) in [
-        ("main_module() {\n  if true; then\n}\n", "the script could not be read"),
-        ("return 1\nmain_module() { :; }\n", "the script could not be read"),
-        ("exit 0\nmain_module() { :; }\n", "ended with `exit` while it was read"),
-        ("set -e\nfalse\nmain_module() { :; }\n", "ended with exit code 1 while it was read"),
-        ("exit 3\nmain_module() { :; }\n", "ended with exit code 3 while it was read"),
+        ("main_module() {\n  if true; then\n}\n", "cannot read the script"),
+        ("return 1\nmain_module() { :; }\n", "cannot read the script"),
+        ("exit 0\nmain_module() { :; }\n", "called `exit` before"),
+        ("set -e\nfalse\nmain_module() { :; }\n", "ended with exit code 1 before"),
+        ("exit 3\nmain_module() { :; }\n", "ended with exit code 3 before"),
     ] {
         let sandbox = Sandbox::new();
         sandbox.add(&Module::new("subject").body(&script.replace(":;", "touch \"$HOME/called\";")));
@@ -205,9 +205,9 @@ fn a_time_limit_ends_the_whole_group() {
     let sandbox = Sandbox::new();
     sandbox.add(&Module::new("slow").field("TIMEOUT", "1").main("trap '' TERM; (sleep 300; touch \"$HOME/late\") & wait; sleep 300"));
     let ran = sandbox.json("install").exits(3);
-    assert_eq!(ran.finished("slow")["reason"], "took longer than 1s");
+    assert_eq!(ran.finished("slow")["reason"], "did not finish within 1s");
     sandbox.add(&Module::new("slow").main("sleep 300"));
-    sandbox.hoist("install --timeout 1s").exits(3).says("took longer than 1s");
+    sandbox.hoist("install --timeout 1s").exits(3).says("did not finish within 1s");
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn a_module_that_does_not_do_what_it_declares_has_failed() {
     let sandbox = Sandbox::new();
     sandbox.add(&Module::new("liar").field("TEST_FILES", "$HOME/never"));
     let ran = sandbox.json("install").exits(3);
-    assert!(ran.finished("liar")["reason"].as_str().unwrap().contains("what it declares is not there"), "{}", ran.stdout);
+    assert!(ran.finished("liar")["reason"].as_str().unwrap().contains("declared files are missing"), "{}", ran.stdout);
     assert_eq!(sandbox.json("list").document()[0]["state"], "failed");
 }
 

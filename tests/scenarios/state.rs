@@ -35,7 +35,7 @@ fn past_runs_are_kept_as_long_as_they_are_needed() {
     // What failed long ago and was not done since can be retried.
     std::fs::write(sandbox.home().join("mended"), "").unwrap();
     sandbox.hoist("retry").exits(0).says("broken");
-    sandbox.hoist("retry").exits(0).says("Nothing that failed is left to be done");
+    sandbox.hoist("retry").exits(0).says("No failed modules to retry");
     let retried = sandbox.hoist("history").exits(0).stdout.lines().count();
     assert!(retried <= 7, "nothing is left to be done of the run that failed");
     // As many runs that changed something can be undone as are kept.

@@ -49,7 +49,7 @@ fn a_test_finds_recorded_files_that_are_gone_or_modified() {
     let failed = sandbox.json("test").exits(3);
     let reason = failed.finished("m")["reason"].as_str().unwrap().to_owned();
     assert!(
-        reason.contains("not there:") && reason.contains("/.m/b") && reason.contains("modified:") && reason.contains("/.m/a"),
+        reason.contains("missing:") && reason.contains("/.m/b") && reason.contains("modified:") && reason.contains("/.m/a"),
         "{reason}"
     );
     assert!(!reason.contains("/.m/c") && !reason.contains("/.m/rc") && !reason.contains("pyc"), "{reason}");
@@ -81,7 +81,7 @@ fn what_everybody_writes_to_and_what_comes_and_goes_is_no_failure() {
     sandbox.add(&Module::new("rg").main("mkdir -p ~/.local/bin; echo x >~/.local/bin/rg; chmod +x ~/.local/bin/rg"));
     sandbox.hoist("install rg").exits(0);
     std::fs::remove_file(sandbox.home().join(".local/bin/rg")).unwrap();
-    sandbox.hoist("test rg").exits(3).says("not there:").says("hoist install --force MODULE");
+    sandbox.hoist("test rg").exits(3).says("missing:").says("hoist install --force MODULE");
     sandbox.hoist("install --force rg").exits(0);
     sandbox.hoist("test rg").exits(0);
 }
@@ -108,13 +108,13 @@ fn a_clone_is_compared_with_its_own_history() {
     sandbox.put(".m/file", "overwritten\n");
     sandbox.hoist("test").exits(3).says("modified:").says("/.m/file");
     std::fs::remove_file(sandbox.home().join(".m/file")).unwrap();
-    sandbox.hoist("test").exits(3).says("not there:").says("/.m/file").says("restore .` restores the committed files");
+    sandbox.hoist("test").exits(3).says("missing:").says("/.m/file").says("restore .` restores the committed files");
     assert!(sandbox.command("git").args(["restore", "."]).current_dir(sandbox.home().join(".m")).status().unwrap().success());
     sandbox.hoist("test").exits(0);
     std::fs::rename(sandbox.home().join(".m/.git"), sandbox.path("git")).unwrap();
-    sandbox.hoist("test").exits(3).says("not there:").says("/.m/.git");
+    sandbox.hoist("test").exits(3).says("missing:").says("/.m/.git");
     std::fs::remove_dir_all(sandbox.home().join(".m")).unwrap();
-    sandbox.hoist("test").exits(3).says("not there:");
+    sandbox.hoist("test").exits(3).says("missing:");
 }
 
 #[test]
@@ -126,9 +126,9 @@ fn a_sound_machine_raises_no_alarm() {
     sandbox.add(&Module::new("user").depends("tool").field("TEST_BINARIES", "tool").main(":"));
     sandbox.hoist("install").exits(0);
     let found = sandbox.json("doctor").exits(0).document();
-    assert!(!found.to_string().contains("is gone"), "{found}");
+    assert!(!found.to_string().contains("with missing files"), "{found}");
     std::fs::remove_file(sandbox.home().join(".tool/bin/tool")).unwrap();
-    sandbox.hoist("doctor").exits(3).says("is gone").says("tool");
+    sandbox.hoist("doctor").exits(3).says("with missing files").says("tool");
     // A first deployment was not interrupted.
     sandbox.write("plugins/p/plugin.yml", "name: p\nversion: 1.0.0\n").write("plugins/p/scripts/deploy.sh", "true\n");
     let deployed = sandbox.hoist("plugin deploy p").exits(0);
@@ -204,10 +204,14 @@ fn a_module_that_skips_itself_is_reported_with_its_own_words() {
         .add(&Module::new("bad").tier("optional").field("TEST_FILES", "$HOME/bad").main("log_error 'no disk'; log_info 'bye'; return 0"));
     let run = sandbox.json("install gpu card half bad").exits(3);
     let reason = |name: &str| run.finished(name)["reason"].as_str().unwrap().to_owned();
-    assert!(reason("gpu").starts_with("it skipped itself: no graphics card, skipping (it ran, but "), "{}", reason("gpu"));
-    assert!(reason("card").starts_with("it skipped itself: there is no card ("), "{}", reason("card"));
-    assert!(reason("half").starts_with("it ran, but "), "{}", reason("half"));
-    assert!(reason("bad").starts_with("its script reported an error and ended with success: no disk ("), "{}", reason("bad"));
+    assert!(
+        reason("gpu").starts_with("the module skipped itself: no graphics card, skipping (the install succeeded, but "),
+        "{}",
+        reason("gpu")
+    );
+    assert!(reason("card").starts_with("the module skipped itself: there is no card ("), "{}", reason("card"));
+    assert!(reason("half").starts_with("the install succeeded, but "), "{}", reason("half"));
+    assert!(reason("bad").starts_with("the script reported an error but exited successfully: no disk ("), "{}", reason("bad"));
 }
 
 #[test]
@@ -269,9 +273,9 @@ fn an_update_names_modules_that_their_collection_no_longer_has() {
     sandbox.add(&Module::new("stays")).add(&Module::new("goes"));
     sandbox.hoist("install").exits(0);
     std::fs::remove_file(sandbox.collection().join("modules/goes.sh")).unwrap();
-    let run = sandbox.hoist("update").exits(0).says("collection no longer has goes; it stays as it is, `hoist uninstall goes` removes it");
+    let run = sandbox.hoist("update").exits(0).says("goes was removed from collection; run `hoist uninstall goes` to remove it");
     assert!(!run.stderr.contains("has stays"), "{}", run.stderr);
     sandbox.hoist("outdated").exits(0).says("goes").says("gone");
     sandbox.hoist("uninstall goes -y").exits(0);
-    sandbox.hoist("outdated").exits(0).says("No installed module");
+    sandbox.hoist("outdated").exits(0).says("All installed modules are up to date");
 }

@@ -48,13 +48,13 @@ fn installs_updates_configuration_and_removals_are_taken_back_one_after_another(
         let ran = sandbox.hoist("undo --yes").exits(0);
         assert_eq!(&tree(&sandbox), expected, "{}", ran.stdout);
     }
-    sandbox.hoist("undo --yes").exits(2).says("no run that could be taken back");
+    sandbox.hoist("undo --yes").exits(2).says("no run to undo");
     // The history says what was undone, and by which run.
     let history = sandbox.json("history").exits(0).document();
     let undone = history.as_array().unwrap().iter().filter(|run| run["undone"].is_string()).count();
     assert_eq!(undone, 3, "{history}");
     sandbox.hoist("history").exits(0).says("undone by");
-    sandbox.hoist(&format!("undo {first} --yes")).exits(2).says("was taken back already");
+    sandbox.hoist(&format!("undo {first} --yes")).exits(2).says("is already undone");
     sandbox.hoist("list").exits(0).says("available");
     // What was taken back can be taken back as well.
     let undos: Vec<String> = sandbox
@@ -83,7 +83,7 @@ fn what_somebody_changed_since_is_refused_and_with_force_copied_aside() {
     sandbox.put(".tool/data", "edited\n");
     sandbox.put(".tool/added", "added\n");
     let before = tree(&sandbox);
-    sandbox.hoist("undo --yes").exits(2).says(".tool/data").says("it was changed since").says("--force");
+    sandbox.hoist("undo --yes").exits(2).says(".tool/data").says("it was modified since").says("--force");
     assert_eq!(tree(&sandbox), before);
     sandbox.hoist("undo --yes --force").exits(0).says("hoist-backup");
     assert_eq!(sandbox.read(".tool/data"), "one\n");
@@ -91,7 +91,7 @@ fn what_somebody_changed_since_is_refused_and_with_force_copied_aside() {
     let copies: Vec<String> = tree(&sandbox).into_iter().filter(|(path, _)| path.contains("hoist-backup")).map(|(_, text)| text).collect();
     assert_eq!(copies, ["edited\n"]);
     // The install: what was added stays, with its directory.
-    sandbox.hoist("undo --yes").exits(0).says("did not put there");
+    sandbox.hoist("undo --yes").exits(0).says("that the run did not create");
     assert_eq!(sandbox.files(".tool").len(), 2);
     assert!(sandbox.has(".tool/added"));
 }
@@ -266,7 +266,7 @@ fn what_the_first_install_of_a_script_takes_of_a_persons_files_is_kept() {
     }
     std::os::unix::fs::symlink("gone", sandbox.home().join(".tool/link")).unwrap();
     let before = tree(&sandbox);
-    let ran = sandbox.hoist("install").exits(0).says("settings as it was before the module's script changed it").says("was put back");
+    let ran = sandbox.hoist("install").exits(0).says("changed by the module's script; the previous version is").says("it was restored");
     assert_eq!((sandbox.read(".tool/settings"), sandbox.read(".tool/data")), ("shipped\n".to_owned(), "own\n".to_owned()));
     for file in ["gone", "notes/deep/today", "untouched"] {
         assert_eq!(sandbox.read(&format!(".tool/{file}")), "mine\n", "{}", ran.stdout);
@@ -276,7 +276,7 @@ fn what_the_first_install_of_a_script_takes_of_a_persons_files_is_kept() {
     // What came since, its script has no right to.
     sandbox.put(".tool/plugins/mine", "mine\n");
     let preview = sandbox.hoist("plan uninstall tool").exits(0).says("settings");
-    let ran = sandbox.hoist("uninstall tool -y").exits(0).says("plugins/mine").says("it was put back");
+    let ran = sandbox.hoist("uninstall tool -y").exits(0).says("plugins/mine").says("and restored");
     assert_eq!(sandbox.read(".tool/plugins/mine"), "mine\n");
     assert!(!ran.stdout.contains("settings: it was added since"), "{}\n{}", preview.stdout, ran.stdout);
     let mut after = tree(&sandbox);
@@ -385,7 +385,7 @@ fn a_failed_install_of_any_kind_leaves_its_directories_as_they_were() {
     sandbox.put(".tool/theirs", "theirs\n");
     sandbox.put(".tool/deep/gone", "here\n");
     let before = tree(&sandbox);
-    sandbox.hoist("install").exits(3).says("taken back");
+    sandbox.hoist("install").exits(3).says("rolled back");
     let mut after = tree(&sandbox);
     // What a script does elsewhere nobody can know.
     assert_eq!(after.remove("out").as_deref(), Some("out\n"));
@@ -428,8 +428,8 @@ fn what_others_need_and_names_that_are_not_plain_text_are_seen_to() {
     let history = sandbox.json("history").exits(0).document();
     let first = history[0]["run_id"].as_str().unwrap().to_owned();
     sandbox.hoist("install Pizza").exits(0);
-    sandbox.hoist(&format!("undo {first} --yes")).exits(2).says("is needed by site.Pizza");
-    sandbox.hoist("undo 2 --yes").exits(2).says("as only one starts with");
+    sandbox.hoist(&format!("undo {first} --yes")).exits(2).says("is required by site.Pizza");
+    sandbox.hoist("undo 2 --yes").exits(2).says("an unambiguous prefix");
     let before = application.tree();
     sandbox.hoist("install Odd").exits(0);
     sandbox.hoist("uninstall Odd --yes").exits(0);
@@ -456,7 +456,7 @@ fn what_an_update_of_a_script_takes_of_what_somebody_changed_or_added_comes_back
         sandbox.put(".tool/notes/today", "mine\n");
         // What the program keeps for itself.
         sandbox.put(".tool/cache", "one\n");
-        sandbox.hoist(&format!("update {options}")).exits(0).says("put back");
+        sandbox.hoist(&format!("update {options}")).exits(0).says("restored");
         assert_eq!((sandbox.read(".tool/data"), sandbox.read(".tool/cache")), ("two\n".to_owned(), "two\n".to_owned()));
         assert_eq!((sandbox.read(".tool/notes/today"), sandbox.read(".tool/gone")), ("mine\n".to_owned(), "mine\n".to_owned()));
         assert_eq!(sandbox.read(".tool/edited"), edited, "{options}");

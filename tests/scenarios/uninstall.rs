@@ -71,7 +71,7 @@ fn what_a_person_changed_or_added_is_kept_and_listed() {
     std::fs::write(sandbox.home().join(".a/sub/file"), "mine").unwrap();
     std::fs::create_dir(sandbox.home().join(".a/notes")).unwrap();
     std::fs::write(sandbox.home().join(".a/notes/one"), "mine").unwrap();
-    let plan = sandbox.hoist("plan uninstall a").exits(0).says("it was changed since").says("it was added since");
+    let plan = sandbox.hoist("plan uninstall a").exits(0).says("it was modified since").says("it was added since");
     drop(plan);
     let ran = sandbox.json("uninstall a --yes").exits(0);
     let home = sandbox.home().display().to_string();
@@ -98,7 +98,7 @@ fn what_others_need_is_refused_or_goes_with_them() {
     let sandbox = Sandbox::new();
     sandbox.add(&tool("base")).add(&tool("app").depends("base")).add(&tool("other"));
     sandbox.hoist("install").exits(0);
-    sandbox.hoist("uninstall base --yes").exits(2).says("is needed by app").says("--cascade");
+    sandbox.hoist("uninstall base --yes").exits(2).says("is required by app").says("--cascade");
     assert!(sandbox.has(".base/file"));
     let ran = sandbox.json("uninstall base --cascade --yes").exits(0);
     assert_eq!(ran.statuses().len(), 2);
@@ -135,8 +135,8 @@ fn a_purge_removes_a_module_whose_own_function_fails_or_does_not_end() {
     sandbox.add(&other.main("mkdir -p ~/.other; echo 1 >~/.other/file"));
     let functions = [
         ("fails", "rm ~/.fails/file; echo half >~/.fails/half; log_error 'not now'; return 1", "not now"),
-        ("endless", "sleep 100", "did not end in time"),
-        ("deaf", "trap '' TERM; sleep 100", "did not end in time"),
+        ("endless", "sleep 100", "did not finish in time"),
+        ("deaf", "trap '' TERM; sleep 100", "did not finish in time"),
     ];
     for (name, function, _) in functions {
         let body = format!("main_module() {{ mkdir -p ~/.{name}; echo 1 >~/.{name}/file; }}\nuninstall_module() {{ {function}; }}");
@@ -161,7 +161,7 @@ fn a_module_whose_manifest_is_gone_or_broken_still_goes() {
     sandbox.hoist("install").exits(0);
     std::fs::remove_file(sandbox.collection().join("modules/a.sh")).unwrap();
     sandbox.write("modules/b.sh", "nonsense");
-    sandbox.hoist("uninstall a -y").exits(2).says("is needed by b");
+    sandbox.hoist("uninstall a -y").exits(2).says("is required by b");
     sandbox.hoist("uninstall a b -y").exits(0);
     assert!(!sandbox.has(".a") && !sandbox.has(".b") && !sandbox.has(".local/bin/a"));
     assert!(sandbox.json("list --installed").document().as_array().unwrap().is_empty());
@@ -330,7 +330,7 @@ fn a_directory_that_cannot_be_removed_is_a_failure_that_can_be_tried_again() {
     let sub = sandbox.home().join(".a/sub");
     std::os::unix::fs::chown(&sub, Some(0), Some(0)).unwrap();
     std::fs::set_permissions(sandbox.home().join(".a"), std::os::unix::fs::PermissionsExt::from_mode(0o500)).unwrap();
-    hoist("uninstall a -y").exits(3).says("it cannot be removed: Permission denied");
+    hoist("uninstall a -y").exits(3).says("cannot remove it: Permission denied");
     assert!(sub.join("file").exists());
     chown(&sub);
     hoist("uninstall a -y").exits(0);

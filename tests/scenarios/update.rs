@@ -80,11 +80,11 @@ fn a_dirty_or_diverged_tree_is_an_error_that_changes_nothing() {
     cloned.next("file", "newer\n");
     let head = cloned.head();
     std::fs::write(path.join("file"), "mine\n").unwrap();
-    cloned.sandbox.hoist("update").exits(3).says("has local changes (file), and was left alone");
+    cloned.sandbox.hoist("update").exits(3).says("has local changes (file) and is not changed");
     assert_eq!((cloned.head(), cloned.sandbox.read(".subject/file")), (head.clone(), "mine\n".to_owned()));
     cloned.fixture.git(".", &["-C", &path.display().to_string(), "commit", "-qam", "mine"]);
     let own = cloned.head();
-    cloned.sandbox.hoist("update").exits(3).says("have diverged; nothing was changed, since these commits are only here").says("mine");
+    cloned.sandbox.hoist("update").exits(3).says("have diverged; nothing was changed, since these commits are only local").says("mine");
     assert_eq!((cloned.head(), cloned.sandbox.read(".subject/file")), (own, "mine\n".to_owned()));
     // Commits of one's own on top of what is there are no divergence.
     cloned.fixture.git(".", &["-C", &path.display().to_string(), "reset", "-q", "--hard", &head]);
@@ -245,7 +245,7 @@ fn a_clone_that_is_reinstalled_and_does_not_work_is_brought_back() {
     let head = cloned.head();
     cloned.fixture.git("repo.work", &["mv", "file", "elsewhere"]);
     cloned.next("more", "x");
-    cloned.sandbox.hoist("update").exits(3).says("what it declares is not there");
+    cloned.sandbox.hoist("update").exits(3).says("declared files are missing");
     assert_eq!((cloned.head(), cloned.sandbox.read(".subject/file")), (head, "newer\n".to_owned()));
 }
 
@@ -286,7 +286,7 @@ fn updates_run_in_order_and_a_failure_skips_what_needs_it() {
     assert_eq!((statuses["bad"].as_str(), statuses["user"].as_str()), ("failed", "skipped"));
     sandbox.hoist("update app").exits(0);
     assert_eq!(sandbox.read("order"), "base\napp\napp\n", "only what is named");
-    sandbox.hoist("update nothing-like-it").exits(2).says("there is no module");
+    sandbox.hoist("update nothing-like-it").exits(2).says("unknown module");
     sandbox.add(&Module::new("late").tier("optional"));
     sandbox.hoist("update late").exits(2).says("is not installed");
 }

@@ -281,6 +281,15 @@ impl Sandbox {
         self.hoist(&format!("{arguments} --output json"))
     }
 
+    /// Runs hoist on a terminal of its own that gives these answers, and returns what the terminal shows. The exit code is that of hoist.
+    pub fn terminal(&self, arguments: &str, answers: &str) -> Ran {
+        let line = format!("{} {arguments}", binary().display());
+        let mut command = self.command("script");
+        let mut child = command.args(["-qec", &line, "/dev/null"]).stdin(Stdio::piped()).env("TERM", "xterm").spawn().unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), answers.as_bytes()).unwrap();
+        ran(child.wait_with_output().unwrap())
+    }
+
     /// Starts hoist; the caller waits for it.
     pub fn start(&self, arguments: &str) -> Child {
         self.command(binary()).args(arguments.split_whitespace()).spawn().unwrap()

@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use hoist_executor::{Cancel, Command, Effect, Event, Failure, Limits, Retries, Task, TaskContext, TaskGraph, TaskId, execute};
-use hoist_reporter::{HtmlPage, Plain, Progress, Report, Reporter, Timeline, Words, duration_text, html};
-use indicatif::ProgressDrawTarget;
+use hoist_reporter::{HtmlPage, Plain, Progress, ProgressOptions, Report, Reporter, Timeline, Words, duration_text, html};
 
 const WORDS: Words = Words { changed: "done", unchanged: "done" };
 
@@ -112,7 +111,7 @@ impl Commands {
     /// Runs everything, this many at once. Prints the whole output of what failed, and writes the timeline to `target/NAME.html`.
     pub(crate) fn run(self, name: &str, jobs: usize) -> Result<Report> {
         let mut view: Box<dyn Reporter> = match io::stderr().is_terminal() {
-            true => Box::new(Progress::new(ProgressDrawTarget::stderr_with_hz(10), true, WORDS)),
+            true => Box::new(Progress::stderr(ProgressOptions::new(true, WORDS))),
             false => Box::new(Plain::new(io::stderr(), false, WORDS)),
         };
         let (mut report, mut timeline) = (Report::default(), Timeline::default());

@@ -81,13 +81,13 @@ fn answer(value: Value) -> Result<Value, String> {
     if let Some(name) = unknown.first() {
         let near =
             hoist_core::did_you_mean(name, KNOWN.iter().copied()).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-        return Err(format!("there is no option `{name}`{near}"));
+        return Err(format!("unknown option `{name}`{near}"));
     }
     let Arguments { collection, modules, action, all, force, strict, variables, check } =
         serde_json::from_value(value).map_err(|error| error.to_string())?;
     let action = action.unwrap_or_else(|| "install".to_owned());
     if !["install", "update", "uninstall"].contains(&action.as_str()) {
-        return Err(format!("action: `{action}` is none of install, update, uninstall"));
+        return Err(format!("action: `{action}` is invalid; use install, update or uninstall"));
     }
     let mut command = Command::new(std::env::current_exe().map_err(|error| error.to_string())?);
     command.args(["--output", "json", "--yes"]).envs(&variables);

@@ -63,7 +63,9 @@ pub(crate) fn standing(global: &Global, names: &mut [String]) -> Result<Vec<Stri
 /// The source that stands for the application of the command line.
 pub(crate) fn named(global: &Global) -> Result<String, Ending> {
     let session = Session::named(global)?;
-    session.application.ok_or_else(|| Ending::wrong(Diagnostic::error("there is no application").help("name one with --app")))
+    session
+        .application
+        .ok_or_else(|| Ending::wrong(Diagnostic::error("no application is configured").help("name an application with --app")))
 }
 
 /// What is known of the names of applications.
@@ -81,7 +83,7 @@ pub(crate) fn add(sources: &mut Vec<Source>, global: &Global, environment: &Envi
         if let SourceKind::Application { application, .. } = &mut source.kind {
             real(application, environment).map_err(|why| {
                 let wrong = Diagnostic::error(format!("the application {}: {why}", source.name)).field("sources");
-                Ending::wrong(wrong.help("name directories that are the application's own, without links that lead out of it"))
+                Ending::wrong(wrong.help("use directories inside the application, without symbolic links that lead out of it"))
             })?;
         }
     }
@@ -118,13 +120,16 @@ pub(crate) fn add(sources: &mut Vec<Source>, global: &Global, environment: &Envi
             match all.as_slice() {
                 [only] => only.name.clone(),
                 [] => {
-                    let wrong = Diagnostic::error(format!("{} is a place that modules of an application come from", global.places[0]));
-                    return Err(Ending::wrong(wrong.help("name the application with --app DIR")));
+                    let wrong = Diagnostic::error(format!(
+                        "{} is a location of application modules, and no application is configured",
+                        global.places[0]
+                    ));
+                    return Err(Ending::wrong(wrong.help("name the application with `--app DIR`")));
                 }
                 several => {
                     let names: Vec<&str> = several.iter().map(|source| source.name.as_str()).collect();
-                    let wrong = Diagnostic::error(format!("there are several applications: {}", names.join(", ")));
-                    return Err(Ending::wrong(wrong.help("name one of them with --app")));
+                    let wrong = Diagnostic::error(format!("several applications are configured: {}", names.join(", ")));
+                    return Err(Ending::wrong(wrong.help("name one with --app")));
                 }
             }
         }
@@ -153,7 +158,11 @@ fn real(application: &mut Application, environment: &Environment) -> Result<(), 
     };
     let modules = behind(&application.modules);
     if !modules.starts_with(&root) {
-        return Err(format!("its directory of modules {} leads out of it, to {}", application.modules.display(), modules.display()));
+        return Err(format!(
+            "the modules directory {} is a symbolic link that leads out of the application, to {}",
+            application.modules.display(),
+            modules.display()
+        ));
     }
     application.modules = modules;
     application.init =
@@ -177,7 +186,7 @@ fn meant(app: &str, sources: &mut Vec<Source>, environment: &Environment) -> Res
     let home = environment.home().unwrap_or(Path::new("/"));
     let inside = if app == "~" { Some(home.to_owned()) } else { app.strip_prefix("~/").map(|inside| home.join(inside)) };
     if app.is_empty() {
-        return Err(Ending::wrong(Diagnostic::error("--app names no application").help("name its directory, or its name in the settings")));
+        return Err(Ending::wrong(Diagnostic::error("--app is empty").help("name the application's directory, or its name in hoist.yml")));
     }
     let path: PathBuf = std::path::absolute(inside.unwrap_or_else(|| PathBuf::from(app)))?.components().collect();
     let path = path.canonicalize().unwrap_or(path);
@@ -188,16 +197,14 @@ fn meant(app: &str, sources: &mut Vec<Source>, environment: &Environment) -> Res
         let names: Vec<String> = applications().map(|(name, _)| name).collect();
         let near = hoist_core::did_you_mean(app, names.iter().map(String::as_str));
         let help = near.map_or_else(
-            || "name the directory of an application, or one of the settings: `hoist source list` shows those".to_owned(),
+            || "name the directory of an application, or an application listed by `hoist source list`".to_owned(),
             |near| format!("did you mean `{near}`?"),
         );
-        return Err(Ending::wrong(Diagnostic::error(format!("there is no application `{}`", app.escape_debug())).help(help)));
+        return Err(Ending::wrong(Diagnostic::error(format!("unknown application `{}`", app.escape_debug())).help(help)));
     }
     if home.canonicalize().unwrap_or_else(|_| home.to_owned()).starts_with(&path) {
-        let wrong = Diagnostic::error(format!("{} is no application", path.display()));
-        return Err(Ending::wrong(
-            wrong.help("name the directory of an application: the home directory, and what is above it, are more than that"),
-        ));
+        let wrong = Diagnostic::error(format!("{} is not an application", path.display()));
+        return Err(Ending::wrong(wrong.help("name the application's own directory; the home directory and its parents cannot be used")));
     }
     let plain = |part: &std::ffi::OsStr| {
         let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
@@ -217,7 +224,7 @@ fn meant(app: &str, sources: &mut Vec<Source>, environment: &Environment) -> Res
         let mut inside: Vec<PathBuf> = inside.filter(|path| is_application(path)).collect();
         inside.sort();
         if let Some(meant) = inside.first() {
-            let wrong = Diagnostic::error(format!("{} has neither class-modules nor init.php, and is no application then", path.display()));
+            let wrong = Diagnostic::error(format!("{} is not an application: it has neither class-modules/ nor init.php", path.display()));
             return Err(Ending::wrong(wrong.help(format!("did you mean --app {}?", meant.display()))));
         }
     }

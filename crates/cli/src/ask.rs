@@ -15,24 +15,50 @@ pub(crate) fn somebody() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
+/// The question in lines of whole words that fit the terminal.
+fn wrapped(question: &str) -> String {
+    let width = console::Term::stderr().size().1;
+    let options = textwrap::Options::new(usize::from(width.max(20)) - 1).break_words(false);
+    question.lines().map(|line| textwrap::fill(line, &options)).collect::<Vec<_>>().join("\n")
+}
+
+/// Reads one line from the terminal; `None` at the end of the input.
+fn read_answer() -> io::Result<Option<String>> {
+    let mut answer = String::new();
+    ASKING.store(true, Ordering::SeqCst);
+    let read = io::stdin().lock().read_line(&mut answer);
+    ASKING.store(false, Ordering::SeqCst);
+    Ok((read? > 0).then_some(answer))
+}
+
+/// Asks for a line of text; `None` at the end of the input. An empty answer is `otherwise`.
+pub(crate) fn line(question: &str, otherwise: &str) -> io::Result<Option<String>> {
+    let mut stderr = io::stderr().lock();
+    let default = if otherwise.is_empty() { String::new() } else { format!(" [{otherwise}]") };
+    write!(stderr, "{} ", wrapped(&format!("{question}{default}")))?;
+    stderr.flush()?;
+    let Some(answer) = read_answer()? else {
+        writeln!(stderr)?;
+        return Ok(None);
+    };
+    let answer = answer.trim();
+    Ok(Some(if answer.is_empty() { otherwise } else { answer }.to_owned()))
+}
+
 /// Asks, and returns the first letter of the answer that is one of `letters`; `None` at the end of the input. An empty answer is `otherwise`.
 pub(crate) fn choose(question: &str, letters: &str, otherwise: char) -> io::Result<Option<char>> {
     let mut stderr = io::stderr().lock();
     loop {
-        write!(stderr, "{question} ")?;
+        write!(stderr, "{} ", wrapped(question))?;
         stderr.flush()?;
-        let mut answer = String::new();
-        ASKING.store(true, Ordering::SeqCst);
-        let read = io::stdin().lock().read_line(&mut answer);
-        ASKING.store(false, Ordering::SeqCst);
-        if read? == 0 {
+        let Some(answer) = read_answer()? else {
             writeln!(stderr)?;
             return Ok(None);
-        }
+        };
         match answer.trim().to_lowercase().chars().next() {
             None => return Ok(Some(otherwise)),
             Some(letter) if letters.contains(letter) => return Ok(Some(letter)),
-            Some(_) => writeln!(stderr, "one of {}, please", letters.chars().map(String::from).collect::<Vec<_>>().join(", "))?,
+            Some(_) => writeln!(stderr, "Answer with one of: {}", letters.chars().map(String::from).collect::<Vec<_>>().join(", "))?,
         }
     }
 }

@@ -55,16 +55,16 @@ pub(crate) fn settle(session: &mut Session, installed: &Installed, request: &mut
             let Some(version) = version else { continue };
             let former = request.versions.insert(name.clone(), version.clone());
             if let Some(former) = former.filter(|former| *former != version) {
-                let message = format!("is asked for in two versions: {former} and {version}");
-                errors.push(Diagnostic::error(message).module(name.as_str()).help("name one of them"));
+                let message = format!("two versions are requested: {former} and {version}");
+                errors.push(Diagnostic::error(message).module(name.as_str()).help("request only one version"));
             }
         }
         let source = |place: usize| asked.get(place).and_then(|name: &String| name.split_once('/')).map(|(source, _)| source.to_owned());
         for (place, name) in names.iter().enumerate() {
             let other = (0..place).find(|other| names[*other] == *name && source(*other) != source(place));
             if let Some(other) = other.filter(|_| request.action == Action::Install) {
-                let message = format!("is asked for twice, as {} and as {}", asked[other], asked[place]);
-                errors.push(Diagnostic::error(message).module(name.as_str()).help("only one of the two can be installed: name that"));
+                let message = format!("the module is requested from two sources: {} and {}", asked[other], asked[place]);
+                errors.push(Diagnostic::error(message).module(name.as_str()).help("only one of them can be installed; name that one"));
             }
         }
     }
@@ -98,7 +98,9 @@ fn modules_of_places(session: &Session, names: Vec<String>) -> Result<Vec<String
             None => {
                 let problem = session.problems.iter().find(|problem| problem.file.as_ref() == Some(&name)).cloned();
                 let unknown = || {
-                    Diagnostic::error("was not fetched yet").file(name.clone()).help("`hoist sync` fetches it, and `hoist install` as well")
+                    Diagnostic::error("the location was not fetched yet")
+                        .file(name.clone())
+                        .help("run `hoist sync` or `hoist install` to fetch it")
                 };
                 return Err(Ending::wrong(problem.unwrap_or_else(unknown)));
             }
@@ -140,7 +142,7 @@ fn hold_what_cannot_be(session: &mut Session, installed: &Installed) {
         }
         let unknown = |name: &&ModuleId| session.catalog.get(name.as_str()).is_none() && session.catalog.broken(name.as_str()).is_none();
         if let Some(missing) = module.requires.iter().find(unknown).filter(|_| !held.iter().any(|(name, _)| name == id.as_str())) {
-            held.push((id.to_string(), format!("it has come to need {missing}, which no source has")));
+            held.push((id.to_string(), format!("its new version depends on {missing}, which no source provides")));
         }
     }
     // What needs each other was installed with --no-deps; it is brought forward in any order.
@@ -186,7 +188,7 @@ fn hold_what_cannot_be(session: &mut Session, installed: &Installed) {
         // A request is settled twice: before anything is waited for, and after.
         if session.held.insert(name.clone()) {
             let why = why.split_whitespace().collect::<Vec<_>>().join(" ");
-            render::remark(&format!("warning: {name} stays as it is: {why}"));
+            render::remark(&format!("warning: {name} is not updated: {why}"));
         }
     }
 }
@@ -228,7 +230,7 @@ fn settle_name(
         let several = of_applications();
         if several.len() > 1 {
             let names: Vec<&str> = several.iter().map(ModuleId::as_str).collect();
-            let message = format!("stands for several: {}", names.join(", "));
+            let message = format!("the name is ambiguous: {}", names.join(", "));
             return Err(Diagnostic::error(message).module(short).help("name the application with --app"));
         }
         if let Some(only) = several.first() {
@@ -246,8 +248,8 @@ fn settle_name(
             return Ok(id);
         }
         if let Some((other, record)) = hidden {
-            let message = format!("is installed from {}, which does not offer it any more", record.source);
-            let help = format!("`hoist migrate {} --to {}` puts that in its place", other.id, other.source);
+            let message = format!("the module is installed from {}, which no longer provides it", record.source);
+            let help = format!("run `hoist migrate {} --to {}` to install it from there", other.id, other.source);
             return Err(Diagnostic::error(message).module(other.id.as_str()).help(help));
         }
         return Ok(match catalog.canonical(short) {
@@ -264,8 +266,8 @@ fn settle_name(
         let id = installed_as(installed, short).map_or_else(|| short.to_owned(), ModuleId::to_string);
         return match record(&id).map(|record| record.source.as_str()) {
             Some(from) if from != source => {
-                let message = format!("is installed from {from}, not from {source}");
-                Err(Diagnostic::error(message).module(id.as_str()).help(format!("name it {from}/{id}, or without a source")))
+                let message = format!("the module is installed from {from}, not from {source}");
+                Err(Diagnostic::error(message).module(id.as_str()).help(format!("name it as {from}/{id}, or without a source")))
             }
             None if catalog.get(&format!("{source}.{short}")).is_some() => Err(run::not_installed(&format!("{source}.{short}"))),
             _ => Ok(id),
@@ -282,16 +284,15 @@ fn settle_name(
             Ok(id)
         }
         None if all().next().is_none() => {
-            let message = format!("there is no source `{}` that offers modules", source.escape_debug());
-            let help = "`hoist source list` shows the sources, `hoist sync` looks at them; a module of an application can also be named by its \
-                        directory: `hoist install ./NAME --app DIR`";
+            let message = format!("unknown source `{}`", source.escape_debug());
+            let help = "run `hoist source list` to list sources; to install a module of an application from a directory, run `hoist install ./NAME --app DIR`";
             Err(Diagnostic::error(message).help(help))
         }
         None => {
             let near = hoist_core::did_you_mean(short, all().map(Module::short));
             let help =
-                near.map_or_else(|| format!("`hoist search {short}` looks in every source"), |near| format!("did you mean `{near}`?"));
-            Err(Diagnostic::error(format!("{source} has no module `{}`", short.escape_debug())).help(help))
+                near.map_or_else(|| format!("run `hoist search {short}` to search all sources"), |near| format!("did you mean `{near}`?"));
+            Err(Diagnostic::error(format!("source {source} has no module `{}`", short.escape_debug())).help(help))
         }
     }
 }
@@ -320,8 +321,8 @@ pub(crate) fn known_source(session: &Session, installed: &Installed, name: &str)
         return Ok(());
     }
     let help = hoist_core::did_you_mean(name, names)
-        .map_or_else(|| "`hoist source list` shows all of them".to_owned(), |near| format!("did you mean `{near}`?"));
-    Err(Ending::wrong(Diagnostic::error(format!("there is no source `{}`", name.escape_debug())).help(help)))
+        .map_or_else(|| "run `hoist source list` to list sources".to_owned(), |near| format!("did you mean `{near}`?"));
+    Err(Ending::wrong(Diagnostic::error(format!("unknown source `{}`", name.escape_debug())).help(help)))
 }
 
 /// A selection of everything is one of everything of the source.
@@ -373,15 +374,17 @@ fn from_one_side(session: &Session, installed: &Installed, request: &mut Request
         let needed_by: Vec<String> = installed.modules.iter().filter_map(needs).filter(|id| !names.contains(id)).collect();
         match request.force || request.migrate {
             true if !needed_by.is_empty() => {
-                let message = format!("is needed by {} as the rock that it is", needed_by.join(", "));
-                let help = "migrate these first, or remove them";
+                let message = format!("{} depends on the installed rock", needed_by.join(", "));
+                let help = "migrate or remove these modules first";
                 errors.push(Diagnostic::error(message).module(name.as_str()).help(help));
             }
             true if record.removal.is_indexed() => moves = true,
             _ => {
-                let message =
-                    format!("is installed from {}; from {} as well, only one of the two would be loaded", record.source, module.source);
-                let help = format!("`hoist migrate {name} --to {}` puts the one in place of the other", module.source);
+                let message = format!(
+                    "the module is already installed from {}; installed from {} as well, only one of them would be loaded",
+                    record.source, module.source
+                );
+                let help = format!("run `hoist migrate {name} --to {}` to change its source", module.source);
                 errors.push(Diagnostic::error(message).module(name.as_str()).help(help));
             }
         }
@@ -480,18 +483,22 @@ fn pin_rocks(session: &mut Session, installed: &Installed, request: &Request) ->
                 }
             }
             Err(Conflict::Missing(by, what)) => {
-                let message = format!("needs {what}, which {} does not have and which does not come with the server", names.join(" and "));
+                let message = format!("the module depends on {what}, which neither {} nor the server provides", names.join(" and "));
                 let wrong = Diagnostic::error(message).module(by).field("dependencies");
-                errors.push(wrong.help("`hoist sync` looks at the server anew; --no-deps installs it without what it needs"));
+                errors.push(
+                    wrong.help(
+                        "run `hoist sync` to refresh the rocks server, or add --no-deps to install the module without its dependencies",
+                    ),
+                );
             }
             Err(conflict @ Conflict::Needed(..)) => {
                 let Conflict::Needed(name, _, by, _) = &conflict else { continue };
                 let wrong = Diagnostic::error(conflict.to_string()).module(name.as_str());
-                errors.push(wrong.help(format!("update or remove {by} first, or name another version of {name}")));
+                errors.push(wrong.help(format!("update or remove {by} first, or request another version of {name}")));
             }
             Err(Conflict::Derived(reasons)) => {
                 let reasons = reasons.split_whitespace().collect::<Vec<_>>().join(" ");
-                errors.push(Diagnostic::error(format!("no versions of what {} offers go together: {reasons}", names.join(" and "))));
+                errors.push(Diagnostic::error(format!("no versions from {} satisfy all dependencies: {reasons}", names.join(" and "))));
             }
         }
     }
@@ -503,20 +510,18 @@ fn revise(session: &mut Session, name: &str, revision: &str) -> Result<(), Diagn
     let Some(module) = session.catalog.get(name).filter(|module| module.removal.rock.is_none()) else { return Ok(()) };
     let source = session.sources.iter().find(|source| source.name == module.source);
     let Some(source) = source.filter(|source| matches!(source.kind, SourceKind::Mercurial { .. })) else {
-        let wrong = Diagnostic::error("has no versions to choose from").module(name);
-        return Err(wrong.help(format!("`hoist install {name}` installs it as its source has it")));
+        let wrong = Diagnostic::error("the module has no versions to choose from").module(name);
+        return Err(wrong.help(format!("run `hoist install {name}` to install the version in its source")));
     };
     let chosen = session.indexes.get(&source.name).map(|index| index.chosen.as_slice()).unwrap_or_default();
     let of_revision: Vec<Entry> = chosen.iter().filter(|chosen| chosen.revision == revision).map(|chosen| chosen.entry.clone()).collect();
     let Some(entry) = of_revision.iter().find(|entry| entry.name == name) else {
-        let wrong = Diagnostic::error(format!("its revision {} is not known", revision.escape_debug())).module(name);
-        return Err(
-            wrong.help("give the number, the hash or a tag of a revision of its repository; only `hoist install` reads it from there")
-        );
+        let wrong = Diagnostic::error(format!("unknown revision {}", revision.escape_debug())).module(name);
+        return Err(wrong.help("use the number, the hash or a tag of a revision of its repository; `hoist install` fetches it"));
     };
     if let Some(why) = &entry.unusable {
-        let wrong = Diagnostic::error(format!("is not available at revision {}: {why}", revision.escape_debug())).module(name);
-        return Err(wrong.help("give the number, the hash or a tag of a revision of its repository"));
+        let wrong = Diagnostic::error(format!("the module is not available at revision {}: {why}", revision.escape_debug())).module(name);
+        return Err(wrong.help("use the number, the hash or a tag of a revision of its repository"));
     }
     let revised = module_at(session, source, entry);
     // What it needs and is gone by now comes from the same revision.
@@ -564,11 +569,11 @@ fn not_offered(asked: &Asked, index: &Index, there: &BTreeMap<String, String>) -
     if known.clone().any(|known| asked.accepts(known)) {
         let is_read = |offer: &Offer| offer.depends.is_some() && asked.accepts(&offer.version);
         let is_ready = offers.iter().any(is_read) || there.get(&asked.name).is_some_and(|there| asked.accepts(there));
-        let wrong = || Diagnostic::error(format!("what its version {version} needs was not read so far")).module(asked.name.as_str());
-        return (!is_ready).then(|| wrong().help("`hoist install` reads it from the server; nothing else does"));
+        let wrong = || Diagnostic::error(format!("the dependencies of version {version} are unknown")).module(asked.name.as_str());
+        return (!is_ready).then(|| wrong().help("run `hoist install`, which reads them from the server"));
     }
-    let wrong = Diagnostic::error(format!("has no version {}", version.escape_debug())).module(asked.name.as_str());
-    Some(wrong.help(format!("there is {}", known.collect::<Vec<_>>().join(", "))))
+    let wrong = Diagnostic::error(format!("the module has no version {}", version.escape_debug())).module(asked.name.as_str());
+    Some(wrong.help(format!("available versions: {}", known.collect::<Vec<_>>().join(", "))))
 }
 
 /// Takes the versions from names such as `NAME@VERSION`.
@@ -633,8 +638,8 @@ fn unusable(session: &Session, plan: &Plan) -> Vec<Diagnostic> {
         let Some(module) = session.catalog.get(planned.module.as_str()) else { continue };
         let Some(application) = &module.removal.application else { continue };
         if !application.root.is_dir() {
-            let wrong = Diagnostic::error(format!("its application {} is not there", application.root.display()));
-            found.push(wrong.module(module.id.as_str()).help("name another with --app, or mend the settings"));
+            let wrong = Diagnostic::error(format!("the application {} does not exist", application.root.display()));
+            found.push(wrong.module(module.id.as_str()).help("name another application with --app, or correct hoist.yml"));
         }
         found.extend(wrong_with(session, module));
     }
@@ -649,7 +654,7 @@ pub(crate) fn wrong_with(session: &Session, module: &Module) -> Option<Diagnosti
     module.removal.application.as_ref()?;
     let why = session.entry(module)?.unusable.clone()?;
     let wrong = Diagnostic::error(why).module(module.id.as_str()).file(module.manifest.display().to_string());
-    Some(wrong.help("mend the module, or leave it out"))
+    Some(wrong.help("fix the module, or leave it out with --skip"))
 }
 
 /// Returns an error if the module declares a directory inside hoist's state or cache or, for a `sandboxed` run, one that contains them.
@@ -657,7 +662,7 @@ pub(crate) fn reserved_directory(session: &Session, module: &Module, sandboxed: 
     let own = [&session.places.state, &session.places.cache];
     let wrong = |path: &Path, why: &str| {
         let wrong = Diagnostic::error(format!("`{}` {why}", path.display())).module(module.id.as_str());
-        wrong.file(module.manifest.display().to_string()).help("name the directories that the module makes")
+        wrong.file(module.manifest.display().to_string()).help("declare only directories that the module creates")
     };
     let made = module.paths.iter().chain(&module.checks.dirs);
     let all = made.clone().chain(&module.removal.paths).chain(&module.config_files);
@@ -674,8 +679,8 @@ fn needed_by_others(installed: &Installed, plan: &Plan) -> Vec<Diagnostic> {
         let rock = installed.modules.get(name).filter(|record| !record.adopted)?.removal.rock.as_ref()?;
         let dependents = foreign_dependents(rock, name, installed);
         let first = dependents.first()?;
-        let message = format!("is needed by {} in {}, which hoist did not install", dependents.join(", "), rock.tree.display());
-        let help = format!("`luarocks --tree {} remove {first}` removes what needs it first", rock.tree.display());
+        let message = format!("{} in {}, which hoist did not install, depends on the module", dependents.join(", "), rock.tree.display());
+        let help = format!("run `luarocks --tree {} remove {first}` to remove the dependent rock first", rock.tree.display());
         Some(Diagnostic::error(message).module(name).help(help))
     };
     plan.modules.iter().filter(|planned| planned.change.is_work()).filter_map(wrong).collect()
@@ -695,17 +700,17 @@ pub(crate) fn in_the_way(session: &Session, installed: &Installed, plan: &Plan, 
         let Some(module) = session.catalog.get(name).filter(|module| module.removal.is_indexed()) else { continue };
         let record = installed.modules.get(name).or_else(|| installed.unfinished.get(name));
         if session.builtin.contains(name) && record.is_none() {
-            let message = "comes with the server: installed from elsewhere as well, it would hide that one";
+            let message = "the module comes with the server, and would be shadowed by the one that is installed";
             found.push(
                 Diagnostic::error(message)
                     .module(name)
-                    .help("enable it in the server's configuration; or --force installs it all the same"),
+                    .help("enable it in the server's configuration, or add --force to install it anyway"),
             );
         }
         let former = record.map(|record| record.source.as_str());
         if let Some((other, place)) = stands_from_another(session, module).filter(|(other, _)| Some(*other) != former) {
-            let message = format!("is there as what {other} offers, at {}: only one of the two would be loaded", place.display());
-            found.push(Diagnostic::error(message).module(name).help("move that away; or --force installs this one beside it"));
+            let message = format!("the module of source {other} already exists at {}; only one of them would be loaded", place.display());
+            found.push(Diagnostic::error(message).module(name).help("move the existing module away, or add --force to install both"));
         }
     }
     found

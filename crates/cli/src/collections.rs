@@ -74,7 +74,7 @@ pub(crate) fn read_manifest(path: &Path, reading: &Reading<'_>) -> Result<Catalo
     let beside = ["sh", "conf"].map(|extension| path.with_extension(extension));
     let files: Vec<PathBuf> = beside.into_iter().filter(|path| path.exists()).collect();
     if files.is_empty() || !path.exists() {
-        return Err(Ending::wrong(Diagnostic::error("there is no such file").file(path.display().to_string())));
+        return Err(Ending::wrong(Diagnostic::error("the file does not exist").file(path.display().to_string())));
     }
     let tree = Tree { source: source_name(root), root: root.to_owned(), files: Vec::new() };
     let reference = ManifestRef { name: stem.clone(), files };
@@ -98,7 +98,7 @@ fn list(directory: &Path, links: Links) -> Result<Tree, Ending> {
     let is_listed = |part: &&&str| **part != PLUGINS && root.join(part).is_dir() && may_be_read(&root, &root.join(part), links);
     for part in PARTS.iter().filter(is_listed) {
         let unreadable = |error: std::io::Error| {
-            let diagnostic = Diagnostic::error(format!("cannot be listed: {error}")).file(root.join(part).display().to_string());
+            let diagnostic = Diagnostic::error(format!("cannot list the directory: {error}")).file(root.join(part).display().to_string());
             Ending::wrong(diagnostic.help("check the permissions of the directory"))
         };
         for entry in std::fs::read_dir(root.join(part)).map_err(unreadable)? {
@@ -107,14 +107,14 @@ fn list(directory: &Path, links: Links) -> Result<Tree, Ending> {
     }
     if !is_collection(&root) {
         let message = if root.is_dir() {
-            "is not a collection: it has neither a modules/ nor a plugins/ directory"
+            "the directory is not a collection: it has neither modules/ nor plugins/"
         } else {
-            "there is no such directory"
+            "the directory does not exist"
         };
         return Err(Ending::wrong(
             Diagnostic::error(message)
                 .file(root.display().to_string())
-                .help("name a directory that has modules/NAME.sh files, or plugins/NAME/plugin.yml"),
+                .help("name a directory with modules/NAME.sh or plugins/NAME/plugin.yml, or run `hoist init`"),
         ));
     }
     Ok(Tree { source: source_name(&root), root, files })
@@ -130,7 +130,7 @@ fn read_file(path: &Path) -> Result<Vec<u8>, String> {
         return Err("it is not a regular file".to_owned());
     }
     if metadata.len() > SIZE_LIMIT {
-        return Err(format!("it has {} bytes; at most {SIZE_LIMIT} are read", metadata.len()));
+        return Err(format!("its size of {} bytes exceeds the limit of {SIZE_LIMIT} bytes", metadata.len()));
     }
     std::fs::read(path).map_err(|error| error.to_string())
 }
@@ -152,7 +152,7 @@ fn open(tree: &Tree, reference: &ManifestRef, links: Links) -> Manifest {
         let path = tree.root.join(path);
         let content = match may_be_read(&tree.root, &path, links) {
             true => read_file(&path),
-            false => Err("it is a link that leads out of the collection".to_owned()),
+            false => Err("it is a symbolic link that leads out of the collection".to_owned()),
         };
         ManifestFile { content, path }
     };

@@ -20,6 +20,8 @@ pub(crate) enum Code {
     Wrong,
     /// Modules that are not core failed.
     Partial,
+    /// The machine differs from the record.
+    Differs,
     Interrupted,
 }
 
@@ -30,6 +32,7 @@ impl From<Code> for ExitCode {
             Code::Failed => 1,
             Code::Wrong => 2,
             Code::Partial => 3,
+            Code::Differs => 4,
             Code::Interrupted => 130,
         })
     }

@@ -9,8 +9,10 @@ mod collections;
 mod commands;
 mod error;
 mod json;
+mod logging;
 mod markdown;
 mod plugins;
+mod questions;
 mod render;
 mod run;
 mod server;
@@ -21,8 +23,6 @@ mod sudo;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
-
 use crate::args::{Arguments, Command, PlanAction, RocksAction, SourceAction};
 use crate::error::Ending;
 
@@ -31,11 +31,12 @@ fn main() -> ExitCode {
         return code;
     }
     // Answers a shell that asks for completions, and ends.
-    clap_complete::CompleteEnv::with_factory(Arguments::command).complete();
+    clap_complete::CompleteEnv::with_factory(args::command).complete();
     if let Some(code) = ansible::run() {
         return code.into();
     }
-    let arguments = Arguments::parse();
+    let arguments = args::parse();
+    logging::start(arguments.global.verbosity);
     let paint = render::Paint::choose(arguments.global.color);
     let output = arguments.global.output;
     let ending = run_command(arguments);
@@ -95,10 +96,17 @@ fn run_command(arguments: Arguments) -> Result<error::Code, Ending> {
         let standing = applications::standing(&global, names)?;
         global.places.extend(standing);
     }
+    global.anywhere = !matches!(
+        command,
+        Command::Install(_) | Command::New(_) | Command::Validate { .. } | Command::Plan { action: PlanAction::Install(_) }
+    );
     if global.app.is_some() || !global.places.is_empty() {
         global.source = Some(applications::named(&global)?);
     }
     match command {
+        Command::Init { directory } => commands::init::run(&global, directory.as_deref()),
+        Command::New(new) => commands::new::run(&global, &new),
+        Command::Status { modules } => commands::status::run(&global, &modules),
         Command::Install(install) if commands::hosts::any(&install.hosts)? => commands::hosts::install(&global, &install),
         Command::Install(install) => commands::change::run(&global, &commands::change::Asked::install(&global, &install)?),
         Command::Update(update) => commands::change::run(&global, &commands::change::Asked::update(&global, &update)),

@@ -25,8 +25,8 @@ pub(crate) fn provided(written: &BTreeMap<String, String>) -> Result<BTreeMap<St
     let read = |(name, text): (&String, &String)| match read_version(text) {
         Some((version, _)) => Ok((name.clone(), version)),
         None => {
-            let wrong = Diagnostic::error(format!("`{}` is no version", text.escape_debug())).field(format!("provides.{name}"));
-            Err(wrong.help("write three numbers with points between them, in quotes: \"2.1.0\""))
+            let wrong = Diagnostic::error(format!("`{}` is not a version", text.escape_debug())).field(format!("provides.{name}"));
+            Err(wrong.help("write three numbers separated by dots, in quotes: \"2.1.0\""))
         }
     };
     let mut provided: BTreeMap<String, Version> = written.iter().map(read).collect::<Result<_, _>>()?;
@@ -59,8 +59,8 @@ pub(crate) fn find(session: &Session, name: &str) -> Result<Found, Ending> {
         return match path.join(MANIFEST).exists() {
             true => Ok(found(&path)),
             false => {
-                let wrong = Diagnostic::error(format!("there is no {MANIFEST} in it")).file(path.display().to_string());
-                Err(Ending::wrong(wrong.help("name the directory of a plugin; `hoist plugin new NAME` makes one")))
+                let wrong = Diagnostic::error(format!("the directory has no {MANIFEST}")).file(path.display().to_string());
+                Err(Ending::wrong(wrong.help("name the directory of a plugin, or run `hoist plugin new NAME` to create one")))
             }
         };
     }
@@ -79,13 +79,13 @@ pub(crate) fn find(session: &Session, name: &str) -> Result<Found, Ending> {
     let known: Vec<String> = known.collect();
     let near = hoist_core::did_you_mean(name, known.iter().map(String::as_str));
     let help = near.map_or_else(
-        || "`hoist plugin list` shows those there are; one elsewhere is named by the path of its directory".to_owned(),
+        || "run `hoist plugin list` to list plugins, or name the directory of one".to_owned(),
         |near| format!("did you mean `{near}`?"),
     );
     let is_module = session.catalog.get(name).is_some();
     let message = match is_module {
-        true => format!("`{}` is a module, but no plugin", name.escape_debug()),
-        false => format!("there is no plugin `{}`", name.escape_debug()),
+        true => format!("`{}` is a module, not a plugin", name.escape_debug()),
+        false => format!("unknown plugin `{}`", name.escape_debug()),
     };
     Err(Ending::wrong(Diagnostic::error(message).help(help)))
 }
@@ -193,20 +193,20 @@ pub(crate) fn pin(session: &mut Session, installed: &Installed, request: &Reques
         }
         Err(Conflict::Missing { by, name, versions }) => {
             let versions = if versions == "*" { String::new() } else { format!(" {versions}") };
-            let message = format!("needs {name}{versions}, which no source has");
+            let message = format!("the plugin depends on {name}{versions}, which no source provides");
             let near = session.catalog.suggest(&name).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
             let help = format!(
-                "{near}add a collection that has it; or where the platform has it say so in hoist.yml: `provides: {{ {name}: \"VERSION\" }}`"
+                "{near}add a collection that provides it; if the platform provides it, add to hoist.yml: `provides: {{ {name}: \"VERSION\" }}`"
             );
             Err(Ending::wrong(point(session, &by, &name, Diagnostic::error(message).help(help))))
         }
         Err(Conflict::Derived(reasons)) => {
             let names = asked.join(" and ");
             let wrong = Diagnostic::error(format!(
-                "no versions go together of what {names} need{}: {reasons}",
+                "no versions satisfy the dependencies of {names}{}: {reasons}",
                 if asked.len() == 1 { "s" } else { "" }
             ));
-            Err(Ending::wrong(wrong.help("--no-deps leaves alone what it needs")))
+            Err(Ending::wrong(wrong.help("add --no-deps to ignore the dependencies")))
         }
     }
 }
@@ -243,7 +243,8 @@ pub(crate) fn leave_deployed(plan: &mut Plan, session: &Session) -> Result<(), E
     for planned in plan.modules.iter_mut().filter(|planned| planned.change == Change::Update && planned.method == "plugin") {
         if deployed.iter().any(|deployed| deployed.plugin == planned.module) {
             planned.change = Change::Keep;
-            planned.reason = format!("it is deployed: `hoist plugin upgrade {}` brings {}", planned.module, planned.reason);
+            planned.reason =
+                format!("the plugin is deployed; run `hoist plugin upgrade {}` to upgrade it to {}", planned.module, planned.reason);
         }
     }
     Ok(())

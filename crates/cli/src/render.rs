@@ -5,7 +5,8 @@ use std::io::{IsTerminal, Write};
 use console::{Term, measure_text_width, truncate_str};
 use hoist_core::{Diagnostic, Severity, is_unprintable, redact_urls};
 
-use crate::args::Color;
+use crate::args::{Color, Global};
+use crate::logging;
 
 /// Whether text is coloured.
 #[derive(Debug, Clone, Copy)]
@@ -15,17 +16,25 @@ pub(crate) struct Paint {
 }
 
 impl Paint {
-    /// By the option, `NO_COLOR`, and whether the stream is a terminal.
+    /// By the option, then `NO_COLOR`, `FORCE_COLOR` and `CLICOLOR_FORCE`, then whether the stream is a terminal.
     pub(crate) fn choose(color: Color) -> Self {
-        let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let is_forced =
+            ["FORCE_COLOR", "CLICOLOR_FORCE"].iter().any(|name| is_set(name) && std::env::var_os(name).is_some_and(|v| v != "0"));
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let coloured = |terminal: bool| match color {
             Color::Always => true,
             Color::Never => false,
-            Color::Auto => terminal && !forbidden && !dumb,
+            Color::Auto => !is_set("NO_COLOR") && (is_forced || (terminal && !dumb)),
         };
         Self { stdout: coloured(std::io::stdout().is_terminal()), stderr: coloured(std::io::stderr().is_terminal()) }
     }
+}
+
+/// Whether progress is drawn in place: on a terminal that can move its cursor, and unless plain lines are asked for.
+pub(crate) fn has_progress(global: &Global) -> bool {
+    let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    std::io::stderr().is_terminal() && !is_dumb && !global.no_progress && !global.verbose && !logging::is_on()
 }
 
 pub(crate) const BOLD: &str = "1";
@@ -104,6 +113,43 @@ pub(crate) fn printable(text: &str) -> String {
         .map(|character| if character == '\t' { ' ' } else { character })
         .map(|c| if is_unprintable(c) { '\u{fffd}' } else { c })
         .collect()
+}
+
+/// A difference with its lines in colors.
+pub(crate) fn colored_diff(diff: &str, is_painted: bool) -> String {
+    let colored = |line: &str| {
+        let line = printable(line);
+        let code = match line.chars().next() {
+            Some('+') => GREEN,
+            Some('-') => RED,
+            Some('@') => CYAN,
+            _ => return line + "\n",
+        };
+        painted(is_painted, code, &line) + "\n"
+    };
+    diff.lines().map(colored).collect()
+}
+
+/// A number with its noun in the singular or plural: "1 module", "2 modules".
+pub(crate) fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+/// A path with the home directory shortened to `~`.
+pub(crate) fn home_path(path: &str, home: &std::path::Path) -> String {
+    match std::path::Path::new(path).strip_prefix(home) {
+        Ok(below) if !below.as_os_str().is_empty() => format!("~/{}", below.display()),
+        _ => path.to_owned(),
+    }
+}
+
+/// A word of a command line, quoted where a shell would split or expand it.
+pub(crate) fn shell_word(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./@:+,%".contains(c);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
 }
 
 /// A table whose last column says more than has to be read: on a terminal it ends where that ends.

@@ -38,20 +38,21 @@ pub(crate) fn let_enable(session: &mut Session, request: &Request) -> Result<(),
     for name in named.iter().chain(&request.with) {
         let Some(module) = session.catalog.get(name) else { continue };
         let Some(server) = session.server(module).map(Path::to_owned) else {
-            let help = "a source with `prosody: FILE` names the configuration of its server";
-            errors.push(Diagnostic::error("cannot be enabled: no server that it is for is known").module(name.as_str()).help(help));
+            let help = "add a source with `prosody: FILE`, which names the server's configuration file";
+            errors.push(Diagnostic::error("the module cannot be enabled: its server is unknown").module(name.as_str()).help(help));
             continue;
         };
         if module.offered.is_empty {
-            let wrong = Diagnostic::error("cannot be enabled: it has no file that the server could load").module(name.as_str());
+            let wrong = Diagnostic::error("the module cannot be enabled: it has no file that the server could load").module(name.as_str());
             let why = module.offered.caveats.join("; ");
-            errors.push(wrong.help(format!("{why}; install it without --enable to have its description")));
+            errors.push(wrong.help(format!("{why}; install it without --enable to read its description")));
             continue;
         }
         let other = [("mod_auth_", "authentication"), ("mod_storage_", "storage")];
         if let Some((short, option)) = other.iter().find_map(|(prefix, option)| Some((name.strip_prefix(prefix)?, option))) {
-            let wrong = Diagnostic::error(format!("is enabled by {option} = \"{short}\", not by modules_enabled")).module(name.as_str());
-            errors.push(wrong.help(format!("write that to {}, and install it without --enable", server.display())));
+            let wrong =
+                Diagnostic::error(format!("the module is enabled by {option} = \"{short}\", not by modules_enabled")).module(name.as_str());
+            errors.push(wrong.help(format!("add that line to {}, and install the module without --enable", server.display())));
             continue;
         }
         let enable = Step::new("enable", json!({ "configuration": server, "module": name }));
@@ -71,7 +72,7 @@ pub(crate) fn enable_in(plan: &mut Plan, session: &Session, enable: bool) -> BTr
             enabled.insert(planned.module.clone());
             if planned.change == Change::Keep {
                 planned.change = Change::Update;
-                planned.reason = "to be enabled".to_owned();
+                planned.reason = "enabled by --enable".to_owned();
             }
         }
     }
@@ -93,8 +94,8 @@ pub(crate) fn let_load(session: &mut Session, installed: &Installed) -> Result<(
         })
         .collect();
     if modules.is_empty() {
-        let help = "a source with `prosody: FILE` names the configuration of its server";
-        return Err(Ending::wrong(Diagnostic::error("no module is installed whose server is known").help(help)));
+        let help = "add a source with `prosody: FILE`, which names the server's configuration file";
+        return Err(Ending::wrong(Diagnostic::error("no installed module has a known server").help(help)));
     }
     for (id, step) in modules {
         if let Some(module) = session.catalog.get_mut(id.as_str()) {
@@ -140,22 +141,26 @@ pub(crate) fn next_steps(
     let mut text = String::new();
     if !to_add.is_empty() {
         let option =
-            if session.servers.is_empty() { String::new() } else { format!(" (`hoist install {} --enable` does)", to_add.join(" ")) };
-        text += &format!("Next: add {} to modules_enabled in {place}{option}, then restart the server.\n", list(&to_add));
+            if session.servers.is_empty() { String::new() } else { format!(" (or run `hoist install {} --enable`)", to_add.join(" ")) };
+        text += &format!("Add {} to modules_enabled in {place}{option}, then restart the server.\n", list(&to_add));
     }
     if !to_reload.is_empty() {
-        text += &format!("Next: restart the server, so that it loads {} as it is now.\n", list(&to_reload));
+        text += &format!("Restart the server to load the new version of {}.\n", list(&to_reload));
     }
     if !to_take_out.is_empty() {
-        text += &format!("Next: take {} out of modules_enabled in {place}, and restart the server.\n", list(&to_take_out));
+        text += &format!("Remove {} from modules_enabled in {place}, then restart the server.\n", list(&to_take_out));
     }
     if !taken_out.is_empty() {
-        text += &format!("Next: restart the server, so that it unloads {}.\n", list(&taken_out));
+        text += &format!("Restart the server to unload {}.\n", list(&taken_out));
     }
     let left = left_over(session, installed, done);
     if !left.is_empty() {
         let names = left.iter().map(ModuleId::as_str).collect::<Vec<_>>();
-        text += &format!("Next: nothing needs {} any more: `hoist remove {}`.\n", names.join(", "), names.join(" "));
+        text += &format!(
+            "No installed module depends on {} any more. Run `hoist remove {}` to remove them.\n",
+            names.join(", "),
+            names.join(" ")
+        );
     }
     text
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use hoist_core::{
     Catalog, CollectionFile, Diagnostic, Environment, Installed, Module, Source, SourceKind, Userinfo, parse_duration, secret_parameters,
@@ -16,7 +16,7 @@ use hoist_sources::prosody::Configuration;
 use hoist_sources::{Entry, Index};
 use semver::Version;
 
-use crate::args::Global;
+use crate::args::{Global, Output};
 use crate::collections::{Links, Reading};
 use crate::error::Ending;
 use crate::{applications, collections, plugins, render, sources};
@@ -55,6 +55,8 @@ pub(crate) struct Session {
     pub(crate) servers: BTreeMap<PathBuf, Configuration>,
     /// Why some of the sources cannot be used.
     pub(crate) problems: Vec<Diagnostic>,
+    /// Collections of the settings that were left out.
+    pub(crate) warnings: Vec<Diagnostic>,
     /// The names of the modules that come with an XMPP server.
     pub(crate) builtin: BTreeSet<String>,
     /// What the places of web applications have, by the names of their sources.
@@ -90,7 +92,33 @@ impl Session {
         session.directories.extend(session.sources.iter().filter_map(|source| collection(source, &cache)));
         session.offers = applications::all_offers(&session.sources, &session.places.cache);
         session.read(&named)?;
+        for directory in &session.directories {
+            log::debug!("using the collection {}", directory.display());
+        }
+        for source in &session.sources {
+            log::debug!("using the source {} ({})", source.name, source.kind.location());
+        }
+        log::debug!("read {} modules, {} with errors", session.catalog.modules().count(), session.catalog.all_broken().count());
+        if !global.is_silent {
+            session.print_hints(global);
+        }
         Ok(session)
+    }
+
+    /// Prints, once, which collections of the settings were left out, and how to start where there are none.
+    fn print_hints(&self, global: &Global) {
+        static PRINTED: Once = Once::new();
+        PRINTED.call_once(|| {
+            render::diagnostics(&self.warnings, render::Paint::choose(global.color));
+            if self.has_no_modules() && global.output == Output::Human && !global.quiet {
+                render::remark("note: no collection is in use. Create one with `hoist init`, or name one with `-C DIR`.");
+            }
+        });
+    }
+
+    /// Whether there is neither a collection nor another source.
+    fn has_no_modules(&self) -> bool {
+        self.directories.is_empty() && self.sources.is_empty() && self.plugin_directories.is_empty()
     }
 
     /// The same with nothing of what collections and sources have.
@@ -98,13 +126,17 @@ impl Session {
         let (environment, home, places) = surroundings()?;
         let user_file = places.config.join("hoist.yml");
         let user = settings(&user_file)?;
-        let directories = match directories(global, user.as_ref(), &home, &places.state) {
-            Err(_) if user.as_ref().is_some_and(|user| !user.sources.is_empty()) => Vec::new(),
-            Err(_) if global.collections.is_empty() && (global.anywhere || !global.plugin_directories.is_empty()) => Vec::new(),
-            // Who names a collection means it.
-            Err(_) if global.collections.is_empty() && knows_applications(global, &places.state) => Vec::new(),
-            directories => directories?,
-        };
+        let (directories, warnings) = directories(global, user.as_ref(), &home, &places.state)?;
+        if directories.is_empty() && !may_be_empty(global, user.as_ref(), &places.state) {
+            let here = std::env::current_dir()?;
+            let parent = here.parent().filter(|parent| collections::is_collection(parent));
+            let help = parent.map_or_else(
+                || "create one with `hoist init`, change to one, or name one with `-C DIR`".to_owned(),
+                |parent| format!("did you mean {}? change to it, or name it with `-C ..`", parent.display()),
+            );
+            let error = Diagnostic::error("no collection is in use: the working directory has neither modules/ nor plugins/").help(help);
+            return Err(Ending::Diagnostics(warnings.into_iter().chain([error]).collect()));
+        }
         let mut files: Vec<(PathBuf, CollectionFile)> = user.into_iter().map(|user| (user_file.clone(), user)).collect();
         for directory in &directories {
             let file = std::path::absolute(directory)?.join("hoist.yml");
@@ -126,6 +158,7 @@ impl Session {
             sources,
             servers,
             problems,
+            warnings,
             application,
             former,
             provided,
@@ -137,7 +170,7 @@ impl Session {
     fn empty(environment: Environment, home: PathBuf, places: Places) -> Self {
         let (settings, catalog, indexes, servers, offers) = Default::default();
         let (directories, sources, problems, builtin, held, provided, plugin_directories, fresh) = Default::default();
-        let application = None;
+        let (application, warnings) = (None, Vec::new());
         Self {
             environment,
             home,
@@ -149,6 +182,7 @@ impl Session {
             indexes,
             servers,
             problems,
+            warnings,
             builtin,
             offers,
             application,
@@ -164,7 +198,7 @@ impl Session {
     pub(crate) fn bare(global: &Global) -> Result<Self, Ending> {
         let (environment, home, places) = surroundings()?;
         let settings = settings(&places.config.join("hoist.yml"))?.unwrap_or_default();
-        let directories = directories(global, Some(&settings), &home, &places.state).unwrap_or_default();
+        let (directories, _) = directories(global, Some(&settings), &home, &places.state)?;
         Ok(Self { settings, directories, ..Self::empty(environment, home, places) })
     }
 
@@ -207,7 +241,7 @@ impl Session {
                 let tree = SourceCache::new(&self.places.cache, source).tree();
                 let mut modules = modules(source, index, &tree, &|name| self.builtin.contains(name));
                 for module in modules.iter_mut().filter(|module| self.builtin.contains(module.id.as_str())) {
-                    module.offered.caveats.push("it hides the module of that name that comes with the server".to_owned());
+                    module.offered.caveats.push("it shadows the module of that name that comes with the server".to_owned());
                 }
                 catalog.offer(modules);
             }
@@ -282,7 +316,7 @@ impl Session {
         self.remark_problems();
         if !unknown.is_empty() {
             let were = if unknown.len() == 1 { "was" } else { "were" };
-            render::remark(&format!("{} {were} never looked at: `hoist sync` does.", unknown.join(", ")));
+            render::remark(&format!("note: {} {were} never synced. Run `hoist sync` to fetch them.", unknown.join(", ")));
         }
     }
 
@@ -319,9 +353,13 @@ impl Session {
     }
 }
 
-/// True where something is known of applications, so that no collection is needed.
-fn knows_applications(global: &Global, state: &Path) -> bool {
-    global.app.is_some() || !read_applications(state).unwrap_or_default().is_empty()
+/// Whether the command works without any collection: because it only reads, or since there are other sources or applications.
+fn may_be_empty(global: &Global, user: Option<&CollectionFile>, state: &Path) -> bool {
+    global.anywhere
+        || !global.plugin_directories.is_empty()
+        || user.is_some_and(|user| !user.sources.is_empty())
+        || global.app.is_some()
+        || !read_applications(state).unwrap_or_default().is_empty()
 }
 
 /// The machine, with this program as the one that scripts call back.
@@ -341,7 +379,7 @@ pub(crate) fn surroundings() -> Result<(Environment, PathBuf, Places), Ending> {
     };
     let environment: Environment = std::iter::once(path).chain(inherited.map(plain)).collect();
     let Some(home) = environment.home().map(Path::to_owned) else {
-        let message = "the variable HOME is not set to an absolute path";
+        let message = "HOME is not set to an absolute path";
         return Err(Ending::wrong(Diagnostic::error(message).help("set HOME to the home directory to install into")));
     };
     let place = |variable: &str, otherwise: &str| {
@@ -360,12 +398,14 @@ pub(crate) fn surroundings() -> Result<(Environment, PathBuf, Places), Ending> {
 fn settings(path: &Path) -> Result<Option<CollectionFile>, Ending> {
     let shown = path.display().to_string();
     if path.exists() && !path.is_file() {
-        return Err(Ending::wrong(Diagnostic::error("is not a regular file").file(shown).help("remove it, or put a file in its place")));
+        return Err(Ending::wrong(
+            Diagnostic::error("the path is not a regular file").file(shown).help("replace it with a file, or remove it"),
+        ));
     }
     match hoist_files::read_text(path) {
         Ok(text) => CollectionFile::parse(&shown, &text).map(Some).map_err(Ending::wrong),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Ending::wrong(Diagnostic::error(format!("cannot be read: {error}")).file(shown))),
+        Err(error) => Err(Ending::wrong(Diagnostic::error(format!("cannot read the file: {error}")).file(shown))),
     }
 }
 
@@ -392,35 +432,38 @@ fn canonical(directory: &Path) -> PathBuf {
     directory.canonicalize().unwrap_or_else(|_| directory.to_owned())
 }
 
-fn directories(global: &Global, user: Option<&CollectionFile>, home: &Path, state: &Path) -> Result<Vec<PathBuf>, Ending> {
+/// The collections to use, and warnings about those of the settings that cannot be used.
+fn directories(
+    global: &Global,
+    user: Option<&CollectionFile>,
+    home: &Path,
+    state: &Path,
+) -> Result<(Vec<PathBuf>, Vec<Diagnostic>), Ending> {
     let here = std::env::current_dir()?;
     let inherited = std::env::var("HOIST_COLLECTION").unwrap_or_default();
     let inherited: Vec<PathBuf> = inherited.split(':').filter(|path| !path.is_empty()).map(PathBuf::from).collect();
     let named = if global.collections.is_empty() { &inherited } else { &global.collections };
     let named: Vec<PathBuf> = named.iter().map(|path| here.join(path)).collect();
     if !named.is_empty() {
-        return Ok(named);
+        return Ok((named, Vec::new()));
     }
     if collections::is_collection(&here) {
-        return Ok(vec![here]);
+        return Ok((vec![here], Vec::new()));
     }
     let expand = |path: &String| path.strip_prefix("~/").map_or_else(|| home.join(path), |rest| home.join(rest));
     let settings: Vec<PathBuf> = user.map(|user| user.collections.iter().map(expand).collect()).unwrap_or_default();
-    // A ledger that cannot be read is told about by the command itself.
-    let installed = if settings.is_empty() { hoist_ledger::read(state).unwrap_or_default() } else { Installed::default() };
-    let records = installed.modules.values().chain(installed.unfinished.values());
-    let known: BTreeSet<Option<PathBuf>> = records.map(|record| record.removal.root.clone()).collect();
-    match settings.is_empty() {
-        false => Ok(settings),
-        // Elsewhere hoist knows where what is installed came from.
-        true if !known.is_empty() => Ok(known.into_iter().flatten().filter(|root| collections::is_collection(root)).collect()),
-        true => {
-            let message = format!("{} is not a collection: it has neither a modules/ nor a plugins/ directory", here.display());
-            let help = "name one with -C DIR or in HOIST_COLLECTION, go to one, or write it to `collections` in the settings";
-            let parent = here.parent().filter(|parent| collections::is_collection(parent));
-            let help =
-                parent.map_or_else(|| help.to_owned(), |parent| format!("did you mean {}? go there, or name it with -C", parent.display()));
-            Err(Ending::wrong(Diagnostic::error(message).help(help)))
-        }
+    if !settings.is_empty() {
+        let (usable, others): (Vec<_>, Vec<_>) = settings.into_iter().partition(|path| collections::is_collection(path));
+        let warn = |path: PathBuf| {
+            let what = if path.is_dir() { "is not a collection: it has neither modules/ nor plugins/" } else { "does not exist" };
+            let warning = Diagnostic::warning(format!("{} {what}; it is ignored", path.display())).field("collections");
+            warning.help("correct or remove the entry in ~/.config/hoist/hoist.yml")
+        };
+        return Ok((usable, others.into_iter().map(warn).collect()));
     }
+    // The collections of what is installed. A ledger that cannot be read is reported by the command itself.
+    let installed = hoist_ledger::read(state).unwrap_or_default();
+    let records = installed.modules.values().chain(installed.unfinished.values());
+    let known: BTreeSet<PathBuf> = records.filter_map(|record| record.removal.root.clone()).collect();
+    Ok((known.into_iter().filter(|root| collections::is_collection(root)).collect(), Vec::new()))
 }

@@ -74,3 +74,26 @@ pub(crate) fn write(directory: &Dir<'_>, into: &Path, text: &dyn Fn(&str, String
     }
     Ok(written)
 }
+
+/// Writes the files of a directory that do not exist yet below another, and returns their paths. Removes them again when one cannot be written.
+pub(crate) fn write_new(directory: &Dir<'_>, into: &Path, text: &dyn Fn(&str, String) -> String) -> io::Result<Vec<String>> {
+    let mut written = Vec::new();
+    for file in files(directory) {
+        let inside = file.path().display().to_string();
+        let target = into.join(&inside);
+        if target.symlink_metadata().is_ok() {
+            continue;
+        }
+        let content = text(&inside, String::from_utf8_lossy(file.contents()).into_owned());
+        let write = || {
+            std::fs::create_dir_all(target.parent().unwrap_or(into))?;
+            std::fs::write(&target, content)
+        };
+        if let Err(error) = write() {
+            written.iter().for_each(|path| drop(std::fs::remove_file(into.join(path))));
+            return Err(error);
+        }
+        written.push(inside);
+    }
+    Ok(written)
+}

@@ -36,8 +36,8 @@ pub(crate) fn read(files: &[(PathBuf, &CollectionFile)], environment: &Environme
             };
             for source in read.into_iter().flatten() {
                 if !names.insert(source.name.clone()) {
-                    let twice = Diagnostic::error(format!("there are two sources `{}`", source.name));
-                    errors.push(wrong(twice.help("give one of them another `name`")));
+                    let twice = Diagnostic::error(format!("two sources have the name `{}`", source.name));
+                    errors.push(wrong(twice.help("change the `name` of one of them")));
                 } else if !sources.iter().any(|known: &Source| known.name == source.name) {
                     sources.push(source);
                 }
@@ -51,12 +51,11 @@ pub(crate) fn read(files: &[(PathBuf, &CollectionFile)], environment: &Environme
 /// A source as it is, and the two that the configuration of Prosody stands for.
 fn expand(source: Source, servers: &mut Servers) -> Result<Vec<Source>, Diagnostic> {
     let SourceKind::Prosody { prosody, mercurial, lua } = &source.kind else { return Ok(vec![source]) };
-    let configuration = prosody_configuration(prosody).map_err(|why| {
-        Diagnostic::error(why).help(format!("it is read as the configuration of Prosody, or part of it: {}", prosody.display()))
-    })?;
+    let configuration = prosody_configuration(prosody)
+        .map_err(|why| Diagnostic::error(why).help(format!("it is part of the Prosody configuration {}", prosody.display())))?;
     let missing = |name: &str| {
-        let wrong = Diagnostic::error(format!("{} does not set {name} to a plain text", prosody.display()));
-        wrong.help(format!("write {name} = \"…\" there, or name the sources one by one"))
+        let wrong = Diagnostic::error(format!("{} does not set {name} to a string", prosody.display()));
+        wrong.help(format!("add {name} = \"…\" to it, or list the sources one by one"))
     };
     let place = configuration.installer_plugin_path.as_deref().map(PathBuf::from).filter(|path| path.is_absolute());
     let place = place.ok_or_else(|| missing("installer_plugin_path"))?;

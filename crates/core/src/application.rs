@@ -56,19 +56,19 @@ impl Application {
         let all = [&self.root, &self.modules, &self.init].into_iter().chain(&self.watch).chain(&self.ignore);
         let twisted = |path: &&PathBuf| path.components().any(|part| part == Component::ParentDir);
         if let Some(path) = all.into_iter().find(twisted) {
-            return Err(format!("{} has `..` in it, and is not in the application then", path.display()));
+            return Err(format!("{} contains `..`, and is outside of the application", path.display()));
         }
         if !self.modules.starts_with(&self.root) || self.modules == self.root {
-            return Err(format!("its directory of modules {} is not in {}", self.modules.display(), self.root.display()));
+            return Err(format!("the modules directory {} is not in {}", self.modules.display(), self.root.display()));
         }
         if self.ground().components().count() < 2 {
-            return Err("what it watches has no directory in common but /".to_owned());
+            return Err("the watched directories have no common parent but /".to_owned());
         }
         if let Some(ignored) = self.ignore.iter().find(|ignored| self.modules.starts_with(ignored) || self.init.starts_with(ignored)) {
-            return Err(format!("{} cannot be ignored: modules and the init file are looked after", ignored.display()));
+            return Err(format!("{} cannot be ignored: modules and the init file are always watched", ignored.display()));
         }
         if !self.watch.iter().any(|watched| self.modules.starts_with(watched)) {
-            return Err(format!("its directory of modules {} is not watched", self.modules.display()));
+            return Err(format!("the modules directory {} is not watched", self.modules.display()));
         }
         Ok(())
     }

@@ -21,7 +21,7 @@ pub struct InvalidModuleId(pub String);
 
 impl fmt::Display for InvalidModuleId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is not a plain module name: letters, digits and . _ + - only", self.0.escape_debug())
+        write!(f, "`{}` is not a module name: use only letters, digits and . _ + -", self.0.escape_debug())
     }
 }
 

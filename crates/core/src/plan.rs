@@ -81,10 +81,10 @@ impl fmt::Display for Wanted {
         match self {
             Wanted::Named => f.write_str("named"),
             Wanted::Tier => f.write_str("selected by tier"),
-            Wanted::By(id) => write!(f, "needed by {id}"),
+            Wanted::By(id) => write!(f, "required by {id}"),
             Wanted::Installed => f.write_str("installed"),
-            Wanted::Cascade(id) => write!(f, "needs {id}"),
-            Wanted::Orphan => f.write_str("nobody asked for it, and nothing needs it any more"),
+            Wanted::Cascade(id) => write!(f, "depends on {id}"),
+            Wanted::Orphan => f.write_str("installed as a dependency, and no longer required"),
         }
     }
 }
@@ -112,6 +112,9 @@ pub struct PlannedModule {
     pub after: Vec<usize>,
     /// What it needs, by name.
     pub requires: Vec<ModuleId>,
+    /// Whether the reason has a hint for the user although the module is kept.
+    #[serde(skip)]
+    pub has_hint: bool,
 }
 
 /// A module that would have been part of a plan.

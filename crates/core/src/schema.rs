@@ -10,13 +10,13 @@ pub const KINDS: &[&str] = &["collection", "module", "plugin", "installer", "eve
 /// The schema of this kind.
 pub fn of(kind: &str) -> Option<Value> {
     let (title, body) = match kind {
-        "collection" => ("hoist.yml: the settings of a collection or of a user", collection()),
-        "module" => ("the metadata of a shell module, as an object of its variables", module()),
-        "plugin" => ("plugin.yml: what a plugin says of itself", plugin()),
-        "installer" => ("what an installer of a web application's module writes to descriptor 3", installer()),
-        "events" => ("one line of what a run prints with --output json", events()),
-        "plan" => ("what `hoist plan … --output json` prints", plan()),
-        "list" => ("what `hoist list --output json` prints", list()),
+        "collection" => ("hoist.yml: settings of a collection or of a user", collection()),
+        "module" => ("Metadata of a shell module, as an object of its variables", module()),
+        "plugin" => ("plugin.yml: manifest of a plugin", plugin()),
+        "installer" => ("Messages that an installer of a web application's module writes to file descriptor 3", installer()),
+        "events" => ("One line of the JSON output of a run", events()),
+        "plan" => ("JSON output of `hoist plan`", plan()),
+        "list" => ("JSON output of `hoist list`", list()),
         _ => return None,
     };
     let mut schema = json!({ "$schema": "http://json-schema.org/draft-07/schema#", "title": title });
@@ -31,19 +31,19 @@ fn collection() -> Value {
         "type": "object",
         "additionalProperties": false,
         "properties": {
-            "name": { "type": "string", "description": "a name for people" },
-            "description": { "type": "string", "description": "a sentence for people" },
-            "jobs": { "type": "integer", "minimum": 1, "description": "how many modules are worked on at once" },
-            "timeout": { "type": ["string", "integer"], "pattern": "^[0-9]+(s|m|h)?$", "description": "the time a module may take: 90, 15m, 2h" },
-            "stall_timeout": { "type": ["string", "integer"], "pattern": "^[0-9]+(s|m|h)?$", "description": "how long a transfer of git may print nothing before it is stopped and tried again: 60, 2m" },
-            "require_checksums": { "type": "boolean", "description": "whether an installer script without a checksum in its manifest is an error" },
-            "strict": { "type": "boolean", "description": "whether any failure aborts a run" },
-            "collections": { "type": "array", "items": { "type": "string" }, "description": "further directories of modules; in a user's file only" },
-            "builtin_modules": { "type": "string", "description": "where the built-in modules of an XMPP server are" },
-            "keep_backups": { "type": "integer", "minimum": 1, "description": "how many copies of each configuration file are kept: 10" },
-            "keep_runs": { "type": "integer", "minimum": 1, "description": "how many past runs are kept: 50" },
-            "provides": { "type": "object", "additionalProperties": { "type": ["string", "number"] }, "description": "what plugins may count on, each with its version" },
-            "sources": { "type": "array", "items": source(), "description": "other places that modules come from" },
+            "name": { "type": "string", "description": "Name of the collection" },
+            "description": { "type": "string", "description": "One-line description of the collection" },
+            "jobs": { "type": "integer", "minimum": 1, "description": "Number of modules to process in parallel" },
+            "timeout": { "type": ["string", "integer"], "pattern": "^[0-9]+(s|m|h)?$", "description": "Time limit for each module: 90, 15m, 2h" },
+            "stall_timeout": { "type": ["string", "integer"], "pattern": "^[0-9]+(s|m|h)?$", "description": "Time without output after which a git transfer is stopped and retried: 60, 2m" },
+            "require_checksums": { "type": "boolean", "description": "Whether an installer script without a checksum in its manifest is an error" },
+            "strict": { "type": "boolean", "description": "Whether the failure of any module aborts the run" },
+            "collections": { "type": "array", "items": { "type": "string" }, "description": "Collections to use outside of a collection; only in the user's hoist.yml" },
+            "builtin_modules": { "type": "string", "description": "Directory of the built-in modules of the XMPP server" },
+            "keep_backups": { "type": "integer", "minimum": 1, "description": "Number of backups to keep of each configuration file [default: 10]" },
+            "keep_runs": { "type": "integer", "minimum": 1, "description": "Number of past runs to keep [default: 50]" },
+            "provides": { "type": "object", "additionalProperties": { "type": ["string", "number"] }, "description": "Dependencies of plugins that the platform provides, with their versions" },
+            "sources": { "type": "array", "items": source(), "description": "Further sources of modules" },
         },
     })
 }
@@ -55,22 +55,22 @@ fn source() -> Value {
         "additionalProperties": false,
         "anyOf": kinds,
         "properties": {
-            "name": { "type": "string", "pattern": "^[A-Za-z0-9._+][A-Za-z0-9._+-]*$", "description": "by which its modules are named exactly: NAME/MODULE" },
-            "priority": { "type": "integer", "description": "of modules with one name, that of the highest priority counts" },
-            "collection": { "type": "string", "description": "a directory of shell modules, or the URL of a git repository" },
-            "ref": { "type": "string", "description": "the branch or tag of that repository" },
-            "mercurial": { "type": "string", "description": "a Mercurial repository, a path or a URL" },
-            "modules": { "type": ["string", "array"], "description": "which of its directories are modules: names, or mod_*" },
-            "into": { "type": "string", "description": "where they go; of an application, below its root" },
-            "application": { "type": "string", "description": "a web application: its root" },
-            "from": { "type": ["string", "array"], "description": "where its modules come from: directories, archives, git repositories" },
-            "init": { "type": "string", "description": "what initialises it for installers: init.php" },
-            "watch": { "type": ["string", "array"], "description": "the directories of which nothing may be lost while installers run" },
-            "ignore": { "type": ["string", "array"], "description": "what of them is not looked at" },
-            "rocks": { "type": "string", "description": "a server of rocks, a path or a URL" },
-            "tree": { "type": "string", "description": "where they are installed" },
-            "lua": { "type": ["string", "number"], "description": "the version of Lua: 5.4" },
-            "prosody": { "type": "string", "description": "the configuration of Prosody, which says where rocks come from and where modules go" },
+            "name": { "type": "string", "pattern": "^[A-Za-z0-9._+][A-Za-z0-9._+-]*$", "description": "Name of the source, as in NAME/MODULE" },
+            "priority": { "type": "integer", "description": "Of modules with the same name, the one with the highest priority is used" },
+            "collection": { "type": "string", "description": "Collection: a directory, or the URL of a git repository" },
+            "ref": { "type": "string", "description": "Branch or tag of the git repository" },
+            "mercurial": { "type": "string", "description": "Mercurial repository: a path or a URL" },
+            "modules": { "type": ["string", "array"], "description": "Directories that are modules: names, or a pattern such as mod_*" },
+            "into": { "type": "string", "description": "Directory to install modules into; for an application, relative to its root" },
+            "application": { "type": "string", "description": "Web application: its root directory" },
+            "from": { "type": ["string", "array"], "description": "Locations of the application's modules: directories, archives, git repositories" },
+            "init": { "type": "string", "description": "Script that initializes the application for installers [default: init.php]" },
+            "watch": { "type": ["string", "array"], "description": "Directories to watch while installers run: changes to existing files are reverted" },
+            "ignore": { "type": ["string", "array"], "description": "Paths in the watched directories to ignore" },
+            "rocks": { "type": "string", "description": "Rocks server: a path or a URL" },
+            "tree": { "type": "string", "description": "Tree to install rocks into" },
+            "lua": { "type": ["string", "number"], "description": "Lua version, such as 5.4" },
+            "prosody": { "type": "string", "description": "Prosody configuration file, which names the rocks server and the directories of modules" },
         },
     })
 }
@@ -79,30 +79,29 @@ fn plugin() -> Value {
     let name = json!({ "type": "string", "pattern": "^[A-Za-z0-9._+][A-Za-z0-9._+-]*$", "maxLength": 200 });
     let string = json!({ "type": "string" });
     let path = |description: &str| json!({ "type": "string", "not": { "pattern": "(^/|(^|/)\\.\\.(/|$))" }, "description": description });
-    let range =
-        json!({ "type": ["string", "number", "null"], "description": ">=1.0.0, ^1.2, ~1.2, 1.2.x, *, or several: >=1.0.0, <2.0.0" });
+    let range = json!({ "type": ["string", "number", "null"], "description": "Version range: >=1.0.0, ^1.2, ~1.2, 1.2.x, *, or several: >=1.0.0, <2.0.0" });
     let needed = json!({ "oneOf": [range, {
         "type": "object", "additionalProperties": false, "properties": { "version": range, "optional": { "type": "boolean" } },
     }] });
     let hooks = ["install", "deploy", "upgrade", "remove"].iter().flat_map(|event| [format!("pre-{event}"), format!("post-{event}")]);
-    let hooks: serde_json::Map<String, Value> = hooks.map(|hook| (hook, path("a script of the plugin"))).collect();
+    let hooks: serde_json::Map<String, Value> = hooks.map(|hook| (hook, path("Script of the plugin"))).collect();
     json!({
         "type": "object",
         "additionalProperties": false,
         "required": ["name", "version"],
         "properties": {
             "name": name,
-            "version": { "type": ["string", "number"], "description": "three numbers: 1.0.0" },
+            "version": { "type": ["string", "number"], "description": "Three numbers: 1.0.0" },
             "description": string, "author": string, "license": string, "homepage": string,
             "tags": { "type": "array" },
-            "strict_templates": { "type": "boolean", "description": "whether printing an undefined value is an error in its templates" },
+            "strict_templates": { "type": "boolean", "description": "Whether printing an undefined value in a template is an error" },
             "dependencies": { "oneOf": [
                 { "type": "array", "items": { "oneOf": [name, { "type": "object", "additionalProperties": needed }] } },
                 { "type": "object", "additionalProperties": needed },
                 { "type": "null" },
             ] },
             "config": { "type": ["object", "null"], "additionalProperties": false, "properties": {
-                "schema": path("the JSON Schema of the configuration"), "defaults": path("the file of default values"),
+                "schema": path("JSON Schema of the configuration"), "defaults": path("File of default values"),
             } },
             "hooks": { "type": ["object", "null"], "additionalProperties": false, "properties": hooks },
         },
@@ -116,12 +115,12 @@ fn installer() -> Value {
         "type": "object",
         "additionalProperties": false,
         "properties": {
-            "ok": { "type": "boolean", "description": "false where it failed" },
+            "ok": { "type": "boolean", "description": "false if the step failed" },
             "messages": { "type": "array", "items": { "oneOf": [
                 string,
                 { "type": "object", "properties": { "level": { "enum": levels }, "text": string }, "required": ["text"] },
             ] } },
-            "left": { "type": "array", "description": "what stays for a person to look at", "items": {
+            "left": { "type": "array", "description": "Path that is left for the user to inspect", "items": {
                 "type": "object",
                 "additionalProperties": false,
                 "properties": { "path": string, "reason": string },

@@ -144,7 +144,7 @@ pub struct WrittenSource {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged, expecting = "a text, or a list of texts")]
+#[serde(untagged, expecting = "a string or a list of strings")]
 enum OneOrMore {
     One(String),
     More(Vec<String>),
@@ -183,12 +183,12 @@ impl WrittenSource {
         let needed = |value: &Option<String>, key: &str| {
             let value = value.as_deref().filter(|value| !value.trim().is_empty());
             value
-                .ok_or_else(|| wrong(format!("a source of this kind needs `{key}`"), "say where its modules go"))
+                .ok_or_else(|| wrong(format!("this kind of source needs `{key}`"), "set the directory to install its modules into"))
                 .map(|text| path(text, base, environment))
         };
         let lua = self.lua.as_ref().map_or_else(|| LUA.to_owned(), |number| number.0.clone());
         if !lua.split('.').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit())) {
-            return Err(wrong(format!("`{lua}` is no version of Lua"), "write 5.1, 5.2, 5.3 or 5.4"));
+            return Err(wrong(format!("`{lua}` is not a Lua version"), "write 5.1, 5.2, 5.3 or 5.4"));
         }
         let given = [
             ("collection", &self.collection),
@@ -202,7 +202,7 @@ impl WrittenSource {
         let from = self.from.as_ref().map(OneOrMore::list).unwrap_or_default();
         if let Some(helper) = places.chain(from).find_map(|place| command_transport(&place).map(str::to_owned)) {
             return Err(wrong(
-                format!("`{helper}::` would run a command instead of reaching a repository"),
+                format!("`{helper}::` would run a command instead of connecting to a repository"),
                 "write the URL of the repository",
             ));
         }
@@ -216,7 +216,7 @@ impl WrittenSource {
             ("ignore", self.ignore.is_some()),
         ];
         if let Some((key, _)) = given.iter().find(|(_, given)| *given).filter(|_| !kinds.contains(&"application")) {
-            return Err(wrong(format!("`{key}` is for an application"), "write `application: DIR` with it"));
+            return Err(wrong(format!("`{key}` applies only to an application"), "add `application: DIR`"));
         }
         let kind = match (&self.collection, &self.mercurial, &self.rocks, &self.prosody) {
             (Some(collection), None, None, None) => {
@@ -236,10 +236,10 @@ impl WrittenSource {
             }
             _ => {
                 let message = match kinds.as_slice() {
-                    [] => "a source says what it is by one of collection, mercurial, rocks, prosody, application".to_owned(),
-                    several => format!("a source is one thing, and this one is {}", several.join(" and ")),
+                    [] => "a source needs exactly one of collection, mercurial, rocks, prosody, application".to_owned(),
+                    several => format!("a source has exactly one kind, but this one has {}", several.join(" and ")),
                 };
-                return Err(wrong(message, "give each its own entry"));
+                return Err(wrong(message, "use a separate entry for each"));
             }
         };
         let default = match &kind {
@@ -265,8 +265,8 @@ impl WrittenSource {
     fn named(&self, default: &str) -> Result<String, Diagnostic> {
         let name = self.name.clone().unwrap_or_else(|| default.to_owned());
         if ModuleId::new(&name).is_err() || name == "lock" {
-            let wrong = Diagnostic::error(format!("`{}` is no plain name of a source", name.escape_debug())).field("sources".to_owned());
-            return Err(wrong.help("use letters, digits and . _ + - only"));
+            let wrong = Diagnostic::error(format!("`{}` is not a source name", name.escape_debug())).field("sources".to_owned());
+            return Err(wrong.help("use only letters, digits and . _ + -"));
         }
         Ok(name)
     }
@@ -280,7 +280,10 @@ impl WrittenSource {
             ("lua", self.lua.is_some()),
         ];
         if let Some((key, _)) = foreign.iter().find(|(_, given)| *given) {
-            return Err(wrong(format!("`{key}` is not for an application"), "an application has into, init, from, watch, ignore"));
+            return Err(wrong(
+                format!("`{key}` does not apply to an application"),
+                "an application can have into, init, from, watch and ignore",
+            ));
         }
         let mut application = Application::at(root, environment.home());
         let inside = |text: &str| path(text, root, environment);
@@ -296,7 +299,7 @@ impl WrittenSource {
         if let Some(ignore) = &self.ignore {
             application.ignore = ignore.list().iter().map(|text| inside(text)).collect();
         }
-        application.check().map_err(|why| wrong(why, "name directories that are the application's own"))?;
+        application.check().map_err(|why| wrong(why, "use directories inside the application"))?;
         let place = |text: String| if is_path(&text) { path(&text, base, environment).display().to_string() } else { text };
         let from = self.from.as_ref().map(OneOrMore::list).unwrap_or_default().into_iter().map(place).collect();
         let name = self.named(root.file_name().and_then(|name| name.to_str()).unwrap_or("application"))?;
@@ -364,16 +367,16 @@ mod tests {
     #[test]
     fn what_does_not_go_together_is_said() {
         for (text, said) in [
-            ("sources: [{}]", "says what it is"),
+            ("sources: [{}]", "needs exactly one of"),
             ("sources: [{mercurial: x}]", "needs `into`"),
             ("sources: [{rocks: x, collection: y, tree: /t}]", "collection and rocks"),
-            ("sources: [{collection: x, name: 'a/b'}]", "no plain name"),
-            ("sources: [{rocks: x, tree: /t, lua: five}]", "no version of Lua"),
-            ("sources: [{rocks: x, tree: /t, init: init.php}]", "`init` is for an application"),
-            ("sources: [{application: /srv/app, lua: 5.4}]", "`lua` is not for an application"),
-            ("sources: [{application: /srv/app, watch: [/srv, /home]}]", "no directory in common"),
+            ("sources: [{collection: x, name: 'a/b'}]", "is not a source name"),
+            ("sources: [{rocks: x, tree: /t, lua: five}]", "is not a Lua version"),
+            ("sources: [{rocks: x, tree: /t, init: init.php}]", "`init` applies only to an application"),
+            ("sources: [{application: /srv/app, lua: 5.4}]", "`lua` does not apply to an application"),
+            ("sources: [{application: /srv/app, watch: [/srv, /home]}]", "no common parent"),
             ("sources: [{application: /srv/app, watch: /srv/other}]", "is not watched"),
-            ("sources: [{application: /srv/app, into: ../else}]", "is not in"),
+            ("sources: [{application: /srv/app, into: ../else}]", "is outside of the application"),
         ] {
             assert!(sources(text)[0].as_ref().unwrap_err().contains(said), "{text}");
         }

@@ -27,10 +27,10 @@ pub fn package_name_problem(name: &str) -> Option<&'static str> {
     const FILES: &[&str] = &[".deb", ".rpm", ".apk", ".xbps", ".pkg", ".rb", ".zst", ".xz", ".gz", ".tar", ".whl"];
     let is_file = name.contains('/') && FILES.iter().any(|end| name.to_ascii_lowercase().ends_with(end));
     match name {
-        _ if name.starts_with('-') || name.ends_with('-') => Some("package managers take it for an option or a removal"),
-        _ if name.starts_with(['.', '/', '~']) || name.contains("/../") || is_file => Some("package managers take it for a file"),
-        _ if name.contains("://") => Some("package managers take it for the place of a file"),
-        _ if name.chars().any(|c| c.is_whitespace() || is_unprintable(c)) => Some("it has characters that no name has"),
+        _ if name.starts_with('-') || name.ends_with('-') => Some("package managers read it as an option or a removal"),
+        _ if name.starts_with(['.', '/', '~']) || name.contains("/../") || is_file => Some("package managers read it as a file"),
+        _ if name.contains("://") => Some("package managers read it as the location of a file"),
+        _ if name.chars().any(|c| c.is_whitespace() || is_unprintable(c)) => Some("it contains characters that package names cannot have"),
         _ => None,
     }
 }

@@ -226,6 +226,7 @@ impl<F: FnMut(&Event)> Run<F> {
     }
 
     fn tell(&mut self, kind: EventKind) {
+        log::trace!("{kind:?}");
         (self.on_event)(&Event { elapsed: self.clock.elapsed(), kind });
     }
 
@@ -414,5 +415,5 @@ impl<F: FnMut(&Event)> Run<F> {
 
 fn panic_text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }

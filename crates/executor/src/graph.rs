@@ -147,7 +147,7 @@ pub struct TaskGraph {
 
 /// Tasks that wait for each other.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("these tasks wait for each other: {}", .0.join(", "))]
+#[error("dependency cycle of tasks: {}", .0.join(", "))]
 pub struct CycleError(pub Vec<String>);
 
 impl TaskGraph {

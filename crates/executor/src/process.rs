@@ -74,6 +74,9 @@ impl std::fmt::Display for Exit {
     }
 }
 
+/// Most characters of a command line in a debug message.
+const LOGGED: usize = 300;
+
 impl Command {
     /// A program by name or path.
     pub fn new(program: impl Into<OsString>) -> Self {
@@ -182,6 +185,16 @@ impl Command {
             command.process_group(0);
             Ok(())
         });
+        let shown = || {
+            let line = redact.map_or_else(|| self.line(), |redact| redact.text(self.line()));
+            line.chars().take(LOGGED).collect::<String>()
+        };
+        log::debug!(
+            "running {}{}",
+            shown(),
+            self.directory.as_ref().map(|directory| format!(" in {}", directory.display())).unwrap_or_default()
+        );
+        let begun = std::time::Instant::now();
         let handle = expression.start()?;
         // It keeps our copies of the pipes' other ends, without which they are never read to their end.
         drop(expression);
@@ -201,7 +214,9 @@ impl Command {
         drain(&mut readers, &mut on_line)?;
         let code = status.code();
         let signal = std::os::unix::process::ExitStatusExt::signal(&status);
-        Ok(Exit { code: code.unwrap_or(128 + signal.unwrap_or(0)), signalled: code.is_none(), stalled })
+        let exit = Exit { code: code.unwrap_or(128 + signal.unwrap_or(0)), signalled: code.is_none(), stalled };
+        log::debug!("{} ended with {exit} after {:?}", self.program.to_string_lossy(), begun.elapsed());
+        Ok(exit)
     }
 }
 
@@ -232,7 +247,7 @@ fn read_until_exit(
         drop(watched);
         readers.iter_mut().try_for_each(|lines| lines.read(on_line))?;
         if readers.iter().any(|lines| matches!(lines.reading, Reading::Data) && lines.received > DATA_LIMIT) {
-            return Err(io::Error::other("it prints more than 64 MiB"));
+            return Err(io::Error::other("its output exceeds 64 MiB"));
         }
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
         match waitid(WaitId::Pid(leader), options) {

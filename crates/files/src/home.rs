@@ -46,12 +46,12 @@ pub enum Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Refusal::NotPlain => f.write_str("it is no plain absolute path"),
-            Refusal::Outside => f.write_str("it is not inside the home directory"),
+            Refusal::NotPlain => f.write_str("it is not a plain absolute path"),
+            Refusal::Outside => f.write_str("it is outside of the home directory"),
             Refusal::Shared => f.write_str("other programs share this directory"),
-            Refusal::Hoist => f.write_str("hoist keeps its own things there"),
-            Refusal::Moved => f.write_str("a link on the way to it changed meanwhile"),
-            Refusal::Unreadable(why) => write!(f, "it cannot be looked at: {why}"),
+            Refusal::Hoist => f.write_str("it contains a directory of hoist or a collection"),
+            Refusal::Moved => f.write_str("a symbolic link in its path changed in the meantime"),
+            Refusal::Unreadable(why) => write!(f, "cannot inspect it: {why}"),
         }
     }
 }

@@ -33,7 +33,7 @@ pub fn read_limited(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
         }
     }
     match bytes.len() as u64 > limit {
-        true => Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {} MiB", limit >> 20))),
+        true => Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {} MiB", limit >> 20))),
         false => Ok(bytes),
     }
 }
@@ -42,7 +42,7 @@ pub fn read_limited(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 fn wait(file: &File) -> io::Result<()> {
     let patience = Timespec { tv_sec: PATIENCE, tv_nsec: 0 };
     match poll(&mut [PollFd::new(file, PollFlags::IN)], Some(&patience))? {
-        0 => Err(io::Error::new(io::ErrorKind::TimedOut, "no data was received from it for 60 s")),
+        0 => Err(io::Error::new(io::ErrorKind::TimedOut, "no data was received from it for 60 seconds")),
         _ => Ok(()),
     }
 }
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn what_never_ends_is_not_read_to_its_end() {
-        assert_eq!(read_limited(Path::new("/dev/zero"), 4 << 20).unwrap_err().to_string(), "it has more than 4 MiB");
+        assert_eq!(read_limited(Path::new("/dev/zero"), 4 << 20).unwrap_err().to_string(), "it is larger than 4 MiB");
         assert_eq!(read_text(Path::new("/dev/null")).unwrap(), "");
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), [0xff]).unwrap();

@@ -27,7 +27,7 @@ use crate::write::stage_prefix;
 
 /// Nothing was kept of what a file held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("what it held was not kept")]
+#[error("its content was not kept")]
 pub struct NotKept;
 
 /// Puts back what stood at paths before, in an order in which directories are there for what stands in them. What stands there now is gone after
@@ -126,7 +126,7 @@ struct Places<'a> {
 impl Places<'_> {
     /// Opens the directory that a path is in, and returns it with the name of the path.
     fn parent<'p>(&mut self, path: &'p Path) -> io::Result<(&OwnedFd, &'p OsStr)> {
-        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Err(io::Error::other("it is no plain path")) };
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Err(io::Error::other("it is not a plain path")) };
         if self.last.as_ref().is_none_or(|(last, _)| last != parent) {
             let directory = self.walk(path, parent)?;
             self.last = Some((parent.to_owned(), directory));
@@ -248,7 +248,7 @@ impl Places<'_> {
                 let kind = match before.digest.as_str() {
                     PIPE => FileType::Fifo,
                     SOCKET => FileType::Socket,
-                    _ => return Err(io::Error::other("it was a device, and cannot be created again")),
+                    _ => return Err(io::Error::other("it was a device, which cannot be created again")),
                 };
                 match unlinkat(directory, name, AtFlags::empty()) {
                     Err(error) if error != Errno::NOENT => return Err(error.into()),
@@ -305,7 +305,7 @@ fn stage(directory: &OwnedFd, name: &OsStr) -> io::Result<(OsString, File)> {
             opened => return Ok((stage, File::from(opened?))),
         }
     }
-    Err(io::Error::other("no name is left for a file next to it"))
+    Err(io::Error::other("no free name for a file next to it"))
 }
 
 /// Removes a directory with everything in it.

@@ -136,7 +136,7 @@ impl Store {
         };
         let mut head = [0; HEAD];
         head[..8].copy_from_slice(&(contents.len() as u64).to_le_bytes());
-        head[8..].copy_from_slice(&raw(digest).ok_or_else(|| io::Error::other("no digest"))?);
+        head[8..].copy_from_slice(&raw(digest).ok_or_else(|| io::Error::other("not a digest"))?);
         let written = writer.file.write_all(&head).and_then(|()| writer.file.write_all(contents));
         let place = Place { pack: writer.pack, offset: writer.end + HEAD as u64, length: contents.len() as u64 };
         writer.end += (HEAD + contents.len()) as u64;
@@ -188,7 +188,7 @@ impl Store {
             let path = self.large(digest);
             return match File::open(&path).and_then(|file| Ok((crate::digest(&file)?, file))) {
                 Ok((found, mut file)) if found == digest => file.rewind().map(|()| Some(Box::new(file) as Box<dyn Read>)),
-                Ok(_) => Err(at(&path, io::Error::other("what is kept in it is damaged"))),
+                Ok(_) => Err(at(&path, io::Error::other("its content is damaged"))),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
                 Err(error) => Err(at(&path, error)),
             };
@@ -201,14 +201,14 @@ impl Store {
         File::open(path).and_then(|file| file.read_exact_at(&mut contents, offset)).map_err(|error| at(path, error))?;
         match hexadecimal(&Sha256::digest(&contents)) == digest {
             true => Ok(Some(Box::new(io::Cursor::new(contents)))),
-            false => Err(at(path, io::Error::other("what is kept in it is damaged"))),
+            false => Err(at(path, io::Error::other("its content is damaged"))),
         }
     }
 
     /// The content of this digest as bytes; an error where it is not kept.
     pub fn bytes(&self, digest: &str) -> io::Result<Vec<u8>> {
         let mut contents = Vec::new();
-        let kept = self.get(digest)?.ok_or_else(|| io::Error::other(format!("nothing is kept of {digest}")))?;
+        let kept = self.get(digest)?.ok_or_else(|| io::Error::other(format!("no content with the digest {digest}")))?;
         { kept }.read_to_end(&mut contents)?;
         Ok(contents)
     }

@@ -38,7 +38,7 @@ impl Suffix {
 pub fn write(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
     let wrong = |error| at(path, error);
     let target = if path.is_symlink() { follow(path).map_err(wrong)? } else { path.to_owned() };
-    let parent = target.parent().ok_or_else(|| wrong(io::Error::other("it has no directory")))?;
+    let parent = target.parent().ok_or_else(|| wrong(io::Error::other("its directory does not exist")))?;
     std::fs::create_dir_all(parent).map_err(|error| at(parent, error))?;
     let mut file = tempfile::Builder::new().prefix(&stage_prefix(&target)).tempfile_in(parent).map_err(wrong)?;
     file.write_all(contents).map_err(wrong)?;
@@ -93,13 +93,13 @@ pub fn follow(link: &Path) -> io::Result<PathBuf> {
             Err(_) => return Ok(path),
         }
     }
-    Err(io::Error::other("too many links"))
+    Err(io::Error::other("too many symbolic links"))
 }
 
 /// What a file holds. `None` where nothing is; whatever is no regular file is an error, and is not waited for.
 pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     match path.metadata() {
-        Ok(metadata) if !metadata.is_file() => Err(io::Error::other("it is no regular file")),
+        Ok(metadata) if !metadata.is_file() => Err(io::Error::other("it is not a regular file")),
         Ok(_) => std::fs::read(path).map(Some),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
@@ -109,7 +109,7 @@ pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
 /// Writes what a file held beside it, as a copy.
 pub fn keep_copy(path: &Path, contents: &[u8], mode: u32, suffix: Suffix) -> io::Result<PathBuf> {
     let wrong = |error| at(path, error);
-    let parent = path.parent().ok_or_else(|| wrong(io::Error::other("it has no directory")))?;
+    let parent = path.parent().ok_or_else(|| wrong(io::Error::other("its directory does not exist")))?;
     let mut file = tempfile::Builder::new().prefix(&stage_prefix(path)).tempfile_in(parent).map_err(wrong)?;
     file.write_all(contents).map_err(wrong)?;
     file.as_file().set_permissions(Permissions::from_mode(mode & 0o7777)).map_err(wrong)?;
@@ -121,7 +121,7 @@ pub fn back_up(path: &Path, suffix: Suffix) -> io::Result<PathBuf> {
     let wrong = |error| at(path, error);
     let contents = read(path).and_then(|contents| contents.ok_or_else(|| io::ErrorKind::NotFound.into())).map_err(wrong)?;
     let metadata = path.metadata().map_err(wrong)?;
-    let parent = path.parent().ok_or_else(|| wrong(io::Error::other("it has no directory")))?;
+    let parent = path.parent().ok_or_else(|| wrong(io::Error::other("its directory does not exist")))?;
     let mut file = tempfile::Builder::new().prefix(&stage_prefix(path)).tempfile_in(parent).map_err(wrong)?;
     file.write_all(&contents).map_err(wrong)?;
     file.as_file().set_permissions(Permissions::from_mode(metadata.mode() & 0o7777)).map_err(wrong)?;
@@ -142,7 +142,7 @@ fn finish_copy(path: &Path, mut file: tempfile::NamedTempFile, suffix: Suffix) -
             Err(error) => return Err(wrong(error.error)),
         }
     }
-    Err(wrong(io::Error::other("no name is left for a copy")))
+    Err(wrong(io::Error::other("no free name for a backup")))
 }
 
 /// Names for a copy made now, until one is free. Of copies made in the same second each has a higher number than those before it, also where these were
@@ -175,7 +175,7 @@ pub fn move_aside(from: &Path, path: &Path) -> io::Result<PathBuf> {
             Err(error) => return Err(error),
         }
     }
-    Err(at(path, io::Error::other("no name is left for a copy")))
+    Err(at(path, io::Error::other("no free name for a backup")))
 }
 
 /// True for the name of a copy that hoist made.

@@ -115,7 +115,7 @@ impl Memento {
             }),
             _ => None,
         };
-        read.ok_or_else(|| unreadable("what a module was before a run"))
+        read.ok_or_else(|| unreadable("the state of a module before a run"))
     }
 }
 
@@ -535,7 +535,7 @@ pub fn read_journal(directory: &Path, name: Option<&str>) -> Result<Option<Undoa
 fn differences(connection: &Connection, run: i64, module: &ModuleId) -> rusqlite::Result<Vec<Difference>> {
     let mut select = connection.prepare_cached("SELECT path, before, after FROM journal WHERE run = ?1 AND module = ?2 ORDER BY path")?;
     let state = |text: Option<String>| -> rusqlite::Result<Option<State>> {
-        text.map(|text| serde_json::from_str(&text).map_err(|_| unreadable("what a file was before a run"))).transpose()
+        text.map(|text| serde_json::from_str(&text).map_err(|_| unreadable("the state of a file before a run"))).transpose()
     };
     let difference = |row: &Row<'_>| Ok(Difference { path: path_of(row.get(0)?), before: state(row.get(1)?)?, after: state(row.get(2)?)? });
     select.query_map(params![run, module.as_str()], difference)?.collect()

@@ -50,7 +50,7 @@ pub enum LedgerError {
         error: rusqlite::Error,
     },
     /// The file was written by a later version of hoist.
-    #[error("the ledger {path} has version {found}, this hoist knows versions up to {known}: use the newer hoist")]
+    #[error("the ledger {path} has version {found}, but this hoist supports versions up to {known}: use a newer hoist")]
     Newer {
         /// The file.
         path: PathBuf,
@@ -68,7 +68,7 @@ pub enum LedgerError {
         error: std::io::Error,
     },
     /// Another hoist is at work.
-    #[error("another hoist is at work: {0}")]
+    #[error("another hoist is running: {0}")]
     Locked(Holder),
 }
 
@@ -81,7 +81,7 @@ impl LedgerError {
     /// What can be done about it, where that is known.
     pub fn help(&self) -> Option<&'static str> {
         match self {
-            error if error.is_damage() => Some("the next command that changes something sets it aside and finds again what it knew"),
+            error if error.is_damage() => Some("the next command that makes changes moves it away and detects installed modules again"),
             LedgerError::Sqlite { error, .. } => match error.sqlite_error_code() {
                 Some(rusqlite::ErrorCode::DiskFull | rusqlite::ErrorCode::SystemIoFailure) => Some(ROOM),
                 Some(rusqlite::ErrorCode::ReadOnly | rusqlite::ErrorCode::CannotOpen | rusqlite::ErrorCode::PermissionDenied) => {
@@ -99,8 +99,8 @@ impl LedgerError {
     }
 }
 
-const ROOM: &str = "make room on the disk; nothing that is installed is lost";
-const WRITABLE: &str = "make it writable, or name another place for the state in XDG_STATE_HOME";
+const ROOM: &str = "free space on the disk; installed modules are not affected";
+const WRITABLE: &str = "make it writable, or set XDG_STATE_HOME to another directory";
 
 /// The file's name in the state directory.
 const FILE: &str = "ledger.sqlite";

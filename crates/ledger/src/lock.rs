@@ -28,7 +28,7 @@ pub struct Holder {
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.pid {
-            0 => f.write_str("it did not say who it is"),
+            0 => f.write_str("unknown process"),
             pid => write!(f, "process {pid}, `{}`, since {}", self.command, self.since),
         }
     }
@@ -84,6 +84,7 @@ impl Lock {
         let text = serde_json::to_string(&holder).unwrap_or_default();
         let write = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(text.as_bytes()));
         write.map_err(io)?;
+        log::debug!("locked {} after {:?}", path.display(), started.elapsed());
         Ok(Self { file })
     }
 }

@@ -1,5 +1,5 @@
-# Helpers for modules of collections that bring no lib/common.sh of their own. They hold under `set -u`, errexit and pipefail.
-# Messages go to standard error in a form that hoist turns into the module's messages.
+# Helpers for modules of collections without a lib/common.sh of their own. They work with `set -u`, errexit and pipefail.
+# Messages are written to standard error in a format that hoist reads.
 
 __hoist_log() {
     local level=$1
@@ -25,28 +25,28 @@ run_as_root() {
     elif command_exists sudo && sudo -n -l -- "$@" >/dev/null 2>&1; then
         sudo -n -- "$@"
     else
-        log_error "this needs root: $* (run hoist as root, or let sudo work without a password)"
+        log_error "root is required to run: $* (run hoist as root, or allow passwordless sudo)"
         return 1
     fi
 }
 
-# check_prerequisites COMMAND...: fails and names every command that is missing.
+# check_prerequisites COMMAND...: fails and lists the missing commands.
 check_prerequisites() {
     local command missing=""
     for command in "$@"; do
         command_exists "$command" || missing="$missing $command"
     done
     if [[ -n $missing ]]; then
-        log_error "not found:$missing"
+        log_error "missing commands:$missing"
         return 1
     fi
     return 0
 }
 
-# get_package_names NAME...: what the packages are called on this system, one a line.
+# get_package_names NAME...: prints the names of the packages on this system, one per line.
 get_package_names() { "$HOIST_BIN" __package-names "$@"; }
 
-# hoist has looked before the script runs; these keep what it found and fill in what a bare shell lacks.
+# hoist sets these variables before it runs a script; these functions set them in a shell without hoist.
 detect_os() {
     : "${OS_ID:=unknown}" "${OS_VERSION:=}" "${OS_NAME:=$OS_ID}" "${OS_FAMILY:=unknown}"
     export OS_ID OS_VERSION OS_NAME OS_FAMILY

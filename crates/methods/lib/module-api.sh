@@ -1,4 +1,4 @@
-# bootstrap_module: what a module calls first when it does not source the libraries itself.
+# bootstrap_module: sources the libraries, for modules that do not source them.
 
 bootstrap_module() {
     local library

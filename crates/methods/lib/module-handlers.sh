@@ -1,5 +1,5 @@
-# The installation and update methods, for modules of collections that bring no lib/module-handlers.sh of their own.
-# Each install_via_… hands its module to hoist's own method, so that both do the same.
+# Installation and update methods, for modules of collections without a lib/module-handlers.sh of their own.
+# Each install_via_… calls the method of hoist with the same name.
 
 __hoist_step() { "$HOIST_BIN" __step "$@"; }
 
@@ -39,12 +39,12 @@ update_via_component_command() {
     elif command_exists "$name"; then
         "$name" update
     else
-        log_error "$name has no update command: neither $directory/bin/$name nor $name on the path"
+        log_error "$name has no update command: neither $directory/bin/$name nor $name on PATH"
         return 1
     fi
 }
 
-# update_via_reinstall [MODULE]: the module's own installer once more, told to install over what is there.
+# update_via_reinstall [MODULE]: runs the installer of the module again, with FORCE_INSTALL set.
 update_via_reinstall() {
     local FORCE_INSTALL=true
     export FORCE_INSTALL
@@ -57,7 +57,7 @@ update_via_reinstall() {
             package_manager) install_via_package_manager "$@" ;;
             download_script) install_via_download_script "$@" ;;
             *)
-                log_error "there is nothing to install again: the method is ${MODULE_INSTALL_METHOD:-not set} and main_module is not defined"
+                log_error "cannot reinstall: the method is ${MODULE_INSTALL_METHOD:-not set} and main_module is not defined"
                 return 1
                 ;;
         esac

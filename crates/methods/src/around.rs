@@ -169,8 +169,9 @@ impl Around {
         if group.running == 0 {
             group.before = self.look(&group.last, Some(store), None)?;
             group.members = 0;
-            group.kept =
-                self.keep(&group.before, store).map_err(|error| Failure::new(format!("recording what is around the module: {error}")))?;
+            group.kept = self
+                .keep(&group.before, store)
+                .map_err(|error| Failure::new(format!("cannot record files outside of the module's directories: {error}")))?;
         }
         group.running += 1;
         group.members += 1;
@@ -179,7 +180,7 @@ impl Around {
 
     /// Looks at everything there. Of what is not in `before` everything is read.
     fn look(&self, former: &Snapshot, store: Option<&Store>, before: Option<&Snapshot>) -> Result<Snapshot, Failure> {
-        let wrong = |error: std::io::Error| Failure::new(format!("looking at {error}"));
+        let wrong = |error: std::io::Error| Failure::new(format!("cannot read {error}"));
         let room = AtomicU64::new(KEPT);
         let is_new = |path: &Path| before.is_some_and(|before| before.get(path).is_none_or(State::is_known));
         let fits = |size: u64| room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |room| room.checked_sub(size)).is_ok();
@@ -215,7 +216,7 @@ impl Around {
                 && PROGRAMS.iter().any(|place| difference.path.parent() == Some(&self.home.join(place)))
         };
         let new: Vec<PathBuf> = differences.iter().filter(is_new_directory).map(|difference| difference.path.clone()).collect();
-        let found = Snapshot::take(&new, &Taking::PLAIN).map_err(|error| Failure::new(format!("looking at {error}")))?;
+        let found = Snapshot::take(&new, &Taking::PLAIN).map_err(|error| Failure::new(format!("cannot read {error}")))?;
         let mut inside = Snapshot::default().differences(&found);
         inside.retain(|difference| !new.contains(&difference.path));
         Ok(inside)
@@ -271,7 +272,7 @@ fn recover_group(file: &Path, store: &Store, end: EndOfRun) -> Result<Vec<PathBu
     // A directory that somebody has something in stays.
     match failed.into_iter().find(|(path, _)| !path.is_dir()) {
         None => Ok(restored),
-        Some((path, error)) => Err(Failure::new(format!("{} could not be restored: {error}", path.display()))),
+        Some((path, error)) => Err(Failure::new(format!("cannot restore {}: {error}", path.display()))),
     }
 }
 
@@ -324,7 +325,7 @@ impl Outside {
                 let more = if paths.len() > NAMED { format!(" and {} more", paths.len() - NAMED) } else { String::new() };
                 let whose = if self.is_alone { "" } else { " (several scripts ran at the same time)" };
                 let named = if paths.len() == 1 { first.clone() } else { paths.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ") };
-                task.note(Level::Warning, format!("also {word}, not declared: {named}{more}{whose}"));
+                task.note(Level::Warning, format!("also {word}, although not declared: {named}{more}{whose}"));
             }
         }
         settled

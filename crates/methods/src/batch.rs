@@ -79,7 +79,7 @@ impl Share {
     /// Says that a module has its rock from now on.
     pub(crate) fn take_over(&self, name: &str) -> Result<(), Failure> {
         let taken = self.learned().ahead.as_mut().map_or(Ok(()), |ahead| ahead.take_over(name));
-        taken.map_err(|error| Failure::new(format!("the list of rocks that were installed together: {error}")))
+        taken.map_err(|error| Failure::new(format!("cannot read the list of installed rocks: {error}")))
     }
 
     pub(crate) fn versions(&self) -> BTreeMap<String, String> {
@@ -145,7 +145,7 @@ pub(crate) fn apply(bulk: &Bulk, names: &[String], share: &Share, machine: &Mach
     };
     let after = look()?;
     share.learn(&before, after, bulk.upgrade && installed.is_ok());
-    let alone = |failure: Failure| Failure::new(format!("{}; each is tried alone", failure.message));
+    let alone = |failure: Failure| Failure::new(format!("{}; retrying them one by one", failure.message));
     installed.map(|()| Effect::Changed).map_err(alone)
 }
 

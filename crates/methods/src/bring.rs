@@ -161,7 +161,7 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
                 |difference: &&Difference| difference.after.is_some() && is_file_of_shell(&difference.path, &world.machine.home);
             for Difference { path, .. } in outside.differences.iter().filter(is_edited) {
                 if let (Some(store), Ok(contents)) = (store, std::fs::read(path)) {
-                    store.add(&contents).map_err(|error| Failure::new(format!("keeping {}: {error}", path.display())))?;
+                    store.add(&contents).map_err(|error| Failure::new(format!("cannot back up {}: {error}", path.display())))?;
                 }
             }
             attempt.outside = outside.differences;
@@ -213,10 +213,10 @@ impl Bringing<'_> {
         displaced::displace(displaced)?;
         let prepared = match (world.sandboxes.get(&module.id), context.sandbox) {
             (Some(None), _) => {
-                context.task.note(Level::Warning, "not kept to its directories: its script installs packages of the system");
+                context.task.note(Level::Warning, "write access is not restricted, since the script installs system packages");
                 Vec::new()
             }
-            (_, Some(sandbox)) => sandbox.prepare().map_err(|error| Failure::new(format!("making its directories: {error}")))?,
+            (_, Some(sandbox)) => sandbox.prepare().map_err(|error| Failure::new(format!("cannot create its directories: {error}")))?,
             _ => Vec::new(),
         };
         let mut attempt = Attempt { applied: Applied::unchanged(), told: false, configured: false, outside: Vec::new() };
@@ -250,7 +250,7 @@ impl Bringing<'_> {
                 if let Some(ledger) = &world.ledger {
                     config::forget(&module.id, &known, ledger)?;
                 }
-                back.map_err(|error| Failure::new(format!("{}; and bringing back the former version: {error}", failure.message)))?;
+                back.map_err(|error| Failure::new(format!("{}; and the previous version cannot be restored: {error}", failure.message)))?;
                 Err(failure)
             }
         }
@@ -262,10 +262,10 @@ impl Bringing<'_> {
         let is_same = || watch.differences(self.old, false).is_ok_and(|differences| differences.is_empty());
         match self.replaces && is_covered(work) && is_same() {
             _ if last.is_error => {
-                let message = format!("its script reported an error and ended with success: {} ({})", last.text, failure.message);
+                let message = format!("the script reported an error but exited successfully: {} ({})", last.text, failure.message);
                 Failure { message, ..failure }
             }
-            true => Failure { message: format!("it skipped itself: {} ({})", last.text, failure.message), ..failure },
+            true => Failure { message: format!("the module skipped itself: {} ({})", last.text, failure.message), ..failure },
             false => failure,
         }
     }
@@ -282,22 +282,22 @@ impl Bringing<'_> {
             true if changed => work.steps.iter_mut().try_for_each(|step| step.method.take_back(&self.context)),
             true => Ok(()),
         };
-        let more = back.err().map(|failure| format!("; and taking back the new one: {}", failure.message)).unwrap_or_default();
+        let more = back.err().map(|failure| format!("; and the new version cannot be removed: {}", failure.message)).unwrap_or_default();
         Err(Failure::new(format!("{}{more}", failure.message)))
     }
 
     /// Takes back what a failed attempt did, and says so.
     fn take_back(&self, watch: &Watch, mut failure: Failure) -> Result<Failure, Failure> {
         if let Some(guarding) = self.guarding {
-            let back = guarding.lock().map_err(|_| Failure::new("its application is not watched any more"));
+            let back = guarding.lock().map_err(|_| Failure::new("the application is no longer watched"));
             failure.message += &match back.and_then(|mut guarding| guarding.guard.take_back()) {
                 Ok(taken) => {
                     let own = self.module.removal.application.as_ref().map(|application| application.directory(self.module.short()));
                     let elsewhere = |path: &&PathBuf| !own.as_ref().is_some_and(|own| path.starts_with(own));
                     for path in taken.iter().filter(elsewhere) {
-                        self.task.output_line(&format!("taken back: {}", path.display()));
+                        self.task.output_line(&format!("rolled back: {}", path.display()));
                     }
-                    "; everything it had done was taken back".to_owned()
+                    "; its changes were rolled back".to_owned()
                 }
                 Err(failure) => format!("; {}", failure.message),
             };
@@ -306,12 +306,12 @@ impl Bringing<'_> {
         if let (None, Some(store), true) = (self.guarding, self.store, self.is_due()) {
             match watch.take_back(self.old, store) {
                 Ok((0, _)) => {}
-                Ok((_, None)) => failure.message += "; everything it had done to its own directories was taken back",
-                Ok((_, Some(why))) => failure.message += &format!("; what it had done was taken back but for {why}"),
+                Ok((_, None)) => failure.message += "; its changes in its own directories were rolled back",
+                Ok((_, Some(why))) => failure.message += &format!("; its changes were rolled back except for {why}"),
                 Err(more) => failure.message += &format!("; {}", more.message),
             }
             if let Some(why) = watch.take_back_configs(store)? {
-                failure.message += &format!("; its configuration files were put back but for {why}");
+                failure.message += &format!("; its configuration files were restored except for {why}");
             }
         }
         Ok(failure)
@@ -339,7 +339,7 @@ impl Bringing<'_> {
         let trash = replaced.iter().map(|stage| stage.root().to_owned()).collect();
         if self.replaces && work.action == Action::Install {
             for path in module.paths.iter().filter(|path| path.symlink_metadata().is_err()) {
-                task.note(Level::Warning, format!("MODULE_INSTALL_DIRS names {}, which is not there", path.display()));
+                task.note(Level::Warning, format!("MODULE_INSTALL_DIRS declares {}, which does not exist", path.display()));
             }
         }
         let to = version(work).or_else(|| local::head(&module.repository.as_ref()?.dir)).or_else(|| applied.version.clone());
@@ -365,8 +365,7 @@ impl Bringing<'_> {
             recorded.extend(earlier);
             recorded.retain(|path, _| !gone.contains(path));
         }
-        let mut guarding =
-            self.guarding.map(|guarding| guarding.lock().map_err(|_| Failure::new("another task has failed"))).transpose()?;
+        let mut guarding = self.guarding.map(|guarding| guarding.lock().map_err(|_| Failure::new("another task failed"))).transpose()?;
         let differences = match (&mut guarding, displaced.is_empty()) {
             (Some(guarding), _) => {
                 let again = guarding.meddled;
@@ -449,7 +448,7 @@ impl Bringing<'_> {
         if work.aside && work.record.is_some() {
             watch.undo(&recorded, old);
         }
-        let back = displaced::restore(displaced).map_err(|error| Failure::new(format!("bringing back the former version: {error}")));
+        let back = displaced::restore(displaced).map_err(|error| Failure::new(format!("cannot restore the previous version: {error}")));
         let restored = back.as_ref().is_ok_and(|restored| *restored > 0);
         if let Some(ledger) = &world.ledger {
             // What changed nothing, or was taken back, is as it was.
@@ -461,9 +460,9 @@ impl Bringing<'_> {
             let recorded = if displaced.is_empty() && !stands { &recorded } else { *old };
             ledger.fail(&module.id, &watch.made(), Some(recorded), before, back.is_err()).map_err(told)?;
         }
-        let kept = if self.context.sandbox.is_some() { " (--sandbox kept its scripts to its directories)" } else { "" };
+        let kept = if self.context.sandbox.is_some() { " (--sandbox restricts its scripts to its directories)" } else { "" };
         back?;
-        let restored = if restored { "; the former version is back" } else { "" };
+        let restored = if restored { "; the previous version was restored" } else { "" };
         let unsettled = unsettled.filter(|unsettled| !failure.message.contains(&unsettled.message));
         let unsettled = unsettled.map(|unsettled| format!("; {}", unsettled.message)).unwrap_or_default();
         Ok(Failure { message: format!("{}{unsettled}{kept}{restored}", failure.message), ..failure })
@@ -583,12 +582,12 @@ fn became(module: &Module, work: &Work) -> Option<InstalledModule> {
 /// The same question that `hoist test` asks, but for a declared command: it may count on more than the install.
 fn verify(world: &World, module: &Module, task: &TaskContext) -> Result<(), Failure> {
     if module.checks.function {
-        return check(world, module, task).map_err(|failure| Failure::new(format!("it ran, but then {}", failure.message)));
+        return check(world, module, task).map_err(|failure| Failure::new(format!("the install succeeded, but then {}", failure.message)));
     }
     world.path.look(module);
     match look::missing(&world.machine, &module.checks, &module.paths, &world.path) {
         missing if missing.is_empty() => Ok(()),
-        missing => Err(Failure::new(format!("it ran, but what it declares is not there: {}", missing.join(", ")))),
+        missing => Err(Failure::new(format!("the install succeeded, but declared files are missing: {}", missing.join(", ")))),
     }
 }
 

@@ -36,19 +36,19 @@ pub(crate) fn plan(
         }
     }
     let displaced = |(number, path): (usize, &PathBuf)| -> Result<DisplacedPath, Failure> {
-        let refused = |why: String| Failure::new(format!("{why}; it was left alone: push it or move it away to install it anew"));
+        let refused = |why: String| Failure::new(format!("{why}; it is not changed: push or move them away to reinstall it"));
         if path.join(".git").exists() && files.contains_key(&path.join(".git")) {
             match own::own_history(path, machine) {
                 Ok(None) => {}
-                Ok(Some(own)) => return Err(refused(format!("{} holds {own}, which no remote has", path.display()))),
+                Ok(Some(own)) => return Err(refused(format!("{} has {own}, which no remote has", path.display()))),
                 Err(failure) => return Err(refused(failure.message)),
             }
         }
         if path.to_str().is_none() {
-            return Err(Failure::new(format!("{} is no UTF-8: move it away to install it anew", path.display())));
+            return Err(Failure::new(format!("{} is not UTF-8: move it away to reinstall it", path.display())));
         }
         if let Some(mount) = home.mounted_below(path) {
-            return Err(Failure::new(format!("a file system is mounted at {}: unmount it to install it anew", mount.display())));
+            return Err(Failure::new(format!("a file system is mounted at {}: unmount it to reinstall the module", mount.display())));
         }
         let name = format!(".hoist-aside-{run}-{}-{number}", module.id);
         let kept = path.with_file_name(name);
@@ -60,7 +60,7 @@ pub(crate) fn plan(
 /// Moves everything out of the way.
 pub(crate) fn displace(displaced: &[DisplacedPath]) -> Result<(), Failure> {
     for DisplacedPath { path, kept, .. } in displaced {
-        rename_new(path, kept).map_err(|error| Failure::new(format!("moving it out of the way: {error}")))?;
+        rename_new(path, kept).map_err(|error| Failure::new(format!("cannot move it away: {error}")))?;
     }
     Ok(())
 }
@@ -160,11 +160,11 @@ fn merge(home: &Home, path: &Path, kept: &Path, record: &Record, machine: &Machi
     }
     match move_aside(kept, path) {
         Ok(copy) => {
-            let why = format!("it is what was not the module's in the former {}", path.display());
+            let why = format!("it contains the files in the previous {} that did not belong to the module", path.display());
             carrying.task.item(Fate::Kept, copy.display().to_string(), Some(why));
             carrying.copies.push(copy);
         }
-        Err(error) => carrying.task.note(Level::Warning, format!("the former {} is still at {error}", path.display())),
+        Err(error) => carrying.task.note(Level::Warning, format!("the previous {} is still at {error}", path.display())),
     }
 }
 
@@ -178,7 +178,7 @@ fn carry(from: &Path, to: &Path, carrying: &mut Carrying<'_>) -> bool {
     let Ok(metadata) = from.symlink_metadata() else { return true };
     let carried = match to.symlink_metadata() {
         Err(_) => rename_new(from, to).map(|()| {
-            let why = "it is not the module's; it was carried over".to_owned();
+            let why = "it does not belong to the module and was kept".to_owned();
             carrying.task.item(Fate::Kept, to.display().to_string(), Some(why));
             true
         }),
@@ -188,7 +188,7 @@ fn carry(from: &Path, to: &Path, carrying: &mut Carrying<'_>) -> bool {
         Ok(_) => Ok(false),
     };
     carried.unwrap_or_else(|error| {
-        carrying.task.note(Level::Warning, format!("carrying over {}: {error}", to.display()));
+        carrying.task.note(Level::Warning, format!("cannot keep {}: {error}", to.display()));
         false
     })
 }
@@ -213,7 +213,7 @@ fn carry_file(from: &Path, to: &Path, carrying: &mut Carrying<'_>) -> io::Result
         return Ok(true);
     }
     let kept = move_aside(from, to)?;
-    let why = format!("it was {} as it was changed by hand", to.display());
+    let why = format!("the locally modified version is {}", to.display());
     carrying.task.item(Fate::Kept, kept.display().to_string(), Some(why));
     carrying.copies.push(kept);
     Ok(true)

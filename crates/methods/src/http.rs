@@ -40,14 +40,18 @@ impl Client {
         for _ in 0..=MAX_REDIRECTS {
             let proxy = self.proxies.of_url(&location);
             let agent = self.agent(proxy.clone()).map_err(|error| Failure::new(redact_urls(&error)))?;
+            log::debug!("requesting {}", redact_urls(&location));
             let response = agent.get(&location).call().map_err(|error| failure(&location, proxy.as_deref(), error))?;
+            log::debug!("{} returned {}", redact_urls(&location), response.status());
             let target = response.headers().get("location").and_then(|target| target.to_str().ok());
             match target.filter(|_| response.status().is_redirection()) {
                 Some(target) => {
                     let next = joined(&location, target);
                     if is_secure(&location) && !is_secure(&next) {
-                        let message = format!("{} leads from https to {}", redact_urls(&location), redact_urls(&next));
-                        return Err(Failure::new(format!("{message}, where anybody could change it; it was not followed")));
+                        let message = format!("{} redirects from https to {}", redact_urls(&location), redact_urls(&next));
+                        return Err(Failure::new(format!(
+                            "{message}, which is not protected against changes; the redirect was not followed"
+                        )));
                     }
                     location = next;
                 }
@@ -64,7 +68,7 @@ impl Client {
         let shown = redact_urls(url);
         source.take(limit + 1).read_to_end(&mut bytes).map_err(|error| Failure::transient(format!("{shown}: {error}")))?;
         match bytes.len() as u64 > limit {
-            true => Err(Failure::new(format!("{shown}: it has more than {limit} bytes"))),
+            true => Err(Failure::new(format!("{shown}: it is larger than {limit} bytes"))),
             false => Ok(bytes),
         }
     }
@@ -75,7 +79,7 @@ impl Client {
             return Ok(agent.clone());
         }
         let connects_through = match &proxy {
-            Some(proxy) => Some(Proxy::new(proxy).map_err(|error| format!("the proxy {proxy} cannot be used: {error}"))?),
+            Some(proxy) => Some(Proxy::new(proxy).map_err(|error| format!("cannot use the proxy {proxy}: {error}"))?),
             None => None,
         };
         let config = Agent::config_builder()
@@ -98,7 +102,7 @@ fn failure(url: &str, proxy: Option<&str>, error: ureq::Error) -> Failure {
     let message = |what: &dyn std::fmt::Display| redact_urls(&format!("{url}: {what}{through}"));
     match error {
         ureq::Error::StatusCode(status) => {
-            let message = message(&format!("the server answers {status}"));
+            let message = message(&format!("the server returned {status}"));
             if status >= 500 || status == 429 || status == 408 { Failure::transient(message) } else { Failure::new(message) }
         }
         // TLS reports certificates as data that is not valid.

@@ -35,7 +35,7 @@ pub fn presence(machine: &Machine, module: &Module, installed: &Installed, path:
             return Presence::Missing(gone.display().to_string());
         }
     } else if let Some(path) = module.paths.first().filter(|path| module.removal.is_indexed() && path.symlink_metadata().is_ok()) {
-        return Presence::Obstructed(format!("{} is there", path.display()));
+        return Presence::Obstructed(format!("{} exists", path.display()));
     } else if let Some(absent @ Presence::Missing(_)) = packages {
         return absent;
     } else if let Some(obstruction) = module.repository.as_ref().and_then(obstruction) {
@@ -98,8 +98,8 @@ pub(crate) fn obstruction(repository: &Repository) -> Option<String> {
         Some(origin) if local::same_repository(&origin, url) => None,
         Some(origin) => {
             let (origin, url) = (redact_urls(&origin), redact_urls(url));
-            Some(format!("{} is a clone of {origin}, not of {url}; it was left alone", dir.display()))
+            Some(format!("{} is a clone of {origin}, not of {url}, and is not changed", dir.display()))
         }
-        None => Some(format!("{} exists and is not a clone of {}; it was left alone", dir.display(), redact_urls(url))),
+        None => Some(format!("{} exists, is not a clone of {}, and is not changed", dir.display(), redact_urls(url))),
     }
 }

@@ -263,7 +263,7 @@ fn bind<M: Method + DeserializeOwned + 'static>(step: &Step) -> Result<Box<dyn M
 pub(crate) fn method_of(step: &Step) -> Result<Box<dyn Method>, String> {
     match METHODS.iter().find(|(name, _)| *name == step.method) {
         Some((_, bind)) => bind(step),
-        None => Err(format!("there is no method {}", step.method)),
+        None => Err(format!("unknown method {}", step.method)),
     }
 }
 

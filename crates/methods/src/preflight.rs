@@ -21,21 +21,21 @@ pub fn preflight(plan: &Plan, catalog: &Catalog, machine: &Machine) -> Vec<Diagn
     let steps: Vec<_> =
         working.clone().flat_map(|module| module.recipe.steps(Action::Install).iter().map(move |step| (module, step))).collect();
     if steps.iter().any(|(_, step)| step.method == "bash") && machine.find_program("bash", &[]).is_none() {
-        found.push(Diagnostic::error("bash is not on the path, and modules of this run need it").help("install bash"));
+        found.push(Diagnostic::error("bash is not on PATH, but modules of this run require it").help("install bash"));
     }
     for (module, _) in
         steps.iter().filter(|(_, step)| machine.requires_checksums() && step.method == "install_script" && step.args["sha256"].is_null())
     {
-        let wrong = Diagnostic::error("no checksum is set, and checksums are required").module(module.id.as_str());
+        let wrong = Diagnostic::error("the manifest has no checksum, and checksums are required").module(module.id.as_str());
         let wrong = wrong.file(module.manifest.display().to_string()).field("MODULE_INSTALL_SHA256");
-        found.push(wrong.help("read the script, and add the digest that `sha256sum` prints of it"));
+        found.push(wrong.help("read the script, then add the digest that `sha256sum` prints"));
     }
     let uses_git = plan.action == Action::Update && working.clone().any(|module| uses(module, Action::Update, "git_pull"));
     if (uses_git || steps.iter().any(|(_, step)| step.method == "git")) && machine.find_program("git", &[]).is_none() {
         found.push(Diagnostic::error(program::missing(machine)));
     }
     if steps.iter().any(|(_, step)| step.method == "luarocks") && machine.find_program("luarocks", &[]).is_none() {
-        found.push(Diagnostic::error("luarocks is not on the path, and modules of this run need it").help("install luarocks"));
+        found.push(Diagnostic::error("luarocks is not on PATH, but modules of this run require it").help("install LuaRocks"));
     }
     let mut names = Vec::new();
     let mut modules = Vec::new();
@@ -48,7 +48,7 @@ pub fn preflight(plan: &Plan, catalog: &Catalog, machine: &Machine) -> Vec<Diagn
         return found;
     }
     match package::manager(machine) {
-        Err(failure) => found.push(Diagnostic::error(failure.message).help(format!("needed by {}", modules.join(", ")))),
+        Err(failure) => found.push(Diagnostic::error(failure.message).help(format!("required by {}", modules.join(", ")))),
         Ok(manager) if manager.needs_root && !machine.root => {
             let missing = missing(machine, manager, &names);
             if !missing.is_empty() {
@@ -56,7 +56,7 @@ pub fn preflight(plan: &Plan, catalog: &Catalog, machine: &Machine) -> Vec<Diagn
                 let refusal = sudo::permission(machine, &words).map(|permission| sudo::refusal(&permission, &words));
                 if let Some(refusal) = refusal.unwrap_or_else(|failure| Some(failure.message)) {
                     let help =
-                        format!("run hoist as root, run `sudo -v` first, or leave these modules out with --skip {}", modules.join(","));
+                        format!("run hoist as root, run `sudo -v` first, or leave out these modules with --skip {}", modules.join(","));
                     found.push(Diagnostic::error(format!("cannot install packages for {}: {refusal}", modules.join(", "))).help(help));
                 }
             }

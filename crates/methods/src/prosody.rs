@@ -47,13 +47,13 @@ pub(crate) fn files(path: &Path) -> Result<Vec<ConfigurationFile>, String> {
 
 fn one(path: &Path) -> Result<ConfigurationFile, String> {
     let wrong = |message: String| format!("{} {message}", path.display());
-    let metadata = path.metadata().map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    let metadata = path.metadata().map_err(|error| wrong(format!("cannot read the file: {error}")))?;
     if !metadata.is_file() || metadata.len() > SIZE_LIMIT {
-        return Err(wrong("is no regular file of a reasonable size".to_owned()));
+        return Err(wrong("the path is not a regular file, or too large".to_owned()));
     }
-    let bytes = std::fs::read(path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    let bytes = std::fs::read(path).map_err(|error| wrong(format!("cannot read the file: {error}")))?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
-    let configuration = prosody::read(&text).map_err(|error| wrong(format!("cannot be understood: {error}")))?;
+    let configuration = prosody::read(&text).map_err(|error| wrong(format!("cannot parse the file: {error}")))?;
     Ok(ConfigurationFile { path: path.to_owned(), is_utf8: text.as_bytes() == bytes, text, configuration })
 }
 

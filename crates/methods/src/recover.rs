@@ -166,18 +166,16 @@ fn report(change: &PendingChange, done: RolledBack, summary: &mut RecoverySummar
     let module = &change.module;
     summary.notes.extend(left.iter().map(|repository| {
         let path = repository.display();
-        format!("{module}: the repository {path} was changed after the run was interrupted; it was left as it is")
+        format!("{module}: the repository {path} was modified after the run was interrupted, and is not changed")
     }));
     summary.notes.extend(copied.iter().map(|(path, copy)| {
         let (path, copy) = (path.display(), copy.display());
-        format!("{module}: {path} was changed while the run was being ended, by the run or by somebody else; a copy of it is {copy}")
+        format!("{module}: {path} was modified while the run was being stopped; a backup is {copy}")
     }));
-    let lost = lost.iter().map(|path| format!("{module}: {} could not be restored: it was too large for a backup", path.display()));
+    let lost = lost.iter().map(|path| format!("{module}: cannot restore {}: it was too large for a backup", path.display()));
     summary.failed.extend(lost);
     summary.failed.extend(
-        failed
-            .into_iter()
-            .map(|(path, why)| format!("{module}: the interrupted change could not be rolled back: {}: {why}", path.display())),
+        failed.into_iter().map(|(path, why)| format!("{module}: cannot roll back the interrupted change: {}: {why}", path.display())),
     );
 }
 
@@ -208,7 +206,7 @@ fn complete(
                 differences.extend(created(copies.iter().filter(|copy| !known.contains(*copy))));
                 ledger.journal_pending(module, &differences)?;
             }
-            Err(error) => summary.failed.push(format!("{module}: what its update changed cannot be recorded for an undo: {error}")),
+            Err(error) => summary.failed.push(format!("{module}: cannot record the changes of its update for an undo: {error}")),
         }
     }
     ledger.settle(module)

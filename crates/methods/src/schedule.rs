@@ -102,7 +102,7 @@ pub fn schedule(
     let path = ProgramDirectories::of_run(modules.iter().copied(), installed);
     let (ledger, run) = ledger.map_or((None, None), |(ledger, run)| (Some(ledger), Some(run)));
     let home = Home::open(&machine.home, &options.own).map_err(|error| {
-        let wrong = Diagnostic::error(format!("the home directory cannot be used: {error}")).file(machine.home.display().to_string());
+        let wrong = Diagnostic::error(format!("cannot use the home directory: {error}")).file(machine.home.display().to_string());
         vec![wrong.help("set HOME to a directory that exists")]
     })?;
     let sandboxes = match options.sandbox {

@@ -113,7 +113,7 @@ impl Spare {
     /// A directory for something else, beside those of scripts.
     pub(crate) fn directory(&self, name: &str) -> Result<TempDir, Failure> {
         let directory = tempfile::Builder::new().prefix(&format!("hoist-{name}-")).tempdir_in(self.base());
-        directory.map_err(|error| Failure::new(format!("cannot make a temporary directory: {error}")))
+        directory.map_err(|error| Failure::new(format!("cannot create a temporary directory: {error}")))
     }
 
     /// A directory that only the caller uses, with nothing in it.
@@ -123,7 +123,7 @@ impl Spare {
             Some(directory) => Ok(directory),
             None => tempfile::Builder::new().prefix("hoist-").permissions(Permissions::from_mode(0o700)).tempdir_in(self.base()),
         };
-        let directory = directory.map_err(|error| Failure::new(format!("cannot make a temporary directory: {error}")))?;
+        let directory = directory.map_err(|error| Failure::new(format!("cannot create a temporary directory: {error}")))?;
         Ok(Scratch { spare: self, directory: Some(directory) })
     }
 }

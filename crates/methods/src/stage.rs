@@ -22,7 +22,7 @@ pub(crate) struct Stage {
 impl Stage {
     /// An empty directory beside `destination`, whose parents are made.
     pub(crate) fn beside(destination: &Path) -> io::Result<Self> {
-        let parent = destination.parent().ok_or_else(|| io::Error::other("has no parent directory"))?;
+        let parent = destination.parent().ok_or_else(|| io::Error::other("the path has no parent directory"))?;
         std::fs::create_dir_all(parent)?;
         let directory = tempfile::Builder::new().prefix(&prefix(destination)).tempdir_in(parent)?;
         Ok(Self { directory, destination: destination.to_owned() })

@@ -43,7 +43,7 @@ pub fn run_alone(method: &str, module: &str, more: &[String], machine: &Machine,
             let sha256 = Some(variable("MODULE_INSTALL_SHA256").to_lowercase()).filter(|digest| !digest.is_empty());
             Box::new(InstallScript { url, sha256, args: words("MODULE_INSTALL_ARGS") })
         }
-        other => return Err(Failure::new(format!("there is no installation method {other}"))),
+        other => return Err(Failure::new(format!("unknown installation method {other}"))),
     };
     let variables: BTreeMap<String, String> = machine
         .environment
@@ -57,7 +57,7 @@ pub fn run_alone(method: &str, module: &str, more: &[String], machine: &Machine,
     loop {
         match method.apply(&context) {
             Err(failure) if failure.transient && wait < Duration::from_secs(8) && !task.is_cancelled() => {
-                task.note(Level::Info, format!("again in {}s: {}", wait.as_secs(), failure.message));
+                task.note(Level::Info, format!("retrying in {}s: {}", wait.as_secs(), failure.message));
                 std::thread::sleep(wait);
                 wait *= 2;
             }

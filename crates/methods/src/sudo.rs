@@ -67,9 +67,9 @@ pub(crate) fn refusal(permission: &Permission, words: &[&str]) -> Option<String>
     let command = command.join(" ");
     match permission {
         Permission::WithVariables | Permission::Bare => None,
-        Permission::Absent => Some(format!("`{command} …` needs root, and sudo is not installed")),
-        Permission::Refused(Some(said)) => Some(format!("`{command} …` needs root, and sudo refuses it: {said}")),
-        Permission::Refused(None) => Some(format!("`{command} …` needs root, and sudo does not allow it to this user")),
+        Permission::Absent => Some(format!("`{command} …` requires root, and sudo is not installed")),
+        Permission::Refused(Some(said)) => Some(format!("`{command} …` requires root, and sudo failed: {said}")),
+        Permission::Refused(None) => Some(format!("`{command} …` requires root, and sudo does not allow it for this user")),
     }
 }
 

@@ -95,7 +95,7 @@ type Contents = BTreeMap<PathBuf, Vec<u8>>;
 
 fn plan_one(entry: &Entry, known: &Known<'_>, view: &mut View, contents: &mut Contents) -> Result<UndoPlan, Failure> {
     let (told, conflicts, remarks, packages, reinstalled, due, merged) = Default::default();
-    let looking = |error: std::io::Error| Failure::new(format!("looking at {error}"));
+    let looking = |error: std::io::Error| Failure::new(format!("cannot read {error}"));
     let record = known.installed.modules.get(&entry.module).or_else(|| known.installed.unfinished.get(&entry.module));
     let is_adopted = !entry.was.is_installed() && record.is_some_and(|record| record.adopted);
     let mut plan = UndoPlan { entry: entry.clone(), told, conflicts, remarks, packages, reinstalled, is_adopted, due, merged };
@@ -119,7 +119,7 @@ fn plan_one(entry: &Entry, known: &Known<'_>, view: &mut View, contents: &mut Co
                         plan.merged.push((path, merged));
                     }
                     None => {
-                        let why = "it was changed since, where the run had changed it".to_owned();
+                        let why = "it was modified since, in the lines that the run changed".to_owned();
                         plan.conflicts.push(Conflict { path: path.clone(), why, can_be_forced: true, remedy: None });
                         plan.due.push(Difference { path, before: difference.before.clone(), after: Some(now) });
                     }
@@ -147,15 +147,16 @@ fn plan_one(entry: &Entry, known: &Known<'_>, view: &mut View, contents: &mut Co
     if let Some(rock) = record.and_then(|record| record.removal.rock.as_ref()).filter(|_| !entry.was.is_installed()) {
         let dependents = luarocks::foreign_dependents(rock, entry.module.as_str(), &known.installed);
         if !dependents.is_empty() {
-            let why = format!("{} in this tree needs {}", dependents.join(", "), entry.module);
-            let remedy = format!("`luarocks --tree {} remove {}` removes what needs it first", rock.tree.display(), dependents[0]);
+            let why = format!("{} in this tree depends on {}", dependents.join(", "), entry.module);
+            let remedy =
+                format!("run `luarocks --tree {} remove {}` to remove the dependent rock first", rock.tree.display(), dependents[0]);
             plan.conflicts.push(Conflict { path: rock.tree.clone(), why, can_be_forced: false, remedy: Some(remedy) });
         }
         let record = record.map(|record| known.reader.belongings(&entry.module, &record.removal)).transpose();
         let record = record.map_err(|error| Failure::new(error.to_string()))?.map(|belongings| belongings.record).unwrap_or_default();
         for version in luarocks::to_remove(rock, entry.module.as_str(), None) {
             for path in luarocks::modified(rock, entry.module.as_str(), &version, &record).map_err(looking)? {
-                let why = if record.contains_key(&path) { "it was changed since" } else { "the run did not put it there" };
+                let why = if record.contains_key(&path) { "it was modified since" } else { "the run did not create it" };
                 if !plan.conflicts.iter().any(|conflict| conflict.path == path) {
                     plan.conflicts.push(Conflict { path, why: why.to_owned(), can_be_forced: true, remedy: None });
                 }
@@ -163,9 +164,9 @@ fn plan_one(entry: &Entry, known: &Known<'_>, view: &mut View, contents: &mut Co
         }
     }
     if let Some(now) = record.map(|record| &record.removal) {
-        let rock = now.rock.iter().filter(|_| !entry.was.is_installed()).map(|_| format!("the rock {}", entry.module));
+        let rock = now.rock.iter().filter(|_| !entry.was.is_installed()).map(|_| format!("rock {}", entry.module));
         let again = Python::of(&removal, &entry.was).map(|python| python.again).unwrap_or_default();
-        let python = brought(now, &removal, &again).into_iter().map(|name| format!("the Python package {name}"));
+        let python = brought(now, &removal, &again).into_iter().map(|name| format!("Python package {name}"));
         plan.packages = rock.chain(python).collect();
     }
     // A rock of another version, or one in the place of what came from another source.
@@ -175,16 +176,16 @@ fn plan_one(entry: &Entry, known: &Known<'_>, view: &mut View, contents: &mut Co
     if let Some(rock) = former.or(other).filter(|_| entry.was.is_installed()) {
         let moved = entry.was.source().filter(|source| record.is_some_and(|record| record.source != *source));
         let remedy = match (moved, entry.was.version()) {
-            (Some(source), _) => Some(format!("`hoist migrate {} --to {source}` brings the former one", entry.module)),
-            (None, Some(version)) => Some(format!("`hoist install {}@{version}` brings the former version", entry.module)),
+            (Some(source), _) => Some(format!("run `hoist migrate {} --to {source}` to restore the previous module", entry.module)),
+            (None, Some(version)) => Some(format!("run `hoist install {}@{version}` to restore the previous version", entry.module)),
             (None, None) => None,
         };
         plan.conflicts.push(Conflict { path: rock.tree.clone(), why: ROCK_STAYS.to_owned(), can_be_forced: false, remedy });
     }
     if let Some(python) = Python::of(&removal, &entry.was) {
-        plan.reinstalled = python.again.iter().map(|package| format!("the Python package {package}")).collect();
+        plan.reinstalled = python.again.iter().map(|package| format!("Python package {package}")).collect();
         if !python.stays.is_empty() {
-            plan.remarks.push(format!("Python packages stay in the version that they have: {}", python.stays.join(", ")));
+            plan.remarks.push(format!("Python packages keep their current version: {}", python.stays.join(", ")));
         }
     }
     Ok(plan)
@@ -192,7 +193,7 @@ fn plan_one(entry: &Entry, known: &Known<'_>, view: &mut View, contents: &mut Co
 
 /// What a file holds now without what a run had changed in it; nothing where somebody changed the same lines since.
 fn without_edit(difference: &Difference, edit: &Edit, store: &Store, known: Option<&Vec<u8>>) -> Result<Option<Vec<u8>>, Failure> {
-    let wrong = |error: std::io::Error| Failure::new(format!("looking at {error}"));
+    let wrong = |error: std::io::Error| Failure::new(format!("cannot read {error}"));
     let now = known.cloned().map_or_else(|| std::fs::read(&edit.path), Ok).map_err(wrong)?;
     // The second leaves what of the edit others may rely on.
     for before in difference.before.iter().chain([&edit.before]) {
@@ -206,7 +207,7 @@ fn without_edit(difference: &Difference, edit: &Edit, store: &Store, known: Opti
 
 /// What else is known to be the module's, as it wrote it: modules that share a directory do not know of each other's changes.
 fn rest(entry: &Entry, due: &[Difference], known: &Known<'_>, view: &View) -> Result<Vec<Difference>, Failure> {
-    let wrong = |error: std::io::Error| Failure::new(format!("looking at {error}"));
+    let wrong = |error: std::io::Error| Failure::new(format!("cannot read {error}"));
     let Known { installed, reader, own, machine, .. } = known;
     let record = installed.modules.get(&entry.module).or_else(|| installed.unfinished.get(&entry.module));
     let Some(record) = record else { return Ok(Vec::new()) };
@@ -222,7 +223,7 @@ fn rest(entry: &Entry, due: &[Difference], known: &Known<'_>, view: &View) -> Re
     let roots: Vec<Root> = paths.into_iter().map(|path| Root { path: path.clone(), scope: Scope::Recorded }).collect();
     // What is put back stays, with the directories on the way to it.
     let back: BTreeSet<&Path> = due.iter().filter(|due| due.before.is_some()).flat_map(|due| due.path.ancestors()).collect();
-    let held = |path: &Path| belongings.holders.get(path).map(|name| format!("{name} has it too"));
+    let held = |path: &Path| belongings.holders.get(path).map(|name| format!("{name} also owns it"));
     let shared = |path: &Path| belongings.shared.contains(path) || back.contains(path);
     let precious = |git: &Path| own::precious(git, machine);
     let removal = Removal { record: &belongings.record, held: &held, shared: &shared, precious: &precious, purge: false };
@@ -282,7 +283,7 @@ fn grouped<'d>(due: impl Iterator<Item = (Fate, &'d Difference)>) -> Vec<(Fate, 
 }
 
 fn open(state: &Path) -> Result<Store, Failure> {
-    Store::open(&state.join(CONTENTS)).map_err(|error| Failure::new(format!("what is kept of files cannot be used: {error}")))
+    Store::open(&state.join(CONTENTS)).map_err(|error| Failure::new(format!("cannot use the backups of files: {error}")))
 }
 
 enum Verdict {
@@ -298,7 +299,7 @@ enum Verdict {
 
 /// For each difference whether it can be taken back.
 fn judged<'e>(entry: &'e Entry, store: &Store, machine: &Machine, view: &View) -> Result<Vec<(&'e Difference, Verdict)>, Failure> {
-    let wrong = |error: std::io::Error| Failure::new(format!("looking at {error}"));
+    let wrong = |error: std::io::Error| Failure::new(format!("cannot read {error}"));
     let same = |one: &Option<State>, other: &Option<State>| match (one, other) {
         (Some(one), Some(other)) => is_same(one, other),
         (None, None) => true,
@@ -322,7 +323,7 @@ fn judged<'e>(entry: &'e Entry, store: &Store, machine: &Machine, view: &View) -
         };
         let verdict = match (&difference.before, &difference.after) {
             (Some(before), None) if !before.is_known() && before.kind == Kind::Directory => {
-                Verdict::Conflict(now, "git has packed its repository anew since".to_owned(), false)
+                Verdict::Conflict(now, "git has repacked its repository since".to_owned(), false)
             }
             (before, _) if same(&now, before) && has_same_mode(&now, before) => Verdict::Done,
             // Whoever changed permissions since knows why.
@@ -332,7 +333,7 @@ fn judged<'e>(entry: &'e Entry, store: &Store, machine: &Machine, view: &View) -
             }
             (Some(before), after) if !kept(before) => {
                 let same = after.as_ref().is_some_and(|after| before.has_same_contents(after));
-                let why = "what it held was not kept".to_owned();
+                let why = "its content was not kept".to_owned();
                 if same && same_kind(&now, after) { Verdict::Done } else { Verdict::Conflict(now, why, false) }
             }
             (_, after) if same(&now, after) => match &now {
@@ -347,7 +348,7 @@ fn judged<'e>(entry: &'e Entry, store: &Store, machine: &Machine, view: &View) -
                 Verdict::Due(now.clone())
             }
             _ => {
-                let why = if now.is_none() { "it was removed since" } else { "it was changed since" };
+                let why = if now.is_none() { "it was removed since" } else { "it was modified since" };
                 Verdict::Conflict(now, why.to_owned(), true)
             }
         };
@@ -374,12 +375,12 @@ fn is_same(one: &State, other: &State) -> bool {
 
 /// Undoes what a run did to one module, as planned.
 pub(crate) fn undo(world: &World, module: &Module, task: &TaskContext) -> Result<Effect, Failure> {
-    let (Some(ledger), Some(run)) = (&world.ledger, world.run) else { return Err(Failure::new("there is no ledger")) };
+    let (Some(ledger), Some(run)) = (&world.ledger, world.run) else { return Err(Failure::new("no ledger is open")) };
     let Some(plan) = world.undo.iter().find(|plan| plan.entry.module == module.id) else {
-        return Err(Failure::new("nothing is known of what is to be undone"));
+        return Err(Failure::new("nothing is recorded of the run to undo"));
     };
     let wrong = |error: hoist_ledger::LedgerError| Failure::new(error.to_string());
-    let looking = |error: std::io::Error| Failure::new(format!("looking at {error}"));
+    let looking = |error: std::io::Error| Failure::new(format!("cannot read {error}"));
     refuse_unsettled(ledger, &module.id)?;
     let (entry, store) = (&plan.entry, world.store()?);
     let application = module.removal.application.as_ref().filter(|application| application.root.is_dir());
@@ -397,14 +398,14 @@ pub(crate) fn undo(world: &World, module: &Module, task: &TaskContext) -> Result
     for Difference { path, after, .. } in &due {
         let now = state(path).map_err(looking)?;
         if !is_planned(&now, after) {
-            return Err(Failure::new(format!("nothing was undone: {} was changed since the plan was made", path.display())));
+            return Err(Failure::new(format!("nothing was undone: {} was modified since the plan was made", path.display())));
         }
     }
     let was = world.memento(module)?;
     let displaced = displaced(world, module, plan, &due);
     let paths: Vec<PathBuf> = due.iter().map(|difference| difference.path.clone()).collect();
     let taking = Taking { store: Some(store), git: &|_| false, ..Taking::PLAIN };
-    let before = Snapshot::take_flat(&paths, &taking).map_err(|error| Failure::new(format!("keeping what is there: {error}")))?;
+    let before = Snapshot::take_flat(&paths, &taking).map_err(|error| Failure::new(format!("cannot back up existing files: {error}")))?;
     store.sync().map_err(|error| Failure::new(error.to_string()))?;
     let has_packages = entry.was.removal().rock.is_some() || module.removal.rock.is_some() || !module.removal.python.is_empty();
     let files =
@@ -471,8 +472,8 @@ fn put_all_back(
     module: &Module,
 ) -> Result<(), Failure> {
     let task = context.task;
-    let copying = |error: std::io::Error| Failure::new(format!("copying aside {error}"));
-    let since = |path: &Path| Some(format!("it is {} as it was changed since", path.display()));
+    let copying = |error: std::io::Error| Failure::new(format!("cannot back up {error}"));
+    let since = |path: &Path| Some(format!("the version modified since is {}", path.display()));
     if !plan.is_adopted {
         leave_packages(module, &plan.entry, context)?;
     }
@@ -501,7 +502,7 @@ fn put_all_back(
         removed && path.is_dir()
     });
     for (path, _) in &stayed {
-        task.item(Fate::Kept, path.display().to_string(), Some("something is in it that the run did not put there".to_owned()));
+        task.item(Fate::Kept, path.display().to_string(), Some("it contains files that the run did not create".to_owned()));
     }
     due.retain(|difference| !stayed.iter().chain(&failed).any(|(path, _)| *path == difference.path));
     for (fate, path, count) in grouped(due.iter().map(|difference| (fate(difference), difference))) {
@@ -536,7 +537,7 @@ fn leave_packages(module: &Module, entry: &Entry, context: &StepContext<'_>) -> 
             pip::install(context, &python.target, &python.again, &[])?;
             let missing: Vec<&String> = python.again.iter().filter(|name| pip::installed(&python.target, name).is_none()).collect();
             if !missing.is_empty() {
-                return Err(Failure::new(format!("pip ended with success, but these Python packages are not there: {missing:?}")));
+                return Err(Failure::new(format!("pip succeeded, but these Python packages are missing: {missing:?}")));
             }
             for package in &python.again {
                 context.task.item(Fate::Created, format!("Python package {package}"), None);
@@ -544,7 +545,7 @@ fn leave_packages(module: &Module, entry: &Entry, context: &StepContext<'_>) -> 
         }
         if !python.stays.is_empty() {
             let stays = python.stays.join(", ");
-            context.task.note(Level::Warning, format!("Python packages stay in the version that they have: {stays}"));
+            context.task.note(Level::Warning, format!("Python packages keep their current version: {stays}"));
         }
     }
     let brought: Vec<String> = brought(now, &was, &[])

@@ -40,7 +40,7 @@ pub(crate) fn uninstall(
     task: &TaskContext,
 ) -> Result<Effect, Failure> {
     let wrong = |error: hoist_ledger::LedgerError| Failure::new(error.to_string());
-    let (Some(ledger), Some(run)) = (&world.ledger, world.run) else { return Err(Failure::new("there is no ledger")) };
+    let (Some(ledger), Some(run)) = (&world.ledger, world.run) else { return Err(Failure::new("no ledger is open")) };
     refuse_unsettled(ledger, &module.id)?;
     let was = ledger.memento(&module.id).map_err(wrong)?;
     let configs = ledger.configs_of(&module.id).map_err(wrong)?;
@@ -79,7 +79,7 @@ pub(crate) fn uninstall(
             if let Some(removal) = record.map(|record| &record.removal).filter(|removal| steps.is_empty() && removal.function) {
                 let there = removal.root.iter().find(|root| root.is_dir());
                 let help = there.map(|root| format!("; it was installed from {}", root.display())).unwrap_or_default();
-                task.note(Level::Warning, format!("its uninstall_module was not run: its script is not in this collection{help}"));
+                task.note(Level::Warning, format!("uninstall_module was not run: its script is not in this collection{help}"));
             }
             if !steps.is_empty() {
                 has_script = true;
@@ -89,7 +89,7 @@ pub(crate) fn uninstall(
                         Vec::new()
                     }
                     Err(failure) if !task.is_cancelled() || task.has_timed_out() => {
-                        let help = "fix it, or --purge removes the module without it";
+                        let help = "fix it, or add --purge to remove the module without it";
                         return Err(Failure { message: format!("{} ({help})", failure.message), ..failure });
                     }
                     ran => ran?,
@@ -107,7 +107,7 @@ pub(crate) fn uninstall(
         }
         if let Some(record) = record.filter(|record| record.removal.application.is_some() && !world.purge) {
             if let Some(first) = belongings.record.keys().next().filter(|_| adopted) {
-                let why = "it was there before hoist; --purge removes it".to_owned();
+                let why = "it existed before the install; add --purge to remove it".to_owned();
                 task.item(Fate::Kept, first.display().to_string(), Some(why));
             }
             belongings.record.retain(|path, _| !was_found(record, path));
@@ -151,7 +151,7 @@ pub(crate) fn uninstall(
     let mut worked = work();
     if let (Err(failure), Some(guarding)) = (&mut worked, guarding.as_mut()) {
         failure.message += &match guarding.guard.take_back() {
-            Ok(_) => "; everything in the application is as it was".to_owned(),
+            Ok(_) => "; the application was not changed".to_owned(),
             Err(more) => format!("; {}", more.message),
         };
     }
@@ -261,7 +261,7 @@ fn report_left_lines(world: &World, edited: &[Difference], task: &TaskContext) -
             |line: &&str| !line.trim().is_empty() && !before.lines().any(|old| old == *line) && now.lines().any(|now| now == *line);
         if let Some(line) = after.lines().find(is_left) {
             let why =
-                format!("a script of the module added lines to it, such as `{}`; remove those that are not needed any more", line.trim());
+                format!("a script of the module added lines to it, such as `{}`; remove them if they are no longer needed", line.trim());
             task.item(Fate::Left, path.display().to_string(), Some(why));
         }
     }
@@ -275,7 +275,7 @@ fn may_go_without(world: &World, task: &TaskContext) -> bool {
 
 /// Takes back what the script of a removal did before it failed, so that the removal goes on without it.
 fn without_script(module: &Module, files: &FilesBefore, store: &Store, failure: &Failure, task: &TaskContext) -> Result<(), Failure> {
-    let why = if task.has_timed_out() { "its uninstall_module did not end in time" } else { failure.message.as_str() };
+    let why = if task.has_timed_out() { "uninstall_module did not finish in time" } else { failure.message.as_str() };
     task.note(Level::Warning, format!("{why}; the module is removed without it"));
     task.finish_after_timeout();
     let done = roll_back_files(files, &[], EndOfRun::NOW, store, Path::new("/nonexistent"));
@@ -340,7 +340,7 @@ fn roll_back(recorded: &FilesBefore, trash: &[DisplacedPath], store: &Store, fai
             failure.message += &done
                 .failed
                 .first()
-                .map(|(path, why)| format!("; what was removed could not be restored: {}: {why}", path.display()))
+                .map(|(path, why)| format!("; removed files cannot be restored: {}: {why}", path.display()))
                 .unwrap_or_default()
         }
     }
@@ -354,7 +354,7 @@ fn let_in(record: &Record, guarding: &Guarding<'_>, task: &TaskContext) -> Resul
         let Some(other) = guarding.others.get(&pending(path)).filter(|_| pending(path).is_file()) else { continue };
         let Ok(other) = ModuleId::new(other) else { continue };
         rename_new(&pending(path), path).map_err(|error| Failure::new(error.to_string()))?;
-        task.item(Fate::Changed, path.display().to_string(), Some(format!("it is the version of {other} now, which had waited beside it")));
+        task.item(Fate::Changed, path.display().to_string(), Some(format!("replaced by the new version of {other}, which was next to it")));
         waiting.push((other, path.clone()));
     }
     Ok(waiting)
@@ -394,7 +394,7 @@ fn keep(places: &[PathBuf], former: Option<&Snapshot>, store: Option<&Store>) ->
     let room = AtomicU64::new(KEPT);
     let read = |_: &Path, size: u64| takes(&room, size);
     let taking = Taking { former, store, read: &read, git: &|_| true, ..Taking::PLAIN };
-    Snapshot::take(places, &taking).map_err(|error| Failure::new(format!("looking at {error}")))
+    Snapshot::take(places, &taking).map_err(|error| Failure::new(format!("cannot read {error}")))
 }
 
 /// Lets the uninstaller of a module of an application do its work, and puts back what it took of others. An uninstaller that fails leaves everything as
@@ -414,13 +414,13 @@ fn leave_application(
         Err(failure) => {
             let is_over = task.has_timed_out();
             if !may_go_without(world, task) {
-                let help = "mend it, or --purge removes the module without it; or `hoist undo` takes back the install";
+                let help = "fix it, add --purge to remove the module without it, or run `hoist undo` to undo the install";
                 return Err(Failure { message: format!("{} ({help})", failure.message), ..failure });
             }
             task.finish_after_timeout();
             guarding.guard.take_back()?;
-            let why = if is_over { "its uninstaller did not end in time" } else { failure.message.as_str() };
-            task.note(Level::Warning, format!("{why}; it is removed without it"));
+            let why = if is_over { "its uninstaller did not finish in time" } else { failure.message.as_str() };
+            task.note(Level::Warning, format!("{why}; the module is removed without it"));
             Answer::default()
         }
     };
@@ -448,7 +448,7 @@ fn leave_application(
         let mut stays: BTreeSet<PathBuf> = told.iter().flat_map(|path| path.ancestors()).map(Path::to_owned).collect();
         for path in left {
             stays.extend(path.ancestors().map(Path::to_owned));
-            let why = "its uninstaller left it, and may have said why: remove it by hand where nobody needs it".to_owned();
+            let why = "not removed by the uninstaller; remove it yourself if it is not needed".to_owned();
             task.item(Fate::Left, path.display().to_string(), Some(why));
         }
         belongings.record.retain(|known, _| !stays.contains(known));
@@ -487,7 +487,7 @@ pub(crate) fn leave_former(
                 .map(|(name, _)| name)
                 .next();
             if let Some(other) = other {
-                let why = format!("{other} needs it there, which hoist knows nothing of");
+                let why = format!("{other}, which hoist did not install, depends on it");
                 task.item(Fate::Kept, format!("rock {} in {}", module.id, rock.tree.display()), Some(why));
                 return Ok(());
             }
@@ -501,7 +501,7 @@ pub(crate) fn leave_former(
     let precious = |git: &Path| own::precious(git, &world.machine);
     let removal = Removal { record: old, held: &|_| None, shared: &|_| false, precious: &precious, purge: false };
     let removed = home.remove(&roots, &removal);
-    if let Some((path, why)) = removed.kept.iter().find(|(_, why)| why.starts_with("it cannot be")) {
+    if let Some((path, why)) = removed.kept.iter().find(|(path, _)| removed.failed.contains(path)) {
         return Err(Failure::new(format!("{}: {why}", path.display())));
     }
     for (path, why) in removed.kept {
@@ -510,7 +510,7 @@ pub(crate) fn leave_former(
     // What stays there would be loaded in place of the new one.
     for root in roots.iter().filter(|root| root.path.symlink_metadata().is_ok()) {
         let aside = hoist_files::move_aside(&root.path, &root.path).map_err(|error| Failure::new(error.to_string()))?;
-        let why = format!("it is what was left of {}, which would be loaded", root.path.display());
+        let why = format!("left over from {}; it would still be loaded", root.path.display());
         task.item(Fate::Kept, aside.display().to_string(), Some(why));
     }
     Ok(())
@@ -538,10 +538,10 @@ pub fn foresee(
     let calls = |application: &Application| application::has_installer(application, module.short());
     let application = record.and_then(|record| record.removal.application.as_ref()).filter(|_| !adopted);
     if application.is_some_and(calls) {
-        told.insert(0, (Fate::Removed, "what its uninstaller removes".to_owned(), None));
+        told.insert(0, (Fate::Removed, "the changes of its uninstaller".to_owned(), None));
     }
     if !adopted && !module.recipe.steps(Action::Uninstall).is_empty() {
-        told.insert(0, (Fate::Removed, "what its uninstall_module removes".to_owned(), None));
+        told.insert(0, (Fate::Removed, "the changes of its uninstall_module".to_owned(), None));
     }
     told.extend(more);
     told.extend(failed.into_iter().map(|(path, why)| (Fate::Kept, path.display().to_string(), Some(why))));
@@ -566,7 +566,7 @@ fn packages(
             .manager()
             .map(|manager| format!("; {} removes it", format_args!("`{} {}`", manager.remove, names.join(" "))))
             .unwrap_or_default();
-        let why = if adopted { "it was there before hoist" } else { "packages of the system may serve others" };
+        let why = if adopted { "it existed before the install" } else { "system packages may be used by other programs" };
         told.push((Fate::Kept, format!("package {}", names.join(" ")), Some(format!("{why}{remove}"))));
     }
     let removal = record.map_or(&module.removal, |record| &record.removal);
@@ -575,11 +575,11 @@ fn packages(
         let there = luarocks::to_remove(rock, module.id.as_str(), known);
         let subject = |version: &String| format!("rock {} {version} in {}", module.id, rock.tree.display());
         match adopted {
-            true => told.extend(
-                there
-                    .iter()
-                    .map(|version| (Fate::Kept, subject(version), Some("it was there before hoist; --purge removes it".to_owned()))),
-            ),
+            true => {
+                told.extend(there.iter().map(|version| {
+                    (Fate::Kept, subject(version), Some("it existed before the install; add --purge to remove it".to_owned()))
+                }))
+            }
             false => {
                 // Also where nothing is left of it: a removal that was cut off has to be put in order.
                 if act {
@@ -591,7 +591,7 @@ fn packages(
     }
     let Some(target) = removal.target.as_ref().or(module.removal.target.as_ref()) else { return Ok(told) };
     for name in module.removal.python.iter().filter(|name| !removal.python.contains(name) && pip::installed(target, name).is_some()) {
-        told.push((Fate::Kept, format!("Python package {name}"), Some("it was there before hoist".to_owned())));
+        told.push((Fate::Kept, format!("Python package {name}"), Some("it existed before the install".to_owned())));
     }
     let there: Vec<String> = removal.python.iter().filter(|name| pip::installed(target, name).is_some()).cloned().collect();
     let (held, free): (Vec<String>, Vec<String>) = there.into_iter().partition(|name| belongings.python.contains_key(name));
@@ -599,10 +599,10 @@ fn packages(
     let mut going = Vec::new();
     for name in held.into_iter().chain(free) {
         let subject = format!("Python package {name}");
-        let holder = belongings.python.get(&name).map(|other| format!("{other} has it too"));
-        let needs = needed.get(&pip::normalized(&name)).map(|other| format!("the Python package {other} needs it"));
+        let holder = belongings.python.get(&name).map(|other| format!("{other} also owns it"));
+        let needs = needed.get(&pip::normalized(&name)).map(|other| format!("the Python package {other} depends on it"));
         match holder.or(needs) {
-            _ if adopted => told.push((Fate::Kept, subject, Some("it was there before hoist; --purge removes it".to_owned()))),
+            _ if adopted => told.push((Fate::Kept, subject, Some("it existed before the install; add --purge to remove it".to_owned()))),
             Some(reason) => told.push((Fate::Kept, subject, Some(reason))),
             None => {
                 told.push((Fate::Removed, subject, None));
@@ -650,7 +650,7 @@ fn plan_files(
         return settled(told);
     }
     if let Some(first) = belongings.record.keys().next().filter(|_| adopted) {
-        told.push((Fate::Kept, first.display().to_string(), Some("it was there before hoist; --purge removes it".to_owned())));
+        told.push((Fate::Kept, first.display().to_string(), Some("it existed before the install; add --purge to remove it".to_owned())));
         return settled(told);
     }
     let mut stays = BTreeSet::new();
@@ -669,11 +669,11 @@ fn plan_files(
                 restored.push((
                     Fate::Changed,
                     path.display().to_string(),
-                    Some("it is as it was before the module replaced it".to_owned()),
+                    Some("restored to its content before the module replaced it".to_owned()),
                 ));
             }
             Some(now) if !now.has_same_contents(before) => {
-                let why = "it was there before the module, and was changed since".to_owned();
+                let why = "it existed before the module, and was modified since".to_owned();
                 restored.push((Fate::Kept, path.display().to_string(), Some(why)));
             }
             _ => {}
@@ -681,7 +681,7 @@ fn plan_files(
     }
     for Edit { path, before, .. } in belongings.edits.iter().filter(|edit| !edit.replaced && !is_application) {
         if hoist_files::state(path).ok().flatten().is_some_and(|now| !now.has_same_contents(before)) {
-            let why = "what its installation added is removed".to_owned();
+            let why = "the edit of the installer is removed".to_owned();
             restored.push((Fate::Changed, path.display().to_string(), Some(why)));
         }
     }
@@ -694,8 +694,8 @@ fn plan_files(
         own.as_ref().is_some_and(|own| !path.starts_with(own)) && !made()
     };
     let held = |path: &Path| match belongings.holders.get(path) {
-        None if is_foreign(path) => Some("it is not the module's".to_owned()),
-        Some(name) => Some(format!("{name} has it too")),
+        None if is_foreign(path) => Some("it does not belong to the module".to_owned()),
+        Some(name) => Some(format!("{name} also owns it")),
         None => stays.contains(path).then(|| CONFIG.to_owned()),
     };
     let shared = |path: &Path| belongings.shared.contains(path);
@@ -753,13 +753,13 @@ fn describe(
     for (path, count) in removed.gone {
         let rest = is_done && path.symlink_metadata().is_ok();
         let reason = match (count > NAMED, rest) {
-            (true, true) => Some(format!("{count} files; the rest stays")),
-            (false, true) => Some("the rest stays".to_owned()),
+            (true, true) => Some(format!("{count} files; all others are kept")),
+            (false, true) => Some("all other files are kept".to_owned()),
             (more, false) => more.then(|| format!("{count} files")),
         };
         told.push((Fate::Removed, path.display().to_string(), reason));
     }
-    let (failed, kept): (Failed, Failed) = removed.kept.into_iter().partition(|(_, why)| why.starts_with("it cannot be"));
+    let (failed, kept): (Failed, Failed) = removed.kept.into_iter().partition(|(path, _)| removed.failed.contains(path));
     told.extend(kept.into_iter().map(|(path, why)| (Fate::Kept, path.display().to_string(), Some(why))));
     (told, failed)
 }
@@ -783,7 +783,7 @@ fn roots(module: &Module, record: Option<&InstalledModule>, belongings: &Belongi
     let (found, made): (Vec<&PathBuf>, Vec<&PathBuf>) = made.into_iter().partition(|path| brought(path));
     declared.retain(|path| !found.contains(path));
     for path in found {
-        told.push((Fate::Kept, path.display().to_string(), Some("it was there before hoist; --purge removes it".to_owned())));
+        told.push((Fate::Kept, path.display().to_string(), Some("it existed before the install; add --purge to remove it".to_owned())));
     }
     let mut roots = Vec::new();
     for path in declared.into_iter().filter(|path| path.symlink_metadata().is_ok()) {
@@ -796,7 +796,7 @@ fn roots(module: &Module, record: Option<&InstalledModule>, belongings: &Belongi
             (false, true) => {
                 let written = belongings.record.keys().any(|written| written.starts_with(path));
                 if !written {
-                    let why = "it was there before hoist; --purge removes it".to_owned();
+                    let why = "it existed before the install; add --purge to remove it".to_owned();
                     told.push((Fate::Kept, path.display().to_string(), Some(why)));
                     continue;
                 }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use hoist_core::{Action, InstalledModule, Module, Presence};
+use hoist_core::{Action, InstalledModule, Module, Presence, Removal};
 use hoist_executor::{Effect, Failure, Level, TaskContext};
 use hoist_files::{Kind, Record, state};
 use hoist_ledger::Reader;
@@ -27,7 +27,7 @@ pub(crate) fn check(world: &World, module: &Module, task: &TaskContext) -> Resul
         false => Vec::new(),
     };
     if !missing.is_empty() {
-        return Err(Failure::new(format!("not there: {}", missing.join(", "))));
+        return Err(Failure::new(format!("missing: {}", missing.join(", "))));
     }
     run_tests(world, module, task)
 }
@@ -51,14 +51,7 @@ pub(crate) fn verify(world: &World, module: &Module, record: Option<&InstalledMo
     }
     let mut altered = altered(&recorded, &world.machine, task)?;
     altered.missing.extend(missing(module, record));
-    let removal = record.map_or(&module.removal, |record| &record.removal);
-    if let Some(target) = removal.target.as_ref().filter(|_| !removal.python.is_empty()) {
-        let python =
-            pip::altered(target, &removal.python).map_err(|error| Failure::new(format!("reading files of Python packages: {error}")))?;
-        let shown = |paths: Vec<PathBuf>| paths.into_iter().map(|path| path.display().to_string());
-        altered.missing.extend(shown(python.missing));
-        altered.modified.extend(shown(python.modified));
-    }
+    altered.add_packages(record.map_or(&module.removal, |record| &record.removal))?;
     if !altered.is_none() {
         return Err(Failure::new(altered.to_string()));
     }
@@ -102,6 +95,17 @@ impl Altered {
     fn is_none(&self) -> bool {
         self.missing.is_empty() && self.modified.is_empty()
     }
+
+    /// Adds files of Python packages that differ from what pip recorded.
+    fn add_packages(&mut self, removal: &Removal) -> Result<(), Failure> {
+        let Some(target) = removal.target.as_ref().filter(|_| !removal.python.is_empty()) else { return Ok(()) };
+        let python = pip::altered(target, &removal.python)
+            .map_err(|error| Failure::new(format!("cannot read the files of Python packages: {error}")))?;
+        let shown = |paths: Vec<PathBuf>| paths.into_iter().map(|path| path.display().to_string());
+        self.missing.extend(shown(python.missing));
+        self.modified.extend(shown(python.modified));
+        Ok(())
+    }
 }
 
 /// So many paths of a kind are named.
@@ -109,7 +113,7 @@ const NAMED: usize = 10;
 
 impl fmt::Display for Altered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut kinds = [("not there", &self.missing), ("modified", &self.modified)].into_iter().filter(|(_, paths)| !paths.is_empty());
+        let mut kinds = [("missing", &self.missing), ("modified", &self.modified)].into_iter().filter(|(_, paths)| !paths.is_empty());
         let mut one = |(kind, paths): (&str, &BTreeSet<String>), before: &str| {
             let named: Vec<&str> = paths.iter().take(NAMED).map(String::as_str).collect();
             write!(f, "{before}{kind}: {}", named.join(", "))?;
@@ -127,20 +131,36 @@ impl fmt::Display for Altered {
 /// Compares files with what is recorded of them. In a clone, git knows what is as it should be.
 fn altered(recorded: &Record, machine: &Machine, task: &TaskContext) -> Result<Altered, Failure> {
     let mut altered = Altered::default();
-    let clones: Vec<&Path> = recorded.iter().filter(|(_, file)| file.kind == Kind::Git).filter_map(|(path, _)| path.parent()).collect();
-    for dir in clones.iter().filter(|dir| dir.join(".git").exists()) {
+    for dir in clones(recorded).filter(|dir| dir.join(".git").exists()) {
         in_clone(dir, machine, task, &mut altered)?;
     }
+    compare_files(recorded, &machine.home, &mut altered, || task.check())?;
+    Ok(altered)
+}
+
+/// The clones among recorded files.
+fn clones(recorded: &Record) -> impl Iterator<Item = &Path> {
+    recorded.iter().filter(|(_, file)| file.kind == Kind::Git).filter_map(|(path, _)| path.parent())
+}
+
+/// Compares the files outside of clones with their records. Calls `check` now and then, and stops at its error.
+fn compare_files(
+    recorded: &Record,
+    home: &Path,
+    altered: &mut Altered,
+    mut check: impl FnMut() -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let clones: Vec<&Path> = clones(recorded).collect();
     // Python writes its caches whenever it runs something.
     let is_passing = |path: &Path| path.components().any(|part| part.as_os_str() == "__pycache__");
     let is_in_clone = |path: &Path| path.ancestors().skip(1).any(|above| clones.contains(&above));
     // Everybody writes to the files of the shell, and sockets come and go with their programs.
-    let is_fleeting = |path: &Path, kind: Kind| is_passing(path) || kind == Kind::Other || is_file_of_shell(path, &machine.home);
+    let is_fleeting = |path: &Path, kind: Kind| is_passing(path) || kind == Kind::Other || is_file_of_shell(path, home);
     for (number, (path, file)) in recorded.iter().filter(|(path, file)| !is_fleeting(path, file.kind)).enumerate() {
         if number % 64 == 0 {
-            task.check()?;
+            check()?;
         }
-        let now = state(path).map_err(|error| Failure::new(format!("looking at {error}")))?;
+        let now = state(path).map_err(|error| Failure::new(format!("cannot read {error}")))?;
         match now {
             None if !is_in_clone(path) || file.kind == Kind::Git => drop(altered.missing.insert(path.display().to_string())),
             Some(now) if matches!(file.kind, Kind::File | Kind::Link) && !file.is(&now) && !is_in_clone(path) => {
@@ -149,7 +169,42 @@ fn altered(recorded: &Record, machine: &Machine, task: &TaskContext) -> Result<A
             _ => {}
         }
     }
-    Ok(altered)
+    Ok(())
+}
+
+/// Differences between an installed module and its record.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Drift {
+    /// Recorded or declared paths and packages that do not exist.
+    pub missing: BTreeSet<String>,
+    /// Recorded files with another content, type or mode.
+    pub modified: BTreeSet<String>,
+    /// Whether there was anything to compare.
+    pub is_verifiable: bool,
+}
+
+/// Compares an installed module with its record. Starts no process: clones are read with libgit2.
+///
+/// # Errors
+/// The ledger or a recorded file cannot be read.
+pub fn drift(reader: &Reader, module: &Module, record: &InstalledModule, home: &Path) -> Result<Drift, Failure> {
+    let recorded = reader.own_record(&module.id).map_err(|error| Failure::new(error.to_string()))?;
+    let mut altered = Altered::default();
+    for dir in clones(&recorded).filter(|dir| dir.join(".git").exists()) {
+        match local::changed_files(dir) {
+            Ok(changes) => {
+                let shown = |path: &PathBuf| dir.join(path).display().to_string();
+                altered.missing.extend(changes.deleted.iter().map(shown));
+                altered.modified.extend(changes.modified.iter().map(shown));
+            }
+            Err(error) => drop(altered.modified.insert(format!("{} ({})", dir.join(".git").display(), error.message()))),
+        }
+    }
+    compare_files(&recorded, home, &mut altered, || Ok(()))?;
+    altered.missing.extend(missing(module, Some(record)));
+    altered.add_packages(&record.removal)?;
+    let is_verifiable = !recorded.is_empty() || module.is_verifiable(Some(record));
+    Ok(Drift { missing: altered.missing, modified: altered.modified, is_verifiable })
 }
 
 fn in_clone(dir: &Path, machine: &Machine, task: &TaskContext, altered: &mut Altered) -> Result<(), Failure> {

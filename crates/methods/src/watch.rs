@@ -196,7 +196,7 @@ impl Watch {
             is_somebodys && !is_passing(path) && !is_claimed(path) && !self.is_config(path)
         });
         let (mut back, mut edits) = (Vec::new(), Vec::new());
-        let wrong = |error: std::io::Error| Failure::new(format!("keeping what was there before: {error}"));
+        let wrong = |error: std::io::Error| Failure::new(format!("cannot back up existing files: {error}"));
         for difference in &differences {
             let Difference { path, before: Some(before), after } = difference else { continue };
             let shown = path.display();
@@ -204,12 +204,12 @@ impl Watch {
                 // Where something else is in the place of its directory, it cannot come back there.
                 if path.ancestors().skip(1).all(|above| above.symlink_metadata().map_or(true, |there| there.is_dir())) {
                     back.push(difference);
-                    let why = "it was there before the module, whose script removed it; it was put back".to_owned();
+                    let why = "it existed before the module, whose script removed it; it was restored".to_owned();
                     task.item(Fate::Kept, shown.to_string(), Some(why));
                     continue;
                 }
                 let copy = copy_of(path, before, store).map_err(wrong)?;
-                task.item(Fate::Kept, copy.display().to_string(), Some(format!("it is {shown}, which the module's script removed")));
+                task.item(Fate::Kept, copy.display().to_string(), Some(format!("removed by the module's script; a backup is {shown}")));
                 self.beside.push(copy);
                 continue;
             };
@@ -227,7 +227,7 @@ impl Watch {
                 false
             };
             let copy = copy_of(path, before, store).map_err(wrong)?;
-            let why = format!("it is {shown} as it was before the module's script changed it");
+            let why = format!("changed by the module's script; the previous version is {shown}");
             task.item(Fate::Kept, copy.display().to_string(), Some(why));
             self.beside.push(copy);
             // A file that was edited is still whose it was.
@@ -239,7 +239,7 @@ impl Watch {
             std::fs::create_dir_all(parent).map_err(wrong)?;
         }
         let failed = application::restore(&back, store, &self.own);
-        failed.map_or(Ok(edits), |why| Err(Failure::new(format!("putting back what was there before: {why}"))))
+        failed.map_or(Ok(edits), |why| Err(Failure::new(format!("cannot restore existing files: {why}"))))
     }
 
     /// What is there now; of a repository that was not there before only that it is.
@@ -279,7 +279,7 @@ impl Watch {
         let mut differences = self.before.differences(&self.look(old, Some(store))?);
         differences.retain(|difference| !self.claimed.iter().any(|claimed| difference.path.starts_with(claimed)));
         let packed = spare_repositories(&mut differences);
-        let packed = packed.first().map(|clone| format!("{}: git has packed its repository anew", clone.display()));
+        let packed = packed.first().map(|clone| format!("{}: git has repacked its repository", clone.display()));
         let count = differences.len() + usize::from(packed.is_some());
         Ok((count, application::restore(&differences.iter().collect::<Vec<_>>(), store, &self.own).or(packed)))
     }
@@ -374,7 +374,7 @@ pub(crate) fn look_around(configs: &[PathBuf], store: Option<&Store>) -> Result<
 }
 
 fn looking(error: std::io::Error) -> Failure {
-    Failure::new(format!("looking at {error}"))
+    Failure::new(format!("cannot read {error}"))
 }
 
 /// Signs may stand where very much does; only the files themselves are looked at.

@@ -95,12 +95,12 @@ impl World {
     pub(crate) fn home_of(&self, into: Option<&Path>) -> Result<Place<'_>, Failure> {
         let Some(into) = into else { return Ok(Place::Home(&self.home)) };
         let open = || std::fs::create_dir_all(into).and_then(|()| place_of(into, &self.own));
-        open().map(Place::Elsewhere).map_err(|error| Failure::new(format!("{} cannot be used: {error}", into.display())))
+        open().map(Place::Elsewhere).map_err(|error| Failure::new(format!("cannot use {}: {error}", into.display())))
     }
 
     /// Where contents are kept that may have to come back.
     pub(crate) fn store(&self) -> Result<&Store, Failure> {
-        let open = || Store::open(&self.state.join(CONTENTS)).map_err(|error| format!("what is kept of files cannot be used: {error}"));
+        let open = || Store::open(&self.state.join(CONTENTS)).map_err(|error| format!("cannot use the backups of files: {error}"));
         self.store.get_or_init(open).as_ref().map_err(|why| Failure::new(why.clone()))
     }
 
@@ -152,7 +152,7 @@ pub fn keep_contents(state: &Path, ledger: &Ledger) -> Result<(), Failure> {
     let Some(present) = present else { return Ok(()) };
     let wanted = journaled.iter().chain(&present).map(String::as_str).collect();
     let kept = Store::open(&state.join(CONTENTS)).and_then(|store| store.retain(&wanted));
-    kept.map_err(|error| Failure::new(format!("what is kept of files: {error}")))
+    kept.map_err(|error| Failure::new(format!("backups of files: {error}")))
 }
 
 /// It is only looked for what can go once there are so many packs of contents.
@@ -242,7 +242,7 @@ pub(crate) fn refuse_unsettled(ledger: &Ledger, module: &ModuleId) -> Result<(),
         None => Ok(()),
         Some(DisplacedPath { path, kept, .. }) => {
             let (kept, path) = (kept.display(), path.display());
-            Err(Failure::new(format!("its former version is still at {kept}, and could not be brought back: move it to {path}, or away")))
+            Err(Failure::new(format!("its previous version is still at {kept} and cannot be restored: move it to {path}, or away")))
         }
     }
 }

@@ -203,14 +203,14 @@ fn of_list(value: &Value, name: &str, arguments: &[Value]) -> Result<Option<Valu
         }
         _ => return Ok(None),
     };
-    Err(Error::new(ErrorKind::InvalidOperation, format!("a list cannot be changed in a template (`{name}`): {change}")))
+    Err(Error::new(ErrorKind::InvalidOperation, format!("lists cannot be changed in a template (`{name}`): {change}")))
 }
 
 fn of_map(value: &Value, name: &str) -> Result<Option<Value>, Error> {
     match name {
         "copy" => Ok(Some(value.clone())),
         "update" | "setdefault" | "pop" | "popitem" | "clear" => {
-            let message = format!("a map cannot be changed in a template (`{name}`): write `{{% set all = dict(all, name=value) %}}`");
+            let message = format!("maps cannot be changed in a template (`{name}`): write `{{% set all = dict(all, name=value) %}}`");
             Err(Error::new(ErrorKind::InvalidOperation, message))
         }
         _ => Ok(None),
@@ -252,7 +252,7 @@ fn of_text(text: &str, name: &str, arguments: &[Value]) -> Result<Option<Value>,
         "index" | "rindex" => {
             let (part,): (&str,) = from_args(arguments)?;
             let found = if name == "index" { text.find(part) } else { text.rfind(part) };
-            let missing = || Error::new(ErrorKind::InvalidOperation, "the text is not found");
+            let missing = || Error::new(ErrorKind::InvalidOperation, "the text was not found");
             text[..found.ok_or_else(missing)?].chars().count().into()
         }
         "zfill" => {
@@ -304,7 +304,7 @@ const WIDEST: usize = 100_000;
 /// A text that is filled up to a width.
 fn padded(text: &str, width: usize, with: char, side: Side) -> Result<String, Error> {
     if width > WIDEST {
-        return Err(Error::new(ErrorKind::InvalidOperation, format!("no text is made wider than {WIDEST} characters")));
+        return Err(Error::new(ErrorKind::InvalidOperation, format!("the width is limited to {WIDEST} characters")));
     }
     let missing = width.saturating_sub(text.chars().count());
     let left = match side {

@@ -110,9 +110,7 @@ fn solve(offers: &Offers, asked: &[String], without: &BTreeSet<&str>) -> Result<
             tree.collapse_no_versions();
             let reasons = DefaultStringReporter::report(&tree);
             let reasons = reasons.split_whitespace().collect::<Vec<_>>().join(" ");
-            return Err(Conflict::Derived(
-                reasons.replace("what is asked for -", "what is asked for").replace(" is forbidden", " cannot be had"),
-            ));
+            return Err(Conflict::Derived(reasons.replace("the request -", "the request").replace(" is forbidden", " is not available")));
         }
         // What has no version at all is in every range.
         Err(error) => return Err(Conflict::Derived(error.to_string().replace(" - | ", " "))),
@@ -163,7 +161,7 @@ enum Package {
 impl fmt::Display for Package {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Package::Asked => f.write_str("what is asked for"),
+            Package::Asked => f.write_str("the request"),
             Package::Named(name) => f.write_str(name),
         }
     }
@@ -185,7 +183,7 @@ impl Provider<'_> {
     fn missing(&self) -> Option<Conflict> {
         let (mut seen, mut waiting) = (BTreeSet::new(), self.asked.to_vec());
         if let Some(name) = self.asked.iter().find(|name| !self.offers.has(name)) {
-            return Some(Conflict::Missing { by: "what is asked for".to_owned(), name: name.clone(), versions: "*".to_owned() });
+            return Some(Conflict::Missing { by: "the request".to_owned(), name: name.clone(), versions: "*".to_owned() });
         }
         while let Some(by) = waiting.pop() {
             for need in self.offers.of(&by).flat_map(|offer| self.needs(offer)) {

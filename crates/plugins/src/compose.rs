@@ -199,7 +199,7 @@ fn rendered(directory: &dyn Directory, path: &str, text: &str, rendering: &Rende
     match directory.evaluate(&Task::Render(template)) {
         Ok(Answer::Rendered(rendered)) => rendered,
         Ok(Answer::Checked(_)) => {
-            Err(TemplateError { message: "the answer is to another question".to_owned(), line: None, start: None, help: None })
+            Err(TemplateError { message: "the answer belongs to another request".to_owned(), line: None, start: None, help: None })
         }
         Err(message) => Err(TemplateError { message, line: None, start: None, help: None }),
     }
@@ -228,7 +228,7 @@ const DEPTH: usize = 4;
 
 fn template_error(error: &TemplateError, file: &str, text: &str) -> Diagnostic {
     let TemplateError { message, line, start, help } = error;
-    let mut wrong = Diagnostic::error(format!("the template cannot be rendered: {message}")).file(file);
+    let mut wrong = Diagnostic::error(format!("cannot render the template: {message}")).file(file);
     if let Some(line) = *line {
         let before = start.and_then(|start| text.get(..start));
         let column = before.map_or(1, |before| before.rsplit('\n').next().unwrap_or("").chars().count() + 1);
@@ -241,8 +241,8 @@ fn template_error(error: &TemplateError, file: &str, text: &str) -> Diagnostic {
 
 /// Warns of an undefined value that a template prints.
 fn undefined_value(text: &str, (line, column): (usize, usize), rendering: &Rendering<'_>, file: &str) -> Diagnostic {
-    let warning = Diagnostic::warning("an undefined value renders as nothing").file(file).module(rendering.plugin.name.as_str());
-    let help = "give it a value in config/defaults.yaml, or write `{{ x | default(…) }}`; `strict_templates: true` in plugin.yml makes it an error";
+    let warning = Diagnostic::warning("an undefined value renders as an empty string").file(file).module(rendering.plugin.name.as_str());
+    let help = "set a value in config/defaults.yaml, or write `{{ x | default(…) }}`; with `strict_templates: true` in plugin.yml this is an error";
     let mut warning = warning.help(help);
     warning.position = Some(Position { line, column });
     warning.source_line = text.lines().nth(line - 1).map(str::to_owned);
@@ -256,12 +256,12 @@ fn inexact_value(value: &str, rendering: &Rendering<'_>, file: &str) -> Diagnost
     tree.leaves(&mut Vec::new(), &mut leaves);
     let path = leaves.iter().find(|(_, tree)| tree.value == Branch::Leaf(Value::from(value))).map(|(path, _)| dotted(path));
     let message = match &path {
-        Some(path) => format!("the template changes the value of {path}: Compose would read another text"),
-        None => "the template changes a value that it inserts: Compose would read another text".to_owned(),
+        Some(path) => format!("the template changes the value of {path}: Docker Compose would read another value"),
+        None => "the template changes a value that it inserts: Docker Compose would read another value".to_owned(),
     };
     let path = path.unwrap_or_else(|| "VALUE".to_owned());
     let wrong = Diagnostic::error(message).file(file).module(rendering.plugin.name.as_str());
-    wrong.help(format!("write `{{{{ {path} | tojson }}}}` in the template, without quotes around it"))
+    wrong.help(format!("write `{{{{ {path} | tojson }}}}` in the template, without quotes"))
 }
 
 struct Checker<'a> {
@@ -312,8 +312,8 @@ impl<'a> Checker<'a> {
         }
         if services.is_empty() {
             if let Some(document) = documents.first() {
-                let help = "a file of Docker Compose has `services:` with a name and an `image:` below it";
-                self.tell(document, document.root.at, "services".to_owned(), "there is none", help);
+                let help = "a Compose file needs `services:`, with a name and an `image:` below";
+                self.tell(document, document.root.at, "services".to_owned(), "there are no services", help);
             }
             return;
         }
@@ -359,9 +359,10 @@ impl<'a> Checker<'a> {
                             );
                         }
                         None => {
-                            let warning = Diagnostic::warning(format!("the variable {name} is not set, and stands for nothing"));
+                            let warning =
+                                Diagnostic::warning(format!("the variable {name} is not set, and is replaced by an empty string"));
                             let warning = warning.field(field).module(self.rendering.plugin.name.as_str());
-                            let help = format!("set it, write ${{{name}:-OTHERWISE}}, or map it to a value in config/env.yaml");
+                            let help = format!("set it, write ${{{name}:-DEFAULT}}, or map it to a value in config/env.yaml");
                             self.found.push(document.point(warning.help(help), node.at));
                         }
                     }
@@ -399,8 +400,14 @@ impl<'a> Checker<'a> {
             let names: Vec<&str> = services.keys().copied().collect();
             let (document, at) =
                 services.values().find_map(|service| service.at).unwrap_or((&self.documents[0], self.documents[0].root.at));
-            let message = format!("of which of {} there are to be {replicas} is not said", names.join(", "));
-            self.tell(document, at, "services".to_owned(), message, "write `deploy: { replicas: 1 }` in the services that may be several");
+            let message = format!("it is ambiguous which of {} gets {replicas} replicas", names.join(", "));
+            self.tell(
+                document,
+                at,
+                "services".to_owned(),
+                message,
+                "write `deploy: { replicas: 1 }` in the services that can have several replicas",
+            );
         }
         project.scale = several.into_iter().map(|name| (name.to_owned(), replicas)).collect();
     }
@@ -410,19 +417,19 @@ impl<'a> Checker<'a> {
         for (document, at, other) in service.depends_on.iter().filter(|(.., other)| !services.contains_key(other.as_str())) {
             let near = hoist_core::did_you_mean(other, services.keys().copied());
             let help = near.map_or_else(String::new, |near| format!("did you mean `{near}`?"));
-            self.tell(document, *at, format!("services.{name}.depends_on"), format!("there is no service `{other}`"), &help);
+            self.tell(document, *at, format!("services.{name}.depends_on"), format!("unknown service `{other}`"), &help);
         }
         for (document, at, text) in &service.volumes {
             // A name; everything else is a path, or only known when it is brought up.
             let (source, missing) = self.interpolated(text);
             let is_name = source.starts_with(|c: char| c.is_ascii_alphanumeric()) && !source.contains(['/', '\\']) && missing.is_empty();
             if is_name && !volumes.contains(source.as_str()) {
-                let help = format!("write `{source}:` below `volumes:` at the top; a directory begins with ./ or /");
-                self.tell(document, *at, format!("services.{name}.volumes"), format!("there is no volume `{source}`"), &help);
+                let help = format!("declare `{source}:` in the top-level `volumes:`; a directory starts with ./ or /");
+                self.tell(document, *at, format!("services.{name}.volumes"), format!("undeclared volume `{source}`"), &help);
             }
         }
         if let (false, false, Some((document, at))) = (service.image, service.builds, service.at) {
-            self.tell(document, at, format!("services.{name}"), "has neither an image nor a build", "write `image: NAME:TAG`");
+            self.tell(document, at, format!("services.{name}"), "must have an image or a build", "write `image: NAME:TAG`");
         }
     }
 
@@ -433,11 +440,11 @@ impl<'a> Checker<'a> {
             let (field, help) = (format!("services.{name}.build"), "push the image to a registry, and name it with `image:`");
             match service.image {
                 true => {
-                    let warning = Diagnostic::warning("nothing is built for a Swarm: its machines fetch the image").field(field);
+                    let warning = Diagnostic::warning("images are not built for a Swarm: its nodes pull them").field(field);
                     let warning = warning.module(self.rendering.plugin.name.as_str());
-                    self.found.push(document.point(warning.help("see to it that a registry has it"), at));
+                    self.found.push(document.point(warning.help("push the image to a registry"), at));
                 }
-                false => self.tell(document, at, field, "nothing is built for a Swarm, whose machines would not have it", help),
+                false => self.tell(document, at, field, "images are not built for a Swarm, since its nodes would not have them", help),
             }
         }
         project.builds = false;
@@ -468,19 +475,25 @@ impl<'a> Checker<'a> {
             if !networks.contains(network.as_str()) {
                 let near = hoist_core::did_you_mean(network, networks.iter().copied());
                 let help = near
-                    .map_or_else(|| format!("write `{network}:` below `networks:` at the top"), |near| format!("did you mean `{near}`?"));
-                self.tell(document, *at, format!("services.{name}.networks"), format!("there is no network `{network}`"), &help);
+                    .map_or_else(|| format!("declare `{network}:` in the top-level `networks:`"), |near| format!("did you mean `{near}`?"));
+                self.tell(document, *at, format!("services.{name}.networks"), format!("undeclared network `{network}`"), &help);
             }
         }
         if let (Some((document, node)), true) = (service.restart, service.restart_policy) {
-            let help = "keep one of the two";
-            self.tell(document, node.at, format!("services.{name}.restart"), "does not go together with deploy.restart_policy", help);
+            let help = "keep one of them";
+            self.tell(document, node.at, format!("services.{name}.restart"), "conflicts with deploy.restart_policy", help);
         }
         // In a Swarm names are not fixed, and all that are of a service share its ports.
         let count = if self.rendering.swarm { 1 } else { count };
         if let Some((document, node)) = service.container_name.filter(|_| count > 1) {
-            let message = format!("{count} containers cannot have one name");
-            self.tell(document, node.at, format!("services.{name}.container_name"), message, "leave it out: Compose numbers them");
+            let message = format!("{count} containers cannot share one name");
+            self.tell(
+                document,
+                node.at,
+                format!("services.{name}.container_name"),
+                message,
+                "remove it: Docker Compose numbers the containers",
+            );
         }
         for (document, node) in &service.ports {
             let field = format!("services.{name}.ports");
@@ -501,12 +514,12 @@ impl<'a> Checker<'a> {
             let free = u64::from(last - first) + 1;
             if count > free && count > 1 {
                 let end = u64::from(first) + count - 1;
-                let help = format!("give as many: \"{first}-{end}:…\"; or let Docker choose, without a port of this machine");
+                let help = format!("use a range of that size: \"{first}-{end}:…\", or remove the host port so that Docker chooses one");
                 self.tell(
                     document,
                     node.at,
                     field.clone(),
-                    format!("{count} containers cannot share {free} port{} of this machine", if free == 1 { "" } else { "s" }),
+                    format!("{count} containers cannot share {free} host port{}", if free == 1 { "" } else { "s" }),
                     &help,
                 );
             }
@@ -530,8 +543,8 @@ impl<'a> Checker<'a> {
                             document,
                             node.at,
                             field.clone(),
-                            format!("port {port} of this machine is also that of {other}"),
-                            "choose another",
+                            format!("host port {port} is also used by {other}"),
+                            "choose another port",
                         );
                     }
                     _ => {}
@@ -552,13 +565,13 @@ impl<'a> Checker<'a> {
                         _ => node.to_json().to_string(),
                     })
                 };
-                let target = part("target").ok_or_else(|| "has no `target`".to_owned())?;
+                let target = part("target").ok_or_else(|| "must have a `target`".to_owned())?;
                 range(&target, 1)?;
                 let address = part("host_ip").unwrap_or_default();
                 let published = part("published").map(|text| range(&text, 0)).transpose()?;
                 return Ok(published.map(|(first, last)| (address, first, last)));
             }
-            _ => return Err(format!("is {}, not a port", node.kind())),
+            _ => return Err(format!("must be a port, not {}", node.kind())),
         };
         let plain = text.split('/').next().unwrap_or_default();
         let (rest, target) = plain.rsplit_once(':').map_or((None, plain), |(rest, target)| (Some(rest), target));
@@ -577,7 +590,7 @@ impl<'a> Checker<'a> {
 fn range(text: &str, least: u32) -> Result<(u32, u32), String> {
     let port = |text: &str| {
         let number: Option<u32> = text.trim().parse().ok().filter(|number| (least..=65535).contains(number));
-        number.ok_or_else(|| format!("`{}` is no port", text.escape_debug()))
+        number.ok_or_else(|| format!("`{}` is not a port", text.escape_debug()))
     };
     let (first, last) = match text.split_once('-') {
         Some((first, last)) => (port(first)?, port(last)?),

@@ -134,8 +134,8 @@ impl Configuration {
                 Data::Map(_) => tree.lay(Tree::of_node(&document.root, document, Origin::File)),
                 Data::Null => {}
                 _ => {
-                    let wrong = Diagnostic::error(format!("holds {}, not a map", document.root.kind()));
-                    let help = "a file of configuration has a line `NAME: VALUE` for each value";
+                    let wrong = Diagnostic::error(format!("must be a map, not {}", document.root.kind()));
+                    let help = "a configuration file has a line `NAME: VALUE` for each value";
                     let mut wrong = document.point(wrong.help(help), document.root.at);
                     // Nothing is known of what stands there.
                     wrong.source_line = None;
@@ -197,30 +197,33 @@ impl Configuration {
         };
         let help = "write a line `NAME: path.of.the.value` for each variable";
         if !matches!(document.root.data, Data::Map(_) | Data::Null) {
-            let wrong = Diagnostic::error(format!("holds {}, not a map", document.root.kind()));
+            let wrong = Diagnostic::error(format!("must be a map, not {}", document.root.kind()));
             return self.found.push(document.point(wrong.help(help), document.root.at));
         }
         for (key, node) in document.root.entries() {
             let mut tell = |wrong: Diagnostic, at| self.found.push(document.point(wrong.field(key.name.clone()), at));
             if !is_variable(&key.name) {
-                tell(Diagnostic::error("is no name of a variable").help("letters, digits and _ only, and no digit first"), key.at);
+                tell(
+                    Diagnostic::error("is not a variable name").help("use only letters, digits and _, and do not start with a digit"),
+                    key.at,
+                );
                 continue;
             }
             if RESERVED.contains(&key.name.as_str()) || key.name.starts_with("HOIST_") {
-                tell(Diagnostic::error("is a variable with a meaning of its own").help("choose another name"), key.at);
+                tell(Diagnostic::error("is a reserved variable").help("choose another name"), key.at);
                 continue;
             }
             match node.text().map(parts) {
                 Some(Ok(path)) => {
                     if !self.knows(&path) {
                         let warning =
-                            Diagnostic::warning(format!("stands for `{}`, which neither the schema nor the defaults know", dotted(&path)));
+                            Diagnostic::warning(format!("maps to `{}`, which is neither in the schema nor in the defaults", dotted(&path)));
                         self.found.push(document.point(warning.field(key.name.clone()).help(help), node.at));
                     }
                     self.mapping.insert(key.name.clone(), path);
                 }
                 Some(Err(why)) => tell(Diagnostic::error(why).help(help), node.at),
-                None => tell(Diagnostic::error(format!("is {}, not a path", node.kind())).help(help), node.at),
+                None => tell(Diagnostic::error(format!("must be a path, not {}", node.kind())).help(help), node.at),
             }
         }
     }
@@ -616,10 +619,10 @@ fn profile(directory: &dyn Directory, environment: &str) -> Result<Option<String
     let plain = environment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)) && !environment.is_empty();
     let help = |known: &[&str]| {
         let near = did_you_mean(environment, known.iter().copied());
-        near.map_or_else(|| format!("there is {}", known.join(", ")), |near| format!("did you mean `{near}`?"))
+        near.map_or_else(|| format!("available versions: {}", known.join(", ")), |near| format!("did you mean `{near}`?"))
     };
     if !plain {
-        return Err(Diagnostic::error(format!("`{name}` is no name of an environment")).help(help(ENVIRONMENTS)));
+        return Err(Diagnostic::error(format!("`{name}` is not an environment name")).help(help(ENVIRONMENTS)));
     }
     let places = ["yaml", "yml", "json"].map(|extension| format!("config/{environment}.{extension}"));
     let found = places.into_iter().find(|path| matches!(directory.look(path), Look::File { .. }));
@@ -627,7 +630,7 @@ fn profile(directory: &dyn Directory, environment: &str) -> Result<Option<String
     match found.filter(|_| !own) {
         Some(path) => Ok(Some(path)),
         None if ENVIRONMENTS.contains(&environment) || layered_environments(directory).contains(environment) => Ok(None),
-        None if own => Err(Diagnostic::error(format!("`{name}` is no name of an environment")).help(help(ENVIRONMENTS))),
+        None if own => Err(Diagnostic::error(format!("`{name}` is not an environment name")).help(help(ENVIRONMENTS))),
         None => {
             let (profiles, layered) = (profiles(directory), layered_environments(directory));
             let mut known: Vec<&str> = ENVIRONMENTS.to_vec();
@@ -637,7 +640,7 @@ fn profile(directory: &dyn Directory, environment: &str) -> Result<Option<String
                 }
             }
             let wrong = Diagnostic::error(format!(
-                "there is no environment `{name}`: the plugin has neither config/{name}.yaml nor a Compose file for it"
+                "unknown environment `{name}`: the plugin has neither config/{name}.yaml nor a Compose file for it"
             ));
             Err(wrong.help(help(&known)))
         }

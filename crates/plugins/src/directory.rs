@@ -92,6 +92,6 @@ impl Directory for InMemory {
 
     fn read(&self, inside: &str) -> Result<Vec<u8>, String> {
         let found = self.files.get(inside.trim_start_matches("./"));
-        found.map(|(content, _)| content.clone()).ok_or_else(|| "there is no such file".to_owned())
+        found.map(|(content, _)| content.clone()).ok_or_else(|| "the file does not exist".to_owned())
     }
 }

@@ -86,9 +86,9 @@ impl Document {
             Err(wrong) => wrong,
         };
         let document = Self::read(file, text, DuplicateKeyPolicy::LastWins).map_err(|_| wrong.clone())?;
-        let message = format!("{}: the last of them counts", wrong.message);
+        let message = format!("{}: the last one is used", wrong.message);
         let warning = Diagnostic { severity: Severity::Warning, message, ..wrong };
-        Ok((document, Some(warning.help("newer versions of Docker Compose refuse the file: remove the others"))))
+        Ok((document, Some(warning.help("newer versions of Docker Compose reject the file: remove the others"))))
     }
 
     fn read(file: &str, text: &str, duplicate_keys: DuplicateKeyPolicy) -> Result<Self, Diagnostic> {
@@ -105,8 +105,10 @@ impl Document {
         let read: Spanned<Data> = serde_yaml::from_str_with_options(text, options).map_err(|error| {
             let at = error.location().map(|at| Position { line: at.line() as usize, column: at.column() as usize });
             let message = match error.without_snippet() {
-                serde_yaml::Error::MultipleDocuments { .. } => "another document begins here, and only one can be in the file".to_owned(),
-                serde_yaml::Error::Budget { .. } => "is too large, too deeply nested or refers to itself too often to be read".to_owned(),
+                serde_yaml::Error::MultipleDocuments { .. } => {
+                    "a second document starts here, but the file must contain only one".to_owned()
+                }
+                serde_yaml::Error::Budget { .. } => "the file is too large, too deeply nested, or has too many aliases".to_owned(),
                 other => other.to_string(),
             };
             let message = message.lines().next().unwrap_or_default();
@@ -116,7 +118,7 @@ impl Document {
             wrong.source_line = at.and_then(|at| lines.get(at.line.saturating_sub(1)).cloned());
             wrong.position = at;
             match file.ends_with(".json") && text.contains("//") {
-                true => wrong.help("JSON has no comments"),
+                true => wrong.help("JSON does not allow comments"),
                 false => wrong,
             }
         })?;
@@ -135,7 +137,7 @@ impl Document {
                 message = what.to_owned();
             }
             let is_plain = message.split_whitespace().all(|word| !text.contains(word) || word.len() < 4 || WORDS.contains(&word));
-            wrong.message = if is_plain && !message.is_empty() { message } else { "is neither YAML nor JSON".to_owned() };
+            wrong.message = if is_plain && !message.is_empty() { message } else { "the file is neither YAML nor JSON".to_owned() };
             wrong
         })
     }
@@ -211,7 +213,7 @@ impl Node {
             Data::Null => "nothing",
             Data::Bool(_) => "true or false",
             Data::Number(_) => "a number",
-            Data::Text(_) => "text",
+            Data::Text(_) => "a string",
             Data::List(_) => "a list",
             Data::Map(_) => "a map",
         }
@@ -402,7 +404,7 @@ mod tests {
         let names: Vec<&str> = names.root.entries().iter().map(|(key, _)| key.name.as_str()).collect();
         assert_eq!(names, ["nULL", "Null", "~", "", "1.10", "yes"]);
         let several = Document::parse("a.yaml", "a: 1\n---\nb: 2\n").unwrap_err();
-        assert!(several.message.contains("only one can be in the file") && several.position.is_some_and(|at| at.line == 3), "{several}");
+        assert!(several.message.contains("must contain only one") && several.position.is_some_and(|at| at.line == 3), "{several}");
     }
 
     #[test]
@@ -474,7 +476,7 @@ mod tests {
         assert_eq!((last.root.to_json(), warning.unwrap().position.map(|at| at.line)), (json!({ "a": 3, "b": 2 }), Some(3)));
         assert!(Document::parse_last_wins("a.yaml", "a: [\n").is_err());
         let open = Document::parse("a.json", "{ \"a\": 1, // why\n").unwrap_err();
-        assert_eq!(open.help.as_deref(), Some("JSON has no comments"), "{open}");
+        assert_eq!(open.help.as_deref(), Some("JSON does not allow comments"), "{open}");
         assert!(Document::parse("a", "a: &x [*x]\n").is_err());
     }
 }

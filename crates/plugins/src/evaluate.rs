@@ -239,9 +239,9 @@ fn template_error(template: &Template, error: &minijinja::Error) -> TemplateErro
     let detail = error.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
     let help = match error.kind() {
         ErrorKind::UndefinedError => Some(
-            "every value it uses has to be given or have a default: `hoist plugin config` shows what there is; write `{{ x | default(…) }}` where it may be absent",
+            "every value that the template uses needs a value or a default: run `hoist plugin config` to list values, or write `{{ x | default(…) }}` for optional ones",
         ),
-        ErrorKind::OutOfFuel => Some("it does not come to an end, or makes too long a text"),
+        ErrorKind::OutOfFuel => Some("it does not end, or its result is too large"),
         _ => None,
     };
     TemplateError {

@@ -148,8 +148,8 @@ impl Plugin {
             Ok(Ok(text)) => text,
             Ok(Err(_)) => return (None, vec![Diagnostic::error("is not UTF-8").file(shown)]),
             Err(why) => {
-                let wrong = Diagnostic::error(format!("cannot be read: {why}")).file(shown);
-                return (None, vec![wrong.help("a plugin is a directory with a plugin.yml in it")]);
+                let wrong = Diagnostic::error(format!("cannot read the file: {why}")).file(shown);
+                return (None, vec![wrong.help("a plugin is a directory with a plugin.yml")]);
             }
         };
         let document = match Document::parse(&shown, &text) {
@@ -222,16 +222,16 @@ impl Reader<'_> {
     fn plugin(&mut self) -> Option<Read> {
         let root = &self.document.root;
         if !matches!(root.data, Data::Map(_)) {
-            let message = format!("holds {}, not a map", root.kind());
+            let message = format!("must be a map, not {}", root.kind());
             self.found.push(
                 self.document
-                    .point(Diagnostic::error(message).help("it begins with `name: NAME` and `version: 1.0.0`, a line each"), root.at),
+                    .point(Diagnostic::error(message).help("write `name: NAME` and `version: 1.0.0`, each on its own line"), root.at),
             );
             return None;
         }
         if let Some(dialect) = root.get("apiVersion").or_else(|| root.get("kind")) {
-            let message = "is written for another system: apiVersion, kind, metadata and spec are not understood";
-            let help = "write `name`, `version` and the others at the top, as `hoist schema plugin` describes them";
+            let message = "the file is for another system: apiVersion, kind, metadata and spec are not supported";
+            let help = "write `name`, `version` and the other fields at the top level, as described by `hoist schema plugin`";
             self.wrong(dialect.at, "apiVersion", message, help);
             return None;
         }
@@ -269,7 +269,7 @@ impl Reader<'_> {
             None | Some((Data::Null, _)) => false,
             Some((Data::Bool(value), _)) => *value,
             Some((_, at)) => {
-                self.wrong(at, field, "is neither true nor false", "");
+                self.wrong(at, field, "must be true or false", "");
                 false
             }
         }
@@ -282,29 +282,29 @@ impl Reader<'_> {
             let near = known.iter().find(|known| **known == plain).copied().or_else(|| did_you_mean(name, known.iter().copied()));
             let help = match near {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => format!("there may be {}", known.join(", ")),
+                None => format!("allowed: {}", known.join(", ")),
             };
             let field = if within.is_empty() { name.clone() } else { format!("{within}.{name}") };
-            self.wrong(*at, &field, "is no field of a plugin", &help);
+            self.wrong(*at, &field, "is not a field of a plugin", &help);
         }
     }
 
     fn name(&mut self, root: &Node) -> Option<ModuleId> {
         let start = root.at;
         let Some(node) = root.get("name") else {
-            self.wrong(start, "name", "is missing", "write `name:` with the name of the directory");
+            self.wrong(start, "name", "is missing", "add `name:` with the name of the directory");
             return None;
         };
         let directory = self.directory.root().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let Some(text) = node.text() else {
-            self.wrong(node.at, "name", format!("is {}, not text", node.kind()), "write it between quotes");
+            self.wrong(node.at, "name", format!("must be a string, not {}", node.kind()), "quote the value");
             return None;
         };
         match ModuleId::new(text) {
             Ok(name) if text == directory || directory.is_empty() => Some(name),
             Ok(name) => {
-                let help = format!("call the directory {text}, or the plugin {directory}, so that both are found by one name");
-                self.warn(node.at, "name", format!("is not the name of its directory, {directory}"), &help);
+                let help = format!("rename the directory to {text}, or the plugin to {directory}");
+                self.warn(node.at, "name", format!("differs from the name of its directory, {directory}"), &help);
                 Some(name)
             }
             Err(error) => {
@@ -324,12 +324,12 @@ impl Reader<'_> {
             Some((version, false)) => Some(version),
             Some((version, true)) => {
                 let written = written.unwrap_or_default();
-                self.warn(node.at, "version", format!("`{written}` is taken for {version}"), &format!("write `version: {version}`"));
+                self.warn(node.at, "version", format!("`{written}` is read as {version}"), &format!("write `version: {version}`"));
                 Some(version)
             }
             None => {
                 let shown = written.map_or_else(|| node.kind().to_owned(), |written| format!("`{}`", written.escape_debug()));
-                self.wrong(node.at, "version", format!("{shown} is no version"), "write three numbers with points between them: 1.0.0");
+                self.wrong(node.at, "version", format!("{shown} is not a version"), "write three numbers separated by dots: 1.0.0");
                 None
             }
         }
@@ -341,7 +341,7 @@ impl Reader<'_> {
         match &node.data {
             Data::Null => None,
             Data::List(_) | Data::Map(_) => {
-                self.wrong(node.at, field, format!("is {}, not text", node.kind()), "");
+                self.wrong(node.at, field, format!("must be a string, not {}", node.kind()), "");
                 None
             }
             _ => {
@@ -353,13 +353,13 @@ impl Reader<'_> {
 
     fn tags(&mut self, root: &Node) {
         if let Some(node) = root.get("tags").filter(|node| !matches!(node.data, Data::List(_) | Data::Null)) {
-            self.wrong(node.at, "tags", format!("is {}, not a list", node.kind()), "write `tags: [one, another]`");
+            self.wrong(node.at, "tags", format!("must be a list, not {}", node.kind()), "write `tags: [one, another]`");
         }
     }
 
     fn dependencies(&mut self, node: &Node) -> Vec<Dependency> {
         let mut all: Vec<Dependency> = Vec::new();
-        let help = "write `- NAME: \">=1.0.0\"`, a line for each";
+        let help = "write one line `- NAME: \">=1.0.0\"` for each dependency";
         let mut pairs: Vec<(&str, Position, Option<&Node>)> = Vec::new();
         match &node.data {
             Data::Null => {}
@@ -371,11 +371,13 @@ impl Reader<'_> {
                         Data::Map(entries) if !entries.is_empty() => {
                             pairs.extend(entries.iter().map(|(key, node)| (key.name.as_str(), key.at, Some(node))));
                         }
-                        _ => self.wrong(item.at, "dependencies", format!("has {} where a name and versions stand", item.kind()), help),
+                        _ => {
+                            self.wrong(item.at, "dependencies", format!("must have a name and a version range, not {}", item.kind()), help)
+                        }
                     }
                 }
             }
-            _ => self.wrong(node.at, "dependencies", format!("is {}, not a list", node.kind()), help),
+            _ => self.wrong(node.at, "dependencies", format!("must be a list, not {}", node.kind()), help),
         }
         for (name, at, value) in pairs {
             let field = format!("dependencies.{name}");
@@ -387,7 +389,7 @@ impl Reader<'_> {
                 }
             };
             if all.iter().any(|known| known.name == id) {
-                self.wrong(at, &field, "is there twice", "write all its bounds together: \">=1.0.0, <2.0.0\"");
+                self.wrong(at, &field, "is listed twice", "write all bounds in one entry: \">=1.0.0, <2.0.0\"");
                 continue;
             }
             let (versions, optional) = self.bounds(value, &field);
@@ -398,7 +400,7 @@ impl Reader<'_> {
             match range {
                 Ok(range) => all.push(Dependency { name: id, range, optional, at: value.map_or(at, |value| value.at) }),
                 Err(why) => {
-                    let help = "write bounds such as \">=1.0.0\", \"^1.2\", \"~1.2\", \">=1.0.0, <2.0.0\" or \"*\"";
+                    let help = "write a range such as \">=1.0.0\", \"^1.2\", \"~1.2\", \">=1.0.0, <2.0.0\" or \"*\"";
                     self.wrong(value.map_or(at, |value| value.at), &field, why, help);
                 }
             }
@@ -416,7 +418,7 @@ impl Reader<'_> {
                 Some(Data::Bool(optional)) => *optional,
                 Some(_) => {
                     let at = value.get("optional").map_or(value.at, |node| node.at);
-                    self.wrong(at, &format!("{field}.optional"), "is neither true nor false", "");
+                    self.wrong(at, &format!("{field}.optional"), "must be true or false", "");
                     false
                 }
             };
@@ -426,7 +428,7 @@ impl Reader<'_> {
             (Data::Null, _) => (Ok("*".to_owned()), false),
             (_, Some(text)) => (Ok(text.to_owned()), false),
             _ => {
-                self.wrong(value.at, field, format!("is {}, not versions", value.kind()), "write bounds such as \">=1.0.0\"");
+                self.wrong(value.at, field, format!("must be a version range, not {}", value.kind()), "write a range such as \">=1.0.0\"");
                 (Err(()), false)
             }
         }
@@ -441,7 +443,7 @@ impl Reader<'_> {
         let node = root.get("config").filter(|node| node.data != Data::Null);
         if let Some(node) = node {
             if !matches!(node.data, Data::Map(_)) {
-                self.wrong(node.at, "config", format!("is {}, not a map", node.kind()), "write `schema: config/schema.json` below it");
+                self.wrong(node.at, "config", format!("must be a map, not {}", node.kind()), "add `schema: config/schema.json` below it");
                 return (None, None);
             }
             self.unknown(node, "config", &["schema", "defaults"]);
@@ -458,12 +460,12 @@ impl Reader<'_> {
         let node = node.get(field).filter(|node| node.data != Data::Null)?;
         let field = format!("{within}.{field}");
         let Some(path) = node.text() else {
-            self.wrong(node.at, &field, format!("is {}, not a path", node.kind()), "");
+            self.wrong(node.at, &field, format!("must be a path, not {}", node.kind()), "");
             return None;
         };
         let shown = path.escape_debug();
         if !is_inside(path) {
-            self.wrong(node.at, &field, format!("`{shown}` leads out of the plugin"), "name a file in its own directory");
+            self.wrong(node.at, &field, format!("`{shown}` leads out of the plugin"), "use a file in the plugin's own directory");
             return None;
         }
         match self.directory.look(path) {
@@ -473,15 +475,18 @@ impl Reader<'_> {
                 let names = self.directory.names(parent);
                 let near = did_you_mean(name, names.iter().map(String::as_str));
                 let help = near.map_or_else(
-                    || "write the file, or leave the field out".to_owned(),
+                    || "create the file, or remove the field".to_owned(),
                     |near| format!("did you mean `{}{near}`?", if parent.is_empty() { String::new() } else { format!("{parent}/") }),
                 );
-                self.wrong(node.at, &field, format!("there is no file `{shown}`"), &help);
+                self.wrong(node.at, &field, format!("the file `{shown}` does not exist"), &help);
             }
-            Look::LeadsOut => {
-                self.wrong(node.at, &field, format!("`{shown}` is a link that leads out of the plugin"), "put the file itself there")
-            }
-            Look::Directory | Look::Other => self.wrong(node.at, &field, format!("`{shown}` is no file"), "name a file"),
+            Look::LeadsOut => self.wrong(
+                node.at,
+                &field,
+                format!("`{shown}` is a symbolic link that leads out of the plugin"),
+                "replace the symbolic link with the file",
+            ),
+            Look::Directory | Look::Other => self.wrong(node.at, &field, format!("`{shown}` is not a file"), "use a file"),
         }
         None
     }
@@ -492,7 +497,12 @@ impl Reader<'_> {
         match &node.data {
             Data::Map(_) => self.unknown(node, "hooks", &names),
             Data::Null => {}
-            _ => self.wrong(node.at, "hooks", format!("is {}, not a map", node.kind()), "write `pre-deploy: hooks/pre-deploy.sh` below it"),
+            _ => self.wrong(
+                node.at,
+                "hooks",
+                format!("must be a map, not {}", node.kind()),
+                "add `pre-deploy: hooks/pre-deploy.sh` below it",
+            ),
         }
         for (name, ..) in HOOKS {
             let Some(path) = self.path(node, "hooks", name) else { continue };
@@ -502,23 +512,25 @@ impl Reader<'_> {
             let runs_itself = executable && text.starts_with(b"#!");
             let field = format!("hooks.{name}");
             if text.iter().all(u8::is_ascii_whitespace) {
-                self.warn(at, &field, format!("{path} is empty"), "write what it does, or leave it out");
+                self.warn(at, &field, format!("{path} is empty"), "write its commands, or remove the hook");
                 continue;
             }
             if runs_itself && text.split(|byte| *byte == b'\n').next().is_some_and(|line| line.ends_with(b"\r")) {
                 self.wrong(
                     at,
                     &field,
-                    format!("{path} has the line ends of Windows, with which it cannot be run"),
-                    "write it with those of Unix",
+                    format!("{path} has Windows line endings (CRLF) and cannot be run"),
+                    "save it with Unix line endings (LF)",
                 );
                 continue;
             }
             match (executable, runs_itself) {
                 (_, true) => {}
-                (false, _) => self.warn(at, &field, format!("{path} may not be executed; bash runs it"), &format!("chmod +x {path}")),
+                (false, _) => {
+                    self.warn(at, &field, format!("{path} is not executable; it is run with bash"), &format!("run `chmod +x {path}`"))
+                }
                 (true, _) => {
-                    self.warn(at, &field, format!("{path} does not say what runs it; bash does"), "let it begin with #!/usr/bin/env bash");
+                    self.warn(at, &field, format!("{path} has no #! line; it is run with bash"), "start it with #!/usr/bin/env bash");
                 }
             }
             hooks.insert(*name, Hook { path, runs_itself });
@@ -547,17 +559,17 @@ impl Reader<'_> {
             Kind::Compose => {
                 "Docker Compose reads docker-compose.yml, docker-compose.ENVIRONMENT.yml and overrides/ENVIRONMENT.yml, each also with .j2"
             }
-            _ => "there is no compose/docker-compose.yml, which would be the main one",
+            _ => "the main file compose/docker-compose.yml does not exist",
         };
         let unused = compose.into_iter().filter(|path| !used(path)).map(|path| (path, reason));
         let mut unused: Vec<(String, &str)> = unused.collect();
-        unused.extend(compose_files(directory).into_iter().skip(1).map(|path| (path, "another file comes before it")));
+        unused.extend(compose_files(directory).into_iter().skip(1).map(|path| (path, "another file has precedence")));
         let deploys = |path: &&str| has_commands(directory, path);
         let scripts = DEPLOY_SCRIPTS.iter().filter(|path| matches!(directory.look(path), Look::File { .. }));
         for path in scripts {
             let reason = match kind {
-                Kind::Compose => "what is deployed are the Compose files; a hook may run it",
-                Kind::Host => "what is deployed are the modules; a hook may run it",
+                Kind::Compose => "the Compose files are deployed; a hook can run it",
+                Kind::Host => "the modules are deployed; a hook can run it",
                 _ if !deploys(path) => "it has no commands",
                 _ => continue,
             };
@@ -568,13 +580,13 @@ impl Reader<'_> {
             let name = path.rsplit('/').next().unwrap_or_default();
             let stem = name.split('.').next().unwrap_or_default().replace('_', "-");
             if HOOKS.iter().any(|(hook, ..)| *hook == stem && !hooks.contains_key(hook)) {
-                unused.push((path, "plugin.yml does not name it below `hooks`"));
+                unused.push((path, "plugin.yml does not list it in `hooks`"));
             }
         }
         let scripts = ["scripts", "hooks"].into_iter().flat_map(files).filter(|path| path.ends_with(".j2"));
         let unused: Vec<(String, &str)> = unused
             .into_iter()
-            .chain(scripts.map(|path| (path, "only Compose files are templates; a script finds the configuration in CONFIG_… variables")))
+            .chain(scripts.map(|path| (path, "only Compose files are templates; scripts receive the configuration in CONFIG_… variables")))
             .collect();
         for (path, reason) in unused {
             let warning =

@@ -112,7 +112,7 @@ fn bounds(text: &str) -> Result<Vec<Bound>, String> {
     let mut all = Vec::new();
     for word in words {
         let operator = OPERATORS.iter().find(|operator| word.starts_with(**operator)).copied().unwrap_or("");
-        all.extend(bound(operator, &word[operator.len()..]).ok_or_else(|| format!("`{word}` is no bound of a version"))?);
+        all.extend(bound(operator, &word[operator.len()..]).ok_or_else(|| format!("`{word}` is not a version bound"))?);
     }
     Ok(all)
 }

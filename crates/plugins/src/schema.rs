@@ -39,9 +39,9 @@ impl Schema {
         let document = Document::parse(&file, &text)?;
         let value = document.root.to_json();
         if !value.is_object() {
-            let message = format!("holds {}, not a schema", document.root.kind());
+            let message = format!("must be a schema, not {}", document.root.kind());
             return Err(document.point(
-                Diagnostic::error(message).help("a schema begins with { \"type\": \"object\", \"properties\": … }"),
+                Diagnostic::error(message).help("a schema starts with { \"type\": \"object\", \"properties\": … }"),
                 document.root.at,
             ));
         }
@@ -57,8 +57,8 @@ impl Schema {
             Ok(validator) => Ok(Self { document, value, validator }),
             Err(SchemaError { message, path }) => {
                 let at = locate(&document.root, &path);
-                let wrong = Diagnostic::error(format!("is no JSON Schema: {message}"));
-                Err(document.point(wrong.help("references may only lead to other places of this file (#/definitions/…)"), at.at))
+                let wrong = Diagnostic::error(format!("is not a JSON Schema: {message}"));
+                Err(document.point(wrong.help("references must point into the same file (#/definitions/…)"), at.at))
             }
         }
     }
@@ -74,7 +74,7 @@ impl Schema {
         match directory.evaluate(&Task::Check { schema: self.value.clone(), value: Some(value) }) {
             Ok(Answer::Checked(Ok(violations))) => Ok(violations),
             Ok(Answer::Checked(Err(error))) => Err(too_much(&self.document, &error.message)),
-            Ok(Answer::Rendered(_)) => Err(too_much(&self.document, "the answer is to another question")),
+            Ok(Answer::Rendered(_)) => Err(too_much(&self.document, "the answer belongs to another request")),
             Err(why) => Err(too_much(&self.document, &why)),
         }
     }
@@ -323,10 +323,7 @@ fn parts(root: &Node) -> Option<u64> {
 
 fn too_much(document: &Document, why: &str) -> Diagnostic {
     let wrong = Diagnostic::error(format!("cannot be used to check a configuration: {why}"));
-    document.point(
-        wrong.help("parts that refer to each other again and again multiply: write them once, with fewer references"),
-        document.root.at,
-    )
+    document.point(wrong.help("reduce references between parts of the schema, which multiply"), document.root.at)
 }
 
 fn expand<'s>(root: &'s Node, said: Vec<Said<'s>>) -> Vec<Said<'s>> {
@@ -394,7 +391,7 @@ fn locate<'n>(root: &'n Node, path: &[String]) -> &'n Node {
 /// The text of a file of a plugin.
 pub(crate) fn read_text(directory: &dyn Directory, path: &str) -> Result<String, Diagnostic> {
     let file = || directory.root().join(path).display().to_string();
-    let bytes = directory.read(path).map_err(|why| Diagnostic::error(format!("cannot be read: {why}")).file(file()))?;
+    let bytes = directory.read(path).map_err(|why| Diagnostic::error(format!("cannot read the file: {why}")).file(file()))?;
     String::from_utf8(bytes).map_err(|_| Diagnostic::error("is not UTF-8").file(file()))
 }
 
@@ -469,10 +466,10 @@ mod tests {
     fn what_is_no_schema_is_told_at_its_place_and_nothing_is_fetched() {
         let wrong = schema("{\n  \"type\": \"object\",\n  \"properties\": { \"a\": { \"type\": \"strin\" } }\n}").unwrap_err();
         assert_eq!(wrong.position.map(|at| at.line), Some(3), "{wrong}");
-        assert!(schema("[]").unwrap_err().message.contains("not a schema"));
+        assert!(schema("[]").unwrap_err().message.contains("must be a schema"));
         assert!(schema("{").is_err());
         let remote = schema(r#"{ "properties": { "a": { "$ref": "http://127.0.0.1:9/x.json" } } }"#).unwrap_err();
-        assert!(remote.help.unwrap().contains("this file"));
+        assert!(remote.help.unwrap().contains("the same file"));
         // One that refers to itself ends.
         let circle = schema(r##"{ "properties": { "a": { "$ref": "#" } } }"##).unwrap();
         let mut tree = Tree::empty();

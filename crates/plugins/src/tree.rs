@@ -44,7 +44,7 @@ impl Place {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Origin::Nowhere => f.write_str("not given"),
+            Origin::Nowhere => f.write_str("not set"),
             Origin::Schema(Place { file, at, .. }) => write!(f, "{file}:{} (default of the schema)", at.line),
             Origin::File(Place { file, at, .. }) => write!(f, "{file}:{}", at.line),
             Origin::Environment(name) => write!(f, "environment variable {name}"),
@@ -223,14 +223,14 @@ impl Tree {
         };
         if let Branch::List(items) = &mut self.value {
             let length = items.len();
-            let place = first.parse::<usize>().map_err(|_| format!("`{first}` stands where the number of an item belongs"))?;
+            let place = first.parse::<usize>().map_err(|_| format!("`{first}` must be the index of a list item"))?;
             return match items.get_mut(place) {
                 Some(item) => item.put(rest, tree),
                 None if place == length && rest.is_empty() => {
                     items.push(tree);
                     Ok(())
                 }
-                None => Err(format!("there is no item {place}: the list has {length}, counted from 0")),
+                None => Err(format!("no item {place}: the list has {length}, counted from 0")),
             };
         }
         if !matches!(self.value, Branch::Map(_)) {
@@ -292,7 +292,7 @@ pub(crate) fn parts(text: &str) -> Result<Vec<String>, String> {
         }
     }
     match parts.iter().any(String::is_empty) {
-        true => Err(format!("`{}` is no path of a value", text.escape_debug())),
+        true => Err(format!("`{}` is not a path of a value", text.escape_debug())),
         false => Ok(parts),
     }
 }

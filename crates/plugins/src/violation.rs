@@ -94,10 +94,10 @@ pub(crate) fn told(violation: &Violation, configuration: &Configuration, schema:
             let said = schema.root().at(&below).description().map(|said| format!(": {said}")).unwrap_or_default();
             let set = dotted(&below);
             let help = match is_secret(&below) {
-                true => format!("give it in a file with --config, in the environment, or with --set-file {set}=FILE"),
-                false => format!("give it in a file with --config, or with --set {set}=…"),
+                true => format!("set it in a file with --config, in the environment, or with --set-file {set}=FILE"),
+                false => format!("set it in a file with --config, or with --set {set}=VALUE"),
             };
-            vec![point(&below, format!("is required and was not given{said}"), help)]
+            vec![point(&below, format!("is required, but not set{said}"), help)]
         }
         What::Unexpected(unexpected) => {
             let said = schema.root().at(path);
@@ -106,7 +106,7 @@ pub(crate) fn told(violation: &Violation, configuration: &Configuration, schema:
                 let mut below = path.clone();
                 below.push(name.clone());
                 let near = hoist_core::did_you_mean(name, names.iter().copied());
-                let help = near.map_or_else(|| format!("there may be {}", names.join(", ")), |near| format!("did you mean `{near}`?"));
+                let help = near.map_or_else(|| format!("allowed: {}", names.join(", ")), |near| format!("did you mean `{near}`?"));
                 let wrong = Diagnostic::error("is not allowed here").field(dotted(&below)).help(help);
                 tree.nearest(&below).origin.point(wrong, is_secret(&below))
             };
@@ -122,9 +122,9 @@ pub(crate) fn told(violation: &Violation, configuration: &Configuration, schema:
             let details: Vec<String> = nearest.iter().map(one).collect();
             let help = match details.is_empty() {
                 true => String::new(),
-                false => format!("to be the one it comes nearest to: {}", details.join(", and ")),
+                false => format!("the closest one requires: {}", details.join(", and ")),
             };
-            vec![point(path, format!("{shown} is none of the {count} shapes that are allowed"), help)]
+            vec![point(path, format!("{shown} matches none of the {count} allowed alternatives"), help)]
         }
         // Only maps have names in them, so somebody meant to say where the secret is.
         What::Broken(rule) if secret && value.is_object() => {
@@ -157,8 +157,8 @@ fn broken(kind: &Kind, secret: bool) -> String {
     match kind {
         Kind::Minimum { limit } => format!("is less than {limit}"),
         Kind::Maximum { limit } => format!("is more than {limit}"),
-        Kind::UniqueItems => "has an item twice".to_owned(),
-        Kind::FalseSchema => "may not be here".to_owned(),
+        Kind::UniqueItems => "has duplicate items".to_owned(),
+        Kind::FalseSchema => "is not allowed".to_owned(),
         kind => rule(kind, secret),
     }
 }
@@ -171,8 +171,8 @@ fn rule(kind: &Kind, secret: bool) -> String {
             let names: Vec<&str> = set.iter().map(|one| kind_name(one.as_str())).collect();
             format!("is neither {}", names.join(" nor "))
         }
-        Kind::Enum { options } => format!("is none of {}", list(options)),
-        Kind::Constant { .. } if secret => "is not what it has to be".to_owned(),
+        Kind::Enum { options } => format!("is not one of {}", list(options)),
+        Kind::Constant { .. } if secret => "is not the required value".to_owned(),
         Kind::Constant { expected_value } => format!("is not {expected_value}"),
         Kind::Minimum { limit } => format!("is not at least {limit}"),
         Kind::Maximum { limit } => format!("is not at most {limit}"),
@@ -187,16 +187,16 @@ fn rule(kind: &Kind, secret: bool) -> String {
         Kind::Pattern { pattern } => format!("does not match {pattern}"),
         Kind::Format { format } => format!("is not of the format {format}"),
         Kind::MultipleOf { multiple_of } => format!("is not a multiple of {multiple_of}"),
-        Kind::Required { property } => format!("lacks {}", property.as_str().unwrap_or_default()),
+        Kind::Required { property } => format!("has no {}", property.as_str().unwrap_or_default()),
         Kind::AdditionalProperties { unexpected } => format!("has {}, which is not allowed", unexpected.join(", ")),
         Kind::AdditionalItems { limit } => format!("has more than {limit} items"),
-        Kind::OneOfMultipleValid { .. } => "fits more than one of the shapes of which it has to be one".to_owned(),
-        Kind::UniqueItems => "has an item twice".to_owned(),
-        Kind::Contains => "has no item of the kind that has to be in it".to_owned(),
-        Kind::Not { .. } => "is what it must not be".to_owned(),
+        Kind::OneOfMultipleValid { .. } => "matches more than one of the allowed alternatives".to_owned(),
+        Kind::UniqueItems => "has duplicate items".to_owned(),
+        Kind::Contains => "has no item of the required kind".to_owned(),
+        Kind::Not { .. } => "is not allowed".to_owned(),
         Kind::PropertyNames { error } => format!("has a name that {}", rule(error.kind(), secret)),
-        Kind::FalseSchema => "may not be there".to_owned(),
-        other => format!("breaks the rule `{}`", other.keyword()),
+        Kind::FalseSchema => "is not allowed".to_owned(),
+        other => format!("violates the rule `{}`", other.keyword()),
     }
 }
 
@@ -206,8 +206,8 @@ fn plural(count: u64) -> &'static str {
 
 fn kind_name(kind: &str) -> &str {
     match kind {
-        "string" => "text",
-        "integer" => "a whole number",
+        "string" => "a string",
+        "integer" => "an integer",
         "number" => "a number",
         "boolean" => "true or false",
         "array" => "a list",

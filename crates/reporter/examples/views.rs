@@ -13,7 +13,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut record = Vec::new();
     {
         let mut reporters = Reporters::default();
-        reporters.add(Plain::new(std::io::stderr(), true, Words { changed: "done", unchanged: "same" }));
+        reporters.add(Plain::new(std::io::stderr(), true, Words { changed: "done", unchanged: "unchanged" }));
         reporters.add(Record::new(&mut record));
         execute(graph, &Limits::default(), &Cancel::new(), |event| reporters.report(event))?;
     }

@@ -11,17 +11,17 @@ pub fn explain(outcome: &Outcome, names: &[String]) -> Option<String> {
     match outcome {
         Outcome::Done { .. } => None,
         Outcome::Failed { reason } => Some(redact_urls(reason)),
-        Outcome::TimedOut { limit } => Some(format!("took longer than {}", duration_text(*limit))),
+        Outcome::TimedOut { limit } => Some(format!("did not finish within {}", duration_text(*limit))),
         Outcome::Cancelled => Some("interrupted".to_owned()),
-        Outcome::Skipped { because: SkipReason::Cancelled } => Some("not started, the run was interrupted".to_owned()),
+        Outcome::Skipped { because: SkipReason::Cancelled } => Some("not started: the run was interrupted".to_owned()),
         Outcome::Skipped { because: SkipReason::Declined(reason) } => Some(redact_urls(reason)),
-        Outcome::Skipped { because: SkipReason::Stopped(unit) } => Some(format!("not started, {} failed and stopped the run", name(unit))),
+        Outcome::Skipped { because: SkipReason::Stopped(unit) } => Some(format!("not started: {} failed and aborted the run", name(unit))),
         Outcome::Skipped { because: SkipReason::Needs(chain) } => {
             let mut names: Vec<&str> = chain.iter().map(name).collect();
             if names.len() >= 16 {
                 names.insert(names.len() / 2, "…");
             }
-            Some(format!("needs {}, which failed", names.join(", which needs ")))
+            Some(format!("depends on {}, which failed", names.join(", which depends on ")))
         }
     }
 }

@@ -93,7 +93,7 @@ pub(crate) fn unit_word(unit: &UnitReport) -> (u8, &'static str) {
     match &unit.outcome {
         Some(Outcome::Failed { .. }) => (0, "failed"),
         Some(Outcome::TimedOut { .. }) => (1, "timed out"),
-        None if unit.started.is_some() => (2, "cut off"),
+        None if unit.started.is_some() => (2, "interrupted"),
         Some(Outcome::Cancelled) => (3, "interrupted"),
         Some(Outcome::Skipped { because: SkipReason::Cancelled | SkipReason::Declined(_) }) => (5, "not started"),
         Some(Outcome::Skipped { .. }) => (4, "skipped"),
@@ -208,7 +208,7 @@ mod tests {
         assert!(page.contains("4 units, 1 failed, 1 skipped, 1 not started, 1 changed</p>"), "{page}");
         let row = |unit: usize| page.find(&format!("<tr id=\"unit-{unit}\">")).unwrap();
         assert!(row(1) < row(3) && row(3) < row(2) && row(2) < row(0));
-        assert!(page.contains("needs b &amp; c, which failed"), "{page}");
+        assert!(page.contains("depends on b &amp; c, which failed"), "{page}");
         assert!(page.contains("Never started: 2</summary>\n<p><a href=\"#unit-2\">late</a>, <a href=\"#unit-3\">never</a></p>"), "{page}");
     }
 

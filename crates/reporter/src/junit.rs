@@ -24,7 +24,7 @@ impl From<&UnitReport> for Verdict {
             Some(Outcome::TimedOut { .. }) => Verdict::Failed("timed out"),
             Some(Outcome::Cancelled) => Verdict::Error("interrupted"),
             Some(Outcome::Skipped { .. }) => Verdict::Skipped,
-            None if unit.started.is_some() => Verdict::Error("cut off"),
+            None if unit.started.is_some() => Verdict::Error("interrupted"),
             None => Verdict::Skipped,
         }
     }
@@ -92,8 +92,8 @@ mod tests {
         );
         assert!(xml.contains(r#"tests="7" failures="2" errors="2" skipped="2" time="1.501""#), "{xml}");
         assert!(xml.contains(r#"<testcase name="done" classname="s" time="1.500">"#), "{xml}");
-        assert!(xml.contains(r#"<failure type="timed out" message="took longer than 9s">"#), "{xml}");
-        assert!(xml.contains(r#"<skipped message="needs failed, which failed"/>"#), "{xml}");
+        assert!(xml.contains(r#"<failure type="timed out" message="did not finish within 9s">"#), "{xml}");
+        assert!(xml.contains(r#"<skipped message="depends on failed, which failed"/>"#), "{xml}");
         assert!(xml.contains(r#"<error type="interrupted" message="interrupted">"#), "{xml}");
         assert_eq!(["<failure ", "<error ", "<skipped "].map(|element| xml.matches(element).count()), [2, 2, 2]);
     }

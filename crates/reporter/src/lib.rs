@@ -19,6 +19,7 @@ mod record;
 mod report;
 #[cfg(test)]
 mod sample;
+mod screen;
 mod timeline;
 mod trace;
 
@@ -31,9 +32,10 @@ pub use html::{HtmlPage, html};
 pub use junit::junit;
 pub use log_files::LogFiles;
 pub use plain::Plain;
-pub use progress::Progress;
+pub use progress::{Progress, ProgressOptions};
 pub use record::{Record, replay};
 pub use report::{Item, Message, Report, UnitReport};
+pub use screen::restore_cursor;
 pub use timeline::{Span, SpanOutcome, Timeline};
 pub use trace::trace;
 

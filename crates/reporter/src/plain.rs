@@ -34,15 +34,17 @@ impl<W: Write> Reporter for Plain<W> {
             }
             EventKind::UnitStarted { unit } => {
                 started[unit.index()] = event.elapsed;
-                writeln!(writer, "start    {}", names[unit.index()])
+                writeln!(writer, "{:<9} {}", "start", names[unit.index()])
             }
-            EventKind::Output { unit, line, .. } if *verbose => writeln!(writer, "         {} | {}", names[unit.index()], plain_text(line)),
+            EventKind::Output { unit, line, .. } if *verbose => {
+                writeln!(writer, "          {} | {}", names[unit.index()], plain_text(line))
+            }
             EventKind::Note { unit, level: level @ (Level::Warning | Level::Error), text, .. } => {
                 let word = if *level == Level::Warning { "warning" } else { "error" };
-                writeln!(writer, "{word:<8} {}: {}", names[unit.index()], plain_text(text))
+                writeln!(writer, "{word:<9} {}: {}", names[unit.index()], plain_text(text))
             }
             EventKind::Retrying { unit, reason, wait } => {
-                writeln!(writer, "retry    {} in {}: {reason}", names[unit.index()], duration_text(*wait))
+                writeln!(writer, "{:<9} {} in {}: {}", "retry", names[unit.index()], duration_text(*wait), plain_text(reason))
             }
             EventKind::UnitFinished { unit, outcome } => {
                 let name = &names[unit.index()];
@@ -50,15 +52,19 @@ impl<W: Write> Reporter for Plain<W> {
                 match outcome {
                     Outcome::Done { changed } => {
                         let word = if *changed { words.changed } else { words.unchanged };
-                        writeln!(writer, "{word:<8} {name} ({took})")
+                        writeln!(writer, "{word:<9} {name} ({took})")
                     }
-                    Outcome::Skipped { .. } => writeln!(writer, "skipped  {name}: {}", explain(outcome, names).unwrap_or_default()),
+                    Outcome::Skipped { .. } => {
+                        writeln!(writer, "{:<9} {name}: {}", "skipped", plain_text(&explain(outcome, names).unwrap_or_default()))
+                    }
                     Outcome::Cancelled => writeln!(writer, "interrupted {name} ({took})"),
-                    _ => writeln!(writer, "failed   {name} ({took}): {}", plain_text(&explain(outcome, names).unwrap_or_default())),
+                    Outcome::Failed { .. } | Outcome::TimedOut { .. } => writeln!(writer, "{:<9} {name} ({took})", "failed"),
                 }
             }
-            EventKind::Cancelling { kill: false } => writeln!(writer, "stopping: waiting for what runs; interrupt again to kill it"),
-            EventKind::Cancelling { kill: true } => writeln!(writer, "killing what still runs"),
+            EventKind::Cancelling { kill: false } => {
+                writeln!(writer, "Stopping: waiting for running modules; interrupt again to kill them")
+            }
+            EventKind::Cancelling { kill: true } => writeln!(writer, "Killing running modules"),
             _ => Ok(()),
         }
     }

@@ -90,7 +90,7 @@ impl SpanOutcome {
             SpanOutcome::Failed => "failed",
             SpanOutcome::TimedOut => "timed out",
             SpanOutcome::Cancelled => "interrupted",
-            SpanOutcome::CutOff => "cut off",
+            SpanOutcome::CutOff => "interrupted",
         }
     }
 }

@@ -9,6 +9,11 @@ pub fn plan(resolution: &Resolution<'_>, installed: &Installed, presence: impl F
     let planned = |resolved: &Resolved<'_>| {
         let module = resolved.module;
         let elsewhere = place_before(module, installed).filter(|_| matches!(request.action, Action::Install | Action::Update));
+        let mut has_hint = false;
+        let mut hint = |text: String| {
+            has_hint = true;
+            (Change::Keep, text)
+        };
         let (change, reason) = match request.action {
             _ if elsewhere.is_some() => (Change::Migrate, elsewhere.unwrap_or_default()),
             Action::Test | Action::Undo | Action::Deploy | Action::Undeploy => (Change::Test, "verified".to_owned()),
@@ -43,20 +48,18 @@ pub fn plan(resolution: &Resolution<'_>, installed: &Installed, presence: impl F
                 match decide(module, recorded.is_some(), presence(&module.id)) {
                     // Which may have been named by where it is.
                     (Change::Keep, reason) if !same && module.removal.application.is_some() => {
-                        (Change::Keep, format!("{reason}; there is another version: `hoist update` with the same words brings it"))
+                        hint(format!("{reason}; another version is available, run `hoist update` with the same arguments to install it"))
                     }
                     (Change::Keep, _) if !same && request.versions.contains_key(module.id.as_str()) => {
                         let had = recorded.and_then(|recorded| recorded.version.clone()).unwrap_or_default();
                         (Change::Update, from_to(&had, module))
                     }
                     (Change::Keep, reason) if !same && module.removal.is_indexed() => {
-                        (Change::Keep, format!("{reason}; there is a newer one, `hoist update {}` brings it", module.id))
+                        hint(format!("{reason}; a newer version is available, run `hoist update {}` to install it", module.id))
                     }
-                    (Change::Keep, reason) if !same => {
-                        (Change::Keep, format!("{reason}; its manifest has changed since, --force installs it anew"))
-                    }
+                    (Change::Keep, reason) if !same => hint(format!("{reason}; its manifest changed since, add --force to reinstall it")),
                     (Change::Keep, _) if recorded.is_none() && module.method == "custom" => {
-                        (Change::Keep, "what it declares is already there; --force runs its main_module".to_owned())
+                        hint("its declared files already exist; add --force to run main_module".to_owned())
                     }
                     decided => decided,
                 }
@@ -75,6 +78,7 @@ pub fn plan(resolution: &Resolution<'_>, installed: &Installed, presence: impl F
             needs: resolved.needs.clone(),
             after: resolved.after.clone(),
             requires: module.requires.clone(),
+            has_hint,
         }
     };
     Plan { action: request.action, modules: resolution.modules.iter().map(planned).collect(), left_out: resolution.left_out.clone() }
@@ -85,9 +89,9 @@ fn since(installed: &Installed, id: &ModuleId) -> String {
     let record = installed.modules.get(id).or_else(|| installed.unfinished.get(id));
     let day = record.and_then(|record| record.installed_at.get(..10)).unwrap_or_default();
     match record {
-        Some(record) if record.adopted => format!("found here on {day}"),
+        Some(record) if record.adopted => format!("already existed on {day}"),
         Some(_) if installed.unfinished.contains_key(id) => "its last change did not finish".to_owned(),
-        _ => format!("since {day}"),
+        _ => format!("installed on {day}"),
     }
 }
 
@@ -117,7 +121,7 @@ fn former<'i>(module: &Module, installed: &'i Installed) -> Option<&'i Installed
 fn update(resolved: &Resolved<'_>, installed: &Installed, presence: Presence) -> (Change, String) {
     let module = resolved.module;
     if let Presence::Missing(what) = presence {
-        return (Change::Repair, format!("{what} is gone"));
+        return (Change::Repair, format!("{what} is missing"));
     }
     if let Presence::Other(version) = presence {
         return (Change::Update, from_to(&version, module));
@@ -131,15 +135,15 @@ fn update(resolved: &Resolved<'_>, installed: &Installed, presence: Presence) ->
         let had = record.and_then(|record| record.version.clone()).unwrap_or_default();
         return match changed || record.is_some_and(|record| record.version != module.offered.version) {
             true => (Change::Update, from_to(&had, module)),
-            false if !module.offered.caveats.is_empty() && module.removal.rock.is_some() => (Change::Keep, format!("{had} stays")),
-            false => (Change::Keep, format!("{had} is the newest")),
+            false if !module.offered.caveats.is_empty() && module.removal.rock.is_some() => (Change::Keep, format!("{had} is kept")),
+            false => (Change::Keep, format!("{had} is the latest version")),
         };
     }
-    let manifest = if changed { "; its manifest has changed" } else { "" };
+    let manifest = if changed { "; its manifest changed" } else { "" };
     match (module.recipe.steps(Action::Update), module.update_method.as_str()) {
         ([], "") if !changed => (Change::Keep, "it declares no update method".to_owned()),
         ([], _) if !changed => (Change::Keep, "its update method is none".to_owned()),
-        (_, "") => (Change::Update, "its manifest has changed".to_owned()),
+        (_, "") => (Change::Update, "its manifest changed".to_owned()),
         (_, method) => (Change::Update, format!("{method}{manifest}")),
     }
 }
@@ -152,11 +156,11 @@ fn decide(module: &Module, recorded: bool, presence: Presence) -> (Change, Strin
     match (recorded, presence) {
         (_, Presence::Other(version)) => (Change::Update, from_to(&version, module)),
         (true, Presence::Present | Presence::Unknown) => (Change::Keep, "installed".to_owned()),
-        (true, Presence::Missing(what)) => (Change::Repair, format!("{what} is gone")),
-        (false, Presence::Present) => (Change::Keep, "already there".to_owned()),
+        (true, Presence::Missing(what)) => (Change::Repair, format!("{what} is missing")),
+        (false, Presence::Present) => (Change::Keep, "already installed".to_owned()),
         (false, Presence::Unknown) => (Change::Install, "not installed".to_owned()),
-        (false, Presence::Missing(what)) => (Change::Install, format!("{what} is not there")),
-        (_, Presence::Ask) => (Change::Check, "check_module_installed decides".to_owned()),
+        (false, Presence::Missing(what)) => (Change::Install, format!("{what} is missing")),
+        (_, Presence::Ask) => (Change::Check, "check_module_installed is asked during the run".to_owned()),
         (_, Presence::Obstructed(what)) => (Change::Install, what),
     }
 }

@@ -103,14 +103,14 @@ fn close_backwards<'c>(
         let dependents: Vec<&&Module> = needed_by.iter().filter(|module| !modules.contains_key(module.id.as_str())).collect();
         if !request.cascade && !dependents.is_empty() {
             let names: Vec<&str> = dependents.iter().map(|module| module.id.as_str()).collect();
-            let diagnostic = Diagnostic::error(format!("is needed by {}", names.join(", "))).module(name);
-            errors.push(diagnostic.help("--cascade removes these too; or name them as well"));
+            let diagnostic = Diagnostic::error(format!("the module is required by {}", names.join(", "))).module(name);
+            errors.push(diagnostic.help("add --cascade to remove these too, or name them"));
             continue;
         }
         for module in dependents {
             if skip.contains(module.id.as_str()) {
-                let diagnostic = Diagnostic::error(format!("is needed by {}, which --skip keeps", module.id)).module(name);
-                errors.push(diagnostic.help("take it out of --skip, or skip both"));
+                let diagnostic = Diagnostic::error(format!("the module is required by {}, which --skip keeps", module.id)).module(name);
+                errors.push(diagnostic.help("remove it from --skip, or skip both"));
             } else if let Some(id) = catalog.get(name).map(|module| module.id.clone()) {
                 modules.insert(module.id.as_str(), (module, Wanted::Cascade(id)));
                 waiting.push(module.id.as_str());
@@ -200,19 +200,19 @@ fn cycles(graph: &DiGraph<&Module, ()>) -> Vec<Diagnostic> {
 fn tell(graph: &DiGraph<&Module, ()>, path: &[NodeIndex]) -> Diagnostic {
     let names: Vec<&str> = path.iter().chain(path.first()).map(|node| graph[*node].id.as_str()).collect();
     let first = graph[path[0]];
-    Diagnostic::error(format!("these modules need each other: {}", names.join(" => ")))
+    Diagnostic::error(format!("dependency cycle: {}", names.join(" => ")))
         .module(first.id.as_str())
         .file(first.manifest.display().to_string())
         .field(field(first))
-        .help("remove one of these requirements")
+        .help("remove one of these dependencies")
 }
 
 fn missing_requirement(catalog: &Catalog, module: &Module, name: &str) -> Diagnostic {
-    let unknown = unknown(catalog, name, &format!("needed by {}", module.id));
+    let unknown = unknown(catalog, name, &format!("required by {}", module.id));
     let unknown = unknown.module(module.id.as_str()).file(module.manifest.display().to_string()).field(field(module));
     match module.removal.into {
         None => unknown,
-        Some(_) => unknown.help("`hoist sync` looks at its sources anew, and what is named by its directory can be named beside it; --no-deps installs it without what it needs"),
+        Some(_) => unknown.help("run `hoist sync` to refresh the sources, or name the directory of the dependency as well; add --no-deps to install the module without its dependencies"),
     }
 }
 
@@ -250,19 +250,18 @@ fn leave_out<'c>(
         let Some((module, wanted)) = modules.remove(name) else { continue };
         let reason = match because {
             None => "left out with --skip".to_owned(),
-            Some(because) => format!("needs {because}, which is left out"),
+            Some(because) => format!("depends on {because}, which is left out"),
         };
         if wanted == Wanted::Named {
-            let why =
-                because.map_or_else(|| "--skip leaves it out".to_owned(), |because| format!("needs {because}, which --skip leaves out"));
-            errors
-                .push(Diagnostic::error(format!("{name} is asked for by name, and {why}")).module(*name).help("name it in one place only"));
+            let why = because
+                .map_or_else(|| "--skip leaves it out".to_owned(), |because| format!("depends on {because}, which --skip leaves out"));
+            errors.push(Diagnostic::error(format!("{name} is named, but {why}")).module(*name).help("name it only once"));
         } else if module.tier == Tier::Core {
             let message = match because {
                 None => format!("{name} is a core module and cannot be skipped"),
-                Some(because) => format!("{name} is a core module and needs {because}, which --skip leaves out"),
+                Some(because) => format!("{name} is a core module and depends on {because}, which --skip leaves out"),
             };
-            errors.push(Diagnostic::error(message).module(*name).help("take it out of --skip"));
+            errors.push(Diagnostic::error(message).module(*name).help("remove it from --skip"));
         } else if because.is_some() || !matches!(wanted, Wanted::By(_)) {
             left_out.push(LeftOut { module: module.id.clone(), reason });
         }

@@ -26,8 +26,8 @@ pub(crate) fn select<'c>(catalog: &'c Catalog, installed: &Installed, request: &
     let named =
         |names: &'_ [String]| names.iter().map(String::as_str).collect::<BTreeSet<_>>().into_iter().map(str::to_owned).collect::<Vec<_>>();
     let lists: &[(&str, Vec<String>)] = &match &request.selection {
-        Selection::Names(names) => [("the command line", named(names)), ("--with", named(&request.with))],
-        _ => [("the command line", Vec::new()), ("--with", named(&request.with))],
+        Selection::Names(names) => [("", named(names)), ("--with", named(&request.with))],
+        _ => [("", Vec::new()), ("--with", named(&request.with))],
     };
     for (place, names) in lists {
         for name in names {
@@ -36,9 +36,9 @@ pub(crate) fn select<'c>(catalog: &'c Catalog, installed: &Installed, request: &
                 (Some(module), _) => drop(selected.modules.insert(module.id.as_str(), (module, Wanted::Named))),
                 (None, Some(broken)) => errors.extend(broken.diagnostics.iter().filter(|found| found.is_error()).cloned()),
                 (None, None) if needs_installed && there(name) => errors.push(
-                    Diagnostic::error("its manifest is in none of the collections, and so nobody knows how it is updated")
+                    Diagnostic::error("no collection has its manifest any more, so it cannot be updated")
                         .module(name.as_str())
-                        .help(format!("name its collection with -C; or `hoist uninstall {name}` removes it")),
+                        .help(format!("name its collection with -C, or run `hoist uninstall {name}` to remove it")),
                 ),
                 (None, None) => errors.push(unknown(catalog, name, place)),
             }
@@ -79,16 +79,17 @@ fn by_tier<'c>(catalog: &'c Catalog, installed: &Installed, request: &Request, s
 
 /// A name that is wanted but not installed.
 fn not_installed(name: &str) -> Diagnostic {
-    Diagnostic::error("is not installed")
+    Diagnostic::error("the module is not installed")
         .module(name)
-        .help(format!("`hoist install {name}` installs it, `hoist list --installed` shows what is"))
+        .help(format!("run `hoist install {name}` to install it, or `hoist list --installed` to list installed modules"))
 }
 
 /// A name that no manifest has.
 pub(crate) fn unknown(catalog: &Catalog, name: &str, place: &str) -> Diagnostic {
     let help = match catalog.suggest(name) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => "`hoist list` shows every module".to_owned(),
+        None => "run `hoist list` to list modules".to_owned(),
     };
-    Diagnostic::error(format!("there is no module `{}` ({place})", name.escape_debug())).help(help)
+    let place = if place.is_empty() { String::new() } else { format!(" ({place})") };
+    Diagnostic::error(format!("unknown module `{}`{place}", name.escape_debug())).help(help)
 }

@@ -34,10 +34,10 @@ pub enum Conflict {
 impl fmt::Display for Conflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Conflict::Missing(by, what) => write!(f, "{by} needs {what}, which its server does not have"),
+            Conflict::Missing(by, what) => write!(f, "{by} depends on {what}, which its server does not provide"),
             Conflict::Derived(reasons) => f.write_str(reasons),
             Conflict::Needed(name, version, by, constraint) => {
-                write!(f, "{by}, which is installed, needs {name} {constraint}, and not {version}")
+                write!(f, "the installed {by} depends on {name} {constraint}, not {version}")
             }
         }
     }
@@ -148,9 +148,7 @@ fn choose_within(
             }
             tree.collapse_no_versions();
             let reasons = DefaultStringReporter::report(&tree);
-            return Err(Conflict::Derived(
-                reasons.replace("what is asked for  ", "what is asked for ").replace(" is forbidden", " cannot be had"),
-            ));
+            return Err(Conflict::Derived(reasons.replace("the request  ", "the request ").replace(" is forbidden", " is not available")));
         }
         Err(error) => return Err(Conflict::Derived(error.to_string())),
     };
@@ -175,7 +173,7 @@ enum Package {
 impl fmt::Display for Package {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Package::Asked => f.write_str("what is asked for"),
+            Package::Asked => f.write_str("the request"),
             Package::Rock(name) => f.write_str(name),
         }
     }
@@ -234,7 +232,7 @@ impl Provider<'_> {
         let (mut seen, mut waiting) = (BTreeSet::new(), Vec::new());
         for Asked { name, .. } in self.asked {
             if self.index.get(name).is_none() && !self.installed.contains_key(name) {
-                return Some(Conflict::Missing("what is asked for".to_owned(), name.clone()));
+                return Some(Conflict::Missing("the request".to_owned(), name.clone()));
             }
             waiting.push(name.clone());
         }
@@ -281,13 +279,13 @@ impl DependencyProvider for Provider<'_> {
             let there = self.installed.get(name).is_some_and(|there| Version::new(there) == *version);
             return Ok(match there {
                 true => Dependencies::Available(Default::default()),
-                false => Dependencies::Unavailable("it is not offered".to_owned()),
+                false => Dependencies::Unavailable("its source does not provide it".to_owned()),
             });
         };
         // What is there already needs what it needs, also where its rockspec was not read.
         let is_kept = self.installed.get(name).is_some_and(|there| Version::new(there) == *version);
         if offer.depends.is_none() && !is_kept {
-            return Ok(Dependencies::Unavailable("its rockspec was not read: `hoist sync` reads it".to_owned()));
+            return Ok(Dependencies::Unavailable("its rockspec was not read; run `hoist sync`".to_owned()));
         }
         let mut needs: BTreeMap<String, Range> = BTreeMap::new();
         for requirement in self.requirements(offer) {
@@ -406,7 +404,7 @@ mod tests {
         };
         assert_eq!(versions(&Asked::any("a")).unwrap(), ["1-1", "1-1"], "the newest that leaves it what it needs");
         let wrong = versions(&Asked { version: Some("2".to_owned()), ..Asked::any("a") }).unwrap_err();
-        assert_eq!(wrong.to_string(), "old, which is installed, needs b < 2, and not 2-1");
+        assert_eq!(wrong.to_string(), "the installed old depends on b < 2, not 2-1");
     }
 
     #[test]

@@ -94,10 +94,10 @@ pub fn entry(name: &str, files: &[TrackedFile], last: &LastChange) -> Entry {
         unusable: left_out
             .iter()
             .find(|(link, _)| *link == main)
-            .map(|(link, target)| format!("its {link} is a link to {target}, outside of it")),
+            .map(|(link, target)| format!("its {link} is a symbolic link to {target}, outside of the module")),
         left_out,
         licence: files.iter().any(|file| is_licence(&file.path)).then(|| "see its LICENSE file".to_owned()),
-        damage: head.damage.map(|damage| format!("the head of its README is no YAML: {damage}")),
+        damage: head.damage.map(|damage| format!("the header of its README is not valid YAML: {damage}")),
         ..Entry::default()
     }
 }

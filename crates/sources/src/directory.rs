@@ -50,14 +50,14 @@ impl ModuleFile {
         let read: Self = serde_yaml::from_str(text).map_err(|error| {
             let line = error.location().map(|at| format!("{MODULE_FILE}:{}: ", at.line())).unwrap_or_else(|| format!("{MODULE_FILE}: "));
             let message = error.without_snippet().to_string();
-            format!("{line}{}; it may have `requires` and `installer`", message.lines().next().unwrap_or_default())
+            format!("{line}{}; valid keys are `requires` and `installer`", message.lines().next().unwrap_or_default())
         })?;
         if let Some(name) = read.requires.iter().find(|name| !is_class_name(name)) {
-            return Err(format!("{MODULE_FILE}: requires: `{}` is no name of a module: letters, digits and _ only", name.escape_debug()));
+            return Err(format!("{MODULE_FILE}: requires: `{}` is not a module name: use only letters, digits and _", name.escape_debug()));
         }
         let is_inside = |path: &String| Path::new(path).components().all(|part| matches!(part, std::path::Component::Normal(_)));
         match read.installer.as_ref().filter(|path| path.is_empty() || !is_inside(path)) {
-            Some(path) => Err(format!("{MODULE_FILE}: installer: `{}` is no path inside of the module", path.escape_debug())),
+            Some(path) => Err(format!("{MODULE_FILE}: installer: `{}` is not a path inside the module", path.escape_debug())),
             None => Ok(read),
         }
     }
@@ -171,9 +171,9 @@ mod tests {
         assert_eq!(installer("Pizza", &none, |path| path == "installer").as_deref(), Some("installer"));
         for (text, said) in [
             ("require: [A]", "hoist.yml:1: "),
-            ("requires: [a-b]", "no name of a module"),
-            ("installer: ../x", "no path inside"),
-            ("installer: ''", "no path inside"),
+            ("requires: [a-b]", "not a module name"),
+            ("installer: ../x", "not a path inside"),
+            ("installer: ''", "not a path inside"),
         ] {
             assert!(ModuleFile::parse(text).unwrap_err().contains(said), "{text}: {:?}", ModuleFile::parse(text));
         }

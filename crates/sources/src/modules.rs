@@ -158,8 +158,9 @@ pub fn pin<'n>(
     if let Some(newest) = newer {
         let excludes = |requirement: &Requirement| requirement.name == choice.name && !requirement.accepts(&Version::new(&newest));
         let by = needs.find(|(_, requirement)| excludes(requirement));
-        let by = by.map(|(by, requirement)| format!(": {by} needs {} {}", requirement.name, requirement.constraint)).unwrap_or_default();
-        module.offered.caveats.push(format!("{newest} does not go together with what else is needed or there{by}"));
+        let by =
+            by.map(|(by, requirement)| format!(": {by} depends on {} {}", requirement.name, requirement.constraint)).unwrap_or_default();
+        module.offered.caveats.push(format!("{newest} conflicts with other dependencies or installed rocks{by}"));
     }
     bring(module, &choice.offer.version, &choice.offer.archive, server, is_complete(choice).then_some(&choice.needs));
     module.requires = choice.needs.iter().filter_map(|name| ModuleId::new(name).ok()).collect();
@@ -199,21 +200,24 @@ fn successor(entry: &Entry, index: &Index, comes_with_server: &dyn Fn(&str) -> b
     }
     let plain: String = last.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     let server = if comes_with_server(last) { ", which comes with the server," } else { "" };
-    Some(format!("{plain}{server} has taken its place"))
+    Some(format!("{plain}{server} replaces it"))
 }
 
 /// What somebody should know before they install it.
 fn caveats(entry: &Entry) -> Vec<String> {
     let stage = match entry.stage {
-        Some(Stage::Merged) => Some("it has become part of the server".to_owned()),
-        Some(stage @ (Stage::Obsolete | Stage::Deprecated | Stage::Broken)) => Some(format!("its author says that it is {stage}")),
+        Some(Stage::Merged) => Some("it is part of the server now".to_owned()),
+        Some(stage @ (Stage::Obsolete | Stage::Deprecated | Stage::Broken)) => Some(format!("its author marks it as {stage}")),
         _ => None,
     };
-    let empty = is_empty(entry).then(|| format!("it has no {}.lua that could be loaded", entry.name));
+    let empty = is_empty(entry).then(|| format!("it has no {}.lua to load", entry.name));
     // Others wrote this, and it is shown on terminals.
     let plain = |text: String| text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     let unusable = entry.unusable.as_ref().map(|why| format!("it cannot be installed: {why}"));
-    let left_out = entry.left_out.iter().map(|(link, target)| format!("its link {link} leads out of it, to {target}: it is left out"));
+    let left_out = entry
+        .left_out
+        .iter()
+        .map(|(link, target)| format!("its symbolic link {link} leads out of the module, to {target}, and is left out"));
     stage.into_iter().chain(empty.filter(|_| unusable.is_none())).chain(unusable).chain(left_out).map(plain).collect()
 }
 

@@ -43,7 +43,7 @@ pub struct Rockspec {
 /// A text that is no manifest.
 pub fn manifest(text: &str) -> Result<BTreeMap<String, Vec<Offer>>, LuaError> {
     let document = lua::read(text)?;
-    let none = LuaError { line: 1, message: "there is no table `repository`" };
+    let none = LuaError { line: 1, message: "the table `repository` is missing" };
     let repository = document.get("repository").and_then(lua::Value::table).ok_or(none)?;
     let mut rocks = BTreeMap::new();
     for (name, versions) in repository.map.iter().filter(|(name, _)| is_plain(name)) {
@@ -82,7 +82,7 @@ fn offer(name: &str, version: &str, files: &lua::Value) -> Option<Offer> {
 pub fn rockspec(text: &str) -> Result<Rockspec, LuaError> {
     let document = lua::read(text)?;
     let named = |name: &str| document.get(name).and_then(lua::Value::text).map(str::to_owned);
-    let missing = LuaError { line: 1, message: "`package` and `version` are not both given as plain text" };
+    let missing = LuaError { line: 1, message: "`package` and `version` must both be strings" };
     let (package, version) = named("package").zip(named("version")).ok_or(missing)?;
     let description = document.get("description").and_then(lua::Value::table).cloned().unwrap_or_default();
     let described =

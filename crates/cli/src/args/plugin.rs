@@ -1,192 +1,204 @@
-//! The arguments of `hoist plugin`.
+//! Arguments of `hoist plugin`.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{Install, List, RolloutOptions, Uninstall, duration};
+use super::duration;
+use super::global::{EXECUTION, SELECTION};
+use super::modules::{Install, List, RolloutOptions, Uninstall};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginAction {
-    /// Write a plugin to begin with: it validates and deploys as it stands
+    /// Create a plugin that validates and deploys as it is
     New(PluginNew),
-    /// Check plugins and their configuration: every mistake with file and line
+    /// Check plugins and their configuration
     Validate {
-        /// By their names, or the paths of their directories; otherwise all of the collections
+        /// Plugins, by name or directory [default: all plugins of the collections]
+        #[arg(value_name = "PLUGIN")]
         plugins: Vec<String>,
         #[command(flatten)]
         inputs: PluginInputs,
     },
-    /// One line a plugin
+    /// List plugins
+    #[command(visible_alias = "ls")]
     List(List),
-    /// The configuration that a plugin would have; secrets are not shown
+    /// Show the resolved configuration of a plugin; secrets are hidden
     Config(PluginConfig),
-    /// Install plugins and what they need
+    /// Install plugins and their dependencies
     Install(Install),
-    /// Bring plugins up: on this machine with Docker Compose, or by what they bring for it. What they need is installed first
+    /// Deploy plugins, and install their dependencies first
+    ///
+    /// A plugin is deployed on this machine with Docker Compose, to a Docker Swarm (--swarm), on the hosts of its configuration, or by
+    /// its own deployment script. When a deployment fails, the previous release is restored.
     Deploy(PluginDeploy),
-    /// Deploy once more what is deployed, as the plugin is offered now, configured as it was; what ran before comes back where that fails
+    /// Deploy the current version of deployed plugins with the configuration of their last deployment
+    ///
+    /// When the upgrade fails, the previous release is restored.
     Upgrade(PluginUpgrade),
-    /// Bring back what ran before
+    /// Restore a previous release of a deployed plugin
     Rollback(PluginRollback),
-    /// What is deployed, since when, and whether it is well
+    /// Show deployments with their age and health
     Status {
-        /// These; otherwise all
+        /// Plugins [default: all deployed plugins]
+        #[arg(value_name = "PLUGIN")]
         plugins: Vec<String>,
     },
-    /// Take down what is deployed; what containers keep stays
+    /// Stop and remove deployments; volumes are kept
     Undeploy(PluginUndeploy),
-    /// Remove installed plugins, and take down what of them is deployed
-    #[command(alias = "uninstall")]
+    /// Remove installed plugins and their deployments
+    #[command(visible_aliases = ["uninstall", "rm"])]
     Remove(Uninstall),
 }
 
-/// What is deployed, and how.
+/// Arguments of `hoist plugin deploy`.
 #[derive(Debug, Args)]
 pub(crate) struct PluginDeploy {
-    /// By their names, or the paths of their directories
-    #[arg(required = true)]
+    /// Plugins, by name or directory
+    #[arg(value_name = "PLUGIN", required = true)]
     pub(crate) plugins: Vec<String>,
     #[command(flatten)]
     pub(crate) inputs: PluginInputs,
-    /// How many of each service that can be several
+    /// Number of replicas of each service that can have several
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) replicas: Option<u32>,
-    /// To the Swarm whose manager the Docker engine is, as a stack
+    /// Deploy as a stack to the Docker Swarm managed by the Docker engine
     #[arg(long)]
     pub(crate) swarm: bool,
-    /// For debugging: sets the value that DEBUG stands for
+    /// Deploy for debugging: set the configuration value mapped to DEBUG
     #[arg(long)]
     pub(crate) debug: bool,
-    /// Go back to what ran before also where only the post-deploy hook fails
+    /// Restore the previous release also when only the post-deploy hook fails
     #[arg(long)]
     pub(crate) atomic: bool,
-    /// Do it also where it is deployed like this
+    /// Deploy even if nothing changed since the last deployment
     #[arg(long)]
     pub(crate) force: bool,
-    /// Leave alone what they need
-    #[arg(long)]
+    /// Do not install dependencies
+    #[arg(long, help_heading = SELECTION)]
     pub(crate) no_deps: bool,
     #[command(flatten)]
     pub(crate) bring: BringUp,
 }
 
-/// How plugins are brought up.
+/// How deployments are started.
 #[derive(Debug, Args)]
 pub(crate) struct BringUp {
-    /// Show the plan, what is rendered, and how it differs from what is deployed; changes nothing
-    #[arg(long)]
+    /// Show the plan, the rendered files and their differences without changing anything
+    #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
-    /// How long it may take until everything is well
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    /// Time to wait until all services are healthy
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration, help_heading = EXECUTION)]
     pub(crate) wait: Duration,
     #[command(flatten)]
     pub(crate) rollout: RolloutOptions,
 }
 
-/// What is upgraded, and how.
+/// Arguments of `hoist plugin upgrade`.
 #[derive(Debug, Args)]
 pub(crate) struct PluginUpgrade {
     /// Deployed plugins
-    #[arg(required = true)]
+    #[arg(value_name = "PLUGIN", required = true)]
     pub(crate) plugins: Vec<String>,
-    /// In this environment
+    /// Environment of the deployment
     #[arg(long, value_name = "NAME")]
     pub(crate) env: Option<String>,
-    /// Go back to what ran before also where only the post-upgrade hook fails
+    /// Restore the previous release also when only the post-upgrade hook fails
     #[arg(long)]
     pub(crate) atomic: bool,
-    /// Leave alone what they need
-    #[arg(long)]
+    /// Do not install dependencies
+    #[arg(long, help_heading = SELECTION)]
     pub(crate) no_deps: bool,
     #[command(flatten)]
     pub(crate) bring: BringUp,
 }
 
-/// What comes back.
+/// Arguments of `hoist plugin rollback`.
 #[derive(Debug, Args)]
 pub(crate) struct PluginRollback {
-    /// A deployed plugin
+    /// Deployed plugin
     pub(crate) plugin: String,
-    /// In this environment
+    /// Environment of the deployment
     #[arg(long, value_name = "NAME")]
     pub(crate) env: Option<String>,
-    /// The number of the release, as `hoist plugin status` shows it; otherwise the last
+    /// Release number, as listed by `hoist plugin status` [default: the previous release]
     #[arg(long, value_name = "N")]
     pub(crate) to: Option<u32>,
     #[command(flatten)]
     pub(crate) bring: BringUp,
 }
 
-/// What is taken down.
+/// Arguments of `hoist plugin undeploy`.
 #[derive(Debug, Args)]
 pub(crate) struct PluginUndeploy {
     /// Deployed plugins
-    #[arg(required = true)]
+    #[arg(value_name = "PLUGIN", required = true)]
     pub(crate) plugins: Vec<String>,
-    /// In this environment
+    /// Environment of the deployment
     #[arg(long, value_name = "NAME")]
     pub(crate) env: Option<String>,
-    /// Remove also what containers keep in volumes
+    /// Also remove the volumes of the containers, with their data
     #[arg(long)]
     pub(crate) volumes: bool,
-    /// Forget a deployment that cannot be taken down, such as one on a host that is gone
+    /// Remove the record of a deployment that cannot be undeployed, for example on a host that no longer exists
     #[arg(long)]
     pub(crate) force: bool,
-    /// Show what would be done; changes nothing
-    #[arg(long)]
+    /// Show what would be done without changing anything
+    #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
 }
 
-/// A new plugin.
+/// Arguments of `hoist plugin new`.
 #[derive(Debug, Args)]
 pub(crate) struct PluginNew {
-    /// What it is called, and its directory
+    /// Name of the plugin and its directory
     pub(crate) name: String,
-    /// What is deployed
+    /// Kind of deployment
     #[arg(long, value_enum, default_value_t = PluginKind::Basic)]
     pub(crate) kind: PluginKind,
-    /// Where its directory goes; otherwise plugins/ of the collection, where there is one, or here
+    /// Directory to create the plugin in [default: plugins/ of the collection, otherwise the working directory]
     #[arg(long, value_name = "DIR")]
     pub(crate) directory: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PluginKind {
-    /// Hooks, and a configuration with a schema
+    /// Hooks and a configuration with a schema
     Basic,
-    /// Containers, with Docker Compose
+    /// Containers, deployed with Docker Compose
     Compose,
-    /// Hosts, over ssh, by steps that are shell modules
+    /// Steps that are shell modules, run on hosts over SSH
     Host,
 }
 
-/// A plugin, and what a person gives for its configuration.
+/// Arguments of `hoist plugin config`.
 #[derive(Debug, Args)]
 pub(crate) struct PluginConfig {
-    /// By its name, or the path of its directory
+    /// Plugin, by name or directory
     pub(crate) plugin: String,
     #[command(flatten)]
     pub(crate) inputs: PluginInputs,
-    /// Say of each value where it came from, and which environment variable stands for it
+    /// Show the origin of each value and the environment variable that sets it
     #[arg(long)]
     pub(crate) show_origin: bool,
 }
 
-/// What a person gives for the configuration of a plugin, the weakest first.
+/// Configuration of a plugin, from the lowest to the highest precedence.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct PluginInputs {
-    /// The environment whose profile counts: development, staging, production, or another that the plugin has config/NAME.yaml for
-    #[arg(long, value_name = "NAME")]
+    /// Environment profile: development, staging, production, or any config/NAME.yaml of the plugin
+    #[arg(long, value_name = "NAME", help_heading = CONFIGURATION)]
     pub(crate) env: Option<String>,
-    /// A file of configuration, YAML or JSON; may be repeated
-    #[arg(long, value_name = "FILE")]
+    /// Configuration file, YAML or JSON; may be repeated
+    #[arg(long, value_name = "FILE", help_heading = CONFIGURATION)]
     pub(crate) config: Vec<PathBuf>,
-    /// A single value: database.host=db.example.com
-    #[arg(long, value_name = "PATH=VALUE")]
+    /// Set a value, for example database.host=db.example.com
+    #[arg(long, value_name = "PATH=VALUE", help_heading = CONFIGURATION)]
     pub(crate) set: Vec<String>,
-    /// A single value that stands in a file, such as a secret
-    #[arg(long, value_name = "PATH=FILE")]
+    /// Set a value to the content of a file, for example a secret
+    #[arg(long, value_name = "PATH=FILE", help_heading = CONFIGURATION)]
     pub(crate) set_file: Vec<String>,
 }
+
+const CONFIGURATION: &str = "Configuration";

@@ -22,7 +22,7 @@ use crate::error::{Code, Ending};
 use crate::render::{self, Paint};
 use crate::run::{self, How, Run};
 use crate::session::Session;
-use crate::{ask, choice, commands, json, plugins, server};
+use crate::{ask, choice, commands, json, plugins, questions, server};
 
 /// What is asked, free of the command line.
 #[derive(Debug, Clone)]
@@ -247,17 +247,17 @@ pub(crate) fn retry(global: &Global, config: ConfigOptions) -> Result<Code, Endi
     let (_, _, places) = crate::session::surroundings()?;
     let Some(last) = unresolved(&places.state)? else {
         last_run(|_| true)?;
-        render::remark("Nothing that failed is left to be done.");
+        render::remark("No failed modules to retry.");
         return Ok(Code::Ok);
     };
     let Some(request) = last.request else { return Err(nothing_known()) };
     if let (Action::Deploy | Action::Undeploy, Selection::Names(plugins)) = (request.action, &request.selection) {
-        let wrong = Diagnostic::error(format!("the last that failed was to {} {}", request.action, plugins.join(" ")));
-        return Err(Ending::wrong(wrong.help("what was given with it is not written down: run the same command again")));
+        let wrong = Diagnostic::error(format!("the last failed run was a {} of {}", request.action, plugins.join(" ")));
+        return Err(Ending::wrong(wrong.help("its options were not recorded; run the same command again")));
     }
     if let (Action::Undo, Selection::Names(runs)) = (request.action, &request.selection) {
-        let wrong = Diagnostic::error("the last that failed was an undo");
-        return Err(Ending::wrong(wrong.help(format!("`hoist undo {}` does the rest", runs.join(" ")))));
+        let wrong = Diagnostic::error("the last failed run was an undo");
+        return Err(Ending::wrong(wrong.help(format!("run `hoist undo {}` to complete it", runs.join(" ")))));
     }
     not_on_hosts(&request, last.results.iter().map(|result| result.module.as_str()))?;
     let names = named_again(&request, last.results.iter().map(|result| result.module.as_str()));
@@ -314,7 +314,7 @@ fn unfinished(_: &Global) -> Result<Request, Ending> {
 fn last_run(wanted: impl Fn(&str) -> bool) -> Result<PastRun, Ending> {
     let (_, _, places) = crate::session::surroundings()?;
     let last = past_run(&places.state, |run| wanted(&run.action))?;
-    last.ok_or_else(|| Ending::wrong(Diagnostic::error("there is no past run").help("`hoist install` starts one")))
+    last.ok_or_else(|| Ending::wrong(Diagnostic::error("no past runs").help("run `hoist install` first")))
 }
 
 /// What was installed on other hosts, and how, is not written down.
@@ -323,12 +323,12 @@ fn not_on_hosts<'n>(request: &Request, names: impl Iterator<Item = &'n str>) -> 
         return Ok(());
     }
     let names = names.collect::<Vec<_>>().join(", ");
-    let wrong = Diagnostic::error(format!("the last install was on other hosts, and is not finished on {names}"));
-    Err(Ending::wrong(wrong.help("run the same command again: what is done there already is left alone")))
+    let wrong = Diagnostic::error(format!("the last install was on other hosts, and did not finish on {names}"));
+    Err(Ending::wrong(wrong.help("run the same command again; modules that are already installed there are skipped")))
 }
 
 fn nothing_known() -> Ending {
-    Ending::wrong(Diagnostic::error("the last run was one of an earlier version of hoist, which did not write down what was asked"))
+    Ending::wrong(Diagnostic::error("the last run was made by an earlier version of hoist, which did not record its options"))
 }
 
 /// The modules that the request may be about: those of the collections, and for a removal also those whose manifests are gone.
@@ -347,8 +347,8 @@ fn catalog<'s>(session: &'s Session, installed: &Installed, request: &Request) -
         let mut errors: Vec<Diagnostic> = Vec::new();
         for (name, broken) in broken {
             errors.extend(broken.diagnostics.iter().filter(|found| found.is_error()).cloned());
-            let wrong = Diagnostic::error("its uninstall_module cannot be run while its manifest is wrong").module(name.as_str());
-            errors.push(wrong.help("mend the manifest; or move the script away, and the module is removed without it"));
+            let wrong = Diagnostic::error("uninstall_module cannot be run because the manifest has errors").module(name.as_str());
+            errors.push(wrong.help("fix the manifest, or move the script away to remove the module without running it"));
         }
         if !errors.is_empty() {
             return Err(errors.into());
@@ -412,11 +412,11 @@ fn look_at_configs(session: &Session, plan: &mut Plan, asked: &Asked) -> Result<
 
 fn unreadable(module: &str, file: &ConfigFile) -> Option<Diagnostic> {
     let Standing::Unreadable(why) = &file.standing else { return None };
-    let wrong = Diagnostic::error(format!("cannot be read: {why}"))
+    let wrong = Diagnostic::error(format!("cannot read the file: {why}"))
         .module(module)
         .field("MODULE_CONFIG_FILES")
         .file(file.path.display().to_string());
-    Some(wrong.help("it is where a configuration file goes: move it away, or mend its permissions"))
+    Some(wrong.help("a configuration file is to be installed there: move the existing file away, or change its permissions"))
 }
 
 /// What a removal would do, module by module.
@@ -468,15 +468,17 @@ fn confirm(
     if plan.action == Action::Uninstall && !plan.modules.is_empty() && !global.yes {
         let foreseen = foreseen(session, machine, installed, plan, asked.request.purge)?;
         if !ask::somebody() {
-            let message = "removing asks first, and there is no terminal to ask at";
-            return Err(Ending::wrong(Diagnostic::error(message).help("add --yes; `hoist plan uninstall …` shows what would be removed")));
+            let message = "cannot ask for confirmation without a terminal";
+            return Err(Ending::wrong(
+                Diagnostic::error(message).help("add --yes to confirm, or run `hoist plan uninstall …` to see what would be removed"),
+            ));
         }
         render::remark(commands::plan::removal(&foreseen, Paint::choose(global.color).stderr).trim_end());
         let names: Vec<&str> = plan.modules.iter().map(|planned| planned.module.as_str()).collect();
         return Ok(ask::choose(&format!("Remove {}? [y/N]", names.join(", ")), "yn", 'n')? == Some('y'));
     }
     if asked.policy == ConfigPolicy::Ask && !global.yes && ask::somebody() {
-        return commands::config::ask(configs, Paint::choose(global.color));
+        return questions::ask_about(configs, &session.home, Paint::choose(global.color));
     }
     Ok(true)
 }
@@ -514,9 +516,8 @@ fn ask_about_edits(
         }
         let more = if edited.len() > NAMED { format!(" and {} more", edited.len() - NAMED) } else { String::new() };
         let named = edited.iter().take(NAMED).map(|path| render::printable(path)).collect::<Vec<_>>().join(", ");
-        render::remark(&format!("{}: changed by hand: {named}{more}", planned.module));
-        let question =
-            "Where its new version has others: [k]eep these, and put the new ones beside them; [o]verwrite them, and keep copies? [K/o]";
+        render::remark(&format!("{}: locally modified: {named}{more}", planned.module));
+        let question = "Files that the new version changes: [k]eep them and write the new versions as FILE.new, or [o]verwrite them and keep backups? [K/o]";
         match ask::choose(question, "ko", 'k')? {
             Some('o') => policies.insert(planned.module.clone(), ConfigPolicy::Overwrite),
             Some(_) => policies.insert(planned.module.clone(), ConfigPolicy::Keep),
@@ -549,11 +550,11 @@ pub(crate) fn lock(global: &Global, session: &Session, cancel: &Cancel) -> Resul
     let mut nested = None;
     let wait = |holder: &Holder| {
         if let Some((run, _)) = outer.filter(|(_, process)| *process == holder.pid) {
-            nested = Some(format!("this hoist was started by a module of the run {run}, which waits for it ({holder})"));
+            nested = Some(format!("this hoist was started by a module of run {run}, which waits for it ({holder})"));
             return false;
         }
         if !std::mem::replace(&mut told, true) && !global.no_wait {
-            render::remark(&format!("waiting for another hoist: {holder}"));
+            render::remark(&format!("Waiting for another hoist: {holder}"));
         }
         !global.no_wait && !cancel.is_cancelled()
     };
@@ -561,7 +562,7 @@ pub(crate) fn lock(global: &Global, session: &Session, cancel: &Cancel) -> Resul
     run::not_cancelled(cancel)?;
     match nested {
         Some(message) => {
-            let help = "declare the other module in MODULE_DEPENDS: dependencies are installed first";
+            let help = "declare the other module in MODULE_DEPENDS, so that it is installed first";
             Err(Ending::wrong(Diagnostic::error(message).help(help)))
         }
         None => Ok(lock?),
@@ -576,8 +577,8 @@ fn own_home(session: &Session) -> Result<(), Ending> {
         None => Ok(()),
         Some(_) => {
             let home = session.home.display();
-            let message = format!("hoist runs as root, and HOME is {home}, which belongs to the user who called sudo");
-            let help = "run hoist without sudo to install into that home directory (it uses sudo where it has to), or with `sudo -H` to install into root's";
+            let message = format!("hoist runs as root, but HOME is {home}, the home directory of the user who ran sudo");
+            let help = "run hoist without sudo to install there (it uses sudo where required), or with `sudo -H` to install into root's home directory";
             Err(Ending::wrong(Diagnostic::error(message).help(help)))
         }
     }
@@ -602,11 +603,11 @@ pub(crate) fn open(session: &Session) -> Result<Ledger, Ending> {
     ledger.describes(&session.home);
     if let Some(salvaged) = salvaged {
         let place = match salvaged.from_copy {
-            true => "the copy that the last run left takes its place; what changed since is looked at again",
-            false => "a new one takes its place, and learns from what is found on the machine",
+            true => "it was replaced by the copy of the last run; later changes are detected again",
+            false => "it was replaced by a new one; installed modules are detected again",
         };
         let aside = salvaged.aside.display();
-        render::remark(&format!("the ledger is damaged ({}); it was set aside as {aside}: {place}", salvaged.damage));
+        render::remark(&format!("the ledger is damaged ({}); it was moved to {aside}: {place}", salvaged.damage));
     }
     Ok(ledger)
 }
@@ -645,7 +646,7 @@ pub(crate) fn recover(session: &Session, ledger: &Ledger) -> Result<(), Ending> 
     }
     let changed = match summary.modules.is_empty() {
         true => String::new(),
-        false => format!(" while it changed {}; what it had done was rolled back", summary.modules.join(", ")),
+        false => format!(" while it changed {}; its changes were rolled back", summary.modules.join(", ")),
     };
     render::remark(&format!(
         "a previous run was interrupted{changed}{}",

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use hoist_core::{Diagnostic, ModuleId};
+use hoist_core::Diagnostic;
 use hoist_files::{Suffix, back_up, backups, digest, pending, read, write};
 use hoist_ledger::{ConfigRecord, read_configs, read_edited};
-use hoist_methods::{ConfigFile, Decision, Standing, diff};
+use hoist_methods::diff;
 use serde_json::json;
 
 use crate::args::{ConfigAction, Global, Output};
 use crate::error::{Code, Ending};
-use crate::render::{self, BOLD, DIM, GREEN, Paint, RED, YELLOW, painted};
+use crate::json;
+use crate::render::{self, DIM, GREEN, Paint, YELLOW, painted};
 use crate::session::{self, Session};
-use crate::{ask, json};
 
 /// Lists, compares, restores.
 pub(crate) fn run(global: &Global, action: &ConfigAction) -> Result<Code, Ending> {
@@ -37,8 +37,8 @@ fn state(record: &ConfigRecord) -> &'static str {
     match read(&record.path) {
         Ok(None) => "removed",
         Err(_) => "unreadable",
-        Ok(Some(found)) if digest(found.as_slice()).is_ok_and(|found| found == record.digest) => "as installed",
-        Ok(_) if record.digest.is_empty() => "not hoist's",
+        Ok(Some(found)) if digest(found.as_slice()).is_ok_and(|found| found == record.digest) => "unchanged",
+        Ok(_) if record.digest.is_empty() => "untracked",
         Ok(_) => "changed",
     }
 }
@@ -58,12 +58,12 @@ fn list(global: &Global, records: &[ConfigRecord], edited: &BTreeMap<PathBuf, Ve
     let paint = Paint::choose(global.color);
     let former = |path: &Path| match backups(path).len() {
         0 => None,
-        1 => Some("1 former version".to_owned()),
-        count => Some(format!("{count} former versions")),
+        1 => Some("1 backup".to_owned()),
+        count => Some(format!("{count} backups")),
     };
     let row = |record: &ConfigRecord| {
         let state = state(record);
-        let colour = if state == "as installed" { GREEN } else { YELLOW };
+        let colour = if state == "unchanged" { GREEN } else { YELLOW };
         let mut more = Vec::new();
         if record.pending.is_some() && pending(&record.path).exists() {
             more.push(format!("new version: {}", pending(&record.path).display()));
@@ -99,7 +99,7 @@ fn show_differences(global: &Global, records: &[ConfigRecord], files: &[PathBuf]
         // What waits beside it is what a person has to compare with, else what hoist put there.
         let text = match (waiting, &record.contents) {
             (Some(new), _) => diff((&found, &name), (&new, &pending(&record.path).display().to_string())),
-            (None, Some(put)) if *put != found => diff((put, &format!("{name} (as hoist put it there)")), (&found, &name)),
+            (None, Some(put)) if *put != found => diff((put, &format!("{name} (as installed)")), (&found, &name)),
             _ => continue,
         };
         differences.push((record, text));
@@ -111,7 +111,7 @@ fn show_differences(global: &Global, records: &[ConfigRecord], files: &[PathBuf]
         return Ok(Code::Ok);
     }
     let paint = Paint::choose(global.color);
-    let mut text: String = differences.iter().map(|(_, text)| coloured(text, paint.stdout)).collect();
+    let mut text: String = differences.iter().map(|(_, text)| render::colored_diff(text, paint.stdout)).collect();
     if text.is_empty() {
         text = "No differences.\n".to_owned();
     }
@@ -122,8 +122,8 @@ fn show_differences(global: &Global, records: &[ConfigRecord], files: &[PathBuf]
 fn find<'r>(records: &'r [ConfigRecord], file: &Path) -> Result<&'r ConfigRecord, Ending> {
     let path = std::path::absolute(file)?;
     records.iter().find(|record| record.path == path).ok_or_else(|| {
-        let wrong = Diagnostic::error("is no configuration file that hoist knows").file(path.display().to_string());
-        Ending::wrong(wrong.help("`hoist config list` shows all of them"))
+        let wrong = Diagnostic::error("hoist did not install this configuration file").file(path.display().to_string());
+        Ending::wrong(wrong.help("run `hoist config list` to list configuration files"))
     })
 }
 
@@ -134,17 +134,18 @@ fn restore(records: &[ConfigRecord], file: &Path, from: Option<&Path>) -> Result
         find(records, file)?;
     }
     let newest = || {
-        let wrong = Diagnostic::error("has no former version beside it").file(path.display().to_string());
-        copies.last().cloned().ok_or_else(|| Ending::wrong(wrong.help("`hoist config list` shows the files that have one")))
+        let wrong = Diagnostic::error("the configuration file has no backup").file(path.display().to_string());
+        copies.last().cloned().ok_or_else(|| Ending::wrong(wrong.help("run `hoist config list` to list backups")))
     };
     let copy = from.map(std::path::absolute).transpose()?.map_or_else(newest, Ok)?;
     if !copies.contains(&copy) {
-        let wrong = Diagnostic::error(format!("is no copy of {}", path.display())).file(copy.display().to_string());
-        let known = copies.last().map_or_else(|| "there is none".to_owned(), |copy| format!("the newest is {}", copy.display()));
-        return Err(Ending::wrong(wrong.help(format!("a copy is next to its file, with the time behind its name: {known}"))));
+        let wrong = Diagnostic::error(format!("the file is not a backup of {}", path.display())).file(copy.display().to_string());
+        let known =
+            copies.last().map_or_else(|| "there are no backups".to_owned(), |copy| format!("the newest backup is {}", copy.display()));
+        return Err(Ending::wrong(wrong.help(format!("a backup is next to its file, with the time in its name: {known}"))));
     }
     let unreadable =
-        |error: io::Error| Ending::wrong(Diagnostic::error(format!("cannot be read: {error}")).file(copy.display().to_string()));
+        |error: io::Error| Ending::wrong(Diagnostic::error(format!("cannot read the file: {error}")).file(copy.display().to_string()));
     let contents = read(&copy).and_then(|found| found.ok_or_else(|| io::ErrorKind::NotFound.into())).map_err(unreadable)?;
     // What hoist put there, or a copy has, is not lost.
     let present = read(&path).ok().flatten();
@@ -153,55 +154,13 @@ fn restore(records: &[ConfigRecord], file: &Path, from: Option<&Path>) -> Result
         records.iter().any(is_installed) || copies.iter().any(|copy| read(copy).is_ok_and(|copy| copy.as_ref() == Some(present)))
     });
     if path.exists() && !is_known {
-        let wrong = |error: io::Error| Ending::wrong(Diagnostic::error(error.to_string()).help("nothing was changed"));
+        let wrong = |error: io::Error| Ending::wrong(Diagnostic::error(error.to_string()).help("nothing changed"));
         let suffix = if records.iter().any(|record| record.path == path) { Suffix::Config } else { Suffix::Usual };
         let aside = back_up(&path, suffix).map_err(wrong)?;
-        render::remark(&format!("the present version is {}", aside.display()));
+        render::remark(&format!("the current file was moved to {}", aside.display()));
     }
     let mode = std::os::unix::fs::PermissionsExt::mode(&copy.metadata().map_err(unreadable)?.permissions()) & 0o777;
     write(&path, &contents, mode)?;
-    writeln!(io::stdout(), "{} is as in {}", path.display(), copy.display())?;
+    writeln!(io::stdout(), "Restored {} from {}", path.display(), copy.display())?;
     Ok(Code::Ok)
-}
-
-/// A difference with its lines coloured.
-fn coloured(diff: &str, colour: bool) -> String {
-    let line = |line: &str| {
-        let line = render::printable(line);
-        let code = match line.chars().next() {
-            Some('+') => GREEN,
-            Some('-') => RED,
-            Some('@') => BOLD,
-            _ => return format!("{line}\n"),
-        };
-        format!("{}\n", painted(colour, code, &line))
-    };
-    diff.lines().map(line).collect()
-}
-
-/// Asks about every file that somebody changed and the module has something new for. False when the input ended.
-pub(crate) fn ask(configs: &mut BTreeMap<ModuleId, Vec<ConfigFile>>, paint: Paint) -> Result<bool, Ending> {
-    for (module, files) in configs.iter_mut() {
-        for file in files.iter_mut().filter(|file| file.is_open()) {
-            let merged = match &file.standing {
-                Standing::Conflict(merged) => merged.clone(),
-                _ => None,
-            };
-            let (merge, letters) = if merged.is_some() { (", [m]erge both", "kodm") } else { ("", "kod") };
-            let question = format!(
-                "{module}: {} differs from what the module brings. [K]eep it, [o]verwrite it (a copy is kept){merge}, show the [d]ifference?",
-                file.path.display()
-            );
-            file.decision = loop {
-                match ask::choose(&question, letters, 'k')? {
-                    Some('o') => break Decision::Write,
-                    Some('m') => break merged.map_or(Decision::Keep, Decision::Merge),
-                    Some('d') => render::remark(coloured(&file.diff(), paint.stderr).trim_end()),
-                    Some(_) => break Decision::Keep,
-                    None => return Ok(false),
-                }
-            };
-        }
-    }
-    Ok(true)
 }

@@ -13,11 +13,11 @@ use crate::error::{Code, Ending};
 pub(crate) fn run(rules: &str, command: &[OsString]) -> Result<Code, Ending> {
     let rules: Sandbox = serde_json::from_str(rules)?;
     let [program, arguments @ ..] = command else { return Err(Ending::wrong(Diagnostic::error("there is no command"))) };
-    let enforced = rules.enforce().map_err(|error| Ending::wrong(Diagnostic::error(format!("the sandbox cannot be set up: {error}"))))?;
+    let enforced = rules.enforce().map_err(|error| Ending::wrong(Diagnostic::error(format!("cannot set up the sandbox: {error}"))))?;
     let message = match enforced {
-        Enforced::Fully => "info::kept to its directories by the kernel",
-        Enforced::Partly => "info::kept to its directories by the kernel, which does not know all of the rules",
-        Enforced::Not => "warning::not kept to its directories: this kernel has no landlock",
+        Enforced::Fully => "info::write access is restricted to the directories of the module",
+        Enforced::Partly => "info::write access is restricted to the directories of the module; this kernel does not enforce all rules",
+        Enforced::Not => "warning::write access is not restricted: this kernel has no Landlock",
     };
     let _ = writeln!(std::io::stderr(), "::hoist:{message}");
     Err(std::process::Command::new(program).args(arguments).exec().into())

@@ -134,11 +134,11 @@ pub(crate) fn rollback(global: &Global, asked: &PluginRollback) -> Result<Code, 
                     deployed.former.iter().map(|release| format!("{} ({})", release.number, release.version)).collect();
                 let what = called(&deployed.plugin, &deployed.environment);
                 let message =
-                    if known.is_empty() { "nothing ran before what runs now".to_owned() } else { "has no such release".to_owned() };
+                    if known.is_empty() { "there is no previous release".to_owned() } else { "there is no such release".to_owned() };
                 let help = if known.is_empty() {
-                    "`hoist plugin deploy` deploys another".to_owned()
+                    "run `hoist plugin deploy` to deploy another release".to_owned()
                 } else {
-                    format!("--to takes one of {}", known.join(", "))
+                    format!("available releases: {}", known.join(", "))
                 };
                 return Err(Ending::wrong(Diagnostic::error(message).module(what).help(help)));
             };
@@ -170,14 +170,14 @@ pub(crate) fn deployments(session: &Session, name: &str, environment: Option<&st
         return Ok(found);
     }
     let wrong = match (all.as_slice(), environment) {
-        ([], _) => Diagnostic::error("is not deployed")
-            .help(format!("`hoist plugin deploy {name}` deploys it, `hoist plugin status` shows what is")),
+        ([], _) => Diagnostic::error("the plugin is not deployed")
+            .help(format!("run `hoist plugin deploy {name}` to deploy it, or `hoist plugin status` to list deployments")),
         (all, environment) => {
             let known: Vec<&str> =
                 all.iter().map(|deployed| if deployed.environment.is_empty() { "none" } else { deployed.environment.as_str() }).collect();
             let message = match environment.unwrap_or_default() {
-                "" => "is not deployed without the name of an environment".to_owned(),
-                name => format!("is not deployed to {name}"),
+                "" => "the plugin is not deployed without an environment".to_owned(),
+                name => format!("the plugin is not deployed to {name}"),
             };
             Diagnostic::error(message).help(format!("it is deployed to {}", known.join(", ")))
         }
@@ -190,9 +190,12 @@ fn one_environment(all: Vec<Asked>) -> Result<Vec<Asked>, Ending> {
     for (place, asked) in all.iter().enumerate() {
         if let Some(other) = all[..place].iter().find(|other| other.name == asked.name) {
             let shown = |name: &str| if name.is_empty() { "none".to_owned() } else { name.to_owned() };
-            let message = format!("is deployed to several environments: {}, {}", shown(&other.environment), shown(&asked.environment));
+            let message =
+                format!("the plugin is deployed to several environments: {}, {}", shown(&other.environment), shown(&asked.environment));
             return Err(Ending::wrong(
-                Diagnostic::error(message).module(asked.name.as_str()).help("name one with --env; --env '' is that without a name"),
+                Diagnostic::error(message)
+                    .module(asked.name.as_str())
+                    .help("name one with --env; use `--env ''` for the deployment without an environment"),
             ));
         }
     }
@@ -201,14 +204,16 @@ fn one_environment(all: Vec<Asked>) -> Result<Vec<Asked>, Ending> {
 
 fn never(deployed: &Deployed) -> Ending {
     let what = called(&deployed.plugin, &deployed.environment);
-    Ending::wrong(Diagnostic::error("no deployment of it has succeeded").module(what).help("`hoist plugin deploy` tries it anew"))
+    Ending::wrong(
+        Diagnostic::error("no deployment of the plugin has succeeded").module(what).help("run `hoist plugin deploy` to try again"),
+    )
 }
 
 fn read(place: &Place, number: u32, deployed: &Deployed) -> Result<ReleaseFile, Ending> {
     place.read(number).map_err(|error| {
-        let wrong = Diagnostic::error(format!("what is kept of release {number} cannot be read: {error}"));
+        let wrong = Diagnostic::error(format!("cannot read the files of release {number}: {error}"));
         let wrong = wrong.module(called(&deployed.plugin, &deployed.environment));
-        Ending::wrong(wrong.help("`hoist plugin deploy` deploys it anew"))
+        Ending::wrong(wrong.help("run `hoist plugin deploy` to deploy it again"))
     })
 }
 
@@ -327,14 +332,14 @@ fn prepare(
     let (mut found, mut prepared) = (Vec::new(), Vec::new());
     for asked in asked {
         let Some(module) = catalog.get(&asked.name).filter(|module| module.removal.plugin) else {
-            let wrong = Diagnostic::error(format!("`{}` is a module, but no plugin", asked.name.escape_debug()));
-            return Err(Ending::wrong(wrong.help(format!("`hoist install {}` installs it", asked.name))));
+            let wrong = Diagnostic::error(format!("`{}` is a module, not a plugin", asked.name.escape_debug()));
+            return Err(Ending::wrong(wrong.help(format!("run `hoist install {}` to install it", asked.name))));
         };
         let deployed = known.iter().find(|known| known.plugin == module.id && known.environment == asked.environment);
         match one(session, module, asked, deployed, options, &mut found)? {
             Some(one) => prepared.push((module.id.clone(), one)),
             None if found.iter().any(Diagnostic::is_error) => {}
-            None => found.push(Diagnostic::error("cannot be deployed").module(module.id.as_str())),
+            None => found.push(Diagnostic::error("the plugin cannot be deployed").module(module.id.as_str())),
         }
     }
     let errors: Vec<Diagnostic> = found.iter().filter(|found| found.is_error()).cloned().collect();
@@ -429,8 +434,8 @@ fn one(
         return what(file, digest, reason, None, None);
     }
     if plugin.deploys_nothing() {
-        let wrong = Diagnostic::error("has nothing to deploy: no Compose file, no modules/, no scripts/deploy.sh and no hooks");
-        let help = "add compose/docker-compose.yml, scripts/deploy.sh or a `pre-deploy` or `post-deploy` hook; `hoist plugin install` installs its files";
+        let wrong = Diagnostic::error("the plugin has nothing to deploy: no Compose file, no modules/, no scripts/deploy.sh and no hooks");
+        let help = "add compose/docker-compose.yml, scripts/deploy.sh, or a `pre-deploy` or `post-deploy` hook; to install only its files, run `hoist plugin install`";
         found.push(wrong.module(module.id.as_str()).file(module.manifest.display().to_string()).help(help));
         return Ok(None);
     }
@@ -446,14 +451,14 @@ fn one(
     let located = Found { directory: Box::new(on_disk.clone()) };
     let kind = if asked.swarm { SWARM } else { plugin.kind.as_str() };
     if asked.swarm && plugin.kind != Kind::Compose {
-        let wrong = Diagnostic::error("has no file of Docker Compose, and only such plugins go to a Swarm");
-        found.push(wrong.module(module.id.as_str()).help("leave out --swarm"));
+        let wrong = Diagnostic::error("the plugin has no Compose file; only plugins with one can be deployed to a Swarm");
+        found.push(wrong.module(module.id.as_str()).help("remove --swarm"));
         return Ok(None);
     }
     if let Some(deployed) = deployed.filter(|deployed| deployed.release.is_some() && deployed.kind != kind) {
-        let message = format!("is deployed as {}, and would be deployed as {kind}", deployed.kind);
+        let message = format!("the plugin is deployed as {}, and would now be deployed as {kind}", deployed.kind);
         let again = if deployed.kind == SWARM { "add --swarm, or " } else { "" };
-        let help = format!("{again}take it down first: `hoist plugin undeploy {}`", module.id);
+        let help = format!("{again}undeploy it first: `hoist plugin undeploy {}`", module.id);
         found.push(Diagnostic::error(message).module(called(&module.id, environment)).help(help));
         return Ok(None);
     }
@@ -494,13 +499,15 @@ fn one(
     } else if plugin.kind == Kind::Host {
         if let Err(why) = hosts_of(&values) {
             let wrong = Diagnostic::error(why).module(module.id.as_str());
-            found.push(wrong.help("give it in a file with --config, or with --set host.connection.host=…"));
+            found.push(wrong.help("set it in a file with --config, or with `--set host.connection.host=HOST`"));
             return Ok(None);
         }
     } else if asked.replicas.is_some() {
-        let warning = Diagnostic::warning(format!("--replicas means nothing to a plugin of the kind {}", plugin.kind.as_str()));
+        let warning = Diagnostic::warning(format!("--replicas has no effect on plugins of kind {}", plugin.kind.as_str()));
         found.push(
-            warning.module(module.id.as_str()).help("it is for plugins with compose/docker-compose.yml; hooks see it as HOIST_REPLICAS"),
+            warning
+                .module(module.id.as_str())
+                .help("it applies to plugins with compose/docker-compose.yml, and is passed to hooks as HOIST_REPLICAS"),
         );
     }
     let file = ReleaseFile {
@@ -521,11 +528,11 @@ fn one(
     parts.sort_all_objects();
     let digest = Digest::of([parts.to_string().as_bytes()]).as_str().to_owned();
     let reason = match running {
-        None if deployed.is_some() => "its last deployment did not succeed".to_owned(),
-        None => "it is not deployed".to_owned(),
+        None if deployed.is_some() => "the last deployment failed".to_owned(),
+        None => "not deployed yet".to_owned(),
         Some(running) if running.version != file.version => format!("{} → {}", running.version, file.version),
         Some(running) if running.digest == digest && deployed.is_some_and(|deployed| deployed.standing == Standing::Deployed) => {
-            format!("{} is deployed like this; it is looked whether it is well", running.version)
+            format!("{} is already deployed; its health is checked", running.version)
         }
         Some(running) => format!("{} is deployed with other files, values or options", running.version),
     };
@@ -539,8 +546,8 @@ fn debug(plugin: &Plugin, directory: &OnDisk, given: &mut Given, found: &mut Vec
     match path {
         Some(path) => given.set.push(Assignment { path, value: "true".to_owned(), option: "--debug".to_owned() }),
         None => {
-            let warning = Diagnostic::warning("has no value for debugging").module(plugin.name.as_str());
-            found.push(warning.help("map DEBUG to one in config/env.yaml; hooks see HOIST_DEBUG"));
+            let warning = Diagnostic::warning("the plugin has no configuration value for debugging").module(plugin.name.as_str());
+            found.push(warning.help("map DEBUG to a value in config/env.yaml; hooks receive HOIST_DEBUG"));
         }
     }
 }

@@ -48,9 +48,9 @@ pub(crate) fn run(global: &Global) -> Result<Code, Ending> {
     state(&session, &machine, &installed, &mut findings)?;
     let broken: Vec<&str> = session.catalog.all_broken().map(|(name, _)| name).collect();
     if !broken.is_empty() {
-        let help = Some("`hoist validate` tells what is wrong with them".to_owned());
+        let help = Some("run `hoist validate` to list the errors".to_owned());
         let modules = broken.iter().map(|name| (*name).to_owned()).collect();
-        findings.push(Finding { verdict: Verdict::Problem, what: "manifests cannot be used".to_owned(), help, modules });
+        findings.push(Finding { verdict: Verdict::Problem, what: "manifests with errors".to_owned(), help, modules });
     }
     let code = if findings.iter().any(|finding| finding.verdict >= Verdict::Problem) { Code::Partial } else { Code::Ok };
     if global.output == Output::Json {
@@ -115,7 +115,7 @@ fn programs(session: &Session, machine: &Machine, findings: &mut Vec<Finding>) {
         };
         let more = if source.server.is_some() { &["prosodyctl"][..] } else { &[] };
         for program in programs.iter().chain(more) {
-            needed.entry((*program).to_owned()).or_default().insert(format!("the source {}", source.name));
+            needed.entry((*program).to_owned()).or_default().insert(format!("source {}", source.name));
         }
     }
     for (program, modules) in needed {
@@ -129,8 +129,8 @@ fn programs(session: &Session, machine: &Machine, findings: &mut Vec<Finding>) {
         findings.push(match found {
             Some(found) => Finding { verdict: Verdict::Ok, what: format!("{program}: {found}"), help: None, modules },
             None => {
-                let help = Some(format!("install {program}, or leave these modules out with --skip"));
-                Finding { verdict: Verdict::Missing, what: format!("{program} is not on the path"), help, modules }
+                let help = Some(format!("install {program}, or leave out these modules with --skip"));
+                Finding { verdict: Verdict::Missing, what: format!("{program} is not on PATH"), help, modules }
             }
         });
     }
@@ -141,7 +141,7 @@ fn programs(session: &Session, machine: &Machine, findings: &mut Vec<Finding>) {
         let help = Some("run hoist as root, or install sudo".to_owned());
         findings.push(Finding {
             verdict: Verdict::Missing,
-            what: "installing packages needs root, and there is no sudo".to_owned(),
+            what: "installing packages requires root, and sudo is not available".to_owned(),
             help,
             modules: packages,
         });
@@ -150,15 +150,15 @@ fn programs(session: &Session, machine: &Machine, findings: &mut Vec<Finding>) {
 
 fn places(session: &Session, findings: &mut Vec<Finding>) {
     let places = &session.places;
-    for (what, path) in [("the home directory", &session.home), ("the state directory", &places.state), ("the cache", &places.cache)] {
+    for (what, path) in [("home directory", &session.home), ("state directory", &places.state), ("cache", &places.cache)] {
         let existing = path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
         let writable = rustix::fs::access(existing, rustix::fs::Access::WRITE_OK).is_ok();
         let finding = match writable {
             true => Finding { verdict: Verdict::Ok, what: format!("{what}: {}", path.display()), help: None, modules: BTreeSet::new() },
             false => Finding {
                 verdict: Verdict::Problem,
-                what: format!("{what}, {}, cannot be written", path.display()),
-                help: Some(format!("give yourself the right to write {}", existing.display())),
+                what: format!("the {what} {} is not writable", path.display()),
+                help: Some(format!("change the permissions of {}", existing.display())),
                 modules: BTreeSet::new(),
             },
         };
@@ -175,9 +175,9 @@ fn state(session: &Session, machine: &Machine, installed: &Installed, findings: 
     let (interrupted, failed): (Vec<&hoist_core::ModuleId>, Vec<&hoist_core::ModuleId>) =
         installed.unfinished.keys().partition(|id| installed.interrupted.contains(*id));
     let names = |ids: Vec<&hoist_core::ModuleId>| ids.into_iter().map(ToString::to_string).collect();
-    note(Verdict::Problem, "the last change of these failed", "`hoist retry` goes on", names(failed));
-    let help = "the next command that changes something rolls it back; then run the interrupted command again";
-    note(Verdict::Problem, "the last change of these was interrupted", help, names(interrupted));
+    note(Verdict::Problem, "modules whose last change failed", "run `hoist retry`", names(failed));
+    let help = "the next command that makes changes rolls them back; then run the interrupted command again";
+    note(Verdict::Problem, "modules whose last change was interrupted", help, names(interrupted));
     let programs = ProgramDirectories::of_installed(installed);
     // The same of another source is another module.
     let is_there = |module: &Module| {
@@ -186,13 +186,18 @@ fn state(session: &Session, machine: &Machine, installed: &Installed, findings: 
     };
     let gone = |module: &&Module| is_there(module) && matches!(presence(machine, module, installed, &programs), Presence::Missing(_));
     let gone = session.catalog.modules().filter(gone).map(|module| module.id.to_string()).collect();
-    note(Verdict::Problem, "something that these installed is gone", "`hoist install` repairs them", gone);
+    note(Verdict::Problem, "installed modules with missing files", "run `hoist install` to repair them", gone);
     let configs = read_configs(&session.places.state)?;
     let waiting = configs.iter().filter(|record| record.pending.is_some() && pending(&record.path).exists());
     let waiting = waiting.map(|record| format!("{} ({})", record.path.display(), record.module)).collect();
-    note(Verdict::Note, "new versions of configuration files wait beside them", "`hoist config diff` compares", waiting);
+    note(
+        Verdict::Note,
+        "configuration files with a new version next to them, as FILE.new",
+        "run `hoist config diff` to compare them",
+        waiting,
+    );
     let running: BTreeSet<String> =
         history(&session.places.state, 1)?.into_iter().filter(|run| run.status == "running").map(|run| run.run_id).collect();
-    note(Verdict::Note, "a run is going on", "what changes something waits for it", running);
+    note(Verdict::Note, "a run is in progress", "commands that make changes wait for it", running);
     Ok(())
 }

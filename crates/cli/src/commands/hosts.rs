@@ -30,8 +30,8 @@ pub(crate) fn any(hosts: &Hosts) -> Result<bool, Ending> {
         [(hosts.sudo, "--sudo"), (hosts.rollout.canary.is_some(), "--canary"), (hosts.rollout.max_failures.is_some(), "--max-failures")];
     match meant.into_iter().find(|(given, _)| *given) {
         Some((_, option)) => {
-            let wrong = Diagnostic::error("is about other hosts, and none is named").field(option);
-            Err(Ending::wrong(wrong.help("name them with --host or --hosts, or leave it out to install here")))
+            let wrong = Diagnostic::error("the option requires hosts, and none is given").field(option);
+            Err(Ending::wrong(wrong.help("add --host or --hosts, or remove the option to install on this machine")))
         }
         None => Ok(false),
     }
@@ -150,7 +150,9 @@ pub(crate) fn hosts(options: &Hosts) -> Result<Vec<Host>, Ending> {
     if let Some(file) = &options.hosts {
         let shown = file.display().to_string();
         let text = hoist_files::read_text(file).map_err(|error| {
-            Ending::wrong(Diagnostic::error(format!("cannot be read: {error}")).file(shown.clone()).help("name a file with a host a line"))
+            Ending::wrong(
+                Diagnostic::error(format!("cannot read the file: {error}")).file(shown.clone()).help("name a file with one host per line"),
+            )
         })?;
         for (place, line) in text.lines().enumerate() {
             let line = line.split('#').next().unwrap_or_default().trim();
@@ -175,7 +177,7 @@ pub(crate) fn hosts(options: &Hosts) -> Result<Vec<Host>, Ending> {
     }
     match (errors.is_empty(), hosts.is_empty()) {
         (false, _) => Err(errors.into()),
-        (_, true) => Err(Ending::wrong(Diagnostic::error("there is no host in the file").help("write one a line: user@host"))),
+        (_, true) => Err(Ending::wrong(Diagnostic::error("the file lists no hosts").help("write one host per line: user@host"))),
         _ => Ok(hosts),
     }
 }
@@ -191,7 +193,7 @@ impl Planned {
     pub(crate) fn new(hosts: &[Host], options: &Hosts) -> Result<Self, Ending> {
         let name = |host: &Host| {
             let named = ModuleId::host(&host.to_string());
-            named.map_err(|_| Ending::wrong(Diagnostic::error(format!("{host} cannot be named"))))
+            named.map_err(|_| Ending::wrong(Diagnostic::error(format!("{host} cannot be used"))))
         };
         let names = hosts.iter().map(name).collect::<Result<Vec<_>, _>>()?;
         let allowed = allowed(options.rollout.max_failures.as_deref(), hosts.len())?;
@@ -223,6 +225,7 @@ impl Planned {
             needs: if place < self.canary { Vec::new() } else { first.clone() },
             after: Vec::new(),
             requires: Vec::new(),
+            has_hint: false,
         };
         let plan = Plan { action: Action::Install, modules: self.names.iter().enumerate().map(planned).collect(), left_out: Vec::new() };
         for name in &self.names {
@@ -260,7 +263,7 @@ fn share(text: &str) -> Result<(usize, bool), Ending> {
     let share = text.strip_suffix('%').and_then(|share| share.trim().parse::<usize>().ok()).filter(|share| *share <= 100);
     let count = text.parse::<usize>().ok();
     share.map(|share| (share, true)).or(count.map(|count| (count, false))).ok_or_else(|| {
-        let wrong = Diagnostic::error(format!("`{}` is neither a number nor a share", text.escape_debug())).field("--max-failures");
-        Ending::wrong(wrong.help("write how many hosts may fail: 2, or 25%"))
+        let wrong = Diagnostic::error(format!("`{}` is neither a number nor a percentage", text.escape_debug())).field("--max-failures");
+        Ending::wrong(wrong.help("write the number or percentage of hosts that may fail: 2, or 25%"))
     })
 }

@@ -37,8 +37,8 @@ pub(crate) fn run(global: &Global, name: &str) -> Result<Code, Ending> {
             return remembered(global, &session, &id, &record);
         }
         let help =
-            catalog.suggest(name).map_or_else(|| "`hoist list` shows every module".to_owned(), |near| format!("did you mean `{near}`?"));
-        return Err(Ending::wrong(Diagnostic::error(format!("there is no module `{}`", name.escape_debug())).help(help)));
+            catalog.suggest(name).map_or_else(|| "run `hoist list` to list modules".to_owned(), |near| format!("did you mean `{near}`?"));
+        return Err(Ending::wrong(Diagnostic::error(format!("unknown module `{}`", name.escape_debug())).help(help)));
     };
     let needed_by: Vec<&ModuleId> = catalog.modules().filter(|other| other.requires.contains(&module.id)).map(|other| &other.id).collect();
     if global.output == Output::Json {
@@ -68,11 +68,11 @@ pub(crate) fn run(global: &Global, name: &str) -> Result<Code, Ending> {
         ("description", printable(&module.summary)),
         ("tier", module.tier.to_string()),
         ("state", list::state_text(module, &session, &installed, paint)),
-        ("in the way", module.offered.caveats.join("; ")),
+        ("conflict", module.offered.caveats.join("; ")),
         ("method", module.method.clone()),
         ("manifest", module.manifest.display().to_string()),
         ("needs", names(&module.requires.iter().collect::<Vec<_>>())),
-        ("needed by", names(&needed_by)),
+        ("required by", names(&needed_by)),
     ];
     let indexed = session.entry(module);
     rows.extend(indexed.into_iter().flat_map(|indexed| about(&session, module, indexed)));
@@ -126,7 +126,7 @@ fn about(session: &Session, module: &Module, entry: &Entry) -> Vec<(&'static str
             "source",
             synced
                 .filter(|day| !day.is_empty())
-                .map_or_else(|| module.source.clone(), |day| format!("{}, looked at on {day}", module.source)),
+                .map_or_else(|| module.source.clone(), |day| format!("{}, last synced on {day}", module.source)),
         ),
         ("also in", also.join(", ")),
         ("offered", entry.version.clone()),
@@ -145,8 +145,8 @@ fn about(session: &Session, module: &Module, entry: &Entry) -> Vec<(&'static str
         ("licence", entry.licence.clone().unwrap_or_default()),
         ("homepage", entry.homepage.clone().unwrap_or_default()),
         ("declares", entry.depends.join(", ")),
-        ("its code asks for", entry.modules.join(", ")),
-        ("its code requires", entry.libraries.join(", ")),
+        ("code requires (optional)", entry.modules.join(", ")),
+        ("code requires", entry.libraries.join(", ")),
         ("files", files.join(", ")),
         ("damage", entry.damage.clone().unwrap_or_default()),
     ];
@@ -184,8 +184,8 @@ fn remembered(global: &Global, session: &Session, id: &ModuleId, record: &Instal
         return Ok(Code::Ok);
     }
     let state = match record.removal.into {
-        None => "installed; its manifest is in none of the collections: it can be removed, and nothing else".to_owned(),
-        Some(_) => format!("installed; {} does not offer it: it can be removed, and nothing else", record.source),
+        None => "installed; no collection has its manifest any more, so it can only be removed".to_owned(),
+        Some(_) => format!("installed; {} no longer provides it, so it can only be removed", record.source),
     };
     let mut rows = vec![("state", state), ("method", record.method.clone()), ("source", record.source.clone())];
     rows.extend(known(session, id, record));

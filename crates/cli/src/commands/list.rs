@@ -64,9 +64,9 @@ pub(crate) fn run(global: &Global, list: &List) -> Result<Code, Ending> {
     for (id, record) in gone {
         let version = record.version.clone().unwrap_or_else(|| "-".to_owned());
         let gone = match (record.removal.is_indexed(), session.indexes.contains_key(&record.source)) {
-            (false, _) => "in no collection",
-            (true, true) => "its source does not have it any more",
-            (true, false) => "its source is not known",
+            (false, _) => "removed upstream",
+            (true, true) => "removed upstream",
+            (true, false) => "unknown source",
         };
         rows.push(vec![
             painted(paint.stdout, BOLD, id.as_str()),
@@ -96,10 +96,10 @@ pub(crate) fn run(global: &Global, list: &List) -> Result<Code, Ending> {
     }
     std::io::stdout().lock().write_all(text.as_bytes())?;
     for hidden in session.catalog.hidden().iter().filter(|hidden| !hidden.removal.is_indexed()) {
-        render::remark(&format!("{} of {} stands behind another module of its name.", hidden.id, hidden.source));
+        render::remark(&format!("note: {} of {} is shadowed by another module with the same name.", hidden.id, hidden.source));
     }
     if !broken.is_empty() {
-        render::remark(&format!("{} broken: `hoist validate` tells what is wrong.", broken.len()));
+        render::remark(&format!("{} with errors. Run `hoist validate` to list them.", broken.len()));
     }
     session.remark_unknown_sources();
     Ok(Code::Ok)

@@ -3,22 +3,21 @@
 use std::io::Write;
 use std::path::Path;
 
-use clap::CommandFactory;
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::Shells;
 use hoist_core::{Diagnostic, schema};
 
-use crate::args::{Arguments, Global};
+use crate::args::{self, Global};
 use crate::error::{Code, Ending};
 use crate::session::{self, Session};
 
 /// The manual page of the program, or all pages into a directory.
 pub(crate) fn man(directory: Option<&Path>) -> Result<Code, Ending> {
     match directory {
-        None => clap_mangen::Man::new(Arguments::command()).render(&mut std::io::stdout().lock())?,
+        None => args::page(&mut std::io::stdout().lock())?,
         Some(directory) => {
             std::fs::create_dir_all(directory)?;
-            clap_mangen::generate_to(Arguments::command(), directory)?;
+            args::pages(directory)?;
         }
     }
     Ok(Code::Ok)
@@ -27,7 +26,7 @@ pub(crate) fn man(directory: Option<&Path>) -> Result<Code, Ending> {
 /// What a shell has to source to complete commands, options and the names of modules.
 pub(crate) fn completions(shell: &str) -> Result<Code, Ending> {
     let shells = Shells::builtins();
-    let unknown = || Ending::wrong(Diagnostic::error(format!("there are no completions for `{}`", shell.escape_debug())));
+    let unknown = || Ending::wrong(Diagnostic::error(format!("no completions for shell `{}`", shell.escape_debug())));
     let completer = shells.completer(shell).ok_or_else(unknown)?;
     let program = std::env::current_exe()?.display().to_string();
     completer.write_registration("COMPLETE", "hoist", "hoist", &program, &mut std::io::stdout().lock())?;
@@ -40,7 +39,7 @@ pub(crate) const SHELLS: [&str; 5] = ["bash", "elvish", "fish", "powershell", "z
 /// The names of all modules, for completion.
 pub(crate) fn modules() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
-        let Ok(session) = Session::open(&Global::default()) else { return Vec::new() };
+        let Ok(session) = Session::open(&Global { is_silent: true, anywhere: true, ..Global::default() }) else { return Vec::new() };
         let candidate =
             |module: &hoist_core::Module| CompletionCandidate::new(module.id.as_str()).help(Some(module.summary.clone().into()));
         session.catalog.modules().map(candidate).collect()
@@ -70,7 +69,7 @@ pub(crate) fn runs() -> ArgValueCandidates {
 
 /// The JSON Schema of a file format or of a document that hoist prints.
 pub(crate) fn json_schema(kind: &str) -> Result<Code, Ending> {
-    let unknown = || Ending::wrong(Diagnostic::error(format!("there is no schema `{}`", kind.escape_debug())));
+    let unknown = || Ending::wrong(Diagnostic::error(format!("unknown schema `{}`", kind.escape_debug())));
     crate::json::print(&schema::of(kind).ok_or_else(unknown)?)?;
     std::io::stdout().flush()?;
     Ok(Code::Ok)

@@ -80,30 +80,30 @@ pub(crate) fn run(global: &Global, refresh: bool) -> Result<Code, Ending> {
     let row = |(id, record, version, standing): &(&ModuleId, &InstalledModule, String, Standing)| {
         let (word, more) = match standing {
             Standing::Outdated(offered) => (painted(paint.stdout, YELLOW, "outdated"), format!("{version} → {offered}")),
-            Standing::Gone => (painted(paint.stdout, RED, "gone"), format!("{version}; {} does not have it any more", record.source)),
-            Standing::Changed => (dim("changed"), "its manifest has changed since it was installed".to_owned()),
+            Standing::Gone => (painted(paint.stdout, RED, "gone"), format!("{version}; removed from {}", record.source)),
+            Standing::Changed => (dim("changed"), "its manifest changed since the install".to_owned()),
         };
         vec![painted(paint.stdout, BOLD, id.as_str()), word, more, dim(&record.source)]
     };
     let rows: Vec<Vec<String>> = found.iter().map(row).collect();
     let mut text = render::table(&rows);
     if rows.is_empty() {
-        text += "No installed module is known to be outdated.\n";
+        text += "All installed modules are up to date.\n";
     } else if found.iter().any(|(.., standing)| !matches!(standing, Standing::Gone)) {
-        text += "Next: `hoist update` installs the newer versions.\n";
+        text += "Run `hoist update` to install the newer versions.\n";
     }
     std::io::stdout().lock().write_all(text.as_bytes())?;
     let days = session.sources.iter().filter_map(|source| Some((source.name.as_str(), synced(&source.name)?)));
     let days = days.filter(|(_, at)| !at.is_empty());
     let days: Vec<String> = days.map(|(name, at)| format!("{name} on {}", at.get(..10).unwrap_or_default())).collect();
     if !days.is_empty() {
-        render::remark(&format!("As the sources were when they were last looked at: {}.", days.join(", ")));
+        render::remark(&format!("As of the last sync: {}.", days.join(", ")));
     }
     for failure in &failed {
-        render::remark(&format!("warning: cannot tell whether there is a newer version of {failure}"));
+        render::remark(&format!("warning: cannot determine the latest version of {failure}"));
     }
     if let (false, Some(day)) = (refresh, clones.oldest_fetch()) {
-        render::remark(&format!("Clones are compared as of their last fetch, the oldest of {day}; --refresh asks their remotes."));
+        render::remark(&format!("Clones are compared as of their last fetch, the oldest on {day}. Add --refresh to query their remotes."));
     }
     session.remark_unknown_sources();
     Ok(Code::Ok)
@@ -141,7 +141,7 @@ impl<'s> Clones<'s> {
 pub(crate) fn remark_gone(session: &Session, installed: &Installed, source: Option<&str>) {
     for (id, record) in installed.modules.iter().filter(|(_, record)| source.is_none_or(|source| source == record.source)) {
         if matches!(standing(session, installed, id, &version_of(id, record)), Some(Standing::Gone)) {
-            render::remark(&format!("warning: {} no longer has {id}; it stays as it is, `hoist uninstall {id}` removes it", record.source));
+            render::remark(&format!("warning: {id} was removed from {}; run `hoist uninstall {id}` to remove it", record.source));
         }
     }
 }

@@ -65,7 +65,7 @@ pub(crate) fn text(
         ]);
     }
     rows.extend(
-        plan.left_out.iter().map(|left| vec![dim("leave out"), left.module.to_string(), String::new(), String::new(), dim(&left.reason)]),
+        plan.left_out.iter().map(|left| vec![dim("skip"), left.module.to_string(), String::new(), String::new(), dim(&left.reason)]),
     );
     let mut text = render::table(&rows);
     for file in configs.values().flatten().filter(|file| file.is_work()) {
@@ -77,7 +77,7 @@ pub(crate) fn text(
     text +=
         &format!("{} to change, {} to keep", work.count(), plan.modules.iter().filter(|planned| planned.change == Change::Keep).count());
     if known > 0.0 && foreseen.is_empty() {
-        text += &format!("; {} of work by past runs", duration_text(std::time::Duration::from_secs_f64(known)));
+        text += &format!("; about {} of work, based on past runs", duration_text(std::time::Duration::from_secs_f64(known)));
     }
     text + ". Nothing was changed.\n"
 }
@@ -96,7 +96,7 @@ pub(crate) fn removal(foreseen: &[(ModuleId, Vec<Told>)], colour: bool) -> Strin
             text += &format!("  {} {module}: {}{reason}\n", painted(colour, code, &format!("{word:<9}")), plain_text(subject));
         }
         if told.is_empty() {
-            text += &format!("  {} {module}: it left nothing that hoist knows of\n", painted(colour, DIM, &format!("{:<9}", "forget")));
+            text += &format!("  {} {module}: no recorded files\n", painted(colour, DIM, &format!("{:<9}", "forget")));
         }
     }
     text

@@ -15,7 +15,7 @@ use crate::error::{Code, Ending};
 use crate::plugins::{Found, add_directories, find};
 use crate::render::{self, BOLD, DIM, Paint, painted};
 use crate::session::Session;
-use crate::{commands, json};
+use crate::{collections, commands, json};
 
 mod scaffold;
 mod status;
@@ -23,9 +23,6 @@ mod validate;
 
 /// Does what is asked about plugins.
 pub(crate) fn run(global: &Global, action: &PluginAction) -> Result<Code, Ending> {
-    // Plugins are also named by their directories, and some come with hoist.
-    let named = !matches!(action, PluginAction::List(_)) && !matches!(action, PluginAction::Validate { plugins, .. } if plugins.is_empty());
-    let global = &Global { anywhere: named, ..global.clone() };
     match action {
         PluginAction::New(new) => create(global, new),
         PluginAction::Validate { plugins, inputs } => validate::run(global, plugins, inputs),
@@ -57,8 +54,9 @@ pub(crate) fn given(session: &Session, inputs: &PluginInputs) -> Result<Given, E
                 Ok(document) => files.push(document),
                 Err(wrong) => errors.push(wrong),
             },
-            Err(error) => errors
-                .push(Diagnostic::error(format!("cannot be read: {error}")).file(shown).help("name a file of YAML or JSON with --config")),
+            Err(error) => errors.push(
+                Diagnostic::error(format!("cannot read the file: {error}")).file(shown).help("name a YAML or JSON file with --config"),
+            ),
         }
     }
     let mut set = Vec::new();
@@ -66,7 +64,7 @@ pub(crate) fn given(session: &Session, inputs: &PluginInputs) -> Result<Given, E
         let Some((path, value)) = text.split_once('=').filter(|(path, _)| !path.is_empty()) else {
             // What stands there may be a secret.
             let name: String = text.chars().take_while(|c| c.is_alphanumeric() || "._-[]".contains(*c)).collect();
-            let what = if text.starts_with('=') { "there is no path before the `=`" } else { "there is no `=` in it" };
+            let what = if text.starts_with('=') { "the path before the `=` is missing" } else { "the `=` is missing" };
             errors.push(Diagnostic::error(format!("{option} {name}: {what}")).help(format!("write {option} PATH=VALUE")));
             continue;
         };
@@ -77,7 +75,9 @@ pub(crate) fn given(session: &Session, inputs: &PluginInputs) -> Result<Given, E
         let option = format!("{option} {path}");
         match value {
             Ok(value) => set.push(hoist_plugins::Assignment { path: path.to_owned(), value, option }),
-            Err(error) => errors.push(Diagnostic::error(format!("{option}: cannot be read: {error}")).help("name a file behind the `=`")),
+            Err(error) => {
+                errors.push(Diagnostic::error(format!("{option}: cannot read the file: {error}")).help("name a file after the `=`"))
+            }
         }
     }
     if !errors.is_empty() {
@@ -106,19 +106,18 @@ pub(crate) fn configuration(
         match fetch(session, &pending, made.as_deref_mut()) {
             Ok(Some(secret)) => configuration.supply(&pending, &secret),
             Ok(None) => {}
-            Err(why) => wrong.push(
-                Diagnostic::error(why).field(hoist_plugins::dotted(&pending.path)).help(format!("it is asked for at {}", pending.origin)),
-            ),
+            Err(why) => wrong
+                .push(Diagnostic::error(why).field(hoist_plugins::dotted(&pending.path)).help(format!("it is used at {}", pending.origin))),
         }
     }
     let mut all: Vec<Diagnostic> = configuration.check(&*found.directory).into_iter().chain(wrong).collect();
     for (path, origin) in configuration.public_secrets(&*found.directory) {
-        let warning = Diagnostic::warning("is a secret whose value stands in the plugin, where everybody reads it").field(path);
-        all.push(warning.help(format!("give another; that one is of {origin}")));
+        let warning = Diagnostic::warning("the value of this secret is part of the plugin, where everybody can read it").field(path);
+        all.push(warning.help(format!("set another value; this one is from {origin}")));
     }
     for setting in configuration.short_secrets() {
-        let warning = Diagnostic::warning("is a secret of so few characters that it cannot be kept out of what is shown").field(setting);
-        all.push(warning.help("give a longer one"));
+        let warning = Diagnostic::warning("this secret is too short to be hidden in output").field(setting);
+        all.push(warning.help("use a longer secret"));
     }
     for assignment in given.set.iter().filter(|assignment| assignment.option.starts_with("--set ")) {
         let secret = configuration
@@ -126,10 +125,10 @@ pub(crate) fn configuration(
             .into_iter()
             .any(|setting| setting.secret && setting.origin == Origin::Option(assignment.option.clone()));
         if secret {
-            let warning =
-                Diagnostic::warning("is a secret, and everybody on this machine can read command lines").field(assignment.path.clone());
+            let warning = Diagnostic::warning("this value is a secret, and other users of this machine can read command lines")
+                .field(assignment.path.clone());
             all.push(
-                warning.help(format!("give it in a file with --config, in the environment, or with --set-file {}=FILE", assignment.path)),
+                warning.help(format!("set it in a file with --config, in the environment, or with `--set-file {}=FILE`", assignment.path)),
             );
         }
     }
@@ -147,18 +146,18 @@ fn fetch(session: &Session, pending: &Pending, made: Option<&mut BTreeMap<String
             };
             let home = file.strip_prefix("~/").map(|inside| session.home.join(inside));
             let path = home.unwrap_or_else(|| beside.unwrap_or_default().join(file));
-            let text = read_text(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+            let text = read_text(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
             Ok(Some(without_line_end(&text).to_owned()))
         }
         SecretSource::Variable(name) => match session.environment.get(name) {
             Some(value) => Ok(Some(value.to_owned())),
-            None => Err(format!("the environment has no variable {}", name.escape_debug())),
+            None => Err(format!("the environment variable {} is not set", name.escape_debug())),
         },
         SecretSource::Generate(length) => {
             let Some(made) = made else { return Ok(None) };
             let path = hoist_plugins::dotted(&pending.path);
             if !made.contains_key(&path) {
-                made.insert(path.clone(), random_text(*length).map_err(|error| format!("cannot be made: {error}"))?);
+                made.insert(path.clone(), random_text(*length).map_err(|error| format!("cannot generate it: {error}"))?);
             }
             Ok(made.get(&path).cloned())
         }
@@ -208,17 +207,17 @@ fn show(global: &Global, config: &PluginConfig) -> Result<Code, Ending> {
 /// Writes a plugin to begin with.
 fn create(global: &Global, new: &PluginNew) -> Result<Code, Ending> {
     let name = hoist_core::ModuleId::new(&new.name)
-        .map_err(|error| Ending::wrong(Diagnostic::error(error.to_string()).help("name the plugin as its directory will be called")))?;
+        .map_err(|error| Ending::wrong(Diagnostic::error(error.to_string()).help("use a name that is also a directory name")))?;
     let here = match (&new.directory, global.collections.first()) {
         (Some(directory), _) => directory.clone(),
         (None, Some(collection)) => collection.join(hoist_methods::PLUGINS),
-        (None, None) if Path::new(hoist_methods::PLUGINS).is_dir() => PathBuf::from(hoist_methods::PLUGINS),
+        (None, None) if collections::is_collection(Path::new(".")) => PathBuf::from(hoist_methods::PLUGINS),
         (None, None) => PathBuf::new(),
     };
     let directory = here.join(name.as_str());
     if directory.symlink_metadata().is_ok() {
-        let wrong = Diagnostic::error("is there already").file(directory.display().to_string());
-        return Err(Ending::wrong(wrong.help("choose another name, or move it away")));
+        let wrong = Diagnostic::error("the directory already exists").file(directory.display().to_string());
+        return Err(Ending::wrong(wrong.help("choose another name, or move the directory away")));
     }
     let written = scaffold::write(new.kind, &name, &directory)?;
     if global.output == Output::Json {

@@ -31,14 +31,14 @@ pub(crate) fn run(global: &Global, name: Option<&str>, page: Option<&Path>, form
     let (_, _, places) = session::surroundings()?;
     let run = past_run(&places.state, |run| name.is_none_or(|name| run.run_id.starts_with(name)))?;
     let Some(run) = run else {
-        let message = name.map_or_else(|| "there is no past run".to_owned(), |name| format!("there is no run `{}`", name.escape_debug()));
-        return Err(Ending::wrong(Diagnostic::error(message).help("`hoist history` shows past runs by name")));
+        let message = name.map_or_else(|| "no past runs".to_owned(), |name| format!("unknown run `{}`", name.escape_debug()));
+        return Err(Ending::wrong(Diagnostic::error(message).help("run `hoist history` to list past runs")));
     };
     let directory = places.run(&run.summary.run_id);
     let record = directory.join("events.jsonl");
     let (mut report, mut timeline) = (Report::default(), Timeline::default());
     if format == ReportFormat::Lines && record.exists() {
-        let words = Words { changed: "done", unchanged: "same" };
+        let words = Words { changed: "done", unchanged: "unchanged" };
         replay(&record, &mut Plain::new(io::stdout(), global.verbose, words))?;
         return Ok(Code::Ok);
     }
@@ -58,9 +58,10 @@ pub(crate) fn run(global: &Global, name: Option<&str>, page: Option<&Path>, form
     }
     let past = Past { run, report, timeline, directory };
     if let Some(file) = page {
-        std::fs::write(file, past.page())
-            .map_err(|error| Ending::wrong(Diagnostic::error(format!("cannot be written: {error}")).file(file.display().to_string())))?;
-        render::remark(&format!("The page of {} is {}.", past.run.summary.run_id, file.display()));
+        std::fs::write(file, past.page()).map_err(|error| {
+            Ending::wrong(Diagnostic::error(format!("cannot write the file: {error}")).file(file.display().to_string()))
+        })?;
+        render::remark(&format!("Wrote the report of {} to {}", past.run.summary.run_id, file.display()));
         return Ok(Code::Ok);
     }
     let text = match (format, global.output) {
@@ -112,7 +113,7 @@ impl Past {
             (Some(Outcome::Done { .. }), _) => "installed",
             (Some(Outcome::Skipped { .. }), _) => "skipped",
             (Some(_), _) => "failed",
-            (None, _) => "cut off",
+            (None, _) => "interrupted",
         }
     }
 
@@ -159,7 +160,7 @@ impl Past {
         for result in &self.run.results {
             let colour = match self.status(result) {
                 "failed" => RED,
-                "skipped" | "cut off" => YELLOW,
+                "skipped" | "interrupted" => YELLOW,
                 "unchanged" => DIM,
                 _ => GREEN,
             };
@@ -195,6 +196,6 @@ impl Past {
         if path.len() > 1 {
             text += &format!("critical path: {}\n", path.join(" → "));
         }
-        text + &format!("{} in all; logs: {}\n", duration_text(self.timeline.duration), self.directory.display())
+        text + &format!("duration: {}\nlogs: {}\n", duration_text(self.timeline.duration), self.directory.display())
     }
 }

@@ -23,7 +23,7 @@ pub(crate) fn run(global: &Global, query: &[String]) -> Result<Code, Ending> {
     session.catalog.prefer_installed(&installed);
     let words: Vec<&str> = query.iter().flat_map(|word| word.split_whitespace()).collect();
     if words.is_empty() {
-        return Err(Ending::wrong(Diagnostic::error("there is nothing to search for").help("name a word")));
+        return Err(Ending::wrong(Diagnostic::error("the search is empty").help("add a word to search for")));
     }
     let mut found = session.catalog.search(&words);
     found.retain(|module| global.source.as_ref().is_none_or(|source| *source == module.source));
@@ -53,7 +53,7 @@ pub(crate) fn run(global: &Global, query: &[String]) -> Result<Code, Ending> {
         false => render::table_for_terminal(&rows),
         true => {
             let near = session.catalog.suggest(words[0]).map(|near| format!(" Did you mean `{near}`?")).unwrap_or_default();
-            format!("No module has `{}` in its name or description.{near}\n", words.join(" "))
+            format!("No modules match `{}`.{near}\n", words.join(" "))
         }
     };
     std::io::stdout().lock().write_all(text.as_bytes())?;

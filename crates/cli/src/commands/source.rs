@@ -19,8 +19,8 @@ pub(crate) fn rocks(global: &Global) -> Result<String, Ending> {
     let named = global.source.as_deref().unwrap_or("rocks");
     let found = rocks().find(|source| source.name == named).or_else(|| rocks().next().filter(|_| global.source.is_none()));
     found.map(|source| source.name.clone()).ok_or_else(|| {
-        let help = "write one to `sources` in hoist.yml, or `hoist source add rocks --rocks URL --tree DIR`";
-        Ending::wrong(Diagnostic::error("there is no source of rocks").help(help))
+        let help = "run `hoist source add rocks --rocks URL --tree DIR`, or add one to `sources` in hoist.yml";
+        Ending::wrong(Diagnostic::error("no rocks server is configured").help(help))
     })
 }
 
@@ -55,9 +55,9 @@ pub(crate) fn list(global: &Global) -> Result<Code, Ending> {
             (Some(index), "application") => format!("{} modules", index.entries.len()),
             (Some(index), _) => format!("{} modules on {}", index.entries.len(), index.synced_at.get(..10).unwrap_or_default()),
             (None, "collection") => String::new(),
-            (None, _) => "not synced yet".to_owned(),
+            (None, _) => "not synced".to_owned(),
         };
-        let into = source.kind.destination().map(|into| format!("into {}", into.display())).unwrap_or_default();
+        let into = source.kind.destination().map(|into| format!("installs into {}", into.display())).unwrap_or_default();
         vec![
             painted(paint.stdout, BOLD, &source.name),
             source.kind.as_str().to_owned(),
@@ -68,7 +68,7 @@ pub(crate) fn list(global: &Global) -> Result<Code, Ending> {
     };
     let rows: Vec<Vec<String>> = entries.iter().map(row).collect();
     let text = match rows.is_empty() {
-        true => "No sources: `hoist source add` adds one, or write them to `sources` in hoist.yml.\n".to_owned(),
+        true => "No sources. Run `hoist source add` to add one.\n".to_owned(),
         false => render::table(&rows),
     };
     std::io::stdout().lock().write_all(text.as_bytes())?;

@@ -25,18 +25,18 @@ pub(crate) fn add(global: &Global, add: &SourceAdd) -> Result<Code, Ending> {
     let before = sources(&file, &text, &environment)?;
     let entry = entry(add)?;
     let Some(changed) = with_entry(&text, &entry) else {
-        let wrong = Diagnostic::error("`sources` is written in a way that is not edited here").file(file.display().to_string());
-        return Err(Ending::wrong(wrong.help(format!("add it by hand: - {{{}}}", entry.join(", ")))));
+        let wrong = Diagnostic::error("cannot edit `sources`: its YAML style is not supported").file(file.display().to_string());
+        return Err(Ending::wrong(wrong.help(format!("add this entry yourself: - {{{}}}", entry.join(", ")))));
     };
     let after = sources(&file, &changed, &environment)?;
     if after.len() <= before.len() || after[..before.len()] != before[..] {
-        let wrong = Diagnostic::error("it cannot be edited without changing more than was asked for").file(file.display().to_string());
-        return Err(Ending::wrong(wrong.help(format!("add it by hand: - {{{}}}", entry.join(", ")))));
+        let wrong = Diagnostic::error("cannot edit the file without other changes").file(file.display().to_string());
+        return Err(Ending::wrong(wrong.help(format!("add this entry yourself: - {{{}}}", entry.join(", ")))));
     }
     write(&file, &changed)?;
     commands::change::take_names(global, &Session::open(global)?)?;
     let names: Vec<&str> = after[before.len()..].iter().map(|source| source.name.as_str()).collect();
-    render::remark(&format!("{} is in {}. Next: `hoist sync` looks at it.", names.join(" and "), file.display()));
+    render::remark(&format!("Added {} to {}. Run `hoist sync` to fetch its modules.", names.join(" and "), file.display()));
     Ok(Code::Ok)
 }
 
@@ -53,8 +53,8 @@ pub(crate) fn remove(global: &Global, name: &str) -> Result<Code, Ending> {
     let Some(place) = named.iter().position(|known| known == name) else { return Err(elsewhere(global, &file, name)) };
     let items = items(&text).filter(|items| items.len() == named.len());
     let Some(range) = items.map(|items| items[place].clone()) else {
-        let wrong = Diagnostic::error("`sources` is written in a way that is not edited here").file(file.display().to_string());
-        return Err(Ending::wrong(wrong.help("take the source out by hand")));
+        let wrong = Diagnostic::error("cannot edit `sources`: its YAML style is not supported").file(file.display().to_string());
+        return Err(Ending::wrong(wrong.help("remove the entry yourself")));
     };
     let mut changed = text.clone();
     changed.replace_range(range, "");
@@ -66,8 +66,8 @@ pub(crate) fn remove(global: &Global, name: &str) -> Result<Code, Ending> {
     expected.remove(place);
     if rest.sources != expected || (CollectionFile { sources: Vec::new(), ..rest }) != (CollectionFile { sources: Vec::new(), ..settings })
     {
-        let wrong = Diagnostic::error("it cannot be edited without changing more than was asked for").file(file.display().to_string());
-        return Err(Ending::wrong(wrong.help("take the source out by hand")));
+        let wrong = Diagnostic::error("cannot edit the file without other changes").file(file.display().to_string());
+        return Err(Ending::wrong(wrong.help("remove the entry yourself")));
     }
     let session = Session::open(global)?;
     let installed = hoist_ledger::read(&session.places.state)?;
@@ -78,14 +78,16 @@ pub(crate) fn remove(global: &Global, name: &str) -> Result<Code, Ending> {
         SourceCache::new(&session.places.cache, source).forget()?;
         let still = installed.modules.values().filter(|record| record.source == source.name).count();
         if still > 0 {
-            let modules = if still == 1 { "one module that is" } else { "modules that are" };
+            let kept = if still == 1 { "is kept" } else { "are kept" };
             render::remark(&format!(
-                "{modules} installed from {} stay: `hoist list --installed --source {}` shows them.",
-                source.name, source.name
+                "{} installed from {} {kept}. Run `hoist list --installed --source {}` to list them.",
+                render::count(still, "module"),
+                source.name,
+                source.name
             ));
         }
     }
-    render::remark(&format!("{name} is not in {} any more.", file.display()));
+    render::remark(&format!("Removed {name} from {}", file.display()));
     Ok(Code::Ok)
 }
 
@@ -95,24 +97,24 @@ fn elsewhere(global: &Global, file: &Path, name: &str) -> Ending {
         Ok(session) => session,
         Err(ending) => return ending,
     };
-    let message = format!("there is no source `{}` in {}", name.escape_debug(), file.display());
+    let message = format!("no source `{}` in {}", name.escape_debug(), file.display());
     let help = match session.sources.iter().find(|source| source.name == name) {
-        Some(Source { server: Some(_), .. }) => "it comes with the entry that has `prosody`: `hoist source remove prosody` takes both out",
-        Some(_) => "it stands in the hoist.yml of a collection: take it out there",
-        None => "`hoist source list` shows all of them",
+        Some(Source { server: Some(_), .. }) => "it is part of the entry with `prosody`; `hoist source remove prosody` removes both",
+        Some(_) => "it is defined in the hoist.yml of a collection; remove it there",
+        None => "run `hoist source list` to list sources",
     };
     Ending::wrong(Diagnostic::error(message).help(help))
 }
 
 fn read(file: &Path) -> Result<String, Ending> {
     if file.exists() && !file.is_file() {
-        let wrong = Diagnostic::error("is not a regular file").file(file.display().to_string());
-        return Err(Ending::wrong(wrong.help("remove it, or put a file in its place")));
+        let wrong = Diagnostic::error("the path is not a regular file").file(file.display().to_string());
+        return Err(Ending::wrong(wrong.help("replace it with a file, or remove it")));
     }
     match hoist_files::read_text(file) {
         Ok(text) => Ok(text),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
-        Err(error) => Err(Ending::wrong(Diagnostic::error(format!("cannot be read: {error}")).file(file.display().to_string()))),
+        Err(error) => Err(Ending::wrong(Diagnostic::error(format!("cannot read the file: {error}")).file(file.display().to_string()))),
     }
 }
 
@@ -149,12 +151,12 @@ fn entry(add: &SourceAdd) -> Result<Vec<String>, Ending> {
     let quoted = |key: &str, value: String| format!("{key}: {}", serde_json::Value::String(value));
     let mut lines = vec![quoted("name", add.name.clone())];
     if let Some(root) = add.application.as_ref().filter(|root| !std::path::Path::new(root.as_str()).is_dir() && !root.starts_with('~')) {
-        let wrong = Diagnostic::error("there is no such directory").file(root.clone());
-        return Err(Ending::wrong(wrong.help("--application names the root of an application")));
+        let wrong = Diagnostic::error("the directory does not exist").file(root.clone());
+        return Err(Ending::wrong(wrong.help("name the root directory of the application with --application")));
     }
     let collection = add.from.first().filter(|_| add.application.is_none()).cloned();
     if add.from.len() > 1 && add.application.is_none() {
-        return Err(Ending::wrong(Diagnostic::error("a collection is one place").help("add each as a source of its own")));
+        return Err(Ending::wrong(Diagnostic::error("a collection has one location").help("add each location as a source of its own")));
     }
     let places = [
         ("collection", &collection),

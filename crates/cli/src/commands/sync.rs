@@ -1,7 +1,7 @@
 //! `hoist sync`: looks at every source anew, all at once.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,10 +9,9 @@ use hoist_core::{Action, Diagnostic, Installed, ModuleId, Request, Selection, So
 use hoist_executor::{Cancel, Effect, Event, EventKind, Limits, OnFailure, Outcome, Task, TaskGraph, execute};
 use hoist_ledger::{Holder, Lock};
 use hoist_methods::{SourceCache, Synced, clean_sources, sync};
-use hoist_reporter::{Plain, Progress, Reporters, Words, explain};
+use hoist_reporter::{Plain, Progress, ProgressOptions, Reporters, Words, explain};
 use hoist_sources::Entry;
 use hoist_sources::choose::Asked;
-use indicatif::ProgressDrawTarget;
 use serde_json::json;
 
 use crate::args::{Global, Output};
@@ -29,9 +28,7 @@ pub(crate) fn run(global: &Global, names: &[String]) -> Result<Code, Ending> {
     let session = Session::open(global)?;
     let unknown = names.iter().filter(|name| !session.sources.iter().any(|source| source.name == **name));
     let unknown: Vec<Diagnostic> = unknown
-        .map(|name| {
-            Diagnostic::error(format!("there is no source `{}`", name.escape_debug())).help("`hoist source list` shows all of them")
-        })
+        .map(|name| Diagnostic::error(format!("unknown source `{}`", name.escape_debug())).help("run `hoist source list` to list sources"))
         .collect();
     if !unknown.is_empty() {
         return Err(unknown.into());
@@ -43,7 +40,7 @@ pub(crate) fn run(global: &Global, names: &[String]) -> Result<Code, Ending> {
     }
     render::diagnostics(&session.problems, Paint::choose(global.color));
     if sources.is_empty() {
-        return Err(Ending::wrong(Diagnostic::error("there are no sources").help("write them to `sources` in hoist.yml")));
+        return Err(Ending::wrong(Diagnostic::error("no sources are configured").help("run `hoist source add` to add one")));
     }
     let cancel = run::heed_signals()?;
     let _lock = lock(global, &session.places, &cancel)?;
@@ -62,7 +59,7 @@ pub(crate) fn lock(global: &Global, places: &Places, cancel: &Cancel) -> Result<
     let mut told = false;
     let wait = |holder: &Holder| {
         if !std::mem::replace(&mut told, true) && !global.no_wait {
-            render::remark(&format!("waiting for another hoist: {holder}"));
+            render::remark(&format!("Waiting for another hoist: {holder}"));
         }
         !global.no_wait && !cancel.is_cancelled()
     };
@@ -121,7 +118,7 @@ pub(crate) fn for_change(
     let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
     for (place, (outcome, _)) in ended {
         if let Some(reason) = explain(&outcome, &names) {
-            render::remark(&format!("warning: {} was not looked at anew: {}", names[place], render::printable(&reason)));
+            render::remark(&format!("warning: cannot refresh {}: {}", names[place], render::printable(&reason)));
         }
     }
     Ok(true)
@@ -178,10 +175,10 @@ fn refresh(global: &Global, session: &Session, sources: &[Source], asked: &[Aske
     }
     let paint = Paint::choose(global.color);
     let mut shown = Reporters::default();
-    let words = Words { changed: "synced", unchanged: "same" };
+    let words = Words { changed: "synced", unchanged: "unchanged" };
     if global.output == Output::Human && !global.quiet {
-        match std::io::stderr().is_terminal() && !global.no_progress && !global.verbose {
-            true => shown.add(Progress::new(ProgressDrawTarget::stderr_with_hz(10), paint.stderr, words)),
+        match render::has_progress(global) {
+            true => shown.add(Progress::stderr(ProgressOptions::new(paint.stderr, words))),
             false => shown.add(Plain::new(std::io::stderr(), global.verbose, words)),
         }
     }

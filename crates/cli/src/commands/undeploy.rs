@@ -26,7 +26,8 @@ pub(crate) fn undeploy(global: &Global, asked: &PluginUndeploy) -> Result<Code, 
         let of = deployments(&session, name, asked.env.as_deref())?;
         if of.len() > 1 {
             let names: Vec<&str> = of.iter().map(|one| if one.environment.is_empty() { "''" } else { one.environment.as_str() }).collect();
-            let wrong = Diagnostic::error(format!("is deployed to several environments: {}", names.join(", "))).module(name.as_str());
+            let wrong =
+                Diagnostic::error(format!("the plugin is deployed to several environments: {}", names.join(", "))).module(name.as_str());
             return Err(Ending::wrong(wrong.help("name one with --env")));
         }
         found.extend(of);
@@ -41,6 +42,7 @@ pub(crate) fn undeploy(global: &Global, asked: &PluginUndeploy) -> Result<Code, 
         needs: Vec::new(),
         after: Vec::new(),
         requires: Vec::new(),
+        has_hint: false,
     };
     let plan = Plan { action: Action::Undeploy, modules: found.iter().map(planned).collect(), left_out: Vec::new() };
     if asked.dry_run {
@@ -53,12 +55,12 @@ pub(crate) fn undeploy(global: &Global, asked: &PluginUndeploy) -> Result<Code, 
     }
     if !global.yes {
         if !ask::somebody() {
-            let wrong = Diagnostic::error("taking down asks first, and there is no terminal to ask at");
-            return Err(Ending::wrong(wrong.help("add --yes")));
+            let wrong = Diagnostic::error("cannot ask for confirmation without a terminal");
+            return Err(Ending::wrong(wrong.help("add --yes to confirm")));
         }
         let what: Vec<String> = found.iter().map(|deployed| called(&deployed.plugin, &deployed.environment)).collect();
-        let volumes = if asked.volumes { ", with all that its containers keep" } else { "" };
-        if ask::choose(&format!("Take down {}{volumes}? [y/N]", what.join(", ")), "yn", 'n')? != Some('y') {
+        let volumes = if asked.volumes { ", and delete its volumes with their data" } else { "" };
+        if ask::choose(&format!("Undeploy {}{volumes}? [y/N]", what.join(", ")), "yn", 'n')? != Some('y') {
             render::remark("Nothing was changed.");
             return Ok(Code::Wrong);
         }

@@ -39,14 +39,14 @@ pub(crate) fn run(global: &Global, undo: &Undo) -> Result<Code, Ending> {
     let name = if wanted.pending.is_empty() { undo.run.clone() } else { Some(wanted.run.clone()) };
     let is_nothing = |found: &Undoable| found.entries.is_empty() && found.pending.is_empty();
     if !wanted.pending.is_empty() && read_journal(&session.places.state, name.as_deref())?.as_ref().is_some_and(is_nothing) {
-        render::remark(&format!("{} made no other changes: nothing is left to undo", wanted.run));
+        render::remark(&format!("{} made no other changes; nothing is left to undo", wanted.run));
         return Ok(Code::Ok);
     }
     // Another hoist may have been running meanwhile.
     let mut wanted = find(&session, name.as_deref(), undo.force)?;
     if !wanted.pending.is_empty() {
         let message = format!("the interrupted changes of {} could not be rolled back", wanted.run);
-        return Err(Ending::wrong(Diagnostic::error(message).help("fix the causes in the warnings above, then try again")));
+        return Err(Ending::wrong(Diagnostic::error(message).help("fix the causes in the warnings above, then run the command again")));
     }
     let mut plans = plans(&session, &wanted)?;
     // Forced, the others do not wait for those that cannot be taken back.
@@ -58,18 +58,18 @@ pub(crate) fn run(global: &Global, undo: &Undo) -> Result<Code, Ending> {
         && plans.iter().any(is_possible)
         && let Some(help) = wrong.first_mut().and_then(|wrong| wrong.help.as_mut())
     {
-        *help += "; --force takes back the rest of the run";
+        *help += "; add --force to undo the rest of the run";
     }
     if !wrong.is_empty() {
         return Err(wrong.into());
     }
     if !global.yes {
         if !ask::somebody() {
-            let message = "taking back asks first, and there is no terminal to ask at";
-            return Err(Ending::wrong(Diagnostic::error(message).help("add --yes; --dry-run shows what would be done")));
+            let message = "cannot ask for confirmation without a terminal";
+            return Err(Ending::wrong(Diagnostic::error(message).help("add --yes to confirm, or --dry-run to see what would be undone")));
         }
         render::remark(text(&wanted, &plans, Paint::choose(global.color).stderr).trim_end());
-        if ask::choose(&format!("Take back {}? [y/N]", wanted.run), "yn", 'n')? != Some('y') {
+        if ask::choose(&format!("Undo {}? [y/N]", wanted.run), "yn", 'n')? != Some('y') {
             render::remark("Nothing was changed.");
             return Ok(Code::Wrong);
         }
@@ -103,17 +103,20 @@ pub(crate) fn run(global: &Global, undo: &Undo) -> Result<Code, Ending> {
     Ok(code)
 }
 
+/// Start of the message of a conflict.
+const CANNOT: &str = "cannot be undone: ";
+
 /// What stands in the way of an undo.
 fn conflicts(plans: &[UndoPlan], is_forced: bool) -> Vec<Diagnostic> {
     let mut wrong = Vec::new();
     for plan in plans {
         for conflict in plan.conflicts.iter().filter(|conflict| !(is_forced && conflict.can_be_forced)) {
             let help = match (conflict.can_be_forced, &conflict.remedy) {
-                (true, _) => "--force takes it back all the same, and keeps a copy of what is there".to_owned(),
+                (true, _) => "add --force to undo it anyway; a backup is kept".to_owned(),
                 (false, Some(remedy)) => remedy.clone(),
-                (false, None) => "`hoist install` and `hoist uninstall` bring the module to where it should be".to_owned(),
+                (false, None) => "use `hoist install` or `hoist uninstall` to change the module instead".to_owned(),
             };
-            let message = format!("cannot be taken back: {}", conflict.why);
+            let message = format!("{CANNOT}{}", conflict.why);
             wrong.push(Diagnostic::error(message).module(plan.entry.module.as_str()).file(conflict.path.display().to_string()).help(help));
         }
     }
@@ -124,37 +127,37 @@ fn conflicts(plans: &[UndoPlan], is_forced: bool) -> Vec<Diagnostic> {
 fn find(session: &Session, name: Option<&str>, is_forced: bool) -> Result<Undoable, Ending> {
     let found = read_journal(&session.places.state, name)?;
     let Some(found) = found else {
-        let message = name.map_or_else(
-            || "there is no run that could be taken back".to_owned(),
-            |name| format!("there is no run `{}`", name.escape_debug()),
-        );
+        let message = name.map_or_else(|| "there is no run to undo".to_owned(), |name| format!("unknown run `{}`", name.escape_debug()));
         return Err(Ending::wrong(
-            Diagnostic::error(message).help("`hoist history` shows past runs by name: give all of it, or as much as only one starts with"),
+            Diagnostic::error(message).help("run `hoist history` to list past runs, and use a name or an unambiguous prefix of one"),
         ));
     };
     if found.undone.is_some() {
-        let message = format!("{} was taken back already", found.run);
-        return Err(Ending::wrong(Diagnostic::error(message).help("`hoist history` shows past runs by name")));
+        let message = format!("{} is already undone", found.run);
+        return Err(Ending::wrong(Diagnostic::error(message).help("run `hoist history` to list past runs")));
     }
     if found.entries.is_empty() && found.pending.is_empty() {
-        let message = format!("nothing is known any more of what {} did to files, or it did nothing", found.run);
+        let message = format!("the changes of {} are no longer recorded, or it changed nothing", found.run);
         return Err(Ending::wrong(
             Diagnostic::error(message).help("hoist keeps the changes of the last `keep_runs` runs (hoist.yml, default 50)"),
         ));
     }
     let deployed = hoist_ledger::read_deployments(&session.places.state)?;
     if let Some(entry) = found.entries.iter().find(|entry| deployed.iter().any(|deployed| deployed.plugin == entry.module)) {
-        let wrong = Diagnostic::error("is deployed: its files are not taken back below what runs").module(entry.module.as_str());
-        let help =
-            format!("`hoist plugin rollback {0}` brings back what ran before, `hoist plugin undeploy {0}` takes it down", entry.module);
+        let wrong =
+            Diagnostic::error("the plugin is deployed; the files of a running deployment cannot be undone").module(entry.module.as_str());
+        let help = format!(
+            "run `hoist plugin rollback {0}` to restore the previous release, or `hoist plugin undeploy {0}` to undeploy it",
+            entry.module
+        );
         return Err(Ending::wrong(wrong.help(help)));
     }
     let later: Vec<Diagnostic> = found
         .later
         .iter()
         .map(|(module, run)| {
-            let wrong = Diagnostic::error(format!("was changed again by {run}")).module(module.as_str());
-            wrong.help(format!("take that back first: `hoist undo {run}`"))
+            let wrong = Diagnostic::error(format!("it was changed again by {run}")).module(module.as_str());
+            wrong.help(format!("undo that run first: `hoist undo {run}`"))
         })
         .collect();
     let is_later = |entry: &Entry| found.later.iter().any(|(module, _)| module == entry.module.as_str());
@@ -170,7 +173,7 @@ fn find(session: &Session, name: Option<&str>, is_forced: bool) -> Result<Undoab
 fn stays(why: &Diagnostic) {
     let module = why.module.as_deref().unwrap_or_default();
     let help = why.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
-    render::remark(&format!("warning: {module} stays as it is: {}{help}", why.message));
+    render::remark(&format!("warning: {module} is not undone: {}{help}", why.message.trim_start_matches(CANNOT)));
 }
 
 /// True where nothing stands in the way that cannot be forced.
@@ -209,8 +212,8 @@ fn needed(wanted: &Undoable, installed: &Installed) -> Vec<Diagnostic> {
         let stays = others.filter(|(id, _)| !wanted.entries.iter().any(|entry| entry.module == **id)).map(|(id, _)| id.as_str());
         let stays: Vec<&str> = stays.collect();
         if !stays.is_empty() {
-            let wrong = Diagnostic::error(format!("is needed by {}", stays.join(", "))).module(entry.module.as_str());
-            errors.push(wrong.help("take back first what brought that, or uninstall it"));
+            let wrong = Diagnostic::error(format!("the module is required by {}", stays.join(", "))).module(entry.module.as_str());
+            errors.push(wrong.help("undo the run that installed the dependent module first, or uninstall it"));
         }
     }
     errors
@@ -238,11 +241,12 @@ fn plan(session: &mut Session, wanted: &Undoable, installed: &Installed) -> Plan
             tier: Tier::Optional,
             method: "undo".to_owned(),
             change,
-            reason: format!("{} is taken back", wanted.run),
+            reason: format!("undo of {}", wanted.run),
             wanted: Wanted::Named,
             // One after another, the last that was done first.
             needs: place.checked_sub(1).into_iter().collect(),
             requires: Vec::new(),
+            has_hint: false,
             after: Vec::new(),
         });
         session.catalog.put(module);
@@ -273,7 +277,7 @@ fn show(global: &Global, wanted: &Undoable, plans: &[UndoPlan]) -> Result<(), En
 const NAMED: usize = 30;
 
 fn text(wanted: &Undoable, plans: &[UndoPlan], colour: bool) -> String {
-    let mut text = format!("{} {} is taken back:\n", wanted.action, painted(colour, BOLD, &wanted.run));
+    let mut text = format!("Undo of {} {}:\n", wanted.action, painted(colour, BOLD, &wanted.run));
     for module in &wanted.pending {
         text += &format!("  {} {module}: an interrupted change\n", painted(colour, BOLD, "roll back"));
     }
@@ -307,7 +311,7 @@ fn text(wanted: &Undoable, plans: &[UndoPlan], colour: bool) -> String {
             text += &format!("  {} {}: {path}: {}\n", painted(colour, YELLOW, "conflict "), entry.module, conflict.why);
         }
         for remark in &plan.remarks {
-            text += &format!("  {} {}: {remark}\n", painted(colour, YELLOW, "stays    "), entry.module);
+            text += &format!("  {} {}: {remark}\n", painted(colour, YELLOW, "kept     "), entry.module);
         }
     }
     text

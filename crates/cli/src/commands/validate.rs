@@ -16,8 +16,8 @@ use crate::render::{self, GREEN, Paint, painted};
 use crate::session::{self, Session};
 
 fn unverifiable(module: &Module) -> Diagnostic {
-    let wrong = Diagnostic::warning("declares nothing that `hoist test` could verify").module(module.id.as_str());
-    wrong.file(module.manifest.display().to_string()).help("name a file, a directory or a program that is there when it is installed")
+    let wrong = Diagnostic::warning("the module declares nothing that `hoist test` could verify").module(module.id.as_str());
+    wrong.file(module.manifest.display().to_string()).help("declare a file, directory or program that exists when the module is installed")
 }
 
 /// Checks manifests and prints everything that is wrong with them.

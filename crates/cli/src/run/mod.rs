@@ -17,9 +17,8 @@ use hoist_methods::{
     found_packages, keep_contents, needs_password, preflight, present_version, run_name, schedule,
 };
 use hoist_plugins::Masker;
-use hoist_reporter::{LogFiles, Plain, Progress, Record, Report, Reporter, Reporters, Words};
-use indicatif::ProgressDrawTarget;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use hoist_reporter::{LogFiles, Plain, Progress, ProgressOptions, Record, Report, Reporter, Reporters, Words, restore_cursor};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
 
 use crate::args::{Global, Output};
@@ -89,20 +88,29 @@ pub(crate) struct How {
     pub(crate) masker: Masker,
 }
 
-/// Asks a run to stop at the first interrupt, and kills it at the second.
+/// Asks a run to stop at the first interrupt, kills it at the second, and exits at the third.
 pub(crate) fn heed_signals() -> Result<Cancel, Ending> {
     let cancel = Cancel::new();
-    let mut signals = Signals::new([SIGINT, SIGTERM].into_iter().chain(Some(SIGHUP).filter(|_| !is_ignored(SIGHUP))))?;
+    let stop = Some(SIGTSTP).filter(|_| io::stderr().is_terminal() && !is_ignored(SIGTSTP));
+    let mut signals = Signals::new([SIGINT, SIGTERM].into_iter().chain(Some(SIGHUP).filter(|_| !is_ignored(SIGHUP))).chain(stop))?;
     let heard = cancel.clone();
     std::thread::spawn(move || {
-        for (number, _) in signals.forever().enumerate() {
+        let mut interrupts = 0;
+        for signal in signals.forever() {
+            if signal == SIGTSTP {
+                restore_cursor();
+                let _ = signal_hook::low_level::emulate_default_handler(SIGTSTP);
+                continue;
+            }
             if ask::is_asking() {
                 signal_hook::low_level::exit(130);
             }
             heard.cancel();
-            if number >= 2 {
-                // Whoever asks a third time wants out, also when nobody reads what is still to be said.
+            interrupts += 1;
+            if interrupts > 2 {
+                // The third interrupt exits even if nobody reads the remaining output.
                 std::thread::sleep(Duration::from_millis(500));
+                restore_cursor();
                 signal_hook::low_level::exit(130);
             }
         }
@@ -167,6 +175,10 @@ impl Run<'_> {
             remotes: how.remotes,
             max_hosts: how.max_hosts,
         };
+        log::debug!("starting run {name}: {:?}, strict {strict}, timeout {:?}", plan.action, options.timeout);
+        for planned in &plan.modules {
+            log::debug!("plan: {:?} {}: {}", planned.change, planned.module, planned.reason);
+        }
         let scratch = machine.begin_run(&name);
         let work: Vec<&str> =
             plan.modules.iter().filter(|planned| planned.change.is_work()).map(|planned| planned.module.as_str()).collect();
@@ -223,12 +235,12 @@ impl Run<'_> {
             let _ = lines.start();
         }
         let words = match plan.action {
-            Action::Install => Words { changed: "done", unchanged: "same" },
-            Action::Update => Words { changed: "updated", unchanged: "same" },
-            Action::Uninstall => Words { changed: "removed", unchanged: "forgotten" },
-            Action::Deploy => Words { changed: "deployed", unchanged: "same" },
-            Action::Undeploy => Words { changed: "taken down", unchanged: "same" },
-            Action::Undo => Words { changed: "taken back", unchanged: "forgotten" },
+            Action::Install => Words { changed: "installed", unchanged: "unchanged" },
+            Action::Update => Words { changed: "updated", unchanged: "unchanged" },
+            Action::Uninstall => Words { changed: "removed", unchanged: "untracked" },
+            Action::Deploy => Words { changed: "deployed", unchanged: "unchanged" },
+            Action::Undeploy => Words { changed: "undeployed", unchanged: "unchanged" },
+            Action::Undo => Words { changed: "undone", unchanged: "untracked" },
             Action::Test => Words { changed: "passed", unchanged: "unverified" },
         };
         let mut report = Report::default();
@@ -242,8 +254,16 @@ impl Run<'_> {
         if json {
             shown.add(Borrowed(&mut lines));
         } else if !global.quiet && !graph.is_empty() {
-            match io::stderr().is_terminal() && !global.no_progress && !global.verbose {
-                true => shown.add(Progress::new(ProgressDrawTarget::stderr_with_hz(10), paint.stderr, words)),
+            match render::has_progress(global) {
+                true => shown.add(Progress::stderr(ProgressOptions {
+                    expected: installed
+                        .durations
+                        .iter()
+                        .map(|(name, seconds)| (name.clone(), Duration::from_secs_f64(seconds.max(0.0))))
+                        .collect(),
+                    uncounted: modules.iter().enumerate().filter(|(_, place)| place.is_none()).map(|(unit, _)| unit).collect(),
+                    ..ProgressOptions::new(paint.stderr, words)
+                })),
                 false => shown.add(Plain::new(io::stderr(), global.verbose, words)),
             }
         }
@@ -276,7 +296,7 @@ impl Run<'_> {
             render::remark(&format!("warning: {failure}"));
         }
         if let Err(error) = prune_backups(session) {
-            render::remark(&format!("warning: cannot remove copies of configuration files: {error}"));
+            render::remark(&format!("warning: cannot remove old backups of configuration files: {error}"));
         }
         if let Err(error) = prune::records(&session.places, keep_runs) {
             render::remark(&format!("warning: cannot remove records of past runs: {error}"));
@@ -327,5 +347,5 @@ pub(crate) fn not_cancelled(cancel: &Cancel) -> Result<(), Ending> {
 
 /// A name that is wanted but not installed.
 pub(crate) fn not_installed(name: &str) -> Diagnostic {
-    Diagnostic::error("is not installed").module(name).help(format!("`hoist install {name}` installs it"))
+    Diagnostic::error("the module is not installed").module(name).help(format!("run `hoist install {name}` to install it"))
 }

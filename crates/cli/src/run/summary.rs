@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
 
-use hoist_core::{Action, Change, Plan, PlannedModule, Tier};
+use hoist_core::{Action, Change, Plan, PlannedModule, Tier, Wanted};
 use hoist_executor::{Fate, Level, Outcome, Summary};
 use hoist_ledger::{Ledger, LedgerError, ModuleResult, RunId};
 use hoist_reporter::{LogFiles, Message, Report, duration_text, explain, plain_text};
@@ -87,53 +87,91 @@ impl Told<'_> {
         if results.iter().any(changed) { ledger.copy() } else { Ok(()) }
     }
 
+    /// Prints the summary: what failed, what was skipped and why, notes, counts, and what to do next.
     pub(crate) fn print(&self, global: &Global, paint: Paint, logs: &Path) -> io::Result<()> {
-        let names = self.report.names();
-        let mut text = String::new();
-        let by_place: BTreeMap<usize, (usize, &Outcome)> = self.outcomes().map(|(place, unit, outcome)| (place, (unit, outcome))).collect();
-        let many = self.plan.modules.len() > 60 && !global.verbose;
-        let mut rows = Vec::new();
-        for (place, planned) in self.plan.modules.iter().enumerate() {
-            let dim = |text: &str| painted(paint.stdout, DIM, text);
-            let Some((unit, outcome)) = by_place.get(&place) else {
-                if !many && !global.quiet {
-                    rows.push(vec![dim("unchanged"), planned.module.to_string(), dim(&planned.method), dim(&planned.reason)]);
-                }
-                continue;
-            };
-            let status = json::status(outcome, self.plan.action, self.planned(place).change);
-            if global.quiet && outcome.is_done() || many && status == "unchanged" {
-                continue;
-            }
-            let colour = match status {
-                "failed" => RED,
-                "skipped" | "unverified" | "forgotten" | "interrupted" | "not_started" => YELLOW,
-                "unchanged" => DIM,
-                _ => GREEN,
-            };
-            let took =
-                if self.report.units[*unit].started.is_some() { duration_text(self.report.units[*unit].duration()) } else { String::new() };
-            let why = explain(outcome, &names).unwrap_or_default();
-            rows.push(vec![
-                painted(paint.stdout, colour, &words(status)),
-                planned.module.to_string(),
-                dim(&planned.method),
-                if why.is_empty() { dim(&self.remark(*unit, &took)) } else { excerpt(&why) },
-            ]);
-        }
-        let dim = |text: &str| painted(paint.stdout, DIM, text);
-        rows.extend(self.plan.left_out.iter().map(|left| vec![dim("left out"), left.module.to_string(), String::new(), dim(&left.reason)]));
-        text += &render::table(&rows);
+        let mut text = self.failures(paint, logs);
+        text += &render::table(&self.rows(global, paint));
         text += &self.items(global, paint);
-        text += &self.messages(global, paint);
-        text += &self.failures(paint, logs);
+        text += &self.notes(global, paint);
         let counts: Vec<String> = self.counts().iter().map(|(status, count)| format!("{count} {}", words(status))).collect();
-        let counts = if counts.is_empty() { "nothing to do".to_owned() } else { counts.join(", ") };
+        let counts = if counts.is_empty() { "Nothing to do".to_owned() } else { counts.join(", ") };
         text += &format!("{} in {}\n", painted(paint.stdout, BOLD, &counts), duration_text(self.report.duration));
         if !global.quiet {
             text += &self.advice();
         }
+        text += &self.aborted_by(paint);
         io::stdout().lock().write_all(text.as_bytes())
+    }
+
+    /// A row for each module that is worth it: what was only installed, removed or kept is listed with `--verbose`.
+    fn rows(&self, global: &Global, paint: Paint) -> Vec<Vec<String>> {
+        let names = self.report.names();
+        let by_place: BTreeMap<usize, (usize, &Outcome)> = self.outcomes().map(|(place, unit, outcome)| (place, (unit, outcome))).collect();
+        let dim = |text: &str| painted(paint.stdout, DIM, text);
+        let mut rows = Vec::new();
+        // Modules that were not started have the same reason: the run was interrupted or aborted.
+        let mut not_started = 0;
+        for (place, planned) in self.plan.modules.iter().enumerate() {
+            let Some((unit, outcome)) = by_place.get(&place) else {
+                if global.verbose || (!global.quiet && (planned.has_hint || matches!(planned.wanted, Wanted::Named))) {
+                    rows.push(vec![dim("unchanged"), planned.module.to_string(), dim(&planned.reason)]);
+                }
+                continue;
+            };
+            let status = json::status(outcome, self.plan.action, planned.change);
+            let colour = match status {
+                // Listed with their last output.
+                "failed" => continue,
+                "skipped" | "unverified" | "forgotten" | "interrupted" => YELLOW,
+                "not_started" if !global.verbose && not_started >= MAX_NOT_STARTED => {
+                    not_started += 1;
+                    continue;
+                }
+                "not_started" => {
+                    not_started += 1;
+                    YELLOW
+                }
+                "unchanged" if !global.verbose => continue,
+                "unchanged" => DIM,
+                _ if !global.verbose && !self.has_new_version(*unit) => continue,
+                _ => GREEN,
+            };
+            if global.quiet && outcome.is_done() {
+                continue;
+            }
+            let took =
+                if self.report.units[*unit].started.is_some() { duration_text(self.report.units[*unit].duration()) } else { String::new() };
+            let details = match explain(outcome, &names) {
+                Some(why) => excerpt(&why),
+                None => dim(&self.remark(*unit, &took)),
+            };
+            rows.push(vec![painted(paint.stdout, colour, &words(status)), planned.module.to_string(), details]);
+        }
+        if not_started > MAX_NOT_STARTED && !global.verbose {
+            rows.push(vec![painted(paint.stdout, YELLOW, "not started"), format!("and {} more", not_started - MAX_NOT_STARTED)]);
+        }
+        rows.extend(self.plan.left_out.iter().map(|left| vec![dim("left out"), left.module.to_string(), dim(&left.reason)]));
+        rows
+    }
+
+    /// Whether a module has another version than before the run.
+    fn has_new_version(&self, unit: usize) -> bool {
+        let versions = self.report.units[unit].versions.as_ref();
+        versions.is_some_and(|(from, to)| (from.is_some() || self.plan.action == Action::Deploy) && to.is_some() && from != to)
+    }
+
+    /// The core module that aborted the run, as the last line.
+    fn aborted_by(&self, paint: Paint) -> String {
+        let Some(stopped_by) = self.summary.stopped_by.filter(|_| !self.summary.interrupted) else { return String::new() };
+        let unit = stopped_by.index();
+        let Some(report) = self.report.units.get(unit) else { return String::new() };
+        let tier = self.modules.get(unit).copied().flatten().map(|place| self.planned(place).tier);
+        let kind = match tier {
+            Some(Tier::Core) if !self.on_hosts => "core module ",
+            _ => "",
+        };
+        let text = format!("The run was aborted because {kind}{} failed.", report.name);
+        format!("{}\n", painted(paint.stdout, RED, &text))
     }
 
     /// How long it took, and from which version to which it went.
@@ -169,92 +207,109 @@ impl Told<'_> {
                 text += &format!("  {fate} {}: {}{reason}\n", self.planned(place).module, plain_text(&item.subject));
             }
             if shown > 40 && !global.verbose {
-                text += &format!("  … and {} more; the log has them all\n", shown - 40);
+                text += &format!("  … and {} more, listed in the log\n", shown - 40);
             }
         }
         text
     }
 
-    /// What modules told people, beyond what scrolled by.
-    fn messages(&self, global: &Global, paint: Paint) -> String {
+    /// What modules have to say to the user.
+    fn notes(&self, global: &Global, paint: Paint) -> String {
         let mut text = String::new();
         if global.quiet {
             return text;
         }
         for (place, unit, _) in self.outcomes() {
-            // What installers and hooks have to say they say to people.
-            let worth = |message: &&Message| global.verbose || message.level >= Level::Warning || message.source.is_some();
-            for message in self.report.units[unit].messages.iter().filter(worth) {
+            let messages = &self.report.units[unit].messages;
+            // Of what is neither a warning nor an error the last few: that is where installers say what is left to do.
+            let minor = |message: &&Message| message.level < Level::Warning;
+            let mut left_out = if global.verbose { 0 } else { messages.iter().filter(minor).count().saturating_sub(MAX_NOTES) };
+            let total = left_out;
+            for message in messages {
+                if message.level < Level::Warning && left_out > 0 {
+                    left_out -= 1;
+                    continue;
+                }
                 let (word, colour) = match message.level {
                     Level::Info => ("info", DIM),
                     Level::Success => ("success", GREEN),
                     Level::Warning => ("warning", YELLOW),
                     Level::Error => ("error", RED),
                 };
-                text += &format!(
-                    "  {} {}: {}\n",
-                    painted(paint.stdout, colour, &format!("{word:<8}")),
-                    self.plan.modules[place].module,
-                    plain_text(&message.to_string())
-                );
+                let module = &self.planned(place).module;
+                let word = painted(paint.stdout, colour, &format!("{word:<8}"));
+                text += &format!("  {word} {module}: {}\n", plain_text(&message.to_string()));
+            }
+            if total > 0 {
+                text += &format!("  {:8} {}: {} in the log\n", "", self.planned(place).module, render::count(total, "earlier note"));
             }
         }
-        text
+        if text.is_empty() { text } else { format!("{}\n{text}", painted(paint.stdout, BOLD, "Notes:")) }
     }
 
-    /// The last output of each module that failed, and where all of it is.
+    /// Each module that failed: why, its last output, and the path of its log.
     fn failures(&self, paint: Paint, logs: &Path) -> String {
+        let names = self.report.names();
+        let is_failed = |unit: usize| matches!(self.summary.units[unit], Outcome::Failed { .. } | Outcome::TimedOut { .. });
+        // Batches fail with their modules.
+        let failed: Vec<usize> = (0..self.report.units.len()).filter(|unit| is_failed(*unit) && self.modules[*unit].is_some()).collect();
+        let lines = if failed.len() > MANY_FAILURES { 3 } else { 10 };
         let mut text = String::new();
-        for (unit, report) in self.report.units.iter().enumerate() {
-            let failed = matches!(self.summary.units[unit], Outcome::Failed { .. } | Outcome::TimedOut { .. });
-            let batch = self.modules[unit].is_none();
-            if !failed || batch {
-                continue;
+        for unit in failed {
+            let report = &self.report.units[unit];
+            let why = explain(&self.summary.units[unit], &names).unwrap_or_default();
+            text +=
+                &format!("{}   {}: {}\n", painted(paint.stdout, RED, "failed"), painted(paint.stdout, BOLD, &report.name), excerpt(&why));
+            for line in report.tail.iter().skip(report.tail.len().saturating_sub(lines)) {
+                text += &format!("         {} {}\n", painted(paint.stdout, DIM, "|"), excerpt(line));
             }
-            text += &format!("\n{}\n", painted(paint.stdout, RED, &format!("{} failed", report.name)));
-            for line in report.tail.iter().rev().take(10).rev() {
-                text += &format!("  {} {}\n", painted(paint.stdout, DIM, "|"), excerpt(line));
-            }
-            text += &format!("  log: {}\n", LogFiles::path(logs, &report.name).display());
-        }
-        if !text.is_empty() {
-            text.push('\n');
+            let log = LogFiles::path(logs, &report.name);
+            text += &format!("         {} {}\n", painted(paint.stdout, DIM, "log:"), log.display());
         }
         text
     }
 
+    /// What to do next.
     fn advice(&self) -> String {
+        let (code, _) = self.code();
+        let is_failed = matches!(code, Code::Failed | Code::Partial);
         // What runs on other hosts is not to be done on this machine.
         if self.on_hosts {
-            return match self.code().0 {
-                Code::Failed | Code::Partial | Code::Interrupted => {
-                    "Next: run the same command again; what is installed stays.\n".to_owned()
-                }
-                _ => String::new(),
+            return match is_failed || code == Code::Interrupted {
+                true => "Fix the errors above, then run the same command again. Installed modules are kept.\n".to_owned(),
+                false => String::new(),
             };
         }
-        let (code, _) = self.code();
-        let counts = self.counts();
-        match (self.plan.action, code) {
-            (Action::Install, Code::Ok) if counts.contains_key("installed") => {
-                "Next: `hoist test` verifies what is installed.\n".to_owned()
+        let text = match self.plan.action {
+            Action::Install if code == Code::Ok && self.counts().contains_key("installed") => {
+                "Run `hoist test` to verify the installed modules.\n"
             }
-            (Action::Install, Code::Failed | Code::Partial) => {
-                "Next: mend what failed and run the same command again; what is installed stays.\n".to_owned()
-            }
-            (Action::Install, Code::Interrupted) => "Next: run the same command again; what is installed stays.\n".to_owned(),
-            (Action::Update | Action::Uninstall | Action::Undo, Code::Failed | Code::Partial) => {
-                "Next: mend what failed; `hoist retry` does it once more.\n".to_owned()
-            }
-            (Action::Test, Code::Failed | Code::Partial) => "Next: `hoist install --force MODULE` installs a module again.\n".to_owned(),
-            _ => String::new(),
-        }
+            Action::Install | Action::Update if is_failed => "Fix the errors above, then run `hoist retry`. Installed modules are kept.\n",
+            Action::Uninstall | Action::Undo if is_failed => "Fix the errors above, then run `hoist retry`.\n",
+            Action::Deploy | Action::Undeploy if is_failed => "Fix the errors above, then run the same command again.\n",
+            Action::Install if code == Code::Interrupted => "Run `hoist install --resume` to continue. Installed modules are kept.\n",
+            Action::Test if is_failed => "Run `hoist install --force MODULE` to reinstall a module.\n",
+            _ => "",
+        };
+        text.to_owned()
     }
 }
 
+/// Most informational notes of a module in the summary, without `--verbose`.
+const MAX_NOTES: usize = 3;
+
+/// Most modules that are listed as not started, without `--verbose`.
+const MAX_NOT_STARTED: usize = 10;
+
+/// With more failures than this, fewer lines of output are printed for each.
+const MANY_FAILURES: usize = 5;
+
 /// A status as people read it.
 fn words(status: &str) -> String {
-    status.replace('_', " ")
+    match status {
+        "forgotten" => "untracked".to_owned(),
+        status => status.replace('_', " "),
+    }
 }
 
 /// A line for people: without escape sequences, and not longer than a few lines of a terminal.

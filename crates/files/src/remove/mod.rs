@@ -64,6 +64,35 @@ pub struct Removed {
     pub gone: Vec<(PathBuf, usize)>,
     /// Paths that stayed, and why.
     pub kept: Vec<(PathBuf, String)>,
+    /// Those of them that were to be removed and could not be.
+    pub failed: BTreeSet<PathBuf>,
+}
+
+impl Removed {
+    fn keep(&mut self, path: PathBuf, why: Why) {
+        let text = match why {
+            Why::Kept(text) => text,
+            Why::Failed(text) => {
+                self.failed.insert(path.clone());
+                text
+            }
+        };
+        self.kept.push((path, text));
+    }
+}
+
+/// Why a path stayed.
+enum Why {
+    /// It was not to be removed, or is not what was to be removed any more.
+    Kept(String),
+    /// It could not be removed.
+    Failed(String),
+}
+
+impl From<String> for Why {
+    fn from(text: String) -> Self {
+        Why::Kept(text)
+    }
 }
 
 /// What a removal would do, before it is done.
@@ -117,7 +146,7 @@ impl Contents {
 }
 
 impl Stamp {
-    #[expect(clippy::unnecessary_cast, reason = "the types of these differ between systems")]
+    #[expect(clippy::unnecessary_cast, reason = "platform-dependent types")]
     fn of(stat: &Stat) -> Self {
         let is_directory = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
         let contents = Contents {
@@ -195,7 +224,7 @@ impl Home {
                     outcome.gone.push((root.path.clone(), walk.count));
                 }
                 if walk.unnamed > 0 {
-                    outcome.kept.push((root.path.clone(), format!("{} more paths in it were changed or added since", walk.unnamed)));
+                    outcome.kept.push((root.path.clone(), format!("{} more paths in it were modified or added since", walk.unnamed)));
                 }
             }
             Err(refusal) => walk.planned.outcome.kept.push((root.path.clone(), refusal.to_string())),
@@ -213,7 +242,7 @@ impl Home {
                 Some(kept) => displace(&mut parents, going, part, &kept),
                 None => delete(&mut parents, going, part),
             };
-            outcome.kept.extend(result);
+            result.into_iter().for_each(|(path, why)| outcome.keep(path, why));
         }
         for path in empty {
             let place = self.place(&path).and_then(|place| self.parent(&place));
@@ -241,28 +270,28 @@ impl Parents<'_> {
             }
             self.last = Some((parent.to_owned(), directory));
         }
-        self.last.as_ref().map(|(_, directory)| directory).ok_or_else(|| "its directory cannot be opened".to_owned())
+        self.last.as_ref().map(|(_, directory)| directory).ok_or_else(|| "cannot open its directory".to_owned())
     }
 }
 
-const CHANGED: &str = "it was changed meanwhile";
+const CHANGED: &str = "it was modified in the meantime";
 
-fn cannot(error: Errno) -> String {
-    format!("it cannot be removed: {}", io::Error::from(error))
+fn cannot(error: Errno) -> Why {
+    Why::Failed(format!("cannot remove it: {}", io::Error::from(error)))
 }
 
 /// Removes what was planned to go. Returns what stayed.
-fn delete(parents: &mut Parents<'_>, going: &Going, entries: &[(PathBuf, Stamp)]) -> Vec<(PathBuf, String)> {
-    let kept = |why: String| vec![(going.path.clone(), why)];
+fn delete(parents: &mut Parents<'_>, going: &Going, entries: &[(PathBuf, Stamp)]) -> Vec<(PathBuf, Why)> {
+    let kept = |why: Why| vec![(going.path.clone(), why)];
     let Some((name, (_, stamp))) = going.place.file_name().zip(entries.last()) else { return Vec::new() };
     let directory = match parents.open(going) {
         Ok(directory) => directory,
-        Err(why) => return kept(why),
+        Err(why) => return kept(why.into()),
     };
     match statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
         Err(Errno::NOENT) => return Vec::new(),
         Err(error) => return kept(cannot(error)),
-        Ok(stat) if !Stamp::of(&stat).is(stamp) => return kept(CHANGED.to_owned()),
+        Ok(stat) if !Stamp::of(&stat).is(stamp) => return kept(Why::Kept(CHANGED.to_owned())),
         Ok(_) => {}
     }
     if going.is_directory {
@@ -285,7 +314,7 @@ fn open_for_writing(directory: &OwnedFd) {
 }
 
 /// Removes a directory as it is known, and says whether it is gone.
-fn delete_tree(parent: &OwnedFd, name: &OsStr, path: &Path, known: &HashMap<&Path, Stamp>, kept: &mut Vec<(PathBuf, String)>) -> bool {
+fn delete_tree(parent: &OwnedFd, name: &OsStr, path: &Path, known: &HashMap<&Path, Stamp>, kept: &mut Vec<(PathBuf, Why)>) -> bool {
     let listed = openat(parent, name, DIRECTORY, Mode::empty()).and_then(|directory| {
         open_for_writing(&directory);
         list(&directory).map(|names| (directory, names))
@@ -293,7 +322,7 @@ fn delete_tree(parent: &OwnedFd, name: &OsStr, path: &Path, known: &HashMap<&Pat
     let (directory, names) = match listed {
         Ok(listed) => listed,
         Err(error) => {
-            kept.push((path.to_owned(), format!("it cannot be listed: {}", io::Error::from(error))));
+            kept.push((path.to_owned(), Why::Failed(format!("cannot list it: {}", io::Error::from(error)))));
             return false;
         }
     };
@@ -301,14 +330,14 @@ fn delete_tree(parent: &OwnedFd, name: &OsStr, path: &Path, known: &HashMap<&Pat
     for name in names {
         let path = path.join(&name);
         let Some(stamp) = known.get(path.as_path()) else {
-            kept.push((path, "it was added meanwhile".to_owned()));
+            kept.push((path, Why::Kept("it was added in the meantime".to_owned())));
             all = false;
             continue;
         };
         let gone = match statat(&directory, &name, AtFlags::SYMLINK_NOFOLLOW) {
             Err(Errno::NOENT) => Ok(true),
             Err(error) => Err(cannot(error)),
-            Ok(stat) if !Stamp::of(&stat).is(stamp) => Err(CHANGED.to_owned()),
+            Ok(stat) if !Stamp::of(&stat).is(stamp) => Err(Why::Kept(CHANGED.to_owned())),
             Ok(_) if stamp.contents.is_none() => Ok(delete_tree(&directory, &name, &path, known, kept)),
             Ok(_) => unlinkat(&directory, &name, AtFlags::empty()).map(|()| true).map_err(cannot),
         };
@@ -329,12 +358,12 @@ fn delete_tree(parent: &OwnedFd, name: &OsStr, path: &Path, known: &HashMap<&Pat
 
 /// Renames a directory that was planned to go with everything in it. What was changed or added in it meanwhile goes back to where it was. Returns what
 /// stayed.
-fn displace(parents: &mut Parents<'_>, going: &Going, entries: &[(PathBuf, Stamp)], kept: &Path) -> Vec<(PathBuf, String)> {
-    let stays = |why: String| vec![(going.path.clone(), why)];
+fn displace(parents: &mut Parents<'_>, going: &Going, entries: &[(PathBuf, Stamp)], kept: &Path) -> Vec<(PathBuf, Why)> {
+    let stays = |why: Why| vec![(going.path.clone(), why)];
     let (Some(name), Some(to)) = (going.place.file_name(), kept.file_name()) else { return Vec::new() };
     let directory = match parents.open(going) {
         Ok(directory) => directory,
-        Err(why) => return stays(why),
+        Err(why) => return stays(why.into()),
     };
     let renamed = match renameat_with(directory, name, directory, to, RenameFlags::NOREPLACE) {
         Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => renameat(directory, name, directory, to),
@@ -353,17 +382,18 @@ fn displace(parents: &mut Parents<'_>, going: &Going, entries: &[(PathBuf, Stamp
         let back = renameat_with(directory, to, directory, name, RenameFlags::NOREPLACE);
         return stays(
             back.map_or_else(
-                |error| format!("{CHANGED}, and is in {}: {}", kept.display(), io::Error::from(error)),
+                |error| format!("{CHANGED}; moved to {}: {}", kept.display(), io::Error::from(error)),
                 |()| CHANGED.to_owned(),
-            ),
+            )
+            .into(),
         );
     }
     let mut stayed = Vec::new();
     for path in changed {
         let from = path.strip_prefix(&going.path).map_or_else(|_| kept.to_owned(), |inside| kept.join(inside));
         let back = path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| rename_new(&from, &path));
-        let why = back.map_or_else(|error| format!("{CHANGED}, and is in {}: {error}", kept.display()), |()| CHANGED.to_owned());
-        stayed.push((path, why));
+        let why = back.map_or_else(|error| format!("{CHANGED}; moved to {}: {error}", kept.display()), |()| CHANGED.to_owned());
+        stayed.push((path, why.into()));
     }
     stayed
 }
@@ -461,8 +491,8 @@ impl Walk<'_> {
         };
         match same {
             Ok(true) => Ok(()),
-            Ok(false) => Err("it was changed since".to_owned()),
-            Err(error) => Err(format!("it cannot be read: {}", io::Error::from(error))),
+            Ok(false) => Err("it was modified since".to_owned()),
+            Err(error) => Err(format!("cannot read it: {}", io::Error::from(error))),
         }
     }
 
@@ -527,9 +557,9 @@ impl Walk<'_> {
                 self.go(here, stat, start.0, start.1);
                 true
             }
-            Ok(true) if here.depth == 0 => self.keep(here.path, "the directory was there before hoist".to_owned()),
+            Ok(true) if here.depth == 0 => self.keep(here.path, "the directory existed before the install".to_owned()),
             Ok(_) => false,
-            Err(error) => self.keep(here.path, format!("it cannot be listed: {}", io::Error::from(error))),
+            Err(error) => self.keep(here.path, format!("cannot list it: {}", io::Error::from(error))),
         }
     }
 
@@ -543,10 +573,10 @@ impl Walk<'_> {
         planned.going.push(Going { path: here.path.to_owned(), place: here.place.to_owned(), is_directory, entries });
     }
 
-    fn keep(&mut self, path: &Path, why: String) -> bool {
+    fn keep(&mut self, path: &Path, why: impl Into<Why>) -> bool {
         self.named += 1;
         match self.named <= NAMED {
-            true => self.planned.outcome.kept.push((path.to_owned(), why)),
+            true => self.planned.outcome.keep(path.to_owned(), why.into()),
             false => self.unnamed += 1,
         }
         false

@@ -66,7 +66,7 @@ pub(crate) fn contents(path: &Path) -> Result<Vec<Archived>, String> {
         Some(Kind::Zip) => zip(read)?,
         Some(Kind::Tar) => tar(read.take(STREAM_LIMIT))?,
         Some(Kind::Gzip) => tar(flate2::read::MultiGzDecoder::new(read).take(STREAM_LIMIT))?,
-        None => return Err("it is no archive that hoist reads: zip, tar, tar.gz".to_owned()),
+        None => return Err("it is not an archive that hoist reads: zip, tar, tar.gz".to_owned()),
     };
     // What a Mac adds is not the author's.
     files.retain(|file| !file.path.split('/').any(|part| matches!(part, "__MACOSX" | ".DS_Store")));
@@ -80,7 +80,7 @@ pub(crate) fn contents(path: &Path) -> Result<Vec<Archived>, String> {
 
 /// A name that leads nowhere else.
 fn plain(name: &str) -> Result<String, String> {
-    let wrong = || format!("its name {} leads out of it", name.escape_debug());
+    let wrong = || format!("its entry {} leads out of the archive", name.escape_debug());
     let mut parts = Vec::new();
     for part in Path::new(name).components() {
         match part {
@@ -97,7 +97,7 @@ fn plain(name: &str) -> Result<String, String> {
 fn bounded(source: &mut dyn Read, room: &mut u64) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     source.take(*room + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    *room = room.checked_sub(bytes.len() as u64).ok_or_else(|| format!("it holds more than {} MiB", LIMIT / 1024 / 1024))?;
+    *room = room.checked_sub(bytes.len() as u64).ok_or_else(|| format!("its content exceeds {} MiB", LIMIT / 1024 / 1024))?;
     Ok(bytes)
 }
 
@@ -107,7 +107,7 @@ fn target(bytes: Vec<u8>) -> PathBuf {
 }
 
 fn zip(source: BufReader<File>) -> Result<Vec<Archived>, String> {
-    let wrong = |error: zip::result::ZipError| format!("it is no sound zip archive: {error}");
+    let wrong = |error: zip::result::ZipError| format!("it is not a valid zip archive: {error}");
     let (mut archive, mut room) = (zip::ZipArchive::new(source).map_err(wrong)?, LIMIT);
     let mut files = Vec::new();
     if archive.len() > FILES_LIMIT {
@@ -122,7 +122,7 @@ fn zip(source: BufReader<File>) -> Result<Vec<Archived>, String> {
         let mode = entry.unix_mode().unwrap_or_default();
         let kind = mode & 0o170_000;
         if !matches!(kind, 0 | 0o100_000 | 0o120_000) {
-            return Err(format!("{} in it is neither a file nor a directory nor a link", path.escape_debug()));
+            return Err(format!("its entry {} is neither a file, a directory nor a symbolic link", path.escape_debug()));
         }
         let is_link = kind == 0o120_000;
         let bytes = bounded(&mut entry, &mut room)?;
@@ -133,13 +133,13 @@ fn zip(source: BufReader<File>) -> Result<Vec<Archived>, String> {
 }
 
 fn tar(source: impl Read) -> Result<Vec<Archived>, String> {
-    let wrong = |error: std::io::Error| format!("it is no sound tar archive: {error}");
+    let wrong = |error: std::io::Error| format!("it is not a valid tar archive: {error}");
     let (mut archive, mut room) = (tar::Archive::new(source), LIMIT);
     let mut files = Vec::new();
     for entry in archive.entries().map_err(wrong)? {
         let mut entry = entry.map_err(wrong)?;
         let kind = entry.header().entry_type();
-        let name = String::from_utf8(entry.path_bytes().into_owned()).map_err(|_| "a name in it is no UTF-8".to_owned())?;
+        let name = String::from_utf8(entry.path_bytes().into_owned()).map_err(|_| "the name of an entry is not UTF-8".to_owned())?;
         let executable = entry.header().mode().unwrap_or_default() & 0o111 != 0;
         let content = if kind.is_file() || kind == tar::EntryType::Continuous {
             Content::File(bounded(&mut entry, &mut room)?)
@@ -148,7 +148,7 @@ fn tar(source: impl Read) -> Result<Vec<Archived>, String> {
         } else if kind.is_dir() || kind.is_pax_global_extensions() || kind.is_pax_local_extensions() {
             continue;
         } else {
-            return Err(format!("{} in it is neither a file nor a directory nor a link", name.escape_debug()));
+            return Err(format!("its entry {} is neither a file, a directory nor a symbolic link", name.escape_debug()));
         };
         files.push(Archived { path: plain(&name)?, executable, content });
         if files.len() > FILES_LIMIT {

@@ -154,20 +154,20 @@ impl<'w> Guard<'w> {
         if pledge.exists() {
             let root = application.root.display();
             return Err(Failure::new(format!(
-                "what an earlier run did to {root} could not be taken back yet; the run said why when it started"
+                "the changes of an interrupted run in {root} are not rolled back yet; see the warnings at the start of this run"
             )));
         }
         let former = std::fs::read(&place).ok().and_then(|bytes| Snapshot::from_bytes(&bytes));
         let before = look(application, own, &application.watch, former.as_ref(), Some(store), true).map_err(|error| {
             let help = match error.kind() {
                 std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-                    "what is there has to be kept, and there is no room for that"
+                    "existing files must be backed up, but the disk is full"
                 }
-                _ => "what cannot be read could not be put back: change its permissions, or name it under `ignore` of the application",
+                _ => "unreadable files cannot be restored: change their permissions, or add them to `ignore` of the application",
             };
-            Failure::new(format!("looking at {error}; {help}"))
+            Failure::new(format!("cannot read {error}; {help}"))
         })?;
-        let wrong = |error: std::io::Error| Failure::new(format!("keeping what is there: {error}"));
+        let wrong = |error: std::io::Error| Failure::new(format!("cannot back up existing files: {error}"));
         let pledged = Pledged { application: application.clone(), module: module.clone(), removal };
         let head = serde_json::to_vec(&pledged).map_err(|error| wrong(error.into()))?;
         store.sync().map_err(wrong)?;
@@ -183,7 +183,7 @@ impl<'w> Guard<'w> {
     /// A part of the application as it is now.
     pub(crate) fn below(&self, directory: &Path) -> Result<Snapshot, Failure> {
         let now = look(self.application, self.own, &[directory.to_owned()], Some(&self.before), Some(self.store), true);
-        now.map_err(|error| Failure::new(format!("looking at {error}")))
+        now.map_err(|error| Failure::new(format!("cannot read {error}")))
     }
 
     /// Says what the module brings.
@@ -214,13 +214,13 @@ impl<'w> Guard<'w> {
     pub(crate) fn after(&mut self) -> Result<&Snapshot, Failure> {
         let former = self.after.as_ref().unwrap_or(&self.before);
         let after = look(self.application, self.own, &self.application.watch, Some(former), Some(self.store), false);
-        Ok(self.after.insert(after.map_err(|error| Failure::new(format!("looking at {error}")))?))
+        Ok(self.after.insert(after.map_err(|error| Failure::new(format!("cannot read {error}")))?))
     }
 
     /// Takes everything back that was done since the start. Returns the paths that were different.
     pub(crate) fn take_back(&mut self) -> Result<Vec<PathBuf>, Failure> {
         self.is_settled = false;
-        let wrong = |why: String| Failure::new(format!("what it had done was taken back but for {why}; the next run tries again"));
+        let wrong = |why: String| Failure::new(format!("its changes were rolled back except for {why}; the next run tries again"));
         let mut taken = Vec::new();
         for turn in 1.. {
             // What goes need not be kept: there may be no room for it.
@@ -288,10 +288,10 @@ impl<'w> Guard<'w> {
             if self.left.contains_key(path) || before.kind != Kind::File || before.has_same_contents(after) || !may_be_ours {
                 continue;
             }
-            let wrong = |error: std::io::Error| Failure::new(format!("keeping what was there: {error}"));
+            let wrong = |error: std::io::Error| Failure::new(format!("cannot back up existing files: {error}"));
             let copy = keep_copy_once(path, &self.store.bytes(&before.digest).map_err(wrong)?, before.mode).map_err(wrong)?;
             self.copies.insert(copy.clone());
-            let why = format!("it is another user's, and was changed meanwhile, by whomever; as it was it is {}", copy.display());
+            let why = format!("it belongs to another user and was modified in the meantime; the previous version is {}", copy.display());
             self.left.insert(path.clone(), why);
         }
         Ok(())
@@ -311,10 +311,10 @@ impl<'w> Guard<'w> {
                 continue;
             }
             let copy = aside_name(path);
-            std::fs::copy(path, &copy).map_err(|error| Failure::new(format!("keeping {}: {error}", path.display())))?;
+            std::fs::copy(path, &copy).map_err(|error| Failure::new(format!("cannot back up {}: {error}", path.display())))?;
             self.copies.insert(copy.clone());
             self.left
-                .insert(path.clone(), format!("something was moved over it from where nothing is watched: that is {}", copy.display()));
+                .insert(path.clone(), format!("a file from an unwatched directory was moved over it; that file is now {}", copy.display()));
         }
         Ok(())
     }
@@ -328,11 +328,11 @@ impl<'w> Guard<'w> {
             task.item(Fate::Left, path.display().to_string(), Some(why.clone()));
         }
         for (path, why) in self.left.iter().skip(NAMED) {
-            task.output_line(&format!("left {}: {why}", path.display()));
+            task.output_line(&format!("{} was left: {why}", path.display()));
         }
         if let Some((path, _)) = self.left.iter().nth(NAMED) {
             let more = self.left.len() - NAMED;
-            task.item(Fate::Left, path.display().to_string(), Some(format!("and so are others, {more} with this one: the log names them")));
+            task.item(Fate::Left, path.display().to_string(), Some(format!("{more} files in all, listed in the log")));
         }
         let after = self.after.as_ref().unwrap_or(&self.before);
         let kept = after.to_bytes().and_then(|bytes| hoist_files::write(&self.place, &bytes, 0o600));
@@ -340,13 +340,13 @@ impl<'w> Guard<'w> {
         drop(self.pulse.take());
         let kept = kept.and_then(|()| std::fs::remove_file(self.place.with_extension(PLEDGE)));
         if let Err(error) = kept {
-            task.note(Level::Warning, format!("keeping what is there: {error}"));
+            task.note(Level::Warning, format!("cannot back up existing files: {error}"));
         }
     }
 }
 
 /// What is said of files that came from where nothing is watched.
-pub(super) const MOVED: &str = "it was moved here from where nothing is watched, and stays: move it back where it is missed";
+pub(super) const MOVED: &str = "it was moved here from an unwatched directory and is kept; move it back if it is missing there";
 
 /// Files that are new where they stand, and were there before, when something was made that was `started` then: whoever moved them here took them from
 /// where nothing is watched, and nothing of them is kept.

@@ -69,7 +69,7 @@ struct Report {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "a text, or an object with `text`, and perhaps `level`")]
+#[serde(untagged, expecting = "a string, or an object with `text` and optionally `level`")]
 enum Message {
     Text(String),
     Full {
@@ -99,7 +99,7 @@ fn find(application: &Application, name: &str) -> Result<Option<PathBuf>, Failur
     let path = directory.join(MODULE_FILE);
     let text = match hoist_files::read(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => Vec::new(),
-        text => text.map_err(|error| Failure::new(format!("reading {}: {error}", path.display())))?.unwrap_or_default(),
+        text => text.map_err(|error| Failure::new(format!("cannot read {}: {error}", path.display())))?.unwrap_or_default(),
     };
     let text = String::from_utf8_lossy(&text);
     let file = ModuleFile::parse(&text).map_err(Failure::new)?;
@@ -121,13 +121,13 @@ pub(crate) fn call(asked: &Asked<'_>, context: &StepContext<'_>) -> Result<Answe
     let directory = application.directory(name);
     let Some(program) = find(application, name)? else { return Ok(Answer::default()) };
     if !program.is_file() {
-        return Err(Failure::new(format!("was not called: {} is not there", program.display())));
+        return Err(Failure::new(format!("was not run: {} does not exist", program.display())));
     }
     match is_php(&program) {
         true => php(&program, asked, context),
         false if !is_executable(&program) => {
             let inside = program.strip_prefix(&directory).unwrap_or(&program).display();
-            Err(Failure::new(format!("may not be run: `chmod +x {inside}` where the module comes from")))
+            Err(Failure::new(format!("is not executable: run `chmod +x {inside}` in the source of the module")))
         }
         false => run(&program, &directory, asked, context),
     }
@@ -182,7 +182,7 @@ fn answer(
     }
     let _ = std::fs::remove_file(&file);
     match bytes.len() as u64 > ANSWER_LIMIT {
-        true => Err(Failure::new(format!("gave an answer of more than {} MiB", ANSWER_LIMIT >> 20))),
+        true => Err(Failure::new(format!("returned more than {} MiB", ANSWER_LIMIT >> 20))),
         false => Ok((exit, String::from_utf8_lossy(&bytes).into_owned())),
     }
 }
@@ -190,7 +190,7 @@ fn answer(
 fn php(program: &Path, asked: &Asked<'_>, context: &StepContext<'_>) -> Result<Answer, Failure> {
     let Asked { action, name, application } = asked;
     let machine = context.machine;
-    let php = machine.find_program("php", &[]).ok_or_else(|| Failure::new("needs php, which is not on the path: install php-cli"))?;
+    let php = machine.find_program("php", &[]).ok_or_else(|| Failure::new("requires php, which is not on PATH: install php-cli"))?;
     // Written for this call alone, where nothing else may write.
     let directory = machine.spare.directory("runner")?;
     let runner = directory.path().join("run-installer.php");
@@ -206,7 +206,7 @@ fn php(program: &Path, asked: &Asked<'_>, context: &StepContext<'_>) -> Result<A
     // Where a module sees to it that there are several, the worst counts.
     let mut answers: Vec<PhpAnswer> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     answers.sort_by_key(|answer| answer.ended == "returned");
-    let Some(answer) = answers.into_iter().next() else { return Err(Failure::new(format!("came to no answer: php ended with {exit}"))) };
+    let Some(answer) = answers.into_iter().next() else { return Err(Failure::new(format!("returned no result: php ended with {exit}"))) };
     let place = |message: &PhpMessage| {
         let path = Path::new(&message.file);
         let path = path.strip_prefix(&application.root).unwrap_or(path);
@@ -225,18 +225,18 @@ fn php(program: &Path, asked: &Asked<'_>, context: &StepContext<'_>) -> Result<A
         let level = if is_bad(&message) { Level::Error } else { Level::Info };
         context.task.note_from(SOURCE, level, described(message));
     }
-    let what = if answer.phase == "init" { "could not begin: the application's init file" } else { "" };
+    let what = if answer.phase == "init" { "could not start: the application's init file" } else { "" };
     let error = answer.error.as_ref().map(|error| format!(": {}", described(error))).unwrap_or_default();
     let failed = |how: &str| Err(Failure::new(format!("{what}{}{how}{error}", if what.is_empty() { "" } else { " " })));
     match answer.ended.as_str() {
         "returned" => {}
-        "exit" => return failed("ended PHP with exit()"),
-        "fatal" => return failed("ended with a fatal error"),
+        "exit" => return failed("called exit()"),
+        "fatal" => return failed("failed with a fatal error"),
         "objection" => return failed("failed"),
-        _ => return failed("ended with an exception"),
+        _ => return failed("failed with an exception"),
     }
     if !exit.success() {
-        return Err(Failure::new(format!("came back, and then php ended with {exit}")));
+        return Err(Failure::new(format!("returned, but then php ended with {exit}")));
     }
     match answer.messages.iter().rev().find(is_bad) {
         Some(bad) => Err(Failure::new(format!("failed: {}", described(bad)))),
@@ -259,9 +259,8 @@ fn run(program: &Path, directory: &Path, asked: &Asked<'_>, context: &StepContex
     let (exit, text) = answer(context, command, directory, &more)?;
     let report: Report = match text.trim() {
         "" => Report::default(),
-        text => serde_json::from_str(text).map_err(|error| {
-            Failure::new(format!("wrote something else than one JSON report to descriptor 3: {error} (it ended with {exit})"))
-        })?,
+        text => serde_json::from_str(text)
+            .map_err(|error| Failure::new(format!("wrote an invalid JSON report to file descriptor 3: {error} (it ended with {exit})")))?,
     };
     let mut last = None;
     for message in &report.messages {
@@ -281,7 +280,7 @@ fn run(program: &Path, directory: &Path, asked: &Asked<'_>, context: &StepContex
         let why = last.map(|last| format!(": {last}")).unwrap_or_default();
         return Err(Failure::new(format!("failed with {exit}{why}")));
     }
-    match last.or((report.ok == Some(false)).then(|| "its report says so".to_owned())) {
+    match last.or((report.ok == Some(false)).then(|| "see its report".to_owned())) {
         Some(why) => Err(Failure::new(format!("failed: {why}"))),
         None => {
             let left: Vec<PathBuf> = report.left.iter().map(|left| application.root.join(&left.path)).collect();
@@ -298,7 +297,9 @@ fn level_of(word: Option<&str>) -> Result<Level, Failure> {
         Some("error") => Ok(Level::Error),
         Some(other) => {
             let other = other.escape_debug();
-            Err(Failure::new(format!("wrote a message of level `{other}` to descriptor 3: it is one of info, success, warning, error")))
+            Err(Failure::new(format!(
+                "wrote a message with the invalid level `{other}` to file descriptor 3: use info, success, warning or error"
+            )))
         }
     }
 }

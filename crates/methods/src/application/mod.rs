@@ -28,7 +28,7 @@ pub(crate) use protect::{Before, drop_copies, give_back, give_back_permissions, 
 pub(crate) use recovery::{contents_of, is_pending, recover};
 
 /// The right to change an application, among all hoists on the machine.
-pub(crate) struct ApplicationLock(#[expect(dead_code, reason = "they are held")] Vec<File>);
+pub(crate) struct ApplicationLock(#[expect(dead_code, reason = "they are in use")] Vec<File>);
 
 /// One at a time runs installers where the same is watched.
 pub(crate) fn pool(application: &Application) -> (String, usize) {
@@ -72,11 +72,11 @@ pub(crate) fn lock(application: &Application, alone: bool, task: &TaskContext) -
     let (mut held, mut told) = (Vec::new(), false);
     for (path, alone) in locks(application, alone) {
         loop {
-            match take(&path, alone).map_err(|error| Failure::new(format!("{} cannot be used: {error}", path.display())))? {
+            match take(&path, alone).map_err(|error| Failure::new(format!("cannot use {}: {error}", path.display())))? {
                 Some(lock) => break held.push(lock),
                 None => {
                     if !std::mem::replace(&mut told, true) {
-                        task.output_line("waiting for another that works on the application");
+                        task.output_line("waiting for another run that changes the application");
                     }
                     task.check()?;
                     std::thread::sleep(WAIT);

@@ -112,16 +112,16 @@ pub fn offers(from: &[String], cache: &SourceCache) -> Offers {
 
 fn of_place(place: &str, path: &Path) -> Result<Vec<Entry>, String> {
     let metadata = path.metadata().map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => "there is no such directory or archive".to_owned(),
+        std::io::ErrorKind::NotFound => "the directory or archive does not exist".to_owned(),
         _ => error.to_string(),
     })?;
     let found = match metadata.is_dir() {
         true => of_directory(place, path)?,
         false if is_archive(&path.to_string_lossy()) => of_archive(place, path)?,
-        false => return Err("it is no archive that hoist reads: zip, tar, tar.gz".to_owned()),
+        false => return Err("it is not an archive that hoist reads: zip, tar, tar.gz".to_owned()),
     };
     match found.is_empty() {
-        true => Err("no module is in it: a module is a directory whose name is letters, digits and _".to_owned()),
+        true => Err("it contains no modules: a module is a directory whose name consists of letters, digits and _".to_owned()),
         false => Ok(found),
     }
 }
@@ -138,7 +138,7 @@ fn module_itself<'n>(names: impl Iterator<Item = &'n str> + Clone, stem: &str) -
         _ if is_class_name(stem) => Some(Ok(stem.to_owned())),
         // Behind the name may stand a version or a branch.
         _ if is_class_name(plain_stem(stem)) => Some(Ok(plain_stem(stem).to_owned())),
-        _ => Some(Err(format!("its name `{}` is no name of a module: letters, digits and _ only", stem.escape_debug()))),
+        _ => Some(Err(format!("its name `{}` is not a module name: use only letters, digits and _", stem.escape_debug()))),
     }
 }
 
@@ -195,7 +195,7 @@ pub(crate) fn list_files(path: &Path) -> (Result<Vec<Listed>, String>, Option<St
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() => waiting.push(entry.path()),
                 Ok(kind) if kind.is_file() || kind.is_symlink() => paths.push(entry.path()),
-                _ => unusable = Some(format!("{} is no regular file", entry.path().display())),
+                _ => unusable = Some(format!("{} is not a regular file", entry.path().display())),
             }
         }
     }
@@ -204,7 +204,7 @@ pub(crate) fn list_files(path: &Path) -> (Result<Vec<Listed>, String>, Option<St
     let read = |file: &PathBuf| -> Result<Listed, String> {
         let inside = file.strip_prefix(path).unwrap_or(file);
         let wrong = |error: std::io::Error| format!("{}: {error}", inside.display());
-        let name = inside.to_str().ok_or_else(|| format!("{} is no UTF-8", inside.display()))?.to_owned();
+        let name = inside.to_str().ok_or_else(|| format!("{} is not UTF-8", inside.display()))?.to_owned();
         let metadata = file.symlink_metadata().map_err(wrong)?;
         if metadata.is_symlink() {
             let target = file.read_link().map_err(wrong)?;
@@ -212,7 +212,7 @@ pub(crate) fn list_files(path: &Path) -> (Result<Vec<Listed>, String>, Option<St
         }
         let is_taken = |room: u64| room.checked_sub(metadata.len());
         if room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_taken).is_err() {
-            return Err(format!("it holds more than {} MiB", archive::LIMIT >> 20));
+            return Err(format!("its content exceeds {} MiB", archive::LIMIT >> 20));
         }
         let digest = std::fs::File::open(file).and_then(digest).map_err(wrong)?;
         Ok(Listed { path: name, digest, executable: metadata.mode() & 0o111 != 0, link: None })
@@ -243,7 +243,7 @@ fn listed(path: String, executable: bool, content: &Content) -> Result<Listed, S
     Ok(match content {
         Content::File(bytes) => Listed { digest: of(bytes)?, path, executable, link: None },
         Content::Link(target) => {
-            let target = target.to_str().ok_or_else(|| format!("{path} is a link to what is no UTF-8"))?;
+            let target = target.to_str().ok_or_else(|| format!("the target of the symbolic link {path} is not UTF-8"))?;
             Listed { digest: of(target.as_bytes())?, executable: false, link: Some(target.to_owned()), path }
         }
     })
@@ -328,7 +328,7 @@ fn entry(name: String, files: Vec<Listed>, origin: Origin, text: impl Fn(&str) -
         Err(why) => (None, Some(why.clone())),
     };
     let named =
-        installer.as_ref().filter(|path| !has(path)).map(|path| format!("{MODULE_FILE} names the installer {path}, which is not there"));
+        installer.as_ref().filter(|path| !has(path)).map(|path| format!("{MODULE_FILE} names the installer {path}, which does not exist"));
     let readme = files.iter().map(|file| &file.path).find(|path| !path.contains('/') && path.to_lowercase().starts_with("readme"));
     Entry {
         summary: info.description.unwrap_or_default(),

@@ -47,7 +47,7 @@ pub(crate) struct Protected {
 }
 
 fn wrong(error: std::io::Error) -> Failure {
-    Failure::new(format!("putting back what is somebody else's: {error}"))
+    Failure::new(format!("cannot restore files of others: {error}"))
 }
 
 type Told = Vec<(Fate, String, Option<String>)>;
@@ -57,8 +57,8 @@ impl Before<'_> {
     fn owner(&self, path: &Path) -> String {
         match (self.others.get(path), self.record.contains_key(path)) {
             (Some(other), _) => format!("it belongs to {other}"),
-            (None, true) => "it was changed by hand".to_owned(),
-            (None, false) => "it is not the module's".to_owned(),
+            (None, true) => "it is locally modified".to_owned(),
+            (None, false) => "it does not belong to the module".to_owned(),
         }
     }
 
@@ -87,8 +87,7 @@ impl Before<'_> {
             difference.before.is_none() && blocking.iter().any(|blocking| difference.path.starts_with(&blocking.path))
         };
         back.extend(self.differences.iter().filter(inside));
-        restore(&back, self.store, self.roots)
-            .map_or(Ok(()), |why| Err(Failure::new(format!("putting back what is somebody else's: {why}"))))
+        restore(&back, self.store, self.roots).map_or(Ok(()), |why| Err(Failure::new(format!("cannot restore files of others: {why}"))))
     }
 
     /// Puts the version that an installer brought beside the file that stays.
@@ -171,7 +170,7 @@ pub(crate) fn protect_install(
             (Some(old), None) => {
                 back.push(difference);
                 if old.kind != Kind::Directory {
-                    told.push((Fate::Kept, shown, Some(format!("{}; its installer removed it, and it was put back", before.owner(path)))));
+                    told.push((Fate::Kept, shown, Some(format!("{}; the installer removed it, and it was restored", before.owner(path)))));
                 }
             }
             // Permissions alone are what an installer may have been asked to set.
@@ -182,7 +181,7 @@ pub(crate) fn protect_install(
                         Some(edit) => edit.after.mode = new.mode,
                         None => protected.edits.push(Edit { path: path.clone(), before: old.clone(), after: new.clone(), replaced: false }),
                     }
-                    told.push((Fate::Changed, shown, Some(format!("its permissions were {:o}, and are {:o}", old.mode, new.mode))));
+                    told.push((Fate::Changed, shown, Some(format!("its permissions changed from {:o} to {:o}", old.mode, new.mode))));
                 }
             },
             (Some(old), Some(new)) if before.is_own(path, old) => {
@@ -197,20 +196,20 @@ pub(crate) fn protect_install(
                     if !keeps {
                         let copy = keep_copy(path, &before.bytes(old)?, old.mode, Suffix::Usual).map_err(wrong)?;
                         protected.meddled = true;
-                        let why = format!("it is {shown} before its installer replaced some of it");
+                        let why = format!("the version before the installer changed it is {shown}");
                         told.push((Fate::Kept, copy.display().to_string(), Some(why)));
                         protected.beside.push(copy);
                     }
                     remember(&mut protected.edits, edit);
-                    told.push((Fate::Changed, shown, Some("its installer edited it; its uninstaller takes that out".to_owned())));
+                    told.push((Fate::Changed, shown, Some("edited by the installer; the uninstaller reverts the edit".to_owned())));
                 } else if before.record.get(path).is_some_and(|known| known.is(new)) {
                     // What it brought before as well is nothing new.
                     back.push(difference);
-                    told.push((Fate::Kept, shown, Some("it was changed by hand".to_owned())));
+                    told.push((Fate::Kept, shown, Some("it is locally modified".to_owned())));
                 } else if policy == ConfigPolicy::Overwrite && is_text {
                     let copy = keep_copy(path, &before.bytes(old)?, old.mode, Suffix::Usual).map_err(wrong)?;
                     protected.meddled = true;
-                    let why = format!("{}; it is {shown} as it was", before.owner(path));
+                    let why = format!("{}; the previous version is {shown}", before.owner(path));
                     told.push((Fate::Kept, copy.display().to_string(), Some(why)));
                     protected.beside.push(copy);
                     match before.record.contains_key(path) {
@@ -223,7 +222,7 @@ pub(crate) fn protect_install(
                     }
                 } else {
                     back.push(difference);
-                    let mut why = format!("{}; its installer wrote over it, and it was put back", before.owner(path));
+                    let mut why = format!("{}; the installer overwrote it, and it was restored", before.owner(path));
                     if new.kind == Kind::File {
                         why += &format!("; the module's version is {}", pending(path).display());
                         beside.push((path, new));
@@ -266,7 +265,7 @@ pub(crate) fn protect_uninstall(before: Before<'_>, directory: Option<&Path>, ta
         let purged = directory.is_some_and(|directory| path.starts_with(directory)) && !before.others.contains_key(path);
         match (old, new) {
             (None, Some(new)) if new.kind != Kind::Directory => {
-                told.push((Fate::Created, shown, Some("its uninstaller left it".to_owned())))
+                told.push((Fate::Created, shown, Some("not removed by the uninstaller".to_owned())))
             }
             (Some(old), None) if before.is_own(path, old) || purged => {
                 protected.gone.insert(path.clone());
@@ -277,7 +276,7 @@ pub(crate) fn protect_uninstall(before: Before<'_>, directory: Option<&Path>, ta
             (Some(old), None) => {
                 back.push(difference);
                 if old.kind != Kind::Directory {
-                    let why = "its uninstaller removed it, and it was put back: remove it where nobody needs it";
+                    let why = "removed by the uninstaller and restored; remove it yourself if it is not needed";
                     told.push((Fate::Kept, shown, Some(format!("{}; {why}", before.owner(path)))));
                 }
             }
@@ -286,7 +285,7 @@ pub(crate) fn protect_uninstall(before: Before<'_>, directory: Option<&Path>, ta
                 let is_given_back = before.edits.iter().any(|edit| edit.path == *path && edit.before.mode == new.mode);
                 if old.mode != new.mode && !is_given_back {
                     back.push(difference);
-                    let why = format!("{}; its uninstaller changed its permissions, and they were put back", before.owner(path));
+                    let why = format!("{}; the uninstaller changed its permissions, and they were restored", before.owner(path));
                     told.push((Fate::Kept, shown, Some(why)));
                 }
             }
@@ -302,11 +301,11 @@ pub(crate) fn protect_uninstall(before: Before<'_>, directory: Option<&Path>, ta
                         && !before.record.contains_key(path)
                         && edits::keeps_all(&before.bytes(old)?, &before.bytes(new)?, None) =>
                     {
-                        told.push((Fate::Changed, shown, Some("its uninstaller added lines to it".to_owned())));
+                        told.push((Fate::Changed, shown, Some("the uninstaller added lines to it".to_owned())));
                     }
                     None => {
                         back.push(difference);
-                        let why = format!("{}; its uninstaller wrote over it, and it was put back", before.owner(path));
+                        let why = format!("{}; the uninstaller overwrote it, and it was restored", before.owner(path));
                         told.push((Fate::Kept, shown, Some(why)));
                     }
                 }
@@ -329,18 +328,18 @@ pub(crate) fn protect_uninstall(before: Before<'_>, directory: Option<&Path>, ta
 fn settle(before: &Before<'_>, edit: &Edit, old: &State, new: &State) -> Result<(Fate, String, Option<String>), Failure> {
     let (path, shown, mine) = (&edit.path, edit.path.display().to_string(), before.bytes(old)?);
     Ok(match edits::together(&before.bytes(&edit.before)?, &before.bytes(&edit.after)?, &mine, &before.bytes(new)?) {
-        Together::Theirs => (Fate::Changed, shown, Some("its uninstaller took out what its installer had added".to_owned())),
+        Together::Theirs => (Fate::Changed, shown, Some("the uninstaller removed the edit of the installer".to_owned())),
         Together::Merged(merged) => {
             write(path, &merged, old.mode).map_err(wrong)?;
             let why = match merged == before.bytes(&edit.before)? {
-                true => "it is as it was before its installer",
-                false => "what its installer had added was taken out, and the rest stays",
+                true => "restored to its content before the install",
+                false => "the edit of the installer was removed, and all other content is kept",
             };
             (Fate::Changed, shown, Some(why.to_owned()))
         }
         Together::Apart => {
             let copy = keep_copy(path, &mine, old.mode, Suffix::Usual).map_err(wrong)?;
-            let why = format!("it is {shown} as it was before its uninstaller; look what of it is still wanted");
+            let why = format!("the version before the uninstaller is {shown}; check whether parts of it are still needed");
             (Fate::Kept, copy.display().to_string(), Some(why))
         }
     })
@@ -361,7 +360,7 @@ fn tell(mut told: Told, task: &TaskContext) {
         }
     }
     for (fate, count) in counts.into_iter().filter(|(fate, count)| *count > NAMED && *fate != Fate::Kept.as_str()) {
-        task.note(Level::Info, format!("{} more were {fate}: its log names them", count - NAMED));
+        task.note(Level::Info, format!("{} more were {fate}; see the log", count - NAMED));
     }
 }
 
@@ -371,7 +370,7 @@ pub(crate) fn give_back_permissions(edits: &[Edit], task: &TaskContext) -> Resul
         let now = hoist_files::state(path).map_err(wrong)?;
         if now.is_some_and(|now| now.kind != Kind::Link && now.mode == after.mode) {
             std::fs::set_permissions(path, Permissions::from_mode(before.mode)).map_err(wrong)?;
-            let why = format!("its permissions are {:o} again, as before its installer", before.mode);
+            let why = format!("its permissions were restored to {:o}", before.mode);
             task.item(Fate::Changed, path.display().to_string(), Some(why));
         }
     }
@@ -383,7 +382,7 @@ pub(crate) fn tell_left(edits: &[Edit], task: &TaskContext) -> Result<(), Failur
     for Edit { path, before, after, .. } in edits.iter().filter(|edit| !edit.replaced) {
         let now = hoist_files::state(path).map_err(wrong)?;
         if now.is_some_and(|now| !now.has_same_contents(before) && !before.has_same_contents(after)) {
-            let why = "its installer edited it, and its uninstaller left that, and may have said why: look what of it is still wanted";
+            let why = "the uninstaller did not revert the edit of the installer; check whether parts of it are still needed";
             task.item(Fate::Left, path.display().to_string(), Some(why.to_owned()));
         }
     }
@@ -410,11 +409,10 @@ pub(crate) fn take_out(edits: &[Edit], store: &Store, task: &TaskContext) -> Res
         match without {
             Some(without) => {
                 write(path, &without, now.mode).map_err(wrong)?;
-                task.item(Fate::Changed, shown, Some("what its installation had added was removed".to_owned()));
+                task.item(Fate::Changed, shown, Some("the edit of the installer was removed".to_owned()));
             }
             None => {
-                let why = "its installation edited it, and somebody changed the same lines since: remove by hand what was for the module"
-                    .to_owned();
+                let why = "the lines that the installer edited were modified since; remove the module's lines yourself".to_owned();
                 task.item(Fate::Left, shown, Some(why));
             }
         }
@@ -450,15 +448,11 @@ pub(crate) fn give_back(edits: &[Edit], store: &Store, task: &TaskContext) -> Re
             Some(now) if now.has_same_contents(after) => {
                 let difference = Difference { path: path.clone(), before: Some(before.clone()), after: Some(now.clone()) };
                 let why = restore(&[&difference], store, &[]);
-                why.map_or(Ok(()), |why| Err(Failure::new(format!("putting back what was there before: {why}"))))?;
-                task.item(Fate::Changed, shown, Some("it is as it was before the module replaced it".to_owned()));
+                why.map_or(Ok(()), |why| Err(Failure::new(format!("cannot restore existing files: {why}"))))?;
+                task.item(Fate::Changed, shown, Some("restored to its content before the module replaced it".to_owned()));
             }
             Some(now) if !now.has_same_contents(before) => {
-                task.item(
-                    Fate::Kept,
-                    shown,
-                    Some("it was there before the module, and was changed since, by hand or by another module".to_owned()),
-                );
+                task.item(Fate::Kept, shown, Some("it existed before the module, and was modified since".to_owned()));
             }
             _ => {}
         }

@@ -47,9 +47,9 @@ pub(crate) fn recover(state: &Path, store: &Store, own: &[PathBuf], is_done: imp
         let Some((pledged, before)) = pledge(&path) else {
             let unreadable = path.with_extension(UNREADABLE);
             let moved = std::fs::rename(&path, &unreadable).map_or_else(|error| error.to_string(), |()| unreadable.display().to_string());
-            taken
-                .failed
-                .push(format!("what a run that was cut off had done to an application cannot be taken back: nobody can read {moved}"));
+            taken.failed.push(format!(
+                "the changes of an interrupted run in an application cannot be rolled back: its record is damaged and was moved to {moved}"
+            ));
             continue;
         };
         if is_done(&pledged.module, pledged.removal) {
@@ -60,7 +60,7 @@ pub(crate) fn recover(state: &Path, store: &Store, own: &[PathBuf], is_done: imp
         // It is touched as long as somebody works on the application.
         let pulse = path.metadata().map_or(EndOfRun::UNKNOWN, |metadata| EndOfRun::after(&metadata));
         let undone =
-            |why: String| format!("what {} had done to {} was not taken back yet: {why}", pledged.module, application.root.display());
+            |why: String| format!("the changes of {} in {} are not rolled back yet: {why}", pledged.module, application.root.display());
         // What the installer removed comes back, but not in the place of a file system that is not mounted.
         let is_elsewhere = |watched: &&PathBuf| {
             let parent = watched.parent().and_then(|parent| parent.metadata().ok()).map(|parent| parent.dev());
@@ -68,11 +68,11 @@ pub(crate) fn recover(state: &Path, store: &Store, own: &[PathBuf], is_done: imp
         };
         if let Some(missing) = application.watch.iter().find(is_elsewhere) {
             let missing = missing.display();
-            taken.failed.push(undone(format!("{missing} is not there: mount it, or make it, and the next hoist goes on")));
+            taken.failed.push(undone(format!("{missing} does not exist: mount or create it, and run hoist again")));
             continue;
         }
         let Some(_alone) = try_lock(application) else {
-            taken.failed.push(undone("another works on it".to_owned()));
+            taken.failed.push(undone("another run changes it".to_owned()));
             continue;
         };
         let kept = state.join("kept").join(path.file_stem().unwrap_or_default());
@@ -88,7 +88,7 @@ pub(crate) fn recover(state: &Path, store: &Store, own: &[PathBuf], is_done: imp
     taken
 }
 
-#[expect(clippy::too_many_arguments, reason = "what is known of one change")]
+#[expect(clippy::too_many_arguments, reason = "the record of a change")]
 fn take_back(
     application: &Application,
     store: &Store,
@@ -114,10 +114,7 @@ fn take_back(
     }
     if !done.copied.is_empty() {
         let count = done.copied.len();
-        taken.told.push(format!(
-            "{count} files were changed while the run was being ended, by the run or by others: copies are in {}",
-            kept.display()
-        ));
+        taken.told.push(format!("{count} files were modified while the run was being stopped; backups are in {}", kept.display()));
     }
     // A directory in which another user has something stays.
     let blocks = |path: &Path| left.iter().any(|left| left.path.starts_with(path));

@@ -141,7 +141,7 @@ impl Method for Bash {
                 let last_message = last_error.or(told.last).map(|text| LastMessage { text, is_error });
                 Ok(Applied { last_message, ..Applied::changed() })
             }
-            exit if exit.code == NOT_SOURCED => Err(Failure::new(format!("the script could not be read{because}"))),
+            exit if exit.code == NOT_SOURCED => Err(Failure::new(format!("cannot read the script{because}"))),
             exit if exit.signalled => Err(Failure::new(format!("{what} was ended by {exit}{because}"))),
             exit => Err(Failure::new(format!("{what} failed with {exit}{because}"))),
         }
@@ -181,12 +181,10 @@ impl Bash {
         let (exit, error) = self.run(context, temporary, &arguments, told)?;
         let script = script.display();
         match (told.read, exit) {
-            (false, exit) if exit.success() => {
-                Err(Failure::new(format!("{script} ended with `exit` while it was read, before {function} was called")))
-            }
+            (false, exit) if exit.success() => Err(Failure::new(format!("{script} called `exit` before {function} was called"))),
             (false, exit) if exit.code != NOT_SOURCED => {
                 let because = error.map(|error| format!(": {error}")).unwrap_or_default();
-                Err(Failure::new(format!("{script} ended with {exit} while it was read, before {function} was called{because}")))
+                Err(Failure::new(format!("{script} ended with {exit} before {function} was called{because}")))
             }
             // The function's own code, which only by chance is the program's.
             (true, exit) if exit.code == NOT_SOURCED => Err(Failure::new(format!("{function} failed with {exit}"))),
@@ -223,7 +221,7 @@ impl Bash {
         ];
         environment.extend(set.map(|(name, value)| (name.to_owned(), value)));
         environment.extend(asked(context));
-        let bash = machine.bash().ok_or_else(|| Failure::new("bash is not on the path"))?;
+        let bash = machine.bash().ok_or_else(|| Failure::new("bash is not on PATH"))?;
         let command =
             Command::new(bash).args(["-c"]).args(arguments.iter().map(String::as_str)).environment(environment).directory(&self.collection);
         let mut last_error = None;

@@ -46,7 +46,7 @@ impl Method for ComponentCommand {
         let Some(program) = program else {
             let places: Vec<String> = self.dirs.iter().map(|dir| dir.join("bin").join(&self.name).display().to_string()).collect();
             let places = if places.is_empty() { String::new() } else { format!("no {}, and ", places.join(", no ")) };
-            let message = format!("there is {places}no {} on the path that could update itself", self.name);
+            let message = format!("there is {places}no {} on PATH that can update itself", self.name);
             return Err(Failure::new(format!("{message}: define update_module in the script, or declare another MODULE_UPDATE_METHOD")));
         };
         let temporary = context.machine.spare.take()?;

@@ -53,14 +53,14 @@ impl Method for Copy {
             return Err(Failure::new(format!("it was not copied: {why}")));
         }
         if let Some((link, target)) = self.files.iter().find_map(|file| Some((file.path, file.link?)).filter(|_| leads_out(&file))) {
-            return Err(Failure::new(format!("its link {link} leads out of it, to {target}; it was not copied")));
+            return Err(Failure::new(format!("its symbolic link {link} leads out of the module, to {target}; it was not copied")));
         }
         let names: BTreeSet<&str> = self.files.iter().map(|file| file.path).collect();
         let twisted =
             |name: &&str| Path::new(name).ancestors().skip(1).any(|parent| parent.to_str().is_some_and(|parent| names.contains(parent)));
         let plain = |name: &str| Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
         if let Some(name) = names.iter().find(|name| twisted(name) || !plain(name)) {
-            return Err(Failure::new(format!("its file {name} is no plain path in it; it was not copied")));
+            return Err(Failure::new(format!("its file {name} is not a plain path inside the module; it was not copied")));
         }
         let known = context.record.keys().any(|path| path.starts_with(&self.into));
         if known || context.force || context.unfinished || self.into.symlink_metadata().is_err() {
@@ -74,7 +74,7 @@ impl Method for Copy {
                 let count = others.len();
                 let files = if count == 1 { "one file".to_owned() } else { format!("{count} files") };
                 Err(Failure::new(format!(
-                    "{into} is there, hoist did not put it there, and {files} of it (such as {first}) are not as its source has them: move it away, or --force puts the new ones in their place and keeps copies"
+                    "{into} exists, hoist did not install it, and {files} of it (such as {first}) differ from the source: move it away, or add --force to replace the files and keep backups"
                 )))
             }
         }
@@ -102,22 +102,22 @@ impl Method for Copy {
         context.task.check()?;
         let replaced = match here.stands {
             false => {
-                stage.commit().map_err(|error| context.task.failed("putting in place", &self.into, &error))?;
+                stage.commit().map_err(|error| context.task.failed("cannot write", &self.into, &error))?;
                 Vec::new()
             }
             true => {
                 let made = entries(&stage.path()).map_err(wrong)?;
-                let stage = stage.exchange().map_err(|error| context.task.failed("putting in place", &self.into, &error))?;
+                let stage = stage.exchange().map_err(|error| context.task.failed("cannot write", &self.into, &error))?;
                 // What is in the stage now is somebody's, until it is known that all of it is in the new directory, too.
                 if !here.is_still(&stage.path()).is_ok_and(|still| still) {
-                    let stage = stage.exchange().map_err(|error| context.task.failed("putting back", &self.into, &error))?;
+                    let stage = stage.exchange().map_err(|error| context.task.failed("cannot restore", &self.into, &error))?;
                     // And what came into the new one while it was there.
                     if entries(&stage.path()).is_ok_and(|now| now != made) {
                         let kept = hoist_files::move_aside(&stage.path(), &self.into).map_err(wrong)?;
-                        let why = "somebody wrote to it while it was in place for a moment".to_owned();
+                        let why = "it was modified while it was being replaced".to_owned();
                         context.task.item(Fate::Kept, kept.display().to_string(), Some(why));
                     }
-                    return Err(Failure::transient(format!("somebody wrote to {} at the same time", self.into.display())));
+                    return Err(Failure::transient(format!("{} was modified at the same time", self.into.display())));
                 }
                 vec![stage]
             }
@@ -166,17 +166,17 @@ impl Copy {
         }
         let read = || self.files.iter().map(|file| self.read(&file)).collect::<Result<Vec<_>, String>>();
         let Some(revision) = &self.revision else {
-            let changed = |wrong| format!("{} was changed while it was read: {wrong}; do it once more", self.from.display());
+            let changed = |wrong| format!("{} was modified while it was read: {wrong}; run the command again", self.from.display());
             return read().map_err(|wrong| Failure::new(changed(wrong)));
         };
         read().or_else(|wrong| {
             context
                 .task
-                .note(Level::Warning, format!("the copy of its source was changed ({wrong}); it is brought back to what was synced"));
+                .note(Level::Warning, format!("the local copy of its source was modified ({wrong}); it was restored to the last sync"));
             let tree = self.from.parent().unwrap_or(&self.from);
             sync::mend(tree, revision, context.machine, context.task)?;
-            let help = "`hoist sync` looks at its source anew";
-            read().map_err(|wrong| Failure::new(format!("the copy of its source is not what was synced: {wrong}; {help}")))
+            let help = "run `hoist sync` to refresh its source";
+            read().map_err(|wrong| Failure::new(format!("the local copy of its source differs from the last sync: {wrong}; {help}")))
         })
     }
 
@@ -185,11 +185,11 @@ impl Copy {
         let mut archived: BTreeMap<String, Archived> =
             archive_contents(&self.from)?.into_iter().map(|file| (file.path.clone(), file)).collect();
         let take = |file: IndexedFile<'_>| {
-            let found = archived.remove(&format!("{prefix}{}", file.path)).ok_or_else(|| format!("{} is not in it any more", file.path))?;
+            let found = archived.remove(&format!("{prefix}{}", file.path)).ok_or_else(|| format!("{} is missing", file.path))?;
             match found.content {
                 Unpacked::Link(target) if file.link == target.to_str() => Ok(Content::Link(target)),
                 Unpacked::File(bytes) if digest(bytes.as_slice()).is_ok_and(|found| found == file.digest) => Ok(Content::Bytes(bytes)),
-                _ => Err(format!("{} is another file in it by now", file.path)),
+                _ => Err(format!("{} is a different file", file.path)),
             }
         };
         self.files.iter().map(take).collect()
@@ -235,17 +235,17 @@ impl Copy {
                     let copy = aside_name(&to);
                     carry(&self.into.join(&path), &copy)?;
                     let name = copy.strip_prefix(new).unwrap_or(&copy).display().to_string();
-                    carried.items.push((Fate::Kept, name, format!("it is {} as it was changed by hand", path.display())));
+                    carried.items.push((Fate::Kept, name, format!("the locally modified version is {}", path.display())));
                 }
                 Some(theirs) => {
                     carry(&self.into.join(&path), &to)?;
                     let beside = beside(&path, &names);
                     let is_older = theirs.base.as_deref() == Some(file.digest);
                     if is_older && !here.pending.contains(&beside) {
-                        carried.items.push((Fate::Kept, file.path.to_owned(), "it was changed by hand".to_owned()));
+                        carried.items.push((Fate::Kept, file.path.to_owned(), "it is locally modified".to_owned()));
                         continue;
                     }
-                    let why = format!("it was changed by hand; the new version is {}", beside.display());
+                    let why = format!("it is locally modified; the new version is {}", beside.display());
                     carried.items.push((Fate::Kept, file.path.to_owned(), why));
                     carried.pending.insert(beside.clone(), mode(&file));
                     to = new.join(beside);
@@ -270,9 +270,11 @@ impl Copy {
                 carry(&self.into.join(path), &to)?;
             }
             let why = match (&theirs.base, is_moved) {
-                (_, true) => format!("it was {}, where the new version has something else", path.display()),
-                (Some(_), false) => "it was changed by hand; the new version does not have it".to_owned(),
-                (None, false) => "it is not the module's".to_owned(),
+                (_, true) => {
+                    format!("the existing {} was moved there, since the new version has another file in its place", path.display())
+                }
+                (Some(_), false) => "it is locally modified; the new version does not have it".to_owned(),
+                (None, false) => "it does not belong to the module".to_owned(),
             };
             if theirs.kind != Kind::Directory && (is_moved || !is_backup(path)) {
                 let name = to.strip_prefix(new).unwrap_or(&to).display().to_string();
@@ -329,7 +331,7 @@ impl Here {
         let seen = entries(into)?;
         let stands = into.symlink_metadata().is_ok();
         if stands && !into.symlink_metadata()?.is_dir() {
-            return Err(std::io::Error::other(format!("{} is no directory: move it away", into.display())));
+            return Err(std::io::Error::other(format!("{} is not a directory: move it away", into.display())));
         }
         let offered: BTreeMap<&Path, IndexedFile<'_>> = files.iter().map(|file| (Path::new(file.path), file)).collect();
         let directories: BTreeSet<&Path> = offered.keys().flat_map(|path| path.ancestors().skip(1)).collect();
@@ -353,7 +355,7 @@ impl Here {
                 }
                 Kind::File => digest(std::fs::File::open(&place)?)?,
                 Kind::Link => place.read_link().and_then(|target| digest(target.as_os_str().as_encoded_bytes()))?,
-                Kind::Other => return Err(std::io::Error::other(format!("{} is no regular file: move it away", place.display()))),
+                Kind::Other => return Err(std::io::Error::other(format!("{} is not a regular file: move it away", place.display()))),
             };
             let wanted =
                 offered.get(path.as_path()).filter(|file| file.digest == found && file.link.is_some() == (entry.kind == Kind::Link));

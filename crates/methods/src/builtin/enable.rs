@@ -38,19 +38,19 @@ impl Method for Enable {
         let hosts: Vec<&str> = files.iter().flat_map(|file| file.configuration.hosts(&self.module)).collect();
         if !hosts.is_empty() {
             if !hosts.contains(&"") {
-                let why = format!("it is enabled for {} only; write it into modules_enabled of every host by hand", hosts.join(", "));
+                let why = format!("it is enabled for {} only; add it to modules_enabled of every host yourself", hosts.join(", "));
                 context.task.note(Level::Warning, why);
             }
             return Ok(Applied::unchanged());
         }
         let edited = files.iter().find_map(|file| Some((file, file.configuration.enable(&file.text, &self.module)?)));
         let Some((file, Enabled { text, separated })) = edited else {
-            let why = "it has no table `modules_enabled` outside of hosts; add the module to one by hand";
+            let why = "it has no table `modules_enabled` outside of hosts; add the module to one yourself";
             return Err(Failure::new(format!("{}: {why}", self.configuration.display())));
         };
         let wrong = |error: std::io::Error| Failure::new(error.to_string());
         if !file.is_utf8 {
-            return Err(Failure::new(format!("{} is no UTF-8: add the module to modules_enabled by hand", file.path.display())));
+            return Err(Failure::new(format!("{} is not UTF-8: add the module to modules_enabled yourself", file.path.display())));
         }
         let before = self.check(context)?;
         let former = state(&file.path).map_err(wrong)?;
@@ -58,26 +58,26 @@ impl Method for Enable {
         write(&file.path, text.as_bytes(), 0o640).map_err(wrong)?;
         let after = self.check(context)?;
         match (&before, &after) {
-            (_, None) => context.task.note(Level::Warning, "prosodyctl is not on the path: the configuration was not checked"),
+            (_, None) => context.task.note(Level::Warning, "prosodyctl is not on PATH: the configuration was not checked"),
             (Some((true, _)), Some((false, said))) => {
                 write(&file.path, file.text.as_bytes(), 0o640).map_err(wrong)?;
                 std::fs::remove_file(&copy).map_err(wrong)?;
                 let said = said.join(" ");
                 return Err(Failure::new(format!(
-                    "with it enabled, `prosodyctl check config` says: {said}; the configuration is as it was"
+                    "with the module enabled, `prosodyctl check config` reports: {said}; the configuration was restored"
                 )));
             }
             (Some((_, before)), Some((content, after))) => {
                 let new: Vec<&str> = after.iter().filter(|line| !before.contains(line)).map(String::as_str).collect();
                 if !new.is_empty() {
-                    context.task.note(Level::Warning, format!("`prosodyctl check config` says: {}", new.join(" ")));
+                    context.task.note(Level::Warning, format!("`prosodyctl check config` reports: {}", new.join(" ")));
                 } else if !content {
-                    context.task.note(Level::Warning, format!("`prosodyctl check config` says, as before: {}", after.join(" ")));
+                    context.task.note(Level::Warning, format!("`prosodyctl check config` reports, as before: {}", after.join(" ")));
                 }
             }
             (None, Some(_)) => {}
         }
-        let why = format!("{} is enabled; the copy of what it was is {}", self.module, copy.display());
+        let why = format!("enabled {}; the previous configuration is {}", self.module, copy.display());
         context.task.item(Fate::Changed, file.path.display().to_string(), Some(why));
         let edited = former.zip(state(&file.path).map_err(wrong)?).map(|(before, after)| Edited {
             edit: Edit { path: file.path.clone(), before, after, replaced: false },

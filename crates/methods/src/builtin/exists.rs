@@ -23,7 +23,7 @@ impl Method for Exists {
         let checks = Checks { dirs: self.dirs.clone(), files: self.files.clone(), binaries: self.binaries.clone(), ..Checks::default() };
         match look::missing(context.machine, &checks, &[], context.path) {
             missing if missing.is_empty() => Ok(Applied::unchanged()),
-            missing => Err(Failure::new(format!("not there: {}", missing.join(", ")))),
+            missing => Err(Failure::new(format!("missing: {}", missing.join(", ")))),
         }
     }
 }

@@ -61,7 +61,7 @@ impl Method for Git {
         };
         let version = self.clone_into(&stage.path(), context)?;
         task.check()?;
-        let wrong = |error: std::io::Error| task.failed("putting the clone at", &self.dir, &error);
+        let wrong = |error: std::io::Error| task.failed("cannot move the clone to", &self.dir, &error);
         let replaced = match there {
             true => {
                 let replaced = stage.exchange().map_err(wrong)?;
@@ -71,7 +71,7 @@ impl Method for Git {
                     found => {
                         replaced.put_back().map_err(wrong)?;
                         let what = found.map_or_else(|failure| failure.message, Option::unwrap_or_default);
-                        let message = format!("{} was changed during the update ({what}); it was left alone", self.dir.display());
+                        let message = format!("{} was modified during the update ({what}); it is not changed", self.dir.display());
                         return Err(Failure::new(format!("{message}: move it away to clone it again")));
                     }
                 }
@@ -119,11 +119,13 @@ impl Git {
     fn refuse_changes(&self, machine: &Machine) -> Result<(), Failure> {
         let dir = self.dir.display();
         if self.dir.is_symlink() {
-            return Err(Failure::new(format!("{dir} is a symbolic link; it was left alone: replace it by a directory to clone it again")));
+            return Err(Failure::new(format!(
+                "{dir} is a symbolic link and is not changed: replace it with a directory to clone it again"
+            )));
         }
         match own::changes(&self.dir, machine)? {
             None => Ok(()),
-            Some(what) => Err(Failure::new(format!("{dir} has local changes ({what}); it was left alone: move it away to clone it again"))),
+            Some(what) => Err(Failure::new(format!("{dir} has local changes ({what}) and is not changed: move it away to clone it again"))),
         }
     }
 
@@ -143,7 +145,7 @@ impl Git {
 
 /// Checks what git cloned, and records what later updates have to know.
 fn finish(target: &Path, program: &Program<'_>, task: &TaskContext) -> Result<Option<String>, Failure> {
-    let git_dir = git_dir(target).ok_or_else(|| Failure::new("git left no repository"))?;
+    let git_dir = git_dir(target).ok_or_else(|| Failure::new("git created no repository"))?;
     filters::check(target, program, task)?;
     let commit = match head(target) {
         Some(commit) => Some(commit),

@@ -47,7 +47,7 @@ impl Method for GitPull {
 
     fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure> {
         if is_vacant(&self.dir) {
-            return Err(Failure::new(format!("{} is not there: `hoist install` clones it", self.dir.display())));
+            return Err(Failure::new(format!("{} does not exist: run `hoist install` to clone it", self.dir.display())));
         }
         let mut clone = LocalClone::open(&self.dir, context.task, context.machine)?;
         let url = self.url.clone().or_else(|| origin(&self.dir)).unwrap_or_default();
@@ -95,7 +95,7 @@ impl Update<'_, '_> {
             Transition::end(&clone.git_dir);
         }
         if let Some(changed) = clone.changed_file()? {
-            let message = format!("{dir} has local changes ({changed}), and was left alone");
+            let message = format!("{dir} has local changes ({changed}) and is not changed");
             return Err(Failure::new(format!("{message}: commit, stash or undo them, then update again")));
         }
         let former = match wanted {
@@ -125,19 +125,19 @@ impl Update<'_, '_> {
             let message = format!("{dir} is a clone of {old}, and the manifest now names {new}");
             if !own::is_ours(&clone.dir) {
                 return Err(Failure::new(format!(
-                    "{message}; it was not cloned by hoist and was left alone: move it away to clone it again"
+                    "{message}; hoist did not clone it, and does not change it: move it away to clone it again"
                 )));
             }
             if let Some(own) = own::own_history(&clone.dir, context.machine)? {
                 return Err(Failure::new(format!(
-                    "{message}; it was left alone since it holds {own}: push or remove that, then update again"
+                    "{message}; it is not changed since it has {own}: push or remove that, then update again"
                 )));
             }
             if !self.is_related(branch, wanted)? {
-                let help = format!("`hoist install --force {}` replaces the clone", context.module);
-                return Err(Failure::new(format!("{message}, which has no history in common with it; nothing was changed: {help}")));
+                let help = format!("run `hoist install --force {}` to replace the clone", context.module);
+                return Err(Failure::new(format!("{message}, which has no common history with it; nothing was changed: {help}")));
             }
-            context.task.note(Level::Info, format!("{dir} follows {new} now, no longer {old}"));
+            context.task.note(Level::Info, format!("{dir} now follows {new} instead of {old}"));
         }
         clone.set_url(&branch.remote, &clean)?;
         Ok(Some(former))
@@ -195,9 +195,7 @@ impl Update<'_, '_> {
         self.advance(branch, &destination, old, before)?;
         if follows_another {
             let (from, to) = (&branch.upstream, &destination.branch);
-            context
-                .task
-                .note(Level::Warning, format!("the branch {from} is no longer the one to follow; {} is on {to} now", clone.dir.display()));
+            context.task.note(Level::Warning, format!("the branch {from} was replaced upstream; {} is now on {to}", clone.dir.display()));
         }
         Ok(true)
     }
@@ -210,8 +208,8 @@ impl Update<'_, '_> {
             if let Some(default) = default {
                 return Ok(Some(default));
             }
-            let message = format!("the branch {} is gone from {}", branch.upstream, redact_urls(&self.url));
-            return Err(Failure::new(format!("{message}, which names no other; nothing was changed: check out a branch that it has")));
+            let message = format!("the branch {} was removed from {}", branch.upstream, redact_urls(&self.url));
+            return Err(Failure::new(format!("{message}, which has no default branch; nothing was changed: check out another branch")));
         };
         let current = Destination { branch: branch.upstream.clone(), commit };
         // Who named a branch, or checked one out, follows that; everybody else the one that the remote names.
@@ -250,7 +248,7 @@ impl Update<'_, '_> {
             false => format!("{dir} and {upstream} have diverged"),
             true => format!("{dir} is on {}, which {} replaces upstream", branch.upstream, destination.branch),
         };
-        let message = format!("{what}; nothing was changed, since these commits are only here: {named}");
+        let message = format!("{what}; nothing was changed, since these commits are only local: {named}");
         let git = format!("git -C {}", quoted(&self.clone.dir.display().to_string()));
         // A clone of a single branch has to be told of another one first.
         let refspecs = self.clone.program.run(["config", "--get-all", &format!("remote.{}.fetch", branch.remote)]);
@@ -316,13 +314,13 @@ impl Update<'_, '_> {
         let bundled = clone.program.run(["bundle", "create", "--quiet", &name, "HEAD", &excluded])?;
         if !bundled.exit.success() {
             return Err(Failure::new(format!(
-                "{rewritten}; its former commits could not be copied, and nothing was changed: {}",
+                "{rewritten}; its previous commits could not be kept, and nothing was changed: {}",
                 bundled.reason
             )));
         }
         let _ = make_private(&file);
-        let help = format!("`git -C {} fetch {name} HEAD` brings them back", clone.dir.display());
-        context.task.note(Level::Warning, format!("{rewritten}; the former commits up to {short} are kept in {name}: {help}"));
+        let help = format!("run `git -C {} fetch {name} HEAD` to restore them", clone.dir.display());
+        context.task.note(Level::Warning, format!("{rewritten}; the previous commits up to {short} are kept in {name}: {help}"));
         Ok(())
     }
 
@@ -339,7 +337,7 @@ impl Update<'_, '_> {
         });
         if let Err(failure) = went {
             let back = self.go_back(branch, destination, old, before);
-            let more = back.err().map(|back| format!("; and going back failed: {}", back.message)).unwrap_or_default();
+            let more = back.err().map(|back| format!("; and restoring the previous commit failed: {}", back.message)).unwrap_or_default();
             return Err(Failure { message: format!("{}{more}", failure.message), ..failure });
         }
         Transition::end(&clone.git_dir);
@@ -358,7 +356,7 @@ impl Update<'_, '_> {
         match added.split('\0').find(in_the_way) {
             None => Ok(()),
             Some(path) => {
-                let message = format!("{} has an untracked file, {path}, where the new version has one of its own", clone.dir.display());
+                let message = format!("{} has an untracked file, {path}, which the new version also has", clone.dir.display());
                 Err(Failure::new(format!("{message}; nothing was changed: move it away, then update again")))
             }
         }
@@ -422,7 +420,7 @@ impl Update<'_, '_> {
                 }
                 before.restore(clone)?;
             } else if !interrupted::restore(&clone.dir, old, &destination.commit, &clone.program)? {
-                return Err(Failure::new(format!("{} has files that are neither of the old nor of the new version", clone.dir.display())));
+                return Err(Failure::new(format!("{} has files of neither the old nor the new version", clone.dir.display())));
             }
             Transition::end(&clone.git_dir);
             Ok(())

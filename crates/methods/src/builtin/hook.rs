@@ -65,7 +65,7 @@ impl Hook {
             true => Command::new(&script),
             false => {
                 let name = self.by.unwrap_or("bash");
-                let program = machine.find_program(name, &[]).ok_or_else(|| Failure::new(format!("{name} is not on the path")))?;
+                let program = machine.find_program(name, &[]).ok_or_else(|| Failure::new(format!("{name} is not on PATH")))?;
                 Command::new(program).args([&script])
             }
         };
@@ -84,14 +84,14 @@ impl Hook {
             told += 1;
             match told {
                 ..=TOLD => context.task.note_from(hook, level, text),
-                more if more == TOLD + 1 => context.task.note_from(hook, Level::Info, "… more is in the log"),
+                more if more == TOLD + 1 => context.task.note_from(hook, Level::Info, "… see the log for more"),
                 _ => {}
             }
         });
         // The file with the secrets goes at once, whatever happened.
         let _ = std::fs::remove_file(&config);
         if let (Err(_), Some(interpreter)) = (&exit, interpreter(&script).filter(|_| self.runs_itself)) {
-            let message = format!("its {hook} hook ({path}) begins with #!{}, which is not on this machine", interpreter.display());
+            let message = format!("its {hook} hook ({path}) starts with #!{}, which does not exist on this machine", interpreter.display());
             return Err(Failure::new(message));
         }
         match exit? {

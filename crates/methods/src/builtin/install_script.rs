@@ -43,21 +43,23 @@ impl Method for InstallScript {
         let digest = self.fetch(context.machine, task, &file)?;
         match &self.sha256 {
             Some(wanted) if *wanted != digest => {
-                return Err(Failure::new(format!("{shown}: its SHA-256 is {digest}, MODULE_INSTALL_SHA256 says {wanted}; it was not run")));
+                return Err(Failure::new(format!(
+                    "{shown}: its SHA-256 is {digest}, but MODULE_INSTALL_SHA256 is {wanted}; it was not run"
+                )));
             }
             Some(_) => {}
             None if context.machine.requires_checksums() => {
                 let message = format!("{shown} has no checksum in the manifest, and checksums are required; it was not run");
-                return Err(Failure::new(format!("{message}: add MODULE_INSTALL_SHA256=\"{digest}\" once you have read it")));
+                return Err(Failure::new(format!("{message}: read it, then add MODULE_INSTALL_SHA256=\"{digest}\"")));
             }
             None => {
-                let text = format!("{shown} is not checked against a checksum: add MODULE_INSTALL_SHA256=\"{digest}\" to the manifest");
+                let text = format!("{shown} has no checksum: add MODULE_INSTALL_SHA256=\"{digest}\" to the manifest");
                 task.note(Level::Warning, text);
             }
         }
         if has_crlf(&file).map_err(|error| task.failed("reading", &file, &error))? {
-            let message = format!("{shown} has Windows line endings (CRLF), which no interpreter of scripts takes; it was not run");
-            return Err(Failure::new(format!("{message}: ask its author for a version with LF")));
+            let message = format!("{shown} has Windows line endings (CRLF), which script interpreters do not accept; it was not run");
+            return Err(Failure::new(format!("{message}: ask its author for a version with LF line endings")));
         }
         let interpreter = interpreter(&file)?;
         // As for a module's own script: a question to the terminal fails rather than stops.
@@ -90,13 +92,13 @@ impl InstallScript {
         loop {
             task.check()?;
             let count =
-                source.read(&mut buffer).map_err(|error| Failure::transient(format!("{shown}: the download broke off: {error}")))?;
+                source.read(&mut buffer).map_err(|error| Failure::transient(format!("{shown}: the download was interrupted: {error}")))?;
             if count == 0 {
                 break;
             }
             size += count as u64;
             if size > SIZE_LIMIT {
-                return Err(Failure::new(format!("{shown}: larger than {} MiB, which no installer script is", SIZE_LIMIT >> 20)));
+                return Err(Failure::new(format!("{shown}: the script is larger than {} MiB", SIZE_LIMIT >> 20)));
             }
             hasher.update(&buffer[..count]);
             target.write_all(&buffer[..count]).map_err(|error| task.failed("writing", file, &error))?;
@@ -122,7 +124,7 @@ fn has_crlf(file: &Path) -> std::io::Result<bool> {
 fn interpreter(file: &Path) -> Result<Vec<String>, Failure> {
     let mut start = [0; 256];
     let count = std::fs::File::open(file).and_then(|mut file| file.read(&mut start));
-    let count = count.map_err(|error| Failure::new(format!("reading {}: {error}", file.display())))?;
+    let count = count.map_err(|error| Failure::new(format!("cannot read {}: {error}", file.display())))?;
     let text = String::from_utf8_lossy(&start[..count]);
     if text.trim_start().starts_with("<!") || text.trim_start().to_lowercase().starts_with("<html") {
         return Err(Failure::new("the download is a web page, not a script; check MODULE_INSTALL_REPO"));

@@ -33,17 +33,19 @@ impl Method for Installer {
             return Ok(());
         }
         if context.machine.find_program("php", &[]).is_none() {
-            return Err(Failure::new("its installer needs php, which is not on the path: install php-cli"));
+            return Err(Failure::new("its installer requires php, which is not on PATH: install php-cli"));
         }
         match *init == root.join("init.php") || init.is_file() {
             true => Ok(()),
-            false => Err(Failure::new(format!("the application's init file {} is not there: mend `init` in its settings", init.display()))),
+            false => {
+                Err(Failure::new(format!("the application's init file {} does not exist: correct `init` in its settings", init.display())))
+            }
         }
     }
 
     fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure> {
-        let Some(guarding) = context.guarding else { return Err(Failure::new("nothing watches over the application")) };
-        let Ok(mut guarding) = guarding.lock() else { return Err(Failure::new("another task has failed")) };
+        let Some(guarding) = context.guarding else { return Err(Failure::new("the application is not watched")) };
+        let Ok(mut guarding) = guarding.lock() else { return Err(Failure::new("another task failed")) };
         let directory = self.application.directory(&self.name);
         let brought = guarding.guard.below(&directory)?;
         let files = brought.iter().filter(|(_, state)| state.kind == Kind::File);

@@ -30,7 +30,7 @@ impl Method for Load {
         let name = self.module.strip_prefix("mod_").unwrap_or(&self.module);
         let ask = |command: String| {
             let answer = prosodyctl(&self.configuration, &["shell", &command], context)?;
-            answer.ok_or_else(|| Failure::new("prosodyctl is not on the path: install prosody"))
+            answer.ok_or_else(|| Failure::new("prosodyctl is not on PATH: install Prosody"))
         };
         let (loaded, said) = ask(format!("module:load('{name}')"))?;
         let hosts: Vec<&str> = said.iter().filter_map(|line| line.strip_prefix("Loaded for ")).map(str::trim).collect();
@@ -40,9 +40,9 @@ impl Method for Load {
         }
         if !loaded {
             let why = without_advice(&said).into_iter().find(|line| !line.is_empty()).unwrap_or("no reason");
-            return Err(Failure::new(format!("the server does not load it: {why}")));
+            return Err(Failure::new(format!("the server cannot load it: {why}")));
         }
-        let how = if hosts.is_empty() { "the server has it loaded" } else { "the server loads it" };
+        let how = if hosts.is_empty() { "the server has loaded it" } else { "the server can load it" };
         context.task.note(Level::Info, how);
         Ok(Applied::unchanged())
     }

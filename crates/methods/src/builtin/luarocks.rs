@@ -144,15 +144,15 @@ impl Method for LuaRocks {
                 let back =
                     work.during(&rock, context, || luarocks(&rock, &["install", deps, "--only-server", &self.server, &packed], context));
                 let more = back.map_or_else(
-                    |failure| format!("; and putting back what was there: {}", failure.message),
-                    |()| "; what was there is back".to_owned(),
+                    |failure| format!("; and existing files cannot be restored: {}", failure.message),
+                    |()| "; existing files were restored".to_owned(),
                 );
                 return Err(installed
                     .err()
                     .map_or_else(|| Failure::new(more.clone()), |failure| Failure::new(format!("{}{more}", failure.message))));
             }
             installed?;
-            return Err(Failure::new(format!("luarocks installed another rock than {} {}", self.name, self.version)));
+            return Err(Failure::new(format!("luarocks installed a rock other than {} {}", self.name, self.version)));
         }
         Ok(Applied { effect: Effect::Changed, ..applied(consists_of(&rock, &self.name, &self.version)?) })
     }
@@ -347,7 +347,7 @@ fn mend(rock: &Rock, context: &StepContext<'_>) -> Result<(), Failure> {
                 clear(rock, &work.name, &version, &files)?;
             }
         }
-        context.task.note(Level::Warning, format!("luarocks was cut off at {}; its tree was put in order", work.name));
+        context.task.note(Level::Warning, format!("luarocks was interrupted at {}; its tree was repaired", work.name));
         if rocks::directory(rock, "").is_dir() {
             run(rock, "luarocks-admin", &["make_manifest", "--local-tree"], context)?;
         }
@@ -367,7 +367,7 @@ fn run(rock: &Rock, program: &str, arguments: &[&str], context: &StepContext<'_>
 /// Runs one of the programs of LuaRocks in a directory.
 fn run_in(directory: &Path, rock: &Rock, program: &str, arguments: &[&str], context: &StepContext<'_>) -> Result<(), Failure> {
     let found = context.machine.find_program(program, &[]);
-    let program = found.ok_or_else(|| Failure::new(format!("{program} is not on the path: install luarocks")))?;
+    let program = found.ok_or_else(|| Failure::new(format!("{program} is not on PATH: install LuaRocks")))?;
     let temporary = context.machine.spare.directory("luarocks")?;
     let environment = context.machine.script_environment(&BTreeMap::new(), "");
     let command = Command::new(program)
@@ -493,7 +493,7 @@ fn keep_changed(rock: &Rock, name: &str, version: &str, context: &StepContext<'_
                 keep_copy(&place, &std::fs::read(&path).map_err(wrong)?, mode, Suffix::Usual)
             }
         };
-        let why = format!("it is {} as it was changed or added by hand", path.display());
+        let why = format!("the locally modified or added version is {}", path.display());
         context.task.item(Fate::Kept, copy.map_err(wrong)?.display().to_string(), Some(why));
     }
     Ok(())

@@ -78,7 +78,7 @@ impl Method for Pip {
             if !still.is_empty() {
                 context.task.note(
                     hoist_executor::Level::Info,
-                    format!("{} came with the system's Python, not from {}", still.join(", "), self.target.display()),
+                    format!("{} was installed with the system's Python, not from {}", still.join(", "), self.target.display()),
                 );
             }
         }
@@ -286,7 +286,7 @@ fn program(context: &StepContext<'_>, target: &Path) -> Result<Program, Failure>
         environment.insert("UV_CONFIG_FILE".to_owned(), file.display().to_string());
         Ok(Program::Uv(Command::new(uv).environment(environment)))
     } else {
-        Err(Failure::new("neither pip3, pip nor uv is on the path: install Python's pip (Debian: python3-pip)"))
+        Err(Failure::new("neither pip3, pip nor uv is on PATH: install Python's pip (Debian: python3-pip)"))
     }
 }
 

@@ -35,14 +35,25 @@ pub enum Standing {
     Edited,
     /// Somebody removed it.
     Removed,
-    /// Somebody changed it, and the module brings something newer. Where both changes go together, this is what comes of it.
-    Conflict(Option<Vec<u8>>),
+    /// It is locally modified, and the module has a newer version.
+    Conflict(Merge),
     /// The same, and the newer version was put beside it before.
     Offered,
     /// It is a link to where hoist does not write.
     Elsewhere,
     /// It cannot be read, and why.
     Unreadable(String),
+}
+
+/// Result of merging the local and the new version of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Merge {
+    /// Both changes combined.
+    Clean(Vec<u8>),
+    /// Both versions, with conflict markers around the lines that both changed.
+    Conflicts(Vec<u8>),
+    /// There is nothing to merge with: the installed version is unknown, or a version is not text.
+    Impossible,
 }
 
 /// What happens to a file.

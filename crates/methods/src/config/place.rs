@@ -74,7 +74,7 @@ fn replace(
     write(&file.path, contents, file.mode).map_err(failed)?;
     let shown = file.path.display().to_string();
     match (&copy, current) {
-        (Some(copy), _) => task.item(Fate::Changed, shown, Some(format!("the former version is {}", copy.display()))),
+        (Some(copy), _) => task.item(Fate::Changed, shown, Some(format!("the previous version is {}", copy.display()))),
         (None, Some(_)) => task.item(Fate::Changed, shown, None),
         (None, None) => task.item(Fate::Created, shown, None),
     }
@@ -86,14 +86,14 @@ fn offer(file: &ConfigFile, record: Option<&ConfigRecord>, task: &TaskContext) -
     let beside = pending(&file.path);
     if beside.is_symlink() {
         let copy = move_aside(&beside, &beside).map_err(failed)?;
-        task.item(Fate::Kept, copy.display().to_string(), Some(format!("it was {}, a link of somebody's", beside.display())));
+        task.item(Fate::Kept, copy.display().to_string(), Some(format!("the existing symbolic link was moved to {}", beside.display())));
     }
     let there = read(&beside).map_err(failed)?;
     let changed = match &there {
         Some(there) if *there == file.contents => false,
         Some(_) if !is_ours(&beside, record.and_then(|record| record.pending.as_ref())) => {
             let copy = back_up(&beside, Suffix::Config).map_err(failed)?;
-            task.item(Fate::Kept, copy.display().to_string(), Some(format!("it was {}, and not hoist's", beside.display())));
+            task.item(Fate::Kept, copy.display().to_string(), Some(format!("the existing file was moved to {}", beside.display())));
             true
         }
         _ => true,
@@ -101,18 +101,18 @@ fn offer(file: &ConfigFile, record: Option<&ConfigRecord>, task: &TaskContext) -
     if changed {
         write(&beside, &file.contents, file.mode).map_err(failed)?;
     }
-    let why = format!("it differs from what the module brings, which is {}", beside.display());
+    let why = format!("it differs from the version of the module, which is {}", beside.display());
     task.item(Fate::Kept, file.path.display().to_string(), Some(why));
     Ok(changed)
 }
 
 fn tell_kept(file: &ConfigFile, task: &TaskContext) {
     let why = match &file.standing {
-        Standing::Edited => "it was changed by hand, and the module brings nothing new".to_owned(),
-        Standing::Removed => "it was removed by hand; --config-overwrite brings it back".to_owned(),
-        Standing::Elsewhere => "it is a link to where hoist does not write".to_owned(),
-        Standing::Unreadable(why) => format!("it cannot be read: {why}"),
-        Standing::Offered => format!("it differs from what the module brings, which is {}", pending(&file.path).display()),
+        Standing::Edited => "it is locally modified, and the module has no new version".to_owned(),
+        Standing::Removed => "it was removed locally; add --config-overwrite to restore it".to_owned(),
+        Standing::Elsewhere => "it is a symbolic link to a location where hoist does not write".to_owned(),
+        Standing::Unreadable(why) => format!("cannot read it: {why}"),
+        Standing::Offered => format!("it differs from the version of the module, which is {}", pending(&file.path).display()),
         _ => return,
     };
     task.item(Fate::Kept, file.path.display().to_string(), Some(why));
@@ -271,8 +271,8 @@ pub(crate) fn settle(
             match after {
                 _ if decided => {}
                 None => {
-                    let why = "the collection's config directory has no template for it, and the module did not write it";
-                    task.note(Level::Warning, format!("MODULE_CONFIG_FILES names {shown}, which is not there: {why}"));
+                    let why = "the collection has no template config/ for it, and the module did not write it";
+                    task.note(Level::Warning, format!("MODULE_CONFIG_FILES declares {shown}, which does not exist: {why}"));
                 }
                 Some(after) => {
                     task.item(Fate::Created, shown, None);
@@ -306,7 +306,7 @@ pub(crate) fn settle(
             Some(copy) => copy,
             None => keep_copy(&path, &before.contents, before.mode, Suffix::Config).map_err(failed)?,
         };
-        let why = format!("the former version is {}", copy.display());
+        let why = format!("the previous version is {}", copy.display());
         match after {
             None => task.item(Fate::Removed, shown, Some(why)),
             Some(after) => {
@@ -334,21 +334,21 @@ pub(crate) fn take_away(home: &Home, belongings: &Belongings, purge: bool, act: 
         if is_ours(&waiting, record.pending.as_ref()) {
             told.push(match if act { std::fs::remove_file(&waiting) } else { Ok(()) } {
                 Ok(()) => (Fate::Removed, waiting.clone(), None),
-                Err(error) => kept(&waiting, format!("it cannot be removed: {error}")),
+                Err(error) => kept(&waiting, format!("cannot remove it: {error}")),
             });
         }
         match belongings.holders.get(&record.path) {
             _ if record.digest.is_empty() => {}
-            Some(other) => told.push(kept(&record.path, format!("{other} has it too"))),
+            Some(other) => told.push(kept(&record.path, format!("{other} also owns it"))),
             None => match take_one(record, purge, act) {
                 Ok(one) => told.extend(one),
-                Err(error) => told.push(kept(&record.path, format!("it cannot be taken away: {error}"))),
+                Err(error) => told.push(kept(&record.path, format!("cannot remove it: {error}"))),
             },
         }
         let comes_back = told.iter().any(|(fate, path, _)| *fate == Fate::Changed && *path == record.path);
         let used = |copy: &PathBuf| comes_back && Some(copy) == record.original.as_ref();
         let former = backups(&record.path).into_iter().chain(backups(&waiting)).filter(|copy| !used(copy));
-        told.extend(former.map(|copy| kept(&copy, "a former version".to_owned())));
+        told.extend(former.map(|copy| kept(&copy, "a backup".to_owned())));
     }
     told
 }
@@ -358,7 +358,7 @@ fn take_one(record: &ConfigRecord, purge: bool, act: bool) -> std::io::Result<Op
     let told = |fate, why: Option<&str>| Ok(Some((fate, record.path.clone(), why.map(str::to_owned))));
     let untouched = digest(found.as_slice())? == record.digest;
     if !untouched && !purge {
-        return told(Fate::Kept, Some("it was changed since"));
+        return told(Fate::Kept, Some("it was modified since"));
     }
     if let Some(copy) = record.original.as_ref().filter(|copy| copy.is_file()) {
         if act {
@@ -372,10 +372,10 @@ fn take_one(record: &ConfigRecord, purge: bool, act: bool) -> std::io::Result<Op
                 std::fs::rename(copy, &record.path)?;
             }
         }
-        return told(Fate::Changed, Some("what was there before hoist is back"));
+        return told(Fate::Changed, Some("the file from before the install was restored"));
     }
     if record.path.is_symlink() {
-        return told(Fate::Kept, Some("it is a link of somebody's now"));
+        return told(Fate::Kept, Some("it is now a symbolic link that hoist did not create"));
     }
     if record.created || purge {
         if act {
@@ -383,7 +383,7 @@ fn take_one(record: &ConfigRecord, purge: bool, act: bool) -> std::io::Result<Op
         }
         return told(Fate::Removed, None);
     }
-    told(Fate::Kept, Some("it was there before hoist"))
+    told(Fate::Kept, Some("it existed before the install"))
 }
 
 /// True for a file that holds what hoist put there.

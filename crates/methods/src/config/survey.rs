@@ -7,7 +7,7 @@ use hoist_core::{Diagnostic, Module};
 use hoist_files::{Home, digest, pending, read};
 use hoist_ledger::ConfigRecord;
 
-use super::{ConfigFile, ConfigPolicy, Decision, Standing};
+use super::{ConfigFile, ConfigPolicy, Decision, Merge, Standing};
 
 /// Templates that are larger are no configuration.
 const SIZE_LIMIT: u64 = 16 * 1024 * 1024;
@@ -64,18 +64,20 @@ fn names(inside: &Path) -> Vec<PathBuf> {
 /// A file as it is, a directory as the files in it.
 fn expand(path: &Path, template: &Path, root: &Path, depth: usize, pairs: &mut Vec<(PathBuf, PathBuf)>) -> Result<(), Diagnostic> {
     let wrong = |message: String| Diagnostic::error(message).file(template.display().to_string());
-    let real = template.canonicalize().map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    let real = template.canonicalize().map_err(|error| wrong(format!("cannot read the file: {error}")))?;
     if !root.canonicalize().is_ok_and(|root| real.starts_with(root)) {
-        return Err(wrong("leads out of the collection's config directory".to_owned()).help("put the file itself there"));
+        return Err(
+            wrong("the path leads out of the collection's config directory".to_owned()).help("replace the symbolic link with the file")
+        );
     }
     if !template.is_dir() {
         pairs.push((path.to_owned(), template.to_owned()));
         return Ok(());
     }
     if depth == 0 {
-        return Err(wrong(format!("is nested more than {DEPTH_LIMIT} directories deep")));
+        return Err(wrong(format!("the path is nested more than {DEPTH_LIMIT} directories deep")));
     }
-    let entries = std::fs::read_dir(template).map_err(|error| wrong(format!("cannot be listed: {error}")))?;
+    let entries = std::fs::read_dir(template).map_err(|error| wrong(format!("cannot list the directory: {error}")))?;
     let mut names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
     names.sort();
     names.iter().try_for_each(|name| expand(&path.join(name), &template.join(name), root, depth - 1, pairs))
@@ -84,12 +86,12 @@ fn expand(path: &Path, template: &Path, root: &Path, depth: usize, pairs: &mut V
 fn one(path: &Path, template: &Path, home: &Home, records: &[ConfigRecord], policy: ConfigPolicy) -> Result<ConfigFile, Diagnostic> {
     let wrong = |message: String| Diagnostic::error(message).file(template.display().to_string());
     home.place(path)
-        .map_err(|refusal| wrong(format!("{} is not written: {refusal}", path.display())).help("name a file inside the home directory"))?;
-    let metadata = template.metadata().map_err(|error| wrong(format!("cannot be read: {error}")))?;
+        .map_err(|refusal| wrong(format!("{} is not written: {refusal}", path.display())).help("use a path inside the home directory"))?;
+    let metadata = template.metadata().map_err(|error| wrong(format!("cannot read the file: {error}")))?;
     if !metadata.is_file() || metadata.len() > SIZE_LIMIT {
-        return Err(wrong("is no regular file of a reasonable size".to_owned()).help("put a file there"));
+        return Err(wrong("the path is not a regular file, or too large".to_owned()).help("replace it with a regular file"));
     }
-    let contents = std::fs::read(template).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    let contents = std::fs::read(template).map_err(|error| wrong(format!("cannot read the file: {error}")))?;
     let (current, unusable) = match (home.target(path), read(path)) {
         (Err(_), current) => (current.ok().flatten(), Some(Standing::Elsewhere)),
         (Ok(_), Ok(current)) => (current, None),
@@ -124,9 +126,14 @@ fn standing(new: &[u8], current: Option<&[u8]>, record: Option<&ConfigRecord>, p
     let text = |bytes: &[u8]| std::str::from_utf8(bytes).ok().map(str::to_owned);
     let merged = || {
         let base = record?.contents.as_deref().and_then(text)?;
-        diffy::merge(&base, &text(current)?, &text(new)?).ok()
+        let mut options = diffy::MergeOptions::new();
+        options.set_conflict_style(diffy::ConflictStyle::Merge);
+        Some(match options.merge(&base, &text(current)?, &text(new)?) {
+            Ok(clean) => Merge::Clean(clean.into_bytes()),
+            Err(conflicts) => Merge::Conflicts(conflicts.into_bytes()),
+        })
     };
-    Standing::Conflict(merged().map(String::into_bytes))
+    Standing::Conflict(merged().unwrap_or(Merge::Impossible))
 }
 
 fn decide(standing: &Standing, record: Option<&ConfigRecord>, policy: ConfigPolicy) -> Decision {

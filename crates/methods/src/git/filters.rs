@@ -49,10 +49,7 @@ pub(crate) fn check(dir: &Path, program: &Program<'_>, task: &TaskContext) -> Re
     unknown.sort_unstable();
     unknown.dedup();
     for filter in unknown {
-        task.note(
-            Level::Warning,
-            format!("the filter {filter} of the repository is not configured: its files are as the repository has them"),
-        );
+        task.note(Level::Warning, format!("the filter {filter} of the repository is not configured; its files are not filtered"));
     }
     Ok(())
 }

@@ -59,7 +59,7 @@ pub(crate) fn refuse(dir: &Path) -> Result<(), Failure> {
     match own.chain(of_submodules).next() {
         Some((git, name)) => {
             let config = git.join("config");
-            Err(Failure::new(format!("{} has the command {name}, which git would run: remove it there", config.display())))
+            Err(Failure::new(format!("{} contains the command {name}, which git would run: remove it", config.display())))
         }
         None => Ok(()),
     }

@@ -158,7 +158,7 @@ fn changed_paths(old: &str, new: &str, program: &Program<'_>) -> Result<(BTreeSe
 
 /// Keeps a file under another name. Git replaces files and does not write into them, so that a link to one is a copy.
 fn keep(file: &Path, kept: &Path) -> Result<(), Failure> {
-    let wrong = |error: std::io::Error| Failure::new(format!("cannot keep a copy of {}: {error}", file.display()));
+    let wrong = |error: std::io::Error| Failure::new(format!("cannot back up {}: {error}", file.display()));
     // What a sparse checkout leaves out is not there.
     if file.symlink_metadata().is_err() {
         return Ok(());

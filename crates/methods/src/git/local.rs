@@ -1,9 +1,11 @@
 //! Questions about a clone on this machine. libgit2 answers them without a process; the git program where libgit2 cannot open the clone.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use git2::{Config, ErrorCode, Repository, RepositoryOpenFlags, StatusOptions};
+use git2::{Config, ErrorCode, Repository, RepositoryOpenFlags, Status, StatusOptions};
 use hoist_core::without_userinfo;
 use hoist_executor::{Failure, TaskContext};
 use hoist_files::read_text;
@@ -40,6 +42,30 @@ impl LocalBranch {
     }
 }
 
+/// Tracked files of a clone that differ from its last commit, relative to the clone.
+#[derive(Debug, Default)]
+pub(crate) struct ChangedFiles {
+    pub(crate) modified: Vec<PathBuf>,
+    pub(crate) deleted: Vec<PathBuf>,
+}
+
+/// Compares the tracked files of a clone with its last commit. Starts no process.
+///
+/// # Errors
+/// libgit2 cannot read the clone.
+pub(crate) fn changed_files(dir: &Path) -> Result<ChangedFiles, git2::Error> {
+    let repository = open_repository(dir)?;
+    let mut options = StatusOptions::new();
+    options.include_untracked(false).exclude_submodules(true).update_index(false);
+    let mut changes = ChangedFiles::default();
+    for entry in repository.statuses(Some(&mut options))?.iter() {
+        let path = PathBuf::from(OsStr::from_bytes(entry.path_bytes()));
+        let is_deleted = entry.status().intersects(Status::WT_DELETED | Status::INDEX_DELETED);
+        if is_deleted { changes.deleted.push(path) } else { changes.modified.push(path) }
+    }
+    Ok(changes)
+}
+
 /// Opens a repository, and not one around it.
 pub(crate) fn open_repository(dir: &Path) -> Result<Repository, git2::Error> {
     Repository::open_ext(dir, RepositoryOpenFlags::NO_SEARCH, &[] as &[&Path])
@@ -50,7 +76,7 @@ impl<'a> LocalClone<'a> {
     /// There is no clone, or git does not use it; the reason says what to do.
     pub(crate) fn open(dir: &Path, task: &'a TaskContext, machine: &'a Machine) -> Result<Self, Failure> {
         let Some(git_dir) = git_dir(dir) else {
-            return Err(Failure::new(format!("{} is not a git repository: `hoist install` clones it", dir.display())));
+            return Err(Failure::new(format!("{} is not a git repository: run `hoist install` to clone it", dir.display())));
         };
         refuse(dir)?;
         let program = Program::new(task, machine)?.inside(dir);

@@ -80,7 +80,7 @@ pub(crate) fn has_staged_changes(index: &Path) -> bool {
 /// Why the directory with the history of a clone has to stay.
 pub(crate) fn precious(git: &Path, machine: &Machine) -> Option<String> {
     match own_history(git.parent()?, machine) {
-        Ok(own) => Some(format!("it holds {}, which no remote has", own?)),
+        Ok(own) => Some(format!("it has {}, which no remote has", own?)),
         Err(failure) => Some(failure.message),
     }
 }
@@ -88,7 +88,7 @@ pub(crate) fn precious(git: &Path, machine: &Machine) -> Option<String> {
 /// What a clone holds that no remote has: a stash, commits that no remote branch leads to, a hook, further work trees; also in its submodules.
 pub(crate) fn own_history(dir: &Path, machine: &Machine) -> Result<Option<String>, Failure> {
     let Some(git_dir) = git_dir(dir) else {
-        return Err(Failure::new(format!("{} has no history that git can read", dir.display())));
+        return Err(Failure::new(format!("git cannot read the history of {}", dir.display())));
     };
     match open_repository(dir) {
         Ok(repository) => own_history_of(&git_dir, Some(repository), machine, 0),

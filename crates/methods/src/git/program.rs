@@ -211,8 +211,8 @@ pub(crate) fn missing(machine: &Machine) -> String {
         _ => format!("{} git", manager.install.join(" ")),
     });
     match install {
-        Some(install) => format!("git is not on the path: install it with `{install}`"),
-        None => "git is not on the path: install it".to_owned(),
+        Some(install) => format!("git is not on PATH: install it with `{install}`"),
+        None => "git is not on PATH: install it".to_owned(),
     }
 }
 

@@ -131,7 +131,7 @@ impl<'c> At<'_, 'c> {
         let (place, writing) = (self.place.clone(), Mutex::new(()));
         let begun = move |host: &str| {
             let _alone = writing.lock().unwrap_or_else(PoisonError::into_inner);
-            place.keep_begun_hosts([host].into_iter()).map_err(|error| Failure::new(format!("keeping that {host} was begun: {error}")))
+            place.keep_begun_hosts([host].into_iter()).map_err(|error| Failure::new(format!("cannot record the start on {host}: {error}")))
         };
         let begun = Arc::new(begun);
         let order = Order { command, plugin: self.place.plugin(number), name, variables: &file.variables, begun };
@@ -165,7 +165,7 @@ impl<'c> At<'_, 'c> {
             "script" => match self.script(number, file, UNDEPLOY_SCRIPTS)? {
                 true => Ok(()),
                 false => {
-                    let message = "it has no scripts/undeploy.sh: what its script of deployment did stays";
+                    let message = "it has no scripts/undeploy.sh: the changes of its deployment script are kept";
                     self.context.task.note(Level::Warning, message);
                     Ok(())
                 }
@@ -228,7 +228,7 @@ impl<'c> At<'_, 'c> {
         let others = if foreign.len() > 1 { format!(" and {} others", foreign.len() - 1) } else { String::new() };
         let name = project_name(&self.module.id, self.environment);
         Err(Failure::new(format!(
-            "the project {name} is somebody else's on this engine: {one}{others} was not deployed from here; take it down, deploy to another --env, or --force takes it over"
+            "the Compose project {name} of this Docker engine was not deployed by hoist: {one}{others} is running; stop it, deploy to another --env, or add --force to take it over"
         )))
     }
 
@@ -239,9 +239,9 @@ impl<'c> At<'_, 'c> {
             hosts_of(&file.values).into_iter().flatten().map(|host| host.host.to_string()).collect()
         };
         for host in names(&former).difference(&names(file)) {
-            let reason = "the configuration names it no more; what was deployed there stays as it is";
+            let reason = "it was removed from the configuration; the deployment there is kept";
             self.context.task.item(Fate::Left, format!("host {host}"), Some(reason.to_owned()));
-            self.context.task.note(Level::Warning, format!("{host}: {reason}; to take it down there, deploy to it once more and undeploy"));
+            self.context.task.note(Level::Warning, format!("{host}: {reason}; to undeploy it, add the host again, deploy, then undeploy"));
         }
     }
 
@@ -265,7 +265,7 @@ impl<'c> At<'_, 'c> {
 /// A new version of an installed plugin is deployed first and installed afterwards, so that a deployment that fails leaves the installed version.
 pub(crate) fn deploy(world: &World, module: &Module, work: Option<&mut Work>, task: &TaskContext) -> Result<Effect, Failure> {
     let (Some(ledger), Some(deployment)) = (&world.ledger, world.deployments.get(&module.id)) else {
-        return Err(Failure::new("there is nothing to deploy"));
+        return Err(Failure::new("nothing to deploy"));
     };
     let mut update = match work {
         Some(work) if work.change == Change::Update => {
@@ -311,7 +311,7 @@ fn deploy_release(
         }
         match at.lacks(file)? {
             None => return Ok(Effect::Unchanged),
-            Some(why) => task.note(Level::Warning, format!("it is deployed, but {why}; it is brought up again")),
+            Some(why) => task.note(Level::Warning, format!("it is deployed, but {why}; it is restarted")),
         }
     }
     if was_cut_off {
@@ -353,7 +353,7 @@ fn deploy_release(
     let forget = || if again.is_none() { place.forget(number) } else { Ok(()) };
     let ahead = at.check(number, file).and_then(|()| at.hook(number, file, Side::Pre, event, &more)).and_then(|()| task.check());
     if let Err(failure) = ahead {
-        forget().map_err(|error| task.failed("removing what was kept of", &source, &error))?;
+        forget().map_err(|error| task.failed("cannot remove the files of", &source, &error))?;
         return Err(nothing_changed(failure));
     }
     let (before, volumes) = (at.containers(file), at.volumes(file));
@@ -380,20 +380,24 @@ fn deploy_release(
             tell_containers(&before, &at.containers(file), task);
             release(ledger, &place, &mut deployed, number, deployment, Standing::Failed)?;
             let back = match deployed.former.is_empty() {
-                true => format!("; `hoist plugin deploy {}` runs its hooks again", module.id),
-                false => format!("; `hoist plugin rollback {}` goes back", module.id),
+                true => format!("; run `hoist plugin deploy {}` to run its hooks again", module.id),
+                false => format!("; run `hoist plugin rollback {}` to restore the previous release", module.id),
             };
-            let more = install().err().map(|more| format!("; installing it: {}", more.message)).unwrap_or_default();
+            let more = install().err().map(|more| format!("; installing it failed: {}", more.message)).unwrap_or_default();
             Err(Failure::new(format!("it is deployed, but {}{more}{back}", failure.message)))
         }
         Err(failure) => {
             // What was begun is taken back also where somebody interrupted it.
             let back = task.mend(|| go_back(&at, &deployed, number, file, &volumes));
             let what = match (&back, &former) {
-                (Ok(()), Some(former)) => format!("{} runs again", former.version),
-                (Ok(()), None) => "nothing of it is left".to_owned(),
-                (Err(more), Some(_)) => format!("and going back: {}; `hoist plugin rollback {}` tries that again", more.message, module.id),
-                (Err(more), None) => format!("and going back: {}; `hoist plugin undeploy {}` tries that again", more.message, module.id),
+                (Ok(()), Some(former)) => format!("{} was restored", former.version),
+                (Ok(()), None) => "it was removed".to_owned(),
+                (Err(more), Some(_)) => {
+                    format!("and the rollback failed: {}; run `hoist plugin rollback {}` to try again", more.message, module.id)
+                }
+                (Err(more), None) => {
+                    format!("and the rollback failed: {}; run `hoist plugin undeploy {}` to try again", more.message, module.id)
+                }
             };
             if task.is_cancelled() {
                 task.note(if back.is_ok() { Level::Warning } else { Level::Error }, format!("it was interrupted; {what}"));
@@ -424,7 +428,7 @@ fn copy_plugin(ledger: &Ledger, module: &Module, target: &Path) -> std::io::Resu
         Ok(files) => file_list(&files),
         Err(why) => return Err(std::io::Error::other(why)),
     };
-    let changed = || std::io::Error::other("it was changed since the deployment was prepared; run the command again");
+    let changed = || std::io::Error::other("it was modified since the deployment was prepared; run the command again");
     if digest != module.digest {
         return Err(changed());
     }
@@ -458,7 +462,7 @@ fn copy_plugin(ledger: &Ledger, module: &Module, target: &Path) -> std::io::Resu
 fn go_back(at: &At<'_, '_>, deployed: &Deployed, number: u32, file: &ReleaseFile, volumes: &BTreeSet<String>) -> Result<(), Failure> {
     match &deployed.release {
         Some(former) => {
-            let file = at.place.read(former.number).map_err(|error| Failure::new(format!("what ran before cannot be read: {error}")))?;
+            let file = at.place.read(former.number).map_err(|error| Failure::new(format!("cannot read the previous release: {error}")))?;
             at.apply(former.number, &file)
         }
         None => {
@@ -518,7 +522,7 @@ fn tell_containers(before: &[Container], after: &[Container], task: &TaskContext
 
 /// Takes a deployment down.
 pub(crate) fn undeploy(world: &World, module: &Module, undeployment: &Undeployment, task: &TaskContext) -> Result<Effect, Failure> {
-    let Some(ledger) = &world.ledger else { return Err(Failure::new("there is no ledger")) };
+    let Some(ledger) = &world.ledger else { return Err(Failure::new("no ledger is open")) };
     let Undeployment { environment, volumes, force } = undeployment;
     let place = Place::new(&world.state, &module.id, environment);
     let context = world.context(module, task);
@@ -530,7 +534,7 @@ pub(crate) fn undeploy(world: &World, module: &Module, undeployment: &Undeployme
     let number = deployed.release.as_ref().map(|release| release.number).or(deployed.attempt);
     let Some((number, file)) = number.and_then(|number| Some((number, place.read(number).ok()?))) else {
         // Nothing was ever brought up.
-        place.forget_all().map_err(|error| task.failed("removing what was kept of", &place.work(), &error))?;
+        place.forget_all().map_err(|error| task.failed("cannot remove the files of", &place.work(), &error))?;
         ledger.drop_deployment(&module.id, environment).map_err(told)?;
         return Ok(Effect::Changed);
     };
@@ -541,10 +545,13 @@ pub(crate) fn undeploy(world: &World, module: &Module, undeployment: &Undeployme
     match at.take_down(number, &file, *volumes) {
         Err(failure) if *force && !task.is_cancelled() => {
             is_left = true;
-            task.note(Level::Warning, format!("it was forgotten, and what is left of it stays: {}", failure.message));
+            task.note(Level::Warning, format!("its record was removed, but parts of it are kept: {}", failure.message));
         }
         Err(failure) if !task.is_cancelled() => {
-            let help = format!("`hoist plugin undeploy {} --force` forgets the deployment and leaves what cannot be taken down", module.id);
+            let help = format!(
+                "run `hoist plugin undeploy {} --force` to remove the record of the deployment and keep what cannot be undeployed",
+                module.id
+            );
             return Err(Failure { message: format!("{}; {help}", failure.message), ..failure });
         }
         taken => taken?,
@@ -555,11 +562,11 @@ pub(crate) fn undeploy(world: &World, module: &Module, undeployment: &Undeployme
         task.item(Fate::Removed, format!("volume {volume}"), None);
     }
     for volume in &kept {
-        task.item(Fate::Kept, format!("volume {volume}"), Some("what containers keep stays: `docker volume rm` removes it".to_owned()));
+        task.item(Fate::Kept, format!("volume {volume}"), Some("volumes are kept; use `docker volume rm` to delete it".to_owned()));
     }
     let forgotten = if kept.is_empty() && !is_left { place.forget_all() } else { place.forget_but_secrets() };
     tell_secrets(&place, task);
-    forgotten.map_err(|error| task.failed("removing what was kept of", &place.work(), &error))?;
+    forgotten.map_err(|error| task.failed("cannot remove the files of", &place.work(), &error))?;
     ledger.drop_deployment(&module.id, environment).map_err(told)?;
     task.version(Some(file.version), None);
     Ok(Effect::Changed)
@@ -568,7 +575,7 @@ pub(crate) fn undeploy(world: &World, module: &Module, undeployment: &Undeployme
 /// Says where secrets stay that were made for a deployment.
 fn tell_secrets(place: &Place, task: &TaskContext) {
     if !place.secrets().is_empty() {
-        let reason = "secrets that were made for the deployment: what is left of it may be locked with them".to_owned();
+        let reason = "generated secrets of the deployment; remaining data may be encrypted with them".to_owned();
         task.item(Fate::Kept, place.secrets_file().display().to_string(), Some(reason));
     }
 }

@@ -66,7 +66,7 @@ impl Container {
             ("running", Some("unhealthy")) => State::Wrong("is unhealthy".to_owned()),
             ("exited", _) if self.exit == 0 => State::Well,
             ("exited" | "dead", _) => State::Wrong(format!("ended with exit code {}", self.exit)),
-            _ if self.restarts >= RESTARTS => State::Wrong(format!("was started {} times over, and ended each time", self.restarts)),
+            _ if self.restarts >= RESTARTS => State::Wrong(format!("was restarted {} times", self.restarts)),
             _ => State::Coming,
         }
     }
@@ -93,13 +93,15 @@ impl<'a, 'c> Engine<'a, 'c> {
         swarm: bool,
     ) -> Result<Self, Failure> {
         let Some(docker) = context.machine.find_program("docker", &[]) else {
-            return Err(Failure::new("there is no Docker on this machine: install docker.io and docker-compose, or Docker's own packages"));
+            return Err(Failure::new("Docker is not installed: install docker.io and docker-compose, or Docker's own packages"));
         };
         let mut engine = Self { context, docker, compose: Vec::new(), project: project.to_owned(), work, variables, swarm };
         let (exit, said) = engine.ask(engine.command(&engine.docker).args(["version", "--format", "{{.Server.Version}}"]))?;
         if !exit.success() {
             let said = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned();
-            return Err(Failure::new(format!("no Docker engine answers: is it running, and may you use it? ({said})")));
+            return Err(Failure::new(format!(
+                "cannot connect to the Docker engine: check that it is running and that you may use it ({said})"
+            )));
         }
         if swarm {
             engine.manages()?;
@@ -116,9 +118,7 @@ impl<'a, 'c> Engine<'a, 'c> {
             (true, _) => vec![engine.docker.display().to_string(), "compose".to_owned()],
             (false, Some(program)) => vec![program.display().to_string()],
             (false, None) => {
-                return Err(Failure::new(
-                    "there is a Docker, but no Docker Compose: install docker-compose, or Docker's plugin of that name",
-                ));
+                return Err(Failure::new("Docker Compose is not installed: install docker-compose or Docker's Compose plugin"));
             }
         };
         Ok(engine)
@@ -186,7 +186,7 @@ impl<'a, 'c> Engine<'a, 'c> {
             return Ok(());
         }
         let said = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned();
-        Err(Failure::new(format!("Compose does not understand its files: {said}")))
+        Err(Failure::new(format!("Docker Compose cannot read its files: {said}")))
     }
 
     /// Brings everything up as the files say, and waits until it is well.
@@ -200,7 +200,7 @@ impl<'a, 'c> Engine<'a, 'c> {
         let scale: Vec<String> = project.scale.iter().map(|(service, count)| format!("{service}={count}")).collect();
         let mut arguments = vec!["up", "-d", "--remove-orphans"];
         scale.iter().for_each(|scale| arguments.extend(["--scale", scale]));
-        let up = self.run(project, "bringing it up", &arguments);
+        let up = self.run(project, "starting it", &arguments);
         if let Err(failure) = up {
             self.tell_logs(None)?;
             return Err(failure);
@@ -244,7 +244,7 @@ impl<'a, 'c> Engine<'a, 'c> {
                 if let Some(container) = coming {
                     self.tell_logs(Some(container))?;
                 }
-                return Err(Failure::new(format!("{what} was not well within {} seconds; --wait gives it longer", limit.as_secs())));
+                return Err(Failure::new(format!("{what} was not healthy within {} seconds; use --wait to wait longer", limit.as_secs())));
             }
             std::thread::sleep(TICK);
         }
@@ -257,7 +257,7 @@ impl<'a, 'c> Engine<'a, 'c> {
         }
         let mut arguments = vec!["down", "--remove-orphans"];
         arguments.extend(volumes.then_some("--volumes"));
-        self.run(project, "taking it down", &arguments)
+        self.run(project, "stopping it", &arguments)
     }
 
     /// What keeps everything from being there that should be, and well.
@@ -270,7 +270,7 @@ impl<'a, 'c> Engine<'a, 'c> {
             let of: Vec<&Container> = containers.iter().filter(|container| container.service == *service).collect();
             let wanted = project.scale.get(service).map_or(1, |count| *count as usize);
             if of.len() < wanted || (project.scale.contains_key(service) && of.len() > wanted) {
-                return Ok(Some(format!("{service}: {} of {wanted} are there", of.len())));
+                return Ok(Some(format!("{service}: {} of {wanted} containers exist", of.len())));
             }
             if let Some(other) = of.iter().find(|container| container.state() != State::Well) {
                 return Ok(Some(format!("{} is {}", other.name, other.health.as_deref().unwrap_or(&other.status))));
@@ -297,7 +297,7 @@ impl<'a, 'c> Engine<'a, 'c> {
         let (exit, ids) = self.ask(self.command(&self.docker).args(["ps", "-a", "-q", "--no-trunc", "--filter", &filter]))?;
         let ids: Vec<&str> = ids.lines().filter(|line| !line.trim().is_empty()).collect();
         if !exit.success() {
-            return Err(Failure::new(format!("the Docker engine does not answer any more: {}", ids.last().unwrap_or(&""))));
+            return Err(Failure::new(format!("lost the connection to the Docker engine: {}", ids.last().unwrap_or(&""))));
         }
         if ids.is_empty() {
             return Ok(Vec::new());
@@ -339,7 +339,7 @@ impl<'a, 'c> Engine<'a, 'c> {
             let format = "{{with .State.Health}}{{range .Log}}{{println .Output}}{{end}}{{end}}";
             let (_, health) = self.ask(self.command(&self.docker).args(["inspect", "--format", format, &container.name]))?;
             let last =
-                health.lines().rev().find(|line| !line.trim().is_empty()).map(|line| format!("its health check says: {}", line.trim()));
+                health.lines().rev().find(|line| !line.trim().is_empty()).map(|line| format!("its health check reports: {}", line.trim()));
             for line in said.lines().map(str::to_owned).chain(last) {
                 self.context.task.note_from(&container.name, Level::Info, line);
             }

@@ -20,7 +20,7 @@ pub const EVALUATE: &str = "__evaluate";
 
 /// Has a program carry out a task within limits.
 pub(super) fn evaluate(program: &Path, task: &Task) -> Result<Answer, String> {
-    let wrong = |error: std::io::Error| format!("a process for it cannot be started: {error}");
+    let wrong = |error: std::io::Error| format!("cannot start a process for it: {error}");
     let question = serde_json::to_vec(task).map_err(|error| error.to_string())?;
     let mut process =
         Command::new(program).arg(EVALUATE).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().map_err(wrong)?;
@@ -32,7 +32,7 @@ pub(super) fn evaluate(program: &Path, task: &Task) -> Result<Answer, String> {
     }
     let status = process.wait().map_err(wrong)?;
     if answer.len() as u64 > ANSWER {
-        return Err(format!("it comes to more than {} MiB", ANSWER >> 20));
+        return Err(format!("its result exceeds {} MiB", ANSWER >> 20));
     }
     let is_whole = matches!((asked, read), (Some(Ok(())), Some(Ok(_)))) && status.success();
     match serde_json::from_slice(&answer).ok().filter(|_| is_whole) {

@@ -50,7 +50,7 @@ pub fn hosts_of(values: &Value) -> Result<Vec<HostOf>, String> {
     let entries: Vec<(String, Value)> = match several {
         Some(hosts) => hosts.iter().enumerate().map(|(place, over)| (format!("hosts[{place}]"), laid(base.clone(), over))).collect(),
         None if base.is_object() => vec![("host".to_owned(), base)],
-        None => return Err("host.connection.host is not given: it is where the plugin is deployed".to_owned()),
+        None => return Err("host.connection.host is not set: it is the host to deploy to".to_owned()),
     };
     entries.into_iter().map(|(path, entry)| of_entry(values, &path, entry)).collect()
 }
@@ -58,7 +58,7 @@ pub fn hosts_of(values: &Value) -> Result<Vec<HostOf>, String> {
 fn of_entry(values: &Value, path: &str, entry: Value) -> Result<HostOf, String> {
     let connection = &entry["connection"];
     let text = |name: &str| connection[name].as_str().filter(|text| !text.is_empty());
-    let name = text("host").ok_or_else(|| format!("{path}.connection.host is not given: it is where the plugin is deployed"))?;
+    let name = text("host").ok_or_else(|| format!("{path}.connection.host is not set: it is the host to deploy to"))?;
     let user = text("user");
     let destination = user.map_or_else(|| name.to_owned(), |user| format!("{user}@{name}"));
     // A name of the ssh configuration has its port there.
@@ -122,7 +122,7 @@ pub(crate) fn on_all(
         all.extend(done);
         if is_canary && failed {
             for other in others {
-                all.push((other.host.to_string(), Err(Failure::declined("not started, since it failed on the first"))));
+                all.push((other.host.to_string(), Err(Failure::declined("not started: the canary hosts failed"))));
             }
             break;
         }

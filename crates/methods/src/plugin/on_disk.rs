@@ -68,9 +68,9 @@ impl Directory for OnDisk {
     fn read(&self, inside: &str) -> Result<Vec<u8>, String> {
         match self.look(inside) {
             Look::File { .. } => {}
-            Look::Absent => return Err("there is no such file".to_owned()),
-            Look::LeadsOut => return Err("it is a link that leads out of the plugin".to_owned()),
-            Look::Directory | Look::Other => return Err("it is no regular file".to_owned()),
+            Look::Absent => return Err("the file does not exist".to_owned()),
+            Look::LeadsOut => return Err("it is a symbolic link that leads out of the plugin".to_owned()),
+            Look::Directory | Look::Other => return Err("it is not a regular file".to_owned()),
         }
         let path = self.root.join(inside);
         read_limited(&path, LIMIT).map_err(|error| error.to_string())

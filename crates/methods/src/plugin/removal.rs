@@ -24,7 +24,7 @@ pub(crate) fn before_removal(directory: &Path, context: &StepContext<'_>) -> Res
     let on_disk = OnDisk::new(directory);
     let (Some(plugin), _) = Plugin::read(&on_disk) else {
         let shown = on_disk.root().join(MANIFEST);
-        context.task.note(Level::Warning, format!("{} cannot be used any more, so its hooks were not run", shown.display()));
+        context.task.note(Level::Warning, format!("{} is not usable any more, so its hooks were not run", shown.display()));
         return Ok(None);
     };
     let hook = |side: Side, directory: &Path| {

@@ -113,7 +113,7 @@ pub(crate) fn run(machine: &Machine, remote: &Remote, task: &TaskContext) -> Res
     let failed = remote.failures.count.load(Ordering::SeqCst);
     if failed > remote.failures.allowed {
         return Err(Failure::declined(format!(
-            "not started: {failed} host{} failed, and {} may",
+            "not started: {failed} host{} failed, and the limit is {}",
             if failed == 1 { " has" } else { "s have" },
             remote.failures.allowed
         )));
@@ -156,13 +156,13 @@ fn serve_on(machine: &Machine, remote: &Remote, task: &TaskContext, printed: Opt
         begun?;
         match ended {
             Ended::Absent if attempt == 0 => connection.bring(&payload)?,
-            Ended::Absent => return Err(Failure::new(format!("{}: hoist was brought there, and is not there", remote.host))),
+            Ended::Absent => return Err(Failure::new(format!("{}: hoist was copied there, but does not exist there", remote.host))),
             Ended::With(failure) if !told.hello => return Err(failure),
-            Ended::With(failure) => return Err(Failure::new(format!("{}; what it does there ends, too", failure.message))),
+            Ended::With(failure) => return Err(Failure::new(format!("{}; its run there is stopped", failure.message))),
             Ended::Done => return Ok(told),
         }
     }
-    Err(Failure::new(format!("{}: hoist cannot be started there", remote.host)))
+    Err(Failure::new(format!("{}: cannot start hoist there", remote.host)))
 }
 
 impl Told {
@@ -257,12 +257,12 @@ impl Told {
                 let why = if self.problems.is_empty() { self.said.last().cloned().unwrap_or_default() } else { self.problems.join("; ") };
                 let others = match self.skipped {
                     0 => String::new(),
-                    1 => "; one module was not started because of that".to_owned(),
-                    several => format!("; {several} modules were not started because of that"),
+                    1 => "; 1 module was not started".to_owned(),
+                    several => format!("; {several} modules were not started"),
                 };
                 Err(Failure::new(format!("{why}{others} (hoist there ended with exit code {code})")))
             }
-            None => Err(Failure::new(format!("{host} fell away before hoist there had ended"))),
+            None => Err(Failure::new(format!("lost the connection to {host} before its run ended"))),
         }
     }
 }

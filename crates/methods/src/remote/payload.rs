@@ -47,11 +47,11 @@ impl Payload {
         let directory = machine.spare.directory("payload")?;
         let path = directory.path().join("payload");
         let written = write(&path, remote);
-        written.map_err(|error| Failure::new(format!("what goes to {} cannot be written: {error}", remote.host)))?;
+        written.map_err(|error| Failure::new(format!("cannot send data to {}: {error}", remote.host)))?;
         let given = machine.environment.get(PROGRAM).map(PathBuf::from);
         let beside = machine.hoist.with_file_name("hoist-static");
         let program = given.unwrap_or_else(|| if beside.is_file() { beside } else { machine.hoist.clone() });
-        let name = digest_of(&program).map_err(|error| Failure::new(format!("{} cannot be read: {error}", program.display())))?;
+        let name = digest_of(&program).map_err(|error| Failure::new(format!("cannot read {}: {error}", program.display())))?;
         Ok(Self { directory, path, program, name: format!("hoist-{}", &name[..16]) })
     }
 }
@@ -109,7 +109,7 @@ pub(crate) fn receive(input: impl Read, into: &Path) -> io::Result<(Header, Vec<
         match byte[0] {
             b'\n' => break,
             digit if length.len() < 12 => length.push(char::from(digit)),
-            _ => return Err(io::Error::other("no length of a header")),
+            _ => return Err(io::Error::other("missing length of a header")),
         }
     }
     let length: usize = length.parse().map_err(io::Error::other)?;
@@ -122,7 +122,7 @@ pub(crate) fn receive(input: impl Read, into: &Path) -> io::Result<(Header, Vec<
         let mut entry = entry?;
         let inside = entry.path()?.into_owned();
         if !inside.components().all(|part| matches!(part, std::path::Component::Normal(_))) {
-            return Err(io::Error::other("a path that leads elsewhere"));
+            return Err(io::Error::other("a path that leads outside"));
         }
         let first = inside.components().next().map(|part| part.as_os_str().to_string_lossy().into_owned());
         names.extend(first.filter(|first| !names.contains(first)));

@@ -28,7 +28,7 @@ impl Host {
     /// # Errors
     /// What cannot be the name of a host.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{}` is no host: write user@host or user@host:port", text.escape_debug());
+        let wrong = || format!("`{}` is not a host: write user@host or user@host:port", text.escape_debug());
         let (user, rest) = text.rsplit_once('@').map_or((None, text), |(user, rest)| (Some(user), rest));
         let (name, port) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
             Some((name, rest)) => (name, rest.strip_prefix(':')),
@@ -97,7 +97,7 @@ const SSH: i32 = 255;
 impl<'a> Connection<'a> {
     pub(crate) fn new(machine: &'a Machine, host: &'a Host, task: &'a TaskContext) -> Result<Self, Failure> {
         let ssh =
-            machine.find_program("ssh", &[]).ok_or_else(|| Failure::new("there is no ssh on this machine: install openssh-client"))?;
+            machine.find_program("ssh", &[]).ok_or_else(|| Failure::new("ssh is not installed on this machine: install openssh-client"))?;
         Ok(Self { machine, host, task, ssh, sockets: sockets(machine) })
     }
 
@@ -133,7 +133,7 @@ impl<'a> Connection<'a> {
             None => Ok(command),
             Some(password) => {
                 let sshpass = self.machine.find_program("sshpass", &[]);
-                let sshpass = sshpass.ok_or_else(|| Failure::new("a password needs sshpass on this machine; a key does not"))?;
+                let sshpass = sshpass.ok_or_else(|| Failure::new("password login requires sshpass on this machine; key login does not"))?;
                 Ok(command.set("SSHPASS", password).through(sshpass, ["-e"]))
             }
         }
@@ -175,7 +175,7 @@ impl<'a> Connection<'a> {
         match exit.code {
             0 => Ok(()),
             OTHER => Err(Failure::new(format!(
-                "{} is {last}, and hoist here is for Linux {kind}: name one for it in HOIST_HOST_BINARY",
+                "{} is {last}, but this hoist is built for Linux {kind}: set HOIST_HOST_BINARY to a hoist for that host",
                 self.host
             ))),
             code => Err(self.failure(code, &last)),
@@ -185,17 +185,17 @@ impl<'a> Connection<'a> {
     fn failure(&self, code: i32, last: &str) -> Failure {
         let host = self.host;
         let help = [
-            ("Host key verification failed", "connect to it once by hand, and see that the key is its own"),
-            ("REMOTE HOST IDENTIFICATION HAS CHANGED", "it is another machine than it was, or somebody stands in between"),
-            ("Permission denied", "ssh was refused: see that a key of yours is in its ~/.ssh/authorized_keys"),
-            ("a password is required", "sudo there asks for a password: allow the user to do without, or leave out --sudo"),
+            ("Host key verification failed", "connect to it once with ssh, and verify its host key"),
+            ("REMOTE HOST IDENTIFICATION HAS CHANGED", "its host key changed: it is another machine, or the connection is intercepted"),
+            ("Permission denied", "ssh access was denied: add your public key to ~/.ssh/authorized_keys there"),
+            ("a password is required", "sudo there requires a password: allow passwordless sudo, or remove --sudo"),
             ("may not run sudo", "the user may not use sudo there"),
             ("is not in the sudoers file", "the user may not use sudo there"),
-            ("sudo: not found", "there is no sudo there: install it, or log in as root"),
-            ("GLIBC_", "its C library is older than that which hoist was built for: build a static hoist with `cargo xtask dist`"),
+            ("sudo: not found", "sudo is not installed there: install it, or log in as root"),
+            ("GLIBC_", "its C library is older than the one that hoist was built with: build a static hoist with `cargo xtask dist`"),
         ];
         let help = help.iter().find(|(text, _)| last.contains(text)).map(|(_, help)| format!(" ({help})")).unwrap_or_default();
-        let what = if code == SSH { format!("{host} cannot be reached") } else { format!("hoist could not be started on {host}") };
+        let what = if code == SSH { format!("cannot connect to {host}") } else { format!("cannot start hoist on {host}") };
         let last = if last.is_empty() { format!("exit code {code}") } else { last.to_owned() };
         Failure { transient: false, ..Failure::new(format!("{what}: {last}{help}")) }
     }

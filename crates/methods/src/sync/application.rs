@@ -25,7 +25,7 @@ pub(super) fn sync(
     let from = &places_of(application, from);
     // Names and versions only: places may have passwords in them.
     let location = Digest::of(from.iter().map(String::as_bytes)).as_str().to_owned();
-    let former = cache.index(&location).map_err(|error| Failure::new(format!("reading the index: {error}")))?;
+    let former = cache.index(&location).map_err(|error| Failure::new(format!("cannot read the index: {error}")))?;
     let mut changed = false;
     for place in from.iter().filter(|place| is_remote(place)) {
         changed |= fetch(place, cache, machine, task).map_err(|failure| match failure.message.contains(place.as_str()) {

@@ -19,7 +19,7 @@ pub(super) fn sync(
     if is_path(location) && !location.ends_with(".git") {
         return match ["modules", PLUGINS].iter().any(|part| std::path::Path::new(location).join(part).is_dir()) {
             true => Ok(Effect::Unchanged),
-            false => Err(Failure::new(format!("{location} is no collection: it has neither a modules/ nor a plugins/ directory"))),
+            false => Err(Failure::new(format!("{location} is not a collection: it has neither modules/ nor plugins/"))),
         };
     }
     let dir = cache.tree();

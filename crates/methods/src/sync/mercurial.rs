@@ -53,7 +53,7 @@ pub(super) fn sync(
         if let Err(failure) = brought.and_then(|()| hg.checkout(&revision)) {
             // The source answered: it is the copy that is at fault.
             task.check()?;
-            task.note(Level::Warning, format!("the copy of the repository was damaged ({}); it is fetched anew", failure.message));
+            task.note(Level::Warning, format!("the local copy of the repository was damaged ({}); it was fetched again", failure.message));
             hg.clone_from(url, &revision)?;
         }
     }
@@ -112,9 +112,9 @@ pub(super) fn revisions(
         }
     }
     if place.exists() {
-        stage.exchange().map(drop).map_err(|error| task.failed("putting in place", &place, &error))?;
+        stage.exchange().map(drop).map_err(|error| task.failed("cannot write", &place, &error))?;
     } else {
-        stage.commit().map_err(|error| task.failed("putting in place", &place, &error))?;
+        stage.commit().map_err(|error| task.failed("cannot write", &place, &error))?;
     }
     Ok(chosen)
 }
@@ -132,17 +132,17 @@ fn entry_at(hg: &Hg<'_>, name: &str, revision: &str, stage: &Path) -> Result<Ent
 fn has_hg(machine: &Machine) -> Result<(), Failure> {
     match machine.find_program("hg", &[]) {
         Some(_) => Ok(()),
-        None => Err(Failure::new("hg is not on the path: install mercurial")),
+        None => Err(Failure::new("hg is not on PATH: install Mercurial")),
     }
 }
 
 /// A file that tells hg a user name and a password: neither the settings of a clone nor a command line has them.
 fn login(url: &str, userinfo: &Userinfo, machine: &Machine) -> Result<NamedTempFile, Failure> {
-    let wrong = |error: std::io::Error| Failure::new(format!("cannot hand over the password: {error}"));
+    let wrong = |error: std::io::Error| Failure::new(format!("cannot pass the password: {error}"));
     let (user, password) = userinfo.decoded();
     let password = password.unwrap_or_default();
     if user.contains(['\n', '\r']) || password.contains(['\n', '\r']) {
-        return Err(Failure::new("a user name and a password are one line each"));
+        return Err(Failure::new("the user name and the password must be single lines"));
     }
     let (_, place) = url.split_once("://").unwrap_or_default();
     let host = place.split(['/', '?', '#']).next().unwrap_or_default();
@@ -171,7 +171,7 @@ pub(crate) fn mend(tree: &Path, revision: &str, machine: &Machine, task: &TaskCo
     has_hg(machine)?;
     let hg = Hg { tree, machine, task, login: None };
     let mended = hg.checkout(revision);
-    mended.map_err(|failure| Failure::new(format!("{}; `hoist sync` fetches it anew", failure.message)))
+    mended.map_err(|failure| Failure::new(format!("{}; run `hoist sync` to fetch it again", failure.message)))
 }
 
 /// The revision that a clone stands at, without starting anything: the first parent in its dirstate.
@@ -255,12 +255,12 @@ impl Hg<'_> {
         }
         let revision = text.lines().next().unwrap_or_default().trim().to_owned();
         if !exit.success() || revision.len() != 40 {
-            let why = self.run(&format!("asking {url}"), &self.command(&["identify", "--id", "--rev", "tip", "--", url]));
-            let why = why.err().map_or_else(|| "it is no repository".to_owned(), |failure| failure.message);
-            return Err(Failure::new(format!("{why}; what was known before goes on working")));
+            let why = self.run(&format!("connecting to {url}"), &self.command(&["identify", "--id", "--rev", "tip", "--", url]));
+            let why = why.err().map_or_else(|| "it is not a repository".to_owned(), |failure| failure.message);
+            return Err(Failure::new(format!("{why}; the last synced version is used")));
         }
         match revision.bytes().all(|byte| byte == b'0') {
-            true => Err(Failure::new(format!("{url} has no revision yet"))),
+            true => Err(Failure::new(format!("{url} has no revisions"))),
             false => Ok(revision),
         }
     }
@@ -274,7 +274,7 @@ impl Hg<'_> {
         // Its settings say where it came from; Mercurial does not write that down for every kind of place.
         std::fs::write(stage.path().join(".hg/hgrc"), format!("[paths]\ndefault = {url}\n")).map_err(wrong)?;
         let update = ["--cwd", &new, "update", "--quiet", "--clean", "--rev", revision];
-        self.run("unpacking the copy of the repository", &self.command(&update))?;
+        self.run("extracting the repository", &self.command(&update))?;
         self.task.check()?;
         match self.tree.exists() {
             true => stage.exchange().map(drop).map_err(wrong),
@@ -286,7 +286,7 @@ impl Hg<'_> {
     fn bring(&self, url: &str) -> Result<(), Failure> {
         if self.tree.join(".hg/store/journal").exists() {
             self.run("recovering", &self.here(&["recover"]))?;
-            self.task.note(Level::Warning, "a pull that was cut off was taken back");
+            self.task.note(Level::Warning, "an interrupted pull was rolled back");
         }
         self.run(&format!("pulling from {url}"), &self.here(&["pull", "--quiet", "--", url]))
     }
@@ -334,7 +334,7 @@ impl Hg<'_> {
     fn last_change(&self, name: &str, revision: &str) -> Result<LastChange, Failure> {
         let may_be = |c: char| !c.is_control() && !matches!(c, '\'' | '\\' | ':');
         if !revision.chars().all(may_be) || revision.starts_with('-') {
-            return Err(Failure::new(format!("{} is no number, hash, or tag of a revision", revision.escape_debug())));
+            return Err(Failure::new(format!("{} is not a number, hash or tag of a revision", revision.escape_debug())));
         }
         let revisions = format!("reverse(::'{revision}' and file('path:{name}'))");
         let log = self.here(&["log", "--rev", &revisions, "--template", "{node|short}\t{rev}\t{date|rfc3339date}\n"]);
@@ -356,12 +356,12 @@ impl Hg<'_> {
         }
         let (pattern, into) = (format!("path:{name}"), into.display().to_string());
         let arguments = ["archive", "--rev", revision, "--include", &pattern, "--type", "files", "--config", "ui.archivemeta=false", &into];
-        self.run(&format!("unpacking {name} at {revision}"), &self.here(&arguments))?;
+        self.run(&format!("extracting {name} at {revision}"), &self.here(&arguments))?;
         Ok(files)
     }
 
     fn knows(&self, revision: &str) -> bool {
-        self.run("looking for a revision", &self.here(&["log", "--rev", revision, "--template", ""])).is_ok()
+        self.run("finding a revision", &self.here(&["log", "--rev", revision, "--template", ""])).is_ok()
     }
 
     /// The tracked files of each top directory: path below it, and whether it is a link or may be run.
@@ -430,7 +430,7 @@ const LINK: char = '@';
 fn tracked_file(directory: &Path, path: &str, flag: char) -> std::io::Result<TrackedFile> {
     if path.is_empty() {
         let target = directory.read_link().map(|target| target.display().to_string()).unwrap_or_default();
-        return Err(std::io::Error::other(format!("it is a link to {target}: install that")));
+        return Err(std::io::Error::other(format!("it is a symbolic link to {target}: install that module")));
     }
     let place = directory.join(path);
     let wrong =

@@ -81,7 +81,7 @@ impl SourceCache {
 
     fn store(&self, index: &Index) -> Result<(), Failure> {
         let text = serde_json::to_vec(index).map_err(|error| Failure::new(error.to_string()))?;
-        write(&self.index_file(), &text, 0o644).map_err(|error| Failure::new(format!("writing the index: {error}")))
+        write(&self.index_file(), &text, 0o644).map_err(|error| Failure::new(format!("cannot write the index: {error}")))
     }
 }
 
@@ -108,7 +108,7 @@ pub fn sync(
     task: &TaskContext,
 ) -> Result<(Effect, Synced), Failure> {
     let location = source.kind.fingerprint();
-    let mut former = cache.index(&location).map_err(|error| Failure::new(format!("reading the index: {error}")))?;
+    let mut former = cache.index(&location).map_err(|error| Failure::new(format!("cannot read the index: {error}")))?;
     let is_repository = matches!(source.kind, SourceKind::Mercurial { .. });
     if let (true, Some(former), false) = (is_repository, &mut former, asked.is_empty()) {
         // What the copy of the repository has is read without the network.
@@ -128,7 +128,7 @@ pub fn sync(
         SourceKind::Application { application, from } => return application::sync(application, from, cache, machine, task),
         SourceKind::Mercurial { mercurial, modules, .. } => mercurial::sync(mercurial, modules, cache, former.as_ref(), machine, task)?,
         SourceKind::Rocks { rocks, lua, .. } => rocks::sync(rocks, lua, asked, former.as_ref(), machine, task)?,
-        SourceKind::Prosody { .. } => return Err(Failure::new("the configuration of Prosody is no source itself")),
+        SourceKind::Prosody { .. } => return Err(Failure::new("the Prosody configuration is not a source itself")),
     };
     let Some(mut index) = found else {
         let offered = former.map_or(0, |former| former.entries.len());

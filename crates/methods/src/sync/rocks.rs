@@ -48,7 +48,7 @@ pub(super) fn sync(
         return Ok(None);
     }
     let text = String::from_utf8_lossy(&text);
-    let mut rocks = manifest(&text).map_err(|error| Failure::new(format!("the manifest of {server} cannot be read: {error}")))?;
+    let mut rocks = manifest(&text).map_err(|error| Failure::new(format!("cannot read the manifest of {server}: {error}")))?;
     keep_what_is_known(&mut rocks, former);
     let mut specs: BTreeMap<(String, String), Rockspec> = BTreeMap::new();
     let mut failed: BTreeSet<(String, String)> = BTreeSet::new();
@@ -207,9 +207,9 @@ fn one(client: &Client, server: &str, name: &str, version: &str, archive: &str) 
         }
         text => text?,
     };
-    let spec = rockspec(&String::from_utf8_lossy(&text)).map_err(|error| Failure::new(format!("its rockspec cannot be read: {error}")))?;
+    let spec = rockspec(&String::from_utf8_lossy(&text)).map_err(|error| Failure::new(format!("cannot read its rockspec: {error}")))?;
     match spec.package.eq_ignore_ascii_case(name) && spec.version == version {
         true => Ok(spec),
-        false => Err(Failure::new(format!("its rockspec is that of {:?} {:?}", spec.package, spec.version))),
+        false => Err(Failure::new(format!("its rockspec is for {:?} {:?}", spec.package, spec.version))),
     }
 }

@@ -62,20 +62,20 @@ fn templates_are_rendered_strictly_and_files_lie_over_each_other() {
         broken("a\nb\n{{ nothing.here }}")
     );
     assert!(broken("{% for x in range(1000000000) %}{% endfor %}").contains("error"));
-    assert!(broken("{% for x in range(9999) %}{% for x in range(9999) %}{% endfor %}{% endfor %}").contains("does not come to an end"));
-    assert!(broken("{% include '/etc/passwd' %}").contains("cannot be rendered"));
-    assert!(broken("{% include '../plugin.yml' %}").contains("cannot be rendered"));
-    assert!(broken("{{ x").contains("cannot be rendered"));
+    assert!(broken("{% for x in range(9999) %}{% for x in range(9999) %}{% endfor %}{% endfor %}").contains("it does not end"));
+    assert!(broken("{% include '/etc/passwd' %}").contains("cannot render the template"));
+    assert!(broken("{% include '../plugin.yml' %}").contains("cannot render the template"));
+    assert!(broken("{{ x").contains("cannot render the template"));
     assert!(broken("a: [").contains("docker-compose.yml.j2:1:"));
     let lenient = "services:\n  app:\n    image: a\n    {% if nothing %}x: 1{% endif %}\n    environment:\n      {% for name, value in server.items() %}\n      {{ name.upper() }}: {{ value }}\n      {% endfor %}\n    image: b\n";
     let lenient = lenient.replace("    image: b", "    command: [\"{{ nothing }}\", {{ server.nothing }} ]\n    image: b");
     let (project, mut wrong) = rendered_with(&[("compose/docker-compose.yml.j2", lenient.as_str())], None, None);
     let undefined: Vec<String> = wrong.drain(..2).collect();
     assert!(
-        undefined.iter().all(|wrong| wrong.contains("j2:9:") && wrong.contains("an undefined value renders as nothing")),
+        undefined.iter().all(|wrong| wrong.contains("j2:9:") && wrong.contains("an undefined value renders as an empty string")),
         "{undefined:?}"
     );
-    assert!(wrong.len() == 1 && wrong[0].contains("j2:10:5: warning: duplicate mapping key: image: the last of them counts"), "{wrong:?}");
+    assert!(wrong.len() == 1 && wrong[0].contains("j2:10:5: warning: duplicate mapping key: image: the last one is used"), "{wrong:?}");
     assert!(project.files[0].1.contains("PORT: 8080"), "{}", project.files[0].1);
 }
 
@@ -94,19 +94,19 @@ fn what_compose_does_not_find_is_found() {
     let all = "services:\n  app:\n    image: x\n    container_name: one\n    restart: always\n    networks: [front, bakc]\n    ports: [\"8080:80\"]\n    deploy:\n      restart_policy: { max_attempts: 3 }\n  other:\n    image: x\n    ports: [\"8080:81\", {target: 99999}]\nnetworks: {front: {}, back: {}}\n";
     let wrong = found(all, Some(3));
     let expected = [
-        "6:23: error: services.app.networks: there is no network `bakc` (did you mean `back`?)",
-        "5:14: error: services.app.restart: does not go together with deploy.restart_policy",
-        "4:21: error: services.app.container_name: 3 containers cannot have one name",
-        "7:13: error: services.app.ports: 3 containers cannot share 1 port of this machine (give as many: \"8080-8082:…\"",
-        "12:13: error: services.other.ports: port 8080 of this machine is also that of app",
-        "12:24: error: services.other.ports: `99999` is no port",
+        "6:23: error: services.app.networks: undeclared network `bakc` (did you mean `back`?)",
+        "5:14: error: services.app.restart: conflicts with deploy.restart_policy",
+        "4:21: error: services.app.container_name: 3 containers cannot share one name",
+        "7:13: error: services.app.ports: 3 containers cannot share 1 host port (use a range of that size: \"8080-8082:…\"",
+        "12:13: error: services.other.ports: host port 8080 is also used by app",
+        "12:24: error: services.other.ports: `99999` is not a port",
     ];
     for (wrong, expected) in wrong.iter().zip(expected) {
         assert!(wrong.contains(expected), "{expected}\n{wrong}");
     }
     assert_eq!(wrong.len(), expected.len(), "{wrong:#?}");
     assert_eq!(found(&all.replace("front, bakc", "front"), None).len(), 3, "one container may have a name");
-    assert!(found("version: '3'\n", None)[0].contains("services: there is none"));
+    assert!(found("version: '3'\n", None)[0].contains("services: there are no services"));
 }
 
 #[test]
@@ -452,7 +452,7 @@ fn an_if_without_else_is_nothing_undefined() {
     assert_eq!(wrong, Vec::<String>::new());
     assert!(project.files[0].1.contains("labels: [a, b]"), "{}", project.files[0].1);
     let wrong = rendered_with(&[("compose/docker-compose.yml.j2", &template.replace("{{ x }}", "{{ x }}{{ nothing }}"))], None, None).1;
-    assert!(wrong.iter().any(|wrong| wrong.contains("an undefined value renders as nothing")), "{wrong:?}");
+    assert!(wrong.iter().any(|wrong| wrong.contains("an undefined value renders as an empty string")), "{wrong:?}");
 }
 
 #[test]

@@ -97,10 +97,10 @@ fn all_violations_are_told_at_once_with_place_and_rule_and_without_secrets() {
         "my.yaml:3:13: error: database.password: ••• is shorter than 8 characters",
         "my.yaml:4:9: warning: database.hots: is not in the schema (did you mean `host`?)",
         "my.yaml:6:10: error: app.debug: \"maybe\" is not true or false",
-        "my.yaml:7:14: error: app.log_level: \"loud\" is none of debug, info",
-        "my.yaml:8:15: error: app.secret_key: ••• is not text",
-        "my.yaml:9:8: error: app.pin: ••• is not a whole number",
-        "error: server.host_port: \"x\" is not a whole number (from environment variable HOST_PORT)",
+        "my.yaml:7:14: error: app.log_level: \"loud\" is not one of debug, info",
+        "my.yaml:8:15: error: app.secret_key: ••• is not a string",
+        "my.yaml:9:8: error: app.pin: ••• is not an integer",
+        "error: server.host_port: \"x\" is not an integer (from environment variable HOST_PORT)",
     ] {
         assert!(all.contains(expected), "{expected}\n{all}");
     }
@@ -109,7 +109,7 @@ fn all_violations_are_told_at_once_with_place_and_rule_and_without_secrets() {
     assert_eq!(without.len(), 1);
     let text = without[0].to_string();
     assert!(
-        text.starts_with("/plugins/shop/config/defaults.yaml:1:1: error: app.secret_key: is required and was not given: signs sessions"),
+        text.starts_with("/plugins/shop/config/defaults.yaml:1:1: error: app.secret_key: is required, but not set: signs sessions"),
         "{text}"
     );
     // A secret is not in the line that is shown either.
@@ -132,9 +132,9 @@ fn variables_stand_for_values_both_ways() {
     let configuration = read(&[mapping], &Given { variables, ..Given::default() });
     let told: Vec<String> = configuration.check(&InMemory::default()).iter().map(ToString::to_string).collect();
     assert_eq!(told.len(), 3, "{told:?}");
-    assert!(told[0].contains("env.yaml:3:1: error: PATH: is a variable with a meaning of its own"), "{told:?}");
-    assert!(told[1].contains("env.yaml:4:10: warning: SHOP_NO: stands for `app.nothing`"), "{told:?}");
-    assert!(told[2].contains("error: 7X: is no name of a variable"), "{told:?}");
+    assert!(told[0].contains("env.yaml:3:1: error: PATH: is a reserved variable"), "{told:?}");
+    assert!(told[1].contains("env.yaml:4:10: warning: SHOP_NO: maps to `app.nothing`"), "{told:?}");
+    assert!(told[2].contains("error: 7X: is not a variable name"), "{told:?}");
     let seen = configuration.variables();
     assert_eq!((seen["SHOP_PORT"].as_str(), seen["SHOP_KEY"].as_str()), ("90", "change-me-please"));
     assert_eq!(seen["CONFIG_SERVER_HOST_PORT"], "90");
@@ -252,7 +252,7 @@ fn environments_have_profiles_or_are_those_that_are_everywhere() {
     };
     assert!(of("staging").is_empty() && of("eu").is_empty());
     assert!(of("prodution")[0].contains("did you mean `production`?"), "{:?}", of("prodution"));
-    assert!(of("../x")[0].contains("no name of an environment"));
+    assert!(of("../x")[0].contains("not an environment name"));
     assert!(!of("defaults").is_empty() && !of("schema").is_empty());
 }
 
@@ -261,12 +261,12 @@ fn broken_layers_are_told() {
     let broken = |path: &str, text: &str| {
         read(&[(path, text)], &Given::default()).check(&InMemory::default()).iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     };
-    assert!(broken("config/defaults.yaml", "- a\n").contains("holds a list, not a map"));
+    assert!(broken("config/defaults.yaml", "- a\n").contains("must be a map, not a list"));
     assert!(broken("config/defaults.yaml", "a: 1\na: 2\n").contains("duplicate mapping key"));
-    assert!(broken("config/schema.json", "{ \"type\": 7 }").contains("is no JSON Schema"));
+    assert!(broken("config/schema.json", "{ \"type\": 7 }").contains("is not a JSON Schema"));
     let given = Given { set: vec![set("app..x", "1"), set("database.host[3]", "1")], ..Given::default() };
     let told = read(&[], &given).check(&InMemory::default());
-    assert!(told[0].message.contains("is no path of a value"), "{told:?}");
+    assert!(told[0].message.contains("is not a path of a value"), "{told:?}");
 }
 
 #[test]

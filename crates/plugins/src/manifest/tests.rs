@@ -78,27 +78,27 @@ fn dependencies_may_be_a_map_or_names_and_some_may_be_absent() {
 #[test]
 fn every_mistake_is_told_at_its_line() {
     let wrong = found("nmae: x\nversion: 1.0\ndescription: [a]\nhook: {}\n");
-    assert_eq!(wrong[0], "1 error nmae: is no field of a plugin (did you mean `name`?)");
-    assert_eq!(wrong[1], "4 error hook: is no field of a plugin (did you mean `hooks`?)");
-    assert_eq!(wrong[2], "1 error name: is missing (write `name:` with the name of the directory)");
-    assert_eq!(wrong[3], "2 warning version: `1.0` is taken for 1.0.0 (write `version: 1.0.0`)");
-    assert_eq!(wrong[4], "3 error description: is a list, not text (-)");
+    assert_eq!(wrong[0], "1 error nmae: is not a field of a plugin (did you mean `name`?)");
+    assert_eq!(wrong[1], "4 error hook: is not a field of a plugin (did you mean `hooks`?)");
+    assert_eq!(wrong[2], "1 error name: is missing (add `name:` with the name of the directory)");
+    assert_eq!(wrong[3], "2 warning version: `1.0` is read as 1.0.0 (write `version: 1.0.0`)");
+    assert_eq!(wrong[4], "3 error description: must be a string, not a list (-)");
     let wrong = found(
         "name: example-plugin\nversion: latest\nconfig:\n  schema: config/schem.json\n  defaults: ../x.yaml\nhooks:\n  pre_deploy: hooks/pre-deploy.sh\n  post-remove: hooks/empty.sh\n",
     );
-    assert_eq!(wrong[0], "2 error version: `latest` is no version (write three numbers with points between them: 1.0.0)");
-    assert_eq!(wrong[1], "4 error config.schema: there is no file `config/schem.json` (did you mean `config/schema.json`?)");
-    assert_eq!(wrong[2], "5 error config.defaults: `../x.yaml` leads out of the plugin (name a file in its own directory)");
-    assert_eq!(wrong[3], "7 error hooks.pre_deploy: is no field of a plugin (did you mean `pre-deploy`?)");
-    assert_eq!(wrong[4], "8 warning hooks.post-remove: hooks/empty.sh is empty (write what it does, or leave it out)");
+    assert_eq!(wrong[0], "2 error version: `latest` is not a version (write three numbers separated by dots: 1.0.0)");
+    assert_eq!(wrong[1], "4 error config.schema: the file `config/schem.json` does not exist (did you mean `config/schema.json`?)");
+    assert_eq!(wrong[2], "5 error config.defaults: `../x.yaml` leads out of the plugin (use a file in the plugin's own directory)");
+    assert_eq!(wrong[3], "7 error hooks.pre_deploy: is not a field of a plugin (did you mean `pre-deploy`?)");
+    assert_eq!(wrong[4], "8 warning hooks.post-remove: hooks/empty.sh is empty (write its commands, or remove the hook)");
     let wrong = found("name: other\nversion: 1.0.0\ndependencies:\n  - a: newest\n  - a: '*'\n  - 7\n  - b: {optional: maybe}\n");
-    assert!(wrong[0].starts_with("1 warning name: is not the name of its directory"), "{wrong:?}");
-    assert!(wrong[1].starts_with("6 error dependencies: has a number"), "{wrong:?}");
-    assert!(wrong[2].starts_with("4 error dependencies.a: `newest` is no bound"), "{wrong:?}");
+    assert!(wrong[0].starts_with("1 warning name: differs from the name of its directory"), "{wrong:?}");
+    assert!(wrong[1].starts_with("6 error dependencies: must have a name and a version range"), "{wrong:?}");
+    assert!(wrong[2].starts_with("4 error dependencies.a: `newest` is not a version bound"), "{wrong:?}");
     assert!(wrong[3].starts_with("7 error dependencies.b.optional"), "{wrong:?}");
-    assert!(found("- a\n")[0].starts_with("1 error -: holds a list"));
-    assert!(found("")[0].starts_with("1 error -: holds nothing"));
-    assert!(found("apiVersion: v1\nkind: Plugin\n")[0].starts_with("1 error apiVersion: is written for another system"));
+    assert!(found("- a\n")[0].starts_with("1 error -: must be a map, not a list"));
+    assert!(found("")[0].starts_with("1 error -: must be a map, not nothing"));
+    assert!(found("apiVersion: v1\nkind: Plugin\n")[0].starts_with("1 error apiVersion: the file is for another system"));
     assert!(found("name: x\nname: y\n")[0].contains("duplicate mapping key"));
 }
 
@@ -132,7 +132,7 @@ fn files_in_usual_places_are_used_or_named() {
     assert_eq!((plugin.defaults.as_deref(), plugin.schema.as_deref()), (Some("config/defaults.yaml"), Some("config/schema.json")));
     assert_eq!(found, "");
     let (_, found, _) = read(&[("hooks/pre-deploy.sh", "echo\n"), ("hooks/post_deploy.py", "1\n"), ("hooks/common.sh", "x\n")]);
-    assert!(found.contains("hooks/pre-deploy.sh is not used: plugin.yml does not name it"), "{found}");
+    assert!(found.contains("hooks/pre-deploy.sh is not used: plugin.yml does not list it"), "{found}");
     assert!(found.contains("hooks/post_deploy.py is not used") && !found.contains("common"), "{found}");
     let compose = ("compose/docker-compose.yml", "services: {}\n");
     let layers = [
@@ -144,8 +144,8 @@ fn files_in_usual_places_are_used_or_named() {
     ];
     let (plugin, found, environments) = read(&layers);
     assert_eq!(plugin.kind, Kind::Compose);
-    assert!(found.contains("scripts/deploy.sh is not used: what is deployed are the Compose files"), "{found}");
-    assert!(found.contains("compose/docker-compose.yml is not used: another file comes before it"), "{found}");
+    assert!(found.contains("scripts/deploy.sh is not used: the Compose files are deployed"), "{found}");
+    assert!(found.contains("compose/docker-compose.yml is not used: another file has precedence"), "{found}");
     assert_eq!(environments.iter().collect::<Vec<_>>(), ["qa", "test"]);
     let (plugin, found, _) = read(&[("scripts/deploy.sh", "#!/bin/sh\n# later\n\n")]);
     assert!(plugin.deploys_nothing() && found.contains("scripts/deploy.sh is not used: it has no commands"), "{found}");

@@ -249,7 +249,7 @@ impl Reader<'_> {
         let at = self.tokens.get(self.at).map_or(self.text.len(), |token| token.span.start);
         // A text of its own size may be copied a few times, however large it is.
         match self.copied > SIZE_LIMIT + 16 * self.text.len() {
-            true => Err(error(self.text, at, "this comes to far more than it says")),
+            true => Err(error(self.text, at, "this expands to too much data")),
             false => Ok(()),
         }
     }
@@ -330,7 +330,7 @@ impl Reader<'_> {
                     self.at += 1;
                     return Ok(Value::Table(table));
                 }
-                "" if self.at >= self.tokens.len() => return Err(error(self.text, start, "this bracket is never closed")),
+                "" if self.at >= self.tokens.len() => return Err(error(self.text, start, "unclosed bracket")),
                 "," | ";" if self.string(0).is_none() => self.at += 1,
                 _ => {
                     let before = self.at;
@@ -482,7 +482,7 @@ mod tests {
     fn a_text_does_not_come_to_more_than_it_says() {
         let doubled = |by: &str| format!("a = 'xxxxxxxxxxxxxxxx'\n{}", format!("a = {by}\n").repeat(60));
         for bomb in [doubled("a .. a"), doubled("{a, a}"), doubled("{ x = a, y = a }")] {
-            assert!(read(&bomb).is_err_and(|error| error.message.contains("far more")));
+            assert!(read(&bomb).is_err_and(|error| error.message.contains("too much data")));
         }
         let honest = format!("a = '{}'\nb = a .. a\nc = {{ a, b }}\n", "x".repeat(1_000_000));
         assert!(read(&honest).is_ok());

@@ -106,7 +106,7 @@ fn long_bracket(bytes: &[u8], at: usize) -> Option<usize> {
 fn long_end(text: &str, at: usize, level: usize) -> Result<(&str, usize), LuaError> {
     let start = at + level + 2;
     let close = format!("]{}]", "=".repeat(level));
-    let length = text[start..].find(&close).ok_or_else(|| error(text, at, "this bracket is never closed"))?;
+    let length = text[start..].find(&close).ok_or_else(|| error(text, at, "unclosed bracket"))?;
     let content = &text[start..start + length];
     let content = content.strip_prefix("\r\n").or_else(|| content.strip_prefix('\n')).unwrap_or(content);
     Ok((content, start + length + close.len()))
@@ -116,7 +116,7 @@ fn short_string(text: &str, start: usize) -> Result<(String, usize), LuaError> {
     let bytes = text.as_bytes();
     let quote = bytes[start];
     let (mut at, mut string) = (start + 1, Vec::new());
-    let open = || error(text, start, "this string is never closed");
+    let open = || error(text, start, "unclosed string");
     loop {
         match *bytes.get(at).ok_or_else(open)? {
             byte if byte == quote => return Ok((String::from_utf8_lossy(&string).into_owned(), at + 1)),

@@ -13,7 +13,7 @@ use crate::args::{Global, Output};
 use crate::commands;
 use crate::error::{Code, Ending};
 use crate::json;
-use crate::render::{BOLD, CYAN, GREEN, Paint, RED, painted};
+use crate::render::{self, BOLD, Paint, painted};
 use crate::session::Session;
 
 /// Shows what would be deployed, and how it differs from what is.
@@ -59,7 +59,8 @@ pub(super) fn show(global: &Global, session: &Session, prepared: &Prepared) -> R
             if !running {
                 text += &format!("\n{}\n{new}", painted(paint.stdout, BOLD, &title));
             } else if old != new {
-                text += &format!("\n{}\n{}", painted(paint.stdout, BOLD, &title), coloured(&difference(old, new), paint));
+                text +=
+                    &format!("\n{}\n{}", painted(paint.stdout, BOLD, &title), render::colored_diff(&difference(old, new), paint.stdout));
             }
         }
     }
@@ -69,17 +70,4 @@ pub(super) fn show(global: &Global, session: &Session, prepared: &Prepared) -> R
 
 fn difference(old: &str, new: &str) -> String {
     diff((old.as_bytes(), "deployed"), (new.as_bytes(), "new"))
-}
-
-fn coloured(diff: &str, paint: Paint) -> String {
-    let line = |line: &str| {
-        let colour = match line.chars().next() {
-            Some('+') => Some(GREEN),
-            Some('-') => Some(RED),
-            Some('@') => Some(CYAN),
-            _ => None,
-        };
-        colour.map_or_else(|| line.to_owned(), |colour| painted(paint.stdout, colour, line)) + "\n"
-    };
-    diff.lines().map(line).collect()
 }

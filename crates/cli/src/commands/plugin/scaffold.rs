@@ -21,7 +21,7 @@ pub(super) fn write(kind: PluginKind, name: &ModuleId, directory: &Path) -> Resu
         PluginKind::Compose => (SHIPPED.get_dir("template"), "template"),
         PluginKind::Host => (SHIPPED.get_dir("physical-host"), "physical-host"),
     };
-    let Some(files) = files else { return Err(Ending::wrong(Diagnostic::error("this hoist was built without it"))) };
+    let Some(files) = files else { return Err(Ending::wrong(Diagnostic::error("this build of hoist does not include the template"))) };
     let renamed = |path: &str, text: String| match path {
         // Where a file speaks of the plugin, it is of this one now.
         "plugin.yml" => text.replacen(&format!("name: {former}\n"), &format!("name: {name}\n"), 1).replace(NAME, name.as_str()),
@@ -32,7 +32,7 @@ pub(super) fn write(kind: PluginKind, name: &ModuleId, directory: &Path) -> Resu
     };
     shipped::write(files, directory, &renamed).map_err(|error| {
         let _ = std::fs::remove_dir_all(directory);
-        let wrong = Diagnostic::error(format!("cannot be written: {error}")).file(directory.display().to_string());
-        Ending::wrong(wrong.help("name another place with --directory"))
+        let wrong = Diagnostic::error(format!("cannot write the file: {error}")).file(directory.display().to_string());
+        Ending::wrong(wrong.help("choose another directory with --directory"))
     })
 }

@@ -18,8 +18,8 @@ pub(super) fn run(global: &Global, names: &[String]) -> Result<Code, Ending> {
     let session = Session::bare(global)?;
     let all = read_deployments(&session.places.state)?;
     if let Some(unknown) = names.iter().find(|name| !all.iter().any(|deployed| deployed.plugin.as_str() == name.as_str())) {
-        let wrong = Diagnostic::error("is not deployed").module(unknown.as_str());
-        return Err(Ending::wrong(wrong.help(format!("`hoist plugin deploy {unknown}` deploys it"))));
+        let wrong = Diagnostic::error("the plugin is not deployed").module(unknown.as_str());
+        return Err(Ending::wrong(wrong.help(format!("run `hoist plugin deploy {unknown}` to deploy it"))));
     }
     let shown: Vec<&Deployed> =
         all.iter().filter(|deployed| names.is_empty() || names.iter().any(|name| name == deployed.plugin.as_str())).collect();
@@ -66,7 +66,7 @@ pub(super) fn run(global: &Global, names: &[String]) -> Result<Code, Ending> {
             deployed.kind
         );
         if matches!(deployed.standing, Standing::Deploying | Standing::Undeploying) {
-            text += "  a run is at it, or was cut off: the same command does it once more\n";
+            text += "  in progress or interrupted; if no run is in progress, run the same command again\n";
         }
         match looked {
             Some(Ok(found)) => {
@@ -90,8 +90,12 @@ pub(super) fn run(global: &Global, names: &[String]) -> Result<Code, Ending> {
             text += &format!("  host {}\n", render::printable(&host));
         }
         for release in deployed.former.iter().rev() {
-            let line =
-                format!("  before: release {}, {}, {}", release.number, release.version, release.at.split('.').next().unwrap_or_default());
+            let line = format!(
+                "  previous: release {}, {}, {}",
+                release.number,
+                release.version,
+                release.at.split('.').next().unwrap_or_default()
+            );
             text += &format!("{}\n", painted(paint.stdout, DIM, &line));
         }
     }

@@ -26,7 +26,7 @@ pub(super) fn run(global: &Global, names: &[String], inputs: &PluginInputs) -> R
         names => names.iter().map(|name| find(&session, name)).collect::<Result<Vec<_>, _>>()?,
     };
     for found in found.iter().filter(|found| found.directory.root().starts_with(&session.places.plugins)) {
-        shown::remark(&format!("What is installed is looked at, since nothing offers it: {}", found.directory.root().display()));
+        shown::remark(&format!("Checking the installed version, since no source provides it: {}", found.directory.root().display()));
     }
     let wrong: Vec<Vec<Diagnostic>> = found.par_iter().map(|found| of_one(&session, found, &given)).collect();
     let mut wrong: Vec<Diagnostic> = wrong.into_iter().flatten().collect();
@@ -57,9 +57,9 @@ fn of_one(session: &Session, found: &Found, given: &Given) -> Vec<Diagnostic> {
     let Some(plugin) = plugin else { return wrong };
     wrong.extend(needs(session, &plugin));
     if plugin.kind == Kind::Basic && !found.directory.names("compose").is_empty() {
-        let warning = Diagnostic::warning("has compose/, and no file in it that Docker Compose knows: nothing is deployed with it");
+        let warning = Diagnostic::warning("compose/ has no file that Docker Compose reads, so nothing would be deployed");
         let file = found.directory.root().join("compose").display().to_string();
-        wrong.push(warning.module(plugin.name.as_str()).file(file).help("call the main one docker-compose.yml, or docker-compose.yml.j2"));
+        wrong.push(warning.module(plugin.name.as_str()).file(file).help("name the main file docker-compose.yml or docker-compose.yml.j2"));
     }
     // Where no environment is named, those that there are everywhere are checked as well. Any other file in config/ may be something else than a profile.
     let has_profile = |name: &&&str| profiles(&*found.directory).iter().any(|profile| profile == **name);
@@ -115,12 +115,12 @@ fn needs(session: &Session, plugin: &Plugin) -> Vec<Diagnostic> {
         let mut tell =
             |wrong: Diagnostic| found.push(plugin.document.point(wrong.module(plugin.name.as_str()).field(field.clone()), needed.at));
         if needed.name == plugin.name {
-            tell(Diagnostic::error("is the plugin itself").help("leave it out"));
+            tell(Diagnostic::error("the plugin depends on itself").help("remove the dependency"));
             continue;
         }
         if let Some(version) = session.provided.get(name) {
             if !needed.range.contains(version) {
-                tell(Diagnostic::warning(format!("the platform has {name} {version}, and {} is needed", needed.range)));
+                tell(Diagnostic::warning(format!("the platform provides {name} {version}, but {} is required", needed.range)));
             }
             continue;
         }
@@ -134,13 +134,13 @@ fn needs(session: &Session, plugin: &Plugin) -> Vec<Diagnostic> {
         }
         let known: Vec<String> = versions.into_iter().flatten().collect();
         let message = match (known.as_slice(), session.catalog.broken(name)) {
-            ([], Some(_)) => format!("{name} is here, and its manifest is wrong"),
-            ([], None) => "no source here has it".to_owned(),
-            (known, _) => format!("sources here have {name} {}, and {} is needed", known.join(", "), needed.range),
+            ([], Some(_)) => format!("the manifest of {name} has errors"),
+            ([], None) => format!("no source provides {name}"),
+            (known, _) => format!("sources provide {name} {}, but {} is required", known.join(", "), needed.range),
         };
         let near = session.catalog.suggest(name).filter(|near| *near != name).map(|near| format!("did you mean `{near}`? "));
         let help =
-            format!("{}where the platform has it, say so in hoist.yml: `provides: {{ {name}: \"VERSION\" }}`", near.unwrap_or_default());
+            format!("{}if the platform provides it, add to hoist.yml: `provides: {{ {name}: \"VERSION\" }}`", near.unwrap_or_default());
         tell(Diagnostic::warning(message).help(help));
     }
     found

@@ -47,9 +47,11 @@ fn locate(text: &str) -> Result<Range<usize>, Diagnostic> {
         (Some(block), _) => Ok(block),
         (None, Some((line, _))) => Err(Diagnostic::error("the metadata block has no END")
             .at(text, line)
-            .help("put `# Metadata: END` on a line of its own behind the last field")),
-        (None, None) => Err(Diagnostic::error("no metadata: there is no `# Metadata: START` line, and no .conf file beside the script")
-            .help("put the MODULE_… fields between `# Metadata: START` and `# Metadata: END`")),
+            .help("put `# Metadata: END` on its own line after the last field")),
+        (None, None) => {
+            Err(Diagnostic::error("no metadata: there is neither a `# Metadata: START` line nor a .conf file next to the script")
+                .help("put the MODULE_… fields between `# Metadata: START` and `# Metadata: END`"))
+        }
     }
 }
 

@@ -56,7 +56,7 @@ impl Lowering<'_> {
         let (script, conf) = (with_extension("sh"), with_extension("conf"));
         let Some(script) = script else {
             let conf = conf.map(|conf| conf.path.display().to_string()).unwrap_or_default();
-            let message = format!("there is no {}.sh beside this file", self.manifest.name);
+            let message = format!("there is no {}.sh next to this file", self.manifest.name);
             self.diagnostics.push(Diagnostic::error(message).file(conf).help("add the script, or remove the .conf file"));
             return (None, None);
         };
@@ -84,15 +84,20 @@ impl Lowering<'_> {
         let bytes = match &file.content {
             Ok(bytes) => bytes,
             Err(reason) => {
-                self.diagnostics
-                    .push(Diagnostic::error(format!("cannot be read: {reason}")).file(path).help("mend the file or its permissions"));
+                self.diagnostics.push(
+                    Diagnostic::error(format!("cannot read the file: {reason}")).file(path).help("correct the file or its permissions"),
+                );
                 return None;
             }
         };
         if bytes.starts_with(b"\xef\xbb\xbf") {
-            let diagnostic = Diagnostic::error("the file starts with a byte-order mark, which bash takes for a command");
-            self.diagnostics
-                .push(diagnostic.file(path).position(crate::Position { line: 1, column: 1 }).help("save it as UTF-8 without BOM"));
+            let diagnostic = Diagnostic::error("the file starts with a byte-order mark, which bash runs as a command");
+            self.diagnostics.push(
+                diagnostic
+                    .file(path)
+                    .position(crate::Position { line: 1, column: 1 })
+                    .help("save the file as UTF-8 without a byte-order mark"),
+            );
             return None;
         }
         let mut text = String::with_capacity(bytes.len());
@@ -147,12 +152,14 @@ impl Lowering<'_> {
         let invalid = std::str::from_utf8(valid).err().map(|error| block.start + error.valid_up_to());
         let text = &self.text[block.clone()];
         let found = if let Some(nul) = text.find('\0') {
-            Some((block.start + nul, "a NUL byte, which no value can hold", "remove it"))
+            Some((block.start + nul, "a NUL byte, which no value can contain", "remove it"))
         } else if let Some(at) = invalid {
             Some((at, "not UTF-8", "save the file as UTF-8"))
         } else {
             let crlf = text.find("\r\n").map(|at| block.start + at);
-            crlf.map(|at| (at, "the file has CRLF line ends, which bash makes part of the values", "save it with LF line ends (dos2unix)"))
+            crlf.map(|at| {
+                (at, "the file has CRLF line endings, which bash includes in values", "save the file with LF line endings (dos2unix)")
+            })
         };
         let Some((offset, message, help)) = found else { return true };
         self.diagnostics.push(Diagnostic::error(message).file(self.file.clone()).at(&self.text, offset).help(help));
@@ -205,12 +212,12 @@ impl Lowering<'_> {
             let wrong = match self.fields.get(*name) {
                 None if *required => {
                     let empty = if *name == "MODULE_UNINSTALL_DIRS" { "=\"\" if there is nothing to remove" } else { "=\"…\"" };
-                    self.tell(Diagnostic::error("is required and missing").help(format!("add {name}{empty}")), name);
+                    self.tell(Diagnostic::error("this required field is missing").help(format!("add {name}{empty}")), name);
                     continue;
                 }
                 None => continue,
                 Some(assignment) if assignment.value.text().trim().is_empty() => match *required && *name != "MODULE_UNINSTALL_DIRS" {
-                    true => Some(("is required and empty".to_owned(), "give it a value".to_owned())),
+                    true => Some(("this required field is empty".to_owned(), "set a value".to_owned())),
                     false => None,
                 },
                 Some(assignment) => self.wrong_value(*kind, assignment),
@@ -231,17 +238,18 @@ impl Lowering<'_> {
         for field in ["MODULE_UNINSTALL_DIRS", "MODULE_UNINSTALL_FILES"] {
             for path in self.paths(field) {
                 let text = path.display().to_string();
-                let never = |why: &str| format!("`{text}` {why}, and will never be removed");
+                let never = |why: &str| format!("`{text}` {why}, and is never removed");
                 let diagnostic = if path.components().any(|part| part == std::path::Component::ParentDir) {
-                    Diagnostic::error(format!("`{text}` has `..` in it")).help("write the path without it")
+                    Diagnostic::error(format!("`{text}` contains `..`")).help("write the path without it")
                 } else if text.contains(['*', '?', '[', '{']) {
-                    Diagnostic::error(format!("`{text}` is a pattern")).help("name each path; nothing is expanded when a module is removed")
+                    Diagnostic::error(format!("`{text}` is a pattern"))
+                        .help("list each path; patterns are not expanded when a module is removed")
                 } else if path == home {
-                    Diagnostic::warning(never("is the home directory itself")).help("name what the module made in it")
+                    Diagnostic::warning(never("is the home directory itself")).help("name only what the module creates in it")
                 } else if !path.starts_with(&home) {
-                    Diagnostic::warning(never("is not inside the home directory")).help("name what the module made, inside $HOME")
+                    Diagnostic::warning(never("is not inside the home directory")).help("name only what the module creates, inside $HOME")
                 } else if is_shared(&path, &home) {
-                    Diagnostic::warning(never("is shared with others")).help("name what the module made in it")
+                    Diagnostic::warning(never("is shared with other programs")).help("name only what the module creates in it")
                 } else {
                     continue;
                 };
@@ -254,7 +262,7 @@ impl Lowering<'_> {
     fn check_config_files(&mut self) {
         let home = self.environment.home().map(Path::to_owned).unwrap_or_default();
         for path in self.paths("MODULE_CONFIG_FILES").into_iter().filter(|path| !path.starts_with(&home) || *path == home) {
-            let diagnostic = Diagnostic::warning(format!("`{}` is not inside the home directory, and will not be written", path.display()));
+            let diagnostic = Diagnostic::warning(format!("`{}` is outside of the home directory, and is not written", path.display()));
             self.tell(diagnostic.help("name a file inside $HOME"), "MODULE_CONFIG_FILES");
         }
     }
@@ -268,20 +276,20 @@ impl Lowering<'_> {
             Kind::Url => {
                 let helper = command_transport(text)?;
                 Some((
-                    format!("`{helper}::` would run a command instead of reaching a repository"),
+                    format!("`{helper}::` would run a command instead of connecting to a repository"),
                     "write the URL of the repository".into(),
                 ))
             }
             Kind::Packages => {
                 let (bad, why) = words.iter().find_map(|word| Some((word, package_name_problem(word)?)))?;
-                Some((format!("`{}` is no name of a package", bad.escape_debug()), why.into()))
+                Some((format!("`{}` is not a package name", bad.escape_debug()), why.into()))
             }
             Kind::Boolean => (!matches!(text, "true" | "false"))
                 .then(|| (format!("`{shown}` is neither true nor false"), "write \"true\" or \"false\"".into())),
             Kind::Name => ModuleId::new(text).err().map(|error| (error.to_string(), "rename the module".into())),
             Kind::Names => {
                 let bad = words.iter().find_map(|word| ModuleId::new(word).err())?;
-                Some((bad.to_string(), "separate names of modules by blanks".into()))
+                Some((bad.to_string(), "separate module names with spaces".into()))
             }
             Kind::Paths => {
                 let relative = words.iter().find(|word| !self.path(word).is_absolute())?;
@@ -289,20 +297,23 @@ impl Lowering<'_> {
             }
             Kind::Binaries => {
                 let bad = words.iter().find(|word| word.contains('/'))?;
-                Some((format!("`{bad}` has a slash; a binary is a plain name"), "name the file in the field for files instead".into()))
+                Some((format!("`{bad}` contains a slash; a binary is a plain name"), "use the field for files instead".into()))
             }
             Kind::OneOf(choices) => (!choices.contains(&text)).then(|| {
                 let help = match did_you_mean(text, choices.iter().copied()) {
                     Some(choice) => format!("did you mean `{choice}`?"),
                     None => format!("one of: {}", choices.join(", ")),
                 };
-                (format!("`{shown}` is no known method"), help)
+                (format!("`{shown}` is an unknown method"), help)
             }),
             Kind::Sha256 => (text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()))
                 .then(|| (format!("`{shown}` is not a SHA-256 digest"), "write the 64 hexadecimal digits that sha256sum prints".into())),
-            Kind::Duration => parse_duration(text)
-                .err()
-                .map(|error| (format!("`{}` is not a duration", error.0), "write seconds (90), or a number with s, m or h (15m)".into())),
+            Kind::Duration => parse_duration(text).err().map(|error| {
+                (
+                    format!("`{}` is not a duration", error.0),
+                    "write a number of seconds (90), or a number with the unit s, m or h (15m)".into(),
+                )
+            }),
         }
     }
 
@@ -328,7 +339,7 @@ impl Lowering<'_> {
             let near = synonym.or_else(|| did_you_mean(&stem(&name), known.iter().map(String::as_str)).map(str::to_owned));
             let diagnostic = match near {
                 Some(near) => Diagnostic::error("unknown field").help(format!("did you mean MODULE_{near}?")),
-                None => Diagnostic::warning("unknown field").help("scripts see it as a variable; hoist makes nothing of it"),
+                None => Diagnostic::warning("unknown field").help("scripts receive it as a variable; hoist ignores it"),
             };
             self.tell(diagnostic, &name);
         }
@@ -432,20 +443,20 @@ impl Lowering<'_> {
         }
         if method == "custom" && !functions.main {
             let message = "the method custom needs a function main_module in the script";
-            self.tell(Diagnostic::error(message).help("define main_module() { … } behind the metadata"), "MODULE_INSTALL_METHOD");
+            self.tell(Diagnostic::error(message).help("define main_module() { … } after the metadata"), "MODULE_INSTALL_METHOD");
         }
         if method == "package_manager" && self.field("MODULE_NAME").ends_with('-') && self.is_absent("MODULE_PACKAGES") {
-            let diagnostic = Diagnostic::error("no name of a package ends with `-`: package managers take it for a removal");
+            let diagnostic = Diagnostic::error("a package name must not end with `-`, which package managers read as a removal");
             self.tell(diagnostic.help("name the packages in MODULE_PACKAGES"), "MODULE_NAME");
         }
         if method == "pip" && self.is_absent("MODULE_INSTALL_DIRS") {
-            let diagnostic = Diagnostic::warning("the method pip wants this field; packages go to $HOME/.local");
+            let diagnostic = Diagnostic::warning("the method pip needs this field; packages are installed into $HOME/.local");
             self.tell(diagnostic.help("add MODULE_INSTALL_DIRS=\"$HOME/.local\""), "MODULE_INSTALL_DIRS");
         }
         let update = self.field("MODULE_UPDATE_METHOD").to_owned();
         if update == "git_pull" && self.is_absent("MODULE_UPDATE_DIR") {
             let diagnostic = match self.words("MODULE_INSTALL_DIRS").first() {
-                Some(dir) => Diagnostic::warning(format!("the update method git_pull wants this field; {dir} is updated")),
+                Some(dir) => Diagnostic::warning(format!("the update method git_pull needs this field; {dir} is updated")),
                 None => Diagnostic::error("the update method git_pull needs this field"),
             };
             self.tell(diagnostic.help("add MODULE_UPDATE_DIR=\"…\""), "MODULE_UPDATE_DIR");

@@ -58,7 +58,7 @@ impl Method for Package {
     fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure> {
         let names = self.packages(context.machine);
         if let Some((name, why)) = names.iter().find_map(|name| Some((name, package_name_problem(name)?))) {
-            return Err(Failure::new(format!("`{}` is no name of a package: {why}", name.escape_debug())));
+            return Err(Failure::new(format!("`{}` is not a package name: {why}", name.escape_debug())));
         }
         let manager = manager(context.machine)?;
         let known = self.share.as_ref().map(Share::versions).filter(|known| names.iter().all(|name| known.contains_key(name)));
@@ -82,7 +82,7 @@ impl Method for Package {
 /// The system's package manager.
 pub(crate) fn manager(machine: &Machine) -> Result<&'static Manager, Failure> {
     let known: Vec<&str> = managers::MANAGERS.iter().map(|manager| manager.program).collect();
-    machine.manager().ok_or_else(|| Failure::new(format!("no package manager found: none of {} is on the path", known.join(", "))))
+    machine.manager().ok_or_else(|| Failure::new(format!("no package manager found: none of {} is on PATH", known.join(", "))))
 }
 
 /// Which of these packages are installed, with their versions.

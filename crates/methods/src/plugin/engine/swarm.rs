@@ -113,7 +113,7 @@ impl Service {
         let wanted = wanted.unwrap_or(there.max(1));
         match update != "updating" && well == wanted && there == wanted {
             true => Verdict::Well,
-            false => Verdict::Coming(format!("{}: {well} of {wanted} run", self.spec.name)),
+            false => Verdict::Coming(format!("{}: {well} of {wanted} are running", self.spec.name)),
         }
     }
 }
@@ -131,7 +131,7 @@ impl Engine<'_, '_> {
         if exit.success() && said.lines().any(|line| line.trim() == "true") {
             return Ok(());
         }
-        Err(Failure::new("the Docker engine is no manager of a Swarm: `docker swarm init` makes it one, DOCKER_HOST names another"))
+        Err(Failure::new("the Docker engine is not a Swarm manager: run `docker swarm init`, or name another engine with DOCKER_HOST"))
     }
 
     /// What a command says of each of these, as values.
@@ -141,7 +141,7 @@ impl Engine<'_, '_> {
         let ids: Vec<&str> = ids.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
         if !exit.success() {
             let none = ids.iter().any(|line| line.to_lowercase().contains("nothing found in stack"));
-            let why = || Failure::new(format!("the Docker engine does not answer any more: {}", ids.last().unwrap_or(&"")));
+            let why = || Failure::new(format!("lost the connection to the Docker engine: {}", ids.last().unwrap_or(&"")));
             return if none { Ok(Vec::new()) } else { Err(why()) };
         }
         let ids: Vec<&str> = ids.into_iter().filter(|line| line.bytes().all(|byte| byte.is_ascii_alphanumeric())).collect();
@@ -168,13 +168,13 @@ impl Engine<'_, '_> {
         let known: BTreeSet<String> = self.tasks()?.into_iter().filter(Task::has_failed).map(|task| task.id).collect();
         let files = project.files.iter().flat_map(|(path, _)| ["-c".to_owned(), self.work.join(path).display().to_string()]);
         let command = self.command(&self.docker).args(["stack", "deploy", "--prune", "--with-registry-auth"]).args(files);
-        self.tell_and_run(&command.args([self.project.as_str()]), "bringing the stack up")?;
+        self.tell_and_run(&command.args([self.project.as_str()]), "starting the stack")?;
         let deadline = Instant::now() + limit;
         let mut well_since: Option<(Instant, BTreeSet<String>)> = None;
         loop {
             self.context.task.check()?;
             let (services, tasks) = (self.services()?, self.tasks()?);
-            let mut coming = (services.len() < project.services.len()).then(|| "not all services are there".to_owned());
+            let mut coming = (services.len() < project.services.len()).then(|| "not all services exist".to_owned());
             for service in &services {
                 match service.judge(&tasks, &known) {
                     Verdict::Well => {}
@@ -197,7 +197,7 @@ impl Engine<'_, '_> {
                 Some(what) if Instant::now() > deadline => {
                     let why = tasks.iter().find(|task| !task.status.err.is_empty()).map(|task| format!(" ({})", task.status.err));
                     let why = why.unwrap_or_default();
-                    return Err(Failure::new(format!("{what} after {} seconds{why}; --wait gives it longer", limit.as_secs())));
+                    return Err(Failure::new(format!("{what} after {} seconds{why}; use --wait to wait longer", limit.as_secs())));
                 }
                 Some(_) => well_since = None,
             }
@@ -208,7 +208,7 @@ impl Engine<'_, '_> {
     /// Takes the stack down, and waits until nothing of it is left on this machine.
     pub(super) fn down_stack(&self, volumes: bool) -> Result<(), Failure> {
         if !self.services()?.is_empty() {
-            self.tell_and_run(&self.command(&self.docker).args(["stack", "rm", &self.project]), "taking the stack down")?;
+            self.tell_and_run(&self.command(&self.docker).args(["stack", "rm", &self.project]), "stopping the stack")?;
         }
         let label = format!("label={}={}", self.label(), self.project);
         let deadline = Instant::now() + LEAVING;
@@ -224,7 +224,7 @@ impl Engine<'_, '_> {
         while there()? {
             self.context.task.check()?;
             if Instant::now() > deadline {
-                return Err(Failure::new(format!("its containers were not gone after {} seconds", LEAVING.as_secs())));
+                return Err(Failure::new(format!("its containers were not removed after {} seconds", LEAVING.as_secs())));
             }
             std::thread::sleep(TICK);
         }
@@ -237,7 +237,7 @@ impl Engine<'_, '_> {
         if let Some(missing) =
             project.services.iter().find(|name| !services.iter().any(|service| service.spec.name == format!("{}_{name}", self.project)))
         {
-            return Ok(Some(format!("there is no service {missing}")));
+            return Ok(Some(format!("unknown service {missing}")));
         }
         let known = tasks.iter().filter(|task| task.has_failed()).map(|task| task.id.clone()).collect();
         Ok(services.iter().find_map(|service| match service.judge(&tasks, &known) {

@@ -61,7 +61,7 @@ pub fn read_assignments(text: &str, range: Range<usize>, environment: &Environme
             let what = if mistakes > MISTAKES { format!("{mistakes} mistakes") } else { format!("more than {ASSIGNMENTS} assignments") };
             reader.refuse(Refusal::new(
                 reader.position,
-                format!("{what}; the rest was not read"),
+                format!("{what}; the remaining lines were not read"),
                 "metadata are a few lines of assignments",
             ));
             break;
@@ -89,7 +89,8 @@ struct Refusal {
     resume: Option<usize>,
 }
 
-const PLAIN: &str = "metadata are plain assignments and are never run: write the value itself, or compute it in main_module";
+const PLAIN: &str =
+    "metadata must be plain assignments, since hoist does not run them: write the value itself, or compute it in main_module";
 
 impl Refusal {
     fn new(offset: usize, message: impl Into<String>, help: &'static str) -> Self {
@@ -237,7 +238,7 @@ impl Reader<'_> {
         })?;
         if value.text.len() > VALUE_LIMIT {
             self.reading.unreadable.push(name.clone());
-            let message = format!("the value has {} bytes; at most {VALUE_LIMIT} are read", value.text.len());
+            let message = format!("the value of {} bytes exceeds the limit of {VALUE_LIMIT} bytes", value.text.len());
             return Err(blamed(Refusal::new(start, message, "shorten it, or keep the data in a file of the collection")));
         }
         if !self.exported && self.followed_by_command() {
@@ -247,8 +248,8 @@ impl Reader<'_> {
                 Some('<' | '>') => Refusal::runs(self.position, "a redirection"),
                 Some('|' | '&') => Refusal::runs(self.position, "a list of commands"),
                 _ => Refusal {
-                    help: "write no blank behind `=`, and put a value with blanks in quotes",
-                    ..Refusal::runs(self.position, "a command behind an assignment")
+                    help: "write no space after `=`, and quote a value with spaces",
+                    ..Refusal::runs(self.position, "a command after an assignment")
                 },
             };
             return Err(blamed(refusal));
@@ -291,8 +292,8 @@ impl Reader<'_> {
     fn assign(&mut self, name: String, value: Value, offset: usize) {
         if let Some((_, first)) = self.known.get(&name).filter(|_| name.starts_with("MODULE_")) {
             let line = self.text[..*first].matches('\n').count() + 1;
-            let diagnostic = Diagnostic::error(format!("assigned twice: first on line {line}"));
-            let diagnostic = diagnostic.at(self.text, offset).field(name).help("keep one of the two");
+            let diagnostic = Diagnostic::error(format!("assigned twice; first on line {line}"));
+            let diagnostic = diagnostic.at(self.text, offset).field(name).help("keep one of them");
             self.reading.diagnostics.push(diagnostic);
             return;
         }
@@ -320,7 +321,7 @@ impl Reader<'_> {
         }
         let blanks = after.trim_start_matches([' ', '\t']);
         if blanks.starts_with('=') && !name.is_empty() && !blanks.starts_with("==") {
-            let refusal = Refusal::new(start + length, "blanks before `=`", "bash takes this for a command: write NAME=\"value\"");
+            let refusal = Refusal::new(start + length, "a space before `=`", "bash runs this as a command: write NAME=\"value\"");
             return Refusal { field: Some(name), runs: true, ..refusal };
         }
         if blanks.starts_with("()") || blanks.starts_with("( )") || name == "function" {

@@ -31,13 +31,10 @@ impl Reader<'_> {
                 '\'' if !quoted => self.single_quoted(&mut value)?,
                 '\'' => {
                     let what = "a single quote in a default inside double quotes";
-                    return Err(Refusal {
-                        runs: true,
-                        ..Refusal::new(start, format!("{what} is not supported in metadata"), "leave it out")
-                    });
+                    return Err(Refusal { runs: true, ..Refusal::new(start, format!("{what} is not supported in metadata"), "remove it") });
                 }
                 '{' if self.exported && within == Within::Line => {
-                    return Err(Refusal::new(start, "a brace behind `export`, which bash may expand", "put the value in quotes"));
+                    return Err(Refusal::new(start, "a brace after `export`, which bash may expand", "quote the value"));
                 }
                 '"' => self.double_quoted(&mut value, depth)?,
                 '\\' if quoted && self.rest().starts_with("\\}") => {
@@ -95,8 +92,8 @@ impl Reader<'_> {
             if word[1..].starts_with(['\'', '"', '\\', '$']) {
                 return Ok(());
             }
-            let message = format!("`{word}`: only the own home directory `~` is expanded");
-            return Err(Refusal::new(start, message, "write the path out, or use $HOME"));
+            let message = format!("`{word}`: only `~`, your own home directory, is expanded");
+            return Err(Refusal::new(start, message, "write the full path, or use $HOME"));
         }
         self.next();
         let home = self.variable("HOME", start)?;
@@ -124,7 +121,7 @@ impl Reader<'_> {
     }
 
     fn unterminated(&self, start: usize, what: &str) -> Refusal {
-        let refusal = Refusal::new(start, format!("this {what} is never closed"), "close it on the line where the value ends");
+        let refusal = Refusal::new(start, format!("unclosed {what}"), "close it on the line where the value ends");
         Refusal { resume: Some(self.end), ..refusal }
     }
 
@@ -193,7 +190,7 @@ impl Reader<'_> {
             Some('[') => "arithmetic expansion ($[…])",
             Some('{') => return self.braces(value, start, quoted, depth),
             Some('\'') if !quoted => {
-                return Err(Refusal::new(start, "ANSI-C quoting ($'…') is not supported", "write the characters themselves in quotes"));
+                return Err(Refusal::new(start, "ANSI-C quoting ($'…') is not supported", "write the characters in quotes"));
             }
             Some('"') if !quoted => {
                 return Err(Refusal::new(start, "locale quoting ($\"…\") is not supported", "write \"…\" without the $"));
@@ -211,7 +208,7 @@ impl Reader<'_> {
             }
             Some(c) if c.is_ascii_digit() || "@*#?$!-".contains(c) => {
                 let message = format!("the special parameter ${c} has no value in metadata");
-                return Err(Refusal::new(start, message, "put the value in single quotes if the characters are meant"));
+                return Err(Refusal::new(start, message, "quote the value with single quotes to use the characters as they are"));
             }
             _ => {
                 value.push('$');
@@ -225,7 +222,7 @@ impl Reader<'_> {
     /// `${NAME}`, `${NAME-WORD}`, `${NAME:-WORD}`, from its `{` on.
     fn braces(&mut self, value: &mut Value, start: usize, quoted: bool, depth: usize) -> Result<(), Refusal> {
         if depth >= DEPTH_LIMIT {
-            let refusal = Refusal::new(start, format!("expansions nested deeper than {DEPTH_LIMIT}"), "use fewer defaults of defaults");
+            let refusal = Refusal::new(start, format!("expansions nested deeper than {DEPTH_LIMIT}"), "nest fewer default values");
             return Err(refusal);
         }
         self.next();
@@ -325,7 +322,7 @@ pub(super) fn is_bash_own(name: &str) -> bool {
 }
 
 pub(super) fn own_variable(offset: usize, name: &str) -> Refusal {
-    let message = format!("the variable {name} belongs to bash and has no value in metadata");
+    let message = format!("{name} is a variable of bash and has no value in metadata");
     Refusal::new(offset, message, "write the value itself, or compute it in main_module")
 }
 
@@ -334,7 +331,7 @@ pub(super) fn continuation(offset: usize) -> Refusal {
 }
 
 pub(super) fn carriage_return(offset: usize) -> Refusal {
-    Refusal::new(offset, "the line ends in CRLF", "save the file with LF line ends (dos2unix)")
+    Refusal::new(offset, "the line ends with CRLF", "save the file with LF line endings (dos2unix)")
 }
 
 pub(super) fn unsupported(start: usize, name: &str, rest: &str) -> Refusal {
@@ -360,5 +357,5 @@ pub(super) fn unsupported(start: usize, name: &str, rest: &str) -> Refusal {
         _ if name.starts_with(|c: char| c.is_ascii_digit()) => "a positional parameter".to_owned(),
         _ => "this expansion".to_owned(),
     };
-    Refusal::new(start, format!("{what} is not supported in metadata"), "write the value out; ${NAME} and ${NAME:-default} are understood")
+    Refusal::new(start, format!("{what} is not supported in metadata"), "write the value; only ${NAME} and ${NAME:-default} are supported")
 }

@@ -1,0 +1,246 @@
+//! Arguments of the commands that change, test or list modules.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::global::{CONFIG_FILES, EXECUTION, HOSTS, SELECTION};
+
+/// How locally modified configuration files are treated. Without either option, hoist asks on a terminal and keeps them otherwise.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct ConfigOptions {
+    /// Replace locally modified configuration files; a backup of each is kept
+    #[arg(long, conflicts_with = "config_keep", help_heading = CONFIG_FILES)]
+    pub(crate) config_overwrite: bool,
+    /// Keep locally modified configuration files and write new versions as FILE.new
+    #[arg(long, help_heading = CONFIG_FILES)]
+    pub(crate) config_keep: bool,
+}
+
+/// Arguments of `hoist install`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Install {
+    /// Modules to install, with their dependencies [default: every core and default module]
+    ///
+    /// NAME@VERSION installs a certain version of a rock, NAME@REVISION a community module at a revision of its repository.
+    /// With --app, a module may also be a directory, an archive or the URL of a git repository.
+    #[arg(value_name = "MODULE", conflicts_with_all = ["minimal", "all"], add = crate::commands::man::modules())]
+    pub(crate) modules: Vec<String>,
+    /// Install only core modules
+    #[arg(long, conflicts_with = "all", help_heading = SELECTION)]
+    pub(crate) minimal: bool,
+    /// Install every module of the collections
+    #[arg(long, help_heading = SELECTION)]
+    pub(crate) all: bool,
+    /// Also install these modules, such as optional ones
+    #[arg(long, value_name = "MODULES", value_delimiter = ',', help_heading = SELECTION)]
+    pub(crate) with: Vec<String>,
+    /// Leave out these modules and everything that depends on them
+    #[arg(long, value_name = "MODULES", value_delimiter = ',', help_heading = SELECTION)]
+    pub(crate) skip: Vec<String>,
+    /// Do not install dependencies
+    #[arg(long, hide_short_help = true, help_heading = SELECTION)]
+    pub(crate) no_deps: bool,
+    /// Reinstall modules that are already installed
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Continue the last install that did not finish
+    #[arg(long, conflicts_with_all = ["modules", "minimal", "all", "with", "skip"])]
+    pub(crate) resume: bool,
+    /// Show what would be done without changing anything
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+    /// Add the modules to the list of modules that their server loads
+    #[arg(long, hide_short_help = true)]
+    pub(crate) enable: bool,
+    #[command(flatten)]
+    pub(crate) config: ConfigOptions,
+    #[command(flatten)]
+    pub(crate) hosts: Hosts,
+    /// Restrict scripts to the files of their module (Linux only)
+    #[arg(long, hide_short_help = true, help_heading = EXECUTION)]
+    pub(crate) sandbox: bool,
+}
+
+/// Other hosts to install on, instead of this machine.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Hosts {
+    /// Install on this host over SSH; may be repeated
+    #[arg(long, value_name = "[USER@]HOST[:PORT]", help_heading = HOSTS)]
+    pub(crate) host: Vec<String>,
+    /// Install on the hosts listed in FILE, one per line; `#` starts a comment
+    #[arg(long, value_name = "FILE", hide_short_help = true, help_heading = HOSTS)]
+    pub(crate) hosts: Option<PathBuf>,
+    /// Run as root on the hosts, using passwordless sudo
+    #[arg(long, hide_short_help = true, help_heading = HOSTS)]
+    pub(crate) sudo: bool,
+    #[command(flatten)]
+    pub(crate) rollout: RolloutOptions,
+}
+
+/// Order and failure limits of a run on several hosts.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct RolloutOptions {
+    /// Number of hosts to process in parallel
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..), hide_short_help = true,
+        help_heading = HOSTS)]
+    pub(crate) max_hosts: u16,
+    /// Start with N hosts and continue with the others only if all of them succeed
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), hide_short_help = true, help_heading = HOSTS)]
+    pub(crate) canary: Option<u16>,
+    /// Start no further hosts after more than this many failed: a number or a percentage such as 25%
+    #[arg(long, value_name = "N|PERCENT", hide_short_help = true, help_heading = HOSTS)]
+    pub(crate) max_failures: Option<String>,
+}
+
+/// Arguments of `hoist update`.
+#[derive(Debug, Args)]
+pub(crate) struct Update {
+    /// Modules to update [default: every installed module]
+    #[arg(value_name = "MODULE", add = crate::commands::man::installed())]
+    pub(crate) modules: Vec<String>,
+    /// Leave out these modules and everything that depends on them
+    #[arg(long, value_name = "MODULES", value_delimiter = ',', help_heading = SELECTION)]
+    pub(crate) skip: Vec<String>,
+    /// Show what would be done without changing anything
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) config: ConfigOptions,
+    /// Restrict scripts to the files of their module (Linux only)
+    #[arg(long, hide_short_help = true, help_heading = EXECUTION)]
+    pub(crate) sandbox: bool,
+}
+
+/// Arguments of `hoist uninstall`.
+#[derive(Debug, Args)]
+pub(crate) struct Uninstall {
+    /// Modules to remove
+    #[arg(value_name = "MODULE", required_unless_present = "all", conflicts_with = "all", add = crate::commands::man::installed())]
+    pub(crate) modules: Vec<String>,
+    /// Remove every installed module
+    #[arg(long, help_heading = SELECTION)]
+    pub(crate) all: bool,
+    /// With --all, keep these modules
+    #[arg(long, value_name = "MODULES", value_delimiter = ',', help_heading = SELECTION)]
+    pub(crate) skip: Vec<String>,
+    /// Also remove the modules that depend on them
+    #[arg(long, help_heading = SELECTION)]
+    pub(crate) cascade: bool,
+    /// Also remove files that existed before the install, or were modified or added since
+    #[arg(long)]
+    pub(crate) purge: bool,
+    /// Show what would be done without changing anything
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+    /// Restrict scripts to the files of their module (Linux only)
+    #[arg(long, hide_short_help = true, help_heading = EXECUTION)]
+    pub(crate) sandbox: bool,
+}
+
+/// Arguments of `hoist migrate`.
+#[derive(Debug, Args)]
+pub(crate) struct Migrate {
+    /// Installed modules to migrate
+    #[arg(value_name = "MODULE", required = true, add = crate::commands::man::installed())]
+    pub(crate) modules: Vec<String>,
+    /// Source to install them from
+    #[arg(long, value_name = "SOURCE")]
+    pub(crate) to: String,
+    /// Do not install dependencies
+    #[arg(long)]
+    pub(crate) no_deps: bool,
+    /// Show what would be done without changing anything
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+}
+
+/// Arguments of `hoist undo`.
+#[derive(Debug, Args)]
+pub(crate) struct Undo {
+    /// Run to undo, by its name in `hoist history` or a prefix of it [default: the last run that changed something]
+    #[arg(value_name = "RUN", add = crate::commands::man::runs())]
+    pub(crate) run: Option<String>,
+    /// Also undo what was modified after the run; backups of those files are kept
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Show what would be done without changing anything
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+}
+
+/// Arguments of `hoist test`.
+#[derive(Debug, Args)]
+pub(crate) struct Test {
+    /// Modules to verify [default: every installed module]
+    #[arg(value_name = "MODULE", add = crate::commands::man::installed())]
+    pub(crate) modules: Vec<String>,
+    /// Leave out these modules
+    #[arg(long, value_name = "MODULES", value_delimiter = ',', help_heading = SELECTION)]
+    pub(crate) skip: Vec<String>,
+    /// Load the modules into their running server, and unload those that were not loaded before
+    #[arg(long)]
+    pub(crate) load: bool,
+}
+
+/// Arguments of `hoist list`.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// List only modules that are available from a collection or source
+    #[arg(long, conflicts_with = "installed")]
+    pub(crate) available: bool,
+    /// List only installed modules
+    #[arg(long)]
+    pub(crate) installed: bool,
+}
+
+/// Arguments of `hoist outdated`.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Outdated {
+    /// Query git remotes, the Python package index and the package manager first
+    #[arg(long)]
+    pub(crate) refresh: bool,
+}
+
+/// Arguments of `hoist new`.
+#[derive(Debug, Args)]
+pub(crate) struct New {
+    /// Name of the module
+    pub(crate) name: String,
+    /// How the module is installed [default: custom, on a terminal hoist asks]
+    #[arg(long, value_enum)]
+    pub(crate) method: Option<NewMethod>,
+    /// One-line description
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) description: Option<String>,
+    /// URL of the git repository (git_clone) or of the installer script (download_script)
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// Packages to install (pip, package_manager) [default: the name of the module]
+    #[arg(long, value_name = "PACKAGES", value_delimiter = ',')]
+    pub(crate) package: Vec<String>,
+    /// Install the module only when it is named or another module depends on it
+    #[arg(long, conflicts_with = "core")]
+    pub(crate) optional: bool,
+    /// Abort the run when the module fails
+    #[arg(long)]
+    pub(crate) core: bool,
+}
+
+/// How a new module is installed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(crate) enum NewMethod {
+    /// Clone a git repository
+    GitClone,
+    /// Install Python packages
+    Pip,
+    /// Install packages of the system
+    PackageManager,
+    /// Download and run an installer script
+    DownloadScript,
+    /// Run a shell function of the module
+    Custom,
+    /// Create a plugin, as `hoist plugin new` does
+    Plugin,
+}
