@@ -17,7 +17,7 @@ pub enum Drawing {
     Svg,
 }
 
-/// Draws a resolution; arrows lead from a module to what it needs.
+/// Draws a resolution; arrows lead from a module to its dependencies. Modules of large graphs are in groups by tier.
 pub fn draw(resolution: &Resolution<'_>, drawing: Drawing) -> String {
     if drawing == Drawing::Svg {
         return svg::svg(resolution);
@@ -27,14 +27,33 @@ pub fn draw(resolution: &Resolution<'_>, drawing: Drawing) -> String {
         Drawing::Mermaid | Drawing::Svg => "graph LR\n".to_owned(),
     };
     let modules: Vec<&Module> = resolution.modules.iter().map(|resolved| resolved.module).collect();
-    for (at, module) in modules.iter().enumerate() {
-        let _ = match (drawing, module.tier) {
-            (Drawing::Dot, Tier::Core) => writeln!(text, "  \"{}\" [style=\"rounded,bold\"];", module.id),
-            (Drawing::Dot, Tier::Default) => writeln!(text, "  \"{}\";", module.id),
-            (Drawing::Dot, Tier::Optional) => writeln!(text, "  \"{}\" [style=\"rounded,dashed\"];", module.id),
-            (_, Tier::Core) => writeln!(text, "  m{at}[[\"{}\"]]", module.id),
-            (_, Tier::Default) => writeln!(text, "  m{at}[\"{}\"]", module.id),
-            (_, Tier::Optional) => writeln!(text, "  m{at}([\"{}\"])", module.id),
+    let is_large = modules.len() > svg::LARGE;
+    for tier in [Tier::Core, Tier::Default, Tier::Optional] {
+        let members: Vec<usize> = (0..modules.len()).filter(|at| modules[*at].tier == tier).collect();
+        if members.is_empty() {
+            continue;
+        }
+        let indent = if is_large { "    " } else { "  " };
+        let _ = match drawing {
+            _ if !is_large => Ok(()),
+            Drawing::Dot => writeln!(text, "  subgraph cluster_{tier} {{\n    label=\"{tier}\"; color=gray;"),
+            Drawing::Mermaid | Drawing::Svg => writeln!(text, "  subgraph {tier}"),
+        };
+        for at in members {
+            let id = &modules[at].id;
+            let _ = match (drawing, tier) {
+                (Drawing::Dot, Tier::Core) => writeln!(text, "{indent}\"{id}\" [style=\"rounded,bold\"];"),
+                (Drawing::Dot, Tier::Default) => writeln!(text, "{indent}\"{id}\";"),
+                (Drawing::Dot, Tier::Optional) => writeln!(text, "{indent}\"{id}\" [style=\"rounded,dashed\"];"),
+                (_, Tier::Core) => writeln!(text, "{indent}m{at}[[\"{id}\"]]"),
+                (_, Tier::Default) => writeln!(text, "{indent}m{at}[\"{id}\"]"),
+                (_, Tier::Optional) => writeln!(text, "{indent}m{at}([\"{id}\"])"),
+            };
+        }
+        let _ = match drawing {
+            _ if !is_large => Ok(()),
+            Drawing::Dot => writeln!(text, "  }}"),
+            Drawing::Mermaid | Drawing::Svg => writeln!(text, "  end"),
         };
     }
     for (at, resolved) in resolution.modules.iter().enumerate() {
