@@ -51,7 +51,7 @@ fn a_module_is_copied_with_what_it_needs_and_goes_with_what_nobody_asked_for() {
     assert!(sandbox.home().join("plugins/mod_Feature/inside").is_symlink());
     sandbox.hoist("test").exits(0).says("3 passed");
     assert_eq!(sandbox.json("install mod_feature").exits(0).statuses()["mod_Feature"], "unchanged");
-    sandbox.hoist("remove base -y").exits(2).says("depends on").says("mod_Feature");
+    sandbox.hoist("remove base -y").exits(2).says("is required by").says("mod_Feature");
     // Asked for once, it stays when what needed it goes.
     sandbox.hoist("install other").exits(0);
     let removed = sandbox.json("remove feature -y").exits(0);
@@ -134,7 +134,8 @@ fn links_that_lead_out_or_nowhere_are_left_out_and_said() {
     assert_eq!(sandbox.json("install a").exits(0).statuses()["mod_a"], "unchanged");
     let refused = sandbox.hoist("install b");
     assert!(
-        refused.code != 0 && format!("{}{}", refused.stdout, refused.stderr).contains("mod_b.lua is a symbolic link to ../mod_ok/mod_ok.lua"),
+        refused.code != 0
+            && format!("{}{}", refused.stdout, refused.stderr).contains("mod_b.lua is a symbolic link to ../mod_ok/mod_ok.lua"),
         "{}",
         refused.stdout
     );

@@ -480,7 +480,7 @@ fn validate_finds_what_would_fail_when_it_is_deployed() {
         .says("services.web.depends_on: unknown service `wroker`")
         .says("docker-compose.yml.j2:3:18")
         .says("did you mean `worker`?")
-        .says("services.web.volumes: there is no volume `dta`")
+        .says("services.web.volumes: undeclared volume `dta`")
         .says("services.web: must have an image or a build")
         .says("3 errors");
     std::fs::rename(
@@ -493,7 +493,7 @@ fn validate_finds_what_would_fail_when_it_is_deployed() {
     validate().exits(2).says("has Windows line endings");
     file(&sandbox, "shop", "hooks/pre.sh", "#!/usr/bin/nosuch\n");
     plugin(&sandbox, "shop", "1.0.0", "hooks:\n  pre-deploy: hooks/pre.sh\n");
-    sandbox.hoist("plugin deploy shop").exits(3).says("begins with #!/usr/bin/nosuch, which is not on this machine");
+    sandbox.hoist("plugin deploy shop").exits(3).says("starts with #!/usr/bin/nosuch, which does not exist on this machine");
     // Two that need each other, and one that needs itself.
     plugin(&sandbox, "base", "1.4.2", "dependencies: [shop]\n");
     plugin(&sandbox, "shop", "1.0.0", "dependencies: [base]\n");

@@ -235,7 +235,7 @@ fn a_repository_that_is_cut_off_stalls_or_is_none_leaves_what_was_known() {
         assert_eq!(run.code, 3, "{url}\n{}\n{}", run.stdout, run.stderr);
         assert!(run.stdout.contains("failed"), "{url}: {}", run.stdout);
         assert!(!sandbox.has(".cache/hoist/sources/community/tree"), "{url}");
-        sandbox.hoist("list").exits(0).says("never looked at");
+        sandbox.hoist("list").exits(0).says("never synced");
     }
     // Later: what was known stays, and the copy is sound.
     sandbox.settings(&at(&server.url()));

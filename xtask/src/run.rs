@@ -121,7 +121,7 @@ impl Commands {
         })?;
         drop(view);
         let status = if summary.all_done() { "done" } else { "failed" };
-        let page = HtmlPage { name, action: "xtask", status, version: env!("CARGO_PKG_VERSION"), ..HtmlPage::default() };
+        let page = HtmlPage { name, title: "cargo xtask", status, version: env!("CARGO_PKG_VERSION"), ..HtmlPage::default() };
         let file = target_directory().join(format!("{name}.html"));
         std::fs::write(&file, html(&page, &timeline, &report)).with_context(|| format!("cannot write {}", file.display()))?;
         summarize(name, &report, &file);

@@ -6,8 +6,9 @@ use std::io::{self, Write};
 use hoist_core::{Action, Change, Diagnostic, Plan, escaped_json, redact_urls};
 use hoist_executor::{Event, EventKind, Level, Outcome, SkipReason, Stream};
 use hoist_reporter::{Message, Reporter, explain};
-use jiff::Timestamp;
 use serde_json::{Value, json};
+
+use crate::time;
 
 /// One JSON document on standard output.
 pub(crate) fn print(document: &Value) -> io::Result<()> {
@@ -73,7 +74,7 @@ pub(crate) struct Lines<'a> {
 
 impl Lines<'_> {
     fn line(&self, mut line: Value) -> io::Result<()> {
-        line["at"] = Timestamp::now().to_string().into();
+        line["at"] = time::now().into();
         let text = serde_json::to_string(&line)?;
         let mut stdout = io::stdout().lock();
         writeln!(stdout, "{}", escaped_json(&redact_urls(&text)))?;

@@ -19,7 +19,7 @@ use semver::Version;
 use crate::args::{Global, Output};
 use crate::collections::{Links, Reading};
 use crate::error::Ending;
-use crate::{applications, collections, plugins, render, sources};
+use crate::{applications, collections, plugins, render, sources, time};
 
 /// Where hoist keeps its own things.
 pub(crate) struct Places {
@@ -264,6 +264,9 @@ impl Session {
 
     /// The same with the names that the sources have now: a collection may have been used by its directory before.
     pub(crate) fn with_names(&self, mut installed: Installed) -> Installed {
+        for record in installed.modules.values_mut().chain(installed.unfinished.values_mut()) {
+            record.installed_at = time::with_offset(&record.installed_at);
+        }
         let of_sources = self.named_collections();
         if of_sources.is_empty() {
             return installed;

@@ -9,6 +9,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use hoist_files::{make_private, private_directory};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +31,11 @@ impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.pid {
             0 => f.write_str("unknown process"),
-            pid => write!(f, "process {pid}, `{}`, since {}", self.command, self.since),
+            pid => {
+                let local = self.since.parse::<Timestamp>().map(|since| since.to_zoned(TimeZone::system()));
+                let since = local.map_or_else(|_| self.since.clone(), |since| since.strftime("%H:%M:%S").to_string());
+                write!(f, "process {pid}, `{}`, since {since}", self.command)
+            }
         }
     }
 }

@@ -4,8 +4,9 @@ use rusqlite::{Connection, OptionalExtension};
 
 use crate::{Ledger, LedgerError};
 
-/// What is left to be done of a module, as long as no later run did anything about it.
-const LEFT: &str = "results.status IN ('failed', 'skipped', 'interrupted', 'not_started', 'planned')";
+/// What is left to be done of a module, as long as no later run did anything about it. Tests leave nothing to be done.
+const LEFT: &str = "results.status IN ('failed', 'skipped', 'interrupted', 'not_started', 'planned')
+    AND results.run NOT IN (SELECT id FROM runs WHERE action = 'test')";
 
 impl Ledger {
     /// Forgets all but the newest runs, those among the others that can be undone, and those of which something is left to be done. As many of those
@@ -33,7 +34,8 @@ fn prune(connection: &Connection, keep: i64) -> rusqlite::Result<()> {
     // First what a later run did something about: that run may go now.
     let superseded = format!(
         "DELETE FROM results WHERE run < ?1 AND {LEFT}
-            AND EXISTS (SELECT 1 FROM results AS later WHERE later.module = results.module AND later.run > results.run)"
+            AND EXISTS (SELECT 1 FROM results AS later JOIN runs AS others ON later.run = others.id
+                WHERE later.module = results.module AND later.run > results.run AND others.action != 'test')"
     );
     connection.execute(&superseded, [oldest])?;
     let old = format!(

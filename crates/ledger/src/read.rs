@@ -119,8 +119,9 @@ pub fn past_run(directory: &Path, wanted: impl Fn(&RunSummary) -> bool) -> Resul
 pub fn unresolved(directory: &Path) -> Result<Option<PastRun>, LedgerError> {
     let Some(connection) = open(directory)? else { return Ok(None) };
     let newest = "SELECT runs.name, module FROM results JOIN runs ON run = id
-        WHERE results.status IN ('failed', 'skipped', 'interrupted', 'not_started', 'planned')
-            AND NOT EXISTS (SELECT 1 FROM results AS later WHERE later.module = results.module AND later.run > results.run)
+        WHERE results.status IN ('failed', 'skipped', 'interrupted', 'not_started', 'planned') AND runs.action != 'test'
+            AND NOT EXISTS (SELECT 1 FROM results AS later JOIN runs AS others ON later.run = others.id
+                WHERE later.module = results.module AND later.run > results.run AND others.action != 'test')
         ORDER BY run DESC";
     let read = || {
         let mut select = connection.prepare(newest)?;

@@ -200,12 +200,15 @@ pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Le
 
 /// Refuses a version that this code does not know.
 pub(crate) fn check(version: u32, path: &Path) -> Result<(), LedgerError> {
-    let known = MIGRATIONS.len() as u32;
+    let known = CURRENT;
     match version > known {
         true => Err(LedgerError::Newer { path: path.to_owned(), found: version, known }),
         false => Ok(()),
     }
 }
+
+/// The version that this program writes.
+pub(crate) const CURRENT: u32 = MIGRATIONS.len() as u32;
 
 pub(crate) fn version(connection: &Connection) -> rusqlite::Result<u32> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))

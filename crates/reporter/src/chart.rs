@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use crate::axis::ticks;
 use crate::explain::fine_duration_text;
+use crate::html::span_word;
 use crate::markup::escape;
 use crate::pool_use::{Holding, pool_use};
-use crate::{Span, SpanOutcome, Timeline};
+use crate::{Span, SpanOutcome, Timeline, Words};
 
 /// In pixels, like all heights here.
 const AXIS: usize = 24;
@@ -57,19 +58,19 @@ impl Scale {
 }
 
 /// The drawing with the names of its rows beside it; empty when nothing ran.
-pub(crate) fn chart(timeline: &Timeline, path: &[usize]) -> String {
+pub(crate) fn chart(timeline: &Timeline, path: &[usize], words: Words) -> String {
     let scale = Scale::new(timeline);
     if timeline.spans.is_empty() {
         return String::new();
     }
     let pools = pool_use(timeline);
     let height = AXIS + (scale.lanes + pools.len()) * ROW;
-    let lane_names: String = (0..scale.lanes).map(|lane| format!("<span>lane {lane}</span>")).collect();
+    let lane_names: String = (0..scale.lanes).map(|lane| format!("<span>worker {}</span>", lane + 1)).collect();
     let pool_names: String = pools.keys().map(|pool| format!("<span title=\"{0}\">{0}</span>", escape(pool))).collect();
-    let bars: String = timeline.spans.iter().map(|span| bar(timeline, span, path, &scale)).collect();
+    let bars: String = timeline.spans.iter().map(|span| bar(timeline, span, path, &scale, words)).collect();
     let pool_rows: String = (scale.lanes..).zip(pools.values()).map(|(row, held)| pool_row(timeline, held, row, &scale)).collect();
     let label = format!(
-        "Timeline of {} units in {} on {} lanes; the table below says the same in words",
+        "Timeline of {} modules in {} on {} workers; the table below has the same data",
         timeline.units.len(),
         fine_duration_text(timeline.duration),
         scale.lanes
@@ -108,7 +109,7 @@ fn grid(scale: &Scale, height: usize, pools: usize) -> String {
     stripes.chain(ticks).chain(border).collect()
 }
 
-fn bar(timeline: &Timeline, span: &Span, path: &[usize], scale: &Scale) -> String {
+fn bar(timeline: &Timeline, span: &Span, path: &[usize], scale: &Scale, words: Words) -> String {
     let (x, width) = scale.extent(span.start, span.end);
     let name = escape(&timeline.units[span.unit]);
     let mark = match span.outcome {
@@ -124,18 +125,18 @@ fn bar(timeline: &Timeline, span: &Span, path: &[usize], scale: &Scale) -> Strin
         span.unit,
         class(span.outcome.as_str()),
         Scale::top(span.lane),
-        tooltip(&name, span, !critical.is_empty())
+        tooltip(&name, span, !critical.is_empty(), words)
     )
 }
 
-fn tooltip(name: &str, span: &Span, critical: bool) -> String {
+fn tooltip(name: &str, span: &Span, critical: bool, words: Words) -> String {
     let pools: Vec<String> = span.pools.iter().map(|pool| escape(pool)).collect();
     let pools = if pools.is_empty() { String::new() } else { format!("\npools: {}", pools.join(", ")) };
     let attempt = if span.attempt > 1 { format!(", attempt {}", span.attempt) } else { String::new() };
     format!(
         "{name}\n{}{attempt}\n{} in {}, from {} to {}{pools}{}",
         escape(&span.task),
-        span.outcome.as_str(),
+        span_word(span.outcome, words),
         fine_duration_text(span.duration()),
         fine_duration_text(span.start),
         fine_duration_text(span.end),
@@ -191,7 +192,7 @@ mod tests {
             (0, r#""event":"task_started","unit":0,"task":"t","lane":0,"attempt":1"#),
             (0, r#""event":"task_finished","unit":0,"task":"t","lane":0,"outcome":{"outcome":"done","changed":true}"#),
         ]);
-        let drawing = chart(&timeline, &[0]);
+        let drawing = chart(&timeline, &[0], Words::default());
         assert!(drawing.contains(r#"class="bar changed critical" x="0.000%" y="27" width="0.417%""#), "{drawing}");
         assert!(!drawing.contains("NaN") && !drawing.contains("inf%"), "{drawing}");
     }
@@ -203,7 +204,7 @@ mod tests {
             (0, r#""event":"task_started","unit":0,"task":"<b>","lane":0,"attempt":1,"pools":["<i>"]"#),
             (9, r#""event":"task_started","unit":0,"task":"c","lane":1,"attempt":1,"pools":["<i>"]"#),
         ]);
-        let drawing = chart(&timeline, &[]);
+        let drawing = chart(&timeline, &[], Words::default());
         assert!(!["<script>", "<b>", "<i>"].iter().any(|tag| drawing.contains(tag)), "{drawing}");
         assert!(
             drawing.contains("<span title=\"&lt;i&gt;\">&lt;i&gt;</span>") && drawing.contains("&lt;/title&gt;&lt;script&gt;\n&lt;b&gt;")
@@ -225,6 +226,6 @@ mod tests {
         let mut timeline = Timeline::default();
         timeline.units.push("u".to_owned());
         timeline.spans = (0..100).map(lane).collect();
-        assert!(chart(&timeline, &[]).contains("min-width:3000px"));
+        assert!(chart(&timeline, &[], Words::default()).contains("min-width:3000px"));
     }
 }

@@ -12,6 +12,7 @@ mod html_units;
 mod junit;
 mod log_files;
 mod markup;
+mod page_script;
 mod plain;
 mod pool_use;
 mod progress;
@@ -40,12 +41,18 @@ pub use timeline::{Span, SpanOutcome, Timeline};
 pub use trace::trace;
 
 /// The words for a unit that is done: when something changed, and when nothing had to.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Words {
     /// Something is different now.
     pub changed: &'static str,
     /// It was as it should be.
     pub unchanged: &'static str,
+}
+
+impl Default for Words {
+    fn default() -> Self {
+        Self { changed: "done", unchanged: "unchanged" }
+    }
 }
 
 /// A view of a run.

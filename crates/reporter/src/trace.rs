@@ -11,7 +11,7 @@ use crate::{Span, Timeline, plain_text};
 pub fn trace(timeline: &Timeline) -> String {
     let lanes: BTreeSet<usize> = timeline.spans.iter().map(|span| span.lane).collect();
     let mut events = vec![named("process_name", 0, "hoist")];
-    events.extend(lanes.into_iter().map(|lane| named("thread_name", lane, &format!("lane {lane}"))));
+    events.extend(lanes.into_iter().map(|lane| named("thread_name", lane, &format!("worker {}", lane + 1))));
     events.extend(timeline.spans.iter().map(|span| complete(span, &timeline.units[span.unit])));
     json!({ "traceEvents": events, "displayTimeUnit": "ms" }).to_string()
 }
@@ -60,7 +60,7 @@ mod tests {
             (5, r#""event":"task_finished","unit":0,"task":"t","lane":3,"outcome":{"outcome":"failed","reason":"no"}"#),
         ]);
         let events = events(&timeline);
-        let thread = json!({ "ph": "M", "name": "thread_name", "pid": 1, "tid": 3, "args": { "name": "lane 3" } });
+        let thread = json!({ "ph": "M", "name": "thread_name", "pid": 1, "tid": 3, "args": { "name": "worker 4" } });
         assert_eq!(events[1], thread);
         let args = json!({ "task": "t", "outcome": "failed", "attempt": 2, "pools": ["apt"] });
         let span = json!({ "ph": "X", "name": "<a>", "cat": "failed", "ts": 2000.0, "dur": 3000.0, "pid": 1, "tid": 3, "args": args });

@@ -34,6 +34,8 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("ip", "iproute2"),
     ("ansible-playbook", "ansible-core"),
     ("php", "php-cli"),
+    ("tmux", "tmux"),
+    ("chromium", "chromium"),
     ("/etc/php/8.2/mods-available/mbstring.ini", "php-mbstring"),
 ];
 

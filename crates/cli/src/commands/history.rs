@@ -7,21 +7,29 @@ use hoist_ledger::RunSummary;
 use crate::args::{Global, Output};
 use crate::error::{Code, Ending};
 use crate::json;
-use crate::render;
-use crate::session;
+use crate::render::{self, DIM, Paint, painted};
+use crate::{session, time};
 
 /// Past runs, the newest first.
 pub(crate) fn run(global: &Global, limit: usize) -> Result<Code, Ending> {
     let (_, _, places) = session::surroundings()?;
     let runs = hoist_ledger::history(&places.state, limit)?;
     if global.output == Output::Json {
-        json::print(&serde_json::to_value(&runs)?)?;
+        let local = |run: RunSummary| RunSummary {
+            started_at: time::with_offset(&run.started_at),
+            ended_at: run.ended_at.as_deref().map(time::with_offset),
+            ..run
+        };
+        json::print(&serde_json::to_value(runs.into_iter().map(local).collect::<Vec<_>>())?)?;
         return Ok(Code::Ok);
     }
-    let started = |time: &str| time.get(..19).unwrap_or(time).replace('T', " ");
+    let paint = Paint::choose(global.color).stdout;
     let row = |run: RunSummary| {
-        let undone = run.undone.map(|by| format!("undone by {by}")).unwrap_or_default();
-        vec![started(&run.started_at), run.action, run.status, run.run_id, undone]
+        let (status, undone) = match run.undone {
+            Some(by) => (format!("{}, undone", run.status), painted(paint, DIM, &format!("undone by {by}"))),
+            None => (run.status, String::new()),
+        };
+        vec![time::text(&run.started_at), run.action, status, run.run_id, undone]
     };
     let rows: Vec<Vec<String>> = runs.into_iter().map(row).collect();
     let text = if rows.is_empty() { "No runs yet.\n".to_owned() } else { render::table(&rows) };

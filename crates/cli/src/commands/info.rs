@@ -19,6 +19,7 @@ use crate::json;
 use crate::markdown;
 use crate::render::{self, BOLD, Paint, painted, printable};
 use crate::session::Session;
+use crate::time;
 
 /// Everything known about one module.
 pub(crate) fn run(global: &Global, name: &str) -> Result<Code, Ending> {
@@ -119,7 +120,7 @@ fn others<'s>(session: &'s Session, module: &Module) -> Vec<&'s str> {
 fn about(session: &Session, module: &Module, entry: &Entry) -> Vec<(&'static str, String)> {
     let files: Vec<String> = entry.files.iter().map(|file| file.path.to_owned()).collect();
     let versions: Vec<&str> = entry.offers.iter().map(|offer| offer.version.as_str()).collect();
-    let synced = session.indexes.get(&module.source).map(|index| index.synced_at.get(..10).unwrap_or_default().to_owned());
+    let synced = session.indexes.get(&module.source).map(|index| time::day(&index.synced_at));
     let also: Vec<&str> = others(session, module).into_iter().filter(|source| *source != module.source).collect();
     let mut rows = vec![
         (
@@ -197,7 +198,7 @@ fn remembered(global: &Global, session: &Session, id: &ModuleId, record: &Instal
 fn known(session: &Session, id: &ModuleId, record: &InstalledModule) -> [(&'static str, String); 4] {
     let paths: Vec<String> = record.paths.iter().map(|path| path.display().to_string()).collect();
     let also: Vec<String> = elsewhere(session, id, record).iter().map(|path| path.display().to_string()).collect();
-    let manner = if record.adopted { format!("found on {}", record.installed_at) } else { record.installed_at.clone() };
+    let manner = if record.adopted { format!("found on {}", time::text(&record.installed_at)) } else { time::text(&record.installed_at) };
     [("installed", manner), ("version", record.version.clone().unwrap_or_default()), ("paths", paths.join(", ")), ("also", also.join(", "))]
 }
 

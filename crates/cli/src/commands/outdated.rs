@@ -17,6 +17,7 @@ use crate::error::{Code, Ending};
 use crate::json;
 use crate::render::{self, BOLD, DIM, Paint, RED, YELLOW, painted};
 use crate::session::Session;
+use crate::time;
 
 /// How an installed module stands to what its source had when it was last looked at.
 enum Standing {
@@ -69,7 +70,7 @@ pub(crate) fn run(global: &Global, refresh: bool) -> Result<Code, Ending> {
                 Standing::Changed => ("changed", None),
             };
             json!({
-                "name": id, "source": record.source, "version": version, "offered": offered, "status": status, "synced_at": synced(&record.source),
+                "name": id, "source": record.source, "version": version, "offered": offered, "status": status, "synced_at": synced(&record.source).map(|at| time::with_offset(&at)),
             })
         };
         json::print(&found.iter().map(entry).collect())?;
@@ -95,7 +96,7 @@ pub(crate) fn run(global: &Global, refresh: bool) -> Result<Code, Ending> {
     std::io::stdout().lock().write_all(text.as_bytes())?;
     let days = session.sources.iter().filter_map(|source| Some((source.name.as_str(), synced(&source.name)?)));
     let days = days.filter(|(_, at)| !at.is_empty());
-    let days: Vec<String> = days.map(|(name, at)| format!("{name} on {}", at.get(..10).unwrap_or_default())).collect();
+    let days: Vec<String> = days.map(|(name, at)| format!("{name} on {}", time::day(&at))).collect();
     if !days.is_empty() {
         render::remark(&format!("As of the last sync: {}.", days.join(", ")));
     }
@@ -133,7 +134,7 @@ impl<'s> Clones<'s> {
     fn oldest_fetch(&self) -> Option<String> {
         let oldest = self.directories().filter_map(|(_, dir)| fetched_at(dir)).min()?;
         let timestamp = jiff::Timestamp::try_from(oldest).ok()?;
-        Some(timestamp.to_string().get(..10)?.to_owned())
+        Some(time::day(&timestamp.to_string()))
     }
 }
 

@@ -15,7 +15,8 @@ use serde_json::json;
 use crate::args::{Global, Output, ReportFormat};
 use crate::error::{Code, Ending};
 use crate::render::{self, BOLD, DIM, GREEN, Paint, RED, YELLOW, painted};
-use crate::{json, session};
+use crate::run::info::RunInfo;
+use crate::{json, run, session, time};
 
 /// A past run with what its record tells.
 struct Past {
@@ -38,7 +39,8 @@ pub(crate) fn run(global: &Global, name: Option<&str>, page: Option<&Path>, form
     let record = directory.join("events.jsonl");
     let (mut report, mut timeline) = (Report::default(), Timeline::default());
     if format == ReportFormat::Lines && record.exists() {
-        let words = Words { changed: "done", unchanged: "unchanged" };
+        let past = Past { run, report, timeline, directory };
+        let words = past.words();
         replay(&record, &mut Plain::new(io::stdout(), global.verbose, words))?;
         return Ok(Code::Ok);
     }
@@ -96,6 +98,15 @@ fn replay(record: &Path, view: &mut dyn Reporter) -> Result<(), Ending> {
     Ok(())
 }
 
+/// The outcome of a run in words.
+fn outcome_text(status: &str) -> &str {
+    match status {
+        "ok" => "succeeded",
+        "partial" => "partially failed",
+        status => status,
+    }
+}
+
 impl Past {
     fn unit(&self, module: &str) -> Option<&UnitReport> {
         self.report.units.iter().find(|unit| unit.name == module)
@@ -123,15 +134,25 @@ impl Past {
 
     fn page(&self) -> String {
         let summary = &self.run.summary;
+        let (title, info) = (format!("hoist {}", summary.action), RunInfo::read(&self.directory));
         let page = HtmlPage {
+            title: &title,
             name: &summary.run_id,
-            action: &summary.action,
-            status: &summary.status,
-            started_at: &summary.started_at,
+            status: outcome_text(&summary.status),
+            host: &info.host,
+            command: &info.command,
+            started_at: &time::text(&summary.started_at),
             version: env!("CARGO_PKG_VERSION"),
             counts: "",
+            words: self.words(),
         };
         html(&page, &self.timeline, &self.report)
+    }
+
+    /// Words for the finished modules of the run.
+    fn words(&self) -> Words {
+        let action = serde_json::from_value(self.run.summary.action.as_str().into());
+        action.map_or(Words { changed: "done", unchanged: "unchanged" }, run::words)
     }
 
     fn document(&self) -> serde_json::Value {
@@ -146,7 +167,7 @@ impl Past {
             })
         };
         json!({
-            "run_id": summary.run_id, "action": summary.action, "status": summary.status, "started_at": summary.started_at,
+            "run_id": summary.run_id, "action": summary.action, "status": summary.status, "started_at": time::with_offset(&summary.started_at),
             "ended_at": summary.ended_at, "duration_ms": self.timeline.duration.as_millis() as u64, "logs": self.directory,
             "critical_path": self.critical_path(), "modules": self.run.results.iter().map(module).collect::<Vec<_>>(),
         })
@@ -155,7 +176,14 @@ impl Past {
     fn text(&self, paint: Paint) -> String {
         let summary = &self.run.summary;
         let dim = |text: &str| painted(paint.stdout, DIM, text);
-        let mut text = format!("{} {}: {}\n", painted(paint.stdout, BOLD, &summary.action), summary.run_id, summary.status);
+        let info = RunInfo::read(&self.directory);
+        let title = format!("{} {}", painted(paint.stdout, BOLD, &summary.action), summary.run_id);
+        let mut text = format!("{title}: {}\n", outcome_text(&summary.status));
+        let host = if info.host.is_empty() { String::new() } else { format!(" on {}", plain_text(&info.host)) };
+        text += &format!("started: {}{host}\n", time::text(&summary.started_at));
+        if !info.command.is_empty() {
+            text += &format!("command: {}\n", plain_text(&info.command));
+        }
         let mut rows = Vec::new();
         for result in &self.run.results {
             let colour = match self.status(result) {

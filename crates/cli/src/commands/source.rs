@@ -11,6 +11,7 @@ use crate::error::{Code, Ending};
 use crate::json;
 use crate::render::{self, BOLD, DIM, Paint, painted};
 use crate::session::Session;
+use crate::time;
 
 /// The name of the source that `hoist rocks` is about: the one that is called so, else the first server of rocks.
 pub(crate) fn rocks(global: &Global) -> Result<String, Ending> {
@@ -43,7 +44,7 @@ pub(crate) fn list(global: &Global) -> Result<Code, Ending> {
             json!({
                 "name": source.name, "kind": source.kind.as_str(), "location": source.kind.location(), "priority": source.priority,
                 "into": source.kind.destination(), "modules": index.as_ref().map(|index| index.entries.len()),
-                "synced_at": index.as_ref().map(|index| &index.synced_at),
+                "synced_at": index.as_ref().map(|index| time::with_offset(&index.synced_at)),
             })
         };
         json::print(&entries.iter().map(entry).collect())?;
@@ -53,7 +54,7 @@ pub(crate) fn list(global: &Global) -> Result<Code, Ending> {
     let row = |(source, index): &(&hoist_core::Source, Option<hoist_sources::Index>)| {
         let known = match (index, source.kind.as_str()) {
             (Some(index), "application") => format!("{} modules", index.entries.len()),
-            (Some(index), _) => format!("{} modules on {}", index.entries.len(), index.synced_at.get(..10).unwrap_or_default()),
+            (Some(index), _) => format!("{} modules on {}", index.entries.len(), time::day(&index.synced_at)),
             (None, "collection") => String::new(),
             (None, _) => "not synced".to_owned(),
         };

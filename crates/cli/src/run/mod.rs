@@ -1,5 +1,6 @@
 //! Plan → schedule → execute → report: every command that runs something goes this way.
 
+pub(crate) mod info;
 mod prune;
 mod summary;
 
@@ -11,7 +12,7 @@ use std::time::Duration;
 use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, Module, ModuleId, Plan, Removal, Request, Selection, Wanted};
 use hoist_executor::{Cancel, Limits, Redact, execute};
 use hoist_files::{private_directory, private_file};
-use hoist_ledger::{Beginning, Ledger, Lock, RunId};
+use hoist_ledger::{Beginning, FinishedRun, Ledger, Lock, RunId};
 use hoist_methods::{
     Asked, ConfigFile, ConfigPolicy, Configured, Deployment, Machine, Options, Remote, Schedule, Undeployment, UndoPlan, Watchdog,
     found_packages, keep_contents, needs_password, preflight, present_version, run_name, schedule,
@@ -30,6 +31,7 @@ use crate::session::Session;
 use crate::sudo;
 use crate::{ask, choice};
 
+use info::RunInfo;
 use summary::Told;
 
 /// First argument of the watchdog of a run.
@@ -129,7 +131,7 @@ impl Run<'_> {
     /// Carries the plan out and tells what came of it.
     pub(crate) fn execute(self) -> Result<Code, Ending> {
         let Run { global, session, machine, installed, plan, ledger, lock, cancel, request, how } = self;
-        let name = run_name();
+        let (name, started_at) = (run_name(), jiff::Timestamp::now().to_string());
         let _sudo = match ask::somebody() && !global.yes && needs_password(plan, &session.catalog, machine) {
             true => sudo::authorize(),
             false => None,
@@ -234,20 +236,13 @@ impl Run<'_> {
         if json {
             let _ = lines.start();
         }
-        let words = match plan.action {
-            Action::Install => Words { changed: "installed", unchanged: "unchanged" },
-            Action::Update => Words { changed: "updated", unchanged: "unchanged" },
-            Action::Uninstall => Words { changed: "removed", unchanged: "untracked" },
-            Action::Deploy => Words { changed: "deployed", unchanged: "unchanged" },
-            Action::Undeploy => Words { changed: "undeployed", unchanged: "unchanged" },
-            Action::Undo => Words { changed: "undone", unchanged: "untracked" },
-            Action::Test => Words { changed: "passed", unchanged: "unverified" },
-        };
+        let words = words(plan.action);
         let mut report = Report::default();
         let mut files = Reporters::default();
         files.add(LogFiles::new(logs.clone()));
         if !graph.is_empty() && private_directory(&logs).is_ok() {
             files.add(Record::new(private_file(&logs.join("events.jsonl")).map(io::BufWriter::new)?));
+            RunInfo::of_this_process(&how.masker).write(&logs)?;
         }
         files.add(Borrowed(&mut report));
         let mut shown = Reporters::default();
@@ -291,7 +286,8 @@ impl Run<'_> {
         }
         let recording = recording.as_ref().map(|(ledger, run)| (&**ledger, *run));
         let keep_runs = session.settings.keep_runs.unwrap_or(KEEP_RUNS);
-        let written = told.write_down(recording, status, keep_runs);
+        let finished = FinishedRun { name: &name, request, started_at: &started_at, status, results: &[] };
+        let written = told.write_down(recording, &finished, &session.places.state, keep_runs);
         if let Some(Err(failure)) = recording.map(|(ledger, _)| keep_contents(&session.places.state, ledger)) {
             render::remark(&format!("warning: {failure}"));
         }
@@ -301,6 +297,13 @@ impl Run<'_> {
         if let Err(error) = prune::records(&session.places, keep_runs) {
             render::remark(&format!("warning: cannot remove records of past runs: {error}"));
         }
+        let written = match written {
+            Err(error) if recording.is_none() => {
+                render::remark(&format!("warning: cannot record the run: {error}"));
+                Ok(())
+            }
+            written => written,
+        };
         if let Err(error) = written {
             // Too late to say that nothing was started.
             render::error(&error, paint);
@@ -315,6 +318,19 @@ impl Run<'_> {
             }),
         };
         Ok(code)
+    }
+}
+
+/// Words for modules that are finished.
+pub(crate) fn words(action: Action) -> Words {
+    match action {
+        Action::Install => Words { changed: "installed", unchanged: "unchanged" },
+        Action::Update => Words { changed: "updated", unchanged: "unchanged" },
+        Action::Uninstall => Words { changed: "removed", unchanged: "untracked" },
+        Action::Deploy => Words { changed: "deployed", unchanged: "unchanged" },
+        Action::Undeploy => Words { changed: "undeployed", unchanged: "unchanged" },
+        Action::Undo => Words { changed: "undone", unchanged: "untracked" },
+        Action::Test => Words { changed: "passed", unchanged: "unverified" },
     }
 }
 

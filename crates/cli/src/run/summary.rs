@@ -6,7 +6,7 @@ use std::path::Path;
 
 use hoist_core::{Action, Change, Plan, PlannedModule, Tier, Wanted};
 use hoist_executor::{Fate, Level, Outcome, Summary};
-use hoist_ledger::{Ledger, LedgerError, ModuleResult, RunId};
+use hoist_ledger::{FinishedRun, Ledger, LedgerError, ModuleResult, RunId, record_finished};
 use hoist_reporter::{LogFiles, Message, Report, duration_text, explain, plain_text};
 
 use crate::args::Global;
@@ -69,8 +69,14 @@ impl Told<'_> {
         counts
     }
 
-    pub(crate) fn write_down(&self, recording: Option<(&Ledger, RunId)>, status: &str, keep_runs: usize) -> Result<(), LedgerError> {
-        let Some((ledger, run)) = recording else { return Ok(()) };
+    /// Records the results: of a run that changes the machine in its ledger, and otherwise as a finished run.
+    pub(crate) fn write_down(
+        &self,
+        recording: Option<(&Ledger, RunId)>,
+        finished: &FinishedRun<'_>,
+        state: &Path,
+        keep_runs: usize,
+    ) -> Result<(), LedgerError> {
         let names = self.report.names();
         let reasons: Vec<Option<String>> =
             self.report.units.iter().map(|unit| unit.outcome.as_ref().and_then(|outcome| explain(outcome, &names))).collect();
@@ -81,7 +87,10 @@ impl Told<'_> {
             reason: reasons[unit].as_deref(),
         };
         let results: Vec<ModuleResult<'_>> = self.outcomes().map(result).collect();
-        ledger.end_run(run, status, &results)?;
+        let Some((ledger, run)) = recording else {
+            return record_finished(state, &FinishedRun { results: &results, ..*finished });
+        };
+        ledger.end_run(run, finished.status, &results)?;
         ledger.prune(keep_runs)?;
         let changed = |result: &ModuleResult<'_>| matches!(result.status, "installed" | "updated" | "removed" | "forgotten");
         if results.iter().any(changed) { ledger.copy() } else { Ok(()) }

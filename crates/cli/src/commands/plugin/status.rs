@@ -12,6 +12,7 @@ use crate::error::{Code, Ending};
 use crate::json;
 use crate::render::{self, BOLD, DIM, GREEN, Paint, RED, YELLOW, painted};
 use crate::session::Session;
+use crate::time;
 
 /// What is deployed, since when, and whether it is well.
 pub(super) fn run(global: &Global, names: &[String]) -> Result<Code, Ending> {
@@ -59,7 +60,7 @@ pub(super) fn run(global: &Global, names: &[String]) -> Result<Code, Ending> {
         let (version, since) = deployed.release.as_ref().map_or(("-", "-"), |release| (release.version.as_str(), release.at.as_str()));
         let number = deployed.release.as_ref().map(|release| format!("release {}", release.number)).unwrap_or_default();
         let title = painted(paint.stdout, BOLD, &called(&deployed.plugin, &deployed.environment));
-        let since = since.split('.').next().unwrap_or(since);
+        let since = time::text(since);
         text += &format!(
             "{title}  {}  {version}  {}  {number}, since {since}\n",
             painted(paint.stdout, colour, deployed.standing.as_str()),
@@ -73,11 +74,11 @@ pub(super) fn run(global: &Global, names: &[String]) -> Result<Code, Ending> {
                 let row = |one: &Container| {
                     let health = one.health.as_deref().unwrap_or(&one.status);
                     let colour = if matches!(health, "healthy" | "running") { GREEN } else { RED };
-                    let since = one.since.split('.').next().unwrap_or_default();
+                    let since = time::text(&one.since);
                     vec![
                         format!("  {}", one.name),
                         painted(paint.stdout, colour, health),
-                        painted(paint.stdout, DIM, since),
+                        painted(paint.stdout, DIM, &since),
                         one.ports.join(" "),
                     ]
                 };
