@@ -319,11 +319,11 @@ fn the_physical_host_is_deployed_as_the_plugin_document_says() {
     assert_eq!(hosts.on(1, "pgrep -o -x nginx"), nginx);
     // What Nginx does not understand is taken back, and what was there keeps serving.
     let broken = deploy("--set app.log_level=warning --set app.allowed_hosts=a{b").exits(3).finished("physical-host");
-    assert!(broken["reason"].as_str().unwrap().contains("Nginx does not understand its file, which was taken back"), "{broken}");
+    assert!(broken["reason"].as_str().unwrap().contains("Nginx rejected its configuration file, which was restored"), "{broken}");
     assert_eq!(get("localhost"), "It works, at log level warning, as app.");
     // The machine is another than the configuration says.
     let other = deploy("--set host.os.family=redhat").exits(3).finished("physical-host");
-    assert!(other["reason"].as_str().unwrap().contains("this machine is of the family debian, and host.os.family says redhat"), "{other}");
+    assert!(other["reason"].as_str().unwrap().contains("this machine has the OS family debian, but host.os.family is redhat"), "{other}");
     // That is forgotten when it is right again.
     deploy("--set app.log_level=warning").exits(0);
     deploy("--set app.log_level=error").exits(0);

@@ -171,7 +171,7 @@ pub fn schedule(
     let batches = batches(plan, &jobs);
     let mut batch_tasks: BTreeMap<String, TaskId> = BTreeMap::new();
     for (pool, (bulk, names)) in batches.iter().map(|(pool, batch)| (pool.clone(), batch.clone())) {
-        let unit = graph.unit(format!("{} packages of {}", names.len(), bulk.manager(machine)));
+        let unit = graph.unit(format!("{} {} packages", names.len(), bulk.manager(machine)));
         unit_modules.push(None);
         let (machine, share) = (machine.clone(), shares[&pool].clone());
         let pools = [graph.pool(&pool, 1)];

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Shell aliases, told by a function whether they are there
+# Shell aliases, verified by a function
 # Metadata: START
 MODULE_NAME="aliases"
 MODULE_DESCRIPTION="Aliases for tree, jq and the dotfiles"

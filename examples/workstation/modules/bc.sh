@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A package of the system
+# A system package
 # Metadata: START
 MODULE_NAME="bc"
 MODULE_DESCRIPTION="A calculator"

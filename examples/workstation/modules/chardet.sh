@@ -2,7 +2,7 @@
 # A Python package
 # Metadata: START
 MODULE_NAME="chardet"
-MODULE_DESCRIPTION="Tells the encoding of a file"
+MODULE_DESCRIPTION="Detect the encoding of a file"
 MODULE_ENABLED_BY_DEFAULT="false"
 MODULE_IS_CORE="false"
 MODULE_INSTALL_METHOD="pip"

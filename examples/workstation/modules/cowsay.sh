@@ -2,7 +2,7 @@
 # A Python package
 # Metadata: START
 MODULE_NAME="cowsay"
-MODULE_DESCRIPTION="A cow that speaks"
+MODULE_DESCRIPTION="A talking cow"
 MODULE_ENABLED_BY_DEFAULT="true"
 MODULE_IS_CORE="false"
 MODULE_INSTALL_METHOD="pip"

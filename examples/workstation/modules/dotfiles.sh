@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# A clone, with nothing to do but clone
+# A git clone
 # Metadata: START
 MODULE_NAME="dotfiles"
-MODULE_DESCRIPTION="Settings of the shell, with a command of their own"
+MODULE_DESCRIPTION="Shell settings and a command"
 MODULE_ENABLED_BY_DEFAULT="true"
 MODULE_IS_CORE="true"
 MODULE_DEPENDS="workshop"

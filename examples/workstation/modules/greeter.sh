@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# An installer script, with the digest of what it has to be
+# An installer script with a checksum
 # Metadata: START
 MODULE_NAME="greeter"
-MODULE_DESCRIPTION="A command that greets"
+MODULE_DESCRIPTION="Command that prints a greeting"
 MODULE_ENABLED_BY_DEFAULT="true"
 MODULE_IS_CORE="false"
 MODULE_DEPENDS="workshop"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# A package of the system
+# A system package
 # Metadata: START
 MODULE_NAME="jq"
-MODULE_DESCRIPTION="JSON from the command line"
+MODULE_DESCRIPTION="Command-line JSON processor"
 MODULE_ENABLED_BY_DEFAULT="true"
 MODULE_IS_CORE="false"
 MODULE_INSTALL_METHOD="package_manager"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# A message of the day that uses what others installed
+# Message of the day that uses other modules
 # Metadata: START
 MODULE_NAME="motd"
-MODULE_DESCRIPTION="A message of the day"
+MODULE_DESCRIPTION="Message of the day"
 MODULE_ENABLED_BY_DEFAULT="true"
 MODULE_IS_CORE="false"
 MODULE_DEPENDS="greeter cowsay"

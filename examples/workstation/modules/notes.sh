@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A command for short notes.
+# Command for short notes
 
 main_module() {
     mkdir -p "$HOME/.local/bin"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# A clone, and something to do after it
+# A git clone, with a step after it
 # Metadata: START
 MODULE_NAME="prompt"
-MODULE_DESCRIPTION="A prompt for the shell"
+MODULE_DESCRIPTION="Shell prompt"
 MODULE_ENABLED_BY_DEFAULT="true"
 MODULE_IS_CORE="false"
 MODULE_DEPENDS="workshop dotfiles"
@@ -22,6 +22,6 @@ source "$SCRIPT_DIR/lib/module-handlers.sh"
 main_module() {
     install_via_git_clone "$MODULE_NAME" || return 1
     date >"$MODULE_INSTALL_DIRS/enabled"
-    log_info "source $MODULE_INSTALL_DIRS/prompt.sh from ~/.bashrc to use it"
+    log_info "Source $MODULE_INSTALL_DIRS/prompt.sh in ~/.bashrc to use the prompt"
 }
 

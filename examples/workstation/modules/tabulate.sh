@@ -2,7 +2,7 @@
 # A Python package
 # Metadata: START
 MODULE_NAME="tabulate"
-MODULE_DESCRIPTION="Tables from the command line"
+MODULE_DESCRIPTION="Command-line tables"
 MODULE_ENABLED_BY_DEFAULT="true"
 MODULE_IS_CORE="false"
 MODULE_INSTALL_METHOD="pip"

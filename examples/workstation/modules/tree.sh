@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# A package of the system
+# A system package
 # Metadata: START
 MODULE_NAME="tree"
-MODULE_DESCRIPTION="Directories as trees"
+MODULE_DESCRIPTION="List directories as trees"
 MODULE_ENABLED_BY_DEFAULT="true"
 MODULE_IS_CORE="false"
 MODULE_INSTALL_METHOD="package_manager"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes what the other modules fetch: two repositories and an installer script
+# Creates what the other modules fetch: two repositories and an installer script
 # Metadata: START
 MODULE_NAME="workshop"
 MODULE_DESCRIPTION="Local repositories and scripts that other modules install from"
@@ -48,6 +48,6 @@ mkdir -p "$HOME/.local/bin"
 printf "#!/usr/bin/env bash\necho hello from hoist\n" >"$HOME/.local/bin/greeter"
 chmod +x "$HOME/.local/bin/greeter"
 EOF
-    log_success "made two repositories and a script in $MODULE_INSTALL_DIRS"
+    log_success "Created two repositories and a script in $MODULE_INSTALL_DIRS"
 }
 

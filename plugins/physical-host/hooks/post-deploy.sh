@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# After everything: does each host answer from outside, through Nginx, under its name?
+# Checks that each host answers from outside, through Nginx, under its name.
 set -euo pipefail
 
 hosts=()
@@ -17,6 +17,6 @@ for host in "${hosts[@]}"; do
     exec 3>&-
     case $answer in
         *" 200 "*) echo "${host} answers on port ${HOST_PORT}" ;;
-        *) echo "${host} answers with ${answer}" >&2; exit 1 ;;
+        *) echo "${host} returned ${answer}" >&2; exit 1 ;;
     esac
 done

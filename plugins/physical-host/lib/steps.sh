@@ -1,7 +1,7 @@
-# What the steps share. Sourced by every module; the configuration is in CONFIG_… variables.
+# Functions of the steps. Sourced by every module; the configuration is in CONFIG_… variables.
 
 NAME=$(basename "$CONFIG_APP_INSTALL_DIR")
-# What a step changed that a service has to hear of; the step `services` sees to it, and a restart of the machine forgets it.
+# Changes that require the restart of a service, for the step `services`. Lost when the machine restarts.
 PENDING=/run/hoist-pending
 
 say_family() {
@@ -19,7 +19,7 @@ say_family() {
     echo "unknown ($id)"
 }
 
-# How many items a list of the configuration has, each of which has this value; and a value of one of them.
+# Number of items of a list in the configuration that have a value, and that value of one item.
 items() { compgen -v | grep -cE "^CONFIG_$1_[0-9]+_$2\$"; } # LIST VALUE
 item() { local variable=CONFIG_$1_$2_$3; printf '%s' "${!variable:-}"; } # LIST NUMBER VALUE
 
@@ -29,7 +29,7 @@ is_pending() { [ -e "$PENDING/$1" ]; }
 settled() { rm -f "$PENDING/$1"; }
 wants_database() { [ "$CONFIG_DATABASE_ENABLED" = true ] && case $CONFIG_DATABASE_HOST in localhost | 127.0.0.1 | ::1) true ;; *) false ;; esac; }
 
-# Writes standard input to a file with an owner and a mode, unless that is there; says whether it wrote.
+# Writes standard input to a file with an owner and a mode, unless it has them already; reports whether it wrote.
 put_file() { # FILE OWNER MODE
     local new
     new=$(mktemp "$1.XXXXXX") || return
@@ -41,12 +41,12 @@ put_file() { # FILE OWNER MODE
     mv "$new" "$1"
 }
 
-# True where a file has what comes on standard input, its owner and its mode.
+# Succeeds if a file has the content of standard input, the owner and the mode.
 same_file() { # FILE OWNER MODE
     cmp -s - "$1" && [ "$(stat -c '%U:%G %a' "$1")" = "$2 ${3#0}" ]
 }
 
-# The names of all packages that the family has for what is needed.
+# The names of the required packages in this OS family.
 package_names() {
     case $(say_family) in
         debian) echo python3 python3-venv supervisor nginx curl; wants_database && echo postgresql ;;
@@ -73,6 +73,6 @@ supervisor_file() {
     if [ -d /etc/supervisor/conf.d ]; then echo "/etc/supervisor/conf.d/$NAME.conf"; else echo "/etc/supervisord.d/$NAME.ini"; fi
 }
 
-# Runs a command as the user of PostgreSQL, in a directory that it may be in.
+# Runs a command as the PostgreSQL user, in a directory that it can access.
 as_postgres() { (cd / && runuser -u postgres -- "$@"); }
 sql() { as_postgres psql -p "$CONFIG_DATABASE_PORT" -v ON_ERROR_STOP=1 -qtA -d postgres "$@"; }

@@ -23,5 +23,5 @@ main_module() {
     fi
 }
 uninstall_module() {
-    ! id -u "$CONFIG_APP_USER" >/dev/null 2>&1 || echo "[WARNING] the user $CONFIG_APP_USER and the group $CONFIG_APP_GROUP stay, since files may belong to them"
+    ! id -u "$CONFIG_APP_USER" >/dev/null 2>&1 || echo "[WARNING] the user $CONFIG_APP_USER and the group $CONFIG_APP_GROUP are kept, since files may belong to them"
 }

@@ -16,7 +16,7 @@ online() {
     if command -v pg_lsclusters >/dev/null; then [ "$(cluster | cut -d ' ' -f 3)" = online ]; else as_postgres pg_isready -q -p "$CONFIG_DATABASE_PORT"; fi
 }
 login() { PGPASSWORD=${CONFIG_DATABASE_PASSWORD:-} psql -w -h 127.0.0.1 -p "$CONFIG_DATABASE_PORT" -U "$CONFIG_DATABASE_USER" -d "$CONFIG_DATABASE_NAME" -qtAc "$1"; }
-state() { # one call: logging in shows the server, the role, its password and the database
+state() { # one connection shows the state of server, role, password and database
     login "select current_setting('max_connections')" 2>/dev/null
 }
 check_module_installed() {
@@ -31,7 +31,7 @@ start() {
         # shellcheck disable=SC2046
         pg_ctlcluster $(cluster | cut -d ' ' -f 1,2) start
     else
-        echo "[ERROR] PostgreSQL does not run, and there is nothing here that would start it" >&2
+        echo "[ERROR] PostgreSQL is not running, and there is no service manager to start it" >&2
         return 1
     fi
 }
@@ -39,7 +39,7 @@ main_module() {
     local user=$CONFIG_DATABASE_USER name=$CONFIG_DATABASE_NAME password=${CONFIG_DATABASE_PASSWORD:-}
     if ! [ -e /etc/postgresql ] && command -v postgresql-setup >/dev/null; then postgresql-setup --initdb || true; fi
     start || return
-    # Passwords go in on standard input, where nobody sees them.
+    # Passwords are passed on standard input, which other users cannot see.
     if [ -z "$(sql -c "select 1 from pg_roles where rolname = '$user'")" ]; then sql -c "create role \"$user\" login" || return; fi
     sql <<<"alter role \"$user\" password '${password//\'/\'\'}'" || return
     if [ -z "$(sql -c "select 1 from pg_database where datname = '$name'")" ]; then sql -c "create database \"$name\" owner \"$user\"" || return; fi
@@ -53,5 +53,5 @@ main_module() {
 uninstall_module() {
     wants_database || return 0
     [ -z "$(sql -c "select 1 from pg_database where datname = '$CONFIG_DATABASE_NAME'" 2>/dev/null)" ] ||
-        echo "[WARNING] the database $CONFIG_DATABASE_NAME and its user $CONFIG_DATABASE_USER stay, with the data in it"
+        echo "[WARNING] the database $CONFIG_DATABASE_NAME and its user $CONFIG_DATABASE_USER are kept, with their data"
 }

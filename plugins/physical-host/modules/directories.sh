@@ -24,5 +24,5 @@ main_module() {
         install -d -o "$CONFIG_APP_USER" -g "$CONFIG_APP_GROUP" -m 0750 "$directory" || return
     done < <(want)
 }
-# What the application has written is its own; only what is empty goes.
+# Files of the application are kept; only empty directories are removed.
 uninstall_module() { want | xargs -d '\n' rmdir --ignore-fail-on-non-empty 2>/dev/null || true; }

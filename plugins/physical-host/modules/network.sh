@@ -28,7 +28,7 @@ main_module() {
         name=$(get "$number" NAME) interface=$(get "$number" INTERFACE)
         [ -n "$interface" ] || continue
         if ! ip link show dev "$interface" >/dev/null 2>&1; then
-            echo "[ERROR] the network $name is to be on $interface, which this machine does not have" >&2
+            echo "[ERROR] network $name: this machine has no interface $interface" >&2
             return 1
         fi
         [ -n "$(get "$number" ADDRESS)" ] || continue

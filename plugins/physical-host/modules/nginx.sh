@@ -38,11 +38,11 @@ main_module() {
     if [ -e "$FILE" ]; then former=$(mktemp) && cp -p "$FILE" "$former" || return; fi
     if want | put_file "$FILE" root:root 644; then pend nginx; fi
     if ! linked; then ln -sfn "$FILE" "$LINK" && pend nginx || return; fi
-    # A file that Nginx does not understand is taken back, and the old one keeps serving.
+    # A file that Nginx rejects is restored, and Nginx keeps running with the old one.
     if ! said=$(nginx -t 2>&1); then
         if [ -n "$former" ]; then mv "$former" "$FILE"; else rm -f "$FILE" "$LINK"; fi
         settled nginx
-        printf '[ERROR] Nginx does not understand its file, which was taken back: %s\n' "$(printf '%s' "$said" | head -n 1)" >&2
+        printf '[ERROR] Nginx rejected its configuration file, which was restored: %s\n' "$(printf '%s' "$said" | head -n 1)" >&2
         return 1
     fi
     rm -f "$former"

@@ -23,7 +23,7 @@ main_module() {
     # shellcheck disable=SC2086
     case $(say_family) in
         debian)
-            # What an earlier run was cut off in is finished first; who else is at it now is waited for.
+            # Completes an interrupted installation first, and waits for other package managers.
             dpkg --configure -a && install_debian $packages || { apt-get update -q && install_debian $packages; }
             ;;
         redhat) dnf install -y -q $packages ;;

@@ -22,7 +22,7 @@ main_module() {
         { has_systemd && systemctl start supervisor 2>/dev/null; } || service supervisor start || supervisord || return
         for ((turn = 0; turn < 50; turn++)); do supervisorctl pid >/dev/null 2>&1 && break; sleep 0.1; done
     fi
-    # Only what has changed is started anew.
+    # Restarts only what changed.
     supervisorctl reread >/dev/null && supervisorctl update >/dev/null || return
     if is_pending app || ! app_runs; then supervisorctl restart "$NAME" >/dev/null || supervisorctl start "$NAME" || return; fi
     for ((turn = 0; turn < 100; turn++)); do
@@ -41,11 +41,11 @@ main_module() {
     nginx -t -q || return
     if ! nginx_runs; then start nginx || return; elif is_pending nginx; then { has_systemd && systemctl reload nginx; } || nginx -s reload || return; fi
     settled nginx
-    # Both are up a moment after they were started.
+    # Both need a moment to start.
     for ((turn = 0; turn < 100; turn++)); do check_module_installed && return; sleep 0.1; done
-    if ! nginx_runs; then echo "[ERROR] Nginx does not run" >&2; fi
+    if ! nginx_runs; then echo "[ERROR] Nginx is not running" >&2; fi
     if ! app_runs; then
-        echo "[ERROR] $NAME does not run: $(supervisorctl status "$NAME")" >&2
+        echo "[ERROR] $NAME is not running: $(supervisorctl status "$NAME")" >&2
         tail -n 5 "$CONFIG_APP_LOG_DIR/app.log" >&2
     fi
     return 1

@@ -18,7 +18,7 @@ line() { # of /etc/fstab
     options=$(get "$1" OPTIONS_MOUNT)
     printf '%s:%s %s nfs %s 0 0' "$(get "$1" OPTIONS_SERVER)" "$(get "$1" OPTIONS_EXPORT)" "$(get "$1" PATH)" "${options:-defaults,_netdev}"
 }
-# What lies in the directories of the application belongs to it, as they do.
+# Directories inside those of the application belong to its user.
 is_own() { case $1/ in "$CONFIG_APP_DATA_DIR"/* | "$CONFIG_APP_INSTALL_DIR"/* | "$CONFIG_APP_LOG_DIR"/*) ;; *) false ;; esac; }
 is_owned() { ! is_own "$1" || [ "$(stat -c '%U:%G' "$1")" = "$CONFIG_APP_USER:$CONFIG_APP_GROUP" ]; }
 free_gb() { df -P -B1G "$1" | awk 'NR == 2 { print $4 }'; }
@@ -42,12 +42,12 @@ main_module() {
         fi
         if [ "$(get "$number" TYPE)" = nfs ]; then
             if ! grep -qxF "$(line "$number")" /etc/fstab; then
-                # One line for a place: an earlier one of ours goes.
+                # One line for each mount point: an earlier one is replaced.
                 sed -i "\\|^[^#][^ ]* $path nfs |d" /etc/fstab && line "$number" >>/etc/fstab && echo >>/etc/fstab || return
             fi
             mountpoint -q "$path" || mount "$path" || return
         elif [ -n "$size" ] && [ "$(free_gb "$path")" -lt "${size%.*}" ]; then
-            echo "[WARNING] $path has $(free_gb "$path") GB free, and ${size} are asked for" >&2
+            echo "[WARNING] $path has $(free_gb "$path") GB of free space, but ${size} GB are required" >&2
         fi
     done
 }

@@ -16,9 +16,9 @@ want() { sha256sum <"$SCRIPT_DIR/app/requirements.txt"; }
 check_module_installed() { [ -x "$VENV/bin/python" ] && [ "$(cat "$VENV/.requirements" 2>/dev/null)" = "$(want)" ]; }
 main_module() {
     local wheels=() requirements=$SCRIPT_DIR/app/requirements.txt
-    # One that was never finished is begun anew.
+    # An incomplete environment is created again.
     if ! [ -e "$VENV/.requirements" ] && ! python3 -m venv --clear "$VENV"; then
-        # It does not say why it failed; this does.
+        # python3 -m venv does not print why it failed; ensurepip does.
         "$VENV/bin/python3" -m ensurepip 2>&1 | grep -i -m 1 '^error'
         return 1
     fi

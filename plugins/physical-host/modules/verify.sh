@@ -20,6 +20,6 @@ main_module() {
         sleep 0.2
     done
     tail -n 3 /var/log/nginx/error.log >&2
-    echo "[ERROR] GET /health through Nginx answers with $(answer)" >&2
+    echo "[ERROR] GET /health through Nginx returned $(answer)" >&2
     return 1
 }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes down what it was told, but for secrets, and serves.
+# Writes its configuration, except for secrets, and serves files.
 set -eu
 
 [ -n "${SECRET_KEY:-}" ] || { echo "SECRET_KEY is not set" >&2; exit 1; }
@@ -12,6 +12,6 @@ maintenance=${MAINTENANCE:-false}
 END
 echo "listening on 8080, log level ${LOG_LEVEL}"
 httpd -f -p 8080 -h /www &
-# The first process of a container has to hear itself that it is to end.
+# The first process of a container must handle the signal to stop itself.
 trap 'kill $!' TERM INT
 wait $!

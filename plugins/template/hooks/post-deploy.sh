@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# After everything is up: does it answer from outside?
+# Checks that the application answers from outside.
 set -euo pipefail
 
 exec 3<>"/dev/tcp/127.0.0.1/${HOST_PORT}"
 printf 'GET /health HTTP/1.0\r\nHost: localhost\r\n\r\n' >&3
 read -r answer <&3
 case $answer in
-    *" 200 "*) echo "it answers on port ${HOST_PORT}" ;;
-    *) echo "it answers with ${answer}" >&2; exit 1 ;;
+    *" 200 "*) echo "the application answers on port ${HOST_PORT}" ;;
+    *) echo "the application returned ${answer}" >&2; exit 1 ;;
 esac

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Before anything is changed: what has to be there.
+# Checks the requirements before anything is changed.
 set -euo pipefail
 
-command -v docker >/dev/null || { echo "docker is not on the path" >&2; exit 1; }
+command -v docker >/dev/null || { echo "docker is not on PATH" >&2; exit 1; }
 echo "deploying ${HOIST_PROJECT} ${HOIST_VERSION} on port ${HOST_PORT}"
