@@ -480,7 +480,7 @@ fn the_template_is_deployed_as_the_plugin_document_says() {
         stream.read_to_string(&mut text).unwrap();
         text
     };
-    hoist(&format!("plugin deploy template --config {}", config.display())).exits(0).says("it answers on port");
+    hoist(&format!("plugin deploy template --config {}", config.display())).exits(0).says("the application answers on port");
     assert!(
         get(port, "/config").contains("database=dbuser@localhost:5432/myapp\ndebug=false\nlog_level=info\n"),
         "{}",

@@ -10,6 +10,7 @@ mod lint;
 mod run;
 mod test;
 mod tidy;
+mod words;
 
 use std::process::ExitCode;
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::run::root;
+use crate::words;
 
 /// Prints what does not agree.
 pub(crate) fn run() -> Result<()> {
@@ -22,6 +23,7 @@ pub(crate) fn findings() -> Result<Vec<String>> {
     findings.extend(crates()?);
     findings.extend(pure_crates()?);
     findings.extend(feature_table()?);
+    findings.extend(words::findings()?);
     Ok(findings)
 }
 

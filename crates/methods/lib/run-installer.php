@@ -1,10 +1,10 @@
 <?php
-// Calls the installer of a module of a web application, and tells as one line of JSON in a file what came of it. What the module prints
-// goes its own way.
+// Calls the installer of a module of a web application, and writes the result to a file as one line of JSON. The output of the module
+// is not changed.
 //
 //     php run-installer.php FILE ACTION NAME ROOT INSTALLER INIT
 
-// What is wrong with a module, which it did not throw itself.
+// An error in a module that it did not throw itself.
 final class HoistObjection extends \Exception
 {
 }
@@ -15,7 +15,7 @@ final class HoistRunner
     public static $process;
     public static $arguments;
     private $answer = ['phase' => 'start', 'ended' => 'exit', 'style' => '', 'messages' => [], 'diagnostics' => [], 'error' => null];
-    private $told = false;
+    private $reported = false;
     private $file;
 
     public function __construct($file)
@@ -29,7 +29,7 @@ final class HoistRunner
         if ($severity & (E_USER_ERROR | E_RECOVERABLE_ERROR)) {
             throw new \ErrorException((string)$text, 0, $severity, (string)$file, (int)$line);
         }
-        // What the module silenced with @ is its own business.
+        // The module suppressed errors with @.
         if (error_reporting() & $severity && count($this->answer['diagnostics']) < 200) {
             $notices = E_NOTICE | E_USER_NOTICE | E_DEPRECATED | E_USER_DEPRECATED;
             $level = $severity & $notices ? 'notice' : 'warning';
@@ -43,18 +43,18 @@ final class HoistRunner
     {
         $last = error_get_last();
         $fatal = E_ERROR | E_PARSE | E_CORE_ERROR | E_COMPILE_ERROR | E_USER_ERROR | E_RECOVERABLE_ERROR;
-        if (!$this->told && $last !== null && $last['type'] & $fatal) {
+        if (!$this->reported && $last !== null && $last['type'] & $fatal) {
             $this->answer['ended'] = 'fatal';
             $this->answer['error'] = ['class' => '', 'text' => $last['message'], 'file' => $last['file'], 'line' => $last['line']];
         }
-        $this->tell();
+        $this->report();
     }
 
-    private function tell()
+    private function report()
     {
-        // A process that the module forked has nothing to say.
-        if (!$this->told && getmypid() === self::$process) {
-            $this->told = true;
+        // Processes that the module forked report nothing.
+        if (!$this->reported && getmypid() === self::$process) {
+            $this->reported = true;
             $flags = JSON_INVALID_UTF8_SUBSTITUTE | JSON_PARTIAL_OUTPUT_ON_ERROR | JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE;
             fwrite($this->file, json_encode($this->answer, $flags) . "\n");
         }
@@ -85,7 +85,7 @@ final class HoistRunner
         if (!$error instanceof HoistObjection) {
             fwrite(STDERR, get_class($error) . ': ' . $error->getMessage() . "\n" . $error->getTraceAsString() . "\n");
         }
-        $this->tell();
+        $this->report();
     }
 
     public function run($action, $name, $file)
@@ -94,7 +94,7 @@ final class HoistRunner
             $this->answer['phase'] = $action;
             $this->call($action, $name, $file);
             $this->answer['ended'] = 'returned';
-            $this->tell();
+            $this->report();
         } catch (\Throwable $error) {
             $this->failed($error);
         }

@@ -285,11 +285,7 @@ fn text(wanted: &Undoable, plans: &[UndoPlan], colour: bool) -> String {
         let entry = &plan.entry;
         for (fate, path, count) in plan.told.iter().take(NAMED) {
             let count = if *count > 1 { format!(": {count} files") } else { String::new() };
-            let word = match fate {
-                Fate::Removed => "remove",
-                Fate::Created => "bring",
-                _ => "restore",
-            };
+            let word = if *fate == Fate::Removed { "remove" } else { "restore" };
             text += &format!(
                 "  {} {}: {}{count}\n",
                 painted(colour, BOLD, &format!("{word:<9}")),
