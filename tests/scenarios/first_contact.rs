@@ -61,7 +61,7 @@ fn the_manual_page_has_the_usual_sections() {
                 "{page}: {section}: {text}"
             );
         }
-        assert_eq!(text.contains(".SH EXAMPLES"), page != "hoist-source-add.1", "{page}");
+        assert!(text.contains(".SH EXAMPLES"), "{page}");
     }
     let page = sandbox.hoist("man").exits(0).stdout;
     assert!(page.contains("HOIST_JOBS") && page.contains("ledger.sqlite"), "{page}");

@@ -26,7 +26,7 @@ pub(crate) use sources::{ConfigAction, RocksAction, SourceAction, SourceAdd};
 
 /// Set up machines in bulk: install, update, test and remove modules in parallel
 #[derive(Debug, Parser)]
-#[command(name = "hoist", version = env!("HOIST_VERSION_SHORT"), long_version = env!("HOIST_VERSION_LONG"), propagate_version = true,
+#[command(name = "hoist", version = env!("HOIST_VERSION_SHORT"), long_version = env!("HOIST_VERSION_LONG"),
     max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]
 pub(crate) struct Arguments {
     #[command(flatten)]

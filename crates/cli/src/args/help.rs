@@ -17,7 +17,7 @@ const GROUPS: &[(&str, &[&str])] = &[
 pub(super) type Example = (&'static str, &'static str);
 
 /// Examples of commands, by the names of command and subcommand.
-pub(super) const EXAMPLES: &[(&str, &[Example])] = &[
+const EXAMPLES: &[(&str, &[Example])] = &[
     (
         "",
         &[
@@ -161,6 +161,69 @@ pub(super) const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     ("schema", &[("Print the JSON Schema of hoist.yml", "hoist schema collection")]),
+    ("plan install", &[("Show what an install of one module would do", "hoist plan install fzf")]),
+    ("plan update", &[("Show what an update would do", "hoist plan update")]),
+    ("plan uninstall", &[("Show what removing a module would remove and keep", "hoist plan uninstall fzf")]),
+    ("source list", &[("List sources, as JSON", "hoist source list --json")]),
+    (
+        "source add",
+        &[
+            ("Add a collection in a git repository", "hoist source add team --from https://git.example.com/team/modules.git --ref v2"),
+            ("Add the community modules of Prosody", "hoist source add community --prosody /etc/prosody/prosody.cfg.lua"),
+            ("Add a web application", "hoist source add shop --application /srv/shop --from ~/shop-modules"),
+        ],
+    ),
+    ("source remove", &[("Remove a source", "hoist source remove team")]),
+    ("rocks install", &[("Install a certain version of a rock", "hoist rocks install luasocket@3.1.0-1")]),
+    ("rocks update", &[("Update all installed rocks", "hoist rocks update")]),
+    ("rocks uninstall", &[("Remove a rock", "hoist rocks uninstall luasocket")]),
+    ("rocks list", &[("List the rocks that are available", "hoist rocks list --available")]),
+    ("rocks info", &[("Show details of a rock", "hoist rocks info luasocket")]),
+    ("rocks search", &[("Search rocks by name and description", "hoist rocks search socket")]),
+    ("rocks outdated", &[("List rocks with a newer version", "hoist rocks outdated")]),
+    ("rocks test", &[("Verify all installed rocks", "hoist rocks test")]),
+    ("config list", &[("List configuration files", "hoist config list")]),
+    ("config diff", &[("Show the modifications of one file", "hoist config diff ~/.zshrc")]),
+    ("config restore", &[("Restore the newest backup of a file", "hoist config restore ~/.zshrc")]),
+    (
+        "plugin new",
+        &[
+            ("Create a plugin that deploys containers", "hoist plugin new web --kind compose"),
+            ("Create a plugin in another directory", "hoist plugin new web --directory ~/plugins"),
+        ],
+    ),
+    (
+        "plugin validate",
+        &[
+            ("Check all plugins of the collections", "hoist plugin validate"),
+            ("Check a plugin with a configuration file", "hoist plugin validate web --config web.yaml"),
+        ],
+    ),
+    ("plugin list", &[("List installed plugins", "hoist plugin list --installed")]),
+    (
+        "plugin config",
+        &[(
+            "Show the configuration in production, with the origin of each value",
+            "hoist plugin config web --env production --show-origin",
+        )],
+    ),
+    ("plugin install", &[("Install a plugin without deploying it", "hoist plugin install web")]),
+    (
+        "plugin deploy",
+        &[
+            ("Deploy a plugin", "hoist plugin deploy web --config web.yaml"),
+            ("Show the rendered files and their differences", "hoist plugin deploy web --env staging --dry-run"),
+            ("Deploy three replicas to a Docker Swarm", "hoist plugin deploy web --swarm --replicas 3"),
+        ],
+    ),
+    ("plugin upgrade", &[("Deploy the current version of a deployed plugin", "hoist plugin upgrade web")]),
+    (
+        "plugin rollback",
+        &[("Restore the previous release", "hoist plugin rollback web"), ("Restore a certain release", "hoist plugin rollback web --to 3")],
+    ),
+    ("plugin status", &[("Show all deployments", "hoist plugin status")]),
+    ("plugin undeploy", &[("Stop a deployment and delete its volumes", "hoist plugin undeploy web --volumes")]),
+    ("plugin remove", &[("Remove a plugin and its deployments", "hoist plugin remove web")]),
 ];
 
 /// Exit statuses of commands that run modules.
@@ -186,10 +249,13 @@ const DOCTOR: &[(u8, &str)] =
 
 /// The exit statuses of a command.
 pub(super) fn exit_statuses(name: &str) -> &'static [(u8, &'static str)] {
-    match name {
-        "" | "install" | "update" | "uninstall" | "migrate" | "rocks" | "undo" | "retry" | "test" | "plugin" | "sync" => RUN,
-        "status" => STATUS,
-        "doctor" => DOCTOR,
+    let (first, last) = name.split_once(' ').unwrap_or((name, name));
+    match (first, last) {
+        ("plan" | "config" | "source", _) | ("plugin", "new" | "validate" | "list" | "config" | "status") => READ,
+        ("rocks", "list" | "info" | "search" | "outdated") => READ,
+        ("" | "install" | "update" | "uninstall" | "migrate" | "undo" | "retry" | "test" | "sync", _) | ("rocks" | "plugin", _) => RUN,
+        ("status", _) => STATUS,
+        ("doctor", _) => DOCTOR,
         _ => READ,
     }
 }
@@ -222,27 +288,35 @@ pub(super) const FILES: &[(&str, &str)] = &[
     ("~/.cache/hoist", "Copies of sources, downloads and shell helpers. May be deleted."),
 ];
 
-/// Adds examples and exit statuses to the help of each command.
-pub(super) fn complete(mut command: Command) -> Command {
+/// Adds examples and exit statuses to the help of the program and all its commands.
+pub(super) fn complete(command: Command) -> Command {
+    let command = with_extras(command, "");
+    command.after_help("Run `hoist COMMAND --help` for the options and examples of a command.")
+}
+
+/// Adds them to a command, which is called by `name`, and to its subcommands.
+fn with_extras(mut command: Command, name: &str) -> Command {
     let names: Vec<String> = command.get_subcommands().map(|command| command.get_name().to_owned()).collect();
-    for name in names {
-        command = command.mut_subcommand(&name, |subcommand| {
-            let short = format!("Run `hoist {name} --help` for all options, examples and exit statuses.");
-            let long = extra(&subcommand, &name);
-            subcommand.after_help(short).after_long_help(long)
-        });
+    for subcommand in names {
+        let full = if name.is_empty() { subcommand.clone() } else { format!("{name} {subcommand}") };
+        command = command.mut_subcommand(&subcommand, |subcommand| with_extras(subcommand, &full));
     }
-    let long = extra(&command, "");
-    command.after_help("Run `hoist COMMAND --help` for the options and examples of a command.").after_long_help(long)
+    let long = extra(&command, name);
+    command.after_help(format!("Run `hoist {name} --help` for all options, examples and exit statuses.")).after_long_help(long)
+}
+
+/// The examples of a command.
+pub(super) fn examples(name: &str) -> &'static [Example] {
+    EXAMPLES.iter().find(|(of, _)| *of == name).map_or(&[], |(_, examples)| *examples)
 }
 
 /// Examples and exit statuses, as the end of a long help text.
 fn extra(command: &Command, name: &str) -> StyledStr {
     let heading = command.get_styles().get_header();
     let mut text = String::new();
-    if let Some((_, examples)) = EXAMPLES.iter().find(|(of, _)| *of == name) {
+    if !examples(name).is_empty() {
         text += &format!("{heading}Examples:{heading:#}\n");
-        for (purpose, line) in *examples {
+        for (purpose, line) in examples(name) {
             text += &format!("  {purpose}:\n    {line}\n");
         }
         text.push('\n');
@@ -291,8 +365,12 @@ mod tests {
         let grouped: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| names.iter().copied()).filter(|name| *name != "help").collect();
         assert_eq!(grouped.iter().copied().collect::<BTreeSet<_>>(), visible);
         assert_eq!(grouped.len(), visible.len());
-        let with_examples: BTreeSet<&str> = EXAMPLES.iter().map(|(name, _)| *name).filter(|name| !name.is_empty()).collect();
-        assert_eq!(with_examples, visible);
+        let mut all: BTreeSet<String> = visible.iter().map(|name| (*name).to_owned()).collect();
+        for command in command.get_subcommands().filter(|command| !command.is_hide_set()) {
+            all.extend(command.get_subcommands().map(|subcommand| format!("{} {}", command.get_name(), subcommand.get_name())));
+        }
+        let with_examples: BTreeSet<String> = EXAMPLES.iter().map(|(name, _)| (*name).to_owned()).filter(|name| !name.is_empty()).collect();
+        assert_eq!(with_examples, all);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use clap::Command;
 use clap_mangen::Man;
 use roff::{Roff, bold, italic, roman};
 
-use super::help::{ENVIRONMENT, EXAMPLES, FILES, exit_statuses};
+use super::help::{ENVIRONMENT, FILES, examples, exit_statuses};
 
 /// Writes the manual page of the program.
 pub(crate) fn page(output: &mut dyn Write) -> io::Result<()> {
@@ -25,16 +25,15 @@ pub(crate) fn pages(directory: &Path) -> io::Result<()> {
 
 fn write_all(command: &Command, name: &str, directory: &Path) -> io::Result<()> {
     for subcommand in command.get_subcommands().filter(|subcommand| !subcommand.is_hide_set()) {
-        // A subcommand has the exit statuses of its command.
-        let name = if name.is_empty() { subcommand.get_name() } else { name };
-        write_all(subcommand, name, directory)?;
+        let full = if name.is_empty() { subcommand.get_name().to_owned() } else { format!("{name} {}", subcommand.get_name()) };
+        write_all(subcommand, &full, directory)?;
     }
     let mut page = Vec::new();
     write(command, name, &mut page)?;
     std::fs::write(directory.join(Man::new(command.clone()).get_filename()), page)
 }
 
-/// Writes the page of `command`, which is the command `name` or a subcommand of it.
+/// Writes the page of `command`, which is called by `name`.
 fn write(command: &Command, name: &str, output: &mut dyn Write) -> io::Result<()> {
     let man = Man::new(command.clone()).manual("hoist manual").source(format!("hoist {}", env!("CARGO_PKG_VERSION")));
     man.render_title(output)?;
@@ -63,9 +62,9 @@ fn write(command: &Command, name: &str, output: &mut dyn Write) -> io::Result<()
     for (path, meaning) in FILES {
         sections.control("TP", []).text([italic(*path)]).text([roman(*meaning)]);
     }
-    if let Some((_, examples)) = EXAMPLES.iter().find(|(of, _)| *of == command.get_name() || (name.is_empty() && of.is_empty())) {
+    if !examples(name).is_empty() {
         sections.control("SH", ["EXAMPLES"]);
-        for (purpose, line) in *examples {
+        for (purpose, line) in examples(name) {
             sections.control("TP", []).text([roman(format!("{purpose}:"))]).text([bold(*line)]);
         }
     }
