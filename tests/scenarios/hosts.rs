@@ -294,7 +294,7 @@ fn the_physical_host_is_deployed_as_the_plugin_document_says() {
     let first = deploy("").exits(0);
     let messages = first.finished("physical-host")["messages"].to_string();
     assert!(messages.contains("answers on port 8080"), "{}", first.stdout);
-    assert!(messages.contains("network other-network: 10.1.0.0/24 is a network and not an address in it"), "{messages}");
+    assert!(messages.contains("network other-network: 10.1.0.0/24 is a network, not an address in it"), "{messages}");
     assert_eq!(hosts.on(1, "sudo stat -c '%U:%G %a' /var/lib/app/data"), "app:app 750");
     let get = |name: &str| hosts.on(1, &format!("curl -s -H 'Host: {name}' http://127.0.0.1:8080/"));
     assert_eq!(get("example.com"), "It works, at log level info, as app.");

@@ -178,10 +178,12 @@ fn a_collection_s_own_libraries_are_used_and_their_messages_are_understood() {
     );
     let ran = sandbox.json("install").exits(0);
     let messages = ran.finished("subject")["messages"].clone();
-    let told = |place: usize| (messages[place]["level"].as_str().unwrap(), messages[place]["text"].as_str().unwrap());
-    assert_eq!(told(0), ("info", "own handler for subject"));
-    assert_eq!(messages[1]["text"], "map 1");
-    assert_eq!(told(2), ("error", "oops"));
+    // Only lines of one stream have an order.
+    let of = |level: &str| {
+        let messages = messages.as_array().unwrap().iter().filter(|message| message["level"] == level);
+        messages.map(|message| message["text"].as_str().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!((of("info"), of("error")), (vec!["own handler for subject", "map 1"], vec!["oops"]));
 }
 
 #[test]

@@ -277,5 +277,5 @@ fn an_update_names_modules_that_their_collection_no_longer_has() {
     assert!(!run.stderr.contains("has stays"), "{}", run.stderr);
     sandbox.hoist("outdated").exits(0).says("goes").says("gone");
     sandbox.hoist("uninstall goes -y").exits(0);
-    sandbox.hoist("outdated").exits(0).says("All installed modules are up to date");
+    sandbox.hoist("outdated").exits(0).says("No outdated modules found");
 }

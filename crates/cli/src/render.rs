@@ -152,8 +152,16 @@ pub(crate) fn shell_word(word: &str) -> String {
     }
 }
 
+/// A table with titles of its columns. A pipe gets neither titles nor shortened lines.
+pub(crate) fn titled_table(titles: &[&str], mut rows: Vec<Vec<String>>, colour: bool) -> String {
+    if Term::stdout().is_term() {
+        rows.insert(0, titles.iter().map(|title| painted(colour, DIM, title)).collect());
+    }
+    table_for_terminal(&rows)
+}
+
 /// A table whose last column says more than has to be read: on a terminal it ends where that ends.
-pub(crate) fn table_for_terminal(rows: &[Vec<String>]) -> String {
+fn table_for_terminal(rows: &[Vec<String>]) -> String {
     let text = table(rows);
     match Term::stdout().size_checked() {
         Some((_, columns)) => text.lines().map(|line| truncate_str(line, columns.into(), "…").into_owned() + "\n").collect(),

@@ -33,13 +33,47 @@ pub(crate) fn run(global: &Global, action: &ConfigAction) -> Result<Code, Ending
     }
 }
 
-fn state(record: &ConfigRecord) -> &'static str {
-    match read(&record.path) {
-        Ok(None) => "removed",
-        Err(_) => "unreadable",
-        Ok(Some(found)) if digest(found.as_slice()).is_ok_and(|found| found == record.digest) => "unchanged",
-        Ok(_) if record.digest.is_empty() => "untracked",
-        Ok(_) => "changed",
+/// State of an installed configuration file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Unchanged,
+    Modified,
+    Removed,
+    Unreadable,
+    /// Hoist found the file, and did not write it.
+    Untracked,
+}
+
+impl State {
+    fn of(record: &ConfigRecord) -> Self {
+        match read(&record.path) {
+            Ok(None) => State::Removed,
+            Err(_) => State::Unreadable,
+            Ok(Some(found)) if digest(found.as_slice()).is_ok_and(|found| found == record.digest) => State::Unchanged,
+            Ok(_) if record.digest.is_empty() => State::Untracked,
+            Ok(_) => State::Modified,
+        }
+    }
+
+    /// The state in text.
+    fn as_str(self) -> &'static str {
+        match self {
+            State::Unchanged => "unchanged",
+            State::Modified => "modified",
+            State::Removed => "removed",
+            State::Unreadable => "unreadable",
+            State::Untracked => "untracked",
+        }
+    }
+
+    /// The state in JSON output, whose values do not change.
+    fn as_json(self) -> &'static str {
+        match self {
+            State::Unchanged => "as installed",
+            State::Modified => "changed",
+            State::Untracked => "not hoist's",
+            other => other.as_str(),
+        }
     }
 }
 
@@ -49,7 +83,7 @@ fn list(global: &Global, records: &[ConfigRecord], edited: &BTreeMap<PathBuf, Ve
         let entry = |record: &ConfigRecord| {
             let waiting = pending(&record.path);
             let new = (record.pending.is_some() && waiting.exists()).then_some(waiting);
-            json!({ "path": record.path, "module": record.module, "state": state(record), "new": new, "backups": backups(&record.path) })
+            json!({ "path": record.path, "module": record.module, "state": State::of(record).as_json(), "new": new, "backups": backups(&record.path) })
         };
         let edit = |(path, modules): (&PathBuf, &Vec<String>)| json!({ "path": path, "module": modules.join(", "), "state": "edited", "new": null, "backups": backups(path) });
         json::print(&records.iter().map(entry).chain(edited.iter().map(edit)).collect())?;
@@ -62,15 +96,15 @@ fn list(global: &Global, records: &[ConfigRecord], edited: &BTreeMap<PathBuf, Ve
         count => Some(format!("{count} backups")),
     };
     let row = |record: &ConfigRecord| {
-        let state = state(record);
-        let colour = if state == "unchanged" { GREEN } else { YELLOW };
+        let state = State::of(record);
+        let colour = if state == State::Unchanged { GREEN } else { YELLOW };
         let mut more = Vec::new();
         if record.pending.is_some() && pending(&record.path).exists() {
             more.push(format!("new version: {}", pending(&record.path).display()));
         }
         more.extend(former(&record.path));
         vec![
-            painted(paint.stdout, colour, state),
+            painted(paint.stdout, colour, state.as_str()),
             record.path.display().to_string(),
             record.module.to_string(),
             painted(paint.stdout, DIM, &more.join("; ")),
@@ -81,7 +115,10 @@ fn list(global: &Global, records: &[ConfigRecord], edited: &BTreeMap<PathBuf, Ve
         vec![state, path.display().to_string(), modules.join(", "), more]
     };
     let rows: Vec<Vec<String>> = records.iter().map(row).chain(edited.iter().map(edit)).collect();
-    let text = if rows.is_empty() { "No configuration files.\n".to_owned() } else { render::table(&rows) };
+    let text = match rows.is_empty() {
+        true => "No configuration files.\n".to_owned(),
+        false => render::titled_table(&["STATUS", "FILE", "MODULE", "DETAILS"], rows, paint.stdout),
+    };
     io::stdout().lock().write_all(text.as_bytes())?;
     Ok(Code::Ok)
 }

@@ -32,7 +32,10 @@ pub(crate) fn run(global: &Global, limit: usize) -> Result<Code, Ending> {
         vec![time::text(&run.started_at), run.action, status, run.run_id, undone]
     };
     let rows: Vec<Vec<String>> = runs.into_iter().map(row).collect();
-    let text = if rows.is_empty() { "No runs yet.\n".to_owned() } else { render::table(&rows) };
+    let text = match rows.is_empty() {
+        true => "No runs yet.\n".to_owned(),
+        false => render::titled_table(&["STARTED", "COMMAND", "STATUS", "RUN", ""], rows, paint),
+    };
     std::io::stdout().lock().write_all(text.as_bytes())?;
     Ok(Code::Ok)
 }

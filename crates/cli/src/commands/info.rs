@@ -69,10 +69,10 @@ pub(crate) fn run(global: &Global, name: &str) -> Result<Code, Ending> {
         ("description", printable(&module.summary)),
         ("tier", module.tier.to_string()),
         ("state", list::state_text(module, &session, &installed, paint)),
-        ("conflict", module.offered.caveats.join("; ")),
+        ("notes", module.offered.caveats.join("; ")),
         ("method", module.method.clone()),
         ("manifest", module.manifest.display().to_string()),
-        ("needs", names(&module.requires.iter().collect::<Vec<_>>())),
+        ("depends on", names(&module.requires.iter().collect::<Vec<_>>())),
         ("required by", names(&needed_by)),
     ];
     let indexed = session.entry(module);

@@ -90,10 +90,10 @@ pub(crate) fn run(global: &Global, list: &List) -> Result<Code, Ending> {
         ]);
     }
     rows.sort_by(|a, b| a[0].cmp(&b[0]));
-    let mut text = render::table_for_terminal(&rows);
-    if rows.is_empty() {
-        text = "No modules.\n".to_owned();
-    }
+    let text = match rows.is_empty() {
+        true => "No modules.\n".to_owned(),
+        false => render::titled_table(&["NAME", "TIER", "STATUS", "VERSION", "SOURCE", "DESCRIPTION"], rows, paint.stdout),
+    };
     std::io::stdout().lock().write_all(text.as_bytes())?;
     for hidden in session.catalog.hidden().iter().filter(|hidden| !hidden.removal.is_indexed()) {
         render::remark(&format!("note: {} of {} is shadowed by another module with the same name.", hidden.id, hidden.source));

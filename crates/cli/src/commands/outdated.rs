@@ -89,7 +89,7 @@ pub(crate) fn run(global: &Global, refresh: bool) -> Result<Code, Ending> {
     let rows: Vec<Vec<String>> = found.iter().map(row).collect();
     let mut text = render::table(&rows);
     if rows.is_empty() {
-        text += "All installed modules are up to date.\n";
+        text += "No outdated modules found.\n";
     } else if found.iter().any(|(.., standing)| !matches!(standing, Standing::Gone)) {
         text += "Run `hoist update` to install the newer versions.\n";
     }

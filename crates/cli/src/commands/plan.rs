@@ -75,7 +75,7 @@ pub(crate) fn text(
     let work = plan.modules.iter().filter(|planned| planned.change.is_work());
     let known: f64 = work.clone().filter_map(|planned| installed.durations.get(planned.module.as_str())).sum();
     text +=
-        &format!("{} to change, {} to keep", work.count(), plan.modules.iter().filter(|planned| planned.change == Change::Keep).count());
+        &format!("{} to change, {} unchanged", work.count(), plan.modules.iter().filter(|planned| planned.change == Change::Keep).count());
     if known > 0.0 && foreseen.is_empty() {
         text += &format!("; about {} of work, based on past runs", duration_text(std::time::Duration::from_secs_f64(known)));
     }

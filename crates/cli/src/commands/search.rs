@@ -50,7 +50,7 @@ pub(crate) fn run(global: &Global, query: &[String]) -> Result<Code, Ending> {
     };
     let rows: Vec<Vec<String>> = found.iter().map(row).collect();
     let text = match rows.is_empty() {
-        false => render::table_for_terminal(&rows),
+        false => render::titled_table(&["NAME", "STAGE", "STATUS", "VERSION", "SOURCE", "DESCRIPTION"], rows, paint.stdout),
         true => {
             let near = session.catalog.suggest(words[0]).map(|near| format!(" Did you mean `{near}`?")).unwrap_or_default();
             format!("No modules match `{}`.{near}\n", words.join(" "))

@@ -156,7 +156,11 @@ fn print(entries: &[Entry<'_>], global: &Global, home: &Path) -> Result<(), Endi
             painted(paint, DIM, &details(entry, global.verbose, home)),
         ]
     });
-    let mut text = render::table(&rows.collect::<Vec<_>>());
+    let rows: Vec<Vec<String>> = rows.collect();
+    let mut text = match rows.is_empty() {
+        true => String::new(),
+        false => render::titled_table(&["NAME", "STATUS", "VERSION", "DIFFERENCES"], rows, paint),
+    };
     let differing = entries.iter().filter(|entry| entry.state.differs()).count();
     text += &match (entries.len(), differing) {
         (0, _) => "No modules are installed.\n".to_owned(),
