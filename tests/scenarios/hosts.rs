@@ -329,7 +329,7 @@ fn the_physical_host_is_deployed_as_the_plugin_document_says() {
     deploy("--set app.log_level=error").exits(0);
     assert_eq!(get("localhost"), "It works, at log level error, as app.");
     let undeployed = sandbox.hoist("plugin undeploy physical-host -y").exits(0);
-    undeployed.says("the database app and its user shop stay").says("the user app and the group app stay");
+    undeployed.says("the database app and its user shop are kept").says("the user app and the group app are kept");
     assert_eq!(hosts.on(1, "ls /etc/nginx/sites-enabled/ | grep -c app || true; pgrep -fc [a]pp/server.py || true"), "0\n0");
 }
 

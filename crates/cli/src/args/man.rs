@@ -72,5 +72,5 @@ fn write(command: &Command, name: &str, output: &mut dyn Write) -> io::Result<()
         sections.control("SH", ["SEE ALSO"]).text([bold("hoist"), roman("(1)")]);
     }
     sections.to_writer(output)?;
-    man.render_version_section(output)
+    if command.get_version().is_some() { man.render_version_section(output) } else { Ok(()) }
 }
