@@ -169,7 +169,7 @@ fn a_directory_that_is_there_is_taken_over_where_it_is_the_same_and_left_alone_w
     let reason = run.finished("mod_else")["reason"].as_str().unwrap().to_owned();
     assert!(reason.contains("2 files") && reason.contains("mod_else.lua") && reason.contains("--force"), "{reason}");
     assert_eq!(sandbox.read("plugins/mod_else/mod_else.lua"), "-- mine\n");
-    sandbox.hoist("install else --force").exits(0).says("the locally modified version is");
+    sandbox.hoist("install else --force").exits(0).says("which was locally modified");
     assert!(sandbox.read("plugins/mod_else/mod_else.lua").contains("is loaded"));
     let copy = sandbox.files("plugins/mod_else").into_iter().find(|name| name.contains("hoist-backup")).unwrap();
     assert_eq!(sandbox.read(&format!("plugins/mod_else/{copy}")), "-- mine\n");

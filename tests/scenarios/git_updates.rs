@@ -121,6 +121,29 @@ fn a_default_branch_that_was_renamed_or_replaced_is_followed() {
 }
 
 #[test]
+fn a_local_branch_without_an_upstream_is_never_replaced() {
+    if !has("git") {
+        return;
+    }
+    for (args, library) in [("", true), ("--depth=1", true), ("", false)] {
+        let cloned = Cloned::new(args);
+        if !library {
+            // libgit2 does not open repositories with an extension that it does not know.
+            cloned.git(&["config", "core.repositoryformatversion", "1"]);
+            cloned.git(&["config", "extensions.partialClone", "origin"]);
+        }
+        cloned.git(&["switch", "--quiet", "-c", "my-tweak"]);
+        cloned.next("main", "file", "newer\n");
+        let reason = cloned.refuses();
+        assert!(reason.contains("local branch my-tweak, which has no upstream"), "{reason}");
+        assert_eq!(cloned.git(&["rev-parse", "--abbrev-ref", "HEAD"]), "my-tweak");
+        cloned.follow_advice(&reason, 0);
+        cloned.updates_to("file", "newer\n");
+        assert!(cloned.git(&["branch", "--list", "my-tweak"]).contains("my-tweak"), "the branch was deleted");
+    }
+}
+
+#[test]
 fn a_renamed_branch_with_commits_of_one_s_own_fails_and_names_both_branches() {
     if !has("git") {
         return;

@@ -37,7 +37,7 @@ fn installs_updates_configuration_and_removals_are_taken_back_one_after_another(
     let last = tree(&sandbox);
     assert_ne!(trees[2], last);
     // A plan changes nothing, and without somebody to ask nothing is done.
-    sandbox.hoist("undo --dry-run").exits(0).says("uninstall").says("bring").says(".tool");
+    sandbox.hoist("undo --dry-run").exits(0).says("uninstall").says("restore").says(".tool");
     sandbox.hoist("undo").exits(2).says("--yes");
     assert_eq!(tree(&sandbox), last);
     // The install cannot be taken back before what came after it.
@@ -266,7 +266,7 @@ fn what_the_first_install_of_a_script_takes_of_a_persons_files_is_kept() {
     }
     std::os::unix::fs::symlink("gone", sandbox.home().join(".tool/link")).unwrap();
     let before = tree(&sandbox);
-    let ran = sandbox.hoist("install").exits(0).says("changed by the module's script; the previous version is").says("it was restored");
+    let ran = sandbox.hoist("install").exits(0).says("which the module's script changed").says("it was restored");
     assert_eq!((sandbox.read(".tool/settings"), sandbox.read(".tool/data")), ("shipped\n".to_owned(), "own\n".to_owned()));
     for file in ["gone", "notes/deep/today", "untouched"] {
         assert_eq!(sandbox.read(&format!(".tool/{file}")), "mine\n", "{}", ran.stdout);

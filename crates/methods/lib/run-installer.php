@@ -47,10 +47,10 @@ final class HoistRunner
             $this->answer['ended'] = 'fatal';
             $this->answer['error'] = ['class' => '', 'text' => $last['message'], 'file' => $last['file'], 'line' => $last['line']];
         }
-        $this->report();
+        $this->publish();
     }
 
-    private function report()
+    private function publish()
     {
         // Processes that the module forked report nothing.
         if (!$this->reported && getmypid() === self::$process) {
@@ -85,7 +85,7 @@ final class HoistRunner
         if (!$error instanceof HoistObjection) {
             fwrite(STDERR, get_class($error) . ': ' . $error->getMessage() . "\n" . $error->getTraceAsString() . "\n");
         }
-        $this->report();
+        $this->publish();
     }
 
     public function run($action, $name, $file)
@@ -94,7 +94,7 @@ final class HoistRunner
             $this->answer['phase'] = $action;
             $this->call($action, $name, $file);
             $this->answer['ended'] = 'returned';
-            $this->report();
+            $this->publish();
         } catch (\Throwable $error) {
             $this->failed($error);
         }

@@ -160,7 +160,7 @@ fn merge(home: &Home, path: &Path, kept: &Path, record: &Record, machine: &Machi
     }
     match move_aside(kept, path) {
         Ok(copy) => {
-            let why = format!("it contains the files in the previous {} that did not belong to the module", path.display());
+            let why = format!("backup of the files in the previous {} that did not belong to the module", path.display());
             carrying.task.item(Fate::Kept, copy.display().to_string(), Some(why));
             carrying.copies.push(copy);
         }
@@ -213,7 +213,7 @@ fn carry_file(from: &Path, to: &Path, carrying: &mut Carrying<'_>) -> io::Result
         return Ok(true);
     }
     let kept = move_aside(from, to)?;
-    let why = format!("the locally modified version is {}", to.display());
+    let why = format!("backup of {}, which was locally modified", to.display());
     carrying.task.item(Fate::Kept, kept.display().to_string(), Some(why));
     carrying.copies.push(kept);
     Ok(true)

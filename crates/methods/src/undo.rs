@@ -473,7 +473,7 @@ fn put_all_back(
 ) -> Result<(), Failure> {
     let task = context.task;
     let copying = |error: std::io::Error| Failure::new(format!("cannot back up {error}"));
-    let since = |path: &Path| Some(format!("the version modified since is {}", path.display()));
+    let since = |path: &Path| Some(format!("backup of {}, which was modified since the run", path.display()));
     if !plan.is_adopted {
         leave_packages(module, &plan.entry, context)?;
     }

@@ -209,7 +209,7 @@ impl Watch {
                     continue;
                 }
                 let copy = copy_of(path, before, store).map_err(wrong)?;
-                task.item(Fate::Kept, copy.display().to_string(), Some(format!("removed by the module's script; a backup is {shown}")));
+                task.item(Fate::Kept, copy.display().to_string(), Some(format!("backup of {shown}, which the module's script removed")));
                 self.beside.push(copy);
                 continue;
             };
@@ -227,7 +227,7 @@ impl Watch {
                 false
             };
             let copy = copy_of(path, before, store).map_err(wrong)?;
-            let why = format!("changed by the module's script; the previous version is {shown}");
+            let why = format!("backup of {shown}, which the module's script changed");
             task.item(Fate::Kept, copy.display().to_string(), Some(why));
             self.beside.push(copy);
             // A file that was edited is still whose it was.

@@ -196,7 +196,7 @@ pub(crate) fn protect_install(
                     if !keeps {
                         let copy = keep_copy(path, &before.bytes(old)?, old.mode, Suffix::Usual).map_err(wrong)?;
                         protected.meddled = true;
-                        let why = format!("the version before the installer changed it is {shown}");
+                        let why = format!("backup of {shown}, which the installer changed");
                         told.push((Fate::Kept, copy.display().to_string(), Some(why)));
                         protected.beside.push(copy);
                     }
@@ -209,7 +209,7 @@ pub(crate) fn protect_install(
                 } else if policy == ConfigPolicy::Overwrite && is_text {
                     let copy = keep_copy(path, &before.bytes(old)?, old.mode, Suffix::Usual).map_err(wrong)?;
                     protected.meddled = true;
-                    let why = format!("{}; the previous version is {shown}", before.owner(path));
+                    let why = format!("backup of {shown}, since {}", before.owner(path));
                     told.push((Fate::Kept, copy.display().to_string(), Some(why)));
                     protected.beside.push(copy);
                     match before.record.contains_key(path) {
@@ -339,7 +339,7 @@ fn settle(before: &Before<'_>, edit: &Edit, old: &State, new: &State) -> Result<
         }
         Together::Apart => {
             let copy = keep_copy(path, &mine, old.mode, Suffix::Usual).map_err(wrong)?;
-            let why = format!("the version before the uninstaller is {shown}; check whether parts of it are still needed");
+            let why = format!("backup of {shown}, which the uninstaller changed; check whether parts of it are still needed");
             (Fate::Kept, copy.display().to_string(), Some(why))
         }
     })

@@ -114,7 +114,7 @@ impl Method for Copy {
                     // And what came into the new one while it was there.
                     if entries(&stage.path()).is_ok_and(|now| now != made) {
                         let kept = hoist_files::move_aside(&stage.path(), &self.into).map_err(wrong)?;
-                        let why = "it was modified while it was being replaced".to_owned();
+                        let why = format!("backup of {}, which was modified while it was being replaced", self.into.display());
                         context.task.item(Fate::Kept, kept.display().to_string(), Some(why));
                     }
                     return Err(Failure::transient(format!("{} was modified at the same time", self.into.display())));
@@ -235,7 +235,7 @@ impl Copy {
                     let copy = aside_name(&to);
                     carry(&self.into.join(&path), &copy)?;
                     let name = copy.strip_prefix(new).unwrap_or(&copy).display().to_string();
-                    carried.items.push((Fate::Kept, name, format!("the locally modified version is {}", path.display())));
+                    carried.items.push((Fate::Kept, name, format!("backup of {}, which was locally modified", path.display())));
                 }
                 Some(theirs) => {
                     carry(&self.into.join(&path), &to)?;
@@ -271,7 +271,7 @@ impl Copy {
             }
             let why = match (&theirs.base, is_moved) {
                 (_, true) => {
-                    format!("the existing {} was moved there, since the new version has another file in its place", path.display())
+                    format!("moved from {}, since the new version has another file there", path.display())
                 }
                 (Some(_), false) => "it is locally modified; the new version does not have it".to_owned(),
                 (None, false) => "it does not belong to the module".to_owned(),

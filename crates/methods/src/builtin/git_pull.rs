@@ -205,6 +205,9 @@ impl Update<'_, '_> {
         let Self { clone, .. } = self;
         let default = state.default.clone().zip(state.head.clone()).map(|(branch, commit)| Destination { branch, commit });
         let Some(commit) = state.branch.clone() else {
+            if !branch.has_upstream {
+                return Err(self.without_upstream(branch, default.as_ref()));
+            }
             if let Some(default) = default {
                 return Ok(Some(default));
             }
@@ -221,6 +224,18 @@ impl Update<'_, '_> {
             Some(default) if self.arguments.branch.is_none() && followed_default()? => Ok(Some(default)),
             _ => Ok(Some(current)),
         }
+    }
+
+    /// A branch that the user made, which no branch of the remote replaces.
+    fn without_upstream(&self, branch: &LocalBranch, default: Option<&Destination>) -> Failure {
+        let dir = self.clone.dir.display().to_string();
+        let message = format!("{dir} is on the local branch {}, which has no upstream; nothing was changed", branch.name);
+        let git = format!("git -C {}", quoted(&dir));
+        let switch = match default {
+            Some(default) => format!("`{git} switch {}`", default.branch),
+            None => format!("`{git} switch BRANCH`"),
+        };
+        Failure::new(format!("{message}: switch to a branch of {} ({switch}), then update again", redact_urls(&self.url)))
     }
 
     /// Commits of the clone that its remote never had, the newest first, a line each.

@@ -493,7 +493,7 @@ fn keep_changed(rock: &Rock, name: &str, version: &str, context: &StepContext<'_
                 keep_copy(&place, &std::fs::read(&path).map_err(wrong)?, mode, Suffix::Usual)
             }
         };
-        let why = format!("the locally modified or added version is {}", path.display());
+        let why = format!("backup of {}, which was locally modified or added", path.display());
         context.task.item(Fate::Kept, copy.map_err(wrong)?.display().to_string(), Some(why));
     }
     Ok(())

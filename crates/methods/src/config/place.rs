@@ -86,14 +86,14 @@ fn offer(file: &ConfigFile, record: Option<&ConfigRecord>, task: &TaskContext) -
     let beside = pending(&file.path);
     if beside.is_symlink() {
         let copy = move_aside(&beside, &beside).map_err(failed)?;
-        task.item(Fate::Kept, copy.display().to_string(), Some(format!("the existing symbolic link was moved to {}", beside.display())));
+        task.item(Fate::Kept, copy.display().to_string(), Some(format!("existing symbolic link, moved from {}", beside.display())));
     }
     let there = read(&beside).map_err(failed)?;
     let changed = match &there {
         Some(there) if *there == file.contents => false,
         Some(_) if !is_ours(&beside, record.and_then(|record| record.pending.as_ref())) => {
             let copy = back_up(&beside, Suffix::Config).map_err(failed)?;
-            task.item(Fate::Kept, copy.display().to_string(), Some(format!("the existing file was moved to {}", beside.display())));
+            task.item(Fate::Kept, copy.display().to_string(), Some(format!("existing file, moved from {}", beside.display())));
             true
         }
         _ => true,
@@ -271,7 +271,7 @@ pub(crate) fn settle(
             match after {
                 _ if decided => {}
                 None => {
-                    let why = "the collection has no template config/ for it, and the module did not write it";
+                    let why = "the collection has no template for it in config/, and the module did not write it";
                     task.note(Level::Warning, format!("MODULE_CONFIG_FILES declares {shown}, which does not exist: {why}"));
                 }
                 Some(after) => {
@@ -358,7 +358,7 @@ fn take_one(record: &ConfigRecord, purge: bool, act: bool) -> std::io::Result<Op
     let told = |fate, why: Option<&str>| Ok(Some((fate, record.path.clone(), why.map(str::to_owned))));
     let untouched = digest(found.as_slice())? == record.digest;
     if !untouched && !purge {
-        return told(Fate::Kept, Some("it was modified since"));
+        return told(Fate::Kept, Some("it was modified since the install"));
     }
     if let Some(copy) = record.original.as_ref().filter(|copy| copy.is_file()) {
         if act {

@@ -33,6 +33,8 @@ pub(crate) struct LocalBranch {
     pub(crate) remote: String,
     /// The name, in the remote, of the branch that it follows.
     pub(crate) upstream: String,
+    /// Whether the upstream is configured; otherwise it is the remote's branch of the same name, if the remote has one.
+    pub(crate) has_upstream: bool,
 }
 
 impl LocalBranch {
@@ -104,9 +106,11 @@ impl<'a> LocalClone<'a> {
         let setting = |key: &str| self.program.run(["config", "--get", &format!("branch.{name}.{key}")]);
         let (remote, merge) = (setting("remote")?, setting("merge")?);
         let value = |finished: &crate::git::program::Finished| finished.exit.success().then(|| finished.stdout.trim().to_owned());
+        let upstream = value(&merge).and_then(|merge| merge.strip_prefix("refs/heads/").map(str::to_owned));
         Ok(Some(LocalBranch {
             remote: value(&remote).unwrap_or_else(|| "origin".to_owned()),
-            upstream: value(&merge).and_then(|merge| merge.strip_prefix("refs/heads/").map(str::to_owned)).unwrap_or_else(|| name.clone()),
+            has_upstream: upstream.is_some(),
+            upstream: upstream.unwrap_or_else(|| name.clone()),
             name,
             commit,
         }))
@@ -181,8 +185,9 @@ fn branch_of(repository: &Repository) -> Result<Option<LocalBranch>, git2::Error
     let config = repository.config()?.snapshot()?;
     let remote = config.get_string(&format!("branch.{name}.remote")).unwrap_or_else(|_| "origin".to_owned());
     let merge = config.get_string(&format!("branch.{name}.merge")).ok();
-    let upstream = merge.and_then(|merge| merge.strip_prefix("refs/heads/").map(str::to_owned)).unwrap_or_else(|| name.clone());
-    Ok(Some(LocalBranch { name, commit, remote, upstream }))
+    let upstream = merge.and_then(|merge| merge.strip_prefix("refs/heads/").map(str::to_owned));
+    let (has_upstream, upstream) = (upstream.is_some(), upstream.unwrap_or_else(|| name.clone()));
+    Ok(Some(LocalBranch { name, commit, remote, upstream, has_upstream }))
 }
 
 /// Fails where git does not use a clone, and says why and what to do.
