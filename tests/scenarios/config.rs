@@ -156,7 +156,10 @@ fn a_merge_with_conflicts_opens_the_editor_and_takes_no_conflict_markers() {
     }
     let mine = "a\nb\nc\nd\ne\nf\nMINE\n";
     let mut resolved = modified(mine, THEIRS);
-    editor(&mut resolved, "grep -q '<<<<<<<' \"$1\" && grep -q MINE \"$1\" && grep -q THEIRS \"$1\" && sed -i '/^[<=>]\\{7\\}/d' \"$1\"");
+    editor(
+        &mut resolved,
+        "grep -q '<<<<<<< local' \"$1\" && grep -q MINE \"$1\" && grep -q THEIRS \"$1\" && sed -i '/^[<=>]\\{7\\}/d' \"$1\"",
+    );
     resolved.terminal("update", "m\n").exits(0);
     assert_eq!(resolved.read(".rc"), "a\nb\nc\nd\ne\nf\nMINE\nTHEIRS\n");
     assert_eq!(backups(&resolved), [mine]);
@@ -165,7 +168,7 @@ fn a_merge_with_conflicts_opens_the_editor_and_takes_no_conflict_markers() {
         let mut unresolved = modified(mine, THEIRS);
         editor(&mut unresolved, commands);
         let text = unresolved.terminal("update", "m\nk\n").exits(0).stdout;
-        assert!(text.contains("3 conflict markers left") || text.contains("failed with exit status: 3"), "{text}");
+        assert!(text.contains("1 conflict is left") || text.contains("failed with exit status: 3"), "{text}");
         assert_eq!(unresolved.read(".rc"), mine);
     }
     let mut edited = modified(mine, THEIRS);

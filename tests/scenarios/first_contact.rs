@@ -189,10 +189,13 @@ fn outside_of_a_collection_reading_commands_work_and_say_how_to_start() {
     // What is installed is known wherever hoist runs.
     sandbox.add(&Module::new("m").field("INSTALL_DIRS", "$HOME/.m").main("mkdir ~/.m"));
     sandbox.hoist("install").exits(0);
-    hoist_in(&sandbox, &nowhere, "list").exits(0).says("m ");
+    hoist_in(&sandbox, &nowhere, "list").exits(0).says("m ").says("its collection is not in use");
+    let collection = sandbox.collection();
+    hoist_in(&sandbox, &nowhere, "info m").exits(0).says(&format!("-C {}", collection.display()));
     hoist_in(&sandbox, &sandbox.collection().join("modules"), "install").exits(0);
     std::fs::remove_dir_all(sandbox.collection().join("modules")).unwrap();
-    hoist_in(&sandbox, &nowhere, "info m").exits(0);
+    hoist_in(&sandbox, &nowhere, "list").exits(0).says("its manifest was removed");
+    hoist_in(&sandbox, &nowhere, "info m").exits(0).says("no collection has its manifest");
     hoist_in(&sandbox, &nowhere, "status m").exits(0).says("unchanged");
     hoist_in(&sandbox, &nowhere, "uninstall m -y").exits(0);
 }

@@ -87,9 +87,9 @@ fn a_report_is_readable_at_every_width_and_can_be_filtered_and_sorted() {
         assert_eq!((found["page"].as_u64(), &found["wide"]), (found["width"].as_u64(), &serde_json::json!([])), "{found}");
         assert!(
             found["title"].as_str().unwrap().starts_with("hoist install on ")
-                && found["title"].as_str().unwrap().ends_with(": partially failed")
+                && found["title"].as_str().unwrap().ends_with(": completed with failures")
         );
-        assert_eq!(found["heading"], "hoist install partially failed");
+        assert_eq!(found["heading"], "hoist install completed with failures");
         assert_eq!(found["facts"], serde_json::json!(["Host", "Started", "Duration", "Run", "Command"]));
         assert_eq!(found["command"], "hoist install --with module-00");
         let text = found["text"].as_str().unwrap();

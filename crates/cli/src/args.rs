@@ -114,7 +114,7 @@ pub(crate) enum Command {
     },
     /// Undo a run: restore the files that it changed or removed
     Undo(Undo),
-    /// Retry the modules that failed or were skipped in the last run
+    /// Retry the modules that failed or were skipped in the last install, update or removal
     Retry {
         #[command(flatten)]
         config: ConfigOptions,
@@ -125,7 +125,8 @@ pub(crate) enum Command {
     Test(Test),
     /// Compare installed modules with the record of their install
     ///
-    /// Runs nothing. The exit status is 4 when a module differs from its record.
+    /// Runs nothing, and does not compare configuration files, which may be modified: `hoist config list` shows them. The exit
+    /// status is 4 when a module differs from its record.
     Status {
         /// Modules to compare [default: every installed module]
         #[arg(value_name = "MODULE", add = crate::commands::man::installed())]
@@ -226,8 +227,8 @@ pub(crate) enum Command {
     /// List past runs, newest first
     History {
         /// Maximum number of runs to list
-        #[arg(long, value_name = "N", default_value_t = 20)]
-        limit: usize,
+        #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+        limit: u32,
     },
     /// Runs a job of a hoist on another host
     #[command(name = "__serve", hide = true)]

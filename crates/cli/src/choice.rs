@@ -38,9 +38,10 @@ pub(crate) fn settle(session: &mut Session, installed: &Installed, request: &mut
         _ => Vec::new(),
     };
     put_gone(session, &asked, &versions);
+    let unsynced: Vec<String> = session.unknown_sources().into_iter().map(str::to_owned).collect();
     let mut settled = |names: &mut Vec<String>| {
         for name in names {
-            match settle_name(&mut session.catalog, installed, action, narrowed.as_deref(), name) {
+            match settle_name(&mut session.catalog, installed, action, narrowed.as_deref(), &unsynced, name) {
                 Ok(id) => *name = id,
                 Err(error) => errors.push(error),
             }
@@ -199,6 +200,7 @@ fn settle_name(
     installed: &Installed,
     action: Action,
     narrowed: Option<&str>,
+    unsynced: &[String],
     name: &str,
 ) -> Result<String, Diagnostic> {
     let (source, short) = match name.split_once('/') {
@@ -282,6 +284,10 @@ fn settle_name(
         Some(id) => {
             catalog.prefer(source, &id);
             Ok(id)
+        }
+        None if unsynced.iter().any(|unsynced| unsynced == source) => {
+            let error = Diagnostic::error(format!("the source {source} was never synced"));
+            Err(error.help(format!("run `hoist sync {source}` to fetch its list of modules")))
         }
         None if all().next().is_none() => {
             let message = format!("unknown source `{}`", source.escape_debug());

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use hoist_core::ModuleId;
-use hoist_methods::{ConfigFile, Decision, Merge, Standing};
+use hoist_methods::{CONFLICT_END, CONFLICT_START, ConfigFile, Decision, Merge, Standing};
 
 use crate::ask;
 use crate::error::Ending;
@@ -160,11 +160,11 @@ fn edited(file: &ConfigFile, text: &[u8]) -> Result<Vec<u8>, String> {
         return Err(format!("the editor `{editor}` failed with {status}"));
     }
     let edited = std::fs::read(&copy).map_err(cannot)?;
-    let is_marker = |line: &[u8]| [&b"<<<<<<< "[..], b">>>>>>> "].iter().any(|marker| line.starts_with(marker)) || line == b"=======";
-    let markers = edited.split(|byte| *byte == b'\n').filter(|line| is_marker(line)).count();
-    // A file may have such lines itself.
-    if markers > 0 && edited.windows(8).any(|window| window == b"<<<<<<< ") {
-        return Err(format!("{} left in the edited file", render::count(markers, "conflict marker")));
+    let count = |marker: &str| edited.split(|byte| *byte == b'\n').filter(|line| *line == marker.as_bytes()).count();
+    match count(CONFLICT_START).max(count(CONFLICT_END)) {
+        0 => {}
+        1 => return Err("1 conflict is left in the edited file".to_owned()),
+        left => return Err(format!("{left} conflicts are left in the edited file")),
     }
     Ok(edited)
 }

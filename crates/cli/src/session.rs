@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Once};
 
 use hoist_core::{
-    Catalog, CollectionFile, Diagnostic, Environment, Installed, Module, Source, SourceKind, Userinfo, parse_duration, secret_parameters,
-    without_userinfo,
+    Catalog, CollectionFile, Diagnostic, Environment, Installed, InstalledModule, Module, Source, SourceKind, Userinfo, parse_duration,
+    secret_parameters, without_userinfo,
 };
 use hoist_ledger::{LedgerError, read_applications};
 use hoist_methods::{Machine, Offers, SourceCache, plugin};
@@ -292,6 +292,13 @@ impl Session {
             None => collection(source, &self.places.cache).is_some() || self.indexes.contains_key(&source.name),
         };
         self.sources.iter().filter(|source| !known(source)).map(|source| source.name.as_str()).collect()
+    }
+
+    /// The collection that an installed module came from, if it still exists but is not in use here.
+    pub(crate) fn unused_collection<'r>(&self, record: &'r InstalledModule) -> Option<&'r Path> {
+        let root = record.removal.root.as_deref()?;
+        let is_used = || self.directories.iter().any(|directory| directory.canonicalize().is_ok_and(|directory| directory == root));
+        (collections::is_collection(root) && !self.directories.iter().any(|directory| directory == root) && !is_used()).then_some(root)
     }
 
     /// What the index of its source says of a module.

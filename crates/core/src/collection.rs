@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::{Diagnostic, Position, WrittenSource, parse_duration};
+use crate::{Diagnostic, Position, WrittenSource, parse_duration, yaml_error};
 
 /// The settings a `hoist.yml` may hold; every one may be left out. Command-line options win over the user's file, the user's
 /// file over the collection's.
@@ -45,15 +45,17 @@ impl CollectionFile {
         if text.trim().is_empty() {
             return Ok(Self::default());
         }
-        let read: Self = serde_yaml::from_str(text).map_err(|error| {
-            let position = error.location().map(|at| Position { line: at.line() as usize, column: at.column() as usize });
-            let message = error.without_snippet().to_string();
-            let mut diagnostic = Diagnostic::error(message.lines().next().unwrap_or_default().to_owned()).file(path);
-            diagnostic.position = position;
-            diagnostic.source_line = position.and_then(|at| text.lines().nth(at.line.saturating_sub(1))).map(str::to_owned);
-            diagnostic.help("known settings: name, description, jobs, timeout, stall_timeout, require_checksums, strict, collections, sources, builtin_modules, keep_runs, keep_backups, provides")
-        })?;
-        let wrong = |field: &str, message: String| Diagnostic::error(message).file(path).field(field.to_owned());
+        let read: Self = serde_yaml::from_str(text).map_err(|error| yaml_error(path, text, &error))?;
+        let wrong = |field: &str, message: String| {
+            let mut diagnostic = Diagnostic::error(message).file(path).field(field.to_owned());
+            let found =
+                text.lines().enumerate().find(|(_, line)| line.strip_prefix(field).is_some_and(|rest| rest.trim_start().starts_with(':')));
+            if let Some((number, line)) = found {
+                diagnostic.position = Some(Position { line: number + 1, column: 1 });
+                diagnostic.source_line = Some(line.to_owned());
+            }
+            diagnostic
+        };
         for (field, duration) in [("timeout", &read.timeout), ("stall_timeout", &read.stall_timeout)] {
             if let Some(duration) = duration {
                 parse_duration(duration).map_err(|error| wrong(field, error.to_string()))?;
@@ -79,8 +81,26 @@ mod tests {
         assert_eq!((read.jobs, read.timeout.as_deref()), (Some(4), Some("10m")));
         let unknown = CollectionFile::parse("hoist.yml", "jobs: 4\njosb: 5\n").unwrap_err();
         assert_eq!(unknown.position.map(|at| at.line), Some(2), "{unknown}");
-        assert!(CollectionFile::parse("hoist.yml", "timeout: soon\n").is_err());
-        assert!(CollectionFile::parse("hoist.yml", "jobs: 0\n").is_err());
-        assert!(CollectionFile::parse("hoist.yml", "keep_runs: 0\n").is_err());
+        let messages = [
+            ("jobs: many", "jobs: expected a whole number that is not negative"),
+            ("jobs: -1", "jobs: expected a whole number that is not negative"),
+            ("name: x\njobs: 4\njobs: 5", "duplicate key `jobs`"),
+            ("josb: 4", "unknown key `josb`"),
+            ("strict: maybe", "strict: expected true or false"),
+            ("collections: /x", "collections: expected a list"),
+            ("name: [a]", "name: expected a single value"),
+            ("- a", "expected keys and values"),
+            ("sources:\n  - name: x\n    priority: high", "priority: expected a whole number"),
+            ("timeout: soon", "timeout: `soon` is not a duration"),
+            ("jobs: 0", "jobs: must be at least 1"),
+            ("keep_runs: 0", "keep_runs: must be at least 1"),
+        ];
+        for (text, message) in messages {
+            let error = CollectionFile::parse("hoist.yml", text).unwrap_err();
+            let line = text.lines().count();
+            assert!(error.to_string().contains(message) && error.position.is_some_and(|at| at.line == line), "{text}: {error}");
+        }
+        let near = CollectionFile::parse("hoist.yml", "josb: 4").unwrap_err();
+        assert_eq!(near.help.as_deref(), Some("did you mean `jobs`?"));
     }
 }

@@ -22,6 +22,7 @@ mod suggest;
 mod text;
 mod url;
 mod vars;
+mod yaml;
 
 pub use application::{Application, is_class_name};
 pub use catalog::{Broken, Catalog};
@@ -40,3 +41,4 @@ pub use suggest::did_you_mean;
 pub use text::{command_transport, escaped_json, is_unprintable, package_name_problem};
 pub use url::{Userinfo, redact_urls, secret_parameters, without_userinfo};
 pub use vars::{Environment, InvalidDuration, parse_duration};
+pub use yaml::yaml_error;

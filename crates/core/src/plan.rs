@@ -79,7 +79,7 @@ pub enum Wanted {
 impl fmt::Display for Wanted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Wanted::Named => f.write_str("named"),
+            Wanted::Named => f.write_str("requested"),
             Wanted::Tier => f.write_str("selected by tier"),
             Wanted::By(id) => write!(f, "required by {id}"),
             Wanted::Installed => f.write_str("installed"),

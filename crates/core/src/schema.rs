@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::format::shell::{FIELDS, Kind};
+use crate::format::shell::{FIELDS, Field, Kind};
 
 /// What there are schemas of.
 pub const KINDS: &[&str] = &["collection", "module", "plugin", "installer", "events", "plan", "list"];
@@ -139,7 +139,12 @@ fn module() -> Value {
         Kind::Duration => json!({ "type": "string", "pattern": "^[0-9]+(s|m|h)?$" }),
         _ => json!({ "type": "string" }),
     };
-    let properties: serde_json::Map<String, Value> = FIELDS.iter().map(|field| (field.name.to_owned(), property(field.kind))).collect();
+    let described = |field: &Field| {
+        let mut property = property(field.kind);
+        property["description"] = field.description.into();
+        property
+    };
+    let properties: serde_json::Map<String, Value> = FIELDS.iter().map(|field| (field.name.to_owned(), described(field))).collect();
     let required: Vec<&str> = FIELDS.iter().filter(|field| field.required).map(|field| field.name).collect();
     json!({ "type": "object", "properties": properties, "required": required })
 }

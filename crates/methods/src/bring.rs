@@ -265,7 +265,11 @@ impl Bringing<'_> {
                 let message = format!("the script reported an error but exited successfully: {} ({})", last.text, failure.message);
                 Failure { message, ..failure }
             }
-            true => Failure { message: format!("the module skipped itself: {} ({})", last.text, failure.message), ..failure },
+            true => {
+                let message =
+                    format!("{}; the script exited successfully and changed nothing, its last message: {}", failure.message, last.text);
+                Failure { message, ..failure }
+            }
             false => failure,
         }
     }

@@ -44,7 +44,7 @@ pub use application::{Offers, is_place, offers, places_of};
 pub use bring::present_version;
 pub use builtin::luarocks::{foreign_dependents, needs_of_rocks, rock_version, rocks_of};
 pub use builtin::package::package_names;
-pub use config::{ConfigFile, ConfigPolicy, Decision, Merge, Standing, diff, survey, templates};
+pub use config::{CONFLICT_END, CONFLICT_START, ConfigFile, ConfigPolicy, Decision, Merge, Standing, diff, survey, templates};
 pub use look::presence;
 pub use machine::Machine;
 pub use messages::Message;

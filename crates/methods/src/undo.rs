@@ -119,7 +119,7 @@ fn plan_one(entry: &Entry, known: &Known<'_>, view: &mut View, contents: &mut Co
                         plan.merged.push((path, merged));
                     }
                     None => {
-                        let why = "it was modified since, in the lines that the run changed".to_owned();
+                        let why = "it was modified since the run, in the lines that the run changed".to_owned();
                         plan.conflicts.push(Conflict { path: path.clone(), why, can_be_forced: true, remedy: None });
                         plan.due.push(Difference { path, before: difference.before.clone(), after: Some(now) });
                     }
@@ -156,7 +156,7 @@ fn plan_one(entry: &Entry, known: &Known<'_>, view: &mut View, contents: &mut Co
         let record = record.map_err(|error| Failure::new(error.to_string()))?.map(|belongings| belongings.record).unwrap_or_default();
         for version in luarocks::to_remove(rock, entry.module.as_str(), None) {
             for path in luarocks::modified(rock, entry.module.as_str(), &version, &record).map_err(looking)? {
-                let why = if record.contains_key(&path) { "it was modified since" } else { "the run did not create it" };
+                let why = if record.contains_key(&path) { "it was modified since the run" } else { "the run did not create it" };
                 if !plan.conflicts.iter().any(|conflict| conflict.path == path) {
                     plan.conflicts.push(Conflict { path, why: why.to_owned(), can_be_forced: true, remedy: None });
                 }
@@ -348,7 +348,7 @@ fn judged<'e>(entry: &'e Entry, store: &Store, machine: &Machine, view: &View) -
                 Verdict::Due(now.clone())
             }
             _ => {
-                let why = if now.is_none() { "it was removed since" } else { "it was modified since" };
+                let why = if now.is_none() { "it was removed since the run" } else { "it was modified since the run" };
                 Verdict::Conflict(now, why.to_owned(), true)
             }
         };

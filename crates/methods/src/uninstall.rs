@@ -194,7 +194,7 @@ pub(crate) fn uninstall(
             if is_gone {
                 return Ok(Effect::Changed);
             }
-            task.note(Level::Warning, "no existing files or packages of the module are recorded: nothing was removed");
+            task.note(Level::Warning, "nothing was removed: no files or packages that only this module installed are left");
             Ok(Effect::Unchanged)
         }
         Err(mut failure) => {

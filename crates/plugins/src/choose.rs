@@ -110,7 +110,9 @@ fn solve(offers: &Offers, asked: &[String], without: &BTreeSet<&str>) -> Result<
             tree.collapse_no_versions();
             let reasons = DefaultStringReporter::report(&tree);
             let reasons = reasons.split_whitespace().collect::<Vec<_>>().join(" ");
-            return Err(Conflict::Derived(reasons.replace("the request -", "the request").replace(" is forbidden", " is not available")));
+            return Err(Conflict::Derived(
+                reasons.replace("the request -", "the request").replace(" - | ", " ").replace(" is forbidden", " is not available"),
+            ));
         }
         // What has no version at all is in every range.
         Err(error) => return Err(Conflict::Derived(error.to_string().replace(" - | ", " "))),

@@ -619,7 +619,7 @@ fn profile(directory: &dyn Directory, environment: &str) -> Result<Option<String
     let plain = environment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)) && !environment.is_empty();
     let help = |known: &[&str]| {
         let near = did_you_mean(environment, known.iter().copied());
-        near.map_or_else(|| format!("available versions: {}", known.join(", ")), |near| format!("did you mean `{near}`?"))
+        near.map_or_else(|| format!("available environments: {}", known.join(", ")), |near| format!("did you mean `{near}`?"))
     };
     if !plain {
         return Err(Diagnostic::error(format!("`{name}` is not an environment name")).help(help(ENVIRONMENTS)));

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use hoist_core::{Diagnostic, Position, Severity};
+use hoist_core::{Diagnostic, Position, Severity, yaml_error};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use serde_yaml::Spanned;
@@ -103,20 +103,8 @@ impl Document {
             duplicate_keys: duplicate_keys,
         };
         let read: Spanned<Data> = serde_yaml::from_str_with_options(text, options).map_err(|error| {
-            let at = error.location().map(|at| Position { line: at.line() as usize, column: at.column() as usize });
-            let message = match error.without_snippet() {
-                serde_yaml::Error::MultipleDocuments { .. } => {
-                    "a second document starts here, but the file must contain only one".to_owned()
-                }
-                serde_yaml::Error::Budget { .. } => "the file is too large, too deeply nested, or has too many aliases".to_owned(),
-                other => other.to_string(),
-            };
-            let message = message.lines().next().unwrap_or_default();
-            let message = message.split(", set DuplicateKeyPolicy").next().unwrap_or_default();
-            let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
-            let mut wrong = Diagnostic::error(message.to_owned()).file(file);
-            wrong.source_line = at.and_then(|at| lines.get(at.line.saturating_sub(1)).cloned());
-            wrong.position = at;
+            let mut wrong = yaml_error(file, text, &error);
+            wrong.source_line = wrong.position.and_then(|at| lines.get(at.line.saturating_sub(1)).cloned());
             match file.ends_with(".json") && text.contains("//") {
                 true => wrong.help("JSON does not allow comments"),
                 false => wrong,
@@ -130,7 +118,7 @@ impl Document {
     /// The same for a file that may have secrets in it: a message about its form shows nothing of what is in it.
     pub fn parse_private(file: &str, text: &str) -> Result<Self, Diagnostic> {
         Self::parse(file, text).map_err(|mut wrong| {
-            wrong.source_line = None;
+            (wrong.source_line, wrong.field, wrong.help) = (None, None, None);
             // Names of anchors, tags and keys are words of the file.
             let mut message = wrong.message.split(['`', '"', '\'']).next().unwrap_or_default().trim().to_owned();
             if let Some((what, _)) = message.split_once(": ") {
@@ -471,7 +459,7 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_told_with_its_place() {
         let twice = Document::parse("a.yaml", "a: 1\na: 2\n").unwrap_err();
-        assert_eq!((twice.position.map(|at| at.line), twice.message.as_str()), (Some(2), "duplicate mapping key: a"));
+        assert_eq!((twice.position.map(|at| at.line), twice.message.as_str()), (Some(2), "duplicate key `a`"));
         let (last, warning) = Document::parse_last_wins("a.yaml", "a: 1\nb: 2\na: 3\n").unwrap();
         assert_eq!((last.root.to_json(), warning.unwrap().position.map(|at| at.line)), (json!({ "a": 3, "b": 2 }), Some(3)));
         assert!(Document::parse_last_wins("a.yaml", "a: [\n").is_err());

@@ -11,17 +11,19 @@ pub fn explain(outcome: &Outcome, names: &[String]) -> Option<String> {
     match outcome {
         Outcome::Done { .. } => None,
         Outcome::Failed { reason } => Some(redact_urls(reason)),
-        Outcome::TimedOut { limit } => Some(format!("did not finish within {}", duration_text(*limit))),
+        Outcome::TimedOut { limit } => Some(format!("timed out after {}", duration_text(*limit))),
         Outcome::Cancelled => Some("interrupted".to_owned()),
-        Outcome::Skipped { because: SkipReason::Cancelled } => Some("not started: the run was interrupted".to_owned()),
+        Outcome::Skipped { because: SkipReason::Cancelled } => Some("the run was interrupted".to_owned()),
         Outcome::Skipped { because: SkipReason::Declined(reason) } => Some(redact_urls(reason)),
-        Outcome::Skipped { because: SkipReason::Stopped(unit) } => Some(format!("not started: {} failed and aborted the run", name(unit))),
+        Outcome::Skipped { because: SkipReason::Stopped(unit) } => Some(format!("{} failed and aborted the run", name(unit))),
         Outcome::Skipped { because: SkipReason::Needs(chain) } => {
-            let mut names: Vec<&str> = chain.iter().map(name).collect();
-            if names.len() >= 16 {
-                names.insert(names.len() / 2, "…");
-            }
-            Some(format!("depends on {}, which failed", names.join(", which depends on ")))
+            let names: Vec<&str> = chain.iter().map(name).collect();
+            Some(match names[..] {
+                [] => "depends on a module that failed".to_owned(),
+                [only] => format!("depends on {only}, which failed"),
+                [first, last] => format!("depends on {first}, which depends on {last}, which failed"),
+                [first, .., last] => format!("depends on {first}, which depends indirectly on {last}, which failed"),
+            })
         }
     }
 }

@@ -92,7 +92,7 @@ mod tests {
         );
         assert!(xml.contains(r#"tests="7" failures="2" errors="2" skipped="2" time="1.501""#), "{xml}");
         assert!(xml.contains(r#"<testcase name="done" classname="s" time="1.500">"#), "{xml}");
-        assert!(xml.contains(r#"<failure type="timed out" message="did not finish within 9s">"#), "{xml}");
+        assert!(xml.contains(r#"<failure type="timed out" message="timed out after 9s">"#), "{xml}");
         assert!(xml.contains(r#"<skipped message="depends on failed, which failed"/>"#), "{xml}");
         assert!(xml.contains(r#"<error type="interrupted" message="interrupted">"#), "{xml}");
         assert_eq!(["<failure ", "<error ", "<skipped "].map(|element| xml.matches(element).count()), [2, 2, 2]);

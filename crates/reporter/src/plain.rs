@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use hoist_executor::{Event, EventKind, Level, Outcome};
+use hoist_executor::{Event, EventKind, Level, Outcome, SkipReason};
 
 use crate::{Reporter, Words, duration_text, explain, plain_text};
 
@@ -34,17 +34,17 @@ impl<W: Write> Reporter for Plain<W> {
             }
             EventKind::UnitStarted { unit } => {
                 started[unit.index()] = event.elapsed;
-                writeln!(writer, "{:<9} {}", "start", names[unit.index()])
+                writeln!(writer, "{:<11} {}", "start", names[unit.index()])
             }
             EventKind::Output { unit, line, .. } if *verbose => {
-                writeln!(writer, "          {} | {}", names[unit.index()], plain_text(line))
+                writeln!(writer, "            {} | {}", names[unit.index()], plain_text(line))
             }
             EventKind::Note { unit, level: level @ (Level::Warning | Level::Error), text, .. } => {
                 let word = if *level == Level::Warning { "warning" } else { "error" };
-                writeln!(writer, "{word:<9} {}: {}", names[unit.index()], plain_text(text))
+                writeln!(writer, "{word:<11} {}: {}", names[unit.index()], plain_text(text))
             }
             EventKind::Retrying { unit, reason, wait } => {
-                writeln!(writer, "{:<9} {} in {}: {}", "retry", names[unit.index()], duration_text(*wait), plain_text(reason))
+                writeln!(writer, "{:<11} {} in {}: {}", "retry", names[unit.index()], duration_text(*wait), plain_text(reason))
             }
             EventKind::UnitFinished { unit, outcome } => {
                 let name = &names[unit.index()];
@@ -52,17 +52,18 @@ impl<W: Write> Reporter for Plain<W> {
                 match outcome {
                     Outcome::Done { changed } => {
                         let word = if *changed { words.changed } else { words.unchanged };
-                        writeln!(writer, "{word:<9} {name} ({took})")
+                        writeln!(writer, "{word:<11} {name} ({took})")
                     }
-                    Outcome::Skipped { .. } => {
-                        writeln!(writer, "{:<9} {name}: {}", "skipped", plain_text(&explain(outcome, names).unwrap_or_default()))
+                    Outcome::Skipped { because } => {
+                        let word = if matches!(because, SkipReason::Needs(_)) { "skipped" } else { "not started" };
+                        writeln!(writer, "{word:<11} {name}: {}", plain_text(&explain(outcome, names).unwrap_or_default()))
                     }
-                    Outcome::Cancelled => writeln!(writer, "interrupted {name} ({took})"),
-                    Outcome::Failed { .. } | Outcome::TimedOut { .. } => writeln!(writer, "{:<9} {name} ({took})", "failed"),
+                    Outcome::Cancelled => writeln!(writer, "{:<11} {name} ({took})", "interrupted"),
+                    Outcome::Failed { .. } | Outcome::TimedOut { .. } => writeln!(writer, "{:<11} {name} ({took})", "failed"),
                 }
             }
             EventKind::Cancelling { kill: false } => {
-                writeln!(writer, "Stopping: waiting for running modules; interrupt again to kill them")
+                writeln!(writer, "Interrupting running modules; interrupt again to kill them")
             }
             EventKind::Cancelling { kill: true } => writeln!(writer, "Killing running modules"),
             _ => Ok(()),

@@ -186,11 +186,7 @@ impl<W: Write> View<W> {
             }
             EventKind::UnitFinished { unit, outcome } => self.finish(unit.index(), event.elapsed, outcome),
             EventKind::Cancelling { kill } => {
-                let text = if *kill {
-                    "Killing running modules"
-                } else {
-                    "Stopping: waiting for running modules; press Ctrl-C again to kill them"
-                };
+                let text = if *kill { "Killing running modules" } else { "Interrupting running modules; press Ctrl-C again to kill them" };
                 self.pending.push(self.paint("33", text));
                 self.is_stopping = true;
             }

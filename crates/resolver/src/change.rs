@@ -159,7 +159,7 @@ fn decide(module: &Module, recorded: bool, presence: Presence) -> (Change, Strin
         (true, Presence::Missing(what)) => (Change::Repair, format!("{what} is missing")),
         (false, Presence::Present) => (Change::Keep, "already installed".to_owned()),
         (false, Presence::Unknown) => (Change::Install, "not installed".to_owned()),
-        (false, Presence::Missing(what)) => (Change::Install, format!("{what} is missing")),
+        (false, Presence::Missing(what)) => (Change::Install, format!("not installed ({what} is missing)")),
         (_, Presence::Ask) => (Change::Check, "check_module_installed is asked during the run".to_owned()),
         (_, Presence::Obstructed(what)) => (Change::Install, what),
     }

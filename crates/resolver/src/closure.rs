@@ -104,7 +104,7 @@ fn close_backwards<'c>(
         if !request.cascade && !dependents.is_empty() {
             let names: Vec<&str> = dependents.iter().map(|module| module.id.as_str()).collect();
             let diagnostic = Diagnostic::error(format!("the module is required by {}", names.join(", "))).module(name);
-            errors.push(diagnostic.help("add --cascade to remove these too, or name them"));
+            errors.push(diagnostic.help("add --cascade to also remove the modules that depend on it"));
             continue;
         }
         for module in dependents {
@@ -253,9 +253,11 @@ fn leave_out<'c>(
             Some(because) => format!("depends on {because}, which is left out"),
         };
         if wanted == Wanted::Named {
-            let why = because
-                .map_or_else(|| "--skip leaves it out".to_owned(), |because| format!("depends on {because}, which --skip leaves out"));
-            errors.push(Diagnostic::error(format!("{name} is named, but {why}")).module(*name).help("name it only once"));
+            let (why, skipped) = match because {
+                None => (format!("{name} is both requested and excluded by --skip"), name),
+                Some(because) => (format!("{name} is requested, but depends on {because}, which --skip excludes"), because),
+            };
+            errors.push(Diagnostic::error(why).module(*name).help(format!("remove {skipped} from --skip, or do not request {name}")));
         } else if module.tier == Tier::Core {
             let message = match because {
                 None => format!("{name} is a core module and cannot be skipped"),

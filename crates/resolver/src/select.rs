@@ -36,9 +36,9 @@ pub(crate) fn select<'c>(catalog: &'c Catalog, installed: &Installed, request: &
                 (Some(module), _) => drop(selected.modules.insert(module.id.as_str(), (module, Wanted::Named))),
                 (None, Some(broken)) => errors.extend(broken.diagnostics.iter().filter(|found| found.is_error()).cloned()),
                 (None, None) if needs_installed && there(name) => errors.push(
-                    Diagnostic::error("no collection has its manifest any more, so it cannot be updated")
+                    Diagnostic::error("no collection in use has its manifest, so it cannot be updated")
                         .module(name.as_str())
-                        .help(format!("name its collection with -C, or run `hoist uninstall {name}` to remove it")),
+                        .help(format!("select its collection with -C, or run `hoist uninstall {name}` to remove it")),
                 ),
                 (None, None) => errors.push(unknown(catalog, name, place)),
             }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use hoist_core::is_class_name;
+use hoist_core::{is_class_name, yaml_error};
 use serde::Deserialize;
 
 /// What a `module-info.yml` says. It is written in a relative of YAML that YAML parsers do not read, so nothing in it is an error: what is not
@@ -48,9 +48,10 @@ impl ModuleFile {
             return Ok(Self::default());
         }
         let read: Self = serde_yaml::from_str(text).map_err(|error| {
-            let line = error.location().map(|at| format!("{MODULE_FILE}:{}: ", at.line())).unwrap_or_else(|| format!("{MODULE_FILE}: "));
-            let message = error.without_snippet().to_string();
-            format!("{line}{}; valid keys are `requires` and `installer`", message.lines().next().unwrap_or_default())
+            let wrong = yaml_error(MODULE_FILE, text, &error);
+            let line = wrong.position.map(|at| format!(":{}", at.line)).unwrap_or_default();
+            let field = wrong.field.map(|field| format!("{field}: ")).unwrap_or_default();
+            format!("{MODULE_FILE}{line}: {field}{}; valid keys are `requires` and `installer`", wrong.message)
         })?;
         if let Some(name) = read.requires.iter().find(|name| !is_class_name(name)) {
             return Err(format!("{MODULE_FILE}: requires: `{}` is not a module name: use only letters, digits and _", name.escape_debug()));

@@ -89,7 +89,8 @@ pub(crate) struct Global {
     ///
     /// Once, prints the output of modules and lists every module in the summary. Twice (-vv), also logs the programs, requests and
     /// decisions of hoist to standard error; HOIST_LOG selects what is logged.
-    #[arg(short, long = "verbose", env = "HOIST_VERBOSE", hide_env_values = true, action = ArgAction::Count, global = true, display_order = 912, help_heading = OUTPUT)]
+    #[arg(short, long = "verbose", env = "HOIST_VERBOSE", hide_env_values = true, action = ArgAction::Count, global = true, display_order = 912,
+        help_heading = OUTPUT, value_parser = verbosity)]
     pub(crate) verbosity: u8,
     /// Whether `--verbose` was given
     #[arg(skip)]
@@ -139,6 +140,15 @@ impl Global {
         }
         self.verbose = self.verbosity > 0;
         Ok(())
+    }
+}
+
+/// Reads HOIST_VERBOSE, a number or a boolean.
+fn verbosity(text: &str) -> Result<u8, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "" | "n" | "no" | "f" | "false" | "off" => Ok(0),
+        "y" | "yes" | "t" | "true" | "on" => Ok(1),
+        number => number.parse().map_err(|_| "expected a number from 0 to 2, true or false".to_owned()),
     }
 }
 

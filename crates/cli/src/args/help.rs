@@ -13,6 +13,39 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Shell completions and reference", &["completions", "man", "schema", "help"]),
 ];
 
+/// Help texts of the arguments that `plugin` and `rocks` commands share with the module commands: command, argument, text.
+const SHARED_ARGUMENTS: &[(&str, &str, &str)] = &[
+    ("plugin install", "modules", "Plugins to install, with their dependencies [default: every core and default plugin]"),
+    ("plugin install", "minimal", "Install only core plugins"),
+    ("plugin install", "all", "Install every plugin of the collections"),
+    ("plugin install", "with", "Also install these plugins, such as optional ones"),
+    ("plugin install", "skip", "Leave out these plugins and everything that depends on them"),
+    ("plugin install", "force", "Reinstall plugins that are already installed"),
+    ("plugin list", "available", "List only plugins that are not installed"),
+    ("plugin list", "installed", "List only installed plugins"),
+    ("plugin remove", "modules", "Plugins to remove"),
+    ("plugin remove", "all", "Remove every installed plugin"),
+    ("plugin remove", "skip", "With --all, keep these plugins"),
+    ("rocks install", "modules", "Rocks to install, with their dependencies; NAME@VERSION installs a certain version"),
+    ("rocks install", "minimal", "Install only core rocks"),
+    ("rocks install", "all", "Install every rock of the servers"),
+    ("rocks install", "with", "Also install these rocks"),
+    ("rocks install", "skip", "Leave out these rocks and everything that depends on them"),
+    ("rocks install", "force", "Reinstall rocks that are already installed"),
+    ("rocks install", "enable", "Add the rocks to the list of modules that their server loads"),
+    ("rocks update", "modules", "Rocks to update [default: every installed rock]"),
+    ("rocks update", "skip", "Leave out these rocks and everything that depends on them"),
+    ("rocks uninstall", "modules", "Rocks to remove"),
+    ("rocks uninstall", "all", "Remove every installed rock"),
+    ("rocks uninstall", "skip", "With --all, keep these rocks"),
+    ("rocks list", "available", "List only rocks that are not installed"),
+    ("rocks list", "installed", "List only installed rocks"),
+    ("rocks outdated", "refresh", "Query the rocks servers first"),
+    ("rocks test", "modules", "Rocks to verify [default: every installed rock]"),
+    ("rocks test", "skip", "Leave out these rocks"),
+    ("rocks test", "load", "Load the rocks into their running server, and unload those that were not loaded before"),
+];
+
 /// An example of a command: what it does, and the command line.
 pub(super) type Example = (&'static str, &'static str);
 
@@ -69,7 +102,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         "undo",
         &[
             ("Show what undoing the last run would change", "hoist undo --dry-run"),
-            ("Undo a certain run of `hoist history`", "hoist undo 20261127-0912"),
+            ("Undo a certain run of `hoist history`", "hoist undo 20261127T0912"),
         ],
     ),
     ("retry", &[("Retry the modules that failed in the last run", "hoist retry")]),
@@ -124,7 +157,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         "plugin",
         &[
             ("Create a plugin that deploys containers", "hoist plugin new web --kind compose"),
-            ("Deploy it in an environment", "hoist plugin deploy web --env staging --set http.port=8080"),
+            ("Deploy it in an environment", "hoist plugin deploy web --env staging --set server.host_port=9090"),
             ("Show deployments and their health", "hoist plugin status"),
         ],
     ),
@@ -132,7 +165,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         "outdated",
         &[
             ("List modules with a newer version, as of the last sync", "hoist outdated"),
-            ("Query all origins first", "hoist outdated --refresh"),
+            ("Query git remotes, the Python package index and the package manager first", "hoist outdated --refresh"),
         ],
     ),
     ("sync", &[("Refresh all sources", "hoist sync"), ("Refresh one source", "hoist sync community")]),
@@ -232,6 +265,30 @@ const RUN: &[(u8, &str)] = &[
     (1, "A core module failed (with --strict: any module) and the run was aborted."),
     (2, "The command line, a manifest, the configuration or the plan is invalid. Nothing was changed."),
     (3, "Modules that are not core failed, or were skipped because of that. All others succeeded."),
+    (130, "The run was interrupted, or a confirmation was declined."),
+];
+
+/// Exit statuses of the program.
+const ALL: &[(u8, &str)] = &[
+    (0, "Every selected module is in the desired state; for commands that only read, success."),
+    (1, "A core module failed (with --strict: any module) and the run was aborted."),
+    (2, "The command line, a manifest, the configuration or the plan is invalid. Nothing was changed."),
+    (3, "Modules that are not core failed or were skipped, sources failed to sync, or `hoist doctor` found problems."),
+    (4, "`hoist status`: a module differs from its record."),
+    (130, "The run was interrupted, or a confirmation was declined."),
+];
+
+const UNDO: &[(u8, &str)] = &[
+    (0, "The run was undone."),
+    (2, "The command line is invalid, the run cannot be undone, or files were modified since. Nothing was changed."),
+    (3, "The changes of some modules could not be undone; run the command again to continue."),
+    (130, "The run was interrupted, or the confirmation was declined."),
+];
+
+const SYNC: &[(u8, &str)] = &[
+    (0, "Every source was refreshed."),
+    (2, "The command line or the configuration is invalid."),
+    (3, "Some sources could not be refreshed; their previous copies are kept."),
     (130, "The run was interrupted."),
 ];
 
@@ -253,7 +310,10 @@ pub(super) fn exit_statuses(name: &str) -> &'static [(u8, &'static str)] {
     match (first, last) {
         ("plan" | "config" | "source", _) | ("plugin", "new" | "validate" | "list" | "config" | "status") => READ,
         ("rocks", "list" | "info" | "search" | "outdated") => READ,
-        ("" | "install" | "update" | "uninstall" | "migrate" | "undo" | "retry" | "test" | "sync", _) | ("rocks" | "plugin", _) => RUN,
+        ("install" | "update" | "uninstall" | "migrate" | "retry" | "test", _) | ("rocks" | "plugin", _) => RUN,
+        ("", _) => ALL,
+        ("undo", _) => UNDO,
+        ("sync", _) => SYNC,
         ("status", _) => STATUS,
         ("doctor", _) => DOCTOR,
         _ => READ,
@@ -300,6 +360,13 @@ fn with_extras(mut command: Command, name: &str) -> Command {
     for subcommand in names {
         let full = if name.is_empty() { subcommand.clone() } else { format!("{name} {subcommand}") };
         command = command.mut_subcommand(&subcommand, |subcommand| with_extras(subcommand, &full));
+    }
+    for (_, argument, text) in SHARED_ARGUMENTS.iter().filter(|(of, ..)| *of == name) {
+        command = command.mut_arg(argument, |argument| argument.help(*text).long_help(*text));
+        if *argument == "modules" {
+            let value_name = if name.starts_with("rocks") { "ROCK" } else { "PLUGIN" };
+            command = command.mut_arg(argument, |argument| argument.value_name(value_name));
+        }
     }
     let long = extra(&command, name);
     command.after_help(format!("Run `hoist {name} --help` for all options, examples and exit statuses.")).after_long_help(long)

@@ -11,16 +11,18 @@ use super::help::{ENVIRONMENT, FILES, examples, exit_statuses};
 
 /// Writes the manual page of the program.
 pub(crate) fn page(output: &mut dyn Write) -> io::Result<()> {
-    let mut command = super::command();
-    command.build();
-    write(&command, "", output)
+    write(&built(), "", output)
 }
 
 /// Writes the manual pages of the program and its commands to a directory.
 pub(crate) fn pages(directory: &Path) -> io::Result<()> {
+    write_all(&built(), "", directory)
+}
+
+fn built() -> Command {
     let mut command = super::command().disable_help_subcommand(true);
     command.build();
-    write_all(&command, "", directory)
+    command
 }
 
 fn write_all(command: &Command, name: &str, directory: &Path) -> io::Result<()> {
@@ -35,7 +37,10 @@ fn write_all(command: &Command, name: &str, directory: &Path) -> io::Result<()> 
 
 /// Writes the page of `command`, which is called by `name`.
 fn write(command: &Command, name: &str, output: &mut dyn Write) -> io::Result<()> {
-    let man = Man::new(command.clone()).manual("hoist manual").source(format!("hoist {}", env!("CARGO_PKG_VERSION")));
+    // Options that only the long help lists belong in the manual page.
+    let man = Man::new(command.clone().mut_args(|argument| argument.hide_short_help(false)))
+        .manual("hoist manual")
+        .source(format!("hoist {}", env!("CARGO_PKG_VERSION")));
     man.render_title(output)?;
     man.render_name_section(output)?;
     man.render_synopsis_section(output)?;

@@ -96,7 +96,7 @@ pub(crate) struct RolloutOptions {
 /// Arguments of `hoist update`.
 #[derive(Debug, Args)]
 pub(crate) struct Update {
-    /// Modules to update [default: every installed module]
+    /// Modules to update [default: every installed module of the collections in use]
     #[arg(value_name = "MODULE", add = crate::commands::man::installed())]
     pub(crate) modules: Vec<String>,
     /// Leave out these modules and everything that depends on them
@@ -161,7 +161,7 @@ pub(crate) struct Undo {
     /// Run to undo, by its name in `hoist history` or a prefix of it [default: the last run that changed something]
     #[arg(value_name = "RUN", add = crate::commands::man::runs())]
     pub(crate) run: Option<String>,
-    /// Also undo what was modified after the run; backups of those files are kept
+    /// Undo even if files were modified after the run; backups of those files are kept
     #[arg(long)]
     pub(crate) force: bool,
     /// Show what would be done without changing anything
@@ -172,7 +172,7 @@ pub(crate) struct Undo {
 /// Arguments of `hoist test`.
 #[derive(Debug, Args)]
 pub(crate) struct Test {
-    /// Modules to verify [default: every installed module]
+    /// Modules to verify [default: every installed module of the collections in use]
     #[arg(value_name = "MODULE", add = crate::commands::man::installed())]
     pub(crate) modules: Vec<String>,
     /// Leave out these modules
@@ -186,7 +186,7 @@ pub(crate) struct Test {
 /// Arguments of `hoist list`.
 #[derive(Debug, Args)]
 pub(crate) struct List {
-    /// List only modules that are available from a collection or source
+    /// List only modules that are not installed
     #[arg(long, conflicts_with = "installed")]
     pub(crate) available: bool,
     /// List only installed modules
@@ -207,7 +207,7 @@ pub(crate) struct Outdated {
 pub(crate) struct New {
     /// Name of the module
     pub(crate) name: String,
-    /// How the module is installed [default: custom, on a terminal hoist asks]
+    /// How the module is installed [default: asks on a terminal, otherwise custom]
     #[arg(long, value_enum)]
     pub(crate) method: Option<NewMethod>,
     /// One-line description

@@ -20,9 +20,10 @@ use rayon::prelude::*;
 use crate::args::{ConfigOptions, Global, Install, Migrate, Output, PlanAction, Uninstall, Update};
 use crate::error::{Code, Ending};
 use crate::render::{self, Paint};
+use crate::run::info::RunInfo;
 use crate::run::{self, How, Run};
 use crate::session::Session;
-use crate::{ask, choice, commands, json, plugins, questions, server};
+use crate::{ask, choice, commands, json, plugins, questions, server, time};
 
 /// What is asked, free of the command line.
 #[derive(Debug, Clone)]
@@ -53,7 +54,8 @@ impl Asked {
         let no_deps = install.no_deps || request.no_deps;
         let source = global.source.clone().or(request.source.clone());
         let enable = install.enable || request.enable;
-        let request = Request { force: install.force, sandbox, no_deps, enable, source, ..request };
+        let force = install.force || request.force;
+        let request = Request { force, sandbox, no_deps, enable, source, ..request };
         Ok(Self { request, policy: policy(install.config), dry_run: install.dry_run })
     }
 
@@ -162,11 +164,11 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<Code, Ending> {
     let mut configs = look_at_configs(&session, &mut plan, asked)?;
     if !confirm(global, &session, &machine, &installed, &plan, asked, &mut configs)? {
         render::remark("Nothing was changed.");
-        return Ok(Code::Wrong);
+        return Ok(Code::Interrupted);
     }
     let Some(policies) = ask_about_edits(global, &session, &installed, &plan, asked)? else {
         render::remark("Nothing was changed.");
-        return Ok(Code::Wrong);
+        return Ok(Code::Interrupted);
     };
     run::not_cancelled(&cancel)?;
     let (plugins, mut secrets) = plugins::configure(&session, &plan, &BTreeMap::new());
@@ -250,19 +252,39 @@ pub(crate) fn retry(global: &Global, config: ConfigOptions) -> Result<Code, Endi
         render::remark("No failed modules to retry.");
         return Ok(Code::Ok);
     };
-    let Some(request) = last.request else { return Err(nothing_known()) };
+    let Some(request) = last.request.clone() else { return Err(nothing_known()) };
     if let (Action::Deploy | Action::Undeploy, Selection::Names(plugins)) = (request.action, &request.selection) {
-        let wrong = Diagnostic::error(format!("the last failed run was a {} of {}", request.action, plugins.join(" ")));
-        return Err(Ending::wrong(wrong.help("its options were not recorded; run the same command again")));
+        let wrong =
+            Diagnostic::error(format!("the last failed run was {} {} of {}", article(request.action), request.action, plugins.join(" ")));
+        return Err(Ending::wrong(wrong.help(format!("run {} again", command_of(&last)?))));
     }
     if let (Action::Undo, Selection::Names(runs)) = (request.action, &request.selection) {
         let wrong = Diagnostic::error("the last failed run was an undo");
         return Err(Ending::wrong(wrong.help(format!("run `hoist undo {}` to complete it", runs.join(" ")))));
     }
-    not_on_hosts(&request, last.results.iter().map(|result| result.module.as_str()))?;
+    not_on_hosts(&last, &request, last.results.iter().map(|result| result.module.as_str()))?;
     let names = named_again(&request, last.results.iter().map(|result| result.module.as_str()));
+    if global.output == Output::Human && !global.quiet {
+        let (modules, start) = (render::count(last.results.len(), "module"), time::text(&last.summary.started_at));
+        render::remark(&format!("Retrying {modules} of the {} of {start} ({})", request.action, last.summary.run_id));
+    }
     let request = Request { selection: Selection::Names(names), with: Vec::new(), ..request };
     run(global, &Asked { policy: policy(config), ..Asked::new(request) })
+}
+
+/// The command line of a past run, as part of a sentence.
+fn command_of(run: &PastRun) -> Result<String, Ending> {
+    let (_, _, places) = crate::session::surroundings()?;
+    let RunInfo { command, .. } = RunInfo::read(&places.run(&run.summary.run_id));
+    Ok(if command.is_empty() { "the same command".to_owned() } else { format!("`{command}`") })
+}
+
+/// The indefinite article of an action.
+fn article(action: Action) -> &'static str {
+    match action {
+        Action::Install | Action::Update | Action::Uninstall | Action::Undeploy | Action::Undo => "an",
+        Action::Test | Action::Deploy => "a",
+    }
 }
 
 /// The modules of a run that are asked for again: of those that were named, where some were. The others are dependencies of these, and come along.
@@ -300,9 +322,9 @@ fn as_asked(request: &Request, module: &str) -> String {
 fn unfinished(_: &Global) -> Result<Request, Ending> {
     let last = last_run(|action| action == "install")?;
     let done = |status: &str| matches!(status, "installed" | "unchanged");
-    let Some(request) = last.request else { return Err(nothing_known()) };
+    let Some(request) = last.request.clone() else { return Err(nothing_known()) };
     let left = || last.results.iter().filter(|result| !done(&result.status)).map(|result| result.module.as_str());
-    not_on_hosts(&request, left())?;
+    not_on_hosts(&last, &request, left())?;
     let names = named_again(&request, left());
     match names.is_empty() {
         // Everything was done; asked once more it says so.
@@ -318,13 +340,14 @@ fn last_run(wanted: impl Fn(&str) -> bool) -> Result<PastRun, Ending> {
 }
 
 /// What was installed on other hosts, and how, is not written down.
-fn not_on_hosts<'n>(request: &Request, names: impl Iterator<Item = &'n str>) -> Result<(), Ending> {
+fn not_on_hosts<'n>(last: &PastRun, request: &Request, names: impl Iterator<Item = &'n str>) -> Result<(), Ending> {
     if !request.hosts {
         return Ok(());
     }
     let names = names.collect::<Vec<_>>().join(", ");
     let wrong = Diagnostic::error(format!("the last install was on other hosts, and did not finish on {names}"));
-    Err(Ending::wrong(wrong.help("run the same command again; modules that are already installed there are skipped")))
+    let command = command_of(last)?;
+    Err(Ending::wrong(wrong.help(format!("run {command} again; modules that are already installed there are skipped"))))
 }
 
 fn nothing_known() -> Ending {
@@ -607,7 +630,7 @@ pub(crate) fn open(session: &Session) -> Result<Ledger, Ending> {
             false => "it was replaced by a new one; installed modules are detected again",
         };
         let aside = salvaged.aside.display();
-        render::remark(&format!("the ledger is damaged ({}); it was moved to {aside}: {place}", salvaged.damage));
+        render::remark(&format!("warning: the ledger is damaged ({}); it was moved to {aside}: {place}", salvaged.damage));
     }
     Ok(ledger)
 }
@@ -628,10 +651,10 @@ pub(crate) fn recover(session: &Session, ledger: &Ledger) -> Result<(), Ending> 
     summary.failed.iter().for_each(|failed| render::remark(&format!("warning: {failed}")));
     summary.notes.iter().for_each(|note| render::remark(note));
     for (path, moved) in &summary.moved {
-        render::remark(&format!("{} was changed after the run was interrupted; moved to {}", path.display(), moved.display()));
+        render::remark(&format!("warning: {} was changed after the run was interrupted; moved to {}", path.display(), moved.display()));
     }
     for run in &summary.undoing {
-        render::remark(&format!("the undo of {run} was interrupted: `hoist undo {run}` completes it"));
+        render::remark(&format!("warning: the undo of {run} was interrupted; run `hoist undo {run}` to complete it"));
     }
     let counts = [
         (summary.processes, "process that was still running was stopped", "processes that were still running were stopped"),
@@ -649,7 +672,7 @@ pub(crate) fn recover(session: &Session, ledger: &Ledger) -> Result<(), Ending> 
         false => format!(" while it changed {}; its changes were rolled back", summary.modules.join(", ")),
     };
     render::remark(&format!(
-        "a previous run was interrupted{changed}{}",
+        "note: a previous run was interrupted{changed}{}",
         counts.iter().map(|count| format!("; {count}")).collect::<String>()
     ));
     Ok(())

@@ -90,10 +90,13 @@ fn list(global: &Global, records: &[ConfigRecord], edited: &BTreeMap<PathBuf, Ve
         return Ok(Code::Ok);
     }
     let paint = Paint::choose(global.color);
-    let former = |path: &Path| match backups(path).len() {
-        0 => None,
-        1 => Some("1 backup".to_owned()),
-        count => Some(format!("{count} backups")),
+    let former = |path: &Path| match backups(path) {
+        found if found.is_empty() => None,
+        found if global.verbose => {
+            let names = found.iter().filter_map(|backup| Some(backup.file_name()?.to_string_lossy().into_owned()));
+            Some(format!("backups: {}", names.collect::<Vec<_>>().join(", ")))
+        }
+        found => Some(render::count(found.len(), "backup")),
     };
     let row = |record: &ConfigRecord| {
         let state = State::of(record);
@@ -172,14 +175,13 @@ fn restore(records: &[ConfigRecord], file: &Path, from: Option<&Path>) -> Result
     }
     let newest = || {
         let wrong = Diagnostic::error("the configuration file has no backup").file(path.display().to_string());
-        copies.last().cloned().ok_or_else(|| Ending::wrong(wrong.help("run `hoist config list` to list backups")))
+        copies.last().cloned().ok_or_else(|| Ending::wrong(wrong.help("run `hoist config list -v` to list backups")))
     };
     let copy = from.map(std::path::absolute).transpose()?.map_or_else(newest, Ok)?;
     if !copies.contains(&copy) {
         let wrong = Diagnostic::error(format!("the file is not a backup of {}", path.display())).file(copy.display().to_string());
-        let known =
-            copies.last().map_or_else(|| "there are no backups".to_owned(), |copy| format!("the newest backup is {}", copy.display()));
-        return Err(Ending::wrong(wrong.help(format!("a backup is next to its file, with the time in its name: {known}"))));
+        let known = copies.last().map_or_else(|| "it has no backups".to_owned(), |copy| format!("the newest backup is {}", copy.display()));
+        return Err(Ending::wrong(wrong.help(format!("run `hoist config list -v` to list backups; {known}"))));
     }
     let unreadable =
         |error: io::Error| Ending::wrong(Diagnostic::error(format!("cannot read the file: {error}")).file(copy.display().to_string()));
@@ -191,10 +193,13 @@ fn restore(records: &[ConfigRecord], file: &Path, from: Option<&Path>) -> Result
         records.iter().any(is_installed) || copies.iter().any(|copy| read(copy).is_ok_and(|copy| copy.as_ref() == Some(present)))
     });
     if path.exists() && !is_known {
-        let wrong = |error: io::Error| Ending::wrong(Diagnostic::error(error.to_string()).help("nothing changed"));
+        let wrong = |error: io::Error| {
+            let message = format!("cannot back up the current file: {error}");
+            Ending::wrong(Diagnostic::error(message).file(path.display().to_string()).help("nothing was changed"))
+        };
         let suffix = if records.iter().any(|record| record.path == path) { Suffix::Config } else { Suffix::Usual };
         let aside = back_up(&path, suffix).map_err(wrong)?;
-        render::remark(&format!("the current file was moved to {}", aside.display()));
+        render::remark(&format!("The current file was moved to {}", aside.display()));
     }
     let mode = std::os::unix::fs::PermissionsExt::mode(&copy.metadata().map_err(unreadable)?.permissions()) & 0o777;
     write(&path, &contents, mode)?;

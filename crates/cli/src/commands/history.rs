@@ -1,7 +1,9 @@
 //! `hoist history`.
 
 use std::io::Write;
+use std::path::Path;
 
+use hoist_core::Diagnostic;
 use hoist_ledger::RunSummary;
 
 use crate::args::{Global, Output};
@@ -10,10 +12,45 @@ use crate::json;
 use crate::render::{self, DIM, Paint, painted};
 use crate::{session, time};
 
+/// The outcome of a run in words.
+pub(crate) fn outcome_text(status: &str) -> &str {
+    match status {
+        "ok" => "succeeded",
+        "partial" => "completed with failures",
+        status => status,
+    }
+}
+
+/// Returns the name of the run with this name, or of the only run whose name starts with it.
+///
+/// # Errors
+/// There is none, or there are several.
+pub(crate) fn run_name(state: &Path, prefix: &str) -> Result<String, Ending> {
+    const MAX_LISTED: usize = 5;
+    let names: Vec<String> = hoist_ledger::history(state, usize::MAX >> 1)?.into_iter().map(|run| run.run_id).collect();
+    let found: Vec<&String> = match names.iter().find(|name| *name == prefix) {
+        Some(exact) => vec![exact],
+        None => names.iter().filter(|name| name.starts_with(prefix)).collect(),
+    };
+    match found[..] {
+        [only] => Ok(only.clone()),
+        [] => {
+            let error = Diagnostic::error(format!("unknown run `{}`", prefix.escape_debug()));
+            Err(Ending::wrong(error.help("run `hoist history` to list past runs")))
+        }
+        _ => {
+            let error = Diagnostic::error(format!("{} runs start with `{}`", found.len(), prefix.escape_debug()));
+            let listed: Vec<&str> = found.iter().take(MAX_LISTED).map(|name| name.as_str()).collect();
+            let more = if found.len() > MAX_LISTED { ", …" } else { "" };
+            Err(Ending::wrong(error.help(format!("use a longer prefix: {}{more}", listed.join(", ")))))
+        }
+    }
+}
+
 /// Past runs, the newest first.
-pub(crate) fn run(global: &Global, limit: usize) -> Result<Code, Ending> {
+pub(crate) fn run(global: &Global, limit: u32) -> Result<Code, Ending> {
     let (_, _, places) = session::surroundings()?;
-    let runs = hoist_ledger::history(&places.state, limit)?;
+    let runs = hoist_ledger::history(&places.state, limit as usize)?;
     if global.output == Output::Json {
         let local = |run: RunSummary| RunSummary {
             started_at: time::with_offset(&run.started_at),
@@ -25,9 +62,10 @@ pub(crate) fn run(global: &Global, limit: usize) -> Result<Code, Ending> {
     }
     let paint = Paint::choose(global.color).stdout;
     let row = |run: RunSummary| {
+        let outcome = outcome_text(&run.status);
         let (status, undone) = match run.undone {
-            Some(by) => (format!("{}, undone", run.status), painted(paint, DIM, &format!("undone by {by}"))),
-            None => (run.status, String::new()),
+            Some(by) => (format!("{outcome}, undone"), painted(paint, DIM, &format!("undone by {by}"))),
+            None => (outcome.to_owned(), String::new()),
         };
         vec![time::text(&run.started_at), run.action, status, run.run_id, undone]
     };

@@ -185,7 +185,10 @@ fn remembered(global: &Global, session: &Session, id: &ModuleId, record: &Instal
         return Ok(Code::Ok);
     }
     let state = match record.removal.into {
-        None => "installed; no collection has its manifest any more, so it can only be removed".to_owned(),
+        None if let Some(root) = session.unused_collection(record) => {
+            format!("installed; its collection is not in use (add `-C {}` to use it)", render::shell_word(&root.display().to_string()))
+        }
+        None => "installed; no collection has its manifest, so it can only be removed".to_owned(),
         Some(_) => format!("installed; {} no longer provides it, so it can only be removed", record.source),
     };
     let mut rows = vec![("state", state), ("method", record.method.clone()), ("source", record.source.clone())];

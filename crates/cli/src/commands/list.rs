@@ -64,7 +64,8 @@ pub(crate) fn run(global: &Global, list: &List) -> Result<Code, Ending> {
     for (id, record) in gone {
         let version = record.version.clone().unwrap_or_else(|| "-".to_owned());
         let gone = match (record.removal.is_indexed(), session.indexes.contains_key(&record.source)) {
-            (false, _) => "removed upstream",
+            (false, _) if session.unused_collection(&record).is_some() => "its collection is not in use",
+            (false, _) => "its manifest was removed",
             (true, true) => "removed upstream",
             (true, false) => "unknown source",
         };
@@ -99,7 +100,7 @@ pub(crate) fn run(global: &Global, list: &List) -> Result<Code, Ending> {
         render::remark(&format!("note: {} of {} is shadowed by another module with the same name.", hidden.id, hidden.source));
     }
     if !broken.is_empty() {
-        render::remark(&format!("{} with errors. Run `hoist validate` to list them.", broken.len()));
+        render::remark(&format!("{} with errors. Run `hoist validate` to list them.", render::count(broken.len(), "module")));
     }
     session.remark_unknown_sources();
     Ok(Code::Ok)

@@ -78,6 +78,7 @@ fn answers(global: &Global, new: &New, name: ModuleId) -> Result<Option<Answers>
         Some(method) => method,
         None if new.url.as_deref().is_some_and(|url| url.ends_with(".sh")) => NewMethod::DownloadScript,
         None if new.url.is_some() => NewMethod::GitClone,
+        None if !new.package.is_empty() => NewMethod::PackageManager,
         None if !asks => NewMethod::Custom,
         None => match ask_method()? {
             Some(method) => method,
@@ -218,7 +219,10 @@ fn script(answers: &Answers) -> String {
             );
         }
     }
-    let mut text = format!("#!/usr/bin/env bash\n# {}\n# Metadata: START\n", answers.description.replace(char::is_control, " "));
+    let mut text = format!(
+        "#!/usr/bin/env bash\n# {}\n#\n# `hoist schema module` describes all fields.\n# Metadata: START\n",
+        answers.description.replace(char::is_control, " ")
+    );
     for (field, value) in fields {
         text += &format!("MODULE_{field}={value}\n");
     }

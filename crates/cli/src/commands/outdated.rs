@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
-use hoist_core::{Installed, InstalledModule, Module, ModuleId};
+use hoist_core::{Action, Installed, InstalledModule, Module, ModuleId};
 use hoist_executor::Failure;
 use hoist_methods::{Newer, clone_behind, fetched_at, newer_versions, rock_version};
 use hoist_plugins::read_version;
@@ -80,7 +80,10 @@ pub(crate) fn run(global: &Global, refresh: bool) -> Result<Code, Ending> {
     let dim = |text: &str| painted(paint.stdout, DIM, text);
     let row = |(id, record, version, standing): &(&ModuleId, &InstalledModule, String, Standing)| {
         let (word, more) = match standing {
-            Standing::Outdated(offered) => (painted(paint.stdout, YELLOW, "outdated"), format!("{version} → {offered}")),
+            Standing::Outdated(offered) => {
+                let caveat = if is_updatable(&session, id, standing) { "" } else { "; it declares no update method" };
+                (painted(paint.stdout, YELLOW, "outdated"), format!("{version} → {offered}{caveat}"))
+            }
             Standing::Gone => (painted(paint.stdout, RED, "gone"), format!("{version}; removed from {}", record.source)),
             Standing::Changed => (dim("changed"), "its manifest changed since the install".to_owned()),
         };
@@ -90,7 +93,7 @@ pub(crate) fn run(global: &Global, refresh: bool) -> Result<Code, Ending> {
     let mut text = render::table(&rows);
     if rows.is_empty() {
         text += "No outdated modules found.\n";
-    } else if found.iter().any(|(.., standing)| !matches!(standing, Standing::Gone)) {
+    } else if found.iter().any(|(id, .., standing)| is_updatable(&session, id, standing)) {
         text += "Run `hoist update` to install the newer versions.\n";
     }
     std::io::stdout().lock().write_all(text.as_bytes())?;
@@ -108,6 +111,17 @@ pub(crate) fn run(global: &Global, refresh: bool) -> Result<Code, Ending> {
     }
     session.remark_unknown_sources();
     Ok(Code::Ok)
+}
+
+/// Whether `hoist update` installs the newer version.
+fn is_updatable(session: &Session, id: &ModuleId, standing: &Standing) -> bool {
+    let is_updated =
+        |module: &Module| module.removal.is_indexed() || module.removal.plugin || !module.recipe.steps(Action::Update).is_empty();
+    match standing {
+        Standing::Gone => false,
+        Standing::Changed => true,
+        Standing::Outdated(_) => session.catalog.get(id.as_str()).is_some_and(is_updated),
+    }
 }
 
 /// Installed modules whose versions their tools know.

@@ -225,12 +225,12 @@ fn create(global: &Global, new: &PluginNew) -> Result<Code, Ending> {
         return Ok(Code::Ok);
     }
     let shown = directory.display();
-    let mut text = format!("{shown}/\n");
+    let mut text = format!("Created {shown}/\n");
     written.iter().for_each(|file| text += &format!("  {file}\n"));
     let called = shown_as(&directory);
     let given = if new.kind == PluginKind::Host { " --set host.connection.host=HOST" } else { "" };
     text += &format!(
-        "\nhoist plugin validate {called}{given}\nhoist plugin config {called} --show-origin\nhoist plugin deploy {called}{given}\n"
+        "\nNext:\n  hoist plugin validate {called}{given}\n  hoist plugin config {called} --show-origin\n  hoist plugin deploy {called}{given}\n"
     );
     std::io::stdout().lock().write_all(text.as_bytes())?;
     Ok(Code::Ok)

@@ -13,6 +13,7 @@ use hoist_reporter::{
 use serde_json::json;
 
 use crate::args::{Global, Output, ReportFormat};
+use crate::commands::history::{outcome_text, run_name};
 use crate::error::{Code, Ending};
 use crate::render::{self, BOLD, DIM, GREEN, Paint, RED, YELLOW, painted};
 use crate::run::info::RunInfo;
@@ -30,10 +31,10 @@ struct Past {
 /// Shows one run: the last, or the one whose name starts like this.
 pub(crate) fn run(global: &Global, name: Option<&str>, page: Option<&Path>, format: ReportFormat) -> Result<Code, Ending> {
     let (_, _, places) = session::surroundings()?;
-    let run = past_run(&places.state, |run| name.is_none_or(|name| run.run_id.starts_with(name)))?;
+    let name = name.map(|prefix| run_name(&places.state, prefix)).transpose()?;
+    let run = past_run(&places.state, |run| name.as_ref().is_none_or(|name| run.run_id == *name))?;
     let Some(run) = run else {
-        let message = name.map_or_else(|| "no past runs".to_owned(), |name| format!("unknown run `{}`", name.escape_debug()));
-        return Err(Ending::wrong(Diagnostic::error(message).help("run `hoist history` to list past runs")));
+        return Err(Ending::wrong(Diagnostic::error("no past runs").help("run `hoist install` first")));
     };
     let directory = places.run(&run.summary.run_id);
     let record = directory.join("events.jsonl");
@@ -96,15 +97,6 @@ fn replay(record: &Path, view: &mut dyn Reporter) -> Result<(), Ending> {
         view.report(&event)?;
     }
     Ok(())
-}
-
-/// The outcome of a run in words.
-fn outcome_text(status: &str) -> &str {
-    match status {
-        "ok" => "succeeded",
-        "partial" => "partially failed",
-        status => status,
-    }
 }
 
 impl Past {
@@ -202,7 +194,7 @@ impl Past {
             });
             let status = self.status(result);
             rows.push(vec![
-                painted(paint.stdout, colour, status),
+                painted(paint.stdout, colour, &run::summary::status_words(status)),
                 result.module.clone(),
                 dim(&took),
                 plain_text(&reason.unwrap_or_default()),
@@ -224,6 +216,10 @@ impl Past {
         if path.len() > 1 {
             text += &format!("critical path: {}\n", path.join(" → "));
         }
-        text + &format!("duration: {}\nlogs: {}\n", duration_text(self.timeline.duration), self.directory.display())
+        text += &format!("duration: {}\n", duration_text(self.timeline.duration));
+        if self.directory.is_dir() {
+            text += &format!("logs: {}\n", self.directory.display());
+        }
+        text
     }
 }

@@ -62,7 +62,7 @@ pub(crate) fn undeploy(global: &Global, asked: &PluginUndeploy) -> Result<Code, 
         let volumes = if asked.volumes { ", and delete its volumes with their data" } else { "" };
         if ask::choose(&format!("Undeploy {}{volumes}? [y/N]", what.join(", ")), "yn", 'n')? != Some('y') {
             render::remark("Nothing was changed.");
-            return Ok(Code::Wrong);
+            return Ok(Code::Interrupted);
         }
     }
     let cancel = run::heed_signals()?;

@@ -10,18 +10,19 @@ use hoist_methods::{UndoPlan, plan_undo};
 use serde_json::json;
 
 use crate::args::{Global, Output, Undo};
-use crate::commands::change;
+use crate::commands::{change, history};
 use crate::error::{Code, Ending};
 use crate::render::{self, BOLD, DIM, Paint, YELLOW, painted};
 use crate::run::{self, How, Run};
 use crate::session::Session;
-use crate::{ask, json};
+use crate::{ask, json, time};
 
 /// Takes back one run: the last that did something, or the one whose name starts like this.
 pub(crate) fn run(global: &Global, undo: &Undo) -> Result<Code, Ending> {
     let mut session = Session::bare(global)?;
     // A mistake is reported before anything is waited for or written.
-    let mut wanted = find(&session, undo.run.as_deref(), undo.force)?;
+    let name = undo.run.as_deref().map(|prefix| history::run_name(&session.places.state, prefix)).transpose()?;
+    let mut wanted = find(&session, name.as_deref(), undo.force)?;
     if undo.dry_run {
         let mut plans = plans(&session, &wanted)?;
         if undo.force && plans.iter().any(is_possible) {
@@ -36,7 +37,7 @@ pub(crate) fn run(global: &Global, undo: &Undo) -> Result<Code, Ending> {
     let lock = change::lock(global, &session, &cancel)?;
     let ledger = Arc::new(change::open(&session)?);
     change::recover(&session, &ledger)?;
-    let name = if wanted.pending.is_empty() { undo.run.clone() } else { Some(wanted.run.clone()) };
+    let name = if wanted.pending.is_empty() { name } else { Some(wanted.run.clone()) };
     let is_nothing = |found: &Undoable| found.entries.is_empty() && found.pending.is_empty();
     if !wanted.pending.is_empty() && read_journal(&session.places.state, name.as_deref())?.as_ref().is_some_and(is_nothing) {
         render::remark(&format!("{} made no other changes; nothing is left to undo", wanted.run));
@@ -56,7 +57,7 @@ pub(crate) fn run(global: &Global, undo: &Undo) -> Result<Code, Ending> {
     let mut wrong = conflicts(&plans, undo.force);
     if !undo.force
         && plans.iter().any(is_possible)
-        && let Some(help) = wrong.first_mut().and_then(|wrong| wrong.help.as_mut())
+        && let Some(help) = wrong.last_mut().and_then(|wrong| wrong.help.as_mut())
     {
         *help += "; add --force to undo the rest of the run";
     }
@@ -71,8 +72,13 @@ pub(crate) fn run(global: &Global, undo: &Undo) -> Result<Code, Ending> {
         render::remark(text(&wanted, &plans, Paint::choose(global.color).stderr).trim_end());
         if ask::choose(&format!("Undo {}? [y/N]", wanted.run), "yn", 'n')? != Some('y') {
             render::remark("Nothing was changed.");
-            return Ok(Code::Wrong);
+            return Ok(Code::Interrupted);
         }
+    }
+    if global.yes && global.output == Output::Human && !global.quiet {
+        let runs = hoist_ledger::history(&session.places.state, usize::MAX >> 1)?;
+        let start = runs.iter().find(|run| run.run_id == wanted.run).map(|run| format!(" of {}", time::text(&run.started_at)));
+        render::remark(&format!("Undoing the {}{} ({})", wanted.action, start.unwrap_or_default(), wanted.run));
     }
     let installed = ledger.installed()?;
     let machine = session.machine()?;
@@ -117,6 +123,10 @@ fn conflicts(plans: &[UndoPlan], is_forced: bool) -> Vec<Diagnostic> {
                 (false, None) => "use `hoist install` or `hoist uninstall` to change the module instead".to_owned(),
             };
             let message = format!("{CANNOT}{}", conflict.why);
+            // One remedy for several conflicts is given once, after them.
+            if let Some(last) = wrong.last_mut().filter(|last: &&mut Diagnostic| last.help.as_deref() == Some(&help)) {
+                last.help = None;
+            }
             wrong.push(Diagnostic::error(message).module(plan.entry.module.as_str()).file(conflict.path.display().to_string()).help(help));
         }
     }
@@ -128,9 +138,7 @@ fn find(session: &Session, name: Option<&str>, is_forced: bool) -> Result<Undoab
     let found = read_journal(&session.places.state, name)?;
     let Some(found) = found else {
         let message = name.map_or_else(|| "there is no run to undo".to_owned(), |name| format!("unknown run `{}`", name.escape_debug()));
-        return Err(Ending::wrong(
-            Diagnostic::error(message).help("run `hoist history` to list past runs, and use a name or an unambiguous prefix of one"),
-        ));
+        return Err(Ending::wrong(Diagnostic::error(message).help("run `hoist history` to list past runs")));
     };
     if found.undone.is_some() {
         let message = format!("{} is already undone", found.run);
@@ -278,6 +286,9 @@ const NAMED: usize = 30;
 
 fn text(wanted: &Undoable, plans: &[UndoPlan], colour: bool) -> String {
     let mut text = format!("Undo of {} {}:\n", wanted.action, painted(colour, BOLD, &wanted.run));
+    if plans.is_empty() && wanted.pending.is_empty() {
+        text += "  Nothing to undo.\n";
+    }
     for module in &wanted.pending {
         text += &format!("  {} {module}: an interrupted change\n", painted(colour, BOLD, "roll back"));
     }

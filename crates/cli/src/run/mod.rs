@@ -2,7 +2,7 @@
 
 pub(crate) mod info;
 mod prune;
-mod summary;
+pub(crate) mod summary;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IsTerminal, Write};

@@ -102,7 +102,9 @@ impl Told<'_> {
         text += &render::table(&self.rows(global, paint));
         text += &self.items(global, paint);
         text += &self.notes(global, paint);
-        let counts: Vec<String> = self.counts().iter().map(|(status, count)| format!("{count} {}", words(status))).collect();
+        let mut by_word: BTreeMap<String, usize> = BTreeMap::new();
+        self.counts().into_iter().for_each(|(status, count)| *by_word.entry(self.word(status)).or_default() += count);
+        let counts: Vec<String> = by_word.iter().map(|(word, count)| format!("{count} {word}")).collect();
         let counts = if counts.is_empty() { "Nothing to do".to_owned() } else { counts.join(", ") };
         text += &format!("{} in {}\n", painted(paint.stdout, BOLD, &counts), duration_text(self.report.duration));
         if !global.quiet {
@@ -112,17 +114,31 @@ impl Told<'_> {
         io::stdout().lock().write_all(text.as_bytes())
     }
 
+    /// A status of this run as people read it.
+    fn word(&self, status: &str) -> String {
+        match (self.plan.action, status) {
+            (Action::Undo, "installed" | "updated" | "removed") => "undone".to_owned(),
+            _ => status_words(status),
+        }
+    }
+
     /// A row for each module that is worth it: what was only installed, removed or kept is listed with `--verbose`.
     fn rows(&self, global: &Global, paint: Paint) -> Vec<Vec<String>> {
         let names = self.report.names();
         let by_place: BTreeMap<usize, (usize, &Outcome)> = self.outcomes().map(|(place, unit, outcome)| (place, (unit, outcome))).collect();
         let dim = |text: &str| painted(paint.stdout, DIM, text);
         let mut rows = Vec::new();
-        // Modules that were not started have the same reason: the run was interrupted or aborted.
-        let mut not_started = 0;
+        // Of the modules that nothing was done to, and that often have one reason, the first few are listed.
+        let mut listed: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut is_listed = |status: &'static str| {
+            let count = listed.entry(status).or_default();
+            *count += 1;
+            global.verbose || *count <= MAX_LISTED
+        };
         for (place, planned) in self.plan.modules.iter().enumerate() {
             let Some((unit, outcome)) = by_place.get(&place) else {
-                if global.verbose || (!global.quiet && (planned.has_hint || matches!(planned.wanted, Wanted::Named))) {
+                let is_worth_it = global.verbose || (!global.quiet && (planned.has_hint || matches!(planned.wanted, Wanted::Named)));
+                if is_worth_it && is_listed("unchanged") {
                     rows.push(vec![dim("unchanged"), planned.module.to_string(), dim(&planned.reason)]);
                 }
                 continue;
@@ -131,15 +147,8 @@ impl Told<'_> {
             let colour = match status {
                 // Listed with their last output.
                 "failed" => continue,
-                "skipped" | "unverified" | "forgotten" | "interrupted" => YELLOW,
-                "not_started" if !global.verbose && not_started >= MAX_NOT_STARTED => {
-                    not_started += 1;
-                    continue;
-                }
-                "not_started" => {
-                    not_started += 1;
-                    YELLOW
-                }
+                "skipped" | "not_started" if !is_listed(status) => continue,
+                "skipped" | "not_started" | "unverified" | "forgotten" | "interrupted" => YELLOW,
                 "unchanged" if !global.verbose => continue,
                 "unchanged" => DIM,
                 _ if !global.verbose && !self.has_new_version(*unit) => continue,
@@ -150,14 +159,14 @@ impl Told<'_> {
             }
             let took =
                 if self.report.units[*unit].started.is_some() { duration_text(self.report.units[*unit].duration()) } else { String::new() };
-            let details = match explain(outcome, &names) {
+            let details = match explain(outcome, &names).filter(|_| !matches!(outcome, Outcome::Cancelled)) {
                 Some(why) => excerpt(&why),
                 None => dim(&self.remark(*unit, &took)),
             };
-            rows.push(vec![painted(paint.stdout, colour, &words(status)), planned.module.to_string(), details]);
+            rows.push(vec![painted(paint.stdout, colour, &self.word(status)), planned.module.to_string(), details]);
         }
-        if not_started > MAX_NOT_STARTED && !global.verbose {
-            rows.push(vec![painted(paint.stdout, YELLOW, "not started"), format!("and {} more", not_started - MAX_NOT_STARTED)]);
+        for (status, count) in listed.into_iter().filter(|(_, count)| *count > MAX_LISTED && !global.verbose) {
+            rows.push(vec![painted(paint.stdout, DIM, &status_words(status)), format!("and {} more", count - MAX_LISTED)]);
         }
         rows.extend(self.plan.left_out.iter().map(|left| vec![dim("left out"), left.module.to_string(), dim(&left.reason)]));
         rows
@@ -234,7 +243,14 @@ impl Told<'_> {
             let minor = |message: &&Message| message.level < Level::Warning;
             let mut left_out = if global.verbose { 0 } else { messages.iter().filter(minor).count().saturating_sub(MAX_NOTES) };
             let total = left_out;
-            for message in messages {
+            // A failed module's last output has been printed above.
+            let is_failed = matches!(self.summary.units[unit], Outcome::Failed { .. } | Outcome::TimedOut { .. });
+            let is_printed = |message: &Message| {
+                let text = plain_text(&message.to_string());
+                let mut tail = self.report.units[unit].tail.iter().rev().take(MIN_TAIL);
+                is_failed && message.level == Level::Error && tail.any(|line| plain_text(line).contains(&text))
+            };
+            for message in messages.iter().filter(|message| !is_printed(message)) {
                 if message.level < Level::Warning && left_out > 0 {
                     left_out -= 1;
                     continue;
@@ -262,13 +278,17 @@ impl Told<'_> {
         let is_failed = |unit: usize| matches!(self.summary.units[unit], Outcome::Failed { .. } | Outcome::TimedOut { .. });
         // Batches fail with their modules.
         let failed: Vec<usize> = (0..self.report.units.len()).filter(|unit| is_failed(*unit) && self.modules[*unit].is_some()).collect();
-        let lines = if failed.len() > MANY_FAILURES { 3 } else { 10 };
+        let lines = if failed.len() > MANY_FAILURES { MIN_TAIL } else { MAX_TAIL };
         let mut text = String::new();
         for unit in failed {
             let report = &self.report.units[unit];
             let why = explain(&self.summary.units[unit], &names).unwrap_or_default();
-            text +=
-                &format!("{}   {}: {}\n", painted(paint.stdout, RED, "failed"), painted(paint.stdout, BOLD, &report.name), excerpt(&why));
+            text += &format!(
+                "{}   {}: {}\n",
+                painted(paint.stdout, RED, "failed"),
+                painted(paint.stdout, BOLD, &report.name),
+                plain_text(&why)
+            );
             for line in report.tail.iter().skip(report.tail.len().saturating_sub(lines)) {
                 text += &format!("         {} {}\n", painted(paint.stdout, DIM, "|"), excerpt(line));
             }
@@ -307,14 +327,18 @@ impl Told<'_> {
 /// Most informational notes of a module in the summary, without `--verbose`.
 const MAX_NOTES: usize = 3;
 
-/// Most modules that are listed as not started, without `--verbose`.
-const MAX_NOT_STARTED: usize = 10;
+/// Most modules of one status that are listed though nothing was done to them, without `--verbose`.
+const MAX_LISTED: usize = 10;
+
+/// Lines of output that are printed for a failed module: of few and of many.
+const MAX_TAIL: usize = 10;
+const MIN_TAIL: usize = 3;
 
 /// With more failures than this, fewer lines of output are printed for each.
 const MANY_FAILURES: usize = 5;
 
 /// A status as people read it.
-fn words(status: &str) -> String {
+pub(crate) fn status_words(status: &str) -> String {
     match status {
         "forgotten" => "untracked".to_owned(),
         status => status.replace('_', " "),

@@ -491,7 +491,7 @@ impl Walk<'_> {
         };
         match same {
             Ok(true) => Ok(()),
-            Ok(false) => Err("it was modified since".to_owned()),
+            Ok(false) => Err("it was modified since the install".to_owned()),
             Err(error) => Err(format!("cannot read it: {}", io::Error::from(error))),
         }
     }

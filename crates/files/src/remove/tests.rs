@@ -70,7 +70,7 @@ fn what_was_written_goes_and_what_was_changed_or_added_stays() {
     world.write("home/.tool/sub/edited", "by a person");
     world.write("home/.tool/notes/added", "by a person");
     let kept = world.remove(&[("home/.tool", Scope::Recorded)], &record);
-    assert_eq!(kept["home/.tool/sub/edited"], "it was modified since");
+    assert_eq!(kept["home/.tool/sub/edited"], "it was modified since the install");
     assert_eq!(kept["home/.tool/notes"], "it was added since");
     assert_eq!(kept.len(), 2);
     assert!(!world.at("home/.tool/a").exists() && !world.at("home/.tool/link").is_symlink() && !world.at("home/.tool/sub/b").exists());

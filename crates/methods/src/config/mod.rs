@@ -45,6 +45,11 @@ pub enum Standing {
     Unreadable(String),
 }
 
+/// First line of a conflict: the local version follows.
+pub const CONFLICT_START: &str = "<<<<<<< local";
+/// Last line of a conflict, after the new version.
+pub const CONFLICT_END: &str = ">>>>>>> new version";
+
 /// Result of merging the local and the new version of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Merge {

@@ -101,7 +101,10 @@ fn offer(file: &ConfigFile, record: Option<&ConfigRecord>, task: &TaskContext) -
     if changed {
         write(&beside, &file.contents, file.mode).map_err(failed)?;
     }
-    let why = format!("it differs from the version of the module, which is {}", beside.display());
+    let why = match record.is_some_and(|record| !record.digest.is_empty()) {
+        true => format!("it is locally modified; the new version is {}", beside.display()),
+        false => format!("it existed before the install; the version of the module is {}", beside.display()),
+    };
     task.item(Fate::Kept, file.path.display().to_string(), Some(why));
     Ok(changed)
 }
@@ -112,7 +115,7 @@ fn tell_kept(file: &ConfigFile, task: &TaskContext) {
         Standing::Removed => "it was removed locally; add --config-overwrite to restore it".to_owned(),
         Standing::Elsewhere => "it is a symbolic link to a location where hoist does not write".to_owned(),
         Standing::Unreadable(why) => format!("cannot read it: {why}"),
-        Standing::Offered => format!("it differs from the version of the module, which is {}", pending(&file.path).display()),
+        Standing::Offered => format!("the version of the module is {}", pending(&file.path).display()),
         _ => return,
     };
     task.item(Fate::Kept, file.path.display().to_string(), Some(why));

@@ -7,7 +7,7 @@ use hoist_core::{Diagnostic, Module};
 use hoist_files::{Home, digest, pending, read};
 use hoist_ledger::ConfigRecord;
 
-use super::{ConfigFile, ConfigPolicy, Decision, Merge, Standing};
+use super::{CONFLICT_END, CONFLICT_START, ConfigFile, ConfigPolicy, Decision, Merge, Standing};
 
 /// Templates that are larger are no configuration.
 const SIZE_LIMIT: u64 = 16 * 1024 * 1024;
@@ -130,10 +130,20 @@ fn standing(new: &[u8], current: Option<&[u8]>, record: Option<&ConfigRecord>, p
         options.set_conflict_style(diffy::ConflictStyle::Merge);
         Some(match options.merge(&base, &text(current)?, &text(new)?) {
             Ok(clean) => Merge::Clean(clean.into_bytes()),
-            Err(conflicts) => Merge::Conflicts(conflicts.into_bytes()),
+            Err(conflicts) => Merge::Conflicts(labelled(&conflicts).into_bytes()),
         })
     };
     Standing::Conflict(merged().unwrap_or(Merge::Impossible))
+}
+
+/// Names the sides of conflicts after what they are.
+fn labelled(conflicts: &str) -> String {
+    let label = |line: &str| match line {
+        "<<<<<<< ours\n" => format!("{CONFLICT_START}\n"),
+        ">>>>>>> theirs\n" => format!("{CONFLICT_END}\n"),
+        other => other.to_owned(),
+    };
+    conflicts.split_inclusive('\n').map(label).collect()
 }
 
 fn decide(standing: &Standing, record: Option<&ConfigRecord>, policy: ConfigPolicy) -> Decision {

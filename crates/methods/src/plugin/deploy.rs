@@ -391,7 +391,7 @@ fn deploy_release(
             let back = task.mend(|| go_back(&at, &deployed, number, file, &volumes));
             let what = match (&back, &former) {
                 (Ok(()), Some(former)) => format!("{} was restored", former.version),
-                (Ok(()), None) => "it was removed".to_owned(),
+                (Ok(()), None) => "its changes were rolled back".to_owned(),
                 (Err(more), Some(_)) => {
                     format!("and the rollback failed: {}; run `hoist plugin rollback {}` to try again", more.message, module.id)
                 }

@@ -75,7 +75,7 @@ fn templates_are_rendered_strictly_and_files_lie_over_each_other() {
         undefined.iter().all(|wrong| wrong.contains("j2:9:") && wrong.contains("an undefined value renders as an empty string")),
         "{undefined:?}"
     );
-    assert!(wrong.len() == 1 && wrong[0].contains("j2:10:5: warning: duplicate mapping key: image: the last one is used"), "{wrong:?}");
+    assert!(wrong.len() == 1 && wrong[0].contains("j2:10:5: warning: duplicate key `image`: the last one is used"), "{wrong:?}");
     assert!(project.files[0].1.contains("PORT: 8080"), "{}", project.files[0].1);
 }
 

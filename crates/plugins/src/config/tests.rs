@@ -262,7 +262,7 @@ fn broken_layers_are_told() {
         read(&[(path, text)], &Given::default()).check(&InMemory::default()).iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     };
     assert!(broken("config/defaults.yaml", "- a\n").contains("must be a map, not a list"));
-    assert!(broken("config/defaults.yaml", "a: 1\na: 2\n").contains("duplicate mapping key"));
+    assert!(broken("config/defaults.yaml", "a: 1\na: 2\n").contains("duplicate key"));
     assert!(broken("config/schema.json", "{ \"type\": 7 }").contains("is not a JSON Schema"));
     let given = Given { set: vec![set("app..x", "1"), set("database.host[3]", "1")], ..Given::default() };
     let told = read(&[], &given).check(&InMemory::default());

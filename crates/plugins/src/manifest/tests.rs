@@ -99,7 +99,7 @@ fn every_mistake_is_told_at_its_line() {
     assert!(found("- a\n")[0].starts_with("1 error -: must be a map, not a list"));
     assert!(found("")[0].starts_with("1 error -: must be a map, not nothing"));
     assert!(found("apiVersion: v1\nkind: Plugin\n")[0].starts_with("1 error apiVersion: the file is for another system"));
-    assert!(found("name: x\nname: y\n")[0].contains("duplicate mapping key"));
+    assert!(found("name: x\nname: y\n")[0].contains("duplicate key"));
 }
 
 #[test]

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs after the deployment; where it fails, the deployment has failed.
+# Runs after the deployment. When it fails, the deployment is reported as failed.
 set -euo pipefail
 
 echo "$APP_NAME is deployed"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs before anything is changed; where it fails, nothing is. The configuration is in $HOIST_CONFIG (JSON) and in variables.
+# Runs before the deployment. When it fails, nothing is changed.
+# The configuration is available as JSON in $HOIST_CONFIG, and as environment variables.
 set -euo pipefail
 
 echo "$APP_NAME is about to be deployed"

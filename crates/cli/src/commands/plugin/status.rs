@@ -91,12 +91,7 @@ pub(super) fn run(global: &Global, names: &[String]) -> Result<Code, Ending> {
             text += &format!("  host {}\n", render::printable(&host));
         }
         for release in deployed.former.iter().rev() {
-            let line = format!(
-                "  previous: release {}, {}, {}",
-                release.number,
-                release.version,
-                release.at.split('.').next().unwrap_or_default()
-            );
+            let line = format!("  previous: release {}, {}, {}", release.number, release.version, time::text(&release.at));
             text += &format!("{}\n", painted(paint.stdout, DIM, &line));
         }
     }

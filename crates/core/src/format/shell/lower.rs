@@ -205,7 +205,7 @@ impl Lowering<'_> {
     }
 
     fn check_fields(&mut self) {
-        for Field { name, kind, required } in FIELDS {
+        for Field { name, kind, required, .. } in FIELDS {
             if self.is_unreadable(name) {
                 continue;
             }

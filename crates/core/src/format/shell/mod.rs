@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use assignments::{Assignment, Reading, Value, read_assignments};
-pub use fields::{FIELDS, Kind};
+pub use fields::{FIELDS, Field, Kind};
 pub use script::{Functions, prerequisites};
 
 use super::Format;
