@@ -224,7 +224,7 @@ fn an_uninstaller_that_fails_leaves_everything_as_it_was_until_it_is_purged() {
     application
         .module("Endless", "    public static function uninstall() { touch(APP_ROOT_DIR . '/half'); while (true) { usleep(10000); } }");
     application.install("Endless").exits(0);
-    application.sandbox.hoist("uninstall Endless --yes --timeout 1").exits(3).says("did not finish within 1s");
+    application.sandbox.hoist("uninstall Endless --yes --timeout 1").exits(3).says("timed out after 1s");
     application
         .sandbox
         .hoist("uninstall Endless --yes --purge --timeout 1")

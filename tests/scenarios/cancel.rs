@@ -88,5 +88,5 @@ fn a_reader_that_stands_still_holds_up_neither_limits_nor_interrupts() {
         std::thread::sleep(Duration::from_millis(20));
     }
     // Only now somebody reads.
-    ran(child.wait_with_output().unwrap()).exits(3).says("did not finish within 1s");
+    ran(child.wait_with_output().unwrap()).exits(3).says("timed out after 1s");
 }

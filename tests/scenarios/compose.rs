@@ -128,7 +128,7 @@ fn a_first_deployment_that_fails_leaves_nothing() {
     shop.version("1.0.0", "echo it breaks; exit 3");
     let failed = shop.deploy("").exits(3);
     let reason = failed.finished("first")["reason"].as_str().unwrap().to_owned();
-    assert!(reason.contains("ended with exit code 3; it was removed"), "{reason}");
+    assert!(reason.contains("ended with exit code 3; its changes were rolled back"), "{reason}");
     assert!(failed.finished("first")["messages"].to_string().contains("it breaks"), "its log is told");
     for what in ["ps -a -q --filter", "network ls -q --filter", "volume ls -q --filter"] {
         assert_eq!(docker.says(&format!("{what} label=com.docker.compose.project=first")), Vec::<String>::new(), "{what}");
@@ -312,7 +312,7 @@ fn an_interrupt_takes_back_what_was_begun() {
         hoist_tests::ran(hoist.wait_with_output().unwrap()).exits(130)
     };
     shop.file("hooks/post-deploy.sh", wait);
-    interrupt("plugin deploy interrupted").says("it was interrupted; it was removed");
+    interrupt("plugin deploy interrupted").says("it was interrupted; its changes were rolled back");
     assert!(shop.containers(&docker).is_empty());
     shop.sandbox.hoist("plugin status").exits(0).says("Nothing is deployed");
     shop.version("1.0.0", GOOD);

@@ -311,7 +311,7 @@ fn what_changes_after_it_was_looked_at_is_kept() {
 fn a_declared_file_without_a_template_that_nobody_writes_is_said() {
     let sandbox = Sandbox::new();
     sandbox.add(&Module::new("m").field("CONFIG_FILES", "$HOME/.rc"));
-    sandbox.hoist("install").exits(0).says("MODULE_CONFIG_FILES declares").says("has no template config/ for it");
+    sandbox.hoist("install").exits(0).says("MODULE_CONFIG_FILES declares").says("has no template for it in config/");
 }
 
 #[test]

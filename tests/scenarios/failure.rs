@@ -94,7 +94,7 @@ fn a_core_failure_lets_what_runs_end_and_names_itself_to_the_rest() {
     let ran = sandbox.json("install --jobs 2").exits(1);
     assert_eq!(ran.finished("slow")["status"], "installed");
     assert!(sandbox.has("ended"));
-    assert_eq!(ran.finished("never")["reason"], "not started: core failed and aborted the run");
+    assert_eq!(ran.finished("never")["reason"], "core failed and aborted the run");
 }
 
 #[test]

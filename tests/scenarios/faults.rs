@@ -419,6 +419,39 @@ fn a_damaged_ledger_is_set_aside_and_what_it_knew_is_found_again() {
 }
 
 #[test]
+fn a_ledger_that_is_missing_or_empty_is_replaced_by_its_copy() {
+    for is_missing in [true, false] {
+        let sandbox = Sandbox::new();
+        for module in ["a", "b"] {
+            let main = format!("mkdir -p ~/.{module}; echo x >>~/ran");
+            sandbox.add(&Module::new(module).field("INSTALL_DIRS", &format!("$HOME/.{module}")).main(&main));
+        }
+        sandbox.hoist("install").exits(0);
+        match is_missing {
+            true => std::fs::remove_file(ledger(&sandbox)).unwrap(),
+            false => std::fs::write(ledger(&sandbox), "").unwrap(),
+        }
+        assert_eq!(sandbox.json("list --installed").exits(0).document().as_array().unwrap().len(), 2);
+        assert_eq!(ledger(&sandbox).exists(), !is_missing, "reading writes nothing");
+        sandbox.hoist("install").exits(0).says("the ledger is damaged (the file is missing or empty)").says("2 unchanged");
+        assert_eq!(sandbox.read("ran"), "x\nx\n");
+        sandbox.hoist("uninstall a -y").exits(0);
+        assert!(!sandbox.has(".a"));
+    }
+}
+
+#[test]
+fn a_state_directory_that_cannot_be_read_is_an_error_of_every_command() {
+    let sandbox = Sandbox::new();
+    sandbox.add(&Module::new("a"));
+    std::fs::create_dir_all(sandbox.path(".local/state")).unwrap();
+    sandbox.put(".local/state/hoist", "a file\n");
+    for command in ["list", "status", "history", "plan install", "install", "undo", "report", "config list"] {
+        sandbox.hoist(command).exits(2).says(".local/state/hoist").says("XDG_STATE_HOME");
+    }
+}
+
+#[test]
 fn a_hundred_at_once_take_turns() {
     let sandbox = Sandbox::new();
     sandbox.settings("keep_runs: 200\n");

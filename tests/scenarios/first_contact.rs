@@ -65,6 +65,11 @@ fn the_manual_page_has_the_usual_sections() {
     }
     let page = sandbox.hoist("man").exits(0).stdout;
     assert!(page.contains("HOIST_JOBS") && page.contains("ledger.sqlite"), "{page}");
+    // Options that only --help lists, with what they are for.
+    assert!(page.contains("Abort the run when any module fails") && page.contains("Time limit for each module"), "{page}");
+    assert!(!page.contains("hoist\\-help(1)") && !page.contains("hoist-help(1)"), "{page}");
+    sandbox.put("file", "");
+    sandbox.hoist(&format!("man --directory {}", sandbox.home().join("file/pages").display())).exits(2).says("file/pages");
 }
 
 #[test]
@@ -82,6 +87,12 @@ fn options_are_set_by_the_environment_and_the_command_line_wins() {
     assert!(sandbox.hoist("install --force --verbose").exits(0).stderr.contains('m'));
     sandbox.hoist("list --quiet --verbose").exits(2).says("--verbose");
     sandbox.set("HOIST_QUIET", "0");
+    sandbox.set("HOIST_VERBOSE", "true");
+    assert!(sandbox.hoist("install --force").exits(0).stdout.contains("installed"));
+    sandbox.set("HOIST_VERBOSE", "loud");
+    sandbox.hoist("list").exits(2).says("true or false");
+    sandbox.unset("HOIST_VERBOSE");
+    sandbox.hoist("history --limit 0").exits(2).says("--limit");
     sandbox.set("HOIST_JOBS", "none");
     sandbox.hoist("list").exits(2).says("--jobs");
     sandbox.set("HOIST_JOBS", "2");
@@ -133,9 +144,11 @@ fn a_new_module_of_every_method_is_valid() {
     sandbox.hoist("new own --description It's").exits(0);
     sandbox.hoist("new python --method pip --package one,two").exits(0);
     sandbox.hoist("new system --method package_manager --optional").exits(0);
+    sandbox.hoist("new implied --package one").exits(0);
+    assert!(sandbox.json("info implied").exits(0).document()["method"] == "package_manager");
     sandbox.hoist("new script --url https://example.com/install.sh").exits(0);
     sandbox.hoist("new deployed --method plugin").exits(0);
-    sandbox.hoist("validate").exits(0).says("6 manifests checked").says("0 warnings");
+    sandbox.hoist("validate").exits(0).says("7 manifests checked").says("0 warnings");
     sandbox.hoist("install clone own").exits(0).says("2 installed");
     assert!(sandbox.has(".local/share/clone/.git") && sandbox.has(".local/share/own"));
     let listed = sandbox.json("list").exits(0).document();
@@ -145,7 +158,7 @@ fn a_new_module_of_every_method_is_valid() {
     sandbox.hoist("new own").exits(2).says("already exists");
     sandbox.hoist("new more --method git_clone").exits(2).says("--url URL");
     sandbox.hoist("new more --method pip --url x").exits(2).says("--url is only used");
-    sandbox.hoist("new more --package x").exits(2).says("--package is only used");
+    sandbox.hoist("new more --method custom --package x").exits(2).says("--package is only used");
     sandbox.hoist("new a/b").exits(2);
     assert!(!sandbox.collection().join("modules/more.sh").exists());
     let nowhere = sandbox.path("tmp");
@@ -189,15 +202,65 @@ fn outside_of_a_collection_reading_commands_work_and_say_how_to_start() {
     // What is installed is known wherever hoist runs.
     sandbox.add(&Module::new("m").field("INSTALL_DIRS", "$HOME/.m").main("mkdir ~/.m"));
     sandbox.hoist("install").exits(0);
-    hoist_in(&sandbox, &nowhere, "list").exits(0).says("m ").says("its collection is not in use");
-    let collection = sandbox.collection();
-    hoist_in(&sandbox, &nowhere, "info m").exits(0).says(&format!("-C {}", collection.display()));
+    hoist_in(&sandbox, &nowhere, "list").exits(0).says("m ");
+    hoist_in(&sandbox, &nowhere, "init other").exits(0);
+    hoist_in(&sandbox, &nowhere, "list -C other").exits(0).says("its collection is not in use");
+    hoist_in(&sandbox, &nowhere, "info m -C other").exits(0).says(&format!("-C {}", sandbox.collection().display()));
     hoist_in(&sandbox, &sandbox.collection().join("modules"), "install").exits(0);
     std::fs::remove_dir_all(sandbox.collection().join("modules")).unwrap();
     hoist_in(&sandbox, &nowhere, "list").exits(0).says("its manifest was removed");
     hoist_in(&sandbox, &nowhere, "info m").exits(0).says("no collection has its manifest");
     hoist_in(&sandbox, &nowhere, "status m").exits(0).says("unchanged");
     hoist_in(&sandbox, &nowhere, "uninstall m -y").exits(0);
+}
+
+#[test]
+fn runs_are_named_by_unambiguous_prefixes_and_retries_say_what_they_retry() {
+    let sandbox = Sandbox::new();
+    sandbox.add(&Module::new("m").field("INSTALL_DIRS", "$HOME/.m").main("mkdir -p ~/.m"));
+    sandbox.add(&Module::new("bad").main("echo x >>~/tries; test -e ~/good"));
+    sandbox.hoist("install --force").exits(3);
+    sandbox.hoist("update m").exits(0);
+    for command in ["report 2", "undo 2 --dry-run"] {
+        sandbox.hoist(command).exits(2).says("2 runs start with `2`").says("use a longer prefix: 2");
+    }
+    sandbox.hoist("report nothing").exits(2).says("unknown run `nothing`");
+    sandbox.hoist("retry").exits(3).says("Retrying 1 module of the install of");
+    // An install that is resumed is the same one: its options count.
+    sandbox.put("good", "");
+    sandbox.hoist("install m --force").exits(0).says("1 installed");
+    sandbox.hoist("install bad --force").exits(0);
+    std::fs::remove_file(sandbox.home().join("good")).unwrap();
+    sandbox.hoist("install --force").exits(3);
+    sandbox.put("good", "");
+    sandbox.hoist("install --resume").exits(0).says("1 installed");
+    sandbox.hoist("undo --yes").exits(0).says("Undoing the install of").says("undone");
+}
+
+#[test]
+fn a_missing_working_directory_and_files_that_are_no_manifests_are_reported() {
+    let sandbox = Sandbox::new();
+    sandbox.put("text", "no manifest\n");
+    sandbox.hoist(&format!("validate {}", sandbox.home().join("text").display())).exits(2).says("the file is not a manifest");
+    sandbox.hoist("validate nothing.sh").exits(2).says("the file does not exist");
+    sandbox.add(&Module::new("m"));
+    let quiet = sandbox.hoist("validate --quiet").exits(0);
+    assert_eq!(quiet.stderr, "", "warnings are left out");
+    let gone = sandbox.path("gone");
+    std::fs::create_dir(&gone).unwrap();
+    let script = format!("cd {0} && rmdir {0} && {1} list", gone.display(), binary().display());
+    ran(sandbox.command("bash").args(["-c", &script]).output().unwrap()).exits(2).says("cannot determine the working directory");
+}
+
+#[test]
+fn graphs_are_printed_as_json() {
+    let sandbox = Sandbox::new();
+    sandbox.add(&Module::new("base"));
+    sandbox.add(&Module::new("top").field("DEPENDS", "base"));
+    let document = sandbox.json("graph").exits(0).document();
+    assert_eq!(document["modules"][1]["name"], "top");
+    assert_eq!(document["modules"][1]["requires"], serde_json::json!(["base"]));
+    sandbox.hoist("graph --json --format svg").exits(2).says("--format");
 }
 
 #[test]
@@ -259,5 +322,11 @@ fn status_compares_what_is_installed_with_its_record_and_starts_nothing() {
     sandbox.hoist("status files").exits(0).says("unchanged");
     sandbox.add(&Module::new("bad").main("false"));
     sandbox.hoist("install bad").exits(3);
-    sandbox.hoist("status bad").exits(4).says("failed");
+    sandbox.hoist("status bad").exits(4).says("failed").says("1 module: failed to install or update. Run `hoist retry`.");
+    // A reinstall keeps local changes in clones, git restores them.
+    let remedy = sandbox.hoist("status clone").exits(4).stdout;
+    assert!(remedy.contains("restore .`") && !remedy.contains("--force"), "{remedy}");
+    let command = remedy.split('`').nth(1).unwrap().to_owned();
+    assert!(sandbox.command("bash").args(["-c", &command]).status().unwrap().success());
+    sandbox.hoist("status clone").exits(0);
 }

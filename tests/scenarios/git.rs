@@ -332,7 +332,7 @@ fn a_helper_that_is_ended_leaves_no_stage() {
     let slow = Server::git(fixture.root(), Duration::from_secs(3));
     let sandbox = Sandbox::new();
     sandbox.add(&clone(&slow.url("/repo.git"), "").field("TIMEOUT", "1").body("main_module() { install_via_git_clone; }"));
-    sandbox.hoist("install").exits(3).says("did not finish within 1s");
+    sandbox.hoist("install").exits(3).says("timed out after 1s");
     let left: Vec<_> = std::fs::read_dir(sandbox.home()).unwrap().flatten().map(|entry| entry.file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().contains("stage")), "{left:?}");
 }

@@ -69,7 +69,7 @@ fn a_host_that_is_full_cut_off_or_without_its_packages_is_deployed_in_the_end() 
     // There is no client of NFS.
     hosts.on(1, "sudo mv /sbin/mount.nfs /sbin/mount.other");
     let reason = fails();
-    assert!(reason.contains("storage") && reason.contains("mount") && reason.contains("it was removed"), "{reason}");
+    assert!(reason.contains("storage") && reason.contains("mount") && reason.contains("its changes were rolled back"), "{reason}");
     assert_eq!(hosts.on(1, "ls -d /opt/app/app /etc/nginx/sites-enabled/app 2>/dev/null || true; grep -c shared /etc/fstab || true"), "0");
     hosts.on(1, "sudo mv /sbin/mount.other /sbin/mount.nfs");
     sandbox.hoist(&command).exits(0);

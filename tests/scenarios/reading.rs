@@ -44,7 +44,7 @@ fn a_past_run_is_told_as_text_json_page_junit_trace_and_lines() {
     assert!(junit.contains("tests=\"4\"") && junit.contains("failures=\"1\"") && junit.contains("skipped=\"1\""), "{junit}");
     let trace = sandbox.hoist("report --format trace").exits(0).document();
     assert!(trace["traceEvents"].as_array().unwrap().len() >= 3);
-    sandbox.hoist("report --format lines").exits(0).says("start     base").says("failed    bad");
+    sandbox.hoist("report --format lines").exits(0).says("start       base").says("failed      bad");
     sandbox.hoist("report no-such-run").exits(2).says("hoist history");
     // A record that ends in the middle of a line.
     let record = sandbox.home().join(".local/state/hoist/runs").join(&run).join("events.jsonl");

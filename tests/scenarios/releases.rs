@@ -104,7 +104,7 @@ fn a_host_that_was_never_reached_leaves_no_deployment() {
         .write("plugins/site/plugin.yml", "name: site\nversion: 1.0.0\nconfig:\n  defaults: config/defaults.yaml\n")
         .write("plugins/site/config/defaults.yaml", "host:\n  connection: { host: 127.0.0.1, port: 1 }\napp: { key: { generate: 16 } }\n")
         .write("plugins/site/modules/page.sh", "MODULE_NAME=page\nMODULE_INSTALL_METHOD=custom\nmain_module() { :; }\n");
-    sandbox.hoist("plugin deploy site").exits(3).says("cannot connect to").says("it was removed");
+    sandbox.hoist("plugin deploy site").exits(3).says("cannot connect to").says("its changes were rolled back");
     sandbox.hoist("plugin status").exits(0).says("Nothing is deployed");
     // Nothing is locked with the secret that was made: it goes as well.
     assert!(!sandbox.home().join(".local/state/hoist/deployments/site/secrets.json").exists());

@@ -112,7 +112,7 @@ fn an_interrupted_run_restores_the_cursor_and_says_what_was_not_started() {
     let terminal = Terminal::start(&sandbox, (100, 30), "install -j 2");
     terminal.wait("rows", |screen| rows(screen) == 2);
     terminal.tmux(&["send-keys", "C-c"]);
-    terminal.wait("stopping", |screen| screen.contains("Stopping: waiting for running modules"));
+    terminal.wait("stopping", |screen| screen.contains("Interrupting running modules"));
     terminal.tmux(&["send-keys", "C-c"]);
     let screen = terminal.wait("the end", |screen| screen.contains("status 130"));
     assert!(terminal.is_cursor_shown() && screen.contains("2 interrupted, 4 not started in"), "{screen}");
@@ -138,7 +138,7 @@ fn only_changed_lines_are_written_at_most_ten_times_a_second() {
     // A terminal that cannot move its cursor has plain lines.
     let line = format!("TERM=dumb {} install --force", binary().display());
     let dumb = hoist_tests::ran(sandbox.command("script").args(["-qec", &line, "/dev/null"]).output().unwrap());
-    assert!(dumb.stdout.contains("installed m00") && !dumb.stdout.contains('\u{1b}'), "{}", dumb.stdout);
+    assert!(dumb.stdout.contains("installed   m00") && !dumb.stdout.contains('\u{1b}'), "{}", dumb.stdout);
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn tests_are_recorded_and_leave_nothing_to_retry() {
     sandbox.hoist("undo --dry-run").exits(0).says("Undo of install");
     sandbox.hoist("install --resume").exits(0);
     sandbox.hoist("undo -y").exits(0);
-    sandbox.hoist("history").exits(0).says("ok, undone").says("undone by ");
+    sandbox.hoist("history").exits(0).says("succeeded, undone").says("undone by ");
 }
 
 #[test]

@@ -74,7 +74,7 @@ fn a_server_that_stalls_runs_into_the_time_limit() {
     let server = Server::start(|_| Answer { announced: Some(1000), stall: Duration::from_secs(20), ..Answer::new(200, "#!/bin/sh\n") });
     let sandbox = Sandbox::new();
     sandbox.add(&module(&server.url("/install.sh")).field("TIMEOUT", "1"));
-    sandbox.hoist("install").exits(3).says("did not finish within 1s");
+    sandbox.hoist("install").exits(3).says("timed out after 1s");
 }
 
 #[test]

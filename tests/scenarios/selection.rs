@@ -154,8 +154,8 @@ fn odd_files_and_surroundings_neither_hang_nor_hide() {
 #[test]
 fn a_name_that_is_asked_for_cannot_be_left_out() {
     let sandbox = sandbox();
-    sandbox.hoist("install default-one --skip lib").exits(2).says("default-one is named, but depends on lib");
-    sandbox.hoist("install extra --skip extra").exits(2).says("name it only once");
+    sandbox.hoist("install default-one --skip lib").exits(2).says("default-one is requested, but depends on lib");
+    sandbox.hoist("install extra --skip extra").exits(2).says("from --skip");
     sandbox.add(&Module::new("broken").tier("optional").field("INSTALL_METHOD", "gitclone"));
     sandbox.add(&Module::new("needs-broken").depends("broken"));
     sandbox.hoist("plan install").exits(2);

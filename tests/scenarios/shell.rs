@@ -207,9 +207,9 @@ fn a_time_limit_ends_the_whole_group() {
     let sandbox = Sandbox::new();
     sandbox.add(&Module::new("slow").field("TIMEOUT", "1").main("trap '' TERM; (sleep 300; touch \"$HOME/late\") & wait; sleep 300"));
     let ran = sandbox.json("install").exits(3);
-    assert_eq!(ran.finished("slow")["reason"], "did not finish within 1s");
+    assert_eq!(ran.finished("slow")["reason"], "timed out after 1s");
     sandbox.add(&Module::new("slow").main("sleep 300"));
-    sandbox.hoist("install --timeout 1s").exits(3).says("did not finish within 1s");
+    sandbox.hoist("install --timeout 1s").exits(3).says("timed out after 1s");
 }
 
 #[test]

@@ -429,7 +429,7 @@ fn what_others_need_and_names_that_are_not_plain_text_are_seen_to() {
     let first = history[0]["run_id"].as_str().unwrap().to_owned();
     sandbox.hoist("install Pizza").exits(0);
     sandbox.hoist(&format!("undo {first} --yes")).exits(2).says("is required by site.Pizza");
-    sandbox.hoist("undo 2 --yes").exits(2).says("an unambiguous prefix");
+    sandbox.hoist("undo 2 --yes").exits(2).says("use a longer prefix");
     let before = application.tree();
     sandbox.hoist("install Odd").exits(0);
     sandbox.hoist("uninstall Odd --yes").exits(0);

@@ -114,7 +114,10 @@ pub(crate) enum Command {
     },
     /// Undo a run: restore the files that it changed or removed
     Undo(Undo),
-    /// Retry the modules that failed or were skipped in the last install, update or removal
+    /// Retry modules that failed or were skipped
+    ///
+    /// Retries the last install, update or removal that did not succeed, with its options, for the modules that failed, were
+    /// skipped, interrupted or not started.
     Retry {
         #[command(flatten)]
         config: ConfigOptions,
@@ -162,8 +165,8 @@ pub(crate) enum Command {
         /// Modules to include, with their dependencies [default: every module]
         #[arg(value_name = "MODULE", add = crate::commands::man::modules())]
         modules: Vec<String>,
-        /// Format of the graph
-        #[arg(long, value_enum, default_value_t = GraphFormat::Dot)]
+        /// Format of the graph; with --json, a document of modules and their dependencies is printed
+        #[arg(long, value_enum, default_value_t = GraphFormat::Dot, conflicts_with = "json")]
         format: GraphFormat,
     },
     /// Search modules by name and description
@@ -203,7 +206,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "FILE")]
         html: Option<PathBuf>,
         /// Format of the report
-        #[arg(long, value_enum, default_value_t = ReportFormat::Text, conflicts_with = "html")]
+        #[arg(long, value_enum, default_value_t = ReportFormat::Text, conflicts_with_all = ["html", "json"])]
         format: ReportFormat,
     },
     /// Print a completion script for a shell

@@ -74,7 +74,11 @@ pub(crate) fn read_manifest(path: &Path, reading: &Reading<'_>) -> Result<Catalo
     let beside = ["sh", "conf"].map(|extension| path.with_extension(extension));
     let files: Vec<PathBuf> = beside.into_iter().filter(|path| path.exists()).collect();
     if files.is_empty() || !path.exists() {
-        return Err(Ending::wrong(Diagnostic::error("the file does not exist").file(path.display().to_string())));
+        let (message, help) = match path.exists() {
+            false => ("the file does not exist", "give the path of a collection, of a plugin, or of modules/NAME.sh"),
+            true => ("the file is not a manifest", "manifests are modules/NAME.sh, modules/NAME.conf and plugins/NAME/plugin.yml"),
+        };
+        return Err(Ending::wrong(Diagnostic::error(message).file(path.display().to_string()).help(help)));
     }
     let tree = Tree { source: source_name(root), root: root.to_owned(), files: Vec::new() };
     let reference = ManifestRef { name: stem.clone(), files };

@@ -1,6 +1,7 @@
 //! Kinds of failure, their exit codes, and how they are told. The only place that knows exit codes.
 
 use std::fmt::Display;
+use std::path::Path;
 use std::process::ExitCode;
 
 use hoist_core::Diagnostic;
@@ -63,6 +64,18 @@ impl Ending {
     /// One mistake.
     pub(crate) fn wrong(diagnostic: Diagnostic) -> Self {
         Ending::Diagnostics(vec![diagnostic])
+    }
+}
+
+/// Adds to an error of the file system what was being done, and to which path.
+pub(crate) trait AtPath<T> {
+    /// The error as a diagnostic; `doing` is such as "cannot write the file".
+    fn at(self, doing: &str, path: &Path) -> Result<T, Ending>;
+}
+
+impl<T> AtPath<T> for std::io::Result<T> {
+    fn at(self, doing: &str, path: &Path) -> Result<T, Ending> {
+        self.map_err(|error| Ending::wrong(Diagnostic::error(format!("{doing}: {error}")).file(path.display().to_string())))
     }
 }
 

@@ -104,6 +104,12 @@ fn run_command(arguments: Arguments) -> Result<error::Code, Ending> {
     if global.app.is_some() || !global.places.is_empty() {
         global.source = Some(applications::named(&global)?);
     }
+    // Commands for other programs do not depend on the working directory.
+    let is_internal = matches!(command, Command::Serve | Command::Step { .. } | Command::Confined { .. } | Command::PackageNames { .. });
+    if let (Err(error), false) = (std::env::current_dir(), is_internal) {
+        let diagnostic = hoist_core::Diagnostic::error(format!("cannot determine the working directory: {error}"));
+        return Err(Ending::wrong(diagnostic.help("change to a directory that exists and that you may read")));
+    }
     match command {
         Command::Init { directory } => commands::init::run(&global, directory.as_deref()),
         Command::New(new) => commands::new::run(&global, &new),

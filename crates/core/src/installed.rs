@@ -48,6 +48,8 @@ pub struct Installed {
     pub unfinished: BTreeMap<ModuleId, InstalledModule>,
     /// Those of them that were interrupted, and did not fail.
     pub interrupted: BTreeSet<ModuleId>,
+    /// Those of them that a run in progress is changing.
+    pub in_progress: BTreeSet<ModuleId>,
     /// Seconds that an install took in the past, smoothed.
     pub durations: BTreeMap<String, f64>,
 }

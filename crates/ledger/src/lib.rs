@@ -92,7 +92,9 @@ impl LedgerError {
                 _ => None,
             },
             LedgerError::Io { error, .. } => match error.kind() {
-                std::io::ErrorKind::ReadOnlyFilesystem | std::io::ErrorKind::PermissionDenied => Some(WRITABLE),
+                std::io::ErrorKind::ReadOnlyFilesystem | std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::NotADirectory => {
+                    Some(WRITABLE)
+                }
                 std::io::ErrorKind::StorageFull => Some(ROOM),
                 _ => None,
             },
@@ -102,7 +104,7 @@ impl LedgerError {
 }
 
 const ROOM: &str = "free space on the disk; installed modules are not affected";
-const WRITABLE: &str = "make it writable, or set XDG_STATE_HOME to another directory";
+const WRITABLE: &str = "make it a directory that you may write to, or set XDG_STATE_HOME to another one";
 
 /// The file's name in the state directory.
 const FILE: &str = "ledger.sqlite";
@@ -235,9 +237,13 @@ impl Ledger {
     /// A file that is damaged is set aside, and a copy of an earlier moment takes its place, or a new one; [`Salvaged`] tells.
     pub fn open(directory: &Path) -> Result<(Self, Option<Salvaged>), LedgerError> {
         private_directory(directory).map_err(|error| LedgerError::Io { path: directory.to_owned(), error })?;
+        if salvage::is_lost(directory)? {
+            let salvaged = salvage::set_aside(directory, "the file is missing or empty")?;
+            return Ok((Self::open_sound(directory)?, Some(salvaged)));
+        }
         match Self::open_sound(directory) {
             Err(LedgerError::Sqlite { error, .. }) if salvage::is_damage(&error) => {
-                let salvaged = salvage::set_aside(directory, &error)?;
+                let salvaged = salvage::set_aside(directory, &error.to_string())?;
                 Ok((Self::open_sound(directory)?, Some(salvaged)))
             }
             opened => Ok((opened?, None)),

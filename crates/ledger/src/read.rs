@@ -10,6 +10,7 @@ use rustix::process::{Pid, test_kill_process};
 use serde::Serialize;
 
 use crate::files::path_of;
+use crate::salvage::{self, COPY};
 use crate::{FILE, Ledger, LedgerError, schema};
 
 /// What is installed, from the ledger in this state directory; nothing when there is none.
@@ -139,8 +140,13 @@ pub fn unresolved(directory: &Path) -> Result<Option<PastRun>, LedgerError> {
 
 /// Opens for reading. With no log beside the file nobody is writing, and SQLite is told so: else it would make files of its own.
 pub(crate) fn open(directory: &Path) -> Result<Option<Connection>, LedgerError> {
-    let path = directory.join(FILE);
-    if !path.exists() {
+    let mut path = directory.join(FILE);
+    // Of a ledger that is missing or empty, its copy tells what the last run recorded.
+    if salvage::is_lost(directory)? {
+        path = directory.join(COPY);
+    }
+    let io = |error| LedgerError::Io { path: path.clone(), error };
+    if !path.try_exists().map_err(io)? {
         return Ok(None);
     }
     let escaped = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
@@ -216,12 +222,16 @@ fn installed(connection: &Connection) -> rusqlite::Result<Installed> {
             }
         }
     }
+    let running = "SELECT pid FROM runs WHERE status = 'running' ORDER BY id DESC LIMIT 1";
+    let is_running = connection.query_row(running, [], |row| row.get(0)).optional()?.is_some_and(is_alive);
     let mut last = connection.prepare("SELECT status FROM results WHERE module = ?1 ORDER BY run DESC LIMIT 1")?;
     for name in found.unfinished.keys() {
         let status: Option<String> = last.query_row([name.as_str()], |row| row.get(0)).optional()?;
-        // Of what was killed nothing is written down.
-        if status.is_none_or(|status| status != "failed") {
-            found.interrupted.insert(name.clone());
+        // Of what was killed or is still being changed nothing is written down.
+        match status.is_none_or(|status| status != "failed") {
+            true if is_running => drop(found.in_progress.insert(name.clone())),
+            true => drop(found.interrupted.insert(name.clone())),
+            false => {}
         }
     }
     let mut select = connection.prepare("SELECT module, seconds FROM durations")?;

@@ -7,15 +7,15 @@ use rusqlite::{Connection, ErrorCode};
 use crate::{FILE, Ledger, LedgerError, now};
 
 /// The copy's name in the state directory.
-const COPY: &str = "ledger.copy.sqlite";
+pub(crate) const COPY: &str = "ledger.copy.sqlite";
 
 /// What was done about a damaged ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Salvaged {
-    /// What SQLite says of it.
+    /// What is wrong with it.
     pub damage: String,
-    /// Where the damaged file is now.
-    pub aside: PathBuf,
+    /// Where the damaged file is now, if there was one.
+    pub aside: Option<PathBuf>,
     /// True when the copy of an earlier moment took its place; a new one is empty.
     pub from_copy: bool,
 }
@@ -34,8 +34,21 @@ pub(crate) fn check(connection: &Connection) -> rusqlite::Result<()> {
     }
 }
 
+/// Returns true where the ledger is missing or empty, but has a copy: something other than hoist removed or emptied it.
+pub(crate) fn is_lost(directory: &Path) -> Result<bool, LedgerError> {
+    let size = |name: &str| -> Result<u64, LedgerError> {
+        let path = directory.join(name);
+        match path.metadata() {
+            Ok(metadata) => Ok(metadata.len()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(LedgerError::Io { path, error }),
+        }
+    };
+    Ok(size(FILE)? == 0 && size(COPY)? > 0)
+}
+
 /// Moves a damaged ledger away and puts the copy in its place, if it is sound.
-pub(crate) fn set_aside(directory: &Path, damage: &rusqlite::Error) -> Result<Salvaged, LedgerError> {
+pub(crate) fn set_aside(directory: &Path, damage: &str) -> Result<Salvaged, LedgerError> {
     let path = directory.join(FILE);
     let stamp: String = now().chars().filter(char::is_ascii_digit).take(14).collect();
     let aside = directory.join(format!("ledger.damaged-{stamp}.sqlite"));
@@ -56,7 +69,7 @@ pub(crate) fn set_aside(directory: &Path, damage: &rusqlite::Error) -> Result<Sa
     if !from_copy && path.exists() {
         std::fs::remove_file(&path).map_err(io)?;
     }
-    Ok(Salvaged { damage: damage.to_string(), aside, from_copy })
+    Ok(Salvaged { damage: damage.to_string(), aside: aside.exists().then_some(aside), from_copy })
 }
 
 pub(crate) fn with(path: &Path, suffix: &str) -> PathBuf {

@@ -28,6 +28,14 @@ pub fn explain(outcome: &Outcome, names: &[String]) -> Option<String> {
     }
 }
 
+/// The word for a unit that was not started: it was skipped because of a failure, or the run did not get to it.
+pub(crate) fn skip_text(because: &SkipReason) -> &'static str {
+    match because {
+        SkipReason::Needs(_) | SkipReason::Stopped(_) => "skipped",
+        SkipReason::Cancelled | SkipReason::Declined(_) => "not started",
+    }
+}
+
 /// A line without the sequences that colour text or move a cursor, without other control characters, and without the passwords of URLs.
 pub fn plain_text(line: &str) -> String {
     let mut plain = String::with_capacity(line.len());

@@ -3,8 +3,9 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use hoist_executor::{Event, EventKind, Level, Outcome, SkipReason};
+use hoist_executor::{Event, EventKind, Level, Outcome};
 
+use crate::explain::skip_text;
 use crate::{Reporter, Words, duration_text, explain, plain_text};
 
 /// Writes a line for each change of state.
@@ -55,7 +56,7 @@ impl<W: Write> Reporter for Plain<W> {
                         writeln!(writer, "{word:<11} {name} ({took})")
                     }
                     Outcome::Skipped { because } => {
-                        let word = if matches!(because, SkipReason::Needs(_)) { "skipped" } else { "not started" };
+                        let word = skip_text(because);
                         writeln!(writer, "{word:<11} {name}: {}", plain_text(&explain(outcome, names).unwrap_or_default()))
                     }
                     Outcome::Cancelled => writeln!(writer, "{:<11} {name} ({took})", "interrupted"),

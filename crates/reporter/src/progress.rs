@@ -10,6 +10,7 @@ use console::{Term, measure_text_width, pad_str, truncate_str};
 use hoist_executor::{Event, EventKind, Level, Outcome};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 
+use crate::explain::skip_text;
 use crate::screen::{Screen, Size};
 use crate::{Reporter, Words, duration_text, explain, plain_text};
 
@@ -209,9 +210,10 @@ impl<W: Write> View<W> {
             Outcome::Done { changed: false } => {
                 format!("{} {name} {}", self.paint("32", "✓"), self.paint("2", self.options.words.unchanged))
             }
-            Outcome::Skipped { .. } => {
+            Outcome::Skipped { because } => {
                 let names: Vec<String> = self.units.iter().map(|unit| unit.name.clone()).collect();
-                format!("{} {name} skipped: {}", self.paint("33", "-"), plain_text(&explain(outcome, &names).unwrap_or_default()))
+                let word = skip_text(because);
+                format!("{} {name} {word}: {}", self.paint("33", "-"), plain_text(&explain(outcome, &names).unwrap_or_default()))
             }
             Outcome::Cancelled => format!("{} {name} interrupted", self.paint("33", "-")),
             Outcome::Failed { .. } | Outcome::TimedOut { .. } => {

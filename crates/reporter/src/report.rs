@@ -175,7 +175,7 @@ mod tests {
         assert_eq!(serde_json::to_string(&again).unwrap(), serde_json::to_string(&report).unwrap());
         assert_eq!(lines_again, lines);
         let text = String::from_utf8(lines).unwrap();
-        assert!(text.contains("bad | hello") && text.contains("warning   bad: mind"), "{text}");
-        assert!(text.contains("skipped   next: depends on bad, which failed"), "{text}");
+        assert!(text.contains("bad | hello") && text.contains("warning     bad: mind"), "{text}");
+        assert!(text.contains("skipped     next: depends on bad, which failed"), "{text}");
     }
 }

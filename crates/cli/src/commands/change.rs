@@ -629,8 +629,8 @@ pub(crate) fn open(session: &Session) -> Result<Ledger, Ending> {
             true => "it was replaced by the copy of the last run; later changes are detected again",
             false => "it was replaced by a new one; installed modules are detected again",
         };
-        let aside = salvaged.aside.display();
-        render::remark(&format!("warning: the ledger is damaged ({}); it was moved to {aside}: {place}", salvaged.damage));
+        let moved = salvaged.aside.map(|aside| format!("; it was moved to {}", aside.display())).unwrap_or_default();
+        render::remark(&format!("warning: the ledger is damaged ({}){moved}: {place}", salvaged.damage));
     }
     Ok(ledger)
 }

@@ -11,7 +11,7 @@ use hoist_methods::diff;
 use serde_json::json;
 
 use crate::args::{ConfigAction, Global, Output};
-use crate::error::{Code, Ending};
+use crate::error::{AtPath, Code, Ending};
 use crate::json;
 use crate::render::{self, DIM, GREEN, Paint, YELLOW, painted};
 use crate::session::{self, Session};
@@ -202,7 +202,7 @@ fn restore(records: &[ConfigRecord], file: &Path, from: Option<&Path>) -> Result
         render::remark(&format!("The current file was moved to {}", aside.display()));
     }
     let mode = std::os::unix::fs::PermissionsExt::mode(&copy.metadata().map_err(unreadable)?.permissions()) & 0o777;
-    write(&path, &contents, mode)?;
+    write(&path, &contents, mode).at("cannot restore the file", &path)?;
     writeln!(io::stdout(), "Restored {} from {}", path.display(), copy.display())?;
     Ok(Code::Ok)
 }

@@ -173,7 +173,7 @@ fn state(session: &Session, machine: &Machine, installed: &Installed, findings: 
         }
     };
     let (interrupted, failed): (Vec<&hoist_core::ModuleId>, Vec<&hoist_core::ModuleId>) =
-        installed.unfinished.keys().partition(|id| installed.interrupted.contains(*id));
+        installed.unfinished.keys().filter(|id| !installed.in_progress.contains(*id)).partition(|id| installed.interrupted.contains(*id));
     let names = |ids: Vec<&hoist_core::ModuleId>| ids.into_iter().map(ToString::to_string).collect();
     note(Verdict::Problem, "modules whose last change failed", "run `hoist retry`", names(failed));
     let help = "the next command that makes changes rolls them back; then run the interrupted command again";

@@ -3,12 +3,13 @@
 use std::io::Write;
 
 use hoist_core::{Action, Installed, Request, Selection};
-use hoist_resolver::Drawing;
+use hoist_resolver::{Drawing, Resolved};
+use serde_json::json;
 
-use crate::args::{Global, GraphFormat};
-use crate::choice;
+use crate::args::{Global, GraphFormat, Output};
 use crate::error::{Code, Ending};
 use crate::session::Session;
+use crate::{choice, json};
 
 /// Draws modules and what they need.
 pub(crate) fn run(global: &Global, modules: &[String], format: GraphFormat) -> Result<Code, Ending> {
@@ -17,6 +18,15 @@ pub(crate) fn run(global: &Global, modules: &[String], format: GraphFormat) -> R
     let mut request = Request { source: global.source.clone(), ..Request::new(Action::Install, selection) };
     choice::settle(&mut session, &Installed::default(), &mut request)?;
     let resolution = hoist_resolver::resolve(&session.catalog, &Installed::default(), &request)?;
+    if global.output == Output::Json && format == GraphFormat::Dot {
+        let name = |place: &usize| resolution.modules[*place].module.id.as_str();
+        let entry = |resolved: &Resolved<'_>| {
+            let requires: Vec<&str> = resolved.needs.iter().map(name).collect();
+            json!({ "name": resolved.module.id, "tier": resolved.module.tier, "requires": requires })
+        };
+        json::print(&json!({ "modules": resolution.modules.iter().map(entry).collect::<Vec<_>>() }))?;
+        return Ok(Code::Ok);
+    }
     let drawing = match format {
         GraphFormat::Dot => Drawing::Dot,
         GraphFormat::Mermaid => Drawing::Mermaid,

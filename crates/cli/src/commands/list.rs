@@ -64,7 +64,7 @@ pub(crate) fn run(global: &Global, list: &List) -> Result<Code, Ending> {
     for (id, record) in gone {
         let version = record.version.clone().unwrap_or_else(|| "-".to_owned());
         let gone = match (record.removal.is_indexed(), session.indexes.contains_key(&record.source)) {
-            (false, _) if session.unused_collection(&record).is_some() => "its collection is not in use",
+            (false, _) if session.unused_collection(record).is_some() => "its collection is not in use",
             (false, _) => "its manifest was removed",
             (true, true) => "removed upstream",
             (true, false) => "unknown source",
@@ -120,6 +120,7 @@ pub(crate) fn state(module: &Module, installed: &Installed) -> &'static str {
     match (is_there(module, installed), installed.unfinished.get(&module.id).is_some_and(|record| is_this(module, &record.source))) {
         (true, _) if !module.is_verifiable(installed.modules.get(&module.id)) => "unverified",
         (true, _) => "installed",
+        (_, true) if installed.in_progress.contains(&module.id) => "in_progress",
         (_, true) if installed.interrupted.contains(&module.id) => "interrupted",
         (_, true) => "failed",
         _ => "available",
@@ -131,12 +132,12 @@ pub(crate) fn state_text(module: &Module, session: &Session, installed: &Install
     let state = state(module, installed);
     let colour = match state {
         "installed" => GREEN,
-        "unverified" | "interrupted" => YELLOW,
+        "unverified" | "interrupted" | "in_progress" => YELLOW,
         "failed" => RED,
         _ => DIM,
     };
     let enabled = if session.enabled(module) == Some(true) { ", enabled" } else { "" };
-    painted(paint.stdout, colour, &format!("{state}{enabled}"))
+    painted(paint.stdout, colour, &format!("{}{enabled}", state.replace('_', " ")))
 }
 
 /// The version that is installed, else the one that is offered.

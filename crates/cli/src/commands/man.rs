@@ -8,7 +8,7 @@ use clap_complete::env::Shells;
 use hoist_core::{Diagnostic, schema};
 
 use crate::args::{self, Global};
-use crate::error::{Code, Ending};
+use crate::error::{AtPath, Code, Ending};
 use crate::session::{self, Session};
 
 /// The manual page of the program, or all pages into a directory.
@@ -16,8 +16,8 @@ pub(crate) fn man(directory: Option<&Path>) -> Result<Code, Ending> {
     match directory {
         None => args::page(&mut std::io::stdout().lock())?,
         Some(directory) => {
-            std::fs::create_dir_all(directory)?;
-            args::pages(directory)?;
+            std::fs::create_dir_all(directory).at("cannot create the directory", directory)?;
+            args::pages(directory).at("cannot write manual pages to the directory", directory)?;
         }
     }
     Ok(Code::Ok)

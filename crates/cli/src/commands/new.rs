@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::args::{Global, New, NewMethod, Output, PluginAction, PluginKind, PluginNew};
 use crate::collections::{self, Reading};
-use crate::error::{Code, Ending};
+use crate::error::{AtPath, Code, Ending};
 use crate::session::{self, Session};
 use crate::{ask, commands, json};
 
@@ -252,6 +252,6 @@ fn check(file: &Path) -> Result<(), Ending> {
     if errors.is_empty() {
         return Ok(());
     }
-    std::fs::remove_file(file)?;
+    std::fs::remove_file(file).at("cannot remove the invalid module", file)?;
     Err(errors.into())
 }

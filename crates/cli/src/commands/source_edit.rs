@@ -11,7 +11,7 @@ use hoist_methods::SourceCache;
 
 use crate::args::{Global, SourceAdd};
 use crate::commands;
-use crate::error::{Code, Ending};
+use crate::error::{AtPath, Code, Ending};
 use crate::render;
 use crate::run;
 use crate::session::{self, Session};
@@ -121,10 +121,9 @@ fn read(file: &Path) -> Result<String, Ending> {
 fn write(file: &Path, text: &str) -> Result<(), Ending> {
     // A URL with a password must not be readable by other users.
     let mode = if hoist_core::redact_urls(text) == text { 0o644 } else { 0o600 };
-    let wrong = |error: std::io::Error| Ending::wrong(Diagnostic::error(error.to_string()));
-    hoist_files::write(file, text.as_bytes(), mode).map_err(wrong)?;
-    if mode == 0o600 && std::fs::metadata(file)?.permissions().mode() & 0o077 != 0 {
-        std::fs::set_permissions(file, Permissions::from_mode(mode))?;
+    hoist_files::write(file, text.as_bytes(), mode).at("cannot write the file", file)?;
+    if mode == 0o600 && std::fs::metadata(file).at("cannot read the file", file)?.permissions().mode() & 0o077 != 0 {
+        std::fs::set_permissions(file, Permissions::from_mode(mode)).at("cannot change the permissions of the file", file)?;
         render::remark(&format!("{} contains a password: it is now readable only by you", file.display()));
     }
     Ok(())

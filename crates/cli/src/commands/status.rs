@@ -1,7 +1,7 @@
 //! `hoist status`: compares installed modules with the record of their install. Runs and writes nothing.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hoist_core::{Diagnostic, Installed, InstalledModule, Module, ModuleId};
 use hoist_ledger::Reader;
@@ -32,6 +32,9 @@ enum State {
     Failed,
     /// The last change of the module was interrupted.
     Interrupted,
+    /// A run is changing the module.
+    #[serde(rename = "in_progress")]
+    InProgress,
 }
 
 impl State {
@@ -43,11 +46,12 @@ impl State {
             State::Missing => "missing",
             State::Failed => "failed",
             State::Interrupted => "interrupted",
+            State::InProgress => "in progress",
         }
     }
 
     fn differs(self) -> bool {
-        !matches!(self, State::Unchanged | State::Unverified)
+        !matches!(self, State::Unchanged | State::Unverified | State::InProgress)
     }
 }
 
@@ -57,6 +61,8 @@ struct Entry<'a> {
     record: &'a InstalledModule,
     state: State,
     drift: Drift,
+    /// The directory of its clone, if it is one.
+    clone: Option<PathBuf>,
 }
 
 /// Maximum number of differences listed for each module, unless `--verbose` is given.
@@ -114,6 +120,7 @@ fn compare<'a>(
             Ending::wrong(Diagnostic::error(format!("cannot compare the module with its record: {failure}")).module(id.as_str()))
         })?;
         let state = match () {
+            () if installed.in_progress.contains(id) => State::InProgress,
             () if installed.interrupted.contains(id) => State::Interrupted,
             () if installed.unfinished.contains_key(id) => State::Failed,
             () if !drift.missing.is_empty() => State::Missing,
@@ -121,7 +128,8 @@ fn compare<'a>(
             () if drift.is_verifiable => State::Unchanged,
             () => State::Unverified,
         };
-        Ok(Entry { id, record, state, drift })
+        let clone = module.repository.as_ref().map(|repository| repository.dir.clone()).filter(|dir| dir.join(".git").exists());
+        Ok(Entry { id, record, state, drift, clone })
     };
     selected.into_par_iter().with_min_len(8).map_init(|| Reader::open(&session.places.state), entry).collect()
 }
@@ -129,7 +137,7 @@ fn compare<'a>(
 fn print_json(entries: &[Entry<'_>]) -> Result<(), Ending> {
     let modules: Vec<_> = entries
         .iter()
-        .map(|Entry { id, record, state, drift }| {
+        .map(|Entry { id, record, state, drift, .. }| {
             json!({
                 "name": id, "state": state, "version": record.version, "source": record.source,
                 "missing": drift.missing, "modified": drift.modified,
@@ -146,7 +154,7 @@ fn print(entries: &[Entry<'_>], global: &Global, home: &Path) -> Result<(), Endi
     let rows = entries.iter().filter(listed).map(|entry| {
         let color = match entry.state {
             State::Unchanged => GREEN,
-            State::Unverified | State::Modified => YELLOW,
+            State::Unverified | State::Modified | State::InProgress => YELLOW,
             State::Missing | State::Failed | State::Interrupted => RED,
         };
         vec![
@@ -161,19 +169,49 @@ fn print(entries: &[Entry<'_>], global: &Global, home: &Path) -> Result<(), Endi
         true => String::new(),
         false => render::titled_table(&["NAME", "STATUS", "VERSION", "DIFFERENCES"], rows, paint),
     };
-    let differing = entries.iter().filter(|entry| entry.state.differs()).count();
-    text += &match (entries.len(), differing) {
-        (0, _) => "No modules are installed.\n".to_owned(),
+    text += &summary(entries, home);
+    Ok(std::io::stdout().lock().write_all(text.as_bytes())?)
+}
+
+/// Counts, and what to do.
+fn summary(entries: &[Entry<'_>], home: &Path) -> String {
+    let count = |states: &[State]| entries.iter().filter(|entry| states.contains(&entry.state)).count();
+    let installed = count(&[State::Unchanged, State::Unverified, State::Modified, State::Missing]);
+    let mut text = match (installed, count(&[State::Modified, State::Missing])) {
+        (0, _) if entries.is_empty() => "No modules are installed.\n".to_owned(),
+        (0, _) => String::new(),
         (all, 0) => format!("{}: no differences from the record.\n", render::count(all, "installed module")),
         (all, some) => {
             let verb = if some == 1 { "differs" } else { "differ" };
-            format!(
-                "{some} of {} {verb} from the record. Run `hoist install --force MODULE` to reinstall a module.\n",
-                render::count(all, "installed module")
-            )
+            let all = render::count(all, "installed module");
+            format!("{some} of {all} {verb} from the record.\n")
         }
     };
-    Ok(std::io::stdout().lock().write_all(text.as_bytes())?)
+    let differing = || entries.iter().filter(|entry| matches!(entry.state, State::Modified | State::Missing));
+    // A reinstall leaves local changes in clones alone.
+    let clones: Vec<&Path> = differing().filter_map(|entry| entry.clone.as_deref()).collect();
+    if differing().count() > clones.len() {
+        text += "Run `hoist install --force MODULE` to reinstall a module.\n";
+    }
+    if let Some(first) = clones.first() {
+        let directory = match clones.len() {
+            1 => render::home_path(&render::shell_word(&first.display().to_string()), home),
+            _ => "DIR".to_owned(),
+        };
+        text += &format!("Run `git -C {directory} restore .` to restore the committed files of a clone.\n");
+    }
+    let others = [
+        (State::Failed, "failed to install or update. Run `hoist retry`."),
+        (State::Interrupted, "interrupted. The next command that makes changes rolls back the interrupted changes."),
+        (State::InProgress, "being changed by a run in progress."),
+    ];
+    for (state, meaning) in others {
+        match count(&[state]) {
+            0 => {}
+            number => text += &format!("{}: {meaning}\n", render::count(number, "module")),
+        }
+    }
+    text
 }
 
 /// The differences of a module in one line.

@@ -72,7 +72,13 @@ pub(crate) fn run(global: &Global, paths: &[PathBuf]) -> Result<Code, Ending> {
         return Ok(code);
     }
     let paint = Paint::choose(global.color);
-    render::diagnostics(&found, paint);
+    match global.quiet {
+        true => {
+            let errors: Vec<Diagnostic> = found.iter().filter(|diagnostic| diagnostic.is_error()).cloned().collect();
+            render::diagnostics(&errors, paint);
+        }
+        false => render::diagnostics(&found, paint),
+    }
     let count = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
     let verdict = match errors {
         0 => painted(paint.stdout, GREEN, "ok"),

@@ -317,7 +317,7 @@ impl Told<'_> {
             Action::Uninstall | Action::Undo if is_failed => "Fix the errors above, then run `hoist retry`.\n",
             Action::Deploy | Action::Undeploy if is_failed => "Fix the errors above, then run the same command again.\n",
             Action::Install if code == Code::Interrupted => "Run `hoist install --resume` to continue. Installed modules are kept.\n",
-            Action::Test if is_failed => "Run `hoist install --force MODULE` to reinstall a module.\n",
+            Action::Test if is_failed => "Fix the errors above, or run `hoist install --force MODULE` to reinstall a module.\n",
             _ => "",
         };
         text.to_owned()

@@ -125,7 +125,9 @@ impl Git {
         }
         match own::changes(&self.dir, machine)? {
             None => Ok(()),
-            Some(what) => Err(Failure::new(format!("{dir} has local changes ({what}) and is not changed: move it away to clone it again"))),
+            Some(what) => Err(Failure::new(format!(
+                "{dir} has local changes ({what}) and is not changed: restore them (`git restore .`), or move the directory away to clone it again"
+            ))),
         }
     }
 

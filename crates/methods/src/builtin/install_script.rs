@@ -47,15 +47,11 @@ impl Method for InstallScript {
                     "{shown}: its SHA-256 is {digest}, but MODULE_INSTALL_SHA256 is {wanted}; it was not run"
                 )));
             }
-            Some(_) => {}
             None if context.machine.requires_checksums() => {
                 let message = format!("{shown} has no checksum in the manifest, and checksums are required; it was not run");
                 return Err(Failure::new(format!("{message}: read it, then add MODULE_INSTALL_SHA256=\"{digest}\"")));
             }
-            None => {
-                let text = format!("{shown} has no checksum: add MODULE_INSTALL_SHA256=\"{digest}\" to the manifest");
-                task.note(Level::Warning, text);
-            }
+            _ => {}
         }
         if has_crlf(&file).map_err(|error| task.failed("reading", &file, &error))? {
             let message = format!("{shown} has Windows line endings (CRLF), which script interpreters do not accept; it was not run");
@@ -72,7 +68,14 @@ impl Method for InstallScript {
             None => task.output(stream, line),
         })?;
         match exit.success() {
-            true => Ok(Applied::changed()),
+            true => {
+                // Only a script that did what it is for is worth pinning.
+                if self.sha256.is_none() {
+                    let text = format!("{shown} has no checksum: add MODULE_INSTALL_SHA256=\"{digest}\" to the manifest");
+                    task.note(Level::Warning, text);
+                }
+                Ok(Applied::changed())
+            }
             false => Err(Failure::new(format!("the script from {shown} failed with {exit}"))),
         }
     }

@@ -439,10 +439,10 @@ impl Lowering<'_> {
             _ => &[],
         };
         for field in needed.iter().filter(|field| self.is_absent(field)).copied().collect::<Vec<_>>() {
-            self.tell(Diagnostic::error(format!("the method {method} needs this field")).help(format!("add {field}=\"…\"")), field);
+            self.tell(Diagnostic::error(format!("required by the method {method}")).help(format!("add {field}=\"…\"")), field);
         }
         if method == "custom" && !functions.main {
-            let message = "the method custom needs a function main_module in the script";
+            let message = "the method custom requires a function main_module in the script";
             self.tell(Diagnostic::error(message).help("define main_module() { … } after the metadata"), "MODULE_INSTALL_METHOD");
         }
         if method == "package_manager" && self.field("MODULE_NAME").ends_with('-') && self.is_absent("MODULE_PACKAGES") {
@@ -450,19 +450,19 @@ impl Lowering<'_> {
             self.tell(diagnostic.help("name the packages in MODULE_PACKAGES"), "MODULE_NAME");
         }
         if method == "pip" && self.is_absent("MODULE_INSTALL_DIRS") {
-            let diagnostic = Diagnostic::warning("the method pip needs this field; packages are installed into $HOME/.local");
+            let diagnostic = Diagnostic::warning("not set; pip installs the packages into $HOME/.local");
             self.tell(diagnostic.help("add MODULE_INSTALL_DIRS=\"$HOME/.local\""), "MODULE_INSTALL_DIRS");
         }
         let update = self.field("MODULE_UPDATE_METHOD").to_owned();
         if update == "git_pull" && self.is_absent("MODULE_UPDATE_DIR") {
             let diagnostic = match self.words("MODULE_INSTALL_DIRS").first() {
-                Some(dir) => Diagnostic::warning(format!("the update method git_pull needs this field; {dir} is updated")),
-                None => Diagnostic::error("the update method git_pull needs this field"),
+                Some(dir) => Diagnostic::warning(format!("not set; git_pull updates {dir}")),
+                None => Diagnostic::error("required by the update method git_pull"),
             };
             self.tell(diagnostic.help("add MODULE_UPDATE_DIR=\"…\""), "MODULE_UPDATE_DIR");
         }
         if update == "custom" && !functions.update {
-            let diagnostic = Diagnostic::error("the update method custom needs a function update_module in the script");
+            let diagnostic = Diagnostic::error("the update method custom requires a function update_module in the script");
             self.tell(diagnostic.help("define update_module() { … }, or use the update method none"), "MODULE_UPDATE_METHOD");
         }
     }
