@@ -16,7 +16,7 @@ impl<'a> Terminal<'a> {
     fn start(sandbox: &'a Sandbox, (columns, rows): (u32, u32), arguments: &str) -> Self {
         let terminal = Self { sandbox, socket: sandbox.path(&format!("tmux-{columns}x{rows}")) };
         // Ctrl-C reaches the shell as well.
-        let line = format!("trap : INT; {} {arguments}; echo status $?; exec sleep 600", binary().display());
+        let line = format!("trap : INT; {} {arguments}; echo status $?; trap '' INT; exec sleep 600", binary().display());
         let (columns, rows) = (columns.to_string(), rows.to_string());
         let output = terminal.tmux(&["-f", "/dev/null", "new-session", "-d", "-x", &columns, "-y", &rows, &line]);
         assert!(output.status.success(), "{output:?}");

@@ -337,13 +337,13 @@ fn mend(rock: &Rock, context: &StepContext<'_>) -> Result<(), Failure> {
         let directory = rocks::directory(rock, &work.name);
         for (version, files) in &work.versions {
             let whole = directory.join(version).join("rock_manifest").is_file() && files.iter().all(|file| file.exists());
-            if work.removes || !whole {
+            if work.removes || !whole || is_partly_moved(&directory.join(version)) {
                 clear(rock, &work.name, version, files)?;
             }
         }
         if let Some(version) = work.installs.filter(|version| !work.versions.contains_key(version)) {
             let files = deployed(rock, &directory.join(&version));
-            if files.is_empty() || !files.iter().all(|file| file.exists()) {
+            if files.is_empty() || !files.iter().all(|file| file.exists()) || is_partly_moved(&directory.join(&version)) {
                 clear(rock, &work.name, &version, &files)?;
             }
         }
@@ -353,6 +353,11 @@ fn mend(rock: &Rock, context: &StepContext<'_>) -> Result<(), Failure> {
         }
     }
     std::fs::remove_file(&note).map_err(|error| Failure::new(format!("{}: {error}", note.display())))
+}
+
+/// Returns true where LuaRocks was interrupted while it moved the files of a version to where they are loaded from: it copies each and then removes it.
+fn is_partly_moved(version: &Path) -> bool {
+    ["lua", "lib"].iter().any(|part| version.join(part).exists())
 }
 
 fn luarocks(rock: &Rock, arguments: &[&str], context: &StepContext<'_>) -> Result<(), Failure> {

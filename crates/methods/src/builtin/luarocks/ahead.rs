@@ -13,7 +13,7 @@ use hoist_core::{Rock, is_path};
 use hoist_executor::Failure;
 use hoist_sources::rocks;
 
-use super::{LuaRocks, clear, deployed, is_whole, own, run, run_in, turn, versions};
+use super::{LuaRocks, clear, deployed, is_partly_moved, is_whole, own, run, run_in, turn, versions};
 use crate::machine::Machine;
 use crate::method::StepContext;
 
@@ -168,7 +168,9 @@ pub(crate) fn install(rock: &Rock, archives: &[Archive], context: &StepContext<'
         return (Some(ahead), installed);
     }
     // What is not whole is tried again by its module; the manifest of the tree may not know of what is.
-    let broken = |(name, version): &(&String, &String)| !is_whole(rock, name, version);
+    let broken = |(name, version): &(&String, &String)| {
+        !is_whole(rock, name, version) || installed.is_err() && is_partly_moved(&rocks::directory(rock, name).join(version))
+    };
     let broken: BTreeMap<String, String> =
         ahead.waiting.iter().filter(broken).map(|(name, version)| (name.clone(), version.clone())).collect();
     let mended = if installed.is_ok() && broken.is_empty() { Ok(()) } else { take_away(rock, &broken, context) };

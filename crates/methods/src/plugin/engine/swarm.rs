@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use hoist_executor::{Failure, Level};
+use hoist_executor::{Failure, Level, Stream};
 use hoist_plugins::Project;
 use serde::Deserialize;
 use serde_json::Value;
@@ -207,8 +207,15 @@ impl Engine<'_, '_> {
 
     /// Takes the stack down, and waits until nothing of it is left on this machine.
     pub(super) fn down_stack(&self, volumes: bool) -> Result<(), Failure> {
+        // Docker does not remove networks as long as tasks of the services it has just removed are stopping.
+        let mut refused = None;
         if !self.services()?.is_empty() {
-            self.tell_and_run(&self.command(&self.docker).args(["stack", "rm", &self.project]), "stopping the stack")?;
+            let (exit, said) = self.ask(self.command(&self.docker).args(["stack", "rm", &self.project]))?;
+            said.lines().for_each(|line| self.context.task.output(Stream::Stdout, line));
+            if !exit.success() {
+                let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+                refused = Some(format!("stopping the stack failed with {exit}: {}", last.trim()));
+            }
         }
         let label = format!("label={}={}", self.label(), self.project);
         let deadline = Instant::now() + LEAVING;
@@ -223,8 +230,19 @@ impl Engine<'_, '_> {
         };
         while there()? {
             self.context.task.check()?;
+            if let Some(why) = &refused {
+                if !self.services()?.is_empty() {
+                    return Err(Failure::new(why.clone()));
+                }
+                let (_, networks) = self.ask(self.command(&self.docker).args(lists[1]))?;
+                for network in networks.split_whitespace() {
+                    self.ask(self.command(&self.docker).args(["network", "rm", network]))?;
+                }
+            }
             if Instant::now() > deadline {
-                return Err(Failure::new(format!("its containers were not removed after {} seconds", LEAVING.as_secs())));
+                let why = refused.map(|why| format!(" ({why})")).unwrap_or_default();
+                let message = format!("its containers and networks were not removed after {} seconds{why}", LEAVING.as_secs());
+                return Err(Failure::new(message));
             }
             std::thread::sleep(TICK);
         }
