@@ -317,7 +317,7 @@ fn an_application_of_the_settings_is_shown_and_can_be_added_and_removed() {
     sandbox
         .hoist(&format!("source add shop --application {} --into addons --from {}/modules", root.display(), sandbox.home().display()))
         .exits(0);
-    sandbox.hoist("source list").exits(0).says("application").says("1 modules").says("app/addons");
+    sandbox.hoist("source list").exits(0).says("application").says("1 module").says("app/addons");
     sandbox.hoist("install Pizza").exits(0);
     assert!(sandbox.has("app/addons/Pizza/x.php"));
     sandbox.hoist("source remove shop").exits(0);

@@ -19,6 +19,7 @@ mod first_contact;
 mod git;
 mod git_updates;
 mod git_user;
+mod golden;
 mod histories;
 mod host_faults;
 mod hostile;

@@ -15,6 +15,7 @@ mod rocks;
 mod sandbox;
 mod ssh;
 mod tls;
+mod transcript;
 mod wheels;
 
 pub use application::Application;
@@ -29,6 +30,7 @@ pub use rocks::Rocks;
 pub use sandbox::{Module, Ran, Sandbox, binary, ran, stripped_binary};
 pub use ssh::SshServer;
 pub use tls::{Authority, TlsServer};
+pub use transcript::Transcript;
 pub use wheels::wheel;
 
 /// True when a program is on the path. When it is not, says so and, under `CI`, fails.

@@ -53,8 +53,8 @@ pub(crate) fn list(global: &Global) -> Result<Code, Ending> {
     let paint = Paint::choose(global.color);
     let row = |(source, index): &(&hoist_core::Source, Option<hoist_sources::Index>)| {
         let known = match (index, source.kind.as_str()) {
-            (Some(index), "application") => format!("{} modules", index.entries.len()),
-            (Some(index), _) => format!("{} modules on {}", index.entries.len(), time::day(&index.synced_at)),
+            (Some(index), "application") => render::count(index.entries.len(), "module"),
+            (Some(index), _) => format!("{} on {}", render::count(index.entries.len(), "module"), time::day(&index.synced_at)),
             (None, "collection") => String::new(),
             (None, _) => "not synced".to_owned(),
         };
@@ -70,7 +70,7 @@ pub(crate) fn list(global: &Global) -> Result<Code, Ending> {
     let rows: Vec<Vec<String>> = entries.iter().map(row).collect();
     let text = match rows.is_empty() {
         true => "No sources. Run `hoist source add` to add one.\n".to_owned(),
-        false => render::table(&rows),
+        false => render::titled_table(&["NAME", "KIND", "MODULES", "LOCATION", "DESTINATION"], rows, paint.stdout),
     };
     std::io::stdout().lock().write_all(text.as_bytes())?;
     Ok(Code::Ok)
