@@ -5,6 +5,7 @@ mod ci;
 mod compiler;
 mod demo;
 mod dist;
+mod figures;
 mod fuzz;
 mod lint;
 mod run;
@@ -22,6 +23,7 @@ const USAGE: &str = "cargo xtask TASK
             --full    also what is only sampled otherwise, such as the points at which hoist is killed
             --record  writes how long tests took to tests/durations.txt; the longest start first
   tidy    compares the crates with docs/architecture.md, and the tests with the feature table
+            --figures  prints figures of the structure of the code instead
   dist    builds a statically linked hoist, for hosts with another C library
   demo    installs examples/workstation into a home directory of its own, and shows it
   fuzz    runs the four fuzz targets, each for the given number of seconds (30); needs cargo-fuzz
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         "ci" => ci::run(rest),
         "lint" => lint::run(),
         "test" => test::run(rest),
+        "tidy" if rest.iter().any(|option| option == "--figures") => figures::run(),
         "tidy" => tidy::run(),
         "demo" => demo::run(),
         "dist" => dist::run(),
