@@ -7,13 +7,20 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     let version = env::var("CARGO_PKG_VERSION").unwrap_or_default();
     let target = env::var("TARGET").unwrap_or_default();
-    let commit = commit().map(|commit| format!("{commit} ")).unwrap_or_default();
-    let short = if commit.is_empty() { version.clone() } else { format!("{version} ({})", commit.trim_end()) };
+    let commit = commit()
+        .map(|commit| format!("{commit} "))
+        .unwrap_or_default();
+    let short = if commit.is_empty() {
+        version.clone()
+    } else {
+        format!("{version} ({})", commit.trim_end())
+    };
     println!("cargo::rustc-env=HOIST_VERSION_SHORT={short}");
     println!("cargo::rustc-env=HOIST_VERSION_LONG={version} ({commit}{target})");
 }
 
-/// Abbreviated hash and date of the commit that is being built. `None` outside of the project's own repository.
+/// Abbreviated hash and date of the commit that is being built. `None` outside of the project's own
+/// repository.
 fn commit() -> Option<String> {
     if git(&["rev-parse", "--show-prefix"])? != "crates/cli/" {
         return None;
@@ -30,5 +37,8 @@ fn commit() -> Option<String> {
 
 fn git(arguments: &[&str]) -> Option<String> {
     let output = Command::new("git").args(arguments).output().ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    output
+        .status
+        .success()
+        .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

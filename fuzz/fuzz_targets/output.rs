@@ -1,4 +1,5 @@
-//! Bytes as what a script writes: messages are told from output, and nothing of it moves a cursor or breaks a page.
+//! Bytes as what a script writes: messages are told from output, and nothing of it moves a cursor
+//! or breaks a page.
 #![no_main]
 
 use hoist_methods::Message;

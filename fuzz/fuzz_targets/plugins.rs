@@ -1,5 +1,6 @@
-//! Bytes as the files of a plugin, its manifest, schema, values and Compose file, split where a line of `---8<---` stands, and as output with secrets. Reading
-//! ends, what is found is at a place of its file, and no secret is shown.
+//! Bytes as the files of a plugin, its manifest, schema, values and Compose file, split where a
+//! line of `---8<---` stands, and as output with secrets. Reading ends, what is found is at a place
+//! of its file, and no secret is shown.
 #![no_main]
 
 use hoist_core::Environment;

@@ -1,5 +1,5 @@
-//! Bytes as what other systems send: an index of rocks, a rockspec, a README, the configuration of a server, versions and requirements. Reading ends, and what
-//! is read holds together.
+//! Bytes as what other systems send: an index of rocks, a rockspec, a README, the configuration of
+//! a server, versions and requirements. Reading ends, and what is read holds together.
 #![no_main]
 
 use hoist_sources::directory::{ModuleFile, ModuleInfo};

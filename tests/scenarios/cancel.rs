@@ -6,7 +6,13 @@ use std::time::Duration;
 use hoist_tests::{Module, Ran, Sandbox, ran};
 
 fn signal(child: &Child, name: &str) {
-    assert!(Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap().success());
+    assert!(
+        Command::new("kill")
+            .args([&format!("-{name}"), &child.id().to_string()])
+            .status()
+            .unwrap()
+            .success()
+    );
 }
 
 fn wait_for(sandbox: &Sandbox, file: &str) {
@@ -17,8 +23,13 @@ fn wait_for(sandbox: &Sandbox, file: &str) {
 
 /// True when a process with this command line lives.
 fn lives(words: &str) -> bool {
-    let output = Command::new("ps").args(["-eo", "stat=,args="]).output().unwrap();
-    String::from_utf8_lossy(&output.stdout).lines().any(|line| !line.starts_with('Z') && line.contains(words))
+    let output = Command::new("ps")
+        .args(["-eo", "stat=,args="])
+        .output()
+        .unwrap();
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .any(|line| !line.starts_with('Z') && line.contains(words))
 }
 
 fn interrupted(name: &str, body: &str, signals: &[&str]) -> (Sandbox, Ran) {
@@ -48,14 +59,28 @@ fn one_interrupt_ends_children_gracefully_and_every_module_has_its_line() {
         let ran = ran.exits(130);
         assert!(sandbox.has("cleaned"), "the module could clean up");
         let statuses = ran.statuses();
-        assert_eq!((statuses["busy"].as_str(), statuses["later"].as_str()), ("interrupted", "not_started"));
+        assert_eq!(
+            (statuses["busy"].as_str(), statuses["later"].as_str()),
+            ("interrupted", "not_started")
+        );
         assert_eq!(ran.events().pop().unwrap()["status"], "interrupted");
-        assert_eq!(sandbox.json("history").document()[0]["status"], "interrupted");
+        assert_eq!(
+            sandbox.json("history").document()[0]["status"],
+            "interrupted"
+        );
         let listed = sandbox.json("list").exits(0).document();
-        let busy = listed.as_array().unwrap().iter().find(|module| module["name"] == "busy").unwrap();
+        let busy = listed
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|module| module["name"] == "busy")
+            .unwrap();
         assert_eq!(busy["state"], "interrupted");
         sandbox.add(&Module::new("busy"));
-        assert_eq!(sandbox.json("install").exits(0).statuses()["busy"], "installed");
+        assert_eq!(
+            sandbox.json("install").exits(0).statuses()["busy"],
+            "installed"
+        );
     }
 }
 
@@ -88,5 +113,7 @@ fn a_reader_that_stands_still_holds_up_neither_limits_nor_interrupts() {
         std::thread::sleep(Duration::from_millis(20));
     }
     // Only now somebody reads.
-    ran(child.wait_with_output().unwrap()).exits(3).says("timed out after 1s");
+    ran(child.wait_with_output().unwrap())
+        .exits(3)
+        .says("timed out after 1s");
 }

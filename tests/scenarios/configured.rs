@@ -1,4 +1,5 @@
-//! How a plugin is configured: which files count, what takes a value away, and what is said of files that are not used.
+//! How a plugin is configured: which files count, what takes a value away, and what is said of
+//! files that are not used.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -7,7 +8,11 @@ use hoist_tests::Sandbox;
 /// A plugin deployed by a script that writes its variables to `ran` in the home directory.
 fn shop(sandbox: &Sandbox, defaults: &str, schema: &str) {
     let manifest = "name: shop\nversion: 1.0.0\nconfig:\n  defaults: config/defaults.yaml\n";
-    let schema_key = if schema.is_empty() { "" } else { "  schema: config/schema.json\n" };
+    let schema_key = if schema.is_empty() {
+        ""
+    } else {
+        "  schema: config/schema.json\n"
+    };
     sandbox
         .write("plugins/shop/plugin.yml", &format!("{manifest}{schema_key}"))
         .write("plugins/shop/config/defaults.yaml", defaults)
@@ -30,7 +35,11 @@ fn a_value_is_what_the_file_says_and_null_takes_it_away() {
         "gateway": { "type": "object", "properties": { "socket": { "type": "string", "default": "/var/run/docker.sock" } } },
         "proxy": { "type": "object", "default": { "on": true }, "properties": { "on": { "type": "boolean" }, "size": { "type": "integer", "default": 5 } } },
         "umask": { "type": "integer" } } }"#;
-    shop(&sandbox, "port: 8080\ngateway: { socket: /run/x.sock }\nflag: n\nversion: 1.10\nmode: 0755\numask: 0022\n", schema);
+    shop(
+        &sandbox,
+        "port: 8080\ngateway: { socket: /run/x.sock }\nflag: n\nversion: 1.10\nmode: 0755\numask: 0022\n",
+        schema,
+    );
     sandbox.hoist("plugin deploy shop").exits(0);
     let ran = sandbox.read("ran");
     for line in [
@@ -43,18 +52,38 @@ fn a_value_is_what_the_file_says_and_null_takes_it_away() {
     ] {
         assert!(ran.lines().any(|known| known == line), "{line}: {ran}");
     }
-    assert!(!ran.contains("CONFIG_PROXY"), "a default creates no object: {ran}");
+    assert!(
+        !ran.contains("CONFIG_PROXY"),
+        "a default creates no object: {ran}"
+    );
     let values: serde_json::Value = serde_json::from_str(&sandbox.read("values")).unwrap();
-    assert_eq!((&values["mode"], &values["umask"], &values["flag"]), (&"0755".into(), &22.into(), &"n".into()));
-    sandbox.hoist("plugin config shop").exits(0).says("1.10").says("0755");
+    assert_eq!(
+        (&values["mode"], &values["umask"], &values["flag"]),
+        (&"0755".into(), &22.into(), &"n".into())
+    );
+    sandbox
+        .hoist("plugin config shop")
+        .exits(0)
+        .says("1.10")
+        .says("0755");
     // What a person takes away does not come back, not as a default of the schema either.
     let own = sandbox.put("own.yaml", "gateway: null\nport: ~\nproxy: {}\nodd: 0x1F\n");
-    sandbox.hoist(&format!("plugin deploy shop --config {}", own.display())).exits(0);
+    sandbox
+        .hoist(&format!("plugin deploy shop --config {}", own.display()))
+        .exits(0);
     let ran = sandbox.read("ran");
-    assert!(!ran.contains("GATEWAY") && !ran.contains("CONFIG_PORT=") && ran.contains("CONFIG_PROXY_SIZE=5\n"), "{ran}");
+    assert!(
+        !ran.contains("GATEWAY")
+            && !ran.contains("CONFIG_PORT=")
+            && ran.contains("CONFIG_PROXY_SIZE=5\n"),
+        "{ran}"
+    );
     assert!(ran.contains("CONFIG_ODD=0x1F\n"), "{ran}");
     // An upgrade is configured as before, down to the spelling.
-    sandbox.write("plugins/shop/plugin.yml", &sandbox_manifest(&sandbox).replace("1.0.0", "1.1.0"));
+    sandbox.write(
+        "plugins/shop/plugin.yml",
+        &sandbox_manifest(&sandbox).replace("1.0.0", "1.1.0"),
+    );
     sandbox.hoist("plugin upgrade shop").exits(0);
     let upgraded = sandbox.read("ran");
     assert_eq!(upgraded, ran);
@@ -69,15 +98,27 @@ fn files_in_config_are_no_profiles_unless_they_are_asked_for() {
     let sandbox = Sandbox::new();
     shop(&sandbox, "port: 8080\n", "");
     sandbox
-        .write("plugins/shop/config/datamapping.yaml", "{% for x in y %}\n- {{ x }}: [\n{% endfor %}\n")
+        .write(
+            "plugins/shop/config/datamapping.yaml",
+            "{% for x in y %}\n- {{ x }}: [\n{% endfor %}\n",
+        )
         .write("plugins/shop/config/edge.yaml", "port: 9090\n");
-    sandbox.hoist("plugin validate shop").exits(0).says("ok, 0 warnings");
+    sandbox
+        .hoist("plugin validate shop")
+        .exits(0)
+        .says("ok, 0 warnings");
     sandbox.hoist("validate").exits(0);
     sandbox.hoist("plugin deploy shop --env edge").exits(0);
     assert!(sandbox.read("ran").contains("CONFIG_PORT=9090"));
-    sandbox.hoist("plugin validate shop --env datamapping").exits(2).says("datamapping.yaml");
+    sandbox
+        .hoist("plugin validate shop --env datamapping")
+        .exits(2)
+        .says("datamapping.yaml");
     sandbox.write("plugins/shop/config/production.yaml", "port: [\n");
-    sandbox.hoist("plugin validate shop").exits(2).says("production.yaml");
+    sandbox
+        .hoist("plugin validate shop")
+        .exits(2)
+        .says("production.yaml");
 }
 
 #[test]
@@ -100,16 +141,39 @@ fn files_that_are_not_used_are_named_and_a_deployment_of_nothing_is_refused() {
     assert!(!sandbox.has(".local/share/hoist/plugins/shop"));
     sandbox.hoist("plugin install shop").exits(0);
     sandbox
-        .write("plugins/shop/compose/docker-compose.yml.j2", "services:\n  app:\n    image: a\n{% include 'part.txt.j2' %}\n")
+        .write(
+            "plugins/shop/compose/docker-compose.yml.j2",
+            "services:\n  app:\n    image: a\n{% include 'part.txt.j2' %}\n",
+        )
         .write("plugins/shop/compose/part.txt.j2", "    labels: [part]\n")
-        .write("plugins/shop/compose/overrides/prod.yml.j2", "services:\n  app:\n    image: {{ plugin.name }}-of-production\n")
-        .write("plugins/shop/compose/overrides/edge.yaml", "services:\n  app:\n    image: of-the-edge\n")
+        .write(
+            "plugins/shop/compose/overrides/prod.yml.j2",
+            "services:\n  app:\n    image: {{ plugin.name }}-of-production\n",
+        )
+        .write(
+            "plugins/shop/compose/overrides/edge.yaml",
+            "services:\n  app:\n    image: of-the-edge\n",
+        )
         .write("plugins/shop/config/edge.yaml", "{}\n");
-    let validated =
-        sandbox.hoist("plugin validate shop").exits(0).says("compose/shop.yml.j2 is not used: Docker Compose reads docker-compose.yml");
-    assert!(!validated.stderr.contains("part.txt.j2 is not used") && !validated.stderr.contains("overrides/prod"), "{}", validated.stderr);
-    sandbox.hoist("plugin deploy shop --dry-run --env production").exits(0).says("image: shop-of-production");
-    sandbox.hoist("plugin deploy shop --dry-run --env edge").exits(0).says("image: of-the-edge").says("labels: [part]");
+    let validated = sandbox
+        .hoist("plugin validate shop")
+        .exits(0)
+        .says("compose/shop.yml.j2 is not used: Docker Compose reads docker-compose.yml");
+    assert!(
+        !validated.stderr.contains("part.txt.j2 is not used")
+            && !validated.stderr.contains("overrides/prod"),
+        "{}",
+        validated.stderr
+    );
+    sandbox
+        .hoist("plugin deploy shop --dry-run --env production")
+        .exits(0)
+        .says("image: shop-of-production");
+    sandbox
+        .hoist("plugin deploy shop --dry-run --env edge")
+        .exits(0)
+        .says("image: of-the-edge")
+        .says("labels: [part]");
     let plain = sandbox.hoist("plugin deploy shop --dry-run").exits(0);
     assert!(!plain.stdout.contains("of-"), "{}", plain.stdout);
 }
@@ -117,9 +181,21 @@ fn files_that_are_not_used_are_named_and_a_deployment_of_nothing_is_refused() {
 #[test]
 fn a_default_password_that_is_not_used_is_no_secret() {
     let sandbox = Sandbox::new();
-    shop(&sandbox, "database: { password: postgres, image: \"postgres:13\" }\n", "");
+    shop(
+        &sandbox,
+        "database: { password: postgres, image: \"postgres:13\" }\n",
+        "",
+    );
+    sandbox.write(
+        "plugins/shop/scripts/deploy.sh",
+        "#!/bin/bash\necho \"pulling $CONFIG_DATABASE_IMAGE with $CONFIG_DATABASE_PASSWORD\"\n",
+    );
     sandbox
-        .write("plugins/shop/scripts/deploy.sh", "#!/bin/bash\necho \"pulling $CONFIG_DATABASE_IMAGE with $CONFIG_DATABASE_PASSWORD\"\n");
-    sandbox.hoist("plugin deploy shop -v --set database.password=another-one").exits(0).says("pulling postgres:13 with •••");
-    sandbox.hoist("plugin deploy shop -v").exits(0).says("pulling •••:13 with •••");
+        .hoist("plugin deploy shop -v --set database.password=another-one")
+        .exits(0)
+        .says("pulling postgres:13 with •••");
+    sandbox
+        .hoist("plugin deploy shop -v")
+        .exits(0)
+        .says("pulling •••:13 with •••");
 }

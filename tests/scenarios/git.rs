@@ -21,7 +21,10 @@ fn server() -> (GitFixture, Server) {
 
 fn commits(sandbox: &Sandbox, fixture: &GitFixture) -> usize {
     let path = sandbox.home().join(".subject").display().to_string();
-    fixture.git(".", &["-C", &path, "rev-list", "--count", "HEAD"]).parse().unwrap()
+    fixture
+        .git(".", &["-C", &path, "rev-list", "--count", "HEAD"])
+        .parse()
+        .unwrap()
 }
 
 #[test]
@@ -44,20 +47,32 @@ fn arguments_are_understood_over_http() {
         sandbox.add(&clone(&server.url("/repo.git"), args));
         let ran = sandbox.json("install").exits(0);
         assert_eq!(ran.finished("subject")["status"], "installed");
-        assert_eq!((commits(&sandbox, &fixture), sandbox.read(".subject/file")), (count, content.to_owned()), "{args}");
+        assert_eq!(
+            (commits(&sandbox, &fixture), sandbox.read(".subject/file")),
+            (count, content.to_owned()),
+            "{args}"
+        );
         let left: Vec<_> = std::fs::read_dir(sandbox.home())
             .unwrap()
             .flatten()
             .filter(|entry| entry.file_name().to_string_lossy().contains("stage"))
             .collect();
         assert!(left.is_empty());
-        assert_eq!(sandbox.json("install").exits(0).statuses()["subject"], "unchanged", "{args}");
+        assert_eq!(
+            sandbox.json("install").exits(0).statuses()["subject"],
+            "unchanged",
+            "{args}"
+        );
     }
     let narrow = Sandbox::new();
     narrow.add(&clone(&server.url("/repo.git"), "--branch main --depth 1"));
     narrow.hoist("install").exits(0);
     let path = narrow.home().join(".subject").display().to_string();
-    assert!(!fixture.git(".", &["-C", &path, "branch", "-r"]).contains("side"));
+    assert!(
+        !fixture
+            .git(".", &["-C", &path, "branch", "-r"])
+            .contains("side")
+    );
 }
 
 #[test]
@@ -67,7 +82,16 @@ fn submodules_come_along_when_asked() {
     }
     let (fixture, server) = server();
     fixture.repository("outer", 1);
-    fixture.git("outer.work", &["submodule", "--quiet", "add", &server.url("/repo.git"), "inner"]);
+    fixture.git(
+        "outer.work",
+        &[
+            "submodule",
+            "--quiet",
+            "add",
+            &server.url("/repo.git"),
+            "inner",
+        ],
+    );
     fixture.commit("outer.work", "with inner");
     fixture.publish("outer");
     let sandbox = Sandbox::new();
@@ -103,14 +127,21 @@ fn the_user_s_configuration_counts() {
     }
     let (_fixture, server) = server();
     let sandbox = Sandbox::new();
-    let config = format!("[url \"{}\"]\n\tinsteadOf = https://forge.example.test/\n", server.url("/"));
+    let config = format!(
+        "[url \"{}\"]\n\tinsteadOf = https://forge.example.test/\n",
+        server.url("/")
+    );
     std::fs::write(sandbox.home().join(".gitconfig"), config).unwrap();
     sandbox.add(&clone("https://forge.example.test/repo.git", "--depth=1"));
     sandbox.hoist("install").exits(0);
     assert_eq!(sandbox.read(".subject/file"), "repo 5\n");
     std::fs::remove_dir_all(sandbox.home().join(".local")).unwrap();
     let ran = sandbox.json("install").exits(0);
-    assert_eq!(ran.finished("subject")["status"], "unchanged", "it is that repository, the ledger does not know it");
+    assert_eq!(
+        ran.finished("subject")["status"],
+        "unchanged",
+        "it is that repository, the ledger does not know it"
+    );
 }
 
 #[test]
@@ -122,8 +153,11 @@ fn credentials_come_from_the_user_s_helper() {
     fixture.repository("repo", 1);
     let server = Server::git_for(fixture.root(), "me", "secret");
     let sandbox = Sandbox::new();
-    std::fs::write(sandbox.home().join(".gitconfig"), "[credential]\n\thelper = \"!f() { echo username=me; echo password=secret; }; f\"\n")
-        .unwrap();
+    std::fs::write(
+        sandbox.home().join(".gitconfig"),
+        "[credential]\n\thelper = \"!f() { echo username=me; echo password=secret; }; f\"\n",
+    )
+    .unwrap();
     sandbox.add(&clone(&server.url("/repo.git"), ""));
     sandbox.hoist("install").exits(0);
     assert_eq!(sandbox.read(".subject/file"), "repo 1\n");
@@ -138,11 +172,21 @@ fn a_repository_that_does_not_exist_fails_at_once_and_leaves_nothing() {
     let sandbox = Sandbox::new();
     sandbox.add(&clone(&server.url("/no-such.git"), ""));
     let ran = sandbox.json("install").exits(3);
-    let reason = ran.finished("subject")["reason"].as_str().unwrap().to_owned();
+    let reason = ran.finished("subject")["reason"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     assert!(reason.contains("/no-such.git"), "{reason}");
     assert_eq!(server.requests().len(), 1, "a 404 is not tried again");
     assert!(!sandbox.has(".subject"));
-    assert_eq!(std::fs::read_dir(sandbox.home()).unwrap().flatten().map(|entry| entry.file_name()).collect::<Vec<_>>(), [".local"]);
+    assert_eq!(
+        std::fs::read_dir(sandbox.home())
+            .unwrap()
+            .flatten()
+            .map(|entry| entry.file_name())
+            .collect::<Vec<_>>(),
+        [".local"]
+    );
 }
 
 #[test]
@@ -160,7 +204,10 @@ fn a_server_that_is_away_for_a_moment_is_asked_again() {
             return Answer::new(503, "a moment");
         }
         let mut answer = Answer::new(307, "");
-        answer.headers.push(("Location".into(), format!("{inner_url}{}?{}", request.path, request.query)));
+        answer.headers.push((
+            "Location".into(),
+            format!("{inner_url}{}?{}", request.path, request.query),
+        ));
         answer
     });
     let sandbox = Sandbox::new();
@@ -179,14 +226,26 @@ fn what_stands_in_the_way_is_left_alone() {
     sandbox.add(&clone(&server.url("/repo.git"), ""));
     std::fs::create_dir(sandbox.home().join(".subject")).unwrap();
     std::fs::write(sandbox.home().join(".subject/mine"), "mine").unwrap();
-    sandbox.hoist("install").exits(3).says("exists, is not a clone of");
+    sandbox
+        .hoist("install")
+        .exits(3)
+        .says("exists, is not a clone of");
     assert_eq!(sandbox.read(".subject/mine"), "mine");
     std::fs::remove_dir_all(sandbox.home().join(".subject")).unwrap();
     let target = sandbox.home().join(".subject").display().to_string();
     fixture.git(".", &["clone", "-q", &other.display().to_string(), &target]);
-    sandbox.hoist("install").exits(3).says("is a clone of").says("is not changed");
-    sandbox.hoist("install --force").exits(3).says("is not changed");
-    sandbox.add(&clone(&server.url("/repo.git"), "").body("main_module() { touch \"$HOME/called\"; }"));
+    sandbox
+        .hoist("install")
+        .exits(3)
+        .says("is a clone of")
+        .says("is not changed");
+    sandbox
+        .hoist("install --force")
+        .exits(3)
+        .says("is not changed");
+    sandbox.add(
+        &clone(&server.url("/repo.git"), "").body("main_module() { touch \"$HOME/called\"; }"),
+    );
     sandbox.hoist("install").exits(3).says("is not changed");
     assert!(!sandbox.has("called"));
     std::fs::remove_dir_all(sandbox.home().join(".subject")).unwrap();
@@ -210,12 +269,33 @@ fn files_that_are_gone_come_back_and_changes_survive() {
     sandbox.hoist("install").exits(0);
     std::fs::write(sandbox.home().join(".subject/kept"), "mine").unwrap();
     std::fs::remove_file(sandbox.home().join(".subject/file")).unwrap();
-    assert_eq!(sandbox.json("install").exits(0).statuses()["subject"], "installed");
-    assert_eq!((sandbox.read(".subject/file"), sandbox.read(".subject/kept")), ("again\n".into(), "mine".into()));
-    sandbox.hoist("install --force").exits(3).says("has local changes");
+    assert_eq!(
+        sandbox.json("install").exits(0).statuses()["subject"],
+        "installed"
+    );
+    assert_eq!(
+        (sandbox.read(".subject/file"), sandbox.read(".subject/kept")),
+        ("again\n".into(), "mine".into())
+    );
+    sandbox
+        .hoist("install --force")
+        .exits(3)
+        .says("has local changes");
     assert_eq!(sandbox.read(".subject/kept"), "mine");
-    fixture.git(".", &["-C", &sandbox.home().join(".subject").display().to_string(), "checkout", "-q", "."]);
-    assert_eq!(sandbox.json("install --force").exits(0).statuses()["subject"], "installed");
+    fixture.git(
+        ".",
+        &[
+            "-C",
+            &sandbox.home().join(".subject").display().to_string(),
+            "checkout",
+            "-q",
+            ".",
+        ],
+    );
+    assert_eq!(
+        sandbox.json("install --force").exits(0).statuses()["subject"],
+        "installed"
+    );
 }
 
 #[test]
@@ -227,9 +307,18 @@ fn a_home_with_blanks_is_fine() {
     let sandbox = Sandbox::named("my home");
     sandbox.add(&clone(&server.url("/repo.git"), "--depth=1"));
     let body = "main_module() { install_via_git_clone \"$MODULE_NAME\" && touch \"$MODULE_INSTALL_DIRS/after\"; }";
-    let second = Module::new("helper").field("INSTALL_METHOD", "git_clone").field("INSTALL_REPO", &server.url("/repo.git"));
-    sandbox.add(&second.field("INSTALL_DIRS", "$HOME/.config/deeper/helper").field("INSTALL_ARGS", "--depth=1").body(body));
-    let third = Module::new("quoted").method("git_clone").field("INSTALL_REPO", &server.url("/repo.git"));
+    let second = Module::new("helper")
+        .field("INSTALL_METHOD", "git_clone")
+        .field("INSTALL_REPO", &server.url("/repo.git"));
+    sandbox.add(
+        &second
+            .field("INSTALL_DIRS", "$HOME/.config/deeper/helper")
+            .field("INSTALL_ARGS", "--depth=1")
+            .body(body),
+    );
+    let third = Module::new("quoted")
+        .method("git_clone")
+        .field("INSTALL_REPO", &server.url("/repo.git"));
     sandbox.add(&third.field("INSTALL_DIRS", "'$HOME/dir with blanks'"));
     sandbox.hoist("install").exits(0);
     assert_eq!(sandbox.read(".subject/file"), "repo 5\n");
@@ -246,7 +335,10 @@ fn the_helper_does_what_the_method_does() {
     let body = "main_module() {\n install_via_git_clone \"$MODULE_NAME\" || return 1\n echo set up >\"$HOME/.subject/setup\"\n}\n";
     sandbox.add(&clone(&server.url("/repo.git"), "--depth=1").body(body));
     sandbox.hoist("install").exits(0);
-    assert_eq!((commits(&sandbox, &fixture), sandbox.read(".subject/setup")), (1, "set up\n".into()));
+    assert_eq!(
+        (commits(&sandbox, &fixture), sandbox.read(".subject/setup")),
+        (1, "set up\n".into())
+    );
     let failing = Sandbox::new();
     failing.add(&clone(&server.url("/nothing.git"), "").body(body));
     failing.hoist("install").exits(3).says("/nothing.git");
@@ -267,12 +359,29 @@ fn a_proxy_of_the_user_s_configuration_is_used() {
     sandbox.add(&clone("http://forge.example.test/repo.git", ""));
     sandbox.hoist("install").exits(0);
     assert_eq!(sandbox.read(".subject/file"), "repo 1\n");
-    assert!(proxy.requests().iter().all(|request| request.contains("http://forge.example.test/repo.git")), "{:?}", proxy.requests());
+    assert!(
+        proxy
+            .requests()
+            .iter()
+            .all(|request| request.contains("http://forge.example.test/repo.git")),
+        "{:?}",
+        proxy.requests()
+    );
     let tunnelled = Sandbox::new();
-    std::fs::write(tunnelled.home().join(".gitconfig"), format!("[http]\n\tproxy = {}\n", proxy.url("/"))).unwrap();
+    std::fs::write(
+        tunnelled.home().join(".gitconfig"),
+        format!("[http]\n\tproxy = {}\n", proxy.url("/")),
+    )
+    .unwrap();
     tunnelled.add(&clone("https://forge.example.test/repo.git", "").field("TIMEOUT", "2"));
     tunnelled.hoist("install").exits(3);
-    assert!(proxy.requests().contains(&"CONNECT forge.example.test:443".to_owned()), "{:?}", proxy.requests());
+    assert!(
+        proxy
+            .requests()
+            .contains(&"CONNECT forge.example.test:443".to_owned()),
+        "{:?}",
+        proxy.requests()
+    );
 }
 
 #[test]
@@ -284,12 +393,23 @@ fn an_empty_directory_is_no_clone_and_force_keeps_what_is_only_there() {
     let sandbox = Sandbox::new();
     sandbox.add(&clone(&server.url("/repo.git"), ""));
     std::fs::create_dir(sandbox.home().join(".subject")).unwrap();
-    assert_eq!(sandbox.json("install").exits(0).statuses()["subject"], "installed");
+    assert_eq!(
+        sandbox.json("install").exits(0).statuses()["subject"],
+        "installed"
+    );
     let path = sandbox.home().join(".subject").display().to_string();
     let git = |words: &[&str]| fixture.git(".", &[&["-C", &path], words].concat());
     let refused = |what: &str| {
-        sandbox.hoist("install --force").exits(3).says("has local changes").says(what);
-        assert_eq!(sandbox.json("list").document()[0]["state"], "installed", "a refusal changes nothing");
+        sandbox
+            .hoist("install --force")
+            .exits(3)
+            .says("has local changes")
+            .says(what);
+        assert_eq!(
+            sandbox.json("list").document()[0]["state"],
+            "installed",
+            "a refusal changes nothing"
+        );
     };
     std::fs::write(sandbox.home().join(".subject/file"), "mine").unwrap();
     git(&["stash", "-q"]);
@@ -298,14 +418,21 @@ fn an_empty_directory_is_no_clone_and_force_keeps_what_is_only_there() {
     git(&["commit", "-q", "-a", "-m", "mine"]);
     refused("commit ");
     git(&["reset", "-q", "--hard", "origin/main"]);
-    std::fs::write(sandbox.home().join(".subject/.git/info/exclude"), "ignored\n").unwrap();
+    std::fs::write(
+        sandbox.home().join(".subject/.git/info/exclude"),
+        "ignored\n",
+    )
+    .unwrap();
     std::fs::write(sandbox.home().join(".subject/ignored"), "mine").unwrap();
     refused("ignored");
     std::fs::remove_file(sandbox.home().join(".subject/ignored")).unwrap();
     sandbox.hoist("install --force").exits(0);
     std::fs::rename(sandbox.home().join(".subject"), sandbox.home().join("real")).unwrap();
     std::os::unix::fs::symlink("real", sandbox.home().join(".subject")).unwrap();
-    sandbox.hoist("install --force").exits(3).says("is a symbolic link");
+    sandbox
+        .hoist("install --force")
+        .exits(3)
+        .says("is a symbolic link");
 }
 
 #[test]
@@ -316,7 +443,10 @@ fn variables_of_a_surrounding_git_do_not_lead_astray() {
     let (fixture, server) = server();
     let mut sandbox = Sandbox::new();
     sandbox.set("GIT_DIR", &fixture.path("repo.git").display().to_string());
-    sandbox.set("GIT_WORK_TREE", &fixture.path("elsewhere").display().to_string());
+    sandbox.set(
+        "GIT_WORK_TREE",
+        &fixture.path("elsewhere").display().to_string(),
+    );
     sandbox.add(&clone(&server.url("/repo.git"), "--filter=blob:none"));
     sandbox.hoist("install").exits(0);
     assert_eq!(sandbox.read(".subject/file"), "repo 5\n");
@@ -331,8 +461,20 @@ fn a_helper_that_is_ended_leaves_no_stage() {
     fixture.repository("repo", 1);
     let slow = Server::git(fixture.root(), Duration::from_secs(3));
     let sandbox = Sandbox::new();
-    sandbox.add(&clone(&slow.url("/repo.git"), "").field("TIMEOUT", "1").body("main_module() { install_via_git_clone; }"));
+    sandbox.add(
+        &clone(&slow.url("/repo.git"), "")
+            .field("TIMEOUT", "1")
+            .body("main_module() { install_via_git_clone; }"),
+    );
     sandbox.hoist("install").exits(3).says("timed out after 1s");
-    let left: Vec<_> = std::fs::read_dir(sandbox.home()).unwrap().flatten().map(|entry| entry.file_name()).collect();
-    assert!(left.iter().all(|name| !name.to_string_lossy().contains("stage")), "{left:?}");
+    let left: Vec<_> = std::fs::read_dir(sandbox.home())
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.file_name())
+        .collect();
+    assert!(
+        left.iter()
+            .all(|name| !name.to_string_lossy().contains("stage")),
+        "{left:?}"
+    );
 }

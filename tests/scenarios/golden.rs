@@ -1,9 +1,12 @@
-//! Transcripts of whole histories over all four systems: what is printed, recorded and left in the home directory, byte for byte. They show that a change
-//! of the code changes no behaviour. `HOIST_UPDATE_GOLDEN=1 cargo xtask test golden` replaces them.
+//! Transcripts of whole histories over all four systems: what is printed, recorded and left in the
+//! home directory, byte for byte. They show that a change of the code changes no behaviour.
+//! `HOIST_UPDATE_GOLDEN=1 cargo xtask test golden` replaces them.
 
 use std::time::Duration;
 
-use hoist_tests::{Application, GitFixture, Mercurial, Module, Prosody, Rocks, Sandbox, Transcript, has, wheel};
+use hoist_tests::{
+    Application, GitFixture, Mercurial, Module, Prosody, Rocks, Sandbox, Transcript, has, wheel,
+};
 
 #[test]
 fn help_of_every_command() {
@@ -64,10 +67,24 @@ fn help_of_every_command() {
     for command in commands {
         transcript.run(&format!("{command} -h"));
     }
-    for command in ["install", "uninstall", "plugin deploy", "source add", "status"] {
+    for command in [
+        "install",
+        "uninstall",
+        "plugin deploy",
+        "source add",
+        "status",
+    ] {
         transcript.run(&format!("{command} --help"));
     }
-    for kind in ["collection", "module", "plugin", "installer", "events", "plan", "list"] {
+    for kind in [
+        "collection",
+        "module",
+        "plugin",
+        "installer",
+        "events",
+        "plan",
+        "list",
+    ] {
         transcript.run(&format!("schema {kind}"));
     }
     transcript.finish();
@@ -92,12 +109,26 @@ fn shell_modules_from_install_to_removal() {
             .field("UPDATE_METHOD", "reinstall")
             .main("mkdir -p ~/.tool; echo run >~/.tool/bin; log_info 'restart your shell'; log_success done"),
     );
-    sandbox.add(&Module::new("extra").tier("optional").depends("tool").main("log_warning careful; echo said >~/.extra"));
+    sandbox.add(
+        &Module::new("extra")
+            .tier("optional")
+            .depends("tool")
+            .main("log_warning careful; echo said >~/.extra"),
+    );
     sandbox.write("config/toolrc", "one\ntwo\nthree\nfour\nfive\n");
     let mut transcript = Transcript::new("shell", &sandbox);
-    for command in
-        ["list", "info tool", "plan install", "graph", "search tool", "validate", "install --with extra", "list", "status", "test"]
-    {
+    for command in [
+        "list",
+        "info tool",
+        "plan install",
+        "graph",
+        "search tool",
+        "validate",
+        "install --with extra",
+        "list",
+        "status",
+        "test",
+    ] {
         transcript.run(command);
     }
     transcript.state();
@@ -112,9 +143,14 @@ fn shell_modules_from_install_to_removal() {
     transcript.run("status");
     transcript.run("update tool --config-overwrite");
     transcript.state();
-    for command in
-        ["uninstall base", "plan uninstall base --cascade", "uninstall base --cascade --yes", "history", "report", "report --format junit"]
-    {
+    for command in [
+        "uninstall base",
+        "plan uninstall base --cascade",
+        "uninstall base --cascade --yes",
+        "history",
+        "report",
+        "report --format junit",
+    ] {
         transcript.run(command);
     }
     transcript.state().finish();
@@ -123,7 +159,9 @@ fn shell_modules_from_install_to_removal() {
 #[test]
 fn failures_skip_dependents_or_abort() {
     let sandbox = Sandbox::new();
-    sandbox.add(&Module::new("bad").main("echo partial >~/partial; echo 'no such host' >&2; return 3"));
+    sandbox.add(
+        &Module::new("bad").main("echo partial >~/partial; echo 'no such host' >&2; return 3"),
+    );
     sandbox.add(&Module::new("after").depends("bad").main("true"));
     sandbox.add(&Module::new("last").depends("after").main("true"));
     let mut transcript = Transcript::new("failures", &sandbox);
@@ -132,7 +170,11 @@ fn failures_skip_dependents_or_abort() {
     transcript.state();
     transcript.run("retry");
     transcript.run("install --strict");
-    sandbox.add(&Module::new("core").tier("core").main("log_error broken; return 1"));
+    sandbox.add(
+        &Module::new("core")
+            .tier("core")
+            .main("log_error broken; return 1"),
+    );
     transcript.run("install");
     transcript.json("install core");
     sandbox.add(&Module::new("bad").main("true"));
@@ -186,11 +228,14 @@ fn wrong_requests_and_manifests() {
 #[test]
 fn runs_are_undone() {
     let sandbox = Sandbox::new();
-    let module =
-        Module::new("tool").field("INSTALL_DIRS", "$HOME/.tool").field("CONFIG_FILES", "$HOME/.toolrc").field("UPDATE_METHOD", "custom");
-    let body =
-        "main_module() { mkdir -p ~/.tool; echo one >~/.tool/data; }\nupdate_module() { echo two >~/.tool/data; echo new >~/.tool/new; }";
-    sandbox.add(&module.body(body)).write("config/toolrc", "set one\n");
+    let module = Module::new("tool")
+        .field("INSTALL_DIRS", "$HOME/.tool")
+        .field("CONFIG_FILES", "$HOME/.toolrc")
+        .field("UPDATE_METHOD", "custom");
+    let body = "main_module() { mkdir -p ~/.tool; echo one >~/.tool/data; }\nupdate_module() { echo two >~/.tool/data; echo new >~/.tool/new; }";
+    sandbox
+        .add(&module.body(body))
+        .write("config/toolrc", "set one\n");
     sandbox.put(".toolrc", "mine\n");
     let mut transcript = Transcript::new("undo", &sandbox);
     transcript.run("install --config-overwrite");
@@ -198,9 +243,15 @@ fn runs_are_undone() {
     transcript.run("update");
     transcript.run("uninstall tool --yes");
     transcript.state();
-    for command in
-        ["undo --dry-run", "undo --yes", "undo --yes --output json", "undo --yes", "undo --yes", "history", "history --output json"]
-    {
+    for command in [
+        "undo --dry-run",
+        "undo --yes",
+        "undo --yes --output json",
+        "undo --yes",
+        "undo --yes",
+        "history",
+        "history --output json",
+    ] {
         transcript.run(command);
     }
     transcript.state().finish();
@@ -221,9 +272,20 @@ fn clones_and_scripts() {
         .method("git_clone")
         .field("INSTALL_REPO", &repository.display().to_string())
         .field("INSTALL_DIRS", "$HOME/.clone");
-    sandbox.add(&clone.field("UPDATE_METHOD", "git_pull").field("UPDATE_DIR", "$HOME/.clone"));
-    let download = Module::new("script").depends("clone").method("download_script").field("INSTALL_REPO", &script.display().to_string());
-    sandbox.add(&download.field("TEST_BINARIES", "hello").field("UNINSTALL_BINARIES", "hello"));
+    sandbox.add(
+        &clone
+            .field("UPDATE_METHOD", "git_pull")
+            .field("UPDATE_DIR", "$HOME/.clone"),
+    );
+    let download = Module::new("script")
+        .depends("clone")
+        .method("download_script")
+        .field("INSTALL_REPO", &script.display().to_string());
+    sandbox.add(
+        &download
+            .field("TEST_BINARIES", "hello")
+            .field("UNINSTALL_BINARIES", "hello"),
+    );
     let mut transcript = Transcript::new("clones", &sandbox);
     transcript.hide(git.root().to_string_lossy(), "$GIT");
     transcript.run("plan install");
@@ -250,17 +312,34 @@ fn python_packages() {
     let wheels = sandbox.path("wheels");
     std::fs::create_dir(&wheels).unwrap();
     for (name, version, requires) in [("alpha", "1.0", &["beta"][..]), ("beta", "1.0", &[])] {
-        std::fs::write(wheels.join(format!("{name}-{version}-py3-none-any.whl")), wheel(name, version, requires)).unwrap();
+        std::fs::write(
+            wheels.join(format!("{name}-{version}-py3-none-any.whl")),
+            wheel(name, version, requires),
+        )
+        .unwrap();
     }
-    for (name, value) in [("PIP_NO_INDEX", "1"), ("PIP_FIND_LINKS", &*wheels.to_string_lossy()), ("PIP_DISABLE_PIP_VERSION_CHECK", "1")] {
+    for (name, value) in [
+        ("PIP_NO_INDEX", "1"),
+        ("PIP_FIND_LINKS", &*wheels.to_string_lossy()),
+        ("PIP_DISABLE_PIP_VERSION_CHECK", "1"),
+    ] {
         sandbox.set(name, value);
     }
-    let pip = |name: &str| Module::new(name).method("pip").field("INSTALL_DIRS", "$HOME/python").field("UNINSTALL_PIP_PACKAGES", name);
+    let pip = |name: &str| {
+        Module::new(name)
+            .method("pip")
+            .field("INSTALL_DIRS", "$HOME/python")
+            .field("UNINSTALL_PIP_PACKAGES", name)
+    };
     sandbox.add(&pip("alpha").field("UPDATE_METHOD", "pip_upgrade"));
     sandbox.add(&pip("gamma").tier("optional"));
     let mut transcript = Transcript::new("python", &sandbox);
     transcript.run("install");
-    std::fs::write(wheels.join("alpha-1.1-py3-none-any.whl"), wheel("alpha", "1.1", &["beta"])).unwrap();
+    std::fs::write(
+        wheels.join("alpha-1.1-py3-none-any.whl"),
+        wheel("alpha", "1.1", &["beta"]),
+    )
+    .unwrap();
     transcript.json("update");
     transcript.run("status");
     transcript.run("undo --dry-run");
@@ -286,11 +365,17 @@ fn plugins_with_configuration_and_hooks() {
         "config/schema.json",
         r#"{"type": "object", "properties": {"port": {"type": "integer"}, "password": {"type": "string"}}, "required": ["port"]}"#,
     );
-    put("config/defaults.yaml", "port: 80\npassword: changeme\nname: shop\n");
+    put(
+        "config/defaults.yaml",
+        "port: 80\npassword: changeme\nname: shop\n",
+    );
     put("config/production.yaml", "port: 443\n");
     put("hooks/pre.sh", "echo \"before, on port $CONFIG_PORT\"\n");
     put("hooks/post.sh", "echo after\n");
-    put("scripts/deploy.sh", "echo \"deployed $CONFIG_NAME\" >~/deployed\n");
+    put(
+        "scripts/deploy.sh",
+        "echo \"deployed $CONFIG_NAME\" >~/deployed\n",
+    );
     sandbox.write("plugins/lib/plugin.yml", "name: lib\nversion: 1.2.0\n");
     let mut transcript = Transcript::new("plugins", &sandbox);
     for command in [
@@ -330,16 +415,38 @@ fn community_modules_from_mercurial() {
         .module("mod_push", "summary: Push\ndepends: [mod_base]")
         .commit("first");
     let sandbox = Sandbox::new();
-    sandbox.settings(&format!("sources:\n- mercurial: {}\n  name: community\n  into: ~/plugins\n", repository.path().display()));
+    sandbox.settings(&format!(
+        "sources:\n- mercurial: {}\n  name: community\n  into: ~/plugins\n",
+        repository.path().display()
+    ));
     let mut transcript = Transcript::new("community", &sandbox);
     transcript.hide(repository.path().to_string_lossy(), "$HG");
-    for command in ["sync", "source list", "list", "info push", "plan install push", "install push", "status", "test"] {
+    for command in [
+        "sync",
+        "source list",
+        "list",
+        "info push",
+        "plan install push",
+        "install push",
+        "status",
+        "test",
+    ] {
         transcript.run(command);
     }
     transcript.state();
     sandbox.put("plugins/mod_push/mod_push.lua", "edited\n");
-    repository.write("mod_push/mod_push.lua", "newer\n").write("mod_push/more.lua", "more\n").commit("second");
-    for command in ["sync", "outdated", "update", "update push --output json", "uninstall mod_base", "uninstall push --yes"] {
+    repository
+        .write("mod_push/mod_push.lua", "newer\n")
+        .write("mod_push/more.lua", "more\n")
+        .commit("second");
+    for command in [
+        "sync",
+        "outdated",
+        "update",
+        "update push --output json",
+        "uninstall mod_base",
+        "uninstall push --yes",
+    ] {
         transcript.run(command);
     }
     transcript.state().finish();
@@ -351,18 +458,39 @@ fn rocks_from_a_server() {
         return;
     }
     let rocks = Rocks::new();
-    rocks.rock("mod_push", "1.0-1", &["luatz ~> 0.3"]).rock("luatz", "0.3-1", &[]).rock("luatz", "0.4-1", &[]).publish();
+    rocks
+        .rock("mod_push", "1.0-1", &["luatz ~> 0.3"])
+        .rock("luatz", "0.3-1", &[])
+        .rock("luatz", "0.4-1", &[])
+        .publish();
     let server = rocks.serve(Duration::ZERO);
     let sandbox = Sandbox::new();
-    sandbox.settings(&format!("sources:\n- rocks: {}\n  name: rocks\n  tree: ~/tree\n", server.url("/")));
+    sandbox.settings(&format!(
+        "sources:\n- rocks: {}\n  name: rocks\n  tree: ~/tree\n",
+        server.url("/")
+    ));
     let mut transcript = Transcript::new("rocks", &sandbox);
-    for command in ["sync", "rocks list --available", "rocks info push", "plan install push", "rocks install push", "rocks list", "test"] {
+    for command in [
+        "sync",
+        "rocks list --available",
+        "rocks info push",
+        "plan install push",
+        "rocks install push",
+        "rocks list",
+        "test",
+    ] {
         transcript.run(command);
     }
     rocks.rock("mod_push", "1.1-1", &["luatz ~> 0.4"]).publish();
-    for command in
-        ["sync", "rocks outdated", "plan update", "update --output json", "uninstall luatz", "rocks uninstall push --yes", "undo --dry-run"]
-    {
+    for command in [
+        "sync",
+        "rocks outdated",
+        "plan update",
+        "update --output json",
+        "uninstall luatz",
+        "rocks uninstall push --yes",
+        "undo --dry-run",
+    ] {
         transcript.run(command);
     }
     transcript.state().finish();
@@ -377,7 +505,9 @@ fn modules_of_a_prosody_server() {
     rocks.rock("mod_cloud", "1.0-1", &[]).publish();
     let server = rocks.serve(Duration::ZERO);
     let repository = Mercurial::new();
-    repository.module("mod_hello", "summary: Hello").commit("first");
+    repository
+        .module("mod_hello", "summary: Hello")
+        .commit("first");
     let sandbox = Sandbox::new();
     let prosody = Prosody::new(&sandbox, &server.url("/"));
     sandbox.settings(&format!(
@@ -409,14 +539,26 @@ fn modules_of_an_application() {
     }
     let application = Application::new();
     application.usual("Pizza").usual("Kif").configured();
-    application.offer("Pizza/module-info.yml", "version: 1.2\ndescription: Makes pizza.\nauthor: Ling\n");
+    application.offer(
+        "Pizza/module-info.yml",
+        "version: 1.2\ndescription: Makes pizza.\nauthor: Ling\n",
+    );
     application.module(
         "Rude",
         "    public static function install() { file_put_contents(APP_ROOT_DIR . '/lang/en/core.php', 'mine'); return false; }",
     );
     let sandbox = &application.sandbox;
     let mut transcript = Transcript::new("application", sandbox);
-    for command in ["sync", "list", "info Pizza", "plan install Pizza", "install Pizza", "status", "test Pizza", "install Rude"] {
+    for command in [
+        "sync",
+        "list",
+        "info Pizza",
+        "plan install Pizza",
+        "install Pizza",
+        "status",
+        "test Pizza",
+        "install Rude",
+    ] {
         transcript.run(command);
     }
     transcript.state();
@@ -434,8 +576,13 @@ fn modules_move_between_sources() {
         return;
     }
     let (first, second) = (Mercurial::new(), Mercurial::new());
-    first.module("mod_a", "summary: A of the first").commit("first");
-    second.module("mod_a", "summary: A of the second").module("mod_b", "summary: B").commit("second");
+    first
+        .module("mod_a", "summary: A of the first")
+        .commit("first");
+    second
+        .module("mod_a", "summary: A of the second")
+        .module("mod_b", "summary: B")
+        .commit("second");
     let sandbox = Sandbox::new();
     sandbox.settings(&format!(
         "sources:\n- mercurial: {}\n  name: first\n  into: ~/plugins\n- mercurial: {}\n  name: second\n  into: ~/plugins\n",
@@ -443,7 +590,9 @@ fn modules_move_between_sources() {
         second.path().display()
     ));
     let mut transcript = Transcript::new("migrate", &sandbox);
-    transcript.hide(first.path().to_string_lossy(), "$FIRST").hide(second.path().to_string_lossy(), "$SECOND");
+    transcript
+        .hide(first.path().to_string_lossy(), "$FIRST")
+        .hide(second.path().to_string_lossy(), "$SECOND");
     for command in [
         "sync",
         "install a",
@@ -463,9 +612,16 @@ fn existing_files_and_other_owners() {
     let sandbox = Sandbox::new();
     sandbox.put(".shared/theirs", "theirs\n");
     sandbox.put(".bashrc", "alias x=y\n");
-    sandbox.add(&Module::new("one").field("INSTALL_DIRS", "$HOME/.shared").main("echo one >~/.shared/one; echo 'source one' >>~/.bashrc"));
     sandbox.add(
-        &Module::new("two").depends("one").field("INSTALL_DIRS", "$HOME/.shared").main("echo two >~/.shared/two; rm -f ~/.shared/theirs"),
+        &Module::new("one")
+            .field("INSTALL_DIRS", "$HOME/.shared")
+            .main("echo one >~/.shared/one; echo 'source one' >>~/.bashrc"),
+    );
+    sandbox.add(
+        &Module::new("two")
+            .depends("one")
+            .field("INSTALL_DIRS", "$HOME/.shared")
+            .main("echo two >~/.shared/two; rm -f ~/.shared/theirs"),
     );
     let mut transcript = Transcript::new("ownership", &sandbox);
     transcript.run("install");

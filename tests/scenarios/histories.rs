@@ -1,5 +1,5 @@
-//! Random histories: what is installed, updated, removed, undone, killed and edited in any order loses nothing that a person wrote, and an undo
-//! puts back exactly what was there.
+//! Random histories: what is installed, updated, removed, undone, killed and edited in any order
+//! loses nothing that a person wrote, and an undo puts back exactly what was there.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
@@ -87,10 +87,21 @@ impl<'g> History<'g> {
     fn new(repositories: &'g [std::path::PathBuf; 2], seed: u64) -> Self {
         let sandbox = Sandbox::new();
         // A directory that everybody shares stays when it is empty.
-        for shared in [".local/bin", ".local/state/hoist", ".local/share/hoist/plugins"] {
+        for shared in [
+            ".local/bin",
+            ".local/state/hoist",
+            ".local/share/hoist/plugins",
+        ] {
             std::fs::create_dir_all(sandbox.home().join(shared)).unwrap();
         }
-        let mut history = Self { sandbox, repositories, random: Random(seed), version: 0, written: BTreeMap::new(), told: Vec::new() };
+        let mut history = Self {
+            sandbox,
+            repositories,
+            random: Random(seed),
+            version: 0,
+            written: BTreeMap::new(),
+            told: Vec::new(),
+        };
         history.release();
         history
     }
@@ -109,18 +120,43 @@ impl<'g> History<'g> {
              update_module() {{ echo {version} >~/.a/version && rm -f ~/.a/sub/gone && echo {version} >~/.a/new-{version} && echo shipped {version} >~/.a/edited && rm -rf ~/.a/mine; }}\n\
              uninstall_module() {{ rm -f ~/.local/bin/a; rm -rf ~/.a/sub; }}"
         );
-        let a = Module::new("a").field("INSTALL_DIRS", "$HOME/.a").field("UNINSTALL_DIRS", "$HOME/.a").field("UNINSTALL_BINARIES", "a");
-        self.sandbox.add(&a.field("CONFIG_FILES", "$HOME/.arc").field("UPDATE_METHOD", "custom").body(&body));
-        self.sandbox.write("config/arc", &format!("setting {version}\n"));
-        let b = Module::new("b").method("git_clone").field("INSTALL_REPO", &link.display().to_string());
-        let b = b.field("INSTALL_DIRS", "$HOME/b").field("UNINSTALL_DIRS", "$HOME/b");
-        self.sandbox.add(&b.field("UPDATE_METHOD", "git_pull").field("UPDATE_DIR", "$HOME/b"));
-        let body = format!("mkdir -p ~/.c/y; echo {version} >~/.c/x; rm -f ~/.c/taken; echo {version} >~/.c/y/z");
-        let c = Module::new("c").depends("a").field("INSTALL_DIRS", "$HOME/.c").field("UNINSTALL_DIRS", "$HOME/.c");
+        let a = Module::new("a")
+            .field("INSTALL_DIRS", "$HOME/.a")
+            .field("UNINSTALL_DIRS", "$HOME/.a")
+            .field("UNINSTALL_BINARIES", "a");
+        self.sandbox.add(
+            &a.field("CONFIG_FILES", "$HOME/.arc")
+                .field("UPDATE_METHOD", "custom")
+                .body(&body),
+        );
+        self.sandbox
+            .write("config/arc", &format!("setting {version}\n"));
+        let b = Module::new("b")
+            .method("git_clone")
+            .field("INSTALL_REPO", &link.display().to_string());
+        let b = b
+            .field("INSTALL_DIRS", "$HOME/b")
+            .field("UNINSTALL_DIRS", "$HOME/b");
+        self.sandbox.add(
+            &b.field("UPDATE_METHOD", "git_pull")
+                .field("UPDATE_DIR", "$HOME/b"),
+        );
+        let body = format!(
+            "mkdir -p ~/.c/y; echo {version} >~/.c/x; rm -f ~/.c/taken; echo {version} >~/.c/y/z"
+        );
+        let c = Module::new("c")
+            .depends("a")
+            .field("INSTALL_DIRS", "$HOME/.c")
+            .field("UNINSTALL_DIRS", "$HOME/.c");
         self.sandbox.add(&c.main(&body));
-        let manifest = format!("name: p\nversion: {version}.0.0\ndescription: A plugin\nhooks:\n  post-install: hooks/post.sh\n");
-        self.sandbox.write("plugins/p/plugin.yml", &manifest).write("plugins/p/data", &format!("{version}\n"));
-        self.sandbox.write("plugins/p/hooks/post.sh", "#!/bin/sh\n:\n");
+        let manifest = format!(
+            "name: p\nversion: {version}.0.0\ndescription: A plugin\nhooks:\n  post-install: hooks/post.sh\n"
+        );
+        self.sandbox
+            .write("plugins/p/plugin.yml", &manifest)
+            .write("plugins/p/data", &format!("{version}\n"));
+        self.sandbox
+            .write("plugins/p/hooks/post.sh", "#!/bin/sh\n:\n");
         let hook = self.sandbox.collection().join("plugins/p/hooks/post.sh");
         std::fs::set_permissions(hook, PermissionsExt::from_mode(0o755)).unwrap();
     }
@@ -144,7 +180,11 @@ impl<'g> History<'g> {
         let token = format!("a person's line {}\n", self.told.len());
         self.told.push(format!("echo '{}' >{place}", token.trim()));
         self.forget(place);
-        let mode = if self.random.below(2) == 0 { 0o600 } else { 0o644 };
+        let mode = if self.random.below(2) == 0 {
+            0o600
+        } else {
+            0o644
+        };
         let _ = std::fs::remove_file(&path);
         std::fs::write(&path, &token).unwrap();
         std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
@@ -160,7 +200,8 @@ impl<'g> History<'g> {
         let command = self.random.of(&COMMANDS);
         if self.random.below(3) == 0 {
             let number = 1 + self.random.below(260);
-            self.told.push(format!("hoist {command}, killed at change {number}"));
+            self.told
+                .push(format!("hoist {command}, killed at change {number}"));
             kill_at(&self.sandbox, &format!("{command} -j1 -q"), number);
             if self.sandbox.has(".local/state/hoist/lock") {
                 wait_for_watchdog(&self.sandbox);
@@ -189,13 +230,18 @@ impl<'g> History<'g> {
             && !ran.stderr.contains("was interrupted")
             && ran.events().iter().any(|event| {
                 event["event"] == "module_finished"
-                    && !["unchanged", "skipped", "kept"].contains(&event["status"].as_str().unwrap_or_default())
+                    && !["unchanged", "skipped", "kept"]
+                        .contains(&event["status"].as_str().unwrap_or_default())
             });
         if command.starts_with("undo") || !changed || self.random.below(2) == 0 {
             return;
         }
         let between = tree(&self.sandbox);
-        let run = ran.events().iter().find_map(|event| event["run_id"].as_str().map(str::to_owned)).unwrap();
+        let run = ran
+            .events()
+            .iter()
+            .find_map(|event| event["run_id"].as_str().map(str::to_owned))
+            .unwrap();
         self.told.push(format!("hoist undo {run}"));
         let undone = self.sandbox.hoist(&format!("undo {run} -y"));
         self.note(&undone);
@@ -203,24 +249,46 @@ impl<'g> History<'g> {
         let after = tree(&self.sandbox);
         // What git has thrown away nobody can put back; then nothing is done at all.
         if undone.code == 2 && undone.stderr.contains("git has repacked its repository") {
-            assert!(between == after, "a refusal changed something: {:#?}\n{context}", changes(&between, &after));
+            assert!(
+                between == after,
+                "a refusal changed something: {:#?}\n{context}",
+                changes(&between, &after)
+            );
             return;
         }
         assert_eq!(undone.code, 0, "{context}");
-        assert!(before == after, "the undo is not exact: {:#?}\n{context}", changes(&before, &after));
+        assert!(
+            before == after,
+            "the undo is not exact: {:#?}\n{context}",
+            changes(&before, &after)
+        );
         // A file that was written with what it held already has the time of that.
         let mut later = crate::histories::times(&self.sandbox.home());
         later.retain(|name, _| before.get(name) != between.get(name));
-        let times = times.into_iter().filter(|(name, _)| before.get(name) != between.get(name)).collect();
+        let times = times
+            .into_iter()
+            .filter(|(name, _)| before.get(name) != between.get(name))
+            .collect();
         let different = differences(&times, &later);
-        assert!(different.is_empty(), "the times differ: {different:#?}\n{context}");
+        assert!(
+            different.is_empty(),
+            "the times differ: {different:#?}\n{context}"
+        );
         self.nothing_is_lost();
     }
 
     /// Notes what a command said.
     fn note(&mut self, ran: &Ran) {
-        let said = ran.stdout.lines().chain(ran.stderr.lines()).map(|line| format!("    {line}"));
-        self.told.extend([format!("    exit code {}", ran.code)].into_iter().chain(said));
+        let said = ran
+            .stdout
+            .lines()
+            .chain(ran.stderr.lines())
+            .map(|line| format!("    {line}"));
+        self.told.extend(
+            [format!("    exit code {}", ran.code)]
+                .into_iter()
+                .chain(said),
+        );
     }
 
     fn context(&self) -> String {
@@ -232,7 +300,11 @@ impl<'g> History<'g> {
         let mut missing: Vec<&String> = self.written.keys().collect();
         let mut waiting = vec![self.sandbox.home()];
         while let Some(directory) = waiting.pop() {
-            for entry in std::fs::read_dir(&directory).into_iter().flatten().flatten() {
+            for entry in std::fs::read_dir(&directory)
+                .into_iter()
+                .flatten()
+                .flatten()
+            {
                 let path = entry.path();
                 let is_own = ["contents", "snapshots", "runs", "clones"]
                     .iter()
@@ -247,7 +319,10 @@ impl<'g> History<'g> {
                 }
             }
         }
-        let lost: Vec<String> = missing.iter().map(|token| format!("{}: {}", self.written[*token], token.trim())).collect();
+        let lost: Vec<String> = missing
+            .iter()
+            .map(|token| format!("{}: {}", self.written[*token], token.trim()))
+            .collect();
         assert!(lost.is_empty(), "lost: {lost:#?}\n{}", self.context());
     }
 }
@@ -257,17 +332,25 @@ fn times(home: &Path) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let mut waiting = vec![home.to_owned()];
     while let Some(directory) = waiting.pop() {
-        for entry in std::fs::read_dir(&directory).into_iter().flatten().flatten() {
+        for entry in std::fs::read_dir(&directory)
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
             let path = entry.path();
-            if path.ends_with(".local/state/hoist") || path.ends_with(".cache") || path.ends_with(".git") {
+            if path.ends_with(".local/state/hoist")
+                || path.ends_with(".cache")
+                || path.ends_with(".git")
+            {
                 continue;
             }
             let metadata = path.symlink_metadata().unwrap();
             match metadata.is_dir() {
                 true => waiting.push(path),
-                false => drop(
-                    found.insert(path.strip_prefix(home).unwrap().display().to_string(), format!("{:?}", metadata.modified().unwrap())),
-                ),
+                false => drop(found.insert(
+                    path.strip_prefix(home).unwrap().display().to_string(),
+                    format!("{:?}", metadata.modified().unwrap()),
+                )),
             }
         }
     }
@@ -276,7 +359,9 @@ fn times(home: &Path) -> BTreeMap<String, String> {
 
 fn changes(before: &BTreeMap<String, Vec<u8>>, after: &BTreeMap<String, Vec<u8>>) -> Vec<String> {
     let text = |tree: &BTreeMap<String, Vec<u8>>| {
-        tree.iter().map(|(name, bytes)| (name.clone(), String::from_utf8_lossy(bytes).into_owned())).collect()
+        tree.iter()
+            .map(|(name, bytes)| (name.clone(), String::from_utf8_lossy(bytes).into_owned()))
+            .collect()
     };
     differences(&text(before), &text(after))
 }
@@ -286,16 +371,29 @@ fn random_histories_lose_nothing_and_are_undone_exactly() {
     if !has("cc") || !has("git") {
         return;
     }
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let today = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs() / 86_400;
+    let number = |name: &str| {
+        std::env::var(name)
+            .ok()
+            .and_then(|text| text.parse::<u64>().ok())
+    };
+    let today = std::time::SystemTime::UNIX_EPOCH
+        .elapsed()
+        .unwrap()
+        .as_secs()
+        / 86_400;
     let seed = number("HOIST_TEST_SEED").unwrap_or(today);
     let count = number("HOIST_TEST_HISTORIES").unwrap_or(20);
     hoist_tests::note(&format!("HOIST_TEST_SEED={seed}"));
     let fixture = GitFixture::new();
     let repositories = fixture.old_and_new();
     for turn in 0..count {
-        let mut history = History::new(&repositories, seed.wrapping_mul(1_000_003).wrapping_add(turn));
-        history.told.push(format!("HOIST_TEST_SEED={seed}, history {turn}"));
+        let mut history = History::new(
+            &repositories,
+            seed.wrapping_mul(1_000_003).wrapping_add(turn),
+        );
+        history
+            .told
+            .push(format!("HOIST_TEST_SEED={seed}, history {turn}"));
         for _ in 0..12 {
             match history.random.below(10) {
                 0 => history.release(),

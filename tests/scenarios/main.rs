@@ -59,7 +59,15 @@ fn every_file_of_scenarios_is_listed() {
     let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
     let text = std::fs::read_to_string(here.join("main.rs")).unwrap();
     for file in std::fs::read_dir(here).unwrap().flatten() {
-        let stem = file.path().file_stem().unwrap().to_string_lossy().into_owned();
-        assert!(stem == "main" || text.contains(&format!("mod {stem};")), "{stem} is not listed");
+        let stem = file
+            .path()
+            .file_stem()
+            .unwrap()
+            .to_string_lossy()
+            .into_owned();
+        assert!(
+            stem == "main" || text.contains(&format!("mod {stem};")),
+            "{stem} is not listed"
+        );
     }
 }

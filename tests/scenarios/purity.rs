@@ -8,7 +8,11 @@ fn reading_starts_no_process_and_writes_nothing() {
         return;
     }
     let sandbox = Sandbox::new();
-    sandbox.add(&Module::new("good").field("TEST_BINARIES", "bash").main("touch \"$HOME/ran\""));
+    sandbox.add(
+        &Module::new("good")
+            .field("TEST_BINARIES", "bash")
+            .main("touch \"$HOME/ran\""),
+    );
     sandbox.write("modules/trap.sh", "#!/bin/bash\n# Metadata: START\nMODULE_NAME=\"$(touch $HOME/ran)\"\nMODULE_DESCRIPTION=`touch $HOME/ran`\n# Metadata: END\ntouch \"$HOME/ran\"\n");
     for prepared in [false, true] {
         if prepared {
@@ -39,10 +43,16 @@ fn reading_starts_no_process_and_writes_nothing() {
             ran.exits(code);
             let started = calls.iter().filter(|call| call.contains("execve(")).count();
             assert_eq!(started, 1, "{arguments}: {calls:?}");
-            let writes = ["O_WRONLY", "O_RDWR", "O_CREAT", "creat(", "mkdir", "rename", "unlink", "connect("];
+            let writes = [
+                "O_WRONLY", "O_RDWR", "O_CREAT", "creat(", "mkdir", "rename", "unlink", "connect(",
+            ];
             let wrote: Vec<&String> = calls
                 .iter()
-                .filter(|call| !call.contains("execve(") && writes.iter().any(|word| call.contains(word)) && !call.contains("\"/dev/"))
+                .filter(|call| {
+                    !call.contains("execve(")
+                        && writes.iter().any(|word| call.contains(word))
+                        && !call.contains("\"/dev/")
+                })
                 .collect();
             assert!(wrote.is_empty(), "{arguments}: {wrote:?}");
         }
@@ -52,8 +62,15 @@ fn reading_starts_no_process_and_writes_nothing() {
 }
 
 fn listing(sandbox: &Sandbox) -> Vec<String> {
-    let output = std::process::Command::new("find").arg(sandbox.home()).args(["-printf", "%p %s %T@\n"]).output().unwrap();
-    let mut lines: Vec<String> = String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect();
+    let output = std::process::Command::new("find")
+        .arg(sandbox.home())
+        .args(["-printf", "%p %s %T@\n"])
+        .output()
+        .unwrap();
+    let mut lines: Vec<String> = String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .map(str::to_owned)
+        .collect();
     lines.sort();
     lines
 }

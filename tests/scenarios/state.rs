@@ -4,7 +4,9 @@ use hoist_tests::{Module, Sandbox};
 
 /// Number of directories of runs.
 fn records(sandbox: &Sandbox) -> usize {
-    std::fs::read_dir(sandbox.home().join(".local/state/hoist/runs")).unwrap().count()
+    std::fs::read_dir(sandbox.home().join(".local/state/hoist/runs"))
+        .unwrap()
+        .count()
 }
 
 #[test]
@@ -18,7 +20,11 @@ fn past_runs_are_kept_as_long_as_they_are_needed() {
     // Runs that change something, runs that only look, and runs with nothing to do.
     for number in 0..6 {
         let module = Module::new(&format!("m{number}"));
-        sandbox.add(&module.field("INSTALL_DIRS", &format!("$HOME/.m{number}")).main(&format!("mkdir ~/.m{number}")));
+        sandbox.add(
+            &module
+                .field("INSTALL_DIRS", &format!("$HOME/.m{number}"))
+                .main(&format!("mkdir ~/.m{number}")),
+        );
         sandbox.hoist(&format!("install m{number}")).exits(0);
         sandbox.hoist("test m0").exits(0);
     }
@@ -28,16 +34,26 @@ fn past_runs_are_kept_as_long_as_they_are_needed() {
     }
     assert!(kept.exists(), "what hoist did not make stays");
     // Three that can be undone, one that left something to be done, and the newest three.
-    assert!(records(&sandbox) <= 1 + 3 + 1 + 3, "{} directories", records(&sandbox));
+    assert!(
+        records(&sandbox) <= 1 + 3 + 1 + 3,
+        "{} directories",
+        records(&sandbox)
+    );
     let history = sandbox.hoist("history").exits(0);
     let lines = history.stdout.lines().count();
     assert!((5..=8).contains(&lines), "{}", history.stdout);
     // What failed long ago and was not done since can be retried.
     std::fs::write(sandbox.home().join("mended"), "").unwrap();
     sandbox.hoist("retry").exits(0).says("broken");
-    sandbox.hoist("retry").exits(0).says("No failed modules to retry");
+    sandbox
+        .hoist("retry")
+        .exits(0)
+        .says("No failed modules to retry");
     let retried = sandbox.hoist("history").exits(0).stdout.lines().count();
-    assert!(retried <= 7, "nothing is left to be done of the run that failed");
+    assert!(
+        retried <= 7,
+        "nothing is left to be done of the run that failed"
+    );
     // As many runs that changed something can be undone as are kept.
     sandbox.hoist("undo --yes").exits(0);
     for number in [5, 4] {

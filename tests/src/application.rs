@@ -1,4 +1,5 @@
-//! A web application with modules, in the home directory of a sandbox: made by the tests, run by the real PHP.
+//! A web application with modules, in the home directory of a sandbox: made by the tests, run by
+//! the real PHP.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
@@ -6,13 +7,15 @@ use std::path::PathBuf;
 
 use crate::{Ran, Sandbox};
 
-/// An application in `site/app-nullos`, beside which a `www` stands; and a directory `modules` with modules for it.
+/// An application in `site/app-nullos`, beside which a `www` stands; and a directory `modules` with
+/// modules for it.
 pub struct Application {
     /// The home directory, with hoist in it.
     pub sandbox: Sandbox,
 }
 
-/// What initialises it: an autoloader, a constant, and a variable of the global scope, as such files have them.
+/// What initialises it: an autoloader, a constant, and a variable of the global scope, as such
+/// files have them.
 const INIT: &str = r#"<?php
 define('APP_ROOT_DIR', __DIR__);
 spl_autoload_register(function ($class) {
@@ -27,13 +30,13 @@ $initialized = $_SERVER['PHP_SELF'];
 // modules
 "#;
 
-const INTERFACE: &str =
-    "<?php\nnamespace Installer\\Report;\ninterface ReportInterface { public function addMessage($m); public function getMessages(); }\n";
+const INTERFACE: &str = "<?php\nnamespace Installer\\Report;\ninterface ReportInterface { public function addMessage($m); public function getMessages(); }\n";
 const REPORT: &str = "<?php\nnamespace Installer\\Report;\nclass Report implements ReportInterface {\n    private $messages = [];\n    \
     public function addMessage($m) { $this->messages[] = new Message($m); return $this; }\n    public function getMessages() { return $this->messages; }\n}\n";
 const MESSAGE: &str = "<?php\nnamespace Installer\\Report;\nclass Message {\n    private $m;\n    public function __construct($m) { $this->m = $m; }\n    \
     public function getMessage() { return $this->m; }\n}\n";
-/// What installers have in common: they copy their assets over the application, and edit its init file.
+/// What installers have in common: they copy their assets over the application, and edit its init
+/// file.
 const TOOLS: &str = r#"<?php
 class Tools
 {
@@ -87,7 +90,10 @@ impl Application {
         application.put("class/Installer/Report/Message.php", MESSAGE);
         application.put("class/Tools.php", TOOLS);
         application.put("lang/en/core.php", "<?php return ['yes' => 'Yes'];\n");
-        application.put("../www/index.php", "<?php require '../app-nullos/init.php';\n");
+        application.put(
+            "../www/index.php",
+            "<?php require '../app-nullos/init.php';\n",
+        );
         std::fs::create_dir_all(application.root().join("class-modules")).unwrap();
         application
     }
@@ -119,14 +125,26 @@ impl Application {
         self.offer(&format!("{name}/{name}Installer.php"), &text)
     }
 
-    /// Offers a module that copies its assets over the application and the site, adds a line to the init file, and takes all of that back by deleting
-    /// whole directories: what real ones do.
+    /// Offers a module that copies its assets over the application and the site, adds a line to the
+    /// init file, and takes all of that back by deleting whole directories: what real ones do.
     pub fn usual(&self, name: &str) -> &Self {
         let low = name.to_lowercase();
-        self.offer(&format!("{name}/InstallAssets/app-nullos/lang/en/modules/{low}/{low}.php"), &format!("<?php return ['{low}' => 1];\n"));
-        self.offer(&format!("{name}/InstallAssets/app-nullos/pages/modules/{low}/home.php"), &format!("<?php echo '{low}';\n"));
-        self.offer(&format!("{name}/InstallAssets/www/modules/{low}/style.css"), &format!(".{low} {{}}\n"));
-        self.offer(&format!("{name}/{name}Module.php"), &format!("<?php\nnamespace {name};\nclass {name}Module {{}}\n"));
+        self.offer(
+            &format!("{name}/InstallAssets/app-nullos/lang/en/modules/{low}/{low}.php"),
+            &format!("<?php return ['{low}' => 1];\n"),
+        );
+        self.offer(
+            &format!("{name}/InstallAssets/app-nullos/pages/modules/{low}/home.php"),
+            &format!("<?php echo '{low}';\n"),
+        );
+        self.offer(
+            &format!("{name}/InstallAssets/www/modules/{low}/style.css"),
+            &format!(".{low} {{}}\n"),
+        );
+        self.offer(
+            &format!("{name}/{name}Module.php"),
+            &format!("<?php\nnamespace {name};\nclass {name}Module {{}}\n"),
+        );
         let body = format!(
             "    public static function install()\n    {{\n        \\Tools::copy(__DIR__ . '/InstallAssets', dirname(APP_ROOT_DIR));\n        \
              \\Tools::edit('new \\\\{name}\\\\{name}Module();', true);\n    }}\n\n    public static function uninstall()\n    {{\n        \
@@ -146,22 +164,34 @@ impl Application {
 
     /// Names it, with its modules, in the user's settings: as `site`.
     pub fn configured(&self) -> &Self {
-        self.sandbox.settings("sources:\n- application: ~/site/app-nullos\n  name: site\n  from: ~/modules\n");
+        self.sandbox.settings(
+            "sources:\n- application: ~/site/app-nullos\n  name: site\n  from: ~/modules\n",
+        );
         self
     }
 
     /// Installs modules by their directories.
     pub fn install(&self, names: &str) -> Ran {
-        let names: String = names.split_whitespace().map(|name| format!(" {}", self.place(name))).collect();
-        self.sandbox.json(&format!("install{names} --app {}", self.root().display()))
+        let names: String = names
+            .split_whitespace()
+            .map(|name| format!(" {}", self.place(name)))
+            .collect();
+        self.sandbox
+            .json(&format!("install{names} --app {}", self.root().display()))
     }
 
     /// The directory of an offered module.
     pub fn place(&self, name: &str) -> String {
-        self.sandbox.home().join("modules").join(name).display().to_string()
+        self.sandbox
+            .home()
+            .join("modules")
+            .join(name)
+            .display()
+            .to_string()
     }
 
-    /// Every path of the site: of files what they hold with their permissions, of links where they lead.
+    /// Every path of the site: of files what they hold with their permissions, of links where they
+    /// lead.
     pub fn tree(&self) -> BTreeMap<String, String> {
         let site = self.sandbox.home().join("site");
         let mut found = BTreeMap::new();
@@ -171,12 +201,19 @@ impl Application {
             let metadata = path.symlink_metadata().unwrap();
             let mode = metadata.permissions().mode() & 0o7777;
             let shown = if metadata.is_dir() {
-                waiting.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+                waiting.extend(
+                    std::fs::read_dir(&path)
+                        .unwrap()
+                        .map(|entry| entry.unwrap().path()),
+                );
                 format!("directory {mode:o}")
             } else if metadata.is_symlink() {
                 format!("link {}", path.read_link().unwrap().display())
             } else {
-                format!("{mode:o} {}", String::from_utf8_lossy(&std::fs::read(&path).unwrap()))
+                format!(
+                    "{mode:o} {}",
+                    String::from_utf8_lossy(&std::fs::read(&path).unwrap())
+                )
             };
             found.insert(name, shown);
         }
@@ -196,10 +233,17 @@ impl Application {
     }
 
     /// The paths that are different between two trees.
-    pub fn difference(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Vec<String> {
+    pub fn difference(
+        before: &BTreeMap<String, String>,
+        after: &BTreeMap<String, String>,
+    ) -> Vec<String> {
         let mut paths: Vec<&String> = before.keys().chain(after.keys()).collect();
         paths.sort();
         paths.dedup();
-        paths.into_iter().filter(|path| before.get(*path) != after.get(*path)).cloned().collect()
+        paths
+            .into_iter()
+            .filter(|path| before.get(*path) != after.get(*path))
+            .cloned()
+            .collect()
     }
 }

@@ -1,5 +1,5 @@
-//! A repository of tiny Debian packages, and an apt that knows only it: its lists and caches stand in the fixture, the packages are
-//! installed for real and removed again.
+//! A repository of tiny Debian packages, and an apt that knows only it: its lists and caches stand
+//! in the fixture, the packages are installed for real and removed again.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -13,9 +13,22 @@ pub struct AptRepository {
 impl AptRepository {
     /// Builds packages; a name behind `:` is what it needs.
     pub fn new(packages: &[&str]) -> Self {
-        let directory = tempfile::Builder::new().prefix("hoist-apt-").tempdir().unwrap();
-        std::fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-        let repository = Self { packages: packages.iter().map(|name| name.split(':').next().unwrap().to_owned()).collect(), directory };
+        let directory = tempfile::Builder::new()
+            .prefix("hoist-apt-")
+            .tempdir()
+            .unwrap();
+        std::fs::set_permissions(
+            directory.path(),
+            std::os::unix::fs::PermissionsExt::from_mode(0o755),
+        )
+        .unwrap();
+        let repository = Self {
+            packages: packages
+                .iter()
+                .map(|name| name.split(':').next().unwrap().to_owned())
+                .collect(),
+            directory,
+        };
         repository.remove();
         let mut index = String::new();
         for package in packages {
@@ -23,7 +36,11 @@ impl AptRepository {
         }
         std::fs::write(repository.path("pool/Packages"), index).unwrap();
         let pool = repository.path("pool");
-        std::fs::write(repository.path("sources.list"), format!("deb [trusted=yes] file:{} ./\n", pool.display())).unwrap();
+        std::fs::write(
+            repository.path("sources.list"),
+            format!("deb [trusted=yes] file:{} ./\n", pool.display()),
+        )
+        .unwrap();
         for directory in ["state/lists/partial", "cache/archives/partial"] {
             std::fs::create_dir_all(repository.path(directory)).unwrap();
         }
@@ -50,31 +67,59 @@ impl AptRepository {
     /// Builds a package and returns its entry of the index.
     fn build(&self, package: &str) -> String {
         let (name, needs) = package.split_once(':').unwrap_or((package, ""));
-        let depends = if needs.is_empty() { String::new() } else { format!("Depends: {needs}\n") };
+        let depends = if needs.is_empty() {
+            String::new()
+        } else {
+            format!("Depends: {needs}\n")
+        };
         let tree = self.path(&format!("build/{name}"));
         std::fs::create_dir_all(tree.join("DEBIAN")).unwrap();
         std::fs::create_dir_all(tree.join("usr/bin")).unwrap();
         let program = tree.join("usr/bin").join(name);
         std::fs::write(&program, format!("#!/bin/sh\necho {name}\n")).unwrap();
-        std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        std::fs::set_permissions(
+            &program,
+            std::os::unix::fs::PermissionsExt::from_mode(0o755),
+        )
+        .unwrap();
         let control = format!(
             "Package: {name}\nVersion: 1.0\nArchitecture: all\nMaintainer: nobody <a@example.test>\nDescription: a package of a test\n{depends}"
         );
         std::fs::write(tree.join("DEBIAN/control"), &control).unwrap();
         std::fs::create_dir_all(self.path("pool")).unwrap();
         let file = self.path("pool").join(format!("{name}.deb"));
-        let built = Command::new("dpkg-deb").args(["--root-owner-group", "-Znone", "--build"]).arg(&tree).arg(&file).output().unwrap();
-        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-        let digest = Command::new("sha256sum").arg(&file).output().unwrap().stdout;
-        let digest = String::from_utf8_lossy(&digest).split_whitespace().next().unwrap().to_owned();
+        let built = Command::new("dpkg-deb")
+            .args(["--root-owner-group", "-Znone", "--build"])
+            .arg(&tree)
+            .arg(&file)
+            .output()
+            .unwrap();
+        assert!(
+            built.status.success(),
+            "{}",
+            String::from_utf8_lossy(&built.stderr)
+        );
+        let digest = Command::new("sha256sum")
+            .arg(&file)
+            .output()
+            .unwrap()
+            .stdout;
+        let digest = String::from_utf8_lossy(&digest)
+            .split_whitespace()
+            .next()
+            .unwrap()
+            .to_owned();
         let size = std::fs::metadata(&file).unwrap().len();
         format!("{control}Filename: ./{name}.deb\nSize: {size}\nSHA256: {digest}\n\n")
     }
 
     /// Takes the packages off the machine.
     fn remove(&self) {
-        let _ =
-            Command::new("dpkg").args(["--purge", "--force-all"]).args(&self.packages).env("DEBIAN_FRONTEND", "noninteractive").output();
+        let _ = Command::new("dpkg")
+            .args(["--purge", "--force-all"])
+            .args(&self.packages)
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .output();
     }
 }
 

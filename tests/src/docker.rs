@@ -1,4 +1,5 @@
-//! A Docker engine of its own on a private socket, with one image made of the static busybox of this machine. It has no way out, and needs none.
+//! A Docker engine of its own on a private socket, with one image made of the static busybox of
+//! this machine. It has no way out, and needs none.
 
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
@@ -18,13 +19,23 @@ pub struct Docker {
 const IMAGE: &str = "busybox:1.36";
 
 impl Docker {
-    /// Starts one; nothing where this machine cannot have any: the programs are missing, or nobody is root.
+    /// Starts one; nothing where this machine cannot have any: the programs are missing, or nobody
+    /// is root.
     pub fn start() -> Option<Self> {
-        if !["dockerd", "docker", "docker-compose", "busybox"].iter().all(|program| has(program)) {
+        if !["dockerd", "docker", "docker-compose", "busybox"]
+            .iter()
+            .all(|program| has(program))
+        {
             return None;
         }
-        let directory = tempfile::Builder::new().prefix("hoist-docker-").tempdir().unwrap();
-        let mut docker = Self { directory, server: None };
+        let directory = tempfile::Builder::new()
+            .prefix("hoist-docker-")
+            .tempdir()
+            .unwrap();
+        let mut docker = Self {
+            directory,
+            server: None,
+        };
         docker.run();
         docker.import();
         Some(docker)
@@ -33,13 +44,32 @@ impl Docker {
     /// Starts the engine anew, with what it had.
     pub fn run(&mut self) {
         let path = |name: &str| self.directory.path().join(name);
-        let log = std::fs::File::options().create(true).append(true).open(path("log")).unwrap();
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(path("log"))
+            .unwrap();
         let mut server = Command::new("setpriv");
         server.args(["--pdeathsig", "TERM", "dockerd"]);
-        server.arg("--data-root").arg(path("data")).arg("--exec-root").arg(path("exec")).arg("--pidfile").arg(path("pid"));
-        server.arg("-H").arg(self.host()).args(["--iptables=false", "--ip6tables=false", "--ip-forward=false", "--bridge=none"]);
-        server.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-        // It ends with the thread that started it, and that ends with this process, whatever ends that.
+        server
+            .arg("--data-root")
+            .arg(path("data"))
+            .arg("--exec-root")
+            .arg(path("exec"))
+            .arg("--pidfile")
+            .arg(path("pid"));
+        server.arg("-H").arg(self.host()).args([
+            "--iptables=false",
+            "--ip6tables=false",
+            "--ip-forward=false",
+            "--bridge=none",
+        ]);
+        server
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log);
+        // It ends with the thread that started it, and that ends with this process, whatever ends
+        // that.
         let (tell, told) = mpsc::channel();
         let waiting = std::thread::spawn(move || {
             let mut server = server.spawn().unwrap();
@@ -50,15 +80,24 @@ impl Docker {
         while !self.docker(&["info"]).0 {
             let log = std::fs::read_to_string(path("log")).unwrap_or_default();
             let last: Vec<&str> = log.lines().rev().take(5).collect();
-            assert!(self.server.as_ref().is_some_and(|(_, waiting)| !waiting.is_finished()), "{last:#?}");
+            assert!(
+                self.server
+                    .as_ref()
+                    .is_some_and(|(_, waiting)| !waiting.is_finished()),
+                "{last:#?}"
+            );
             std::thread::sleep(Duration::from_millis(50));
         }
     }
 
     /// Ends the engine, and with it its containers.
     pub fn stop(&mut self) {
-        let Some((number, waiting)) = self.server.take() else { return };
-        let _ = Command::new("kill").args(["-TERM", &number.to_string()]).status();
+        let Some((number, waiting)) = self.server.take() else {
+            return;
+        };
+        let _ = Command::new("kill")
+            .args(["-TERM", &number.to_string()])
+            .status();
         let _ = waiting.join();
     }
 
@@ -69,8 +108,14 @@ impl Docker {
 
     /// Runs the client: whether it succeeded, and what it wrote.
     pub fn docker(&self, arguments: &[&str]) -> (bool, String) {
-        let output = Command::new("docker").env("DOCKER_HOST", self.host()).args(arguments).stdin(Stdio::null()).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        let output = Command::new("docker")
+            .env("DOCKER_HOST", self.host())
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned()
+            + &String::from_utf8_lossy(&output.stderr);
         (output.status.success(), said.trim().to_owned())
     }
 
@@ -99,13 +144,31 @@ impl Docker {
         let found = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
             .map(|path| path.join("busybox"))
             .find(|path| path.is_file());
-        std::fs::copy(found.unwrap_or_else(|| "/bin/busybox".into()), bin.join("busybox")).unwrap();
-        let listed = Command::new(bin.join("busybox")).arg("--list").output().unwrap().stdout;
-        for name in String::from_utf8_lossy(&listed).lines().filter(|name| *name != "busybox") {
+        std::fs::copy(
+            found.unwrap_or_else(|| "/bin/busybox".into()),
+            bin.join("busybox"),
+        )
+        .unwrap();
+        let listed = Command::new(bin.join("busybox"))
+            .arg("--list")
+            .output()
+            .unwrap()
+            .stdout;
+        for name in String::from_utf8_lossy(&listed)
+            .lines()
+            .filter(|name| *name != "busybox")
+        {
             std::os::unix::fs::symlink("busybox", bin.join(name)).unwrap();
         }
         let archive = self.directory.path().join("image.tar");
-        let packed = Command::new("tar").arg("-C").arg(&root).arg("-cf").arg(&archive).arg(".").status().unwrap();
+        let packed = Command::new("tar")
+            .arg("-C")
+            .arg(&root)
+            .arg("-cf")
+            .arg(&archive)
+            .arg(".")
+            .status()
+            .unwrap();
         assert!(packed.success());
         let (imported, said) = self.docker(&["import", &archive.display().to_string(), IMAGE]);
         assert!(imported, "{said}");
@@ -125,11 +188,17 @@ impl Drop for Docker {
         // What it mounted has to go before its directory can.
         let mounted = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
         let own = self.directory.path().display().to_string();
-        let mut below: Vec<&str> =
-            mounted.lines().filter_map(|line| line.split(' ').nth(1)).filter(|path| path.starts_with(&own)).collect();
+        let mut below: Vec<&str> = mounted
+            .lines()
+            .filter_map(|line| line.split(' ').nth(1))
+            .filter(|path| path.starts_with(&own))
+            .collect();
         below.reverse();
         for path in below {
-            let _ = Command::new("umount").args(["-l", path]).stderr(Stdio::null()).status();
+            let _ = Command::new("umount")
+                .args(["-l", path])
+                .stderr(Stdio::null())
+                .status();
         }
     }
 }

@@ -17,7 +17,12 @@ impl Default for GitFixture {
 impl GitFixture {
     /// None yet.
     pub fn new() -> Self {
-        Self { directory: tempfile::Builder::new().prefix("hoist-git-").tempdir().unwrap() }
+        Self {
+            directory: tempfile::Builder::new()
+                .prefix("hoist-git-")
+                .tempdir()
+                .unwrap(),
+        }
     }
 
     /// Where the repositories stand.
@@ -44,11 +49,16 @@ impl GitFixture {
             .env("GIT_CONFIG_NOSYSTEM", "1")
             .output()
             .unwrap();
-        assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "git {arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
-    /// A bare repository `NAME.git` with this many commits on `main`, a branch `side`, and a tag `v1` on the first commit.
+    /// A bare repository `NAME.git` with this many commits on `main`, a branch `side`, and a tag
+    /// `v1` on the first commit.
     pub fn repository(&self, name: &str, commits: usize) -> PathBuf {
         let work = format!("{name}.work");
         self.git(".", &["init", "-q", &work]);
@@ -64,7 +74,8 @@ impl GitFixture {
         self.publish(name)
     }
 
-    /// Two repositories: `old.git`, and `new.git` with one more commit, which changes `file` to `newest` and adds `more`.
+    /// Two repositories: `old.git`, and `new.git` with one more commit, which changes `file` to
+    /// `newest` and adds `more`.
     pub fn old_and_new(&self) -> [PathBuf; 2] {
         let (old, new) = (self.repository("old", 2), self.repository("new", 2));
         self.git("new.work", &["fetch", "-q", "../old.git", "main"]);
@@ -87,8 +98,20 @@ impl GitFixture {
     pub fn publish(&self, name: &str) -> PathBuf {
         let bare = self.directory.path().join(format!("{name}.git"));
         let _ = std::fs::remove_dir_all(&bare);
-        self.git(".", &["clone", "-q", "--bare", &format!("{name}.work"), &format!("{name}.git")]);
-        self.git(&format!("{name}.git"), &["config", "uploadpack.allowFilter", "true"]);
+        self.git(
+            ".",
+            &[
+                "clone",
+                "-q",
+                "--bare",
+                &format!("{name}.work"),
+                &format!("{name}.git"),
+            ],
+        );
+        self.git(
+            &format!("{name}.git"),
+            &["config", "uploadpack.allowFilter", "true"],
+        );
         bare
     }
 

@@ -1,4 +1,5 @@
-//! A small HTTP server on loopback: files, answers made by the test, and git repositories through `git http-backend`.
+//! A small HTTP server on loopback: files, answers made by the test, and git repositories through
+//! `git http-backend`.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -42,7 +43,11 @@ pub struct Answer {
 impl Answer {
     /// A status with a text.
     pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, body: body.into(), ..Self::default() }
+        Self {
+            status,
+            body: body.into(),
+            ..Self::default()
+        }
     }
 }
 
@@ -66,7 +71,8 @@ impl Server {
         Self::with_latency(latency, move |request| git_backend(&root, request))
     }
 
-    /// Serves the repositories below a directory, and stops in the middle of every answer that holds objects.
+    /// Serves the repositories below a directory, and stops in the middle of every answer that
+    /// holds objects.
     pub fn git_that_stops(root: PathBuf) -> Self {
         Self::start(move |request| {
             let mut answer = git_backend(&root, request);
@@ -78,20 +84,33 @@ impl Server {
         })
     }
 
-    /// A proxy that answers for one host with the repositories below a directory, and refuses everything else.
+    /// A proxy that answers for one host with the repositories below a directory, and refuses
+    /// everything else.
     pub fn git_as(host: &'static str, root: PathBuf) -> Self {
         Self::start(move |request| match request.path.strip_prefix(host) {
-            Some(path) => git_backend(&root, &Request { path: path.to_owned(), ..request.clone() }),
+            Some(path) => git_backend(
+                &root,
+                &Request {
+                    path: path.to_owned(),
+                    ..request.clone()
+                },
+            ),
             None => Answer::new(502, "not here"),
         })
     }
 
     /// Answers with what `handler` says, each answer late by `latency`.
-    pub fn with_latency(latency: Duration, handler: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
+    pub fn with_latency(
+        latency: Duration,
+        handler: impl Fn(&Request) -> Answer + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
-        let (ended, log, handler): (_, _, Arc<Handler>) =
-            (Arc::new(AtomicBool::new(false)), Arc::<Mutex<Vec<String>>>::default(), Arc::new(handler));
+        let (ended, log, handler): (_, _, Arc<Handler>) = (
+            Arc::new(AtomicBool::new(false)),
+            Arc::<Mutex<Vec<String>>>::default(),
+            Arc::new(handler),
+        );
         let (end, requests) = (ended.clone(), log.clone());
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -106,7 +125,11 @@ impl Server {
                 });
             }
         });
-        Self { address, ended, log }
+        Self {
+            address,
+            ended,
+            log,
+        }
     }
 
     /// `http://127.0.0.1:PORT` with this path.
@@ -126,7 +149,9 @@ impl Server {
             Some(given) if *given == allowed => git_backend(&root, request),
             _ => {
                 let mut answer = Answer::new(401, "who are you?");
-                answer.headers.push(("WWW-Authenticate".into(), "Basic realm=\"test\"".into()));
+                answer
+                    .headers
+                    .push(("WWW-Authenticate".into(), "Basic realm=\"test\"".into()));
                 answer
             }
         })
@@ -192,7 +217,11 @@ fn tunnel(client: TcpStream, count: &std::sync::atomic::AtomicUsize) -> std::io:
         line.clear();
         reader.read_line(&mut line)?;
     }
-    let target = first.split_whitespace().nth(1).unwrap_or_default().to_owned();
+    let target = first
+        .split_whitespace()
+        .nth(1)
+        .unwrap_or_default()
+        .to_owned();
     let mut writer = client;
     if !first.starts_with("CONNECT 127.0.0.1:") {
         return writer.write_all(b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n");
@@ -213,17 +242,30 @@ fn tunnel(client: TcpStream, count: &std::sync::atomic::AtomicUsize) -> std::io:
 }
 
 /// Answers the requests of one connection until it is closed.
-fn converse(stream: TcpStream, latency: Duration, handler: &Handler, log: &Mutex<Vec<String>>) -> std::io::Result<()> {
+fn converse(
+    stream: TcpStream,
+    latency: Duration,
+    handler: &Handler,
+    log: &Mutex<Vec<String>>,
+) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut writer = stream;
     while let Some(request) = read_request(&mut reader, &mut writer)? {
-        log.lock().unwrap().push(format!("{} {}", request.method, request.path));
+        log.lock()
+            .unwrap()
+            .push(format!("{} {}", request.method, request.path));
         std::thread::sleep(latency);
         let answer = handler(&request);
         let length = answer.announced.unwrap_or(answer.body.len());
-        let mut head = format!("HTTP/1.1 {} Answer\r\nContent-Length: {length}\r\n", answer.status);
-        answer.headers.iter().for_each(|(name, value)| head += &format!("{name}: {value}\r\n"));
+        let mut head = format!(
+            "HTTP/1.1 {} Answer\r\nContent-Length: {length}\r\n",
+            answer.status
+        );
+        answer
+            .headers
+            .iter()
+            .for_each(|(name, value)| head += &format!("{name}: {value}\r\n"));
         writer.write_all(format!("{head}\r\n").as_bytes())?;
         writer.write_all(&answer.body)?;
         writer.flush()?;
@@ -235,13 +277,19 @@ fn converse(stream: TcpStream, latency: Duration, handler: &Handler, log: &Mutex
     Ok(())
 }
 
-fn read_request(reader: &mut BufReader<TcpStream>, writer: &mut TcpStream) -> std::io::Result<Option<Request>> {
+fn read_request(
+    reader: &mut BufReader<TcpStream>,
+    writer: &mut TcpStream,
+) -> std::io::Result<Option<Request>> {
     let mut line = String::new();
     if reader.read_line(&mut line)? == 0 {
         return Ok(None);
     }
     let mut words = line.split_whitespace();
-    let (method, target) = (words.next().unwrap_or_default().to_owned(), words.next().unwrap_or_default());
+    let (method, target) = (
+        words.next().unwrap_or_default().to_owned(),
+        words.next().unwrap_or_default(),
+    );
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let (path, query) = (path.to_owned(), query.to_owned());
     let mut headers = BTreeMap::new();
@@ -254,11 +302,17 @@ fn read_request(reader: &mut BufReader<TcpStream>, writer: &mut TcpStream) -> st
             headers.insert(name.trim().to_lowercase(), value.trim().to_owned());
         }
     }
-    if headers.get("expect").is_some_and(|expect| expect.eq_ignore_ascii_case("100-continue")) {
+    if headers
+        .get("expect")
+        .is_some_and(|expect| expect.eq_ignore_ascii_case("100-continue"))
+    {
         writer.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
     }
     let mut body = Vec::new();
-    if headers.get("transfer-encoding").is_some_and(|encoding| encoding.contains("chunked")) {
+    if headers
+        .get("transfer-encoding")
+        .is_some_and(|encoding| encoding.contains("chunked"))
+    {
         loop {
             let mut line = String::new();
             reader.read_line(&mut line)?;
@@ -270,11 +324,20 @@ fn read_request(reader: &mut BufReader<TcpStream>, writer: &mut TcpStream) -> st
                 break;
             }
         }
-    } else if let Some(length) = headers.get("content-length").and_then(|length| length.parse().ok()) {
+    } else if let Some(length) = headers
+        .get("content-length")
+        .and_then(|length| length.parse().ok())
+    {
         body = vec![0; length];
         reader.read_exact(&mut body)?;
     }
-    Ok(Some(Request { method, path, query, headers, body }))
+    Ok(Some(Request {
+        method,
+        path,
+        query,
+        headers,
+        body,
+    }))
 }
 
 /// Runs `git http-backend` for one request.
@@ -282,15 +345,30 @@ fn git_backend(root: &Path, request: &Request) -> Answer {
     let header = |name: &str| request.headers.get(name).cloned().unwrap_or_default();
     let mut child = Command::new("git")
         .arg("http-backend")
-        .envs([("GIT_PROJECT_ROOT", root.display().to_string()), ("GIT_HTTP_EXPORT_ALL", "1".into()), ("PATH_INFO", request.path.clone())])
-        .envs([("REQUEST_METHOD", request.method.clone()), ("QUERY_STRING", request.query.clone()), ("REMOTE_ADDR", "127.0.0.1".into())])
-        .envs([("CONTENT_TYPE", header("content-type")), ("CONTENT_LENGTH", request.body.len().to_string())])
+        .envs([
+            ("GIT_PROJECT_ROOT", root.display().to_string()),
+            ("GIT_HTTP_EXPORT_ALL", "1".into()),
+            ("PATH_INFO", request.path.clone()),
+        ])
+        .envs([
+            ("REQUEST_METHOD", request.method.clone()),
+            ("QUERY_STRING", request.query.clone()),
+            ("REMOTE_ADDR", "127.0.0.1".into()),
+        ])
+        .envs([
+            ("CONTENT_TYPE", header("content-type")),
+            ("CONTENT_LENGTH", request.body.len().to_string()),
+        ])
         .envs([
             ("HTTP_CONTENT_ENCODING", header("content-encoding")),
             ("GIT_PROTOCOL", header("git-protocol")),
             ("HOME", "/nonexistent".into()),
         ])
-        .envs([("GIT_CONFIG_COUNT", "1"), ("GIT_CONFIG_KEY_0", "safe.directory"), ("GIT_CONFIG_VALUE_0", "*")])
+        .envs([
+            ("GIT_CONFIG_COUNT", "1"),
+            ("GIT_CONFIG_KEY_0", "safe.directory"),
+            ("GIT_CONFIG_VALUE_0", "*"),
+        ])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -300,13 +378,24 @@ fn git_backend(root: &Path, request: &Request) -> Answer {
     let feeder = std::thread::spawn(move || drop(stdin.write_all(&body)));
     let output = child.wait_with_output().unwrap().stdout;
     feeder.join().unwrap();
-    let split = output.windows(4).position(|window| window == b"\r\n\r\n").unwrap_or(output.len());
+    let split = output
+        .windows(4)
+        .position(|window| window == b"\r\n\r\n")
+        .unwrap_or(output.len());
     let head = String::from_utf8_lossy(&output[..split]).into_owned();
     let mut answer = Answer::new(200, output.get(split + 4..).unwrap_or_default());
     for (name, value) in head.lines().filter_map(|line| line.split_once(':')) {
         match name {
-            "Status" => answer.status = value.split_whitespace().next().and_then(|code| code.parse().ok()).unwrap_or(500),
-            _ => answer.headers.push((name.to_owned(), value.trim().to_owned())),
+            "Status" => {
+                answer.status = value
+                    .split_whitespace()
+                    .next()
+                    .and_then(|code| code.parse().ok())
+                    .unwrap_or(500)
+            }
+            _ => answer
+                .headers
+                .push((name.to_owned(), value.trim().to_owned())),
         }
     }
     answer
@@ -315,7 +404,11 @@ fn git_backend(root: &Path, request: &Request) -> Answer {
 fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let group = |chunk: &[u8]| {
-        let bits = chunk.iter().chain(&[0, 0]).take(3).fold(0u32, |bits, byte| bits << 8 | u32::from(*byte));
+        let bits = chunk
+            .iter()
+            .chain(&[0, 0])
+            .take(3)
+            .fold(0u32, |bits, byte| bits << 8 | u32::from(*byte));
         let digit = |place: usize| match place <= chunk.len() {
             true => char::from(ALPHABET[(bits >> (18 - 6 * place)) as usize & 63]),
             false => '=',

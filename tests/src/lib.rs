@@ -1,6 +1,8 @@
-//! Fixtures of the end-to-end scenarios: a sandbox with a home of its own, the real binary, real servers on loopback.
+//! Fixtures of the end-to-end scenarios: a sandbox with a home of its own, the real binary, real
+//! servers on loopback.
 //!
-//! A server ends when it is dropped, also by a panic; everything a sandbox makes stands below one temporary directory.
+//! A server ends when it is dropped, also by a panic; everything a sandbox makes stands below one
+//! temporary directory.
 
 mod application;
 mod apt;
@@ -36,9 +38,14 @@ pub use wheels::wheel;
 /// True when a program is on the path. When it is not, says so and, under `CI`, fails.
 pub fn has(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).chain(["/usr/sbin".into()]).any(|directory| directory.join(program).is_file());
+    let found = std::env::split_paths(&path)
+        .chain(["/usr/sbin".into()])
+        .any(|directory| directory.join(program).is_file());
     if !found {
-        assert!(std::env::var_os("CI").is_none(), "{program} is missing; `cargo xtask test` installs it");
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "{program} is missing; `cargo xtask test` installs it"
+        );
         note(&format!("skipped: {program} is missing"));
     }
     found

@@ -14,13 +14,17 @@ pub struct Prosody {
 }
 
 impl Prosody {
-    /// Its configuration, with plugins below `plugins` of the home directory and this server of rocks.
+    /// Its configuration, with plugins below `plugins` of the home directory and this server of
+    /// rocks.
     pub fn new(sandbox: &Sandbox, rocks: &str) -> Self {
         let directory = sandbox.home().join("prosody");
         for name in ["run", "data", "certs"] {
             std::fs::create_dir_all(directory.join(name)).unwrap();
         }
-        let (here, plugins) = (directory.display().to_string(), sandbox.home().join("plugins").display().to_string());
+        let (here, plugins) = (
+            directory.display().to_string(),
+            sandbox.home().join("plugins").display().to_string(),
+        );
         let ports: Vec<u16> = (0..3).map(|_| free_port()).collect();
         let text = format!(
             "run_as_root = true\npidfile = \"{here}/run/prosody.pid\"\ndata_path = \"{here}/data\"\ncertificates = \"{here}/certs\"\n\
@@ -32,7 +36,11 @@ impl Prosody {
             ports[0], ports[1], ports[2]
         );
         let configuration = sandbox.put("prosody.cfg.lua", &text);
-        Self { configuration, directory, server: None }
+        Self {
+            configuration,
+            directory,
+            server: None,
+        }
     }
 
     /// Where its configuration stands.
@@ -44,10 +52,19 @@ impl Prosody {
     pub fn start(&mut self) -> &mut Self {
         self.stop();
         let mut server = Command::new("prosody");
-        server.args(["-F", "--config"]).arg(&self.configuration).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        server
+            .args(["-F", "--config"])
+            .arg(&self.configuration)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         let server = self.server.insert(server.spawn().unwrap());
         while !self.directory.join("data/prosody.sock").exists() {
-            assert!(server.try_wait().unwrap().is_none(), "{}", std::fs::read_to_string(self.directory.join("log")).unwrap_or_default());
+            assert!(
+                server.try_wait().unwrap().is_none(),
+                "{}",
+                std::fs::read_to_string(self.directory.join("log")).unwrap_or_default()
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
         self
@@ -70,7 +87,11 @@ impl Prosody {
             .output()
             .unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let listed = text.lines().skip_while(|line| *line != "localhost:").skip(1).take_while(|line| line.starts_with("    "));
+        let listed = text
+            .lines()
+            .skip_while(|line| *line != "localhost:")
+            .skip(1)
+            .take_while(|line| line.starts_with("    "));
         listed.map(|line| line.trim().to_owned()).collect()
     }
 }

@@ -28,7 +28,11 @@ impl Ran {
     /// Fails unless the exit code is this one.
     #[track_caller]
     pub fn exits(self, code: i32) -> Self {
-        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        assert_eq!(
+            self.code, code,
+            "stdout:\n{}\nstderr:\n{}",
+            self.stdout, self.stderr
+        );
         self
     }
 
@@ -49,29 +53,45 @@ impl Ran {
     pub fn events(&self) -> Vec<Value> {
         self.stdout
             .lines()
-            .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}\n{}", self.stderr)))
+            .map(|line| {
+                serde_json::from_str(line)
+                    .unwrap_or_else(|error| panic!("{error}: {line}\n{}", self.stderr))
+            })
             .collect()
     }
 
     /// The JSON document that a command printed.
     #[track_caller]
     pub fn document(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}:\n{}\n{}", self.stdout, self.stderr))
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("{error}:\n{}\n{}", self.stdout, self.stderr))
     }
 
     /// The status of each module of a run, by name.
     #[track_caller]
     pub fn statuses(&self) -> BTreeMap<String, String> {
-        let finished = self.events().into_iter().filter(|event| event["event"] == "module_finished");
-        finished.map(|event| (event["module"].as_str().unwrap().to_owned(), event["status"].as_str().unwrap().to_owned())).collect()
+        let finished = self
+            .events()
+            .into_iter()
+            .filter(|event| event["event"] == "module_finished");
+        finished
+            .map(|event| {
+                (
+                    event["module"].as_str().unwrap().to_owned(),
+                    event["status"].as_str().unwrap().to_owned(),
+                )
+            })
+            .collect()
     }
 
     /// The last event about a module.
     #[track_caller]
     pub fn finished(&self, module: &str) -> Value {
         let mut events = self.events().into_iter();
-        let found = events.find(|event| event["event"] == "module_finished" && event["module"] == module);
-        found.unwrap_or_else(|| panic!("{module} did not finish:\n{}\n{}", self.stdout, self.stderr))
+        let found =
+            events.find(|event| event["event"] == "module_finished" && event["module"] == module);
+        found
+            .unwrap_or_else(|| panic!("{module} did not finish:\n{}\n{}", self.stdout, self.stderr))
     }
 }
 
@@ -94,12 +114,17 @@ impl Module {
             ("MODULE_UNINSTALL_DIRS", String::new()),
         ];
         let fields = fields.map(|(name, value)| (name.to_owned(), value)).into();
-        Self { name: name.to_owned(), fields, body: "main_module() { :; }".to_owned() }
+        Self {
+            name: name.to_owned(),
+            fields,
+            body: "main_module() { :; }".to_owned(),
+        }
     }
 
     /// Sets a field; the value stands in double quotes.
     pub fn field(mut self, name: &str, value: &str) -> Self {
-        self.fields.insert(format!("MODULE_{name}"), value.to_owned());
+        self.fields
+            .insert(format!("MODULE_{name}"), value.to_owned());
         self
     }
 
@@ -111,7 +136,8 @@ impl Module {
     /// `core`, `default` or `optional`.
     pub fn tier(self, tier: &str) -> Self {
         let (core, enabled) = (tier == "core", tier != "optional");
-        self.field("IS_CORE", &core.to_string()).field("ENABLED_BY_DEFAULT", &enabled.to_string())
+        self.field("IS_CORE", &core.to_string())
+            .field("ENABLED_BY_DEFAULT", &enabled.to_string())
     }
 
     /// The method, with no body.
@@ -132,12 +158,20 @@ impl Module {
 
     fn metadata(&self) -> String {
         let name = format!("MODULE_NAME=\"{}\"\n", self.name);
-        name + &self.fields.iter().map(|(name, value)| format!("{name}=\"{value}\"\n")).collect::<String>()
+        name + &self
+            .fields
+            .iter()
+            .map(|(name, value)| format!("{name}=\"{value}\"\n"))
+            .collect::<String>()
     }
 
     /// The script with its metadata.
     pub fn text(&self) -> String {
-        format!("#!/usr/bin/env bash\n# Metadata: START\n{}# Metadata: END\n\n{}\n", self.metadata(), self.body)
+        format!(
+            "#!/usr/bin/env bash\n# Metadata: START\n{}# Metadata: END\n\n{}\n",
+            self.metadata(),
+            self.body
+        )
     }
 }
 
@@ -155,8 +189,14 @@ impl Sandbox {
 
     /// With a home directory of this name.
     pub fn named(home: &str) -> Self {
-        let directory = tempfile::Builder::new().prefix("hoist-test-").tempdir().unwrap();
-        let sandbox = Self { variables: BTreeMap::from([("HOIST_TEST_HOME".into(), home.into())]), directory };
+        let directory = tempfile::Builder::new()
+            .prefix("hoist-test-")
+            .tempdir()
+            .unwrap();
+        let sandbox = Self {
+            variables: BTreeMap::from([("HOIST_TEST_HOME".into(), home.into())]),
+            directory,
+        };
         std::fs::create_dir_all(sandbox.home()).unwrap();
         std::fs::create_dir_all(sandbox.collection().join("modules")).unwrap();
         std::fs::create_dir_all(sandbox.path("tmp")).unwrap();
@@ -230,7 +270,14 @@ impl Sandbox {
             for entry in std::fs::read_dir(&path).into_iter().flatten().flatten() {
                 match entry.file_type().unwrap().is_dir() {
                     true => waiting.push(entry.path()),
-                    false => found.push(entry.path().strip_prefix(&root).unwrap().display().to_string()),
+                    false => found.push(
+                        entry
+                            .path()
+                            .strip_prefix(&root)
+                            .unwrap()
+                            .display()
+                            .to_string(),
+                    ),
                 }
             }
         }
@@ -265,15 +312,28 @@ impl Sandbox {
             "https_proxy",
             "no_proxy",
         ];
-        command.env_clear().envs(std::env::vars().filter(|(name, _)| kept.contains(&name.as_str())));
-        command.env("HOME", self.home()).env("TMPDIR", self.path("tmp")).envs(&self.variables).current_dir(self.collection());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .env_clear()
+            .envs(std::env::vars().filter(|(name, _)| kept.contains(&name.as_str())));
+        command
+            .env("HOME", self.home())
+            .env("TMPDIR", self.path("tmp"))
+            .envs(&self.variables)
+            .current_dir(self.collection());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         command
     }
 
     /// Runs hoist on the collection; `arguments` are separated by blanks.
     pub fn hoist(&self, arguments: &str) -> Ran {
-        ran(self.command(binary()).args(arguments.split_whitespace()).output().unwrap())
+        ran(self
+            .command(binary())
+            .args(arguments.split_whitespace())
+            .output()
+            .unwrap())
     }
 
     /// Runs hoist and asks for JSON.
@@ -281,18 +341,27 @@ impl Sandbox {
         self.hoist(&format!("{arguments} --output json"))
     }
 
-    /// Runs hoist on a terminal of its own that gives these answers, and returns what the terminal shows. The exit code is that of hoist.
+    /// Runs hoist on a terminal of its own that gives these answers, and returns what the terminal
+    /// shows. The exit code is that of hoist.
     pub fn terminal(&self, arguments: &str, answers: &str) -> Ran {
         let line = format!("{} {arguments}", binary().display());
         let mut command = self.command("script");
-        let mut child = command.args(["-qec", &line, "/dev/null"]).stdin(Stdio::piped()).env("TERM", "xterm").spawn().unwrap();
+        let mut child = command
+            .args(["-qec", &line, "/dev/null"])
+            .stdin(Stdio::piped())
+            .env("TERM", "xterm")
+            .spawn()
+            .unwrap();
         std::io::Write::write_all(&mut child.stdin.take().unwrap(), answers.as_bytes()).unwrap();
         ran(child.wait_with_output().unwrap())
     }
 
     /// Starts hoist; the caller waits for it.
     pub fn start(&self, arguments: &str) -> Child {
-        self.command(binary()).args(arguments.split_whitespace()).spawn().unwrap()
+        self.command(binary())
+            .args(arguments.split_whitespace())
+            .spawn()
+            .unwrap()
     }
 
     /// Runs hoist under strace and returns the system calls of these kinds.
@@ -301,11 +370,26 @@ impl Sandbox {
         let mut command = self.command("strace");
         // Only the calls that are traced stop a process; sudo does not work under that.
         command
-            .args(["-f", "--seccomp-bpf", "-qq", "-s", "300", "-e", &format!("trace={calls}"), "-e", "signal=none", "-o"])
+            .args([
+                "-f",
+                "--seccomp-bpf",
+                "-qq",
+                "-s",
+                "300",
+                "-e",
+                &format!("trace={calls}"),
+                "-e",
+                "signal=none",
+                "-o",
+            ])
             .arg(&log)
             .arg(binary());
         let ran = ran(command.args(arguments.split_whitespace()).output().unwrap());
-        let lines = std::fs::read_to_string(&log).unwrap().lines().map(str::to_owned).collect();
+        let lines = std::fs::read_to_string(&log)
+            .unwrap()
+            .lines()
+            .map(str::to_owned)
+            .collect();
         (ran, lines)
     }
 }
@@ -314,7 +398,10 @@ impl Sandbox {
 pub fn ran(output: std::process::Output) -> Ran {
     use std::os::unix::process::ExitStatusExt;
     Ran {
-        code: output.status.code().unwrap_or_else(|| 128 + output.status.signal().unwrap_or(0)),
+        code: output
+            .status
+            .code()
+            .unwrap_or_else(|| 128 + output.status.signal().unwrap_or(0)),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
@@ -329,14 +416,18 @@ pub fn binary() -> &'static Path {
         }
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        let build = Command::new(cargo).args(["build", "--quiet", "--package", "hoist", "--bin", "hoist"]).current_dir(root).status();
+        let build = Command::new(cargo)
+            .args(["build", "--quiet", "--package", "hoist", "--bin", "hoist"])
+            .current_dir(root)
+            .status();
         assert!(build.unwrap().success(), "hoist does not build");
         let tests = std::env::current_exe().unwrap();
         tests.parent().unwrap().parent().unwrap().join("hoist")
     })
 }
 
-/// Path of a copy of [`binary`] without symbols, half as large, for tests that copy it to other hosts.
+/// Path of a copy of [`binary`] without symbols, half as large, for tests that copy it to other
+/// hosts.
 pub fn stripped_binary() -> &'static Path {
     static STRIPPED: OnceLock<PathBuf> = OnceLock::new();
     STRIPPED.get_or_init(|| {
@@ -345,10 +436,22 @@ pub fn stripped_binary() -> &'static Path {
         let lock = std::fs::File::create(directory.join("lock")).unwrap();
         lock.lock().unwrap();
         let (stripped, new) = (directory.join("hoist"), directory.join("new"));
-        let made = |path: &Path| path.metadata().and_then(|metadata| metadata.modified()).ok();
+        let made = |path: &Path| {
+            path.metadata()
+                .and_then(|metadata| metadata.modified())
+                .ok()
+        };
         if made(&stripped) < made(binary()) {
-            let status = Command::new("strip").arg("-o").args([&new, binary()]).status().unwrap();
-            assert!(status.success(), "strip does not strip {}", binary().display());
+            let status = Command::new("strip")
+                .arg("-o")
+                .args([&new, binary()])
+                .status()
+                .unwrap();
+            assert!(
+                status.success(),
+                "strip does not strip {}",
+                binary().display()
+            );
             std::fs::rename(&new, &stripped).unwrap();
         }
         stripped

@@ -1,4 +1,5 @@
-//! TLS in front of a server on loopback, with a certificate authority of its own: as in a company whose servers no browser knows.
+//! TLS in front of a server on loopback, with a certificate authority of its own: as in a company
+//! whose servers no browser knows.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -54,18 +55,82 @@ while True:
 impl Authority {
     /// A new one; `None` where openssl or Python is missing.
     pub fn new() -> Option<Self> {
-        if !["openssl", "python3", "setpriv"].iter().all(|program| has(program)) {
+        if !["openssl", "python3", "setpriv"]
+            .iter()
+            .all(|program| has(program))
+        {
             return None;
         }
-        let authority = Self { directory: tempfile::Builder::new().prefix("hoist-ca-").tempdir().unwrap() };
-        let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
-        let extension = ["-x509", "-days", "30", "-addext", "keyUsage=critical,keyCertSign"];
-        authority.openssl(&[&["req"], &key[..], &extension, &["-subj", "/CN=hoist tests", "-keyout", "ca.key", "-out", "ca.pem"]].concat());
-        authority.openssl(&[&["req"], &key[..], &["-subj", "/CN=server", "-keyout", "key.pem", "-out", "request.pem"]].concat());
-        for (name, names) in [("loopback", "IP:127.0.0.1,DNS:localhost"), ("other", "DNS:elsewhere.test")] {
+        let authority = Self {
+            directory: tempfile::Builder::new()
+                .prefix("hoist-ca-")
+                .tempdir()
+                .unwrap(),
+        };
+        let key = [
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+        ];
+        let extension = [
+            "-x509",
+            "-days",
+            "30",
+            "-addext",
+            "keyUsage=critical,keyCertSign",
+        ];
+        authority.openssl(
+            &[
+                &["req"],
+                &key[..],
+                &extension,
+                &[
+                    "-subj",
+                    "/CN=hoist tests",
+                    "-keyout",
+                    "ca.key",
+                    "-out",
+                    "ca.pem",
+                ],
+            ]
+            .concat(),
+        );
+        authority.openssl(
+            &[
+                &["req"],
+                &key[..],
+                &[
+                    "-subj",
+                    "/CN=server",
+                    "-keyout",
+                    "key.pem",
+                    "-out",
+                    "request.pem",
+                ],
+            ]
+            .concat(),
+        );
+        for (name, names) in [
+            ("loopback", "IP:127.0.0.1,DNS:localhost"),
+            ("other", "DNS:elsewhere.test"),
+        ] {
             let names_file = authority.path(&format!("{name}.names"));
             std::fs::write(&names_file, format!("subjectAltName={names}\n")).unwrap();
-            let sign = ["x509", "-req", "-in", "request.pem", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "30"];
+            let sign = [
+                "x509",
+                "-req",
+                "-in",
+                "request.pem",
+                "-CA",
+                "ca.pem",
+                "-CAkey",
+                "ca.key",
+                "-CAcreateserial",
+                "-days",
+                "30",
+            ];
             let (names_file, out) = (names_file.display().to_string(), format!("{name}.pem"));
             authority.openssl(&[&sign[..], &["-extfile", &names_file, "-out", &out]].concat());
         }
@@ -77,8 +142,16 @@ impl Authority {
     }
 
     fn openssl(&self, arguments: &[&str]) {
-        let output = Command::new("openssl").args(arguments).current_dir(self.directory.path()).output().unwrap();
-        assert!(output.status.success(), "openssl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        let output = Command::new("openssl")
+            .args(arguments)
+            .current_dir(self.directory.path())
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "openssl {arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
 
     /// The file with its certificate.
@@ -99,11 +172,23 @@ impl Authority {
     fn serve_as(&self, certificate: &str, server: &Server) -> TlsServer {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "python3", "-c", FORWARD]);
-        command.arg(self.path(&format!("{certificate}.pem"))).arg(self.path("key.pem")).arg(server.port().to_string());
-        let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        command
+            .arg(self.path(&format!("{certificate}.pem")))
+            .arg(self.path("key.pem"))
+            .arg(server.port().to_string());
+        let mut process = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        TlsServer { process, port: line.trim().parse().unwrap() }
+        BufReader::new(process.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        TlsServer {
+            process,
+            port: line.trim().parse().unwrap(),
+        }
     }
 }
 

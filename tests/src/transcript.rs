@@ -11,7 +11,8 @@ use rusqlite::types::ValueRef;
 
 use crate::{Ran, Sandbox, binary, ran};
 
-/// What commands print, the exit codes, the ledger and the files they leave, with everything that differs between two runs replaced.
+/// What commands print, the exit codes, the ledger and the files they leave, with everything that
+/// differs between two runs replaced.
 pub struct Transcript<'s> {
     name: &'static str,
     sandbox: &'s Sandbox,
@@ -27,7 +28,8 @@ const UPDATE: &str = "HOIST_UPDATE_GOLDEN";
 const MAX_SHOWN: usize = 400;
 
 impl<'s> Transcript<'s> {
-    /// An empty transcript called `name` of commands in a sandbox. Modules are processed one after another.
+    /// An empty transcript called `name` of commands in a sandbox. Modules are processed one after
+    /// another.
     pub fn new(name: &'static str, sandbox: &'s Sandbox) -> Self {
         let root = sandbox.path("");
         let root = root.to_string_lossy().trim_end_matches('/').to_owned();
@@ -35,24 +37,38 @@ impl<'s> Transcript<'s> {
             name,
             sandbox,
             text: String::new(),
-            replaced: vec![(root, "$ROOT".to_owned()), (binary().display().to_string(), "hoist".to_owned())],
+            replaced: vec![
+                (root, "$ROOT".to_owned()),
+                (binary().display().to_string(), "hoist".to_owned()),
+            ],
         }
     }
 
     /// Replaces `word` wherever it is printed or recorded.
     pub fn hide(&mut self, word: impl AsRef<str>, shown: &str) -> &mut Self {
-        self.replaced.push((word.as_ref().to_owned(), shown.to_owned()));
+        self.replaced
+            .push((word.as_ref().to_owned(), shown.to_owned()));
         self
     }
 
     /// Runs hoist with these arguments, separated by spaces, and records what it prints.
     pub fn run(&mut self, arguments: &str) -> Ran {
         let words = arguments.split_whitespace();
-        let ran = ran(self.sandbox.command(binary()).args(words).env("HOIST_JOBS", "1").output().unwrap());
+        let ran = ran(self
+            .sandbox
+            .command(binary())
+            .args(words)
+            .env("HOIST_JOBS", "1")
+            .output()
+            .unwrap());
         let _ = writeln!(self.text, "$ hoist {arguments}\n[exit {}]", ran.code);
         for (name, output) in [("stdout", &ran.stdout), ("stderr", &ran.stderr)] {
             if !output.is_empty() {
-                let _ = writeln!(self.text, "[{name}]\n{}", self.aligned(output).trim_end_matches('\n'));
+                let _ = writeln!(
+                    self.text,
+                    "[{name}]\n{}",
+                    self.aligned(output).trim_end_matches('\n')
+                );
             }
         }
         self.text.push('\n');
@@ -75,10 +91,14 @@ impl<'s> Transcript<'s> {
         self
     }
 
-    /// The columns of a table are as wide as the paths in it, which differ in length between machines.
+    /// The columns of a table are as wide as the paths in it, which differ in length between
+    /// machines.
     fn aligned(&self, output: &str) -> String {
         match self.replaced.iter().any(|(word, _)| output.contains(word)) {
-            true => Regex::new(r"(\S) {2,}").unwrap().replace_all(output, "$1  ").into_owned(),
+            true => Regex::new(r"(\S) {2,}")
+                .unwrap()
+                .replace_all(output, "$1  ")
+                .into_owned(),
             false => output.to_owned(),
         }
     }
@@ -86,7 +106,9 @@ impl<'s> Transcript<'s> {
     /// Compares the transcript with the one that is checked in, or replaces that.
     #[track_caller]
     pub fn finish(&self) {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(format!("{}.txt", self.name));
+        let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("golden")
+            .join(format!("{}.txt", self.name));
         let found = normalized(&self.text, &self.replaced);
         if std::env::var_os(UPDATE).is_some() {
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -95,9 +117,18 @@ impl<'s> Transcript<'s> {
         }
         let expected = std::fs::read_to_string(&file).unwrap_or_default();
         if found != expected {
-            let line = found.lines().zip(expected.lines()).take_while(|(found, expected)| found == expected).count();
-            let around =
-                |text: &str| text.lines().skip(line.saturating_sub(3)).take(9).map(|line| format!("  {line}\n")).collect::<String>();
+            let line = found
+                .lines()
+                .zip(expected.lines())
+                .take_while(|(found, expected)| found == expected)
+                .count();
+            let around = |text: &str| {
+                text.lines()
+                    .skip(line.saturating_sub(3))
+                    .take(9)
+                    .map(|line| format!("  {line}\n"))
+                    .collect::<String>()
+            };
             panic!(
                 "{} differs at line {}; with {UPDATE}=1 it is replaced\nexpected:\n{}found:\n{}",
                 file.display(),
@@ -121,7 +152,8 @@ fn ledger(sandbox: &Sandbox) -> PathBuf {
     sandbox.home().join(".local/state/hoist/ledger.sqlite")
 }
 
-/// Every path below a directory: its permissions, and what a small file holds. Of what tools keep for themselves only the names are shown.
+/// Every path below a directory: its permissions, and what a small file holds. Of what tools keep
+/// for themselves only the names are shown.
 fn files(root: &Path) -> String {
     let mut found = BTreeMap::new();
     let mut waiting = vec![root.to_owned()];
@@ -129,12 +161,19 @@ fn files(root: &Path) -> String {
         let name = path.strip_prefix(root).unwrap().display().to_string();
         let metadata = path.symlink_metadata().unwrap();
         let mode = metadata.permissions().mode() & 0o7777;
-        let is_opaque = [".git", ".hg", "__pycache__"].iter().any(|end| path.ends_with(end)) || name == ".cache/hoist";
+        let is_opaque = [".git", ".hg", "__pycache__"]
+            .iter()
+            .any(|end| path.ends_with(end))
+            || name == ".cache/hoist";
         let shown = match metadata.file_type() {
             kind if kind.is_symlink() => format!("-> {}", path.read_link().unwrap().display()),
             kind if kind.is_dir() && is_opaque => format!("{mode:o} …"),
             kind if kind.is_dir() => {
-                waiting.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+                waiting.extend(
+                    std::fs::read_dir(&path)
+                        .unwrap()
+                        .map(|entry| entry.unwrap().path()),
+                );
                 format!("{mode:o}")
             }
             _ => format!("{mode:o} {}", content(&path, &name)),
@@ -142,11 +181,15 @@ fn files(root: &Path) -> String {
         found.insert(name, shown);
     }
     found.remove("");
-    found.into_iter().map(|(name, shown)| format!("{name} {shown}\n")).collect()
+    found
+        .into_iter()
+        .map(|(name, shown)| format!("{name} {shown}\n"))
+        .collect()
 }
 
 fn content(path: &Path, name: &str) -> String {
-    // The ledger is shown by its rows; other files of the state have times, numbers of processes and the length of paths in them.
+    // The ledger is shown by its rows; other files of the state have times, numbers of processes
+    // and the length of paths in them.
     if name.starts_with(".local/state/hoist/") || name.ends_with(".pyc") {
         return "…".to_owned();
     }
@@ -163,17 +206,35 @@ fn rows(ledger: &Path) -> String {
     let connection = Connection::open(ledger).unwrap();
     let mut text = String::new();
     let list = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name";
-    let tables: Vec<String> = connection.prepare(list).unwrap().query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    let tables: Vec<String> = connection
+        .prepare(list)
+        .unwrap()
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
     for table in tables {
-        let mut select = connection.prepare(&format!("SELECT * FROM {table}")).unwrap();
+        let mut select = connection
+            .prepare(&format!("SELECT * FROM {table}"))
+            .unwrap();
         let columns: Vec<String> = select.column_names().map(str::to_owned).collect();
         let mut found = Vec::new();
         let mut rows = select.query([]).unwrap();
         while let Some(row) = rows.next().unwrap() {
-            let value = |(place, column): (usize, &String)| format!("{column}={}", shown(row.get_ref(place).unwrap(), column));
-            let line = columns.iter().enumerate().map(value).collect::<Vec<_>>().join(" ");
+            let value = |(place, column): (usize, &String)| {
+                format!("{column}={}", shown(row.get_ref(place).unwrap(), column))
+            };
+            let line = columns
+                .iter()
+                .enumerate()
+                .map(value)
+                .collect::<Vec<_>>()
+                .join(" ");
             // What git and Mercurial keep for themselves has other names in every run.
-            if !["/.git/", "/.hg/", "/.hoist-removed-"].iter().any(|inside| line.contains(inside)) {
+            if !["/.git/", "/.hg/", "/.hoist-removed-"]
+                .iter()
+                .any(|inside| line.contains(inside))
+            {
                 found.push(line);
             }
         }
@@ -193,7 +254,9 @@ fn shown(value: ValueRef<'_>, column: &str) -> String {
         ValueRef::Real(_) => "…".to_owned(),
         ValueRef::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
         ValueRef::Blob(bytes) => match std::str::from_utf8(bytes) {
-            Ok(text) if !text.chars().any(char::is_control) || text.starts_with(['{', '[']) => format!("{text:?}"),
+            Ok(text) if !text.chars().any(char::is_control) || text.starts_with(['{', '[']) => {
+                format!("{text:?}")
+            }
             Ok(text) if text.len() <= MAX_SHOWN => format!("{text:?}"),
             _ => "blob".to_owned(),
         },
@@ -209,7 +272,10 @@ fn normalized(text: &str, replaced: &[(String, String)]) -> String {
         text = text.replace(word, shown);
     }
     let plain = [
-        (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", "TIME"),
+        (
+            r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)",
+            "TIME",
+        ),
         (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "TIME"),
         (r"\b20\d\d-\d\d-\d\d\b", "DAY"),
         (r"\d{8}-\d{6}", "STAMP"),
@@ -219,12 +285,18 @@ fn normalized(text: &str, replaced: &[(String, String)]) -> String {
         (r#"\\?"pid\\?":\d+"#, "\"pid\":0"),
         (r#""owner":\[\d+,\d+\]"#, "\"owner\":[0,0]"),
         (r#""modified":\[\d+,\d+\]"#, "\"modified\":[0,0]"),
-        (r#""(duration_ms|at_ms|elapsed_ms|pid|started_ms|ended_ms|size|mtime)": ?\d+"#, "\"$1\":0"),
+        (
+            r#""(duration_ms|at_ms|elapsed_ms|pid|started_ms|ended_ms|size|mtime)": ?\d+"#,
+            "\"$1\":0",
+        ),
     ];
     let runs = Regex::new(r"\d{8}T\d{9}Z-\d+").unwrap();
     text = numbered(&text, &runs, "RUN");
     for (pattern, shown) in plain {
-        text = Regex::new(pattern).unwrap().replace_all(&text, shown).into_owned();
+        text = Regex::new(pattern)
+            .unwrap()
+            .replace_all(&text, shown)
+            .into_owned();
     }
     numbered(&text, &Regex::new(r"\b[0-9a-f]{12,64}\b").unwrap(), "HEX")
 }
@@ -234,7 +306,10 @@ fn numbered(text: &str, pattern: &Regex, word: &str) -> String {
     let mut numbers: HashMap<String, usize> = HashMap::new();
     let replace = |found: &Captures<'_>| {
         let next = numbers.len() + 1;
-        format!("{word}-{}", numbers.entry(found[0].to_owned()).or_insert(next))
+        format!(
+            "{word}-{}",
+            numbers.entry(found[0].to_owned()).or_insert(next)
+        )
     };
     pattern.replace_all(text, replace).into_owned()
 }

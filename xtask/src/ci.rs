@@ -1,4 +1,5 @@
-//! What continuous integration runs: a graph that builds and lints, and one of all tests; the executor's first foreign user.
+//! What continuous integration runs: a graph that builds and lints, and one of all tests; the
+//! executor's first foreign user.
 
 use anyhow::Result;
 use hoist_executor::{Effect, Failure};

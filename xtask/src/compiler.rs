@@ -1,5 +1,6 @@
-//! The compiler wrapper of `cargo xtask ci`: runs clippy in place of rustc, then rustdoc. One build serves the linters, the docs and the tests.
-//! Cargo calls it through `RUSTC_WORKSPACE_WRAPPER`, for the crates of this workspace only.
+//! The compiler wrapper of `cargo xtask ci`: runs clippy in place of rustc, then rustdoc. One build
+//! serves the linters, the docs and the tests. Cargo calls it through `RUSTC_WORKSPACE_WRAPPER`,
+//! for the crates of this workspace only.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -16,7 +17,9 @@ const DOCS: &str = "HOIST_XTASK_DOCS";
 /// Makes a cargo command compile through this wrapper.
 pub(crate) fn wrap(command: Task) -> Result<Task> {
     let program = std::env::current_exe().context("cannot find this program")?;
-    Ok(command.set("RUSTC_WORKSPACE_WRAPPER", program).set(DOCS, target_directory().join("doc")))
+    Ok(command
+        .set("RUSTC_WORKSPACE_WRAPPER", program)
+        .set(DOCS, target_directory().join("doc")))
 }
 
 /// Compiles a crate if cargo called xtask as a compiler wrapper; `None` otherwise.
@@ -24,7 +27,9 @@ pub(crate) fn run() -> Option<Result<ExitCode>> {
     let docs = PathBuf::from(std::env::var_os(DOCS)?);
     // Cargo passes the path of rustc and its arguments; no task is called rustc.
     let mut arguments = std::env::args_os().skip(1);
-    let compiler = arguments.next().filter(|name| PathBuf::from(name).file_stem() == Some(OsStr::new("rustc")))?;
+    let compiler = arguments
+        .next()
+        .filter(|name| PathBuf::from(name).file_stem() == Some(OsStr::new("rustc")))?;
     Some(compile(compiler, &arguments.collect::<Vec<_>>(), docs))
 }
 
@@ -41,7 +46,11 @@ fn compile(compiler: OsString, arguments: &[OsString], docs: PathBuf) -> Result<
     }
     if is_crate && !arguments.iter().any(|argument| argument == "--test") {
         let mut rustdoc = Command::new("rustdoc");
-        rustdoc.args(for_rustdoc(arguments)).arg("--out-dir").arg(docs).args(["-D", "warnings"]);
+        rustdoc
+            .args(for_rustdoc(arguments))
+            .arg("--out-dir")
+            .arg(docs)
+            .args(["-D", "warnings"]);
         // `cargo doc` documents private items of binaries, too.
         if arguments.iter().any(|argument| argument == "bin") {
             rustdoc.arg("--document-private-items");
@@ -54,7 +63,9 @@ fn compile(compiler: OsString, arguments: &[OsString], docs: PathBuf) -> Result<
 }
 
 fn succeeds(mut command: Command) -> Result<bool> {
-    let status = command.status().with_context(|| format!("cannot run {}", command.get_program().display()))?;
+    let status = command
+        .status()
+        .with_context(|| format!("cannot run {}", command.get_program().display()))?;
     Ok(status.success())
 }
 

@@ -10,8 +10,21 @@ pub(crate) fn run() -> Result<()> {
     let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     // With a target of its own, macros of the build are not linked like this.
     let mut build = std::process::Command::new(cargo());
-    build.args(["build", "--profile", "dist", "--package", "hoist", "--target", &target]).env("RUSTFLAGS", "-C target-feature=+crt-static");
-    let status = build.current_dir(root()).status().context("cannot run cargo build")?;
+    build
+        .args([
+            "build",
+            "--profile",
+            "dist",
+            "--package",
+            "hoist",
+            "--target",
+            &target,
+        ])
+        .env("RUSTFLAGS", "-C target-feature=+crt-static");
+    let status = build
+        .current_dir(root())
+        .status()
+        .context("cannot run cargo build")?;
     if !status.success() {
         bail!("the build failed: {status}");
     }
@@ -19,7 +32,10 @@ pub(crate) fn run() -> Result<()> {
         .map_or_else(|| root().join("target"), std::path::PathBuf::from)
         .join(&target)
         .join("dist/hoist");
-    let needs = std::process::Command::new("ldd").arg(&built).output().context("cannot run ldd")?;
+    let needs = std::process::Command::new("ldd")
+        .arg(&built)
+        .output()
+        .context("cannot run ldd")?;
     let needs = String::from_utf8_lossy(&needs.stdout).trim().to_owned();
     if !needs.contains("statically linked") {
         bail!("{} is not statically linked: {needs}", built.display());

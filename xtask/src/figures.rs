@@ -1,4 +1,5 @@
-//! Figures of the structure of the code: the largest import circle, lines of generic code that name a system, the longest function.
+//! Figures of the structure of the code: the largest import circle, lines of generic code that name
+//! a system, the longest function.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -87,26 +88,48 @@ pub(crate) fn run() -> Result<()> {
     let figures = Figures::measure()?;
     println!("largest import circle: {} files", figures.circle.len());
     figures.circle.iter().for_each(|file| println!("  {file}"));
-    println!("lines of generic code that name a system: {} in {} files", figures.names.values().sum::<usize>(), figures.names.len());
+    println!(
+        "lines of generic code that name a system: {} in {} files",
+        figures.names.values().sum::<usize>(),
+        figures.names.len()
+    );
     let mut names: Vec<_> = figures.names.iter().collect();
     names.sort_by_key(|(file, count)| (std::cmp::Reverse(**count), file.as_str()));
-    names.iter().take(LISTED).for_each(|(file, count)| println!("  {count:4} {file}"));
-    println!("longest function: {} lines", figures.functions.first().map_or(0, |(lines, ..)| *lines));
-    figures.functions.iter().take(LISTED).for_each(|(lines, name, file)| println!("  {lines:4} {name} in {file}"));
+    names
+        .iter()
+        .take(LISTED)
+        .for_each(|(file, count)| println!("  {count:4} {file}"));
+    println!(
+        "longest function: {} lines",
+        figures.functions.first().map_or(0, |(lines, ..)| *lines)
+    );
+    figures
+        .functions
+        .iter()
+        .take(LISTED)
+        .for_each(|(lines, name, file)| println!("  {lines:4} {name} in {file}"));
     Ok(())
 }
 
 impl Figures {
     /// Reads all files of the crates.
     pub(crate) fn measure() -> Result<Self> {
-        let mut figures = Self { circle: Vec::new(), names: BTreeMap::new(), functions: Vec::new() };
-        let mut crates: Vec<PathBuf> = fs::read_dir(root().join("crates"))?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+        let mut figures = Self {
+            circle: Vec::new(),
+            names: BTreeMap::new(),
+            functions: Vec::new(),
+        };
+        let mut crates: Vec<PathBuf> = fs::read_dir(root().join("crates"))?
+            .map(|entry| Ok(entry?.path()))
+            .collect::<Result<_>>()?;
         crates.sort();
         for directory in crates {
             let files = parse(&directory.join("src"))?;
             for file in &files {
                 figures.functions.extend(functions(file));
-                let is_system = SYSTEM_FILES.iter().any(|system| Path::new(&file.shown).starts_with(format!("crates/{system}")));
+                let is_system = SYSTEM_FILES
+                    .iter()
+                    .any(|system| Path::new(&file.shown).starts_with(format!("crates/{system}")));
                 let count = if is_system { 0 } else { named_lines(file) };
                 if count > 0 {
                     figures.names.insert(file.shown.clone(), count);
@@ -114,7 +137,10 @@ impl Figures {
             }
             let circle = largest_circle(&imports(&files));
             if circle.len() > figures.circle.len() {
-                figures.circle = circle.into_iter().map(|place| files[place].shown.clone()).collect();
+                figures.circle = circle
+                    .into_iter()
+                    .map(|place| files[place].shown.clone())
+                    .collect();
             }
         }
         figures.functions.sort_by(|a, b| b.cmp(a));
@@ -141,7 +167,9 @@ fn parse(directory: &Path) -> Result<Vec<File>> {
                 waiting.push(path);
                 continue;
             }
-            if path.extension().is_none_or(|extension| extension != "rs") || path.ends_with("tests.rs") {
+            if path.extension().is_none_or(|extension| extension != "rs")
+                || path.ends_with("tests.rs")
+            {
                 continue;
             }
             let text = fs::read_to_string(&path)?;
@@ -149,11 +177,21 @@ fn parse(directory: &Path) -> Result<Vec<File>> {
             let mut syntax = syn::parse_file(&text).with_context(|| shown.clone())?;
             syntax.items.retain(|item| !is_test(attributes(item)));
             let inside = path.strip_prefix(directory)?.with_extension("");
-            let mut module: Vec<String> = inside.iter().map(|part| part.to_string_lossy().into_owned()).collect();
-            if module.last().is_some_and(|last| ["lib", "main", "mod"].contains(&last.as_str())) {
+            let mut module: Vec<String> = inside
+                .iter()
+                .map(|part| part.to_string_lossy().into_owned())
+                .collect();
+            if module
+                .last()
+                .is_some_and(|last| ["lib", "main", "mod"].contains(&last.as_str()))
+            {
                 module.pop();
             }
-            files.push(File { shown, module, syntax });
+            files.push(File {
+                shown,
+                module,
+                syntax,
+            });
         }
     }
     files.sort_by(|a, b| a.shown.cmp(&b.shown));
@@ -174,7 +212,10 @@ fn attributes(item: &syn::Item) -> &[syn::Attribute] {
 
 fn is_test(attributes: &[syn::Attribute]) -> bool {
     let is_cfg_test = |attribute: &syn::Attribute| {
-        attribute.path().is_ident("cfg") && attribute.parse_args::<syn::Ident>().is_ok_and(|word| word == "test")
+        attribute.path().is_ident("cfg")
+            && attribute
+                .parse_args::<syn::Ident>()
+                .is_ok_and(|word| word == "test")
     };
     attributes.iter().any(is_cfg_test)
 }
@@ -184,7 +225,8 @@ fn functions(file: &File) -> Vec<(usize, String, String)> {
     struct Functions(Vec<(usize, String)>);
     impl Functions {
         fn add(&mut self, name: &syn::Ident, start: Span, end: Span) {
-            self.0.push((end.end().line + 1 - start.start().line, name.to_string()));
+            self.0
+                .push((end.end().line + 1 - start.start().line, name.to_string()));
         }
     }
     impl<'ast> Visit<'ast> for Functions {
@@ -200,7 +242,11 @@ fn functions(file: &File) -> Vec<(usize, String, String)> {
     }
     let mut found = Functions(Vec::new());
     found.visit_file(&file.syntax);
-    found.0.into_iter().map(|(lines, name)| (lines, name, file.shown.clone())).collect()
+    found
+        .0
+        .into_iter()
+        .map(|(lines, name)| (lines, name, file.shown.clone()))
+        .collect()
 }
 
 /// The number of lines of a file with a word that names a system, in identifiers or literals.
@@ -247,9 +293,13 @@ fn named_lines(file: &File) -> usize {
 fn names_system(text: &str) -> bool {
     let words = || text.split(|character: char| !character.is_alphanumeric() && character != '_');
     words().any(|word| {
-        SYSTEM_PREFIXES.iter().any(|prefix| word.starts_with(prefix))
+        SYSTEM_PREFIXES
+            .iter()
+            .any(|prefix| word.starts_with(prefix))
             || SYSTEM_WORDS.contains(&word)
-            || parts(word).iter().any(|part| SYSTEM_WORDS.contains(&part.as_str()))
+            || parts(word)
+                .iter()
+                .any(|part| SYSTEM_WORDS.contains(&part.as_str()))
     })
 }
 
@@ -271,19 +321,33 @@ fn parts(identifier: &str) -> Vec<String> {
 
 /// For each file the files that it imports from, by their places.
 fn imports(files: &[File]) -> Vec<BTreeSet<usize>> {
-    let by_module: BTreeMap<&[String], usize> = files.iter().enumerate().map(|(place, file)| (file.module.as_slice(), place)).collect();
+    let by_module: BTreeMap<&[String], usize> = files
+        .iter()
+        .enumerate()
+        .map(|(place, file)| (file.module.as_slice(), place))
+        .collect();
     let all: Vec<Vec<Import>> = files.iter().map(|file| collect(file, &by_module)).collect();
     // What a module only hands on is imported from where it is defined.
     let handed_on: Vec<BTreeMap<&str, &[String]>> = all
         .iter()
-        .map(|imports| imports.iter().filter_map(|import| Some((import.name.as_deref()?, import.path.as_slice()))).collect())
+        .map(|imports| {
+            imports
+                .iter()
+                .filter_map(|import| Some((import.name.as_deref()?, import.path.as_slice())))
+                .collect()
+        })
         .collect();
     let place = |path: &[String]| -> Option<usize> {
         let mut path = path.to_vec();
         for _ in 0..8 {
-            let length = (0..=path.len()).rev().find(|length| by_module.contains_key(&path[..*length]))?;
+            let length = (0..=path.len())
+                .rev()
+                .find(|length| by_module.contains_key(&path[..*length]))?;
             let found = by_module[&path[..length]];
-            match path.get(length).and_then(|name| handed_on[found].get(name.as_str())) {
+            match path
+                .get(length)
+                .and_then(|name| handed_on[found].get(name.as_str()))
+            {
                 Some(other) if **other != path[..] => path = other.to_vec(),
                 _ => return Some(found),
             }
@@ -291,7 +355,11 @@ fn imports(files: &[File]) -> Vec<BTreeSet<usize>> {
         None
     };
     let targets = |(own, imports): (usize, &Vec<Import>)| {
-        imports.iter().filter_map(|import| place(&import.path)).filter(|target| *target != own).collect()
+        imports
+            .iter()
+            .filter_map(|import| place(&import.path))
+            .filter(|target| *target != own)
+            .collect()
     };
     all.iter().enumerate().map(targets).collect()
 }
@@ -323,20 +391,34 @@ fn collect(file: &File, modules: &BTreeMap<&[String], usize>) -> Vec<Import> {
                 }
                 _ => {
                     let child: Vec<String> = module.iter().chain([first]).cloned().collect();
-                    self.modules.contains_key(child.as_slice()).then_some((&module[..], 0))?
+                    self.modules
+                        .contains_key(child.as_slice())
+                        .then_some((&module[..], 0))?
                 }
             };
             Some(base.iter().chain(&path[skipped..]).cloned().collect())
         }
 
         fn tree(&mut self, before: &[String], tree: &syn::UseTree) {
-            let with = |name: &syn::Ident| before.iter().cloned().chain([name.to_string()]).collect::<Vec<_>>();
+            let with = |name: &syn::Ident| {
+                before
+                    .iter()
+                    .cloned()
+                    .chain([name.to_string()])
+                    .collect::<Vec<_>>()
+            };
             let (path, name) = match tree {
                 syn::UseTree::Path(path) => return self.tree(&with(&path.ident), &path.tree),
-                syn::UseTree::Group(group) => return group.items.iter().for_each(|tree| self.tree(before, tree)),
-                syn::UseTree::Name(name) if name.ident == "self" => (before.to_vec(), before.last().cloned()),
+                syn::UseTree::Group(group) => {
+                    return group.items.iter().for_each(|tree| self.tree(before, tree));
+                }
+                syn::UseTree::Name(name) if name.ident == "self" => {
+                    (before.to_vec(), before.last().cloned())
+                }
                 syn::UseTree::Name(name) => (with(&name.ident), Some(name.ident.to_string())),
-                syn::UseTree::Rename(rename) => (with(&rename.ident), Some(rename.rename.to_string())),
+                syn::UseTree::Rename(rename) => {
+                    (with(&rename.ident), Some(rename.rename.to_string()))
+                }
                 syn::UseTree::Glob(_) => (before.to_vec(), None),
             };
             if let Some(path) = self.absolute(&path) {
@@ -350,7 +432,11 @@ fn collect(file: &File, modules: &BTreeMap<&[String], usize>) -> Vec<Import> {
         }
 
         fn visit_path(&mut self, path: &'ast syn::Path) {
-            let names: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+            let names: Vec<String> = path
+                .segments
+                .iter()
+                .map(|segment| segment.ident.to_string())
+                .collect();
             let is_relative = names.len() > 1;
             if let Some(path) = self.absolute(&names).filter(|_| is_relative) {
                 self.found.push(Import { path, name: None });
@@ -358,7 +444,11 @@ fn collect(file: &File, modules: &BTreeMap<&[String], usize>) -> Vec<Import> {
             visit::visit_path(self, path);
         }
     }
-    let mut paths = Paths { file, modules, found: Vec::new() };
+    let mut paths = Paths {
+        file,
+        modules,
+        found: Vec::new(),
+    };
     paths.visit_file(&file.syntax);
     paths.found
 }
@@ -368,14 +458,25 @@ fn largest_circle(edges: &[BTreeSet<usize>]) -> Vec<usize> {
     let reachable = |start: usize| {
         let (mut seen, mut waiting) = (BTreeSet::new(), vec![start]);
         while let Some(next) = waiting.pop() {
-            waiting.extend(edges[next].iter().copied().filter(|target| seen.insert(*target)));
+            waiting.extend(
+                edges[next]
+                    .iter()
+                    .copied()
+                    .filter(|target| seen.insert(*target)),
+            );
         }
         seen
     };
     let all: Vec<BTreeSet<usize>> = (0..edges.len()).map(reachable).collect();
-    let circle =
-        |node: usize| (0..edges.len()).filter(|other| all[node].contains(other) && all[*other].contains(&node)).collect::<Vec<_>>();
-    (0..edges.len()).map(circle).max_by_key(Vec::len).unwrap_or_default()
+    let circle = |node: usize| {
+        (0..edges.len())
+            .filter(|other| all[node].contains(other) && all[*other].contains(&node))
+            .collect::<Vec<_>>()
+    };
+    (0..edges.len())
+        .map(circle)
+        .max_by_key(Vec::len)
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -384,17 +485,28 @@ mod tests {
 
     #[test]
     fn words_of_systems_are_found_in_identifiers_and_texts() {
-        for text in ["is_indexed", "RockTree", "MODULE_NAME", "mod_push", "main_module", "a plugin is deployed", "pip_packages"] {
+        for text in [
+            "is_indexed",
+            "RockTree",
+            "MODULE_NAME",
+            "mod_push",
+            "main_module",
+            "a plugin is deployed",
+            "pip_packages",
+        ] {
             assert!(names_system(text), "{text}");
         }
-        for text in ["pipe", "adapt", "Module", "capture", "mode", "modulo", "dockyard"] {
+        for text in [
+            "pipe", "adapt", "Module", "capture", "mode", "modulo", "dockyard",
+        ] {
             assert!(!names_system(text), "{text}");
         }
     }
 
     #[test]
     fn the_largest_circle_is_found() {
-        let edges = [vec![1], vec![2], vec![0, 3], vec![4], vec![3], vec![0]].map(BTreeSet::from_iter);
+        let edges =
+            [vec![1], vec![2], vec![0, 3], vec![4], vec![3], vec![0]].map(BTreeSet::from_iter);
         assert_eq!(largest_circle(&edges), [0, 1, 2]);
         assert!(largest_circle(&[BTreeSet::from([1]), BTreeSet::new()]).is_empty());
     }
@@ -412,6 +524,13 @@ mod tests {
             file("b.rs", &["b"], "use crate::A; fn g() { super::b::h() }"),
         ];
         let edges = imports(&files);
-        assert_eq!(edges, [BTreeSet::from([1]), BTreeSet::from([2]), BTreeSet::from([1])]);
+        assert_eq!(
+            edges,
+            [
+                BTreeSet::from([1]),
+                BTreeSet::from([2]),
+                BTreeSet::from([1])
+            ]
+        );
     }
 }

@@ -9,18 +9,35 @@ use crate::run::{Commands, TARGET, cargo};
 pub(crate) fn run() -> Result<()> {
     let mut commands = Commands::default();
     add_offline(&mut commands);
-    let clippy = Command::new(cargo()).args(["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]);
+    let clippy = Command::new(cargo()).args([
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--quiet",
+        "--",
+        "-D",
+        "warnings",
+    ]);
     commands.add("clippy", clippy, Some(TARGET));
     commands.run("lint", 4).map(drop)
 }
 
 /// Adds the linters that build nothing.
 pub(crate) fn add_offline(commands: &mut Commands) {
-    commands.add("format", Command::new(cargo()).args(["fmt", "--all", "--check"]), None);
+    commands.add(
+        "format",
+        Command::new(cargo()).args(["fmt", "--all", "--check"]),
+        None,
+    );
     let deny = |what: &[&'static str]| {
-        Command::new(cargo()).args(["deny", "--all-features", "check", "--hide-inclusion-graph"]).args(what.iter().copied())
+        Command::new(cargo())
+            .args(["deny", "--all-features", "check", "--hide-inclusion-graph"])
+            .args(what.iter().copied())
     };
-    let (offline, advisories) = (deny(&["bans", "licenses", "sources"]), deny(&["advisories"]));
+    let (offline, advisories) = (
+        deny(&["bans", "licenses", "sources"]),
+        deny(&["advisories"]),
+    );
     let probe = Command::new(cargo()).args(["deny", "--version"]);
     commands.add_work("licences and advisories", None, move |context| {
         if !context.run(&probe)?.success() {
@@ -38,7 +55,9 @@ pub(crate) fn add_offline(commands: &mut Commands) {
         })?;
         match exit.success() || !fetched {
             true => Ok(Effect::Changed),
-            false => Err(Failure::new(format!("cargo deny check advisories ended with {exit}"))),
+            false => Err(Failure::new(format!(
+                "cargo deny check advisories ended with {exit}"
+            ))),
         }
     });
 }

@@ -39,7 +39,9 @@ fn main() -> ExitCode {
         });
     }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (task, rest) = arguments.split_first().map_or(("help", &[][..]), |(task, rest)| (task.as_str(), rest));
+    let (task, rest) = arguments
+        .split_first()
+        .map_or(("help", &[][..]), |(task, rest)| (task.as_str(), rest));
     let done = match task {
         "ci" => ci::run(rest),
         "lint" => lint::run(),

@@ -31,14 +31,22 @@ fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("{}", path.display()))
 }
 
-/// The table of `docs/architecture.md` says which crate may use which; the manifests must say the same.
+/// The table of `docs/architecture.md` says which crate may use which; the manifests must say the
+/// same.
 fn dependencies() -> Result<Vec<String>> {
     let text = read(&root().join("docs/architecture.md"))?;
-    let rows = text.lines().skip_while(|line| !line.starts_with("| crate | may use |")).skip(2).take_while(|line| line.starts_with('|'));
+    let rows = text
+        .lines()
+        .skip_while(|line| !line.starts_with("| crate | may use |"))
+        .skip(2)
+        .take_while(|line| line.starts_with('|'));
     let mut allowed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for row in rows {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
-        let names = cells[2].split(',').map(|name| name.trim().trim_matches('`').to_owned()).filter(|name| !name.is_empty() && name != "–");
+        let names = cells[2]
+            .split(',')
+            .map(|name| name.trim().trim_matches('`').to_owned())
+            .filter(|name| !name.is_empty() && name != "–");
         allowed.insert(cells[1].trim_matches('`').to_owned(), names.collect());
     }
     let mut findings = Vec::new();
@@ -46,15 +54,28 @@ fn dependencies() -> Result<Vec<String>> {
         let uses: BTreeSet<String> = manifest
             .lines()
             .filter_map(|line| line.strip_prefix("hoist-"))
-            .map(|rest| rest.split(['.', ' ', '=']).next().unwrap_or_default().to_owned())
+            .map(|rest| {
+                rest.split(['.', ' ', '='])
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned()
+            })
             .collect();
         match allowed.remove(&name) {
-            None => findings.push(format!("docs/architecture.md: the table of crates has no row for {name}")),
-            Some(allowed) if allowed != uses => findings.push(format!("{name} uses {uses:?}, docs/architecture.md says {allowed:?}")),
+            None => findings.push(format!(
+                "docs/architecture.md: the table of crates has no row for {name}"
+            )),
+            Some(allowed) if allowed != uses => findings.push(format!(
+                "{name} uses {uses:?}, docs/architecture.md says {allowed:?}"
+            )),
             Some(_) => {}
         }
     }
-    findings.extend(allowed.into_keys().map(|name| format!("docs/architecture.md: there is no crate {name}")));
+    findings.extend(
+        allowed
+            .into_keys()
+            .map(|name| format!("docs/architecture.md: there is no crate {name}")),
+    );
     Ok(findings)
 }
 
@@ -65,7 +86,11 @@ fn manifests() -> Result<BTreeMap<String, String>> {
         directories.push(entry?.path());
     }
     let named = |directory: PathBuf| {
-        let name = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = directory
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         Ok((name, read(&directory.join("Cargo.toml"))?))
     };
     directories.into_iter().map(named).collect()
@@ -81,12 +106,20 @@ fn crates() -> Result<Vec<String>> {
             findings.push(format!("{name} has no README.md"));
         }
         let library = directory.join("src/lib.rs");
-        if library.exists() && !directory.join("examples").is_dir() && !read(&library)?.contains("//! ```") {
-            findings.push(format!("{name} has no example, neither in its docs nor in examples/"));
+        if library.exists()
+            && !directory.join("examples").is_dir()
+            && !read(&library)?.contains("//! ```")
+        {
+            findings.push(format!(
+                "{name} has no example, neither in its docs nor in examples/"
+            ));
         }
         for file in sources(&directory.join("src"))? {
             if !read(&file)?.starts_with("//!") && !file.ends_with("tests.rs") {
-                findings.push(format!("{} does not open with //!", file.strip_prefix(root())?.display()));
+                findings.push(format!(
+                    "{} does not open with //!",
+                    file.strip_prefix(root())?.display()
+                ));
             }
         }
     }
@@ -114,7 +147,11 @@ fn pure_crates() -> Result<Vec<String>> {
             // The target is known when the crate is compiled; nothing is asked of the machine.
             let text = read(&file)?.replace("std::env::consts", "");
             let found = WORLD.iter().filter(|word| text.contains(*word));
-            findings.extend(found.map(|word| format!("{}: {word} in a crate that touches nothing", file.display())));
+            findings.extend(
+                found.map(|word| {
+                    format!("{}: {word} in a crate that touches nothing", file.display())
+                }),
+            );
         }
     }
     Ok(findings)
@@ -126,7 +163,9 @@ fn sources(directory: &Path) -> Result<Vec<PathBuf>> {
         let path = entry?.path();
         match path.is_dir() {
             true => files.extend(sources(&path)?),
-            false if path.extension().is_some_and(|extension| extension == "rs") => files.push(path),
+            false if path.extension().is_some_and(|extension| extension == "rs") => {
+                files.push(path)
+            }
             false => {}
         }
     }
@@ -143,15 +182,34 @@ fn feature_table() -> Result<Vec<String>> {
         }
     }
     let mut findings = Vec::new();
-    for name in table.split('`').skip(1).step_by(2).filter_map(|word| word.rsplit_once("::")).map(|(_, name)| name) {
+    for name in table
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter_map(|word| word.rsplit_once("::"))
+        .map(|(_, name)| name)
+    {
         if !code.contains(&format!("fn {name}(")) {
             findings.push(format!("docs/features.md: there is no test {name}"));
         }
     }
-    for case in table.split('`').skip(1).step_by(2).filter_map(|word| word.strip_prefix("corpus ")) {
-        let found = ["valid", "invalid"].iter().any(|kind| root().join("crates/core/tests/manifests").join(kind).join(case).is_dir());
+    for case in table
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter_map(|word| word.strip_prefix("corpus "))
+    {
+        let found = ["valid", "invalid"].iter().any(|kind| {
+            root()
+                .join("crates/core/tests/manifests")
+                .join(kind)
+                .join(case)
+                .is_dir()
+        });
         if !found {
-            findings.push(format!("docs/features.md: there is no manifest {case} in the corpus"));
+            findings.push(format!(
+                "docs/features.md: there is no manifest {case} in the corpus"
+            ));
         }
     }
     Ok(findings)

@@ -1,9 +1,12 @@
-//! Web applications that modules are put into: those of the settings, those that something is installed in, and the one of the command line.
+//! Web applications that modules are put into: those of the settings, those that something is
+//! installed in, and the one of the command line.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use hoist_core::{Application, Diagnostic, Environment, Source, SourceKind, is_class_name, is_path};
+use hoist_core::{
+    Application, Diagnostic, Environment, Source, SourceKind, is_class_name, is_path,
+};
 use hoist_ledger::read_applications;
 use hoist_methods::{Offers, SourceCache, is_place, offers, places_of};
 
@@ -14,14 +17,21 @@ use crate::session::Session;
 /// Makes the names of places that modules come from absolute, and returns them.
 pub(crate) fn places(names: &mut [String]) -> Result<Vec<String>, Ending> {
     let mut places = Vec::new();
-    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+    let home = std::env::var_os("HOME")
+        .map(PathBuf::from)
+        .unwrap_or_default();
     // A path may be written as one writes paths, where there is something.
     let stands = |name: &str| name.contains('/') && Path::new(name).exists();
-    for name in names.iter_mut().filter(|name| is_place(name) || stands(name)) {
+    for name in names
+        .iter_mut()
+        .filter(|name| is_place(name) || stands(name))
+    {
         if is_path(name) {
             let path = match name.strip_prefix("file://").unwrap_or(name) {
                 "~" => home.clone(),
-                path => path.strip_prefix("~/").map_or_else(|| PathBuf::from(path), |inside| home.join(inside)),
+                path => path
+                    .strip_prefix("~/")
+                    .map_or_else(|| PathBuf::from(path), |inside| home.join(inside)),
             };
             let path: PathBuf = std::path::absolute(path)?.components().collect();
             *name = path.canonicalize().unwrap_or(path).display().to_string();
@@ -31,16 +41,23 @@ pub(crate) fn places(names: &mut [String]) -> Result<Vec<String>, Ending> {
     Ok(places)
 }
 
-/// Modules that already stand in the application of the command line, and that nothing else offers: what is named becomes the path of its directory,
-/// which is returned.
+/// Modules that already stand in the application of the command line, and that nothing else offers:
+/// what is named becomes the path of its directory, which is returned.
 pub(crate) fn standing(global: &Global, names: &mut [String]) -> Result<Vec<String>, Ending> {
     if global.app.is_none() || !names.iter().any(|name| is_class_name(name)) {
         return Ok(Vec::new());
     }
     let session = Session::named(global)?;
-    let source = session.sources.iter().find(|source| Some(&source.name) == session.application.as_ref());
-    let Some(source) = source else { return Ok(Vec::new()) };
-    let SourceKind::Application { application, from } = &source.kind else { return Ok(Vec::new()) };
+    let source = session
+        .sources
+        .iter()
+        .find(|source| Some(&source.name) == session.application.as_ref());
+    let Some(source) = source else {
+        return Ok(Vec::new());
+    };
+    let SourceKind::Application { application, from } = &source.kind else {
+        return Ok(Vec::new());
+    };
     let stands = |name: &String| is_class_name(name) && application.directory(name).is_dir();
     let mut standing: Vec<&mut String> = names.iter_mut().filter(|name| stands(name)).collect();
     if !standing.is_empty() {
@@ -49,7 +66,11 @@ pub(crate) fn standing(global: &Global, names: &mut [String]) -> Result<Vec<Stri
         let installed = hoist_ledger::read(&session.places.state)?;
         let is_known = |name: &String| {
             let id = format!("{}.{name}", source.name);
-            let known = installed.modules.keys().chain(installed.unfinished.keys()).any(|known| known.as_str() == id);
+            let known = installed
+                .modules
+                .keys()
+                .chain(installed.unfinished.keys())
+                .any(|known| known.as_str() == id);
             known || offered.contains(name)
         };
         standing.retain(|name| !is_known(name));
@@ -63,9 +84,12 @@ pub(crate) fn standing(global: &Global, names: &mut [String]) -> Result<Vec<Stri
 /// The source that stands for the application of the command line.
 pub(crate) fn named(global: &Global) -> Result<String, Ending> {
     let session = Session::named(global)?;
-    session
-        .application
-        .ok_or_else(|| Ending::wrong(Diagnostic::error("no application is configured").help("name an application with --app")))
+    session.application.ok_or_else(|| {
+        Ending::wrong(
+            Diagnostic::error("no application is configured")
+                .help("name an application with --app"),
+        )
+    })
 }
 
 /// What is known of the names of applications.
@@ -73,12 +97,18 @@ pub(crate) fn named(global: &Global) -> Result<String, Ending> {
 pub(crate) struct Names {
     /// The one of the command line.
     pub(crate) meant: Option<String>,
-    /// Names in the settings, each with the other name that the application had when something was installed in it.
+    /// Names in the settings, each with the other name that the application had when something was
+    /// installed in it.
     pub(crate) former: Vec<(String, String)>,
 }
 
 /// Adds the applications that something is installed in, and the one of the command line.
-pub(crate) fn add(sources: &mut Vec<Source>, global: &Global, environment: &Environment, state: &Path) -> Result<Names, Ending> {
+pub(crate) fn add(
+    sources: &mut Vec<Source>,
+    global: &Global,
+    environment: &Environment,
+    state: &Path,
+) -> Result<Names, Ending> {
     for source in sources.iter_mut() {
         if let SourceKind::Application { application, .. } = &mut source.kind {
             real(application, environment).map_err(|why| {
@@ -87,25 +117,39 @@ pub(crate) fn add(sources: &mut Vec<Source>, global: &Global, environment: &Envi
             })?;
         }
     }
-    // What is installed keeps the name that its application had then, until a command that changes something gives it that of the settings.
+    // What is installed keeps the name that its application had then, until a command that changes
+    // something gives it that of the settings.
     let mut renamed: Vec<(String, String)> = Vec::new();
     for (name, application, from) in read_applications(state).unwrap_or_default() {
-        let is_it =
-            |source: &Source| matches!(&source.kind, SourceKind::Application { application: known, .. } if known.root == application.root);
+        let is_it = |source: &Source| matches!(&source.kind, SourceKind::Application { application: known, .. } if known.root == application.root);
         let taken = sources.iter().any(|source| source.name == name);
-        let known = sources.iter_mut().find(|source| is_it(source)).map(|source| {
-            if source.name != name && !taken {
-                renamed.push((std::mem::replace(&mut source.name, name.clone()), name.clone()));
-            }
-            &mut source.kind
-        });
+        let known = sources
+            .iter_mut()
+            .find(|source| is_it(source))
+            .map(|source| {
+                if source.name != name && !taken {
+                    renamed.push((
+                        std::mem::replace(&mut source.name, name.clone()),
+                        name.clone(),
+                    ));
+                }
+                &mut source.kind
+            });
         match known {
             Some(SourceKind::Application { from: known, .. }) => {
-                let new: Vec<String> = from.into_iter().filter(|place| !known.contains(place)).collect();
+                let new: Vec<String> = from
+                    .into_iter()
+                    .filter(|place| !known.contains(place))
+                    .collect();
                 known.extend(new);
             }
             _ if taken => {}
-            _ => sources.push(Source { name, priority: 0, kind: SourceKind::Application { application, from }, server: None }),
+            _ => sources.push(Source {
+                name,
+                priority: 0,
+                kind: SourceKind::Application { application, from },
+                server: None,
+            }),
         }
     }
     let is_application = |source: &&Source| matches!(source.kind, SourceKind::Application { .. });
@@ -114,7 +158,12 @@ pub(crate) fn add(sources: &mut Vec<Source>, global: &Global, environment: &Envi
             Some((_, name)) => name.clone(),
             None => meant(app, sources, environment)?,
         },
-        None if global.places.is_empty() => return Ok(Names { meant: None, former: renamed }),
+        None if global.places.is_empty() => {
+            return Ok(Names {
+                meant: None,
+                former: renamed,
+            });
+        }
         None => {
             let all: Vec<&Source> = sources.iter().filter(is_application).collect();
             match all.as_slice() {
@@ -124,36 +173,54 @@ pub(crate) fn add(sources: &mut Vec<Source>, global: &Global, environment: &Envi
                         "{} is a location of application modules, and no application is configured",
                         global.places[0]
                     ));
-                    return Err(Ending::wrong(wrong.help("name the application with `--app DIR`")));
+                    return Err(Ending::wrong(
+                        wrong.help("name the application with `--app DIR`"),
+                    ));
                 }
                 several => {
-                    let names: Vec<&str> = several.iter().map(|source| source.name.as_str()).collect();
-                    let wrong = Diagnostic::error(format!("several applications are configured: {}", names.join(", ")));
+                    let names: Vec<&str> =
+                        several.iter().map(|source| source.name.as_str()).collect();
+                    let wrong = Diagnostic::error(format!(
+                        "several applications are configured: {}",
+                        names.join(", ")
+                    ));
                     return Err(Ending::wrong(wrong.help("name one with --app")));
                 }
             }
         }
     };
-    if let Some(SourceKind::Application { from, .. }) = sources.iter_mut().find(|source| source.name == name).map(|source| &mut source.kind)
+    if let Some(SourceKind::Application { from, .. }) = sources
+        .iter_mut()
+        .find(|source| source.name == name)
+        .map(|source| &mut source.kind)
     {
         // What is named now comes before what was known.
         from.retain(|place| !global.places.contains(place));
         from.splice(0..0, global.places.iter().cloned());
     }
-    Ok(Names { meant: Some(name), former: renamed })
+    Ok(Names {
+        meant: Some(name),
+        former: renamed,
+    })
 }
 
-/// Makes the paths of an application those that are behind links: what is watched must not be a link.
+/// Makes the paths of an application those that are behind links: what is watched must not be a
+/// link.
 fn real(application: &mut Application, environment: &Environment) -> Result<(), String> {
-    let Ok(root) = application.root.canonicalize() else { return Ok(()) };
+    let Ok(root) = application.root.canonicalize() else {
+        return Ok(());
+    };
     let usual = |root: &Path| Application::at(root, environment.home());
     if application.watch == usual(&application.root).watch {
         application.watch = usual(&root).watch;
     }
     // What is not there yet is below what is.
     let behind = |path: &PathBuf| {
-        let there = path.ancestors().find_map(|there| Some((there, there.canonicalize().ok()?)));
-        let behind = there.map(|(there, behind)| behind.join(path.strip_prefix(there).unwrap_or(Path::new(""))));
+        let there = path
+            .ancestors()
+            .find_map(|there| Some((there, there.canonicalize().ok()?)));
+        let behind = there
+            .map(|(there, behind)| behind.join(path.strip_prefix(there).unwrap_or(Path::new(""))));
         behind.map_or_else(|| path.clone(), |path| path.components().collect())
     };
     let modules = behind(&application.modules);
@@ -165,18 +232,29 @@ fn real(application: &mut Application, environment: &Environment) -> Result<(), 
         ));
     }
     application.modules = modules;
-    application.init =
-        behind(&application.init.parent().unwrap_or(&root).to_owned()).join(application.init.file_name().unwrap_or_default());
-    application.watch.iter_mut().chain(&mut application.ignore).for_each(|path| *path = behind(path));
+    application.init = behind(&application.init.parent().unwrap_or(&root).to_owned())
+        .join(application.init.file_name().unwrap_or_default());
+    application
+        .watch
+        .iter_mut()
+        .chain(&mut application.ignore)
+        .for_each(|path| *path = behind(path));
     application.root = root;
     Ok(())
 }
 
-/// The application that somebody means by its name or its root; one that was not known before is added.
-fn meant(app: &str, sources: &mut Vec<Source>, environment: &Environment) -> Result<String, Ending> {
+/// The application that somebody means by its name or its root; one that was not known before is
+/// added.
+fn meant(
+    app: &str,
+    sources: &mut Vec<Source>,
+    environment: &Environment,
+) -> Result<String, Ending> {
     let applications = || {
         sources.iter().filter_map(|source| match &source.kind {
-            SourceKind::Application { application, .. } => Some((source.name.clone(), application.root.clone())),
+            SourceKind::Application { application, .. } => {
+                Some((source.name.clone(), application.root.clone()))
+            }
             _ => None,
         })
     };
@@ -184,13 +262,23 @@ fn meant(app: &str, sources: &mut Vec<Source>, environment: &Environment) -> Res
         return Ok(name);
     }
     let home = environment.home().unwrap_or(Path::new("/"));
-    let inside = if app == "~" { Some(home.to_owned()) } else { app.strip_prefix("~/").map(|inside| home.join(inside)) };
+    let inside = if app == "~" {
+        Some(home.to_owned())
+    } else {
+        app.strip_prefix("~/").map(|inside| home.join(inside))
+    };
     if app.is_empty() {
-        return Err(Ending::wrong(Diagnostic::error("--app is empty").help("name the application's directory, or its name in hoist.yml")));
+        return Err(Ending::wrong(Diagnostic::error("--app is empty").help(
+            "name the application's directory, or its name in hoist.yml",
+        )));
     }
-    let path: PathBuf = std::path::absolute(inside.unwrap_or_else(|| PathBuf::from(app)))?.components().collect();
+    let path: PathBuf = std::path::absolute(inside.unwrap_or_else(|| PathBuf::from(app)))?
+        .components()
+        .collect();
     let path = path.canonicalize().unwrap_or(path);
-    if let Some((name, _)) = applications().find(|(_, root)| root.canonicalize().unwrap_or_else(|_| root.clone()) == path) {
+    if let Some((name, _)) = applications()
+        .find(|(_, root)| root.canonicalize().unwrap_or_else(|_| root.clone()) == path)
+    {
         return Ok(name);
     }
     if !path.is_dir() {
@@ -200,44 +288,91 @@ fn meant(app: &str, sources: &mut Vec<Source>, environment: &Environment) -> Res
             || "name the directory of an application, or an application listed by `hoist source list`".to_owned(),
             |near| format!("did you mean `{near}`?"),
         );
-        return Err(Ending::wrong(Diagnostic::error(format!("unknown application `{}`", app.escape_debug())).help(help)));
+        return Err(Ending::wrong(
+            Diagnostic::error(format!("unknown application `{}`", app.escape_debug())).help(help),
+        ));
     }
-    if home.canonicalize().unwrap_or_else(|_| home.to_owned()).starts_with(&path) {
+    if home
+        .canonicalize()
+        .unwrap_or_else(|_| home.to_owned())
+        .starts_with(&path)
+    {
         let wrong = Diagnostic::error(format!("{} is not an application", path.display()));
         return Err(Ending::wrong(wrong.help("name the application's own directory; the home directory and its parents cannot be used")));
     }
     let plain = |part: &std::ffi::OsStr| {
-        let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
-        part.to_string_lossy().chars().map(plain).collect::<String>().trim_matches('-').to_owned()
+        let plain = |c: char| {
+            if c.is_ascii_alphanumeric() || c == '_' {
+                c
+            } else {
+                '-'
+            }
+        };
+        part.to_string_lossy()
+            .chars()
+            .map(plain)
+            .collect::<String>()
+            .trim_matches('-')
+            .to_owned()
     };
-    let taken = |name: &str| name.is_empty() || name == "lock" || sources.iter().any(|source| source.name == name);
+    let taken = |name: &str| {
+        name.is_empty() || name == "lock" || sources.iter().any(|source| source.name == name)
+    };
     let own = path.file_name().map(plain).unwrap_or_default();
-    let parent = path.parent().and_then(Path::file_name).map(plain).unwrap_or_default();
+    let parent = path
+        .parent()
+        .and_then(Path::file_name)
+        .map(plain)
+        .unwrap_or_default();
     let numbered = (2..).map(|number| format!("{own}-{number}"));
     // Many applications are in a directory of one name, each in that of its site.
-    let mut names = [own.clone(), format!("{parent}-{own}")].into_iter().chain(numbered);
+    let mut names = [own.clone(), format!("{parent}-{own}")]
+        .into_iter()
+        .chain(numbered);
     let name = names.find(|name| !taken(name)).unwrap_or(own.clone());
     let application = Application::at(&path, environment.home());
-    let is_application = |path: &Path| path.join("class-modules").is_dir() || path.join("init.php").is_file();
+    let is_application =
+        |path: &Path| path.join("class-modules").is_dir() || path.join("init.php").is_file();
     if !is_application(&path) {
-        let inside = std::fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path());
+        let inside = std::fs::read_dir(&path)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path());
         let mut inside: Vec<PathBuf> = inside.filter(|path| is_application(path)).collect();
         inside.sort();
         if let Some(meant) = inside.first() {
-            let wrong = Diagnostic::error(format!("{} is not an application: it has neither class-modules/ nor init.php", path.display()));
-            return Err(Ending::wrong(wrong.help(format!("did you mean --app {}?", meant.display()))));
+            let wrong = Diagnostic::error(format!(
+                "{} is not an application: it has neither class-modules/ nor init.php",
+                path.display()
+            ));
+            return Err(Ending::wrong(
+                wrong.help(format!("did you mean --app {}?", meant.display())),
+            ));
         }
     }
-    sources.push(Source { name: name.clone(), priority: 0, kind: SourceKind::Application { application, from: Vec::new() }, server: None });
+    sources.push(Source {
+        name: name.clone(),
+        priority: 0,
+        kind: SourceKind::Application {
+            application,
+            from: Vec::new(),
+        },
+        server: None,
+    });
     Ok(name)
 }
 
 /// What the places of all applications have, by the name of their source.
 pub(crate) fn all_offers(sources: &[Source], cache: &Path) -> BTreeMap<String, Offers> {
     let of = |source: &Source| match &source.kind {
-        SourceKind::Application { application, from } => {
-            Some((source.name.clone(), offers(&places_of(application, from), &SourceCache::new(cache, source))))
-        }
+        SourceKind::Application { application, from } => Some((
+            source.name.clone(),
+            offers(
+                &places_of(application, from),
+                &SourceCache::new(cache, source),
+            ),
+        )),
         _ => None,
     };
     sources.iter().filter_map(of).collect()

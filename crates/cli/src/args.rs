@@ -17,10 +17,12 @@ mod sources;
 pub(crate) use global::{Color, Global, Output};
 pub(crate) use man::{page, pages};
 pub(crate) use modules::{
-    ConfigOptions, Hosts, Install, List, Migrate, New, NewMethod, Outdated, RolloutOptions, Test, Undo, Uninstall, Update,
+    ConfigOptions, Hosts, Install, List, Migrate, New, NewMethod, Outdated, RolloutOptions, Test,
+    Undo, Uninstall, Update,
 };
 pub(crate) use plugin::{
-    BringUp, PluginAction, PluginConfig, PluginDeploy, PluginInputs, PluginKind, PluginNew, PluginRollback, PluginUndeploy, PluginUpgrade,
+    BringUp, PluginAction, PluginConfig, PluginDeploy, PluginInputs, PluginKind, PluginNew,
+    PluginRollback, PluginUndeploy, PluginUpgrade,
 };
 pub(crate) use sources::{ConfigAction, RocksAction, SourceAction, SourceAdd};
 
@@ -48,7 +50,9 @@ pub(crate) fn parse() -> Arguments {
         Ok(arguments)
     });
     parsed.unwrap_or_else(|error| match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => exit_with_help(&error),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            exit_with_help(&error)
+        }
         _ => error.format(&mut command()).exit(),
     })
 }
@@ -64,9 +68,16 @@ fn exit_with_help(error: &clap::Error) -> ! {
     let overview = help::overview(&program, is_long);
     let paint = crate::render::Paint::choose(Color::Auto);
     let (mut stdout, mut stderr) = (std::io::stdout(), std::io::stderr());
-    let (stream, is_painted): (&mut dyn Write, bool) =
-        if error.use_stderr() { (&mut stderr, paint.stderr) } else { (&mut stdout, paint.stdout) };
-    let _ = if is_painted { write!(stream, "{}", overview.ansi()) } else { write!(stream, "{overview}") };
+    let (stream, is_painted): (&mut dyn Write, bool) = if error.use_stderr() {
+        (&mut stderr, paint.stderr)
+    } else {
+        (&mut stdout, paint.stdout)
+    };
+    let _ = if is_painted {
+        write!(stream, "{}", overview.ansi())
+    } else {
+        write!(stream, "{overview}")
+    };
     std::process::exit(error.exit_code())
 }
 
@@ -74,8 +85,9 @@ fn exit_with_help(error: &clap::Error) -> ! {
 pub(crate) enum Command {
     /// Install modules and their dependencies
     ///
-    /// Without names, installs every core and default module. Modules that do not depend on each other are installed in parallel.
-    /// When a core module fails, the run is aborted; when another fails, only the modules that depend on it are skipped.
+    /// Without names, installs every core and default module. Modules that do not depend on each
+    /// other are installed in parallel. When a core module fails, the run is aborted; when another
+    /// fails, only the modules that depend on it are skipped.
     Install(Install),
     /// Create a collection with an example module
     ///
@@ -94,7 +106,8 @@ pub(crate) enum Command {
     Update(Update),
     /// Remove modules; locally modified files are kept
     ///
-    /// Removes only the files that hoist created. Files that were modified or added since are kept and listed.
+    /// Removes only the files that hoist created. Files that were modified or added since are kept
+    /// and listed.
     #[command(visible_aliases = ["remove", "rm"])]
     Uninstall(Uninstall),
     /// Reinstall modules from another source
@@ -109,15 +122,19 @@ pub(crate) enum Command {
     /// Run prosodyctl with the configuration file of a Prosody source
     Prosodyctl {
         /// Arguments of prosodyctl
-        #[arg(value_name = "ARGUMENT", trailing_var_arg = true, allow_hyphen_values = true)]
+        #[arg(
+            value_name = "ARGUMENT",
+            trailing_var_arg = true,
+            allow_hyphen_values = true
+        )]
         arguments: Vec<std::ffi::OsString>,
     },
     /// Undo a run: restore the files that it changed or removed
     Undo(Undo),
     /// Retry modules that failed or were skipped
     ///
-    /// Retries the last install, update or removal that did not succeed, with its options, for the modules that failed, were
-    /// skipped, interrupted or not started.
+    /// Retries the last install, update or removal that did not succeed, with its options, for the
+    /// modules that failed, were skipped, interrupted or not started.
     Retry {
         #[command(flatten)]
         config: ConfigOptions,
@@ -128,8 +145,8 @@ pub(crate) enum Command {
     Test(Test),
     /// Compare installed modules with the record of their install
     ///
-    /// Runs nothing, and does not compare configuration files, which may be modified: `hoist config list` shows them. The exit
-    /// status is 4 when a module differs from its record.
+    /// Runs nothing, and does not compare configuration files, which may be modified: `hoist config
+    /// list` shows them. The exit status is 4 when a module differs from its record.
     Status {
         /// Modules to compare [default: every installed module]
         #[arg(value_name = "MODULE", add = crate::commands::man::installed())]
@@ -165,7 +182,8 @@ pub(crate) enum Command {
         /// Modules to include, with their dependencies [default: every module]
         #[arg(value_name = "MODULE", add = crate::commands::man::modules())]
         modules: Vec<String>,
-        /// Format of the graph; with --json, a document of modules and their dependencies is printed
+        /// Format of the graph; with --json, a document of modules and their dependencies is
+        /// printed
         #[arg(long, value_enum, default_value_t = GraphFormat::Dot, conflicts_with = "json")]
         format: GraphFormat,
     },
@@ -182,7 +200,8 @@ pub(crate) enum Command {
     },
     /// List installed modules with a newer version, or removed from their source
     ///
-    /// Compares with the sources as of the last `hoist sync`, and with clones as of their last fetch.
+    /// Compares with the sources as of the last `hoist sync`, and with clones as of their last
+    /// fetch.
     Outdated(Outdated),
     /// Refresh the local copies of sources
     Sync {
@@ -238,7 +257,11 @@ pub(crate) enum Command {
     Serve,
     /// Runs one step for the shell helpers `install_via_…`
     #[command(name = "__step", hide = true)]
-    Step { method: String, module: String, more: Vec<String> },
+    Step {
+        method: String,
+        module: String,
+        more: Vec<String>,
+    },
     /// Restricts write access and executes a command
     #[command(name = "__confined", hide = true)]
     Confined {

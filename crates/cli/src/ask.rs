@@ -3,7 +3,8 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// True while an answer is waited for: nothing has started then, and an interrupt simply ends the program.
+/// True while an answer is waited for: nothing has started then, and an interrupt simply ends the
+/// program.
 static ASKING: AtomicBool = AtomicBool::new(false);
 
 pub(crate) fn is_asking() -> bool {
@@ -19,7 +20,11 @@ pub(crate) fn somebody() -> bool {
 fn wrapped(question: &str) -> String {
     let width = console::Term::stderr().size().1;
     let options = textwrap::Options::new(usize::from(width.max(20)) - 1).break_words(false);
-    question.lines().map(|line| textwrap::fill(line, &options)).collect::<Vec<_>>().join("\n")
+    question
+        .lines()
+        .map(|line| textwrap::fill(line, &options))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// Reads one line from the terminal; `None` at the end of the input.
@@ -34,7 +39,11 @@ fn read_answer() -> io::Result<Option<String>> {
 /// Asks for a line of text; `None` at the end of the input. An empty answer is `otherwise`.
 pub(crate) fn line(question: &str, otherwise: &str) -> io::Result<Option<String>> {
     let mut stderr = io::stderr().lock();
-    let default = if otherwise.is_empty() { String::new() } else { format!(" [{otherwise}]") };
+    let default = if otherwise.is_empty() {
+        String::new()
+    } else {
+        format!(" [{otherwise}]")
+    };
     write!(stderr, "{} ", wrapped(&format!("{question}{default}")))?;
     stderr.flush()?;
     let Some(answer) = read_answer()? else {
@@ -42,10 +51,13 @@ pub(crate) fn line(question: &str, otherwise: &str) -> io::Result<Option<String>
         return Ok(None);
     };
     let answer = answer.trim();
-    Ok(Some(if answer.is_empty() { otherwise } else { answer }.to_owned()))
+    Ok(Some(
+        if answer.is_empty() { otherwise } else { answer }.to_owned(),
+    ))
 }
 
-/// Asks, and returns the first letter of the answer that is one of `letters`; `None` at the end of the input. An empty answer is `otherwise`.
+/// Asks, and returns the first letter of the answer that is one of `letters`; `None` at the end of
+/// the input. An empty answer is `otherwise`.
 pub(crate) fn choose(question: &str, letters: &str, otherwise: char) -> io::Result<Option<char>> {
     let mut stderr = io::stderr().lock();
     loop {
@@ -58,7 +70,15 @@ pub(crate) fn choose(question: &str, letters: &str, otherwise: char) -> io::Resu
         match answer.trim().to_lowercase().chars().next() {
             None => return Ok(Some(otherwise)),
             Some(letter) if letters.contains(letter) => return Ok(Some(letter)),
-            Some(_) => writeln!(stderr, "Answer with one of: {}", letters.chars().map(String::from).collect::<Vec<_>>().join(", "))?,
+            Some(_) => writeln!(
+                stderr,
+                "Answer with one of: {}",
+                letters
+                    .chars()
+                    .map(String::from)
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            )?,
         }
     }
 }

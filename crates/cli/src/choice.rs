@@ -1,11 +1,12 @@
-//! Which module each name of a request means, which versions of rocks are brought, and what stands in the way of a module on the other side.
+//! Which module each name of a request means, which versions of rocks are brought, and what stands
+//! in the way of a module on the other side.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use hoist_core::{
-    Action, Catalog, Change, Diagnostic, Installed, InstalledModule, Module, ModuleId, Plan, Request, Rock, Selection, Source, SourceKind,
-    Tier,
+    Action, Catalog, Change, Diagnostic, Installed, InstalledModule, Module, ModuleId, Plan,
+    Request, Rock, Selection, Source, SourceKind, Tier,
 };
 use hoist_methods::{SourceCache, foreign_dependents, needs_of_rocks, rocks_of};
 use hoist_sources::choose::{Asked, Choice, Conflict, Tree, choose};
@@ -16,9 +17,13 @@ use crate::error::Ending;
 use crate::session::Session;
 use crate::{plugins, render, run};
 
-/// Settles what a request means before it is resolved: names as their modules have them, the right one of several modules of a name in the catalog, the
-/// versions of rocks that go together.
-pub(crate) fn settle(session: &mut Session, installed: &Installed, request: &mut Request) -> Result<(), Ending> {
+/// Settles what a request means before it is resolved: names as their modules have them, the right
+/// one of several modules of a name in the catalog, the versions of rocks that go together.
+pub(crate) fn settle(
+    session: &mut Session,
+    installed: &Installed,
+    request: &mut Request,
+) -> Result<(), Ending> {
     session.catalog.prefer_installed(installed);
     if let Some(source) = request.source.clone() {
         known_source(session, installed, &source)?;
@@ -38,10 +43,21 @@ pub(crate) fn settle(session: &mut Session, installed: &Installed, request: &mut
         _ => Vec::new(),
     };
     put_gone(session, &asked, &versions);
-    let unsynced: Vec<String> = session.unknown_sources().into_iter().map(str::to_owned).collect();
+    let unsynced: Vec<String> = session
+        .unknown_sources()
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
     let mut settled = |names: &mut Vec<String>| {
         for name in names {
-            match settle_name(&mut session.catalog, installed, action, narrowed.as_deref(), &unsynced, name) {
+            match settle_name(
+                &mut session.catalog,
+                installed,
+                action,
+                narrowed.as_deref(),
+                &unsynced,
+                name,
+            ) {
                 Ok(id) => *name = id,
                 Err(error) => errors.push(error),
             }
@@ -57,19 +73,41 @@ pub(crate) fn settle(session: &mut Session, installed: &Installed, request: &mut
             let former = request.versions.insert(name.clone(), version.clone());
             if let Some(former) = former.filter(|former| *former != version) {
                 let message = format!("two versions are requested: {former} and {version}");
-                errors.push(Diagnostic::error(message).module(name.as_str()).help("request only one version"));
+                errors.push(
+                    Diagnostic::error(message)
+                        .module(name.as_str())
+                        .help("request only one version"),
+                );
             }
         }
-        let source = |place: usize| asked.get(place).and_then(|name: &String| name.split_once('/')).map(|(source, _)| source.to_owned());
+        let source = |place: usize| {
+            asked
+                .get(place)
+                .and_then(|name: &String| name.split_once('/'))
+                .map(|(source, _)| source.to_owned())
+        };
         for (place, name) in names.iter().enumerate() {
-            let other = (0..place).find(|other| names[*other] == *name && source(*other) != source(place));
+            let other =
+                (0..place).find(|other| names[*other] == *name && source(*other) != source(place));
             if let Some(other) = other.filter(|_| request.action == Action::Install) {
-                let message = format!("the module is requested from two sources: {} and {}", asked[other], asked[place]);
-                errors.push(Diagnostic::error(message).module(name.as_str()).help("only one of them can be installed; name that one"));
+                let message = format!(
+                    "the module is requested from two sources: {} and {}",
+                    asked[other], asked[place]
+                );
+                errors.push(
+                    Diagnostic::error(message)
+                        .module(name.as_str())
+                        .help("only one of them can be installed; name that one"),
+                );
             }
         }
     }
-    errors.extend(request.versions.iter().filter_map(|(name, version)| revise(session, name, version).err()));
+    errors.extend(
+        request
+            .versions
+            .iter()
+            .filter_map(|(name, version)| revise(session, name, version).err()),
+    );
     if !errors.is_empty() {
         return Err(errors.into());
     }
@@ -88,7 +126,11 @@ pub(crate) fn settle(session: &mut Session, installed: &Installed, request: &mut
 
 /// The modules of the places that are named, and the other names as they are.
 fn modules_of_places(session: &Session, names: Vec<String>) -> Result<Vec<String>, Ending> {
-    let Some((source, offers)) = session.application.as_ref().and_then(|source| Some((source, session.offers.get(source)?))) else {
+    let Some((source, offers)) = session
+        .application
+        .as_ref()
+        .and_then(|source| Some((source, session.offers.get(source)?)))
+    else {
         return Ok(names);
     };
     let mut modules = Vec::new();
@@ -97,7 +139,11 @@ fn modules_of_places(session: &Session, names: Vec<String>) -> Result<Vec<String
             Some(found) => modules.extend(found.iter().map(|found| format!("{source}/{found}"))),
             None if !hoist_methods::is_place(&name) => modules.push(name),
             None => {
-                let problem = session.problems.iter().find(|problem| problem.file.as_ref() == Some(&name)).cloned();
+                let problem = session
+                    .problems
+                    .iter()
+                    .find(|problem| problem.file.as_ref() == Some(&name))
+                    .cloned();
                 let unknown = || {
                     Diagnostic::error("the location was not fetched yet")
                         .file(name.clone())
@@ -110,44 +156,111 @@ fn modules_of_places(session: &Session, names: Vec<String>) -> Result<Vec<String
     Ok(modules)
 }
 
-/// An update of everything is not held up by one module that its source has made impossible: that stays as it is.
+/// An update of everything is not held up by one module that its source has made impossible: that
+/// stays as it is.
 fn hold_what_cannot_be(session: &mut Session, installed: &Installed) {
     let mut held: Vec<(String, String)> = Vec::new();
-    let has_rocks = installed.modules.values().any(|record| record.removal.rock.is_some());
-    for RockTree { names, rock, index, .. } in if has_rocks { rock_trees(session) } else { Vec::new() } {
-        let of_servers = |(id, record): (&ModuleId, &InstalledModule)| names.contains(&record.source).then(|| id.to_string());
-        let mut asked: Vec<String> = installed.modules.iter().filter_map(of_servers).filter(|name| index.get(name).is_some()).collect();
+    let has_rocks = installed
+        .modules
+        .values()
+        .any(|record| record.removal.rock.is_some());
+    for RockTree {
+        names, rock, index, ..
+    } in if has_rocks {
+        rock_trees(session)
+    } else {
+        Vec::new()
+    } {
+        let of_servers = |(id, record): (&ModuleId, &InstalledModule)| {
+            names.contains(&record.source).then(|| id.to_string())
+        };
+        let mut asked: Vec<String> = installed
+            .modules
+            .iter()
+            .filter_map(of_servers)
+            .filter(|name| index.get(name).is_some())
+            .collect();
         let there = rocks_of(&rock);
-        let foreign = || there.iter().filter(|(name, _)| !asked.contains(name)).map(|(name, version)| (name.clone(), version.clone()));
+        let foreign = || {
+            there
+                .iter()
+                .filter(|(name, _)| !asked.contains(name))
+                .map(|(name, version)| (name.clone(), version.clone()))
+        };
         let any = |names: &[String]| names.iter().map(Asked::any).collect::<Vec<_>>();
         let needs = needs_of_rocks(&rock);
-        let tree = |installed: BTreeMap<String, String>| Tree { installed, needs: needs.clone() };
-        if choose(&index, &any(&asked), &tree(foreign().collect()), &session.builtin).is_ok() {
+        let tree = |installed: BTreeMap<String, String>| Tree {
+            installed,
+            needs: needs.clone(),
+        };
+        if choose(
+            &index,
+            &any(&asked),
+            &tree(foreign().collect()),
+            &session.builtin,
+        )
+        .is_ok()
+        {
             continue;
         }
         for name in std::mem::take(&mut asked) {
             // Together with those that can be updated so far.
             let together: Vec<String> = asked.iter().cloned().chain([name.clone()]).collect();
-            let keep = there.iter().filter(|(name, _)| !together.contains(name)).map(|(name, version)| (name.clone(), version.clone()));
-            match choose(&index, &any(&together), &tree(keep.collect()), &session.builtin) {
+            let keep = there
+                .iter()
+                .filter(|(name, _)| !together.contains(name))
+                .map(|(name, version)| (name.clone(), version.clone()));
+            match choose(
+                &index,
+                &any(&together),
+                &tree(keep.collect()),
+                &session.builtin,
+            ) {
                 Ok(_) => asked.push(name),
                 Err(conflict) => held.push((name, conflict.to_string())),
             }
         }
     }
-    for (id, record) in installed.modules.iter().filter(|(_, record)| record.removal.is_indexed()) {
-        let Some(module) = session.catalog.get(id.as_str()).filter(|module| module.source == record.source) else { continue };
+    for (id, record) in installed
+        .modules
+        .iter()
+        .filter(|(_, record)| record.removal.is_indexed())
+    {
+        let Some(module) = session
+            .catalog
+            .get(id.as_str())
+            .filter(|module| module.source == record.source)
+        else {
+            continue;
+        };
         // Of a rock there may be an older version that does not need it.
         if record.removal.rock.is_some() {
             continue;
         }
-        let unknown = |name: &&ModuleId| session.catalog.get(name.as_str()).is_none() && session.catalog.broken(name.as_str()).is_none();
-        if let Some(missing) = module.requires.iter().find(unknown).filter(|_| !held.iter().any(|(name, _)| name == id.as_str())) {
-            held.push((id.to_string(), format!("its new version depends on {missing}, which no source provides")));
+        let unknown = |name: &&ModuleId| {
+            session.catalog.get(name.as_str()).is_none()
+                && session.catalog.broken(name.as_str()).is_none()
+        };
+        if let Some(missing) = module
+            .requires
+            .iter()
+            .find(unknown)
+            .filter(|_| !held.iter().any(|(name, _)| name == id.as_str()))
+        {
+            held.push((
+                id.to_string(),
+                format!("its new version depends on {missing}, which no source provides"),
+            ));
         }
     }
     // What needs each other was installed with --no-deps; it is brought forward in any order.
-    let needs = |name: &str| session.catalog.get(name).map(|module| module.requires.clone()).unwrap_or_default();
+    let needs = |name: &str| {
+        session
+            .catalog
+            .get(name)
+            .map(|module| module.requires.clone())
+            .unwrap_or_default()
+    };
     let in_circle = |id: &&ModuleId| {
         let (mut waiting, mut seen) = (needs(id.as_str()), BTreeSet::new());
         while let Some(next) = waiting.pop().filter(|next| next != *id) {
@@ -155,10 +268,18 @@ fn hold_what_cannot_be(session: &mut Session, installed: &Installed) {
                 waiting.extend(needs(next.as_str()));
             }
         }
-        seen.iter().any(|name| needs(name.as_str()).contains(*id)) || needs(id.as_str()).contains(*id)
+        seen.iter().any(|name| needs(name.as_str()).contains(*id))
+            || needs(id.as_str()).contains(*id)
     };
-    let indexed = installed.modules.iter().filter(|(_, record)| record.removal.is_indexed());
-    let circles: Vec<ModuleId> = indexed.map(|(id, _)| id).filter(in_circle).cloned().collect();
+    let indexed = installed
+        .modules
+        .iter()
+        .filter(|(_, record)| record.removal.is_indexed());
+    let circles: Vec<ModuleId> = indexed
+        .map(|(id, _)| id)
+        .filter(in_circle)
+        .cloned()
+        .collect();
     for id in circles {
         if let Some(module) = session.catalog.get_mut(id.as_str()) {
             module.requires.clear();
@@ -171,10 +292,25 @@ fn hold_what_cannot_be(session: &mut Session, installed: &Installed) {
         .filter(|(_, record)| record.removal.is_indexed())
         .filter_map(|(id, _)| {
             let module = session.catalog.get(id.as_str())?;
-            let absent = |name: &&ModuleId| !installed.modules.contains_key(*name) && !installed.unfinished.contains_key(*name);
-            let there =
-                |name: &&ModuleId| session.catalog.get(name.as_str()).is_some_and(|needed| stands_from_another(session, needed).is_some());
-            Some((id.clone(), module.requires.iter().filter(absent).filter(there).cloned().collect::<Vec<_>>()))
+            let absent = |name: &&ModuleId| {
+                !installed.modules.contains_key(*name) && !installed.unfinished.contains_key(*name)
+            };
+            let there = |name: &&ModuleId| {
+                session
+                    .catalog
+                    .get(name.as_str())
+                    .is_some_and(|needed| stands_from_another(session, needed).is_some())
+            };
+            Some((
+                id.clone(),
+                module
+                    .requires
+                    .iter()
+                    .filter(absent)
+                    .filter(there)
+                    .cloned()
+                    .collect::<Vec<_>>(),
+            ))
         })
         .collect();
     for (id, there) in by_hand {
@@ -183,7 +319,10 @@ fn hold_what_cannot_be(session: &mut Session, installed: &Installed) {
         }
     }
     for (name, why) in held {
-        if let (Some(module), Some(record)) = (session.catalog.get_mut(&name), installed.modules.get(name.as_str())) {
+        if let (Some(module), Some(record)) = (
+            session.catalog.get_mut(&name),
+            installed.modules.get(name.as_str()),
+        ) {
             hold(module, record);
         }
         // A request is settled twice: before anything is waited for, and after.
@@ -207,13 +346,25 @@ fn settle_name(
         Some((source, short)) => (Some(source), short),
         None => (narrowed, name),
     };
-    let record = |name: &str| installed.modules.get(name).or_else(|| installed.unfinished.get(name));
+    let record = |name: &str| {
+        installed
+            .modules
+            .get(name)
+            .or_else(|| installed.unfinished.get(name))
+    };
     let of_applications = || {
-        let installed =
-            installed.modules.iter().chain(&installed.unfinished).filter(|(id, record)| record.removal.short(id, &record.source) == short);
-        let installed = installed.filter(|(_, record)| record.removal.application.is_some()).map(|(id, _)| id);
-        let offered =
-            catalog.modules().filter(|module| module.removal.application.is_some() && module.short() == short).map(|module| &module.id);
+        let installed = installed
+            .modules
+            .iter()
+            .chain(&installed.unfinished)
+            .filter(|(id, record)| record.removal.short(id, &record.source) == short);
+        let installed = installed
+            .filter(|(_, record)| record.removal.application.is_some())
+            .map(|(id, _)| id);
+        let offered = catalog
+            .modules()
+            .filter(|module| module.removal.application.is_some() && module.short() == short)
+            .map(|module| &module.id);
         match action {
             Action::Install => offered.cloned().collect::<BTreeSet<ModuleId>>(),
             _ => installed.cloned().collect(),
@@ -222,7 +373,13 @@ fn settle_name(
     // A module that is no application's keeps its name.
     let is_other = |id: &ModuleId| {
         let recorded = record(id.as_str()).map(|record| record.removal.application.is_none());
-        recorded.or_else(|| catalog.get(id.as_str()).map(|module| module.removal.application.is_none())).unwrap_or(false)
+        recorded
+            .or_else(|| {
+                catalog
+                    .get(id.as_str())
+                    .map(|module| module.removal.application.is_none())
+            })
+            .unwrap_or(false)
     };
     let plain = || match action {
         Action::Install => catalog.canonical(short).is_some_and(is_other),
@@ -233,15 +390,21 @@ fn settle_name(
         if several.len() > 1 {
             let names: Vec<&str> = several.iter().map(ModuleId::as_str).collect();
             let message = format!("the name is ambiguous: {}", names.join(", "));
-            return Err(Diagnostic::error(message).module(short).help("name the application with --app"));
+            return Err(Diagnostic::error(message)
+                .module(short)
+                .help("name the application with --app"));
         }
         if let Some(only) = several.first() {
             return Ok(only.to_string());
         }
     }
     let Some(source) = source else {
-        let hidden = catalog.hidden().iter().find(|module| is_called(module.id.as_str(), short));
-        let hidden = hidden.filter(|_| catalog.canonical(short).is_none() && action == Action::Install);
+        let hidden = catalog
+            .hidden()
+            .iter()
+            .find(|module| is_called(module.id.as_str(), short));
+        let hidden =
+            hidden.filter(|_| catalog.canonical(short).is_none() && action == Action::Install);
         let hidden = hidden.and_then(|module| Some((module, record(module.id.as_str())?)));
         // A plugin is what its directory has, wherever that stands by now.
         if let Some((other, _)) = hidden.filter(|(module, _)| module.removal.plugin) {
@@ -250,44 +413,72 @@ fn settle_name(
             return Ok(id);
         }
         if let Some((other, record)) = hidden {
-            let message = format!("the module is installed from {}, which no longer provides it", record.source);
-            let help = format!("run `hoist migrate {} --to {}` to install it from there", other.id, other.source);
-            return Err(Diagnostic::error(message).module(other.id.as_str()).help(help));
+            let message = format!(
+                "the module is installed from {}, which no longer provides it",
+                record.source
+            );
+            let help = format!(
+                "run `hoist migrate {} --to {}` to install it from there",
+                other.id, other.source
+            );
+            return Err(Diagnostic::error(message)
+                .module(other.id.as_str())
+                .help(help));
         }
         return Ok(match catalog.canonical(short) {
             Some(id) => id.to_string(),
             // What is installed may be gone from its source.
-            None => installed_as(installed, short).map_or_else(|| short.to_owned(), ModuleId::to_string),
+            None => {
+                installed_as(installed, short).map_or_else(|| short.to_owned(), ModuleId::to_string)
+            }
         });
     };
     let of_application = ModuleId::new(&format!("{source}.{short}")).ok();
-    if let Some(id) = of_application.filter(|id| record(id.as_str()).is_some_and(|record| record.removal.application.is_some())) {
+    if let Some(id) = of_application
+        .filter(|id| record(id.as_str()).is_some_and(|record| record.removal.application.is_some()))
+    {
         return Ok(id.to_string());
     }
     if action != Action::Install {
-        let id = installed_as(installed, short).map_or_else(|| short.to_owned(), ModuleId::to_string);
+        let id =
+            installed_as(installed, short).map_or_else(|| short.to_owned(), ModuleId::to_string);
         return match record(&id).map(|record| record.source.as_str()) {
             Some(from) if from != source => {
                 let message = format!("the module is installed from {from}, not from {source}");
-                Err(Diagnostic::error(message).module(id.as_str()).help(format!("name it as {from}/{id}, or without a source")))
+                Err(Diagnostic::error(message)
+                    .module(id.as_str())
+                    .help(format!("name it as {from}/{id}, or without a source")))
             }
-            None if catalog.get(&format!("{source}.{short}")).is_some() => Err(run::not_installed(&format!("{source}.{short}"))),
+            None if catalog.get(&format!("{source}.{short}")).is_some() => {
+                Err(run::not_installed(&format!("{source}.{short}")))
+            }
             _ => Ok(id),
         };
     }
     let prefixed = format!("mod_{short}");
     let of_source = |module: &&Module| module.source == source;
     let all = || catalog.modules().chain(catalog.hidden()).filter(of_source);
-    let called = |wanted: &str| all().find(|module| module.short().eq_ignore_ascii_case(wanted)).map(|module| module.id.to_string());
-    let exact = all().find(|module| module.id.as_str() == short || module.short() == short).map(|module| module.id.to_string());
-    match exact.or_else(|| called(short)).or_else(|| called(&prefixed)) {
+    let called = |wanted: &str| {
+        all()
+            .find(|module| module.short().eq_ignore_ascii_case(wanted))
+            .map(|module| module.id.to_string())
+    };
+    let exact = all()
+        .find(|module| module.id.as_str() == short || module.short() == short)
+        .map(|module| module.id.to_string());
+    match exact
+        .or_else(|| called(short))
+        .or_else(|| called(&prefixed))
+    {
         Some(id) => {
             catalog.prefer(source, &id);
             Ok(id)
         }
         None if unsynced.iter().any(|unsynced| unsynced == source) => {
             let error = Diagnostic::error(format!("the source {source} was never synced"));
-            Err(error.help(format!("run `hoist sync {source}` to fetch its list of modules")))
+            Err(error.help(format!(
+                "run `hoist sync {source}` to fetch its list of modules"
+            )))
         }
         None if all().next().is_none() => {
             let message = format!("unknown source `{}`", source.escape_debug());
@@ -296,14 +487,21 @@ fn settle_name(
         }
         None => {
             let near = hoist_core::did_you_mean(short, all().map(Module::short));
-            let help =
-                near.map_or_else(|| format!("run `hoist search {short}` to search all sources"), |near| format!("did you mean `{near}`?"));
-            Err(Diagnostic::error(format!("source {source} has no module `{}`", short.escape_debug())).help(help))
+            let help = near.map_or_else(
+                || format!("run `hoist search {short}` to search all sources"),
+                |near| format!("did you mean `{near}`?"),
+            );
+            Err(Diagnostic::error(format!(
+                "source {source} has no module `{}`",
+                short.escape_debug()
+            ))
+            .help(help))
         }
     }
 }
 
-/// True where a module of this name may be called `name`: letter case is ignored, `mod_` may be left out.
+/// True where a module of this name may be called `name`: letter case is ignored, `mod_` may be
+/// left out.
 pub(crate) fn is_called(module: &str, name: &str) -> bool {
     module.eq_ignore_ascii_case(name) || module.eq_ignore_ascii_case(&format!("mod_{name}"))
 }
@@ -313,22 +511,58 @@ pub(crate) fn installed_as<'i>(installed: &'i Installed, name: &str) -> Option<&
     let all = || installed.modules.keys().chain(installed.unfinished.keys());
     let prefixed = format!("mod_{name}");
     let called = |wanted: &str| all().find(|id| id.as_str().eq_ignore_ascii_case(wanted));
-    let records = || installed.modules.iter().chain(&installed.unfinished).filter(|(_, record)| record.removal.application.is_some());
-    let short = || records().find(|(id, record)| record.removal.short(id, &record.source) == name).map(|(id, _)| id);
-    all().find(|id| id.as_str() == name).or_else(|| called(name)).or_else(|| called(&prefixed)).or_else(short)
+    let records = || {
+        installed
+            .modules
+            .iter()
+            .chain(&installed.unfinished)
+            .filter(|(_, record)| record.removal.application.is_some())
+    };
+    let short = || {
+        records()
+            .find(|(id, record)| record.removal.short(id, &record.source) == name)
+            .map(|(id, _)| id)
+    };
+    all()
+        .find(|id| id.as_str() == name)
+        .or_else(|| called(name))
+        .or_else(|| called(&prefixed))
+        .or_else(short)
 }
 
 /// That a source exists, or existed when something was installed from it.
-pub(crate) fn known_source(session: &Session, installed: &Installed, name: &str) -> Result<(), Ending> {
-    let mut names: BTreeSet<&str> = session.sources.iter().map(|source| source.name.as_str()).collect();
-    names.extend(session.catalog.modules().map(|module| module.source.as_str()));
-    names.extend(installed.modules.values().map(|record| record.source.as_str()));
+pub(crate) fn known_source(
+    session: &Session,
+    installed: &Installed,
+    name: &str,
+) -> Result<(), Ending> {
+    let mut names: BTreeSet<&str> = session
+        .sources
+        .iter()
+        .map(|source| source.name.as_str())
+        .collect();
+    names.extend(
+        session
+            .catalog
+            .modules()
+            .map(|module| module.source.as_str()),
+    );
+    names.extend(
+        installed
+            .modules
+            .values()
+            .map(|record| record.source.as_str()),
+    );
     if names.contains(name) {
         return Ok(());
     }
-    let help = hoist_core::did_you_mean(name, names)
-        .map_or_else(|| "run `hoist source list` to list sources".to_owned(), |near| format!("did you mean `{near}`?"));
-    Err(Ending::wrong(Diagnostic::error(format!("unknown source `{}`", name.escape_debug())).help(help)))
+    let help = hoist_core::did_you_mean(name, names).map_or_else(
+        || "run `hoist source list` to list sources".to_owned(),
+        |near| format!("did you mean `{near}`?"),
+    );
+    Err(Ending::wrong(
+        Diagnostic::error(format!("unknown source `{}`", name.escape_debug())).help(help),
+    ))
 }
 
 /// A selection of everything is one of everything of the source.
@@ -341,43 +575,87 @@ fn narrow(catalog: &Catalog, installed: &Installed, request: &mut Request, sourc
     let names = match (&request.selection, request.action) {
         (Selection::Names(_), _) => return,
         (_, Action::Install) => {
-            // Of a repository or a server of modules nobody wants all of them; of an application one may.
+            // Of a repository or a server of modules nobody wants all of them; of an application
+            // one may.
             let is_meant = |module: &Module| match module.removal.is_indexed() {
-                true => module.removal.application.is_some() && matches!(request.selection, Selection::All),
+                true => {
+                    module.removal.application.is_some()
+                        && matches!(request.selection, Selection::All)
+                }
                 false => wants(module.tier),
             };
             let of_source = |module: &&Module| module.source == source && is_meant(module);
-            catalog.modules().filter(of_source).map(|module| module.id.to_string()).collect()
+            catalog
+                .modules()
+                .filter(of_source)
+                .map(|module| module.id.to_string())
+                .collect()
         }
         (_, action) => {
-            let there = installed.modules.iter().chain(installed.unfinished.iter().filter(|_| action == Action::Uninstall));
-            there.filter(|(_, record)| record.source == source).map(|(id, _)| id.to_string()).collect()
+            let there = installed.modules.iter().chain(
+                installed
+                    .unfinished
+                    .iter()
+                    .filter(|_| action == Action::Uninstall),
+            );
+            there
+                .filter(|(_, record)| record.source == source)
+                .map(|(id, _)| id.to_string())
+                .collect()
         }
     };
     request.selection = Selection::Names(names);
 }
 
 /// A module that is installed from one source is not installed from another beside that.
-fn from_one_side(session: &Session, installed: &Installed, request: &mut Request) -> Result<(), Ending> {
-    let Selection::Names(names) = &request.selection else { return Ok(()) };
+fn from_one_side(
+    session: &Session,
+    installed: &Installed,
+    request: &mut Request,
+) -> Result<(), Ending> {
+    let Selection::Names(names) = &request.selection else {
+        return Ok(());
+    };
     if request.action != Action::Install {
         return Ok(());
     }
     let (mut errors, mut moves) = (Vec::new(), false);
-    let record = |name: &str| installed.modules.get(name).or_else(|| installed.unfinished.get(name).filter(|record| record.once));
-    for name in names.iter().filter(|name| request.migrate && record(name).is_none()) {
+    let record = |name: &str| {
+        installed
+            .modules
+            .get(name)
+            .or_else(|| installed.unfinished.get(name).filter(|record| record.once))
+    };
+    for name in names
+        .iter()
+        .filter(|name| request.migrate && record(name).is_none())
+    {
         errors.push(run::not_installed(name));
     }
     for name in names.iter().chain(&request.with) {
-        let Some((module, record)) = session.catalog.get(name).zip(record(name)) else { continue };
+        let Some((module, record)) = session.catalog.get(name).zip(record(name)) else {
+            continue;
+        };
         if module.source == record.source || !module.removal.is_indexed() || module.removal.plugin {
             continue;
         }
         let needs = |(id, other): (&ModuleId, &InstalledModule)| {
-            let rock = other.removal.rock.is_some() && record.removal.rock.is_some() && id.as_str() != name.as_str();
-            (rock && other.requires.iter().any(|needed| needed.as_str() == name.as_str())).then(|| id.to_string())
+            let rock = other.removal.rock.is_some()
+                && record.removal.rock.is_some()
+                && id.as_str() != name.as_str();
+            (rock
+                && other
+                    .requires
+                    .iter()
+                    .any(|needed| needed.as_str() == name.as_str()))
+            .then(|| id.to_string())
         };
-        let needed_by: Vec<String> = installed.modules.iter().filter_map(needs).filter(|id| !names.contains(id)).collect();
+        let needed_by: Vec<String> = installed
+            .modules
+            .iter()
+            .filter_map(needs)
+            .filter(|id| !names.contains(id))
+            .collect();
         match request.force || request.migrate {
             true if !needed_by.is_empty() => {
                 let message = format!("{} depends on the installed rock", needed_by.join(", "));
@@ -390,13 +668,20 @@ fn from_one_side(session: &Session, installed: &Installed, request: &mut Request
                     "the module is already installed from {}; installed from {} as well, only one of them would be loaded",
                     record.source, module.source
                 );
-                let help = format!("run `hoist migrate {name} --to {}` to change its source", module.source);
+                let help = format!(
+                    "run `hoist migrate {name} --to {}` to change its source",
+                    module.source
+                );
                 errors.push(Diagnostic::error(message).module(name.as_str()).help(help));
             }
         }
     }
     request.migrate |= moves;
-    if errors.is_empty() { Ok(()) } else { Err(errors.into()) }
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(errors.into())
+    }
 }
 
 /// A tree of rocks, with what the servers that install into it offer together.
@@ -411,85 +696,185 @@ struct RockTree {
 fn rock_trees(session: &Session) -> Vec<RockTree> {
     let mut all: Vec<RockTree> = Vec::new();
     for source in &session.sources {
-        let SourceKind::Rocks { rocks, tree, lua } = &source.kind else { continue };
-        let Some(index) = session.indexes.get(&source.name) else { continue };
-        let rock = Rock { tree: tree.clone(), lua: lua.clone() };
-        let place = all.iter().position(|tree| tree.rock == rock).unwrap_or_else(|| {
-            all.push(RockTree { names: Vec::new(), rock, index: Index::default(), places: BTreeMap::new() });
-            all.len() - 1
-        });
+        let SourceKind::Rocks { rocks, tree, lua } = &source.kind else {
+            continue;
+        };
+        let Some(index) = session.indexes.get(&source.name) else {
+            continue;
+        };
+        let rock = Rock {
+            tree: tree.clone(),
+            lua: lua.clone(),
+        };
+        let place = all
+            .iter()
+            .position(|tree| tree.rock == rock)
+            .unwrap_or_else(|| {
+                all.push(RockTree {
+                    names: Vec::new(),
+                    rock,
+                    index: Index::default(),
+                    places: BTreeMap::new(),
+                });
+                all.len() - 1
+            });
         let tree = &mut all[place];
         tree.names.push(source.name.clone());
         for entry in &index.entries {
             // What the catalog has is what counts of several.
-            let counts = || session.catalog.get(&entry.name).is_some_and(|module| module.source == source.name);
+            let counts = || {
+                session
+                    .catalog
+                    .get(&entry.name)
+                    .is_some_and(|module| module.source == source.name)
+            };
             let known = tree.places.contains_key(&entry.name);
             if known && counts() {
                 tree.index.entries.retain(|known| known.name != entry.name);
             }
             if !known || counts() {
                 tree.index.entries.push(entry.clone());
-                tree.places.insert(entry.name.clone(), (source.name.clone(), rocks.clone()));
+                tree.places
+                    .insert(entry.name.clone(), (source.name.clone(), rocks.clone()));
             }
         }
     }
-    all.iter_mut().for_each(|tree| tree.index.entries.sort_by(|a, b| a.name.cmp(&b.name)));
+    all.iter_mut()
+        .for_each(|tree| tree.index.entries.sort_by(|a, b| a.name.cmp(&b.name)));
     all
 }
 
 /// Chooses versions of the rocks that a request brings, and of all they need.
-fn pin_rocks(session: &mut Session, installed: &Installed, request: &Request) -> Result<(), Ending> {
+fn pin_rocks(
+    session: &mut Session,
+    installed: &Installed,
+    request: &Request,
+) -> Result<(), Ending> {
     let changes = matches!(request.action, Action::Install | Action::Update) && !request.no_deps;
     // Most requests are not about rocks.
-    if !changes || wanted(&session.catalog, installed, request, &|module| module.removal.rock.is_some()).is_empty() {
+    if !changes
+        || wanted(&session.catalog, installed, request, &|module| {
+            module.removal.rock.is_some()
+        })
+        .is_empty()
+    {
         return Ok(());
     }
     let mut errors = Vec::new();
-    for RockTree { names, rock, index, places } in rock_trees(session) {
+    for RockTree {
+        names,
+        rock,
+        index,
+        places,
+    } in rock_trees(session)
+    {
         let of_server = |module: &Module| names.contains(&module.source);
         let mut asked: Vec<String> = wanted(&session.catalog, installed, request, &of_server);
         asked.retain(|name| index.get(name).is_some() && !session.held.contains(name));
         if asked.is_empty() {
             continue;
         }
-        let updated =
-            |name: &String| request.action == Action::Update && installed.modules.contains_key(name.as_str()) && asked.contains(name);
-        let newest = |name: &str| index.get(name).and_then(|entry| entry.offers.first()).map(|offer| Version::new(&offer.version));
+        let updated = |name: &String| {
+            request.action == Action::Update
+                && installed.modules.contains_key(name.as_str())
+                && asked.contains(name)
+        };
+        let newest = |name: &str| {
+            index
+                .get(name)
+                .and_then(|entry| entry.offers.first())
+                .map(|offer| Version::new(&offer.version))
+        };
         let mut keep = rocks_of(&rock);
         // What somebody brought further than the server has it stays.
-        keep.retain(|name, version| !updated(name) || newest(name).is_some_and(|newest| newest <= Version::new(version)));
+        keep.retain(|name, version| {
+            !updated(name) || newest(name).is_some_and(|newest| newest <= Version::new(version))
+        });
         // Nor does what comes from another source now.
         let moves = |name: &str| {
             let source = session.catalog.get(name).map(|module| &module.source);
-            request.migrate && installed.modules.get(name).is_some_and(|record| Some(&record.source) != source)
+            request.migrate
+                && installed
+                    .modules
+                    .get(name)
+                    .is_some_and(|record| Some(&record.source) != source)
         };
         keep.retain(|name, _| !(asked.contains(name) && moves(name)));
-        let asked: Vec<Asked> = asked.into_iter().map(|name| Asked { version: request.versions.get(&name).cloned(), name }).collect();
+        let asked: Vec<Asked> = asked
+            .into_iter()
+            .map(|name| Asked {
+                version: request.versions.get(&name).cloned(),
+                name,
+            })
+            .collect();
         // What is asked for in another version does not stay as it is.
-        keep.retain(|name, version| !asked.iter().any(|asked| asked.name == *name && !asked.accepts(version)));
-        errors.extend(asked.iter().filter_map(|asked| not_offered(asked, &index, &keep)));
-        let tree = Tree { installed: keep.clone(), needs: needs_of_rocks(&rock) };
+        keep.retain(|name, version| {
+            !asked
+                .iter()
+                .any(|asked| asked.name == *name && !asked.accepts(version))
+        });
+        errors.extend(
+            asked
+                .iter()
+                .filter_map(|asked| not_offered(asked, &index, &keep)),
+        );
+        let tree = Tree {
+            installed: keep.clone(),
+            needs: needs_of_rocks(&rock),
+        };
         match choose(&index, &asked, &tree, &session.builtin) {
             _ if !errors.is_empty() => {}
             Ok(choices) => {
                 let of_choice = |choice: &Choice| -> (String, Vec<Requirement>) {
                     let depends = choice.offer.depends.iter().flatten();
-                    (choice.name.clone(), depends.filter_map(|text| Requirement::new(text)).collect())
+                    (
+                        choice.name.clone(),
+                        depends.filter_map(|text| Requirement::new(text)).collect(),
+                    )
                 };
                 let mut needs = tree.needs.clone();
-                needs.extend(choices.iter().filter(|choice| choice.offer.depends.is_some()).map(of_choice));
-                let needs = || needs.iter().flat_map(|(name, needs)| needs.iter().map(move |need| (name.as_str(), need)));
-                for choice in choices.iter().filter(|choice| !session.held.contains(&choice.name)) {
-                    let Some((source, server)) = places.get(&choice.name) else { continue };
-                    if let Some(module) = session.catalog.get_mut(&choice.name).filter(|module| module.source == *source) {
-                        pin(module, choice, server, request.versions.contains_key(&choice.name), needs());
+                needs.extend(
+                    choices
+                        .iter()
+                        .filter(|choice| choice.offer.depends.is_some())
+                        .map(of_choice),
+                );
+                let needs = || {
+                    needs.iter().flat_map(|(name, needs)| {
+                        needs.iter().map(move |need| (name.as_str(), need))
+                    })
+                };
+                for choice in choices
+                    .iter()
+                    .filter(|choice| !session.held.contains(&choice.name))
+                {
+                    let Some((source, server)) = places.get(&choice.name) else {
+                        continue;
+                    };
+                    if let Some(module) = session
+                        .catalog
+                        .get_mut(&choice.name)
+                        .filter(|module| module.source == *source)
+                    {
+                        pin(
+                            module,
+                            choice,
+                            server,
+                            request.versions.contains_key(&choice.name),
+                            needs(),
+                        );
                         // What is there by hand and nowhere else need not be installed.
-                        module.requires.retain(|name| places.contains_key(name.as_str()) || !keep.contains_key(name.as_str()));
+                        module.requires.retain(|name| {
+                            places.contains_key(name.as_str()) || !keep.contains_key(name.as_str())
+                        });
                     }
                 }
             }
             Err(Conflict::Missing(by, what)) => {
-                let message = format!("the module depends on {what}, which neither {} nor the server provides", names.join(" and "));
+                let message = format!(
+                    "the module depends on {what}, which neither {} nor the server provides",
+                    names.join(" and ")
+                );
                 let wrong = Diagnostic::error(message).module(by).field("dependencies");
                 errors.push(
                     wrong.help(
@@ -498,35 +883,72 @@ fn pin_rocks(session: &mut Session, installed: &Installed, request: &Request) ->
                 );
             }
             Err(conflict @ Conflict::Needed(..)) => {
-                let Conflict::Needed(name, _, by, _) = &conflict else { continue };
+                let Conflict::Needed(name, _, by, _) = &conflict else {
+                    continue;
+                };
                 let wrong = Diagnostic::error(conflict.to_string()).module(name.as_str());
-                errors.push(wrong.help(format!("update or remove {by} first, or request another version of {name}")));
+                errors.push(wrong.help(format!(
+                    "update or remove {by} first, or request another version of {name}"
+                )));
             }
             Err(Conflict::Derived(reasons)) => {
                 let reasons = reasons.split_whitespace().collect::<Vec<_>>().join(" ");
-                errors.push(Diagnostic::error(format!("no versions from {} satisfy all dependencies: {reasons}", names.join(" and "))));
+                errors.push(Diagnostic::error(format!(
+                    "no versions from {} satisfy all dependencies: {reasons}",
+                    names.join(" and ")
+                )));
             }
         }
     }
-    if errors.is_empty() { Ok(()) } else { Err(errors.into()) }
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(errors.into())
+    }
 }
 
-/// Puts a module of a repository into the catalog as it was at a revision. Rocks get their versions later.
+/// Puts a module of a repository into the catalog as it was at a revision. Rocks get their versions
+/// later.
 fn revise(session: &mut Session, name: &str, revision: &str) -> Result<(), Diagnostic> {
-    let Some(module) = session.catalog.get(name).filter(|module| module.removal.rock.is_none()) else { return Ok(()) };
-    let source = session.sources.iter().find(|source| source.name == module.source);
-    let Some(source) = source.filter(|source| matches!(source.kind, SourceKind::Mercurial { .. })) else {
-        let wrong = Diagnostic::error("the module has no versions to choose from").module(name);
-        return Err(wrong.help(format!("run `hoist install {name}` to install the version in its source")));
+    let Some(module) = session
+        .catalog
+        .get(name)
+        .filter(|module| module.removal.rock.is_none())
+    else {
+        return Ok(());
     };
-    let chosen = session.indexes.get(&source.name).map(|index| index.chosen.as_slice()).unwrap_or_default();
-    let of_revision: Vec<Entry> = chosen.iter().filter(|chosen| chosen.revision == revision).map(|chosen| chosen.entry.clone()).collect();
+    let source = session
+        .sources
+        .iter()
+        .find(|source| source.name == module.source);
+    let Some(source) = source.filter(|source| matches!(source.kind, SourceKind::Mercurial { .. }))
+    else {
+        let wrong = Diagnostic::error("the module has no versions to choose from").module(name);
+        return Err(wrong.help(format!(
+            "run `hoist install {name}` to install the version in its source"
+        )));
+    };
+    let chosen = session
+        .indexes
+        .get(&source.name)
+        .map(|index| index.chosen.as_slice())
+        .unwrap_or_default();
+    let of_revision: Vec<Entry> = chosen
+        .iter()
+        .filter(|chosen| chosen.revision == revision)
+        .map(|chosen| chosen.entry.clone())
+        .collect();
     let Some(entry) = of_revision.iter().find(|entry| entry.name == name) else {
-        let wrong = Diagnostic::error(format!("unknown revision {}", revision.escape_debug())).module(name);
+        let wrong =
+            Diagnostic::error(format!("unknown revision {}", revision.escape_debug())).module(name);
         return Err(wrong.help("use the number, the hash or a tag of a revision of its repository; `hoist install` fetches it"));
     };
     if let Some(why) = &entry.unusable {
-        let wrong = Diagnostic::error(format!("the module is not available at revision {}: {why}", revision.escape_debug())).module(name);
+        let wrong = Diagnostic::error(format!(
+            "the module is not available at revision {}: {why}",
+            revision.escape_debug()
+        ))
+        .module(name);
         return Err(wrong.help("use the number, the hash or a tag of a revision of its repository"));
     }
     let revised = module_at(session, source, entry);
@@ -539,53 +961,95 @@ fn revise(session: &mut Session, name: &str, revision: &str) -> Result<(), Diagn
     if let Some((module, revised)) = session.catalog.get_mut(name).zip(revised) {
         *module = revised;
     }
-    gone.into_iter().for_each(|module| session.catalog.put(module));
+    gone.into_iter()
+        .for_each(|module| session.catalog.put(module));
     Ok(())
 }
 
 /// A module of a repository as it was at a revision.
 fn module_at(session: &Session, source: &Source, entry: &Entry) -> Option<Module> {
     let copy = SourceCache::new(&session.places.cache, source).chosen(&entry.version, &entry.name);
-    let index = Index { entries: vec![entry.clone()], ..Index::default() };
-    modules(source, &index, &copy, &|name| session.builtin.contains(name)).pop()
+    let index = Index {
+        entries: vec![entry.clone()],
+        ..Index::default()
+    };
+    modules(source, &index, &copy, &|name| {
+        session.builtin.contains(name)
+    })
+    .pop()
 }
 
 /// Puts modules into the catalog that are asked for at a revision, and that no source has any more.
 fn put_gone(session: &mut Session, names: &[String], versions: &[Option<String>]) {
-    for (name, revision) in names.iter().zip(versions).filter_map(|(name, version)| Some((name, version.as_deref()?))) {
+    for (name, revision) in names
+        .iter()
+        .zip(versions)
+        .filter_map(|(name, version)| Some((name, version.as_deref()?)))
+    {
         if session.catalog.canonical(name).is_some() {
             continue;
         }
-        let asked = Asked { name: name.clone(), version: None };
+        let asked = Asked {
+            name: name.clone(),
+            version: None,
+        };
         let found = session.sources.iter().find_map(|source| {
             let chosen = &session.indexes.get(&source.name)?.chosen;
             let is_it = |entry: &&Entry| asked.is_called(&entry.name) && entry.unusable.is_none();
-            let of_revision = chosen.iter().filter(|chosen| chosen.revision == revision).map(|chosen| &chosen.entry);
+            let of_revision = chosen
+                .iter()
+                .filter(|chosen| chosen.revision == revision)
+                .map(|chosen| &chosen.entry);
             module_at(session, source, of_revision.into_iter().find(is_it)?)
         });
-        found.into_iter().for_each(|module| session.catalog.put(module));
+        found
+            .into_iter()
+            .for_each(|module| session.catalog.put(module));
     }
 }
 
 /// Says which versions of a rock there are, where none of them is the one that is asked for.
-fn not_offered(asked: &Asked, index: &Index, there: &BTreeMap<String, String>) -> Option<Diagnostic> {
+fn not_offered(
+    asked: &Asked,
+    index: &Index,
+    there: &BTreeMap<String, String>,
+) -> Option<Diagnostic> {
     let version = asked.version.as_ref()?;
     let offers = &index.get(&asked.name)?.offers;
-    let known = offers.iter().map(|offer| offer.version.as_str()).chain(there.get(&asked.name).map(String::as_str));
+    let known = offers
+        .iter()
+        .map(|offer| offer.version.as_str())
+        .chain(there.get(&asked.name).map(String::as_str));
     if known.clone().any(|known| asked.accepts(known)) {
         let is_read = |offer: &Offer| offer.depends.is_some() && asked.accepts(&offer.version);
-        let is_ready = offers.iter().any(is_read) || there.get(&asked.name).is_some_and(|there| asked.accepts(there));
-        let wrong = || Diagnostic::error(format!("the dependencies of version {version} are unknown")).module(asked.name.as_str());
-        return (!is_ready).then(|| wrong().help("run `hoist install`, which reads them from the server"));
+        let is_ready = offers.iter().any(is_read)
+            || there
+                .get(&asked.name)
+                .is_some_and(|there| asked.accepts(there));
+        let wrong = || {
+            Diagnostic::error(format!("the dependencies of version {version} are unknown"))
+                .module(asked.name.as_str())
+        };
+        return (!is_ready)
+            .then(|| wrong().help("run `hoist install`, which reads them from the server"));
     }
-    let wrong = Diagnostic::error(format!("the module has no version {}", version.escape_debug())).module(asked.name.as_str());
-    Some(wrong.help(format!("available versions: {}", known.collect::<Vec<_>>().join(", "))))
+    let wrong = Diagnostic::error(format!(
+        "the module has no version {}",
+        version.escape_debug()
+    ))
+    .module(asked.name.as_str());
+    Some(wrong.help(format!(
+        "available versions: {}",
+        known.collect::<Vec<_>>().join(", ")
+    )))
 }
 
 /// Takes the versions from names such as `NAME@VERSION`.
 fn take_versions(names: &mut [String]) -> Vec<Option<String>> {
     let take = |name: &mut String| {
-        let (plain, version) = name.rsplit_once('@').filter(|(plain, version)| !plain.is_empty() && !version.is_empty())?;
+        let (plain, version) = name
+            .rsplit_once('@')
+            .filter(|(plain, version)| !plain.is_empty() && !version.is_empty())?;
         let (plain, version) = (plain.to_owned(), version.to_owned());
         *name = plain;
         Some(version)
@@ -595,42 +1059,76 @@ fn take_versions(names: &mut [String]) -> Vec<Option<String>> {
 
 /// Rocks that others in their tree need, which hoist knows nothing of, count as asked for.
 pub(crate) fn spare_what_others_need(installed: &mut Installed) {
-    let trees: Vec<Rock> = installed.modules.values().filter_map(|record| record.removal.rock.clone()).collect();
+    let trees: Vec<Rock> = installed
+        .modules
+        .values()
+        .filter_map(|record| record.removal.rock.clone())
+        .collect();
     let mut seen: Vec<&Rock> = Vec::new();
     for rock in &trees {
         if seen.contains(&rock) {
             continue;
         }
         seen.push(rock);
-        let foreign =
-            |name: &String| !installed.modules.get(name.as_str()).is_some_and(|record| record.removal.rock.as_ref() == Some(rock));
-        let needed: BTreeSet<String> =
-            needs_of_rocks(rock).into_iter().filter(|(name, _)| foreign(name)).flat_map(|(_, needs)| needs).map(|need| need.name).collect();
+        let foreign = |name: &String| {
+            !installed
+                .modules
+                .get(name.as_str())
+                .is_some_and(|record| record.removal.rock.as_ref() == Some(rock))
+        };
+        let needed: BTreeSet<String> = needs_of_rocks(rock)
+            .into_iter()
+            .filter(|(name, _)| foreign(name))
+            .flat_map(|(_, needs)| needs)
+            .map(|need| need.name)
+            .collect();
         for name in needed {
-            if let Some(record) = installed.modules.get_mut(name.as_str()).filter(|record| record.removal.rock.as_ref() == Some(rock)) {
+            if let Some(record) = installed
+                .modules
+                .get_mut(name.as_str())
+                .filter(|record| record.removal.rock.as_ref() == Some(rock))
+            {
                 record.asked = true;
             }
         }
     }
 }
 
-/// The modules of one source that a request is about or that what it is about needs, where those are of other sources.
-pub(crate) fn wanted(catalog: &Catalog, installed: &Installed, request: &Request, of_source: &dyn Fn(&Module) -> bool) -> Vec<String> {
+/// The modules of one source that a request is about or that what it is about needs, where those
+/// are of other sources.
+pub(crate) fn wanted(
+    catalog: &Catalog,
+    installed: &Installed,
+    request: &Request,
+    of_source: &dyn Fn(&Module) -> bool,
+) -> Vec<String> {
     let mut waiting: Vec<String> = match (&request.selection, request.action) {
         (Selection::Names(names), _) => names.clone(),
         (_, Action::Update) => installed.modules.keys().map(ModuleId::to_string).collect(),
-        _ => catalog.modules().filter(|module| !module.removal.is_indexed()).map(|module| module.id.to_string()).collect(),
+        _ => catalog
+            .modules()
+            .filter(|module| !module.removal.is_indexed())
+            .map(|module| module.id.to_string())
+            .collect(),
     };
     waiting.extend(request.with.iter().cloned());
     let mut seen: BTreeSet<String> = waiting.iter().cloned().collect();
     let mut wanted = Vec::new();
     while let Some(name) = waiting.pop() {
-        let Some(module) = catalog.get(&name) else { continue };
+        let Some(module) = catalog.get(&name) else {
+            continue;
+        };
         if of_source(module) {
             wanted.push(name);
             continue;
         }
-        waiting.extend(module.requires.iter().map(ModuleId::to_string).filter(|name| seen.insert(name.clone())));
+        waiting.extend(
+            module
+                .requires
+                .iter()
+                .map(ModuleId::to_string)
+                .filter(|name| seen.insert(name.clone())),
+        );
     }
     wanted.sort();
     wanted
@@ -639,61 +1137,125 @@ pub(crate) fn wanted(catalog: &Catalog, installed: &Installed, request: &Request
 /// What is known to be wrong with modules of applications before anything is started.
 fn unusable(session: &Session, plan: &Plan) -> Vec<Diagnostic> {
     let mut found = Vec::new();
-    let brings = |change: Change| matches!(change, Change::Install | Change::Repair | Change::Reinstall | Change::Update);
+    let brings = |change: Change| {
+        matches!(
+            change,
+            Change::Install | Change::Repair | Change::Reinstall | Change::Update
+        )
+    };
     for planned in plan.modules.iter().filter(|planned| brings(planned.change)) {
-        let Some(module) = session.catalog.get(planned.module.as_str()) else { continue };
-        let Some(application) = &module.removal.application else { continue };
+        let Some(module) = session.catalog.get(planned.module.as_str()) else {
+            continue;
+        };
+        let Some(application) = &module.removal.application else {
+            continue;
+        };
         if !application.root.is_dir() {
-            let wrong = Diagnostic::error(format!("the application {} does not exist", application.root.display()));
-            found.push(wrong.module(module.id.as_str()).help("name another application with --app, or correct hoist.yml"));
+            let wrong = Diagnostic::error(format!(
+                "the application {} does not exist",
+                application.root.display()
+            ));
+            found.push(
+                wrong
+                    .module(module.id.as_str())
+                    .help("name another application with --app, or correct hoist.yml"),
+            );
         }
         found.extend(wrong_with(session, module));
     }
     found
 }
 
-/// Returns why a module cannot be installed: a directory that is reserved, or, of a module of an application, what its index entry says.
+/// Returns why a module cannot be installed: a directory that is reserved, or, of a module of an
+/// application, what its index entry says.
 pub(crate) fn wrong_with(session: &Session, module: &Module) -> Option<Diagnostic> {
     if let Some(wrong) = reserved_directory(session, module, false) {
         return Some(wrong);
     }
     module.removal.application.as_ref()?;
     let why = session.entry(module)?.unusable.clone()?;
-    let wrong = Diagnostic::error(why).module(module.id.as_str()).file(module.manifest.display().to_string());
+    let wrong = Diagnostic::error(why)
+        .module(module.id.as_str())
+        .file(module.manifest.display().to_string());
     Some(wrong.help("fix the module, or leave it out with --skip"))
 }
 
-/// Returns an error if the module declares a directory inside hoist's state or cache or, for a `sandboxed` run, one that contains them.
-pub(crate) fn reserved_directory(session: &Session, module: &Module, sandboxed: bool) -> Option<Diagnostic> {
+/// Returns an error if the module declares a directory inside hoist's state or cache or, for a
+/// `sandboxed` run, one that contains them.
+pub(crate) fn reserved_directory(
+    session: &Session,
+    module: &Module,
+    sandboxed: bool,
+) -> Option<Diagnostic> {
     let own = [&session.places.state, &session.places.cache];
     let wrong = |path: &Path, why: &str| {
-        let wrong = Diagnostic::error(format!("`{}` {why}", path.display())).module(module.id.as_str());
-        wrong.file(module.manifest.display().to_string()).help("declare only directories that the module creates")
+        let wrong =
+            Diagnostic::error(format!("`{}` {why}", path.display())).module(module.id.as_str());
+        wrong
+            .file(module.manifest.display().to_string())
+            .help("declare only directories that the module creates")
     };
     let made = module.paths.iter().chain(&module.checks.dirs);
-    let all = made.clone().chain(&module.removal.paths).chain(&module.config_files);
-    let inside = all.clone().find(|path| own.iter().any(|own| path.starts_with(own)));
-    let around = made.clone().find(|path| sandboxed && own.iter().any(|own| own.starts_with(path)));
+    let all = made
+        .clone()
+        .chain(&module.removal.paths)
+        .chain(&module.config_files);
+    let inside = all
+        .clone()
+        .find(|path| own.iter().any(|own| path.starts_with(own)));
+    let around = made
+        .clone()
+        .find(|path| sandboxed && own.iter().any(|own| own.starts_with(path)));
     let inside = inside.map(|path| wrong(path, "is reserved for hoist's state and cache"));
-    inside.or_else(|| around.map(|path| wrong(path, "contains hoist's state or cache, which sandboxed scripts must not write to")))
+    inside.or_else(|| {
+        around.map(|path| {
+            wrong(
+                path,
+                "contains hoist's state or cache, which sandboxed scripts must not write to",
+            )
+        })
+    })
 }
 
 /// Rocks that are to be removed and that rocks of somebody else need.
 fn needed_by_others(installed: &Installed, plan: &Plan) -> Vec<Diagnostic> {
     let wrong = |planned: &hoist_core::PlannedModule| {
         let name = planned.module.as_str();
-        let rock = installed.modules.get(name).filter(|record| !record.adopted)?.removal.rock.as_ref()?;
+        let rock = installed
+            .modules
+            .get(name)
+            .filter(|record| !record.adopted)?
+            .removal
+            .rock
+            .as_ref()?;
         let dependents = foreign_dependents(rock, name, installed);
         let first = dependents.first()?;
-        let message = format!("{} in {}, which hoist did not install, depends on the module", dependents.join(", "), rock.tree.display());
-        let help = format!("run `luarocks --tree {} remove {first}` to remove the dependent rock first", rock.tree.display());
+        let message = format!(
+            "{} in {}, which hoist did not install, depends on the module",
+            dependents.join(", "),
+            rock.tree.display()
+        );
+        let help = format!(
+            "run `luarocks --tree {} remove {first}` to remove the dependent rock first",
+            rock.tree.display()
+        );
         Some(Diagnostic::error(message).module(name).help(help))
     };
-    plan.modules.iter().filter(|planned| planned.change.is_work()).filter_map(wrong).collect()
+    plan.modules
+        .iter()
+        .filter(|planned| planned.change.is_work())
+        .filter_map(wrong)
+        .collect()
 }
 
-/// What stands in the way of modules that are to be installed: one that comes with the server, or the same from another source.
-pub(crate) fn in_the_way(session: &Session, installed: &Installed, plan: &Plan, request: &Request) -> Vec<Diagnostic> {
+/// What stands in the way of modules that are to be installed: one that comes with the server, or
+/// the same from another source.
+pub(crate) fn in_the_way(
+    session: &Session,
+    installed: &Installed,
+    plan: &Plan,
+    request: &Request,
+) -> Vec<Diagnostic> {
     let mut found = unusable(session, plan);
     if plan.action == Action::Uninstall {
         found.extend(needed_by_others(installed, plan));
@@ -701,47 +1263,90 @@ pub(crate) fn in_the_way(session: &Session, installed: &Installed, plan: &Plan, 
     if request.force {
         return found;
     }
-    for planned in plan.modules.iter().filter(|planned| matches!(planned.change, Change::Install | Change::Migrate | Change::Repair)) {
+    for planned in plan.modules.iter().filter(|planned| {
+        matches!(
+            planned.change,
+            Change::Install | Change::Migrate | Change::Repair
+        )
+    }) {
         let name = planned.module.as_str();
-        let Some(module) = session.catalog.get(name).filter(|module| module.removal.is_indexed()) else { continue };
-        let record = installed.modules.get(name).or_else(|| installed.unfinished.get(name));
+        let Some(module) = session
+            .catalog
+            .get(name)
+            .filter(|module| module.removal.is_indexed())
+        else {
+            continue;
+        };
+        let record = installed
+            .modules
+            .get(name)
+            .or_else(|| installed.unfinished.get(name));
         if session.builtin.contains(name) && record.is_none() {
             let message = "the module comes with the server, and would be shadowed by the one that is installed";
+            found.push(Diagnostic::error(message).module(name).help(
+                "enable it in the server's configuration, or add --force to install it anyway",
+            ));
+        }
+        let former = record.map(|record| record.source.as_str());
+        if let Some((other, place)) =
+            stands_from_another(session, module).filter(|(other, _)| Some(*other) != former)
+        {
+            let message = format!(
+                "the module of source {other} already exists at {}; only one of them would be loaded",
+                place.display()
+            );
             found.push(
                 Diagnostic::error(message)
                     .module(name)
-                    .help("enable it in the server's configuration, or add --force to install it anyway"),
+                    .help("move the existing module away, or add --force to install both"),
             );
-        }
-        let former = record.map(|record| record.source.as_str());
-        if let Some((other, place)) = stands_from_another(session, module).filter(|(other, _)| Some(*other) != former) {
-            let message = format!("the module of source {other} already exists at {}; only one of them would be loaded", place.display());
-            found.push(Diagnostic::error(message).module(name).help("move the existing module away, or add --force to install both"));
         }
     }
     found
 }
 
-/// The source from which something of a module's name stands in its place beside this one, and where.
+/// The source from which something of a module's name stands in its place beside this one, and
+/// where.
 fn stands_from_another<'s>(session: &'s Session, module: &Module) -> Option<(&'s str, PathBuf)> {
     let name = module.id.as_str();
-    let own = module.paths.iter().chain(&module.checks.dirs).cloned().collect::<Vec<_>>();
-    session.sources.iter().filter(|other| other.name != module.source).find_map(|other| {
-        let place = match &other.kind {
-            SourceKind::Mercurial { into, .. } => into.join(name),
-            SourceKind::Rocks { tree, lua, .. } => hoist_sources::rocks::directory(&Rock { tree: tree.clone(), lua: lua.clone() }, name),
-            SourceKind::Collection { .. } | SourceKind::Prosody { .. } | SourceKind::Application { .. } => return None,
-        };
-        // Two sources may have one place.
-        (!own.contains(&place) && place.symlink_metadata().is_ok()).then_some((other.name.as_str(), place))
-    })
+    let own = module
+        .paths
+        .iter()
+        .chain(&module.checks.dirs)
+        .cloned()
+        .collect::<Vec<_>>();
+    session
+        .sources
+        .iter()
+        .filter(|other| other.name != module.source)
+        .find_map(|other| {
+            let place = match &other.kind {
+                SourceKind::Mercurial { into, .. } => into.join(name),
+                SourceKind::Rocks { tree, lua, .. } => hoist_sources::rocks::directory(
+                    &Rock {
+                        tree: tree.clone(),
+                        lua: lua.clone(),
+                    },
+                    name,
+                ),
+                SourceKind::Collection { .. }
+                | SourceKind::Prosody { .. }
+                | SourceKind::Application { .. } => return None,
+            };
+            // Two sources may have one place.
+            (!own.contains(&place) && place.symlink_metadata().is_ok())
+                .then_some((other.name.as_str(), place))
+        })
 }
 
 /// For each name the sources that offer it, the one that counts first.
 pub(crate) fn offered_by(catalog: &Catalog) -> BTreeMap<&str, Vec<&str>> {
     let mut sources: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for module in catalog.modules().chain(catalog.hidden()) {
-        sources.entry(module.id.as_str()).or_default().push(&module.source);
+        sources
+            .entry(module.id.as_str())
+            .or_default()
+            .push(&module.source);
     }
     sources
 }

@@ -1,4 +1,5 @@
-//! Collections on disk to a catalog: each tree is listed once, its manifests are read and parsed in parallel.
+//! Collections on disk to a catalog: each tree is listed once, its manifests are read and parsed in
+//! parallel.
 
 use std::path::{Path, PathBuf};
 
@@ -29,7 +30,9 @@ pub(crate) fn is_collection(directory: &Path) -> bool {
 /// Reads collections, the first of which wins where names meet.
 pub(crate) fn read(directories: &[PathBuf], reading: &Reading<'_>) -> Result<Catalog, Ending> {
     let mut catalog = Catalog::default();
-    directories.iter().try_for_each(|directory| add(&mut catalog, directory, None, Links::Follow, reading))?;
+    directories
+        .iter()
+        .try_for_each(|directory| add(&mut catalog, directory, None, Links::Follow, reading))?;
     Ok(catalog)
 }
 
@@ -43,18 +46,33 @@ pub(crate) enum Links {
 }
 
 /// Adds a collection, which is called by the name of its directory where it has no other.
-pub(crate) fn add(catalog: &mut Catalog, directory: &Path, name: Option<&str>, links: Links, reading: &Reading<'_>) -> Result<(), Ending> {
+pub(crate) fn add(
+    catalog: &mut Catalog,
+    directory: &Path,
+    name: Option<&str>,
+    links: Links,
+    reading: &Reading<'_>,
+) -> Result<(), Ending> {
     let mut tree = list(directory, links)?;
     tree.source = name.map_or(tree.source, str::to_owned);
     for format in FORMATS {
         let manifests = format.find(&tree);
-        let parse = |reference: &ManifestRef| (reference.name.clone(), format.parse(&open(&tree, reference, links), reading.environment));
+        let parse = |reference: &ManifestRef| {
+            (
+                reference.name.clone(),
+                format.parse(&open(&tree, reference, links), reading.environment),
+            )
+        };
         let parsed: Vec<_> = manifests.par_iter().with_min_len(16).map(parse).collect();
-        parsed.into_iter().for_each(|(name, parsed)| catalog.add(&name, parsed));
+        parsed
+            .into_iter()
+            .for_each(|(name, parsed)| catalog.add(&name, parsed));
     }
     let plugins_here = tree.root.join(PLUGINS);
     if may_be_read(&tree.root, &plugins_here, links) {
-        plugins(&plugins_here, &tree.source, reading.plugins).into_iter().for_each(|(name, parsed)| catalog.add(&name, parsed));
+        plugins(&plugins_here, &tree.source, reading.plugins)
+            .into_iter()
+            .for_each(|(name, parsed)| catalog.add(&name, parsed));
     }
     Ok(())
 }
@@ -65,26 +83,58 @@ pub(crate) fn read_manifest(path: &Path, reading: &Reading<'_>) -> Result<Catalo
     if path.file_name().is_some_and(|name| name == MANIFEST) && path.exists() {
         let directory = std::path::absolute(parent)?;
         let mut catalog = Catalog::default();
-        let (name, parsed) = plugin(&directory, &source_name(directory.parent().unwrap_or(&directory)), reading.plugins);
+        let (name, parsed) = plugin(
+            &directory,
+            &source_name(directory.parent().unwrap_or(&directory)),
+            reading.plugins,
+        );
         catalog.add(&name, parsed);
         return Ok(catalog);
     }
-    let root = if parent.file_name().is_some_and(|name| name == "modules") { parent.parent().unwrap_or(parent) } else { parent };
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let root = if parent.file_name().is_some_and(|name| name == "modules") {
+        parent.parent().unwrap_or(parent)
+    } else {
+        parent
+    };
+    let stem = path
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     let beside = ["sh", "conf"].map(|extension| path.with_extension(extension));
     let files: Vec<PathBuf> = beside.into_iter().filter(|path| path.exists()).collect();
     if files.is_empty() || !path.exists() {
         let (message, help) = match path.exists() {
-            false => ("the file does not exist", "give the path of a collection, of a plugin, or of modules/NAME.sh"),
-            true => ("the file is not a manifest", "manifests are modules/NAME.sh, modules/NAME.conf and plugins/NAME/plugin.yml"),
+            false => (
+                "the file does not exist",
+                "give the path of a collection, of a plugin, or of modules/NAME.sh",
+            ),
+            true => (
+                "the file is not a manifest",
+                "manifests are modules/NAME.sh, modules/NAME.conf and plugins/NAME/plugin.yml",
+            ),
         };
-        return Err(Ending::wrong(Diagnostic::error(message).file(path.display().to_string()).help(help)));
+        return Err(Ending::wrong(
+            Diagnostic::error(message)
+                .file(path.display().to_string())
+                .help(help),
+        ));
     }
-    let tree = Tree { source: source_name(root), root: root.to_owned(), files: Vec::new() };
-    let reference = ManifestRef { name: stem.clone(), files };
+    let tree = Tree {
+        source: source_name(root),
+        root: root.to_owned(),
+        files: Vec::new(),
+    };
+    let reference = ManifestRef {
+        name: stem.clone(),
+        files,
+    };
     let mut catalog = Catalog::default();
     for format in FORMATS {
-        catalog.add(&stem, format.parse(&open(&tree, &reference, Links::Follow), reading.environment));
+        catalog.add(
+            &stem,
+            format.parse(&open(&tree, &reference, Links::Follow), reading.environment),
+        );
     }
     Ok(catalog)
 }
@@ -92,17 +142,22 @@ pub(crate) fn read_manifest(path: &Path, reading: &Reading<'_>) -> Result<Catalo
 /// The collection that a manifest stands in.
 pub(crate) fn around(manifest: &Path) -> Option<PathBuf> {
     let part = std::path::absolute(manifest).ok()?.parent()?.to_owned();
-    let root = part.parent().filter(|_| PARTS.iter().any(|name| part.ends_with(name)))?;
+    let root = part
+        .parent()
+        .filter(|_| PARTS.iter().any(|name| part.ends_with(name)))?;
     is_collection(root).then(|| root.to_owned())
 }
 
 fn list(directory: &Path, links: Links) -> Result<Tree, Ending> {
     let root = std::path::absolute(directory)?;
     let mut files = Vec::new();
-    let is_listed = |part: &&&str| **part != PLUGINS && root.join(part).is_dir() && may_be_read(&root, &root.join(part), links);
+    let is_listed = |part: &&&str| {
+        **part != PLUGINS && root.join(part).is_dir() && may_be_read(&root, &root.join(part), links)
+    };
     for part in PARTS.iter().filter(is_listed) {
         let unreadable = |error: std::io::Error| {
-            let diagnostic = Diagnostic::error(format!("cannot list the directory: {error}")).file(root.join(part).display().to_string());
+            let diagnostic = Diagnostic::error(format!("cannot list the directory: {error}"))
+                .file(root.join(part).display().to_string());
             Ending::wrong(diagnostic.help("check the permissions of the directory"))
         };
         for entry in std::fs::read_dir(root.join(part)).map_err(unreadable)? {
@@ -121,7 +176,11 @@ fn list(directory: &Path, links: Links) -> Result<Tree, Ending> {
                 .help("name a directory with modules/NAME.sh or plugins/NAME/plugin.yml, or run `hoist init`"),
         ));
     }
-    Ok(Tree { source: source_name(&root), root, files })
+    Ok(Tree {
+        source: source_name(&root),
+        root,
+        files,
+    })
 }
 
 /// The largest file of a manifest, in bytes.
@@ -134,19 +193,28 @@ fn read_file(path: &Path) -> Result<Vec<u8>, String> {
         return Err("it is not a regular file".to_owned());
     }
     if metadata.len() > SIZE_LIMIT {
-        return Err(format!("its size of {} bytes exceeds the limit of {SIZE_LIMIT} bytes", metadata.len()));
+        return Err(format!(
+            "its size of {} bytes exceeds the limit of {SIZE_LIMIT} bytes",
+            metadata.len()
+        ));
     }
     std::fs::read(path).map_err(|error| error.to_string())
 }
 
 fn source_name(root: &Path) -> String {
     let absolute = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
-    absolute.file_name().map_or_else(|| "/".to_owned(), |name| name.to_string_lossy().into_owned())
+    absolute.file_name().map_or_else(
+        || "/".to_owned(),
+        |name| name.to_string_lossy().into_owned(),
+    )
 }
 
 /// True where a path of a collection stays in it, or links may lead out.
 fn may_be_read(root: &Path, path: &Path, links: Links) -> bool {
-    let is_link = || path.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink());
+    let is_link = || {
+        path.symlink_metadata()
+            .is_ok_and(|metadata| metadata.is_symlink())
+    };
     let stays = || matches!((root.canonicalize(), path.canonicalize()), (Ok(root), Ok(path)) if path.starts_with(&root));
     links == Links::Follow || !is_link() || stays()
 }

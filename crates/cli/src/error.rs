@@ -75,7 +75,11 @@ pub(crate) trait AtPath<T> {
 
 impl<T> AtPath<T> for std::io::Result<T> {
     fn at(self, doing: &str, path: &Path) -> Result<T, Ending> {
-        self.map_err(|error| Ending::wrong(Diagnostic::error(format!("{doing}: {error}")).file(path.display().to_string())))
+        self.map_err(|error| {
+            Ending::wrong(
+                Diagnostic::error(format!("{doing}: {error}")).file(path.display().to_string()),
+            )
+        })
     }
 }
 
@@ -117,8 +121,12 @@ impl From<serde_json::Error> for Ending {
 pub(crate) fn tell(ending: &Ending, output: Output, paint: Paint) {
     match (ending, output) {
         (Ending::Diagnostics(diagnostics), Output::Json) => json::print_diagnostics(diagnostics),
-        (Ending::Other(error), Output::Json) => json::print_diagnostics(&[Diagnostic::error(chain(error))]),
-        (Ending::Diagnostics(diagnostics), Output::Human) => render::diagnostics(diagnostics, paint),
+        (Ending::Other(error), Output::Json) => {
+            json::print_diagnostics(&[Diagnostic::error(chain(error))])
+        }
+        (Ending::Diagnostics(diagnostics), Output::Human) => {
+            render::diagnostics(diagnostics, paint)
+        }
         (Ending::Other(error), Output::Human) => render::error(&chain(error), paint),
         (Ending::Interrupted, _) => render::error(&"interrupted", paint),
         (Ending::BrokenPipe, _) => {}

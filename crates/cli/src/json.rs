@@ -30,7 +30,8 @@ pub(crate) fn message(message: &Message) -> Value {
         Level::Error => "error",
     };
     // Of what is not said by hoist, also who says it.
-    let mut told = json!({ "level": level, "text": message.text, "at_ms": message.at.as_millis() as u64 });
+    let mut told =
+        json!({ "level": level, "text": message.text, "at_ms": message.at.as_millis() as u64 });
     if let Some(source) = &message.source {
         told["source"] = json!(source);
     }
@@ -49,10 +50,19 @@ pub(crate) fn status(outcome: &Outcome, action: Action, change: Change) -> &'sta
         (Outcome::Done { changed: false }, _) => "unchanged",
         (Outcome::Done { .. }, Action::Deploy) if change == Change::Deploy => "deployed",
         (Outcome::Done { .. }, Action::Undeploy) => "undeployed",
-        (Outcome::Done { .. }, Action::Update) if matches!(change, Change::Update | Change::Repair) => "updated",
+        (Outcome::Done { .. }, Action::Update)
+            if matches!(change, Change::Update | Change::Repair) =>
+        {
+            "updated"
+        }
         (Outcome::Done { .. }, _) => "installed",
         (Outcome::Cancelled, _) => "interrupted",
-        (Outcome::Skipped { because: SkipReason::Cancelled | SkipReason::Declined(_) }, _) => "not_started",
+        (
+            Outcome::Skipped {
+                because: SkipReason::Cancelled | SkipReason::Declined(_),
+            },
+            _,
+        ) => "not_started",
         (Outcome::Skipped { .. }, _) => "skipped",
         _ => "failed",
     }
@@ -83,10 +93,20 @@ impl Lines<'_> {
 
     /// The first line, and one for each module that stays as it is.
     pub(crate) fn start(&self) -> io::Result<()> {
-        let modules: Vec<&str> = self.plan.modules.iter().map(|planned| planned.module.as_str()).collect();
+        let modules: Vec<&str> = self
+            .plan
+            .modules
+            .iter()
+            .map(|planned| planned.module.as_str())
+            .collect();
         let started = json!({ "event": "run_started", "run_id": self.run, "action": self.plan.action, "modules": modules, "left_out": self.plan.left_out });
         self.line(started)?;
-        for planned in self.plan.modules.iter().filter(|planned| planned.change == Change::Keep) {
+        for planned in self
+            .plan
+            .modules
+            .iter()
+            .filter(|planned| planned.change == Change::Keep)
+        {
             let messages: [Value; 0] = [];
             let finished = json!({
                 "event": "module_finished", "module": planned.module, "status": "unchanged", "duration_ms": 0, "reason": planned.reason, "messages": messages,
@@ -97,14 +117,25 @@ impl Lines<'_> {
     }
 
     /// The last line.
-    pub(crate) fn finish(&self, status: &str, counts: &BTreeMap<&str, usize>, duration: std::time::Duration) -> io::Result<()> {
+    pub(crate) fn finish(
+        &self,
+        status: &str,
+        counts: &BTreeMap<&str, usize>,
+        duration: std::time::Duration,
+    ) -> io::Result<()> {
         self.line(json!({ "event": "run_finished", "run_id": self.run, "status": status, "counts": counts, "duration_ms": duration.as_millis() as u64 }))
     }
 }
 
 impl Reporter for Lines<'_> {
     fn report(&mut self, event: &Event) -> io::Result<()> {
-        let planned = |unit: usize| self.modules.get(unit).copied().flatten().map(|place| &self.plan.modules[place]);
+        let planned = |unit: usize| {
+            self.modules
+                .get(unit)
+                .copied()
+                .flatten()
+                .map(|place| &self.plan.modules[place])
+        };
         match &event.kind {
             EventKind::RunStarted { units, .. } => self.names.clone_from(units),
             EventKind::UnitStarted { unit } => {
@@ -116,21 +147,52 @@ impl Reporter for Lines<'_> {
             }
             EventKind::Output { unit, stream, line } if self.verbose => {
                 if let Some(planned) = planned(unit.index()) {
-                    let stream = if *stream == Stream::Stdout { "stdout" } else { "stderr" };
+                    let stream = if *stream == Stream::Stdout {
+                        "stdout"
+                    } else {
+                        "stderr"
+                    };
                     return self.line(json!({ "event": "module_output", "module": planned.module, "stream": stream, "line": line }));
                 }
             }
-            EventKind::Note { unit, level, text, source } => {
-                let told = Message { level: *level, text: text.clone(), source: source.clone(), at: event.elapsed };
-                self.messages.entry(unit.index()).or_default().push(message(&told));
+            EventKind::Note {
+                unit,
+                level,
+                text,
+                source,
+            } => {
+                let told = Message {
+                    level: *level,
+                    text: text.clone(),
+                    source: source.clone(),
+                    at: event.elapsed,
+                };
+                self.messages
+                    .entry(unit.index())
+                    .or_default()
+                    .push(message(&told));
             }
-            EventKind::Item { unit, fate, subject, reason } => {
-                self.items.entry(unit.index()).or_default().push(json!({ "fate": fate, "subject": subject, "reason": reason }));
+            EventKind::Item {
+                unit,
+                fate,
+                subject,
+                reason,
+            } => {
+                self.items
+                    .entry(unit.index())
+                    .or_default()
+                    .push(json!({ "fate": fate, "subject": subject, "reason": reason }));
             }
-            EventKind::Version { unit, from, to } => drop(self.versions.insert(unit.index(), (from.clone(), to.clone()))),
+            EventKind::Version { unit, from, to } => drop(
+                self.versions
+                    .insert(unit.index(), (from.clone(), to.clone())),
+            ),
             EventKind::UnitFinished { unit, outcome } => {
                 if let Some(planned) = planned(unit.index()) {
-                    let took = self.started.get(&unit.index()).map_or(0, |started| (event.elapsed - *started).as_millis() as u64);
+                    let took = self
+                        .started
+                        .get(&unit.index())
+                        .map_or(0, |started| (event.elapsed - *started).as_millis() as u64);
                     let mut finished = json!({
                         "event": "module_finished", "module": planned.module, "status": status(outcome, self.plan.action, planned.change), "duration_ms": took,
                         "messages": self.messages.get(&unit.index()).cloned().unwrap_or_default(),

@@ -21,7 +21,8 @@ const CRATES: [&str; 10] = [
     "hoist_sources",
 ];
 
-/// Starts logging, as HOIST_LOG says, or with `-vv` at the level debug and with `-vvv` at the level trace.
+/// Starts logging, as HOIST_LOG says, or with `-vv` at the level debug and with `-vvv` at the level
+/// trace.
 pub(crate) fn start(verbosity: u8) {
     let mut builder = Builder::new();
     match std::env::var("HOIST_LOG") {
@@ -30,7 +31,11 @@ pub(crate) fn start(verbosity: u8) {
         }
         _ if verbosity < 2 => return,
         _ => {
-            let level = if verbosity == 2 { LevelFilter::Debug } else { LevelFilter::Trace };
+            let level = if verbosity == 2 {
+                LevelFilter::Debug
+            } else {
+                LevelFilter::Trace
+            };
             for name in CRATES {
                 builder.filter_module(name, level);
             }
@@ -39,7 +44,12 @@ pub(crate) fn start(verbosity: u8) {
     builder.format(|output, record| {
         let time = Zoned::now().strftime("%H:%M:%S%.3f");
         let message = hoist_reporter::plain_text(&redact_urls(&record.args().to_string()));
-        writeln!(output, "{time} {:<5} {}: {message}", record.level(), record.target())
+        writeln!(
+            output,
+            "{time} {:<5} {}: {message}",
+            record.level(),
+            record.target()
+        )
     });
     // A second logger is only refused.
     let _ = builder.try_init();

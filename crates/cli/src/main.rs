@@ -59,7 +59,11 @@ fn watch() -> Option<ExitCode> {
     }
     let (name, logs) = (arguments.next()?, arguments.next()?);
     let watched = hoist_methods::watch(name.to_str()?, logs.as_ref());
-    Some(if watched.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Some(if watched.is_ok() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// Answers one question within limits, where this process was started for that.
@@ -69,7 +73,10 @@ fn evaluate() -> Option<ExitCode> {
 }
 
 fn run_command(arguments: Arguments) -> Result<error::Code, Ending> {
-    let Arguments { mut global, command } = arguments;
+    let Arguments {
+        mut global,
+        command,
+    } = arguments;
     let command = match command {
         Command::Rocks { action } => {
             global.source = Some(commands::source::rocks(&global)?);
@@ -77,7 +84,10 @@ fn run_command(arguments: Arguments) -> Result<error::Code, Ending> {
                 RocksAction::Install(install) => Command::Install(install),
                 RocksAction::Update(update) => Command::Update(update),
                 RocksAction::Uninstall(uninstall) => Command::Uninstall(uninstall),
-                RocksAction::List(list) => Command::List(args::List { installed: !list.available, ..list }),
+                RocksAction::List(list) => Command::List(args::List {
+                    installed: !list.available,
+                    ..list
+                }),
                 RocksAction::Info { module } => Command::Info { module },
                 RocksAction::Search { words } => Command::Search { words },
                 RocksAction::Outdated(outdated) => Command::Outdated(outdated),
@@ -88,8 +98,14 @@ fn run_command(arguments: Arguments) -> Result<error::Code, Ending> {
     };
     let mut command = command;
     let names = match &mut command {
-        Command::Install(install) | Command::Plan { action: PlanAction::Install(install) } => Some(&mut install.modules),
-        Command::Update(update) | Command::Plan { action: PlanAction::Update(update) } => Some(&mut update.modules),
+        Command::Install(install)
+        | Command::Plan {
+            action: PlanAction::Install(install),
+        } => Some(&mut install.modules),
+        Command::Update(update)
+        | Command::Plan {
+            action: PlanAction::Update(update),
+        } => Some(&mut update.modules),
         _ => None,
     };
     if let Some(names) = names {
@@ -99,38 +115,74 @@ fn run_command(arguments: Arguments) -> Result<error::Code, Ending> {
     }
     global.anywhere = !matches!(
         command,
-        Command::Install(_) | Command::New(_) | Command::Validate { .. } | Command::Plan { action: PlanAction::Install(_) }
+        Command::Install(_)
+            | Command::New(_)
+            | Command::Validate { .. }
+            | Command::Plan {
+                action: PlanAction::Install(_)
+            }
     );
     if global.app.is_some() || !global.places.is_empty() {
         global.source = Some(applications::named(&global)?);
     }
     // Commands for other programs do not depend on the working directory.
-    let is_internal = matches!(command, Command::Serve | Command::Step { .. } | Command::Confined { .. } | Command::PackageNames { .. });
+    let is_internal = matches!(
+        command,
+        Command::Serve
+            | Command::Step { .. }
+            | Command::Confined { .. }
+            | Command::PackageNames { .. }
+    );
     if let (Err(error), false) = (std::env::current_dir(), is_internal) {
-        let diagnostic = hoist_core::Diagnostic::error(format!("cannot determine the working directory: {error}"));
-        return Err(Ending::wrong(diagnostic.help("change to a directory that exists and that you may read")));
+        let diagnostic = hoist_core::Diagnostic::error(format!(
+            "cannot determine the working directory: {error}"
+        ));
+        return Err(Ending::wrong(
+            diagnostic.help("change to a directory that exists and that you may read"),
+        ));
     }
     match command {
         Command::Init { directory } => commands::init::run(&global, directory.as_deref()),
         Command::New(new) => commands::new::run(&global, &new),
         Command::Status { modules } => commands::status::run(&global, &modules),
-        Command::Install(install) if commands::hosts::any(&install.hosts)? => commands::hosts::install(&global, &install),
-        Command::Install(install) => commands::change::run(&global, &commands::change::Asked::install(&global, &install)?),
-        Command::Update(update) => commands::change::run(&global, &commands::change::Asked::update(&global, &update)),
-        Command::Uninstall(uninstall) => commands::change::run(&global, &commands::change::Asked::uninstall(&global, &uninstall)),
+        Command::Install(install) if commands::hosts::any(&install.hosts)? => {
+            commands::hosts::install(&global, &install)
+        }
+        Command::Install(install) => commands::change::run(
+            &global,
+            &commands::change::Asked::install(&global, &install)?,
+        ),
+        Command::Update(update) => {
+            commands::change::run(&global, &commands::change::Asked::update(&global, &update))
+        }
+        Command::Uninstall(uninstall) => commands::change::run(
+            &global,
+            &commands::change::Asked::uninstall(&global, &uninstall),
+        ),
         Command::Undo(undo) => commands::undo::run(&global, &undo),
         Command::Retry { config } => commands::change::retry(&global, config),
-        Command::Plan { action } => commands::change::plan(&global, &commands::change::Asked::planned(&global, &action)?),
+        Command::Plan { action } => commands::change::plan(
+            &global,
+            &commands::change::Asked::planned(&global, &action)?,
+        ),
         Command::Config { action } => commands::config::run(&global, &action),
         Command::Test(test) => commands::test::run(&global, &test),
         Command::List(list) => commands::list::run(&global, &list),
         Command::Info { module } => commands::info::run(&global, &module),
         Command::Validate { paths } => commands::validate::run(&global, &paths),
         Command::Graph { modules, format } => commands::graph::run(&global, &modules, format),
-        Command::Source { action: SourceAction::List } => commands::source::list(&global),
-        Command::Source { action: SourceAction::Add(add) } => commands::source_edit::add(&global, &add),
-        Command::Source { action: SourceAction::Remove { name } } => commands::source_edit::remove(&global, &name),
-        Command::Migrate(migrate) => commands::change::run(&global, &commands::change::Asked::migrate(&migrate)),
+        Command::Source {
+            action: SourceAction::List,
+        } => commands::source::list(&global),
+        Command::Source {
+            action: SourceAction::Add(add),
+        } => commands::source_edit::add(&global, &add),
+        Command::Source {
+            action: SourceAction::Remove { name },
+        } => commands::source_edit::remove(&global, &name),
+        Command::Migrate(migrate) => {
+            commands::change::run(&global, &commands::change::Asked::migrate(&migrate))
+        }
         // It was made one of the others above.
         Command::Rocks { .. } => Ok(error::Code::Ok),
         Command::Prosodyctl { arguments } => commands::prosodyctl::run(&global, &arguments),
@@ -139,13 +191,19 @@ fn run_command(arguments: Arguments) -> Result<error::Code, Ending> {
         Command::Sync { sources } => commands::sync::run(&global, &sources),
         Command::Search { words } => commands::search::run(&global, &words),
         Command::Doctor => commands::doctor::run(&global),
-        Command::Report { run, html, format } => commands::report::run(&global, run.as_deref(), html.as_deref(), format),
+        Command::Report { run, html, format } => {
+            commands::report::run(&global, run.as_deref(), html.as_deref(), format)
+        }
         Command::Completions { shell } => commands::man::completions(&shell),
         Command::Man { directory } => commands::man::man(directory.as_deref()),
         Command::Schema { kind } => commands::man::json_schema(&kind),
         Command::History { limit } => commands::history::run(&global, limit),
         Command::Serve => commands::hosts::serve(),
-        Command::Step { method, module, more } => commands::step::run(&method, &module, &more),
+        Command::Step {
+            method,
+            module,
+            more,
+        } => commands::step::run(&method, &module, &more),
         Command::Confined { rules, command } => commands::confined::run(&rules, &command),
         Command::PackageNames { names } => commands::step::package_names_of(&names),
     }

@@ -1,4 +1,5 @@
-//! A README as a terminal shows it: headings, lists and code as text of the terminal's width, with what is bold or a link made visible.
+//! A README as a terminal shows it: headings, lists and code as text of the terminal's width, with
+//! what is bold or a link made visible.
 
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 use textwrap::{Options as Wrap, wrap};
@@ -10,8 +11,15 @@ const DEPTH_LIMIT: usize = 12;
 
 /// The text, in lines of at most `width` columns; links stand behind what they are called.
 pub(crate) fn text(markdown: &str, width: usize, colour: bool) -> String {
-    let mut page = Page { width: width.max(20), colour, ..Page::default() };
-    for event in Parser::new_ext(markdown, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH) {
+    let mut page = Page {
+        width: width.max(20),
+        colour,
+        ..Page::default()
+    };
+    for event in Parser::new_ext(
+        markdown,
+        Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH,
+    ) {
         page.event(event);
     }
     page.end_block();
@@ -42,12 +50,17 @@ impl Page {
             Event::End(tag) => self.end(tag),
             Event::Text(text) if self.code => self.code_lines(&text),
             Event::Text(text) => self.block += &render::printable(&text.replace('\n', " ")),
-            Event::Code(code) => self.block += &painted(self.colour, CYAN, &render::printable(&code)),
+            Event::Code(code) => {
+                self.block += &painted(self.colour, CYAN, &render::printable(&code))
+            }
             Event::SoftBreak => self.block.push(' '),
             Event::HardBreak => self.block.push('\n'),
             Event::Rule => {
                 self.end_block();
-                self.text += &format!("{}\n\n", painted(self.colour, DIM, &"─".repeat(self.width.min(40))));
+                self.text += &format!(
+                    "{}\n\n",
+                    painted(self.colour, DIM, &"─".repeat(self.width.min(40)))
+                );
             }
             // Markup of browsers says nothing on a terminal.
             _ => {}
@@ -141,7 +154,8 @@ impl Page {
             TagEnd::Link => {
                 let url = self.links.pop().unwrap_or_default();
                 if !self.block.ends_with(&url) && url.contains("://") {
-                    self.block += &painted(self.colour, DIM, &format!(" <{}>", render::printable(&url)));
+                    self.block +=
+                        &painted(self.colour, DIM, &format!(" <{}>", render::printable(&url)));
                 }
             }
             TagEnd::Image => self.block.push(']'),
@@ -161,7 +175,11 @@ impl Page {
     }
 
     fn indent(&mut self, by: &str) {
-        let by = if self.rest.len() < DEPTH_LIMIT { by } else { "" };
+        let by = if self.rest.len() < DEPTH_LIMIT {
+            by
+        } else {
+            ""
+        };
         self.rest.push(by.to_owned());
     }
 
@@ -183,7 +201,12 @@ impl Page {
         let first = std::mem::replace(&mut self.first, rest.clone());
         for (number, part) in block.split('\n').enumerate() {
             let before = if number == 0 { &first } else { &rest };
-            for line in wrap(part.trim(), Wrap::new(self.width).initial_indent(before).subsequent_indent(&rest)) {
+            for line in wrap(
+                part.trim(),
+                Wrap::new(self.width)
+                    .initial_indent(before)
+                    .subsequent_indent(&rest),
+            ) {
                 self.text += line.trim_end();
                 self.text.push('\n');
             }
@@ -216,7 +239,12 @@ mod tests {
 
     #[test]
     fn nesting_has_an_end() {
-        for deep in [">".repeat(5_000), "* ".repeat(5_000), "[".repeat(5_000), "**".repeat(5_000)] {
+        for deep in [
+            ">".repeat(5_000),
+            "* ".repeat(5_000),
+            "[".repeat(5_000),
+            "**".repeat(5_000),
+        ] {
             let _ = text(&deep, 80, false);
         }
     }

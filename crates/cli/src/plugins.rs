@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use hoist_core::{Action, Change, Diagnostic, Installed, Module, ModuleId, Plan, Request};
 use hoist_methods::{Configured, OnDisk, PLUGINS, plugin_directories};
 use hoist_plugins::{
-    Choice, Configuration, Conflict, Directory, Given, MANIFEST, Masker, Offer, Offers, Plugin, VersionRange, Wanted, choose, read_version,
+    Choice, Configuration, Conflict, Directory, Given, MANIFEST, Masker, Offer, Offers, Plugin,
+    VersionRange, Wanted, choose, read_version,
 };
 use hoist_sources::modules::hold;
 use semver::Version;
@@ -21,17 +22,24 @@ use crate::shipped;
 const PLATFORM: &str = "core";
 
 /// What plugins may count on without anybody installing it.
-pub(crate) fn provided(written: &BTreeMap<String, String>) -> Result<BTreeMap<String, Version>, Diagnostic> {
+pub(crate) fn provided(
+    written: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, Version>, Diagnostic> {
     let read = |(name, text): (&String, &String)| match read_version(text) {
         Some((version, _)) => Ok((name.clone(), version)),
         None => {
-            let wrong = Diagnostic::error(format!("`{}` is not a version", text.escape_debug())).field(format!("provides.{name}"));
+            let wrong = Diagnostic::error(format!("`{}` is not a version", text.escape_debug()))
+                .field(format!("provides.{name}"));
             Err(wrong.help("write three numbers separated by dots, in quotes: \"2.1.0\""))
         }
     };
-    let mut provided: BTreeMap<String, Version> = written.iter().map(read).collect::<Result<_, _>>()?;
+    let mut provided: BTreeMap<String, Version> =
+        written.iter().map(read).collect::<Result<_, _>>()?;
     let own = read_version(env!("CARGO_PKG_VERSION")).map(|(version, _)| version);
-    provided.extend(own.filter(|_| !written.contains_key(PLATFORM)).map(|version| (PLATFORM.to_owned(), version)));
+    provided.extend(
+        own.filter(|_| !written.contains_key(PLATFORM))
+            .map(|version| (PLATFORM.to_owned(), version)),
+    );
     Ok(provided)
 }
 
@@ -50,30 +58,50 @@ pub(crate) struct Found {
     pub(crate) directory: Box<dyn Directory + Send>,
 }
 
-/// The plugin that somebody means: by the path of its directory, or by its name in a collection, in the working directory, or among those that are installed.
+/// The plugin that somebody means: by the path of its directory, or by its name in a collection, in
+/// the working directory, or among those that are installed.
 pub(crate) fn find(session: &Session, name: &str) -> Result<Found, Ending> {
-    let found = |path: &Path| Found { directory: Box::new(on_disk(path)) };
+    let found = |path: &Path| Found {
+        directory: Box::new(on_disk(path)),
+    };
     let path = Path::new(name);
     if name.contains('/') || name == "." || name == ".." {
-        let path = std::path::absolute(path)?.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let path = std::path::absolute(path)?
+            .canonicalize()
+            .unwrap_or_else(|_| path.to_owned());
         return match path.join(MANIFEST).exists() {
             true => Ok(found(&path)),
             false => {
-                let wrong = Diagnostic::error(format!("the directory has no {MANIFEST}")).file(path.display().to_string());
-                Err(Ending::wrong(wrong.help("name the directory of a plugin, or run `hoist plugin new NAME` to create one")))
+                let wrong = Diagnostic::error(format!("the directory has no {MANIFEST}"))
+                    .file(path.display().to_string());
+                Err(Ending::wrong(wrong.help(
+                    "name the directory of a plugin, or run `hoist plugin new NAME` to create one",
+                )))
             }
         };
     }
-    if let Some(module) = session.catalog.get(name).filter(|module| module.removal.plugin && module.root.is_dir()) {
+    if let Some(module) = session
+        .catalog
+        .get(name)
+        .filter(|module| module.removal.plugin && module.root.is_dir())
+    {
         return Ok(found(&module.root));
     }
-    let places =
-        session.directories.iter().map(|root| root.join(PLUGINS)).chain([std::env::current_dir()?, session.places.plugins.clone()]);
-    if let Some(place) = places.map(|place| place.join(name)).find(|place| place.join(MANIFEST).exists()) {
+    let places = session
+        .directories
+        .iter()
+        .map(|root| root.join(PLUGINS))
+        .chain([std::env::current_dir()?, session.places.plugins.clone()]);
+    if let Some(place) = places
+        .map(|place| place.join(name))
+        .find(|place| place.join(MANIFEST).exists())
+    {
         return Ok(found(&place));
     }
     if let Some(shipped) = shipped::look(name) {
-        return Ok(Found { directory: Box::new(shipped) });
+        return Ok(Found {
+            directory: Box::new(shipped),
+        });
     }
     let known = shipped::names().into_iter().chain(all_names(session));
     let known: Vec<String> = known.collect();
@@ -92,11 +120,27 @@ pub(crate) fn find(session: &Session, name: &str) -> Result<Found, Ending> {
 
 /// The names of the plugins of the collections.
 fn all_names(session: &Session) -> Vec<String> {
-    find_all(session).into_iter().filter_map(|found| Some(found.directory.root().file_name()?.to_string_lossy().into_owned())).collect()
+    find_all(session)
+        .into_iter()
+        .filter_map(|found| {
+            Some(
+                found
+                    .directory
+                    .root()
+                    .file_name()?
+                    .to_string_lossy()
+                    .into_owned(),
+            )
+        })
+        .collect()
 }
 
-/// The names of plugins, some of which are given by the paths of their directories, or stand in the working directory: those are added to what is read.
-pub(crate) fn add_directories(global: &mut Global, names: &[String]) -> Result<Vec<String>, Ending> {
+/// The names of plugins, some of which are given by the paths of their directories, or stand in the
+/// working directory: those are added to what is read.
+pub(crate) fn add_directories(
+    global: &mut Global,
+    names: &[String],
+) -> Result<Vec<String>, Ending> {
     let here = std::env::current_dir()?;
     let mut all = Vec::new();
     for name in names {
@@ -108,16 +152,22 @@ pub(crate) fn add_directories(global: &mut Global, names: &[String]) -> Result<V
                 continue;
             }
             // What a collection has counts more than what comes with hoist.
-            let in_collection = |session: Session| session.catalog.get(name).is_some() || session.catalog.broken(name).is_some();
+            let in_collection = |session: Session| {
+                session.catalog.get(name).is_some() || session.catalog.broken(name).is_some()
+            };
             if !Session::open(global).is_ok_and(in_collection) {
                 let (_, _, places) = crate::session::surroundings()?;
-                global.plugin_directories.extend(shipped::on_disk(name, &places.cache)?);
+                global
+                    .plugin_directories
+                    .extend(shipped::on_disk(name, &places.cache)?);
             }
             continue;
         }
         let directory = beside.canonicalize().unwrap_or(beside);
         let (plugin, wrong) = Plugin::read(&OnDisk::new(&directory));
-        let Some(plugin) = plugin else { return Err(wrong.into()) };
+        let Some(plugin) = plugin else {
+            return Err(wrong.into());
+        };
         all.push(plugin.name.to_string());
         global.plugin_directories.push(directory);
     }
@@ -127,19 +177,35 @@ pub(crate) fn add_directories(global: &mut Global, names: &[String]) -> Result<V
 /// Every plugin of the collections, also those that cannot be used.
 pub(crate) fn find_all(session: &Session) -> Vec<Found> {
     let listed = |root: &PathBuf| plugin_directories(&root.join(PLUGINS));
-    session.directories.iter().flat_map(listed).map(|path| Found { directory: Box::new(on_disk(&path)) }).collect()
+    session
+        .directories
+        .iter()
+        .flat_map(listed)
+        .map(|path| Found {
+            directory: Box::new(on_disk(&path)),
+        })
+        .collect()
 }
 
 /// What a module offers, for the choice among versions.
 fn offer(module: &Module) -> Offer {
-    let version = module.offered.version.as_deref().filter(|_| module.removal.plugin).and_then(read_version);
+    let version = module
+        .offered
+        .version
+        .as_deref()
+        .filter(|_| module.removal.plugin)
+        .and_then(read_version);
     let ranged = |need: &hoist_core::Need| Wanted {
         name: need.name.to_string(),
         range: VersionRange::parse(&need.versions).unwrap_or_else(|_| VersionRange::any()),
         optional: need.optional,
     };
     // Others need what they need in any version.
-    let plain = |name: &ModuleId| Wanted { name: name.to_string(), range: VersionRange::any(), optional: false };
+    let plain = |name: &ModuleId| Wanted {
+        name: name.to_string(),
+        range: VersionRange::any(),
+        optional: false,
+    };
     let needs = match module.removal.plugin {
         true => module.offered.needs.iter().map(ranged).collect(),
         false => module.requires.iter().map(plain).collect(),
@@ -152,53 +218,117 @@ fn offer(module: &Module) -> Offer {
     }
 }
 
-/// Chooses among the versions that sources offer of the plugins that a request brings, and of all they need.
-pub(crate) fn pin(session: &mut Session, installed: &Installed, request: &Request) -> Result<(), Ending> {
-    let any = session.catalog.modules().chain(session.catalog.hidden()).any(|module| module.removal.plugin);
+/// Chooses among the versions that sources offer of the plugins that a request brings, and of all
+/// they need.
+pub(crate) fn pin(
+    session: &mut Session,
+    installed: &Installed,
+    request: &Request,
+) -> Result<(), Ending> {
+    let any = session
+        .catalog
+        .modules()
+        .chain(session.catalog.hidden())
+        .any(|module| module.removal.plugin);
     if !any || !matches!(request.action, Action::Install | Action::Update) || request.no_deps {
         return Ok(());
     }
-    let mut asked = wanted(&session.catalog, installed, request, &|module| module.removal.plugin);
+    let mut asked = wanted(&session.catalog, installed, request, &|module| {
+        module.removal.plugin
+    });
     asked.retain(|name| session.catalog.get(name).is_some());
     if asked.is_empty() {
         return Ok(());
     }
-    let all: Vec<Offer> = session.catalog.modules().chain(session.catalog.hidden()).map(offer).collect();
-    let version = |version: &Option<String>| version.as_deref().and_then(read_version).map(|(version, _)| version);
-    let there = installed.modules.iter().filter(|(_, record)| record.removal.plugin);
-    let mut there: BTreeMap<String, Version> = there.filter_map(|(id, record)| Some((id.to_string(), version(&record.version)?))).collect();
+    let all: Vec<Offer> = session
+        .catalog
+        .modules()
+        .chain(session.catalog.hidden())
+        .map(offer)
+        .collect();
+    let version = |version: &Option<String>| {
+        version
+            .as_deref()
+            .and_then(read_version)
+            .map(|(version, _)| version)
+    };
+    let there = installed
+        .modules
+        .iter()
+        .filter(|(_, record)| record.removal.plugin);
+    let mut there: BTreeMap<String, Version> = there
+        .filter_map(|(id, record)| Some((id.to_string(), version(&record.version)?)))
+        .collect();
     // What is deployed is what the sources have, also where a newer version is installed.
-    there.retain(|name, _| !session.fresh.contains(name) || !all.iter().any(|offer| offer.name == *name));
+    there.retain(|name, _| {
+        !session.fresh.contains(name) || !all.iter().any(|offer| offer.name == *name)
+    });
     let updated: BTreeSet<String> = match request.action {
-        Action::Update => asked.iter().filter(|name| there.contains_key(*name)).cloned().collect(),
+        Action::Update => asked
+            .iter()
+            .filter(|name| there.contains_key(*name))
+            .cloned()
+            .collect(),
         _ => session.fresh.clone(),
     };
     // What is installed and needs what may change has a say in it.
-    let concerned: BTreeSet<&str> = asked.iter().map(String::as_str).chain(needs_of(&all, &asked)).collect();
+    let concerned: BTreeSet<&str> = asked
+        .iter()
+        .map(String::as_str)
+        .chain(needs_of(&all, &asked))
+        .collect();
     let also: Vec<String> = there
         .keys()
         .filter(|name| !concerned.contains(name.as_str()))
         .filter(|name| {
-            all.iter().any(|offer| offer.name == **name && offer.needs.iter().any(|need| concerned.contains(need.name.as_str())))
+            all.iter().any(|offer| {
+                offer.name == **name
+                    && offer
+                        .needs
+                        .iter()
+                        .any(|need| concerned.contains(need.name.as_str()))
+            })
         })
         .cloned()
         .collect();
     let asked: Vec<String> = asked.iter().cloned().chain(also).collect();
-    let offers = Offers { all, provided: session.provided.clone(), installed: there, updated };
+    let offers = Offers {
+        all,
+        provided: session.provided.clone(),
+        installed: there,
+        updated,
+    };
     match choose(&offers, &asked) {
         Ok(choices) => {
-            let chosen: BTreeSet<&str> = choices.iter().map(|choice| choice.name.as_str()).collect();
-            choices.iter().for_each(|choice| settle(session, installed, choice, &chosen));
+            let chosen: BTreeSet<&str> =
+                choices.iter().map(|choice| choice.name.as_str()).collect();
+            choices
+                .iter()
+                .for_each(|choice| settle(session, installed, choice, &chosen));
             Ok(())
         }
         Err(Conflict::Missing { by, name, versions }) => {
-            let versions = if versions == "*" { String::new() } else { format!(" {versions}") };
-            let message = format!("the plugin depends on {name}{versions}, which no source provides");
-            let near = session.catalog.suggest(&name).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+            let versions = if versions == "*" {
+                String::new()
+            } else {
+                format!(" {versions}")
+            };
+            let message =
+                format!("the plugin depends on {name}{versions}, which no source provides");
+            let near = session
+                .catalog
+                .suggest(&name)
+                .map(|near| format!("did you mean `{near}`? "))
+                .unwrap_or_default();
             let help = format!(
                 "{near}add a collection that provides it; if the platform provides it, add to hoist.yml: `provides: {{ {name}: \"VERSION\" }}`"
             );
-            Err(Ending::wrong(point(session, &by, &name, Diagnostic::error(message).help(help))))
+            Err(Ending::wrong(point(
+                session,
+                &by,
+                &name,
+                Diagnostic::error(message).help(help),
+            )))
         }
         Err(Conflict::Derived(reasons)) => {
             let names = asked.join(" and ");
@@ -206,27 +336,49 @@ pub(crate) fn pin(session: &mut Session, installed: &Installed, request: &Reques
                 "no versions satisfy the dependencies of {names}{}: {reasons}",
                 if asked.len() == 1 { "s" } else { "" }
             ));
-            Err(Ending::wrong(wrong.help("add --no-deps to ignore the dependencies")))
+            Err(Ending::wrong(
+                wrong.help("add --no-deps to ignore the dependencies"),
+            ))
         }
     }
 }
 
 /// How plugins are configured that hooks run for, and what finds their secrets in what is said.
 ///
-/// Those in `known` are configured already: other values of them, such as a default password that is not used, are not secrets.
+/// Those in `known` are configured already: other values of them, such as a default password that
+/// is not used, are not secrets.
 pub(crate) fn configure(
     session: &Session,
     plan: &Plan,
     known: &BTreeMap<ModuleId, Configured>,
 ) -> (BTreeMap<ModuleId, Configured>, Vec<String>) {
     let (mut configured, mut secrets) = (BTreeMap::new(), Vec::new());
-    for planned in plan.modules.iter().filter(|planned| planned.change.is_work() && !known.contains_key(&planned.module)) {
-        let Some(module) = session.catalog.get(planned.module.as_str()).filter(|module| module.removal.plugin) else { continue };
+    for planned in plan
+        .modules
+        .iter()
+        .filter(|planned| planned.change.is_work() && !known.contains_key(&planned.module))
+    {
+        let Some(module) = session
+            .catalog
+            .get(planned.module.as_str())
+            .filter(|module| module.removal.plugin)
+        else {
+            continue;
+        };
         let installed = session.places.plugins.join(module.id.as_str());
-        let directory = if module.root.join(MANIFEST).exists() { &module.root } else { &installed };
+        let directory = if module.root.join(MANIFEST).exists() {
+            &module.root
+        } else {
+            &installed
+        };
         let directory = on_disk(directory);
-        let (Some(plugin), _) = Plugin::read(&directory) else { continue };
-        let given = Given { variables: session.environment.clone(), ..Given::default() };
+        let (Some(plugin), _) = Plugin::read(&directory) else {
+            continue;
+        };
+        let given = Given {
+            variables: session.environment.clone(),
+            ..Given::default()
+        };
         let configuration = Configuration::read(&plugin, &directory, &given);
         secrets.extend(configuration.secrets());
         configured.insert(module.id.clone(), Configured::from(&configuration));
@@ -236,15 +388,29 @@ pub(crate) fn configure(
 
 /// An update leaves alone what is deployed: an upgrade brings it forward together with what runs.
 pub(crate) fn leave_deployed(plan: &mut Plan, session: &Session) -> Result<(), Ending> {
-    if plan.action != Action::Update || !plan.modules.iter().any(|planned| planned.change == Change::Update && planned.method == "plugin") {
+    if plan.action != Action::Update
+        || !plan
+            .modules
+            .iter()
+            .any(|planned| planned.change == Change::Update && planned.method == "plugin")
+    {
         return Ok(());
     }
     let deployed = hoist_ledger::read_deployments(&session.places.state)?;
-    for planned in plan.modules.iter_mut().filter(|planned| planned.change == Change::Update && planned.method == "plugin") {
-        if deployed.iter().any(|deployed| deployed.plugin == planned.module) {
+    for planned in plan
+        .modules
+        .iter_mut()
+        .filter(|planned| planned.change == Change::Update && planned.method == "plugin")
+    {
+        if deployed
+            .iter()
+            .any(|deployed| deployed.plugin == planned.module)
+        {
             planned.change = Change::Keep;
-            planned.reason =
-                format!("the plugin is deployed; run `hoist plugin upgrade {}` to upgrade it to {}", planned.module, planned.reason);
+            planned.reason = format!(
+                "the plugin is deployed; run `hoist plugin upgrade {}` to upgrade it to {}",
+                planned.module, planned.reason
+            );
         }
     }
     Ok(())
@@ -252,9 +418,15 @@ pub(crate) fn leave_deployed(plan: &mut Plan, session: &Session) -> Result<(), E
 
 /// The names of all that these need, with what that needs.
 fn needs_of<'o>(all: &'o [Offer], asked: &[String]) -> BTreeSet<&'o str> {
-    let (mut seen, mut waiting) = (BTreeSet::new(), asked.iter().map(String::as_str).collect::<Vec<_>>());
+    let (mut seen, mut waiting) = (
+        BTreeSet::new(),
+        asked.iter().map(String::as_str).collect::<Vec<_>>(),
+    );
     while let Some(name) = waiting.pop() {
-        let needs = all.iter().filter(|offer| offer.name == name).flat_map(|offer| &offer.needs);
+        let needs = all
+            .iter()
+            .filter(|offer| offer.name == name)
+            .flat_map(|offer| &offer.needs);
         for need in needs {
             if seen.insert(need.name.as_str()) {
                 waiting.push(&need.name);
@@ -266,11 +438,23 @@ fn needs_of<'o>(all: &'o [Offer], asked: &[String]) -> BTreeSet<&'o str> {
 
 /// Lets the catalog have what was chosen.
 fn settle(session: &mut Session, installed: &Installed, choice: &Choice, chosen: &BTreeSet<&str>) {
-    let Choice { name, source, version } = choice;
+    let Choice {
+        name,
+        source,
+        version,
+    } = choice;
     if let Some(source) = source {
-        session.catalog.prefer_where(name, |module| module.manifest.display().to_string() == *source);
+        session.catalog.prefer_where(name, |module| {
+            module.manifest.display().to_string() == *source
+        });
     }
-    let Some(module) = session.catalog.get_mut(name).filter(|module| module.removal.plugin) else { return };
+    let Some(module) = session
+        .catalog
+        .get_mut(name)
+        .filter(|module| module.removal.plugin)
+    else {
+        return;
+    };
     let other = module.offered.version != version.as_ref().map(Version::to_string);
     if let (None, Some(record), true) = (source, installed.modules.get(name.as_str()), other) {
         hold(module, record);
@@ -280,16 +464,28 @@ fn settle(session: &mut Session, installed: &Installed, choice: &Choice, chosen:
 
 /// Points at where a plugin says what it needs.
 fn point(session: &Session, by: &str, name: &str, mut wrong: Diagnostic) -> Diagnostic {
-    let Some(module) = session.catalog.get(by) else { return wrong };
-    let need = module.offered.needs.iter().find(|need| need.name.as_str() == name);
+    let Some(module) = session.catalog.get(by) else {
+        return wrong;
+    };
+    let need = module
+        .offered
+        .needs
+        .iter()
+        .find(|need| need.name.as_str() == name);
     wrong.position = need.and_then(|need| need.at);
-    wrong.module(by).file(module.manifest.display().to_string()).field(format!("dependencies.{name}"))
+    wrong
+        .module(by)
+        .file(module.manifest.display().to_string())
+        .field(format!("dependencies.{name}"))
 }
 
 /// A message without the secrets that a line it shows may have.
 pub(crate) fn masked(mut wrong: Diagnostic, masker: &Masker) -> Diagnostic {
     wrong.message = masker.masked(&wrong.message);
     wrong.source_line = wrong.source_line.map(|line| masker.masked(&line));
-    wrong.excerpt.iter_mut().for_each(|line| *line = masker.masked(line));
+    wrong
+        .excerpt
+        .iter_mut()
+        .for_each(|line| *line = masker.masked(line));
     wrong
 }

@@ -1,4 +1,5 @@
-//! Questions about locally modified configuration files, and the editor for those that cannot be merged.
+//! Questions about locally modified configuration files, and the editor for those that cannot be
+//! merged.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -31,9 +32,18 @@ enum Answer {
     Quit,
 }
 
-/// Asks about every locally modified file that the module has a new version of. False when nothing is to be done at all.
-pub(crate) fn ask_about(configs: &mut BTreeMap<ModuleId, Vec<ConfigFile>>, home: &Path, paint: Paint) -> Result<bool, Ending> {
-    let all = configs.values().flatten().filter(|file| file.is_open()).count();
+/// Asks about every locally modified file that the module has a new version of. False when nothing
+/// is to be done at all.
+pub(crate) fn ask_about(
+    configs: &mut BTreeMap<ModuleId, Vec<ConfigFile>>,
+    home: &Path,
+    paint: Paint,
+) -> Result<bool, Ending> {
+    let all = configs
+        .values()
+        .flatten()
+        .filter(|file| file.is_open())
+        .count();
     let mut for_all = None;
     let mut number = 0;
     for (module, files) in configs.iter_mut() {
@@ -66,7 +76,13 @@ fn merge_of(file: &ConfigFile) -> &Merge {
     }
 }
 
-fn ask_about_one(module: &ModuleId, file: &ConfigFile, (number, all): (usize, usize), home: &Path, paint: Paint) -> Result<Answer, Ending> {
+fn ask_about_one(
+    module: &ModuleId,
+    file: &ConfigFile,
+    (number, all): (usize, usize),
+    home: &Path,
+    paint: Paint,
+) -> Result<Answer, Ending> {
     let shown = render::printable(&render::home_path(&file.path.display().to_string(), home));
     let title = format!("Configuration file {number} of {all}: {shown} ({module})");
     render::remark(&painted(paint.stderr, BOLD, &title));
@@ -81,16 +97,23 @@ fn ask_about_one(module: &ModuleId, file: &ConfigFile, (number, all): (usize, us
     choices.push(("q", "[q]uit"));
     let letters: String = choices.iter().map(|(letter, _)| *letter).collect();
     let words: Vec<&str> = choices.iter().map(|(_, word)| *word).collect();
-    let question = format!("The file is locally modified, and {module} has a new version. {}? [K]", words.join(" "));
+    let question = format!(
+        "The file is locally modified, and {module} has a new version. {}? [K]",
+        words.join(" ")
+    );
     loop {
         match ask::choose(&question, &letters, 'k')? {
             Some('k') => return Ok(Answer::Decided(Decision::Keep)),
             Some('o') => return Ok(Answer::Decided(Decision::Write)),
             Some('d') => show_diff(file, paint, usize::MAX),
             Some('m') => match merge {
-                Merge::Clean(merged) => return Ok(Answer::Decided(Decision::Merge(merged.clone()))),
+                Merge::Clean(merged) => {
+                    return Ok(Answer::Decided(Decision::Merge(merged.clone())));
+                }
                 Merge::Conflicts(text) => {
-                    render::remark("Both versions changed the same lines. Opening the editor with conflict markers.");
+                    render::remark(
+                        "Both versions changed the same lines. Opening the editor with conflict markers.",
+                    );
                     if let Some(text) = edit(file, text) {
                         return Ok(Answer::Decided(Decision::Merge(text)));
                     }
@@ -127,10 +150,17 @@ fn ask_about_one(module: &ModuleId, file: &ConfigFile, (number, all): (usize, us
 fn show_diff(file: &ConfigFile, paint: Paint, limit: usize) {
     let diff = file.diff();
     let all = diff.lines().count();
-    let shown: String = diff.lines().take(limit).map(|line| format!("{line}\n")).collect();
+    let shown: String = diff
+        .lines()
+        .take(limit)
+        .map(|line| format!("{line}\n"))
+        .collect();
     render::remark(render::colored_diff(&shown, paint.stderr).trim_end());
     if all > limit {
-        render::remark(&format!("… {} more; answer d to show all", render::count(all - limit, "line")));
+        render::remark(&format!(
+            "… {} more; answer d to show all",
+            render::count(all - limit, "line")
+        ));
     }
 }
 
@@ -148,19 +178,32 @@ fn edit(file: &ConfigFile, text: &[u8]) -> Option<Vec<u8>> {
 fn edited(file: &ConfigFile, text: &[u8]) -> Result<Vec<u8>, String> {
     let editor = editor().ok_or("no editor was found: set VISUAL or EDITOR")?;
     let cannot = |error: io::Error| format!("cannot edit the file: {error}");
-    let directory = tempfile::Builder::new().prefix("hoist-edit-").tempdir().map_err(cannot)?;
+    let directory = tempfile::Builder::new()
+        .prefix("hoist-edit-")
+        .tempdir()
+        .map_err(cannot)?;
     // Editors choose their mode by the name of the file.
-    let copy = directory.path().join(file.path.file_name().unwrap_or_default());
+    let copy = directory
+        .path()
+        .join(file.path.file_name().unwrap_or_default());
     std::fs::write(&copy, text).map_err(cannot)?;
     // As git does: the variable may have options.
     let mut command = Command::new("sh");
-    command.args(["-c", &format!("{editor} \"$@\""), "sh"]).arg(&copy).stdin(Stdio::inherit());
+    command
+        .args(["-c", &format!("{editor} \"$@\""), "sh"])
+        .arg(&copy)
+        .stdin(Stdio::inherit());
     let status = command.status().map_err(cannot)?;
     if !status.success() {
         return Err(format!("the editor `{editor}` failed with {status}"));
     }
     let edited = std::fs::read(&copy).map_err(cannot)?;
-    let count = |marker: &str| edited.split(|byte| *byte == b'\n').filter(|line| *line == marker.as_bytes()).count();
+    let count = |marker: &str| {
+        edited
+            .split(|byte| *byte == b'\n')
+            .filter(|line| *line == marker.as_bytes())
+            .count()
+    };
     match count(CONFLICT_START).max(count(CONFLICT_END)) {
         0 => {}
         1 => return Err("1 conflict is left in the edited file".to_owned()),
@@ -171,12 +214,19 @@ fn edited(file: &ConfigFile, text: &[u8]) -> Result<Vec<u8>, String> {
 
 /// The user's editor, as a command line of a shell.
 fn editor() -> Option<String> {
-    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+    let set = |name: &str| {
+        std::env::var(name)
+            .ok()
+            .filter(|value| !value.trim().is_empty())
+    };
     let is_program = |name: &&str| {
         let path = std::env::var_os("PATH").unwrap_or_default();
         std::env::split_paths(&path).any(|directory| directory.join(name).is_file())
     };
-    set("VISUAL")
-        .or_else(|| set("EDITOR"))
-        .or_else(|| ["sensible-editor", "editor", "nano", "vi"].into_iter().find(is_program).map(str::to_owned))
+    set("VISUAL").or_else(|| set("EDITOR")).or_else(|| {
+        ["sensible-editor", "editor", "nano", "vi"]
+            .into_iter()
+            .find(is_program)
+            .map(str::to_owned)
+    })
 }

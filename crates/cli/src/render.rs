@@ -16,25 +16,35 @@ pub(crate) struct Paint {
 }
 
 impl Paint {
-    /// By the option, then `NO_COLOR`, `FORCE_COLOR` and `CLICOLOR_FORCE`, then whether the stream is a terminal.
+    /// By the option, then `NO_COLOR`, `FORCE_COLOR` and `CLICOLOR_FORCE`, then whether the stream
+    /// is a terminal.
     pub(crate) fn choose(color: Color) -> Self {
         let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let is_forced =
-            ["FORCE_COLOR", "CLICOLOR_FORCE"].iter().any(|name| is_set(name) && std::env::var_os(name).is_some_and(|v| v != "0"));
+        let is_forced = ["FORCE_COLOR", "CLICOLOR_FORCE"]
+            .iter()
+            .any(|name| is_set(name) && std::env::var_os(name).is_some_and(|v| v != "0"));
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let coloured = |terminal: bool| match color {
             Color::Always => true,
             Color::Never => false,
             Color::Auto => !is_set("NO_COLOR") && (is_forced || (terminal && !dumb)),
         };
-        Self { stdout: coloured(std::io::stdout().is_terminal()), stderr: coloured(std::io::stderr().is_terminal()) }
+        Self {
+            stdout: coloured(std::io::stdout().is_terminal()),
+            stderr: coloured(std::io::stderr().is_terminal()),
+        }
     }
 }
 
-/// Whether progress is drawn in place: on a terminal that can move its cursor, and unless plain lines are asked for.
+/// Whether progress is drawn in place: on a terminal that can move its cursor, and unless plain
+/// lines are asked for.
 pub(crate) fn has_progress(global: &Global) -> bool {
     let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    std::io::stderr().is_terminal() && !is_dumb && !global.no_progress && !global.verbose && !logging::is_on()
+    std::io::stderr().is_terminal()
+        && !is_dumb
+        && !global.no_progress
+        && !global.verbose
+        && !logging::is_on()
 }
 
 pub(crate) const BOLD: &str = "1";
@@ -46,7 +56,11 @@ pub(crate) const CYAN: &str = "36";
 
 /// Text in a colour, or as it is.
 pub(crate) fn painted(on: bool, code: &str, text: &str) -> String {
-    if on { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    if on {
+        format!("\u{1b}[{code}m{text}\u{1b}[0m")
+    } else {
+        text.to_owned()
+    }
 }
 
 /// Draws diagnostics on standard error.
@@ -60,7 +74,11 @@ pub(crate) fn diagnostics(diagnostics: &[Diagnostic], paint: Paint) {
 /// One error without a place.
 pub(crate) fn error(message: &dyn std::fmt::Display, paint: Paint) {
     let message = redact_urls(&message.to_string());
-    let _ = writeln!(std::io::stderr(), "{}: {message}", painted(paint.stderr, RED, "error"));
+    let _ = writeln!(
+        std::io::stderr(),
+        "{}: {message}",
+        painted(paint.stderr, RED, "error")
+    );
 }
 
 /// A remark on standard error.
@@ -74,11 +92,25 @@ pub(crate) fn diagnostic_text(diagnostic: &Diagnostic, colour: bool) -> String {
         Severity::Error => ("error", RED),
         Severity::Warning => ("warning", YELLOW),
     };
-    let subject: Vec<&str> = [diagnostic.module.as_deref(), diagnostic.field.as_deref()].into_iter().flatten().collect();
-    let subject = if subject.is_empty() { String::new() } else { format!("{}: ", printable(&subject.join(": "))) };
-    let mut text = format!("{}: {subject}{}\n", painted(colour, code, word), printable(&diagnostic.message));
+    let subject: Vec<&str> = [diagnostic.module.as_deref(), diagnostic.field.as_deref()]
+        .into_iter()
+        .flatten()
+        .collect();
+    let subject = if subject.is_empty() {
+        String::new()
+    } else {
+        format!("{}: ", printable(&subject.join(": ")))
+    };
+    let mut text = format!(
+        "{}: {subject}{}\n",
+        painted(colour, code, word),
+        printable(&diagnostic.message)
+    );
     let arrow = painted(colour, CYAN, "-->");
-    match (diagnostic.file.as_deref().map(printable), diagnostic.position) {
+    match (
+        diagnostic.file.as_deref().map(printable),
+        diagnostic.position,
+    ) {
         (Some(file), Some(at)) => text += &format!("  {arrow} {file}:{}:{}\n", at.line, at.column),
         (Some(file), None) => text += &format!("  {arrow} {file}\n"),
         _ => {}
@@ -88,13 +120,22 @@ pub(crate) fn diagnostic_text(diagnostic: &Diagnostic, colour: bool) -> String {
         let (line, column) = window(&printable(line), at.column);
         let bar = painted(colour, CYAN, "|");
         text += &format!("  {number} {bar} {line}\n");
-        text += &format!("  {} {bar} {}{}\n", " ".repeat(number.len()), " ".repeat(column), painted(colour, code, "^"));
+        text += &format!(
+            "  {} {bar} {}{}\n",
+            " ".repeat(number.len()),
+            " ".repeat(column),
+            painted(colour, code, "^")
+        );
     }
     for line in &diagnostic.excerpt {
         text += &format!("    {}\n", printable(line));
     }
     if let Some(help) = &diagnostic.help {
-        text += &format!("  {}: {}\n", painted(colour, GREEN, "help"), printable(help));
+        text += &format!(
+            "  {}: {}\n",
+            painted(colour, GREEN, "help"),
+            printable(help)
+        );
     }
     text
 }
@@ -132,7 +173,11 @@ pub(crate) fn colored_diff(diff: &str, is_painted: bool) -> String {
 
 /// A number with its noun in the singular or plural: "1 module", "2 modules".
 pub(crate) fn count(number: usize, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+    if number == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{number} {noun}s")
+    }
 }
 
 /// A path with the home directory shortened to `~`.
@@ -155,7 +200,13 @@ pub(crate) fn shell_word(word: &str) -> String {
 /// A table with titles of its columns. A pipe gets neither titles nor shortened lines.
 pub(crate) fn titled_table(titles: &[&str], mut rows: Vec<Vec<String>>, colour: bool) -> String {
     if Term::stdout().is_term() {
-        rows.insert(0, titles.iter().map(|title| painted(colour, DIM, title)).collect());
+        rows.insert(
+            0,
+            titles
+                .iter()
+                .map(|title| painted(colour, DIM, title))
+                .collect(),
+        );
     }
     table_for_terminal(&rows)
 }
@@ -164,7 +215,10 @@ pub(crate) fn titled_table(titles: &[&str], mut rows: Vec<Vec<String>>, colour: 
 fn table_for_terminal(rows: &[Vec<String>]) -> String {
     let text = table(rows);
     match Term::stdout().size_checked() {
-        Some((_, columns)) => text.lines().map(|line| truncate_str(line, columns.into(), "…").into_owned() + "\n").collect(),
+        Some((_, columns)) => text
+            .lines()
+            .map(|line| truncate_str(line, columns.into(), "…").into_owned() + "\n")
+            .collect(),
         None => text,
     }
 }
@@ -173,7 +227,13 @@ fn table_for_terminal(rows: &[Vec<String>]) -> String {
 pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns)
-        .map(|column| rows.iter().filter_map(|row| row.get(column)).map(|cell| measure_text_width(cell)).max().unwrap_or(0))
+        .map(|column| {
+            rows.iter()
+                .filter_map(|row| row.get(column))
+                .map(|cell| measure_text_width(cell))
+                .max()
+                .unwrap_or(0)
+        })
         .collect();
     let mut text = String::new();
     for row in rows {

@@ -26,28 +26,58 @@ fn is_script(content: &[u8]) -> bool {
 
 /// The names of the plugins.
 pub(crate) fn names() -> Vec<String> {
-    let name = |directory: &Dir<'_>| directory.path().file_name().map(|name| name.to_string_lossy().into_owned());
-    SHIPPED.dirs().filter(|directory| directory.get_file(directory.path().join(MANIFEST)).is_some()).filter_map(name).collect()
+    let name = |directory: &Dir<'_>| {
+        directory
+            .path()
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+    };
+    SHIPPED
+        .dirs()
+        .filter(|directory| {
+            directory
+                .get_file(directory.path().join(MANIFEST))
+                .is_some()
+        })
+        .filter_map(name)
+        .collect()
 }
 
 /// A plugin, to be looked at.
 pub(crate) fn look(name: &str) -> Option<InMemory> {
     let directory = SHIPPED.get_dir(name)?;
     let file = |file: &&File<'_>| {
-        let path = file.path().strip_prefix(directory.path()).unwrap_or(file.path()).display().to_string();
+        let path = file
+            .path()
+            .strip_prefix(directory.path())
+            .unwrap_or(file.path())
+            .display()
+            .to_string();
         (path, (file.contents().to_vec(), is_script(file.contents())))
     };
-    Some(InMemory { root: PathBuf::from(name), files: files(directory).iter().map(file).collect() })
+    Some(InMemory {
+        root: PathBuf::from(name),
+        files: files(directory).iter().map(file).collect(),
+    })
 }
 
 /// The directory of a plugin in the cache, where it is put when it is not there as it should be.
 pub(crate) fn on_disk(name: &str, cache: &Path) -> io::Result<Option<PathBuf>> {
-    let Some(directory) = SHIPPED.get_dir(name) else { return Ok(None) };
+    let Some(directory) = SHIPPED.get_dir(name) else {
+        return Ok(None);
+    };
     let all = files(directory);
     let digest = Digest::of(all.iter().map(|file| file.contents()));
-    let here = cache.join("shipped").join(&digest.as_str()[..16]).join(name);
+    let here = cache
+        .join("shipped")
+        .join(&digest.as_str()[..16])
+        .join(name);
     let whole = all.iter().all(|file| {
-        let path = here.join(file.path().strip_prefix(directory.path()).unwrap_or(file.path()));
+        let path = here.join(
+            file.path()
+                .strip_prefix(directory.path())
+                .unwrap_or(file.path()),
+        );
         std::fs::read(path).is_ok_and(|there| there == file.contents())
     });
     if !whole {
@@ -57,10 +87,19 @@ pub(crate) fn on_disk(name: &str, cache: &Path) -> io::Result<Option<PathBuf>> {
 }
 
 /// Writes the files of a directory below another, and returns their paths.
-pub(crate) fn write(directory: &Dir<'_>, into: &Path, text: &dyn Fn(&str, String) -> String) -> io::Result<Vec<String>> {
+pub(crate) fn write(
+    directory: &Dir<'_>,
+    into: &Path,
+    text: &dyn Fn(&str, String) -> String,
+) -> io::Result<Vec<String>> {
     let mut written = Vec::new();
     for file in files(directory) {
-        let inside = file.path().strip_prefix(directory.path()).unwrap_or(file.path()).display().to_string();
+        let inside = file
+            .path()
+            .strip_prefix(directory.path())
+            .unwrap_or(file.path())
+            .display()
+            .to_string();
         let target = into.join(&inside);
         std::fs::create_dir_all(target.parent().unwrap_or(into))?;
         match file.contents_utf8() {
@@ -75,8 +114,13 @@ pub(crate) fn write(directory: &Dir<'_>, into: &Path, text: &dyn Fn(&str, String
     Ok(written)
 }
 
-/// Writes the files of a directory that do not exist yet below another, and returns their paths. Removes them again when one cannot be written.
-pub(crate) fn write_new(directory: &Dir<'_>, into: &Path, text: &dyn Fn(&str, String) -> String) -> io::Result<Vec<String>> {
+/// Writes the files of a directory that do not exist yet below another, and returns their paths.
+/// Removes them again when one cannot be written.
+pub(crate) fn write_new(
+    directory: &Dir<'_>,
+    into: &Path,
+    text: &dyn Fn(&str, String) -> String,
+) -> io::Result<Vec<String>> {
     let mut written = Vec::new();
     for file in files(directory) {
         let inside = file.path().display().to_string();
@@ -84,13 +128,18 @@ pub(crate) fn write_new(directory: &Dir<'_>, into: &Path, text: &dyn Fn(&str, St
         if target.symlink_metadata().is_ok() {
             continue;
         }
-        let content = text(&inside, String::from_utf8_lossy(file.contents()).into_owned());
+        let content = text(
+            &inside,
+            String::from_utf8_lossy(file.contents()).into_owned(),
+        );
         let write = || {
             std::fs::create_dir_all(target.parent().unwrap_or(into))?;
             std::fs::write(&target, content)
         };
         if let Err(error) = write() {
-            written.iter().for_each(|path| drop(std::fs::remove_file(into.join(path))));
+            written
+                .iter()
+                .for_each(|path| drop(std::fs::remove_file(into.join(path))));
             return Err(error);
         }
         written.push(inside);

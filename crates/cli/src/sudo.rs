@@ -12,9 +12,12 @@ pub(crate) struct Authorization {
     _end: Sender<()>,
 }
 
-/// Lets sudo ask for the password on the terminal. `None` where it was not given; what needs it then fails with sudo's own words.
+/// Lets sudo ask for the password on the terminal. `None` where it was not given; what needs it
+/// then fails with sudo's own words.
 pub(crate) fn authorize() -> Option<Authorization> {
-    let given = Command::new("sudo").args(["-p", "sudo password for %u, to install packages: ", "-v"]).status();
+    let given = Command::new("sudo")
+        .args(["-p", "sudo password for %u, to install packages: ", "-v"])
+        .status();
     if !given.is_ok_and(|status| status.success()) {
         return None;
     }
@@ -22,7 +25,11 @@ pub(crate) fn authorize() -> Option<Authorization> {
     std::thread::spawn(move || {
         while ended.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
             let mut renew = Command::new("sudo");
-            renew.args(["-n", "-v"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            renew
+                .args(["-n", "-v"])
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null());
             let _ = renew.status();
         }
     });

@@ -9,12 +9,18 @@ fn local(time: &str) -> Option<Zoned> {
 
 /// A recorded time in the local time zone: `2026-11-27 23:02:29`.
 pub(crate) fn text(time: &str) -> String {
-    local(time).map_or_else(|| time.to_owned(), |time| time.strftime("%Y-%m-%d %H:%M:%S").to_string())
+    local(time).map_or_else(
+        || time.to_owned(),
+        |time| time.strftime("%Y-%m-%d %H:%M:%S").to_string(),
+    )
 }
 
 /// The local day of a recorded time: `2026-11-27`.
 pub(crate) fn day(time: &str) -> String {
-    local(time).map_or_else(|| time.to_owned(), |time| time.strftime("%Y-%m-%d").to_string())
+    local(time).map_or_else(
+        || time.to_owned(),
+        |time| time.strftime("%Y-%m-%d").to_string(),
+    )
 }
 
 /// A recorded time as RFC 3339 with the local offset: `2026-11-27T23:02:29.123+01:00`.
@@ -28,7 +34,9 @@ pub(crate) fn now() -> String {
 }
 
 fn rfc3339(time: &Zoned) -> String {
-    time.timestamp().display_with_offset(time.offset()).to_string()
+    time.timestamp()
+        .display_with_offset(time.offset())
+        .to_string()
 }
 
 #[cfg(test)]
@@ -39,7 +47,10 @@ mod tests {
     fn an_offset_is_kept_and_no_time_is_lost() {
         let time = "2026-11-27T23:02:29.123Z";
         let shown = with_offset(time);
-        assert_eq!(shown.parse::<Timestamp>().unwrap(), time.parse::<Timestamp>().unwrap());
+        assert_eq!(
+            shown.parse::<Timestamp>().unwrap(),
+            time.parse::<Timestamp>().unwrap()
+        );
         assert!(shown.contains('+') || shown.contains('-'), "{shown}");
         assert_eq!(text("yesterday"), "yesterday");
     }

@@ -22,11 +22,12 @@ pub struct Application {
 }
 
 impl Application {
-    /// An application as they usually are: installers also write beside it, so the directory that it stands in is watched, unless that is one
-    /// that others share.
+    /// An application as they usually are: installers also write beside it, so the directory that
+    /// it stands in is watched, unless that is one that others share.
     pub fn at(root: &Path, home: Option<&Path>) -> Self {
         let is_own = |parent: &&Path| {
-            let is_home = home.is_some_and(|home| home.starts_with(parent) || is_shared(parent, home));
+            let is_home =
+                home.is_some_and(|home| home.starts_with(parent) || is_shared(parent, home));
             parent.components().count() > 2 && !is_home
         };
         let watch = root.parent().filter(is_own).unwrap_or(root).to_owned();
@@ -42,7 +43,12 @@ impl Application {
     /// The directory that everything watched is below.
     pub fn ground(&self) -> PathBuf {
         let mut ground = self.root.clone();
-        while !self.watch.iter().all(|watched| watched.starts_with(&ground)) && ground.pop() {}
+        while !self
+            .watch
+            .iter()
+            .all(|watched| watched.starts_with(&ground))
+            && ground.pop()
+        {}
         ground
     }
 
@@ -53,32 +59,59 @@ impl Application {
 
     /// Why this is no application that could be worked on.
     pub(crate) fn check(&self) -> Result<(), String> {
-        let all = [&self.root, &self.modules, &self.init].into_iter().chain(&self.watch).chain(&self.ignore);
+        let all = [&self.root, &self.modules, &self.init]
+            .into_iter()
+            .chain(&self.watch)
+            .chain(&self.ignore);
         let twisted = |path: &&PathBuf| path.components().any(|part| part == Component::ParentDir);
         if let Some(path) = all.into_iter().find(twisted) {
-            return Err(format!("{} contains `..`, and is outside of the application", path.display()));
+            return Err(format!(
+                "{} contains `..`, and is outside of the application",
+                path.display()
+            ));
         }
         if !self.modules.starts_with(&self.root) || self.modules == self.root {
-            return Err(format!("the modules directory {} is not in {}", self.modules.display(), self.root.display()));
+            return Err(format!(
+                "the modules directory {} is not in {}",
+                self.modules.display(),
+                self.root.display()
+            ));
         }
         if self.ground().components().count() < 2 {
             return Err("the watched directories have no common parent but /".to_owned());
         }
-        if let Some(ignored) = self.ignore.iter().find(|ignored| self.modules.starts_with(ignored) || self.init.starts_with(ignored)) {
-            return Err(format!("{} cannot be ignored: modules and the init file are always watched", ignored.display()));
+        if let Some(ignored) = self
+            .ignore
+            .iter()
+            .find(|ignored| self.modules.starts_with(ignored) || self.init.starts_with(ignored))
+        {
+            return Err(format!(
+                "{} cannot be ignored: modules and the init file are always watched",
+                ignored.display()
+            ));
         }
-        if !self.watch.iter().any(|watched| self.modules.starts_with(watched)) {
-            return Err(format!("the modules directory {} is not watched", self.modules.display()));
+        if !self
+            .watch
+            .iter()
+            .any(|watched| self.modules.starts_with(watched))
+        {
+            return Err(format!(
+                "the modules directory {} is not watched",
+                self.modules.display()
+            ));
         }
         Ok(())
     }
 }
 
-/// True for a name that can be that of a module's directory and of its class: a letter, then letters, digits and `_`.
+/// True for a name that can be that of a module's directory and of its class: a letter, then
+/// letters, digits and `_`.
 pub fn is_class_name(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_alphabetic())
         && name.len() <= 100
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 #[cfg(test)]
@@ -87,9 +120,19 @@ mod tests {
 
     #[test]
     fn what_stands_beside_an_application_is_watched_where_it_is_its_own() {
-        let watched = |root: &str| Application::at(Path::new(root), Some(Path::new("/home/me"))).watch[0].display().to_string();
+        let watched = |root: &str| {
+            Application::at(Path::new(root), Some(Path::new("/home/me"))).watch[0]
+                .display()
+                .to_string()
+        };
         assert_eq!(watched("/srv/www/site/app-nullos"), "/srv/www/site");
-        for alone in ["/home/me/app", "/srv/app", "/app", "/home/me/.config/app", "/home/app"] {
+        for alone in [
+            "/home/me/app",
+            "/srv/app",
+            "/app",
+            "/home/me/.config/app",
+            "/home/app",
+        ] {
             assert_eq!(watched(alone), alone);
         }
     }

@@ -34,7 +34,10 @@ impl Catalog {
             }
             None if known => self.warnings.extend(parsed.diagnostics),
             None => {
-                let broken = Broken { tier: parsed.tier, diagnostics: parsed.diagnostics };
+                let broken = Broken {
+                    tier: parsed.tier,
+                    diagnostics: parsed.diagnostics,
+                };
                 self.broken.insert(name.to_owned(), broken);
             }
         }
@@ -43,14 +46,17 @@ impl Catalog {
     /// Adds modules that a source offers.
     pub fn offer(&mut self, modules: impl IntoIterator<Item = Module>) {
         for module in modules {
-            match self.modules.contains_key(&module.id) || self.broken.contains_key(module.id.as_str()) {
+            match self.modules.contains_key(&module.id)
+                || self.broken.contains_key(module.id.as_str())
+            {
                 true => self.hidden.push(module),
                 false => drop(self.modules.insert(module.id.clone(), module)),
             }
         }
     }
 
-    /// The name of the module that somebody means: of those that a source offers, letter case is ignored, and `mod_` may be left out.
+    /// The name of the module that somebody means: of those that a source offers, letter case is
+    /// ignored, and `mod_` may be left out.
     pub fn canonical(&self, name: &str) -> Option<&ModuleId> {
         if let Some((id, _)) = self.modules.get_key_value(name) {
             return Some(id);
@@ -58,24 +64,40 @@ impl Catalog {
         if self.broken.contains_key(name) {
             return None;
         }
-        let offered = || self.modules.values().filter(|module| module.removal.is_indexed()).map(|module| &module.id);
+        let offered = || {
+            self.modules
+                .values()
+                .filter(|module| module.removal.is_indexed())
+                .map(|module| &module.id)
+        };
         let prefixed = format!("mod_{name}");
-        let of_application = || self.modules.values().find(|module| module.removal.application.is_some() && module.short() == name);
+        let of_application = || {
+            self.modules
+                .values()
+                .find(|module| module.removal.application.is_some() && module.short() == name)
+        };
         let same = |wanted: &str| offered().find(|id| id.as_str().eq_ignore_ascii_case(wanted));
-        same(name).or_else(|| same(&prefixed)).or_else(|| of_application().map(|module| &module.id))
+        same(name)
+            .or_else(|| same(&prefixed))
+            .or_else(|| of_application().map(|module| &module.id))
     }
 
-    /// Lets the module of this source count, of those that have its name. False where there is none.
+    /// Lets the module of this source count, of those that have its name. False where there is
+    /// none.
     pub fn prefer(&mut self, source: &str, name: &str) -> bool {
         self.prefer_where(name, |module| module.source == source)
     }
 
-    /// Lets the module count that this is true of, of those that have its name. False where there is none.
+    /// Lets the module count that this is true of, of those that have its name. False where there
+    /// is none.
     pub fn prefer_where(&mut self, name: &str, is_it: impl Fn(&Module) -> bool) -> bool {
         if self.modules.get(name).is_some_and(&is_it) {
             return true;
         }
-        let place = self.hidden.iter().position(|module| module.id.as_str() == name && is_it(module));
+        let place = self
+            .hidden
+            .iter()
+            .position(|module| module.id.as_str() == name && is_it(module));
         let Some(place) = place else { return false };
         let wanted = self.hidden.remove(place);
         self.broken.remove(name);
@@ -85,16 +107,28 @@ impl Catalog {
         true
     }
 
-    /// Of what is installed from a source, the module of that source counts; where that does not offer it any more, none does.
+    /// Of what is installed from a source, the module of that source counts; where that does not
+    /// offer it any more, none does.
     pub fn prefer_installed(&mut self, installed: &Installed) {
-        for (id, record) in installed.unfinished.iter().chain(&installed.modules).filter(|(_, record)| record.removal.is_indexed()) {
-            let other = |module: &Module| module.source != record.source && module.removal.is_indexed();
-            if !self.prefer(&record.source, id.as_str()) && self.modules.get(id).is_some_and(other) {
+        for (id, record) in installed
+            .unfinished
+            .iter()
+            .chain(&installed.modules)
+            .filter(|(_, record)| record.removal.is_indexed())
+        {
+            let other =
+                |module: &Module| module.source != record.source && module.removal.is_indexed();
+            if !self.prefer(&record.source, id.as_str()) && self.modules.get(id).is_some_and(other)
+            {
                 self.hidden.extend(self.modules.remove(id));
             }
         }
-        // What several collections have is that of the collection it was installed from, or migrated to.
-        let of_collections = installed.modules.iter().filter(|(_, record)| !record.removal.is_indexed() && !record.removal.plugin);
+        // What several collections have is that of the collection it was installed from, or
+        // migrated to.
+        let of_collections = installed
+            .modules
+            .iter()
+            .filter(|(_, record)| !record.removal.is_indexed() && !record.removal.plugin);
         for (id, record) in of_collections {
             let same_root = |module: &Module| record.removal.root.as_ref() == Some(&module.root);
             if !self.prefer_where(id.as_str(), same_root) {
@@ -103,17 +137,31 @@ impl Catalog {
         }
     }
 
-    /// Adds what is installed from a source that does not offer it any more, as far as the ledger remembers it.
+    /// Adds what is installed from a source that does not offer it any more, as far as the ledger
+    /// remembers it.
     pub fn remember_gone(&mut self, installed: &Installed) {
-        for (id, record) in installed.modules.iter().filter(|(_, record)| record.removal.is_indexed()) {
-            self.modules.entry(id.clone()).or_insert_with(|| Module::remembered(id.clone(), record));
+        for (id, record) in installed
+            .modules
+            .iter()
+            .filter(|(_, record)| record.removal.is_indexed())
+        {
+            self.modules
+                .entry(id.clone())
+                .or_insert_with(|| Module::remembered(id.clone(), record));
         }
     }
 
     /// Names that the platform provides need not be modules.
     pub fn provide(&mut self, names: &BTreeSet<&str>) {
-        for module in self.modules.values_mut().chain(&mut self.hidden).filter(|module| module.removal.plugin) {
-            module.requires.retain(|name| !names.contains(name.as_str()));
+        for module in self
+            .modules
+            .values_mut()
+            .chain(&mut self.hidden)
+            .filter(|module| module.removal.plugin)
+        {
+            module
+                .requires
+                .retain(|name| !names.contains(name.as_str()));
             module.wishes.retain(|name| !names.contains(name.as_str()));
         }
     }
@@ -129,15 +177,22 @@ impl Catalog {
         self.modules.get_mut(name)
     }
 
-    /// Adds what is installed and has no sound manifest any more, as far as the ledger remembers it; a module that only has its name, from another
-    /// collection, does not count.
+    /// Adds what is installed and has no sound manifest any more, as far as the ledger remembers
+    /// it; a module that only has its name, from another collection, does not count.
     pub fn remember(&mut self, installed: &Installed) {
         for (id, record) in installed.modules.iter().chain(&installed.unfinished) {
-            let other =
-                |module: &Module| module.digest != record.digest && record.removal.root.as_ref().is_some_and(|root| *root != module.root);
+            let other = |module: &Module| {
+                module.digest != record.digest
+                    && record
+                        .removal
+                        .root
+                        .as_ref()
+                        .is_some_and(|root| *root != module.root)
+            };
             if self.modules.get(id).is_none_or(other) {
                 self.broken.remove(id.as_str());
-                self.modules.insert(id.clone(), Module::remembered(id.clone(), record));
+                self.modules
+                    .insert(id.clone(), Module::remembered(id.clone(), record));
             }
         }
     }
@@ -159,7 +214,9 @@ impl Catalog {
 
     /// All manifests that cannot be used, by the name of their file.
     pub fn all_broken(&self) -> impl Iterator<Item = (&str, &Broken)> {
-        self.broken.iter().map(|(name, broken)| (name.as_str(), broken))
+        self.broken
+            .iter()
+            .map(|(name, broken)| (name.as_str(), broken))
     }
 
     /// What is worth telling about sound manifests.
@@ -169,7 +226,11 @@ impl Catalog {
 
     /// Every module of this name, the one that counts first.
     pub fn all(&self, name: &str) -> impl Iterator<Item = &Module> {
-        self.modules.get(name).into_iter().chain(self.hidden.iter().filter(move |module| module.id.as_str() == name))
+        self.modules.get(name).into_iter().chain(
+            self.hidden
+                .iter()
+                .filter(move |module| module.id.as_str() == name),
+        )
     }
 
     /// Modules that stand behind another of the same name.
@@ -177,12 +238,17 @@ impl Catalog {
         &self.hidden
     }
 
-    /// The modules whose name or description has each of these words, letter case ignored, also those that stand behind another: the exact name first, then
-    /// names that start so, names that have it, descriptions; of those that fit alike the most mature first. `mod_` may be left out.
+    /// The modules whose name or description has each of these words, letter case ignored, also
+    /// those that stand behind another: the exact name first, then names that start so, names that
+    /// have it, descriptions; of those that fit alike the most mature first. `mod_` may be left
+    /// out.
     pub fn search(&self, words: &[&str]) -> Vec<&Module> {
         let words: Vec<String> = words.iter().map(|word| word.to_lowercase()).collect();
         let rank = |module: &Module| {
-            let (name, summary) = (module.id.as_str().to_lowercase(), module.summary.to_lowercase());
+            let (name, summary) = (
+                module.id.as_str().to_lowercase(),
+                module.summary.to_lowercase(),
+            );
             let short = name.strip_prefix("mod_").unwrap_or(&name);
             let of_word = |word: &String| match word.as_str() {
                 word if name == word || short == word => Some(0),
@@ -193,15 +259,28 @@ impl Catalog {
             };
             words.iter().map(of_word).sum::<Option<u32>>()
         };
-        let all = self.modules().map(|module| (module, 0)).chain(self.hidden.iter().map(|module| (module, 1)));
-        let mut found: Vec<(u32, &Module, usize)> = all.filter_map(|(module, behind)| Some((rank(module)?, module, behind))).collect();
+        let all = self
+            .modules()
+            .map(|module| (module, 0))
+            .chain(self.hidden.iter().map(|module| (module, 1)));
+        let mut found: Vec<(u32, &Module, usize)> = all
+            .filter_map(|(module, behind)| Some((rank(module)?, module, behind)))
+            .collect();
         let immature = |module: &Module| module.offered.stage.map_or(0, |stage| stage.immaturity());
-        found.sort_by_key(|(rank, module, behind)| (*rank, immature(module), module.id.as_str(), *behind));
+        found.sort_by_key(|(rank, module, behind)| {
+            (*rank, immature(module), module.id.as_str(), *behind)
+        });
         found.into_iter().map(|(_, module, _)| module).collect()
     }
 
     /// The nearest name that exists.
     pub fn suggest(&self, name: &str) -> Option<&str> {
-        did_you_mean(name, self.modules.keys().map(ModuleId::as_str).chain(self.broken.keys().map(String::as_str)))
+        did_you_mean(
+            name,
+            self.modules
+                .keys()
+                .map(ModuleId::as_str)
+                .chain(self.broken.keys().map(String::as_str)),
+        )
     }
 }

@@ -6,8 +6,8 @@ use serde::Deserialize;
 
 use crate::{Diagnostic, Position, WrittenSource, parse_duration, yaml_error};
 
-/// The settings a `hoist.yml` may hold; every one may be left out. Command-line options win over the user's file, the user's
-/// file over the collection's.
+/// The settings a `hoist.yml` may hold; every one may be left out. Command-line options win over
+/// the user's file, the user's file over the collection's.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CollectionFile {
@@ -19,7 +19,8 @@ pub struct CollectionFile {
     pub jobs: Option<usize>,
     /// The time a module may take, as [`parse_duration`] reads it.
     pub timeout: Option<String>,
-    /// How long a transfer of git may print nothing before it is stopped and tried again, as [`parse_duration`] reads it.
+    /// How long a transfer of git may print nothing before it is stopped and tried again, as
+    /// [`parse_duration`] reads it.
     pub stall_timeout: Option<String>,
     /// Whether an installer script without a checksum in its manifest is an error.
     pub require_checksums: Option<bool>,
@@ -45,25 +46,40 @@ impl CollectionFile {
         if text.trim().is_empty() {
             return Ok(Self::default());
         }
-        let read: Self = serde_yaml::from_str(text).map_err(|error| yaml_error(path, text, &error))?;
+        let read: Self =
+            serde_yaml::from_str(text).map_err(|error| yaml_error(path, text, &error))?;
         let wrong = |field: &str, message: String| {
-            let mut diagnostic = Diagnostic::error(message).file(path).field(field.to_owned());
-            let found =
-                text.lines().enumerate().find(|(_, line)| line.strip_prefix(field).is_some_and(|rest| rest.trim_start().starts_with(':')));
+            let mut diagnostic = Diagnostic::error(message)
+                .file(path)
+                .field(field.to_owned());
+            let found = text.lines().enumerate().find(|(_, line)| {
+                line.strip_prefix(field)
+                    .is_some_and(|rest| rest.trim_start().starts_with(':'))
+            });
             if let Some((number, line)) = found {
-                diagnostic.position = Some(Position { line: number + 1, column: 1 });
+                diagnostic.position = Some(Position {
+                    line: number + 1,
+                    column: 1,
+                });
                 diagnostic.source_line = Some(line.to_owned());
             }
             diagnostic
         };
-        for (field, duration) in [("timeout", &read.timeout), ("stall_timeout", &read.stall_timeout)] {
+        for (field, duration) in [
+            ("timeout", &read.timeout),
+            ("stall_timeout", &read.stall_timeout),
+        ] {
             if let Some(duration) = duration {
                 parse_duration(duration).map_err(|error| wrong(field, error.to_string()))?;
             }
         }
-        match [("jobs", read.jobs), ("keep_runs", read.keep_runs), ("keep_backups", read.keep_backups)]
-            .into_iter()
-            .find(|(_, number)| *number == Some(0))
+        match [
+            ("jobs", read.jobs),
+            ("keep_runs", read.keep_runs),
+            ("keep_backups", read.keep_backups),
+        ]
+        .into_iter()
+        .find(|(_, number)| *number == Some(0))
         {
             Some((field, _)) => Err(wrong(field, "must be at least 1".to_owned())),
             None => Ok(read),
@@ -82,15 +98,24 @@ mod tests {
         let unknown = CollectionFile::parse("hoist.yml", "jobs: 4\njosb: 5\n").unwrap_err();
         assert_eq!(unknown.position.map(|at| at.line), Some(2), "{unknown}");
         let messages = [
-            ("jobs: many", "jobs: expected a whole number that is not negative"),
-            ("jobs: -1", "jobs: expected a whole number that is not negative"),
+            (
+                "jobs: many",
+                "jobs: expected a whole number that is not negative",
+            ),
+            (
+                "jobs: -1",
+                "jobs: expected a whole number that is not negative",
+            ),
             ("name: x\njobs: 4\njobs: 5", "duplicate key `jobs`"),
             ("josb: 4", "unknown key `josb`"),
             ("strict: maybe", "strict: expected true or false"),
             ("collections: /x", "collections: expected a list"),
             ("name: [a]", "name: expected a single value"),
             ("- a", "expected keys and values"),
-            ("sources:\n  - name: x\n    priority: high", "priority: expected a whole number"),
+            (
+                "sources:\n  - name: x\n    priority: high",
+                "priority: expected a whole number",
+            ),
             ("timeout: soon", "timeout: `soon` is not a duration"),
             ("jobs: 0", "jobs: must be at least 1"),
             ("keep_runs: 0", "keep_runs: must be at least 1"),
@@ -98,7 +123,11 @@ mod tests {
         for (text, message) in messages {
             let error = CollectionFile::parse("hoist.yml", text).unwrap_err();
             let line = text.lines().count();
-            assert!(error.to_string().contains(message) && error.position.is_some_and(|at| at.line == line), "{text}: {error}");
+            assert!(
+                error.to_string().contains(message)
+                    && error.position.is_some_and(|at| at.line == line),
+                "{text}: {error}"
+            );
         }
         let near = CollectionFile::parse("hoist.yml", "josb: 4").unwrap_err();
         assert_eq!(near.help.as_deref(), Some("did you mean `jobs`?"));

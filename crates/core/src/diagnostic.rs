@@ -113,9 +113,20 @@ impl Diagnostic {
         let offset = offset.min(text.len());
         let before = &text[..offset];
         let start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let end = text[start..].find('\n').map_or(text.len(), |length| start + length);
-        self.position = Some(Position { line: before.matches('\n').count() + 1, column: text[start..offset].chars().count() + 1 });
-        self.source_line = Some(text[start..end].trim_end_matches('\r').chars().take(400).collect());
+        let end = text[start..]
+            .find('\n')
+            .map_or(text.len(), |length| start + length);
+        self.position = Some(Position {
+            line: before.matches('\n').count() + 1,
+            column: text[start..offset].chars().count() + 1,
+        });
+        self.source_line = Some(
+            text[start..end]
+                .trim_end_matches('\r')
+                .chars()
+                .take(400)
+                .collect(),
+        );
         self
     }
 

@@ -1,7 +1,8 @@
 //! The vocabulary of hoist, and the reading of module manifests into it.
 //!
-//! This crate is pure: no file, process, network, clock or environment variable is touched. What a reader needs
-//! (the bytes of a manifest, the home directory) is handed in, what it finds comes back as values and diagnostics.
+//! This crate is pure: no file, process, network, clock or environment variable is touched. What a
+//! reader needs (the bytes of a manifest, the home directory) is handed in, what it finds comes
+//! back as values and diagnostics.
 
 mod application;
 mod catalog;
@@ -30,7 +31,10 @@ pub use collection::CollectionFile;
 pub use diagnostic::{Diagnostic, Position, Severity};
 pub use installed::{Installed, InstalledModule, Presence};
 pub use manifest::{Digest, Manifest, ManifestFile, ManifestRef, Parsed, Tree};
-pub use module::{Checks, InvalidModuleId, Module, ModuleId, Need, Offered, Recipe, Removal, Repository, Rock, Tier};
+pub use module::{
+    Checks, InvalidModuleId, Module, ModuleId, Need, Offered, Recipe, Removal, Repository, Rock,
+    Tier,
+};
 pub use plan::{Change, LeftOut, Plan, PlannedModule, Wanted};
 pub use request::{Request, Selection};
 pub use shared::is_shared;

@@ -53,12 +53,16 @@ pub struct Manifest {
 impl Manifest {
     /// The digest of all contents that could be read.
     pub fn digest(&self) -> Digest {
-        let contents = self.files.iter().filter_map(|file| file.content.as_ref().ok());
+        let contents = self
+            .files
+            .iter()
+            .filter_map(|file| file.content.as_ref().ok());
         Digest::of(contents.map(Vec::as_slice))
     }
 }
 
-/// What a format made of one manifest: the module as far as it can be used, and everything that is wrong.
+/// What a format made of one manifest: the module as far as it can be used, and everything that is
+/// wrong.
 #[derive(Debug, Clone)]
 pub struct Parsed {
     /// Absent when the manifest has errors.
@@ -74,14 +78,21 @@ pub struct Parsed {
 pub struct Digest(String);
 
 impl Digest {
-    /// The digest of these parts, each with its length, so that moving a byte between parts changes it.
+    /// The digest of these parts, each with its length, so that moving a byte between parts changes
+    /// it.
     pub fn of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut hasher = Sha256::new();
         for part in parts {
             hasher.update((part.len() as u64).to_le_bytes());
             hasher.update(part);
         }
-        Self(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        Self(
+            hasher
+                .finalize()
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
+        )
     }
 
     /// A digest that was worked out before.

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Action, Application, Digest, InstalledModule, Position, Stage, Step};
 
-/// The name of a module: one or more of `[A-Za-z0-9._+-]`, neither `.` nor `..`, not starting with `-`.
+/// The name of a module: one or more of `[A-Za-z0-9._+-]`, neither `.` nor `..`, not starting with
+/// `-`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ModuleId(String);
@@ -21,7 +22,11 @@ pub struct InvalidModuleId(pub String);
 
 impl fmt::Display for InvalidModuleId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is not a module name: use only letters, digits and . _ + -", self.0.escape_debug())
+        write!(
+            f,
+            "`{}` is not a module name: use only letters, digits and . _ + -",
+            self.0.escape_debug()
+        )
     }
 }
 
@@ -30,17 +35,28 @@ impl std::error::Error for InvalidModuleId {}
 impl ModuleId {
     /// Checks and takes a name.
     pub fn new(name: &str) -> Result<Self, InvalidModuleId> {
-        let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._+-".contains(&byte));
-        match plain && !matches!(name, "" | "." | "..") && !name.starts_with('-') && name.len() <= 200 {
+        let plain = name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._+-".contains(&byte));
+        match plain
+            && !matches!(name, "" | "." | "..")
+            && !name.starts_with('-')
+            && name.len() <= 200
+        {
             true => Ok(Self(name.to_owned())),
             false => Err(InvalidModuleId(name.to_owned())),
         }
     }
 
-    /// Takes the name of a host, which stands in the place of a module where the same is done on several hosts: `user@host:port`.
+    /// Takes the name of a host, which stands in the place of a module where the same is done on
+    /// several hosts: `user@host:port`.
     pub fn host(name: &str) -> Result<Self, InvalidModuleId> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._+-@:[]".contains(&byte);
-        match name.bytes().all(plain) && !matches!(name, "" | "." | "..") && !name.starts_with('-') && name.len() <= 200 {
+        match name.bytes().all(plain)
+            && !matches!(name, "" | "." | "..")
+            && !name.starts_with('-')
+            && name.len() <= 200
+        {
             true => Ok(Self(name.to_owned())),
             false => Err(InvalidModuleId(name.to_owned())),
         }
@@ -151,7 +167,8 @@ pub struct Repository {
     pub dir: PathBuf,
 }
 
-/// What taking a module off the machine removes, beyond the files that installing it is known to have made.
+/// What taking a module off the machine removes, beyond the files that installing it is known to
+/// have made.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Removal {
@@ -173,7 +190,8 @@ pub struct Removal {
     pub application: Option<Application>,
     /// The directory, archive or repository that it came from, where its source has several.
     pub from: Option<String>,
-    /// True for a plugin: what is to be done before and after its removal stands in its own manifest.
+    /// True for a plugin: what is to be done before and after its removal stands in its own
+    /// manifest.
     pub plugin: bool,
     /// True for a module of an index that has no file which could be loaded.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -181,16 +199,21 @@ pub struct Removal {
 }
 
 impl Removal {
-    /// True for a module that comes from the index of a repository or of a server, and stands in that source's place; false for one that a manifest of a
-    /// collection describes.
+    /// True for a module that comes from the index of a repository or of a server, and stands in
+    /// that source's place; false for one that a manifest of a collection describes.
     pub fn is_indexed(&self) -> bool {
         self.into.is_some()
     }
 
     /// What people call a module: without the name of its application, which stands before it.
     pub fn short<'i>(&self, id: &'i ModuleId, source: &str) -> &'i str {
-        let short = id.as_str().strip_prefix(source).and_then(|rest| rest.strip_prefix('.'));
-        short.filter(|_| self.application.is_some()).unwrap_or(id.as_str())
+        let short = id
+            .as_str()
+            .strip_prefix(source)
+            .and_then(|rest| rest.strip_prefix('.'));
+        short
+            .filter(|_| self.application.is_some())
+            .unwrap_or(id.as_str())
     }
 }
 
@@ -244,7 +267,8 @@ pub struct Module {
     pub tier: Tier,
     /// The names of the modules it needs, in the author's order, each once.
     pub requires: Vec<ModuleId>,
-    /// The names of modules that come along where there are any, and whose failure it does not mind.
+    /// The names of modules that come along where there are any, and whose failure it does not
+    /// mind.
     pub wishes: Vec<ModuleId>,
     /// What the author calls the way it is installed (`git_clone`, `pip` …).
     pub method: String,
@@ -284,18 +308,21 @@ impl Module {
         self.removal.short(&self.id, &self.source)
     }
 
-    /// Returns whether `hoist test` has anything to verify: declared tests, files of a source's index, a clone, Python packages, or directories. Of an
-    /// installed module of an index it counts what was installed, and not what the source has by now.
+    /// Returns whether `hoist test` has anything to verify: declared tests, files of a source's
+    /// index, a clone, Python packages, or directories. Of an installed module of an index it
+    /// counts what was installed, and not what the source has by now.
     pub fn is_verifiable(&self, installed: Option<&InstalledModule>) -> bool {
         let installed = installed.filter(|record| record.removal.is_indexed());
         if installed.map_or(self.offered.is_empty, |record| record.removal.empty) {
             return false;
         }
-        let is_known = self.repository.is_some() || !self.removal.python.is_empty() || !self.paths.is_empty();
+        let is_known =
+            self.repository.is_some() || !self.removal.python.is_empty() || !self.paths.is_empty();
         is_known || self.removal.is_indexed() || !self.recipe.steps(Action::Test).is_empty()
     }
 
-    /// A module as the ledger remembers it, for when its manifest is gone: it can be taken off the machine, and nothing else.
+    /// A module as the ledger remembers it, for when its manifest is gone: it can be taken off the
+    /// machine, and nothing else.
     pub fn remembered(id: ModuleId, record: &InstalledModule) -> Self {
         Self {
             id,

@@ -1,4 +1,5 @@
-//! Which modules change, how, in which order, and why: a value that is printed by one command and run by another.
+//! Which modules change, how, in which order, and why: a value that is printed by one command and
+//! run by another.
 
 use std::fmt;
 

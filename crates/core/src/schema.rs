@@ -5,21 +5,39 @@ use serde_json::{Value, json};
 use crate::format::shell::{FIELDS, Field, Kind};
 
 /// What there are schemas of.
-pub const KINDS: &[&str] = &["collection", "module", "plugin", "installer", "events", "plan", "list"];
+pub const KINDS: &[&str] = &[
+    "collection",
+    "module",
+    "plugin",
+    "installer",
+    "events",
+    "plan",
+    "list",
+];
 
 /// The schema of this kind.
 pub fn of(kind: &str) -> Option<Value> {
     let (title, body) = match kind {
-        "collection" => ("hoist.yml: settings of a collection or of a user", collection()),
-        "module" => ("Metadata of a shell module, as an object of its variables", module()),
+        "collection" => (
+            "hoist.yml: settings of a collection or of a user",
+            collection(),
+        ),
+        "module" => (
+            "Metadata of a shell module, as an object of its variables",
+            module(),
+        ),
         "plugin" => ("plugin.yml: manifest of a plugin", plugin()),
-        "installer" => ("Messages that an installer of a web application's module writes to file descriptor 3", installer()),
+        "installer" => (
+            "Messages that an installer of a web application's module writes to file descriptor 3",
+            installer(),
+        ),
         "events" => ("One line of the JSON output of a run", events()),
         "plan" => ("JSON output of `hoist plan`", plan()),
         "list" => ("JSON output of `hoist list`", list()),
         _ => return None,
     };
-    let mut schema = json!({ "$schema": "http://json-schema.org/draft-07/schema#", "title": title });
+    let mut schema =
+        json!({ "$schema": "http://json-schema.org/draft-07/schema#", "title": title });
     if let (Some(schema), Value::Object(body)) = (schema.as_object_mut(), body) {
         schema.extend(body);
     }
@@ -49,7 +67,8 @@ fn collection() -> Value {
 }
 
 fn source() -> Value {
-    let kinds = ["collection", "mercurial", "rocks", "prosody", "application"].map(|key| json!({ "required": [key] }));
+    let kinds = ["collection", "mercurial", "rocks", "prosody", "application"]
+        .map(|key| json!({ "required": [key] }));
     json!({
         "type": "object",
         "additionalProperties": false,
@@ -83,8 +102,12 @@ fn plugin() -> Value {
     let needed = json!({ "oneOf": [range, {
         "type": "object", "additionalProperties": false, "properties": { "version": range, "optional": { "type": "boolean" } },
     }] });
-    let hooks = ["install", "deploy", "upgrade", "remove"].iter().flat_map(|event| [format!("pre-{event}"), format!("post-{event}")]);
-    let hooks: serde_json::Map<String, Value> = hooks.map(|hook| (hook, path("Script of the plugin"))).collect();
+    let hooks = ["install", "deploy", "upgrade", "remove"]
+        .iter()
+        .flat_map(|event| [format!("pre-{event}"), format!("post-{event}")]);
+    let hooks: serde_json::Map<String, Value> = hooks
+        .map(|hook| (hook, path("Script of the plugin")))
+        .collect();
     json!({
         "type": "object",
         "additionalProperties": false,
@@ -134,7 +157,9 @@ fn module() -> Value {
     let property = |kind: Kind| match kind {
         Kind::Boolean => json!({ "enum": ["true", "false"] }),
         Kind::OneOf(choices) => json!({ "enum": choices }),
-        Kind::Name => json!({ "type": "string", "pattern": "^[A-Za-z0-9._+][A-Za-z0-9._+-]*$", "maxLength": 200 }),
+        Kind::Name => {
+            json!({ "type": "string", "pattern": "^[A-Za-z0-9._+][A-Za-z0-9._+-]*$", "maxLength": 200 })
+        }
         Kind::Sha256 => json!({ "type": "string", "pattern": "^[0-9A-Fa-f]{64}$" }),
         Kind::Duration => json!({ "type": "string", "pattern": "^[0-9]+(s|m|h)?$" }),
         _ => json!({ "type": "string" }),
@@ -144,8 +169,15 @@ fn module() -> Value {
         property["description"] = field.description.into();
         property
     };
-    let properties: serde_json::Map<String, Value> = FIELDS.iter().map(|field| (field.name.to_owned(), described(field))).collect();
-    let required: Vec<&str> = FIELDS.iter().filter(|field| field.required).map(|field| field.name).collect();
+    let properties: serde_json::Map<String, Value> = FIELDS
+        .iter()
+        .map(|field| (field.name.to_owned(), described(field)))
+        .collect();
+    let required: Vec<&str> = FIELDS
+        .iter()
+        .filter(|field| field.required)
+        .map(|field| field.name)
+        .collect();
     json!({ "type": "object", "properties": properties, "required": required })
 }
 
@@ -166,7 +198,10 @@ fn events() -> Value {
     let event = |name: &str, mut properties: Value, required: &[&str]| {
         properties["event"] = json!({ "const": name });
         properties["at"] = json!({ "type": "string", "format": "date-time" });
-        let required: Vec<&str> = ["event", "at"].into_iter().chain(required.iter().copied()).collect();
+        let required: Vec<&str> = ["event", "at"]
+            .into_iter()
+            .chain(required.iter().copied())
+            .collect();
         json!({ "type": "object", "properties": properties, "required": required })
     };
     let string = json!({ "type": "string" });
@@ -200,7 +235,19 @@ fn events() -> Value {
 }
 
 fn plan() -> Value {
-    let change = ["install", "repair", "check", "reinstall", "update", "migrate", "uninstall", "keep", "test", "deploy", "undeploy"];
+    let change = [
+        "install",
+        "repair",
+        "check",
+        "reinstall",
+        "update",
+        "migrate",
+        "uninstall",
+        "keep",
+        "test",
+        "deploy",
+        "undeploy",
+    ];
     json!({
         "type": "object",
         "required": ["action", "modules", "left_out"],

@@ -54,16 +54,25 @@ const SHARED: &[&str] = &[
     "tmp",
 ];
 
-/// True for the home directory itself, a directory in it that many programs share, and what contains one. Both paths are absolute, and without
-/// links and `..`.
+/// True for the home directory itself, a directory in it that many programs share, and what
+/// contains one. Both paths are absolute, and without links and `..`.
 pub fn is_shared(path: &Path, home: &Path) -> bool {
     let python = |path: &Path| {
-        let mut parts = path.strip_prefix(home.join(".local/lib")).ok()?.components();
+        let mut parts = path
+            .strip_prefix(home.join(".local/lib"))
+            .ok()?
+            .components();
         let version = parts.next()?.as_os_str().to_str()?.starts_with("python");
-        let site = parts.next().is_none_or(|part| part.as_os_str() == "site-packages");
+        let site = parts
+            .next()
+            .is_none_or(|part| part.as_os_str() == "site-packages");
         Some(version && site && parts.next().is_none())
     };
-    home.starts_with(path) || SHARED.iter().any(|shared| home.join(shared).starts_with(path)) || python(path) == Some(true)
+    home.starts_with(path)
+        || SHARED
+            .iter()
+            .any(|shared| home.join(shared).starts_with(path))
+        || python(path) == Some(true)
 }
 
 #[cfg(test)]
@@ -73,13 +82,27 @@ mod tests {
     #[test]
     fn what_many_use_and_what_contains_it_is_shared() {
         let home = Path::new("/home/me");
-        for shared in
-            ["", ".local", ".config", ".local/share", ".ssh", "Documents", ".local/lib/python3.11", ".local/lib/python3/site-packages"]
-        {
+        for shared in [
+            "",
+            ".local",
+            ".config",
+            ".local/share",
+            ".ssh",
+            "Documents",
+            ".local/lib/python3.11",
+            ".local/lib/python3/site-packages",
+        ] {
             assert!(is_shared(&home.join(shared), home), "{shared}");
         }
         assert!(is_shared(Path::new("/home"), home) && is_shared(Path::new("/"), home));
-        for own in [".bash_it", ".local/share/fzf", ".config/nvim", "Documents2", ".local/lib/python3.11/site-packages/x", ".sshx"] {
+        for own in [
+            ".bash_it",
+            ".local/share/fzf",
+            ".config/nvim",
+            "Documents2",
+            ".local/lib/python3.11/site-packages/x",
+            ".sshx",
+        ] {
             assert!(!is_shared(&home.join(own), home), "{own}");
         }
     }

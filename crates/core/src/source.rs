@@ -1,4 +1,5 @@
-//! Where modules come from besides the collections that are named: what `sources` in `hoist.yml` lists.
+//! Where modules come from besides the collections that are named: what `sources` in `hoist.yml`
+//! lists.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +13,8 @@ use crate::{Application, Diagnostic, Environment, ModuleId, redact_urls};
 pub struct Source {
     /// Its name, by which a module of it is named exactly: `NAME/MODULE`.
     pub name: String,
-    /// Of modules with one name, that of the source with the highest priority counts; of equal ones the first in the file.
+    /// Of modules with one name, that of the source with the highest priority counts; of equal ones
+    /// the first in the file.
     pub priority: i64,
     /// What kind of place it is.
     #[serde(flatten)]
@@ -59,7 +61,8 @@ pub enum SourceKind {
         /// Directories, archives and git repositories with modules: paths, or URLs.
         from: Vec<String>,
     },
-    /// The rocks server and, where one is named, the Mercurial repository of an XMPP server, by its configuration.
+    /// The rocks server and, where one is named, the Mercurial repository of an XMPP server, by its
+    /// configuration.
     Prosody {
         /// Its configuration.
         prosody: PathBuf,
@@ -93,10 +96,13 @@ impl SourceKind {
         }
     }
 
-    /// What an index of it depends on besides what the source offers: another place, or other patterns, make another index.
+    /// What an index of it depends on besides what the source offers: another place, or other
+    /// patterns, make another index.
     pub fn fingerprint(&self) -> String {
         let text = match self {
-            SourceKind::Mercurial { mercurial, modules, .. } => format!("{mercurial} {}", modules.join(" ")),
+            SourceKind::Mercurial {
+                mercurial, modules, ..
+            } => format!("{mercurial} {}", modules.join(" ")),
             SourceKind::Rocks { rocks, lua, .. } => format!("{rocks} {lua}"),
             other => other.location(),
         };
@@ -117,7 +123,9 @@ impl SourceKind {
 
 /// True for a text that names a place on this machine.
 pub fn is_path(location: &str) -> bool {
-    location.starts_with("file://") || (!location.contains("://") && !location.split('/').next().unwrap_or_default().contains(':'))
+    location.starts_with("file://")
+        || (!location.contains("://")
+            && !location.split('/').next().unwrap_or_default().contains(':'))
 }
 
 /// A source as it is written; which keys there are says what it is.
@@ -178,17 +186,41 @@ impl WrittenSource {
     /// # Errors
     /// What is missing, what does not go together.
     pub fn read(&self, base: &Path, environment: &Environment) -> Result<Source, Diagnostic> {
-        let wrong = |message: String, help: &str| Diagnostic::error(message).field("sources".to_owned()).help(help.to_owned());
-        let place = |text: &str| if is_path(text) { path(text, base, environment).display().to_string() } else { text.to_owned() };
+        let wrong = |message: String, help: &str| {
+            Diagnostic::error(message)
+                .field("sources".to_owned())
+                .help(help.to_owned())
+        };
+        let place = |text: &str| {
+            if is_path(text) {
+                path(text, base, environment).display().to_string()
+            } else {
+                text.to_owned()
+            }
+        };
         let needed = |value: &Option<String>, key: &str| {
             let value = value.as_deref().filter(|value| !value.trim().is_empty());
             value
-                .ok_or_else(|| wrong(format!("this kind of source needs `{key}`"), "set the directory to install its modules into"))
+                .ok_or_else(|| {
+                    wrong(
+                        format!("this kind of source needs `{key}`"),
+                        "set the directory to install its modules into",
+                    )
+                })
                 .map(|text| path(text, base, environment))
         };
-        let lua = self.lua.as_ref().map_or_else(|| LUA.to_owned(), |number| number.0.clone());
-        if !lua.split('.').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit())) {
-            return Err(wrong(format!("`{lua}` is not a Lua version"), "write 5.1, 5.2, 5.3 or 5.4"));
+        let lua = self
+            .lua
+            .as_ref()
+            .map_or_else(|| LUA.to_owned(), |number| number.0.clone());
+        if !lua
+            .split('.')
+            .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+        {
+            return Err(wrong(
+                format!("`{lua}` is not a Lua version"),
+                "write 5.1, 5.2, 5.3 or 5.4",
+            ));
         }
         let given = [
             ("collection", &self.collection),
@@ -197,10 +229,20 @@ impl WrittenSource {
             ("prosody", &self.prosody),
             ("application", &self.application),
         ];
-        let kinds: Vec<&str> = given.iter().filter(|(_, value)| value.is_some()).map(|(name, _)| *name).collect();
-        let places = given.iter().filter_map(|(_, value)| value.as_deref()).map(str::to_owned);
+        let kinds: Vec<&str> = given
+            .iter()
+            .filter(|(_, value)| value.is_some())
+            .map(|(name, _)| *name)
+            .collect();
+        let places = given
+            .iter()
+            .filter_map(|(_, value)| value.as_deref())
+            .map(str::to_owned);
         let from = self.from.as_ref().map(OneOrMore::list).unwrap_or_default();
-        if let Some(helper) = places.chain(from).find_map(|place| command_transport(&place).map(str::to_owned)) {
+        if let Some(helper) = places
+            .chain(from)
+            .find_map(|place| command_transport(&place).map(str::to_owned))
+        {
             return Err(wrong(
                 format!("`{helper}::` would run a command instead of connecting to a repository"),
                 "write the URL of the repository",
@@ -215,25 +257,50 @@ impl WrittenSource {
             ("watch", self.watch.is_some()),
             ("ignore", self.ignore.is_some()),
         ];
-        if let Some((key, _)) = given.iter().find(|(_, given)| *given).filter(|_| !kinds.contains(&"application")) {
-            return Err(wrong(format!("`{key}` applies only to an application"), "add `application: DIR`"));
+        if let Some((key, _)) = given
+            .iter()
+            .find(|(_, given)| *given)
+            .filter(|_| !kinds.contains(&"application"))
+        {
+            return Err(wrong(
+                format!("`{key}` applies only to an application"),
+                "add `application: DIR`",
+            ));
         }
-        let kind = match (&self.collection, &self.mercurial, &self.rocks, &self.prosody) {
-            (Some(collection), None, None, None) => {
-                SourceKind::Collection { collection: place(collection), reference: self.reference.clone() }
-            }
+        let kind = match (
+            &self.collection,
+            &self.mercurial,
+            &self.rocks,
+            &self.prosody,
+        ) {
+            (Some(collection), None, None, None) => SourceKind::Collection {
+                collection: place(collection),
+                reference: self.reference.clone(),
+            },
             (None, Some(mercurial), None, None) => {
                 let modules = match &self.modules {
                     None => vec!["*".to_owned()],
-                    Some(OneOrMore::One(one)) => one.split_whitespace().map(str::to_owned).collect(),
+                    Some(OneOrMore::One(one)) => {
+                        one.split_whitespace().map(str::to_owned).collect()
+                    }
                     Some(more) => more.list(),
                 };
-                SourceKind::Mercurial { mercurial: place(mercurial), modules, into: needed(&self.into, "into")? }
+                SourceKind::Mercurial {
+                    mercurial: place(mercurial),
+                    modules,
+                    into: needed(&self.into, "into")?,
+                }
             }
-            (None, None, Some(rocks), None) => SourceKind::Rocks { rocks: place(rocks), tree: needed(&self.tree, "tree")?, lua },
-            (None, mercurial, None, Some(prosody)) => {
-                SourceKind::Prosody { prosody: path(prosody, base, environment), mercurial: mercurial.as_deref().map(place), lua }
-            }
+            (None, None, Some(rocks), None) => SourceKind::Rocks {
+                rocks: place(rocks),
+                tree: needed(&self.tree, "tree")?,
+                lua,
+            },
+            (None, mercurial, None, Some(prosody)) => SourceKind::Prosody {
+                prosody: path(prosody, base, environment),
+                mercurial: mercurial.as_deref().map(place),
+                lua,
+            },
             _ => {
                 let message = match kinds.as_slice() {
                     [] => "a source needs exactly one of collection, mercurial, rocks, prosody, application".to_owned(),
@@ -248,7 +315,11 @@ impl WrittenSource {
             SourceKind::Prosody { .. } => "prosody",
             SourceKind::Application { .. } => "application",
             SourceKind::Collection { collection, .. } => {
-                let last = collection.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+                let last = collection
+                    .trim_end_matches('/')
+                    .rsplit('/')
+                    .next()
+                    .unwrap_or_default();
                 last.strip_suffix(".git").unwrap_or(last)
             }
         };
@@ -257,7 +328,12 @@ impl WrittenSource {
             SourceKind::Prosody { prosody, .. } => Some(prosody.clone()),
             _ => None,
         };
-        Ok(Source { name, priority: self.priority, kind, server })
+        Ok(Source {
+            name,
+            priority: self.priority,
+            kind,
+            server,
+        })
     }
 }
 
@@ -265,14 +341,25 @@ impl WrittenSource {
     fn named(&self, default: &str) -> Result<String, Diagnostic> {
         let name = self.name.clone().unwrap_or_else(|| default.to_owned());
         if ModuleId::new(&name).is_err() || name == "lock" {
-            let wrong = Diagnostic::error(format!("`{}` is not a source name", name.escape_debug())).field("sources".to_owned());
+            let wrong =
+                Diagnostic::error(format!("`{}` is not a source name", name.escape_debug()))
+                    .field("sources".to_owned());
             return Err(wrong.help("use only letters, digits and . _ + -"));
         }
         Ok(name)
     }
 
-    fn application(&self, root: &Path, base: &Path, environment: &Environment) -> Result<Source, Diagnostic> {
-        let wrong = |message: String, help: &str| Diagnostic::error(message).field("sources".to_owned()).help(help.to_owned());
+    fn application(
+        &self,
+        root: &Path,
+        base: &Path,
+        environment: &Environment,
+    ) -> Result<Source, Diagnostic> {
+        let wrong = |message: String, help: &str| {
+            Diagnostic::error(message)
+                .field("sources".to_owned())
+                .help(help.to_owned())
+        };
         let foreign = [
             ("ref", self.reference.is_some()),
             ("modules", self.modules.is_some()),
@@ -299,11 +386,35 @@ impl WrittenSource {
         if let Some(ignore) = &self.ignore {
             application.ignore = ignore.list().iter().map(|text| inside(text)).collect();
         }
-        application.check().map_err(|why| wrong(why, "use directories inside the application"))?;
-        let place = |text: String| if is_path(&text) { path(&text, base, environment).display().to_string() } else { text };
-        let from = self.from.as_ref().map(OneOrMore::list).unwrap_or_default().into_iter().map(place).collect();
-        let name = self.named(root.file_name().and_then(|name| name.to_str()).unwrap_or("application"))?;
-        Ok(Source { name, priority: self.priority, kind: SourceKind::Application { application, from }, server: None })
+        application
+            .check()
+            .map_err(|why| wrong(why, "use directories inside the application"))?;
+        let place = |text: String| {
+            if is_path(&text) {
+                path(&text, base, environment).display().to_string()
+            } else {
+                text
+            }
+        };
+        let from = self
+            .from
+            .as_ref()
+            .map(OneOrMore::list)
+            .unwrap_or_default()
+            .into_iter()
+            .map(place)
+            .collect();
+        let name = self.named(
+            root.file_name()
+                .and_then(|name| name.to_str())
+                .unwrap_or("application"),
+        )?;
+        Ok(Source {
+            name,
+            priority: self.priority,
+            kind: SourceKind::Application { application, from },
+            server: None,
+        })
     }
 }
 
@@ -320,7 +431,10 @@ impl OneOrMore {
 fn path(text: &str, base: &Path, environment: &Environment) -> PathBuf {
     let text = text.strip_prefix("file://").unwrap_or(text);
     let home = environment.home().unwrap_or(Path::new("/"));
-    let path = match text.strip_prefix("~/").or_else(|| text.strip_prefix("$HOME/")) {
+    let path = match text
+        .strip_prefix("~/")
+        .or_else(|| text.strip_prefix("$HOME/"))
+    {
         Some(inside) => home.join(inside),
         None if text == "~" => home.to_owned(),
         None => base.join(text),
@@ -334,9 +448,15 @@ mod tests {
     use crate::CollectionFile;
 
     fn sources(text: &str) -> Vec<Result<Source, String>> {
-        let environment: Environment = [("HOME".to_owned(), "/home/me".to_owned())].into_iter().collect();
+        let environment: Environment = [("HOME".to_owned(), "/home/me".to_owned())]
+            .into_iter()
+            .collect();
         let file = CollectionFile::parse("hoist.yml", text).unwrap();
-        let read = |source: &WrittenSource| source.read(Path::new("/etc/x"), &environment).map_err(|error| error.message);
+        let read = |source: &WrittenSource| {
+            source
+                .read(Path::new("/etc/x"), &environment)
+                .map_err(|error| error.message)
+        };
         file.sources.iter().map(read).collect()
     }
 
@@ -345,17 +465,39 @@ mod tests {
         let read = sources(
             "sources:\n- mercurial: https://hg.example/modules/\n  into: ~/modules\n  modules: mod_*\n- {rocks: rocks, tree: /srv/tree, lua: 5.4, priority: 3}\n- {collection: 'https://example/team.git', ref: main}\n- {prosody: /etc/prosody/prosody.cfg.lua, mercurial: ./hg}\n",
         );
-        let names: Vec<&str> = read.iter().map(|source| source.as_ref().unwrap().name.as_str()).collect();
+        let names: Vec<&str> = read
+            .iter()
+            .map(|source| source.as_ref().unwrap().name.as_str())
+            .collect();
         assert_eq!(names, ["community", "rocks", "team", "prosody"]);
         let kind = |place: usize| read[place].as_ref().unwrap().kind.clone();
         let modules = vec!["mod_*".to_owned()];
         assert_eq!(
             kind(0),
-            SourceKind::Mercurial { mercurial: "https://hg.example/modules/".into(), modules, into: "/home/me/modules".into() }
+            SourceKind::Mercurial {
+                mercurial: "https://hg.example/modules/".into(),
+                modules,
+                into: "/home/me/modules".into()
+            }
         );
-        assert_eq!(kind(1), SourceKind::Rocks { rocks: "/etc/x/rocks".into(), tree: "/srv/tree".into(), lua: "5.4".into() });
-        assert_eq!(kind(2), SourceKind::Collection { collection: "https://example/team.git".into(), reference: Some("main".into()) });
-        assert!(matches!(kind(3), SourceKind::Prosody { mercurial: Some(path), .. } if path == "/etc/x/hg"));
+        assert_eq!(
+            kind(1),
+            SourceKind::Rocks {
+                rocks: "/etc/x/rocks".into(),
+                tree: "/srv/tree".into(),
+                lua: "5.4".into()
+            }
+        );
+        assert_eq!(
+            kind(2),
+            SourceKind::Collection {
+                collection: "https://example/team.git".into(),
+                reference: Some("main".into())
+            }
+        );
+        assert!(
+            matches!(kind(3), SourceKind::Prosody { mercurial: Some(path), .. } if path == "/etc/x/hg")
+        );
     }
 
     #[test]
@@ -369,16 +511,43 @@ mod tests {
         for (text, said) in [
             ("sources: [{}]", "needs exactly one of"),
             ("sources: [{mercurial: x}]", "needs `into`"),
-            ("sources: [{rocks: x, collection: y, tree: /t}]", "collection and rocks"),
-            ("sources: [{collection: x, name: 'a/b'}]", "is not a source name"),
-            ("sources: [{rocks: x, tree: /t, lua: five}]", "is not a Lua version"),
-            ("sources: [{rocks: x, tree: /t, init: init.php}]", "`init` applies only to an application"),
-            ("sources: [{application: /srv/app, lua: 5.4}]", "`lua` does not apply to an application"),
-            ("sources: [{application: /srv/app, watch: [/srv, /home]}]", "no common parent"),
-            ("sources: [{application: /srv/app, watch: /srv/other}]", "is not watched"),
-            ("sources: [{application: /srv/app, into: ../else}]", "is outside of the application"),
+            (
+                "sources: [{rocks: x, collection: y, tree: /t}]",
+                "collection and rocks",
+            ),
+            (
+                "sources: [{collection: x, name: 'a/b'}]",
+                "is not a source name",
+            ),
+            (
+                "sources: [{rocks: x, tree: /t, lua: five}]",
+                "is not a Lua version",
+            ),
+            (
+                "sources: [{rocks: x, tree: /t, init: init.php}]",
+                "`init` applies only to an application",
+            ),
+            (
+                "sources: [{application: /srv/app, lua: 5.4}]",
+                "`lua` does not apply to an application",
+            ),
+            (
+                "sources: [{application: /srv/app, watch: [/srv, /home]}]",
+                "no common parent",
+            ),
+            (
+                "sources: [{application: /srv/app, watch: /srv/other}]",
+                "is not watched",
+            ),
+            (
+                "sources: [{application: /srv/app, into: ../else}]",
+                "is outside of the application",
+            ),
         ] {
-            assert!(sources(text)[0].as_ref().unwrap_err().contains(said), "{text}");
+            assert!(
+                sources(text)[0].as_ref().unwrap_err().contains(said),
+                "{text}"
+            );
         }
     }
 }

@@ -27,8 +27,16 @@ pub enum Stage {
 }
 
 impl Stage {
-    const ALL: [Stage; 8] =
-        [Stage::Broken, Stage::Obsolete, Stage::Deprecated, Stage::Merged, Stage::Experimental, Stage::Alpha, Stage::Beta, Stage::Stable];
+    const ALL: [Stage; 8] = [
+        Stage::Broken,
+        Stage::Obsolete,
+        Stage::Deprecated,
+        Stage::Merged,
+        Stage::Experimental,
+        Stage::Alpha,
+        Stage::Beta,
+        Stage::Stable,
+    ];
 
     /// The word users read.
     pub fn as_str(self) -> &'static str {

@@ -63,11 +63,18 @@ pub struct Step {
 impl Step {
     /// A step of `method` with these arguments.
     pub fn new(method: MethodName, args: serde_json::Value) -> Self {
-        Self { method, args, after_change: false }
+        Self {
+            method,
+            args,
+            after_change: false,
+        }
     }
 
     /// The same step, for when one before it changed something.
     pub fn after_change(self) -> Self {
-        Self { after_change: true, ..self }
+        Self {
+            after_change: true,
+            ..self
+        }
     }
 }

@@ -2,9 +2,12 @@
 
 /// The candidate nearest to `name`, when one is near enough to be a slip of the keyboard.
 ///
-/// Near means at most one edit in three characters (insert, delete, replace, swap), letter case ignored, or one name being the
-/// other with an ending.
-pub fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+/// Near means at most one edit in three characters (insert, delete, replace, swap), letter case
+/// ignored, or one name being the other with an ending.
+pub fn did_you_mean<'a>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
     let wanted = name.to_lowercase();
     candidates
         .into_iter()

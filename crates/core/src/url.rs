@@ -1,4 +1,5 @@
-//! User names and passwords in URLs: kept for the program that connects, and out of everything that is displayed or recorded.
+//! User names and passwords in URLs: kept for the program that connects, and out of everything that
+//! is displayed or recorded.
 
 /// What a URL displays in place of a secret.
 const MASK: &str = "***";
@@ -18,9 +19,11 @@ impl Userinfo {
         (decoded(&self.user), self.password.as_deref().map(decoded))
     }
 
-    /// The parts that must not be displayed: the password, or the user name where that is the token.
+    /// The parts that must not be displayed: the password, or the user name where that is the
+    /// token.
     pub fn secrets(&self) -> Vec<String> {
-        // `https://TOKEN@host` and `https://TOKEN:x-oauth-basic@host` have the token in the place of the user.
+        // `https://TOKEN@host` and `https://TOKEN:x-oauth-basic@host` have the token in the place
+        // of the user.
         let secret = match self.password.as_deref() {
             None | Some("" | "x-oauth-basic") => &self.user,
             Some(password) => password,
@@ -32,22 +35,32 @@ impl Userinfo {
     }
 }
 
-/// Splits an HTTP URL into the URL without user name and password, and these. Other URLs are returned as they are: the user name of an ssh URL
-/// is part of the address.
+/// Splits an HTTP URL into the URL without user name and password, and these. Other URLs are
+/// returned as they are: the user name of an ssh URL is part of the address.
 pub fn without_userinfo(url: &str) -> (String, Option<Userinfo>) {
-    let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| is_http(scheme)) else { return (url.to_owned(), None) };
+    let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| is_http(scheme)) else {
+        return (url.to_owned(), None);
+    };
     let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
-    let Some((userinfo, host)) = authority.rsplit_once('@') else { return (url.to_owned(), None) };
+    let Some((userinfo, host)) = authority.rsplit_once('@') else {
+        return (url.to_owned(), None);
+    };
     let (user, password) = match userinfo.split_once(':') {
         Some((user, password)) => (user, Some(password.to_owned())),
         None => (userinfo, None),
     };
     let clean = format!("{scheme}://{host}{}", &rest[authority.len()..]);
-    (clean, Some(Userinfo { user: user.to_owned(), password }))
+    (
+        clean,
+        Some(Userinfo {
+            user: user.to_owned(),
+            password,
+        }),
+    )
 }
 
-/// The text with the user names and passwords of all HTTP URLs, the passwords of other URLs, and the values of query parameters with the name of
-/// a secret replaced by `***`.
+/// The text with the user names and passwords of all HTTP URLs, the passwords of other URLs, and
+/// the values of query parameters with the name of a secret replaced by `***`.
 pub fn redact_urls(text: &str) -> String {
     let mut redacted = String::with_capacity(text.len());
     let mut rest = text;
@@ -55,8 +68,13 @@ pub fn redact_urls(text: &str) -> String {
         let (before, after) = (&rest[..position], &rest[position + 3..]);
         redacted.push_str(before);
         redacted.push_str("://");
-        let scheme = before.rsplit(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '+' | '-' | '.')).next().unwrap_or_default();
-        let end = after.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '`')).unwrap_or(after.len());
+        let scheme = before
+            .rsplit(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '+' | '-' | '.'))
+            .next()
+            .unwrap_or_default();
+        let end = after
+            .find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '`'))
+            .unwrap_or(after.len());
         redacted.push_str(&redacted_rest(scheme, &after[..end]));
         rest = &after[end..];
     }
@@ -69,9 +87,15 @@ fn redacted_rest(scheme: &str, rest: &str) -> String {
     let mut end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     // Text after a colon that is not a port is a password with an unescaped slash.
     let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
-    let is_cut = !rest[..end].contains('@') && rest[..end].rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']') && !is_port(port));
+    let is_cut = !rest[..end].contains('@')
+        && rest[..end]
+            .rsplit_once(':')
+            .is_some_and(|(_, port)| !port.ends_with(']') && !is_port(port));
     if let Some(last) = rest.rfind('@').filter(|_| is_cut) {
-        end = last + rest[last..].find(['/', '?', '#']).unwrap_or(rest.len() - last);
+        end = last
+            + rest[last..]
+                .find(['/', '?', '#'])
+                .unwrap_or(rest.len() - last);
     }
     let (authority, path) = rest.split_at(end);
     let authority = match authority.rsplit_once('@') {
@@ -82,9 +106,13 @@ fn redacted_rest(scheme: &str, rest: &str) -> String {
             None => authority.to_owned(),
         },
     };
-    let Some((path, query)) = path.split_once('?') else { return authority + path };
+    let Some((path, query)) = path.split_once('?') else {
+        return authority + path;
+    };
     let parameter = |parameter: &str| match parameter.split_once('=') {
-        Some((name, value)) if is_secret_parameter(name) && !value.is_empty() => format!("{name}={MASK}"),
+        Some((name, value)) if is_secret_parameter(name) && !value.is_empty() => {
+            format!("{name}={MASK}")
+        }
         _ => parameter.to_owned(),
     };
     let query: Vec<String> = query.split('&').map(parameter).collect();
@@ -92,13 +120,26 @@ fn redacted_rest(scheme: &str, rest: &str) -> String {
 }
 
 fn is_http(scheme: &str) -> bool {
-    ["http", "https"].iter().any(|http| scheme.eq_ignore_ascii_case(http))
+    ["http", "https"]
+        .iter()
+        .any(|http| scheme.eq_ignore_ascii_case(http))
 }
 
 /// The names that services give to the parameters of signed and private URLs.
 fn is_secret_parameter(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    ["token", "secret", "password", "passwd", "signature", "credential", "api_key", "apikey"].iter().any(|word| name.contains(word))
+    [
+        "token",
+        "secret",
+        "password",
+        "passwd",
+        "signature",
+        "credential",
+        "api_key",
+        "apikey",
+    ]
+    .iter()
+    .any(|word| name.contains(word))
         || matches!(name.as_str(), "key" | "sig" | "auth" | "pwd")
 }
 
@@ -106,7 +147,9 @@ fn is_secret_parameter(name: &str) -> bool {
 pub fn secret_parameters(url: &str) -> Vec<String> {
     let query = url.split_once('?').map_or("", |(_, query)| query);
     let query = query.split('#').next().unwrap_or_default();
-    let parameters = query.split('&').filter_map(|parameter| parameter.split_once('='));
+    let parameters = query
+        .split('&')
+        .filter_map(|parameter| parameter.split_once('='));
     let secret = parameters.filter(|(name, value)| is_secret_parameter(name) && !value.is_empty());
     secret.map(|(_, value)| value.to_owned()).collect()
 }
@@ -117,8 +160,13 @@ fn decoded(text: &str) -> String {
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut position = 0;
     while position < bytes.len() {
-        let hex = bytes.get(position + 1..position + 3).and_then(|pair| std::str::from_utf8(pair).ok());
-        match hex.filter(|_| bytes[position] == b'%').and_then(|pair| u8::from_str_radix(pair, 16).ok()) {
+        let hex = bytes
+            .get(position + 1..position + 3)
+            .and_then(|pair| std::str::from_utf8(pair).ok());
+        match hex
+            .filter(|_| bytes[position] == b'%')
+            .and_then(|pair| u8::from_str_radix(pair, 16).ok())
+        {
             Some(byte) => {
                 decoded.push(byte);
                 position += 3;
@@ -141,30 +189,61 @@ mod tests {
         let (url, userinfo) = without_userinfo("https://me:p%40ss@host:8443/a/b.git");
         let userinfo = userinfo.unwrap();
         assert_eq!(url, "https://host:8443/a/b.git");
-        assert_eq!(userinfo.decoded(), ("me".to_owned(), Some("p@ss".to_owned())));
+        assert_eq!(
+            userinfo.decoded(),
+            ("me".to_owned(), Some("p@ss".to_owned()))
+        );
         assert_eq!(userinfo.secrets(), ["p%40ss", "p@ss"]);
-        for unchanged in ["https://host/a@b", "ssh://git@host/a", "git@host:a", "/srv/a@b", "file:///a@b"] {
-            assert_eq!(without_userinfo(unchanged), (unchanged.to_owned(), None), "{unchanged}");
+        for unchanged in [
+            "https://host/a@b",
+            "ssh://git@host/a",
+            "git@host:a",
+            "/srv/a@b",
+            "file:///a@b",
+        ] {
+            assert_eq!(
+                without_userinfo(unchanged),
+                (unchanged.to_owned(), None),
+                "{unchanged}"
+            );
         }
         let token = |url: &str| without_userinfo(url).1.unwrap().secrets();
         assert_eq!(token("https://ghp_token@host/a"), ["ghp_token"]);
-        assert_eq!(token("https://ghp_token:x-oauth-basic@host/a"), ["ghp_token"]);
+        assert_eq!(
+            token("https://ghp_token:x-oauth-basic@host/a"),
+            ["ghp_token"]
+        );
         assert_eq!(token("https://oauth2:glpat@host"), ["glpat"]);
     }
 
     #[test]
     fn secrets_in_urls_are_not_displayed() {
         for (text, displayed) in [
-            ("cloning https://me:secret@host/a.git: no", "cloning https://***@host/a.git: no"),
-            ("'https://token@host' and \"HTTP://a:b@c/d\"", "'https://***@host' and \"HTTP://***@c/d\""),
-            ("ssh://git@host/a ssh://git:secret@host/a", "ssh://git@host/a ssh://git:***@host/a"),
-            ("https://host/a?private_token=secret&ref=main", "https://host/a?private_token=***&ref=main"),
+            (
+                "cloning https://me:secret@host/a.git: no",
+                "cloning https://***@host/a.git: no",
+            ),
+            (
+                "'https://token@host' and \"HTTP://a:b@c/d\"",
+                "'https://***@host' and \"HTTP://***@c/d\"",
+            ),
+            (
+                "ssh://git@host/a ssh://git:secret@host/a",
+                "ssh://git@host/a ssh://git:***@host/a",
+            ),
+            (
+                "https://host/a?private_token=secret&ref=main",
+                "https://host/a?private_token=***&ref=main",
+            ),
             ("https://host/a@b mail@host", "https://host/a@b mail@host"),
             ("https://a:b@c@host/x", "https://***@host/x"),
         ] {
             assert_eq!(redact_urls(text), displayed);
         }
-        assert_eq!(secret_parameters("https://h/a?ref=b&access_token=c#d"), ["c"]);
+        assert_eq!(
+            secret_parameters("https://h/a?ref=b&access_token=c#d"),
+            ["c"]
+        );
         for (url, shown) in [
             ("http://user:se/cret@host/r.git", "http://***@host/r.git"),
             ("https://user:se?cr#et@host:80/r", "https://***@host:80/r"),

@@ -21,12 +21,19 @@ impl Default for Cancel {
 impl Cancel {
     /// A handle nobody has used yet.
     pub fn new() -> Self {
-        Self { level: Arc::default(), bell: bounded(1) }
+        Self {
+            level: Arc::default(),
+            bell: bounded(1),
+        }
     }
 
     /// The first call starts nothing new and asks what runs to end; any further call kills it.
     pub fn cancel(&self) {
-        let _ = self.level.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |level| Some((level + 1).min(2)));
+        let _ = self
+            .level
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |level| {
+                Some((level + 1).min(2))
+            });
         let _ = self.bell.0.try_send(());
     }
 

@@ -27,17 +27,28 @@ pub struct Failure {
 impl Failure {
     /// A failure that will not pass by itself.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), transient: false, declined: false }
+        Self {
+            message: message.into(),
+            transient: false,
+            declined: false,
+        }
     }
 
     /// A failure that may pass.
     pub fn transient(message: impl Into<String>) -> Self {
-        Self { message: message.into(), transient: true, declined: false }
+        Self {
+            message: message.into(),
+            transient: true,
+            declined: false,
+        }
     }
 
     /// A failure of a task that began nothing.
     pub fn declined(message: impl Into<String>) -> Self {
-        Self { declined: true, ..Self::new(message) }
+        Self {
+            declined: true,
+            ..Self::new(message)
+        }
     }
 }
 
@@ -62,8 +73,8 @@ pub(crate) struct Control {
     redact: Option<Redact>,
 }
 
-/// Is told of the process groups that run, as they start and after they have ended: with the number of a group, and whether it started. It is called
-/// by the threads of the tasks, and holds them up.
+/// Is told of the process groups that run, as they start and after they have ended: with the number
+/// of a group, and whether it started. It is called by the threads of the tasks, and holds them up.
 #[derive(Clone)]
 pub struct GroupObserver(Arc<dyn Fn(i32, bool) + Send + Sync>);
 
@@ -92,7 +103,11 @@ struct Children {
 
 impl Control {
     pub(crate) fn observed(observer: Option<GroupObserver>, redact: Option<Redact>) -> Self {
-        Self { observer, redact, ..Self::default() }
+        Self {
+            observer,
+            redact,
+            ..Self::default()
+        }
     }
 
     pub(crate) fn time_out(&self) {
@@ -175,11 +190,24 @@ pub struct TaskContext {
 }
 
 impl TaskContext {
-    pub(crate) fn new(unit: UnitId, control: Arc<Control>, tell: impl Fn(EventKind) + Send + Sync + 'static) -> Self {
-        Self { unit, control, tell: Box::new(tell) }
+    pub(crate) fn new(
+        unit: UnitId,
+        control: Arc<Control>,
+        tell: impl Fn(EventKind) + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            unit,
+            control,
+            tell: Box::new(tell),
+        }
     }
 
-    pub(crate) fn sending<M: Send + 'static>(unit: UnitId, control: Arc<Control>, to: Sender<M>, wrap: fn(EventKind) -> M) -> Self {
+    pub(crate) fn sending<M: Send + 'static>(
+        unit: UnitId,
+        control: Arc<Control>,
+        to: Sender<M>,
+        wrap: fn(EventKind) -> M,
+    ) -> Self {
         // Nobody listens any more when the run gave this task up.
         Self::new(unit, control, move |kind| drop(to.send(wrap(kind))))
     }
@@ -189,7 +217,8 @@ impl TaskContext {
         Self::new(UnitId(0), Arc::default(), tell)
     }
 
-    /// What ends this task early when it is called from another thread: its children are asked to end.
+    /// What ends this task early when it is called from another thread: its children are asked to
+    /// end.
     pub fn stopper(&self) -> impl Fn() + Send + 'static {
         let control = self.control.clone();
         move || control.stop(Signal::TERM)
@@ -202,32 +231,59 @@ impl TaskContext {
 
     /// A line of output of a stream.
     pub fn output(&self, stream: Stream, line: &str) {
-        (self.tell)(EventKind::Output { unit: self.unit, stream, line: line.to_owned() });
+        (self.tell)(EventKind::Output {
+            unit: self.unit,
+            stream,
+            line: line.to_owned(),
+        });
     }
 
     /// Something worth telling people.
     pub fn note(&self, level: Level, text: impl Into<String>) {
-        (self.tell)(EventKind::Note { unit: self.unit, level, text: text.into(), source: None });
+        (self.tell)(EventKind::Note {
+            unit: self.unit,
+            level,
+            text: text.into(),
+            source: None,
+        });
     }
 
     /// Something worth telling people that a program said which the task ran.
     pub fn note_from(&self, source: &str, level: Level, text: impl Into<String>) {
-        (self.tell)(EventKind::Note { unit: self.unit, level, text: text.into(), source: Some(source.to_owned()) });
+        (self.tell)(EventKind::Note {
+            unit: self.unit,
+            level,
+            text: text.into(),
+            source: Some(source.to_owned()),
+        });
     }
 
     /// What became of one thing.
     pub fn item(&self, fate: Fate, subject: impl Into<String>, reason: Option<String>) {
-        (self.tell)(EventKind::Item { unit: self.unit, fate, subject: subject.into(), reason });
+        (self.tell)(EventKind::Item {
+            unit: self.unit,
+            fate,
+            subject: subject.into(),
+            reason,
+        });
     }
 
     /// The unit went from one version to another.
     pub fn version(&self, from: Option<String>, to: Option<String>) {
-        (self.tell)(EventKind::Version { unit: self.unit, from, to });
+        (self.tell)(EventKind::Version {
+            unit: self.unit,
+            from,
+            to,
+        });
     }
 
     /// How far the task has come; `total` is zero when that is not known.
     pub fn progress(&self, done: u64, total: u64) {
-        (self.tell)(EventKind::Progress { unit: self.unit, done, total });
+        (self.tell)(EventKind::Progress {
+            unit: self.unit,
+            done,
+            total,
+        });
     }
 
     /// True when the task should end: the run is to stop, or its time is over.
@@ -235,8 +291,9 @@ impl TaskContext {
         self.control.is_stopped()
     }
 
-    /// Does what has to be done also when the task should end, such as taking back what it had begun: while it lasts the task is not asked to end. A run
-    /// that is killed ends it, and so do five minutes.
+    /// Does what has to be done also when the task should end, such as taking back what it had
+    /// begun: while it lasts the task is not asked to end. A run that is killed ends it, and so do
+    /// five minutes.
     pub fn mend<T>(&self, work: impl FnOnce() -> T) -> T {
         self.control.set_mending(Some(Instant::now()));
         let done = work();
@@ -249,8 +306,8 @@ impl TaskContext {
         self.control.timed_out.load(Ordering::SeqCst)
     }
 
-    /// Lets a task whose time is over finish its work by another way: from now on it is not asked to end. A run that is killed ends it, and so do five
-    /// minutes.
+    /// Lets a task whose time is over finish its work by another way: from now on it is not asked
+    /// to end. A run that is killed ends it, and so do five minutes.
     pub fn finish_after_timeout(&self) {
         if self.has_timed_out() {
             self.control.set_mending(Some(Instant::now()));
@@ -259,7 +316,11 @@ impl TaskContext {
 
     /// Fails when the task should end.
     pub fn check(&self) -> Result<(), Failure> {
-        if self.is_cancelled() { Err(Failure::new("stopped")) } else { Ok(()) }
+        if self.is_cancelled() {
+            Err(Failure::new("stopped"))
+        } else {
+            Ok(())
+        }
     }
 
     /// Runs a command to its end; its lines become output.
@@ -268,11 +329,16 @@ impl TaskContext {
     }
 
     /// Runs a command to its end and hands its lines to `on_line`.
-    pub fn run_with(&self, command: &Command, on_line: impl FnMut(Stream, &str)) -> Result<Exit, Failure> {
+    pub fn run_with(
+        &self,
+        command: &Command,
+        on_line: impl FnMut(Stream, &str),
+    ) -> Result<Exit, Failure> {
         self.run_watched(command, None, on_line)
     }
 
-    /// Runs a command to its end, or until it has been silent for too long, and hands its lines to `on_line`.
+    /// Runs a command to its end, or until it has been silent for too long, and hands its lines to
+    /// `on_line`.
     pub fn run_watched(
         &self,
         command: &Command,
@@ -287,12 +353,18 @@ impl TaskContext {
             |group| self.control.ended(group),
             on_line,
         );
-        let exit = exit.map_err(|error| Failure::new(format!("cannot run {}: {error}", shortened(&command.line()))))?;
+        let exit = exit.map_err(|error| {
+            Failure::new(format!(
+                "cannot run {}: {error}",
+                shortened(&command.line())
+            ))
+        })?;
         self.check()?;
         Ok(exit)
     }
 
-    /// Runs a command to its end and returns what it wrote to standard output; what it wrote elsewhere becomes output.
+    /// Runs a command to its end and returns what it wrote to standard output; what it wrote
+    /// elsewhere becomes output.
     pub fn read(&self, command: &Command) -> Result<(Exit, String), Failure> {
         let mut text = String::new();
         let exit = self.run_with(&command.clone().data(), |stream, line| match stream {

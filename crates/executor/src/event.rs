@@ -1,4 +1,5 @@
-//! What happened: few kinds, plain data, in one order. Every view of a run reads this stream, live or from a record.
+//! What happened: few kinds, plain data, in one order. Every view of a run reads this stream, live
+//! or from a record.
 
 use std::time::Duration;
 
@@ -152,7 +153,9 @@ impl EventKind {
             | EventKind::Retrying { unit, .. }
             | EventKind::TaskFinished { unit, .. }
             | EventKind::UnitFinished { unit, .. } => Some(*unit),
-            EventKind::RunStarted { .. } | EventKind::Cancelling { .. } | EventKind::RunFinished { .. } => None,
+            EventKind::RunStarted { .. }
+            | EventKind::Cancelling { .. }
+            | EventKind::RunFinished { .. } => None,
         }
     }
 }
@@ -249,8 +252,8 @@ impl Outcome {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SkipReason {
-    /// It needs the first of these, which needs the next, and so on to the one that failed. Of a chain of more than sixteen, the eight nearest
-    /// and the eight at its end.
+    /// It needs the first of these, which needs the next, and so on to the one that failed. Of a
+    /// chain of more than sixteen, the eight nearest and the eight at its end.
     Needs(Vec<UnitId>),
     /// This unit's failure stopped the run.
     Stopped(UnitId),

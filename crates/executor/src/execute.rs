@@ -1,4 +1,5 @@
-//! The loop: one thread that owns the scheduler, starts tasks on threads of their own, and tells what happens.
+//! The loop: one thread that owns the scheduler, starts tasks on threads of their own, and tells
+//! what happens.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -21,7 +22,8 @@ use crate::scheduler::{Scheduler, Skipped};
 pub struct Limits {
     /// How many tasks run at once.
     pub jobs: usize,
-    /// How long a task that was asked to end may take before it is killed, and how long after that it is given up.
+    /// How long a task that was asked to end may take before it is killed, and how long after that
+    /// it is given up.
     pub grace: Duration,
     /// What is kept out of all events.
     pub redact: Option<Redact>,
@@ -30,10 +32,16 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// For tasks that mostly wait: four for each processor, at least 8 and at most 32; ten seconds of grace.
+    /// For tasks that mostly wait: four for each processor, at least 8 and at most 32; ten seconds
+    /// of grace.
     fn default() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { jobs: (processors * 4).clamp(8, 32), grace: Duration::from_secs(10), redact: None, groups: None }
+        Self {
+            jobs: (processors * 4).clamp(8, 32),
+            grace: Duration::from_secs(10),
+            redact: None,
+            groups: None,
+        }
     }
 }
 
@@ -55,29 +63,50 @@ impl Summary {
     }
 }
 
-/// Runs a graph to its end. Every unit ends with exactly one event, whatever happens; a panic in a task is that task's failure.
+/// Runs a graph to its end. Every unit ends with exactly one event, whatever happens; a panic in a
+/// task is that task's failure.
 ///
 /// # Errors
 /// When tasks wait for each other; nothing was started then.
-pub fn execute(graph: TaskGraph, limits: &Limits, cancel: &Cancel, on_event: impl FnMut(&Event)) -> Result<Summary, CycleError> {
+pub fn execute(
+    graph: TaskGraph,
+    limits: &Limits,
+    cancel: &Cancel,
+    on_event: impl FnMut(&Event),
+) -> Result<Summary, CycleError> {
     let scheduler = Scheduler::new(&graph)?;
     let (sender, receiver) = bounded(4096);
     let mut waits: Vec<(UnitId, UnitId)> = graph
         .edges
         .iter()
-        .map(|(task, other, _)| (graph.tasks[task.index()].unit, graph.tasks[other.index()].unit))
+        .map(|(task, other, _)| {
+            (
+                graph.tasks[task.index()].unit,
+                graph.tasks[other.index()].unit,
+            )
+        })
         .filter(|(unit, other)| unit != other)
         .collect();
     waits.sort();
     waits.dedup();
     let pool_names: Vec<String> = graph.pools.iter().map(|(name, _)| name.clone()).collect();
     let mut open = vec![0usize; graph.units.len()];
-    graph.tasks.iter().for_each(|task| open[task.unit.index()] += 1);
+    graph
+        .tasks
+        .iter()
+        .for_each(|task| open[task.unit.index()] += 1);
     let mut run = Run {
         scheduler,
         tasks: graph.tasks.into_iter().map(TaskSlot::from).collect(),
         pool_names,
-        units: vec![UnitState { open: 0, started: false, outcome: Outcome::Done { changed: false } }; graph.units.len()],
+        units: vec![
+            UnitState {
+                open: 0,
+                started: false,
+                outcome: Outcome::Done { changed: false }
+            };
+            graph.units.len()
+        ],
         running: BTreeMap::new(),
         resting: Vec::new(),
         sender,
@@ -90,16 +119,35 @@ pub fn execute(graph: TaskGraph, limits: &Limits, cancel: &Cancel, on_event: imp
         clock: Instant::now(),
         on_event,
     };
-    run.units.iter_mut().zip(open).for_each(|(unit, open)| unit.open = open);
-    run.tell(EventKind::RunStarted { units: graph.units, waits });
-    for unit in (0..run.units.len()).filter(|unit| run.units[*unit].open == 0).collect::<Vec<_>>() {
-        run.tell(EventKind::UnitFinished { unit: UnitId(unit as u32), outcome: Outcome::Done { changed: false } });
+    run.units
+        .iter_mut()
+        .zip(open)
+        .for_each(|(unit, open)| unit.open = open);
+    run.tell(EventKind::RunStarted {
+        units: graph.units,
+        waits,
+    });
+    for unit in (0..run.units.len())
+        .filter(|unit| run.units[*unit].open == 0)
+        .collect::<Vec<_>>()
+    {
+        run.tell(EventKind::UnitFinished {
+            unit: UnitId(unit as u32),
+            outcome: Outcome::Done { changed: false },
+        });
     }
     run.drive(&receiver, cancel);
     let interrupted = cancel.is_cancelled();
     let stopped_by = run.stopped_by;
-    run.tell(EventKind::RunFinished { interrupted, stopped_by });
-    Ok(Summary { units: run.units.into_iter().map(|unit| unit.outcome).collect(), interrupted, stopped_by })
+    run.tell(EventKind::RunFinished {
+        interrupted,
+        stopped_by,
+    });
+    Ok(Summary {
+        units: run.units.into_iter().map(|unit| unit.outcome).collect(),
+        interrupted,
+        stopped_by,
+    })
 }
 
 enum Message {
@@ -126,8 +174,28 @@ struct TaskSlot {
 
 impl From<Task> for TaskSlot {
     fn from(task: Task) -> Self {
-        let Task { unit, name, pools, on_failure, timeout, retries, work, .. } = task;
-        Self { unit, name, pools, on_failure, timeout, retries, work: Some(work), attempt: 0, deadline: None, last_failure: None }
+        let Task {
+            unit,
+            name,
+            pools,
+            on_failure,
+            timeout,
+            retries,
+            work,
+            ..
+        } = task;
+        Self {
+            unit,
+            name,
+            pools,
+            on_failure,
+            timeout,
+            retries,
+            work: Some(work),
+            attempt: 0,
+            deadline: None,
+            last_failure: None,
+        }
     }
 }
 
@@ -165,7 +233,13 @@ struct Job {
 impl Job {
     /// Runs the work and tells how it ended, also when it panics.
     fn run(self, sender: &Sender<Message>) {
-        let Job { task, unit, attempt, control, mut work } = self;
+        let Job {
+            task,
+            unit,
+            attempt,
+            control,
+            mut work,
+        } = self;
         let context = TaskContext::sending(unit, control, sender.clone(), Message::Told);
         let result = match work.as_mut() {
             Some(work) => catch_unwind(AssertUnwindSafe(|| work(&context))),
@@ -211,8 +285,13 @@ impl<F: FnMut(&Event)> Run<F> {
             if self.scheduler.is_finished() {
                 break;
             }
-            let deadlines = self.running.values().filter_map(|running| running.deadline.map(|(when, _)| when));
-            let next = deadlines.chain(self.resting.iter().map(|(when, _)| *when)).min();
+            let deadlines = self
+                .running
+                .values()
+                .filter_map(|running| running.deadline.map(|(when, _)| when));
+            let next = deadlines
+                .chain(self.resting.iter().map(|(when, _)| *when))
+                .min();
             let alarm = next.map_or_else(never, at);
             select! {
                 recv(receiver) -> message => self.receive(message.ok()),
@@ -227,32 +306,76 @@ impl<F: FnMut(&Event)> Run<F> {
 
     fn tell(&mut self, kind: EventKind) {
         log::trace!("{kind:?}");
-        (self.on_event)(&Event { elapsed: self.clock.elapsed(), kind });
+        (self.on_event)(&Event {
+            elapsed: self.clock.elapsed(),
+            kind,
+        });
     }
 
     fn start(&mut self, task: usize) {
-        let lane = (0..).find(|lane| self.running.values().all(|running| running.lane != *lane)).unwrap_or(0);
+        let lane = (0..)
+            .find(|lane| self.running.values().all(|running| running.lane != *lane))
+            .unwrap_or(0);
         let slot = &mut self.tasks[task];
         slot.attempt += 1;
         let (unit, name, attempt) = (slot.unit, slot.name.clone(), slot.attempt);
-        let control = Arc::new(Control::observed(self.limits.groups.clone(), self.limits.redact.clone()));
-        slot.deadline = slot.deadline.or_else(|| Some(Instant::now() + slot.timeout?));
-        let deadline = slot.deadline.map(|deadline| (deadline, Escalation::TimeOut));
+        let control = Arc::new(Control::observed(
+            self.limits.groups.clone(),
+            self.limits.redact.clone(),
+        ));
+        slot.deadline = slot
+            .deadline
+            .or_else(|| Some(Instant::now() + slot.timeout?));
+        let deadline = slot
+            .deadline
+            .map(|deadline| (deadline, Escalation::TimeOut));
         let work = slot.work.take();
-        self.running.insert(task, Running { control: control.clone(), lane, timed_out: false, deadline });
+        self.running.insert(
+            task,
+            Running {
+                control: control.clone(),
+                lane,
+                timed_out: false,
+                deadline,
+            },
+        );
         if !std::mem::replace(&mut self.units[unit.index()].started, true) {
             self.tell(EventKind::UnitStarted { unit });
         }
-        let pools = self.tasks[task].pools.iter().map(|pool| self.pool_names[pool.index()].clone()).collect();
-        self.tell(EventKind::TaskStarted { unit, task: name, lane, attempt, pools });
-        let job = Job { task, unit, attempt, control, work };
+        let pools = self.tasks[task]
+            .pools
+            .iter()
+            .map(|pool| self.pool_names[pool.index()].clone())
+            .collect();
+        self.tell(EventKind::TaskStarted {
+            unit,
+            task: name,
+            lane,
+            attempt,
+            pools,
+        });
+        let job = Job {
+            task,
+            unit,
+            attempt,
+            control,
+            work,
+        };
         // A worker for each running task; one that was given up does not count.
         if self.running.len() > self.workers {
             let (jobs, sender) = (self.jobs.1.clone(), self.sender.clone());
-            let worker = std::thread::Builder::new().name("task".to_owned()).spawn(move || jobs.iter().for_each(|job| job.run(&sender)));
+            let worker = std::thread::Builder::new()
+                .name("task".to_owned())
+                .spawn(move || jobs.iter().for_each(|job| job.run(&sender)));
             match worker {
                 Ok(_) => self.workers += 1,
-                Err(error) => return self.ended(task, job.work, Err(Failure::new(format!("cannot start a thread: {error}")))),
+                Err(error) => {
+                    return self.ended(
+                        task,
+                        job.work,
+                        Err(Failure::new(format!("cannot start a thread: {error}"))),
+                    );
+                }
             }
         }
         // The receiving end is ours too, so somebody will take it.
@@ -269,7 +392,10 @@ impl<F: FnMut(&Event)> Run<F> {
             Some(Message::Ended(task, attempt, work, result))
                 if self.running.contains_key(&task) && self.tasks[task].attempt == attempt =>
             {
-                let result = result.map_err(|failure| Failure { message: self.redacting.message(failure.message), ..failure });
+                let result = result.map_err(|failure| Failure {
+                    message: self.redacting.message(failure.message),
+                    ..failure
+                });
                 self.ended(task, work, result);
             }
             _ => {}
@@ -278,20 +404,34 @@ impl<F: FnMut(&Event)> Run<F> {
 
     /// Turns how a task's thread ended into its outcome, or into another attempt.
     fn ended(&mut self, task: usize, work: Option<Work>, result: Result<Effect, Failure>) {
-        let timed_out = self.running.get(&task).is_some_and(|running| running.timed_out);
+        let timed_out = self
+            .running
+            .get(&task)
+            .is_some_and(|running| running.timed_out);
         let slot = &mut self.tasks[task];
         let outcome = match result {
-            Ok(effect) => Outcome::Done { changed: effect == Effect::Changed },
-            Err(_) if timed_out => Outcome::TimedOut { limit: slot.timeout.unwrap_or_default() },
+            Ok(effect) => Outcome::Done {
+                changed: effect == Effect::Changed,
+            },
+            Err(_) if timed_out => Outcome::TimedOut {
+                limit: slot.timeout.unwrap_or_default(),
+            },
             Err(_) if self.kill > 0 => Outcome::Cancelled,
-            Err(failure) if failure.declined => Outcome::Skipped { because: SkipReason::Declined(failure.message) },
+            Err(failure) if failure.declined => Outcome::Skipped {
+                because: SkipReason::Declined(failure.message),
+            },
             Err(failure) => {
-                let may_retry = failure.transient && slot.attempt <= slot.retries.limit && work.is_some() && self.stopped_by.is_none();
+                let may_retry = failure.transient
+                    && slot.attempt <= slot.retries.limit
+                    && work.is_some()
+                    && self.stopped_by.is_none();
                 if may_retry {
                     slot.work = work;
                     return self.rest(task, failure.message);
                 }
-                Outcome::Failed { reason: failure.message }
+                Outcome::Failed {
+                    reason: failure.message,
+                }
             }
         };
         self.finish(task, outcome);
@@ -300,7 +440,8 @@ impl<F: FnMut(&Event)> Run<F> {
     fn rest(&mut self, task: usize, reason: String) {
         let slot = &mut self.tasks[task];
         slot.last_failure = Some(reason.clone());
-        let wait = slot.retries.first_wait * 2u32.saturating_pow(slot.attempt.saturating_sub(1)).min(64);
+        let wait =
+            slot.retries.first_wait * 2u32.saturating_pow(slot.attempt.saturating_sub(1)).min(64);
         let unit = slot.unit;
         self.running.remove(&task);
         self.scheduler.rest(task);
@@ -310,14 +451,25 @@ impl<F: FnMut(&Event)> Run<F> {
 
     fn finish(&mut self, task: usize, outcome: Outcome) {
         let lane = self.running.remove(&task).map_or(0, |running| running.lane);
-        let TaskSlot { unit, name, on_failure, .. } = &self.tasks[task];
+        let TaskSlot {
+            unit,
+            name,
+            on_failure,
+            ..
+        } = &self.tasks[task];
         let (unit, name, on_failure) = (*unit, name.clone(), *on_failure);
         let done = outcome.is_done();
-        self.tell(EventKind::TaskFinished { unit, task: name, lane, outcome: outcome.clone() });
+        self.tell(EventKind::TaskFinished {
+            unit,
+            task: name,
+            lane,
+            outcome: outcome.clone(),
+        });
         let skipped = self.scheduler.finish(task, &outcome);
         self.settle(unit, outcome);
         self.skip(skipped);
-        if !done && on_failure == OnFailure::StopRun && self.kill == 0 && self.stopped_by.is_none() {
+        if !done && on_failure == OnFailure::StopRun && self.kill == 0 && self.stopped_by.is_none()
+        {
             self.stopped_by = Some(unit);
             let skipped = self.scheduler.stop(SkipReason::Stopped(unit));
             self.resting.clear();
@@ -341,8 +493,14 @@ impl<F: FnMut(&Event)> Run<F> {
         let state = &mut self.units[unit.index()];
         state.open -= 1;
         state.outcome = match (&state.outcome, outcome) {
-            (Outcome::Done { changed }, Outcome::Done { changed: also }) => Outcome::Done { changed: *changed || also },
-            (Outcome::Done { .. }, worse) | (Outcome::Skipped { .. }, worse @ (Outcome::Failed { .. } | Outcome::TimedOut { .. })) => worse,
+            (Outcome::Done { changed }, Outcome::Done { changed: also }) => Outcome::Done {
+                changed: *changed || also,
+            },
+            (Outcome::Done { .. }, worse)
+            | (
+                Outcome::Skipped { .. },
+                worse @ (Outcome::Failed { .. } | Outcome::TimedOut { .. }),
+            ) => worse,
             (kept, _) => kept.clone(),
         };
         if state.open == 0 {
@@ -374,15 +532,28 @@ impl<F: FnMut(&Event)> Run<F> {
 
     /// Does what is due.
     fn ring(&mut self, now: Instant) {
-        let (due, resting) = std::mem::take(&mut self.resting).into_iter().partition(|(when, _)| *when <= now);
+        let (due, resting) = std::mem::take(&mut self.resting)
+            .into_iter()
+            .partition(|(when, _)| *when <= now);
         self.resting = resting;
         for (_, task) in due {
             self.scheduler.wake(task);
         }
-        let due = |running: &Running| running.deadline.filter(|(when, _)| *when <= now).map(|(_, escalation)| escalation);
-        let due: Vec<(usize, Escalation)> = self.running.iter().filter_map(|(task, running)| Some((*task, due(running)?))).collect();
+        let due = |running: &Running| {
+            running
+                .deadline
+                .filter(|(when, _)| *when <= now)
+                .map(|(_, escalation)| escalation)
+        };
+        let due: Vec<(usize, Escalation)> = self
+            .running
+            .iter()
+            .filter_map(|(task, running)| Some((*task, due(running)?)))
+            .collect();
         for (task, escalation) in due {
-            let Some(running) = self.running.get_mut(&task) else { continue };
+            let Some(running) = self.running.get_mut(&task) else {
+                continue;
+            };
             match escalation {
                 Escalation::TimeOut => {
                     running.timed_out = true;
@@ -403,7 +574,9 @@ impl<F: FnMut(&Event)> Run<F> {
                 Escalation::Kill | Escalation::GiveUp => {
                     self.workers -= 1;
                     let outcome = match running.timed_out {
-                        true => Outcome::TimedOut { limit: self.tasks[task].timeout.unwrap_or_default() },
+                        true => Outcome::TimedOut {
+                            limit: self.tasks[task].timeout.unwrap_or_default(),
+                        },
                         false => Outcome::Cancelled,
                     };
                     self.finish(task, outcome);
@@ -415,5 +588,6 @@ impl<F: FnMut(&Event)> Run<F> {
 
 fn panic_text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
 }

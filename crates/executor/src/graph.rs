@@ -1,4 +1,5 @@
-//! What is to be done: tasks, the units they make up, the edges between them, and the pools they share.
+//! What is to be done: tasks, the units they make up, the edges between them, and the pools they
+//! share.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -69,7 +70,10 @@ pub struct Retries {
 impl Default for Retries {
     /// Three times, after one, two and four seconds.
     fn default() -> Self {
-        Self { limit: 3, first_wait: Duration::from_secs(1) }
+        Self {
+            limit: 3,
+            first_wait: Duration::from_secs(1),
+        }
     }
 }
 
@@ -89,7 +93,11 @@ pub struct Task {
 
 impl Task {
     /// A task of `unit` that runs `work`, once or, after a [`Failure`] that may pass, again.
-    pub fn new(unit: UnitId, name: impl Into<String>, work: impl FnMut(&TaskContext) -> Result<Effect, Failure> + Send + 'static) -> Self {
+    pub fn new(
+        unit: UnitId,
+        name: impl Into<String>,
+        work: impl FnMut(&TaskContext) -> Result<Effect, Failure> + Send + 'static,
+    ) -> Self {
         Self {
             unit,
             name: name.into(),
@@ -157,7 +165,8 @@ impl TaskGraph {
         UnitId(self.units.len() as u32 - 1)
     }
 
-    /// The pool of this name, made with this depth when it is new. A pool has room for at least one.
+    /// The pool of this name, made with this depth when it is new. A pool has room for at least
+    /// one.
     pub fn pool(&mut self, name: &str, depth: usize) -> PoolId {
         *self.pool_names.entry(name.to_owned()).or_insert_with(|| {
             self.pools.push((name.to_owned(), depth.max(1)));

@@ -1,9 +1,10 @@
 //! Runs a graph of tasks in parallel.
 //!
-//! Tasks are closures with edges between them, pools that bound how many of a kind run at once, a cost that decides which ready task is
-//! the most urgent, a time limit and retries. One thread owns all state and tells what happens as [`Event`]s, in one order;
-//! every running task has a plain thread to itself. There are no waves: a task starts as soon as all it waits for has ended and its
-//! pools have room. The crate knows nothing of what the tasks are for.
+//! Tasks are closures with edges between them, pools that bound how many of a kind run at once, a
+//! cost that decides which ready task is the most urgent, a time limit and retries. One thread owns
+//! all state and tells what happens as [`Event`]s, in one order; every running task has a plain
+//! thread to itself. There are no waves: a task starts as soon as all it waits for has ended and
+//! its pools have room. The crate knows nothing of what the tasks are for.
 //!
 //! ```
 //! use hoist_executor::{Cancel, Effect, EventKind, Limits, Task, TaskGraph, execute};
@@ -41,6 +42,8 @@ pub use cancel::Cancel;
 pub use context::{Failure, GroupObserver, TaskContext};
 pub use event::{Event, EventKind, Fate, Level, Outcome, SkipReason, Stream};
 pub use execute::{Limits, Summary, execute};
-pub use graph::{CycleError, Edge, Effect, OnFailure, PoolId, Retries, Task, TaskGraph, TaskId, UnitId};
+pub use graph::{
+    CycleError, Edge, Effect, OnFailure, PoolId, Retries, Task, TaskGraph, TaskId, UnitId,
+};
 pub use process::{Command, Exit, Silence};
 pub use redact::Redact;

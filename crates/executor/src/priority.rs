@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
-/// For each task the sum of costs along the longest path that starts with it, in nanoseconds; `None` when there is a cycle.
+/// For each task the sum of costs along the longest path that starts with it, in nanoseconds;
+/// `None` when there is a cycle.
 ///
 /// `waiting[t]` counts what `t` waits for, `followers[t]` lists who waits for `t`.
-pub(crate) fn longest_remaining(costs: &[Duration], waiting: &[u32], followers: &[Vec<u32>]) -> Option<Vec<u64>> {
+pub(crate) fn longest_remaining(
+    costs: &[Duration],
+    waiting: &[u32],
+    followers: &[Vec<u32>],
+) -> Option<Vec<u64>> {
     let mut left = waiting.to_vec();
     let mut order: Vec<usize> = (0..costs.len()).filter(|task| left[*task] == 0).collect();
     let mut next = 0;
@@ -23,8 +28,14 @@ pub(crate) fn longest_remaining(costs: &[Duration], waiting: &[u32], followers: 
     }
     let mut longest = vec![0u64; costs.len()];
     for task in order.into_iter().rev() {
-        let behind = followers[task].iter().map(|follower| longest[*follower as usize]).max().unwrap_or(0);
-        longest[task] = behind.saturating_add(costs[task].as_nanos() as u64).saturating_add(1);
+        let behind = followers[task]
+            .iter()
+            .map(|follower| longest[*follower as usize])
+            .max()
+            .unwrap_or(0);
+        longest[task] = behind
+            .saturating_add(costs[task].as_nanos() as u64)
+            .saturating_add(1);
     }
     Some(longest)
 }

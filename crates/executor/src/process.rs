@@ -1,4 +1,5 @@
-//! Child processes: each the leader of its own group, its lines handed on as they come, its whole group gone when it ends.
+//! Child processes: each the leader of its own group, its lines handed on as they come, its whole
+//! group gone when it ends.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -23,7 +24,8 @@ const DATA_LIMIT: u64 = 64 * 1024 * 1024;
 /// How long output is still read when a process that left the group keeps the pipe open.
 const DRAIN: Duration = Duration::from_millis(50);
 
-/// A program with its arguments and surroundings. Standard input is empty where nothing is said of it.
+/// A program with its arguments and surroundings. Standard input is empty where nothing is said of
+/// it.
 #[derive(Debug, Clone)]
 pub struct Command {
     program: OsString,
@@ -51,7 +53,8 @@ pub struct Exit {
 pub struct Silence<'a> {
     /// The longest time without output.
     pub limit: Duration,
-    /// Returns true where a silent child is known to make progress, so that it gets the same time again.
+    /// Returns true where a silent child is known to make progress, so that it gets the same time
+    /// again.
     pub is_progressing: &'a dyn Fn() -> bool,
 }
 
@@ -99,8 +102,16 @@ impl Command {
     }
 
     /// Replaces the inherited environment.
-    pub fn environment<K: Into<OsString>, V: Into<OsString>>(mut self, variables: impl IntoIterator<Item = (K, V)>) -> Self {
-        self.environment = Some(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect());
+    pub fn environment<K: Into<OsString>, V: Into<OsString>>(
+        mut self,
+        variables: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        self.environment = Some(
+            variables
+                .into_iter()
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
+        );
         self
     }
 
@@ -110,12 +121,21 @@ impl Command {
         self
     }
 
-    /// The same, started by another program: its own name and arguments stand behind that program's.
-    pub fn through<A: Into<OsString>>(self, program: impl Into<OsString>, args: impl IntoIterator<Item = A>) -> Self {
+    /// The same, started by another program: its own name and arguments stand behind that
+    /// program's.
+    pub fn through<A: Into<OsString>>(
+        self,
+        program: impl Into<OsString>,
+        args: impl IntoIterator<Item = A>,
+    ) -> Self {
         let mut all: Vec<OsString> = args.into_iter().map(Into::into).collect();
         all.push(self.program);
         all.extend(self.args);
-        Self { program: program.into(), args: all, ..self }
+        Self {
+            program: program.into(),
+            args: all,
+            ..self
+        }
     }
 
     /// The working directory.
@@ -130,14 +150,15 @@ impl Command {
         self
     }
 
-    /// Says that its output is read by a program, not by people: lines come whole and as they are, also where they have secrets in them. A command that
-    /// prints more than 64 MiB fails.
+    /// Says that its output is read by a program, not by people: lines come whole and as they are,
+    /// also where they have secrets in them. A command that prints more than 64 MiB fails.
     pub fn data(mut self) -> Self {
         self.is_data = true;
         self
     }
 
-    /// The file that standard output is written to, byte for byte; without one it is read line by line.
+    /// The file that standard output is written to, byte for byte; without one it is read line by
+    /// line.
     pub fn output(mut self, file: impl Into<PathBuf>) -> Self {
         self.output = Some(file.into());
         self
@@ -145,12 +166,15 @@ impl Command {
 
     /// The program and its arguments, for messages.
     pub fn line(&self) -> String {
-        let words = std::iter::once(&self.program).chain(&self.args).map(|word| word.to_string_lossy());
+        let words = std::iter::once(&self.program)
+            .chain(&self.args)
+            .map(|word| word.to_string_lossy());
         words.collect::<Vec<_>>().join(" ")
     }
 
-    /// Runs it to its end, or until it has been silent for too long. Calls `started` with the process group, `ended` when that group is gone,
-    /// and `on_line` with every line, without what is to be kept out of it.
+    /// Runs it to its end, or until it has been silent for too long. Calls `started` with the
+    /// process group, `ended` when that group is gone, and `on_line` with every line, without what
+    /// is to be kept out of it.
     pub(crate) fn run(
         &self,
         silence: Option<&Silence<'_>>,
@@ -161,7 +185,9 @@ impl Command {
     ) -> io::Result<Exit> {
         let (out_reader, out_writer) = io::pipe()?;
         let (err_reader, err_writer) = io::pipe()?;
-        let mut expression = duct::cmd(&self.program, &self.args).stderr_file(err_writer).unchecked();
+        let mut expression = duct::cmd(&self.program, &self.args)
+            .stderr_file(err_writer)
+            .unchecked();
         // Of two redirections duct follows the first.
         expression = match &self.output {
             Some(file) => expression.stdout_path(file),
@@ -172,11 +198,23 @@ impl Command {
             None => expression.stdin_null(),
         };
         match &self.environment {
-            // duct lets a whole environment win over single variables, in whatever order they are given.
+            // duct lets a whole environment win over single variables, in whatever order they are
+            // given.
             Some(environment) => {
-                expression = expression.full_env(environment.iter().chain(self.set.iter().map(|(name, value)| (name, value))))
+                expression = expression.full_env(
+                    environment
+                        .iter()
+                        .chain(self.set.iter().map(|(name, value)| (name, value))),
+                )
             }
-            None => expression = self.set.iter().fold(expression, |expression, (name, value)| expression.env(name, value)),
+            None => {
+                expression = self
+                    .set
+                    .iter()
+                    .fold(expression, |expression, (name, value)| {
+                        expression.env(name, value)
+                    })
+            }
         }
         if let Some(directory) = &self.directory {
             expression = expression.dir(directory);
@@ -192,21 +230,36 @@ impl Command {
         log::debug!(
             "running {}{}",
             shown(),
-            self.directory.as_ref().map(|directory| format!(" in {}", directory.display())).unwrap_or_default()
+            self.directory
+                .as_ref()
+                .map(|directory| format!(" in {}", directory.display()))
+                .unwrap_or_default()
         );
         let begun = std::time::Instant::now();
         let handle = expression.start()?;
-        // It keeps our copies of the pipes' other ends, without which they are never read to their end.
+        // It keeps our copies of the pipes' other ends, without which they are never read to their
+        // end.
         drop(expression);
-        let group = handle.pids().first().and_then(|pid| Pid::from_raw(*pid as i32));
+        let group = handle
+            .pids()
+            .first()
+            .and_then(|pid| Pid::from_raw(*pid as i32));
         let Some(group) = group else {
             return Err(io::Error::other("the child has no process id"));
         };
         started(group);
-        let kind = if self.is_data { Reading::Data } else { Reading::Text(redact) };
-        let mut readers = [Lines::new(out_reader, Stream::Stdout, kind), Lines::new(err_reader, Stream::Stderr, Reading::Text(redact))];
+        let kind = if self.is_data {
+            Reading::Data
+        } else {
+            Reading::Text(redact)
+        };
+        let mut readers = [
+            Lines::new(out_reader, Stream::Stdout, kind),
+            Lines::new(err_reader, Stream::Stderr, Reading::Text(redact)),
+        ];
         let read = read_until_exit(group, silence, &mut readers, &mut on_line);
-        // The leader is a zombie until `wait`, so its number still stands for its group and nobody else's.
+        // The leader is a zombie until `wait`, so its number still stands for its group and nobody
+        // else's.
         let _ = kill_process_group(group, Signal::KILL);
         ended(group);
         let status = handle.wait()?.status;
@@ -214,13 +267,22 @@ impl Command {
         drain(&mut readers, &mut on_line)?;
         let code = status.code();
         let signal = std::os::unix::process::ExitStatusExt::signal(&status);
-        let exit = Exit { code: code.unwrap_or(128 + signal.unwrap_or(0)), signalled: code.is_none(), stalled };
-        log::debug!("{} ended with {exit} after {:?}", self.program.to_string_lossy(), begun.elapsed());
+        let exit = Exit {
+            code: code.unwrap_or(128 + signal.unwrap_or(0)),
+            signalled: code.is_none(),
+            stalled,
+        };
+        log::debug!(
+            "{} ended with {exit} after {:?}",
+            self.program.to_string_lossy(),
+            begun.elapsed()
+        );
         Ok(exit)
     }
 }
 
-/// Hands on lines until the leader has ended; it is not reaped. Returns true when it was ended because it was silent for too long.
+/// Hands on lines until the leader has ended; it is not reaped. Returns true when it was ended
+/// because it was silent for too long.
 fn read_until_exit(
     leader: Pid,
     silence: Option<&Silence<'_>>,
@@ -231,22 +293,37 @@ fn read_until_exit(
     let exit = exit_descriptor(leader);
     let mut watch = silence.map(SilenceWatch::new);
     loop {
-        let mut watched: Vec<PollFd<'_>> =
-            readers.iter().filter(|lines| lines.open).map(|lines| PollFd::new(&lines.pipe, PollFlags::IN)).collect();
+        let mut watched: Vec<PollFd<'_>> = readers
+            .iter()
+            .filter(|lines| lines.open)
+            .map(|lines| PollFd::new(&lines.pipe, PollFlags::IN))
+            .collect();
         if let Some(exit) = &exit {
             watched.push(PollFd::new(exit, PollFlags::IN));
         }
-        let tick = if exit.is_some() { None } else { Some(Duration::from_millis(20)) };
+        let tick = if exit.is_some() {
+            None
+        } else {
+            Some(Duration::from_millis(20))
+        };
         let deadline = watch.as_ref().map(SilenceWatch::remaining);
         let wait = tick.into_iter().chain(deadline).min();
-        let wait = wait.map(|wait| Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: wait.subsec_nanos().into() });
+        let wait = wait.map(|wait| Timespec {
+            tv_sec: wait.as_secs() as i64,
+            tv_nsec: wait.subsec_nanos().into(),
+        });
         match poll(&mut watched, wait.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
         drop(watched);
-        readers.iter_mut().try_for_each(|lines| lines.read(on_line))?;
-        if readers.iter().any(|lines| matches!(lines.reading, Reading::Data) && lines.received > DATA_LIMIT) {
+        readers
+            .iter_mut()
+            .try_for_each(|lines| lines.read(on_line))?;
+        if readers
+            .iter()
+            .any(|lines| matches!(lines.reading, Reading::Data) && lines.received > DATA_LIMIT)
+        {
             return Err(io::Error::other("its output exceeds 64 MiB"));
         }
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
@@ -272,7 +349,12 @@ struct SilenceWatch<'a> {
 
 impl<'a> SilenceWatch<'a> {
     fn new(silence: &'a Silence<'a>) -> Self {
-        Self { silence, received: 0, deadline: Instant::now() + silence.limit, stalled: false }
+        Self {
+            silence,
+            received: 0,
+            deadline: Instant::now() + silence.limit,
+            stalled: false,
+        }
     }
 
     fn remaining(&self) -> Duration {
@@ -290,7 +372,11 @@ impl<'a> SilenceWatch<'a> {
                 self.deadline = Instant::now() + self.silence.limit;
                 return;
             }
-            let signal = if self.stalled { Signal::KILL } else { Signal::TERM };
+            let signal = if self.stalled {
+                Signal::KILL
+            } else {
+                Signal::TERM
+            };
             let _ = kill_process_group(group, signal);
             let _ = kill_process_group(group, Signal::CONT);
             self.stalled = true;
@@ -303,14 +389,25 @@ impl<'a> SilenceWatch<'a> {
 fn drain(readers: &mut [Lines<'_>; 2], on_line: &mut dyn FnMut(Stream, &str)) -> io::Result<()> {
     let deadline = Instant::now() + DRAIN;
     loop {
-        readers.iter_mut().try_for_each(|lines| lines.read(on_line))?;
-        let mut open: Vec<PollFd<'_>> =
-            readers.iter().filter(|lines| lines.open).map(|lines| PollFd::new(&lines.pipe, PollFlags::IN)).collect();
+        readers
+            .iter_mut()
+            .try_for_each(|lines| lines.read(on_line))?;
+        let mut open: Vec<PollFd<'_>> = readers
+            .iter()
+            .filter(|lines| lines.open)
+            .map(|lines| PollFd::new(&lines.pipe, PollFlags::IN))
+            .collect();
         let left = deadline.saturating_duration_since(Instant::now());
         if open.is_empty() || left.is_zero() {
             break;
         }
-        let _ = poll(&mut open, Some(&Timespec { tv_sec: 0, tv_nsec: left.subsec_nanos().into() }));
+        let _ = poll(
+            &mut open,
+            Some(&Timespec {
+                tv_sec: 0,
+                tv_nsec: left.subsec_nanos().into(),
+            }),
+        );
     }
     readers.iter_mut().for_each(|lines| lines.flush(on_line));
     Ok(())
@@ -341,7 +438,8 @@ struct Lines<'a> {
     stream: Stream,
     reading: Reading<'a>,
     pending: Vec<u8>,
-    /// The end of what was handed on of a line that goes on, already without what is to be kept out of it.
+    /// The end of what was handed on of a line that goes on, already without what is to be kept out
+    /// of it.
     held: String,
     /// How many bytes were read.
     received: u64,
@@ -350,7 +448,15 @@ struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     fn new(pipe: PipeReader, stream: Stream, reading: Reading<'a>) -> Self {
-        Self { pipe, stream, reading, pending: Vec::new(), held: String::new(), received: 0, open: true }
+        Self {
+            pipe,
+            stream,
+            reading,
+            pending: Vec::new(),
+            held: String::new(),
+            received: 0,
+            open: true,
+        }
     }
 
     fn without_waiting(&self) -> io::Result<()> {
@@ -358,7 +464,8 @@ impl<'a> Lines<'a> {
         Ok(fcntl_setfl(self.pipe.as_fd(), flags | OFlags::NONBLOCK)?)
     }
 
-    /// Reads at most a few buffers, so that an endless writer cannot keep us from seeing other things.
+    /// Reads at most a few buffers, so that an endless writer cannot keep us from seeing other
+    /// things.
     fn read(&mut self, on_line: &mut dyn FnMut(Stream, &str)) -> io::Result<()> {
         let mut buffer = [0; 16 * 1024];
         for _ in 0..8 {
@@ -383,9 +490,16 @@ impl<'a> Lines<'a> {
     /// Hands on whole lines; `\r` ends one too, as progress displays use it.
     fn emit(&mut self, on_line: &mut dyn FnMut(Stream, &str)) {
         let mut start = 0;
-        while let Some(length) = self.pending[start..].iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
-            if length > 0 || !self.held.is_empty() || self.pending[start] == b'\n' && (start == 0 || self.pending[start - 1] != b'\r') {
-                let line = String::from_utf8_lossy(&self.pending[start..start + length]).into_owned();
+        while let Some(length) = self.pending[start..]
+            .iter()
+            .position(|byte| matches!(byte, b'\n' | b'\r'))
+        {
+            if length > 0
+                || !self.held.is_empty()
+                || self.pending[start] == b'\n' && (start == 0 || self.pending[start - 1] != b'\r')
+            {
+                let line =
+                    String::from_utf8_lossy(&self.pending[start..start + length]).into_owned();
                 self.finish_line(&line, on_line);
             }
             start += length + 1;
@@ -403,9 +517,14 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// Hands on a part of a line that goes on, but for as much as what is to be kept out may take: it may go on in the next part.
+    /// Hands on a part of a line that goes on, but for as much as what is to be kept out may take:
+    /// it may go on in the next part.
     fn go_on(&mut self, text: &str, on_line: &mut dyn FnMut(Stream, &str)) {
-        let longest = if let Reading::Text(Some(redact)) = self.reading { redact.longest() } else { 0 };
+        let longest = if let Reading::Text(Some(redact)) = self.reading {
+            redact.longest()
+        } else {
+            0
+        };
         let mut text = self.redacted(text);
         let mut cut = text.len().saturating_sub(longest);
         while !text.is_char_boundary(cut) {
@@ -473,15 +592,41 @@ mod tests {
     #[test]
     fn what_is_kept_out_is_found_wherever_a_long_line_is_cut() {
         let secret = "sécrét-größe";
-        let redact = Redact::new(secret.len(), move |text| text.contains(secret).then(|| text.replace(secret, "***")));
-        for before in [0, 1, 100, LINE_LIMIT - 20, LINE_LIMIT - 7, LINE_LIMIT - 1, LINE_LIMIT, 3 * LINE_LIMIT + 5] {
-            let text = format!("{}{secret}{}{secret}", "x".repeat(before), "ü".repeat(LINE_LIMIT));
+        let redact = Redact::new(secret.len(), move |text| {
+            text.contains(secret).then(|| text.replace(secret, "***"))
+        });
+        for before in [
+            0,
+            1,
+            100,
+            LINE_LIMIT - 20,
+            LINE_LIMIT - 7,
+            LINE_LIMIT - 1,
+            LINE_LIMIT,
+            3 * LINE_LIMIT + 5,
+        ] {
+            let text = format!(
+                "{}{secret}{}{secret}",
+                "x".repeat(before),
+                "ü".repeat(LINE_LIMIT)
+            );
             let wanted = text.replace(secret, "***");
-            for size in [1000, 4096, LINE_LIMIT - 1, LINE_LIMIT, LINE_LIMIT + 1, 100_000] {
+            for size in [
+                1000,
+                4096,
+                LINE_LIMIT - 1,
+                LINE_LIMIT,
+                LINE_LIMIT + 1,
+                100_000,
+            ] {
                 let parts: Vec<&[u8]> = text.as_bytes().chunks(size).collect();
                 let said = lines(Some(&redact), &parts);
                 assert_eq!(said.concat(), wanted, "{before} {size}");
-                assert!(said.iter().all(|line| line.len() <= LINE_LIMIT && !line.contains('\u{fffd}')), "{before} {size}");
+                assert!(
+                    said.iter()
+                        .all(|line| line.len() <= LINE_LIMIT && !line.contains('\u{fffd}')),
+                    "{before} {size}"
+                );
             }
         }
         assert_eq!(lines(None, &[b"a\r\nb\rc\n\nd"]), ["a", "b", "c", "", "d"]);
@@ -489,24 +634,56 @@ mod tests {
 
     #[test]
     fn lines_of_data_are_whole_however_long_they_are() {
-        for length in [0, 1, LINE_LIMIT - 1, LINE_LIMIT, LINE_LIMIT + 1, 3 * LINE_LIMIT, 1 << 20] {
-            let script = format!("head -c {length} /dev/zero | tr '\\0' x; echo; echo next; head -c {length} /dev/zero | tr '\\0' y");
+        for length in [
+            0,
+            1,
+            LINE_LIMIT - 1,
+            LINE_LIMIT,
+            LINE_LIMIT + 1,
+            3 * LINE_LIMIT,
+            1 << 20,
+        ] {
+            let script = format!(
+                "head -c {length} /dev/zero | tr '\\0' x; echo; echo next; head -c {length} /dev/zero | tr '\\0' y"
+            );
             let command = Command::new("sh").args(["-c", &script]).data();
             let mut lines = Vec::new();
-            let exit = command.run(None, None, |_| {}, |_| {}, |_, line| lines.push(line.to_owned())).unwrap();
+            let exit = command
+                .run(
+                    None,
+                    None,
+                    |_| {},
+                    |_| {},
+                    |_, line| lines.push(line.to_owned()),
+                )
+                .unwrap();
             assert!(exit.success());
             let mut wanted = vec!["x".repeat(length), "next".to_owned()];
             wanted.extend((length > 0).then(|| "y".repeat(length)));
-            assert!(lines == wanted, "{length}: {:?}", lines.iter().map(String::len).collect::<Vec<_>>());
+            assert!(
+                lines == wanted,
+                "{length}: {:?}",
+                lines.iter().map(String::len).collect::<Vec<_>>()
+            );
         }
     }
 
     #[test]
     fn output_goes_to_a_file_byte_for_byte() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let command = Command::new("sh").args(["-c", "printf 'a\\0\\377\\r\\nb'; echo told >&2"]).output(file.path());
+        let command = Command::new("sh")
+            .args(["-c", "printf 'a\\0\\377\\r\\nb'; echo told >&2"])
+            .output(file.path());
         let mut said = Vec::new();
-        let exit = command.run(None, None, |_| {}, |_| {}, |stream, line| said.push((stream, line.to_owned()))).unwrap();
+        let exit = command
+            .run(
+                None,
+                None,
+                |_| {},
+                |_| {},
+                |stream, line| said.push((stream, line.to_owned())),
+            )
+            .unwrap();
         assert!(exit.success());
         assert_eq!(std::fs::read(file.path()).unwrap(), b"a\0\xff\r\nb");
         assert_eq!(said, [(Stream::Stderr, "told".to_owned())]);

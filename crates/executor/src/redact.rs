@@ -7,7 +7,8 @@ use crate::event::EventKind;
 
 type Find = dyn Fn(&str) -> Option<String> + Send + Sync;
 
-/// What is to be kept out of events: everything that tasks and their children say goes through it before anybody hears it.
+/// What is to be kept out of events: everything that tasks and their children say goes through it
+/// before anybody hears it.
 #[derive(Clone)]
 pub struct Redact {
     find: Arc<Find>,
@@ -16,15 +17,24 @@ pub struct Redact {
 
 impl fmt::Debug for Redact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Redact").field("longest", &self.longest).finish_non_exhaustive()
+        f.debug_struct("Redact")
+            .field("longest", &self.longest)
+            .finish_non_exhaustive()
     }
 }
 
 impl Redact {
-    /// `find` returns a text without what is to be kept out, or nothing where it is fine as it is. `longest` is the length in bytes of the longest text that
-    /// is to be kept out: so much of a line that is handed on in pieces is held back until the next piece.
-    pub fn new(longest: usize, find: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
-        Self { find: Arc::new(find), longest }
+    /// `find` returns a text without what is to be kept out, or nothing where it is fine as it is.
+    /// `longest` is the length in bytes of the longest text that is to be kept out: so much of a
+    /// line that is handed on in pieces is held back until the next piece.
+    pub fn new(
+        longest: usize,
+        find: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            find: Arc::new(find),
+            longest,
+        }
     }
 
     pub(crate) fn longest(&self) -> usize {
@@ -57,15 +67,43 @@ impl Redacting {
 
     /// What may be told of what was said.
     pub(crate) fn event(&self, kind: EventKind) -> EventKind {
-        let Some(redact) = &self.redact else { return kind };
+        let Some(redact) = &self.redact else {
+            return kind;
+        };
         let opt = |text: Option<String>| text.map(|text| redact.text(text));
         match kind {
-            EventKind::Output { unit, stream, line } => EventKind::Output { unit, stream, line: redact.text(line) },
-            EventKind::Note { unit, level, text, source } => EventKind::Note { unit, level, text: redact.text(text), source: opt(source) },
-            EventKind::Item { unit, fate, subject, reason } => {
-                EventKind::Item { unit, fate, subject: redact.text(subject), reason: opt(reason) }
-            }
-            EventKind::Version { unit, from, to } => EventKind::Version { unit, from: opt(from), to: opt(to) },
+            EventKind::Output { unit, stream, line } => EventKind::Output {
+                unit,
+                stream,
+                line: redact.text(line),
+            },
+            EventKind::Note {
+                unit,
+                level,
+                text,
+                source,
+            } => EventKind::Note {
+                unit,
+                level,
+                text: redact.text(text),
+                source: opt(source),
+            },
+            EventKind::Item {
+                unit,
+                fate,
+                subject,
+                reason,
+            } => EventKind::Item {
+                unit,
+                fate,
+                subject: redact.text(subject),
+                reason: opt(reason),
+            },
+            EventKind::Version { unit, from, to } => EventKind::Version {
+                unit,
+                from: opt(from),
+                to: opt(to),
+            },
             other => other,
         }
     }

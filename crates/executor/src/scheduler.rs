@@ -1,8 +1,11 @@
-//! Who may start now, who is skipped. Pure: no threads, no clock, no work; it is tested by calling it.
+//! Who may start now, who is skipped. Pure: no threads, no clock, no work; it is tested by calling
+//! it.
 //!
-//! A task is `Waiting` until all it waits for has ended, then `Ready`; [`Scheduler::next`] makes it `Running` when its pools have room
-//! (until then it is parked at the first that has none); [`Scheduler::finish`] makes it `Ended`. A task that needs one that failed goes
-//! from `Waiting` to `Ended` as skipped. `Resting` is a running task that gave back its place until it is tried again.
+//! A task is `Waiting` until all it waits for has ended, then `Ready`; [`Scheduler::next`] makes it
+//! `Running` when its pools have room (until then it is parked at the first that has none);
+//! [`Scheduler::finish`] makes it `Ended`. A task that needs one that failed goes from `Waiting` to
+//! `Ended` as skipped. `Resting` is a running task that gave back its place until it is tried
+//! again.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -61,7 +64,10 @@ impl Scheduler {
             waiting[task.index()] += 1;
             followers[other.index()].push((task.0, *edge));
         }
-        let plain: Vec<Vec<u32>> = followers.iter().map(|edges| edges.iter().map(|(task, _)| *task).collect()).collect();
+        let plain: Vec<Vec<u32>> = followers
+            .iter()
+            .map(|edges| edges.iter().map(|(task, _)| *task).collect())
+            .collect();
         let costs: Vec<_> = graph.tasks.iter().map(|task| task.cost).collect();
         let Some(urgency) = priority::longest_remaining(&costs, &waiting, &plain) else {
             return Err(CycleError(on_cycles(graph, &waiting, &plain)));
@@ -74,10 +80,31 @@ impl Scheduler {
             pools: task.pools.iter().map(|pool| pool.index()).collect(),
             followers,
         };
-        let nodes: Vec<Node> = graph.tasks.iter().zip(followers).enumerate().map(node).collect();
-        let pools = graph.pools.iter().map(|(_, depth)| Pool { free: *depth, parked: BinaryHeap::new() }).collect();
-        let mut scheduler = Self { nodes, pools, ready: BinaryHeap::with_capacity(count), open: count, stopped: None };
-        (0..count).filter(|task| waiting[*task] == 0).for_each(|task| scheduler.make_ready(task));
+        let nodes: Vec<Node> = graph
+            .tasks
+            .iter()
+            .zip(followers)
+            .enumerate()
+            .map(node)
+            .collect();
+        let pools = graph
+            .pools
+            .iter()
+            .map(|(_, depth)| Pool {
+                free: *depth,
+                parked: BinaryHeap::new(),
+            })
+            .collect();
+        let mut scheduler = Self {
+            nodes,
+            pools,
+            ready: BinaryHeap::with_capacity(count),
+            open: count,
+            stopped: None,
+        };
+        (0..count)
+            .filter(|task| waiting[*task] == 0)
+            .for_each(|task| scheduler.make_ready(task));
         Ok(scheduler)
     }
 
@@ -93,7 +120,11 @@ impl Scheduler {
         }
         while let Some((_, Reverse(task))) = self.ready.pop() {
             let task = task as usize;
-            let full = self.nodes[task].pools.iter().copied().find(|pool| self.pools[*pool].free == 0);
+            let full = self.nodes[task]
+                .pools
+                .iter()
+                .copied()
+                .find(|pool| self.pools[*pool].free == 0);
             let Some(full) = full else {
                 self.nodes[task].state = State::Running;
                 for pool in self.nodes[task].pools.clone() {
@@ -124,7 +155,8 @@ impl Scheduler {
         }
     }
 
-    /// A running task ended. Returns those that will never start because it failed or was cancelled.
+    /// A running task ended. Returns those that will never start because it failed or was
+    /// cancelled.
     pub(crate) fn finish(&mut self, task: usize, outcome: &Outcome) -> Vec<Skipped> {
         self.release(task);
         let failed = match outcome {
@@ -143,13 +175,22 @@ impl Scheduler {
         self.stopped = Some(because.clone());
         self.ready.clear();
         self.pools.iter_mut().for_each(|pool| pool.parked.clear());
-        let idle = |node: &Node| matches!(node.state, State::Waiting | State::Ready | State::Resting);
-        let skipped: Vec<usize> = (0..self.nodes.len()).filter(|task| idle(&self.nodes[*task])).collect();
+        let idle =
+            |node: &Node| matches!(node.state, State::Waiting | State::Ready | State::Resting);
+        let skipped: Vec<usize> = (0..self.nodes.len())
+            .filter(|task| idle(&self.nodes[*task]))
+            .collect();
         for task in &skipped {
             self.nodes[*task].state = State::Ended;
         }
         self.open -= skipped.len();
-        skipped.into_iter().map(|task| Skipped { task, because: because.clone() }).collect()
+        skipped
+            .into_iter()
+            .map(|task| Skipped {
+                task,
+                because: because.clone(),
+            })
+            .collect()
     }
 
     fn turn(&self, task: usize) -> Turn {
@@ -199,8 +240,14 @@ impl Scheduler {
                     _ if self.nodes[follower].state != State::Waiting => {}
                     (Some(because), Edge::Needs) => {
                         self.mark_ended(follower);
-                        skipped.push(Skipped { task: follower, because: because.clone() });
-                        ending.push((follower, Some(lengthened(because, self.nodes[follower].unit))));
+                        skipped.push(Skipped {
+                            task: follower,
+                            because: because.clone(),
+                        });
+                        ending.push((
+                            follower,
+                            Some(lengthened(because, self.nodes[follower].unit)),
+                        ));
                     }
                     _ if self.nodes[follower].waiting_for == 0 => self.make_ready(follower),
                     _ => {}
@@ -241,7 +288,13 @@ fn on_cycles(graph: &TaskGraph, waiting: &[u32], followers: &[Vec<u32>]) -> Vec<
             }
         }
     }
-    graph.tasks.iter().zip(left).filter(|(_, left)| *left > 0).map(|(task, _)| task.name.clone()).collect()
+    graph
+        .tasks
+        .iter()
+        .zip(left)
+        .filter(|(_, left)| *left > 0)
+        .map(|(task, _)| task.name.clone())
+        .collect()
 }
 
 #[cfg(test)]

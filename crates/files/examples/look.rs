@@ -1,5 +1,5 @@
-//! Looks at everything below a directory and keeps its contents, and then once more at what changed: `look DIR` prints how long each took, in
-//! microseconds.
+//! Looks at everything below a directory and keeps its contents, and then once more at what
+//! changed: `look DIR` prints how long each took, in microseconds.
 
 #![expect(clippy::print_stdout, reason = "an example")]
 
@@ -13,7 +13,14 @@ fn main() -> std::io::Result<()> {
     let place = tempfile::tempdir()?;
     let look = |former: Option<&Snapshot>| {
         let store = Store::open(place.path())?;
-        let taking = Taking { former, store: Some(&store), git: &|_| true, everywhere: true, strict: true, ..Taking::PLAIN };
+        let taking = Taking {
+            former,
+            store: Some(&store),
+            git: &|_| true,
+            everywhere: true,
+            strict: true,
+            ..Taking::PLAIN
+        };
         let snapshot = Snapshot::take(&roots, &taking)?;
         store.finish().map(|()| snapshot)
     };
@@ -24,6 +31,10 @@ fn main() -> std::io::Result<()> {
     let former = Snapshot::from_bytes(&bytes);
     let now = look(former.as_ref())?;
     println!("{}", start.elapsed().as_micros());
-    assert_eq!(now.differences(&former.unwrap_or_default()).len(), 0, "nothing changed meanwhile");
+    assert_eq!(
+        now.differences(&former.unwrap_or_default()).len(),
+        0,
+        "nothing changed meanwhile"
+    );
     Ok(())
 }

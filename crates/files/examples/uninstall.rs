@@ -10,11 +10,27 @@ fn main() -> std::io::Result<()> {
     std::fs::create_dir(&tool)?;
     std::fs::write(tool.join("program"), "1")?;
     std::fs::write(tool.join("settings"), "1")?;
-    let record = advance(&Record::new(), &Snapshot::default(), &Snapshot::take(std::slice::from_ref(&tool), &Taking::PLAIN)?);
+    let record = advance(
+        &Record::new(),
+        &Snapshot::default(),
+        &Snapshot::take(std::slice::from_ref(&tool), &Taking::PLAIN)?,
+    );
     std::fs::write(tool.join("settings"), "mine")?;
     let home = Home::open(directory.path(), &[])?;
-    let removal = Removal { record: &record, held: &|_| None, shared: &|_| false, precious: &|_| None, purge: false };
-    let removed = home.remove(&[Root { path: tool, scope: Scope::Recorded }], &removal);
+    let removal = Removal {
+        record: &record,
+        held: &|_| None,
+        shared: &|_| false,
+        precious: &|_| None,
+        purge: false,
+    };
+    let removed = home.remove(
+        &[Root {
+            path: tool,
+            scope: Scope::Recorded,
+        }],
+        &removal,
+    );
     for (path, why) in removed.kept {
         println!("kept {}: {why}", path.display());
     }

@@ -5,7 +5,10 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{XattrFlags, fsetxattr, lgetxattr, lgetxattr_query, llistxattr, llistxattr_query, removexattr, setxattr};
+use rustix::fs::{
+    XattrFlags, fsetxattr, lgetxattr, lgetxattr_query, llistxattr, llistxattr_query, removexattr,
+    setxattr,
+};
 use serde::{Deserialize, Serialize};
 
 /// Names and values, in the order of names.
@@ -14,11 +17,14 @@ pub struct Attributes(Vec<(Vec<u8>, Vec<u8>)>);
 
 /// Labels of security modules are the system's: a new file gets its own.
 fn is_of_file(name: &[u8]) -> bool {
-    name.starts_with(b"user.") || name.starts_with(b"system.posix_acl_") || name == b"security.capability"
+    name.starts_with(b"user.")
+        || name.starts_with(b"system.posix_acl_")
+        || name == b"security.capability"
 }
 
 impl Attributes {
-    /// Returns those of a file or a directory; none where the file system has none, or they cannot be read.
+    /// Returns those of a file or a directory; none where the file system has none, or they cannot
+    /// be read.
     pub(crate) fn of(path: &Path) -> Self {
         Self::read(path).unwrap_or_default()
     }
@@ -32,7 +38,10 @@ impl Attributes {
         let length = llistxattr(path, names.as_mut_slice())?;
         names.truncate(length);
         let mut attributes = Vec::new();
-        for name in names.split(|byte| *byte == 0).filter(|name| is_of_file(name)) {
+        for name in names
+            .split(|byte| *byte == 0)
+            .filter(|name| is_of_file(name))
+        {
             let name = OsStr::from_bytes(name);
             let mut value = vec![0; lgetxattr_query(path, name)?];
             let length = lgetxattr(path, name, value.as_mut_slice())?;
@@ -55,7 +64,11 @@ impl Attributes {
         if now == *self {
             return Ok(());
         }
-        for (name, _) in now.0.iter().filter(|(name, _)| !self.0.iter().any(|(kept, _)| kept == name)) {
+        for (name, _) in now
+            .0
+            .iter()
+            .filter(|(name, _)| !self.0.iter().any(|(kept, _)| kept == name))
+        {
             removexattr(&path, OsStr::from_bytes(name))?;
         }
         for (name, value) in &self.0 {
@@ -66,13 +79,20 @@ impl Attributes {
 
     /// The same through a link.
     fn read_through(path: &Path) -> Self {
-        path.canonicalize().map(|path| Self::of(&path)).unwrap_or_default()
+        path.canonicalize()
+            .map(|path| Self::of(&path))
+            .unwrap_or_default()
     }
 
     /// Gives them to an open file.
     pub(crate) fn set(&self, file: impl AsFd) -> std::io::Result<()> {
         for (name, value) in &self.0 {
-            fsetxattr(&file, OsString::from_vec(name.clone()), value, XattrFlags::empty())?;
+            fsetxattr(
+                &file,
+                OsString::from_vec(name.clone()),
+                value,
+                XattrFlags::empty(),
+            )?;
         }
         Ok(())
     }

@@ -1,10 +1,12 @@
 //! Looks at trees of files and changes them so that nothing of anybody else is lost.
 //!
-//! A [`Snapshot`] tells what is below some paths, contents included; [`advance`] turns two of them, before and after an installer ran, into
-//! a [`Record`] of what the installer wrote. Where contents were kept in a [`Store`], [`put_back`] takes back whatever was done in between.
-//! [`Home::remove`] takes away what stands in a record, and only that: what somebody changed or added
-//! since stays. Every removal goes from the home directory down by open directories, so that no link, however late it is put there,
-//! leads it elsewhere. [`write`](write()) and [`back_up`] change a single file, whole or not at all.
+//! A [`Snapshot`] tells what is below some paths, contents included; [`advance`] turns two of them,
+//! before and after an installer ran, into a [`Record`] of what the installer wrote. Where contents
+//! were kept in a [`Store`], [`put_back`] takes back whatever was done in between. [`Home::remove`]
+//! takes away what stands in a record, and only that: what somebody changed or added since stays.
+//! Every removal goes from the home directory down by open directories, so that no link, however
+//! late it is put there, leads it elsewhere. [`write`](write()) and [`back_up`] change a single
+//! file, whole or not at all.
 //!
 //! ```
 //! use hoist_files::{Record, Snapshot, Store, Taking, advance, put_back};
@@ -51,6 +53,6 @@ pub use restore::{NotKept, put_back};
 pub use snapshot::{Difference, PIPE, SOCKET, Snapshot, State, Taking, keep, state};
 pub use store::Store;
 pub use write::{
-    Suffix, aside_name, back_up, backups, follow, is_backup, keep_copy, move_aside, pending, prune_backups, read, rename_new,
-    sync_file_system, write,
+    Suffix, aside_name, back_up, backups, follow, is_backup, keep_copy, move_aside, pending,
+    prune_backups, read, rename_new, sync_file_system, write,
 };

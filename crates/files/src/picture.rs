@@ -18,7 +18,8 @@ pub enum Kind {
     Directory,
     /// A symbolic link.
     Link,
-    /// The directory in which git keeps what belongs to a clone: one thing, whose files git changes as it likes.
+    /// The directory in which git keeps what belongs to a clone: one thing, whose files git changes
+    /// as it likes.
     Git,
     /// A pipe, a socket, a device.
     Other,
@@ -38,12 +39,20 @@ impl Kind {
 
     /// The kind that is stored as this word.
     pub fn from_word(word: &str) -> Option<Self> {
-        [Kind::File, Kind::Directory, Kind::Link, Kind::Git, Kind::Other].into_iter().find(|kind| kind.as_str() == word)
+        [
+            Kind::File,
+            Kind::Directory,
+            Kind::Link,
+            Kind::Git,
+            Kind::Other,
+        ]
+        .into_iter()
+        .find(|kind| kind.as_str() == word)
     }
 }
 
-/// What can be seen of a path without reading it. Two that are equal are the same file with the same contents, as far as anybody who does not
-/// cheat is concerned.
+/// What can be seen of a path without reading it. Two that are equal are the same file with the
+/// same contents, as far as anybody who does not cheat is concerned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
     /// What it is.
@@ -62,21 +71,31 @@ impl Seen {
     fn of(path: &Path, metadata: &Metadata) -> Self {
         let kind = match metadata.file_type() {
             kind if kind.is_symlink() => Kind::Link,
-            kind if kind.is_dir() && path.file_name().is_some_and(|name| name == ".git") => Kind::Git,
+            kind if kind.is_dir() && path.file_name().is_some_and(|name| name == ".git") => {
+                Kind::Git
+            }
             kind if kind.is_dir() => Kind::Directory,
             kind if kind.is_file() => Kind::File,
             _ => Kind::Other,
         };
-        // The size and the time of a directory are those of its entries, which are looked at themselves.
+        // The size and the time of a directory are those of its entries, which are looked at
+        // themselves.
         let (size, modified) = match kind {
             Kind::Directory | Kind::Git => (0, (0, 0)),
             _ => (metadata.size(), (metadata.mtime(), metadata.mtime_nsec())),
         };
-        Self { kind, mode: metadata.mode() & 0o7777, inode: metadata.ino(), size, modified }
+        Self {
+            kind,
+            mode: metadata.mode() & 0o7777,
+            inode: metadata.ino(),
+            size,
+            modified,
+        }
     }
 }
 
-/// Lists what is at and below these paths. Links are not followed, other file systems are not entered, what vanishes meanwhile is left out.
+/// Lists what is at and below these paths. Links are not followed, other file systems are not
+/// entered, what vanishes meanwhile is left out.
 pub fn look(roots: &[PathBuf]) -> io::Result<Picture> {
     let mut picture = Picture::new();
     for root in roots {
@@ -92,14 +111,23 @@ pub fn look(roots: &[PathBuf]) -> io::Result<Picture> {
             if seen.kind == Kind::Directory && metadata.dev() == device {
                 let entries = match std::fs::read_dir(&path) {
                     // What nobody may list is a directory, and that is all that is known.
-                    Err(error) if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidFilename) => None,
+                    Err(error)
+                        if matches!(
+                            error.kind(),
+                            io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidFilename
+                        ) =>
+                    {
+                        None
+                    }
                     entries => Some(entries.map_err(|error| at(&path, error))?),
                 };
                 for entry in entries.into_iter().flatten() {
                     let path = entry.map_err(|error| at(&path, error))?.path();
                     match path.symlink_metadata() {
                         Ok(metadata) => waiting.push((path, metadata)),
-                        Err(error) if is_absent(&error) || error.kind() == io::ErrorKind::InvalidFilename => {}
+                        Err(error)
+                            if is_absent(&error)
+                                || error.kind() == io::ErrorKind::InvalidFilename => {}
                         Err(error) => return Err(at(&path, error)),
                     }
                 }
@@ -112,7 +140,11 @@ pub fn look(roots: &[PathBuf]) -> io::Result<Picture> {
 
 pub(crate) fn is_absent(error: &io::Error) -> bool {
     let loops = error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
-    loops || matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+    loops
+        || matches!(
+            error.kind(),
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+        )
 }
 
 /// An error that names its path.

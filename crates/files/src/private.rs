@@ -10,9 +10,14 @@ use crate::picture::at;
 /// Permissions that others have.
 const OTHERS: u32 = 0o077;
 
-/// Makes a directory with those above it, and takes it from all others where it belongs to who asks.
+/// Makes a directory with those above it, and takes it from all others where it belongs to who
+/// asks.
 pub fn private_directory(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| at(path, error))?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|error| at(path, error))?;
     make_private(path)
 }
 
@@ -21,14 +26,24 @@ pub fn make_private(path: &Path) -> io::Result<()> {
     let metadata = path.symlink_metadata().map_err(|error| at(path, error))?;
     let is_own = metadata.uid() == rustix::process::geteuid().as_raw() && !metadata.is_symlink();
     if is_own && metadata.mode() & OTHERS != 0 {
-        std::fs::set_permissions(path, Permissions::from_mode(metadata.mode() & 0o7777 & !OTHERS)).map_err(|error| at(path, error))?;
+        std::fs::set_permissions(
+            path,
+            Permissions::from_mode(metadata.mode() & 0o7777 & !OTHERS),
+        )
+        .map_err(|error| at(path, error))?;
     }
     Ok(())
 }
 
 /// Makes a file, or empties the one that is there.
 pub fn private_file(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path).map_err(|error| at(path, error))?;
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|error| at(path, error))?;
     make_private(path)?;
     Ok(file)
 }

@@ -18,7 +18,8 @@ pub struct Recorded {
     pub kind: Kind,
     /// Permissions.
     pub mode: u32,
-    /// Of a file the SHA-256 of its contents, of a link that of its target; empty for everything else.
+    /// Of a file the SHA-256 of its contents, of a link that of its target; empty for everything
+    /// else.
     pub digest: String,
 }
 
@@ -27,20 +28,26 @@ pub type Record = BTreeMap<PathBuf, Recorded>;
 
 /// What somebody changed: of the recorded files and links those that are not as they were written.
 pub fn edited<'a>(record: &'a Record, now: &'a Snapshot) -> impl Iterator<Item = &'a Path> {
-    let differs = |path: &Path, state: &State| record.get(path).is_some_and(|recorded| !recorded.is(state));
-    now.iter().filter(move |(path, state)| differs(path, state)).map(|(path, _)| path.as_path())
+    let differs =
+        |path: &Path, state: &State| record.get(path).is_some_and(|recorded| !recorded.is(state));
+    now.iter()
+        .filter(move |(path, state)| differs(path, state))
+        .map(|(path, _)| path.as_path())
 }
 
-/// The record after something was done: what is as it was before keeps its old entry, or has none; what is different now was written. What was there
-/// before and in no record stays somebody's, also when it was written to; what somebody had changed and is still as they had it, too.
+/// The record after something was done: what is as it was before keeps its old entry, or has none;
+/// what is different now was written. What was there before and in no record stays somebody's, also
+/// when it was written to; what somebody had changed and is still as they had it, too.
 ///
-/// A file that was written and could not be read has no digest: later nobody can tell whether it is still the same.
+/// A file that was written and could not be read has no digest: later nobody can tell whether it is
+/// still the same.
 pub fn advance(old: &Record, before: &Snapshot, after: &Snapshot) -> Record {
     let entry = |(path, state): (&PathBuf, &State)| {
         let former = before.get(path);
         let known = old.get(path);
         let is_same = former.is_some_and(|former| former.has_same_contents(state));
-        let is_somebodys = known.is_none() && former.is_some_and(|former| former.kind == state.kind);
+        let is_somebodys =
+            known.is_none() && former.is_some_and(|former| former.kind == state.kind);
         match is_same || is_somebodys {
             true => Some((path.clone(), known?.clone())),
             false => Some((path.clone(), Recorded::of(state))),
@@ -52,10 +59,15 @@ pub fn advance(old: &Record, before: &Snapshot, after: &Snapshot) -> Record {
 impl Recorded {
     /// The record of what stands at a path.
     pub fn of(state: &State) -> Self {
-        Self { kind: state.kind, mode: state.mode, digest: state.digest.clone() }
+        Self {
+            kind: state.kind,
+            mode: state.mode,
+            digest: state.digest.clone(),
+        }
     }
 
-    /// True for what stands there as it was written; of directories and the like only whether they are there.
+    /// True for what stands there as it was written; of directories and the like only whether they
+    /// are there.
     pub fn is(&self, state: &State) -> bool {
         (self.kind, &self.digest) == (state.kind, &state.digest)
     }
@@ -81,7 +93,16 @@ pub(crate) fn digest_of_link(target: &Path) -> String {
 
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]).map(char::from).collect()
+    bytes
+        .iter()
+        .flat_map(|byte| {
+            [
+                DIGITS[usize::from(byte >> 4)],
+                DIGITS[usize::from(byte & 15)],
+            ]
+        })
+        .map(char::from)
+        .collect()
 }
 
 #[cfg(test)]
@@ -104,7 +125,10 @@ mod tests {
         std::fs::write(root.join("edited"), "by a person").unwrap();
         std::fs::write(root.join("added"), "by a person").unwrap();
         let before = look(&root);
-        assert_eq!(edited(&first, &before).collect::<Vec<_>>(), [&root.join("edited")]);
+        assert_eq!(
+            edited(&first, &before).collect::<Vec<_>>(),
+            [&root.join("edited")]
+        );
         std::fs::write(root.join("theirs"), "2, by the update").unwrap();
         // Written once more, the same; and written to, but somebody's.
         std::fs::write(root.join("edited"), "by a person").unwrap();

@@ -1,4 +1,5 @@
-//! Everything that is below some paths, contents included: by their digests, and in a [`Store`] where they have to come back.
+//! Everything that is below some paths, contents included: by their digests, and in a [`Store`]
+//! where they have to come back.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
@@ -21,8 +22,8 @@ use crate::picture::{Kind, at, is_absent};
 use crate::record::{digest, hexadecimal};
 use crate::store::{PACKED, Store};
 
-/// A file that was changed so shortly before it was looked at may be changed once more without looking different: clocks of file systems tick
-/// every few milliseconds, or every two seconds.
+/// A file that was changed so shortly before it was looked at may be changed once more without
+/// looking different: clocks of file systems tick every few milliseconds, or every two seconds.
 const TICK: Duration = Duration::from_secs(2);
 
 /// What stands at a path.
@@ -34,8 +35,8 @@ pub struct State {
     pub mode: u32,
     /// User and group.
     pub owner: (u32, u32),
-    /// Of a file the SHA-256 of its contents, of a link that of its target, of a special file its type ([`PIPE`], [`SOCKET`], `device`); empty for
-    /// directories.
+    /// Of a file the SHA-256 of its contents, of a link that of its target, of a special file its
+    /// type ([`PIPE`], [`SOCKET`], `device`); empty for directories.
     pub digest: String,
     /// When it was last written, in seconds and nanoseconds since 1970, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -49,14 +50,23 @@ impl PartialEq for State {
     /// What was written again with the same contents is the same.
     fn eq(&self, other: &Self) -> bool {
         let parts = |state: &Self| (state.kind, state.mode, state.owner);
-        parts(self) == parts(other) && self.digest == other.digest && self.attributes == other.attributes
+        parts(self) == parts(other)
+            && self.digest == other.digest
+            && self.attributes == other.attributes
     }
 }
 
 impl State {
     /// Something of which only the kind is known.
     pub fn unread(kind: Kind) -> Self {
-        Self { kind, mode: 0, owner: (0, 0), digest: UNREAD.to_owned(), modified: None, attributes: Attributes::default() }
+        Self {
+            kind,
+            mode: 0,
+            owner: (0, 0),
+            digest: UNREAD.to_owned(),
+            modified: None,
+            attributes: Attributes::default(),
+        }
     }
 
     /// False for a file that was not read.
@@ -64,13 +74,15 @@ impl State {
         !self.digest.starts_with(UNREAD)
     }
 
-    /// True where both are the same thing with the same contents, whoever owns it and whatever its permissions are.
+    /// True where both are the same thing with the same contents, whoever owns it and whatever its
+    /// permissions are.
     pub fn has_same_contents(&self, other: &Self) -> bool {
         (self.kind, &self.digest) == (other.kind, &other.digest)
     }
 }
 
-/// What tells whether a file is still the one that was read: the kernel sets the time of the last change itself, and nobody can set it back.
+/// What tells whether a file is still the one that was read: the kernel sets the time of the last
+/// change itself, and nobody can set it back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Stamp {
     device: u64,
@@ -127,7 +139,8 @@ pub struct Taking<'a> {
     pub former: Option<&'a Snapshot>,
     /// Where all contents are kept.
     pub store: Option<&'a Store>,
-    /// False for a file that is not read: it is told by its inode, its size and its time, and cannot be put back.
+    /// False for a file that is not read: it is told by its inode, its size and its time, and
+    /// cannot be put back.
     pub read: &'a (dyn Fn(&Path, u64) -> bool + Sync),
     /// True for the directory of a repository of git that is looked into; others are one thing.
     pub git: &'a (dyn Fn(&Path) -> bool + Sync),
@@ -139,27 +152,50 @@ pub struct Taking<'a> {
 
 impl Taking<'_> {
     /// A look at one file system, as far as it can be read, of which no contents are kept.
-    pub const PLAIN: Taking<'static> =
-        Taking { ignored: &|_| false, former: None, store: None, read: &|_, _| true, git: &|_| false, everywhere: false, strict: false };
+    pub const PLAIN: Taking<'static> = Taking {
+        ignored: &|_| false,
+        former: None,
+        store: None,
+        read: &|_, _| true,
+        git: &|_| false,
+        everywhere: false,
+        strict: false,
+    };
 }
 
 impl Snapshot {
-    /// Looks at everything below these paths. Links are not followed; what vanishes meanwhile is left out.
+    /// Looks at everything below these paths. Links are not followed; what vanishes meanwhile is
+    /// left out.
     ///
     /// # Errors
     /// What cannot be looked at; in a strict look also what cannot be read.
     pub fn take(roots: &[PathBuf], taking: &Taking<'_>) -> io::Result<Self> {
         let known = taking.former.iter().flat_map(|former| &former.entries);
-        let known = known.map(|(path, entry)| (path.as_os_str().as_bytes(), entry)).collect();
-        let look = Look { taking, known, read_at: now() };
+        let known = known
+            .map(|(path, entry)| (path.as_os_str().as_bytes(), entry))
+            .collect();
+        let look = Look {
+            taking,
+            known,
+            read_at: now(),
+        };
         let mut entries = Vec::new();
         for root in roots.iter().filter(|root| !(taking.ignored)(root)) {
-            let Some(stat) = look.stat(CWD, root.as_os_str(), root)? else { continue };
-            let here = Here { directory: CWD, name: root.as_os_str(), device: Stamp::of(&stat).device, depth: 0 };
+            let Some(stat) = look.stat(CWD, root.as_os_str(), root)? else {
+                continue;
+            };
+            let here = Here {
+                directory: CWD,
+                name: root.as_os_str(),
+                device: Stamp::of(&stat).device,
+                depth: 0,
+            };
             look.walk(root.clone(), &stat, &here, &mut entries)?;
         }
         // They come in order, and a map is made of them faster at once than one by one.
-        Ok(Self { entries: BTreeMap::from_iter(entries) })
+        Ok(Self {
+            entries: BTreeMap::from_iter(entries),
+        })
     }
 
     /// Looks at these paths, and not at what is below them.
@@ -168,13 +204,29 @@ impl Snapshot {
     /// A path cannot be looked at, or read where that is asked for.
     pub fn take_flat(paths: &[PathBuf], taking: &Taking<'_>) -> io::Result<Self> {
         let known = taking.former.iter().flat_map(|former| &former.entries);
-        let known = known.map(|(path, entry)| (path.as_os_str().as_bytes(), entry)).collect();
-        let look = Look { taking, known, read_at: now() };
+        let known = known
+            .map(|(path, entry)| (path.as_os_str().as_bytes(), entry))
+            .collect();
+        let look = Look {
+            taking,
+            known,
+            read_at: now(),
+        };
         let mut entries = BTreeMap::new();
         for path in paths {
-            let Some(stat) = look.stat(CWD, path.as_os_str(), path)? else { continue };
-            let here = Here { directory: CWD, name: path.as_os_str(), device: Stamp::of(&stat).device, depth: 0 };
-            entries.extend(look.entry(path, &stat, &here)?.map(|entry| (path.clone(), entry)));
+            let Some(stat) = look.stat(CWD, path.as_os_str(), path)? else {
+                continue;
+            };
+            let here = Here {
+                directory: CWD,
+                name: path.as_os_str(),
+                device: Stamp::of(&stat).device,
+                depth: 0,
+            };
+            entries.extend(
+                look.entry(path, &stat, &here)?
+                    .map(|entry| (path.clone(), entry)),
+            );
         }
         Ok(Self { entries })
     }
@@ -201,12 +253,17 @@ impl Snapshot {
 
     /// Every path with what stands there, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&PathBuf, &State)> {
-        self.entries.iter().map(|(path, entry)| (path, &entry.state))
+        self.entries
+            .iter()
+            .map(|(path, entry)| (path, &entry.state))
     }
 
     /// Everything at and below a path.
     pub fn below<'a>(&'a self, path: &'a Path) -> impl Iterator<Item = (&'a PathBuf, &'a State)> {
-        let all = self.entries.range(path.to_owned()..).take_while(move |(below, _)| below.starts_with(path));
+        let all = self
+            .entries
+            .range(path.to_owned()..)
+            .take_while(move |(below, _)| below.starts_with(path));
         all.map(|(path, entry)| (path, &entry.state))
     }
 
@@ -214,7 +271,9 @@ impl Snapshot {
     pub fn without_repositories(&self) -> Self {
         let mut entries: Vec<(PathBuf, Entry)> = Vec::with_capacity(self.entries.len());
         for (path, entry) in &self.entries {
-            if entries.last().is_some_and(|(last, entry)| entry.state.kind == Kind::Git && path.starts_with(last)) {
+            if entries.last().is_some_and(|(last, entry)| {
+                entry.state.kind == Kind::Git && path.starts_with(last)
+            }) {
                 continue;
             }
             let mut entry = entry.clone();
@@ -223,7 +282,9 @@ impl Snapshot {
             }
             entries.push((path.clone(), entry));
         }
-        Self { entries: entries.into_iter().collect() }
+        Self {
+            entries: entries.into_iter().collect(),
+        }
     }
 
     /// Adds another.
@@ -233,60 +294,103 @@ impl Snapshot {
 
     /// What is at and below a path.
     pub fn part(&self, path: &Path) -> Self {
-        let all = self.entries.range(path.to_owned()..).take_while(|(below, _)| below.starts_with(path));
-        Self { entries: all.map(|(path, entry)| (path.clone(), entry.clone())).collect() }
+        let all = self
+            .entries
+            .range(path.to_owned()..)
+            .take_while(|(below, _)| below.starts_with(path));
+        Self {
+            entries: all
+                .map(|(path, entry)| (path.clone(), entry.clone()))
+                .collect(),
+        }
     }
 
     /// Files that were written since and hold the same as before.
-    pub fn rewritten<'a>(&'a self, after: &'a Self) -> impl Iterator<Item = (&'a PathBuf, &'a State)> {
+    pub fn rewritten<'a>(
+        &'a self,
+        after: &'a Self,
+    ) -> impl Iterator<Item = (&'a PathBuf, &'a State)> {
         let same = |(path, before, after): (&'a PathBuf, Option<&'a Entry>, Option<&'a Entry>)| {
             let (entry, now) = before.zip(after)?;
-            let is_written = now.stamp.modified != entry.stamp.modified || now.stamp.inode != entry.stamp.inode;
-            (entry.state.kind == Kind::File && entry.state.has_same_contents(&now.state) && is_written).then_some((path, &now.state))
+            let is_written =
+                now.stamp.modified != entry.stamp.modified || now.stamp.inode != entry.stamp.inode;
+            (entry.state.kind == Kind::File
+                && entry.state.has_same_contents(&now.state)
+                && is_written)
+                .then_some((path, &now.state))
         };
         self.beside(after).filter_map(same)
     }
 
     /// Keeps what this is true of.
     pub fn retain(&mut self, wanted: impl Fn(&Path, &State) -> bool) {
-        self.entries.retain(|path, entry| wanted(path, &entry.state));
+        self.entries
+            .retain(|path, entry| wanted(path, &entry.state));
     }
 
     /// What is different in a later snapshot, in the order of paths.
     pub fn differences(&self, after: &Self) -> Vec<Difference> {
         let different = |(path, before, after): (&PathBuf, Option<&Entry>, Option<&Entry>)| {
-            let (before, after) = (before.map(|entry| &entry.state), after.map(|entry| &entry.state));
-            (before != after).then(|| Difference { path: path.clone(), before: before.cloned(), after: after.cloned() })
+            let (before, after) = (
+                before.map(|entry| &entry.state),
+                after.map(|entry| &entry.state),
+            );
+            (before != after).then(|| Difference {
+                path: path.clone(),
+                before: before.cloned(),
+                after: after.cloned(),
+            })
         };
         self.beside(after).filter_map(different).collect()
     }
 
     /// Every path of this and of a later snapshot, in order, with what stands there in each.
-    fn beside<'a>(&'a self, after: &'a Self) -> impl Iterator<Item = (&'a PathBuf, Option<&'a Entry>, Option<&'a Entry>)> {
-        let (mut old, mut new) = (self.entries.iter().peekable(), after.entries.iter().peekable());
+    fn beside<'a>(
+        &'a self,
+        after: &'a Self,
+    ) -> impl Iterator<Item = (&'a PathBuf, Option<&'a Entry>, Option<&'a Entry>)> {
+        let (mut old, mut new) = (
+            self.entries.iter().peekable(),
+            after.entries.iter().peekable(),
+        );
         std::iter::from_fn(move || {
             let order = match (old.peek(), new.peek()) {
                 (None, None) => return None,
                 (Some(_), None) => Ordering::Less,
                 (None, Some(_)) => Ordering::Greater,
                 // Most are the same, which bytes tell sooner than parts of paths.
-                (Some((left, _)), Some((right, _))) if left.as_os_str() == right.as_os_str() => Ordering::Equal,
+                (Some((left, _)), Some((right, _))) if left.as_os_str() == right.as_os_str() => {
+                    Ordering::Equal
+                }
                 (Some((left, _)), Some((right, _))) => left.cmp(right),
             };
             let before = if order.is_le() { old.next() } else { None };
             let after = if order.is_ge() { new.next() } else { None };
             let (path, _) = before.or(after)?;
-            Some((path, before.map(|(_, entry)| entry), after.map(|(_, entry)| entry)))
+            Some((
+                path,
+                before.map(|(_, entry)| entry),
+                after.map(|(_, entry)| entry),
+            ))
         })
     }
 
     /// As bytes, to be read again by a later process.
     pub fn to_bytes(&self) -> io::Result<Vec<u8>> {
         let stored = |(path, entry): (&'_ PathBuf, &'_ Entry)| -> io::Result<Vec<u8>> {
-            let Entry { state, stamp, read_at } = entry;
+            let Entry {
+                state,
+                stamp,
+                read_at,
+            } = entry;
             let stored = StoredEntry {
                 path: path.as_os_str().as_bytes(),
-                state: StoredState { kind: state.kind, mode: state.mode, owner: state.owner, digest: &state.digest },
+                state: StoredState {
+                    kind: state.kind,
+                    mode: state.mode,
+                    owner: state.owner,
+                    digest: &state.digest,
+                },
                 stamp: *stamp,
                 read_at: *read_at,
                 attributes: state.attributes.clone(),
@@ -306,16 +410,32 @@ impl Snapshot {
         let Some(mut rest) = bytes.strip_prefix(FORM) else {
             // Earlier versions kept no attributes.
             let entries: Vec<(&[u8], FormerEntry<'_>)> = postcard::from_bytes(bytes).ok()?;
-            let entry = |former: FormerEntry<'_>| former.state.entry(former.stamp, former.read_at, Attributes::default());
-            return Some(Self { entries: entries.into_iter().map(|(bytes, former)| (path(bytes), entry(former))).collect() });
+            let entry = |former: FormerEntry<'_>| {
+                former
+                    .state
+                    .entry(former.stamp, former.read_at, Attributes::default())
+            };
+            return Some(Self {
+                entries: entries
+                    .into_iter()
+                    .map(|(bytes, former)| (path(bytes), entry(former)))
+                    .collect(),
+            });
         };
         let mut entries = Vec::new();
         while !rest.is_empty() {
             let (stored, more) = postcard::take_from_bytes::<StoredEntry<'_>>(rest).ok()?;
-            entries.push((path(stored.path), stored.state.entry(stored.stamp, stored.read_at, stored.attributes)));
+            entries.push((
+                path(stored.path),
+                stored
+                    .state
+                    .entry(stored.stamp, stored.read_at, stored.attributes),
+            ));
             rest = more;
         }
-        Some(Self { entries: BTreeMap::from_iter(entries) })
+        Some(Self {
+            entries: BTreeMap::from_iter(entries),
+        })
     }
 }
 
@@ -352,20 +472,43 @@ struct FormerEntry<'a> {
 
 impl StoredState<'_> {
     fn entry(self, stamp: Stamp, read_at: i64, attributes: Attributes) -> Entry {
-        let Self { kind, mode, owner, digest } = self;
-        Entry { state: State { kind, mode, owner, digest: digest.to_owned(), modified: Some(stamp.modified), attributes }, stamp, read_at }
+        let Self {
+            kind,
+            mode,
+            owner,
+            digest,
+        } = self;
+        Entry {
+            state: State {
+                kind,
+                mode,
+                owner,
+                digest: digest.to_owned(),
+                modified: Some(stamp.modified),
+                attributes,
+            },
+            stamp,
+            read_at,
+        }
     }
 }
 
 /// In seconds since 1970.
 fn now() -> i64 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
     i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// Keeps what a file holds.
 pub fn keep(path: &Path, store: &Store) -> io::Result<()> {
-    let here = Here { directory: CWD, name: path.as_os_str(), device: 0, depth: 0 };
+    let here = Here {
+        directory: CWD,
+        name: path.as_os_str(),
+        device: 0,
+        depth: 0,
+    };
     let keep = || {
         let file = open(&here)?;
         let size = file.metadata()?.len();
@@ -376,11 +519,26 @@ pub fn keep(path: &Path, store: &Store) -> io::Result<()> {
 
 /// What stands at a path now; nothing where nothing does.
 pub fn state(path: &Path) -> io::Result<Option<State>> {
-    let taking = Taking { strict: true, ..Taking::PLAIN };
-    let look = Look { taking: &taking, known: HashMap::new(), read_at: 0 };
-    let Some(stat) = look.stat(CWD, path.as_os_str(), path)? else { return Ok(None) };
-    let here = Here { directory: CWD, name: path.as_os_str(), device: 0, depth: 0 };
-    look.entry(path, &stat, &here).map(|entry| entry.map(|entry| entry.state))
+    let taking = Taking {
+        strict: true,
+        ..Taking::PLAIN
+    };
+    let look = Look {
+        taking: &taking,
+        known: HashMap::new(),
+        read_at: 0,
+    };
+    let Some(stat) = look.stat(CWD, path.as_os_str(), path)? else {
+        return Ok(None);
+    };
+    let here = Here {
+        directory: CWD,
+        name: path.as_os_str(),
+        device: 0,
+        depth: 0,
+    };
+    look.entry(path, &stat, &here)
+        .map(|entry| entry.map(|entry| entry.state))
 }
 
 /// In place of the digest of a named pipe.
@@ -427,24 +585,46 @@ struct Here<'a> {
 }
 
 impl Look<'_> {
-    fn stat(&self, directory: BorrowedFd<'_>, name: &OsStr, path: &Path) -> io::Result<Option<Stat>> {
+    fn stat(
+        &self,
+        directory: BorrowedFd<'_>,
+        name: &OsStr,
+        path: &Path,
+    ) -> io::Result<Option<Stat>> {
         match statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).map_err(io::Error::from) {
             Ok(stat) => Ok(Some(stat)),
-            Err(error) if is_absent(&error) || error.kind() == io::ErrorKind::InvalidFilename => Ok(None),
+            Err(error) if is_absent(&error) || error.kind() == io::ErrorKind::InvalidFilename => {
+                Ok(None)
+            }
             Err(error) => Err(at(path, error)),
         }
     }
 
-    fn walk(&self, path: PathBuf, stat: &Stat, here: &Here<'_>, found: &mut Vec<(PathBuf, Entry)>) -> io::Result<()> {
-        let Some(own) = self.entry(&path, stat, here)? else { return Ok(()) };
-        let is_entered = own.state.kind == Kind::Directory && (self.taking.everywhere || own.stamp.device == here.device);
+    fn walk(
+        &self,
+        path: PathBuf,
+        stat: &Stat,
+        here: &Here<'_>,
+        found: &mut Vec<(PathBuf, Entry)>,
+    ) -> io::Result<()> {
+        let Some(own) = self.entry(&path, stat, here)? else {
+            return Ok(());
+        };
+        let is_entered = own.state.kind == Kind::Directory
+            && (self.taking.everywhere || own.stamp.device == here.device);
         found.push((path.clone(), own));
         if !is_entered {
             return Ok(());
         }
         if here.depth >= DEPTH_LIMIT {
-            let deep = io::Error::other(format!("it is nested more than {DEPTH_LIMIT} directories deep"));
-            return if self.taking.strict { Err(at(&path, deep)) } else { Ok(()) };
+            let deep = io::Error::other(format!(
+                "it is nested more than {DEPTH_LIMIT} directories deep"
+            ));
+            return if self.taking.strict {
+                Err(at(&path, deep))
+            } else {
+                Ok(())
+            };
         }
         let (directory, names) = match list(here) {
             Ok(listed) => listed,
@@ -458,13 +638,19 @@ impl Look<'_> {
             if (self.taking.ignored)(&path) {
                 return Ok(());
             }
-            let here = Here { directory: directory.as_fd(), name, device: here.device, depth: here.depth + 1 };
+            let here = Here {
+                directory: directory.as_fd(),
+                name,
+                device: here.device,
+                depth: here.depth + 1,
+            };
             match self.stat(here.directory, name, &path)? {
                 Some(stat) => self.walk(path, &stat, &here, found),
                 None => Ok(()),
             }
         };
-        // Further down there is enough to do for everybody, and every level takes its part of the stack.
+        // Further down there is enough to do for everybody, and every level takes its part of the
+        // stack.
         if here.depth >= PARALLEL || names.len() == 1 {
             return names.iter().try_for_each(|name| visit(name, found));
         }
@@ -490,39 +676,74 @@ impl Look<'_> {
             attributes,
         };
         let known = self.known.get(path.as_os_str().as_bytes()).filter(|known| {
-            let settled = known.stamp.changed.0.saturating_add(TICK.as_secs().cast_signed()) < known.read_at;
-            let is_kept = |digest: &str| digest.starts_with(UNREAD) || store.is_none_or(|store| store.has(digest));
+            let settled = known
+                .stamp
+                .changed
+                .0
+                .saturating_add(TICK.as_secs().cast_signed())
+                < known.read_at;
+            let is_kept = |digest: &str| {
+                digest.starts_with(UNREAD) || store.is_none_or(|store| store.has(digest))
+            };
             // A file without a digest could not be read.
-            let is_kept = |digest: &str| if digest.is_empty() { kind != Kind::File } else { is_kept(digest) };
-            settled && known.stamp == stamp && known.state.kind == kind && is_kept(&known.state.digest)
+            let is_kept = |digest: &str| {
+                if digest.is_empty() {
+                    kind != Kind::File
+                } else {
+                    is_kept(digest)
+                }
+            };
+            settled
+                && known.stamp == stamp
+                && known.state.kind == kind
+                && is_kept(&known.state.digest)
         });
         if let Some(known) = known {
             let state = state(known.state.digest.clone(), known.state.attributes.clone());
-            return Ok(Some(Entry { state, stamp, read_at: known.read_at }));
+            return Ok(Some(Entry {
+                state,
+                stamp,
+                read_at: known.read_at,
+            }));
         }
         let read = match kind {
-            Kind::File if !(self.taking.read)(path, stamp.size) => {
-                Ok(format!("{UNREAD}{} {} {:?}", stamp.inode, stamp.size, stamp.modified))
-            }
+            Kind::File if !(self.taking.read)(path, stamp.size) => Ok(format!(
+                "{UNREAD}{} {} {:?}",
+                stamp.inode, stamp.size, stamp.modified
+            )),
             Kind::File => open(here).and_then(|file| contents(file, stamp.size, store)),
-            Kind::Link => readlinkat(here.directory, here.name, Vec::new()).map_err(io::Error::from).and_then(|target| {
-                let target = target.into_bytes();
-                let digest = hexadecimal(&Sha256::digest(&target));
-                store.map_or(Ok(()), |store| store.keep(&digest, &target)).map(|()| digest)
-            }),
+            Kind::Link => readlinkat(here.directory, here.name, Vec::new())
+                .map_err(io::Error::from)
+                .and_then(|target| {
+                    let target = target.into_bytes();
+                    let digest = hexadecimal(&Sha256::digest(&target));
+                    store
+                        .map_or(Ok(()), |store| store.keep(&digest, &target))
+                        .map(|()| digest)
+                }),
             Kind::Other => Ok(special(stat).to_owned()),
             Kind::Directory | Kind::Git => Ok(String::new()),
         };
         match read {
             Ok(digest) => {
-                let attributes = if kind == Kind::Link { Attributes::default() } else { Attributes::of(path) };
-                Ok(Some(Entry { state: state(digest, attributes), stamp, read_at: self.read_at }))
+                let attributes = if kind == Kind::Link {
+                    Attributes::default()
+                } else {
+                    Attributes::of(path)
+                };
+                Ok(Some(Entry {
+                    state: state(digest, attributes),
+                    stamp,
+                    read_at: self.read_at,
+                }))
             }
             Err(error) if is_absent(&error) => Ok(None),
             // Later nobody can tell whether it is still the same.
-            Err(error) if !self.taking.strict && is_closed(&error) => {
-                Ok(Some(Entry { state: state(String::new(), Attributes::default()), stamp, read_at: self.read_at }))
-            }
+            Err(error) if !self.taking.strict && is_closed(&error) => Ok(Some(Entry {
+                state: state(String::new(), Attributes::default()),
+                stamp,
+                read_at: self.read_at,
+            })),
             Err(error) => Err(at(path, error)),
         }
     }
@@ -530,7 +751,12 @@ impl Look<'_> {
     fn kind(&self, path: &Path, stat: &Stat) -> Kind {
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Symlink => Kind::Link,
-            FileType::Directory if path.file_name().is_some_and(|name| name == ".git") && !(self.taking.git)(path) => Kind::Git,
+            FileType::Directory
+                if path.file_name().is_some_and(|name| name == ".git")
+                    && !(self.taking.git)(path) =>
+            {
+                Kind::Git
+            }
             FileType::Directory => Kind::Directory,
             FileType::RegularFile => Kind::File,
             _ => Kind::Other,
@@ -539,7 +765,10 @@ impl Look<'_> {
 }
 
 fn is_closed(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidFilename)
+    matches!(
+        error.kind(),
+        io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidFilename
+    )
 }
 
 /// Opens a directory as an entry of another, and lists it.
@@ -557,13 +786,17 @@ fn list(here: &Here<'_>) -> io::Result<(OwnedFd, Vec<OsString>)> {
 }
 
 /// What became a link or a pipe meanwhile is not followed, and not waited for.
-const FILE: OFlags = OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
+const FILE: OFlags = OFlags::RDONLY
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::CLOEXEC);
 
 fn open(here: &Here<'_>) -> io::Result<File> {
     Ok(openat(here.directory, here.name, FILE, Mode::empty()).map(File::from)?)
 }
 
-/// Reads what a file held when it was looked at: one that grows as fast as it is read would never end.
+/// Reads what a file held when it was looked at: one that grows as fast as it is read would never
+/// end.
 fn contents(file: File, size: u64, store: Option<&Store>) -> io::Result<String> {
     let mut file = file.take(size);
     if size > PACKED {

@@ -1,4 +1,5 @@
-//! Contents of files, kept by their digests, so that what something writes over or removes can be put back.
+//! Contents of files, kept by their digests, so that what something writes over or removes can be
+//! put back.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
@@ -14,14 +15,16 @@ use crate::private::private_directory;
 use crate::record::hexadecimal;
 use crate::write::sync_directory;
 
-/// Smaller contents stand one behind another in a file; a larger one is a file of its own, so that it need not fit into memory.
+/// Smaller contents stand one behind another in a file; a larger one is a file of its own, so that
+/// it need not fit into memory.
 pub(crate) const PACKED: u64 = 1024 * 1024;
 /// Before each content in a pack: its length, and its digest.
 const HEAD: usize = 8 + 32;
 /// Packs are written anew once so much of them is no longer needed, in bytes.
 const WASTE: u64 = 16 * 1024 * 1024;
 
-/// A directory of contents by their SHA-256 digests, in lower-case hexadecimal. Each is kept once, however often it is handed in.
+/// A directory of contents by their SHA-256 digests, in lower-case hexadecimal. Each is kept once,
+/// however often it is handed in.
 ///
 /// One process at a time may write to it.
 #[derive(Debug)]
@@ -55,13 +58,19 @@ struct Writer {
 const MANY: usize = 32;
 
 impl Inner {
-    /// Nobody knows what of a pack reached the disk when writing failed: what is whole there counts, and the next content goes to another.
+    /// Nobody knows what of a pack reached the disk when writing failed: what is whole there
+    /// counts, and the next content goes to another.
     fn abandon(&mut self, pack: usize) {
         if let Some(writer) = self.writer.take() {
             let _ = writer.file.into_parts();
         }
-        let whole: BTreeSet<String> = scan(&self.packs[pack]).unwrap_or_default().into_iter().map(|(digest, ..)| digest).collect();
-        self.index.retain(|digest, place| place.pack != pack || whole.contains(digest));
+        let whole: BTreeSet<String> = scan(&self.packs[pack])
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(digest, ..)| digest)
+            .collect();
+        self.index
+            .retain(|digest, place| place.pack != pack || whole.contains(digest));
     }
 }
 
@@ -78,23 +87,46 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             entries => Some(entries.map_err(|error| at(directory, error))?),
         };
-        let paths = entries.into_iter().flatten().flatten().map(|entry| entry.path());
-        let mut packs: Vec<PathBuf> = paths.filter(|path| path.extension().is_some_and(|extension| extension == "pack")).collect();
+        let paths = entries
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path());
+        let mut packs: Vec<PathBuf> = paths
+            .filter(|path| {
+                path.extension()
+                    .is_some_and(|extension| extension == "pack")
+            })
+            .collect();
         packs.sort();
         for pack in packs {
             let number = inner.packs.len();
-            let known = std::fs::read(pack.with_extension("index")).ok().and_then(|bytes| postcard::from_bytes::<Stored>(&bytes).ok());
+            let known = std::fs::read(pack.with_extension("index"))
+                .ok()
+                .and_then(|bytes| postcard::from_bytes::<Stored>(&bytes).ok());
             let length = pack.metadata().map_err(|error| at(&pack, error))?.len();
             let contents = match known {
                 Some((known, contents)) if known == length => contents,
                 // Whoever wrote it was killed.
                 _ => scan(&pack).map_err(|error| at(&pack, error))?,
             };
-            let places = contents.into_iter().map(|(digest, offset, length)| (digest, Place { pack: number, offset, length }));
+            let places = contents.into_iter().map(|(digest, offset, length)| {
+                (
+                    digest,
+                    Place {
+                        pack: number,
+                        offset,
+                        length,
+                    },
+                )
+            });
             inner.index.extend(places);
             inner.packs.push(pack);
         }
-        Ok(Self { directory: directory.to_owned(), inner: Mutex::new(inner) })
+        Ok(Self {
+            directory: directory.to_owned(),
+            inner: Mutex::new(inner),
+        })
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -107,7 +139,8 @@ impl Store {
 
     /// True when the content of this digest is kept.
     pub fn has(&self, digest: &str) -> bool {
-        raw(digest).is_some() && (self.inner().index.contains_key(digest) || self.large(digest).exists())
+        raw(digest).is_some()
+            && (self.inner().index.contains_key(digest) || self.large(digest).exists())
     }
 
     /// Keeps a content, and returns its digest.
@@ -126,19 +159,32 @@ impl Store {
             Some(writer) => inner.writer.insert(writer),
             None => {
                 private_directory(&self.directory)?;
-                let path = (0..).map(|number| self.directory.join(format!("{number:06}.pack"))).find(|path| !path.exists());
+                let path = (0..)
+                    .map(|number| self.directory.join(format!("{number:06}.pack")))
+                    .find(|path| !path.exists());
                 let path = path.unwrap_or_else(|| self.directory.join("pack"));
                 let file = private(&path).map_err(|error| at(&path, error))?;
                 let pack = inner.packs.len();
                 inner.packs.push(path);
-                inner.writer.insert(Writer { pack, file: BufWriter::with_capacity(256 * 1024, file), end: 0 })
+                inner.writer.insert(Writer {
+                    pack,
+                    file: BufWriter::with_capacity(256 * 1024, file),
+                    end: 0,
+                })
             }
         };
         let mut head = [0; HEAD];
         head[..8].copy_from_slice(&(contents.len() as u64).to_le_bytes());
         head[8..].copy_from_slice(&raw(digest).ok_or_else(|| io::Error::other("not a digest"))?);
-        let written = writer.file.write_all(&head).and_then(|()| writer.file.write_all(contents));
-        let place = Place { pack: writer.pack, offset: writer.end + HEAD as u64, length: contents.len() as u64 };
+        let written = writer
+            .file
+            .write_all(&head)
+            .and_then(|()| writer.file.write_all(contents));
+        let place = Place {
+            pack: writer.pack,
+            offset: writer.end + HEAD as u64,
+            length: contents.len() as u64,
+        };
         writer.end += (HEAD + contents.len()) as u64;
         let pack = writer.pack;
         if let Err(error) = written {
@@ -154,7 +200,8 @@ impl Store {
     pub(crate) fn keep_file(&self, mut source: impl Read) -> io::Result<(String, u64)> {
         let directory = self.directory.join("large");
         private_directory(&directory)?;
-        let mut copy = tempfile::NamedTempFile::new_in(&directory).map_err(|error| at(&directory, error))?;
+        let mut copy =
+            tempfile::NamedTempFile::new_in(&directory).map_err(|error| at(&directory, error))?;
         let (mut hasher, mut buffer, mut length) = (Sha256::new(), vec![0; 256 * 1024], 0);
         loop {
             let count = match source.read(&mut buffer) {
@@ -165,14 +212,18 @@ impl Store {
                 break;
             }
             hasher.update(&buffer[..count]);
-            copy.write_all(&buffer[..count]).map_err(|error| at(&directory, error))?;
+            copy.write_all(&buffer[..count])
+                .map_err(|error| at(&directory, error))?;
             length += count as u64;
         }
         let digest = hexadecimal(&hasher.finalize());
         let place = self.large(&digest);
         if !place.exists() {
-            copy.as_file().sync_data().map_err(|error| at(&place, error))?;
-            copy.persist(&place).map_err(|error| at(&place, error.error))?;
+            copy.as_file()
+                .sync_data()
+                .map_err(|error| at(&place, error))?;
+            copy.persist(&place)
+                .map_err(|error| at(&place, error.error))?;
             sync_directory(&directory)?;
         }
         Ok((digest, length))
@@ -181,13 +232,20 @@ impl Store {
     /// The content of this digest, where it is kept whole.
     pub fn get(&self, digest: &str) -> io::Result<Option<Box<dyn Read>>> {
         let mut inner = self.inner();
-        let Some(Place { pack, offset, length }) = inner.index.get(digest).copied() else {
+        let Some(Place {
+            pack,
+            offset,
+            length,
+        }) = inner.index.get(digest).copied()
+        else {
             if raw(digest).is_none() {
                 return Ok(None);
             }
             let path = self.large(digest);
             return match File::open(&path).and_then(|file| Ok((crate::digest(&file)?, file))) {
-                Ok((found, mut file)) if found == digest => file.rewind().map(|()| Some(Box::new(file) as Box<dyn Read>)),
+                Ok((found, mut file)) if found == digest => file
+                    .rewind()
+                    .map(|()| Some(Box::new(file) as Box<dyn Read>)),
                 Ok(_) => Err(at(&path, io::Error::other("its content is damaged"))),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
                 Err(error) => Err(at(&path, error)),
@@ -198,7 +256,9 @@ impl Store {
         }
         let path = &inner.packs[pack];
         let mut contents = vec![0; usize::try_from(length).map_err(io::Error::other)?];
-        File::open(path).and_then(|file| file.read_exact_at(&mut contents, offset)).map_err(|error| at(path, error))?;
+        File::open(path)
+            .and_then(|file| file.read_exact_at(&mut contents, offset))
+            .map_err(|error| at(path, error))?;
         match hexadecimal(&Sha256::digest(&contents)) == digest {
             true => Ok(Some(Box::new(io::Cursor::new(contents)))),
             false => Err(at(path, io::Error::other("its content is damaged"))),
@@ -208,7 +268,9 @@ impl Store {
     /// The content of this digest as bytes; an error where it is not kept.
     pub fn bytes(&self, digest: &str) -> io::Result<Vec<u8>> {
         let mut contents = Vec::new();
-        let kept = self.get(digest)?.ok_or_else(|| io::Error::other(format!("no content with the digest {digest}")))?;
+        let kept = self
+            .get(digest)?
+            .ok_or_else(|| io::Error::other(format!("no content with the digest {digest}")))?;
         { kept }.read_to_end(&mut contents)?;
         Ok(contents)
     }
@@ -224,7 +286,9 @@ impl Store {
     /// Hands everything to the disk, so that it is there also after a power failure.
     pub fn sync(&self) -> io::Result<()> {
         let mut inner = self.inner();
-        let Some(writer) = &mut inner.writer else { return Ok(()) };
+        let Some(writer) = &mut inner.writer else {
+            return Ok(());
+        };
         writer.file.flush()?;
         writer.file.get_ref().sync_data()?;
         sync_directory(&self.directory)
@@ -234,14 +298,26 @@ impl Store {
     pub fn retain(&self, wanted: &BTreeSet<&str>) -> io::Result<()> {
         self.finish()?;
         let mut inner = self.inner();
-        for entry in std::fs::read_dir(self.directory.join("large")).into_iter().flatten().flatten() {
-            if entry.file_name().to_str().is_none_or(|name| !wanted.contains(name)) {
+        for entry in std::fs::read_dir(self.directory.join("large"))
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            if entry
+                .file_name()
+                .to_str()
+                .is_none_or(|name| !wanted.contains(name))
+            {
                 std::fs::remove_file(entry.path())?;
             }
         }
         let (mut live, mut dead): (u64, u64) = (0, 0);
         for (digest, place) in &inner.index {
-            let counted = if wanted.contains(digest.as_str()) { &mut live } else { &mut dead };
+            let counted = if wanted.contains(digest.as_str()) {
+                &mut live
+            } else {
+                &mut dead
+            };
             *counted += place.length;
         }
         if live > 0 && dead < live.max(WASTE) && inner.packs.len() < MANY {
@@ -251,15 +327,21 @@ impl Store {
         let old = std::mem::take(&mut *inner);
         drop(inner);
         let mut by_pack: BTreeMap<usize, Vec<(&String, &Place)>> = BTreeMap::new();
-        for (digest, place) in old.index.iter().filter(|(digest, _)| wanted.contains(digest.as_str())) {
+        for (digest, place) in old
+            .index
+            .iter()
+            .filter(|(digest, _)| wanted.contains(digest.as_str()))
+        {
             by_pack.entry(place.pack).or_default().push((digest, place));
         }
         for (pack, mut places) in by_pack {
             places.sort_by_key(|(_, place)| place.offset);
             let file = File::open(&old.packs[pack]).map_err(|error| at(&old.packs[pack], error))?;
             for (digest, place) in places {
-                let mut contents = vec![0; usize::try_from(place.length).map_err(io::Error::other)?];
-                file.read_exact_at(&mut contents, place.offset).map_err(|error| at(&old.packs[pack], error))?;
+                let mut contents =
+                    vec![0; usize::try_from(place.length).map_err(io::Error::other)?];
+                file.read_exact_at(&mut contents, place.offset)
+                    .map_err(|error| at(&old.packs[pack], error))?;
                 self.keep(digest, &contents)?;
             }
         }
@@ -274,10 +356,17 @@ impl Store {
     /// Ends the pack that is being written.
     pub fn finish(&self) -> io::Result<()> {
         let mut inner = self.inner();
-        let Some(mut writer) = inner.writer.take() else { return Ok(()) };
+        let Some(mut writer) = inner.writer.take() else {
+            return Ok(());
+        };
         writer.file.flush()?;
-        let contents = inner.index.iter().filter(|(_, place)| place.pack == writer.pack);
-        let index: Index = contents.map(|(digest, place)| (digest.clone(), place.offset, place.length)).collect();
+        let contents = inner
+            .index
+            .iter()
+            .filter(|(_, place)| place.pack == writer.pack);
+        let index: Index = contents
+            .map(|(digest, place)| (digest.clone(), place.offset, place.length))
+            .collect();
         let path = inner.packs[writer.pack].with_extension("index");
         let bytes = postcard::to_stdvec(&(writer.end, index)).map_err(io::Error::other)?;
         crate::write(&path, &bytes, 0o600)
@@ -294,7 +383,11 @@ impl Drop for Store {
 /// A new file that only its owner may read.
 fn private(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
-    File::options().write(true).create_new(true).mode(0o600).open(path)
+    File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
 }
 
 fn raw(digest: &str) -> Option<[u8; 32]> {
@@ -352,9 +445,17 @@ mod tests {
         // Killed: no index is written, and half a content stands at the end.
         std::mem::forget(store);
         let pack = directory.join("000000.pack");
-        File::options().append(true).open(&pack).unwrap().write_all(&[9; HEAD + 3]).unwrap();
+        File::options()
+            .append(true)
+            .open(&pack)
+            .unwrap()
+            .write_all(&[9; HEAD + 3])
+            .unwrap();
         let store = Store::open(&directory).unwrap();
-        assert_eq!((store.bytes(&one).unwrap(), store.bytes(&two).unwrap()), (b"one".to_vec(), b"two".to_vec()));
+        assert_eq!(
+            (store.bytes(&one).unwrap(), store.bytes(&two).unwrap()),
+            (b"one".to_vec(), b"two".to_vec())
+        );
         assert_eq!(store.bytes(&large).unwrap().len() as u64, length);
         let three = kept(&store, b"three");
         drop(store);
@@ -369,15 +470,26 @@ mod tests {
         let store = Store::open(home.path()).unwrap();
         let wanted = kept(&store, b"wanted");
         let large = vec![1; 900_000];
-        let unwanted: Vec<String> = (0..20u8).map(|number| kept(&store, &[large.as_slice(), &[number]].concat())).collect();
-        let size = || std::fs::read_dir(home.path()).unwrap().flatten().map(|entry| entry.metadata().unwrap().len()).sum::<u64>();
+        let unwanted: Vec<String> = (0..20u8)
+            .map(|number| kept(&store, &[large.as_slice(), &[number]].concat()))
+            .collect();
+        let size = || {
+            std::fs::read_dir(home.path())
+                .unwrap()
+                .flatten()
+                .map(|entry| entry.metadata().unwrap().len())
+                .sum::<u64>()
+        };
         assert!(size() > WASTE);
         store.retain(&BTreeSet::from([wanted.as_str()])).unwrap();
         assert!(size() < 10_000, "{}", size());
         assert_eq!(store.bytes(&wanted).unwrap(), b"wanted");
         assert!(!store.has(&unwanted[0]));
         drop(store);
-        assert_eq!(Store::open(home.path()).unwrap().bytes(&wanted).unwrap(), b"wanted");
+        assert_eq!(
+            Store::open(home.path()).unwrap().bytes(&wanted).unwrap(),
+            b"wanted"
+        );
     }
 
     #[test]
@@ -391,6 +503,13 @@ mod tests {
         let mut bytes = std::fs::read(&pack).unwrap();
         *bytes.last_mut().unwrap() = b'X';
         std::fs::write(&pack, bytes).unwrap();
-        assert!(Store::open(home.path()).unwrap().bytes(&digest).unwrap_err().to_string().contains("damaged"));
+        assert!(
+            Store::open(home.path())
+                .unwrap()
+                .bytes(&digest)
+                .unwrap_err()
+                .to_string()
+                .contains("damaged")
+        );
     }
 }

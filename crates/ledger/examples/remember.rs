@@ -12,9 +12,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let module = ModuleId::new("tool")?;
     let digest = Digest::of([b"the manifest".as_slice()]);
     ledger.begin(run, &Beginning::new(&module, "custom", &digest, "example"))?;
-    assert!(ledger.installed()?.modules.is_empty(), "not before it is finished");
+    assert!(
+        ledger.installed()?.modules.is_empty(),
+        "not before it is finished"
+    );
     ledger.finish(&module, &Ending::default())?;
     ledger.end_run(run, "ok", &[])?;
-    assert!(hoist_ledger::read(directory.path())?.modules.contains_key(&module));
+    assert!(
+        hoist_ledger::read(directory.path())?
+            .modules
+            .contains_key(&module)
+    );
     Ok(())
 }

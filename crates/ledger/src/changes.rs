@@ -1,9 +1,10 @@
-//! Changes of modules that have begun and are not complete: what the ledger said of the module before, and what it takes to undo what the change did
-//! so far.
+//! Changes of modules that have begun and are not complete: what the ledger said of the module
+//! before, and what it takes to undo what the change did so far.
 //!
-//! A change is in one transaction with the row of its module: it begins with [`Ledger::begin`], [`Ledger::begin_removal`] or
-//! [`Ledger::begin_undo`], and is over with [`Ledger::finish`], [`Ledger::fail`] and their like. A process that is killed in between leaves it, and
-//! the next one rolls it back.
+//! A change is in one transaction with the row of its module: it begins with [`Ledger::begin`],
+//! [`Ledger::begin_removal`] or [`Ledger::begin_undo`], and is over with [`Ledger::finish`],
+//! [`Ledger::fail`] and their like. A process that is killed in between leaves it, and the next one
+//! rolls it back.
 
 use std::path::PathBuf;
 
@@ -33,7 +34,8 @@ pub struct DisplacedPath {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Disposal {
-    /// It is the previous version: what the module wrote is removed, everything else is moved into the new version.
+    /// It is the previous version: what the module wrote is removed, everything else is moved into
+    /// the new version.
     #[default]
     Merge,
     /// It is removed with everything in it.
@@ -83,7 +85,12 @@ pub struct PendingChange {
 
 impl Ledger {
     /// Records that an undo of what a run did to a module begins.
-    pub fn begin_undo(&self, run: RunId, module: &ModuleId, rollback: &Rollback<'_>) -> Result<(), LedgerError> {
+    pub fn begin_undo(
+        &self,
+        run: RunId,
+        module: &ModuleId,
+        rollback: &Rollback<'_>,
+    ) -> Result<(), LedgerError> {
         self.durably(rollback.is_durable, |connection| {
             let transaction = connection.unchecked_transaction()?;
             begin(&transaction, run, module, rollback)?;
@@ -92,9 +99,17 @@ impl Ledger {
     }
 
     /// Records paths that a change, which has begun, is about to move out of the way.
-    pub fn displace(&self, module: &ModuleId, displaced: &[DisplacedPath]) -> Result<(), LedgerError> {
+    pub fn displace(
+        &self,
+        module: &ModuleId,
+        displaced: &[DisplacedPath],
+    ) -> Result<(), LedgerError> {
         let update = "UPDATE changes SET displaced = ?2 WHERE module = ?1";
-        self.durably(true, |connection| connection.execute(update, params![module.as_str(), json(displaced)]).map(drop))
+        self.durably(true, |connection| {
+            connection
+                .execute(update, params![module.as_str(), json(displaced)])
+                .map(drop)
+        })
     }
 
     /// Returns the changes that are not complete, in the order of their modules.
@@ -105,11 +120,17 @@ impl Ledger {
             let mut rows = select.query([])?;
             let mut pending = Vec::new();
             while let Some(row) = rows.next()? {
-                let Ok(module) = ModuleId::new(&row.get::<_, String>(0)?) else { continue };
+                let Ok(module) = ModuleId::new(&row.get::<_, String>(0)?) else {
+                    continue;
+                };
                 pending.push(PendingChange {
                     module,
                     run: row.get(1)?,
-                    phase: if row.get::<_, String>(2)? == "done" { Phase::Done } else { Phase::Begun },
+                    phase: if row.get::<_, String>(2)? == "done" {
+                        Phase::Done
+                    } else {
+                        Phase::Begun
+                    },
                     displaced: serde_json::from_str(&row.get::<_, String>(3)?).unwrap_or_default(),
                     files: row.get(4)?,
                     prior: Memento::from_bytes(&row.get::<_, Vec<u8>>(5)?).ok(),
@@ -120,21 +141,30 @@ impl Ledger {
         read(&self.connection()).map_err(|error| self.sqlite(error))
     }
 
-    /// Makes the ledger say of a module what it said before the change that was interrupted, whose files are what they were. What was not there before
-    /// counts as failed: only its files are known to be gone.
+    /// Makes the ledger say of a module what it said before the change that was interrupted, whose
+    /// files are what they were. What was not there before counts as failed: only its files are
+    /// known to be gone.
     pub fn roll_back(&self, module: &ModuleId) -> Result<(), LedgerError> {
         let write = |connection: &Connection| -> rusqlite::Result<()> {
             let transaction = connection.unchecked_transaction()?;
             let select = "SELECT prior FROM changes WHERE module = ?1";
-            let prior: Option<Vec<u8>> = transaction.query_row(select, [module.as_str()], |row| row.get(0)).optional()?;
-            let prior = prior.filter(|prior| !prior.is_empty()).map(|prior| Memento::from_bytes(&prior)).transpose()?;
+            let prior: Option<Vec<u8>> = transaction
+                .query_row(select, [module.as_str()], |row| row.get(0))
+                .optional()?;
+            let prior = prior
+                .filter(|prior| !prior.is_empty())
+                .map(|prior| Memento::from_bytes(&prior))
+                .transpose()?;
             match prior.filter(Memento::is_known) {
                 Some(prior) => journal::restore(&transaction, module, &prior, None, None)?,
                 None => {
                     let update = "UPDATE modules SET state = 'failed', planned = '[]', absent = '[]' WHERE name = ?1";
                     transaction.execute(update, [module.as_str()])?;
                     for table in ["configs", "edits"] {
-                        transaction.execute(&format!("DELETE FROM {table} WHERE module = ?1"), [module.as_str()])?;
+                        transaction.execute(
+                            &format!("DELETE FROM {table} WHERE module = ?1"),
+                            [module.as_str()],
+                        )?;
                     }
                 }
             }
@@ -144,26 +174,44 @@ impl Ledger {
         write(&self.connection()).map_err(|error| self.sqlite(error))
     }
 
-    /// Records that a module is neither what it was before an interrupted change nor what that was to make of it.
+    /// Records that a module is neither what it was before an interrupted change nor what that was
+    /// to make of it.
     pub fn abandon(&self, module: &ModuleId) -> Result<(), LedgerError> {
         let write = |connection: &Connection| -> rusqlite::Result<()> {
             let transaction = connection.unchecked_transaction()?;
             transaction.execute("DELETE FROM changes WHERE module = ?1", [module.as_str()])?;
-            transaction.execute("UPDATE modules SET state = 'failed' WHERE name = ?1", [module.as_str()])?;
+            transaction.execute(
+                "UPDATE modules SET state = 'failed' WHERE name = ?1",
+                [module.as_str()],
+            )?;
             transaction.commit()
         };
         write(&self.connection()).map_err(|error| self.sqlite(error))
     }
 
     /// Adds to what is known of a change, which is complete, what it made different in files.
-    pub fn journal_pending(&self, module: &ModuleId, differences: &[Difference]) -> Result<(), LedgerError> {
+    pub fn journal_pending(
+        &self,
+        module: &ModuleId,
+        differences: &[Difference],
+    ) -> Result<(), LedgerError> {
         let write = |connection: &Connection| -> rusqlite::Result<()> {
             let transaction = connection.unchecked_transaction()?;
             let select = "SELECT run, prior FROM changes WHERE module = ?1";
-            let known =
-                transaction.query_row(select, [module.as_str()], |row| Ok((RunId(row.get(0)?), row.get::<_, Vec<u8>>(1)?))).optional()?;
+            let known = transaction
+                .query_row(select, [module.as_str()], |row| {
+                    Ok((RunId(row.get(0)?), row.get::<_, Vec<u8>>(1)?))
+                })
+                .optional()?;
             if let Some((run, prior)) = known.filter(|(_, prior)| !prior.is_empty()) {
-                journal::write(&transaction, run, module, &Memento::from_bytes(&prior)?, differences, None)?;
+                journal::write(
+                    &transaction,
+                    run,
+                    module,
+                    &Memento::from_bytes(&prior)?,
+                    differences,
+                    None,
+                )?;
             }
             transaction.commit()
         };
@@ -174,7 +222,10 @@ impl Ledger {
     pub fn displaced(&self, module: &ModuleId) -> Result<Vec<DisplacedPath>, LedgerError> {
         let read = |connection: &Connection| {
             let select = "SELECT displaced FROM changes WHERE module = ?1";
-            connection.prepare_cached(select)?.query_row([module.as_str()], |row| row.get::<_, String>(0)).optional()
+            connection
+                .prepare_cached(select)?
+                .query_row([module.as_str()], |row| row.get::<_, String>(0))
+                .optional()
         };
         let displaced = read(&self.connection()).map_err(|error| self.sqlite(error))?;
         Ok(serde_json::from_str(&displaced.unwrap_or_default()).unwrap_or_default())
@@ -195,7 +246,11 @@ impl Ledger {
     }
 
     /// Writes so that it is on the disk when this returns, where that is asked for.
-    pub(crate) fn durably(&self, is_durable: bool, write: impl FnOnce(&Connection) -> rusqlite::Result<()>) -> Result<(), LedgerError> {
+    pub(crate) fn durably(
+        &self,
+        is_durable: bool,
+        write: impl FnOnce(&Connection) -> rusqlite::Result<()>,
+    ) -> Result<(), LedgerError> {
         if is_durable {
             self.sync_data()?;
         }
@@ -214,35 +269,69 @@ impl Ledger {
 }
 
 /// Records a change that begins, with what the ledger says of its module so far.
-pub(crate) fn begin(connection: &Connection, run: RunId, module: &ModuleId, rollback: &Rollback<'_>) -> rusqlite::Result<()> {
-    // An undo of what is moved out of the way has to know what the module had written, also where this process does not live to say so.
-    let prior = if rollback.displaced.is_empty() { journal::prior(connection, module)? } else { journal::memento(connection, module)? };
+pub(crate) fn begin(
+    connection: &Connection,
+    run: RunId,
+    module: &ModuleId,
+    rollback: &Rollback<'_>,
+) -> rusqlite::Result<()> {
+    // An undo of what is moved out of the way has to know what the module had written, also where
+    // this process does not live to say so.
+    let prior = if rollback.displaced.is_empty() {
+        journal::prior(connection, module)?
+    } else {
+        journal::memento(connection, module)?
+    };
     let prior = prior.to_bytes()?;
     let insert = "INSERT OR REPLACE INTO changes (module, run, phase, prior, displaced, files) VALUES (?1, ?2, 'begun', ?3, ?4, ?5)";
-    let values = params![module.as_str(), run.0, prior, json(rollback.displaced), rollback.files];
+    let values = params![
+        module.as_str(),
+        run.0,
+        prior,
+        json(rollback.displaced),
+        rollback.files
+    ];
     connection.prepare_cached(insert)?.execute(values).map(drop)
 }
 
 /// Adds to what is seen to once a change is complete.
-pub(crate) fn displace_more(connection: &Connection, module: &ModuleId, more: impl Iterator<Item = DisplacedPath>) -> rusqlite::Result<()> {
+pub(crate) fn displace_more(
+    connection: &Connection,
+    module: &ModuleId,
+    more: impl Iterator<Item = DisplacedPath>,
+) -> rusqlite::Result<()> {
     let mut more = more.peekable();
     if more.peek().is_none() {
         return Ok(());
     }
-    let known: String = connection.query_row("SELECT displaced FROM changes WHERE module = ?1", [module.as_str()], |row| row.get(0))?;
+    let known: String = connection.query_row(
+        "SELECT displaced FROM changes WHERE module = ?1",
+        [module.as_str()],
+        |row| row.get(0),
+    )?;
     let mut displaced: Vec<DisplacedPath> = serde_json::from_str(&known).unwrap_or_default();
     displaced.extend(more);
     let update = "UPDATE changes SET displaced = ?2 WHERE module = ?1";
-    connection.execute(update, params![module.as_str(), json(&displaced)]).map(drop)
+    connection
+        .execute(update, params![module.as_str(), json(&displaced)])
+        .map(drop)
 }
 
 /// Records that a change is complete; what was moved out of its way is still to be seen to.
 pub(crate) fn complete(connection: &Connection, module: &ModuleId) -> rusqlite::Result<()> {
-    connection.prepare_cached("DELETE FROM changes WHERE module = ?1 AND displaced = '[]'")?.execute([module.as_str()])?;
-    connection.prepare_cached("UPDATE changes SET phase = 'done' WHERE module = ?1")?.execute([module.as_str()]).map(drop)
+    connection
+        .prepare_cached("DELETE FROM changes WHERE module = ?1 AND displaced = '[]'")?
+        .execute([module.as_str()])?;
+    connection
+        .prepare_cached("UPDATE changes SET phase = 'done' WHERE module = ?1")?
+        .execute([module.as_str()])
+        .map(drop)
 }
 
 /// Records that a change is over, and left nothing out of the way.
 pub(crate) fn end(connection: &Connection, module: &ModuleId) -> rusqlite::Result<()> {
-    connection.prepare_cached("DELETE FROM changes WHERE module = ?1")?.execute([module.as_str()]).map(drop)
+    connection
+        .prepare_cached("DELETE FROM changes WHERE module = ?1")?
+        .execute([module.as_str()])
+        .map(drop)
 }

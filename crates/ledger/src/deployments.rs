@@ -17,7 +17,8 @@ pub enum Standing {
     Deployed,
     /// A run is at it, or was cut off while it was.
     Deploying,
-    /// The last attempt failed, and nothing that ran before could be brought back, or there was nothing.
+    /// The last attempt failed, and nothing that ran before could be brought back, or there was
+    /// nothing.
     Failed,
     /// It is being taken down, or that was cut off.
     Undeploying,
@@ -71,20 +72,38 @@ impl Deployed {
     /// A deployment of which nothing is there yet.
     pub fn new(plugin: ModuleId, environment: &str, kind: &str) -> Self {
         let (kind, environment) = (kind.to_owned(), environment.to_owned());
-        Self { plugin, environment, kind, standing: Standing::Deploying, release: None, former: Vec::new(), attempt: None }
+        Self {
+            plugin,
+            environment,
+            kind,
+            standing: Standing::Deploying,
+            release: None,
+            former: Vec::new(),
+            attempt: None,
+        }
     }
 
     /// The number of the next release.
     pub fn next(&self) -> u32 {
-        let numbers = self.former.iter().chain(&self.release).map(|release| release.number).chain(self.attempt);
+        let numbers = self
+            .former
+            .iter()
+            .chain(&self.release)
+            .map(|release| release.number)
+            .chain(self.attempt);
         numbers.max().unwrap_or(0) + 1
     }
 }
 
 /// Every deployment, from the ledger in this state directory; nothing when there is none.
 pub fn read_deployments(directory: &Path) -> Result<Vec<Deployed>, LedgerError> {
-    let Some(connection) = open(directory)? else { return Ok(Vec::new()) };
-    all(&connection).map_err(|error| LedgerError::Sqlite { path: directory.join(FILE), error })
+    let Some(connection) = open(directory)? else {
+        return Ok(Vec::new());
+    };
+    all(&connection).map_err(|error| LedgerError::Sqlite {
+        path: directory.join(FILE),
+        error,
+    })
 }
 
 fn all(connection: &Connection) -> rusqlite::Result<Vec<Deployed>> {
@@ -92,9 +111,15 @@ fn all(connection: &Connection) -> rusqlite::Result<Vec<Deployed>> {
     if !connection.table_exists(None, "deployments")? {
         return Ok(Vec::new());
     }
-    let mut select = connection.prepare("SELECT record FROM deployments ORDER BY plugin, environment")?;
-    let records = select.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
-    Ok(records.iter().filter_map(|record| serde_json::from_str(record).ok()).collect())
+    let mut select =
+        connection.prepare("SELECT record FROM deployments ORDER BY plugin, environment")?;
+    let records = select
+        .query_map([], |row| row.get::<_, String>(0))?
+        .collect::<rusqlite::Result<Vec<String>>>()?;
+    Ok(records
+        .iter()
+        .filter_map(|record| serde_json::from_str(record).ok())
+        .collect())
 }
 
 impl Ledger {
@@ -107,14 +132,24 @@ impl Ledger {
     pub fn put_deployment(&self, deployed: &Deployed) -> Result<(), LedgerError> {
         let insert = "INSERT INTO deployments (plugin, environment, record) VALUES (?1, ?2, ?3)
             ON CONFLICT (plugin, environment) DO UPDATE SET record = ?3";
-        let values = params![deployed.plugin.as_str(), deployed.environment, json(deployed)];
-        self.connection().execute(insert, values).map(drop).map_err(|error| self.sqlite(error))
+        let values = params![
+            deployed.plugin.as_str(),
+            deployed.environment,
+            json(deployed)
+        ];
+        self.connection()
+            .execute(insert, values)
+            .map(drop)
+            .map_err(|error| self.sqlite(error))
     }
 
     /// Forgets a deployment.
     pub fn drop_deployment(&self, plugin: &ModuleId, environment: &str) -> Result<(), LedgerError> {
         let delete = "DELETE FROM deployments WHERE plugin = ?1 AND environment = ?2";
-        self.connection().execute(delete, params![plugin.as_str(), environment]).map(drop).map_err(|error| self.sqlite(error))
+        self.connection()
+            .execute(delete, params![plugin.as_str(), environment])
+            .map(drop)
+            .map_err(|error| self.sqlite(error))
     }
 }
 
@@ -134,9 +169,17 @@ mod tests {
         ledger.put_deployment(&deployed).unwrap();
         deployed.standing = Standing::Deployed;
         deployed.attempt = None;
-        deployed.release = Some(Release { number: 1, version: "1.0.0".into(), digest: "d".into(), at: "now".into() });
+        deployed.release = Some(Release {
+            number: 1,
+            version: "1.0.0".into(),
+            digest: "d".into(),
+            at: "now".into(),
+        });
         ledger.put_deployment(&deployed).unwrap();
-        assert_eq!(read_deployments(directory.path()).unwrap(), [deployed.clone()]);
+        assert_eq!(
+            read_deployments(directory.path()).unwrap(),
+            [deployed.clone()]
+        );
         assert_eq!(deployed.next(), 2);
         ledger.drop_deployment(&shop, "staging").unwrap();
         assert_eq!(ledger.deployments().unwrap().len(), 1);

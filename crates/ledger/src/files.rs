@@ -35,9 +35,13 @@ impl Ledger {
         record(&self.connection(), module).map_err(|error| self.sqlite(error))
     }
 
-    /// What the ledger knows of the files of a module, and of those that others have at and below its paths. `declared` is what its manifest says of
-    /// its removal.
-    pub fn belongings(&self, module: &ModuleId, declared: &Removal) -> Result<Belongings, LedgerError> {
+    /// What the ledger knows of the files of a module, and of those that others have at and below
+    /// its paths. `declared` is what its manifest says of its removal.
+    pub fn belongings(
+        &self,
+        module: &ModuleId,
+        declared: &Removal,
+    ) -> Result<Belongings, LedgerError> {
         belongings(&self.connection(), module, declared).map_err(|error| self.sqlite(error))
     }
 }
@@ -57,14 +61,22 @@ impl Reader {
     pub fn open(directory: &Path) -> Result<Self, LedgerError> {
         let path = directory.join(FILE);
         let connection = read::open(directory)?;
-        Ok(Self { connection: connection.filter(|connection| schema::version(connection).is_ok_and(|version| version >= 2)), path })
+        Ok(Self {
+            connection: connection
+                .filter(|connection| schema::version(connection).is_ok_and(|version| version >= 2)),
+            path,
+        })
     }
 
     /// Returns what [`Ledger::belongings`] does.
     ///
     /// # Errors
     /// It cannot be read.
-    pub fn belongings(&self, module: &ModuleId, declared: &Removal) -> Result<Belongings, LedgerError> {
+    pub fn belongings(
+        &self,
+        module: &ModuleId,
+        declared: &Removal,
+    ) -> Result<Belongings, LedgerError> {
         self.read(|connection| belongings(connection, module, declared))
     }
 
@@ -84,7 +96,8 @@ impl Reader {
         self.read(|connection| record(connection, module))
     }
 
-    /// Returns what a module wrote and nobody else: no other module, none that edits files of others, and no configuration file.
+    /// Returns what a module wrote and nobody else: no other module, none that edits files of
+    /// others, and no configuration file.
     ///
     /// # Errors
     /// It cannot be read.
@@ -92,9 +105,17 @@ impl Reader {
         self.read(|connection| own_record(connection, module))
     }
 
-    fn read<T: Default>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, LedgerError> {
-        let Some(connection) = &self.connection else { return Ok(T::default()) };
-        read(connection).map_err(|error| LedgerError::Sqlite { path: self.path.clone(), error })
+    fn read<T: Default>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, LedgerError> {
+        let Some(connection) = &self.connection else {
+            return Ok(T::default());
+        };
+        read(connection).map_err(|error| LedgerError::Sqlite {
+            path: self.path.clone(),
+            error,
+        })
     }
 }
 
@@ -104,18 +125,40 @@ const FORMER_CLAIMS: &str = "WITH claims (path, module) AS (
         UNION SELECT CAST(value AS BLOB), name FROM modules, json_each(removal, '$.paths') WHERE adopted
     ), packages (name, module) AS (SELECT value, modules.name FROM modules, json_each(removal, '$.python')) ";
 
-fn belongings(connection: &Connection, module: &ModuleId, declared: &Removal) -> rusqlite::Result<Belongings> {
+fn belongings(
+    connection: &Connection,
+    module: &ModuleId,
+    declared: &Removal,
+) -> rusqlite::Result<Belongings> {
     let configs = config::configs_of(connection, module)?;
     let edits = journal::edits_if_known(connection, module)?;
-    let mut belongings = Belongings { record: record(connection, module)?, configs, edits, ..Belongings::default() };
+    let mut belongings = Belongings {
+        record: record(connection, module)?,
+        configs,
+        edits,
+        ..Belongings::default()
+    };
     let own = "SELECT paths, removal FROM modules WHERE name = ?1";
-    let own = connection.prepare_cached(own)?.query_row([module.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let own = connection
+        .prepare_cached(own)?
+        .query_row([module.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
     let (paths, removal): (String, String) = own.unwrap_or_default();
     let paths: Vec<PathBuf> = serde_json::from_str(&paths).unwrap_or_default();
     let removal: Removal = serde_json::from_str(&removal).unwrap_or_default();
     let configs = belongings.configs.iter().map(|config| &config.path);
-    let paths = belongings.record.keys().chain(&paths).chain(&removal.paths).chain(&declared.paths).chain(configs);
-    let former = if schema::version(connection)? < 7 { FORMER_CLAIMS } else { "" };
+    let paths = belongings
+        .record
+        .keys()
+        .chain(&paths)
+        .chain(&removal.paths)
+        .chain(&declared.paths)
+        .chain(configs);
+    let former = if schema::version(connection)? < 7 {
+        FORMER_CLAIMS
+    } else {
+        ""
+    };
     // What is being removed too holds nothing back.
     let claims = format!(
         "{former}SELECT path, module, 'file' FROM claims JOIN modules ON name = module
@@ -130,7 +173,9 @@ fn belongings(connection: &Connection, module: &ModuleId, declared: &Removal) ->
         let [path, below, behind] = range(root);
         let values = params![module.as_str(), path, below, behind];
         for select in [&mut claims, &mut written] {
-            let rows = select.query_map(values, |row| Ok((path_of(row.get(0)?), row.get(1)?, row.get::<_, String>(2)?)))?;
+            let rows = select.query_map(values, |row| {
+                Ok((path_of(row.get(0)?), row.get(1)?, row.get::<_, String>(2)?))
+            })?;
             found.extend(rows.collect::<rusqlite::Result<Vec<(PathBuf, String, String)>>>()?);
         }
     }
@@ -146,8 +191,12 @@ fn belongings(connection: &Connection, module: &ModuleId, declared: &Removal) ->
     );
     let mut others = connection.prepare_cached(&others)?;
     for package in removal.python.iter().chain(&declared.python) {
-        let other = others.query_row([package, module.as_str()], |row| row.get(0)).optional()?;
-        belongings.python.extend(other.map(|other| (package.clone(), other)));
+        let other = others
+            .query_row([package, module.as_str()], |row| row.get(0))
+            .optional()?;
+        belongings
+            .python
+            .extend(other.map(|other| (package.clone(), other)));
     }
     Ok(belongings)
 }
@@ -159,7 +208,11 @@ const HOLDERS: &str = "SELECT path, module, kind FROM files JOIN modules ON name
 /// The bytes of a path, and those between which everything below it is.
 fn range(path: &Path) -> [Vec<u8>; 3] {
     let path = path.as_os_str().as_bytes();
-    [path.to_owned(), [path, b"/"].concat(), [path, b"0"].concat()]
+    [
+        path.to_owned(),
+        [path, b"/"].concat(),
+        [path, b"0"].concat(),
+    ]
 }
 
 /// Returns the paths that are not below another of them.
@@ -171,19 +224,35 @@ fn outermost<'p>(paths: impl Iterator<Item = &'p Path>) -> Vec<&'p Path> {
 }
 
 /// Forgets what a module wrote at and below a path.
-pub(crate) fn forget_below(connection: &Connection, module: &ModuleId, path: &Path) -> rusqlite::Result<()> {
+pub(crate) fn forget_below(
+    connection: &Connection,
+    module: &ModuleId,
+    path: &Path,
+) -> rusqlite::Result<()> {
     let [path, below, behind] = range(path);
     let delete = "DELETE FROM files WHERE module = ?1 AND (path = ?2 OR (path > ?3 AND path < ?4))";
-    connection.execute(delete, params![module.as_str(), path, below, behind]).map(drop)
+    connection
+        .execute(delete, params![module.as_str(), path, below, behind])
+        .map(drop)
 }
 
 pub(crate) fn record(connection: &Connection, module: &ModuleId) -> rusqlite::Result<Record> {
-    let mut select = connection.prepare_cached("SELECT path, kind, mode, digest FROM files WHERE module = ?1")?;
+    let mut select = connection
+        .prepare_cached("SELECT path, kind, mode, digest FROM files WHERE module = ?1")?;
     let mut rows = select.query([module.as_str()])?;
     let mut record = Record::new();
     while let Some(row) = rows.next()? {
-        let Some(kind) = Kind::from_word(&row.get::<_, String>(1)?) else { continue };
-        record.insert(path_of(row.get(0)?), Recorded { kind, mode: row.get(2)?, digest: row.get(3)? });
+        let Some(kind) = Kind::from_word(&row.get::<_, String>(1)?) else {
+            continue;
+        };
+        record.insert(
+            path_of(row.get(0)?),
+            Recorded {
+                kind,
+                mode: row.get(2)?,
+                digest: row.get(3)?,
+            },
+        );
     }
     Ok(record)
 }
@@ -196,7 +265,10 @@ fn own_record(connection: &Connection, module: &ModuleId) -> rusqlite::Result<Re
         OR EXISTS (SELECT 1 FROM edits WHERE edits.path = files.path AND edits.module != ?1))";
     // Earlier ledgers know of no edits.
     let others = match schema::version(connection)? < 4 {
-        true => others.replace("OR EXISTS (SELECT 1 FROM edits WHERE edits.path = files.path AND edits.module != ?1)", ""),
+        true => others.replace(
+            "OR EXISTS (SELECT 1 FROM edits WHERE edits.path = files.path AND edits.module != ?1)",
+            "",
+        ),
         false => others.to_owned(),
     };
     let mut select = connection.prepare_cached(&others)?;
@@ -207,24 +279,37 @@ fn own_record(connection: &Connection, module: &ModuleId) -> rusqlite::Result<Re
     Ok(record)
 }
 
-pub(crate) fn holders(connection: &Connection, module: &ModuleId, path: &Path) -> rusqlite::Result<Vec<(PathBuf, String, String)>> {
+pub(crate) fn holders(
+    connection: &Connection,
+    module: &ModuleId,
+    path: &Path,
+) -> rusqlite::Result<Vec<(PathBuf, String, String)>> {
     let [path, below, behind] = range(path);
     let mut select = connection.prepare_cached(HOLDERS)?;
-    let rows =
-        select.query_map(params![module.as_str(), path, below, behind], |row| Ok((path_of(row.get(0)?), row.get(1)?, row.get(2)?)))?;
+    let rows = select.query_map(params![module.as_str(), path, below, behind], |row| {
+        Ok((path_of(row.get(0)?), row.get(1)?, row.get(2)?))
+    })?;
     rows.collect()
 }
 
 impl Ledger {
-    /// Returns the files and links that other modules wrote at and below these paths, also those that are being removed.
-    pub fn recorded_by_others(&self, module: &ModuleId, roots: &[PathBuf]) -> Result<Vec<PathBuf>, LedgerError> {
+    /// Returns the files and links that other modules wrote at and below these paths, also those
+    /// that are being removed.
+    pub fn recorded_by_others(
+        &self,
+        module: &ModuleId,
+        roots: &[PathBuf],
+    ) -> Result<Vec<PathBuf>, LedgerError> {
         let read = |connection: &Connection| -> rusqlite::Result<Vec<PathBuf>> {
             let select = "SELECT path FROM files WHERE module != ?1 AND kind != 'directory' AND (path = ?2 OR (path > ?3 AND path < ?4))";
             let mut select = connection.prepare_cached(select)?;
             let mut found = Vec::new();
             for root in outermost(roots.iter().map(PathBuf::as_path)) {
                 let [path, below, behind] = range(root);
-                let rows = select.query_map(params![module.as_str(), path, below, behind], |row| row.get(0).map(path_of))?;
+                let rows = select
+                    .query_map(params![module.as_str(), path, below, behind], |row| {
+                        row.get(0).map(path_of)
+                    })?;
                 found.extend(rows.collect::<rusqlite::Result<Vec<_>>>()?);
             }
             Ok(found)
@@ -233,30 +318,51 @@ impl Ledger {
     }
 }
 
-/// A directory that a module made and in which another has something is the other's from now on, so that the last one takes it away. Returns the
-/// others.
-pub(crate) fn pass_on_directories(connection: &Connection, module: &ModuleId) -> rusqlite::Result<Vec<PathBuf>> {
-    let mut select = connection.prepare_cached("SELECT path FROM files WHERE module = ?1 AND kind = 'directory'")?;
-    let directories = select.query_map([module.as_str()], |row| row.get(0).map(path_of))?.collect::<rusqlite::Result<BTreeSet<_>>>()?;
-    // One row says that there is something, unless it is the module's own: then the rows of others are asked for, once for each outermost directory.
-    let mut first = connection.prepare_cached("SELECT module FROM files WHERE path > ?1 AND path < ?2 ORDER BY path LIMIT 1")?;
+/// A directory that a module made and in which another has something is the other's from now on, so
+/// that the last one takes it away. Returns the others.
+pub(crate) fn pass_on_directories(
+    connection: &Connection,
+    module: &ModuleId,
+) -> rusqlite::Result<Vec<PathBuf>> {
+    let mut select = connection
+        .prepare_cached("SELECT path FROM files WHERE module = ?1 AND kind = 'directory'")?;
+    let directories = select
+        .query_map([module.as_str()], |row| row.get(0).map(path_of))?
+        .collect::<rusqlite::Result<BTreeSet<_>>>()?;
+    // One row says that there is something, unless it is the module's own: then the rows of others
+    // are asked for, once for each outermost directory.
+    let mut first = connection.prepare_cached(
+        "SELECT module FROM files WHERE path > ?1 AND path < ?2 ORDER BY path LIMIT 1",
+    )?;
     let mut others =
         connection.prepare_cached("SELECT path, module FROM files WHERE path > ?1 AND path < ?2 AND module != ?3 ORDER BY path")?;
-    let mut update = connection.prepare_cached("UPDATE OR IGNORE files SET module = ?3 WHERE module = ?1 AND path = ?2")?;
+    let mut update = connection
+        .prepare_cached("UPDATE OR IGNORE files SET module = ?3 WHERE module = ?1 AND path = ?2")?;
     let mut left = Vec::new();
     let mut known: Option<(PathBuf, BTreeMap<PathBuf, String>)> = None;
     for directory in directories {
         let [path, below, behind] = range(&directory);
-        let mut heir = first.query_row([&below, &behind], |row| row.get::<_, String>(0)).optional()?;
+        let mut heir = first
+            .query_row([&below, &behind], |row| row.get::<_, String>(0))
+            .optional()?;
         if heir.as_deref() == Some(module.as_str()) {
-            if known.as_ref().is_none_or(|(root, _)| !directory.starts_with(root)) {
+            if known
+                .as_ref()
+                .is_none_or(|(root, _)| !directory.starts_with(root))
+            {
                 let values = params![below, behind, module.as_str()];
-                let rows = others.query_map(values, |row| Ok((path_of(row.get(0)?), row.get(1)?)))?;
+                let rows =
+                    others.query_map(values, |row| Ok((path_of(row.get(0)?), row.get(1)?)))?;
                 known = Some((directory.clone(), rows.collect::<rusqlite::Result<_>>()?));
             }
             let below = (Bound::Excluded(directory.as_path()), Bound::Unbounded);
-            let mut inside = known.iter().flat_map(|(_, others)| others.range::<Path, _>(below));
-            heir = inside.next().filter(|(path, _)| path.starts_with(&directory)).map(|(_, other)| other.clone());
+            let mut inside = known
+                .iter()
+                .flat_map(|(_, others)| others.range::<Path, _>(below));
+            heir = inside
+                .next()
+                .filter(|(path, _)| path.starts_with(&directory))
+                .map(|(_, other)| other.clone());
         }
         match heir {
             Some(heir) => drop(update.execute(params![module.as_str(), path, heir])?),
@@ -267,11 +373,25 @@ pub(crate) fn pass_on_directories(connection: &Connection, module: &ModuleId) ->
 }
 
 /// Puts a record in place of the one that is there.
-pub(crate) fn store(connection: &Connection, module: &ModuleId, record: &Record) -> rusqlite::Result<()> {
-    connection.prepare_cached("DELETE FROM files WHERE module = ?1")?.execute([module.as_str()])?;
-    let mut insert = connection.prepare_cached("INSERT INTO files (path, module, kind, mode, digest) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+pub(crate) fn store(
+    connection: &Connection,
+    module: &ModuleId,
+    record: &Record,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("DELETE FROM files WHERE module = ?1")?
+        .execute([module.as_str()])?;
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO files (path, module, kind, mode, digest) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
     for (path, Recorded { kind, mode, digest }) in record {
-        insert.execute(params![path.as_os_str().as_bytes(), module.as_str(), kind.as_str(), mode, digest])?;
+        insert.execute(params![
+            path.as_os_str().as_bytes(),
+            module.as_str(),
+            kind.as_str(),
+            mode,
+            digest
+        ])?;
     }
     Ok(())
 }

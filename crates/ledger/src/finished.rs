@@ -1,4 +1,5 @@
-//! Records of runs that change nothing, such as tests: written once the run is finished, without the lock.
+//! Records of runs that change nothing, such as tests: written once the run is finished, without
+//! the lock.
 
 use std::path::Path;
 use std::time::Duration;
@@ -23,7 +24,8 @@ pub struct FinishedRun<'a> {
     pub results: &'a [ModuleResult<'a>],
 }
 
-/// Records a finished run. Does nothing where there is no ledger, or one of another version of hoist.
+/// Records a finished run. Does nothing where there is no ledger, or one of another version of
+/// hoist.
 ///
 /// # Errors
 /// The ledger cannot be read or written.
@@ -41,7 +43,15 @@ pub fn record_finished(directory: &Path, run: &FinishedRun<'_>) -> Result<(), Le
         let transaction = connection.transaction()?;
         let request = serde_json::to_string(run.request).unwrap_or_default();
         let insert = "INSERT INTO runs (name, action, pid, started_at, ended_at, status, request) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-        let values = params![run.name, run.request.action.as_str(), std::process::id(), run.started_at, now(), run.status, request];
+        let values = params![
+            run.name,
+            run.request.action.as_str(),
+            std::process::id(),
+            run.started_at,
+            now(),
+            run.status,
+            request
+        ];
         transaction.execute(insert, values)?;
         let id = transaction.last_insert_rowid();
         {
@@ -49,10 +59,19 @@ pub fn record_finished(directory: &Path, run: &FinishedRun<'_>) -> Result<(), Le
             let mut insert = transaction.prepare(insert)?;
             for result in run.results {
                 let milliseconds = i64::try_from(result.duration.as_millis()).unwrap_or(i64::MAX);
-                insert.execute(params![id, result.module, result.status, milliseconds, result.reason])?;
+                insert.execute(params![
+                    id,
+                    result.module,
+                    result.status,
+                    milliseconds,
+                    result.reason
+                ])?;
             }
         }
         transaction.commit()
     };
-    write().map_err(|error| LedgerError::Sqlite { path: path.clone(), error })
+    write().map_err(|error| LedgerError::Sqlite {
+        path: path.clone(),
+        error,
+    })
 }

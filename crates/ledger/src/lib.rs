@@ -1,8 +1,9 @@
 //! Remembers, crash-safely, what hoist did to this machine: one SQLite file, and one lock file.
 //!
-//! Every change of the machine stands between [`Ledger::begin`] and [`Ledger::finish`], so that after a crash the next start
-//! knows what was in the middle of being changed ([`Ledger::recover`]). Reading for a listing ([`read`]) changes nothing, not even the
-//! files that SQLite makes beside its own.
+//! Every change of the machine stands between [`Ledger::begin`] and [`Ledger::finish`], so that
+//! after a crash the next start knows what was in the middle of being changed
+//! ([`Ledger::recover`]). Reading for a listing ([`read`]) changes nothing, not even the files that
+//! SQLite makes beside its own.
 
 mod changes;
 mod config;
@@ -52,7 +53,9 @@ pub enum LedgerError {
         error: rusqlite::Error,
     },
     /// The file was written by a later version of hoist.
-    #[error("the ledger {path} has version {found}, but this hoist supports versions up to {known}: use a newer hoist")]
+    #[error(
+        "the ledger {path} has version {found}, but this hoist supports versions up to {known}: use a newer hoist"
+    )]
     Newer {
         /// The file.
         path: PathBuf,
@@ -83,18 +86,24 @@ impl LedgerError {
     /// What can be done about it, where that is known.
     pub fn help(&self) -> Option<&'static str> {
         match self {
-            error if error.is_damage() => Some("the next command that makes changes moves it away and detects installed modules again"),
+            error if error.is_damage() => Some(
+                "the next command that makes changes moves it away and detects installed modules again",
+            ),
             LedgerError::Sqlite { error, .. } => match error.sqlite_error_code() {
-                Some(rusqlite::ErrorCode::DiskFull | rusqlite::ErrorCode::SystemIoFailure) => Some(ROOM),
-                Some(rusqlite::ErrorCode::ReadOnly | rusqlite::ErrorCode::CannotOpen | rusqlite::ErrorCode::PermissionDenied) => {
-                    Some(WRITABLE)
+                Some(rusqlite::ErrorCode::DiskFull | rusqlite::ErrorCode::SystemIoFailure) => {
+                    Some(ROOM)
                 }
+                Some(
+                    rusqlite::ErrorCode::ReadOnly
+                    | rusqlite::ErrorCode::CannotOpen
+                    | rusqlite::ErrorCode::PermissionDenied,
+                ) => Some(WRITABLE),
                 _ => None,
             },
             LedgerError::Io { error, .. } => match error.kind() {
-                std::io::ErrorKind::ReadOnlyFilesystem | std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::NotADirectory => {
-                    Some(WRITABLE)
-                }
+                std::io::ErrorKind::ReadOnlyFilesystem
+                | std::io::ErrorKind::PermissionDenied
+                | std::io::ErrorKind::NotADirectory => Some(WRITABLE),
                 std::io::ErrorKind::StorageFull => Some(ROOM),
                 _ => None,
             },
@@ -104,7 +113,8 @@ impl LedgerError {
 }
 
 const ROOM: &str = "free space on the disk; installed modules are not affected";
-const WRITABLE: &str = "make it a directory that you may write to, or set XDG_STATE_HOME to another one";
+const WRITABLE: &str =
+    "make it a directory that you may write to, or set XDG_STATE_HOME to another one";
 
 /// The file's name in the state directory.
 const FILE: &str = "ledger.sqlite";
@@ -142,7 +152,8 @@ pub struct Beginning<'a> {
     pub paths: &'a [PathBuf],
     /// Those of them that are not there yet: what is there later was made.
     pub absent: &'a [PathBuf],
-    /// Paths it names that are there already, and are not the module's unless an earlier change made them.
+    /// Paths it names that are there already, and are not the module's unless an earlier change
+    /// made them.
     pub found: &'a [PathBuf],
     /// What it takes to roll the change back.
     pub rollback: Rollback<'a>,
@@ -194,7 +205,8 @@ pub struct Ending {
     pub adopted: bool,
     /// What was written, where that is known.
     pub record: Option<Record>,
-    /// What the run did to it, where that is written down: what the ledger said before, and what is different.
+    /// What the run did to it, where that is written down: what the ledger said before, and what is
+    /// different.
     pub journal: Option<(RunId, Memento, Vec<Difference>)>,
     /// Files of others that it has changed, where that is different now.
     pub edits: Option<Vec<Edit>>,
@@ -202,19 +214,46 @@ pub struct Ending {
     pub trash: Vec<PathBuf>,
     /// Python packages that came with its own.
     pub python: Vec<String>,
-    /// What it is now, where it takes the place of what was installed from another source: paths that earlier installs made are forgotten.
+    /// What it is now, where it takes the place of what was installed from another source: paths
+    /// that earlier installs made are forgotten.
     pub became: Option<InstalledModule>,
 }
 
-fn become_another(connection: &Connection, module: &ModuleId, now: &InstalledModule) -> rusqlite::Result<()> {
+fn become_another(
+    connection: &Connection,
+    module: &ModuleId,
+    now: &InstalledModule,
+) -> rusqlite::Result<()> {
     let update = "UPDATE modules SET method = ?2, digest = ?3, source = ?4, requires = ?5, removal = ?6 WHERE name = ?1";
-    let InstalledModule { method, digest, source, requires, removal, .. } = now;
-    connection.execute(update, params![module.as_str(), method, digest.as_str(), source, json(requires), json(removal)]).map(drop)
+    let InstalledModule {
+        method,
+        digest,
+        source,
+        requires,
+        removal,
+        ..
+    } = now;
+    connection
+        .execute(
+            update,
+            params![
+                module.as_str(),
+                method,
+                digest.as_str(),
+                source,
+                json(requires),
+                json(removal)
+            ],
+        )
+        .map(drop)
 }
 
 /// Takes the ledger, and what SQLite has made next to it, from all others.
 fn private_ledger(path: &Path) -> std::io::Result<()> {
-    let present = ["", "-wal", "-shm"].into_iter().map(|suffix| salvage::with(path, suffix)).filter(|path| path.exists());
+    let present = ["", "-wal", "-shm"]
+        .into_iter()
+        .map(|suffix| salvage::with(path, suffix))
+        .filter(|path| path.exists());
     present.into_iter().try_for_each(|path| make_private(&path))
 }
 
@@ -232,11 +271,16 @@ pub struct ModuleResult<'a> {
 }
 
 impl Ledger {
-    /// Opens the ledger in the state directory, making both where they do not exist, and brings an older one up to date.
+    /// Opens the ledger in the state directory, making both where they do not exist, and brings an
+    /// older one up to date.
     ///
-    /// A file that is damaged is set aside, and a copy of an earlier moment takes its place, or a new one; [`Salvaged`] tells.
+    /// A file that is damaged is set aside, and a copy of an earlier moment takes its place, or a
+    /// new one; [`Salvaged`] tells.
     pub fn open(directory: &Path) -> Result<(Self, Option<Salvaged>), LedgerError> {
-        private_directory(directory).map_err(|error| LedgerError::Io { path: directory.to_owned(), error })?;
+        private_directory(directory).map_err(|error| LedgerError::Io {
+            path: directory.to_owned(),
+            error,
+        })?;
         if salvage::is_lost(directory)? {
             let salvaged = salvage::set_aside(directory, "the file is missing or empty")?;
             return Ok((Self::open_sound(directory)?, Some(salvaged)));
@@ -252,32 +296,61 @@ impl Ledger {
 
     fn open_sound(directory: &Path) -> Result<Self, LedgerError> {
         let path = directory.join(FILE);
-        let sqlite = |error| LedgerError::Sqlite { path: path.clone(), error };
+        let sqlite = |error| LedgerError::Sqlite {
+            path: path.clone(),
+            error,
+        };
         // SQLite makes the files next to it with the permissions of this one.
         let mut file = std::fs::OpenOptions::new();
         std::os::unix::fs::OpenOptionsExt::mode(file.append(true).create(true), 0o600);
         let private = file.open(&path).and_then(|_| private_ledger(&path));
-        private.map_err(|error| LedgerError::Io { path: path.clone(), error })?;
+        private.map_err(|error| LedgerError::Io {
+            path: path.clone(),
+            error,
+        })?;
         let mut connection = Connection::open(&path).map_err(sqlite)?;
-        connection.busy_timeout(std::time::Duration::from_secs(10)).map_err(sqlite)?;
-        connection.pragma_update(None, "journal_mode", "wal").map_err(sqlite)?;
-        connection.pragma_update(None, "synchronous", "normal").map_err(sqlite)?;
+        connection
+            .busy_timeout(std::time::Duration::from_secs(10))
+            .map_err(sqlite)?;
+        connection
+            .pragma_update(None, "journal_mode", "wal")
+            .map_err(sqlite)?;
+        connection
+            .pragma_update(None, "synchronous", "normal")
+            .map_err(sqlite)?;
         // What the ledger says of files is on the disk only after those.
-        connection.pragma_update(None, "wal_autocheckpoint", 0).map_err(sqlite)?;
+        connection
+            .pragma_update(None, "wal_autocheckpoint", 0)
+            .map_err(sqlite)?;
         salvage::check(&connection).map_err(sqlite)?;
         schema::migrate(&mut connection, &path)?;
-        Ok(Self { path, connection: Mutex::new(connection), data: OnceLock::new(), is_ahead: AtomicBool::new(false) })
+        Ok(Self {
+            path,
+            connection: Mutex::new(connection),
+            data: OnceLock::new(),
+            is_ahead: AtomicBool::new(false),
+        })
     }
 
-    /// Says on which file system modules are installed: the ledger is on the disk only after what it says of them.
+    /// Says on which file system modules are installed: the ledger is on the disk only after what
+    /// it says of them.
     pub fn describes(&self, data: &Path) {
         let _ = self.data.set(data.to_owned());
     }
 
     /// Hands what the ledger says is there to the disk.
     pub(crate) fn sync_data(&self) -> Result<(), LedgerError> {
-        let Some(data) = self.data.get().filter(|_| self.is_ahead.swap(false, Ordering::SeqCst)) else { return Ok(()) };
-        hoist_files::sync_file_system(data).map_err(|error| LedgerError::Io { path: data.clone(), error })
+        let Some(data) = self
+            .data
+            .get()
+            .filter(|_| self.is_ahead.swap(false, Ordering::SeqCst))
+        else {
+            return Ok(());
+        };
+        hoist_files::sync_file_system(data).map_err(|error| LedgerError::Io {
+            path: data.clone(),
+            error,
+        })
     }
 
     /// Remembers that files were changed of which the ledger says so.
@@ -286,27 +359,47 @@ impl Ledger {
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+        self.connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn sqlite(&self, error: rusqlite::Error) -> LedgerError {
-        LedgerError::Sqlite { path: self.path.clone(), error }
+        LedgerError::Sqlite {
+            path: self.path.clone(),
+            error,
+        }
     }
 
-    /// Writes down that a run starts: what was asked, the modules it will change, and the directory of its temporary files.
-    pub fn begin_run(&self, name: &str, request: &Request, modules: &[&str], scratch: &Path) -> Result<RunId, LedgerError> {
+    /// Writes down that a run starts: what was asked, the modules it will change, and the directory
+    /// of its temporary files.
+    pub fn begin_run(
+        &self,
+        name: &str,
+        request: &Request,
+        modules: &[&str],
+        scratch: &Path,
+    ) -> Result<RunId, LedgerError> {
         let write = |connection: &mut Connection| {
             let transaction = connection.transaction()?;
-            let insert =
-                "INSERT INTO runs (name, action, pid, started_at, status, request, scratch) VALUES (?1, ?2, ?3, ?4, 'running', ?5, ?6)";
+            let insert = "INSERT INTO runs (name, action, pid, started_at, status, request, scratch) VALUES (?1, ?2, ?3, ?4, 'running', ?5, ?6)";
             let asked = serde_json::to_string(request).unwrap_or_default();
-            let values = params![name, request.action.as_str(), std::process::id(), now(), asked, scratch.display().to_string()];
+            let values = params![
+                name,
+                request.action.as_str(),
+                std::process::id(),
+                now(),
+                asked,
+                scratch.display().to_string()
+            ];
             transaction.execute(insert, values)?;
             let run = transaction.last_insert_rowid();
             {
                 let mut insert =
                     transaction.prepare("INSERT INTO results (run, module, status, duration_ms) VALUES (?1, ?2, 'planned', 0)")?;
-                modules.iter().try_for_each(|module| insert.execute(params![run, module]).map(drop))?;
+                modules
+                    .iter()
+                    .try_for_each(|module| insert.execute(params![run, module]).map(drop))?;
             }
             transaction.commit()?;
             Ok(RunId(run))
@@ -314,7 +407,8 @@ impl Ledger {
         write(&mut self.connection()).map_err(|error| self.sqlite(error))
     }
 
-    /// Writes down that a module is about to be changed. Until [`Ledger::finish`] or [`Ledger::fail`] it does not count as installed.
+    /// Writes down that a module is about to be changed. Until [`Ledger::finish`] or
+    /// [`Ledger::fail`] it does not count as installed.
     pub fn begin(&self, run: RunId, beginning: &Beginning<'_>) -> Result<(), LedgerError> {
         self.durably(beginning.rollback.is_durable, |connection| {
             let transaction = connection.unchecked_transaction()?;
@@ -333,20 +427,37 @@ impl Ledger {
         })
     }
 
-    /// Records that a module was found installed, in this version. `adopted` says that hoist had not brought it.
-    pub fn adopt(&self, run: RunId, beginning: &Beginning<'_>, version: Option<&str>, adopted: bool) -> Result<(), LedgerError> {
+    /// Records that a module was found installed, in this version. `adopted` says that hoist had
+    /// not brought it.
+    pub fn adopt(
+        &self,
+        run: RunId,
+        beginning: &Beginning<'_>,
+        version: Option<&str>,
+        adopted: bool,
+    ) -> Result<(), LedgerError> {
         self.durably(false, |connection| {
             let transaction = connection.unchecked_transaction()?;
             let prior = journal::memento(&transaction, beginning.module)?;
             begin(&transaction, run, beginning)?;
             let journal = (!prior.is_installed()).then(|| (run, prior, Vec::new()));
-            finish(&transaction, beginning.module, &Ending { adopted, version: version.map(str::to_owned), journal, ..Ending::default() })?;
+            finish(
+                &transaction,
+                beginning.module,
+                &Ending {
+                    adopted,
+                    version: version.map(str::to_owned),
+                    journal,
+                    ..Ending::default()
+                },
+            )?;
             transaction.commit()
         })
     }
 
-    /// Writes down that changing a module failed, and the paths it made all the same. Where `before` is given, it is as it was before: still
-    /// installed, from the manifest that it was installed from then. The next run rolls the change back where that `is_pending` still.
+    /// Writes down that changing a module failed, and the paths it made all the same. Where
+    /// `before` is given, it is as it was before: still installed, from the manifest that it was
+    /// installed from then. The next run rolls the change back where that `is_pending` still.
     pub fn fail(
         &self,
         module: &ModuleId,
@@ -357,12 +468,22 @@ impl Ledger {
     ) -> Result<(), LedgerError> {
         let write = |connection: &Connection| -> rusqlite::Result<()> {
             let transaction = connection.unchecked_transaction()?;
-            let known: String = transaction.query_row("SELECT paths FROM modules WHERE name = ?1", [module.as_str()], |row| row.get(0))?;
+            let known: String = transaction.query_row(
+                "SELECT paths FROM modules WHERE name = ?1",
+                [module.as_str()],
+                |row| row.get(0),
+            )?;
             let update = "UPDATE modules SET state = 'failed', paths = ?2, planned = '[]', absent = '[]' WHERE name = ?1";
-            transaction.execute(update, params![module.as_str(), json(&merged(&known, paths))])?;
+            transaction.execute(
+                update,
+                params![module.as_str(), json(&merged(&known, paths))],
+            )?;
             if let Some(before) = before {
                 become_another(&transaction, module, before)?;
-                transaction.execute("UPDATE modules SET state = 'installed' WHERE name = ?1", [module.as_str()])?;
+                transaction.execute(
+                    "UPDATE modules SET state = 'installed' WHERE name = ?1",
+                    [module.as_str()],
+                )?;
             }
             if let Some(record) = record {
                 files::store(&transaction, module, record)?;
@@ -375,11 +496,14 @@ impl Ledger {
         write(&self.connection()).map_err(|error| self.sqlite(error))
     }
 
-    /// Writes down that somebody asked for these modules, which had only come because others needed them.
+    /// Writes down that somebody asked for these modules, which had only come because others needed
+    /// them.
     pub fn ask(&self, modules: &[&ModuleId]) -> Result<(), LedgerError> {
         let write = |connection: &Connection| -> rusqlite::Result<()> {
             let mut update = connection.prepare("UPDATE modules SET asked = 1 WHERE name = ?1")?;
-            modules.iter().try_for_each(|module| update.execute([module.as_str()]).map(drop))
+            modules
+                .iter()
+                .try_for_each(|module| update.execute([module.as_str()]).map(drop))
         };
         write(&self.connection()).map_err(|error| self.sqlite(error))
     }
@@ -394,12 +518,21 @@ impl Ledger {
         write(&self.connection()).map_err(|error| self.sqlite(error))
     }
 
-    /// Writes down how a run ended and how each module fared, and learns how long things take: half the past, half the new.
-    pub fn end_run(&self, run: RunId, status: &str, results: &[ModuleResult<'_>]) -> Result<(), LedgerError> {
+    /// Writes down how a run ended and how each module fared, and learns how long things take: half
+    /// the past, half the new.
+    pub fn end_run(
+        &self,
+        run: RunId,
+        status: &str,
+        results: &[ModuleResult<'_>],
+    ) -> Result<(), LedgerError> {
         self.sync_data()?;
         let write = |connection: &mut Connection| {
             let transaction = connection.transaction()?;
-            transaction.execute("UPDATE runs SET status = ?2, ended_at = ?3 WHERE id = ?1", params![run.0, status, now()])?;
+            transaction.execute(
+                "UPDATE runs SET status = ?2, ended_at = ?3 WHERE id = ?1",
+                params![run.0, status, now()],
+            )?;
             {
                 let mut insert = transaction
                     .prepare("INSERT OR REPLACE INTO results (run, module, status, duration_ms, reason) VALUES (?1, ?2, ?3, ?4, ?5)")?;
@@ -407,8 +540,15 @@ impl Ledger {
                     "INSERT INTO durations (module, seconds) VALUES (?1, ?2) ON CONFLICT (module) DO UPDATE SET seconds = (seconds + ?2) / 2",
                 )?;
                 for result in results {
-                    let milliseconds = i64::try_from(result.duration.as_millis()).unwrap_or(i64::MAX);
-                    insert.execute(params![run.0, result.module, result.status, milliseconds, result.reason])?;
+                    let milliseconds =
+                        i64::try_from(result.duration.as_millis()).unwrap_or(i64::MAX);
+                    insert.execute(params![
+                        run.0,
+                        result.module,
+                        result.status,
+                        milliseconds,
+                        result.reason
+                    ])?;
                     if result.status == "installed" {
                         learn.execute(params![result.module, result.duration.as_secs_f64()])?;
                     }
@@ -421,11 +561,25 @@ impl Ledger {
 }
 
 fn begin(connection: &Connection, run: RunId, beginning: &Beginning<'_>) -> rusqlite::Result<()> {
-    let Beginning { module, method, digest, source, requires, removal, paths, absent, found, rollback, asked } = beginning;
+    let Beginning {
+        module,
+        method,
+        digest,
+        source,
+        requires,
+        removal,
+        paths,
+        absent,
+        found,
+        rollback,
+        asked,
+    } = beginning;
     changes::begin(connection, run, module, rollback)?;
     let known = "SELECT paths, found FROM modules WHERE name = ?1";
-    let known: Option<(String, String)> =
-        connection.prepare_cached(known)?.query_row([module.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let known: Option<(String, String)> = connection
+        .prepare_cached(known)?
+        .query_row([module.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
     let (made, known) = known.unwrap_or_default();
     let mut found = merged(&known, found);
     // What an earlier attempt made is not somebody else's because it is there at this one.
@@ -454,19 +608,39 @@ fn begin(connection: &Connection, run: RunId, beginning: &Beginning<'_>) -> rusq
 
 fn finish(connection: &Connection, module: &ModuleId, ending: &Ending) -> rusqlite::Result<()> {
     let known = "SELECT paths, adopted, installed_at, version FROM modules WHERE name = ?1";
-    let known = connection.prepare_cached(known)?.query_row([module.as_str()], |row| {
-        let paths: String = row.get(0)?;
-        Ok((paths, row.get::<_, bool>(1)?, row.get::<_, Option<String>>(2)?, row.get::<_, Option<String>>(3)?))
-    })?;
+    let known = connection
+        .prepare_cached(known)?
+        .query_row([module.as_str()], |row| {
+            let paths: String = row.get(0)?;
+            Ok((
+                paths,
+                row.get::<_, bool>(1)?,
+                row.get::<_, Option<String>>(2)?,
+                row.get::<_, Option<String>>(3)?,
+            ))
+        })?;
     let (known_paths, was_adopted, installed_at, version) = known;
-    let paths = merged(if ending.became.is_some() { "[]" } else { &known_paths }, &ending.paths);
+    let paths = merged(
+        if ending.became.is_some() {
+            "[]"
+        } else {
+            &known_paths
+        },
+        &ending.paths,
+    );
     // What hoist installed once stays its own, though it was found as it should be this time.
     let own = installed_at.is_some() && !was_adopted;
     // What an attempt that failed had made was not there before hoist.
     let adopted = ending.adopted && (was_adopted || paths.is_empty()) && !own;
     let installed_at = installed_at.filter(|_| ending.adopted).unwrap_or_else(now);
     let version = ending.version.as_ref().or(version.as_ref());
-    let values = params![module.as_str(), version, json(&paths), adopted, installed_at];
+    let values = params![
+        module.as_str(),
+        version,
+        json(&paths),
+        adopted,
+        installed_at
+    ];
     let update = "UPDATE modules SET state = 'installed', version = ?2, paths = ?3, adopted = ?4, installed_at = ?5,
         planned = '[]', absent = '[]' WHERE name = ?1";
     connection.prepare_cached(update)?.execute(values)?;
@@ -474,18 +648,37 @@ fn finish(connection: &Connection, module: &ModuleId, ending: &Ending) -> rusqli
         become_another(connection, module, became)?;
     }
     if !ending.python.is_empty() {
-        let removal: String = connection.query_row("SELECT removal FROM modules WHERE name = ?1", [module.as_str()], |row| row.get(0))?;
+        let removal: String = connection.query_row(
+            "SELECT removal FROM modules WHERE name = ?1",
+            [module.as_str()],
+            |row| row.get(0),
+        )?;
         if let Ok(mut removal) = serde_json::from_str::<Removal>(&removal) {
-            let new = ending.python.iter().filter(|name| !removal.python.contains(name)).cloned().collect::<Vec<_>>();
+            let new = ending
+                .python
+                .iter()
+                .filter(|name| !removal.python.contains(name))
+                .cloned()
+                .collect::<Vec<_>>();
             removal.python.extend(new);
-            connection.execute("UPDATE modules SET removal = ?2 WHERE name = ?1", params![module.as_str(), json(&removal)])?;
+            connection.execute(
+                "UPDATE modules SET removal = ?2 WHERE name = ?1",
+                params![module.as_str(), json(&removal)],
+            )?;
         }
     }
     if let Some(record) = &ending.record {
         files::store(connection, module, record)?;
     }
     if let Some((run, was, differences)) = &ending.journal {
-        journal::write(connection, *run, module, was, differences, ending.record.as_ref())?;
+        journal::write(
+            connection,
+            *run,
+            module,
+            was,
+            differences,
+            ending.record.as_ref(),
+        )?;
     }
     if let Some(edits) = &ending.edits {
         journal::put_edits(connection, module, edits)?;

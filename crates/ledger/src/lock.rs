@@ -32,8 +32,14 @@ impl fmt::Display for Holder {
         match self.pid {
             0 => f.write_str("unknown process"),
             pid => {
-                let local = self.since.parse::<Timestamp>().map(|since| since.to_zoned(TimeZone::system()));
-                let since = local.map_or_else(|_| self.since.clone(), |since| since.strftime("%H:%M:%S").to_string());
+                let local = self
+                    .since
+                    .parse::<Timestamp>()
+                    .map(|since| since.to_zoned(TimeZone::system()));
+                let since = local.map_or_else(
+                    |_| self.since.clone(),
+                    |since| since.strftime("%H:%M:%S").to_string(),
+                );
                 write!(f, "process {pid}, `{}`, since {since}", self.command)
             }
         }
@@ -55,15 +61,29 @@ impl Lock {
         self.file.try_clone().map(OwnedFd::from)
     }
 
-    /// Takes the lock in the state directory. While another has it, `wait` is asked again and again, with the holder, whether to go on
-    /// waiting.
-    pub fn take(directory: &Path, command: &str, mut wait: impl FnMut(&Holder) -> bool) -> Result<Self, LedgerError> {
+    /// Takes the lock in the state directory. While another has it, `wait` is asked again and
+    /// again, with the holder, whether to go on waiting.
+    pub fn take(
+        directory: &Path,
+        command: &str,
+        mut wait: impl FnMut(&Holder) -> bool,
+    ) -> Result<Self, LedgerError> {
         let path = directory.join("lock");
-        let io = |error| LedgerError::Io { path: path.clone(), error };
+        let io = |error| LedgerError::Io {
+            path: path.clone(),
+            error,
+        };
         private_directory(directory).map_err(io)?;
         // A link in its place would lead to a file of somebody else's.
         let no_link = OFlags::NOFOLLOW.bits().cast_signed();
-        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(no_link).open(&path);
+        let open = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(no_link)
+            .open(&path);
         let mut file = open.map_err(io)?;
         make_private(&path).map_err(io)?;
         let started = Instant::now();
@@ -77,7 +97,10 @@ impl Lock {
                     let holder: Holder = serde_json::from_str(&text).unwrap_or_default();
                     // The watchdog of a run that was killed holds it for a moment.
                     let is_alive = rustix::process::Pid::from_raw(holder.pid.cast_signed())
-                        .is_none_or(|process| rustix::process::test_kill_process(process) != Err(rustix::io::Errno::SRCH));
+                        .is_none_or(|process| {
+                            rustix::process::test_kill_process(process)
+                                != Err(rustix::io::Errno::SRCH)
+                        });
                     let is_dying = !is_alive && started.elapsed() < LAST_MOMENT;
                     if !is_dying && !wait(&holder) {
                         return Err(LedgerError::Locked(holder));
@@ -86,9 +109,16 @@ impl Lock {
                 }
             }
         }
-        let holder = Holder { pid: std::process::id(), command: command.to_owned(), since: now() };
+        let holder = Holder {
+            pid: std::process::id(),
+            command: command.to_owned(),
+            since: now(),
+        };
         let text = serde_json::to_string(&holder).unwrap_or_default();
-        let write = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(text.as_bytes()));
+        let write = file
+            .set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| file.write_all(text.as_bytes()));
         write.map_err(io)?;
         log::debug!("locked {} after {:?}", path.display(), started.elapsed());
         Ok(Self { file })

@@ -4,13 +4,15 @@ use rusqlite::{Connection, OptionalExtension};
 
 use crate::{Ledger, LedgerError};
 
-/// What is left to be done of a module, as long as no later run did anything about it. Tests leave nothing to be done.
-const LEFT: &str = "results.status IN ('failed', 'skipped', 'interrupted', 'not_started', 'planned')
+/// What is left to be done of a module, as long as no later run did anything about it. Tests leave
+/// nothing to be done.
+const LEFT: &str =
+    "results.status IN ('failed', 'skipped', 'interrupted', 'not_started', 'planned')
     AND results.run NOT IN (SELECT id FROM runs WHERE action = 'test')";
 
 impl Ledger {
-    /// Forgets all but the newest runs, those among the others that can be undone, and those of which something is left to be done. As many of those
-    /// that changed something can be undone.
+    /// Forgets all but the newest runs, those among the others that can be undone, and those of
+    /// which something is left to be done. As many of those that changed something can be undone.
     pub fn prune(&self, keep: usize) -> Result<(), LedgerError> {
         let connection = self.connection();
         let write = || -> rusqlite::Result<()> {
@@ -23,14 +25,23 @@ impl Ledger {
 }
 
 fn prune(connection: &Connection, keep: i64) -> rusqlite::Result<()> {
-    let undoable = "SELECT run FROM (SELECT DISTINCT run FROM mementos) ORDER BY run DESC LIMIT 1 OFFSET ?1";
-    if let Some(oldest) = connection.query_row(undoable, [keep - 1], |row| row.get::<_, i64>(0)).optional()? {
+    let undoable =
+        "SELECT run FROM (SELECT DISTINCT run FROM mementos) ORDER BY run DESC LIMIT 1 OFFSET ?1";
+    if let Some(oldest) = connection
+        .query_row(undoable, [keep - 1], |row| row.get::<_, i64>(0))
+        .optional()?
+    {
         for table in ["journal", "mementos"] {
             connection.execute(&format!("DELETE FROM {table} WHERE run < ?1"), [oldest])?;
         }
     }
     let newest = "SELECT id FROM runs WHERE status != 'pruned' ORDER BY id DESC LIMIT 1 OFFSET ?1";
-    let Some(oldest) = connection.query_row(newest, [keep - 1], |row| row.get::<_, i64>(0)).optional()? else { return Ok(()) };
+    let Some(oldest) = connection
+        .query_row(newest, [keep - 1], |row| row.get::<_, i64>(0))
+        .optional()?
+    else {
+        return Ok(());
+    };
     // First what a later run did something about: that run may go now.
     let superseded = format!(
         "DELETE FROM results WHERE run < ?1 AND {LEFT}
@@ -44,9 +55,18 @@ fn prune(connection: &Connection, keep: i64) -> rusqlite::Result<()> {
     );
     // What is installed, or being changed, names the run that did it.
     let named = "SELECT run FROM modules UNION SELECT run FROM changes";
-    connection.execute(&format!("DELETE FROM results WHERE run IN ({old})"), [oldest])?;
-    connection.execute(&format!("DELETE FROM runs WHERE id IN ({old}) AND id NOT IN ({named})"), [oldest])?;
-    connection.execute(&format!("UPDATE runs SET status = 'pruned', request = NULL WHERE id IN ({old})"), [oldest])?;
+    connection.execute(
+        &format!("DELETE FROM results WHERE run IN ({old})"),
+        [oldest],
+    )?;
+    connection.execute(
+        &format!("DELETE FROM runs WHERE id IN ({old}) AND id NOT IN ({named})"),
+        [oldest],
+    )?;
+    connection.execute(
+        &format!("UPDATE runs SET status = 'pruned', request = NULL WHERE id IN ({old})"),
+        [oldest],
+    )?;
     let unnamed = format!("DELETE FROM runs WHERE status = 'pruned' AND id NOT IN ({named})");
     connection.execute(&unnamed, []).map(drop)
 }

@@ -6,12 +6,22 @@ use hoist_core::ModuleId;
 use hoist_files::Difference;
 use rusqlite::{Connection, params};
 
-use crate::{DisplacedPath, Disposal, Ledger, LedgerError, Memento, Rollback, RunId, changes, files, journal, now};
+use crate::{
+    DisplacedPath, Disposal, Ledger, LedgerError, Memento, Rollback, RunId, changes, files,
+    journal, now,
+};
 
 impl Ledger {
-    /// Writes down that a module is about to be removed. Until [`Ledger::finish_removal`] it counts as unfinished.
-    pub fn begin_removal(&self, run: RunId, module: &ModuleId, rollback: &Rollback<'_>) -> Result<(), LedgerError> {
-        let update = "UPDATE modules SET state = 'removing', run = ?2, begun_at = ?3 WHERE name = ?1";
+    /// Writes down that a module is about to be removed. Until [`Ledger::finish_removal`] it counts
+    /// as unfinished.
+    pub fn begin_removal(
+        &self,
+        run: RunId,
+        module: &ModuleId,
+        rollback: &Rollback<'_>,
+    ) -> Result<(), LedgerError> {
+        let update =
+            "UPDATE modules SET state = 'removing', run = ?2, begun_at = ?3 WHERE name = ?1";
         self.durably(rollback.is_durable, |connection| {
             let transaction = connection.unchecked_transaction()?;
             changes::begin(&transaction, run, module, rollback)?;
@@ -20,11 +30,11 @@ impl Ledger {
         })
     }
 
-    /// Forgets a module and what it wrote. Returns the directories that it made and in which no other module has anything: they go once nothing is
-    /// in them.
+    /// Forgets a module and what it wrote. Returns the directories that it made and in which no
+    /// other module has anything: they go once nothing is in them.
     ///
-    /// Records what the removal made different in files, in the same transaction. It is over with [`Ledger::settle`], once those directories and what
-    /// was moved out of the way are removed.
+    /// Records what the removal made different in files, in the same transaction. It is over with
+    /// [`Ledger::settle`], once those directories and what was moved out of the way are removed.
     pub fn finish_removal(
         &self,
         run: RunId,
@@ -60,7 +70,8 @@ impl Ledger {
         write(&self.connection()).map_err(|error| self.sqlite(error))
     }
 
-    /// Writes down that removing a module failed: what of it is there is still known. Where all of it is (`intact`), it is installed as before.
+    /// Writes down that removing a module failed: what of it is there is still known. Where all of
+    /// it is (`intact`), it is installed as before.
     pub fn fail_removal(&self, module: &ModuleId, intact: bool) -> Result<(), LedgerError> {
         let update = "UPDATE modules SET state = ?2 WHERE name = ?1 AND state = 'removing'";
         let state = if intact { "installed" } else { "failed" };

@@ -1,4 +1,5 @@
-//! A ledger that is damaged: set aside, and replaced by the copy that the last run left, where that is sound.
+//! A ledger that is damaged: set aside, and replaced by the copy that the last run left, where that
+//! is sound.
 
 use std::path::{Path, PathBuf};
 
@@ -22,7 +23,10 @@ pub struct Salvaged {
 
 /// True for errors that mean the file is no sound database.
 pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+    )
 }
 
 /// Fails as SQLite does for a damaged file where its own check finds fault.
@@ -30,11 +34,15 @@ pub(crate) fn check(connection: &Connection) -> rusqlite::Result<()> {
     let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     match verdict.as_str() {
         "ok" => Ok(()),
-        fault => Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT), Some(fault.to_owned()))),
+        fault => Err(rusqlite::Error::SqliteFailure(
+            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT),
+            Some(fault.to_owned()),
+        )),
     }
 }
 
-/// Returns true where the ledger is missing or empty, but has a copy: something other than hoist removed or emptied it.
+/// Returns true where the ledger is missing or empty, but has a copy: something other than hoist
+/// removed or emptied it.
 pub(crate) fn is_lost(directory: &Path) -> Result<bool, LedgerError> {
     let size = |name: &str| -> Result<u64, LedgerError> {
         let path = directory.join(name);
@@ -50,9 +58,16 @@ pub(crate) fn is_lost(directory: &Path) -> Result<bool, LedgerError> {
 /// Moves a damaged ledger away and puts the copy in its place, if it is sound.
 pub(crate) fn set_aside(directory: &Path, damage: &str) -> Result<Salvaged, LedgerError> {
     let path = directory.join(FILE);
-    let stamp: String = now().chars().filter(char::is_ascii_digit).take(14).collect();
+    let stamp: String = now()
+        .chars()
+        .filter(char::is_ascii_digit)
+        .take(14)
+        .collect();
     let aside = directory.join(format!("ledger.damaged-{stamp}.sqlite"));
-    let io = |error| LedgerError::Io { path: path.clone(), error };
+    let io = |error| LedgerError::Io {
+        path: path.clone(),
+        error,
+    };
     for suffix in ["-wal", "-shm", ""] {
         let (from, to) = (with(&path, suffix), with(&aside, suffix));
         match std::fs::rename(from, to) {
@@ -64,12 +79,18 @@ pub(crate) fn set_aside(directory: &Path, damage: &str) -> Result<Salvaged, Ledg
     let mut from_copy = copy.exists();
     if from_copy {
         std::fs::copy(&copy, &path).map_err(io)?;
-        from_copy = Connection::open(&path).and_then(|connection| check(&connection)).is_ok();
+        from_copy = Connection::open(&path)
+            .and_then(|connection| check(&connection))
+            .is_ok();
     }
     if !from_copy && path.exists() {
         std::fs::remove_file(&path).map_err(io)?;
     }
-    Ok(Salvaged { damage: damage.to_string(), aside: aside.exists().then_some(aside), from_copy })
+    Ok(Salvaged {
+        damage: damage.to_string(),
+        aside: aside.exists().then_some(aside),
+        from_copy,
+    })
 }
 
 pub(crate) fn with(path: &Path, suffix: &str) -> PathBuf {
@@ -86,14 +107,19 @@ impl Ledger {
         let _ = std::fs::remove_file(&fresh);
         let connection = self.connection();
         let is_whole = |row: &rusqlite::Row<'_>| Ok(row.get::<_, i64>(1)? == row.get::<_, i64>(2)?);
-        let is_whole = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], is_whole).map_err(|error| self.sqlite(error))?;
+        let is_whole = connection
+            .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], is_whole)
+            .map_err(|error| self.sqlite(error))?;
         let copied = match is_whole {
             // Everything stands in the file itself, and nobody else writes.
-            true => std::fs::copy(&self.path, &fresh).and_then(|_| std::fs::File::open(&fresh)?.sync_all()),
+            true => std::fs::copy(&self.path, &fresh)
+                .and_then(|_| std::fs::File::open(&fresh)?.sync_all()),
             // Somebody still reads an earlier moment.
             false => {
                 let text = fresh.display().to_string();
-                connection.execute("VACUUM INTO ?1", [text]).map_err(|error| self.sqlite(error))?;
+                connection
+                    .execute("VACUUM INTO ?1", [text])
+                    .map_err(|error| self.sqlite(error))?;
                 Ok(())
             }
         };

@@ -95,7 +95,8 @@ const MIGRATIONS: &[&str] = &[
 ",
     // Whether somebody asked for a module, or it only came with another.
     "ALTER TABLE modules ADD COLUMN asked INTEGER NOT NULL DEFAULT 1;",
-    // What runs did to files, so that it can be taken back; and the files of others that modules have edited.
+    // What runs did to files, so that it can be taken back; and the files of others that modules
+    // have edited.
     "
     CREATE TABLE journal (
         run INTEGER NOT NULL REFERENCES runs (id),
@@ -145,7 +146,8 @@ const MIGRATIONS: &[&str] = &[
         SELECT name, run, CASE state WHEN 'installed' THEN 'done' ELSE 'begun' END, x'', aside, x'' FROM modules WHERE aside != '[]';
     ALTER TABLE modules DROP COLUMN aside;
 ",
-    // What each module claims, found by path or package, so that what is asked of one module does not take reading all others.
+    // What each module claims, found by path or package, so that what is asked of one module does
+    // not take reading all others.
     "
     CREATE TABLE claims (
         path BLOB NOT NULL,
@@ -183,7 +185,10 @@ const MIGRATIONS: &[&str] = &[
 
 /// Brings a database to the newest version; refuses one that is newer still.
 pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), LedgerError> {
-    let sqlite = |error| LedgerError::Sqlite { path: path.to_owned(), error };
+    let sqlite = |error| LedgerError::Sqlite {
+        path: path.to_owned(),
+        error,
+    };
     let version = version(connection).map_err(sqlite)?;
     check(version, path)?;
     for (number, migration) in MIGRATIONS.iter().enumerate().skip(version as usize) {
@@ -202,7 +207,11 @@ pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Le
 pub(crate) fn check(version: u32, path: &Path) -> Result<(), LedgerError> {
     let known = CURRENT;
     match version > known {
-        true => Err(LedgerError::Newer { path: path.to_owned(), found: version, known }),
+        true => Err(LedgerError::Newer {
+            path: path.to_owned(),
+            found: version,
+            known,
+        }),
         false => Ok(()),
     }
 }

@@ -12,13 +12,23 @@ fn open(directory: &Path) -> Ledger {
 
 fn begin_run(ledger: &Ledger, name: &str) -> RunId {
     let request = Request::new(hoist_core::Action::Install, hoist_core::Selection::Tiers);
-    ledger.begin_run(name, &request, &["planned"], Path::new("/tmp/hoist-run-x")).unwrap()
+    ledger
+        .begin_run(name, &request, &["planned"], Path::new("/tmp/hoist-run-x"))
+        .unwrap()
 }
 
 fn begin(ledger: &Ledger, run: RunId, name: &str) {
     let (digest, paths) = (Digest::of([b"x".as_slice()]), [PathBuf::from("/home/me/x")]);
     let name = id(name);
-    ledger.begin(run, &Beginning { paths: &paths, ..Beginning::new(&name, "git_clone", &digest, "here") }).unwrap();
+    ledger
+        .begin(
+            run,
+            &Beginning {
+                paths: &paths,
+                ..Beginning::new(&name, "git_clone", &digest, "here")
+            },
+        )
+        .unwrap();
 }
 
 #[test]
@@ -26,14 +36,47 @@ fn only_what_is_finished_counts_as_installed() {
     let directory = tempfile::tempdir().unwrap();
     let ledger = open(directory.path());
     let run = begin_run(&ledger, "r1");
-    ["done", "failed", "begun"].iter().for_each(|name| begin(&ledger, run, name));
-    ledger.finish(&id("done"), &Ending { version: Some("1".into()), paths: vec!["/home/me/x".into()], ..Ending::default() }).unwrap();
-    ledger.fail(&id("failed"), &["/home/me/half".into()], None, None, false).unwrap();
+    ["done", "failed", "begun"]
+        .iter()
+        .for_each(|name| begin(&ledger, run, name));
+    ledger
+        .finish(
+            &id("done"),
+            &Ending {
+                version: Some("1".into()),
+                paths: vec!["/home/me/x".into()],
+                ..Ending::default()
+            },
+        )
+        .unwrap();
+    ledger
+        .fail(&id("failed"), &["/home/me/half".into()], None, None, false)
+        .unwrap();
     let installed = ledger.installed().unwrap();
-    assert_eq!(installed.modules.keys().map(ModuleId::as_str).collect::<Vec<_>>(), ["done"]);
-    assert_eq!(installed.unfinished.keys().map(ModuleId::as_str).collect::<Vec<_>>(), ["begun", "failed"]);
-    assert_eq!(installed.modules[&id("done")].paths, [PathBuf::from("/home/me/x")]);
-    assert_eq!(installed.unfinished[&id("failed")].paths, [PathBuf::from("/home/me/half")]);
+    assert_eq!(
+        installed
+            .modules
+            .keys()
+            .map(ModuleId::as_str)
+            .collect::<Vec<_>>(),
+        ["done"]
+    );
+    assert_eq!(
+        installed
+            .unfinished
+            .keys()
+            .map(ModuleId::as_str)
+            .collect::<Vec<_>>(),
+        ["begun", "failed"]
+    );
+    assert_eq!(
+        installed.modules[&id("done")].paths,
+        [PathBuf::from("/home/me/x")]
+    );
+    assert_eq!(
+        installed.unfinished[&id("failed")].paths,
+        [PathBuf::from("/home/me/half")]
+    );
 }
 
 #[test]
@@ -42,13 +85,37 @@ fn what_hoist_installed_stays_its_own() {
     let ledger = open(directory.path());
     let run = begin_run(&ledger, "r1");
     begin(&ledger, run, "own");
-    ledger.finish(&id("own"), &Ending { version: Some("1".into()), ..Ending::default() }).unwrap();
+    ledger
+        .finish(
+            &id("own"),
+            &Ending {
+                version: Some("1".into()),
+                ..Ending::default()
+            },
+        )
+        .unwrap();
     let first = ledger.installed().unwrap().modules[&id("own")].clone();
     begin(&ledger, run, "own");
-    ledger.finish(&id("own"), &Ending { adopted: true, ..Ending::default() }).unwrap();
+    ledger
+        .finish(
+            &id("own"),
+            &Ending {
+                adopted: true,
+                ..Ending::default()
+            },
+        )
+        .unwrap();
     assert_eq!(ledger.installed().unwrap().modules[&id("own")], first);
     begin(&ledger, run, "found");
-    ledger.finish(&id("found"), &Ending { adopted: true, ..Ending::default() }).unwrap();
+    ledger
+        .finish(
+            &id("found"),
+            &Ending {
+                adopted: true,
+                ..Ending::default()
+            },
+        )
+        .unwrap();
     assert!(ledger.installed().unwrap().modules[&id("found")].adopted);
 }
 
@@ -59,25 +126,63 @@ fn a_run_that_never_ended_is_recovered_once() {
     let run = begin_run(&ledger, "r1");
     let digest = Digest::of([b"x".as_slice()]);
     let half = id("half");
-    let (rollback, removal) = (Rollback { files: b"files", ..Rollback::default() }, Removal::default());
-    let beginning = Beginning { rollback, removal: &removal, ..Beginning::new(&half, "git_clone", &digest, "here") };
+    let (rollback, removal) = (
+        Rollback {
+            files: b"files",
+            ..Rollback::default()
+        },
+        Removal::default(),
+    );
+    let beginning = Beginning {
+        rollback,
+        removal: &removal,
+        ..Beginning::new(&half, "git_clone", &digest, "here")
+    };
     ledger.begin(run, &beginning).unwrap();
-    ledger.finish(&half, &Ending { version: Some("1".into()), ..Ending::default() }).unwrap();
+    ledger
+        .finish(
+            &half,
+            &Ending {
+                version: Some("1".into()),
+                ..Ending::default()
+            },
+        )
+        .unwrap();
     let before = ledger.memento(&half).unwrap();
     ledger.begin(run, &beginning).unwrap();
     drop(ledger);
     let ledger = open(directory.path());
     let recovered = ledger.recover().unwrap();
-    let wanted = Recovered { runs: vec!["r1".into()], scratch: vec!["/tmp/hoist-run-x".into()], ..Recovered::default() };
+    let wanted = Recovered {
+        runs: vec!["r1".into()],
+        scratch: vec!["/tmp/hoist-run-x".into()],
+        ..Recovered::default()
+    };
     assert_eq!(recovered, wanted);
     let [pending] = ledger.pending_changes().unwrap().try_into().unwrap();
-    assert_eq!((pending.module.as_str(), pending.run.as_str(), pending.phase), ("half", "r1", Phase::Begun));
-    assert_eq!((pending.files.as_slice(), pending.prior.is_some()), (b"files".as_slice(), true));
+    assert_eq!(
+        (pending.module.as_str(), pending.run.as_str(), pending.phase),
+        ("half", "r1", Phase::Begun)
+    );
+    assert_eq!(
+        (pending.files.as_slice(), pending.prior.is_some()),
+        (b"files".as_slice(), true)
+    );
     assert_ne!(ledger.memento(&half).unwrap(), before);
     ledger.roll_back(&half).unwrap();
-    assert_eq!(ledger.memento(&half).unwrap(), before, "as though it had not begun");
-    assert_eq!((ledger.recover().unwrap(), ledger.pending_changes().unwrap()), (Recovered::default(), Vec::new()));
-    assert_eq!(history(directory.path(), 9).unwrap()[0].status, "interrupted");
+    assert_eq!(
+        ledger.memento(&half).unwrap(),
+        before,
+        "as though it had not begun"
+    );
+    assert_eq!(
+        (ledger.recover().unwrap(), ledger.pending_changes().unwrap()),
+        (Recovered::default(), Vec::new())
+    );
+    assert_eq!(
+        history(directory.path(), 9).unwrap()[0].status,
+        "interrupted"
+    );
 }
 
 #[test]
@@ -89,11 +194,25 @@ fn reading_makes_no_file_and_sees_what_was_written() {
     let run = begin_run(&ledger, "r1");
     begin(&ledger, run, "a");
     ledger.finish(&id("a"), &Ending::default()).unwrap();
-    let result = ModuleResult { module: "a", status: "installed", duration: Duration::from_secs(4), reason: None };
+    let result = ModuleResult {
+        module: "a",
+        status: "installed",
+        duration: Duration::from_secs(4),
+        reason: None,
+    };
     ledger.end_run(run, "ok", &[result]).unwrap();
-    assert_eq!(read(directory.path()).unwrap().modules.len(), 1, "while it is open");
+    assert_eq!(
+        read(directory.path()).unwrap().modules.len(),
+        1,
+        "while it is open"
+    );
     drop(ledger);
-    let files = || std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+    let files = || {
+        std::fs::read_dir(directory.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect::<Vec<_>>()
+    };
     let before = files();
     let seen = read(directory.path()).unwrap();
     assert_eq!((seen.modules.len(), seen.durations["a"]), (1, 4.0));
@@ -104,18 +223,33 @@ fn reading_makes_no_file_and_sees_what_was_written() {
 fn a_newer_ledger_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let ledger = open(directory.path());
-    ledger.connection().pragma_update(None, "user_version", 99).unwrap();
+    ledger
+        .connection()
+        .pragma_update(None, "user_version", 99)
+        .unwrap();
     drop(ledger);
-    assert!(matches!(Ledger::open(directory.path()), Err(LedgerError::Newer { found: 99, .. })));
-    assert!(matches!(read(directory.path()), Err(LedgerError::Newer { found: 99, .. })));
+    assert!(matches!(
+        Ledger::open(directory.path()),
+        Err(LedgerError::Newer { found: 99, .. })
+    ));
+    assert!(matches!(
+        read(directory.path()),
+        Err(LedgerError::Newer { found: 99, .. })
+    ));
 }
 
 #[test]
 fn the_second_is_told_who_the_first_is() {
     let directory = tempfile::tempdir().unwrap();
     let first = Lock::take(directory.path(), "hoist install", |_| false).unwrap();
-    let Err(LedgerError::Locked(holder)) = Lock::take(directory.path(), "hoist test", |_| false) else { panic!() };
-    assert_eq!((holder.pid, holder.command.as_str()), (std::process::id(), "hoist install"));
+    let Err(LedgerError::Locked(holder)) = Lock::take(directory.path(), "hoist test", |_| false)
+    else {
+        panic!()
+    };
+    assert_eq!(
+        (holder.pid, holder.command.as_str()),
+        (std::process::id(), "hoist install")
+    );
     let mut first = Some(first);
     let mut asked = 0;
     Lock::take(directory.path(), "hoist test", |_| {
@@ -132,30 +266,85 @@ fn what_others_claim_follows_every_change_of_their_rows() {
     let directory = tempfile::tempdir().unwrap();
     let ledger = open(directory.path());
     let (run, a, b) = (begin_run(&ledger, "r"), id("a"), id("b"));
-    let declared = Removal { paths: vec!["/h/shared".into()], python: vec!["six".into()], ..Removal::default() };
+    let declared = Removal {
+        paths: vec!["/h/shared".into()],
+        python: vec!["six".into()],
+        ..Removal::default()
+    };
     let digest = Digest::of([b"x".as_slice()]);
-    let adopted = Removal { paths: vec!["/h/shared/file".into()], python: vec!["six".into(), "pip".into()], ..Removal::default() };
-    ledger.adopt(run, &Beginning { removal: &adopted, ..Beginning::new(&b, "custom", &digest, "s") }, None, true).unwrap();
+    let adopted = Removal {
+        paths: vec!["/h/shared/file".into()],
+        python: vec!["six".into(), "pip".into()],
+        ..Removal::default()
+    };
+    ledger
+        .adopt(
+            run,
+            &Beginning {
+                removal: &adopted,
+                ..Beginning::new(&b, "custom", &digest, "s")
+            },
+            None,
+            true,
+        )
+        .unwrap();
     let known = ledger.belongings(&a, &declared).unwrap();
-    assert_eq!(known.holders.get(Path::new("/h/shared/file")).map(String::as_str), Some("b"));
-    assert_eq!(known.python.keys().map(String::as_str).collect::<Vec<_>>(), ["six"], "only what was asked for");
-    assert!(ledger.belongings(&a, &Removal::default()).unwrap().holders.is_empty(), "what is not below its paths");
-    assert!(ledger.belongings(&b, &declared).unwrap().holders.is_empty(), "its own");
+    assert_eq!(
+        known
+            .holders
+            .get(Path::new("/h/shared/file"))
+            .map(String::as_str),
+        Some("b")
+    );
+    assert_eq!(
+        known.python.keys().map(String::as_str).collect::<Vec<_>>(),
+        ["six"],
+        "only what was asked for"
+    );
+    assert!(
+        ledger
+            .belongings(&a, &Removal::default())
+            .unwrap()
+            .holders
+            .is_empty(),
+        "what is not below its paths"
+    );
+    assert!(
+        ledger.belongings(&b, &declared).unwrap().holders.is_empty(),
+        "its own"
+    );
     // A ledger of a version without the tables is read before it is brought up to date.
     let old = tempfile::tempdir().unwrap();
     let path = old.path().join(FILE);
-    ledger.connection().execute("VACUUM INTO ?1", [path.display().to_string()]).unwrap();
+    ledger
+        .connection()
+        .execute("VACUUM INTO ?1", [path.display().to_string()])
+        .unwrap();
     let former = "DROP TRIGGER claims_after_insert; DROP TRIGGER claims_after_update; DROP TRIGGER claims_after_delete;
         DROP TABLE claims; DROP TABLE packages; PRAGMA user_version = 6;";
-    Connection::open(&path).unwrap().execute_batch(former).unwrap();
-    let read = Reader::open(old.path()).unwrap().belongings(&a, &declared).unwrap();
-    assert_eq!((&read.holders, &read.python), (&known.holders, &known.python));
+    Connection::open(&path)
+        .unwrap()
+        .execute_batch(former)
+        .unwrap();
+    let read = Reader::open(old.path())
+        .unwrap()
+        .belongings(&a, &declared)
+        .unwrap();
+    assert_eq!(
+        (&read.holders, &read.python),
+        (&known.holders, &known.python)
+    );
     ledger.begin_removal(run, &b, &Rollback::default()).unwrap();
-    assert!(ledger.belongings(&a, &declared).unwrap().holders.is_empty(), "what is being removed holds nothing back");
+    assert!(
+        ledger.belongings(&a, &declared).unwrap().holders.is_empty(),
+        "what is being removed holds nothing back"
+    );
     ledger.fail_removal(&b, true).unwrap();
     assert!(!ledger.belongings(&a, &declared).unwrap().holders.is_empty());
     ledger.begin_removal(run, &b, &Rollback::default()).unwrap();
-    ledger.finish_removal(run, &b, &Memento::default(), &[]).unwrap();
+    ledger
+        .finish_removal(run, &b, &Memento::default(), &[])
+        .unwrap();
     let known = ledger.belongings(&a, &declared).unwrap();
     assert!(known.holders.is_empty() && known.python.is_empty());
 }

@@ -1,7 +1,9 @@
-//! Steps of several modules that are done in one call: which can go together, and what they learn from it.
+//! Steps of several modules that are done in one call: which can go together, and what they learn
+//! from it.
 //!
-//! A batch installs what is missing of all its members at once, ahead of them. Its failure blames nobody: each member looks for itself
-//! afterwards and installs what is still missing, so each tells its own fate.
+//! A batch installs what is missing of all its members at once, ahead of them. Its failure blames
+//! nobody: each member looks for itself afterwards and installs what is still missing, so each
+//! tells its own fate.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -40,7 +42,9 @@ impl Bulk {
     /// What people call the program that installs them.
     pub(crate) fn manager(&self, machine: &Machine) -> &'static str {
         match self.method {
-            "package" => machine.manager().map_or("the system", |manager| manager.name),
+            "package" => machine
+                .manager()
+                .map_or("the system", |manager| manager.name),
             method => method,
         }
     }
@@ -78,8 +82,14 @@ impl Share {
 
     /// Says that a module has its rock from now on.
     pub(crate) fn take_over(&self, name: &str) -> Result<(), Failure> {
-        let taken = self.learned().ahead.as_mut().map_or(Ok(()), |ahead| ahead.take_over(name));
-        taken.map_err(|error| Failure::new(format!("cannot read the list of installed rocks: {error}")))
+        let taken = self
+            .learned()
+            .ahead
+            .as_mut()
+            .map_or(Ok(()), |ahead| ahead.take_over(name));
+        taken.map_err(|error| {
+            Failure::new(format!("cannot read the list of installed rocks: {error}"))
+        })
     }
 
     pub(crate) fn versions(&self) -> BTreeMap<String, String> {
@@ -101,21 +111,43 @@ impl Share {
         self.learned().upgraded.contains(name)
     }
 
-    fn learn(&self, before: &BTreeMap<String, String>, after: BTreeMap<String, String>, upgraded: bool) {
+    fn learn(
+        &self,
+        before: &BTreeMap<String, String>,
+        after: BTreeMap<String, String>,
+        upgraded: bool,
+    ) {
         let mut learned = self.learned();
-        learned.changed = after.iter().filter(|(name, version)| before.get(*name) != Some(version)).map(|(name, _)| name.clone()).collect();
-        learned.upgraded = if upgraded { after.keys().cloned().collect() } else { BTreeSet::new() };
+        learned.changed = after
+            .iter()
+            .filter(|(name, version)| before.get(*name) != Some(version))
+            .map(|(name, _)| name.clone())
+            .collect();
+        learned.upgraded = if upgraded {
+            after.keys().cloned().collect()
+        } else {
+            BTreeSet::new()
+        };
         learned.versions = after;
         learned.before = before.clone();
     }
 }
 
 /// Installs what is missing of these packages in one call.
-pub(crate) fn apply(bulk: &Bulk, names: &[String], share: &Share, machine: &Machine, task: &TaskContext) -> Result<Effect, Failure> {
+pub(crate) fn apply(
+    bulk: &Bulk,
+    names: &[String],
+    share: &Share,
+    machine: &Machine,
+    task: &TaskContext,
+) -> Result<Effect, Failure> {
     let variables = BTreeMap::new();
     let context = StepContext::new(task, machine, "batch", &variables);
     let of_names = |version: &dyn Fn(&str) -> Option<String>| -> BTreeMap<String, String> {
-        names.iter().filter_map(|name| Some((name.clone(), version(name)?))).collect()
+        names
+            .iter()
+            .filter_map(|name| Some((name.clone(), version(name)?)))
+            .collect()
     };
     let look = || -> Result<BTreeMap<String, String>, Failure> {
         match &bulk.target {
@@ -125,15 +157,30 @@ pub(crate) fn apply(bulk: &Bulk, names: &[String], share: &Share, machine: &Mach
         }
     };
     let before = look()?;
-    let missing: Vec<String> = names.iter().filter(|name| bulk.upgrade || !before.contains_key(*name)).cloned().collect();
+    let missing: Vec<String> = names
+        .iter()
+        .filter(|name| bulk.upgrade || !before.contains_key(*name))
+        .cloned()
+        .collect();
     if missing.is_empty() {
         share.learn(&before, before.clone(), false);
         return Ok(Effect::Unchanged);
     }
     let installed = match &bulk.target {
-        Target::Python(target) => pip::install(&context, target, &missing, if bulk.upgrade { &["--upgrade"] } else { &[] }),
+        Target::Python(target) => pip::install(
+            &context,
+            target,
+            &missing,
+            if bulk.upgrade { &["--upgrade"] } else { &[] },
+        ),
         Target::Rocks(rock) => {
-            let archives: Vec<Archive> = share.learned().archives.iter().filter(|one| missing.contains(&one.name)).cloned().collect();
+            let archives: Vec<Archive> = share
+                .learned()
+                .archives
+                .iter()
+                .filter(|one| missing.contains(&one.name))
+                .cloned()
+                .collect();
             let (ahead, installed) = luarocks::install_together(rock, &archives, &context);
             if ahead.is_some() {
                 share.learned().ahead = ahead;
@@ -145,21 +192,28 @@ pub(crate) fn apply(bulk: &Bulk, names: &[String], share: &Share, machine: &Mach
     };
     let after = look()?;
     share.learn(&before, after, bulk.upgrade && installed.is_ok());
-    let alone = |failure: Failure| Failure::new(format!("{}; retrying them one by one", failure.message));
+    let alone =
+        |failure: Failure| Failure::new(format!("{}; retrying them one by one", failure.message));
     installed.map(|()| Effect::Changed).map_err(alone)
 }
 
 /// Takes away what batches installed and no module took over, because it was never begun.
 pub(crate) fn end(shares: Vec<Share>, machine: &Arc<Machine>) {
     let mut graph = TaskGraph::default();
-    for ahead in shares.iter().filter_map(|share| share.learned().ahead.take()) {
+    for ahead in shares
+        .iter()
+        .filter_map(|share| share.learned().ahead.take())
+    {
         let unit = graph.unit("batch");
         let machine = machine.clone();
         let mut ahead = Some(ahead);
         let work = move |task: &TaskContext| -> Result<Effect, Failure> {
             let variables = BTreeMap::new();
             let context = StepContext::new(task, &machine, "batch", &variables);
-            ahead.take().map_or(Ok(()), |ahead| ahead.end(&context)).map(|()| Effect::Changed)
+            ahead
+                .take()
+                .map_or(Ok(()), |ahead| ahead.end(&context))
+                .map(|()| Effect::Changed)
         };
         graph.task(Task::new(unit, "end", work));
     }

@@ -1,5 +1,5 @@
-//! How a module is installed or updated: its steps, its configuration files, then a look whether what it declares is there. Whatever fails, what stood
-//! there before comes back.
+//! How a module is installed or updated: its steps, its configuration files, then a look whether
+//! what it declares is there. Whatever fails, what stood there before comes back.
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -51,24 +51,46 @@ struct Bringing<'a> {
 }
 
 /// Fails where a step would refuse to change what is there, before anything is changed.
-pub(crate) fn refuse(world: &World, module: &Module, work: &Work, task: &TaskContext) -> Result<(), Failure> {
+pub(crate) fn refuse(
+    world: &World,
+    module: &Module,
+    work: &Work,
+    task: &TaskContext,
+) -> Result<(), Failure> {
     let old = match &world.ledger {
         Some(ledger) => ledger.record(&module.id).map_err(told)?,
         None => Record::new(),
     };
-    let context = StepContext { force: world.force || work.anew, record: &old, unfinished: work.unfinished, ..world.context(module, task) };
-    work.steps.iter().try_for_each(|step| step.method.refuse(&context))
+    let context = StepContext {
+        force: world.force || work.anew,
+        record: &old,
+        unfinished: work.unfinished,
+        ..world.context(module, task)
+    };
+    work.steps
+        .iter()
+        .try_for_each(|step| step.method.refuse(&context))
 }
 
 /// Installs or updates a module.
-pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &TaskContext) -> Result<Effect, Failure> {
+pub(crate) fn bring(
+    world: &World,
+    module: &Module,
+    work: &mut Work,
+    task: &TaskContext,
+) -> Result<Effect, Failure> {
     if work.change == Change::Check && passes_own_check(world, module, task)? {
         return adopt(world, module, work);
     }
     // Of hoist's own clones the steps know what to do where the manifest names another repository.
-    let repository = module.repository.as_ref().filter(|repository| !own::is_ours(&repository.dir));
+    let repository = module
+        .repository
+        .as_ref()
+        .filter(|repository| !own::is_ours(&repository.dir));
     if let Some(obstruction) = repository.and_then(look::obstruction) {
-        return Err(Failure::new(format!("{obstruction}: move it away to install this module")));
+        return Err(Failure::new(format!(
+            "{obstruction}: move it away to install this module"
+        )));
     }
     let force = world.force || work.anew;
     let from = version(work).or_else(|| work.record.as_ref()?.version.clone());
@@ -77,63 +99,159 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
         None => Record::new(),
     };
     let home = world.home_of(module.removal.into.as_deref())?;
-    let context = StepContext { force, record: &old, unfinished: work.unfinished, ..world.context(module, task) };
-    work.steps.iter().try_for_each(|step| step.method.refuse(&context))?;
-    if matches!(work.change, Change::Install | Change::Migrate | Change::Update) && module.removal.is_indexed() {
-        module.offered.caveats.iter().for_each(|caveat| task.note(Level::Warning, caveat.as_str()));
+    let context = StepContext {
+        force,
+        record: &old,
+        unfinished: work.unfinished,
+        ..world.context(module, task)
+    };
+    work.steps
+        .iter()
+        .try_for_each(|step| step.method.refuse(&context))?;
+    if matches!(
+        work.change,
+        Change::Install | Change::Migrate | Change::Update
+    ) && module.removal.is_indexed()
+    {
+        module
+            .offered
+            .caveats
+            .iter()
+            .for_each(|caveat| task.note(Level::Warning, caveat.as_str()));
     }
     let methods = work.steps.iter().map(|step| &step.method);
-    let configs = world.configs(module).iter().map(|file| &file.path).chain(&module.config_files);
+    let configs = world
+        .configs(module)
+        .iter()
+        .map(|file| &file.path)
+        .chain(&module.config_files);
     let stages = configs.flat_map(|path| config::stages_of(path));
-    let planned: Vec<PathBuf> = module.paths.iter().cloned().chain(methods.flat_map(|method| method.paths())).chain(stages).collect();
+    let planned: Vec<PathBuf> = module
+        .paths
+        .iter()
+        .cloned()
+        .chain(methods.flat_map(|method| method.paths()))
+        .chain(stages)
+        .collect();
     // A step that replaces by itself keeps the old until it is done.
     let replaces = work.steps.iter().any(|step| !step.method.tells());
     if let Some(ledger) = &world.ledger {
         refuse_unsettled(ledger, &module.id)?;
     }
     let displaced = match work.aside && replaces {
-        true => displaced::plan(&home, module, work.record.as_ref(), &old, &world.name, &world.machine)?,
+        true => displaced::plan(
+            &home,
+            module,
+            work.record.as_ref(),
+            &old,
+            &world.name,
+            &world.machine,
+        )?,
         false => Vec::new(),
     };
     let application = module.removal.application.as_ref();
     let guarded = application.filter(|_| work.steps.len() > 1);
-    let _alone = application.map(|application| application::lock(application, guarded.is_some(), task)).transpose()?;
-    let guarding = guarded.map(|application| world.guard(application, &module.id, false)).transpose()?.map(Mutex::new);
-    let context = StepContext { guarding: guarding.as_ref(), ..context };
+    let _alone = application
+        .map(|application| application::lock(application, guarded.is_some(), task))
+        .transpose()?;
+    let guarding = guarded
+        .map(|application| world.guard(application, &module.id, false))
+        .transpose()?
+        .map(Mutex::new);
+    let context = StepContext {
+        guarding: guarding.as_ref(),
+        ..context
+    };
     let was = match &work.was {
         Some(was) => was.clone(),
         None => work.was.insert(world.memento(module)?).clone(),
     };
     let store = world.ledger.as_ref().map(|_| world.store()).transpose()?;
-    let keeping = Keeping { store, claims: &world.claims };
+    let keeping = Keeping {
+        store,
+        claims: &world.claims,
+    };
     let mut watch = Watch::start(&world.machine, &home, module, &work.steps, &old, &keeping)?;
     // What a guard watches over, it takes back itself.
     let covers = guarding.is_none() && module.removal.rock.is_none();
-    let outside = store.filter(|_| replaces && guarding.is_none()).map(|store| world.around.enter(store)).transpose()?;
-    let edits: Vec<PathBuf> = work.steps.iter().flat_map(|step| step.method.edits()).collect();
+    let outside = store
+        .filter(|_| replaces && guarding.is_none())
+        .map(|store| world.around.enter(store))
+        .transpose()?;
+    let edits: Vec<PathBuf> = work
+        .steps
+        .iter()
+        .flat_map(|step| step.method.edits())
+        .collect();
     let mut files = match covers {
         true => watch.files_before(&planned, is_covered(work)),
-        false => FilesBefore { stages: planned.clone(), is_complete: guarding.is_some(), ..FilesBefore::default() },
+        false => FilesBefore {
+            stages: planned.clone(),
+            is_complete: guarding.is_some(),
+            ..FilesBefore::default()
+        },
     };
     files.before.extend(look_around(&edits, store)?);
     files.configs.extend(edits);
     let is_durable = watch.has_files() || !displaced.is_empty() || !files.before.is_empty();
     if let Some(store) = store {
-        let kept = if is_durable { store.sync() } else { store.flush() };
+        let kept = if is_durable {
+            store.sync()
+        } else {
+            store.flush()
+        };
         kept.map_err(|error| Failure::new(error.to_string()))?;
     }
-    let files = files.to_bytes().map_err(|error| Failure::new(format!("cannot record the files of {}: {error}", module.id)))?;
-    begin(world, module, work, &planned, Some(&watch), &Rollback { files: &files, displaced: &displaced, is_durable })?;
+    let files = files.to_bytes().map_err(|error| {
+        Failure::new(format!("cannot record the files of {}: {error}", module.id))
+    })?;
+    begin(
+        world,
+        module,
+        work,
+        &planned,
+        Some(&watch),
+        &Rollback {
+            files: &files,
+            displaced: &displaced,
+            is_durable,
+        },
+    )?;
     let (displaced, guarding) = (displaced.as_slice(), guarding.as_ref());
-    let bringing =
-        Bringing { world, module, task, context, home: &home, old: &old, was, from, planned, displaced, guarding, store, replaces };
-    let attempt = bringing.attempt(work, &watch).and_then(|attempt| bringing.leave_former(work, attempt));
+    let bringing = Bringing {
+        world,
+        module,
+        task,
+        context,
+        home: &home,
+        old: &old,
+        was,
+        from,
+        planned,
+        displaced,
+        guarding,
+        store,
+        replaces,
+    };
+    let attempt = bringing
+        .attempt(work, &watch)
+        .and_then(|attempt| bringing.leave_former(work, attempt));
     let mut attempt = attempt.or_else(|failure| Err(bringing.take_back(&watch, failure)?));
-    if let (Ok(_), Some(store), true) = (&attempt, store, bringing.is_due() && bringing.was.is_installed()) {
-        attempt = watch.protect(&old, store, bringing.context.policy, task).and(attempt);
+    if let (Ok(_), Some(store), true) = (
+        &attempt,
+        store,
+        bringing.is_due() && bringing.was.is_installed(),
+    ) {
+        attempt = watch
+            .protect(&old, store, bringing.context.policy, task)
+            .and(attempt);
     }
     let mut edits = Vec::new();
-    if let (Ok(_), Some(store), true) = (&attempt, store, bringing.is_due() && !bringing.was.is_installed()) {
+    if let (Ok(_), Some(store), true) = (
+        &attempt,
+        store,
+        bringing.is_due() && !bringing.was.is_installed(),
+    ) {
         match watch.protect_found(&old, store, task) {
             Ok(replaced) => edits = replaced,
             Err(failure) => attempt = Err(failure),
@@ -141,7 +259,11 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
     }
     let mut outside = outside.map(Inside::leave).transpose()?.flatten();
     let _kept = outside.as_mut().and_then(|outside| outside.kept.take());
-    if let (Err(failure), Some(outside), Some(store)) = (&mut attempt, outside.as_ref().filter(|outside| outside.is_alone), store) {
+    if let (Err(failure), Some(outside), Some(store)) = (
+        &mut attempt,
+        outside.as_ref().filter(|outside| outside.is_alone),
+        store,
+    ) {
         failure.message += &outside.take_back(store);
     }
     let (mut recorded, different) = match watch.finish(&old, displaced) {
@@ -153,15 +275,25 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
     };
     match attempt {
         Ok(mut attempt) => {
-            recorded.extend(edits.iter().map(|edit| (edit.path.clone(), Recorded::of(&edit.after))));
-            let outside = outside.map(|outside| outside.settle(&old, true, task)).unwrap_or_default();
+            recorded.extend(
+                edits
+                    .iter()
+                    .map(|edit| (edit.path.clone(), Recorded::of(&edit.after))),
+            );
+            let outside = outside
+                .map(|outside| outside.settle(&old, true, task))
+                .unwrap_or_default();
             recorded.extend(outside.owned);
             // What a script added to the files of the shell is reported when its module goes.
-            let is_edited =
-                |difference: &&Difference| difference.after.is_some() && is_file_of_shell(&difference.path, &world.machine.home);
+            let is_edited = |difference: &&Difference| {
+                difference.after.is_some()
+                    && is_file_of_shell(&difference.path, &world.machine.home)
+            };
             for Difference { path, .. } in outside.differences.iter().filter(is_edited) {
                 if let (Some(store), Ok(contents)) = (store, std::fs::read(path)) {
-                    store.add(&contents).map_err(|error| Failure::new(format!("cannot back up {}: {error}", path.display())))?;
+                    store.add(&contents).map_err(|error| {
+                        Failure::new(format!("cannot back up {}: {error}", path.display()))
+                    })?;
                 }
             }
             attempt.outside = outside.differences;
@@ -169,7 +301,10 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
         }
         Err(failure) => {
             // Of what others did at the same time nobody else tells.
-            if let Some(outside) = outside.filter(|outside| !outside.is_alone).map(|outside| outside.settle(&old, true, task)) {
+            if let Some(outside) = outside
+                .filter(|outside| !outside.is_alone)
+                .map(|outside| outside.settle(&old, true, task))
+            {
                 world.journal(module, &bringing.was, &outside.differences)?;
             }
             Err(bringing.fail(work, failure, &watch, recorded, different)?)
@@ -180,7 +315,9 @@ pub(crate) fn bring(world: &World, module: &Module, work: &mut Work, task: &Task
 /// The version of a module that is on the machine, as far as its steps can tell.
 pub fn present_version(module: &Module) -> Option<String> {
     let steps = module.recipe.steps(Action::Install).iter();
-    steps.filter_map(|step| method_of(step).ok()).find_map(|method| method.version())
+    steps
+        .filter_map(|step| method_of(step).ok())
+        .find_map(|method| method.version())
 }
 
 /// The version that the steps bring.
@@ -199,75 +336,136 @@ struct Attempt {
 }
 
 impl Bringing<'_> {
-    /// True where what the steps did is watched, and nothing was moved out of their way: a step of hoist's own leaves nothing half done.
+    /// True where what the steps did is watched, and nothing was moved out of their way: a step of
+    /// hoist's own leaves nothing half done.
     fn is_due(&self) -> bool {
         self.replaces && self.displaced.is_empty()
     }
 
     /// Runs the steps, places the configuration files, and looks whether everything is there.
     fn attempt(&self, work: &mut Work, watch: &Watch) -> Result<Attempt, Failure> {
-        let Self { world, module, context, displaced, .. } = self;
+        let Self {
+            world,
+            module,
+            context,
+            displaced,
+            ..
+        } = self;
         let configs = world.configs(module);
         let guarded = config::guard(module, configs, displaced)?;
         let known = config::known(&module.id, &guarded, displaced, world.ledger.as_deref())?;
         displaced::displace(displaced)?;
         let prepared = match (world.sandboxes.get(&module.id), context.sandbox) {
             (Some(None), _) => {
-                context.task.note(Level::Warning, "write access is not restricted, since the script installs system packages");
+                context.task.note(
+                    Level::Warning,
+                    "write access is not restricted, since the script installs system packages",
+                );
                 Vec::new()
             }
-            (_, Some(sandbox)) => sandbox.prepare().map_err(|error| Failure::new(format!("cannot create its directories: {error}")))?,
+            (_, Some(sandbox)) => sandbox
+                .prepare()
+                .map_err(|error| Failure::new(format!("cannot create its directories: {error}")))?,
             _ => Vec::new(),
         };
-        let mut attempt = Attempt { applied: Applied::unchanged(), told: false, configured: false, outside: Vec::new() };
+        let mut attempt = Attempt {
+            applied: Applied::unchanged(),
+            told: false,
+            configured: false,
+            outside: Vec::new(),
+        };
         let applied = apply(work, context, &mut attempt);
         // What was made for the script and not used.
-        prepared.iter().rev().for_each(|path| drop(std::fs::remove_dir(path)));
+        prepared
+            .iter()
+            .rev()
+            .for_each(|path| drop(std::fs::remove_dir(path)));
         displaced::link_back(
             displaced,
-            guarded.iter().map(|guarded| guarded.path.as_path()).chain(module.config_files.iter().map(PathBuf::as_path)),
+            guarded
+                .iter()
+                .map(|guarded| guarded.path.as_path())
+                .chain(module.config_files.iter().map(PathBuf::as_path)),
         );
         // Also where it failed, what the script wrote over is there again, or copied aside.
-        config::settle(module, guarded, world.policy, world.ledger.as_deref(), context.task)?;
+        config::settle(
+            module,
+            guarded,
+            world.policy,
+            world.ledger.as_deref(),
+            context.task,
+        )?;
         let verified = applied.and_then(|()| {
             if let Some(ledger) = &world.ledger {
                 attempt.configured = config::place(&module.id, configs, ledger, context.task)?;
             }
             match work.steps.is_empty() {
                 true => Ok(()),
-                false => verify(world, module, context.task).map_err(|failure| self.unverified(work, &attempt, watch, failure)),
+                false => verify(world, module, context.task)
+                    .map_err(|failure| self.unverified(work, &attempt, watch, failure)),
             }
         });
         match verified {
             Ok(()) => Ok(attempt),
             Err(failure) => {
                 // What a step put in place of the former version goes, and that comes back.
-                let new = attempt.applied.replaced.is_empty() && attempt.applied.effect == Effect::Changed && context.record.is_empty();
+                let new = attempt.applied.replaced.is_empty()
+                    && attempt.applied.effect == Effect::Changed
+                    && context.record.is_empty();
                 if new && module.removal.plugin {
-                    work.steps.iter_mut().try_for_each(|step| step.method.take_back(context))?;
+                    work.steps
+                        .iter_mut()
+                        .try_for_each(|step| step.method.take_back(context))?;
                 }
-                let back = attempt.applied.replaced.drain(..).try_for_each(|stage| stage.put_back());
+                let back = attempt
+                    .applied
+                    .replaced
+                    .drain(..)
+                    .try_for_each(|stage| stage.put_back());
                 if let Some(ledger) = &world.ledger {
                     config::forget(&module.id, &known, ledger)?;
                 }
-                back.map_err(|error| Failure::new(format!("{}; and the previous version cannot be restored: {error}", failure.message)))?;
+                back.map_err(|error| {
+                    Failure::new(format!(
+                        "{}; and the previous version cannot be restored: {error}",
+                        failure.message
+                    ))
+                })?;
                 Err(failure)
             }
         }
     }
 
-    /// Why a module is not there by its own checks although its steps ended well: a script that changed nothing has skipped itself.
-    fn unverified(&self, work: &Work, attempt: &Attempt, watch: &Watch, failure: Failure) -> Failure {
-        let Some(last) = &attempt.applied.last_message else { return failure };
-        let is_same = || watch.differences(self.old, false).is_ok_and(|differences| differences.is_empty());
+    /// Why a module is not there by its own checks although its steps ended well: a script that
+    /// changed nothing has skipped itself.
+    fn unverified(
+        &self,
+        work: &Work,
+        attempt: &Attempt,
+        watch: &Watch,
+        failure: Failure,
+    ) -> Failure {
+        let Some(last) = &attempt.applied.last_message else {
+            return failure;
+        };
+        let is_same = || {
+            watch
+                .differences(self.old, false)
+                .is_ok_and(|differences| differences.is_empty())
+        };
         match self.replaces && is_covered(work) && is_same() {
             _ if last.is_error => {
-                let message = format!("the script reported an error but exited successfully: {} ({})", last.text, failure.message);
+                let message = format!(
+                    "the script reported an error but exited successfully: {} ({})",
+                    last.text, failure.message
+                );
                 Failure { message, ..failure }
             }
             true => {
-                let message =
-                    format!("{}; the script exited successfully and changed nothing, its last message: {}", failure.message, last.text);
+                let message = format!(
+                    "{}; the script exited successfully and changed nothing, its last message: {}",
+                    failure.message, last.text
+                );
                 Failure { message, ..failure }
             }
             false => failure,
@@ -276,30 +474,64 @@ impl Bringing<'_> {
 
     /// Where a module comes from another source now, what it was from the former one goes.
     fn leave_former(&self, work: &mut Work, mut attempt: Attempt) -> Result<Attempt, Failure> {
-        let Some(former) = work.record.as_ref().filter(|_| work.change == Change::Migrate) else { return Ok(attempt) };
+        let Some(former) = work
+            .record
+            .as_ref()
+            .filter(|_| work.change == Change::Migrate)
+        else {
+            return Ok(attempt);
+        };
         let new = attempt.applied.record.clone().unwrap_or_default();
-        let Err(failure) = leave_former(self.world, self.module, former, self.old, &new, self.task) else { return Ok(attempt) };
+        let Err(failure) = leave_former(self.world, self.module, former, self.old, &new, self.task)
+        else {
+            return Ok(attempt);
+        };
         // Both are there: the new one goes again, and what stood in its place comes back.
         let changed = attempt.applied.effect == Effect::Changed;
         let back = match attempt.applied.replaced.is_empty() {
-            false => attempt.applied.replaced.drain(..).try_for_each(Stage::put_back).map_err(|error| Failure::new(error.to_string())),
-            true if changed => work.steps.iter_mut().try_for_each(|step| step.method.take_back(&self.context)),
+            false => attempt
+                .applied
+                .replaced
+                .drain(..)
+                .try_for_each(Stage::put_back)
+                .map_err(|error| Failure::new(error.to_string())),
+            true if changed => work
+                .steps
+                .iter_mut()
+                .try_for_each(|step| step.method.take_back(&self.context)),
             true => Ok(()),
         };
-        let more = back.err().map(|failure| format!("; and the new version cannot be removed: {}", failure.message)).unwrap_or_default();
+        let more = back
+            .err()
+            .map(|failure| {
+                format!(
+                    "; and the new version cannot be removed: {}",
+                    failure.message
+                )
+            })
+            .unwrap_or_default();
         Err(Failure::new(format!("{}{more}", failure.message)))
     }
 
     /// Takes back what a failed attempt did, and says so.
     fn take_back(&self, watch: &Watch, mut failure: Failure) -> Result<Failure, Failure> {
         if let Some(guarding) = self.guarding {
-            let back = guarding.lock().map_err(|_| Failure::new("the application is no longer watched"));
+            let back = guarding
+                .lock()
+                .map_err(|_| Failure::new("the application is no longer watched"));
             failure.message += &match back.and_then(|mut guarding| guarding.guard.take_back()) {
                 Ok(taken) => {
-                    let own = self.module.removal.application.as_ref().map(|application| application.directory(self.module.short()));
-                    let elsewhere = |path: &&PathBuf| !own.as_ref().is_some_and(|own| path.starts_with(own));
+                    let own = self
+                        .module
+                        .removal
+                        .application
+                        .as_ref()
+                        .map(|application| application.directory(self.module.short()));
+                    let elsewhere =
+                        |path: &&PathBuf| !own.as_ref().is_some_and(|own| path.starts_with(own));
                     for path in taken.iter().filter(elsewhere) {
-                        self.task.output_line(&format!("rolled back: {}", path.display()));
+                        self.task
+                            .output_line(&format!("rolled back: {}", path.display()));
                     }
                     "; its changes were rolled back".to_owned()
                 }
@@ -310,12 +542,17 @@ impl Bringing<'_> {
         if let (None, Some(store), true) = (self.guarding, self.store, self.is_due()) {
             match watch.take_back(self.old, store) {
                 Ok((0, _)) => {}
-                Ok((_, None)) => failure.message += "; its changes in its own directories were rolled back",
-                Ok((_, Some(why))) => failure.message += &format!("; its changes were rolled back except for {why}"),
+                Ok((_, None)) => {
+                    failure.message += "; its changes in its own directories were rolled back"
+                }
+                Ok((_, Some(why))) => {
+                    failure.message += &format!("; its changes were rolled back except for {why}")
+                }
                 Err(more) => failure.message += &format!("; {}", more.message),
             }
             if let Some(why) = watch.take_back_configs(store)? {
-                failure.message += &format!("; its configuration files were restored except for {why}");
+                failure.message +=
+                    &format!("; its configuration files were restored except for {why}");
             }
         }
         Ok(failure)
@@ -331,7 +568,15 @@ impl Bringing<'_> {
         different: Option<bool>,
         edits: Vec<Edit>,
     ) -> Result<Effect, Failure> {
-        let Self { world, module, task, old, was, displaced, .. } = self;
+        let Self {
+            world,
+            module,
+            task,
+            old,
+            was,
+            displaced,
+            ..
+        } = self;
         let applied = &mut attempt.applied;
         if self.replaces && work.action == Action::Update && !attempt.told {
             applied.effect = match different {
@@ -340,22 +585,45 @@ impl Bringing<'_> {
             };
         }
         let replaced = std::mem::take(&mut applied.replaced);
-        let trash = replaced.iter().map(|stage| stage.root().to_owned()).collect();
+        let trash = replaced
+            .iter()
+            .map(|stage| stage.root().to_owned())
+            .collect();
         if self.replaces && work.action == Action::Install {
-            for path in module.paths.iter().filter(|path| path.symlink_metadata().is_err()) {
-                task.note(Level::Warning, format!("MODULE_INSTALL_DIRS declares {}, which does not exist", path.display()));
+            for path in module
+                .paths
+                .iter()
+                .filter(|path| path.symlink_metadata().is_err())
+            {
+                task.note(
+                    Level::Warning,
+                    format!(
+                        "MODULE_INSTALL_DIRS declares {}, which does not exist",
+                        path.display()
+                    ),
+                );
             }
         }
-        let to = version(work).or_else(|| local::head(&module.repository.as_ref()?.dir)).or_else(|| applied.version.clone());
+        let to = version(work)
+            .or_else(|| local::head(&module.repository.as_ref()?.dir))
+            .or_else(|| applied.version.clone());
         if self.from != to && (self.from.is_some() || to.is_some()) {
-            task.version(self.from.clone().filter(|_| work.record.is_some()), to.clone());
+            task.version(
+                self.from.clone().filter(|_| work.record.is_some()),
+                to.clone(),
+            );
         }
         applied.version = to;
         // What somebody else put there stays theirs when it is only brought up to date.
-        let updated = work.action == Action::Update && !work.anew && work.record.as_ref().is_some_and(|record| record.adopted);
+        let updated = work.action == Action::Update
+            && !work.anew
+            && work.record.as_ref().is_some_and(|record| record.adopted);
         let adopted = updated || (applied.effect == Effect::Unchanged && work.record.is_none());
         let moved = displaced::moved(displaced, old);
-        let new = applied.paths.iter().filter(|_| applied.effect == Effect::Changed);
+        let new = applied
+            .paths
+            .iter()
+            .filter(|_| applied.effect == Effect::Changed);
         let paths: Vec<PathBuf> = watch.made().into_iter().chain(new.cloned()).collect();
         let own = applied.record.take();
         let mut recorded = own.unwrap_or(if updated { (*old).clone() } else { recorded });
@@ -363,13 +631,27 @@ impl Bringing<'_> {
         if module.removal.application.is_some() {
             let gone = &applied.gone;
             // What its installer wrote elsewhere an earlier time.
-            let elsewhere = |path: &Path| !module.paths.iter().any(|own| path.starts_with(own)) && path.symlink_metadata().is_ok();
-            let earlier = old.iter().filter(|(path, _)| !recorded.contains_key(*path) && elsewhere(path) && !gone.contains(*path));
-            let earlier: Vec<_> = earlier.map(|(path, entry)| (path.clone(), entry.clone())).collect();
+            let elsewhere = |path: &Path| {
+                !module.paths.iter().any(|own| path.starts_with(own))
+                    && path.symlink_metadata().is_ok()
+            };
+            let earlier = old.iter().filter(|(path, _)| {
+                !recorded.contains_key(*path) && elsewhere(path) && !gone.contains(*path)
+            });
+            let earlier: Vec<_> = earlier
+                .map(|(path, entry)| (path.clone(), entry.clone()))
+                .collect();
             recorded.extend(earlier);
             recorded.retain(|path, _| !gone.contains(path));
         }
-        let mut guarding = self.guarding.map(|guarding| guarding.lock().map_err(|_| Failure::new("another task failed"))).transpose()?;
+        let mut guarding = self
+            .guarding
+            .map(|guarding| {
+                guarding
+                    .lock()
+                    .map_err(|_| Failure::new("another task failed"))
+            })
+            .transpose()?;
         let differences = match (&mut guarding, displaced.is_empty()) {
             (Some(guarding), _) => {
                 let again = guarding.meddled;
@@ -386,15 +668,25 @@ impl Bringing<'_> {
             differences
         });
         // The files of Python packages are pip's, and not among the differences.
-        let is_upgrade = !module.removal.python.is_empty() && applied.version.as_deref() != was.version();
-        let journal = differences.filter(|differences| !differences.is_empty() || !was.is_installed() || is_upgrade);
-        let journal = world.run.zip(journal).map(|(run, differences)| (run, was.clone(), differences));
+        let is_upgrade =
+            !module.removal.python.is_empty() && applied.version.as_deref() != was.version();
+        let journal = differences
+            .filter(|differences| !differences.is_empty() || !was.is_installed() || is_upgrade);
+        let journal = world
+            .run
+            .zip(journal)
+            .map(|(run, differences)| (run, was.clone(), differences));
         // What an earlier install replaced is still to be given back.
         let edits = match &guarding {
             Some(guarding) => Some(guarding.edits.clone()),
             None if edited.is_empty() => (!edits.is_empty()).then_some(edits),
             None => {
-                let known = world.ledger.as_ref().map(|ledger| ledger.edits(&module.id)).transpose().map_err(told)?;
+                let known = world
+                    .ledger
+                    .as_ref()
+                    .map(|ledger| ledger.edits(&module.id))
+                    .transpose()
+                    .map_err(told)?;
                 let mut known = known.unwrap_or_default();
                 known.retain(|known| !edited.iter().any(|edit| edit.path == known.path));
                 Some(known.into_iter().chain(edits).chain(edited).collect())
@@ -402,11 +694,26 @@ impl Bringing<'_> {
         };
         let python = came_along(module, work);
         let became = became(module, work);
-        let ending = Ending { version: None, adopted, paths, record: Some(recorded), journal, became, trash, edits, python };
+        let ending = Ending {
+            version: None,
+            adopted,
+            paths,
+            record: Some(recorded),
+            journal,
+            became,
+            trash,
+            edits,
+            python,
+        };
         let effect = record(world, module, applied, ending)?;
         if !replaced.is_empty() {
             drop(replaced);
-            world.ledger.as_ref().filter(|_| displaced.is_empty()).map_or(Ok(()), |ledger| ledger.settle(&module.id)).map_err(told)?;
+            world
+                .ledger
+                .as_ref()
+                .filter(|_| displaced.is_empty())
+                .map_or(Ok(()), |ledger| ledger.settle(&module.id))
+                .map_err(told)?;
         }
         if !displaced.is_empty() {
             let copies = displaced::discard(self.home, displaced, &moved, &world.machine, task);
@@ -414,31 +721,82 @@ impl Bringing<'_> {
             differences.extend(watch.created(&copies));
             differences.extend(attempt.outside);
             world.journal(module, was, &differences)?;
-            world.ledger.as_ref().map_or(Ok(()), |ledger| ledger.settle(&module.id)).map_err(told)?;
+            world
+                .ledger
+                .as_ref()
+                .map_or(Ok(()), |ledger| ledger.settle(&module.id))
+                .map_err(told)?;
         }
         if let Some(guarding) = &mut guarding {
             guarding.guard.end(task);
         }
-        Ok(if attempt.configured { Effect::Changed } else { effect })
+        Ok(if attempt.configured {
+            Effect::Changed
+        } else {
+            effect
+        })
     }
 
-    /// Keeps the contents of files of others that were edited. Returns what an undo restores, and what a removal takes out.
+    /// Keeps the contents of files of others that were edited. Returns what an undo restores, and
+    /// what a removal takes out.
     fn keep_edited(&self, edited: &[Edited]) -> Result<(Vec<Difference>, Vec<Edit>), Failure> {
-        let Some(store) = self.store.filter(|_| !edited.is_empty()) else { return Ok(Default::default()) };
-        let kept = |Edited { edit, contents, separated }: &Edited| -> std::io::Result<(Difference, Edit)> {
-            contents.iter().try_for_each(|contents| store.add(contents).map(drop))?;
-            let (before, after) = (Some(edit.before.clone()), Some(edit.after.clone()));
-            let separated = State { digest: store.add(separated)?, ..edit.before.clone() };
-            Ok((Difference { path: edit.path.clone(), before, after }, Edit { before: separated, ..edit.clone() }))
+        let Some(store) = self.store.filter(|_| !edited.is_empty()) else {
+            return Ok(Default::default());
         };
-        let kept = edited.iter().map(kept).collect::<std::io::Result<(Vec<Difference>, Vec<Edit>)>>();
-        kept.and_then(|kept| store.sync().map(|()| kept)).map_err(|error| Failure::new(error.to_string()))
+        let kept = |Edited {
+                        edit,
+                        contents,
+                        separated,
+                    }: &Edited|
+         -> std::io::Result<(Difference, Edit)> {
+            contents
+                .iter()
+                .try_for_each(|contents| store.add(contents).map(drop))?;
+            let (before, after) = (Some(edit.before.clone()), Some(edit.after.clone()));
+            let separated = State {
+                digest: store.add(separated)?,
+                ..edit.before.clone()
+            };
+            Ok((
+                Difference {
+                    path: edit.path.clone(),
+                    before,
+                    after,
+                },
+                Edit {
+                    before: separated,
+                    ..edit.clone()
+                },
+            ))
+        };
+        let kept = edited
+            .iter()
+            .map(kept)
+            .collect::<std::io::Result<(Vec<Difference>, Vec<Edit>)>>();
+        kept.and_then(|kept| store.sync().map(|()| kept))
+            .map_err(|error| Failure::new(error.to_string()))
     }
 
-    /// Brings back the former version, and writes down what is there now. Returns the failure to be told.
-    fn fail(&self, work: &Work, failure: Failure, watch: &Watch, recorded: Record, different: Option<bool>) -> Result<Failure, Failure> {
-        let Self { world, module, task, old, displaced, .. } = self;
-        // Also where it failed only now; what was taken back stays so. As long as not all of it is, nothing is as it was.
+    /// Brings back the former version, and writes down what is there now. Returns the failure to be
+    /// told.
+    fn fail(
+        &self,
+        work: &Work,
+        failure: Failure,
+        watch: &Watch,
+        recorded: Record,
+        different: Option<bool>,
+    ) -> Result<Failure, Failure> {
+        let Self {
+            world,
+            module,
+            task,
+            old,
+            displaced,
+            ..
+        } = self;
+        // Also where it failed only now; what was taken back stays so. As long as not all of it is,
+        // nothing is as it was.
         let unsettled = match self.guarding.map(Mutex::lock) {
             Some(Ok(mut guarding)) => {
                 let back = guarding.guard.take_back();
@@ -452,38 +810,78 @@ impl Bringing<'_> {
         if work.aside && work.record.is_some() {
             watch.undo(&recorded, old);
         }
-        let back = displaced::restore(displaced).map_err(|error| Failure::new(format!("cannot restore the previous version: {error}")));
+        let back = displaced::restore(displaced)
+            .map_err(|error| Failure::new(format!("cannot restore the previous version: {error}")));
         let restored = back.as_ref().is_ok_and(|restored| *restored > 0);
         if let Some(ledger) = &world.ledger {
             // What changed nothing, or was taken back, is as it was.
-            let former = work.record.as_ref().filter(|record| record.once && !work.unfinished);
-            let stands = former.is_some_and(|former| module.removal.is_indexed() && stands(former, work));
+            let former = work
+                .record
+                .as_ref()
+                .filter(|record| record.once && !work.unfinished);
+            let stands =
+                former.is_some_and(|former| module.removal.is_indexed() && stands(former, work));
             let is_update = work.action == Action::Update && work.change == Change::Update;
-            let intact = stands || ((is_update || former.is_some()) && (restored || different == Some(false)));
-            let before = work.record.as_ref().filter(|_| intact && unsettled.is_none());
-            let recorded = if displaced.is_empty() && !stands { &recorded } else { *old };
-            ledger.fail(&module.id, &watch.made(), Some(recorded), before, back.is_err()).map_err(told)?;
+            let intact = stands
+                || ((is_update || former.is_some()) && (restored || different == Some(false)));
+            let before = work
+                .record
+                .as_ref()
+                .filter(|_| intact && unsettled.is_none());
+            let recorded = if displaced.is_empty() && !stands {
+                &recorded
+            } else {
+                *old
+            };
+            ledger
+                .fail(
+                    &module.id,
+                    &watch.made(),
+                    Some(recorded),
+                    before,
+                    back.is_err(),
+                )
+                .map_err(told)?;
         }
-        let kept = if self.context.sandbox.is_some() { " (--sandbox restricts its scripts to its directories)" } else { "" };
+        let kept = if self.context.sandbox.is_some() {
+            " (--sandbox restricts its scripts to its directories)"
+        } else {
+            ""
+        };
         back?;
-        let restored = if restored { "; the previous version was restored" } else { "" };
+        let restored = if restored {
+            "; the previous version was restored"
+        } else {
+            ""
+        };
         let unsettled = unsettled.filter(|unsettled| !failure.message.contains(&unsettled.message));
-        let unsettled = unsettled.map(|unsettled| format!("; {}", unsettled.message)).unwrap_or_default();
-        Ok(Failure { message: format!("{}{unsettled}{kept}{restored}", failure.message), ..failure })
+        let unsettled = unsettled
+            .map(|unsettled| format!("; {}", unsettled.message))
+            .unwrap_or_default();
+        Ok(Failure {
+            message: format!("{}{unsettled}{kept}{restored}", failure.message),
+            ..failure
+        })
     }
 }
 
 /// True when what was installed before is still there as it was.
 fn stands(former: &InstalledModule, work: &Work) -> bool {
     let version = work.steps.iter().find_map(|step| step.method.version());
-    former.paths.iter().chain(&former.files).all(|path| path.symlink_metadata().is_ok()) && (version.is_none() || version == former.version)
+    former
+        .paths
+        .iter()
+        .chain(&former.files)
+        .all(|path| path.symlink_metadata().is_ok())
+        && (version.is_none() || version == former.version)
 }
 
 fn apply(work: &mut Work, context: &StepContext<'_>, attempt: &mut Attempt) -> Result<(), Failure> {
     for step in work.steps.iter_mut() {
         // An installer also brings back what of its work is gone.
         let new = context.record.is_empty();
-        let due = context.guarding.is_some() && (new || context.force || context.unfinished || work.change == Change::Repair);
+        let due = context.guarding.is_some()
+            && (new || context.force || context.unfinished || work.change == Change::Repair);
         if step.after_change && attempt.applied.effect == Effect::Unchanged && !due {
             continue;
         }
@@ -499,7 +897,11 @@ fn apply(work: &mut Work, context: &StepContext<'_>, attempt: &mut Attempt) -> R
         attempt.applied.paths.extend(applied.paths);
         attempt.applied.replaced.extend(applied.replaced);
         if let Some(record) = applied.record {
-            attempt.applied.record.get_or_insert_default().extend(record);
+            attempt
+                .applied
+                .record
+                .get_or_insert_default()
+                .extend(record);
         }
         attempt.applied.gone.extend(applied.gone);
         attempt.applied.edited.extend(applied.edited);
@@ -522,17 +924,48 @@ fn begin(
     watch: Option<&Watch>,
     rollback: &Rollback<'_>,
 ) -> Result<(), Failure> {
-    let (Some(ledger), Some(run)) = (&world.ledger, world.run) else { return Ok(()) };
+    let (Some(ledger), Some(run)) = (&world.ledger, world.run) else {
+        return Ok(());
+    };
     let own = identity(module, work);
     // Until what is there from another source has gone, it is still that.
-    let now = work.record.as_ref().filter(|_| work.change == Change::Migrate).unwrap_or(&own);
-    let (id, InstalledModule { method, digest, source, requires, removal, .. }) = (&module.id, now);
+    let now = work
+        .record
+        .as_ref()
+        .filter(|_| work.change == Change::Migrate)
+        .unwrap_or(&own);
+    let (
+        id,
+        InstalledModule {
+            method,
+            digest,
+            source,
+            requires,
+            removal,
+            ..
+        },
+    ) = (&module.id, now);
     // Of a rock LuaRocks knows what is there.
     let watch = watch.filter(|_| module.removal.rock.is_none());
     let (absent, found) = watch.map_or((&[][..], &[][..]), |watch| (&watch.absent, &watch.found));
     let (asked, rollback) = (work.asked, *rollback);
     ledger
-        .begin(run, &Beginning { module: id, method, digest, source, requires, removal, paths, absent, found, rollback, asked })
+        .begin(
+            run,
+            &Beginning {
+                module: id,
+                method,
+                digest,
+                source,
+                requires,
+                removal,
+                paths,
+                absent,
+                found,
+                rollback,
+                asked,
+            },
+        )
         .map_err(told)
 }
 
@@ -540,17 +973,39 @@ fn begin(
 fn adopt(world: &World, module: &Module, work: &Work) -> Result<Effect, Failure> {
     if let (Some(ledger), Some(run)) = (&world.ledger, world.run) {
         let now = identity(module, work);
-        let InstalledModule { method, digest, source, requires, removal, .. } = &now;
-        let beginning = Beginning { requires, removal, asked: work.asked, ..Beginning::new(&module.id, method, digest, source) };
-        let is_ours = !module.removal.python.is_empty() && module.removal.python.iter().all(|name| work.python.contains(name));
-        ledger.adopt(run, &beginning, version(work).as_deref(), !is_ours).map_err(told)?;
+        let InstalledModule {
+            method,
+            digest,
+            source,
+            requires,
+            removal,
+            ..
+        } = &now;
+        let beginning = Beginning {
+            requires,
+            removal,
+            asked: work.asked,
+            ..Beginning::new(&module.id, method, digest, source)
+        };
+        let is_ours = !module.removal.python.is_empty()
+            && module
+                .removal
+                .python
+                .iter()
+                .all(|name| work.python.contains(name));
+        ledger
+            .adopt(run, &beginning, version(work).as_deref(), !is_ours)
+            .map_err(told)?;
     }
     Ok(Effect::Unchanged)
 }
 
-/// Whether everything that the steps change is among the files that are recorded before: packages are not.
+/// Whether everything that the steps change is among the files that are recorded before: packages
+/// are not.
 fn is_covered(work: &Work) -> bool {
-    work.steps.iter().all(|step| step.method.changes_only_files())
+    work.steps
+        .iter()
+        .all(|step| step.method.changes_only_files())
 }
 
 /// What a module is, for the ledger.
@@ -567,15 +1022,28 @@ fn identity(module: &Module, work: &Work) -> InstalledModule {
         asked: work.asked,
         requires: module.requires.clone(),
         files: Vec::new(),
-        removal: Removal { python: work.python.clone(), ..module.removal.clone() },
+        removal: Removal {
+            python: work.python.clone(),
+            ..module.removal.clone()
+        },
         found: Vec::new(),
     }
 }
 
 /// The Python packages that came with those of the module.
 fn came_along(module: &Module, work: &Work) -> Vec<String> {
-    let Some(target) = module.removal.target.as_ref().filter(|_| !module.removal.python.is_empty()) else { return Vec::new() };
-    pip::dependencies(target, &module.removal.python).difference(&work.python_before).cloned().collect()
+    let Some(target) = module
+        .removal
+        .target
+        .as_ref()
+        .filter(|_| !module.removal.python.is_empty())
+    else {
+        return Vec::new();
+    };
+    pip::dependencies(target, &module.removal.python)
+        .difference(&work.python_before)
+        .cloned()
+        .collect()
 }
 
 /// What it becomes when it takes the place of what was installed from another source.
@@ -583,21 +1051,43 @@ fn became(module: &Module, work: &Work) -> Option<InstalledModule> {
     (work.change == Change::Migrate).then(|| identity(module, work))
 }
 
-/// The same question that `hoist test` asks, but for a declared command: it may count on more than the install.
+/// The same question that `hoist test` asks, but for a declared command: it may count on more than
+/// the install.
 fn verify(world: &World, module: &Module, task: &TaskContext) -> Result<(), Failure> {
     if module.checks.function {
-        return check(world, module, task).map_err(|failure| Failure::new(format!("the install succeeded, but then {}", failure.message)));
+        return check(world, module, task).map_err(|failure| {
+            Failure::new(format!(
+                "the install succeeded, but then {}",
+                failure.message
+            ))
+        });
     }
     world.path.look(module);
     match look::missing(&world.machine, &module.checks, &module.paths, &world.path) {
         missing if missing.is_empty() => Ok(()),
-        missing => Err(Failure::new(format!("the install succeeded, but declared files are missing: {}", missing.join(", ")))),
+        missing => Err(Failure::new(format!(
+            "the install succeeded, but declared files are missing: {}",
+            missing.join(", ")
+        ))),
     }
 }
 
-fn record(world: &World, module: &Module, applied: &Applied, ending: Ending) -> Result<Effect, Failure> {
+fn record(
+    world: &World,
+    module: &Module,
+    applied: &Applied,
+    ending: Ending,
+) -> Result<Effect, Failure> {
     if let Some(ledger) = &world.ledger {
-        ledger.finish(&module.id, &Ending { version: applied.version.clone(), ..ending }).map_err(told)?;
+        ledger
+            .finish(
+                &module.id,
+                &Ending {
+                    version: applied.version.clone(),
+                    ..ending
+                },
+            )
+            .map_err(told)?;
     }
     Ok(applied.effect)
 }

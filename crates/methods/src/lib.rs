@@ -1,8 +1,8 @@
-//! Carries plans out: one file for each way of installing ([`METHODS`] is the table), and [`schedule()`], which turns a plan into tasks
-//! for `hoist-executor`.
+//! Carries plans out: one file for each way of installing ([`METHODS`] is the table), and
+//! [`schedule()`], which turns a plan into tasks for `hoist-executor`.
 //!
-//! Nothing here prints or asks. What a method tells goes through the task's context; what it did is written to the ledger by
-//! `bring`, `uninstall`, `undo` and `plugin::deploy`, and only there.
+//! Nothing here prints or asks. What a method tells goes through the task's context; what it did is
+//! written to the ledger by `bring`, `uninstall`, `undo` and `plugin::deploy`, and only there.
 
 mod application;
 mod around;
@@ -44,15 +44,19 @@ pub use application::{Offers, is_place, offers, places_of};
 pub use bring::present_version;
 pub use builtin::luarocks::{foreign_dependents, needs_of_rocks, rock_version, rocks_of};
 pub use builtin::package::package_names;
-pub use config::{CONFLICT_END, CONFLICT_START, ConfigFile, ConfigPolicy, Decision, Merge, Standing, diff, survey, templates};
+pub use config::{
+    CONFLICT_END, CONFLICT_START, ConfigFile, ConfigPolicy, Decision, Merge, Standing, diff,
+    survey, templates,
+};
 pub use look::presence;
 pub use machine::Machine;
 pub use messages::Message;
 pub use method::{Applied, Asked, METHODS, Method, StepContext};
 pub use newer::{Newer, clone_behind, fetched_at, newer_versions};
 pub use plugin::{
-    Configured, Container, Deployment, EVALUATE, HostOf, OnDisk, PLUGINS, Place, ReleaseFile, Rollout, SWARM, Undeployment, answer, called,
-    containers, hosts_of, kept_secrets, plugin, plugin_directories, plugins, project_name, random_text,
+    Configured, Container, Deployment, EVALUATE, HostOf, OnDisk, PLUGINS, Place, ReleaseFile,
+    Rollout, SWARM, Undeployment, answer, called, containers, hosts_of, kept_secrets, plugin,
+    plugin_directories, plugins, project_name, random_text,
 };
 pub use preflight::{needs_password, preflight};
 pub use programs::ProgramDirectories;

@@ -47,7 +47,10 @@ pub struct Machine {
 /// The shell helpers for collections that bring none, by the names that scripts source them by.
 pub(crate) const LIBRARY: &[(&str, &str)] = &[
     ("common.sh", include_str!("../lib/common.sh")),
-    ("module-handlers.sh", include_str!("../lib/module-handlers.sh")),
+    (
+        "module-handlers.sh",
+        include_str!("../lib/module-handlers.sh"),
+    ),
     ("module-api.sh", include_str!("../lib/module-api.sh")),
 ];
 
@@ -86,8 +89,8 @@ const FOREIGN: &[&str] = &[
 ];
 
 impl Machine {
-    /// Says which run this is, before anything of it starts: processes are known by its name, and their temporary files stand in the directory
-    /// that is returned.
+    /// Says which run this is, before anything of it starts: processes are known by its name, and
+    /// their temporary files stand in the directory that is returned.
     pub fn begin_run(&self, name: &str) -> PathBuf {
         let _ = self.run.set(name.to_owned());
         scratch::clean();
@@ -96,35 +99,55 @@ impl Machine {
         scratch
     }
 
-    /// Removes the run's temporary files; before it is written down that the run has ended, so that they are found if it never is.
+    /// Removes the run's temporary files; before it is written down that the run has ended, so that
+    /// they are found if it never is.
     pub fn end_run(self: &Arc<Self>) {
         let ahead = std::mem::take(&mut *self.ahead.lock().unwrap_or_else(PoisonError::into_inner));
         batch::end(ahead, self);
-        drop(self.downloads.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(
+            self.downloads
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
         self.spare.clear();
     }
 
     /// Remembers what is to be looked at when the run ends.
     pub(crate) fn at_end(&self, share: Share) {
-        self.ahead.lock().unwrap_or_else(PoisonError::into_inner).push(share);
+        self.ahead
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(share);
     }
 
     /// Where the run keeps what it fetched under this name, until its end.
     pub(crate) fn downloaded(&self, file: &str) -> Result<PathBuf, Failure> {
-        let mut downloads = self.downloads.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut downloads = self
+            .downloads
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if downloads.is_none() {
             *downloads = Some(self.spare.directory("downloads")?);
         }
-        Ok(downloads.as_ref().map_or_else(PathBuf::new, |directory| directory.path().join(file)))
+        Ok(downloads
+            .as_ref()
+            .map_or_else(PathBuf::new, |directory| directory.path().join(file)))
     }
 
     /// Fetches a file; one that was fetched stays.
-    pub(crate) fn download(&self, url: &str, file: &str, task: &TaskContext) -> Result<Effect, Failure> {
+    pub(crate) fn download(
+        &self,
+        url: &str,
+        file: &str,
+        task: &TaskContext,
+    ) -> Result<Effect, Failure> {
         let path = self.downloaded(file)?;
         if !path.exists() {
             let bytes = self.http().read(url, DOWNLOAD_LIMIT)?;
             task.check()?;
-            hoist_files::write(&path, &bytes, 0o600).map_err(|error| Failure::new(error.to_string()))?;
+            hoist_files::write(&path, &bytes, 0o600)
+                .map_err(|error| Failure::new(error.to_string()))?;
         }
         Ok(Effect::Unchanged)
     }
@@ -132,7 +155,9 @@ impl Machine {
     /// Takes what is known; everything else is looked up when it is first needed.
     pub fn new(environment: Environment, home: PathBuf, hoist: PathBuf, cache: PathBuf) -> Self {
         let root = rustix::process::geteuid().is_root();
-        let require_checksums = environment.get(REQUIRE_CHECKSUMS).is_some_and(|value| value == "true");
+        let require_checksums = environment
+            .get(REQUIRE_CHECKSUMS)
+            .is_some_and(|value| value == "true");
         Self {
             environment,
             home,
@@ -174,7 +199,8 @@ impl Machine {
         self.require_checksums.load(Ordering::Relaxed)
     }
 
-    /// The time after which a program that talks to a server and prints nothing is taken for stalled.
+    /// The time after which a program that talks to a server and prints nothing is taken for
+    /// stalled.
     pub(crate) fn stall_timeout(&self) -> Duration {
         *self.stall_timeout.get_or_init(|| STALL_TIMEOUT)
     }
@@ -184,7 +210,9 @@ impl Machine {
     }
 
     pub(crate) fn manager(&self) -> Option<&'static Manager> {
-        *self.manager.get_or_init(|| Manager::detect(&self.environment.path()))
+        *self
+            .manager
+            .get_or_init(|| Manager::detect(&self.environment.path()))
     }
 
     /// What the system's package manager is called, where there is one.
@@ -197,37 +225,60 @@ impl Machine {
         self.root
     }
 
-    /// The bash that scripts run in; looked for once, since a program given by its path starts faster.
+    /// The bash that scripts run in; looked for once, since a program given by its path starts
+    /// faster.
     pub(crate) fn bash(&self) -> Option<&Path> {
-        self.bash.get_or_init(|| self.find_program("bash", &[])).as_deref()
+        self.bash
+            .get_or_init(|| self.find_program("bash", &[]))
+            .as_deref()
     }
 
-    /// The file that a name leads to on the path or in one of the `more` directories, as a shell would find it.
+    /// The file that a name leads to on the path or in one of the `more` directories, as a shell
+    /// would find it.
     pub fn find_program(&self, name: &str, more: &[PathBuf]) -> Option<PathBuf> {
         find_in(self.environment.path().iter().chain(more), name)
     }
 
-    /// The environment for a module's script: what hoist was started in without its `MODULE_…`, what the machine is, and `variables`. `more` directories,
-    /// joined as in a `PATH`, come second there.
-    pub(crate) fn script_environment(&self, variables: &BTreeMap<String, String>, more: &str) -> BTreeMap<String, String> {
+    /// The environment for a module's script: what hoist was started in without its `MODULE_…`,
+    /// what the machine is, and `variables`. `more` directories, joined as in a `PATH`, come second
+    /// there.
+    pub(crate) fn script_environment(
+        &self,
+        variables: &BTreeMap<String, String>,
+        more: &str,
+    ) -> BTreeMap<String, String> {
         let mut environment = self.surroundings.get_or_init(|| self.look_around()).clone();
         if let (false, Some(path)) = (more.is_empty(), environment.get_mut("PATH")) {
             let (first, rest) = path.split_once(':').unwrap_or((path, ""));
             *path = format!("{first}:{more}:{rest}");
         }
-        environment.extend(variables.iter().map(|(name, value)| (name.clone(), value.clone())));
+        environment.extend(
+            variables
+                .iter()
+                .map(|(name, value)| (name.clone(), value.clone())),
+        );
         environment
     }
 
     /// The part of a script's environment that is the same for all.
     fn look_around(&self) -> BTreeMap<String, String> {
-        // What would make a bash run or mean something else before it reads the script stays outside.
-        let foreign = |name: &str| name.starts_with("MODULE_") || name.starts_with("BASH_FUNC_") || FOREIGN.contains(&name);
+        // What would make a bash run or mean something else before it reads the script stays
+        // outside.
+        let foreign = |name: &str| {
+            name.starts_with("MODULE_") || name.starts_with("BASH_FUNC_") || FOREIGN.contains(&name)
+        };
         let inherited = self.environment.iter().filter(|(name, _)| !foreign(name));
-        let mut environment: BTreeMap<String, String> = inherited.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let mut environment: BTreeMap<String, String> = inherited
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
         let os = self.os();
         let manager = self.manager();
-        let path: Vec<String> = self.environment.path().iter().map(|path| path.display().to_string()).collect();
+        let path: Vec<String> = self
+            .environment
+            .path()
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
         let known = [
             ("PATH", path.join(":")),
             ("HOME", self.home.display().to_string()),
@@ -236,9 +287,25 @@ impl Machine {
             ("OS_ID", os.id.clone()),
             ("OS_VERSION", os.version.clone()),
             ("OS_NAME", os.name.clone()),
-            ("PKG_MANAGER", manager.map(|manager| manager.name).unwrap_or_default().to_owned()),
-            ("PKG_INSTALL", manager.map(|manager| manager.install.join(" ")).unwrap_or_default()),
-            ("PKG_UPDATE", manager.map(|manager| manager.refresh.join(" ")).unwrap_or_default()),
+            (
+                "PKG_MANAGER",
+                manager
+                    .map(|manager| manager.name)
+                    .unwrap_or_default()
+                    .to_owned(),
+            ),
+            (
+                "PKG_INSTALL",
+                manager
+                    .map(|manager| manager.install.join(" "))
+                    .unwrap_or_default(),
+            ),
+            (
+                "PKG_UPDATE",
+                manager
+                    .map(|manager| manager.refresh.join(" "))
+                    .unwrap_or_default(),
+            ),
             ("GIT_TERMINAL_PROMPT", "0".to_owned()),
         ];
         environment.extend(known.map(|(name, value)| (name.to_owned(), value)));
@@ -246,12 +313,15 @@ impl Machine {
             environment.insert(REQUIRE_CHECKSUMS.to_owned(), "true".to_owned());
         }
         environment.extend(self.run.get().map(|run| (RUN.to_owned(), run.clone())));
-        environment.entry("DEBIAN_FRONTEND".to_owned()).or_insert_with(|| "noninteractive".to_owned());
+        environment
+            .entry("DEBIAN_FRONTEND".to_owned())
+            .or_insert_with(|| "noninteractive".to_owned());
         environment
     }
 }
 
 pub(crate) fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
-    std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+    std::fs::metadata(path)
+        .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }

@@ -1,4 +1,5 @@
-//! Lines of scripts that are messages to people: those of hoist's own helpers, and the forms that collections' own helpers commonly write.
+//! Lines of scripts that are messages to people: those of hoist's own helpers, and the forms that
+//! collections' own helpers commonly write.
 
 use hoist_executor::Level;
 
@@ -14,17 +15,29 @@ pub struct Message {
 impl Message {
     /// Reads a line; `None` for plain output.
     pub fn parse(line: &str) -> Option<Self> {
-        if let Some((level, text)) = line.strip_prefix("::hoist:").and_then(|rest| rest.split_once("::")) {
-            return Some(Self { level: level_of(level)?, text: without_escapes(text).trim().to_owned() });
+        if let Some((level, text)) = line
+            .strip_prefix("::hoist:")
+            .and_then(|rest| rest.split_once("::"))
+        {
+            return Some(Self {
+                level: level_of(level)?,
+                text: without_escapes(text).trim().to_owned(),
+            });
         }
         if !line.starts_with(['[', '\u{1b}', '✓', '✔', '⚠', '✗', '✘', 'ℹ']) {
             return None;
         }
         let plain = without_escapes(line);
         let plain = plain.trim();
-        if let Some((level, text)) = plain.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        if let Some((level, text)) = plain
+            .strip_prefix('[')
+            .and_then(|rest| rest.split_once(']'))
+        {
             let text = text.trim_start_matches(':').trim().to_owned();
-            return Some(Self { level: level_of(&level.trim().to_lowercase())?, text });
+            return Some(Self {
+                level: level_of(&level.trim().to_lowercase())?,
+                text,
+            });
         }
         let mark = plain.chars().next()?;
         let level = match mark {
@@ -34,8 +47,13 @@ impl Message {
             'ℹ' => Level::Info,
             _ => return None,
         };
-        let text = plain[mark.len_utf8()..].trim_start_matches('\u{fe0f}').trim();
-        Some(Self { level, text: text.to_owned() })
+        let text = plain[mark.len_utf8()..]
+            .trim_start_matches('\u{fe0f}')
+            .trim();
+        Some(Self {
+            level,
+            text: text.to_owned(),
+        })
     }
 
     /// The form in which hoist's helpers write messages.
@@ -82,12 +100,36 @@ mod tests {
 
     #[test]
     fn helpers_and_common_forms_are_messages_and_the_rest_is_not() {
-        let message = |level, text: &str| Some(Message { level, text: text.into() });
-        assert_eq!(Message::parse("::hoist:warning::look: here"), message(Level::Warning, "look: here"));
-        assert_eq!(Message::parse("\u{1b}[0;32m[SUCCESS]\u{1b}[0m fzf installed"), message(Level::Success, "fzf installed"));
-        assert_eq!(Message::parse("[INFO] hello"), message(Level::Info, "hello"));
-        assert_eq!(Message::parse("\u{1b}[31m✗\u{1b}[0m no"), message(Level::Error, "no"));
-        for plain in ["hello", "[1/3] step", "[ info", "error: x", "", "::hoist:odd::x"] {
+        let message = |level, text: &str| {
+            Some(Message {
+                level,
+                text: text.into(),
+            })
+        };
+        assert_eq!(
+            Message::parse("::hoist:warning::look: here"),
+            message(Level::Warning, "look: here")
+        );
+        assert_eq!(
+            Message::parse("\u{1b}[0;32m[SUCCESS]\u{1b}[0m fzf installed"),
+            message(Level::Success, "fzf installed")
+        );
+        assert_eq!(
+            Message::parse("[INFO] hello"),
+            message(Level::Info, "hello")
+        );
+        assert_eq!(
+            Message::parse("\u{1b}[31m✗\u{1b}[0m no"),
+            message(Level::Error, "no")
+        );
+        for plain in [
+            "hello",
+            "[1/3] step",
+            "[ info",
+            "error: x",
+            "",
+            "::hoist:odd::x",
+        ] {
             assert_eq!(Message::parse(plain), None, "{plain}");
         }
     }

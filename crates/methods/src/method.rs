@@ -13,7 +13,8 @@ use serde::de::DeserializeOwned;
 use crate::application::Guarding;
 use crate::batch::{Bulk, Share};
 use crate::builtin::{
-    bash, component_command, copy, enable, exists, git, git_pull, hook, install_script, installer, load, luarocks, package, pip,
+    bash, component_command, copy, enable, exists, git, git_pull, hook, install_script, installer,
+    load, luarocks, package, pip,
 };
 use crate::config::ConfigPolicy;
 use crate::machine::Machine;
@@ -31,7 +32,8 @@ pub struct Applied {
     pub version: Option<String>,
     /// Paths that were made.
     pub paths: Vec<PathBuf>,
-    /// What the module consists of now, where the method knows it better than a look at the files does.
+    /// What the module consists of now, where the method knows it better than a look at the files
+    /// does.
     pub(crate) record: Option<Record>,
     /// What of an earlier record is not the module's any more.
     pub(crate) gone: BTreeSet<PathBuf>,
@@ -80,7 +82,10 @@ impl Applied {
 
     /// Something was done.
     pub fn changed() -> Self {
-        Self { effect: Effect::Changed, ..Self::unchanged() }
+        Self {
+            effect: Effect::Changed,
+            ..Self::unchanged()
+        }
     }
 
     /// With a version.
@@ -134,11 +139,20 @@ pub struct Asked {
 }
 
 static NOTHING: Record = Record::new();
-static NOT_ASKED: Asked = Asked { minimal: false, named: BTreeSet::new(), skipped: Vec::new() };
+static NOT_ASKED: Asked = Asked {
+    minimal: false,
+    named: BTreeSet::new(),
+    skipped: Vec::new(),
+};
 
 impl<'a> StepContext<'a> {
     /// The surroundings of a step of which nothing more is known.
-    pub(crate) fn new(task: &'a TaskContext, machine: &'a Machine, module: &'a str, variables: &'a BTreeMap<String, String>) -> Self {
+    pub(crate) fn new(
+        task: &'a TaskContext,
+        machine: &'a Machine,
+        module: &'a str,
+        variables: &'a BTreeMap<String, String>,
+    ) -> Self {
         let policy = ConfigPolicy::Ask;
         Self {
             task,
@@ -212,13 +226,15 @@ pub trait Method: Send {
         Vec::new()
     }
 
-    /// Fails where applying would have to be refused anyway; called before anything is written down, changes nothing.
+    /// Fails where applying would have to be refused anyway; called before anything is written
+    /// down, changes nothing.
     fn refuse(&self, context: &StepContext<'_>) -> Result<(), Failure> {
         let _ = context;
         Ok(())
     }
 
-    /// What can be fetched ahead, while the module still waits for others: from where, and the name of the file in the run's downloads.
+    /// What can be fetched ahead, while the module still waits for others: from where, and the name
+    /// of the file in the run's downloads.
     fn fetch(&self, force: bool) -> Option<(String, String)> {
         let _ = force;
         None
@@ -239,7 +255,10 @@ type Bind = fn(&Step) -> Result<Box<dyn Method>, String>;
 /// All methods by name, in alphabetical order: how each reads its arguments.
 pub const METHODS: &[(&str, Bind)] = &[
     ("bash", bind::<bash::Bash>),
-    ("component_command", bind::<component_command::ComponentCommand>),
+    (
+        "component_command",
+        bind::<component_command::ComponentCommand>,
+    ),
     ("copy", bind::<copy::Copy>),
     ("enable", bind::<enable::Enable>),
     ("exists", bind::<exists::Exists>),
@@ -255,7 +274,8 @@ pub const METHODS: &[(&str, Bind)] = &[
 ];
 
 fn bind<M: Method + DeserializeOwned + 'static>(step: &Step) -> Result<Box<dyn Method>, String> {
-    let read = M::deserialize(&step.args).map_err(|error| format!("arguments of {}: {error}", step.method))?;
+    let read = M::deserialize(&step.args)
+        .map_err(|error| format!("arguments of {}: {error}", step.method))?;
     Ok(Box::new(read))
 }
 
@@ -269,10 +289,17 @@ pub(crate) fn method_of(step: &Step) -> Result<Box<dyn Method>, String> {
 
 /// A pool for what is done on the network with one host.
 pub(crate) fn host_pool(url: &str) -> Option<(String, usize)> {
-    let rest = url.split_once("://").map(|(_, rest)| rest).or_else(|| url.contains('@').then_some(url))?;
+    let rest = url
+        .split_once("://")
+        .map(|(_, rest)| rest)
+        .or_else(|| url.contains('@').then_some(url))?;
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
     let host = authority.rsplit('@').next().unwrap_or_default();
-    let host = if url.contains("://") { host } else { host.split(':').next().unwrap_or_default() };
+    let host = if url.contains("://") {
+        host
+    } else {
+        host.split(':').next().unwrap_or_default()
+    };
     (!host.is_empty()).then(|| (format!("host:{host}"), 24))
 }
 

@@ -39,7 +39,11 @@ pub(crate) fn files(path: &Path) -> Result<Vec<ConfigurationFile>, String> {
     let main = one(path)?;
     let includes = main.configuration.includes.clone();
     let mut files = vec![main];
-    for file in includes.iter().flat_map(|include| included(path, include)).filter(|file| file != path && file.exists()) {
+    for file in includes
+        .iter()
+        .flat_map(|include| included(path, include))
+        .filter(|file| file != path && file.exists())
+    {
         files.push(one(&file)?);
     }
     Ok(files)
@@ -47,39 +51,63 @@ pub(crate) fn files(path: &Path) -> Result<Vec<ConfigurationFile>, String> {
 
 fn one(path: &Path) -> Result<ConfigurationFile, String> {
     let wrong = |message: String| format!("{} {message}", path.display());
-    let metadata = path.metadata().map_err(|error| wrong(format!("cannot read the file: {error}")))?;
+    let metadata = path
+        .metadata()
+        .map_err(|error| wrong(format!("cannot read the file: {error}")))?;
     if !metadata.is_file() || metadata.len() > SIZE_LIMIT {
-        return Err(wrong("the path is not a regular file, or too large".to_owned()));
+        return Err(wrong(
+            "the path is not a regular file, or too large".to_owned(),
+        ));
     }
-    let bytes = std::fs::read(path).map_err(|error| wrong(format!("cannot read the file: {error}")))?;
+    let bytes =
+        std::fs::read(path).map_err(|error| wrong(format!("cannot read the file: {error}")))?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
-    let configuration = prosody::read(&text).map_err(|error| wrong(format!("cannot parse the file: {error}")))?;
-    Ok(ConfigurationFile { path: path.to_owned(), is_utf8: text.as_bytes() == bytes, text, configuration })
+    let configuration =
+        prosody::read(&text).map_err(|error| wrong(format!("cannot parse the file: {error}")))?;
+    Ok(ConfigurationFile {
+        path: path.to_owned(),
+        is_utf8: text.as_bytes() == bytes,
+        text,
+        configuration,
+    })
 }
 
 /// The files of an `Include`: a path, or all of a directory that end alike.
 fn included(configuration: &Path, include: &str) -> Vec<PathBuf> {
     let base = configuration.parent().unwrap_or(Path::new("/"));
-    let Some((directory, end)) = include.split_once('*') else { return vec![base.join(include)] };
-    let entries = std::fs::read_dir(base.join(directory)).into_iter().flatten().flatten();
-    let mut files: Vec<PathBuf> =
-        entries.map(|entry| entry.path()).filter(|path| path.is_file() && path.to_string_lossy().ends_with(end)).collect();
+    let Some((directory, end)) = include.split_once('*') else {
+        return vec![base.join(include)];
+    };
+    let entries = std::fs::read_dir(base.join(directory))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let mut files: Vec<PathBuf> = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.is_file() && path.to_string_lossy().ends_with(end))
+        .collect();
     files.sort();
     files
 }
 
-/// Runs prosodyctl with a configuration; true where it is content, with what it said. `None` where there is no such program.
+/// Runs prosodyctl with a configuration; true where it is content, with what it said. `None` where
+/// there is no such program.
 pub(crate) fn prosodyctl(
     configuration: &Path,
     arguments: &[&str],
     context: &StepContext<'_>,
 ) -> Result<Option<(bool, Vec<String>)>, Failure> {
-    let Some(program) = context.machine.find_program("prosodyctl", &["/usr/sbin".into(), "/usr/local/sbin".into()]) else {
+    let Some(program) = context.machine.find_program(
+        "prosodyctl",
+        &["/usr/sbin".into(), "/usr/local/sbin".into()],
+    ) else {
         return Ok(None);
     };
     let environment = context.machine.script_environment(&Default::default(), "");
-    let command =
-        Command::new(program).args(["--config".into(), configuration.as_os_str().to_owned()]).args(arguments).environment(environment);
+    let command = Command::new(program)
+        .args(["--config".into(), configuration.as_os_str().to_owned()])
+        .args(arguments)
+        .environment(environment);
     let mut said = Vec::new();
     let exit = context.task.run_with(&command, |stream, line| {
         said.push(line.to_owned());

@@ -1,4 +1,5 @@
-//! Recovers from runs that were killed: ends the processes that they left, and rolls back the changes that they did not complete.
+//! Recovers from runs that were killed: ends the processes that they left, and rolls back the
+//! changes that they did not complete.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -61,25 +62,57 @@ pub struct OwnDirectories<'a> {
 ///
 /// # Errors
 /// The ledger cannot be used. What cannot be recovered is reported, and holds up nothing else.
-pub fn recover(ledger: &Ledger, home: &Home, own: &OwnDirectories<'_>, machine: &Machine) -> Result<RecoverySummary, LedgerError> {
+pub fn recover(
+    ledger: &Ledger,
+    home: &Home,
+    own: &OwnDirectories<'_>,
+    machine: &Machine,
+) -> Result<RecoverySummary, LedgerError> {
     let recovered = ledger.recover()?;
     let pending = ledger.pending_changes()?;
-    let marks: Vec<String> = recovered.runs.iter().map(|run| format!("{RUN}={run}")).collect();
-    let mut summary = RecoverySummary { processes: end_processes(&marks), undoing: recovered.undoing, ..RecoverySummary::default() };
-    summary.modules = pending.iter().filter(|change| change.phase == Phase::Begun).map(|change| change.module.to_string()).collect();
+    let marks: Vec<String> = recovered
+        .runs
+        .iter()
+        .map(|run| format!("{RUN}={run}"))
+        .collect();
+    let mut summary = RecoverySummary {
+        processes: end_processes(&marks),
+        undoing: recovered.undoing,
+        ..RecoverySummary::default()
+    };
+    summary.modules = pending
+        .iter()
+        .filter(|change| change.phase == Phase::Begun)
+        .map(|change| change.module.to_string())
+        .collect();
     let snapshots = own.state.join("snapshots").is_dir();
     if !pending.is_empty() || snapshots {
         match Store::open(&own.state.join(CONTENTS)) {
             Ok(store) => {
-                let ends: Vec<EndOfRun> = recovered.runs.iter().map(|run| EndOfRun::of(&(own.logs)(run))).collect();
-                let end = ends.into_iter().reduce(EndOfRun::or_earlier).unwrap_or(EndOfRun::UNKNOWN);
+                let ends: Vec<EndOfRun> = recovered
+                    .runs
+                    .iter()
+                    .map(|run| EndOfRun::of(&(own.logs)(run)))
+                    .collect();
+                let end = ends
+                    .into_iter()
+                    .reduce(EndOfRun::or_earlier)
+                    .unwrap_or(EndOfRun::UNKNOWN);
                 if snapshots {
                     recover_applications(ledger, own, &store, end, &mut summary)?;
                 }
                 for change in &pending {
                     let end = EndOfRun::of(&(own.logs)(&change.run));
                     match change.phase {
-                        Phase::Begun => roll_back_change(ledger, own.state, &store, change, end, machine, &mut summary)?,
+                        Phase::Begun => roll_back_change(
+                            ledger,
+                            own.state,
+                            &store,
+                            change,
+                            end,
+                            machine,
+                            &mut summary,
+                        )?,
                         Phase::Done => complete(ledger, home, machine, change, &mut summary)?,
                     }
                 }
@@ -87,16 +120,24 @@ pub fn recover(ledger: &Ledger, home: &Home, own: &OwnDirectories<'_>, machine: 
                     let logs = (own.logs)(run);
                     match around::recover(&logs, &store, EndOfRun::of(&logs)) {
                         Ok(restored) if restored.is_empty() => {}
-                        Ok(restored) => summary.notes.push(format!("also restored: {}", around::named(&restored))),
+                        Ok(restored) => summary
+                            .notes
+                            .push(format!("also restored: {}", around::named(&restored))),
                         Err(failure) => summary.failed.push(failure.message),
                     }
                 }
             }
-            Err(error) => summary.failed.push(format!("the backups of files cannot be used: {error}")),
+            Err(error) => summary
+                .failed
+                .push(format!("the backups of files cannot be used: {error}")),
         }
     }
     remove_unfinished(own.state);
-    for scratch in recovered.scratch.iter().filter(|scratch| is_scratch(scratch)) {
+    for scratch in recovered
+        .scratch
+        .iter()
+        .filter(|scratch| is_scratch(scratch))
+    {
         let _ = std::fs::remove_dir_all(scratch);
     }
     Ok(summary)
@@ -110,9 +151,23 @@ fn recover_applications(
     summary: &mut RecoverySummary,
 ) -> Result<(), LedgerError> {
     let installed = ledger.installed()?;
-    let is_known = |module: &ModuleId| installed.modules.contains_key(module) || installed.unfinished.contains_key(module);
-    let is_done = |module: &ModuleId, removal| if removal { !is_known(module) } else { installed.modules.contains_key(module) };
-    let taken = application::recover(own.state, store, &[own.state.to_owned(), own.cache.to_owned()], is_done, end);
+    let is_known = |module: &ModuleId| {
+        installed.modules.contains_key(module) || installed.unfinished.contains_key(module)
+    };
+    let is_done = |module: &ModuleId, removal| {
+        if removal {
+            !is_known(module)
+        } else {
+            installed.modules.contains_key(module)
+        }
+    };
+    let taken = application::recover(
+        own.state,
+        store,
+        &[own.state.to_owned(), own.cache.to_owned()],
+        is_done,
+        end,
+    );
     summary.files += taken.restored;
     summary.notes.extend(taken.told);
     summary.failed.extend(taken.failed);
@@ -148,18 +203,31 @@ fn roll_back_change(
     }
 }
 
-/// Whether a rock whose change was interrupted is there as it was before: LuaRocks removes a version only when another is there.
+/// Whether a rock whose change was interrupted is there as it was before: LuaRocks removes a
+/// version only when another is there.
 fn is_rock_as_before(change: &PendingChange, machine: &Machine) -> bool {
-    let Some(prior) = change.prior.as_ref().filter(|prior| prior.is_installed()) else { return false };
+    let Some(prior) = change.prior.as_ref().filter(|prior| prior.is_installed()) else {
+        return false;
+    };
     let removal = prior.removal();
-    let (Some(rock), Some(version)) = (&removal.rock, prior.version()) else { return false };
+    let (Some(rock), Some(version)) = (&removal.rock, prior.version()) else {
+        return false;
+    };
     let (task, variables) = (TaskContext::alone(|_| ()), BTreeMap::new());
     let context = StepContext::new(&task, machine, change.module.as_str(), &variables);
     luarocks::is_only(rock, change.module.as_str(), version, &context)
 }
 
 fn report(change: &PendingChange, done: RolledBack, summary: &mut RecoverySummary) {
-    let RolledBack { restored, stages, moved, left, copied, lost, failed } = done;
+    let RolledBack {
+        restored,
+        stages,
+        moved,
+        left,
+        copied,
+        lost,
+        failed,
+    } = done;
     summary.restored += restored;
     summary.stages += stages;
     summary.moved.extend(moved);
@@ -172,11 +240,19 @@ fn report(change: &PendingChange, done: RolledBack, summary: &mut RecoverySummar
         let (path, copy) = (path.display(), copy.display());
         format!("{module}: {path} was modified while the run was being stopped; a backup is {copy}")
     }));
-    let lost = lost.iter().map(|path| format!("{module}: cannot restore {}: it was too large for a backup", path.display()));
+    let lost = lost.iter().map(|path| {
+        format!(
+            "{module}: cannot restore {}: it was too large for a backup",
+            path.display()
+        )
+    });
     summary.failed.extend(lost);
-    summary.failed.extend(
-        failed.into_iter().map(|(path, why)| format!("{module}: cannot roll back the interrupted change: {}: {why}", path.display())),
-    );
+    summary.failed.extend(failed.into_iter().map(|(path, why)| {
+        format!(
+            "{module}: cannot roll back the interrupted change: {}: {why}",
+            path.display()
+        )
+    }));
 }
 
 /// Sees to what a change that is complete had moved out of its way.
@@ -192,21 +268,45 @@ fn complete(
     let notes = Arc::new(Mutex::new(Vec::new()));
     let kept = notes.clone();
     let report = move |event| {
-        if let (EventKind::Item { subject, reason, .. }, Ok(mut notes)) = (event, kept.lock()) {
-            notes.push(format!("{subject} was kept: {}", reason.unwrap_or_default()));
+        if let (
+            EventKind::Item {
+                subject, reason, ..
+            },
+            Ok(mut notes),
+        ) = (event, kept.lock())
+        {
+            notes.push(format!(
+                "{subject} was kept: {}",
+                reason.unwrap_or_default()
+            ));
         }
     };
-    let copies = displaced::discard(home, &change.displaced, &record, machine, &TaskContext::alone(report));
-    summary.notes.extend(notes.lock().map(|notes| notes.clone()).unwrap_or_default());
+    let copies = displaced::discard(
+        home,
+        &change.displaced,
+        &record,
+        machine,
+        &TaskContext::alone(report),
+    );
+    summary
+        .notes
+        .extend(notes.lock().map(|notes| notes.clone()).unwrap_or_default());
     let is_merged = |displaced: &DisplacedPath| displaced.disposal == Disposal::Merge;
-    if let Some(files) = FilesBefore::from_bytes(&change.files).filter(|_| change.displaced.iter().any(is_merged)) {
+    if let Some(files) =
+        FilesBefore::from_bytes(&change.files).filter(|_| change.displaced.iter().any(is_merged))
+    {
         match files.differences() {
             Ok(mut differences) => {
-                let known: BTreeSet<PathBuf> = differences.iter().map(|difference| difference.path.clone()).collect();
+                let known: BTreeSet<PathBuf> = differences
+                    .iter()
+                    .map(|difference| difference.path.clone())
+                    .collect();
                 differences.extend(created(copies.iter().filter(|copy| !known.contains(*copy))));
                 ledger.journal_pending(module, &differences)?;
             }
-            Err(error) => summary.failed.push(format!("{module}: cannot record the changes of its update for an undo: {error}")),
+            Err(error) => summary.failed.push(format!(
+                "{module}: cannot record the changes of its update for an undo: {error}"
+            )),
         }
     }
     ledger.settle(module)
@@ -214,31 +314,52 @@ fn complete(
 
 /// Removes what was being written in hoist's own state, where only the holder of the lock writes.
 fn remove_unfinished(state: &Path) {
-    ["", CONTENTS, "contents/large", "snapshots", "clones"].iter().for_each(|name| remove_stages(&state.join(name), 0));
+    ["", CONTENTS, "contents/large", "snapshots", "clones"]
+        .iter()
+        .for_each(|name| remove_stages(&state.join(name), 0));
     // A plugin, an environment, a release.
     remove_stages(&state.join("deployments"), 4);
 }
 
-/// Removes what was being written of sources and of the settings, where only the holder of their lock writes.
+/// Removes what was being written of sources and of the settings, where only the holder of their
+/// lock writes.
 pub fn clean_sources(cache: &Path, config: &Path) {
     remove_stages(config, 0);
     remove_stages(&cache.join("sources"), 1);
-    for source in std::fs::read_dir(cache.join("sources")).into_iter().flatten().flatten() {
+    for source in std::fs::read_dir(cache.join("sources"))
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
         remove_stages(&source.path().join("places"), 0);
-        let places = std::fs::read_dir(source.path().join("places")).into_iter().flatten().flatten().map(|place| place.path());
-        for git in places.chain([source.path()]).map(|place| place.join("tree/.git")).filter(|git| git.is_dir()) {
+        let places = std::fs::read_dir(source.path().join("places"))
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|place| place.path());
+        for git in places
+            .chain([source.path()])
+            .map(|place| place.join("tree/.git"))
+            .filter(|git| git.is_dir())
+        {
             interrupted::remove_locks(&git);
             clean_repository(&git, EndOfRun::NOW);
         }
     }
 }
 
-/// Removes files and directories that were being written, in a directory and so many levels below it.
+/// Removes files and directories that were being written, in a directory and so many levels below
+/// it.
 fn remove_stages(directory: &Path, depth: usize) {
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
-        let (name, is_directory) = (entry.file_name(), entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        let (name, is_directory) = (
+            entry.file_name(),
+            entry.file_type().is_ok_and(|kind| kind.is_dir()),
+        );
         let name = name.as_encoded_bytes();
-        let is_unfinished = [".hoist-stage-", ".tmp", "ledger.copy.sqlite.new"].iter().any(|start| name.starts_with(start.as_bytes()));
+        let is_unfinished = [".hoist-stage-", ".tmp", "ledger.copy.sqlite.new"]
+            .iter()
+            .any(|start| name.starts_with(start.as_bytes()));
         match (is_unfinished, is_directory) {
             (true, true) => drop(std::fs::remove_dir_all(entry.path())),
             (true, false) => drop(std::fs::remove_file(entry.path())),
@@ -248,16 +369,22 @@ fn remove_stages(directory: &Path, depth: usize) {
     }
 }
 
-/// True for a directory that hoist made for the temporary files of a run; whatever else the ledger may say is not removed.
+/// True for a directory that hoist made for the temporary files of a run; whatever else the ledger
+/// may say is not removed.
 fn is_scratch(path: &Path) -> bool {
-    let named = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("hoist-run-"));
+    let named = path
+        .file_name()
+        .is_some_and(|name| name.to_string_lossy().starts_with("hoist-run-"));
     named
         && path.symlink_metadata().is_ok_and(|metadata| {
-            metadata.is_dir() && std::os::unix::fs::MetadataExt::uid(&metadata) == rustix::process::geteuid().as_raw()
+            metadata.is_dir()
+                && std::os::unix::fs::MetadataExt::uid(&metadata)
+                    == rustix::process::geteuid().as_raw()
         })
 }
 
-/// Kills every process that has one of these in its environment, written `NAME=VALUE`, and waits until none is left.
+/// Kills every process that has one of these in its environment, written `NAME=VALUE`, and waits
+/// until none is left.
 pub(crate) fn end_processes(marks: &[String]) -> usize {
     let mut ended = std::collections::BTreeSet::new();
     // A process may start another between the look and the kill.
@@ -284,10 +411,18 @@ fn processes_of(marks: &[String]) -> Vec<i32> {
     }
     let own = std::process::id().to_string();
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let names = entries.filter_map(|entry| entry.file_name().into_string().ok()).filter(|name| *name != own);
+    let names = entries
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| *name != own);
     let of_run = |pid: &String| {
         let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environment.split(|byte| *byte == 0).any(|variable| marks.iter().any(|mark| mark.as_bytes() == variable))
+        environment
+            .split(|byte| *byte == 0)
+            .any(|variable| marks.iter().any(|mark| mark.as_bytes() == variable))
     };
-    names.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())).filter(of_run).filter_map(|pid| pid.parse().ok()).collect()
+    names
+        .filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()))
+        .filter(of_run)
+        .filter_map(|pid| pid.parse().ok())
+        .collect()
 }

@@ -1,7 +1,8 @@
-//! The record of a module's files that is made before a change, and the rollback from it by a later process.
+//! The record of a module's files that is made before a change, and the rollback from it by a later
+//! process.
 //!
-//! A change that was interrupted has not happened: its files become what they were, and what was written after the end of its run, which the run
-//! cannot have written, is moved aside.
+//! A change that was interrupted has not happened: its files become what they were, and what was
+//! written after the end of its run, which the run cannot have written, is moved aside.
 
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
@@ -13,8 +14,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use hoist_files::{
-    Difference, Kind, NotKept, Snapshot, State, Store, Taking, is_backup, look, make_private, move_aside, private_directory, put_back,
-    rename_new,
+    Difference, Kind, NotKept, Snapshot, State, Store, Taking, is_backup, look, make_private,
+    move_aside, private_directory, put_back, rename_new,
 };
 use hoist_ledger::{DisplacedPath, Disposal};
 use serde::{Deserialize, Serialize};
@@ -70,9 +71,21 @@ impl FilesBefore {
     /// Returns it in the form that the ledger keeps.
     pub(crate) fn to_bytes(&self) -> io::Result<Vec<u8>> {
         fn raw(paths: &[PathBuf]) -> Vec<&[u8]> {
-            paths.iter().map(|path| path.as_os_str().as_bytes()).collect()
+            paths
+                .iter()
+                .map(|path| path.as_os_str().as_bytes())
+                .collect()
         }
-        let Self { roots, configs, excluded, parents, stages, is_flat, is_complete, before } = self;
+        let Self {
+            roots,
+            configs,
+            excluded,
+            parents,
+            stages,
+            is_flat,
+            is_complete,
+            before,
+        } = self;
         let stored = Stored {
             roots: raw(roots),
             configs: raw(configs),
@@ -89,9 +102,13 @@ impl FilesBefore {
     /// Returns what was stored; `None` where another version of hoist wrote it, or it is damaged.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         fn paths(raw: &[&[u8]]) -> Vec<PathBuf> {
-            raw.iter().map(|bytes| PathBuf::from(OsStr::from_bytes(bytes))).collect()
+            raw.iter()
+                .map(|bytes| PathBuf::from(OsStr::from_bytes(bytes)))
+                .collect()
         }
-        let (_, rest) = bytes.split_first().filter(|(version, _)| **version == VERSION)?;
+        let (_, rest) = bytes
+            .split_first()
+            .filter(|(version, _)| **version == VERSION)?;
         let stored: Stored<'_> = postcard::from_bytes(rest).ok()?;
         Some(Self {
             roots: paths(&stored.roots),
@@ -109,17 +126,32 @@ impl FilesBefore {
     pub(crate) fn differences(&self) -> io::Result<Vec<Difference>> {
         let read = |path: &Path, _| self.before.get(path).is_some_and(State::is_known);
         let git = |path: &Path| self.before.get(path).is_some();
-        let taking = Taking { former: Some(&self.before), read: &read, git: &git, ..Taking::PLAIN };
-        let mut now = if self.is_flat { Snapshot::take_flat(&self.roots, &taking)? } else { Snapshot::take(&self.roots, &taking)? };
+        let taking = Taking {
+            former: Some(&self.before),
+            read: &read,
+            git: &git,
+            ..Taking::PLAIN
+        };
+        let mut now = if self.is_flat {
+            Snapshot::take_flat(&self.roots, &taking)?
+        } else {
+            Snapshot::take(&self.roots, &taking)?
+        };
         now.extend(Snapshot::take(&around(&self.configs), &taking)?);
         let mut differences = self.before.differences(&now);
         let excluded: HashSet<&Path> = self.excluded.iter().map(PathBuf::as_path).collect();
-        differences.retain(|difference| !difference.path.ancestors().any(|above| excluded.contains(above)));
+        differences.retain(|difference| {
+            !difference
+                .path
+                .ancestors()
+                .any(|above| excluded.contains(above))
+        });
         Ok(differences)
     }
 }
 
-/// The end of a run, together with everything it had started. What was changed later is not its work.
+/// The end of a run, together with everything it had started. What was changed later is not its
+/// work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct EndOfRun {
     /// Until then nobody else can have written what the run writes.
@@ -130,23 +162,43 @@ pub(crate) struct EndOfRun {
 
 impl EndOfRun {
     /// Nothing can have been changed later.
-    pub(crate) const NOW: Self = Self { killed: Some((i64::MAX, 0)), ended: Some((i64::MAX, 0)) };
+    pub(crate) const NOW: Self = Self {
+        killed: Some((i64::MAX, 0)),
+        ended: Some((i64::MAX, 0)),
+    };
 
     /// Everything may have been changed later.
-    pub(crate) const UNKNOWN: Self = Self { killed: None, ended: None };
+    pub(crate) const UNKNOWN: Self = Self {
+        killed: None,
+        ended: None,
+    };
 
-    /// Returns the end of the run whose logs are in this directory: as its watchdog has marked it, else the last time at which it is known to have
-    /// been running.
+    /// Returns the end of the run whose logs are in this directory: as its watchdog has marked it,
+    /// else the last time at which it is known to have been running.
     pub(crate) fn of(logs: &Path) -> Self {
-        let mark = |name| logs.join(name).symlink_metadata().ok().map(|mark: Metadata| (mark.ctime(), mark.ctime_nsec()));
+        let mark = |name| {
+            logs.join(name)
+                .symlink_metadata()
+                .ok()
+                .map(|mark: Metadata| (mark.ctime(), mark.ctime_nsec()))
+        };
         if let Some(killed) = mark(watchdog::KILLED) {
-            return Self { killed: Some(killed), ended: mark(watchdog::ENDED).or(Some(killed)) };
+            return Self {
+                killed: Some(killed),
+                ended: mark(watchdog::ENDED).or(Some(killed)),
+            };
         }
         let entries = std::fs::read_dir(logs).into_iter().flatten().flatten();
-        let last = entries.filter_map(|log| log.metadata().ok()).map(|log| (log.mtime(), log.mtime_nsec())).max();
+        let last = entries
+            .filter_map(|log| log.metadata().ok())
+            .map(|log| (log.mtime(), log.mtime_nsec()))
+            .max();
         // A run does not outlive its machine.
         let ended = last.max(booted_at().filter(|boot| last.is_some_and(|last| last < *boot)));
-        Self { killed: last, ended }
+        Self {
+            killed: last,
+            ended,
+        }
     }
 
     /// Whether a file was last changed before everything was over.
@@ -156,12 +208,16 @@ impl EndOfRun {
 
     /// Whether a file was changed after the run was killed: then it is not certain who did.
     pub(crate) fn is_doubtful(self, metadata: &Metadata) -> bool {
-        self.killed.is_none_or(|killed| changed_at(metadata) >= killed)
+        self.killed
+            .is_none_or(|killed| changed_at(metadata) >= killed)
     }
 
-    /// Whether every file at and below a path was last changed before the end. Directories do not count: there is nothing in them but files.
+    /// Whether every file at and below a path was last changed before the end. Directories do not
+    /// count: there is nothing in them but files.
     pub(crate) fn covers_tree(self, path: &Path) -> bool {
-        let Ok(listed) = look(&[path.to_owned()]) else { return false };
+        let Ok(listed) = look(&[path.to_owned()]) else {
+            return false;
+        };
         let mut files = Vec::new();
         for (path, seen) in listed {
             match seen.kind {
@@ -173,31 +229,54 @@ impl EndOfRun {
                 _ => files.push(path),
             }
         }
-        files.iter().all(|path| path.symlink_metadata().map_or(true, |metadata| self.covers(&metadata)))
+        files.iter().all(|path| {
+            path.symlink_metadata()
+                .map_or(true, |metadata| self.covers(&metadata))
+        })
     }
 
     /// The same for the directory of a repository.
     fn covers_all(self, git: &Path) -> bool {
-        let taking = Taking { read: &|_, _| false, git: &|_| true, ..Taking::PLAIN };
-        let Ok(listed) = Snapshot::take(&[git.to_owned()], &taking) else { return false };
-        let mut files = listed.iter().filter(|(_, state)| state.kind != Kind::Directory);
-        files.all(|(path, _)| path.symlink_metadata().map_or(true, |metadata| self.covers(&metadata)))
+        let taking = Taking {
+            read: &|_, _| false,
+            git: &|_| true,
+            ..Taking::PLAIN
+        };
+        let Ok(listed) = Snapshot::take(&[git.to_owned()], &taking) else {
+            return false;
+        };
+        let mut files = listed
+            .iter()
+            .filter(|(_, state)| state.kind != Kind::Directory);
+        files.all(|(path, _)| {
+            path.symlink_metadata()
+                .map_or(true, |metadata| self.covers(&metadata))
+        })
     }
 
     /// The time at which a file was last written.
     pub(crate) fn after(metadata: &Metadata) -> Self {
         let last = Some((metadata.mtime(), metadata.mtime_nsec()));
-        Self { killed: last, ended: last }
+        Self {
+            killed: last,
+            ended: last,
+        }
     }
 
     /// The later of two ends.
     pub(crate) fn or_later(self, other: Self) -> Self {
-        Self { killed: self.killed.max(other.killed), ended: self.ended.max(other.ended) }
+        Self {
+            killed: self.killed.max(other.killed),
+            ended: self.ended.max(other.ended),
+        }
     }
 
     /// The earlier of two ends.
     pub(crate) fn or_earlier(self, other: Self) -> Self {
-        Self { killed: self.killed.min(other.killed), ended: self.ended.min(other.ended) }
+        Self {
+            killed: self.killed.min(other.killed),
+            ended: self.ended.min(other.ended),
+        }
     }
 }
 
@@ -205,14 +284,20 @@ impl EndOfRun {
 fn booted_at() -> Option<(i64, i64)> {
     let uptime = std::fs::read_to_string("/proc/uptime").ok()?;
     let uptime: f64 = uptime.split_whitespace().next()?.parse().ok()?;
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .ok()?;
     let boot = now.checked_sub(Duration::try_from_secs_f64(uptime).ok()?)?;
-    Some((i64::try_from(boot.as_secs()).ok()?, boot.subsec_nanos().into()))
+    Some((
+        i64::try_from(boot.as_secs()).ok()?,
+        boot.subsec_nanos().into(),
+    ))
 }
 
 /// When a file was last changed.
 fn changed_at(metadata: &Metadata) -> (i64, i64) {
-    // Whoever makes another link to a file changes the time of its last change; what it holds is not lost with one of them.
+    // Whoever makes another link to a file changes the time of its last change; what it holds is
+    // not lost with one of them.
     match metadata.nlink() > 1 {
         true => (metadata.mtime(), metadata.mtime_nsec()),
         false => (metadata.ctime(), metadata.ctime_nsec()),
@@ -265,29 +350,56 @@ impl RolledBack {
 
 /// Rolls back a change whose run is over.
 ///
-/// Copies of files that somebody else may have changed in the moment in which the run was ended are made in the directory `kept`.
-pub(crate) fn roll_back(files: &FilesBefore, displaced: &[DisplacedPath], end: EndOfRun, store: &Store, kept: &Path) -> RolledBack {
+/// Copies of files that somebody else may have changed in the moment in which the run was ended are
+/// made in the directory `kept`.
+pub(crate) fn roll_back(
+    files: &FilesBefore,
+    displaced: &[DisplacedPath],
+    end: EndOfRun,
+    store: &Store,
+    kept: &Path,
+) -> RolledBack {
     let mut done = RolledBack::default();
     let doubtful = Doubtful { end, kept };
     let in_place = |displaced: &&DisplacedPath| displaced.kept != displaced.path;
-    for DisplacedPath { path, kept, disposal, .. } in present(displaced).filter(in_place) {
+    for DisplacedPath {
+        path,
+        kept,
+        disposal,
+        ..
+    } in present(displaced).filter(in_place)
+    {
         let vacate = match path.symlink_metadata() {
             Err(_) => Ok(()),
             // What is there was never removed.
             Ok(_) if *disposal == Disposal::Remove => {
                 match merge_back(kept, path) {
                     Ok(()) => done.restored += 1,
-                    Err(error) => done.failed.push((path.clone(), format!("it is still at {}: {error}", kept.display()))),
+                    Err(error) => done.failed.push((
+                        path.clone(),
+                        format!("it is still at {}: {error}", kept.display()),
+                    )),
                 }
                 continue;
             }
-            Ok(_) if end.covers_tree(path) => doubtful.copy_tree(path, &mut done).and_then(|()| remove_tree(path)),
+            Ok(_) if end.covers_tree(path) => doubtful
+                .copy_tree(path, &mut done)
+                .and_then(|()| remove_tree(path)),
             Ok(_) => move_aside(path, path).map(|copy| done.moved.push((path.clone(), copy))),
         };
         let parent = || path.parent().map_or(Ok(()), std::fs::create_dir_all);
-        match vacate.and_then(|()| parent()).and_then(|()| rename_new(kept, path)) {
+        match vacate
+            .and_then(|()| parent())
+            .and_then(|()| rename_new(kept, path))
+        {
             Ok(()) => done.restored += 1,
-            Err(error) => done.failed.push((path.clone(), format!("the previous version is still at {}: {error}", kept.display()))),
+            Err(error) => done.failed.push((
+                path.clone(),
+                format!(
+                    "the previous version is still at {}: {error}",
+                    kept.display()
+                ),
+            )),
         }
     }
     // As long as something else is in the place of the previous version, nothing can be compared.
@@ -296,10 +408,20 @@ pub(crate) fn roll_back(files: &FilesBefore, displaced: &[DisplacedPath], end: E
     }
     let cleaned = clean_stages(&files.stages, |path| files.before.inode(path), end);
     done.stages = cleaned.removed;
-    files.roots.iter().for_each(|root| clean_repository(&root.join(".git"), end));
+    files
+        .roots
+        .iter()
+        .for_each(|root| clean_repository(&root.join(".git"), end));
     done.moved.extend(cleaned.moved);
     match files.differences() {
-        Ok(differences) => restore_differences(differences, &files.excluded, &files.roots, &doubtful, store, &mut done),
+        Ok(differences) => restore_differences(
+            differences,
+            &files.excluded,
+            &files.roots,
+            &doubtful,
+            store,
+            &mut done,
+        ),
         Err(error) => done.failed.push((PathBuf::new(), error.to_string())),
     }
     for parent in files.parents.iter().rev() {
@@ -312,17 +434,29 @@ pub(crate) fn roll_back(files: &FilesBefore, displaced: &[DisplacedPath], end: E
 /// Removes what git was just writing, and would only remove weeks later.
 pub(crate) fn clean_repository(git: &Path, end: EndOfRun) {
     let objects = git.join("objects");
-    let directories = std::fs::read_dir(&objects).into_iter().flatten().flatten().map(|entry| entry.path());
-    for entry in directories.filter_map(|directory| std::fs::read_dir(directory).ok()).flatten().flatten() {
+    let directories = std::fs::read_dir(&objects)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
+    for entry in directories
+        .filter_map(|directory| std::fs::read_dir(directory).ok())
+        .flatten()
+        .flatten()
+    {
         let is_unfinished = entry.file_name().as_bytes().starts_with(b"tmp_");
-        if is_unfinished && entry.metadata().is_ok_and(|metadata| metadata.is_file() && end.covers(&metadata)) {
+        if is_unfinished
+            && entry
+                .metadata()
+                .is_ok_and(|metadata| metadata.is_file() && end.covers(&metadata))
+        {
             let _ = std::fs::remove_file(entry.path());
         }
     }
 }
 
-/// Makes files what they were. What was changed after the end of the run is moved aside before, a new directory as a whole unless one of the `excluded`
-/// paths is in it.
+/// Makes files what they were. What was changed after the end of the run is moved aside before, a
+/// new directory as a whole unless one of the `excluded` paths is in it.
 pub(crate) fn restore_differences(
     mut differences: Vec<Difference>,
     excluded: &[PathBuf],
@@ -333,12 +467,24 @@ pub(crate) fn restore_differences(
 ) {
     let end = doubtful.end;
     leave_repositories(&mut differences, end, done);
-    let is_directory = |state: &Option<State>| state.as_ref().is_some_and(|state| matches!(state.kind, Kind::Directory | Kind::Git));
-    let is_new_directory = |difference: &Difference| !is_directory(&difference.before) && is_directory(&difference.after);
+    let is_directory = |state: &Option<State>| {
+        state
+            .as_ref()
+            .is_some_and(|state| matches!(state.kind, Kind::Directory | Kind::Git))
+    };
+    let is_new_directory = |difference: &Difference| {
+        !is_directory(&difference.before) && is_directory(&difference.after)
+    };
     // New directories as a whole, unless another module is at home in them.
     let mut new: Vec<PathBuf> = Vec::new();
-    for difference in differences.iter().filter(|difference| is_new_directory(difference)) {
-        if !new.last().is_some_and(|root| difference.path.starts_with(root)) {
+    for difference in differences
+        .iter()
+        .filter(|difference| is_new_directory(difference))
+    {
+        if !new
+            .last()
+            .is_some_and(|root| difference.path.starts_with(root))
+        {
             new.push(difference.path.clone());
         }
     }
@@ -349,28 +495,58 @@ pub(crate) fn restore_differences(
             moved.insert(root);
         }
     }
-    differences.retain(|difference| !difference.path.ancestors().skip(1).any(|above| moved.contains(above)));
-    for difference in differences.iter_mut().filter(|difference| moved.contains(&difference.path)) {
+    differences.retain(|difference| {
+        !difference
+            .path
+            .ancestors()
+            .skip(1)
+            .any(|above| moved.contains(above))
+    });
+    for difference in differences
+        .iter_mut()
+        .filter(|difference| moved.contains(&difference.path))
+    {
         difference.after = None;
     }
     let is_later = |difference: &Difference| {
-        let is_file = difference.after.as_ref().is_some_and(|after| !matches!(after.kind, Kind::Directory | Kind::Git));
-        is_file && difference.path.symlink_metadata().is_ok_and(|metadata| !end.covers(&metadata))
+        let is_file = difference
+            .after
+            .as_ref()
+            .is_some_and(|after| !matches!(after.kind, Kind::Directory | Kind::Git));
+        is_file
+            && difference
+                .path
+                .symlink_metadata()
+                .is_ok_and(|metadata| !end.covers(&metadata))
     };
     // A copy is left where it is.
-    differences.retain(|difference| !(difference.before.is_none() && is_backup(&difference.path) && is_later(difference)));
+    differences.retain(|difference| {
+        !(difference.before.is_none() && is_backup(&difference.path) && is_later(difference))
+    });
     let is_foreign = |difference: &&Difference| is_later(difference);
-    let foreign: Vec<PathBuf> = differences.iter().filter(is_foreign).map(|difference| difference.path.clone()).collect();
+    let foreign: Vec<PathBuf> = differences
+        .iter()
+        .filter(is_foreign)
+        .map(|difference| difference.path.clone())
+        .collect();
     for path in foreign {
         // Where it cannot be moved, it stays where it is.
         let is_moved = done.move_aside(&path);
         differences.retain(|difference| is_moved || difference.path != path);
-        for difference in differences.iter_mut().filter(|difference| difference.path == path) {
+        for difference in differences
+            .iter_mut()
+            .filter(|difference| difference.path == path)
+        {
             difference.after = None;
         }
     }
     differences.retain(|difference| difference.before.is_some() || difference.after.is_some());
-    for difference in differences.iter().filter(|difference| difference.after.as_ref().is_some_and(|after| after.kind == Kind::File)) {
+    for difference in differences.iter().filter(|difference| {
+        difference
+            .after
+            .as_ref()
+            .is_some_and(|after| after.kind == Kind::File)
+    }) {
         if let Err(error) = doubtful.copy(&difference.path, done) {
             done.fail(&difference.path, &error);
             return;
@@ -387,7 +563,8 @@ pub(crate) fn restore_differences(
     }
 }
 
-/// Copies files that were changed between the moment in which a run was killed and that in which everything was over.
+/// Copies files that were changed between the moment in which a run was killed and that in which
+/// everything was over.
 pub(crate) struct Doubtful<'a> {
     pub(crate) end: EndOfRun,
     /// Directory of the copies.
@@ -396,7 +573,9 @@ pub(crate) struct Doubtful<'a> {
 
 impl Doubtful<'_> {
     fn copy(&self, path: &Path, done: &mut RolledBack) -> io::Result<()> {
-        let Ok(metadata) = path.symlink_metadata() else { return Ok(()) };
+        let Ok(metadata) = path.symlink_metadata() else {
+            return Ok(());
+        };
         if !metadata.is_file() || !self.end.is_doubtful(&metadata) {
             return Ok(());
         }
@@ -412,22 +591,39 @@ impl Doubtful<'_> {
     }
 
     fn copy_tree(&self, path: &Path, done: &mut RolledBack) -> io::Result<()> {
-        look(&[path.to_owned()])?.keys().try_for_each(|path| self.copy(path, done))
+        look(&[path.to_owned()])?
+            .keys()
+            .try_for_each(|path| self.copy(path, done))
     }
 }
 
-/// Leaves out the repositories that were changed since the end of the run, and of the others what git keeps of contents: another reference may need it.
+/// Leaves out the repositories that were changed since the end of the run, and of the others what
+/// git keeps of contents: another reference may need it.
 fn leave_repositories(differences: &mut Vec<Difference>, end: EndOfRun, done: &mut RolledBack) {
     let repository = |path: &Path| -> Option<PathBuf> {
-        let git = path.ancestors().find(|above| above.file_name().is_some_and(|name| name == ".git"))?;
+        let git = path
+            .ancestors()
+            .find(|above| above.file_name().is_some_and(|name| name == ".git"))?;
         git.parent().map(Path::to_owned)
     };
     let mut left: BTreeSet<PathBuf> = BTreeSet::new();
-    for Difference { path, before, after } in differences.iter() {
-        let Some(root) = repository(path).filter(|root| *path != root.join(".git")) else { continue };
+    for Difference {
+        path,
+        before,
+        after,
+    } in differences.iter()
+    {
+        let Some(root) = repository(path).filter(|root| *path != root.join(".git")) else {
+            continue;
+        };
         let is_gone = before.as_ref().is_some_and(|before| !before.is_known()) && after.is_none();
-        let is_file = after.as_ref().is_some_and(|after| after.kind != Kind::Directory);
-        let is_later = is_file && path.symlink_metadata().is_ok_and(|metadata| !end.covers(&metadata));
+        let is_file = after
+            .as_ref()
+            .is_some_and(|after| after.kind != Kind::Directory);
+        let is_later = is_file
+            && path
+                .symlink_metadata()
+                .is_ok_and(|metadata| !end.covers(&metadata));
         if is_gone || is_later {
             left.insert(root);
         }
@@ -437,7 +633,12 @@ fn leave_repositories(differences: &mut Vec<Difference>, end: EndOfRun, done: &m
         false => true,
         // What git was just writing is of no use.
         true => {
-            if difference.before.is_none() && difference.path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"tmp_")) {
+            if difference.before.is_none()
+                && difference
+                    .path
+                    .file_name()
+                    .is_some_and(|name| name.as_bytes().starts_with(b"tmp_"))
+            {
                 let _ = std::fs::remove_file(&difference.path);
             }
             false
@@ -448,6 +649,8 @@ fn leave_repositories(differences: &mut Vec<Difference>, end: EndOfRun, done: &m
 
 fn is_git_object(path: &Path) -> bool {
     path.ancestors().any(|above| {
-        above.ends_with(".git/objects") || above.ends_with("objects") && above.ancestors().any(|git| git.ends_with(".git/modules"))
+        above.ends_with(".git/objects")
+            || above.ends_with("objects")
+                && above.ancestors().any(|git| git.ends_with(".git/modules"))
     })
 }

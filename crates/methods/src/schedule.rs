@@ -6,7 +6,10 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, InstalledModule, Module, ModuleId, Plan, Step, Tier, Wanted, is_shared};
+use hoist_core::{
+    Action, Catalog, Change, Diagnostic, Installed, InstalledModule, Module, ModuleId, Plan, Step,
+    Tier, Wanted, is_shared,
+};
 use hoist_executor::{OnFailure, Task, TaskGraph, TaskId, UnitId};
 use hoist_files::Home;
 use hoist_ledger::{Ledger, RunId};
@@ -86,7 +89,8 @@ struct Job {
     bulk: Option<(Bulk, Vec<String>)>,
 }
 
-/// Makes the tasks of a plan. `ledger` is absent where nothing is written down: in tests of modules.
+/// Makes the tasks of a plan. `ledger` is absent where nothing is written down: in tests of
+/// modules.
 ///
 /// # Errors
 /// A step whose arguments its method does not understand.
@@ -98,18 +102,33 @@ pub fn schedule(
     ledger: Option<(Arc<Ledger>, RunId)>,
     options: Options,
 ) -> Result<Schedule, Vec<Diagnostic>> {
-    let modules: Vec<&Module> = plan.modules.iter().filter_map(|planned| catalog.get(planned.module.as_str())).collect();
+    let modules: Vec<&Module> = plan
+        .modules
+        .iter()
+        .filter_map(|planned| catalog.get(planned.module.as_str()))
+        .collect();
     let path = ProgramDirectories::of_run(modules.iter().copied(), installed);
     let (ledger, run) = ledger.map_or((None, None), |(ledger, run)| (Some(ledger), Some(run)));
     let home = Home::open(&machine.home, &options.own).map_err(|error| {
-        let wrong = Diagnostic::error(format!("cannot use the home directory: {error}")).file(machine.home.display().to_string());
+        let wrong = Diagnostic::error(format!("cannot use the home directory: {error}"))
+            .file(machine.home.display().to_string());
         vec![wrong.help("set HOME to a directory that exists")]
     })?;
     let sandboxes = match options.sandbox {
-        true => modules.iter().map(|module| (module.id.clone(), Sandbox::of(module, machine))).collect::<BTreeMap<_, _>>(),
+        true => modules
+            .iter()
+            .map(|module| (module.id.clone(), Sandbox::of(module, machine)))
+            .collect::<BTreeMap<_, _>>(),
         false => BTreeMap::new(),
     };
-    let Options { force, purge, policy, strict, timeout: limit, .. } = options;
+    let Options {
+        force,
+        purge,
+        policy,
+        strict,
+        timeout: limit,
+        ..
+    } = options;
     let logs = options.state.join("runs").join(&options.name);
     let world = World {
         machine: machine.clone(),
@@ -118,7 +137,11 @@ pub fn schedule(
         private: vec![options.state.clone(), machine.cache.clone()],
         state: options.state,
         store: OnceLock::new(),
-        around: Around::new(&machine.home, declared(&modules, &machine.home), Some(&logs)),
+        around: Around::new(
+            &machine.home,
+            declared(&modules, &machine.home),
+            Some(&logs),
+        ),
         claims: claims(plan, &modules),
         undo: options.undo,
         left: Mutex::default(),
@@ -143,23 +166,45 @@ pub fn schedule(
     let mut graph = TaskGraph::default();
     let mut shares: BTreeMap<String, Share> = BTreeMap::new();
     let (mut jobs, mut errors) = (Vec::new(), Vec::new());
-    for (planned, module) in modules.into_iter().enumerate().filter(|(planned, _)| plan.modules[*planned].change.is_work()) {
-        let record = installed.modules.get(&module.id).or_else(|| installed.unfinished.get(&module.id));
+    for (planned, module) in modules
+        .into_iter()
+        .enumerate()
+        .filter(|(planned, _)| plan.modules[*planned].change.is_work())
+    {
+        let record = installed
+            .modules
+            .get(&module.id)
+            .or_else(|| installed.unfinished.get(&module.id));
         let deployment = world.deployments.get(&module.id);
-        let change = deployment.and_then(|deployment| deployment.install).unwrap_or(plan.modules[planned].change);
+        let change = deployment
+            .and_then(|deployment| deployment.install)
+            .unwrap_or(plan.modules[planned].change);
         match work(module, plan.action, change, record, installed) {
             Ok(mut work) => {
                 // What somebody else had put there is not there for others only.
                 let theirs = record.is_none() && work.change == Change::Update;
-                work.asked = theirs || matches!(plan.modules[planned].wanted, Wanted::Named | Wanted::Tier);
+                work.asked =
+                    theirs || matches!(plan.modules[planned].wanted, Wanted::Named | Wanted::Tier);
                 work.unfinished = installed.unfinished.contains_key(&module.id);
                 // A module that is asked first is not installed ahead of its answer.
                 let alone = work.change == Change::Check || force || work.aside;
-                let bulk = if alone { None } else { bulk_of(&mut work.steps, machine, &mut shares) };
-                jobs.push(Job { planned, unit: graph.unit(module.id.as_str()), module: Arc::new(module.clone()), work, bulk });
+                let bulk = if alone {
+                    None
+                } else {
+                    bulk_of(&mut work.steps, machine, &mut shares)
+                };
+                jobs.push(Job {
+                    planned,
+                    unit: graph.unit(module.id.as_str()),
+                    module: Arc::new(module.clone()),
+                    work,
+                    bulk,
+                });
             }
             Err(message) => {
-                let diagnostic = Diagnostic::error(message).module(module.id.as_str()).file(module.manifest.display().to_string());
+                let diagnostic = Diagnostic::error(message)
+                    .module(module.id.as_str())
+                    .file(module.manifest.display().to_string());
                 errors.push(diagnostic);
             }
         }
@@ -170,32 +215,73 @@ pub fn schedule(
     let mut unit_modules: Vec<Option<usize>> = jobs.iter().map(|job| Some(job.planned)).collect();
     let batches = batches(plan, &jobs);
     let mut batch_tasks: BTreeMap<String, TaskId> = BTreeMap::new();
-    for (pool, (bulk, names)) in batches.iter().map(|(pool, batch)| (pool.clone(), batch.clone())) {
-        let unit = graph.unit(format!("{} {} packages", names.len(), bulk.manager(machine)));
+    for (pool, (bulk, names)) in batches
+        .iter()
+        .map(|(pool, batch)| (pool.clone(), batch.clone()))
+    {
+        let unit = graph.unit(format!(
+            "{} {} packages",
+            names.len(),
+            bulk.manager(machine)
+        ));
         unit_modules.push(None);
         let (machine, share) = (machine.clone(), shares[&pool].clone());
         let pools = [graph.pool(&pool, 1)];
         let cost = Duration::from_secs(3 + names.len() as u64);
-        let work = move |task: &hoist_executor::TaskContext| batch::apply(&bulk, &names, &share, &machine, task);
-        let task = Task::new(unit, "batch", work).pools(pools).cost(cost).timeout(Some(limit));
+        let work = move |task: &hoist_executor::TaskContext| {
+            batch::apply(&bulk, &names, &share, &machine, task)
+        };
+        let task = Task::new(unit, "batch", work)
+            .pools(pools)
+            .cost(cost)
+            .timeout(Some(limit));
         batch_tasks.insert(pool, graph.task(task));
     }
     let mut tasks: BTreeMap<usize, TaskId> = BTreeMap::new();
     let moved = moved(&jobs);
     let mut claimed: BTreeMap<PathBuf, usize> = BTreeMap::new();
     for job in &jobs {
-        let declared: BTreeSet<&PathBuf> = job.module.paths.iter().chain(&job.module.config_files).collect();
-        declared.into_iter().for_each(|path| *claimed.entry(path.clone()).or_default() += 1);
+        let declared: BTreeSet<&PathBuf> = job
+            .module
+            .paths
+            .iter()
+            .chain(&job.module.config_files)
+            .collect();
+        declared
+            .into_iter()
+            .for_each(|path| *claimed.entry(path.clone()).or_default() += 1);
     }
     for job in jobs {
-        let Job { planned, module, mut work, unit, bulk } = job;
-        let mut pools: Vec<_> = work.steps.iter().flat_map(|step| step.method.pools(machine)).collect();
+        let Job {
+            planned,
+            module,
+            mut work,
+            unit,
+            bulk,
+        } = job;
+        let mut pools: Vec<_> = work
+            .steps
+            .iter()
+            .flat_map(|step| step.method.pools(machine))
+            .collect();
         if plan.action == Action::Uninstall && !module.removal.python.is_empty() {
-            pools.extend(module.removal.target.iter().map(|target| (pip::pool(target), 1)));
+            pools.extend(
+                module
+                    .removal
+                    .target
+                    .iter()
+                    .map(|target| (pip::pool(target), 1)),
+            );
         }
         if let (Action::Uninstall, Some(ledger)) = (plan.action, &world.ledger) {
             // Each takes its own lines out of the files of others that it edited.
-            pools.extend(ledger.edits(&module.id).unwrap_or_default().iter().map(|edit| path_pool(&edit.path)));
+            pools.extend(
+                ledger
+                    .edits(&module.id)
+                    .unwrap_or_default()
+                    .iter()
+                    .map(|edit| path_pool(&edit.path)),
+            );
         }
         if plan.action == Action::Undo {
             // What one module had from another is taken back in its order.
@@ -208,49 +294,107 @@ pub fn schedule(
             pools.push(("hosts".to_owned(), options.max_hosts.max(1)));
         }
         let declared = module.paths.iter().chain(&module.config_files);
-        pools.extend(declared.filter(|path| claimed.get(*path).is_some_and(|count| *count > 1)).map(|path| path_pool(path)));
-        let own = module.paths.iter().chain(work.record.iter().flat_map(|record| &record.paths));
-        pools.extend(own.filter_map(|path| moved.iter().find(|root| path.starts_with(root))).map(|root| path_pool(root)));
+        pools.extend(
+            declared
+                .filter(|path| claimed.get(*path).is_some_and(|count| *count > 1))
+                .map(|path| path_pool(path)),
+        );
+        let own = module
+            .paths
+            .iter()
+            .chain(work.record.iter().flat_map(|record| &record.paths));
+        pools.extend(
+            own.filter_map(|path| moved.iter().find(|root| path.starts_with(root)))
+                .map(|root| path_pool(root)),
+        );
         let pools: BTreeSet<_> = pools.into_iter().collect();
-        let pools: Vec<_> = pools.iter().map(|(name, depth)| graph.pool(name, *depth)).collect();
-        let changes = matches!(plan.action, Action::Install | Action::Update | Action::Deploy);
+        let pools: Vec<_> = pools
+            .iter()
+            .map(|(name, depth)| graph.pool(name, *depth))
+            .collect();
+        let changes = matches!(
+            plan.action,
+            Action::Install | Action::Update | Action::Deploy
+        );
         let stops = changes && (plan.modules[planned].tier == Tier::Core || strict);
         let (cost, timeout) = (cost(&module, installed), module.timeout.unwrap_or(limit));
-        let fetched = work.steps.iter().find_map(|step| step.method.fetch(force)).filter(|_| changes);
+        let fetched = work
+            .steps
+            .iter()
+            .find_map(|step| step.method.fetch(force))
+            .filter(|_| changes);
         let world = world.clone();
         let work = move |task: &hoist_executor::TaskContext| match work.action {
-            _ if world.remotes.contains_key(&module.id) => remote::run(&world.machine, &world.remotes[&module.id], task),
+            _ if world.remotes.contains_key(&module.id) => {
+                remote::run(&world.machine, &world.remotes[&module.id], task)
+            }
             Action::Install | Action::Update => bring(&world, &module, &mut work, task),
-            Action::Deploy if !world.deployments.contains_key(&module.id) => bring(&world, &module, &mut work, task),
-            Action::Deploy => plugin::deploy(&world, &module, Some(&mut work).filter(|work| work.change != Change::Deploy), task),
+            Action::Deploy if !world.deployments.contains_key(&module.id) => {
+                bring(&world, &module, &mut work, task)
+            }
+            Action::Deploy => plugin::deploy(
+                &world,
+                &module,
+                Some(&mut work).filter(|work| work.change != Change::Deploy),
+                task,
+            ),
             Action::Undeploy => match world.undeployments.get(&module.id) {
                 Some(undeployment) => plugin::undeploy(&world, &module, undeployment, task),
                 None => Ok(hoist_executor::Effect::Unchanged),
             },
             Action::Undo => undo::undo(&world, &module, task),
-            Action::Uninstall => uninstall::uninstall(&world, &module, work.record.as_ref(), &mut work.steps, task),
+            Action::Uninstall => {
+                uninstall::uninstall(&world, &module, work.record.as_ref(), &mut work.steps, task)
+            }
             Action::Test => verify(&world, &module, work.record.as_ref(), task),
         };
         let fetch = fetched.map(|(url, file)| {
-            let pools: Vec<_> = host_pool(&url).iter().map(|(name, depth)| graph.pool(name, *depth)).collect();
+            let pools: Vec<_> = host_pool(&url)
+                .iter()
+                .map(|(name, depth)| graph.pool(name, *depth))
+                .collect();
             let machine = machine.clone();
-            let work = move |task: &hoist_executor::TaskContext| machine.download(&url, &file, task);
-            graph.task(Task::new(unit, "fetch", work).pools(pools).timeout(Some(timeout)))
+            let work =
+                move |task: &hoist_executor::TaskContext| machine.download(&url, &file, task);
+            graph.task(
+                Task::new(unit, "fetch", work)
+                    .pools(pools)
+                    .timeout(Some(timeout)),
+            )
         });
-        let batch = bulk.as_ref().and_then(|(bulk, _)| batch_tasks.get(&bulk.pool)).filter(|_| in_batch(&batches, bulk.as_ref())).copied();
+        let batch = bulk
+            .as_ref()
+            .and_then(|(bulk, _)| batch_tasks.get(&bulk.pool))
+            .filter(|_| in_batch(&batches, bulk.as_ref()))
+            .copied();
         if let (Some(batch), Some(fetch)) = (batch, fetch) {
             graph.after(batch, fetch);
         }
         let name = plan.modules[planned].method.clone();
-        let task = Task::new(unit, name, work).cost(cost).pools(pools).timeout(Some(timeout));
-        let task = graph.task(task.on_failure(if stops { OnFailure::StopRun } else { OnFailure::SkipDependents }));
+        let task = Task::new(unit, name, work)
+            .cost(cost)
+            .pools(pools)
+            .timeout(Some(timeout));
+        let task = graph.task(task.on_failure(if stops {
+            OnFailure::StopRun
+        } else {
+            OnFailure::SkipDependents
+        }));
         if let Some(fetch) = fetch {
             graph.needs(task, fetch);
         }
-        for needed in plan.modules[planned].needs.iter().filter_map(|needed| tasks.get(needed)) {
+        for needed in plan.modules[planned]
+            .needs
+            .iter()
+            .filter_map(|needed| tasks.get(needed))
+        {
             graph.needs(task, *needed);
         }
-        for ahead in plan.modules[planned].after.iter().filter_map(|ahead| tasks.get(ahead)) {
+        for ahead in plan.modules[planned]
+            .after
+            .iter()
+            .filter_map(|ahead| tasks.get(ahead))
+        {
             graph.after(task, *ahead);
         }
         if let Some(batch) = batch {
@@ -258,7 +402,10 @@ pub fn schedule(
         }
         tasks.insert(planned, task);
     }
-    Ok(Schedule { graph, modules: unit_modules })
+    Ok(Schedule {
+        graph,
+        modules: unit_modules,
+    })
 }
 
 /// Everything that modules declare of files, with the programs that their tests look for.
@@ -266,28 +413,67 @@ fn declared(modules: &[&Module], home: &Path) -> BTreeSet<PathBuf> {
     let programs = home.join(".local/bin");
     let of_module = |module: &&Module| {
         let checks = &module.checks;
-        let paths = module.paths.iter().chain(&module.removal.paths).chain(&checks.dirs).chain(&checks.files).chain(&module.config_files);
-        paths.cloned().chain(checks.binaries.iter().map(|name| programs.join(name))).collect::<Vec<_>>()
+        let paths = module
+            .paths
+            .iter()
+            .chain(&module.removal.paths)
+            .chain(&checks.dirs)
+            .chain(&checks.files)
+            .chain(&module.config_files);
+        paths
+            .cloned()
+            .chain(checks.binaries.iter().map(|name| programs.join(name)))
+            .collect::<Vec<_>>()
     };
     // A place that many share is not one module's because it declares it.
-    modules.iter().flat_map(of_module).filter(|path| !is_shared(path, home)).collect()
+    modules
+        .iter()
+        .flat_map(of_module)
+        .filter(|path| !is_shared(path, home))
+        .collect()
 }
 
 /// The paths that modules which are worked on make their own.
 fn claims(plan: &Plan, modules: &[&Module]) -> BTreeMap<PathBuf, Vec<ModuleId>> {
     let mut claims: BTreeMap<PathBuf, Vec<ModuleId>> = BTreeMap::new();
-    for module in modules.iter().zip(&plan.modules).filter(|(_, planned)| planned.change.is_work()).map(|(module, _)| module) {
-        for path in module.paths.iter().chain(&module.removal.paths).chain(&module.checks.dirs).chain(&module.checks.files) {
-            claims.entry(path.clone()).or_default().push(module.id.clone());
+    for module in modules
+        .iter()
+        .zip(&plan.modules)
+        .filter(|(_, planned)| planned.change.is_work())
+        .map(|(module, _)| module)
+    {
+        for path in module
+            .paths
+            .iter()
+            .chain(&module.removal.paths)
+            .chain(&module.checks.dirs)
+            .chain(&module.checks.files)
+        {
+            claims
+                .entry(path.clone())
+                .or_default()
+                .push(module.id.clone());
         }
     }
     claims
 }
 
-/// What is done to a module: the steps of what is asked, and those of an install where that is due as well.
-fn work(module: &Module, action: Action, change: Change, record: Option<&InstalledModule>, installed: &Installed) -> Result<Work, String> {
+/// What is done to a module: the steps of what is asked, and those of an install where that is due
+/// as well.
+fn work(
+    module: &Module,
+    action: Action,
+    change: Change,
+    record: Option<&InstalledModule>,
+    installed: &Installed,
+) -> Result<Work, String> {
     let bind = |action: Action| -> Result<Vec<Bound>, String> {
-        let bound = |step: &Step| Ok(Bound { method: method_of(step)?, after_change: step.after_change });
+        let bound = |step: &Step| {
+            Ok(Bound {
+                method: method_of(step)?,
+                after_change: step.after_change,
+            })
+        };
         module.recipe.steps(action).iter().map(bound).collect()
     };
     let mut anew = false;
@@ -298,17 +484,31 @@ fn work(module: &Module, action: Action, change: Change, record: Option<&Install
         (Action::Update, Change::Update) if module.removal.plugin => bind(Action::Update)?,
         (Action::Update, Change::Update) if module.removal.is_indexed() => bind(Action::Install)?,
         // Hooks of the upgrade run around the deployment.
-        (Action::Deploy, Change::Update) => bind(Action::Install)?.into_iter().filter(|step| !step.method.paths().is_empty()).collect(),
+        (Action::Deploy, Change::Update) => bind(Action::Install)?
+            .into_iter()
+            .filter(|step| !step.method.paths().is_empty())
+            .collect(),
         (Action::Deploy, Change::Deploy) | (Action::Undeploy, _) => Vec::new(),
         (Action::Deploy, _) => bind(Action::Install)?,
         (Action::Update, Change::Update) => {
             anew = module.update_method == "reinstall";
             let changed = record.is_some_and(|record| record.digest != module.digest);
-            // What a manifest says anew is brought about by methods that do nothing where nothing is to do.
-            let (install, update) = (module.recipe.steps(Action::Install), module.recipe.steps(Action::Update));
-            let repeats = install.iter().any(|step| update.iter().any(|other| other.method == step.method));
-            let again = changed && !repeats && install.iter().all(|step| IDEMPOTENT.contains(&step.method));
-            let mut steps = if again { bind(Action::Install)? } else { Vec::new() };
+            // What a manifest says anew is brought about by methods that do nothing where nothing
+            // is to do.
+            let (install, update) = (
+                module.recipe.steps(Action::Install),
+                module.recipe.steps(Action::Update),
+            );
+            let repeats = install
+                .iter()
+                .any(|step| update.iter().any(|other| other.method == step.method));
+            let again =
+                changed && !repeats && install.iter().all(|step| IDEMPOTENT.contains(&step.method));
+            let mut steps = if again {
+                bind(Action::Install)?
+            } else {
+                Vec::new()
+            };
             steps.extend(bind(Action::Update)?);
             steps
         }
@@ -320,11 +520,17 @@ fn work(module: &Module, action: Action, change: Change, record: Option<&Install
         (Action::Update, _) => bind(Action::Install)?,
         (action, _) => bind(action)?,
     };
-    // Where something worked once, nothing is run over what is left of it and what somebody made of it.
-    let once = record.is_some_and(|record| record.once) && matches!(change, Change::Repair | Change::Reinstall);
+    // Where something worked once, nothing is run over what is left of it and what somebody made of
+    // it.
+    let once = record.is_some_and(|record| record.once)
+        && matches!(change, Change::Repair | Change::Reinstall);
     let aside = anew || (once && steps.iter().any(|step| !step.method.tells()));
     let python = world::own_packages(module, record, installed);
-    let target = module.removal.target.as_ref().filter(|_| !module.removal.python.is_empty());
+    let target = module
+        .removal
+        .target
+        .as_ref()
+        .filter(|_| !module.removal.python.is_empty());
     let python_before = target.map(|target| pip::names(target)).unwrap_or_default();
     Ok(Work {
         action,
@@ -341,11 +547,21 @@ fn work(module: &Module, action: Action, change: Change, record: Option<&Install
     })
 }
 
-/// The outermost directories of modules of which something is moved out of the way: one module at a time works below each.
+/// The outermost directories of modules of which something is moved out of the way: one module at a
+/// time works below each.
 fn moved(jobs: &[Job]) -> Vec<PathBuf> {
-    let own =
-        |job: &Job| job.module.paths.iter().chain(job.work.record.iter().flat_map(|record| &record.paths)).cloned().collect::<Vec<_>>();
-    let mut all: Vec<(PathBuf, bool)> = jobs.iter().flat_map(|job| own(job).into_iter().map(|path| (path, job.work.aside))).collect();
+    let own = |job: &Job| {
+        job.module
+            .paths
+            .iter()
+            .chain(job.work.record.iter().flat_map(|record| &record.paths))
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    let mut all: Vec<(PathBuf, bool)> = jobs
+        .iter()
+        .flat_map(|job| own(job).into_iter().map(|path| (path, job.work.aside)))
+        .collect();
     all.sort();
     let mut roots: Vec<(PathBuf, bool)> = Vec::new();
     for (path, aside) in all {
@@ -354,34 +570,57 @@ fn moved(jobs: &[Job]) -> Vec<PathBuf> {
             _ => roots.push((path, aside)),
         }
     }
-    roots.into_iter().filter(|(_, moved)| *moved).map(|(root, _)| root).collect()
+    roots
+        .into_iter()
+        .filter(|(_, moved)| *moved)
+        .map(|(root, _)| root)
+        .collect()
 }
 
 /// Methods that may be applied again.
 const IDEMPOTENT: &[&str] = &["git", "package", "pip"];
 
 /// How a module of one step could be installed together with others.
-fn bulk_of(steps: &mut [Bound], machine: &Machine, shares: &mut BTreeMap<String, Share>) -> Option<(Bulk, Vec<String>)> {
-    let [Bound { method, .. }] = steps else { return None };
+fn bulk_of(
+    steps: &mut [Bound],
+    machine: &Machine,
+    shares: &mut BTreeMap<String, Share>,
+) -> Option<(Bulk, Vec<String>)> {
+    let [Bound { method, .. }] = steps else {
+        return None;
+    };
     let probe = method.bulk(Share::default())?;
     let share = shares.entry(probe.pool.clone()).or_default().clone();
     let bulk = method.bulk(share)?;
     Some((bulk, method.packages(machine)))
 }
 
-/// Which modules go together: at least two of one pool, that need nothing in this run but each other.
+/// Which modules go together: at least two of one pool, that need nothing in this run but each
+/// other.
 fn batches(plan: &Plan, jobs: &[Job]) -> BTreeMap<String, (Bulk, Vec<String>)> {
     let by_place: BTreeMap<usize, &Job> = jobs.iter().map(|job| (job.planned, job)).collect();
     let mut members: BTreeSet<usize> = BTreeSet::new();
     let mut batches: BTreeMap<String, (Bulk, Vec<String>, usize)> = BTreeMap::new();
     // A plan has every module behind what it needs.
     for job in jobs {
-        let Some((bulk, names)) = &job.bulk else { continue };
-        let pool_of = |place: &usize| by_place.get(place).and_then(|job| job.bulk.as_ref()).map(|(bulk, _)| bulk.pool.as_str());
-        let free = |needed: &usize| !by_place.contains_key(needed) || (members.contains(needed) && pool_of(needed) == Some(&bulk.pool));
+        let Some((bulk, names)) = &job.bulk else {
+            continue;
+        };
+        let pool_of = |place: &usize| {
+            by_place
+                .get(place)
+                .and_then(|job| job.bulk.as_ref())
+                .map(|(bulk, _)| bulk.pool.as_str())
+        };
+        let free = |needed: &usize| {
+            !by_place.contains_key(needed)
+                || (members.contains(needed) && pool_of(needed) == Some(&bulk.pool))
+        };
         if plan.modules[job.planned].needs.iter().all(free) {
             members.insert(job.planned);
-            let batch = batches.entry(bulk.pool.clone()).or_insert_with(|| (bulk.clone(), Vec::new(), 0));
+            let batch = batches
+                .entry(bulk.pool.clone())
+                .or_insert_with(|| (bulk.clone(), Vec::new(), 0));
             batch.1.extend(names.iter().cloned());
             batch.2 += 1;
         }
@@ -396,9 +635,16 @@ fn batches(plan: &Plan, jobs: &[Job]) -> BTreeMap<String, (Bulk, Vec<String>)> {
         .collect()
 }
 
-fn in_batch(batches: &BTreeMap<String, (Bulk, Vec<String>)>, bulk: Option<&(Bulk, Vec<String>)>) -> bool {
-    let Some((bulk, names)) = bulk else { return false };
-    batches.get(&bulk.pool).is_some_and(|(_, batch)| names.iter().all(|name| batch.contains(name)))
+fn in_batch(
+    batches: &BTreeMap<String, (Bulk, Vec<String>)>,
+    bulk: Option<&(Bulk, Vec<String>)>,
+) -> bool {
+    let Some((bulk, names)) = bulk else {
+        return false;
+    };
+    batches
+        .get(&bulk.pool)
+        .is_some_and(|(_, batch)| names.iter().all(|name| batch.contains(name)))
 }
 
 /// What an install took in the past, else what its method usually takes.
@@ -408,6 +654,10 @@ fn cost(module: &Module, installed: &Installed) -> Duration {
         "git_clone" => 3.0,
         _ => 5.0,
     };
-    let seconds = installed.durations.get(module.id.as_str()).copied().unwrap_or(usual);
+    let seconds = installed
+        .durations
+        .get(module.id.as_str())
+        .copied()
+        .unwrap_or(usual);
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::from_secs(1))
 }

@@ -1,7 +1,8 @@
-//! A temporary directory for one script at a time. One that was left empty serves the next script: making and removing directories is a
-//! good part of what a small module costs.
+//! A temporary directory for one script at a time. One that was left empty serves the next script:
+//! making and removing directories is a good part of what a small module costs.
 //!
-//! All of a process are in one directory, which it holds a lock on as long as it lives: the next process removes what others left.
+//! All of a process are in one directory, which it holds a lock on as long as it lives: the next
+//! process removes what others left.
 
 use std::fs::{DirBuilder, File, Metadata, Permissions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
@@ -18,7 +19,8 @@ use tempfile::TempDir;
 /// How the directory of a process is called, before the name of its run.
 const PREFIX: &str = "hoist-run-";
 
-/// Returns a name for a run that sorts by time and no other run has: when it started, and its process.
+/// Returns a name for a run that sorts by time and no other run has: when it started, and its
+/// process.
 pub fn run_name() -> String {
     let now = Timestamp::now().strftime("%Y%m%dT%H%M%S%3fZ");
     format!("{now}-{}", std::process::id())
@@ -27,8 +29,16 @@ pub fn run_name() -> String {
 /// Returns the process of a run by its name; `None` for what is no name of a run.
 pub fn process_of_run(name: &str) -> Option<Pid> {
     let (time, process) = name.split_once('-')?;
-    let is_time = time.len() == 19 && time.ends_with('Z') && time.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'T' | b'Z'));
-    process.parse().ok().filter(|_| is_time).and_then(Pid::from_raw)
+    let is_time = time.len() == 19
+        && time.ends_with('Z')
+        && time
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || matches!(byte, b'T' | b'Z'));
+    process
+        .parse()
+        .ok()
+        .filter(|_| is_time)
+        .and_then(Pid::from_raw)
 }
 
 /// Whether a process runs, as far as this one can tell.
@@ -43,9 +53,19 @@ pub(crate) fn directory_of(run: &str) -> PathBuf {
 
 /// Removes what processes of this user left that were killed.
 pub(crate) fn clean() {
-    for entry in std::fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
+    for entry in std::fs::read_dir(std::env::temp_dir())
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
         let name = entry.file_name();
-        let Some(process) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)).and_then(process_of_run) else { continue };
+        let Some(process) = name
+            .to_str()
+            .and_then(|name| name.strip_prefix(PREFIX))
+            .and_then(process_of_run)
+        else {
+            continue;
+        };
         // A process elsewhere, such as in another container, is not seen; its lock is.
         if !is_alive(process) && is_private(&entry.path()) && lock(&entry.path()).is_some() {
             let _ = std::fs::remove_dir_all(entry.path());
@@ -90,13 +110,21 @@ impl Spare {
 
     /// Removes all that nobody uses, and the directory they stand in.
     pub(crate) fn clear(&self) {
-        self.empty.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        if self.base.get().is_some_and(|base| std::fs::remove_dir(base).is_ok()) {
+        self.empty
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+        if self
+            .base
+            .get()
+            .is_some_and(|base| std::fs::remove_dir(base).is_ok())
+        {
             *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = None;
         }
     }
 
-    /// The directory they stand in; where it cannot be made, or is somebody else's, that for all temporary files.
+    /// The directory they stand in; where it cannot be made, or is somebody else's, that for all
+    /// temporary files.
     pub(crate) fn base(&self) -> PathBuf {
         let base = self.base.get_or_init(|| directory_of(&run_name()));
         let mut held = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
@@ -105,47 +133,77 @@ impl Spare {
                 *held = lock(base);
                 base.clone()
             }
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && is_private(base) => base.clone(),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && is_private(base) => {
+                base.clone()
+            }
             Err(_) => std::env::temp_dir(),
         }
     }
 
     /// A directory for something else, beside those of scripts.
     pub(crate) fn directory(&self, name: &str) -> Result<TempDir, Failure> {
-        let directory = tempfile::Builder::new().prefix(&format!("hoist-{name}-")).tempdir_in(self.base());
-        directory.map_err(|error| Failure::new(format!("cannot create a temporary directory: {error}")))
+        let directory = tempfile::Builder::new()
+            .prefix(&format!("hoist-{name}-"))
+            .tempdir_in(self.base());
+        directory
+            .map_err(|error| Failure::new(format!("cannot create a temporary directory: {error}")))
     }
 
     /// A directory that only the caller uses, with nothing in it.
     pub(crate) fn take(&self) -> Result<Scratch<'_>, Failure> {
-        let known = self.empty.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let known = self
+            .empty
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
         let directory = match known {
             Some(directory) => Ok(directory),
-            None => tempfile::Builder::new().prefix("hoist-").permissions(Permissions::from_mode(0o700)).tempdir_in(self.base()),
+            None => tempfile::Builder::new()
+                .prefix("hoist-")
+                .permissions(Permissions::from_mode(0o700))
+                .tempdir_in(self.base()),
         };
-        let directory = directory.map_err(|error| Failure::new(format!("cannot create a temporary directory: {error}")))?;
-        Ok(Scratch { spare: self, directory: Some(directory) })
+        let directory = directory.map_err(|error| {
+            Failure::new(format!("cannot create a temporary directory: {error}"))
+        })?;
+        Ok(Scratch {
+            spare: self,
+            directory: Some(directory),
+        })
     }
 }
 
 impl Scratch<'_> {
     /// Where it is.
     pub(crate) fn path(&self) -> &Path {
-        self.directory.as_ref().map_or(Path::new("/nonexistent"), TempDir::path)
+        self.directory
+            .as_ref()
+            .map_or(Path::new("/nonexistent"), TempDir::path)
     }
 }
 
 impl Drop for Scratch<'_> {
     fn drop(&mut self) {
-        if let Some(directory) = self.directory.take().filter(|directory| is_as_new(directory.path())) {
-            self.spare.empty.lock().unwrap_or_else(PoisonError::into_inner).push(directory);
+        if let Some(directory) = self
+            .directory
+            .take()
+            .filter(|directory| is_as_new(directory.path()))
+        {
+            self.spare
+                .empty
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(directory);
         }
     }
 }
 
 fn is_private(path: &Path) -> bool {
-    let own = |metadata: &Metadata| metadata.uid() == geteuid().as_raw() && metadata.permissions().mode() & 0o7777 == 0o700;
-    path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir() && own(&metadata))
+    let own = |metadata: &Metadata| {
+        metadata.uid() == geteuid().as_raw() && metadata.permissions().mode() & 0o7777 == 0o700
+    };
+    path.symlink_metadata()
+        .is_ok_and(|metadata| metadata.is_dir() && own(&metadata))
 }
 
 fn is_as_new(path: &Path) -> bool {
@@ -178,8 +236,17 @@ mod tests {
 
     #[test]
     fn only_names_of_runs_are_names_of_runs() {
-        assert_eq!(process_of_run(&run_name()).map(|process| process.as_raw_nonzero().get() as u32), Some(std::process::id()));
-        for other in ["kept", "20261127T111546123Z", "20261127T111546123Z-x", "notes-12", "20261127T111546123Z-0"] {
+        assert_eq!(
+            process_of_run(&run_name()).map(|process| process.as_raw_nonzero().get() as u32),
+            Some(std::process::id())
+        );
+        for other in [
+            "kept",
+            "20261127T111546123Z",
+            "20261127T111546123Z-x",
+            "notes-12",
+            "20261127T111546123Z-0",
+        ] {
             assert_eq!(process_of_run(other), None, "{other}");
         }
     }

@@ -1,4 +1,5 @@
-//! A directory beside its destination, put in place by one rename: what is at the destination is whole or not there.
+//! A directory beside its destination, put in place by one rename: what is at the destination is
+//! whole or not there.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -22,10 +23,17 @@ pub(crate) struct Stage {
 impl Stage {
     /// An empty directory beside `destination`, whose parents are made.
     pub(crate) fn beside(destination: &Path) -> io::Result<Self> {
-        let parent = destination.parent().ok_or_else(|| io::Error::other("the path has no parent directory"))?;
+        let parent = destination
+            .parent()
+            .ok_or_else(|| io::Error::other("the path has no parent directory"))?;
         std::fs::create_dir_all(parent)?;
-        let directory = tempfile::Builder::new().prefix(&prefix(destination)).tempdir_in(parent)?;
-        Ok(Self { directory, destination: destination.to_owned() })
+        let directory = tempfile::Builder::new()
+            .prefix(&prefix(destination))
+            .tempdir_in(parent)?;
+        Ok(Self {
+            directory,
+            destination: destination.to_owned(),
+        })
     }
 
     /// The stage itself.
@@ -43,9 +51,16 @@ impl Stage {
         std::fs::rename(self.path(), &self.destination)
     }
 
-    /// Exchanges the contents with the directory at the destination, which is removed when the stage is dropped.
+    /// Exchanges the contents with the directory at the destination, which is removed when the
+    /// stage is dropped.
     pub(crate) fn exchange(self) -> io::Result<Self> {
-        renameat_with(CWD, self.path(), CWD, &self.destination, RenameFlags::EXCHANGE)?;
+        renameat_with(
+            CWD,
+            self.path(),
+            CWD,
+            &self.destination,
+            RenameFlags::EXCHANGE,
+        )?;
         Ok(self)
     }
 
@@ -64,7 +79,13 @@ impl Drop for Stage {
 
 /// How the stages of a destination are called, so that they are found again.
 fn prefix(destination: &Path) -> String {
-    format!("{PREFIX}{}-", destination.file_name().unwrap_or_default().to_string_lossy())
+    format!(
+        "{PREFIX}{}-",
+        destination
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+    )
 }
 
 /// What became of stages that were left.
@@ -76,25 +97,42 @@ pub(crate) struct Cleaned {
     pub(crate) moved: Vec<(PathBuf, PathBuf)>,
 }
 
-/// Removes the stages that an interrupted run left next to these destinations. `previous` is the number of the inode that was at a destination before
-/// the run: where a stage has that now, they exchange places again.
-pub(crate) fn clean_stages(destinations: &[PathBuf], previous: impl Fn(&Path) -> Option<u64>, end: EndOfRun) -> Cleaned {
+/// Removes the stages that an interrupted run left next to these destinations. `previous` is the
+/// number of the inode that was at a destination before the run: where a stage has that now, they
+/// exchange places again.
+pub(crate) fn clean_stages(
+    destinations: &[PathBuf],
+    previous: impl Fn(&Path) -> Option<u64>,
+    end: EndOfRun,
+) -> Cleaned {
     let mut cleaned = Cleaned::default();
     for destination in destinations {
         let prefix = prefix(destination);
-        for entry in destination.parent().and_then(|parent| std::fs::read_dir(parent).ok()).into_iter().flatten().flatten() {
+        for entry in destination
+            .parent()
+            .and_then(|parent| std::fs::read_dir(parent).ok())
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
             let name = entry.file_name().to_string_lossy().into_owned();
-            // Behind the prefix stand six random characters: a destination whose name goes on is another.
-            if name.strip_prefix(&prefix).is_none_or(|random| random.len() != 6) {
+            // Behind the prefix stand six random characters: a destination whose name goes on is
+            // another.
+            if name
+                .strip_prefix(&prefix)
+                .is_none_or(|random| random.len() != 6)
+            {
                 continue;
             }
             let contents = entry.path().join("new");
             let mut was_exchanged = false;
             let inode = |path: &Path| path.symlink_metadata().ok().map(|metadata| metadata.ino());
-            if let Some(held) = inode(&contents).filter(|held| previous(destination) == Some(*held)) {
+            if let Some(held) = inode(&contents).filter(|held| previous(destination) == Some(*held))
+            {
                 let back = match inode(destination) {
                     Some(there) if there != held => {
-                        renameat_with(CWD, &contents, CWD, destination, RenameFlags::EXCHANGE).map_err(Into::into)
+                        renameat_with(CWD, &contents, CWD, destination, RenameFlags::EXCHANGE)
+                            .map_err(Into::into)
                     }
                     Some(_) => Ok(()),
                     None => rename_new(&contents, destination),
@@ -105,7 +143,8 @@ pub(crate) fn clean_stages(destinations: &[PathBuf], previous: impl Fn(&Path) ->
                 }
                 was_exchanged = true;
             }
-            // What was in place for a while, somebody may have worked with; otherwise nobody but hoist writes to a stage.
+            // What was in place for a while, somebody may have worked with; otherwise nobody but
+            // hoist writes to a stage.
             if was_exchanged && !end.covers_tree(&contents) {
                 match move_aside(&contents, destination) {
                     Ok(copy) => cleaned.moved.push((destination.clone(), copy)),
@@ -126,7 +165,13 @@ mod tests {
     fn a_dropped_stage_leaves_nothing_and_a_committed_one_only_its_destination() {
         let home = tempfile::tempdir().unwrap();
         let destination = home.path().join("deep/er/thing");
-        let names = || std::fs::read_dir(home.path().join("deep/er")).unwrap().flatten().map(|entry| entry.file_name()).collect::<Vec<_>>();
+        let names = || {
+            std::fs::read_dir(home.path().join("deep/er"))
+                .unwrap()
+                .flatten()
+                .map(|entry| entry.file_name())
+                .collect::<Vec<_>>()
+        };
         let stage = Stage::beside(&destination).unwrap();
         std::fs::create_dir(stage.path()).unwrap();
         drop(stage);
@@ -153,16 +198,29 @@ mod tests {
             std::fs::create_dir_all(at(path)).unwrap();
             std::fs::write(at(path).join("file"), text).unwrap();
         };
-        for name in [".hoist-stage-thing-abcdef/new", ".hoist-stage-thing-else-abcdef", "kept"] {
+        for name in [
+            ".hoist-stage-thing-abcdef/new",
+            ".hoist-stage-thing-else-abcdef",
+            "kept",
+        ] {
             make(name, "x");
         }
-        assert_eq!(clean_stages(&[at("thing")], |_| None, EndOfRun::NOW).removed, 1);
+        assert_eq!(
+            clean_stages(&[at("thing")], |_| None, EndOfRun::NOW).removed,
+            1
+        );
         make("thing", "new");
         make(".hoist-stage-thing-abcdef/new", "previous");
-        let previous = at(".hoist-stage-thing-abcdef/new").metadata().unwrap().ino();
+        let previous = at(".hoist-stage-thing-abcdef/new")
+            .metadata()
+            .unwrap()
+            .ino();
         let cleaned = clean_stages(&[at("thing")], |_| Some(previous), EndOfRun::NOW);
         assert_eq!((cleaned.removed, cleaned.moved.len()), (1, 0));
-        assert_eq!(std::fs::read_to_string(at("thing/file")).unwrap(), "previous");
+        assert_eq!(
+            std::fs::read_to_string(at("thing/file")).unwrap(),
+            "previous"
+        );
         assert!(at("kept").exists() && at(".hoist-stage-thing-else-abcdef").exists());
         // In place, and changed by whomever since the run was over.
         std::fs::rename(at("thing"), at("previous")).unwrap();
@@ -171,7 +229,13 @@ mod tests {
         std::fs::rename(at("previous"), at(".hoist-stage-thing-abcdef/new")).unwrap();
         let cleaned = clean_stages(&[at("thing")], |_| Some(previous), EndOfRun::UNKNOWN);
         assert_eq!((cleaned.removed, cleaned.moved.len()), (1, 1));
-        assert_eq!(std::fs::read_to_string(at("thing/file")).unwrap(), "previous");
-        assert_eq!(std::fs::read_to_string(cleaned.moved[0].1.join("file")).unwrap(), "by a person");
+        assert_eq!(
+            std::fs::read_to_string(at("thing/file")).unwrap(),
+            "previous"
+        );
+        assert_eq!(
+            std::fs::read_to_string(cleaned.moved[0].1.join("file")).unwrap(),
+            "by a person"
+        );
     }
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use hoist_core::{Installed, Module, Rock};
 use hoist_executor::{Effect, Failure, Fate, Level, TaskContext};
 use hoist_files::{
-    Difference, Home, Kind, PIPE, Record, Removal, Root, SOCKET, Scope, Snapshot, State, Store, Suffix, Taking, aside_name, digest,
-    keep_copy, put_back, rename_new, state,
+    Difference, Home, Kind, PIPE, Record, Removal, Root, SOCKET, Scope, Snapshot, State, Store,
+    Suffix, Taking, aside_name, digest, keep_copy, put_back, rename_new, state,
 };
 use hoist_ledger::{DisplacedPath, Disposal, Edit, Entry, Reader, Rollback};
 
@@ -35,7 +35,8 @@ pub struct Conflict {
 }
 
 /// Why the update or removal of a rock is not undone.
-const ROCK_STAYS: &str = "undo does not change the version of a rock, and does not install a removed one again";
+const ROCK_STAYS: &str =
+    "undo does not change the version of a rock, and does not install a removed one again";
 
 /// What undoing a run's work on one module does.
 #[derive(Debug, Clone)]
@@ -56,15 +57,22 @@ pub struct UndoPlan {
     is_adopted: bool,
     /// From what is there now to what is there after that.
     due: Vec<Difference>,
-    /// Files of others that the run edited and somebody changed since, with what they hold without the edit.
+    /// Files of others that the run edited and somebody changed since, with what they hold without
+    /// the edit.
     merged: Vec<(PathBuf, Vec<u8>)>,
 }
 
-/// Decides what undoing a run does to each of its modules, in the order in which it is done. Changes nothing.
+/// Decides what undoing a run does to each of its modules, in the order in which it is done.
+/// Changes nothing.
 ///
 /// # Errors
 /// Something cannot be looked at.
-pub fn plan_undo(entries: &[Entry], state_directory: &Path, machine: &Machine, own: &[PathBuf]) -> Result<Vec<UndoPlan>, Failure> {
+pub fn plan_undo(
+    entries: &[Entry],
+    state_directory: &Path,
+    machine: &Machine,
+    own: &[PathBuf],
+) -> Result<Vec<UndoPlan>, Failure> {
     let ledger = |error: hoist_ledger::LedgerError| Failure::new(error.to_string());
     let known = Known {
         installed: hoist_ledger::read(state_directory).map_err(ledger)?,
@@ -74,7 +82,10 @@ pub fn plan_undo(entries: &[Entry], state_directory: &Path, machine: &Machine, o
         machine,
     };
     let (mut view, mut contents) = (View::new(), BTreeMap::new());
-    entries.iter().map(|entry| plan_one(entry, &known, &mut view, &mut contents)).collect()
+    entries
+        .iter()
+        .map(|entry| plan_one(entry, &known, &mut view, &mut contents))
+        .collect()
 }
 
 /// What decisions rest on beside the files.
@@ -93,160 +104,366 @@ type View = BTreeMap<PathBuf, Option<State>>;
 /// The contents of such files, where no state is kept that had them.
 type Contents = BTreeMap<PathBuf, Vec<u8>>;
 
-fn plan_one(entry: &Entry, known: &Known<'_>, view: &mut View, contents: &mut Contents) -> Result<UndoPlan, Failure> {
+fn plan_one(
+    entry: &Entry,
+    known: &Known<'_>,
+    view: &mut View,
+    contents: &mut Contents,
+) -> Result<UndoPlan, Failure> {
     let (told, conflicts, remarks, packages, reinstalled, due, merged) = Default::default();
     let looking = |error: std::io::Error| Failure::new(format!("cannot read {error}"));
-    let record = known.installed.modules.get(&entry.module).or_else(|| known.installed.unfinished.get(&entry.module));
+    let record = known
+        .installed
+        .modules
+        .get(&entry.module)
+        .or_else(|| known.installed.unfinished.get(&entry.module));
     let is_adopted = !entry.was.is_installed() && record.is_some_and(|record| record.adopted);
-    let mut plan = UndoPlan { entry: entry.clone(), told, conflicts, remarks, packages, reinstalled, is_adopted, due, merged };
-    let edits = known.reader.edits(&entry.module).map_err(|error| Failure::new(error.to_string()))?;
-    let edit_of = |path: &Path| edits.iter().find(|edit| edit.path == path && !edit.replaced);
+    let mut plan = UndoPlan {
+        entry: entry.clone(),
+        told,
+        conflicts,
+        remarks,
+        packages,
+        reinstalled,
+        is_adopted,
+        due,
+        merged,
+    };
+    let edits = known
+        .reader
+        .edits(&entry.module)
+        .map_err(|error| Failure::new(error.to_string()))?;
+    let edit_of = |path: &Path| {
+        edits
+            .iter()
+            .find(|edit| edit.path == path && !edit.replaced)
+    };
     for (difference, verdict) in judged(entry, &known.store, known.machine, view)? {
         let path = difference.path.clone();
         let now = match verdict {
             Verdict::Done => continue,
             Verdict::Lost(why) => {
-                plan.remarks.push(format!("{} is not restored: {why}", path.display()));
+                plan.remarks
+                    .push(format!("{} is not restored: {why}", path.display()));
                 continue;
             }
             Verdict::Due(now) => now,
             Verdict::Conflict(Some(now), _, true) if let Some(edit) = edit_of(&path) => {
                 match without_edit(difference, edit, &known.store, contents.get(&path))? {
                     Some(merged) => {
-                        let before = State { digest: digest(merged.as_slice()).map_err(looking)?, ..now.clone() };
+                        let before = State {
+                            digest: digest(merged.as_slice()).map_err(looking)?,
+                            ..now.clone()
+                        };
                         view.insert(path.clone(), Some(before));
                         contents.insert(path.clone(), merged.clone());
                         plan.merged.push((path, merged));
                     }
                     None => {
-                        let why = "it was modified since the run, in the lines that the run changed".to_owned();
-                        plan.conflicts.push(Conflict { path: path.clone(), why, can_be_forced: true, remedy: None });
-                        plan.due.push(Difference { path, before: difference.before.clone(), after: Some(now) });
+                        let why =
+                            "it was modified since the run, in the lines that the run changed"
+                                .to_owned();
+                        plan.conflicts.push(Conflict {
+                            path: path.clone(),
+                            why,
+                            can_be_forced: true,
+                            remedy: None,
+                        });
+                        plan.due.push(Difference {
+                            path,
+                            before: difference.before.clone(),
+                            after: Some(now),
+                        });
                     }
                 }
                 continue;
             }
             Verdict::Conflict(now, why, can_be_forced) => {
-                plan.conflicts.push(Conflict { path: path.clone(), why, can_be_forced, remedy: None });
+                plan.conflicts.push(Conflict {
+                    path: path.clone(),
+                    why,
+                    can_be_forced,
+                    remedy: None,
+                });
                 now
             }
         };
-        plan.due.push(Difference { path, before: difference.before.clone(), after: now });
+        plan.due.push(Difference {
+            path,
+            before: difference.before.clone(),
+            after: now,
+        });
     }
     if !entry.was.is_installed() && !is_adopted {
         let rest = rest(entry, &plan.due, known, view)?;
         plan.due.extend(rest);
         plan.due.sort_by(|a, b| a.path.cmp(&b.path));
     }
-    let is_free = |difference: &&Difference| !plan.conflicts.iter().any(|conflict| conflict.path == difference.path);
-    plan.told = grouped(plan.due.iter().filter(is_free).map(|difference| (fate(difference), difference)));
-    plan.told.extend(plan.merged.iter().map(|(path, _)| (Fate::Changed, path.clone(), 1)));
-    view.extend(plan.due.iter().map(|difference| (difference.path.clone(), difference.before.clone())));
+    let is_free = |difference: &&Difference| {
+        !plan
+            .conflicts
+            .iter()
+            .any(|conflict| conflict.path == difference.path)
+    };
+    plan.told = grouped(
+        plan.due
+            .iter()
+            .filter(is_free)
+            .map(|difference| (fate(difference), difference)),
+    );
+    plan.told.extend(
+        plan.merged
+            .iter()
+            .map(|(path, _)| (Fate::Changed, path.clone(), 1)),
+    );
+    view.extend(
+        plan.due
+            .iter()
+            .map(|difference| (difference.path.clone(), difference.before.clone())),
+    );
     let removal = entry.was.removal();
     let record = record.filter(|_| !is_adopted);
-    if let Some(rock) = record.and_then(|record| record.removal.rock.as_ref()).filter(|_| !entry.was.is_installed()) {
-        let dependents = luarocks::foreign_dependents(rock, entry.module.as_str(), &known.installed);
+    if let Some(rock) = record
+        .and_then(|record| record.removal.rock.as_ref())
+        .filter(|_| !entry.was.is_installed())
+    {
+        let dependents =
+            luarocks::foreign_dependents(rock, entry.module.as_str(), &known.installed);
         if !dependents.is_empty() {
-            let why = format!("{} in this tree depends on {}", dependents.join(", "), entry.module);
-            let remedy =
-                format!("run `luarocks --tree {} remove {}` to remove the dependent rock first", rock.tree.display(), dependents[0]);
-            plan.conflicts.push(Conflict { path: rock.tree.clone(), why, can_be_forced: false, remedy: Some(remedy) });
+            let why = format!(
+                "{} in this tree depends on {}",
+                dependents.join(", "),
+                entry.module
+            );
+            let remedy = format!(
+                "run `luarocks --tree {} remove {}` to remove the dependent rock first",
+                rock.tree.display(),
+                dependents[0]
+            );
+            plan.conflicts.push(Conflict {
+                path: rock.tree.clone(),
+                why,
+                can_be_forced: false,
+                remedy: Some(remedy),
+            });
         }
-        let record = record.map(|record| known.reader.belongings(&entry.module, &record.removal)).transpose();
-        let record = record.map_err(|error| Failure::new(error.to_string()))?.map(|belongings| belongings.record).unwrap_or_default();
+        let record = record
+            .map(|record| known.reader.belongings(&entry.module, &record.removal))
+            .transpose();
+        let record = record
+            .map_err(|error| Failure::new(error.to_string()))?
+            .map(|belongings| belongings.record)
+            .unwrap_or_default();
         for version in luarocks::to_remove(rock, entry.module.as_str(), None) {
-            for path in luarocks::modified(rock, entry.module.as_str(), &version, &record).map_err(looking)? {
-                let why = if record.contains_key(&path) { "it was modified since the run" } else { "the run did not create it" };
+            for path in luarocks::modified(rock, entry.module.as_str(), &version, &record)
+                .map_err(looking)?
+            {
+                let why = if record.contains_key(&path) {
+                    "it was modified since the run"
+                } else {
+                    "the run did not create it"
+                };
                 if !plan.conflicts.iter().any(|conflict| conflict.path == path) {
-                    plan.conflicts.push(Conflict { path, why: why.to_owned(), can_be_forced: true, remedy: None });
+                    plan.conflicts.push(Conflict {
+                        path,
+                        why: why.to_owned(),
+                        can_be_forced: true,
+                        remedy: None,
+                    });
                 }
             }
         }
     }
     if let Some(now) = record.map(|record| &record.removal) {
-        let rock = now.rock.iter().filter(|_| !entry.was.is_installed()).map(|_| format!("rock {}", entry.module));
-        let again = Python::of(&removal, &entry.was).map(|python| python.again).unwrap_or_default();
-        let python = brought(now, &removal, &again).into_iter().map(|name| format!("Python package {name}"));
+        let rock = now
+            .rock
+            .iter()
+            .filter(|_| !entry.was.is_installed())
+            .map(|_| format!("rock {}", entry.module));
+        let again = Python::of(&removal, &entry.was)
+            .map(|python| python.again)
+            .unwrap_or_default();
+        let python = brought(now, &removal, &again)
+            .into_iter()
+            .map(|name| format!("Python package {name}"));
         plan.packages = rock.chain(python).collect();
     }
     // A rock of another version, or one in the place of what came from another source.
-    let is_same_rock = |rock: &Rock| luarocks::rock_version(rock, entry.module.as_str()).as_deref() == entry.was.version();
+    let is_same_rock = |rock: &Rock| {
+        luarocks::rock_version(rock, entry.module.as_str()).as_deref() == entry.was.version()
+    };
     let former = removal.rock.as_ref().filter(|rock| !is_same_rock(rock));
-    let other = record.and_then(|record| record.removal.rock.as_ref()).filter(|rock| removal.rock.as_ref() != Some(rock));
+    let other = record
+        .and_then(|record| record.removal.rock.as_ref())
+        .filter(|rock| removal.rock.as_ref() != Some(rock));
     if let Some(rock) = former.or(other).filter(|_| entry.was.is_installed()) {
-        let moved = entry.was.source().filter(|source| record.is_some_and(|record| record.source != *source));
+        let moved = entry
+            .was
+            .source()
+            .filter(|source| record.is_some_and(|record| record.source != *source));
         let remedy = match (moved, entry.was.version()) {
-            (Some(source), _) => Some(format!("run `hoist migrate {} --to {source}` to restore the previous module", entry.module)),
-            (None, Some(version)) => Some(format!("run `hoist install {}@{version}` to restore the previous version", entry.module)),
+            (Some(source), _) => Some(format!(
+                "run `hoist migrate {} --to {source}` to restore the previous module",
+                entry.module
+            )),
+            (None, Some(version)) => Some(format!(
+                "run `hoist install {}@{version}` to restore the previous version",
+                entry.module
+            )),
             (None, None) => None,
         };
-        plan.conflicts.push(Conflict { path: rock.tree.clone(), why: ROCK_STAYS.to_owned(), can_be_forced: false, remedy });
+        plan.conflicts.push(Conflict {
+            path: rock.tree.clone(),
+            why: ROCK_STAYS.to_owned(),
+            can_be_forced: false,
+            remedy,
+        });
     }
     if let Some(python) = Python::of(&removal, &entry.was) {
-        plan.reinstalled = python.again.iter().map(|package| format!("Python package {package}")).collect();
+        plan.reinstalled = python
+            .again
+            .iter()
+            .map(|package| format!("Python package {package}"))
+            .collect();
         if !python.stays.is_empty() {
-            plan.remarks.push(format!("Python packages keep their current version: {}", python.stays.join(", ")));
+            plan.remarks.push(format!(
+                "Python packages keep their current version: {}",
+                python.stays.join(", ")
+            ));
         }
     }
     Ok(plan)
 }
 
-/// What a file holds now without what a run had changed in it; nothing where somebody changed the same lines since.
-fn without_edit(difference: &Difference, edit: &Edit, store: &Store, known: Option<&Vec<u8>>) -> Result<Option<Vec<u8>>, Failure> {
+/// What a file holds now without what a run had changed in it; nothing where somebody changed the
+/// same lines since.
+fn without_edit(
+    difference: &Difference,
+    edit: &Edit,
+    store: &Store,
+    known: Option<&Vec<u8>>,
+) -> Result<Option<Vec<u8>>, Failure> {
     let wrong = |error: std::io::Error| Failure::new(format!("cannot read {error}"));
-    let now = known.cloned().map_or_else(|| std::fs::read(&edit.path), Ok).map_err(wrong)?;
+    let now = known
+        .cloned()
+        .map_or_else(|| std::fs::read(&edit.path), Ok)
+        .map_err(wrong)?;
     // The second leaves what of the edit others may rely on.
     for before in difference.before.iter().chain([&edit.before]) {
         let [before, after] = [before, &edit.after].map(|state| store.bytes(&state.digest));
-        if let Together::Merged(merged) = application::without(&before.map_err(wrong)?, &after.map_err(wrong)?, &now) {
+        if let Together::Merged(merged) =
+            application::without(&before.map_err(wrong)?, &after.map_err(wrong)?, &now)
+        {
             return Ok(Some(merged));
         }
     }
     Ok(None)
 }
 
-/// What else is known to be the module's, as it wrote it: modules that share a directory do not know of each other's changes.
-fn rest(entry: &Entry, due: &[Difference], known: &Known<'_>, view: &View) -> Result<Vec<Difference>, Failure> {
+/// What else is known to be the module's, as it wrote it: modules that share a directory do not
+/// know of each other's changes.
+fn rest(
+    entry: &Entry,
+    due: &[Difference],
+    known: &Known<'_>,
+    view: &View,
+) -> Result<Vec<Difference>, Failure> {
     let wrong = |error: std::io::Error| Failure::new(format!("cannot read {error}"));
-    let Known { installed, reader, own, machine, .. } = known;
-    let record = installed.modules.get(&entry.module).or_else(|| installed.unfinished.get(&entry.module));
-    let Some(record) = record else { return Ok(Vec::new()) };
-    let belongings = reader.belongings(&entry.module, &record.removal).map_err(|error| Failure::new(error.to_string()))?;
+    let Known {
+        installed,
+        reader,
+        own,
+        machine,
+        ..
+    } = known;
+    let record = installed
+        .modules
+        .get(&entry.module)
+        .or_else(|| installed.unfinished.get(&entry.module));
+    let Some(record) = record else {
+        return Ok(Vec::new());
+    };
+    let belongings = reader
+        .belongings(&entry.module, &record.removal)
+        .map_err(|error| Failure::new(error.to_string()))?;
     let home = match record.removal.into.as_deref() {
         Some(into) if into.is_dir() => place_of(into, own).map_err(wrong)?,
         Some(_) => return Ok(Vec::new()),
         None => Home::open(&machine.home, own).map_err(wrong)?,
     };
     let found = Some(record).filter(|record| record.removal.application.is_some());
-    let mut paths: Vec<&PathBuf> = belongings.record.keys().filter(|path| !found.is_some_and(|record| was_found(record, path))).collect();
+    let mut paths: Vec<&PathBuf> = belongings
+        .record
+        .keys()
+        .filter(|path| !found.is_some_and(|record| was_found(record, path)))
+        .collect();
     paths.dedup_by(|path, last| path.starts_with(last));
-    let roots: Vec<Root> = paths.into_iter().map(|path| Root { path: path.clone(), scope: Scope::Recorded }).collect();
+    let roots: Vec<Root> = paths
+        .into_iter()
+        .map(|path| Root {
+            path: path.clone(),
+            scope: Scope::Recorded,
+        })
+        .collect();
     // What is put back stays, with the directories on the way to it.
-    let back: BTreeSet<&Path> = due.iter().filter(|due| due.before.is_some()).flat_map(|due| due.path.ancestors()).collect();
-    let held = |path: &Path| belongings.holders.get(path).map(|name| format!("{name} also owns it"));
+    let back: BTreeSet<&Path> = due
+        .iter()
+        .filter(|due| due.before.is_some())
+        .flat_map(|due| due.path.ancestors())
+        .collect();
+    let held = |path: &Path| {
+        belongings
+            .holders
+            .get(path)
+            .map(|name| format!("{name} also owns it"))
+    };
     let shared = |path: &Path| belongings.shared.contains(path) || back.contains(path);
     let precious = |git: &Path| own::precious(git, machine);
-    let removal = Removal { record: &belongings.record, held: &held, shared: &shared, precious: &precious, purge: false };
+    let removal = Removal {
+        record: &belongings.record,
+        held: &held,
+        shared: &shared,
+        precious: &precious,
+        purge: false,
+    };
     let planned = home.plan_removal(&roots, &removal);
-    let known: BTreeSet<&Path> = due.iter().map(|difference| difference.path.as_path()).collect();
-    let made: BTreeSet<&Path> = entry.differences.iter().map(|difference| difference.path.as_path()).collect();
+    let known: BTreeSet<&Path> = due
+        .iter()
+        .map(|difference| difference.path.as_path())
+        .collect();
+    let made: BTreeSet<&Path> = entry
+        .differences
+        .iter()
+        .map(|difference| difference.path.as_path())
+        .collect();
     let mut rest = Vec::new();
     let written: HashMap<&Path, bool> = entry.was.written().collect();
     let had_written = |path: &Path| written.get(path).copied().unwrap_or(entry.was.is_known());
-    let is_left = |path: &Path| known.contains(path) || back.contains(path) || view.contains_key(path) || had_written(path);
+    let is_left = |path: &Path| {
+        known.contains(path) || back.contains(path) || view.contains_key(path) || had_written(path)
+    };
     for path in planned.paths().filter(|path| !is_left(path)) {
         // The directory of a repository goes as one thing.
-        if path.ancestors().skip(1).any(|above| above.ends_with(".git")) {
+        if path
+            .ancestors()
+            .skip(1)
+            .any(|above| above.ends_with(".git"))
+        {
             continue;
         }
         let now = state(path).map_err(wrong)?;
-        // A directory in which the run made something, and which it did not make itself, was there before.
+        // A directory in which the run made something, and which it did not make itself, was there
+        // before.
         let is_below = |below: &&&Path| below.starts_with(path);
         let was_there = || made.range(path..).next().filter(is_below).is_some();
         if now.as_ref().is_some_and(|now| now.kind == Kind::Directory) && was_there() {
             continue;
         }
-        rest.extend(now.map(|now| Difference { path: path.to_owned(), before: None, after: Some(now) }));
+        rest.extend(now.map(|now| Difference {
+            path: path.to_owned(),
+            before: None,
+            after: Some(now),
+        }));
     }
     Ok(rest)
 }
@@ -267,10 +484,23 @@ fn grouped<'d>(due: impl Iterator<Item = (Fate, &'d Difference)>) -> Vec<(Fate, 
     let mut groups: Vec<(Fate, PathBuf, usize)> = Vec::new();
     // Whether the last of them is a directory.
     let mut is_open = false;
-    for (fate, Difference { path, before, after }) in sorted {
-        let is_directory = before.as_ref().or(after.as_ref()).is_some_and(|state| matches!(state.kind, Kind::Directory | Kind::Git));
+    for (
+        fate,
+        Difference {
+            path,
+            before,
+            after,
+        },
+    ) in sorted
+    {
+        let is_directory = before
+            .as_ref()
+            .or(after.as_ref())
+            .is_some_and(|state| matches!(state.kind, Kind::Directory | Kind::Git));
         match groups.last_mut() {
-            Some((last, directory, count)) if is_open && *last == fate && path.starts_with(&*directory) => {
+            Some((last, directory, count))
+                if is_open && *last == fate && path.starts_with(&*directory) =>
+            {
                 *count += usize::from(!is_directory)
             }
             _ => {
@@ -283,7 +513,8 @@ fn grouped<'d>(due: impl Iterator<Item = (Fate, &'d Difference)>) -> Vec<(Fate, 
 }
 
 fn open(state: &Path) -> Result<Store, Failure> {
-    Store::open(&state.join(CONTENTS)).map_err(|error| Failure::new(format!("cannot use the backups of files: {error}")))
+    Store::open(&state.join(CONTENTS))
+        .map_err(|error| Failure::new(format!("cannot use the backups of files: {error}")))
 }
 
 enum Verdict {
@@ -298,7 +529,12 @@ enum Verdict {
 }
 
 /// For each difference whether it can be taken back.
-fn judged<'e>(entry: &'e Entry, store: &Store, machine: &Machine, view: &View) -> Result<Vec<(&'e Difference, Verdict)>, Failure> {
+fn judged<'e>(
+    entry: &'e Entry,
+    store: &Store,
+    machine: &Machine,
+    view: &View,
+) -> Result<Vec<(&'e Difference, Verdict)>, Failure> {
     let wrong = |error: std::io::Error| Failure::new(format!("cannot read {error}"));
     let same = |one: &Option<State>, other: &Option<State>| match (one, other) {
         (Some(one), Some(other)) => is_same(one, other),
@@ -306,9 +542,9 @@ fn judged<'e>(entry: &'e Entry, store: &Store, machine: &Machine, view: &View) -
         _ => false,
     };
     let has_same_mode = |one: &Option<State>, other: &Option<State>| {
-        one.as_ref()
-            .zip(other.as_ref())
-            .is_none_or(|(one, other)| (one.mode, one.owner) == (other.mode, other.owner) || one.kind == Kind::Link)
+        one.as_ref().zip(other.as_ref()).is_none_or(|(one, other)| {
+            (one.mode, one.owner) == (other.mode, other.owner) || one.kind == Kind::Link
+        })
     };
     let judge = |difference: &'e Difference| {
         let now = match view.get(&difference.path) {
@@ -323,7 +559,11 @@ fn judged<'e>(entry: &'e Entry, store: &Store, machine: &Machine, view: &View) -
         };
         let verdict = match (&difference.before, &difference.after) {
             (Some(before), None) if !before.is_known() && before.kind == Kind::Directory => {
-                Verdict::Conflict(now, "git has repacked its repository since".to_owned(), false)
+                Verdict::Conflict(
+                    now,
+                    "git has repacked its repository since".to_owned(),
+                    false,
+                )
             }
             (before, _) if same(&now, before) && has_same_mode(&now, before) => Verdict::Done,
             // Whoever changed permissions since knows why.
@@ -332,23 +572,38 @@ fn judged<'e>(entry: &'e Entry, store: &Store, machine: &Machine, view: &View) -
                 Verdict::Lost("it was a device, which is not created again".to_owned())
             }
             (Some(before), after) if !kept(before) => {
-                let same = after.as_ref().is_some_and(|after| before.has_same_contents(after));
+                let same = after
+                    .as_ref()
+                    .is_some_and(|after| before.has_same_contents(after));
                 let why = "its content was not kept".to_owned();
-                if same && same_kind(&now, after) { Verdict::Done } else { Verdict::Conflict(now, why, false) }
+                if same && same_kind(&now, after) {
+                    Verdict::Done
+                } else {
+                    Verdict::Conflict(now, why, false)
+                }
             }
             (_, after) if same(&now, after) => match &now {
-                Some(now) if now.kind == Kind::Git => match own::precious(&difference.path, machine) {
-                    None => Verdict::Due(Some(now.clone())),
-                    Some(why) => Verdict::Conflict(Some(now.clone()), why, false),
-                },
+                Some(now) if now.kind == Kind::Git => {
+                    match own::precious(&difference.path, machine) {
+                        None => Verdict::Due(Some(now.clone())),
+                        Some(why) => Verdict::Conflict(Some(now.clone()), why, false),
+                    }
+                }
                 now => Verdict::Due(now.clone()),
             },
             // Git writes its index anew whenever it looks at the files.
-            _ if now.is_some() && difference.path.ends_with(".git/index") && !own::has_staged_changes(&difference.path) => {
+            _ if now.is_some()
+                && difference.path.ends_with(".git/index")
+                && !own::has_staged_changes(&difference.path) =>
+            {
                 Verdict::Due(now.clone())
             }
             _ => {
-                let why = if now.is_none() { "it was removed since the run" } else { "it was modified since the run" };
+                let why = if now.is_none() {
+                    "it was removed since the run"
+                } else {
+                    "it was modified since the run"
+                };
                 Verdict::Conflict(now, why.to_owned(), true)
             }
         };
@@ -375,61 +630,149 @@ fn is_same(one: &State, other: &State) -> bool {
 
 /// Undoes what a run did to one module, as planned.
 pub(crate) fn undo(world: &World, module: &Module, task: &TaskContext) -> Result<Effect, Failure> {
-    let (Some(ledger), Some(run)) = (&world.ledger, world.run) else { return Err(Failure::new("no ledger is open")) };
-    let Some(plan) = world.undo.iter().find(|plan| plan.entry.module == module.id) else {
+    let (Some(ledger), Some(run)) = (&world.ledger, world.run) else {
+        return Err(Failure::new("no ledger is open"));
+    };
+    let Some(plan) = world
+        .undo
+        .iter()
+        .find(|plan| plan.entry.module == module.id)
+    else {
         return Err(Failure::new("nothing is recorded of the run to undo"));
     };
     let wrong = |error: hoist_ledger::LedgerError| Failure::new(error.to_string());
     let looking = |error: std::io::Error| Failure::new(format!("cannot read {error}"));
     refuse_unsettled(ledger, &module.id)?;
     let (entry, store) = (&plan.entry, world.store()?);
-    let application = module.removal.application.as_ref().filter(|application| application.root.is_dir());
-    let _alone = application.map(|application| application::lock(application, true, task)).transpose()?;
-    if let Some(Conflict { path, why, .. }) = plan.conflicts.iter().find(|conflict| !(world.force && conflict.can_be_forced)) {
-        return Err(Failure::new(format!("nothing was undone: {}: {why}", path.display())));
+    let application = module
+        .removal
+        .application
+        .as_ref()
+        .filter(|application| application.root.is_dir());
+    let _alone = application
+        .map(|application| application::lock(application, true, task))
+        .transpose()?;
+    if let Some(Conflict { path, why, .. }) = plan
+        .conflicts
+        .iter()
+        .find(|conflict| !(world.force && conflict.can_be_forced))
+    {
+        return Err(Failure::new(format!(
+            "nothing was undone: {}: {why}",
+            path.display()
+        )));
     }
     let mut due = plan.due.clone();
     for (path, merged) in &plan.merged {
         let now = state(path).map_err(looking)?;
         let digest = store.add(merged).map_err(looking)?;
         let before = now.clone().map(|now| State { digest, ..now });
-        due.push(Difference { path: path.clone(), before, after: now });
+        due.push(Difference {
+            path: path.clone(),
+            before,
+            after: now,
+        });
     }
     for Difference { path, after, .. } in &due {
         let now = state(path).map_err(looking)?;
         if !is_planned(&now, after) {
-            return Err(Failure::new(format!("nothing was undone: {} was modified since the plan was made", path.display())));
+            return Err(Failure::new(format!(
+                "nothing was undone: {} was modified since the plan was made",
+                path.display()
+            )));
         }
     }
     let was = world.memento(module)?;
     let displaced = displaced(world, module, plan, &due);
-    let paths: Vec<PathBuf> = due.iter().map(|difference| difference.path.clone()).collect();
-    let taking = Taking { store: Some(store), git: &|_| false, ..Taking::PLAIN };
-    let before = Snapshot::take_flat(&paths, &taking).map_err(|error| Failure::new(format!("cannot back up existing files: {error}")))?;
-    store.sync().map_err(|error| Failure::new(error.to_string()))?;
-    let has_packages = entry.was.removal().rock.is_some() || module.removal.rock.is_some() || !module.removal.python.is_empty();
-    let files =
-        FilesBefore { stages: paths.clone(), roots: paths, is_flat: true, is_complete: !has_packages, before, ..FilesBefore::default() };
-    let files = files.to_bytes().map_err(|error| Failure::new(format!("cannot record the files of {}: {error}", module.id)))?;
-    ledger.begin_undo(run, &module.id, &Rollback { files: &files, displaced: &displaced, is_durable: true }).map_err(wrong)?;
+    let paths: Vec<PathBuf> = due
+        .iter()
+        .map(|difference| difference.path.clone())
+        .collect();
+    let taking = Taking {
+        store: Some(store),
+        git: &|_| false,
+        ..Taking::PLAIN
+    };
+    let before = Snapshot::take_flat(&paths, &taking)
+        .map_err(|error| Failure::new(format!("cannot back up existing files: {error}")))?;
+    store
+        .sync()
+        .map_err(|error| Failure::new(error.to_string()))?;
+    let has_packages = entry.was.removal().rock.is_some()
+        || module.removal.rock.is_some()
+        || !module.removal.python.is_empty();
+    let files = FilesBefore {
+        stages: paths.clone(),
+        roots: paths,
+        is_flat: true,
+        is_complete: !has_packages,
+        before,
+        ..FilesBefore::default()
+    };
+    let files = files.to_bytes().map_err(|error| {
+        Failure::new(format!("cannot record the files of {}: {error}", module.id))
+    })?;
+    ledger
+        .begin_undo(
+            run,
+            &module.id,
+            &Rollback {
+                files: &files,
+                displaced: &displaced,
+                is_durable: true,
+            },
+        )
+        .map_err(wrong)?;
     // Of a rock everything is removed, and what was modified of it is backed up before.
-    let record = if module.removal.rock.is_some() { ledger.record(&module.id).map_err(wrong)? } else { Record::new() };
-    let context = StepContext { record: &record, ..world.context(module, task) };
+    let record = if module.removal.rock.is_some() {
+        ledger.record(&module.id).map_err(wrong)?
+    } else {
+        Record::new()
+    };
+    let context = StepContext {
+        record: &record,
+        ..world.context(module, task)
+    };
     let undone = put_all_back(plan, &mut due, &displaced, store, &context, module);
     if let Err(failure) = undone {
-        ledger.journal(run, &module.id, &was, &due.iter().map(reversed).collect::<Vec<_>>()).map_err(wrong)?;
+        ledger
+            .journal(
+                run,
+                &module.id,
+                &was,
+                &due.iter().map(reversed).collect::<Vec<_>>(),
+            )
+            .map_err(wrong)?;
         ledger.settle(&module.id).map_err(wrong)?;
         return Err(failure);
     }
     let mut edits = ledger.edits(&module.id).map_err(wrong)?;
     edits.retain(|edit| due.iter().any(|difference| difference.path == edit.path));
-    ledger.revert(run, &module.id, &entry.was, &was, &due.iter().map(reversed).collect::<Vec<_>>()).map_err(wrong)?;
+    ledger
+        .revert(
+            run,
+            &module.id,
+            &entry.was,
+            &was,
+            &due.iter().map(reversed).collect::<Vec<_>>(),
+        )
+        .map_err(wrong)?;
     application::drop_copies(&edits, ledger)?;
-    displaced::discard(&world.home, &displaced, &Record::new(), &world.machine, task);
+    displaced::discard(
+        &world.home,
+        &displaced,
+        &Record::new(),
+        &world.machine,
+        task,
+    );
     ledger.settle(&module.id).map_err(wrong)?;
     let version = |version: Option<&str>| version.map(str::to_owned);
     task.version(version(was.version()), version(entry.was.version()));
-    Ok(if plan.is_adopted && due.is_empty() { Effect::Unchanged } else { Effect::Changed })
+    Ok(if plan.is_adopted && due.is_empty() {
+        Effect::Unchanged
+    } else {
+        Effect::Changed
+    })
 }
 
 /// True for what the plan found. Of what was not read only the kind is known.
@@ -442,23 +785,48 @@ fn is_planned(now: &Option<State>, planned: &Option<State>) -> bool {
 }
 
 /// What is moved out of the way, so that it can come back as long as the undo is not complete.
-fn displaced(world: &World, module: &Module, plan: &UndoPlan, due: &[Difference]) -> Vec<DisplacedPath> {
+fn displaced(
+    world: &World,
+    module: &Module,
+    plan: &UndoPlan,
+    due: &[Difference],
+) -> Vec<DisplacedPath> {
     let mut displaced = Vec::new();
-    for Difference { path, before, after } in due {
+    for Difference {
+        path,
+        before,
+        after,
+    } in due
+    {
         let Some(after) = after else { continue };
         let is_conflict = plan.conflicts.iter().any(|conflict| conflict.path == *path);
         let (kept, disposal) = match after.kind {
             Kind::Git if before.is_none() => {
                 // Next to the outermost directory that goes, which has to be empty by then.
-                let goes = |above: &&Path| due.iter().any(|difference| difference.path == *above && difference.before.is_none());
+                let goes = |above: &&Path| {
+                    due.iter()
+                        .any(|difference| difference.path == *above && difference.before.is_none())
+                };
                 let outermost = path.ancestors().take_while(goes).last().unwrap_or(path);
-                (outermost.with_file_name(format!(".hoist-removed-{}-{}", world.name, world.next_number())), Disposal::Remove)
+                (
+                    outermost.with_file_name(format!(
+                        ".hoist-removed-{}-{}",
+                        world.name,
+                        world.next_number()
+                    )),
+                    Disposal::Remove,
+                )
             }
             // Of a file a copy is made.
             kind if is_conflict && kind != Kind::File => (aside_name(path), Disposal::Keep),
             _ => continue,
         };
-        displaced.push(DisplacedPath { module: module.id.clone(), path: path.clone(), kept, disposal });
+        displaced.push(DisplacedPath {
+            module: module.id.clone(),
+            path: path.clone(),
+            kept,
+            disposal,
+        });
     }
     displaced
 }
@@ -473,16 +841,38 @@ fn put_all_back(
 ) -> Result<(), Failure> {
     let task = context.task;
     let copying = |error: std::io::Error| Failure::new(format!("cannot back up {error}"));
-    let since = |path: &Path| Some(format!("backup of {}, which was modified since the run", path.display()));
+    let since = |path: &Path| {
+        Some(format!(
+            "backup of {}, which was modified since the run",
+            path.display()
+        ))
+    };
     if !plan.is_adopted {
         leave_packages(module, &plan.entry, context)?;
     }
     for Conflict { path, .. } in &plan.conflicts {
-        let Some(now) = state(path).map_err(copying)?.filter(|now| now.kind == Kind::File) else { continue };
-        let copy = keep_copy(path, &std::fs::read(path).map_err(copying)?, now.mode, Suffix::Usual).map_err(copying)?;
+        let Some(now) = state(path)
+            .map_err(copying)?
+            .filter(|now| now.kind == Kind::File)
+        else {
+            continue;
+        };
+        let copy = keep_copy(
+            path,
+            &std::fs::read(path).map_err(copying)?,
+            now.mode,
+            Suffix::Usual,
+        )
+        .map_err(copying)?;
         task.item(Fate::Kept, copy.display().to_string(), since(path));
     }
-    for DisplacedPath { path, kept, disposal, .. } in displaced {
+    for DisplacedPath {
+        path,
+        kept,
+        disposal,
+        ..
+    } in displaced
+    {
         rename_new(path, kept).map_err(copying)?;
         if *disposal == Disposal::Keep {
             task.item(Fate::Kept, kept.display().to_string(), since(path));
@@ -490,42 +880,77 @@ fn put_all_back(
     }
     // What was moved is not there any more.
     let is_displaced = |path: &Path| displaced.iter().any(|displaced| displaced.path == path);
-    let here = due.iter().map(|difference| match is_displaced(&difference.path) {
-        true => Difference { after: None, ..difference.clone() },
-        false => difference.clone(),
-    });
+    let here = due
+        .iter()
+        .map(|difference| match is_displaced(&difference.path) {
+            true => Difference {
+                after: None,
+                ..difference.clone()
+            },
+            false => difference.clone(),
+        });
     let here: Vec<Difference> = here.collect();
     let failed = put_back(&here.iter().collect::<Vec<_>>(), store, &[]);
     // A directory that somebody has something in stays.
     let (stayed, failed): (Vec<_>, Vec<_>) = failed.into_iter().partition(|(path, _)| {
-        let removed = due.iter().any(|difference| difference.path == *path && difference.before.is_none());
+        let removed = due
+            .iter()
+            .any(|difference| difference.path == *path && difference.before.is_none());
         removed && path.is_dir()
     });
     for (path, _) in &stayed {
-        task.item(Fate::Kept, path.display().to_string(), Some("it contains files that the run did not create".to_owned()));
+        task.item(
+            Fate::Kept,
+            path.display().to_string(),
+            Some("it contains files that the run did not create".to_owned()),
+        );
     }
-    due.retain(|difference| !stayed.iter().chain(&failed).any(|(path, _)| *path == difference.path));
-    for (fate, path, count) in grouped(due.iter().map(|difference| (fate(difference), difference))) {
-        task.item(fate, path.display().to_string(), (count > 1).then(|| format!("{count} files")));
+    due.retain(|difference| {
+        !stayed
+            .iter()
+            .chain(&failed)
+            .any(|(path, _)| *path == difference.path)
+    });
+    for (fate, path, count) in grouped(due.iter().map(|difference| (fate(difference), difference)))
+    {
+        task.item(
+            fate,
+            path.display().to_string(),
+            (count > 1).then(|| format!("{count} files")),
+        );
     }
     match failed.first() {
         None => Ok(()),
-        Some((path, error)) => Err(Failure::new(format!("{}: {error}; everything else was undone", path.display()))),
+        Some((path, error)) => Err(Failure::new(format!(
+            "{}: {error}; everything else was undone",
+            path.display()
+        ))),
     }
 }
 
 /// What taking back did, as a difference of its own.
 fn reversed(difference: &Difference) -> Difference {
-    Difference { path: difference.path.clone(), before: difference.after.clone(), after: difference.before.clone() }
+    Difference {
+        path: difference.path.clone(),
+        before: difference.after.clone(),
+        after: difference.before.clone(),
+    }
 }
 
-/// Packages that the run had brought go again, and those that it had taken away or changed come back as far as their versions are recorded.
-fn leave_packages(module: &Module, entry: &Entry, context: &StepContext<'_>) -> Result<(), Failure> {
+/// Packages that the run had brought go again, and those that it had taken away or changed come
+/// back as far as their versions are recorded.
+fn leave_packages(
+    module: &Module,
+    entry: &Entry,
+    context: &StepContext<'_>,
+) -> Result<(), Failure> {
     let (was, now) = (entry.was.removal(), &module.removal);
     if let Some(rock) = now.rock.as_ref().filter(|_| !entry.was.is_installed()) {
         return luarocks::remove(rock, module.id.as_str(), None, false, context);
     }
-    let is_same = |rock: &Rock| luarocks::rock_version(rock, module.id.as_str()).as_deref() == entry.was.version();
+    let is_same = |rock: &Rock| {
+        luarocks::rock_version(rock, module.id.as_str()).as_deref() == entry.was.version()
+    };
     match (&now.rock, &was.rock) {
         (None, None) => {}
         // Only what is around the rock was changed.
@@ -535,46 +960,71 @@ fn leave_packages(module: &Module, entry: &Entry, context: &StepContext<'_>) -> 
     if let Some(python) = Python::of(&was, &entry.was) {
         if !python.again.is_empty() {
             pip::install(context, &python.target, &python.again, &[])?;
-            let missing: Vec<&String> = python.again.iter().filter(|name| pip::installed(&python.target, name).is_none()).collect();
+            let missing: Vec<&String> = python
+                .again
+                .iter()
+                .filter(|name| pip::installed(&python.target, name).is_none())
+                .collect();
             if !missing.is_empty() {
-                return Err(Failure::new(format!("pip succeeded, but these Python packages are missing: {missing:?}")));
+                return Err(Failure::new(format!(
+                    "pip succeeded, but these Python packages are missing: {missing:?}"
+                )));
             }
             for package in &python.again {
-                context.task.item(Fate::Created, format!("Python package {package}"), None);
+                context
+                    .task
+                    .item(Fate::Created, format!("Python package {package}"), None);
             }
         }
         if !python.stays.is_empty() {
             let stays = python.stays.join(", ");
-            context.task.note(Level::Warning, format!("Python packages keep their current version: {stays}"));
+            context.task.note(
+                Level::Warning,
+                format!("Python packages keep their current version: {stays}"),
+            );
         }
     }
     let brought: Vec<String> = brought(now, &was, &[])
         .into_iter()
-        .filter(|name| now.target.as_ref().is_some_and(|target| pip::installed(target, name).is_some()))
+        .filter(|name| {
+            now.target
+                .as_ref()
+                .is_some_and(|target| pip::installed(target, name).is_some())
+        })
         .collect();
     if let Some(target) = now.target.as_ref().filter(|_| !brought.is_empty()) {
         pip::uninstall(context, target, &brought)?;
         for name in &brought {
-            context.task.item(Fate::Removed, format!("Python package {name}"), None);
+            context
+                .task
+                .item(Fate::Removed, format!("Python package {name}"), None);
         }
     }
     Ok(())
 }
 
-/// The Python packages that are a module's now and were not before, but those that stay because others need them. `again` are installed in other versions.
+/// The Python packages that are a module's now and were not before, but those that stay because
+/// others need them. `again` are installed in other versions.
 fn brought(now: &hoist_core::Removal, was: &hoist_core::Removal, again: &[String]) -> Vec<String> {
     let is_new = |name: &&String| now.target.is_some() && !was.python.contains(name);
     let new: Vec<String> = now.python.iter().filter(is_new).cloned().collect();
     // What is installed again does not need what it needs now.
     let going = [new.clone(), again.to_vec()].concat();
-    let needed = now.target.as_ref().map(|target| pip::needed(target, &going)).unwrap_or_default();
-    new.into_iter().filter(|name| !needed.contains_key(&pip::normalized(name))).collect()
+    let needed = now
+        .target
+        .as_ref()
+        .map(|target| pip::needed(target, &going))
+        .unwrap_or_default();
+    new.into_iter()
+        .filter(|name| !needed.contains_key(&pip::normalized(name)))
+        .collect()
 }
 
 /// What becomes of the Python packages that a module had before a run.
 struct Python {
     target: PathBuf,
-    /// Those that are installed again, in the version that they had as far as that is recorded: of the first package.
+    /// Those that are installed again, in the version that they had as far as that is recorded: of
+    /// the first package.
     again: Vec<String>,
     /// Those that stay in the version that they have.
     stays: Vec<String>,
@@ -582,7 +1032,10 @@ struct Python {
 
 impl Python {
     fn of(removal: &hoist_core::Removal, was: &hoist_ledger::Memento) -> Option<Self> {
-        let target = removal.target.clone().filter(|_| was.is_installed() && !removal.python.is_empty())?;
+        let target = removal
+            .target
+            .clone()
+            .filter(|_| was.is_installed() && !removal.python.is_empty())?;
         let (mut again, mut stays) = (Vec::new(), Vec::new());
         for (place, name) in removal.python.iter().enumerate() {
             let version = was.version().filter(|_| place == 0);
@@ -593,6 +1046,10 @@ impl Python {
                 (None, None) => again.push(name.clone()),
             }
         }
-        Some(Self { target, again, stays })
+        Some(Self {
+            target,
+            again,
+            stays,
+        })
     }
 }

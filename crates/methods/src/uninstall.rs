@@ -1,4 +1,5 @@
-//! Takes a module off the machine: what it is known to have written, and what it declares to be its own; never more.
+//! Takes a module off the machine: what it is known to have written, and what it declares to be its
+//! own; never more.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -7,11 +8,15 @@ use std::sync::atomic::AtomicU64;
 
 use hoist_core::{Action, Application, InstalledModule, Module, ModuleId};
 use hoist_executor::{Effect, Failure, Fate, Level, TaskContext};
-use hoist_files::{Difference, Home, PlannedRemoval, Record, Removal, Removed, Root, Scope, Snapshot, Store, Taking, pending, rename_new};
+use hoist_files::{
+    Difference, Home, PlannedRemoval, Record, Removal, Removed, Root, Scope, Snapshot, Store,
+    Taking, pending, rename_new,
+};
 use hoist_ledger::{Belongings, DisplacedPath, Disposal, Edit, Rollback};
 
 use crate::application::{
-    self, Answer, Asked, Before, Guarding, drop_copies, give_back, give_back_permissions, protect_uninstall, take_out, tell_left,
+    self, Answer, Asked, Before, Guarding, drop_copies, give_back, give_back_permissions,
+    protect_uninstall, take_out, tell_left,
 };
 use crate::around::is_file_of_shell;
 use crate::builtin::{luarocks, package, pip};
@@ -40,25 +45,43 @@ pub(crate) fn uninstall(
     task: &TaskContext,
 ) -> Result<Effect, Failure> {
     let wrong = |error: hoist_ledger::LedgerError| Failure::new(error.to_string());
-    let (Some(ledger), Some(run)) = (&world.ledger, world.run) else { return Err(Failure::new("no ledger is open")) };
+    let (Some(ledger), Some(run)) = (&world.ledger, world.run) else {
+        return Err(Failure::new("no ledger is open"));
+    };
     refuse_unsettled(ledger, &module.id)?;
     let was = ledger.memento(&module.id).map_err(wrong)?;
     let configs = ledger.configs_of(&module.id).map_err(wrong)?;
-    let stages: Vec<PathBuf> = configs.iter().flat_map(|record| config::stages_of(&record.path)).collect();
+    let stages: Vec<PathBuf> = configs
+        .iter()
+        .flat_map(|record| config::stages_of(&record.path))
+        .collect();
     let removal = record.map_or(&module.removal, |record| &record.removal);
     // A place that is gone is not made anew for a removal.
     let home = world.home_of(removal.into.as_deref().filter(|into| into.is_dir()))?;
-    let application = removal.application.as_ref().filter(|application| application.root.is_dir());
-    let _alone = application.map(|application| application::lock(application, true, task)).transpose()?;
-    let mut guarding = application.map(|application| world.guard(application, &module.id, true)).transpose()?;
+    let application = removal
+        .application
+        .as_ref()
+        .filter(|application| application.root.is_dir());
+    let _alone = application
+        .map(|application| application::lock(application, true, task))
+        .transpose()?;
+    let mut guarding = application
+        .map(|application| world.guard(application, &module.id, true))
+        .transpose()?;
     let mut places = places(module, record, ledger, application, world.purge)?;
-    // What is claimed and can never be removed need not be looked at where it may be the whole file system.
+    // What is claimed and can never be removed need not be looked at where it may be the whole file
+    // system.
     let is_wide = |path: &Path| path.components().count() <= 2 || home.path().starts_with(path);
     places.retain(|path| home.place(path).is_ok() || !is_wide(path));
     let before = keep(&places, None, Some(world.store()?))?;
-    world.store()?.sync().map_err(|error| Failure::new(error.to_string()))?;
+    world
+        .store()?
+        .sync()
+        .map_err(|error| Failure::new(error.to_string()))?;
     let recorded = FilesBefore {
-        excluded: ledger.recorded_by_others(&module.id, &places).map_err(wrong)?,
+        excluded: ledger
+            .recorded_by_others(&module.id, &places)
+            .map_err(wrong)?,
         configs: configs.iter().map(|config| config.path.clone()).collect(),
         stages,
         is_complete: removal.python.is_empty() && removal.rock.is_none(),
@@ -66,20 +89,49 @@ pub(crate) fn uninstall(
         before: before.clone(),
         ..FilesBefore::default()
     };
-    let recorded = if removal.rock.is_some() { FilesBefore { is_complete: false, ..FilesBefore::default() } } else { recorded };
+    let recorded = if removal.rock.is_some() {
+        FilesBefore {
+            is_complete: false,
+            ..FilesBefore::default()
+        }
+    } else {
+        recorded
+    };
     let is_covered = recorded.is_complete;
-    let bytes = recorded.to_bytes().map_err(|error| Failure::new(format!("cannot record the files of {}: {error}", module.id)))?;
-    ledger.begin_removal(run, &module.id, &Rollback { files: &bytes, displaced: &[], is_durable: true }).map_err(wrong)?;
+    let bytes = recorded.to_bytes().map_err(|error| {
+        Failure::new(format!("cannot record the files of {}: {error}", module.id))
+    })?;
+    ledger
+        .begin_removal(
+            run,
+            &module.id,
+            &Rollback {
+                files: &bytes,
+                displaced: &[],
+                is_durable: true,
+            },
+        )
+        .map_err(wrong)?;
     let (mut after, mut waiting, mut trash, mut has_script) = (None, Vec::new(), Vec::new(), false);
     let mut outside = Vec::new();
     let mut has_packages = removal.rock.is_some();
     let mut work = || -> Result<(), Failure> {
         let adopted = record.is_some_and(|record| record.adopted) && !world.purge;
         if !adopted {
-            if let Some(removal) = record.map(|record| &record.removal).filter(|removal| steps.is_empty() && removal.function) {
+            if let Some(removal) = record
+                .map(|record| &record.removal)
+                .filter(|removal| steps.is_empty() && removal.function)
+            {
                 let there = removal.root.iter().find(|root| root.is_dir());
-                let help = there.map(|root| format!("; it was installed from {}", root.display())).unwrap_or_default();
-                task.note(Level::Warning, format!("uninstall_module was not run: its script is not in this collection{help}"));
+                let help = there
+                    .map(|root| format!("; it was installed from {}", root.display()))
+                    .unwrap_or_default();
+                task.note(
+                    Level::Warning,
+                    format!(
+                        "uninstall_module was not run: its script is not in this collection{help}"
+                    ),
+                );
             }
             if !steps.is_empty() {
                 has_script = true;
@@ -90,22 +142,37 @@ pub(crate) fn uninstall(
                     }
                     Err(failure) if !task.is_cancelled() || task.has_timed_out() => {
                         let help = "fix it, or add --purge to remove the module without it";
-                        return Err(Failure { message: format!("{} ({help})", failure.message), ..failure });
+                        return Err(Failure {
+                            message: format!("{} ({help})", failure.message),
+                            ..failure
+                        });
                     }
                     ran => ran?,
                 };
             }
             if let Some(into) = removal.into.as_ref().filter(|_| removal.plugin) {
-                after = before_removal(&into.join(module.id.as_str()), &world.context(module, task))?;
+                after =
+                    before_removal(&into.join(module.id.as_str()), &world.context(module, task))?;
                 undeploy_all(world, module, task)?;
             }
         }
-        let mut belongings = ledger.belongings(&module.id, &module.removal).map_err(wrong)?;
+        let mut belongings = ledger
+            .belongings(&module.id, &module.removal)
+            .map_err(wrong)?;
         let mut known = BTreeSet::new();
         if has_script && application.is_none() && !world.purge {
-            known = protect(&places, &before, &belongings, &recorded.excluded, world.store()?, task)?;
+            known = protect(
+                &places,
+                &before,
+                &belongings,
+                &recorded.excluded,
+                world.store()?,
+                task,
+            )?;
         }
-        if let Some(record) = record.filter(|record| record.removal.application.is_some() && !world.purge) {
+        if let Some(record) =
+            record.filter(|record| record.removal.application.is_some() && !world.purge)
+        {
             if let Some(first) = belongings.record.keys().next().filter(|_| adopted) {
                 let why = "it existed before the install; add --purge to remove it".to_owned();
                 task.item(Fate::Kept, first.display().to_string(), Some(why));
@@ -115,13 +182,25 @@ pub(crate) fn uninstall(
         if let Some(guarding) = guarding.as_mut().filter(|_| !adopted) {
             known = leave_application(world, module, guarding, &mut belongings, task)?;
         }
-        let context = StepContext { record: &belongings.record, ..world.context(module, task) };
-        for (fate, subject, reason) in packages(&context, module, record, &belongings, adopted, true)? {
+        let context = StepContext {
+            record: &belongings.record,
+            ..world.context(module, task)
+        };
+        for (fate, subject, reason) in
+            packages(&context, module, record, &belongings, adopted, true)?
+        {
             has_packages |= fate == Fate::Removed;
             task.item(fate, subject, reason);
         }
         task.check()?;
-        let mut planned = plan_files(&home, module, record, &belongings, &world.machine, world.purge);
+        let mut planned = plan_files(
+            &home,
+            module,
+            record,
+            &belongings,
+            &world.machine,
+            world.purge,
+        );
         trash = planned.displace(world, module);
         if !trash.is_empty() {
             ledger.displace(&module.id, &trash).map_err(wrong)?;
@@ -137,13 +216,20 @@ pub(crate) fn uninstall(
             waiting = let_in(&belongings.record, guarding, task)?;
         }
         // What was put back is told once.
-        for (fate, subject, reason) in told.into_iter().filter(|(_, subject, _)| !known.contains(subject)) {
+        for (fate, subject, reason) in told
+            .into_iter()
+            .filter(|(_, subject, _)| !known.contains(subject))
+        {
             task.item(fate, subject, reason);
         }
         match failed.into_iter().next() {
             None => Ok(()),
             Some((path, why)) => {
-                let more = if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() };
+                let more = if count > 1 {
+                    format!(" (and {} more)", count - 1)
+                } else {
+                    String::new()
+                };
                 Err(Failure::new(format!("{}: {why}{more}", path.display())))
             }
         }
@@ -172,9 +258,18 @@ pub(crate) fn uninstall(
             if let Some(guarding) = &mut guarding {
                 differences.extend(guarding.guard.differences(true)?);
             }
-            let left = ledger.finish_removal(run, &module.id, &was, &differences).map_err(wrong)?;
+            let left = ledger
+                .finish_removal(run, &module.id, &was, &differences)
+                .map_err(wrong)?;
             displaced::discard(&home, &trash, &Record::new(), &world.machine, task);
-            remove_left(world, &home, left, places.iter().chain(trash.iter().map(|displaced| &displaced.path)));
+            remove_left(
+                world,
+                &home,
+                left,
+                places
+                    .iter()
+                    .chain(trash.iter().map(|displaced| &displaced.path)),
+            );
             let differences = before.differences(&keep(&places, Some(&before), None)?);
             let edited = ledger.edited_with(&module.id).map_err(wrong)?;
             world.journal(module, &was, &differences)?;
@@ -182,13 +277,19 @@ pub(crate) fn uninstall(
             report_left_lines(world, &edited, task)?;
             let adopted = record.is_some_and(|record| record.adopted) && !world.purge;
             let has_uninstaller = guarding.is_some() && !adopted;
-            let is_gone = has_script || has_packages || !differences.is_empty() || after.is_some() || has_uninstaller;
+            let is_gone = has_script
+                || has_packages
+                || !differences.is_empty()
+                || after.is_some()
+                || has_uninstaller;
             if let Some(guarding) = &mut guarding {
                 guarding.guard.end(task);
             }
             task.version(record.and_then(|record| record.version.clone()), None);
             if let Some(after) = after {
-                let told = |failure: Failure| Failure::new(format!("it is removed, but {}", failure.message));
+                let told = |failure: Failure| {
+                    Failure::new(format!("it is removed, but {}", failure.message))
+                };
                 after.run(&world.context(module, task)).map_err(told)?;
             }
             if is_gone {
@@ -199,16 +300,30 @@ pub(crate) fn uninstall(
         }
         Err(mut failure) => {
             let intact = record.is_some_and(|record| {
-                record.removal.is_indexed() && record.once && record.files.iter().all(|path| path.symlink_metadata().is_ok())
+                record.removal.is_indexed()
+                    && record.once
+                    && record
+                        .files
+                        .iter()
+                        .all(|path| path.symlink_metadata().is_ok())
             });
-            let restored = guarding.is_none() && is_covered && roll_back(&recorded, &trash, world.store()?, &mut failure);
+            let restored = guarding.is_none()
+                && is_covered
+                && roll_back(&recorded, &trash, world.store()?, &mut failure);
             if restored {
                 ledger.roll_back(&module.id).map_err(wrong)?;
                 return Err(failure);
             }
             for displaced in displaced::present(&trash) {
                 if let Err(error) = displaced::merge_back(&displaced.kept, &displaced.path) {
-                    task.note(Level::Warning, format!("{} is still at {}: {error}", displaced.path.display(), displaced.kept.display()));
+                    task.note(
+                        Level::Warning,
+                        format!(
+                            "{} is still at {}: {error}",
+                            displaced.path.display(),
+                            displaced.kept.display()
+                        ),
+                    );
                 }
             }
             ledger.fail_removal(&module.id, intact).map_err(wrong)?;
@@ -225,12 +340,20 @@ pub(crate) fn uninstall(
     }
 }
 
-/// Runs the scripts of a removal. Returns what they changed outside of the directories that the module declares.
-fn run_scripts(world: &World, module: &Module, steps: &mut [Bound], task: &TaskContext) -> Result<Vec<Difference>, Failure> {
+/// Runs the scripts of a removal. Returns what they changed outside of the directories that the
+/// module declares.
+fn run_scripts(
+    world: &World,
+    module: &Module,
+    steps: &mut [Bound],
+    task: &TaskContext,
+) -> Result<Vec<Difference>, Failure> {
     let store = world.store()?;
     let inside = world.around.enter(store)?;
     let context = world.context(module, task);
-    let ran = steps.iter_mut().try_for_each(|step| step.method.apply(&context).map(drop));
+    let ran = steps
+        .iter_mut()
+        .try_for_each(|step| step.method.apply(&context).map(drop));
     let outside = inside.leave()?;
     if let Err(mut failure) = ran {
         if let Some(outside) = outside.filter(|outside| outside.is_alone) {
@@ -242,58 +365,123 @@ fn run_scripts(world: &World, module: &Module, steps: &mut [Bound], task: &TaskC
         Some(ledger) => ledger.record(&module.id).map_err(told)?,
         None => Record::new(),
     };
-    Ok(outside.map(|outside| outside.settle(&record, false, task).differences).unwrap_or_default())
+    Ok(outside
+        .map(|outside| outside.settle(&record, false, task).differences)
+        .unwrap_or_default())
 }
 
 /// Reports lines that the scripts of a module added to files of the shell and that are still there.
-fn report_left_lines(world: &World, edited: &[Difference], task: &TaskContext) -> Result<(), Failure> {
+fn report_left_lines(
+    world: &World,
+    edited: &[Difference],
+    task: &TaskContext,
+) -> Result<(), Failure> {
     let mut reported = BTreeSet::new();
-    for Difference { path, before, after } in edited.iter().rev() {
-        let (Some(before), Some(after)) = (before, after) else { continue };
+    for Difference {
+        path,
+        before,
+        after,
+    } in edited.iter().rev()
+    {
+        let (Some(before), Some(after)) = (before, after) else {
+            continue;
+        };
         if !is_file_of_shell(path, &world.machine.home) || !reported.insert(path) {
             continue;
         }
         let store = world.store()?;
-        let texts = [before, after].map(|state| store.bytes(&state.digest).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()));
-        let (Ok(before), Ok(after)) = (&texts[0], &texts[1]) else { continue };
-        let now = std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
-        let is_left =
-            |line: &&str| !line.trim().is_empty() && !before.lines().any(|old| old == *line) && now.lines().any(|now| now == *line);
+        let texts = [before, after].map(|state| {
+            store
+                .bytes(&state.digest)
+                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        });
+        let (Ok(before), Ok(after)) = (&texts[0], &texts[1]) else {
+            continue;
+        };
+        let now = std::fs::read(path)
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .unwrap_or_default();
+        let is_left = |line: &&str| {
+            !line.trim().is_empty()
+                && !before.lines().any(|old| old == *line)
+                && now.lines().any(|now| now == *line)
+        };
         if let Some(line) = after.lines().find(is_left) {
-            let why =
-                format!("a script of the module added lines to it, such as `{}`; remove them if they are no longer needed", line.trim());
+            let why = format!(
+                "a script of the module added lines to it, such as `{}`; remove them if they are no longer needed",
+                line.trim()
+            );
             task.item(Fate::Left, path.display().to_string(), Some(why));
         }
     }
     Ok(())
 }
 
-/// Whether a module whose uninstaller has failed is removed without it: not where the run was interrupted.
+/// Whether a module whose uninstaller has failed is removed without it: not where the run was
+/// interrupted.
 fn may_go_without(world: &World, task: &TaskContext) -> bool {
     world.purge && (!task.is_cancelled() || task.has_timed_out())
 }
 
-/// Takes back what the script of a removal did before it failed, so that the removal goes on without it.
-fn without_script(module: &Module, files: &FilesBefore, store: &Store, failure: &Failure, task: &TaskContext) -> Result<(), Failure> {
-    let why = if task.has_timed_out() { "uninstall_module did not finish in time" } else { failure.message.as_str() };
-    task.note(Level::Warning, format!("{why}; the module is removed without it"));
+/// Takes back what the script of a removal did before it failed, so that the removal goes on
+/// without it.
+fn without_script(
+    module: &Module,
+    files: &FilesBefore,
+    store: &Store,
+    failure: &Failure,
+    task: &TaskContext,
+) -> Result<(), Failure> {
+    let why = if task.has_timed_out() {
+        "uninstall_module did not finish in time"
+    } else {
+        failure.message.as_str()
+    };
+    task.note(
+        Level::Warning,
+        format!("{why}; the module is removed without it"),
+    );
     task.finish_after_timeout();
     let done = roll_back_files(files, &[], EndOfRun::NOW, store, Path::new("/nonexistent"));
     match done.failed.first() {
         None => Ok(()),
-        Some((path, why)) => Err(Failure::new(format!("{}: {}: {why}", module.id, path.display()))),
+        Some((path, why)) => Err(Failure::new(format!(
+            "{}: {}: {why}",
+            module.id,
+            path.display()
+        ))),
     }
 }
 
-/// Removes the directories that are nobody's any more where they are empty: those that this removal leaves, and those around its `paths` that an earlier
-/// one could not remove because of it.
-fn remove_left<'p>(world: &World, home: &Home, left: Vec<PathBuf>, paths: impl Iterator<Item = &'p PathBuf>) {
+/// Removes the directories that are nobody's any more where they are empty: those that this removal
+/// leaves, and those around its `paths` that an earlier one could not remove because of it.
+fn remove_left<'p>(
+    world: &World,
+    home: &Home,
+    left: Vec<PathBuf>,
+    paths: impl Iterator<Item = &'p PathBuf>,
+) {
     let mut waiting = world.left.lock().unwrap_or_else(PoisonError::into_inner);
-    let around: BTreeSet<PathBuf> =
-        paths.flat_map(|path| path.ancestors().skip(1)).filter(|path| waiting.contains(*path)).map(Path::to_owned).collect();
+    let around: BTreeSet<PathBuf> = paths
+        .flat_map(|path| path.ancestors().skip(1))
+        .filter(|path| waiting.contains(*path))
+        .map(Path::to_owned)
+        .collect();
     let all: BTreeSet<PathBuf> = left.into_iter().chain(around).collect();
-    let roots: Vec<Root> = all.iter().map(|path| Root { path: path.clone(), scope: Scope::IfEmpty }).collect();
-    let removal = Removal { record: &Record::new(), held: &|_| None, shared: &|_| false, precious: &|_| None, purge: false };
+    let roots: Vec<Root> = all
+        .iter()
+        .map(|path| Root {
+            path: path.clone(),
+            scope: Scope::IfEmpty,
+        })
+        .collect();
+    let removal = Removal {
+        record: &Record::new(),
+        held: &|_| None,
+        shared: &|_| false,
+        precious: &|_| None,
+        purge: false,
+    };
     home.remove(&roots, &removal);
     for path in all {
         match path.symlink_metadata().is_ok() {
@@ -303,7 +491,8 @@ fn remove_left<'p>(world: &World, home: &Home, left: Vec<PathBuf>, paths: impl I
     }
 }
 
-/// Puts back what the script of a module has taken of others, and of what somebody had changed or added. Returns the paths that were reported.
+/// Puts back what the script of a module has taken of others, and of what somebody had changed or
+/// added. Returns the paths that were reported.
 fn protect(
     places: &[PathBuf],
     before: &Snapshot,
@@ -317,44 +506,104 @@ fn protect(
     let others: HashSet<&Path> = others.iter().map(PathBuf::as_path).collect();
     // A configuration file that is as hoist put it there is the module's.
     let is_own = |difference: &Difference| {
-        let config = belongings.configs.iter().find(|config| config.path == difference.path);
-        config.zip(difference.before.as_ref()).is_some_and(|(config, before)| config.digest == before.digest)
+        let config = belongings
+            .configs
+            .iter()
+            .find(|config| config.path == difference.path);
+        config
+            .zip(difference.before.as_ref())
+            .is_some_and(|(config, before)| config.digest == before.digest)
     };
-    let is_passing = |path: &Path| path.components().any(|part| matches!(part.as_os_str().to_str(), Some(".git" | "__pycache__")));
+    let is_passing = |path: &Path| {
+        path.components()
+            .any(|part| matches!(part.as_os_str().to_str(), Some(".git" | "__pycache__")))
+    };
     differences.retain(|difference| {
-        let is_known = difference.before.as_ref().is_some_and(|before| before.is_known());
-        is_known && !others.contains(difference.path.as_path()) && !is_own(difference) && !is_passing(&difference.path)
+        let is_known = difference
+            .before
+            .as_ref()
+            .is_some_and(|before| before.is_known());
+        is_known
+            && !others.contains(difference.path.as_path())
+            && !is_own(difference)
+            && !is_passing(&difference.path)
     });
     let none = BTreeMap::new();
     let edits = belongings.edits.clone();
-    let before = Before { differences: &differences, record: &belongings.record, others: &none, edits, store, roots: places };
+    let before = Before {
+        differences: &differences,
+        record: &belongings.record,
+        others: &none,
+        edits,
+        store,
+        roots: places,
+    };
     Ok(protect_uninstall(before, None, task)?.kept)
 }
 
-/// Restores the files of a removal that failed. Returns false where not all of them are what they were.
-fn roll_back(recorded: &FilesBefore, trash: &[DisplacedPath], store: &Store, failure: &mut Failure) -> bool {
-    let done = roll_back_files(recorded, trash, EndOfRun::NOW, store, Path::new("/nonexistent"));
+/// Restores the files of a removal that failed. Returns false where not all of them are what they
+/// were.
+fn roll_back(
+    recorded: &FilesBefore,
+    trash: &[DisplacedPath],
+    store: &Store,
+    failure: &mut Failure,
+) -> bool {
+    let done = roll_back_files(
+        recorded,
+        trash,
+        EndOfRun::NOW,
+        store,
+        Path::new("/nonexistent"),
+    );
     match done.is_complete() {
         true => failure.message += "; nothing was removed",
         false => {
             failure.message += &done
                 .failed
                 .first()
-                .map(|(path, why)| format!("; removed files cannot be restored: {}: {why}", path.display()))
+                .map(|(path, why)| {
+                    format!(
+                        "; removed files cannot be restored: {}: {why}",
+                        path.display()
+                    )
+                })
                 .unwrap_or_default()
         }
     }
     done.is_complete()
 }
 
-/// Where another module's version had to wait beside a file that is gone now, it takes its place. Returns which, and whose they are.
-fn let_in(record: &Record, guarding: &Guarding<'_>, task: &TaskContext) -> Result<Vec<(ModuleId, PathBuf)>, Failure> {
+/// Where another module's version had to wait beside a file that is gone now, it takes its place.
+/// Returns which, and whose they are.
+fn let_in(
+    record: &Record,
+    guarding: &Guarding<'_>,
+    task: &TaskContext,
+) -> Result<Vec<(ModuleId, PathBuf)>, Failure> {
     let mut waiting = Vec::new();
-    for (path, _) in record.iter().filter(|(path, _)| path.symlink_metadata().is_err()) {
-        let Some(other) = guarding.others.get(&pending(path)).filter(|_| pending(path).is_file()) else { continue };
-        let Ok(other) = ModuleId::new(other) else { continue };
+    for (path, _) in record
+        .iter()
+        .filter(|(path, _)| path.symlink_metadata().is_err())
+    {
+        let Some(other) = guarding
+            .others
+            .get(&pending(path))
+            .filter(|_| pending(path).is_file())
+        else {
+            continue;
+        };
+        let Ok(other) = ModuleId::new(other) else {
+            continue;
+        };
         rename_new(&pending(path), path).map_err(|error| Failure::new(error.to_string()))?;
-        task.item(Fate::Changed, path.display().to_string(), Some(format!("replaced by the new version of {other}, which was next to it")));
+        task.item(
+            Fate::Changed,
+            path.display().to_string(),
+            Some(format!(
+                "replaced by the new version of {other}, which was next to it"
+            )),
+        );
         waiting.push((other, path.clone()));
     }
     Ok(waiting)
@@ -373,32 +622,67 @@ fn places(
     let removal = record.map_or(&module.removal, |record| &record.removal);
     // What was there before hoist stays.
     let own = !record.is_some_and(|record| record.adopted);
-    let mut paths: Vec<PathBuf> = record_of_files.into_keys().chain(record.into_iter().flat_map(|record| record.paths.clone())).collect();
+    let mut paths: Vec<PathBuf> = record_of_files
+        .into_keys()
+        .chain(record.into_iter().flat_map(|record| record.paths.clone()))
+        .collect();
     paths.retain(|_| own || purge);
-    paths.extend(module.removal.paths.iter().chain(&removal.paths).filter(|_| own || purge).cloned());
+    paths.extend(
+        module
+            .removal
+            .paths
+            .iter()
+            .chain(&removal.paths)
+            .filter(|_| own || purge)
+            .cloned(),
+    );
     for config in ledger.configs_of(&module.id).map_err(wrong)? {
         paths.extend(config.original);
-        // With the copies of former versions beside it: what is not known to have been there would count as the removal's work.
+        // With the copies of former versions beside it: what is not known to have been there would
+        // count as the removal's work.
         paths.extend(around(std::slice::from_ref(&config.path)));
     }
     // Files of others that it edited are restored.
     let edits = ledger.edits(&module.id).map_err(wrong)?;
-    paths.extend(edits.into_iter().filter(|edit| !edit.replaced).map(|edit| edit.path));
-    paths.retain(|path| !application.is_some_and(|application| application.watch.iter().any(|watched| path.starts_with(watched))));
+    paths.extend(
+        edits
+            .into_iter()
+            .filter(|edit| !edit.replaced)
+            .map(|edit| edit.path),
+    );
+    paths.retain(|path| {
+        !application.is_some_and(|application| {
+            application
+                .watch
+                .iter()
+                .any(|watched| path.starts_with(watched))
+        })
+    });
     paths.sort();
     paths.dedup_by(|path, last| path.starts_with(last));
     Ok(paths)
 }
 
-fn keep(places: &[PathBuf], former: Option<&Snapshot>, store: Option<&Store>) -> Result<Snapshot, Failure> {
+fn keep(
+    places: &[PathBuf],
+    former: Option<&Snapshot>,
+    store: Option<&Store>,
+) -> Result<Snapshot, Failure> {
     let room = AtomicU64::new(KEPT);
     let read = |_: &Path, size: u64| takes(&room, size);
-    let taking = Taking { former, store, read: &read, git: &|_| true, ..Taking::PLAIN };
+    let taking = Taking {
+        former,
+        store,
+        read: &read,
+        git: &|_| true,
+        ..Taking::PLAIN
+    };
     Snapshot::take(places, &taking).map_err(|error| Failure::new(format!("cannot read {error}")))
 }
 
-/// Lets the uninstaller of a module of an application do its work, and puts back what it took of others. An uninstaller that fails leaves everything as
-/// it was. Returns the paths that were told to stay.
+/// Lets the uninstaller of a module of an application do its work, and puts back what it took of
+/// others. An uninstaller that fails leaves everything as it was. Returns the paths that were told
+/// to stay.
 fn leave_application(
     world: &World,
     module: &Module,
@@ -408,19 +692,33 @@ fn leave_application(
 ) -> Result<BTreeSet<String>, Failure> {
     let application = guarding.guard.application();
     let name = module.short();
-    let asked = Asked { action: "uninstall", name, application };
+    let asked = Asked {
+        action: "uninstall",
+        name,
+        application,
+    };
     let answer = match application::call(&asked, &world.context(module, task)) {
         Ok(answer) => answer,
         Err(failure) => {
             let is_over = task.has_timed_out();
             if !may_go_without(world, task) {
                 let help = "fix it, add --purge to remove the module without it, or run `hoist undo` to undo the install";
-                return Err(Failure { message: format!("{} ({help})", failure.message), ..failure });
+                return Err(Failure {
+                    message: format!("{} ({help})", failure.message),
+                    ..failure
+                });
             }
             task.finish_after_timeout();
             guarding.guard.take_back()?;
-            let why = if is_over { "its uninstaller did not finish in time" } else { failure.message.as_str() };
-            task.note(Level::Warning, format!("{why}; the module is removed without it"));
+            let why = if is_over {
+                "its uninstaller did not finish in time"
+            } else {
+                failure.message.as_str()
+            };
+            task.note(
+                Level::Warning,
+                format!("{why}; the module is removed without it"),
+            );
             Answer::default()
         }
     };
@@ -428,7 +726,14 @@ fn leave_application(
     let (store, edits) = (guarding.guard.store(), guarding.edits.clone());
     let own = application.directory(name);
     let roots = &application.watch;
-    let before = Before { differences: &differences, record: &belongings.record, others: &guarding.others, edits, store, roots };
+    let before = Before {
+        differences: &differences,
+        record: &belongings.record,
+        others: &guarding.others,
+        edits,
+        store,
+        roots,
+    };
     let protected = protect_uninstall(before, Some(own.as_path()).filter(|_| world.purge), task)?;
     give_back(&protected.edits, store, task)?;
     match answer.spoke && !world.purge {
@@ -436,19 +741,34 @@ fn leave_application(
         false => take_out(&protected.edits, store, task)?,
     }
     give_back_permissions(&guarding.edits, task)?;
-    world.ledger.as_ref().map_or(Ok(()), |ledger| drop_copies(&guarding.edits, ledger))?;
+    world
+        .ledger
+        .as_ref()
+        .map_or(Ok(()), |ledger| drop_copies(&guarding.edits, ledger))?;
     // What an uninstaller that has something to say leaves, it leaves for a reason.
     if answer.spoke && !world.purge {
         let directory = application.directory(name);
         let left = belongings.record.iter().filter(|(path, recorded)| {
-            !path.starts_with(&directory) && recorded.kind != hoist_files::Kind::Directory && path.symlink_metadata().is_ok()
+            !path.starts_with(&directory)
+                && recorded.kind != hoist_files::Kind::Directory
+                && path.symlink_metadata().is_ok()
         });
-        let known = |path: &Path| protected.kept.contains(&path.display().to_string()) || answer.left.iter().any(|left| left == path);
-        let (told, left): (Vec<PathBuf>, Vec<PathBuf>) = left.map(|(path, _)| path.clone()).partition(|path| known(path));
-        let mut stays: BTreeSet<PathBuf> = told.iter().flat_map(|path| path.ancestors()).map(Path::to_owned).collect();
+        let known = |path: &Path| {
+            protected.kept.contains(&path.display().to_string())
+                || answer.left.iter().any(|left| left == path)
+        };
+        let (told, left): (Vec<PathBuf>, Vec<PathBuf>) = left
+            .map(|(path, _)| path.clone())
+            .partition(|path| known(path));
+        let mut stays: BTreeSet<PathBuf> = told
+            .iter()
+            .flat_map(|path| path.ancestors())
+            .map(Path::to_owned)
+            .collect();
         for path in left {
             stays.extend(path.ancestors().map(Path::to_owned));
-            let why = "not removed by the uninstaller; remove it yourself if it is not needed".to_owned();
+            let why =
+                "not removed by the uninstaller; remove it yourself if it is not needed".to_owned();
             task.item(Fate::Left, path.display().to_string(), Some(why));
         }
         belongings.record.retain(|known, _| !stays.contains(known));
@@ -456,7 +776,8 @@ fn leave_application(
     Ok(protected.kept)
 }
 
-/// Takes away what is there of a module from its former source, now that it is there from another: `old` is what that consisted of, `new` what this does.
+/// Takes away what is there of a module from its former source, now that it is there from another:
+/// `old` is what that consisted of, `new` what this does.
 pub(crate) fn leave_former(
     world: &World,
     module: &Module,
@@ -466,7 +787,10 @@ pub(crate) fn leave_former(
     task: &TaskContext,
 ) -> Result<(), Failure> {
     if let Some(rock) = &former.removal.rock {
-        let context = StepContext { record: old, ..world.context(module, task) };
+        let context = StepContext {
+            record: old,
+            ..world.context(module, task)
+        };
         // In one tree LuaRocks has put the one in place of the other.
         if module.removal.rock.as_ref() == Some(rock) {
             return Ok(());
@@ -474,49 +798,91 @@ pub(crate) fn leave_former(
         // The tree is another one now, and what hoist knows to need it moves as well.
         let moves = former.source == module.source;
         if moves {
-            let known =
-                world.ledger.as_ref().map(|ledger| ledger.installed()).transpose().map_err(|error| Failure::new(error.to_string()))?;
+            let known = world
+                .ledger
+                .as_ref()
+                .map(|ledger| ledger.installed())
+                .transpose()
+                .map_err(|error| Failure::new(error.to_string()))?;
             let known = |name: &String| {
-                known
-                    .as_ref()
-                    .is_some_and(|known| known.modules.contains_key(name.as_str()) || known.unfinished.contains_key(name.as_str()))
+                known.as_ref().is_some_and(|known| {
+                    known.modules.contains_key(name.as_str())
+                        || known.unfinished.contains_key(name.as_str())
+                })
             };
             let needs = luarocks::needs_of_rocks(rock).into_iter();
             let other = needs
-                .filter(|(name, needs)| !known(name) && needs.iter().any(|need| need.name == module.id.as_str()))
+                .filter(|(name, needs)| {
+                    !known(name) && needs.iter().any(|need| need.name == module.id.as_str())
+                })
                 .map(|(name, _)| name)
                 .next();
             if let Some(other) = other {
                 let why = format!("{other}, which hoist did not install, depends on it");
-                task.item(Fate::Kept, format!("rock {} in {}", module.id, rock.tree.display()), Some(why));
+                task.item(
+                    Fate::Kept,
+                    format!("rock {} in {}", module.id, rock.tree.display()),
+                    Some(why),
+                );
                 return Ok(());
             }
         }
-        return luarocks::remove(rock, module.id.as_str(), former.version.as_deref(), moves, &context);
+        return luarocks::remove(
+            rock,
+            module.id.as_str(),
+            former.version.as_deref(),
+            moves,
+            &context,
+        );
     }
-    let Some(into) = former.removal.into.as_deref().filter(|into| into.is_dir()) else { return Ok(()) };
+    let Some(into) = former.removal.into.as_deref().filter(|into| into.is_dir()) else {
+        return Ok(());
+    };
     let home = world.home_of(Some(into))?;
     let roots = former.paths.iter().filter(|path| !new.contains_key(*path));
-    let roots: Vec<Root> = roots.map(|path| Root { path: path.clone(), scope: Scope::Recorded }).collect();
+    let roots: Vec<Root> = roots
+        .map(|path| Root {
+            path: path.clone(),
+            scope: Scope::Recorded,
+        })
+        .collect();
     let precious = |git: &Path| own::precious(git, &world.machine);
-    let removal = Removal { record: old, held: &|_| None, shared: &|_| false, precious: &precious, purge: false };
+    let removal = Removal {
+        record: old,
+        held: &|_| None,
+        shared: &|_| false,
+        precious: &precious,
+        purge: false,
+    };
     let removed = home.remove(&roots, &removal);
-    if let Some((path, why)) = removed.kept.iter().find(|(path, _)| removed.failed.contains(path)) {
+    if let Some((path, why)) = removed
+        .kept
+        .iter()
+        .find(|(path, _)| removed.failed.contains(path))
+    {
         return Err(Failure::new(format!("{}: {why}", path.display())));
     }
     for (path, why) in removed.kept {
         task.item(Fate::Kept, path.display().to_string(), Some(why));
     }
     // What stays there would be loaded in place of the new one.
-    for root in roots.iter().filter(|root| root.path.symlink_metadata().is_ok()) {
-        let aside = hoist_files::move_aside(&root.path, &root.path).map_err(|error| Failure::new(error.to_string()))?;
-        let why = format!("left over from {}; it would still be loaded", root.path.display());
+    for root in roots
+        .iter()
+        .filter(|root| root.path.symlink_metadata().is_ok())
+    {
+        let aside = hoist_files::move_aside(&root.path, &root.path)
+            .map_err(|error| Failure::new(error.to_string()))?;
+        let why = format!(
+            "left over from {}; it would still be loaded",
+            root.path.display()
+        );
         task.item(Fate::Kept, aside.display().to_string(), Some(why));
     }
     Ok(())
 }
 
-/// What removing a module would do, as far as can be seen without running anything. Changes nothing.
+/// What removing a module would do, as far as can be seen without running anything. Changes
+/// nothing.
 pub fn foresee(
     home: &Home,
     machine: &Machine,
@@ -533,18 +899,39 @@ pub fn foresee(
     let is_rock = record.is_some_and(|record| record.removal.rock.is_some());
     let (more, failed) = match is_rock {
         true => (Vec::new(), Failed::new()),
-        false => plan_files(home, module, record, belongings, machine, purge).preview(home, belongings, purge),
+        false => plan_files(home, module, record, belongings, machine, purge)
+            .preview(home, belongings, purge),
     };
     let calls = |application: &Application| application::has_installer(application, module.short());
-    let application = record.and_then(|record| record.removal.application.as_ref()).filter(|_| !adopted);
+    let application = record
+        .and_then(|record| record.removal.application.as_ref())
+        .filter(|_| !adopted);
     if application.is_some_and(calls) {
-        told.insert(0, (Fate::Removed, "the changes of its uninstaller".to_owned(), None));
+        told.insert(
+            0,
+            (
+                Fate::Removed,
+                "the changes of its uninstaller".to_owned(),
+                None,
+            ),
+        );
     }
     if !adopted && !module.recipe.steps(Action::Uninstall).is_empty() {
-        told.insert(0, (Fate::Removed, "the changes of its uninstall_module".to_owned(), None));
+        told.insert(
+            0,
+            (
+                Fate::Removed,
+                "the changes of its uninstall_module".to_owned(),
+                None,
+            ),
+        );
     }
     told.extend(more);
-    told.extend(failed.into_iter().map(|(path, why)| (Fate::Kept, path.display().to_string(), Some(why))));
+    told.extend(
+        failed
+            .into_iter()
+            .map(|(path, why)| (Fate::Kept, path.display().to_string(), Some(why))),
+    );
     Ok(told)
 }
 
@@ -559,50 +946,107 @@ fn packages(
     let mut told = Vec::new();
     let method = record.map_or(module.method.as_str(), |record| record.method.as_str());
     if method == "package_manager" {
-        let declared = module.variables.get("MODULE_PACKAGES").map(|names| names.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
-        let names = package::package_names(context.machine, module.id.as_str(), &declared.unwrap_or_default());
+        let declared = module.variables.get("MODULE_PACKAGES").map(|names| {
+            names
+                .split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        });
+        let names = package::package_names(
+            context.machine,
+            module.id.as_str(),
+            &declared.unwrap_or_default(),
+        );
         let remove = context
             .machine
             .manager()
-            .map(|manager| format!("; {} removes it", format_args!("`{} {}`", manager.remove, names.join(" "))))
+            .map(|manager| {
+                format!(
+                    "; {} removes it",
+                    format_args!("`{} {}`", manager.remove, names.join(" "))
+                )
+            })
             .unwrap_or_default();
-        let why = if adopted { "it existed before the install" } else { "system packages may be used by other programs" };
-        told.push((Fate::Kept, format!("package {}", names.join(" ")), Some(format!("{why}{remove}"))));
+        let why = if adopted {
+            "it existed before the install"
+        } else {
+            "system packages may be used by other programs"
+        };
+        told.push((
+            Fate::Kept,
+            format!("package {}", names.join(" ")),
+            Some(format!("{why}{remove}")),
+        ));
     }
     let removal = record.map_or(&module.removal, |record| &record.removal);
     if let Some(rock) = &removal.rock {
         let known = record.and_then(|record| record.version.as_deref());
         let there = luarocks::to_remove(rock, module.id.as_str(), known);
-        let subject = |version: &String| format!("rock {} {version} in {}", module.id, rock.tree.display());
+        let subject =
+            |version: &String| format!("rock {} {version} in {}", module.id, rock.tree.display());
         match adopted {
-            true => {
-                told.extend(there.iter().map(|version| {
-                    (Fate::Kept, subject(version), Some("it existed before the install; add --purge to remove it".to_owned()))
-                }))
-            }
+            true => told.extend(there.iter().map(|version| {
+                (
+                    Fate::Kept,
+                    subject(version),
+                    Some("it existed before the install; add --purge to remove it".to_owned()),
+                )
+            })),
             false => {
-                // Also where nothing is left of it: a removal that was cut off has to be put in order.
+                // Also where nothing is left of it: a removal that was cut off has to be put in
+                // order.
                 if act {
                     luarocks::remove(rock, module.id.as_str(), known, false, context)?;
                 }
-                told.extend(there.iter().map(|version| (Fate::Removed, subject(version), None)));
+                told.extend(
+                    there
+                        .iter()
+                        .map(|version| (Fate::Removed, subject(version), None)),
+                );
             }
         }
     }
-    let Some(target) = removal.target.as_ref().or(module.removal.target.as_ref()) else { return Ok(told) };
-    for name in module.removal.python.iter().filter(|name| !removal.python.contains(name) && pip::installed(target, name).is_some()) {
-        told.push((Fate::Kept, format!("Python package {name}"), Some("it existed before the install".to_owned())));
+    let Some(target) = removal.target.as_ref().or(module.removal.target.as_ref()) else {
+        return Ok(told);
+    };
+    for name in module
+        .removal
+        .python
+        .iter()
+        .filter(|name| !removal.python.contains(name) && pip::installed(target, name).is_some())
+    {
+        told.push((
+            Fate::Kept,
+            format!("Python package {name}"),
+            Some("it existed before the install".to_owned()),
+        ));
     }
-    let there: Vec<String> = removal.python.iter().filter(|name| pip::installed(target, name).is_some()).cloned().collect();
-    let (held, free): (Vec<String>, Vec<String>) = there.into_iter().partition(|name| belongings.python.contains_key(name));
+    let there: Vec<String> = removal
+        .python
+        .iter()
+        .filter(|name| pip::installed(target, name).is_some())
+        .cloned()
+        .collect();
+    let (held, free): (Vec<String>, Vec<String>) = there
+        .into_iter()
+        .partition(|name| belongings.python.contains_key(name));
     let needed = pip::needed(target, &free);
     let mut going = Vec::new();
     for name in held.into_iter().chain(free) {
         let subject = format!("Python package {name}");
-        let holder = belongings.python.get(&name).map(|other| format!("{other} also owns it"));
-        let needs = needed.get(&pip::normalized(&name)).map(|other| format!("the Python package {other} depends on it"));
+        let holder = belongings
+            .python
+            .get(&name)
+            .map(|other| format!("{other} also owns it"));
+        let needs = needed
+            .get(&pip::normalized(&name))
+            .map(|other| format!("the Python package {other} depends on it"));
         match holder.or(needs) {
-            _ if adopted => told.push((Fate::Kept, subject, Some("it existed before the install; add --purge to remove it".to_owned()))),
+            _ if adopted => told.push((
+                Fate::Kept,
+                subject,
+                Some("it existed before the install; add --purge to remove it".to_owned()),
+            )),
             Some(reason) => told.push((Fate::Kept, subject, Some(reason))),
             None => {
                 told.push((Fate::Removed, subject, None));
@@ -643,14 +1087,23 @@ fn plan_files(
     let mut told: Vec<Told> = Vec::new();
     let indexed = record.filter(|record| record.removal.is_indexed());
     let adopted = indexed.is_some_and(|record| record.adopted && !purge);
-    let settled =
-        |told| PlannedFiles { told, restored: Vec::new(), stays: BTreeSet::new(), removal: PlannedRemoval::default(), is_settled: true };
+    let settled = |told| PlannedFiles {
+        told,
+        restored: Vec::new(),
+        stays: BTreeSet::new(),
+        removal: PlannedRemoval::default(),
+        is_settled: true,
+    };
     // Of a rock LuaRocks knows the files.
     if adopted && indexed.is_some_and(|record| record.removal.rock.is_some()) {
         return settled(told);
     }
     if let Some(first) = belongings.record.keys().next().filter(|_| adopted) {
-        told.push((Fate::Kept, first.display().to_string(), Some("it existed before the install; add --purge to remove it".to_owned())));
+        told.push((
+            Fate::Kept,
+            first.display().to_string(),
+            Some("it existed before the install; add --purge to remove it".to_owned()),
+        ));
         return settled(told);
     }
     let mut stays = BTreeSet::new();
@@ -661,7 +1114,16 @@ fn plan_files(
     }
     let mut restored = Vec::new();
     let is_application = record.is_some_and(|record| record.removal.application.is_some());
-    for Edit { path, before, after, .. } in belongings.edits.iter().filter(|edit| edit.replaced && !is_application) {
+    for Edit {
+        path,
+        before,
+        after,
+        ..
+    } in belongings
+        .edits
+        .iter()
+        .filter(|edit| edit.replaced && !is_application)
+    {
         let now = hoist_files::state(path).ok().flatten();
         stays.insert(path.clone());
         match now {
@@ -679,18 +1141,35 @@ fn plan_files(
             _ => {}
         }
     }
-    for Edit { path, before, .. } in belongings.edits.iter().filter(|edit| !edit.replaced && !is_application) {
-        if hoist_files::state(path).ok().flatten().is_some_and(|now| !now.has_same_contents(before)) {
+    for Edit { path, before, .. } in belongings
+        .edits
+        .iter()
+        .filter(|edit| !edit.replaced && !is_application)
+    {
+        if hoist_files::state(path)
+            .ok()
+            .flatten()
+            .is_some_and(|now| !now.has_same_contents(before))
+        {
             let why = "the edit of the installer is removed".to_owned();
             restored.push((Fate::Changed, path.display().to_string(), Some(why)));
         }
     }
     let roots = roots(module, record, belongings, purge, &mut told);
-    // Outside of its own directory a module of an application has what it made, and not what others put beside that.
-    let application = record.and_then(|record| record.removal.application.as_ref()).filter(|_| purge);
+    // Outside of its own directory a module of an application has what it made, and not what others
+    // put beside that.
+    let application = record
+        .and_then(|record| record.removal.application.as_ref())
+        .filter(|_| purge);
     let own = application.map(|application| application.directory(module.short()));
     let is_foreign = |path: &Path| {
-        let made = || belongings.record.range(path.to_owned()..).next().is_some_and(|(made, _)| made.starts_with(path));
+        let made = || {
+            belongings
+                .record
+                .range(path.to_owned()..)
+                .next()
+                .is_some_and(|(made, _)| made.starts_with(path))
+        };
         own.as_ref().is_some_and(|own| !path.starts_with(own)) && !made()
     };
     let held = |path: &Path| match belongings.holders.get(path) {
@@ -702,29 +1181,62 @@ fn plan_files(
     let precious = |git: &Path| own::precious(git, machine);
     let mut recorded = belongings.record.clone();
     own::add_tracked(&mut recorded, machine);
-    let removal = Removal { record: &recorded, held: &held, shared: &shared, precious: &precious, purge };
+    let removal = Removal {
+        record: &recorded,
+        held: &held,
+        shared: &shared,
+        precious: &precious,
+        purge,
+    };
     let removal = home.plan_removal(&roots, &removal);
-    PlannedFiles { told, restored, stays, removal, is_settled: false }
+    PlannedFiles {
+        told,
+        restored,
+        stays,
+        removal,
+        is_settled: false,
+    }
 }
 
 impl PlannedFiles {
-    /// Returns the directories that are renamed first, so that a removal which is interrupted can be rolled back: each is there as a whole or not.
+    /// Returns the directories that are renamed first, so that a removal which is interrupted can
+    /// be rolled back: each is there as a whole or not.
     fn displace(&mut self, world: &World, module: &Module) -> Vec<DisplacedPath> {
         let displaced = |path: &Path| {
-            let kept = path.with_file_name(format!(".hoist-removed-{}-{}", world.name, world.next_number()));
-            DisplacedPath { module: module.id.clone(), path: path.to_owned(), kept, disposal: Disposal::Remove }
+            let kept = path.with_file_name(format!(
+                ".hoist-removed-{}-{}",
+                world.name,
+                world.next_number()
+            ));
+            DisplacedPath {
+                module: module.id.clone(),
+                path: path.to_owned(),
+                kept,
+                disposal: Disposal::Remove,
+            }
         };
         self.removal.whole_directories().map(displaced).collect()
     }
 
     /// Removes the files, and returns what became of them and what could not be removed.
-    fn carry_out(self, home: &Home, belongings: &Belongings, purge: bool, trash: &[DisplacedPath]) -> (Vec<Told>, Failed) {
+    fn carry_out(
+        self,
+        home: &Home,
+        belongings: &Belongings,
+        purge: bool,
+        trash: &[DisplacedPath],
+    ) -> (Vec<Told>, Failed) {
         if self.is_settled {
             return (self.told, Failed::new());
         }
         let configs = config::take_away(home, belongings, purge, true);
-        let kept: HashMap<&Path, &Path> = trash.iter().map(|displaced| (displaced.path.as_path(), displaced.kept.as_path())).collect();
-        let removed = home.carry_out(self.removal, |path| kept.get(path).map(|kept| (*kept).to_owned()));
+        let kept: HashMap<&Path, &Path> = trash
+            .iter()
+            .map(|displaced| (displaced.path.as_path(), displaced.kept.as_path()))
+            .collect();
+        let removed = home.carry_out(self.removal, |path| {
+            kept.get(path).map(|kept| (*kept).to_owned())
+        });
         describe(self.told, configs, removed, &self.stays, true)
     }
 
@@ -746,10 +1258,15 @@ fn describe(
     stays: &BTreeSet<PathBuf>,
     is_done: bool,
 ) -> (Vec<Told>, Failed) {
-    let mut told: Vec<Told> = configs.into_iter().map(|(fate, path, reason)| (fate, path.display().to_string(), reason)).collect();
+    let mut told: Vec<Told> = configs
+        .into_iter()
+        .map(|(fate, path, reason)| (fate, path.display().to_string(), reason))
+        .collect();
     told.extend(files);
     // Why these stay was told.
-    removed.kept.retain(|(path, why)| why != CONFIG && !stays.contains(path));
+    removed
+        .kept
+        .retain(|(path, why)| why != CONFIG && !stays.contains(path));
     for (path, count) in removed.gone {
         let rest = is_done && path.symlink_metadata().is_ok();
         let reason = match (count > NAMED, rest) {
@@ -759,8 +1276,14 @@ fn describe(
         };
         told.push((Fate::Removed, path.display().to_string(), reason));
     }
-    let (failed, kept): (Failed, Failed) = removed.kept.into_iter().partition(|(path, _)| removed.failed.contains(path));
-    told.extend(kept.into_iter().map(|(path, why)| (Fate::Kept, path.display().to_string(), Some(why))));
+    let (failed, kept): (Failed, Failed) = removed
+        .kept
+        .into_iter()
+        .partition(|(path, _)| removed.failed.contains(path));
+    told.extend(
+        kept.into_iter()
+            .map(|(path, why)| (Fate::Kept, path.display().to_string(), Some(why))),
+    );
     (told, failed)
 }
 
@@ -769,32 +1292,64 @@ pub(crate) fn was_found(record: &InstalledModule, path: &Path) -> bool {
     record.found.iter().any(|found| path.starts_with(found))
 }
 
-/// What goes: what the ledger knows was made, and what is declared and came into being later. What was there before stays.
-fn roots(module: &Module, record: Option<&InstalledModule>, belongings: &Belongings, purge: bool, told: &mut Vec<Told>) -> Vec<Root> {
-    let declared = module.removal.paths.iter().chain(record.into_iter().flat_map(|record| &record.removal.paths));
+/// What goes: what the ledger knows was made, and what is declared and came into being later. What
+/// was there before stays.
+fn roots(
+    module: &Module,
+    record: Option<&InstalledModule>,
+    belongings: &Belongings,
+    purge: bool,
+    told: &mut Vec<Told>,
+) -> Vec<Root> {
+    let declared = module
+        .removal
+        .paths
+        .iter()
+        .chain(record.into_iter().flat_map(|record| &record.removal.paths));
     let mut declared: Vec<&PathBuf> = declared.collect();
     declared.sort();
     declared.dedup();
     let adopted = record.is_some_and(|record| record.adopted);
-    let made: Vec<&PathBuf> = record.into_iter().flat_map(|record| &record.paths).collect();
+    let made: Vec<&PathBuf> = record
+        .into_iter()
+        .flat_map(|record| &record.paths)
+        .collect();
     let was_there = |path: &Path| adopted || record.is_some_and(|record| was_found(record, path));
     // Somebody had put the module's directory into the application.
-    let brought = |path: &Path| !purge && record.is_some_and(|record| record.removal.application.is_some() && was_found(record, path));
-    let (found, made): (Vec<&PathBuf>, Vec<&PathBuf>) = made.into_iter().partition(|path| brought(path));
+    let brought = |path: &Path| {
+        !purge
+            && record.is_some_and(|record| {
+                record.removal.application.is_some() && was_found(record, path)
+            })
+    };
+    let (found, made): (Vec<&PathBuf>, Vec<&PathBuf>) =
+        made.into_iter().partition(|path| brought(path));
     declared.retain(|path| !found.contains(path));
     for path in found {
-        told.push((Fate::Kept, path.display().to_string(), Some("it existed before the install; add --purge to remove it".to_owned())));
+        told.push((
+            Fate::Kept,
+            path.display().to_string(),
+            Some("it existed before the install; add --purge to remove it".to_owned()),
+        ));
     }
     let mut roots = Vec::new();
-    for path in declared.into_iter().filter(|path| path.symlink_metadata().is_ok()) {
+    for path in declared
+        .into_iter()
+        .filter(|path| path.symlink_metadata().is_ok())
+    {
         let known = made.contains(&path) || belongings.record.contains_key(path);
-        // What only the manifest of today names, nobody agreed to when it was installed; and what never was installed has nothing of its own.
-        let later = record.is_some_and(|record| !record.removal.paths.contains(path) || !record.once);
+        // What only the manifest of today names, nobody agreed to when it was installed; and what
+        // never was installed has nothing of its own.
+        let later =
+            record.is_some_and(|record| !record.removal.paths.contains(path) || !record.once);
         let scope = match (known || later, was_there(path) && !purge) {
             (true, _) => Scope::Recorded,
             (false, false) => Scope::Whole,
             (false, true) => {
-                let written = belongings.record.keys().any(|written| written.starts_with(path));
+                let written = belongings
+                    .record
+                    .keys()
+                    .any(|written| written.starts_with(path));
                 if !written {
                     let why = "it existed before the install; add --purge to remove it".to_owned();
                     told.push((Fate::Kept, path.display().to_string(), Some(why)));
@@ -803,22 +1358,36 @@ fn roots(module: &Module, record: Option<&InstalledModule>, belongings: &Belongi
                 Scope::Recorded
             }
         };
-        roots.push(Root { path: path.clone(), scope });
+        roots.push(Root {
+            path: path.clone(),
+            scope,
+        });
     }
-    roots.extend(made.iter().map(|path| Root { path: (*path).clone(), scope: Scope::Recorded }));
+    roots.extend(made.iter().map(|path| Root {
+        path: (*path).clone(),
+        scope: Scope::Recorded,
+    }));
     // Paths written below what was there before, and directories made on the way to them.
     let known: HashSet<PathBuf> = roots.iter().map(|root| root.path.clone()).collect();
     let ways: HashSet<&Path> = known.iter().flat_map(|path| path.ancestors()).collect();
     let mut last: Option<&PathBuf> = None;
     for (path, recorded) in belongings.record.iter().filter(|(path, _)| !brought(path)) {
-        if last.is_some_and(|last| path.starts_with(last)) || path.ancestors().any(|above| known.contains(above)) {
+        if last.is_some_and(|last| path.starts_with(last))
+            || path.ancestors().any(|above| known.contains(above))
+        {
             continue;
         }
         if recorded.kind == hoist_files::Kind::Directory && ways.contains(path.as_path()) {
-            roots.push(Root { path: path.clone(), scope: Scope::IfEmpty });
+            roots.push(Root {
+                path: path.clone(),
+                scope: Scope::IfEmpty,
+            });
         } else {
             last = Some(path);
-            roots.push(Root { path: path.clone(), scope: Scope::Recorded });
+            roots.push(Root {
+                path: path.clone(),
+                scope: Scope::Recorded,
+            });
         }
     }
     roots

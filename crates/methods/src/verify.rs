@@ -1,4 +1,5 @@
-//! Verifies modules without changing anything: by their own tests, and by what is recorded of their files.
+//! Verifies modules without changing anything: by their own tests, and by what is recorded of their
+//! files.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -41,9 +42,16 @@ fn run_tests(world: &World, module: &Module, task: &TaskContext) -> Result<(), F
 }
 
 /// Verifies a module. [`Effect::Unchanged`] says that it declares nothing that could be verified.
-pub(crate) fn verify(world: &World, module: &Module, record: Option<&InstalledModule>, task: &TaskContext) -> Result<Effect, Failure> {
+pub(crate) fn verify(
+    world: &World,
+    module: &Module,
+    record: Option<&InstalledModule>,
+    task: &TaskContext,
+) -> Result<Effect, Failure> {
     let reader = Reader::open(&world.state).map_err(|error| Failure::new(error.to_string()))?;
-    let recorded = reader.own_record(&module.id).map_err(|error| Failure::new(error.to_string()))?;
+    let recorded = reader
+        .own_record(&module.id)
+        .map_err(|error| Failure::new(error.to_string()))?;
     // What a source has by now says nothing of what was installed from it.
     match module.removal.is_indexed() && !recorded.is_empty() {
         true => run_tests(world, module, task)?,
@@ -62,23 +70,36 @@ pub(crate) fn verify(world: &World, module: &Module, record: Option<&InstalledMo
     Ok(Effect::Unchanged)
 }
 
-/// Returns what an install of the module leaves and is missing, whether the module declares a test for it or not.
+/// Returns what an install of the module leaves and is missing, whether the module declares a test
+/// for it or not.
 fn missing(module: &Module, record: Option<&InstalledModule>) -> Vec<String> {
     let mut missing = Vec::new();
-    let repository = module.repository.iter().map(|repository| &repository.dir).filter(|dir| local::is_vacant(dir));
+    let repository = module
+        .repository
+        .iter()
+        .map(|repository| &repository.dir)
+        .filter(|dir| local::is_vacant(dir));
     missing.extend(repository.map(|dir| dir.display().to_string()));
     if let Some(Presence::Missing(package)) = look::python_packages(module) {
         missing.push(package);
     }
     // What is only declared for removal may come and go.
-    let is_fleeting = |path: &PathBuf| module.removal.paths.contains(path) && !module.paths.contains(path);
-    // What a module of an index consists of is recorded whole; what it consisted of at some time does not count.
-    let paths = record.into_iter().flat_map(|record| match record.removal.is_indexed() {
-        true => record.files.iter().chain(&[]),
-        false => record.paths.iter().chain(&record.files),
-    });
+    let is_fleeting =
+        |path: &PathBuf| module.removal.paths.contains(path) && !module.paths.contains(path);
+    // What a module of an index consists of is recorded whole; what it consisted of at some time
+    // does not count.
+    let paths = record
+        .into_iter()
+        .flat_map(|record| match record.removal.is_indexed() {
+            true => record.files.iter().chain(&[]),
+            false => record.paths.iter().chain(&record.files),
+        });
     let paths = paths.filter(|path| !is_fleeting(path));
-    missing.extend(paths.filter(|path| path.symlink_metadata().is_err()).map(|path| path.display().to_string()));
+    missing.extend(
+        paths
+            .filter(|path| path.symlink_metadata().is_err())
+            .map(|path| path.display().to_string()),
+    );
     missing
 }
 
@@ -98,9 +119,16 @@ impl Altered {
 
     /// Adds files of Python packages that differ from what pip recorded.
     fn add_packages(&mut self, removal: &Removal) -> Result<(), Failure> {
-        let Some(target) = removal.target.as_ref().filter(|_| !removal.python.is_empty()) else { return Ok(()) };
-        let python = pip::altered(target, &removal.python)
-            .map_err(|error| Failure::new(format!("cannot read the files of Python packages: {error}")))?;
+        let Some(target) = removal
+            .target
+            .as_ref()
+            .filter(|_| !removal.python.is_empty())
+        else {
+            return Ok(());
+        };
+        let python = pip::altered(target, &removal.python).map_err(|error| {
+            Failure::new(format!("cannot read the files of Python packages: {error}"))
+        })?;
         let shown = |paths: Vec<PathBuf>| paths.into_iter().map(|path| path.display().to_string());
         self.missing.extend(shown(python.missing));
         self.modified.extend(shown(python.modified));
@@ -113,16 +141,26 @@ const NAMED: usize = 10;
 
 impl fmt::Display for Altered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut kinds = [("missing", &self.missing), ("modified", &self.modified)].into_iter().filter(|(_, paths)| !paths.is_empty());
+        let mut kinds = [("missing", &self.missing), ("modified", &self.modified)]
+            .into_iter()
+            .filter(|(_, paths)| !paths.is_empty());
         let mut one = |(kind, paths): (&str, &BTreeSet<String>), before: &str| {
             let named: Vec<&str> = paths.iter().take(NAMED).map(String::as_str).collect();
             write!(f, "{before}{kind}: {}", named.join(", "))?;
-            if paths.len() > NAMED { write!(f, " and {} more", paths.len() - NAMED) } else { Ok(()) }
+            if paths.len() > NAMED {
+                write!(f, " and {} more", paths.len() - NAMED)
+            } else {
+                Ok(())
+            }
         };
         kinds.next().map_or(Ok(()), |kind| one(kind, ""))?;
         kinds.next().map_or(Ok(()), |kind| one(kind, "; "))?;
         match &self.clone {
-            Some(clone) => write!(f, " (`git -C {} restore .` restores the committed files)", clone.display()),
+            Some(clone) => write!(
+                f,
+                " (`git -C {} restore .` restores the committed files)",
+                clone.display()
+            ),
             None => Ok(()),
         }
     }
@@ -140,10 +178,14 @@ fn altered(recorded: &Record, machine: &Machine, task: &TaskContext) -> Result<A
 
 /// The clones among recorded files.
 fn clones(recorded: &Record) -> impl Iterator<Item = &Path> {
-    recorded.iter().filter(|(_, file)| file.kind == Kind::Git).filter_map(|(path, _)| path.parent())
+    recorded
+        .iter()
+        .filter(|(_, file)| file.kind == Kind::Git)
+        .filter_map(|(path, _)| path.parent())
 }
 
-/// Compares the files outside of clones with their records. Calls `check` now and then, and stops at its error.
+/// Compares the files outside of clones with their records. Calls `check` now and then, and stops
+/// at its error.
 fn compare_files(
     recorded: &Record,
     home: &Path,
@@ -152,18 +194,37 @@ fn compare_files(
 ) -> Result<(), Failure> {
     let clones: Vec<&Path> = clones(recorded).collect();
     // Python writes its caches whenever it runs something.
-    let is_passing = |path: &Path| path.components().any(|part| part.as_os_str() == "__pycache__");
-    let is_in_clone = |path: &Path| path.ancestors().skip(1).any(|above| clones.contains(&above));
+    let is_passing = |path: &Path| {
+        path.components()
+            .any(|part| part.as_os_str() == "__pycache__")
+    };
+    let is_in_clone = |path: &Path| {
+        path.ancestors()
+            .skip(1)
+            .any(|above| clones.contains(&above))
+    };
     // Everybody writes to the files of the shell, and sockets come and go with their programs.
-    let is_fleeting = |path: &Path, kind: Kind| is_passing(path) || kind == Kind::Other || is_file_of_shell(path, home);
-    for (number, (path, file)) in recorded.iter().filter(|(path, file)| !is_fleeting(path, file.kind)).enumerate() {
+    let is_fleeting = |path: &Path, kind: Kind| {
+        is_passing(path) || kind == Kind::Other || is_file_of_shell(path, home)
+    };
+    for (number, (path, file)) in recorded
+        .iter()
+        .filter(|(path, file)| !is_fleeting(path, file.kind))
+        .enumerate()
+    {
         if number % 64 == 0 {
             check()?;
         }
         let now = state(path).map_err(|error| Failure::new(format!("cannot read {error}")))?;
         match now {
-            None if !is_in_clone(path) || file.kind == Kind::Git => drop(altered.missing.insert(path.display().to_string())),
-            Some(now) if matches!(file.kind, Kind::File | Kind::Link) && !file.is(&now) && !is_in_clone(path) => {
+            None if !is_in_clone(path) || file.kind == Kind::Git => {
+                altered.missing.insert(path.display().to_string());
+            }
+            Some(now)
+                if matches!(file.kind, Kind::File | Kind::Link)
+                    && !file.is(&now)
+                    && !is_in_clone(path) =>
+            {
                 altered.modified.insert(path.display().to_string());
             }
             _ => {}
@@ -187,8 +248,15 @@ pub struct Drift {
 ///
 /// # Errors
 /// The ledger or a recorded file cannot be read.
-pub fn drift(reader: &Reader, module: &Module, record: &InstalledModule, home: &Path) -> Result<Drift, Failure> {
-    let recorded = reader.own_record(&module.id).map_err(|error| Failure::new(error.to_string()))?;
+pub fn drift(
+    reader: &Reader,
+    module: &Module,
+    record: &InstalledModule,
+    home: &Path,
+) -> Result<Drift, Failure> {
+    let recorded = reader
+        .own_record(&module.id)
+        .map_err(|error| Failure::new(error.to_string()))?;
     let mut altered = Altered::default();
     for dir in clones(&recorded).filter(|dir| dir.join(".git").exists()) {
         match local::changed_files(dir) {
@@ -197,27 +265,58 @@ pub fn drift(reader: &Reader, module: &Module, record: &InstalledModule, home: &
                 altered.missing.extend(changes.deleted.iter().map(shown));
                 altered.modified.extend(changes.modified.iter().map(shown));
             }
-            Err(error) => drop(altered.modified.insert(format!("{} ({})", dir.join(".git").display(), error.message()))),
+            Err(error) => drop(altered.modified.insert(format!(
+                "{} ({})",
+                dir.join(".git").display(),
+                error.message()
+            ))),
         }
     }
     compare_files(&recorded, home, &mut altered, || Ok(()))?;
     altered.missing.extend(missing(module, Some(record)));
     altered.add_packages(&record.removal)?;
     let is_verifiable = !recorded.is_empty() || module.is_verifiable(Some(record));
-    Ok(Drift { missing: altered.missing, modified: altered.modified, is_verifiable })
+    Ok(Drift {
+        missing: altered.missing,
+        modified: altered.modified,
+        is_verifiable,
+    })
 }
 
-fn in_clone(dir: &Path, machine: &Machine, task: &TaskContext, altered: &mut Altered) -> Result<(), Failure> {
+fn in_clone(
+    dir: &Path,
+    machine: &Machine,
+    task: &TaskContext,
+    altered: &mut Altered,
+) -> Result<(), Failure> {
     // Without git there is nobody to ask.
-    let Ok(program) = Program::new(task, machine) else { return Ok(()) };
-    let arguments = ["status", "--porcelain=v1", "-z", "--untracked-files=no", "--no-renames", "--ignore-submodules"];
-    let Some(status) = program.inside(dir).looking().bytes(arguments)? else {
-        altered.modified.insert(format!("{} (git cannot read it)", dir.join(".git").display()));
+    let Ok(program) = Program::new(task, machine) else {
         return Ok(());
     };
-    for entry in status.split(|byte| *byte == 0).filter(|entry| entry.len() > 3) {
+    let arguments = [
+        "status",
+        "--porcelain=v1",
+        "-z",
+        "--untracked-files=no",
+        "--no-renames",
+        "--ignore-submodules",
+    ];
+    let Some(status) = program.inside(dir).looking().bytes(arguments)? else {
+        altered.modified.insert(format!(
+            "{} (git cannot read it)",
+            dir.join(".git").display()
+        ));
+        return Ok(());
+    };
+    for entry in status
+        .split(|byte| *byte == 0)
+        .filter(|entry| entry.len() > 3)
+    {
         altered.clone.get_or_insert_with(|| dir.to_owned());
-        let path = dir.join(OsStr::from_bytes(&entry[3..])).display().to_string();
+        let path = dir
+            .join(OsStr::from_bytes(&entry[3..]))
+            .display()
+            .to_string();
         match entry[..2].contains(&b'D') {
             true => altered.missing.insert(path),
             false => altered.modified.insert(path),

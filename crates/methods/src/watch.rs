@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use hoist_core::{Module, ModuleId, is_shared};
 use hoist_executor::{Failure, Fate, TaskContext};
 use hoist_files::{
-    Difference, Home, Kind, Picture, Record, Recorded, Snapshot, State, Store, Suffix, Taking, advance, aside_name, backups, is_backup,
-    keep_copy, look, pending,
+    Difference, Home, Kind, Picture, Record, Recorded, Snapshot, State, Store, Suffix, Taking,
+    advance, aside_name, backups, is_backup, keep_copy, look, pending,
 };
 use hoist_ledger::{DisplacedPath, Edit};
 
@@ -19,7 +19,8 @@ use crate::machine::Machine;
 use crate::rollback::FilesBefore;
 use crate::world::Bound;
 
-/// Larger files that are in no record are not read, in bytes: whatever they are, they are not the module's.
+/// Larger files that are in no record are not read, in bytes: whatever they are, they are not the
+/// module's.
 const LARGE: u64 = 8 * 1024 * 1024;
 
 /// At most so much is kept of what one module has, in bytes.
@@ -27,7 +28,10 @@ pub(crate) const KEPT: u64 = 512 * 1024 * 1024;
 
 /// Whether there is room for so much more.
 pub(crate) fn takes(room: &AtomicU64, size: u64) -> bool {
-    room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |room| room.checked_sub(size)).is_ok()
+    room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |room| {
+        room.checked_sub(size)
+    })
+    .is_ok()
 }
 
 /// A module's paths before its steps ran.
@@ -66,9 +70,22 @@ impl Watch {
         old: &Record,
         keeping: &Keeping<'_>,
     ) -> Result<Self, Failure> {
-        let declared = module.paths.iter().chain(&module.removal.paths).chain(&module.checks.dirs).chain(&module.checks.files);
-        let programs = module.checks.binaries.iter().map(|name| machine.home.join(".local/bin").join(name));
-        let mut own: Vec<PathBuf> = declared.cloned().chain(programs).chain(steps.iter().flat_map(|step| step.method.paths())).collect();
+        let declared = module
+            .paths
+            .iter()
+            .chain(&module.removal.paths)
+            .chain(&module.checks.dirs)
+            .chain(&module.checks.files);
+        let programs = module
+            .checks
+            .binaries
+            .iter()
+            .map(|name| machine.home.join(".local/bin").join(name));
+        let mut own: Vec<PathBuf> = declared
+            .cloned()
+            .chain(programs)
+            .chain(steps.iter().flat_map(|step| step.method.paths()))
+            .collect();
         own.retain(|path| home.place(path).is_ok() && !module.config_files.contains(path));
         own.sort();
         own.dedup();
@@ -78,27 +95,75 @@ impl Watch {
                 roots.push(path.clone());
             }
         }
-        let (absent, found): (Vec<PathBuf>, Vec<PathBuf>) = own.into_iter().partition(|path| path.symlink_metadata().is_err());
-        let made = absent.iter().chain(&module.config_files).flat_map(|path| missing_parents(path, &machine.home));
+        let (absent, found): (Vec<PathBuf>, Vec<PathBuf>) = own
+            .into_iter()
+            .partition(|path| path.symlink_metadata().is_err());
+        let made = absent
+            .iter()
+            .chain(&module.config_files)
+            .flat_map(|path| missing_parents(path, &machine.home));
         let parents = made.collect::<BTreeSet<_>>().into_iter().collect();
         let room = AtomicU64::new(KEPT);
-        let read = |path: &Path, size| is_read(path) && (old.contains_key(path) || size <= LARGE && takes(&room, size));
+        let read = |path: &Path, size| {
+            is_read(path) && (old.contains_key(path) || size <= LARGE && takes(&room, size))
+        };
         let store = keeping.store.filter(|_| !found.is_empty());
-        let before = Snapshot::take(&roots, &Taking { read: &read, git: &|_| true, store, ..Taking::PLAIN }).map_err(looking)?;
-        let programs = module.checks.binaries.iter().filter_map(|name| machine.find_program(name, &[]));
-        let signs: Vec<PathBuf> = module.checks.files.iter().cloned().chain(programs).collect();
+        let before = Snapshot::take(
+            &roots,
+            &Taking {
+                read: &read,
+                git: &|_| true,
+                store,
+                ..Taking::PLAIN
+            },
+        )
+        .map_err(looking)?;
+        let programs = module
+            .checks
+            .binaries
+            .iter()
+            .filter_map(|name| machine.find_program(name, &[]));
+        let signs: Vec<PathBuf> = module
+            .checks
+            .files
+            .iter()
+            .cloned()
+            .chain(programs)
+            .collect();
         let signs_before = files_only(&signs);
         let configs = module.config_files.clone();
         let configs_before = look_around(&configs, keeping.store)?;
-        let below =
-            |root: &PathBuf| keeping.claims.range(root.clone()..).take_while(|(path, _)| path.starts_with(root)).collect::<Vec<_>>();
-        let claimed = roots.iter().flat_map(below).filter(|(_, others)| others.iter().any(|other| *other != module.id));
+        let below = |root: &PathBuf| {
+            keeping
+                .claims
+                .range(root.clone()..)
+                .take_while(|(path, _)| path.starts_with(root))
+                .collect::<Vec<_>>()
+        };
+        let claimed = roots
+            .iter()
+            .flat_map(below)
+            .filter(|(_, others)| others.iter().any(|other| *other != module.id));
         let claimed = claimed.map(|(path, _)| path.clone()).collect();
         let (after, beside) = Default::default();
-        Ok(Self { own: roots, absent, found, parents, before, after, beside, configs, configs_before, claimed, signs, signs_before })
+        Ok(Self {
+            own: roots,
+            absent,
+            found,
+            parents,
+            before,
+            after,
+            beside,
+            configs,
+            configs_before,
+            claimed,
+            signs,
+            signs_before,
+        })
     }
 
-    /// The files before the steps, for a rollback by a later process. Stages may be next to `stages`.
+    /// The files before the steps, for a rollback by a later process. Stages may be next to
+    /// `stages`.
     pub(crate) fn files_before(&self, stages: &[PathBuf], is_complete: bool) -> FilesBefore {
         let mut before = self.before.clone();
         before.extend(self.configs_before.clone());
@@ -108,7 +173,13 @@ impl Watch {
             excluded: self.claimed.clone(),
             parents: self.parents.clone(),
             // Copies of what somebody had are written beside its own places.
-            stages: stages.iter().chain(&self.own).cloned().collect::<BTreeSet<_>>().into_iter().collect(),
+            stages: stages
+                .iter()
+                .chain(&self.own)
+                .cloned()
+                .collect::<BTreeSet<_>>()
+                .into_iter()
+                .collect(),
             is_flat: false,
             is_complete,
             before,
@@ -127,22 +198,49 @@ impl Watch {
 
     /// The paths that were not there before, and are now.
     pub(crate) fn made(&self) -> Vec<PathBuf> {
-        self.absent.iter().filter(|path| path.symlink_metadata().is_ok()).cloned().collect()
+        self.absent
+            .iter()
+            .filter(|path| path.symlink_metadata().is_ok())
+            .cloned()
+            .collect()
     }
 
-    /// What is known to be written, now that the steps have run; and whether anything that is watched is another than before, where
-    /// anything is watched.
-    pub(crate) fn finish(&mut self, old: &Record, displaced: &[DisplacedPath]) -> Result<(Record, Option<bool>), Failure> {
+    /// What is known to be written, now that the steps have run; and whether anything that is
+    /// watched is another than before, where anything is watched.
+    pub(crate) fn finish(
+        &mut self,
+        old: &Record,
+        displaced: &[DisplacedPath],
+    ) -> Result<(Record, Option<bool>), Failure> {
         self.after = self.look(old, None)?;
-        let (mut before, after) = (self.before.without_repositories(), self.after.without_repositories());
+        let (mut before, after) = (
+            self.before.without_repositories(),
+            self.after.without_repositories(),
+        );
         // Where something was moved out of the way, nothing was.
-        before.retain(|path, _| !displaced.iter().any(|displaced| path.starts_with(&displaced.path)));
+        before.retain(|path, _| {
+            !displaced
+                .iter()
+                .any(|displaced| path.starts_with(&displaced.path))
+        });
         let mut record = advance(old, &before, &after);
-        let parents: Vec<PathBuf> = self.parents.iter().filter(|path| path.is_dir()).cloned().collect();
+        let parents: Vec<PathBuf> = self
+            .parents
+            .iter()
+            .filter(|path| path.is_dir())
+            .cloned()
+            .collect();
         let made = parents.iter().filter_map(|path| {
             let metadata = path.symlink_metadata().ok()?;
             let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o7777;
-            Some((path.clone(), Recorded { kind: Kind::Directory, mode, digest: String::new() }))
+            Some((
+                path.clone(),
+                Recorded {
+                    kind: Kind::Directory,
+                    mode,
+                    digest: String::new(),
+                },
+            ))
         });
         record.extend(made.collect::<Vec<_>>());
         record.extend(
@@ -152,111 +250,228 @@ impl Watch {
         );
         record.retain(|path, _| !self.is_config(path));
         let signs = files_only(&self.signs);
-        let blind = self.before.is_empty() && after.is_empty() && signs.is_empty() && self.signs_before.is_empty();
-        let different = !self.before.differences(&self.after).is_empty() || signs != self.signs_before;
+        let blind = self.before.is_empty()
+            && after.is_empty()
+            && signs.is_empty()
+            && self.signs_before.is_empty();
+        let different =
+            !self.before.differences(&self.after).is_empty() || signs != self.signs_before;
         Ok((record, (!blind).then_some(different)))
     }
 
-    /// Puts back what a script took of what somebody had changed or added. What it rewrote of files that are in no record, such as those that
-    /// a program keeps for itself, is its business.
-    pub(crate) fn protect(&mut self, old: &Record, store: &Store, policy: ConfigPolicy, task: &TaskContext) -> Result<(), Failure> {
+    /// Puts back what a script took of what somebody had changed or added. What it rewrote of files
+    /// that are in no record, such as those that a program keeps for itself, is its business.
+    pub(crate) fn protect(
+        &mut self,
+        old: &Record,
+        store: &Store,
+        policy: ConfigPolicy,
+        task: &TaskContext,
+    ) -> Result<(), Failure> {
         let now = self.look(old, Some(store))?;
         let mut differences = self.before.differences(&now);
-        let is_passing = |path: &Path| path.components().any(|part| matches!(part.as_os_str().to_str(), Some(".git" | "__pycache__")));
+        let is_passing = |path: &Path| {
+            path.components()
+                .any(|part| matches!(part.as_os_str().to_str(), Some(".git" | "__pycache__")))
+        };
         let is_claimed = |path: &Path| self.claimed.iter().any(|claimed| path.starts_with(claimed));
-        differences.retain(|Difference { path, before, after }| {
-            let Some(before) = before.as_ref().filter(|before| before.is_known()) else { return false };
-            let gone =
-                after.is_none() || before.kind == Kind::Directory && after.as_ref().is_some_and(|after| after.kind != Kind::Directory);
-            let is_somebodys = match old.get(path) {
-                Some(recorded) => !recorded.is(before) && after.as_ref().is_none_or(|after| !after.has_same_contents(before)),
-                None => gone,
-            };
-            let is_way = before.kind == Kind::Directory && gone;
-            (is_somebodys || is_way) && !is_passing(path) && !is_claimed(path) && !self.is_config(path)
-        });
+        differences.retain(
+            |Difference {
+                 path,
+                 before,
+                 after,
+             }| {
+                let Some(before) = before.as_ref().filter(|before| before.is_known()) else {
+                    return false;
+                };
+                let gone = after.is_none()
+                    || before.kind == Kind::Directory
+                        && after
+                            .as_ref()
+                            .is_some_and(|after| after.kind != Kind::Directory);
+                let is_somebodys = match old.get(path) {
+                    Some(recorded) => {
+                        !recorded.is(before)
+                            && after
+                                .as_ref()
+                                .is_none_or(|after| !after.has_same_contents(before))
+                    }
+                    None => gone,
+                };
+                let is_way = before.kind == Kind::Directory && gone;
+                (is_somebodys || is_way)
+                    && !is_passing(path)
+                    && !is_claimed(path)
+                    && !self.is_config(path)
+            },
+        );
         let (others, edits) = (BTreeMap::new(), Vec::new());
-        let before = Before { differences: &differences, record: old, others: &others, edits, store, roots: &self.own };
-        self.beside.extend(protect_install(before, &BTreeSet::new(), policy, task)?.beside);
+        let before = Before {
+            differences: &differences,
+            record: old,
+            others: &others,
+            edits,
+            store,
+            roots: &self.own,
+        };
+        self.beside
+            .extend(protect_install(before, &BTreeSet::new(), policy, task)?.beside);
         Ok(())
     }
 
-    /// After a first install: what was there before comes back where a script has removed it, and is copied aside where a script has written over it.
-    /// Returns the files that were replaced.
-    pub(crate) fn protect_found(&mut self, old: &Record, store: &Store, task: &TaskContext) -> Result<Vec<Edit>, Failure> {
+    /// After a first install: what was there before comes back where a script has removed it, and
+    /// is copied aside where a script has written over it. Returns the files that were replaced.
+    pub(crate) fn protect_found(
+        &mut self,
+        old: &Record,
+        store: &Store,
+        task: &TaskContext,
+    ) -> Result<Vec<Edit>, Failure> {
         let now = self.look(old, Some(store))?;
-        let is_passing = |path: &Path| path.components().any(|part| matches!(part.as_os_str().to_str(), Some(".git" | "__pycache__")));
+        let is_passing = |path: &Path| {
+            path.components()
+                .any(|part| matches!(part.as_os_str().to_str(), Some(".git" | "__pycache__")))
+        };
         let is_claimed = |path: &Path| self.claimed.iter().any(|claimed| path.starts_with(claimed));
         let is_file = |state: &State| matches!(state.kind, Kind::File | Kind::Link);
         let mut differences = self.before.differences(&now);
         differences.retain(|Difference { path, before, .. }| {
             // What an earlier attempt wrote is not, unless it was changed since.
-            let is_changed = |before: &State| old.get(path).is_none_or(|recorded| !recorded.is(before));
-            let is_somebodys = before.as_ref().is_some_and(|before| before.is_known() && is_file(before) && is_changed(before));
+            let is_changed =
+                |before: &State| old.get(path).is_none_or(|recorded| !recorded.is(before));
+            let is_somebodys = before
+                .as_ref()
+                .is_some_and(|before| before.is_known() && is_file(before) && is_changed(before));
             is_somebodys && !is_passing(path) && !is_claimed(path) && !self.is_config(path)
         });
         let (mut back, mut edits) = (Vec::new(), Vec::new());
-        let wrong = |error: std::io::Error| Failure::new(format!("cannot back up existing files: {error}"));
+        let wrong =
+            |error: std::io::Error| Failure::new(format!("cannot back up existing files: {error}"));
         for difference in &differences {
-            let Difference { path, before: Some(before), after } = difference else { continue };
+            let Difference {
+                path,
+                before: Some(before),
+                after,
+            } = difference
+            else {
+                continue;
+            };
             let shown = path.display();
             let Some(after) = after else {
                 // Where something else is in the place of its directory, it cannot come back there.
-                if path.ancestors().skip(1).all(|above| above.symlink_metadata().map_or(true, |there| there.is_dir())) {
+                if path.ancestors().skip(1).all(|above| {
+                    above
+                        .symlink_metadata()
+                        .map_or(true, |there| there.is_dir())
+                }) {
                     back.push(difference);
-                    let why = "it existed before the module, whose script removed it; it was restored".to_owned();
+                    let why =
+                        "it existed before the module, whose script removed it; it was restored"
+                            .to_owned();
                     task.item(Fate::Kept, shown.to_string(), Some(why));
                     continue;
                 }
                 let copy = copy_of(path, before, store).map_err(wrong)?;
-                task.item(Fate::Kept, copy.display().to_string(), Some(format!("backup of {shown}, which the module's script removed")));
+                task.item(
+                    Fate::Kept,
+                    copy.display().to_string(),
+                    Some(format!(
+                        "backup of {shown}, which the module's script removed"
+                    )),
+                );
                 self.beside.push(copy);
                 continue;
             };
             if after.has_same_contents(before) {
                 continue;
             }
-            let is_edit = if before.kind == Kind::File && after.kind == Kind::File && after.is_known() {
-                let (old, new) = (store.bytes(&before.digest).map_err(wrong)?, store.bytes(&after.digest).map_err(wrong)?);
-                // What only adds to a file takes nothing from anybody.
-                if application::keeps_all(&old, &new, None) {
-                    continue;
-                }
-                application::is_edit(&old, &new)
-            } else {
-                false
-            };
+            let is_edit =
+                if before.kind == Kind::File && after.kind == Kind::File && after.is_known() {
+                    let (old, new) = (
+                        store.bytes(&before.digest).map_err(wrong)?,
+                        store.bytes(&after.digest).map_err(wrong)?,
+                    );
+                    // What only adds to a file takes nothing from anybody.
+                    if application::keeps_all(&old, &new, None) {
+                        continue;
+                    }
+                    application::is_edit(&old, &new)
+                } else {
+                    false
+                };
             let copy = copy_of(path, before, store).map_err(wrong)?;
             let why = format!("backup of {shown}, which the module's script changed");
             task.item(Fate::Kept, copy.display().to_string(), Some(why));
             self.beside.push(copy);
             // A file that was edited is still whose it was.
             if is_file(after) && after.is_known() && !is_edit {
-                edits.push(Edit { path: path.clone(), before: before.clone(), after: after.clone(), replaced: true });
+                edits.push(Edit {
+                    path: path.clone(),
+                    before: before.clone(),
+                    after: after.clone(),
+                    replaced: true,
+                });
             }
         }
-        for parent in back.iter().filter_map(|difference| difference.path.parent()) {
+        for parent in back
+            .iter()
+            .filter_map(|difference| difference.path.parent())
+        {
             std::fs::create_dir_all(parent).map_err(wrong)?;
         }
         let failed = application::restore(&back, store, &self.own);
-        failed.map_or(Ok(edits), |why| Err(Failure::new(format!("cannot restore existing files: {why}"))))
+        failed.map_or(Ok(edits), |why| {
+            Err(Failure::new(format!(
+                "cannot restore existing files: {why}"
+            )))
+        })
     }
 
     /// What is there now; of a repository that was not there before only that it is.
     fn look(&self, old: &Record, store: Option<&Store>) -> Result<Snapshot, Failure> {
-        let read = |path: &Path, size| is_read(path) && (size <= LARGE || old.contains_key(path) || self.before.get(path).is_none());
+        let read = |path: &Path, size| {
+            is_read(path)
+                && (size <= LARGE || old.contains_key(path) || self.before.get(path).is_none())
+        };
         let git = |path: &Path| self.before.get(path).is_some();
-        Snapshot::take(&self.own, &Taking { former: Some(&self.before), read: &read, git: &git, store, ..Taking::PLAIN }).map_err(looking)
+        Snapshot::take(
+            &self.own,
+            &Taking {
+                former: Some(&self.before),
+                read: &read,
+                git: &git,
+                store,
+                ..Taking::PLAIN
+            },
+        )
+        .map_err(looking)
     }
 
-    /// What is different from before, in the module's own places and its configuration files; but not what other modules make there.
-    pub(crate) fn differences(&self, old: &Record, again: bool) -> Result<Vec<Difference>, Failure> {
-        let now = if again { &self.look(old, None)? } else { &self.after };
+    /// What is different from before, in the module's own places and its configuration files; but
+    /// not what other modules make there.
+    pub(crate) fn differences(
+        &self,
+        old: &Record,
+        again: bool,
+    ) -> Result<Vec<Difference>, Failure> {
+        let now = if again {
+            &self.look(old, None)?
+        } else {
+            &self.after
+        };
         let mut differences = self.before.differences(now);
-        differences.extend(self.configs_before.differences(&look_around(&self.configs, None)?));
+        differences.extend(
+            self.configs_before
+                .differences(&look_around(&self.configs, None)?),
+        );
         differences.extend(created(self.parents.iter()));
         differences.extend(self.created(&self.beside));
-        differences.retain(|difference| !self.claimed.iter().any(|claimed| difference.path.starts_with(claimed)));
+        differences.retain(|difference| {
+            !self
+                .claimed
+                .iter()
+                .any(|claimed| difference.path.starts_with(claimed))
+        });
         // Of what git has packed anew, nothing can be restored.
         let packed = spare_repositories(&mut differences);
         differences.extend(packed.into_iter().map(|clone| Difference {
@@ -270,24 +485,50 @@ impl Watch {
     }
 
     /// Paths outside of what is watched, where nothing was before.
-    pub(crate) fn created<'p>(&'p self, paths: &'p [PathBuf]) -> impl Iterator<Item = Difference> + 'p {
+    pub(crate) fn created<'p>(
+        &'p self,
+        paths: &'p [PathBuf],
+    ) -> impl Iterator<Item = Difference> + 'p {
         created(paths.iter().filter(|path| !self.is_watched(path)))
     }
 
-    /// Makes the module's own places what they were before the steps. Returns how much was different, and what could not be put back.
-    pub(crate) fn take_back(&self, old: &Record, store: &Store) -> Result<(usize, Option<String>), Failure> {
+    /// Makes the module's own places what they were before the steps. Returns how much was
+    /// different, and what could not be put back.
+    pub(crate) fn take_back(
+        &self,
+        old: &Record,
+        store: &Store,
+    ) -> Result<(usize, Option<String>), Failure> {
         let mut differences = self.before.differences(&self.look(old, Some(store))?);
-        differences.retain(|difference| !self.claimed.iter().any(|claimed| difference.path.starts_with(claimed)));
+        differences.retain(|difference| {
+            !self
+                .claimed
+                .iter()
+                .any(|claimed| difference.path.starts_with(claimed))
+        });
         let packed = spare_repositories(&mut differences);
-        let packed = packed.first().map(|clone| format!("{}: git has repacked its repository", clone.display()));
+        let packed = packed
+            .first()
+            .map(|clone| format!("{}: git has repacked its repository", clone.display()));
         let count = differences.len() + usize::from(packed.is_some());
-        Ok((count, application::restore(&differences.iter().collect::<Vec<_>>(), store, &self.own).or(packed)))
+        Ok((
+            count,
+            application::restore(&differences.iter().collect::<Vec<_>>(), store, &self.own)
+                .or(packed),
+        ))
     }
 
-    /// Makes the configuration files what they were before the steps. Returns what could not be put back.
+    /// Makes the configuration files what they were before the steps. Returns what could not be put
+    /// back.
     pub(crate) fn take_back_configs(&self, store: &Store) -> Result<Option<String>, Failure> {
-        let differences = self.configs_before.differences(&look_around(&self.configs, None)?);
-        Ok(application::restore(&differences.iter().collect::<Vec<_>>(), store, &self.own))
+        let differences = self
+            .configs_before
+            .differences(&look_around(&self.configs, None)?);
+        Ok(application::restore(
+            &differences.iter().collect::<Vec<_>>(),
+            store,
+            &self.own,
+        ))
     }
 
     /// Removes what the steps made where nothing was: files first, then directories that are empty.
@@ -304,7 +545,11 @@ impl Watch {
 
     /// True for a configuration file, its new version, and for copies that were made aside.
     fn is_config(&self, path: &Path) -> bool {
-        is_backup(path) || self.configs.iter().any(|config| path.starts_with(config) || path == pending(config))
+        is_backup(path)
+            || self
+                .configs
+                .iter()
+                .any(|config| path.starts_with(config) || path == pending(config))
     }
 
     fn is_watched(&self, path: &Path) -> bool {
@@ -313,17 +558,27 @@ impl Watch {
 }
 
 /// The differences for paths where nothing was before.
-pub(crate) fn created<'p>(paths: impl Iterator<Item = &'p PathBuf>) -> impl Iterator<Item = Difference> {
+pub(crate) fn created<'p>(
+    paths: impl Iterator<Item = &'p PathBuf>,
+) -> impl Iterator<Item = Difference> {
     paths.filter_map(|path| {
         let after = hoist_files::state(path).ok()??;
-        Some(Difference { path: path.clone(), before: None, after: Some(after) })
+        Some(Difference {
+            path: path.clone(),
+            before: None,
+            after: Some(after),
+        })
     })
 }
 
-/// Makes a copy of what was at a path, next to it or to the nearest directory on the way that is there.
+/// Makes a copy of what was at a path, next to it or to the nearest directory on the way that is
+/// there.
 fn copy_of(path: &Path, before: &State, store: &Store) -> std::io::Result<PathBuf> {
     let is_directory = |above: &Path| above.symlink_metadata().is_ok_and(|there| there.is_dir());
-    let place = path.ancestors().find(|path| path.parent().is_some_and(is_directory)).unwrap_or(path);
+    let place = path
+        .ancestors()
+        .find(|path| path.parent().is_some_and(is_directory))
+        .unwrap_or(path);
     let contents = store.bytes(&before.digest)?;
     if before.kind == Kind::Link {
         let copy = aside_name(place);
@@ -343,34 +598,74 @@ pub(crate) struct Keeping<'a> {
 
 /// What git writes once and never changes need not be read to be known.
 fn is_read(path: &Path) -> bool {
-    let mut parts = path.components().rev().skip_while(|part| part.as_os_str() != "objects");
+    let mut parts = path
+        .components()
+        .rev()
+        .skip_while(|part| part.as_os_str() != "objects");
     !parts.any(|part| part.as_os_str() == ".git")
 }
 
-/// Leaves out what git keeps of contents: nobody knows what needs it. A clone of which git has packed some of that anew meanwhile is left out as a whole,
-/// since its references and its files belong together; returns those.
+/// Leaves out what git keeps of contents: nobody knows what needs it. A clone of which git has
+/// packed some of that anew meanwhile is left out as a whole, since its references and its files
+/// belong together; returns those.
 pub(crate) fn spare_repositories(differences: &mut Vec<Difference>) -> BTreeSet<PathBuf> {
     let objects = |path: &Path| -> Option<PathBuf> {
-        let objects = path.ancestors().find(|path| path.ends_with(".git/objects"))?;
+        let objects = path
+            .ancestors()
+            .find(|path| path.ends_with(".git/objects"))?;
         Some(objects.parent()?.parent()?.to_owned())
     };
-    let gone = |difference: &&Difference| difference.before.as_ref().is_some_and(|before| !before.is_known()) && difference.after.is_none();
-    let packed: BTreeSet<PathBuf> = differences.iter().filter(gone).filter_map(|difference| objects(&difference.path)).collect();
-    differences.retain(|Difference { path, .. }| objects(path).is_none() && !packed.iter().any(|clone| path.starts_with(clone)));
+    let gone = |difference: &&Difference| {
+        difference
+            .before
+            .as_ref()
+            .is_some_and(|before| !before.is_known())
+            && difference.after.is_none()
+    };
+    let packed: BTreeSet<PathBuf> = differences
+        .iter()
+        .filter(gone)
+        .filter_map(|difference| objects(&difference.path))
+        .collect();
+    differences.retain(|Difference { path, .. }| {
+        objects(path).is_none() && !packed.iter().any(|clone| path.starts_with(clone))
+    });
     packed
 }
 
-/// Configuration files with what stands beside them because of hoist, and the files that they lead to where they are links.
+/// Configuration files with what stands beside them because of hoist, and the files that they lead
+/// to where they are links.
 pub(crate) fn around(configs: &[PathBuf]) -> Vec<PathBuf> {
     let beside = |path: &PathBuf| {
-        let target = if path.is_symlink() { hoist_files::follow(path).ok() } else { None };
-        [vec![path.clone(), pending(path)], backups(path), target.into_iter().collect()].concat()
+        let target = if path.is_symlink() {
+            hoist_files::follow(path).ok()
+        } else {
+            None
+        };
+        [
+            vec![path.clone(), pending(path)],
+            backups(path),
+            target.into_iter().collect(),
+        ]
+        .concat()
     };
-    configs.iter().flat_map(beside).collect::<BTreeSet<_>>().into_iter().collect()
+    configs
+        .iter()
+        .flat_map(beside)
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect()
 }
 
 pub(crate) fn look_around(configs: &[PathBuf], store: Option<&Store>) -> Result<Snapshot, Failure> {
-    Snapshot::take(&around(configs), &Taking { store, ..Taking::PLAIN }).map_err(looking)
+    Snapshot::take(
+        &around(configs),
+        &Taking {
+            store,
+            ..Taking::PLAIN
+        },
+    )
+    .map_err(looking)
 }
 
 fn looking(error: std::io::Error) -> Failure {
@@ -379,12 +674,23 @@ fn looking(error: std::io::Error) -> Failure {
 
 /// Signs may stand where very much does; only the files themselves are looked at.
 fn files_only(paths: &[PathBuf]) -> Picture {
-    let files: Vec<PathBuf> = paths.iter().filter(|path| !path.is_dir()).cloned().collect();
+    let files: Vec<PathBuf> = paths
+        .iter()
+        .filter(|path| !path.is_dir())
+        .cloned()
+        .collect();
     look(&files).unwrap_or_default()
 }
 
-/// The directories on the way to a path that do not exist, inside the home directory and not shared.
+/// The directories on the way to a path that do not exist, inside the home directory and not
+/// shared.
 fn missing_parents(path: &Path, home: &Path) -> Vec<PathBuf> {
-    let parents = path.ancestors().skip(1).take_while(|parent| parent.starts_with(home) && *parent != home);
-    parents.filter(|parent| !is_shared(parent, home) && parent.symlink_metadata().is_err()).map(Path::to_owned).collect()
+    let parents = path
+        .ancestors()
+        .skip(1)
+        .take_while(|parent| parent.starts_with(home) && *parent != home);
+    parents
+        .filter(|parent| !is_shared(parent, home) && parent.symlink_metadata().is_err())
+        .map(Path::to_owned)
+        .collect()
 }

@@ -1,7 +1,9 @@
-//! A process that outlives a run which is killed: it ends what the run had started, and marks when all of it was over.
+//! A process that outlives a run which is killed: it ends what the run had started, and marks when
+//! all of it was over.
 //!
-//! The watchdog is hoist itself. It waits for the other end of a pipe that only the run holds, and it holds the run's lock until it is done, so that
-//! the next run does not begin in the middle of the last one.
+//! The watchdog is hoist itself. It waits for the other end of a pipe that only the run holds, and
+//! it holds the run's lock until it is done, so that the next run does not begin in the middle of
+//! the last one.
 
 use std::collections::BTreeSet;
 use std::fs::{DirBuilder, OpenOptions};
@@ -25,7 +27,8 @@ pub(crate) const KILLED: &str = "killed";
 /// Name of the mark whose time is when everything that the run had started was over, too.
 pub(crate) const ENDED: &str = "ended";
 
-/// What a run says: a process group has started or ended, whose number follows in four bytes; the run ends by itself.
+/// What a run says: a process group has started or ended, whose number follows in four bytes; the
+/// run ends by itself.
 const GROUP_STARTED: u8 = b'+';
 const GROUP_ENDED: u8 = b'-';
 const DONE: u8 = b'.';
@@ -38,16 +41,33 @@ pub struct Watchdog {
 }
 
 impl Watchdog {
-    /// Starts the watchdog of a run: `program` is hoist, `arguments` are those that make it call [`watch`], and `logs` is the directory of the run.
+    /// Starts the watchdog of a run: `program` is hoist, `arguments` are those that make it call
+    /// [`watch`], and `logs` is the directory of the run.
     ///
     /// # Errors
-    /// The process cannot be started. The run does without it; what a killed one leaves is then told apart from what others wrote less exactly.
-    pub fn start(program: &Path, arguments: &[&str], run: &str, logs: &Path, lock: OwnedFd) -> io::Result<Self> {
+    /// The process cannot be started. The run does without it; what a killed one leaves is then
+    /// told apart from what others wrote less exactly.
+    pub fn start(
+        program: &Path,
+        arguments: &[&str],
+        run: &str,
+        logs: &Path,
+        lock: OwnedFd,
+    ) -> io::Result<Self> {
         let (reader, writer) = io::pipe()?;
         let mut command = Command::new(program);
         command.args(arguments).arg(run).arg(logs);
-        command.stdin(reader).stdout(Stdio::from(lock)).stderr(Stdio::null()).current_dir("/").env_clear().process_group(0);
-        Ok(Self { run: Arc::new(writer), process: command.spawn()? })
+        command
+            .stdin(reader)
+            .stdout(Stdio::from(lock))
+            .stderr(Stdio::null())
+            .current_dir("/")
+            .env_clear()
+            .process_group(0);
+        Ok(Self {
+            run: Arc::new(writer),
+            process: command.spawn()?,
+        })
     }
 
     /// Returns what tells it which process groups run.
@@ -56,7 +76,13 @@ impl Watchdog {
         GroupObserver::new(move |group, started| {
             let [a, b, c, d] = group.to_le_bytes();
             // Nobody listens any more where the watchdog was killed.
-            let _ = (&*run).write_all(&[if started { GROUP_STARTED } else { GROUP_ENDED }, a, b, c, d]);
+            let _ = (&*run).write_all(&[
+                if started { GROUP_STARTED } else { GROUP_ENDED },
+                a,
+                b,
+                c,
+                d,
+            ]);
         })
     }
 
@@ -106,11 +132,19 @@ pub fn watch(run: &str, logs: &Path) -> io::Result<()> {
     mark(&logs.join(ENDED))
 }
 
-/// Makes a mark. Its time is later than that of everything that was written before, and no later than that of what is written after.
+/// Makes a mark. Its time is later than that of everything that was written before, and no later
+/// than that of what is written after.
 fn mark(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |logs| DirBuilder::new().recursive(true).mode(0o700).create(logs))?;
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    // Times are those of the last tick of a clock, unless somebody has looked at one since it was set.
+    path.parent().map_or(Ok(()), |logs| {
+        DirBuilder::new().recursive(true).mode(0o700).create(logs)
+    })?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    // Times are those of the last tick of a clock, unless somebody has looked at one since it was
+    // set.
     file.metadata()?;
     file.write_all(b"\n")
 }

@@ -54,11 +54,13 @@ pub(crate) struct World {
     pub(crate) around: Around,
     /// What of a past run is undone.
     pub(crate) undo: Vec<UndoPlan>,
-    /// Directories that removals of the run made theirs to remove and that were not empty yet: others of the run may still have something in them.
+    /// Directories that removals of the run made theirs to remove and that were not empty yet:
+    /// others of the run may still have something in them.
     pub(crate) left: Mutex<BTreeSet<PathBuf>>,
     /// Number of names of the run's own that were given away.
     pub(crate) numbers: AtomicUsize,
-    /// Where the scripts of each module may write; nothing of a module that cannot be kept to anything. Empty where nobody is.
+    /// Where the scripts of each module may write; nothing of a module that cannot be kept to
+    /// anything. Empty where nobody is.
     pub(crate) sandboxes: BTreeMap<ModuleId, Option<Sandbox>>,
     /// What was asked of the run.
     pub(crate) asked: Asked,
@@ -73,8 +75,17 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn context<'a>(&'a self, module: &'a Module, task: &'a TaskContext) -> StepContext<'a> {
-        let World { machine, path, force, .. } = self;
+    pub(crate) fn context<'a>(
+        &'a self,
+        module: &'a Module,
+        task: &'a TaskContext,
+    ) -> StepContext<'a> {
+        let World {
+            machine,
+            path,
+            force,
+            ..
+        } = self;
         path.look(module);
         let sandbox = self.sandboxes.get(&module.id).and_then(Option::as_ref);
         let bare = StepContext::new(task, machine, module.id.as_str(), &module.variables);
@@ -86,22 +97,37 @@ impl World {
             plugin,
             asked: &self.asked,
             state: Some(&self.state),
-            policy: self.policies.get(&module.id).copied().unwrap_or(self.policy),
+            policy: self
+                .policies
+                .get(&module.id)
+                .copied()
+                .unwrap_or(self.policy),
             ..bare
         }
     }
 
-    /// The directory that a module's files stand below: the home directory, unless it belongs `into` another, which is made where it is not there.
+    /// The directory that a module's files stand below: the home directory, unless it belongs
+    /// `into` another, which is made where it is not there.
     pub(crate) fn home_of(&self, into: Option<&Path>) -> Result<Place<'_>, Failure> {
-        let Some(into) = into else { return Ok(Place::Home(&self.home)) };
+        let Some(into) = into else {
+            return Ok(Place::Home(&self.home));
+        };
         let open = || std::fs::create_dir_all(into).and_then(|()| place_of(into, &self.own));
-        open().map(Place::Elsewhere).map_err(|error| Failure::new(format!("cannot use {}: {error}", into.display())))
+        open()
+            .map(Place::Elsewhere)
+            .map_err(|error| Failure::new(format!("cannot use {}: {error}", into.display())))
     }
 
     /// Where contents are kept that may have to come back.
     pub(crate) fn store(&self) -> Result<&Store, Failure> {
-        let open = || Store::open(&self.state.join(CONTENTS)).map_err(|error| format!("cannot use the backups of files: {error}"));
-        self.store.get_or_init(open).as_ref().map_err(|why| Failure::new(why.clone()))
+        let open = || {
+            Store::open(&self.state.join(CONTENTS))
+                .map_err(|error| format!("cannot use the backups of files: {error}"))
+        };
+        self.store
+            .get_or_init(open)
+            .as_ref()
+            .map_err(|why| Failure::new(why.clone()))
     }
 
     /// Returns a number that is not used yet in this run.
@@ -111,23 +137,58 @@ impl World {
 
     /// What the ledger says of a module before it is changed.
     pub(crate) fn memento(&self, module: &Module) -> Result<Memento, Failure> {
-        self.ledger.as_ref().map_or(Ok(Memento::default()), |ledger| ledger.memento(&module.id)).map_err(told)
+        self.ledger
+            .as_ref()
+            .map_or(Ok(Memento::default()), |ledger| ledger.memento(&module.id))
+            .map_err(told)
     }
 
     /// Writes down what became different, so that it can be taken back.
-    pub(crate) fn journal(&self, module: &Module, was: &Memento, differences: &[Difference]) -> Result<(), Failure> {
-        let (Some(ledger), Some(run)) = (&self.ledger, self.run) else { return Ok(()) };
-        ledger.journal(run, &module.id, was, differences).map_err(told)
+    pub(crate) fn journal(
+        &self,
+        module: &Module,
+        was: &Memento,
+        differences: &[Difference],
+    ) -> Result<(), Failure> {
+        let (Some(ledger), Some(run)) = (&self.ledger, self.run) else {
+            return Ok(());
+        };
+        ledger
+            .journal(run, &module.id, was, differences)
+            .map_err(told)
     }
 
     /// Starts to watch over an application.
-    pub(crate) fn guard<'w>(&'w self, application: &'w Application, module: &ModuleId, removal: bool) -> Result<Guarding<'w>, Failure> {
+    pub(crate) fn guard<'w>(
+        &'w self,
+        application: &'w Application,
+        module: &ModuleId,
+        removal: bool,
+    ) -> Result<Guarding<'w>, Failure> {
         let (others, edits) = match &self.ledger {
-            Some(ledger) => (ledger.others_below(module, &application.ground()).map_err(told)?, ledger.edits(module).map_err(told)?),
+            Some(ledger) => (
+                ledger
+                    .others_below(module, &application.ground())
+                    .map_err(told)?,
+                ledger.edits(module).map_err(told)?,
+            ),
             None => Default::default(),
         };
-        let guard = Guard::start(application, module, removal, &self.state, self.store()?, &self.private)?;
-        Ok(Guarding { guard, others, edits, brought: Record::new(), meddled: false })
+        let guard = Guard::start(
+            application,
+            module,
+            removal,
+            &self.state,
+            self.store()?,
+            &self.private,
+        )?;
+        Ok(Guarding {
+            guard,
+            others,
+            edits,
+            brought: Record::new(),
+            meddled: false,
+        })
     }
 
     pub(crate) fn configs(&self, module: &Module) -> &[ConfigFile] {
@@ -143,14 +204,35 @@ pub(crate) const CONTENTS: &str = "contents";
 /// # Errors
 /// What is kept cannot be read or written.
 pub fn keep_contents(state: &Path, ledger: &Ledger) -> Result<(), Failure> {
-    let packs = std::fs::read_dir(state.join(CONTENTS)).into_iter().flatten().flatten();
-    if packs.filter(|entry| entry.path().extension().is_some_and(|extension| extension == "pack")).count() < PACKS {
+    let packs = std::fs::read_dir(state.join(CONTENTS))
+        .into_iter()
+        .flatten()
+        .flatten();
+    if packs
+        .filter(|entry| {
+            entry
+                .path()
+                .extension()
+                .is_some_and(|extension| extension == "pack")
+        })
+        .count()
+        < PACKS
+    {
         return Ok(());
     }
-    let (journaled, present) = (ledger.wanted_contents().map_err(told)?, application::contents_of(state));
+    let (journaled, present) = (
+        ledger.wanted_contents().map_err(told)?,
+        application::contents_of(state),
+    );
     // Where something is still to be taken back and nobody can tell what that needs, nothing goes.
-    let Some(present) = present else { return Ok(()) };
-    let wanted = journaled.iter().chain(&present).map(String::as_str).collect();
+    let Some(present) = present else {
+        return Ok(());
+    };
+    let wanted = journaled
+        .iter()
+        .chain(&present)
+        .map(String::as_str)
+        .collect();
     let kept = Store::open(&state.join(CONTENTS)).and_then(|store| store.retain(&wanted));
     kept.map_err(|error| Failure::new(format!("backups of files: {error}")))
 }
@@ -158,10 +240,15 @@ pub fn keep_contents(state: &Path, ledger: &Ledger) -> Result<(), Failure> {
 /// It is only looked for what can go once there are so many packs of contents.
 const PACKS: usize = 8;
 
-/// A place that a source puts its modules into. It may stand in the directory of a collection, which is why that is not held against it.
+/// A place that a source puts its modules into. It may stand in the directory of a collection,
+/// which is why that is not held against it.
 pub fn place_of(into: &Path, own: &[PathBuf]) -> std::io::Result<Home> {
     let real = into.canonicalize()?;
-    let own: Vec<PathBuf> = own.iter().filter(|own| !own.canonicalize().is_ok_and(|own| real.starts_with(own))).cloned().collect();
+    let own: Vec<PathBuf> = own
+        .iter()
+        .filter(|own| !own.canonicalize().is_ok_and(|own| real.starts_with(own)))
+        .cloned()
+        .collect();
     Home::open(into, &own)
 }
 
@@ -209,40 +296,75 @@ pub(crate) struct Work {
     pub(crate) was: Option<Memento>,
 }
 
-/// The Python packages that go with a module: its own but those that were there before it and hoist did not bring, and those that came with them. Asked
-/// before the run, since others may bring the same.
-pub(crate) fn own_packages(module: &Module, record: Option<&InstalledModule>, installed: &Installed) -> Vec<String> {
-    let Some(target) = &module.removal.target else { return module.removal.python.clone() };
-    let recorded = record.map(|record| record.removal.python.as_slice()).unwrap_or_default();
-    let of_others = |name: &str| {
-        let others = installed.modules.values().filter(|other| other.removal.target.as_ref() == Some(target));
-        others.flat_map(|other| &other.removal.python).any(|other| pip::normalized(other) == pip::normalized(name))
+/// The Python packages that go with a module: its own but those that were there before it and hoist
+/// did not bring, and those that came with them. Asked before the run, since others may bring the
+/// same.
+pub(crate) fn own_packages(
+    module: &Module,
+    record: Option<&InstalledModule>,
+    installed: &Installed,
+) -> Vec<String> {
+    let Some(target) = &module.removal.target else {
+        return module.removal.python.clone();
     };
-    let is_own = |name: &&String| recorded.contains(name) || pip::installed(target, name).is_none() || of_others(name);
+    let recorded = record
+        .map(|record| record.removal.python.as_slice())
+        .unwrap_or_default();
+    let of_others = |name: &str| {
+        let others = installed
+            .modules
+            .values()
+            .filter(|other| other.removal.target.as_ref() == Some(target));
+        others
+            .flat_map(|other| &other.removal.python)
+            .any(|other| pip::normalized(other) == pip::normalized(name))
+    };
+    let is_own = |name: &&String| {
+        recorded.contains(name) || pip::installed(target, name).is_none() || of_others(name)
+    };
     let own = module.removal.python.iter().filter(is_own);
-    let came_with_them = recorded.iter().filter(|name| !module.removal.python.contains(name) && pip::installed(target, name).is_some());
+    let came_with_them = recorded.iter().filter(|name| {
+        !module.removal.python.contains(name) && pip::installed(target, name).is_some()
+    });
     own.chain(came_with_them).cloned().collect()
 }
 
-/// What goes with a module that is there already, and whether hoist brought it: as a dependency of another module.
+/// What goes with a module that is there already, and whether hoist brought it: as a dependency of
+/// another module.
 pub fn found_packages(module: &Module, installed: &Installed) -> (Vec<String>, bool) {
     let own = own_packages(module, None, installed);
-    let is_ours = !module.removal.python.is_empty() && module.removal.python.iter().all(|name| own.contains(name));
-    let Some(target) = module.removal.target.as_ref().filter(|_| is_ours) else { return (module.removal.python.clone(), false) };
-    let others = installed.modules.values().filter(|other| other.removal.target.as_ref() == Some(target));
-    let brought: BTreeSet<String> = others.flat_map(|other| &other.removal.python).map(|name| pip::normalized(name)).collect();
-    let came_with_it = pip::dependencies(target, &own).into_iter().filter(|name| brought.contains(name));
+    let is_ours = !module.removal.python.is_empty()
+        && module.removal.python.iter().all(|name| own.contains(name));
+    let Some(target) = module.removal.target.as_ref().filter(|_| is_ours) else {
+        return (module.removal.python.clone(), false);
+    };
+    let others = installed
+        .modules
+        .values()
+        .filter(|other| other.removal.target.as_ref() == Some(target));
+    let brought: BTreeSet<String> = others
+        .flat_map(|other| &other.removal.python)
+        .map(|name| pip::normalized(name))
+        .collect();
+    let came_with_it = pip::dependencies(target, &own)
+        .into_iter()
+        .filter(|name| brought.contains(name));
     (own.iter().cloned().chain(came_with_it).collect(), true)
 }
 
-/// Nothing is done to a module of which a former version is out of the way and could not be brought back.
+/// Nothing is done to a module of which a former version is out of the way and could not be brought
+/// back.
 pub(crate) fn refuse_unsettled(ledger: &Ledger, module: &ModuleId) -> Result<(), Failure> {
     let displaced = ledger.displaced(module).map_err(told)?;
-    match displaced.iter().find(|displaced| displaced.kept != displaced.path && displaced.kept.symlink_metadata().is_ok()) {
+    match displaced.iter().find(|displaced| {
+        displaced.kept != displaced.path && displaced.kept.symlink_metadata().is_ok()
+    }) {
         None => Ok(()),
         Some(DisplacedPath { path, kept, .. }) => {
             let (kept, path) = (kept.display(), path.display());
-            Err(Failure::new(format!("its previous version is still at {kept} and cannot be restored: move it to {path}, or away")))
+            Err(Failure::new(format!(
+                "its previous version is still at {kept} and cannot be restored: move it to {path}, or away"
+            )))
         }
     }
 }

@@ -1,10 +1,14 @@
-//! Which versions of plugins go together: everything that sources offer, what the platform provides, and what is installed.
+//! Which versions of plugins go together: everything that sources offer, what the platform
+//! provides, and what is installed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::fmt;
 
-use pubgrub::{DefaultStringReporter, Dependencies, DependencyProvider, PackageResolutionStatistics, PubGrubError, Ranges, Reporter};
+use pubgrub::{
+    DefaultStringReporter, Dependencies, DependencyProvider, PackageResolutionStatistics,
+    PubGrubError, Ranges, Reporter,
+};
 use semver::Version;
 
 use crate::range::VersionRange;
@@ -73,15 +77,25 @@ pub enum Conflict {
     Derived(String),
 }
 
-/// Chooses versions of what is asked for, and of all that it needs: the newest that go together, but what is installed stays where it will do. What is optional is
-/// left out where it cannot be had.
+/// Chooses versions of what is asked for, and of all that it needs: the newest that go together,
+/// but what is installed stays where it will do. What is optional is left out where it cannot be
+/// had.
 ///
 /// # Errors
 /// What nobody has, and ranges that exclude each other.
 pub fn choose(offers: &Offers, asked: &[String]) -> Result<Vec<Choice>, Conflict> {
-    let optional: BTreeSet<&str> =
-        offers.all.iter().flat_map(|offer| &offer.needs).filter(|need| need.optional).map(|need| need.name.as_str()).collect();
-    let mut without: BTreeSet<&str> = optional.iter().copied().filter(|name| !offers.has(name)).collect();
+    let optional: BTreeSet<&str> = offers
+        .all
+        .iter()
+        .flat_map(|offer| &offer.needs)
+        .filter(|need| need.optional)
+        .map(|need| need.name.as_str())
+        .collect();
+    let mut without: BTreeSet<&str> = optional
+        .iter()
+        .copied()
+        .filter(|name| !offers.has(name))
+        .collect();
     match solve(offers, asked, &without) {
         Ok(choices) => return Ok(choices),
         Err(conflict) if without.len() == optional.len() => return Err(conflict),
@@ -99,8 +113,16 @@ pub fn choose(offers: &Offers, asked: &[String]) -> Result<Vec<Choice>, Conflict
     Ok(best)
 }
 
-fn solve(offers: &Offers, asked: &[String], without: &BTreeSet<&str>) -> Result<Vec<Choice>, Conflict> {
-    let provider = Provider { offers, asked, without };
+fn solve(
+    offers: &Offers,
+    asked: &[String],
+    without: &BTreeSet<&str>,
+) -> Result<Vec<Choice>, Conflict> {
+    let provider = Provider {
+        offers,
+        asked,
+        without,
+    };
     let chosen = match pubgrub::resolve(&provider, Package::Asked, Release(None)) {
         Ok(chosen) => chosen,
         Err(PubGrubError::NoSolution(mut tree)) => {
@@ -111,19 +133,36 @@ fn solve(offers: &Offers, asked: &[String], without: &BTreeSet<&str>) -> Result<
             let reasons = DefaultStringReporter::report(&tree);
             let reasons = reasons.split_whitespace().collect::<Vec<_>>().join(" ");
             return Err(Conflict::Derived(
-                reasons.replace("the request -", "the request").replace(" - | ", " ").replace(" is forbidden", " is not available"),
+                reasons
+                    .replace("the request -", "the request")
+                    .replace(" - | ", " ")
+                    .replace(" is forbidden", " is not available"),
             ));
         }
         // What has no version at all is in every range.
         Err(error) => return Err(Conflict::Derived(error.to_string().replace(" - | ", " "))),
     };
     let choice = |(package, Release(version)): (Package, Release)| {
-        let Package::Named(name) = package else { return None };
-        let offer = offers.all.iter().find(|offer| offer.name == name && offer.version == version);
-        let stays = offers.installed.get(&name).is_some_and(|there| Some(there) == version.as_ref());
+        let Package::Named(name) = package else {
+            return None;
+        };
+        let offer = offers
+            .all
+            .iter()
+            .find(|offer| offer.name == name && offer.version == version);
+        let stays = offers
+            .installed
+            .get(&name)
+            .is_some_and(|there| Some(there) == version.as_ref());
         let known = offer.is_some() || stays;
-        let source = offer.map(|offer| offer.source.clone()).filter(|_| !stays || offers.updated.contains(&name));
-        (known && !offers.provided.contains_key(&name)).then_some(Choice { name, source, version })
+        let source = offer
+            .map(|offer| offer.source.clone())
+            .filter(|_| !stays || offers.updated.contains(&name));
+        (known && !offers.provided.contains_key(&name)).then_some(Choice {
+            name,
+            source,
+            version,
+        })
     };
     let mut choices: Vec<Choice> = chosen.into_iter().filter_map(choice).collect();
     choices.sort_by(|a, b| a.name.cmp(&b.name));
@@ -133,7 +172,9 @@ fn solve(offers: &Offers, asked: &[String], without: &BTreeSet<&str>) -> Result<
 impl Offers {
     /// True where there is anything of a name.
     fn has(&self, name: &str) -> bool {
-        self.provided.contains_key(name) || self.installed.contains_key(name) || self.all.iter().any(|offer| offer.name == name)
+        self.provided.contains_key(name)
+            || self.installed.contains_key(name)
+            || self.all.iter().any(|offer| offer.name == name)
     }
 
     fn of<'o>(&'o self, name: &'o str) -> impl Iterator<Item = &'o Offer> {
@@ -178,20 +219,31 @@ struct Provider<'a> {
 
 impl Provider<'_> {
     fn needs<'o>(&'o self, offer: &'o Offer) -> impl Iterator<Item = &'o Wanted> {
-        offer.needs.iter().filter(|need| !(need.optional && self.without.contains(need.name.as_str())))
+        offer
+            .needs
+            .iter()
+            .filter(|need| !(need.optional && self.without.contains(need.name.as_str())))
     }
 
     /// The first name on the way that nobody has.
     fn missing(&self) -> Option<Conflict> {
         let (mut seen, mut waiting) = (BTreeSet::new(), self.asked.to_vec());
         if let Some(name) = self.asked.iter().find(|name| !self.offers.has(name)) {
-            return Some(Conflict::Missing { by: "the request".to_owned(), name: name.clone(), versions: "*".to_owned() });
+            return Some(Conflict::Missing {
+                by: "the request".to_owned(),
+                name: name.clone(),
+                versions: "*".to_owned(),
+            });
         }
         while let Some(by) = waiting.pop() {
             for need in self.offers.of(&by).flat_map(|offer| self.needs(offer)) {
                 if !self.offers.has(&need.name) {
                     let by = by.clone();
-                    return Some(Conflict::Missing { by, name: need.name.clone(), versions: need.range.to_string() });
+                    return Some(Conflict::Missing {
+                        by,
+                        name: need.name.clone(),
+                        versions: need.range.to_string(),
+                    });
                 }
                 if seen.insert(need.name.clone()) {
                     waiting.push(need.name.clone());
@@ -210,25 +262,57 @@ impl DependencyProvider for Provider<'_> {
     type M = String;
     type Err = Infallible;
 
-    fn prioritize(&self, _: &Package, _: &Ranges<Release>, conflicts: &PackageResolutionStatistics) -> u32 {
+    fn prioritize(
+        &self,
+        _: &Package,
+        _: &Ranges<Release>,
+        conflicts: &PackageResolutionStatistics,
+    ) -> u32 {
         conflicts.conflict_count()
     }
 
-    fn choose_version(&self, package: &Package, range: &Ranges<Release>) -> Result<Option<Release>, Infallible> {
-        let Package::Named(name) = package else { return Ok(Some(Release(None))) };
+    fn choose_version(
+        &self,
+        package: &Package,
+        range: &Ranges<Release>,
+    ) -> Result<Option<Release>, Infallible> {
+        let Package::Named(name) = package else {
+            return Ok(Some(Release(None)));
+        };
         if let Some(version) = self.offers.provided.get(name) {
-            return Ok(Some(Release(Some(version.clone()))).filter(|release| range.contains(release)));
+            return Ok(
+                Some(Release(Some(version.clone()))).filter(|release| range.contains(release))
+            );
         }
-        let installed =
-            || self.offers.installed.get(name).map(|version| Release(Some(version.clone()))).filter(|there| range.contains(there));
+        let installed = || {
+            self.offers
+                .installed
+                .get(name)
+                .map(|version| Release(Some(version.clone())))
+                .filter(|there| range.contains(there))
+        };
         if let Some(there) = installed().filter(|_| !self.offers.updated.contains(name)) {
             return Ok(Some(there));
         }
-        let fits: Vec<Release> =
-            self.offers.of(name).map(|offer| Release(offer.version.clone())).filter(|release| range.contains(release)).collect();
-        let is_early = |release: &&Release| release.0.as_ref().is_some_and(|version| !version.pre.is_empty());
+        let fits: Vec<Release> = self
+            .offers
+            .of(name)
+            .map(|offer| Release(offer.version.clone()))
+            .filter(|release| range.contains(release))
+            .collect();
+        let is_early = |release: &&Release| {
+            release
+                .0
+                .as_ref()
+                .is_some_and(|version| !version.pre.is_empty())
+        };
         // What comes before a release only where there is nothing else.
-        let newest = fits.iter().filter(|release| !is_early(release)).max().or_else(|| fits.iter().max()).cloned();
+        let newest = fits
+            .iter()
+            .filter(|release| !is_early(release))
+            .max()
+            .or_else(|| fits.iter().max())
+            .cloned();
         // Nobody goes back from what is installed to what is older.
         Ok(newest.max(installed()))
     }
@@ -239,15 +323,29 @@ impl DependencyProvider for Provider<'_> {
         Release(version): &Release,
     ) -> Result<Dependencies<Package, Ranges<Release>, String>, Infallible> {
         let Package::Named(name) = package else {
-            return Ok(Dependencies::Available(self.asked.iter().map(|name| (Package::Named(name.clone()), Ranges::full())).collect()));
+            return Ok(Dependencies::Available(
+                self.asked
+                    .iter()
+                    .map(|name| (Package::Named(name.clone()), Ranges::full()))
+                    .collect(),
+            ));
         };
-        let offer = self.offers.of(name).find(|offer| offer.version == *version).filter(|_| !self.offers.provided.contains_key(name));
+        let offer = self
+            .offers
+            .of(name)
+            .find(|offer| offer.version == *version)
+            .filter(|_| !self.offers.provided.contains_key(name));
         let mut needs: BTreeMap<&str, Ranges<Release>> = BTreeMap::new();
         for need in offer.into_iter().flat_map(|offer| self.needs(offer)) {
             let range = needs.entry(&need.name).or_insert_with(Ranges::full);
             *range = range.intersection(&ranges(&need.range));
         }
-        Ok(Dependencies::Available(needs.into_iter().map(|(name, range)| (Package::Named(name.to_owned()), range)).collect()))
+        Ok(Dependencies::Available(
+            needs
+                .into_iter()
+                .map(|(name, range)| (Package::Named(name.to_owned()), range))
+                .collect(),
+        ))
     }
 }
 
@@ -256,7 +354,9 @@ fn ranges(range: &VersionRange) -> Ranges<Release> {
     if range.is_any() {
         return Ranges::full();
     }
-    range.ranges(|version| Release(Some(version.clone()))).union(&Ranges::singleton(Release(None)))
+    range
+        .ranges(|version| Release(Some(version.clone())))
+        .union(&Ranges::singleton(Release(None)))
 }
 
 #[cfg(test)]
@@ -270,14 +370,30 @@ mod tests {
             optional: name.ends_with('?'),
         };
         let version = (!version.is_empty()).then(|| Version::parse(version).unwrap());
-        Offer { name: name.to_owned(), version, source: format!("of {name}"), needs: needs.iter().map(want).collect() }
+        Offer {
+            name: name.to_owned(),
+            version,
+            source: format!("of {name}"),
+            needs: needs.iter().map(want).collect(),
+        }
     }
 
     fn chosen(offers: &Offers, asked: &[&str]) -> Result<Vec<String>, Conflict> {
         let asked: Vec<String> = asked.iter().map(|name| (*name).to_owned()).collect();
         let told = |choice: Choice| {
-            let version = choice.version.map(|version| version.to_string()).unwrap_or_default();
-            format!("{} {version}{}", choice.name, if choice.source.is_none() { " stays" } else { "" })
+            let version = choice
+                .version
+                .map(|version| version.to_string())
+                .unwrap_or_default();
+            format!(
+                "{} {version}{}",
+                choice.name,
+                if choice.source.is_none() {
+                    " stays"
+                } else {
+                    ""
+                }
+            )
         };
         Ok(choose(offers, &asked)?.into_iter().map(told).collect())
     }
@@ -290,7 +406,11 @@ mod tests {
     fn the_newest_that_goes_together_with_the_platform_and_what_is_installed() {
         let mut offers = Offers {
             all: vec![
-                offer("shop", "2.0.0", &[("core", ">=1"), ("db", "^1.2"), ("shell", ">=9")]),
+                offer(
+                    "shop",
+                    "2.0.0",
+                    &[("core", ">=1"), ("db", "^1.2"), ("shell", ">=9")],
+                ),
                 offer("db", "2.0.0", &[]),
                 offer("db", "1.3.0", &[("core", "*")]),
                 offer("db", "1.4.0-rc.1", &[]),
@@ -299,13 +419,21 @@ mod tests {
             provided: [("core".to_owned(), version("1.0.0"))].into(),
             ..Offers::default()
         };
-        assert_eq!(chosen(&offers, &["shop"]).unwrap(), ["db 1.3.0", "shell ", "shop 2.0.0"], "a module without a version will do for any");
+        assert_eq!(
+            chosen(&offers, &["shop"]).unwrap(),
+            ["db 1.3.0", "shell ", "shop 2.0.0"],
+            "a module without a version will do for any"
+        );
         offers.installed = [("db".to_owned(), version("1.2.0"))].into();
         assert_eq!(chosen(&offers, &["shop"]).unwrap()[0], "db 1.2.0 stays");
         offers.updated = ["db".to_owned()].into();
         assert_eq!(chosen(&offers, &["shop"]).unwrap()[0], "db 1.3.0");
         offers.installed = [("db".to_owned(), version("1.9.0"))].into();
-        assert_eq!(chosen(&offers, &["shop"]).unwrap()[0], "db 1.9.0 stays", "nobody goes back");
+        assert_eq!(
+            chosen(&offers, &["shop"]).unwrap()[0],
+            "db 1.9.0 stays",
+            "nobody goes back"
+        );
     }
 
     #[test]
@@ -322,11 +450,24 @@ mod tests {
             provided: [("core".to_owned(), version("1.0.0"))].into(),
             ..Offers::default()
         };
-        let Err(Conflict::Derived(reasons)) = chosen(&offers, &["shop"]) else { panic!("it goes together") };
-        assert!(["shop", "log", "db"].iter().all(|name| reasons.contains(name)), "{reasons}");
-        let missing = Conflict::Missing { by: "lost".into(), name: "nothing".into(), versions: ">=3".into() };
+        let Err(Conflict::Derived(reasons)) = chosen(&offers, &["shop"]) else {
+            panic!("it goes together")
+        };
+        assert!(
+            ["shop", "log", "db"]
+                .iter()
+                .all(|name| reasons.contains(name)),
+            "{reasons}"
+        );
+        let missing = Conflict::Missing {
+            by: "lost".into(),
+            name: "nothing".into(),
+            versions: ">=3".into(),
+        };
         assert_eq!(chosen(&offers, &["lost"]), Err(missing));
-        let Err(Conflict::Derived(reasons)) = chosen(&offers, &["new"]) else { panic!("it goes together") };
+        let Err(Conflict::Derived(reasons)) = chosen(&offers, &["new"]) else {
+            panic!("it goes together")
+        };
         assert!(reasons.contains("core"), "{reasons}");
     }
 
@@ -334,7 +475,16 @@ mod tests {
     fn what_is_optional_is_left_out_where_it_cannot_be_had() {
         let offers = Offers {
             all: vec![
-                offer("shop", "1.0.0", &[("cache?", "*"), ("mail?", ">=2"), ("db", "<2"), ("absent?", "*")]),
+                offer(
+                    "shop",
+                    "1.0.0",
+                    &[
+                        ("cache?", "*"),
+                        ("mail?", ">=2"),
+                        ("db", "<2"),
+                        ("absent?", "*"),
+                    ],
+                ),
                 offer("cache", "1.0.0", &[]),
                 offer("mail", "2.0.0", &[("db", ">=2")]),
                 offer("db", "2.0.0", &[]),
@@ -342,6 +492,9 @@ mod tests {
             ],
             ..Offers::default()
         };
-        assert_eq!(chosen(&offers, &["shop"]).unwrap(), ["cache 1.0.0", "db 1.0.0", "shop 1.0.0"]);
+        assert_eq!(
+            chosen(&offers, &["shop"]).unwrap(),
+            ["cache 1.0.0", "db 1.0.0", "shop 1.0.0"]
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! What a plugin deploys with Docker Compose: its files, rendered, and what Compose itself would only find out too late.
+//! What a plugin deploys with Docker Compose: its files, rendered, and what Compose itself would
+//! only find out too late.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,7 +46,8 @@ pub struct Rendering<'a> {
 /// What is given to Compose.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Project {
-    /// The files in the order they lie over each other: paths relative to the plugin, and their texts.
+    /// The files in the order they lie over each other: paths relative to the plugin, and their
+    /// texts.
     pub files: Vec<(String, String)>,
     /// The names of the services.
     pub services: BTreeSet<String>,
@@ -58,7 +60,10 @@ pub struct Project {
 impl Rendering<'_> {
     /// What Compose takes a variable for.
     fn variable(&self, name: &str) -> Option<String> {
-        self.variables.get(name).cloned().or_else(|| self.surroundings.get(name).map(str::to_owned))
+        self.variables
+            .get(name)
+            .cloned()
+            .or_else(|| self.surroundings.get(name).map(str::to_owned))
     }
 }
 
@@ -68,14 +73,18 @@ const TEMPLATE: &str = ".j2";
 /// Renders the files of a plugin, and checks them. Nothing is run.
 ///
 /// # Errors
-/// Everything that is wrong with them, with its place in the rendered text; warnings do not make an error of it alone.
+/// Everything that is wrong with them, with its place in the rendered text; warnings do not make an
+/// error of it alone.
 pub fn render(directory: &dyn Directory, rendering: &Rendering<'_>) -> (Project, Vec<Diagnostic>) {
     let mut found = Vec::new();
     let mut project = Project::default();
     let (mut documents, mut templates) = (Vec::new(), Vec::new());
     let files = files(directory, rendering.environment);
     let variables = with_file(directory, files.first(), rendering);
-    let rendering = &Rendering { variables: &variables, ..*rendering };
+    let rendering = &Rendering {
+        variables: &variables,
+        ..*rendering
+    };
     for path in files {
         let text = match read_text(directory, &path) {
             Ok(text) => text,
@@ -86,25 +95,32 @@ pub fn render(directory: &dyn Directory, rendering: &Rendering<'_>) -> (Project,
         };
         let shown = directory.root().join(&path).display().to_string();
         let template = path.ends_with(TEMPLATE).then(|| text.clone());
-        let (target, text) = match path.strip_suffix(TEMPLATE) {
-            None => (path.clone(), text),
-            Some(target) => match rendered(directory, &path, &text, rendering) {
-                Ok(rendered) => {
-                    found.extend(rendered.undefined.iter().map(|place| undefined_value(&rendered.text, *place, rendering, &shown)));
-                    match exact::exact(&rendered, &|name| rendering.variable(name)) {
-                        Ok(text) => (target.to_owned(), text),
-                        Err(inexact) => {
-                            found.extend(inexact.iter().map(|value| inexact_value(value, rendering, &shown)));
-                            continue;
+        let (target, text) =
+            match path.strip_suffix(TEMPLATE) {
+                None => (path.clone(), text),
+                Some(target) => match rendered(directory, &path, &text, rendering) {
+                    Ok(rendered) => {
+                        found.extend(rendered.undefined.iter().map(|place| {
+                            undefined_value(&rendered.text, *place, rendering, &shown)
+                        }));
+                        match exact::exact(&rendered, &|name| rendering.variable(name)) {
+                            Ok(text) => (target.to_owned(), text),
+                            Err(inexact) => {
+                                found.extend(
+                                    inexact
+                                        .iter()
+                                        .map(|value| inexact_value(value, rendering, &shown)),
+                                );
+                                continue;
+                            }
                         }
                     }
-                }
-                Err(error) => {
-                    found.push(template_error(&error, &shown, &text));
-                    continue;
-                }
-            },
-        };
+                    Err(error) => {
+                        found.push(template_error(&error, &shown, &text));
+                        continue;
+                    }
+                },
+            };
         match Document::parse_last_wins(&shown, &text) {
             Ok((document, warning)) => {
                 documents.push(document);
@@ -116,10 +132,17 @@ pub fn render(directory: &dyn Directory, rendering: &Rendering<'_>) -> (Project,
         project.files.push((target, text));
     }
     if !found.iter().any(Diagnostic::is_error) {
-        Checker { rendering, documents: &documents, found: &mut found }.check(&mut project);
+        Checker {
+            rendering,
+            documents: &documents,
+            found: &mut found,
+        }
+        .check(&mut project);
     }
     for wrong in &mut found {
-        let of_file = templates.iter().find(|(shown, ..)| wrong.file.as_ref() == Some(shown));
+        let of_file = templates
+            .iter()
+            .find(|(shown, ..)| wrong.file.as_ref() == Some(shown));
         if let Some((_, template, text)) = of_file {
             source::point(wrong, template, text);
         }
@@ -127,10 +150,16 @@ pub fn render(directory: &dyn Directory, rendering: &Rendering<'_>) -> (Project,
     (project, found)
 }
 
-/// The files for an environment: the main one, what always lies over it, and that of the environment.
+/// The files for an environment: the main one, what always lies over it, and that of the
+/// environment.
 fn files(directory: &dyn Directory, environment: Option<&str>) -> Vec<String> {
-    let Some(main) = compose_files(directory).into_iter().next() else { return Vec::new() };
-    let folder = main.rsplit_once('/').map(|(folder, _)| format!("{folder}/")).unwrap_or_default();
+    let Some(main) = compose_files(directory).into_iter().next() else {
+        return Vec::new();
+    };
+    let folder = main
+        .rsplit_once('/')
+        .map(|(folder, _)| format!("{folder}/"))
+        .unwrap_or_default();
     let short = match environment {
         Some("development") => Some("dev"),
         Some("production") => Some("prod"),
@@ -138,7 +167,9 @@ fn files(directory: &dyn Directory, environment: Option<&str>) -> Vec<String> {
     };
     let mut all = vec![main];
     for layer in [Some("override"), environment].into_iter().flatten() {
-        let names = [Some(layer), short.filter(|_| layer != "override")].into_iter().flatten();
+        let names = [Some(layer), short.filter(|_| layer != "override")]
+            .into_iter()
+            .flatten();
         let of = |name: &str| {
             COMPOSE_FILES
                 .iter()
@@ -152,7 +183,10 @@ fn files(directory: &dyn Directory, environment: Option<&str>) -> Vec<String> {
         let beside: Vec<String> = names.clone().flat_map(of).collect();
         let overrides = names.flat_map(|name| {
             let paths = ["yml", "yaml"].map(|extension| format!("{OVERRIDES}/{name}.{extension}"));
-            paths.into_iter().flat_map(|path| [format!("{path}{TEMPLATE}"), path]).chain([format!("{OVERRIDES}/{name}{TEMPLATE}")])
+            paths
+                .into_iter()
+                .flat_map(|path| [format!("{path}{TEMPLATE}"), path])
+                .chain([format!("{OVERRIDES}/{name}{TEMPLATE}")])
         });
         let is_there = |path: &String| matches!(directory.look(path), Look::File { .. });
         all.extend(beside.into_iter().find(is_there));
@@ -161,29 +195,72 @@ fn files(directory: &dyn Directory, environment: Option<&str>) -> Vec<String> {
     all
 }
 
-/// The variables, with those of the file `.env` beside the first file of the project: for Compose, every other place comes before that file.
-fn with_file(directory: &dyn Directory, first: Option<&String>, rendering: &Rendering<'_>) -> BTreeMap<String, String> {
+/// The variables, with those of the file `.env` beside the first file of the project: for Compose,
+/// every other place comes before that file.
+fn with_file(
+    directory: &dyn Directory,
+    first: Option<&String>,
+    rendering: &Rendering<'_>,
+) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
-    let folder = first.and_then(|path| path.rsplit_once('/')).map(|(folder, _)| format!("{folder}/")).unwrap_or_default();
+    let folder = first
+        .and_then(|path| path.rsplit_once('/'))
+        .map(|(folder, _)| format!("{folder}/"))
+        .unwrap_or_default();
     let path = format!("{folder}.env");
     if matches!(directory.look(&path), Look::File { .. }) {
-        for line in read_text(directory, &path).unwrap_or_default().lines().map(str::trim).filter(|line| !line.starts_with('#')) {
-            let Some((name, value)) = line.strip_prefix("export ").unwrap_or(line).split_once('=') else { continue };
+        for line in read_text(directory, &path)
+            .unwrap_or_default()
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.starts_with('#'))
+        {
+            let Some((name, value)) = line.strip_prefix("export ").unwrap_or(line).split_once('=')
+            else {
+                continue;
+            };
             let (name, value) = (name.trim(), value.trim());
-            let quoted = ['"', '\''].iter().find_map(|quote| value.strip_prefix(*quote)?.split_once(*quote));
-            let value = quoted.map_or_else(|| value.split(" #").next().unwrap_or_default().trim_end(), |(inside, _)| inside);
+            let quoted = ['"', '\'']
+                .iter()
+                .find_map(|quote| value.strip_prefix(*quote)?.split_once(*quote));
+            let value = quoted.map_or_else(
+                || value.split(" #").next().unwrap_or_default().trim_end(),
+                |(inside, _)| inside,
+            );
             if rendering.surroundings.get(name).is_none() {
                 all.insert(name.to_owned(), value.to_owned());
             }
         }
     }
-    all.extend(rendering.variables.iter().map(|(name, value)| (name.clone(), value.clone())));
+    all.extend(
+        rendering
+            .variables
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone())),
+    );
     all
 }
 
-fn rendered(directory: &dyn Directory, path: &str, text: &str, rendering: &Rendering<'_>) -> Result<Rendered, TemplateError> {
-    let folder = path.rsplit_once('/').map(|(folder, _)| format!("{folder}/")).unwrap_or_default();
-    let Rendering { plugin, values, environment: place, replicas, debug, project, variables, .. } = rendering;
+fn rendered(
+    directory: &dyn Directory,
+    path: &str,
+    text: &str,
+    rendering: &Rendering<'_>,
+) -> Result<Rendered, TemplateError> {
+    let folder = path
+        .rsplit_once('/')
+        .map(|(folder, _)| format!("{folder}/"))
+        .unwrap_or_default();
+    let Rendering {
+        plugin,
+        values,
+        environment: place,
+        replicas,
+        debug,
+        project,
+        variables,
+        ..
+    } = rendering;
     let mut context = values.as_object().cloned().unwrap_or_default();
     let known = json!({
         "config": values, "values": values, "env": variables, "environment": place.unwrap_or_default(), "replicas": replicas.unwrap_or(1),
@@ -194,28 +271,54 @@ fn rendered(directory: &dyn Directory, path: &str, text: &str, rendering: &Rende
     }
     let included = includes(directory, &folder);
     let spellings = rendering.spellings.clone();
-    let template =
-        Template { path: path.to_owned(), text: text.to_owned(), included, variables: context, spellings, strict: plugin.strict_templates };
+    let template = Template {
+        path: path.to_owned(),
+        text: text.to_owned(),
+        included,
+        variables: context,
+        spellings,
+        strict: plugin.strict_templates,
+    };
     match directory.evaluate(&Task::Render(template)) {
         Ok(Answer::Rendered(rendered)) => rendered,
-        Ok(Answer::Checked(_)) => {
-            Err(TemplateError { message: "the answer belongs to another request".to_owned(), line: None, start: None, help: None })
-        }
-        Err(message) => Err(TemplateError { message, line: None, start: None, help: None }),
+        Ok(Answer::Checked(_)) => Err(TemplateError {
+            message: "the answer belongs to another request".to_owned(),
+            line: None,
+            start: None,
+            help: None,
+        }),
+        Err(message) => Err(TemplateError {
+            message,
+            line: None,
+            start: None,
+            help: None,
+        }),
     }
 }
 
-/// The other files beside a template and below its directory, and what is below `templates/`: what it may include.
+/// The other files beside a template and below its directory, and what is below `templates/`: what
+/// it may include.
 fn includes(directory: &dyn Directory, folder: &str) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
-    let mut open = vec![(folder.trim_end_matches('/').to_owned(), 0), ("templates".to_owned(), 0)];
+    let mut open = vec![
+        (folder.trim_end_matches('/').to_owned(), 0),
+        ("templates".to_owned(), 0),
+    ];
     while let Some((place, depth)) = open.pop() {
         for name in directory.names(&place) {
-            let path = if place.is_empty() { name } else { format!("{place}/{name}") };
+            let path = if place.is_empty() {
+                name
+            } else {
+                format!("{place}/{name}")
+            };
             match directory.look(&path) {
-                Look::File { .. } if is_inside(&path) => all.extend(read_text(directory, &path).ok().map(|text| (path, text))),
+                Look::File { .. } if is_inside(&path) => {
+                    all.extend(read_text(directory, &path).ok().map(|text| (path, text)))
+                }
                 // A template beside the manifest may have the whole plugin below it.
-                Look::Directory if !place.is_empty() && depth < DEPTH => open.push((path, depth + 1)),
+                Look::Directory if !place.is_empty() && depth < DEPTH => {
+                    open.push((path, depth + 1))
+                }
                 _ => {}
             }
         }
@@ -227,11 +330,18 @@ fn includes(directory: &dyn Directory, folder: &str) -> BTreeMap<String, String>
 const DEPTH: usize = 4;
 
 fn template_error(error: &TemplateError, file: &str, text: &str) -> Diagnostic {
-    let TemplateError { message, line, start, help } = error;
+    let TemplateError {
+        message,
+        line,
+        start,
+        help,
+    } = error;
     let mut wrong = Diagnostic::error(format!("cannot render the template: {message}")).file(file);
     if let Some(line) = *line {
         let before = start.and_then(|start| text.get(..start));
-        let column = before.map_or(1, |before| before.rsplit('\n').next().unwrap_or("").chars().count() + 1);
+        let column = before.map_or(1, |before| {
+            before.rsplit('\n').next().unwrap_or("").chars().count() + 1
+        });
         wrong.position = Some(Position { line, column });
         wrong.source_line = text.lines().nth(line.saturating_sub(1)).map(str::to_owned);
     }
@@ -240,8 +350,15 @@ fn template_error(error: &TemplateError, file: &str, text: &str) -> Diagnostic {
 }
 
 /// Warns of an undefined value that a template prints.
-fn undefined_value(text: &str, (line, column): (usize, usize), rendering: &Rendering<'_>, file: &str) -> Diagnostic {
-    let warning = Diagnostic::warning("an undefined value renders as an empty string").file(file).module(rendering.plugin.name.as_str());
+fn undefined_value(
+    text: &str,
+    (line, column): (usize, usize),
+    rendering: &Rendering<'_>,
+    file: &str,
+) -> Diagnostic {
+    let warning = Diagnostic::warning("an undefined value renders as an empty string")
+        .file(file)
+        .module(rendering.plugin.name.as_str());
     let help = "set a value in config/defaults.yaml, or write `{{ x | default(…) }}`; with `strict_templates: true` in plugin.yml this is an error";
     let mut warning = warning.help(help);
     warning.position = Some(Position { line, column });
@@ -254,14 +371,26 @@ fn inexact_value(value: &str, rendering: &Rendering<'_>, file: &str) -> Diagnost
     let tree = Tree::of_value(rendering.values, &Origin::Nowhere);
     let mut leaves = Vec::new();
     tree.leaves(&mut Vec::new(), &mut leaves);
-    let path = leaves.iter().find(|(_, tree)| tree.value == Branch::Leaf(Value::from(value))).map(|(path, _)| dotted(path));
+    let path = leaves
+        .iter()
+        .find(|(_, tree)| tree.value == Branch::Leaf(Value::from(value)))
+        .map(|(path, _)| dotted(path));
     let message = match &path {
-        Some(path) => format!("the template changes the value of {path}: Docker Compose would read another value"),
-        None => "the template changes a value that it inserts: Docker Compose would read another value".to_owned(),
+        Some(path) => format!(
+            "the template changes the value of {path}: Docker Compose would read another value"
+        ),
+        None => {
+            "the template changes a value that it inserts: Docker Compose would read another value"
+                .to_owned()
+        }
     };
     let path = path.unwrap_or_else(|| "VALUE".to_owned());
-    let wrong = Diagnostic::error(message).file(file).module(rendering.plugin.name.as_str());
-    wrong.help(format!("write `{{{{ {path} | tojson }}}}` in the template, without quotes"))
+    let wrong = Diagnostic::error(message)
+        .file(file)
+        .module(rendering.plugin.name.as_str());
+    wrong.help(format!(
+        "write `{{{{ {path} | tojson }}}}` in the template, without quotes"
+    ))
 }
 
 struct Checker<'a> {
@@ -288,9 +417,25 @@ struct Service<'a> {
 }
 
 impl<'a> Checker<'a> {
-    fn tell(&mut self, document: &Document, at: Position, field: String, message: impl Into<String>, help: &str) {
-        let wrong = Diagnostic::error(message).field(field).module(self.rendering.plugin.name.as_str());
-        self.found.push(document.point(if help.is_empty() { wrong } else { wrong.help(help) }, at));
+    fn tell(
+        &mut self,
+        document: &Document,
+        at: Position,
+        field: String,
+        message: impl Into<String>,
+        help: &str,
+    ) {
+        let wrong = Diagnostic::error(message)
+            .field(field)
+            .module(self.rendering.plugin.name.as_str());
+        self.found.push(document.point(
+            if help.is_empty() {
+                wrong
+            } else {
+                wrong.help(help)
+            },
+            at,
+        ));
     }
 
     fn check(mut self, project: &mut Project) {
@@ -301,10 +446,20 @@ impl<'a> Checker<'a> {
         let mut services: BTreeMap<&str, Service<'a>> = BTreeMap::new();
         let mut networks: BTreeSet<&str> = BTreeSet::from(["default"]);
         for document in documents {
-            for (key, _) in document.root.get("networks").map(Node::entries).unwrap_or_default() {
+            for (key, _) in document
+                .root
+                .get("networks")
+                .map(Node::entries)
+                .unwrap_or_default()
+            {
                 networks.insert(&key.name);
             }
-            for (key, node) in document.root.get("services").map(Node::entries).unwrap_or_default() {
+            for (key, node) in document
+                .root
+                .get("services")
+                .map(Node::entries)
+                .unwrap_or_default()
+            {
                 let service = services.entry(&key.name).or_default();
                 service.at.get_or_insert((document, key.at));
                 read_service(service, document, node);
@@ -313,7 +468,13 @@ impl<'a> Checker<'a> {
         if services.is_empty() {
             if let Some(document) = documents.first() {
                 let help = "a Compose file needs `services:`, with a name and an `image:` below";
-                self.tell(document, document.root.at, "services".to_owned(), "there are no services", help);
+                self.tell(
+                    document,
+                    document.root.at,
+                    "services".to_owned(),
+                    "there are no services",
+                    help,
+                );
             }
             return;
         }
@@ -325,17 +486,29 @@ impl<'a> Checker<'a> {
         }
         let volumes: BTreeSet<&str> = documents
             .iter()
-            .flat_map(|document| document.root.get("volumes").map(Node::entries).unwrap_or_default())
+            .flat_map(|document| {
+                document
+                    .root
+                    .get("volumes")
+                    .map(Node::entries)
+                    .unwrap_or_default()
+            })
             .map(|(key, _)| key.name.as_str())
             .collect();
         // What is included from elsewhere is not read here.
-        let whole = documents.iter().all(|document| document.root.get("include").is_none());
+        let whole = documents
+            .iter()
+            .all(|document| document.root.get("include").is_none());
         for (name, service) in services.iter().filter(|_| whole) {
             self.parts(name, service, &services, &volumes);
         }
         let mut taken: BTreeMap<(String, u32), &str> = BTreeMap::new();
         for (name, service) in &services {
-            let count = project.scale.get(*name).copied().map_or(service.replicas.unwrap_or(1), u64::from);
+            let count = project
+                .scale
+                .get(*name)
+                .copied()
+                .map_or(service.replicas.unwrap_or(1), u64::from);
             self.service(name, service, count, &networks, &mut taken);
         }
     }
@@ -349,7 +522,11 @@ impl<'a> Checker<'a> {
                     let field = path.join(".");
                     match problem {
                         Some(text) => {
-                            let text = if text.is_empty() { "is required".to_owned() } else { text };
+                            let text = if text.is_empty() {
+                                "is required".to_owned()
+                            } else {
+                                text
+                            };
                             self.tell(
                                 document,
                                 node.at,
@@ -359,10 +536,15 @@ impl<'a> Checker<'a> {
                             );
                         }
                         None => {
-                            let warning =
-                                Diagnostic::warning(format!("the variable {name} is not set, and is replaced by an empty string"));
-                            let warning = warning.field(field).module(self.rendering.plugin.name.as_str());
-                            let help = format!("set it, write ${{{name}:-DEFAULT}}, or map it to a value in config/env.yaml");
+                            let warning = Diagnostic::warning(format!(
+                                "the variable {name} is not set, and is replaced by an empty string"
+                            ));
+                            let warning = warning
+                                .field(field)
+                                .module(self.rendering.plugin.name.as_str());
+                            let help = format!(
+                                "set it, write ${{{name}:-DEFAULT}}, or map it to a value in config/env.yaml"
+                            );
                             self.found.push(document.point(warning.help(help), node.at));
                         }
                     }
@@ -391,16 +573,37 @@ impl<'a> Checker<'a> {
 
     /// Which services there are to be several of.
     fn scale(&mut self, services: &BTreeMap<&str, Service<'a>>, project: &mut Project) {
-        let Some(replicas) = self.rendering.replicas else { return };
-        let declared: Vec<&str> = services.iter().filter(|(_, service)| service.replicas.is_some()).map(|(name, _)| *name).collect();
-        let called = ["app", "web", self.rendering.plugin.name.as_str()].into_iter().find(|name| services.contains_key(name));
-        let only = services.keys().next().copied().filter(|_| services.len() == 1);
-        let several: Vec<&str> = if declared.is_empty() { called.or(only).into_iter().collect() } else { declared };
+        let Some(replicas) = self.rendering.replicas else {
+            return;
+        };
+        let declared: Vec<&str> = services
+            .iter()
+            .filter(|(_, service)| service.replicas.is_some())
+            .map(|(name, _)| *name)
+            .collect();
+        let called = ["app", "web", self.rendering.plugin.name.as_str()]
+            .into_iter()
+            .find(|name| services.contains_key(name));
+        let only = services
+            .keys()
+            .next()
+            .copied()
+            .filter(|_| services.len() == 1);
+        let several: Vec<&str> = if declared.is_empty() {
+            called.or(only).into_iter().collect()
+        } else {
+            declared
+        };
         if several.is_empty() {
             let names: Vec<&str> = services.keys().copied().collect();
-            let (document, at) =
-                services.values().find_map(|service| service.at).unwrap_or((&self.documents[0], self.documents[0].root.at));
-            let message = format!("it is ambiguous which of {} gets {replicas} replicas", names.join(", "));
+            let (document, at) = services
+                .values()
+                .find_map(|service| service.at)
+                .unwrap_or((&self.documents[0], self.documents[0].root.at));
+            let message = format!(
+                "it is ambiguous which of {} gets {replicas} replicas",
+                names.join(", ")
+            );
             self.tell(
                 document,
                 at,
@@ -409,56 +612,117 @@ impl<'a> Checker<'a> {
                 "write `deploy: { replicas: 1 }` in the services that can have several replicas",
             );
         }
-        project.scale = several.into_iter().map(|name| (name.to_owned(), replicas)).collect();
+        project.scale = several
+            .into_iter()
+            .map(|name| (name.to_owned(), replicas))
+            .collect();
     }
 
     /// What a service names that nobody declares.
-    fn parts(&mut self, name: &str, service: &Service<'a>, services: &BTreeMap<&str, Service<'a>>, volumes: &BTreeSet<&str>) {
-        for (document, at, other) in service.depends_on.iter().filter(|(.., other)| !services.contains_key(other.as_str())) {
+    fn parts(
+        &mut self,
+        name: &str,
+        service: &Service<'a>,
+        services: &BTreeMap<&str, Service<'a>>,
+        volumes: &BTreeSet<&str>,
+    ) {
+        for (document, at, other) in service
+            .depends_on
+            .iter()
+            .filter(|(.., other)| !services.contains_key(other.as_str()))
+        {
             let near = hoist_core::did_you_mean(other, services.keys().copied());
             let help = near.map_or_else(String::new, |near| format!("did you mean `{near}`?"));
-            self.tell(document, *at, format!("services.{name}.depends_on"), format!("unknown service `{other}`"), &help);
+            self.tell(
+                document,
+                *at,
+                format!("services.{name}.depends_on"),
+                format!("unknown service `{other}`"),
+                &help,
+            );
         }
         for (document, at, text) in &service.volumes {
             // A name; everything else is a path, or only known when it is brought up.
             let (source, missing) = self.interpolated(text);
-            let is_name = source.starts_with(|c: char| c.is_ascii_alphanumeric()) && !source.contains(['/', '\\']) && missing.is_empty();
+            let is_name = source.starts_with(|c: char| c.is_ascii_alphanumeric())
+                && !source.contains(['/', '\\'])
+                && missing.is_empty();
             if is_name && !volumes.contains(source.as_str()) {
-                let help = format!("declare `{source}:` in the top-level `volumes:`; a directory starts with ./ or /");
-                self.tell(document, *at, format!("services.{name}.volumes"), format!("undeclared volume `{source}`"), &help);
+                let help = format!(
+                    "declare `{source}:` in the top-level `volumes:`; a directory starts with ./ or /"
+                );
+                self.tell(
+                    document,
+                    *at,
+                    format!("services.{name}.volumes"),
+                    format!("undeclared volume `{source}`"),
+                    &help,
+                );
             }
         }
         if let (false, false, Some((document, at))) = (service.image, service.builds, service.at) {
-            self.tell(document, at, format!("services.{name}"), "must have an image or a build", "write `image: NAME:TAG`");
+            self.tell(
+                document,
+                at,
+                format!("services.{name}"),
+                "must have an image or a build",
+                "write `image: NAME:TAG`",
+            );
         }
     }
 
     /// What is different in a Swarm: nothing is built, and how many there are is said by a file.
     fn swarm(&mut self, services: &BTreeMap<&str, Service<'a>>, project: &mut Project) {
         for (name, service) in services.iter().filter(|(_, service)| service.builds) {
-            let Some((document, at)) = service.at else { continue };
-            let (field, help) = (format!("services.{name}.build"), "push the image to a registry, and name it with `image:`");
+            let Some((document, at)) = service.at else {
+                continue;
+            };
+            let (field, help) = (
+                format!("services.{name}.build"),
+                "push the image to a registry, and name it with `image:`",
+            );
             match service.image {
                 true => {
-                    let warning = Diagnostic::warning("images are not built for a Swarm: its nodes pull them").field(field);
+                    let warning = Diagnostic::warning(
+                        "images are not built for a Swarm: its nodes pull them",
+                    )
+                    .field(field);
                     let warning = warning.module(self.rendering.plugin.name.as_str());
-                    self.found.push(document.point(warning.help("push the image to a registry"), at));
+                    self.found
+                        .push(document.point(warning.help("push the image to a registry"), at));
                 }
-                false => self.tell(document, at, field, "images are not built for a Swarm, since its nodes would not have them", help),
+                false => self.tell(
+                    document,
+                    at,
+                    field,
+                    "images are not built for a Swarm, since its nodes would not have them",
+                    help,
+                ),
             }
         }
         project.builds = false;
         if project.scale.is_empty() {
             return;
         }
-        let services: serde_json::Map<String, Value> =
-            project.scale.iter().map(|(name, count)| (name.clone(), json!({ "deploy": { "replicas": count } }))).collect();
+        let services: serde_json::Map<String, Value> = project
+            .scale
+            .iter()
+            .map(|(name, count)| (name.clone(), json!({ "deploy": { "replicas": count } })))
+            .collect();
         let mut text = json!({ "services": services });
         // All files of a stack have to be of one version.
-        if let Some(version) = self.documents.first().and_then(|document| document.root.get("version")) {
+        if let Some(version) = self
+            .documents
+            .first()
+            .and_then(|document| document.root.get("version"))
+        {
             text["version"] = version.to_json();
         }
-        let folder = project.files.first().and_then(|(path, _)| path.rsplit_once('/')).map(|(folder, _)| format!("{folder}/"));
+        let folder = project
+            .files
+            .first()
+            .and_then(|(path, _)| path.rsplit_once('/'))
+            .map(|(folder, _)| format!("{folder}/"));
         let path = format!("{}docker-compose.replicas.json", folder.unwrap_or_default());
         project.files.push((path, text.to_string()));
     }
@@ -474,14 +738,28 @@ impl<'a> Checker<'a> {
         for (document, at, network) in &service.networks {
             if !networks.contains(network.as_str()) {
                 let near = hoist_core::did_you_mean(network, networks.iter().copied());
-                let help = near
-                    .map_or_else(|| format!("declare `{network}:` in the top-level `networks:`"), |near| format!("did you mean `{near}`?"));
-                self.tell(document, *at, format!("services.{name}.networks"), format!("undeclared network `{network}`"), &help);
+                let help = near.map_or_else(
+                    || format!("declare `{network}:` in the top-level `networks:`"),
+                    |near| format!("did you mean `{near}`?"),
+                );
+                self.tell(
+                    document,
+                    *at,
+                    format!("services.{name}.networks"),
+                    format!("undeclared network `{network}`"),
+                    &help,
+                );
             }
         }
         if let (Some((document, node)), true) = (service.restart, service.restart_policy) {
             let help = "keep one of them";
-            self.tell(document, node.at, format!("services.{name}.restart"), "conflicts with deploy.restart_policy", help);
+            self.tell(
+                document,
+                node.at,
+                format!("services.{name}.restart"),
+                "conflicts with deploy.restart_policy",
+                help,
+            );
         }
         // In a Swarm names are not fixed, and all that are of a service share its ports.
         let count = if self.rendering.swarm { 1 } else { count };
@@ -510,16 +788,23 @@ impl<'a> Checker<'a> {
                     continue;
                 }
             };
-            let Some((address, first, last)) = published.filter(|(_, first, _)| *first != 0) else { continue };
+            let Some((address, first, last)) = published.filter(|(_, first, _)| *first != 0) else {
+                continue;
+            };
             let free = u64::from(last - first) + 1;
             if count > free && count > 1 {
                 let end = u64::from(first) + count - 1;
-                let help = format!("use a range of that size: \"{first}-{end}:…\", or remove the host port so that Docker chooses one");
+                let help = format!(
+                    "use a range of that size: \"{first}-{end}:…\", or remove the host port so that Docker chooses one"
+                );
                 self.tell(
                     document,
                     node.at,
                     field.clone(),
-                    format!("{count} containers cannot share {free} host port{}", if free == 1 { "" } else { "s" }),
+                    format!(
+                        "{count} containers cannot share {free} host port{}",
+                        if free == 1 { "" } else { "s" }
+                    ),
                     &help,
                 );
             }
@@ -574,7 +859,9 @@ impl<'a> Checker<'a> {
             _ => return Err(format!("must be a port, not {}", node.kind())),
         };
         let plain = text.split('/').next().unwrap_or_default();
-        let (rest, target) = plain.rsplit_once(':').map_or((None, plain), |(rest, target)| (Some(rest), target));
+        let (rest, target) = plain
+            .rsplit_once(':')
+            .map_or((None, plain), |(rest, target)| (Some(rest), target));
         range(target, 1)?;
         let Some(rest) = rest else { return Ok(None) };
         let (address, published) = rest.rsplit_once(':').unwrap_or(("", rest));
@@ -589,14 +876,22 @@ impl<'a> Checker<'a> {
 /// `80` or `80-89`.
 fn range(text: &str, least: u32) -> Result<(u32, u32), String> {
     let port = |text: &str| {
-        let number: Option<u32> = text.trim().parse().ok().filter(|number| (least..=65535).contains(number));
+        let number: Option<u32> = text
+            .trim()
+            .parse()
+            .ok()
+            .filter(|number| (least..=65535).contains(number));
         number.ok_or_else(|| format!("`{}` is not a port", text.escape_debug()))
     };
     let (first, last) = match text.split_once('-') {
         Some((first, last)) => (port(first)?, port(last)?),
         None => (port(text)?, port(text)?),
     };
-    if first > last { Err(format!("`{text}` ends before it begins")) } else { Ok((first, last)) }
+    if first > last {
+        Err(format!("`{text}` ends before it begins"))
+    } else {
+        Ok((first, last))
+    }
 }
 
 fn read_service<'a>(service: &mut Service<'a>, document: &'a Document, node: &'a Node) {
@@ -604,31 +899,71 @@ fn read_service<'a>(service: &mut Service<'a>, document: &'a Document, node: &'a
         Data::List(items) => items.iter().collect::<Vec<_>>(),
         _ => Vec::new(),
     };
-    service.ports.extend(node.get("ports").into_iter().flat_map(list).map(|port| (document, port)));
+    service.ports.extend(
+        node.get("ports")
+            .into_iter()
+            .flat_map(list)
+            .map(|port| (document, port)),
+    );
     if let Some(networks) = node.get("networks") {
-        let names = list(networks).into_iter().filter_map(|item| Some((document, item.at, item.text()?.to_owned())));
+        let names = list(networks)
+            .into_iter()
+            .filter_map(|item| Some((document, item.at, item.text()?.to_owned())));
         service.networks.extend(names);
-        service.networks.extend(networks.entries().iter().map(|(key, _)| (document, key.at, key.name.clone())));
+        service.networks.extend(
+            networks
+                .entries()
+                .iter()
+                .map(|(key, _)| (document, key.at, key.name.clone())),
+        );
     }
     if let Some(needed) = node.get("depends_on") {
-        let names = list(needed).into_iter().filter_map(|item| Some((document, item.at, item.text()?.to_owned())));
+        let names = list(needed)
+            .into_iter()
+            .filter_map(|item| Some((document, item.at, item.text()?.to_owned())));
         service.depends_on.extend(names);
-        service.depends_on.extend(needed.entries().iter().map(|(key, _)| (document, key.at, key.name.clone())));
+        service.depends_on.extend(
+            needed
+                .entries()
+                .iter()
+                .map(|(key, _)| (document, key.at, key.name.clone())),
+        );
     }
     for volume in node.get("volumes").into_iter().flat_map(list) {
-        let is_volume = volume.get("type").and_then(Node::text).is_none_or(|kind| kind == "volume");
-        let source = volume.text().and_then(|text| text.split_once(':')).map(|(source, _)| source);
-        let source = source.or_else(|| volume.get("source").filter(|_| is_volume).and_then(Node::text));
-        service.volumes.extend(source.map(|source| (document, volume.at, source.to_owned())));
+        let is_volume = volume
+            .get("type")
+            .and_then(Node::text)
+            .is_none_or(|kind| kind == "volume");
+        let source = volume
+            .text()
+            .and_then(|text| text.split_once(':'))
+            .map(|(source, _)| source);
+        let source = source.or_else(|| {
+            volume
+                .get("source")
+                .filter(|_| is_volume)
+                .and_then(Node::text)
+        });
+        service
+            .volumes
+            .extend(source.map(|source| (document, volume.at, source.to_owned())));
     }
-    service.container_name = node.get("container_name").map(|node| (document, node)).or(service.container_name);
-    service.restart = node.get("restart").map(|node| (document, node)).or(service.restart);
+    service.container_name = node
+        .get("container_name")
+        .map(|node| (document, node))
+        .or(service.container_name);
+    service.restart = node
+        .get("restart")
+        .map(|node| (document, node))
+        .or(service.restart);
     service.builds |= node.get("build").is_some();
     service.image |= node.get("image").is_some() || node.get("extends").is_some();
     if let Some(deploy) = node.get("deploy") {
         service.restart_policy |= deploy.get("restart_policy").is_some();
         let replicas = deploy.get("replicas").map(Node::to_json);
-        service.replicas = replicas.and_then(|count| count.as_u64().or_else(|| count.as_str()?.parse().ok())).or(service.replicas);
+        service.replicas = replicas
+            .and_then(|count| count.as_u64().or_else(|| count.as_str()?.parse().ok()))
+            .or(service.replicas);
     }
     let scale = node.get("scale").and_then(|node| node.to_json().as_u64());
     service.replicas = scale.or(service.replicas);

@@ -1,4 +1,5 @@
-//! The configuration of a plugin: layers over layers, each value with its origin, all of it checked against the schema.
+//! The configuration of a plugin: layers over layers, each value with its origin, all of it checked
+//! against the schema.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -109,15 +110,21 @@ const USUAL: &[(&str, &str)] = &[
 pub const ENVIRONMENTS: &[&str] = &["development", "staging", "production"];
 
 impl Configuration {
-    /// Lays all layers over each other: defaults of the schema, `defaults.yaml`, the profile of the environment, files, variables, single values.
+    /// Lays all layers over each other: defaults of the schema, `defaults.yaml`, the profile of the
+    /// environment, files, variables, single values.
     pub fn read(plugin: &Plugin, directory: &dyn Directory, given: &Given) -> Self {
         let mut found = Vec::new();
-        let schema = plugin.schema.as_deref().and_then(|path| Schema::read(directory, path).map_err(|wrong| found.push(wrong)).ok());
+        let schema = plugin.schema.as_deref().and_then(|path| {
+            Schema::read(directory, path)
+                .map_err(|wrong| found.push(wrong))
+                .ok()
+        });
         let mut tree = Tree::empty();
         let mut documents = Vec::new();
         let mut read = |path: &str| {
             let file = directory.root().join(path).display().to_string();
-            match read_text(directory, path).and_then(|text| Document::parse_private(&file, &text)) {
+            match read_text(directory, path).and_then(|text| Document::parse_private(&file, &text))
+            {
                 Ok(document) => documents.push(document),
                 Err(wrong) => found.push(wrong),
             }
@@ -134,7 +141,8 @@ impl Configuration {
                 Data::Map(_) => tree.lay(Tree::of_node(&document.root, document, Origin::File)),
                 Data::Null => {}
                 _ => {
-                    let wrong = Diagnostic::error(format!("must be a map, not {}", document.root.kind()));
+                    let wrong =
+                        Diagnostic::error(format!("must be a map, not {}", document.root.kind()));
                     let help = "a configuration file has a line `NAME: VALUE` for each value";
                     let mut wrong = document.point(wrong.help(help), document.root.at);
                     // Nothing is known of what stands there.
@@ -143,10 +151,19 @@ impl Configuration {
                 }
             }
         }
-        let mut configuration = Self { tree, schema, mapping: BTreeMap::new(), found, supplied: BTreeSet::new() };
+        let mut configuration = Self {
+            tree,
+            schema,
+            mapping: BTreeMap::new(),
+            found,
+            supplied: BTreeSet::new(),
+        };
         configuration.map(directory);
         configuration.lay_variables(&given.variables);
-        given.set.iter().for_each(|assignment| configuration.set(assignment));
+        given
+            .set
+            .iter()
+            .for_each(|assignment| configuration.set(assignment));
         if let Some(schema) = &configuration.schema {
             schema.fill(&mut configuration.tree);
         }
@@ -155,21 +172,27 @@ impl Configuration {
         configuration
     }
 
-    /// A whole number with zeros before it, such as the mode of a file, and one of more than 64 bits are text unless the schema says that they are numbers.
+    /// A whole number with zeros before it, such as the mode of a file, and one of more than 64
+    /// bits are text unless the schema says that they are numbers.
     fn keep_modes(&mut self) {
         let mut leaves = Vec::new();
         self.tree.leaves(&mut Vec::new(), &mut leaves);
         let is_text = |written: &str| {
             let digits = written.trim_start_matches(['-', '+']);
             let is_whole = digits.len() > 1 && digits.bytes().all(|byte| byte.is_ascii_digit());
-            is_whole && (digits.starts_with('0') || written.parse::<i64>().is_err() && digits.parse::<u64>().is_err())
+            is_whole
+                && (digits.starts_with('0')
+                    || written.parse::<i64>().is_err() && digits.parse::<u64>().is_err())
         };
         let is_number = |path: &[String]| {
             let types = self.said(path).map(|said| said.types()).unwrap_or_default();
             types.contains(&"integer") || types.contains(&"number")
         };
         let of_text = |(path, tree): (Vec<String>, &Tree)| {
-            let written = tree.written.as_deref().filter(|written| is_text(written) && !is_number(&path))?;
+            let written = tree
+                .written
+                .as_deref()
+                .filter(|written| is_text(written) && !is_number(&path))?;
             Some((path, Tree::of_value(&Value::from(written), &tree.origin)))
         };
         let texts: Vec<(Vec<String>, Tree)> = leaves.into_iter().filter_map(of_text).collect();
@@ -180,7 +203,9 @@ impl Configuration {
 
     /// Reads which variables stand for which values.
     fn map(&mut self, directory: &dyn Directory) {
-        let mapping = [MAPPING, "config/env.yml"].into_iter().find(|path| !matches!(directory.look(path), Look::Absent));
+        let mapping = [MAPPING, "config/env.yml"]
+            .into_iter()
+            .find(|path| !matches!(directory.look(path), Look::Absent));
         let Some(mapping) = mapping else {
             for (name, path) in USUAL {
                 let path = parts(path).unwrap_or_default();
@@ -191,46 +216,67 @@ impl Configuration {
             return;
         };
         let file = directory.root().join(mapping).display().to_string();
-        let document = match read_text(directory, mapping).and_then(|text| Document::parse(&file, &text)) {
-            Ok(document) => document,
-            Err(wrong) => return self.found.push(wrong),
-        };
+        let document =
+            match read_text(directory, mapping).and_then(|text| Document::parse(&file, &text)) {
+                Ok(document) => document,
+                Err(wrong) => return self.found.push(wrong),
+            };
         let help = "write a line `NAME: path.of.the.value` for each variable";
         if !matches!(document.root.data, Data::Map(_) | Data::Null) {
             let wrong = Diagnostic::error(format!("must be a map, not {}", document.root.kind()));
-            return self.found.push(document.point(wrong.help(help), document.root.at));
+            return self
+                .found
+                .push(document.point(wrong.help(help), document.root.at));
         }
         for (key, node) in document.root.entries() {
-            let mut tell = |wrong: Diagnostic, at| self.found.push(document.point(wrong.field(key.name.clone()), at));
+            let mut tell = |wrong: Diagnostic, at| {
+                self.found
+                    .push(document.point(wrong.field(key.name.clone()), at))
+            };
             if !is_variable(&key.name) {
                 tell(
-                    Diagnostic::error("is not a variable name").help("use only letters, digits and _, and do not start with a digit"),
+                    Diagnostic::error("is not a variable name")
+                        .help("use only letters, digits and _, and do not start with a digit"),
                     key.at,
                 );
                 continue;
             }
             if RESERVED.contains(&key.name.as_str()) || key.name.starts_with("HOIST_") {
-                tell(Diagnostic::error("is a reserved variable").help("choose another name"), key.at);
+                tell(
+                    Diagnostic::error("is a reserved variable").help("choose another name"),
+                    key.at,
+                );
                 continue;
             }
             match node.text().map(parts) {
                 Some(Ok(path)) => {
                     if !self.knows(&path) {
-                        let warning =
-                            Diagnostic::warning(format!("maps to `{}`, which is neither in the schema nor in the defaults", dotted(&path)));
-                        self.found.push(document.point(warning.field(key.name.clone()).help(help), node.at));
+                        let warning = Diagnostic::warning(format!(
+                            "maps to `{}`, which is neither in the schema nor in the defaults",
+                            dotted(&path)
+                        ));
+                        self.found.push(
+                            document.point(warning.field(key.name.clone()).help(help), node.at),
+                        );
                     }
                     self.mapping.insert(key.name.clone(), path);
                 }
                 Some(Err(why)) => tell(Diagnostic::error(why).help(help), node.at),
-                None => tell(Diagnostic::error(format!("must be a path, not {}", node.kind())).help(help), node.at),
+                None => tell(
+                    Diagnostic::error(format!("must be a path, not {}", node.kind())).help(help),
+                    node.at,
+                ),
             }
         }
     }
 
     /// True for a path that the schema or a layer has.
     fn knows(&self, path: &[String]) -> bool {
-        self.tree.get(path).is_some() || self.schema.as_ref().is_some_and(|schema| !schema.root().at(path).is_silent())
+        self.tree.get(path).is_some()
+            || self
+                .schema
+                .as_ref()
+                .is_some_and(|schema| !schema.root().at(path).is_silent())
     }
 
     fn said(&self, path: &[String]) -> Option<Subschema<'_>> {
@@ -263,18 +309,30 @@ impl Configuration {
     }
 
     fn lay_variables(&mut self, variables: &Environment) {
-        let given: Vec<(String, Vec<String>, String)> =
-            self.mapping.iter().filter_map(|(name, path)| Some((name.clone(), path.clone(), variables.get(name)?.to_owned()))).collect();
+        let given: Vec<(String, Vec<String>, String)> = self
+            .mapping
+            .iter()
+            .filter_map(|(name, path)| {
+                Some((name.clone(), path.clone(), variables.get(name)?.to_owned()))
+            })
+            .collect();
         for (name, path, text) in given {
             let tree = self.value(&path, &text, &Origin::Environment(name.clone()));
             if let Err(why) = self.tree.put(&path, tree) {
-                self.found.push(Diagnostic::error(format!("environment variable {name}: {why}")).field(dotted(&path)));
+                self.found.push(
+                    Diagnostic::error(format!("environment variable {name}: {why}"))
+                        .field(dotted(&path)),
+                );
             }
         }
     }
 
     fn set(&mut self, assignment: &Assignment) {
-        let Assignment { path, value, option } = assignment;
+        let Assignment {
+            path,
+            value,
+            option,
+        } = assignment;
         let mut option = option.clone();
         let put = parts(path).and_then(|parts| {
             let displayed = self.displayed(&parts);
@@ -282,11 +340,16 @@ impl Configuration {
                 option = option.replace(path, &dotted(&displayed));
             }
             let origin = Origin::Option(option.clone());
-            let is_text = self.said(&parts).is_some_and(|said| said.types() == ["string"]);
+            let is_text = self
+                .said(&parts)
+                .is_some_and(|said| said.types() == ["string"]);
             // As in a file, nothing takes the value of an earlier layer away.
             if value == "null" && !(is_text && self.tree.get(&parts).is_none()) {
                 let nothing = Tree::of_value(&Value::Null, &origin);
-                let nested = parts.iter().rev().fold(nothing, |below, part| Tree::holding(part, below));
+                let nested = parts
+                    .iter()
+                    .rev()
+                    .fold(nothing, |below, part| Tree::holding(part, below));
                 self.tree.lay(nested);
                 return Ok(());
             }
@@ -295,7 +358,9 @@ impl Configuration {
         });
         if let Err(why) = put {
             let wrong = Diagnostic::error(format!("{option}: {why}"));
-            self.found.push(wrong.help("write --set PATH=VALUE with a path such as database.host or volumes[0].path"));
+            self.found.push(wrong.help(
+                "write --set PATH=VALUE with a path such as database.host or volumes[0].path",
+            ));
         }
     }
 
@@ -310,30 +375,49 @@ impl Configuration {
         if let Some(secret) = (1..=path.len()).rev().find_map(said) {
             return secret;
         }
-        let mut names = path.iter().rev().filter(|part| part.parse::<usize>().is_err());
-        let is_text = || self.tree.get(path).is_none_or(|tree| matches!(tree.value, Branch::Leaf(Value::String(_))));
+        let mut names = path
+            .iter()
+            .rev()
+            .filter(|part| part.parse::<usize>().is_err());
+        let is_text = || {
+            self.tree
+                .get(path)
+                .is_none_or(|tree| matches!(tree.value, Branch::Leaf(Value::String(_))))
+        };
         // What is in a map of secrets is one; numbers there, such as a length, are not.
-        names.next().is_some_and(|name| is_secret_name(name)) || names.any(|name| is_secret_name(name)) && is_text()
+        names.next().is_some_and(|name| is_secret_name(name))
+            || names.any(|name| is_secret_name(name)) && is_text()
     }
 
-    /// Secrets that are given by where they are to be had: `{ from_file: PATH }`, `{ from_env: NAME }`, `{ generate: 32 }`.
+    /// Secrets that are given by where they are to be had: `{ from_file: PATH }`, `{ from_env: NAME
+    /// }`, `{ generate: 32 }`.
     pub fn pending(&self) -> Vec<Pending> {
         let mut leaves = Vec::new();
         self.tree.leaves(&mut Vec::new(), &mut leaves);
         let pending = |(mut path, tree): (Vec<String>, &Tree)| {
             let name = path.pop()?;
-            let Some(Branch::Map(around)) = self.tree.get(&path).map(|tree| &tree.value) else { return None };
-            let Branch::Leaf(value) = &tree.value else { return None };
+            let Some(Branch::Map(around)) = self.tree.get(&path).map(|tree| &tree.value) else {
+                return None;
+            };
+            let Branch::Leaf(value) = &tree.value else {
+                return None;
+            };
             let source = match (name.as_str(), value) {
                 ("from_file", Value::String(file)) => SecretSource::File(file.clone()),
                 ("from_env", Value::String(variable)) => SecretSource::Variable(variable.clone()),
                 ("generate", Value::Bool(true)) => SecretSource::Generate(32),
-                ("generate", Value::Number(length)) => {
-                    SecretSource::Generate(length.as_u64().filter(|length| (8..=1024).contains(length))? as usize)
-                }
+                ("generate", Value::Number(length)) => SecretSource::Generate(
+                    length
+                        .as_u64()
+                        .filter(|length| (8..=1024).contains(length))? as usize,
+                ),
                 _ => return None,
             };
-            (around.len() == 1 && !path.is_empty() && self.is_secret(&path)).then(|| Pending { path, source, origin: tree.origin.clone() })
+            (around.len() == 1 && !path.is_empty() && self.is_secret(&path)).then(|| Pending {
+                path,
+                source,
+                origin: tree.origin.clone(),
+            })
         };
         leaves.into_iter().filter_map(pending).collect()
     }
@@ -341,7 +425,9 @@ impl Configuration {
     /// Puts a secret in its place.
     pub fn supply(&mut self, pending: &Pending, value: &str) {
         // A secret is text, whatever it looks like, unless the schema says what it is.
-        let has_type = self.said(&pending.path).is_some_and(|said| !said.types().is_empty());
+        let has_type = self
+            .said(&pending.path)
+            .is_some_and(|said| !said.types().is_empty());
         let tree = match has_type {
             true => self.value(&pending.path, value, &pending.origin),
             false => Tree::of_value(&Value::from(value), &pending.origin),
@@ -351,29 +437,45 @@ impl Configuration {
         self.supplied.insert(pending.path.clone());
     }
 
-    /// Everything that is wrong: with the layers, and with the values by the schema. Properties that nobody knows are warnings.
+    /// Everything that is wrong: with the layers, and with the values by the schema. Properties
+    /// that nobody knows are warnings.
     pub fn check(&self, directory: &dyn Directory) -> Vec<Diagnostic> {
         let mut found = self.found.clone();
-        let Some(schema) = &self.schema else { return found };
+        let Some(schema) = &self.schema else {
+            return found;
+        };
         // What a layer has that cannot be read is not missing.
         if found.iter().any(Diagnostic::is_error) {
             return found;
         }
         let value = self.tree.to_json();
-        let pending: BTreeSet<Vec<String>> = self.pending().into_iter().map(|pending| pending.path).collect();
+        let pending: BTreeSet<Vec<String>> = self
+            .pending()
+            .into_iter()
+            .map(|pending| pending.path)
+            .collect();
         let violations = match schema.violations(value, directory) {
             Ok(violations) => violations,
             Err(wrong) => return vec![wrong],
         };
         // The value of what is pending is not known yet.
-        for violation in violations.iter().filter(|violation| !pending.contains(&violation.path)) {
+        for violation in violations
+            .iter()
+            .filter(|violation| !pending.contains(&violation.path))
+        {
             found.extend(violation::told(violation, self, schema));
         }
         self.unknown(&schema.root(), &self.tree, &mut Vec::new(), &mut found);
         found
     }
 
-    fn unknown(&self, said: &Subschema<'_>, tree: &Tree, path: &mut Vec<String>, found: &mut Vec<Diagnostic>) {
+    fn unknown(
+        &self,
+        said: &Subschema<'_>,
+        tree: &Tree,
+        path: &mut Vec<String>,
+        found: &mut Vec<Diagnostic>,
+    ) {
         match &tree.value {
             Branch::Map(entries) => {
                 for (name, below) in entries {
@@ -382,10 +484,17 @@ impl Configuration {
                     if described.is_silent() && !said.is_open() {
                         let near = did_you_mean(name, said.properties());
                         let help = near.map_or_else(
-                            || format!("the schema has {}", said.properties().collect::<Vec<_>>().join(", ")),
+                            || {
+                                format!(
+                                    "the schema has {}",
+                                    said.properties().collect::<Vec<_>>().join(", ")
+                                )
+                            },
                             |near| format!("did you mean `{near}`?"),
                         );
-                        let warning = Diagnostic::warning("is not in the schema").field(dotted(&self.displayed(path))).help(help);
+                        let warning = Diagnostic::warning("is not in the schema")
+                            .field(dotted(&self.displayed(path)))
+                            .help(help);
                         found.push(below.origin.point(warning, self.is_secret(path)));
                     } else {
                         self.unknown(&described, below, path, found);
@@ -410,18 +519,28 @@ impl Configuration {
         self.tree.to_json()
     }
 
-    /// How numbers are written that are not in their usual spelling, by that: `1.1` as `1.10`. What is written in several ways is left out.
+    /// How numbers are written that are not in their usual spelling, by that: `1.1` as `1.10`. What
+    /// is written in several ways is left out.
     pub fn spellings(&self) -> BTreeMap<String, String> {
         let mut leaves = Vec::new();
         self.tree.leaves(&mut Vec::new(), &mut leaves);
-        let numbers = leaves.into_iter().filter(|(_, tree)| matches!(tree.value, Branch::Leaf(Value::Number(_))));
+        let numbers = leaves
+            .into_iter()
+            .filter(|(_, tree)| matches!(tree.value, Branch::Leaf(Value::Number(_))));
         let mut all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for (_, tree) in numbers {
-            all.entry(tree.to_json().to_string()).or_default().insert(tree.text());
+            all.entry(tree.to_json().to_string())
+                .or_default()
+                .insert(tree.text());
         }
-        let only =
-            |(usual, written): (String, BTreeSet<String>)| (written.len() == 1).then(|| written.into_iter().next().map(|one| (usual, one)));
-        all.into_iter().filter_map(only).flatten().filter(|(usual, written)| usual != written).collect()
+        let only = |(usual, written): (String, BTreeSet<String>)| {
+            (written.len() == 1).then(|| written.into_iter().next().map(|one| (usual, one)))
+        };
+        all.into_iter()
+            .filter_map(only)
+            .flatten()
+            .filter(|(usual, written)| usual != written)
+            .collect()
     }
 
     /// Every single value, without the secrets.
@@ -430,12 +549,34 @@ impl Configuration {
         self.tree.leaves(&mut Vec::new(), &mut leaves);
         let setting = |(path, tree): (Vec<String>, &Tree)| {
             let secret = self.hides(&path, tree);
-            let value = if secret { Value::String(MASK.to_owned()) } else { tree.to_json() };
-            let text = if secret { MASK.to_owned() } else { displayed_text(tree) };
-            let description = self.said(&path).and_then(|said| said.description()).map(str::to_owned);
-            Setting { path: dotted(&self.displayed(&path)), value, text, origin: tree.origin.clone(), secret, description }
+            let value = if secret {
+                Value::String(MASK.to_owned())
+            } else {
+                tree.to_json()
+            };
+            let text = if secret {
+                MASK.to_owned()
+            } else {
+                displayed_text(tree)
+            };
+            let description = self
+                .said(&path)
+                .and_then(|said| said.description())
+                .map(str::to_owned);
+            Setting {
+                path: dotted(&self.displayed(&path)),
+                value,
+                text,
+                origin: tree.origin.clone(),
+                secret,
+                description,
+            }
         };
-        let mut settings: Vec<Setting> = leaves.into_iter().filter(|(path, _)| !path.is_empty()).map(setting).collect();
+        let mut settings: Vec<Setting> = leaves
+            .into_iter()
+            .filter(|(path, _)| !path.is_empty())
+            .map(setting)
+            .collect();
         // What has no name of its own is displayed once.
         settings.dedup();
         settings
@@ -457,10 +598,18 @@ impl Configuration {
         let mut shown = self.tree.clone();
         let mut leaves = Vec::new();
         self.tree.leaves(&mut Vec::new(), &mut leaves);
-        for (path, tree) in leaves.into_iter().filter(|(path, tree)| self.hides(path, tree)) {
+        for (path, tree) in leaves
+            .into_iter()
+            .filter(|(path, tree)| self.hides(path, tree))
+        {
             // A map with names that are secrets is masked as a whole.
-            let end = (0..path.len()).find(|place| self.hides_name(&path, *place)).unwrap_or(path.len());
-            let _ = shown.put(&path[..end], Tree::of_value(&Value::String(MASK.to_owned()), &tree.origin));
+            let end = (0..path.len())
+                .find(|place| self.hides_name(&path, *place))
+                .unwrap_or(path.len());
+            let _ = shown.put(
+                &path[..end],
+                Tree::of_value(&Value::String(MASK.to_owned()), &tree.origin),
+            );
         }
         shown.to_json()
     }
@@ -474,29 +623,52 @@ impl Configuration {
     pub fn secrets(&self) -> Vec<String> {
         let mut leaves = Vec::new();
         self.tree.leaves(&mut Vec::new(), &mut leaves);
-        let hidden = leaves.into_iter().filter(|(path, tree)| self.hides(path, tree));
+        let hidden = leaves
+            .into_iter()
+            .filter(|(path, tree)| self.hides(path, tree));
         let secrets: BTreeSet<String> = hidden
-            .flat_map(|(path, tree)| self.secret_names(&path).chain([tree.text(), text_of(&tree.to_json())]).collect::<Vec<_>>())
+            .flat_map(|(path, tree)| {
+                self.secret_names(&path)
+                    .chain([tree.text(), text_of(&tree.to_json())])
+                    .collect::<Vec<_>>()
+            })
             .collect();
         secrets.into_iter().collect()
     }
 
-    /// The names in a map that is a secret as a whole, where its schema does not describe them: they are part of the value.
+    /// The names in a map that is a secret as a whole, where its schema does not describe them:
+    /// they are part of the value.
     fn secret_names(&self, path: &[String]) -> impl Iterator<Item = String> {
-        (0..path.len()).filter(|place| self.hides_name(path, *place)).map(|place| path[place].clone())
+        (0..path.len())
+            .filter(|place| self.hides_name(path, *place))
+            .map(|place| path[place].clone())
     }
 
     /// True where a name in a path is a part of a secret.
     fn hides_name(&self, path: &[String], place: usize) -> bool {
-        let is_secret = |length: usize| self.said(&path[..length]).and_then(|said| said.secret()) == Some(true);
-        let is_described = || self.said(&path[..place]).is_some_and(|said| said.properties().any(|name| name == path[place]));
-        let is_position = || self.tree.get(&path[..place]).is_some_and(|tree| matches!(tree.value, Branch::List(_)));
+        let is_secret =
+            |length: usize| self.said(&path[..length]).and_then(|said| said.secret()) == Some(true);
+        let is_described = || {
+            self.said(&path[..place])
+                .is_some_and(|said| said.properties().any(|name| name == path[place]))
+        };
+        let is_position = || {
+            self.tree
+                .get(&path[..place])
+                .is_some_and(|tree| matches!(tree.value, Branch::List(_)))
+        };
         (1..=place).any(is_secret) && !is_source(&path[place]) && !is_position() && !is_described()
     }
 
     /// A path without the names that are parts of a secret.
     pub(crate) fn displayed(&self, path: &[String]) -> Vec<String> {
-        let name = |place: usize| if self.hides_name(path, place) { MASK.to_owned() } else { path[place].clone() };
+        let name = |place: usize| {
+            if self.hides_name(path, place) {
+                MASK.to_owned()
+            } else {
+                path[place].clone()
+            }
+        };
         (0..path.len()).map(name).collect()
     }
 
@@ -504,11 +676,18 @@ impl Configuration {
     pub fn short_secrets(&self) -> Vec<String> {
         let mut leaves = Vec::new();
         self.tree.leaves(&mut Vec::new(), &mut leaves);
-        let short = |(path, tree): &(Vec<String>, &Tree)| self.hides(path, tree) && tree.text().chars().count() < SHORTEST;
-        leaves.iter().filter(|leaf| short(leaf)).map(|(path, _)| dotted(&self.displayed(path))).collect()
+        let short = |(path, tree): &(Vec<String>, &Tree)| {
+            self.hides(path, tree) && tree.text().chars().count() < SHORTEST
+        };
+        leaves
+            .iter()
+            .filter(|leaf| short(leaf))
+            .map(|(path, _)| dotted(&self.displayed(path)))
+            .collect()
     }
 
-    /// The paths of secrets, as people write them, whose values stand in the plugin itself, where everybody can read them.
+    /// The paths of secrets, as people write them, whose values stand in the plugin itself, where
+    /// everybody can read them.
     pub fn public_secrets(&self, directory: &dyn Directory) -> Vec<(String, Origin)> {
         let root = directory.root().display().to_string();
         let in_plugin = |origin: &Origin| match origin {
@@ -516,20 +695,34 @@ impl Configuration {
             Origin::File(Place { file, .. }) => file.starts_with(&root),
             _ => false,
         };
-        let supplied = |setting: &Setting| self.supplied.iter().any(|path| dotted(&self.displayed(path)) == setting.path);
-        let settings = self.settings().into_iter().filter(|setting| setting.secret && in_plugin(&setting.origin) && !supplied(setting));
-        settings.map(|setting| (setting.path, setting.origin)).collect()
+        let supplied = |setting: &Setting| {
+            self.supplied
+                .iter()
+                .any(|path| dotted(&self.displayed(path)) == setting.path)
+        };
+        let settings = self
+            .settings()
+            .into_iter()
+            .filter(|setting| setting.secret && in_plugin(&setting.origin) && !supplied(setting));
+        settings
+            .map(|setting| (setting.path, setting.origin))
+            .collect()
     }
 
-    /// The variables that hooks and Compose see: those of the mapping, and `CONFIG_` with the whole path for every value.
+    /// The variables that hooks and Compose see: those of the mapping, and `CONFIG_` with the whole
+    /// path for every value.
     pub fn variables(&self) -> BTreeMap<String, String> {
         let mut variables = variables_of_tree(&self.tree);
-        let mapped = self.mapping.iter().filter_map(|(name, path)| Some((name.clone(), self.tree.get(path)?.text())));
+        let mapped = self
+            .mapping
+            .iter()
+            .filter_map(|(name, path)| Some((name.clone(), self.tree.get(path)?.text())));
         variables.extend(mapped);
         variables
     }
 
-    /// The values that variables of the environment gave, so that they can be given once more where the variables are gone.
+    /// The values that variables of the environment gave, so that they can be given once more where
+    /// the variables are gone.
     pub fn given_by_variables(&self) -> Vec<Assignment> {
         let assignment = |(name, path): (&String, &Vec<String>)| {
             let tree = self.tree.get(path)?;
@@ -544,7 +737,9 @@ impl Configuration {
 
     /// The names of the variables that stand for values, with the paths of these.
     pub fn mapping(&self) -> impl Iterator<Item = (&str, String)> {
-        self.mapping.iter().map(|(name, path)| (name.as_str(), dotted(path)))
+        self.mapping
+            .iter()
+            .map(|(name, path)| (name.as_str(), dotted(path)))
     }
 }
 
@@ -562,11 +757,14 @@ fn is_source(name: &str) -> bool {
     matches!(name, "from_file" | "from_env" | "generate")
 }
 
-/// `CONFIG_` with the whole path for every value. A number that has one of `known` as well keeps the spelling it has there.
+/// `CONFIG_` with the whole path for every value. A number that has one of `known` as well keeps
+/// the spelling it has there.
 pub fn variables_of(values: &Value, known: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let mut variables = variables_of_tree(&Tree::of_value(values, &Origin::Nowhere));
     for (name, text) in &mut variables {
-        let Some(written) = known.get(name).filter(|written| *written != text) else { continue };
+        let Some(written) = known.get(name).filter(|written| *written != text) else {
+            continue;
+        };
         if number(written).is_some_and(|number| number.to_string() == *text) {
             text.clone_from(written);
         }
@@ -578,18 +776,43 @@ fn variables_of_tree(tree: &Tree) -> BTreeMap<String, String> {
     let mut leaves = Vec::new();
     tree.leaves(&mut Vec::new(), &mut leaves);
     let name = |path: &[String]| {
-        let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
-        format!("CONFIG_{}", path.join("_").chars().map(plain).collect::<String>())
+        let plain = |c: char| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_uppercase()
+            } else {
+                '_'
+            }
+        };
+        format!(
+            "CONFIG_{}",
+            path.join("_").chars().map(plain).collect::<String>()
+        )
     };
-    leaves.into_iter().map(|(path, tree)| (name(&path), tree.text())).collect()
+    leaves
+        .into_iter()
+        .map(|(path, tree)| (name(&path), tree.text()))
+        .collect()
 }
 
 /// Variables that no value may take the place of.
-const RESERVED: &[&str] =
-    &["PATH", "HOME", "SHELL", "USER", "LOGNAME", "TMPDIR", "IFS", "LD_PRELOAD", "LD_LIBRARY_PATH", "BASH_ENV", "ENV"];
+const RESERVED: &[&str] = &[
+    "PATH",
+    "HOME",
+    "SHELL",
+    "USER",
+    "LOGNAME",
+    "TMPDIR",
+    "IFS",
+    "LD_PRELOAD",
+    "LD_LIBRARY_PATH",
+    "BASH_ENV",
+    "ENV",
+];
 
 fn is_variable(name: &str) -> bool {
-    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let plain = name
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     plain && !name.is_empty() && !name.starts_with(|first: char| first.is_ascii_digit())
 }
 
@@ -606,7 +829,8 @@ fn text_of(value: &Value) -> String {
 pub fn profiles(directory: &dyn Directory) -> Vec<String> {
     let stem = |name: &String| {
         let (stem, extension) = name.rsplit_once('.')?;
-        let is_profile = ["yaml", "yml", "json"].contains(&extension) && !["defaults", "env", "schema"].contains(&stem);
+        let is_profile = ["yaml", "yml", "json"].contains(&extension)
+            && !["defaults", "env", "schema"].contains(&stem);
         is_profile.then(|| stem.to_owned())
     };
     let names: BTreeSet<String> = directory.names("config").iter().filter_map(stem).collect();
@@ -616,21 +840,40 @@ pub fn profiles(directory: &dyn Directory) -> Vec<String> {
 /// The file with the values of an environment, where there is one.
 fn profile(directory: &dyn Directory, environment: &str) -> Result<Option<String>, Diagnostic> {
     let name = environment.escape_debug();
-    let plain = environment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)) && !environment.is_empty();
+    let plain = environment
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+        && !environment.is_empty();
     let help = |known: &[&str]| {
         let near = did_you_mean(environment, known.iter().copied());
-        near.map_or_else(|| format!("available environments: {}", known.join(", ")), |near| format!("did you mean `{near}`?"))
+        near.map_or_else(
+            || format!("available environments: {}", known.join(", ")),
+            |near| format!("did you mean `{near}`?"),
+        )
     };
     if !plain {
-        return Err(Diagnostic::error(format!("`{name}` is not an environment name")).help(help(ENVIRONMENTS)));
+        return Err(
+            Diagnostic::error(format!("`{name}` is not an environment name"))
+                .help(help(ENVIRONMENTS)),
+        );
     }
-    let places = ["yaml", "yml", "json"].map(|extension| format!("config/{environment}.{extension}"));
-    let found = places.into_iter().find(|path| matches!(directory.look(path), Look::File { .. }));
+    let places =
+        ["yaml", "yml", "json"].map(|extension| format!("config/{environment}.{extension}"));
+    let found = places
+        .into_iter()
+        .find(|path| matches!(directory.look(path), Look::File { .. }));
     let own = ["defaults", "env", "schema"].contains(&environment);
     match found.filter(|_| !own) {
         Some(path) => Ok(Some(path)),
-        None if ENVIRONMENTS.contains(&environment) || layered_environments(directory).contains(environment) => Ok(None),
-        None if own => Err(Diagnostic::error(format!("`{name}` is not an environment name")).help(help(ENVIRONMENTS))),
+        None if ENVIRONMENTS.contains(&environment)
+            || layered_environments(directory).contains(environment) =>
+        {
+            Ok(None)
+        }
+        None if own => Err(
+            Diagnostic::error(format!("`{name}` is not an environment name"))
+                .help(help(ENVIRONMENTS)),
+        ),
         None => {
             let (profiles, layered) = (profiles(directory), layered_environments(directory));
             let mut known: Vec<&str> = ENVIRONMENTS.to_vec();

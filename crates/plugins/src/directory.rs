@@ -36,7 +36,8 @@ pub trait Directory: Sync {
     /// # Errors
     /// Why it cannot be read, in words.
     fn read(&self, inside: &str) -> Result<Vec<u8>, String>;
-    /// Carries out work whose cost the author of the plugin decides; here, unless somebody limits it.
+    /// Carries out work whose cost the author of the plugin decides; here, unless somebody limits
+    /// it.
     ///
     /// # Errors
     /// That it took too long or too much memory, in words.
@@ -45,10 +46,13 @@ pub trait Directory: Sync {
     }
 }
 
-/// True for a path that stays inside of what it is relative to: neither absolute, nor with `..` in it.
+/// True for a path that stays inside of what it is relative to: neither absolute, nor with `..` in
+/// it.
 pub fn is_inside(path: &str) -> bool {
     let mut parts = Path::new(path).components().peekable();
-    parts.peek().is_some() && parts.all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) && !path.contains('\0')
+    parts.peek().is_some()
+        && parts.all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+        && !path.contains('\0')
 }
 
 /// A plugin in memory: files by path, each with whether it may be run.
@@ -63,8 +67,16 @@ pub struct InMemory {
 impl InMemory {
     /// With these texts; what begins with `#!` may be run.
     pub fn new(root: &str, files: &[(&str, &str)]) -> Self {
-        let files = files.iter().map(|(path, text)| ((*path).to_owned(), (text.as_bytes().to_vec(), text.starts_with("#!"))));
-        Self { root: root.into(), files: files.collect() }
+        let files = files.iter().map(|(path, text)| {
+            (
+                (*path).to_owned(),
+                (text.as_bytes().to_vec(), text.starts_with("#!")),
+            )
+        });
+        Self {
+            root: root.into(),
+            files: files.collect(),
+        }
     }
 }
 
@@ -76,14 +88,20 @@ impl Directory for InMemory {
     fn look(&self, inside: &str) -> Look {
         let inside = inside.trim_start_matches("./");
         match self.files.get(inside) {
-            Some((_, executable)) => Look::File { executable: *executable },
+            Some((_, executable)) => Look::File {
+                executable: *executable,
+            },
             None if !self.names(inside).is_empty() => Look::Directory,
             None => Look::Absent,
         }
     }
 
     fn names(&self, inside: &str) -> Vec<String> {
-        let prefix = if inside.is_empty() { String::new() } else { format!("{}/", inside.trim_end_matches('/')) };
+        let prefix = if inside.is_empty() {
+            String::new()
+        } else {
+            format!("{}/", inside.trim_end_matches('/'))
+        };
         let first = |path: &String| Some(path.strip_prefix(&prefix)?.split('/').next()?.to_owned());
         let mut names: Vec<String> = self.files.keys().filter_map(first).collect();
         names.dedup();
@@ -92,6 +110,8 @@ impl Directory for InMemory {
 
     fn read(&self, inside: &str) -> Result<Vec<u8>, String> {
         let found = self.files.get(inside.trim_start_matches("./"));
-        found.map(|(content, _)| content.clone()).ok_or_else(|| "the file does not exist".to_owned())
+        found
+            .map(|(content, _)| content.clone())
+            .ok_or_else(|| "the file does not exist".to_owned())
     }
 }

@@ -1,4 +1,5 @@
-//! The variables in files of Docker Compose, as Compose reads them: `$NAME`, `${NAME}`, `${NAME:-otherwise}`, `${NAME:?why}`; `$$` is a dollar.
+//! The variables in files of Docker Compose, as Compose reads them: `$NAME`, `${NAME}`,
+//! `${NAME:-otherwise}`, `${NAME:?why}`; `$$` is a dollar.
 
 /// A variable that is not set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,7 +10,10 @@ pub(crate) struct Variable {
 }
 
 /// The text with the values of its variables, and those that have none.
-pub(crate) fn interpolate(text: &str, value: &dyn Fn(&str) -> Option<String>) -> (String, Vec<Variable>) {
+pub(crate) fn interpolate(
+    text: &str,
+    value: &dyn Fn(&str) -> Option<String>,
+) -> (String, Vec<Variable>) {
     let (mut out, mut missing) = (String::new(), Vec::new());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('$') {
@@ -40,7 +44,10 @@ pub(crate) fn interpolate(text: &str, value: &dyn Fn(&str) -> Option<String>) ->
         let name = &after[..length];
         match value(name) {
             Some(value) => out += &value,
-            None => missing.push(Variable { name: name.to_owned(), problem: None }),
+            None => missing.push(Variable {
+                name: name.to_owned(),
+                problem: None,
+            }),
         }
         rest = &after[length..];
     }
@@ -50,7 +57,11 @@ pub(crate) fn interpolate(text: &str, value: &dyn Fn(&str) -> Option<String>) ->
 fn name_length(text: &str) -> usize {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let length = text.find(|c: char| !plain(c)).unwrap_or(text.len());
-    if text.starts_with(|first: char| first.is_ascii_digit()) { 0 } else { length }
+    if text.starts_with(|first: char| first.is_ascii_digit()) {
+        0
+    } else {
+        length
+    }
 }
 
 /// Where the brace closes that was opened.
@@ -71,8 +82,12 @@ fn braced(inside: &str, value: &dyn Fn(&str) -> Option<String>) -> (String, Vec<
     let length = name_length(inside);
     let (name, rest) = inside.split_at(length);
     let set = value(name);
-    let (empty_counts, rest) = rest.strip_prefix(':').map_or((false, rest), |rest| (true, rest));
-    let given = set.clone().filter(|value| !(empty_counts && value.is_empty()));
+    let (empty_counts, rest) = rest
+        .strip_prefix(':')
+        .map_or((false, rest), |rest| (true, rest));
+    let given = set
+        .clone()
+        .filter(|value| !(empty_counts && value.is_empty()));
     match (given, rest.chars().next()) {
         (_, Some('+')) => match set.filter(|value| !(empty_counts && value.is_empty())) {
             Some(_) => interpolate(&rest[1..], value),
@@ -80,8 +95,20 @@ fn braced(inside: &str, value: &dyn Fn(&str) -> Option<String>) -> (String, Vec<
         },
         (Some(given), _) => (given, Vec::new()),
         (None, Some('-')) => interpolate(&rest[1..], value),
-        (None, Some('?')) => (String::new(), vec![Variable { name: name.to_owned(), problem: Some(rest[1..].to_owned()) }]),
-        (None, _) => (String::new(), vec![Variable { name: name.to_owned(), problem: None }]),
+        (None, Some('?')) => (
+            String::new(),
+            vec![Variable {
+                name: name.to_owned(),
+                problem: Some(rest[1..].to_owned()),
+            }],
+        ),
+        (None, _) => (
+            String::new(),
+            vec![Variable {
+                name: name.to_owned(),
+                problem: None,
+            }],
+        ),
     }
 }
 
@@ -108,7 +135,13 @@ mod tests {
             assert_eq!(interpolate(text, &value).0, expected, "{text}");
         }
         let (_, missing) = interpolate("$B ${C:?say why} ${D}", &value);
-        let names: Vec<&str> = missing.iter().map(|variable| variable.name.as_str()).collect();
-        assert_eq!((names, missing[1].problem.as_deref()), (vec!["B", "C", "D"], Some("say why")));
+        let names: Vec<&str> = missing
+            .iter()
+            .map(|variable| variable.name.as_str())
+            .collect();
+        assert_eq!(
+            (names, missing[1].problem.as_deref()),
+            (vec!["B", "C", "D"], Some("say why"))
+        );
     }
 }

@@ -1,5 +1,6 @@
-//! Plugins: what they say of themselves, which versions of them go together, and how they are configured. Reading only, and no I/O: a plugin's files are
-//! looked at through a [`Directory`], which whoever calls brings.
+//! Plugins: what they say of themselves, which versions of them go together, and how they are
+//! configured. Reading only, and no I/O: a plugin's files are looked at through a [`Directory`],
+//! which whoever calls brings.
 //!
 //! ```
 //! use hoist_plugins::{Configuration, Given, InMemory, Plugin};
@@ -33,11 +34,17 @@ mod violation;
 
 pub use choose::{Choice, Conflict, Offer, Offers, Wanted, choose};
 pub use compose::{Project, Rendering, render};
-pub use config::{Assignment, Configuration, ENVIRONMENTS, Given, MAPPING, Pending, SecretSource, Setting, profiles, variables_of};
+pub use config::{
+    Assignment, Configuration, ENVIRONMENTS, Given, MAPPING, Pending, SecretSource, Setting,
+    profiles, variables_of,
+};
 pub use directory::{Directory, InMemory, Look, is_inside};
 pub use document::{Data, Document, Key, Node, Numeral};
 pub use evaluate::{Answer, Marked, Rendered, SchemaError, Task, Template, TemplateError};
-pub use manifest::{DEPLOY_SCRIPTS, Dependency, Event, HOOKS, Hook, Kind, MANIFEST, Plugin, Side, UNDEPLOY_SCRIPTS, compose_files};
+pub use manifest::{
+    DEPLOY_SCRIPTS, Dependency, Event, HOOKS, Hook, Kind, MANIFEST, Plugin, Side, UNDEPLOY_SCRIPTS,
+    compose_files,
+};
 pub use range::{VersionRange, read_version};
 pub use schema::Schema;
 pub use secret::{MASK, Masker, is_secret_name};

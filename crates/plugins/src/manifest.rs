@@ -127,7 +127,8 @@ pub struct Plugin {
     pub defaults: Option<String>,
     /// By the names of their hooks.
     pub hooks: BTreeMap<&'static str, Hook>,
-    /// True where printing an undefined value is an error in its templates; otherwise it renders as nothing, with a warning.
+    /// True where printing an undefined value is an error in its templates; otherwise it renders as
+    /// nothing, with a warning.
     pub strict_templates: bool,
     /// How it is deployed.
     pub kind: Kind,
@@ -141,7 +142,8 @@ impl Plugin {
         self.kind == Kind::Basic && self.hooks.is_empty()
     }
 
-    /// Reads the manifest of a plugin and looks at the files that it names. With what is wrong: a plugin comes back only where that is no error.
+    /// Reads the manifest of a plugin and looks at the files that it names. With what is wrong: a
+    /// plugin comes back only where that is no error.
     pub fn read(directory: &dyn Directory) -> (Option<Self>, Vec<Diagnostic>) {
         let shown = directory.root().join(MANIFEST).display().to_string();
         let text = match directory.read(MANIFEST).map(String::from_utf8) {
@@ -149,14 +151,21 @@ impl Plugin {
             Ok(Err(_)) => return (None, vec![Diagnostic::error("is not UTF-8").file(shown)]),
             Err(why) => {
                 let wrong = Diagnostic::error(format!("cannot read the file: {why}")).file(shown);
-                return (None, vec![wrong.help("a plugin is a directory with a plugin.yml")]);
+                return (
+                    None,
+                    vec![wrong.help("a plugin is a directory with a plugin.yml")],
+                );
             }
         };
         let document = match Document::parse(&shown, &text) {
             Ok(document) => document,
             Err(wrong) => return (None, vec![wrong]),
         };
-        let mut reader = Reader { directory, document: &document, found: Vec::new() };
+        let mut reader = Reader {
+            directory,
+            document: &document,
+            found: Vec::new(),
+        };
         let plugin = reader.plugin();
         let found = reader.found;
         let usable = !found.iter().any(Diagnostic::is_error);
@@ -166,12 +175,19 @@ impl Plugin {
             None => wrong,
         });
         let found = found.collect();
-        (plugin.filter(|_| usable).map(|plugin| plugin.into_plugin(document)), found)
+        (
+            plugin
+                .filter(|_| usable)
+                .map(|plugin| plugin.into_plugin(document)),
+            found,
+        )
     }
 
     /// The hook of one side of an event.
     pub fn hook(&self, side: Side, event: Event) -> Option<(&'static str, &Hook)> {
-        let (name, ..) = HOOKS.iter().find(|(_, of, at)| (*of, *at) == (side, event))?;
+        let (name, ..) = HOOKS
+            .iter()
+            .find(|(_, of, at)| (*of, *at) == (side, event))?;
         self.hooks.get(name).map(|hook| (*name, hook))
     }
 }
@@ -193,14 +209,50 @@ struct Read {
 
 impl Read {
     fn into_plugin(self, document: Document) -> Plugin {
-        let Read { name, version, description, author, license, dependencies, schema, defaults, hooks, strict_templates, kind } = self;
-        Plugin { name, version, description, author, license, dependencies, schema, defaults, hooks, strict_templates, kind, document }
+        let Read {
+            name,
+            version,
+            description,
+            author,
+            license,
+            dependencies,
+            schema,
+            defaults,
+            hooks,
+            strict_templates,
+            kind,
+        } = self;
+        Plugin {
+            name,
+            version,
+            description,
+            author,
+            license,
+            dependencies,
+            schema,
+            defaults,
+            hooks,
+            strict_templates,
+            kind,
+            document,
+        }
     }
 }
 
 /// What stands at the top of a manifest.
-pub(crate) const KEYS: &[&str] =
-    &["name", "version", "description", "author", "license", "dependencies", "config", "hooks", "homepage", "tags", "strict_templates"];
+pub(crate) const KEYS: &[&str] = &[
+    "name",
+    "version",
+    "description",
+    "author",
+    "license",
+    "dependencies",
+    "config",
+    "hooks",
+    "homepage",
+    "tags",
+    "strict_templates",
+];
 
 struct Reader<'a> {
     directory: &'a dyn Directory,
@@ -211,7 +263,14 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn wrong(&mut self, at: Position, field: &str, message: impl Into<String>, help: &str) {
         let wrong = Diagnostic::error(message).field(field);
-        self.found.push(self.document.point(if help.is_empty() { wrong } else { wrong.help(help) }, at));
+        self.found.push(self.document.point(
+            if help.is_empty() {
+                wrong
+            } else {
+                wrong.help(help)
+            },
+            at,
+        ));
     }
 
     fn warn(&mut self, at: Position, field: &str, message: impl Into<String>, help: &str) {
@@ -224,8 +283,11 @@ impl Reader<'_> {
         if !matches!(root.data, Data::Map(_)) {
             let message = format!("must be a map, not {}", root.kind());
             self.found.push(
-                self.document
-                    .point(Diagnostic::error(message).help("write `name: NAME` and `version: 1.0.0`, each on its own line"), root.at),
+                self.document.point(
+                    Diagnostic::error(message)
+                        .help("write `name: NAME` and `version: 1.0.0`, each on its own line"),
+                    root.at,
+                ),
             );
             return None;
         }
@@ -242,9 +304,15 @@ impl Reader<'_> {
         let (author, license) = (self.line(root, "author"), self.line(root, "license"));
         self.line(root, "homepage");
         self.tags(root);
-        let dependencies = root.get("dependencies").map(|node| self.dependencies(node)).unwrap_or_default();
+        let dependencies = root
+            .get("dependencies")
+            .map(|node| self.dependencies(node))
+            .unwrap_or_default();
         let (schema, defaults) = self.config(root);
-        let hooks = root.get("hooks").map(|node| self.hooks(node)).unwrap_or_default();
+        let hooks = root
+            .get("hooks")
+            .map(|node| self.hooks(node))
+            .unwrap_or_default();
         let strict_templates = self.flag(root, "strict_templates");
         let kind = self.kind();
         self.unused(kind, &hooks);
@@ -277,14 +345,26 @@ impl Reader<'_> {
 
     /// Tells which names of a map nobody knows.
     fn unknown(&mut self, node: &Node, within: &str, known: &[&str]) {
-        for (Key { name, at, .. }, _) in node.entries().iter().filter(|(key, _)| !known.contains(&key.name.as_str())) {
+        for (Key { name, at, .. }, _) in node
+            .entries()
+            .iter()
+            .filter(|(key, _)| !known.contains(&key.name.as_str()))
+        {
             let plain = name.replace('_', "-").to_lowercase();
-            let near = known.iter().find(|known| **known == plain).copied().or_else(|| did_you_mean(name, known.iter().copied()));
+            let near = known
+                .iter()
+                .find(|known| **known == plain)
+                .copied()
+                .or_else(|| did_you_mean(name, known.iter().copied()));
             let help = match near {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("allowed: {}", known.join(", ")),
             };
-            let field = if within.is_empty() { name.clone() } else { format!("{within}.{name}") };
+            let field = if within.is_empty() {
+                name.clone()
+            } else {
+                format!("{within}.{name}")
+            };
             self.wrong(*at, &field, "is not a field of a plugin", &help);
         }
     }
@@ -292,19 +372,39 @@ impl Reader<'_> {
     fn name(&mut self, root: &Node) -> Option<ModuleId> {
         let start = root.at;
         let Some(node) = root.get("name") else {
-            self.wrong(start, "name", "is missing", "add `name:` with the name of the directory");
+            self.wrong(
+                start,
+                "name",
+                "is missing",
+                "add `name:` with the name of the directory",
+            );
             return None;
         };
-        let directory = self.directory.root().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let directory = self
+            .directory
+            .root()
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
         let Some(text) = node.text() else {
-            self.wrong(node.at, "name", format!("must be a string, not {}", node.kind()), "quote the value");
+            self.wrong(
+                node.at,
+                "name",
+                format!("must be a string, not {}", node.kind()),
+                "quote the value",
+            );
             return None;
         };
         match ModuleId::new(text) {
             Ok(name) if text == directory || directory.is_empty() => Some(name),
             Ok(name) => {
                 let help = format!("rename the directory to {text}, or the plugin to {directory}");
-                self.warn(node.at, "name", format!("differs from the name of its directory, {directory}"), &help);
+                self.warn(
+                    node.at,
+                    "name",
+                    format!("differs from the name of its directory, {directory}"),
+                    &help,
+                );
                 Some(name)
             }
             Err(error) => {
@@ -324,12 +424,25 @@ impl Reader<'_> {
             Some((version, false)) => Some(version),
             Some((version, true)) => {
                 let written = written.unwrap_or_default();
-                self.warn(node.at, "version", format!("`{written}` is read as {version}"), &format!("write `version: {version}`"));
+                self.warn(
+                    node.at,
+                    "version",
+                    format!("`{written}` is read as {version}"),
+                    &format!("write `version: {version}`"),
+                );
                 Some(version)
             }
             None => {
-                let shown = written.map_or_else(|| node.kind().to_owned(), |written| format!("`{}`", written.escape_debug()));
-                self.wrong(node.at, "version", format!("{shown} is not a version"), "write three numbers separated by dots: 1.0.0");
+                let shown = written.map_or_else(
+                    || node.kind().to_owned(),
+                    |written| format!("`{}`", written.escape_debug()),
+                );
+                self.wrong(
+                    node.at,
+                    "version",
+                    format!("{shown} is not a version"),
+                    "write three numbers separated by dots: 1.0.0",
+                );
                 None
             }
         }
@@ -341,19 +454,34 @@ impl Reader<'_> {
         match &node.data {
             Data::Null => None,
             Data::List(_) | Data::Map(_) => {
-                self.wrong(node.at, field, format!("must be a string, not {}", node.kind()), "");
+                self.wrong(
+                    node.at,
+                    field,
+                    format!("must be a string, not {}", node.kind()),
+                    "",
+                );
                 None
             }
             _ => {
-                let text = node.written().map_or_else(|| node.to_json().to_string(), str::to_owned);
+                let text = node
+                    .written()
+                    .map_or_else(|| node.to_json().to_string(), str::to_owned);
                 Some(text.split_whitespace().collect::<Vec<_>>().join(" "))
             }
         }
     }
 
     fn tags(&mut self, root: &Node) {
-        if let Some(node) = root.get("tags").filter(|node| !matches!(node.data, Data::List(_) | Data::Null)) {
-            self.wrong(node.at, "tags", format!("must be a list, not {}", node.kind()), "write `tags: [one, another]`");
+        if let Some(node) = root
+            .get("tags")
+            .filter(|node| !matches!(node.data, Data::List(_) | Data::Null))
+        {
+            self.wrong(
+                node.at,
+                "tags",
+                format!("must be a list, not {}", node.kind()),
+                "write `tags: [one, another]`",
+            );
         }
     }
 
@@ -363,21 +491,37 @@ impl Reader<'_> {
         let mut pairs: Vec<(&str, Position, Option<&Node>)> = Vec::new();
         match &node.data {
             Data::Null => {}
-            Data::Map(entries) => pairs.extend(entries.iter().map(|(key, node)| (key.name.as_str(), key.at, Some(node)))),
+            Data::Map(entries) => pairs.extend(
+                entries
+                    .iter()
+                    .map(|(key, node)| (key.name.as_str(), key.at, Some(node))),
+            ),
             Data::List(items) => {
                 for item in items {
                     match &item.data {
                         Data::Text(name) => pairs.push((name, item.at, None)),
                         Data::Map(entries) if !entries.is_empty() => {
-                            pairs.extend(entries.iter().map(|(key, node)| (key.name.as_str(), key.at, Some(node))));
+                            pairs.extend(
+                                entries
+                                    .iter()
+                                    .map(|(key, node)| (key.name.as_str(), key.at, Some(node))),
+                            );
                         }
-                        _ => {
-                            self.wrong(item.at, "dependencies", format!("must have a name and a version range, not {}", item.kind()), help)
-                        }
+                        _ => self.wrong(
+                            item.at,
+                            "dependencies",
+                            format!("must have a name and a version range, not {}", item.kind()),
+                            help,
+                        ),
                     }
                 }
             }
-            _ => self.wrong(node.at, "dependencies", format!("must be a list, not {}", node.kind()), help),
+            _ => self.wrong(
+                node.at,
+                "dependencies",
+                format!("must be a list, not {}", node.kind()),
+                help,
+            ),
         }
         for (name, at, value) in pairs {
             let field = format!("dependencies.{name}");
@@ -389,7 +533,12 @@ impl Reader<'_> {
                 }
             };
             if all.iter().any(|known| known.name == id) {
-                self.wrong(at, &field, "is listed twice", "write all bounds in one entry: \">=1.0.0, <2.0.0\"");
+                self.wrong(
+                    at,
+                    &field,
+                    "is listed twice",
+                    "write all bounds in one entry: \">=1.0.0, <2.0.0\"",
+                );
                 continue;
             }
             let (versions, optional) = self.bounds(value, &field);
@@ -398,7 +547,12 @@ impl Reader<'_> {
                 Err(()) => continue,
             };
             match range {
-                Ok(range) => all.push(Dependency { name: id, range, optional, at: value.map_or(at, |value| value.at) }),
+                Ok(range) => all.push(Dependency {
+                    name: id,
+                    range,
+                    optional,
+                    at: value.map_or(at, |value| value.at),
+                }),
                 Err(why) => {
                     let help = "write a range such as \">=1.0.0\", \"^1.2\", \"~1.2\", \">=1.0.0, <2.0.0\" or \"*\"";
                     self.wrong(value.map_or(at, |value| value.at), &field, why, help);
@@ -410,7 +564,9 @@ impl Reader<'_> {
 
     /// The text of a range, and whether it may be absent.
     fn bounds(&mut self, value: Option<&Node>, field: &str) -> (Result<String, ()>, bool) {
-        let Some(value) = value else { return (Ok("*".to_owned()), false) };
+        let Some(value) = value else {
+            return (Ok("*".to_owned()), false);
+        };
         if let Data::Map(_) = value.data {
             self.unknown(value, field, &["version", "optional"]);
             let optional = match value.get("optional").map(|node| &node.data) {
@@ -418,7 +574,12 @@ impl Reader<'_> {
                 Some(Data::Bool(optional)) => *optional,
                 Some(_) => {
                     let at = value.get("optional").map_or(value.at, |node| node.at);
-                    self.wrong(at, &format!("{field}.optional"), "must be true or false", "");
+                    self.wrong(
+                        at,
+                        &format!("{field}.optional"),
+                        "must be true or false",
+                        "",
+                    );
                     false
                 }
             };
@@ -428,7 +589,12 @@ impl Reader<'_> {
             (Data::Null, _) => (Ok("*".to_owned()), false),
             (_, Some(text)) => (Ok(text.to_owned()), false),
             _ => {
-                self.wrong(value.at, field, format!("must be a version range, not {}", value.kind()), "write a range such as \">=1.0.0\"");
+                self.wrong(
+                    value.at,
+                    field,
+                    format!("must be a version range, not {}", value.kind()),
+                    "write a range such as \">=1.0.0\"",
+                );
                 (Err(()), false)
             }
         }
@@ -437,13 +603,20 @@ impl Reader<'_> {
     /// The schema and the defaults: those that are named, or else those in the usual place.
     fn config(&mut self, root: &Node) -> (Option<String>, Option<String>) {
         let usual = |directory: &dyn Directory, stem: &str, endings: [&str; 3]| {
-            let mut paths = endings.iter().map(|ending| format!("config/{stem}.{ending}"));
+            let mut paths = endings
+                .iter()
+                .map(|ending| format!("config/{stem}.{ending}"));
             paths.find(|path| matches!(directory.look(path), Look::File { .. }))
         };
         let node = root.get("config").filter(|node| node.data != Data::Null);
         if let Some(node) = node {
             if !matches!(node.data, Data::Map(_)) {
-                self.wrong(node.at, "config", format!("must be a map, not {}", node.kind()), "add `schema: config/schema.json` below it");
+                self.wrong(
+                    node.at,
+                    "config",
+                    format!("must be a map, not {}", node.kind()),
+                    "add `schema: config/schema.json` below it",
+                );
                 return (None, None);
             }
             self.unknown(node, "config", &["schema", "defaults"]);
@@ -452,7 +625,10 @@ impl Reader<'_> {
             Some(node) => self.path(node, "config", field),
             None => usual(self.directory, field, endings),
         };
-        (path("schema", ["json", "yaml", "yml"]), path("defaults", ["yaml", "yml", "json"]))
+        (
+            path("schema", ["json", "yaml", "yml"]),
+            path("defaults", ["yaml", "yml", "json"]),
+        )
     }
 
     /// A path of a file that has to be in the plugin.
@@ -460,12 +636,22 @@ impl Reader<'_> {
         let node = node.get(field).filter(|node| node.data != Data::Null)?;
         let field = format!("{within}.{field}");
         let Some(path) = node.text() else {
-            self.wrong(node.at, &field, format!("must be a path, not {}", node.kind()), "");
+            self.wrong(
+                node.at,
+                &field,
+                format!("must be a path, not {}", node.kind()),
+                "",
+            );
             return None;
         };
         let shown = path.escape_debug();
         if !is_inside(path) {
-            self.wrong(node.at, &field, format!("`{shown}` leads out of the plugin"), "use a file in the plugin's own directory");
+            self.wrong(
+                node.at,
+                &field,
+                format!("`{shown}` leads out of the plugin"),
+                "use a file in the plugin's own directory",
+            );
             return None;
         }
         match self.directory.look(path) {
@@ -476,9 +662,23 @@ impl Reader<'_> {
                 let near = did_you_mean(name, names.iter().map(String::as_str));
                 let help = near.map_or_else(
                     || "create the file, or remove the field".to_owned(),
-                    |near| format!("did you mean `{}{near}`?", if parent.is_empty() { String::new() } else { format!("{parent}/") }),
+                    |near| {
+                        format!(
+                            "did you mean `{}{near}`?",
+                            if parent.is_empty() {
+                                String::new()
+                            } else {
+                                format!("{parent}/")
+                            }
+                        )
+                    },
                 );
-                self.wrong(node.at, &field, format!("the file `{shown}` does not exist"), &help);
+                self.wrong(
+                    node.at,
+                    &field,
+                    format!("the file `{shown}` does not exist"),
+                    &help,
+                );
             }
             Look::LeadsOut => self.wrong(
                 node.at,
@@ -486,7 +686,12 @@ impl Reader<'_> {
                 format!("`{shown}` is a symbolic link that leads out of the plugin"),
                 "replace the symbolic link with the file",
             ),
-            Look::Directory | Look::Other => self.wrong(node.at, &field, format!("`{shown}` is not a file"), "use a file"),
+            Look::Directory | Look::Other => self.wrong(
+                node.at,
+                &field,
+                format!("`{shown}` is not a file"),
+                "use a file",
+            ),
         }
         None
     }
@@ -505,17 +710,29 @@ impl Reader<'_> {
             ),
         }
         for (name, ..) in HOOKS {
-            let Some(path) = self.path(node, "hooks", name) else { continue };
+            let Some(path) = self.path(node, "hooks", name) else {
+                continue;
+            };
             let at = node.get(name).map_or(node.at, |node| node.at);
             let text = self.directory.read(&path).unwrap_or_default();
             let executable = matches!(self.directory.look(&path), Look::File { executable: true });
             let runs_itself = executable && text.starts_with(b"#!");
             let field = format!("hooks.{name}");
             if text.iter().all(u8::is_ascii_whitespace) {
-                self.warn(at, &field, format!("{path} is empty"), "write its commands, or remove the hook");
+                self.warn(
+                    at,
+                    &field,
+                    format!("{path} is empty"),
+                    "write its commands, or remove the hook",
+                );
                 continue;
             }
-            if runs_itself && text.split(|byte| *byte == b'\n').next().is_some_and(|line| line.ends_with(b"\r")) {
+            if runs_itself
+                && text
+                    .split(|byte| *byte == b'\n')
+                    .next()
+                    .is_some_and(|line| line.ends_with(b"\r"))
+            {
                 self.wrong(
                     at,
                     &field,
@@ -526,11 +743,19 @@ impl Reader<'_> {
             }
             match (executable, runs_itself) {
                 (_, true) => {}
-                (false, _) => {
-                    self.warn(at, &field, format!("{path} is not executable; it is run with bash"), &format!("run `chmod +x {path}`"))
-                }
+                (false, _) => self.warn(
+                    at,
+                    &field,
+                    format!("{path} is not executable; it is run with bash"),
+                    &format!("run `chmod +x {path}`"),
+                ),
                 (true, _) => {
-                    self.warn(at, &field, format!("{path} has no #! line; it is run with bash"), "start it with #!/usr/bin/env bash");
+                    self.warn(
+                        at,
+                        &field,
+                        format!("{path} has no #! line; it is run with bash"),
+                        "start it with #!/usr/bin/env bash",
+                    );
                 }
             }
             hooks.insert(*name, Hook { path, runs_itself });
@@ -542,30 +767,68 @@ impl Reader<'_> {
     fn unused(&mut self, kind: Kind, hooks: &BTreeMap<&'static str, Hook>) {
         let directory = self.directory;
         let files = |folder: &str| -> Vec<String> {
-            let names = directory.names(folder).into_iter().map(|name| format!("{folder}/{name}"));
-            names.filter(|path| matches!(directory.look(path), Look::File { .. })).collect()
+            let names = directory
+                .names(folder)
+                .into_iter()
+                .map(|name| format!("{folder}/{name}"));
+            names
+                .filter(|path| matches!(directory.look(path), Look::File { .. }))
+                .collect()
         };
-        let compose: Vec<String> = [COMPOSE, OVERRIDES].into_iter().flat_map(files).filter(|path| is_compose_or_template(path)).collect();
+        let compose: Vec<String> = [COMPOSE, OVERRIDES]
+            .into_iter()
+            .flat_map(files)
+            .filter(|path| is_compose_or_template(path))
+            .collect();
         let is_layer = |path: &String| {
             let (folder, name) = path.rsplit_once('/').unwrap_or_default();
-            let stems = COMPOSE_FILES.iter().filter_map(|file| file.rsplit_once('.'));
-            folder == OVERRIDES || stems.map(|(stem, _)| format!("{stem}.")).any(|stem| name.starts_with(&stem))
+            let stems = COMPOSE_FILES
+                .iter()
+                .filter_map(|file| file.rsplit_once('.'));
+            folder == OVERRIDES
+                || stems
+                    .map(|(stem, _)| format!("{stem}."))
+                    .any(|stem| name.starts_with(&stem))
         };
-        let layers: Vec<String> = compose.iter().filter(|path| is_layer(path)).cloned().collect();
-        let texts: Vec<String> = layers.iter().filter_map(|path| read_text(directory, path).ok()).collect();
-        let is_included = |path: &String| texts.iter().any(|text| path.rsplit('/').next().is_some_and(|name| text.contains(name)));
-        let used = |path: &String| (kind == Kind::Compose && layers.contains(path)) || is_included(path);
+        let layers: Vec<String> = compose
+            .iter()
+            .filter(|path| is_layer(path))
+            .cloned()
+            .collect();
+        let texts: Vec<String> = layers
+            .iter()
+            .filter_map(|path| read_text(directory, path).ok())
+            .collect();
+        let is_included = |path: &String| {
+            texts.iter().any(|text| {
+                path.rsplit('/')
+                    .next()
+                    .is_some_and(|name| text.contains(name))
+            })
+        };
+        let used =
+            |path: &String| (kind == Kind::Compose && layers.contains(path)) || is_included(path);
         let reason = match kind {
             Kind::Compose => {
                 "Docker Compose reads docker-compose.yml, docker-compose.ENVIRONMENT.yml and overrides/ENVIRONMENT.yml, each also with .j2"
             }
             _ => "the main file compose/docker-compose.yml does not exist",
         };
-        let unused = compose.into_iter().filter(|path| !used(path)).map(|path| (path, reason));
+        let unused = compose
+            .into_iter()
+            .filter(|path| !used(path))
+            .map(|path| (path, reason));
         let mut unused: Vec<(String, &str)> = unused.collect();
-        unused.extend(compose_files(directory).into_iter().skip(1).map(|path| (path, "another file has precedence")));
+        unused.extend(
+            compose_files(directory)
+                .into_iter()
+                .skip(1)
+                .map(|path| (path, "another file has precedence")),
+        );
         let deploys = |path: &&str| has_commands(directory, path);
-        let scripts = DEPLOY_SCRIPTS.iter().filter(|path| matches!(directory.look(path), Look::File { .. }));
+        let scripts = DEPLOY_SCRIPTS
+            .iter()
+            .filter(|path| matches!(directory.look(path), Look::File { .. }));
         for path in scripts {
             let reason = match kind {
                 Kind::Compose => "the Compose files are deployed; a hook can run it",
@@ -576,32 +839,49 @@ impl Reader<'_> {
             unused.push(((*path).to_owned(), reason));
         }
         let named: Vec<&str> = hooks.values().map(|hook| hook.path.as_str()).collect();
-        for path in files("hooks").into_iter().filter(|path| !named.contains(&path.as_str())) {
+        for path in files("hooks")
+            .into_iter()
+            .filter(|path| !named.contains(&path.as_str()))
+        {
             let name = path.rsplit('/').next().unwrap_or_default();
             let stem = name.split('.').next().unwrap_or_default().replace('_', "-");
-            if HOOKS.iter().any(|(hook, ..)| *hook == stem && !hooks.contains_key(hook)) {
+            if HOOKS
+                .iter()
+                .any(|(hook, ..)| *hook == stem && !hooks.contains_key(hook))
+            {
                 unused.push((path, "plugin.yml does not list it in `hooks`"));
             }
         }
-        let scripts = ["scripts", "hooks"].into_iter().flat_map(files).filter(|path| path.ends_with(".j2"));
+        let scripts = ["scripts", "hooks"]
+            .into_iter()
+            .flat_map(files)
+            .filter(|path| path.ends_with(".j2"));
         let unused: Vec<(String, &str)> = unused
             .into_iter()
             .chain(scripts.map(|path| (path, "only Compose files are templates; scripts receive the configuration in CONFIG_… variables")))
             .collect();
         for (path, reason) in unused {
-            let warning =
-                Diagnostic::warning(format!("{path} is not used: {reason}")).file(directory.root().join(&path).display().to_string());
+            let warning = Diagnostic::warning(format!("{path} is not used: {reason}"))
+                .file(directory.root().join(&path).display().to_string());
             self.found.push(warning.help("rename it, or remove it"));
         }
     }
 
     fn kind(&self) -> Kind {
         let is_script = |name: &str| matches!(self.directory.look(name), Look::File { .. });
-        if self.directory.names("modules").iter().any(|name| name.ends_with(".sh") || name.ends_with(".conf")) {
+        if self
+            .directory
+            .names("modules")
+            .iter()
+            .any(|name| name.ends_with(".sh") || name.ends_with(".conf"))
+        {
             Kind::Host
         } else if !compose_files(self.directory).is_empty() {
             Kind::Compose
-        } else if DEPLOY_SCRIPTS.iter().any(|path| is_script(path) && has_commands(self.directory, path)) {
+        } else if DEPLOY_SCRIPTS
+            .iter()
+            .any(|path| is_script(path) && has_commands(self.directory, path))
+        {
             Kind::Script
         } else {
             Kind::Basic
@@ -612,34 +892,61 @@ impl Reader<'_> {
 /// False for a script of comments and blanks only.
 fn has_commands(directory: &dyn Directory, path: &str) -> bool {
     let text = directory.read(path).unwrap_or_default();
-    text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).any(|line| !line.is_empty() && !line.starts_with(b"#"))
+    text.split(|byte| *byte == b'\n')
+        .map(<[u8]>::trim_ascii)
+        .any(|line| !line.is_empty() && !line.starts_with(b"#"))
 }
 
 /// The names of environments that Compose files are for.
 pub(crate) fn layered_environments(directory: &dyn Directory) -> BTreeSet<String> {
-    let stems: Vec<&str> = COMPOSE_FILES.iter().filter_map(|file| file.rsplit_once('.')).map(|(stem, _)| stem).collect();
+    let stems: Vec<&str> = COMPOSE_FILES
+        .iter()
+        .filter_map(|file| file.rsplit_once('.'))
+        .map(|(stem, _)| stem)
+        .collect();
     let environment = |folder: &str, name: &str| {
         let name = name.strip_suffix(".j2").unwrap_or(name);
-        let name = name.strip_suffix(".yml").or_else(|| name.strip_suffix(".yaml")).unwrap_or(name);
+        let name = name
+            .strip_suffix(".yml")
+            .or_else(|| name.strip_suffix(".yaml"))
+            .unwrap_or(name);
         match folder {
             OVERRIDES => Some(name.to_owned()),
-            _ => stems.iter().find_map(|stem| name.strip_prefix(stem)?.strip_prefix('.')).map(str::to_owned),
+            _ => stems
+                .iter()
+                .find_map(|stem| name.strip_prefix(stem)?.strip_prefix('.'))
+                .map(str::to_owned),
         }
     };
-    let of = |folder: &'static str| directory.names(folder).into_iter().filter_map(move |name| environment(folder, &name));
-    ["", COMPOSE, OVERRIDES].into_iter().flat_map(of).filter(|name| name != "override" && !name.is_empty()).collect()
+    let of = |folder: &'static str| {
+        directory
+            .names(folder)
+            .into_iter()
+            .filter_map(move |name| environment(folder, &name))
+    };
+    ["", COMPOSE, OVERRIDES]
+        .into_iter()
+        .flat_map(of)
+        .filter(|name| name != "override" && !name.is_empty())
+        .collect()
 }
 
 /// True for the name of a file that Docker Compose or a template engine would read.
 fn is_compose_or_template(name: &str) -> bool {
-    [".yml", ".yaml", ".j2"].iter().any(|end| name.ends_with(end))
+    [".yml", ".yaml", ".j2"]
+        .iter()
+        .any(|end| name.ends_with(end))
 }
 
 /// Where a plugin's own script of deployment may be.
 pub const DEPLOY_SCRIPTS: &[&str] = &["scripts/deploy.sh", "scripts/deploy.py", "scripts/deploy"];
 
 /// Where a plugin's own script may be that takes back what that did.
-pub const UNDEPLOY_SCRIPTS: &[&str] = &["scripts/undeploy.sh", "scripts/undeploy.py", "scripts/undeploy"];
+pub const UNDEPLOY_SCRIPTS: &[&str] = &[
+    "scripts/undeploy.sh",
+    "scripts/undeploy.py",
+    "scripts/undeploy",
+];
 
 /// Where the files of Docker Compose are.
 pub(crate) const COMPOSE: &str = "compose";
@@ -648,13 +955,23 @@ pub(crate) const COMPOSE: &str = "compose";
 pub(crate) const OVERRIDES: &str = "compose/overrides";
 
 /// The names that the main file of Docker Compose may have, in `compose/` or beside the manifest.
-pub(crate) const COMPOSE_FILES: &[&str] = &["docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml"];
+pub(crate) const COMPOSE_FILES: &[&str] = &[
+    "docker-compose.yml",
+    "docker-compose.yaml",
+    "compose.yml",
+    "compose.yaml",
+];
 
-/// The main files of Docker Compose that there are; with `.j2` behind their name they are templates.
+/// The main files of Docker Compose that there are; with `.j2` behind their name they are
+/// templates.
 pub fn compose_files(directory: &dyn Directory) -> Vec<String> {
-    let names = COMPOSE_FILES.iter().flat_map(|name| [format!("{name}.j2"), (*name).to_owned()]);
+    let names = COMPOSE_FILES
+        .iter()
+        .flat_map(|name| [format!("{name}.j2"), (*name).to_owned()]);
     let paths = names.flat_map(|name| [format!("compose/{name}"), name]);
-    paths.filter(|path| matches!(directory.look(path), Look::File { .. })).collect()
+    paths
+        .filter(|path| matches!(directory.look(path), Look::File { .. }))
+        .collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! What the expressions of a template print, with marks in the place of values.
 //!
-//! A template is rendered once as it is and then again with marks. What each of its expressions prints is recorded the first time, so that the second
-//! time it is known what a mark, or a text that a filter made of marks, stands for.
+//! A template is rendered once as it is and then again with marks. What each of its expressions
+//! prints is recorded the first time, so that the second time it is known what a mark, or a text
+//! that a filter made of marks, stands for.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,11 +20,13 @@ pub struct InsertedValue {
     pub value: String,
     /// How the template writes it: the same, or with the escapes of JSON, or with dollars doubled.
     pub written: String,
-    /// True for the inside of a string of JSON: it is the value only where YAML reads the escapes of JSON, in double quotes.
+    /// True for the inside of a string of JSON: it is the value only where YAML reads the escapes
+    /// of JSON, in double quotes.
     pub is_json: bool,
     /// For a text that an expression made: `written`, with marks only for the values in it.
     pub pieces: Option<String>,
-    /// True where that text may be a piece of YAML: some of its punctuation is also in strings of the template.
+    /// True where that text may be a piece of YAML: some of its punctuation is also in strings of
+    /// the template.
     pub is_yaml: bool,
 }
 
@@ -65,9 +68,22 @@ struct State {
 
 impl Output {
     /// For a rendering with marks.
-    pub(crate) fn marking(leaves: BTreeSet<String>, sources: &[&String], printed: Vec<String>, marks: Marks) -> Output {
+    pub(crate) fn marking(
+        leaves: BTreeSet<String>,
+        sources: &[&String],
+        printed: Vec<String>,
+        marks: Marks,
+    ) -> Output {
         let literals = sources.iter().flat_map(|source| literals(source)).collect();
-        Output { marking: Some(Marking { leaves, literals, printed, marks }), state: Mutex::default() }
+        Output {
+            marking: Some(Marking {
+                leaves,
+                literals,
+                printed,
+                marks,
+            }),
+            state: Mutex::default(),
+        }
     }
 
     /// What each expression has printed.
@@ -98,19 +114,40 @@ impl Output {
 }
 
 impl Marking {
-    fn print(&self, values: &mut Vec<InsertedValue>, number: usize, value: &Value, text: &str) -> String {
+    fn print(
+        &self,
+        values: &mut Vec<InsertedValue>,
+        number: usize,
+        value: &Value,
+        text: &str,
+    ) -> String {
         let is_text = value.as_str().is_some();
-        let is_collection = matches!(value.kind(), ValueKind::Seq | ValueKind::Map | ValueKind::Iterable);
-        let is_number = value.is_number() || value.is_safe() && crate::document::number(text).is_some();
+        let is_collection = matches!(
+            value.kind(),
+            ValueKind::Seq | ValueKind::Map | ValueKind::Iterable
+        );
+        let is_number =
+            value.is_number() || value.is_safe() && crate::document::number(text).is_some();
         if is_number && self.marks.numbers {
-            return insert(values, InsertedValue { pieces: Some(text.to_owned()), ..text.into() });
+            return insert(
+                values,
+                InsertedValue {
+                    pieces: Some(text.to_owned()),
+                    ..text.into()
+                },
+            );
         }
         if !is_text && !is_collection {
             return text.to_owned();
         }
         if text.contains(marks::is_mark) {
-            let plain = self.printed.get(number).filter(|_| self.marks.replaces && !text.contains(marks::UNDEFINED));
-            let changed = plain.filter(|plain| marks::replaced(text, |number| values[number].written.clone()) != **plain);
+            let plain = self
+                .printed
+                .get(number)
+                .filter(|_| self.marks.replaces && !text.contains(marks::UNDEFINED));
+            let changed = plain.filter(|plain| {
+                marks::replaced(text, |number| values[number].written.clone()) != **plain
+            });
             return changed.map_or_else(|| text.to_owned(), |plain| self.whole(values, plain));
         }
         // What is safe has been made by a macro, or is JSON.
@@ -125,7 +162,11 @@ impl Marking {
         if is_collection || is_safe {
             return self.pieces(values, text);
         }
-        if text.is_empty() || marks::is_plain(text) || self.literals.contains(text) { text.to_owned() } else { self.whole(values, text) }
+        if text.is_empty() || marks::is_plain(text) || self.literals.contains(text) {
+            text.to_owned()
+        } else {
+            self.whole(values, text)
+        }
     }
 
     /// True for a text with a variable of Compose that the template itself has.
@@ -144,17 +185,37 @@ impl Marking {
     fn whole(&self, values: &mut Vec<InsertedValue>, text: &str) -> String {
         let pieces = match text.contains('\n') {
             // Each line may be one of a block.
-            true => text.split('\n').map(|line| self.line(values, line)).collect::<Vec<_>>().join("\n"),
+            true => text
+                .split('\n')
+                .map(|line| self.line(values, line))
+                .collect::<Vec<_>>()
+                .join("\n"),
             false => self.pieces(values, text),
         };
         if self.marks.one_line && text.contains('\n') || self.has_variable(text) {
             return pieces;
         }
         // A template that doubles dollars by itself has done what is needed.
-        let doubles = text.contains("$$") && !text.replace("$$", "").contains('$') && self.has("$$");
-        let value = if doubles { text.replace("$$", "$") } else { text.to_owned() };
-        let is_yaml = PUNCTUATION.iter().any(|mark| text.contains(mark) && self.has(mark));
-        insert(values, InsertedValue { value, written: text.to_owned(), is_json: false, pieces: Some(pieces), is_yaml })
+        let doubles =
+            text.contains("$$") && !text.replace("$$", "").contains('$') && self.has("$$");
+        let value = if doubles {
+            text.replace("$$", "$")
+        } else {
+            text.to_owned()
+        };
+        let is_yaml = PUNCTUATION
+            .iter()
+            .any(|mark| text.contains(mark) && self.has(mark));
+        insert(
+            values,
+            InsertedValue {
+                value,
+                written: text.to_owned(),
+                is_json: false,
+                pieces: Some(pieces),
+                is_yaml,
+            },
+        )
     }
 
     /// A line of a text that an expression has made, with its indentation.
@@ -166,16 +227,30 @@ impl Marking {
         }
     }
 
-    /// A text with marks for the values that an expression put into it. Of those with one or two characters nobody knows whether they come from there.
+    /// A text with marks for the values that an expression put into it. Of those with one or two
+    /// characters nobody knows whether they come from there.
     fn pieces(&self, values: &mut Vec<InsertedValue>, text: &str) -> String {
         let mut out = text.to_owned();
-        let mut contained: Vec<&String> = self.leaves.iter().filter(|leaf| leaf.len() > 2 && text.contains(leaf.as_str())).collect();
+        let mut contained: Vec<&String> = self
+            .leaves
+            .iter()
+            .filter(|leaf| leaf.len() > 2 && text.contains(leaf.as_str()))
+            .collect();
         contained.sort_by_key(|leaf| std::cmp::Reverse(leaf.len()));
         for leaf in contained {
-            let is_own = |start: usize| !out[..start].ends_with('$') && !out[start + leaf.len()..].starts_with('$');
-            let starts: Vec<usize> = out.match_indices(leaf.as_str()).map(|(start, _)| start).filter(|start| is_own(*start)).collect();
+            let is_own = |start: usize| {
+                !out[..start].ends_with('$') && !out[start + leaf.len()..].starts_with('$')
+            };
+            let starts: Vec<usize> = out
+                .match_indices(leaf.as_str())
+                .map(|(start, _)| start)
+                .filter(|start| is_own(*start))
+                .collect();
             for start in starts.into_iter().rev() {
-                out.replace_range(start..start + leaf.len(), &insert(values, leaf.as_str().into()));
+                out.replace_range(
+                    start..start + leaf.len(),
+                    &insert(values, leaf.as_str().into()),
+                );
             }
         }
         out
@@ -190,12 +265,25 @@ impl Marking {
             let end = string_end(after, '"')?;
             let (inside, after) = after.split_at(end);
             let value: String = serde_json::from_str(&format!("\"{inside}\"")).ok()?;
-            let is_own = !self.leaves.contains(&value) && (value.is_empty() || self.literals.contains(&value) || self.has_variable(&value));
-            let stays = is_own || marks::is_plain(&value) || self.marks.one_line && (value.is_empty() || value.contains('\n'));
+            let is_own = !self.leaves.contains(&value)
+                && (value.is_empty()
+                    || self.literals.contains(&value)
+                    || self.has_variable(&value));
+            let stays = is_own
+                || marks::is_plain(&value)
+                || self.marks.one_line && (value.is_empty() || value.contains('\n'));
             let inside = if stays {
                 inside.to_owned()
             } else {
-                insert(values, InsertedValue { value, written: inside.to_owned(), is_json: true, ..InsertedValue::default() })
+                insert(
+                    values,
+                    InsertedValue {
+                        value,
+                        written: inside.to_owned(),
+                        is_json: true,
+                        ..InsertedValue::default()
+                    },
+                )
             };
             out += &format!("{before}\"{inside}\"");
             rest = after.get(1..)?;
@@ -205,21 +293,32 @@ impl Marking {
 }
 
 /// What makes more than a text of a text in YAML.
-const PUNCTUATION: &[&str] = &["[", "{", ",", ": ", "- ", "\n", "\"", "'", "|", ">", "&", "*", "!"];
+const PUNCTUATION: &[&str] = &[
+    "[", "{", ",", ": ", "- ", "\n", "\"", "'", "|", ">", "&", "*", "!",
+];
 
 /// The strings in the expressions and statements of a template.
 fn literals(source: &str) -> Vec<String> {
     let mut all = Vec::new();
     let mut rest = source;
     while let Some(start) = rest.find("{{").into_iter().chain(rest.find("{%")).min() {
-        let close = if rest[start..].starts_with("{{") { "}}" } else { "%}" };
+        let close = if rest[start..].starts_with("{{") {
+            "}}"
+        } else {
+            "%}"
+        };
         rest = &rest[start + 2..];
         while !rest.is_empty() && !rest.starts_with(close) {
             let Some(c) = rest.chars().next() else { break };
             rest = &rest[c.len_utf8()..];
             if matches!(c, '"' | '\'') {
                 let end = string_end(rest, c).unwrap_or(rest.len());
-                all.push(rest[..end].replace("\\n", "\n").replace("\\t", "\t").replace('\\', ""));
+                all.push(
+                    rest[..end]
+                        .replace("\\n", "\n")
+                        .replace("\\t", "\t")
+                        .replace('\\', ""),
+                );
                 rest = rest.get(end + 1..).unwrap_or_default();
             }
         }
@@ -237,9 +336,14 @@ fn string_end(text: &str, quote: char) -> Option<usize> {
     })
 }
 
-/// The mark for a value. Each text that an expression made has its own: it may be YAML in one place and not in another.
+/// The mark for a value. Each text that an expression made has its own: it may be YAML in one place
+/// and not in another.
 fn insert(values: &mut Vec<InsertedValue>, inserted: InsertedValue) -> String {
-    let known = if inserted.pieces.is_some() { None } else { values.iter().position(|known| *known == inserted) };
+    let known = if inserted.pieces.is_some() {
+        None
+    } else {
+        values.iter().position(|known| *known == inserted)
+    };
     let number = known.unwrap_or(values.len());
     if known.is_none() {
         values.push(inserted);
@@ -249,6 +353,10 @@ fn insert(values: &mut Vec<InsertedValue>, inserted: InsertedValue) -> String {
 
 impl From<&str> for InsertedValue {
     fn from(text: &str) -> InsertedValue {
-        InsertedValue { value: text.to_owned(), written: text.to_owned(), ..InsertedValue::default() }
+        InsertedValue {
+            value: text.to_owned(),
+            written: text.to_owned(),
+            ..InsertedValue::default()
+        }
     }
 }

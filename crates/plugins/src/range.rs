@@ -28,7 +28,8 @@ enum Operator {
     AtLeast,
 }
 
-/// A version as people write it: `1.0` means `1.0.0`, and a `v` may stand before it. The second is true where something had to be added.
+/// A version as people write it: `1.0` means `1.0.0`, and a `v` may stand before it. The second is
+/// true where something had to be added.
 pub fn read_version(text: &str) -> Option<(Version, bool)> {
     let plain = text.trim();
     let plain = plain.strip_prefix(['v', 'V']).unwrap_or(plain);
@@ -48,17 +49,27 @@ pub fn read_version(text: &str) -> Option<(Version, bool)> {
 impl VersionRange {
     /// The range that every version is in.
     pub fn any() -> Self {
-        Self { text: "*".to_owned(), alternatives: vec![Vec::new()] }
+        Self {
+            text: "*".to_owned(),
+            alternatives: vec![Vec::new()],
+        }
     }
 
-    /// Reads a range: bounds such as `>=1.2`, `<2`, `^1.2`, `~1.2`, `1.2.x`, `!=1.3.0`, between commas or blanks; `||` between alternatives. A version
-    /// without an operator is that version, and where a part of it is missing every version that begins so.
+    /// Reads a range: bounds such as `>=1.2`, `<2`, `^1.2`, `~1.2`, `1.2.x`, `!=1.3.0`, between
+    /// commas or blanks; `||` between alternatives. A version without an operator is that version,
+    /// and where a part of it is missing every version that begins so.
     ///
     /// # Errors
     /// The part that is no bound.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let alternatives = text.split("||").map(bounds).collect::<Result<Vec<_>, String>>()?;
-        Ok(Self { text: text.trim().to_owned(), alternatives })
+        let alternatives = text
+            .split("||")
+            .map(bounds)
+            .collect::<Result<Vec<_>, String>>()?;
+        Ok(Self {
+            text: text.trim().to_owned(),
+            alternatives,
+        })
     }
 
     /// True for a version that will do.
@@ -76,8 +87,16 @@ impl VersionRange {
             Operator::Greater => Ranges::strictly_higher_than(of(version)),
             Operator::AtLeast => Ranges::higher_than(of(version)),
         };
-        let all = |bounds: &Vec<Bound>| bounds.iter().map(bound).fold(Ranges::full(), |all, one| all.intersection(&one));
-        self.alternatives.iter().map(all).fold(Ranges::empty(), |any, one| any.union(&one))
+        let all = |bounds: &Vec<Bound>| {
+            bounds
+                .iter()
+                .map(bound)
+                .fold(Ranges::full(), |all, one| all.intersection(&one))
+        };
+        self.alternatives
+            .iter()
+            .map(all)
+            .fold(Ranges::empty(), |any, one| any.union(&one))
     }
 
     /// True where every version is in it.
@@ -98,7 +117,9 @@ impl Bound {
     }
 }
 
-const OPERATORS: &[&str] = &["===", "==", "!=", ">=", "<=", "~>", "~=", ">", "<", "=", "^", "~"];
+const OPERATORS: &[&str] = &[
+    "===", "==", "!=", ">=", "<=", "~>", "~=", ">", "<", "=", "^", "~",
+];
 
 fn bounds(text: &str) -> Result<Vec<Bound>, String> {
     let mut words: Vec<String> = Vec::new();
@@ -111,8 +132,15 @@ fn bounds(text: &str) -> Result<Vec<Bound>, String> {
     }
     let mut all = Vec::new();
     for word in words {
-        let operator = OPERATORS.iter().find(|operator| word.starts_with(**operator)).copied().unwrap_or("");
-        all.extend(bound(operator, &word[operator.len()..]).ok_or_else(|| format!("`{word}` is not a version bound"))?);
+        let operator = OPERATORS
+            .iter()
+            .find(|operator| word.starts_with(**operator))
+            .copied()
+            .unwrap_or("");
+        all.extend(
+            bound(operator, &word[operator.len()..])
+                .ok_or_else(|| format!("`{word}` is not a version bound"))?,
+        );
     }
     Ok(all)
 }
@@ -123,7 +151,9 @@ fn bound(operator: &str, text: &str) -> Option<Vec<Bound>> {
     let parts: Vec<&str> = text.split('.').collect();
     let given = parts.iter().take_while(|part| !is_wild(part)).count();
     if given == 0 {
-        return matches!(operator, "" | "=" | "==" | ">=" | "^" | "~").then(Vec::new).filter(|_| parts.len() <= 3);
+        return matches!(operator, "" | "=" | "==" | ">=" | "^" | "~")
+            .then(Vec::new)
+            .filter(|_| parts.len() <= 3);
     }
     if parts.iter().skip(given).any(|part| !is_wild(part)) {
         return None;
@@ -146,11 +176,17 @@ fn bound(operator: &str, text: &str) -> Option<Vec<Bound>> {
         "!=" if given >= 3 => vec![Bound::new(Operator::NotEqual, version)],
         "^" if major > 0 || given == 1 => vec![at_least(&version), below(of_major()?)],
         "^" if minor > 0 || given == 2 => vec![at_least(&version), below(of_minor()?)],
-        "^" => vec![at_least(&version), below(Version::new(0, 0, patch.checked_add(1)?))],
+        "^" => vec![
+            at_least(&version),
+            below(Version::new(0, 0, patch.checked_add(1)?)),
+        ],
         "~" => vec![at_least(&version), below(after()?)],
         // Of these the last part that is given may grow.
         "~>" | "~=" if given == 1 => vec![at_least(&version)],
-        "~>" | "~=" => vec![at_least(&version), below(if given == 2 { of_major()? } else { of_minor()? })],
+        "~>" | "~=" => vec![
+            at_least(&version),
+            below(if given == 2 { of_major()? } else { of_minor()? }),
+        ],
         "" | "=" | "==" | "===" if given >= 3 => vec![Bound::new(Operator::Equal, version)],
         "" | "=" | "==" | "===" => vec![at_least(&version), below(after()?)],
         _ => return None,
@@ -170,7 +206,10 @@ mod tests {
         assert_eq!(read_version("1.2.3"), Some((Version::new(1, 2, 3), false)));
         assert_eq!(read_version("1.0"), Some((Version::new(1, 0, 0), true)));
         assert_eq!(read_version("v2"), Some((Version::new(2, 0, 0), true)));
-        assert_eq!(read_version("1.2.3-rc.1").map(|(version, _)| version.pre.as_str().to_owned()), Some("rc.1".to_owned()));
+        assert_eq!(
+            read_version("1.2.3-rc.1").map(|(version, _)| version.pre.as_str().to_owned()),
+            Some("rc.1".to_owned())
+        );
         for bad in ["", "latest", "1.2.3.4", "1..2", "-1", "1.x"] {
             assert_eq!(read_version(bad), None, "{bad}");
         }
@@ -201,10 +240,22 @@ mod tests {
         ];
         for (text, inside, outside) in cases {
             let range = VersionRange::parse(text).expect(text);
-            inside.iter().for_each(|one| assert!(range.contains(&version(one)), "{one} in {text}"));
-            outside.iter().for_each(|one| assert!(!range.contains(&version(one)), "{one} in {text}"));
+            inside
+                .iter()
+                .for_each(|one| assert!(range.contains(&version(one)), "{one} in {text}"));
+            outside
+                .iter()
+                .for_each(|one| assert!(!range.contains(&version(one)), "{one} in {text}"));
         }
-        for bad in ["newest", ">=", "1.2.3.4", "1.x.3", ">=1;<2", "=> 1", "18446744073709551615"] {
+        for bad in [
+            "newest",
+            ">=",
+            "1.2.3.4",
+            "1.x.3",
+            ">=1;<2",
+            "=> 1",
+            "18446744073709551615",
+        ] {
             assert!(VersionRange::parse(bad).is_err(), "{bad}");
         }
     }

@@ -1,4 +1,5 @@
-//! The JSON Schema of a plugin's configuration: what it says of single values, and what it finds wrong with all of them.
+//! The JSON Schema of a plugin's configuration: what it says of single values, and what it finds
+//! wrong with all of them.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -25,7 +26,8 @@ pub struct Schema {
 
 /// References are followed so often in a row.
 const DEPTH: usize = 32;
-/// A schema that comes to more parts, with everything that is referred to in the place of each reference, may take long.
+/// A schema that comes to more parts, with everything that is referred to in the place of each
+/// reference, may take long.
 const PARTS: u64 = 20_000;
 
 impl Schema {
@@ -41,24 +43,35 @@ impl Schema {
         if !value.is_object() {
             let message = format!("must be a schema, not {}", document.root.kind());
             return Err(document.point(
-                Diagnostic::error(message).help("a schema starts with { \"type\": \"object\", \"properties\": … }"),
+                Diagnostic::error(message)
+                    .help("a schema starts with { \"type\": \"object\", \"properties\": … }"),
                 document.root.at,
             ));
         }
         let checked = match parts(&document.root) {
             Some(parts) if parts <= PARTS => validator(&value).map(Some),
-            _ => match directory.evaluate(&Task::Check { schema: value.clone(), value: None }) {
+            _ => match directory.evaluate(&Task::Check {
+                schema: value.clone(),
+                value: None,
+            }) {
                 Ok(Answer::Checked(Err(error))) => Err(error),
                 Ok(_) => Ok(None),
                 Err(why) => return Err(too_much(&document, &why)),
             },
         };
         match checked {
-            Ok(validator) => Ok(Self { document, value, validator }),
+            Ok(validator) => Ok(Self {
+                document,
+                value,
+                validator,
+            }),
             Err(SchemaError { message, path }) => {
                 let at = locate(&document.root, &path);
                 let wrong = Diagnostic::error(format!("is not a JSON Schema: {message}"));
-                Err(document.point(wrong.help("references must point into the same file (#/definitions/…)"), at.at))
+                Err(document.point(
+                    wrong.help("references must point into the same file (#/definitions/…)"),
+                    at.at,
+                ))
             }
         }
     }
@@ -67,23 +80,40 @@ impl Schema {
     ///
     /// # Errors
     /// That takes too long.
-    pub(crate) fn violations(&self, value: Value, directory: &dyn Directory) -> Result<Vec<Violation>, Diagnostic> {
+    pub(crate) fn violations(
+        &self,
+        value: Value,
+        directory: &dyn Directory,
+    ) -> Result<Vec<Violation>, Diagnostic> {
         if let Some(validator) = &self.validator {
             return Ok(violations(validator, &value));
         }
-        match directory.evaluate(&Task::Check { schema: self.value.clone(), value: Some(value) }) {
+        match directory.evaluate(&Task::Check {
+            schema: self.value.clone(),
+            value: Some(value),
+        }) {
             Ok(Answer::Checked(Ok(violations))) => Ok(violations),
             Ok(Answer::Checked(Err(error))) => Err(too_much(&self.document, &error.message)),
-            Ok(Answer::Rendered(_)) => Err(too_much(&self.document, "the answer belongs to another request")),
+            Ok(Answer::Rendered(_)) => Err(too_much(
+                &self.document,
+                "the answer belongs to another request",
+            )),
             Err(why) => Err(too_much(&self.document, &why)),
         }
     }
 
     pub(crate) fn root(&self) -> Subschema<'_> {
-        Subschema::new(&self.document.root, vec![Said { node: &self.document.root, certain: true }])
+        Subschema::new(
+            &self.document.root,
+            vec![Said {
+                node: &self.document.root,
+                certain: true,
+            }],
+        )
     }
 
-    /// Fills in defaults of values that are absent from an object that is there. No object is created.
+    /// Fills in defaults of values that are absent from an object that is there. No object is
+    /// created.
     pub(crate) fn fill(&self, tree: &mut Tree) {
         self.fill_below(&self.root(), tree);
     }
@@ -94,16 +124,26 @@ impl Schema {
                 for name in schema.properties() {
                     let below = schema.property(name);
                     match entries.get_mut(name) {
-                        // Nothing, where the schema allows nothing of the kind, takes the default away.
-                        Some(given) if given.value == Branch::Leaf(Value::Null) && !below.allows_null() => given.value = Branch::Removed,
+                        // Nothing, where the schema allows nothing of the kind, takes the default
+                        // away.
+                        Some(given)
+                            if given.value == Branch::Leaf(Value::Null) && !below.allows_null() =>
+                        {
+                            given.value = Branch::Removed
+                        }
                         Some(given) => self.fill_below(&below, given),
-                        None => drop(self.default_of(&below).map(|tree| entries.insert(name.to_owned(), tree))),
+                        None => drop(
+                            self.default_of(&below)
+                                .map(|tree| entries.insert(name.to_owned(), tree)),
+                        ),
                     }
                 }
             }
             Branch::List(items) => {
                 let below = schema.items();
-                items.iter_mut().for_each(|item| self.fill_below(&below, item));
+                items
+                    .iter_mut()
+                    .for_each(|item| self.fill_below(&below, item));
             }
             Branch::Leaf(_) | Branch::Removed => {}
         }
@@ -134,7 +174,10 @@ struct Said<'s> {
 impl<'s> Subschema<'s> {
     /// With all that is referred to, and all that it is made up of.
     fn new(root: &'s Node, said: Vec<Said<'s>>) -> Self {
-        Self { root, said: expand(root, said) }
+        Self {
+            root,
+            said: expand(root, said),
+        }
     }
 
     fn nodes(&self) -> impl Iterator<Item = &'s Node> {
@@ -142,12 +185,24 @@ impl<'s> Subschema<'s> {
     }
 
     fn certain(&self) -> impl Iterator<Item = &'s Node> {
-        self.said.iter().filter(|said| said.certain).map(|said| said.node)
+        self.said
+            .iter()
+            .filter(|said| said.certain)
+            .map(|said| said.node)
     }
 
     /// What is said of a part, by those who say anything of it.
     fn part(&self, of: impl Fn(&'s Node) -> Option<&'s Node>) -> Self {
-        let said = self.said.iter().filter_map(|said| Some(Said { node: of(said.node)?, certain: said.certain })).collect();
+        let said = self
+            .said
+            .iter()
+            .filter_map(|said| {
+                Some(Said {
+                    node: of(said.node)?,
+                    certain: said.certain,
+                })
+            })
+            .collect();
         Self::new(self.root, said)
     }
 
@@ -158,8 +213,12 @@ impl<'s> Subschema<'s> {
 
     /// The names that are described.
     pub(crate) fn properties(&self) -> impl Iterator<Item = &'s str> {
-        let mut names: Vec<&str> =
-            self.nodes().filter_map(|node| node.get("properties")).flat_map(Node::entries).map(|(key, _)| key.name.as_str()).collect();
+        let mut names: Vec<&str> = self
+            .nodes()
+            .filter_map(|node| node.get("properties"))
+            .flat_map(Node::entries)
+            .map(|(key, _)| key.name.as_str())
+            .collect();
         names.sort_unstable();
         names.dedup();
         names.into_iter()
@@ -168,14 +227,19 @@ impl<'s> Subschema<'s> {
     /// False where nothing else than `null` is sure to be wrong.
     fn allows_null(&self) -> bool {
         let has_null = |node: &Node| match &node.data {
-            Data::List(items) => items.iter().any(|item| matches!(&item.data, Data::Null) || item.text() == Some("null")),
+            Data::List(items) => items
+                .iter()
+                .any(|item| matches!(&item.data, Data::Null) || item.text() == Some("null")),
             Data::Text(name) => name == "null",
             _ => true,
         };
-        self.certain().all(|node| node.get("type").is_none_or(has_null) && node.get("enum").is_none_or(has_null))
+        self.certain().all(|node| {
+            node.get("type").is_none_or(has_null) && node.get("enum").is_none_or(has_null)
+        })
     }
 
-    /// True where names that are not described are foreseen: by a pattern, or by a schema for all others.
+    /// True where names that are not described are foreseen: by a pattern, or by a schema for all
+    /// others.
     pub(crate) fn is_open(&self) -> bool {
         let foresees = |node: &&Node| {
             let additional = node.get("additionalProperties").map(|node| &node.data);
@@ -190,14 +254,28 @@ impl<'s> Subschema<'s> {
         let mut described = self.part(|node| node.get("properties").and_then(|all| all.get(name)));
         // Every pattern that a name matches says something of it.
         for said in &self.said {
-            let patterns = said.node.get("patternProperties").map(Node::entries).unwrap_or_default();
-            let matching = patterns.iter().filter(|(pattern, _)| is_match(&pattern.name, name));
-            described.said.extend(matching.map(|(_, node)| Said { node, certain: said.certain }));
+            let patterns = said
+                .node
+                .get("patternProperties")
+                .map(Node::entries)
+                .unwrap_or_default();
+            let matching = patterns
+                .iter()
+                .filter(|(pattern, _)| is_match(&pattern.name, name));
+            described.said.extend(matching.map(|(_, node)| Said {
+                node,
+                certain: said.certain,
+            }));
         }
         match described.is_silent() {
             true => {
                 let others = ["additionalProperties", "unevaluatedProperties"];
-                let of = |node: &'s Node| others.iter().filter_map(|name| node.get(name)).find(|node| matches!(node.data, Data::Map(_)));
+                let of = |node: &'s Node| {
+                    others
+                        .iter()
+                        .filter_map(|name| node.get(name))
+                        .find(|node| matches!(node.data, Data::Map(_)))
+                };
                 self.part(of)
             }
             false => described,
@@ -206,28 +284,48 @@ impl<'s> Subschema<'s> {
 
     /// What is said of the items of a list.
     pub(crate) fn items(&self) -> Subschema<'s> {
-        self.part(|node| node.get("items").filter(|node| matches!(node.data, Data::Map(_))))
+        self.part(|node| {
+            node.get("items")
+                .filter(|node| matches!(node.data, Data::Map(_)))
+        })
     }
 
     /// What is said of an item of a list.
     fn item(&self, place: usize) -> Subschema<'s> {
         let listed = self.part(|node| {
-            let lists = ["prefixItems", "items"].iter().filter_map(|name| node.get(name));
-            lists.filter_map(|list| if let Data::List(items) = &list.data { items.get(place) } else { None }).next()
+            let lists = ["prefixItems", "items"]
+                .iter()
+                .filter_map(|name| node.get(name));
+            lists
+                .filter_map(|list| {
+                    if let Data::List(items) = &list.data {
+                        items.get(place)
+                    } else {
+                        None
+                    }
+                })
+                .next()
         });
         if !listed.is_silent() {
             return listed;
         }
         let others = ["items", "additionalItems", "unevaluatedItems", "contains"];
-        let of = |node: &'s Node| others.iter().filter_map(|name| node.get(name)).find(|node| matches!(node.data, Data::Map(_)));
+        let of = |node: &'s Node| {
+            others
+                .iter()
+                .filter_map(|name| node.get(name))
+                .find(|node| matches!(node.data, Data::Map(_)))
+        };
         self.part(of)
     }
 
     /// What is said of the value that a path leads to.
     pub(crate) fn at(&self, path: &[String]) -> Subschema<'s> {
-        path.iter().fold(self.clone(), |schema, part| match (schema.property(part), part.parse::<usize>()) {
-            (said, Ok(place)) if said.is_silent() => schema.item(place),
-            (said, _) => said,
+        path.iter().fold(self.clone(), |schema, part| {
+            match (schema.property(part), part.parse::<usize>()) {
+                (said, Ok(place)) if said.is_silent() => schema.item(place),
+                (said, _) => said,
+            }
         })
     }
 
@@ -243,26 +341,33 @@ impl<'s> Subschema<'s> {
 
     /// Whether the schema says that a value is a secret, or that it is none.
     pub(crate) fn secret(&self) -> Option<bool> {
-        let format = self.nodes().any(|node| node.get("format").and_then(Node::text) == Some("password"));
-        let write_only = self.nodes().find_map(|node| match node.get("writeOnly").map(|node| &node.data) {
-            Some(Data::Bool(secret)) => Some(*secret),
-            _ => None,
-        });
+        let format = self
+            .nodes()
+            .any(|node| node.get("format").and_then(Node::text) == Some("password"));
+        let write_only =
+            self.nodes()
+                .find_map(|node| match node.get("writeOnly").map(|node| &node.data) {
+                    Some(Data::Bool(secret)) => Some(*secret),
+                    _ => None,
+                });
         write_only.or(format.then_some(true))
     }
 
     /// What its author says of a value.
     pub(crate) fn description(&self) -> Option<&'s str> {
-        self.nodes().find_map(|node| node.get("description").and_then(Node::text))
+        self.nodes()
+            .find_map(|node| node.get("description").and_then(Node::text))
     }
 }
 
-/// A regular expression counts as so many parts of a schema: with repetitions of so many times it can be large.
+/// A regular expression counts as so many parts of a schema: with repetitions of so many times it
+/// can be large.
 fn weight(pattern: &str) -> u64 {
     pattern.len() as u64 + if pattern.contains('{') { PARTS / 10 } else { 1 }
 }
 
-/// Whether a name matches a pattern. One of another dialect, or one that is too large, may be meant for this name.
+/// Whether a name matches a pattern. One of another dialect, or one that is too large, may be meant
+/// for this name.
 fn is_match(pattern: &str, name: &str) -> bool {
     thread_local! {
         static KNOWN: RefCell<HashMap<String, Option<Regex>>> = RefCell::default();
@@ -272,14 +377,23 @@ fn is_match(pattern: &str, name: &str) -> bool {
             known.clear();
         }
         let compile = || RegexBuilder::new(pattern).size_limit(1 << 20).build().ok();
-        known.entry(pattern.to_owned()).or_insert_with(compile).as_ref().is_none_or(|pattern| pattern.is_match(name))
+        known
+            .entry(pattern.to_owned())
+            .or_insert_with(compile)
+            .as_ref()
+            .is_none_or(|pattern| pattern.is_match(name))
     })
 }
 
-/// Counts the parts of a schema, with everything that is referred to in the place of each reference; `None` where that never ends, or a reference is of
-/// another kind than a path in the file.
+/// Counts the parts of a schema, with everything that is referred to in the place of each
+/// reference; `None` where that never ends, or a reference is of another kind than a path in the
+/// file.
 fn parts(root: &Node) -> Option<u64> {
-    fn below<'n>(root: &'n Node, node: &'n Node, known: &mut HashMap<*const Node, Option<u64>>) -> Option<u64> {
+    fn below<'n>(
+        root: &'n Node,
+        node: &'n Node,
+        known: &mut HashMap<*const Node, Option<u64>>,
+    ) -> Option<u64> {
         let key = std::ptr::from_ref(node);
         if let Some(known) = known.get(&key) {
             return *known;
@@ -292,13 +406,19 @@ fn parts(root: &Node) -> Option<u64> {
             Some(())
         };
         match &node.data {
-            Data::List(items) => items.iter().try_for_each(|item| add(below(root, item, known)))?,
+            Data::List(items) => items
+                .iter()
+                .try_for_each(|item| add(below(root, item, known)))?,
             Data::Map(_) => {
                 for (name, value) in node.entries() {
                     match name.name.as_str() {
                         "$ref" => {
-                            let pointer = value.text()?.strip_prefix('#').filter(|rest| rest.is_empty() || rest.starts_with('/'))?;
-                            let path: Vec<String> = pointer.split('/').skip(1).map(unescaped).collect();
+                            let pointer = value
+                                .text()?
+                                .strip_prefix('#')
+                                .filter(|rest| rest.is_empty() || rest.starts_with('/'))?;
+                            let path: Vec<String> =
+                                pointer.split('/').skip(1).map(unescaped).collect();
                             add(below(root, find(root, &path)?, known))?;
                         }
                         "$dynamicRef" | "$recursiveRef" | "$id" => return None,
@@ -323,13 +443,17 @@ fn parts(root: &Node) -> Option<u64> {
 
 fn too_much(document: &Document, why: &str) -> Diagnostic {
     let wrong = Diagnostic::error(format!("cannot be used to check a configuration: {why}"));
-    document.point(wrong.help("reduce references between parts of the schema, which multiply"), document.root.at)
+    document.point(
+        wrong.help("reduce references between parts of the schema, which multiply"),
+        document.root.at,
+    )
 }
 
 fn expand<'s>(root: &'s Node, said: Vec<Said<'s>>) -> Vec<Said<'s>> {
     let mut all: Vec<Said<'_>> = Vec::new();
     let mut seen = HashSet::new();
-    let mut waiting: Vec<(Said<'_>, usize)> = said.into_iter().rev().map(|said| (said, 0)).collect();
+    let mut waiting: Vec<(Said<'_>, usize)> =
+        said.into_iter().rev().map(|said| (said, 0)).collect();
     while let Some((said, depth)) = waiting.pop() {
         if depth > DEPTH || !seen.insert(std::ptr::from_ref(said.node)) {
             continue;
@@ -337,10 +461,20 @@ fn expand<'s>(root: &'s Node, said: Vec<Said<'s>>) -> Vec<Said<'s>> {
         all.push(said);
         let Said { node, certain } = said;
         let mut more = |node, certain| waiting.push((Said { node, certain }, depth + 1));
-        for reference in ["$ref", "$dynamicRef", "$recursiveRef"].iter().filter_map(|name| node.get(name)).filter_map(Node::text) {
-            let Some(pointer) = reference.strip_prefix('#') else { continue };
+        for reference in ["$ref", "$dynamicRef", "$recursiveRef"]
+            .iter()
+            .filter_map(|name| node.get(name))
+            .filter_map(Node::text)
+        {
+            let Some(pointer) = reference.strip_prefix('#') else {
+                continue;
+            };
             let parts: Vec<String> = pointer.split('/').skip(1).map(unescaped).collect();
-            let target = if pointer.is_empty() || pointer.starts_with('/') { find(root, &parts) } else { anchored(root, pointer) };
+            let target = if pointer.is_empty() || pointer.starts_with('/') {
+                find(root, &parts)
+            } else {
+                anchored(root, pointer)
+            };
             target.into_iter().for_each(|node| more(node, certain));
         }
         for (name, always) in [("allOf", true), ("anyOf", false), ("oneOf", false)] {
@@ -348,9 +482,17 @@ fn expand<'s>(root: &'s Node, said: Vec<Said<'s>>) -> Vec<Said<'s>> {
                 items.iter().for_each(|node| more(node, certain && always));
             }
         }
-        ["if", "then", "else", "not"].iter().filter_map(|name| node.get(name)).for_each(|node| more(node, false));
-        let dependent = ["dependentSchemas", "dependencies"].iter().filter_map(|name| node.get(name)).flat_map(Node::entries);
-        dependent.filter(|(_, node)| matches!(node.data, Data::Map(_))).for_each(|(_, node)| more(node, false));
+        ["if", "then", "else", "not"]
+            .iter()
+            .filter_map(|name| node.get(name))
+            .for_each(|node| more(node, false));
+        let dependent = ["dependentSchemas", "dependencies"]
+            .iter()
+            .filter_map(|name| node.get(name))
+            .flat_map(Node::entries);
+        dependent
+            .filter(|(_, node)| matches!(node.data, Data::Map(_)))
+            .for_each(|(_, node)| more(node, false));
     }
     all
 }
@@ -385,13 +527,18 @@ fn find<'n>(root: &'n Node, path: &[String]) -> Option<&'n Node> {
 
 /// What a path leads to, or the nearest above it.
 fn locate<'n>(root: &'n Node, path: &[String]) -> &'n Node {
-    (0..=path.len()).rev().find_map(|length| find(root, &path[..length])).unwrap_or(root)
+    (0..=path.len())
+        .rev()
+        .find_map(|length| find(root, &path[..length]))
+        .unwrap_or(root)
 }
 
 /// The text of a file of a plugin.
 pub(crate) fn read_text(directory: &dyn Directory, path: &str) -> Result<String, Diagnostic> {
     let file = || directory.root().join(path).display().to_string();
-    let bytes = directory.read(path).map_err(|why| Diagnostic::error(format!("cannot read the file: {why}")).file(file()))?;
+    let bytes = directory
+        .read(path)
+        .map_err(|why| Diagnostic::error(format!("cannot read the file: {why}")).file(file()))?;
     String::from_utf8(bytes).map_err(|_| Diagnostic::error("is not UTF-8").file(file()))
 }
 
@@ -404,15 +551,30 @@ pub(crate) fn typed(text: &str, types: &[&str]) -> Value {
             "false" | "no" | "off" | "0" => Some(Value::Bool(false)),
             _ => None,
         },
-        "integer" => plain.parse::<i64>().ok().map(Value::from).or_else(|| plain.parse::<u64>().ok().map(Value::from)),
+        "integer" => plain
+            .parse::<i64>()
+            .ok()
+            .map(Value::from)
+            .or_else(|| plain.parse::<u64>().ok().map(Value::from)),
         "number" => {
             let whole = plain.parse::<i64>().ok().map(Value::from);
-            whole.or_else(|| plain.parse::<f64>().ok().and_then(serde_json::Number::from_f64).map(Value::Number))
+            whole.or_else(|| {
+                plain
+                    .parse::<f64>()
+                    .ok()
+                    .and_then(serde_json::Number::from_f64)
+                    .map(Value::Number)
+            })
         }
         "null" if plain.is_empty() || plain == "null" => Some(Value::Null),
         "array" | "object" => {
             let read = Document::parse("", plain).ok()?.root.to_json();
-            let separate = || plain.split(',').map(|item| Value::String(item.trim().to_owned())).collect();
+            let separate = || {
+                plain
+                    .split(',')
+                    .map(|item| Value::String(item.trim().to_owned()))
+                    .collect()
+            };
             match *kind {
                 "array" if read.is_array() => Some(read),
                 "array" => Some(Value::Array(separate())),
@@ -424,7 +586,10 @@ pub(crate) fn typed(text: &str, types: &[&str]) -> Value {
     if types.contains(&"string") {
         return Value::String(text.to_owned());
     }
-    types.iter().find_map(of).unwrap_or_else(|| Value::String(text.to_owned()))
+    types
+        .iter()
+        .find_map(of)
+        .unwrap_or_else(|| Value::String(text.to_owned()))
 }
 
 #[cfg(test)]
@@ -452,23 +617,50 @@ mod tests {
             tree.to_json()
         };
         assert_eq!(filled(json!({})), json!({}), "no object is created");
-        assert_eq!(filled(json!({ "app": {} })), json!({ "app": { "debug": false, "name": "n", "nick": "k" } }));
-        assert_eq!(filled(json!({ "app": null })), json!({}), "an object is taken away");
+        assert_eq!(
+            filled(json!({ "app": {} })),
+            json!({ "app": { "debug": false, "name": "n", "nick": "k" } })
+        );
+        assert_eq!(
+            filled(json!({ "app": null })),
+            json!({}),
+            "an object is taken away"
+        );
         let nothing = json!({ "app": { "debug": null, "name": null, "nick": null } });
-        assert_eq!(filled(nothing), json!({ "app": { "debug": null, "nick": null } }), "nothing stays where it may be the value");
-        assert_eq!(filled(json!({ "db": { "host": "h" }, "list": null })), json!({ "db": { "host": "h", "port": 5432 }, "list": null }));
-        assert_eq!(filled(json!({ "list": [{}, { "type": "nfs" }] }))["list"], json!([{ "type": "local" }, { "type": "nfs" }]));
+        assert_eq!(
+            filled(nothing),
+            json!({ "app": { "debug": null, "nick": null } }),
+            "nothing stays where it may be the value"
+        );
+        assert_eq!(
+            filled(json!({ "db": { "host": "h" }, "list": null })),
+            json!({ "db": { "host": "h", "port": 5432 }, "list": null })
+        );
+        assert_eq!(
+            filled(json!({ "list": [{}, { "type": "nfs" }] }))["list"],
+            json!([{ "type": "local" }, { "type": "nfs" }])
+        );
         let port = schema.root().at(&["db".into(), "port".into()]);
         assert_eq!(port.types(), ["integer"]);
     }
 
     #[test]
     fn what_is_no_schema_is_told_at_its_place_and_nothing_is_fetched() {
-        let wrong = schema("{\n  \"type\": \"object\",\n  \"properties\": { \"a\": { \"type\": \"strin\" } }\n}").unwrap_err();
+        let wrong = schema(
+            "{\n  \"type\": \"object\",\n  \"properties\": { \"a\": { \"type\": \"strin\" } }\n}",
+        )
+        .unwrap_err();
         assert_eq!(wrong.position.map(|at| at.line), Some(3), "{wrong}");
-        assert!(schema("[]").unwrap_err().message.contains("must be a schema"));
+        assert!(
+            schema("[]")
+                .unwrap_err()
+                .message
+                .contains("must be a schema")
+        );
         assert!(schema("{").is_err());
-        let remote = schema(r#"{ "properties": { "a": { "$ref": "http://127.0.0.1:9/x.json" } } }"#).unwrap_err();
+        let remote =
+            schema(r#"{ "properties": { "a": { "$ref": "http://127.0.0.1:9/x.json" } } }"#)
+                .unwrap_err();
         assert!(remote.help.unwrap().contains("the same file"));
         // One that refers to itself ends.
         let circle = schema(r##"{ "properties": { "a": { "$ref": "#" } } }"##).unwrap();
@@ -481,7 +673,11 @@ mod tests {
         assert_eq!(typed("8080", &["integer"]), json!(8080));
         assert_eq!(typed("8080", &["string"]), json!("8080"));
         assert_eq!(typed("Yes", &["boolean"]), json!(true));
-        assert_eq!(typed("maybe", &["boolean"]), json!("maybe"), "and then it is told");
+        assert_eq!(
+            typed("maybe", &["boolean"]),
+            json!("maybe"),
+            "and then it is told"
+        );
         assert_eq!(typed("a, b", &["array"]), json!(["a", "b"]));
         assert_eq!(typed("[1, 2]", &["array"]), json!([1, 2]));
         assert_eq!(typed("1.5", &["string", "number"]), json!("1.5"));

@@ -37,7 +37,11 @@ pub struct Place {
 
 impl Place {
     pub(crate) fn of(document: &Document, at: Position) -> Self {
-        Self { file: document.file.as_str().into(), at, line: document.line(at).map(Into::into) }
+        Self {
+            file: document.file.as_str().into(),
+            at,
+            line: document.line(at).map(Into::into),
+        }
     }
 }
 
@@ -45,7 +49,9 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Origin::Nowhere => f.write_str("not set"),
-            Origin::Schema(Place { file, at, .. }) => write!(f, "{file}:{} (default of the schema)", at.line),
+            Origin::Schema(Place { file, at, .. }) => {
+                write!(f, "{file}:{} (default of the schema)", at.line)
+            }
             Origin::File(Place { file, at, .. }) => write!(f, "{file}:{}", at.line),
             Origin::Environment(name) => write!(f, "environment variable {name}"),
             Origin::Option(option) => f.write_str(option),
@@ -54,15 +60,22 @@ impl fmt::Display for Origin {
 }
 
 impl Origin {
-    /// Points a message at where the value was given. The line itself is left out where it holds a secret, or may hold one beside the value.
+    /// Points a message at where the value was given. The line itself is left out where it holds a
+    /// secret, or may hold one beside the value.
     pub(crate) fn point(&self, mut diagnostic: Diagnostic, secret: bool) -> Diagnostic {
         match self {
             Origin::Schema(place) | Origin::File(place) => {
                 diagnostic.file = Some(place.file.to_string());
                 diagnostic.position = Some(place.at);
-                diagnostic.source_line = place.line.as_deref().filter(|line| !secret && holds_one(line)).map(str::to_owned);
+                diagnostic.source_line = place
+                    .line
+                    .as_deref()
+                    .filter(|line| !secret && holds_one(line))
+                    .map(str::to_owned);
             }
-            Origin::Environment(_) | Origin::Option(_) => diagnostic.message = format!("{} (from {self})", diagnostic.message),
+            Origin::Environment(_) | Origin::Option(_) => {
+                diagnostic.message = format!("{} (from {self})", diagnostic.message)
+            }
             Origin::Nowhere => {}
         }
         diagnostic
@@ -98,18 +111,31 @@ pub(crate) type Path<'p> = &'p [String];
 impl Tree {
     /// A map of nothing.
     pub(crate) fn empty() -> Self {
-        Self { value: Branch::Map(IndexMap::new()), origin: Origin::Nowhere, written: None }
+        Self {
+            value: Branch::Map(IndexMap::new()),
+            origin: Origin::Nowhere,
+            written: None,
+        }
     }
 
     /// A map with one entry.
     pub(crate) fn holding(name: &str, below: Tree) -> Self {
         let origin = below.origin.clone();
-        Self { value: Branch::Map(IndexMap::from([(name.to_owned(), below)])), origin, written: None }
+        Self {
+            value: Branch::Map(IndexMap::from([(name.to_owned(), below)])),
+            origin,
+            written: None,
+        }
     }
 
     pub(crate) fn of_node(node: &Node, document: &Document, origin: fn(Place) -> Origin) -> Self {
         let value = match &node.data {
-            Data::List(items) => Branch::List(items.iter().map(|item| Self::of_node(item, document, origin)).collect()),
+            Data::List(items) => Branch::List(
+                items
+                    .iter()
+                    .map(|item| Self::of_node(item, document, origin))
+                    .collect(),
+            ),
             Data::Map(entries) => {
                 let entry = |(key, node): &(crate::document::Key, Node)| {
                     let mut tree = Self::of_node(node, document, origin);
@@ -123,7 +149,11 @@ impl Tree {
             }
             _ => Branch::Leaf(node.to_json()),
         };
-        let mut tree = Self { value, origin: origin(Place::of(document, node.at)), written: None };
+        let mut tree = Self {
+            value,
+            origin: origin(Place::of(document, node.at)),
+            written: None,
+        };
         if let Data::Number(number) = &node.data {
             tree.keep_spelling(&number.written);
         }
@@ -134,10 +164,19 @@ impl Tree {
         let below = |value: &Value| Self::of_value(value, origin);
         let value = match value {
             Value::Array(items) => Branch::List(items.iter().map(below).collect()),
-            Value::Object(entries) => Branch::Map(entries.iter().map(|(name, value)| (name.clone(), below(value))).collect()),
+            Value::Object(entries) => Branch::Map(
+                entries
+                    .iter()
+                    .map(|(name, value)| (name.clone(), below(value)))
+                    .collect(),
+            ),
             leaf => Branch::Leaf(leaf.clone()),
         };
-        Self { value, origin: origin.clone(), written: None }
+        Self {
+            value,
+            origin: origin.clone(),
+            written: None,
+        }
     }
 
     /// Remembers how a number is written.
@@ -147,7 +186,8 @@ impl Tree {
         }
     }
 
-    /// The value as text: a number as it is written, a list or map as JSON, nothing as an empty text.
+    /// The value as text: a number as it is written, a list or map as JSON, nothing as an empty
+    /// text.
     pub(crate) fn text(&self) -> String {
         match (&self.value, &self.written) {
             (_, Some(written)) => written.to_string(),
@@ -162,20 +202,32 @@ impl Tree {
             Branch::Leaf(value) => value.clone(),
             Branch::List(items) => Value::Array(items.iter().map(Tree::to_json).collect()),
             Branch::Map(entries) => {
-                let there = entries.iter().filter(|(_, tree)| tree.value != Branch::Removed);
-                Value::Object(there.map(|(name, tree)| (name.clone(), tree.to_json())).collect())
+                let there = entries
+                    .iter()
+                    .filter(|(_, tree)| tree.value != Branch::Removed);
+                Value::Object(
+                    there
+                        .map(|(name, tree)| (name.clone(), tree.to_json()))
+                        .collect(),
+                )
             }
             Branch::Removed => Value::Null,
         }
     }
 
-    /// Lays another layer over this one: maps are merged, a null takes a name away, everything else is replaced.
+    /// Lays another layer over this one: maps are merged, a null takes a name away, everything else
+    /// is replaced.
     pub(crate) fn lay(&mut self, over: Tree) {
         match (&mut self.value, over.value) {
             (Branch::Map(known), Branch::Map(new)) => {
                 for (name, tree) in new {
                     match known.get_mut(&name) {
-                        Some(under) if tree.value == Branch::Leaf(Value::Null) => *under = Tree { value: Branch::Removed, ..tree },
+                        Some(under) if tree.value == Branch::Leaf(Value::Null) => {
+                            *under = Tree {
+                                value: Branch::Removed,
+                                ..tree
+                            }
+                        }
                         Some(under) => under.lay(tree),
                         None => drop(known.insert(name, tree)),
                     }
@@ -187,7 +239,9 @@ impl Tree {
     }
 
     pub(crate) fn get(&self, path: Path<'_>) -> Option<&Tree> {
-        let Some((first, rest)) = path.split_first() else { return Some(self) };
+        let Some((first, rest)) = path.split_first() else {
+            return Some(self);
+        };
         match &self.value {
             Branch::Map(entries) => entries.get(first)?.get(rest),
             Branch::List(items) => items.get(first.parse::<usize>().ok()?)?.get(rest),
@@ -209,7 +263,10 @@ impl Tree {
 
     /// The value at a path, or else the nearest above it that there is.
     pub(crate) fn nearest(&self, path: Path<'_>) -> &Tree {
-        (0..=path.len()).rev().find_map(|length| self.get(&path[..length])).unwrap_or(self)
+        (0..=path.len())
+            .rev()
+            .find_map(|length| self.get(&path[..length]))
+            .unwrap_or(self)
     }
 
     /// Puts a value at a path; maps on the way are made.
@@ -223,27 +280,44 @@ impl Tree {
         };
         if let Branch::List(items) = &mut self.value {
             let length = items.len();
-            let place = first.parse::<usize>().map_err(|_| format!("`{first}` must be the index of a list item"))?;
+            let place = first
+                .parse::<usize>()
+                .map_err(|_| format!("`{first}` must be the index of a list item"))?;
             return match items.get_mut(place) {
                 Some(item) => item.put(rest, tree),
                 None if place == length && rest.is_empty() => {
                     items.push(tree);
                     Ok(())
                 }
-                None => Err(format!("no item {place}: the list has {length}, counted from 0")),
+                None => Err(format!(
+                    "no item {place}: the list has {length}, counted from 0"
+                )),
             };
         }
         if !matches!(self.value, Branch::Map(_)) {
             self.value = Branch::Map(IndexMap::new());
             self.origin = tree.origin.clone();
         }
-        let Branch::Map(entries) = &mut self.value else { return Ok(()) };
-        let nothing = Tree { value: Branch::Leaf(Value::Null), origin: tree.origin.clone(), written: None };
-        entries.entry(first.clone()).or_insert(nothing).put(rest, tree)
+        let Branch::Map(entries) = &mut self.value else {
+            return Ok(());
+        };
+        let nothing = Tree {
+            value: Branch::Leaf(Value::Null),
+            origin: tree.origin.clone(),
+            written: None,
+        };
+        entries
+            .entry(first.clone())
+            .or_insert(nothing)
+            .put(rest, tree)
     }
 
     /// Every leaf, and every list or map with nothing in it, with its path.
-    pub(crate) fn leaves<'t>(&'t self, path: &mut Vec<String>, into: &mut Vec<(Vec<String>, &'t Tree)>) {
+    pub(crate) fn leaves<'t>(
+        &'t self,
+        path: &mut Vec<String>,
+        into: &mut Vec<(Vec<String>, &'t Tree)>,
+    ) {
         match &self.value {
             Branch::Map(entries) if !entries.is_empty() => {
                 for (name, tree) in entries {
@@ -285,14 +359,23 @@ pub(crate) fn parts(text: &str) -> Result<Vec<String>, String> {
     let mut characters = text.chars();
     while let Some(c) = characters.next() {
         match c {
-            '\\' => parts.last_mut().map(|part| part.extend(characters.next())).unwrap_or_default(),
+            '\\' => parts
+                .last_mut()
+                .map(|part| part.extend(characters.next()))
+                .unwrap_or_default(),
             '.' | '[' => parts.push(String::new()),
             ']' => {}
-            other => parts.last_mut().map(|part| part.push(other)).unwrap_or_default(),
+            other => parts
+                .last_mut()
+                .map(|part| part.push(other))
+                .unwrap_or_default(),
         }
     }
     match parts.iter().any(String::is_empty) {
-        true => Err(format!("`{}` is not a path of a value", text.escape_debug())),
+        true => Err(format!(
+            "`{}` is not a path of a value",
+            text.escape_debug()
+        )),
         false => Ok(parts),
     }
 }
@@ -308,11 +391,27 @@ mod tests {
 
     #[test]
     fn maps_are_merged_nulls_take_away_and_everything_else_is_replaced() {
-        let mut under = tree(json!({ "a": { "b": 1, "c": [1, 2], "f": 2 }, "d": {} }), "first");
-        under.lay(tree(json!({ "a": { "c": [3], "f": null }, "d": null, "e": 1, "g": null }), "second"));
-        assert_eq!(under.to_json(), json!({ "a": { "b": 1, "c": [3] }, "e": 1, "g": null }));
+        let mut under = tree(
+            json!({ "a": { "b": 1, "c": [1, 2], "f": 2 }, "d": {} }),
+            "first",
+        );
+        under.lay(tree(
+            json!({ "a": { "c": [3], "f": null }, "d": null, "e": 1, "g": null }),
+            "second",
+        ));
+        assert_eq!(
+            under.to_json(),
+            json!({ "a": { "b": 1, "c": [3] }, "e": 1, "g": null })
+        );
         let from = |path: &str| under.nearest(&parts(path).unwrap()).origin.to_string();
-        assert_eq!((from("a.b").as_str(), from("a.c").as_str(), from("a.zzz").as_str()), ("first", "second", "second"));
+        assert_eq!(
+            (
+                from("a.b").as_str(),
+                from("a.c").as_str(),
+                from("a.zzz").as_str()
+            ),
+            ("first", "second", "second")
+        );
     }
 
     #[test]
@@ -324,9 +423,19 @@ mod tests {
         put("a.list[0].n", json!(2)).unwrap();
         put("a.list.1", json!("more")).unwrap();
         put("a\\.b", json!(3)).unwrap();
-        assert!(put("a.list[7]", json!(0)).unwrap_err().contains("no item 7"));
-        assert_eq!(all.to_json(), json!({ "a": { "b": 1, "list": [{ "n": 2 }, "more"] }, "a.b": 3 }));
+        assert!(
+            put("a.list[7]", json!(0))
+                .unwrap_err()
+                .contains("no item 7")
+        );
+        assert_eq!(
+            all.to_json(),
+            json!({ "a": { "b": 1, "list": [{ "n": 2 }, "more"] }, "a.b": 3 })
+        );
         assert!(parts("a..b").is_err() && parts("").is_err());
-        assert_eq!(dotted(&parts("a.list[0].x\\.y").unwrap()), "a.list[0].x\\.y");
+        assert_eq!(
+            dotted(&parts("a.list[0].x\\.y").unwrap()),
+            "a.list[0].x\\.y"
+        );
     }
 }

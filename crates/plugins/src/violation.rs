@@ -27,7 +27,8 @@ pub enum What {
     Missing(String),
     /// Properties are not allowed.
     Unexpected(Vec<String>),
-    /// It is none of so many shapes; what it lacks to be the one that it comes nearest to, each with where.
+    /// It is none of so many shapes; what it lacks to be the one that it comes nearest to, each
+    /// with where.
     Shapeless(usize, Vec<(Vec<String>, Rule)>),
     /// It breaks a rule, in words behind the value.
     Broken(Rule),
@@ -44,7 +45,10 @@ pub struct Rule {
 
 impl Rule {
     fn new(text: impl Fn(bool) -> String) -> Self {
-        Self { text: text(false), private: text(true) }
+        Self {
+            text: text(false),
+            private: text(true),
+        }
     }
 
     fn text(&self, secret: bool) -> &str {
@@ -53,27 +57,57 @@ impl Rule {
 }
 
 fn path_of(error: &ValidationError<'_>) -> Vec<String> {
-    error.instance_path().as_str().split('/').skip(1).map(crate::schema::unescaped).collect()
+    error
+        .instance_path()
+        .as_str()
+        .split('/')
+        .skip(1)
+        .map(crate::schema::unescaped)
+        .collect()
 }
 
 /// What an error of the validator says.
 pub(crate) fn violation(error: &ValidationError<'_>) -> Violation {
     let what = match error.kind() {
-        Kind::Required { property } => What::Missing(property.as_str().map_or_else(|| property.to_string(), str::to_owned)),
-        Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => What::Unexpected(unexpected.clone()),
+        Kind::Required { property } => What::Missing(
+            property
+                .as_str()
+                .map_or_else(|| property.to_string(), str::to_owned),
+        ),
+        Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
+            What::Unexpected(unexpected.clone())
+        }
         Kind::AnyOf { context } | Kind::OneOfNotValid { context } => {
             // What comes nearest to being right is most likely what was meant.
             let nearest = context.iter().min_by_key(|errors| errors.len());
-            let one = |error: &ValidationError<'static>| (path_of(error), Rule::new(|secret| rule(error.kind(), secret)));
-            What::Shapeless(context.len(), nearest.map(|errors| errors.iter().map(one).collect()).unwrap_or_default())
+            let one = |error: &ValidationError<'static>| {
+                (
+                    path_of(error),
+                    Rule::new(|secret| rule(error.kind(), secret)),
+                )
+            };
+            What::Shapeless(
+                context.len(),
+                nearest
+                    .map(|errors| errors.iter().map(one).collect())
+                    .unwrap_or_default(),
+            )
         }
         kind => What::Broken(Rule::new(|secret| broken(kind, secret))),
     };
-    Violation { path: path_of(error), what }
+    Violation {
+        path: path_of(error),
+        what,
+    }
 }
 
-/// The messages for one violation: where the value came from, what is wrong with it, which rule says so.
-pub(crate) fn told(violation: &Violation, configuration: &Configuration, schema: &Schema) -> Vec<Diagnostic> {
+/// The messages for one violation: where the value came from, what is wrong with it, which rule
+/// says so.
+pub(crate) fn told(
+    violation: &Violation,
+    configuration: &Configuration,
+    schema: &Schema,
+) -> Vec<Diagnostic> {
     let Violation { path, what } = violation;
     let tree = configuration.tree();
     let is_secret = |path: &[String]| configuration.is_secret(path);
@@ -81,23 +115,49 @@ pub(crate) fn told(violation: &Violation, configuration: &Configuration, schema:
     let secret = is_secret(path);
     let value = tree.get(path).map(Tree::to_json).unwrap_or_default();
     let written = tree.get(path).and_then(|tree| tree.written.as_deref());
-    let shown = if secret { MASK.to_owned() } else { written.map_or_else(|| shown(&value), str::to_owned) };
+    let shown = if secret {
+        MASK.to_owned()
+    } else {
+        written.map_or_else(|| shown(&value), str::to_owned)
+    };
     let origin = &tree.nearest(path).origin;
     let point = |path: &[String], message: String, help: String| {
-        let wrong = Diagnostic::error(message).field(if path.is_empty() { "the configuration".to_owned() } else { dotted(path) });
-        origin.point(if help.is_empty() { wrong } else { wrong.help(help) }, secret)
+        let wrong = Diagnostic::error(message).field(if path.is_empty() {
+            "the configuration".to_owned()
+        } else {
+            dotted(path)
+        });
+        origin.point(
+            if help.is_empty() {
+                wrong
+            } else {
+                wrong.help(help)
+            },
+            secret,
+        )
     };
     match what {
         What::Missing(property) => {
             let mut below = path.clone();
             below.push(property.clone());
-            let said = schema.root().at(&below).description().map(|said| format!(": {said}")).unwrap_or_default();
+            let said = schema
+                .root()
+                .at(&below)
+                .description()
+                .map(|said| format!(": {said}"))
+                .unwrap_or_default();
             let set = dotted(&below);
             let help = match is_secret(&below) {
-                true => format!("set it in a file with --config, in the environment, or with --set-file {set}=FILE"),
+                true => format!(
+                    "set it in a file with --config, in the environment, or with --set-file {set}=FILE"
+                ),
                 false => format!("set it in a file with --config, or with --set {set}=VALUE"),
             };
-            vec![point(&below, format!("is required, but not set{said}"), help)]
+            vec![point(
+                &below,
+                format!("is required, but not set{said}"),
+                help,
+            )]
         }
         What::Unexpected(unexpected) => {
             let said = schema.root().at(path);
@@ -106,8 +166,13 @@ pub(crate) fn told(violation: &Violation, configuration: &Configuration, schema:
                 let mut below = path.clone();
                 below.push(name.clone());
                 let near = hoist_core::did_you_mean(name, names.iter().copied());
-                let help = near.map_or_else(|| format!("allowed: {}", names.join(", ")), |near| format!("did you mean `{near}`?"));
-                let wrong = Diagnostic::error("is not allowed here").field(dotted(&below)).help(help);
+                let help = near.map_or_else(
+                    || format!("allowed: {}", names.join(", ")),
+                    |near| format!("did you mean `{near}`?"),
+                );
+                let wrong = Diagnostic::error("is not allowed here")
+                    .field(dotted(&below))
+                    .help(help);
                 tree.nearest(&below).origin.point(wrong, is_secret(&below))
             };
             unexpected.iter().map(one).collect()
@@ -116,7 +181,11 @@ pub(crate) fn told(violation: &Violation, configuration: &Configuration, schema:
             let one = |(below, rule): &(Vec<String>, Rule)| {
                 let of = below.strip_prefix(path.as_slice()).unwrap_or(below);
                 let displayed = configuration.displayed(below);
-                let name = if of.is_empty() { String::new() } else { format!("{} ", crate::tree::dotted(&displayed[path.len()..])) };
+                let name = if of.is_empty() {
+                    String::new()
+                } else {
+                    format!("{} ", crate::tree::dotted(&displayed[path.len()..]))
+                };
                 format!("{name}{}", rule.text(is_secret(below)))
             };
             let details: Vec<String> = nearest.iter().map(one).collect();
@@ -124,14 +193,26 @@ pub(crate) fn told(violation: &Violation, configuration: &Configuration, schema:
                 true => String::new(),
                 false => format!("the closest one requires: {}", details.join(", and ")),
             };
-            vec![point(path, format!("{shown} matches none of the {count} allowed alternatives"), help)]
+            vec![point(
+                path,
+                format!("{shown} matches none of the {count} allowed alternatives"),
+                help,
+            )]
         }
         // Only maps have names in them, so somebody meant to say where the secret is.
         What::Broken(rule) if secret && value.is_object() => {
             let help = "write { from_file: PATH }, { from_env: NAME }, or { generate: LENGTH } with 8 to 1024 characters";
-            vec![point(path, format!("{shown} {}", rule.text(secret)), help.to_owned())]
+            vec![point(
+                path,
+                format!("{shown} {}", rule.text(secret)),
+                help.to_owned(),
+            )]
         }
-        What::Broken(rule) => vec![point(path, format!("{shown} {}", rule.text(secret)), String::new())],
+        What::Broken(rule) => vec![point(
+            path,
+            format!("{shown} {}", rule.text(secret)),
+            String::new(),
+        )],
     }
 }
 
@@ -144,12 +225,24 @@ fn shown(value: &Value) -> String {
         other => other.to_string(),
     };
     let short: String = text.chars().take(60).collect();
-    if short.len() < text.len() { format!("{short}…") } else { short }
+    if short.len() < text.len() {
+        format!("{short}…")
+    } else {
+        short
+    }
 }
 
 fn list(options: &Value) -> String {
     let options = options.as_array().cloned().unwrap_or_default();
-    options.iter().map(|option| option.as_str().map_or_else(|| option.to_string(), str::to_owned)).collect::<Vec<_>>().join(", ")
+    options
+        .iter()
+        .map(|option| {
+            option
+                .as_str()
+                .map_or_else(|| option.to_string(), str::to_owned)
+        })
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// What a value does not do that it should, behind the value.
@@ -166,8 +259,12 @@ fn broken(kind: &Kind, secret: bool) -> String {
 /// What should be, as `is not …`.
 fn rule(kind: &Kind, secret: bool) -> String {
     match kind {
-        Kind::Type { kind: TypeKind::Single(one) } => format!("is not {}", kind_name(&one.to_string())),
-        Kind::Type { kind: TypeKind::Multiple(set) } => {
+        Kind::Type {
+            kind: TypeKind::Single(one),
+        } => format!("is not {}", kind_name(&one.to_string())),
+        Kind::Type {
+            kind: TypeKind::Multiple(set),
+        } => {
             let names: Vec<&str> = set.iter().map(|one| kind_name(one.as_str())).collect();
             format!("is neither {}", names.join(" nor "))
         }
@@ -182,15 +279,25 @@ fn rule(kind: &Kind, secret: bool) -> String {
         Kind::MaxLength { limit } => format!("is longer than {limit} character{}", plural(*limit)),
         Kind::MinItems { limit } => format!("has fewer than {limit} item{}", plural(*limit)),
         Kind::MaxItems { limit } => format!("has more than {limit} item{}", plural(*limit)),
-        Kind::MinProperties { limit } => format!("has fewer than {limit} entr{}", if *limit == 1 { "y" } else { "ies" }),
-        Kind::MaxProperties { limit } => format!("has more than {limit} entr{}", if *limit == 1 { "y" } else { "ies" }),
+        Kind::MinProperties { limit } => format!(
+            "has fewer than {limit} entr{}",
+            if *limit == 1 { "y" } else { "ies" }
+        ),
+        Kind::MaxProperties { limit } => format!(
+            "has more than {limit} entr{}",
+            if *limit == 1 { "y" } else { "ies" }
+        ),
         Kind::Pattern { pattern } => format!("does not match {pattern}"),
         Kind::Format { format } => format!("is not of the format {format}"),
         Kind::MultipleOf { multiple_of } => format!("is not a multiple of {multiple_of}"),
         Kind::Required { property } => format!("has no {}", property.as_str().unwrap_or_default()),
-        Kind::AdditionalProperties { unexpected } => format!("has {}, which is not allowed", unexpected.join(", ")),
+        Kind::AdditionalProperties { unexpected } => {
+            format!("has {}, which is not allowed", unexpected.join(", "))
+        }
         Kind::AdditionalItems { limit } => format!("has more than {limit} items"),
-        Kind::OneOfMultipleValid { .. } => "matches more than one of the allowed alternatives".to_owned(),
+        Kind::OneOfMultipleValid { .. } => {
+            "matches more than one of the allowed alternatives".to_owned()
+        }
         Kind::UniqueItems => "has duplicate items".to_owned(),
         Kind::Contains => "has no item of the required kind".to_owned(),
         Kind::Not { .. } => "is not allowed".to_owned(),

@@ -1,5 +1,6 @@
-//! Templates give what Jinja2 makes of them. The table was written by Jinja2 3.1.6 with the variables below; with `trim_blocks` and `lstrip_blocks` for
-//! templates that have a line with nothing but statements, unless these begin with `{%-`.
+//! Templates give what Jinja2 makes of them. The table was written by Jinja2 3.1.6 with the
+//! variables below; with `trim_blocks` and `lstrip_blocks` for templates that have a line with
+//! nothing but statements, unless these begin with `{%-`.
 
 use hoist_plugins::{Answer, Task, Template};
 use serde_json::json;
@@ -24,10 +25,21 @@ fn templates_give_what_jinja2_gives() {
         };
         match Task::Render(template).run() {
             Answer::Rendered(Ok(rendered)) if rendered.text == expected => {}
-            Answer::Rendered(Ok(rendered)) => wrong.push(format!("{text}\n  Jinja2: {expected:?}\n  hoist:  {:?}", rendered.text)),
-            Answer::Rendered(Err(error)) => wrong.push(format!("{text}\n  Jinja2: {expected:?}\n  hoist:  {}", error.message)),
+            Answer::Rendered(Ok(rendered)) => wrong.push(format!(
+                "{text}\n  Jinja2: {expected:?}\n  hoist:  {:?}",
+                rendered.text
+            )),
+            Answer::Rendered(Err(error)) => wrong.push(format!(
+                "{text}\n  Jinja2: {expected:?}\n  hoist:  {}",
+                error.message
+            )),
             Answer::Checked(_) => unreachable!("a template was rendered"),
         }
     }
-    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} differ:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }

@@ -13,9 +13,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut record = Vec::new();
     {
         let mut reporters = Reporters::default();
-        reporters.add(Plain::new(std::io::stderr(), true, Words { changed: "done", unchanged: "unchanged" }));
+        reporters.add(Plain::new(
+            std::io::stderr(),
+            true,
+            Words {
+                changed: "done",
+                unchanged: "unchanged",
+            },
+        ));
         reporters.add(Record::new(&mut record));
-        execute(graph, &Limits::default(), &Cancel::new(), |event| reporters.report(event))?;
+        execute(graph, &Limits::default(), &Cancel::new(), |event| {
+            reporters.report(event)
+        })?;
     }
     let mut report = Report::default();
     replay(record.as_slice(), &mut report)?;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// Long steps that people count in, in minutes; below half a minute they are the powers of ten, their double and their fivefold.
+/// Long steps that people count in, in minutes; below half a minute they are the powers of ten,
+/// their double and their fivefold.
 const LONG_STEPS: [u64; 11] = [1, 2, 5, 10, 15, 30, 60, 120, 360, 720, 1440];
 const MINUTE: u64 = 60_000_000_000;
 
@@ -10,19 +11,34 @@ const MINUTE: u64 = 60_000_000_000;
 pub(crate) fn ticks(duration: Duration, count: u64) -> Vec<(Duration, String)> {
     let total = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
     let step = step(total / count.max(1));
-    (0..=total / step).map(|tick| Duration::from_nanos(tick * step)).map(|time| (time, text(time))).collect()
+    (0..=total / step)
+        .map(|tick| Duration::from_nanos(tick * step))
+        .map(|time| (time, text(time)))
+        .collect()
 }
 
 /// The smallest step above the given one.
 fn step(least: u64) -> u64 {
-    let short = (3..11).flat_map(|power| [1, 2, 5].map(|factor| factor * 10u64.pow(power))).filter(|step| *step < MINUTE / 2);
+    let short = (3..11)
+        .flat_map(|power| [1, 2, 5].map(|factor| factor * 10u64.pow(power)))
+        .filter(|step| *step < MINUTE / 2);
     let long = LONG_STEPS.iter().map(|minutes| minutes * MINUTE);
-    short.chain([MINUTE / 2]).chain(long).filter(|step| *step >= least).min().unwrap_or(least)
+    short
+        .chain([MINUTE / 2])
+        .chain(long)
+        .filter(|step| *step >= least)
+        .min()
+        .unwrap_or(least)
 }
 
 /// In the largest unit of which it is one or more, without idle zeros.
 fn text(time: Duration) -> String {
-    let trimmed = |value: f64| format!("{value:.3}").trim_end_matches('0').trim_end_matches('.').to_owned();
+    let trimmed = |value: f64| {
+        format!("{value:.3}")
+            .trim_end_matches('0')
+            .trim_end_matches('.')
+            .to_owned()
+    };
     let (seconds, minutes) = (time.as_secs(), time.as_secs() / 60);
     match time.as_nanos() {
         0 => "0".to_owned(),
@@ -41,15 +57,25 @@ mod tests {
     use super::*;
 
     fn texts(duration: Duration) -> String {
-        ticks(duration, 5).into_iter().map(|(_, text)| text).collect::<Vec<_>>().join(" ")
+        ticks(duration, 5)
+            .into_iter()
+            .map(|(_, text)| text)
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     #[test]
     fn ticks_stand_at_times_that_people_count_in() {
-        assert_eq!(texts(Duration::from_micros(800)), "0 200µs 400µs 600µs 800µs");
+        assert_eq!(
+            texts(Duration::from_micros(800)),
+            "0 200µs 400µs 600µs 800µs"
+        );
         assert_eq!(texts(Duration::from_millis(2300)), "0 500ms 1s 1.5s 2s");
         assert_eq!(texts(Duration::from_secs(130)), "0 30s 1m 1m 30s 2m");
-        assert_eq!(texts(Duration::from_secs(9000)), "0 30m 1h 1h 30m 2h 2h 30m");
+        assert_eq!(
+            texts(Duration::from_secs(9000)),
+            "0 30m 1h 1h 30m 2h 2h 30m"
+        );
     }
 
     #[test]

@@ -1,6 +1,8 @@
-//! A timeline as a drawing for a page: a row for each lane and each pool, a bar for each attempt at a task.
+//! A timeline as a drawing for a page: a row for each lane and each pool, a bar for each attempt at
+//! a task.
 //!
-//! Places along the time axis are percentages, so the drawing fills any width and its text keeps its size.
+//! Places along the time axis are percentages, so the drawing fills any width and its text keeps
+//! its size.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,7 +18,8 @@ use crate::{Span, SpanOutcome, Timeline, Words};
 const AXIS: usize = 24;
 const ROW: usize = 26;
 const BAR: usize = 20;
-/// The width that a bar should have on average, the least that it has, and the least that it takes to read some of a name.
+/// The width that a bar should have on average, the least that it has, and the least that it takes
+/// to read some of a name.
 const BAR_WIDTH: (usize, f64, f64) = (30, 3.0, 34.0);
 const WIDTHS: (usize, usize) = (720, 8000);
 
@@ -30,10 +33,18 @@ struct Scale {
 impl Scale {
     fn new(timeline: &Timeline) -> Self {
         let mut bars: BTreeMap<usize, usize> = BTreeMap::new();
-        timeline.spans.iter().for_each(|span| *bars.entry(span.lane).or_default() += 1);
-        let width = (bars.values().max().copied().unwrap_or(0) * BAR_WIDTH.0).clamp(WIDTHS.0, WIDTHS.1);
+        timeline
+            .spans
+            .iter()
+            .for_each(|span| *bars.entry(span.lane).or_default() += 1);
+        let width =
+            (bars.values().max().copied().unwrap_or(0) * BAR_WIDTH.0).clamp(WIDTHS.0, WIDTHS.1);
         let lanes = bars.last_key_value().map_or(0, |(lane, _)| lane + 1);
-        Self { total: timeline.duration.max(Duration::from_nanos(1)), width, lanes }
+        Self {
+            total: timeline.duration.max(Duration::from_nanos(1)),
+            width,
+            lanes,
+        }
     }
 
     /// In percent.
@@ -65,10 +76,22 @@ pub(crate) fn chart(timeline: &Timeline, path: &[usize], words: Words) -> String
     }
     let pools = pool_use(timeline);
     let height = AXIS + (scale.lanes + pools.len()) * ROW;
-    let lane_names: String = (0..scale.lanes).map(|lane| format!("<span>worker {}</span>", lane + 1)).collect();
-    let pool_names: String = pools.keys().map(|pool| format!("<span title=\"{0}\">{0}</span>", escape(pool))).collect();
-    let bars: String = timeline.spans.iter().map(|span| bar(timeline, span, path, &scale, words)).collect();
-    let pool_rows: String = (scale.lanes..).zip(pools.values()).map(|(row, held)| pool_row(timeline, held, row, &scale)).collect();
+    let lane_names: String = (0..scale.lanes)
+        .map(|lane| format!("<span>worker {}</span>", lane + 1))
+        .collect();
+    let pool_names: String = pools
+        .keys()
+        .map(|pool| format!("<span title=\"{0}\">{0}</span>", escape(pool)))
+        .collect();
+    let bars: String = timeline
+        .spans
+        .iter()
+        .map(|span| bar(timeline, span, path, &scale, words))
+        .collect();
+    let pool_rows: String = (scale.lanes..)
+        .zip(pools.values())
+        .map(|(row, held)| pool_row(timeline, held, row, &scale))
+        .collect();
     let label = format!(
         "Timeline of {} modules in {} on {} workers; the table below has the same data",
         timeline.units.len(),
@@ -117,8 +140,16 @@ fn bar(timeline: &Timeline, span: &Span, path: &[usize], scale: &Scale, words: W
         SpanOutcome::Retried => "↻ ",
         _ => "",
     };
-    let text = if scale.is_readable(width) { format!("<text x=\"6\" y=\"14\">{mark}{name}</text>") } else { String::new() };
-    let critical = if path.contains(&span.unit) { " critical" } else { "" };
+    let text = if scale.is_readable(width) {
+        format!("<text x=\"6\" y=\"14\">{mark}{name}</text>")
+    } else {
+        String::new()
+    };
+    let critical = if path.contains(&span.unit) {
+        " critical"
+    } else {
+        ""
+    };
     format!(
         "<a href=\"#unit-{}\" tabindex=\"-1\"><svg class=\"bar {}{critical}\" x=\"{x:.3}%\" y=\"{}\" width=\"{width:.3}%\" height=\"{BAR}\">\
          <title>{}</title><rect width=\"100%\" height=\"100%\" rx=\"3\"/>{text}</svg></a>\n",
@@ -131,8 +162,16 @@ fn bar(timeline: &Timeline, span: &Span, path: &[usize], scale: &Scale, words: W
 
 fn tooltip(name: &str, span: &Span, critical: bool, words: Words) -> String {
     let pools: Vec<String> = span.pools.iter().map(|pool| escape(pool)).collect();
-    let pools = if pools.is_empty() { String::new() } else { format!("\npools: {}", pools.join(", ")) };
-    let attempt = if span.attempt > 1 { format!(", attempt {}", span.attempt) } else { String::new() };
+    let pools = if pools.is_empty() {
+        String::new()
+    } else {
+        format!("\npools: {}", pools.join(", "))
+    };
+    let attempt = if span.attempt > 1 {
+        format!(", attempt {}", span.attempt)
+    } else {
+        String::new()
+    };
     format!(
         "{name}\n{}{attempt}\n{} in {}, from {} to {}{pools}{}",
         escape(&span.task),
@@ -140,17 +179,29 @@ fn tooltip(name: &str, span: &Span, critical: bool, words: Words) -> String {
         fine_duration_text(span.duration()),
         fine_duration_text(span.start),
         fine_duration_text(span.end),
-        if critical { "\non the critical path" } else { "" }
+        if critical {
+            "\non the critical path"
+        } else {
+            ""
+        }
     )
 }
 
 /// The more tasks hold a pool, the higher it stands.
 fn pool_row(timeline: &Timeline, held: &[Holding], row: usize, scale: &Scale) -> String {
-    let most = held.iter().map(|holding| holding.spans.len()).max().unwrap_or(1);
+    let most = held
+        .iter()
+        .map(|holding| holding.spans.len())
+        .max()
+        .unwrap_or(1);
     let rect = |holding: &Holding| {
         let (x, width) = scale.extent(holding.start, holding.end);
         let height = BAR * holding.spans.len() / most;
-        let names: Vec<String> = holding.spans.iter().map(|span| escape(&timeline.units[timeline.spans[*span].unit])).collect();
+        let names: Vec<String> = holding
+            .spans
+            .iter()
+            .map(|span| escape(&timeline.units[timeline.spans[*span].unit]))
+            .collect();
         format!(
             "<rect class=\"pool\" x=\"{x:.3}%\" y=\"{}\" width=\"{width:.3}%\" height=\"{height}\">\
              <title>held by {} for {}</title></rect>\n",
@@ -166,11 +217,19 @@ fn pool_row(timeline: &Timeline, held: &[Holding], row: usize, scale: &Scale) ->
 fn links(timeline: &Timeline, path: &[usize], scale: &Scale) -> String {
     let of = |unit: usize| timeline.spans.iter().filter(move |span| span.unit == unit);
     let link = |pair: &[usize]| {
-        let (from, to) =
-            (of(pair[0]).max_by_key(|span| span.end)?, of(pair[1]).filter(|span| span.attempt == 1).max_by_key(|span| span.start)?);
+        let (from, to) = (
+            of(pair[0]).max_by_key(|span| span.end)?,
+            of(pair[1])
+                .filter(|span| span.attempt == 1)
+                .max_by_key(|span| span.start)?,
+        );
         let middle = |span: &Span| Scale::top(span.lane) + BAR / 2;
         let (x1, x2) = (scale.along(from.end), scale.along(to.start));
-        Some(format!("<line class=\"link\" x1=\"{x1:.3}%\" x2=\"{x2:.3}%\" y1=\"{}\" y2=\"{}\"/>\n", middle(from), middle(to)))
+        Some(format!(
+            "<line class=\"link\" x1=\"{x1:.3}%\" x2=\"{x2:.3}%\" y1=\"{}\" y2=\"{}\"/>\n",
+            middle(from),
+            middle(to)
+        ))
     };
     path.windows(2).filter_map(link).collect()
 }
@@ -189,25 +248,49 @@ mod tests {
     fn a_run_of_no_time_has_bars_that_can_be_seen() {
         let timeline = timeline(&[
             (0, r#""event":"run_started","units":["u"]"#),
-            (0, r#""event":"task_started","unit":0,"task":"t","lane":0,"attempt":1"#),
-            (0, r#""event":"task_finished","unit":0,"task":"t","lane":0,"outcome":{"outcome":"done","changed":true}"#),
+            (
+                0,
+                r#""event":"task_started","unit":0,"task":"t","lane":0,"attempt":1"#,
+            ),
+            (
+                0,
+                r#""event":"task_finished","unit":0,"task":"t","lane":0,"outcome":{"outcome":"done","changed":true}"#,
+            ),
         ]);
         let drawing = chart(&timeline, &[0], Words::default());
-        assert!(drawing.contains(r#"class="bar changed critical" x="0.000%" y="27" width="0.417%""#), "{drawing}");
-        assert!(!drawing.contains("NaN") && !drawing.contains("inf%"), "{drawing}");
+        assert!(
+            drawing.contains(r#"class="bar changed critical" x="0.000%" y="27" width="0.417%""#),
+            "{drawing}"
+        );
+        assert!(
+            !drawing.contains("NaN") && !drawing.contains("inf%"),
+            "{drawing}"
+        );
     }
 
     #[test]
     fn hostile_names_stay_text_in_bars_and_tooltips() {
         let timeline = timeline(&[
             (0, r#""event":"run_started","units":["</title><script>"]"#),
-            (0, r#""event":"task_started","unit":0,"task":"<b>","lane":0,"attempt":1,"pools":["<i>"]"#),
-            (9, r#""event":"task_started","unit":0,"task":"c","lane":1,"attempt":1,"pools":["<i>"]"#),
+            (
+                0,
+                r#""event":"task_started","unit":0,"task":"<b>","lane":0,"attempt":1,"pools":["<i>"]"#,
+            ),
+            (
+                9,
+                r#""event":"task_started","unit":0,"task":"c","lane":1,"attempt":1,"pools":["<i>"]"#,
+            ),
         ]);
         let drawing = chart(&timeline, &[], Words::default());
-        assert!(!["<script>", "<b>", "<i>"].iter().any(|tag| drawing.contains(tag)), "{drawing}");
         assert!(
-            drawing.contains("<span title=\"&lt;i&gt;\">&lt;i&gt;</span>") && drawing.contains("&lt;/title&gt;&lt;script&gt;\n&lt;b&gt;")
+            !["<script>", "<b>", "<i>"]
+                .iter()
+                .any(|tag| drawing.contains(tag)),
+            "{drawing}"
+        );
+        assert!(
+            drawing.contains("<span title=\"&lt;i&gt;\">&lt;i&gt;</span>")
+                && drawing.contains("&lt;/title&gt;&lt;script&gt;\n&lt;b&gt;")
         );
     }
 

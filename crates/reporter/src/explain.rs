@@ -13,22 +13,35 @@ pub fn explain(outcome: &Outcome, names: &[String]) -> Option<String> {
         Outcome::Failed { reason } => Some(redact_urls(reason)),
         Outcome::TimedOut { limit } => Some(format!("timed out after {}", duration_text(*limit))),
         Outcome::Cancelled => Some("interrupted".to_owned()),
-        Outcome::Skipped { because: SkipReason::Cancelled } => Some("the run was interrupted".to_owned()),
-        Outcome::Skipped { because: SkipReason::Declined(reason) } => Some(redact_urls(reason)),
-        Outcome::Skipped { because: SkipReason::Stopped(unit) } => Some(format!("{} failed and aborted the run", name(unit))),
-        Outcome::Skipped { because: SkipReason::Needs(chain) } => {
+        Outcome::Skipped {
+            because: SkipReason::Cancelled,
+        } => Some("the run was interrupted".to_owned()),
+        Outcome::Skipped {
+            because: SkipReason::Declined(reason),
+        } => Some(redact_urls(reason)),
+        Outcome::Skipped {
+            because: SkipReason::Stopped(unit),
+        } => Some(format!("{} failed and aborted the run", name(unit))),
+        Outcome::Skipped {
+            because: SkipReason::Needs(chain),
+        } => {
             let names: Vec<&str> = chain.iter().map(name).collect();
             Some(match names[..] {
                 [] => "depends on a module that failed".to_owned(),
                 [only] => format!("depends on {only}, which failed"),
-                [first, last] => format!("depends on {first}, which depends on {last}, which failed"),
-                [first, .., last] => format!("depends on {first}, which depends indirectly on {last}, which failed"),
+                [first, last] => {
+                    format!("depends on {first}, which depends on {last}, which failed")
+                }
+                [first, .., last] => {
+                    format!("depends on {first}, which depends indirectly on {last}, which failed")
+                }
             })
         }
     }
 }
 
-/// The word for a unit that was not started: it was skipped because of a failure, or the run did not get to it.
+/// The word for a unit that was not started: it was skipped because of a failure, or the run did
+/// not get to it.
 pub(crate) fn skip_text(because: &SkipReason) -> &'static str {
     match because {
         SkipReason::Needs(_) | SkipReason::Stopped(_) => "skipped",
@@ -36,7 +49,8 @@ pub(crate) fn skip_text(because: &SkipReason) -> &'static str {
     }
 }
 
-/// A line without the sequences that colour text or move a cursor, without other control characters, and without the passwords of URLs.
+/// A line without the sequences that colour text or move a cursor, without other control
+/// characters, and without the passwords of URLs.
 pub fn plain_text(line: &str) -> String {
     let mut plain = String::with_capacity(line.len());
     let mut characters = line.chars().peekable();
@@ -49,12 +63,20 @@ pub fn plain_text(line: &str) -> String {
             },
             '\t' => plain.push(' '),
             // One line is shown; where the others began can be seen.
-            '\n' => plain.push_str(if plain.is_empty() || characters.peek().is_none() { "" } else { " ⏎ " }),
+            '\n' => plain.push_str(if plain.is_empty() || characters.peek().is_none() {
+                ""
+            } else {
+                " ⏎ "
+            }),
             c if hoist_core::is_unprintable(c) => {}
             c => plain.push(c),
         }
     }
-    if plain.contains("://") { redact_urls(&plain) } else { plain }
+    if plain.contains("://") {
+        redact_urls(&plain)
+    } else {
+        plain
+    }
 }
 
 /// A duration as people read it: `0.42s`, `12.3s`, `3m 05s`, `1h 02m`.
@@ -69,7 +91,8 @@ pub fn duration_text(duration: Duration) -> String {
     }
 }
 
-/// Like [`duration_text`], and with milliseconds and parts of them where those are all there is: `4.2ms`.
+/// Like [`duration_text`], and with milliseconds and parts of them where those are all there is:
+/// `4.2ms`.
 pub(crate) fn fine_duration_text(duration: Duration) -> String {
     let milliseconds = duration.as_secs_f64() * 1000.0;
     match milliseconds {
@@ -96,19 +119,34 @@ mod tests {
 
     #[test]
     fn escape_sequences_do_not_reach_the_screen() {
-        assert_eq!(plain_text("\u{1b}[0;31mred\u{1b}[0m\u{1b}]0;title\u{7} a\tb\u{1b}[2J\u{8}"), "red a b");
+        assert_eq!(
+            plain_text("\u{1b}[0;31mred\u{1b}[0m\u{1b}]0;title\u{7} a\tb\u{1b}[2J\u{8}"),
+            "red a b"
+        );
         assert_eq!(plain_text("first\nsecond\n"), "first ⏎ second");
     }
 
     #[test]
     fn durations_have_the_precision_people_care_for() {
         let text = |milliseconds| duration_text(Duration::from_millis(milliseconds));
-        assert_eq!([text(420), text(2000), text(12345), text(185_000), text(3_725_000)], ["0.42s", "2s", "12.3s", "3m 05s", "1h 02m"]);
+        assert_eq!(
+            [
+                text(420),
+                text(2000),
+                text(12345),
+                text(185_000),
+                text(3_725_000)
+            ],
+            ["0.42s", "2s", "12.3s", "3m 05s", "1h 02m"]
+        );
     }
 
     #[test]
     fn short_durations_are_told_apart() {
         let text = |microseconds| fine_duration_text(Duration::from_micros(microseconds));
-        assert_eq!([text(0), text(40), text(4200), text(420_000)], ["0s", "0.04ms", "4.2ms", "0.42s"]);
+        assert_eq!(
+            [text(0), text(40), text(4200), text(420_000)],
+            ["0s", "0.04ms", "4.2ms", "0.42s"]
+        );
     }
 }

@@ -1,7 +1,9 @@
-//! Views of the events of `hoist-executor`: progress bars, plain lines, log files, the record of a run, the report and the timeline that they
-//! come to, and these two as a page for a browser, as JUnit XML and as a trace.
+//! Views of the events of `hoist-executor`: progress bars, plain lines, log files, the record of a
+//! run, the report and the timeline that they come to, and these two as a page for a browser, as
+//! JUnit XML and as a trace.
 //!
-//! A view writes only to what it is given, and reads only events, so it works the same on a run that is going on and on a record.
+//! A view writes only to what it is given, and reads only events, so it works the same on a run
+//! that is going on and on a record.
 
 mod axis;
 mod chart;
@@ -51,7 +53,10 @@ pub struct Words {
 
 impl Default for Words {
     fn default() -> Self {
-        Self { changed: "done", unchanged: "unchanged" }
+        Self {
+            changed: "done",
+            unchanged: "unchanged",
+        }
     }
 }
 
@@ -61,7 +66,8 @@ pub trait Reporter {
     fn report(&mut self, event: &Event) -> io::Result<()>;
 }
 
-/// Several views at once. One that fails is told once and left out from then on: a closed terminal or a full disk stops no run.
+/// Several views at once. One that fails is told once and left out from then on: a closed terminal
+/// or a full disk stops no run.
 #[derive(Default)]
 pub struct Reporters<'a> {
     views: Vec<Box<dyn Reporter + Send + 'a>>,

@@ -21,20 +21,39 @@ pub struct LogFiles {
 impl LogFiles {
     /// Files in `directory`, which is made with the first of them.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into(), names: Vec::new(), open: BTreeMap::new() }
+        Self {
+            directory: directory.into(),
+            names: Vec::new(),
+            open: BTreeMap::new(),
+        }
     }
 
     /// Where the output of the unit of this name goes.
     pub fn path(directory: &Path, name: &str) -> PathBuf {
-        let plain: String = name.chars().map(|c| if c == '/' || c.is_control() { '_' } else { c }).collect();
+        let plain: String = name
+            .chars()
+            .map(|c| if c == '/' || c.is_control() { '_' } else { c })
+            .collect();
         directory.join(format!("{plain}.log"))
     }
 
     fn write(&mut self, unit: usize, line: &str) -> io::Result<()> {
         if !self.open.contains_key(&unit) {
-            DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)?;
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&self.directory)?;
             let path = Self::path(&self.directory, &self.names[unit]);
-            self.open.insert(unit, BufWriter::new(File::options().create(true).append(true).mode(0o600).open(path)?));
+            self.open.insert(
+                unit,
+                BufWriter::new(
+                    File::options()
+                        .create(true)
+                        .append(true)
+                        .mode(0o600)
+                        .open(path)?,
+                ),
+            );
         }
         match self.open.get_mut(&unit) {
             Some(file) => writeln!(file, "{line}"),
@@ -51,20 +70,46 @@ impl Reporter for LogFiles {
                 Ok(())
             }
             EventKind::Output { unit, line, .. } => self.write(unit.index(), line),
-            EventKind::Note { unit, level, text, source } => {
-                let source = source.as_ref().map(|source| format!("{source}: ")).unwrap_or_default();
-                self.write(unit.index(), &format!("[{}] {source}{text}", level_text(*level)))
+            EventKind::Note {
+                unit,
+                level,
+                text,
+                source,
+            } => {
+                let source = source
+                    .as_ref()
+                    .map(|source| format!("{source}: "))
+                    .unwrap_or_default();
+                self.write(
+                    unit.index(),
+                    &format!("[{}] {source}{text}", level_text(*level)),
+                )
             }
-            EventKind::Item { unit, fate, subject, reason } => {
-                let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-                self.write(unit.index(), &format!("[{}] {subject}{reason}", fate.as_str()))
+            EventKind::Item {
+                unit,
+                fate,
+                subject,
+                reason,
+            } => {
+                let reason = reason
+                    .as_ref()
+                    .map(|reason| format!(": {reason}"))
+                    .unwrap_or_default();
+                self.write(
+                    unit.index(),
+                    &format!("[{}] {subject}{reason}", fate.as_str()),
+                )
             }
-            EventKind::Retrying { unit, reason, .. } => self.write(unit.index(), &format!("[retry] {reason}")),
+            EventKind::Retrying { unit, reason, .. } => {
+                self.write(unit.index(), &format!("[retry] {reason}"))
+            }
             EventKind::UnitFinished { unit, outcome } => {
                 if let Some(why) = explain(outcome, &self.names) {
                     self.write(unit.index(), &format!("[failed] {why}"))?;
                 }
-                self.open.remove(&unit.index()).map_or(Ok(()), |mut file| file.flush())
+                self.open
+                    .remove(&unit.index())
+                    .map_or(Ok(()), |mut file| file.flush())
             }
             _ => Ok(()),
         }

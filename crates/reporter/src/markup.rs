@@ -1,10 +1,20 @@
-//! Text from modules made fit for HTML and XML: it can neither open an element nor end one, nor hide what it says.
+//! Text from modules made fit for HTML and XML: it can neither open an element nor end one, nor
+//! hide what it says.
 
 use crate::plain_text;
 
 /// For the content and the quoted attributes of elements of HTML and XML alike. Lines stay apart.
 pub(crate) fn escape(text: &str) -> String {
-    let lines: Vec<String> = text.lines().map(|line| plain_text(line).chars().filter(|c| is_harmless(*c)).map(escaped).collect()).collect();
+    let lines: Vec<String> = text
+        .lines()
+        .map(|line| {
+            plain_text(line)
+                .chars()
+                .filter(|c| is_harmless(*c))
+                .map(escaped)
+                .collect()
+        })
+        .collect();
     lines.join("\n")
 }
 
@@ -30,11 +40,17 @@ mod tests {
 
     #[test]
     fn no_text_becomes_markup() {
-        assert_eq!(escape("<script>\"a\" & 'b' ]]>"), "&lt;script&gt;&quot;a&quot; &amp; &#39;b&#39; ]]&gt;");
+        assert_eq!(
+            escape("<script>\"a\" & 'b' ]]>"),
+            "&lt;script&gt;&quot;a&quot; &amp; &#39;b&#39; ]]&gt;"
+        );
     }
 
     #[test]
     fn what_cannot_be_seen_is_left_out() {
-        assert_eq!(escape("a\u{0}b\u{1b}[31mc\u{ffff}\u{202e}d\r\ne\u{8}"), "abcd\ne");
+        assert_eq!(
+            escape("a\u{0}b\u{1b}[31mc\u{ffff}\u{202e}d\r\ne\u{8}"),
+            "abcd\ne"
+        );
     }
 }

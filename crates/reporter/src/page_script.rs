@@ -1,4 +1,5 @@
-//! The script of a page: a filter and sorting for the table of modules. A page without it is complete, and shows the table as it is.
+//! The script of a page: a filter and sorting for the table of modules. A page without it is
+//! complete, and shows the table as it is.
 
 /// Pages with more modules than this have the script.
 pub(crate) const MANY: usize = 50;
@@ -26,7 +27,10 @@ mod tests {
     fn base64(bytes: &[u8]) -> String {
         const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         let group = |group: &[u8]| {
-            let bits = group.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
+            let bits = group
+                .iter()
+                .fold(0u32, |bits, byte| bits << 8 | u32::from(*byte))
+                << (8 * (3 - group.len()));
             let letter = |place: usize| match place <= group.len() {
                 true => char::from(LETTERS[(bits >> (18 - 6 * place) & 63) as usize]),
                 false => '=',

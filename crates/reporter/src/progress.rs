@@ -1,4 +1,5 @@
-//! Progress on a terminal: a row for each running unit, as many as fit, and a total. Finished units scroll away above them.
+//! Progress on a terminal: a row for each running unit, as many as fit, and a total. Finished units
+//! scroll away above them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -33,7 +34,12 @@ pub struct ProgressOptions {
 impl ProgressOptions {
     /// Options without knowledge of past runs; every unit is counted.
     pub fn new(color: bool, words: Words) -> Self {
-        Self { color, words, expected: BTreeMap::new(), uncounted: BTreeSet::new() }
+        Self {
+            color,
+            words,
+            expected: BTreeMap::new(),
+            uncounted: BTreeSet::new(),
+        }
     }
 }
 
@@ -53,7 +59,10 @@ impl Progress<Term> {
     pub fn stderr(options: ProgressOptions) -> Self {
         let size = || {
             let (rows, columns) = Term::stderr().size();
-            Size { columns: columns.into(), rows: rows.into() }
+            Size {
+                columns: columns.into(),
+                rows: rows.into(),
+            }
         };
         Self::new(Term::stderr(), Box::new(size), options)
     }
@@ -61,25 +70,42 @@ impl Progress<Term> {
 
 impl<W: Write + Send + 'static> Progress<W> {
     fn new(terminal: W, size: Box<dyn Fn() -> Size + Send>, options: ProgressOptions) -> Self {
-        let shared = Arc::new(Shared { view: Mutex::new(View::new(terminal, size, options)), is_over: Condvar::new() });
-        let drawing = shared.clone();
-        let drawer = std::thread::Builder::new().name("progress".to_owned()).spawn(move || {
-            let mut view = drawing.view.lock().unwrap_or_else(PoisonError::into_inner);
-            while !view.is_over {
-                // A terminal that is gone stops no run.
-                let _ = view.draw();
-                let (next, _) = drawing.is_over.wait_timeout(view, FRAME).unwrap_or_else(PoisonError::into_inner);
-                view = next;
-            }
+        let shared = Arc::new(Shared {
+            view: Mutex::new(View::new(terminal, size, options)),
+            is_over: Condvar::new(),
         });
-        Self { shared, drawer: drawer.ok() }
+        let drawing = shared.clone();
+        let drawer = std::thread::Builder::new()
+            .name("progress".to_owned())
+            .spawn(move || {
+                let mut view = drawing.view.lock().unwrap_or_else(PoisonError::into_inner);
+                while !view.is_over {
+                    // A terminal that is gone stops no run.
+                    let _ = view.draw();
+                    let (next, _) = drawing
+                        .is_over
+                        .wait_timeout(view, FRAME)
+                        .unwrap_or_else(PoisonError::into_inner);
+                    view = next;
+                }
+            });
+        Self {
+            shared,
+            drawer: drawer.ok(),
+        }
     }
 
     /// Ends the display: the rows are removed.
     fn end(&mut self) -> io::Result<()> {
-        let Some(drawer) = self.drawer.take() else { return Ok(()) };
+        let Some(drawer) = self.drawer.take() else {
+            return Ok(());
+        };
         let ended = {
-            let mut view = self.shared.view.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut view = self
+                .shared
+                .view
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             view.is_over = true;
             view.end()
         };
@@ -97,7 +123,11 @@ impl<W: Write + Send + 'static> Drop for Progress<W> {
 
 impl<W: Write + Send + 'static> Reporter for Progress<W> {
     fn report(&mut self, event: &Event) -> io::Result<()> {
-        self.shared.view.lock().unwrap_or_else(PoisonError::into_inner).take(event);
+        self.shared
+            .view
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take(event);
         match event.kind {
             EventKind::RunFinished { .. } => self.end(),
             _ => Ok(()),
@@ -158,7 +188,13 @@ impl<W: Write> View<W> {
         self.clock = (event.elapsed, Instant::now());
         match &event.kind {
             EventKind::RunStarted { units, .. } => {
-                self.units = units.iter().map(|name| Unit { name: plain_text(name), ..Unit::default() }).collect();
+                self.units = units
+                    .iter()
+                    .map(|name| Unit {
+                        name: plain_text(name),
+                        ..Unit::default()
+                    })
+                    .collect();
             }
             EventKind::UnitStarted { unit } => {
                 self.units[unit.index()].started = Some(event.elapsed);
@@ -169,12 +205,28 @@ impl<W: Write> View<W> {
                 self.units[unit.index()].message = plain_text(&start);
             }
             EventKind::Progress { unit, done, total } => {
-                self.units[unit.index()].message =
-                    if *total > 0 { format!("{}%", done * 100 / total) } else { format!("{} KiB", done / 1024) };
+                self.units[unit.index()].message = if *total > 0 {
+                    format!("{}%", done * 100 / total)
+                } else {
+                    format!("{} KiB", done / 1024)
+                };
             }
-            EventKind::Note { unit, level: level @ (Level::Warning | Level::Error), text, .. } => {
-                let mark = if *level == Level::Warning { self.paint("33", "!") } else { self.paint("31", "!") };
-                self.pending.push(format!("{mark} {}: {}", self.units[unit.index()].name, plain_text(text)));
+            EventKind::Note {
+                unit,
+                level: level @ (Level::Warning | Level::Error),
+                text,
+                ..
+            } => {
+                let mark = if *level == Level::Warning {
+                    self.paint("33", "!")
+                } else {
+                    self.paint("31", "!")
+                };
+                self.pending.push(format!(
+                    "{mark} {}: {}",
+                    self.units[unit.index()].name,
+                    plain_text(text)
+                ));
             }
             EventKind::Retrying { unit, reason, wait } => {
                 let name = &self.units[unit.index()].name;
@@ -185,9 +237,15 @@ impl<W: Write> View<W> {
                     plain_text(reason)
                 ));
             }
-            EventKind::UnitFinished { unit, outcome } => self.finish(unit.index(), event.elapsed, outcome),
+            EventKind::UnitFinished { unit, outcome } => {
+                self.finish(unit.index(), event.elapsed, outcome)
+            }
             EventKind::Cancelling { kill } => {
-                let text = if *kill { "Killing running modules" } else { "Interrupting running modules; press Ctrl-C again to kill them" };
+                let text = if *kill {
+                    "Killing running modules"
+                } else {
+                    "Interrupting running modules; press Ctrl-C again to kill them"
+                };
                 self.pending.push(self.paint("33", text));
                 self.is_stopping = true;
             }
@@ -205,27 +263,47 @@ impl<W: Write> View<W> {
         let took = duration_text(now.saturating_sub(started.unwrap_or(now)));
         let line = match outcome {
             Outcome::Done { changed: true } => {
-                format!("{} {name} {}", self.paint("32", "✓"), self.paint("2", &format!("{} in {took}", self.options.words.changed)))
+                format!(
+                    "{} {name} {}",
+                    self.paint("32", "✓"),
+                    self.paint("2", &format!("{} in {took}", self.options.words.changed))
+                )
             }
             Outcome::Done { changed: false } => {
-                format!("{} {name} {}", self.paint("32", "✓"), self.paint("2", self.options.words.unchanged))
+                format!(
+                    "{} {name} {}",
+                    self.paint("32", "✓"),
+                    self.paint("2", self.options.words.unchanged)
+                )
             }
             Outcome::Skipped { because } => {
                 let names: Vec<String> = self.units.iter().map(|unit| unit.name.clone()).collect();
                 let word = skip_text(because);
-                format!("{} {name} {word}: {}", self.paint("33", "-"), plain_text(&explain(outcome, &names).unwrap_or_default()))
+                format!(
+                    "{} {name} {word}: {}",
+                    self.paint("33", "-"),
+                    plain_text(&explain(outcome, &names).unwrap_or_default())
+                )
             }
             Outcome::Cancelled => format!("{} {name} interrupted", self.paint("33", "-")),
             Outcome::Failed { .. } | Outcome::TimedOut { .. } => {
                 self.failed += 1;
-                format!("{} {name} {}", self.paint("31", "✗"), self.paint("31", &format!("failed after {took}")))
+                format!(
+                    "{} {name} {}",
+                    self.paint("31", "✗"),
+                    self.paint("31", &format!("failed after {took}"))
+                )
             }
         };
         self.pending.push(line);
     }
 
     fn paint(&self, code: &str, text: &str) -> String {
-        if self.options.color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+        if self.options.color {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
     }
 
     /// Time since the start of the run.
@@ -256,11 +334,22 @@ impl<W: Write> View<W> {
     /// The rows of running units, and the total.
     fn lines(&self, size: Size) -> Vec<String> {
         let room = size.rows.saturating_sub(3).max(1);
-        let shown = if self.running.len() > room { room.saturating_sub(1).max(1) } else { self.running.len() };
+        let shown = if self.running.len() > room {
+            room.saturating_sub(1).max(1)
+        } else {
+            self.running.len()
+        };
         let (rows, more) = self.running.split_at(shown);
-        let longest = rows.iter().map(|unit| measure_text_width(&self.units[*unit].name)).max().unwrap_or_default();
+        let longest = rows
+            .iter()
+            .map(|unit| measure_text_width(&self.units[*unit].name))
+            .max()
+            .unwrap_or_default();
         let width = longest.min(size.columns / 2).min(32);
-        let mut lines: Vec<String> = rows.iter().map(|unit| self.row(&self.units[*unit], width)).collect();
+        let mut lines: Vec<String> = rows
+            .iter()
+            .map(|unit| self.row(&self.units[*unit], width))
+            .collect();
         if !more.is_empty() {
             lines.push(self.paint("2", &format!("  +{} more", more.len())));
         }
@@ -274,7 +363,12 @@ impl<W: Write> View<W> {
         let name = truncate_str(&unit.name, width, "…").into_owned();
         let name = pad_str(&name, width, console::Alignment::Left, None).into_owned();
         let elapsed = clock_text(self.now().saturating_sub(unit.started.unwrap_or_default()));
-        format!("{spinner} {} {} {}", self.paint("1", &name), self.paint("2", &format!("{elapsed:>4}")), self.paint("2", &unit.message))
+        format!(
+            "{spinner} {} {} {}",
+            self.paint("1", &name),
+            self.paint("2", &format!("{elapsed:>4}")),
+            self.paint("2", &unit.message)
+        )
     }
 
     fn total(&self, size: Size) -> String {
@@ -290,22 +384,28 @@ impl<W: Write> View<W> {
         } else if let Some(remaining) = self.remaining() {
             parts.push(format!("ETA {}", clock_text(remaining)));
         }
-        self.bar.line(self.done, all, &parts.join(", "), size.columns)
+        self.bar
+            .line(self.done, all, &parts.join(", "), size.columns)
     }
 
     /// An estimate of the remaining time; `None` where past runs tell too little.
     fn remaining(&self) -> Option<Duration> {
         let expected = |unit: &Unit| self.options.expected.get(&unit.name).copied();
         let counted = |index: &usize| !self.options.uncounted.contains(index);
-        let open: Vec<&Unit> =
-            (0..self.units.len()).filter(counted).map(|index| &self.units[index]).filter(|unit| !unit.is_finished).collect();
+        let open: Vec<&Unit> = (0..self.units.len())
+            .filter(counted)
+            .map(|index| &self.units[index])
+            .filter(|unit| !unit.is_finished)
+            .collect();
         let known: Vec<Duration> = open.iter().filter_map(|unit| expected(unit)).collect();
         if known.is_empty() || known.len() * 2 < open.len() {
             return None;
         }
         let mean = known.iter().sum::<Duration>() / u32::try_from(known.len()).ok()?;
         let left = |unit: &&Unit| {
-            let elapsed = unit.started.map_or(Duration::ZERO, |started| self.now().saturating_sub(started));
+            let elapsed = unit
+                .started
+                .map_or(Duration::ZERO, |started| self.now().saturating_sub(started));
             expected(unit).unwrap_or(mean).saturating_sub(elapsed)
         };
         let sum: Duration = open.iter().map(left).sum();
@@ -334,9 +434,14 @@ struct TotalBar {
 impl TotalBar {
     fn new(color: bool) -> Self {
         let drawn = Arc::new(Mutex::new(String::new()));
-        let target = ProgressDrawTarget::term_like_with_hz(Box::new(Captured(drawn.clone())), u8::MAX);
+        let target =
+            ProgressDrawTarget::term_like_with_hz(Box::new(Captured(drawn.clone())), u8::MAX);
         let bar = ProgressBar::with_draw_target(Some(0), target);
-        let template = if color { "{bar:16.cyan/black.bright}" } else { "{bar:16}" };
+        let template = if color {
+            "{bar:16.cyan/black.bright}"
+        } else {
+            "{bar:16}"
+        };
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("━╸─"));
         }
@@ -350,9 +455,17 @@ impl TotalBar {
         }
         self.bar.set_length(all as u64);
         self.bar.set_position(done as u64);
-        self.drawn.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.drawn
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
         self.bar.force_draw();
-        let drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner).trim().to_owned();
+        let drawn = self
+            .drawn
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .trim()
+            .to_owned();
         format!("{drawn} {text}")
     }
 }
@@ -387,7 +500,10 @@ impl TermLike for Captured {
     }
 
     fn write_str(&self, text: &str) -> io::Result<()> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_str(text);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push_str(text);
         Ok(())
     }
 
@@ -416,15 +532,36 @@ mod tests {
     }
 
     fn view(units: usize, running: usize, expected: u64) -> View<Vec<u8>> {
-        let words = Words { changed: "installed", unchanged: "unchanged" };
-        let names: Vec<String> = (0..units).map(|number| format!("module-with-a-long-name-{number}")).collect();
-        let durations = names.iter().map(|name| (name.clone(), Duration::from_secs(expected))).collect();
-        let options = ProgressOptions { expected: durations, ..ProgressOptions::new(false, words) };
-        let size = || Size { columns: 80, rows: 24 };
+        let words = Words {
+            changed: "installed",
+            unchanged: "unchanged",
+        };
+        let names: Vec<String> = (0..units)
+            .map(|number| format!("module-with-a-long-name-{number}"))
+            .collect();
+        let durations = names
+            .iter()
+            .map(|name| (name.clone(), Duration::from_secs(expected)))
+            .collect();
+        let options = ProgressOptions {
+            expected: durations,
+            ..ProgressOptions::new(false, words)
+        };
+        let size = || Size {
+            columns: 80,
+            rows: 24,
+        };
         let mut still = Still(View::new(Vec::new(), Box::new(size), options));
-        let started = format!(r#""event":"run_started","units":{}"#, serde_json::to_string(&names).unwrap());
-        let units: Vec<String> = (0..running).map(|unit| format!(r#""event":"unit_started","unit":{unit}"#)).collect();
-        let events: Vec<(u64, &str)> = std::iter::once((0, started.as_str())).chain(units.iter().map(|unit| (1, unit.as_str()))).collect();
+        let started = format!(
+            r#""event":"run_started","units":{}"#,
+            serde_json::to_string(&names).unwrap()
+        );
+        let units: Vec<String> = (0..running)
+            .map(|unit| format!(r#""event":"unit_started","unit":{unit}"#))
+            .collect();
+        let events: Vec<(u64, &str)> = std::iter::once((0, started.as_str()))
+            .chain(units.iter().map(|unit| (1, unit.as_str())))
+            .collect();
         fold(&events, &mut still);
         still.0
     }
@@ -437,13 +574,19 @@ mod tests {
             assert!(lines.len() < rows, "{lines:?}");
             let shown = lines.len() - 2;
             assert_eq!(lines[shown].trim(), format!("+{} more", 40 - shown));
-            assert!(lines[shown + 1].contains("0/200 done, 40 running"), "{lines:?}");
+            assert!(
+                lines[shown + 1].contains("0/200 done, 40 running"),
+                "{lines:?}"
+            );
         }
     }
 
     #[test]
     fn the_remaining_time_is_that_of_past_runs_in_parallel() {
-        let seconds = |view: &View<Vec<u8>>| view.remaining().map(|remaining| remaining.as_secs_f64().round());
+        let seconds = |view: &View<Vec<u8>>| {
+            view.remaining()
+                .map(|remaining| remaining.as_secs_f64().round())
+        };
         assert_eq!(seconds(&view(40, 10, 20)), Some(80.0));
         assert_eq!(seconds(&view(1, 1, 20)), Some(20.0));
         let mut unknown = view(10, 1, 20);

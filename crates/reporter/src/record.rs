@@ -1,4 +1,5 @@
-//! The event stream itself, one JSON document a line, so that a past run can be looked at like a present one.
+//! The event stream itself, one JSON document a line, so that a past run can be looked at like a
+//! present one.
 
 use std::io::{self, BufRead, Write};
 use std::time::Duration;
@@ -16,7 +17,10 @@ pub struct Record<W> {
 impl<W: Write> Record<W> {
     /// Lines to `writer`.
     pub fn new(writer: W) -> Self {
-        Self { writer, flushed: Duration::ZERO }
+        Self {
+            writer,
+            flushed: Duration::ZERO,
+        }
     }
 }
 

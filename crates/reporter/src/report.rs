@@ -81,7 +81,9 @@ pub struct Item {
 impl UnitReport {
     /// The time between its start and its end.
     pub fn duration(&self) -> Duration {
-        self.started.map_or(Duration::ZERO, |started| self.finished.saturating_sub(started))
+        self.started.map_or(Duration::ZERO, |started| {
+            self.finished.saturating_sub(started)
+        })
     }
 }
 
@@ -108,7 +110,9 @@ impl Reporter for Report {
                 };
                 self.units = units.iter().map(unit).collect();
             }
-            EventKind::UnitStarted { unit } => self.units[unit.index()].started = Some(event.elapsed),
+            EventKind::UnitStarted { unit } => {
+                self.units[unit.index()].started = Some(event.elapsed)
+            }
             EventKind::Output { unit, line, .. } => {
                 let tail = &mut self.units[unit.index()].tail;
                 if tail.len() == TAIL {
@@ -116,15 +120,36 @@ impl Reporter for Report {
                 }
                 tail.push_back(line.clone());
             }
-            EventKind::Note { unit, level, text, source } => {
-                let message = Message { level: *level, text: text.clone(), source: source.clone(), at: event.elapsed };
+            EventKind::Note {
+                unit,
+                level,
+                text,
+                source,
+            } => {
+                let message = Message {
+                    level: *level,
+                    text: text.clone(),
+                    source: source.clone(),
+                    at: event.elapsed,
+                };
                 self.units[unit.index()].messages.push(message);
             }
-            EventKind::Item { unit, fate, subject, reason } => {
-                let item = Item { fate: *fate, subject: subject.clone(), reason: reason.clone() };
+            EventKind::Item {
+                unit,
+                fate,
+                subject,
+                reason,
+            } => {
+                let item = Item {
+                    fate: *fate,
+                    subject: subject.clone(),
+                    reason: reason.clone(),
+                };
                 self.units[unit.index()].items.push(item);
             }
-            EventKind::Version { unit, from, to } => self.units[unit.index()].versions = Some((from.clone(), to.clone())),
+            EventKind::Version { unit, from, to } => {
+                self.units[unit.index()].versions = Some((from.clone(), to.clone()))
+            }
             EventKind::UnitFinished { unit, outcome } => {
                 self.units[unit.index()].outcome = Some(outcome.clone());
                 self.units[unit.index()].finished = event.elapsed;
@@ -146,7 +171,10 @@ mod tests {
     use super::*;
     use crate::{Plain, Record, Words, replay};
 
-    const WORDS: Words = Words { changed: "installed", unchanged: "unchanged" };
+    const WORDS: Words = Words {
+        changed: "installed",
+        unchanged: "unchanged",
+    };
 
     #[test]
     fn a_record_replays_to_the_same_report_and_the_same_lines() {
@@ -161,7 +189,10 @@ mod tests {
         graph.needs(needing, failing);
         let (mut report, mut record, mut lines) = (Report::default(), Vec::new(), Vec::new());
         {
-            let (mut recorder, mut plain) = (Record::new(&mut record), Plain::new(&mut lines, true, WORDS));
+            let (mut recorder, mut plain) = (
+                Record::new(&mut record),
+                Plain::new(&mut lines, true, WORDS),
+            );
             execute(graph, &Limits::default(), &Cancel::new(), |event| {
                 report.report(event).unwrap();
                 recorder.report(event).unwrap();
@@ -171,11 +202,24 @@ mod tests {
         }
         let (mut again, mut lines_again) = (Report::default(), Vec::new());
         replay(record.as_slice(), &mut again).unwrap();
-        replay(record.as_slice(), &mut Plain::new(&mut lines_again, true, WORDS)).unwrap();
-        assert_eq!(serde_json::to_string(&again).unwrap(), serde_json::to_string(&report).unwrap());
+        replay(
+            record.as_slice(),
+            &mut Plain::new(&mut lines_again, true, WORDS),
+        )
+        .unwrap();
+        assert_eq!(
+            serde_json::to_string(&again).unwrap(),
+            serde_json::to_string(&report).unwrap()
+        );
         assert_eq!(lines_again, lines);
         let text = String::from_utf8(lines).unwrap();
-        assert!(text.contains("bad | hello") && text.contains("warning     bad: mind"), "{text}");
-        assert!(text.contains("skipped     next: depends on bad, which failed"), "{text}");
+        assert!(
+            text.contains("bad | hello") && text.contains("warning     bad: mind"),
+            "{text}"
+        );
+        assert!(
+            text.contains("skipped     next: depends on bad, which failed"),
+            "{text}"
+        );
     }
 }

@@ -11,13 +11,15 @@ static IS_CURSOR_HIDDEN: AtomicBool = AtomicBool::new(false);
 
 const HIDE_CURSOR: &str = "\u{1b}[?25l";
 const SHOW_CURSOR: &str = "\u{1b}[?25h";
-/// Begin and end of a synchronized update: terminals that know it show all of it at once, others ignore it.
+/// Begin and end of a synchronized update: terminals that know it show all of it at once, others
+/// ignore it.
 const BEGIN_UPDATE: &str = "\u{1b}[?2026h";
 const END_UPDATE: &str = "\u{1b}[?2026l";
 const CLEAR_LINE_END: &str = "\u{1b}[K";
 const CLEAR_SCREEN_END: &str = "\u{1b}[J";
 
-/// Shows the cursor again if a progress display hid it. For ends of the program that run no destructors, and before it is stopped.
+/// Shows the cursor again if a progress display hid it. For ends of the program that run no
+/// destructors, and before it is stopped.
 pub fn restore_cursor() {
     if IS_CURSOR_HIDDEN.swap(false, Ordering::SeqCst) {
         let _ = io::stderr().write_all(SHOW_CURSOR.as_bytes());
@@ -41,15 +43,33 @@ pub(crate) struct Screen<W: Write> {
 
 impl<W: Write> Screen<W> {
     pub(crate) fn new(terminal: W) -> Self {
-        Self { terminal, shown: Vec::new(), size: Size { columns: 0, rows: 0 } }
+        Self {
+            terminal,
+            shown: Vec::new(),
+            size: Size {
+                columns: 0,
+                rows: 0,
+            },
+        }
     }
 
-    /// Prints `above`, which scrolls, and shows `lines` below it in place of the lines shown so far. Writes only what is different. Lines are
-    /// cut at the width of the terminal, so that none wraps.
-    pub(crate) fn draw(&mut self, above: &[String], lines: &[String], size: Size) -> io::Result<()> {
+    /// Prints `above`, which scrolls, and shows `lines` below it in place of the lines shown so
+    /// far. Writes only what is different. Lines are cut at the width of the terminal, so that none
+    /// wraps.
+    pub(crate) fn draw(
+        &mut self,
+        above: &[String],
+        lines: &[String],
+        size: Size,
+    ) -> io::Result<()> {
         // The last column stays free: a terminal may wrap after it.
-        let cut = |line: &String| truncate_str(line, size.columns.saturating_sub(1), "…").into_owned();
-        let new: Vec<String> = lines.iter().take(size.rows.saturating_sub(1).max(1)).map(cut).collect();
+        let cut =
+            |line: &String| truncate_str(line, size.columns.saturating_sub(1), "…").into_owned();
+        let new: Vec<String> = lines
+            .iter()
+            .take(size.rows.saturating_sub(1).max(1))
+            .map(cut)
+            .collect();
         let is_same_place = above.is_empty() && new.len() == self.shown.len() && size == self.size;
         if is_same_place && new == self.shown {
             return Ok(());
@@ -97,7 +117,12 @@ impl<W: Write> Screen<W> {
     fn write_changed(&self, text: &mut String, new: &[String]) {
         let last = new.len() - 1;
         let mut row = last;
-        for (number, (line, _)) in new.iter().zip(&self.shown).enumerate().filter(|(_, (new, old))| new != old) {
+        for (number, (line, _)) in new
+            .iter()
+            .zip(&self.shown)
+            .enumerate()
+            .filter(|(_, (new, old))| new != old)
+        {
             let _ = match number.cmp(&row) {
                 std::cmp::Ordering::Less => write!(text, "\u{1b}[{}A", row - number),
                 std::cmp::Ordering::Greater => write!(text, "\u{1b}[{}B", number - row),
@@ -111,10 +136,21 @@ impl<W: Write> Screen<W> {
         }
     }
 
-    /// Moves to the first of the shown lines. When the terminal is narrower than before, they take more rows by now.
+    /// Moves to the first of the shown lines. When the terminal is narrower than before, they take
+    /// more rows by now.
     fn move_to_start(&self, text: &mut String, size: Size) {
-        let rows = |line: &String| measure_text_width(line).div_ceil(size.columns.max(1)).max(1);
-        let up = self.shown.iter().map(rows).sum::<usize>().min(size.rows).saturating_sub(1);
+        let rows = |line: &String| {
+            measure_text_width(line)
+                .div_ceil(size.columns.max(1))
+                .max(1)
+        };
+        let up = self
+            .shown
+            .iter()
+            .map(rows)
+            .sum::<usize>()
+            .min(size.rows)
+            .saturating_sub(1);
         text.push('\r');
         if up > 0 {
             let _ = write!(text, "\u{1b}[{up}A");
@@ -126,10 +162,22 @@ impl<W: Write> Screen<W> {
 mod tests {
     use super::*;
 
-    fn drawn(screen: &mut Screen<Vec<u8>>, above: &[&str], lines: &[&str], columns: usize) -> String {
-        let owned = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
+    fn drawn(
+        screen: &mut Screen<Vec<u8>>,
+        above: &[&str],
+        lines: &[&str],
+        columns: usize,
+    ) -> String {
+        let owned = |lines: &[&str]| {
+            lines
+                .iter()
+                .map(|line| (*line).to_owned())
+                .collect::<Vec<_>>()
+        };
         screen.terminal.clear();
-        screen.draw(&owned(above), &owned(lines), Size { columns, rows: 5 }).unwrap();
+        screen
+            .draw(&owned(above), &owned(lines), Size { columns, rows: 5 })
+            .unwrap();
         let text = String::from_utf8(screen.terminal.clone()).unwrap();
         text.replace(BEGIN_UPDATE, "")
             .replace(END_UPDATE, "")
@@ -141,22 +189,49 @@ mod tests {
     #[test]
     fn only_what_changed_is_written_and_nothing_wraps() {
         let mut screen = Screen::new(Vec::new());
-        assert_eq!(drawn(&mut screen, &[], &["one", "two", "three"], 20), "\rone\r\ntwo\r\nthree#");
+        assert_eq!(
+            drawn(&mut screen, &[], &["one", "two", "three"], 20),
+            "\rone\r\ntwo\r\nthree#"
+        );
         assert_eq!(drawn(&mut screen, &[], &["one", "two", "three"], 20), "");
-        assert_eq!(drawn(&mut screen, &[], &["one", "2", "three"], 20), "\u{1b}[1A\r2\u{1b}[1B");
-        assert_eq!(drawn(&mut screen, &["done"], &["2", "three"], 20), "\r\u{1b}[2Adone\r\n2\r\nthree#");
-        assert_eq!(drawn(&mut screen, &["a longer line that scrolls"], &["2"], 12), "\r\u{1b}[1Aa longer l…\r\n2#");
+        assert_eq!(
+            drawn(&mut screen, &[], &["one", "2", "three"], 20),
+            "\u{1b}[1A\r2\u{1b}[1B"
+        );
+        assert_eq!(
+            drawn(&mut screen, &["done"], &["2", "three"], 20),
+            "\r\u{1b}[2Adone\r\n2\r\nthree#"
+        );
+        assert_eq!(
+            drawn(&mut screen, &["a longer line that scrolls"], &["2"], 12),
+            "\r\u{1b}[1Aa longer l…\r\n2#"
+        );
         // More lines than there are rows.
-        assert_eq!(drawn(&mut screen, &[], &["1", "2", "3", "4", "5", "6"], 12), "\r1\r\n2\r\n3\r\n4#");
+        assert_eq!(
+            drawn(&mut screen, &[], &["1", "2", "3", "4", "5", "6"], 12),
+            "\r1\r\n2\r\n3\r\n4#"
+        );
     }
 
     #[test]
     fn a_narrower_terminal_has_wrapped_what_was_shown() {
         let mut screen = Screen::new(Vec::new());
         drawn(&mut screen, &[], &["0123456789", "01234"], 20);
-        assert_eq!(drawn(&mut screen, &[], &["0123456789", "01234"], 6), "\r\u{1b}[2A0123…\r\n01234#");
+        assert_eq!(
+            drawn(&mut screen, &[], &["0123456789", "01234"], 6),
+            "\r\u{1b}[2A0123…\r\n01234#"
+        );
         screen.terminal.clear();
-        screen.clear(Size { columns: 6, rows: 5 }).unwrap();
-        assert!(String::from_utf8(screen.terminal).unwrap().starts_with("\r\u{1b}[1A\u{1b}[J"));
+        screen
+            .clear(Size {
+                columns: 6,
+                rows: 5,
+            })
+            .unwrap();
+        assert!(
+            String::from_utf8(screen.terminal)
+                .unwrap()
+                .starts_with("\r\u{1b}[1A\u{1b}[J")
+        );
     }
 }

@@ -11,8 +11,17 @@ use crate::{Span, Timeline, plain_text};
 pub fn trace(timeline: &Timeline) -> String {
     let lanes: BTreeSet<usize> = timeline.spans.iter().map(|span| span.lane).collect();
     let mut events = vec![named("process_name", 0, "hoist")];
-    events.extend(lanes.into_iter().map(|lane| named("thread_name", lane, &format!("worker {}", lane + 1))));
-    events.extend(timeline.spans.iter().map(|span| complete(span, &timeline.units[span.unit])));
+    events.extend(
+        lanes
+            .into_iter()
+            .map(|lane| named("thread_name", lane, &format!("worker {}", lane + 1))),
+    );
+    events.extend(
+        timeline
+            .spans
+            .iter()
+            .map(|span| complete(span, &timeline.units[span.unit])),
+    );
     json!({ "traceEvents": events, "displayTimeUnit": "ms" }).to_string()
 }
 
@@ -56,8 +65,14 @@ mod tests {
     fn a_trace_has_what_viewers_ask_for() {
         let timeline = timeline(&[
             (0, r#""event":"run_started","units":["<a>\u001b[31m"]"#),
-            (2, r#""event":"task_started","unit":0,"task":"t","lane":3,"attempt":2,"pools":["apt"]"#),
-            (5, r#""event":"task_finished","unit":0,"task":"t","lane":3,"outcome":{"outcome":"failed","reason":"no"}"#),
+            (
+                2,
+                r#""event":"task_started","unit":0,"task":"t","lane":3,"attempt":2,"pools":["apt"]"#,
+            ),
+            (
+                5,
+                r#""event":"task_finished","unit":0,"task":"t","lane":3,"outcome":{"outcome":"failed","reason":"no"}"#,
+            ),
         ]);
         let events = events(&timeline);
         let thread = json!({ "ph": "M", "name": "thread_name", "pid": 1, "tid": 3, "args": { "name": "worker 4" } });

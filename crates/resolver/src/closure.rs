@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hoist_core::{Action, Catalog, Diagnostic, Installed, LeftOut, Module, ModuleId, Request, Tier, Wanted};
+use hoist_core::{
+    Action, Catalog, Diagnostic, Installed, LeftOut, Module, ModuleId, Request, Tier, Wanted,
+};
 use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
 
@@ -35,14 +37,28 @@ pub(crate) fn close<'c>(
                             (needed, Wanted::By(module.id.clone()))
                         });
                     }
-                    (None, Some(broken)) if !skip.contains(name.as_str()) && missing.insert(name.as_str()) => {
-                        errors.extend(broken.diagnostics.iter().filter(|found| found.is_error()).cloned());
+                    (None, Some(broken))
+                        if !skip.contains(name.as_str()) && missing.insert(name.as_str()) =>
+                    {
+                        errors.extend(
+                            broken
+                                .diagnostics
+                                .iter()
+                                .filter(|found| found.is_error())
+                                .cloned(),
+                        );
                     }
                     (None, Some(_)) => {}
-                    (None, None) => errors.push(missing_requirement(catalog, module, name.as_str())),
+                    (None, None) => {
+                        errors.push(missing_requirement(catalog, module, name.as_str()))
+                    }
                 }
             }
-            for wished in module.wishes.iter().filter_map(|name| catalog.get(name.as_str())) {
+            for wished in module
+                .wishes
+                .iter()
+                .filter_map(|name| catalog.get(name.as_str()))
+            {
                 modules.entry(wished.id.as_str()).or_insert_with(|| {
                     waiting.push(wished);
                     (wished, Wanted::By(module.id.clone()))
@@ -57,7 +73,9 @@ pub(crate) fn close<'c>(
         errors.extend(cycles(&graph));
     }
     if !errors.is_empty() {
-        errors.sort_by(|a, b| (&a.file, &a.position, &a.message).cmp(&(&b.file, &b.position, &b.message)));
+        errors.sort_by(|a, b| {
+            (&a.file, &a.position, &a.message).cmp(&(&b.file, &b.position, &b.message))
+        });
         return Err(errors);
     }
     // The graph points from a module to what it needs.
@@ -66,15 +84,28 @@ pub(crate) fn close<'c>(
         Err(_) => graph.node_indices().collect(),
     };
     let mut place = vec![0; list.len()];
-    order.iter().enumerate().for_each(|(at, node)| place[node.index()] = at);
+    order
+        .iter()
+        .enumerate()
+        .for_each(|(at, node)| place[node.index()] = at);
     let resolved = |node: &NodeIndex| {
         let (module, wanted) = &list[node.index()];
         let ahead = graph.neighbors(*node).filter(|_| ordered);
-        let (needs, after): (Vec<NodeIndex>, Vec<NodeIndex>) = ahead.partition(|other| module.requires.contains(&list[other.index()].0.id));
-        let places = |nodes: Vec<NodeIndex>| nodes.into_iter().map(|node| place[node.index()]).collect();
-        Resolved { module, wanted: wanted.clone(), needs: places(needs), after: places(after) }
+        let (needs, after): (Vec<NodeIndex>, Vec<NodeIndex>) =
+            ahead.partition(|other| module.requires.contains(&list[other.index()].0.id));
+        let places =
+            |nodes: Vec<NodeIndex>| nodes.into_iter().map(|node| place[node.index()]).collect();
+        Resolved {
+            module,
+            wanted: wanted.clone(),
+            needs: places(needs),
+            after: places(after),
+        }
     };
-    Ok(Resolution { modules: order.iter().map(resolved).collect(), left_out })
+    Ok(Resolution {
+        modules: order.iter().map(resolved).collect(),
+        left_out,
+    })
 }
 
 /// What needs what is removed goes first, or is a reason not to remove anything.
@@ -88,28 +119,53 @@ fn close_backwards<'c>(
     modules.retain(|name, _| !skip.contains(name));
     // What a module needed when it was installed counts, whatever its manifest says today.
     let requires = |name: &str| {
-        let record = installed.modules.get(name).or_else(|| installed.unfinished.get(name));
-        let declared = catalog.get(name).into_iter().flat_map(|module| &module.requires);
-        declared.chain(record.into_iter().flat_map(|record| &record.requires)).cloned().collect::<BTreeSet<_>>()
+        let record = installed
+            .modules
+            .get(name)
+            .or_else(|| installed.unfinished.get(name));
+        let declared = catalog
+            .get(name)
+            .into_iter()
+            .flat_map(|module| &module.requires);
+        declared
+            .chain(record.into_iter().flat_map(|record| &record.requires))
+            .cloned()
+            .collect::<BTreeSet<_>>()
     };
     let mut needed_by: BTreeMap<String, Vec<&'c Module>> = BTreeMap::new();
-    for module in catalog.modules().filter(|module| installed.modules.contains_key(&module.id)) {
-        requires(module.id.as_str()).iter().for_each(|name| needed_by.entry(name.to_string()).or_default().push(module));
+    for module in catalog
+        .modules()
+        .filter(|module| installed.modules.contains_key(&module.id))
+    {
+        requires(module.id.as_str())
+            .iter()
+            .for_each(|name| needed_by.entry(name.to_string()).or_default().push(module));
     }
     let mut waiting: Vec<&str> = modules.keys().copied().collect();
     let mut errors = Vec::new();
     while let Some(name) = waiting.pop() {
         let needed_by = needed_by.get(name).map(Vec::as_slice).unwrap_or_default();
-        let dependents: Vec<&&Module> = needed_by.iter().filter(|module| !modules.contains_key(module.id.as_str())).collect();
+        let dependents: Vec<&&Module> = needed_by
+            .iter()
+            .filter(|module| !modules.contains_key(module.id.as_str()))
+            .collect();
         if !request.cascade && !dependents.is_empty() {
             let names: Vec<&str> = dependents.iter().map(|module| module.id.as_str()).collect();
-            let diagnostic = Diagnostic::error(format!("the module is required by {}", names.join(", "))).module(name);
-            errors.push(diagnostic.help("add --cascade to also remove the modules that depend on it"));
+            let diagnostic =
+                Diagnostic::error(format!("the module is required by {}", names.join(", ")))
+                    .module(name);
+            errors.push(
+                diagnostic.help("add --cascade to also remove the modules that depend on it"),
+            );
             continue;
         }
         for module in dependents {
             if skip.contains(module.id.as_str()) {
-                let diagnostic = Diagnostic::error(format!("the module is required by {}, which --skip keeps", module.id)).module(name);
+                let diagnostic = Diagnostic::error(format!(
+                    "the module is required by {}, which --skip keeps",
+                    module.id
+                ))
+                .module(name);
                 errors.push(diagnostic.help("remove it from --skip, or skip both"));
             } else if let Some(id) = catalog.get(name).map(|module| module.id.clone()) {
                 modules.insert(module.id.as_str(), (module, Wanted::Cascade(id)));
@@ -125,18 +181,30 @@ fn close_backwards<'c>(
         let record = installed.modules.get(id);
         record.is_some_and(|record| !record.asked && !record.adopted && record.removal.is_indexed())
     };
-    let mut left: Vec<ModuleId> = modules.keys().flat_map(|name| requires(name)).filter(came_along).collect();
+    let mut left: Vec<ModuleId> = modules
+        .keys()
+        .flat_map(|name| requires(name))
+        .filter(came_along)
+        .collect();
     while let Some(id) = left.pop() {
-        let needed =
-            needed_by.get(id.as_str()).is_some_and(|needed_by| needed_by.iter().any(|module| !modules.contains_key(module.id.as_str())));
+        let needed = needed_by.get(id.as_str()).is_some_and(|needed_by| {
+            needed_by
+                .iter()
+                .any(|module| !modules.contains_key(module.id.as_str()))
+        });
         let stays = needed || skip.contains(id.as_str()) || modules.contains_key(id.as_str());
-        let Some(orphan) = catalog.get(id.as_str()).filter(|_| !stays) else { continue };
+        let Some(orphan) = catalog.get(id.as_str()).filter(|_| !stays) else {
+            continue;
+        };
         modules.insert(orphan.id.as_str(), (orphan, Wanted::Orphan));
         left.extend(requires(id.as_str()).into_iter().filter(came_along));
     }
     let list: Vec<(&Module, Wanted)> = modules.into_values().collect();
     let mut graph: DiGraph<&Module, ()> = DiGraph::new();
-    let nodes: BTreeMap<&str, NodeIndex> = list.iter().map(|(module, _)| (module.id.as_str(), graph.add_node(*module))).collect();
+    let nodes: BTreeMap<&str, NodeIndex> = list
+        .iter()
+        .map(|(module, _)| (module.id.as_str(), graph.add_node(*module)))
+        .collect();
     for (module, _) in &list {
         // An edge leads from a module to one that has to go before it.
         for name in requires(module.id.as_str()) {
@@ -145,28 +213,51 @@ fn close_backwards<'c>(
             }
         }
     }
-    // What was installed from one manifest after another may need each other by now; it goes all the same.
+    // What was installed from one manifest after another may need each other by now; it goes all
+    // the same.
     let sorted = toposort(&graph, None);
     let acyclic = sorted.is_ok();
-    let order: Vec<NodeIndex> = sorted.map_or_else(|_| graph.node_indices().collect(), |order| order.into_iter().rev().collect());
+    let order: Vec<NodeIndex> = sorted.map_or_else(
+        |_| graph.node_indices().collect(),
+        |order| order.into_iter().rev().collect(),
+    );
     let mut place = vec![0; list.len()];
-    order.iter().enumerate().for_each(|(at, node)| place[node.index()] = at);
+    order
+        .iter()
+        .enumerate()
+        .for_each(|(at, node)| place[node.index()] = at);
     let resolved = |node: &NodeIndex| Resolved {
         module: list[node.index()].0,
         wanted: list[node.index()].1.clone(),
         after: Vec::new(),
-        needs: if acyclic { graph.neighbors(*node).map(|first| place[first.index()]).collect() } else { Vec::new() },
+        needs: if acyclic {
+            graph
+                .neighbors(*node)
+                .map(|first| place[first.index()])
+                .collect()
+        } else {
+            Vec::new()
+        },
     };
-    Ok(Resolution { modules: order.iter().map(resolved).collect(), left_out: Vec::new() })
+    Ok(Resolution {
+        modules: order.iter().map(resolved).collect(),
+        left_out: Vec::new(),
+    })
 }
 
-/// Everything that is wrong between the modules of a whole catalog: missing requirements and cycles.
+/// Everything that is wrong between the modules of a whole catalog: missing requirements and
+/// cycles.
 pub fn check(catalog: &Catalog) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     // What sources say of their modules is their authors' business.
-    let own: Vec<&Module> = catalog.modules().filter(|module| !module.removal.is_indexed()).collect();
+    let own: Vec<&Module> = catalog
+        .modules()
+        .filter(|module| !module.removal.is_indexed())
+        .collect();
     for module in &own {
-        let missing = module.requires.iter().filter(|name| catalog.get(name.as_str()).is_none() && catalog.broken(name.as_str()).is_none());
+        let missing = module.requires.iter().filter(|name| {
+            catalog.get(name.as_str()).is_none() && catalog.broken(name.as_str()).is_none()
+        });
         found.extend(missing.map(|name| missing_requirement(catalog, module, name.as_str())));
     }
     found.extend(cycles_of(catalog));
@@ -175,15 +266,25 @@ pub fn check(catalog: &Catalog) -> Vec<Diagnostic> {
 
 /// The cycles among the modules of a whole catalog.
 pub fn cycles_of(catalog: &Catalog) -> Vec<Diagnostic> {
-    let own = catalog.modules().filter(|module| !module.removal.is_indexed() || module.removal.plugin);
+    let own = catalog
+        .modules()
+        .filter(|module| !module.removal.is_indexed() || module.removal.plugin);
     cycles(&graph(&own.collect::<Vec<_>>()))
 }
 
 pub(crate) fn graph<'c>(modules: &[&'c Module]) -> DiGraph<&'c Module, ()> {
     let mut graph = DiGraph::with_capacity(modules.len(), modules.len() * 2);
-    let nodes: BTreeMap<&str, NodeIndex> = modules.iter().map(|module| (module.id.as_str(), graph.add_node(*module))).collect();
+    let nodes: BTreeMap<&str, NodeIndex> = modules
+        .iter()
+        .map(|module| (module.id.as_str(), graph.add_node(*module)))
+        .collect();
     for module in modules {
-        for needed in module.requires.iter().chain(&module.wishes).filter_map(|name| nodes.get(name.as_str())) {
+        for needed in module
+            .requires
+            .iter()
+            .chain(&module.wishes)
+            .filter_map(|name| nodes.get(name.as_str()))
+        {
             graph.update_edge(nodes[module.id.as_str()], *needed, ());
         }
     }
@@ -191,14 +292,22 @@ pub(crate) fn graph<'c>(modules: &[&'c Module]) -> DiGraph<&'c Module, ()> {
 }
 
 fn cycles(graph: &DiGraph<&Module, ()>) -> Vec<Diagnostic> {
-    let knots = kosaraju_scc(graph).into_iter().filter(|knot| knot.len() > 1 || graph.contains_edge(knot[0], knot[0]));
-    let mut found: Vec<Diagnostic> = knots.map(|knot| tell(graph, &cycle::shortest(graph, &knot))).collect();
+    let knots = kosaraju_scc(graph)
+        .into_iter()
+        .filter(|knot| knot.len() > 1 || graph.contains_edge(knot[0], knot[0]));
+    let mut found: Vec<Diagnostic> = knots
+        .map(|knot| tell(graph, &cycle::shortest(graph, &knot)))
+        .collect();
     found.sort_by(|a, b| a.message.cmp(&b.message));
     found
 }
 
 fn tell(graph: &DiGraph<&Module, ()>, path: &[NodeIndex]) -> Diagnostic {
-    let names: Vec<&str> = path.iter().chain(path.first()).map(|node| graph[*node].id.as_str()).collect();
+    let names: Vec<&str> = path
+        .iter()
+        .chain(path.first())
+        .map(|node| graph[*node].id.as_str())
+        .collect();
     let first = graph[path[0]];
     Diagnostic::error(format!("dependency cycle: {}", names.join(" => ")))
         .module(first.id.as_str())
@@ -209,7 +318,10 @@ fn tell(graph: &DiGraph<&Module, ()>, path: &[NodeIndex]) -> Diagnostic {
 
 fn missing_requirement(catalog: &Catalog, module: &Module, name: &str) -> Diagnostic {
     let unknown = unknown(catalog, name, &format!("required by {}", module.id));
-    let unknown = unknown.module(module.id.as_str()).file(module.manifest.display().to_string()).field(field(module));
+    let unknown = unknown
+        .module(module.id.as_str())
+        .file(module.manifest.display().to_string())
+        .field(field(module));
     match module.removal.into {
         None => unknown,
         Some(_) => unknown.help("run `hoist sync` to refresh the sources, or name the directory of the dependency as well; add --no-deps to install the module without its dependencies"),
@@ -234,11 +346,21 @@ fn leave_out<'c>(
     let mut reasons: BTreeMap<&str, Option<&str>> = skip.iter().map(|name| (*name, None)).collect();
     let mut needed_by: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (module, _) in modules.values() {
-        module.requires.iter().for_each(|name| needed_by.entry(name.as_str()).or_default().push(module.id.as_str()));
+        module.requires.iter().for_each(|name| {
+            needed_by
+                .entry(name.as_str())
+                .or_default()
+                .push(module.id.as_str())
+        });
     }
     let mut waiting: Vec<&str> = reasons.keys().copied().collect();
     while let Some(name) = waiting.pop() {
-        for dependent in needed_by.get(name).into_iter().flatten().filter(|dependent| modules.contains_key(*dependent)) {
+        for dependent in needed_by
+            .get(name)
+            .into_iter()
+            .flatten()
+            .filter(|dependent| modules.contains_key(*dependent))
+        {
             if !reasons.contains_key(dependent) {
                 reasons.insert(dependent, Some(name));
                 waiting.push(dependent);
@@ -247,25 +369,44 @@ fn leave_out<'c>(
     }
     let mut left_out = Vec::new();
     for (name, because) in &reasons {
-        let Some((module, wanted)) = modules.remove(name) else { continue };
+        let Some((module, wanted)) = modules.remove(name) else {
+            continue;
+        };
         let reason = match because {
             None => "left out with --skip".to_owned(),
             Some(because) => format!("depends on {because}, which is left out"),
         };
         if wanted == Wanted::Named {
             let (why, skipped) = match because {
-                None => (format!("{name} is both requested and excluded by --skip"), name),
-                Some(because) => (format!("{name} is requested, but depends on {because}, which --skip excludes"), because),
+                None => (
+                    format!("{name} is both requested and excluded by --skip"),
+                    name,
+                ),
+                Some(because) => (
+                    format!("{name} is requested, but depends on {because}, which --skip excludes"),
+                    because,
+                ),
             };
-            errors.push(Diagnostic::error(why).module(*name).help(format!("remove {skipped} from --skip, or do not request {name}")));
+            errors.push(Diagnostic::error(why).module(*name).help(format!(
+                "remove {skipped} from --skip, or do not request {name}"
+            )));
         } else if module.tier == Tier::Core {
             let message = match because {
                 None => format!("{name} is a core module and cannot be skipped"),
-                Some(because) => format!("{name} is a core module and depends on {because}, which --skip leaves out"),
+                Some(because) => format!(
+                    "{name} is a core module and depends on {because}, which --skip leaves out"
+                ),
             };
-            errors.push(Diagnostic::error(message).module(*name).help("remove it from --skip"));
+            errors.push(
+                Diagnostic::error(message)
+                    .module(*name)
+                    .help("remove it from --skip"),
+            );
         } else if because.is_some() || !matches!(wanted, Wanted::By(_)) {
-            left_out.push(LeftOut { module: module.id.clone(), reason });
+            left_out.push(LeftOut {
+                module: module.id.clone(),
+                reason,
+            });
         }
     }
     // What only a module that is left out needed is not needed any more.
@@ -282,7 +423,11 @@ fn leave_out<'c>(
         for name in wants(module) {
             let count = needs.entry(name.as_str()).or_default();
             *count = count.saturating_sub(1);
-            if *count == 0 && modules.get(name.as_str()).is_some_and(|(_, wanted)| matches!(wanted, Wanted::By(_))) {
+            if *count == 0
+                && modules
+                    .get(name.as_str())
+                    .is_some_and(|(_, wanted)| matches!(wanted, Wanted::By(_)))
+            {
                 orphans.push(name.as_str());
             }
         }

@@ -1,7 +1,8 @@
 //! From a catalog of modules, a request and what is installed to a plan.
 //!
-//! Two pure steps, with a look at the machine by the caller between them: [`resolve`] says which modules a request is about, in an
-//! order in which each stands behind all it needs; [`plan`] says what happens to each.
+//! Two pure steps, with a look at the machine by the caller between them: [`resolve`] says which
+//! modules a request is about, in an order in which each stands behind all it needs; [`plan`] says
+//! what happens to each.
 
 mod change;
 mod closure;
@@ -37,9 +38,14 @@ pub struct Resolved<'c> {
     pub after: Vec<usize>,
 }
 
-/// Selects modules, adds what they need, and orders them. Every mistake of the request and of the modules it touches is in the error:
-/// unknown names, broken manifests, missing requirements, cycles, a core module that would be left out.
-pub fn resolve<'c>(catalog: &'c Catalog, installed: &Installed, request: &Request) -> Result<Resolution<'c>, Vec<Diagnostic>> {
+/// Selects modules, adds what they need, and orders them. Every mistake of the request and of the
+/// modules it touches is in the error: unknown names, broken manifests, missing requirements,
+/// cycles, a core module that would be left out.
+pub fn resolve<'c>(
+    catalog: &'c Catalog,
+    installed: &Installed,
+    request: &Request,
+) -> Result<Resolution<'c>, Vec<Diagnostic>> {
     let selected = select::select(catalog, installed, request)?;
     closure::close(catalog, installed, selected, request)
 }

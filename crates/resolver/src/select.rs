@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hoist_core::{Action, Catalog, Diagnostic, Installed, Module, Request, Selection, Tier, Wanted};
+use hoist_core::{
+    Action, Catalog, Diagnostic, Installed, Module, Request, Selection, Tier, Wanted,
+};
 
 /// The modules that are asked for, before what they need is added.
 pub(crate) struct Selected<'c> {
@@ -11,20 +13,41 @@ pub(crate) struct Selected<'c> {
 }
 
 /// Selects. Names that do not exist, and broken manifests that are or may be selected, are errors.
-pub(crate) fn select<'c>(catalog: &'c Catalog, installed: &Installed, request: &Request) -> Result<Selected<'c>, Vec<Diagnostic>> {
-    let there = |name: &str| installed.modules.contains_key(name) || installed.unfinished.contains_key(name);
+pub(crate) fn select<'c>(
+    catalog: &'c Catalog,
+    installed: &Installed,
+    request: &Request,
+) -> Result<Selected<'c>, Vec<Diagnostic>> {
+    let there = |name: &str| {
+        installed.modules.contains_key(name) || installed.unfinished.contains_key(name)
+    };
     let needs_installed = matches!(request.action, Action::Update | Action::Uninstall);
-    let mut selected = Selected { modules: BTreeMap::new(), skip: BTreeSet::new() };
+    let mut selected = Selected {
+        modules: BTreeMap::new(),
+        skip: BTreeSet::new(),
+    };
     let mut errors = Vec::new();
     for name in &request.skip {
         match (catalog.get(name), catalog.broken(name)) {
             (Some(module), _) => drop(selected.skip.insert(module.id.as_str())),
-            (None, Some(_)) => selected.skip.extend(catalog.all_broken().map(|(broken, _)| broken).find(|broken| broken == name)),
+            (None, Some(_)) => selected.skip.extend(
+                catalog
+                    .all_broken()
+                    .map(|(broken, _)| broken)
+                    .find(|broken| broken == name),
+            ),
             (None, None) => errors.push(unknown(catalog, name, "--skip")),
         }
     }
-    let named =
-        |names: &'_ [String]| names.iter().map(String::as_str).collect::<BTreeSet<_>>().into_iter().map(str::to_owned).collect::<Vec<_>>();
+    let named = |names: &'_ [String]| {
+        names
+            .iter()
+            .map(String::as_str)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
     let lists: &[(&str, Vec<String>)] = &match &request.selection {
         Selection::Names(names) => [("", named(names)), ("--with", named(&request.with))],
         _ => [("", Vec::new()), ("--with", named(&request.with))],
@@ -47,10 +70,20 @@ pub(crate) fn select<'c>(catalog: &'c Catalog, installed: &Installed, request: &
     if !matches!(request.selection, Selection::Names(_)) {
         by_tier(catalog, installed, request, &mut selected, &mut errors);
     }
-    if errors.is_empty() { Ok(selected) } else { Err(errors) }
+    if errors.is_empty() {
+        Ok(selected)
+    } else {
+        Err(errors)
+    }
 }
 
-fn by_tier<'c>(catalog: &'c Catalog, installed: &Installed, request: &Request, selected: &mut Selected<'c>, errors: &mut Vec<Diagnostic>) {
+fn by_tier<'c>(
+    catalog: &'c Catalog,
+    installed: &Installed,
+    request: &Request,
+    selected: &mut Selected<'c>,
+    errors: &mut Vec<Diagnostic>,
+) {
     let wants = |tier: Tier| match request.selection {
         Selection::All => true,
         Selection::Minimal => tier == Tier::Core,
@@ -58,21 +91,48 @@ fn by_tier<'c>(catalog: &'c Catalog, installed: &Installed, request: &Request, s
     };
     let chosen = |name: &str, tier: Option<Tier>| match request.action {
         Action::Install => tier.is_none_or(wants),
-        Action::Update => installed.modules.contains_key(name) || installed.unfinished.get(name).is_some_and(|record| record.once),
-        Action::Test | Action::Undo | Action::Deploy | Action::Undeploy => installed.modules.contains_key(name),
-        Action::Uninstall => installed.modules.contains_key(name) || installed.unfinished.contains_key(name),
+        Action::Update => {
+            installed.modules.contains_key(name)
+                || installed
+                    .unfinished
+                    .get(name)
+                    .is_some_and(|record| record.once)
+        }
+        Action::Test | Action::Undo | Action::Deploy | Action::Undeploy => {
+            installed.modules.contains_key(name)
+        }
+        Action::Uninstall => {
+            installed.modules.contains_key(name) || installed.unfinished.contains_key(name)
+        }
     };
     // Of a repository or a server of modules nobody wants all of them.
-    let by_name = |module: &Module| request.action == Action::Install && module.removal.is_indexed();
+    let by_name =
+        |module: &Module| request.action == Action::Install && module.removal.is_indexed();
     for module in catalog.modules().filter(|module| !by_name(module)) {
         if chosen(module.id.as_str(), Some(module.tier)) {
-            let wanted = if request.action == Action::Install { Wanted::Tier } else { Wanted::Installed };
-            selected.modules.entry(module.id.as_str()).or_insert((module, wanted));
+            let wanted = if request.action == Action::Install {
+                Wanted::Tier
+            } else {
+                Wanted::Installed
+            };
+            selected
+                .modules
+                .entry(module.id.as_str())
+                .or_insert((module, wanted));
         }
     }
-    for (name, broken) in catalog.all_broken().filter(|(name, _)| !request.skip.iter().any(|skip| skip == name)) {
+    for (name, broken) in catalog
+        .all_broken()
+        .filter(|(name, _)| !request.skip.iter().any(|skip| skip == name))
+    {
         if chosen(name, broken.tier) {
-            errors.extend(broken.diagnostics.iter().filter(|found| found.is_error()).cloned());
+            errors.extend(
+                broken
+                    .diagnostics
+                    .iter()
+                    .filter(|found| found.is_error())
+                    .cloned(),
+            );
         }
     }
 }
@@ -90,6 +150,10 @@ pub(crate) fn unknown(catalog: &Catalog, name: &str, place: &str) -> Diagnostic 
         Some(near) => format!("did you mean `{near}`?"),
         None => "run `hoist list` to list modules".to_owned(),
     };
-    let place = if place.is_empty() { String::new() } else { format!(" ({place})") };
+    let place = if place.is_empty() {
+        String::new()
+    } else {
+        format!(" ({place})")
+    };
     Diagnostic::error(format!("unknown module `{}`{place}", name.escape_debug())).help(help)
 }

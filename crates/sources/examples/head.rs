@@ -10,5 +10,10 @@ fn main() -> std::io::Result<()> {
     let read = head(&text);
     let mut out = std::io::stdout().lock();
     use std::io::Write;
-    writeln!(out, "summary: {}\nlabels: {}", read.summary.unwrap_or_default(), read.labels.join(", "))
+    writeln!(
+        out,
+        "summary: {}\nlabels: {}",
+        read.summary.unwrap_or_default(),
+        read.labels.join(", ")
+    )
 }

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::fmt;
 
-use pubgrub::{DefaultStringReporter, Dependencies, DependencyProvider, PackageResolutionStatistics, PubGrubError, Ranges, Reporter};
+use pubgrub::{
+    DefaultStringReporter, Dependencies, DependencyProvider, PackageResolutionStatistics,
+    PubGrubError, Ranges, Reporter,
+};
 
 use crate::index::{Index, Offer};
 use crate::version::{Range, Requirement, Version};
@@ -27,17 +30,24 @@ pub enum Conflict {
     Missing(String, String),
     /// The reasons, a line each.
     Derived(String),
-    /// Something in the tree needs it in another version: what, in which version, by whom, and as what.
+    /// Something in the tree needs it in another version: what, in which version, by whom, and as
+    /// what.
     Needed(String, String, String, String),
 }
 
 impl fmt::Display for Conflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Conflict::Missing(by, what) => write!(f, "{by} depends on {what}, which its server does not provide"),
+            Conflict::Missing(by, what) => write!(
+                f,
+                "{by} depends on {what}, which its server does not provide"
+            ),
             Conflict::Derived(reasons) => f.write_str(reasons),
             Conflict::Needed(name, version, by, constraint) => {
-                write!(f, "the installed {by} depends on {name} {constraint}, not {version}")
+                write!(
+                    f,
+                    "the installed {by} depends on {name} {constraint}, not {version}"
+                )
             }
         }
     }
@@ -53,19 +63,26 @@ pub(crate) const PROVIDED: &[&str] = &["lua", "utf8"];
 pub struct Asked {
     /// Its name.
     pub name: String,
-    /// Its version, where a certain one is asked for; without a revision every revision of it will do.
+    /// Its version, where a certain one is asked for; without a revision every revision of it will
+    /// do.
     pub version: Option<String>,
 }
 
 impl Asked {
     /// Asks for a rock in any version.
     pub fn any(name: impl Into<String>) -> Self {
-        Self { name: name.into(), version: None }
+        Self {
+            name: name.into(),
+            version: None,
+        }
     }
 
     /// True for the name that is asked for, in any case; `mod_` before it may be left out.
     pub fn is_called(&self, name: &str) -> bool {
-        [Some(name), name.strip_prefix("mod_")].into_iter().flatten().any(|name| name.eq_ignore_ascii_case(&self.name))
+        [Some(name), name.strip_prefix("mod_")]
+            .into_iter()
+            .flatten()
+            .any(|name| name.eq_ignore_ascii_case(&self.name))
     }
 
     /// True for a version that is asked for.
@@ -73,7 +90,10 @@ impl Asked {
         self.version.as_deref().is_none_or(|asked| {
             let rest = version.strip_prefix(asked);
             rest.is_some_and(|rest| {
-                rest.is_empty() || rest.strip_prefix('-').is_some_and(|revision| revision.bytes().all(|byte| byte.is_ascii_digit()))
+                rest.is_empty()
+                    || rest
+                        .strip_prefix('-')
+                        .is_some_and(|revision| revision.bytes().all(|byte| byte.is_ascii_digit()))
             })
         })
     }
@@ -88,12 +108,18 @@ pub struct Tree {
     pub needs: BTreeMap<String, Vec<Requirement>>,
 }
 
-/// Chooses versions of what is asked for and of all it needs. What is in the tree stays as it is where that will do, also where the source does not have it, and
-/// is not left without what it needs. Of the names in `provided` every version is there, and nothing is chosen.
+/// Chooses versions of what is asked for and of all it needs. What is in the tree stays as it is
+/// where that will do, also where the source does not have it, and is not left without what it
+/// needs. Of the names in `provided` every version is there, and nothing is chosen.
 ///
 /// # Errors
 /// Names that the source does not have, and requirements that exclude each other.
-pub fn choose(index: &Index, asked: &[Asked], tree: &Tree, provided: &BTreeSet<String>) -> Result<Vec<Choice>, Conflict> {
+pub fn choose(
+    index: &Index,
+    asked: &[Asked],
+    tree: &Tree,
+    provided: &BTreeSet<String>,
+) -> Result<Vec<Choice>, Conflict> {
     let mut limits: BTreeMap<String, Vec<Requirement>> = BTreeMap::new();
     let mut broken: Option<Conflict> = None;
     loop {
@@ -104,30 +130,59 @@ pub fn choose(index: &Index, asked: &[Asked], tree: &Tree, provided: &BTreeSet<S
             (chosen, _) => chosen?,
         };
         let found = unmet(&choices, tree);
-        let Some((by, requirement, version)) = found.first() else { return Ok(choices) };
+        let Some((by, requirement, version)) = found.first() else {
+            return Ok(choices);
+        };
         let (name, constraint) = (requirement.name.clone(), requirement.constraint.clone());
         let conflict = Conflict::Needed(name, (*version).to_owned(), (*by).to_owned(), constraint);
-        let is_new = |requirement: &Requirement| !limits.get(&requirement.name).is_some_and(|known| known.contains(requirement));
+        let is_new = |requirement: &Requirement| {
+            !limits
+                .get(&requirement.name)
+                .is_some_and(|known| known.contains(requirement))
+        };
         if !found.iter().any(|(_, requirement, _)| is_new(requirement)) {
             return Err(conflict);
         }
         for (_, requirement, _) in &found {
-            limits.entry(requirement.name.clone()).or_default().push((*requirement).clone());
+            limits
+                .entry(requirement.name.clone())
+                .or_default()
+                .push((*requirement).clone());
         }
         broken = Some(conflict);
     }
 }
 
-/// What rocks that stay in the tree need and would not have: by whom, what, and the version that was chosen.
+/// What rocks that stay in the tree need and would not have: by whom, what, and the version that
+/// was chosen.
 fn unmet<'t>(choices: &'t [Choice], tree: &'t Tree) -> Vec<(&'t str, &'t Requirement, &'t str)> {
-    let chosen: BTreeMap<&str, &str> = choices.iter().map(|choice| (choice.name.as_str(), choice.offer.version.as_str())).collect();
-    let stays =
-        |name: &String| tree.installed.get(name).is_some_and(|there| chosen.get(name.as_str()).is_none_or(|version| there == version));
-    let needs = tree.needs.iter().filter(|(name, _)| stays(name)).flat_map(|(name, needs)| needs.iter().map(move |need| (name, need)));
+    let chosen: BTreeMap<&str, &str> = choices
+        .iter()
+        .map(|choice| (choice.name.as_str(), choice.offer.version.as_str()))
+        .collect();
+    let stays = |name: &String| {
+        tree.installed.get(name).is_some_and(|there| {
+            chosen
+                .get(name.as_str())
+                .is_none_or(|version| there == version)
+        })
+    };
+    let needs = tree
+        .needs
+        .iter()
+        .filter(|(name, _)| stays(name))
+        .flat_map(|(name, needs)| needs.iter().map(move |need| (name, need)));
     let unmet = needs.filter_map(|(by, requirement)| {
         let version = chosen.get(requirement.name.as_str())?;
-        let is_there = tree.installed.get(&requirement.name).is_some_and(|there| there == version);
-        (!is_there && !requirement.accepts(&Version::new(version))).then_some((by.as_str(), requirement, *version))
+        let is_there = tree
+            .installed
+            .get(&requirement.name)
+            .is_some_and(|there| there == version);
+        (!is_there && !requirement.accepts(&Version::new(version))).then_some((
+            by.as_str(),
+            requirement,
+            *version,
+        ))
     });
     unmet.collect()
 }
@@ -139,7 +194,13 @@ fn choose_within(
     provided: &BTreeSet<String>,
     limits: &BTreeMap<String, Vec<Requirement>>,
 ) -> Result<Vec<Choice>, Conflict> {
-    let provider = Provider { index, asked, installed, provided, limits };
+    let provider = Provider {
+        index,
+        asked,
+        installed,
+        provided,
+        limits,
+    };
     let chosen = match pubgrub::resolve(&provider, Package::Asked, Version::new("")) {
         Ok(chosen) => chosen,
         Err(PubGrubError::NoSolution(mut tree)) => {
@@ -148,16 +209,32 @@ fn choose_within(
             }
             tree.collapse_no_versions();
             let reasons = DefaultStringReporter::report(&tree);
-            return Err(Conflict::Derived(reasons.replace("the request  ", "the request ").replace(" is forbidden", " is not available")));
+            return Err(Conflict::Derived(
+                reasons
+                    .replace("the request  ", "the request ")
+                    .replace(" is forbidden", " is not available"),
+            ));
         }
         Err(error) => return Err(Conflict::Derived(error.to_string())),
     };
     let mut choices: Vec<Choice> = Vec::new();
     for (package, version) in chosen {
-        let Package::Rock(name) = package else { continue };
-        let there = || Offer { version: version.as_str().to_owned(), depends: Some(Vec::new()), archive: String::new() };
-        let offer = provider.offer(&name, &version).cloned().unwrap_or_else(there);
-        let needs = provider.requirements(&offer).map(|requirement| requirement.name).collect();
+        let Package::Rock(name) = package else {
+            continue;
+        };
+        let there = || Offer {
+            version: version.as_str().to_owned(),
+            depends: Some(Vec::new()),
+            archive: String::new(),
+        };
+        let offer = provider
+            .offer(&name, &version)
+            .cloned()
+            .unwrap_or_else(there);
+        let needs = provider
+            .requirements(&offer)
+            .map(|requirement| requirement.name)
+            .collect();
         choices.push(Choice { name, offer, needs });
     }
     choices.sort_by(|a, b| a.name.cmp(&b.name));
@@ -192,7 +269,10 @@ impl Provider<'_> {
     fn requirements(&self, offer: &Offer) -> impl Iterator<Item = Requirement> {
         let depends = offer.depends.clone().unwrap_or_default();
         let is_there = |name: &str| PROVIDED.contains(&name) || self.provided.contains(name);
-        depends.into_iter().filter_map(|text| Requirement::new(&text)).filter(move |requirement| !is_there(&requirement.name))
+        depends
+            .into_iter()
+            .filter_map(|text| Requirement::new(&text))
+            .filter(move |requirement| !is_there(&requirement.name))
     }
 
     fn offers(&self, name: &str) -> &[Offer] {
@@ -200,20 +280,30 @@ impl Provider<'_> {
     }
 
     fn offer(&self, name: &str, version: &Version) -> Option<&Offer> {
-        self.offers(name).iter().find(|offer| Version::new(&offer.version) == *version)
+        self.offers(name)
+            .iter()
+            .find(|offer| Version::new(&offer.version) == *version)
     }
 
     /// What a requirement takes of what there is.
     fn fitting(&self, requirement: &Requirement) -> Range {
-        let there = self.installed.get(&requirement.name).map(|version| Version::new(version));
-        let offered = self.offers(&requirement.name).iter().map(|offer| Version::new(&offer.version));
+        let there = self
+            .installed
+            .get(&requirement.name)
+            .map(|version| Version::new(version));
+        let offered = self
+            .offers(&requirement.name)
+            .iter()
+            .map(|offer| Version::new(&offer.version));
         requirement.range_among(offered.chain(there))
     }
 
     /// What others leave of the versions of a rock.
     fn limited(&self, name: &str) -> Range {
         let limits = self.limits.get(name).into_iter().flatten();
-        limits.fold(Ranges::full(), |range, requirement| range.intersection(&self.fitting(requirement)))
+        limits.fold(Ranges::full(), |range, requirement| {
+            range.intersection(&self.fitting(requirement))
+        })
     }
 
     /// The versions of a rock that are asked for.
@@ -221,9 +311,14 @@ impl Provider<'_> {
         if asked.version.is_none() {
             return self.limited(&asked.name);
         }
-        let offered = self.offers(&asked.name).iter().map(|offer| offer.version.as_str());
+        let offered = self
+            .offers(&asked.name)
+            .iter()
+            .map(|offer| offer.version.as_str());
         let all = offered.chain(self.installed.get(&asked.name).map(String::as_str));
-        let accepted = all.filter(|version| asked.accepts(version)).map(|version| Ranges::singleton(Version::new(version)));
+        let accepted = all
+            .filter(|version| asked.accepts(version))
+            .map(|version| Ranges::singleton(Version::new(version)));
         accepted.fold(Ranges::empty(), |all, one| all.union(&one))
     }
 
@@ -237,8 +332,15 @@ impl Provider<'_> {
             waiting.push(name.clone());
         }
         while let Some(name) = waiting.pop() {
-            for requirement in self.offers(&name).first().into_iter().flat_map(|offer| self.requirements(offer)) {
-                if self.index.get(&requirement.name).is_none() && !self.installed.contains_key(&requirement.name) {
+            for requirement in self
+                .offers(&name)
+                .first()
+                .into_iter()
+                .flat_map(|offer| self.requirements(offer))
+            {
+                if self.index.get(&requirement.name).is_none()
+                    && !self.installed.contains_key(&requirement.name)
+                {
                     return Some(Conflict::Missing(name, requirement.name));
                 }
                 if seen.insert(requirement.name.clone()) {
@@ -262,38 +364,75 @@ impl DependencyProvider for Provider<'_> {
         conflicts.conflict_count()
     }
 
-    fn choose_version(&self, package: &Package, range: &Range) -> Result<Option<Version>, Infallible> {
-        let Package::Rock(name) = package else { return Ok(Some(Version::new(""))) };
-        let versions = || self.offers(name).iter().map(|offer| Version::new(&offer.version)).filter(|version| range.contains(version));
-        let kept = self.installed.get(name).map(|version| Version::new(version)).filter(|kept| range.contains(kept));
+    fn choose_version(
+        &self,
+        package: &Package,
+        range: &Range,
+    ) -> Result<Option<Version>, Infallible> {
+        let Package::Rock(name) = package else {
+            return Ok(Some(Version::new("")));
+        };
+        let versions = || {
+            self.offers(name)
+                .iter()
+                .map(|offer| Version::new(&offer.version))
+                .filter(|version| range.contains(version))
+        };
+        let kept = self
+            .installed
+            .get(name)
+            .map(|version| Version::new(version))
+            .filter(|kept| range.contains(kept));
         Ok(kept.or_else(|| versions().next()))
     }
 
-    fn get_dependencies(&self, package: &Package, version: &Version) -> Result<Dependencies<Package, Range, String>, Infallible> {
+    fn get_dependencies(
+        &self,
+        package: &Package,
+        version: &Version,
+    ) -> Result<Dependencies<Package, Range, String>, Infallible> {
         let Package::Rock(name) = package else {
-            let wanted = self.asked.iter().map(|asked| (Package::Rock(asked.name.clone()), self.range(asked)));
+            let wanted = self
+                .asked
+                .iter()
+                .map(|asked| (Package::Rock(asked.name.clone()), self.range(asked)));
             return Ok(Dependencies::Available(wanted.collect()));
         };
         let Some(offer) = self.offer(name, version) else {
             // What somebody else put there needs what it needs.
-            let there = self.installed.get(name).is_some_and(|there| Version::new(there) == *version);
+            let there = self
+                .installed
+                .get(name)
+                .is_some_and(|there| Version::new(there) == *version);
             return Ok(match there {
                 true => Dependencies::Available(Default::default()),
                 false => Dependencies::Unavailable("its source does not provide it".to_owned()),
             });
         };
         // What is there already needs what it needs, also where its rockspec was not read.
-        let is_kept = self.installed.get(name).is_some_and(|there| Version::new(there) == *version);
+        let is_kept = self
+            .installed
+            .get(name)
+            .is_some_and(|there| Version::new(there) == *version);
         if offer.depends.is_none() && !is_kept {
-            return Ok(Dependencies::Unavailable("its rockspec was not read; run `hoist sync`".to_owned()));
+            return Ok(Dependencies::Unavailable(
+                "its rockspec was not read; run `hoist sync`".to_owned(),
+            ));
         }
         let mut needs: BTreeMap<String, Range> = BTreeMap::new();
         for requirement in self.requirements(offer) {
             let fitting = self.fitting(&requirement);
-            let range = needs.entry(requirement.name.clone()).or_insert_with(|| self.limited(&requirement.name));
+            let range = needs
+                .entry(requirement.name.clone())
+                .or_insert_with(|| self.limited(&requirement.name));
             *range = range.intersection(&fitting);
         }
-        Ok(Dependencies::Available(needs.into_iter().map(|(name, range)| (Package::Rock(name), range)).collect()))
+        Ok(Dependencies::Available(
+            needs
+                .into_iter()
+                .map(|(name, range)| (Package::Rock(name), range))
+                .collect(),
+        ))
     }
 }
 
@@ -317,15 +456,28 @@ mod tests {
         };
         let mut entries: Vec<Entry> = rocks.iter().map(entry).collect();
         entries.sort_by(|a, b| a.name.cmp(&b.name));
-        Index { entries, ..Index::default() }
+        Index {
+            entries,
+            ..Index::default()
+        }
     }
 
     fn tree(installed: &[(&str, &str)]) -> Tree {
-        let installed = installed.iter().map(|(name, version)| ((*name).to_owned(), (*version).to_owned())).collect();
-        Tree { installed, needs: BTreeMap::new() }
+        let installed = installed
+            .iter()
+            .map(|(name, version)| ((*name).to_owned(), (*version).to_owned()))
+            .collect();
+        Tree {
+            installed,
+            needs: BTreeMap::new(),
+        }
     }
 
-    fn chosen(index: &Index, asked: &[&str], installed: &[(&str, &str)]) -> Result<Vec<(String, String)>, Conflict> {
+    fn chosen(
+        index: &Index,
+        asked: &[&str],
+        installed: &[(&str, &str)],
+    ) -> Result<Vec<(String, String)>, Conflict> {
         let asked: Vec<Asked> = asked.iter().map(|name| Asked::any(*name)).collect();
         Ok(choose(index, &asked, &tree(installed), &BTreeSet::new())?
             .into_iter()
@@ -341,12 +493,29 @@ mod tests {
             ("c", &[("2-1", &[]), ("1-1", &[])]),
         ]);
         let pair = |name: &str, version: &str| (name.to_owned(), version.to_owned());
-        assert_eq!(chosen(&index, &["a"], &[]).unwrap(), [pair("a", "2-1"), pair("b", "3-1"), pair("c", "1-1")]);
-        assert_eq!(chosen(&index, &["a"], &[("b", "2-1")]).unwrap()[1], pair("b", "2-1"));
-        assert_eq!(chosen(&index, &["b", "a"], &[]).unwrap()[1], pair("b", "3-1"));
-        // What somebody has in a version that is not offered stays, too, and so does what the source does not have at all.
-        assert_eq!(chosen(&index, &["a"], &[("b", "9-1")]).unwrap()[1], pair("b", "9-1"));
-        assert_eq!(chosen(&index, &["a"], &[("c", "3-1")]).unwrap()[2], pair("c", "1-1"), "out of range");
+        assert_eq!(
+            chosen(&index, &["a"], &[]).unwrap(),
+            [pair("a", "2-1"), pair("b", "3-1"), pair("c", "1-1")]
+        );
+        assert_eq!(
+            chosen(&index, &["a"], &[("b", "2-1")]).unwrap()[1],
+            pair("b", "2-1")
+        );
+        assert_eq!(
+            chosen(&index, &["b", "a"], &[]).unwrap()[1],
+            pair("b", "3-1")
+        );
+        // What somebody has in a version that is not offered stays, too, and so does what the
+        // source does not have at all.
+        assert_eq!(
+            chosen(&index, &["a"], &[("b", "9-1")]).unwrap()[1],
+            pair("b", "9-1")
+        );
+        assert_eq!(
+            chosen(&index, &["a"], &[("c", "3-1")]).unwrap()[2],
+            pair("c", "1-1"),
+            "out of range"
+        );
     }
 
     #[test]
@@ -357,54 +526,129 @@ mod tests {
             ("c", &[("2-1", &[]), ("1-1", &[])]),
             ("d", &[("1-1", &["e"])]),
         ]);
-        let Err(Conflict::Derived(reasons)) = chosen(&index, &["a"], &[]) else { panic!("it goes together") };
-        assert!(reasons.contains('a') && reasons.contains('b') && reasons.contains('c'), "{reasons}");
-        assert_eq!(chosen(&index, &["d"], &[]), Err(Conflict::Missing("d".into(), "e".into())));
-        assert_eq!(chosen(&index, &["d"], &[("e", "1-1")]).unwrap().len(), 2, "it is there by hand");
-        assert!(matches!(chosen(&index, &["nothing"], &[]), Err(Conflict::Missing(..))));
+        let Err(Conflict::Derived(reasons)) = chosen(&index, &["a"], &[]) else {
+            panic!("it goes together")
+        };
+        assert!(
+            reasons.contains('a') && reasons.contains('b') && reasons.contains('c'),
+            "{reasons}"
+        );
+        assert_eq!(
+            chosen(&index, &["d"], &[]),
+            Err(Conflict::Missing("d".into(), "e".into()))
+        );
+        assert_eq!(
+            chosen(&index, &["d"], &[("e", "1-1")]).unwrap().len(),
+            2,
+            "it is there by hand"
+        );
+        assert!(matches!(
+            chosen(&index, &["nothing"], &[]),
+            Err(Conflict::Missing(..))
+        ));
     }
 
     #[test]
     fn what_is_provided_is_not_looked_for_and_an_unread_version_that_is_there_stays() {
-        let mut index = index(&[("a", &[("1-1", &["mod_server", "b"])]), ("b", &[("2-1", &[]), ("1-1", &[])])]);
+        let mut index = index(&[
+            ("a", &[("1-1", &["mod_server", "b"])]),
+            ("b", &[("2-1", &[]), ("1-1", &[])]),
+        ]);
         index.entries[1].offers[1].depends = None;
         let asked = [Asked::any("a")];
         let provided = BTreeSet::from(["mod_server".to_owned()]);
-        assert_eq!(choose(&index, &asked, &Tree::default(), &BTreeSet::new()), Err(Conflict::Missing("a".into(), "mod_server".into())));
+        assert_eq!(
+            choose(&index, &asked, &Tree::default(), &BTreeSet::new()),
+            Err(Conflict::Missing("a".into(), "mod_server".into()))
+        );
         let chosen = choose(&index, &asked, &tree(&[("b", "1-1")]), &provided).unwrap();
-        let versions: Vec<&str> = chosen.iter().map(|choice| choice.offer.version.as_str()).collect();
-        assert_eq!((versions, chosen[0].needs.as_slice()), (vec!["1-1", "1-1"], &["b".to_owned()][..]));
+        let versions: Vec<&str> = chosen
+            .iter()
+            .map(|choice| choice.offer.version.as_str())
+            .collect();
+        assert_eq!(
+            (versions, chosen[0].needs.as_slice()),
+            (vec!["1-1", "1-1"], &["b".to_owned()][..])
+        );
     }
 
     #[test]
     fn a_version_is_chosen_that_is_asked_for() {
         let index = index(&[
-            ("a", &[("2.0-1", &[]), ("1.0-2", &["b < 2"]), ("1.0-1", &[]), ("1.0.1-1", &[])]),
+            (
+                "a",
+                &[
+                    ("2.0-1", &[]),
+                    ("1.0-2", &["b < 2"]),
+                    ("1.0-1", &[]),
+                    ("1.0.1-1", &[]),
+                ],
+            ),
             ("b", &[("2-1", &[]), ("1-1", &[])]),
         ]);
         let version = |asked: &str, installed: &[(&str, &str)]| {
-            let asked = [Asked { version: Some(asked.to_owned()), ..Asked::any("a") }];
+            let asked = [Asked {
+                version: Some(asked.to_owned()),
+                ..Asked::any("a")
+            }];
             let chosen = choose(&index, &asked, &tree(installed), &BTreeSet::new()).ok()?;
-            Some(chosen.into_iter().map(|choice| choice.offer.version).collect::<Vec<_>>())
+            Some(
+                chosen
+                    .into_iter()
+                    .map(|choice| choice.offer.version)
+                    .collect::<Vec<_>>(),
+            )
         };
-        assert_eq!(version("1.0", &[]).unwrap(), ["1.0-2", "1-1"], "the newest revision, with what that needs");
+        assert_eq!(
+            version("1.0", &[]).unwrap(),
+            ["1.0-2", "1-1"],
+            "the newest revision, with what that needs"
+        );
         assert_eq!(version("1.0-1", &[("a", "2.0-1")]).unwrap(), ["1.0-1"]);
-        assert_eq!(version("1.0", &[("a", "1.0-1")]).unwrap(), ["1.0-1"], "what is there will do");
+        assert_eq!(
+            version("1.0", &[("a", "1.0-1")]).unwrap(),
+            ["1.0-1"],
+            "what is there will do"
+        );
         assert_eq!(version("3", &[]), None);
     }
 
     #[test]
     fn what_stays_in_the_tree_keeps_what_it_needs() {
-        let index = index(&[("a", &[("2-1", &["b >= 2"]), ("1-1", &["b"])]), ("b", &[("2-1", &[]), ("1-1", &[])])]);
+        let index = index(&[
+            ("a", &[("2-1", &["b >= 2"]), ("1-1", &["b"])]),
+            ("b", &[("2-1", &[]), ("1-1", &[])]),
+        ]);
         let mut there = tree(&[("b", "1-1"), ("old", "1-1")]);
-        there.needs.insert("old".to_owned(), vec![Requirement::new("b < 2").unwrap()]);
+        there
+            .needs
+            .insert("old".to_owned(), vec![Requirement::new("b < 2").unwrap()]);
         let versions = |asked: &Asked| -> Result<Vec<String>, Conflict> {
-            let chosen = choose(&index, std::slice::from_ref(asked), &there, &BTreeSet::new())?;
-            Ok(chosen.into_iter().map(|choice| choice.offer.version).collect())
+            let chosen = choose(
+                &index,
+                std::slice::from_ref(asked),
+                &there,
+                &BTreeSet::new(),
+            )?;
+            Ok(chosen
+                .into_iter()
+                .map(|choice| choice.offer.version)
+                .collect())
         };
-        assert_eq!(versions(&Asked::any("a")).unwrap(), ["1-1", "1-1"], "the newest that leaves it what it needs");
-        let wrong = versions(&Asked { version: Some("2".to_owned()), ..Asked::any("a") }).unwrap_err();
-        assert_eq!(wrong.to_string(), "the installed old depends on b < 2, not 2-1");
+        assert_eq!(
+            versions(&Asked::any("a")).unwrap(),
+            ["1-1", "1-1"],
+            "the newest that leaves it what it needs"
+        );
+        let wrong = versions(&Asked {
+            version: Some("2".to_owned()),
+            ..Asked::any("a")
+        })
+        .unwrap_err();
+        assert_eq!(
+            wrong.to_string(),
+            "the installed old depends on b < 2, not 2-1"
+        );
     }
 
     #[test]

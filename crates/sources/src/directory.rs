@@ -5,8 +5,8 @@ use std::path::Path;
 use hoist_core::{is_class_name, yaml_error};
 use serde::Deserialize;
 
-/// What a `module-info.yml` says. It is written in a relative of YAML that YAML parsers do not read, so nothing in it is an error: what is not
-/// understood is left out.
+/// What a `module-info.yml` says. It is written in a relative of YAML that YAML parsers do not
+/// read, so nothing in it is an error: what is not understood is left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ModuleInfo {
     /// Which version it is.
@@ -49,23 +49,51 @@ impl ModuleFile {
         }
         let read: Self = serde_yaml::from_str(text).map_err(|error| {
             let wrong = yaml_error(MODULE_FILE, text, &error);
-            let line = wrong.position.map(|at| format!(":{}", at.line)).unwrap_or_default();
-            let field = wrong.field.map(|field| format!("{field}: ")).unwrap_or_default();
-            format!("{MODULE_FILE}{line}: {field}{}; valid keys are `requires` and `installer`", wrong.message)
+            let line = wrong
+                .position
+                .map(|at| format!(":{}", at.line))
+                .unwrap_or_default();
+            let field = wrong
+                .field
+                .map(|field| format!("{field}: "))
+                .unwrap_or_default();
+            format!(
+                "{MODULE_FILE}{line}: {field}{}; valid keys are `requires` and `installer`",
+                wrong.message
+            )
         })?;
         if let Some(name) = read.requires.iter().find(|name| !is_class_name(name)) {
-            return Err(format!("{MODULE_FILE}: requires: `{}` is not a module name: use only letters, digits and _", name.escape_debug()));
+            return Err(format!(
+                "{MODULE_FILE}: requires: `{}` is not a module name: use only letters, digits and _",
+                name.escape_debug()
+            ));
         }
-        let is_inside = |path: &String| Path::new(path).components().all(|part| matches!(part, std::path::Component::Normal(_)));
-        match read.installer.as_ref().filter(|path| path.is_empty() || !is_inside(path)) {
-            Some(path) => Err(format!("{MODULE_FILE}: installer: `{}` is not a path inside the module", path.escape_debug())),
+        let is_inside = |path: &String| {
+            Path::new(path)
+                .components()
+                .all(|part| matches!(part, std::path::Component::Normal(_)))
+        };
+        match read
+            .installer
+            .as_ref()
+            .filter(|path| path.is_empty() || !is_inside(path))
+        {
+            Some(path) => Err(format!(
+                "{MODULE_FILE}: installer: `{}` is not a path inside the module",
+                path.escape_debug()
+            )),
             None => Ok(read),
         }
     }
 }
 
-/// What installs a module that has these files: a path in it. A program goes before the class, a program that is named before one that is found.
-pub fn installer<'f>(name: &str, file: &'f ModuleFile, has: impl Fn(&str) -> bool) -> Option<std::borrow::Cow<'f, str>> {
+/// What installs a module that has these files: a path in it. A program goes before the class, a
+/// program that is named before one that is found.
+pub fn installer<'f>(
+    name: &str,
+    file: &'f ModuleFile,
+    has: impl Fn(&str) -> bool,
+) -> Option<std::borrow::Cow<'f, str>> {
     let class = format!("{name}Installer.php");
     match &file.installer {
         Some(named) => Some(named.as_str().into()),
@@ -80,13 +108,22 @@ impl ModuleInfo {
         let mut info = Self::default();
         let mut lines = text.lines().peekable();
         while let Some(line) = lines.next() {
-            let Some((key, value)) = line.split_once(':').filter(|(key, _)| is_key(key)) else { continue };
+            let Some((key, value)) = line.split_once(':').filter(|(key, _)| is_key(key)) else {
+                continue;
+            };
             let value = value.trim();
-            let is_indented = |line: &&str| line.starts_with([' ', '\t']) || line.trim().is_empty() || line.starts_with("- ");
+            let is_indented = |line: &&str| {
+                line.starts_with([' ', '\t']) || line.trim().is_empty() || line.starts_with("- ")
+            };
             let mut block = Vec::new();
             match value {
                 // Several lines stand between `<` and `>`.
-                "<" => block.extend(lines.by_ref().take_while(|line| line.trim() != ">").map(str::to_owned)),
+                "<" => block.extend(
+                    lines
+                        .by_ref()
+                        .take_while(|line| line.trim() != ">")
+                        .map(str::to_owned),
+                ),
                 "" | "|" | "|-" | "|+" | ">" | ">-" | ">+" => {
                     while let Some(line) = lines.next_if(is_indented) {
                         block.push(line.to_owned());
@@ -96,15 +133,23 @@ impl ModuleInfo {
             }
             let text = match block.is_empty() {
                 true => plain(value),
-                false => block.iter().map(|line| line.trim()).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" "),
+                false => block
+                    .iter()
+                    .map(|line| line.trim())
+                    .filter(|line| !line.is_empty())
+                    .collect::<Vec<_>>()
+                    .join(" "),
             };
-            let text = Some(text).filter(|text| !text.is_empty() && !matches!(text.as_str(), "<" | "|" | ">"));
+            let text = Some(text)
+                .filter(|text| !text.is_empty() && !matches!(text.as_str(), "<" | "|" | ">"));
             match key.trim().to_lowercase().as_str() {
                 "version" => info.version = text,
                 "description" | "summary" => info.description = text,
                 "author" | "authors" => info.author = text,
                 "date" | "last_update" | "updated" => info.date = text,
-                "dependencies" | "depends" | "requires" | "dependency" => info.requires = names(value, &block),
+                "dependencies" | "depends" | "requires" | "dependency" => {
+                    info.requires = names(value, &block)
+                }
                 _ => {}
             }
         }
@@ -119,17 +164,39 @@ fn is_key(key: &str) -> bool {
 
 /// A value without quotes, and without the remark behind it.
 fn plain(value: &str) -> String {
-    let quoted = |quote: char| value.strip_prefix(quote).and_then(|rest| rest.split_once(quote)).map(|(inside, _)| inside.to_owned());
-    quoted('"').or_else(|| quoted('\'')).unwrap_or_else(|| value.split(" #").next().unwrap_or_default().trim().to_owned())
+    let quoted = |quote: char| {
+        value
+            .strip_prefix(quote)
+            .and_then(|rest| rest.split_once(quote))
+            .map(|(inside, _)| inside.to_owned())
+    };
+    quoted('"').or_else(|| quoted('\'')).unwrap_or_else(|| {
+        value
+            .split(" #")
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_owned()
+    })
 }
 
 /// The names of a list: `[A, B]`, or an item a line, with or without versions behind them.
 fn names(value: &str, block: &[String]) -> Vec<String> {
-    let inline = value.trim_start_matches('[').trim_end_matches(']').split(',').map(str::to_owned);
-    let items = inline.chain(block.iter().map(|line| line.trim().trim_start_matches("- ").to_owned()));
+    let inline = value
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .split(',')
+        .map(str::to_owned);
+    let items = inline.chain(
+        block
+            .iter()
+            .map(|line| line.trim().trim_start_matches("- ").to_owned()),
+    );
     let name = |item: String| {
         let item = plain(item.trim());
-        let end = item.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(item.len());
+        let end = item
+            .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .unwrap_or(item.len());
         item[..end].to_owned()
     };
     let mut names: Vec<String> = Vec::new();
@@ -155,28 +222,57 @@ mod tests {
         assert_eq!(info.description.as_deref(), Some("Makes pizza. And: more."));
         assert_eq!(info.date.as_deref(), Some("2016-12-21"));
         assert_eq!(info.requires, ["Oven", "Dough", "Cheese"]);
-        let yaml = ModuleInfo::read("description: |\n  one\n  two\nrequires: [A, B-1, '../c']\nversion:\n");
-        assert_eq!((yaml.description.as_deref(), yaml.version), (Some("one two"), None));
+        let yaml = ModuleInfo::read(
+            "description: |\n  one\n  two\nrequires: [A, B-1, '../c']\nversion:\n",
+        );
+        assert_eq!(
+            (yaml.description.as_deref(), yaml.version),
+            (Some("one two"), None)
+        );
         assert_eq!(yaml.requires, ["A", "B"]);
-        assert_eq!(ModuleInfo::read("description: <\nnever ends").description.as_deref(), Some("never ends"));
-        assert_eq!(ModuleInfo::read("\u{0}\u{feff}: :\n: x\n"), ModuleInfo::default());
+        assert_eq!(
+            ModuleInfo::read("description: <\nnever ends")
+                .description
+                .as_deref(),
+            Some("never ends")
+        );
+        assert_eq!(
+            ModuleInfo::read("\u{0}\u{feff}: :\n: x\n"),
+            ModuleInfo::default()
+        );
     }
 
     #[test]
     fn what_a_module_says_to_hoist_is_read_strictly() {
         let read = ModuleFile::parse("requires: [Oven]\ninstaller: bin/set-up\n").unwrap();
-        assert_eq!(installer("Pizza", &read, |_| true).as_deref(), Some("bin/set-up"));
+        assert_eq!(
+            installer("Pizza", &read, |_| true).as_deref(),
+            Some("bin/set-up")
+        );
         let none = ModuleFile::default();
-        assert_eq!(installer("Pizza", &none, |path| path == "PizzaInstaller.php").as_deref(), Some("PizzaInstaller.php"));
-        assert_eq!(installer("Pizza", &none, |path| path != "installer"), Some("PizzaInstaller.php".into()));
-        assert_eq!(installer("Pizza", &none, |path| path == "installer").as_deref(), Some("installer"));
+        assert_eq!(
+            installer("Pizza", &none, |path| path == "PizzaInstaller.php").as_deref(),
+            Some("PizzaInstaller.php")
+        );
+        assert_eq!(
+            installer("Pizza", &none, |path| path != "installer"),
+            Some("PizzaInstaller.php".into())
+        );
+        assert_eq!(
+            installer("Pizza", &none, |path| path == "installer").as_deref(),
+            Some("installer")
+        );
         for (text, said) in [
             ("require: [A]", "hoist.yml:1: "),
             ("requires: [a-b]", "not a module name"),
             ("installer: ../x", "not a path inside"),
             ("installer: ''", "not a path inside"),
         ] {
-            assert!(ModuleFile::parse(text).unwrap_err().contains(said), "{text}: {:?}", ModuleFile::parse(text));
+            assert!(
+                ModuleFile::parse(text).unwrap_err().contains(said),
+                "{text}: {:?}",
+                ModuleFile::parse(text)
+            );
         }
     }
 }

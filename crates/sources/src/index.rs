@@ -143,7 +143,8 @@ pub struct IndexedFile<'a> {
 }
 
 impl IndexedFile<'_> {
-    /// Where a link leads in the module, relative to its directory; nothing for a link that leads out of it, and for what is no link.
+    /// Where a link leads in the module, relative to its directory; nothing for a link that leads
+    /// out of it, and for what is no link.
     pub fn leads_to(&self) -> Option<PathBuf> {
         let mut place = Path::new(self.path).parent()?.to_owned();
         for part in Path::new(self.link?).components() {
@@ -162,8 +163,9 @@ impl IndexedFile<'_> {
     }
 }
 
-/// The files of a module. An index has thousands, and most commands look at none of them, so they are one text: a line each, of the digest, a character (`*` may be
-/// run, `@` is a link), the path, and behind a zero where a link leads.
+/// The files of a module. An index has thousands, and most commands look at none of them, so they
+/// are one text: a line each, of the digest, a character (`*` may be run, `@` is a link), the path,
+/// and behind a zero where a link leads.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct FileList(String);
@@ -174,7 +176,8 @@ impl FileList {
         self.0.is_empty()
     }
 
-    /// Adds a file. A line break in a name or in where a link leads is no line break any more, and such a file is not found again.
+    /// Adds a file. A line break in a name or in where a link leads is no line break any more, and
+    /// such a file is not found again.
     pub fn push(&mut self, file: &IndexedFile<'_>) {
         let plain = |text: &str| text.replace('\n', "\u{fffd}");
         let flag = match (file.link, file.executable) {
@@ -202,7 +205,12 @@ impl FileList {
                 Some((path, target)) => (path, Some(target)),
                 None => (rest.as_str(), None),
             };
-            Some(IndexedFile { path, digest, executable: flag == '*', link })
+            Some(IndexedFile {
+                path,
+                digest,
+                executable: flag == '*',
+                link,
+            })
         })
     }
 }
@@ -241,17 +249,26 @@ impl Changes {
 impl Index {
     /// What a source offers under this name.
     pub fn get(&self, name: &str) -> Option<&Entry> {
-        self.entries.binary_search_by(|entry| entry.name.as_str().cmp(name)).ok().map(|place| &self.entries[place])
+        self.entries
+            .binary_search_by(|entry| entry.name.as_str().cmp(name))
+            .ok()
+            .map(|place| &self.entries[place])
     }
 
     /// What is different from an earlier look.
     pub fn since(&self, former: &Index) -> Changes {
-        let mut before: BTreeMap<&str, &str> = former.entries.iter().map(|entry| (entry.name.as_str(), entry.version.as_str())).collect();
+        let mut before: BTreeMap<&str, &str> = former
+            .entries
+            .iter()
+            .map(|entry| (entry.name.as_str(), entry.version.as_str()))
+            .collect();
         let mut changes = Changes::default();
         for entry in &self.entries {
             match before.remove(entry.name.as_str()) {
                 None => changes.new.push(entry.name.clone()),
-                Some(version) if version != entry.version => changes.changed.push(entry.name.clone()),
+                Some(version) if version != entry.version => {
+                    changes.changed.push(entry.name.clone())
+                }
                 Some(_) => {}
             }
         }
@@ -265,15 +282,32 @@ mod tests {
     use super::*;
 
     fn index(entries: &[(&str, &str)]) -> Index {
-        let entry = |(name, version): &(&str, &str)| Entry { name: (*name).into(), version: (*version).into(), ..Entry::default() };
-        Index { entries: entries.iter().map(entry).collect(), ..Index::default() }
+        let entry = |(name, version): &(&str, &str)| Entry {
+            name: (*name).into(),
+            version: (*version).into(),
+            ..Entry::default()
+        };
+        Index {
+            entries: entries.iter().map(entry).collect(),
+            ..Index::default()
+        }
     }
 
     #[test]
     fn what_is_new_changed_and_gone_is_told_apart() {
-        let (former, now) = (index(&[("a", "1"), ("b", "1"), ("c", "1")]), index(&[("a", "1"), ("b", "2"), ("d", "1")]));
+        let (former, now) = (
+            index(&[("a", "1"), ("b", "1"), ("c", "1")]),
+            index(&[("a", "1"), ("b", "2"), ("d", "1")]),
+        );
         let changes = now.since(&former);
-        assert_eq!((changes.new, changes.changed, changes.gone), (vec!["d".to_owned()], vec!["b".to_owned()], vec!["c".to_owned()]));
+        assert_eq!(
+            (changes.new, changes.changed, changes.gone),
+            (
+                vec!["d".to_owned()],
+                vec!["b".to_owned()],
+                vec!["c".to_owned()]
+            )
+        );
         assert!(now.since(&now).is_empty());
         assert_eq!(now.get("b").unwrap().version, "2");
         assert!(now.get("c").is_none());
@@ -282,11 +316,22 @@ mod tests {
     #[test]
     fn a_list_of_files_gives_back_what_was_put_into_it() {
         let digest = "0".repeat(64);
-        let file = |path, executable, link| IndexedFile { path, digest: &digest, executable, link };
-        let files = [file("a b\tc", false, None), file("d/e*", true, None), file("@ l", false, Some("d/e")), file("ä", false, None)];
+        let file = |path, executable, link| IndexedFile {
+            path,
+            digest: &digest,
+            executable,
+            link,
+        };
+        let files = [
+            file("a b\tc", false, None),
+            file("d/e*", true, None),
+            file("@ l", false, Some("d/e")),
+            file("ä", false, None),
+        ];
         let mut list = FileList::default();
         files.iter().for_each(|file| list.push(file));
-        let stored: FileList = serde_json::from_str(&serde_json::to_string(&list).unwrap()).unwrap();
+        let stored: FileList =
+            serde_json::from_str(&serde_json::to_string(&list).unwrap()).unwrap();
         assert_eq!(stored.iter().collect::<Vec<_>>(), files);
         assert!(FileList("nonsense\n".into()).iter().next().is_none());
     }

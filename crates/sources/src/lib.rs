@@ -1,5 +1,6 @@
-//! Reads what other systems say of their modules: directories of a Mercurial repository, a server of rocks, the configuration of an XMPP server, modules
-//! of web applications. Pure: texts in, values out; nothing is run, and nothing is looked up.
+//! Reads what other systems say of their modules: directories of a Mercurial repository, a server
+//! of rocks, the configuration of an XMPP server, modules of web applications. Pure: texts in,
+//! values out; nothing is run, and nothing is looked up.
 //!
 //! ```
 //! use hoist_sources::{Requirement, Version};

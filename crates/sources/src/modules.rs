@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use hoist_core::{
-    Action, Application, Checks, Digest, InstalledModule, Module, ModuleId, Offered, Recipe, Removal, Rock, Source, SourceKind, Stage,
-    Step, Tier,
+    Action, Application, Checks, Digest, InstalledModule, Module, ModuleId, Offered, Recipe,
+    Removal, Rock, Source, SourceKind, Stage, Step, Tier,
 };
 use serde_json::json;
 
@@ -13,8 +13,15 @@ use crate::index::{Entry, Index};
 use crate::rocks;
 use crate::version::{Requirement, Version};
 
-/// The modules of an index. `tree` is the copy of the source's files: without a revision in the index it is no clone that could be mended. `comes_with_server` is true for names that the server itself brings.
-pub fn modules(source: &Source, index: &Index, tree: &Path, comes_with_server: &dyn Fn(&str) -> bool) -> Vec<Module> {
+/// The modules of an index. `tree` is the copy of the source's files: without a revision in the
+/// index it is no clone that could be mended. `comes_with_server` is true for names that the server
+/// itself brings.
+pub fn modules(
+    source: &Source,
+    index: &Index,
+    tree: &Path,
+    comes_with_server: &dyn Fn(&str) -> bool,
+) -> Vec<Module> {
     let module = |entry: &Entry| {
         let id = match &source.kind {
             SourceKind::Application { .. } => application_id(&source.name, &entry.name)?,
@@ -22,12 +29,27 @@ pub fn modules(source: &Source, index: &Index, tree: &Path, comes_with_server: &
         };
         let mut module = match &source.kind {
             SourceKind::Mercurial { into, .. } => directory(id, entry, index, tree, into),
-            SourceKind::Rocks { rocks, tree, lua } => rock(id, entry, rocks, &Rock { tree: tree.clone(), lua: lua.clone() }),
-            SourceKind::Application { application, .. } => of_application(id, entry, source, application),
+            SourceKind::Rocks { rocks, tree, lua } => rock(
+                id,
+                entry,
+                rocks,
+                &Rock {
+                    tree: tree.clone(),
+                    lua: lua.clone(),
+                },
+            ),
+            SourceKind::Application { application, .. } => {
+                of_application(id, entry, source, application)
+            }
             SourceKind::Collection { .. } | SourceKind::Prosody { .. } => return None,
         };
-        module.requires.retain(|name| !comes_with_server(name.as_str()));
-        module.offered.caveats.extend(successor(entry, index, comes_with_server));
+        module
+            .requires
+            .retain(|name| !comes_with_server(name.as_str()));
+        module
+            .offered
+            .caveats
+            .extend(successor(entry, index, comes_with_server));
         module.source.clone_from(&source.name);
         Some(module)
     };
@@ -36,7 +58,12 @@ pub fn modules(source: &Source, index: &Index, tree: &Path, comes_with_server: &
 
 fn module(id: ModuleId, entry: &Entry, method: &str, step: Step, removal: Removal) -> Module {
     let mut requires: Vec<ModuleId> = Vec::new();
-    for name in entry.depends.iter().filter_map(|text| Requirement::new(text)).filter_map(|needed| ModuleId::new(&needed.name).ok()) {
+    for name in entry
+        .depends
+        .iter()
+        .filter_map(|text| Requirement::new(text))
+        .filter_map(|needed| ModuleId::new(&needed.name).ok())
+    {
         if name != id && !requires.contains(&name) && !PROVIDED.contains(&name.as_str()) {
             requires.push(name);
         }
@@ -48,7 +75,9 @@ fn module(id: ModuleId, entry: &Entry, method: &str, step: Step, removal: Remova
         requires,
         wishes: Vec::new(),
         method: method.to_owned(),
-        recipe: Recipe { steps: [(Action::Install, vec![step])].into() },
+        recipe: Recipe {
+            steps: [(Action::Install, vec![step])].into(),
+        },
         checks: Checks::default(),
         repository: None,
         paths: Vec::new(),
@@ -79,14 +108,26 @@ fn directory(id: ModuleId, entry: &Entry, index: &Index, tree: &Path, into: &Pat
         "from": tree.join(&entry.name), "into": destination, "files": entry.files, "version": entry.version, "revision": revision,
         "refused": entry.unusable,
     });
-    let removal = Removal { into: Some(into.to_owned()), empty: is_empty(entry), ..Removal::default() };
+    let removal = Removal {
+        into: Some(into.to_owned()),
+        empty: is_empty(entry),
+        ..Removal::default()
+    };
     let mut module = module(id, entry, "copy", Step::new("copy", args), removal);
-    let main = [format!("{}.lua", entry.name)].into_iter().filter(|main| entry.files.iter().any(|file| file.path == *main));
-    let checks = Checks { dirs: vec![destination.clone()], files: main.map(|main| destination.join(main)).collect(), ..Checks::default() };
+    let main = [format!("{}.lua", entry.name)]
+        .into_iter()
+        .filter(|main| entry.files.iter().any(|file| file.path == *main));
+    let checks = Checks {
+        dirs: vec![destination.clone()],
+        files: main.map(|main| destination.join(main)).collect(),
+        ..Checks::default()
+    };
     module.checks = checks;
     module.paths = vec![destination];
     module.root = tree.to_owned();
-    module.manifest = tree.join(&entry.name).join(entry.readme.as_deref().unwrap_or_default());
+    module.manifest = tree
+        .join(&entry.name)
+        .join(entry.readme.as_deref().unwrap_or_default());
     module.digest = Digest::known(entry.digest.clone());
     module
 }
@@ -97,7 +138,12 @@ pub fn application_id(source: &str, name: &str) -> Option<ModuleId> {
 }
 
 /// A directory that is copied into a web application, and installed there.
-fn of_application(id: ModuleId, entry: &Entry, source: &Source, application: &Application) -> Module {
+fn of_application(
+    id: ModuleId,
+    entry: &Entry,
+    source: &Source,
+    application: &Application,
+) -> Module {
     let destination = application.directory(&entry.name);
     let origin = entry.origin.as_ref();
     let args = json!({
@@ -113,10 +159,23 @@ fn of_application(id: ModuleId, entry: &Entry, source: &Source, application: &Ap
     let mut module = module(id, entry, "directory", Step::new("copy", args), removal);
     if let Some(program) = &entry.installer {
         let args = json!({ "name": entry.name, "application": application, "action": "install", "program": program });
-        module.recipe.steps.entry(Action::Install).or_default().push(Step::new("installer", args).after_change());
+        module
+            .recipe
+            .steps
+            .entry(Action::Install)
+            .or_default()
+            .push(Step::new("installer", args).after_change());
     }
-    module.requires = entry.depends.iter().filter_map(|name| application_id(&source.name, name)).filter(|id| *id != module.id).collect();
-    module.checks = Checks { dirs: vec![destination.clone()], ..Checks::default() };
+    module.requires = entry
+        .depends
+        .iter()
+        .filter_map(|name| application_id(&source.name, name))
+        .filter(|id| *id != module.id)
+        .collect();
+    module.checks = Checks {
+        dirs: vec![destination.clone()],
+        ..Checks::default()
+    };
     module.paths = vec![destination];
     module.root = origin.map(|origin| origin.path.clone()).unwrap_or_default();
     module.manifest.clone_from(&module.root);
@@ -125,9 +184,23 @@ fn of_application(id: ModuleId, entry: &Entry, source: &Source, application: &Ap
 }
 
 fn rock(id: ModuleId, entry: &Entry, server: &str, rock: &Rock) -> Module {
-    let removal = Removal { into: Some(rock.tree.clone()), rock: Some(rock.clone()), empty: is_empty(entry), ..Removal::default() };
-    let checks = Checks { dirs: vec![rocks::directory(rock, &entry.name)], ..Checks::default() };
-    let mut module = module(id, entry, "luarocks", Step::new("luarocks", json!({})), removal);
+    let removal = Removal {
+        into: Some(rock.tree.clone()),
+        rock: Some(rock.clone()),
+        empty: is_empty(entry),
+        ..Removal::default()
+    };
+    let checks = Checks {
+        dirs: vec![rocks::directory(rock, &entry.name)],
+        ..Checks::default()
+    };
+    let mut module = module(
+        id,
+        entry,
+        "luarocks",
+        Step::new("luarocks", json!({})),
+        removal,
+    );
     module.checks = checks;
     module.manifest = Path::new(server).join(format!("{}-{}.rockspec", entry.name, entry.version));
     if let Some(newest) = entry.offers.first() {
@@ -144,8 +217,9 @@ pub fn hold(module: &mut Module, installed: &InstalledModule) {
     module.requires.clear();
 }
 
-/// Lets a rock bring the version that was chosen. Where that is an older one which nobody asked for, the module says so, with what of `needs` excludes the
-/// newest, which are names and requirements.
+/// Lets a rock bring the version that was chosen. Where that is an older one which nobody asked
+/// for, the module says so, with what of `needs` excludes the newest, which are names and
+/// requirements.
 pub fn pin<'n>(
     module: &mut Module,
     choice: &Choice,
@@ -154,29 +228,66 @@ pub fn pin<'n>(
     mut needs: impl Iterator<Item = (&'n str, &'n Requirement)>,
 ) {
     let newest = module.offered.version.replace(choice.offer.version.clone());
-    let newer = newest.filter(|newest| !is_asked && Version::new(newest) > Version::new(&choice.offer.version));
+    let newer = newest
+        .filter(|newest| !is_asked && Version::new(newest) > Version::new(&choice.offer.version));
     if let Some(newest) = newer {
-        let excludes = |requirement: &Requirement| requirement.name == choice.name && !requirement.accepts(&Version::new(&newest));
+        let excludes = |requirement: &Requirement| {
+            requirement.name == choice.name && !requirement.accepts(&Version::new(&newest))
+        };
         let by = needs.find(|(_, requirement)| excludes(requirement));
-        let by =
-            by.map(|(by, requirement)| format!(": {by} depends on {} {}", requirement.name, requirement.constraint)).unwrap_or_default();
-        module.offered.caveats.push(format!("{newest} conflicts with other dependencies or installed rocks{by}"));
+        let by = by
+            .map(|(by, requirement)| {
+                format!(
+                    ": {by} depends on {} {}",
+                    requirement.name, requirement.constraint
+                )
+            })
+            .unwrap_or_default();
+        module.offered.caveats.push(format!(
+            "{newest} conflicts with other dependencies or installed rocks{by}"
+        ));
     }
-    bring(module, &choice.offer.version, &choice.offer.archive, server, is_complete(choice).then_some(&choice.needs));
-    module.requires = choice.needs.iter().filter_map(|name| ModuleId::new(name).ok()).collect();
-    module.manifest = Path::new(server).join(format!("{}-{}.rockspec", choice.name, choice.offer.version));
+    bring(
+        module,
+        &choice.offer.version,
+        &choice.offer.archive,
+        server,
+        is_complete(choice).then_some(&choice.needs),
+    );
+    module.requires = choice
+        .needs
+        .iter()
+        .filter_map(|name| ModuleId::new(name).ok())
+        .collect();
+    module.manifest =
+        Path::new(server).join(format!("{}-{}.rockspec", choice.name, choice.offer.version));
 }
 
-/// True where a choice names everything that its rockspec does: nothing of it comes with the server instead.
+/// True where a choice names everything that its rockspec does: nothing of it comes with the server
+/// instead.
 fn is_complete(choice: &Choice) -> bool {
-    let Some(depends) = &choice.offer.depends else { return false };
-    let names = depends.iter().map(|text| Requirement::new(text).map(|needed| needed.name));
-    names.into_iter().all(|name| name.is_some_and(|name| PROVIDED.contains(&name.as_str()) || choice.needs.contains(&name)))
+    let Some(depends) = &choice.offer.depends else {
+        return false;
+    };
+    let names = depends
+        .iter()
+        .map(|text| Requirement::new(text).map(|needed| needed.name));
+    names.into_iter().all(|name| {
+        name.is_some_and(|name| PROVIDED.contains(&name.as_str()) || choice.needs.contains(&name))
+    })
 }
 
 /// `needs` are the names of all that it needs, where these are known.
-fn bring(module: &mut Module, version: &str, archive: &str, server: &str, needs: Option<&Vec<String>>) {
-    let Some(rock) = &module.removal.rock else { return };
+fn bring(
+    module: &mut Module,
+    version: &str,
+    archive: &str,
+    server: &str,
+    needs: Option<&Vec<String>>,
+) {
+    let Some(rock) = &module.removal.rock else {
+        return;
+    };
     let name = module.id.as_str();
     let args = json!({ "name": name, "version": version, "archive": archive, "server": server, "tree": rock.tree, "lua": rock.lua, "needs": needs });
     let step = Step::new("luarocks", args);
@@ -190,16 +301,32 @@ fn is_empty(entry: &Entry) -> bool {
     !entry.loads && entry.origin.is_none()
 }
 
-/// What has taken the place of a module in the end: what took its place may have been replaced as well.
-fn successor(entry: &Entry, index: &Index, comes_with_server: &dyn Fn(&str) -> bool) -> Option<String> {
+/// What has taken the place of a module in the end: what took its place may have been replaced as
+/// well.
+fn successor(
+    entry: &Entry,
+    index: &Index,
+    comes_with_server: &dyn Fn(&str) -> bool,
+) -> Option<String> {
     let mut seen = vec![entry.name.as_str()];
     let mut last = entry.superseded_by.as_deref()?;
-    while let Some(next) = index.get(last).and_then(|entry| entry.superseded_by.as_deref()).filter(|next| !seen.contains(next)) {
+    while let Some(next) = index
+        .get(last)
+        .and_then(|entry| entry.superseded_by.as_deref())
+        .filter(|next| !seen.contains(next))
+    {
         seen.push(last);
         last = next;
     }
-    let plain: String = last.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    let server = if comes_with_server(last) { ", which comes with the server," } else { "" };
+    let plain: String = last
+        .chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect();
+    let server = if comes_with_server(last) {
+        ", which comes with the server,"
+    } else {
+        ""
+    };
     Some(format!("{plain}{server} replaces it"))
 }
 
@@ -207,18 +334,32 @@ fn successor(entry: &Entry, index: &Index, comes_with_server: &dyn Fn(&str) -> b
 fn caveats(entry: &Entry) -> Vec<String> {
     let stage = match entry.stage {
         Some(Stage::Merged) => Some("it is part of the server now".to_owned()),
-        Some(stage @ (Stage::Obsolete | Stage::Deprecated | Stage::Broken)) => Some(format!("its author marks it as {stage}")),
+        Some(stage @ (Stage::Obsolete | Stage::Deprecated | Stage::Broken)) => {
+            Some(format!("its author marks it as {stage}"))
+        }
         _ => None,
     };
     let empty = is_empty(entry).then(|| format!("it has no {}.lua to load", entry.name));
     // Others wrote this, and it is shown on terminals.
-    let plain = |text: String| text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    let unusable = entry.unusable.as_ref().map(|why| format!("it cannot be installed: {why}"));
-    let left_out = entry
-        .left_out
-        .iter()
-        .map(|(link, target)| format!("its symbolic link {link} leads out of the module, to {target}, and is left out"));
-    stage.into_iter().chain(empty.filter(|_| unusable.is_none())).chain(unusable).chain(left_out).map(plain).collect()
+    let plain = |text: String| {
+        text.chars()
+            .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+            .collect()
+    };
+    let unusable = entry
+        .unusable
+        .as_ref()
+        .map(|why| format!("it cannot be installed: {why}"));
+    let left_out = entry.left_out.iter().map(|(link, target)| {
+        format!("its symbolic link {link} leads out of the module, to {target}, and is left out")
+    });
+    stage
+        .into_iter()
+        .chain(empty.filter(|_| unusable.is_none()))
+        .chain(unusable)
+        .chain(left_out)
+        .map(plain)
+        .collect()
 }
 
 #[cfg(test)]
@@ -227,7 +368,12 @@ mod tests {
     use crate::index::Offer;
 
     fn source(kind: SourceKind) -> Source {
-        Source { name: "here".into(), priority: 0, kind, server: None }
+        Source {
+            name: "here".into(),
+            priority: 0,
+            kind,
+            server: None,
+        }
     }
 
     #[test]
@@ -240,17 +386,46 @@ mod tests {
             superseded_by: Some("mod_c".into()),
             ..Entry::default()
         };
-        let index = Index { revision: "r".into(), entries: vec![entry], ..Index::default() };
-        let kind = SourceKind::Mercurial { mercurial: "x".into(), modules: vec!["*".into()], into: "/srv".into() };
-        let read = modules(&source(kind), &index, Path::new("/cache"), &|name| name == "mod_smacks");
-        assert_eq!(read[0].requires.iter().map(ModuleId::as_str).collect::<Vec<_>>(), ["mod_b"]);
-        assert_eq!(read[0].offered.caveats.len(), 3, "{:?}", read[0].offered.caveats);
-        assert_eq!((read[0].source.as_str(), read[0].paths[0].as_path()), ("here", Path::new("/srv/mod_a")));
+        let index = Index {
+            revision: "r".into(),
+            entries: vec![entry],
+            ..Index::default()
+        };
+        let kind = SourceKind::Mercurial {
+            mercurial: "x".into(),
+            modules: vec!["*".into()],
+            into: "/srv".into(),
+        };
+        let read = modules(&source(kind), &index, Path::new("/cache"), &|name| {
+            name == "mod_smacks"
+        });
+        assert_eq!(
+            read[0]
+                .requires
+                .iter()
+                .map(ModuleId::as_str)
+                .collect::<Vec<_>>(),
+            ["mod_b"]
+        );
+        assert_eq!(
+            read[0].offered.caveats.len(),
+            3,
+            "{:?}",
+            read[0].offered.caveats
+        );
+        assert_eq!(
+            (read[0].source.as_str(), read[0].paths[0].as_path()),
+            ("here", Path::new("/srv/mod_a"))
+        );
     }
 
     #[test]
     fn a_rock_brings_its_newest_version_until_another_is_chosen() {
-        let offer = |version: &str| Offer { version: version.into(), depends: Some(vec!["c".into()]), archive: format!("{version}.rock") };
+        let offer = |version: &str| Offer {
+            version: version.into(),
+            depends: Some(vec!["c".into()]),
+            archive: format!("{version}.rock"),
+        };
         let entry = Entry {
             name: "a".into(),
             version: "2-1".into(),
@@ -258,14 +433,40 @@ mod tests {
             offers: vec![offer("2-1"), offer("1-1")],
             ..Entry::default()
         };
-        let index = Index { entries: vec![entry], ..Index::default() };
-        let kind = SourceKind::Rocks { rocks: "http://h/r".into(), tree: "/t".into(), lua: "5.4".into() };
+        let index = Index {
+            entries: vec![entry],
+            ..Index::default()
+        };
+        let kind = SourceKind::Rocks {
+            rocks: "http://h/r".into(),
+            tree: "/t".into(),
+            lua: "5.4".into(),
+        };
         let mut read = modules(&source(kind), &index, Path::new("/cache"), &|_| false).remove(0);
-        assert_eq!((read.offered.version.as_deref(), read.requires.len()), (Some("2-1"), 1));
+        assert_eq!(
+            (read.offered.version.as_deref(), read.requires.len()),
+            (Some("2-1"), 1)
+        );
         let former = read.digest.clone();
-        pin(&mut read, &Choice { name: "a".into(), offer: offer("1-1"), needs: vec!["c".into()] }, "http://h/r", false, std::iter::empty());
-        assert_eq!(read.recipe.steps(Action::Install)[0].args["archive"], "1-1.rock");
-        assert_eq!((read.requires[0].as_str(), read.digest == former), ("c", false));
+        pin(
+            &mut read,
+            &Choice {
+                name: "a".into(),
+                offer: offer("1-1"),
+                needs: vec!["c".into()],
+            },
+            "http://h/r",
+            false,
+            std::iter::empty(),
+        );
+        assert_eq!(
+            read.recipe.steps(Action::Install)[0].args["archive"],
+            "1-1.rock"
+        );
+        assert_eq!(
+            (read.requires[0].as_str(), read.digest == former),
+            ("c", false)
+        );
         assert_eq!(read.checks.dirs, [Path::new("/t/lib/luarocks/rocks-5.4/a")]);
     }
 }

@@ -11,7 +11,9 @@ use crate::version::{Requirement, Version};
 
 /// Where the versions of a rock stand in a tree, each in a directory of its name.
 pub fn directory(rock: &Rock, name: &str) -> PathBuf {
-    rock.tree.join(format!("lib/luarocks/rocks-{}", rock.lua)).join(name)
+    rock.tree
+        .join(format!("lib/luarocks/rocks-{}", rock.lua))
+        .join(name)
 }
 
 /// What a rockspec says.
@@ -43,12 +45,24 @@ pub struct Rockspec {
 /// A text that is no manifest.
 pub fn manifest(text: &str) -> Result<BTreeMap<String, Vec<Offer>>, LuaError> {
     let document = lua::read(text)?;
-    let none = LuaError { line: 1, message: "the table `repository` is missing" };
-    let repository = document.get("repository").and_then(lua::Value::table).ok_or(none)?;
+    let none = LuaError {
+        line: 1,
+        message: "the table `repository` is missing",
+    };
+    let repository = document
+        .get("repository")
+        .and_then(lua::Value::table)
+        .ok_or(none)?;
     let mut rocks = BTreeMap::new();
     for (name, versions) in repository.map.iter().filter(|(name, _)| is_plain(name)) {
-        let Some(versions) = versions.table() else { continue };
-        let mut offers: Vec<Offer> = versions.map.iter().filter_map(|(version, files)| offer(name, version, files)).collect();
+        let Some(versions) = versions.table() else {
+            continue;
+        };
+        let mut offers: Vec<Offer> = versions
+            .map
+            .iter()
+            .filter_map(|(version, files)| offer(name, version, files))
+            .collect();
         offers.sort_by_cached_key(|offer| std::cmp::Reverse(Version::new(&offer.version)));
         if !offers.is_empty() {
             rocks.insert(name.clone(), offers);
@@ -59,20 +73,36 @@ pub fn manifest(text: &str) -> Result<BTreeMap<String, Vec<Offer>>, LuaError> {
 
 /// Names and versions become parts of URLs and of paths.
 fn is_plain(text: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'+');
-    !text.is_empty() && text.len() <= 200 && !text.starts_with(['.', '-']) && text.bytes().all(plain)
+    let plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'+');
+    !text.is_empty()
+        && text.len() <= 200
+        && !text.starts_with(['.', '-'])
+        && text.bytes().all(plain)
 }
 
 fn offer(name: &str, version: &str, files: &lua::Value) -> Option<Offer> {
-    let kinds: Vec<&str> = files.table()?.list.iter().filter_map(|file| file.table()?.get("arch")?.text()).collect();
-    // Pure Lua first, then what is built here; of what was built for one kind of machine, that for this one.
+    let kinds: Vec<&str> = files
+        .table()?
+        .list
+        .iter()
+        .filter_map(|file| file.table()?.get("arch")?.text())
+        .collect();
+    // Pure Lua first, then what is built here; of what was built for one kind of machine, that for
+    // this one.
     let here = format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH);
-    let kind = ["all", "src", "rockspec", here.as_str()].into_iter().find(|kind| kinds.contains(kind))?;
+    let kind = ["all", "src", "rockspec", here.as_str()]
+        .into_iter()
+        .find(|kind| kinds.contains(kind))?;
     let archive = match kind {
         "rockspec" => format!("{name}-{version}.rockspec"),
         kind => format!("{name}-{version}.{kind}.rock"),
     };
-    is_plain(version).then(|| Offer { version: version.to_owned(), depends: None, archive })
+    is_plain(version).then(|| Offer {
+        version: version.to_owned(),
+        depends: None,
+        archive,
+    })
 }
 
 /// Reads a rockspec.
@@ -81,23 +111,52 @@ fn offer(name: &str, version: &str, files: &lua::Value) -> Option<Offer> {
 /// A text that is no rockspec.
 pub fn rockspec(text: &str) -> Result<Rockspec, LuaError> {
     let document = lua::read(text)?;
-    let named = |name: &str| document.get(name).and_then(lua::Value::text).map(str::to_owned);
-    let missing = LuaError { line: 1, message: "`package` and `version` must both be strings" };
+    let named = |name: &str| {
+        document
+            .get(name)
+            .and_then(lua::Value::text)
+            .map(str::to_owned)
+    };
+    let missing = LuaError {
+        line: 1,
+        message: "`package` and `version` must both be strings",
+    };
     let (package, version) = named("package").zip(named("version")).ok_or(missing)?;
-    let description = document.get("description").and_then(lua::Value::table).cloned().unwrap_or_default();
-    let described =
-        |name: &str| description.get(name).and_then(lua::Value::text).map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
+    let description = document
+        .get("description")
+        .and_then(lua::Value::table)
+        .cloned()
+        .unwrap_or_default();
+    let described = |name: &str| {
+        description
+            .get(name)
+            .and_then(lua::Value::text)
+            .map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "))
+    };
     let written = dependencies(&document);
-    let is_lua = |text: &&String| Requirement::new(text).is_some_and(|requirement| requirement.name == "lua");
-    let supported = document.get("supported_platforms").and_then(lua::Value::table);
+    let is_lua = |text: &&String| {
+        Requirement::new(text).is_some_and(|requirement| requirement.name == "lua")
+    };
+    let supported = document
+        .get("supported_platforms")
+        .and_then(lua::Value::table);
     Ok(Rockspec {
         package,
         version,
-        summary: described("summary").or_else(|| described("detailed")).unwrap_or_default(),
+        summary: described("summary")
+            .or_else(|| described("detailed"))
+            .unwrap_or_default(),
         licence: described("license"),
         homepage: described("homepage"),
-        lua: written.iter().find(is_lua).and_then(|text| Requirement::new(text)),
-        depends: written.iter().filter(|text| !is_lua(text)).cloned().collect(),
+        lua: written
+            .iter()
+            .find(is_lua)
+            .and_then(|text| Requirement::new(text)),
+        depends: written
+            .iter()
+            .filter(|text| !is_lua(text))
+            .cloned()
+            .collect(),
         runs_here: supported.is_none_or(|table| is_supported(&table.texts().collect::<Vec<_>>())),
         loads: loads(&document),
     })
@@ -113,14 +172,36 @@ fn platforms() -> &'static [&'static str] {
     }
 }
 
-/// What the rockspec needs, with what it needs on this system: that stands in a table for the platform, whose entries take the places of the others.
+/// What the rockspec needs, with what it needs on this system: that stands in a table for the
+/// platform, whose entries take the places of the others.
 fn dependencies(document: &lua::Document) -> Vec<String> {
-    let Some(table) = document.get("dependencies").and_then(lua::Value::table) else { return Vec::new() };
-    let mut needed: BTreeMap<usize, String> = table.texts().map(str::to_owned).enumerate().map(|(place, text)| (place + 1, text)).collect();
-    let all = document.get("dependencies.platforms").or_else(|| table.get("platforms")).and_then(lua::Value::table);
-    for here in platforms().iter().filter_map(|name| all?.get(name)?.table()) {
-        needed.extend(here.texts().map(str::to_owned).enumerate().map(|(place, text)| (place + 1, text)));
-        let numbered = here.map.iter().filter_map(|(place, value)| Some((place.parse().ok()?, value.text()?.to_owned())));
+    let Some(table) = document.get("dependencies").and_then(lua::Value::table) else {
+        return Vec::new();
+    };
+    let mut needed: BTreeMap<usize, String> = table
+        .texts()
+        .map(str::to_owned)
+        .enumerate()
+        .map(|(place, text)| (place + 1, text))
+        .collect();
+    let all = document
+        .get("dependencies.platforms")
+        .or_else(|| table.get("platforms"))
+        .and_then(lua::Value::table);
+    for here in platforms()
+        .iter()
+        .filter_map(|name| all?.get(name)?.table())
+    {
+        needed.extend(
+            here.texts()
+                .map(str::to_owned)
+                .enumerate()
+                .map(|(place, text)| (place + 1, text)),
+        );
+        let numbered = here
+            .map
+            .iter()
+            .filter_map(|(place, value)| Some((place.parse().ok()?, value.text()?.to_owned())));
         needed.extend(numbered);
     }
     needed.into_values().collect()
@@ -129,21 +210,36 @@ fn dependencies(document: &lua::Document) -> Vec<String> {
 /// `linux`, or `!windows`: what is excluded excludes, and what is named has to be one of these.
 fn is_supported(names: &[&str]) -> bool {
     let is_here = |name: &str| platforms().contains(&name);
-    let (excluded, named): (Vec<&str>, Vec<&str>) = names.iter().partition(|name| name.starts_with('!'));
-    !excluded.iter().any(|name| is_here(&name[1..])) && (named.is_empty() || named.iter().any(|name| is_here(name)))
+    let (excluded, named): (Vec<&str>, Vec<&str>) =
+        names.iter().partition(|name| name.starts_with('!'));
+    !excluded.iter().any(|name| is_here(&name[1..]))
+        && (named.is_empty() || named.iter().any(|name| is_here(name)))
 }
 
-/// False for a rock that has nothing but documents: of what is computed, or built by other means, it is not known.
+/// False for a rock that has nothing but documents: of what is computed, or built by other means,
+/// it is not known.
 fn loads(document: &lua::Document) -> bool {
-    let Some(build) = document.get("build").and_then(lua::Value::table) else { return true };
+    let Some(build) = document.get("build").and_then(lua::Value::table) else {
+        return true;
+    };
     let is_empty = |value: Option<&lua::Value>| {
-        value.is_none_or(|value| value.table().is_some_and(|table| table.list.is_empty() && table.map.is_empty()))
+        value.is_none_or(|value| {
+            value
+                .table()
+                .is_some_and(|table| table.list.is_empty() && table.map.is_empty())
+        })
     };
     let installs = build.get("install").and_then(lua::Value::table);
-    let installs_none = installs.is_none_or(|install| ["lua", "lib", "bin", "conf"].iter().all(|part| is_empty(install.get(part))));
+    let installs_none = installs.is_none_or(|install| {
+        ["lua", "lib", "bin", "conf"]
+            .iter()
+            .all(|part| is_empty(install.get(part)))
+    });
     match build.get("type").and_then(lua::Value::text) {
         Some("none") => !installs_none,
-        Some("builtin" | "module") => !(is_empty(build.get("modules")) && installs_none && build.get("modules").is_some()),
+        Some("builtin" | "module") => {
+            !(is_empty(build.get("modules")) && installs_none && build.get("modules").is_some())
+        }
         _ => true,
     }
 }
@@ -154,7 +250,10 @@ pub fn entry(name: &str, offers: Vec<Offer>, newest: Option<&Rockspec>) -> Entry
     Entry {
         name: name.to_owned(),
         summary: spec.summary,
-        version: offers.first().map(|offer| offer.version.clone()).unwrap_or_default(),
+        version: offers
+            .first()
+            .map(|offer| offer.version.clone())
+            .unwrap_or_default(),
         loads: newest.is_none_or(|spec| spec.loads),
         depends: spec.depends,
         licence: spec.licence,
@@ -173,8 +272,17 @@ mod tests {
         let text = "commands = {}\nmodules = {}\nrepository = {\n   mod_a = {\n      ['1.9-1'] = { { arch = \"rockspec\" }, { arch = \"src\" } },\n      ['1.10-1'] = { { arch = \"rockspec\" } },\n      ['9-1'] = { { arch = \"linux-x86\" } }\n   },\n   ['../evil'] = { ['1-1'] = { { arch = \"src\" } } }\n}\n";
         let rocks = manifest(text).unwrap();
         assert_eq!(rocks.keys().collect::<Vec<_>>(), ["mod_a"]);
-        let versions: Vec<(&str, &str)> = rocks["mod_a"].iter().map(|offer| (offer.version.as_str(), offer.archive.as_str())).collect();
-        assert_eq!(versions, [("1.10-1", "mod_a-1.10-1.rockspec"), ("1.9-1", "mod_a-1.9-1.src.rock")]);
+        let versions: Vec<(&str, &str)> = rocks["mod_a"]
+            .iter()
+            .map(|offer| (offer.version.as_str(), offer.archive.as_str()))
+            .collect();
+        assert_eq!(
+            versions,
+            [
+                ("1.10-1", "mod_a-1.10-1.rockspec"),
+                ("1.9-1", "mod_a-1.9-1.src.rock")
+            ]
+        );
         assert!(manifest("x = 1").is_err() && manifest("<html>").is_err());
     }
 
@@ -182,7 +290,14 @@ mod tests {
     fn a_rockspec_says_what_it_needs() {
         let text = "package = 'mod_a'\nversion = '1.0-1'\nsource = { url = 'x' }\ndescription = { summary = 'S', license = 'MIT' }\ndependencies = { 'lua >= 5.1, < 5.5', 'mod_b >= 2', 'luatz' }\n";
         let spec = rockspec(text).unwrap();
-        assert_eq!((spec.package.as_str(), spec.depends.len(), spec.licence.as_deref()), ("mod_a", 2, Some("MIT")));
+        assert_eq!(
+            (
+                spec.package.as_str(),
+                spec.depends.len(),
+                spec.licence.as_deref()
+            ),
+            ("mod_a", 2, Some("MIT"))
+        );
         assert!(spec.lua.unwrap().accepts(&Version::new("5.4")));
         assert!(rockspec("package = f()\nversion = '1'").is_err());
     }

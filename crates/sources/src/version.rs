@@ -11,7 +11,8 @@ pub struct Version {
     text: String,
     /// Without zeros at the end.
     parts: Vec<i64>,
-    /// How many parts are written: LuaRocks holds `1` for as large as `1.0`, and for another version.
+    /// How many parts are written: LuaRocks holds `1` for as large as `1.0`, and for another
+    /// version.
     length: usize,
     revision: Option<i64>,
 }
@@ -26,13 +27,15 @@ pub struct Requirement {
     pub name: String,
     /// As it is written; empty for any.
     pub constraint: String,
-    /// Which versions that are, at most: `==` and `~=` also ask for the number of parts, which is no matter of order.
+    /// Which versions that are, at most: `==` and `~=` also ask for the number of parts, which is
+    /// no matter of order.
     range: Range,
     /// The versions that it asks for alone, and those that it excludes.
     exact: Vec<(bool, Version)>,
 }
 
-/// Words and what they are worth: what comes before a release is less than nothing, a version of the repository is more than any release.
+/// Words and what they are worth: what comes before a release is less than nothing, a version of
+/// the repository is more than any release.
 const WORDS: &[(&str, i64)] = &[
     ("dev", 120_000_000),
     ("scm", 110_000_000),
@@ -55,13 +58,20 @@ impl Version {
     pub fn new(text: &str) -> Self {
         let text = text.trim();
         let main = without_revision(text);
-        let revision = text.get(main.len() + 1..).and_then(|revision| revision.parse().ok());
+        let revision = text
+            .get(main.len() + 1..)
+            .and_then(|revision| revision.parse().ok());
         let mut parts = parts(main);
         let length = parts.len();
         while parts.last() == Some(&0) {
             parts.pop();
         }
-        Self { text: text.to_owned(), parts, length, revision }
+        Self {
+            text: text.to_owned(),
+            parts,
+            length,
+            revision,
+        }
     }
 
     /// As it was written.
@@ -69,21 +79,28 @@ impl Version {
         &self.text
     }
 
-    /// True for a version with the same parts, as many of them, and the revision where one is named.
+    /// True for a version with the same parts, as many of them, and the revision where one is
+    /// named.
     fn is_named_by(&self, other: &Self) -> bool {
-        let same_revision = self.revision.is_none() || other.revision.is_none() || self.revision == other.revision;
+        let same_revision =
+            self.revision.is_none() || other.revision.is_none() || self.revision == other.revision;
         self.parts == other.parts && self.length == other.length && same_revision
     }
 
     fn with_revision(&self, revision: i64) -> Self {
-        Self { revision: Some(revision), ..self.clone() }
+        Self {
+            revision: Some(revision),
+            ..self.clone()
+        }
     }
 }
 
 /// A version without what stands behind its last dash, where that is a number.
 fn without_revision(text: &str) -> &str {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    text.rsplit_once('-').filter(|(_, revision)| is_number(revision)).map_or(text, |(main, _)| main)
+    text.rsplit_once('-')
+        .filter(|(_, revision)| is_number(revision))
+        .map_or(text, |(main, _)| main)
 }
 
 fn parts(text: &str) -> Vec<i64> {
@@ -96,7 +113,10 @@ fn parts(text: &str) -> Vec<i64> {
         let count = |is: fn(&u8) -> bool| rest.iter().take_while(|byte| is(byte)).count();
         if rest[0].is_ascii_digit() {
             let length = count(u8::is_ascii_digit);
-            let number = text[at..at + length].parse().unwrap_or(LARGEST).min(LARGEST);
+            let number = text[at..at + length]
+                .parse()
+                .unwrap_or(LARGEST)
+                .min(LARGEST);
             parts.push(match word.take() {
                 Some(worth) => worth.saturating_add(number.saturating_mul(WHOLE / 100_000)),
                 None => number.saturating_mul(WHOLE),
@@ -104,9 +124,15 @@ fn parts(text: &str) -> Vec<i64> {
             at += length;
         } else if rest[0].is_ascii_alphabetic() {
             let length = count(u8::is_ascii_alphabetic);
-            let known = WORDS.iter().find(|(known, _)| *known == &text[at..at + length]);
-            // Any other word counts as its first letter does, which is less than a number. Of two words, the last counts.
-            word = Some(known.map_or_else(|| i64::from(rest[0]) * (WHOLE / 1000), |(_, worth)| worth.saturating_mul(WHOLE)));
+            let known = WORDS
+                .iter()
+                .find(|(known, _)| *known == &text[at..at + length]);
+            // Any other word counts as its first letter does, which is less than a number. Of two
+            // words, the last counts.
+            word = Some(known.map_or_else(
+                || i64::from(rest[0]) * (WHOLE / 1000),
+                |(_, worth)| worth.saturating_mul(WHOLE),
+            ));
             at += length;
         } else if matches!(rest[0], b'.' | b'-' | b'_') {
             at += 1;
@@ -124,8 +150,14 @@ impl Ord for Version {
     fn cmp(&self, other: &Self) -> Ordering {
         let longest = self.parts.len().max(other.parts.len());
         let part = |version: &Self, place: usize| version.parts.get(place).copied().unwrap_or(0);
-        let by_parts = (0..longest).map(|place| part(self, place).cmp(&part(other, place))).find(|order| order.is_ne());
-        let by_revision = || self.revision.unwrap_or(NO_REVISION).cmp(&other.revision.unwrap_or(NO_REVISION));
+        let by_parts = (0..longest)
+            .map(|place| part(self, place).cmp(&part(other, place)))
+            .find(|order| order.is_ne());
+        let by_revision = || {
+            self.revision
+                .unwrap_or(NO_REVISION)
+                .cmp(&other.revision.unwrap_or(NO_REVISION))
+        };
         by_parts.unwrap_or_else(|| by_revision().then(self.length.cmp(&other.length)))
     }
 }
@@ -154,32 +186,60 @@ impl Requirement {
     /// Reads `name`, `name >= 1.0, < 2` and the like; `None` for what is no requirement.
     pub fn new(text: &str) -> Option<Self> {
         let text = text.trim();
-        let end = text.find(|character: char| !(character.is_alphanumeric() || "._-+/".contains(character))).unwrap_or(text.len());
+        let end = text
+            .find(|character: char| !(character.is_alphanumeric() || "._-+/".contains(character)))
+            .unwrap_or(text.len());
         let (name, constraint) = text.split_at(end);
         // A name space before the name says whose it is, not which.
         let name = name.rsplit('/').next().unwrap_or_default();
         let constraint = constraint.trim();
         let mut range = Range::full();
         let mut exact = Vec::new();
-        for one in constraint.split(',').map(str::trim).filter(|one| !one.is_empty()) {
+        for one in constraint
+            .split(',')
+            .map(str::trim)
+            .filter(|one| !one.is_empty())
+        {
             range = range.intersection(&range_of(one)?);
-            let bare = |operator: &str| one.strip_prefix(operator).map(|bare| Version::new(bare.trim().trim_start_matches('@')));
-            let equal =
-                bare("==").or_else(|| bare("=")).or_else(|| one.starts_with(|c: char| !"<>~".contains(c)).then(|| bare("")).flatten());
-            exact.extend(equal.map(|version| (true, version)).or_else(|| bare("~=").map(|version| (false, version))));
+            let bare = |operator: &str| {
+                one.strip_prefix(operator)
+                    .map(|bare| Version::new(bare.trim().trim_start_matches('@')))
+            };
+            let equal = bare("==").or_else(|| bare("=")).or_else(|| {
+                one.starts_with(|c: char| !"<>~".contains(c))
+                    .then(|| bare(""))
+                    .flatten()
+            });
+            exact.extend(
+                equal
+                    .map(|version| (true, version))
+                    .or_else(|| bare("~=").map(|version| (false, version))),
+            );
         }
-        (!name.is_empty()).then(|| Self { name: name.to_owned(), constraint: constraint.to_owned(), range, exact })
+        (!name.is_empty()).then(|| Self {
+            name: name.to_owned(),
+            constraint: constraint.to_owned(),
+            range,
+            exact,
+        })
     }
 
     /// True for a version that will do.
     pub fn accepts(&self, version: &Version) -> bool {
-        self.range.contains(version) && self.exact.iter().all(|(is_equal, asked)| asked.is_named_by(version) == *is_equal)
+        self.range.contains(version)
+            && self
+                .exact
+                .iter()
+                .all(|(is_equal, asked)| asked.is_named_by(version) == *is_equal)
     }
 
     /// What will do of these versions, and of those between them as far as their order says.
     pub fn range_among(&self, versions: impl Iterator<Item = Version>) -> Range {
-        let unfit = versions.filter(|version| self.range.contains(version) && !self.accepts(version));
-        unfit.fold(self.range.clone(), |range, version| range.intersection(&Range::singleton(version).complement()))
+        let unfit =
+            versions.filter(|version| self.range.contains(version) && !self.accepts(version));
+        unfit.fold(self.range.clone(), |range, version| {
+            range.intersection(&Range::singleton(version).complement())
+        })
     }
 }
 
@@ -192,10 +252,19 @@ fn range_of(text: &str) -> Option<Range> {
         return None;
     }
     let version = Version::new(bare);
-    // A comparison without a revision is one of all revisions, and what is as large may be written with more parts.
-    let (first, last) = version.revision.map_or((i64::MIN, i64::MAX), |revision| (revision, revision));
-    let least = Version { length: 0, ..version.with_revision(first) };
-    let most = Version { length: usize::MAX, ..version.with_revision(last) };
+    // A comparison without a revision is one of all revisions, and what is as large may be written
+    // with more parts.
+    let (first, last) = version
+        .revision
+        .map_or((i64::MIN, i64::MAX), |revision| (revision, revision));
+    let least = Version {
+        length: 0,
+        ..version.with_revision(first)
+    };
+    let most = Version {
+        length: usize::MAX,
+        ..version.with_revision(last)
+    };
     Some(match operator {
         "" | "==" | "=" => Range::higher_than(least).intersection(&Range::lower_than(most)),
         "~=" => Range::full(),
@@ -209,7 +278,12 @@ fn range_of(text: &str) -> Option<Range> {
             let bound = |mut parts: Vec<i64>, above: i64| {
                 *parts.last_mut()? += above;
                 parts.push(i64::MIN);
-                Some(Version { text: bare.to_owned(), parts, length: 0, revision: None })
+                Some(Version {
+                    text: bare.to_owned(),
+                    parts,
+                    length: 0,
+                    revision: None,
+                })
             };
             Range::between(bound(parts.clone(), 0)?, bound(parts, 1)?)
         }
@@ -222,7 +296,9 @@ mod tests {
     use super::*;
 
     fn fits(requirement: &str, version: &str) -> bool {
-        Requirement::new(&format!("x {requirement}")).unwrap().accepts(&Version::new(version))
+        Requirement::new(&format!("x {requirement}"))
+            .unwrap()
+            .accepts(&Version::new(version))
     }
 
     #[test]
@@ -244,12 +320,25 @@ mod tests {
         ];
         for (place, version) in ordered.iter().enumerate() {
             for later in &ordered[place + 1..] {
-                assert!(Version::new(version) < Version::new(later), "{version} < {later}");
+                assert!(
+                    Version::new(version) < Version::new(later),
+                    "{version} < {later}"
+                );
             }
         }
         // As large, and another one.
-        assert!(!fits("> 1.0", "1-1") && !fits("< 1.0", "1-1") && fits(">= 1.0", "1-1") && fits("<= 1", "1.0.0-1"));
-        assert!(!fits("== 1.0", "1-1") && !fits("== 1", "1.0-1") && fits("~= 1", "1.0-1") && fits("== 1.0", "1.0-1"));
+        assert!(
+            !fits("> 1.0", "1-1")
+                && !fits("< 1.0", "1-1")
+                && fits(">= 1.0", "1-1")
+                && fits("<= 1", "1.0.0-1")
+        );
+        assert!(
+            !fits("== 1.0", "1-1")
+                && !fits("== 1", "1.0-1")
+                && fits("~= 1", "1.0-1")
+                && fits("== 1.0", "1.0-1")
+        );
     }
 
     #[test]
@@ -268,18 +357,31 @@ mod tests {
             ("", "anything", ""),
         ] {
             assert!(fits(constraint, inside), "{inside} {constraint}");
-            assert!(outside.is_empty() || !fits(constraint, outside), "{outside} {constraint}");
+            assert!(
+                outside.is_empty() || !fits(constraint, outside),
+                "{outside} {constraint}"
+            );
         }
         assert!(!fits("~> 1.2", "1.1-1"));
-        for odd in
-            ["== 99999999999999999999", "~> 9223372036854775807", "~> 99999999999999999999.9", "> 9223372036854775807-9223372036854775807"]
-        {
+        for odd in [
+            "== 99999999999999999999",
+            "~> 9223372036854775807",
+            "~> 99999999999999999999.9",
+            "> 9223372036854775807-9223372036854775807",
+        ] {
             assert!(!fits(odd, "1.0-1"), "{odd}");
         }
         assert!(Requirement::new("x ~> .").is_none() && Requirement::new("x ~> -").is_none());
         let read = Requirement::new("mod_http_oauth2 >= 200").unwrap();
-        assert_eq!((read.name.as_str(), read.constraint.as_str()), ("mod_http_oauth2", ">= 200"));
+        assert_eq!(
+            (read.name.as_str(), read.constraint.as_str()),
+            ("mod_http_oauth2", ">= 200")
+        );
         assert_eq!(Requirement::new("user/rock").unwrap().name, "rock");
-        assert!(Requirement::new("").is_none() && Requirement::new("x >=").is_none() && Requirement::new("x <> 1").is_none());
+        assert!(
+            Requirement::new("").is_none()
+                && Requirement::new("x >=").is_none()
+                && Requirement::new("x <> 1").is_none()
+        );
     }
 }

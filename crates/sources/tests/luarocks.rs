@@ -7,7 +7,9 @@ use hoist_sources::{Requirement, Version};
 const TABLE: &str = include_str!("luarocks.txt");
 
 fn without_revision(text: &str) -> &str {
-    text.rsplit_once('-').filter(|(_, revision)| revision.parse::<u32>().is_ok()).map_or(text, |(main, _)| main)
+    text.rsplit_once('-')
+        .filter(|(_, revision)| revision.parse::<u32>().is_ok())
+        .map_or(text, |(main, _)| main)
 }
 
 fn is_vague(text: &str) -> bool {
@@ -33,7 +35,11 @@ fn versions_are_what_luarocks_says() {
                 continue;
             }
             // What it holds for as large has some order here, so that the two are different.
-            let is_lower = |version: &str, than: &str| orders.iter().any(|(known, lower)| *known == than && lower.contains(version));
+            let is_lower = |version: &str, than: &str| {
+                orders
+                    .iter()
+                    .any(|(known, lower)| *known == than && lower.contains(version))
+            };
             if !is_lower(version, other) && !is_lower(other, version) {
                 continue;
             }
@@ -50,13 +56,17 @@ fn versions_are_what_luarocks_says() {
         let (operator, asked) = constraint.split_once(' ').unwrap();
         for version in &versions {
             // It looks at the revision of what begins with the same parts. To take more is no harm.
-            let is_revision = is_vague(version) && !is_vague(asked) || operator == "~>" && !is_vague(asked);
+            let is_revision =
+                is_vague(version) && !is_vague(asked) || operator == "~>" && !is_vague(asked);
             if is_revision {
                 continue;
             }
             checked += 1;
             if requirement.accepts(&Version::new(version)) != fitting.contains(version) {
-                wrong.push(format!("{version} {constraint}: {}", fitting.contains(version)));
+                wrong.push(format!(
+                    "{version} {constraint}: {}",
+                    fitting.contains(version)
+                ));
             }
         }
     }

@@ -1,4 +1,5 @@
-//! Web applications: how long it takes to look at everything they have, and what an installer costs beside PHP itself.
+//! Web applications: how long it takes to look at everything they have, and what an installer costs
+//! beside PHP itself.
 
 use std::path::Path;
 use std::process::Command;
@@ -16,7 +17,10 @@ fn fill(root: &Path, directories: usize) -> Result<()> {
         let directory = root.join(format!("pages/part{}/sub{number}", number / 20));
         std::fs::create_dir_all(&directory)?;
         for file in 0..20 {
-            let text = format!("<?php // {number} {file}\n{}", "x".repeat(2000 + (number * 37 + file * 91) % 5000));
+            let text = format!(
+                "<?php // {number} {file}\n{}",
+                "x".repeat(2000 + (number * 37 + file * 91) % 5000)
+            );
             std::fs::write(directory.join(format!("file{file}.php")), text)?;
         }
     }
@@ -28,10 +32,21 @@ fn settle() {
     std::thread::sleep(Duration::from_secs(4));
 }
 
-/// How long it takes to look at everything and keep it, and to look once more, a hundred files having changed shortly before.
+/// How long it takes to look at everything and keep it, and to look once more, a hundred files
+/// having changed shortly before.
 fn looks(root: &Path, rounds: usize, change: bool) -> Result<(Duration, Duration)> {
     let mut build = Command::new(cargo());
-    build.args(["build", "--release", "--quiet", "--package", "hoist-files", "--example", "look"]).current_dir(crate::run::root());
+    build
+        .args([
+            "build",
+            "--release",
+            "--quiet",
+            "--package",
+            "hoist-files",
+            "--example",
+            "look",
+        ])
+        .current_dir(crate::run::root());
     timed(&mut build)?;
     let (mut cold, mut warm) = (Vec::new(), Vec::new());
     for round in 0..rounds {
@@ -39,10 +54,16 @@ fn looks(root: &Path, rounds: usize, change: bool) -> Result<(Duration, Duration
             let path = format!("pages/part0/sub{}/file{}.php", number % 20, number / 20);
             std::fs::write(root.join(path), format!("{round} {number}"))?;
         }
-        // The look sees what was just written twice: it could be written once more without looking different.
-        let output = Command::new(crate::run::root().join("target/release/examples/look")).arg(root).output()?;
+        // The look sees what was just written twice: it could be written once more without looking
+        // different.
+        let output = Command::new(crate::run::root().join("target/release/examples/look"))
+            .arg(root)
+            .output()?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let mut took = text.lines().filter_map(|line| line.parse().ok()).map(Duration::from_micros);
+        let mut took = text
+            .lines()
+            .filter_map(|line| line.parse().ok())
+            .map(Duration::from_micros);
         cold.push(took.next().context("the look failed")?);
         warm.push(took.next().context("the look failed")?);
     }
@@ -58,24 +79,45 @@ pub(crate) fn applications(bench: &Bench) -> Result<Vec<Row>> {
     let (cold, warm) = looks(&root, bench.rounds, true)?;
     let bound = |what: &str, ours, milliseconds| {
         let (what, peer) = (what.to_owned(), "a bound".to_owned());
-        Row { what, ours, peer, theirs: Duration::from_millis(milliseconds), bar: 1.0 }
+        Row {
+            what,
+            ours,
+            peer,
+            theirs: Duration::from_millis(milliseconds),
+            bar: 1.0,
+        }
     };
-    let mut rows = vec![bound("10,000 files looked at and kept", cold, 150), bound("the same, a hundred of them changed", warm, 40)];
+    let mut rows = vec![
+        bound("10,000 files looked at and kept", cold, 150),
+        bound("the same, a hundred of them changed", warm, 40),
+    ];
     let application = Application::new();
     application.usual("Pizza");
     // An application that does something when it starts, as real ones do: 25 milliseconds.
     let mut init = application.read("init.php");
     for number in 0..150 {
-        let methods: String =
-            (0..40).map(|method| format!("    public function m{method}($a) {{ return [$a, '{method}', {number}]; }}\n")).collect();
-        application.put(&format!("class/Part{number}.php"), &format!("<?php\nclass Part{number}\n{{\n{methods}}}\n"));
+        let methods: String = (0..40)
+            .map(|method| {
+                format!(
+                    "    public function m{method}($a) {{ return [$a, '{method}', {number}]; }}\n"
+                )
+            })
+            .collect();
+        application.put(
+            &format!("class/Part{number}.php"),
+            &format!("<?php\nclass Part{number}\n{{\n{methods}}}\n"),
+        );
         init += &format!("new Part{number}();\n");
     }
     application.put("init.php", &init);
     fill(&application.root(), 75)?;
     settle();
     let sandbox = &application.sandbox;
-    let arguments = format!("install {} --app {} -q", application.place("Pizza"), application.root().display());
+    let arguments = format!(
+        "install {} --app {} -q",
+        application.place("Pizza"),
+        application.root().display()
+    );
     let hoist = |arguments: &str| -> Command {
         let mut command = sandbox.command(&bench.hoist);
         command.args(arguments.split_whitespace());

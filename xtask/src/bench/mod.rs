@@ -53,15 +53,40 @@ pub(crate) struct Bench {
 /// Measures the rows whose names are given, else all, and prints a table.
 #[expect(clippy::print_stdout, reason = "the table is for people")]
 pub(crate) fn run(names: &[String]) -> Result<()> {
-    let built = Command::new(cargo()).args(["build", "--profile", "dist", "--quiet", "--package", "hoist"]).current_dir(root()).status()?;
+    let built = Command::new(cargo())
+        .args([
+            "build",
+            "--profile",
+            "dist",
+            "--quiet",
+            "--package",
+            "hoist",
+        ])
+        .current_dir(root())
+        .status()?;
     if !built.success() {
         bail!("hoist does not build");
     }
-    let bench = Bench { hoist: root().join("target/dist/hoist"), rounds: 5 };
-    println!("| what | hoist | against | takes | ratio | bar | |\n| --- | --- | --- | --- | --- | --- | --- |");
+    let bench = Bench {
+        hoist: root().join("target/dist/hoist"),
+        rounds: 5,
+    };
+    println!(
+        "| what | hoist | against | takes | ratio | bar | |\n| --- | --- | --- | --- | --- | --- | --- |"
+    );
     let mut over = Vec::new();
-    for (_, measure) in ROWS.iter().filter(|(name, _)| names.is_empty() || names.iter().any(|wanted| wanted == name)) {
-        for Row { what, ours, peer, theirs, bar } in measure(&bench)? {
+    for (_, measure) in ROWS
+        .iter()
+        .filter(|(name, _)| names.is_empty() || names.iter().any(|wanted| wanted == name))
+    {
+        for Row {
+            what,
+            ours,
+            peer,
+            theirs,
+            bar,
+        } in measure(&bench)?
+        {
             let ratio = ours.as_secs_f64() / theirs.as_secs_f64();
             let verdict = if ratio <= bar { "holds" } else { "**over**" };
             println!(
@@ -118,7 +143,12 @@ pub(crate) fn timed(command: &mut Command) -> Result<Duration> {
     let output = command.output()?;
     let took = start.elapsed();
     if !output.status.success() {
-        bail!("{command:?}: {}\n{}{}", output.status, String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        bail!(
+            "{command:?}: {}\n{}{}",
+            output.status,
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
     Ok(took)
 }

@@ -17,14 +17,15 @@ fn hoist(bench: &Bench, sandbox: &Sandbox, arguments: &str) -> Command {
 
 fn community(repository: &str) -> Sandbox {
     let sandbox = Sandbox::new();
-    sandbox.settings(&format!("sources:\n- mercurial: {repository}\n  into: ~/plugins\n  modules: mod_*\n"));
+    sandbox.settings(&format!(
+        "sources:\n- mercurial: {repository}\n  into: ~/plugins\n  modules: mod_*\n"
+    ));
     sandbox
 }
 
 /// hg that writes down how long each call took.
 fn watched_hg(sandbox: &Sandbox) -> Result<()> {
-    let script =
-        "#!/bin/bash\nstart=$EPOCHREALTIME\n/usr/bin/hg \"$@\"\ncode=$?\necho \"$EPOCHREALTIME $start\" >>\"$HOME/hg.log\"\nexit $code\n";
+    let script = "#!/bin/bash\nstart=$EPOCHREALTIME\n/usr/bin/hg \"$@\"\ncode=$?\necho \"$EPOCHREALTIME $start\" >>\"$HOME/hg.log\"\nexit $code\n";
     let path = sandbox.put("bin/hg", script);
     std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
     Ok(())
@@ -41,7 +42,8 @@ fn in_hg(sandbox: &Sandbox) -> Duration {
     Duration::from_secs_f64(spans.sum())
 }
 
-/// An index of 500 modules from a clone, beside the calls of hg; the same of 5,000, and searches in both.
+/// An index of 500 modules from a clone, beside the calls of hg; the same of 5,000, and searches in
+/// both.
 pub(crate) fn index(bench: &Bench) -> Result<Vec<Row>> {
     let mut searches = Vec::new();
     let mut rows = Vec::new();
@@ -50,26 +52,59 @@ pub(crate) fn index(bench: &Bench) -> Result<Vec<Row>> {
         repository.generate(count).commit("all");
         let sandbox = community(&repository.path().display().to_string());
         watched_hg(&sandbox)?;
-        let path = format!("{}:{}", sandbox.home().join("bin").display(), std::env::var("PATH").unwrap_or_default());
+        let path = format!(
+            "{}:{}",
+            sandbox.home().join("bin").display(),
+            std::env::var("PATH").unwrap_or_default()
+        );
         timed(hoist(bench, &sandbox, "sync -q").env("PATH", &path))?;
         in_hg(&sandbox);
         let mut took = Vec::new();
         for _ in 0..bench.rounds {
-            std::fs::remove_file(sandbox.home().join(".cache/hoist/sources/community/index.json"))?;
+            std::fs::remove_file(
+                sandbox
+                    .home()
+                    .join(".cache/hoist/sources/community/index.json"),
+            )?;
             let all = timed(hoist(bench, &sandbox, "sync -q").env("PATH", &path))?;
             took.push(all.saturating_sub(in_hg(&sandbox)));
         }
         if count == 500 {
-            let (what, peer) = ("index of 500 modules from a clone, beside hg".to_owned(), "a bound".to_owned());
-            rows.push(Row { what, ours: median(took), peer, theirs: Duration::from_millis(60), bar: 1.0 });
+            let (what, peer) = (
+                "index of 500 modules from a clone, beside hg".to_owned(),
+                "a bound".to_owned(),
+            );
+            rows.push(Row {
+                what,
+                ours: median(took),
+                peer,
+                theirs: Duration::from_millis(60),
+                bar: 1.0,
+            });
         }
-        let search = (0..bench.rounds * 4).map(|_| timed(&mut hoist(bench, &sandbox, "search push")));
+        let search =
+            (0..bench.rounds * 4).map(|_| timed(&mut hoist(bench, &sandbox, "search push")));
         searches.push(median(search.collect::<Result<Vec<_>>>()?));
     }
     let (what, peer) = ("search in 500 modules".to_owned(), "a bound".to_owned());
-    rows.push(Row { what, ours: searches[0], peer, theirs: Duration::from_millis(10), bar: 1.0 });
-    let (what, peer) = ("search in 5,000 modules".to_owned(), "ten times that in 500".to_owned());
-    rows.push(Row { what, ours: searches[1], peer, theirs: searches[0] * 10, bar: 1.2 });
+    rows.push(Row {
+        what,
+        ours: searches[0],
+        peer,
+        theirs: Duration::from_millis(10),
+        bar: 1.0,
+    });
+    let (what, peer) = (
+        "search in 5,000 modules".to_owned(),
+        "ten times that in 500".to_owned(),
+    );
+    rows.push(Row {
+        what,
+        ours: searches[1],
+        peer,
+        theirs: searches[0] * 10,
+        bar: 1.2,
+    });
     Ok(rows)
 }
 
@@ -83,15 +118,29 @@ pub(crate) fn community_modules(bench: &Bench) -> Result<Vec<Row>> {
     let tree = sandbox.home().join(".cache/hoist/sources/community/tree");
     let hg = |arguments: &[&str]| {
         let mut command = sandbox.command("hg");
-        command.env("HGPLAIN", "1").env("HGRCPATH", "").arg("--cwd").arg(&tree).args(arguments);
+        command
+            .env("HGPLAIN", "1")
+            .env("HGRCPATH", "")
+            .arg("--cwd")
+            .arg(&tree)
+            .args(arguments);
         command
     };
     let sync = |_: usize| timed(&mut hoist(bench, &sandbox, "sync -q"));
     let (ours, theirs) = interleaved(bench.rounds, sync, |_| timed(&mut hg(&["pull", "--quiet"])))?;
     let peer = "one `hg pull`".to_owned();
-    let mut rows = vec![Row { what: "a sync that finds nothing".to_owned(), ours, peer, theirs, bar: 1.3 }];
-    let names: Vec<String> =
-        (0..500).filter(|number| number % 9 == 1 && number % 23 < 21).take(20).map(|number| format!("gen{number:04}")).collect();
+    let mut rows = vec![Row {
+        what: "a sync that finds nothing".to_owned(),
+        ours,
+        peer,
+        theirs,
+        bar: 1.3,
+    }];
+    let names: Vec<String> = (0..500)
+        .filter(|number| number % 9 == 1 && number % 23 < 21)
+        .take(20)
+        .map(|number| format!("gen{number:04}"))
+        .collect();
     let install = format!("install -q {}", names.join(" "));
     let remove = |home: &Path| -> Result<()> {
         for path in ["plugins", ".local/state/hoist"] {
@@ -103,19 +152,36 @@ pub(crate) fn community_modules(bench: &Bench) -> Result<Vec<Row>> {
         remove(&sandbox.home())?;
         timed(&mut hoist(bench, &sandbox, &install))
     };
-    let (ours, look) = interleaved(bench.rounds, installed, |_| timed(&mut hg(&["identify", "--id"])))?;
-    let (what, peer) = ("20 community modules".to_owned(), "one `hg identify` and 100 ms".to_owned());
-    rows.push(Row { what, ours, peer, theirs: look + Duration::from_millis(100), bar: 1.0 });
+    let (ours, look) = interleaved(bench.rounds, installed, |_| {
+        timed(&mut hg(&["identify", "--id"]))
+    })?;
+    let (what, peer) = (
+        "20 community modules".to_owned(),
+        "one `hg identify` and 100 ms".to_owned(),
+    );
+    rows.push(Row {
+        what,
+        ours,
+        peer,
+        theirs: look + Duration::from_millis(100),
+        bar: 1.0,
+    });
     Ok(rows)
 }
 
-/// Twenty-eight rocks in chains of four, against LuaRocks called once for each; the same from a server that answers late; then against LuaRocks called once for a
-/// rock that needs all of them.
+/// Twenty-eight rocks in chains of four, against LuaRocks called once for each; the same from a
+/// server that answers late; then against LuaRocks called once for a rock that needs all of them.
 pub(crate) fn rocks(bench: &Bench) -> Result<Vec<Row>> {
     let rocks = Rocks::new();
-    let names: Vec<String> = (0..28).map(|number| format!("mod_rock{number:02}")).collect();
+    let names: Vec<String> = (0..28)
+        .map(|number| format!("mod_rock{number:02}"))
+        .collect();
     for (number, name) in names.iter().enumerate() {
-        let needs = if number % 4 == 0 { None } else { Some(names[number - 1].as_str()) };
+        let needs = if number % 4 == 0 {
+            None
+        } else {
+            Some(names[number - 1].as_str())
+        };
         rocks.rock(name, "1.0-1", &needs.into_iter().collect::<Vec<_>>());
     }
     let all: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -128,13 +194,20 @@ pub(crate) fn rocks(bench: &Bench) -> Result<Vec<Row>> {
     for (latency, bar, (peer, asked)) in [(0, 0.4, each), (40, 0.2, each), (0, 1.5, once)] {
         let server = rocks.serve(Duration::from_millis(latency));
         let sandbox = Sandbox::new();
-        sandbox.settings(&format!("sources:\n- rocks: {}\n  tree: ~/tree\n", server.url("/")));
+        sandbox.settings(&format!(
+            "sources:\n- rocks: {}\n  tree: ~/tree\n",
+            server.url("/")
+        ));
         timed(&mut hoist(bench, &sandbox, "sync -q"))?;
         let ours = |_: usize| {
             for path in ["tree", ".local/state/hoist"] {
                 let _ = std::fs::remove_dir_all(sandbox.home().join(path));
             }
-            timed(&mut hoist(bench, &sandbox, &format!("install -q {}", asked.join(" "))))
+            timed(&mut hoist(
+                bench,
+                &sandbox,
+                &format!("install -q {}", asked.join(" ")),
+            ))
         };
         let theirs = |_: usize| {
             for path in ["theirs", ".cache/luarocks"] {
@@ -143,14 +216,30 @@ pub(crate) fn rocks(bench: &Bench) -> Result<Vec<Row>> {
             let tree = format!("--tree={}", sandbox.home().join("theirs").display());
             let one = |name: &String| {
                 let mut command = sandbox.command("luarocks");
-                command.args(["--lua-version=5.4", &tree, &format!("--only-server={}", server.url("/")), "install", name]);
+                command.args([
+                    "--lua-version=5.4",
+                    &tree,
+                    &format!("--only-server={}", server.url("/")),
+                    "install",
+                    name,
+                ]);
                 timed(&mut command)
             };
             asked.iter().map(one).sum::<Result<Duration>>()
         };
         let (ours, theirs) = interleaved(3, ours, theirs)?;
-        let late = if latency == 0 { String::new() } else { format!(", each answer {latency} ms late") };
-        rows.push(Row { what: format!("28 rocks{late}"), ours, peer: peer.to_owned(), theirs, bar });
+        let late = if latency == 0 {
+            String::new()
+        } else {
+            format!(", each answer {latency} ms late")
+        };
+        rows.push(Row {
+            what: format!("28 rocks{late}"),
+            ours,
+            peer: peer.to_owned(),
+            theirs,
+            bar,
+        });
     }
     Ok(rows)
 }

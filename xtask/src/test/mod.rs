@@ -1,4 +1,5 @@
-//! All tests, with what they need: the second command of the README. The executor runs each scenario as a process of its own, the longest first.
+//! All tests, with what they need: the second command of the README. The executor runs each
+//! scenario as a process of its own, the longest first.
 
 mod durations;
 mod packages;
@@ -34,7 +35,9 @@ impl Options {
             match argument.as_str() {
                 "--full" => options.full = true,
                 "--record" => options.record = true,
-                option if option.starts_with('-') => bail!("unknown option {option}; the options are --full and --record"),
+                option if option.starts_with('-') => {
+                    bail!("unknown option {option}; the options are --full and --record")
+                }
                 filter => options.filters.push(filter.to_owned()),
             }
         }
@@ -65,9 +68,19 @@ const CONFINED: &str = "sandbox::";
 const BUILD: &str = "build of the tests";
 
 /// Adds the tasks that tests depend on. `wrap` adjusts the commands of cargo.
-pub(crate) fn add_build(commands: &mut Commands, wrap: fn(Command) -> Result<Command>) -> Result<()> {
+pub(crate) fn add_build(
+    commands: &mut Commands,
+    wrap: fn(Command) -> Result<Command>,
+) -> Result<()> {
     packages::add(commands);
-    let build = Command::new(cargo()).args(["test", "--workspace", "--no-run", "--quiet", "--message-format", "json-render-diagnostics"]);
+    let build = Command::new(cargo()).args([
+        "test",
+        "--workspace",
+        "--no-run",
+        "--quiet",
+        "--message-format",
+        "json-render-diagnostics",
+    ]);
     commands.add(BUILD, wrap(build)?, Some(TARGET));
     Ok(())
 }
@@ -78,21 +91,38 @@ pub(crate) fn built(commands: &crate::run::Outputs) -> Result<Vec<Suite>> {
 }
 
 /// Runs tests, and prints how many passed.
-#[expect(clippy::print_stdout, reason = "the closing line is for people and programs")]
-pub(crate) fn run_built(suites: &[Suite], options: &Options, wrap: fn(Command) -> Result<Command>) -> Result<()> {
+#[expect(
+    clippy::print_stdout,
+    reason = "the closing line is for people and programs"
+)]
+pub(crate) fn run_built(
+    suites: &[Suite],
+    options: &Options,
+    wrap: fn(Command) -> Result<Command>,
+) -> Result<()> {
     let mut commands = Commands::default();
     let durations = Durations::read()?;
     let tests = suites::tests(suites, &options.filters)?;
     let scratch = Scratch::find();
     for test in &tests {
-        add(test, suites, &durations, options, scratch.as_ref(), &mut commands);
+        add(
+            test,
+            suites,
+            &durations,
+            options,
+            scratch.as_ref(),
+            &mut commands,
+        );
     }
     if options.filters.is_empty() {
         let docs = Command::new(cargo()).args(["test", "--workspace", "--doc", "--quiet"]);
         commands.add("examples in docs", wrap(docs)?, Some(TARGET));
     }
     let outputs = commands.outputs.clone();
-    let jobs = std::env::var("RUST_TEST_THREADS").ok().and_then(|threads| threads.parse().ok()).unwrap_or(5);
+    let jobs = std::env::var("RUST_TEST_THREADS")
+        .ok()
+        .and_then(|threads| threads.parse().ok())
+        .unwrap_or(5);
     let ran = commands.run("tests", jobs);
     let mut counts = Counts::default();
     for test in &tests {
@@ -105,12 +135,24 @@ pub(crate) fn run_built(suites: &[Suite], options: &Options, wrap: fn(Command) -
     println!("{} passed, {} failed", counts.passed, counts.failed);
     let report = ran?;
     if options.record {
-        Durations::write(report.units.iter().map(|unit| (unit.name.as_str(), unit.duration())))?;
+        Durations::write(
+            report
+                .units
+                .iter()
+                .map(|unit| (unit.name.as_str(), unit.duration())),
+        )?;
     }
     Ok(())
 }
 
-fn add(test: &Test, suites: &[Suite], durations: &Durations, options: &Options, scratch: Option<&Scratch>, commands: &mut Commands) {
+fn add(
+    test: &Test,
+    suites: &[Suite],
+    durations: &Durations,
+    options: &Options,
+    scratch: Option<&Scratch>,
+    commands: &mut Commands,
+) {
     let mut command = test.command.clone();
     if let Some(hoist) = suites.iter().find_map(|suite| suite.hoist()) {
         command = command.set("HOIST_BINARY", hoist);
@@ -126,7 +168,10 @@ fn add(test: &Test, suites: &[Suite], durations: &Durations, options: &Options, 
     let cost = durations.of(&test.name).unwrap_or(Duration::from_secs(1));
     commands.add_work_of(&test.name, None, cost, move |context| {
         let ran = outputs.capture(&name, &command, context);
-        outputs.skips(&name).into_iter().for_each(|skip| context.note(hoist_executor::Level::Warning, skip));
+        outputs
+            .skips(&name)
+            .into_iter()
+            .for_each(|skip| context.note(hoist_executor::Level::Warning, skip));
         ran
     });
 }
@@ -134,10 +179,18 @@ fn add(test: &Test, suites: &[Suite], durations: &Durations, options: &Options, 
 impl Counts {
     /// Adds what a test program printed last.
     fn add(&mut self, output: &str) {
-        let Some(result) = output.lines().rev().find_map(|line| line.strip_prefix("test result: ")) else { return };
+        let Some(result) = output
+            .lines()
+            .rev()
+            .find_map(|line| line.strip_prefix("test result: "))
+        else {
+            return;
+        };
         let count = |word: &str| {
             let mut parts = result.split([';', '.']);
-            parts.find_map(|part| part.trim().strip_suffix(word)?.trim().parse::<usize>().ok()).unwrap_or(0)
+            parts
+                .find_map(|part| part.trim().strip_suffix(word)?.trim().parse::<usize>().ok())
+                .unwrap_or(0)
         };
         self.passed += count("passed");
         self.failed += count("failed");

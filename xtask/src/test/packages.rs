@@ -48,7 +48,14 @@ pub(super) fn add(commands: &mut Commands) -> Option<TaskId> {
     let task = commands.add_work("packages for the tests", None, move |context| {
         context.note(Level::Info, format!("installing {}", packages.join(", ")));
         let update = apt_get(&["update", "-q"]);
-        let options = ["install", "-y", "-q", "--no-install-recommends", "-o", "Dpkg::Options::=--force-unsafe-io"];
+        let options = [
+            "install",
+            "-y",
+            "-q",
+            "--no-install-recommends",
+            "-o",
+            "Dpkg::Options::=--force-unsafe-io",
+        ];
         let install = apt_get(&[&options, packages.as_slice()].concat());
         let installed = context.run(&update).and_then(|_| context.run(&install));
         match installed {
@@ -69,11 +76,17 @@ pub(super) fn add(commands: &mut Commands) -> Option<TaskId> {
 fn missing() -> Vec<&'static str> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let directories: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    let is_missing = |program: &str| !directories.iter().any(|directory| directory.join(program).is_file());
+    let is_missing = |program: &str| {
+        !directories
+            .iter()
+            .any(|directory| directory.join(program).is_file())
+    };
     let missing = PROGRAMS.iter().filter(|(program, _)| is_missing(program));
     missing.map(|(_, package)| *package).collect()
 }
 
 fn apt_get(arguments: &[&str]) -> Command {
-    Command::new("apt-get").args(arguments.iter().copied()).set("DEBIAN_FRONTEND", "noninteractive")
+    Command::new("apt-get")
+        .args(arguments.iter().copied())
+        .set("DEBIAN_FRONTEND", "noninteractive")
 }

@@ -15,9 +15,10 @@ use super::duration;
 pub(crate) struct Global {
     /// Collection to use; may be repeated [env: HOIST_COLLECTION]
     ///
-    /// A collection is a directory with modules/ or plugins/. Without this option, hoist uses the directories in
-    /// HOIST_COLLECTION (separated by `:`), then the working directory if it is a collection, then `collections` in the
-    /// user's hoist.yml, then the collections of the installed modules.
+    /// A collection is a directory with modules/ or plugins/. Without this option, hoist uses the
+    /// directories in HOIST_COLLECTION (separated by `:`), then the working directory if it is a
+    /// collection, then `collections` in the user's hoist.yml, then the collections of the
+    /// installed modules.
     #[arg(short = 'C', long = "collection", value_name = "DIR", global = true, display_order = 901, help_heading = SELECTION)]
     pub(crate) collections: Vec<PathBuf>,
     /// Use only modules of this source
@@ -77,7 +78,8 @@ pub(crate) struct Global {
     pub(crate) output: Output,
     /// When to use colors
     ///
-    /// `auto` uses colors on a terminal. NO_COLOR disables them, FORCE_COLOR and CLICOLOR_FORCE enable them.
+    /// `auto` uses colors on a terminal. NO_COLOR disables them, FORCE_COLOR and CLICOLOR_FORCE
+    /// enable them.
     #[arg(long, value_enum, value_name = "WHEN", env = "HOIST_COLOR", hide_env_values = true, default_value_t = Color::Auto, global = true,
         hide_short_help = true, help_heading = OUTPUT)]
     pub(crate) color: Color,
@@ -87,8 +89,9 @@ pub(crate) struct Global {
     pub(crate) no_progress: bool,
     /// Show the output of modules; -vv also logs what hoist does
     ///
-    /// Once, prints the output of modules and lists every module in the summary. Twice (-vv), also logs the programs, requests and
-    /// decisions of hoist to standard error; HOIST_LOG selects what is logged.
+    /// Once, prints the output of modules and lists every module in the summary. Twice (-vv), also
+    /// logs the programs, requests and decisions of hoist to standard error; HOIST_LOG selects what
+    /// is logged.
     #[arg(short, long = "verbose", env = "HOIST_VERBOSE", hide_env_values = true, action = ArgAction::Count, global = true, display_order = 912,
         help_heading = OUTPUT, value_parser = verbosity)]
     pub(crate) verbosity: u8,
@@ -108,7 +111,8 @@ pub(super) const HOSTS: &str = "Hosts";
 pub(super) const OUTPUT: &str = "Output";
 
 impl Global {
-    /// Completes what depends on several options. An option of the command line wins over a variable of the environment.
+    /// Completes what depends on several options. An option of the command line wins over a
+    /// variable of the environment.
     ///
     /// # Errors
     /// Two options of the command line contradict each other.
@@ -148,7 +152,9 @@ fn verbosity(text: &str) -> Result<u8, String> {
     match text.to_ascii_lowercase().as_str() {
         "" | "n" | "no" | "f" | "false" | "off" => Ok(0),
         "y" | "yes" | "t" | "true" | "on" => Ok(1),
-        number => number.parse().map_err(|_| "expected a number from 0 to 2, true or false".to_owned()),
+        number => number
+            .parse()
+            .map_err(|_| "expected a number from 0 to 2, true or false".to_owned()),
     }
 }
 

@@ -6,7 +6,8 @@ use clap::{Args, ValueEnum};
 
 use super::global::{CONFIG_FILES, EXECUTION, HOSTS, SELECTION};
 
-/// How locally modified configuration files are treated. Without either option, hoist asks on a terminal and keeps them otherwise.
+/// How locally modified configuration files are treated. Without either option, hoist asks on a
+/// terminal and keeps them otherwise.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct ConfigOptions {
     /// Replace locally modified configuration files; a backup of each is kept
@@ -22,8 +23,9 @@ pub(crate) struct ConfigOptions {
 pub(crate) struct Install {
     /// Modules to install, with their dependencies [default: every core and default module]
     ///
-    /// NAME@VERSION installs a certain version of a rock, NAME@REVISION a community module at a revision of its repository.
-    /// With --app, a module may also be a directory, an archive or the URL of a git repository.
+    /// NAME@VERSION installs a certain version of a rock, NAME@REVISION a community module at a
+    /// revision of its repository. With --app, a module may also be a directory, an archive or the
+    /// URL of a git repository.
     #[arg(value_name = "MODULE", conflicts_with_all = ["minimal", "all"], add = crate::commands::man::modules())]
     pub(crate) modules: Vec<String>,
     /// Install only core modules
@@ -88,7 +90,8 @@ pub(crate) struct RolloutOptions {
     /// Start with N hosts and continue with the others only if all of them succeed
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), hide_short_help = true, help_heading = HOSTS)]
     pub(crate) canary: Option<u16>,
-    /// Start no further hosts after more than this many failed: a number or a percentage such as 25%
+    /// Start no further hosts after more than this many failed: a number or a percentage such as
+    /// 25%
     #[arg(long, value_name = "N|PERCENT", hide_short_help = true, help_heading = HOSTS)]
     pub(crate) max_failures: Option<String>,
 }
@@ -158,7 +161,8 @@ pub(crate) struct Migrate {
 /// Arguments of `hoist undo`.
 #[derive(Debug, Args)]
 pub(crate) struct Undo {
-    /// Run to undo, by its name in `hoist history` or a prefix of it [default: the last run that changed something]
+    /// Run to undo, by its name in `hoist history` or a prefix of it [default: the last run that
+    /// changed something]
     #[arg(value_name = "RUN", add = crate::commands::man::runs())]
     pub(crate) run: Option<String>,
     /// Undo even if files were modified after the run; backups of those files are kept

@@ -30,10 +30,12 @@ pub(crate) enum PluginAction {
     Install(Install),
     /// Deploy plugins, and install their dependencies first
     ///
-    /// A plugin is deployed on this machine with Docker Compose, to a Docker Swarm (--swarm), on the hosts of its configuration, or by
-    /// its own deployment script. When a deployment fails, the previous release is restored.
+    /// A plugin is deployed on this machine with Docker Compose, to a Docker Swarm (--swarm), on
+    /// the hosts of its configuration, or by its own deployment script. When a deployment fails,
+    /// the previous release is restored.
     Deploy(PluginDeploy),
-    /// Deploy the current version of deployed plugins with the configuration of their last deployment
+    /// Deploy the current version of deployed plugins with the configuration of their last
+    /// deployment
     ///
     /// When the upgrade fails, the previous release is restored.
     Upgrade(PluginUpgrade),
@@ -141,7 +143,8 @@ pub(crate) struct PluginUndeploy {
     /// Also remove the volumes of the containers, with their data
     #[arg(long)]
     pub(crate) volumes: bool,
-    /// Remove the record of a deployment that cannot be undeployed, for example on a host that no longer exists
+    /// Remove the record of a deployment that cannot be undeployed, for example on a host that no
+    /// longer exists
     #[arg(long)]
     pub(crate) force: bool,
     /// Show what would be done without changing anything
@@ -157,7 +160,8 @@ pub(crate) struct PluginNew {
     /// Kind of deployment
     #[arg(long, value_enum, default_value_t = PluginKind::Basic)]
     pub(crate) kind: PluginKind,
-    /// Directory to create the plugin in [default: plugins/ of the collection, otherwise the working directory]
+    /// Directory to create the plugin in [default: plugins/ of the collection, otherwise the
+    /// working directory]
     #[arg(long, value_name = "DIR")]
     pub(crate) directory: Option<PathBuf>,
 }

@@ -21,14 +21,16 @@ pub(crate) enum SourceAction {
     },
 }
 
-/// Arguments of `hoist source add`. One of --from, --mercurial, --rocks, --prosody and --application selects the kind of source.
+/// Arguments of `hoist source add`. One of --from, --mercurial, --rocks, --prosody and
+/// --application selects the kind of source.
 #[derive(Debug, Args)]
 pub(crate) struct SourceAdd {
     /// Name of the new source
     pub(crate) name: String,
     /// Collection: a directory or the URL of a git repository
     ///
-    /// With --application: a directory, an archive or a git repository with modules for the application.
+    /// With --application: a directory, an archive or a git repository with modules for the
+    /// application.
     #[arg(long, value_name = "PATH|URL")]
     pub(crate) from: Vec<String>,
     /// Branch or tag of the git repository
@@ -52,7 +54,8 @@ pub(crate) struct SourceAdd {
     /// Lua version of the modules, such as 5.4
     #[arg(long, value_name = "VERSION")]
     pub(crate) lua: Option<String>,
-    /// Prosody configuration file that names the rocks server and the directories of community modules
+    /// Prosody configuration file that names the rocks server and the directories of community
+    /// modules
     #[arg(long, value_name = "FILE")]
     pub(crate) prosody: Option<String>,
     /// Web application: its root directory
@@ -61,7 +64,8 @@ pub(crate) struct SourceAdd {
     /// With --application: script that initializes the application [default: init.php]
     #[arg(long, value_name = "FILE", requires = "application")]
     pub(crate) init: Option<String>,
-    /// With --application: directory to watch while installers run [default: the parent of the application]
+    /// With --application: directory to watch while installers run [default: the parent of the
+    /// application]
     #[arg(long, value_name = "DIR", requires = "application")]
     pub(crate) watch: Vec<String>,
     /// Priority of the source: of modules with the same name, the highest priority is used

@@ -1,17 +1,20 @@
-//! `hoist install`, `update`, `uninstall`, `retry`, and `plan` of each: what changes the machine goes this way.
+//! `hoist install`, `update`, `uninstall`, `retry`, and `plan` of each: what changes the machine
+//! goes this way.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io::Write;
 use std::sync::Arc;
 
-use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, ModuleId, Plan, Presence, Request, Selection};
+use hoist_core::{
+    Action, Catalog, Change, Diagnostic, Installed, ModuleId, Plan, Presence, Request, Selection,
+};
 use hoist_executor::Cancel;
 use hoist_files::Home;
 use hoist_ledger::{Holder, Ledger, Lock, PastRun, Reader, past_run, read_configs, unresolved};
 use hoist_methods::{
-    ConfigFile, ConfigPolicy, Machine, OwnDirectories, ProgramDirectories, RUN, Standing, Told, clean_sources, foresee, kept_secrets,
-    place_of, presence, survey,
+    ConfigFile, ConfigPolicy, Machine, OwnDirectories, ProgramDirectories, RUN, Standing, Told,
+    clean_sources, foresee, kept_secrets, place_of, presence, survey,
 };
 use hoist_plugins::{MASK, Masker};
 use hoist_resolver::Resolution;
@@ -35,7 +38,11 @@ pub(crate) struct Asked {
 
 impl Asked {
     fn new(request: Request) -> Self {
-        Self { request, policy: ConfigPolicy::Ask, dry_run: false }
+        Self {
+            request,
+            policy: ConfigPolicy::Ask,
+            dry_run: false,
+        }
     }
 
     /// From the options of install; what the last install did not finish, where it is to go on.
@@ -48,15 +55,30 @@ impl Asked {
         };
         let request = match install.resume {
             true => unfinished(global)?,
-            false => Request { with: names(&install.with), skip: names(&install.skip), ..Request::new(Action::Install, selection) },
+            false => Request {
+                with: names(&install.with),
+                skip: names(&install.skip),
+                ..Request::new(Action::Install, selection)
+            },
         };
         let sandbox = install.sandbox || request.sandbox;
         let no_deps = install.no_deps || request.no_deps;
         let source = global.source.clone().or(request.source.clone());
         let enable = install.enable || request.enable;
         let force = install.force || request.force;
-        let request = Request { force, sandbox, no_deps, enable, source, ..request };
-        Ok(Self { request, policy: policy(install.config), dry_run: install.dry_run })
+        let request = Request {
+            force,
+            sandbox,
+            no_deps,
+            enable,
+            source,
+            ..request
+        };
+        Ok(Self {
+            request,
+            policy: policy(install.config),
+            dry_run: install.dry_run,
+        })
     }
 
     /// From the options of plan.
@@ -70,37 +92,90 @@ impl Asked {
 
     /// From the options of update.
     pub(crate) fn update(global: &Global, update: &Update) -> Self {
-        let selection = if update.modules.is_empty() { Selection::Tiers } else { Selection::Names(update.modules.clone()) };
+        let selection = if update.modules.is_empty() {
+            Selection::Tiers
+        } else {
+            Selection::Names(update.modules.clone())
+        };
         let source = global.source.clone();
-        let request = Request { skip: names(&update.skip), sandbox: update.sandbox, source, ..Request::new(Action::Update, selection) };
-        Self { policy: policy(update.config), dry_run: update.dry_run, ..Self::new(request) }
+        let request = Request {
+            skip: names(&update.skip),
+            sandbox: update.sandbox,
+            source,
+            ..Request::new(Action::Update, selection)
+        };
+        Self {
+            policy: policy(update.config),
+            dry_run: update.dry_run,
+            ..Self::new(request)
+        }
     }
 
     /// From the options of migrate.
     pub(crate) fn migrate(migrate: &Migrate) -> Self {
-        let names = migrate.modules.iter().map(|name| format!("{}/{name}", migrate.to)).collect();
-        let request = Request { migrate: true, no_deps: migrate.no_deps, ..Request::new(Action::Install, Selection::Names(names)) };
-        Self { dry_run: migrate.dry_run, ..Self::new(request) }
+        let names = migrate
+            .modules
+            .iter()
+            .map(|name| format!("{}/{name}", migrate.to))
+            .collect();
+        let request = Request {
+            migrate: true,
+            no_deps: migrate.no_deps,
+            ..Request::new(Action::Install, Selection::Names(names))
+        };
+        Self {
+            dry_run: migrate.dry_run,
+            ..Self::new(request)
+        }
     }
 
     /// From the options of uninstall.
     pub(crate) fn uninstall(global: &Global, uninstall: &Uninstall) -> Self {
-        let selection = if uninstall.all { Selection::All } else { Selection::Names(uninstall.modules.clone()) };
-        let Uninstall { cascade, purge, sandbox, dry_run, .. } = *uninstall;
+        let selection = if uninstall.all {
+            Selection::All
+        } else {
+            Selection::Names(uninstall.modules.clone())
+        };
+        let Uninstall {
+            cascade,
+            purge,
+            sandbox,
+            dry_run,
+            ..
+        } = *uninstall;
         let (skip, source) = (names(&uninstall.skip), global.source.clone());
-        let request = Request { skip, cascade, purge, sandbox, source, ..Request::new(Action::Uninstall, selection) };
-        Self { dry_run, ..Self::new(request) }
+        let request = Request {
+            skip,
+            cascade,
+            purge,
+            sandbox,
+            source,
+            ..Request::new(Action::Uninstall, selection)
+        };
+        Self {
+            dry_run,
+            ..Self::new(request)
+        }
     }
 }
 
 fn names(names: &[String]) -> Vec<String> {
-    names.iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
+    names
+        .iter()
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty())
+        .collect()
 }
 
 fn policy(options: ConfigOptions) -> ConfigPolicy {
     match options {
-        ConfigOptions { config_overwrite: true, .. } => ConfigPolicy::Overwrite,
-        ConfigOptions { config_keep: true, .. } => ConfigPolicy::Keep,
+        ConfigOptions {
+            config_overwrite: true,
+            ..
+        } => ConfigPolicy::Overwrite,
+        ConfigOptions {
+            config_keep: true, ..
+        } => ConfigPolicy::Keep,
         _ => ConfigPolicy::Ask,
     }
 }
@@ -152,17 +227,36 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<Code, Ending> {
     let machine = session.machine()?;
     let installed = session.with_names(ledger.installed()?);
     let mut settled = Settled::new(&mut session, &machine, installed.clone(), asked)?;
-    // What is copied out of the copies of sources must not be changed meanwhile, nor be another than what their indexes say.
-    let copies =
-        settled.plan.modules.iter().any(|planned| planned.change.is_work() && matches!(planned.method.as_str(), "copy" | "directory"));
-    let _sources = if copies { Some(commands::sync::lock(global, &session.places, &cancel)?) } else { None };
+    // What is copied out of the copies of sources must not be changed meanwhile, nor be another
+    // than what their indexes say.
+    let copies = settled.plan.modules.iter().any(|planned| {
+        planned.change.is_work() && matches!(planned.method.as_str(), "copy" | "directory")
+    });
+    let _sources = if copies {
+        Some(commands::sync::lock(global, &session.places, &cancel)?)
+    } else {
+        None
+    };
     if copies && session.is_outdated()? {
         session = Session::open(global)?;
         settled = Settled::new(&mut session, &machine, installed, asked)?;
     }
-    let Settled { request, installed, mut plan, enabled } = settled;
+    let Settled {
+        request,
+        installed,
+        mut plan,
+        enabled,
+    } = settled;
     let mut configs = look_at_configs(&session, &mut plan, asked)?;
-    if !confirm(global, &session, &machine, &installed, &plan, asked, &mut configs)? {
+    if !confirm(
+        global,
+        &session,
+        &machine,
+        &installed,
+        &plan,
+        asked,
+        &mut configs,
+    )? {
         render::remark("Nothing was changed.");
         return Ok(Code::Interrupted);
     }
@@ -173,11 +267,27 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<Code, Ending> {
     run::not_cancelled(&cancel)?;
     let (plugins, mut secrets) = plugins::configure(&session, &plan, &BTreeMap::new());
     // Hooks and engines of what is deployed may print what it was deployed with.
-    secrets.extend(plan.modules.iter().flat_map(|planned| kept_secrets(&session.places.state, &planned.module)));
+    secrets.extend(
+        plan.modules
+            .iter()
+            .flat_map(|planned| kept_secrets(&session.places.state, &planned.module)),
+    );
     let masker = Masker::new(secrets.iter().map(String::as_str));
-    let how = How { plugins, masker, policy: Some(asked.policy), policies, configs, enabled, ..How::default() };
+    let how = How {
+        plugins,
+        masker,
+        policy: Some(asked.policy),
+        policies,
+        configs,
+        enabled,
+        ..How::default()
+    };
     // Written down as it was asked, so that it can be done once more.
-    let request = &Request { force: request.force, migrate: request.migrate, ..asked.request.clone() };
+    let request = &Request {
+        force: request.force,
+        migrate: request.migrate,
+        ..asked.request.clone()
+    };
     Run {
         global,
         session: &session,
@@ -203,7 +313,12 @@ struct Settled {
 }
 
 impl Settled {
-    fn new(session: &mut Session, machine: &Machine, mut installed: Installed, asked: &Asked) -> Result<Self, Ending> {
+    fn new(
+        session: &mut Session,
+        machine: &Machine,
+        mut installed: Installed,
+        asked: &Asked,
+    ) -> Result<Self, Ending> {
         if asked.request.action == Action::Uninstall {
             choice::spare_what_others_need(&mut installed);
         }
@@ -220,7 +335,12 @@ impl Settled {
         plugins::leave_deployed(&mut plan, session)?;
         let enabled = server::enable_in(&mut plan, session, request.enable);
         match choice::in_the_way(session, &installed, &plan, &request) {
-            found if found.is_empty() => Ok(Self { request, installed, plan, enabled }),
+            found if found.is_empty() => Ok(Self {
+                request,
+                installed,
+                plan,
+                enabled,
+            }),
             found => Err(found.into()),
         }
     }
@@ -231,13 +351,23 @@ pub(crate) fn plan(global: &Global, asked: &Asked) -> Result<Code, Ending> {
     let mut session = Session::open(global)?;
     let installed = session.installed()?;
     let machine = session.machine()?;
-    let Settled { installed, mut plan, .. } = Settled::new(&mut session, &machine, installed, asked)?;
+    let Settled {
+        installed,
+        mut plan,
+        ..
+    } = Settled::new(&mut session, &machine, installed, asked)?;
     let configs = look_at_configs(&session, &mut plan, asked)?;
     let foreseen = foreseen(&session, &machine, &installed, &plan, asked.request.purge)?;
     match global.output {
         Output::Json => json::print(&commands::plan::document(&plan, &configs, &foreseen)?)?,
         Output::Human => {
-            let text = commands::plan::text(&plan, &installed, &configs, &foreseen, Paint::choose(global.color));
+            let text = commands::plan::text(
+                &plan,
+                &installed,
+                &configs,
+                &foreseen,
+                Paint::choose(global.color),
+            );
             std::io::stdout().lock().write_all(text.as_bytes())?;
         }
     }
@@ -252,51 +382,104 @@ pub(crate) fn retry(global: &Global, config: ConfigOptions) -> Result<Code, Endi
         render::remark("No failed modules to retry.");
         return Ok(Code::Ok);
     };
-    let Some(request) = last.request.clone() else { return Err(nothing_known()) };
-    if let (Action::Deploy | Action::Undeploy, Selection::Names(plugins)) = (request.action, &request.selection) {
-        let wrong =
-            Diagnostic::error(format!("the last failed run was {} {} of {}", article(request.action), request.action, plugins.join(" ")));
-        return Err(Ending::wrong(wrong.help(format!("run {} again", command_of(&last)?))));
+    let Some(request) = last.request.clone() else {
+        return Err(nothing_known());
+    };
+    if let (Action::Deploy | Action::Undeploy, Selection::Names(plugins)) =
+        (request.action, &request.selection)
+    {
+        let wrong = Diagnostic::error(format!(
+            "the last failed run was {} {} of {}",
+            article(request.action),
+            request.action,
+            plugins.join(" ")
+        ));
+        return Err(Ending::wrong(
+            wrong.help(format!("run {} again", command_of(&last)?)),
+        ));
     }
     if let (Action::Undo, Selection::Names(runs)) = (request.action, &request.selection) {
         let wrong = Diagnostic::error("the last failed run was an undo");
-        return Err(Ending::wrong(wrong.help(format!("run `hoist undo {}` to complete it", runs.join(" ")))));
+        return Err(Ending::wrong(wrong.help(format!(
+            "run `hoist undo {}` to complete it",
+            runs.join(" ")
+        ))));
     }
-    not_on_hosts(&last, &request, last.results.iter().map(|result| result.module.as_str()))?;
-    let names = named_again(&request, last.results.iter().map(|result| result.module.as_str()));
+    not_on_hosts(
+        &last,
+        &request,
+        last.results.iter().map(|result| result.module.as_str()),
+    )?;
+    let names = named_again(
+        &request,
+        last.results.iter().map(|result| result.module.as_str()),
+    );
     if global.output == Output::Human && !global.quiet {
-        let (modules, start) = (render::count(last.results.len(), "module"), time::text(&last.summary.started_at));
-        render::remark(&format!("Retrying {modules} of the {} of {start} ({})", request.action, last.summary.run_id));
+        let (modules, start) = (
+            render::count(last.results.len(), "module"),
+            time::text(&last.summary.started_at),
+        );
+        render::remark(&format!(
+            "Retrying {modules} of the {} of {start} ({})",
+            request.action, last.summary.run_id
+        ));
     }
-    let request = Request { selection: Selection::Names(names), with: Vec::new(), ..request };
-    run(global, &Asked { policy: policy(config), ..Asked::new(request) })
+    let request = Request {
+        selection: Selection::Names(names),
+        with: Vec::new(),
+        ..request
+    };
+    run(
+        global,
+        &Asked {
+            policy: policy(config),
+            ..Asked::new(request)
+        },
+    )
 }
 
 /// The command line of a past run, as part of a sentence.
 fn command_of(run: &PastRun) -> Result<String, Ending> {
     let (_, _, places) = crate::session::surroundings()?;
     let RunInfo { command, .. } = RunInfo::read(&places.run(&run.summary.run_id));
-    Ok(if command.is_empty() { "the same command".to_owned() } else { format!("`{command}`") })
+    Ok(if command.is_empty() {
+        "the same command".to_owned()
+    } else {
+        format!("`{command}`")
+    })
 }
 
 /// The indefinite article of an action.
 fn article(action: Action) -> &'static str {
     match action {
-        Action::Install | Action::Update | Action::Uninstall | Action::Undeploy | Action::Undo => "an",
+        Action::Install | Action::Update | Action::Uninstall | Action::Undeploy | Action::Undo => {
+            "an"
+        }
         Action::Test | Action::Deploy => "a",
     }
 }
 
-/// The modules of a run that are asked for again: of those that were named, where some were. The others are dependencies of these, and come along.
+/// The modules of a run that are asked for again: of those that were named, where some were. The
+/// others are dependencies of these, and come along.
 fn named_again<'m>(request: &Request, modules: impl Iterator<Item = &'m str>) -> Vec<String> {
     let modules: Vec<&str> = modules.collect();
     let is_named = |module: &&&str| match &request.selection {
-        Selection::Names(names) => names.iter().chain(&request.with).any(|name| choice::is_called(module, plain_name(name))),
+        Selection::Names(names) => names
+            .iter()
+            .chain(&request.with)
+            .any(|name| choice::is_called(module, plain_name(name))),
         _ => true,
     };
     let named: Vec<&&str> = modules.iter().filter(is_named).collect();
-    let again = if named.is_empty() { modules.iter().collect() } else { named };
-    again.into_iter().map(|module| as_asked(request, module)).collect()
+    let again = if named.is_empty() {
+        modules.iter().collect()
+    } else {
+        named
+    };
+    again
+        .into_iter()
+        .map(|module| as_asked(request, module))
+        .collect()
 }
 
 /// A name without its source and its version.
@@ -305,7 +488,8 @@ fn plain_name(name: &str) -> &str {
     short.split_once('@').map_or(short, |(plain, _)| plain)
 }
 
-/// A module as it was asked for: what was asked of one source, or in a certain version, is asked of it again.
+/// A module as it was asked for: what was asked of one source, or in a certain version, is asked of
+/// it again.
 fn as_asked(request: &Request, module: &str) -> String {
     let asked: &[String] = match &request.selection {
         Selection::Names(names) => names,
@@ -315,63 +499,115 @@ fn as_asked(request: &Request, module: &str) -> String {
         let plain = plain_name(name);
         name.as_str() != plain && choice::is_called(module, plain)
     };
-    asked.iter().find(is_same).cloned().unwrap_or_else(|| module.to_owned())
+    asked
+        .iter()
+        .find(is_same)
+        .cloned()
+        .unwrap_or_else(|| module.to_owned())
 }
 
 /// What the last install did not finish, as a request of the same kind.
 fn unfinished(_: &Global) -> Result<Request, Ending> {
     let last = last_run(|action| action == "install")?;
     let done = |status: &str| matches!(status, "installed" | "unchanged");
-    let Some(request) = last.request.clone() else { return Err(nothing_known()) };
-    let left = || last.results.iter().filter(|result| !done(&result.status)).map(|result| result.module.as_str());
+    let Some(request) = last.request.clone() else {
+        return Err(nothing_known());
+    };
+    let left = || {
+        last.results
+            .iter()
+            .filter(|result| !done(&result.status))
+            .map(|result| result.module.as_str())
+    };
     not_on_hosts(&last, &request, left())?;
     let names = named_again(&request, left());
     match names.is_empty() {
         // Everything was done; asked once more it says so.
         true => Ok(request),
-        false => Ok(Request { selection: Selection::Names(names), with: Vec::new(), ..request }),
+        false => Ok(Request {
+            selection: Selection::Names(names),
+            with: Vec::new(),
+            ..request
+        }),
     }
 }
 
 fn last_run(wanted: impl Fn(&str) -> bool) -> Result<PastRun, Ending> {
     let (_, _, places) = crate::session::surroundings()?;
     let last = past_run(&places.state, |run| wanted(&run.action))?;
-    last.ok_or_else(|| Ending::wrong(Diagnostic::error("no past runs").help("run `hoist install` first")))
+    last.ok_or_else(|| {
+        Ending::wrong(Diagnostic::error("no past runs").help("run `hoist install` first"))
+    })
 }
 
 /// What was installed on other hosts, and how, is not written down.
-fn not_on_hosts<'n>(last: &PastRun, request: &Request, names: impl Iterator<Item = &'n str>) -> Result<(), Ending> {
+fn not_on_hosts<'n>(
+    last: &PastRun,
+    request: &Request,
+    names: impl Iterator<Item = &'n str>,
+) -> Result<(), Ending> {
     if !request.hosts {
         return Ok(());
     }
     let names = names.collect::<Vec<_>>().join(", ");
-    let wrong = Diagnostic::error(format!("the last install was on other hosts, and did not finish on {names}"));
+    let wrong = Diagnostic::error(format!(
+        "the last install was on other hosts, and did not finish on {names}"
+    ));
     let command = command_of(last)?;
-    Err(Ending::wrong(wrong.help(format!("run {command} again; modules that are already installed there are skipped"))))
+    Err(Ending::wrong(wrong.help(format!(
+        "run {command} again; modules that are already installed there are skipped"
+    ))))
 }
 
 fn nothing_known() -> Ending {
-    Ending::wrong(Diagnostic::error("the last run was made by an earlier version of hoist, which did not record its options"))
+    Ending::wrong(Diagnostic::error(
+        "the last run was made by an earlier version of hoist, which did not record its options",
+    ))
 }
 
-/// The modules that the request may be about: those of the collections, and for a removal also those whose manifests are gone.
+/// The modules that the request may be about: those of the collections, and for a removal also
+/// those whose manifests are gone.
 ///
 /// # Errors
 /// A manifest that is there and wrong, of a module whose script removes what only it knows.
-fn catalog<'s>(session: &'s Session, installed: &Installed, request: &Request) -> Result<Cow<'s, Catalog>, Ending> {
+fn catalog<'s>(
+    session: &'s Session,
+    installed: &Installed,
+    request: &Request,
+) -> Result<Cow<'s, Catalog>, Ending> {
     if request.action != Action::Uninstall {
         return Ok(Cow::Borrowed(&session.catalog));
     }
     let mut catalog = session.catalog.clone();
     if let Selection::Names(names) = &request.selection {
-        let record = |name: &str| installed.modules.get(name).or_else(|| installed.unfinished.get(name));
-        let needs_script = |name: &&String| record(name).is_some_and(|record| record.removal.function && !record.adopted);
-        let broken = names.iter().filter(needs_script).filter_map(|name| Some((name, catalog.broken(name)?)));
+        let record = |name: &str| {
+            installed
+                .modules
+                .get(name)
+                .or_else(|| installed.unfinished.get(name))
+        };
+        let needs_script = |name: &&String| {
+            record(name).is_some_and(|record| record.removal.function && !record.adopted)
+        };
+        let broken = names
+            .iter()
+            .filter(needs_script)
+            .filter_map(|name| Some((name, catalog.broken(name)?)));
         let mut errors: Vec<Diagnostic> = Vec::new();
         for (name, broken) in broken {
-            errors.extend(broken.diagnostics.iter().filter(|found| found.is_error()).cloned());
-            let wrong = Diagnostic::error("uninstall_module cannot be run because the manifest has errors").module(name.as_str());
-            errors.push(wrong.help("fix the manifest, or move the script away to remove the module without running it"));
+            errors.extend(
+                broken
+                    .diagnostics
+                    .iter()
+                    .filter(|found| found.is_error())
+                    .cloned(),
+            );
+            let wrong =
+                Diagnostic::error("uninstall_module cannot be run because the manifest has errors")
+                    .module(name.as_str());
+            errors.push(wrong.help(
+                "fix the manifest, or move the script away to remove the module without running it",
+            ));
         }
         if !errors.is_empty() {
             return Err(errors.into());
@@ -382,45 +618,93 @@ fn catalog<'s>(session: &'s Session, installed: &Installed, request: &Request) -
 }
 
 /// Looks at the machine and decides what happens to each module.
-pub(crate) fn decide(machine: &Machine, resolution: &Resolution<'_>, installed: &Installed, request: &Request) -> Plan {
+pub(crate) fn decide(
+    machine: &Machine,
+    resolution: &Resolution<'_>,
+    installed: &Installed,
+    request: &Request,
+) -> Plan {
     if request.action == Action::Uninstall {
         return hoist_resolver::plan(resolution, installed, |_| Presence::Unknown, request);
     }
     let programs = ProgramDirectories::of_installed(installed);
-    let look =
-        |resolved: &hoist_resolver::Resolved<'_>| (resolved.module.id.clone(), presence(machine, resolved.module, installed, &programs));
-    let seen: HashMap<ModuleId, Presence> = resolution.modules.par_iter().with_min_len(64).map(look).collect();
-    hoist_resolver::plan(resolution, installed, |id| seen.get(id).cloned().unwrap_or(Presence::Unknown), request)
+    let look = |resolved: &hoist_resolver::Resolved<'_>| {
+        (
+            resolved.module.id.clone(),
+            presence(machine, resolved.module, installed, &programs),
+        )
+    };
+    let seen: HashMap<ModuleId, Presence> = resolution
+        .modules
+        .par_iter()
+        .with_min_len(64)
+        .map(look)
+        .collect();
+    hoist_resolver::plan(
+        resolution,
+        installed,
+        |id| seen.get(id).cloned().unwrap_or(Presence::Unknown),
+        request,
+    )
 }
 
 /// How the configuration files of what changes stand. On an update they alone may be what changes.
-fn look_at_configs(session: &Session, plan: &mut Plan, asked: &Asked) -> Result<BTreeMap<ModuleId, Vec<ConfigFile>>, Ending> {
+fn look_at_configs(
+    session: &Session,
+    plan: &mut Plan,
+    asked: &Asked,
+) -> Result<BTreeMap<ModuleId, Vec<ConfigFile>>, Ending> {
     let mut found = BTreeMap::new();
     let concerned = |change: Change| change.is_work() || plan.action == Action::Update;
     let modules: Vec<_> = plan
         .modules
         .iter()
-        .map(|planned| concerned(planned.change).then(|| session.catalog.get(planned.module.as_str())).flatten())
+        .map(|planned| {
+            concerned(planned.change)
+                .then(|| session.catalog.get(planned.module.as_str()))
+                .flatten()
+        })
         .collect();
-    if !matches!(plan.action, Action::Install | Action::Update) || modules.iter().flatten().all(|module| module.config_files.is_empty()) {
+    if !matches!(plan.action, Action::Install | Action::Update)
+        || modules
+            .iter()
+            .flatten()
+            .all(|module| module.config_files.is_empty())
+    {
         return Ok(found);
     }
     let records = read_configs(&session.places.state)?;
     let home = Home::open(&session.home, &session.own_directories())?;
     let mut errors = Vec::new();
     for (planned, module) in plan.modules.iter_mut().zip(modules) {
-        let Some(module) = module.filter(|module| !module.config_files.is_empty()) else { continue };
-        let own: Vec<_> = records.iter().filter(|record| record.module == module.id).cloned().collect();
+        let Some(module) = module.filter(|module| !module.config_files.is_empty()) else {
+            continue;
+        };
+        let own: Vec<_> = records
+            .iter()
+            .filter(|record| record.module == module.id)
+            .cloned()
+            .collect();
         match survey(module, &home, &own, asked.policy) {
             Ok(files) => {
-                // What is asked for by name, or is new, is not done by half; an update of everything is not held up by one file.
-                if plan.action == Action::Install || matches!(planned.wanted, hoist_core::Wanted::Named) {
-                    errors.extend(files.iter().filter_map(|file| unreadable(module.id.as_str(), file)));
+                // What is asked for by name, or is new, is not done by half; an update of
+                // everything is not held up by one file.
+                if plan.action == Action::Install
+                    || matches!(planned.wanted, hoist_core::Wanted::Named)
+                {
+                    errors.extend(
+                        files
+                            .iter()
+                            .filter_map(|file| unreadable(module.id.as_str(), file)),
+                    );
                 }
                 let work = files.iter().any(|file| file.is_work());
                 if planned.change == Change::Keep
                     && work
-                    && matches!(planned.wanted, hoist_core::Wanted::Named | hoist_core::Wanted::Installed)
+                    && matches!(
+                        planned.wanted,
+                        hoist_core::Wanted::Named | hoist_core::Wanted::Installed
+                    )
                 {
                     planned.change = Change::Update;
                     planned.reason = "its configuration files".to_owned();
@@ -430,11 +714,17 @@ fn look_at_configs(session: &Session, plan: &mut Plan, asked: &Asked) -> Result<
             Err(more) => errors.extend(more),
         }
     }
-    if errors.is_empty() { Ok(found) } else { Err(errors.into()) }
+    if errors.is_empty() {
+        Ok(found)
+    } else {
+        Err(errors.into())
+    }
 }
 
 fn unreadable(module: &str, file: &ConfigFile) -> Option<Diagnostic> {
-    let Standing::Unreadable(why) = &file.standing else { return None };
+    let Standing::Unreadable(why) = &file.standing else {
+        return None;
+    };
     let wrong = Diagnostic::error(format!("cannot read the file: {why}"))
         .module(module)
         .field("MODULE_CONFIG_FILES")
@@ -455,11 +745,22 @@ fn foreseen(
     }
     let mut all = Vec::new();
     let reader = Reader::open(&session.places.state)?;
-    let going: HashSet<&str> = plan.modules.iter().map(|planned| planned.module.as_str()).collect();
+    let going: HashSet<&str> = plan
+        .modules
+        .iter()
+        .map(|planned| planned.module.as_str())
+        .collect();
     for planned in &plan.modules {
-        let Some(module) = session.catalog.get(planned.module.as_str()) else { continue };
-        let record = installed.modules.get(&module.id).or_else(|| installed.unfinished.get(&module.id));
-        let into = record.and_then(|record| record.removal.into.as_deref()).filter(|into| into.is_dir());
+        let Some(module) = session.catalog.get(planned.module.as_str()) else {
+            continue;
+        };
+        let record = installed
+            .modules
+            .get(&module.id)
+            .or_else(|| installed.unfinished.get(&module.id));
+        let into = record
+            .and_then(|record| record.removal.into.as_deref())
+            .filter(|into| into.is_dir());
         let home = match into {
             Some(into) => place_of(into, &session.own_directories())?,
             None => Home::open(&session.home, &session.own_directories())?,
@@ -472,13 +773,16 @@ fn foreseen(
         let told = foresee(&home, machine, module, record, &belongings, purge);
         all.push((
             module.id.clone(),
-            told.map_err(|failure| Ending::wrong(Diagnostic::error(failure.message).module(module.id.as_str())))?,
+            told.map_err(|failure| {
+                Ending::wrong(Diagnostic::error(failure.message).module(module.id.as_str()))
+            })?,
         ));
     }
     Ok(all)
 }
 
-/// Asks what has to be asked before the run: whether to remove, and what happens to configuration files. False when the answer is no.
+/// Asks what has to be asked before the run: whether to remove, and what happens to configuration
+/// files. False when the answer is no.
 fn confirm(
     global: &Global,
     session: &Session,
@@ -496,9 +800,17 @@ fn confirm(
                 Diagnostic::error(message).help("add --yes to confirm, or run `hoist plan uninstall …` to see what would be removed"),
             ));
         }
-        render::remark(commands::plan::removal(&foreseen, Paint::choose(global.color).stderr).trim_end());
-        let names: Vec<&str> = plan.modules.iter().map(|planned| planned.module.as_str()).collect();
-        return Ok(ask::choose(&format!("Remove {}? [y/N]", names.join(", ")), "yn", 'n')? == Some('y'));
+        render::remark(
+            commands::plan::removal(&foreseen, Paint::choose(global.color).stderr).trim_end(),
+        );
+        let names: Vec<&str> = plan
+            .modules
+            .iter()
+            .map(|planned| planned.module.as_str())
+            .collect();
+        return Ok(
+            ask::choose(&format!("Remove {}? [y/N]", names.join(", ")), "yn", 'n')? == Some('y'),
+        );
     }
     if asked.policy == ConfigPolicy::Ask && !global.yes && ask::somebody() {
         return questions::ask_about(configs, &session.home, Paint::choose(global.color));
@@ -509,7 +821,8 @@ fn confirm(
 /// So many files are named in a question.
 const NAMED: usize = 5;
 
-/// Asks what happens to files of modules that somebody changed and that an installer may write over now; nothing where the answer never came.
+/// Asks what happens to files of modules that somebody changed and that an installer may write over
+/// now; nothing where the answer never came.
 fn ask_about_edits(
     global: &Global,
     session: &Session,
@@ -523,23 +836,45 @@ fn ask_about_edits(
     if !brings || asked.policy != ConfigPolicy::Ask || global.yes || !ask::somebody() {
         return Ok(Some(policies));
     }
-    for planned in plan.modules.iter().filter(|planned| planned.change.is_work()) {
-        let record = installed.modules.get(&planned.module).filter(|record| record.removal.application.is_some());
+    for planned in plan
+        .modules
+        .iter()
+        .filter(|planned| planned.change.is_work())
+    {
+        let record = installed
+            .modules
+            .get(&planned.module)
+            .filter(|record| record.removal.application.is_some());
         if record.is_none() {
             continue;
         }
         let recorded = reader.record(&planned.module)?;
         let is_edited = |(path, recorded): (&std::path::PathBuf, &hoist_files::Recorded)| {
-            let now = hoist_files::state(path).ok().flatten().filter(|now| !recorded.is(now))?;
+            let now = hoist_files::state(path)
+                .ok()
+                .flatten()
+                .filter(|now| !recorded.is(now))?;
             (now.kind == hoist_files::Kind::File).then(|| path.display().to_string())
         };
         let edited: Vec<String> = recorded.iter().filter_map(is_edited).collect();
         if edited.is_empty() {
             continue;
         }
-        let more = if edited.len() > NAMED { format!(" and {} more", edited.len() - NAMED) } else { String::new() };
-        let named = edited.iter().take(NAMED).map(|path| render::printable(path)).collect::<Vec<_>>().join(", ");
-        render::remark(&format!("{}: locally modified: {named}{more}", planned.module));
+        let more = if edited.len() > NAMED {
+            format!(" and {} more", edited.len() - NAMED)
+        } else {
+            String::new()
+        };
+        let named = edited
+            .iter()
+            .take(NAMED)
+            .map(|path| render::printable(path))
+            .collect::<Vec<_>>()
+            .join(", ");
+        render::remark(&format!(
+            "{}: locally modified: {named}{more}",
+            planned.module
+        ));
         let question = "Files that the new version changes: [k]eep them and write the new versions as FILE.new, or [o]verwrite them and keep backups? [K/o]";
         match ask::choose(question, "ko", 'k')? {
             Some('o') => policies.insert(planned.module.clone(), ConfigPolicy::Overwrite),
@@ -550,14 +885,22 @@ fn ask_about_edits(
     Ok(Some(policies))
 }
 
-/// The words of a command line as others may read them: shortened, and without the values of `--set`, which may be secrets.
+/// The words of a command line as others may read them: shortened, and without the values of
+/// `--set`, which may be secrets.
 fn without_values(words: impl Iterator<Item = String>) -> Vec<String> {
     let mut shown: Vec<String> = Vec::new();
     for word in words {
         let follows = shown.last().is_some_and(|last| last == "--set");
-        let assignment = if follows { Some(("", word.as_str())) } else { word.strip_prefix("--set=").map(|rest| ("--set=", rest)) };
+        let assignment = if follows {
+            Some(("", word.as_str()))
+        } else {
+            word.strip_prefix("--set=").map(|rest| ("--set=", rest))
+        };
         shown.push(match assignment {
-            Some((option, text)) => format!("{option}{}={MASK}", text.split('=').next().unwrap_or_default()),
+            Some((option, text)) => format!(
+                "{option}{}={MASK}",
+                text.split('=').next().unwrap_or_default()
+            ),
             None => word.chars().take(200).collect(),
         });
     }
@@ -569,11 +912,16 @@ pub(crate) fn lock(global: &Global, session: &Session, cancel: &Cancel) -> Resul
     let command = without_values(std::env::args()).join(" ");
     let mut told = false;
     // The name of a run ends with the number of its process.
-    let outer = session.environment.get(RUN).and_then(|run| Some((run, run.rsplit('-').next()?.parse::<u32>().ok()?)));
+    let outer = session
+        .environment
+        .get(RUN)
+        .and_then(|run| Some((run, run.rsplit('-').next()?.parse::<u32>().ok()?)));
     let mut nested = None;
     let wait = |holder: &Holder| {
         if let Some((run, _)) = outer.filter(|(_, process)| *process == holder.pid) {
-            nested = Some(format!("this hoist was started by a module of run {run}, which waits for it ({holder})"));
+            nested = Some(format!(
+                "this hoist was started by a module of run {run}, which waits for it ({holder})"
+            ));
             return false;
         }
         if !std::mem::replace(&mut told, true) && !global.no_wait {
@@ -592,22 +940,32 @@ pub(crate) fn lock(global: &Global, session: &Session, cancel: &Cancel) -> Resul
     }
 }
 
-/// Refuses to write as root into the home directory of the user who called sudo: the files would be root's, and of no use to them.
+/// Refuses to write as root into the home directory of the user who called sudo: the files would be
+/// root's, and of no use to them.
 fn own_home(session: &Session) -> Result<(), Ending> {
-    let caller = ["SUDO_UID", "DOAS_UID"].iter().find_map(|name| session.environment.get(name)?.parse::<u32>().ok());
-    let owner = std::fs::metadata(&session.home).map(|metadata| std::os::unix::fs::MetadataExt::uid(&metadata)).ok();
-    match caller.filter(|caller| *caller != 0 && rustix::process::geteuid().is_root() && owner == Some(*caller)) {
+    let caller = ["SUDO_UID", "DOAS_UID"]
+        .iter()
+        .find_map(|name| session.environment.get(name)?.parse::<u32>().ok());
+    let owner = std::fs::metadata(&session.home)
+        .map(|metadata| std::os::unix::fs::MetadataExt::uid(&metadata))
+        .ok();
+    match caller.filter(|caller| {
+        *caller != 0 && rustix::process::geteuid().is_root() && owner == Some(*caller)
+    }) {
         None => Ok(()),
         Some(_) => {
             let home = session.home.display();
-            let message = format!("hoist runs as root, but HOME is {home}, the home directory of the user who ran sudo");
+            let message = format!(
+                "hoist runs as root, but HOME is {home}, the home directory of the user who ran sudo"
+            );
             let help = "run hoist without sudo to install there (it uses sudo where required), or with `sudo -H` to install into root's home directory";
             Err(Ending::wrong(Diagnostic::error(message).help(help)))
         }
     }
 }
 
-/// Gives applications the names that the settings have for them by now. Returns true where one was renamed.
+/// Gives applications the names that the settings have for them by now. Returns true where one was
+/// renamed.
 pub(crate) fn take_names(global: &Global, session: &Session) -> Result<bool, Ending> {
     if session.former.is_empty() {
         return Ok(false);
@@ -629,8 +987,14 @@ pub(crate) fn open(session: &Session) -> Result<Ledger, Ending> {
             true => "it was replaced by the copy of the last run; later changes are detected again",
             false => "it was replaced by a new one; installed modules are detected again",
         };
-        let moved = salvaged.aside.map(|aside| format!("; it was moved to {}", aside.display())).unwrap_or_default();
-        render::remark(&format!("warning: the ledger is damaged ({}){moved}: {place}", salvaged.damage));
+        let moved = salvaged
+            .aside
+            .map(|aside| format!("; it was moved to {}", aside.display()))
+            .unwrap_or_default();
+        render::remark(&format!(
+            "warning: the ledger is damaged ({}){moved}: {place}",
+            salvaged.damage
+        ));
     }
     Ok(ledger)
 }
@@ -639,7 +1003,11 @@ pub(crate) fn open(session: &Session) -> Result<Ledger, Ending> {
 pub(crate) fn recover(session: &Session, ledger: &Ledger) -> Result<(), Ending> {
     let home = Home::open(&session.home, &session.own_directories())?;
     let logs = |run: &str| session.places.run(run);
-    let own = OwnDirectories { state: &session.places.state, cache: &session.places.cache, logs: &logs };
+    let own = OwnDirectories {
+        state: &session.places.state,
+        cache: &session.places.cache,
+        logs: &logs,
+    };
     let summary = hoist_methods::recover(ledger, &home, &own, &*session.machine()?)?;
     // A process that holds the lock of the sources cleans them up itself.
     let sources = session.places.cache.join("sources");
@@ -648,32 +1016,65 @@ pub(crate) fn recover(session: &Session, ledger: &Ledger) -> Result<(), Ending> 
     {
         clean_sources(&session.places.cache, &session.places.config);
     }
-    summary.failed.iter().for_each(|failed| render::remark(&format!("warning: {failed}")));
+    summary
+        .failed
+        .iter()
+        .for_each(|failed| render::remark(&format!("warning: {failed}")));
     summary.notes.iter().for_each(|note| render::remark(note));
     for (path, moved) in &summary.moved {
-        render::remark(&format!("warning: {} was changed after the run was interrupted; moved to {}", path.display(), moved.display()));
+        render::remark(&format!(
+            "warning: {} was changed after the run was interrupted; moved to {}",
+            path.display(),
+            moved.display()
+        ));
     }
     for run in &summary.undoing {
-        render::remark(&format!("warning: the undo of {run} was interrupted; run `hoist undo {run}` to complete it"));
+        render::remark(&format!(
+            "warning: the undo of {run} was interrupted; run `hoist undo {run}` to complete it"
+        ));
     }
     let counts = [
-        (summary.processes, "process that was still running was stopped", "processes that were still running were stopped"),
-        (summary.restored, "previous version was moved back", "previous versions were moved back"),
-        (summary.files, "file of an application was restored", "files of applications were restored"),
-        (summary.stages, "unfinished file or directory was removed", "unfinished files or directories were removed"),
+        (
+            summary.processes,
+            "process that was still running was stopped",
+            "processes that were still running were stopped",
+        ),
+        (
+            summary.restored,
+            "previous version was moved back",
+            "previous versions were moved back",
+        ),
+        (
+            summary.files,
+            "file of an application was restored",
+            "files of applications were restored",
+        ),
+        (
+            summary.stages,
+            "unfinished file or directory was removed",
+            "unfinished files or directories were removed",
+        ),
     ];
     let counts = counts.into_iter().filter(|(count, ..)| *count > 0);
-    let counts: Vec<String> = counts.map(|(count, one, more)| format!("{count} {}", if count == 1 { one } else { more })).collect();
+    let counts: Vec<String> = counts
+        .map(|(count, one, more)| format!("{count} {}", if count == 1 { one } else { more }))
+        .collect();
     if summary.modules.is_empty() && counts.is_empty() {
         return Ok(());
     }
     let changed = match summary.modules.is_empty() {
         true => String::new(),
-        false => format!(" while it changed {}; its changes were rolled back", summary.modules.join(", ")),
+        false => format!(
+            " while it changed {}; its changes were rolled back",
+            summary.modules.join(", ")
+        ),
     };
     render::remark(&format!(
         "note: a previous run was interrupted{changed}{}",
-        counts.iter().map(|count| format!("; {count}")).collect::<String>()
+        counts
+            .iter()
+            .map(|count| format!("; {count}"))
+            .collect::<String>()
     ));
     Ok(())
 }

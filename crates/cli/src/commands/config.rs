@@ -49,7 +49,11 @@ impl State {
         match read(&record.path) {
             Ok(None) => State::Removed,
             Err(_) => State::Unreadable,
-            Ok(Some(found)) if digest(found.as_slice()).is_ok_and(|found| found == record.digest) => State::Unchanged,
+            Ok(Some(found))
+                if digest(found.as_slice()).is_ok_and(|found| found == record.digest) =>
+            {
+                State::Unchanged
+            }
             Ok(_) if record.digest.is_empty() => State::Untracked,
             Ok(_) => State::Modified,
         }
@@ -78,7 +82,11 @@ impl State {
 }
 
 /// Lists the configuration files of modules, and files of others that modules have edited.
-fn list(global: &Global, records: &[ConfigRecord], edited: &BTreeMap<PathBuf, Vec<String>>) -> Result<Code, Ending> {
+fn list(
+    global: &Global,
+    records: &[ConfigRecord],
+    edited: &BTreeMap<PathBuf, Vec<String>>,
+) -> Result<Code, Ending> {
     if global.output == Output::Json {
         let entry = |record: &ConfigRecord| {
             let waiting = pending(&record.path);
@@ -86,21 +94,33 @@ fn list(global: &Global, records: &[ConfigRecord], edited: &BTreeMap<PathBuf, Ve
             json!({ "path": record.path, "module": record.module, "state": State::of(record).as_json(), "new": new, "backups": backups(&record.path) })
         };
         let edit = |(path, modules): (&PathBuf, &Vec<String>)| json!({ "path": path, "module": modules.join(", "), "state": "edited", "new": null, "backups": backups(path) });
-        json::print(&records.iter().map(entry).chain(edited.iter().map(edit)).collect())?;
+        json::print(
+            &records
+                .iter()
+                .map(entry)
+                .chain(edited.iter().map(edit))
+                .collect(),
+        )?;
         return Ok(Code::Ok);
     }
     let paint = Paint::choose(global.color);
     let former = |path: &Path| match backups(path) {
         found if found.is_empty() => None,
         found if global.verbose => {
-            let names = found.iter().filter_map(|backup| Some(backup.file_name()?.to_string_lossy().into_owned()));
+            let names = found
+                .iter()
+                .filter_map(|backup| Some(backup.file_name()?.to_string_lossy().into_owned()));
             Some(format!("backups: {}", names.collect::<Vec<_>>().join(", ")))
         }
         found => Some(render::count(found.len(), "backup")),
     };
     let row = |record: &ConfigRecord| {
         let state = State::of(record);
-        let colour = if state == State::Unchanged { GREEN } else { YELLOW };
+        let colour = if state == State::Unchanged {
+            GREEN
+        } else {
+            YELLOW
+        };
         let mut more = Vec::new();
         if record.pending.is_some() && pending(&record.path).exists() {
             more.push(format!("new version: {}", pending(&record.path).display()));
@@ -114,10 +134,17 @@ fn list(global: &Global, records: &[ConfigRecord], edited: &BTreeMap<PathBuf, Ve
         ]
     };
     let edit = |(path, modules): (&PathBuf, &Vec<String>)| {
-        let (state, more) = (painted(paint.stdout, DIM, "edited"), painted(paint.stdout, DIM, &former(path).unwrap_or_default()));
+        let (state, more) = (
+            painted(paint.stdout, DIM, "edited"),
+            painted(paint.stdout, DIM, &former(path).unwrap_or_default()),
+        );
         vec![state, path.display().to_string(), modules.join(", "), more]
     };
-    let rows: Vec<Vec<String>> = records.iter().map(row).chain(edited.iter().map(edit)).collect();
+    let rows: Vec<Vec<String>> = records
+        .iter()
+        .map(row)
+        .chain(edited.iter().map(edit))
+        .collect();
     let text = match rows.is_empty() {
         true => "No configuration files.\n".to_owned(),
         false => render::titled_table(&["STATUS", "FILE", "MODULE", "DETAILS"], rows, paint.stdout),
@@ -126,20 +153,35 @@ fn list(global: &Global, records: &[ConfigRecord], edited: &BTreeMap<PathBuf, Ve
     Ok(Code::Ok)
 }
 
-fn show_differences(global: &Global, records: &[ConfigRecord], files: &[PathBuf]) -> Result<Code, Ending> {
+fn show_differences(
+    global: &Global,
+    records: &[ConfigRecord],
+    files: &[PathBuf],
+) -> Result<Code, Ending> {
     let chosen: Vec<&ConfigRecord> = match files {
         [] => records.iter().collect(),
-        files => files.iter().map(|file| find(records, file)).collect::<Result<_, _>>()?,
+        files => files
+            .iter()
+            .map(|file| find(records, file))
+            .collect::<Result<_, _>>()?,
     };
     let mut differences = Vec::new();
     for record in chosen {
         let found = read(&record.path).ok().flatten().unwrap_or_default();
         let name = record.path.display().to_string();
-        let waiting = read(&pending(&record.path)).ok().flatten().filter(|_| record.pending.is_some());
+        let waiting = read(&pending(&record.path))
+            .ok()
+            .flatten()
+            .filter(|_| record.pending.is_some());
         // What waits beside it is what a person has to compare with, else what hoist put there.
         let text = match (waiting, &record.contents) {
-            (Some(new), _) => diff((&found, &name), (&new, &pending(&record.path).display().to_string())),
-            (None, Some(put)) if *put != found => diff((put, &format!("{name} (as installed)")), (&found, &name)),
+            (Some(new), _) => diff(
+                (&found, &name),
+                (&new, &pending(&record.path).display().to_string()),
+            ),
+            (None, Some(put)) if *put != found => {
+                diff((put, &format!("{name} (as installed)")), (&found, &name))
+            }
             _ => continue,
         };
         differences.push((record, text));
@@ -151,7 +193,10 @@ fn show_differences(global: &Global, records: &[ConfigRecord], files: &[PathBuf]
         return Ok(Code::Ok);
     }
     let paint = Paint::choose(global.color);
-    let mut text: String = differences.iter().map(|(_, text)| render::colored_diff(text, paint.stdout)).collect();
+    let mut text: String = differences
+        .iter()
+        .map(|(_, text)| render::colored_diff(text, paint.stdout))
+        .collect();
     if text.is_empty() {
         text = "No differences.\n".to_owned();
     }
@@ -161,10 +206,14 @@ fn show_differences(global: &Global, records: &[ConfigRecord], files: &[PathBuf]
 
 fn find<'r>(records: &'r [ConfigRecord], file: &Path) -> Result<&'r ConfigRecord, Ending> {
     let path = std::path::absolute(file)?;
-    records.iter().find(|record| record.path == path).ok_or_else(|| {
-        let wrong = Diagnostic::error("hoist did not install this configuration file").file(path.display().to_string());
-        Ending::wrong(wrong.help("run `hoist config list` to list configuration files"))
-    })
+    records
+        .iter()
+        .find(|record| record.path == path)
+        .ok_or_else(|| {
+            let wrong = Diagnostic::error("hoist did not install this configuration file")
+                .file(path.display().to_string());
+            Ending::wrong(wrong.help("run `hoist config list` to list configuration files"))
+        })
 }
 
 fn restore(records: &[ConfigRecord], file: &Path, from: Option<&Path>) -> Result<Code, Ending> {
@@ -174,35 +223,77 @@ fn restore(records: &[ConfigRecord], file: &Path, from: Option<&Path>) -> Result
         find(records, file)?;
     }
     let newest = || {
-        let wrong = Diagnostic::error("the configuration file has no backup").file(path.display().to_string());
-        copies.last().cloned().ok_or_else(|| Ending::wrong(wrong.help("run `hoist config list -v` to list backups")))
+        let wrong = Diagnostic::error("the configuration file has no backup")
+            .file(path.display().to_string());
+        copies
+            .last()
+            .cloned()
+            .ok_or_else(|| Ending::wrong(wrong.help("run `hoist config list -v` to list backups")))
     };
-    let copy = from.map(std::path::absolute).transpose()?.map_or_else(newest, Ok)?;
+    let copy = from
+        .map(std::path::absolute)
+        .transpose()?
+        .map_or_else(newest, Ok)?;
     if !copies.contains(&copy) {
-        let wrong = Diagnostic::error(format!("the file is not a backup of {}", path.display())).file(copy.display().to_string());
-        let known = copies.last().map_or_else(|| "it has no backups".to_owned(), |copy| format!("the newest backup is {}", copy.display()));
-        return Err(Ending::wrong(wrong.help(format!("run `hoist config list -v` to list backups; {known}"))));
+        let wrong = Diagnostic::error(format!("the file is not a backup of {}", path.display()))
+            .file(copy.display().to_string());
+        let known = copies.last().map_or_else(
+            || "it has no backups".to_owned(),
+            |copy| format!("the newest backup is {}", copy.display()),
+        );
+        return Err(Ending::wrong(wrong.help(format!(
+            "run `hoist config list -v` to list backups; {known}"
+        ))));
     }
-    let unreadable =
-        |error: io::Error| Ending::wrong(Diagnostic::error(format!("cannot read the file: {error}")).file(copy.display().to_string()));
-    let contents = read(&copy).and_then(|found| found.ok_or_else(|| io::ErrorKind::NotFound.into())).map_err(unreadable)?;
+    let unreadable = |error: io::Error| {
+        Ending::wrong(
+            Diagnostic::error(format!("cannot read the file: {error}"))
+                .file(copy.display().to_string()),
+        )
+    };
+    let contents = read(&copy)
+        .and_then(|found| found.ok_or_else(|| io::ErrorKind::NotFound.into()))
+        .map_err(unreadable)?;
     // What hoist put there, or a copy has, is not lost.
     let present = read(&path).ok().flatten();
     let is_known = present.as_ref().is_some_and(|present| {
-        let is_installed = |record: &ConfigRecord| record.path == path && record.contents.as_ref() == Some(present);
-        records.iter().any(is_installed) || copies.iter().any(|copy| read(copy).is_ok_and(|copy| copy.as_ref() == Some(present)))
+        let is_installed = |record: &ConfigRecord| {
+            record.path == path && record.contents.as_ref() == Some(present)
+        };
+        records.iter().any(is_installed)
+            || copies
+                .iter()
+                .any(|copy| read(copy).is_ok_and(|copy| copy.as_ref() == Some(present)))
     });
     if path.exists() && !is_known {
         let wrong = |error: io::Error| {
             let message = format!("cannot back up the current file: {error}");
-            Ending::wrong(Diagnostic::error(message).file(path.display().to_string()).help("nothing was changed"))
+            Ending::wrong(
+                Diagnostic::error(message)
+                    .file(path.display().to_string())
+                    .help("nothing was changed"),
+            )
         };
-        let suffix = if records.iter().any(|record| record.path == path) { Suffix::Config } else { Suffix::Usual };
+        let suffix = if records.iter().any(|record| record.path == path) {
+            Suffix::Config
+        } else {
+            Suffix::Usual
+        };
         let aside = back_up(&path, suffix).map_err(wrong)?;
-        render::remark(&format!("The current file was moved to {}", aside.display()));
+        render::remark(&format!(
+            "The current file was moved to {}",
+            aside.display()
+        ));
     }
-    let mode = std::os::unix::fs::PermissionsExt::mode(&copy.metadata().map_err(unreadable)?.permissions()) & 0o777;
+    let mode = std::os::unix::fs::PermissionsExt::mode(
+        &copy.metadata().map_err(unreadable)?.permissions(),
+    ) & 0o777;
     write(&path, &contents, mode).at("cannot restore the file", &path)?;
-    writeln!(io::stdout(), "Restored {} from {}", path.display(), copy.display())?;
+    writeln!(
+        io::stdout(),
+        "Restored {} from {}",
+        path.display(),
+        copy.display()
+    )?;
     Ok(Code::Ok)
 }

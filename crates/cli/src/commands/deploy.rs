@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hoist_core::{Action, Change, Diagnostic, Digest, Installed, Module, ModuleId, Plan, Request, Selection};
+use hoist_core::{
+    Action, Change, Diagnostic, Digest, Installed, Module, ModuleId, Plan, Request, Selection,
+};
 use hoist_ledger::{Deployed, Standing, read_deployments};
 use hoist_methods::{
-    Configured, Deployment, Machine, OnDisk, Place, ReleaseFile, Rollout, SWARM, called, hosts_of, kept_secrets, project_name,
+    Configured, Deployment, Machine, OnDisk, Place, ReleaseFile, Rollout, SWARM, called, hosts_of,
+    kept_secrets, project_name,
 };
 use hoist_plugins::{
-    Assignment, Configuration, Document, Given, Kind, MANIFEST, Masker, Plugin, Project, Rendering, render as render_compose,
+    Assignment, Configuration, Document, Given, Kind, MANIFEST, Masker, Plugin, Project, Rendering,
+    render as render_compose,
 };
 use serde_json::{Value, json};
 
@@ -48,9 +52,17 @@ struct Options<'a> {
 impl Options<'_> {
     /// How so many hosts are gone through.
     fn rollout(&self, hosts: usize) -> Result<Rollout, Ending> {
-        let RolloutOptions { max_hosts, canary, max_failures } = &self.bring.rollout;
+        let RolloutOptions {
+            max_hosts,
+            canary,
+            max_failures,
+        } = &self.bring.rollout;
         let allowed = super::hosts::allowed(max_failures.as_deref(), hosts)?;
-        Ok(Rollout { max_hosts: (*max_hosts).into(), canary: canary.unwrap_or(0).into(), allowed })
+        Ok(Rollout {
+            max_hosts: (*max_hosts).into(),
+            canary: canary.unwrap_or(0).into(),
+            allowed,
+        })
     }
 }
 
@@ -58,7 +70,12 @@ impl Options<'_> {
 pub(crate) fn deploy(global: &Global, asked: &PluginDeploy) -> Result<Code, Ending> {
     let mut global = global.clone();
     let names = add_directories(&mut global, &asked.plugins)?;
-    let options = Options { atomic: asked.atomic, force: asked.force, no_deps: asked.no_deps, bring: &asked.bring };
+    let options = Options {
+        atomic: asked.atomic,
+        force: asked.force,
+        no_deps: asked.no_deps,
+        bring: &asked.bring,
+    };
     let all = |session: &Session| {
         let one = |name: &String| {
             Ok(Asked {
@@ -76,22 +93,42 @@ pub(crate) fn deploy(global: &Global, asked: &PluginDeploy) -> Result<Code, Endi
     go(&global, &names, options, &all)
 }
 
-/// Deploys once more what is deployed, with the plugin as it is offered now, and configured as it was.
+/// Deploys once more what is deployed, with the plugin as it is offered now, and configured as it
+/// was.
 pub(crate) fn upgrade(global: &Global, asked: &PluginUpgrade) -> Result<Code, Ending> {
     let mut global = global.clone();
     let names = add_directories(&mut global, &asked.plugins)?;
     add_former_directories(&mut global, &names)?;
-    let options = Options { atomic: asked.atomic, force: false, no_deps: asked.no_deps, bring: &asked.bring };
+    let options = Options {
+        atomic: asked.atomic,
+        force: false,
+        no_deps: asked.no_deps,
+        bring: &asked.bring,
+    };
     let all = |session: &Session| {
         let mut all = Vec::new();
         for name in &names {
             for deployed in deployments(session, name, asked.env.as_deref())? {
-                let place = Place::new(&session.places.state, &deployed.plugin, &deployed.environment);
-                let Some(release) = &deployed.release else { return Err(never(&deployed)) };
+                let place = Place::new(
+                    &session.places.state,
+                    &deployed.plugin,
+                    &deployed.environment,
+                );
+                let Some(release) = &deployed.release else {
+                    return Err(never(&deployed));
+                };
                 let file = read(&place, release.number, &deployed)?;
                 let given = given_then(session, &file, &deployed.environment);
                 let (replicas, debug, swarm) = (file.replicas, file.debug, file.kind == SWARM);
-                all.push(Asked { name: name.clone(), environment: deployed.environment, given, replicas, debug, swarm, former: None });
+                all.push(Asked {
+                    name: name.clone(),
+                    environment: deployed.environment,
+                    given,
+                    replicas,
+                    debug,
+                    swarm,
+                    former: None,
+                });
             }
         }
         one_environment(all)
@@ -101,48 +138,88 @@ pub(crate) fn upgrade(global: &Global, asked: &PluginUpgrade) -> Result<Code, En
 
 /// Plugins that no collection here has are read where they were read when they were deployed.
 fn add_former_directories(global: &mut Global, names: &[String]) -> Result<(), Ending> {
-    let Ok(session) = Session::open(global) else { return Ok(()) };
+    let Ok(session) = Session::open(global) else {
+        return Ok(());
+    };
     for deployed in read_deployments(&session.places.state)? {
         let name = deployed.plugin.as_str();
-        if !names.iter().any(|asked| asked == name) || session.catalog.get(name).is_some() || session.catalog.broken(name).is_some() {
+        if !names.iter().any(|asked| asked == name)
+            || session.catalog.get(name).is_some()
+            || session.catalog.broken(name).is_some()
+        {
             continue;
         }
-        let place = Place::new(&session.places.state, &deployed.plugin, &deployed.environment);
-        let file = deployed.release.as_ref().and_then(|release| place.read(release.number).ok());
-        let from = file.map(|file| file.from).filter(|from| from.is_absolute() && from.join(MANIFEST).is_file());
-        global.plugin_directories.extend(from.filter(|from| !global.plugin_directories.contains(from)));
+        let place = Place::new(
+            &session.places.state,
+            &deployed.plugin,
+            &deployed.environment,
+        );
+        let file = deployed
+            .release
+            .as_ref()
+            .and_then(|release| place.read(release.number).ok());
+        let from = file
+            .map(|file| file.from)
+            .filter(|from| from.is_absolute() && from.join(MANIFEST).is_file());
+        global
+            .plugin_directories
+            .extend(from.filter(|from| !global.plugin_directories.contains(from)));
     }
     Ok(())
 }
 
 /// Brings back what ran before.
 pub(crate) fn rollback(global: &Global, asked: &PluginRollback) -> Result<Code, Ending> {
-    let options = Options { atomic: true, force: true, no_deps: true, bring: &asked.bring };
+    let options = Options {
+        atomic: true,
+        force: true,
+        no_deps: true,
+        bring: &asked.bring,
+    };
     let names = vec![asked.plugin.clone()];
     let all = |session: &Session| {
         let mut all = Vec::new();
         for deployed in deployments(session, &asked.plugin, asked.env.as_deref())? {
-            let numbers: Vec<u32> = deployed.former.iter().chain(&deployed.release).map(|release| release.number).collect();
+            let numbers: Vec<u32> = deployed
+                .former
+                .iter()
+                .chain(&deployed.release)
+                .map(|release| release.number)
+                .collect();
             let former = match asked.to {
                 // Where one was cut off, what ran before it is the release itself.
-                None if deployed.attempt.is_some() => deployed.release.as_ref().map(|release| release.number),
+                None if deployed.attempt.is_some() => {
+                    deployed.release.as_ref().map(|release| release.number)
+                }
                 None => deployed.former.last().map(|release| release.number),
                 Some(number) => numbers.contains(&number).then_some(number),
             };
             let Some(former) = former else {
-                let known: Vec<String> =
-                    deployed.former.iter().map(|release| format!("{} ({})", release.number, release.version)).collect();
+                let known: Vec<String> = deployed
+                    .former
+                    .iter()
+                    .map(|release| format!("{} ({})", release.number, release.version))
+                    .collect();
                 let what = called(&deployed.plugin, &deployed.environment);
-                let message =
-                    if known.is_empty() { "there is no previous release".to_owned() } else { "there is no such release".to_owned() };
+                let message = if known.is_empty() {
+                    "there is no previous release".to_owned()
+                } else {
+                    "there is no such release".to_owned()
+                };
                 let help = if known.is_empty() {
                     "run `hoist plugin deploy` to deploy another release".to_owned()
                 } else {
                     format!("available releases: {}", known.join(", "))
                 };
-                return Err(Ending::wrong(Diagnostic::error(message).module(what).help(help)));
+                return Err(Ending::wrong(
+                    Diagnostic::error(message).module(what).help(help),
+                ));
             };
-            let place = Place::new(&session.places.state, &deployed.plugin, &deployed.environment);
+            let place = Place::new(
+                &session.places.state,
+                &deployed.plugin,
+                &deployed.environment,
+            );
             let file = read(&place, former, &deployed)?;
             let (replicas, debug, swarm) = (file.replicas, file.debug, file.kind == SWARM);
             all.push(Asked {
@@ -161,11 +238,20 @@ pub(crate) fn rollback(global: &Global, asked: &PluginRollback) -> Result<Code, 
 }
 
 /// The deployments of a plugin: in all environments, or in one.
-pub(crate) fn deployments(session: &Session, name: &str, environment: Option<&str>) -> Result<Vec<Deployed>, Ending> {
-    let all: Vec<Deployed> =
-        read_deployments(&session.places.state)?.into_iter().filter(|deployed| deployed.plugin.as_str() == name).collect();
-    let found: Vec<Deployed> =
-        all.iter().filter(|deployed| environment.is_none_or(|wanted| wanted == deployed.environment)).cloned().collect();
+pub(crate) fn deployments(
+    session: &Session,
+    name: &str,
+    environment: Option<&str>,
+) -> Result<Vec<Deployed>, Ending> {
+    let all: Vec<Deployed> = read_deployments(&session.places.state)?
+        .into_iter()
+        .filter(|deployed| deployed.plugin.as_str() == name)
+        .collect();
+    let found: Vec<Deployed> = all
+        .iter()
+        .filter(|deployed| environment.is_none_or(|wanted| wanted == deployed.environment))
+        .cloned()
+        .collect();
     if !found.is_empty() {
         return Ok(found);
     }
@@ -189,13 +275,22 @@ pub(crate) fn deployments(session: &Session, name: &str, environment: Option<&st
 fn one_environment(all: Vec<Asked>) -> Result<Vec<Asked>, Ending> {
     for (place, asked) in all.iter().enumerate() {
         if let Some(other) = all[..place].iter().find(|other| other.name == asked.name) {
-            let shown = |name: &str| if name.is_empty() { "none".to_owned() } else { name.to_owned() };
-            let message =
-                format!("the plugin is deployed to several environments: {}, {}", shown(&other.environment), shown(&asked.environment));
+            let shown = |name: &str| {
+                if name.is_empty() {
+                    "none".to_owned()
+                } else {
+                    name.to_owned()
+                }
+            };
+            let message = format!(
+                "the plugin is deployed to several environments: {}, {}",
+                shown(&other.environment),
+                shown(&asked.environment)
+            );
             return Err(Ending::wrong(
-                Diagnostic::error(message)
-                    .module(asked.name.as_str())
-                    .help("name one with --env; use `--env ''` for the deployment without an environment"),
+                Diagnostic::error(message).module(asked.name.as_str()).help(
+                    "name one with --env; use `--env ''` for the deployment without an environment",
+                ),
             ));
         }
     }
@@ -205,13 +300,17 @@ fn one_environment(all: Vec<Asked>) -> Result<Vec<Asked>, Ending> {
 fn never(deployed: &Deployed) -> Ending {
     let what = called(&deployed.plugin, &deployed.environment);
     Ending::wrong(
-        Diagnostic::error("no deployment of the plugin has succeeded").module(what).help("run `hoist plugin deploy` to try again"),
+        Diagnostic::error("no deployment of the plugin has succeeded")
+            .module(what)
+            .help("run `hoist plugin deploy` to try again"),
     )
 }
 
 fn read(place: &Place, number: u32, deployed: &Deployed) -> Result<ReleaseFile, Ending> {
     place.read(number).map_err(|error| {
-        let wrong = Diagnostic::error(format!("cannot read the files of release {number}: {error}"));
+        let wrong = Diagnostic::error(format!(
+            "cannot read the files of release {number}: {error}"
+        ));
         let wrong = wrong.module(called(&deployed.plugin, &deployed.environment));
         Ending::wrong(wrong.help("run `hoist plugin deploy` to deploy it again"))
     })
@@ -222,9 +321,17 @@ fn given_then(session: &Session, file: &ReleaseFile, environment: &str) -> Given
     let text = |value: &Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
     let list = |name: &str| file.given[name].as_array().cloned().unwrap_or_default();
     // Earlier versions kept the values as JSON.
-    let content = |value: &Value| value["text"].as_str().map_or_else(|| value["values"].to_string(), str::to_owned);
+    let content = |value: &Value| {
+        value["text"]
+            .as_str()
+            .map_or_else(|| value["values"].to_string(), str::to_owned)
+    };
     let document = |value: &Value| Document::parse(&text(value, "file"), &content(value)).ok();
-    let assignment = |value: &Value| Assignment { path: text(value, "path"), value: text(value, "value"), option: text(value, "option") };
+    let assignment = |value: &Value| Assignment {
+        path: text(value, "path"),
+        value: text(value, "value"),
+        option: text(value, "option"),
+    };
     Given {
         environment: Some(environment.to_owned()).filter(|name| !name.is_empty()),
         files: list("files").iter().filter_map(document).collect(),
@@ -235,11 +342,19 @@ fn given_then(session: &Session, file: &ReleaseFile, environment: &str) -> Given
 
 /// What a person gave, so that an upgrade can do the same.
 fn given_now(given: &Given, configuration: &Configuration) -> Value {
-    let files: Vec<Value> = given.files.iter().map(|document| json!({ "file": document.file, "text": document.root.to_flow() })).collect();
-    // Variables are not there the next time; a single value of the command line counts more than they.
+    let files: Vec<Value> = given
+        .files
+        .iter()
+        .map(|document| json!({ "file": document.file, "text": document.root.to_flow() }))
+        .collect();
+    // Variables are not there the next time; a single value of the command line counts more than
+    // they.
     let variables = configuration.given_by_variables();
-    let set: Vec<Value> =
-        variables.iter().chain(&given.set).map(|one| json!({ "path": one.path, "value": one.value, "option": one.option })).collect();
+    let set: Vec<Value> = variables
+        .iter()
+        .chain(&given.set)
+        .map(|one| json!({ "path": one.path, "value": one.value, "option": one.option }))
+        .collect();
     json!({ "files": files, "set": set })
 }
 
@@ -265,18 +380,33 @@ fn go(
         Err(error) if error.is_damage() && !options.bring.dry_run => Installed::default(),
         known => known?,
     };
-    let request = Request { no_deps: options.no_deps, ..Request::new(Action::Install, Selection::Names(names.to_vec())) };
+    let request = Request {
+        no_deps: options.no_deps,
+        ..Request::new(Action::Install, Selection::Names(names.to_vec()))
+    };
     let machine = session.machine()?;
     let what = asked(&session)?;
     // A release that comes back needs no collection.
     for asked in what.iter().filter(|asked| asked.former.is_some()) {
         let gone = session.catalog.get(&asked.name).is_none();
-        if let Some((id, record)) = known.modules.get_key_value(asked.name.as_str()).filter(|_| gone) {
+        if let Some((id, record)) = known
+            .modules
+            .get_key_value(asked.name.as_str())
+            .filter(|_| gone)
+        {
             session.catalog.put(Module::remembered(id.clone(), record));
         }
     }
     // A mistake is told before anything is waited for or written.
-    let prepared = prepare(&mut session, &machine, known, &request, &what, options, true)?;
+    let prepared = prepare(
+        &mut session,
+        &machine,
+        known,
+        &request,
+        &what,
+        options,
+        true,
+    )?;
     if options.bring.dry_run {
         return show::show(global, &session, &prepared);
     }
@@ -285,15 +415,38 @@ fn go(
     let ledger = Arc::new(change::open(&session)?);
     change::recover(&session, &ledger)?;
     let installed = ledger.installed()?;
-    let prepared = prepare(&mut session, &machine, installed, &request, &what, options, false)?;
-    let Prepared { plan, deployments, configured, secrets, made, installed } = prepared;
+    let prepared = prepare(
+        &mut session,
+        &machine,
+        installed,
+        &request,
+        &what,
+        options,
+        false,
+    )?;
+    let Prepared {
+        plan,
+        deployments,
+        configured,
+        secrets,
+        made,
+        installed,
+    } = prepared;
     for (place, secrets) in made {
         place.keep_secrets(&secrets)?;
     }
     run::not_cancelled(&cancel)?;
     let masker = Masker::new(secrets.iter().map(String::as_str));
-    let how = How { plugins: configured, deployments, masker, ..How::default() };
-    let request = &Request { action: Action::Deploy, ..request };
+    let how = How {
+        plugins: configured,
+        deployments,
+        masker,
+        ..How::default()
+    };
+    let request = &Request {
+        action: Action::Deploy,
+        ..request
+    };
     Run {
         global,
         session: &session,
@@ -319,7 +472,11 @@ fn prepare(
     tell: bool,
 ) -> Result<Prepared, Ending> {
     let mut request = request.clone();
-    session.fresh = asked.iter().filter(|asked| asked.former.is_none()).map(|asked| asked.name.clone()).collect();
+    session.fresh = asked
+        .iter()
+        .filter(|asked| asked.former.is_none())
+        .map(|asked| asked.name.clone())
+        .collect();
     choice::settle(session, &installed, &mut request)?;
     let (catalog, session) = (session.catalog.clone(), &*session);
     let resolution = hoist_resolver::resolve(&catalog, &installed, &request)?;
@@ -331,26 +488,52 @@ fn prepare(
     let known = read_deployments(&session.places.state)?;
     let (mut found, mut prepared) = (Vec::new(), Vec::new());
     for asked in asked {
-        let Some(module) = catalog.get(&asked.name).filter(|module| module.removal.plugin) else {
-            let wrong = Diagnostic::error(format!("`{}` is a module, not a plugin", asked.name.escape_debug()));
-            return Err(Ending::wrong(wrong.help(format!("run `hoist install {}` to install it", asked.name))));
+        let Some(module) = catalog
+            .get(&asked.name)
+            .filter(|module| module.removal.plugin)
+        else {
+            let wrong = Diagnostic::error(format!(
+                "`{}` is a module, not a plugin",
+                asked.name.escape_debug()
+            ));
+            return Err(Ending::wrong(
+                wrong.help(format!("run `hoist install {}` to install it", asked.name)),
+            ));
         };
-        let deployed = known.iter().find(|known| known.plugin == module.id && known.environment == asked.environment);
+        let deployed = known
+            .iter()
+            .find(|known| known.plugin == module.id && known.environment == asked.environment);
         match one(session, module, asked, deployed, options, &mut found)? {
             Some(one) => prepared.push((module.id.clone(), one)),
             None if found.iter().any(Diagnostic::is_error) => {}
-            None => found.push(Diagnostic::error("the plugin cannot be deployed").module(module.id.as_str())),
+            None => found.push(
+                Diagnostic::error("the plugin cannot be deployed").module(module.id.as_str()),
+            ),
         }
     }
-    let errors: Vec<Diagnostic> = found.iter().filter(|found| found.is_error()).cloned().collect();
+    let errors: Vec<Diagnostic> = found
+        .iter()
+        .filter(|found| found.is_error())
+        .cloned()
+        .collect();
     if !errors.is_empty() {
         return Err(found.into());
     }
     if tell {
-        render::diagnostics(&found, Paint { stdout: false, stderr: false });
+        render::diagnostics(
+            &found,
+            Paint {
+                stdout: false,
+                stderr: false,
+            },
+        );
     }
     let mut all = Prepared {
-        plan: Plan { action: Action::Deploy, modules: Vec::new(), left_out: plan.left_out.clone() },
+        plan: Plan {
+            action: Action::Deploy,
+            modules: Vec::new(),
+            left_out: plan.left_out.clone(),
+        },
         deployments: BTreeMap::new(),
         configured: BTreeMap::new(),
         secrets: Vec::new(),
@@ -358,10 +541,19 @@ fn prepare(
         installed,
     };
     for (id, one) in prepared {
-        let One { mut deployment, configuration, reason, made } = one;
+        let One {
+            mut deployment,
+            configuration,
+            reason,
+            made,
+        } = one;
         if let Some(planned) = plan.modules.iter_mut().find(|planned| planned.module == id) {
-            let stale =
-                all.installed.modules.get(&id).zip(catalog.get(id.as_str())).is_some_and(|(record, module)| record.digest != module.digest);
+            let stale = all
+                .installed
+                .modules
+                .get(&id)
+                .zip(catalog.get(id.as_str()))
+                .is_some_and(|(record, module)| record.digest != module.digest);
             deployment.install = match planned.change {
                 Change::Keep if stale => Some(Change::Update),
                 Change::Keep => None,
@@ -375,7 +567,8 @@ fn prepare(
         }
         all.secrets.extend(deployment.file.secrets.iter().cloned());
         if let Some(configuration) = configuration {
-            all.configured.insert(id.clone(), Configured::from(&configuration));
+            all.configured
+                .insert(id.clone(), Configured::from(&configuration));
         }
         all.made.extend(made);
         all.deployments.insert(id, deployment);
@@ -383,7 +576,11 @@ fn prepare(
     let (more, secrets) = crate::plugins::configure(session, &plan, &all.configured);
     all.secrets.extend(secrets);
     // Hooks may tell what was there before.
-    all.secrets.extend(plan.modules.iter().flat_map(|planned| kept_secrets(&session.places.state, &planned.module)));
+    all.secrets.extend(
+        plan.modules
+            .iter()
+            .flat_map(|planned| kept_secrets(&session.places.state, &planned.module)),
+    );
     all.configured.extend(more);
     all.plan.modules = plan.modules;
     Ok(all)
@@ -405,8 +602,17 @@ fn one(
     options: Options<'_>,
     found: &mut Vec<Diagnostic>,
 ) -> Result<Option<One>, Ending> {
-    let Options { atomic, force, bring, .. } = options;
-    let Asked { environment, former, .. } = asked;
+    let Options {
+        atomic,
+        force,
+        bring,
+        ..
+    } = options;
+    let Asked {
+        environment,
+        former,
+        ..
+    } = asked;
     let place = Place::new(&session.places.state, &module.id, environment);
     let running = deployed.and_then(|deployed| deployed.release.as_ref());
     let directory = match former {
@@ -415,28 +621,63 @@ fn one(
     };
     let on_disk = crate::plugins::on_disk(&directory);
     let (plugin, mut wrong) = Plugin::read(&on_disk);
-    // A former release was warned of when it was deployed, and has rendered files next to their templates.
+    // A former release was warned of when it was deployed, and has rendered files next to their
+    // templates.
     wrong.retain(|wrong| former.is_none() || wrong.is_error());
     found.append(&mut wrong);
-    let Some(plugin) = plugin else { return Ok(None) };
+    let Some(plugin) = plugin else {
+        return Ok(None);
+    };
     let what = |file: ReleaseFile, digest: String, reason: String, configuration, made| {
         let (environment, former) = (environment.clone(), *former);
         let rollout = options.rollout(hosts_of(&file.values).map_or(0, |hosts| hosts.len()))?;
         let wait = bring.wait;
-        let deployment = Deployment { environment, file, digest, former, atomic, force, wait, install: None, rollout };
-        Ok(Some(One { deployment, configuration, reason, made }))
+        let deployment = Deployment {
+            environment,
+            file,
+            digest,
+            former,
+            atomic,
+            force,
+            wait,
+            install: None,
+            rollout,
+        };
+        Ok(Some(One {
+            deployment,
+            configuration,
+            reason,
+            made,
+        }))
     };
     if let (Some(former), Some(deployed)) = (former, deployed) {
         let file = read(&place, *former, deployed)?;
-        let release = deployed.former.iter().chain(&deployed.release).find(|release| release.number == *former);
-        let digest = release.map(|release| release.digest.clone()).unwrap_or_default();
-        let reason = format!("{} → {} (release {former})", running.map_or("nothing", |running| running.version.as_str()), file.version);
+        let release = deployed
+            .former
+            .iter()
+            .chain(&deployed.release)
+            .find(|release| release.number == *former);
+        let digest = release
+            .map(|release| release.digest.clone())
+            .unwrap_or_default();
+        let reason = format!(
+            "{} → {} (release {former})",
+            running.map_or("nothing", |running| running.version.as_str()),
+            file.version
+        );
         return what(file, digest, reason, None, None);
     }
     if plugin.deploys_nothing() {
-        let wrong = Diagnostic::error("the plugin has nothing to deploy: no Compose file, no modules/, no scripts/deploy.sh and no hooks");
+        let wrong = Diagnostic::error(
+            "the plugin has nothing to deploy: no Compose file, no modules/, no scripts/deploy.sh and no hooks",
+        );
         let help = "add compose/docker-compose.yml, scripts/deploy.sh, or a `pre-deploy` or `post-deploy` hook; to install only its files, run `hoist plugin install`";
-        found.push(wrong.module(module.id.as_str()).file(module.manifest.display().to_string()).help(help));
+        found.push(
+            wrong
+                .module(module.id.as_str())
+                .file(module.manifest.display().to_string())
+                .help(help),
+        );
         return Ok(None);
     }
     let mut given = Given {
@@ -448,30 +689,58 @@ fn one(
     if asked.debug {
         debug(&plugin, &on_disk, &mut given, found);
     }
-    let located = Found { directory: Box::new(on_disk.clone()) };
-    let kind = if asked.swarm { SWARM } else { plugin.kind.as_str() };
+    let located = Found {
+        directory: Box::new(on_disk.clone()),
+    };
+    let kind = if asked.swarm {
+        SWARM
+    } else {
+        plugin.kind.as_str()
+    };
     if asked.swarm && plugin.kind != Kind::Compose {
-        let wrong = Diagnostic::error("the plugin has no Compose file; only plugins with one can be deployed to a Swarm");
+        let wrong = Diagnostic::error(
+            "the plugin has no Compose file; only plugins with one can be deployed to a Swarm",
+        );
         found.push(wrong.module(module.id.as_str()).help("remove --swarm"));
         return Ok(None);
     }
-    if let Some(deployed) = deployed.filter(|deployed| deployed.release.is_some() && deployed.kind != kind) {
-        let message = format!("the plugin is deployed as {}, and would now be deployed as {kind}", deployed.kind);
-        let again = if deployed.kind == SWARM { "add --swarm, or " } else { "" };
-        let help = format!("{again}undeploy it first: `hoist plugin undeploy {}`", module.id);
-        found.push(Diagnostic::error(message).module(called(&module.id, environment)).help(help));
+    if let Some(deployed) =
+        deployed.filter(|deployed| deployed.release.is_some() && deployed.kind != kind)
+    {
+        let message = format!(
+            "the plugin is deployed as {}, and would now be deployed as {kind}",
+            deployed.kind
+        );
+        let again = if deployed.kind == SWARM {
+            "add --swarm, or "
+        } else {
+            ""
+        };
+        let help = format!(
+            "{again}undeploy it first: `hoist plugin undeploy {}`",
+            module.id
+        );
+        found.push(
+            Diagnostic::error(message)
+                .module(called(&module.id, environment))
+                .help(help),
+        );
         return Ok(None);
     }
     let mut secrets = place.secrets();
     let known = secrets.len();
-    let (configuration, wrong) = plugin::configuration(session, &located, &plugin, &given, Some(&mut secrets));
+    let (configuration, wrong) =
+        plugin::configuration(session, &located, &plugin, &given, Some(&mut secrets));
     let made = (secrets.len() > known).then_some((place, secrets));
     let usable = !wrong.iter().any(Diagnostic::is_error);
     found.extend(wrong);
     if !usable {
         return Ok(None);
     }
-    let (values, variables) = (configuration.value_with_secrets(), configuration.variables());
+    let (values, variables) = (
+        configuration.value_with_secrets(),
+        configuration.variables(),
+    );
     let name = project_name(&module.id, environment);
     let mut project = Project::default();
     if plugin.kind == Kind::Compose {
@@ -499,11 +768,18 @@ fn one(
     } else if plugin.kind == Kind::Host {
         if let Err(why) = hosts_of(&values) {
             let wrong = Diagnostic::error(why).module(module.id.as_str());
-            found.push(wrong.help("set it in a file with --config, or with `--set host.connection.host=HOST`"));
+            found.push(
+                wrong.help(
+                    "set it in a file with --config, or with `--set host.connection.host=HOST`",
+                ),
+            );
             return Ok(None);
         }
     } else if asked.replicas.is_some() {
-        let warning = Diagnostic::warning(format!("--replicas has no effect on plugins of kind {}", plugin.kind.as_str()));
+        let warning = Diagnostic::warning(format!(
+            "--replicas has no effect on plugins of kind {}",
+            plugin.kind.as_str()
+        ));
         found.push(
             warning
                 .module(module.id.as_str())
@@ -522,19 +798,40 @@ fn one(
         variables,
         project,
     };
-    let mut parts =
-        json!([module.digest.as_str(), file.version, file.kind, file.replicas, file.debug, file.values, file.variables, file.project]);
+    let mut parts = json!([
+        module.digest.as_str(),
+        file.version,
+        file.kind,
+        file.replicas,
+        file.debug,
+        file.values,
+        file.variables,
+        file.project
+    ]);
     // The same values in another order are the same.
     parts.sort_all_objects();
-    let digest = Digest::of([parts.to_string().as_bytes()]).as_str().to_owned();
+    let digest = Digest::of([parts.to_string().as_bytes()])
+        .as_str()
+        .to_owned();
     let reason = match running {
         None if deployed.is_some() => "the last deployment failed".to_owned(),
         None => "not deployed yet".to_owned(),
-        Some(running) if running.version != file.version => format!("{} → {}", running.version, file.version),
-        Some(running) if running.digest == digest && deployed.is_some_and(|deployed| deployed.standing == Standing::Deployed) => {
-            format!("{} is already deployed; its health is checked", running.version)
+        Some(running) if running.version != file.version => {
+            format!("{} → {}", running.version, file.version)
         }
-        Some(running) => format!("{} is deployed with other files, values or options", running.version),
+        Some(running)
+            if running.digest == digest
+                && deployed.is_some_and(|deployed| deployed.standing == Standing::Deployed) =>
+        {
+            format!(
+                "{} is already deployed; its health is checked",
+                running.version
+            )
+        }
+        Some(running) => format!(
+            "{} is deployed with other files, values or options",
+            running.version
+        ),
     };
     what(file, digest, reason, Some(configuration), made)
 }
@@ -542,12 +839,23 @@ fn one(
 /// What `--debug` means to a plugin: the value that its variable DEBUG stands for.
 fn debug(plugin: &Plugin, directory: &OnDisk, given: &mut Given, found: &mut Vec<Diagnostic>) {
     let plain = Configuration::read(plugin, directory, &Given::default());
-    let path = plain.mapping().find(|(name, _)| *name == "DEBUG").map(|(_, path)| path);
+    let path = plain
+        .mapping()
+        .find(|(name, _)| *name == "DEBUG")
+        .map(|(_, path)| path);
     match path {
-        Some(path) => given.set.push(Assignment { path, value: "true".to_owned(), option: "--debug".to_owned() }),
+        Some(path) => given.set.push(Assignment {
+            path,
+            value: "true".to_owned(),
+            option: "--debug".to_owned(),
+        }),
         None => {
-            let warning = Diagnostic::warning("the plugin has no configuration value for debugging").module(plugin.name.as_str());
-            found.push(warning.help("map DEBUG to a value in config/env.yaml; hooks receive HOIST_DEBUG"));
+            let warning =
+                Diagnostic::warning("the plugin has no configuration value for debugging")
+                    .module(plugin.name.as_str());
+            found.push(
+                warning.help("map DEBUG to a value in config/env.yaml; hooks receive HOIST_DEBUG"),
+            );
         }
     }
 }

@@ -1,4 +1,5 @@
-//! `hoist doctor`: what is missing on this machine, and for which module. Starts nothing, writes nothing.
+//! `hoist doctor`: what is missing on this machine, and for which module. Starts nothing, writes
+//! nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -50,9 +51,21 @@ pub(crate) fn run(global: &Global) -> Result<Code, Ending> {
     if !broken.is_empty() {
         let help = Some("run `hoist validate` to list the errors".to_owned());
         let modules = broken.iter().map(|name| (*name).to_owned()).collect();
-        findings.push(Finding { verdict: Verdict::Problem, what: "manifests with errors".to_owned(), help, modules });
+        findings.push(Finding {
+            verdict: Verdict::Problem,
+            what: "manifests with errors".to_owned(),
+            help,
+            modules,
+        });
     }
-    let code = if findings.iter().any(|finding| finding.verdict >= Verdict::Problem) { Code::Partial } else { Code::Ok };
+    let code = if findings
+        .iter()
+        .any(|finding| finding.verdict >= Verdict::Problem)
+    {
+        Code::Partial
+    } else {
+        Code::Ok
+    };
     if global.output == Output::Json {
         json::print(&json!({ "findings": findings }))?;
         return Ok(code);
@@ -66,12 +79,24 @@ pub(crate) fn run(global: &Global) -> Result<Code, Ending> {
             Verdict::Problem => ("problem", RED),
             Verdict::Missing => ("missing", RED),
         };
-        text += &format!("{} {}\n", painted(paint.stdout, colour, &format!("{word:<8}")), render::printable(&finding.what));
+        text += &format!(
+            "{} {}\n",
+            painted(paint.stdout, colour, &format!("{word:<8}")),
+            render::printable(&finding.what)
+        );
         if !finding.modules.is_empty() && finding.verdict != Verdict::Ok {
-            text += &format!("         {} {}\n", painted(paint.stdout, DIM, "for"), render::printable(&shortened(&finding.modules)));
+            text += &format!(
+                "         {} {}\n",
+                painted(paint.stdout, DIM, "for"),
+                render::printable(&shortened(&finding.modules))
+            );
         }
         if let Some(help) = &finding.help {
-            text += &format!("         {} {}\n", painted(paint.stdout, DIM, "help"), render::printable(help));
+            text += &format!(
+                "         {} {}\n",
+                painted(paint.stdout, DIM, "help"),
+                render::printable(help)
+            );
         }
     }
     std::io::stdout().lock().write_all(text.as_bytes())?;
@@ -90,10 +115,17 @@ fn shortened(names: &BTreeSet<String>) -> String {
 fn programs(session: &Session, machine: &Machine, findings: &mut Vec<Finding>) {
     let mut needed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut need = |program: &str, module: &Module| {
-        needed.entry(program.to_owned()).or_default().insert(module.id.to_string());
+        needed
+            .entry(program.to_owned())
+            .or_default()
+            .insert(module.id.to_string());
     };
     // Of what sources offer, the sources are spoken of.
-    for module in session.catalog.modules().filter(|module| !module.removal.is_indexed()) {
+    for module in session
+        .catalog
+        .modules()
+        .filter(|module| !module.removal.is_indexed())
+    {
         for step in module.recipe.steps.values().flatten() {
             match step.method {
                 "bash" | "install_script" | "component_command" => need("bash", module),
@@ -103,8 +135,16 @@ fn programs(session: &Session, machine: &Machine, findings: &mut Vec<Finding>) {
                 _ => {}
             }
         }
-        let script = hoist_files::read_text(&module.root.join("modules").join(format!("{}.sh", module.id))).unwrap_or_default();
-        hoist_core::format::shell::prerequisites(&script).iter().for_each(|program| need(program, module));
+        let script = hoist_files::read_text(
+            &module
+                .root
+                .join("modules")
+                .join(format!("{}.sh", module.id)),
+        )
+        .unwrap_or_default();
+        hoist_core::format::shell::prerequisites(&script)
+            .iter()
+            .for_each(|program| need(program, module));
     }
     for source in &session.sources {
         let programs: &[&str] = match &source.kind {
@@ -113,29 +153,60 @@ fn programs(session: &Session, machine: &Machine, findings: &mut Vec<Finding>) {
             SourceKind::Application { .. } => &["php"],
             SourceKind::Collection { .. } | SourceKind::Prosody { .. } => &[],
         };
-        let more = if source.server.is_some() { &["prosodyctl"][..] } else { &[] };
+        let more = if source.server.is_some() {
+            &["prosodyctl"][..]
+        } else {
+            &[]
+        };
         for program in programs.iter().chain(more) {
-            needed.entry((*program).to_owned()).or_default().insert(format!("source {}", source.name));
+            needed
+                .entry((*program).to_owned())
+                .or_default()
+                .insert(format!("source {}", source.name));
         }
     }
     for (program, modules) in needed {
         let found = match program.as_str() {
             "a package manager" => machine.package_manager().map(|name| (*name).to_owned()),
-            "pip3" => ["pip3", "pip", "uv"].iter().find_map(|name| machine.find_program(name, &[])).map(|path| path.display().to_string()),
+            "pip3" => ["pip3", "pip", "uv"]
+                .iter()
+                .find_map(|name| machine.find_program(name, &[]))
+                .map(|path| path.display().to_string()),
             // Where only root looks.
-            "prosodyctl" => machine.find_program("prosodyctl", &["/usr/sbin".into()]).map(|path| path.display().to_string()),
-            name => machine.find_program(name, &[]).map(|path| path.display().to_string()),
+            "prosodyctl" => machine
+                .find_program("prosodyctl", &["/usr/sbin".into()])
+                .map(|path| path.display().to_string()),
+            name => machine
+                .find_program(name, &[])
+                .map(|path| path.display().to_string()),
         };
         findings.push(match found {
-            Some(found) => Finding { verdict: Verdict::Ok, what: format!("{program}: {found}"), help: None, modules },
+            Some(found) => Finding {
+                verdict: Verdict::Ok,
+                what: format!("{program}: {found}"),
+                help: None,
+                modules,
+            },
             None => {
-                let help = Some(format!("install {program}, or leave out these modules with --skip"));
-                Finding { verdict: Verdict::Missing, what: format!("{program} is not on PATH"), help, modules }
+                let help = Some(format!(
+                    "install {program}, or leave out these modules with --skip"
+                ));
+                Finding {
+                    verdict: Verdict::Missing,
+                    what: format!("{program} is not on PATH"),
+                    help,
+                    modules,
+                }
             }
         });
     }
-    let packages =
-        session.catalog.modules().filter(|module| module.recipe.steps(Action::Install).iter().any(|step| step.method == "package"));
+    let packages = session.catalog.modules().filter(|module| {
+        module
+            .recipe
+            .steps(Action::Install)
+            .iter()
+            .any(|step| step.method == "package")
+    });
     let packages: BTreeSet<String> = packages.map(|module| module.id.to_string()).collect();
     if !packages.is_empty() && !machine.is_root() && machine.find_program("sudo", &[]).is_none() {
         let help = Some("run hoist as root, or install sudo".to_owned());
@@ -150,11 +221,23 @@ fn programs(session: &Session, machine: &Machine, findings: &mut Vec<Finding>) {
 
 fn places(session: &Session, findings: &mut Vec<Finding>) {
     let places = &session.places;
-    for (what, path) in [("home directory", &session.home), ("state directory", &places.state), ("cache", &places.cache)] {
-        let existing = path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
+    for (what, path) in [
+        ("home directory", &session.home),
+        ("state directory", &places.state),
+        ("cache", &places.cache),
+    ] {
+        let existing = path
+            .ancestors()
+            .find(|path| path.exists())
+            .unwrap_or(Path::new("/"));
         let writable = rustix::fs::access(existing, rustix::fs::Access::WRITE_OK).is_ok();
         let finding = match writable {
-            true => Finding { verdict: Verdict::Ok, what: format!("{what}: {}", path.display()), help: None, modules: BTreeSet::new() },
+            true => Finding {
+                verdict: Verdict::Ok,
+                what: format!("{what}: {}", path.display()),
+                help: None,
+                modules: BTreeSet::new(),
+            },
             false => Finding {
                 verdict: Verdict::Problem,
                 what: format!("the {what} {} is not writable", path.display()),
@@ -166,38 +249,90 @@ fn places(session: &Session, findings: &mut Vec<Finding>) {
     }
 }
 
-fn state(session: &Session, machine: &Machine, installed: &Installed, findings: &mut Vec<Finding>) -> Result<(), Ending> {
+fn state(
+    session: &Session,
+    machine: &Machine,
+    installed: &Installed,
+    findings: &mut Vec<Finding>,
+) -> Result<(), Ending> {
     let mut note = |verdict, what: &str, help: &str, modules: BTreeSet<String>| {
         if !modules.is_empty() {
-            findings.push(Finding { verdict, what: what.to_owned(), help: Some(help.to_owned()), modules });
+            findings.push(Finding {
+                verdict,
+                what: what.to_owned(),
+                help: Some(help.to_owned()),
+                modules,
+            });
         }
     };
-    let (interrupted, failed): (Vec<&hoist_core::ModuleId>, Vec<&hoist_core::ModuleId>) =
-        installed.unfinished.keys().filter(|id| !installed.in_progress.contains(*id)).partition(|id| installed.interrupted.contains(*id));
-    let names = |ids: Vec<&hoist_core::ModuleId>| ids.into_iter().map(ToString::to_string).collect();
-    note(Verdict::Problem, "modules whose last change failed", "run `hoist retry`", names(failed));
+    let (interrupted, failed): (Vec<&hoist_core::ModuleId>, Vec<&hoist_core::ModuleId>) = installed
+        .unfinished
+        .keys()
+        .filter(|id| !installed.in_progress.contains(*id))
+        .partition(|id| installed.interrupted.contains(*id));
+    let names =
+        |ids: Vec<&hoist_core::ModuleId>| ids.into_iter().map(ToString::to_string).collect();
+    note(
+        Verdict::Problem,
+        "modules whose last change failed",
+        "run `hoist retry`",
+        names(failed),
+    );
     let help = "the next command that makes changes rolls them back; then run the interrupted command again";
-    note(Verdict::Problem, "modules whose last change was interrupted", help, names(interrupted));
+    note(
+        Verdict::Problem,
+        "modules whose last change was interrupted",
+        help,
+        names(interrupted),
+    );
     let programs = ProgramDirectories::of_installed(installed);
     // The same of another source is another module.
     let is_there = |module: &Module| {
         let record = installed.modules.get(&module.id);
         record.is_some_and(|record| !module.removal.is_indexed() || record.source == module.source)
     };
-    let gone = |module: &&Module| is_there(module) && matches!(presence(machine, module, installed, &programs), Presence::Missing(_));
-    let gone = session.catalog.modules().filter(gone).map(|module| module.id.to_string()).collect();
-    note(Verdict::Problem, "installed modules with missing files", "run `hoist install` to repair them", gone);
+    let gone = |module: &&Module| {
+        is_there(module)
+            && matches!(
+                presence(machine, module, installed, &programs),
+                Presence::Missing(_)
+            )
+    };
+    let gone = session
+        .catalog
+        .modules()
+        .filter(gone)
+        .map(|module| module.id.to_string())
+        .collect();
+    note(
+        Verdict::Problem,
+        "installed modules with missing files",
+        "run `hoist install` to repair them",
+        gone,
+    );
     let configs = read_configs(&session.places.state)?;
-    let waiting = configs.iter().filter(|record| record.pending.is_some() && pending(&record.path).exists());
-    let waiting = waiting.map(|record| format!("{} ({})", record.path.display(), record.module)).collect();
+    let waiting = configs
+        .iter()
+        .filter(|record| record.pending.is_some() && pending(&record.path).exists());
+    let waiting = waiting
+        .map(|record| format!("{} ({})", record.path.display(), record.module))
+        .collect();
     note(
         Verdict::Note,
         "configuration files with a new version next to them, as FILE.new",
         "run `hoist config diff` to compare them",
         waiting,
     );
-    let running: BTreeSet<String> =
-        history(&session.places.state, 1)?.into_iter().filter(|run| run.status == "running").map(|run| run.run_id).collect();
-    note(Verdict::Note, "a run is in progress", "commands that make changes wait for it", running);
+    let running: BTreeSet<String> = history(&session.places.state, 1)?
+        .into_iter()
+        .filter(|run| run.status == "running")
+        .map(|run| run.run_id)
+        .collect();
+    note(
+        Verdict::Note,
+        "a run is in progress",
+        "commands that make changes wait for it",
+        running,
+    );
     Ok(())
 }

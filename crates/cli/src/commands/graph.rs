@@ -12,10 +12,21 @@ use crate::session::Session;
 use crate::{choice, json};
 
 /// Draws modules and what they need.
-pub(crate) fn run(global: &Global, modules: &[String], format: GraphFormat) -> Result<Code, Ending> {
+pub(crate) fn run(
+    global: &Global,
+    modules: &[String],
+    format: GraphFormat,
+) -> Result<Code, Ending> {
     let mut session = Session::open(global)?;
-    let selection = if modules.is_empty() { Selection::All } else { Selection::Names(modules.to_vec()) };
-    let mut request = Request { source: global.source.clone(), ..Request::new(Action::Install, selection) };
+    let selection = if modules.is_empty() {
+        Selection::All
+    } else {
+        Selection::Names(modules.to_vec())
+    };
+    let mut request = Request {
+        source: global.source.clone(),
+        ..Request::new(Action::Install, selection)
+    };
     choice::settle(&mut session, &Installed::default(), &mut request)?;
     let resolution = hoist_resolver::resolve(&session.catalog, &Installed::default(), &request)?;
     if global.output == Output::Json && format == GraphFormat::Dot {
@@ -24,7 +35,9 @@ pub(crate) fn run(global: &Global, modules: &[String], format: GraphFormat) -> R
             let requires: Vec<&str> = resolved.needs.iter().map(name).collect();
             json!({ "name": resolved.module.id, "tier": resolved.module.tier, "requires": requires })
         };
-        json::print(&json!({ "modules": resolution.modules.iter().map(entry).collect::<Vec<_>>() }))?;
+        json::print(
+            &json!({ "modules": resolution.modules.iter().map(entry).collect::<Vec<_>>() }),
+        )?;
         return Ok(Code::Ok);
     }
     let drawing = match format {
@@ -32,6 +45,8 @@ pub(crate) fn run(global: &Global, modules: &[String], format: GraphFormat) -> R
         GraphFormat::Mermaid => Drawing::Mermaid,
         GraphFormat::Svg => Drawing::Svg,
     };
-    std::io::stdout().lock().write_all(hoist_resolver::draw(&resolution, drawing).as_bytes())?;
+    std::io::stdout()
+        .lock()
+        .write_all(hoist_resolver::draw(&resolution, drawing).as_bytes())?;
     Ok(Code::Ok)
 }

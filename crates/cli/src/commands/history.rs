@@ -27,22 +27,45 @@ pub(crate) fn outcome_text(status: &str) -> &str {
 /// There is none, or there are several.
 pub(crate) fn run_name(state: &Path, prefix: &str) -> Result<String, Ending> {
     const MAX_LISTED: usize = 5;
-    let names: Vec<String> = hoist_ledger::history(state, usize::MAX >> 1)?.into_iter().map(|run| run.run_id).collect();
+    let names: Vec<String> = hoist_ledger::history(state, usize::MAX >> 1)?
+        .into_iter()
+        .map(|run| run.run_id)
+        .collect();
     let found: Vec<&String> = match names.iter().find(|name| *name == prefix) {
         Some(exact) => vec![exact],
-        None => names.iter().filter(|name| name.starts_with(prefix)).collect(),
+        None => names
+            .iter()
+            .filter(|name| name.starts_with(prefix))
+            .collect(),
     };
     match found[..] {
         [only] => Ok(only.clone()),
         [] => {
             let error = Diagnostic::error(format!("unknown run `{}`", prefix.escape_debug()));
-            Err(Ending::wrong(error.help("run `hoist history` to list past runs")))
+            Err(Ending::wrong(
+                error.help("run `hoist history` to list past runs"),
+            ))
         }
         _ => {
-            let error = Diagnostic::error(format!("{} runs start with `{}`", found.len(), prefix.escape_debug()));
-            let listed: Vec<&str> = found.iter().take(MAX_LISTED).map(|name| name.as_str()).collect();
-            let more = if found.len() > MAX_LISTED { ", …" } else { "" };
-            Err(Ending::wrong(error.help(format!("use a longer prefix: {}{more}", listed.join(", ")))))
+            let error = Diagnostic::error(format!(
+                "{} runs start with `{}`",
+                found.len(),
+                prefix.escape_debug()
+            ));
+            let listed: Vec<&str> = found
+                .iter()
+                .take(MAX_LISTED)
+                .map(|name| name.as_str())
+                .collect();
+            let more = if found.len() > MAX_LISTED {
+                ", …"
+            } else {
+                ""
+            };
+            Err(Ending::wrong(error.help(format!(
+                "use a longer prefix: {}{more}",
+                listed.join(", ")
+            ))))
         }
     }
 }
@@ -57,17 +80,28 @@ pub(crate) fn run(global: &Global, limit: u32) -> Result<Code, Ending> {
             ended_at: run.ended_at.as_deref().map(time::with_offset),
             ..run
         };
-        json::print(&serde_json::to_value(runs.into_iter().map(local).collect::<Vec<_>>())?)?;
+        json::print(&serde_json::to_value(
+            runs.into_iter().map(local).collect::<Vec<_>>(),
+        )?)?;
         return Ok(Code::Ok);
     }
     let paint = Paint::choose(global.color).stdout;
     let row = |run: RunSummary| {
         let outcome = outcome_text(&run.status);
         let (status, undone) = match run.undone {
-            Some(by) => (format!("{outcome}, undone"), painted(paint, DIM, &format!("undone by {by}"))),
+            Some(by) => (
+                format!("{outcome}, undone"),
+                painted(paint, DIM, &format!("undone by {by}")),
+            ),
             None => (outcome.to_owned(), String::new()),
         };
-        vec![time::text(&run.started_at), run.action, status, run.run_id, undone]
+        vec![
+            time::text(&run.started_at),
+            run.action,
+            status,
+            run.run_id,
+            undone,
+        ]
     };
     let rows: Vec<Vec<String>> = runs.into_iter().map(row).collect();
     let text = match rows.is_empty() {

@@ -5,7 +5,10 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hoist_core::{Action, Change, Diagnostic, InstalledModule, Module, ModuleId, Plan, PlannedModule, Request, Selection, Tier, Wanted};
+use hoist_core::{
+    Action, Change, Diagnostic, InstalledModule, Module, ModuleId, Plan, PlannedModule, Request,
+    Selection, Tier, Wanted,
+};
 use hoist_executor::Failure;
 use hoist_methods::{Failures, Header, Host, Remote, printed_on, serve as serve_here, tree_name};
 use serde_json::{Value, json};
@@ -26,12 +29,18 @@ pub(crate) fn any(hosts: &Hosts) -> Result<bool, Ending> {
     if !hosts.host.is_empty() || hosts.hosts.is_some() {
         return Ok(true);
     }
-    let meant =
-        [(hosts.sudo, "--sudo"), (hosts.rollout.canary.is_some(), "--canary"), (hosts.rollout.max_failures.is_some(), "--max-failures")];
+    let meant = [
+        (hosts.sudo, "--sudo"),
+        (hosts.rollout.canary.is_some(), "--canary"),
+        (hosts.rollout.max_failures.is_some(), "--max-failures"),
+    ];
     match meant.into_iter().find(|(given, _)| *given) {
         Some((_, option)) => {
-            let wrong = Diagnostic::error("the option requires hosts, and none is given").field(option);
-            Err(Ending::wrong(wrong.help("add --host or --hosts, or remove the option to install on this machine")))
+            let wrong =
+                Diagnostic::error("the option requires hosts, and none is given").field(option);
+            Err(Ending::wrong(wrong.help(
+                "add --host or --hosts, or remove the option to install on this machine",
+            )))
         }
         None => Ok(false),
     }
@@ -40,7 +49,12 @@ pub(crate) fn any(hosts: &Hosts) -> Result<bool, Ending> {
 /// Does here what another hoist asks for.
 pub(crate) fn serve() -> Result<Code, Ending> {
     let (_, _, places) = session::surroundings()?;
-    serve_here(std::io::stdin().lock(), std::io::stdout(), &std::env::current_exe()?, &places.cache)?;
+    serve_here(
+        std::io::stdin().lock(),
+        std::io::stdout(),
+        &std::env::current_exe()?,
+        &places.cache,
+    )?;
     Ok(Code::Ok)
 }
 
@@ -52,8 +66,15 @@ pub(crate) fn install(global: &Global, install: &Install) -> Result<Code, Ending
     let asked = change::Asked::install(global, install)?;
     let installed = hoist_core::Installed::default();
     hoist_resolver::resolve(&session.catalog, &installed, &asked.request)?;
-    let trees: Vec<_> = session.directories.iter().map(|directory| (tree_name(directory), directory.clone())).collect();
-    let header = Header { arguments: arguments(global, install, &trees), ..Header::default() };
+    let trees: Vec<_> = session
+        .directories
+        .iter()
+        .map(|directory| (tree_name(directory), directory.clone()))
+        .collect();
+    let header = Header {
+        arguments: arguments(global, install, &trees),
+        ..Header::default()
+    };
     let plan_hosts = Planned::new(&hosts, &install.hosts)?;
     let remote = |host: &Host| Remote {
         host: host.clone(),
@@ -64,28 +85,59 @@ pub(crate) fn install(global: &Global, install: &Install) -> Result<Code, Ending
         failures: plan_hosts.failures.clone(),
         begun: None,
     };
-    let remotes: BTreeMap<ModuleId, Remote> = plan_hosts.names.iter().cloned().zip(hosts.iter().map(remote)).collect();
+    let remotes: BTreeMap<ModuleId, Remote> = plan_hosts
+        .names
+        .iter()
+        .cloned()
+        .zip(hosts.iter().map(remote))
+        .collect();
     if install.dry_run {
-        return foresee(global, &session, &remotes, install.hosts.rollout.max_hosts.into());
+        return foresee(
+            global,
+            &session,
+            &remotes,
+            install.hosts.rollout.max_hosts.into(),
+        );
     }
     plan_hosts.run(global, session, remotes, &install.hosts)
 }
 
 /// Shows what would be done on each host, as hoist there sees it.
-fn foresee(global: &Global, session: &Session, remotes: &BTreeMap<ModuleId, Remote>, at_once: usize) -> Result<Code, Ending> {
+fn foresee(
+    global: &Global,
+    session: &Session,
+    remotes: &BTreeMap<ModuleId, Remote>,
+    at_once: usize,
+) -> Result<Code, Ending> {
     let machine = session.machine()?;
     let remotes: Vec<&Remote> = remotes.values().collect();
     let mut plans = Vec::new();
     for some in remotes.chunks(at_once.max(1)) {
         plans.extend(std::thread::scope(|scope| {
-            let begun: Vec<_> = some.iter().map(|remote| scope.spawn(|| printed_on(&machine, remote))).collect();
-            begun.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(Failure::new("panicked")))).collect::<Vec<_>>()
+            let begun: Vec<_> = some
+                .iter()
+                .map(|remote| scope.spawn(|| printed_on(&machine, remote)))
+                .collect();
+            begun
+                .into_iter()
+                .map(|thread| {
+                    thread
+                        .join()
+                        .unwrap_or_else(|_| Err(Failure::new("panicked")))
+                })
+                .collect::<Vec<_>>()
         }));
     }
-    let code = if plans.iter().all(Result::is_ok) { Code::Ok } else { Code::Partial };
+    let code = if plans.iter().all(Result::is_ok) {
+        Code::Ok
+    } else {
+        Code::Partial
+    };
     if global.output == Output::Json {
         let plan = |(remote, plan): (&&Remote, &Result<String, Failure>)| match plan {
-            Ok(text) => json!({ "host": remote.host.to_string(), "plan": serde_json::from_str::<Value>(text).unwrap_or_default() }),
+            Ok(text) => {
+                json!({ "host": remote.host.to_string(), "plan": serde_json::from_str::<Value>(text).unwrap_or_default() })
+            }
             Err(failure) => json!({ "host": remote.host.to_string(), "problem": failure.message }),
         };
         json::print(&remotes.iter().zip(&plans).map(plan).collect())?;
@@ -94,17 +146,28 @@ fn foresee(global: &Global, session: &Session, remotes: &BTreeMap<ModuleId, Remo
     let paint = Paint::choose(global.color);
     let mut text = String::new();
     for (remote, plan) in remotes.iter().zip(&plans) {
-        text += &format!("{}\n", painted(paint.stdout, BOLD, &remote.host.to_string()));
+        text += &format!(
+            "{}\n",
+            painted(paint.stdout, BOLD, &remote.host.to_string())
+        );
         match plan {
-            Ok(plan) => plan.lines().for_each(|line| text += &format!("  {}\n", render::printable(line))),
-            Err(failure) => text += &format!("  {}\n", painted(paint.stdout, RED, &render::printable(&failure.message))),
+            Ok(plan) => plan
+                .lines()
+                .for_each(|line| text += &format!("  {}\n", render::printable(line))),
+            Err(failure) => {
+                text += &format!(
+                    "  {}\n",
+                    painted(paint.stdout, RED, &render::printable(&failure.message))
+                )
+            }
         }
     }
     std::io::stdout().lock().write_all(text.as_bytes())?;
     Ok(code)
 }
 
-/// The arguments that hoist gets there: those that it has here, but for what is only about this side.
+/// The arguments that hoist gets there: those that it has here, but for what is only about this
+/// side.
 fn arguments(global: &Global, install: &Install, trees: &[(String, PathBuf)]) -> Vec<String> {
     // A plan is shown as it is; of a run the events are read.
     let how: &[&str] = match (install.dry_run, global.output) {
@@ -134,7 +197,12 @@ fn arguments(global: &Global, install: &Install, trees: &[(String, PathBuf)]) ->
         (install.config.config_overwrite, "--config-overwrite"),
         (install.config.config_keep, "--config-keep"),
     ];
-    all.extend(flags.into_iter().filter(|(set, _)| *set).map(|(_, name)| name.to_owned()));
+    all.extend(
+        flags
+            .into_iter()
+            .filter(|(set, _)| *set)
+            .map(|(_, name)| name.to_owned()),
+    );
     for (option, names) in [("--with", &install.with), ("--skip", &install.skip)] {
         if !names.is_empty() {
             all.extend([option.to_owned(), names.join(",")]);
@@ -146,12 +214,18 @@ fn arguments(global: &Global, install: &Install, trees: &[(String, PathBuf)]) ->
 
 /// The hosts of the options and of the file, each once.
 pub(crate) fn hosts(options: &Hosts) -> Result<Vec<Host>, Ending> {
-    let mut lines: Vec<(String, Option<(String, usize)>)> = options.host.iter().map(|host| (host.clone(), None)).collect();
+    let mut lines: Vec<(String, Option<(String, usize)>)> = options
+        .host
+        .iter()
+        .map(|host| (host.clone(), None))
+        .collect();
     if let Some(file) = &options.hosts {
         let shown = file.display().to_string();
         let text = hoist_files::read_text(file).map_err(|error| {
             Ending::wrong(
-                Diagnostic::error(format!("cannot read the file: {error}")).file(shown.clone()).help("name a file with one host per line"),
+                Diagnostic::error(format!("cannot read the file: {error}"))
+                    .file(shown.clone())
+                    .help("name a file with one host per line"),
             )
         })?;
         for (place, line) in text.lines().enumerate() {
@@ -169,7 +243,9 @@ pub(crate) fn hosts(options: &Hosts) -> Result<Vec<Host>, Ending> {
             Err(why) => {
                 let wrong = Diagnostic::error(why);
                 errors.push(match place {
-                    Some((file, line)) => wrong.file(file).position(hoist_core::Position { line, column: 1 }),
+                    Some((file, line)) => wrong
+                        .file(file)
+                        .position(hoist_core::Position { line, column: 1 }),
                     None => wrong.field("--host"),
                 });
             }
@@ -177,7 +253,9 @@ pub(crate) fn hosts(options: &Hosts) -> Result<Vec<Host>, Ending> {
     }
     match (errors.is_empty(), hosts.is_empty()) {
         (false, _) => Err(errors.into()),
-        (_, true) => Err(Ending::wrong(Diagnostic::error("the file lists no hosts").help("write one host per line: user@host"))),
+        (_, true) => Err(Ending::wrong(
+            Diagnostic::error("the file lists no hosts").help("write one host per line: user@host"),
+        )),
         _ => Ok(hosts),
     }
 }
@@ -198,7 +276,14 @@ impl Planned {
         let names = hosts.iter().map(name).collect::<Result<Vec<_>, _>>()?;
         let allowed = allowed(options.rollout.max_failures.as_deref(), hosts.len())?;
         let canary = usize::from(options.rollout.canary.unwrap_or(0)).min(hosts.len());
-        Ok(Self { names, failures: Arc::new(Failures { allowed, count: Default::default() }), canary })
+        Ok(Self {
+            names,
+            failures: Arc::new(Failures {
+                allowed,
+                count: Default::default(),
+            }),
+            canary,
+        })
     }
 
     /// Runs hoist on all of them, and tells what came of it.
@@ -222,19 +307,37 @@ impl Planned {
             change: Change::Install,
             reason: remotes[name].host.to_string(),
             wanted: Wanted::Named,
-            needs: if place < self.canary { Vec::new() } else { first.clone() },
+            needs: if place < self.canary {
+                Vec::new()
+            } else {
+                first.clone()
+            },
             after: Vec::new(),
             requires: Vec::new(),
             has_hint: false,
         };
-        let plan = Plan { action: Action::Install, modules: self.names.iter().enumerate().map(planned).collect(), left_out: Vec::new() };
+        let plan = Plan {
+            action: Action::Install,
+            modules: self.names.iter().enumerate().map(planned).collect(),
+            left_out: Vec::new(),
+        };
         for name in &self.names {
-            session.catalog.put(Module::remembered(name.clone(), &InstalledModule::default()));
+            session.catalog.put(Module::remembered(
+                name.clone(),
+                &InstalledModule::default(),
+            ));
         }
         let machine = session.machine()?;
-        let how = How { remotes, max_hosts: options.rollout.max_hosts.into(), ..How::default() };
+        let how = How {
+            remotes,
+            max_hosts: options.rollout.max_hosts.into(),
+            ..How::default()
+        };
         let names = self.names.iter().map(ModuleId::to_string).collect();
-        let request = &Request { hosts: true, ..Request::new(Action::Install, Selection::Names(names)) };
+        let request = &Request {
+            hosts: true,
+            ..Request::new(Action::Install, Selection::Names(names))
+        };
         Run {
             global,
             session: &session,
@@ -255,15 +358,31 @@ impl Planned {
 pub(crate) fn allowed(text: Option<&str>, hosts: usize) -> Result<usize, Ending> {
     let Some(text) = text else { return Ok(hosts) };
     let (number, is_share) = share(text)?;
-    Ok(if is_share { hosts * number / 100 } else { number })
+    Ok(if is_share {
+        hosts * number / 100
+    } else {
+        number
+    })
 }
 
 /// A number, or a share of a hundred, which the second says.
 fn share(text: &str) -> Result<(usize, bool), Ending> {
-    let share = text.strip_suffix('%').and_then(|share| share.trim().parse::<usize>().ok()).filter(|share| *share <= 100);
+    let share = text
+        .strip_suffix('%')
+        .and_then(|share| share.trim().parse::<usize>().ok())
+        .filter(|share| *share <= 100);
     let count = text.parse::<usize>().ok();
-    share.map(|share| (share, true)).or(count.map(|count| (count, false))).ok_or_else(|| {
-        let wrong = Diagnostic::error(format!("`{}` is neither a number nor a percentage", text.escape_debug())).field("--max-failures");
-        Ending::wrong(wrong.help("write the number or percentage of hosts that may fail: 2, or 25%"))
-    })
+    share
+        .map(|share| (share, true))
+        .or(count.map(|count| (count, false)))
+        .ok_or_else(|| {
+            let wrong = Diagnostic::error(format!(
+                "`{}` is neither a number nor a percentage",
+                text.escape_debug()
+            ))
+            .field("--max-failures");
+            Ending::wrong(
+                wrong.help("write the number or percentage of hosts that may fail: 2, or 25%"),
+            )
+        })
 }

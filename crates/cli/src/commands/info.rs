@@ -29,7 +29,15 @@ pub(crate) fn run(global: &Global, name: &str) -> Result<Code, Ending> {
     let name = &meant(&mut session, &installed, global, name);
     let catalog = &session.catalog;
     let id = ModuleId::new(name).ok();
-    let record = id.as_ref().and_then(|id| installed.modules.get(id).or_else(|| installed.unfinished.get(id))).cloned();
+    let record = id
+        .as_ref()
+        .and_then(|id| {
+            installed
+                .modules
+                .get(id)
+                .or_else(|| installed.unfinished.get(id))
+        })
+        .cloned();
     let Some(module) = catalog.get(name) else {
         if let Some(broken) = catalog.broken(name) {
             return Err(broken.diagnostics.clone().into());
@@ -37,22 +45,39 @@ pub(crate) fn run(global: &Global, name: &str) -> Result<Code, Ending> {
         if let (Some(id), Some(record)) = (id, record) {
             return remembered(global, &session, &id, &record);
         }
-        let help =
-            catalog.suggest(name).map_or_else(|| "run `hoist list` to list modules".to_owned(), |near| format!("did you mean `{near}`?"));
-        return Err(Ending::wrong(Diagnostic::error(format!("unknown module `{}`", name.escape_debug())).help(help)));
+        let help = catalog.suggest(name).map_or_else(
+            || "run `hoist list` to list modules".to_owned(),
+            |near| format!("did you mean `{near}`?"),
+        );
+        return Err(Ending::wrong(
+            Diagnostic::error(format!("unknown module `{}`", name.escape_debug())).help(help),
+        ));
     };
-    let needed_by: Vec<&ModuleId> = catalog.modules().filter(|other| other.requires.contains(&module.id)).map(|other| &other.id).collect();
+    let needed_by: Vec<&ModuleId> = catalog
+        .modules()
+        .filter(|other| other.requires.contains(&module.id))
+        .map(|other| &other.id)
+        .collect();
     if global.output == Output::Json {
         let mut entry = list::entry(module, &session, &installed);
-        let variables: serde_json::Map<_, _> =
-            module.variables.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name.clone(), json!(value))).collect();
+        let variables: serde_json::Map<_, _> = module
+            .variables
+            .iter()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(name, value)| (name.clone(), json!(value)))
+            .collect();
         entry["manifest"] = json!(module.manifest);
         entry["needed_by"] = json!(needed_by);
         entry["fields"] = variables.into();
         entry["checks"] = json!(module.checks);
         entry["recipe"] = json!(module.recipe);
         entry["installed"] = json!(record);
-        entry["also"] = json!(record.as_ref().map(|record| elsewhere(&session, &module.id, record)).unwrap_or_default());
+        entry["also"] = json!(
+            record
+                .as_ref()
+                .map(|record| elsewhere(&session, &module.id, record))
+                .unwrap_or_default()
+        );
         if let Some(indexed) = session.entry(module) {
             entry["sources"] = json!(others(&session, module));
             entry["about"] = json!(indexed);
@@ -64,33 +89,61 @@ pub(crate) fn run(global: &Global, name: &str) -> Result<Code, Ending> {
         return Ok(Code::Ok);
     }
     let paint = Paint::choose(global.color);
-    let names = |ids: &[&ModuleId]| ids.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(", ");
+    let names = |ids: &[&ModuleId]| {
+        ids.iter()
+            .map(|id| id.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     let mut rows = vec![
         ("description", printable(&module.summary)),
         ("tier", module.tier.to_string()),
-        ("state", list::state_text(module, &session, &installed, paint)),
+        (
+            "state",
+            list::state_text(module, &session, &installed, paint),
+        ),
         ("notes", module.offered.caveats.join("; ")),
         ("method", module.method.clone()),
         ("manifest", module.manifest.display().to_string()),
-        ("depends on", names(&module.requires.iter().collect::<Vec<_>>())),
+        (
+            "depends on",
+            names(&module.requires.iter().collect::<Vec<_>>()),
+        ),
         ("required by", names(&needed_by)),
     ];
     let indexed = session.entry(module);
-    rows.extend(indexed.into_iter().flat_map(|indexed| about(&session, module, indexed)));
+    rows.extend(
+        indexed
+            .into_iter()
+            .flat_map(|indexed| about(&session, module, indexed)),
+    );
     let record = record.filter(|_| list::state(module, &installed) != "available");
-    rows.extend(record.iter().flat_map(|record| known(&session, &module.id, record)));
+    rows.extend(
+        record
+            .iter()
+            .flat_map(|record| known(&session, &module.id, record)),
+    );
     let mut text = described(&module.id, rows, paint);
     let fields: Vec<Vec<String>> = module
         .variables
         .iter()
-        .filter(|(name, value)| !value.is_empty() && !matches!(name.as_str(), "MODULE_NAME" | "MODULE_DESCRIPTION"))
+        .filter(|(name, value)| {
+            !value.is_empty() && !matches!(name.as_str(), "MODULE_NAME" | "MODULE_DESCRIPTION")
+        })
         .map(|(name, value)| vec![format!("  {name}"), printable(value)])
         .collect();
     if !fields.is_empty() {
-        text += &format!("{}\n{}", painted(paint.stdout, BOLD, "fields"), render::table(&fields));
+        text += &format!(
+            "{}\n{}",
+            painted(paint.stdout, BOLD, "fields"),
+            render::table(&fields)
+        );
     }
     if let Some(readme) = indexed.and_then(|indexed| readme(&session, module, indexed)) {
-        let width = console::Term::stdout().size_checked().map_or(80, |(_, columns)| usize::from(columns)).min(100);
+        let width = console::Term::stdout()
+            .size_checked()
+            .map_or(80, |(_, columns)| usize::from(columns))
+            .min(100);
         text += &format!("\n{}", markdown::text(&readme, width, paint.stdout));
     }
     std::io::stdout().lock().write_all(text.as_bytes())?;
@@ -103,7 +156,11 @@ fn meant(session: &mut Session, installed: &Installed, global: &Global, name: &s
         Some((source, short)) => (Some(source), short),
         None => (global.source.as_deref(), name),
     };
-    let id = session.catalog.canonical(short).or_else(|| choice::installed_as(installed, short)).map(ModuleId::to_string);
+    let id = session
+        .catalog
+        .canonical(short)
+        .or_else(|| choice::installed_as(installed, short))
+        .map(ModuleId::to_string);
     let id = id.unwrap_or_else(|| short.to_owned());
     match source {
         Some(source) if !session.catalog.prefer(source, &id) => name.to_owned(),
@@ -113,35 +170,87 @@ fn meant(session: &mut Session, installed: &Installed, global: &Global, name: &s
 
 /// The sources that offer the same name.
 fn others<'s>(session: &'s Session, module: &Module) -> Vec<&'s str> {
-    session.catalog.all(module.id.as_str()).map(|other| other.source.as_str()).collect()
+    session
+        .catalog
+        .all(module.id.as_str())
+        .map(|other| other.source.as_str())
+        .collect()
 }
 
 /// What the source of a module says of it.
 fn about(session: &Session, module: &Module, entry: &Entry) -> Vec<(&'static str, String)> {
-    let files: Vec<String> = entry.files.iter().map(|file| file.path.to_owned()).collect();
-    let versions: Vec<&str> = entry.offers.iter().map(|offer| offer.version.as_str()).collect();
-    let synced = session.indexes.get(&module.source).map(|index| time::day(&index.synced_at));
-    let also: Vec<&str> = others(session, module).into_iter().filter(|source| *source != module.source).collect();
+    let files: Vec<String> = entry
+        .files
+        .iter()
+        .map(|file| file.path.to_owned())
+        .collect();
+    let versions: Vec<&str> = entry
+        .offers
+        .iter()
+        .map(|offer| offer.version.as_str())
+        .collect();
+    let synced = session
+        .indexes
+        .get(&module.source)
+        .map(|index| time::day(&index.synced_at));
+    let also: Vec<&str> = others(session, module)
+        .into_iter()
+        .filter(|source| *source != module.source)
+        .collect();
     let mut rows = vec![
         (
             "source",
-            synced
-                .filter(|day| !day.is_empty())
-                .map_or_else(|| module.source.clone(), |day| format!("{}, last synced on {day}", module.source)),
+            synced.filter(|day| !day.is_empty()).map_or_else(
+                || module.source.clone(),
+                |day| format!("{}, last synced on {day}", module.source),
+            ),
         ),
         ("also in", also.join(", ")),
         ("offered", entry.version.clone()),
-        ("versions", if versions.len() > 1 { versions.join(", ") } else { String::new() }),
+        (
+            "versions",
+            if versions.len() > 1 {
+                versions.join(", ")
+            } else {
+                String::new()
+            },
+        ),
         ("author", entry.author.clone().unwrap_or_default()),
         ("changed on", entry.date.clone().unwrap_or_default()),
-        ("from", entry.origin.as_ref().map(|origin| origin.from.clone()).unwrap_or_default()),
+        (
+            "from",
+            entry
+                .origin
+                .as_ref()
+                .map(|origin| origin.from.clone())
+                .unwrap_or_default(),
+        ),
         ("installer", entry.installer.clone().unwrap_or_default()),
         (
             "stage",
-            if entry.stages.is_empty() { entry.stage.map(|stage| stage.to_string()).unwrap_or_default() } else { entry.stages.join(", ") },
+            if entry.stages.is_empty() {
+                entry
+                    .stage
+                    .map(|stage| stage.to_string())
+                    .unwrap_or_default()
+            } else {
+                entry.stages.join(", ")
+            },
         ),
-        ("revision", entry.number.map(|number| number.to_string()).unwrap_or_default()),
-        ("changes", entry.changes.map(|changes| changes.to_string()).unwrap_or_default()),
+        (
+            "revision",
+            entry
+                .number
+                .map(|number| number.to_string())
+                .unwrap_or_default(),
+        ),
+        (
+            "changes",
+            entry
+                .changes
+                .map(|changes| changes.to_string())
+                .unwrap_or_default(),
+        ),
         ("labels", entry.labels.join(", ")),
         ("licence", entry.licence.clone().unwrap_or_default()),
         ("homepage", entry.homepage.clone().unwrap_or_default()),
@@ -151,7 +260,8 @@ fn about(session: &Session, module: &Module, entry: &Entry) -> Vec<(&'static str
         ("files", files.join(", ")),
         ("damage", entry.damage.clone().unwrap_or_default()),
     ];
-    rows.iter_mut().for_each(|(_, value)| *value = printable(value));
+    rows.iter_mut()
+        .for_each(|(_, value)| *value = printable(value));
     rows
 }
 
@@ -160,22 +270,34 @@ const README_LIMIT: u64 = 512 * 1024;
 
 /// The text of its README, without its head.
 fn readme(session: &Session, module: &Module, entry: &Entry) -> Option<String> {
-    let source = session.sources.iter().find(|source| source.name == module.source)?;
+    let source = session
+        .sources
+        .iter()
+        .find(|source| source.name == module.source)?;
     let directory = match &entry.origin {
         // What is in an archive is not unpacked to be read.
         Some(origin) => origin.prefix.is_none().then(|| origin.path.clone())?,
-        None => SourceCache::new(&session.places.cache, source).tree().join(&entry.name),
+        None => SourceCache::new(&session.places.cache, source)
+            .tree()
+            .join(&entry.name),
     };
     let path = directory.join(entry.readme.as_ref()?);
     let metadata = path.symlink_metadata().ok()?;
-    let text = (metadata.is_file() && metadata.len() <= README_LIMIT).then(|| std::fs::read(&path).ok())??;
+    let text = (metadata.is_file() && metadata.len() <= README_LIMIT)
+        .then(|| std::fs::read(&path).ok())??;
     let text = String::from_utf8_lossy(&text).into_owned();
     let body = hoist_sources::readme::head(&text).body;
-    Some(text.get(body..).unwrap_or_default().trim_start().to_owned()).filter(|text| !text.is_empty())
+    Some(text.get(body..).unwrap_or_default().trim_start().to_owned())
+        .filter(|text| !text.is_empty())
 }
 
 /// What is known of an installed module whose manifest is gone.
-fn remembered(global: &Global, session: &Session, id: &ModuleId, record: &InstalledModule) -> Result<Code, Ending> {
+fn remembered(
+    global: &Global,
+    session: &Session,
+    id: &ModuleId,
+    record: &InstalledModule,
+) -> Result<Code, Ending> {
     if global.output == Output::Json {
         let (version, source, method) = (&record.version, &record.source, &record.method);
         json::print(&json!({
@@ -186,29 +308,69 @@ fn remembered(global: &Global, session: &Session, id: &ModuleId, record: &Instal
     }
     let state = match record.removal.into {
         None if let Some(root) = session.unused_collection(record) => {
-            format!("installed; its collection is not in use (add `-C {}` to use it)", render::shell_word(&root.display().to_string()))
+            format!(
+                "installed; its collection is not in use (add `-C {}` to use it)",
+                render::shell_word(&root.display().to_string())
+            )
         }
         None => "installed; no collection has its manifest, so it can only be removed".to_owned(),
-        Some(_) => format!("installed; {} no longer provides it, so it can only be removed", record.source),
+        Some(_) => format!(
+            "installed; {} no longer provides it, so it can only be removed",
+            record.source
+        ),
     };
-    let mut rows = vec![("state", state), ("method", record.method.clone()), ("source", record.source.clone())];
+    let mut rows = vec![
+        ("state", state),
+        ("method", record.method.clone()),
+        ("source", record.source.clone()),
+    ];
     rows.extend(known(session, id, record));
-    std::io::stdout().lock().write_all(described(id, rows, Paint::choose(global.color)).as_bytes())?;
+    std::io::stdout()
+        .lock()
+        .write_all(described(id, rows, Paint::choose(global.color)).as_bytes())?;
     Ok(Code::Ok)
 }
 
 /// What the ledger says of a module.
-fn known(session: &Session, id: &ModuleId, record: &InstalledModule) -> [(&'static str, String); 4] {
-    let paths: Vec<String> = record.paths.iter().map(|path| path.display().to_string()).collect();
-    let also: Vec<String> = elsewhere(session, id, record).iter().map(|path| path.display().to_string()).collect();
-    let manner = if record.adopted { format!("found on {}", time::text(&record.installed_at)) } else { time::text(&record.installed_at) };
-    [("installed", manner), ("version", record.version.clone().unwrap_or_default()), ("paths", paths.join(", ")), ("also", also.join(", "))]
+fn known(
+    session: &Session,
+    id: &ModuleId,
+    record: &InstalledModule,
+) -> [(&'static str, String); 4] {
+    let paths: Vec<String> = record
+        .paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    let also: Vec<String> = elsewhere(session, id, record)
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    let manner = if record.adopted {
+        format!("found on {}", time::text(&record.installed_at))
+    } else {
+        time::text(&record.installed_at)
+    };
+    [
+        ("installed", manner),
+        ("version", record.version.clone().unwrap_or_default()),
+        ("paths", paths.join(", ")),
+        ("also", also.join(", ")),
+    ]
 }
 
 /// What a module wrote and nobody else, outside of the paths that it is known to have made.
 fn elsewhere(session: &Session, id: &ModuleId, record: &InstalledModule) -> Vec<PathBuf> {
-    let recorded = Reader::open(&session.places.state).and_then(|reader| reader.own_record(id)).unwrap_or_default();
-    let is_below = |path: &PathBuf| record.paths.iter().chain(&record.removal.paths).any(|known| path.starts_with(known));
+    let recorded = Reader::open(&session.places.state)
+        .and_then(|reader| reader.own_record(id))
+        .unwrap_or_default();
+    let is_below = |path: &PathBuf| {
+        record
+            .paths
+            .iter()
+            .chain(&record.removal.paths)
+            .any(|known| path.starts_with(known))
+    };
     let is_indexed = record.removal.is_indexed();
     recorded
         .into_iter()
@@ -218,7 +380,14 @@ fn elsewhere(session: &Session, id: &ModuleId, record: &InstalledModule) -> Vec<
 }
 
 fn described(id: &ModuleId, rows: Vec<(&str, String)>, paint: Paint) -> String {
-    let rows: Vec<Vec<String>> =
-        rows.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| vec![format!("  {name}"), value]).collect();
-    format!("{}\n{}", painted(paint.stdout, BOLD, id.as_str()), render::table(&rows))
+    let rows: Vec<Vec<String>> = rows
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| vec![format!("  {name}"), value])
+        .collect();
+    format!(
+        "{}\n{}",
+        painted(paint.stdout, BOLD, id.as_str()),
+        render::table(&rows)
+    )
 }

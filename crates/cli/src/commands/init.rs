@@ -18,35 +18,53 @@ const NAME: &str = "COLLECTION_NAME";
 
 /// Creates a collection in `directory`, by default the working directory. Existing files are kept.
 pub(crate) fn run(global: &Global, directory: Option<&Path>) -> Result<Code, Ending> {
-    let root = std::path::absolute(directory.unwrap_or(Path::new(".")))?.components().collect::<PathBuf>();
-    let shown = directory.map_or_else(|| ".".to_owned(), |directory| directory.display().to_string());
-    let name = root.file_name().map_or_else(|| "collection".to_owned(), |name| name.to_string_lossy().into_owned());
+    let root = std::path::absolute(directory.unwrap_or(Path::new(".")))?
+        .components()
+        .collect::<PathBuf>();
+    let shown = directory.map_or_else(
+        || ".".to_owned(),
+        |directory| directory.display().to_string(),
+    );
+    let name = root.file_name().map_or_else(
+        || "collection".to_owned(),
+        |name| name.to_string_lossy().into_owned(),
+    );
     if collections::is_collection(&root) {
         let error = Diagnostic::error("the directory is already a collection").file(shown);
-        return Err(Ending::wrong(error.help("create a module in it with `hoist new NAME`")));
+        return Err(Ending::wrong(
+            error.help("create a module in it with `hoist new NAME`"),
+        ));
     }
     let text = |path: &str, text: String| match path {
         // Any directory name is a YAML string in quotes.
         "hoist.yml" => text.replace(NAME, &serde_json::Value::from(name.as_str()).to_string()),
         _ => text.replace(NAME, &name),
     };
-    let written = shipped::write_new(&COLLECTION, &root, &text).map_err(|error| cannot_write(&shown, &error))?;
+    let written = shipped::write_new(&COLLECTION, &root, &text)
+        .map_err(|error| cannot_write(&shown, &error))?;
     if global.output == Output::Json {
         json::print(&json!({ "collection": root, "files": written }))?;
         return Ok(Code::Ok);
     }
     let mut output = format!("Created the collection {name} in {shown}:\n");
-    written.iter().for_each(|file| output += &format!("  {file}\n"));
+    written
+        .iter()
+        .for_each(|file| output += &format!("  {file}\n"));
     output += "\nNext:\n";
     if directory.is_some_and(|directory| directory != Path::new(".")) {
         output += &format!("  cd {}\n", render::shell_word(&shown));
     }
-    output += "  hoist install      install the example module\n  hoist new NAME     create a module\n";
+    output +=
+        "  hoist install      install the example module\n  hoist new NAME     create a module\n";
     io::stdout().lock().write_all(output.as_bytes())?;
     Ok(Code::Ok)
 }
 
 fn cannot_write(shown: &str, error: &io::Error) -> Ending {
-    let diagnostic = Diagnostic::error(format!("cannot create the collection: {error}")).file(shown);
-    Ending::wrong(diagnostic.help("check that the directory is writable, or name another one: `hoist init DIR`"))
+    let diagnostic =
+        Diagnostic::error(format!("cannot create the collection: {error}")).file(shown);
+    Ending::wrong(
+        diagnostic
+            .help("check that the directory is writable, or name another one: `hoist init DIR`"),
+    )
 }

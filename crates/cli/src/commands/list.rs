@@ -13,7 +13,8 @@ use crate::json;
 use crate::render::{self, BOLD, DIM, GREEN, Paint, RED, YELLOW, painted};
 use crate::session::Session;
 
-/// One line a module: those of the collections and of other sources, and those that are installed without being in one.
+/// One line a module: those of the collections and of other sources, and those that are installed
+/// without being in one.
 pub(crate) fn run(global: &Global, list: &List) -> Result<Code, Ending> {
     let mut session = Session::open(global)?;
     let installed = session.installed()?;
@@ -24,20 +25,42 @@ pub(crate) fn run(global: &Global, list: &List) -> Result<Code, Ending> {
     let of_source = |source: &str| global.source.as_ref().is_none_or(|wanted| wanted == source);
     let shown = |module: &&Module| match list {
         _ if !of_source(&module.source) || (global.plugins_only && !module.removal.plugin) => false,
-        List { installed: true, .. } => is_there(module, &installed),
-        List { available: true, .. } => !is_there(module, &installed),
+        List {
+            installed: true, ..
+        } => is_there(module, &installed),
+        List {
+            available: true, ..
+        } => !is_there(module, &installed),
         _ => true,
     };
     // Of one source also what stands behind another.
-    let behind = session.catalog.hidden().iter().filter(|_| global.source.is_some());
-    let mut modules: Vec<&Module> = session.catalog.modules().chain(behind).filter(shown).collect();
+    let behind = session
+        .catalog
+        .hidden()
+        .iter()
+        .filter(|_| global.source.is_some());
+    let mut modules: Vec<&Module> = session
+        .catalog
+        .modules()
+        .chain(behind)
+        .filter(shown)
+        .collect();
     modules.sort_by_key(|module| module.id.as_str());
-    let gone = installed.modules.iter().filter(|(id, record)| session.catalog.get(id.as_str()).is_none() && of_source(&record.source));
+    let gone = installed.modules.iter().filter(|(id, record)| {
+        session.catalog.get(id.as_str()).is_none() && of_source(&record.source)
+    });
     let gone = gone.filter(|(_, record)| !global.plugins_only || record.removal.plugin);
     let gone: Vec<_> = gone.filter(|_| !list.available).collect();
-    let broken: Vec<_> = session.catalog.all_broken().filter(|_| !list.installed && global.source.is_none()).collect();
+    let broken: Vec<_> = session
+        .catalog
+        .all_broken()
+        .filter(|_| !list.installed && global.source.is_none())
+        .collect();
     if global.output == Output::Json {
-        let mut entries: Vec<_> = modules.iter().map(|module| entry(module, &session, &installed)).collect();
+        let mut entries: Vec<_> = modules
+            .iter()
+            .map(|module| entry(module, &session, &installed))
+            .collect();
         entries.extend(gone.iter().map(|(id, record)| {
             json!({ "name": id, "tier": null, "state": "installed", "version": record.version, "source": record.source, "description": null, "method": record.method })
         }));
@@ -63,8 +86,13 @@ pub(crate) fn run(global: &Global, list: &List) -> Result<Code, Ending> {
     }
     for (id, record) in gone {
         let version = record.version.clone().unwrap_or_else(|| "-".to_owned());
-        let gone = match (record.removal.is_indexed(), session.indexes.contains_key(&record.source)) {
-            (false, _) if session.unused_collection(record).is_some() => "its collection is not in use",
+        let gone = match (
+            record.removal.is_indexed(),
+            session.indexes.contains_key(&record.source),
+        ) {
+            (false, _) if session.unused_collection(record).is_some() => {
+                "its collection is not in use"
+            }
             (false, _) => "its manifest was removed",
             (true, true) => "removed upstream",
             (true, false) => "unknown source",
@@ -79,7 +107,12 @@ pub(crate) fn run(global: &Global, list: &List) -> Result<Code, Ending> {
         ]);
     }
     for (name, broken) in &broken {
-        let first = broken.diagnostics.iter().find(|found| found.is_error()).map(|found| found.message.clone()).unwrap_or_default();
+        let first = broken
+            .diagnostics
+            .iter()
+            .find(|found| found.is_error())
+            .map(|found| found.message.clone())
+            .unwrap_or_default();
         let tier = broken.tier.map_or("-", |tier| tier.as_str());
         rows.push(vec![
             painted(paint.stdout, BOLD, &render::printable(name)),
@@ -93,14 +126,29 @@ pub(crate) fn run(global: &Global, list: &List) -> Result<Code, Ending> {
     rows.sort_by(|a, b| a[0].cmp(&b[0]));
     let text = match rows.is_empty() {
         true => "No modules.\n".to_owned(),
-        false => render::titled_table(&["NAME", "TIER", "STATUS", "VERSION", "SOURCE", "DESCRIPTION"], rows, paint.stdout),
+        false => render::titled_table(
+            &["NAME", "TIER", "STATUS", "VERSION", "SOURCE", "DESCRIPTION"],
+            rows,
+            paint.stdout,
+        ),
     };
     std::io::stdout().lock().write_all(text.as_bytes())?;
-    for hidden in session.catalog.hidden().iter().filter(|hidden| !hidden.removal.is_indexed()) {
-        render::remark(&format!("note: {} of {} is shadowed by another module with the same name.", hidden.id, hidden.source));
+    for hidden in session
+        .catalog
+        .hidden()
+        .iter()
+        .filter(|hidden| !hidden.removal.is_indexed())
+    {
+        render::remark(&format!(
+            "note: {} of {} is shadowed by another module with the same name.",
+            hidden.id, hidden.source
+        ));
     }
     if !broken.is_empty() {
-        render::remark(&format!("{} with errors. Run `hoist validate` to list them.", render::count(broken.len(), "module")));
+        render::remark(&format!(
+            "{} with errors. Run `hoist validate` to list them.",
+            render::count(broken.len(), "module")
+        ));
     }
     session.remark_unknown_sources();
     Ok(Code::Ok)
@@ -112,12 +160,21 @@ fn is_this(module: &Module, source: &str) -> bool {
 }
 
 fn is_there(module: &Module, installed: &Installed) -> bool {
-    installed.modules.get(&module.id).is_some_and(|record| is_this(module, &record.source))
+    installed
+        .modules
+        .get(&module.id)
+        .is_some_and(|record| is_this(module, &record.source))
 }
 
 /// The word for where a module stands.
 pub(crate) fn state(module: &Module, installed: &Installed) -> &'static str {
-    match (is_there(module, installed), installed.unfinished.get(&module.id).is_some_and(|record| is_this(module, &record.source))) {
+    match (
+        is_there(module, installed),
+        installed
+            .unfinished
+            .get(&module.id)
+            .is_some_and(|record| is_this(module, &record.source)),
+    ) {
         (true, _) if !module.is_verifiable(installed.modules.get(&module.id)) => "unverified",
         (true, _) => "installed",
         (_, true) if installed.in_progress.contains(&module.id) => "in_progress",
@@ -128,7 +185,12 @@ pub(crate) fn state(module: &Module, installed: &Installed) -> &'static str {
 }
 
 /// The same for people, with whether its server loads it.
-pub(crate) fn state_text(module: &Module, session: &Session, installed: &Installed, paint: Paint) -> String {
+pub(crate) fn state_text(
+    module: &Module,
+    session: &Session,
+    installed: &Installed,
+    paint: Paint,
+) -> String {
     let state = state(module, installed);
     let colour = match state {
         "installed" => GREEN,
@@ -136,28 +198,55 @@ pub(crate) fn state_text(module: &Module, session: &Session, installed: &Install
         "failed" => RED,
         _ => DIM,
     };
-    let enabled = if session.enabled(module) == Some(true) { ", enabled" } else { "" };
-    painted(paint.stdout, colour, &format!("{}{enabled}", state.replace('_', " ")))
+    let enabled = if session.enabled(module) == Some(true) {
+        ", enabled"
+    } else {
+        ""
+    };
+    painted(
+        paint.stdout,
+        colour,
+        &format!("{}{enabled}", state.replace('_', " ")),
+    )
 }
 
 /// The version that is installed, else the one that is offered.
 pub(crate) fn version(module: &Module, installed: &Installed) -> String {
-    let there = installed.modules.get(&module.id).filter(|_| is_there(module, installed));
-    let version = there.and_then(|record| record.version.clone()).or_else(|| module.offered.version.clone());
+    let there = installed
+        .modules
+        .get(&module.id)
+        .filter(|_| is_there(module, installed));
+    let version = there
+        .and_then(|record| record.version.clone())
+        .or_else(|| module.offered.version.clone());
     version.unwrap_or_else(|| "-".to_owned())
 }
 
 /// Its source, and the others that offer its name.
 pub(crate) fn sources(module: &Module, offered_by: &BTreeMap<&str, Vec<&str>>) -> String {
-    let others = offered_by.get(module.id.as_str()).into_iter().flatten().filter(|source| **source != module.source);
+    let others = offered_by
+        .get(module.id.as_str())
+        .into_iter()
+        .flatten()
+        .filter(|source| **source != module.source);
     let others = others.filter(|_| module.removal.is_indexed());
-    std::iter::once(module.source.as_str()).chain(others.copied()).collect::<Vec<_>>().join(", ")
+    std::iter::once(module.source.as_str())
+        .chain(others.copied())
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// A module as JSON.
-pub(crate) fn entry(module: &Module, session: &Session, installed: &Installed) -> serde_json::Value {
+pub(crate) fn entry(
+    module: &Module,
+    session: &Session,
+    installed: &Installed,
+) -> serde_json::Value {
     let state = state(module, installed);
-    let record = installed.modules.get(&module.id).filter(|_| is_there(module, installed));
+    let record = installed
+        .modules
+        .get(&module.id)
+        .filter(|_| is_there(module, installed));
     let mut entry = json!({
         "name": module.id, "tier": module.tier, "state": state, "version": record.and_then(|record| record.version.clone()),
         "source": module.source, "description": module.summary, "method": module.method, "requires": module.requires,

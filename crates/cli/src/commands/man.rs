@@ -26,10 +26,21 @@ pub(crate) fn man(directory: Option<&Path>) -> Result<Code, Ending> {
 /// What a shell has to source to complete commands, options and the names of modules.
 pub(crate) fn completions(shell: &str) -> Result<Code, Ending> {
     let shells = Shells::builtins();
-    let unknown = || Ending::wrong(Diagnostic::error(format!("no completions for shell `{}`", shell.escape_debug())));
+    let unknown = || {
+        Ending::wrong(Diagnostic::error(format!(
+            "no completions for shell `{}`",
+            shell.escape_debug()
+        )))
+    };
     let completer = shells.completer(shell).ok_or_else(unknown)?;
     let program = std::env::current_exe()?.display().to_string();
-    completer.write_registration("COMPLETE", "hoist", "hoist", &program, &mut std::io::stdout().lock())?;
+    completer.write_registration(
+        "COMPLETE",
+        "hoist",
+        "hoist",
+        &program,
+        &mut std::io::stdout().lock(),
+    )?;
     Ok(Code::Ok)
 }
 
@@ -39,9 +50,16 @@ pub(crate) const SHELLS: [&str; 5] = ["bash", "elvish", "fish", "powershell", "z
 /// The names of all modules, for completion.
 pub(crate) fn modules() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
-        let Ok(session) = Session::open(&Global { is_silent: true, anywhere: true, ..Global::default() }) else { return Vec::new() };
-        let candidate =
-            |module: &hoist_core::Module| CompletionCandidate::new(module.id.as_str()).help(Some(module.summary.clone().into()));
+        let Ok(session) = Session::open(&Global {
+            is_silent: true,
+            anywhere: true,
+            ..Global::default()
+        }) else {
+            return Vec::new();
+        };
+        let candidate = |module: &hoist_core::Module| {
+            CompletionCandidate::new(module.id.as_str()).help(Some(module.summary.clone().into()))
+        };
         session.catalog.modules().map(candidate).collect()
     })
 }
@@ -50,8 +68,15 @@ pub(crate) fn modules() -> ArgValueCandidates {
 pub(crate) fn installed() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
         let state = session::surroundings().map(|(_, _, places)| places.state);
-        let installed = state.and_then(|state| Ok(hoist_ledger::read(&state)?)).unwrap_or_default();
-        installed.modules.keys().chain(installed.unfinished.keys()).map(|id| CompletionCandidate::new(id.as_str())).collect()
+        let installed = state
+            .and_then(|state| Ok(hoist_ledger::read(&state)?))
+            .unwrap_or_default();
+        installed
+            .modules
+            .keys()
+            .chain(installed.unfinished.keys())
+            .map(|id| CompletionCandidate::new(id.as_str()))
+            .collect()
     })
 }
 
@@ -59,9 +84,12 @@ pub(crate) fn installed() -> ArgValueCandidates {
 pub(crate) fn runs() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
         let state = session::surroundings().map(|(_, _, places)| places.state);
-        let runs = state.and_then(|state| Ok(hoist_ledger::history(&state, 50)?)).unwrap_or_default();
+        let runs = state
+            .and_then(|state| Ok(hoist_ledger::history(&state, 50)?))
+            .unwrap_or_default();
         let candidate = |run: hoist_ledger::RunSummary| {
-            CompletionCandidate::new(run.run_id).help(Some(format!("{}: {}", run.action, run.status).into()))
+            CompletionCandidate::new(run.run_id)
+                .help(Some(format!("{}: {}", run.action, run.status).into()))
         };
         runs.into_iter().map(candidate).collect()
     })
@@ -69,7 +97,12 @@ pub(crate) fn runs() -> ArgValueCandidates {
 
 /// The JSON Schema of a file format or of a document that hoist prints.
 pub(crate) fn json_schema(kind: &str) -> Result<Code, Ending> {
-    let unknown = || Ending::wrong(Diagnostic::error(format!("unknown schema `{}`", kind.escape_debug())));
+    let unknown = || {
+        Ending::wrong(Diagnostic::error(format!(
+            "unknown schema `{}`",
+            kind.escape_debug()
+        )))
+    };
     crate::json::print(&schema::of(kind).ok_or_else(unknown)?)?;
     std::io::stdout().flush()?;
     Ok(Code::Ok)

@@ -26,25 +26,47 @@ struct Answers {
 /// Creates a module in the collection.
 pub(crate) fn run(global: &Global, new: &New) -> Result<Code, Ending> {
     let name = ModuleId::new(&new.name).map_err(|error| {
-        Ending::wrong(Diagnostic::error(error.to_string()).help("name the module after its file, for example `fzf` for modules/fzf.sh"))
+        Ending::wrong(
+            Diagnostic::error(error.to_string())
+                .help("name the module after its file, for example `fzf` for modules/fzf.sh"),
+        )
     })?;
     let root = collection(global)?;
     if new.method == Some(NewMethod::Plugin) {
         let directory = root.join(hoist_methods::PLUGINS);
-        let directory = directory.strip_prefix(std::env::current_dir()?).map(Path::to_owned).unwrap_or(directory);
-        let plugin = PluginNew { name: new.name.clone(), kind: PluginKind::Basic, directory: Some(directory) };
+        let directory = directory
+            .strip_prefix(std::env::current_dir()?)
+            .map(Path::to_owned)
+            .unwrap_or(directory);
+        let plugin = PluginNew {
+            name: new.name.clone(),
+            kind: PluginKind::Basic,
+            directory: Some(directory),
+        };
         return commands::plugin::run(global, &PluginAction::New(plugin));
     }
     let file = root.join("modules").join(format!("{name}.sh"));
-    let existing = [file.clone(), file.with_extension("conf")].into_iter().find(|path| path.symlink_metadata().is_ok());
+    let existing = [file.clone(), file.with_extension("conf")]
+        .into_iter()
+        .find(|path| path.symlink_metadata().is_ok());
     if let Some(existing) = existing {
-        let error = Diagnostic::error("the module already exists").module(name.as_str()).file(existing.display().to_string());
-        return Err(Ending::wrong(error.help("choose another name, or edit the existing file")));
+        let error = Diagnostic::error("the module already exists")
+            .module(name.as_str())
+            .file(existing.display().to_string());
+        return Err(Ending::wrong(
+            error.help("choose another name, or edit the existing file"),
+        ));
     }
-    let Some(answers) = answers(global, new, name)? else { return Err(Ending::Interrupted) };
+    let Some(answers) = answers(global, new, name)? else {
+        return Err(Ending::Interrupted);
+    };
     write(&file, &script(&answers))?;
     check(&file)?;
-    let shown = file.strip_prefix(std::env::current_dir()?).unwrap_or(&file).display().to_string();
+    let shown = file
+        .strip_prefix(std::env::current_dir()?)
+        .unwrap_or(&file)
+        .display()
+        .to_string();
     if global.output == Output::Json {
         json::print(&json!({ "module": answers.name, "file": file }))?;
         return Ok(Code::Ok);
@@ -65,18 +87,25 @@ fn collection(global: &Global) -> Result<PathBuf, Ending> {
         Ending::wrong(error.help("create one with `hoist init`, or name one with `-C DIR`"))
     })?;
     if !directory.is_dir() {
-        let error = Diagnostic::error("the collection does not exist").file(directory.display().to_string());
-        return Err(Ending::wrong(error.help(format!("create it with `hoist init {}`", directory.display()))));
+        let error = Diagnostic::error("the collection does not exist")
+            .file(directory.display().to_string());
+        return Err(Ending::wrong(error.help(format!(
+            "create it with `hoist init {}`",
+            directory.display()
+        ))));
     }
     Ok(directory)
 }
 
-/// Completes the options by questions on a terminal, and by defaults otherwise. `None` at the end of the input.
+/// Completes the options by questions on a terminal, and by defaults otherwise. `None` at the end
+/// of the input.
 fn answers(global: &Global, new: &New, name: ModuleId) -> Result<Option<Answers>, Ending> {
     let asks = ask::somebody() && !global.yes;
     let method = match new.method {
         Some(method) => method,
-        None if new.url.as_deref().is_some_and(|url| url.ends_with(".sh")) => NewMethod::DownloadScript,
+        None if new.url.as_deref().is_some_and(|url| url.ends_with(".sh")) => {
+            NewMethod::DownloadScript
+        }
         None if new.url.is_some() => NewMethod::GitClone,
         None if !new.package.is_empty() => NewMethod::PackageManager,
         None if !asks => NewMethod::Custom,
@@ -88,12 +117,20 @@ fn answers(global: &Global, new: &New, name: ModuleId) -> Result<Option<Answers>
     let has_url = matches!(method, NewMethod::GitClone | NewMethod::DownloadScript);
     let url = match (&new.url, has_url) {
         (Some(_), false) => {
-            let error = Diagnostic::error("--url is only used by the methods git_clone and download_script");
-            return Err(Ending::wrong(error.help("remove --url, or choose one of these methods")));
+            let error = Diagnostic::error(
+                "--url is only used by the methods git_clone and download_script",
+            );
+            return Err(Ending::wrong(
+                error.help("remove --url, or choose one of these methods"),
+            ));
         }
         (Some(url), true) => url.clone(),
         (None, true) if asks => {
-            let question = if method == NewMethod::GitClone { "URL of the git repository:" } else { "URL of the installer script:" };
+            let question = if method == NewMethod::GitClone {
+                "URL of the git repository:"
+            } else {
+                "URL of the installer script:"
+            };
             match ask::line(question, "")? {
                 Some(url) => url,
                 None => return Ok(None),
@@ -107,17 +144,28 @@ fn answers(global: &Global, new: &New, name: ModuleId) -> Result<Option<Answers>
         } else {
             "download_script needs the URL of a script"
         };
-        return Err(Ending::wrong(Diagnostic::error(kind).module(name.as_str()).help("add `--url URL`")));
+        return Err(Ending::wrong(
+            Diagnostic::error(kind)
+                .module(name.as_str())
+                .help("add `--url URL`"),
+        ));
     }
     let has_packages = matches!(method, NewMethod::Pip | NewMethod::PackageManager);
     let packages = match (new.package.is_empty(), has_packages) {
         (false, false) => {
-            let error = Diagnostic::error("--package is only used by the methods pip and package_manager");
-            return Err(Ending::wrong(error.help("remove --package, or choose one of these methods")));
+            let error =
+                Diagnostic::error("--package is only used by the methods pip and package_manager");
+            return Err(Ending::wrong(
+                error.help("remove --package, or choose one of these methods"),
+            ));
         }
         (false, true) => new.package.clone(),
         (true, true) if asks => match ask::line("Packages, separated by spaces:", name.as_str())? {
-            Some(packages) => packages.split([' ', ',']).filter(|package| !package.is_empty()).map(str::to_owned).collect(),
+            Some(packages) => packages
+                .split([' ', ','])
+                .filter(|package| !package.is_empty())
+                .map(str::to_owned)
+                .collect(),
             None => return Ok(None),
         },
         _ => Vec::new(),
@@ -131,30 +179,67 @@ fn answers(global: &Global, new: &New, name: ModuleId) -> Result<Option<Answers>
         },
         None => otherwise,
     };
-    Ok(Some(Answers { name, method, description, url, packages, is_core: new.core, is_optional: new.optional }))
+    Ok(Some(Answers {
+        name,
+        method,
+        description,
+        url,
+        packages,
+        is_core: new.core,
+        is_optional: new.optional,
+    }))
 }
 
 /// Methods a person can choose from, with the letter of each.
 const METHODS: &[(char, NewMethod, &str)] = &[
-    ('g', NewMethod::GitClone, "[g]it_clone         clone a git repository"),
-    ('p', NewMethod::PackageManager, "[p]ackage_manager   install packages of the system"),
-    ('y', NewMethod::Pip, "p[y]thon (pip)      install Python packages"),
-    ('d', NewMethod::DownloadScript, "[d]ownload_script   download and run an installer script"),
-    ('c', NewMethod::Custom, "[c]ustom            run a shell function of the module"),
+    (
+        'g',
+        NewMethod::GitClone,
+        "[g]it_clone         clone a git repository",
+    ),
+    (
+        'p',
+        NewMethod::PackageManager,
+        "[p]ackage_manager   install packages of the system",
+    ),
+    (
+        'y',
+        NewMethod::Pip,
+        "p[y]thon (pip)      install Python packages",
+    ),
+    (
+        'd',
+        NewMethod::DownloadScript,
+        "[d]ownload_script   download and run an installer script",
+    ),
+    (
+        'c',
+        NewMethod::Custom,
+        "[c]ustom            run a shell function of the module",
+    ),
 ];
 
 fn ask_method() -> io::Result<Option<NewMethod>> {
     let lines: Vec<&str> = METHODS.iter().map(|(_, _, text)| *text).collect();
-    let question = format!("How is the module installed?\n  {}\nMethod [c]:", lines.join("\n  "));
+    let question = format!(
+        "How is the module installed?\n  {}\nMethod [c]:",
+        lines.join("\n  ")
+    );
     let letters: String = METHODS.iter().map(|(letter, ..)| *letter).collect();
     let chosen = ask::choose(&question, &letters, 'c')?;
-    Ok(chosen.and_then(|chosen| METHODS.iter().find(|(letter, ..)| *letter == chosen)).map(|(_, method, _)| *method))
+    Ok(chosen
+        .and_then(|chosen| METHODS.iter().find(|(letter, ..)| *letter == chosen))
+        .map(|(_, method, _)| *method))
 }
 
 /// A value in double quotes, as metadata have it.
 fn value(text: &str) -> String {
     let mut quoted = String::from("\"");
-    for character in text.trim().chars().filter(|character| !character.is_control()) {
+    for character in text
+        .trim()
+        .chars()
+        .filter(|character| !character.is_control())
+    {
         if matches!(character, '"' | '\\' | '`' | '$') {
             quoted.push('\\');
         }
@@ -166,12 +251,20 @@ fn value(text: &str) -> String {
 /// The script of the module.
 fn script(answers: &Answers) -> String {
     let Answers { name, method, .. } = answers;
-    let method_name = clap::ValueEnum::to_possible_value(method).map(|value| value.get_name().to_owned()).unwrap_or_default();
+    let method_name = clap::ValueEnum::to_possible_value(method)
+        .map(|value| value.get_name().to_owned())
+        .unwrap_or_default();
     let mut fields: Vec<(&str, String)> = vec![
         ("NAME", value(name.as_str())),
         ("DESCRIPTION", value(&answers.description)),
-        ("ENABLED_BY_DEFAULT", value(if answers.is_optional { "false" } else { "true" })),
-        ("IS_CORE", value(if answers.is_core { "true" } else { "false" })),
+        (
+            "ENABLED_BY_DEFAULT",
+            value(if answers.is_optional { "false" } else { "true" }),
+        ),
+        (
+            "IS_CORE",
+            value(if answers.is_core { "true" } else { "false" }),
+        ),
         ("DEPENDS", value("")),
         ("INSTALL_METHOD", value(&method_name)),
     ];
@@ -181,12 +274,18 @@ fn script(answers: &Answers) -> String {
         NewMethod::GitClone => {
             fields.push(("INSTALL_REPO", value(&answers.url)));
             fields.push(("INSTALL_ARGS", value("--depth=1")));
-            fields.extend(["INSTALL_DIRS", "UNINSTALL_DIRS", "UPDATE_DIR"].map(|field| (field, own.clone())));
+            fields.extend(
+                ["INSTALL_DIRS", "UNINSTALL_DIRS", "UPDATE_DIR"].map(|field| (field, own.clone())),
+            );
             fields.push(("UPDATE_METHOD", value("git_pull")));
             fields.push(("TEST_DIRS", own));
         }
         NewMethod::Pip => {
-            let packages = if answers.packages.is_empty() { name.to_string() } else { answers.packages.join(" ") };
+            let packages = if answers.packages.is_empty() {
+                name.to_string()
+            } else {
+                answers.packages.join(" ")
+            };
             fields.push(("PACKAGES", value(&packages)));
             fields.push(("INSTALL_DIRS", "\"$HOME/.local\"".to_owned()));
             fields.push(("UNINSTALL_DIRS", value("")));
@@ -199,7 +298,15 @@ fn script(answers: &Answers) -> String {
             }
             fields.push(("UNINSTALL_DIRS", value("")));
             fields.push(("UPDATE_METHOD", value("none")));
-            fields.push(("TEST_BINARIES", value(answers.packages.first().map_or(name.as_str(), String::as_str))));
+            fields.push((
+                "TEST_BINARIES",
+                value(
+                    answers
+                        .packages
+                        .first()
+                        .map_or(name.as_str(), String::as_str),
+                ),
+            ));
         }
         NewMethod::DownloadScript => {
             fields.push(("INSTALL_REPO", value(&answers.url)));
@@ -235,10 +342,15 @@ fn script(answers: &Answers) -> String {
 fn write(file: &Path, text: &str) -> Result<(), Ending> {
     let write = || {
         std::fs::create_dir_all(file.parent().unwrap_or(Path::new(".")))?;
-        std::fs::OpenOptions::new().write(true).create_new(true).open(file)?.write_all(text.as_bytes())
+        std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(file)?
+            .write_all(text.as_bytes())
     };
     write().map_err(|error| {
-        let diagnostic = Diagnostic::error(format!("cannot create the module: {error}")).file(file.display().to_string());
+        let diagnostic = Diagnostic::error(format!("cannot create the module: {error}"))
+            .file(file.display().to_string());
         Ending::wrong(diagnostic.help("check that the directory is writable"))
     })
 }
@@ -246,9 +358,19 @@ fn write(file: &Path, text: &str) -> Result<(), Ending> {
 /// Reads the new module as every command does. A module with errors is removed again.
 fn check(file: &Path) -> Result<(), Ending> {
     let (environment, _, places) = session::surroundings()?;
-    let catalog = collections::read_manifest(file, &Reading { environment: &environment, plugins: &places.plugins })?;
-    let errors: Vec<Diagnostic> =
-        catalog.all_broken().flat_map(|(_, broken)| &broken.diagnostics).filter(|diagnostic| diagnostic.is_error()).cloned().collect();
+    let catalog = collections::read_manifest(
+        file,
+        &Reading {
+            environment: &environment,
+            plugins: &places.plugins,
+        },
+    )?;
+    let errors: Vec<Diagnostic> = catalog
+        .all_broken()
+        .flat_map(|(_, broken)| &broken.diagnostics)
+        .filter(|diagnostic| diagnostic.is_error())
+        .cloned()
+        .collect();
     if errors.is_empty() {
         return Ok(());
     }

@@ -39,7 +39,11 @@ pub(crate) fn run(global: &Global, refresh: bool) -> Result<Code, Ending> {
     session.catalog.prefer_installed(&installed);
     let machine = session.machine()?;
     let clones = Clones::of(&session, &installed);
-    let mut newer = if refresh { newer_versions(&clones.modules, &machine) } else { clones.as_fetched() };
+    let mut newer = if refresh {
+        newer_versions(&clones.modules, &machine)
+    } else {
+        clones.as_fetched()
+    };
     let mut failed = Vec::new();
     newer.retain(|id, answer| match answer {
         Ok(_) => true,
@@ -48,22 +52,43 @@ pub(crate) fn run(global: &Global, refresh: bool) -> Result<Code, Ending> {
             false
         }
     });
-    let of_source = |record: &InstalledModule| global.source.as_ref().is_none_or(|source| *source == record.source);
+    let of_source = |record: &InstalledModule| {
+        global
+            .source
+            .as_ref()
+            .is_none_or(|source| *source == record.source)
+    };
     let found: Vec<(&ModuleId, &InstalledModule, String, Standing)> = installed
         .modules
         .iter()
         .filter(|(_, record)| of_source(record))
         .filter_map(|(id, record)| {
             if let Some(Ok(newer)) = newer.get(id) {
-                return Some((id, record, newer.installed.clone(), Standing::Outdated(newer.offered.clone())));
+                return Some((
+                    id,
+                    record,
+                    newer.installed.clone(),
+                    Standing::Outdated(newer.offered.clone()),
+                ));
             }
             let version = version_of(id, record);
-            standing(&session, &installed, id, &version).map(|standing| (id, record, version, standing))
+            standing(&session, &installed, id, &version)
+                .map(|standing| (id, record, version, standing))
         })
         .collect();
-    let synced = |source: &str| session.indexes.get(source).map(|index| index.synced_at.clone());
+    let synced = |source: &str| {
+        session
+            .indexes
+            .get(source)
+            .map(|index| index.synced_at.clone())
+    };
     if global.output == Output::Json {
-        let entry = |(id, record, version, standing): &(&ModuleId, &InstalledModule, String, Standing)| {
+        let entry = |(id, record, version, standing): &(
+            &ModuleId,
+            &InstalledModule,
+            String,
+            Standing,
+        )| {
             let (status, offered) = match standing {
                 Standing::Outdated(offered) => ("outdated", Some(offered)),
                 Standing::Gone => ("gone", None),
@@ -78,36 +103,67 @@ pub(crate) fn run(global: &Global, refresh: bool) -> Result<Code, Ending> {
     }
     let paint = Paint::choose(global.color);
     let dim = |text: &str| painted(paint.stdout, DIM, text);
-    let row = |(id, record, version, standing): &(&ModuleId, &InstalledModule, String, Standing)| {
-        let (word, more) = match standing {
-            Standing::Outdated(offered) => {
-                let caveat = if is_updatable(&session, id, standing) { "" } else { "; it declares no update method" };
-                (painted(paint.stdout, YELLOW, "outdated"), format!("{version} → {offered}{caveat}"))
-            }
-            Standing::Gone => (painted(paint.stdout, RED, "gone"), format!("{version}; removed from {}", record.source)),
-            Standing::Changed => (dim("changed"), "its manifest changed since the install".to_owned()),
+    let row =
+        |(id, record, version, standing): &(&ModuleId, &InstalledModule, String, Standing)| {
+            let (word, more) = match standing {
+                Standing::Outdated(offered) => {
+                    let caveat = if is_updatable(&session, id, standing) {
+                        ""
+                    } else {
+                        "; it declares no update method"
+                    };
+                    (
+                        painted(paint.stdout, YELLOW, "outdated"),
+                        format!("{version} → {offered}{caveat}"),
+                    )
+                }
+                Standing::Gone => (
+                    painted(paint.stdout, RED, "gone"),
+                    format!("{version}; removed from {}", record.source),
+                ),
+                Standing::Changed => (
+                    dim("changed"),
+                    "its manifest changed since the install".to_owned(),
+                ),
+            };
+            vec![
+                painted(paint.stdout, BOLD, id.as_str()),
+                word,
+                more,
+                dim(&record.source),
+            ]
         };
-        vec![painted(paint.stdout, BOLD, id.as_str()), word, more, dim(&record.source)]
-    };
     let rows: Vec<Vec<String>> = found.iter().map(row).collect();
     let mut text = render::table(&rows);
     if rows.is_empty() {
         text += "No outdated modules found.\n";
-    } else if found.iter().any(|(id, .., standing)| is_updatable(&session, id, standing)) {
+    } else if found
+        .iter()
+        .any(|(id, .., standing)| is_updatable(&session, id, standing))
+    {
         text += "Run `hoist update` to install the newer versions.\n";
     }
     std::io::stdout().lock().write_all(text.as_bytes())?;
-    let days = session.sources.iter().filter_map(|source| Some((source.name.as_str(), synced(&source.name)?)));
+    let days = session
+        .sources
+        .iter()
+        .filter_map(|source| Some((source.name.as_str(), synced(&source.name)?)));
     let days = days.filter(|(_, at)| !at.is_empty());
-    let days: Vec<String> = days.map(|(name, at)| format!("{name} on {}", time::day(&at))).collect();
+    let days: Vec<String> = days
+        .map(|(name, at)| format!("{name} on {}", time::day(&at)))
+        .collect();
     if !days.is_empty() {
         render::remark(&format!("As of the last sync: {}.", days.join(", ")));
     }
     for failure in &failed {
-        render::remark(&format!("warning: cannot determine the latest version of {failure}"));
+        render::remark(&format!(
+            "warning: cannot determine the latest version of {failure}"
+        ));
     }
     if let (false, Some(day)) = (refresh, clones.oldest_fetch()) {
-        render::remark(&format!("Clones are compared as of their last fetch, the oldest on {day}. Add --refresh to query their remotes."));
+        render::remark(&format!(
+            "Clones are compared as of their last fetch, the oldest on {day}. Add --refresh to query their remotes."
+        ));
     }
     session.remark_unknown_sources();
     Ok(Code::Ok)
@@ -115,8 +171,11 @@ pub(crate) fn run(global: &Global, refresh: bool) -> Result<Code, Ending> {
 
 /// Whether `hoist update` installs the newer version.
 fn is_updatable(session: &Session, id: &ModuleId, standing: &Standing) -> bool {
-    let is_updated =
-        |module: &Module| module.removal.is_indexed() || module.removal.plugin || !module.recipe.steps(Action::Update).is_empty();
+    let is_updated = |module: &Module| {
+        module.removal.is_indexed()
+            || module.removal.plugin
+            || !module.recipe.steps(Action::Update).is_empty()
+    };
     match standing {
         Standing::Gone => false,
         Standing::Changed => true,
@@ -131,22 +190,36 @@ struct Clones<'s> {
 
 impl<'s> Clones<'s> {
     fn of(session: &'s Session, installed: &Installed) -> Self {
-        let modules = installed.modules.keys().filter_map(|id| session.catalog.get(id.as_str()));
-        Self { modules: modules.filter(|module| !module.removal.is_indexed() && !module.removal.plugin).collect() }
+        let modules = installed
+            .modules
+            .keys()
+            .filter_map(|id| session.catalog.get(id.as_str()));
+        Self {
+            modules: modules
+                .filter(|module| !module.removal.is_indexed() && !module.removal.plugin)
+                .collect(),
+        }
     }
 
     fn directories(&self) -> impl Iterator<Item = (&ModuleId, &Path)> {
-        self.modules.iter().filter_map(|module| Some((&module.id, module.repository.as_ref()?.dir.as_path())))
+        self.modules
+            .iter()
+            .filter_map(|module| Some((&module.id, module.repository.as_ref()?.dir.as_path())))
     }
 
     /// What the last fetch of each clone tells.
     fn as_fetched(&self) -> BTreeMap<ModuleId, Result<Newer, Failure>> {
-        self.directories().filter_map(|(id, dir)| Some((id.clone(), Ok(clone_behind(dir)?)))).collect()
+        self.directories()
+            .filter_map(|(id, dir)| Some((id.clone(), Ok(clone_behind(dir)?))))
+            .collect()
     }
 
     /// The day on which the clone was fetched that was fetched first.
     fn oldest_fetch(&self) -> Option<String> {
-        let oldest = self.directories().filter_map(|(_, dir)| fetched_at(dir)).min()?;
+        let oldest = self
+            .directories()
+            .filter_map(|(_, dir)| fetched_at(dir))
+            .min()?;
         let timestamp = jiff::Timestamp::try_from(oldest).ok()?;
         Some(time::day(&timestamp.to_string()))
     }
@@ -154,34 +227,71 @@ impl<'s> Clones<'s> {
 
 /// Says which installed modules their sources no longer have. An update leaves them as they are.
 pub(crate) fn remark_gone(session: &Session, installed: &Installed, source: Option<&str>) {
-    for (id, record) in installed.modules.iter().filter(|(_, record)| source.is_none_or(|source| source == record.source)) {
-        if matches!(standing(session, installed, id, &version_of(id, record)), Some(Standing::Gone)) {
-            render::remark(&format!("warning: {id} was removed from {}; run `hoist uninstall {id}` to remove it", record.source));
+    for (id, record) in installed
+        .modules
+        .iter()
+        .filter(|(_, record)| source.is_none_or(|source| source == record.source))
+    {
+        if matches!(
+            standing(session, installed, id, &version_of(id, record)),
+            Some(Standing::Gone)
+        ) {
+            render::remark(&format!(
+                "warning: {id} was removed from {}; run `hoist uninstall {id}` to remove it",
+                record.source
+            ));
         }
     }
 }
 
 /// What is there now: others may have brought a rock to another version.
 fn version_of(id: &ModuleId, record: &InstalledModule) -> String {
-    let there = record.removal.rock.as_ref().and_then(|rock| rock_version(rock, id.as_str()));
+    let there = record
+        .removal
+        .rock
+        .as_ref()
+        .and_then(|rock| rock_version(rock, id.as_str()));
     there.or_else(|| record.version.clone()).unwrap_or_default()
 }
 
-fn standing(session: &Session, installed: &Installed, id: &ModuleId, version: &str) -> Option<Standing> {
+fn standing(
+    session: &Session,
+    installed: &Installed,
+    id: &ModuleId,
+    version: &str,
+) -> Option<Standing> {
     let record = installed.modules.get(id)?;
-    let module = session.catalog.all(id.as_str()).find(|module| module.source == record.source);
+    let module = session
+        .catalog
+        .all(id.as_str())
+        .find(|module| module.source == record.source);
     if record.removal.plugin {
-        let module = session.catalog.modules().chain(session.catalog.hidden()).find(|module| module.id == *id)?;
+        let module = session
+            .catalog
+            .modules()
+            .chain(session.catalog.hidden())
+            .find(|module| module.id == *id)?;
         let offered = module.offered.version.clone().unwrap_or_default();
         let newer = read_version(&offered) > read_version(version);
         let changed = module.digest != record.digest;
-        return newer.then_some(Standing::Outdated(offered)).or(changed.then_some(Standing::Changed));
+        return newer
+            .then_some(Standing::Outdated(offered))
+            .or(changed.then_some(Standing::Changed));
     }
     if !record.removal.is_indexed() {
-        let is_read = || session.catalog.modules().chain(session.catalog.hidden()).any(|module| module.source == record.source);
+        let is_read = || {
+            session
+                .catalog
+                .modules()
+                .chain(session.catalog.hidden())
+                .any(|module| module.source == record.source)
+        };
         return match module {
-            Some(module) => (module.digest != record.digest && !record.adopted).then_some(Standing::Changed),
-            None => (is_read() && session.catalog.broken(id.as_str()).is_none()).then_some(Standing::Gone),
+            Some(module) => {
+                (module.digest != record.digest && !record.adopted).then_some(Standing::Changed)
+            }
+            None => (is_read() && session.catalog.broken(id.as_str()).is_none())
+                .then_some(Standing::Gone),
         };
     }
     match (module, session.indexes.contains_key(&record.source)) {

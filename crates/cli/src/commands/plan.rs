@@ -53,10 +53,22 @@ pub(crate) fn text(
     let mut rows = Vec::new();
     for planned in &plan.modules {
         let change = planned.change.as_str();
-        let requires: Vec<&str> = planned.needs.iter().map(|place| plan.modules[*place].module.as_str()).collect();
-        let requires = if requires.is_empty() { String::new() } else { format!("after {}", requires.join(", ")) };
+        let requires: Vec<&str> = planned
+            .needs
+            .iter()
+            .map(|place| plan.modules[*place].module.as_str())
+            .collect();
+        let requires = if requires.is_empty() {
+            String::new()
+        } else {
+            format!("after {}", requires.join(", "))
+        };
         rows.push(vec![
-            if planned.change.is_work() { painted(paint.stdout, BOLD, change) } else { dim(change) },
+            if planned.change.is_work() {
+                painted(paint.stdout, BOLD, change)
+            } else {
+                dim(change)
+            },
             planned.module.to_string(),
             planned.tier.to_string(),
             planned.method.clone(),
@@ -64,20 +76,41 @@ pub(crate) fn text(
             dim(&requires),
         ]);
     }
-    rows.extend(
-        plan.left_out.iter().map(|left| vec![dim("skip"), left.module.to_string(), String::new(), String::new(), dim(&left.reason)]),
-    );
+    rows.extend(plan.left_out.iter().map(|left| {
+        vec![
+            dim("skip"),
+            left.module.to_string(),
+            String::new(),
+            String::new(),
+            dim(&left.reason),
+        ]
+    }));
     let mut text = render::table(&rows);
     for file in configs.values().flatten().filter(|file| file.is_work()) {
         text += &format!("  {:<9} {}\n", decision(file), file.path.display());
     }
     text += &removal(foreseen, paint.stdout);
-    let work = plan.modules.iter().filter(|planned| planned.change.is_work());
-    let known: f64 = work.clone().filter_map(|planned| installed.durations.get(planned.module.as_str())).sum();
-    text +=
-        &format!("{} to change, {} unchanged", work.count(), plan.modules.iter().filter(|planned| planned.change == Change::Keep).count());
+    let work = plan
+        .modules
+        .iter()
+        .filter(|planned| planned.change.is_work());
+    let known: f64 = work
+        .clone()
+        .filter_map(|planned| installed.durations.get(planned.module.as_str()))
+        .sum();
+    text += &format!(
+        "{} to change, {} unchanged",
+        work.count(),
+        plan.modules
+            .iter()
+            .filter(|planned| planned.change == Change::Keep)
+            .count()
+    );
     if known > 0.0 && foreseen.is_empty() {
-        text += &format!("; about {} of work, based on past runs", duration_text(std::time::Duration::from_secs_f64(known)));
+        text += &format!(
+            "; about {} of work, based on past runs",
+            duration_text(std::time::Duration::from_secs_f64(known))
+        );
     }
     text + ". Nothing was changed.\n"
 }
@@ -87,16 +120,26 @@ pub(crate) fn removal(foreseen: &[(ModuleId, Vec<Told>)], colour: bool) -> Strin
     let mut text = String::new();
     for (module, told) in foreseen {
         for (fate, subject, reason) in told {
-            let reason = reason.as_ref().map(|reason| format!(": {}", plain_text(reason))).unwrap_or_default();
+            let reason = reason
+                .as_ref()
+                .map(|reason| format!(": {}", plain_text(reason)))
+                .unwrap_or_default();
             let (word, code) = match fate {
                 Fate::Kept => ("keep", YELLOW),
                 Fate::Changed => ("restore", BOLD),
                 _ => ("remove", BOLD),
             };
-            text += &format!("  {} {module}: {}{reason}\n", painted(colour, code, &format!("{word:<9}")), plain_text(subject));
+            text += &format!(
+                "  {} {module}: {}{reason}\n",
+                painted(colour, code, &format!("{word:<9}")),
+                plain_text(subject)
+            );
         }
         if told.is_empty() {
-            text += &format!("  {} {module}: no recorded files\n", painted(colour, DIM, &format!("{:<9}", "forget")));
+            text += &format!(
+                "  {} {module}: no recorded files\n",
+                painted(colour, DIM, &format!("{:<9}", "forget"))
+            );
         }
     }
     text

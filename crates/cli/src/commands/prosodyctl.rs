@@ -12,16 +12,29 @@ use crate::session::Session;
 /// Becomes prosodyctl, with the configuration of the server that the sources are for.
 pub(crate) fn run(global: &Global, arguments: &[OsString]) -> Result<Code, Ending> {
     let session = Session::open(global)?;
-    let mut sources = session.sources.iter().filter(|source| global.source.as_ref().is_none_or(|name| *name == source.name));
+    let mut sources = session.sources.iter().filter(|source| {
+        global
+            .source
+            .as_ref()
+            .is_none_or(|name| *name == source.name)
+    });
     let Some(configuration) = sources.find_map(|source| source.server.as_deref()) else {
         let wrong = Diagnostic::error("no source names a Prosody configuration file");
-        return Err(Ending::wrong(wrong.help("run `hoist source add prosody --prosody FILE`, where FILE is prosody.cfg.lua")));
+        return Err(Ending::wrong(wrong.help(
+            "run `hoist source add prosody --prosody FILE`, where FILE is prosody.cfg.lua",
+        )));
     };
     let more = ["/usr/sbin".into(), "/usr/local/sbin".into()];
     let Some(program) = session.machine()?.find_program("prosodyctl", &more) else {
-        return Err(Ending::wrong(Diagnostic::error("prosodyctl is not on PATH").help("install Prosody")));
+        return Err(Ending::wrong(
+            Diagnostic::error("prosodyctl is not on PATH").help("install Prosody"),
+        ));
     };
     // It asks and answers on the terminal itself.
-    let failed = std::process::Command::new(program).arg("--config").arg(configuration).args(arguments).exec();
+    let failed = std::process::Command::new(program)
+        .arg("--config")
+        .arg(configuration)
+        .args(arguments)
+        .exec();
     Err(Ending::Other(failed.into()))
 }

@@ -8,7 +8,8 @@ use hoist_core::Diagnostic;
 use hoist_executor::{Event, EventKind, Outcome};
 use hoist_ledger::{PastRun, past_run};
 use hoist_reporter::{
-    HtmlPage, Message, Plain, Report, Reporter, Timeline, UnitReport, Words, duration_text, explain, html, junit, plain_text, trace,
+    HtmlPage, Message, Plain, Report, Reporter, Timeline, UnitReport, Words, duration_text,
+    explain, html, junit, plain_text, trace,
 };
 use serde_json::json;
 
@@ -29,20 +30,39 @@ struct Past {
 }
 
 /// Shows one run: the last, or the one whose name starts like this.
-pub(crate) fn run(global: &Global, name: Option<&str>, page: Option<&Path>, format: ReportFormat) -> Result<Code, Ending> {
+pub(crate) fn run(
+    global: &Global,
+    name: Option<&str>,
+    page: Option<&Path>,
+    format: ReportFormat,
+) -> Result<Code, Ending> {
     let (_, _, places) = session::surroundings()?;
-    let name = name.map(|prefix| run_name(&places.state, prefix)).transpose()?;
-    let run = past_run(&places.state, |run| name.as_ref().is_none_or(|name| run.run_id == *name))?;
+    let name = name
+        .map(|prefix| run_name(&places.state, prefix))
+        .transpose()?;
+    let run = past_run(&places.state, |run| {
+        name.as_ref().is_none_or(|name| run.run_id == *name)
+    })?;
     let Some(run) = run else {
-        return Err(Ending::wrong(Diagnostic::error("no past runs").help("run `hoist install` first")));
+        return Err(Ending::wrong(
+            Diagnostic::error("no past runs").help("run `hoist install` first"),
+        ));
     };
     let directory = places.run(&run.summary.run_id);
     let record = directory.join("events.jsonl");
     let (mut report, mut timeline) = (Report::default(), Timeline::default());
     if format == ReportFormat::Lines && record.exists() {
-        let past = Past { run, report, timeline, directory };
+        let past = Past {
+            run,
+            report,
+            timeline,
+            directory,
+        };
         let words = past.words();
-        replay(&record, &mut Plain::new(io::stdout(), global.verbose, words))?;
+        replay(
+            &record,
+            &mut Plain::new(io::stdout(), global.verbose, words),
+        )?;
         return Ok(Code::Ok);
     }
     if record.exists() {
@@ -51,24 +71,49 @@ pub(crate) fn run(global: &Global, name: Option<&str>, page: Option<&Path>, form
     } else if run.summary.status != "running" {
         // Nothing had to be done.
         for kind in [
-            EventKind::RunStarted { units: Vec::new(), waits: Vec::new() },
-            EventKind::RunFinished { interrupted: false, stopped_by: None },
+            EventKind::RunStarted {
+                units: Vec::new(),
+                waits: Vec::new(),
+            },
+            EventKind::RunFinished {
+                interrupted: false,
+                stopped_by: None,
+            },
         ] {
-            let event = Event { elapsed: std::time::Duration::ZERO, kind };
+            let event = Event {
+                elapsed: std::time::Duration::ZERO,
+                kind,
+            };
             report.report(&event)?;
             timeline.report(&event)?;
         }
     }
-    let past = Past { run, report, timeline, directory };
+    let past = Past {
+        run,
+        report,
+        timeline,
+        directory,
+    };
     if let Some(file) = page {
         std::fs::write(file, past.page()).map_err(|error| {
-            Ending::wrong(Diagnostic::error(format!("cannot write the file: {error}")).file(file.display().to_string()))
+            Ending::wrong(
+                Diagnostic::error(format!("cannot write the file: {error}"))
+                    .file(file.display().to_string()),
+            )
         })?;
-        render::remark(&format!("Wrote the report of {} to {}", past.run.summary.run_id, file.display()));
+        render::remark(&format!(
+            "Wrote the report of {} to {}",
+            past.run.summary.run_id,
+            file.display()
+        ));
         return Ok(Code::Ok);
     }
     let text = match (format, global.output) {
-        (ReportFormat::Junit, _) => junit(&past.run.summary.action, &past.run.summary.started_at, &past.report),
+        (ReportFormat::Junit, _) => junit(
+            &past.run.summary.action,
+            &past.run.summary.started_at,
+            &past.report,
+        ),
         (ReportFormat::Trace, _) => trace(&past.timeline),
         (ReportFormat::Html, _) => past.page(),
         (_, Output::Json) => {
@@ -81,13 +126,18 @@ pub(crate) fn run(global: &Global, name: Option<&str>, page: Option<&Path>, form
     Ok(Code::Ok)
 }
 
-/// Hands the events of a record to a view. A run that was killed may have left half a line, which is its end.
+/// Hands the events of a record to a view. A run that was killed may have left half a line, which
+/// is its end.
 fn replay(record: &Path, view: &mut dyn Reporter) -> Result<(), Ending> {
-    let wrong = |error: io::Error| Ending::wrong(Diagnostic::error(error.to_string()).file(record.display().to_string()));
+    let wrong = |error: io::Error| {
+        Ending::wrong(Diagnostic::error(error.to_string()).file(record.display().to_string()))
+    };
     let file = File::open(record).map_err(wrong)?;
     let mut units = 0;
     for line in BufReader::new(file).lines() {
-        let Ok(event) = serde_json::from_str::<Event>(&line?) else { break };
+        let Ok(event) = serde_json::from_str::<Event>(&line?) else {
+            break;
+        };
         if let EventKind::RunStarted { units: names, .. } = &event.kind {
             units = names.len();
         }
@@ -109,7 +159,11 @@ impl Past {
         if result.status != "planned" {
             return &result.status;
         }
-        match (self.unit(&result.module).and_then(|unit| unit.outcome.as_ref()), self.run.summary.action.as_str()) {
+        match (
+            self.unit(&result.module)
+                .and_then(|unit| unit.outcome.as_ref()),
+            self.run.summary.action.as_str(),
+        ) {
             (Some(Outcome::Done { changed: false }), _) => "unchanged",
             (Some(Outcome::Done { .. }), "update") => "updated",
             (Some(Outcome::Done { .. }), "uninstall") => "removed",
@@ -121,12 +175,19 @@ impl Past {
     }
 
     fn critical_path(&self) -> Vec<&str> {
-        self.timeline.critical_path().into_iter().filter_map(|unit| Some(self.report.units.get(unit)?.name.as_str())).collect()
+        self.timeline
+            .critical_path()
+            .into_iter()
+            .filter_map(|unit| Some(self.report.units.get(unit)?.name.as_str()))
+            .collect()
     }
 
     fn page(&self) -> String {
         let summary = &self.run.summary;
-        let (title, info) = (format!("hoist {}", summary.action), RunInfo::read(&self.directory));
+        let (title, info) = (
+            format!("hoist {}", summary.action),
+            RunInfo::read(&self.directory),
+        );
         let page = HtmlPage {
             title: &title,
             name: &summary.run_id,
@@ -144,7 +205,13 @@ impl Past {
     /// Words for the finished modules of the run.
     fn words(&self) -> Words {
         let action = serde_json::from_value(self.run.summary.action.as_str().into());
-        action.map_or(Words { changed: "done", unchanged: "unchanged" }, run::words)
+        action.map_or(
+            Words {
+                changed: "done",
+                unchanged: "unchanged",
+            },
+            run::words,
+        )
     }
 
     fn document(&self) -> serde_json::Value {
@@ -169,9 +236,17 @@ impl Past {
         let summary = &self.run.summary;
         let dim = |text: &str| painted(paint.stdout, DIM, text);
         let info = RunInfo::read(&self.directory);
-        let title = format!("{} {}", painted(paint.stdout, BOLD, &summary.action), summary.run_id);
+        let title = format!(
+            "{} {}",
+            painted(paint.stdout, BOLD, &summary.action),
+            summary.run_id
+        );
         let mut text = format!("{title}: {}\n", outcome_text(&summary.status));
-        let host = if info.host.is_empty() { String::new() } else { format!(" on {}", plain_text(&info.host)) };
+        let host = if info.host.is_empty() {
+            String::new()
+        } else {
+            format!(" on {}", plain_text(&info.host))
+        };
         text += &format!("started: {}{host}\n", time::text(&summary.started_at));
         if !info.command.is_empty() {
             text += &format!("command: {}\n", plain_text(&info.command));
@@ -185,7 +260,9 @@ impl Past {
                 _ => GREEN,
             };
             let took = match self.unit(&result.module).and_then(|unit| unit.started) {
-                Some(_) => duration_text(std::time::Duration::from_millis(result.duration_ms.unsigned_abs())),
+                Some(_) => duration_text(std::time::Duration::from_millis(
+                    result.duration_ms.unsigned_abs(),
+                )),
                 None => String::new(),
             };
             let reason = result.reason.clone().or_else(|| {
@@ -203,13 +280,34 @@ impl Past {
         text += &render::table(&rows);
         for unit in &self.report.units {
             for item in &unit.items {
-                let reason = item.reason.as_ref().map(|reason| format!(": {}", plain_text(reason))).unwrap_or_default();
-                text += &format!("  {} {}: {}{reason}\n", dim(&format!("{:<8}", item.fate.as_str())), unit.name, plain_text(&item.subject));
+                let reason = item
+                    .reason
+                    .as_ref()
+                    .map(|reason| format!(": {}", plain_text(reason)))
+                    .unwrap_or_default();
+                text += &format!(
+                    "  {} {}: {}{reason}\n",
+                    dim(&format!("{:<8}", item.fate.as_str())),
+                    unit.name,
+                    plain_text(&item.subject)
+                );
             }
-            for Message { level, text: note, source, at: _ } in &unit.messages {
-                let note = source.as_ref().map_or_else(|| note.clone(), |source| format!("{source}: {note}"));
-                text +=
-                    &format!("  {} {}: {}\n", dim(&format!("{:<8}", format!("{level:?}").to_lowercase())), unit.name, plain_text(&note));
+            for Message {
+                level,
+                text: note,
+                source,
+                at: _,
+            } in &unit.messages
+            {
+                let note = source
+                    .as_ref()
+                    .map_or_else(|| note.clone(), |source| format!("{source}: {note}"));
+                text += &format!(
+                    "  {} {}: {}\n",
+                    dim(&format!("{:<8}", format!("{level:?}").to_lowercase())),
+                    unit.name,
+                    plain_text(&note)
+                );
             }
         }
         let path = self.critical_path();

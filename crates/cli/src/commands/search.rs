@@ -13,7 +13,8 @@ use crate::json;
 use crate::render::{self, BOLD, DIM, Paint, YELLOW, painted};
 use crate::session::Session;
 
-/// Modules whose name or description has every word of the query, the best first; a name that several sources offer as often.
+/// Modules whose name or description has every word of the query, the best first; a name that
+/// several sources offer as often.
 pub(crate) fn run(global: &Global, query: &[String]) -> Result<Code, Ending> {
     let mut session = Session::open(global)?;
     let installed = session.installed()?;
@@ -21,14 +22,30 @@ pub(crate) fn run(global: &Global, query: &[String]) -> Result<Code, Ending> {
         choice::known_source(&session, &installed, source)?;
     }
     session.catalog.prefer_installed(&installed);
-    let words: Vec<&str> = query.iter().flat_map(|word| word.split_whitespace()).collect();
+    let words: Vec<&str> = query
+        .iter()
+        .flat_map(|word| word.split_whitespace())
+        .collect();
     if words.is_empty() {
-        return Err(Ending::wrong(Diagnostic::error("the search is empty").help("add a word to search for")));
+        return Err(Ending::wrong(
+            Diagnostic::error("the search is empty").help("add a word to search for"),
+        ));
     }
     let mut found = session.catalog.search(&words);
-    found.retain(|module| global.source.as_ref().is_none_or(|source| *source == module.source));
+    found.retain(|module| {
+        global
+            .source
+            .as_ref()
+            .is_none_or(|source| *source == module.source)
+    });
     if global.output == Output::Json {
-        json::print(&found.iter().map(|module| list::entry(module, &session, &installed)).collect::<Vec<Value>>().into())?;
+        json::print(
+            &found
+                .iter()
+                .map(|module| list::entry(module, &session, &installed))
+                .collect::<Vec<Value>>()
+                .into(),
+        )?;
         return Ok(Code::Ok);
     }
     let paint = Paint::choose(global.color);
@@ -38,21 +55,42 @@ pub(crate) fn run(global: &Global, query: &[String]) -> Result<Code, Ending> {
             (None, _) => module.tier.to_string(),
             (Some(_), stage) => stage.map_or_else(|| "-".to_owned(), |stage| stage.to_string()),
         };
-        let caveats = module.offered.caveats.iter().map(|caveat| format!(" ({caveat})")).collect::<String>();
+        let caveats = module
+            .offered
+            .caveats
+            .iter()
+            .map(|caveat| format!(" ({caveat})"))
+            .collect::<String>();
         vec![
             painted(paint.stdout, BOLD, module.id.as_str()),
             stage,
             list::state_text(module, &session, &installed, paint),
             list::version(module, &installed),
             dim(&module.source),
-            render::printable(&module.summary) + &painted(paint.stdout, YELLOW, &render::printable(&caveats)),
+            render::printable(&module.summary)
+                + &painted(paint.stdout, YELLOW, &render::printable(&caveats)),
         ]
     };
     let rows: Vec<Vec<String>> = found.iter().map(row).collect();
     let text = match rows.is_empty() {
-        false => render::titled_table(&["NAME", "STAGE", "STATUS", "VERSION", "SOURCE", "DESCRIPTION"], rows, paint.stdout),
+        false => render::titled_table(
+            &[
+                "NAME",
+                "STAGE",
+                "STATUS",
+                "VERSION",
+                "SOURCE",
+                "DESCRIPTION",
+            ],
+            rows,
+            paint.stdout,
+        ),
         true => {
-            let near = session.catalog.suggest(words[0]).map(|near| format!(" Did you mean `{near}`?")).unwrap_or_default();
+            let near = session
+                .catalog
+                .suggest(words[0])
+                .map(|near| format!(" Did you mean `{near}`?"))
+                .unwrap_or_default();
             format!("No modules match `{}`.{near}\n", words.join(" "))
         }
     };

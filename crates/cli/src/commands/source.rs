@@ -13,12 +13,20 @@ use crate::render::{self, BOLD, DIM, Paint, painted};
 use crate::session::Session;
 use crate::time;
 
-/// The name of the source that `hoist rocks` is about: the one that is called so, else the first server of rocks.
+/// The name of the source that `hoist rocks` is about: the one that is called so, else the first
+/// server of rocks.
 pub(crate) fn rocks(global: &Global) -> Result<String, Ending> {
     let session = Session::open(global)?;
-    let rocks = || session.sources.iter().filter(|source| source.kind.as_str() == "rocks");
+    let rocks = || {
+        session
+            .sources
+            .iter()
+            .filter(|source| source.kind.as_str() == "rocks")
+    };
     let named = global.source.as_deref().unwrap_or("rocks");
-    let found = rocks().find(|source| source.name == named).or_else(|| rocks().next().filter(|_| global.source.is_none()));
+    let found = rocks()
+        .find(|source| source.name == named)
+        .or_else(|| rocks().next().filter(|_| global.source.is_none()));
     found.map(|source| source.name.clone()).ok_or_else(|| {
         let help = "run `hoist source add rocks --rocks URL --tree DIR`, or add one to `sources` in hoist.yml";
         Ending::wrong(Diagnostic::error("no rocks server is configured").help(help))
@@ -35,7 +43,9 @@ pub(crate) fn list(global: &Global) -> Result<Code, Ending> {
     for source in &session.sources {
         let index = match session.offers.get(&source.name) {
             Some(offers) => Some(offers.index.clone()),
-            None => SourceCache::new(&session.places.cache, source).index(&source.kind.fingerprint())?,
+            None => {
+                SourceCache::new(&session.places.cache, source).index(&source.kind.fingerprint())?
+            }
         };
         entries.push((source, index));
     }
@@ -54,11 +64,19 @@ pub(crate) fn list(global: &Global) -> Result<Code, Ending> {
     let row = |(source, index): &(&hoist_core::Source, Option<hoist_sources::Index>)| {
         let known = match (index, source.kind.as_str()) {
             (Some(index), "application") => render::count(index.entries.len(), "module"),
-            (Some(index), _) => format!("{} on {}", render::count(index.entries.len(), "module"), time::day(&index.synced_at)),
+            (Some(index), _) => format!(
+                "{} on {}",
+                render::count(index.entries.len(), "module"),
+                time::day(&index.synced_at)
+            ),
             (None, "collection") => String::new(),
             (None, _) => "not synced".to_owned(),
         };
-        let into = source.kind.destination().map(|into| format!("installs into {}", into.display())).unwrap_or_default();
+        let into = source
+            .kind
+            .destination()
+            .map(|into| format!("installs into {}", into.display()))
+            .unwrap_or_default();
         vec![
             painted(paint.stdout, BOLD, &source.name),
             source.kind.as_str().to_owned(),
@@ -70,7 +88,11 @@ pub(crate) fn list(global: &Global) -> Result<Code, Ending> {
     let rows: Vec<Vec<String>> = entries.iter().map(row).collect();
     let text = match rows.is_empty() {
         true => "No sources. Run `hoist source add` to add one.\n".to_owned(),
-        false => render::titled_table(&["NAME", "KIND", "MODULES", "LOCATION", "DESTINATION"], rows, paint.stdout),
+        false => render::titled_table(
+            &["NAME", "KIND", "MODULES", "LOCATION", "DESTINATION"],
+            rows,
+            paint.stdout,
+        ),
     };
     std::io::stdout().lock().write_all(text.as_bytes())?;
     Ok(Code::Ok)

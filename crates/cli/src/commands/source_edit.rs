@@ -1,5 +1,5 @@
-//! `hoist source add` and `remove`: the list of sources in the user's settings is edited as text, so that comments and order stay, and what comes of it is read
-//! before it is written.
+//! `hoist source add` and `remove`: the list of sources in the user's settings is edited as text,
+//! so that comments and order stay, and what comes of it is read before it is written.
 
 use std::fs::Permissions;
 use std::ops::Range;
@@ -25,58 +25,106 @@ pub(crate) fn add(global: &Global, add: &SourceAdd) -> Result<Code, Ending> {
     let before = sources(&file, &text, &environment)?;
     let entry = entry(add)?;
     let Some(changed) = with_entry(&text, &entry) else {
-        let wrong = Diagnostic::error("cannot edit `sources`: its YAML style is not supported").file(file.display().to_string());
-        return Err(Ending::wrong(wrong.help(format!("add this entry yourself: - {{{}}}", entry.join(", ")))));
+        let wrong = Diagnostic::error("cannot edit `sources`: its YAML style is not supported")
+            .file(file.display().to_string());
+        return Err(Ending::wrong(wrong.help(format!(
+            "add this entry yourself: - {{{}}}",
+            entry.join(", ")
+        ))));
     };
     let after = sources(&file, &changed, &environment)?;
     if after.len() <= before.len() || after[..before.len()] != before[..] {
-        let wrong = Diagnostic::error("cannot edit the file without other changes").file(file.display().to_string());
-        return Err(Ending::wrong(wrong.help(format!("add this entry yourself: - {{{}}}", entry.join(", ")))));
+        let wrong = Diagnostic::error("cannot edit the file without other changes")
+            .file(file.display().to_string());
+        return Err(Ending::wrong(wrong.help(format!(
+            "add this entry yourself: - {{{}}}",
+            entry.join(", ")
+        ))));
     }
     write(&file, &changed)?;
     commands::change::take_names(global, &Session::open(global)?)?;
-    let names: Vec<&str> = after[before.len()..].iter().map(|source| source.name.as_str()).collect();
-    render::remark(&format!("Added {} to {}. Run `hoist sync` to fetch its modules.", names.join(" and "), file.display()));
+    let names: Vec<&str> = after[before.len()..]
+        .iter()
+        .map(|source| source.name.as_str())
+        .collect();
+    render::remark(&format!(
+        "Added {} to {}. Run `hoist sync` to fetch its modules.",
+        names.join(" and "),
+        file.display()
+    ));
     Ok(Code::Ok)
 }
 
-/// Takes a source out of the user's settings, and what hoist has of it out of the cache. What is installed from it stays.
+/// Takes a source out of the user's settings, and what hoist has of it out of the cache. What is
+/// installed from it stays.
 pub(crate) fn remove(global: &Global, name: &str) -> Result<Code, Ending> {
     let (environment, _, places) = session::surroundings()?;
     let _lock = commands::sync::lock(global, &places, &run::heed_signals()?)?;
     let file = places.config.join("hoist.yml");
     let text = read(&file)?;
-    let settings = CollectionFile::parse(&file.display().to_string(), &text).map_err(Ending::wrong)?;
+    let settings =
+        CollectionFile::parse(&file.display().to_string(), &text).map_err(Ending::wrong)?;
     let base = file.parent().unwrap_or(Path::new("/"));
-    let named: Vec<String> =
-        settings.sources.iter().map(|written| written.read(base, &environment).map(|source| source.name).unwrap_or_default()).collect();
-    let Some(place) = named.iter().position(|known| known == name) else { return Err(elsewhere(global, &file, name)) };
+    let named: Vec<String> = settings
+        .sources
+        .iter()
+        .map(|written| {
+            written
+                .read(base, &environment)
+                .map(|source| source.name)
+                .unwrap_or_default()
+        })
+        .collect();
+    let Some(place) = named.iter().position(|known| known == name) else {
+        return Err(elsewhere(global, &file, name));
+    };
     let items = items(&text).filter(|items| items.len() == named.len());
     let Some(range) = items.map(|items| items[place].clone()) else {
-        let wrong = Diagnostic::error("cannot edit `sources`: its YAML style is not supported").file(file.display().to_string());
+        let wrong = Diagnostic::error("cannot edit `sources`: its YAML style is not supported")
+            .file(file.display().to_string());
         return Err(Ending::wrong(wrong.help("remove the entry yourself")));
     };
     let mut changed = text.clone();
     changed.replace_range(range, "");
     if items_left(&changed) == 0 {
-        changed = changed.lines().filter(|line| line.trim_end() != "sources:").map(|line| line.to_owned() + "\n").collect();
+        changed = changed
+            .lines()
+            .filter(|line| line.trim_end() != "sources:")
+            .map(|line| line.to_owned() + "\n")
+            .collect();
     }
-    let rest = CollectionFile::parse(&file.display().to_string(), &changed).map_err(Ending::wrong)?;
+    let rest =
+        CollectionFile::parse(&file.display().to_string(), &changed).map_err(Ending::wrong)?;
     let mut expected = settings.sources.clone();
     expected.remove(place);
-    if rest.sources != expected || (CollectionFile { sources: Vec::new(), ..rest }) != (CollectionFile { sources: Vec::new(), ..settings })
+    if rest.sources != expected
+        || (CollectionFile {
+            sources: Vec::new(),
+            ..rest
+        }) != (CollectionFile {
+            sources: Vec::new(),
+            ..settings
+        })
     {
-        let wrong = Diagnostic::error("cannot edit the file without other changes").file(file.display().to_string());
+        let wrong = Diagnostic::error("cannot edit the file without other changes")
+            .file(file.display().to_string());
         return Err(Ending::wrong(wrong.help("remove the entry yourself")));
     }
     let session = Session::open(global)?;
     let installed = hoist_ledger::read(&session.places.state)?;
-    let gone: Vec<&Source> =
-        session.sources.iter().filter(|source| source.name == name || source.server.is_some() && name == "prosody").collect();
+    let gone: Vec<&Source> = session
+        .sources
+        .iter()
+        .filter(|source| source.name == name || source.server.is_some() && name == "prosody")
+        .collect();
     write(&file, &changed)?;
     for source in gone {
         SourceCache::new(&session.places.cache, source).forget()?;
-        let still = installed.modules.values().filter(|record| record.source == source.name).count();
+        let still = installed
+            .modules
+            .values()
+            .filter(|record| record.source == source.name)
+            .count();
         if still > 0 {
             let kept = if still == 1 { "is kept" } else { "are kept" };
             render::remark(&format!(
@@ -99,7 +147,9 @@ fn elsewhere(global: &Global, file: &Path, name: &str) -> Ending {
     };
     let message = format!("no source `{}` in {}", name.escape_debug(), file.display());
     let help = match session.sources.iter().find(|source| source.name == name) {
-        Some(Source { server: Some(_), .. }) => "it is part of the entry with `prosody`; `hoist source remove prosody` removes both",
+        Some(Source {
+            server: Some(_), ..
+        }) => "it is part of the entry with `prosody`; `hoist source remove prosody` removes both",
         Some(_) => "it is defined in the hoist.yml of a collection; remove it there",
         None => "run `hoist source list` to list sources",
     };
@@ -108,35 +158,65 @@ fn elsewhere(global: &Global, file: &Path, name: &str) -> Ending {
 
 fn read(file: &Path) -> Result<String, Ending> {
     if file.exists() && !file.is_file() {
-        let wrong = Diagnostic::error("the path is not a regular file").file(file.display().to_string());
-        return Err(Ending::wrong(wrong.help("replace it with a file, or remove it")));
+        let wrong =
+            Diagnostic::error("the path is not a regular file").file(file.display().to_string());
+        return Err(Ending::wrong(
+            wrong.help("replace it with a file, or remove it"),
+        ));
     }
     match hoist_files::read_text(file) {
         Ok(text) => Ok(text),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
-        Err(error) => Err(Ending::wrong(Diagnostic::error(format!("cannot read the file: {error}")).file(file.display().to_string()))),
+        Err(error) => Err(Ending::wrong(
+            Diagnostic::error(format!("cannot read the file: {error}"))
+                .file(file.display().to_string()),
+        )),
     }
 }
 
 fn write(file: &Path, text: &str) -> Result<(), Ending> {
     // A URL with a password must not be readable by other users.
-    let mode = if hoist_core::redact_urls(text) == text { 0o644 } else { 0o600 };
+    let mode = if hoist_core::redact_urls(text) == text {
+        0o644
+    } else {
+        0o600
+    };
     hoist_files::write(file, text.as_bytes(), mode).at("cannot write the file", file)?;
-    if mode == 0o600 && std::fs::metadata(file).at("cannot read the file", file)?.permissions().mode() & 0o077 != 0 {
-        std::fs::set_permissions(file, Permissions::from_mode(mode)).at("cannot change the permissions of the file", file)?;
-        render::remark(&format!("{} contains a password: it is now readable only by you", file.display()));
+    if mode == 0o600
+        && std::fs::metadata(file)
+            .at("cannot read the file", file)?
+            .permissions()
+            .mode()
+            & 0o077
+            != 0
+    {
+        std::fs::set_permissions(file, Permissions::from_mode(mode))
+            .at("cannot change the permissions of the file", file)?;
+        render::remark(&format!(
+            "{} contains a password: it is now readable only by you",
+            file.display()
+        ));
     }
     Ok(())
 }
 
 /// The sources of a text, in the order in which they are written.
-fn sources(file: &Path, text: &str, environment: &hoist_core::Environment) -> Result<Vec<Source>, Ending> {
-    let settings = CollectionFile::parse(&file.display().to_string(), text).map_err(Ending::wrong)?;
+fn sources(
+    file: &Path,
+    text: &str,
+    environment: &hoist_core::Environment,
+) -> Result<Vec<Source>, Ending> {
+    let settings =
+        CollectionFile::parse(&file.display().to_string(), text).map_err(Ending::wrong)?;
     let files = [(file.to_owned(), &settings)];
     // Mistakes in the new text, such as a name that is there already, are told.
     crate::sources::read(&files, environment)?;
     let base = file.parent().unwrap_or(Path::new("/"));
-    settings.sources.iter().map(|written| written.read(base, environment).map_err(Ending::wrong)).collect()
+    settings
+        .sources
+        .iter()
+        .map(|written| written.read(base, environment).map_err(Ending::wrong))
+        .collect()
 }
 
 /// The keys of a new source, each with its value.
@@ -149,13 +229,26 @@ fn entry(add: &SourceAdd) -> Result<Vec<String>, Ending> {
     };
     let quoted = |key: &str, value: String| format!("{key}: {}", serde_json::Value::String(value));
     let mut lines = vec![quoted("name", add.name.clone())];
-    if let Some(root) = add.application.as_ref().filter(|root| !std::path::Path::new(root.as_str()).is_dir() && !root.starts_with('~')) {
+    if let Some(root) = add
+        .application
+        .as_ref()
+        .filter(|root| !std::path::Path::new(root.as_str()).is_dir() && !root.starts_with('~'))
+    {
         let wrong = Diagnostic::error("the directory does not exist").file(root.clone());
-        return Err(Ending::wrong(wrong.help("name the root directory of the application with --application")));
+        return Err(Ending::wrong(wrong.help(
+            "name the root directory of the application with --application",
+        )));
     }
-    let collection = add.from.first().filter(|_| add.application.is_none()).cloned();
+    let collection = add
+        .from
+        .first()
+        .filter(|_| add.application.is_none())
+        .cloned();
     if add.from.len() > 1 && add.application.is_none() {
-        return Err(Ending::wrong(Diagnostic::error("a collection has one location").help("add each location as a source of its own")));
+        return Err(Ending::wrong(
+            Diagnostic::error("a collection has one location")
+                .help("add each location as a source of its own"),
+        ));
     }
     let places = [
         ("collection", &collection),
@@ -172,10 +265,17 @@ fn entry(add: &SourceAdd) -> Result<Vec<String>, Ending> {
     }
     if let Some(into) = &add.into {
         // In an application, a path below its root.
-        let into = if add.application.is_some() { into.clone() } else { place(into)? };
+        let into = if add.application.is_some() {
+            into.clone()
+        } else {
+            place(into)?
+        };
         lines.push(quoted("into", into));
     }
-    for (key, values) in [("from", &add.from), ("watch", &add.watch)].into_iter().filter(|_| add.application.is_some()) {
+    for (key, values) in [("from", &add.from), ("watch", &add.watch)]
+        .into_iter()
+        .filter(|_| add.application.is_some())
+    {
         let values = values.iter().map(place).collect::<Result<Vec<_>, _>>()?;
         if !values.is_empty() {
             lines.push(format!("{key}: {}", serde_json::json!(values)));
@@ -186,34 +286,58 @@ fn entry(add: &SourceAdd) -> Result<Vec<String>, Ending> {
         lines.extend(value.iter().map(|value| quoted(key, value.clone())));
     }
     if !add.modules.is_empty() {
-        lines.push(format!("modules: {}", serde_json::Value::from(add.modules.clone())));
+        lines.push(format!(
+            "modules: {}",
+            serde_json::Value::from(add.modules.clone())
+        ));
     }
     lines.extend(add.priority.map(|priority| format!("priority: {priority}")));
     Ok(lines)
 }
 
-/// The text with one more source at the end of the list. `None` where the list is not written as a block.
+/// The text with one more source at the end of the list. `None` where the list is not written as a
+/// block.
 fn with_entry(text: &str, entry: &[String]) -> Option<String> {
     let item = |indent: &str| format!("{indent}- {}\n", entry.join(&format!("\n{indent}  ")));
-    let end = |text: &str| if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    let end = |text: &str| {
+        if text.is_empty() || text.ends_with('\n') {
+            ""
+        } else {
+            "\n"
+        }
+    };
     let Some(list) = block(text) else {
         return Some(format!("{text}{}sources:\n{}", end(text), item("")));
     };
     let body = &text[list.clone()];
-    let first = body.lines().find(|line| line.trim_start().starts_with("- "));
+    let first = body
+        .lines()
+        .find(|line| line.trim_start().starts_with("- "));
     let head = text[..list.start].lines().last().unwrap_or_default();
     let Some(first) = first else {
         // An empty list.
         return matches!(head.trim_end(), "sources: []" | "sources:").then(|| {
             let start = list.start - head.len() - 1;
-            format!("{}sources:\n{}{}", &text[..start], item(""), &text[list.start..])
+            format!(
+                "{}sources:\n{}{}",
+                &text[..start],
+                item(""),
+                &text[list.start..]
+            )
         });
     };
     let indent = &first[..first.len() - first.trim_start().len()];
-    Some(format!("{}{}{}{}", &text[..list.end], end(&text[..list.end]), item(indent), &text[list.end..]))
+    Some(format!(
+        "{}{}{}{}",
+        &text[..list.end],
+        end(&text[..list.end]),
+        item(indent),
+        &text[list.end..]
+    ))
 }
 
-/// What stands below `sources:`, up to the next setting; blank lines and comments ahead of that are left out.
+/// What stands below `sources:`, up to the next setting; blank lines and comments ahead of that are
+/// left out.
 fn block(text: &str) -> Option<Range<usize>> {
     let (mut at, mut start, mut end) = (0, None, 0);
     for line in text.split_inclusive('\n') {
@@ -236,7 +360,9 @@ fn block(text: &str) -> Option<Range<usize>> {
 fn items(text: &str) -> Option<Vec<Range<usize>>> {
     let list = block(text)?;
     let body = &text[list.clone()];
-    let first = body.lines().find(|line| line.trim_start().starts_with("- "))?;
+    let first = body
+        .lines()
+        .find(|line| line.trim_start().starts_with("- "))?;
     let indent = &first[..first.len() - first.trim_start().len()];
     let mark = format!("{indent}- ");
     let mut starts = Vec::new();
@@ -250,13 +376,33 @@ fn items(text: &str) -> Option<Vec<Range<usize>>> {
     // A comment ahead of the next one belongs to that.
     let own = |start: usize, end: usize| {
         let body = &text[start..end];
-        let rest = body.lines().rev().take_while(|line| line.trim().is_empty() || line.trim_start().starts_with('#')).count();
+        let rest = body
+            .lines()
+            .rev()
+            .take_while(|line| line.trim().is_empty() || line.trim_start().starts_with('#'))
+            .count();
         let kept = body.split_inclusive('\n').count() - rest;
-        start + body.split_inclusive('\n').take(kept).map(str::len).sum::<usize>()
+        start
+            + body
+                .split_inclusive('\n')
+                .take(kept)
+                .map(str::len)
+                .sum::<usize>()
     };
     let ends: Vec<usize> = starts.iter().skip(1).copied().chain([list.end]).collect();
-    let ends = starts.iter().zip(ends).map(|(start, end)| own(*start, end)).collect::<Vec<_>>();
-    Some(starts.iter().copied().zip(ends).map(|(start, end)| start..end).collect())
+    let ends = starts
+        .iter()
+        .zip(ends)
+        .map(|(start, end)| own(*start, end))
+        .collect::<Vec<_>>();
+    Some(
+        starts
+            .iter()
+            .copied()
+            .zip(ends)
+            .map(|(start, end)| start..end)
+            .collect(),
+    )
 }
 
 fn items_left(text: &str) -> usize {
@@ -272,8 +418,14 @@ mod tests {
         let entry = ["name: \"n\"".to_owned(), "rocks: \"/r\"".to_owned()];
         for (text, wanted) in [
             ("", "sources:\n- name: \"n\"\n  rocks: \"/r\"\n"),
-            ("jobs: 2", "jobs: 2\nsources:\n- name: \"n\"\n  rocks: \"/r\"\n"),
-            ("sources: []\njobs: 2\n", "sources:\n- name: \"n\"\n  rocks: \"/r\"\njobs: 2\n"),
+            (
+                "jobs: 2",
+                "jobs: 2\nsources:\n- name: \"n\"\n  rocks: \"/r\"\n",
+            ),
+            (
+                "sources: []\njobs: 2\n",
+                "sources:\n- name: \"n\"\n  rocks: \"/r\"\njobs: 2\n",
+            ),
             (
                 "sources:\n  # mine\n  - rocks: a\n    tree: b\n\n# the rest\njobs: 2\n",
                 "sources:\n  # mine\n  - rocks: a\n    tree: b\n  - name: \"n\"\n    rocks: \"/r\"\n\n# the rest\njobs: 2\n",
@@ -287,7 +439,14 @@ mod tests {
     #[test]
     fn each_entry_is_found() {
         let text = "jobs: 1\nsources:\n- rocks: a\n  tree: b\n# between\n- rocks: c\n  tree: d\ntimeout: 3m\n";
-        let found: Vec<&str> = items(text).unwrap().into_iter().map(|range| &text[range]).collect();
-        assert_eq!(found, ["- rocks: a\n  tree: b\n", "- rocks: c\n  tree: d\n"]);
+        let found: Vec<&str> = items(text)
+            .unwrap()
+            .into_iter()
+            .map(|range| &text[range])
+            .collect();
+        assert_eq!(
+            found,
+            ["- rocks: a\n  tree: b\n", "- rocks: c\n  tree: d\n"]
+        );
     }
 }

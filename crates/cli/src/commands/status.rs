@@ -1,4 +1,5 @@
-//! `hoist status`: compares installed modules with the record of their install. Runs and writes nothing.
+//! `hoist status`: compares installed modules with the record of their install. Runs and writes
+//! nothing.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -51,7 +52,10 @@ impl State {
     }
 
     fn differs(self) -> bool {
-        !matches!(self, State::Unchanged | State::Unverified | State::InProgress)
+        !matches!(
+            self,
+            State::Unchanged | State::Unverified | State::InProgress
+        )
     }
 }
 
@@ -75,7 +79,11 @@ pub(crate) fn run(global: &Global, names: &[String]) -> Result<Code, Ending> {
     session.catalog.prefer_installed(&installed);
     let selected = select(&installed, names, global)?;
     let entries = compare(&session, &installed, selected)?;
-    let code = if entries.iter().any(|entry| entry.state.differs()) { Code::Differs } else { Code::Ok };
+    let code = if entries.iter().any(|entry| entry.state.differs()) {
+        Code::Differs
+    } else {
+        Code::Ok
+    };
     match global.output {
         Output::Json => print_json(&entries)?,
         Output::Human => print(&entries, global, &session.home)?,
@@ -84,22 +92,42 @@ pub(crate) fn run(global: &Global, names: &[String]) -> Result<Code, Ending> {
 }
 
 /// The installed and unfinished modules with one of these names, all if there are none.
-fn select<'a>(installed: &'a Installed, names: &[String], global: &Global) -> Result<Vec<(&'a ModuleId, &'a InstalledModule)>, Ending> {
+fn select<'a>(
+    installed: &'a Installed,
+    names: &[String],
+    global: &Global,
+) -> Result<Vec<(&'a ModuleId, &'a InstalledModule)>, Ending> {
     let all = || {
-        let unfinished = installed.unfinished.iter().filter(|(id, _)| !installed.modules.contains_key(*id));
+        let unfinished = installed
+            .unfinished
+            .iter()
+            .filter(|(id, _)| !installed.modules.contains_key(*id));
         installed.modules.iter().chain(unfinished)
     };
-    let short = |name: &str| name.rsplit_once('/').map_or(name, |(_, short)| short).to_owned();
-    let unknown: Vec<Diagnostic> =
-        names.iter().filter(|name| !all().any(|(id, _)| id.as_str() == short(name))).map(|name| not_installed(name)).collect();
+    let short = |name: &str| {
+        name.rsplit_once('/')
+            .map_or(name, |(_, short)| short)
+            .to_owned()
+    };
+    let unknown: Vec<Diagnostic> = names
+        .iter()
+        .filter(|name| !all().any(|(id, _)| id.as_str() == short(name)))
+        .map(|name| not_installed(name))
+        .collect();
     if !unknown.is_empty() {
         return Err(unknown.into());
     }
     let is_selected = |id: &ModuleId, record: &InstalledModule| {
         let is_named = names.is_empty() || names.iter().any(|name| short(name) == id.as_str());
-        is_named && global.source.as_ref().is_none_or(|source| *source == record.source)
+        is_named
+            && global
+                .source
+                .as_ref()
+                .is_none_or(|source| *source == record.source)
     };
-    let mut selected: Vec<_> = all().filter(|(id, record)| is_selected(id, record)).collect();
+    let mut selected: Vec<_> = all()
+        .filter(|(id, record)| is_selected(id, record))
+        .collect();
     selected.sort_by_key(|(id, _)| id.as_str());
     Ok(selected)
 }
@@ -112,12 +140,25 @@ fn compare<'a>(
     if selected.is_empty() {
         return Ok(Vec::new());
     }
-    let entry = |reader: &mut Result<Reader, hoist_ledger::LedgerError>, (id, record): (&'a ModuleId, &'a InstalledModule)| {
-        let reader = reader.as_ref().map_err(|error| Ending::wrong(Diagnostic::error(error.to_string())))?;
-        let known = session.catalog.get(id.as_str()).filter(|module| record.removal.is_indexed() == module.removal.is_indexed());
-        let module = known.cloned().unwrap_or_else(|| Module::remembered(id.clone(), record));
+    let entry = |reader: &mut Result<Reader, hoist_ledger::LedgerError>,
+                 (id, record): (&'a ModuleId, &'a InstalledModule)| {
+        let reader = reader
+            .as_ref()
+            .map_err(|error| Ending::wrong(Diagnostic::error(error.to_string())))?;
+        let known = session
+            .catalog
+            .get(id.as_str())
+            .filter(|module| record.removal.is_indexed() == module.removal.is_indexed());
+        let module = known
+            .cloned()
+            .unwrap_or_else(|| Module::remembered(id.clone(), record));
         let drift = drift(reader, &module, record, &session.home).map_err(|failure| {
-            Ending::wrong(Diagnostic::error(format!("cannot compare the module with its record: {failure}")).module(id.as_str()))
+            Ending::wrong(
+                Diagnostic::error(format!(
+                    "cannot compare the module with its record: {failure}"
+                ))
+                .module(id.as_str()),
+            )
         })?;
         let state = match () {
             () if installed.in_progress.contains(id) => State::InProgress,
@@ -128,24 +169,48 @@ fn compare<'a>(
             () if drift.is_verifiable => State::Unchanged,
             () => State::Unverified,
         };
-        let clone = module.repository.as_ref().map(|repository| repository.dir.clone()).filter(|dir| dir.join(".git").exists());
-        Ok(Entry { id, record, state, drift, clone })
+        let clone = module
+            .repository
+            .as_ref()
+            .map(|repository| repository.dir.clone())
+            .filter(|dir| dir.join(".git").exists());
+        Ok(Entry {
+            id,
+            record,
+            state,
+            drift,
+            clone,
+        })
     };
-    selected.into_par_iter().with_min_len(8).map_init(|| Reader::open(&session.places.state), entry).collect()
+    selected
+        .into_par_iter()
+        .with_min_len(8)
+        .map_init(|| Reader::open(&session.places.state), entry)
+        .collect()
 }
 
 fn print_json(entries: &[Entry<'_>]) -> Result<(), Ending> {
     let modules: Vec<_> = entries
         .iter()
-        .map(|Entry { id, record, state, drift, .. }| {
-            json!({
-                "name": id, "state": state, "version": record.version, "source": record.source,
-                "missing": drift.missing, "modified": drift.modified,
-            })
-        })
+        .map(
+            |Entry {
+                 id,
+                 record,
+                 state,
+                 drift,
+                 ..
+             }| {
+                json!({
+                    "name": id, "state": state, "version": record.version, "source": record.source,
+                    "missing": drift.missing, "modified": drift.modified,
+                })
+            },
+        )
         .collect();
     let differs = entries.iter().any(|entry| entry.state.differs());
-    Ok(json::print(&json!({ "modules": modules, "differs": differs }))?)
+    Ok(json::print(
+        &json!({ "modules": modules, "differs": differs }),
+    )?)
 }
 
 fn print(entries: &[Entry<'_>], global: &Global, home: &Path) -> Result<(), Ending> {
@@ -160,7 +225,11 @@ fn print(entries: &[Entry<'_>], global: &Global, home: &Path) -> Result<(), Endi
         vec![
             painted(paint, BOLD, entry.id.as_str()),
             painted(paint, color, entry.state.as_str()),
-            entry.record.version.clone().unwrap_or_else(|| "-".to_owned()),
+            entry
+                .record
+                .version
+                .clone()
+                .unwrap_or_else(|| "-".to_owned()),
             painted(paint, DIM, &details(entry, global.verbose, home)),
         ]
     });
@@ -175,21 +244,40 @@ fn print(entries: &[Entry<'_>], global: &Global, home: &Path) -> Result<(), Endi
 
 /// Counts, and what to do.
 fn summary(entries: &[Entry<'_>], home: &Path) -> String {
-    let count = |states: &[State]| entries.iter().filter(|entry| states.contains(&entry.state)).count();
-    let installed = count(&[State::Unchanged, State::Unverified, State::Modified, State::Missing]);
+    let count = |states: &[State]| {
+        entries
+            .iter()
+            .filter(|entry| states.contains(&entry.state))
+            .count()
+    };
+    let installed = count(&[
+        State::Unchanged,
+        State::Unverified,
+        State::Modified,
+        State::Missing,
+    ]);
     let mut text = match (installed, count(&[State::Modified, State::Missing])) {
         (0, _) if entries.is_empty() => "No modules are installed.\n".to_owned(),
         (0, _) => String::new(),
-        (all, 0) => format!("{}: no differences from the record.\n", render::count(all, "installed module")),
+        (all, 0) => format!(
+            "{}: no differences from the record.\n",
+            render::count(all, "installed module")
+        ),
         (all, some) => {
             let verb = if some == 1 { "differs" } else { "differ" };
             let all = render::count(all, "installed module");
             format!("{some} of {all} {verb} from the record.\n")
         }
     };
-    let differing = || entries.iter().filter(|entry| matches!(entry.state, State::Modified | State::Missing));
+    let differing = || {
+        entries
+            .iter()
+            .filter(|entry| matches!(entry.state, State::Modified | State::Missing))
+    };
     // A reinstall leaves local changes in clones alone.
-    let clones: Vec<&Path> = differing().filter_map(|entry| entry.clone.as_deref()).collect();
+    let clones: Vec<&Path> = differing()
+        .filter_map(|entry| entry.clone.as_deref())
+        .collect();
     if differing().count() > clones.len() {
         text += "Run `hoist install --force MODULE` to reinstall a module.\n";
     }
@@ -198,11 +286,19 @@ fn summary(entries: &[Entry<'_>], home: &Path) -> String {
             1 => render::home_path(&render::shell_word(&first.display().to_string()), home),
             _ => "DIR".to_owned(),
         };
-        text += &format!("Run `git -C {directory} restore .` to restore the committed files of a clone.\n");
+        text += &format!(
+            "Run `git -C {directory} restore .` to restore the committed files of a clone.\n"
+        );
     }
     let others = [
-        (State::Failed, "failed to install or update. Run `hoist retry`."),
-        (State::Interrupted, "interrupted. The next command that makes changes rolls back the interrupted changes."),
+        (
+            State::Failed,
+            "failed to install or update. Run `hoist retry`.",
+        ),
+        (
+            State::Interrupted,
+            "interrupted. The next command that makes changes rolls back the interrupted changes.",
+        ),
         (State::InProgress, "being changed by a run in progress."),
     ];
     for (state, meaning) in others {
@@ -217,10 +313,24 @@ fn summary(entries: &[Entry<'_>], home: &Path) -> String {
 /// The differences of a module in one line.
 fn details(entry: &Entry<'_>, is_complete: bool, home: &Path) -> String {
     let limit = if is_complete { usize::MAX } else { MAX_LISTED };
-    let kinds = [("missing", &entry.drift.missing), ("modified", &entry.drift.modified)];
-    let all: Vec<String> =
-        kinds.iter().flat_map(|(kind, paths)| paths.iter().map(move |path| format!("{kind}: {}", render::home_path(path, home)))).collect();
-    let mut text = all.iter().take(limit).map(|line| render::printable(line)).collect::<Vec<_>>().join(", ");
+    let kinds = [
+        ("missing", &entry.drift.missing),
+        ("modified", &entry.drift.modified),
+    ];
+    let all: Vec<String> = kinds
+        .iter()
+        .flat_map(|(kind, paths)| {
+            paths
+                .iter()
+                .map(move |path| format!("{kind}: {}", render::home_path(path, home)))
+        })
+        .collect();
+    let mut text = all
+        .iter()
+        .take(limit)
+        .map(|line| render::printable(line))
+        .collect::<Vec<_>>()
+        .join(", ");
     if all.len() > limit {
         text += &format!(" and {} more", all.len() - limit);
     }

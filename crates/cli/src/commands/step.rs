@@ -10,14 +10,17 @@ use signal_hook::iterator::Signals;
 use crate::error::{Code, Ending};
 use crate::session;
 
-/// Does one step with the metadata of the environment; what it tells goes where the script's own messages go.
+/// Does one step with the metadata of the environment; what it tells goes where the script's own
+/// messages go.
 pub(crate) fn run(method: &str, module: &str, more: &[String]) -> Result<Code, Ending> {
     let (environment, home, places) = session::surroundings()?;
     let machine = session::machine(&environment, &home, &places.cache)?;
     let tell = |kind: EventKind| {
         let _ = match kind {
             EventKind::Output { line, .. } => writeln!(std::io::stdout(), "{line}"),
-            EventKind::Note { level, text, .. } => writeln!(std::io::stderr(), "{}", Message { level, text }.line()),
+            EventKind::Note { level, text, .. } => {
+                writeln!(std::io::stderr(), "{}", Message { level, text }.line())
+            }
             _ => Ok(()),
         };
     };
@@ -39,7 +42,10 @@ pub(crate) fn package_names_of(names: &[String]) -> Result<Code, Ending> {
     let (environment, home, places) = session::surroundings()?;
     let machine = session::machine(&environment, &home, &places.cache)?;
     let mut stdout = std::io::stdout().lock();
-    for package in names.iter().flat_map(|name| package_names(&machine, name, &[])) {
+    for package in names
+        .iter()
+        .flat_map(|name| package_names(&machine, name, &[]))
+    {
         writeln!(stdout, "{package}")?;
     }
     Ok(Code::Ok)

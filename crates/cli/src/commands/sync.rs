@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hoist_core::{Action, Diagnostic, Installed, ModuleId, Request, Selection, Source, SourceKind};
-use hoist_executor::{Cancel, Effect, Event, EventKind, Limits, OnFailure, Outcome, Task, TaskGraph, execute};
+use hoist_executor::{
+    Cancel, Effect, Event, EventKind, Limits, OnFailure, Outcome, Task, TaskGraph, execute,
+};
 use hoist_ledger::{Holder, Lock};
 use hoist_methods::{SourceCache, Synced, clean_sources, sync};
 use hoist_reporter::{Plain, Progress, ProgressOptions, Reporters, Words, explain};
@@ -23,12 +25,18 @@ use crate::{choice, run};
 /// How each source fared, by its place.
 type Results = Arc<Mutex<BTreeMap<usize, Synced>>>;
 
-/// Syncs the sources named, or all. One that cannot be reached leaves what was known of it, and the others alone.
+/// Syncs the sources named, or all. One that cannot be reached leaves what was known of it, and the
+/// others alone.
 pub(crate) fn run(global: &Global, names: &[String]) -> Result<Code, Ending> {
     let session = Session::open(global)?;
-    let unknown = names.iter().filter(|name| !session.sources.iter().any(|source| source.name == **name));
+    let unknown = names
+        .iter()
+        .filter(|name| !session.sources.iter().any(|source| source.name == **name));
     let unknown: Vec<Diagnostic> = unknown
-        .map(|name| Diagnostic::error(format!("unknown source `{}`", name.escape_debug())).help("run `hoist source list` to list sources"))
+        .map(|name| {
+            Diagnostic::error(format!("unknown source `{}`", name.escape_debug()))
+                .help("run `hoist source list` to list sources")
+        })
         .collect();
     if !unknown.is_empty() {
         return Err(unknown.into());
@@ -40,13 +48,25 @@ pub(crate) fn run(global: &Global, names: &[String]) -> Result<Code, Ending> {
     }
     render::diagnostics(&session.problems, Paint::choose(global.color));
     if sources.is_empty() {
-        return Err(Ending::wrong(Diagnostic::error("no sources are configured").help("run `hoist source add` to add one")));
+        return Err(Ending::wrong(
+            Diagnostic::error("no sources are configured")
+                .help("run `hoist source add` to add one"),
+        ));
     }
     let cancel = run::heed_signals()?;
     let _lock = lock(global, &session.places, &cancel)?;
     let (ended, results) = refresh(global, &session, &sources, &[], &cancel)?;
-    tell(global, Paint::choose(global.color), &sources, &ended, &results)?;
-    let failed = !session.problems.is_empty() || ended.values().any(|(outcome, _)| !matches!(outcome, Outcome::Done { .. }));
+    tell(
+        global,
+        Paint::choose(global.color),
+        &sources,
+        &ended,
+        &results,
+    )?;
+    let failed = !session.problems.is_empty()
+        || ended
+            .values()
+            .any(|(outcome, _)| !matches!(outcome, Outcome::Done { .. }));
     Ok(match (cancel.is_cancelled(), failed) {
         (true, _) => Code::Interrupted,
         (false, true) => Code::Partial,
@@ -70,8 +90,10 @@ pub(crate) fn lock(global: &Global, places: &Places, cancel: &Cancel) -> Result<
     Ok(lock)
 }
 
-/// Looks at the sources that a change is about: before an update at those that something of it is installed from, before an install at those that nobody has
-/// looked at yet, where a name is unknown. True when something was looked at. A source that cannot be reached is told, and what is known of it goes on working.
+/// Looks at the sources that a change is about: before an update at those that something of it is
+/// installed from, before an install at those that nobody has looked at yet, where a name is
+/// unknown. True when something was looked at. A source that cannot be reached is told, and what is
+/// known of it goes on working.
 pub(crate) fn for_change(
     global: &Global,
     session: &Session,
@@ -86,26 +108,54 @@ pub(crate) fn for_change(
     // Of `SOURCE/NAME@VERSION` the name.
     let short = |name: &str| {
         let name = name.rsplit('/').next().unwrap_or_default();
-        name.split_once('@').map_or(name, |(name, _)| name).to_owned()
+        name.split_once('@')
+            .map_or(name, |(name, _)| name)
+            .to_owned()
     };
     let asked = asked_versions(request);
     let sources: Vec<Source> = match request.action {
         Action::Update => {
-            let concerned =
-                |id: &ModuleId| names.is_empty() || names.iter().any(|name| choice::installed_as(installed, &short(name)) == Some(id));
-            let used: BTreeSet<&str> =
-                installed.modules.iter().filter(|(id, _)| concerned(id)).map(|(_, record)| record.source.as_str()).collect();
-            let of_request = |source: &&Source| request.source.as_ref().is_none_or(|name| *name == source.name);
-            let indexed = session.sources.iter().filter(|source| source.kind.destination().is_some()).filter(of_request);
-            indexed.filter(|source| used.contains(source.name.as_str())).cloned().collect()
+            let concerned = |id: &ModuleId| {
+                names.is_empty()
+                    || names
+                        .iter()
+                        .any(|name| choice::installed_as(installed, &short(name)) == Some(id))
+            };
+            let used: BTreeSet<&str> = installed
+                .modules
+                .iter()
+                .filter(|(id, _)| concerned(id))
+                .map(|(_, record)| record.source.as_str())
+                .collect();
+            let of_request = |source: &&Source| {
+                request
+                    .source
+                    .as_ref()
+                    .is_none_or(|name| *name == source.name)
+            };
+            let indexed = session
+                .sources
+                .iter()
+                .filter(|source| source.kind.destination().is_some())
+                .filter(of_request);
+            indexed
+                .filter(|source| used.contains(source.name.as_str()))
+                .cloned()
+                .collect()
         }
         Action::Install | Action::Deploy => {
             let unknown = names.iter().chain(&request.with).any(|name| {
-                session.catalog.broken(name).is_none() && (name.contains('/') || session.catalog.canonical(&short(name)).is_none())
+                session.catalog.broken(name).is_none()
+                    && (name.contains('/') || session.catalog.canonical(&short(name)).is_none())
             });
             let new = session.unknown_sources();
             let is_new = |source: &Source| unknown && new.contains(&source.name.as_str());
-            session.sources.iter().filter(|source| is_new(source) || is_unread(session, source, &asked)).cloned().collect()
+            session
+                .sources
+                .iter()
+                .filter(|source| is_new(source) || is_unread(session, source, &asked))
+                .cloned()
+                .collect()
         }
         Action::Uninstall | Action::Test | Action::Undo | Action::Undeploy => Vec::new(),
     };
@@ -118,7 +168,11 @@ pub(crate) fn for_change(
     let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
     for (place, (outcome, _)) in ended {
         if let Some(reason) = explain(&outcome, &names) {
-            render::remark(&format!("warning: cannot refresh {}: {}", names[place], render::printable(&reason)));
+            render::remark(&format!(
+                "warning: cannot refresh {}: {}",
+                names[place],
+                render::printable(&reason)
+            ));
         }
     }
     Ok(true)
@@ -130,19 +184,43 @@ fn asked_versions(request: &Request) -> Vec<Asked> {
         (Selection::Names(names), Action::Install) => names,
         _ => &[],
     };
-    let versions = names.iter().filter_map(|name| name.rsplit('/').next()?.split_once('@'));
-    versions.map(|(name, version)| Asked { name: name.to_owned(), version: Some(version.to_owned()) }).collect()
+    let versions = names
+        .iter()
+        .filter_map(|name| name.rsplit('/').next()?.split_once('@'));
+    versions
+        .map(|(name, version)| Asked {
+            name: name.to_owned(),
+            version: Some(version.to_owned()),
+        })
+        .collect()
 }
 
 /// True where a version that is asked for is to be read first, or may be new at the source.
 fn is_unread(session: &Session, source: &Source, asked: &[Asked]) -> bool {
-    let entries = session.indexes.get(&source.name).map(|index| index.entries.as_slice()).unwrap_or_default();
-    let mut found = asked.iter().filter_map(|asked| Some((asked, entries.iter().find(|entry| asked.is_called(&entry.name))?)));
-    let is_read =
-        |(asked, entry): (&Asked, &Entry)| entry.offers.iter().any(|offer| offer.depends.is_some() && asked.accepts(&offer.version));
+    let entries = session
+        .indexes
+        .get(&source.name)
+        .map(|index| index.entries.as_slice())
+        .unwrap_or_default();
+    let mut found = asked.iter().filter_map(|asked| {
+        Some((
+            asked,
+            entries.iter().find(|entry| asked.is_called(&entry.name))?,
+        ))
+    });
+    let is_read = |(asked, entry): (&Asked, &Entry)| {
+        entry
+            .offers
+            .iter()
+            .any(|offer| offer.depends.is_some() && asked.accepts(&offer.version))
+    };
     // What is gone from everywhere may have been in an earlier revision.
     let is_gone = |asked: &Asked| {
-        let offered = session.indexes.values().flat_map(|index| &index.entries).any(|entry| asked.is_called(&entry.name));
+        let offered = session
+            .indexes
+            .values()
+            .flat_map(|index| &index.entries)
+            .any(|entry| asked.is_called(&entry.name));
         !offered && session.catalog.get(&asked.name).is_none()
     };
     match source.kind {
@@ -155,27 +233,46 @@ fn is_unread(session: &Session, source: &Source, asked: &[Asked]) -> bool {
 type Ended = BTreeMap<usize, (Outcome, Vec<String>)>;
 
 /// Looks at sources anew, all at once; how each ended, with what it said.
-fn refresh(global: &Global, session: &Session, sources: &[Source], asked: &[Asked], cancel: &Cancel) -> Result<(Ended, Results), Ending> {
+fn refresh(
+    global: &Global,
+    session: &Session,
+    sources: &[Source],
+    asked: &[Asked],
+    cancel: &Cancel,
+) -> Result<(Ended, Results), Ending> {
     let machine = session.machine()?;
     let results = Results::default();
     let mut graph = TaskGraph::default();
     for (place, source) in sources.iter().enumerate() {
-        let (machine, results, source, asked) = (machine.clone(), results.clone(), source.clone(), asked.to_owned());
+        let (machine, results, source, asked) = (
+            machine.clone(),
+            results.clone(),
+            source.clone(),
+            asked.to_owned(),
+        );
         let cache = SourceCache::new(&session.places.cache, &source);
         let unit = graph.unit(source.name.as_str());
-        let work = move |task: &hoist_executor::TaskContext| -> Result<Effect, hoist_executor::Failure> {
-            let (effect, synced) = sync(&source, &asked, &cache, &machine, task)?;
-            if let Ok(mut results) = results.lock() {
-                results.insert(place, synced);
-            }
-            Ok(effect)
-        };
+        let work =
+            move |task: &hoist_executor::TaskContext| -> Result<Effect, hoist_executor::Failure> {
+                let (effect, synced) = sync(&source, &asked, &cache, &machine, task)?;
+                if let Ok(mut results) = results.lock() {
+                    results.insert(place, synced);
+                }
+                Ok(effect)
+            };
         let limit = global.timeout.unwrap_or(Duration::from_secs(1800));
-        graph.task(Task::new(unit, "sync", work).timeout(Some(limit)).on_failure(OnFailure::SkipDependents));
+        graph.task(
+            Task::new(unit, "sync", work)
+                .timeout(Some(limit))
+                .on_failure(OnFailure::SkipDependents),
+        );
     }
     let paint = Paint::choose(global.color);
     let mut shown = Reporters::default();
-    let words = Words { changed: "synced", unchanged: "unchanged" };
+    let words = Words {
+        changed: "synced",
+        unchanged: "unchanged",
+    };
     if global.output == Output::Human && !global.quiet {
         match render::has_progress(global) {
             true => shown.add(Progress::stderr(ProgressOptions::new(paint.stderr, words))),
@@ -185,11 +282,15 @@ fn refresh(global: &Global, session: &Session, sources: &[Source], asked: &[Aske
     let mut ended = Ended::new();
     let mut notes: BTreeMap<usize, Vec<String>> = BTreeMap::new();
     let mut limits = Limits::default();
-    limits.jobs = global.jobs.map_or(sources.len().max(limits.jobs), usize::from);
+    limits.jobs = global
+        .jobs
+        .map_or(sources.len().max(limits.jobs), usize::from);
     let summary = execute(graph, &limits, cancel, |event: &Event| {
         shown.report(event);
         match &event.kind {
-            EventKind::Note { unit, text, .. } => notes.entry(unit.index()).or_default().push(text.clone()),
+            EventKind::Note { unit, text, .. } => {
+                notes.entry(unit.index()).or_default().push(text.clone())
+            }
             EventKind::UnitFinished { unit, outcome } => {
                 let said = notes.remove(&unit.index()).unwrap_or_default();
                 ended.insert(unit.index(), (outcome.clone(), said));
@@ -203,13 +304,25 @@ fn refresh(global: &Global, session: &Session, sources: &[Source], asked: &[Aske
     Ok((ended, results))
 }
 
-fn tell(global: &Global, paint: Paint, sources: &[Source], ended: &Ended, results: &Results) -> Result<(), Ending> {
-    let results = results.lock().map(|results| results.clone()).unwrap_or_default();
+fn tell(
+    global: &Global,
+    paint: Paint,
+    sources: &[Source],
+    ended: &Ended,
+    results: &Results,
+) -> Result<(), Ending> {
+    let results = results
+        .lock()
+        .map(|results| results.clone())
+        .unwrap_or_default();
     let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
     let mut documents = Vec::new();
     for (place, source) in sources.iter().enumerate() {
         let synced = results.get(&place).cloned().unwrap_or_default();
-        let (outcome, notes) = ended.get(&place).cloned().unwrap_or((Outcome::Cancelled, Vec::new()));
+        let (outcome, notes) = ended
+            .get(&place)
+            .cloned()
+            .unwrap_or((Outcome::Cancelled, Vec::new()));
         let (status, colour) = match &outcome {
             Outcome::Done { changed: true } => ("synced", GREEN),
             Outcome::Done { changed: false } => ("unchanged", DIM),
@@ -225,8 +338,11 @@ fn tell(global: &Global, paint: Paint, sources: &[Source], ended: &Ended, result
                 Some(reason) => render::printable(reason),
                 None => render::printable(&notes.join("; ")),
             };
-            let line =
-                format!("{} {}  {more}", painted(paint.stdout, colour, &format!("{status:<9}")), painted(paint.stdout, BOLD, &source.name));
+            let line = format!(
+                "{} {}  {more}",
+                painted(paint.stdout, colour, &format!("{status:<9}")),
+                painted(paint.stdout, BOLD, &source.name)
+            );
             writeln!(std::io::stdout(), "{}", line.trim_end())?;
         }
     }

@@ -12,8 +12,16 @@ use crate::{choice, server};
 pub(crate) fn run(global: &Global, test: &Test) -> Result<Code, Ending> {
     let mut session = Session::open(global)?;
     let installed = session.installed()?;
-    let selection = if test.modules.is_empty() { Selection::Tiers } else { Selection::Names(test.modules.clone()) };
-    let mut request = Request { skip: test.skip.clone(), source: global.source.clone(), ..Request::new(Action::Test, selection) };
+    let selection = if test.modules.is_empty() {
+        Selection::Tiers
+    } else {
+        Selection::Names(test.modules.clone())
+    };
+    let mut request = Request {
+        skip: test.skip.clone(),
+        source: global.source.clone(),
+        ..Request::new(Action::Test, selection)
+    };
     choice::settle(&mut session, &installed, &mut request)?;
     session.catalog.remember_gone(&installed);
     if test.load {
@@ -21,9 +29,18 @@ pub(crate) fn run(global: &Global, test: &Test) -> Result<Code, Ending> {
     }
     let resolution = hoist_resolver::resolve(&session.catalog, &installed, &request)?;
     let plan = hoist_resolver::plan(&resolution, &installed, |_| Presence::Unknown, &request);
-    let blind = |id: &ModuleId| session.catalog.get(id.as_str()).is_some_and(|module| module.recipe.steps(Action::Test).is_empty());
-    let absent = plan.modules.iter().filter(|planned| !installed.modules.contains_key(&planned.module) && blind(&planned.module));
-    let absent: Vec<_> = absent.map(|planned| run::not_installed(planned.module.as_str())).collect();
+    let blind = |id: &ModuleId| {
+        session
+            .catalog
+            .get(id.as_str())
+            .is_some_and(|module| module.recipe.steps(Action::Test).is_empty())
+    };
+    let absent = plan.modules.iter().filter(|planned| {
+        !installed.modules.contains_key(&planned.module) && blind(&planned.module)
+    });
+    let absent: Vec<_> = absent
+        .map(|planned| run::not_installed(planned.module.as_str()))
+        .collect();
     if !absent.is_empty() {
         return Err(absent.into());
     }

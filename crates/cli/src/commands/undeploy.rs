@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
 
-use hoist_core::{Action, Change, Diagnostic, Installed, Module, Plan, PlannedModule, Request, Selection, Tier, Wanted};
+use hoist_core::{
+    Action, Change, Diagnostic, Installed, Module, Plan, PlannedModule, Request, Selection, Tier,
+    Wanted,
+};
 use hoist_ledger::Deployed;
 use hoist_methods::{Undeployment, called, kept_secrets};
 use hoist_plugins::Masker;
@@ -25,9 +28,21 @@ pub(crate) fn undeploy(global: &Global, asked: &PluginUndeploy) -> Result<Code, 
     for name in &asked.plugins {
         let of = deployments(&session, name, asked.env.as_deref())?;
         if of.len() > 1 {
-            let names: Vec<&str> = of.iter().map(|one| if one.environment.is_empty() { "''" } else { one.environment.as_str() }).collect();
-            let wrong =
-                Diagnostic::error(format!("the plugin is deployed to several environments: {}", names.join(", "))).module(name.as_str());
+            let names: Vec<&str> = of
+                .iter()
+                .map(|one| {
+                    if one.environment.is_empty() {
+                        "''"
+                    } else {
+                        one.environment.as_str()
+                    }
+                })
+                .collect();
+            let wrong = Diagnostic::error(format!(
+                "the plugin is deployed to several environments: {}",
+                names.join(", ")
+            ))
+            .module(name.as_str());
             return Err(Ending::wrong(wrong.help("name one with --env")));
         }
         found.extend(of);
@@ -44,9 +59,19 @@ pub(crate) fn undeploy(global: &Global, asked: &PluginUndeploy) -> Result<Code, 
         requires: Vec::new(),
         has_hint: false,
     };
-    let plan = Plan { action: Action::Undeploy, modules: found.iter().map(planned).collect(), left_out: Vec::new() };
+    let plan = Plan {
+        action: Action::Undeploy,
+        modules: found.iter().map(planned).collect(),
+        left_out: Vec::new(),
+    };
     if asked.dry_run {
-        let text = commands::plan::text(&plan, &Installed::default(), &BTreeMap::new(), &[], Paint::choose(global.color));
+        let text = commands::plan::text(
+            &plan,
+            &Installed::default(),
+            &BTreeMap::new(),
+            &[],
+            Paint::choose(global.color),
+        );
         match global.output {
             Output::Json => json::print(&commands::plan::document(&plan, &BTreeMap::new(), &[])?)?,
             Output::Human => std::io::stdout().lock().write_all(text.as_bytes())?,
@@ -58,9 +83,21 @@ pub(crate) fn undeploy(global: &Global, asked: &PluginUndeploy) -> Result<Code, 
             let wrong = Diagnostic::error("cannot ask for confirmation without a terminal");
             return Err(Ending::wrong(wrong.help("add --yes to confirm")));
         }
-        let what: Vec<String> = found.iter().map(|deployed| called(&deployed.plugin, &deployed.environment)).collect();
-        let volumes = if asked.volumes { ", and delete its volumes with their data" } else { "" };
-        if ask::choose(&format!("Undeploy {}{volumes}? [y/N]", what.join(", ")), "yn", 'n')? != Some('y') {
+        let what: Vec<String> = found
+            .iter()
+            .map(|deployed| called(&deployed.plugin, &deployed.environment))
+            .collect();
+        let volumes = if asked.volumes {
+            ", and delete its volumes with their data"
+        } else {
+            ""
+        };
+        if ask::choose(
+            &format!("Undeploy {}{volumes}? [y/N]", what.join(", ")),
+            "yn",
+            'n',
+        )? != Some('y')
+        {
             render::remark("Nothing was changed.");
             return Ok(Code::Interrupted);
         }
@@ -75,18 +112,45 @@ pub(crate) fn undeploy(global: &Global, asked: &PluginUndeploy) -> Result<Code, 
         if session.catalog.get(deployed.plugin.as_str()).is_some() {
             continue;
         }
-        let record = installed.modules.get(&deployed.plugin).cloned().unwrap_or_default();
-        session.catalog.put(Module::remembered(deployed.plugin.clone(), &record));
+        let record = installed
+            .modules
+            .get(&deployed.plugin)
+            .cloned()
+            .unwrap_or_default();
+        session
+            .catalog
+            .put(Module::remembered(deployed.plugin.clone(), &record));
     }
     let undeployments = found.iter().map(|deployed| {
-        let Deployed { plugin, environment, .. } = deployed.clone();
-        (plugin, Undeployment { environment, volumes: asked.volumes, force: asked.force })
+        let Deployed {
+            plugin,
+            environment,
+            ..
+        } = deployed.clone();
+        (
+            plugin,
+            Undeployment {
+                environment,
+                volumes: asked.volumes,
+                force: asked.force,
+            },
+        )
     });
-    let secrets: Vec<String> = found.iter().flat_map(|deployed| kept_secrets(&session.places.state, &deployed.plugin)).collect();
+    let secrets: Vec<String> = found
+        .iter()
+        .flat_map(|deployed| kept_secrets(&session.places.state, &deployed.plugin))
+        .collect();
     let masker = Masker::new(secrets.iter().map(String::as_str));
-    let how = How { undeployments: undeployments.collect(), masker, ..How::default() };
+    let how = How {
+        undeployments: undeployments.collect(),
+        masker,
+        ..How::default()
+    };
     let machine = session.machine()?;
-    let names = found.iter().map(|deployed| deployed.plugin.to_string()).collect();
+    let names = found
+        .iter()
+        .map(|deployed| deployed.plugin.to_string())
+        .collect();
     let request = &Request::new(Action::Undeploy, Selection::Names(names));
     Run {
         global,

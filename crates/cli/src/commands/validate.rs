@@ -16,8 +16,11 @@ use crate::render::{self, GREEN, Paint, painted};
 use crate::session::{self, Session};
 
 fn unverifiable(module: &Module) -> Diagnostic {
-    let wrong = Diagnostic::warning("the module declares nothing that `hoist test` could verify").module(module.id.as_str());
-    wrong.file(module.manifest.display().to_string()).help("declare a file, directory or program that exists when the module is installed")
+    let wrong = Diagnostic::warning("the module declares nothing that `hoist test` could verify")
+        .module(module.id.as_str());
+    wrong
+        .file(module.manifest.display().to_string())
+        .help("declare a file, directory or program that exists when the module is installed")
 }
 
 /// Checks manifests and prints everything that is wrong with them.
@@ -26,13 +29,21 @@ pub(crate) fn run(global: &Global, paths: &[PathBuf]) -> Result<Code, Ending> {
         [] => {
             let session = Session::open(global)?;
             let mut between = hoist_resolver::check(&session.catalog);
-            between.extend(session.catalog.modules().filter_map(|module| choice::wrong_with(&session, module)));
+            between.extend(
+                session
+                    .catalog
+                    .modules()
+                    .filter_map(|module| choice::wrong_with(&session, module)),
+            );
             between.extend(session.problems);
             vec![(session.catalog, between)]
         }
         paths => {
             let (environment, _, places) = session::surroundings()?;
-            let reading = Reading { environment: &environment, plugins: &places.plugins };
+            let reading = Reading {
+                environment: &environment,
+                plugins: &places.plugins,
+            };
             let read = |path: &PathBuf| {
                 let manifest = path.join(MANIFEST);
                 let path = if manifest.is_file() { &manifest } else { path };
@@ -43,9 +54,17 @@ pub(crate) fn run(global: &Global, paths: &[PathBuf]) -> Result<Code, Ending> {
                 }
                 let catalog = collections::read_manifest(path, &reading)?;
                 // What it needs may stand beside it.
-                let beside = collections::around(path).and_then(|root| collections::read(&[root], &reading).ok());
-                let mut between = beside.map(|all| hoist_resolver::check(&all)).unwrap_or_default();
-                between.retain(|found| found.module.as_deref().is_some_and(|name| catalog.get(name).is_some()));
+                let beside = collections::around(path)
+                    .and_then(|root| collections::read(&[root], &reading).ok());
+                let mut between = beside
+                    .map(|all| hoist_resolver::check(&all))
+                    .unwrap_or_default();
+                between.retain(|found| {
+                    found
+                        .module
+                        .as_deref()
+                        .is_some_and(|name| catalog.get(name).is_some())
+                });
                 Ok((catalog, between))
             };
             paths.iter().map(read).collect::<Result<Vec<_>, Ending>>()?
@@ -56,35 +75,61 @@ pub(crate) fn run(global: &Global, paths: &[PathBuf]) -> Result<Code, Ending> {
     for (catalog, between) in catalogs {
         checked += catalog
             .modules()
-            .filter(|module| !module.removal.is_indexed() || module.removal.application.is_some() || module.removal.plugin)
+            .filter(|module| {
+                !module.removal.is_indexed()
+                    || module.removal.application.is_some()
+                    || module.removal.plugin
+            })
             .count()
             + catalog.all_broken().count();
-        let mut of_catalog: Vec<Diagnostic> = catalog.all_broken().flat_map(|(_, broken)| broken.diagnostics.clone()).collect();
+        let mut of_catalog: Vec<Diagnostic> = catalog
+            .all_broken()
+            .flat_map(|(_, broken)| broken.diagnostics.clone())
+            .collect();
         of_catalog.extend(catalog.warnings().iter().cloned().chain(between));
-        of_catalog.extend(catalog.modules().filter(|module| !module.is_verifiable(None)).map(unverifiable));
+        of_catalog.extend(
+            catalog
+                .modules()
+                .filter(|module| !module.is_verifiable(None))
+                .map(unverifiable),
+        );
         of_catalog.sort_by(|a, b| (&a.file, &a.position).cmp(&(&b.file, &b.position)));
         found.extend(of_catalog);
     }
-    let errors = found.iter().filter(|diagnostic| diagnostic.is_error()).count();
+    let errors = found
+        .iter()
+        .filter(|diagnostic| diagnostic.is_error())
+        .count();
     let code = if errors > 0 { Code::Wrong } else { Code::Ok };
     if global.output == Output::Json {
-        json::print(&json!({ "checked": checked, "errors": errors, "warnings": found.len() - errors, "diagnostics": found }))?;
+        json::print(
+            &json!({ "checked": checked, "errors": errors, "warnings": found.len() - errors, "diagnostics": found }),
+        )?;
         return Ok(code);
     }
     let paint = Paint::choose(global.color);
     match global.quiet {
         true => {
-            let errors: Vec<Diagnostic> = found.iter().filter(|diagnostic| diagnostic.is_error()).cloned().collect();
+            let errors: Vec<Diagnostic> = found
+                .iter()
+                .filter(|diagnostic| diagnostic.is_error())
+                .cloned()
+                .collect();
             render::diagnostics(&errors, paint);
         }
         false => render::diagnostics(&found, paint),
     }
-    let count = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+    let count =
+        |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
     let verdict = match errors {
         0 => painted(paint.stdout, GREEN, "ok"),
         errors => count(errors, "error"),
     };
-    let summary = format!("{} checked: {verdict}, {}\n", count(checked, "manifest"), count(found.len() - errors, "warning"));
+    let summary = format!(
+        "{} checked: {verdict}, {}\n",
+        count(checked, "manifest"),
+        count(found.len() - errors, "warning")
+    );
     std::io::stdout().lock().write_all(summary.as_bytes())?;
     Ok(code)
 }

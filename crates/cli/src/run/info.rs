@@ -28,13 +28,23 @@ pub(crate) struct RunInfo {
 impl RunInfo {
     /// What is known of this process.
     pub(crate) fn of_this_process(masker: &Masker) -> Self {
-        let words = std::env::args_os().skip(1).map(|word| shell_word(&word.to_string_lossy()));
-        let command = std::iter::once("hoist".to_owned()).chain(words).collect::<Vec<_>>().join(" ");
+        let words = std::env::args_os()
+            .skip(1)
+            .map(|word| shell_word(&word.to_string_lossy()));
+        let command = std::iter::once("hoist".to_owned())
+            .chain(words)
+            .collect::<Vec<_>>()
+            .join(" ");
         let masked = masker.mask(&command).unwrap_or(command);
         Self {
             command: redact_urls(&masked),
-            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-            directory: std::env::current_dir().map(|path| path.display().to_string()).unwrap_or_default(),
+            host: rustix::system::uname()
+                .nodename()
+                .to_string_lossy()
+                .into_owned(),
+            directory: std::env::current_dir()
+                .map(|path| path.display().to_string())
+                .unwrap_or_default(),
         }
     }
 
@@ -45,6 +55,9 @@ impl RunInfo {
 
     /// Reads the file in the run's directory.
     pub(crate) fn read(logs: &Path) -> Self {
-        std::fs::read(logs.join(FILE)).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
+        std::fs::read(logs.join(FILE))
+            .ok()
+            .and_then(|text| serde_json::from_slice(&text).ok())
+            .unwrap_or_default()
     }
 }

@@ -9,16 +9,23 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, Module, ModuleId, Plan, Removal, Request, Selection, Wanted};
+use hoist_core::{
+    Action, Catalog, Change, Diagnostic, Installed, Module, ModuleId, Plan, Removal, Request,
+    Selection, Wanted,
+};
 use hoist_executor::{Cancel, Limits, Redact, execute};
 use hoist_files::{private_directory, private_file};
 use hoist_ledger::{Beginning, FinishedRun, Ledger, Lock, RunId};
 use hoist_methods::{
-    Asked, ConfigFile, ConfigPolicy, Configured, Deployment, Machine, Options, Remote, Schedule, Undeployment, UndoPlan, Watchdog,
-    found_packages, keep_contents, needs_password, preflight, present_version, run_name, schedule,
+    Asked, ConfigFile, ConfigPolicy, Configured, Deployment, Machine, Options, Remote, Schedule,
+    Undeployment, UndoPlan, Watchdog, found_packages, keep_contents, needs_password, preflight,
+    present_version, run_name, schedule,
 };
 use hoist_plugins::Masker;
-use hoist_reporter::{LogFiles, Plain, Progress, ProgressOptions, Record, Report, Reporter, Reporters, Words, restore_cursor};
+use hoist_reporter::{
+    LogFiles, Plain, Progress, ProgressOptions, Record, Report, Reporter, Reporters, Words,
+    restore_cursor,
+};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
 
@@ -42,7 +49,10 @@ const KEEP_BACKUPS: usize = 10;
 
 /// Removes the oldest copies of configuration files.
 pub(crate) fn prune_backups(session: &Session) -> std::io::Result<()> {
-    prune::backups(&session.places, session.settings.keep_backups.unwrap_or(KEEP_BACKUPS))
+    prune::backups(
+        &session.places,
+        session.settings.keep_backups.unwrap_or(KEEP_BACKUPS),
+    )
 }
 
 /// Number of past runs that are kept, unless `keep_runs` says otherwise.
@@ -94,7 +104,12 @@ pub(crate) struct How {
 pub(crate) fn heed_signals() -> Result<Cancel, Ending> {
     let cancel = Cancel::new();
     let stop = Some(SIGTSTP).filter(|_| io::stderr().is_terminal() && !is_ignored(SIGTSTP));
-    let mut signals = Signals::new([SIGINT, SIGTERM].into_iter().chain(Some(SIGHUP).filter(|_| !is_ignored(SIGHUP))).chain(stop))?;
+    let mut signals = Signals::new(
+        [SIGINT, SIGTERM]
+            .into_iter()
+            .chain(Some(SIGHUP).filter(|_| !is_ignored(SIGHUP)))
+            .chain(stop),
+    )?;
     let heard = cancel.clone();
     std::thread::spawn(move || {
         let mut interrupts = 0;
@@ -123,29 +138,63 @@ pub(crate) fn heed_signals() -> Result<Cancel, Ending> {
 /// True for a signal that whoever started hoist wants ignored, as `nohup` does.
 fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).map(str::trim);
-    mask.and_then(|mask| u64::from_str_radix(mask, 16).ok()).is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+    let mask = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .map(str::trim);
+    mask.and_then(|mask| u64::from_str_radix(mask, 16).ok())
+        .is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 impl Run<'_> {
     /// Carries the plan out and tells what came of it.
     pub(crate) fn execute(self) -> Result<Code, Ending> {
-        let Run { global, session, machine, installed, plan, ledger, lock, cancel, request, how } = self;
+        let Run {
+            global,
+            session,
+            machine,
+            installed,
+            plan,
+            ledger,
+            lock,
+            cancel,
+            request,
+            how,
+        } = self;
         let (name, started_at) = (run_name(), jiff::Timestamp::now().to_string());
-        let _sudo = match ask::somebody() && !global.yes && needs_password(plan, &session.catalog, machine) {
-            true => sudo::authorize(),
-            false => None,
-        };
+        let _sudo =
+            match ask::somebody() && !global.yes && needs_password(plan, &session.catalog, machine)
+            {
+                true => sudo::authorize(),
+                false => None,
+            };
         let mut errors = preflight(plan, &session.catalog, machine);
-        if matches!(plan.action, Action::Install | Action::Update | Action::Deploy) {
-            let working = plan.modules.iter().filter(|planned| planned.change.is_work());
-            let modules = working.filter_map(|planned| session.catalog.get(planned.module.as_str()));
-            errors.extend(modules.filter_map(|module| choice::reserved_directory(session, module, request.sandbox)));
+        if matches!(
+            plan.action,
+            Action::Install | Action::Update | Action::Deploy
+        ) {
+            let working = plan
+                .modules
+                .iter()
+                .filter(|planned| planned.change.is_work());
+            let modules =
+                working.filter_map(|planned| session.catalog.get(planned.module.as_str()));
+            errors.extend(
+                modules.filter_map(|module| {
+                    choice::reserved_directory(session, module, request.sandbox)
+                }),
+            );
         }
         if !errors.is_empty() {
             return Err(errors.into());
         }
-        let timeout = global.timeout.or_else(|| session.settings.timeout.as_deref().and_then(|text| hoist_core::parse_duration(text).ok()));
+        let timeout = global.timeout.or_else(|| {
+            session
+                .settings
+                .timeout
+                .as_deref()
+                .and_then(|text| hoist_core::parse_duration(text).ok())
+        });
         let strict = global.strict || session.settings.strict.unwrap_or(false);
         let options = Options {
             name: name.clone(),
@@ -177,24 +226,54 @@ impl Run<'_> {
             remotes: how.remotes,
             max_hosts: how.max_hosts,
         };
-        log::debug!("starting run {name}: {:?}, strict {strict}, timeout {:?}", plan.action, options.timeout);
+        log::debug!(
+            "starting run {name}: {:?}, strict {strict}, timeout {:?}",
+            plan.action,
+            options.timeout
+        );
         for planned in &plan.modules {
-            log::debug!("plan: {:?} {}: {}", planned.change, planned.module, planned.reason);
+            log::debug!(
+                "plan: {:?} {}: {}",
+                planned.change,
+                planned.module,
+                planned.reason
+            );
         }
         let scratch = machine.begin_run(&name);
-        let work: Vec<&str> =
-            plan.modules.iter().filter(|planned| planned.change.is_work()).map(|planned| planned.module.as_str()).collect();
-        let run_id = ledger.as_ref().map(|ledger| ledger.begin_run(&name, request, &work, &scratch)).transpose()?;
+        let work: Vec<&str> = plan
+            .modules
+            .iter()
+            .filter(|planned| planned.change.is_work())
+            .map(|planned| planned.module.as_str())
+            .collect();
+        let run_id = ledger
+            .as_ref()
+            .map(|ledger| ledger.begin_run(&name, request, &work, &scratch))
+            .transpose()?;
         let recording = ledger.clone().zip(run_id);
         if let Some((ledger, run)) = &recording {
             adopt(plan, &session.catalog, installed, ledger, *run)?;
             if plan.action == Action::Install {
-                let came_along = |id: &ModuleId| installed.modules.get(id).is_some_and(|record| !record.asked);
-                let named = plan.modules.iter().filter(|planned| matches!(planned.wanted, Wanted::Named) && came_along(&planned.module));
+                let came_along = |id: &ModuleId| {
+                    installed
+                        .modules
+                        .get(id)
+                        .is_some_and(|record| !record.asked)
+                };
+                let named = plan.modules.iter().filter(|planned| {
+                    matches!(planned.wanted, Wanted::Named) && came_along(&planned.module)
+                });
                 ledger.ask(&named.map(|planned| &planned.module).collect::<Vec<_>>())?;
             }
         }
-        let scheduled = schedule(plan, &session.catalog, machine, installed, recording.clone(), options);
+        let scheduled = schedule(
+            plan,
+            &session.catalog,
+            machine,
+            installed,
+            recording.clone(),
+            options,
+        );
         let Schedule { graph, modules } = scheduled.or_else(|errors| {
             if let Some((ledger, run)) = &recording {
                 ledger.end_run(*run, "failed", &[])?;
@@ -203,14 +282,35 @@ impl Run<'_> {
         })?;
         let logs = session.places.run(&name);
         let watchdog = lock.filter(|_| !graph.is_empty()).and_then(|lock| {
-            let started = lock.duplicate().and_then(|lock| Watchdog::start(&std::env::current_exe()?, &[WATCH], &name, &logs, lock));
-            started.inspect_err(|error| render::remark(&format!("warning: cannot start a watchdog for the run: {error}"))).ok()
+            let started = lock.duplicate().and_then(|lock| {
+                Watchdog::start(&std::env::current_exe()?, &[WATCH], &name, &logs, lock)
+            });
+            started
+                .inspect_err(|error| {
+                    render::remark(&format!(
+                        "warning: cannot start a watchdog for the run: {error}"
+                    ))
+                })
+                .ok()
         });
-        let mut limits = Limits { groups: watchdog.as_ref().map(Watchdog::observer), ..Limits::default() };
-        limits.jobs = global.jobs.map(usize::from).or(session.settings.jobs).unwrap_or(limits.jobs);
-        let planned = plan.modules.iter().filter_map(|planned| session.catalog.get(planned.module.as_str()));
+        let mut limits = Limits {
+            groups: watchdog.as_ref().map(Watchdog::observer),
+            ..Limits::default()
+        };
+        limits.jobs = global
+            .jobs
+            .map(usize::from)
+            .or(session.settings.jobs)
+            .unwrap_or(limits.jobs);
+        let planned = plan
+            .modules
+            .iter()
+            .filter_map(|planned| session.catalog.get(planned.module.as_str()));
         let secrets = session.url_secrets(planned);
-        let (masker, urls) = (how.masker.clone(), Masker::new(secrets.iter().map(String::as_str)));
+        let (masker, urls) = (
+            how.masker.clone(),
+            Masker::new(secrets.iter().map(String::as_str)),
+        );
         if !masker.is_empty() || !urls.is_empty() {
             let longest = urls.longest().max(masker.longest());
             let mask = move |text: &str| match masker.mask(text) {
@@ -232,7 +332,8 @@ impl Run<'_> {
             started: BTreeMap::new(),
         };
         let json = global.output == Output::Json;
-        // Nobody may be reading any more; the run goes on all the same, and its exit code tells how it ended.
+        // Nobody may be reading any more; the run goes on all the same, and its exit code tells how
+        // it ended.
         if json {
             let _ = lines.start();
         }
@@ -241,7 +342,9 @@ impl Run<'_> {
         let mut files = Reporters::default();
         files.add(LogFiles::new(logs.clone()));
         if !graph.is_empty() && private_directory(&logs).is_ok() {
-            files.add(Record::new(private_file(&logs.join("events.jsonl")).map(io::BufWriter::new)?));
+            files.add(Record::new(
+                private_file(&logs.join("events.jsonl")).map(io::BufWriter::new)?,
+            ));
             RunInfo::of_this_process(&how.masker).write(&logs)?;
         }
         files.add(Borrowed(&mut report));
@@ -254,15 +357,23 @@ impl Run<'_> {
                     expected: installed
                         .durations
                         .iter()
-                        .map(|(name, seconds)| (name.clone(), Duration::from_secs_f64(seconds.max(0.0))))
+                        .map(|(name, seconds)| {
+                            (name.clone(), Duration::from_secs_f64(seconds.max(0.0)))
+                        })
                         .collect(),
-                    uncounted: modules.iter().enumerate().filter(|(_, place)| place.is_none()).map(|(unit, _)| unit).collect(),
+                    uncounted: modules
+                        .iter()
+                        .enumerate()
+                        .filter(|(_, place)| place.is_none())
+                        .map(|(unit, _)| unit)
+                        .collect(),
                     ..ProgressOptions::new(paint.stderr, words)
                 })),
                 false => shown.add(Plain::new(io::stderr(), global.verbose, words)),
             }
         }
-        // A terminal or a pipe that nobody empties must not hold up the run, its time limits and its interrupts.
+        // A terminal or a pipe that nobody empties must not hold up the run, its time limits and
+        // its interrupts.
         let summary = std::thread::scope(|scope| {
             let (sender, receiver) = std::sync::mpsc::channel::<hoist_executor::Event>();
             let sender = (!shown.is_empty()).then(|| {
@@ -278,7 +389,14 @@ impl Run<'_> {
         });
         drop(files);
         let summary = summary.map_err(|error| Ending::Other(error.into()))?;
-        let told = Told { plan, modules: &modules, report: &report, summary: &summary, strict, on_hosts: request.hosts };
+        let told = Told {
+            plan,
+            modules: &modules,
+            report: &report,
+            summary: &summary,
+            strict,
+            on_hosts: request.hosts,
+        };
         let (mut code, status) = told.code();
         machine.end_run();
         if let Some(watchdog) = watchdog {
@@ -286,16 +404,28 @@ impl Run<'_> {
         }
         let recording = recording.as_ref().map(|(ledger, run)| (&**ledger, *run));
         let keep_runs = session.settings.keep_runs.unwrap_or(KEEP_RUNS);
-        let finished = FinishedRun { name: &name, request, started_at: &started_at, status, results: &[] };
+        let finished = FinishedRun {
+            name: &name,
+            request,
+            started_at: &started_at,
+            status,
+            results: &[],
+        };
         let written = told.write_down(recording, &finished, &session.places.state, keep_runs);
-        if let Some(Err(failure)) = recording.map(|(ledger, _)| keep_contents(&session.places.state, ledger)) {
+        if let Some(Err(failure)) =
+            recording.map(|(ledger, _)| keep_contents(&session.places.state, ledger))
+        {
             render::remark(&format!("warning: {failure}"));
         }
         if let Err(error) = prune_backups(session) {
-            render::remark(&format!("warning: cannot remove old backups of configuration files: {error}"));
+            render::remark(&format!(
+                "warning: cannot remove old backups of configuration files: {error}"
+            ));
         }
         if let Err(error) = prune::records(&session.places, keep_runs) {
-            render::remark(&format!("warning: cannot remove records of past runs: {error}"));
+            render::remark(&format!(
+                "warning: cannot remove records of past runs: {error}"
+            ));
         }
         let written = match written {
             Err(error) if recording.is_none() => {
@@ -313,7 +443,11 @@ impl Run<'_> {
             true => lines.finish(status, &told.counts(), report.duration),
             false => told.print(global, paint, &logs).and_then(|()| {
                 let done = told.done();
-                let next = if global.quiet { String::new() } else { server::next_steps(session, installed, plan, &done, &how.enabled) };
+                let next = if global.quiet {
+                    String::new()
+                } else {
+                    server::next_steps(session, installed, plan, &done, &how.enabled)
+                };
                 io::stdout().lock().write_all(next.as_bytes())
             }),
         };
@@ -324,25 +458,74 @@ impl Run<'_> {
 /// Words for modules that are finished.
 pub(crate) fn words(action: Action) -> Words {
     match action {
-        Action::Install => Words { changed: "installed", unchanged: "unchanged" },
-        Action::Update => Words { changed: "updated", unchanged: "unchanged" },
-        Action::Uninstall => Words { changed: "removed", unchanged: "untracked" },
-        Action::Deploy => Words { changed: "deployed", unchanged: "unchanged" },
-        Action::Undeploy => Words { changed: "undeployed", unchanged: "unchanged" },
-        Action::Undo => Words { changed: "undone", unchanged: "untracked" },
-        Action::Test => Words { changed: "passed", unchanged: "unverified" },
+        Action::Install => Words {
+            changed: "installed",
+            unchanged: "unchanged",
+        },
+        Action::Update => Words {
+            changed: "updated",
+            unchanged: "unchanged",
+        },
+        Action::Uninstall => Words {
+            changed: "removed",
+            unchanged: "untracked",
+        },
+        Action::Deploy => Words {
+            changed: "deployed",
+            unchanged: "unchanged",
+        },
+        Action::Undeploy => Words {
+            changed: "undeployed",
+            unchanged: "unchanged",
+        },
+        Action::Undo => Words {
+            changed: "undone",
+            unchanged: "untracked",
+        },
+        Action::Test => Words {
+            changed: "passed",
+            unchanged: "unverified",
+        },
     }
 }
 
 /// Writes down what was already there without hoist.
-fn adopt(plan: &Plan, catalog: &Catalog, installed: &Installed, ledger: &Ledger, run: RunId) -> Result<(), Ending> {
-    let kept = plan.modules.iter().filter(|planned| planned.change == Change::Keep && !installed.modules.contains_key(&planned.module));
+fn adopt(
+    plan: &Plan,
+    catalog: &Catalog,
+    installed: &Installed,
+    ledger: &Ledger,
+    run: RunId,
+) -> Result<(), Ending> {
+    let kept = plan.modules.iter().filter(|planned| {
+        planned.change == Change::Keep && !installed.modules.contains_key(&planned.module)
+    });
     for module in kept.filter_map(|planned| catalog.get(planned.module.as_str())) {
-        let Module { id, method, digest, source, requires, removal, .. } = module;
+        let Module {
+            id,
+            method,
+            digest,
+            source,
+            requires,
+            removal,
+            ..
+        } = module;
         let (python, is_ours) = found_packages(module, installed);
-        let removal = &Removal { python, ..removal.clone() };
-        let beginning = Beginning { requires, removal, ..Beginning::new(id, method, digest, source) };
-        ledger.adopt(run, &beginning, present_version(module).as_deref(), !is_ours)?;
+        let removal = &Removal {
+            python,
+            ..removal.clone()
+        };
+        let beginning = Beginning {
+            requires,
+            removal,
+            ..Beginning::new(id, method, digest, source)
+        };
+        ledger.adopt(
+            run,
+            &beginning,
+            present_version(module).as_deref(),
+            !is_ours,
+        )?;
     }
     Ok(())
 }
@@ -358,10 +541,16 @@ impl<R: Reporter> Reporter for Borrowed<'_, R> {
 
 /// Turns away when somebody asked to stop before anything was started.
 pub(crate) fn not_cancelled(cancel: &Cancel) -> Result<(), Ending> {
-    if cancel.is_cancelled() { Err(Ending::Interrupted) } else { Ok(()) }
+    if cancel.is_cancelled() {
+        Err(Ending::Interrupted)
+    } else {
+        Ok(())
+    }
 }
 
 /// A name that is wanted but not installed.
 pub(crate) fn not_installed(name: &str) -> Diagnostic {
-    Diagnostic::error("the module is not installed").module(name).help(format!("run `hoist install {name}` to install it"))
+    Diagnostic::error("the module is not installed")
+        .module(name)
+        .help(format!("run `hoist install {name}` to install it"))
 }

@@ -38,12 +38,17 @@ impl Told<'_> {
 
     pub(crate) fn code(&self) -> (Code, &'static str) {
         let failed = |tier: Option<Tier>| {
-            self.outcomes().any(|(place, _, outcome)| !outcome.is_done() && tier.is_none_or(|tier| self.plan.modules[place].tier == tier))
+            self.outcomes().any(|(place, _, outcome)| {
+                !outcome.is_done() && tier.is_none_or(|tier| self.plan.modules[place].tier == tier)
+            })
         };
         if self.summary.interrupted {
             return (Code::Interrupted, "interrupted");
         }
-        match (self.summary.stopped_by.is_some() || failed(Some(Tier::Core)), failed(None)) {
+        match (
+            self.summary.stopped_by.is_some() || failed(Some(Tier::Core)),
+            failed(None),
+        ) {
             (true, _) => (Code::Failed, "failed"),
             (false, true) if self.strict => (Code::Failed, "failed"),
             (false, true) => (Code::Partial, "partial"),
@@ -53,23 +58,37 @@ impl Told<'_> {
 
     /// The modules that something was done to.
     pub(crate) fn done(&self) -> Vec<&PlannedModule> {
-        let changed = self.outcomes().filter(|(.., outcome)| matches!(outcome, Outcome::Done { changed: true }));
+        let changed = self
+            .outcomes()
+            .filter(|(.., outcome)| matches!(outcome, Outcome::Done { changed: true }));
         changed.map(|(place, ..)| self.planned(place)).collect()
     }
 
     pub(crate) fn counts(&self) -> BTreeMap<&'static str, usize> {
         let mut counts = BTreeMap::new();
-        let kept = self.plan.modules.iter().filter(|planned| planned.change == Change::Keep).count();
+        let kept = self
+            .plan
+            .modules
+            .iter()
+            .filter(|planned| planned.change == Change::Keep)
+            .count();
         if kept > 0 {
             counts.insert("unchanged", kept);
         }
         for (place, _, outcome) in self.outcomes() {
-            *counts.entry(json::status(outcome, self.plan.action, self.planned(place).change)).or_default() += 1;
+            *counts
+                .entry(json::status(
+                    outcome,
+                    self.plan.action,
+                    self.planned(place).change,
+                ))
+                .or_default() += 1;
         }
         counts
     }
 
-    /// Records the results: of a run that changes the machine in its ledger, and otherwise as a finished run.
+    /// Records the results: of a run that changes the machine in its ledger, and otherwise as a
+    /// finished run.
     pub(crate) fn write_down(
         &self,
         recording: Option<(&Ledger, RunId)>,
@@ -78,8 +97,16 @@ impl Told<'_> {
         keep_runs: usize,
     ) -> Result<(), LedgerError> {
         let names = self.report.names();
-        let reasons: Vec<Option<String>> =
-            self.report.units.iter().map(|unit| unit.outcome.as_ref().and_then(|outcome| explain(outcome, &names))).collect();
+        let reasons: Vec<Option<String>> = self
+            .report
+            .units
+            .iter()
+            .map(|unit| {
+                unit.outcome
+                    .as_ref()
+                    .and_then(|outcome| explain(outcome, &names))
+            })
+            .collect();
         let result = |(place, unit, outcome): (usize, usize, &Outcome)| ModuleResult {
             module: self.plan.modules[place].module.as_str(),
             status: json::status(outcome, self.plan.action, self.planned(place).change),
@@ -88,25 +115,54 @@ impl Told<'_> {
         };
         let results: Vec<ModuleResult<'_>> = self.outcomes().map(result).collect();
         let Some((ledger, run)) = recording else {
-            return record_finished(state, &FinishedRun { results: &results, ..*finished });
+            return record_finished(
+                state,
+                &FinishedRun {
+                    results: &results,
+                    ..*finished
+                },
+            );
         };
         ledger.end_run(run, finished.status, &results)?;
         ledger.prune(keep_runs)?;
-        let changed = |result: &ModuleResult<'_>| matches!(result.status, "installed" | "updated" | "removed" | "forgotten");
-        if results.iter().any(changed) { ledger.copy() } else { Ok(()) }
+        let changed = |result: &ModuleResult<'_>| {
+            matches!(
+                result.status,
+                "installed" | "updated" | "removed" | "forgotten"
+            )
+        };
+        if results.iter().any(changed) {
+            ledger.copy()
+        } else {
+            Ok(())
+        }
     }
 
-    /// Prints the summary: what failed, what was skipped and why, notes, counts, and what to do next.
+    /// Prints the summary: what failed, what was skipped and why, notes, counts, and what to do
+    /// next.
     pub(crate) fn print(&self, global: &Global, paint: Paint, logs: &Path) -> io::Result<()> {
         let mut text = self.failures(paint, logs);
         text += &render::table(&self.rows(global, paint));
         text += &self.items(global, paint);
         text += &self.notes(global, paint);
         let mut by_word: BTreeMap<String, usize> = BTreeMap::new();
-        self.counts().into_iter().for_each(|(status, count)| *by_word.entry(self.word(status)).or_default() += count);
-        let counts: Vec<String> = by_word.iter().map(|(word, count)| format!("{count} {word}")).collect();
-        let counts = if counts.is_empty() { "Nothing to do".to_owned() } else { counts.join(", ") };
-        text += &format!("{} in {}\n", painted(paint.stdout, BOLD, &counts), duration_text(self.report.duration));
+        self.counts()
+            .into_iter()
+            .for_each(|(status, count)| *by_word.entry(self.word(status)).or_default() += count);
+        let counts: Vec<String> = by_word
+            .iter()
+            .map(|(word, count)| format!("{count} {word}"))
+            .collect();
+        let counts = if counts.is_empty() {
+            "Nothing to do".to_owned()
+        } else {
+            counts.join(", ")
+        };
+        text += &format!(
+            "{} in {}\n",
+            painted(paint.stdout, BOLD, &counts),
+            duration_text(self.report.duration)
+        );
         if !global.quiet {
             text += &self.advice();
         }
@@ -122,13 +178,18 @@ impl Told<'_> {
         }
     }
 
-    /// A row for each module that is worth it: what was only installed, removed or kept is listed with `--verbose`.
+    /// A row for each module that is worth it: what was only installed, removed or kept is listed
+    /// with `--verbose`.
     fn rows(&self, global: &Global, paint: Paint) -> Vec<Vec<String>> {
         let names = self.report.names();
-        let by_place: BTreeMap<usize, (usize, &Outcome)> = self.outcomes().map(|(place, unit, outcome)| (place, (unit, outcome))).collect();
+        let by_place: BTreeMap<usize, (usize, &Outcome)> = self
+            .outcomes()
+            .map(|(place, unit, outcome)| (place, (unit, outcome)))
+            .collect();
         let dim = |text: &str| painted(paint.stdout, DIM, text);
         let mut rows = Vec::new();
-        // Of the modules that nothing was done to, and that often have one reason, the first few are listed.
+        // Of the modules that nothing was done to, and that often have one reason, the first few
+        // are listed.
         let mut listed: BTreeMap<&str, usize> = BTreeMap::new();
         let mut is_listed = |status: &'static str| {
             let count = listed.entry(status).or_default();
@@ -137,9 +198,15 @@ impl Told<'_> {
         };
         for (place, planned) in self.plan.modules.iter().enumerate() {
             let Some((unit, outcome)) = by_place.get(&place) else {
-                let is_worth_it = global.verbose || (!global.quiet && (planned.has_hint || matches!(planned.wanted, Wanted::Named)));
+                let is_worth_it = global.verbose
+                    || (!global.quiet
+                        && (planned.has_hint || matches!(planned.wanted, Wanted::Named)));
                 if is_worth_it && is_listed("unchanged") {
-                    rows.push(vec![dim("unchanged"), planned.module.to_string(), dim(&planned.reason)]);
+                    rows.push(vec![
+                        dim("unchanged"),
+                        planned.module.to_string(),
+                        dim(&planned.reason),
+                    ]);
                 }
                 continue;
             };
@@ -157,33 +224,67 @@ impl Told<'_> {
             if global.quiet && outcome.is_done() {
                 continue;
             }
-            let took =
-                if self.report.units[*unit].started.is_some() { duration_text(self.report.units[*unit].duration()) } else { String::new() };
-            let details = match explain(outcome, &names).filter(|_| !matches!(outcome, Outcome::Cancelled)) {
-                Some(why) => excerpt(&why),
-                None => dim(&self.remark(*unit, &took)),
+            let took = if self.report.units[*unit].started.is_some() {
+                duration_text(self.report.units[*unit].duration())
+            } else {
+                String::new()
             };
-            rows.push(vec![painted(paint.stdout, colour, &self.word(status)), planned.module.to_string(), details]);
+            let details =
+                match explain(outcome, &names).filter(|_| !matches!(outcome, Outcome::Cancelled)) {
+                    Some(why) => excerpt(&why),
+                    None => dim(&self.remark(*unit, &took)),
+                };
+            rows.push(vec![
+                painted(paint.stdout, colour, &self.word(status)),
+                planned.module.to_string(),
+                details,
+            ]);
         }
-        for (status, count) in listed.into_iter().filter(|(_, count)| *count > MAX_LISTED && !global.verbose) {
-            rows.push(vec![painted(paint.stdout, DIM, &status_words(status)), format!("and {} more", count - MAX_LISTED)]);
+        for (status, count) in listed
+            .into_iter()
+            .filter(|(_, count)| *count > MAX_LISTED && !global.verbose)
+        {
+            rows.push(vec![
+                painted(paint.stdout, DIM, &status_words(status)),
+                format!("and {} more", count - MAX_LISTED),
+            ]);
         }
-        rows.extend(self.plan.left_out.iter().map(|left| vec![dim("left out"), left.module.to_string(), dim(&left.reason)]));
+        rows.extend(
+            self.plan
+                .left_out
+                .iter()
+                .map(|left| vec![dim("left out"), left.module.to_string(), dim(&left.reason)]),
+        );
         rows
     }
 
     /// Whether a module has another version than before the run.
     fn has_new_version(&self, unit: usize) -> bool {
         let versions = self.report.units[unit].versions.as_ref();
-        versions.is_some_and(|(from, to)| (from.is_some() || self.plan.action == Action::Deploy) && to.is_some() && from != to)
+        versions.is_some_and(|(from, to)| {
+            (from.is_some() || self.plan.action == Action::Deploy) && to.is_some() && from != to
+        })
     }
 
     /// The core module that aborted the run, as the last line.
     fn aborted_by(&self, paint: Paint) -> String {
-        let Some(stopped_by) = self.summary.stopped_by.filter(|_| !self.summary.interrupted) else { return String::new() };
+        let Some(stopped_by) = self
+            .summary
+            .stopped_by
+            .filter(|_| !self.summary.interrupted)
+        else {
+            return String::new();
+        };
         let unit = stopped_by.index();
-        let Some(report) = self.report.units.get(unit) else { return String::new() };
-        let tier = self.modules.get(unit).copied().flatten().map(|place| self.planned(place).tier);
+        let Some(report) = self.report.units.get(unit) else {
+            return String::new();
+        };
+        let tier = self
+            .modules
+            .get(unit)
+            .copied()
+            .flatten()
+            .map(|place| self.planned(place).tier);
         let kind = match tier {
             Some(Tier::Core) if !self.on_hosts => "core module ",
             _ => "",
@@ -194,8 +295,12 @@ impl Told<'_> {
 
     /// How long it took, and from which version to which it went.
     fn remark(&self, unit: usize, took: &str) -> String {
-        let version = |version: &Option<String>| version.clone().map(|version| plain_text(&version));
-        let versions = self.report.units[unit].versions.as_ref().map(|(from, to)| (version(from), version(to)));
+        let version =
+            |version: &Option<String>| version.clone().map(|version| plain_text(&version));
+        let versions = self.report.units[unit]
+            .versions
+            .as_ref()
+            .map(|(from, to)| (version(from), version(to)));
         match versions {
             Some((Some(from), Some(to))) if from != to => format!("{from} → {to}  {took}"),
             Some((None, Some(to))) => format!("{to}  {took}"),
@@ -206,12 +311,16 @@ impl Told<'_> {
     /// What became of files: all of them after a removal, else what somebody may have to look at.
     fn items(&self, global: &Global, paint: Paint) -> String {
         let mut text = String::new();
-        let removal = matches!(self.plan.action, Action::Uninstall | Action::Undo | Action::Undeploy);
+        let removal = matches!(
+            self.plan.action,
+            Action::Uninstall | Action::Undo | Action::Undeploy
+        );
         for (place, unit, _) in self.outcomes() {
             let mut shown = 0;
             for item in &self.report.units[unit].items {
-                let worth =
-                    global.verbose || matches!(item.fate, Fate::Kept | Fate::Left) || (!global.quiet && (removal || item.reason.is_some()));
+                let worth = global.verbose
+                    || matches!(item.fate, Fate::Kept | Fate::Left)
+                    || (!global.quiet && (removal || item.reason.is_some()));
                 if !worth {
                     continue;
                 }
@@ -219,10 +328,22 @@ impl Told<'_> {
                 if shown > 40 && !global.verbose {
                     continue;
                 }
-                let colour = if matches!(item.fate, Fate::Kept | Fate::Left) { YELLOW } else { DIM };
-                let reason = item.reason.as_ref().map(|reason| format!(": {}", plain_text(reason))).unwrap_or_default();
+                let colour = if matches!(item.fate, Fate::Kept | Fate::Left) {
+                    YELLOW
+                } else {
+                    DIM
+                };
+                let reason = item
+                    .reason
+                    .as_ref()
+                    .map(|reason| format!(": {}", plain_text(reason)))
+                    .unwrap_or_default();
                 let fate = painted(paint.stdout, colour, &format!("{:<8}", item.fate.as_str()));
-                text += &format!("  {fate} {}: {}{reason}\n", self.planned(place).module, plain_text(&item.subject));
+                text += &format!(
+                    "  {fate} {}: {}{reason}\n",
+                    self.planned(place).module,
+                    plain_text(&item.subject)
+                );
             }
             if shown > 40 && !global.verbose {
                 text += &format!("  … and {} more, listed in the log\n", shown - 40);
@@ -239,16 +360,30 @@ impl Told<'_> {
         }
         for (place, unit, _) in self.outcomes() {
             let messages = &self.report.units[unit].messages;
-            // Of what is neither a warning nor an error the last few: that is where installers say what is left to do.
+            // Of what is neither a warning nor an error the last few: that is where installers say
+            // what is left to do.
             let minor = |message: &&Message| message.level < Level::Warning;
-            let mut left_out = if global.verbose { 0 } else { messages.iter().filter(minor).count().saturating_sub(MAX_NOTES) };
+            let mut left_out = if global.verbose {
+                0
+            } else {
+                messages
+                    .iter()
+                    .filter(minor)
+                    .count()
+                    .saturating_sub(MAX_NOTES)
+            };
             let total = left_out;
             // A failed module's last output has been printed above.
-            let is_failed = matches!(self.summary.units[unit], Outcome::Failed { .. } | Outcome::TimedOut { .. });
+            let is_failed = matches!(
+                self.summary.units[unit],
+                Outcome::Failed { .. } | Outcome::TimedOut { .. }
+            );
             let is_printed = |message: &Message| {
                 let text = plain_text(&message.to_string());
                 let mut tail = self.report.units[unit].tail.iter().rev().take(MIN_TAIL);
-                is_failed && message.level == Level::Error && tail.any(|line| plain_text(line).contains(&text))
+                is_failed
+                    && message.level == Level::Error
+                    && tail.any(|line| plain_text(line).contains(&text))
             };
             for message in messages.iter().filter(|message| !is_printed(message)) {
                 if message.level < Level::Warning && left_out > 0 {
@@ -266,19 +401,39 @@ impl Told<'_> {
                 text += &format!("  {word} {module}: {}\n", plain_text(&message.to_string()));
             }
             if total > 0 {
-                text += &format!("  {:8} {}: {} in the log\n", "", self.planned(place).module, render::count(total, "earlier note"));
+                text += &format!(
+                    "  {:8} {}: {} in the log\n",
+                    "",
+                    self.planned(place).module,
+                    render::count(total, "earlier note")
+                );
             }
         }
-        if text.is_empty() { text } else { format!("{}\n{text}", painted(paint.stdout, BOLD, "Notes:")) }
+        if text.is_empty() {
+            text
+        } else {
+            format!("{}\n{text}", painted(paint.stdout, BOLD, "Notes:"))
+        }
     }
 
     /// Each module that failed: why, its last output, and the path of its log.
     fn failures(&self, paint: Paint, logs: &Path) -> String {
         let names = self.report.names();
-        let is_failed = |unit: usize| matches!(self.summary.units[unit], Outcome::Failed { .. } | Outcome::TimedOut { .. });
+        let is_failed = |unit: usize| {
+            matches!(
+                self.summary.units[unit],
+                Outcome::Failed { .. } | Outcome::TimedOut { .. }
+            )
+        };
         // Batches fail with their modules.
-        let failed: Vec<usize> = (0..self.report.units.len()).filter(|unit| is_failed(*unit) && self.modules[*unit].is_some()).collect();
-        let lines = if failed.len() > MANY_FAILURES { MIN_TAIL } else { MAX_TAIL };
+        let failed: Vec<usize> = (0..self.report.units.len())
+            .filter(|unit| is_failed(*unit) && self.modules[*unit].is_some())
+            .collect();
+        let lines = if failed.len() > MANY_FAILURES {
+            MIN_TAIL
+        } else {
+            MAX_TAIL
+        };
         let mut text = String::new();
         for unit in failed {
             let report = &self.report.units[unit];
@@ -289,11 +444,23 @@ impl Told<'_> {
                 painted(paint.stdout, BOLD, &report.name),
                 plain_text(&why)
             );
-            for line in report.tail.iter().skip(report.tail.len().saturating_sub(lines)) {
-                text += &format!("         {} {}\n", painted(paint.stdout, DIM, "|"), excerpt(line));
+            for line in report
+                .tail
+                .iter()
+                .skip(report.tail.len().saturating_sub(lines))
+            {
+                text += &format!(
+                    "         {} {}\n",
+                    painted(paint.stdout, DIM, "|"),
+                    excerpt(line)
+                );
             }
             let log = LogFiles::path(logs, &report.name);
-            text += &format!("         {} {}\n", painted(paint.stdout, DIM, "log:"), log.display());
+            text += &format!(
+                "         {} {}\n",
+                painted(paint.stdout, DIM, "log:"),
+                log.display()
+            );
         }
         text
     }
@@ -313,11 +480,21 @@ impl Told<'_> {
             Action::Install if code == Code::Ok && self.counts().contains_key("installed") => {
                 "Run `hoist test` to verify the installed modules.\n"
             }
-            Action::Install | Action::Update if is_failed => "Fix the errors above, then run `hoist retry`. Installed modules are kept.\n",
-            Action::Uninstall | Action::Undo if is_failed => "Fix the errors above, then run `hoist retry`.\n",
-            Action::Deploy | Action::Undeploy if is_failed => "Fix the errors above, then run the same command again.\n",
-            Action::Install if code == Code::Interrupted => "Run `hoist install --resume` to continue. Installed modules are kept.\n",
-            Action::Test if is_failed => "Fix the errors above, or run `hoist install --force MODULE` to reinstall a module.\n",
+            Action::Install | Action::Update if is_failed => {
+                "Fix the errors above, then run `hoist retry`. Installed modules are kept.\n"
+            }
+            Action::Uninstall | Action::Undo if is_failed => {
+                "Fix the errors above, then run `hoist retry`.\n"
+            }
+            Action::Deploy | Action::Undeploy if is_failed => {
+                "Fix the errors above, then run the same command again.\n"
+            }
+            Action::Install if code == Code::Interrupted => {
+                "Run `hoist install --resume` to continue. Installed modules are kept.\n"
+            }
+            Action::Test if is_failed => {
+                "Fix the errors above, or run `hoist install --force MODULE` to reinstall a module.\n"
+            }
             _ => "",
         };
         text.to_owned()

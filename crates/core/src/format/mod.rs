@@ -1,5 +1,5 @@
-//! Readers of manifest systems. Each finds its manifests among the paths of a tree, and turns one manifest into a module and
-//! everything that is wrong with it.
+//! Readers of manifest systems. Each finds its manifests among the paths of a tree, and turns one
+//! manifest into a module and everything that is wrong with it.
 
 pub mod shell;
 

@@ -32,8 +32,15 @@ fn cases() -> impl Strategy<Value = Case> {
             prop::option::weighted(0.2, 0..tasks),
         )
             .prop_map(move |(costs, edges, depths, pools, fails, stop_at)| Case {
-                edges: edges.into_iter().filter(|(a, b, _)| a != b).map(|(a, b, needs)| (a.max(b), a.min(b), needs)).collect(),
-                pools: pools.into_iter().map(|pools| if depths.is_empty() { Vec::new() } else { pools }).collect(),
+                edges: edges
+                    .into_iter()
+                    .filter(|(a, b, _)| a != b)
+                    .map(|(a, b, needs)| (a.max(b), a.min(b), needs))
+                    .collect(),
+                pools: pools
+                    .into_iter()
+                    .map(|pools| if depths.is_empty() { Vec::new() } else { pools })
+                    .collect(),
                 costs,
                 depths,
                 fails,
@@ -45,10 +52,16 @@ fn cases() -> impl Strategy<Value = Case> {
 
 fn graph(case: &Case) -> TaskGraph {
     let mut graph = TaskGraph::default();
-    let pools: Vec<_> = case.depths.iter().enumerate().map(|(at, depth)| graph.pool(&at.to_string(), *depth)).collect();
+    let pools: Vec<_> = case
+        .depths
+        .iter()
+        .enumerate()
+        .map(|(at, depth)| graph.pool(&at.to_string(), *depth))
+        .collect();
     for (task, cost) in case.costs.iter().enumerate() {
         let unit = graph.unit(task.to_string());
-        let work = Task::new(unit, task.to_string(), |_| Ok(Effect::Changed)).cost(Duration::from_millis(*cost));
+        let work = Task::new(unit, task.to_string(), |_| Ok(Effect::Changed))
+            .cost(Duration::from_millis(*cost));
         graph.task(work.pools(case.pools[task].iter().map(|pool| pools[*pool])));
     }
     for (task, other, needs) in &case.edges {
@@ -123,8 +136,14 @@ proptest! {
 fn the_longest_remaining_path_goes_first() {
     let mut graph = TaskGraph::default();
     let unit = graph.unit("u");
-    let task = |graph: &mut TaskGraph, cost| graph.task(Task::new(unit, "t", |_| Ok(Effect::Changed)).cost(Duration::from_secs(cost)));
-    let (long, short, last) = (task(&mut graph, 5), task(&mut graph, 1), task(&mut graph, 9));
+    let task = |graph: &mut TaskGraph, cost| {
+        graph.task(Task::new(unit, "t", |_| Ok(Effect::Changed)).cost(Duration::from_secs(cost)))
+    };
+    let (long, short, last) = (
+        task(&mut graph, 5),
+        task(&mut graph, 1),
+        task(&mut graph, 9),
+    );
     graph.needs(last, short);
     let mut scheduler = Scheduler::new(&graph).unwrap();
     assert_eq!(scheduler.next(), Some(short.index()));
@@ -137,7 +156,10 @@ fn a_skip_tells_the_whole_chain() {
     let ids: Vec<_> = ["a", "b", "c"]
         .map(|name| {
             let unit = graph.unit(name);
-            (unit, graph.task(Task::new(unit, name, |_| Ok(Effect::Changed))))
+            (
+                unit,
+                graph.task(Task::new(unit, name, |_| Ok(Effect::Changed))),
+            )
         })
         .into();
     graph.needs(ids[1].1, ids[0].1);
@@ -145,12 +167,35 @@ fn a_skip_tells_the_whole_chain() {
     let mut cancelled = Scheduler::new(&graph).unwrap();
     assert_eq!(cancelled.next(), Some(0));
     let skipped = cancelled.finish(0, &Outcome::Cancelled);
-    assert!(skipped.len() == 2 && skipped.iter().all(|skipped| skipped.because == SkipReason::Cancelled), "{skipped:?}");
+    assert!(
+        skipped.len() == 2
+            && skipped
+                .iter()
+                .all(|skipped| skipped.because == SkipReason::Cancelled),
+        "{skipped:?}"
+    );
     let mut scheduler = Scheduler::new(&graph).unwrap();
     assert_eq!(scheduler.next(), Some(0));
-    let skipped = scheduler.finish(0, &Outcome::Failed { reason: "no".to_owned() });
-    assert_eq!(skipped[0], Skipped { task: 1, because: SkipReason::Needs(vec![ids[0].0]) });
-    assert_eq!(skipped[1], Skipped { task: 2, because: SkipReason::Needs(vec![ids[1].0, ids[0].0]) });
+    let skipped = scheduler.finish(
+        0,
+        &Outcome::Failed {
+            reason: "no".to_owned(),
+        },
+    );
+    assert_eq!(
+        skipped[0],
+        Skipped {
+            task: 1,
+            because: SkipReason::Needs(vec![ids[0].0])
+        }
+    );
+    assert_eq!(
+        skipped[1],
+        Skipped {
+            task: 2,
+            because: SkipReason::Needs(vec![ids[1].0, ids[0].0])
+        }
+    );
     assert!(scheduler.is_finished());
 }
 
@@ -161,5 +206,8 @@ fn tasks_that_wait_for_each_other_are_named() {
     let [a, b] = ["a", "b"].map(|name| graph.task(Task::new(unit, name, |_| Ok(Effect::Changed))));
     graph.needs(a, b);
     graph.after(b, a);
-    assert_eq!(Scheduler::new(&graph).err(), Some(CycleError(vec!["a".into(), "b".into()])));
+    assert_eq!(
+        Scheduler::new(&graph).err(),
+        Some(CycleError(vec!["a".into(), "b".into()]))
+    );
 }

@@ -16,7 +16,11 @@ struct World {
 impl World {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let base = directory.path().canonicalize().unwrap().join("d/".repeat(80));
+        let base = directory
+            .path()
+            .canonicalize()
+            .unwrap()
+            .join("d/".repeat(80));
         for path in ["home/.local/bin", "home/.config", "home2", "outside/deep"] {
             std::fs::create_dir_all(base.join(path)).unwrap();
         }
@@ -36,16 +40,41 @@ impl World {
 
     fn record(&self, roots: &[&str]) -> Record {
         let roots: Vec<PathBuf> = roots.iter().map(|root| self.at(root)).collect();
-        advance(&Record::new(), &Snapshot::default(), &Snapshot::take(&roots, &Taking::PLAIN).unwrap())
+        advance(
+            &Record::new(),
+            &Snapshot::default(),
+            &Snapshot::take(&roots, &Taking::PLAIN).unwrap(),
+        )
     }
 
     fn remove(&self, roots: &[(&str, Scope)], record: &Record) -> BTreeMap<String, String> {
         let home = Home::open(&self.at("home"), &[self.at("home/.local/state/hoist")]).unwrap();
-        let roots: Vec<Root> = roots.iter().map(|(path, scope)| Root { path: self.at(path), scope: *scope }).collect();
-        let removal = Removal { record, held: &|_| None, shared: &|_| false, precious: &|_| None, purge: false };
+        let roots: Vec<Root> = roots
+            .iter()
+            .map(|(path, scope)| Root {
+                path: self.at(path),
+                scope: *scope,
+            })
+            .collect();
+        let removal = Removal {
+            record,
+            held: &|_| None,
+            shared: &|_| false,
+            precious: &|_| None,
+            purge: false,
+        };
         let base = self.at("");
-        let told = |path: PathBuf| path.strip_prefix(&base).unwrap_or(&path).display().to_string();
-        home.remove(&roots, &removal).kept.into_iter().map(|(path, why)| (told(path), why)).collect()
+        let told = |path: PathBuf| {
+            path.strip_prefix(&base)
+                .unwrap_or(&path)
+                .display()
+                .to_string()
+        };
+        home.remove(&roots, &removal)
+            .kept
+            .into_iter()
+            .map(|(path, why)| (told(path), why))
+            .collect()
     }
 
     /// Every path outside the roots, with what it holds.
@@ -55,7 +84,10 @@ impl World {
             Ok(target) => target.into_os_string().into_encoded_bytes(),
             Err(_) => std::fs::read(path).unwrap_or_default(),
         };
-        picture.into_keys().map(|path| (path.clone(), holds(&path))).collect()
+        picture
+            .into_keys()
+            .map(|path| (path.clone(), holds(&path)))
+            .collect()
     }
 }
 
@@ -70,11 +102,21 @@ fn what_was_written_goes_and_what_was_changed_or_added_stays() {
     world.write("home/.tool/sub/edited", "by a person");
     world.write("home/.tool/notes/added", "by a person");
     let kept = world.remove(&[("home/.tool", Scope::Recorded)], &record);
-    assert_eq!(kept["home/.tool/sub/edited"], "it was modified since the install");
+    assert_eq!(
+        kept["home/.tool/sub/edited"],
+        "it was modified since the install"
+    );
     assert_eq!(kept["home/.tool/notes"], "it was added since");
     assert_eq!(kept.len(), 2);
-    assert!(!world.at("home/.tool/a").exists() && !world.at("home/.tool/link").is_symlink() && !world.at("home/.tool/sub/b").exists());
-    assert_eq!(std::fs::read(world.at("home/.tool/sub/edited")).unwrap(), b"by a person");
+    assert!(
+        !world.at("home/.tool/a").exists()
+            && !world.at("home/.tool/link").is_symlink()
+            && !world.at("home/.tool/sub/b").exists()
+    );
+    assert_eq!(
+        std::fs::read(world.at("home/.tool/sub/edited")).unwrap(),
+        b"by a person"
+    );
 }
 
 #[test]
@@ -109,7 +151,12 @@ fn paths_that_no_module_owns_are_refused_in_every_spelling() {
         assert_eq!(world.everything(), before, "{path}");
     }
     // The link itself is nobody's: hoist did not make it.
-    assert_eq!(world.remove(&[("home/link", Scope::Whole)], &Record::new()).len(), 1);
+    assert_eq!(
+        world
+            .remove(&[("home/link", Scope::Whole)], &Record::new())
+            .len(),
+        1
+    );
     assert!(world.at("home/link").is_symlink());
 }
 
@@ -119,7 +166,11 @@ fn links_in_a_tree_go_and_what_they_lead_to_stays() {
     world.write("home/.tool/a", "installed");
     symlink(world.at("outside"), world.at("home/.tool/out")).unwrap();
     let record = world.record(&["home/.tool"]);
-    assert!(world.remove(&[("home/.tool", Scope::Recorded)], &record).is_empty());
+    assert!(
+        world
+            .remove(&[("home/.tool", Scope::Recorded)], &record)
+            .is_empty()
+    );
     assert!(!world.at("home/.tool").exists());
     assert!(world.at("outside/deep/precious").exists());
 }
@@ -139,14 +190,21 @@ fn what_another_module_has_stays_with_its_directories() {
         precious: &|_| None,
         purge: false,
     };
-    let removed = home.remove(&[Root { path: world.at("home/.tool"), scope: Scope::Recorded }], &removal);
+    let removed = home.remove(
+        &[Root {
+            path: world.at("home/.tool"),
+            scope: Scope::Recorded,
+        }],
+        &removal,
+    );
     assert_eq!(removed.kept, [(other.clone(), "other".to_owned())]);
     assert!(other.exists() && !world.at("home/.tool/a").exists());
 }
 
 #[test]
 fn a_directory_that_becomes_a_link_meanwhile_leads_nowhere() {
-    // Between the look and the removal somebody puts a link in the place of a directory, again and again.
+    // Between the look and the removal somebody puts a link in the place of a directory, again and
+    // again.
     let world = World::new();
     let stop = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -180,8 +238,17 @@ fn a_look_tells_the_same_and_changes_nothing() {
     world.write("home/.tool/b", "edited");
     let before = world.everything();
     let home = Home::open(&world.at("home"), &[]).unwrap();
-    let roots = [Root { path: world.at("home/.tool"), scope: Scope::Recorded }];
-    let removal = Removal { record: &record, held: &|_| None, shared: &|_| false, precious: &|_| None, purge: false };
+    let roots = [Root {
+        path: world.at("home/.tool"),
+        scope: Scope::Recorded,
+    }];
+    let removal = Removal {
+        record: &record,
+        held: &|_| None,
+        shared: &|_| false,
+        precious: &|_| None,
+        purge: false,
+    };
     let planned = home.plan_removal(&roots, &removal);
     assert_eq!(world.everything(), before);
     assert_eq!(home.remove(&roots, &removal), planned.outcome);
@@ -197,22 +264,51 @@ fn directories_that_go_whole_are_moved_at_once_and_what_changed_meanwhile_comes_
     let record = world.record(&["home/.tool"]);
     world.write("home/.tool/b/mine", "by a person");
     let home = Home::open(&world.at("home"), &[]).unwrap();
-    let roots = [Root { path: world.at("home/.tool"), scope: Scope::Recorded }];
-    let removal = Removal { record: &record, held: &|_| None, shared: &|_| false, precious: &|_| None, purge: false };
+    let roots = [Root {
+        path: world.at("home/.tool"),
+        scope: Scope::Recorded,
+    }];
+    let removal = Removal {
+        record: &record,
+        held: &|_| None,
+        shared: &|_| false,
+        precious: &|_| None,
+        purge: false,
+    };
     let planned = home.plan_removal(&roots, &removal);
     let whole: Vec<PathBuf> = planned.whole_directories().map(Path::to_owned).collect();
     assert_eq!(whole, [world.at("home/.tool/a"), world.at("home/.tool/c")]);
     // Between the plan and its execution.
     world.write("home/.tool/a/deep/3", "changed");
     world.write("home/.tool/a/deep/more/new", "by a person");
-    let removed = home.carry_out(planned, |path| path.ends_with("a").then(|| path.with_file_name(".trash")));
-    assert!(world.at("home/.tool/.trash/1").exists() && world.at("home/.tool/.trash/deep/2").exists());
-    for (path, text) in [("a/deep/3", "changed"), ("a/deep/more/new", "by a person"), ("b/mine", "by a person")] {
-        assert_eq!(std::fs::read_to_string(world.at("home/.tool").join(path)).unwrap(), text);
+    let removed = home.carry_out(planned, |path| {
+        path.ends_with("a").then(|| path.with_file_name(".trash"))
+    });
+    assert!(
+        world.at("home/.tool/.trash/1").exists() && world.at("home/.tool/.trash/deep/2").exists()
+    );
+    for (path, text) in [
+        ("a/deep/3", "changed"),
+        ("a/deep/more/new", "by a person"),
+        ("b/mine", "by a person"),
+    ] {
+        assert_eq!(
+            std::fs::read_to_string(world.at("home/.tool").join(path)).unwrap(),
+            text
+        );
     }
-    assert!(!world.at("home/.tool/a/1").exists() && !world.at("home/.tool/b/4").exists() && !world.at("home/.tool/c").exists());
-    let kept: Vec<&Path> = removed.kept.iter().map(|(path, _)| path.as_path()).collect();
-    let wanted = ["b/mine", "a/deep/3", "a/deep/more"].map(|path| world.at("home/.tool").join(path));
+    assert!(
+        !world.at("home/.tool/a/1").exists()
+            && !world.at("home/.tool/b/4").exists()
+            && !world.at("home/.tool/c").exists()
+    );
+    let kept: Vec<&Path> = removed
+        .kept
+        .iter()
+        .map(|(path, _)| path.as_path())
+        .collect();
+    let wanted =
+        ["b/mine", "a/deep/3", "a/deep/more"].map(|path| world.at("home/.tool").join(path));
     assert_eq!(kept, wanted);
 }
 
@@ -224,13 +320,24 @@ enum Act {
 }
 
 fn name() -> impl Strategy<Value = String> {
-    prop::sample::select(vec![".tool", "x", "y", ".local", "bin", "..", ".", "deep", "ä b", "home2", "outside", "precious"])
-        .prop_map(str::to_owned)
+    prop::sample::select(vec![
+        ".tool", "x", "y", ".local", "bin", "..", ".", "deep", "ä b", "home2", "outside",
+        "precious",
+    ])
+    .prop_map(str::to_owned)
 }
 
 fn path() -> impl Strategy<Value = String> {
-    (prop::sample::select(vec!["home", "home/.tool", "home2", "outside", "home/x"]), prop::collection::vec(name(), 0..4))
-        .prop_map(|(base, names)| std::iter::once(base.to_owned()).chain(names).collect::<Vec<_>>().join("/"))
+    (
+        prop::sample::select(vec!["home", "home/.tool", "home2", "outside", "home/x"]),
+        prop::collection::vec(name(), 0..4),
+    )
+        .prop_map(|(base, names)| {
+            std::iter::once(base.to_owned())
+                .chain(names)
+                .collect::<Vec<_>>()
+                .join("/")
+        })
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -256,8 +363,9 @@ impl World {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
 
-    /// Whatever stands anywhere, and whatever is named as a root: of what is not inside a root, links resolved, and strictly inside the home,
-    /// nothing goes or changes; and of what is inside, only what was recorded as it is, or belongs wholly to a root.
+    /// Whatever stands anywhere, and whatever is named as a root: of what is not inside a root,
+    /// links resolved, and strictly inside the home, nothing goes or changes; and of what is
+    /// inside, only what was recorded as it is, or belongs wholly to a root.
     #[test]
     fn nothing_outside_the_roots_is_ever_touched(
         first in prop::collection::vec(act(), 0..12),

@@ -37,7 +37,11 @@ pub(crate) enum Kind {
 
 /// What kind of archive a path or a URL names, where it names one.
 pub(crate) fn kind(name: &str) -> Option<Kind> {
-    let name = name.split(['?', '#']).next().unwrap_or_default().to_lowercase();
+    let name = name
+        .split(['?', '#'])
+        .next()
+        .unwrap_or_default()
+        .to_lowercase();
     match name {
         name if name.ends_with(".zip") => Some(Kind::Zip),
         name if name.ends_with(".tar.gz") || name.ends_with(".tgz") => Some(Kind::Gzip),
@@ -51,7 +55,12 @@ pub(crate) fn stem(name: &str) -> &str {
     let name = name.rsplit('/').next().unwrap_or_default();
     let end = [".zip", ".tar.gz", ".tgz", ".tar", ".git"]
         .into_iter()
-        .find_map(|end| name.len().checked_sub(end.len()).filter(|at| name.get(*at..).is_some_and(|rest| rest.eq_ignore_ascii_case(end))));
+        .find_map(|end| {
+            name.len().checked_sub(end.len()).filter(|at| {
+                name.get(*at..)
+                    .is_some_and(|rest| rest.eq_ignore_ascii_case(end))
+            })
+        });
     &name[..end.unwrap_or(name.len())]
 }
 
@@ -69,7 +78,12 @@ pub(crate) fn contents(path: &Path) -> Result<Vec<Archived>, String> {
         None => return Err("it is not an archive that hoist reads: zip, tar, tar.gz".to_owned()),
     };
     // What a Mac adds is not the author's.
-    files.retain(|file| !file.path.split('/').any(|part| matches!(part, "__MACOSX" | ".DS_Store")));
+    files.retain(|file| {
+        !file
+            .path
+            .split('/')
+            .any(|part| matches!(part, "__MACOSX" | ".DS_Store"))
+    });
     let mut names: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
     names.sort_unstable();
     if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -90,14 +104,23 @@ fn plain(name: &str) -> Result<String, String> {
         }
     }
     // Some programs on Windows write the other slash.
-    if parts.is_empty() || name.contains(['\\', '\0', '\n']) { Err(wrong()) } else { Ok(parts.join("/")) }
+    if parts.is_empty() || name.contains(['\\', '\0', '\n']) {
+        Err(wrong())
+    } else {
+        Ok(parts.join("/"))
+    }
 }
 
 /// Reads to the end, as far as there is room for it.
 fn bounded(source: &mut dyn Read, room: &mut u64) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
-    source.take(*room + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    *room = room.checked_sub(bytes.len() as u64).ok_or_else(|| format!("its content exceeds {} MiB", LIMIT / 1024 / 1024))?;
+    source
+        .take(*room + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| error.to_string())?;
+    *room = room
+        .checked_sub(bytes.len() as u64)
+        .ok_or_else(|| format!("its content exceeds {} MiB", LIMIT / 1024 / 1024))?;
     Ok(bytes)
 }
 
@@ -122,12 +145,23 @@ fn zip(source: BufReader<File>) -> Result<Vec<Archived>, String> {
         let mode = entry.unix_mode().unwrap_or_default();
         let kind = mode & 0o170_000;
         if !matches!(kind, 0 | 0o100_000 | 0o120_000) {
-            return Err(format!("its entry {} is neither a file, a directory nor a symbolic link", path.escape_debug()));
+            return Err(format!(
+                "its entry {} is neither a file, a directory nor a symbolic link",
+                path.escape_debug()
+            ));
         }
         let is_link = kind == 0o120_000;
         let bytes = bounded(&mut entry, &mut room)?;
-        let content = if is_link { Content::Link(target(bytes)) } else { Content::File(bytes) };
-        files.push(Archived { path, executable: mode & 0o111 != 0, content });
+        let content = if is_link {
+            Content::Link(target(bytes))
+        } else {
+            Content::File(bytes)
+        };
+        files.push(Archived {
+            path,
+            executable: mode & 0o111 != 0,
+            content,
+        });
     }
     Ok(files)
 }
@@ -139,18 +173,29 @@ fn tar(source: impl Read) -> Result<Vec<Archived>, String> {
     for entry in archive.entries().map_err(wrong)? {
         let mut entry = entry.map_err(wrong)?;
         let kind = entry.header().entry_type();
-        let name = String::from_utf8(entry.path_bytes().into_owned()).map_err(|_| "the name of an entry is not UTF-8".to_owned())?;
+        let name = String::from_utf8(entry.path_bytes().into_owned())
+            .map_err(|_| "the name of an entry is not UTF-8".to_owned())?;
         let executable = entry.header().mode().unwrap_or_default() & 0o111 != 0;
         let content = if kind.is_file() || kind == tar::EntryType::Continuous {
             Content::File(bounded(&mut entry, &mut room)?)
         } else if kind.is_symlink() {
-            Content::Link(target(entry.link_name_bytes().unwrap_or_default().into_owned()))
-        } else if kind.is_dir() || kind.is_pax_global_extensions() || kind.is_pax_local_extensions() {
+            Content::Link(target(
+                entry.link_name_bytes().unwrap_or_default().into_owned(),
+            ))
+        } else if kind.is_dir() || kind.is_pax_global_extensions() || kind.is_pax_local_extensions()
+        {
             continue;
         } else {
-            return Err(format!("its entry {} is neither a file, a directory nor a symbolic link", name.escape_debug()));
+            return Err(format!(
+                "its entry {} is neither a file, a directory nor a symbolic link",
+                name.escape_debug()
+            ));
         };
-        files.push(Archived { path: plain(&name)?, executable, content });
+        files.push(Archived {
+            path: plain(&name)?,
+            executable,
+            content,
+        });
         if files.len() > FILES_LIMIT {
             return Err(format!("it has more than {FILES_LIMIT} files"));
         }
@@ -165,10 +210,22 @@ mod tests {
     #[test]
     fn names_tell_what_a_place_is_and_may_not_lead_out() {
         assert_eq!(
-            (kind("a/B.ZIP"), kind("https://h/x.tar.gz?y=1"), kind("x.tgz"), kind("x.git")),
+            (
+                kind("a/B.ZIP"),
+                kind("https://h/x.tar.gz?y=1"),
+                kind("x.tgz"),
+                kind("x.git")
+            ),
             (Some(Kind::Zip), Some(Kind::Gzip), Some(Kind::Gzip), None)
         );
-        assert_eq!((stem("https://h/Pizza.git"), stem("a/Pizza.tar.gz"), stem("Pizza")), ("Pizza", "Pizza", "Pizza"));
+        assert_eq!(
+            (
+                stem("https://h/Pizza.git"),
+                stem("a/Pizza.tar.gz"),
+                stem("Pizza")
+            ),
+            ("Pizza", "Pizza", "Pizza")
+        );
         assert_eq!(plain("./a//b").unwrap(), "a/b");
         for bad in ["../a", "/a", "a/../../b", "", ".", "a\\b", "a\nb"] {
             assert!(plain(bad).is_err(), "{bad:?}");

@@ -1,4 +1,5 @@
-//! Web applications: what their modules are, and a guard over their files while somebody else's program changes them.
+//! Web applications: what their modules are, and a guard over their files while somebody else's
+//! program changes them.
 
 mod archive;
 mod edits;
@@ -24,7 +25,10 @@ pub(crate) use guard::{Guard, Guarding, restore};
 pub(crate) use installer::{Answer, Asked, call, has_installer};
 pub use offers::{Offers, is_place, offers, places_of};
 pub(crate) use offers::{file_list, is_archive, is_remote, list_files, place_cache};
-pub(crate) use protect::{Before, drop_copies, give_back, give_back_permissions, protect_install, protect_uninstall, take_out, tell_left};
+pub(crate) use protect::{
+    Before, drop_copies, give_back, give_back_permissions, protect_install, protect_uninstall,
+    take_out, tell_left,
+};
 pub(crate) use recovery::{contents_of, is_pending, recover};
 
 /// The right to change an application, among all hoists on the machine.
@@ -38,13 +42,16 @@ pub(crate) fn pool(application: &Application) -> (String, usize) {
 /// How long it is waited for at a time.
 const WAIT: Duration = Duration::from_millis(20);
 
-/// What has to be locked, and whether for oneself: what is watched; and all that is above it together with others, who may watch more than this. In one
-/// order for everybody, so that nobody waits for somebody who waits.
+/// What has to be locked, and whether for oneself: what is watched; and all that is above it
+/// together with others, who may watch more than this. In one order for everybody, so that nobody
+/// waits for somebody who waits.
 fn locks(application: &Application, alone: bool) -> BTreeMap<PathBuf, bool> {
     let mut locks = BTreeMap::new();
     for watched in &application.watch {
         // What is not there stands for what it would be made in.
-        let Some(there) = watched.ancestors().find(|path| path.is_dir()) else { continue };
+        let Some(there) = watched.ancestors().find(|path| path.is_dir()) else {
+            continue;
+        };
         for above in there.ancestors().skip(1) {
             locks.entry(above.to_owned()).or_insert(false);
         }
@@ -59,7 +66,11 @@ fn take(path: &PathBuf, alone: bool) -> Result<Option<File>, std::io::Error> {
         Err(_) if !alone => return File::open("/").map(Some),
         directory => directory?,
     };
-    let kind = if alone { FlockOperation::NonBlockingLockExclusive } else { FlockOperation::NonBlockingLockShared };
+    let kind = if alone {
+        FlockOperation::NonBlockingLockExclusive
+    } else {
+        FlockOperation::NonBlockingLockShared
+    };
     match flock(&directory, kind) {
         Ok(()) => Ok(Some(directory)),
         Err(Errno::WOULDBLOCK) => Ok(None),
@@ -67,12 +78,19 @@ fn take(path: &PathBuf, alone: bool) -> Result<Option<File>, std::io::Error> {
     }
 }
 
-/// Takes what an application has for oneself, or together with others that only add directories of their own.
-pub(crate) fn lock(application: &Application, alone: bool, task: &TaskContext) -> Result<ApplicationLock, Failure> {
+/// Takes what an application has for oneself, or together with others that only add directories of
+/// their own.
+pub(crate) fn lock(
+    application: &Application,
+    alone: bool,
+    task: &TaskContext,
+) -> Result<ApplicationLock, Failure> {
     let (mut held, mut told) = (Vec::new(), false);
     for (path, alone) in locks(application, alone) {
         loop {
-            match take(&path, alone).map_err(|error| Failure::new(format!("cannot use {}: {error}", path.display())))? {
+            match take(&path, alone)
+                .map_err(|error| Failure::new(format!("cannot use {}: {error}", path.display())))?
+            {
                 Some(lock) => break held.push(lock),
                 None => {
                     if !std::mem::replace(&mut told, true) {
@@ -89,6 +107,8 @@ pub(crate) fn lock(application: &Application, alone: bool, task: &TaskContext) -
 
 /// The same without waiting, for oneself.
 pub(crate) fn try_lock(application: &Application) -> Option<ApplicationLock> {
-    let held = locks(application, true).into_iter().map(|(path, alone)| take(&path, alone).ok().flatten());
+    let held = locks(application, true)
+        .into_iter()
+        .map(|(path, alone)| take(&path, alone).ok().flatten());
     held.collect::<Option<Vec<File>>>().map(ApplicationLock)
 }

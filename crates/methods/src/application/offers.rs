@@ -1,4 +1,5 @@
-//! What modules there are for an application: in directories, archives, and clones of git repositories. Read, and nothing else.
+//! What modules there are for an application: in directories, archives, and clones of git
+//! repositories. Read, and nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
@@ -27,9 +28,13 @@ pub struct Offers {
     pub problems: Vec<Diagnostic>,
 }
 
-/// True for a text on the command line that names a place modules come from rather than a module: a path with a slash, a URL, an archive.
+/// True for a text on the command line that names a place modules come from rather than a module: a
+/// path with a slash, a URL, an archive.
 pub fn is_place(text: &str) -> bool {
-    let is_local = text.starts_with(['/', '~']) || text.starts_with("./") || text.starts_with("../") || matches!(text, "." | "..");
+    let is_local = text.starts_with(['/', '~'])
+        || text.starts_with("./")
+        || text.starts_with("../")
+        || matches!(text, "." | "..");
     is_local || text.contains("://") || archive::kind(text).is_some() || text.ends_with(".git")
 }
 
@@ -70,11 +75,17 @@ pub(crate) fn is_remote(place: &str) -> bool {
     !is_path(place) || is_bare(Path::new(place))
 }
 
-/// The places that modules of an application come from. Where none is named, they are those that are in it already.
+/// The places that modules of an application come from. Where none is named, they are those that
+/// are in it already.
 pub fn places_of(application: &Application, from: &[String]) -> Vec<String> {
     let has_modules = || {
-        let entries = std::fs::read_dir(&application.modules).into_iter().flatten().flatten();
-        entries.filter(|entry| entry.path().is_dir()).any(|entry| entry.file_name().to_str().is_some_and(is_class_name))
+        let entries = std::fs::read_dir(&application.modules)
+            .into_iter()
+            .flatten()
+            .flatten();
+        entries
+            .filter(|entry| entry.path().is_dir())
+            .any(|entry| entry.file_name().to_str().is_some_and(is_class_name))
     };
     match from {
         [] if has_modules() => vec![application.modules.display().to_string()],
@@ -84,7 +95,15 @@ pub fn places_of(application: &Application, from: &[String]) -> Vec<String> {
 
 /// Looks what modules places have.
 pub fn offers(from: &[String], cache: &SourceCache) -> Offers {
-    let looked: Vec<_> = from.par_iter().map(|place| (place, readable(cache, place).map(|path| of_place(place, &path)))).collect();
+    let looked: Vec<_> = from
+        .par_iter()
+        .map(|place| {
+            (
+                place,
+                readable(cache, place).map(|path| of_place(place, &path)),
+            )
+        })
+        .collect();
     let mut offers = Offers::default();
     let mut entries: BTreeMap<String, Entry> = BTreeMap::new();
     for (place, found) in looked {
@@ -99,7 +118,10 @@ pub fn offers(from: &[String], cache: &SourceCache) -> Offers {
                     ));
             }
             Some(Ok(found)) => {
-                offers.by_place.insert(place.clone(), found.iter().map(|entry| entry.name.clone()).collect());
+                offers.by_place.insert(
+                    place.clone(),
+                    found.iter().map(|entry| entry.name.clone()).collect(),
+                );
                 for entry in found {
                     entries.entry(entry.name.clone()).or_insert(entry);
                 }
@@ -127,10 +149,17 @@ fn of_place(place: &str, path: &Path) -> Result<Vec<Entry>, String> {
 }
 
 /// The name of the module that files at the top of a place make up; `None` where they are none.
-fn module_itself<'n>(names: impl Iterator<Item = &'n str> + Clone, stem: &str) -> Option<Result<String, String>> {
-    let classes: Vec<&str> =
-        names.clone().filter_map(|name| name.strip_suffix("Installer.php")).filter(|name| is_class_name(name)).collect();
-    let is_sign = |name: &str| matches!(name, INFO | MODULE_FILE | PROGRAM) || name.ends_with(".php");
+fn module_itself<'n>(
+    names: impl Iterator<Item = &'n str> + Clone,
+    stem: &str,
+) -> Option<Result<String, String>> {
+    let classes: Vec<&str> = names
+        .clone()
+        .filter_map(|name| name.strip_suffix("Installer.php"))
+        .filter(|name| is_class_name(name))
+        .collect();
+    let is_sign =
+        |name: &str| matches!(name, INFO | MODULE_FILE | PROGRAM) || name.ends_with(".php");
     match classes.as_slice() {
         _ if classes.contains(&stem) => Some(Ok(stem.to_owned())),
         [one] => Some(Ok((*one).to_owned())),
@@ -138,22 +167,32 @@ fn module_itself<'n>(names: impl Iterator<Item = &'n str> + Clone, stem: &str) -
         _ if is_class_name(stem) => Some(Ok(stem.to_owned())),
         // Behind the name may stand a version or a branch.
         _ if is_class_name(plain_stem(stem)) => Some(Ok(plain_stem(stem).to_owned())),
-        _ => Some(Err(format!("its name `{}` is not a module name: use only letters, digits and _", stem.escape_debug()))),
+        _ => Some(Err(format!(
+            "its name `{}` is not a module name: use only letters, digits and _",
+            stem.escape_debug()
+        ))),
     }
 }
 
 /// `Pizza-1.0` and `Pizza-main` are Pizza.
 fn plain_stem(stem: &str) -> &str {
-    let branch =
-        |rest: &str| rest.starts_with(|first: char| first.is_ascii_digit()) || matches!(rest, "main" | "master") || rest.starts_with('v');
-    stem.split_once('-').filter(|(_, rest)| branch(rest)).map_or(stem, |(name, _)| name)
+    let branch = |rest: &str| {
+        rest.starts_with(|first: char| first.is_ascii_digit())
+            || matches!(rest, "main" | "master")
+            || rest.starts_with('v')
+    };
+    stem.split_once('-')
+        .filter(|(_, rest)| branch(rest))
+        .map_or(stem, |(name, _)| name)
 }
 
 fn of_directory(place: &str, path: &Path) -> Result<Vec<Entry>, String> {
     let (mut files, mut directories) = (Vec::new(), Vec::new());
     for entry in std::fs::read_dir(path).map_err(|error| error.to_string())? {
         let entry = entry.map_err(|error| error.to_string())?;
-        let Ok(name) = entry.file_name().into_string() else { continue };
+        let Ok(name) = entry.file_name().into_string() else {
+            continue;
+        };
         // What a link leads to is not a part of the place.
         match entry.file_type().map_err(|error| error.to_string())? {
             kind if kind.is_dir() => directories.push(name),
@@ -162,7 +201,10 @@ fn of_directory(place: &str, path: &Path) -> Result<Vec<Entry>, String> {
         }
     }
     let here = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let own = is_path(place).then(|| here.file_name().and_then(|name| name.to_str())).flatten().unwrap_or_else(|| archive::stem(place));
+    let own = is_path(place)
+        .then(|| here.file_name().and_then(|name| name.to_str()))
+        .flatten()
+        .unwrap_or_else(|| archive::stem(place));
     if let Some(name) = module_itself(files.iter().map(String::as_str), own) {
         return Ok(vec![directory_entry(name?, path, place)]);
     }
@@ -171,7 +213,9 @@ fn of_directory(place: &str, path: &Path) -> Result<Vec<Entry>, String> {
         let path = path.join(&name);
         directory_entry(name, &path, place)
     });
-    let mut found: Vec<Entry> = found.filter(|entry| !entry.files.is_empty() || entry.unusable.is_some()).collect();
+    let mut found: Vec<Entry> = found
+        .filter(|entry| !entry.files.is_empty() || entry.unusable.is_some())
+        .collect();
     found.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
 }
@@ -179,7 +223,8 @@ fn of_directory(place: &str, path: &Path) -> Result<Vec<Entry>, String> {
 /// What somebody's version control keeps beside a module is not of the module.
 const FOREIGN: &[&str] = &[".git", ".hg", ".svn"];
 
-/// All files below a directory, sorted, with their digests. The second is the reason why something in it cannot be used, where the first is still known.
+/// All files below a directory, sorted, with their digests. The second is the reason why something
+/// in it cannot be used, where the first is still known.
 pub(crate) fn list_files(path: &Path) -> (Result<Vec<Listed>, String>, Option<String>) {
     let (mut waiting, mut paths) = (vec![path.to_owned()], Vec::new());
     let mut unusable = None;
@@ -191,7 +236,10 @@ pub(crate) fn list_files(path: &Path) -> (Result<Vec<Listed>, String>, Option<St
                 continue;
             }
         };
-        for entry in entries.flatten().filter(|entry| !FOREIGN.iter().any(|foreign| entry.file_name() == *foreign)) {
+        for entry in entries
+            .flatten()
+            .filter(|entry| !FOREIGN.iter().any(|foreign| entry.file_name() == *foreign))
+        {
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() => waiting.push(entry.path()),
                 Ok(kind) if kind.is_file() || kind.is_symlink() => paths.push(entry.path()),
@@ -204,29 +252,57 @@ pub(crate) fn list_files(path: &Path) -> (Result<Vec<Listed>, String>, Option<St
     let read = |file: &PathBuf| -> Result<Listed, String> {
         let inside = file.strip_prefix(path).unwrap_or(file);
         let wrong = |error: std::io::Error| format!("{}: {error}", inside.display());
-        let name = inside.to_str().ok_or_else(|| format!("{} is not UTF-8", inside.display()))?.to_owned();
+        let name = inside
+            .to_str()
+            .ok_or_else(|| format!("{} is not UTF-8", inside.display()))?
+            .to_owned();
         let metadata = file.symlink_metadata().map_err(wrong)?;
         if metadata.is_symlink() {
             let target = file.read_link().map_err(wrong)?;
             return listed(name, false, &Content::Link(target));
         }
         let is_taken = |room: u64| room.checked_sub(metadata.len());
-        if room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_taken).is_err() {
+        if room
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_taken)
+            .is_err()
+        {
             return Err(format!("its content exceeds {} MiB", archive::LIMIT >> 20));
         }
         let digest = std::fs::File::open(file).and_then(digest).map_err(wrong)?;
-        Ok(Listed { path: name, digest, executable: metadata.mode() & 0o111 != 0, link: None })
+        Ok(Listed {
+            path: name,
+            digest,
+            executable: metadata.mode() & 0o111 != 0,
+            link: None,
+        })
     };
-    (paths.par_iter().with_min_len(16).map(read).collect(), unusable)
+    (
+        paths.par_iter().with_min_len(16).map(read).collect(),
+        unusable,
+    )
 }
 
 fn directory_entry(name: String, path: &Path, place: &str) -> Entry {
-    let origin = Origin { path: path.to_owned(), prefix: None, from: place.to_owned() };
+    let origin = Origin {
+        path: path.to_owned(),
+        prefix: None,
+        from: place.to_owned(),
+    };
     let (files, unusable) = list_files(path);
-    let text = |name: &str| Some(path.join(name)).filter(|path| path.is_file()).and_then(|path| read_limited(&path, TEXT_LIMIT).ok());
+    let text = |name: &str| {
+        Some(path.join(name))
+            .filter(|path| path.is_file())
+            .and_then(|path| read_limited(&path, TEXT_LIMIT).ok())
+    };
     match files {
         Ok(files) => entry(name, files, origin, text, unusable),
-        Err(why) => entry(name, Vec::new(), origin, text, Some(unusable.unwrap_or(why))),
+        Err(why) => entry(
+            name,
+            Vec::new(),
+            origin,
+            text,
+            Some(unusable.unwrap_or(why)),
+        ),
     }
 }
 
@@ -241,53 +317,111 @@ pub(crate) struct Listed {
 fn listed(path: String, executable: bool, content: &Content) -> Result<Listed, String> {
     let of = |bytes: &[u8]| digest(bytes).map_err(|error| error.to_string());
     Ok(match content {
-        Content::File(bytes) => Listed { digest: of(bytes)?, path, executable, link: None },
+        Content::File(bytes) => Listed {
+            digest: of(bytes)?,
+            path,
+            executable,
+            link: None,
+        },
         Content::Link(target) => {
-            let target = target.to_str().ok_or_else(|| format!("the target of the symbolic link {path} is not UTF-8"))?;
-            Listed { digest: of(target.as_bytes())?, executable: false, link: Some(target.to_owned()), path }
+            let target = target
+                .to_str()
+                .ok_or_else(|| format!("the target of the symbolic link {path} is not UTF-8"))?;
+            Listed {
+                digest: of(target.as_bytes())?,
+                executable: false,
+                link: Some(target.to_owned()),
+                path,
+            }
         }
     })
 }
 
 fn of_archive(place: &str, path: &Path) -> Result<Vec<Entry>, String> {
     let files = archive::contents(path)?;
-    let top: BTreeSet<&str> = files.iter().map(|file| file.path.split('/').next().unwrap_or_default()).collect();
-    let at_top: Vec<&str> = files.iter().filter(|file| !file.path.contains('/')).map(|file| file.path.as_str()).collect();
+    let top: BTreeSet<&str> = files
+        .iter()
+        .map(|file| file.path.split('/').next().unwrap_or_default())
+        .collect();
+    let at_top: Vec<&str> = files
+        .iter()
+        .filter(|file| !file.path.contains('/'))
+        .map(|file| file.path.as_str())
+        .collect();
     let stem = archive::stem(place).to_owned();
     if let Some(name) = module_itself(at_top.iter().copied(), &stem) {
         return Ok(vec![archive_entry(name?, "", &files, path, place)]);
     }
-    // One directory with another name around a module is how repositories are packed: `pizza-1.0/PizzaInstaller.php`.
-    let directories: Vec<&str> = top.into_iter().filter(|name| !at_top.contains(name)).collect();
+    // One directory with another name around a module is how repositories are packed:
+    // `pizza-1.0/PizzaInstaller.php`.
+    let directories: Vec<&str> = top
+        .into_iter()
+        .filter(|name| !at_top.contains(name))
+        .collect();
     if let [only] = directories.as_slice() {
         let prefix = format!("{only}/");
-        let inside: Vec<&str> =
-            files.iter().filter_map(|file| file.path.strip_prefix(&prefix)).filter(|path| !path.contains('/')).collect();
+        let inside: Vec<&str> = files
+            .iter()
+            .filter_map(|file| file.path.strip_prefix(&prefix))
+            .filter(|path| !path.contains('/'))
+            .collect();
         if let Some(name) = module_itself(inside.iter().copied(), only) {
             return Ok(vec![archive_entry(name?, &prefix, &files, path, place)]);
         }
         if !is_class_name(only) || *only != stem && inside.is_empty() {
-            let below = files.iter().filter_map(|file| file.path.strip_prefix(&prefix)?.split_once('/'));
-            let modules: BTreeSet<&str> = below.map(|(name, _)| name).filter(|name| is_class_name(name)).collect();
-            let entry = |name: &str| archive_entry(name.to_owned(), &format!("{prefix}{name}/"), &files, path, place);
+            let below = files
+                .iter()
+                .filter_map(|file| file.path.strip_prefix(&prefix)?.split_once('/'));
+            let modules: BTreeSet<&str> = below
+                .map(|(name, _)| name)
+                .filter(|name| is_class_name(name))
+                .collect();
+            let entry = |name: &str| {
+                archive_entry(
+                    name.to_owned(),
+                    &format!("{prefix}{name}/"),
+                    &files,
+                    path,
+                    place,
+                )
+            };
             return Ok(modules.into_iter().map(entry).collect());
         }
     }
     let modules = directories.into_iter().filter(|name| is_class_name(name));
-    Ok(modules.map(|name| archive_entry(name.to_owned(), &format!("{name}/"), &files, path, place)).collect())
+    Ok(modules
+        .map(|name| archive_entry(name.to_owned(), &format!("{name}/"), &files, path, place))
+        .collect())
 }
 
-fn archive_entry(name: String, prefix: &str, files: &[Archived], path: &Path, place: &str) -> Entry {
-    let origin = Origin { path: path.to_owned(), prefix: Some(prefix.to_owned()), from: place.to_owned() };
-    let inside = files.iter().filter_map(|file| Some((file.path.strip_prefix(prefix)?, file)));
+fn archive_entry(
+    name: String,
+    prefix: &str,
+    files: &[Archived],
+    path: &Path,
+    place: &str,
+) -> Entry {
+    let origin = Origin {
+        path: path.to_owned(),
+        prefix: Some(prefix.to_owned()),
+        from: place.to_owned(),
+    };
+    let inside = files
+        .iter()
+        .filter_map(|file| Some((file.path.strip_prefix(prefix)?, file)));
     let inside = inside.filter(|(path, _)| !path.split('/').any(|part| FOREIGN.contains(&part)));
-    let all: Result<Vec<Listed>, String> =
-        inside.clone().map(|(path, file)| listed(path.to_owned(), file.executable, &file.content)).collect();
+    let all: Result<Vec<Listed>, String> = inside
+        .clone()
+        .map(|(path, file)| listed(path.to_owned(), file.executable, &file.content))
+        .collect();
     let text = |name: &str| {
-        inside.clone().find(|(path, _)| *path == name).and_then(|(_, file)| match &file.content {
-            Content::File(bytes) => Some(bytes.clone()),
-            Content::Link(_) => None,
-        })
+        inside
+            .clone()
+            .find(|(path, _)| *path == name)
+            .and_then(|(_, file)| match &file.content {
+                Content::File(bytes) => Some(bytes.clone()),
+                Content::Link(_) => None,
+            })
     };
     match all {
         Ok(mut files) => {
@@ -305,34 +439,71 @@ const SHORT: usize = 12;
 pub(crate) fn file_list(files: &[Listed]) -> (FileList, Digest) {
     let mut list = FileList::default();
     let mut parts: Vec<Vec<u8>> = Vec::new();
-    for Listed { path, digest, executable, link } in files {
-        list.push(&IndexedFile { path, digest, executable: *executable, link: link.as_deref() });
+    for Listed {
+        path,
+        digest,
+        executable,
+        link,
+    } in files
+    {
+        list.push(&IndexedFile {
+            path,
+            digest,
+            executable: *executable,
+            link: link.as_deref(),
+        });
         parts.push(format!("{path}\0{digest}\0{executable}\0{}", link.is_some()).into_bytes());
     }
     let whole = Digest::of(parts.iter().map(Vec::as_slice));
     (list, whole)
 }
 
-fn entry(name: String, files: Vec<Listed>, origin: Origin, text: impl Fn(&str) -> Option<Vec<u8>>, unusable: Option<String>) -> Entry {
+fn entry(
+    name: String,
+    files: Vec<Listed>,
+    origin: Origin,
+    text: impl Fn(&str) -> Option<Vec<u8>>,
+    unusable: Option<String>,
+) -> Entry {
     let (list, whole) = file_list(&files);
-    let read = |name: &str| text(name).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+    let read = |name: &str| {
+        text(name)
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .unwrap_or_default()
+    };
     let info = ModuleInfo::read(&read(INFO));
     let file = ModuleFile::parse(&read(MODULE_FILE));
     let has = |path: &str| files.iter().any(|file| file.path == path);
     let mut depends = info.requires;
     let (installer, wrong) = match &file {
         Ok(file) => {
-            depends.extend(file.requires.iter().filter(|name| !info_has(&depends, name)).cloned().collect::<Vec<_>>());
-            (installer(&name, file, has).map(|path| path.into_owned()), None)
+            depends.extend(
+                file.requires
+                    .iter()
+                    .filter(|name| !info_has(&depends, name))
+                    .cloned()
+                    .collect::<Vec<_>>(),
+            );
+            (
+                installer(&name, file, has).map(|path| path.into_owned()),
+                None,
+            )
         }
         Err(why) => (None, Some(why.clone())),
     };
-    let named =
-        installer.as_ref().filter(|path| !has(path)).map(|path| format!("{MODULE_FILE} names the installer {path}, which does not exist"));
-    let readme = files.iter().map(|file| &file.path).find(|path| !path.contains('/') && path.to_lowercase().starts_with("readme"));
+    let named = installer
+        .as_ref()
+        .filter(|path| !has(path))
+        .map(|path| format!("{MODULE_FILE} names the installer {path}, which does not exist"));
+    let readme = files
+        .iter()
+        .map(|file| &file.path)
+        .find(|path| !path.contains('/') && path.to_lowercase().starts_with("readme"));
     Entry {
         summary: info.description.unwrap_or_default(),
-        version: info.version.unwrap_or_else(|| whole.as_str().get(..SHORT).unwrap_or_default().to_owned()),
+        version: info
+            .version
+            .unwrap_or_else(|| whole.as_str().get(..SHORT).unwrap_or_default().to_owned()),
         date: info.date,
         author: info.author,
         loads: true,

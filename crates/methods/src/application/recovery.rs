@@ -7,7 +7,9 @@ use std::time::SystemTime;
 use hoist_core::{Application, ModuleId};
 use hoist_files::{Difference, Kind, Snapshot, Store, Taking};
 
-use super::guard::{MOVED, NAMED, PLEDGE, Pledged, STAGE, UNREADABLE, is_of_another_user, leave_moved, look, moved};
+use super::guard::{
+    MOVED, NAMED, PLEDGE, Pledged, STAGE, UNREADABLE, is_of_another_user, leave_moved, look, moved,
+};
 use super::try_lock;
 use crate::rollback::{Doubtful, EndOfRun, RolledBack, restore_differences};
 
@@ -25,28 +27,51 @@ pub(crate) struct TakenBack {
 fn pledge(path: &Path) -> Option<(Pledged, Snapshot)> {
     let bytes = std::fs::read(path).ok()?;
     let (length, rest) = bytes.split_first_chunk::<8>()?;
-    let (head, before) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
-    Some((serde_json::from_slice(head).ok()?, Snapshot::from_bytes(before)?))
+    let (head, before) =
+        rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
+    Some((
+        serde_json::from_slice(head).ok()?,
+        Snapshot::from_bytes(before)?,
+    ))
 }
 
 /// Whether a change of a module to an application is not taken back yet.
 pub(crate) fn is_pending(state: &Path, module: &ModuleId) -> bool {
-    pledges(state).filter_map(|path| pledge(&path)).any(|(pledged, _)| pledged.module == *module)
+    pledges(state)
+        .filter_map(|path| pledge(&path))
+        .any(|(pledged, _)| pledged.module == *module)
 }
 
 fn pledges(state: &Path) -> impl Iterator<Item = PathBuf> {
-    let files = std::fs::read_dir(state.join("snapshots")).into_iter().flatten().flatten().map(|entry| entry.path());
-    files.filter(|path| path.extension().is_some_and(|extension| extension == PLEDGE))
+    let files = std::fs::read_dir(state.join("snapshots"))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
+    files.filter(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == PLEDGE)
+    })
 }
 
-/// Takes back what killed runs had done to applications. `is_done` is true for a module whose change was written down before, the second of its
-/// arguments for a removal. What was changed later than the `end` of the runs is somebody's.
-pub(crate) fn recover(state: &Path, store: &Store, own: &[PathBuf], is_done: impl Fn(&ModuleId, bool) -> bool, end: EndOfRun) -> TakenBack {
+/// Takes back what killed runs had done to applications. `is_done` is true for a module whose
+/// change was written down before, the second of its arguments for a removal. What was changed
+/// later than the `end` of the runs is somebody's.
+pub(crate) fn recover(
+    state: &Path,
+    store: &Store,
+    own: &[PathBuf],
+    is_done: impl Fn(&ModuleId, bool) -> bool,
+    end: EndOfRun,
+) -> TakenBack {
     let mut taken = TakenBack::default();
     for path in pledges(state) {
         let Some((pledged, before)) = pledge(&path) else {
             let unreadable = path.with_extension(UNREADABLE);
-            let moved = std::fs::rename(&path, &unreadable).map_or_else(|error| error.to_string(), |()| unreadable.display().to_string());
+            let moved = std::fs::rename(&path, &unreadable).map_or_else(
+                |error| error.to_string(),
+                |()| unreadable.display().to_string(),
+            );
             taken.failed.push(format!(
                 "the changes of an interrupted run in an application cannot be rolled back: its record is damaged and was moved to {moved}"
             ));
@@ -58,26 +83,52 @@ pub(crate) fn recover(state: &Path, store: &Store, own: &[PathBuf], is_done: imp
         }
         let application = &pledged.application;
         // It is touched as long as somebody works on the application.
-        let pulse = path.metadata().map_or(EndOfRun::UNKNOWN, |metadata| EndOfRun::after(&metadata));
-        let undone =
-            |why: String| format!("the changes of {} in {} are not rolled back yet: {why}", pledged.module, application.root.display());
-        // What the installer removed comes back, but not in the place of a file system that is not mounted.
+        let pulse = path
+            .metadata()
+            .map_or(EndOfRun::UNKNOWN, |metadata| EndOfRun::after(&metadata));
+        let undone = |why: String| {
+            format!(
+                "the changes of {} in {} are not rolled back yet: {why}",
+                pledged.module,
+                application.root.display()
+            )
+        };
+        // What the installer removed comes back, but not in the place of a file system that is not
+        // mounted.
         let is_elsewhere = |watched: &&PathBuf| {
-            let parent = watched.parent().and_then(|parent| parent.metadata().ok()).map(|parent| parent.dev());
+            let parent = watched
+                .parent()
+                .and_then(|parent| parent.metadata().ok())
+                .map(|parent| parent.dev());
             before.get(watched).is_some() && !watched.exists() && parent != before.device(watched)
         };
         if let Some(missing) = application.watch.iter().find(is_elsewhere) {
             let missing = missing.display();
-            taken.failed.push(undone(format!("{missing} does not exist: mount or create it, and run hoist again")));
+            taken.failed.push(undone(format!(
+                "{missing} does not exist: mount or create it, and run hoist again"
+            )));
             continue;
         }
         let Some(_alone) = try_lock(application) else {
-            taken.failed.push(undone("another run changes it".to_owned()));
+            taken
+                .failed
+                .push(undone("another run changes it".to_owned()));
             continue;
         };
-        let kept = state.join("kept").join(path.file_stem().unwrap_or_default());
+        let kept = state
+            .join("kept")
+            .join(path.file_stem().unwrap_or_default());
         let started = path.metadata().and_then(|metadata| metadata.created()).ok();
-        match take_back(application, store, own, &before, started, end.or_later(pulse), &kept, &mut taken) {
+        match take_back(
+            application,
+            store,
+            own,
+            &before,
+            started,
+            end.or_later(pulse),
+            &kept,
+            &mut taken,
+        ) {
             Ok(()) => {
                 clear_stages(application);
                 let _ = std::fs::remove_file(&path);
@@ -99,22 +150,50 @@ fn take_back(
     kept: &Path,
     taken: &mut TakenBack,
 ) -> Result<(), String> {
-    let after = look(application, own, &application.watch, Some(before), None, false).map_err(|error| error.to_string())?;
+    let after = look(
+        application,
+        own,
+        &application.watch,
+        Some(before),
+        None,
+        false,
+    )
+    .map_err(|error| error.to_string())?;
     let mut differences = before.differences(&after);
     let moved = moved(before, &differences, started, |_| false);
     leave_moved(&mut differences, &moved);
-    taken.told.extend(moved.iter().take(NAMED).map(|path| format!("{}: {MOVED}", path.display())));
-    let (left, ours): (Vec<Difference>, Vec<Difference>) =
-        differences.into_iter().partition(|difference| is_of_another_user(before, difference));
+    taken.told.extend(
+        moved
+            .iter()
+            .take(NAMED)
+            .map(|path| format!("{}: {MOVED}", path.display())),
+    );
+    let (left, ours): (Vec<Difference>, Vec<Difference>) = differences
+        .into_iter()
+        .partition(|difference| is_of_another_user(before, difference));
     let count = ours.len();
     let mut done = RolledBack::default();
-    restore_differences(ours, &[], &application.watch, &Doubtful { end, kept }, store, &mut done);
+    restore_differences(
+        ours,
+        &[],
+        &application.watch,
+        &Doubtful { end, kept },
+        store,
+        &mut done,
+    );
     for (path, copy) in &done.moved {
-        taken.told.push(format!("{} was changed after the run was interrupted; moved to {}", path.display(), copy.display()));
+        taken.told.push(format!(
+            "{} was changed after the run was interrupted; moved to {}",
+            path.display(),
+            copy.display()
+        ));
     }
     if !done.copied.is_empty() {
         let count = done.copied.len();
-        taken.told.push(format!("{count} files were modified while the run was being stopped; backups are in {}", kept.display()));
+        taken.told.push(format!(
+            "{count} files were modified while the run was being stopped; backups are in {}",
+            kept.display()
+        ));
     }
     // A directory in which another user has something stays.
     let blocks = |path: &Path| left.iter().any(|left| left.path.starts_with(path));
@@ -128,17 +207,36 @@ fn take_back(
 
 /// Removes files that were being written when hoist was killed.
 fn clear_stages(application: &Application) {
-    let there = Snapshot::take(&application.watch, &Taking { read: &|_, _| false, everywhere: true, ..Taking::PLAIN }).unwrap_or_default();
-    let is_stage = |path: &Path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(STAGE.as_bytes()));
-    for (path, _) in there.iter().filter(|(path, state)| state.kind == Kind::File && is_stage(path)) {
+    let there = Snapshot::take(
+        &application.watch,
+        &Taking {
+            read: &|_, _| false,
+            everywhere: true,
+            ..Taking::PLAIN
+        },
+    )
+    .unwrap_or_default();
+    let is_stage = |path: &Path| {
+        path.file_name()
+            .is_some_and(|name| name.as_encoded_bytes().starts_with(STAGE.as_bytes()))
+    };
+    for (path, _) in there
+        .iter()
+        .filter(|(path, state)| state.kind == Kind::File && is_stage(path))
+    {
         let _ = std::fs::remove_file(path);
     }
 }
 
-/// The digests of all contents that applications have, or had before a change that is not taken back yet; `None` where that is not known.
+/// The digests of all contents that applications have, or had before a change that is not taken
+/// back yet; `None` where that is not known.
 pub(crate) fn contents_of(state: &Path) -> Option<Vec<String>> {
     let mut wanted = Vec::new();
-    for entry in std::fs::read_dir(state.join("snapshots")).into_iter().flatten().flatten() {
+    for entry in std::fs::read_dir(state.join("snapshots"))
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
         let path = entry.path();
         let snapshot = match path.extension() {
             Some(extension) if extension == PLEDGE => pledge(&path)?.1,

@@ -23,7 +23,8 @@ pub(crate) struct Bash {
     /// Variables that the script assigns though they are not its metadata.
     #[serde(default)]
     forget: Vec<String>,
-    /// Whether the metadata stand in another file than the script, so that the script's own assignments do not count.
+    /// Whether the metadata stand in another file than the script, so that the script's own
+    /// assignments do not count.
     #[serde(default)]
     restore: bool,
     /// Shared resources that the script's words mention.
@@ -41,12 +42,15 @@ const NOT_SOURCED: i32 = 125;
 const READ: &str = "::hoist:read::";
 const STATUS: &str = "::hoist:status::";
 
-/// Sources the script from its real path, without arguments, and calls a function of it. `$1` is the script, `$2` the function.
+/// Sources the script from its real path, without arguments, and calls a function of it. `$1` is
+/// the script, `$2` the function.
 ///
-/// It says when the script is read, so that a script which exits half-way is not taken for one that was read, and what the function
-/// returned when that is a failure, which a trap of the script's may hide. Both go through a descriptor of their own, because a script may lead standard error elsewhere. Reading
-/// from a terminal fails in a background process group that ignores SIGTTIN, where it would otherwise stop for ever. `@metadata@` makes
-/// the variables what the metadata say, whatever the script assigned.
+/// It says when the script is read, so that a script which exits half-way is not taken for one that
+/// was read, and what the function returned when that is a failure, which a trap of the script's
+/// may hide. Both go through a descriptor of their own, because a script may lead standard error
+/// elsewhere. Reading from a terminal fails in a background process group that ignores SIGTTIN,
+/// where it would otherwise stop for ever. `@metadata@` makes the variables what the metadata say,
+/// whatever the script assigned.
 const PROGRAM: &str = r#"
 trap '' TTIN TTOU
 __hoist_script=$1 __hoist_function=$2
@@ -73,10 +77,14 @@ exit "$__hoist_status"
 /// Reads one of hoist's helpers, whose text is in this program: on a disk anybody could change it.
 fn helpers() -> String {
     let text = |(name, text): &(&str, &str)| format!("        {name}) eval {} ;;\n", quoted(text));
-    format!("__hoist_library() {{\n    case $1 in\n{}    esac\n}}\n", LIBRARY.iter().map(text).collect::<String>())
+    format!(
+        "__hoist_library() {{\n    case $1 in\n{}    esac\n}}\n",
+        LIBRARY.iter().map(text).collect::<String>()
+    )
 }
 
-/// Leads `source` to hoist's helpers where the collection has no file of that name; everything else is read as it is.
+/// Leads `source` to hoist's helpers where the collection has no file of that name; everything else
+/// is read as it is.
 const FALLBACK: &str = r#"
 source() {
     if [[ ! -e ${1-} ]]; then
@@ -129,20 +137,43 @@ impl Method for Bash {
         let temporary = context.machine.spare.take()?;
         let mut told = Told::default();
         let (exit, last_error) = match (&self.script, &self.function, &self.command) {
-            (Some(script), Some(function), None) => self.call(context, script, function, temporary.path(), &mut told)?,
-            (None, None, Some(command)) => self.run(context, temporary.path(), std::slice::from_ref(command), &mut told)?,
-            _ => return Err(Failure::new("a bash step needs a script and a function, or a command")),
+            (Some(script), Some(function), None) => {
+                self.call(context, script, function, temporary.path(), &mut told)?
+            }
+            (None, None, Some(command)) => self.run(
+                context,
+                temporary.path(),
+                std::slice::from_ref(command),
+                &mut told,
+            )?,
+            _ => {
+                return Err(Failure::new(
+                    "a bash step needs a script and a function, or a command",
+                ));
+            }
         };
         let what = self.function.as_deref().unwrap_or("the command");
-        let because = last_error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+        let because = last_error
+            .as_ref()
+            .map(|error| format!(": {error}"))
+            .unwrap_or_default();
         match exit {
             exit if exit.success() => {
                 let is_error = last_error.is_some();
-                let last_message = last_error.or(told.last).map(|text| LastMessage { text, is_error });
-                Ok(Applied { last_message, ..Applied::changed() })
+                let last_message = last_error
+                    .or(told.last)
+                    .map(|text| LastMessage { text, is_error });
+                Ok(Applied {
+                    last_message,
+                    ..Applied::changed()
+                })
             }
-            exit if exit.code == NOT_SOURCED => Err(Failure::new(format!("cannot read the script{because}"))),
-            exit if exit.signalled => Err(Failure::new(format!("{what} was ended by {exit}{because}"))),
+            exit if exit.code == NOT_SOURCED => {
+                Err(Failure::new(format!("cannot read the script{because}")))
+            }
+            exit if exit.signalled => {
+                Err(Failure::new(format!("{what} was ended by {exit}{because}")))
+            }
             exit => Err(Failure::new(format!("{what} failed with {exit}{because}"))),
         }
     }
@@ -157,52 +188,101 @@ impl Bash {
         temporary: &Path,
         told: &mut Told,
     ) -> Result<(Exit, Option<String>), Failure> {
-        let program = PROGRAM.replace("@guarded@", if self.guarded { "1" } else { "0" }).replace("@metadata@", &self.metadata(context));
+        let program = PROGRAM
+            .replace("@guarded@", if self.guarded { "1" } else { "0" })
+            .replace("@metadata@", &self.metadata(context));
         let mut program = program;
         let library = self.collection.join("lib");
-        let missing: Vec<&str> = LIBRARY.iter().map(|(name, _)| *name).filter(|name| !library.join(name).exists()).collect();
-        let text = read_limited(script, TEXT_LIMIT).map_err(|error| context.task.failed("reading", script, &error))?;
+        let missing: Vec<&str> = LIBRARY
+            .iter()
+            .map(|(name, _)| *name)
+            .filter(|name| !library.join(name).exists())
+            .collect();
+        let text = read_limited(script, TEXT_LIMIT)
+            .map_err(|error| context.task.failed("reading", script, &error))?;
         let text = String::from_utf8_lossy(&text);
-        // A function called `source` makes what the file declares local to it, so it is there only where it is needed.
+        // A function called `source` makes what the file declares local to it, so it is there only
+        // where it is needed.
         if missing.iter().any(|name| text.contains(name)) {
             program.insert_str(0, FALLBACK);
             program.insert_str(0, &helpers());
         }
         // Scripts of collections without helpers may also count on having them without asking.
         if missing.contains(&"common.sh") && HELPERS.iter().any(|name| text.contains(name)) {
-            let asked = LIBRARY.iter().filter(|(name, _)| *name != "module-api.sh").map(|(_, text)| format!("{text}\n"));
+            let asked = LIBRARY
+                .iter()
+                .filter(|(name, _)| *name != "module-api.sh")
+                .map(|(_, text)| format!("{text}\n"));
             program.insert_str(0, &asked.collect::<String>());
         }
         program.insert_str(
             0,
-            &format!("SKIP_MODULES=({})\n", context.asked.skipped.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(" ")),
+            &format!(
+                "SKIP_MODULES=({})\n",
+                context
+                    .asked
+                    .skipped
+                    .iter()
+                    .map(|name| quoted(name))
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            ),
         );
-        let arguments = [program, "hoist".to_owned(), script.display().to_string(), function.to_owned()];
+        let arguments = [
+            program,
+            "hoist".to_owned(),
+            script.display().to_string(),
+            function.to_owned(),
+        ];
         let (exit, error) = self.run(context, temporary, &arguments, told)?;
         let script = script.display();
         match (told.read, exit) {
-            (false, exit) if exit.success() => Err(Failure::new(format!("{script} called `exit` before {function} was called"))),
+            (false, exit) if exit.success() => Err(Failure::new(format!(
+                "{script} called `exit` before {function} was called"
+            ))),
             (false, exit) if exit.code != NOT_SOURCED => {
                 let because = error.map(|error| format!(": {error}")).unwrap_or_default();
-                Err(Failure::new(format!("{script} ended with {exit} before {function} was called{because}")))
+                Err(Failure::new(format!(
+                    "{script} ended with {exit} before {function} was called{because}"
+                )))
             }
             // The function's own code, which only by chance is the program's.
-            (true, exit) if exit.code == NOT_SOURCED => Err(Failure::new(format!("{function} failed with {exit}"))),
-            (_, exit) => Ok((Exit { code: told.status.filter(|status| *status != 0).unwrap_or(exit.code), ..exit }, error)),
+            (true, exit) if exit.code == NOT_SOURCED => {
+                Err(Failure::new(format!("{function} failed with {exit}")))
+            }
+            (_, exit) => Ok((
+                Exit {
+                    code: told
+                        .status
+                        .filter(|status| *status != 0)
+                        .unwrap_or(exit.code),
+                    ..exit
+                },
+                error,
+            )),
         }
     }
 
-    /// Assignments that make the variables what the metadata say; needed only where the script may have assigned others.
+    /// Assignments that make the variables what the metadata say; needed only where the script may
+    /// have assigned others.
     fn metadata(&self, context: &StepContext<'_>) -> String {
         if !self.restore {
             return String::new();
         }
-        let forget = self.forget.iter().filter(|name| !context.variables.contains_key(*name)).map(|name| format!("unset -v {name}\n"));
-        let declare = context.variables.iter().map(|(name, value)| format!("export {name}={}\n", quoted(value)));
+        let forget = self
+            .forget
+            .iter()
+            .filter(|name| !context.variables.contains_key(*name))
+            .map(|name| format!("unset -v {name}\n"));
+        let declare = context
+            .variables
+            .iter()
+            .map(|(name, value)| format!("export {name}={}\n", quoted(value)));
         forget.chain(declare).collect()
     }
 
-    /// Runs bash with these arguments behind `-c`, and returns how it ended with its last message that something went wrong.
+    /// Runs bash with these arguments behind `-c`, and returns how it ended with its last message
+    /// that something went wrong.
     fn run(
         &self,
         context: &StepContext<'_>,
@@ -215,44 +295,76 @@ impl Bash {
         let set = [
             ("TMPDIR", temporary.display().to_string()),
             ("SCRIPT_DIR", self.collection.display().to_string()),
-            ("HOIST_COLLECTION_DIR", self.collection.display().to_string()),
+            (
+                "HOIST_COLLECTION_DIR",
+                self.collection.display().to_string(),
+            ),
             ("HOIST_MODULE", context.module.to_owned()),
             ("FORCE_INSTALL", context.force.to_string()),
         ];
         environment.extend(set.map(|(name, value)| (name.to_owned(), value)));
         environment.extend(asked(context));
-        let bash = machine.bash().ok_or_else(|| Failure::new("bash is not on PATH"))?;
-        let command =
-            Command::new(bash).args(["-c"]).args(arguments.iter().map(String::as_str)).environment(environment).directory(&self.collection);
+        let bash = machine
+            .bash()
+            .ok_or_else(|| Failure::new("bash is not on PATH"))?;
+        let command = Command::new(bash)
+            .args(["-c"])
+            .args(arguments.iter().map(String::as_str))
+            .environment(environment)
+            .directory(&self.collection);
         let mut last_error = None;
-        let exit = context.task.run_with(&context.confined(command, temporary), |stream, line| match Message::parse(line) {
-            None if told.take(line, |before| context.task.output(stream, before)) => {}
-            Some(message) => {
-                if message.level == hoist_executor::Level::Error {
-                    last_error = Some(message.text.clone());
-                }
-                told.last = Some(message.text.clone());
-                context.task.note(message.level, message.text);
-            }
-            None => {
-                if !line.trim().is_empty() {
-                    told.last = Some(line.trim().to_owned());
-                }
-                context.task.output(stream, line);
-            }
-        })?;
+        let exit =
+            context
+                .task
+                .run_with(
+                    &context.confined(command, temporary),
+                    |stream, line| match Message::parse(line) {
+                        None if told.take(line, |before| context.task.output(stream, before)) => {}
+                        Some(message) => {
+                            if message.level == hoist_executor::Level::Error {
+                                last_error = Some(message.text.clone());
+                            }
+                            told.last = Some(message.text.clone());
+                            context.task.note(message.level, message.text);
+                        }
+                        None => {
+                            if !line.trim().is_empty() {
+                                told.last = Some(line.trim().to_owned());
+                            }
+                            context.task.output(stream, line);
+                        }
+                    },
+                )?;
         Ok((exit, last_error))
     }
 }
 
-/// Optional modules skip themselves unless their variable says that they were asked for; one that another needs was asked for by that.
+/// Optional modules skip themselves unless their variable says that they were asked for; one that
+/// another needs was asked for by that.
 fn asked(context: &StepContext<'_>) -> impl Iterator<Item = (String, String)> {
-    let named = context.asked.named.iter().map(String::as_str).chain([context.module]);
+    let named = context
+        .asked
+        .named
+        .iter()
+        .map(String::as_str)
+        .chain([context.module]);
     let variable = |name: &str| {
-        let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
-        (format!("WITH_{}", name.chars().map(plain).collect::<String>()), "true".to_owned())
+        let plain = |c: char| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_uppercase()
+            } else {
+                '_'
+            }
+        };
+        (
+            format!("WITH_{}", name.chars().map(plain).collect::<String>()),
+            "true".to_owned(),
+        )
     };
-    let minimal = ("MINIMAL_INSTALL".to_owned(), context.asked.minimal.to_string());
+    let minimal = (
+        "MINIMAL_INSTALL".to_owned(),
+        context.asked.minimal.to_string(),
+    );
     named.map(variable).chain([minimal])
 }
 
@@ -266,12 +378,16 @@ struct Told {
 }
 
 impl Told {
-    /// Takes a line in which the program speaks; what the script wrote before it on the same line is handed to `rest`.
+    /// Takes a line in which the program speaks; what the script wrote before it on the same line
+    /// is handed to `rest`.
     fn take(&mut self, line: &str, rest: impl FnOnce(&str)) -> bool {
         let before = if let Some(before) = line.strip_suffix(READ) {
             self.read = true;
             before
-        } else if let Some((before, status)) = line.rsplit_once(STATUS).filter(|(_, status)| status.parse::<i32>().is_ok()) {
+        } else if let Some((before, status)) = line
+            .rsplit_once(STATUS)
+            .filter(|(_, status)| status.parse::<i32>().is_ok())
+        {
             self.status = status.parse().ok();
             before
         } else {

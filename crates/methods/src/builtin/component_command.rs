@@ -37,31 +37,61 @@ impl Method for ComponentCommand {
     }
 
     fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure> {
-        let own = self.dirs.iter().flat_map(|dir| [dir.join("bin").join(&self.name), dir.join(&self.name)]);
+        let own = self
+            .dirs
+            .iter()
+            .flat_map(|dir| [dir.join("bin").join(&self.name), dir.join(&self.name)]);
         let program = own
             .into_iter()
             .find(|path| is_executable(path))
             .or_else(|| context.machine.find_program(&self.name, &[]))
             .or_else(|| context.path.find(&self.name));
         let Some(program) = program else {
-            let places: Vec<String> = self.dirs.iter().map(|dir| dir.join("bin").join(&self.name).display().to_string()).collect();
-            let places = if places.is_empty() { String::new() } else { format!("no {}, and ", places.join(", no ")) };
-            let message = format!("there is {places}no {} on PATH that can update itself", self.name);
-            return Err(Failure::new(format!("{message}: define update_module in the script, or declare another MODULE_UPDATE_METHOD")));
+            let places: Vec<String> = self
+                .dirs
+                .iter()
+                .map(|dir| dir.join("bin").join(&self.name).display().to_string())
+                .collect();
+            let places = if places.is_empty() {
+                String::new()
+            } else {
+                format!("no {}, and ", places.join(", no "))
+            };
+            let message = format!(
+                "there is {places}no {} on PATH that can update itself",
+                self.name
+            );
+            return Err(Failure::new(format!(
+                "{message}: define update_module in the script, or declare another MODULE_UPDATE_METHOD"
+            )));
         };
         let temporary = context.machine.spare.take()?;
-        let environment = context.machine.script_environment(context.variables, &context.path.joined());
+        let environment = context
+            .machine
+            .script_environment(context.variables, &context.path.joined());
         // As for a module's own script: a question to the terminal fails rather than stops.
         let wrapped = ["-c", "trap '' TTIN TTOU; exec \"$@\"", "hoist"];
-        let command = Command::new("bash").args(wrapped).args([program.as_path()]).args(["update"]).environment(environment);
-        let command = command.set("TMPDIR", temporary.path()).directory(&context.machine.home);
-        let exit = context.task.run_with(&context.confined(command, temporary.path()), |stream, line| match Message::parse(line) {
-            Some(message) => context.task.note(message.level, message.text),
-            None => context.task.output(stream, line),
-        })?;
+        let command = Command::new("bash")
+            .args(wrapped)
+            .args([program.as_path()])
+            .args(["update"])
+            .environment(environment);
+        let command = command
+            .set("TMPDIR", temporary.path())
+            .directory(&context.machine.home);
+        let exit = context.task.run_with(
+            &context.confined(command, temporary.path()),
+            |stream, line| match Message::parse(line) {
+                Some(message) => context.task.note(message.level, message.text),
+                None => context.task.output(stream, line),
+            },
+        )?;
         match exit.success() {
             true => Ok(Applied::changed().version(self.version())),
-            false => Err(Failure::new(format!("`{} update` failed with {exit}", program.display()))),
+            false => Err(Failure::new(format!(
+                "`{} update` failed with {exit}",
+                program.display()
+            ))),
         }
     }
 }

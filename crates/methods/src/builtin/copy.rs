@@ -1,5 +1,6 @@
-//! Copies a module's directory out of the copy of its source: tracked files only, as the index has them, put in place by one rename. What somebody changed or
-//! added in the directory that is there stays.
+//! Copies a module's directory out of the copy of its source: tracked files only, as the index has
+//! them, put in place by one rename. What somebody changed or added in the directory that is there
+//! stays.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Permissions;
@@ -7,7 +8,10 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Component, Path, PathBuf};
 
 use hoist_executor::{Effect, Failure, Fate, Level};
-use hoist_files::{Home, Kind, Record, Recorded, Removal, Root, Scope, aside_name, digest, is_backup, look, pending};
+use hoist_files::{
+    Home, Kind, Record, Recorded, Removal, Root, Scope, aside_name, digest, is_backup, look,
+    pending,
+};
 use hoist_sources::{FileList, IndexedFile};
 use serde::Deserialize;
 
@@ -52,27 +56,52 @@ impl Method for Copy {
         if let Some(why) = &self.refused {
             return Err(Failure::new(format!("it was not copied: {why}")));
         }
-        if let Some((link, target)) = self.files.iter().find_map(|file| Some((file.path, file.link?)).filter(|_| leads_out(&file))) {
-            return Err(Failure::new(format!("its symbolic link {link} leads out of the module, to {target}; it was not copied")));
+        if let Some((link, target)) = self
+            .files
+            .iter()
+            .find_map(|file| Some((file.path, file.link?)).filter(|_| leads_out(&file)))
+        {
+            return Err(Failure::new(format!(
+                "its symbolic link {link} leads out of the module, to {target}; it was not copied"
+            )));
         }
         let names: BTreeSet<&str> = self.files.iter().map(|file| file.path).collect();
-        let twisted =
-            |name: &&str| Path::new(name).ancestors().skip(1).any(|parent| parent.to_str().is_some_and(|parent| names.contains(parent)));
-        let plain = |name: &str| Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
+        let twisted = |name: &&str| {
+            Path::new(name)
+                .ancestors()
+                .skip(1)
+                .any(|parent| parent.to_str().is_some_and(|parent| names.contains(parent)))
+        };
+        let plain = |name: &str| {
+            Path::new(name)
+                .components()
+                .all(|part| matches!(part, Component::Normal(_)))
+        };
         if let Some(name) = names.iter().find(|name| twisted(name) || !plain(name)) {
-            return Err(Failure::new(format!("its file {name} is not a plain path inside the module; it was not copied")));
+            return Err(Failure::new(format!(
+                "its file {name} is not a plain path inside the module; it was not copied"
+            )));
         }
-        let known = context.record.keys().any(|path| path.starts_with(&self.into));
+        let known = context
+            .record
+            .keys()
+            .any(|path| path.starts_with(&self.into));
         if known || context.force || context.unfinished || self.into.symlink_metadata().is_err() {
             return Ok(());
         }
-        let others = self.others().map_err(|error| Failure::new(error.to_string()))?;
+        let others = self
+            .others()
+            .map_err(|error| Failure::new(error.to_string()))?;
         match others.as_slice() {
             [] => Ok(()),
             [first, ..] => {
                 let into = self.into.display();
                 let count = others.len();
-                let files = if count == 1 { "one file".to_owned() } else { format!("{count} files") };
+                let files = if count == 1 {
+                    "one file".to_owned()
+                } else {
+                    format!("{count} files")
+                };
                 Err(Failure::new(format!(
                     "{into} exists, hoist did not install it, and {files} of it (such as {first}) differ from the source: move it away, or add --force to replace the files and keep backups"
                 )))
@@ -86,54 +115,110 @@ impl Method for Copy {
         context.task.check()?;
         let here = Here::look(&self.into, context.record, &self.files).map_err(wrong)?;
         let overwrite = context.policy == ConfigPolicy::Overwrite || context.force;
-        let overwrites = overwrite && self.files.iter().any(|file| here.theirs.contains_key(Path::new(file.path)));
-        let applied = Applied { paths: vec![self.into.clone()], version: Some(self.version.clone()), ..Applied::unchanged() };
+        let overwrites = overwrite
+            && self
+                .files
+                .iter()
+                .any(|file| here.theirs.contains_key(Path::new(file.path)));
+        let applied = Applied {
+            paths: vec![self.into.clone()],
+            version: Some(self.version.clone()),
+            ..Applied::unchanged()
+        };
         if here.is_as_wanted && !context.unfinished && !overwrites {
             let beside = here.pending.iter().map(|path| (path.clone(), 0)).collect();
-            return Ok(Applied { record: Some(self.record(&beside)), ..applied });
+            return Ok(Applied {
+                record: Some(self.record(&beside)),
+                ..applied
+            });
         }
-        let home = self.into.parent().and_then(|parent| Home::open(parent, &[]).ok());
-        if let Some(mount) = home.and_then(|home| home.mounted_below(&self.into)).filter(|_| here.stands) {
-            return Err(Failure::new(format!("a file system is mounted at {}: unmount it first", mount.display())));
+        let home = self
+            .into
+            .parent()
+            .and_then(|parent| Home::open(parent, &[]).ok());
+        if let Some(mount) = home
+            .and_then(|home| home.mounted_below(&self.into))
+            .filter(|_| here.stands)
+        {
+            return Err(Failure::new(format!(
+                "a file system is mounted at {}: unmount it first",
+                mount.display()
+            )));
         }
-        let stage = Stage::beside(&self.into).map_err(|error| context.task.failed("preparing", &self.into, &error))?;
-        let told =
-            self.fill(&stage.path(), &contents, &here, overwrite).map_err(|error| context.task.failed("writing", &self.into, &error))?;
+        let stage = Stage::beside(&self.into)
+            .map_err(|error| context.task.failed("preparing", &self.into, &error))?;
+        let told = self
+            .fill(&stage.path(), &contents, &here, overwrite)
+            .map_err(|error| context.task.failed("writing", &self.into, &error))?;
         context.task.check()?;
         let replaced = match here.stands {
             false => {
-                stage.commit().map_err(|error| context.task.failed("cannot write", &self.into, &error))?;
+                stage
+                    .commit()
+                    .map_err(|error| context.task.failed("cannot write", &self.into, &error))?;
                 Vec::new()
             }
             true => {
                 let made = entries(&stage.path()).map_err(wrong)?;
-                let stage = stage.exchange().map_err(|error| context.task.failed("cannot write", &self.into, &error))?;
-                // What is in the stage now is somebody's, until it is known that all of it is in the new directory, too.
+                let stage = stage
+                    .exchange()
+                    .map_err(|error| context.task.failed("cannot write", &self.into, &error))?;
+                // What is in the stage now is somebody's, until it is known that all of it is in
+                // the new directory, too.
                 if !here.is_still(&stage.path()).is_ok_and(|still| still) {
-                    let stage = stage.exchange().map_err(|error| context.task.failed("cannot restore", &self.into, &error))?;
+                    let stage = stage.exchange().map_err(|error| {
+                        context.task.failed("cannot restore", &self.into, &error)
+                    })?;
                     // And what came into the new one while it was there.
                     if entries(&stage.path()).is_ok_and(|now| now != made) {
-                        let kept = hoist_files::move_aside(&stage.path(), &self.into).map_err(wrong)?;
-                        let why = format!("backup of {}, which was modified while it was being replaced", self.into.display());
-                        context.task.item(Fate::Kept, kept.display().to_string(), Some(why));
+                        let kept =
+                            hoist_files::move_aside(&stage.path(), &self.into).map_err(wrong)?;
+                        let why = format!(
+                            "backup of {}, which was modified while it was being replaced",
+                            self.into.display()
+                        );
+                        context
+                            .task
+                            .item(Fate::Kept, kept.display().to_string(), Some(why));
                     }
-                    return Err(Failure::transient(format!("{} was modified at the same time", self.into.display())));
+                    return Err(Failure::transient(format!(
+                        "{} was modified at the same time",
+                        self.into.display()
+                    )));
                 }
                 vec![stage]
             }
         };
         for (fate, path, reason) in told.items {
-            context.task.item(fate, self.into.join(path).display().to_string(), Some(reason));
+            context.task.item(
+                fate,
+                self.into.join(path).display().to_string(),
+                Some(reason),
+            );
         }
-        Ok(Applied { effect: Effect::Changed, record: Some(self.record(&told.pending)), replaced, ..applied })
+        Ok(Applied {
+            effect: Effect::Changed,
+            record: Some(self.record(&told.pending)),
+            replaced,
+            ..applied
+        })
     }
 
     fn take_back(&mut self, _: &StepContext<'_>) -> Result<(), Failure> {
         let wrong = |error: std::io::Error| Failure::new(error.to_string());
         let home = Home::open(self.into.parent().unwrap_or(Path::new("/")), &[]).map_err(wrong)?;
-        let root = Root { path: self.into.clone(), scope: Scope::Recorded };
+        let root = Root {
+            path: self.into.clone(),
+            scope: Scope::Recorded,
+        };
         let record = self.record(&BTreeMap::new());
-        let removal = Removal { record: &record, held: &|_| None, shared: &|_| false, precious: &|_| None, purge: false };
+        let removal = Removal {
+            record: &record,
+            held: &|_| None,
+            shared: &|_| false,
+            precious: &|_| None,
+            purge: false,
+        };
         match home.remove(&[root], &removal).kept.into_iter().next() {
             None => Ok(()),
             Some((path, why)) => Err(Failure::new(format!("{}: {why}", path.display()))),
@@ -159,14 +244,27 @@ struct Carried {
 }
 
 impl Copy {
-    /// The files as the index has them. A copy of the source that is not as it was indexed is mended, once.
+    /// The files as the index has them. A copy of the source that is not as it was indexed is
+    /// mended, once.
     fn contents(&self, context: &StepContext<'_>) -> Result<Vec<Content>, Failure> {
         if let Some(prefix) = &self.prefix {
-            return self.unpacked(prefix).map_err(|wrong| Failure::new(format!("{}: {wrong}", self.from.display())));
+            return self
+                .unpacked(prefix)
+                .map_err(|wrong| Failure::new(format!("{}: {wrong}", self.from.display())));
         }
-        let read = || self.files.iter().map(|file| self.read(&file)).collect::<Result<Vec<_>, String>>();
+        let read = || {
+            self.files
+                .iter()
+                .map(|file| self.read(&file))
+                .collect::<Result<Vec<_>, String>>()
+        };
         let Some(revision) = &self.revision else {
-            let changed = |wrong| format!("{} was modified while it was read: {wrong}; run the command again", self.from.display());
+            let changed = |wrong| {
+                format!(
+                    "{} was modified while it was read: {wrong}; run the command again",
+                    self.from.display()
+                )
+            };
             return read().map_err(|wrong| Failure::new(changed(wrong)));
         };
         read().or_else(|wrong| {
@@ -182,13 +280,21 @@ impl Copy {
 
     /// The files out of an archive.
     fn unpacked(&self, prefix: &str) -> Result<Vec<Content>, String> {
-        let mut archived: BTreeMap<String, Archived> =
-            archive_contents(&self.from)?.into_iter().map(|file| (file.path.clone(), file)).collect();
+        let mut archived: BTreeMap<String, Archived> = archive_contents(&self.from)?
+            .into_iter()
+            .map(|file| (file.path.clone(), file))
+            .collect();
         let take = |file: IndexedFile<'_>| {
-            let found = archived.remove(&format!("{prefix}{}", file.path)).ok_or_else(|| format!("{} is missing", file.path))?;
+            let found = archived
+                .remove(&format!("{prefix}{}", file.path))
+                .ok_or_else(|| format!("{} is missing", file.path))?;
             match found.content {
                 Unpacked::Link(target) if file.link == target.to_str() => Ok(Content::Link(target)),
-                Unpacked::File(bytes) if digest(bytes.as_slice()).is_ok_and(|found| found == file.digest) => Ok(Content::Bytes(bytes)),
+                Unpacked::File(bytes)
+                    if digest(bytes.as_slice()).is_ok_and(|found| found == file.digest) =>
+                {
+                    Ok(Content::Bytes(bytes))
+                }
                 _ => Err(format!("{} is a different file", file.path)),
             }
         };
@@ -215,37 +321,72 @@ impl Copy {
     /// What stands in the directory and is not as the source has it, or not of the source at all.
     fn others(&self) -> std::io::Result<Vec<String>> {
         let here = Here::look(&self.into, &Record::new(), &self.files)?;
-        let mut others: Vec<String> = here.theirs.keys().map(|path| path.display().to_string()).collect();
+        let mut others: Vec<String> = here
+            .theirs
+            .keys()
+            .map(|path| path.display().to_string())
+            .collect();
         others.extend(here.missing);
         Ok(others)
     }
 
-    /// Makes the new directory: what the source has, and what somebody changed or added in the old one.
-    fn fill(&self, new: &Path, contents: &[Content], here: &Here, overwrite: bool) -> std::io::Result<Carried> {
+    /// Makes the new directory: what the source has, and what somebody changed or added in the old
+    /// one.
+    fn fill(
+        &self,
+        new: &Path,
+        contents: &[Content],
+        here: &Here,
+        overwrite: bool,
+    ) -> std::io::Result<Carried> {
         let mut carried = Carried::default();
         let names = self.files.iter().map(|file| file.path).collect();
-        let mut fresh = Fresh { new, old: &self.into, made: Vec::new(), moved: BTreeMap::new() };
+        let mut fresh = Fresh {
+            new,
+            old: &self.into,
+            made: Vec::new(),
+            moved: BTreeMap::new(),
+        };
         fresh.directory(Path::new(""))?;
         for (file, content) in self.files.iter().zip(contents) {
             let path = PathBuf::from(file.path);
             let mut to = new.join(&path);
             fresh.parents(&path)?;
-            match here.theirs.get(&path).filter(|theirs| theirs.kind != Kind::Directory) {
+            match here
+                .theirs
+                .get(&path)
+                .filter(|theirs| theirs.kind != Kind::Directory)
+            {
                 Some(_) if overwrite => {
                     let copy = aside_name(&to);
                     carry(&self.into.join(&path), &copy)?;
-                    let name = copy.strip_prefix(new).unwrap_or(&copy).display().to_string();
-                    carried.items.push((Fate::Kept, name, format!("backup of {}, which was locally modified", path.display())));
+                    let name = copy
+                        .strip_prefix(new)
+                        .unwrap_or(&copy)
+                        .display()
+                        .to_string();
+                    carried.items.push((
+                        Fate::Kept,
+                        name,
+                        format!("backup of {}, which was locally modified", path.display()),
+                    ));
                 }
                 Some(theirs) => {
                     carry(&self.into.join(&path), &to)?;
                     let beside = beside(&path, &names);
                     let is_older = theirs.base.as_deref() == Some(file.digest);
                     if is_older && !here.pending.contains(&beside) {
-                        carried.items.push((Fate::Kept, file.path.to_owned(), "it is locally modified".to_owned()));
+                        carried.items.push((
+                            Fate::Kept,
+                            file.path.to_owned(),
+                            "it is locally modified".to_owned(),
+                        ));
                         continue;
                     }
-                    let why = format!("it is locally modified; the new version is {}", beside.display());
+                    let why = format!(
+                        "it is locally modified; the new version is {}",
+                        beside.display()
+                    );
                     carried.items.push((Fate::Kept, file.path.to_owned(), why));
                     carried.pending.insert(beside.clone(), mode(&file));
                     to = new.join(beside);
@@ -261,9 +402,9 @@ impl Copy {
             }
         }
         let offered: BTreeSet<&Path> = self.files.iter().map(|file| Path::new(file.path)).collect();
-        for (path, theirs) in
-            here.theirs.iter().filter(|(path, theirs)| theirs.kind == Kind::Directory || !offered.contains(path.as_path()))
-        {
+        for (path, theirs) in here.theirs.iter().filter(|(path, theirs)| {
+            theirs.kind == Kind::Directory || !offered.contains(path.as_path())
+        }) {
             let to = fresh.place(path, theirs.kind)?;
             let is_moved = to != new.join(path);
             if theirs.kind != Kind::Directory {
@@ -271,9 +412,14 @@ impl Copy {
             }
             let why = match (&theirs.base, is_moved) {
                 (_, true) => {
-                    format!("moved from {}, since the new version has another file there", path.display())
+                    format!(
+                        "moved from {}, since the new version has another file there",
+                        path.display()
+                    )
                 }
-                (Some(_), false) => "it is locally modified; the new version does not have it".to_owned(),
+                (Some(_), false) => {
+                    "it is locally modified; the new version does not have it".to_owned()
+                }
                 (None, false) => "it does not belong to the module".to_owned(),
             };
             if theirs.kind != Kind::Directory && (is_moved || !is_backup(path)) {
@@ -285,17 +431,33 @@ impl Copy {
         Ok(carried)
     }
 
-    /// What the module consists of: of files somebody changed, too, the digests of the version that was put there or beside.
+    /// What the module consists of: of files somebody changed, too, the digests of the version that
+    /// was put there or beside.
     fn record(&self, beside: &BTreeMap<PathBuf, u32>) -> Record {
-        let directory = Recorded { kind: Kind::Directory, mode: 0o755, digest: String::new() };
+        let directory = Recorded {
+            kind: Kind::Directory,
+            mode: 0o755,
+            digest: String::new(),
+        };
         let mut record = Record::from([(self.into.clone(), directory.clone())]);
         let names = self.files.iter().map(|file| file.path).collect();
         for file in self.files.iter() {
             let path = self.into.join(file.path);
-            let between = path.ancestors().skip(1).take_while(|parent| *parent != self.into);
+            let between = path
+                .ancestors()
+                .skip(1)
+                .take_while(|parent| *parent != self.into);
             record.extend(between.map(|parent| (parent.to_owned(), directory.clone())));
-            let kind = if file.link.is_some() { Kind::Link } else { Kind::File };
-            let recorded = Recorded { kind, mode: mode(&file), digest: file.digest.to_owned() };
+            let kind = if file.link.is_some() {
+                Kind::Link
+            } else {
+                Kind::File
+            };
+            let recorded = Recorded {
+                kind,
+                mode: mode(&file),
+                digest: file.digest.to_owned(),
+            };
             let waiting = self::beside(Path::new(file.path), &names);
             if beside.contains_key(&waiting) {
                 record.insert(self.into.join(waiting), recorded.clone());
@@ -331,56 +493,115 @@ impl Here {
         let seen = entries(into)?;
         let stands = into.symlink_metadata().is_ok();
         if stands && !into.symlink_metadata()?.is_dir() {
-            return Err(std::io::Error::other(format!("{} is not a directory: move it away", into.display())));
+            return Err(std::io::Error::other(format!(
+                "{} is not a directory: move it away",
+                into.display()
+            )));
         }
-        let offered: BTreeMap<&Path, IndexedFile<'_>> = files.iter().map(|file| (Path::new(file.path), file)).collect();
-        let directories: BTreeSet<&Path> = offered.keys().flat_map(|path| path.ancestors().skip(1)).collect();
+        let offered: BTreeMap<&Path, IndexedFile<'_>> = files
+            .iter()
+            .map(|file| (Path::new(file.path), file))
+            .collect();
+        let directories: BTreeSet<&Path> = offered
+            .keys()
+            .flat_map(|path| path.ancestors().skip(1))
+            .collect();
         let names: BTreeSet<&str> = files.iter().map(|file| file.path).collect();
-        let beside: BTreeMap<PathBuf, IndexedFile<'_>> =
-            files.iter().map(|file| (self::beside(Path::new(file.path), &names), file)).collect();
-        let (mut theirs, mut waiting, mut is_as_wanted) = (BTreeMap::new(), BTreeSet::new(), stands);
+        let beside: BTreeMap<PathBuf, IndexedFile<'_>> = files
+            .iter()
+            .map(|file| (self::beside(Path::new(file.path), &names), file))
+            .collect();
+        let (mut theirs, mut waiting, mut is_as_wanted) =
+            (BTreeMap::new(), BTreeSet::new(), stands);
         for (path, entry) in &seen {
             let place = into.join(path);
             let base = record.get(&place).map(|recorded| recorded.digest.clone());
             let found = match entry.kind {
                 Kind::Directory if offered.contains_key(path.as_path()) => {
                     is_as_wanted = false;
-                    theirs.insert(path.clone(), Theirs { kind: Kind::Directory, base });
+                    theirs.insert(
+                        path.clone(),
+                        Theirs {
+                            kind: Kind::Directory,
+                            base,
+                        },
+                    );
                     continue;
                 }
-                Kind::Directory if directories.contains(path.as_path()) || base.is_some() => continue,
+                Kind::Directory if directories.contains(path.as_path()) || base.is_some() => {
+                    continue;
+                }
                 Kind::Directory | Kind::Git => {
-                    theirs.insert(path.clone(), Theirs { kind: Kind::Directory, base });
+                    theirs.insert(
+                        path.clone(),
+                        Theirs {
+                            kind: Kind::Directory,
+                            base,
+                        },
+                    );
                     continue;
                 }
                 Kind::File => digest(std::fs::File::open(&place)?)?,
-                Kind::Link => place.read_link().and_then(|target| digest(target.as_os_str().as_encoded_bytes()))?,
-                Kind::Other => return Err(std::io::Error::other(format!("{} is not a regular file: move it away", place.display()))),
+                Kind::Link => place
+                    .read_link()
+                    .and_then(|target| digest(target.as_os_str().as_encoded_bytes()))?,
+                Kind::Other => {
+                    return Err(std::io::Error::other(format!(
+                        "{} is not a regular file: move it away",
+                        place.display()
+                    )));
+                }
             };
-            let wanted =
-                offered.get(path.as_path()).filter(|file| file.digest == found && file.link.is_some() == (entry.kind == Kind::Link));
+            let wanted = offered.get(path.as_path()).filter(|file| {
+                file.digest == found && file.link.is_some() == (entry.kind == Kind::Link)
+            });
             match wanted {
-                Some(file) => is_as_wanted &= entry.kind == Kind::Link || entry.mode & 0o111 == mode(file) & 0o111,
-                // Nobody has to be told twice, nor does hoist when it was cut off before it could write this down.
+                Some(file) => {
+                    is_as_wanted &=
+                        entry.kind == Kind::Link || entry.mode & 0o111 == mode(file) & 0o111
+                }
+                // Nobody has to be told twice, nor does hoist when it was cut off before it could
+                // write this down.
                 None if beside.get(path).is_some_and(|file| file.digest == found) => {
                     waiting.insert(path.clone());
                 }
                 None if base.as_ref() == Some(&found) => is_as_wanted = false,
                 // What was changed and has no newer version is as it is wanted to be.
                 None => {
-                    let settled = offered.get(path.as_path()).is_none_or(|file| base.as_deref() == Some(file.digest));
+                    let settled = offered
+                        .get(path.as_path())
+                        .is_none_or(|file| base.as_deref() == Some(file.digest));
                     is_as_wanted &= settled;
-                    theirs.insert(path.clone(), Theirs { kind: entry.kind, base });
+                    theirs.insert(
+                        path.clone(),
+                        Theirs {
+                            kind: entry.kind,
+                            base,
+                        },
+                    );
                 }
             }
         }
-        let missing: Vec<String> =
-            offered.keys().filter(|path| !seen.contains_key(**path)).map(|path| format!("{} (missing)", path.display())).collect();
+        let missing: Vec<String> = offered
+            .keys()
+            .filter(|path| !seen.contains_key(**path))
+            .map(|path| format!("{} (missing)", path.display()))
+            .collect();
         is_as_wanted &= missing.is_empty();
         // Whoever took the new version over does not need it twice.
-        let needed: BTreeSet<PathBuf> = theirs.keys().map(|path| self::beside(path, &names)).collect();
+        let needed: BTreeSet<PathBuf> = theirs
+            .keys()
+            .map(|path| self::beside(path, &names))
+            .collect();
         is_as_wanted &= waiting.is_subset(&needed);
-        Ok(Self { stands, is_as_wanted, theirs, missing, pending: waiting, seen })
+        Ok(Self {
+            stands,
+            is_as_wanted,
+            theirs,
+            missing,
+            pending: waiting,
+            seen,
+        })
     }
 
     /// True while what was looked at is as it was, at the place where it is now.
@@ -398,7 +619,10 @@ fn entries(directory: &Path) -> std::io::Result<BTreeMap<PathBuf, hoist_files::S
     let mut entries = BTreeMap::new();
     for (path, seen) in picture {
         if seen.kind == Kind::Git {
-            return Err(std::io::Error::other(format!("{} is a repository: move it away", path.display())));
+            return Err(std::io::Error::other(format!(
+                "{} is a repository: move it away",
+                path.display()
+            )));
         }
         let inside = path.strip_prefix(directory).unwrap_or(&path).to_owned();
         if !inside.as_os_str().is_empty() {
@@ -416,7 +640,8 @@ fn carry(from: &Path, to: &Path) -> std::io::Result<()> {
     })
 }
 
-/// Where the new version of a file that is kept waits: beside it, where the module has no file of that name (of `names`) itself.
+/// Where the new version of a file that is kept waits: beside it, where the module has no file of
+/// that name (of `names`) itself.
 fn beside(path: &Path, names: &BTreeSet<&str>) -> PathBuf {
     let mut beside = pending(path);
     while beside.to_str().is_some_and(|name| names.contains(name)) {
@@ -425,12 +650,21 @@ fn beside(path: &Path, names: &BTreeSet<&str>) -> PathBuf {
     beside
 }
 
-/// Gives a new file the owner of the one that it replaces, and its permissions but for whether it may be run.
+/// Gives a new file the owner of the one that it replaces, and its permissions but for whether it
+/// may be run.
 fn like(old: &Path, new: &Path, mode: u32) -> std::io::Result<()> {
-    let known = old.symlink_metadata().ok().filter(std::fs::Metadata::is_file);
+    let known = old
+        .symlink_metadata()
+        .ok()
+        .filter(std::fs::Metadata::is_file);
     let mode = known.as_ref().map_or(mode, |old| {
         let readable = old.mode() & 0o666;
-        readable | if mode & 0o111 != 0 { (readable & 0o444) >> 2 } else { 0 }
+        readable
+            | if mode & 0o111 != 0 {
+                (readable & 0o444) >> 2
+            } else {
+                0
+            }
     });
     if let Some(old) = known {
         // Only root may, and only for root it makes a difference.
@@ -458,12 +692,19 @@ impl Fresh<'_> {
 
     /// Makes the directories on the way to a path.
     fn parents(&mut self, path: &Path) -> std::io::Result<()> {
-        let mut missing: Vec<&Path> = path.ancestors().skip(1).take_while(|parent| !self.new.join(parent).exists()).collect();
+        let mut missing: Vec<&Path> = path
+            .ancestors()
+            .skip(1)
+            .take_while(|parent| !self.new.join(parent).exists())
+            .collect();
         missing.reverse();
-        missing.into_iter().try_for_each(|parent| self.directory(parent))
+        missing
+            .into_iter()
+            .try_for_each(|parent| self.directory(parent))
     }
 
-    /// Where something of somebody's goes, with the directories on the way: to its own place, unless the new version has something else there or on the way.
+    /// Where something of somebody's goes, with the directories on the way: to its own place,
+    /// unless the new version has something else there or on the way.
     fn place(&mut self, path: &Path, kind: Kind) -> std::io::Result<PathBuf> {
         let (mut place, mut here) = (self.new.to_owned(), PathBuf::new());
         let last = path.components().count() - 1;
@@ -498,11 +739,17 @@ impl Fresh<'_> {
     /// Gives directories the owners and permissions that those in their places have.
     fn finish(&self) -> std::io::Result<()> {
         for (new, old) in self.made.iter().rev() {
-            let old = old.symlink_metadata().ok().filter(std::fs::Metadata::is_dir);
+            let old = old
+                .symlink_metadata()
+                .ok()
+                .filter(std::fs::Metadata::is_dir);
             if let Some(old) = &old {
                 let _ = chown(new, Some(old.uid()), Some(old.gid()));
             }
-            std::fs::set_permissions(new, Permissions::from_mode(old.map_or(0o755, |old| old.mode() & 0o7777)))?;
+            std::fs::set_permissions(
+                new,
+                Permissions::from_mode(old.map_or(0o755, |old| old.mode() & 0o7777)),
+            )?;
         }
         Ok(())
     }
@@ -514,12 +761,23 @@ mod tests {
 
     #[test]
     fn links_may_lead_anywhere_inside() {
-        let link =
-            |path: &'static str, target: &'static str| leads_out(&IndexedFile { path, link: Some(target), ..IndexedFile::default() });
-        assert!(!link("a", "b") && !link("d/a", "../b") && !link("a", "d/../b") && !link("a", "./b/c"));
-        for (path, target) in
-            [("a", "../b"), ("d/a", "../../b"), ("a", "/etc/passwd"), ("a", "d/../../b"), ("mod_x", "../modules/mod_x/../mod_x")]
-        {
+        let link = |path: &'static str, target: &'static str| {
+            leads_out(&IndexedFile {
+                path,
+                link: Some(target),
+                ..IndexedFile::default()
+            })
+        };
+        assert!(
+            !link("a", "b") && !link("d/a", "../b") && !link("a", "d/../b") && !link("a", "./b/c")
+        );
+        for (path, target) in [
+            ("a", "../b"),
+            ("d/a", "../../b"),
+            ("a", "/etc/passwd"),
+            ("a", "d/../../b"),
+            ("mod_x", "../modules/mod_x/../mod_x"),
+        ] {
             assert!(link(path, target), "{path} -> {target}");
         }
     }

@@ -20,7 +20,12 @@ pub(crate) struct Exists {
 
 impl Method for Exists {
     fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure> {
-        let checks = Checks { dirs: self.dirs.clone(), files: self.files.clone(), binaries: self.binaries.clone(), ..Checks::default() };
+        let checks = Checks {
+            dirs: self.dirs.clone(),
+            files: self.files.clone(),
+            binaries: self.binaries.clone(),
+            ..Checks::default()
+        };
         match look::missing(context.machine, &checks, &[], context.path) {
             missing if missing.is_empty() => Ok(Applied::unchanged()),
             missing => Err(Failure::new(format!("missing: {}", missing.join(", ")))),

@@ -25,7 +25,9 @@ pub(crate) struct Git {
 
 impl Method for Git {
     fn pools(&self, _: &Machine) -> Vec<(String, usize)> {
-        std::iter::once(path_pool(&self.dir)).chain(host_pool(&self.url)).collect()
+        std::iter::once(path_pool(&self.dir))
+            .chain(host_pool(&self.url))
+            .collect()
     }
 
     fn paths(&self) -> Vec<PathBuf> {
@@ -41,7 +43,11 @@ impl Method for Git {
             return Ok(());
         }
         self.verify()?;
-        if context.force { self.refuse_changes(context.machine) } else { Ok(()) }
+        if context.force {
+            self.refuse_changes(context.machine)
+        } else {
+            Ok(())
+        }
     }
 
     fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure> {
@@ -53,15 +59,27 @@ impl Method for Git {
         }
         let stage = match Stage::beside(&self.dir) {
             // A script that is kept to its directories may not write beside them.
-            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied && self.dir.is_dir() && !there => {
-                let version = self.clone_into(&self.dir, context).inspect_err(|_| empty(&self.dir))?;
-                return Ok(Applied { effect: Effect::Changed, version, paths: vec![self.dir.clone()], ..Applied::unchanged() });
+            Err(error)
+                if error.kind() == std::io::ErrorKind::PermissionDenied
+                    && self.dir.is_dir()
+                    && !there =>
+            {
+                let version = self
+                    .clone_into(&self.dir, context)
+                    .inspect_err(|_| empty(&self.dir))?;
+                return Ok(Applied {
+                    effect: Effect::Changed,
+                    version,
+                    paths: vec![self.dir.clone()],
+                    ..Applied::unchanged()
+                });
             }
             stage => stage.map_err(|error| task.failed("preparing", &self.dir, &error))?,
         };
         let version = self.clone_into(&stage.path(), context)?;
         task.check()?;
-        let wrong = |error: std::io::Error| task.failed("cannot move the clone to", &self.dir, &error);
+        let wrong =
+            |error: std::io::Error| task.failed("cannot move the clone to", &self.dir, &error);
         let replaced = match there {
             true => {
                 let replaced = stage.exchange().map_err(wrong)?;
@@ -70,15 +88,27 @@ impl Method for Git {
                     Ok(None) => vec![replaced],
                     found => {
                         replaced.put_back().map_err(wrong)?;
-                        let what = found.map_or_else(|failure| failure.message, Option::unwrap_or_default);
-                        let message = format!("{} was modified during the update ({what}); it is not changed", self.dir.display());
-                        return Err(Failure::new(format!("{message}: move it away to clone it again")));
+                        let what =
+                            found.map_or_else(|failure| failure.message, Option::unwrap_or_default);
+                        let message = format!(
+                            "{} was modified during the update ({what}); it is not changed",
+                            self.dir.display()
+                        );
+                        return Err(Failure::new(format!(
+                            "{message}: move it away to clone it again"
+                        )));
                     }
                 }
             }
             false => stage.commit().map(|()| Vec::new()).map_err(wrong)?,
         };
-        Ok(Applied { effect: Effect::Changed, version, paths: vec![self.dir.clone()], replaced, ..Applied::unchanged() })
+        Ok(Applied {
+            effect: Effect::Changed,
+            version,
+            paths: vec![self.dir.clone()],
+            replaced,
+            ..Applied::unchanged()
+        })
     }
 }
 
@@ -88,31 +118,57 @@ impl Git {
         if own::is_ours(&self.dir) {
             return Ok(());
         }
-        let repository = hoist_core::Repository { url: self.url.clone(), dir: self.dir.clone() };
+        let repository = hoist_core::Repository {
+            url: self.url.clone(),
+            dir: self.dir.clone(),
+        };
         match crate::look::obstruction(&repository) {
             None => Ok(()),
-            Some(obstruction) => Err(Failure::new(format!("{obstruction}: move it away to install this module"))),
+            Some(obstruction) => Err(Failure::new(format!(
+                "{obstruction}: move it away to install this module"
+            ))),
         }
     }
 
     /// Brings back files that are missing from a clone; local changes stay as they are.
     fn restore(&self, context: &StepContext<'_>) -> Result<Applied, Failure> {
-        let program = filters::required(Program::new(context.task, context.machine)?.inside(&self.dir).connecting_to(&self.url));
+        let program = filters::required(
+            Program::new(context.task, context.machine)?
+                .inside(&self.dir)
+                .connecting_to(&self.url),
+        );
         interrupted::recover(&self.dir, &program)?;
-        let restored = match open_repository(&self.dir).ok().map(|repository| has_missing_files(&repository)) {
+        let restored = match open_repository(&self.dir)
+            .ok()
+            .map(|repository| has_missing_files(&repository))
+        {
             Some(Ok(false)) => false,
             _ => {
                 let missing = program.read(["ls-files", "-z", "--deleted"])?;
-                let missing: Vec<&str> = missing.split('\0').filter(|file| !file.is_empty()).collect();
+                let missing: Vec<&str> = missing
+                    .split('\0')
+                    .filter(|file| !file.is_empty())
+                    .collect();
                 for files in missing.chunks(500) {
-                    let paths = ["checkout-index", "--quiet", "--"].into_iter().chain(files.iter().copied());
-                    program.transfer(&format!("cannot restore files of {}", self.dir.display()), paths, &self.dir)?;
+                    let paths = ["checkout-index", "--quiet", "--"]
+                        .into_iter()
+                        .chain(files.iter().copied());
+                    program.transfer(
+                        &format!("cannot restore files of {}", self.dir.display()),
+                        paths,
+                        &self.dir,
+                    )?;
                 }
                 !missing.is_empty()
             }
         };
         let version = head(&self.dir);
-        Ok(if restored { Applied::changed() } else { Applied::unchanged() }.version(version))
+        Ok(if restored {
+            Applied::changed()
+        } else {
+            Applied::unchanged()
+        }
+        .version(version))
     }
 
     /// A clone that holds anything its repository does not is not replaced.
@@ -131,29 +187,51 @@ impl Git {
         }
     }
 
-    /// Clones into a directory that does not exist or is empty, and returns the commit that is checked out.
-    fn clone_into(&self, target: &Path, context: &StepContext<'_>) -> Result<Option<String>, Failure> {
-        let program = filters::required(Program::new(context.task, context.machine)?.connecting_to(&self.url));
-        // A password stays in the manifest: the configuration of a clone may be read by everybody, and is copied along.
+    /// Clones into a directory that does not exist or is empty, and returns the commit that is
+    /// checked out.
+    fn clone_into(
+        &self,
+        target: &Path,
+        context: &StepContext<'_>,
+    ) -> Result<Option<String>, Failure> {
+        let program = filters::required(
+            Program::new(context.task, context.machine)?.connecting_to(&self.url),
+        );
+        // A password stays in the manifest: the configuration of a clone may be read by everybody,
+        // and is copied along.
         let (url, _) = without_userinfo(&self.url);
         let shown = redact_urls(&self.url);
-        let arguments = ["clone", "--progress"].into_iter().chain(self.args.iter().map(String::as_str)).chain(["--", &url]);
-        let arguments = arguments.map(std::ffi::OsString::from).chain([target.as_os_str().to_owned()]);
+        let arguments = ["clone", "--progress"]
+            .into_iter()
+            .chain(self.args.iter().map(String::as_str))
+            .chain(["--", &url]);
+        let arguments = arguments
+            .map(std::ffi::OsString::from)
+            .chain([target.as_os_str().to_owned()]);
         program.transfer(&format!("cannot clone {shown}"), arguments, target)?;
-        finish(target, &program.inside(target), context.task)
-            .map_err(|failure| Failure { message: format!("cannot clone {shown}: {}", failure.message), ..failure })
+        finish(target, &program.inside(target), context.task).map_err(|failure| Failure {
+            message: format!("cannot clone {shown}: {}", failure.message),
+            ..failure
+        })
     }
 }
 
 /// Checks what git cloned, and records what later updates have to know.
-fn finish(target: &Path, program: &Program<'_>, task: &TaskContext) -> Result<Option<String>, Failure> {
+fn finish(
+    target: &Path,
+    program: &Program<'_>,
+    task: &TaskContext,
+) -> Result<Option<String>, Failure> {
     let git_dir = git_dir(target).ok_or_else(|| Failure::new("git created no repository"))?;
     filters::check(target, program, task)?;
     let commit = match head(target) {
         Some(commit) => Some(commit),
         None => {
             let commit = program.run(["rev-parse", "--verify", "--quiet", "--short=12", "HEAD"])?;
-            commit.exit.success().then(|| commit.stdout.trim().to_owned())
+            commit
+                .exit
+                .success()
+                .then(|| commit.stdout.trim().to_owned())
         }
     };
     own::remember(&git_dir, None, &own::tags(target, program)?, &[]);

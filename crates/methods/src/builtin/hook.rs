@@ -1,4 +1,5 @@
-//! Runs a hook of a plugin: in the plugin's directory, with its configuration, within the module's time.
+//! Runs a hook of a plugin: in the plugin's directory, with its configuration, within the module's
+//! time.
 
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -32,17 +33,35 @@ const TOLD: usize = 100;
 
 impl Hook {
     pub(crate) fn new(hook: &str, directory: &Path, path: &str, runs_itself: bool) -> Self {
-        Self { hook: hook.to_owned(), directory: directory.to_owned(), path: path.to_owned(), runs_itself, by: None }
+        Self {
+            hook: hook.to_owned(),
+            directory: directory.to_owned(),
+            path: path.to_owned(),
+            runs_itself,
+            by: None,
+        }
     }
 
     /// Run by another program than bash, where it does not run itself.
     pub(crate) fn by(self, program: &'static str) -> Self {
-        Self { by: Some(program), ..self }
+        Self {
+            by: Some(program),
+            ..self
+        }
     }
 
     /// Runs it to its end.
-    pub(crate) fn run(&self, context: &StepContext<'_>, more: &[(&str, String)]) -> Result<(), Failure> {
-        let Hook { hook, directory, path, .. } = self;
+    pub(crate) fn run(
+        &self,
+        context: &StepContext<'_>,
+        more: &[(&str, String)],
+    ) -> Result<(), Failure> {
+        let Hook {
+            hook,
+            directory,
+            path,
+            ..
+        } = self;
         let machine = context.machine;
         let temporary = machine.spare.take()?;
         let mut environment = machine.script_environment(context.variables, &context.path.joined());
@@ -59,46 +78,69 @@ impl Hook {
             ("HOIST_PLUGIN", context.module.to_owned()),
             ("HOIST_PLUGIN_DIR", directory.display().to_string()),
         ];
-        environment.extend(set.into_iter().chain(more.iter().cloned()).map(|(name, value)| (name.to_owned(), value)));
+        environment.extend(
+            set.into_iter()
+                .chain(more.iter().cloned())
+                .map(|(name, value)| (name.to_owned(), value)),
+        );
         let script = directory.join(path);
         let command = match self.runs_itself {
             true => Command::new(&script),
             false => {
                 let name = self.by.unwrap_or("bash");
-                let program = machine.find_program(name, &[]).ok_or_else(|| Failure::new(format!("{name} is not on PATH")))?;
+                let program = machine
+                    .find_program(name, &[])
+                    .ok_or_else(|| Failure::new(format!("{name} is not on PATH")))?;
                 Command::new(program).args([&script])
             }
         };
         let command = command.environment(environment).directory(directory);
         let (mut told, mut last) = (0, None);
-        let exit = context.task.run_with(&context.confined(command, temporary.path()), |stream, line| {
-            context.task.output(stream, line);
-            let message = Message::parse(line);
-            let (level, text) = message.map_or((Level::Info, line.trim_end().to_owned()), |message| (message.level, message.text));
-            if text.is_empty() {
-                return;
-            }
-            if stream == Stream::Stderr || level == Level::Error {
-                last = Some(text.clone());
-            }
-            told += 1;
-            match told {
-                ..=TOLD => context.task.note_from(hook, level, text),
-                more if more == TOLD + 1 => context.task.note_from(hook, Level::Info, "… see the log for more"),
-                _ => {}
-            }
-        });
+        let exit = context.task.run_with(
+            &context.confined(command, temporary.path()),
+            |stream, line| {
+                context.task.output(stream, line);
+                let message = Message::parse(line);
+                let (level, text) = message
+                    .map_or((Level::Info, line.trim_end().to_owned()), |message| {
+                        (message.level, message.text)
+                    });
+                if text.is_empty() {
+                    return;
+                }
+                if stream == Stream::Stderr || level == Level::Error {
+                    last = Some(text.clone());
+                }
+                told += 1;
+                match told {
+                    ..=TOLD => context.task.note_from(hook, level, text),
+                    more if more == TOLD + 1 => {
+                        context
+                            .task
+                            .note_from(hook, Level::Info, "… see the log for more")
+                    }
+                    _ => {}
+                }
+            },
+        );
         // The file with the secrets goes at once, whatever happened.
         let _ = std::fs::remove_file(&config);
-        if let (Err(_), Some(interpreter)) = (&exit, interpreter(&script).filter(|_| self.runs_itself)) {
-            let message = format!("its {hook} hook ({path}) starts with #!{}, which does not exist on this machine", interpreter.display());
+        if let (Err(_), Some(interpreter)) =
+            (&exit, interpreter(&script).filter(|_| self.runs_itself))
+        {
+            let message = format!(
+                "its {hook} hook ({path}) starts with #!{}, which does not exist on this machine",
+                interpreter.display()
+            );
             return Err(Failure::new(message));
         }
         match exit? {
             exit if exit.success() => Ok(()),
             exit => {
                 let because = last.map(|last| format!(": {last}")).unwrap_or_default();
-                Err(Failure::new(format!("its {hook} hook ({path}) ended with {exit}{because}")))
+                Err(Failure::new(format!(
+                    "its {hook} hook ({path}) ended with {exit}{because}"
+                )))
             }
         }
     }
@@ -107,15 +149,28 @@ impl Hook {
 /// The interpreter that a script names, where there is none.
 fn interpreter(script: &Path) -> Option<PathBuf> {
     let mut start = Vec::new();
-    std::fs::File::open(script).and_then(|script| script.take(4096).read_to_end(&mut start)).ok()?;
-    let line = String::from_utf8_lossy(start.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?).into_owned();
+    std::fs::File::open(script)
+        .and_then(|script| script.take(4096).read_to_end(&mut start))
+        .ok()?;
+    let line = String::from_utf8_lossy(
+        start
+            .strip_prefix(b"#!")?
+            .split(|byte| *byte == b'\n')
+            .next()?,
+    )
+    .into_owned();
     let path = PathBuf::from(line.split_whitespace().next()?);
     (!path.exists()).then_some(path)
 }
 
 /// A file that only its owner can read, from its first byte on.
 fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
-    std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(content)
+    std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?
+        .write_all(content)
 }
 
 impl Method for Hook {

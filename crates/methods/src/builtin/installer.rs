@@ -1,4 +1,5 @@
-//! Calls the installer of a module that was brought into its application, and sees to it that nothing of others is lost.
+//! Calls the installer of a module that was brought into its application, and sees to it that
+//! nothing of others is lost.
 
 use std::collections::BTreeSet;
 
@@ -33,47 +34,93 @@ impl Method for Installer {
             return Ok(());
         }
         if context.machine.find_program("php", &[]).is_none() {
-            return Err(Failure::new("its installer requires php, which is not on PATH: install php-cli"));
+            return Err(Failure::new(
+                "its installer requires php, which is not on PATH: install php-cli",
+            ));
         }
         match *init == root.join("init.php") || init.is_file() {
             true => Ok(()),
-            false => {
-                Err(Failure::new(format!("the application's init file {} does not exist: correct `init` in its settings", init.display())))
-            }
+            false => Err(Failure::new(format!(
+                "the application's init file {} does not exist: correct `init` in its settings",
+                init.display()
+            ))),
         }
     }
 
     fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure> {
-        let Some(guarding) = context.guarding else { return Err(Failure::new("the application is not watched")) };
-        let Ok(mut guarding) = guarding.lock() else { return Err(Failure::new("another task failed")) };
+        let Some(guarding) = context.guarding else {
+            return Err(Failure::new("the application is not watched"));
+        };
+        let Ok(mut guarding) = guarding.lock() else {
+            return Err(Failure::new("another task failed"));
+        };
         let directory = self.application.directory(&self.name);
         let brought = guarding.guard.below(&directory)?;
         let files = brought.iter().filter(|(_, state)| state.kind == Kind::File);
         let assets: BTreeSet<String> = files.map(|(_, state)| state.digest.clone()).collect();
         guarding.guard.expect(&assets);
-        let asked = Asked { action: &self.action, name: &self.name, application: &self.application };
+        let asked = Asked {
+            action: &self.action,
+            name: &self.name,
+            application: &self.application,
+        };
         let answer = application::call(&asked, context)?;
         let mut differences = guarding.guard.differences(true)?;
         differences.retain(|difference| !difference.path.starts_with(&directory));
         differences.extend(guarding.guard.since(&directory, &brought));
         differences.sort_by(|a, b| a.path.cmp(&b.path));
-        // The directory is recorded as it was brought; what an earlier version had written elsewhere stays known as long as it is there.
+        // The directory is recorded as it was brought; what an earlier version had written
+        // elsewhere stays known as long as it is there.
         let mut record = context.record.clone();
         record.extend(guarding.brought.clone());
         let store = guarding.guard.store();
         let edits = guarding.edits.clone();
         let roots = &self.application.watch;
-        let before = Before { differences: &differences, record: &record, others: &guarding.others, edits, store, roots };
+        let before = Before {
+            differences: &differences,
+            record: &record,
+            others: &guarding.others,
+            edits,
+            store,
+            roots,
+        };
         let protected = protect_install(before, &assets, context.policy, context.task)?;
-        let earlier = context.record.iter().filter(|(path, _)| !path.starts_with(&directory) && !protected.gone.contains(*path));
-        let mut record: Record = earlier.map(|(path, recorded)| (path.clone(), recorded.clone())).collect();
+        let earlier = context
+            .record
+            .iter()
+            .filter(|(path, _)| !path.starts_with(&directory) && !protected.gone.contains(*path));
+        let mut record: Record = earlier
+            .map(|(path, recorded)| (path.clone(), recorded.clone()))
+            .collect();
         // What another module has as well is not lost with that one.
-        let shared = guarding.guard.rewritten().into_iter().filter(|(path, _)| guarding.others.contains_key(path));
-        record.extend(shared.map(|(path, state)| (path, Recorded { kind: state.kind, mode: state.mode, digest: state.digest })));
+        let shared = guarding
+            .guard
+            .rewritten()
+            .into_iter()
+            .filter(|(path, _)| guarding.others.contains_key(path));
+        record.extend(shared.map(|(path, state)| {
+            (
+                path,
+                Recorded {
+                    kind: state.kind,
+                    mode: state.mode,
+                    digest: state.digest,
+                },
+            )
+        }));
         record.extend(protected.record);
         guarding.edits = protected.edits;
         guarding.meddled = protected.meddled;
-        let effect = if !differences.is_empty() || answer.called { Effect::Changed } else { Effect::Unchanged };
-        Ok(Applied { effect, record: Some(record), gone: protected.gone, ..Applied::unchanged() })
+        let effect = if !differences.is_empty() || answer.called {
+            Effect::Changed
+        } else {
+            Effect::Unchanged
+        };
+        Ok(Applied {
+            effect,
+            record: Some(record),
+            gone: protected.gone,
+            ..Applied::unchanged()
+        })
     }
 }

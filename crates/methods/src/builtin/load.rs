@@ -33,22 +33,34 @@ impl Method for Load {
             answer.ok_or_else(|| Failure::new("prosodyctl is not on PATH: install Prosody"))
         };
         let (loaded, said) = ask(format!("module:load('{name}')"))?;
-        let hosts: Vec<&str> = said.iter().filter_map(|line| line.strip_prefix("Loaded for ")).map(str::trim).collect();
+        let hosts: Vec<&str> = said
+            .iter()
+            .filter_map(|line| line.strip_prefix("Loaded for "))
+            .map(str::trim)
+            .collect();
         for host in hosts.iter().filter(|host| !host.contains('\'')) {
             // It only was to be seen whether it loads.
             ask(format!("module:unload('{name}','{host}')"))?;
         }
         if !loaded {
-            let why = without_advice(&said).into_iter().find(|line| !line.is_empty()).unwrap_or("no reason");
+            let why = without_advice(&said)
+                .into_iter()
+                .find(|line| !line.is_empty())
+                .unwrap_or("no reason");
             return Err(Failure::new(format!("the server cannot load it: {why}")));
         }
-        let how = if hosts.is_empty() { "the server has loaded it" } else { "the server can load it" };
+        let how = if hosts.is_empty() {
+            "the server has loaded it"
+        } else {
+            "the server can load it"
+        };
         context.task.note(Level::Info, how);
         Ok(Applied::unchanged())
     }
 }
 
-/// The lines of prosodyctl without its advice about packages, which stands between lines of asterisks.
+/// The lines of prosodyctl without its advice about packages, which stands between lines of
+/// asterisks.
 fn without_advice(lines: &[String]) -> Vec<&str> {
     let mut is_advice = false;
     let mut said = Vec::new();

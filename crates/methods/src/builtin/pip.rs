@@ -1,4 +1,5 @@
-//! Installs Python packages below a directory, laid out as a user's site (`DIR/bin`, `DIR/lib/pythonX.Y/site-packages`).
+//! Installs Python packages below a directory, laid out as a user's site (`DIR/bin`,
+//! `DIR/lib/pythonX.Y/site-packages`).
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -46,13 +47,22 @@ impl Method for Pip {
 
     fn version(&self) -> Option<String> {
         let name = self.packages.first()?;
-        let before = self.share.as_ref().filter(|share| !self.applied && share.changed(name)).map(|share| share.before(name));
+        let before = self
+            .share
+            .as_ref()
+            .filter(|share| !self.applied && share.changed(name))
+            .map(|share| share.before(name));
         before.unwrap_or_else(|| installed(&self.target, name))
     }
 
     fn bulk(&mut self, share: Share) -> Option<Bulk> {
         self.share = Some(share);
-        Some(Bulk { pool: pool(&self.target), method: "pip", target: Target::Python(self.target.clone()), upgrade: self.upgrade })
+        Some(Bulk {
+            pool: pool(&self.target),
+            method: "pip",
+            target: Target::Python(self.target.clone()),
+            upgrade: self.upgrade,
+        })
     }
 
     fn packages(&self, _: &Machine) -> Vec<String> {
@@ -61,11 +71,24 @@ impl Method for Pip {
 
     fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure> {
         self.applied = true;
-        let missing = |names: &[String]| names.iter().filter(|name| installed(&self.target, name).is_none()).cloned().collect::<Vec<_>>();
+        let missing = |names: &[String]| {
+            names
+                .iter()
+                .filter(|name| installed(&self.target, name).is_none())
+                .cloned()
+                .collect::<Vec<_>>()
+        };
         let before = missing(&self.packages);
-        let upgraded = self.share.as_ref().is_some_and(|share| self.packages.iter().all(|name| share.upgraded(name)));
+        let upgraded = self
+            .share
+            .as_ref()
+            .is_some_and(|share| self.packages.iter().all(|name| share.upgraded(name)));
         let forced = context.force || (self.upgrade && !upgraded);
-        let asked = if forced { self.packages.clone() } else { before.clone() };
+        let asked = if forced {
+            self.packages.clone()
+        } else {
+            before.clone()
+        };
         let versions_before = self.versions();
         if !asked.is_empty() {
             let more: &[&str] = match (self.upgrade, context.force) {
@@ -78,61 +101,146 @@ impl Method for Pip {
             if !still.is_empty() {
                 context.task.note(
                     hoist_executor::Level::Info,
-                    format!("{} was installed with the system's Python, not from {}", still.join(", "), self.target.display()),
+                    format!(
+                        "{} was installed with the system's Python, not from {}",
+                        still.join(", "),
+                        self.target.display()
+                    ),
                 );
             }
         }
-        let batched = self.share.as_ref().is_some_and(|share| self.packages.iter().any(|name| share.changed(name)));
-        let changed = batched || (!asked.is_empty() && (context.force || self.versions() != versions_before));
-        let version = self.packages.first().and_then(|name| installed(&self.target, name));
-        Ok(Applied { effect: if changed { Effect::Changed } else { Effect::Unchanged }, ..Applied::unchanged() }.version(version))
+        let batched = self
+            .share
+            .as_ref()
+            .is_some_and(|share| self.packages.iter().any(|name| share.changed(name)));
+        let changed =
+            batched || (!asked.is_empty() && (context.force || self.versions() != versions_before));
+        let version = self
+            .packages
+            .first()
+            .and_then(|name| installed(&self.target, name));
+        Ok(Applied {
+            effect: if changed {
+                Effect::Changed
+            } else {
+                Effect::Unchanged
+            },
+            ..Applied::unchanged()
+        }
+        .version(version))
     }
 }
 
 impl Pip {
     fn versions(&self) -> Vec<Option<String>> {
-        self.packages.iter().map(|name| installed(&self.target, name)).collect()
+        self.packages
+            .iter()
+            .map(|name| installed(&self.target, name))
+            .collect()
     }
 }
 
 /// Runs pip once for these packages.
-pub(crate) fn install(context: &StepContext<'_>, target: &Path, packages: &[String], more: &[&str]) -> Result<(), Failure> {
+pub(crate) fn install(
+    context: &StepContext<'_>,
+    target: &Path,
+    packages: &[String],
+    more: &[&str],
+) -> Result<(), Failure> {
     let target_text = target.display().to_string();
     let command = match program(context, target)? {
-        Program::Pip(pip) => pip.args(["install", "--user", "--no-input", "--no-warn-script-location"]).args(more.iter().copied()),
+        Program::Pip(pip) => pip
+            .args([
+                "install",
+                "--user",
+                "--no-input",
+                "--no-warn-script-location",
+            ])
+            .args(more.iter().copied()),
         Program::Uv(uv) => {
-            let more = more.iter().map(|arg| if *arg == "--force-reinstall" { "--reinstall" } else { arg });
-            uv.args(["pip", "install", "--python", "python3", "--break-system-packages", "--prefix", &target_text]).args(more)
+            let more = more.iter().map(|arg| {
+                if *arg == "--force-reinstall" {
+                    "--reinstall"
+                } else {
+                    arg
+                }
+            });
+            uv.args([
+                "pip",
+                "install",
+                "--python",
+                "python3",
+                "--break-system-packages",
+                "--prefix",
+                &target_text,
+            ])
+            .args(more)
         }
     };
     run(context, command.args(["--"]).args(packages), "pip install")
 }
 
 /// Takes packages away again, as pip does.
-pub(crate) fn uninstall(context: &StepContext<'_>, target: &Path, packages: &[String]) -> Result<(), Failure> {
+pub(crate) fn uninstall(
+    context: &StepContext<'_>,
+    target: &Path,
+    packages: &[String],
+) -> Result<(), Failure> {
     let target_text = target.display().to_string();
     let command = match program(context, target)? {
         Program::Pip(pip) => pip.args(["uninstall", "--yes", "--no-input"]),
-        Program::Uv(uv) => uv.args(["pip", "uninstall", "--python", "python3", "--break-system-packages", "--prefix", &target_text]),
+        Program::Uv(uv) => uv.args([
+            "pip",
+            "uninstall",
+            "--python",
+            "python3",
+            "--break-system-packages",
+            "--prefix",
+            &target_text,
+        ]),
     };
-    run(context, command.args(["--"]).args(packages), "pip uninstall")
+    run(
+        context,
+        command.args(["--"]).args(packages),
+        "pip uninstall",
+    )
 }
 
-/// The packages below a target that the index has newer versions of: by name, the installed version and the newer one.
-pub(crate) fn outdated(context: &StepContext<'_>, target: &Path) -> Result<BTreeMap<String, (String, String)>, Failure> {
+/// The packages below a target that the index has newer versions of: by name, the installed version
+/// and the newer one.
+pub(crate) fn outdated(
+    context: &StepContext<'_>,
+    target: &Path,
+) -> Result<BTreeMap<String, (String, String)>, Failure> {
     #[derive(Deserialize)]
     struct Outdated {
         name: String,
         version: String,
         latest_version: String,
     }
-    let Program::Pip(pip) = program(context, target)? else { return Ok(BTreeMap::new()) };
-    let (exit, text) = context.task.read(&pip.args(["list", "--user", "--outdated", "--format", "json"]))?;
+    let Program::Pip(pip) = program(context, target)? else {
+        return Ok(BTreeMap::new());
+    };
+    let (exit, text) =
+        context
+            .task
+            .read(&pip.args(["list", "--user", "--outdated", "--format", "json"]))?;
     if !exit.success() {
-        return Err(Failure::new(format!("`pip list --outdated` ended with {exit}")));
+        return Err(Failure::new(format!(
+            "`pip list --outdated` ended with {exit}"
+        )));
     }
-    let listed: Vec<Outdated> = serde_json::from_str(text.trim()).map_err(|error| Failure::new(format!("pip list: {error}")))?;
-    Ok(listed.into_iter().map(|package| (normalized(&package.name), (package.version, package.latest_version))).collect())
+    let listed: Vec<Outdated> = serde_json::from_str(text.trim())
+        .map_err(|error| Failure::new(format!("pip list: {error}")))?;
+    Ok(listed
+        .into_iter()
+        .map(|package| {
+            (
+                normalized(&package.name),
+                (package.version, package.latest_version),
+            )
+        })
+        .collect())
 }
 
 enum Program {
@@ -140,7 +248,8 @@ enum Program {
     Uv(Command),
 }
 
-/// Settings of pip that say where packages come from and how they are fetched and built. The others would lead them to another place, or have pip refuse.
+/// Settings of pip that say where packages come from and how they are fetched and built. The others
+/// would lead them to another place, or have pip refuse.
 const PIP_SETTINGS: &[&str] = &[
     "cache-dir",
     "cert",
@@ -168,8 +277,17 @@ const PIP_SETTINGS: &[&str] = &[
 ];
 
 /// Keys of `uv.toml` that would lead packages to another place, or have uv refuse.
-const UV_FOREIGN: &[&str] =
-    &["break-system-packages", "no-deps", "no-index", "offline", "prefix", "python", "require-hashes", "system", "target"];
+const UV_FOREIGN: &[&str] = &[
+    "break-system-packages",
+    "no-deps",
+    "no-index",
+    "offline",
+    "prefix",
+    "python",
+    "require-hashes",
+    "system",
+    "target",
+];
 
 /// Variables of uv to the same effect.
 const UV_VARIABLES: &[&str] = &[
@@ -184,29 +302,54 @@ const UV_VARIABLES: &[&str] = &[
     "UV_TARGET",
 ];
 
-/// The user's configuration of pip, as variables, without what would lead packages elsewhere. pip itself says what its files come to.
-fn pip_configuration(context: &StepContext<'_>, pip: &Command) -> Result<BTreeMap<String, String>, Failure> {
+/// The user's configuration of pip, as variables, without what would lead packages elsewhere. pip
+/// itself says what its files come to.
+fn pip_configuration(
+    context: &StepContext<'_>,
+    pip: &Command,
+) -> Result<BTreeMap<String, String>, Failure> {
     let mut settings = BTreeMap::new();
-    let exit = context.task.run_with(&pip.clone().args(["config", "list"]).data(), |stream, line| {
-        let setting = line.split_once('=').filter(|_| stream == Stream::Stdout);
-        let Some((name, value)) = setting.and_then(|(name, value)| Some((name.split_once('.')?, value))) else { return };
-        let (section, key) = name;
-        if matches!(section, "global" | "install") && PIP_SETTINGS.contains(&key) {
-            let value = unquoted(value).split_whitespace().collect::<Vec<_>>().join(" ");
-            // What is set for `install` counts before what is set for all commands, and comes after it.
-            settings.insert(format!("PIP_{}", key.to_uppercase().replace('-', "_")), value);
-        }
-    })?;
+    let exit = context.task.run_with(
+        &pip.clone().args(["config", "list"]).data(),
+        |stream, line| {
+            let setting = line.split_once('=').filter(|_| stream == Stream::Stdout);
+            let Some((name, value)) =
+                setting.and_then(|(name, value)| Some((name.split_once('.')?, value)))
+            else {
+                return;
+            };
+            let (section, key) = name;
+            if matches!(section, "global" | "install") && PIP_SETTINGS.contains(&key) {
+                let value = unquoted(value)
+                    .split_whitespace()
+                    .collect::<Vec<_>>()
+                    .join(" ");
+                // What is set for `install` counts before what is set for all commands, and comes
+                // after it.
+                settings.insert(
+                    format!("PIP_{}", key.to_uppercase().replace('-', "_")),
+                    value,
+                );
+            }
+        },
+    )?;
     match exit.success() {
         true => Ok(settings),
-        false => Err(Failure::new(format!("pip cannot read its configuration: `pip config list` ended with {exit}"))),
+        false => Err(Failure::new(format!(
+            "pip cannot read its configuration: `pip config list` ended with {exit}"
+        ))),
     }
 }
 
 /// The text that Python prints in quotes.
 fn unquoted(text: &str) -> String {
-    let quote = text.chars().next().filter(|quote| matches!(quote, '\'' | '"'));
-    let Some(inner) = quote.and_then(|quote| text.strip_prefix(quote)?.strip_suffix(quote)) else { return text.to_owned() };
+    let quote = text
+        .chars()
+        .next()
+        .filter(|quote| matches!(quote, '\'' | '"'));
+    let Some(inner) = quote.and_then(|quote| text.strip_prefix(quote)?.strip_suffix(quote)) else {
+        return text.to_owned();
+    };
     let mut unquoted = String::new();
     let mut characters = inner.chars();
     while let Some(character) = characters.next() {
@@ -222,12 +365,20 @@ fn unquoted(text: &str) -> String {
     unquoted
 }
 
-/// The user's configuration of uv without what would lead packages elsewhere: a file to be used in place of it.
+/// The user's configuration of uv without what would lead packages elsewhere: a file to be used in
+/// place of it.
 fn uv_configuration(environment: &BTreeMap<String, String>, home: &Path) -> Option<String> {
     let configured = environment.get("UV_CONFIG_FILE").map(PathBuf::from);
-    let user = environment.get("XDG_CONFIG_HOME").map_or_else(|| home.join(".config"), PathBuf::from).join("uv/uv.toml");
-    let files = configured.into_iter().chain([user, PathBuf::from("/etc/uv/uv.toml")]);
-    let text = files.into_iter().find_map(|file| hoist_files::read_text(&file).ok())?;
+    let user = environment
+        .get("XDG_CONFIG_HOME")
+        .map_or_else(|| home.join(".config"), PathBuf::from)
+        .join("uv/uv.toml");
+    let files = configured
+        .into_iter()
+        .chain([user, PathBuf::from("/etc/uv/uv.toml")]);
+    let text = files
+        .into_iter()
+        .find_map(|file| hoist_files::read_text(&file).ok())?;
     Some(without_foreign_keys(&text))
 }
 
@@ -239,24 +390,55 @@ fn without_foreign_keys(text: &str) -> String {
         if line.starts_with('[') {
             is_checked = line.starts_with("[pip]");
         }
-        let key = line.split_once('=').map(|(key, _)| key.trim().trim_matches('"'));
+        let key = line
+            .split_once('=')
+            .map(|(key, _)| key.trim().trim_matches('"'));
         !(is_checked && key.is_some_and(|key| UV_FOREIGN.contains(&key)))
     };
-    text.lines().filter(is_kept).map(|line| format!("{line}\n")).collect()
+    text.lines()
+        .filter(is_kept)
+        .map(|line| format!("{line}\n"))
+        .collect()
 }
 
-/// What installs Python packages on this machine, with the environment that makes `target` its place.
+/// What installs Python packages on this machine, with the environment that makes `target` its
+/// place.
 fn program(context: &StepContext<'_>, target: &Path) -> Result<Program, Failure> {
-    let mut environment = context.machine.script_environment(context.variables, &context.path.joined());
+    let mut environment = context
+        .machine
+        .script_environment(context.variables, &context.path.joined());
     // A virtual environment has no user's site, and other settings would lead elsewhere.
-    let own = environment.remove("VIRTUAL_ENV").map(|environment| PathBuf::from(environment).join("bin"));
-    ["PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER", "PIP_REQUIRE_VIRTUALENV"]
-        .iter()
-        .for_each(|name| drop(environment.remove(*name)));
+    let own = environment
+        .remove("VIRTUAL_ENV")
+        .map(|environment| PathBuf::from(environment).join("bin"));
+    [
+        "PYTHONHOME",
+        "PIP_TARGET",
+        "PIP_PREFIX",
+        "PIP_ROOT",
+        "PIP_USER",
+        "PIP_REQUIRE_VIRTUALENV",
+    ]
+    .iter()
+    .for_each(|name| drop(environment.remove(*name)));
     let directories: Vec<PathBuf> =
-        std::env::split_paths(environment.get("PATH").map_or("", String::as_str)).filter(|path| Some(path) != own.as_ref()).collect();
-    environment.insert("PATH".to_owned(), directories.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(":"));
-    let find = |name: &str| directories.iter().map(|directory| directory.join(name)).find(|path| is_executable(path));
+        std::env::split_paths(environment.get("PATH").map_or("", String::as_str))
+            .filter(|path| Some(path) != own.as_ref())
+            .collect();
+    environment.insert(
+        "PATH".to_owned(),
+        directories
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect::<Vec<_>>()
+            .join(":"),
+    );
+    let find = |name: &str| {
+        directories
+            .iter()
+            .map(|directory| directory.join(name))
+            .find(|path| is_executable(path))
+    };
     let settings = [
         ("PYTHONUSERBASE", target.display().to_string()),
         ("PIP_BREAK_SYSTEM_PACKAGES", "1".to_owned()),
@@ -271,7 +453,11 @@ fn program(context: &StepContext<'_>, target: &Path) -> Result<Program, Failure>
         let mut settings = pip_configuration(context, &pip)?;
         settings.retain(|name, _| !environment.contains_key(name));
         settings.insert("PIP_CONFIG_FILE".to_owned(), "/dev/null".to_owned());
-        Ok(Program::Pip(settings.into_iter().fold(pip, |pip, (name, value)| pip.set(name, value))))
+        Ok(Program::Pip(
+            settings
+                .into_iter()
+                .fold(pip, |pip, (name, value)| pip.set(name, value)),
+        ))
     };
     if let Some(pip) = find("pip3").or_else(|| find("pip")) {
         configured(command(pip))
@@ -279,20 +465,29 @@ fn program(context: &StepContext<'_>, target: &Path) -> Result<Program, Failure>
         configured(command(python).args(["-m", "pip"]))
     } else if let Some(uv) = find("uv") {
         let mut environment = environment.clone();
-        UV_VARIABLES.iter().for_each(|name| drop(environment.remove(*name)));
+        UV_VARIABLES
+            .iter()
+            .for_each(|name| drop(environment.remove(*name)));
         let file = context.machine.downloaded("uv.toml")?;
-        let configuration = uv_configuration(&environment, &context.machine.home).unwrap_or_default();
-        hoist_files::write(&file, configuration.as_bytes(), 0o600).map_err(|error| Failure::new(error.to_string()))?;
+        let configuration =
+            uv_configuration(&environment, &context.machine.home).unwrap_or_default();
+        hoist_files::write(&file, configuration.as_bytes(), 0o600)
+            .map_err(|error| Failure::new(error.to_string()))?;
         environment.insert("UV_CONFIG_FILE".to_owned(), file.display().to_string());
         Ok(Program::Uv(Command::new(uv).environment(environment)))
     } else {
-        Err(Failure::new("neither pip3, pip nor uv is on PATH: install Python's pip (Debian: python3-pip)"))
+        Err(Failure::new(
+            "neither pip3, pip nor uv is on PATH: install Python's pip (Debian: python3-pip)",
+        ))
     }
 }
 
 fn has_pip_module(context: &StepContext<'_>) -> bool {
     let probe = Command::new("python3").args(["-m", "pip", "--version"]);
-    context.task.read(&probe).is_ok_and(|(exit, _)| exit.success())
+    context
+        .task
+        .read(&probe)
+        .is_ok_and(|(exit, _)| exit.success())
 }
 
 fn run(context: &StepContext<'_>, command: Command, what: &str) -> Result<(), Failure> {
@@ -305,13 +500,20 @@ fn run(context: &StepContext<'_>, command: Command, what: &str) -> Result<(), Fa
     })?;
     match exit.success() {
         true => Ok(()),
-        false => Err(Failure::new(format!("{what} failed: {}", error.unwrap_or_else(|| exit.to_string())))),
+        false => Err(Failure::new(format!(
+            "{what} failed: {}",
+            error.unwrap_or_else(|| exit.to_string())
+        ))),
     }
 }
 
-/// A name as Python's packaging compares names: case, `-`, `_` and `.` do not matter, nor do the versions behind it.
+/// A name as Python's packaging compares names: case, `-`, `_` and `.` do not matter, nor do the
+/// versions behind it.
 pub(crate) fn normalized(name: &str) -> String {
-    let name = name.split(['=', '<', '>', '!', '~', '[', ';', ' ', '@']).next().unwrap_or_default();
+    let name = name
+        .split(['=', '<', '>', '!', '~', '[', ';', ' ', '@'])
+        .next()
+        .unwrap_or_default();
     name.trim().to_lowercase().replace(['_', '.'], "-")
 }
 
@@ -321,7 +523,10 @@ mod tests {
 
     #[test]
     fn what_pip_prints_of_its_configuration_is_read() {
-        assert_eq!(unquoted(r"'\nhttps://a\nhttps://b'"), "\nhttps://a\nhttps://b");
+        assert_eq!(
+            unquoted(r"'\nhttps://a\nhttps://b'"),
+            "\nhttps://a\nhttps://b"
+        );
         assert_eq!(unquoted(r#""it's""#), "it's");
         assert_eq!(unquoted("plain"), "plain");
     }

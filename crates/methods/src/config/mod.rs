@@ -1,7 +1,9 @@
-//! Configuration files: what a module brings against what stands there, decided before a run and carried out in it.
+//! Configuration files: what a module brings against what stands there, decided before a run and
+//! carried out in it.
 //!
-//! A file that still is what hoist put there is replaced; one that somebody changed is kept unless it is decided otherwise, and the new version is
-//! put beside it. Nothing is ever replaced without a copy.
+//! A file that still is what hoist put there is replaced; one that somebody changed is kept unless
+//! it is decided otherwise, and the new version is put beside it. Nothing is ever replaced without
+//! a copy.
 
 mod place;
 mod survey;
@@ -107,7 +109,10 @@ impl ConfigFile {
     /// What changes from what is there to what the module brings, as people read it.
     pub fn diff(&self) -> String {
         let here = self.path.display().to_string();
-        diff((self.current.as_deref().unwrap_or_default(), &here), (&self.contents, &self.template.display().to_string()))
+        diff(
+            (self.current.as_deref().unwrap_or_default(), &here),
+            (&self.contents, &self.template.display().to_string()),
+        )
     }
 }
 
@@ -116,10 +121,16 @@ pub fn diff((old, old_name): (&[u8], &str), (new, new_name): (&[u8], &str)) -> S
     match (std::str::from_utf8(old), std::str::from_utf8(new)) {
         (Ok(old), Ok(new)) => {
             let mut options = diffy::DiffOptions::new();
-            options.set_original_filename(old_name.to_owned()).set_modified_filename(new_name.to_owned());
+            options
+                .set_original_filename(old_name.to_owned())
+                .set_modified_filename(new_name.to_owned());
             options.create_patch(old, new).to_string()
         }
-        _ => format!("{old_name}: {} bytes; {new_name}: {} bytes; not text\n", old.len(), new.len()),
+        _ => format!(
+            "{old_name}: {} bytes; {new_name}: {} bytes; not text\n",
+            old.len(),
+            new.len()
+        ),
     }
 }
 

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use hoist_core::{Module, ModuleId};
 use hoist_executor::{Failure, Fate, Level, TaskContext};
-use hoist_files::{Home, Suffix, back_up, backups, digest, keep_copy, move_aside, pending, read, write};
+use hoist_files::{
+    Home, Suffix, back_up, backups, digest, keep_copy, move_aside, pending, read, write,
+};
 use hoist_ledger::{Belongings, ConfigRecord, DisplacedPath, Ledger};
 
 use super::{ConfigFile, ConfigPolicy, Decision, REMEMBERED, Standing};
@@ -17,11 +19,19 @@ fn failed(error: impl std::fmt::Display) -> Failure {
 /// The paths beside which a configuration file is written.
 pub(crate) fn stages_of(path: &Path) -> Vec<PathBuf> {
     let real = path.canonicalize().ok().filter(|real| real != path);
-    [path.to_owned(), pending(path)].into_iter().chain(real).collect()
+    [path.to_owned(), pending(path)]
+        .into_iter()
+        .chain(real)
+        .collect()
 }
 
 /// Puts a module's configuration files where they belong, and says whether anything changed.
-pub(crate) fn place(module: &ModuleId, files: &[ConfigFile], ledger: &Ledger, task: &TaskContext) -> Result<bool, Failure> {
+pub(crate) fn place(
+    module: &ModuleId,
+    files: &[ConfigFile],
+    ledger: &Ledger,
+    task: &TaskContext,
+) -> Result<bool, Failure> {
     let mut changed = false;
     for file in files {
         if matches!(file.standing, Standing::Elsewhere | Standing::Unreadable(_)) {
@@ -30,13 +40,25 @@ pub(crate) fn place(module: &ModuleId, files: &[ConfigFile], ledger: &Ledger, ta
         }
         let current = read(&file.path).map_err(failed)?;
         // What was changed since it was looked at has not been decided.
-        let decision = if current == file.current { file.decision.clone() } else { Decision::Keep };
+        let decision = if current == file.current {
+            file.decision.clone()
+        } else {
+            Decision::Keep
+        };
         let record = ledger.config(module, &file.path).map_err(failed)?;
         match decision {
-            _ if current.as_ref() == Some(&file.contents) => remember(ledger, module, file, &file.contents, record, None)?,
+            _ if current.as_ref() == Some(&file.contents) => {
+                remember(ledger, module, file, &file.contents, record, None)?
+            }
             Decision::Leave => tell_kept(file, task),
             Decision::Write => {
-                let copy = replace(file, current.as_deref(), &file.contents, record.as_ref(), task)?;
+                let copy = replace(
+                    file,
+                    current.as_deref(),
+                    &file.contents,
+                    record.as_ref(),
+                    task,
+                )?;
                 remember(ledger, module, file, &file.contents, record, copy)?;
                 changed = true;
             }
@@ -49,7 +71,12 @@ pub(crate) fn place(module: &ModuleId, files: &[ConfigFile], ledger: &Ledger, ta
                 changed |= offer(file, record.as_ref(), task)?;
                 let digest = digest(file.contents.as_slice()).map_err(failed)?;
                 let record = record.unwrap_or_else(|| blank(module, &file.path));
-                ledger.put_config(&ConfigRecord { pending: Some(digest), ..record }).map_err(failed)?;
+                ledger
+                    .put_config(&ConfigRecord {
+                        pending: Some(digest),
+                        ..record
+                    })
+                    .map_err(failed)?;
             }
         }
     }
@@ -58,7 +85,16 @@ pub(crate) fn place(module: &ModuleId, files: &[ConfigFile], ledger: &Ledger, ta
 
 fn blank(module: &ModuleId, path: &Path) -> ConfigRecord {
     let (path, module) = (path.to_owned(), module.clone());
-    ConfigRecord { path, module, digest: String::new(), contents: None, mode: 0o644, created: false, original: None, pending: None }
+    ConfigRecord {
+        path,
+        module,
+        digest: String::new(),
+        contents: None,
+        mode: 0o644,
+        created: false,
+        original: None,
+        pending: None,
+    }
 }
 
 fn replace(
@@ -69,12 +105,22 @@ fn replace(
     task: &TaskContext,
 ) -> Result<Option<PathBuf>, Failure> {
     // What hoist put there is no version of a person's.
-    let is_ours = |current: &[u8]| record.is_some_and(|record| digest(current).is_ok_and(|found| found == record.digest));
-    let copy = current.filter(|current| !is_ours(current)).map(|_| back_up(&file.path, Suffix::Config)).transpose().map_err(failed)?;
+    let is_ours = |current: &[u8]| {
+        record.is_some_and(|record| digest(current).is_ok_and(|found| found == record.digest))
+    };
+    let copy = current
+        .filter(|current| !is_ours(current))
+        .map(|_| back_up(&file.path, Suffix::Config))
+        .transpose()
+        .map_err(failed)?;
     write(&file.path, contents, file.mode).map_err(failed)?;
     let shown = file.path.display().to_string();
     match (&copy, current) {
-        (Some(copy), _) => task.item(Fate::Changed, shown, Some(format!("the previous version is {}", copy.display()))),
+        (Some(copy), _) => task.item(
+            Fate::Changed,
+            shown,
+            Some(format!("the previous version is {}", copy.display())),
+        ),
         (None, Some(_)) => task.item(Fate::Changed, shown, None),
         (None, None) => task.item(Fate::Created, shown, None),
     }
@@ -82,18 +128,33 @@ fn replace(
 }
 
 /// Puts the new version beside a file that stays.
-fn offer(file: &ConfigFile, record: Option<&ConfigRecord>, task: &TaskContext) -> Result<bool, Failure> {
+fn offer(
+    file: &ConfigFile,
+    record: Option<&ConfigRecord>,
+    task: &TaskContext,
+) -> Result<bool, Failure> {
     let beside = pending(&file.path);
     if beside.is_symlink() {
         let copy = move_aside(&beside, &beside).map_err(failed)?;
-        task.item(Fate::Kept, copy.display().to_string(), Some(format!("existing symbolic link, moved from {}", beside.display())));
+        task.item(
+            Fate::Kept,
+            copy.display().to_string(),
+            Some(format!(
+                "existing symbolic link, moved from {}",
+                beside.display()
+            )),
+        );
     }
     let there = read(&beside).map_err(failed)?;
     let changed = match &there {
         Some(there) if *there == file.contents => false,
         Some(_) if !is_ours(&beside, record.and_then(|record| record.pending.as_ref())) => {
             let copy = back_up(&beside, Suffix::Config).map_err(failed)?;
-            task.item(Fate::Kept, copy.display().to_string(), Some(format!("existing file, moved from {}", beside.display())));
+            task.item(
+                Fate::Kept,
+                copy.display().to_string(),
+                Some(format!("existing file, moved from {}", beside.display())),
+            );
             true
         }
         _ => true,
@@ -102,8 +163,14 @@ fn offer(file: &ConfigFile, record: Option<&ConfigRecord>, task: &TaskContext) -
         write(&beside, &file.contents, file.mode).map_err(failed)?;
     }
     let why = match record.is_some_and(|record| !record.digest.is_empty()) {
-        true => format!("it is locally modified; the new version is {}", beside.display()),
-        false => format!("it existed before the install; the version of the module is {}", beside.display()),
+        true => format!(
+            "it is locally modified; the new version is {}",
+            beside.display()
+        ),
+        false => format!(
+            "it existed before the install; the version of the module is {}",
+            beside.display()
+        ),
     };
     task.item(Fate::Kept, file.path.display().to_string(), Some(why));
     Ok(changed)
@@ -112,10 +179,17 @@ fn offer(file: &ConfigFile, record: Option<&ConfigRecord>, task: &TaskContext) -
 fn tell_kept(file: &ConfigFile, task: &TaskContext) {
     let why = match &file.standing {
         Standing::Edited => "it is locally modified, and the module has no new version".to_owned(),
-        Standing::Removed => "it was removed locally; add --config-overwrite to restore it".to_owned(),
-        Standing::Elsewhere => "it is a symbolic link to a location where hoist does not write".to_owned(),
+        Standing::Removed => {
+            "it was removed locally; add --config-overwrite to restore it".to_owned()
+        }
+        Standing::Elsewhere => {
+            "it is a symbolic link to a location where hoist does not write".to_owned()
+        }
         Standing::Unreadable(why) => format!("cannot read it: {why}"),
-        Standing::Offered => format!("the version of the module is {}", pending(&file.path).display()),
+        Standing::Offered => format!(
+            "the version of the module is {}",
+            pending(&file.path).display()
+        ),
         _ => return,
     };
     task.item(Fate::Kept, file.path.display().to_string(), Some(why));
@@ -131,7 +205,10 @@ fn remember(
     copy: Option<PathBuf>,
 ) -> Result<(), Failure> {
     let beside = pending(&file.path);
-    if is_ours(&beside, record.as_ref().and_then(|record| record.pending.as_ref())) {
+    if is_ours(
+        &beside,
+        record.as_ref().and_then(|record| record.pending.as_ref()),
+    ) {
         std::fs::remove_file(beside).map_err(failed)?;
     }
     let known = record.filter(|record| !record.digest.is_empty());
@@ -168,34 +245,64 @@ struct Before {
 }
 
 /// Copies aside what a module's script may be about to write.
-pub(crate) fn guard(module: &Module, handled: &[ConfigFile], displaced: &[DisplacedPath]) -> Result<Vec<Guarded>, Failure> {
-    let usable = handled.iter().filter(|file| !matches!(file.standing, Standing::Elsewhere | Standing::Unreadable(_)));
+pub(crate) fn guard(
+    module: &Module,
+    handled: &[ConfigFile],
+    displaced: &[DisplacedPath],
+) -> Result<Vec<Guarded>, Failure> {
+    let usable = handled
+        .iter()
+        .filter(|file| !matches!(file.standing, Standing::Elsewhere | Standing::Unreadable(_)));
     let decided = usable.map(|file| (&file.path, true));
-    let declared = module.config_files.iter().filter(|path| !handled.iter().any(|file| file.path.starts_with(path)));
+    let declared = module
+        .config_files
+        .iter()
+        .filter(|path| !handled.iter().any(|file| file.path.starts_with(path)));
     // A directory is one of them as well: what appears in it is new.
     let all = |path: &PathBuf| match path.is_dir() {
-        true => files_below(path).map(|files| [vec![path.clone()], files].concat()).unwrap_or_default(),
+        true => files_below(path)
+            .map(|files| [vec![path.clone()], files].concat())
+            .unwrap_or_default(),
         false => vec![path.clone()],
     };
     let declared: Vec<PathBuf> = declared.flat_map(all).collect();
     let mut guarded = Vec::new();
     for (path, decided) in decided.chain(declared.iter().map(|path| (path, false))) {
-        let wrong = |error: std::io::Error| Failure::new(format!("configuration: {}: {error}", path.display()));
+        let wrong = |error: std::io::Error| {
+            Failure::new(format!("configuration: {}: {error}", path.display()))
+        };
         let away = displaced.iter().any(|outer| path.starts_with(&outer.path));
-        let before = match if path.is_dir() { None } else { read(path).map_err(wrong)? } {
+        let before = match if path.is_dir() {
+            None
+        } else {
+            read(path).map_err(wrong)?
+        } {
             None => None,
             Some(contents) => {
                 let mode = path.metadata().map_err(wrong)?.permissions().mode();
-                let copy = if away { None } else { Some(back_up(path, Suffix::Config).map_err(wrong)?) };
-                Some(Before { contents, mode, copy })
+                let copy = if away {
+                    None
+                } else {
+                    Some(back_up(path, Suffix::Config).map_err(wrong)?)
+                };
+                Some(Before {
+                    contents,
+                    mode,
+                    copy,
+                })
             }
         };
-        guarded.push(Guarded { path: path.clone(), before, decided });
+        guarded.push(Guarded {
+            path: path.clone(),
+            before,
+            decided,
+        });
     }
     Ok(guarded)
 }
 
-/// Number of files of a declared directory that are configuration files; a directory with more of them is none.
+/// Number of files of a declared directory that are configuration files; a directory with more of
+/// them is none.
 const MOST: usize = 200;
 /// A file that is larger is no configuration, in bytes.
 const LARGEST: u64 = 1024 * 1024;
@@ -222,16 +329,29 @@ fn files_below(directory: &Path) -> Option<Vec<PathBuf>> {
     Some(found)
 }
 
-/// What is known of configuration files that come back with a former version, if that has to come back.
+/// What is known of configuration files that come back with a former version, if that has to come
+/// back.
 pub(crate) fn known(
     module: &ModuleId,
     guarded: &[Guarded],
     displaced: &[DisplacedPath],
     ledger: Option<&Ledger>,
 ) -> Result<Known, Failure> {
-    let Some(ledger) = ledger else { return Ok(Vec::new()) };
-    let away = guarded.iter().filter(|guarded| displaced.iter().any(|outer| guarded.path.starts_with(&outer.path)));
-    away.map(|guarded| Ok((guarded.path.clone(), ledger.config(module, &guarded.path).map_err(failed)?))).collect()
+    let Some(ledger) = ledger else {
+        return Ok(Vec::new());
+    };
+    let away = guarded.iter().filter(|guarded| {
+        displaced
+            .iter()
+            .any(|outer| guarded.path.starts_with(&outer.path))
+    });
+    away.map(|guarded| {
+        Ok((
+            guarded.path.clone(),
+            ledger.config(module, &guarded.path).map_err(failed)?,
+        ))
+    })
+    .collect()
 }
 
 /// Paths, and what the ledger said of them.
@@ -239,10 +359,14 @@ pub(crate) type Known = Vec<(PathBuf, Option<ConfigRecord>)>;
 
 /// Forgets what was written down of configuration files that are what they were before.
 pub(crate) fn forget(module: &ModuleId, known: &Known, ledger: &Ledger) -> Result<(), Failure> {
-    known.iter().try_for_each(|(path, before)| ledger.restore_config(module, path, before.as_ref())).map_err(failed)
+    known
+        .iter()
+        .try_for_each(|(path, before)| ledger.restore_config(module, path, before.as_ref()))
+        .map_err(failed)
 }
 
-/// After the script ran: a file it left alone needs no copy; of one it wrote the former version stays, as the policy says.
+/// After the script ran: a file it left alone needs no copy; of one it wrote the former version
+/// stays, as the policy says.
 pub(crate) fn settle(
     module: &Module,
     mut guarded: Vec<Guarded>,
@@ -252,13 +376,25 @@ pub(crate) fn settle(
 ) -> Result<(), Failure> {
     // What the script wrote into declared directories.
     let is_known = |path: &Path| guarded.iter().any(|guarded| guarded.path == path);
-    let directories = module.config_files.iter().filter(|path| path.is_dir() && is_known(path));
+    let directories = module
+        .config_files
+        .iter()
+        .filter(|path| path.is_dir() && is_known(path));
     let new = directories.flat_map(|directory| files_below(directory).unwrap_or_default());
     let new: Vec<PathBuf> = new.filter(|path| !is_known(path)).collect();
-    guarded.extend(new.into_iter().map(|path| Guarded { path, before: None, decided: false }));
+    guarded.extend(new.into_iter().map(|path| Guarded {
+        path,
+        before: None,
+        decided: false,
+    }));
     let module = &module.id;
     // Where a directory is now there is nothing to compare.
-    for Guarded { path, before, decided } in guarded.into_iter().filter(|guarded| !guarded.path.is_dir()) {
+    for Guarded {
+        path,
+        before,
+        decided,
+    } in guarded.into_iter().filter(|guarded| !guarded.path.is_dir())
+    {
         let after = read(&path).map_err(failed)?;
         let shown = path.display().to_string();
         let file = |current: Option<Vec<u8>>, contents: Vec<u8>| ConfigFile {
@@ -275,18 +411,31 @@ pub(crate) fn settle(
                 _ if decided => {}
                 None => {
                     let why = "the collection has no template for it in config/, and the module did not write it";
-                    task.note(Level::Warning, format!("MODULE_CONFIG_FILES declares {shown}, which does not exist: {why}"));
+                    task.note(
+                        Level::Warning,
+                        format!(
+                            "MODULE_CONFIG_FILES declares {shown}, which does not exist: {why}"
+                        ),
+                    );
                 }
                 Some(after) => {
                     task.item(Fate::Created, shown, None);
                     let Some(ledger) = ledger else { continue };
                     let record = ledger.config(module, &path).map_err(failed)?;
-                    remember(ledger, module, &file(None, after.clone()), &after, record, None)?;
+                    remember(
+                        ledger,
+                        module,
+                        &file(None, after.clone()),
+                        &after,
+                        record,
+                        None,
+                    )?;
                 }
             }
             continue;
         };
-        let drop_copy = |copy: Option<PathBuf>| copy.map_or(Ok(()), std::fs::remove_file).map_err(failed);
+        let drop_copy =
+            |copy: Option<PathBuf>| copy.map_or(Ok(()), std::fs::remove_file).map_err(failed);
         if after.as_ref() == Some(&before.contents) {
             drop_copy(before.copy)?;
             continue;
@@ -301,13 +450,20 @@ pub(crate) fn settle(
                 let digest = digest(after.as_slice()).map_err(failed)?;
                 offer(&file(Some(before.contents), after), record.as_ref(), task)?;
                 let record = record.unwrap_or_else(|| blank(module, &path));
-                ledger.put_config(&ConfigRecord { pending: Some(digest), ..record }).map_err(failed)?;
+                ledger
+                    .put_config(&ConfigRecord {
+                        pending: Some(digest),
+                        ..record
+                    })
+                    .map_err(failed)?;
             }
             continue;
         }
         let copy = match before.copy {
             Some(copy) => copy,
-            None => keep_copy(&path, &before.contents, before.mode, Suffix::Config).map_err(failed)?,
+            None => {
+                keep_copy(&path, &before.contents, before.mode, Suffix::Config).map_err(failed)?
+            }
         };
         let why = format!("the previous version is {}", copy.display());
         match after {
@@ -316,16 +472,29 @@ pub(crate) fn settle(
                 task.item(Fate::Changed, shown, Some(why));
                 let Some(ledger) = ledger else { continue };
                 let record = ledger.config(module, &path).map_err(failed)?;
-                remember(ledger, module, &file(Some(before.contents), after.clone()), &after, record, Some(copy))?;
+                remember(
+                    ledger,
+                    module,
+                    &file(Some(before.contents), after.clone()),
+                    &after,
+                    record,
+                    Some(copy),
+                )?;
             }
         }
     }
     Ok(())
 }
 
-/// Takes a module's configuration files away again: what hoist put there and nobody changed goes, and what was there before comes back. `act` is
-/// false for a look. What cannot be done is a file that is kept.
-pub(crate) fn take_away(home: &Home, belongings: &Belongings, purge: bool, act: bool) -> Vec<(Fate, PathBuf, Option<String>)> {
+/// Takes a module's configuration files away again: what hoist put there and nobody changed goes,
+/// and what was there before comes back. `act` is false for a look. What cannot be done is a file
+/// that is kept.
+pub(crate) fn take_away(
+    home: &Home,
+    belongings: &Belongings,
+    purge: bool,
+    act: bool,
+) -> Vec<(Fate, PathBuf, Option<String>)> {
     let mut told = Vec::new();
     for record in &belongings.configs {
         let kept = |path: &Path, why: String| (Fate::Kept, path.to_owned(), Some(why));
@@ -335,10 +504,16 @@ pub(crate) fn take_away(home: &Home, belongings: &Belongings, purge: bool, act: 
         }
         let waiting = pending(&record.path);
         if is_ours(&waiting, record.pending.as_ref()) {
-            told.push(match if act { std::fs::remove_file(&waiting) } else { Ok(()) } {
-                Ok(()) => (Fate::Removed, waiting.clone(), None),
-                Err(error) => kept(&waiting, format!("cannot remove it: {error}")),
-            });
+            told.push(
+                match if act {
+                    std::fs::remove_file(&waiting)
+                } else {
+                    Ok(())
+                } {
+                    Ok(()) => (Fate::Removed, waiting.clone(), None),
+                    Err(error) => kept(&waiting, format!("cannot remove it: {error}")),
+                },
+            );
         }
         match belongings.holders.get(&record.path) {
             _ if record.digest.is_empty() => {}
@@ -348,17 +523,29 @@ pub(crate) fn take_away(home: &Home, belongings: &Belongings, purge: bool, act: 
                 Err(error) => told.push(kept(&record.path, format!("cannot remove it: {error}"))),
             },
         }
-        let comes_back = told.iter().any(|(fate, path, _)| *fate == Fate::Changed && *path == record.path);
+        let comes_back = told
+            .iter()
+            .any(|(fate, path, _)| *fate == Fate::Changed && *path == record.path);
         let used = |copy: &PathBuf| comes_back && Some(copy) == record.original.as_ref();
-        let former = backups(&record.path).into_iter().chain(backups(&waiting)).filter(|copy| !used(copy));
+        let former = backups(&record.path)
+            .into_iter()
+            .chain(backups(&waiting))
+            .filter(|copy| !used(copy));
         told.extend(former.map(|copy| kept(&copy, "a backup".to_owned())));
     }
     told
 }
 
-fn take_one(record: &ConfigRecord, purge: bool, act: bool) -> std::io::Result<Option<(Fate, PathBuf, Option<String>)>> {
-    let Some(found) = read(&record.path)? else { return Ok(None) };
-    let told = |fate, why: Option<&str>| Ok(Some((fate, record.path.clone(), why.map(str::to_owned))));
+fn take_one(
+    record: &ConfigRecord,
+    purge: bool,
+    act: bool,
+) -> std::io::Result<Option<(Fate, PathBuf, Option<String>)>> {
+    let Some(found) = read(&record.path)? else {
+        return Ok(None);
+    };
+    let told =
+        |fate, why: Option<&str>| Ok(Some((fate, record.path.clone(), why.map(str::to_owned))));
     let untouched = digest(found.as_slice())? == record.digest;
     if !untouched && !purge {
         return told(Fate::Kept, Some("it was modified since the install"));
@@ -375,10 +562,16 @@ fn take_one(record: &ConfigRecord, purge: bool, act: bool) -> std::io::Result<Op
                 std::fs::rename(copy, &record.path)?;
             }
         }
-        return told(Fate::Changed, Some("the file from before the install was restored"));
+        return told(
+            Fate::Changed,
+            Some("the file from before the install was restored"),
+        );
     }
     if record.path.is_symlink() {
-        return told(Fate::Kept, Some("it is now a symbolic link that hoist did not create"));
+        return told(
+            Fate::Kept,
+            Some("it is now a symbolic link that hoist did not create"),
+        );
     }
     if record.created || purge {
         if act {
@@ -391,5 +584,11 @@ fn take_one(record: &ConfigRecord, purge: bool, act: bool) -> std::io::Result<Op
 
 /// True for a file that holds what hoist put there.
 fn is_ours(path: &Path, wanted: Option<&String>) -> bool {
-    wanted.is_some() && read(path).is_ok_and(|found| found.and_then(|found| digest(found.as_slice()).ok()).as_ref() == wanted)
+    wanted.is_some()
+        && read(path).is_ok_and(|found| {
+            found
+                .and_then(|found| digest(found.as_slice()).ok())
+                .as_ref()
+                == wanted
+        })
 }

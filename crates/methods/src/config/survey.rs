@@ -18,37 +18,68 @@ const DEPTH_LIMIT: usize = 16;
 ///
 /// # Errors
 /// Templates that cannot be read, or that something of another kind stands in the place of.
-pub fn survey(module: &Module, home: &Home, records: &[ConfigRecord], policy: ConfigPolicy) -> Result<Vec<ConfigFile>, Vec<Diagnostic>> {
+pub fn survey(
+    module: &Module,
+    home: &Home,
+    records: &[ConfigRecord],
+    policy: ConfigPolicy,
+) -> Result<Vec<ConfigFile>, Vec<Diagnostic>> {
     let mut errors = Vec::new();
     let mut found = Vec::new();
     for (path, template) in templates(module, home.path()) {
         let mut pairs = Vec::new();
-        if let Err(wrong) = expand(&path, &template, &module.root.join("config"), DEPTH_LIMIT, &mut pairs) {
-            errors.push(wrong.module(module.id.as_str()).field("MODULE_CONFIG_FILES"));
+        if let Err(wrong) = expand(
+            &path,
+            &template,
+            &module.root.join("config"),
+            DEPTH_LIMIT,
+            &mut pairs,
+        ) {
+            errors.push(
+                wrong
+                    .module(module.id.as_str())
+                    .field("MODULE_CONFIG_FILES"),
+            );
         }
         for (path, template) in pairs {
             match one(&path, &template, home, records, policy) {
                 Ok(file) => found.push(file),
-                Err(wrong) => errors.push(wrong.module(module.id.as_str()).field("MODULE_CONFIG_FILES")),
+                Err(wrong) => errors.push(
+                    wrong
+                        .module(module.id.as_str())
+                        .field("MODULE_CONFIG_FILES"),
+                ),
             }
         }
     }
-    if errors.is_empty() { Ok(found) } else { Err(errors) }
+    if errors.is_empty() {
+        Ok(found)
+    } else {
+        Err(errors)
+    }
 }
 
-/// The declared configuration files for which the collection has a template, with it. A module may also write its own, without one.
+/// The declared configuration files for which the collection has a template, with it. A module may
+/// also write its own, without one.
 pub fn templates(module: &Module, home: &Path) -> Vec<(PathBuf, PathBuf)> {
     let config = module.root.join("config");
     let own = config.join(module.id.as_str());
     let found = |path: &PathBuf| {
         let inside = path.strip_prefix(home).ok()?;
-        let candidates = names(inside).into_iter().flat_map(|name| [own.join(&name), config.join(&name)]);
+        let candidates = names(inside)
+            .into_iter()
+            .flat_map(|name| [own.join(&name), config.join(&name)]);
         candidates.into_iter().find(|candidate| candidate.exists())
     };
-    module.config_files.iter().filter_map(|path| Some((path.clone(), found(path)?))).collect()
+    module
+        .config_files
+        .iter()
+        .filter_map(|path| Some((path.clone(), found(path)?)))
+        .collect()
 }
 
-/// What a template of a path may be called: the path itself, without the dot that hides it, without `.config`, or just its last name.
+/// What a template of a path may be called: the path itself, without the dot that hides it, without
+/// `.config`, or just its last name.
 fn names(inside: &Path) -> Vec<PathBuf> {
     let text = inside.to_string_lossy();
     let mut names = vec![inside.to_owned()];
@@ -62,12 +93,21 @@ fn names(inside: &Path) -> Vec<PathBuf> {
 }
 
 /// A file as it is, a directory as the files in it.
-fn expand(path: &Path, template: &Path, root: &Path, depth: usize, pairs: &mut Vec<(PathBuf, PathBuf)>) -> Result<(), Diagnostic> {
+fn expand(
+    path: &Path,
+    template: &Path,
+    root: &Path,
+    depth: usize,
+    pairs: &mut Vec<(PathBuf, PathBuf)>,
+) -> Result<(), Diagnostic> {
     let wrong = |message: String| Diagnostic::error(message).file(template.display().to_string());
-    let real = template.canonicalize().map_err(|error| wrong(format!("cannot read the file: {error}")))?;
+    let real = template
+        .canonicalize()
+        .map_err(|error| wrong(format!("cannot read the file: {error}")))?;
     if !root.canonicalize().is_ok_and(|root| real.starts_with(root)) {
         return Err(
-            wrong("the path leads out of the collection's config directory".to_owned()).help("replace the symbolic link with the file")
+            wrong("the path leads out of the collection's config directory".to_owned())
+                .help("replace the symbolic link with the file"),
         );
     }
     if !template.is_dir() {
@@ -75,40 +115,85 @@ fn expand(path: &Path, template: &Path, root: &Path, depth: usize, pairs: &mut V
         return Ok(());
     }
     if depth == 0 {
-        return Err(wrong(format!("the path is nested more than {DEPTH_LIMIT} directories deep")));
+        return Err(wrong(format!(
+            "the path is nested more than {DEPTH_LIMIT} directories deep"
+        )));
     }
-    let entries = std::fs::read_dir(template).map_err(|error| wrong(format!("cannot list the directory: {error}")))?;
+    let entries = std::fs::read_dir(template)
+        .map_err(|error| wrong(format!("cannot list the directory: {error}")))?;
     let mut names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
     names.sort();
-    names.iter().try_for_each(|name| expand(&path.join(name), &template.join(name), root, depth - 1, pairs))
+    names.iter().try_for_each(|name| {
+        expand(
+            &path.join(name),
+            &template.join(name),
+            root,
+            depth - 1,
+            pairs,
+        )
+    })
 }
 
-fn one(path: &Path, template: &Path, home: &Home, records: &[ConfigRecord], policy: ConfigPolicy) -> Result<ConfigFile, Diagnostic> {
+fn one(
+    path: &Path,
+    template: &Path,
+    home: &Home,
+    records: &[ConfigRecord],
+    policy: ConfigPolicy,
+) -> Result<ConfigFile, Diagnostic> {
     let wrong = |message: String| Diagnostic::error(message).file(template.display().to_string());
-    home.place(path)
-        .map_err(|refusal| wrong(format!("{} is not written: {refusal}", path.display())).help("use a path inside the home directory"))?;
-    let metadata = template.metadata().map_err(|error| wrong(format!("cannot read the file: {error}")))?;
+    home.place(path).map_err(|refusal| {
+        wrong(format!("{} is not written: {refusal}", path.display()))
+            .help("use a path inside the home directory")
+    })?;
+    let metadata = template
+        .metadata()
+        .map_err(|error| wrong(format!("cannot read the file: {error}")))?;
     if !metadata.is_file() || metadata.len() > SIZE_LIMIT {
-        return Err(wrong("the path is not a regular file, or too large".to_owned()).help("replace it with a regular file"));
+        return Err(
+            wrong("the path is not a regular file, or too large".to_owned())
+                .help("replace it with a regular file"),
+        );
     }
-    let contents = std::fs::read(template).map_err(|error| wrong(format!("cannot read the file: {error}")))?;
+    let contents =
+        std::fs::read(template).map_err(|error| wrong(format!("cannot read the file: {error}")))?;
     let (current, unusable) = match (home.target(path), read(path)) {
         (Err(_), current) => (current.ok().flatten(), Some(Standing::Elsewhere)),
         (Ok(_), Ok(current)) => (current, None),
         (Ok(_), Err(error)) => (None, Some(Standing::Unreadable(error.to_string()))),
     };
     let record = records.iter().find(|record| record.path == path);
-    let standing = unusable.unwrap_or_else(|| standing(&contents, current.as_deref(), record, path));
+    let standing =
+        unusable.unwrap_or_else(|| standing(&contents, current.as_deref(), record, path));
     let decision = decide(&standing, record, policy);
     let mode = metadata.permissions().mode() & 0o777;
-    Ok(ConfigFile { path: path.to_owned(), template: template.to_owned(), contents, mode, current, standing, decision })
+    Ok(ConfigFile {
+        path: path.to_owned(),
+        template: template.to_owned(),
+        contents,
+        mode,
+        current,
+        standing,
+        decision,
+    })
 }
 
-fn standing(new: &[u8], current: Option<&[u8]>, record: Option<&ConfigRecord>, path: &Path) -> Standing {
+fn standing(
+    new: &[u8],
+    current: Option<&[u8]>,
+    record: Option<&ConfigRecord>,
+    path: &Path,
+) -> Standing {
     let digest_of = |bytes: &[u8]| digest(bytes).unwrap_or_default();
-    let base = record.map(|record| record.digest.as_str()).filter(|digest| !digest.is_empty());
+    let base = record
+        .map(|record| record.digest.as_str())
+        .filter(|digest| !digest.is_empty());
     let Some(current) = current else {
-        return if base.is_some() { Standing::Removed } else { Standing::Absent };
+        return if base.is_some() {
+            Standing::Removed
+        } else {
+            Standing::Absent
+        };
     };
     if current == new {
         return Standing::Same;
@@ -120,7 +205,9 @@ fn standing(new: &[u8], current: Option<&[u8]>, record: Option<&ConfigRecord>, p
     if base == Some(new_digest.as_str()) {
         return Standing::Edited;
     }
-    if record.and_then(|record| record.pending.as_ref()) == Some(&new_digest) && pending(path).exists() {
+    if record.and_then(|record| record.pending.as_ref()) == Some(&new_digest)
+        && pending(path).exists()
+    {
         return Standing::Offered;
     }
     let text = |bytes: &[u8]| std::str::from_utf8(bytes).ok().map(str::to_owned);
@@ -166,8 +253,19 @@ mod tests {
 
     #[test]
     fn templates_have_one_of_the_usual_names() {
-        let names: Vec<String> = names(Path::new(".config/foo/config.yml")).iter().map(|name| name.display().to_string()).collect();
-        assert_eq!(names, [".config/foo/config.yml", "config/foo/config.yml", "foo/config.yml", "config.yml"]);
+        let names: Vec<String> = names(Path::new(".config/foo/config.yml"))
+            .iter()
+            .map(|name| name.display().to_string())
+            .collect();
+        assert_eq!(
+            names,
+            [
+                ".config/foo/config.yml",
+                "config/foo/config.yml",
+                "foo/config.yml",
+                "config.yml"
+            ]
+        );
         assert!(super::names(Path::new(".bashrc")).contains(&PathBuf::from("bashrc")));
     }
 }

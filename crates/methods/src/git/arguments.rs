@@ -37,13 +37,20 @@ impl CloneArguments {
         let mut read = Self::default();
         let mut arguments = arguments.iter().map(String::as_str);
         while let Some(argument) = arguments.next() {
-            let (name, inline) = match argument.split_once('=').filter(|(name, _)| name.starts_with("--")) {
+            let (name, inline) = match argument
+                .split_once('=')
+                .filter(|(name, _)| name.starts_with("--"))
+            {
                 Some((name, value)) => (name, Some(value)),
                 None => (argument, None),
             };
             match name {
-                "--branch" | "-b" => read.branch = inline.or_else(|| arguments.next()).map(str::to_owned),
-                "--origin" | "-o" => read.origin = inline.or_else(|| arguments.next()).map(str::to_owned),
+                "--branch" | "-b" => {
+                    read.branch = inline.or_else(|| arguments.next()).map(str::to_owned)
+                }
+                "--origin" | "-o" => {
+                    read.origin = inline.or_else(|| arguments.next()).map(str::to_owned)
+                }
                 "--recursive" | "--recurse-submodules" => read.recursive = true,
                 "--no-recurse-submodules" => read.recursive = false,
                 name if VALUED.contains(&name) && inline.is_none() => drop(arguments.next()),
@@ -60,10 +67,27 @@ mod tests {
 
     #[test]
     fn what_updates_depend_on_is_read() {
-        let parse = |text: &str| CloneArguments::parse(&text.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
-        assert_eq!(parse("--depth 1 -q --filter=blob:none"), CloneArguments::default());
-        let all = CloneArguments { branch: Some("dev".into()), origin: Some("up".into()), recursive: true };
+        let parse = |text: &str| {
+            CloneArguments::parse(
+                &text
+                    .split_whitespace()
+                    .map(str::to_owned)
+                    .collect::<Vec<_>>(),
+            )
+        };
+        assert_eq!(
+            parse("--depth 1 -q --filter=blob:none"),
+            CloneArguments::default()
+        );
+        let all = CloneArguments {
+            branch: Some("dev".into()),
+            origin: Some("up".into()),
+            recursive: true,
+        };
         assert_eq!(parse("-b dev --origin=up --recurse-submodules=lib"), all);
-        assert_eq!(parse("--config --branch -b main").branch.as_deref(), Some("main"));
+        assert_eq!(
+            parse("--config --branch -b main").branch.as_deref(),
+            Some("main")
+        );
     }
 }

@@ -1,5 +1,6 @@
-//! Repositories of git. The `git` program does everything that talks to a remote or writes files, so that the user's configuration counts in full.
-//! libgit2 answers questions about clones on this machine; where it cannot open one, the program is asked.
+//! Repositories of git. The `git` program does everything that talks to a remote or writes files,
+//! so that the user's configuration counts in full. libgit2 answers questions about clones on this
+//! machine; where it cannot open one, the program is asked.
 
 pub(crate) mod arguments;
 pub(crate) mod copy;

@@ -26,11 +26,29 @@ impl Submodules {
     pub(crate) fn of(clone: &LocalClone<'_>, wanted: bool) -> Result<Self, Failure> {
         let named = clone.dir.join(".gitmodules").exists();
         let repositories = repositories(&clone.git_dir.join("modules"));
-        let directories = if named { directories(clone)? } else { BTreeSet::new() };
-        let files = repositories.iter().map(|repository| repository.join("config")).chain([clone.git_dir.join("config")]);
-        let configurations = files.filter_map(|file| Some((file.clone(), std::fs::read(&file).ok()?))).collect();
-        let directories = directories.into_iter().filter(|directory| directory.join(".git").exists()).collect();
-        Ok(Self { wanted, named, configurations, repositories, directories })
+        let directories = if named {
+            directories(clone)?
+        } else {
+            BTreeSet::new()
+        };
+        let files = repositories
+            .iter()
+            .map(|repository| repository.join("config"))
+            .chain([clone.git_dir.join("config")]);
+        let configurations = files
+            .filter_map(|file| Some((file.clone(), std::fs::read(&file).ok()?)))
+            .collect();
+        let directories = directories
+            .into_iter()
+            .filter(|directory| directory.join(".git").exists())
+            .collect();
+        Ok(Self {
+            wanted,
+            named,
+            configurations,
+            repositories,
+            directories,
+        })
     }
 
     /// True where some are checked out.
@@ -38,37 +56,46 @@ impl Submodules {
         !self.directories.is_empty()
     }
 
-    /// Brings them to what the commit that is checked out names: also new ones, and those that have another URL now.
+    /// Brings them to what the commit that is checked out names: also new ones, and those that have
+    /// another URL now.
     pub(crate) fn update(&self, clone: &LocalClone<'_>) -> Result<(), Failure> {
         if !self.named || !(self.wanted || self.is_used()) {
             return Ok(());
         }
-        clone.program.read(["submodule", "--quiet", "sync", "--recursive"])?;
+        clone
+            .program
+            .read(["submodule", "--quiet", "sync", "--recursive"])?;
         let mut arguments = vec!["submodule", "update", "--progress", "--recursive"];
         if self.wanted {
             arguments.push("--init");
         }
         let doing = format!("cannot update the submodules of {}", clone.dir.display());
-        clone.program.transfer(&doing, arguments, &clone.dir).map(drop)
+        clone
+            .program
+            .transfer(&doing, arguments, &clone.dir)
+            .map(drop)
     }
 
     /// Removes what an update that failed added.
     pub(crate) fn leave_new(&self, clone: &LocalClone<'_>) -> Result<(), Failure> {
         let remove = |path: &Path| match std::fs::remove_dir_all(path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(Failure::new(format!("cannot remove {}: {error}", path.display())))
-            }
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Failure::new(
+                format!("cannot remove {}: {error}", path.display()),
+            )),
             _ => Ok(()),
         };
         if clone.dir.join(".gitmodules").exists() {
             for directory in directories(clone)?.difference(&self.directories) {
-                // What is in it came with the update: before, git would have refused to clone into it.
+                // What is in it came with the update: before, git would have refused to clone into
+                // it.
                 if directory.join(".git").exists() || is_empty(directory) {
                     remove(directory)?;
                 }
             }
         }
-        for repository in repositories(&clone.git_dir.join("modules")).difference(&self.repositories) {
+        for repository in
+            repositories(&clone.git_dir.join("modules")).difference(&self.repositories)
+        {
             remove(repository)?;
         }
         Ok(())
@@ -78,23 +105,49 @@ impl Submodules {
     pub(crate) fn restore(&self, clone: &LocalClone<'_>) -> Result<(), Failure> {
         for (file, contents) in &self.configurations {
             if std::fs::read(file).ok().as_ref() != Some(contents) {
-                hoist_files::write(file, contents, 0o644).map_err(|error| Failure::new(error.to_string()))?;
+                hoist_files::write(file, contents, 0o644)
+                    .map_err(|error| Failure::new(error.to_string()))?;
             }
         }
         if !self.is_used() {
             return Ok(());
         }
-        let directories: Vec<String> = self.directories.iter().map(|directory| directory.display().to_string()).collect();
-        let arguments = ["submodule", "--quiet", "update", "--no-fetch", "--recursive", "--"].into_iter();
-        clone.program.read(arguments.chain(directories.iter().map(String::as_str))).map(drop)
+        let directories: Vec<String> = self
+            .directories
+            .iter()
+            .map(|directory| directory.display().to_string())
+            .collect();
+        let arguments = [
+            "submodule",
+            "--quiet",
+            "update",
+            "--no-fetch",
+            "--recursive",
+            "--",
+        ]
+        .into_iter();
+        clone
+            .program
+            .read(arguments.chain(directories.iter().map(String::as_str)))
+            .map(drop)
     }
 }
 
 /// The directories that the commit which is checked out has submodules at.
 fn directories(clone: &LocalClone<'_>) -> Result<BTreeSet<PathBuf>, Failure> {
-    let arguments = ["config", "--file", ".gitmodules", "--null", "--get-regexp", r"^submodule\..*\.path$"];
+    let arguments = [
+        "config",
+        "--file",
+        ".gitmodules",
+        "--null",
+        "--get-regexp",
+        r"^submodule\..*\.path$",
+    ];
     let listed = clone.program.run(arguments)?;
-    let entries = listed.stdout.split('\0').filter_map(|entry| entry.split_once('\n'));
+    let entries = listed
+        .stdout
+        .split('\0')
+        .filter_map(|entry| entry.split_once('\n'));
     Ok(entries.map(|(_, path)| clone.dir.join(path)).collect())
 }
 
@@ -103,8 +156,14 @@ fn repositories(directory: &Path) -> BTreeSet<PathBuf> {
     let mut found = BTreeSet::new();
     let mut waiting = vec![directory.to_owned()];
     while let Some(directory) = waiting.pop() {
-        let entries = std::fs::read_dir(&directory).into_iter().flatten().flatten();
-        for path in entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()) {
+        let entries = std::fs::read_dir(&directory)
+            .into_iter()
+            .flatten()
+            .flatten();
+        for path in entries
+            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+            .map(|entry| entry.path())
+        {
             match path.join("HEAD").is_file() {
                 true => {
                     waiting.push(path.join("modules"));

@@ -21,6 +21,9 @@ impl fmt::Debug for Configured {
 
 impl From<&Configuration> for Configured {
     fn from(configuration: &Configuration) -> Self {
-        Self { variables: configuration.variables(), values: configuration.value_with_secrets() }
+        Self {
+            variables: configuration.variables(),
+            values: configuration.value_with_secrets(),
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! Deploys a plugin: hooks around it, what ran before kept until the new is known to work, and brought back where it does not.
+//! Deploys a plugin: hooks around it, what ran before kept until the new is known to work, and
+//! brought back where it does not.
 
 use std::collections::BTreeSet;
 use std::fs::Permissions;
@@ -47,7 +48,12 @@ pub struct Deployment {
 
 impl std::fmt::Debug for Deployment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { environment, file, former, .. } = self;
+        let Self {
+            environment,
+            file,
+            former,
+            ..
+        } = self;
         f.debug_struct("Deployment")
             .field("environment", environment)
             .field("kind", &file.kind)
@@ -76,7 +82,13 @@ fn told(error: LedgerError) -> Failure {
 
 /// What Compose calls the project of a deployment: small letters, digits, `-` and `_`.
 pub fn project_name(plugin: &ModuleId, environment: &str) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c.to_ascii_lowercase() } else { '-' };
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() || c == '_' {
+            c.to_ascii_lowercase()
+        } else {
+            '-'
+        }
+    };
     let name: String = called(plugin, environment).chars().map(plain).collect();
     name.trim_start_matches(['-', '_']).to_owned()
 }
@@ -96,14 +108,28 @@ impl<'c> At<'_, 'c> {
         self.engine_in(self.place.work(), file)
     }
 
-    fn engine_in<'e>(&'e self, work: PathBuf, file: &'e ReleaseFile) -> Result<Engine<'e, 'c>, Failure> {
+    fn engine_in<'e>(
+        &'e self,
+        work: PathBuf,
+        file: &'e ReleaseFile,
+    ) -> Result<Engine<'e, 'c>, Failure> {
         let name = project_name(&self.module.id, self.environment);
-        Engine::find(self.context, &name, work, &file.variables, file.kind == SWARM)
+        Engine::find(
+            self.context,
+            &name,
+            work,
+            &file.variables,
+            file.kind == SWARM,
+        )
     }
 
     /// What keeps all that a release says from being there.
     fn lacks(&self, file: &ReleaseFile) -> Result<Option<String>, Failure> {
-        if file.has_containers() { self.engine(file)?.lacks(&file.project) } else { Ok(None) }
+        if file.has_containers() {
+            self.engine(file)?.lacks(&file.project)
+        } else {
+            Ok(None)
+        }
     }
 
     /// What can be found out before anything is changed.
@@ -115,27 +141,53 @@ impl<'c> At<'_, 'c> {
         // The rendered files stand in the release, beside those that they were made of.
         for (path, text) in &file.project.files {
             let target = self.place.plugin(number).join(path);
-            hoist_files::write(&target, text.as_bytes(), 0o600).map_err(|error| self.context.task.failed("writing", &target, &error))?;
+            hoist_files::write(&target, text.as_bytes(), 0o600)
+                .map_err(|error| self.context.task.failed("writing", &target, &error))?;
         }
         engine.check(&file.project)
     }
 
     /// Has hoist do this on the hosts of a release.
-    fn on_hosts(&self, number: u32, file: &ReleaseFile, command: &[&str]) -> Result<Effect, Failure> {
+    fn on_hosts(
+        &self,
+        number: u32,
+        file: &ReleaseFile,
+        command: &[&str],
+    ) -> Result<Effect, Failure> {
         let hosts = hosts_of(&file.values).map_err(Failure::new)?;
         self.on(number, file, command, hosts)
     }
 
-    fn on(&self, number: u32, file: &ReleaseFile, command: &[&str], hosts: Vec<HostOf>) -> Result<Effect, Failure> {
+    fn on(
+        &self,
+        number: u32,
+        file: &ReleaseFile,
+        command: &[&str],
+        hosts: Vec<HostOf>,
+    ) -> Result<Effect, Failure> {
         let name = called(&self.module.id, self.environment);
         let (place, writing) = (self.place.clone(), Mutex::new(()));
         let begun = move |host: &str| {
             let _alone = writing.lock().unwrap_or_else(PoisonError::into_inner);
-            place.keep_begun_hosts([host].into_iter()).map_err(|error| Failure::new(format!("cannot record the start on {host}: {error}")))
+            place.keep_begun_hosts([host].into_iter()).map_err(|error| {
+                Failure::new(format!("cannot record the start on {host}: {error}"))
+            })
         };
         let begun = Arc::new(begun);
-        let order = Order { command, plugin: self.place.plugin(number), name, variables: &file.variables, begun };
-        on_all(self.context.machine, hosts, &order, self.rollout, self.context.task)
+        let order = Order {
+            command,
+            plugin: self.place.plugin(number),
+            name,
+            variables: &file.variables,
+            begun,
+        };
+        on_all(
+            self.context.machine,
+            hosts,
+            &order,
+            self.rollout,
+            self.context.task,
+        )
     }
 
     /// Makes what runs that of a release.
@@ -143,7 +195,11 @@ impl<'c> At<'_, 'c> {
         match file.kind.as_str() {
             "host" => self.on_hosts(number, file, &["install", "--all"]).map(drop),
             "compose" | SWARM => {
-                self.place.check_out(number).map_err(|error| self.context.task.failed("writing", &self.place.work(), &error))?;
+                self.place.check_out(number).map_err(|error| {
+                    self.context
+                        .task
+                        .failed("writing", &self.place.work(), &error)
+                })?;
                 self.engine(file)?.up(&file.project, self.wait)
             }
             "script" => self.script(number, file, DEPLOY_SCRIPTS).map(drop),
@@ -157,9 +213,22 @@ impl<'c> At<'_, 'c> {
             "host" => {
                 // There is nothing to take down on a host that was never reached.
                 let begun = self.place.begun_hosts();
-                let is_begun = |host: &HostOf| begun.as_ref().is_none_or(|begun| begun.contains(&host.host.to_string()));
-                let hosts: Vec<HostOf> = hosts_of(&file.values).map_err(Failure::new)?.into_iter().filter(is_begun).collect();
-                if hosts.is_empty() { Ok(()) } else { self.on(number, file, &["uninstall", "--all"], hosts).map(drop) }
+                let is_begun = |host: &HostOf| {
+                    begun
+                        .as_ref()
+                        .is_none_or(|begun| begun.contains(&host.host.to_string()))
+                };
+                let hosts: Vec<HostOf> = hosts_of(&file.values)
+                    .map_err(Failure::new)?
+                    .into_iter()
+                    .filter(is_begun)
+                    .collect();
+                if hosts.is_empty() {
+                    Ok(())
+                } else {
+                    self.on(number, file, &["uninstall", "--all"], hosts)
+                        .map(drop)
+                }
             }
             "compose" | SWARM => self.engine(file)?.down(&file.project, volumes),
             "script" => match self.script(number, file, UNDEPLOY_SCRIPTS)? {
@@ -181,9 +250,20 @@ impl<'c> At<'_, 'c> {
             Look::File { executable } => Some((*path, executable)),
             _ => None,
         });
-        let Some((path, executable)) = found else { return Ok(false) };
-        let runs_itself = executable && directory.read(path).is_ok_and(|text| text.starts_with(b"#!"));
-        let name = path.rsplit('/').next().unwrap_or(path).split('.').next().unwrap_or(path);
+        let Some((path, executable)) = found else {
+            return Ok(false);
+        };
+        let runs_itself = executable
+            && directory
+                .read(path)
+                .is_ok_and(|text| text.starts_with(b"#!"));
+        let name = path
+            .rsplit('/')
+            .next()
+            .unwrap_or(path)
+            .split('.')
+            .next()
+            .unwrap_or(path);
         let hook = match (runs_itself, path.ends_with(".py")) {
             (false, true) => Hook::new(name, directory.root(), path, false).by("python3"),
             _ => Hook::new(name, directory.root(), path, runs_itself),
@@ -192,24 +272,55 @@ impl<'c> At<'_, 'c> {
     }
 
     /// Runs a hook of a release, where it has that.
-    fn hook(&self, number: u32, file: &ReleaseFile, side: Side, event: Event, more: &[(&str, String)]) -> Result<(), Failure> {
+    fn hook(
+        &self,
+        number: u32,
+        file: &ReleaseFile,
+        side: Side,
+        event: Event,
+        more: &[(&str, String)],
+    ) -> Result<(), Failure> {
         let directory = self.place.plugin(number);
-        let (Some(plugin), _) = Plugin::read(&OnDisk::new(&directory)) else { return Ok(()) };
-        let Some((name, hook)) = plugin.hook(side, event) else { return Ok(()) };
-        self.run_hook(&Hook::new(name, &directory, &hook.path, hook.runs_itself), file, more)
+        let (Some(plugin), _) = Plugin::read(&OnDisk::new(&directory)) else {
+            return Ok(());
+        };
+        let Some((name, hook)) = plugin.hook(side, event) else {
+            return Ok(());
+        };
+        self.run_hook(
+            &Hook::new(name, &directory, &hook.path, hook.runs_itself),
+            file,
+            more,
+        )
     }
 
-    fn run_hook(&self, hook: &Hook, file: &ReleaseFile, more: &[(&str, String)]) -> Result<(), Failure> {
-        let configured = Configured { variables: file.variables.clone(), values: file.values.clone() };
+    fn run_hook(
+        &self,
+        hook: &Hook,
+        file: &ReleaseFile,
+        more: &[(&str, String)],
+    ) -> Result<(), Failure> {
+        let configured = Configured {
+            variables: file.variables.clone(),
+            values: file.values.clone(),
+        };
         let context = StepContext {
             plugin: Some(&configured),
             path: self.context.path,
-            ..StepContext::new(self.context.task, self.context.machine, self.context.module, self.context.variables)
+            ..StepContext::new(
+                self.context.task,
+                self.context.machine,
+                self.context.module,
+                self.context.variables,
+            )
         };
         let set = [
             ("HOIST_ENVIRONMENT", self.environment.to_owned()),
             ("HOIST_VERSION", file.version.clone()),
-            ("HOIST_PROJECT", project_name(&self.module.id, self.environment)),
+            (
+                "HOIST_PROJECT",
+                project_name(&self.module.id, self.environment),
+            ),
             ("HOIST_REPLICAS", file.replicas.unwrap_or(1).to_string()),
             ("HOIST_DEBUG", file.debug.to_string()),
         ];
@@ -218,14 +329,25 @@ impl<'c> At<'_, 'c> {
     }
 
     /// Fails where containers of the same project are somebody else's.
-    fn refuse_foreign(&self, deployed: &Deployed, file: &ReleaseFile, force: bool) -> Result<(), Failure> {
+    fn refuse_foreign(
+        &self,
+        deployed: &Deployed,
+        file: &ReleaseFile,
+        force: bool,
+    ) -> Result<(), Failure> {
         if !file.has_containers() || force {
             return Ok(());
         }
         let is_known = deployed.release.is_some() || deployed.attempt.is_some();
         let foreign = self.engine(file)?.foreign(&self.place.work(), is_known)?;
-        let Some(one) = foreign.first() else { return Ok(()) };
-        let others = if foreign.len() > 1 { format!(" and {} others", foreign.len() - 1) } else { String::new() };
+        let Some(one) = foreign.first() else {
+            return Ok(());
+        };
+        let others = if foreign.len() > 1 {
+            format!(" and {} others", foreign.len() - 1)
+        } else {
+            String::new()
+        };
         let name = project_name(&self.module.id, self.environment);
         Err(Failure::new(format!(
             "the Compose project {name} of this Docker engine was not deployed by hoist: {one}{others} is running; stop it, deploy to another --env, or add --force to take it over"
@@ -234,14 +356,30 @@ impl<'c> At<'_, 'c> {
 
     /// Names the hosts that a former release was deployed to and this one is not.
     fn tell_hosts_left(&self, former: Option<&Release>, file: &ReleaseFile) {
-        let Some(former) = former.filter(|_| file.kind == "host").and_then(|former| self.place.read(former.number).ok()) else { return };
+        let Some(former) = former
+            .filter(|_| file.kind == "host")
+            .and_then(|former| self.place.read(former.number).ok())
+        else {
+            return;
+        };
         let names = |file: &ReleaseFile| -> BTreeSet<String> {
-            hosts_of(&file.values).into_iter().flatten().map(|host| host.host.to_string()).collect()
+            hosts_of(&file.values)
+                .into_iter()
+                .flatten()
+                .map(|host| host.host.to_string())
+                .collect()
         };
         for host in names(&former).difference(&names(file)) {
             let reason = "it was removed from the configuration; the deployment there is kept";
-            self.context.task.item(Fate::Left, format!("host {host}"), Some(reason.to_owned()));
-            self.context.task.note(Level::Warning, format!("{host}: {reason}; to undeploy it, add the host again, deploy, then undeploy"));
+            self.context
+                .task
+                .item(Fate::Left, format!("host {host}"), Some(reason.to_owned()));
+            self.context.task.note(
+                Level::Warning,
+                format!(
+                    "{host}: {reason}; to undeploy it, add the host again, deploy, then undeploy"
+                ),
+            );
         }
     }
 
@@ -249,22 +387,33 @@ impl<'c> At<'_, 'c> {
         if !file.has_containers() {
             return Vec::new();
         }
-        self.engine(file).and_then(|engine| engine.containers()).unwrap_or_default()
+        self.engine(file)
+            .and_then(|engine| engine.containers())
+            .unwrap_or_default()
     }
 
     fn volumes(&self, file: &ReleaseFile) -> BTreeSet<String> {
         if !file.has_containers() {
             return BTreeSet::new();
         }
-        self.engine(file).and_then(|engine| engine.volumes()).unwrap_or_default()
+        self.engine(file)
+            .and_then(|engine| engine.volumes())
+            .unwrap_or_default()
     }
 }
 
 /// Installs a plugin where that is due, and deploys it.
 ///
-/// A new version of an installed plugin is deployed first and installed afterwards, so that a deployment that fails leaves the installed version.
-pub(crate) fn deploy(world: &World, module: &Module, work: Option<&mut Work>, task: &TaskContext) -> Result<Effect, Failure> {
-    let (Some(ledger), Some(deployment)) = (&world.ledger, world.deployments.get(&module.id)) else {
+/// A new version of an installed plugin is deployed first and installed afterwards, so that a
+/// deployment that fails leaves the installed version.
+pub(crate) fn deploy(
+    world: &World,
+    module: &Module,
+    work: Option<&mut Work>,
+    task: &TaskContext,
+) -> Result<Effect, Failure> {
+    let (Some(ledger), Some(deployment)) = (&world.ledger, world.deployments.get(&module.id))
+    else {
         return Err(Failure::new("nothing to deploy"));
     };
     let mut update = match work {
@@ -278,7 +427,11 @@ pub(crate) fn deploy(world: &World, module: &Module, work: Option<&mut Work>, ta
         }
         None => None,
     };
-    let mut install = || update.take().map_or(Ok(Effect::Unchanged), |work| bring(world, module, work, task));
+    let mut install = || {
+        update.take().map_or(Ok(Effect::Unchanged), |work| {
+            bring(world, module, work, task)
+        })
+    };
     let effect = deploy_release(world, ledger, module, deployment, &mut install, task)?;
     match install()? {
         Effect::Changed => Ok(Effect::Changed),
@@ -286,7 +439,8 @@ pub(crate) fn deploy(world: &World, module: &Module, work: Option<&mut Work>, ta
     }
 }
 
-/// Deploys what is asked for. `install` installs the new version of the plugin; it is called where the new release stays although a hook failed.
+/// Deploys what is asked for. `install` installs the new version of the plugin; it is called where
+/// the new release stays although a hook failed.
 fn deploy_release(
     world: &World,
     ledger: &Ledger,
@@ -295,15 +449,38 @@ fn deploy_release(
     install: &mut dyn FnMut() -> Result<Effect, Failure>,
     task: &TaskContext,
 ) -> Result<Effect, Failure> {
-    let Deployment { environment, file, digest, force, atomic, .. } = deployment;
+    let Deployment {
+        environment,
+        file,
+        digest,
+        force,
+        atomic,
+        ..
+    } = deployment;
     let place = Place::new(&world.state, &module.id, environment);
     let context = world.context(module, task);
-    let at = At { module, environment, place: &place, context: &context, wait: deployment.wait, rollout: &deployment.rollout };
-    let known =
-        ledger.deployments().map_err(told)?.into_iter().find(|known| known.plugin == module.id && known.environment == *environment);
-    let was_cut_off = known.as_ref().is_some_and(|known| known.standing == Standing::Deploying);
-    let mut deployed = known.unwrap_or_else(|| Deployed::new(module.id.clone(), environment, &deployment.file.kind));
-    let same = deployed.release.clone().filter(|release| release.digest == *digest);
+    let at = At {
+        module,
+        environment,
+        place: &place,
+        context: &context,
+        wait: deployment.wait,
+        rollout: &deployment.rollout,
+    };
+    let known = ledger
+        .deployments()
+        .map_err(told)?
+        .into_iter()
+        .find(|known| known.plugin == module.id && known.environment == *environment);
+    let was_cut_off = known
+        .as_ref()
+        .is_some_and(|known| known.standing == Standing::Deploying);
+    let mut deployed = known
+        .unwrap_or_else(|| Deployed::new(module.id.clone(), environment, &deployment.file.kind));
+    let same = deployed
+        .release
+        .clone()
+        .filter(|release| release.digest == *digest);
     if let (Standing::Deployed, Some(release), false) = (deployed.standing, &same, *force) {
         // Hosts look for themselves, and bring back what is gone.
         if file.kind == "host" {
@@ -311,14 +488,19 @@ fn deploy_release(
         }
         match at.lacks(file)? {
             None => return Ok(Effect::Unchanged),
-            Some(why) => task.note(Level::Warning, format!("it is deployed, but {why}; it is restarted")),
+            Some(why) => task.note(
+                Level::Warning,
+                format!("it is deployed, but {why}; it is restarted"),
+            ),
         }
     }
     if was_cut_off {
         task.note(Level::Warning, "its last deployment was interrupted");
     }
-    let nothing_changed = |failure: Failure| Failure::new(format!("{}; nothing was changed", failure.message));
-    at.refuse_foreign(&deployed, file, *force).map_err(nothing_changed)?;
+    let nothing_changed =
+        |failure: Failure| Failure::new(format!("{}; nothing was changed", failure.message));
+    at.refuse_foreign(&deployed, file, *force)
+        .map_err(nothing_changed)?;
     let source = match deployment.former {
         Some(former) => place.plugin(former),
         None => module.root.clone(),
@@ -338,8 +520,14 @@ fn deploy_release(
             number
         }
     };
-    if file.kind == "host" && deployed.release.is_none() && place.begun_hosts().is_none() && !was_cut_off {
-        place.keep_begun_hosts(std::iter::empty()).map_err(|error| task.failed("writing", &place.work(), &error))?;
+    if file.kind == "host"
+        && deployed.release.is_none()
+        && place.begun_hosts().is_none()
+        && !was_cut_off
+    {
+        place
+            .keep_begun_hosts(std::iter::empty())
+            .map_err(|error| task.failed("writing", &place.work(), &error))?;
     }
     let former = deployed.release.clone();
     let event = match &former {
@@ -348,10 +536,25 @@ fn deploy_release(
     };
     let more = [
         ("HOIST_EVENT", event.as_str().to_owned()),
-        ("HOIST_FORMER_VERSION", former.as_ref().map(|former| former.version.clone()).unwrap_or_default()),
+        (
+            "HOIST_FORMER_VERSION",
+            former
+                .as_ref()
+                .map(|former| former.version.clone())
+                .unwrap_or_default(),
+        ),
     ];
-    let forget = || if again.is_none() { place.forget(number) } else { Ok(()) };
-    let ahead = at.check(number, file).and_then(|()| at.hook(number, file, Side::Pre, event, &more)).and_then(|()| task.check());
+    let forget = || {
+        if again.is_none() {
+            place.forget(number)
+        } else {
+            Ok(())
+        }
+    };
+    let ahead = at
+        .check(number, file)
+        .and_then(|()| at.hook(number, file, Side::Pre, event, &more))
+        .and_then(|()| task.check());
     if let Err(failure) = ahead {
         forget().map_err(|error| task.failed("cannot remove the files of", &source, &error))?;
         return Err(nothing_changed(failure));
@@ -368,23 +571,52 @@ fn deploy_release(
     };
     match finished {
         Ok(()) => {
-            task.version(former.as_ref().map(|former| former.version.clone()), Some(file.version.clone()));
+            task.version(
+                former.as_ref().map(|former| former.version.clone()),
+                Some(file.version.clone()),
+            );
             tell_containers(&before, &at.containers(file), task);
             at.tell_hosts_left(former.as_ref(), file);
-            release(ledger, &place, &mut deployed, number, deployment, Standing::Deployed)?;
+            release(
+                ledger,
+                &place,
+                &mut deployed,
+                number,
+                deployment,
+                Standing::Deployed,
+            )?;
             // What was cut off before has left nothing that runs.
             let _ = stale.map(|stale| place.forget(stale));
             Ok(Effect::Changed)
         }
         Err(failure) if after_hook && !atomic && !task.is_cancelled() => {
             tell_containers(&before, &at.containers(file), task);
-            release(ledger, &place, &mut deployed, number, deployment, Standing::Failed)?;
+            release(
+                ledger,
+                &place,
+                &mut deployed,
+                number,
+                deployment,
+                Standing::Failed,
+            )?;
             let back = match deployed.former.is_empty() {
-                true => format!("; run `hoist plugin deploy {}` to run its hooks again", module.id),
-                false => format!("; run `hoist plugin rollback {}` to restore the previous release", module.id),
+                true => format!(
+                    "; run `hoist plugin deploy {}` to run its hooks again",
+                    module.id
+                ),
+                false => format!(
+                    "; run `hoist plugin rollback {}` to restore the previous release",
+                    module.id
+                ),
             };
-            let more = install().err().map(|more| format!("; installing it failed: {}", more.message)).unwrap_or_default();
-            Err(Failure::new(format!("it is deployed, but {}{more}{back}", failure.message)))
+            let more = install()
+                .err()
+                .map(|more| format!("; installing it failed: {}", more.message))
+                .unwrap_or_default();
+            Err(Failure::new(format!(
+                "it is deployed, but {}{more}{back}",
+                failure.message
+            )))
         }
         Err(failure) => {
             // What was begun is taken back also where somebody interrupted it.
@@ -393,17 +625,32 @@ fn deploy_release(
                 (Ok(()), Some(former)) => format!("{} was restored", former.version),
                 (Ok(()), None) => "its changes were rolled back".to_owned(),
                 (Err(more), Some(_)) => {
-                    format!("and the rollback failed: {}; run `hoist plugin rollback {}` to try again", more.message, module.id)
+                    format!(
+                        "and the rollback failed: {}; run `hoist plugin rollback {}` to try again",
+                        more.message, module.id
+                    )
                 }
                 (Err(more), None) => {
-                    format!("and the rollback failed: {}; run `hoist plugin undeploy {}` to try again", more.message, module.id)
+                    format!(
+                        "and the rollback failed: {}; run `hoist plugin undeploy {}` to try again",
+                        more.message, module.id
+                    )
                 }
             };
             if task.is_cancelled() {
-                task.note(if back.is_ok() { Level::Warning } else { Level::Error }, format!("it was interrupted; {what}"));
+                task.note(
+                    if back.is_ok() {
+                        Level::Warning
+                    } else {
+                        Level::Error
+                    },
+                    format!("it was interrupted; {what}"),
+                );
             }
             match (&former, back) {
-                (None, Ok(())) => ledger.drop_deployment(&module.id, environment).map_err(told)?,
+                (None, Ok(())) => ledger
+                    .drop_deployment(&module.id, environment)
+                    .map_err(told)?,
                 (_, Ok(())) => {
                     let _ = forget();
                     let _ = stale.map(|stale| place.forget(stale));
@@ -422,23 +669,32 @@ fn deploy_release(
     }
 }
 
-/// Copies the files of a plugin for a release: those of the directory it was read from, and what its install hooks made in the installed copy.
+/// Copies the files of a plugin for a release: those of the directory it was read from, and what
+/// its install hooks made in the installed copy.
 fn copy_plugin(ledger: &Ledger, module: &Module, target: &Path) -> std::io::Result<()> {
     let (files, digest) = match list_files(&module.root).0 {
         Ok(files) => file_list(&files),
         Err(why) => return Err(std::io::Error::other(why)),
     };
-    let changed = || std::io::Error::other("it was modified since the deployment was prepared; run the command again");
+    let changed = || {
+        std::io::Error::other(
+            "it was modified since the deployment was prepared; run the command again",
+        )
+    };
     if digest != module.digest {
         return Err(changed());
     }
     let record = ledger.record(&module.id).map_err(std::io::Error::other)?;
     let names: BTreeSet<&Path> = files.iter().map(|file| Path::new(file.path)).collect();
-    let directories: BTreeSet<&Path> = names.iter().flat_map(|name| name.ancestors().skip(1)).collect();
+    let directories: BTreeSet<&Path> = names
+        .iter()
+        .flat_map(|name| name.ancestors().skip(1))
+        .collect();
     for installed in module.paths.iter().filter(|path| path.is_dir()) {
         copy_tree_but(installed, target, &|path, is_directory| {
             let name = path.strip_prefix(installed).unwrap_or(path);
-            names.contains(name) || (!is_directory && (record.contains_key(path) || directories.contains(name)))
+            names.contains(name)
+                || (!is_directory && (record.contains_key(path) || directories.contains(name)))
         })?;
     }
     for file in files.iter() {
@@ -453,16 +709,27 @@ fn copy_plugin(ledger: &Ledger, module: &Module, target: &Path) -> std::io::Resu
             return Err(changed());
         }
         std::fs::write(&to, content)?;
-        std::fs::set_permissions(&to, Permissions::from_mode(if file.executable { 0o755 } else { 0o644 }))?;
+        std::fs::set_permissions(
+            &to,
+            Permissions::from_mode(if file.executable { 0o755 } else { 0o644 }),
+        )?;
     }
     Ok(())
 }
 
 /// Brings back what ran before, or takes down what was begun.
-fn go_back(at: &At<'_, '_>, deployed: &Deployed, number: u32, file: &ReleaseFile, volumes: &BTreeSet<String>) -> Result<(), Failure> {
+fn go_back(
+    at: &At<'_, '_>,
+    deployed: &Deployed,
+    number: u32,
+    file: &ReleaseFile,
+    volumes: &BTreeSet<String>,
+) -> Result<(), Failure> {
     match &deployed.release {
         Some(former) => {
-            let file = at.place.read(former.number).map_err(|error| Failure::new(format!("cannot read the previous release: {error}")))?;
+            let file = at.place.read(former.number).map_err(|error| {
+                Failure::new(format!("cannot read the previous release: {error}"))
+            })?;
             at.apply(former.number, &file)
         }
         None => {
@@ -494,8 +761,16 @@ fn release(
     standing: Standing,
 ) -> Result<(), Failure> {
     let (version, digest) = (deployment.file.version.clone(), deployment.digest.clone());
-    let new = Release { number, version, digest, at: jiff::Timestamp::now().to_string() };
-    let former = deployed.release.replace(new).filter(|former| former.number != number);
+    let new = Release {
+        number,
+        version,
+        digest,
+        at: jiff::Timestamp::now().to_string(),
+    };
+    let former = deployed
+        .release
+        .replace(new)
+        .filter(|former| former.number != number);
     deployed.former.extend(former);
     deployed.attempt = None;
     deployed.standing = standing;
@@ -510,32 +785,74 @@ fn release(
 
 fn tell_containers(before: &[Container], after: &[Container], task: &TaskContext) {
     let known = |list: &[Container], id: &str| list.iter().any(|container| container.id == id);
-    for container in after.iter().filter(|container| !known(before, &container.id)) {
-        let fate = if before.iter().any(|other| other.name == container.name) { Fate::Changed } else { Fate::Created };
+    for container in after
+        .iter()
+        .filter(|container| !known(before, &container.id))
+    {
+        let fate = if before.iter().any(|other| other.name == container.name) {
+            Fate::Changed
+        } else {
+            Fate::Created
+        };
         let ports = (!container.ports.is_empty()).then(|| container.ports.join(", "));
         task.item(fate, format!("container {}", container.name), ports);
     }
-    for container in before.iter().filter(|container| !after.iter().any(|other| other.name == container.name)) {
+    for container in before
+        .iter()
+        .filter(|container| !after.iter().any(|other| other.name == container.name))
+    {
         task.item(Fate::Removed, format!("container {}", container.name), None);
     }
 }
 
 /// Takes a deployment down.
-pub(crate) fn undeploy(world: &World, module: &Module, undeployment: &Undeployment, task: &TaskContext) -> Result<Effect, Failure> {
-    let Some(ledger) = &world.ledger else { return Err(Failure::new("no ledger is open")) };
-    let Undeployment { environment, volumes, force } = undeployment;
+pub(crate) fn undeploy(
+    world: &World,
+    module: &Module,
+    undeployment: &Undeployment,
+    task: &TaskContext,
+) -> Result<Effect, Failure> {
+    let Some(ledger) = &world.ledger else {
+        return Err(Failure::new("no ledger is open"));
+    };
+    let Undeployment {
+        environment,
+        volumes,
+        force,
+    } = undeployment;
     let place = Place::new(&world.state, &module.id, environment);
     let context = world.context(module, task);
     let rollout = Rollout::default();
-    let at = At { module, environment, place: &place, context: &context, wait: Duration::ZERO, rollout: &rollout };
-    let known =
-        ledger.deployments().map_err(told)?.into_iter().find(|known| known.plugin == module.id && known.environment == *environment);
-    let Some(mut deployed) = known else { return Ok(Effect::Unchanged) };
-    let number = deployed.release.as_ref().map(|release| release.number).or(deployed.attempt);
-    let Some((number, file)) = number.and_then(|number| Some((number, place.read(number).ok()?))) else {
+    let at = At {
+        module,
+        environment,
+        place: &place,
+        context: &context,
+        wait: Duration::ZERO,
+        rollout: &rollout,
+    };
+    let known = ledger
+        .deployments()
+        .map_err(told)?
+        .into_iter()
+        .find(|known| known.plugin == module.id && known.environment == *environment);
+    let Some(mut deployed) = known else {
+        return Ok(Effect::Unchanged);
+    };
+    let number = deployed
+        .release
+        .as_ref()
+        .map(|release| release.number)
+        .or(deployed.attempt);
+    let Some((number, file)) = number.and_then(|number| Some((number, place.read(number).ok()?)))
+    else {
         // Nothing was ever brought up.
-        place.forget_all().map_err(|error| task.failed("cannot remove the files of", &place.work(), &error))?;
-        ledger.drop_deployment(&module.id, environment).map_err(told)?;
+        place
+            .forget_all()
+            .map_err(|error| task.failed("cannot remove the files of", &place.work(), &error))?;
+        ledger
+            .drop_deployment(&module.id, environment)
+            .map_err(told)?;
         return Ok(Effect::Changed);
     };
     deployed.standing = Standing::Undeploying;
@@ -545,14 +862,23 @@ pub(crate) fn undeploy(world: &World, module: &Module, undeployment: &Undeployme
     match at.take_down(number, &file, *volumes) {
         Err(failure) if *force && !task.is_cancelled() => {
             is_left = true;
-            task.note(Level::Warning, format!("its record was removed, but parts of it are kept: {}", failure.message));
+            task.note(
+                Level::Warning,
+                format!(
+                    "its record was removed, but parts of it are kept: {}",
+                    failure.message
+                ),
+            );
         }
         Err(failure) if !task.is_cancelled() => {
             let help = format!(
                 "run `hoist plugin undeploy {} --force` to remove the record of the deployment and keep what cannot be undeployed",
                 module.id
             );
-            return Err(Failure { message: format!("{}; {help}", failure.message), ..failure });
+            return Err(Failure {
+                message: format!("{}; {help}", failure.message),
+                ..failure
+            });
         }
         taken => taken?,
     }
@@ -562,12 +888,22 @@ pub(crate) fn undeploy(world: &World, module: &Module, undeployment: &Undeployme
         task.item(Fate::Removed, format!("volume {volume}"), None);
     }
     for volume in &kept {
-        task.item(Fate::Kept, format!("volume {volume}"), Some("volumes are kept; use `docker volume rm` to delete it".to_owned()));
+        task.item(
+            Fate::Kept,
+            format!("volume {volume}"),
+            Some("volumes are kept; use `docker volume rm` to delete it".to_owned()),
+        );
     }
-    let forgotten = if kept.is_empty() && !is_left { place.forget_all() } else { place.forget_but_secrets() };
+    let forgotten = if kept.is_empty() && !is_left {
+        place.forget_all()
+    } else {
+        place.forget_but_secrets()
+    };
     tell_secrets(&place, task);
     forgotten.map_err(|error| task.failed("cannot remove the files of", &place.work(), &error))?;
-    ledger.drop_deployment(&module.id, environment).map_err(told)?;
+    ledger
+        .drop_deployment(&module.id, environment)
+        .map_err(told)?;
     task.version(Some(file.version), None);
     Ok(Effect::Changed)
 }
@@ -575,21 +911,50 @@ pub(crate) fn undeploy(world: &World, module: &Module, undeployment: &Undeployme
 /// Says where secrets stay that were made for a deployment.
 fn tell_secrets(place: &Place, task: &TaskContext) {
     if !place.secrets().is_empty() {
-        let reason = "generated secrets of the deployment; remaining data may be encrypted with them".to_owned();
-        task.item(Fate::Kept, place.secrets_file().display().to_string(), Some(reason));
+        let reason =
+            "generated secrets of the deployment; remaining data may be encrypted with them"
+                .to_owned();
+        task.item(
+            Fate::Kept,
+            place.secrets_file().display().to_string(),
+            Some(reason),
+        );
     }
 }
 
 /// Takes down every deployment of a plugin that is removed.
-pub(crate) fn undeploy_all(world: &World, module: &Module, task: &TaskContext) -> Result<(), Failure> {
-    let Some(ledger) = &world.ledger else { return Ok(()) };
-    let of: Vec<Deployed> = ledger.deployments().map_err(told)?.into_iter().filter(|known| known.plugin == module.id).collect();
+pub(crate) fn undeploy_all(
+    world: &World,
+    module: &Module,
+    task: &TaskContext,
+) -> Result<(), Failure> {
+    let Some(ledger) = &world.ledger else {
+        return Ok(());
+    };
+    let of: Vec<Deployed> = ledger
+        .deployments()
+        .map_err(told)?
+        .into_iter()
+        .filter(|known| known.plugin == module.id)
+        .collect();
     let mut told = BTreeSet::new();
     for Deployed { environment, .. } in of {
         told.insert(Place::new(&world.state, &module.id, &environment).secrets_file());
-        undeploy(world, module, &Undeployment { environment, volumes: false, force: false }, task)?;
+        undeploy(
+            world,
+            module,
+            &Undeployment {
+                environment,
+                volumes: false,
+                force: false,
+            },
+            task,
+        )?;
     }
-    for place in Place::all_of(&world.state, &module.id).into_iter().filter(|place| !told.contains(&place.secrets_file())) {
+    for place in Place::all_of(&world.state, &module.id)
+        .into_iter()
+        .filter(|place| !told.contains(&place.secrets_file()))
+    {
         tell_secrets(&place, task);
     }
     Ok(())
@@ -599,7 +964,11 @@ pub(crate) fn undeploy_all(world: &World, module: &Module, task: &TaskContext) -
 ///
 /// # Errors
 /// There is no engine, or it does not answer.
-pub fn containers(machine: &crate::Machine, name: &str, swarm: bool) -> Result<Vec<Container>, Failure> {
+pub fn containers(
+    machine: &crate::Machine,
+    name: &str,
+    swarm: bool,
+) -> Result<Vec<Container>, Failure> {
     let task = TaskContext::alone(|_| {});
     let variables = Default::default();
     let context = StepContext::new(&task, machine, name, &variables);

@@ -1,4 +1,5 @@
-//! Docker Compose: whichever of its two programs is there, told what to bring up and watched until that is well.
+//! Docker Compose: whichever of its two programs is there, told what to bring up and watched until
+//! that is well.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
@@ -66,7 +67,9 @@ impl Container {
             ("running", Some("unhealthy")) => State::Wrong("is unhealthy".to_owned()),
             ("exited", _) if self.exit == 0 => State::Well,
             ("exited" | "dead", _) => State::Wrong(format!("ended with exit code {}", self.exit)),
-            _ if self.restarts >= RESTARTS => State::Wrong(format!("was restarted {} times", self.restarts)),
+            _ if self.restarts >= RESTARTS => {
+                State::Wrong(format!("was restarted {} times", self.restarts))
+            }
             _ => State::Coming,
         }
     }
@@ -93,12 +96,32 @@ impl<'a, 'c> Engine<'a, 'c> {
         swarm: bool,
     ) -> Result<Self, Failure> {
         let Some(docker) = context.machine.find_program("docker", &[]) else {
-            return Err(Failure::new("Docker is not installed: install docker.io and docker-compose, or Docker's own packages"));
+            return Err(Failure::new(
+                "Docker is not installed: install docker.io and docker-compose, or Docker's own packages",
+            ));
         };
-        let mut engine = Self { context, docker, compose: Vec::new(), project: project.to_owned(), work, variables, swarm };
-        let (exit, said) = engine.ask(engine.command(&engine.docker).args(["version", "--format", "{{.Server.Version}}"]))?;
+        let mut engine = Self {
+            context,
+            docker,
+            compose: Vec::new(),
+            project: project.to_owned(),
+            work,
+            variables,
+            swarm,
+        };
+        let (exit, said) = engine.ask(engine.command(&engine.docker).args([
+            "version",
+            "--format",
+            "{{.Server.Version}}",
+        ]))?;
         if !exit.success() {
-            let said = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned();
+            let said = said
+                .lines()
+                .rev()
+                .find(|line| !line.trim().is_empty())
+                .unwrap_or_default()
+                .trim()
+                .to_owned();
             return Err(Failure::new(format!(
                 "cannot connect to the Docker engine: check that it is running and that you may use it ({said})"
             )));
@@ -110,24 +133,42 @@ impl<'a, 'c> Engine<'a, 'c> {
         let is_plugin = match context.machine.compose_is_plugin.get() {
             Some(known) => *known,
             None => {
-                let (exit, _) = engine.ask(engine.command(&engine.docker).args(["compose", "version"]))?;
-                *context.machine.compose_is_plugin.get_or_init(|| exit.success())
+                let (exit, _) =
+                    engine.ask(engine.command(&engine.docker).args(["compose", "version"]))?;
+                *context
+                    .machine
+                    .compose_is_plugin
+                    .get_or_init(|| exit.success())
             }
         };
-        engine.compose = match (is_plugin, context.machine.find_program("docker-compose", &[])) {
+        engine.compose = match (
+            is_plugin,
+            context.machine.find_program("docker-compose", &[]),
+        ) {
             (true, _) => vec![engine.docker.display().to_string(), "compose".to_owned()],
             (false, Some(program)) => vec![program.display().to_string()],
             (false, None) => {
-                return Err(Failure::new("Docker Compose is not installed: install docker-compose or Docker's Compose plugin"));
+                return Err(Failure::new(
+                    "Docker Compose is not installed: install docker-compose or Docker's Compose plugin",
+                ));
             }
         };
         Ok(engine)
     }
 
     fn command(&self, program: impl Into<std::ffi::OsString>) -> Command {
-        let environment = self.context.machine.script_environment(self.variables, &self.context.path.joined());
-        let directory = if self.work.is_dir() { self.work.clone() } else { PathBuf::from("/") };
-        Command::new(program).environment(environment).directory(directory)
+        let environment = self
+            .context
+            .machine
+            .script_environment(self.variables, &self.context.path.joined());
+        let directory = if self.work.is_dir() {
+            self.work.clone()
+        } else {
+            PathBuf::from("/")
+        };
+        Command::new(program)
+            .environment(environment)
+            .directory(directory)
     }
 
     /// Runs a command and returns all that it says, which nobody is shown.
@@ -141,10 +182,24 @@ impl<'a, 'c> Engine<'a, 'c> {
     }
 
     fn compose(&self, project: &Project, arguments: &[&str]) -> Command {
-        let (program, always) = self.compose.split_first().map_or(("docker-compose", &[][..]), |(first, rest)| (first.as_str(), rest));
-        let files = project.files.iter().flat_map(|(path, _)| ["-f".to_owned(), self.work.join(path).display().to_string()]);
-        let all = always.iter().cloned().chain(["--ansi", "never", "-p", &self.project].map(str::to_owned)).chain(files);
-        self.command(program).args(all).args(arguments.iter().copied())
+        let (program, always) = self
+            .compose
+            .split_first()
+            .map_or(("docker-compose", &[][..]), |(first, rest)| {
+                (first.as_str(), rest)
+            });
+        let files = project
+            .files
+            .iter()
+            .flat_map(|(path, _)| ["-f".to_owned(), self.work.join(path).display().to_string()]);
+        let all = always
+            .iter()
+            .cloned()
+            .chain(["--ansi", "never", "-p", &self.project].map(str::to_owned))
+            .chain(files);
+        self.command(program)
+            .args(all)
+            .args(arguments.iter().copied())
     }
 
     /// Runs Compose; what it says is shown, and its last word tells why it failed.
@@ -169,10 +224,20 @@ impl<'a, 'c> Engine<'a, 'c> {
             return Ok(());
         }
         // What is done to go back says more, and this would be lost.
-        lines.iter().for_each(|line| self.context.task.note_from("docker", Level::Info, line));
-        let mut errors = lines.iter().filter(|line| line.to_lowercase().starts_with("error"));
-        let cause = errors.next_back().filter(|line| **line != last).map(|line| format!(": {line}"));
-        Err(Failure::new(format!("{doing} failed with {exit}{}: {last}", cause.unwrap_or_default())))
+        lines
+            .iter()
+            .for_each(|line| self.context.task.note_from("docker", Level::Info, line));
+        let mut errors = lines
+            .iter()
+            .filter(|line| line.to_lowercase().starts_with("error"));
+        let cause = errors
+            .next_back()
+            .filter(|line| **line != last)
+            .map(|line| format!(": {line}"));
+        Err(Failure::new(format!(
+            "{doing} failed with {exit}{}: {last}",
+            cause.unwrap_or_default()
+        )))
     }
 
     /// Lets Compose look at its files. Nothing is started.
@@ -185,8 +250,16 @@ impl<'a, 'c> Engine<'a, 'c> {
         if exit.success() {
             return Ok(());
         }
-        let said = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned();
-        Err(Failure::new(format!("Docker Compose cannot read its files: {said}")))
+        let said = said
+            .lines()
+            .rev()
+            .find(|line| !line.trim().is_empty())
+            .unwrap_or_default()
+            .trim()
+            .to_owned();
+        Err(Failure::new(format!(
+            "Docker Compose cannot read its files: {said}"
+        )))
     }
 
     /// Brings everything up as the files say, and waits until it is well.
@@ -197,9 +270,15 @@ impl<'a, 'c> Engine<'a, 'c> {
         if project.builds {
             self.run(project, "building its images", &["build"])?;
         }
-        let scale: Vec<String> = project.scale.iter().map(|(service, count)| format!("{service}={count}")).collect();
+        let scale: Vec<String> = project
+            .scale
+            .iter()
+            .map(|(service, count)| format!("{service}={count}"))
+            .collect();
         let mut arguments = vec!["up", "-d", "--remove-orphans"];
-        scale.iter().for_each(|scale| arguments.extend(["--scale", scale]));
+        scale
+            .iter()
+            .for_each(|scale| arguments.extend(["--scale", scale]));
         let up = self.run(project, "starting it", &arguments);
         if let Err(failure) = up {
             self.tell_logs(None)?;
@@ -214,20 +293,32 @@ impl<'a, 'c> Engine<'a, 'c> {
         loop {
             self.context.task.check()?;
             let containers = self.containers()?;
-            let missing = project.services.iter().find(|service| !containers.iter().any(|container| container.service == **service));
-            let wrong = containers.iter().find_map(|container| match container.state() {
-                State::Wrong(why) => Some((container, why)),
-                _ => None,
+            let missing = project.services.iter().find(|service| {
+                !containers
+                    .iter()
+                    .any(|container| container.service == **service)
             });
+            let wrong = containers
+                .iter()
+                .find_map(|container| match container.state() {
+                    State::Wrong(why) => Some((container, why)),
+                    _ => None,
+                });
             if let Some((container, why)) = wrong {
                 self.tell_logs(Some(container))?;
                 return Err(Failure::new(format!("{} {why}", container.name)));
             }
-            let coming = containers.iter().find(|container| container.state() == State::Coming);
+            let coming = containers
+                .iter()
+                .find(|container| container.state() == State::Coming);
             if coming.is_none() && missing.is_none() {
-                let ids: Vec<String> = containers.iter().map(|container| container.id.clone() + &container.restarts.to_string()).collect();
-                let looked_after =
-                    containers.iter().all(|container| container.health.as_deref() == Some("healthy") || container.status == "exited");
+                let ids: Vec<String> = containers
+                    .iter()
+                    .map(|container| container.id.clone() + &container.restarts.to_string())
+                    .collect();
+                let looked_after = containers.iter().all(|container| {
+                    container.health.as_deref() == Some("healthy") || container.status == "exited"
+                });
                 let since = match well_since.take() {
                     Some((since, known)) if known == ids => since,
                     _ => Instant::now(),
@@ -240,11 +331,17 @@ impl<'a, 'c> Engine<'a, 'c> {
                 well_since = None;
             }
             if Instant::now() > deadline {
-                let what = coming.map(|container| container.name.clone()).or(missing.cloned()).unwrap_or_default();
+                let what = coming
+                    .map(|container| container.name.clone())
+                    .or(missing.cloned())
+                    .unwrap_or_default();
                 if let Some(container) = coming {
                     self.tell_logs(Some(container))?;
                 }
-                return Err(Failure::new(format!("{what} was not healthy within {} seconds; use --wait to wait longer", limit.as_secs())));
+                return Err(Failure::new(format!(
+                    "{what} was not healthy within {} seconds; use --wait to wait longer",
+                    limit.as_secs()
+                )));
             }
             std::thread::sleep(TICK);
         }
@@ -267,25 +364,44 @@ impl<'a, 'c> Engine<'a, 'c> {
         }
         let containers = self.containers()?;
         for service in &project.services {
-            let of: Vec<&Container> = containers.iter().filter(|container| container.service == *service).collect();
-            let wanted = project.scale.get(service).map_or(1, |count| *count as usize);
+            let of: Vec<&Container> = containers
+                .iter()
+                .filter(|container| container.service == *service)
+                .collect();
+            let wanted = project
+                .scale
+                .get(service)
+                .map_or(1, |count| *count as usize);
             if of.len() < wanted || (project.scale.contains_key(service) && of.len() > wanted) {
-                return Ok(Some(format!("{service}: {} of {wanted} containers exist", of.len())));
+                return Ok(Some(format!(
+                    "{service}: {} of {wanted} containers exist",
+                    of.len()
+                )));
             }
             if let Some(other) = of.iter().find(|container| container.state() != State::Well) {
-                return Ok(Some(format!("{} is {}", other.name, other.health.as_deref().unwrap_or(&other.status))));
+                return Ok(Some(format!(
+                    "{} is {}",
+                    other.name,
+                    other.health.as_deref().unwrap_or(&other.status)
+                )));
             }
         }
         Ok(None)
     }
 
-    /// The containers of the project that were not started from below a directory; in a Swarm, which does not know that, all where nothing is `known`.
+    /// The containers of the project that were not started from below a directory; in a Swarm,
+    /// which does not know that, all where nothing is `known`.
     pub(crate) fn foreign(&self, work: &Path, known: bool) -> Result<Vec<String>, Failure> {
         let own = |container: &Container| match &container.from {
             Some(from) => Path::new(from).starts_with(work),
             None => known,
         };
-        Ok(self.containers()?.into_iter().filter(|container| !own(container)).map(|container| container.name).collect())
+        Ok(self
+            .containers()?
+            .into_iter()
+            .filter(|container| !own(container))
+            .map(|container| container.name)
+            .collect())
     }
 
     /// The containers of the project, by their names.
@@ -294,16 +410,30 @@ impl<'a, 'c> Engine<'a, 'c> {
             return self.stack_containers();
         }
         let filter = format!("label={}={}", self.label(), self.project);
-        let (exit, ids) = self.ask(self.command(&self.docker).args(["ps", "-a", "-q", "--no-trunc", "--filter", &filter]))?;
+        let (exit, ids) = self.ask(self.command(&self.docker).args([
+            "ps",
+            "-a",
+            "-q",
+            "--no-trunc",
+            "--filter",
+            &filter,
+        ]))?;
         let ids: Vec<&str> = ids.lines().filter(|line| !line.trim().is_empty()).collect();
         if !exit.success() {
-            return Err(Failure::new(format!("lost the connection to the Docker engine: {}", ids.last().unwrap_or(&""))));
+            return Err(Failure::new(format!(
+                "lost the connection to the Docker engine: {}",
+                ids.last().unwrap_or(&"")
+            )));
         }
         if ids.is_empty() {
             return Ok(Vec::new());
         }
         // One that goes meanwhile is said to be unknown, and the others are told all the same.
-        let (_, said) = self.ask(self.command(&self.docker).args(["inspect", "--format", "{{json .}}"]).args(ids.iter().copied()))?;
+        let (_, said) = self.ask(
+            self.command(&self.docker)
+                .args(["inspect", "--format", "{{json .}}"])
+                .args(ids.iter().copied()),
+        )?;
         let mut containers: Vec<Container> = said.lines().filter_map(read).collect();
         containers.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(containers)
@@ -311,14 +441,25 @@ impl<'a, 'c> Engine<'a, 'c> {
 
     /// What all that belongs to a project has on it.
     fn label(&self) -> &'static str {
-        if self.swarm { "com.docker.stack.namespace" } else { "com.docker.compose.project" }
+        if self.swarm {
+            "com.docker.stack.namespace"
+        } else {
+            "com.docker.compose.project"
+        }
     }
 
     /// The volumes of the project.
     pub(crate) fn volumes(&self) -> Result<BTreeSet<String>, Failure> {
         let filter = format!("label={}={}", self.label(), self.project);
-        let (exit, said) = self.ask(self.command(&self.docker).args(["volume", "ls", "-q", "--filter", &filter]))?;
-        Ok(if exit.success() { said.lines().map(|line| line.trim().to_owned()).collect() } else { BTreeSet::new() })
+        let (exit, said) = self.ask(
+            self.command(&self.docker)
+                .args(["volume", "ls", "-q", "--filter", &filter]),
+        )?;
+        Ok(if exit.success() {
+            said.lines().map(|line| line.trim().to_owned()).collect()
+        } else {
+            BTreeSet::new()
+        })
     }
 
     /// Removes volumes that an attempt made.
@@ -326,22 +467,54 @@ impl<'a, 'c> Engine<'a, 'c> {
         if names.is_empty() {
             return Ok(());
         }
-        let (exit, said) = self.ask(self.command(&self.docker).args(["volume", "rm"]).args(names.iter().map(String::as_str)))?;
-        if exit.success() { Ok(()) } else { Err(Failure::new(format!("removing its volumes: {}", said.trim()))) }
+        let (exit, said) = self.ask(
+            self.command(&self.docker)
+                .args(["volume", "rm"])
+                .args(names.iter().map(String::as_str)),
+        )?;
+        if exit.success() {
+            Ok(())
+        } else {
+            Err(Failure::new(format!(
+                "removing its volumes: {}",
+                said.trim()
+            )))
+        }
     }
 
     /// The last lines of a container, or of all that do not work.
     fn tell_logs(&self, container: Option<&Container>) -> Result<(), Failure> {
-        let all = if container.is_none() { self.containers().unwrap_or_default() } else { Vec::new() };
-        let wrong = all.iter().filter(|container| matches!(container.state(), State::Wrong(_)));
+        let all = if container.is_none() {
+            self.containers().unwrap_or_default()
+        } else {
+            Vec::new()
+        };
+        let wrong = all
+            .iter()
+            .filter(|container| matches!(container.state(), State::Wrong(_)));
         for container in container.into_iter().chain(wrong) {
-            let (_, said) = self.ask(self.command(&self.docker).args(["logs", "--tail", LINES, &container.name]))?;
+            let (_, said) = self.ask(self.command(&self.docker).args([
+                "logs",
+                "--tail",
+                LINES,
+                &container.name,
+            ]))?;
             let format = "{{with .State.Health}}{{range .Log}}{{println .Output}}{{end}}{{end}}";
-            let (_, health) = self.ask(self.command(&self.docker).args(["inspect", "--format", format, &container.name]))?;
-            let last =
-                health.lines().rev().find(|line| !line.trim().is_empty()).map(|line| format!("its health check reports: {}", line.trim()));
+            let (_, health) = self.ask(self.command(&self.docker).args([
+                "inspect",
+                "--format",
+                format,
+                &container.name,
+            ]))?;
+            let last = health
+                .lines()
+                .rev()
+                .find(|line| !line.trim().is_empty())
+                .map(|line| format!("its health check reports: {}", line.trim()));
             for line in said.lines().map(str::to_owned).chain(last) {
-                self.context.task.note_from(&container.name, Level::Info, line);
+                self.context
+                    .task
+                    .note_from(&container.name, Level::Info, line);
             }
         }
         Ok(())
@@ -397,20 +570,40 @@ struct Binding {
 }
 
 fn read(line: &str) -> Option<Container> {
-    let Inspected { id, name, restart_count, state, config, network_settings } = serde_json::from_str(line).ok()?;
-    let ports = network_settings.ports.into_iter().flat_map(|(own, bindings)| {
-        bindings.unwrap_or_default().into_iter().map(move |Binding { host_ip, host_port }| format!("{host_ip}:{host_port}->{own}"))
-    });
+    let Inspected {
+        id,
+        name,
+        restart_count,
+        state,
+        config,
+        network_settings,
+    } = serde_json::from_str(line).ok()?;
+    let ports = network_settings
+        .ports
+        .into_iter()
+        .flat_map(|(own, bindings)| {
+            bindings
+                .unwrap_or_default()
+                .into_iter()
+                .map(move |Binding { host_ip, host_port }| format!("{host_ip}:{host_port}->{own}"))
+        });
     Some(Container {
         name: name.trim_start_matches('/').to_owned(),
         id,
-        service: config.labels.get("com.docker.compose.service").cloned().unwrap_or_default(),
+        service: config
+            .labels
+            .get("com.docker.compose.service")
+            .cloned()
+            .unwrap_or_default(),
         status: state.status,
         health: state.health.map(|health| health.status),
         since: state.started_at,
         exit: state.exit_code,
         restarts: restart_count,
-        from: config.labels.get("com.docker.compose.project.working_dir").cloned(),
+        from: config
+            .labels
+            .get("com.docker.compose.project.working_dir")
+            .cloned(),
         ports: ports.collect(),
     })
 }

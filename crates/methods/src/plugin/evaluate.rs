@@ -22,11 +22,22 @@ pub const EVALUATE: &str = "__evaluate";
 pub(super) fn evaluate(program: &Path, task: &Task) -> Result<Answer, String> {
     let wrong = |error: std::io::Error| format!("cannot start a process for it: {error}");
     let question = serde_json::to_vec(task).map_err(|error| error.to_string())?;
-    let mut process =
-        Command::new(program).arg(EVALUATE).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().map_err(wrong)?;
-    let asked = process.stdin.take().map(|mut stdin| stdin.write_all(&question));
+    let mut process = Command::new(program)
+        .arg(EVALUATE)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(wrong)?;
+    let asked = process
+        .stdin
+        .take()
+        .map(|mut stdin| stdin.write_all(&question));
     let mut answer = Vec::new();
-    let read = process.stdout.take().map(|stdout| stdout.take(ANSWER + 1).read_to_end(&mut answer));
+    let read = process
+        .stdout
+        .take()
+        .map(|stdout| stdout.take(ANSWER + 1).read_to_end(&mut answer));
     if answer.len() as u64 > ANSWER {
         let _ = process.kill();
     }
@@ -46,8 +57,13 @@ fn ended(status: ExitStatus) -> String {
         Some(signal) if signal == Signal::XCPU.as_raw() || signal == Signal::KILL.as_raw() => {
             format!("it takes more than {SECONDS} seconds")
         }
-        Some(signal) if signal == Signal::INT.as_raw() || signal == Signal::TERM.as_raw() => "it was interrupted".to_owned(),
-        _ => format!("it needs more than {} MiB of memory, or is nested too deeply", MEMORY >> 20),
+        Some(signal) if signal == Signal::INT.as_raw() || signal == Signal::TERM.as_raw() => {
+            "it was interrupted".to_owned()
+        }
+        _ => format!(
+            "it needs more than {} MiB of memory, or is nested too deeply",
+            MEMORY >> 20
+        ),
     }
 }
 
@@ -58,7 +74,13 @@ fn ended(status: ExitStatus) -> String {
 pub fn answer() -> std::io::Result<()> {
     let limit = |resource, most| {
         let most = Some(most);
-        setrlimit(resource, Rlimit { current: most, maximum: most })
+        setrlimit(
+            resource,
+            Rlimit {
+                current: most,
+                maximum: most,
+            },
+        )
     };
     // What it knows may be secret.
     limit(Resource::Core, 0)?;

@@ -1,4 +1,5 @@
-//! The hosts that a plugin is deployed to: those its configuration names, all at once, some first where that is asked.
+//! The hosts that a plugin is deployed to: those its configuration names, all at once, some first
+//! where that is asked.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -25,7 +26,11 @@ pub struct Rollout {
 
 impl Default for Rollout {
     fn default() -> Self {
-        Self { max_hosts: 16, canary: 0, allowed: usize::MAX }
+        Self {
+            max_hosts: 16,
+            canary: 0,
+            allowed: usize::MAX,
+        }
     }
 }
 
@@ -40,38 +45,62 @@ pub struct HostOf {
     pub values: Value,
 }
 
-/// The hosts of a configuration: that of `host`, or those of `hosts`, each of which is laid over it.
+/// The hosts of a configuration: that of `host`, or those of `hosts`, each of which is laid over
+/// it.
 ///
 /// # Errors
 /// What is missing, or is no host, by its path.
 pub fn hosts_of(values: &Value) -> Result<Vec<HostOf>, String> {
     let base = values.get("host").cloned().unwrap_or(Value::Null);
-    let several = values.get("hosts").and_then(Value::as_array).filter(|hosts| !hosts.is_empty());
+    let several = values
+        .get("hosts")
+        .and_then(Value::as_array)
+        .filter(|hosts| !hosts.is_empty());
     let entries: Vec<(String, Value)> = match several {
-        Some(hosts) => hosts.iter().enumerate().map(|(place, over)| (format!("hosts[{place}]"), laid(base.clone(), over))).collect(),
+        Some(hosts) => hosts
+            .iter()
+            .enumerate()
+            .map(|(place, over)| (format!("hosts[{place}]"), laid(base.clone(), over)))
+            .collect(),
         None if base.is_object() => vec![("host".to_owned(), base)],
-        None => return Err("host.connection.host is not set: it is the host to deploy to".to_owned()),
+        None => {
+            return Err("host.connection.host is not set: it is the host to deploy to".to_owned());
+        }
     };
-    entries.into_iter().map(|(path, entry)| of_entry(values, &path, entry)).collect()
+    entries
+        .into_iter()
+        .map(|(path, entry)| of_entry(values, &path, entry))
+        .collect()
 }
 
 fn of_entry(values: &Value, path: &str, entry: Value) -> Result<HostOf, String> {
     let connection = &entry["connection"];
     let text = |name: &str| connection[name].as_str().filter(|text| !text.is_empty());
-    let name = text("host").ok_or_else(|| format!("{path}.connection.host is not set: it is the host to deploy to"))?;
+    let name = text("host")
+        .ok_or_else(|| format!("{path}.connection.host is not set: it is the host to deploy to"))?;
     let user = text("user");
     let destination = user.map_or_else(|| name.to_owned(), |user| format!("{user}@{name}"));
     // A name of the ssh configuration has its port there.
-    let mut host = Host::parse(&if name.contains(':') { destination.replace(name, &format!("[{name}]")) } else { destination })
-        .map_err(|why| format!("{path}.connection: {why}"))?;
-    host.port = connection["port"].as_u64().and_then(|port| u16::try_from(port).ok());
+    let mut host = Host::parse(&if name.contains(':') {
+        destination.replace(name, &format!("[{name}]"))
+    } else {
+        destination
+    })
+    .map_err(|why| format!("{path}.connection: {why}"))?;
+    host.port = connection["port"]
+        .as_u64()
+        .and_then(|port| u16::try_from(port).ok());
     host.key = text("key_file").map(PathBuf::from);
     host.password = text("password").map(str::to_owned);
     let sudo = connection["sudo"].as_bool().unwrap_or(user != Some("root"));
     let mut values = values.as_object().cloned().unwrap_or_default();
     values.remove("hosts");
     values.insert("host".to_owned(), entry);
-    Ok(HostOf { host, sudo, values: Value::Object(values) })
+    Ok(HostOf {
+        host,
+        sudo,
+        values: Value::Object(values),
+    })
 }
 
 fn laid(mut under: Value, over: &Value) -> Value {
@@ -112,7 +141,10 @@ pub(crate) fn on_all(
     rollout: &Rollout,
     task: &TaskContext,
 ) -> Result<Effect, Failure> {
-    let failures = Arc::new(Failures { allowed: rollout.allowed, count: AtomicUsize::new(0) });
+    let failures = Arc::new(Failures {
+        allowed: rollout.allowed,
+        count: AtomicUsize::new(0),
+    });
     let canary = rollout.canary.min(hosts.len());
     let (first, others) = hosts.split_at(canary);
     let mut all = Vec::new();
@@ -122,7 +154,10 @@ pub(crate) fn on_all(
         all.extend(done);
         if is_canary && failed {
             for other in others {
-                all.push((other.host.to_string(), Err(Failure::declined("not started: the canary hosts failed"))));
+                all.push((
+                    other.host.to_string(),
+                    Err(Failure::declined("not started: the canary hosts failed")),
+                ));
             }
             break;
         }
@@ -141,12 +176,28 @@ pub(crate) fn on_all(
         }
     }
     match wrong.as_slice() {
-        [] => Ok(if changed { Effect::Changed } else { Effect::Unchanged }),
+        [] => Ok(if changed {
+            Effect::Changed
+        } else {
+            Effect::Unchanged
+        }),
         [only] if all.len() == 1 => Err(Failure::new(only.clone())),
         several => {
-            let idle = all.iter().filter(|(_, done)| done.as_ref().is_err_and(|failure| failure.declined)).count();
-            let others = if idle > 0 { format!(", and {idle} were not started") } else { String::new() };
-            Err(Failure::new(format!("{} of {} hosts failed{others}: {}", several.len() - idle, all.len(), several.join("; "))))
+            let idle = all
+                .iter()
+                .filter(|(_, done)| done.as_ref().is_err_and(|failure| failure.declined))
+                .count();
+            let others = if idle > 0 {
+                format!(", and {idle} were not started")
+            } else {
+                String::new()
+            };
+            Err(Failure::new(format!(
+                "{} of {} hosts failed{others}: {}",
+                several.len() - idle,
+                all.len(),
+                several.join("; ")
+            )))
         }
     }
 }
@@ -170,22 +221,39 @@ fn some(
                     let place = next.fetch_add(1, Ordering::SeqCst);
                     let Some(host) = hosts.get(place) else { break };
                     let done = one(machine, host, order, failures.clone(), task);
-                    results.lock().unwrap_or_else(PoisonError::into_inner).insert(place, (host.host.to_string(), done));
+                    results
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .insert(place, (host.host.to_string(), done));
                 }
             });
         }
     });
     task.check()?;
-    Ok(results.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect())
+    Ok(results
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner)
+        .into_values()
+        .collect())
 }
 
-fn one(machine: &Machine, host: &HostOf, order: &Order<'_>, failures: Arc<Failures>, task: &TaskContext) -> Result<Effect, Failure> {
+fn one(
+    machine: &Machine,
+    host: &HostOf,
+    order: &Order<'_>,
+    failures: Arc<Failures>,
+    task: &TaskContext,
+) -> Result<Effect, Failure> {
     let at = format!("@{}", order.name);
     let always = ["--output", "json", "--yes", "--verbose", "-C", &at];
     let mut variables = order.variables.clone();
     variables.extend(variables_of(&host.values, order.variables));
     let header = Header {
-        arguments: always.iter().chain(order.command).map(|word| (*word).to_owned()).collect(),
+        arguments: always
+            .iter()
+            .chain(order.command)
+            .map(|word| (*word).to_owned())
+            .collect(),
         variables,
         config: Some(host.values.to_string()),
     };
@@ -193,7 +261,15 @@ fn one(machine: &Machine, host: &HostOf, order: &Order<'_>, failures: Arc<Failur
     let prefix = format!("{} ", host.host);
     let (begun, name) = (order.begun.clone(), host.host.to_string());
     let begun: Option<Begun> = Some(Arc::new(move || begun(&name)));
-    let remote = Remote { host: host.host.clone(), sudo: host.sudo, header, trees, prefix, failures, begun };
+    let remote = Remote {
+        host: host.host.clone(),
+        sudo: host.sudo,
+        header,
+        trees,
+        prefix,
+        failures,
+        begun,
+    };
     remote::run(machine, &remote, task)
 }
 
@@ -206,18 +282,34 @@ mod tests {
     fn one_host_or_several_which_are_laid_over_it() {
         let told = |values: Value| {
             hosts_of(&values).map(|hosts| {
-                let one = |host: HostOf| format!("{} {} {}", host.host, host.sudo, host.values["host"]["os"]["family"]);
+                let one = |host: HostOf| {
+                    format!(
+                        "{} {} {}",
+                        host.host, host.sudo, host.values["host"]["os"]["family"]
+                    )
+                };
                 hosts.into_iter().map(one).collect::<Vec<_>>()
             })
         };
         let one = json!({ "connection": { "host": "a", "port": 2222, "user": "admin", "key_file": "/k" }, "os": { "family": "debian" } });
-        assert_eq!(told(json!({ "host": one })).unwrap(), ["admin@a:2222 true \"debian\""]);
-        let hosts =
-            json!([{ "connection": { "host": "b" } }, { "connection": { "host": "c", "user": "root" }, "os": { "family": "arch" } }]);
-        assert_eq!(told(json!({ "host": one, "hosts": hosts })).unwrap(), ["admin@b:2222 true \"debian\"", "root@c:2222 false \"arch\""]);
-        assert!(told(json!({})).unwrap_err().starts_with("host.connection.host"));
+        assert_eq!(
+            told(json!({ "host": one })).unwrap(),
+            ["admin@a:2222 true \"debian\""]
+        );
+        let hosts = json!([{ "connection": { "host": "b" } }, { "connection": { "host": "c", "user": "root" }, "os": { "family": "arch" } }]);
+        assert_eq!(
+            told(json!({ "host": one, "hosts": hosts })).unwrap(),
+            ["admin@b:2222 true \"debian\"", "root@c:2222 false \"arch\""]
+        );
         assert!(
-            told(json!({ "host": {}, "hosts": [{ "connection": { "host": "-x" } }] })).unwrap_err().starts_with("hosts[0].connection:")
+            told(json!({}))
+                .unwrap_err()
+                .starts_with("host.connection.host")
+        );
+        assert!(
+            told(json!({ "host": {}, "hosts": [{ "connection": { "host": "-x" } }] }))
+                .unwrap_err()
+                .starts_with("hosts[0].connection:")
         );
     }
 }

@@ -1,4 +1,5 @@
-//! Plugins: directories with a manifest, hooks and configuration, read from collections and installed as modules.
+//! Plugins: directories with a manifest, hooks and configuration, read from collections and
+//! installed as modules.
 
 mod configured;
 mod deploy;
@@ -12,7 +13,9 @@ mod removal;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use hoist_core::{Action, Checks, Digest, Module, Need, Offered, Parsed, Recipe, Removal, Step, Tier};
+use hoist_core::{
+    Action, Checks, Digest, Module, Need, Offered, Parsed, Recipe, Removal, Step, Tier,
+};
 use hoist_plugins::{Event, MANIFEST, Plugin, Side};
 use rayon::prelude::*;
 use serde_json::json;
@@ -32,9 +35,13 @@ use crate::application::{file_list, list_files};
 /// The directory of a collection that plugins stand in.
 pub const PLUGINS: &str = "plugins";
 
-/// The plugins below a directory, by the names of their directories, with everything that is wrong with them. `into` is where they are installed.
+/// The plugins below a directory, by the names of their directories, with everything that is wrong
+/// with them. `into` is where they are installed.
 pub fn plugins(directory: &Path, source: &str, into: &Path) -> Vec<(String, Parsed)> {
-    plugin_directories(directory).into_par_iter().map(|path| plugin(&path, source, into)).collect()
+    plugin_directories(directory)
+        .into_par_iter()
+        .map(|path| plugin(&path, source, into))
+        .collect()
 }
 
 /// The directories of plugins below a directory, in order.
@@ -42,19 +49,36 @@ pub fn plugin_directories(directory: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
     // What a link leads to is not a part of the collection.
     let is_own = |entry: &std::fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
-    let is_plugin = |path: &PathBuf| path.to_str().is_some() && path.join(MANIFEST).symlink_metadata().is_ok();
-    let mut paths: Vec<PathBuf> = entries.filter(is_own).map(|entry| entry.path()).filter(is_plugin).collect();
+    let is_plugin =
+        |path: &PathBuf| path.to_str().is_some() && path.join(MANIFEST).symlink_metadata().is_ok();
+    let mut paths: Vec<PathBuf> = entries
+        .filter(is_own)
+        .map(|entry| entry.path())
+        .filter(is_plugin)
+        .collect();
     paths.sort();
     paths
 }
 
 /// The plugin in one directory.
 pub fn plugin(directory: &Path, source: &str, into: &Path) -> (String, Parsed) {
-    let called = directory.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let called = directory
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
     let (plugin, diagnostics) = Plugin::read(&OnDisk::new(directory));
-    let name = plugin.as_ref().map_or(called, |plugin| plugin.name.to_string());
+    let name = plugin
+        .as_ref()
+        .map_or(called, |plugin| plugin.name.to_string());
     let module = plugin.map(|plugin| module(&plugin, directory, source, into));
-    (name, Parsed { tier: Some(Tier::Optional), module, diagnostics })
+    (
+        name,
+        Parsed {
+            tier: Some(Tier::Optional),
+            module,
+            diagnostics,
+        },
+    )
 }
 
 fn module(plugin: &Plugin, directory: &Path, source: &str, into: &Path) -> Module {
@@ -68,14 +92,25 @@ fn module(plugin: &Plugin, directory: &Path, source: &str, into: &Path) -> Modul
     let copy = json!({ "from": directory, "into": destination, "files": list, "version": plugin.version.to_string(), "refused": refused });
     let hook = |side: Side, event: Event, directory: &Path| {
         let (name, hook) = plugin.hook(side, event)?;
-        Some(Step::new("hook", json!({ "hook": name, "directory": directory, "path": hook.path, "runs_itself": hook.runs_itself })))
+        Some(Step::new(
+            "hook",
+            json!({ "hook": name, "directory": directory, "path": hook.path, "runs_itself": hook.runs_itself }),
+        ))
     };
     let pre = hook(Side::Pre, Event::Install, directory);
     let post = hook(Side::Post, Event::Install, &destination);
-    let install: Vec<Step> = pre.into_iter().chain([Step::new("copy", copy.clone())]).chain(post.map(Step::after_change)).collect();
+    let install: Vec<Step> = pre
+        .into_iter()
+        .chain([Step::new("copy", copy.clone())])
+        .chain(post.map(Step::after_change))
+        .collect();
     let pre = hook(Side::Pre, Event::Upgrade, directory);
     let post = hook(Side::Post, Event::Upgrade, &destination);
-    let update: Vec<Step> = pre.into_iter().chain([Step::new("copy", copy)]).chain(post.map(Step::after_change)).collect();
+    let update: Vec<Step> = pre
+        .into_iter()
+        .chain([Step::new("copy", copy)])
+        .chain(post.map(Step::after_change))
+        .collect();
     let need = |needed: &hoist_plugins::Dependency| Need {
         name: needed.name.clone(),
         versions: needed.range.to_string(),
@@ -86,14 +121,34 @@ fn module(plugin: &Plugin, directory: &Path, source: &str, into: &Path) -> Modul
         id: plugin.name.clone(),
         summary: plugin.description.clone(),
         tier: Tier::Optional,
-        requires: plugin.dependencies.iter().filter(|needed| !needed.optional).map(|needed| needed.name.clone()).collect(),
-        wishes: plugin.dependencies.iter().filter(|needed| needed.optional).map(|needed| needed.name.clone()).collect(),
+        requires: plugin
+            .dependencies
+            .iter()
+            .filter(|needed| !needed.optional)
+            .map(|needed| needed.name.clone())
+            .collect(),
+        wishes: plugin
+            .dependencies
+            .iter()
+            .filter(|needed| needed.optional)
+            .map(|needed| needed.name.clone())
+            .collect(),
         method: "plugin".to_owned(),
-        recipe: Recipe { steps: [(Action::Install, install), (Action::Update, update)].into() },
-        checks: Checks { dirs: vec![destination.clone()], files: vec![destination.join(MANIFEST)], ..Checks::default() },
+        recipe: Recipe {
+            steps: [(Action::Install, install), (Action::Update, update)].into(),
+        },
+        checks: Checks {
+            dirs: vec![destination.clone()],
+            files: vec![destination.join(MANIFEST)],
+            ..Checks::default()
+        },
         repository: None,
         paths: vec![destination],
-        removal: Removal { into: Some(into.to_owned()), plugin: true, ..Removal::default() },
+        removal: Removal {
+            into: Some(into.to_owned()),
+            plugin: true,
+            ..Removal::default()
+        },
         config_files: Vec::new(),
         update_method: "plugin".to_owned(),
         timeout: None,
@@ -115,8 +170,13 @@ pub(crate) fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
     copy_tree_but(from, to, &|_, _| false)
 }
 
-/// Like [`copy_tree`], without the paths for which `leaves_out` is true; its second argument says whether the path is a directory.
-pub(crate) fn copy_tree_but(from: &Path, to: &Path, leaves_out: &dyn Fn(&Path, bool) -> bool) -> std::io::Result<()> {
+/// Like [`copy_tree`], without the paths for which `leaves_out` is true; its second argument says
+/// whether the path is a directory.
+pub(crate) fn copy_tree_but(
+    from: &Path,
+    to: &Path,
+    leaves_out: &dyn Fn(&Path, bool) -> bool,
+) -> std::io::Result<()> {
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;
         let (kind, target) = (entry.file_type()?, to.join(entry.file_name()));
@@ -148,7 +208,10 @@ pub fn random_text(length: usize) -> std::io::Result<String> {
         let mut bytes = [0; 64];
         source.read_exact(&mut bytes)?;
         // What would make some letters likelier than others is left out.
-        let fair = bytes.iter().map(|byte| usize::from(*byte)).filter(|byte| *byte < LETTERS.len() * 4);
+        let fair = bytes
+            .iter()
+            .map(|byte| usize::from(*byte))
+            .filter(|byte| *byte < LETTERS.len() * 4);
         text.extend(fair.map(|byte| char::from(LETTERS[byte % LETTERS.len()])));
     }
     text.truncate(length);

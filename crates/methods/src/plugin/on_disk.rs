@@ -24,18 +24,29 @@ const LIMIT: u64 = 16 * 1024 * 1024;
 impl OnDisk {
     /// The plugin at a path.
     pub fn new(root: &Path) -> Self {
-        Self { root: root.to_owned(), real: root.canonicalize().unwrap_or_else(|_| root.to_owned()), evaluator: None }
+        Self {
+            root: root.to_owned(),
+            real: root.canonicalize().unwrap_or_else(|_| root.to_owned()),
+            evaluator: None,
+        }
     }
 
-    /// The same, of which another process of a program carries out what may take long: one that calls [`answer`](crate::answer) when its first argument
-    /// is [`EVALUATE`](crate::EVALUATE).
+    /// The same, of which another process of a program carries out what may take long: one that
+    /// calls [`answer`](crate::answer) when its first argument is [`EVALUATE`](crate::EVALUATE).
     pub fn evaluated_by(self, program: &Path) -> Self {
-        Self { evaluator: Some(program.to_owned()), ..self }
+        Self {
+            evaluator: Some(program.to_owned()),
+            ..self
+        }
     }
 
     /// What a path leads to, where that is in the plugin.
     fn real(&self, inside: &str) -> Option<PathBuf> {
-        self.root.join(inside).canonicalize().ok().filter(|path| path.starts_with(&self.real))
+        self.root
+            .join(inside)
+            .canonicalize()
+            .ok()
+            .filter(|path| path.starts_with(&self.real))
     }
 }
 
@@ -47,20 +58,32 @@ impl Directory for OnDisk {
     fn look(&self, inside: &str) -> Look {
         let path = self.root.join(inside);
         let Ok(metadata) = path.metadata() else {
-            return if path.symlink_metadata().is_ok() { Look::Other } else { Look::Absent };
+            return if path.symlink_metadata().is_ok() {
+                Look::Other
+            } else {
+                Look::Absent
+            };
         };
         match self.real(inside) {
             None => Look::LeadsOut,
             Some(_) if metadata.is_dir() => Look::Directory,
-            Some(_) if metadata.is_file() => Look::File { executable: is_executable(&path) },
+            Some(_) if metadata.is_file() => Look::File {
+                executable: is_executable(&path),
+            },
             Some(_) => Look::Other,
         }
     }
 
     fn names(&self, inside: &str) -> Vec<String> {
-        let entries = self.real(inside).and_then(|path| std::fs::read_dir(path).ok());
-        let mut names: Vec<String> =
-            entries.into_iter().flatten().flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        let entries = self
+            .real(inside)
+            .and_then(|path| std::fs::read_dir(path).ok());
+        let mut names: Vec<String> = entries
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .collect();
         names.sort();
         names
     }
@@ -69,7 +92,9 @@ impl Directory for OnDisk {
         match self.look(inside) {
             Look::File { .. } => {}
             Look::Absent => return Err("the file does not exist".to_owned()),
-            Look::LeadsOut => return Err("it is a symbolic link that leads out of the plugin".to_owned()),
+            Look::LeadsOut => {
+                return Err("it is a symbolic link that leads out of the plugin".to_owned());
+            }
             Look::Directory | Look::Other => return Err("it is not a regular file".to_owned()),
         }
         let path = self.root.join(inside);

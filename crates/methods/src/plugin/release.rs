@@ -1,5 +1,7 @@
-//! What is kept of a deployment: for each release the plugin's files and how they were configured, so that it can come back; and the directory that Compose
-//! works in, which stays the same, so that what containers share with it does, too. Only the owner can look into any of it: there are secrets.
+//! What is kept of a deployment: for each release the plugin's files and how they were configured,
+//! so that it can come back; and the directory that Compose works in, which stays the same, so that
+//! what containers share with it does, too. Only the owner can look into any of it: there are
+//! secrets.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::DirBuilder;
@@ -63,7 +65,10 @@ const HOSTS: &str = "hosts.json";
 impl Place {
     /// Of a plugin in an environment, which may have no name.
     pub fn new(state: &Path, plugin: &ModuleId, environment: &str) -> Self {
-        Self { root: state.join("deployments").join(called(plugin, environment)), plugin: plugin.to_string() }
+        Self {
+            root: state.join("deployments").join(called(plugin, environment)),
+            plugin: plugin.to_string(),
+        }
     }
 
     /// The directory that Compose works in.
@@ -89,13 +94,22 @@ impl Place {
         serde_json::from_slice(&text).map_err(io::Error::other)
     }
 
-    /// Writes a release down; `copy` copies the plugin's files into a directory. What an earlier attempt left of the release is removed.
-    pub(crate) fn prepare(&self, number: u32, file: &ReleaseFile, copy: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+    /// Writes a release down; `copy` copies the plugin's files into a directory. What an earlier
+    /// attempt left of the release is removed.
+    pub(crate) fn prepare(
+        &self,
+        number: u32,
+        file: &ReleaseFile,
+        copy: impl FnOnce(&Path) -> io::Result<()>,
+    ) -> io::Result<()> {
         self.forget(number)?;
         let target = self.plugin(number);
         private_directory(&target)?;
         copy(&target)?;
-        write_private(&self.release(number).join(RELEASE), &serde_json::to_vec(file)?)
+        write_private(
+            &self.release(number).join(RELEASE),
+            &serde_json::to_vec(file)?,
+        )
     }
 
     /// Lets a release go.
@@ -117,18 +131,27 @@ impl Place {
         Ok(())
     }
 
-    /// Lets everything go but the secrets that were made: what containers keep may be locked with them.
+    /// Lets everything go but the secrets that were made: what containers keep may be locked with
+    /// them.
     pub(crate) fn forget_but_secrets(&self) -> io::Result<()> {
         let secrets = self.secrets();
         self.forget_all()?;
-        if secrets.is_empty() { Ok(()) } else { self.keep_secrets(&secrets) }
+        if secrets.is_empty() {
+            Ok(())
+        } else {
+            self.keep_secrets(&secrets)
+        }
     }
 
-    /// Makes the directory that Compose works in that of a release: what is of no release, such as what containers wrote, stays.
+    /// Makes the directory that Compose works in that of a release: what is of no release, such as
+    /// what containers wrote, stays.
     pub(crate) fn check_out(&self, number: u32) -> io::Result<()> {
         let (from, work) = (self.plugin(number), self.work());
         let list = self.root.join("work.json");
-        let known: BTreeSet<PathBuf> = std::fs::read(&list).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
+        let known: BTreeSet<PathBuf> = std::fs::read(&list)
+            .ok()
+            .and_then(|text| serde_json::from_slice(&text).ok())
+            .unwrap_or_default();
         let mut files = BTreeSet::new();
         paths_of(&from, Path::new(""), &mut files)?;
         for (path, text) in &self.read(number)?.project.files {
@@ -139,7 +162,13 @@ impl Place {
                 write_private(&target, text.as_bytes())?;
             }
         }
-        let rendered: BTreeSet<PathBuf> = self.read(number)?.project.files.into_iter().map(|(path, _)| PathBuf::from(path)).collect();
+        let rendered: BTreeSet<PathBuf> = self
+            .read(number)?
+            .project
+            .files
+            .into_iter()
+            .map(|(path, _)| PathBuf::from(path))
+            .collect();
         for path in files.difference(&rendered) {
             put(&from.join(path), &work.join(path))?;
         }
@@ -150,13 +179,19 @@ impl Place {
         Ok(())
     }
 
-    /// The hosts that a deployment was begun on; nothing where an earlier version did not keep that.
+    /// The hosts that a deployment was begun on; nothing where an earlier version did not keep
+    /// that.
     pub(crate) fn begun_hosts(&self) -> Option<BTreeSet<String>> {
-        std::fs::read(self.root.join(HOSTS)).ok().and_then(|text| serde_json::from_slice(&text).ok())
+        std::fs::read(self.root.join(HOSTS))
+            .ok()
+            .and_then(|text| serde_json::from_slice(&text).ok())
     }
 
     /// Keeps that a deployment was begun on these hosts as well.
-    pub(crate) fn keep_begun_hosts<'h>(&self, hosts: impl Iterator<Item = &'h str>) -> io::Result<()> {
+    pub(crate) fn keep_begun_hosts<'h>(
+        &self,
+        hosts: impl Iterator<Item = &'h str>,
+    ) -> io::Result<()> {
         let known = self.begun_hosts().unwrap_or_default();
         let all: BTreeSet<String> = known.into_iter().chain(hosts.map(str::to_owned)).collect();
         private_directory(&self.root)?;
@@ -165,7 +200,10 @@ impl Place {
 
     /// Secrets that were made for the deployment, by their paths.
     pub fn secrets(&self) -> BTreeMap<String, String> {
-        std::fs::read(self.root.join(SECRETS)).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
+        std::fs::read(self.root.join(SECRETS))
+            .ok()
+            .and_then(|text| serde_json::from_slice(&text).ok())
+            .unwrap_or_default()
     }
 
     /// Where the secrets are kept.
@@ -175,10 +213,23 @@ impl Place {
 
     /// The places of all deployments of a plugin of which something is kept.
     pub(crate) fn all_of(state: &Path, plugin: &ModuleId) -> Vec<Self> {
-        let entries = std::fs::read_dir(state.join("deployments")).into_iter().flatten().flatten();
-        let is_of_plugin =
-            |entry: &std::fs::DirEntry| entry.file_name().to_str().is_some_and(|name| name.split('@').next() == Some(plugin.as_str()));
-        entries.filter(is_of_plugin).map(|entry| Self { root: entry.path(), plugin: plugin.to_string() }).collect()
+        let entries = std::fs::read_dir(state.join("deployments"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        let is_of_plugin = |entry: &std::fs::DirEntry| {
+            entry
+                .file_name()
+                .to_str()
+                .is_some_and(|name| name.split('@').next() == Some(plugin.as_str()))
+        };
+        entries
+            .filter(is_of_plugin)
+            .map(|entry| Self {
+                root: entry.path(),
+                plugin: plugin.to_string(),
+            })
+            .collect()
     }
 
     /// Keeps secrets that were made for the deployment.
@@ -191,21 +242,33 @@ impl Place {
     }
 }
 
-/// The secrets of everything that is kept of the deployments of a plugin: of what runs, of what ran before, and those that were made for it.
+/// The secrets of everything that is kept of the deployments of a plugin: of what runs, of what ran
+/// before, and those that were made for it.
 pub fn kept_secrets(state: &Path, plugin: &ModuleId) -> Vec<String> {
     let mut secrets = Vec::new();
     for place in Place::all_of(state, plugin) {
         secrets.extend(place.secrets().into_values());
-        let releases = std::fs::read_dir(place.root.join("releases")).into_iter().flatten().flatten();
+        let releases = std::fs::read_dir(place.root.join("releases"))
+            .into_iter()
+            .flatten()
+            .flatten();
         let numbers = releases.filter_map(|release| release.file_name().to_str()?.parse().ok());
-        secrets.extend(numbers.filter_map(|number| place.read(number).ok()).flat_map(|file| file.secrets));
+        secrets.extend(
+            numbers
+                .filter_map(|number| place.read(number).ok())
+                .flat_map(|file| file.secrets),
+        );
     }
     secrets
 }
 
 /// What a deployment is called: the plugin, and the environment where it has a name.
 pub fn called(plugin: &ModuleId, environment: &str) -> String {
-    if environment.is_empty() { plugin.to_string() } else { format!("{plugin}@{environment}") }
+    if environment.is_empty() {
+        plugin.to_string()
+    } else {
+        format!("{plugin}@{environment}")
+    }
 }
 
 fn private_directory(path: &Path) -> io::Result<()> {
@@ -243,12 +306,19 @@ fn put(from: &Path, to: &Path) -> io::Result<()> {
     }
     let (content, mode) = (std::fs::read(from)?, metadata.permissions().mode() & 0o7777);
     let same = std::fs::read(to).is_ok_and(|there| there == content);
-    let same = same && to.metadata().is_ok_and(|there| there.permissions().mode() & 0o7777 == mode);
+    let same = same
+        && to
+            .metadata()
+            .is_ok_and(|there| there.permissions().mode() & 0o7777 == mode);
     if same {
         return Ok(());
     }
-    // A container that a file is mounted into sees what is written to it, and not what takes its place.
-    if to.symlink_metadata().is_ok_and(|there| there.is_file() && !there.permissions().readonly()) {
+    // A container that a file is mounted into sees what is written to it, and not what takes its
+    // place.
+    if to
+        .symlink_metadata()
+        .is_ok_and(|there| there.is_file() && !there.permissions().readonly())
+    {
         std::fs::write(to, &content)?;
         return std::fs::set_permissions(to, std::fs::Permissions::from_mode(mode));
     }

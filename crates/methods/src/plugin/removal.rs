@@ -16,15 +16,25 @@ pub(crate) struct AfterRemoval {
     hook: Hook,
 }
 
-/// Runs what a plugin wants done before its removal, and keeps what it wants done after it. A plugin whose manifest cannot be read any more goes without.
-pub(crate) fn before_removal(directory: &Path, context: &StepContext<'_>) -> Result<Option<AfterRemoval>, Failure> {
+/// Runs what a plugin wants done before its removal, and keeps what it wants done after it. A
+/// plugin whose manifest cannot be read any more goes without.
+pub(crate) fn before_removal(
+    directory: &Path,
+    context: &StepContext<'_>,
+) -> Result<Option<AfterRemoval>, Failure> {
     if !directory.join(MANIFEST).exists() {
         return Ok(None);
     }
     let on_disk = OnDisk::new(directory);
     let (Some(plugin), _) = Plugin::read(&on_disk) else {
         let shown = on_disk.root().join(MANIFEST);
-        context.task.note(Level::Warning, format!("{} is not usable any more, so its hooks were not run", shown.display()));
+        context.task.note(
+            Level::Warning,
+            format!(
+                "{} is not usable any more, so its hooks were not run",
+                shown.display()
+            ),
+        );
         return Ok(None);
     };
     let hook = |side: Side, directory: &Path| {
@@ -38,7 +48,8 @@ pub(crate) fn before_removal(directory: &Path, context: &StepContext<'_>) -> Res
         return Ok(None);
     }
     let copy = context.machine.spare.directory("removed")?;
-    copy_tree(directory, copy.path()).map_err(|error| context.task.failed("copying", directory, &error))?;
+    copy_tree(directory, copy.path())
+        .map_err(|error| context.task.failed("copying", directory, &error))?;
     Ok(hook(Side::Post, copy.path()).map(|hook| AfterRemoval { copy, hook }))
 }
 

@@ -1,4 +1,5 @@
-//! hoist on other hosts: one connection of the system's ssh, this program cached there by its digest, what it needs as a stream, its events read as they come.
+//! hoist on other hosts: one connection of the system's ssh, this program cached there by its
+//! digest, what it needs as a stream, its events read as they come.
 
 mod payload;
 mod served;
@@ -45,7 +46,10 @@ pub type Begun = Arc<dyn Fn() -> Result<(), Failure> + Send + Sync>;
 
 impl std::fmt::Debug for Remote {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Remote").field("host", &self.host).field("sudo", &self.sudo).finish_non_exhaustive()
+        f.debug_struct("Remote")
+            .field("host", &self.host)
+            .field("sudo", &self.sudo)
+            .finish_non_exhaustive()
     }
 }
 
@@ -109,7 +113,11 @@ struct Told {
 }
 
 /// Runs hoist on a host, and tells here what happens there.
-pub(crate) fn run(machine: &Machine, remote: &Remote, task: &TaskContext) -> Result<Effect, Failure> {
+pub(crate) fn run(
+    machine: &Machine,
+    remote: &Remote,
+    task: &TaskContext,
+) -> Result<Effect, Failure> {
     let failed = remote.failures.count.load(Ordering::SeqCst);
     if failed > remote.failures.allowed {
         return Err(Failure::declined(format!(
@@ -130,7 +138,12 @@ pub(crate) fn run(machine: &Machine, remote: &Remote, task: &TaskContext) -> Res
 /// # Errors
 /// The host cannot be reached, or hoist there ended with another exit code than that of success.
 pub fn printed_on(machine: &Machine, remote: &Remote) -> Result<String, Failure> {
-    let told = serve_on(machine, remote, &TaskContext::alone(|_| {}), Some(String::new()))?;
+    let told = serve_on(
+        machine,
+        remote,
+        &TaskContext::alone(|_| {}),
+        Some(String::new()),
+    )?;
     let printed = told.printed.clone().unwrap_or_default();
     // What is wrong is told among errors, which is not lost.
     told.outcome(&remote.host).map(|_| printed)
@@ -140,11 +153,20 @@ fn begin(machine: &Machine, remote: &Remote, task: &TaskContext) -> Result<Effec
     serve_on(machine, remote, task, None)?.outcome(&remote.host)
 }
 
-fn serve_on(machine: &Machine, remote: &Remote, task: &TaskContext, printed: Option<String>) -> Result<Told, Failure> {
+fn serve_on(
+    machine: &Machine,
+    remote: &Remote,
+    task: &TaskContext,
+    printed: Option<String>,
+) -> Result<Told, Failure> {
     let connection = Connection::new(machine, &remote.host, task)?;
     let payload = Payload::write(machine, remote)?;
     for attempt in 0..2 {
-        let mut told = Told { prefix: remote.prefix.clone(), printed: printed.clone(), ..Told::default() };
+        let mut told = Told {
+            prefix: remote.prefix.clone(),
+            printed: printed.clone(),
+            ..Told::default()
+        };
         let mut begun = Ok(());
         let ended = connection.serve(&payload, remote.sudo, |stream, line| {
             let was_begun = told.hello;
@@ -156,13 +178,26 @@ fn serve_on(machine: &Machine, remote: &Remote, task: &TaskContext, printed: Opt
         begun?;
         match ended {
             Ended::Absent if attempt == 0 => connection.bring(&payload)?,
-            Ended::Absent => return Err(Failure::new(format!("{}: hoist was copied there, but does not exist there", remote.host))),
+            Ended::Absent => {
+                return Err(Failure::new(format!(
+                    "{}: hoist was copied there, but does not exist there",
+                    remote.host
+                )));
+            }
             Ended::With(failure) if !told.hello => return Err(failure),
-            Ended::With(failure) => return Err(Failure::new(format!("{}; its run there is stopped", failure.message))),
+            Ended::With(failure) => {
+                return Err(Failure::new(format!(
+                    "{}; its run there is stopped",
+                    failure.message
+                )));
+            }
             Ended::Done => return Ok(told),
         }
     }
-    Err(Failure::new(format!("{}: cannot start hoist there", remote.host)))
+    Err(Failure::new(format!(
+        "{}: cannot start hoist there",
+        remote.host
+    )))
 }
 
 impl Told {
@@ -175,11 +210,13 @@ impl Told {
                 self.said.push(line.clone());
                 task.output(Stream::Stderr, &line);
             }
-            Ok(Word::Out { line }) => match (&mut self.printed, serde_json::from_str::<Value>(&line)) {
-                (Some(printed), _) => *printed += &(line + "\n"),
-                (None, Ok(event)) if event.is_object() => self.event(&event, task),
-                _ => task.output(Stream::Stdout, &line),
-            },
+            Ok(Word::Out { line }) => {
+                match (&mut self.printed, serde_json::from_str::<Value>(&line)) {
+                    (Some(printed), _) => *printed += &(line + "\n"),
+                    (None, Ok(event)) if event.is_object() => self.event(&event, task),
+                    _ => task.output(Stream::Stdout, &line),
+                }
+            }
             // What the host itself says, such as the message of the day.
             Err(_) => task.output(stream, line),
         }
@@ -221,17 +258,32 @@ impl Told {
                     }
                 }
                 // What there is to do for a person there is told here.
-                for item in event["items"].as_array().into_iter().flatten().filter(|item| item["fate"] == "left") {
+                for item in event["items"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .filter(|item| item["fate"] == "left")
+                {
                     let reason = item["reason"].as_str().map(str::to_owned);
-                    task.item(Fate::Left, format!("{prefix}{}", item["subject"].as_str().unwrap_or_default()), reason);
+                    task.item(
+                        Fate::Left,
+                        format!("{prefix}{}", item["subject"].as_str().unwrap_or_default()),
+                        reason,
+                    );
                 }
                 let last = self.last.remove(module).unwrap_or_default();
                 match status {
                     "failed" | "interrupted" => {
-                        last.iter().for_each(|line| task.note_from(&format!("{prefix}{module}"), Level::Info, line));
+                        last.iter().for_each(|line| {
+                            task.note_from(&format!("{prefix}{module}"), Level::Info, line)
+                        });
                         let reason = event["reason"].as_str().unwrap_or(status);
-                        let said = last.back().filter(|line| !reason.contains(line.trim())).map(|line| format!(": {}", line.trim()));
-                        self.problems.push(format!("{module}: {reason}{}", said.unwrap_or_default()));
+                        let said = last
+                            .back()
+                            .filter(|line| !reason.contains(line.trim()))
+                            .map(|line| format!(": {}", line.trim()));
+                        self.problems
+                            .push(format!("{module}: {reason}{}", said.unwrap_or_default()));
                     }
                     "skipped" | "not_started" => self.skipped += 1,
                     _ => {}
@@ -239,30 +291,53 @@ impl Told {
             }
             "run_finished" => {
                 let counts = event["counts"].as_object().into_iter().flatten();
-                self.counts = counts.filter_map(|(status, count)| Some((status.clone(), count.as_u64()?))).collect();
+                self.counts = counts
+                    .filter_map(|(status, count)| Some((status.clone(), count.as_u64()?)))
+                    .collect();
             }
             _ => {}
         }
         // A mistake is told as a document.
-        for wrong in event["diagnostics"].as_array().into_iter().flatten().chain(event["errors"].as_array().into_iter().flatten()) {
-            self.problems.push(wrong["message"].as_str().unwrap_or_default().to_owned());
+        for wrong in event["diagnostics"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .chain(event["errors"].as_array().into_iter().flatten())
+        {
+            self.problems
+                .push(wrong["message"].as_str().unwrap_or_default().to_owned());
         }
     }
 
     fn outcome(self, host: &Host) -> Result<Effect, Failure> {
-        let changed = self.counts.iter().any(|(status, count)| status != "unchanged" && *count > 0);
+        let changed = self
+            .counts
+            .iter()
+            .any(|(status, count)| status != "unchanged" && *count > 0);
         match self.code {
-            Some(0) => Ok(if changed { Effect::Changed } else { Effect::Unchanged }),
+            Some(0) => Ok(if changed {
+                Effect::Changed
+            } else {
+                Effect::Unchanged
+            }),
             Some(code) => {
-                let why = if self.problems.is_empty() { self.said.last().cloned().unwrap_or_default() } else { self.problems.join("; ") };
+                let why = if self.problems.is_empty() {
+                    self.said.last().cloned().unwrap_or_default()
+                } else {
+                    self.problems.join("; ")
+                };
                 let others = match self.skipped {
                     0 => String::new(),
                     1 => "; 1 module was not started".to_owned(),
                     several => format!("; {several} modules were not started"),
                 };
-                Err(Failure::new(format!("{why}{others} (hoist there ended with exit code {code})")))
+                Err(Failure::new(format!(
+                    "{why}{others} (hoist there ended with exit code {code})"
+                )))
             }
-            None => Err(Failure::new(format!("lost the connection to {host} before its run ended"))),
+            None => Err(Failure::new(format!(
+                "lost the connection to {host} before its run ended"
+            ))),
         }
     }
 }

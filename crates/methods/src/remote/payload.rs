@@ -1,4 +1,5 @@
-//! What goes to a host with the call of hoist: what is asked, and the directories that it needs there.
+//! What goes to a host with the call of hoist: what is asked, and the directories that it needs
+//! there.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -47,12 +48,26 @@ impl Payload {
         let directory = machine.spare.directory("payload")?;
         let path = directory.path().join("payload");
         let written = write(&path, remote);
-        written.map_err(|error| Failure::new(format!("cannot send data to {}: {error}", remote.host)))?;
+        written.map_err(|error| {
+            Failure::new(format!("cannot send data to {}: {error}", remote.host))
+        })?;
         let given = machine.environment.get(PROGRAM).map(PathBuf::from);
         let beside = machine.hoist.with_file_name("hoist-static");
-        let program = given.unwrap_or_else(|| if beside.is_file() { beside } else { machine.hoist.clone() });
-        let name = digest_of(&program).map_err(|error| Failure::new(format!("cannot read {}: {error}", program.display())))?;
-        Ok(Self { directory, path, program, name: format!("hoist-{}", &name[..16]) })
+        let program = given.unwrap_or_else(|| {
+            if beside.is_file() {
+                beside
+            } else {
+                machine.hoist.clone()
+            }
+        });
+        let name = digest_of(&program)
+            .map_err(|error| Failure::new(format!("cannot read {}: {error}", program.display())))?;
+        Ok(Self {
+            directory,
+            path,
+            program,
+            name: format!("hoist-{}", &name[..16]),
+        })
     }
 }
 
@@ -70,7 +85,11 @@ fn digest_of(program: &Path) -> io::Result<String> {
 }
 
 fn write(path: &Path, remote: &Remote) -> io::Result<()> {
-    let file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
+    let file = File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
     let mut out = BufWriter::new(file);
     let header = serde_json::to_vec(&remote.header)?;
     writeln!(out, "{}", header.len())?;
@@ -82,12 +101,18 @@ fn write(path: &Path, remote: &Remote) -> io::Result<()> {
         while let Some(here) = waiting.pop() {
             let mut entries: Vec<_> = std::fs::read_dir(&here)?.collect::<io::Result<_>>()?;
             entries.sort_by_key(std::fs::DirEntry::file_name);
-            for entry in entries.iter().filter(|entry| !FOREIGN.iter().any(|foreign| entry.file_name() == *foreign)) {
+            for entry in entries
+                .iter()
+                .filter(|entry| !FOREIGN.iter().any(|foreign| entry.file_name() == *foreign))
+            {
                 let inside = entry.path();
-                let inside = Path::new(name).join(inside.strip_prefix(directory).unwrap_or(&inside));
+                let inside =
+                    Path::new(name).join(inside.strip_prefix(directory).unwrap_or(&inside));
                 match entry.file_type()? {
                     kind if kind.is_dir() => waiting.push(entry.path()),
-                    kind if kind.is_file() || kind.is_symlink() => archive.append_path_with_name(entry.path(), inside)?,
+                    kind if kind.is_file() || kind.is_symlink() => {
+                        archive.append_path_with_name(entry.path(), inside)?
+                    }
                     _ => {}
                 }
             }
@@ -99,7 +124,8 @@ fn write(path: &Path, remote: &Remote) -> io::Result<()> {
 /// What somebody's version control keeps is not needed there.
 const FOREIGN: &[&str] = &[".git", ".hg", ".svn"];
 
-/// Reads what was written, and puts the directories below `into`: only what is different is written, and what is not of them any more goes.
+/// Reads what was written, and puts the directories below `into`: only what is different is
+/// written, and what is not of them any more goes.
 pub(crate) fn receive(input: impl Read, into: &Path) -> io::Result<(Header, Vec<String>)> {
     let mut input = BufReader::new(input);
     let mut length = String::new();
@@ -121,10 +147,16 @@ pub(crate) fn receive(input: impl Read, into: &Path) -> io::Result<(Header, Vec<
     for entry in archive.entries()? {
         let mut entry = entry?;
         let inside = entry.path()?.into_owned();
-        if !inside.components().all(|part| matches!(part, std::path::Component::Normal(_))) {
+        if !inside
+            .components()
+            .all(|part| matches!(part, std::path::Component::Normal(_)))
+        {
             return Err(io::Error::other("a path that leads outside"));
         }
-        let first = inside.components().next().map(|part| part.as_os_str().to_string_lossy().into_owned());
+        let first = inside
+            .components()
+            .next()
+            .map(|part| part.as_os_str().to_string_lossy().into_owned());
         names.extend(first.filter(|first| !names.contains(first)));
         let target = into.join(&inside);
         if let Some(parent) = target.parent() {
@@ -141,7 +173,10 @@ pub(crate) fn receive(input: impl Read, into: &Path) -> io::Result<(Header, Vec<
             entry.read_to_end(&mut content)?;
             use std::os::unix::fs::PermissionsExt;
             let same = std::fs::read(&target).is_ok_and(|there| there == content);
-            let same = same && target.symlink_metadata().is_ok_and(|there| there.is_file() && there.permissions().mode() & 0o777 == mode);
+            let same = same
+                && target.symlink_metadata().is_ok_and(|there| {
+                    there.is_file() && there.permissions().mode() & 0o777 == mode
+                });
             if !same {
                 hoist_files::write(&target, &content, mode)?;
             }
@@ -170,8 +205,20 @@ fn remove_others(directory: &Path, files: &std::collections::BTreeSet<PathBuf>) 
 
 /// The name that a directory has on hosts: its own, with what tells it from others of that name.
 pub fn tree_name(directory: &Path) -> String {
-    let own = directory.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let plain: String = own.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' }).collect();
+    let own = directory
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let plain: String = own
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || "._-".contains(c) {
+                c
+            } else {
+                '-'
+            }
+        })
+        .collect();
     let digest = Digest::of([directory.to_string_lossy().as_bytes()]);
     format!("{plain}-{}", &digest.as_str()[..8])
 }
@@ -184,13 +231,23 @@ mod tests {
     #[test]
     fn what_is_written_is_what_is_received_and_what_has_gone_goes() {
         let directory = tempfile::tempdir().unwrap();
-        let (here, there) = (directory.path().join("here"), directory.path().join("there"));
+        let (here, there) = (
+            directory.path().join("here"),
+            directory.path().join("there"),
+        );
         std::fs::create_dir_all(here.join("modules/deep")).unwrap();
         std::fs::write(here.join("modules/a.sh"), "a").unwrap();
         std::fs::write(here.join("modules/deep/b"), "b").unwrap();
         std::os::unix::fs::symlink("a.sh", here.join("modules/link")).unwrap();
-        let header = Header { arguments: vec!["install".into()], variables: [("KEY".into(), "it's \"x\"\n".into())].into(), config: None };
-        let failures = std::sync::Arc::new(Failures { allowed: 0, count: Default::default() });
+        let header = Header {
+            arguments: vec!["install".into()],
+            variables: [("KEY".into(), "it's \"x\"\n".into())].into(),
+            config: None,
+        };
+        let failures = std::sync::Arc::new(Failures {
+            allowed: 0,
+            count: Default::default(),
+        });
         let remote = Remote {
             host: Host::parse("h").unwrap(),
             sudo: false,
@@ -206,14 +263,24 @@ mod tests {
             receive(File::open(path).unwrap(), &there).unwrap()
         };
         let (header, names) = send("first");
-        assert_eq!((header.variables["KEY"].as_str(), names), ("it's \"x\"\n", vec!["here".to_owned()]));
+        assert_eq!(
+            (header.variables["KEY"].as_str(), names),
+            ("it's \"x\"\n", vec!["here".to_owned()])
+        );
         let modified = |path: &str| there.join(path).metadata().unwrap().modified().unwrap();
         let before = modified("here/modules/a.sh");
         std::fs::remove_dir_all(here.join("modules/deep")).unwrap();
         send("second");
         assert!(!there.join("here/modules/deep").exists());
-        assert_eq!(modified("here/modules/a.sh"), before, "what is the same is not written");
-        assert_eq!(there.join("here/modules/link").read_link().unwrap(), Path::new("a.sh"));
+        assert_eq!(
+            modified("here/modules/a.sh"),
+            before,
+            "what is the same is not written"
+        );
+        assert_eq!(
+            there.join("here/modules/link").read_link().unwrap(),
+            Path::new("a.sh")
+        );
         assert!(receive(&b"7\nnothing"[..], &there).is_err());
     }
 }

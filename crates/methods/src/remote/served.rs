@@ -1,4 +1,5 @@
-//! The other end: hoist on a host, told by a stream what to do. It runs hoist proper as a child, hands on its lines, and ends it when nobody listens any more.
+//! The other end: hoist on a host, told by a stream what to do. It runs hoist proper as a child,
+//! hands on its lines, and ends it when nobody listens any more.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -15,40 +16,77 @@ use crate::scratch::{self, Spare};
 /// How often it says that it is still there; where that cannot be said, nobody listens.
 const BEAT: Duration = Duration::from_secs(1);
 
-/// Reads what is to be done from `input`, does it, and tells of it on `output`, a line of JSON for each thing. `cache` is where the directories go that come along.
+/// Reads what is to be done from `input`, does it, and tells of it on `output`, a line of JSON for
+/// each thing. `cache` is where the directories go that come along.
 ///
 /// # Errors
 /// What came cannot be read, or hoist cannot be started.
-pub fn serve(input: impl Read, output: impl Write + Send + 'static, program: &Path, cache: &Path) -> io::Result<i32> {
+pub fn serve(
+    input: impl Read,
+    output: impl Write + Send + 'static,
+    program: &Path,
+    cache: &Path,
+) -> io::Result<i32> {
     let output = Arc::new(Mutex::new(output));
     let say = |word: &Word| say(&output, word);
-    say(&Word::Hello { version: env!("CARGO_PKG_VERSION").to_owned() })?;
+    say(&Word::Hello {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    })?;
     let into = cache.join("hosted");
     let (header, names) = receive(input, &into)?;
-    let argument = |argument: &String| match argument.strip_prefix('@').filter(|name| names.iter().any(|known| known == name)) {
+    let argument = |argument: &String| match argument
+        .strip_prefix('@')
+        .filter(|name| names.iter().any(|known| known == name))
+    {
         Some(name) => into.join(name).display().to_string(),
         None => argument.clone(),
     };
     scratch::clean();
     let spare = Spare::default();
-    let config = header.config.as_ref().map(|text| private_file(text, &spare)).transpose()?;
+    let config = header
+        .config
+        .as_ref()
+        .map(|text| private_file(text, &spare))
+        .transpose()?;
     let mut command = Command::new(program);
-    command.args(header.arguments.iter().map(argument)).envs(&header.variables).current_dir("/");
+    command
+        .args(header.arguments.iter().map(argument))
+        .envs(&header.variables)
+        .current_dir("/");
     if let Some((_, path)) = &config {
         command.env("HOIST_CONFIG", path);
     }
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
     let number = Pid::from_child(&child);
     let hand_on = |from: Option<Box<dyn Read + Send>>, wrap: fn(String) -> Word| {
         let output = output.clone();
         std::thread::spawn(move || {
-            for line in BufReader::new(from.unwrap_or_else(|| Box::new(io::empty()))).split(b'\n').map_while(Result::ok) {
+            for line in BufReader::new(from.unwrap_or_else(|| Box::new(io::empty())))
+                .split(b'\n')
+                .map_while(Result::ok)
+            {
                 let _ = self::say(&output, &wrap(String::from_utf8_lossy(&line).into_owned()));
             }
         })
     };
-    let out = hand_on(child.stdout.take().map(|out| Box::new(out) as Box<dyn Read + Send>), |line| Word::Out { line });
-    let err = hand_on(child.stderr.take().map(|err| Box::new(err) as Box<dyn Read + Send>), |line| Word::Err { line });
+    let out = hand_on(
+        child
+            .stdout
+            .take()
+            .map(|out| Box::new(out) as Box<dyn Read + Send>),
+        |line| Word::Out { line },
+    );
+    let err = hand_on(
+        child
+            .stderr
+            .take()
+            .map(|err| Box::new(err) as Box<dyn Read + Send>),
+        |line| Word::Err { line },
+    );
     let (ended, end) = mpsc::channel();
     std::thread::spawn(move || ended.send(child.wait()));
     let status = loop {
@@ -77,7 +115,9 @@ fn say<W: Write>(output: &Mutex<W>, word: &Word) -> io::Result<()> {
 
 /// A file that only its owner can read, and that goes with what is returned.
 fn private_file(text: &str, spare: &Spare) -> io::Result<(tempfile::TempDir, PathBuf)> {
-    let directory = spare.directory("config").map_err(|failure| io::Error::other(failure.message))?;
+    let directory = spare
+        .directory("config")
+        .map_err(|failure| io::Error::other(failure.message))?;
     let path = directory.path().join("config.json");
     hoist_files::write(&path, text.as_bytes(), 0o600)?;
     Ok((directory, path))

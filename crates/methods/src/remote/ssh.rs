@@ -1,4 +1,5 @@
-//! The system's own ssh: the user's configuration, keys and known hosts count. One connection for each host, shared by all calls.
+//! The system's own ssh: the user's configuration, keys and known hosts count. One connection for
+//! each host, shared by all calls.
 
 use std::fmt;
 use std::os::unix::fs::DirBuilderExt;
@@ -28,8 +29,15 @@ impl Host {
     /// # Errors
     /// What cannot be the name of a host.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{}` is not a host: write user@host or user@host:port", text.escape_debug());
-        let (user, rest) = text.rsplit_once('@').map_or((None, text), |(user, rest)| (Some(user), rest));
+        let wrong = || {
+            format!(
+                "`{}` is not a host: write user@host or user@host:port",
+                text.escape_debug()
+            )
+        };
+        let (user, rest) = text
+            .rsplit_once('@')
+            .map_or((None, text), |(user, rest)| (Some(user), rest));
         let (name, port) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
             Some((name, rest)) => (name, rest.strip_prefix(':')),
             None => match rest.split_once(':') {
@@ -39,17 +47,30 @@ impl Host {
                 None => (rest, None),
             },
         };
-        let port = port.map(|port| port.parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(wrong)).transpose()?;
+        let port = port
+            .map(|port| {
+                port.parse::<u16>()
+                    .ok()
+                    .filter(|port| *port > 0)
+                    .ok_or_else(wrong)
+            })
+            .transpose()?;
         let plain = |text: &str| {
             !text.is_empty()
                 && !text.starts_with('-')
-                && !text.contains(|c: char| c.is_whitespace() || c.is_control() || "'\"\\$`;|&<>()".contains(c))
+                && !text.contains(|c: char| {
+                    c.is_whitespace() || c.is_control() || "'\"\\$`;|&<>()".contains(c)
+                })
         };
         if !plain(name) || user.is_some_and(|user| !plain(user)) {
             return Err(wrong());
         }
         let destination = user.map_or_else(|| name.to_owned(), |user| format!("{user}@{name}"));
-        Ok(Self { destination, port, ..Self::default() })
+        Ok(Self {
+            destination,
+            port,
+            ..Self::default()
+        })
     }
 }
 
@@ -95,16 +116,41 @@ const OTHER: i32 = 96;
 const SSH: i32 = 255;
 
 impl<'a> Connection<'a> {
-    pub(crate) fn new(machine: &'a Machine, host: &'a Host, task: &'a TaskContext) -> Result<Self, Failure> {
-        let ssh =
-            machine.find_program("ssh", &[]).ok_or_else(|| Failure::new("ssh is not installed on this machine: install openssh-client"))?;
-        Ok(Self { machine, host, task, ssh, sockets: sockets(machine) })
+    pub(crate) fn new(
+        machine: &'a Machine,
+        host: &'a Host,
+        task: &'a TaskContext,
+    ) -> Result<Self, Failure> {
+        let ssh = machine.find_program("ssh", &[]).ok_or_else(|| {
+            Failure::new("ssh is not installed on this machine: install openssh-client")
+        })?;
+        Ok(Self {
+            machine,
+            host,
+            task,
+            ssh,
+            sockets: sockets(machine),
+        })
     }
 
     fn command(&self, remote: &str, input: PathBuf) -> Result<Command, Failure> {
-        let Host { destination, port, key, password } = self.host;
-        let mut arguments: Vec<String> =
-            ["-T", "-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"].map(str::to_owned).to_vec();
+        let Host {
+            destination,
+            port,
+            key,
+            password,
+        } = self.host;
+        let mut arguments: Vec<String> = [
+            "-T",
+            "-o",
+            "ConnectTimeout=10",
+            "-o",
+            "ServerAliveInterval=5",
+            "-o",
+            "ServerAliveCountMax=3",
+        ]
+        .map(str::to_owned)
+        .to_vec();
         let mut set = |option: String| arguments.extend(["-o".to_owned(), option]);
         if let Some(sockets) = &self.sockets {
             set("ControlMaster=auto".to_owned());
@@ -124,32 +170,63 @@ impl<'a> Connection<'a> {
             arguments.extend(["-p".to_owned(), port.to_string()]);
         }
         if let Some(key) = key {
-            arguments.extend(["-i".to_owned(), key.display().to_string(), "-o".to_owned(), "IdentitiesOnly=yes".to_owned()]);
+            arguments.extend([
+                "-i".to_owned(),
+                key.display().to_string(),
+                "-o".to_owned(),
+                "IdentitiesOnly=yes".to_owned(),
+            ]);
         }
         arguments.extend(["--".to_owned(), destination.clone(), remote.to_owned()]);
-        let environment = self.machine.environment.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let command = Command::new(&self.ssh).args(arguments).environment(environment).set("LC_ALL", "C").input(input);
+        let environment = self
+            .machine
+            .environment
+            .iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let command = Command::new(&self.ssh)
+            .args(arguments)
+            .environment(environment)
+            .set("LC_ALL", "C")
+            .input(input);
         match password {
             None => Ok(command),
             Some(password) => {
                 let sshpass = self.machine.find_program("sshpass", &[]);
-                let sshpass = sshpass.ok_or_else(|| Failure::new("password login requires sshpass on this machine; key login does not"))?;
+                let sshpass = sshpass.ok_or_else(|| {
+                    Failure::new(
+                        "password login requires sshpass on this machine; key login does not",
+                    )
+                })?;
                 Ok(command.set("SSHPASS", password).through(sshpass, ["-e"]))
             }
         }
     }
 
     /// Runs hoist there with what it needs, and hands on what it says.
-    pub(crate) fn serve(&self, payload: &Payload, sudo: bool, mut hear: impl FnMut(Stream, &str)) -> Result<Ended, Failure> {
+    pub(crate) fn serve(
+        &self,
+        payload: &Payload,
+        sudo: bool,
+        mut hear: impl FnMut(Stream, &str),
+    ) -> Result<Ended, Failure> {
         let sudo = if sudo { "sudo -n -H " } else { "" };
-        let remote = format!("b=\"$HOME/.cache/hoist/bin/{}\"; [ -x \"$b\" ] || exit {ABSENT}; exec {sudo}\"$b\" __serve", payload.name);
+        let remote = format!(
+            "b=\"$HOME/.cache/hoist/bin/{}\"; [ -x \"$b\" ] || exit {ABSENT}; exec {sudo}\"$b\" __serve",
+            payload.name
+        );
         let mut last = String::new();
-        let exit = self.task.run_with(&self.command(&remote, payload.path.clone())?.data(), |stream, line| {
-            if stream == Stream::Stderr && !line.trim().is_empty() && !line.starts_with("Warning: Permanently added") {
-                last = line.trim().to_owned();
-            }
-            hear(stream, line);
-        })?;
+        let exit = self.task.run_with(
+            &self.command(&remote, payload.path.clone())?.data(),
+            |stream, line| {
+                if stream == Stream::Stderr
+                    && !line.trim().is_empty()
+                    && !line.starts_with("Warning: Permanently added")
+                {
+                    last = line.trim().to_owned();
+                }
+                hear(stream, line);
+            },
+        )?;
         Ok(match exit.code {
             0 => Ended::Done,
             ABSENT => Ended::Absent,
@@ -167,11 +244,14 @@ impl<'a> Connection<'a> {
              find \"$d\" -name 'hoist-*' ! -name '{name}' -mtime +7 -exec rm -f {{}} + ; else rm -f \"$t\"; exit 1; fi"
         );
         let mut last = String::new();
-        let exit = self.task.run_with(&self.command(&remote, payload.program.clone())?, |stream, line| {
-            if stream == Stream::Stderr && !line.trim().is_empty() {
-                last = line.trim().to_owned();
-            }
-        })?;
+        let exit = self.task.run_with(
+            &self.command(&remote, payload.program.clone())?,
+            |stream, line| {
+                if stream == Stream::Stderr && !line.trim().is_empty() {
+                    last = line.trim().to_owned();
+                }
+            },
+        )?;
         match exit.code {
             0 => Ok(()),
             OTHER => Err(Failure::new(format!(
@@ -185,30 +265,79 @@ impl<'a> Connection<'a> {
     fn failure(&self, code: i32, last: &str) -> Failure {
         let host = self.host;
         let help = [
-            ("Host key verification failed", "connect to it once with ssh, and verify its host key"),
-            ("REMOTE HOST IDENTIFICATION HAS CHANGED", "its host key changed: it is another machine, or the connection is intercepted"),
-            ("Permission denied", "ssh access was denied: add your public key to ~/.ssh/authorized_keys there"),
-            ("a password is required", "sudo there requires a password: allow passwordless sudo, or remove --sudo"),
+            (
+                "Host key verification failed",
+                "connect to it once with ssh, and verify its host key",
+            ),
+            (
+                "REMOTE HOST IDENTIFICATION HAS CHANGED",
+                "its host key changed: it is another machine, or the connection is intercepted",
+            ),
+            (
+                "Permission denied",
+                "ssh access was denied: add your public key to ~/.ssh/authorized_keys there",
+            ),
+            (
+                "a password is required",
+                "sudo there requires a password: allow passwordless sudo, or remove --sudo",
+            ),
             ("may not run sudo", "the user may not use sudo there"),
-            ("is not in the sudoers file", "the user may not use sudo there"),
-            ("sudo: not found", "sudo is not installed there: install it, or log in as root"),
-            ("GLIBC_", "its C library is older than the one that hoist was built with: build a static hoist with `cargo xtask dist`"),
+            (
+                "is not in the sudoers file",
+                "the user may not use sudo there",
+            ),
+            (
+                "sudo: not found",
+                "sudo is not installed there: install it, or log in as root",
+            ),
+            (
+                "GLIBC_",
+                "its C library is older than the one that hoist was built with: build a static hoist with `cargo xtask dist`",
+            ),
         ];
-        let help = help.iter().find(|(text, _)| last.contains(text)).map(|(_, help)| format!(" ({help})")).unwrap_or_default();
-        let what = if code == SSH { format!("cannot connect to {host}") } else { format!("cannot start hoist on {host}") };
-        let last = if last.is_empty() { format!("exit code {code}") } else { last.to_owned() };
-        Failure { transient: false, ..Failure::new(format!("{what}: {last}{help}")) }
+        let help = help
+            .iter()
+            .find(|(text, _)| last.contains(text))
+            .map(|(_, help)| format!(" ({help})"))
+            .unwrap_or_default();
+        let what = if code == SSH {
+            format!("cannot connect to {host}")
+        } else {
+            format!("cannot start hoist on {host}")
+        };
+        let last = if last.is_empty() {
+            format!("exit code {code}")
+        } else {
+            last.to_owned()
+        };
+        Failure {
+            transient: false,
+            ..Failure::new(format!("{what}: {last}{help}"))
+        }
     }
 }
 
-/// A directory for the sockets of connections that nobody else can look into; a short one, since the names of sockets may not be long.
+/// A directory for the sockets of connections that nobody else can look into; a short one, since
+/// the names of sockets may not be long.
 fn sockets(machine: &Machine) -> Option<PathBuf> {
     let user = rustix::process::geteuid().as_raw();
-    let base = machine.environment.get("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|base| base.is_dir() && base.as_os_str().len() < 40);
-    let directory = base.map_or_else(|| PathBuf::from(format!("/tmp/hoist-ssh-{user}")), |base| base.join("hoist-ssh"));
-    let _ = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory);
+    let base = machine
+        .environment
+        .get("XDG_RUNTIME_DIR")
+        .map(PathBuf::from)
+        .filter(|base| base.is_dir() && base.as_os_str().len() < 40);
+    let directory = base.map_or_else(
+        || PathBuf::from(format!("/tmp/hoist-ssh-{user}")),
+        |base| base.join("hoist-ssh"),
+    );
+    let _ = std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&directory);
     use std::os::unix::fs::MetadataExt;
-    let own = directory.symlink_metadata().is_ok_and(|found| found.is_dir() && found.uid() == user && found.mode() & 0o077 == 0);
+    let own = directory
+        .symlink_metadata()
+        .is_ok_and(|found| found.is_dir() && found.uid() == user && found.mode() & 0o077 == 0);
     own.then_some(directory)
 }
 
@@ -223,7 +352,18 @@ mod tests {
         assert_eq!(told("h1:2222"), Ok(("h1".into(), Some(2222))));
         assert_eq!(told("a@[::1]:22"), Ok(("a@::1".into(), Some(22))));
         assert_eq!(told("fe80::1"), Ok(("fe80::1".into(), None)));
-        for bad in ["", "-oProxyCommand=x", "a@", "h:0", "h:x", "a b", "h;x", "$(x)@h", "@h", "a@-x"] {
+        for bad in [
+            "",
+            "-oProxyCommand=x",
+            "a@",
+            "h:0",
+            "h:x",
+            "a b",
+            "h;x",
+            "$(x)@h",
+            "@h",
+            "a@-x",
+        ] {
             assert!(told(bad).is_err(), "{bad}");
         }
     }

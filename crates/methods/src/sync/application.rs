@@ -1,4 +1,5 @@
-//! The places that modules of a web application come from: clones of git repositories, and archives.
+//! The places that modules of a web application come from: clones of git repositories, and
+//! archives.
 
 use hoist_core::{Application, Digest};
 use hoist_executor::{Effect, Failure, TaskContext};
@@ -24,37 +25,73 @@ pub(super) fn sync(
 ) -> Result<(Effect, Synced), Failure> {
     let from = &places_of(application, from);
     // Names and versions only: places may have passwords in them.
-    let location = Digest::of(from.iter().map(String::as_bytes)).as_str().to_owned();
-    let former = cache.index(&location).map_err(|error| Failure::new(format!("cannot read the index: {error}")))?;
+    let location = Digest::of(from.iter().map(String::as_bytes))
+        .as_str()
+        .to_owned();
+    let former = cache
+        .index(&location)
+        .map_err(|error| Failure::new(format!("cannot read the index: {error}")))?;
     let mut changed = false;
     for place in from.iter().filter(|place| is_remote(place)) {
-        changed |= fetch(place, cache, machine, task).map_err(|failure| match failure.message.contains(place.as_str()) {
-            true => failure,
-            false => Failure { message: format!("{place}: {}", failure.message), ..failure },
+        changed |= fetch(place, cache, machine, task).map_err(|failure| {
+            match failure.message.contains(place.as_str()) {
+                true => failure,
+                false => Failure {
+                    message: format!("{place}: {}", failure.message),
+                    ..failure
+                },
+            }
         })?;
         task.check()?;
     }
     let now = offers(from, cache).index;
-    let entry = |entry: &Entry| Entry { name: entry.name.clone(), version: entry.version.clone(), ..Entry::default() };
+    let entry = |entry: &Entry| Entry {
+        name: entry.name.clone(),
+        version: entry.version.clone(),
+        ..Entry::default()
+    };
     let entries: Vec<Entry> = now.entries.iter().map(entry).collect();
-    let now = Index { format: index::FORMAT, location, synced_at: Timestamp::now().to_string(), entries, ..Index::default() };
+    let now = Index {
+        format: index::FORMAT,
+        location,
+        synced_at: Timestamp::now().to_string(),
+        entries,
+        ..Index::default()
+    };
     let changes = now.since(former.as_ref().unwrap_or(&Index::default()));
     if former.is_none() || !changes.is_empty() {
         cache.store(&now)?;
     }
     tell(&changes, task);
-    let effect = if changed || !changes.is_empty() { Effect::Changed } else { Effect::Unchanged };
-    Ok((effect, Synced { changes, offered: now.entries.len() }))
+    let effect = if changed || !changes.is_empty() {
+        Effect::Changed
+    } else {
+        Effect::Unchanged
+    };
+    Ok((
+        effect,
+        Synced {
+            changes,
+            offered: now.entries.len(),
+        },
+    ))
 }
 
-fn fetch(place: &str, cache: &SourceCache, machine: &Machine, task: &TaskContext) -> Result<bool, Failure> {
+fn fetch(
+    place: &str,
+    cache: &SourceCache,
+    machine: &Machine,
+    task: &TaskContext,
+) -> Result<bool, Failure> {
     let copy = place_cache(cache, place);
     if is_archive(place) {
         let bytes = machine.http().read(place, LIMIT)?;
         if std::fs::read(&copy).is_ok_and(|there| there == bytes) {
             return Ok(false);
         }
-        return hoist_files::write(&copy, &bytes, 0o600).map(|()| true).map_err(|error| Failure::new(error.to_string()));
+        return hoist_files::write(&copy, &bytes, 0o600)
+            .map(|()| true)
+            .map_err(|error| Failure::new(error.to_string()));
     }
     let variables = Default::default();
     let context = StepContext::new(task, machine, "sync", &variables);

@@ -17,9 +17,14 @@ pub(super) fn sync(
     task: &TaskContext,
 ) -> Result<Effect, Failure> {
     if is_path(location) && !location.ends_with(".git") {
-        return match ["modules", PLUGINS].iter().any(|part| std::path::Path::new(location).join(part).is_dir()) {
+        return match ["modules", PLUGINS]
+            .iter()
+            .any(|part| std::path::Path::new(location).join(part).is_dir())
+        {
             true => Ok(Effect::Unchanged),
-            false => Err(Failure::new(format!("{location} is not a collection: it has neither modules/ nor plugins/"))),
+            false => Err(Failure::new(format!(
+                "{location} is not a collection: it has neither modules/ nor plugins/"
+            ))),
         };
     }
     let dir = cache.tree();

@@ -1,5 +1,5 @@
-//! Brings what sources offer to this machine: a copy of each, and an index of it that is replaced as a whole. Without the source the former index goes on
-//! working.
+//! Brings what sources offer to this machine: a copy of each, and an index of it that is replaced
+//! as a whole. Without the source the former index goes on working.
 
 mod application;
 mod collection;
@@ -26,7 +26,9 @@ pub struct SourceCache {
 impl SourceCache {
     /// That of a source, below hoist's cache.
     pub fn new(cache: &Path, source: &Source) -> Self {
-        Self { directory: cache.join("sources").join(&source.name) }
+        Self {
+            directory: cache.join("sources").join(&source.name),
+        }
     }
 
     /// The copy of the source's files.
@@ -45,7 +47,8 @@ impl SourceCache {
         }
     }
 
-    /// The copy of a module at another revision than that of the index, which is its version: the module's directory is in it.
+    /// The copy of a module at another revision than that of the index, which is its version: the
+    /// module's directory is in it.
     pub fn chosen(&self, version: &str, name: &str) -> PathBuf {
         self.revisions().join(format!("{version}-{name}"))
     }
@@ -64,14 +67,22 @@ impl SourceCache {
         self.directory.join("index.json")
     }
 
-    /// What the source offered when it was last looked at; `None` where that never was, or where it was another place then.
+    /// What the source offered when it was last looked at; `None` where that never was, or where it
+    /// was another place then.
     ///
     /// # Errors
     /// An index that is there and cannot be read.
     pub fn index(&self, fingerprint: &str) -> std::io::Result<Option<Index>> {
         let bytes = match std::fs::read(self.index_file()) {
             Ok(bytes) => bytes,
-            Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => return Ok(None),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
+                ) =>
+            {
+                return Ok(None);
+            }
             Err(error) => return Err(error),
         };
         // An index of another version, or one that is damaged, is made anew by the next sync.
@@ -81,7 +92,8 @@ impl SourceCache {
 
     fn store(&self, index: &Index) -> Result<(), Failure> {
         let text = serde_json::to_vec(index).map_err(|error| Failure::new(error.to_string()))?;
-        write(&self.index_file(), &text, 0o644).map_err(|error| Failure::new(format!("cannot write the index: {error}")))
+        write(&self.index_file(), &text, 0o644)
+            .map_err(|error| Failure::new(format!("cannot write the index: {error}")))
     }
 }
 
@@ -96,10 +108,12 @@ pub struct Synced {
     pub offered: usize,
 }
 
-/// Looks at one source anew. Of `asked`, which are names with versions or revisions, what the source has is read as well.
+/// Looks at one source anew. Of `asked`, which are names with versions or revisions, what the
+/// source has is read as well.
 ///
 /// # Errors
-/// The source cannot be reached, or is not what it should be; what hoist knew of it stays as it was.
+/// The source cannot be reached, or is not what it should be; what hoist knew of it stays as it
+/// was.
 pub fn sync(
     source: &Source,
     asked: &[Asked],
@@ -108,53 +122,114 @@ pub fn sync(
     task: &TaskContext,
 ) -> Result<(Effect, Synced), Failure> {
     let location = source.kind.fingerprint();
-    let mut former = cache.index(&location).map_err(|error| Failure::new(format!("cannot read the index: {error}")))?;
+    let mut former = cache
+        .index(&location)
+        .map_err(|error| Failure::new(format!("cannot read the index: {error}")))?;
     let is_repository = matches!(source.kind, SourceKind::Mercurial { .. });
     if let (true, Some(former), false) = (is_repository, &mut former, asked.is_empty()) {
         // What the copy of the repository has is read without the network.
         let chosen = mercurial::revisions(asked, cache, former, machine, task)?;
-        let is_here = |asked: &Asked| chosen.iter().any(|chosen| asked.is_called(&chosen.entry.name) && chosen.entry.unusable.is_none());
+        let is_here = |asked: &Asked| {
+            chosen.iter().any(|chosen| {
+                asked.is_called(&chosen.entry.name) && chosen.entry.unusable.is_none()
+            })
+        };
         let is_complete = asked.iter().all(is_here);
         former.chosen = chosen;
         cache.store(former)?;
         if is_complete {
-            return Ok((Effect::Unchanged, Synced { offered: former.entries.len(), ..Synced::default() }));
+            return Ok((
+                Effect::Unchanged,
+                Synced {
+                    offered: former.entries.len(),
+                    ..Synced::default()
+                },
+            ));
         }
     }
     let found = match &source.kind {
-        SourceKind::Collection { collection, reference } => {
-            return collection::sync(collection, reference.as_deref(), cache, machine, task).map(|effect| (effect, Synced::default()));
+        SourceKind::Collection {
+            collection,
+            reference,
+        } => {
+            return collection::sync(collection, reference.as_deref(), cache, machine, task)
+                .map(|effect| (effect, Synced::default()));
         }
-        SourceKind::Application { application, from } => return application::sync(application, from, cache, machine, task),
-        SourceKind::Mercurial { mercurial, modules, .. } => mercurial::sync(mercurial, modules, cache, former.as_ref(), machine, task)?,
-        SourceKind::Rocks { rocks, lua, .. } => rocks::sync(rocks, lua, asked, former.as_ref(), machine, task)?,
-        SourceKind::Prosody { .. } => return Err(Failure::new("the Prosody configuration is not a source itself")),
+        SourceKind::Application { application, from } => {
+            return application::sync(application, from, cache, machine, task);
+        }
+        SourceKind::Mercurial {
+            mercurial, modules, ..
+        } => mercurial::sync(mercurial, modules, cache, former.as_ref(), machine, task)?,
+        SourceKind::Rocks { rocks, lua, .. } => {
+            rocks::sync(rocks, lua, asked, former.as_ref(), machine, task)?
+        }
+        SourceKind::Prosody { .. } => {
+            return Err(Failure::new(
+                "the Prosody configuration is not a source itself",
+            ));
+        }
     };
     let Some(mut index) = found else {
         let offered = former.map_or(0, |former| former.entries.len());
-        return Ok((Effect::Unchanged, Synced { offered, ..Synced::default() }));
+        return Ok((
+            Effect::Unchanged,
+            Synced {
+                offered,
+                ..Synced::default()
+            },
+        ));
     };
     task.check()?;
     if is_repository && !asked.is_empty() {
         index.chosen = mercurial::revisions(asked, cache, &index, machine, task)?;
     }
-    let index = Index { format: index::FORMAT, location, synced_at: Timestamp::now().to_string(), ..index };
+    let index = Index {
+        format: index::FORMAT,
+        location,
+        synced_at: Timestamp::now().to_string(),
+        ..index
+    };
     cache.store(&index)?;
-    let changes = former.map(|former| index.since(&former)).unwrap_or_else(|| index.since(&Index::default()));
+    let changes = former
+        .map(|former| index.since(&former))
+        .unwrap_or_else(|| index.since(&Index::default()));
     tell(&changes, task);
-    Ok((Effect::Changed, Synced { changes, offered: index.entries.len() }))
+    Ok((
+        Effect::Changed,
+        Synced {
+            changes,
+            offered: index.entries.len(),
+        },
+    ))
 }
 
 /// So many names are told of each kind.
 const NAMED: usize = 12;
 
 pub(crate) fn tell(changes: &Changes, task: &TaskContext) {
-    for (names, word) in [(&changes.new, "new"), (&changes.changed, "changed"), (&changes.gone, "gone")] {
+    for (names, word) in [
+        (&changes.new, "new"),
+        (&changes.changed, "changed"),
+        (&changes.gone, "gone"),
+    ] {
         if names.is_empty() {
             continue;
         }
-        let shown = names.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
-        let more = if names.len() > NAMED { format!(" and {} more", names.len() - NAMED) } else { String::new() };
-        task.note(Level::Info, format!("{} {word}: {shown}{more}", names.len()));
+        let shown = names
+            .iter()
+            .take(NAMED)
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(", ");
+        let more = if names.len() > NAMED {
+            format!(" and {} more", names.len() - NAMED)
+        } else {
+            String::new()
+        };
+        task.note(
+            Level::Info,
+            format!("{} {word}: {shown}{more}", names.len()),
+        );
     }
 }

@@ -8,15 +8,28 @@ fn directory(files: &[(&str, &str)]) -> (Plugin, InMemory) {
     (Plugin::read(&directory).0.unwrap(), directory)
 }
 
-fn rendered_with(files: &[(&str, &str)], environment: Option<&str>, replicas: Option<u32>) -> (Project, Vec<String>) {
+fn rendered_with(
+    files: &[(&str, &str)],
+    environment: Option<&str>,
+    replicas: Option<u32>,
+) -> (Project, Vec<String>) {
     let values = json!({ "server": { "port": 8080 }, "app": { "secret_key": "it's: a \"key\"" } });
     rendered_of(files, &values, environment, replicas)
 }
 
-fn rendered_of(files: &[(&str, &str)], values: &Value, environment: Option<&str>, replicas: Option<u32>) -> (Project, Vec<String>) {
+fn rendered_of(
+    files: &[(&str, &str)],
+    values: &Value,
+    environment: Option<&str>,
+    replicas: Option<u32>,
+) -> (Project, Vec<String>) {
     let (plugin, directory) = directory(files);
     let variables = [("HOST_PORT".to_owned(), "8080".to_owned())].into();
-    let spellings = [("1.1".to_owned(), "1.10".to_owned()), ("755".to_owned(), "0755".to_owned())].into();
+    let spellings = [
+        ("1.1".to_owned(), "1.10".to_owned()),
+        ("755".to_owned(), "0755".to_owned()),
+    ]
+    .into();
     let surroundings = hoist_core::Environment::with_home("/h");
     let rendering = Rendering {
         plugin: &plugin,
@@ -45,52 +58,130 @@ fn templates_are_rendered_strictly_and_files_lie_over_each_other() {
         ("compose/docker-compose.yml.j2", main),
         ("compose/docker-compose.yml", "services: {}\n"),
         ("compose/more.txt", "  # included"),
-        ("compose/docker-compose.prod.yml", "services:\n  app:\n    restart: always\n"),
-        ("compose/docker-compose.override.yml", "services:\n  app:\n    labels: [a]\n"),
+        (
+            "compose/docker-compose.prod.yml",
+            "services:\n  app:\n    restart: always\n",
+        ),
+        (
+            "compose/docker-compose.override.yml",
+            "services:\n  app:\n    labels: [a]\n",
+        ),
     ];
     let (project, wrong) = rendered_with(&files, Some("production"), None);
     assert_eq!(wrong, Vec::<String>::new());
-    let names: Vec<&str> = project.files.iter().map(|(path, _)| path.as_str()).collect();
-    assert_eq!(names, ["compose/docker-compose.yml", "compose/docker-compose.override.yml", "compose/docker-compose.prod.yml"]);
-    assert!(project.files[0].1.contains("image: shop:1.0.0") && project.files[0].1.contains("# included"), "{}", project.files[0].1);
-    let read = Document::parse("", &project.files[0].1).unwrap().root.to_json();
-    assert_eq!(read["services"]["app"]["environment"]["KEY"], "it's: a \"key\"", "a value with quotes survives");
-    let broken = |text: &str| rendered_with(&[("compose/docker-compose.yml.j2", text)], None, None).1.join("\n");
+    let names: Vec<&str> = project
+        .files
+        .iter()
+        .map(|(path, _)| path.as_str())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "compose/docker-compose.yml",
+            "compose/docker-compose.override.yml",
+            "compose/docker-compose.prod.yml"
+        ]
+    );
     assert!(
-        broken("services:\n  app:\n    image: {{ nothing.here }}\n").contains("docker-compose.yml.j2:3:"),
+        project.files[0].1.contains("image: shop:1.0.0")
+            && project.files[0].1.contains("# included"),
+        "{}",
+        project.files[0].1
+    );
+    let read = Document::parse("", &project.files[0].1)
+        .unwrap()
+        .root
+        .to_json();
+    assert_eq!(
+        read["services"]["app"]["environment"]["KEY"], "it's: a \"key\"",
+        "a value with quotes survives"
+    );
+    let broken = |text: &str| {
+        rendered_with(&[("compose/docker-compose.yml.j2", text)], None, None)
+            .1
+            .join("\n")
+    };
+    assert!(
+        broken("services:\n  app:\n    image: {{ nothing.here }}\n")
+            .contains("docker-compose.yml.j2:3:"),
         "{}",
         broken("a\nb\n{{ nothing.here }}")
     );
     assert!(broken("{% for x in range(1000000000) %}{% endfor %}").contains("error"));
-    assert!(broken("{% for x in range(9999) %}{% for x in range(9999) %}{% endfor %}{% endfor %}").contains("it does not end"));
+    assert!(
+        broken("{% for x in range(9999) %}{% for x in range(9999) %}{% endfor %}{% endfor %}")
+            .contains("it does not end")
+    );
     assert!(broken("{% include '/etc/passwd' %}").contains("cannot render the template"));
     assert!(broken("{% include '../plugin.yml' %}").contains("cannot render the template"));
     assert!(broken("{{ x").contains("cannot render the template"));
     assert!(broken("a: [").contains("docker-compose.yml.j2:1:"));
     let lenient = "services:\n  app:\n    image: a\n    {% if nothing %}x: 1{% endif %}\n    environment:\n      {% for name, value in server.items() %}\n      {{ name.upper() }}: {{ value }}\n      {% endfor %}\n    image: b\n";
-    let lenient = lenient.replace("    image: b", "    command: [\"{{ nothing }}\", {{ server.nothing }} ]\n    image: b");
-    let (project, mut wrong) = rendered_with(&[("compose/docker-compose.yml.j2", lenient.as_str())], None, None);
+    let lenient = lenient.replace(
+        "    image: b",
+        "    command: [\"{{ nothing }}\", {{ server.nothing }} ]\n    image: b",
+    );
+    let (project, mut wrong) = rendered_with(
+        &[("compose/docker-compose.yml.j2", lenient.as_str())],
+        None,
+        None,
+    );
     let undefined: Vec<String> = wrong.drain(..2).collect();
     assert!(
-        undefined.iter().all(|wrong| wrong.contains("j2:9:") && wrong.contains("an undefined value renders as an empty string")),
+        undefined.iter().all(|wrong| wrong.contains("j2:9:")
+            && wrong.contains("an undefined value renders as an empty string")),
         "{undefined:?}"
     );
-    assert!(wrong.len() == 1 && wrong[0].contains("j2:10:5: warning: duplicate key `image`: the last one is used"), "{wrong:?}");
-    assert!(project.files[0].1.contains("PORT: 8080"), "{}", project.files[0].1);
+    assert!(
+        wrong.len() == 1
+            && wrong[0].contains("j2:10:5: warning: duplicate key `image`: the last one is used"),
+        "{wrong:?}"
+    );
+    assert!(
+        project.files[0].1.contains("PORT: 8080"),
+        "{}",
+        project.files[0].1
+    );
 }
 
 #[test]
 fn what_compose_does_not_find_is_found() {
-    let port = |port: &str| found(&format!("services:\n  app:\n    image: x\n    ports: [\"{port}\"]\n"), None).join("\n");
-    for good in ["80", "8080:80", "127.0.0.1:8080:80/udp", "8080-8089:80", ":80", "${HOST_PORT}:80", "${NO:-90}:80", "[::1]:80:80", "0:80"]
-    {
+    let port = |port: &str| {
+        found(
+            &format!("services:\n  app:\n    image: x\n    ports: [\"{port}\"]\n"),
+            None,
+        )
+        .join("\n")
+    };
+    for good in [
+        "80",
+        "8080:80",
+        "127.0.0.1:8080:80/udp",
+        "8080-8089:80",
+        ":80",
+        "${HOST_PORT}:80",
+        "${NO:-90}:80",
+        "[::1]:80:80",
+        "0:80",
+    ] {
         assert_eq!(port(good), "", "{good}");
     }
     for bad in ["99999:80", "80:0", "a:80", "90-80:80", "8080:70000"] {
-        assert!(port(bad).contains("docker-compose.yml:4:13: error: services.app.ports:"), "{bad}: {}", port(bad));
+        assert!(
+            port(bad).contains("docker-compose.yml:4:13: error: services.app.ports:"),
+            "{bad}: {}",
+            port(bad)
+        );
     }
-    assert!(port("${NO}:80").contains("warning: services.app.ports: the variable NO is not set"), "{}", port("${NO}:80"));
-    assert!(port("${NO:?give it}:80").contains("error: services.app.ports: the variable NO is not set: give it"));
+    assert!(
+        port("${NO}:80").contains("warning: services.app.ports: the variable NO is not set"),
+        "{}",
+        port("${NO}:80")
+    );
+    assert!(
+        port("${NO:?give it}:80")
+            .contains("error: services.app.ports: the variable NO is not set: give it")
+    );
     let all = "services:\n  app:\n    image: x\n    container_name: one\n    restart: always\n    networks: [front, bakc]\n    ports: [\"8080:80\"]\n    deploy:\n      restart_policy: { max_attempts: 3 }\n  other:\n    image: x\n    ports: [\"8080:81\", {target: 99999}]\nnetworks: {front: {}, back: {}}\n";
     let wrong = found(all, Some(3));
     let expected = [
@@ -105,7 +196,11 @@ fn what_compose_does_not_find_is_found() {
         assert!(wrong.contains(expected), "{expected}\n{wrong}");
     }
     assert_eq!(wrong.len(), expected.len(), "{wrong:#?}");
-    assert_eq!(found(&all.replace("front, bakc", "front"), None).len(), 3, "one container may have a name");
+    assert_eq!(
+        found(&all.replace("front, bakc", "front"), None).len(),
+        3,
+        "one container may have a name"
+    );
     assert!(found("version: '3'\n", None)[0].contains("services: there are no services"));
 }
 
@@ -113,22 +208,51 @@ fn what_compose_does_not_find_is_found() {
 fn variables_of_the_file_beside_the_project_are_set() {
     let text = "services:\n  app:\n    image: x:$TAG\n    ports: [\"${PORT}:80\", \"${HOST_PORT}:81\"]\n    command: [$NO]\n";
     let env = "# c\nTAG=1.2 # c\nexport PORT='99999'\nHOST_PORT=1\n";
-    let wrong = rendered_with(&[("compose/docker-compose.yml", text), ("compose/.env", env)], None, None).1;
-    assert!(wrong.len() == 2 && wrong.iter().any(|wrong| wrong.contains("variable NO is not set")), "{wrong:?}");
-    assert!(wrong.iter().any(|wrong| wrong.contains("99999")), "a value of the file is checked: {wrong:?}");
+    let wrong = rendered_with(
+        &[("compose/docker-compose.yml", text), ("compose/.env", env)],
+        None,
+        None,
+    )
+    .1;
+    assert!(
+        wrong.len() == 2
+            && wrong
+                .iter()
+                .any(|wrong| wrong.contains("variable NO is not set")),
+        "{wrong:?}"
+    );
+    assert!(
+        wrong.iter().any(|wrong| wrong.contains("99999")),
+        "a value of the file is checked: {wrong:?}"
+    );
 }
 
 #[test]
 fn which_services_there_are_several_of() {
     let scale = |text: &str| {
         let (project, wrong) = rendered_with(&[("docker-compose.yml", text)], None, Some(3));
-        (project.scale.into_keys().collect::<Vec<_>>().join(" "), wrong.len())
+        (
+            project.scale.into_keys().collect::<Vec<_>>().join(" "),
+            wrong.len(),
+        )
     };
-    assert_eq!(scale("services: {a: {image: x, deploy: {replicas: 1}}, app: {image: x}}\n"), ("a".into(), 0));
-    assert_eq!(scale("services: {db: {image: x}, app: {image: x}}\n"), ("app".into(), 0));
-    assert_eq!(scale("services: {db: {image: x}, shop: {image: x}}\n"), ("shop".into(), 0));
+    assert_eq!(
+        scale("services: {a: {image: x, deploy: {replicas: 1}}, app: {image: x}}\n"),
+        ("a".into(), 0)
+    );
+    assert_eq!(
+        scale("services: {db: {image: x}, app: {image: x}}\n"),
+        ("app".into(), 0)
+    );
+    assert_eq!(
+        scale("services: {db: {image: x}, shop: {image: x}}\n"),
+        ("shop".into(), 0)
+    );
     assert_eq!(scale("services: {db: {image: x}}\n"), ("db".into(), 0));
-    assert_eq!(scale("services: {db: {image: x}, cache: {image: x}}\n"), (String::new(), 1));
+    assert_eq!(
+        scale("services: {db: {image: x}, cache: {image: x}}\n"),
+        (String::new(), 1)
+    );
 }
 
 /// Texts that YAML, Compose or a template may take for something else.
@@ -217,7 +341,13 @@ const TEXTS: &[&str] = &[
 #[test]
 fn values_arrive_as_they_are_wherever_a_template_has_them() {
     let json = |text: &str| {
-        minijinja::filters::tojson(&text.into(), None, std::iter::empty::<(String, minijinja::Value)>().collect()).unwrap().to_string()
+        minijinja::filters::tojson(
+            &text.into(),
+            None,
+            std::iter::empty::<(String, minijinja::Value)>().collect(),
+        )
+        .unwrap()
+        .to_string()
     };
     type Place<'a> = (&'a str, &'a dyn Fn(&str) -> String);
     let places: &[Place<'_>] = &[
@@ -231,18 +361,30 @@ fn values_arrive_as_they_are_wherever_a_template_has_them() {
         ("{{ v | tojson }}", &str::to_owned),
         ("'{{ v | tojson }}'", &json),
         ("pre-{{ v | tojson }}", &|v| format!("pre-{}", json(v))),
-        ("{{ [v, v2] | tojson | tojson }}", &|v| format!("[{}, \"second $x\"]", json(v))),
+        ("{{ [v, v2] | tojson | tojson }}", &|v| {
+            format!("[{}, \"second $x\"]", json(v))
+        }),
         ("{{ v | tojson | tojson }}", &json),
         ("{{ 'pre-' ~ v | default('x') }}", &|v| format!("pre-{v}")),
-        ("{{ 'pre-' ~ v | upper ~ v2 }}", &|v| format!("pre-{}second $x", v.to_uppercase())),
+        ("{{ 'pre-' ~ v | upper ~ v2 }}", &|v| {
+            format!("pre-{}second $x", v.to_uppercase())
+        }),
         ("{{ v | upper }}", &str::to_uppercase),
         ("'{{ v | upper }}'", &str::to_uppercase),
         ("{{ v | replace('a', '#') }}", &|v| v.replace('a', "#")),
-        ("x{{ v[1:] }}", &|v| format!("x{}", v.chars().skip(1).collect::<String>())),
+        ("x{{ v[1:] }}", &|v| {
+            format!("x{}", v.chars().skip(1).collect::<String>())
+        }),
         ("{% set x = v %}{{ x }}", &str::to_owned),
         ("{% set x %}{{ v }}{% endset %}{{ x }}", &str::to_owned),
-        ("{% set x %}{{ v }}{% endset %}{{ x | upper }}", &str::to_uppercase),
-        ("{% macro m(x) %}{{ x }}{% endmacro %}{{ m(v) }}", &str::to_owned),
+        (
+            "{% set x %}{{ v }}{% endset %}{{ x | upper }}",
+            &str::to_uppercase,
+        ),
+        (
+            "{% macro m(x) %}{{ x }}{% endmacro %}{{ m(v) }}",
+            &str::to_owned,
+        ),
         ("&anchor {{ v }}", &str::to_owned),
     ];
     let mut refused = Vec::new();
@@ -252,31 +394,71 @@ fn values_arrive_as_they_are_wherever_a_template_has_them() {
                 "# {{{{ v }}}}\nservices:\n  app:\n    image: a\n    environment:\n      KEY: {place}\n    command: [\"sh\", {place}]\n    labels:\n      - {place}\n"
             );
             let template = if place.contains("&anchor") {
-                template.replace("[\"sh\", &anchor {{ v }}]", "[*anchor]").replace("- &anchor {{ v }}", "- *anchor")
+                template
+                    .replace("[\"sh\", &anchor {{ v }}]", "[*anchor]")
+                    .replace("- &anchor {{ v }}", "- *anchor")
             } else {
                 template
             };
             let values = json!({ "v": text, "v2": "second $x" });
-            let (project, wrong) = rendered_of(&[("compose/docker-compose.yml.j2", template.as_str())], &values, None, None);
+            let (project, wrong) = rendered_of(
+                &[("compose/docker-compose.yml.j2", template.as_str())],
+                &values,
+                None,
+                None,
+            );
             if !wrong.is_empty() {
-                assert!(wrong.iter().all(|wrong| wrong.contains("changes the value of v")), "{place}: {text:?}: {wrong:?}");
+                assert!(
+                    wrong
+                        .iter()
+                        .all(|wrong| wrong.contains("changes the value of v")),
+                    "{place}: {text:?}: {wrong:?}"
+                );
                 refused.push(format!("{place}: {text:?}"));
                 continue;
             }
-            let read = Document::parse("", &project.files[0].1)
-                .unwrap_or_else(|wrong| panic!("{place}: {text:?}: {wrong}: {}", project.files[0].1));
-            let app = read.root.get("services").and_then(|services| services.get("app")).unwrap();
-            let items = |name: &str| if let Data::List(items) = &app.get(name).unwrap().data { items.clone() } else { panic!("{name}") };
+            let read = Document::parse("", &project.files[0].1).unwrap_or_else(|wrong| {
+                panic!("{place}: {text:?}: {wrong}: {}", project.files[0].1)
+            });
+            let app = read
+                .root
+                .get("services")
+                .and_then(|services| services.get("app"))
+                .unwrap();
+            let items = |name: &str| {
+                if let Data::List(items) = &app.get(name).unwrap().data {
+                    items.clone()
+                } else {
+                    panic!("{name}")
+                }
+            };
             let expected = expected(text);
             let arrives = |node: &Node| match &node.data {
                 Data::Bool(value) => value.to_string(),
                 Data::Null => String::new(),
-                _ => interpolate(node.written().unwrap(), &|name| (name == "HOST_PORT").then(|| "8080".to_owned())).0,
+                _ => {
+                    interpolate(node.written().unwrap(), &|name| {
+                        (name == "HOST_PORT").then(|| "8080".to_owned())
+                    })
+                    .0
+                }
             };
             let environment = app.get("environment").unwrap().get("KEY").unwrap();
-            assert!(*text == "5" || *text == "-5" || environment.text().is_some(), "{place}: {text:?} is text: {environment:?}");
-            for node in [environment, items("command").last().unwrap(), &items("labels")[0]] {
-                assert_eq!(arrives(node), expected, "{place}: {text:?}: {}", project.files[0].1);
+            assert!(
+                *text == "5" || *text == "-5" || environment.text().is_some(),
+                "{place}: {text:?} is text: {environment:?}"
+            );
+            for node in [
+                environment,
+                items("command").last().unwrap(),
+                &items("labels")[0],
+            ] {
+                assert_eq!(
+                    arrives(node),
+                    expected,
+                    "{place}: {text:?}: {}",
+                    project.files[0].1
+                );
             }
         }
     }
@@ -289,26 +471,64 @@ fn blocks_names_lists_and_numbers_arrive_as_they_are() {
     let values = json!({
         "env": { "A": "x # y", "a b: c": "$HOME", "yes": "no" }, "list": ["sh", "-c", "echo $HOME"], "v": "l $1\n  m", "mode": 755, "version": 1.1, "count": 3, "price": "5 $x", "privileged": "true", "empty": "",
     });
-    let (project, wrong) = rendered_of(&[("compose/docker-compose.yml.j2", template)], &values, None, None);
+    let (project, wrong) = rendered_of(
+        &[("compose/docker-compose.yml.j2", template)],
+        &values,
+        None,
+        None,
+    );
     assert_eq!(wrong, Vec::<String>::new());
     let text = &project.files[0].1;
     let read = Document::parse("", text).unwrap().root.to_json()["services"]["app"].clone();
-    assert_eq!(read["environment"], json!({ "A": "x # y", "a b: c": "$$HOME", "yes": "no" }), "{text}");
-    assert_eq!(read["command"], json!(["sh", "-c", "echo $$HOME"]), "{text}");
+    assert_eq!(
+        read["environment"],
+        json!({ "A": "x # y", "a b: c": "$$HOME", "yes": "no" }),
+        "{text}"
+    );
+    assert_eq!(
+        read["command"],
+        json!(["sh", "-c", "echo $$HOME"]),
+        "{text}"
+    );
     assert_eq!(read["configs"]["text"], "a=l $$1\n  m\nb\n", "{text}");
-    assert!(text.contains("mode: 0755\n") && text.contains("version: 1.10\n") && text.contains("count: 6\n"), "{text}");
-    assert_eq!((&read["privileged"], &read["entrypoint"]), (&json!(true), &json!(null)), "{text}");
-    assert_eq!(read["doubled"], "5 $$x", "a template that doubles dollars has done what is needed: {text}");
+    assert!(
+        text.contains("mode: 0755\n")
+            && text.contains("version: 1.10\n")
+            && text.contains("count: 6\n"),
+        "{text}"
+    );
+    assert_eq!(
+        (&read["privileged"], &read["entrypoint"]),
+        (&json!(true), &json!(null)),
+        "{text}"
+    );
+    assert_eq!(
+        read["doubled"], "5 $$x",
+        "a template that doubles dollars has done what is needed: {text}"
+    );
 }
 
 #[test]
 fn a_value_that_is_a_piece_of_yaml_stays_one() {
     let template = "services:\n  app:\n    image: a\n{{ more }}\n    environment: { A: {{ v }} }\n    {{ nothing }}\n";
-    let values = json!({ "more": "    ports:\n      - \"80:80\"\n", "v": "x $y # z", "nothing": "" });
-    let (project, wrong) = rendered_of(&[("compose/docker-compose.yml.j2", template)], &values, None, None);
+    let values =
+        json!({ "more": "    ports:\n      - \"80:80\"\n", "v": "x $y # z", "nothing": "" });
+    let (project, wrong) = rendered_of(
+        &[("compose/docker-compose.yml.j2", template)],
+        &values,
+        None,
+        None,
+    );
     assert_eq!(wrong, Vec::<String>::new());
-    let read = Document::parse("", &project.files[0].1).unwrap().root.to_json()["services"]["app"].clone();
-    assert_eq!((&read["ports"], &read["environment"]), (&json!(["80:80"]), &json!({ "A": "x $$y # z" })));
+    let read = Document::parse("", &project.files[0].1)
+        .unwrap()
+        .root
+        .to_json()["services"]["app"]
+        .clone();
+    assert_eq!(
+        (&read["ports"], &read["environment"]),
+        (&json!(["80:80"]), &json!({ "A": "x $$y # z" }))
+    );
 }
 
 #[test]
@@ -347,20 +567,48 @@ services:
         "image": "shop", "ports": [8080, 8081], "plain": "abc", "odd": "pa$w # x", "flag": true, "cpus": 0.5,
         "options": { "a": "x $y", "b": "\"" }, "list": ["a #b", "$c"],
     });
-    let (project, wrong) = rendered_of(&[("compose/docker-compose.yml.j2", template)], &values, None, None);
-    let wrong: Vec<&String> = wrong.iter().filter(|wrong| !wrong.contains("BIND")).collect();
+    let (project, wrong) = rendered_of(
+        &[("compose/docker-compose.yml.j2", template)],
+        &values,
+        None,
+        None,
+    );
+    let wrong: Vec<&String> = wrong
+        .iter()
+        .filter(|wrong| !wrong.contains("BIND"))
+        .collect();
     assert_eq!(wrong, Vec::<&String>::new());
     let text = &project.files[0].1;
     let app = Document::parse("", text).unwrap().root.to_json()["services"]["app"].clone();
     assert_eq!(app["image"], "shop:1.5", "{text}");
     assert_eq!(app["ports"], json!([8080, 8081]), "{text}");
-    assert_eq!(app["environment"], json!({ "A": "abc", "B": "abc", "C": "pa$$w # x", "D": "true" }), "{text}");
+    assert_eq!(
+        app["environment"],
+        json!({ "A": "abc", "B": "abc", "C": "pa$$w # x", "D": "true" }),
+        "{text}"
+    );
     assert_eq!(app["labels"], json!({ "x": "pa$$w # x" }), "{text}");
-    assert_eq!((&app["privileged"], &app["cpus"], &app["stdin_open"]), (&json!(true), &json!(0.5), &json!(true)), "{text}");
+    assert_eq!(
+        (&app["privileged"], &app["cpus"], &app["stdin_open"]),
+        (&json!(true), &json!(0.5), &json!(true)),
+        "{text}"
+    );
     assert_eq!(app["mem_limit"], "512m", "{text}");
-    assert_eq!(app["expose"], json!(["${BIND:-8080}", "${BIND:-8081}"]), "{text}");
-    assert_eq!(app["logging"]["options"], json!({ "a": "x $$y", "b": "\"" }), "{text}");
-    assert_eq!(app["command"], json!(["-x", "pa$$w # x", "${HOST_PORT}"]), "{text}");
+    assert_eq!(
+        app["expose"],
+        json!(["${BIND:-8080}", "${BIND:-8081}"]),
+        "{text}"
+    );
+    assert_eq!(
+        app["logging"]["options"],
+        json!({ "a": "x $$y", "b": "\"" }),
+        "{text}"
+    );
+    assert_eq!(
+        app["command"],
+        json!(["-x", "pa$$w # x", "${HOST_PORT}"]),
+        "{text}"
+    );
     assert_eq!(app["entrypoint"], json!(["A #B", "$$C"]), "{text}");
 }
 
@@ -374,8 +622,20 @@ fn files_of_an_environment_lie_over_each_other() {
         ("compose/overrides/qa.j2", texts[2].as_str()),
     ];
     let (project, wrong) = rendered_with(&files, Some("qa"), None);
-    let names: Vec<&str> = project.files.iter().map(|(path, _)| path.as_str()).collect();
-    assert_eq!(names, ["compose/docker-compose.yml", "compose/docker-compose.qa.yml", "compose/overrides/qa"], "{wrong:?}");
+    let names: Vec<&str> = project
+        .files
+        .iter()
+        .map(|(path, _)| path.as_str())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "compose/docker-compose.yml",
+            "compose/docker-compose.qa.yml",
+            "compose/overrides/qa"
+        ],
+        "{wrong:?}"
+    );
 }
 
 #[test]
@@ -412,7 +672,12 @@ fn values_in_blocks_numbers_and_odd_characters_arrive_as_they_are() {
     let values = json!({
         "version": 1.1, "cert": cert, "lines": ["a $b", "c"], "motd": "hello\n", "hour": 2, "minute": 30, "mask": 755, "nel": "a\u{85}b", "tab": "a\tb", "half": 0.5,
     });
-    let (project, wrong) = rendered_of(&[("compose/docker-compose.yml.j2", template)], &values, None, None);
+    let (project, wrong) = rendered_of(
+        &[("compose/docker-compose.yml.j2", template)],
+        &values,
+        None,
+        None,
+    );
     assert_eq!(wrong, Vec::<String>::new());
     let text = &project.files[0].1;
     let app = Document::parse("", text).unwrap().root.to_json()["services"]["app"].clone();
@@ -421,7 +686,11 @@ fn values_in_blocks_numbers_and_odd_characters_arrive_as_they_are() {
     assert_eq!(environment["CERT"], doubled, "{text}");
     assert_eq!(environment["TRIMMED"], doubled.trim_end(), "{text}");
     assert_eq!(
-        (&environment["JOINED"], &environment["MOTD"], &environment["KEPT"]),
+        (
+            &environment["JOINED"],
+            &environment["MOTD"],
+            &environment["KEPT"]
+        ),
         (&json!("a $$b\nc\n"), &json!("hello\n"), &json!("hello\n\n")),
         "{text}"
     );
@@ -440,19 +709,39 @@ fn values_in_blocks_numbers_and_odd_characters_arrive_as_they_are() {
         "JSON: \"a\\u0085b\"",
         "image: shop:1.10",
     ] {
-        assert!(text.lines().any(|known| known.trim() == line), "{line}: {text}");
+        assert!(
+            text.lines().any(|known| known.trim() == line),
+            "{line}: {text}"
+        );
     }
 }
 
 #[test]
 fn an_if_without_else_is_nothing_undefined() {
-    let template =
-        "services:\n  app:\n    image: a\n    labels: [{% for x in ['a', 'b'] %}{{ x }}{{ ', ' if not loop.last }}{% endfor %}]\n";
-    let (project, wrong) = rendered_with(&[("compose/docker-compose.yml.j2", template)], None, None);
+    let template = "services:\n  app:\n    image: a\n    labels: [{% for x in ['a', 'b'] %}{{ x }}{{ ', ' if not loop.last }}{% endfor %}]\n";
+    let (project, wrong) =
+        rendered_with(&[("compose/docker-compose.yml.j2", template)], None, None);
     assert_eq!(wrong, Vec::<String>::new());
-    assert!(project.files[0].1.contains("labels: [a, b]"), "{}", project.files[0].1);
-    let wrong = rendered_with(&[("compose/docker-compose.yml.j2", &template.replace("{{ x }}", "{{ x }}{{ nothing }}"))], None, None).1;
-    assert!(wrong.iter().any(|wrong| wrong.contains("an undefined value renders as an empty string")), "{wrong:?}");
+    assert!(
+        project.files[0].1.contains("labels: [a, b]"),
+        "{}",
+        project.files[0].1
+    );
+    let wrong = rendered_with(
+        &[(
+            "compose/docker-compose.yml.j2",
+            &template.replace("{{ x }}", "{{ x }}{{ nothing }}"),
+        )],
+        None,
+        None,
+    )
+    .1;
+    assert!(
+        wrong
+            .iter()
+            .any(|wrong| wrong.contains("an undefined value renders as an empty string")),
+        "{wrong:?}"
+    );
 }
 
 #[test]
@@ -469,5 +758,10 @@ fn templates_include_what_is_below_their_directory() {
     ];
     let (project, wrong) = rendered_with(&files, None, None);
     assert_eq!(wrong, Vec::<String>::new());
-    assert_eq!(project.files[0].1.lines().count(), 7, "{}", project.files[0].1);
+    assert_eq!(
+        project.files[0].1.lines().count(),
+        7,
+        "{}",
+        project.files[0].1
+    );
 }

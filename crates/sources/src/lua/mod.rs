@@ -1,5 +1,5 @@
-//! Data written in Lua, read as text: the index of a rocks server, rockspecs, the configuration of an XMPP server. Nothing is run; what would have to
-//! be, is opaque.
+//! Data written in Lua, read as text: the index of a rocks server, rockspecs, the configuration of
+//! an XMPP server. Nothing is run; what would have to be, is opaque.
 
 mod tokens;
 
@@ -11,7 +11,8 @@ use tokens::{Kind, Token, error, tokens};
 
 /// Tables that are nested deeper are refused.
 const DEPTH_LIMIT: usize = 100;
-/// What is copied by its name, or joined, may come to so many bytes: a few lines could ask for more than any machine has.
+/// What is copied by its name, or joined, may come to so many bytes: a few lines could ask for more
+/// than any machine has.
 const SIZE_LIMIT: usize = 64 * 1024 * 1024;
 
 /// A value that can be told without running anything.
@@ -38,7 +39,8 @@ pub struct Table {
     pub map: BTreeMap<String, Value>,
     /// From its opening brace to behind its closing one, in bytes.
     pub span: Range<usize>,
-    /// Where its last entry or separator ends, and whether another entry could follow there without a separator.
+    /// Where its last entry or separator ends, and whether another entry could follow there without
+    /// a separator.
     pub tail: (usize, bool),
 }
 
@@ -57,7 +59,12 @@ impl Value {
             Value::Text(text) => 64 + text.len(),
             Value::Table(table) => {
                 let list: usize = table.list.iter().map(Value::size).sum();
-                128 + list + table.map.iter().map(|(key, value)| 64 + key.len() + value.size()).sum::<usize>()
+                128 + list
+                    + table
+                        .map
+                        .iter()
+                        .map(|(key, value)| 64 + key.len() + value.size())
+                        .sum::<usize>()
             }
             _ => 64,
         }
@@ -105,10 +112,14 @@ pub struct Document {
 impl Document {
     /// The last value a name was given.
     pub fn get(&self, name: &str) -> Option<&Value> {
-        let values = self.statements.iter().rev().filter_map(|statement| match statement {
-            Statement::Set(set, value) if set == name => Some(value.as_ref()),
-            _ => None,
-        });
+        let values = self
+            .statements
+            .iter()
+            .rev()
+            .filter_map(|statement| match statement {
+                Statement::Set(set, value) if set == name => Some(value.as_ref()),
+                _ => None,
+            });
         values.take(1).flatten().next()
     }
 }
@@ -136,13 +147,22 @@ impl std::error::Error for LuaError {}
 /// Strings, comments or brackets that do not end, and nesting that is too deep.
 pub fn read(text: &str) -> Result<Document, LuaError> {
     let tokens = tokens(text)?;
-    let mut reader = Reader { text, tokens: &tokens, at: 0, known: BTreeMap::new(), copied: 0, document: Document::default() };
+    let mut reader = Reader {
+        text,
+        tokens: &tokens,
+        at: 0,
+        known: BTreeMap::new(),
+        copied: 0,
+        document: Document::default(),
+    };
     reader.statements()?;
     Ok(reader.document)
 }
 
-const KEYWORDS: &[&str] =
-    &["local", "return", "if", "for", "while", "do", "function", "repeat", "end", "until", "else", "elseif", "goto", "break"];
+const KEYWORDS: &[&str] = &[
+    "local", "return", "if", "for", "while", "do", "function", "repeat", "end", "until", "else",
+    "elseif", "goto", "break",
+];
 
 struct Reader<'a> {
     text: &'a str,
@@ -155,11 +175,16 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn word(&self, ahead: usize) -> &str {
-        self.tokens.get(self.at + ahead).map_or("", |token| &self.text[token.span.clone()])
+        self.tokens
+            .get(self.at + ahead)
+            .map_or("", |token| &self.text[token.span.clone()])
     }
 
     fn is_name(&self, ahead: usize) -> bool {
-        self.tokens.get(self.at + ahead).is_some_and(|token| token.kind == Kind::Name) && !KEYWORDS.contains(&self.word(ahead))
+        self.tokens
+            .get(self.at + ahead)
+            .is_some_and(|token| token.kind == Kind::Name)
+            && !KEYWORDS.contains(&self.word(ahead))
     }
 
     fn string(&self, ahead: usize) -> Option<&str> {
@@ -178,7 +203,9 @@ impl Reader<'_> {
                     self.skip_expression();
                 }
                 "local" if self.word(1) != "function" => self.at += 1,
-                "if" | "do" | "function" | "repeat" | "local" | "while" | "for" => self.skip_block(),
+                "if" | "do" | "function" | "repeat" | "local" | "while" | "for" => {
+                    self.skip_block()
+                }
                 _ if self.is_name(0) => self.assignment_or_call()?,
                 _ => self.at += 1,
             }
@@ -189,12 +216,19 @@ impl Reader<'_> {
     fn assignment_or_call(&mut self) -> Result<(), LuaError> {
         let mut names = vec![self.word(0).to_owned()];
         if let Some(argument) = self.string(1).map(str::to_owned) {
-            self.document.statements.push(Statement::Call(names.remove(0), argument));
+            self.document
+                .statements
+                .push(Statement::Call(names.remove(0), argument));
             self.at += 2;
             return Ok(());
         }
-        if let (true, Some(argument)) = (self.word(1) == "(" && self.word(3) == ")", self.string(2).map(str::to_owned)) {
-            self.document.statements.push(Statement::Call(names.remove(0), argument));
+        if let (true, Some(argument)) = (
+            self.word(1) == "(" && self.word(3) == ")",
+            self.string(2).map(str::to_owned),
+        ) {
+            self.document
+                .statements
+                .push(Statement::Call(names.remove(0), argument));
             self.at += 4;
             return Ok(());
         }
@@ -202,7 +236,12 @@ impl Reader<'_> {
         // A field of a table is a name of its own.
         while self.word(0) == "." && self.is_name(1) {
             if let Some(name) = names.last_mut() {
-                *name = format!("{name}.{}", self.tokens.get(self.at + 1).map_or("", |token| &self.text[token.span.clone()]));
+                *name = format!(
+                    "{name}.{}",
+                    self.tokens
+                        .get(self.at + 1)
+                        .map_or("", |token| &self.text[token.span.clone()])
+                );
             }
             self.at += 2;
         }
@@ -246,7 +285,10 @@ impl Reader<'_> {
     /// Counts what is copied.
     fn count(&mut self, size: usize) -> Result<(), LuaError> {
         self.copied = self.copied.saturating_add(size);
-        let at = self.tokens.get(self.at).map_or(self.text.len(), |token| token.span.start);
+        let at = self
+            .tokens
+            .get(self.at)
+            .map_or(self.text.len(), |token| token.span.start);
         // A text of its own size may be copied a few times, however large it is.
         match self.copied > SIZE_LIMIT + 16 * self.text.len() {
             true => Err(error(self.text, at, "this expands to too much data")),
@@ -254,24 +296,44 @@ impl Reader<'_> {
         }
     }
 
-    /// A value with everything that is joined to it; `None`, and somewhere inside it, where it would have to be computed.
+    /// A value with everything that is joined to it; `None`, and somewhere inside it, where it
+    /// would have to be computed.
     fn expression(&mut self, depth: usize) -> Result<Option<Value>, LuaError> {
-        let Some(mut value) = self.simple(depth)? else { return Ok(None) };
-        while self.word(0) == ".." && self.tokens.get(self.at).is_some_and(|token| token.kind == Kind::Symbol) {
+        let Some(mut value) = self.simple(depth)? else {
+            return Ok(None);
+        };
+        while self.word(0) == ".."
+            && self
+                .tokens
+                .get(self.at)
+                .is_some_and(|token| token.kind == Kind::Symbol)
+        {
             self.at += 1;
-            let Some(right) = self.simple(depth)? else { return Ok(None) };
-            let (Some(left), Some(right)) = (joined(&value), joined(&right)) else { return Ok(None) };
+            let Some(right) = self.simple(depth)? else {
+                return Ok(None);
+            };
+            let (Some(left), Some(right)) = (joined(&value), joined(&right)) else {
+                return Ok(None);
+            };
             self.count(left.len() + right.len())?;
             value = Value::Text(left + &right);
         }
-        let operator = ["+", "-", "*", "/", "%", "^", "==", "~=", "<", ">", "<=", ">=", "and", "or", "(", "[", ".", ":", "//", "&", "|"];
-        let continues =
-            operator.contains(&self.word(0)) && self.tokens.get(self.at).is_some_and(|token| !matches!(token.kind, Kind::Text(_)));
+        let operator = [
+            "+", "-", "*", "/", "%", "^", "==", "~=", "<", ">", "<=", ">=", "and", "or", "(", "[",
+            ".", ":", "//", "&", "|",
+        ];
+        let continues = operator.contains(&self.word(0))
+            && self
+                .tokens
+                .get(self.at)
+                .is_some_and(|token| !matches!(token.kind, Kind::Text(_)));
         Ok((!continues).then_some(value))
     }
 
     fn simple(&mut self, depth: usize) -> Result<Option<Value>, LuaError> {
-        let Some(token) = self.tokens.get(self.at) else { return Ok(None) };
+        let Some(token) = self.tokens.get(self.at) else {
+            return Ok(None);
+        };
         let value = match &token.kind {
             Kind::Text(text) => Value::Text(text.clone()),
             Kind::Number(number) => Value::Number(*number),
@@ -292,7 +354,9 @@ impl Reader<'_> {
                 return match self.word(0) {
                     "{" => self.table(depth + 1).map(Some),
                     "-" => {
-                        let Some(Kind::Number(number)) = self.tokens.get(self.at + 1).map(|token| token.kind.clone()) else {
+                        let Some(Kind::Number(number)) =
+                            self.tokens.get(self.at + 1).map(|token| token.kind.clone())
+                        else {
                             return Ok(None);
                         };
                         self.at += 2;
@@ -324,13 +388,16 @@ impl Reader<'_> {
             match self.word(0) {
                 "}" => {
                     let last = &self.tokens[self.at - 1];
-                    let free = last.kind == Kind::Symbol && matches!(&self.text[last.span.clone()], "{" | "," | ";");
+                    let free = last.kind == Kind::Symbol
+                        && matches!(&self.text[last.span.clone()], "{" | "," | ";");
                     table.tail = (last.span.end, free);
                     table.span = start..self.tokens[self.at].span.end;
                     self.at += 1;
                     return Ok(Value::Table(table));
                 }
-                "" if self.at >= self.tokens.len() => return Err(error(self.text, start, "unclosed bracket")),
+                "" if self.at >= self.tokens.len() => {
+                    return Err(error(self.text, start, "unclosed bracket"));
+                }
                 "," | ";" if self.string(0).is_none() => self.at += 1,
                 _ => {
                     let before = self.at;
@@ -358,7 +425,11 @@ impl Reader<'_> {
             self.at += 2;
             return Some(key);
         }
-        if self.string(0).is_none() && self.word(0) == "[" && self.word(2) == "]" && self.word(3) == "=" {
+        if self.string(0).is_none()
+            && self.word(0) == "["
+            && self.word(2) == "]"
+            && self.word(3) == "="
+        {
             let key = match &self.tokens.get(self.at + 1)?.kind {
                 Kind::Text(text) => text.clone(),
                 _ => self.word(1).to_owned(),
@@ -369,7 +440,8 @@ impl Reader<'_> {
         None
     }
 
-    /// Goes behind what cannot be told: to the next separator or bracket that is not its own, or to where the next statement must begin.
+    /// Goes behind what cannot be told: to the next separator or bracket that is not its own, or to
+    /// where the next statement must begin.
     fn skip_expression(&mut self) {
         let mut depth = 0_usize;
         let mut joins = true;
@@ -386,12 +458,18 @@ impl Reader<'_> {
                 ")" | "}" | "]" if plain => depth -= 1,
                 "," | ";" if plain && depth == 0 => return,
                 word if depth == 0 && plain && KEYWORDS.contains(&word) => return,
-                _ if depth == 0 && !joins && self.is_name(0) && !matches!(self.word(0), "and" | "or" | "not") => return,
+                _ if depth == 0
+                    && !joins
+                    && self.is_name(0)
+                    && !matches!(self.word(0), "and" | "or" | "not") =>
+                {
+                    return;
+                }
                 _ => {}
             }
             let operator = [
-                "+", "-", "*", "/", "%", "^", "==", "~=", "<", ">", "<=", ">=", "and", "or", "not", "..", ".", ":", "#", "//", "&", "|",
-                "~",
+                "+", "-", "*", "/", "%", "^", "==", "~=", "<", ">", "<=", ">=", "and", "or", "not",
+                "..", ".", ":", "#", "//", "&", "|", "~",
             ];
             joins = plain && operator.contains(&self.word(0));
             self.at += 1;
@@ -443,22 +521,50 @@ mod tests {
         .unwrap();
         assert_eq!(text(&document, "version").as_deref(), Some("1.2-3"));
         assert_eq!(text(&document, "name").as_deref(), Some("long"));
-        assert_eq!((document.get("computed"), text(&document, "after").as_deref()), (None, Some("ABCD")));
+        assert_eq!(
+            (
+                document.get("computed"),
+                text(&document, "after").as_deref()
+            ),
+            (None, Some("ABCD"))
+        );
         assert_eq!(document.get("n"), Some(&Value::Number(-16.0)));
         let description = document.get("description").unwrap().table().unwrap();
         assert_eq!(description.get("summary").unwrap().text(), Some("s"));
         assert_eq!(description.get("a b"), Some(&Value::Number(1.0)));
         assert_eq!(description.texts().collect::<Vec<_>>(), ["x", "y"]);
-        assert_eq!((document.get("hidden"), document.get("inner"), document.get("last")), (None, None, None));
+        assert_eq!(
+            (
+                document.get("hidden"),
+                document.get("inner"),
+                document.get("last")
+            ),
+            (None, None, None)
+        );
         assert_eq!(document.get("end_of"), Some(&Value::Bool(true)));
-        assert!(document.statements.contains(&Statement::Call("VirtualHost".into(), "localhost".into())));
-        assert!(document.statements.contains(&Statement::Call("Include".into(), "x.lua".into())));
+        assert!(
+            document
+                .statements
+                .contains(&Statement::Call("VirtualHost".into(), "localhost".into()))
+        );
+        assert!(
+            document
+                .statements
+                .contains(&Statement::Call("Include".into(), "x.lua".into()))
+        );
     }
 
     #[test]
     fn a_name_that_is_computed_later_is_not_known_any_more() {
         let document = read("x = 'a'\ny = x\nx = g()\nz = x\n").unwrap();
-        assert_eq!((text(&document, "y").as_deref(), document.get("x"), document.get("z")), (Some("a"), None, None));
+        assert_eq!(
+            (
+                text(&document, "y").as_deref(),
+                document.get("x"),
+                document.get("z")
+            ),
+            (Some("a"), None, None)
+        );
     }
 
     #[test]
@@ -472,19 +578,49 @@ mod tests {
 
     #[test]
     fn brackets_that_close_nothing_are_passed_over() {
-        for odd in ["a={]", "a={w]}", "a={)}", "a = { x = ) }", "return ]", "a = ]\nb = 1", "end end", "= ="] {
+        for odd in [
+            "a={]",
+            "a={w]}",
+            "a={)}",
+            "a = { x = ) }",
+            "return ]",
+            "a = ]\nb = 1",
+            "end end",
+            "= =",
+        ] {
             let _ = read(odd);
         }
-        assert_eq!(read("a = { ], 'x' }").unwrap().get("a").and_then(Value::table).unwrap().texts().collect::<Vec<_>>(), ["x"]);
+        assert_eq!(
+            read("a = { ], 'x' }")
+                .unwrap()
+                .get("a")
+                .and_then(Value::table)
+                .unwrap()
+                .texts()
+                .collect::<Vec<_>>(),
+            ["x"]
+        );
     }
 
     #[test]
     fn a_text_does_not_come_to_more_than_it_says() {
-        let doubled = |by: &str| format!("a = 'xxxxxxxxxxxxxxxx'\n{}", format!("a = {by}\n").repeat(60));
-        for bomb in [doubled("a .. a"), doubled("{a, a}"), doubled("{ x = a, y = a }")] {
+        let doubled = |by: &str| {
+            format!(
+                "a = 'xxxxxxxxxxxxxxxx'\n{}",
+                format!("a = {by}\n").repeat(60)
+            )
+        };
+        for bomb in [
+            doubled("a .. a"),
+            doubled("{a, a}"),
+            doubled("{ x = a, y = a }"),
+        ] {
             assert!(read(&bomb).is_err_and(|error| error.message.contains("too much data")));
         }
-        let honest = format!("a = '{}'\nb = a .. a\nc = {{ a, b }}\n", "x".repeat(1_000_000));
+        let honest = format!(
+            "a = '{}'\nb = a .. a\nc = {{ a, b }}\n",
+            "x".repeat(1_000_000)
+        );
         assert!(read(&honest).is_ok());
     }
 }

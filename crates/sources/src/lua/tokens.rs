@@ -21,7 +21,10 @@ pub(super) struct Token {
 
 pub(super) fn error(text: &str, at: usize, message: &'static str) -> LuaError {
     let before = &text.as_bytes()[..at.min(text.len())];
-    LuaError { line: before.iter().filter(|byte| **byte == b'\n').count() + 1, message }
+    LuaError {
+        line: before.iter().filter(|byte| **byte == b'\n').count() + 1,
+        message,
+    }
 }
 
 pub(super) fn tokens(text: &str) -> Result<Vec<Token>, LuaError> {
@@ -50,19 +53,24 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, LuaError> {
                 Kind::Text(string)
             }
             b'[' if long_bracket(bytes, at).is_some() => {
-                let (content, end) = long_end(text, at, long_bracket(bytes, at).unwrap_or_default())?;
+                let (content, end) =
+                    long_end(text, at, long_bracket(bytes, at).unwrap_or_default())?;
                 at = end;
                 Kind::Text(content.to_owned())
             }
             byte if byte.is_ascii_alphabetic() || byte == b'_' || byte >= 0x80 => {
-                let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0x80;
+                let is_name =
+                    |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0x80;
                 at += bytes[at..].iter().take_while(|byte| is_name(byte)).count();
                 Kind::Name
             }
-            byte if byte.is_ascii_digit() || (byte == b'.' && bytes.get(at + 1).is_some_and(u8::is_ascii_digit)) => {
+            byte if byte.is_ascii_digit()
+                || (byte == b'.' && bytes.get(at + 1).is_some_and(u8::is_ascii_digit)) =>
+            {
                 let mut last = 0;
                 while at < bytes.len() {
-                    let exponent = matches!(last, b'e' | b'E' | b'p' | b'P') && matches!(bytes[at], b'+' | b'-');
+                    let exponent = matches!(last, b'e' | b'E' | b'p' | b'P')
+                        && matches!(bytes[at], b'+' | b'-');
                     if !(bytes[at].is_ascii_alphanumeric() || bytes[at] == b'.' || exponent) {
                         break;
                     }
@@ -73,7 +81,9 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, LuaError> {
             }
             _ => {
                 let three = ["..."].iter().any(|symbol| text[at..].starts_with(symbol));
-                let two = ["..", "==", "~=", "<=", ">=", "//", "<<", ">>", "::"].iter().any(|symbol| text[at..].starts_with(symbol));
+                let two = ["..", "==", "~=", "<=", ">=", "//", "<<", ">>", "::"]
+                    .iter()
+                    .any(|symbol| text[at..].starts_with(symbol));
                 at += if three {
                     3
                 } else if two {
@@ -84,7 +94,10 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, LuaError> {
                 Kind::Symbol
             }
         };
-        tokens.push(Token { kind, span: start..at });
+        tokens.push(Token {
+            kind,
+            span: start..at,
+        });
     }
     Ok(tokens)
 }
@@ -98,7 +111,11 @@ fn number(text: &str) -> f64 {
 
 /// The number of `=` in an opening long bracket.
 fn long_bracket(bytes: &[u8], at: usize) -> Option<usize> {
-    let level = bytes.get(at + 1..)?.iter().take_while(|byte| **byte == b'=').count();
+    let level = bytes
+        .get(at + 1..)?
+        .iter()
+        .take_while(|byte| **byte == b'=')
+        .count();
     (bytes[at] == b'[' && bytes.get(at + 1 + level) == Some(&b'[')).then_some(level)
 }
 
@@ -106,9 +123,14 @@ fn long_bracket(bytes: &[u8], at: usize) -> Option<usize> {
 fn long_end(text: &str, at: usize, level: usize) -> Result<(&str, usize), LuaError> {
     let start = at + level + 2;
     let close = format!("]{}]", "=".repeat(level));
-    let length = text[start..].find(&close).ok_or_else(|| error(text, at, "unclosed bracket"))?;
+    let length = text[start..]
+        .find(&close)
+        .ok_or_else(|| error(text, at, "unclosed bracket"))?;
     let content = &text[start..start + length];
-    let content = content.strip_prefix("\r\n").or_else(|| content.strip_prefix('\n')).unwrap_or(content);
+    let content = content
+        .strip_prefix("\r\n")
+        .or_else(|| content.strip_prefix('\n'))
+        .unwrap_or(content);
     Ok((content, start + length + close.len()))
 }
 
@@ -119,7 +141,9 @@ fn short_string(text: &str, start: usize) -> Result<(String, usize), LuaError> {
     let open = || error(text, start, "unclosed string");
     loop {
         match *bytes.get(at).ok_or_else(open)? {
-            byte if byte == quote => return Ok((String::from_utf8_lossy(&string).into_owned(), at + 1)),
+            byte if byte == quote => {
+                return Ok((String::from_utf8_lossy(&string).into_owned(), at + 1));
+            }
             b'\n' => return Err(open()),
             b'\\' => at = escape(text, at + 1, &mut string).ok_or_else(open)?,
             byte => {
@@ -141,19 +165,33 @@ fn escape(text: &str, at: usize, string: &mut Vec<u8>) -> Option<usize> {
         b'b' => 8,
         b'f' => 12,
         b'v' => 11,
-        b'z' => return Some(at + 1 + bytes[at + 1..].iter().take_while(|byte| byte.is_ascii_whitespace()).count()),
+        b'z' => {
+            return Some(
+                at + 1
+                    + bytes[at + 1..]
+                        .iter()
+                        .take_while(|byte| byte.is_ascii_whitespace())
+                        .count(),
+            );
+        }
         b'x' => {
             string.push(u8::from_str_radix(text.get(at + 1..at + 3)?, 16).ok()?);
             return Some(at + 3);
         }
         b'u' => {
             let end = at + text.get(at..)?.find('}')?;
-            let character = u32::from_str_radix(text.get(at + 2..end)?, 16).ok().and_then(char::from_u32)?;
+            let character = u32::from_str_radix(text.get(at + 2..end)?, 16)
+                .ok()
+                .and_then(char::from_u32)?;
             string.extend(character.to_string().bytes());
             return Some(end + 1);
         }
         digit if digit.is_ascii_digit() => {
-            let count = bytes[at..].iter().take(3).take_while(|byte| byte.is_ascii_digit()).count();
+            let count = bytes[at..]
+                .iter()
+                .take(3)
+                .take_while(|byte| byte.is_ascii_digit())
+                .count();
             string.push(u8::try_from(text[at..at + count].parse::<u32>().ok()?).ok()?);
             return Some(at + count);
         }

@@ -18,12 +18,21 @@ use crate::time;
 pub(super) fn run(global: &Global, names: &[String]) -> Result<Code, Ending> {
     let session = Session::bare(global)?;
     let all = read_deployments(&session.places.state)?;
-    if let Some(unknown) = names.iter().find(|name| !all.iter().any(|deployed| deployed.plugin.as_str() == name.as_str())) {
+    if let Some(unknown) = names.iter().find(|name| {
+        !all.iter()
+            .any(|deployed| deployed.plugin.as_str() == name.as_str())
+    }) {
         let wrong = Diagnostic::error("the plugin is not deployed").module(unknown.as_str());
-        return Err(Ending::wrong(wrong.help(format!("run `hoist plugin deploy {unknown}` to deploy it"))));
+        return Err(Ending::wrong(
+            wrong.help(format!("run `hoist plugin deploy {unknown}` to deploy it")),
+        ));
     }
-    let shown: Vec<&Deployed> =
-        all.iter().filter(|deployed| names.is_empty() || names.iter().any(|name| name == deployed.plugin.as_str())).collect();
+    let shown: Vec<&Deployed> = all
+        .iter()
+        .filter(|deployed| {
+            names.is_empty() || names.iter().any(|name| name == deployed.plugin.as_str())
+        })
+        .collect();
     let machine = session.machine()?;
     let look = |deployed: &&Deployed| match deployed.kind.as_str() {
         kind @ ("compose" | SWARM) => {
@@ -57,23 +66,40 @@ pub(super) fn run(global: &Global, names: &[String]) -> Result<Code, Ending> {
             Standing::Failed => RED,
             Standing::Deploying | Standing::Undeploying => YELLOW,
         };
-        let (version, since) = deployed.release.as_ref().map_or(("-", "-"), |release| (release.version.as_str(), release.at.as_str()));
-        let number = deployed.release.as_ref().map(|release| format!("release {}", release.number)).unwrap_or_default();
-        let title = painted(paint.stdout, BOLD, &called(&deployed.plugin, &deployed.environment));
+        let (version, since) = deployed.release.as_ref().map_or(("-", "-"), |release| {
+            (release.version.as_str(), release.at.as_str())
+        });
+        let number = deployed
+            .release
+            .as_ref()
+            .map(|release| format!("release {}", release.number))
+            .unwrap_or_default();
+        let title = painted(
+            paint.stdout,
+            BOLD,
+            &called(&deployed.plugin, &deployed.environment),
+        );
         let since = time::text(since);
         text += &format!(
             "{title}  {}  {version}  {}  {number}, since {since}\n",
             painted(paint.stdout, colour, deployed.standing.as_str()),
             deployed.kind
         );
-        if matches!(deployed.standing, Standing::Deploying | Standing::Undeploying) {
+        if matches!(
+            deployed.standing,
+            Standing::Deploying | Standing::Undeploying
+        ) {
             text += "  in progress or interrupted; if no run is in progress, run the same command again\n";
         }
         match looked {
             Some(Ok(found)) => {
                 let row = |one: &Container| {
                     let health = one.health.as_deref().unwrap_or(&one.status);
-                    let colour = if matches!(health, "healthy" | "running") { GREEN } else { RED };
+                    let colour = if matches!(health, "healthy" | "running") {
+                        GREEN
+                    } else {
+                        RED
+                    };
                     let since = time::text(&one.since);
                     vec![
                         format!("  {}", one.name),
@@ -84,14 +110,24 @@ pub(super) fn run(global: &Global, names: &[String]) -> Result<Code, Ending> {
                 };
                 text += &render::table(&found.iter().map(row).collect::<Vec<_>>());
             }
-            Some(Err(why)) => text += &format!("  {}\n", painted(paint.stdout, RED, &render::printable(why))),
+            Some(Err(why)) => {
+                text += &format!(
+                    "  {}\n",
+                    painted(paint.stdout, RED, &render::printable(why))
+                )
+            }
             None => {}
         }
         for host in deployed_to(deployed) {
             text += &format!("  host {}\n", render::printable(&host));
         }
         for release in deployed.former.iter().rev() {
-            let line = format!("  previous: release {}, {}, {}", release.number, release.version, time::text(&release.at));
+            let line = format!(
+                "  previous: release {}, {}, {}",
+                release.number,
+                release.version,
+                time::text(&release.at)
+            );
             text += &format!("{}\n", painted(paint.stdout, DIM, &line));
         }
     }
@@ -102,12 +138,25 @@ pub(super) fn run(global: &Global, names: &[String]) -> Result<Code, Ending> {
     Ok(Code::Ok)
 }
 
-/// The hosts that the running release of a plugin was deployed to, or that its first deployment was begun on.
+/// The hosts that the running release of a plugin was deployed to, or that its first deployment was
+/// begun on.
 fn hosts_of_deployment(session: &Session, deployed: &Deployed) -> Vec<String> {
-    let number = deployed.release.as_ref().map(|release| release.number).or(deployed.attempt);
-    let place = Place::new(&session.places.state, &deployed.plugin, &deployed.environment);
-    let file = number.filter(|_| deployed.kind == "host").and_then(|number| place.read(number).ok());
-    let hosts = file.and_then(|file| hosts_of(&file.values).ok()).unwrap_or_default();
+    let number = deployed
+        .release
+        .as_ref()
+        .map(|release| release.number)
+        .or(deployed.attempt);
+    let place = Place::new(
+        &session.places.state,
+        &deployed.plugin,
+        &deployed.environment,
+    );
+    let file = number
+        .filter(|_| deployed.kind == "host")
+        .and_then(|number| place.read(number).ok());
+    let hosts = file
+        .and_then(|file| hosts_of(&file.values).ok())
+        .unwrap_or_default();
     hosts.iter().map(|host| host.host.to_string()).collect()
 }
 

@@ -1,4 +1,5 @@
-//! Where the metadata stand in a script: between `# Metadata: START` and `# Metadata: END`, with any blanks around the parts.
+//! Where the metadata stand in a script: between `# Metadata: START` and `# Metadata: END`, with
+//! any blanks around the parts.
 
 use std::ops::Range;
 
@@ -14,7 +15,10 @@ pub(super) struct BlockError {
 
 /// The bytes between the markers, or what is wrong with them.
 pub(super) fn find_block(text: &str) -> Result<Range<usize>, BlockError> {
-    locate(text).map_err(|diagnostic| BlockError { absent: diagnostic.position.is_none(), diagnostic })
+    locate(text).map_err(|diagnostic| BlockError {
+        absent: diagnostic.position.is_none(),
+        diagnostic,
+    })
 }
 
 fn locate(text: &str) -> Result<Range<usize>, Diagnostic> {
@@ -26,18 +30,24 @@ fn locate(text: &str) -> Result<Range<usize>, Diagnostic> {
         match (marker(line), start, &block) {
             (Some(Marker::Start), None, None) => start = Some((offset, next)),
             (Some(Marker::Start), Some(_), None) => {
-                return Err(Diagnostic::error("a second `# Metadata: START` inside the metadata")
-                    .at(text, offset)
-                    .help("end the first block with `# Metadata: END`"));
+                return Err(
+                    Diagnostic::error("a second `# Metadata: START` inside the metadata")
+                        .at(text, offset)
+                        .help("end the first block with `# Metadata: END`"),
+                );
             }
             (Some(Marker::End), Some((_, first)), None) => block = Some(first..offset),
             (Some(Marker::End), None, None) => {
-                return Err(Diagnostic::error("`# Metadata: END` without a START before it")
-                    .at(text, offset)
-                    .help("put `# Metadata: START` on the line before the first field"));
+                return Err(
+                    Diagnostic::error("`# Metadata: END` without a START before it")
+                        .at(text, offset)
+                        .help("put `# Metadata: START` on the line before the first field"),
+                );
             }
             (Some(Marker::Start), _, Some(_)) => {
-                return Err(Diagnostic::error("a second metadata block").at(text, offset).help("keep one block"));
+                return Err(Diagnostic::error("a second metadata block")
+                    .at(text, offset)
+                    .help("keep one block"));
             }
             _ => {}
         }
@@ -62,7 +72,11 @@ enum Marker {
 
 fn marker(line: &str) -> Option<Marker> {
     let rest = line.trim_start().strip_prefix('#')?.trim();
-    let rest = rest.strip_prefix("Metadata")?.trim_start().strip_prefix(':')?.trim();
+    let rest = rest
+        .strip_prefix("Metadata")?
+        .trim_start()
+        .strip_prefix(':')?
+        .trim();
     match rest {
         "START" => Some(Marker::Start),
         "END" => Some(Marker::End),
@@ -76,7 +90,10 @@ mod tests {
 
     #[test]
     fn blanks_around_the_parts_do_not_matter() {
-        for (start, end) in [("# Metadata: START", "# Metadata: END"), ("#Metadata:START", "  #  Metadata :  END  ")] {
+        for (start, end) in [
+            ("# Metadata: START", "# Metadata: END"),
+            ("#Metadata:START", "  #  Metadata :  END  "),
+        ] {
             let text = format!("#!/bin/bash\n{start}\nA=1\n{end}\nrest\n");
             assert_eq!(&text[find_block(&text).unwrap()], "A=1\n");
         }
@@ -88,10 +105,23 @@ mod tests {
             ("A=1\n", "no metadata"),
             ("# Metadata: START\nA=1\n", "has no END"),
             ("# Metadata: END\n", "without a START"),
-            ("# Metadata: START\n# Metadata: START\n# Metadata: END\n", "inside the metadata"),
-            ("# Metadata: START\n# Metadata: END\n# Metadata: START\n", "second metadata block"),
+            (
+                "# Metadata: START\n# Metadata: START\n# Metadata: END\n",
+                "inside the metadata",
+            ),
+            (
+                "# Metadata: START\n# Metadata: END\n# Metadata: START\n",
+                "second metadata block",
+            ),
         ] {
-            assert!(find_block(text).unwrap_err().diagnostic.message.contains(message), "{text}");
+            assert!(
+                find_block(text)
+                    .unwrap_err()
+                    .diagnostic
+                    .message
+                    .contains(message),
+                "{text}"
+            );
         }
     }
 }

@@ -43,54 +43,153 @@ pub struct Field {
 }
 
 const fn required(name: &'static str, kind: Kind, description: &'static str) -> Field {
-    Field { name, kind, required: true, description }
+    Field {
+        name,
+        kind,
+        required: true,
+        description,
+    }
 }
 
 const fn optional(name: &'static str, kind: Kind, description: &'static str) -> Field {
-    Field { name, kind, required: false, description }
+    Field {
+        name,
+        kind,
+        required: false,
+        description,
+    }
 }
 
 /// The words of `MODULE_INSTALL_METHOD`.
-pub(super) const INSTALL_METHODS: &[&str] = &["git_clone", "pip", "package_manager", "download_script", "custom"];
+pub(super) const INSTALL_METHODS: &[&str] = &[
+    "git_clone",
+    "pip",
+    "package_manager",
+    "download_script",
+    "custom",
+];
 /// The words of `MODULE_UPDATE_METHOD`.
-pub(super) const UPDATE_METHODS: &[&str] = &["git_pull", "pip_upgrade", "component_command", "reinstall", "custom", "none"];
+pub(super) const UPDATE_METHODS: &[&str] = &[
+    "git_pull",
+    "pip_upgrade",
+    "component_command",
+    "reinstall",
+    "custom",
+    "none",
+];
 
 /// All fields, the required ones first.
 pub const FIELDS: &[Field] = &[
-    required("MODULE_NAME", Kind::Name, "Name of the module; the same as its file name"),
+    required(
+        "MODULE_NAME",
+        Kind::Name,
+        "Name of the module; the same as its file name",
+    ),
     required("MODULE_DESCRIPTION", Kind::Text, "One-line description"),
-    required("MODULE_ENABLED_BY_DEFAULT", Kind::Boolean, "Whether the module is installed when no modules are requested"),
-    required("MODULE_IS_CORE", Kind::Boolean, "Whether a failure aborts the run; core modules are always enabled"),
+    required(
+        "MODULE_ENABLED_BY_DEFAULT",
+        Kind::Boolean,
+        "Whether the module is installed when no modules are requested",
+    ),
+    required(
+        "MODULE_IS_CORE",
+        Kind::Boolean,
+        "Whether a failure aborts the run; core modules are always enabled",
+    ),
     required(
         "MODULE_INSTALL_METHOD",
         Kind::OneOf(INSTALL_METHODS),
         "Method that installs the module, unless the script defines main_module",
     ),
-    required("MODULE_UNINSTALL_DIRS", Kind::Paths, "Directories to remove, besides the recorded files; may be empty"),
+    required(
+        "MODULE_UNINSTALL_DIRS",
+        Kind::Paths,
+        "Directories to remove, besides the recorded files; may be empty",
+    ),
     optional("MODULE_DEPENDS", Kind::Names, "Modules to install first"),
     optional(
         "MODULE_INSTALL_DIRS",
         Kind::Paths,
         "Directories that the module creates; the first is the directory of the clone, or the target of pip",
     ),
-    optional("MODULE_INSTALL_REPO", Kind::Url, "URL or path of the git repository, or of the installer script"),
-    optional("MODULE_INSTALL_ARGS", Kind::Words, "Arguments of git clone, or of the installer script"),
-    optional("MODULE_INSTALL_SHA256", Kind::Sha256, "SHA-256 checksum of the installer script"),
-    optional("MODULE_PACKAGES", Kind::Packages, "Packages of pip or the package manager [default: the name of the module]"),
-    optional("MODULE_TIMEOUT", Kind::Duration, "Time limit: seconds, or a number with s, m or h [default: 30m]"),
-    optional("MODULE_UPDATE_METHOD", Kind::OneOf(UPDATE_METHODS), "Method that updates the module [default: its manifest has to change]"),
-    optional("MODULE_UPDATE_DIR", Kind::Paths, "Clone that git_pull updates"),
-    optional("MODULE_REBUILD", Kind::Boolean, "Whether main_module runs again when git_pull fetched new commits"),
+    optional(
+        "MODULE_INSTALL_REPO",
+        Kind::Url,
+        "URL or path of the git repository, or of the installer script",
+    ),
+    optional(
+        "MODULE_INSTALL_ARGS",
+        Kind::Words,
+        "Arguments of git clone, or of the installer script",
+    ),
+    optional(
+        "MODULE_INSTALL_SHA256",
+        Kind::Sha256,
+        "SHA-256 checksum of the installer script",
+    ),
+    optional(
+        "MODULE_PACKAGES",
+        Kind::Packages,
+        "Packages of pip or the package manager [default: the name of the module]",
+    ),
+    optional(
+        "MODULE_TIMEOUT",
+        Kind::Duration,
+        "Time limit: seconds, or a number with s, m or h [default: 30m]",
+    ),
+    optional(
+        "MODULE_UPDATE_METHOD",
+        Kind::OneOf(UPDATE_METHODS),
+        "Method that updates the module [default: its manifest has to change]",
+    ),
+    optional(
+        "MODULE_UPDATE_DIR",
+        Kind::Paths,
+        "Clone that git_pull updates",
+    ),
+    optional(
+        "MODULE_REBUILD",
+        Kind::Boolean,
+        "Whether main_module runs again when git_pull fetched new commits",
+    ),
     optional(
         "MODULE_CONFIG_FILES",
         Kind::Paths,
         "Configuration files, installed from templates in config/ of the collection or written by the script",
     ),
-    optional("MODULE_TEST_DIRS", Kind::Paths, "Directories that exist when the module is installed"),
-    optional("MODULE_TEST_FILES", Kind::Paths, "Files that exist when the module is installed"),
-    optional("MODULE_TEST_BINARIES", Kind::Binaries, "Programs in PATH when the module is installed"),
-    optional("MODULE_TEST_COMMAND", Kind::Text, "Command that succeeds when the module is installed"),
-    optional("MODULE_UNINSTALL_BINARIES", Kind::Binaries, "Programs in ~/.local/bin to remove"),
-    optional("MODULE_UNINSTALL_FILES", Kind::Paths, "Files to remove, besides the recorded files"),
-    optional("MODULE_UNINSTALL_PIP_PACKAGES", Kind::Words, "Python packages to remove"),
+    optional(
+        "MODULE_TEST_DIRS",
+        Kind::Paths,
+        "Directories that exist when the module is installed",
+    ),
+    optional(
+        "MODULE_TEST_FILES",
+        Kind::Paths,
+        "Files that exist when the module is installed",
+    ),
+    optional(
+        "MODULE_TEST_BINARIES",
+        Kind::Binaries,
+        "Programs in PATH when the module is installed",
+    ),
+    optional(
+        "MODULE_TEST_COMMAND",
+        Kind::Text,
+        "Command that succeeds when the module is installed",
+    ),
+    optional(
+        "MODULE_UNINSTALL_BINARIES",
+        Kind::Binaries,
+        "Programs in ~/.local/bin to remove",
+    ),
+    optional(
+        "MODULE_UNINSTALL_FILES",
+        Kind::Paths,
+        "Files to remove, besides the recorded files",
+    ),
+    optional(
+        "MODULE_UNINSTALL_PIP_PACKAGES",
+        Kind::Words,
+        "Python packages to remove",
+    ),
 ];

@@ -12,8 +12,8 @@ use super::fields::{FIELDS, Field, Kind};
 use super::script::{self, Functions};
 use crate::text::{command_transport, package_name_problem};
 use crate::{
-    Action, Checks, Diagnostic, Environment, Manifest, ManifestFile, Module, ModuleId, Offered, Parsed, Recipe, Removal, Repository, Step,
-    Tier, did_you_mean, is_shared, parse_duration,
+    Action, Checks, Diagnostic, Environment, Manifest, ManifestFile, Module, ModuleId, Offered,
+    Parsed, Recipe, Removal, Repository, Step, Tier, did_you_mean, is_shared, parse_duration,
 };
 
 /// Reads a manifest of one or two files.
@@ -29,9 +29,15 @@ pub(super) fn lower(manifest: &Manifest, environment: &Environment) -> Parsed {
     };
     let (module, tier) = lowering.run();
     let mut diagnostics = lowering.diagnostics;
-    diagnostics.iter_mut().for_each(|diagnostic| diagnostic.module = Some(manifest.name.clone()));
+    diagnostics
+        .iter_mut()
+        .for_each(|diagnostic| diagnostic.module = Some(manifest.name.clone()));
     let broken = diagnostics.iter().any(Diagnostic::is_error);
-    Parsed { module: module.filter(|_| !broken), tier, diagnostics }
+    Parsed {
+        module: module.filter(|_| !broken),
+        tier,
+        diagnostics,
+    }
 }
 
 /// Stands for a byte that is not UTF-8.
@@ -51,16 +57,29 @@ struct Lowering<'a> {
 
 impl Lowering<'_> {
     fn run(&mut self) -> (Option<Module>, Option<Tier>) {
-        let with_extension =
-            |extension: &str| self.manifest.files.iter().find(|file| file.path.extension().is_some_and(|found| found == extension));
+        let with_extension = |extension: &str| {
+            self.manifest.files.iter().find(|file| {
+                file.path
+                    .extension()
+                    .is_some_and(|found| found == extension)
+            })
+        };
         let (script, conf) = (with_extension("sh"), with_extension("conf"));
         let Some(script) = script else {
-            let conf = conf.map(|conf| conf.path.display().to_string()).unwrap_or_default();
+            let conf = conf
+                .map(|conf| conf.path.display().to_string())
+                .unwrap_or_default();
             let message = format!("there is no {}.sh next to this file", self.manifest.name);
-            self.diagnostics.push(Diagnostic::error(message).file(conf).help("add the script, or remove the .conf file"));
+            self.diagnostics.push(
+                Diagnostic::error(message)
+                    .file(conf)
+                    .help("add the script, or remove the .conf file"),
+            );
             return (None, None);
         };
-        let Some(script_text) = self.read(script) else { return (None, None) };
+        let Some(script_text) = self.read(script) else {
+            return (None, None);
+        };
         let (reading, forget) = match conf {
             None => (self.embedded(script, &script_text), Vec::new()),
             Some(conf) => {
@@ -68,10 +87,21 @@ impl Lowering<'_> {
                 (self.separate(conf), forget)
             }
         };
-        let Some(reading) = reading else { return (None, None) };
+        let Some(reading) = reading else {
+            return (None, None);
+        };
         self.unreadable = reading.unreadable;
-        self.diagnostics.extend(reading.diagnostics.into_iter().map(|diagnostic| diagnostic.file(self.file.clone())));
-        self.fields = reading.assignments.into_iter().map(|assignment| (assignment.name.clone(), assignment)).collect();
+        self.diagnostics.extend(
+            reading
+                .diagnostics
+                .into_iter()
+                .map(|diagnostic| diagnostic.file(self.file.clone())),
+        );
+        self.fields = reading
+            .assignments
+            .into_iter()
+            .map(|assignment| (assignment.name.clone(), assignment))
+            .collect();
         self.check_fields();
         let tier = self.tier();
         let module = self.module(script, &script_text, forget, tier);
@@ -85,13 +115,17 @@ impl Lowering<'_> {
             Ok(bytes) => bytes,
             Err(reason) => {
                 self.diagnostics.push(
-                    Diagnostic::error(format!("cannot read the file: {reason}")).file(path).help("correct the file or its permissions"),
+                    Diagnostic::error(format!("cannot read the file: {reason}"))
+                        .file(path)
+                        .help("correct the file or its permissions"),
                 );
                 return None;
             }
         };
         if bytes.starts_with(b"\xef\xbb\xbf") {
-            let diagnostic = Diagnostic::error("the file starts with a byte-order mark, which bash runs as a command");
+            let diagnostic = Diagnostic::error(
+                "the file starts with a byte-order mark, which bash runs as a command",
+            );
             self.diagnostics.push(
                 diagnostic
                     .file(path)
@@ -113,7 +147,9 @@ impl Lowering<'_> {
         self.file = script.path.display().to_string();
         self.text = text.to_owned();
         match find_block(text) {
-            Ok(block) => self.readable(script, block.clone()).then(|| read_assignments(text, block, self.environment)),
+            Ok(block) => self
+                .readable(script, block.clone())
+                .then(|| read_assignments(text, block, self.environment)),
             Err(BlockError { diagnostic, .. }) => {
                 self.diagnostics.push(diagnostic.file(self.file.clone()));
                 None
@@ -125,23 +161,34 @@ impl Lowering<'_> {
         self.text = self.read(conf)?;
         self.file = conf.path.display().to_string();
         let whole = 0..self.text.len();
-        self.readable(conf, whole.clone()).then(|| read_assignments(&self.text, whole, self.environment))
+        self.readable(conf, whole.clone())
+            .then(|| read_assignments(&self.text, whole, self.environment))
     }
 
-    /// The names that the script's own block assigns and the .conf file may not: the block is not metadata then, but bash will see it, so
-    /// what bash would run in it is still refused.
+    /// The names that the script's own block assigns and the .conf file may not: the block is not
+    /// metadata then, but bash will see it, so what bash would run in it is still refused.
     fn overridden(&mut self, script: &ManifestFile, text: &str) -> Vec<String> {
         let file = script.path.display().to_string();
         let block = match find_block(text) {
             Ok(block) => block,
             Err(BlockError { diagnostic, absent }) => {
-                self.diagnostics.extend((!absent).then(|| diagnostic.file(file)));
+                self.diagnostics
+                    .extend((!absent).then(|| diagnostic.file(file)));
                 return Vec::new();
             }
         };
         let reading = read_assignments(text, block, self.environment);
-        self.diagnostics.extend(reading.running.into_iter().map(|diagnostic| diagnostic.file(file.clone())));
-        let names = reading.assignments.into_iter().map(|assignment| assignment.name).chain(reading.unreadable);
+        self.diagnostics.extend(
+            reading
+                .running
+                .into_iter()
+                .map(|diagnostic| diagnostic.file(file.clone())),
+        );
+        let names = reading
+            .assignments
+            .into_iter()
+            .map(|assignment| assignment.name)
+            .chain(reading.unreadable);
         names.filter(|name| name.starts_with("MODULE_")).collect()
     }
 
@@ -149,25 +196,44 @@ impl Lowering<'_> {
     fn readable(&mut self, file: &ManifestFile, block: Range<usize>) -> bool {
         let bytes = file.content.as_deref().unwrap_or_default();
         let valid = bytes.get(block.clone()).unwrap_or_default();
-        let invalid = std::str::from_utf8(valid).err().map(|error| block.start + error.valid_up_to());
+        let invalid = std::str::from_utf8(valid)
+            .err()
+            .map(|error| block.start + error.valid_up_to());
         let text = &self.text[block.clone()];
         let found = if let Some(nul) = text.find('\0') {
-            Some((block.start + nul, "a NUL byte, which no value can contain", "remove it"))
+            Some((
+                block.start + nul,
+                "a NUL byte, which no value can contain",
+                "remove it",
+            ))
         } else if let Some(at) = invalid {
             Some((at, "not UTF-8", "save the file as UTF-8"))
         } else {
             let crlf = text.find("\r\n").map(|at| block.start + at);
             crlf.map(|at| {
-                (at, "the file has CRLF line endings, which bash includes in values", "save the file with LF line endings (dos2unix)")
+                (
+                    at,
+                    "the file has CRLF line endings, which bash includes in values",
+                    "save the file with LF line endings (dos2unix)",
+                )
             })
         };
-        let Some((offset, message, help)) = found else { return true };
-        self.diagnostics.push(Diagnostic::error(message).file(self.file.clone()).at(&self.text, offset).help(help));
+        let Some((offset, message, help)) = found else {
+            return true;
+        };
+        self.diagnostics.push(
+            Diagnostic::error(message)
+                .file(self.file.clone())
+                .at(&self.text, offset)
+                .help(help),
+        );
         false
     }
 
     fn field(&self, name: &str) -> &str {
-        self.fields.get(name).map_or("", |assignment| assignment.value.text())
+        self.fields
+            .get(name)
+            .map_or("", |assignment| assignment.value.text())
     }
 
     fn is_unreadable(&self, name: &str) -> bool {
@@ -180,14 +246,21 @@ impl Lowering<'_> {
     }
 
     fn words(&self, name: &str) -> Vec<String> {
-        self.fields.get(name).map(|assignment| assignment.value.words()).unwrap_or_default()
+        self.fields
+            .get(name)
+            .map(|assignment| assignment.value.words())
+            .unwrap_or_default()
     }
 
     fn paths(&self, name: &str) -> Vec<PathBuf> {
-        self.words(name).iter().map(|word| self.path(word)).collect()
+        self.words(name)
+            .iter()
+            .map(|word| self.path(word))
+            .collect()
     }
 
-    /// A quoted `~` reaches us as text; no other meaning than the home directory makes sense in a path.
+    /// A quoted `~` reaches us as text; no other meaning than the home directory makes sense in a
+    /// path.
     fn path(&self, word: &str) -> PathBuf {
         match (word.strip_prefix("~/"), self.environment.home()) {
             (Some(rest), Some(home)) => home.join(rest),
@@ -205,21 +278,40 @@ impl Lowering<'_> {
     }
 
     fn check_fields(&mut self) {
-        for Field { name, kind, required, .. } in FIELDS {
+        for Field {
+            name,
+            kind,
+            required,
+            ..
+        } in FIELDS
+        {
             if self.is_unreadable(name) {
                 continue;
             }
             let wrong = match self.fields.get(*name) {
                 None if *required => {
-                    let empty = if *name == "MODULE_UNINSTALL_DIRS" { "=\"\" if there is nothing to remove" } else { "=\"…\"" };
-                    self.tell(Diagnostic::error("this required field is missing").help(format!("add {name}{empty}")), name);
+                    let empty = if *name == "MODULE_UNINSTALL_DIRS" {
+                        "=\"\" if there is nothing to remove"
+                    } else {
+                        "=\"…\""
+                    };
+                    self.tell(
+                        Diagnostic::error("this required field is missing")
+                            .help(format!("add {name}{empty}")),
+                        name,
+                    );
                     continue;
                 }
                 None => continue,
-                Some(assignment) if assignment.value.text().trim().is_empty() => match *required && *name != "MODULE_UNINSTALL_DIRS" {
-                    true => Some(("this required field is empty".to_owned(), "set a value".to_owned())),
-                    false => None,
-                },
+                Some(assignment) if assignment.value.text().trim().is_empty() => {
+                    match *required && *name != "MODULE_UNINSTALL_DIRS" {
+                        true => Some((
+                            "this required field is empty".to_owned(),
+                            "set a value".to_owned(),
+                        )),
+                        false => None,
+                    }
+                }
                 Some(assignment) => self.wrong_value(*kind, assignment),
             };
             if let Some((message, help)) = wrong {
@@ -234,22 +326,33 @@ impl Lowering<'_> {
 
     /// What could never be removed safely is said when it is written, not when it is removed.
     fn check_removal(&mut self) {
-        let home = self.environment.home().map(Path::to_owned).unwrap_or_default();
+        let home = self
+            .environment
+            .home()
+            .map(Path::to_owned)
+            .unwrap_or_default();
         for field in ["MODULE_UNINSTALL_DIRS", "MODULE_UNINSTALL_FILES"] {
             for path in self.paths(field) {
                 let text = path.display().to_string();
                 let never = |why: &str| format!("`{text}` {why}, and is never removed");
-                let diagnostic = if path.components().any(|part| part == std::path::Component::ParentDir) {
-                    Diagnostic::error(format!("`{text}` contains `..`")).help("write the path without it")
+                let diagnostic = if path
+                    .components()
+                    .any(|part| part == std::path::Component::ParentDir)
+                {
+                    Diagnostic::error(format!("`{text}` contains `..`"))
+                        .help("write the path without it")
                 } else if text.contains(['*', '?', '[', '{']) {
                     Diagnostic::error(format!("`{text}` is a pattern"))
                         .help("list each path; patterns are not expanded when a module is removed")
                 } else if path == home {
-                    Diagnostic::warning(never("is the home directory itself")).help("name only what the module creates in it")
+                    Diagnostic::warning(never("is the home directory itself"))
+                        .help("name only what the module creates in it")
                 } else if !path.starts_with(&home) {
-                    Diagnostic::warning(never("is not inside the home directory")).help("name only what the module creates, inside $HOME")
+                    Diagnostic::warning(never("is not inside the home directory"))
+                        .help("name only what the module creates, inside $HOME")
                 } else if is_shared(&path, &home) {
-                    Diagnostic::warning(never("is shared with other programs")).help("name only what the module creates in it")
+                    Diagnostic::warning(never("is shared with other programs"))
+                        .help("name only what the module creates in it")
                 } else {
                     continue;
                 };
@@ -260,10 +363,24 @@ impl Lowering<'_> {
 
     /// A configuration file outside the home directory is not hoist's to write.
     fn check_config_files(&mut self) {
-        let home = self.environment.home().map(Path::to_owned).unwrap_or_default();
-        for path in self.paths("MODULE_CONFIG_FILES").into_iter().filter(|path| !path.starts_with(&home) || *path == home) {
-            let diagnostic = Diagnostic::warning(format!("`{}` is outside of the home directory, and is not written", path.display()));
-            self.tell(diagnostic.help("name a file inside $HOME"), "MODULE_CONFIG_FILES");
+        let home = self
+            .environment
+            .home()
+            .map(Path::to_owned)
+            .unwrap_or_default();
+        for path in self
+            .paths("MODULE_CONFIG_FILES")
+            .into_iter()
+            .filter(|path| !path.starts_with(&home) || *path == home)
+        {
+            let diagnostic = Diagnostic::warning(format!(
+                "`{}` is outside of the home directory, and is not written",
+                path.display()
+            ));
+            self.tell(
+                diagnostic.help("name a file inside $HOME"),
+                "MODULE_CONFIG_FILES",
+            );
         }
     }
 
@@ -276,28 +393,47 @@ impl Lowering<'_> {
             Kind::Url => {
                 let helper = command_transport(text)?;
                 Some((
-                    format!("`{helper}::` would run a command instead of connecting to a repository"),
+                    format!(
+                        "`{helper}::` would run a command instead of connecting to a repository"
+                    ),
                     "write the URL of the repository".into(),
                 ))
             }
             Kind::Packages => {
-                let (bad, why) = words.iter().find_map(|word| Some((word, package_name_problem(word)?)))?;
-                Some((format!("`{}` is not a package name", bad.escape_debug()), why.into()))
+                let (bad, why) = words
+                    .iter()
+                    .find_map(|word| Some((word, package_name_problem(word)?)))?;
+                Some((
+                    format!("`{}` is not a package name", bad.escape_debug()),
+                    why.into(),
+                ))
             }
-            Kind::Boolean => (!matches!(text, "true" | "false"))
-                .then(|| (format!("`{shown}` is neither true nor false"), "write \"true\" or \"false\"".into())),
-            Kind::Name => ModuleId::new(text).err().map(|error| (error.to_string(), "rename the module".into())),
+            Kind::Boolean => (!matches!(text, "true" | "false")).then(|| {
+                (
+                    format!("`{shown}` is neither true nor false"),
+                    "write \"true\" or \"false\"".into(),
+                )
+            }),
+            Kind::Name => ModuleId::new(text)
+                .err()
+                .map(|error| (error.to_string(), "rename the module".into())),
             Kind::Names => {
                 let bad = words.iter().find_map(|word| ModuleId::new(word).err())?;
                 Some((bad.to_string(), "separate module names with spaces".into()))
             }
             Kind::Paths => {
                 let relative = words.iter().find(|word| !self.path(word).is_absolute())?;
-                Some((format!("`{relative}` is not an absolute path"), "start it with $HOME/ or /".into()))
+                Some((
+                    format!("`{relative}` is not an absolute path"),
+                    "start it with $HOME/ or /".into(),
+                ))
             }
             Kind::Binaries => {
                 let bad = words.iter().find(|word| word.contains('/'))?;
-                Some((format!("`{bad}` contains a slash; a binary is a plain name"), "use the field for files instead".into()))
+                Some((
+                    format!("`{bad}` contains a slash; a binary is a plain name"),
+                    "use the field for files instead".into(),
+                ))
             }
             Kind::OneOf(choices) => (!choices.contains(&text)).then(|| {
                 let help = match did_you_mean(text, choices.iter().copied()) {
@@ -306,12 +442,19 @@ impl Lowering<'_> {
                 };
                 (format!("`{shown}` is an unknown method"), help)
             }),
-            Kind::Sha256 => (text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()))
-                .then(|| (format!("`{shown}` is not a SHA-256 digest"), "write the 64 hexadecimal digits that sha256sum prints".into())),
+            Kind::Sha256 => (text.len() != 64
+                || !text.bytes().all(|byte| byte.is_ascii_hexdigit()))
+            .then(|| {
+                (
+                    format!("`{shown}` is not a SHA-256 digest"),
+                    "write the 64 hexadecimal digits that sha256sum prints".into(),
+                )
+            }),
             Kind::Duration => parse_duration(text).err().map(|error| {
                 (
                     format!("`{}` is not a duration", error.0),
-                    "write a number of seconds (90), or a number with the unit s, m or h (15m)".into(),
+                    "write a number of seconds (90), or a number with the unit s, m or h (15m)"
+                        .into(),
                 )
             }),
         }
@@ -320,33 +463,62 @@ impl Lowering<'_> {
     fn check_name(&mut self) {
         let name = self.field("MODULE_NAME").to_owned();
         if !name.is_empty() && ModuleId::new(&name).is_ok() && name != self.manifest.name {
-            let message = format!("`{name}` differs from the name of the file, `{}`", self.manifest.name);
-            self.tell(Diagnostic::error(message).help("rename the file or the module"), "MODULE_NAME");
+            let message = format!(
+                "`{name}` differs from the name of the file, `{}`",
+                self.manifest.name
+            );
+            self.tell(
+                Diagnostic::error(message).help("rename the file or the module"),
+                "MODULE_NAME",
+            );
         } else if ModuleId::new(&self.manifest.name).is_err() && name == self.manifest.name {
             // The name itself was already refused.
         } else if let Err(error) = ModuleId::new(&self.manifest.name) {
-            self.diagnostics.push(Diagnostic::error(format!("file name: {error}")).file(self.file.clone()).help("rename the file"));
+            self.diagnostics.push(
+                Diagnostic::error(format!("file name: {error}"))
+                    .file(self.file.clone())
+                    .help("rename the file"),
+            );
         }
     }
 
     fn check_unknown(&mut self) {
-        let unknown = |name: &String| name.starts_with("MODULE_") && FIELDS.iter().all(|field| field.name != name);
-        let unknown: Vec<String> = self.fields.keys().filter(|name| unknown(name)).cloned().collect();
+        let unknown = |name: &String| {
+            name.starts_with("MODULE_") && FIELDS.iter().all(|field| field.name != name)
+        };
+        let unknown: Vec<String> = self
+            .fields
+            .keys()
+            .filter(|name| unknown(name))
+            .cloned()
+            .collect();
         for name in unknown {
             let stem = |name: &str| name.trim_start_matches("MODULE_").to_owned();
             let known: Vec<String> = FIELDS.iter().map(|field| stem(field.name)).collect();
-            let synonym = matches!(stem(&name).as_str(), "DEPENDENCIES" | "DEPENDS_ON" | "REQUIRES").then(|| "DEPENDS".to_owned());
-            let near = synonym.or_else(|| did_you_mean(&stem(&name), known.iter().map(String::as_str)).map(str::to_owned));
+            let synonym = matches!(
+                stem(&name).as_str(),
+                "DEPENDENCIES" | "DEPENDS_ON" | "REQUIRES"
+            )
+            .then(|| "DEPENDS".to_owned());
+            let near = synonym.or_else(|| {
+                did_you_mean(&stem(&name), known.iter().map(String::as_str)).map(str::to_owned)
+            });
             let diagnostic = match near {
-                Some(near) => Diagnostic::error("unknown field").help(format!("did you mean MODULE_{near}?")),
-                None => Diagnostic::warning("unknown field").help("scripts receive it as a variable; hoist ignores it"),
+                Some(near) => {
+                    Diagnostic::error("unknown field").help(format!("did you mean MODULE_{near}?"))
+                }
+                None => Diagnostic::warning("unknown field")
+                    .help("scripts receive it as a variable; hoist ignores it"),
             };
             self.tell(diagnostic, &name);
         }
     }
 
     fn tier(&self) -> Option<Tier> {
-        match (self.field("MODULE_IS_CORE"), self.field("MODULE_ENABLED_BY_DEFAULT")) {
+        match (
+            self.field("MODULE_IS_CORE"),
+            self.field("MODULE_ENABLED_BY_DEFAULT"),
+        ) {
             ("true", _) => Some(Tier::Core),
             ("false", "true") => Some(Tier::Default),
             ("false", "false") => Some(Tier::Optional),
@@ -355,18 +527,29 @@ impl Lowering<'_> {
     }
 
     /// The module, when enough is known; the caller drops it when there are errors.
-    fn module(&mut self, script: &ManifestFile, script_text: &str, forget: Vec<String>, tier: Option<Tier>) -> Option<Module> {
+    fn module(
+        &mut self,
+        script: &ManifestFile,
+        script_text: &str,
+        forget: Vec<String>,
+        tier: Option<Tier>,
+    ) -> Option<Module> {
         let mut functions = Functions::defined_in(script_text);
         let separate = self.file != script.path.display().to_string();
         let method = self.field("MODULE_INSTALL_METHOD").to_owned();
         // Where only a file that the script reads can define it, bash tells whether it does.
         functions.main |= method == "custom" && script::sources_files(script_text);
-        functions.update |= self.field("MODULE_UPDATE_METHOD") == "custom" && script::sources_files(script_text);
+        functions.update |=
+            self.field("MODULE_UPDATE_METHOD") == "custom" && script::sources_files(script_text);
         self.check_method(&method, functions);
         let id = ModuleId::new(self.field("MODULE_NAME")).ok()?;
         let mut seen = HashSet::new();
         let words = self.words("MODULE_DEPENDS");
-        let requires = words.iter().filter(|name| seen.insert(name.as_str())).filter_map(|name| ModuleId::new(name).ok()).collect();
+        let requires = words
+            .iter()
+            .filter(|name| seen.insert(name.as_str()))
+            .filter_map(|name| ModuleId::new(name).ok())
+            .collect();
         let bash = |function: &str| {
             Step::new(
                 "bash",
@@ -399,22 +582,40 @@ impl Lowering<'_> {
                 test.push(Step::new("exists", json!({ "dirs": checks.dirs, "files": checks.files, "binaries": checks.binaries })));
             }
             if let Some(command) = &checks.command {
-                test.push(Step::new("bash", json!({ "command": command, "collection": self.manifest.root })));
+                test.push(Step::new(
+                    "bash",
+                    json!({ "command": command, "collection": self.manifest.root }),
+                ));
             }
         }
         let dirs = self.paths("MODULE_INSTALL_DIRS");
         let update = self.update(functions, &bash, &install);
-        let uninstall = functions.uninstall.then(|| bash("uninstall_module")).into_iter().collect();
-        let repository = (method == "git_clone").then(|| dirs.first().cloned()).flatten();
+        let uninstall = functions
+            .uninstall
+            .then(|| bash("uninstall_module"))
+            .into_iter()
+            .collect();
+        let repository = (method == "git_clone")
+            .then(|| dirs.first().cloned())
+            .flatten();
         Some(Module {
             summary: self.field("MODULE_DESCRIPTION").to_owned(),
             tier: tier?,
             requires,
             wishes: Vec::new(),
-            repository: repository.map(|dir| Repository { url: self.url(), dir }),
+            repository: repository.map(|dir| Repository {
+                url: self.url(),
+                dir,
+            }),
             method,
             recipe: Recipe {
-                steps: [(Action::Install, install), (Action::Update, update), (Action::Uninstall, uninstall), (Action::Test, test)].into(),
+                steps: [
+                    (Action::Install, install),
+                    (Action::Update, update),
+                    (Action::Uninstall, uninstall),
+                    (Action::Test, test),
+                ]
+                .into(),
             },
             checks,
             removal: self.removal(functions.uninstall),
@@ -438,20 +639,44 @@ impl Lowering<'_> {
             "download_script" => &["MODULE_INSTALL_REPO"],
             _ => &[],
         };
-        for field in needed.iter().filter(|field| self.is_absent(field)).copied().collect::<Vec<_>>() {
-            self.tell(Diagnostic::error(format!("required by the method {method}")).help(format!("add {field}=\"…\"")), field);
+        for field in needed
+            .iter()
+            .filter(|field| self.is_absent(field))
+            .copied()
+            .collect::<Vec<_>>()
+        {
+            self.tell(
+                Diagnostic::error(format!("required by the method {method}"))
+                    .help(format!("add {field}=\"…\"")),
+                field,
+            );
         }
         if method == "custom" && !functions.main {
             let message = "the method custom requires a function main_module in the script";
-            self.tell(Diagnostic::error(message).help("define main_module() { … } after the metadata"), "MODULE_INSTALL_METHOD");
+            self.tell(
+                Diagnostic::error(message).help("define main_module() { … } after the metadata"),
+                "MODULE_INSTALL_METHOD",
+            );
         }
-        if method == "package_manager" && self.field("MODULE_NAME").ends_with('-') && self.is_absent("MODULE_PACKAGES") {
-            let diagnostic = Diagnostic::error("a package name must not end with `-`, which package managers read as a removal");
-            self.tell(diagnostic.help("name the packages in MODULE_PACKAGES"), "MODULE_NAME");
+        if method == "package_manager"
+            && self.field("MODULE_NAME").ends_with('-')
+            && self.is_absent("MODULE_PACKAGES")
+        {
+            let diagnostic = Diagnostic::error(
+                "a package name must not end with `-`, which package managers read as a removal",
+            );
+            self.tell(
+                diagnostic.help("name the packages in MODULE_PACKAGES"),
+                "MODULE_NAME",
+            );
         }
         if method == "pip" && self.is_absent("MODULE_INSTALL_DIRS") {
-            let diagnostic = Diagnostic::warning("not set; pip installs the packages into $HOME/.local");
-            self.tell(diagnostic.help("add MODULE_INSTALL_DIRS=\"$HOME/.local\""), "MODULE_INSTALL_DIRS");
+            let diagnostic =
+                Diagnostic::warning("not set; pip installs the packages into $HOME/.local");
+            self.tell(
+                diagnostic.help("add MODULE_INSTALL_DIRS=\"$HOME/.local\""),
+                "MODULE_INSTALL_DIRS",
+            );
         }
         let update = self.field("MODULE_UPDATE_METHOD").to_owned();
         if update == "git_pull" && self.is_absent("MODULE_UPDATE_DIR") {
@@ -459,27 +684,48 @@ impl Lowering<'_> {
                 Some(dir) => Diagnostic::warning(format!("not set; git_pull updates {dir}")),
                 None => Diagnostic::error("required by the update method git_pull"),
             };
-            self.tell(diagnostic.help("add MODULE_UPDATE_DIR=\"…\""), "MODULE_UPDATE_DIR");
+            self.tell(
+                diagnostic.help("add MODULE_UPDATE_DIR=\"…\""),
+                "MODULE_UPDATE_DIR",
+            );
         }
         if update == "custom" && !functions.update {
-            let diagnostic = Diagnostic::error("the update method custom requires a function update_module in the script");
-            self.tell(diagnostic.help("define update_module() { … }, or use the update method none"), "MODULE_UPDATE_METHOD");
+            let diagnostic = Diagnostic::error(
+                "the update method custom requires a function update_module in the script",
+            );
+            self.tell(
+                diagnostic.help("define update_module() { … }, or use the update method none"),
+                "MODULE_UPDATE_METHOD",
+            );
         }
     }
 
     /// What updating does, by the update method.
-    fn update(&self, functions: Functions, bash: &dyn Fn(&str) -> Step, install: &[Step]) -> Vec<Step> {
+    fn update(
+        &self,
+        functions: Functions,
+        bash: &dyn Fn(&str) -> Step,
+        install: &[Step],
+    ) -> Vec<Step> {
         let own = functions.update.then(|| bash("update_module"));
         match self.field("MODULE_UPDATE_METHOD") {
             "git_pull" => {
-                let dirs = self.paths("MODULE_UPDATE_DIR").into_iter().chain(self.paths("MODULE_INSTALL_DIRS"));
-                let cloned = self.builtin("git_clone").filter(|_| self.field("MODULE_INSTALL_METHOD") == "git_clone");
+                let dirs = self
+                    .paths("MODULE_UPDATE_DIR")
+                    .into_iter()
+                    .chain(self.paths("MODULE_INSTALL_DIRS"));
+                let cloned = self
+                    .builtin("git_clone")
+                    .filter(|_| self.field("MODULE_INSTALL_METHOD") == "git_clone");
                 let pull = dirs.take(1).map(|dir| match &cloned {
                     // What is updated is what was cloned, of which the manifest says more.
-                    Some(clone) if clone.args["dir"] == json!(dir) => Step::new("git_pull", clone.args.clone()),
+                    Some(clone) if clone.args["dir"] == json!(dir) => {
+                        Step::new("git_pull", clone.args.clone())
+                    }
                     _ => Step::new("git_pull", json!({ "dir": dir })),
                 });
-                let rebuild = (self.field("MODULE_REBUILD") == "true" && functions.main).then(|| bash("main_module").after_change());
+                let rebuild = (self.field("MODULE_REBUILD") == "true" && functions.main)
+                    .then(|| bash("main_module").after_change());
                 pull.chain(rebuild).collect()
             }
             "pip_upgrade" if own.is_none() => {
@@ -490,8 +736,14 @@ impl Lowering<'_> {
                 self.builtin("pip").map(upgrade).into_iter().collect()
             }
             "component_command" if own.is_none() => {
-                let dirs = self.paths("MODULE_UPDATE_DIR").into_iter().chain(self.paths("MODULE_INSTALL_DIRS"));
-                vec![Step::new("component_command", json!({ "name": self.manifest.name, "dirs": dirs.collect::<Vec<_>>() }))]
+                let dirs = self
+                    .paths("MODULE_UPDATE_DIR")
+                    .into_iter()
+                    .chain(self.paths("MODULE_INSTALL_DIRS"));
+                vec![Step::new(
+                    "component_command",
+                    json!({ "name": self.manifest.name, "dirs": dirs.collect::<Vec<_>>() }),
+                )]
             }
             "reinstall" => install.to_vec(),
             "custom" | "component_command" | "pip_upgrade" => own.into_iter().collect(),
@@ -501,12 +753,28 @@ impl Lowering<'_> {
 
     /// What removing it removes. Programs without a slash stand where programs of a user stand.
     fn removal(&self, function: bool) -> Removal {
-        let home = self.environment.home().map(Path::to_owned).unwrap_or_default();
+        let home = self
+            .environment
+            .home()
+            .map(Path::to_owned)
+            .unwrap_or_default();
         let programs = self.words("MODULE_UNINSTALL_BINARIES");
-        let programs = programs.iter().flat_map(|name| [home.join(".local/bin").join(name), home.join("bin").join(name)]);
-        let paths = self.paths("MODULE_UNINSTALL_DIRS").into_iter().chain(self.paths("MODULE_UNINSTALL_FILES")).chain(programs).collect();
+        let programs = programs.iter().flat_map(|name| {
+            [
+                home.join(".local/bin").join(name),
+                home.join("bin").join(name),
+            ]
+        });
+        let paths = self
+            .paths("MODULE_UNINSTALL_DIRS")
+            .into_iter()
+            .chain(self.paths("MODULE_UNINSTALL_FILES"))
+            .chain(programs)
+            .collect();
         let pip = self.field("MODULE_INSTALL_METHOD") == "pip";
-        let target = pip.then(|| self.paths("MODULE_INSTALL_DIRS").first().cloned()).flatten();
+        let target = pip
+            .then(|| self.paths("MODULE_INSTALL_DIRS").first().cloned())
+            .flatten();
         let python = match self.words("MODULE_UNINSTALL_PIP_PACKAGES") {
             declared if declared.is_empty() && pip => match self.words("MODULE_PACKAGES") {
                 packages if packages.is_empty() => vec![self.manifest.name.clone()],
@@ -516,7 +784,14 @@ impl Lowering<'_> {
         };
         let root = Some(self.manifest.root.clone());
         let target = target.or_else(|| Some(home.join(".local")));
-        Removal { paths, python, target, function, root, ..Removal::default() }
+        Removal {
+            paths,
+            python,
+            target,
+            function,
+            root,
+            ..Removal::default()
+        }
     }
 
     /// The repository's URL; blanks around it mean nothing, a leading `~` the home directory.
@@ -533,30 +808,56 @@ impl Lowering<'_> {
         let packages = self.words("MODULE_PACKAGES");
         let dirs = self.paths("MODULE_INSTALL_DIRS");
         match method {
-            "git_clone" => {
-                Some(Step::new("git", json!({ "url": self.url(), "dir": dirs.first()?, "args": self.words("MODULE_INSTALL_ARGS") })))
-            }
+            "git_clone" => Some(Step::new(
+                "git",
+                json!({ "url": self.url(), "dir": dirs.first()?, "args": self.words("MODULE_INSTALL_ARGS") }),
+            )),
             "pip" => {
-                let target = dirs.first().cloned().or_else(|| Some(self.environment.home()?.join(".local")))?;
-                let packages = if packages.is_empty() { vec![self.manifest.name.clone()] } else { packages };
-                Some(Step::new("pip", json!({ "packages": packages, "target": target })))
+                let target = dirs
+                    .first()
+                    .cloned()
+                    .or_else(|| Some(self.environment.home()?.join(".local")))?;
+                let packages = if packages.is_empty() {
+                    vec![self.manifest.name.clone()]
+                } else {
+                    packages
+                };
+                Some(Step::new(
+                    "pip",
+                    json!({ "packages": packages, "target": target }),
+                ))
             }
-            "package_manager" => Some(Step::new("package", json!({ "module": self.manifest.name, "packages": packages }))),
+            "package_manager" => Some(Step::new(
+                "package",
+                json!({ "module": self.manifest.name, "packages": packages }),
+            )),
             "download_script" => {
-                let sha256 = Some(self.field("MODULE_INSTALL_SHA256").to_lowercase()).filter(|digest| !digest.is_empty());
-                Some(Step::new("install_script", json!({ "url": self.url(), "sha256": sha256, "args": self.words("MODULE_INSTALL_ARGS") })))
+                let sha256 = Some(self.field("MODULE_INSTALL_SHA256").to_lowercase())
+                    .filter(|digest| !digest.is_empty());
+                Some(Step::new(
+                    "install_script",
+                    json!({ "url": self.url(), "sha256": sha256, "args": self.words("MODULE_INSTALL_ARGS") }),
+                ))
             }
             _ => None,
         }
     }
 
-    /// What the module's scripts see: every field, the undeclared ones empty where somebody may look at them, and whatever else the
-    /// metadata assign.
+    /// What the module's scripts see: every field, the undeclared ones empty where somebody may
+    /// look at them, and whatever else the metadata assign.
     fn variables(&self, script_text: &str) -> BTreeMap<String, String> {
         let all = script::sources_files(script_text);
-        let seen = FIELDS.iter().filter(|field| all || script_text.contains(field.name));
-        let mut variables: BTreeMap<String, String> = seen.map(|field| (field.name.to_owned(), String::new())).collect();
-        variables.extend(self.fields.iter().map(|(name, assignment)| (name.clone(), assignment.value.text().to_owned())));
+        let seen = FIELDS
+            .iter()
+            .filter(|field| all || script_text.contains(field.name));
+        let mut variables: BTreeMap<String, String> = seen
+            .map(|field| (field.name.to_owned(), String::new()))
+            .collect();
+        variables.extend(
+            self.fields
+                .iter()
+                .map(|(name, assignment)| (name.clone(), assignment.value.text().to_owned())),
+        );
         variables
     }
 }

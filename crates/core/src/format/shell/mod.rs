@@ -1,6 +1,8 @@
-//! Shell modules: `modules/NAME.sh` with its metadata in a block of assignments, or beside it in `modules/NAME.conf`.
+//! Shell modules: `modules/NAME.sh` with its metadata in a block of assignments, or beside it in
+//! `modules/NAME.conf`.
 //!
-//! The metadata are the subset of bash that only assigns ([`assignments`]); they are read without bash.
+//! The metadata are the subset of bash that only assigns ([`assignments`]); they are read without
+//! bash.
 
 pub mod assignments;
 mod block;
@@ -29,18 +31,29 @@ impl Format for ShellModules {
 
     fn find(&self, tree: &Tree) -> Vec<ManifestRef> {
         let mut found: BTreeMap<&str, (Option<&Path>, Option<&Path>)> = BTreeMap::new();
-        for file in tree.files.iter().filter(|file| file.parent() == Some(Path::new("modules"))) {
-            let Some(stem) = file.file_stem().and_then(|stem| stem.to_str()).filter(|stem| !stem.starts_with('.')) else { continue };
+        for file in tree
+            .files
+            .iter()
+            .filter(|file| file.parent() == Some(Path::new("modules")))
+        {
+            let Some(stem) = file
+                .file_stem()
+                .and_then(|stem| stem.to_str())
+                .filter(|stem| !stem.starts_with('.'))
+            else {
+                continue;
+            };
             match file.extension().and_then(|extension| extension.to_str()) {
                 Some("sh") => found.entry(stem).or_default().0 = Some(file),
                 Some("conf") => found.entry(stem).or_default().1 = Some(file),
                 _ => {}
             }
         }
-        let reference = |(name, (script, conf)): (&str, (Option<&Path>, Option<&Path>))| ManifestRef {
-            name: name.to_owned(),
-            files: script.into_iter().chain(conf).map(PathBuf::from).collect(),
-        };
+        let reference =
+            |(name, (script, conf)): (&str, (Option<&Path>, Option<&Path>))| ManifestRef {
+                name: name.to_owned(),
+                files: script.into_iter().chain(conf).map(PathBuf::from).collect(),
+            };
         found.into_iter().map(reference).collect()
     }
 

@@ -1,4 +1,5 @@
-//! What the text of a script says about it, without running it: the functions it defines, and the tools its body mentions.
+//! What the text of a script says about it, without running it: the functions it defines, and the
+//! tools its body mentions.
 
 use std::collections::BTreeSet;
 
@@ -32,7 +33,8 @@ impl Functions {
     }
 }
 
-/// Files of a home directory that many programs are configured in, and that scripts rewrite as a whole.
+/// Files of a home directory that many programs are configured in, and that scripts rewrite as a
+/// whole.
 const CONFIGURED: &[&str] = &[
     ".bash_aliases",
     ".bash_profile",
@@ -48,7 +50,8 @@ const CONFIGURED: &[&str] = &[
     "config.fish",
 ];
 
-/// The shared resources that the body of a script uses, so far as its words tell: `package`, `pip`, `.gitconfig` and other files of the home directory.
+/// The shared resources that the body of a script uses, so far as its words tell: `package`, `pip`,
+/// `.gitconfig` and other files of the home directory.
 pub(super) fn tools(script: &str) -> Vec<&'static str> {
     const PACKAGE: &[&str] = &[
         "apt-get",
@@ -66,7 +69,9 @@ pub(super) fn tools(script: &str) -> Vec<&'static str> {
     ];
     const PIP: &[&str] = &["pip", "pip3", "install_via_pip", "update_via_pip_upgrade"];
     let (mut package, mut pip) = (false, false);
-    for word in code_lines(script).flat_map(|line| line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-')) {
+    for word in code_lines(script)
+        .flat_map(|line| line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-'))
+    {
         package |= PACKAGE.contains(&word);
         pip |= PIP.contains(&word);
     }
@@ -79,18 +84,28 @@ pub(super) fn tools(script: &str) -> Vec<&'static str> {
             configured.insert(".gitconfig");
         }
     }
-    [package.then_some("package"), pip.then_some("pip")].into_iter().flatten().chain(configured).collect()
+    [package.then_some("package"), pip.then_some("pip")]
+        .into_iter()
+        .flatten()
+        .chain(configured)
+        .collect()
 }
 
-/// The programs that a script checks for with `check_prerequisites`, as far as they are named in so many words.
+/// The programs that a script checks for with `check_prerequisites`, as far as they are named in so
+/// many words.
 pub fn prerequisites(script: &str) -> Vec<String> {
     let mut found = Vec::new();
     for line in code_lines(script) {
-        let Some((before, words)) = line.split_once("check_prerequisites ") else { continue };
+        let Some((before, words)) = line.split_once("check_prerequisites ") else {
+            continue;
+        };
         if before.ends_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '"' | '\'')) {
             continue;
         }
-        let plain = |word: &&str| word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '+' | '-'));
+        let plain = |word: &&str| {
+            word.chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '+' | '-'))
+        };
         for word in words.split_whitespace() {
             let name = word.trim_matches(['"', '\'', ';']);
             if name.is_empty() || !plain(&name) {
@@ -110,7 +125,11 @@ pub fn prerequisites(script: &str) -> Vec<String> {
 /// True when the last thing a script does is a test whose failure means nothing, such as
 /// `[[ "${BASH_SOURCE[0]}" == "$0" ]] && main_module "$@"`.
 pub(super) fn ends_in_guard(script: &str) -> bool {
-    code_lines(script).map(str::trim).filter(|line| !line.is_empty()).last().is_some_and(|last| last.contains("&&"))
+    code_lines(script)
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .last()
+        .is_some_and(|last| last.contains("&&"))
 }
 
 /// The lines that are neither comments nor text of a here-document.
@@ -124,7 +143,13 @@ fn code_lines(script: &str) -> impl Iterator<Item = &str> {
             code.push(*line);
         }
         for (end, tabs) in here_documents(line) {
-            let ends = |line: &&str| if tabs { line.trim_start_matches('\t') == end } else { **line == end };
+            let ends = |line: &&str| {
+                if tabs {
+                    line.trim_start_matches('\t') == end
+                } else {
+                    **line == end
+                }
+            };
             // Without an end it was something else.
             if let Some(length) = lines[at..].iter().position(ends) {
                 at += length + 1;
@@ -134,7 +159,8 @@ fn code_lines(script: &str) -> impl Iterator<Item = &str> {
     code.into_iter()
 }
 
-/// The words that end the here-documents which start on this line, and whether tabs before them are stripped.
+/// The words that end the here-documents which start on this line, and whether tabs before them are
+/// stripped.
 fn here_documents(line: &str) -> Vec<(String, bool)> {
     let mut found = Vec::new();
     let (mut quote, mut arithmetic, mut before) = (None, 0usize, ' ');
@@ -144,7 +170,10 @@ fn here_documents(line: &str) -> Vec<(String, bool)> {
         match (character, quote) {
             (c, Some(open)) if c == open => quote = None,
             ('\\', None | Some('"')) => {
-                rest = next.chars().next().map_or(next, |escaped| &next[escaped.len_utf8()..]);
+                rest = next
+                    .chars()
+                    .next()
+                    .map_or(next, |escaped| &next[escaped.len_utf8()..]);
                 before = 'x';
                 continue;
             }
@@ -160,7 +189,10 @@ fn here_documents(line: &str) -> Vec<(String, bool)> {
             ('<', None) if next.starts_with('<') && arithmetic == 0 => {
                 let after = &next[1..];
                 let tabs = after.starts_with('-');
-                let after = after.strip_prefix('-').unwrap_or(after).trim_start_matches([' ', '\t']);
+                let after = after
+                    .strip_prefix('-')
+                    .unwrap_or(after)
+                    .trim_start_matches([' ', '\t']);
                 let (word, length) = delimiter(after);
                 if !word.is_empty() {
                     found.push((word, tabs));
@@ -197,17 +229,29 @@ fn delimiter(text: &str) -> (String, usize) {
 fn defined_names(line: &str) -> impl Iterator<Item = &str> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     line.match_indices("_module").filter_map(move |(at, _)| {
-        let start = line[..at].char_indices().rev().find(|(_, c)| !is_name(*c)).map_or(0, |(before, c)| before + c.len_utf8());
-        let end = line[at..].find(|c| !is_name(c)).map_or(line.len(), |length| at + length);
+        let start = line[..at]
+            .char_indices()
+            .rev()
+            .find(|(_, c)| !is_name(*c))
+            .map_or(0, |(before, c)| before + c.len_utf8());
+        let end = line[at..]
+            .find(|c| !is_name(c))
+            .map_or(line.len(), |length| at + length);
         let before = line[..start].trim_end();
-        let (keyword, before) = match before.strip_suffix("function").filter(|rest| rest.len() < before.len() && !rest.ends_with(is_name)) {
+        let (keyword, before) = match before
+            .strip_suffix("function")
+            .filter(|rest| rest.len() < before.len() && !rest.ends_with(is_name))
+        {
             Some(rest) if start > before.len() => (true, rest.trim_end()),
             _ => (false, before),
         };
         let behind = line[end..].trim_start();
-        let parentheses = behind.strip_prefix('(').is_some_and(|behind| behind.trim_start().starts_with(')'));
+        let parentheses = behind
+            .strip_prefix('(')
+            .is_some_and(|behind| behind.trim_start().starts_with(')'));
         let begins = before.is_empty() || before.ends_with([';', '{', '}', '&', '|']);
-        (begins && (parentheses || (keyword && (behind.is_empty() || behind.starts_with('{'))))).then(|| &line[start..end])
+        (begins && (parentheses || (keyword && (behind.is_empty() || behind.starts_with('{')))))
+            .then(|| &line[start..end])
     })
 }
 
@@ -227,10 +271,19 @@ mod tests {
 
     #[test]
     fn functions_are_found_in_every_style_and_not_in_text() {
-        let found = Functions::defined_in("main_module() {\n:\n}\nfunction update_module {\n:\n}\nfunction uninstall_module()\n{ :; }\n");
-        assert_eq!(found, Functions { main: true, update: true, uninstall: true, check: false });
-        let none =
-            "# main_module() {\ncat <<'EOF'\nmain_module() {\nEOF\necho main_module\n\tcat <<-X\n\tcheck_module_installed() {\n\tX\n";
+        let found = Functions::defined_in(
+            "main_module() {\n:\n}\nfunction update_module {\n:\n}\nfunction uninstall_module()\n{ :; }\n",
+        );
+        assert_eq!(
+            found,
+            Functions {
+                main: true,
+                update: true,
+                uninstall: true,
+                check: false
+            }
+        );
+        let none = "# main_module() {\ncat <<'EOF'\nmain_module() {\nEOF\necho main_module\n\tcat <<-X\n\tcheck_module_installed() {\n\tX\n";
         assert_eq!(Functions::defined_in(none), Functions::default());
         assert!(Functions::defined_in("cat <<<word\nmain_module () {\n").main);
         assert!(!Functions::defined_in("𒞖n_module() { :; }\nämain_modules() { :; }\n").main);
@@ -242,20 +295,28 @@ mod tests {
             "cat <<A <<-B\nA\n\tB",
             "((n <<= 2))",
         ] {
-            assert!(Functions::defined_in(&format!("{before}\nmain_module() {{ :; }}\n")).main, "{before}");
+            assert!(
+                Functions::defined_in(&format!("{before}\nmain_module() {{ :; }}\n")).main,
+                "{before}"
+            );
         }
     }
 
     #[test]
     fn tools_are_told_by_the_words_of_the_body() {
-        assert_eq!(tools("run_as_root $PKG_INSTALL tree\npip3 install x\n"), ["package", "pip"]);
+        assert_eq!(
+            tools("run_as_root $PKG_INSTALL tree\npip3 install x\n"),
+            ["package", "pip"]
+        );
         assert!(tools("# apt-get\necho adapt-getter pipeline\n").is_empty());
     }
 
     #[test]
     fn what_a_script_checks_for_is_told() {
         assert_eq!(
-            prerequisites("  check_prerequisites curl \"git\" || return 1\n# check_prerequisites no\nif ! check_prerequisites tar; then\n"),
+            prerequisites(
+                "  check_prerequisites curl \"git\" || return 1\n# check_prerequisites no\nif ! check_prerequisites tar; then\n"
+            ),
             ["curl", "git", "tar"]
         );
         assert!(prerequisites("my_check_prerequisites a\ncheck_prerequisites $x\n").is_empty());
@@ -263,7 +324,9 @@ mod tests {
 
     #[test]
     fn a_guard_at_the_end_is_no_failure() {
-        assert!(ends_in_guard("main_module() { :; }\n[[ \"${BASH_SOURCE[0]}\" == \"$0\" ]] && main_module\n\n# end\n"));
+        assert!(ends_in_guard(
+            "main_module() { :; }\n[[ \"${BASH_SOURCE[0]}\" == \"$0\" ]] && main_module\n\n# end\n"
+        ));
         assert!(!ends_in_guard("return 1\n"));
     }
 }

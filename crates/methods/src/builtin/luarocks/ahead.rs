@@ -1,8 +1,10 @@
-//! Rocks that are installed ahead of their modules, several by one LuaRocks: it takes longer to start than to install a rock.
+//! Rocks that are installed ahead of their modules, several by one LuaRocks: it takes longer to
+//! start than to install a rock.
 //!
-//! LuaRocks installs one rock with what that needs, so it is given a rockspec of hoist's own that needs all of them, and a server which has only their
-//! files. Until its module takes a rock over, a list in the tree says that nobody has it: it counts as not there, and goes with the run, or with the next
-//! one where this run was killed.
+//! LuaRocks installs one rock with what that needs, so it is given a rockspec of hoist's own that
+//! needs all of them, and a server which has only their files. Until its module takes a rock over,
+//! a list in the tree says that nobody has it: it counts as not there, and goes with the run, or
+//! with the next one where this run was killed.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -13,7 +15,9 @@ use hoist_core::{Rock, is_path};
 use hoist_executor::Failure;
 use hoist_sources::rocks;
 
-use super::{LuaRocks, clear, deployed, is_partly_moved, is_whole, own, run, run_in, turn, versions};
+use super::{
+    LuaRocks, clear, deployed, is_partly_moved, is_whole, own, run, run_in, turn, versions,
+};
 use crate::machine::Machine;
 use crate::method::StepContext;
 
@@ -35,7 +39,8 @@ impl Archive {
         let needs = rock.needs.clone()?;
         // LuaRocks looks for names in small letters.
         let is_found = !rock.name.bytes().any(|byte| byte.is_ascii_uppercase());
-        let is_new = versions(&rock.rock(), &rock.name).is_empty() && !rocks::directory(&rock.rock(), &rock.name).exists();
+        let is_new = versions(&rock.rock(), &rock.name).is_empty()
+            && !rocks::directory(&rock.rock(), &rock.name).exists();
         let archive = || Self {
             name: rock.name.clone(),
             version: rock.version.clone(),
@@ -43,7 +48,8 @@ impl Archive {
             server: rock.server.clone(),
             needs,
         };
-        (is_found && is_new && kind(&rock.archive, &rock.name, &rock.version).is_some()).then(archive)
+        (is_found && is_new && kind(&rock.archive, &rock.name, &rock.version).is_some())
+            .then(archive)
     }
 
     /// Where it is, once it was fetched.
@@ -61,10 +67,14 @@ fn kind<'f>(file: &'f str, name: &str, version: &str) -> Option<&'f str> {
     let kind = end.strip_suffix(".rock").unwrap_or(end);
     (kind == "rockspec" || end.len() > kind.len())
         .then_some(kind)
-        .filter(|kind| kind.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)))
+        .filter(|kind| {
+            kind.bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        })
 }
 
-/// The rocks that are there ahead of their modules; as long as this is, nobody else takes them away.
+/// The rocks that are there ahead of their modules; as long as this is, nobody else takes them
+/// away.
 #[derive(Debug)]
 pub(crate) struct Ahead {
     rock: Rock,
@@ -75,13 +85,27 @@ pub(crate) struct Ahead {
 
 impl Ahead {
     fn begin(rock: &Rock, archives: &[&Archive]) -> std::io::Result<Self> {
-        let list = OpenOptions::new().read(true).append(true).create_new(true).open(list_of(rock))?;
+        let list = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create_new(true)
+            .open(list_of(rock))?;
         list.lock()?;
-        let waiting: BTreeMap<String, String> = archives.iter().map(|one| (one.name.clone(), one.version.clone())).collect();
-        let lines: String = waiting.iter().map(|(name, version)| format!("{name} {version}\n")).collect();
+        let waiting: BTreeMap<String, String> = archives
+            .iter()
+            .map(|one| (one.name.clone(), one.version.clone()))
+            .collect();
+        let lines: String = waiting
+            .iter()
+            .map(|(name, version)| format!("{name} {version}\n"))
+            .collect();
         (&list).write_all(lines.as_bytes())?;
         list.sync_data()?;
-        Ok(Self { rock: rock.clone(), list, waiting })
+        Ok(Self {
+            rock: rock.clone(),
+            list,
+            waiting,
+        })
     }
 
     /// Its module has it from now on.
@@ -101,7 +125,8 @@ impl Ahead {
         }
         take_away(&self.rock, &self.waiting, context)?;
         let list = list_of(&self.rock);
-        std::fs::remove_file(&list).map_err(|error| Failure::new(format!("{}: {error}", list.display())))
+        std::fs::remove_file(&list)
+            .map_err(|error| Failure::new(format!("{}: {error}", list.display())))
     }
 }
 
@@ -111,7 +136,9 @@ fn list_of(rock: &Rock) -> PathBuf {
 
 /// The rocks of a tree that a run which was killed had installed ahead.
 pub(super) fn abandoned(rock: &Rock) -> BTreeMap<String, String> {
-    let Ok(mut list) = File::open(list_of(rock)) else { return BTreeMap::new() };
+    let Ok(mut list) = File::open(list_of(rock)) else {
+        return BTreeMap::new();
+    };
     let mut text = String::new();
     // As long as a run is at it, it has the lock.
     if list.try_lock_shared().is_err() || list.read_to_string(&mut text).is_err() {
@@ -119,7 +146,10 @@ pub(super) fn abandoned(rock: &Rock) -> BTreeMap<String, String> {
     }
     let mut waiting = BTreeMap::new();
     // The last line may have been cut off.
-    for line in text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')) {
+    for line in text
+        .split_inclusive('\n')
+        .filter_map(|line| line.strip_suffix('\n'))
+    {
         match line.split_once(' ') {
             Some((name, version)) => waiting.insert(name.to_owned(), version.to_owned()),
             None => waiting.remove(line),
@@ -131,7 +161,9 @@ pub(super) fn abandoned(rock: &Rock) -> BTreeMap<String, String> {
 /// Takes away what a run that was killed had installed ahead.
 pub(super) fn mend(rock: &Rock, context: &StepContext<'_>) -> Result<(), Failure> {
     let list = list_of(rock);
-    let Ok(file) = File::open(&list) else { return Ok(()) };
+    let Ok(file) = File::open(&list) else {
+        return Ok(());
+    };
     if file.try_lock_shared().is_err() {
         return Ok(());
     }
@@ -139,22 +171,37 @@ pub(super) fn mend(rock: &Rock, context: &StepContext<'_>) -> Result<(), Failure
     if !abandoned.is_empty() {
         take_away(rock, &abandoned, context)?;
     }
-    std::fs::remove_file(&list).map_err(|error| Failure::new(format!("{}: {error}", list.display())))
+    std::fs::remove_file(&list)
+        .map_err(|error| Failure::new(format!("{}: {error}", list.display())))
 }
 
-fn take_away(rock: &Rock, those: &BTreeMap<String, String>, context: &StepContext<'_>) -> Result<(), Failure> {
+fn take_away(
+    rock: &Rock,
+    those: &BTreeMap<String, String>,
+    context: &StepContext<'_>,
+) -> Result<(), Failure> {
     for (name, version) in those {
         let files = deployed(rock, &rocks::directory(rock, name).join(version));
         clear(rock, name, version, &files)?;
     }
     if rocks::directory(rock, "").is_dir() {
-        run(rock, "luarocks-admin", &["make_manifest", "--local-tree"], context)?;
+        run(
+            rock,
+            "luarocks-admin",
+            &["make_manifest", "--local-tree"],
+            context,
+        )?;
     }
     Ok(())
 }
 
-/// Installs these rocks, as far as nothing of them is there. Returns the list of those that are there afterwards; nothing where it is of no use.
-pub(crate) fn install(rock: &Rock, archives: &[Archive], context: &StepContext<'_>) -> (Option<Ahead>, Result<(), Failure>) {
+/// Installs these rocks, as far as nothing of them is there. Returns the list of those that are
+/// there afterwards; nothing where it is of no use.
+pub(crate) fn install(
+    rock: &Rock,
+    archives: &[Archive],
+    context: &StepContext<'_>,
+) -> (Option<Ahead>, Result<(), Failure>) {
     let begun = begin(rock, archives, context);
     let (_turn, mut ahead, scratch) = match begun {
         Ok(Some(begun)) => begun,
@@ -162,18 +209,34 @@ pub(crate) fn install(rock: &Rock, archives: &[Archive], context: &StepContext<'
         Err(failure) => return (None, Err(failure)),
     };
     let server = scratch.path().join("server").display().to_string();
-    let arguments = ["install", "--only-deps", "--only-server", &server, "together-1-1.rockspec"];
+    let arguments = [
+        "install",
+        "--only-deps",
+        "--only-server",
+        &server,
+        "together-1-1.rockspec",
+    ];
     let installed = run_in(scratch.path(), rock, "luarocks", &arguments, context);
     if installed.is_err() && context.task.is_cancelled() {
         return (Some(ahead), installed);
     }
-    // What is not whole is tried again by its module; the manifest of the tree may not know of what is.
+    // What is not whole is tried again by its module; the manifest of the tree may not know of what
+    // is.
     let broken = |(name, version): &(&String, &String)| {
-        !is_whole(rock, name, version) || installed.is_err() && is_partly_moved(&rocks::directory(rock, name).join(version))
+        !is_whole(rock, name, version)
+            || installed.is_err() && is_partly_moved(&rocks::directory(rock, name).join(version))
     };
-    let broken: BTreeMap<String, String> =
-        ahead.waiting.iter().filter(broken).map(|(name, version)| (name.clone(), version.clone())).collect();
-    let mended = if installed.is_ok() && broken.is_empty() { Ok(()) } else { take_away(rock, &broken, context) };
+    let broken: BTreeMap<String, String> = ahead
+        .waiting
+        .iter()
+        .filter(broken)
+        .map(|(name, version)| (name.clone(), version.clone()))
+        .collect();
+    let mended = if installed.is_ok() && broken.is_empty() {
+        Ok(())
+    } else {
+        take_away(rock, &broken, context)
+    };
     for name in broken.keys() {
         let _ = ahead.take_over(name);
     }
@@ -183,7 +246,11 @@ pub(crate) fn install(rock: &Rock, archives: &[Archive], context: &StepContext<'
 type Begun = (hoist_ledger::Lock, Ahead, tempfile::TempDir);
 
 /// Puts together what LuaRocks is given.
-fn begin(rock: &Rock, archives: &[Archive], context: &StepContext<'_>) -> Result<Option<Begun>, Failure> {
+fn begin(
+    rock: &Rock,
+    archives: &[Archive],
+    context: &StepContext<'_>,
+) -> Result<Option<Begun>, Failure> {
     let wrong = |error: std::io::Error| Failure::new(format!("{}: {error}", own(rock).display()));
     let turn = turn(rock, context)?;
     let is_there = |name: &str| !versions(rock, name).is_empty();
@@ -197,14 +264,17 @@ fn begin(rock: &Rock, archives: &[Archive], context: &StepContext<'_>) -> Result
     // What needs something that could not be fetched cannot be installed either.
     loop {
         let count = chosen.len();
-        let has = |chosen: &[(&Archive, PathBuf)], name: &str| is_there(name) || chosen.iter().any(|(archive, _)| archive.name == name);
+        let has = |chosen: &[(&Archive, PathBuf)], name: &str| {
+            is_there(name) || chosen.iter().any(|(archive, _)| archive.name == name)
+        };
         let whole = chosen.clone();
         chosen.retain(|(archive, _)| archive.needs.iter().all(|needed| has(&whole, needed)));
         if chosen.len() == count {
             break;
         }
     }
-    // One is installed as quickly by its module. Where another run is at it, each module waits for its turn.
+    // One is installed as quickly by its module. Where another run is at it, each module waits for
+    // its turn.
     if chosen.len() < 2 || list_of(rock).exists() {
         return Ok(None);
     }
@@ -213,10 +283,21 @@ fn begin(rock: &Rock, archives: &[Archive], context: &StepContext<'_>) -> Result
     std::fs::create_dir(&server).map_err(wrong)?;
     let (mut offered, mut needed) = (String::new(), String::new());
     for (archive, path) in &chosen {
-        let Archive { name, version, file, .. } = archive;
-        std::os::unix::fs::symlink(std::path::absolute(path).map_err(wrong)?, server.join(file)).map_err(wrong)?;
+        let Archive {
+            name,
+            version,
+            file,
+            ..
+        } = archive;
+        std::os::unix::fs::symlink(std::path::absolute(path).map_err(wrong)?, server.join(file))
+            .map_err(wrong)?;
         let kind = kind(file, name, version).unwrap_or_default();
-        offered.push_str(&format!("[{}] = {{ [{}] = {{ {{ arch = {} }} }} }},\n", quoted(name), quoted(version), quoted(kind)));
+        offered.push_str(&format!(
+            "[{}] = {{ [{}] = {{ {{ arch = {} }} }} }},\n",
+            quoted(name),
+            quoted(version),
+            quoted(kind)
+        ));
         needed.push_str(&format!("{},\n", quoted(&format!("{name} == {version}"))));
     }
     let manifest = format!("commands = {{}}\nmodules = {{}}\nrepository = {{\n{offered}}}\n");
@@ -230,9 +311,12 @@ fn begin(rock: &Rock, archives: &[Archive], context: &StepContext<'_>) -> Result
     Ok(Some((turn, ahead, scratch)))
 }
 
-/// A string of Lua; names and versions of rocks have no character that would be escaped, and others are not let out.
+/// A string of Lua; names and versions of rocks have no character that would be escaped, and others
+/// are not let out.
 fn quoted(text: &str) -> String {
-    let plain = text.chars().filter(|c| !c.is_control() && !matches!(c, '"' | '\\'));
+    let plain = text
+        .chars()
+        .filter(|c| !c.is_control() && !matches!(c, '"' | '\\'));
     format!("\"{}\"", plain.collect::<String>())
 }
 
@@ -243,7 +327,10 @@ mod tests {
     #[test]
     fn a_file_says_its_kind() {
         assert_eq!(kind("a-1.0-1.src.rock", "a", "1.0-1"), Some("src"));
-        assert_eq!(kind("a-1.0-1.linux-x86_64.rock", "a", "1.0-1"), Some("linux-x86_64"));
+        assert_eq!(
+            kind("a-1.0-1.linux-x86_64.rock", "a", "1.0-1"),
+            Some("linux-x86_64")
+        );
         assert_eq!(kind("a-1.0-1.rockspec", "a", "1.0-1"), Some("rockspec"));
         assert_eq!(kind("a-1.0-1.zip", "a", "1.0-1"), None);
         assert_eq!(kind("b-1.0-1.src.rock", "a", "1.0-1"), None);

@@ -9,7 +9,8 @@ use crate::machine::is_executable;
 pub(crate) enum Query {
     /// One `dpkg-query` for all.
     Dpkg,
-    /// This command with the name behind it, for each: success means installed, the second word is the version.
+    /// This command with the name behind it, for each: success means installed, the second word is
+    /// the version.
     Each(&'static [&'static str]),
 }
 
@@ -29,7 +30,8 @@ pub(crate) struct Manager {
     /// What a person types before the names to take packages off again.
     pub(crate) remove: &'static str,
     pub(crate) query: Query,
-    /// The command that prints, of the names behind it, the installed version and the one that would be installed, without refreshing anything.
+    /// The command that prints, of the names behind it, the installed version and the one that
+    /// would be installed, without refreshing anything.
     pub(crate) candidates: Option<&'static [&'static str]>,
     pub(crate) needs_root: bool,
     /// What it says when a name is not in its lists, which may be old.
@@ -59,7 +61,12 @@ pub(crate) const MANAGERS: &[Manager] = &[
         query: Query::Dpkg,
         candidates: Some(&["apt-cache", "policy"]),
         needs_root: true,
-        stale: &["Unable to locate package", "has no installation candidate", "404", "Unable to fetch some archives"],
+        stale: &[
+            "Unable to locate package",
+            "has no installation candidate",
+            "404",
+            "Unable to fetch some archives",
+        ],
     },
     Manager {
         name: "dnf",
@@ -158,7 +165,11 @@ impl Manager {
     /// The first whose program is on the path; the directories of administrators' programs count.
     pub(crate) fn detect(path: &[PathBuf]) -> Option<&'static Manager> {
         let system = ["/usr/bin", "/usr/sbin", "/sbin", "/bin"].map(PathBuf::from);
-        let there = |manager: &&Manager| path.iter().chain(&system).any(|directory| is_executable(&directory.join(manager.program)));
+        let there = |manager: &&Manager| {
+            path.iter()
+                .chain(&system)
+                .any(|directory| is_executable(&directory.join(manager.program)))
+        };
         MANAGERS.iter().find(there)
     }
 }

@@ -29,7 +29,8 @@ pub(crate) struct Package {
     pub(crate) share: Option<Share>,
 }
 
-/// What a module's packages are called on this system: the names it declares, else those of the table, else its own.
+/// What a module's packages are called on this system: the names it declares, else those of the
+/// table, else its own.
 pub fn package_names(machine: &Machine, module: &str, declared: &[String]) -> Vec<String> {
     match declared {
         [] => names::packages_of(module, &machine.os().family),
@@ -48,7 +49,12 @@ impl Method for Package {
 
     fn bulk(&mut self, share: Share) -> Option<Bulk> {
         self.share = Some(share);
-        Some(Bulk { pool: "package".to_owned(), method: "package", target: Target::System, upgrade: false })
+        Some(Bulk {
+            pool: "package".to_owned(),
+            method: "package",
+            target: Target::System,
+            upgrade: false,
+        })
     }
 
     fn packages(&self, machine: &Machine) -> Vec<String> {
@@ -57,41 +63,89 @@ impl Method for Package {
 
     fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure> {
         let names = self.packages(context.machine);
-        if let Some((name, why)) = names.iter().find_map(|name| Some((name, package_name_problem(name)?))) {
-            return Err(Failure::new(format!("`{}` is not a package name: {why}", name.escape_debug())));
+        if let Some((name, why)) = names
+            .iter()
+            .find_map(|name| Some((name, package_name_problem(name)?)))
+        {
+            return Err(Failure::new(format!(
+                "`{}` is not a package name: {why}",
+                name.escape_debug()
+            )));
         }
         let manager = manager(context.machine)?;
-        let known = self.share.as_ref().map(Share::versions).filter(|known| names.iter().all(|name| known.contains_key(name)));
+        let known = self
+            .share
+            .as_ref()
+            .map(Share::versions)
+            .filter(|known| names.iter().all(|name| known.contains_key(name)));
         let before = match &known {
             Some(known) => known.clone(),
             None => installed(context, manager, &names)?,
         };
-        let asked: Vec<String> = names.iter().filter(|name| context.force || !before.contains_key(*name)).cloned().collect();
+        let asked: Vec<String> = names
+            .iter()
+            .filter(|name| context.force || !before.contains_key(*name))
+            .cloned()
+            .collect();
         if asked.is_empty() {
-            let batched = self.share.as_ref().is_some_and(|share| names.iter().any(|name| share.changed(name)));
-            let version = names.first().and_then(|name| before.get(name)).filter(|version| !version.is_empty()).cloned();
-            let effect = if batched { Effect::Changed } else { Effect::Unchanged };
-            return Ok(Applied { effect, ..Applied::unchanged() }.version(version));
+            let batched = self
+                .share
+                .as_ref()
+                .is_some_and(|share| names.iter().any(|name| share.changed(name)));
+            let version = names
+                .first()
+                .and_then(|name| before.get(name))
+                .filter(|version| !version.is_empty())
+                .cloned();
+            let effect = if batched {
+                Effect::Changed
+            } else {
+                Effect::Unchanged
+            };
+            return Ok(Applied {
+                effect,
+                ..Applied::unchanged()
+            }
+            .version(version));
         }
         install(context, manager, &asked, context.force)?;
-        let version = names.first().and_then(|name| installed(context, manager, std::slice::from_ref(name)).ok()?.remove(name));
+        let version = names.first().and_then(|name| {
+            installed(context, manager, std::slice::from_ref(name))
+                .ok()?
+                .remove(name)
+        });
         Ok(Applied::changed().version(version.filter(|version| !version.is_empty())))
     }
 }
 
 /// The system's package manager.
 pub(crate) fn manager(machine: &Machine) -> Result<&'static Manager, Failure> {
-    let known: Vec<&str> = managers::MANAGERS.iter().map(|manager| manager.program).collect();
-    machine.manager().ok_or_else(|| Failure::new(format!("no package manager found: none of {} is on PATH", known.join(", "))))
+    let known: Vec<&str> = managers::MANAGERS
+        .iter()
+        .map(|manager| manager.program)
+        .collect();
+    machine.manager().ok_or_else(|| {
+        Failure::new(format!(
+            "no package manager found: none of {} is on PATH",
+            known.join(", ")
+        ))
+    })
 }
 
 /// Which of these packages are installed, with their versions.
-pub(crate) fn installed(context: &StepContext<'_>, manager: &Manager, names: &[String]) -> Result<BTreeMap<String, String>, Failure> {
+pub(crate) fn installed(
+    context: &StepContext<'_>,
+    manager: &Manager,
+    names: &[String],
+) -> Result<BTreeMap<String, String>, Failure> {
     let task = context.task;
     let environment = context.machine.script_environment(&BTreeMap::new(), "");
     let query = |arguments: &[&str], names: &[String]| -> Result<(bool, String), Failure> {
-        let command =
-            Command::new(arguments[0]).args(arguments[1..].iter().copied()).args(names).environment(environment.clone()).set("LC_ALL", "C");
+        let command = Command::new(arguments[0])
+            .args(arguments[1..].iter().copied())
+            .args(names)
+            .environment(environment.clone())
+            .set("LC_ALL", "C");
         let mut text = String::new();
         let exit = task.run_with(&command, |stream, line| {
             if stream == hoist_executor::Stream::Stdout {
@@ -104,11 +158,27 @@ pub(crate) fn installed(context: &StepContext<'_>, manager: &Manager, names: &[S
     let mut found = BTreeMap::new();
     match manager.query {
         Query::Dpkg => {
-            let plain: Vec<String> = names.iter().map(|name| name.split(['=', '/']).next().unwrap_or_default().to_owned()).collect();
-            let (_, text) = query(&["dpkg-query", "-W", "-f", "${Package}\t${db:Status-Abbrev}\t${Version}\n"], &plain)?;
+            let plain: Vec<String> = names
+                .iter()
+                .map(|name| name.split(['=', '/']).next().unwrap_or_default().to_owned())
+                .collect();
+            let (_, text) = query(
+                &[
+                    "dpkg-query",
+                    "-W",
+                    "-f",
+                    "${Package}\t${db:Status-Abbrev}\t${Version}\n",
+                ],
+                &plain,
+            )?;
             for line in text.lines() {
-                let [package, "ii ", version] = line.splitn(3, '\t').collect::<Vec<_>>()[..] else { continue };
-                let asked = names.iter().zip(&plain).filter(|(_, plain)| plain.split(':').next() == Some(package));
+                let [package, "ii ", version] = line.splitn(3, '\t').collect::<Vec<_>>()[..] else {
+                    continue;
+                };
+                let asked = names
+                    .iter()
+                    .zip(&plain)
+                    .filter(|(_, plain)| plain.split(':').next() == Some(package));
                 found.extend(asked.map(|(name, _)| (name.clone(), version.to_owned())));
             }
         }
@@ -125,23 +195,50 @@ pub(crate) fn installed(context: &StepContext<'_>, manager: &Manager, names: &[S
 }
 
 /// The words of the command that installs packages.
-pub(crate) fn install_words<'n>(manager: &Manager, names: &'n [String], again: bool) -> Vec<&'n str> {
+pub(crate) fn install_words<'n>(
+    manager: &Manager,
+    names: &'n [String],
+    again: bool,
+) -> Vec<&'n str> {
     let more: &'static [&'static str] = if again { manager.reinstall } else { &[] };
-    let words = manager.install.iter().chain(manager.options).chain(more).copied();
+    let words = manager
+        .install
+        .iter()
+        .chain(manager.options)
+        .chain(more)
+        .copied();
     words.chain(names.iter().map(String::as_str)).collect()
 }
 
 /// Installs packages in one transaction; where a name is not found, with fresh lists once more.
-pub(crate) fn install(context: &StepContext<'_>, manager: &Manager, names: &[String], again: bool) -> Result<(), Failure> {
-    let install = as_root(context.machine, manager, &install_words(manager, names, again))?;
+pub(crate) fn install(
+    context: &StepContext<'_>,
+    manager: &Manager,
+    names: &[String],
+    again: bool,
+) -> Result<(), Failure> {
+    let install = as_root(
+        context.machine,
+        manager,
+        &install_words(manager, names, again),
+    )?;
     let first = run(context.task, &install)?;
     let Some(reason) = first else { return Ok(()) };
     if !manager.stale.iter().any(|words| reason.contains(words)) {
         return Err(Failure::new(format!("{}: {reason}", manager.program)));
     }
-    context.task.note(Level::Info, format!("{reason}; refreshing the package lists"));
-    if let Some(reason) = run(context.task, &as_root(context.machine, manager, manager.refresh)?)? {
-        return Err(Failure::new(format!("{}: {reason}", manager.refresh.join(" "))));
+    context.task.note(
+        Level::Info,
+        format!("{reason}; refreshing the package lists"),
+    );
+    if let Some(reason) = run(
+        context.task,
+        &as_root(context.machine, manager, manager.refresh)?,
+    )? {
+        return Err(Failure::new(format!(
+            "{}: {reason}",
+            manager.refresh.join(" ")
+        )));
     }
     match run(context.task, &install)? {
         None => Ok(()),
@@ -154,14 +251,19 @@ fn as_root(machine: &Machine, manager: &Manager, words: &[&str]) -> Result<Comma
         return sudo::command(machine, words);
     }
     let environment = machine.script_environment(&BTreeMap::new(), "");
-    Ok(Command::new(words[0]).args(words[1..].iter().copied()).environment(environment).set("LC_ALL", "C"))
+    Ok(Command::new(words[0])
+        .args(words[1..].iter().copied())
+        .environment(environment)
+        .set("LC_ALL", "C"))
 }
 
 /// Runs a command of a package manager; the line that tells why, when it failed.
 fn run(task: &TaskContext, command: &Command) -> Result<Option<String>, Failure> {
     let mut reason: Option<String> = None;
     let exit = task.run_with(command, |stream, line| {
-        let told = ["E: ", "error: ", "Error: ", "ERROR: ", "sudo: "].iter().find_map(|mark| line.strip_prefix(mark));
+        let told = ["E: ", "error: ", "Error: ", "ERROR: ", "sudo: "]
+            .iter()
+            .find_map(|mark| line.strip_prefix(mark));
         if let (Some(told), None) = (told, &reason) {
             reason = Some(told.to_owned());
         }

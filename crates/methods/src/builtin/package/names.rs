@@ -1,12 +1,16 @@
 //! What packages are called where families of systems differ.
 
-/// A name people use, and what it is on each family; a family that is not listed uses the first name.
+/// A name people use, and what it is on each family; a family that is not listed uses the first
+/// name.
 struct Names {
     name: &'static str,
     families: &'static [(&'static str, &'static [&'static str])],
 }
 
-const fn names(name: &'static str, families: &'static [(&'static str, &'static [&'static str])]) -> Names {
+const fn names(
+    name: &'static str,
+    families: &'static [(&'static str, &'static [&'static str])],
+) -> Names {
     Names { name, families }
 }
 
@@ -32,7 +36,16 @@ const TABLE: &[Names] = &[
         ],
     ),
     names("fd", &[("debian", &["fd-find"]), ("redhat", &["fd-find"])]),
-    names("golang", &[("debian", &["golang-go"]), ("arch", &["go"]), ("alpine", &["go"]), ("suse", &["go"]), ("macos", &["go"])]),
+    names(
+        "golang",
+        &[
+            ("debian", &["golang-go"]),
+            ("arch", &["go"]),
+            ("alpine", &["go"]),
+            ("suse", &["go"]),
+            ("macos", &["go"]),
+        ],
+    ),
     names("gnupg", &[("redhat", &["gnupg2"]), ("suse", &["gpg2"])]),
     names(
         "netcat",
@@ -56,7 +69,13 @@ const TABLE: &[Names] = &[
             ("macos", &["neovim"]),
         ],
     ),
-    names("openssh", &[("debian", &["openssh-client"]), ("redhat", &["openssh-clients"])]),
+    names(
+        "openssh",
+        &[
+            ("debian", &["openssh-client"]),
+            ("redhat", &["openssh-clients"]),
+        ],
+    ),
     names(
         "pip",
         &[
@@ -68,8 +87,19 @@ const TABLE: &[Names] = &[
             ("macos", &["python"]),
         ],
     ),
-    names("pipx", &[("arch", &["python-pipx"]), ("suse", &["python3-pipx"])]),
-    names("python", &[("debian", &["python3"]), ("redhat", &["python3"]), ("suse", &["python3"]), ("alpine", &["python3"])]),
+    names(
+        "pipx",
+        &[("arch", &["python-pipx"]), ("suse", &["python3-pipx"])],
+    ),
+    names(
+        "python",
+        &[
+            ("debian", &["python3"]),
+            ("redhat", &["python3"]),
+            ("suse", &["python3"]),
+            ("alpine", &["python3"]),
+        ],
+    ),
     names(
         "rg",
         &[
@@ -81,7 +111,10 @@ const TABLE: &[Names] = &[
             ("macos", &["ripgrep"]),
         ],
     ),
-    names("sqlite", &[("debian", &["sqlite3"]), ("suse", &["sqlite3"])]),
+    names(
+        "sqlite",
+        &[("debian", &["sqlite3"]), ("suse", &["sqlite3"])],
+    ),
     names("vim", &[("redhat", &["vim-enhanced"])]),
     names("xz", &[("debian", &["xz-utils"])]),
 ];
@@ -89,9 +122,13 @@ const TABLE: &[Names] = &[
 /// The packages that a name means on a family.
 pub(crate) fn packages_of(name: &str, family: &str) -> Vec<String> {
     let listed = TABLE.iter().find(|names| names.name == name);
-    let packages = listed.and_then(|names| names.families.iter().find(|(known, _)| *known == family));
+    let packages =
+        listed.and_then(|names| names.families.iter().find(|(known, _)| *known == family));
     match packages {
-        Some((_, packages)) => packages.iter().map(|package| (*package).to_owned()).collect(),
+        Some((_, packages)) => packages
+            .iter()
+            .map(|package| (*package).to_owned())
+            .collect(),
         None => vec![name.to_owned()],
     }
 }
@@ -104,7 +141,10 @@ mod tests {
     fn names_differ_by_family_or_are_the_module_s_own() {
         assert_eq!(packages_of("fd", "debian"), ["fd-find"]);
         assert_eq!(packages_of("fd", "arch"), ["fd"]);
-        assert_eq!(packages_of("build-essential", "redhat"), ["gcc", "gcc-c++", "make"]);
+        assert_eq!(
+            packages_of("build-essential", "redhat"),
+            ["gcc", "gcc-c++", "make"]
+        );
         assert_eq!(packages_of("tree", "debian"), ["tree"]);
     }
 }

@@ -1,4 +1,5 @@
-//! The distributions below a directory that pip installs to, from what installers leave beside them: `NAME-VERSION.dist-info` with `METADATA` and `RECORD`
+//! The distributions below a directory that pip installs to, from what installers leave beside
+//! them: `NAME-VERSION.dist-info` with `METADATA` and `RECORD`
 //! (<https://packaging.python.org/en/latest/specifications/recording-installed-packages/>).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,13 +19,26 @@ struct Distribution {
 }
 
 fn distributions(target: &Path) -> Vec<Distribution> {
-    let pythons = std::fs::read_dir(target.join("lib")).into_iter().flatten().flatten().map(|entry| entry.path().join("site-packages"));
-    let entries = pythons.filter_map(|site| std::fs::read_dir(site).ok()).flatten().flatten();
+    let pythons = std::fs::read_dir(target.join("lib"))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path().join("site-packages"));
+    let entries = pythons
+        .filter_map(|site| std::fs::read_dir(site).ok())
+        .flatten()
+        .flatten();
     let distribution = |entry: std::fs::DirEntry| {
         let file = entry.file_name().to_string_lossy().into_owned();
-        let stem = file.strip_suffix(".dist-info").or_else(|| file.strip_suffix(".egg-info"))?;
+        let stem = file
+            .strip_suffix(".dist-info")
+            .or_else(|| file.strip_suffix(".egg-info"))?;
         let (name, version) = stem.split_once('-')?;
-        Some(Distribution { name: normalized(name), version: version.to_owned(), directory: entry.path() })
+        Some(Distribution {
+            name: normalized(name),
+            version: version.to_owned(),
+            directory: entry.path(),
+        })
     };
     entries.filter_map(distribution).collect()
 }
@@ -34,22 +48,40 @@ impl Distribution {
     fn requirements(&self) -> BTreeSet<String> {
         let text = read_text(&self.directory.join("METADATA")).unwrap_or_default();
         let headers = text.lines().take_while(|line| !line.is_empty());
-        let required = headers.filter_map(|line| line.strip_prefix("Requires-Dist:")).map(str::trim);
+        let required = headers
+            .filter_map(|line| line.strip_prefix("Requires-Dist:"))
+            .map(str::trim);
         // What is only for an extra may be left out.
-        let is_extra = |line: &&str| line.split_once(';').is_some_and(|(_, marker)| marker.contains("extra"));
-        required.filter(|line| !is_extra(line)).map(|line| normalized(line.split('(').next().unwrap_or_default())).collect()
+        let is_extra = |line: &&str| {
+            line.split_once(';')
+                .is_some_and(|(_, marker)| marker.contains("extra"))
+        };
+        required
+            .filter(|line| !is_extra(line))
+            .map(|line| normalized(line.split('(').next().unwrap_or_default()))
+            .collect()
     }
 
     /// Compares the recorded files with the disk.
     fn compare(&self, altered: &mut Altered) -> io::Result<()> {
-        let Ok(record) = read_text(&self.directory.join("RECORD")) else { return Ok(()) };
-        let Some(site) = self.directory.parent() else { return Ok(()) };
+        let Ok(record) = read_text(&self.directory.join("RECORD")) else {
+            return Ok(());
+        };
+        let Some(site) = self.directory.parent() else {
+            return Ok(());
+        };
         for line in record.lines() {
             let mut fields = line.rsplitn(3, ',');
-            let (_, hash, path) = (fields.next(), fields.next().unwrap_or_default(), fields.next().unwrap_or_default());
+            let (_, hash, path) = (
+                fields.next(),
+                fields.next().unwrap_or_default(),
+                fields.next().unwrap_or_default(),
+            );
             let path = path.trim_matches('"').replace("\"\"", "\"");
             // What Python compiles comes and goes.
-            let Some(expected) = hash.strip_prefix("sha256=") else { continue };
+            let Some(expected) = hash.strip_prefix("sha256=") else {
+                continue;
+            };
             let path = site.join(path);
             match std::fs::File::open(&path) {
                 Ok(file) => {
@@ -75,12 +107,18 @@ pub(crate) struct Altered {
 /// The version of a distribution.
 pub(crate) fn installed(target: &Path, requirement: &str) -> Option<String> {
     let wanted = normalized(requirement);
-    distributions(target).into_iter().find(|distribution| distribution.name == wanted).map(|distribution| distribution.version)
+    distributions(target)
+        .into_iter()
+        .find(|distribution| distribution.name == wanted)
+        .map(|distribution| distribution.version)
 }
 
 /// The names of all distributions.
 pub(crate) fn names(target: &Path) -> BTreeSet<String> {
-    distributions(target).into_iter().map(|distribution| distribution.name).collect()
+    distributions(target)
+        .into_iter()
+        .map(|distribution| distribution.name)
+        .collect()
 }
 
 /// What these need, and what that needs, as far as it is there.
@@ -91,7 +129,10 @@ pub(crate) fn dependencies(target: &Path, packages: &[String]) -> BTreeSet<Strin
     let mut open: Vec<String> = found.iter().cloned().collect();
     while let Some(name) = open.pop() {
         for distribution in all.iter().filter(|distribution| distribution.name == name) {
-            let new = distribution.requirements().into_iter().filter(|name| all.iter().any(|distribution| distribution.name == *name));
+            let new = distribution
+                .requirements()
+                .into_iter()
+                .filter(|name| all.iter().any(|distribution| distribution.name == *name));
             open.extend(new.filter(|name| found.insert(name.clone())));
         }
     }
@@ -103,10 +144,17 @@ pub(crate) fn needed(target: &Path, going: &[String]) -> BTreeMap<String, String
     let all = distributions(target);
     let mut needed = BTreeMap::new();
     loop {
-        let goes = |name: &str| going.iter().any(|going| normalized(going) == name) && !needed.contains_key(name);
+        let goes = |name: &str| {
+            going.iter().any(|going| normalized(going) == name) && !needed.contains_key(name)
+        };
         let staying = all.iter().filter(|distribution| !goes(&distribution.name));
         let new: Vec<(String, String)> = staying
-            .flat_map(|distribution| distribution.requirements().into_iter().map(|name| (name, distribution.name.clone())))
+            .flat_map(|distribution| {
+                distribution
+                    .requirements()
+                    .into_iter()
+                    .map(|name| (name, distribution.name.clone()))
+            })
             .filter(|(name, _)| goes(name))
             .collect();
         if new.is_empty() {
@@ -123,8 +171,11 @@ pub(crate) fn needed(target: &Path, going: &[String]) -> BTreeMap<String, String
 pub(crate) fn altered(target: &Path, packages: &[String]) -> io::Result<Altered> {
     let mut altered = Altered::default();
     let wanted: BTreeSet<String> = packages.iter().map(|name| normalized(name)).collect();
-    let ours = distributions(target).into_iter().filter(|distribution| wanted.contains(&distribution.name));
-    ours.into_iter().try_for_each(|distribution| distribution.compare(&mut altered))?;
+    let ours = distributions(target)
+        .into_iter()
+        .filter(|distribution| wanted.contains(&distribution.name));
+    ours.into_iter()
+        .try_for_each(|distribution| distribution.compare(&mut altered))?;
     Ok(altered)
 }
 
@@ -136,10 +187,21 @@ fn hexadecimal(text: &str) -> Option<String> {
         let value = LETTERS.iter().position(|letter| *letter == byte)?;
         bits += &format!("{value:06b}");
     }
-    let digits = bits.as_bytes().chunks_exact(4).map(|digit| u8::from_str_radix(std::str::from_utf8(digit).ok()?, 2).ok());
+    let digits = bits
+        .as_bytes()
+        .chunks_exact(4)
+        .map(|digit| u8::from_str_radix(std::str::from_utf8(digit).ok()?, 2).ok());
     let digits: Option<Vec<u8>> = digits.collect();
     // The last letter has bits that stand for nothing.
-    Some(digits?.chunks_exact(2).flat_map(|pair| pair.iter().map(|digit| char::from_digit(u32::from(*digit), 16).unwrap_or('0'))).collect())
+    Some(
+        digits?
+            .chunks_exact(2)
+            .flat_map(|pair| {
+                pair.iter()
+                    .map(|digit| char::from_digit(u32::from(*digit), 16).unwrap_or('0'))
+            })
+            .collect(),
+    )
 }
 
 #[cfg(test)]
@@ -150,9 +212,16 @@ mod tests {
     fn target(all: &[(&str, &str)]) -> tempfile::TempDir {
         let target = tempfile::tempdir().unwrap();
         for (stem, requires) in all {
-            let directory = target.path().join("lib/python3.11/site-packages").join(format!("{stem}.dist-info"));
+            let directory = target
+                .path()
+                .join("lib/python3.11/site-packages")
+                .join(format!("{stem}.dist-info"));
             std::fs::create_dir_all(&directory).unwrap();
-            std::fs::write(directory.join("METADATA"), format!("Name: x\n{requires}\n\nRequires-Dist: text\n")).unwrap();
+            std::fs::write(
+                directory.join("METADATA"),
+                format!("Name: x\n{requires}\n\nRequires-Dist: text\n"),
+            )
+            .unwrap();
         }
         target
     }
@@ -172,13 +241,25 @@ mod tests {
         ];
         let target = target(&all);
         let target = target.path();
-        assert_eq!(installed(target, "typing-extensions>=4").as_deref(), Some("4.1"));
+        assert_eq!(
+            installed(target, "typing-extensions>=4").as_deref(),
+            Some("4.1")
+        );
         assert_eq!(installed(target, "typing"), None);
-        assert_eq!(dependencies(target, &["A==1".into()]).into_iter().collect::<Vec<_>>(), ["b-c", "d", "typing-extensions"]);
+        assert_eq!(
+            dependencies(target, &["A==1".into()])
+                .into_iter()
+                .collect::<Vec<_>>(),
+            ["b-c", "d", "typing-extensions"]
+        );
         let going = ["a", "b-c", "d", "typing-extensions"].map(str::to_owned);
         let needed = needed(target, &going);
         assert_eq!(needed["d"], "user", "{needed:?}");
-        assert_eq!(needed.keys().collect::<Vec<_>>(), ["a", "b-c", "d", "typing-extensions"], "d needs a: {needed:?}");
+        assert_eq!(
+            needed.keys().collect::<Vec<_>>(),
+            ["a", "b-c", "d", "typing-extensions"],
+            "d needs a: {needed:?}"
+        );
         assert_eq!(super::needed(target, &["z".into()]).len(), 0);
     }
 
@@ -194,6 +275,9 @@ mod tests {
         std::fs::write(site.join("a.py"), "").unwrap();
         std::fs::write(site.join("b,c.py"), "other").unwrap();
         let altered = altered(target.path(), &["A".into()]).unwrap();
-        assert_eq!((altered.missing, altered.modified), (vec![site.join("gone.py")], vec![site.join("b,c.py")]));
+        assert_eq!(
+            (altered.missing, altered.modified),
+            (vec![site.join("gone.py")], vec![site.join("b,c.py")])
+        );
     }
 }

@@ -1,8 +1,9 @@
 //! The assignments-only subset of bash, read without bash.
 //!
-//! Understood: `NAME=WORD` and `export NAME=WORD`, several to a line, `;`, comments, line continuation; words of single-quoted,
-//! double-quoted, escaped and plain text with `$VAR`, `${VAR}`, `${VAR-WORD}`, `${VAR:-WORD}` and a leading `~`. Everything else that
-//! bash would run or compute is refused by name, at its line and column; nothing is ever run.
+//! Understood: `NAME=WORD` and `export NAME=WORD`, several to a line, `;`, comments, line
+//! continuation; words of single-quoted, double-quoted, escaped and plain text with `$VAR`,
+//! `${VAR}`, `${VAR-WORD}`, `${VAR:-WORD}` and a leading `~`. Everything else that bash would run
+//! or compute is refused by name, at its line and column; nothing is ever run.
 
 mod value;
 mod words;
@@ -42,8 +43,8 @@ pub struct Reading {
     pub running: Vec<Diagnostic>,
 }
 
-/// Reads the bytes `range` of `text`. Variables come from earlier assignments and from `environment`; of the latter those called
-/// `MODULE_…` are not seen.
+/// Reads the bytes `range` of `text`. Variables come from earlier assignments and from
+/// `environment`; of the latter those called `MODULE_…` are not seen.
 pub fn read_assignments(text: &str, range: Range<usize>, environment: &Environment) -> Reading {
     let mut reader = Reader {
         text,
@@ -56,9 +57,16 @@ pub fn read_assignments(text: &str, range: Range<usize>, environment: &Environme
         exported: false,
     };
     while reader.position < reader.end {
-        let (count, mistakes) = (reader.reading.assignments.len(), reader.reading.diagnostics.len());
+        let (count, mistakes) = (
+            reader.reading.assignments.len(),
+            reader.reading.diagnostics.len(),
+        );
         if count > ASSIGNMENTS || mistakes > MISTAKES {
-            let what = if mistakes > MISTAKES { format!("{mistakes} mistakes") } else { format!("more than {ASSIGNMENTS} assignments") };
+            let what = if mistakes > MISTAKES {
+                format!("{mistakes} mistakes")
+            } else {
+                format!("more than {ASSIGNMENTS} assignments")
+            };
             reader.refuse(Refusal::new(
                 reader.position,
                 format!("{what}; the remaining lines were not read"),
@@ -89,16 +97,25 @@ struct Refusal {
     resume: Option<usize>,
 }
 
-const PLAIN: &str =
-    "metadata must be plain assignments, since hoist does not run them: write the value itself, or compute it in main_module";
+const PLAIN: &str = "metadata must be plain assignments, since hoist does not run them: write the value itself, or compute it in main_module";
 
 impl Refusal {
     fn new(offset: usize, message: impl Into<String>, help: &'static str) -> Self {
-        Self { offset, field: None, message: message.into(), help, runs: false, resume: None }
+        Self {
+            offset,
+            field: None,
+            message: message.into(),
+            help,
+            runs: false,
+            resume: None,
+        }
     }
 
     fn runs(offset: usize, what: &str) -> Self {
-        Self { runs: true, ..Self::new(offset, format!("{what} in metadata"), PLAIN) }
+        Self {
+            runs: true,
+            ..Self::new(offset, format!("{what} in metadata"), PLAIN)
+        }
     }
 }
 
@@ -140,18 +157,27 @@ impl Reader<'_> {
     }
 
     fn refuse(&mut self, refusal: Refusal) {
-        let mut diagnostic = Diagnostic::error(refusal.message).at(self.text, refusal.offset).help(refusal.help);
+        let mut diagnostic = Diagnostic::error(refusal.message)
+            .at(self.text, refusal.offset)
+            .help(refusal.help);
         diagnostic.field = refusal.field;
         if refusal.runs {
             self.reading.running.push(diagnostic.clone());
         }
         self.reading.diagnostics.push(diagnostic);
-        self.position = refusal.resume.unwrap_or(self.position).max(self.position).min(self.end);
+        self.position = refusal
+            .resume
+            .unwrap_or(self.position)
+            .max(self.position)
+            .min(self.end);
         self.skip_line();
     }
 
     fn skip_line(&mut self) {
-        self.position = self.rest().find('\n').map_or(self.end, |newline| self.position + newline + 1);
+        self.position = self
+            .rest()
+            .find('\n')
+            .map_or(self.end, |newline| self.position + newline + 1);
     }
 
     fn skip_blanks(&mut self) {
@@ -171,7 +197,11 @@ impl Reader<'_> {
                     return Ok(());
                 }
                 Some(';') if !assigned => {
-                    return Err(Refusal::new(self.position, "`;` without an assignment before it", "remove it"));
+                    return Err(Refusal::new(
+                        self.position,
+                        "`;` without an assignment before it",
+                        "remove it",
+                    ));
                 }
                 Some(';') => {
                     self.next();
@@ -193,7 +223,10 @@ impl Reader<'_> {
     /// `export`, a name behind `export`, or `NAME=WORD`.
     fn item(&mut self) -> Result<(), Refusal> {
         let start = self.position;
-        let length = self.rest().find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(self.rest().len());
+        let length = self
+            .rest()
+            .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .unwrap_or(self.rest().len());
         let name = &self.text[start..start + length];
         let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
         let after = self.text[start + length..self.end].chars().next();
@@ -205,7 +238,10 @@ impl Reader<'_> {
                 self.exported = true;
                 self.skip_blanks();
                 return match self.peek() {
-                    None | Some('\n' | ';' | '#') => Err(Refusal::runs(start, "`export` without a name, which lists variables,")),
+                    None | Some('\n' | ';' | '#') => Err(Refusal::runs(
+                        start,
+                        "`export` without a name, which lists variables,",
+                    )),
                     Some(_) => self.item(),
                 };
             }
@@ -220,10 +256,16 @@ impl Reader<'_> {
             return Err(own_variable(start, &name));
         }
         self.position += length + 1;
-        let blamed = |refusal: Refusal| Refusal { field: Some(name.clone()), ..refusal };
+        let blamed = |refusal: Refusal| Refusal {
+            field: Some(name.clone()),
+            ..refusal
+        };
         if self.peek() == Some('(') {
             let refusal = Refusal::runs(self.position, "an array");
-            return Err(blamed(Refusal { resume: Some(self.behind_parenthesis(self.position)), ..refusal }));
+            return Err(blamed(Refusal {
+                resume: Some(self.behind_parenthesis(self.position)),
+                ..refusal
+            }));
         }
         let word = self.word(Within::Line, 0);
         let is_odd = word.is_err() || !self.exported && self.followed_by_command();
@@ -238,8 +280,15 @@ impl Reader<'_> {
         })?;
         if value.text.len() > VALUE_LIMIT {
             self.reading.unreadable.push(name.clone());
-            let message = format!("the value of {} bytes exceeds the limit of {VALUE_LIMIT} bytes", value.text.len());
-            return Err(blamed(Refusal::new(start, message, "shorten it, or keep the data in a file of the collection")));
+            let message = format!(
+                "the value of {} bytes exceeds the limit of {VALUE_LIMIT} bytes",
+                value.text.len()
+            );
+            return Err(blamed(Refusal::new(
+                start,
+                message,
+                "shorten it, or keep the data in a file of the collection",
+            )));
         }
         if !self.exported && self.followed_by_command() {
             self.skip_blanks();
@@ -258,7 +307,8 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Returns an error if the first quote of the assignment at `start` is not closed on its line and its value would include later assignments.
+    /// Returns an error if the first quote of the assignment at `start` is not closed on its line
+    /// and its value would include later assignments.
     fn swallowed(&self, start: usize, is_odd: bool) -> Option<Refusal> {
         let read = &self.text[start..if is_odd { self.end } else { self.position }];
         let (first, rest) = read.split_once('\n')?;
@@ -269,15 +319,31 @@ impl Reader<'_> {
             return None;
         }
         let is_assignment = |line: &&str| {
-            let name = line.trim_start().trim_start_matches("export ").split('=').next().unwrap_or_default();
+            let name = line
+                .trim_start()
+                .trim_start_matches("export ")
+                .split('=')
+                .next()
+                .unwrap_or_default();
             line.contains('=')
                 && name.starts_with("MODULE_")
-                && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+                && name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
         };
         let count = rest.lines().filter(is_assignment).count();
         let line = self.text[..start].matches('\n').count() + 1;
-        let last = rest.lines().enumerate().filter(|(_, line)| is_assignment(line)).last().map(|(place, _)| line + 1 + place)?;
-        let kind = if mark == "'" { "single quote" } else { "double quote" };
+        let last = rest
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| is_assignment(line))
+            .last()
+            .map(|(place, _)| line + 1 + place)?;
+        let kind = if mark == "'" {
+            "single quote"
+        } else {
+            "double quote"
+        };
         let more = match last == line + 1 {
             true => format!("line {last} would belong to the value"),
             false => format!(
@@ -286,59 +352,110 @@ impl Reader<'_> {
                 if count == 1 { "" } else { "s" }
             ),
         };
-        Some(Refusal::new(start + quote, format!("this {kind} is not closed: {more}"), "close it on the line where the value ends"))
+        Some(Refusal::new(
+            start + quote,
+            format!("this {kind} is not closed: {more}"),
+            "close it on the line where the value ends",
+        ))
     }
 
     fn assign(&mut self, name: String, value: Value, offset: usize) {
-        if let Some((_, first)) = self.known.get(&name).filter(|_| name.starts_with("MODULE_")) {
+        if let Some((_, first)) = self
+            .known
+            .get(&name)
+            .filter(|_| name.starts_with("MODULE_"))
+        {
             let line = self.text[..*first].matches('\n').count() + 1;
             let diagnostic = Diagnostic::error(format!("assigned twice; first on line {line}"));
-            let diagnostic = diagnostic.at(self.text, offset).field(name).help("keep one of them");
+            let diagnostic = diagnostic
+                .at(self.text, offset)
+                .field(name)
+                .help("keep one of them");
             self.reading.diagnostics.push(diagnostic);
             return;
         }
         self.known.insert(name.clone(), (value.clone(), offset));
-        self.reading.assignments.push(Assignment { name, value, offset });
+        self.reading.assignments.push(Assignment {
+            name,
+            value,
+            offset,
+        });
     }
 
-    /// True when something that is neither an assignment nor the end of the command stands next on the line.
+    /// True when something that is neither an assignment nor the end of the command stands next on
+    /// the line.
     fn followed_by_command(&self) -> bool {
         let rest = self.rest().trim_start_matches([' ', '\t']);
-        let word = rest.split([' ', '\t', '\n', ';']).next().unwrap_or_default();
+        let word = rest
+            .split([' ', '\t', '\n', ';'])
+            .next()
+            .unwrap_or_default();
         let name = word.split('=').next().unwrap_or_default();
-        let assigns = word.contains('=') && !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        !(word.is_empty() || word.starts_with('#') || word.starts_with('\\') || word == "\r" || assigns)
+        let assigns = word.contains('=')
+            && !name.is_empty()
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        !(word.is_empty()
+            || word.starts_with('#')
+            || word.starts_with('\\')
+            || word == "\r"
+            || assigns)
     }
 
     fn not_an_assignment(&mut self, start: usize, length: usize) -> Refusal {
         let name = self.text[start..start + length].to_owned();
         let after = self.text[start + length..self.end].to_owned();
         if after.starts_with("+=") {
-            return Refusal { field: Some(name), ..Refusal::runs(start + length, "an appending assignment (+=)") };
+            return Refusal {
+                field: Some(name),
+                ..Refusal::runs(start + length, "an appending assignment (+=)")
+            };
         }
         if after.starts_with('[') && !name.is_empty() {
-            return Refusal { field: Some(name), ..Refusal::runs(start + length, "an array") };
+            return Refusal {
+                field: Some(name),
+                ..Refusal::runs(start + length, "an array")
+            };
         }
         let blanks = after.trim_start_matches([' ', '\t']);
         if blanks.starts_with('=') && !name.is_empty() && !blanks.starts_with("==") {
-            let refusal = Refusal::new(start + length, "a space before `=`", "bash runs this as a command: write NAME=\"value\"");
-            return Refusal { field: Some(name), runs: true, ..refusal };
+            let refusal = Refusal::new(
+                start + length,
+                "a space before `=`",
+                "bash runs this as a command: write NAME=\"value\"",
+            );
+            return Refusal {
+                field: Some(name),
+                runs: true,
+                ..refusal
+            };
         }
         if blanks.starts_with("()") || blanks.starts_with("( )") || name == "function" {
             let resume = self.behind_function(start);
-            return Refusal { resume: Some(resume), ..Refusal::runs(start, "a function") };
+            return Refusal {
+                resume: Some(resume),
+                ..Refusal::runs(start, "a function")
+            };
         }
         if name.is_empty() && after.starts_with('(') {
-            return Refusal { resume: Some(self.behind_parenthesis(start)), ..Refusal::runs(start, "a subshell") };
+            return Refusal {
+                resume: Some(self.behind_parenthesis(start)),
+                ..Refusal::runs(start, "a subshell")
+            };
         }
-        let word: String = self.text[start..self.end].chars().take_while(|c| !c.is_whitespace()).take(40).collect();
+        let word: String = self.text[start..self.end]
+            .chars()
+            .take_while(|c| !c.is_whitespace())
+            .take(40)
+            .collect();
         if word.starts_with('<') || word.starts_with('>') {
             return Refusal::runs(start, "a redirection");
         }
         let kind = match word.as_str() {
-            "declare" | "readonly" | "local" | "typeset" | "unset" | "set" | "shopt" => "the builtin",
-            "if" | "then" | "else" | "elif" | "fi" | "for" | "while" | "until" | "do" | "done" | "case" | "esac" | "select" | "[["
-            | "{" | "}" => "the keyword",
+            "declare" | "readonly" | "local" | "typeset" | "unset" | "set" | "shopt" => {
+                "the builtin"
+            }
+            "if" | "then" | "else" | "elif" | "fi" | "for" | "while" | "until" | "do" | "done"
+            | "case" | "esac" | "select" | "[[" | "{" | "}" => "the keyword",
             _ => "the command",
         };
         Refusal::runs(start, &format!("{kind} `{word}`"))
@@ -346,10 +463,14 @@ impl Reader<'_> {
 
     /// Behind the closing brace that ends a function, when one stands at the start of a line.
     fn behind_function(&self, start: usize) -> usize {
-        let first_line = self.text[start..self.end].find('\n').map_or(self.end, |newline| start + newline);
+        let first_line = self.text[start..self.end]
+            .find('\n')
+            .map_or(self.end, |newline| start + newline);
         match self.text[start..first_line].trim_end().ends_with('}') {
             true => start,
-            false => self.text[start..self.end].find("\n}").map_or(start, |brace| start + brace + 2),
+            false => self.text[start..self.end]
+                .find("\n}")
+                .map_or(start, |brace| start + brace + 2),
         }
     }
 
@@ -385,11 +506,20 @@ mod tests {
     fn blanks_of_the_home_directory_do_not_split_lists_or_commands() {
         let home = "/home/my 'own' $x";
         let value = read("A=\"$HOME/a ~/b $HOME/c\\ d\"", home);
-        assert_eq!(value.words(), ["/home/my 'own' $x/a", "~/b", "/home/my 'own' $x/c d"]);
+        assert_eq!(
+            value.words(),
+            ["/home/my 'own' $x/a", "~/b", "/home/my 'own' $x/c d"]
+        );
         for (text, expected) in [
             ("A=\"test -d $HOME/x\"", r"test -d /home/my\ \'own\'\ \$x/x"),
-            ("A=\"test -d '$HOME/x'\"", r"test -d '/home/my '\''own'\'' $x/x'"),
-            ("A=\"test -d \\\"$HOME/x\\\"\"", r#"test -d "/home/my 'own' \$x/x""#),
+            (
+                "A=\"test -d '$HOME/x'\"",
+                r"test -d '/home/my '\''own'\'' $x/x'",
+            ),
+            (
+                "A=\"test -d \\\"$HOME/x\\\"\"",
+                r#"test -d "/home/my 'own' \$x/x""#,
+            ),
         ] {
             assert_eq!(read(text, home).command(), expected);
         }
@@ -406,7 +536,16 @@ mod tests {
         let mut text = "A0=xxxxxxxxxxxxxxxx\n".to_owned();
         (1..60).for_each(|n| text += &format!("A{n}=$A{0}$A{0}\n", n - 1));
         let reading = read_assignments(&text, 0..text.len(), &Environment::default());
-        assert!(reading.diagnostics[0].message.contains("longer than"), "{:?}", reading.diagnostics[0]);
-        assert!(reading.assignments.iter().all(|assignment| assignment.value.text().len() <= VALUE_LIMIT));
+        assert!(
+            reading.diagnostics[0].message.contains("longer than"),
+            "{:?}",
+            reading.diagnostics[0]
+        );
+        assert!(
+            reading
+                .assignments
+                .iter()
+                .all(|assignment| assignment.value.text().len() <= VALUE_LIMIT)
+        );
     }
 }

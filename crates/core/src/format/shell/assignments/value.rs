@@ -1,4 +1,5 @@
-//! A value of a metadata assignment: its text, and which of its blanks came out of the environment and separate nothing.
+//! A value of a metadata assignment: its text, and which of its blanks came out of the environment
+//! and separate nothing.
 
 use std::ops::Range;
 
@@ -15,8 +16,9 @@ impl Value {
         &self.text
     }
 
-    /// The items of a list: split at the blanks that the author wrote. Blanks that came from an environment variable (a home directory
-    /// with a blank in it), that stand in quotes within the value, or behind a backslash, do not split.
+    /// The items of a list: split at the blanks that the author wrote. Blanks that came from an
+    /// environment variable (a home directory with a blank in it), that stand in quotes within the
+    /// value, or behind a backslash, do not split.
     pub fn words(&self) -> Vec<String> {
         let mut words = Vec::new();
         let mut word: Option<String> = None;
@@ -33,8 +35,10 @@ impl Value {
                     word.get_or_insert_default();
                 }
                 ('\\', None) => {
-                    let escaped = characters.next_if(|(_, next)| matches!(next, ' ' | '\t' | '\'' | '"' | '\\'));
-                    word.get_or_insert_default().push(escaped.map_or('\\', |(_, next)| next));
+                    let escaped = characters
+                        .next_if(|(_, next)| matches!(next, ' ' | '\t' | '\'' | '"' | '\\'));
+                    word.get_or_insert_default()
+                        .push(escaped.map_or('\\', |(_, next)| next));
                 }
                 (' ' | '\t' | '\n', None) => words.extend(word.take()),
                 (c, None) => word.get_or_insert_default().push(c),
@@ -44,8 +48,8 @@ impl Value {
         words
     }
 
-    /// The text as a command: what came out of the environment stands for itself there, wherever the author put it. A home directory with a
-    /// blank or a quote in it is still one word.
+    /// The text as a command: what came out of the environment stands for itself there, wherever
+    /// the author put it. A home directory with a blank or a quote in it is still one word.
     pub fn command(&self) -> String {
         let mut command = String::with_capacity(self.text.len());
         let mut quote = None;
@@ -54,8 +58,12 @@ impl Value {
             if self.solid.iter().any(|range| range.contains(&offset)) {
                 match quote {
                     Some('\'') if character == '\'' => command.push_str(r"'\''"),
-                    Some('"') if matches!(character, '"' | '\\' | '$' | '`') => command.extend(['\\', character]),
-                    None if !character.is_alphanumeric() && !"/._-+:,@%".contains(character) => command.extend(['\\', character]),
+                    Some('"') if matches!(character, '"' | '\\' | '$' | '`') => {
+                        command.extend(['\\', character])
+                    }
+                    None if !character.is_alphanumeric() && !"/._-+:,@%".contains(character) => {
+                        command.extend(['\\', character])
+                    }
                     _ => command.push(character),
                 }
                 continue;
@@ -87,6 +95,11 @@ impl Value {
     pub(super) fn append(&mut self, other: &Value) {
         let start = self.text.len();
         self.text.push_str(&other.text);
-        self.solid.extend(other.solid.iter().map(|range| range.start + start..range.end + start));
+        self.solid.extend(
+            other
+                .solid
+                .iter()
+                .map(|range| range.start + start..range.end + start),
+        );
     }
 }

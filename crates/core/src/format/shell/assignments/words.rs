@@ -31,10 +31,21 @@ impl Reader<'_> {
                 '\'' if !quoted => self.single_quoted(&mut value)?,
                 '\'' => {
                     let what = "a single quote in a default inside double quotes";
-                    return Err(Refusal { runs: true, ..Refusal::new(start, format!("{what} is not supported in metadata"), "remove it") });
+                    return Err(Refusal {
+                        runs: true,
+                        ..Refusal::new(
+                            start,
+                            format!("{what} is not supported in metadata"),
+                            "remove it",
+                        )
+                    });
                 }
                 '{' if self.exported && within == Within::Line => {
-                    return Err(Refusal::new(start, "a brace after `export`, which bash may expand", "quote the value"));
+                    return Err(Refusal::new(
+                        start,
+                        "a brace after `export`, which bash may expand",
+                        "quote the value",
+                    ));
                 }
                 '"' => self.double_quoted(&mut value, depth)?,
                 '\\' if quoted && self.rest().starts_with("\\}") => {
@@ -47,12 +58,17 @@ impl Reader<'_> {
                 '`' => return Err(self.backticks(start)),
                 '<' | '>' if !quoted && self.rest()[1..].starts_with('(') => {
                     let resume = Some(self.behind_parenthesis(start + 1));
-                    return Err(Refusal { resume, ..Refusal::runs(start, "process substitution") });
+                    return Err(Refusal {
+                        resume,
+                        ..Refusal::runs(start, "process substitution")
+                    });
                 }
                 '<' | '>' if !quoted => return Err(Refusal::runs(start, "a redirection")),
                 '|' if !quoted => return Err(Refusal::runs(start, "a pipeline")),
                 '&' if !quoted => return Err(Refusal::runs(start, "`&`")),
-                '(' | ')' if !quoted => return Err(Refusal::runs(start, "a parenthesis outside quotes")),
+                '(' | ')' if !quoted => {
+                    return Err(Refusal::runs(start, "a parenthesis outside quotes"));
+                }
                 ':' if !quoted => {
                     self.next();
                     value.push(':');
@@ -73,7 +89,11 @@ impl Reader<'_> {
     /// Refuses a value that grew over the limit.
     fn measure(&self, offset: usize) -> Result<(), Refusal> {
         let message = format!("the value is longer than {VALUE_LIMIT} bytes");
-        Err(Refusal::new(offset, message, "shorten it, or keep the data in a file of the collection"))
+        Err(Refusal::new(
+            offset,
+            message,
+            "shorten it, or keep the data in a file of the collection",
+        ))
     }
 
     fn tilde(&mut self, value: &mut Value, within: Within) -> Result<(), Refusal> {
@@ -82,7 +102,9 @@ impl Reader<'_> {
             return Ok(());
         }
         let start = self.position;
-        let ends = |c: char| matches!(c, '/' | ';' | ':' | ' ' | '\t' | '\n') || (within != Within::Line && c == '}');
+        let ends = |c: char| {
+            matches!(c, '/' | ';' | ':' | ' ' | '\t' | '\n') || (within != Within::Line && c == '}')
+        };
         let length = self.rest()[1..].find(ends).unwrap_or(self.rest().len() - 1);
         if self.rest()[1..].starts_with("\\\n") {
             return Err(continuation(start));
@@ -93,7 +115,11 @@ impl Reader<'_> {
                 return Ok(());
             }
             let message = format!("`{word}`: only `~`, your own home directory, is expanded");
-            return Err(Refusal::new(start, message, "write the full path, or use $HOME"));
+            return Err(Refusal::new(
+                start,
+                message,
+                "write the full path, or use $HOME",
+            ));
         }
         self.next();
         let home = self.variable("HOME", start)?;
@@ -108,7 +134,9 @@ impl Reader<'_> {
             return Err(self.unterminated(start, "single quote"));
         };
         self.text_without_returns(length)?;
-        value.text.push_str(&self.text[self.position..self.position + length]);
+        value
+            .text
+            .push_str(&self.text[self.position..self.position + length]);
         self.position += length + 1;
         Ok(())
     }
@@ -121,8 +149,15 @@ impl Reader<'_> {
     }
 
     fn unterminated(&self, start: usize, what: &str) -> Refusal {
-        let refusal = Refusal::new(start, format!("unclosed {what}"), "close it on the line where the value ends");
-        Refusal { resume: Some(self.end), ..refusal }
+        let refusal = Refusal::new(
+            start,
+            format!("unclosed {what}"),
+            "close it on the line where the value ends",
+        );
+        Refusal {
+            resume: Some(self.end),
+            ..refusal
+        }
     }
 
     fn double_quoted(&mut self, value: &mut Value, depth: usize) -> Result<(), Refusal> {
@@ -135,7 +170,9 @@ impl Reader<'_> {
                 Some('\\') => self.escape_in_double_quotes(value),
                 Some('$') => self.dollar(value, true, depth)?,
                 Some('`') => return Err(self.backticks(self.position)),
-                Some('\r') if self.rest().starts_with("\r\n") => return Err(carriage_return(self.position)),
+                Some('\r') if self.rest().starts_with("\r\n") => {
+                    return Err(carriage_return(self.position));
+                }
                 Some(character) => {
                     self.next();
                     value.push(character);
@@ -175,8 +212,13 @@ impl Reader<'_> {
     }
 
     pub(super) fn backticks(&self, start: usize) -> Refusal {
-        let resume = self.text[start + 1..self.end].find('`').map(|close| start + close + 2);
-        Refusal { resume, ..Refusal::runs(start, "command substitution (`…`)") }
+        let resume = self.text[start + 1..self.end]
+            .find('`')
+            .map(|close| start + close + 2);
+        Refusal {
+            resume,
+            ..Refusal::runs(start, "command substitution (`…`)")
+        }
     }
 
     fn dollar(&mut self, value: &mut Value, quoted: bool, depth: usize) -> Result<(), Refusal> {
@@ -190,13 +232,23 @@ impl Reader<'_> {
             Some('[') => "arithmetic expansion ($[…])",
             Some('{') => return self.braces(value, start, quoted, depth),
             Some('\'') if !quoted => {
-                return Err(Refusal::new(start, "ANSI-C quoting ($'…') is not supported", "write the characters in quotes"));
+                return Err(Refusal::new(
+                    start,
+                    "ANSI-C quoting ($'…') is not supported",
+                    "write the characters in quotes",
+                ));
             }
             Some('"') if !quoted => {
-                return Err(Refusal::new(start, "locale quoting ($\"…\") is not supported", "write \"…\" without the $"));
+                return Err(Refusal::new(
+                    start,
+                    "locale quoting ($\"…\") is not supported",
+                    "write \"…\" without the $",
+                ));
             }
             Some(c) if c.is_ascii_alphabetic() || c == '_' => {
-                let length = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+                let length = rest
+                    .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+                    .unwrap_or(rest.len());
                 let name = rest[..length].to_owned();
                 if rest[length..].starts_with("\\\n") {
                     return Err(continuation(start));
@@ -208,7 +260,11 @@ impl Reader<'_> {
             }
             Some(c) if c.is_ascii_digit() || "@*#?$!-".contains(c) => {
                 let message = format!("the special parameter ${c} has no value in metadata");
-                return Err(Refusal::new(start, message, "quote the value with single quotes to use the characters as they are"));
+                return Err(Refusal::new(
+                    start,
+                    message,
+                    "quote the value with single quotes to use the characters as they are",
+                ));
             }
             _ => {
                 value.push('$');
@@ -216,18 +272,33 @@ impl Reader<'_> {
             }
         };
         let resume = Some(self.behind_parenthesis(start + 1));
-        Err(Refusal { resume, ..Refusal::runs(start, what) })
+        Err(Refusal {
+            resume,
+            ..Refusal::runs(start, what)
+        })
     }
 
     /// `${NAME}`, `${NAME-WORD}`, `${NAME:-WORD}`, from its `{` on.
-    fn braces(&mut self, value: &mut Value, start: usize, quoted: bool, depth: usize) -> Result<(), Refusal> {
+    fn braces(
+        &mut self,
+        value: &mut Value,
+        start: usize,
+        quoted: bool,
+        depth: usize,
+    ) -> Result<(), Refusal> {
         if depth >= DEPTH_LIMIT {
-            let refusal = Refusal::new(start, format!("expansions nested deeper than {DEPTH_LIMIT}"), "nest fewer default values");
+            let refusal = Refusal::new(
+                start,
+                format!("expansions nested deeper than {DEPTH_LIMIT}"),
+                "nest fewer default values",
+            );
             return Err(refusal);
         }
         self.next();
         let rest = self.rest();
-        let length = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+        let length = rest
+            .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .unwrap_or(rest.len());
         let name = rest[..length].to_owned();
         let operator = rest[length..].chars().next();
         let Some(operator) = operator else {
@@ -249,7 +320,9 @@ impl Reader<'_> {
         self.position += length + 1 + usize::from(colon);
         let wanted = match is_bash_own(&name) {
             true => return Err(own_variable(start, &name)),
-            false => self.lookup(&name).filter(|read| !(colon && read.text.is_empty())),
+            false => self
+                .lookup(&name)
+                .filter(|read| !(colon && read.text.is_empty())),
         };
         // The word is read all the same, for its end and for what would be run in it.
         self.unused += usize::from(wanted.is_some());
@@ -267,7 +340,10 @@ impl Reader<'_> {
         if let Some((value, _)) = self.known.get(name) {
             return Some(value.clone());
         }
-        let inherited = self.environment.get(name).filter(|_| !name.starts_with("MODULE_"))?;
+        let inherited = self
+            .environment
+            .get(name)
+            .filter(|_| !name.starts_with("MODULE_"))?;
         let mut value = Value::default();
         value.push_solid(inherited);
         Some(value)
@@ -280,8 +356,16 @@ impl Reader<'_> {
         match (self.lookup(name), name.starts_with("MODULE_")) {
             (Some(value), _) => Ok(value),
             (None, _) if self.unused > 0 => Ok(Value::default()),
-            (None, true) => Err(Refusal::new(offset, format!("the variable {name} is not set"), "assign it on an earlier line")),
-            (None, false) => Err(Refusal::new(offset, format!("the variable {name} is not set"), "give it a default: ${NAME:-value}")),
+            (None, true) => Err(Refusal::new(
+                offset,
+                format!("the variable {name} is not set"),
+                "assign it on an earlier line",
+            )),
+            (None, false) => Err(Refusal::new(
+                offset,
+                format!("the variable {name} is not set"),
+                "give it a default: ${NAME:-value}",
+            )),
         }
     }
 }
@@ -323,15 +407,30 @@ pub(super) fn is_bash_own(name: &str) -> bool {
 
 pub(super) fn own_variable(offset: usize, name: &str) -> Refusal {
     let message = format!("{name} is a variable of bash and has no value in metadata");
-    Refusal::new(offset, message, "write the value itself, or compute it in main_module")
+    Refusal::new(
+        offset,
+        message,
+        "write the value itself, or compute it in main_module",
+    )
 }
 
 pub(super) fn continuation(offset: usize) -> Refusal {
-    Refusal { runs: true, ..Refusal::new(offset, "a line continuation inside an expansion", "write the expansion on one line") }
+    Refusal {
+        runs: true,
+        ..Refusal::new(
+            offset,
+            "a line continuation inside an expansion",
+            "write the expansion on one line",
+        )
+    }
 }
 
 pub(super) fn carriage_return(offset: usize) -> Refusal {
-    Refusal::new(offset, "the line ends with CRLF", "save the file with LF line endings (dos2unix)")
+    Refusal::new(
+        offset,
+        "the line ends with CRLF",
+        "save the file with LF line endings (dos2unix)",
+    )
 }
 
 pub(super) fn unsupported(start: usize, name: &str, rest: &str) -> Refusal {
@@ -357,5 +456,9 @@ pub(super) fn unsupported(start: usize, name: &str, rest: &str) -> Refusal {
         _ if name.starts_with(|c: char| c.is_ascii_digit()) => "a positional parameter".to_owned(),
         _ => "this expansion".to_owned(),
     };
-    Refusal::new(start, format!("{what} is not supported in metadata"), "write the value; only ${NAME} and ${NAME:-default} are supported")
+    Refusal::new(
+        start,
+        format!("{what} is not supported in metadata"),
+        "write the value; only ${NAME} and ${NAME:-default} are supported",
+    )
 }
