@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::error::Code;
+use crate::error::ExitStatus;
 
 /// What a task may say.
 #[derive(Debug, Default, Deserialize)]
@@ -85,13 +85,17 @@ fn arguments() -> Option<Value> {
 }
 
 /// Does what a task of Ansible says, where this is a call by Ansible.
-pub(crate) fn run() -> Option<Code> {
+pub(crate) fn run() -> Option<ExitStatus> {
     let arguments = arguments()?;
     let said = answer(arguments)
         .unwrap_or_else(|why| json!({ "failed": true, "changed": false, "msg": why }));
     let failed = said["failed"] == true;
     let _ = writeln!(std::io::stdout(), "{said}");
-    Some(if failed { Code::Failed } else { Code::Ok })
+    Some(if failed {
+        ExitStatus::Failed
+    } else {
+        ExitStatus::Ok
+    })
 }
 
 fn answer(value: Value) -> Result<Value, String> {

@@ -11,11 +11,11 @@ use hoist_ledger::read_applications;
 use hoist_methods::{Offers, SourceCache, is_place, offers, places_of};
 
 use crate::args::Global;
-use crate::error::Ending;
+use crate::error::CommandError;
 use crate::session::Session;
 
 /// Makes the names of places that modules come from absolute, and returns them.
-pub(crate) fn places(names: &mut [String]) -> Result<Vec<String>, Ending> {
+pub(crate) fn places(names: &mut [String]) -> Result<Vec<String>, CommandError> {
     let mut places = Vec::new();
     let home = std::env::var_os("HOME")
         .map(PathBuf::from)
@@ -43,7 +43,7 @@ pub(crate) fn places(names: &mut [String]) -> Result<Vec<String>, Ending> {
 
 /// Modules that already stand in the application of the command line, and that nothing else offers:
 /// what is named becomes the path of its directory, which is returned.
-pub(crate) fn standing(global: &Global, names: &mut [String]) -> Result<Vec<String>, Ending> {
+pub(crate) fn standing(global: &Global, names: &mut [String]) -> Result<Vec<String>, CommandError> {
     if global.app.is_none() || !names.iter().any(|name| is_class_name(name)) {
         return Ok(Vec::new());
     }
@@ -82,10 +82,10 @@ pub(crate) fn standing(global: &Global, names: &mut [String]) -> Result<Vec<Stri
 }
 
 /// The source that stands for the application of the command line.
-pub(crate) fn named(global: &Global) -> Result<String, Ending> {
+pub(crate) fn named(global: &Global) -> Result<String, CommandError> {
     let session = Session::named(global)?;
     session.application.ok_or_else(|| {
-        Ending::wrong(
+        CommandError::wrong(
             Diagnostic::error("no application is configured")
                 .help("name an application with --app"),
         )
@@ -108,12 +108,12 @@ pub(crate) fn add(
     global: &Global,
     environment: &Environment,
     state: &Path,
-) -> Result<Names, Ending> {
+) -> Result<Names, CommandError> {
     for source in sources.iter_mut() {
         if let SourceKind::Application { application, .. } = &mut source.kind {
             real(application, environment).map_err(|why| {
                 let wrong = Diagnostic::error(format!("the application {}: {why}", source.name)).field("sources");
-                Ending::wrong(wrong.help("use directories inside the application, without symbolic links that lead out of it"))
+                CommandError::wrong(wrong.help("use directories inside the application, without symbolic links that lead out of it"))
             })?;
         }
     }
@@ -173,7 +173,7 @@ pub(crate) fn add(
                         "{} is a location of application modules, and no application is configured",
                         global.places[0]
                     ));
-                    return Err(Ending::wrong(
+                    return Err(CommandError::wrong(
                         wrong.help("name the application with `--app DIR`"),
                     ));
                 }
@@ -184,7 +184,7 @@ pub(crate) fn add(
                         "several applications are configured: {}",
                         names.join(", ")
                     ));
-                    return Err(Ending::wrong(wrong.help("name one with --app")));
+                    return Err(CommandError::wrong(wrong.help("name one with --app")));
                 }
             }
         }
@@ -249,7 +249,7 @@ fn meant(
     app: &str,
     sources: &mut Vec<Source>,
     environment: &Environment,
-) -> Result<String, Ending> {
+) -> Result<String, CommandError> {
     let applications = || {
         sources.iter().filter_map(|source| match &source.kind {
             SourceKind::Application { application, .. } => {
@@ -268,9 +268,10 @@ fn meant(
         app.strip_prefix("~/").map(|inside| home.join(inside))
     };
     if app.is_empty() {
-        return Err(Ending::wrong(Diagnostic::error("--app is empty").help(
-            "name the application's directory, or its name in hoist.yml",
-        )));
+        return Err(CommandError::wrong(
+            Diagnostic::error("--app is empty")
+                .help("name the application's directory, or its name in hoist.yml"),
+        ));
     }
     let path: PathBuf = std::path::absolute(inside.unwrap_or_else(|| PathBuf::from(app)))?
         .components()
@@ -288,7 +289,7 @@ fn meant(
             || "name the directory of an application, or an application listed by `hoist source list`".to_owned(),
             |near| format!("did you mean `{near}`?"),
         );
-        return Err(Ending::wrong(
+        return Err(CommandError::wrong(
             Diagnostic::error(format!("unknown application `{}`", app.escape_debug())).help(help),
         ));
     }
@@ -298,7 +299,7 @@ fn meant(
         .starts_with(&path)
     {
         let wrong = Diagnostic::error(format!("{} is not an application", path.display()));
-        return Err(Ending::wrong(wrong.help("name the application's own directory; the home directory and its parents cannot be used")));
+        return Err(CommandError::wrong(wrong.help("name the application's own directory; the home directory and its parents cannot be used")));
     }
     let plain = |part: &std::ffi::OsStr| {
         let plain = |c: char| {
@@ -346,7 +347,7 @@ fn meant(
                 "{} is not an application: it has neither class-modules/ nor init.php",
                 path.display()
             ));
-            return Err(Ending::wrong(
+            return Err(CommandError::wrong(
                 wrong.help(format!("did you mean --app {}?", meant.display())),
             ));
         }

@@ -13,7 +13,7 @@ use hoist_sources::choose::{Asked, Choice, Conflict, Tree, choose};
 use hoist_sources::modules::{hold, modules, pin};
 use hoist_sources::{Entry, Index, Offer, Requirement, Version};
 
-use crate::error::Ending;
+use crate::error::CommandError;
 use crate::session::Session;
 use crate::{plugins, render, run};
 
@@ -23,7 +23,7 @@ pub(crate) fn settle(
     session: &mut Session,
     installed: &Installed,
     request: &mut Request,
-) -> Result<(), Ending> {
+) -> Result<(), CommandError> {
     session.catalog.prefer_installed(installed);
     if let Some(source) = request.source.clone() {
         known_source(session, installed, &source)?;
@@ -125,7 +125,7 @@ pub(crate) fn settle(
 }
 
 /// The modules of the places that are named, and the other names as they are.
-fn modules_of_places(session: &Session, names: Vec<String>) -> Result<Vec<String>, Ending> {
+fn modules_of_places(session: &Session, names: Vec<String>) -> Result<Vec<String>, CommandError> {
     let Some((source, offers)) = session
         .application
         .as_ref()
@@ -149,7 +149,7 @@ fn modules_of_places(session: &Session, names: Vec<String>) -> Result<Vec<String
                         .file(name.clone())
                         .help("run `hoist sync` or `hoist install` to fetch it")
                 };
-                return Err(Ending::wrong(problem.unwrap_or_else(unknown)));
+                return Err(CommandError::wrong(problem.unwrap_or_else(unknown)));
             }
         }
     }
@@ -535,7 +535,7 @@ pub(crate) fn known_source(
     session: &Session,
     installed: &Installed,
     name: &str,
-) -> Result<(), Ending> {
+) -> Result<(), CommandError> {
     let mut names: BTreeSet<&str> = session
         .sources
         .iter()
@@ -560,7 +560,7 @@ pub(crate) fn known_source(
         || "run `hoist source list` to list sources".to_owned(),
         |near| format!("did you mean `{near}`?"),
     );
-    Err(Ending::wrong(
+    Err(CommandError::wrong(
         Diagnostic::error(format!("unknown source `{}`", name.escape_debug())).help(help),
     ))
 }
@@ -612,7 +612,7 @@ fn from_one_side(
     session: &Session,
     installed: &Installed,
     request: &mut Request,
-) -> Result<(), Ending> {
+) -> Result<(), CommandError> {
     let Selection::Names(names) = &request.selection else {
         return Ok(());
     };
@@ -749,7 +749,7 @@ fn pin_rocks(
     session: &mut Session,
     installed: &Installed,
     request: &Request,
-) -> Result<(), Ending> {
+) -> Result<(), CommandError> {
     let changes = matches!(request.action, Action::Install | Action::Update) && !request.no_deps;
     // Most requests are not about rocks.
     if !changes

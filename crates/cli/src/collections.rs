@@ -9,7 +9,7 @@ use hoist_methods::{PLUGINS, plugin, plugins};
 use hoist_plugins::MANIFEST;
 use rayon::prelude::*;
 
-use crate::error::Ending;
+use crate::error::CommandError;
 
 /// The directories of a collection that hold modules.
 const PARTS: &[&str] = &["modules", PLUGINS];
@@ -28,7 +28,10 @@ pub(crate) fn is_collection(directory: &Path) -> bool {
 }
 
 /// Reads collections, the first of which wins where names meet.
-pub(crate) fn read(directories: &[PathBuf], reading: &Reading<'_>) -> Result<Catalog, Ending> {
+pub(crate) fn read(
+    directories: &[PathBuf],
+    reading: &Reading<'_>,
+) -> Result<Catalog, CommandError> {
     let mut catalog = Catalog::default();
     directories
         .iter()
@@ -52,7 +55,7 @@ pub(crate) fn add(
     name: Option<&str>,
     links: Links,
     reading: &Reading<'_>,
-) -> Result<(), Ending> {
+) -> Result<(), CommandError> {
     let mut tree = list(directory, links)?;
     tree.source = name.map_or(tree.source, str::to_owned);
     for format in FORMATS {
@@ -78,7 +81,7 @@ pub(crate) fn add(
 }
 
 /// Reads one manifest by the path of its script or .conf file.
-pub(crate) fn read_manifest(path: &Path, reading: &Reading<'_>) -> Result<Catalog, Ending> {
+pub(crate) fn read_manifest(path: &Path, reading: &Reading<'_>) -> Result<Catalog, CommandError> {
     let parent = path.parent().unwrap_or(Path::new("."));
     if path.file_name().is_some_and(|name| name == MANIFEST) && path.exists() {
         let directory = std::path::absolute(parent)?;
@@ -114,7 +117,7 @@ pub(crate) fn read_manifest(path: &Path, reading: &Reading<'_>) -> Result<Catalo
                 "manifests are modules/NAME.sh, modules/NAME.conf and plugins/NAME/plugin.yml",
             ),
         };
-        return Err(Ending::wrong(
+        return Err(CommandError::wrong(
             Diagnostic::error(message)
                 .file(path.display().to_string())
                 .help(help),
@@ -148,7 +151,7 @@ pub(crate) fn around(manifest: &Path) -> Option<PathBuf> {
     is_collection(root).then(|| root.to_owned())
 }
 
-fn list(directory: &Path, links: Links) -> Result<Tree, Ending> {
+fn list(directory: &Path, links: Links) -> Result<Tree, CommandError> {
     let root = std::path::absolute(directory)?;
     let mut files = Vec::new();
     let is_listed = |part: &&&str| {
@@ -158,7 +161,7 @@ fn list(directory: &Path, links: Links) -> Result<Tree, Ending> {
         let unreadable = |error: std::io::Error| {
             let diagnostic = Diagnostic::error(format!("cannot list the directory: {error}"))
                 .file(root.join(part).display().to_string());
-            Ending::wrong(diagnostic.help("check the permissions of the directory"))
+            CommandError::wrong(diagnostic.help("check the permissions of the directory"))
         };
         for entry in std::fs::read_dir(root.join(part)).map_err(unreadable)? {
             files.push(Path::new(part).join(entry.map_err(unreadable)?.file_name()));
@@ -170,7 +173,7 @@ fn list(directory: &Path, links: Links) -> Result<Tree, Ending> {
         } else {
             "the directory does not exist"
         };
-        return Err(Ending::wrong(
+        return Err(CommandError::wrong(
             Diagnostic::error(message)
                 .file(root.display().to_string())
                 .help("name a directory with modules/NAME.sh or plugins/NAME/plugin.yml, or run `hoist init`"),

@@ -13,7 +13,7 @@ use crate::render::{self, Paint};
 
 /// How a command ended, as the exit code tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Code {
+pub(crate) enum ExitStatus {
     Ok,
     /// A core module, or with `--strict` any, failed.
     Failed,
@@ -26,22 +26,22 @@ pub(crate) enum Code {
     Interrupted,
 }
 
-impl From<Code> for ExitCode {
-    fn from(code: Code) -> Self {
+impl From<ExitStatus> for ExitCode {
+    fn from(code: ExitStatus) -> Self {
         ExitCode::from(match code {
-            Code::Ok => 0,
-            Code::Failed => 1,
-            Code::Wrong => 2,
-            Code::Partial => 3,
-            Code::Differs => 4,
-            Code::Interrupted => 130,
+            ExitStatus::Ok => 0,
+            ExitStatus::Failed => 1,
+            ExitStatus::Wrong => 2,
+            ExitStatus::Partial => 3,
+            ExitStatus::Differs => 4,
+            ExitStatus::Interrupted => 130,
         })
     }
 }
 
 /// Why a command ended before it did what it is for.
 #[derive(Debug)]
-pub(crate) enum Ending {
+pub(crate) enum CommandError {
     /// Mistakes in what somebody wrote; nothing was started.
     Diagnostics(Vec<Diagnostic>),
     /// Anything else; nothing was started.
@@ -52,84 +52,86 @@ pub(crate) enum Ending {
     BrokenPipe,
 }
 
-impl Ending {
-    pub(crate) fn code(&self) -> Code {
+impl CommandError {
+    pub(crate) fn code(&self) -> ExitStatus {
         match self {
-            Ending::Interrupted => Code::Interrupted,
-            Ending::BrokenPipe => Code::Ok,
-            _ => Code::Wrong,
+            CommandError::Interrupted => ExitStatus::Interrupted,
+            CommandError::BrokenPipe => ExitStatus::Ok,
+            _ => ExitStatus::Wrong,
         }
     }
 
     /// One mistake.
     pub(crate) fn wrong(diagnostic: Diagnostic) -> Self {
-        Ending::Diagnostics(vec![diagnostic])
+        CommandError::Diagnostics(vec![diagnostic])
     }
 }
 
 /// Adds to an error of the file system what was being done, and to which path.
 pub(crate) trait AtPath<T> {
     /// The error as a diagnostic; `doing` is such as "cannot write the file".
-    fn at(self, doing: &str, path: &Path) -> Result<T, Ending>;
+    fn at(self, doing: &str, path: &Path) -> Result<T, CommandError>;
 }
 
 impl<T> AtPath<T> for std::io::Result<T> {
-    fn at(self, doing: &str, path: &Path) -> Result<T, Ending> {
+    fn at(self, doing: &str, path: &Path) -> Result<T, CommandError> {
         self.map_err(|error| {
-            Ending::wrong(
+            CommandError::wrong(
                 Diagnostic::error(format!("{doing}: {error}")).file(path.display().to_string()),
             )
         })
     }
 }
 
-impl From<Vec<Diagnostic>> for Ending {
+impl From<Vec<Diagnostic>> for CommandError {
     fn from(diagnostics: Vec<Diagnostic>) -> Self {
-        Ending::Diagnostics(diagnostics)
+        CommandError::Diagnostics(diagnostics)
     }
 }
 
-impl From<LedgerError> for Ending {
+impl From<LedgerError> for CommandError {
     fn from(error: LedgerError) -> Self {
         let diagnostic = Diagnostic::error(error.to_string());
-        Ending::wrong(match error.help() {
+        CommandError::wrong(match error.help() {
             Some(help) => diagnostic.help(help),
             None => diagnostic,
         })
     }
 }
 
-impl From<std::io::Error> for Ending {
+impl From<std::io::Error> for CommandError {
     fn from(error: std::io::Error) -> Self {
         match error.kind() {
-            std::io::ErrorKind::BrokenPipe => Ending::BrokenPipe,
-            _ => Ending::Other(error.into()),
+            std::io::ErrorKind::BrokenPipe => CommandError::BrokenPipe,
+            _ => CommandError::Other(error.into()),
         }
     }
 }
 
-impl From<serde_json::Error> for Ending {
+impl From<serde_json::Error> for CommandError {
     fn from(error: serde_json::Error) -> Self {
         match error.io_error_kind() {
-            Some(std::io::ErrorKind::BrokenPipe) => Ending::BrokenPipe,
-            _ => Ending::Other(error.into()),
+            Some(std::io::ErrorKind::BrokenPipe) => CommandError::BrokenPipe,
+            _ => CommandError::Other(error.into()),
         }
     }
 }
 
 /// Tells why a command ended: for people on standard error, for programs as one JSON document.
-pub(crate) fn tell(ending: &Ending, output: Output, paint: Paint) {
+pub(crate) fn tell(ending: &CommandError, output: Output, paint: Paint) {
     match (ending, output) {
-        (Ending::Diagnostics(diagnostics), Output::Json) => json::print_diagnostics(diagnostics),
-        (Ending::Other(error), Output::Json) => {
+        (CommandError::Diagnostics(diagnostics), Output::Json) => {
+            json::print_diagnostics(diagnostics)
+        }
+        (CommandError::Other(error), Output::Json) => {
             json::print_diagnostics(&[Diagnostic::error(chain(error))])
         }
-        (Ending::Diagnostics(diagnostics), Output::Human) => {
+        (CommandError::Diagnostics(diagnostics), Output::Human) => {
             render::diagnostics(diagnostics, paint)
         }
-        (Ending::Other(error), Output::Human) => render::error(&chain(error), paint),
-        (Ending::Interrupted, _) => render::error(&"interrupted", paint),
-        (Ending::BrokenPipe, _) => {}
+        (CommandError::Other(error), Output::Human) => render::error(&chain(error), paint),
+        (CommandError::Interrupted, _) => render::error(&"interrupted", paint),
+        (CommandError::BrokenPipe, _) => {}
     }
 }
 

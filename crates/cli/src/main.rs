@@ -25,7 +25,7 @@ mod time;
 use std::process::ExitCode;
 
 use crate::args::{Arguments, Command, PlanAction, RocksAction, SourceAction};
-use crate::error::Ending;
+use crate::error::CommandError;
 
 fn main() -> ExitCode {
     if let Some(code) = watch().or_else(evaluate) {
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
     let ending = run_command(arguments);
     match ending {
         Ok(code) => code.into(),
-        Err(Ending::BrokenPipe) => ExitCode::SUCCESS,
+        Err(CommandError::BrokenPipe) => ExitCode::SUCCESS,
         Err(ending) => {
             error::tell(&ending, output, paint);
             ending.code().into()
@@ -72,7 +72,7 @@ fn evaluate() -> Option<ExitCode> {
         .then(|| hoist_methods::answer().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS))
 }
 
-fn run_command(arguments: Arguments) -> Result<error::Code, Ending> {
+fn run_command(arguments: Arguments) -> Result<error::ExitStatus, CommandError> {
     let Arguments {
         mut global,
         command,
@@ -137,7 +137,7 @@ fn run_command(arguments: Arguments) -> Result<error::Code, Ending> {
         let diagnostic = hoist_core::Diagnostic::error(format!(
             "cannot determine the working directory: {error}"
         ));
-        return Err(Ending::wrong(
+        return Err(CommandError::wrong(
             diagnostic.help("change to a directory that exists and that you may read"),
         ));
     }
@@ -184,7 +184,7 @@ fn run_command(arguments: Arguments) -> Result<error::Code, Ending> {
             commands::change::run(&global, &commands::change::Asked::migrate(&migrate))
         }
         // It was made one of the others above.
-        Command::Rocks { .. } => Ok(error::Code::Ok),
+        Command::Rocks { .. } => Ok(error::ExitStatus::Ok),
         Command::Prosodyctl { arguments } => commands::prosodyctl::run(&global, &arguments),
         Command::Plugin { action } => commands::plugin::run(&global, &action),
         Command::Outdated(outdated) => commands::outdated::run(&global, outdated.refresh),

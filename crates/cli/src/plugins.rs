@@ -7,14 +7,14 @@ use hoist_core::{Action, Change, Diagnostic, Installed, Module, ModuleId, Plan, 
 use hoist_methods::{Configured, OnDisk, PLUGINS, plugin_directories};
 use hoist_plugins::{
     Choice, Configuration, Conflict, Directory, Given, MANIFEST, Masker, Offer, Offers, Plugin,
-    VersionRange, Wanted, choose, read_version,
+    VersionRange, VersionRequest, choose, read_version,
 };
 use hoist_sources::modules::hold;
 use semver::Version;
 
 use crate::args::Global;
 use crate::choice::wanted;
-use crate::error::Ending;
+use crate::error::CommandError;
 use crate::session::Session;
 use crate::shipped;
 
@@ -60,7 +60,7 @@ pub(crate) struct Found {
 
 /// The plugin that somebody means: by the path of its directory, or by its name in a collection, in
 /// the working directory, or among those that are installed.
-pub(crate) fn find(session: &Session, name: &str) -> Result<Found, Ending> {
+pub(crate) fn find(session: &Session, name: &str) -> Result<Found, CommandError> {
     let found = |path: &Path| Found {
         directory: Box::new(on_disk(path)),
     };
@@ -74,7 +74,7 @@ pub(crate) fn find(session: &Session, name: &str) -> Result<Found, Ending> {
             false => {
                 let wrong = Diagnostic::error(format!("the directory has no {MANIFEST}"))
                     .file(path.display().to_string());
-                Err(Ending::wrong(wrong.help(
+                Err(CommandError::wrong(wrong.help(
                     "name the directory of a plugin, or run `hoist plugin new NAME` to create one",
                 )))
             }
@@ -115,7 +115,7 @@ pub(crate) fn find(session: &Session, name: &str) -> Result<Found, Ending> {
         true => format!("`{}` is a module, not a plugin", name.escape_debug()),
         false => format!("unknown plugin `{}`", name.escape_debug()),
     };
-    Err(Ending::wrong(Diagnostic::error(message).help(help)))
+    Err(CommandError::wrong(Diagnostic::error(message).help(help)))
 }
 
 /// The names of the plugins of the collections.
@@ -140,7 +140,7 @@ fn all_names(session: &Session) -> Vec<String> {
 pub(crate) fn add_directories(
     global: &mut Global,
     names: &[String],
-) -> Result<Vec<String>, Ending> {
+) -> Result<Vec<String>, CommandError> {
     let here = std::env::current_dir()?;
     let mut all = Vec::new();
     for name in names {
@@ -195,13 +195,13 @@ fn offer(module: &Module) -> Offer {
         .as_deref()
         .filter(|_| module.removal.plugin)
         .and_then(read_version);
-    let ranged = |need: &hoist_core::Need| Wanted {
+    let ranged = |need: &hoist_core::VersionedDependency| VersionRequest {
         name: need.name.to_string(),
         range: VersionRange::parse(&need.versions).unwrap_or_else(|_| VersionRange::any()),
         optional: need.optional,
     };
     // Others need what they need in any version.
-    let plain = |name: &ModuleId| Wanted {
+    let plain = |name: &ModuleId| VersionRequest {
         name: name.to_string(),
         range: VersionRange::any(),
         optional: false,
@@ -224,7 +224,7 @@ pub(crate) fn pin(
     session: &mut Session,
     installed: &Installed,
     request: &Request,
-) -> Result<(), Ending> {
+) -> Result<(), CommandError> {
     let any = session
         .catalog
         .modules()
@@ -323,7 +323,7 @@ pub(crate) fn pin(
             let help = format!(
                 "{near}add a collection that provides it; if the platform provides it, add to hoist.yml: `provides: {{ {name}: \"VERSION\" }}`"
             );
-            Err(Ending::wrong(point(
+            Err(CommandError::wrong(point(
                 session,
                 &by,
                 &name,
@@ -336,7 +336,7 @@ pub(crate) fn pin(
                 "no versions satisfy the dependencies of {names}{}: {reasons}",
                 if asked.len() == 1 { "s" } else { "" }
             ));
-            Err(Ending::wrong(
+            Err(CommandError::wrong(
                 wrong.help("add --no-deps to ignore the dependencies"),
             ))
         }
@@ -387,7 +387,7 @@ pub(crate) fn configure(
 }
 
 /// An update leaves alone what is deployed: an upgrade brings it forward together with what runs.
-pub(crate) fn leave_deployed(plan: &mut Plan, session: &Session) -> Result<(), Ending> {
+pub(crate) fn leave_deployed(plan: &mut Plan, session: &Session) -> Result<(), CommandError> {
     if plan.action != Action::Update
         || !plan
             .modules
@@ -459,7 +459,9 @@ fn settle(session: &mut Session, installed: &Installed, choice: &Choice, chosen:
     if let (None, Some(record), true) = (source, installed.modules.get(name.as_str()), other) {
         hold(module, record);
     }
-    module.wishes.retain(|name| chosen.contains(name.as_str()));
+    module
+        .optional_dependencies
+        .retain(|name| chosen.contains(name.as_str()));
 }
 
 /// Points at where a plugin says what it needs.

@@ -7,10 +7,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use hoist_core::ModuleId;
-use hoist_methods::{CONFLICT_END, CONFLICT_START, ConfigFile, Decision, Merge, Standing};
+use hoist_methods::{CONFLICT_END, CONFLICT_START, ConfigFile, ConfigFileState, Decision, Merge};
 
 use crate::ask;
-use crate::error::Ending;
+use crate::error::CommandError;
 use crate::render::{self, BOLD, Paint, painted};
 
 /// Lines of a difference that are shown before the question; `d` shows all.
@@ -38,7 +38,7 @@ pub(crate) fn ask_about(
     configs: &mut BTreeMap<ModuleId, Vec<ConfigFile>>,
     home: &Path,
     paint: Paint,
-) -> Result<bool, Ending> {
+) -> Result<bool, CommandError> {
     let all = configs
         .values()
         .flatten()
@@ -71,7 +71,7 @@ pub(crate) fn ask_about(
 
 fn merge_of(file: &ConfigFile) -> &Merge {
     match &file.standing {
-        Standing::Conflict(merge) => merge,
+        ConfigFileState::Conflict(merge) => merge,
         _ => &Merge::Impossible,
     }
 }
@@ -82,7 +82,7 @@ fn ask_about_one(
     (number, all): (usize, usize),
     home: &Path,
     paint: Paint,
-) -> Result<Answer, Ending> {
+) -> Result<Answer, CommandError> {
     let shown = render::printable(&render::home_path(&file.path.display().to_string(), home));
     let title = format!("Configuration file {number} of {all}: {shown} ({module})");
     render::remark(&painted(paint.stderr, BOLD, &title));

@@ -6,12 +6,12 @@ use std::path::Path;
 
 use hoist_core::{
     Action, Change, Diagnostic, Installed, InstalledModule, Module, ModuleId, Plan, PlannedModule,
-    Request, Selection, Step, Wanted,
+    Request, Selection, SelectionReason, Step,
 };
 use hoist_methods::prosody_configuration;
 use serde_json::json;
 
-use crate::error::Ending;
+use crate::error::CommandError;
 use crate::session::Session;
 
 impl Session {
@@ -42,7 +42,7 @@ impl Session {
 ///
 /// # Errors
 /// Modules for which no configuration of a server is known.
-pub(crate) fn let_enable(session: &mut Session, request: &Request) -> Result<(), Ending> {
+pub(crate) fn let_enable(session: &mut Session, request: &Request) -> Result<(), CommandError> {
     let named: &[String] = match &request.selection {
         Selection::Names(names) => names,
         _ => &[],
@@ -112,7 +112,7 @@ pub(crate) fn enable_in(plan: &mut Plan, session: &Session, enable: bool) -> BTr
     for planned in plan
         .modules
         .iter_mut()
-        .filter(|planned| enable && matches!(planned.wanted, Wanted::Named))
+        .filter(|planned| enable && matches!(planned.wanted, SelectionReason::Named))
     {
         let module = session.catalog.get(planned.module.as_str());
         if module.and_then(|module| session.enabled(module)) == Some(false) {
@@ -130,7 +130,7 @@ pub(crate) fn enable_in(plan: &mut Plan, session: &Session, enable: bool) -> BTr
 ///
 /// # Errors
 /// Nothing is installed whose server is known.
-pub(crate) fn let_load(session: &mut Session, installed: &Installed) -> Result<(), Ending> {
+pub(crate) fn let_load(session: &mut Session, installed: &Installed) -> Result<(), CommandError> {
     let modules: Vec<(ModuleId, Step)> = session
         .catalog
         .modules()
@@ -148,7 +148,7 @@ pub(crate) fn let_load(session: &mut Session, installed: &Installed) -> Result<(
         .collect();
     if modules.is_empty() {
         let help = "add a source with `prosody: FILE`, which names the server's configuration file";
-        return Err(Ending::wrong(
+        return Err(CommandError::wrong(
             Diagnostic::error("no installed module has a known server").help(help),
         ));
     }
@@ -204,7 +204,7 @@ pub(crate) fn next_steps(
         match plan.action {
             _ if by_option => {}
             Action::Install | Action::Update if is_enabled => to_reload.push(short(&module.id)),
-            Action::Install if matches!(planned.wanted, Wanted::Named) => {
+            Action::Install if matches!(planned.wanted, SelectionReason::Named) => {
                 to_add.push(short(&module.id))
             }
             Action::Uninstall if is_enabled => to_take_out.push(short(&module.id)),

@@ -18,7 +18,7 @@ use semver::Version;
 
 use crate::args::{Global, Output};
 use crate::collections::{Links, Reading};
-use crate::error::Ending;
+use crate::error::CommandError;
 use crate::{applications, collections, plugins, render, sources, time};
 
 /// Where hoist keeps its own things.
@@ -89,7 +89,7 @@ fn collection(source: &Source, cache: &Path) -> Option<PathBuf> {
 
 impl Session {
     /// Reads settings and collections. Nothing is run or written.
-    pub(crate) fn open(global: &Global) -> Result<Self, Ending> {
+    pub(crate) fn open(global: &Global) -> Result<Self, CommandError> {
         let mut session = Self::named(global)?;
         let named = session.directories.clone();
         let cache = session.places.cache.clone();
@@ -140,7 +140,7 @@ impl Session {
     }
 
     /// The same with nothing of what collections and sources have.
-    pub(crate) fn named(global: &Global) -> Result<Self, Ending> {
+    pub(crate) fn named(global: &Global) -> Result<Self, CommandError> {
         let (environment, home, places) = surroundings()?;
         let user_file = places.config.join("hoist.yml");
         let user = settings(&user_file)?;
@@ -166,7 +166,7 @@ impl Session {
                 "no collection is in use: the working directory has neither modules/ nor plugins/",
             )
             .help(help);
-            return Err(Ending::Diagnostics(
+            return Err(CommandError::Diagnostics(
                 warnings.into_iter().chain([error]).collect(),
             ));
         }
@@ -199,7 +199,7 @@ impl Session {
             settings.require_checksums = Some(true);
         }
         let empty = Self::empty(environment, home, places);
-        let provided = plugins::provided(&settings.provides).map_err(Ending::wrong)?;
+        let provided = plugins::provided(&settings.provides).map_err(CommandError::wrong)?;
         Ok(Self {
             settings,
             directories,
@@ -244,7 +244,7 @@ impl Session {
     }
 
     /// The same without collections and sources, for what is only about what was done.
-    pub(crate) fn bare(global: &Global) -> Result<Self, Ending> {
+    pub(crate) fn bare(global: &Global) -> Result<Self, CommandError> {
         let (environment, home, places) = surroundings()?;
         let settings = settings(&places.config.join("hoist.yml"))?.unwrap_or_default();
         let (directories, _) = directories(global, Some(&settings), &home, &places.state)?;
@@ -256,7 +256,7 @@ impl Session {
     }
 
     /// Reads the collections that were named, and what the sources offer.
-    fn read(&mut self, named: &[PathBuf]) -> Result<(), Ending> {
+    fn read(&mut self, named: &[PathBuf]) -> Result<(), CommandError> {
         let mut catalog = Catalog::default();
         self.indexes = sources::indexes(&self.sources, &self.places.cache)?;
         for (name, offers) in &mut self.offers {
@@ -441,7 +441,7 @@ impl Session {
     }
 
     /// True when a source was looked at anew since this was read.
-    pub(crate) fn is_outdated(&self) -> Result<bool, Ending> {
+    pub(crate) fn is_outdated(&self) -> Result<bool, CommandError> {
         let now = sources::indexes(&self.sources, &self.places.cache)?;
         let at = |index: &Index| index.synced_at.clone();
         Ok(now
@@ -473,7 +473,7 @@ impl Session {
     }
 
     /// The machine, for commands that run something.
-    pub(crate) fn machine(&self) -> Result<Arc<Machine>, Ending> {
+    pub(crate) fn machine(&self) -> Result<Arc<Machine>, CommandError> {
         let machine = machine(&self.environment, &self.home, &self.places.cache)?;
         if let Some(Ok(limit)) = self.settings.stall_timeout.as_deref().map(parse_duration) {
             machine.set_stall_timeout(limit);
@@ -526,7 +526,7 @@ pub(crate) fn machine(
     environment: &Environment,
     home: &Path,
     cache: &Path,
-) -> Result<Machine, Ending> {
+) -> Result<Machine, CommandError> {
     Ok(Machine::new(
         environment.clone(),
         home.to_owned(),
@@ -536,7 +536,7 @@ pub(crate) fn machine(
 }
 
 /// The environment, the home directory, and the places that follow from them.
-pub(crate) fn surroundings() -> Result<(Environment, PathBuf, Places), Ending> {
+pub(crate) fn surroundings() -> Result<(Environment, PathBuf, Places), CommandError> {
     let path = (
         "PATH".to_owned(),
         "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned(),
@@ -559,7 +559,7 @@ pub(crate) fn surroundings() -> Result<(Environment, PathBuf, Places), Ending> {
     let environment: Environment = std::iter::once(path).chain(inherited.map(plain)).collect();
     let Some(home) = environment.home().map(Path::to_owned) else {
         let message = "HOME is not set to an absolute path";
-        return Err(Ending::wrong(
+        return Err(CommandError::wrong(
             Diagnostic::error(message).help("set HOME to the home directory to install into"),
         ));
     };
@@ -579,10 +579,10 @@ pub(crate) fn surroundings() -> Result<(Environment, PathBuf, Places), Ending> {
     Ok((environment, home, places))
 }
 
-fn settings(path: &Path) -> Result<Option<CollectionFile>, Ending> {
+fn settings(path: &Path) -> Result<Option<CollectionFile>, CommandError> {
     let shown = path.display().to_string();
     if path.exists() && !path.is_file() {
-        return Err(Ending::wrong(
+        return Err(CommandError::wrong(
             Diagnostic::error("the path is not a regular file")
                 .file(shown)
                 .help("replace it with a file, or remove it"),
@@ -591,9 +591,9 @@ fn settings(path: &Path) -> Result<Option<CollectionFile>, Ending> {
     match hoist_files::read_text(path) {
         Ok(text) => CollectionFile::parse(&shown, &text)
             .map(Some)
-            .map_err(Ending::wrong),
+            .map_err(CommandError::wrong),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Ending::wrong(
+        Err(error) => Err(CommandError::wrong(
             Diagnostic::error(format!("cannot read the file: {error}")).file(shown),
         )),
     }
@@ -630,7 +630,7 @@ fn directories(
     user: Option<&CollectionFile>,
     home: &Path,
     state: &Path,
-) -> Result<(Vec<PathBuf>, Vec<Diagnostic>), Ending> {
+) -> Result<(Vec<PathBuf>, Vec<Diagnostic>), CommandError> {
     let here = std::env::current_dir()?;
     let inherited = std::env::var("HOIST_COLLECTION").unwrap_or_default();
     let inherited: Vec<PathBuf> = inherited

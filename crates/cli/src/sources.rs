@@ -9,7 +9,7 @@ use hoist_sources::Index;
 use hoist_sources::prosody::Configuration;
 use rayon::prelude::*;
 
-use crate::error::Ending;
+use crate::error::CommandError;
 
 /// What the XMPP servers say that sources are for, by the path of the configuration.
 pub(crate) type Servers = BTreeMap<PathBuf, Configuration>;
@@ -24,7 +24,7 @@ type Read = (Vec<Source>, Servers, Vec<Diagnostic>);
 pub(crate) fn read(
     files: &[(PathBuf, &CollectionFile)],
     environment: &Environment,
-) -> Result<Read, Ending> {
+) -> Result<Read, CommandError> {
     let (mut sources, mut errors, mut problems, mut servers) =
         (Vec::new(), Vec::new(), Vec::new(), Servers::new());
     for (file, settings) in files {
@@ -139,7 +139,10 @@ fn is_synced(source: &Source) -> bool {
 }
 
 /// What the sources offered when they were last looked at, by name.
-pub(crate) fn indexes(sources: &[Source], cache: &Path) -> Result<BTreeMap<String, Index>, Ending> {
+pub(crate) fn indexes(
+    sources: &[Source],
+    cache: &Path,
+) -> Result<BTreeMap<String, Index>, CommandError> {
     let read = |source: &Source| {
         let index = SourceCache::new(cache, source).index(&source.kind.fingerprint());
         index.map(|index| index.map(|index| (source.name.clone(), index)))

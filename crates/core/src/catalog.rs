@@ -162,7 +162,9 @@ impl Catalog {
             module
                 .requires
                 .retain(|name| !names.contains(name.as_str()));
-            module.wishes.retain(|name| !names.contains(name.as_str()));
+            module
+                .optional_dependencies
+                .retain(|name| !names.contains(name.as_str()));
         }
     }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::{Digest, ModuleId, Removal};
+use crate::{Digest, ModuleId, UninstallSpec};
 
 /// What the ledger says of one module. The default is one of which nothing is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -31,7 +31,7 @@ pub struct InstalledModule {
     /// What it needed when it was installed.
     pub requires: Vec<ModuleId>,
     /// What its manifest said of its removal.
-    pub removal: Removal,
+    pub removal: UninstallSpec,
     /// The files that it consists of, where its source has a place of its own for its modules.
     #[serde(skip)]
     pub files: Vec<PathBuf>,

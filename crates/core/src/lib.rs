@@ -32,14 +32,14 @@ pub use diagnostic::{Diagnostic, Position, Severity};
 pub use installed::{Installed, InstalledModule, Presence};
 pub use manifest::{Digest, Manifest, ManifestFile, ManifestRef, Parsed, Tree};
 pub use module::{
-    Checks, InvalidModuleId, Module, ModuleId, Need, Offered, Recipe, Removal, Repository, Rock,
-    Tier,
+    Checks, InvalidModuleId, Module, ModuleId, Recipe, Repository, Rock, SourceMetadata, Tier,
+    UninstallSpec, VersionedDependency,
 };
-pub use plan::{Change, LeftOut, Plan, PlannedModule, Wanted};
+pub use plan::{Change, LeftOut, Plan, PlannedModule, SelectionReason};
 pub use request::{Request, Selection};
 pub use shared::is_shared;
 pub use source::{Source, SourceKind, WrittenSource, is_path};
-pub use stage::Stage;
+pub use stage::Maturity;
 pub use step::{Action, MethodName, Step};
 pub use suggest::did_you_mean;
 pub use text::{command_transport, escaped_json, is_unprintable, package_name_problem};

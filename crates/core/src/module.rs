@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, Application, Digest, InstalledModule, Position, Stage, Step};
+use crate::{Action, Application, Digest, InstalledModule, Maturity, Position, Step};
 
 /// The name of a module: one or more of `[A-Za-z0-9._+-]`, neither `.` nor `..`, not starting with
 /// `-`.
@@ -171,7 +171,7 @@ pub struct Repository {
 /// have made.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Removal {
+pub struct UninstallSpec {
     /// Directories and files it declares.
     pub paths: Vec<PathBuf>,
     /// Python packages.
@@ -198,7 +198,7 @@ pub struct Removal {
     pub empty: bool,
 }
 
-impl Removal {
+impl UninstallSpec {
     /// True for a module that comes from the index of a repository or of a server, and stands in
     /// that source's place; false for one that a manifest of a collection describes.
     pub fn is_indexed(&self) -> bool {
@@ -228,23 +228,23 @@ pub struct Rock {
 
 /// What a source says of a module beside its manifest.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Offered {
+pub struct SourceMetadata {
     /// The version that an install brings.
     pub version: Option<String>,
     /// How far it is.
-    pub stage: Option<Stage>,
+    pub stage: Option<Maturity>,
     /// What somebody should know before it is installed, a sentence each.
     pub caveats: Vec<String>,
     /// Which versions of others it needs, where its manifest says that.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub needs: Vec<Need>,
+    pub needs: Vec<VersionedDependency>,
     /// True where nothing of it can be loaded: it has no more than a description.
     pub is_empty: bool,
 }
 
 /// Versions of something that a module needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Need {
+pub struct VersionedDependency {
     /// Of what: a module, or something that the platform provides.
     pub name: ModuleId,
     /// Which, as its author wrote it: `>=1.0.0`.
@@ -269,7 +269,7 @@ pub struct Module {
     pub requires: Vec<ModuleId>,
     /// The names of modules that come along where there are any, and whose failure it does not
     /// mind.
-    pub wishes: Vec<ModuleId>,
+    pub optional_dependencies: Vec<ModuleId>,
     /// What the author calls the way it is installed (`git_clone`, `pip` …).
     pub method: String,
     /// What is done for each action.
@@ -281,7 +281,7 @@ pub struct Module {
     /// The directories it says it makes.
     pub paths: Vec<PathBuf>,
     /// What removing it removes.
-    pub removal: Removal,
+    pub removal: UninstallSpec,
     /// The configuration files it brings.
     pub config_files: Vec<PathBuf>,
     /// What the author calls the way it is updated; empty where none is declared.
@@ -299,7 +299,7 @@ pub struct Module {
     /// The source it was found in.
     pub source: String,
     /// What that says of it.
-    pub offered: Offered,
+    pub offered: SourceMetadata,
 }
 
 impl Module {
@@ -329,7 +329,7 @@ impl Module {
             summary: String::new(),
             tier: Tier::Optional,
             requires: record.requires.clone(),
-            wishes: Vec::new(),
+            optional_dependencies: Vec::new(),
             method: record.method.clone(),
             recipe: Recipe::default(),
             checks: Checks::default(),
@@ -344,7 +344,7 @@ impl Module {
             manifest: PathBuf::new(),
             digest: record.digest.clone(),
             source: record.source.clone(),
-            offered: Offered::default(),
+            offered: SourceMetadata::default(),
         }
     }
 }

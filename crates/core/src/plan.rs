@@ -62,7 +62,7 @@ impl Change {
 /// Why a module is part of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Wanted {
+pub enum SelectionReason {
     /// It was named.
     Named,
     /// Its tier is selected.
@@ -77,15 +77,17 @@ pub enum Wanted {
     Orphan,
 }
 
-impl fmt::Display for Wanted {
+impl fmt::Display for SelectionReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Wanted::Named => f.write_str("requested"),
-            Wanted::Tier => f.write_str("selected by tier"),
-            Wanted::By(id) => write!(f, "required by {id}"),
-            Wanted::Installed => f.write_str("installed"),
-            Wanted::Cascade(id) => write!(f, "depends on {id}"),
-            Wanted::Orphan => f.write_str("installed as a dependency, and no longer required"),
+            SelectionReason::Named => f.write_str("requested"),
+            SelectionReason::Tier => f.write_str("selected by tier"),
+            SelectionReason::By(id) => write!(f, "required by {id}"),
+            SelectionReason::Installed => f.write_str("installed"),
+            SelectionReason::Cascade(id) => write!(f, "depends on {id}"),
+            SelectionReason::Orphan => {
+                f.write_str("installed as a dependency, and no longer required")
+            }
         }
     }
 }
@@ -104,7 +106,7 @@ pub struct PlannedModule {
     /// Why that happens.
     pub reason: String,
     /// Why it is part of the plan.
-    pub wanted: Wanted,
+    pub wanted: SelectionReason,
     /// What it needs, as indexes into the plan; each is smaller than its own.
     #[serde(skip)]
     pub needs: Vec<usize>,

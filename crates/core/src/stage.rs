@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// How far a module is, the least trustworthy first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Stage {
+pub enum Maturity {
     /// It does not work.
     Broken,
     /// Nobody needs it any more.
@@ -26,44 +26,44 @@ pub enum Stage {
     Stable,
 }
 
-impl Stage {
-    const ALL: [Stage; 8] = [
-        Stage::Broken,
-        Stage::Obsolete,
-        Stage::Deprecated,
-        Stage::Merged,
-        Stage::Experimental,
-        Stage::Alpha,
-        Stage::Beta,
-        Stage::Stable,
+impl Maturity {
+    const ALL: [Maturity; 8] = [
+        Maturity::Broken,
+        Maturity::Obsolete,
+        Maturity::Deprecated,
+        Maturity::Merged,
+        Maturity::Experimental,
+        Maturity::Alpha,
+        Maturity::Beta,
+        Maturity::Stable,
     ];
 
     /// The word users read.
     pub fn as_str(self) -> &'static str {
         match self {
-            Stage::Broken => "broken",
-            Stage::Obsolete => "obsolete",
-            Stage::Deprecated => "deprecated",
-            Stage::Merged => "merged",
-            Stage::Experimental => "experimental",
-            Stage::Alpha => "alpha",
-            Stage::Beta => "beta",
-            Stage::Stable => "stable",
+            Maturity::Broken => "broken",
+            Maturity::Obsolete => "obsolete",
+            Maturity::Deprecated => "deprecated",
+            Maturity::Merged => "merged",
+            Maturity::Experimental => "experimental",
+            Maturity::Alpha => "alpha",
+            Maturity::Beta => "beta",
+            Maturity::Stable => "stable",
         }
     }
 
     /// How far behind others it comes in a list: nothing said stands beside beta.
     pub fn immaturity(self) -> i32 {
         match self {
-            Stage::Stable => -1,
-            Stage::Beta => 0,
-            Stage::Alpha | Stage::Experimental => 1,
-            Stage::Merged | Stage::Deprecated => 2,
-            Stage::Obsolete | Stage::Broken => 3,
+            Maturity::Stable => -1,
+            Maturity::Beta => 0,
+            Maturity::Alpha | Maturity::Experimental => 1,
+            Maturity::Merged | Maturity::Deprecated => 2,
+            Maturity::Obsolete | Maturity::Broken => 3,
         }
     }
 
-    /// The least trustworthy of the stages among labels such as `Stage-Alpha`, letter case ignored.
+    /// The least trustworthy of the stages among labels such as `Maturity-Alpha`, letter case ignored.
     pub fn of(labels: &[String]) -> Option<Self> {
         let read = |label: &String| {
             let word = label.to_lowercase();
@@ -74,7 +74,7 @@ impl Stage {
     }
 }
 
-impl fmt::Display for Stage {
+impl fmt::Display for Maturity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn of_two_stages_the_less_trustworthy_counts() {
         let labels = ["Type-Auth", "Stage-alpha", "stage-Stable"].map(str::to_owned);
-        assert_eq!(Stage::of(&labels), Some(Stage::Alpha));
-        assert_eq!(Stage::of(&labels[..1]), None);
+        assert_eq!(Maturity::of(&labels), Some(Maturity::Alpha));
+        assert_eq!(Maturity::of(&labels[..1]), None);
     }
 }

@@ -9,7 +9,7 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 #[derive(Debug, Clone)]
 pub struct Cancel {
     level: Arc<AtomicU8>,
-    bell: (Sender<()>, Receiver<()>),
+    wakeup: (Sender<()>, Receiver<()>),
 }
 
 impl Default for Cancel {
@@ -23,7 +23,7 @@ impl Cancel {
     pub fn new() -> Self {
         Self {
             level: Arc::default(),
-            bell: bounded(1),
+            wakeup: bounded(1),
         }
     }
 
@@ -34,7 +34,7 @@ impl Cancel {
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |level| {
                 Some((level + 1).min(2))
             });
-        let _ = self.bell.0.try_send(());
+        let _ = self.wakeup.0.try_send(());
     }
 
     /// True once somebody asked.
@@ -48,7 +48,7 @@ impl Cancel {
     }
 
     /// Wakes up whenever the level may have changed.
-    pub(crate) fn bell(&self) -> Receiver<()> {
-        self.bell.1.clone()
+    pub(crate) fn wakeup(&self) -> Receiver<()> {
+        self.wakeup.1.clone()
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::Sender;
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::event::{EventKind, Fate, Level, Stream};
+use crate::event::{EventKind, ItemChange, Level, Stream};
 use crate::graph::UnitId;
 use crate::process::{Command, Exit, Silence};
 use crate::redact::Redact;
@@ -259,7 +259,7 @@ impl TaskContext {
     }
 
     /// What became of one thing.
-    pub fn item(&self, fate: Fate, subject: impl Into<String>, reason: Option<String>) {
+    pub fn item(&self, fate: ItemChange, subject: impl Into<String>, reason: Option<String>) {
         (self.tell)(EventKind::Item {
             unit: self.unit,
             fate,

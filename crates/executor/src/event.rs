@@ -74,7 +74,7 @@ pub enum EventKind {
         /// Whose.
         unit: UnitId,
         /// What became of it.
-        fate: Fate,
+        fate: ItemChange,
         /// Which thing: a path, a package.
         subject: String,
         /// Why, or what to do about it.
@@ -187,7 +187,7 @@ pub enum Level {
 /// What became of a thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Fate {
+pub enum ItemChange {
     /// It was not there before.
     Created,
     /// It is another than before.
@@ -200,15 +200,15 @@ pub enum Fate {
     Left,
 }
 
-impl Fate {
+impl ItemChange {
     /// The word people read.
     pub fn as_str(self) -> &'static str {
         match self {
-            Fate::Created => "created",
-            Fate::Changed => "changed",
-            Fate::Removed => "removed",
-            Fate::Kept => "kept",
-            Fate::Left => "left",
+            ItemChange::Created => "created",
+            ItemChange::Changed => "changed",
+            ItemChange::Removed => "removed",
+            ItemChange::Kept => "kept",
+            ItemChange::Left => "left",
         }
     }
 }

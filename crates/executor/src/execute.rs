@@ -274,9 +274,9 @@ struct Run<F> {
 
 impl<F: FnMut(&Event)> Run<F> {
     fn drive(&mut self, receiver: &Receiver<Message>, cancel: &Cancel) {
-        let bell = cancel.bell();
+        let wakeup = cancel.wakeup();
         loop {
-            self.heed(cancel);
+            self.escalate(cancel);
             while self.running.len() < self.limits.jobs.max(1)
                 && let Some(task) = self.scheduler.next()
             {
@@ -295,7 +295,7 @@ impl<F: FnMut(&Event)> Run<F> {
             let alarm = next.map_or_else(never, at);
             select! {
                 recv(receiver) -> message => self.receive(message.ok()),
-                recv(bell) -> _ => {}
+                recv(wakeup) -> _ => {}
                 recv(alarm) -> _ => self.ring(Instant::now()),
             }
             for message in receiver.try_iter().take(256).collect::<Vec<_>>() {
@@ -510,7 +510,7 @@ impl<F: FnMut(&Event)> Run<F> {
     }
 
     /// Does what a new level of cancellation asks for.
-    fn heed(&mut self, cancel: &Cancel) {
+    fn escalate(&mut self, cancel: &Cancel) {
         let level = cancel.level();
         if level <= self.kill {
             return;

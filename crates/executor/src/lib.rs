@@ -40,7 +40,7 @@ mod scheduler;
 
 pub use cancel::Cancel;
 pub use context::{Failure, GroupObserver, TaskContext};
-pub use event::{Event, EventKind, Fate, Level, Outcome, SkipReason, Stream};
+pub use event::{Event, EventKind, ItemChange, Level, Outcome, SkipReason, Stream};
 pub use execute::{Limits, Summary, execute};
 pub use graph::{
     CycleError, Edge, Effect, OnFailure, PoolId, Retries, Task, TaskGraph, TaskId, UnitId,

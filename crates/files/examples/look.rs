@@ -6,20 +6,20 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use hoist_files::{Snapshot, Store, Taking};
+use hoist_files::{Snapshot, SnapshotOptions, Store};
 
 fn main() -> std::io::Result<()> {
     let roots: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
     let place = tempfile::tempdir()?;
     let look = |former: Option<&Snapshot>| {
         let store = Store::open(place.path())?;
-        let taking = Taking {
+        let taking = SnapshotOptions {
             former,
             store: Some(&store),
             git: &|_| true,
             everywhere: true,
             strict: true,
-            ..Taking::PLAIN
+            ..SnapshotOptions::PLAIN
         };
         let snapshot = Snapshot::take(&roots, &taking)?;
         store.finish().map(|()| snapshot)

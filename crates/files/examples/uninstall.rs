@@ -2,7 +2,7 @@
 
 #![expect(clippy::print_stdout, reason = "an example")]
 
-use hoist_files::{Home, Record, Removal, Root, Scope, Snapshot, Taking, advance};
+use hoist_files::{Home, Record, RemovalPolicy, Root, Scope, Snapshot, SnapshotOptions, advance};
 
 fn main() -> std::io::Result<()> {
     let directory = tempfile::tempdir()?;
@@ -13,11 +13,11 @@ fn main() -> std::io::Result<()> {
     let record = advance(
         &Record::new(),
         &Snapshot::default(),
-        &Snapshot::take(std::slice::from_ref(&tool), &Taking::PLAIN)?,
+        &Snapshot::take(std::slice::from_ref(&tool), &SnapshotOptions::PLAIN)?,
     );
     std::fs::write(tool.join("settings"), "mine")?;
     let home = Home::open(directory.path(), &[])?;
-    let removal = Removal {
+    let removal = RemovalPolicy {
         record: &record,
         held: &|_| None,
         shared: &|_| false,

@@ -44,13 +44,13 @@ mod write;
 
 pub use attributes::Attributes;
 pub use home::{Home, Refusal};
-pub use picture::{Kind, Picture, Seen, look};
+pub use picture::{FileState, Kind, Listing, look};
 pub use private::{make_private, private_directory, private_file};
 pub use read::{TEXT_LIMIT, read_limited, read_text};
 pub use record::{Record, Recorded, advance, digest, edited};
-pub use remove::{PlannedRemoval, Removal, Removed, Root, Scope};
+pub use remove::{PlannedRemoval, RemovalPolicy, Removed, Root, Scope};
 pub use restore::{NotKept, put_back};
-pub use snapshot::{Difference, PIPE, SOCKET, Snapshot, State, Taking, keep, state};
+pub use snapshot::{Difference, PIPE, SOCKET, Snapshot, SnapshotOptions, State, keep, state};
 pub use store::Store;
 pub use write::{
     Suffix, aside_name, back_up, backups, follow, is_backup, keep_copy, move_aside, pending,

@@ -54,7 +54,7 @@ impl Kind {
 /// What can be seen of a path without reading it. Two that are equal are the same file with the
 /// same contents, as far as anybody who does not cheat is concerned.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub struct FileState {
     /// What it is.
     pub kind: Kind,
     /// Permissions.
@@ -65,9 +65,9 @@ pub struct Seen {
 }
 
 /// What is below some paths, the paths themselves included.
-pub type Picture = BTreeMap<PathBuf, Seen>;
+pub type Listing = BTreeMap<PathBuf, FileState>;
 
-impl Seen {
+impl FileState {
     fn of(path: &Path, metadata: &Metadata) -> Self {
         let kind = match metadata.file_type() {
             kind if kind.is_symlink() => Kind::Link,
@@ -96,8 +96,8 @@ impl Seen {
 
 /// Lists what is at and below these paths. Links are not followed, other file systems are not
 /// entered, what vanishes meanwhile is left out.
-pub fn look(roots: &[PathBuf]) -> io::Result<Picture> {
-    let mut picture = Picture::new();
+pub fn look(roots: &[PathBuf]) -> io::Result<Listing> {
+    let mut picture = Listing::new();
     for root in roots {
         let metadata = match root.symlink_metadata() {
             Ok(metadata) => metadata,
@@ -107,7 +107,7 @@ pub fn look(roots: &[PathBuf]) -> io::Result<Picture> {
         let device = metadata.dev();
         let mut waiting = vec![(root.clone(), metadata)];
         while let Some((path, metadata)) = waiting.pop() {
-            let seen = Seen::of(&path, &metadata);
+            let seen = FileState::of(&path, &metadata);
             if seen.kind == Kind::Directory && metadata.dev() == device {
                 let entries = match std::fs::read_dir(&path) {
                     // What nobody may list is a directory, and that is all that is known.

@@ -108,10 +108,10 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Taking;
+    use crate::SnapshotOptions;
 
     fn look(root: &Path) -> Snapshot {
-        Snapshot::take(&[root.to_owned()], &Taking::PLAIN).unwrap()
+        Snapshot::take(&[root.to_owned()], &SnapshotOptions::PLAIN).unwrap()
     }
 
     #[test]

@@ -132,7 +132,7 @@ pub struct Difference {
 }
 
 /// How a snapshot is taken.
-pub struct Taking<'a> {
+pub struct SnapshotOptions<'a> {
     /// What is left out, with everything below it.
     pub ignored: &'a (dyn Fn(&Path) -> bool + Sync),
     /// An earlier snapshot: what did not change since is not read again.
@@ -150,9 +150,9 @@ pub struct Taking<'a> {
     pub strict: bool,
 }
 
-impl Taking<'_> {
+impl SnapshotOptions<'_> {
     /// A look at one file system, as far as it can be read, of which no contents are kept.
-    pub const PLAIN: Taking<'static> = Taking {
+    pub const PLAIN: SnapshotOptions<'static> = SnapshotOptions {
         ignored: &|_| false,
         former: None,
         store: None,
@@ -169,7 +169,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// What cannot be looked at; in a strict look also what cannot be read.
-    pub fn take(roots: &[PathBuf], taking: &Taking<'_>) -> io::Result<Self> {
+    pub fn take(roots: &[PathBuf], taking: &SnapshotOptions<'_>) -> io::Result<Self> {
         let known = taking.former.iter().flat_map(|former| &former.entries);
         let known = known
             .map(|(path, entry)| (path.as_os_str().as_bytes(), entry))
@@ -202,7 +202,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// A path cannot be looked at, or read where that is asked for.
-    pub fn take_flat(paths: &[PathBuf], taking: &Taking<'_>) -> io::Result<Self> {
+    pub fn take_flat(paths: &[PathBuf], taking: &SnapshotOptions<'_>) -> io::Result<Self> {
         let known = taking.former.iter().flat_map(|former| &former.entries);
         let known = known
             .map(|(path, entry)| (path.as_os_str().as_bytes(), entry))
@@ -519,9 +519,9 @@ pub fn keep(path: &Path, store: &Store) -> io::Result<()> {
 
 /// What stands at a path now; nothing where nothing does.
 pub fn state(path: &Path) -> io::Result<Option<State>> {
-    let taking = Taking {
+    let taking = SnapshotOptions {
         strict: true,
-        ..Taking::PLAIN
+        ..SnapshotOptions::PLAIN
     };
     let look = Look {
         taking: &taking,
@@ -569,7 +569,7 @@ const DEPTH_LIMIT: usize = 300;
 
 /// A look at trees.
 struct Look<'a> {
-    taking: &'a Taking<'a>,
+    taking: &'a SnapshotOptions<'a>,
     /// The former snapshot, by the bytes of the paths.
     known: HashMap<&'a [u8], &'a Entry>,
     read_at: i64,

@@ -13,7 +13,7 @@ use hoist_files::Difference;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
-use crate::journal::{self, Memento};
+use crate::journal::{self, PriorState};
 use crate::{Ledger, LedgerError, RunId, files, json};
 
 /// A path that was moved out of the way of a change.
@@ -68,7 +68,7 @@ pub enum Phase {
 
 /// A change that an interrupted run left.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PendingChange {
+pub struct InterruptedChange {
     /// Module that was being changed.
     pub module: ModuleId,
     /// Name of the run.
@@ -80,7 +80,7 @@ pub struct PendingChange {
     /// Description of the files before; empty in ledgers of earlier versions.
     pub files: Vec<u8>,
     /// What the ledger said of the module before; unknown in ledgers of earlier versions.
-    pub prior: Option<Memento>,
+    pub prior: Option<PriorState>,
 }
 
 impl Ledger {
@@ -113,8 +113,8 @@ impl Ledger {
     }
 
     /// Returns the changes that are not complete, in the order of their modules.
-    pub fn pending_changes(&self) -> Result<Vec<PendingChange>, LedgerError> {
-        let read = |connection: &Connection| -> rusqlite::Result<Vec<PendingChange>> {
+    pub fn pending_changes(&self) -> Result<Vec<InterruptedChange>, LedgerError> {
+        let read = |connection: &Connection| -> rusqlite::Result<Vec<InterruptedChange>> {
             let select = "SELECT module, name, phase, displaced, files, prior FROM changes JOIN runs ON run = runs.id ORDER BY module";
             let mut select = connection.prepare(select)?;
             let mut rows = select.query([])?;
@@ -123,7 +123,7 @@ impl Ledger {
                 let Ok(module) = ModuleId::new(&row.get::<_, String>(0)?) else {
                     continue;
                 };
-                pending.push(PendingChange {
+                pending.push(InterruptedChange {
                     module,
                     run: row.get(1)?,
                     phase: if row.get::<_, String>(2)? == "done" {
@@ -133,7 +133,7 @@ impl Ledger {
                     },
                     displaced: serde_json::from_str(&row.get::<_, String>(3)?).unwrap_or_default(),
                     files: row.get(4)?,
-                    prior: Memento::from_bytes(&row.get::<_, Vec<u8>>(5)?).ok(),
+                    prior: PriorState::from_bytes(&row.get::<_, Vec<u8>>(5)?).ok(),
                 });
             }
             Ok(pending)
@@ -153,9 +153,9 @@ impl Ledger {
                 .optional()?;
             let prior = prior
                 .filter(|prior| !prior.is_empty())
-                .map(|prior| Memento::from_bytes(&prior))
+                .map(|prior| PriorState::from_bytes(&prior))
                 .transpose()?;
-            match prior.filter(Memento::is_known) {
+            match prior.filter(PriorState::is_known) {
                 Some(prior) => journal::restore(&transaction, module, &prior, None, None)?,
                 None => {
                     let update = "UPDATE modules SET state = 'failed', planned = '[]', absent = '[]' WHERE name = ?1";
@@ -208,7 +208,7 @@ impl Ledger {
                     &transaction,
                     run,
                     module,
-                    &Memento::from_bytes(&prior)?,
+                    &PriorState::from_bytes(&prior)?,
                     differences,
                     None,
                 )?;

@@ -12,7 +12,7 @@ use crate::{FILE, Ledger, LedgerError, json};
 /// How a deployment stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Standing {
+pub enum DeploymentState {
     /// It is what its current release says.
     Deployed,
     /// A run is at it, or was cut off while it was.
@@ -24,14 +24,14 @@ pub enum Standing {
     Undeploying,
 }
 
-impl Standing {
+impl DeploymentState {
     /// The word users read.
     pub fn as_str(self) -> &'static str {
         match self {
-            Standing::Deployed => "deployed",
-            Standing::Deploying => "deploying",
-            Standing::Failed => "failed",
-            Standing::Undeploying => "undeploying",
+            DeploymentState::Deployed => "deployed",
+            DeploymentState::Deploying => "deploying",
+            DeploymentState::Failed => "failed",
+            DeploymentState::Undeploying => "undeploying",
         }
     }
 }
@@ -59,7 +59,7 @@ pub struct Deployed {
     /// How it is deployed: `compose`, `host`, `script`, `basic`.
     pub kind: String,
     /// How it stands.
-    pub standing: Standing,
+    pub standing: DeploymentState,
     /// What runs; nothing where no deployment has succeeded.
     pub release: Option<Release>,
     /// What ran before, the newest last.
@@ -76,7 +76,7 @@ impl Deployed {
             plugin,
             environment,
             kind,
-            standing: Standing::Deploying,
+            standing: DeploymentState::Deploying,
             release: None,
             former: Vec::new(),
             attempt: None,
@@ -167,7 +167,7 @@ mod tests {
         assert_eq!(deployed.next(), 1);
         deployed.attempt = Some(1);
         ledger.put_deployment(&deployed).unwrap();
-        deployed.standing = Standing::Deployed;
+        deployed.standing = DeploymentState::Deployed;
         deployed.attempt = None;
         deployed.release = Some(Release {
             number: 1,

@@ -6,7 +6,7 @@ use std::ops::Bound;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use hoist_core::{ModuleId, Removal};
+use hoist_core::{ModuleId, UninstallSpec};
 use hoist_files::{Kind, Record, Recorded};
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -14,7 +14,7 @@ use crate::{ConfigRecord, Edit, FILE, Ledger, LedgerError, config, journal, read
 
 /// What the ledger knows of the files of a module.
 #[derive(Debug, Clone, Default)]
-pub struct Belongings {
+pub struct OwnedFiles {
     /// What it wrote.
     pub record: Record,
     /// Its configuration files.
@@ -22,7 +22,7 @@ pub struct Belongings {
     /// Files of others that it has changed.
     pub edits: Vec<Edit>,
     /// What other installed modules wrote or made, with their names.
-    pub holders: BTreeMap<PathBuf, String>,
+    pub other_owners: BTreeMap<PathBuf, String>,
     /// Directories that other installed modules made, too.
     pub shared: BTreeSet<PathBuf>,
     /// The Python packages that other installed modules brought, with their names.
@@ -40,8 +40,8 @@ impl Ledger {
     pub fn belongings(
         &self,
         module: &ModuleId,
-        declared: &Removal,
-    ) -> Result<Belongings, LedgerError> {
+        declared: &UninstallSpec,
+    ) -> Result<OwnedFiles, LedgerError> {
         belongings(&self.connection(), module, declared).map_err(|error| self.sqlite(error))
     }
 }
@@ -75,8 +75,8 @@ impl Reader {
     pub fn belongings(
         &self,
         module: &ModuleId,
-        declared: &Removal,
-    ) -> Result<Belongings, LedgerError> {
+        declared: &UninstallSpec,
+    ) -> Result<OwnedFiles, LedgerError> {
         self.read(|connection| belongings(connection, module, declared))
     }
 
@@ -128,15 +128,15 @@ const FORMER_CLAIMS: &str = "WITH claims (path, module) AS (
 fn belongings(
     connection: &Connection,
     module: &ModuleId,
-    declared: &Removal,
-) -> rusqlite::Result<Belongings> {
+    declared: &UninstallSpec,
+) -> rusqlite::Result<OwnedFiles> {
     let configs = config::configs_of(connection, module)?;
     let edits = journal::edits_if_known(connection, module)?;
-    let mut belongings = Belongings {
+    let mut belongings = OwnedFiles {
         record: record(connection, module)?,
         configs,
         edits,
-        ..Belongings::default()
+        ..OwnedFiles::default()
     };
     let own = "SELECT paths, removal FROM modules WHERE name = ?1";
     let own = connection
@@ -145,7 +145,7 @@ fn belongings(
         .optional()?;
     let (paths, removal): (String, String) = own.unwrap_or_default();
     let paths: Vec<PathBuf> = serde_json::from_str(&paths).unwrap_or_default();
-    let removal: Removal = serde_json::from_str(&removal).unwrap_or_default();
+    let removal: UninstallSpec = serde_json::from_str(&removal).unwrap_or_default();
     let configs = belongings.configs.iter().map(|config| &config.path);
     let paths = belongings
         .record
@@ -182,7 +182,7 @@ fn belongings(
     for (path, name, kind) in found {
         match Kind::from_word(&kind) {
             Some(Kind::Directory) => drop(belongings.shared.insert(path)),
-            _ => drop(belongings.holders.insert(path, name)),
+            _ => drop(belongings.other_owners.insert(path, name)),
         }
     }
     let others = format!(
@@ -279,7 +279,7 @@ fn own_record(connection: &Connection, module: &ModuleId) -> rusqlite::Result<Re
     Ok(record)
 }
 
-pub(crate) fn holders(
+pub(crate) fn other_owners(
     connection: &Connection,
     module: &ModuleId,
     path: &Path,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use hoist_core::{Application, ModuleId, Removal};
+use hoist_core::{Application, ModuleId, UninstallSpec};
 use hoist_files::{Attributes, Difference, Kind, Record, Recorded, State};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,7 @@ pub struct Edit {
 
 /// What the ledger says of a module at a moment, so that it can say so again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Memento {
+pub struct PriorState {
     /// Absent where it was unknown.
     row: Option<Remembered>,
     /// What it had written; after the change only what is different by then.
@@ -123,7 +123,7 @@ impl From<FormerEdit> for Edit {
 /// The number of the form in which a memento is written, before its bytes.
 const FORM: u8 = 2;
 
-impl Memento {
+impl PriorState {
     pub(crate) fn to_bytes(&self) -> rusqlite::Result<Vec<u8>> {
         let Self {
             row,
@@ -205,7 +205,7 @@ struct Remembered {
     asked: bool,
 }
 
-impl Memento {
+impl PriorState {
     /// The same of a module whose source has another name now.
     pub(crate) fn renamed(mut self, from: &str, to: &str) -> Self {
         if let Some(row) = &mut self.row {
@@ -258,7 +258,7 @@ impl Memento {
     }
 
     /// What it said of its removal.
-    pub fn removal(&self) -> Removal {
+    pub fn removal(&self) -> UninstallSpec {
         self.row
             .as_ref()
             .and_then(|row| serde_json::from_str(&row.removal).ok())
@@ -272,14 +272,14 @@ pub struct Entry {
     /// Which.
     pub module: ModuleId,
     /// What the ledger said of it before.
-    pub was: Memento,
+    pub was: PriorState,
     /// What became different.
     pub differences: Vec<Difference>,
 }
 
 impl Ledger {
     /// What the ledger says of a module now.
-    pub fn memento(&self, module: &ModuleId) -> Result<Memento, LedgerError> {
+    pub fn memento(&self, module: &ModuleId) -> Result<PriorState, LedgerError> {
         memento(&self.connection(), module).map_err(|error| self.sqlite(error))
     }
 
@@ -290,7 +290,7 @@ impl Ledger {
         &self,
         run: RunId,
         module: &ModuleId,
-        was: &Memento,
+        was: &PriorState,
         differences: &[Difference],
     ) -> Result<(), LedgerError> {
         let all = |connection: &Connection| -> rusqlite::Result<()> {
@@ -307,8 +307,8 @@ impl Ledger {
         &self,
         run: RunId,
         module: &ModuleId,
-        before: &Memento,
-        now: &Memento,
+        before: &PriorState,
+        now: &PriorState,
         differences: &[Difference],
     ) -> Result<(), LedgerError> {
         self.is_ahead();
@@ -365,8 +365,8 @@ impl Ledger {
         module: &ModuleId,
         path: &Path,
     ) -> Result<BTreeMap<PathBuf, String>, LedgerError> {
-        let found =
-            files::holders(&self.connection(), module, path).map_err(|error| self.sqlite(error))?;
+        let found = files::other_owners(&self.connection(), module, path)
+            .map_err(|error| self.sqlite(error))?;
         Ok(found
             .into_iter()
             .map(|(path, name, _)| (path, name))
@@ -460,7 +460,7 @@ pub(crate) fn write(
     connection: &Connection,
     run: RunId,
     module: &ModuleId,
-    was: &Memento,
+    was: &PriorState,
     differences: &[Difference],
     record: Option<&Record>,
 ) -> rusqlite::Result<()> {
@@ -483,7 +483,7 @@ pub(crate) fn write(
             path: path.clone(),
             recorded: None,
         });
-    let kept = Memento {
+    let kept = PriorState {
         row: was.row.clone(),
         record: changed.chain(new).collect(),
         configs: was.configs.clone(),
@@ -521,7 +521,7 @@ pub(crate) fn write(
 pub(crate) fn restore(
     connection: &Connection,
     module: &ModuleId,
-    prior: &Memento,
+    prior: &PriorState,
     run: Option<RunId>,
     record: Option<&Record>,
 ) -> rusqlite::Result<()> {
@@ -571,7 +571,7 @@ pub(crate) fn restore(
 }
 
 /// Everything that the ledger says of a module.
-pub(crate) fn memento(connection: &Connection, module: &ModuleId) -> rusqlite::Result<Memento> {
+pub(crate) fn memento(connection: &Connection, module: &ModuleId) -> rusqlite::Result<PriorState> {
     let prior = prior(connection, module)?;
     if prior.row.is_none() {
         return Ok(prior);
@@ -583,12 +583,12 @@ pub(crate) fn memento(connection: &Connection, module: &ModuleId) -> rusqlite::R
             recorded: Some(recorded),
         })
         .collect();
-    Ok(Memento { record, ..prior })
+    Ok(PriorState { record, ..prior })
 }
 
 /// What the ledger says of a module, but for what it wrote: that stays as it is until a change is
 /// complete.
-pub(crate) fn prior(connection: &Connection, module: &ModuleId) -> rusqlite::Result<Memento> {
+pub(crate) fn prior(connection: &Connection, module: &ModuleId) -> rusqlite::Result<PriorState> {
     let select =
         "SELECT state, method, digest, source, run, begun_at, installed_at, version, paths, adopted, requires, removal, found, asked
         FROM modules WHERE name = ?1";
@@ -615,10 +615,10 @@ pub(crate) fn prior(connection: &Connection, module: &ModuleId) -> rusqlite::Res
         .query_row([module.as_str()], row)
         .optional()?;
     if row.is_none() {
-        return Ok(Memento::default());
+        return Ok(PriorState::default());
     }
     let configs = config::configs_of(connection, module)?;
-    Ok(Memento {
+    Ok(PriorState {
         row,
         record: Vec::new(),
         configs,
@@ -758,7 +758,7 @@ pub fn read_journal(directory: &Path, name: Option<&str>) -> Result<Option<Undoa
             let Ok(module) = ModuleId::new(&row.get::<_, String>(0)?) else {
                 continue;
             };
-            let was = Memento::from_bytes(&row.get::<_, Vec<u8>>(1)?)?;
+            let was = PriorState::from_bytes(&row.get::<_, Vec<u8>>(1)?)?;
             entries.push(Entry {
                 differences: differences(&connection, id, &module)?,
                 module,
@@ -872,7 +872,7 @@ pub fn read_applications(
         let mut select = connection.prepare(select)?;
         let mut rows = select.query([])?;
         while let Some(row) = rows.next()? {
-            let removal: Removal =
+            let removal: UninstallSpec =
                 serde_json::from_str(&row.get::<_, String>(1)?).unwrap_or_default();
             let Some(application) = removal.application else {
                 continue;

@@ -25,17 +25,19 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use hoist_core::{Digest, InstalledModule, ModuleId, Removal, Request};
+use hoist_core::{Digest, InstalledModule, ModuleId, Request, UninstallSpec};
 use hoist_files::{Difference, Record, make_private, private_directory};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-pub use changes::{DisplacedPath, Disposal, PendingChange, Phase, Rollback};
+pub use changes::{DisplacedPath, Disposal, InterruptedChange, Phase, Rollback};
 pub use config::{ConfigRecord, read_configs};
-pub use deployments::{Deployed, Release, Standing, read_deployments};
-pub use files::{Belongings, Reader};
+pub use deployments::{Deployed, DeploymentState, Release, read_deployments};
+pub use files::{OwnedFiles, Reader};
 pub use finished::{FinishedRun, record_finished};
-pub use journal::{Edit, Entry, Memento, Undoable, read_applications, read_edited, read_journal};
+pub use journal::{
+    Edit, Entry, PriorState, Undoable, read_applications, read_edited, read_journal,
+};
 pub use lock::{Holder, Lock};
 pub use read::{ModuleOutcome, PastRun, RunSummary, history, past_run, read, unresolved};
 pub use recover::Recovered;
@@ -135,7 +137,7 @@ pub struct RunId(i64);
 
 /// What is written down before a module is changed.
 #[derive(Debug, Clone)]
-pub struct Beginning<'a> {
+pub struct PendingChange<'a> {
     /// The module.
     pub module: &'a ModuleId,
     /// The way it is installed.
@@ -147,7 +149,7 @@ pub struct Beginning<'a> {
     /// What it needs.
     pub requires: &'a [ModuleId],
     /// What its manifest says of its removal.
-    pub removal: &'a Removal,
+    pub removal: &'a UninstallSpec,
     /// Paths that the change may make; stages stand beside them.
     pub paths: &'a [PathBuf],
     /// Those of them that are not there yet: what is there later was made.
@@ -161,7 +163,7 @@ pub struct Beginning<'a> {
     pub asked: bool,
 }
 
-static NOTHING: Removal = Removal {
+static NOTHING: UninstallSpec = UninstallSpec {
     paths: Vec::new(),
     python: Vec::new(),
     target: None,
@@ -175,7 +177,7 @@ static NOTHING: Removal = Removal {
     empty: false,
 };
 
-impl<'a> Beginning<'a> {
+impl<'a> PendingChange<'a> {
     /// A change that somebody asked for, which needs nothing and makes no paths.
     pub fn new(module: &'a ModuleId, method: &'a str, digest: &'a Digest, source: &'a str) -> Self {
         Self {
@@ -196,7 +198,7 @@ impl<'a> Beginning<'a> {
 
 /// What is written down after a module was changed, or found to be as it should (`adopted`).
 #[derive(Debug, Clone, Default)]
-pub struct Ending {
+pub struct CompletedChange {
     /// What the method could tell of the version.
     pub version: Option<String>,
     /// The paths that were made.
@@ -207,7 +209,7 @@ pub struct Ending {
     pub record: Option<Record>,
     /// What the run did to it, where that is written down: what the ledger said before, and what is
     /// different.
-    pub journal: Option<(RunId, Memento, Vec<Difference>)>,
+    pub journal: Option<(RunId, PriorState, Vec<Difference>)>,
     /// Files of others that it has changed, where that is different now.
     pub edits: Option<Vec<Edit>>,
     /// Directories with what the new version has replaced, which are removed now.
@@ -409,7 +411,7 @@ impl Ledger {
 
     /// Writes down that a module is about to be changed. Until [`Ledger::finish`] or
     /// [`Ledger::fail`] it does not count as installed.
-    pub fn begin(&self, run: RunId, beginning: &Beginning<'_>) -> Result<(), LedgerError> {
+    pub fn begin(&self, run: RunId, beginning: &PendingChange<'_>) -> Result<(), LedgerError> {
         self.durably(beginning.rollback.is_durable, |connection| {
             let transaction = connection.unchecked_transaction()?;
             begin(&transaction, run, beginning)?;
@@ -418,7 +420,7 @@ impl Ledger {
     }
 
     /// Writes down that a module is installed. Paths that earlier installs made stay known.
-    pub fn finish(&self, module: &ModuleId, ending: &Ending) -> Result<(), LedgerError> {
+    pub fn finish(&self, module: &ModuleId, ending: &CompletedChange) -> Result<(), LedgerError> {
         self.is_ahead();
         self.durably(false, |connection| {
             let transaction = connection.unchecked_transaction()?;
@@ -432,7 +434,7 @@ impl Ledger {
     pub fn adopt(
         &self,
         run: RunId,
-        beginning: &Beginning<'_>,
+        beginning: &PendingChange<'_>,
         version: Option<&str>,
         adopted: bool,
     ) -> Result<(), LedgerError> {
@@ -444,11 +446,11 @@ impl Ledger {
             finish(
                 &transaction,
                 beginning.module,
-                &Ending {
+                &CompletedChange {
                     adopted,
                     version: version.map(str::to_owned),
                     journal,
-                    ..Ending::default()
+                    ..CompletedChange::default()
                 },
             )?;
             transaction.commit()
@@ -560,8 +562,12 @@ impl Ledger {
     }
 }
 
-fn begin(connection: &Connection, run: RunId, beginning: &Beginning<'_>) -> rusqlite::Result<()> {
-    let Beginning {
+fn begin(
+    connection: &Connection,
+    run: RunId,
+    beginning: &PendingChange<'_>,
+) -> rusqlite::Result<()> {
+    let PendingChange {
         module,
         method,
         digest,
@@ -606,7 +612,11 @@ fn begin(connection: &Connection, run: RunId, beginning: &Beginning<'_>) -> rusq
     connection.prepare_cached(upsert)?.execute(values).map(drop)
 }
 
-fn finish(connection: &Connection, module: &ModuleId, ending: &Ending) -> rusqlite::Result<()> {
+fn finish(
+    connection: &Connection,
+    module: &ModuleId,
+    ending: &CompletedChange,
+) -> rusqlite::Result<()> {
     let known = "SELECT paths, adopted, installed_at, version FROM modules WHERE name = ?1";
     let known = connection
         .prepare_cached(known)?
@@ -653,7 +663,7 @@ fn finish(connection: &Connection, module: &ModuleId, ending: &Ending) -> rusqli
             [module.as_str()],
             |row| row.get(0),
         )?;
-        if let Ok(mut removal) = serde_json::from_str::<Removal>(&removal) {
+        if let Ok(mut removal) = serde_json::from_str::<UninstallSpec>(&removal) {
             let new = ending
                 .python
                 .iter()

@@ -7,7 +7,7 @@ use hoist_files::Difference;
 use rusqlite::{Connection, params};
 
 use crate::{
-    DisplacedPath, Disposal, Ledger, LedgerError, Memento, Rollback, RunId, changes, files,
+    DisplacedPath, Disposal, Ledger, LedgerError, PriorState, Rollback, RunId, changes, files,
     journal, now,
 };
 
@@ -39,7 +39,7 @@ impl Ledger {
         &self,
         run: RunId,
         module: &ModuleId,
-        was: &Memento,
+        was: &PriorState,
         differences: &[Difference],
     ) -> Result<Vec<PathBuf>, LedgerError> {
         self.is_ahead();

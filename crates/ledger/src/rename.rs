@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params};
 
-use crate::journal::Memento;
+use crate::journal::PriorState;
 use crate::{Ledger, LedgerError};
 
 /// The columns that hold the names of modules.
@@ -67,7 +67,7 @@ impl Ledger {
                 rows.collect::<rusqlite::Result<Vec<(i64, String, Vec<u8>)>>>()
             };
             for (run, module, was) in mementos(&transaction)? {
-                let renamed = Memento::from_bytes(&was)?.renamed(from, to).to_bytes()?;
+                let renamed = PriorState::from_bytes(&was)?.renamed(from, to).to_bytes()?;
                 transaction.execute(
                     "UPDATE mementos SET was = ?3 WHERE run = ?1 AND module = ?2",
                     params![run, module, renamed],

@@ -23,9 +23,9 @@ fn begin(ledger: &Ledger, run: RunId, name: &str) {
     ledger
         .begin(
             run,
-            &Beginning {
+            &PendingChange {
                 paths: &paths,
-                ..Beginning::new(&name, "git_clone", &digest, "here")
+                ..PendingChange::new(&name, "git_clone", &digest, "here")
             },
         )
         .unwrap();
@@ -42,10 +42,10 @@ fn only_what_is_finished_counts_as_installed() {
     ledger
         .finish(
             &id("done"),
-            &Ending {
+            &CompletedChange {
                 version: Some("1".into()),
                 paths: vec!["/home/me/x".into()],
-                ..Ending::default()
+                ..CompletedChange::default()
             },
         )
         .unwrap();
@@ -88,9 +88,9 @@ fn what_hoist_installed_stays_its_own() {
     ledger
         .finish(
             &id("own"),
-            &Ending {
+            &CompletedChange {
                 version: Some("1".into()),
-                ..Ending::default()
+                ..CompletedChange::default()
             },
         )
         .unwrap();
@@ -99,9 +99,9 @@ fn what_hoist_installed_stays_its_own() {
     ledger
         .finish(
             &id("own"),
-            &Ending {
+            &CompletedChange {
                 adopted: true,
-                ..Ending::default()
+                ..CompletedChange::default()
             },
         )
         .unwrap();
@@ -110,9 +110,9 @@ fn what_hoist_installed_stays_its_own() {
     ledger
         .finish(
             &id("found"),
-            &Ending {
+            &CompletedChange {
                 adopted: true,
-                ..Ending::default()
+                ..CompletedChange::default()
             },
         )
         .unwrap();
@@ -131,20 +131,20 @@ fn a_run_that_never_ended_is_recovered_once() {
             files: b"files",
             ..Rollback::default()
         },
-        Removal::default(),
+        UninstallSpec::default(),
     );
-    let beginning = Beginning {
+    let beginning = PendingChange {
         rollback,
         removal: &removal,
-        ..Beginning::new(&half, "git_clone", &digest, "here")
+        ..PendingChange::new(&half, "git_clone", &digest, "here")
     };
     ledger.begin(run, &beginning).unwrap();
     ledger
         .finish(
             &half,
-            &Ending {
+            &CompletedChange {
                 version: Some("1".into()),
-                ..Ending::default()
+                ..CompletedChange::default()
             },
         )
         .unwrap();
@@ -193,7 +193,9 @@ fn reading_makes_no_file_and_sees_what_was_written() {
     let ledger = open(directory.path());
     let run = begin_run(&ledger, "r1");
     begin(&ledger, run, "a");
-    ledger.finish(&id("a"), &Ending::default()).unwrap();
+    ledger
+        .finish(&id("a"), &CompletedChange::default())
+        .unwrap();
     let result = ModuleResult {
         module: "a",
         status: "installed",
@@ -266,23 +268,23 @@ fn what_others_claim_follows_every_change_of_their_rows() {
     let directory = tempfile::tempdir().unwrap();
     let ledger = open(directory.path());
     let (run, a, b) = (begin_run(&ledger, "r"), id("a"), id("b"));
-    let declared = Removal {
+    let declared = UninstallSpec {
         paths: vec!["/h/shared".into()],
         python: vec!["six".into()],
-        ..Removal::default()
+        ..UninstallSpec::default()
     };
     let digest = Digest::of([b"x".as_slice()]);
-    let adopted = Removal {
+    let adopted = UninstallSpec {
         paths: vec!["/h/shared/file".into()],
         python: vec!["six".into(), "pip".into()],
-        ..Removal::default()
+        ..UninstallSpec::default()
     };
     ledger
         .adopt(
             run,
-            &Beginning {
+            &PendingChange {
                 removal: &adopted,
-                ..Beginning::new(&b, "custom", &digest, "s")
+                ..PendingChange::new(&b, "custom", &digest, "s")
             },
             None,
             true,
@@ -291,7 +293,7 @@ fn what_others_claim_follows_every_change_of_their_rows() {
     let known = ledger.belongings(&a, &declared).unwrap();
     assert_eq!(
         known
-            .holders
+            .other_owners
             .get(Path::new("/h/shared/file"))
             .map(String::as_str),
         Some("b")
@@ -303,14 +305,18 @@ fn what_others_claim_follows_every_change_of_their_rows() {
     );
     assert!(
         ledger
-            .belongings(&a, &Removal::default())
+            .belongings(&a, &UninstallSpec::default())
             .unwrap()
-            .holders
+            .other_owners
             .is_empty(),
         "what is not below its paths"
     );
     assert!(
-        ledger.belongings(&b, &declared).unwrap().holders.is_empty(),
+        ledger
+            .belongings(&b, &declared)
+            .unwrap()
+            .other_owners
+            .is_empty(),
         "its own"
     );
     // A ledger of a version without the tables is read before it is brought up to date.
@@ -331,20 +337,30 @@ fn what_others_claim_follows_every_change_of_their_rows() {
         .belongings(&a, &declared)
         .unwrap();
     assert_eq!(
-        (&read.holders, &read.python),
-        (&known.holders, &known.python)
+        (&read.other_owners, &read.python),
+        (&known.other_owners, &known.python)
     );
     ledger.begin_removal(run, &b, &Rollback::default()).unwrap();
     assert!(
-        ledger.belongings(&a, &declared).unwrap().holders.is_empty(),
+        ledger
+            .belongings(&a, &declared)
+            .unwrap()
+            .other_owners
+            .is_empty(),
         "what is being removed holds nothing back"
     );
     ledger.fail_removal(&b, true).unwrap();
-    assert!(!ledger.belongings(&a, &declared).unwrap().holders.is_empty());
+    assert!(
+        !ledger
+            .belongings(&a, &declared)
+            .unwrap()
+            .other_owners
+            .is_empty()
+    );
     ledger.begin_removal(run, &b, &Rollback::default()).unwrap();
     ledger
-        .finish_removal(run, &b, &Memento::default(), &[])
+        .finish_removal(run, &b, &PriorState::default(), &[])
         .unwrap();
     let known = ledger.belongings(&a, &declared).unwrap();
-    assert!(known.holders.is_empty() && known.python.is_empty());
+    assert!(known.other_owners.is_empty() && known.python.is_empty());
 }

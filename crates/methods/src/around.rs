@@ -15,7 +15,7 @@ use std::sync::{Mutex, PoisonError};
 use hoist_core::is_shared;
 use hoist_executor::{Failure, Level, TaskContext};
 use hoist_files::{
-    Difference, Kind, Record, Recorded, Snapshot, State, Store, Taking, follow, is_backup,
+    Difference, Kind, Record, Recorded, Snapshot, SnapshotOptions, State, Store, follow, is_backup,
     make_private, private_directory, put_back,
 };
 use serde::{Deserialize, Serialize};
@@ -236,12 +236,12 @@ impl Around {
             .is_ok()
         };
         let read = |path: &Path, size: u64| is_new(path) || fits(size);
-        let taking = Taking {
+        let taking = SnapshotOptions {
             former: Some(former),
             store,
             read: &read,
             git: &|_| false,
-            ..Taking::PLAIN
+            ..SnapshotOptions::PLAIN
         };
         let mut paths: Vec<PathBuf> = SHELLS.iter().map(|name| self.home.join(name)).collect();
         // Where they are links, what is written is what they lead to.
@@ -291,7 +291,7 @@ impl Around {
             .filter(is_new_directory)
             .map(|difference| difference.path.clone())
             .collect();
-        let found = Snapshot::take(&new, &Taking::PLAIN)
+        let found = Snapshot::take(&new, &SnapshotOptions::PLAIN)
             .map_err(|error| Failure::new(format!("cannot read {error}")))?;
         let mut inside = Snapshot::default().differences(&found);
         inside.retain(|difference| !new.contains(&difference.path));

@@ -4,12 +4,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use hoist_core::{Action, Change, InstalledModule, Module, Removal};
+use hoist_core::{Action, Change, InstalledModule, Module, UninstallSpec};
 use hoist_executor::{Effect, Failure, Level, TaskContext};
 use hoist_files::{Difference, Home, Record, Recorded, State, Store};
-use hoist_ledger::{Beginning, DisplacedPath, Edit, Ending, Memento, Rollback};
+use hoist_ledger::{CompletedChange, DisplacedPath, Edit, PendingChange, PriorState, Rollback};
 
-use crate::application::{self, Guarding};
+use crate::application::{self, GuardSession};
 use crate::around::{Inside, is_file_of_shell};
 use crate::builtin::pip;
 use crate::config;
@@ -18,15 +18,15 @@ use crate::git::{local, own};
 use crate::look;
 use crate::method::{Applied, Edited, StepContext, method_of};
 use crate::rollback::{EndOfRun, FilesBefore};
-use crate::stage::{Stage, clean_stages};
+use crate::stage::{StagingDir, clean_stages};
 use crate::uninstall::leave_former;
 use crate::verify::check;
-use crate::watch::{Keeping, Watch, look_around};
-use crate::world::{Work, World, refuse_unsettled, told};
+use crate::watch::{ContentBudget, Watch, look_around};
+use crate::world::{RunContext, Work, refuse_unsettled, told};
 
 /// A module that is being brought.
 struct Bringing<'a> {
-    world: &'a World,
+    world: &'a RunContext,
     module: &'a Module,
     task: &'a TaskContext,
     context: StepContext<'a>,
@@ -35,7 +35,7 @@ struct Bringing<'a> {
     /// What it is known to have written before.
     old: &'a Record,
     /// What the ledger said of it before the first attempt.
-    was: Memento,
+    was: PriorState,
     /// Its version before.
     from: Option<String>,
     /// The paths that it may make.
@@ -43,7 +43,7 @@ struct Bringing<'a> {
     /// What is moved out of the way, to come back where it fails.
     displaced: &'a [DisplacedPath],
     /// What watches over its application, where an installer is called.
-    guarding: Option<&'a Mutex<Guarding<'a>>>,
+    guarding: Option<&'a Mutex<GuardSession<'a>>>,
     /// Where contents are kept.
     store: Option<&'a Store>,
     /// True when a step does not keep the former version by itself.
@@ -52,7 +52,7 @@ struct Bringing<'a> {
 
 /// Fails where a step would refuse to change what is there, before anything is changed.
 pub(crate) fn refuse(
-    world: &World,
+    world: &RunContext,
     module: &Module,
     work: &Work,
     task: &TaskContext,
@@ -74,7 +74,7 @@ pub(crate) fn refuse(
 
 /// Installs or updates a module.
 pub(crate) fn bring(
-    world: &World,
+    world: &RunContext,
     module: &Module,
     work: &mut Work,
     task: &TaskContext,
@@ -167,7 +167,7 @@ pub(crate) fn bring(
         None => work.was.insert(world.memento(module)?).clone(),
     };
     let store = world.ledger.as_ref().map(|_| world.store()).transpose()?;
-    let keeping = Keeping {
+    let keeping = ContentBudget {
         store,
         claims: &world.claims,
     };
@@ -493,7 +493,7 @@ impl Bringing<'_> {
                 .applied
                 .replaced
                 .drain(..)
-                .try_for_each(Stage::put_back)
+                .try_for_each(StagingDir::put_back)
                 .map_err(|error| Failure::new(error.to_string())),
             true if changed => work
                 .steps
@@ -694,7 +694,7 @@ impl Bringing<'_> {
         };
         let python = came_along(module, work);
         let became = became(module, work);
-        let ending = Ending {
+        let ending = CompletedChange {
             version: None,
             adopted,
             paths,
@@ -910,14 +910,18 @@ fn apply(work: &mut Work, context: &StepContext<'_>, attempt: &mut Attempt) -> R
     Ok(())
 }
 
-fn passes_own_check(world: &World, module: &Module, task: &TaskContext) -> Result<bool, Failure> {
+fn passes_own_check(
+    world: &RunContext,
+    module: &Module,
+    task: &TaskContext,
+) -> Result<bool, Failure> {
     let passes = check(world, module, task);
     task.check()?;
     Ok(passes.is_ok())
 }
 
 fn begin(
-    world: &World,
+    world: &RunContext,
     module: &Module,
     work: &Work,
     paths: &[PathBuf],
@@ -952,7 +956,7 @@ fn begin(
     ledger
         .begin(
             run,
-            &Beginning {
+            &PendingChange {
                 module: id,
                 method,
                 digest,
@@ -970,7 +974,7 @@ fn begin(
 }
 
 /// Records that a module was found installed.
-fn adopt(world: &World, module: &Module, work: &Work) -> Result<Effect, Failure> {
+fn adopt(world: &RunContext, module: &Module, work: &Work) -> Result<Effect, Failure> {
     if let (Some(ledger), Some(run)) = (&world.ledger, world.run) {
         let now = identity(module, work);
         let InstalledModule {
@@ -981,11 +985,11 @@ fn adopt(world: &World, module: &Module, work: &Work) -> Result<Effect, Failure>
             removal,
             ..
         } = &now;
-        let beginning = Beginning {
+        let beginning = PendingChange {
             requires,
             removal,
             asked: work.asked,
-            ..Beginning::new(&module.id, method, digest, source)
+            ..PendingChange::new(&module.id, method, digest, source)
         };
         let is_ours = !module.removal.python.is_empty()
             && module
@@ -1022,7 +1026,7 @@ fn identity(module: &Module, work: &Work) -> InstalledModule {
         asked: work.asked,
         requires: module.requires.clone(),
         files: Vec::new(),
-        removal: Removal {
+        removal: UninstallSpec {
             python: work.python.clone(),
             ..module.removal.clone()
         },
@@ -1053,7 +1057,7 @@ fn became(module: &Module, work: &Work) -> Option<InstalledModule> {
 
 /// The same question that `hoist test` asks, but for a declared command: it may count on more than
 /// the install.
-fn verify(world: &World, module: &Module, task: &TaskContext) -> Result<(), Failure> {
+fn verify(world: &RunContext, module: &Module, task: &TaskContext) -> Result<(), Failure> {
     if module.checks.function {
         return check(world, module, task).map_err(|failure| {
             Failure::new(format!(
@@ -1073,16 +1077,16 @@ fn verify(world: &World, module: &Module, task: &TaskContext) -> Result<(), Fail
 }
 
 fn record(
-    world: &World,
+    world: &RunContext,
     module: &Module,
     applied: &Applied,
-    ending: Ending,
+    ending: CompletedChange,
 ) -> Result<Effect, Failure> {
     if let Some(ledger) = &world.ledger {
         ledger
             .finish(
                 &module.id,
-                &Ending {
+                &CompletedChange {
                     version: applied.version.clone(),
                     ..ending
                 },

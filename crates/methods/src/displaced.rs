@@ -6,9 +6,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use hoist_core::{InstalledModule, Module};
-use hoist_executor::{Failure, Fate, Level, TaskContext};
+use hoist_executor::{Failure, ItemChange, Level, TaskContext};
 use hoist_files::{
-    Home, Kind, Record, Removal, Root, Scope, backups, look, move_aside, pending, rename_new,
+    Home, Kind, Record, RemovalPolicy, Root, Scope, backups, look, move_aside, pending, rename_new,
 };
 use hoist_ledger::{DisplacedPath, Disposal};
 
@@ -242,7 +242,7 @@ fn merge(
     };
     home.remove(
         &[root],
-        &Removal {
+        &RemovalPolicy {
             record,
             held: &|_| None,
             shared: &|_| false,
@@ -261,7 +261,7 @@ fn merge(
             );
             carrying
                 .task
-                .item(Fate::Kept, copy.display().to_string(), Some(why));
+                .item(ItemChange::Kept, copy.display().to_string(), Some(why));
             carrying.copies.push(copy);
         }
         Err(error) => carrying.task.note(
@@ -288,7 +288,7 @@ fn carry(from: &Path, to: &Path, carrying: &mut Carrying<'_>) -> bool {
             let why = "it does not belong to the module and was kept".to_owned();
             carrying
                 .task
-                .item(Fate::Kept, to.display().to_string(), Some(why));
+                .item(ItemChange::Kept, to.display().to_string(), Some(why));
             true
         }),
         // Two histories do not go together.
@@ -333,7 +333,7 @@ fn carry_file(from: &Path, to: &Path, carrying: &mut Carrying<'_>) -> io::Result
     let why = format!("backup of {}, which was locally modified", to.display());
     carrying
         .task
-        .item(Fate::Kept, kept.display().to_string(), Some(why));
+        .item(ItemChange::Kept, kept.display().to_string(), Some(why));
     carrying.copies.push(kept);
     Ok(true)
 }

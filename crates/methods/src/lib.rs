@@ -45,7 +45,7 @@ pub use bring::present_version;
 pub use builtin::luarocks::{foreign_dependents, needs_of_rocks, rock_version, rocks_of};
 pub use builtin::package::package_names;
 pub use config::{
-    CONFLICT_END, CONFLICT_START, ConfigFile, ConfigPolicy, Decision, Merge, Standing, diff,
+    CONFLICT_END, CONFLICT_START, ConfigFile, ConfigFileState, ConfigPolicy, Decision, Merge, diff,
     survey, templates,
 };
 pub use look::presence;
@@ -54,8 +54,8 @@ pub use messages::Message;
 pub use method::{Applied, Asked, METHODS, Method, StepContext};
 pub use newer::{Newer, clone_behind, fetched_at, newer_versions};
 pub use plugin::{
-    Configured, Container, Deployment, EVALUATE, HostOf, OnDisk, PLUGINS, Place, ReleaseFile,
-    Rollout, SWARM, Undeployment, answer, called, containers, hosts_of, kept_secrets, plugin,
+    Configured, Container, Deployment, EVALUATE, OnDisk, PLUGINS, Place, ReleaseFile, Rollout,
+    SWARM, TargetHost, Undeployment, answer, called, containers, hosts_of, kept_secrets, plugin,
     plugin_directories, plugins, project_name, random_text,
 };
 pub use preflight::{needs_password, preflight};

@@ -10,7 +10,7 @@ use hoist_files::Record;
 use hoist_ledger::Edit;
 use serde::de::DeserializeOwned;
 
-use crate::application::Guarding;
+use crate::application::GuardSession;
 use crate::batch::{Bulk, Share};
 use crate::builtin::{
     bash, component_command, copy, enable, exists, git, git_pull, hook, install_script, installer,
@@ -21,7 +21,7 @@ use crate::machine::Machine;
 use crate::plugin::Configured;
 use crate::programs::ProgramDirectories;
 use crate::sandbox::Sandbox;
-use crate::stage::Stage;
+use crate::stage::StagingDir;
 
 /// What applying a step did.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ pub struct Applied {
     /// What of an earlier record is not the module's any more.
     pub(crate) gone: BTreeSet<PathBuf>,
     /// What was there before, until the new is known to work.
-    pub(crate) replaced: Vec<Stage>,
+    pub(crate) replaced: Vec<StagingDir>,
     /// Files of others that it edited.
     pub(crate) edited: Vec<Edited>,
     /// The last message or line of output of somebody else's program, or its last error.
@@ -120,7 +120,7 @@ pub struct StepContext<'a> {
     /// True when an earlier attempt did not finish.
     pub(crate) unfinished: bool,
     /// What watches over the application that it is about.
-    pub(crate) guarding: Option<&'a Mutex<Guarding<'a>>>,
+    pub(crate) guarding: Option<&'a Mutex<GuardSession<'a>>>,
     /// The configuration of the plugin that it is.
     pub(crate) plugin: Option<&'a Configured>,
     /// What was asked of the run.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use hoist_core::ModuleId;
 use hoist_executor::{EventKind, TaskContext};
 use hoist_files::{Home, Store};
-use hoist_ledger::{DisplacedPath, Disposal, Ledger, LedgerError, PendingChange, Phase};
+use hoist_ledger::{DisplacedPath, Disposal, InterruptedChange, Ledger, LedgerError, Phase};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::application;
@@ -179,7 +179,7 @@ fn roll_back_change(
     ledger: &Ledger,
     state: &Path,
     store: &Store,
-    change: &PendingChange,
+    change: &InterruptedChange,
     end: EndOfRun,
     machine: &Machine,
     summary: &mut RecoverySummary,
@@ -205,7 +205,7 @@ fn roll_back_change(
 
 /// Whether a rock whose change was interrupted is there as it was before: LuaRocks removes a
 /// version only when another is there.
-fn is_rock_as_before(change: &PendingChange, machine: &Machine) -> bool {
+fn is_rock_as_before(change: &InterruptedChange, machine: &Machine) -> bool {
     let Some(prior) = change.prior.as_ref().filter(|prior| prior.is_installed()) else {
         return false;
     };
@@ -218,7 +218,7 @@ fn is_rock_as_before(change: &PendingChange, machine: &Machine) -> bool {
     luarocks::is_only(rock, change.module.as_str(), version, &context)
 }
 
-fn report(change: &PendingChange, done: RolledBack, summary: &mut RecoverySummary) {
+fn report(change: &InterruptedChange, done: RolledBack, summary: &mut RecoverySummary) {
     let RolledBack {
         restored,
         stages,
@@ -260,7 +260,7 @@ fn complete(
     ledger: &Ledger,
     home: &Home,
     machine: &Machine,
-    change: &PendingChange,
+    change: &InterruptedChange,
     summary: &mut RecoverySummary,
 ) -> Result<(), LedgerError> {
     let module = &change.module;

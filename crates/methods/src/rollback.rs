@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use hoist_files::{
-    Difference, Kind, NotKept, Snapshot, State, Store, Taking, is_backup, look, make_private,
-    move_aside, private_directory, put_back, rename_new,
+    Difference, Kind, NotKept, Snapshot, SnapshotOptions, State, Store, is_backup, look,
+    make_private, move_aside, private_directory, put_back, rename_new,
 };
 use hoist_ledger::{DisplacedPath, Disposal};
 use serde::{Deserialize, Serialize};
@@ -126,11 +126,11 @@ impl FilesBefore {
     pub(crate) fn differences(&self) -> io::Result<Vec<Difference>> {
         let read = |path: &Path, _| self.before.get(path).is_some_and(State::is_known);
         let git = |path: &Path| self.before.get(path).is_some();
-        let taking = Taking {
+        let taking = SnapshotOptions {
             former: Some(&self.before),
             read: &read,
             git: &git,
-            ..Taking::PLAIN
+            ..SnapshotOptions::PLAIN
         };
         let mut now = if self.is_flat {
             Snapshot::take_flat(&self.roots, &taking)?
@@ -237,10 +237,10 @@ impl EndOfRun {
 
     /// The same for the directory of a repository.
     fn covers_all(self, git: &Path) -> bool {
-        let taking = Taking {
+        let taking = SnapshotOptions {
             read: &|_, _| false,
             git: &|_| true,
-            ..Taking::PLAIN
+            ..SnapshotOptions::PLAIN
         };
         let Ok(listed) = Snapshot::take(&[git.to_owned()], &taking) else {
             return false;

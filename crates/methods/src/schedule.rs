@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use hoist_core::{
-    Action, Catalog, Change, Diagnostic, Installed, InstalledModule, Module, ModuleId, Plan, Step,
-    Tier, Wanted, is_shared,
+    Action, Catalog, Change, Diagnostic, Installed, InstalledModule, Module, ModuleId, Plan,
+    SelectionReason, Step, Tier, is_shared,
 };
 use hoist_executor::{OnFailure, Task, TaskGraph, TaskId, UnitId};
 use hoist_files::Home;
@@ -28,7 +28,7 @@ use crate::remote::Remote;
 use crate::sandbox::Sandbox;
 use crate::undo::UndoPlan;
 use crate::verify::verify;
-use crate::world::{self, Bound, Work, World};
+use crate::world::{self, BoundStep, RunContext, Work};
 use crate::{remote, undo, uninstall};
 
 /// How a plan is carried out.
@@ -130,7 +130,7 @@ pub fn schedule(
         ..
     } = options;
     let logs = options.state.join("runs").join(&options.name);
-    let world = World {
+    let world = RunContext {
         machine: machine.clone(),
         home,
         own: options.own,
@@ -183,8 +183,11 @@ pub fn schedule(
             Ok(mut work) => {
                 // What somebody else had put there is not there for others only.
                 let theirs = record.is_none() && work.change == Change::Update;
-                work.asked =
-                    theirs || matches!(plan.modules[planned].wanted, Wanted::Named | Wanted::Tier);
+                work.asked = theirs
+                    || matches!(
+                        plan.modules[planned].wanted,
+                        SelectionReason::Named | SelectionReason::Tier
+                    );
                 work.unfinished = installed.unfinished.contains_key(&module.id);
                 // A module that is asked first is not installed ahead of its answer.
                 let alone = work.change == Change::Check || force || work.aside;
@@ -467,9 +470,9 @@ fn work(
     record: Option<&InstalledModule>,
     installed: &Installed,
 ) -> Result<Work, String> {
-    let bind = |action: Action| -> Result<Vec<Bound>, String> {
+    let bind = |action: Action| -> Result<Vec<BoundStep>, String> {
         let bound = |step: &Step| {
-            Ok(Bound {
+            Ok(BoundStep {
                 method: method_of(step)?,
                 after_change: step.after_change,
             })
@@ -477,7 +480,7 @@ fn work(
         module.recipe.steps(action).iter().map(bound).collect()
     };
     let mut anew = false;
-    let steps: Vec<Bound> = match (action, change) {
+    let steps: Vec<BoundStep> = match (action, change) {
         // Bound when they run: they share nothing.
         (Action::Test | Action::Undo, _) => bind(Action::Test).map(|_| Vec::new())?,
         // The same step brings it, and brings it forward.
@@ -582,11 +585,11 @@ const IDEMPOTENT: &[&str] = &["git", "package", "pip"];
 
 /// How a module of one step could be installed together with others.
 fn bulk_of(
-    steps: &mut [Bound],
+    steps: &mut [BoundStep],
     machine: &Machine,
     shares: &mut BTreeMap<String, Share>,
 ) -> Option<(Bulk, Vec<String>)> {
-    let [Bound { method, .. }] = steps else {
+    let [BoundStep { method, .. }] = steps else {
         return None;
     };
     let probe = method.bulk(Share::default())?;

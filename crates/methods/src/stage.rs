@@ -15,12 +15,12 @@ const PREFIX: &str = ".hoist-stage-";
 
 /// A directory that becomes another; removed when dropped before that.
 #[derive(Debug)]
-pub(crate) struct Stage {
+pub(crate) struct StagingDir {
     directory: tempfile::TempDir,
     destination: PathBuf,
 }
 
-impl Stage {
+impl StagingDir {
     /// An empty directory beside `destination`, whose parents are made.
     pub(crate) fn beside(destination: &Path) -> io::Result<Self> {
         let parent = destination
@@ -70,7 +70,7 @@ impl Stage {
     }
 }
 
-impl Drop for Stage {
+impl Drop for StagingDir {
     fn drop(&mut self) {
         // Half of what was there before is never taken for all of it.
         let _ = std::fs::rename(self.path(), self.root().join("old"));
@@ -172,15 +172,15 @@ mod tests {
                 .map(|entry| entry.file_name())
                 .collect::<Vec<_>>()
         };
-        let stage = Stage::beside(&destination).unwrap();
+        let stage = StagingDir::beside(&destination).unwrap();
         std::fs::create_dir(stage.path()).unwrap();
         drop(stage);
         assert!(names().is_empty());
-        let stage = Stage::beside(&destination).unwrap();
+        let stage = StagingDir::beside(&destination).unwrap();
         std::fs::create_dir(stage.path()).unwrap();
         stage.commit().unwrap();
         assert_eq!(names(), ["thing"]);
-        let stage = Stage::beside(&destination).unwrap();
+        let stage = StagingDir::beside(&destination).unwrap();
         std::fs::create_dir(stage.path()).unwrap();
         std::fs::write(stage.path().join("new file"), "x").unwrap();
         let replaced = stage.exchange().unwrap();

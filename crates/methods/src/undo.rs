@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use hoist_core::{Installed, Module, Rock};
-use hoist_executor::{Effect, Failure, Fate, Level, TaskContext};
+use hoist_executor::{Effect, Failure, ItemChange, Level, TaskContext};
 use hoist_files::{
-    Difference, Home, Kind, PIPE, Record, Removal, Root, SOCKET, Scope, Snapshot, State, Store,
-    Suffix, Taking, aside_name, digest, keep_copy, put_back, rename_new, state,
+    Difference, Home, Kind, PIPE, Record, RemovalPolicy, Root, SOCKET, Scope, Snapshot,
+    SnapshotOptions, State, Store, Suffix, aside_name, digest, keep_copy, put_back, rename_new,
+    state,
 };
 use hoist_ledger::{DisplacedPath, Disposal, Edit, Entry, Reader, Rollback};
 
@@ -19,7 +20,7 @@ use crate::machine::Machine;
 use crate::method::StepContext;
 use crate::rollback::FilesBefore;
 use crate::uninstall::was_found;
-use crate::world::{CONTENTS, World, place_of, refuse_unsettled};
+use crate::world::{CONTENTS, RunContext, place_of, refuse_unsettled};
 
 /// Why something cannot be taken back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +45,7 @@ pub struct UndoPlan {
     /// The module, and what the run did to it.
     pub entry: Entry,
     /// What becomes of files, and of how many: whole directories are told as one.
-    pub told: Vec<(Fate, PathBuf, usize)>,
+    pub told: Vec<(ItemChange, PathBuf, usize)>,
     /// What stands in the way.
     pub conflicts: Vec<Conflict>,
     /// What is not undone, a sentence each.
@@ -214,7 +215,7 @@ fn plan_one(
     plan.told.extend(
         plan.merged
             .iter()
-            .map(|(path, _)| (Fate::Changed, path.clone(), 1)),
+            .map(|(path, _)| (ItemChange::Changed, path.clone(), 1)),
     );
     view.extend(
         plan.due
@@ -413,13 +414,13 @@ fn rest(
         .collect();
     let held = |path: &Path| {
         belongings
-            .holders
+            .other_owners
             .get(path)
             .map(|name| format!("{name} also owns it"))
     };
     let shared = |path: &Path| belongings.shared.contains(path) || back.contains(path);
     let precious = |git: &Path| own::precious(git, machine);
-    let removal = Removal {
+    let removal = RemovalPolicy {
         record: &belongings.record,
         held: &held,
         shared: &shared,
@@ -469,19 +470,21 @@ fn rest(
 }
 
 /// What taking back makes of a path.
-fn fate(difference: &Difference) -> Fate {
+fn fate(difference: &Difference) -> ItemChange {
     match (&difference.before, &difference.after) {
-        (None, _) => Fate::Removed,
-        (_, None) => Fate::Created,
-        _ => Fate::Changed,
+        (None, _) => ItemChange::Removed,
+        (_, None) => ItemChange::Created,
+        _ => ItemChange::Changed,
     }
 }
 
 /// Files by the outermost directories that come or go with them.
-fn grouped<'d>(due: impl Iterator<Item = (Fate, &'d Difference)>) -> Vec<(Fate, PathBuf, usize)> {
-    let mut sorted: Vec<(Fate, &Difference)> = due.collect();
+fn grouped<'d>(
+    due: impl Iterator<Item = (ItemChange, &'d Difference)>,
+) -> Vec<(ItemChange, PathBuf, usize)> {
+    let mut sorted: Vec<(ItemChange, &Difference)> = due.collect();
     sorted.sort_by(|a, b| a.1.path.cmp(&b.1.path));
-    let mut groups: Vec<(Fate, PathBuf, usize)> = Vec::new();
+    let mut groups: Vec<(ItemChange, PathBuf, usize)> = Vec::new();
     // Whether the last of them is a directory.
     let mut is_open = false;
     for (
@@ -504,7 +507,7 @@ fn grouped<'d>(due: impl Iterator<Item = (Fate, &'d Difference)>) -> Vec<(Fate, 
                 *count += usize::from(!is_directory)
             }
             _ => {
-                is_open = is_directory && fate != Fate::Changed;
+                is_open = is_directory && fate != ItemChange::Changed;
                 groups.push((fate, path.clone(), usize::from(!is_directory)));
             }
         }
@@ -629,7 +632,11 @@ fn is_same(one: &State, other: &State) -> bool {
 }
 
 /// Undoes what a run did to one module, as planned.
-pub(crate) fn undo(world: &World, module: &Module, task: &TaskContext) -> Result<Effect, Failure> {
+pub(crate) fn undo(
+    world: &RunContext,
+    module: &Module,
+    task: &TaskContext,
+) -> Result<Effect, Failure> {
     let (Some(ledger), Some(run)) = (&world.ledger, world.run) else {
         return Err(Failure::new("no ledger is open"));
     };
@@ -688,10 +695,10 @@ pub(crate) fn undo(world: &World, module: &Module, task: &TaskContext) -> Result
         .iter()
         .map(|difference| difference.path.clone())
         .collect();
-    let taking = Taking {
+    let taking = SnapshotOptions {
         store: Some(store),
         git: &|_| false,
-        ..Taking::PLAIN
+        ..SnapshotOptions::PLAIN
     };
     let before = Snapshot::take_flat(&paths, &taking)
         .map_err(|error| Failure::new(format!("cannot back up existing files: {error}")))?;
@@ -786,7 +793,7 @@ fn is_planned(now: &Option<State>, planned: &Option<State>) -> bool {
 
 /// What is moved out of the way, so that it can come back as long as the undo is not complete.
 fn displaced(
-    world: &World,
+    world: &RunContext,
     module: &Module,
     plan: &UndoPlan,
     due: &[Difference],
@@ -864,7 +871,7 @@ fn put_all_back(
             Suffix::Usual,
         )
         .map_err(copying)?;
-        task.item(Fate::Kept, copy.display().to_string(), since(path));
+        task.item(ItemChange::Kept, copy.display().to_string(), since(path));
     }
     for DisplacedPath {
         path,
@@ -875,7 +882,7 @@ fn put_all_back(
     {
         rename_new(path, kept).map_err(copying)?;
         if *disposal == Disposal::Keep {
-            task.item(Fate::Kept, kept.display().to_string(), since(path));
+            task.item(ItemChange::Kept, kept.display().to_string(), since(path));
         }
     }
     // What was moved is not there any more.
@@ -900,7 +907,7 @@ fn put_all_back(
     });
     for (path, _) in &stayed {
         task.item(
-            Fate::Kept,
+            ItemChange::Kept,
             path.display().to_string(),
             Some("it contains files that the run did not create".to_owned()),
         );
@@ -971,9 +978,11 @@ fn leave_packages(
                 )));
             }
             for package in &python.again {
-                context
-                    .task
-                    .item(Fate::Created, format!("Python package {package}"), None);
+                context.task.item(
+                    ItemChange::Created,
+                    format!("Python package {package}"),
+                    None,
+                );
             }
         }
         if !python.stays.is_empty() {
@@ -997,7 +1006,7 @@ fn leave_packages(
         for name in &brought {
             context
                 .task
-                .item(Fate::Removed, format!("Python package {name}"), None);
+                .item(ItemChange::Removed, format!("Python package {name}"), None);
         }
     }
     Ok(())
@@ -1005,7 +1014,11 @@ fn leave_packages(
 
 /// The Python packages that are a module's now and were not before, but those that stay because
 /// others need them. `again` are installed in other versions.
-fn brought(now: &hoist_core::Removal, was: &hoist_core::Removal, again: &[String]) -> Vec<String> {
+fn brought(
+    now: &hoist_core::UninstallSpec,
+    was: &hoist_core::UninstallSpec,
+    again: &[String],
+) -> Vec<String> {
     let is_new = |name: &&String| now.target.is_some() && !was.python.contains(name);
     let new: Vec<String> = now.python.iter().filter(is_new).cloned().collect();
     // What is installed again does not need what it needs now.
@@ -1031,7 +1044,7 @@ struct Python {
 }
 
 impl Python {
-    fn of(removal: &hoist_core::Removal, was: &hoist_ledger::Memento) -> Option<Self> {
+    fn of(removal: &hoist_core::UninstallSpec, was: &hoist_ledger::PriorState) -> Option<Self> {
         let target = removal
             .target
             .clone()

@@ -7,15 +7,15 @@ use std::sync::PoisonError;
 use std::sync::atomic::AtomicU64;
 
 use hoist_core::{Action, Application, InstalledModule, Module, ModuleId};
-use hoist_executor::{Effect, Failure, Fate, Level, TaskContext};
+use hoist_executor::{Effect, Failure, ItemChange, Level, TaskContext};
 use hoist_files::{
-    Difference, Home, PlannedRemoval, Record, Removal, Removed, Root, Scope, Snapshot, Store,
-    Taking, pending, rename_new,
+    Difference, Home, PlannedRemoval, Record, RemovalPolicy, Removed, Root, Scope, Snapshot,
+    SnapshotOptions, Store, pending, rename_new,
 };
-use hoist_ledger::{Belongings, DisplacedPath, Disposal, Edit, Rollback};
+use hoist_ledger::{DisplacedPath, Disposal, Edit, OwnedFiles, Rollback};
 
 use crate::application::{
-    self, Answer, Asked, Before, Guarding, drop_copies, give_back, give_back_permissions,
+    self, Answer, Asked, Before, GuardSession, drop_copies, give_back, give_back_permissions,
     protect_uninstall, take_out, tell_left,
 };
 use crate::around::is_file_of_shell;
@@ -28,20 +28,20 @@ use crate::method::StepContext;
 use crate::plugin::{before_removal, undeploy_all};
 use crate::rollback::{EndOfRun, FilesBefore, roll_back as roll_back_files};
 use crate::watch::{KEPT, around, spare_repositories, takes};
-use crate::world::{Bound, World, refuse_unsettled, told};
+use crate::world::{BoundStep, RunContext, refuse_unsettled, told};
 
 /// What became, or would become, of one thing.
-pub type Told = (Fate, String, Option<String>);
+pub type Told = (ItemChange, String, Option<String>);
 
 /// So many files are written down as removed by name; of more only the directory.
 const NAMED: usize = 1;
 
 /// Removes a module: its own function first, then its packages, its configuration files, its files.
 pub(crate) fn uninstall(
-    world: &World,
+    world: &RunContext,
     module: &Module,
     record: Option<&InstalledModule>,
-    steps: &mut [Bound],
+    steps: &mut [BoundStep],
     task: &TaskContext,
 ) -> Result<Effect, Failure> {
     let wrong = |error: hoist_ledger::LedgerError| Failure::new(error.to_string());
@@ -175,7 +175,7 @@ pub(crate) fn uninstall(
         {
             if let Some(first) = belongings.record.keys().next().filter(|_| adopted) {
                 let why = "it existed before the install; add --purge to remove it".to_owned();
-                task.item(Fate::Kept, first.display().to_string(), Some(why));
+                task.item(ItemChange::Kept, first.display().to_string(), Some(why));
             }
             belongings.record.retain(|path, _| !was_found(record, path));
         }
@@ -189,7 +189,7 @@ pub(crate) fn uninstall(
         for (fate, subject, reason) in
             packages(&context, module, record, &belongings, adopted, true)?
         {
-            has_packages |= fate == Fate::Removed;
+            has_packages |= fate == ItemChange::Removed;
             task.item(fate, subject, reason);
         }
         task.check()?;
@@ -343,9 +343,9 @@ pub(crate) fn uninstall(
 /// Runs the scripts of a removal. Returns what they changed outside of the directories that the
 /// module declares.
 fn run_scripts(
-    world: &World,
+    world: &RunContext,
     module: &Module,
-    steps: &mut [Bound],
+    steps: &mut [BoundStep],
     task: &TaskContext,
 ) -> Result<Vec<Difference>, Failure> {
     let store = world.store()?;
@@ -372,7 +372,7 @@ fn run_scripts(
 
 /// Reports lines that the scripts of a module added to files of the shell and that are still there.
 fn report_left_lines(
-    world: &World,
+    world: &RunContext,
     edited: &[Difference],
     task: &TaskContext,
 ) -> Result<(), Failure> {
@@ -411,7 +411,7 @@ fn report_left_lines(
                 "a script of the module added lines to it, such as `{}`; remove them if they are no longer needed",
                 line.trim()
             );
-            task.item(Fate::Left, path.display().to_string(), Some(why));
+            task.item(ItemChange::Left, path.display().to_string(), Some(why));
         }
     }
     Ok(())
@@ -419,7 +419,7 @@ fn report_left_lines(
 
 /// Whether a module whose uninstaller has failed is removed without it: not where the run was
 /// interrupted.
-fn may_go_without(world: &World, task: &TaskContext) -> bool {
+fn may_go_without(world: &RunContext, task: &TaskContext) -> bool {
     world.purge && (!task.is_cancelled() || task.has_timed_out())
 }
 
@@ -456,7 +456,7 @@ fn without_script(
 /// Removes the directories that are nobody's any more where they are empty: those that this removal
 /// leaves, and those around its `paths` that an earlier one could not remove because of it.
 fn remove_left<'p>(
-    world: &World,
+    world: &RunContext,
     home: &Home,
     left: Vec<PathBuf>,
     paths: impl Iterator<Item = &'p PathBuf>,
@@ -475,7 +475,7 @@ fn remove_left<'p>(
             scope: Scope::IfEmpty,
         })
         .collect();
-    let removal = Removal {
+    let removal = RemovalPolicy {
         record: &Record::new(),
         held: &|_| None,
         shared: &|_| false,
@@ -496,7 +496,7 @@ fn remove_left<'p>(
 fn protect(
     places: &[PathBuf],
     before: &Snapshot,
-    belongings: &Belongings,
+    belongings: &OwnedFiles,
     others: &[PathBuf],
     store: &Store,
     task: &TaskContext,
@@ -578,7 +578,7 @@ fn roll_back(
 /// Returns which, and whose they are.
 fn let_in(
     record: &Record,
-    guarding: &Guarding<'_>,
+    guarding: &GuardSession<'_>,
     task: &TaskContext,
 ) -> Result<Vec<(ModuleId, PathBuf)>, Failure> {
     let mut waiting = Vec::new();
@@ -598,7 +598,7 @@ fn let_in(
         };
         rename_new(&pending(path), path).map_err(|error| Failure::new(error.to_string()))?;
         task.item(
-            Fate::Changed,
+            ItemChange::Changed,
             path.display().to_string(),
             Some(format!(
                 "replaced by the new version of {other}, which was next to it"
@@ -670,12 +670,12 @@ fn keep(
 ) -> Result<Snapshot, Failure> {
     let room = AtomicU64::new(KEPT);
     let read = |_: &Path, size: u64| takes(&room, size);
-    let taking = Taking {
+    let taking = SnapshotOptions {
         former,
         store,
         read: &read,
         git: &|_| true,
-        ..Taking::PLAIN
+        ..SnapshotOptions::PLAIN
     };
     Snapshot::take(places, &taking).map_err(|error| Failure::new(format!("cannot read {error}")))
 }
@@ -684,10 +684,10 @@ fn keep(
 /// others. An uninstaller that fails leaves everything as it was. Returns the paths that were told
 /// to stay.
 fn leave_application(
-    world: &World,
+    world: &RunContext,
     module: &Module,
-    guarding: &mut Guarding<'_>,
-    belongings: &mut Belongings,
+    guarding: &mut GuardSession<'_>,
+    belongings: &mut OwnedFiles,
     task: &TaskContext,
 ) -> Result<BTreeSet<String>, Failure> {
     let application = guarding.guard.application();
@@ -769,7 +769,7 @@ fn leave_application(
             stays.extend(path.ancestors().map(Path::to_owned));
             let why =
                 "not removed by the uninstaller; remove it yourself if it is not needed".to_owned();
-            task.item(Fate::Left, path.display().to_string(), Some(why));
+            task.item(ItemChange::Left, path.display().to_string(), Some(why));
         }
         belongings.record.retain(|known, _| !stays.contains(known));
     }
@@ -779,7 +779,7 @@ fn leave_application(
 /// Takes away what is there of a module from its former source, now that it is there from another:
 /// `old` is what that consisted of, `new` what this does.
 pub(crate) fn leave_former(
-    world: &World,
+    world: &RunContext,
     module: &Module,
     former: &InstalledModule,
     old: &Record,
@@ -820,7 +820,7 @@ pub(crate) fn leave_former(
             if let Some(other) = other {
                 let why = format!("{other}, which hoist did not install, depends on it");
                 task.item(
-                    Fate::Kept,
+                    ItemChange::Kept,
                     format!("rock {} in {}", module.id, rock.tree.display()),
                     Some(why),
                 );
@@ -847,7 +847,7 @@ pub(crate) fn leave_former(
         })
         .collect();
     let precious = |git: &Path| own::precious(git, &world.machine);
-    let removal = Removal {
+    let removal = RemovalPolicy {
         record: old,
         held: &|_| None,
         shared: &|_| false,
@@ -863,7 +863,7 @@ pub(crate) fn leave_former(
         return Err(Failure::new(format!("{}: {why}", path.display())));
     }
     for (path, why) in removed.kept {
-        task.item(Fate::Kept, path.display().to_string(), Some(why));
+        task.item(ItemChange::Kept, path.display().to_string(), Some(why));
     }
     // What stays there would be loaded in place of the new one.
     for root in roots
@@ -876,7 +876,7 @@ pub(crate) fn leave_former(
             "left over from {}; it would still be loaded",
             root.path.display()
         );
-        task.item(Fate::Kept, aside.display().to_string(), Some(why));
+        task.item(ItemChange::Kept, aside.display().to_string(), Some(why));
     }
     Ok(())
 }
@@ -888,7 +888,7 @@ pub fn foresee(
     machine: &Machine,
     module: &Module,
     record: Option<&InstalledModule>,
-    belongings: &Belongings,
+    belongings: &OwnedFiles,
     purge: bool,
 ) -> Result<Vec<Told>, Failure> {
     let task = TaskContext::alone(|_| {});
@@ -910,7 +910,7 @@ pub fn foresee(
         told.insert(
             0,
             (
-                Fate::Removed,
+                ItemChange::Removed,
                 "the changes of its uninstaller".to_owned(),
                 None,
             ),
@@ -920,7 +920,7 @@ pub fn foresee(
         told.insert(
             0,
             (
-                Fate::Removed,
+                ItemChange::Removed,
                 "the changes of its uninstall_module".to_owned(),
                 None,
             ),
@@ -930,7 +930,7 @@ pub fn foresee(
     told.extend(
         failed
             .into_iter()
-            .map(|(path, why)| (Fate::Kept, path.display().to_string(), Some(why))),
+            .map(|(path, why)| (ItemChange::Kept, path.display().to_string(), Some(why))),
     );
     Ok(told)
 }
@@ -939,7 +939,7 @@ fn packages(
     context: &StepContext<'_>,
     module: &Module,
     record: Option<&InstalledModule>,
-    belongings: &Belongings,
+    belongings: &OwnedFiles,
     adopted: bool,
     act: bool,
 ) -> Result<Vec<Told>, Failure> {
@@ -973,7 +973,7 @@ fn packages(
             "system packages may be used by other programs"
         };
         told.push((
-            Fate::Kept,
+            ItemChange::Kept,
             format!("package {}", names.join(" ")),
             Some(format!("{why}{remove}")),
         ));
@@ -987,7 +987,7 @@ fn packages(
         match adopted {
             true => told.extend(there.iter().map(|version| {
                 (
-                    Fate::Kept,
+                    ItemChange::Kept,
                     subject(version),
                     Some("it existed before the install; add --purge to remove it".to_owned()),
                 )
@@ -1001,7 +1001,7 @@ fn packages(
                 told.extend(
                     there
                         .iter()
-                        .map(|version| (Fate::Removed, subject(version), None)),
+                        .map(|version| (ItemChange::Removed, subject(version), None)),
                 );
             }
         }
@@ -1016,7 +1016,7 @@ fn packages(
         .filter(|name| !removal.python.contains(name) && pip::installed(target, name).is_some())
     {
         told.push((
-            Fate::Kept,
+            ItemChange::Kept,
             format!("Python package {name}"),
             Some("it existed before the install".to_owned()),
         ));
@@ -1043,13 +1043,13 @@ fn packages(
             .map(|other| format!("the Python package {other} depends on it"));
         match holder.or(needs) {
             _ if adopted => told.push((
-                Fate::Kept,
+                ItemChange::Kept,
                 subject,
                 Some("it existed before the install; add --purge to remove it".to_owned()),
             )),
-            Some(reason) => told.push((Fate::Kept, subject, Some(reason))),
+            Some(reason) => told.push((ItemChange::Kept, subject, Some(reason))),
             None => {
-                told.push((Fate::Removed, subject, None));
+                told.push((ItemChange::Removed, subject, None));
                 going.push(name);
             }
         }
@@ -1080,7 +1080,7 @@ fn plan_files(
     home: &Home,
     module: &Module,
     record: Option<&InstalledModule>,
-    belongings: &Belongings,
+    belongings: &OwnedFiles,
     machine: &Machine,
     purge: bool,
 ) -> PlannedFiles {
@@ -1100,7 +1100,7 @@ fn plan_files(
     }
     if let Some(first) = belongings.record.keys().next().filter(|_| adopted) {
         told.push((
-            Fate::Kept,
+            ItemChange::Kept,
             first.display().to_string(),
             Some("it existed before the install; add --purge to remove it".to_owned()),
         ));
@@ -1108,7 +1108,7 @@ fn plan_files(
     }
     let mut stays = BTreeSet::new();
     for (fate, path, _) in config::take_away(home, belongings, purge, false) {
-        if fate != Fate::Removed {
+        if fate != ItemChange::Removed {
             stays.insert(path);
         }
     }
@@ -1129,14 +1129,14 @@ fn plan_files(
         match now {
             Some(now) if now.has_same_contents(after) => {
                 restored.push((
-                    Fate::Changed,
+                    ItemChange::Changed,
                     path.display().to_string(),
                     Some("restored to its content before the module replaced it".to_owned()),
                 ));
             }
             Some(now) if !now.has_same_contents(before) => {
                 let why = "it existed before the module, and was modified since".to_owned();
-                restored.push((Fate::Kept, path.display().to_string(), Some(why)));
+                restored.push((ItemChange::Kept, path.display().to_string(), Some(why)));
             }
             _ => {}
         }
@@ -1152,7 +1152,7 @@ fn plan_files(
             .is_some_and(|now| !now.has_same_contents(before))
         {
             let why = "the edit of the installer is removed".to_owned();
-            restored.push((Fate::Changed, path.display().to_string(), Some(why)));
+            restored.push((ItemChange::Changed, path.display().to_string(), Some(why)));
         }
     }
     let roots = roots(module, record, belongings, purge, &mut told);
@@ -1172,7 +1172,7 @@ fn plan_files(
         };
         own.as_ref().is_some_and(|own| !path.starts_with(own)) && !made()
     };
-    let held = |path: &Path| match belongings.holders.get(path) {
+    let held = |path: &Path| match belongings.other_owners.get(path) {
         None if is_foreign(path) => Some("it does not belong to the module".to_owned()),
         Some(name) => Some(format!("{name} also owns it")),
         None => stays.contains(path).then(|| CONFIG.to_owned()),
@@ -1181,7 +1181,7 @@ fn plan_files(
     let precious = |git: &Path| own::precious(git, machine);
     let mut recorded = belongings.record.clone();
     own::add_tracked(&mut recorded, machine);
-    let removal = Removal {
+    let removal = RemovalPolicy {
         record: &recorded,
         held: &held,
         shared: &shared,
@@ -1201,7 +1201,7 @@ fn plan_files(
 impl PlannedFiles {
     /// Returns the directories that are renamed first, so that a removal which is interrupted can
     /// be rolled back: each is there as a whole or not.
-    fn displace(&mut self, world: &World, module: &Module) -> Vec<DisplacedPath> {
+    fn displace(&mut self, world: &RunContext, module: &Module) -> Vec<DisplacedPath> {
         let displaced = |path: &Path| {
             let kept = path.with_file_name(format!(
                 ".hoist-removed-{}-{}",
@@ -1222,7 +1222,7 @@ impl PlannedFiles {
     fn carry_out(
         self,
         home: &Home,
-        belongings: &Belongings,
+        belongings: &OwnedFiles,
         purge: bool,
         trash: &[DisplacedPath],
     ) -> (Vec<Told>, Failed) {
@@ -1241,7 +1241,7 @@ impl PlannedFiles {
     }
 
     /// Returns what would become of the files.
-    fn preview(self, home: &Home, belongings: &Belongings, purge: bool) -> (Vec<Told>, Failed) {
+    fn preview(self, home: &Home, belongings: &OwnedFiles, purge: bool) -> (Vec<Told>, Failed) {
         if self.is_settled {
             return (self.told, Failed::new());
         }
@@ -1253,7 +1253,7 @@ impl PlannedFiles {
 
 fn describe(
     files: Vec<Told>,
-    configs: Vec<(Fate, PathBuf, Option<String>)>,
+    configs: Vec<(ItemChange, PathBuf, Option<String>)>,
     mut removed: Removed,
     stays: &BTreeSet<PathBuf>,
     is_done: bool,
@@ -1274,7 +1274,7 @@ fn describe(
             (false, true) => Some("all other files are kept".to_owned()),
             (more, false) => more.then(|| format!("{count} files")),
         };
-        told.push((Fate::Removed, path.display().to_string(), reason));
+        told.push((ItemChange::Removed, path.display().to_string(), reason));
     }
     let (failed, kept): (Failed, Failed) = removed
         .kept
@@ -1282,7 +1282,7 @@ fn describe(
         .partition(|(path, _)| removed.failed.contains(path));
     told.extend(
         kept.into_iter()
-            .map(|(path, why)| (Fate::Kept, path.display().to_string(), Some(why))),
+            .map(|(path, why)| (ItemChange::Kept, path.display().to_string(), Some(why))),
     );
     (told, failed)
 }
@@ -1297,7 +1297,7 @@ pub(crate) fn was_found(record: &InstalledModule, path: &Path) -> bool {
 fn roots(
     module: &Module,
     record: Option<&InstalledModule>,
-    belongings: &Belongings,
+    belongings: &OwnedFiles,
     purge: bool,
     told: &mut Vec<Told>,
 ) -> Vec<Root> {
@@ -1327,7 +1327,7 @@ fn roots(
     declared.retain(|path| !found.contains(path));
     for path in found {
         told.push((
-            Fate::Kept,
+            ItemChange::Kept,
             path.display().to_string(),
             Some("it existed before the install; add --purge to remove it".to_owned()),
         ));
@@ -1352,7 +1352,7 @@ fn roots(
                     .any(|written| written.starts_with(path));
                 if !written {
                     let why = "it existed before the install; add --purge to remove it".to_owned();
-                    told.push((Fate::Kept, path.display().to_string(), Some(why)));
+                    told.push((ItemChange::Kept, path.display().to_string(), Some(why)));
                     continue;
                 }
                 Scope::Recorded

@@ -7,7 +7,7 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use hoist_core::{Action, InstalledModule, Module, Presence, Removal};
+use hoist_core::{Action, InstalledModule, Module, Presence, UninstallSpec};
 use hoist_executor::{Effect, Failure, Level, TaskContext};
 use hoist_files::{Kind, Record, state};
 use hoist_ledger::Reader;
@@ -19,10 +19,14 @@ use crate::git::program::Program;
 use crate::look;
 use crate::machine::Machine;
 use crate::method::method_of;
-use crate::world::World;
+use crate::world::RunContext;
 
 /// Runs the tests that a module declares.
-pub(crate) fn check(world: &World, module: &Module, task: &TaskContext) -> Result<(), Failure> {
+pub(crate) fn check(
+    world: &RunContext,
+    module: &Module,
+    task: &TaskContext,
+) -> Result<(), Failure> {
     let missing = match module.removal.is_indexed() {
         true => look::missing(&world.machine, &module.checks, &module.paths, &world.path),
         false => Vec::new(),
@@ -33,7 +37,7 @@ pub(crate) fn check(world: &World, module: &Module, task: &TaskContext) -> Resul
     run_tests(world, module, task)
 }
 
-fn run_tests(world: &World, module: &Module, task: &TaskContext) -> Result<(), Failure> {
+fn run_tests(world: &RunContext, module: &Module, task: &TaskContext) -> Result<(), Failure> {
     for step in module.recipe.steps(Action::Test) {
         let mut method = method_of(step).map_err(Failure::new)?;
         method.apply(&world.context(module, task))?;
@@ -43,7 +47,7 @@ fn run_tests(world: &World, module: &Module, task: &TaskContext) -> Result<(), F
 
 /// Verifies a module. [`Effect::Unchanged`] says that it declares nothing that could be verified.
 pub(crate) fn verify(
-    world: &World,
+    world: &RunContext,
     module: &Module,
     record: Option<&InstalledModule>,
     task: &TaskContext,
@@ -118,7 +122,7 @@ impl Altered {
     }
 
     /// Adds files of Python packages that differ from what pip recorded.
-    fn add_packages(&mut self, removal: &Removal) -> Result<(), Failure> {
+    fn add_packages(&mut self, removal: &UninstallSpec) -> Result<(), Failure> {
         let Some(target) = removal
             .target
             .as_ref()

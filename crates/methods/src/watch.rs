@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hoist_core::{Module, ModuleId, is_shared};
-use hoist_executor::{Failure, Fate, TaskContext};
+use hoist_executor::{Failure, ItemChange, TaskContext};
 use hoist_files::{
-    Difference, Home, Kind, Picture, Record, Recorded, Snapshot, State, Store, Suffix, Taking,
-    advance, aside_name, backups, is_backup, keep_copy, look, pending,
+    Difference, Home, Kind, Listing, Record, Recorded, Snapshot, SnapshotOptions, State, Store,
+    Suffix, advance, aside_name, backups, is_backup, keep_copy, look, pending,
 };
 use hoist_ledger::{DisplacedPath, Edit};
 
@@ -17,7 +17,7 @@ use crate::application::{self, Before, protect_install};
 use crate::config::ConfigPolicy;
 use crate::machine::Machine;
 use crate::rollback::FilesBefore;
-use crate::world::Bound;
+use crate::world::BoundStep;
 
 /// Larger files that are in no record are not read, in bytes: whatever they are, they are not the
 /// module's.
@@ -57,7 +57,7 @@ pub(crate) struct Watch {
     claimed: Vec<PathBuf>,
     /// What its checks look at, wherever that is.
     signs: Vec<PathBuf>,
-    signs_before: Picture,
+    signs_before: Listing,
 }
 
 impl Watch {
@@ -66,9 +66,9 @@ impl Watch {
         machine: &Machine,
         home: &Home,
         module: &Module,
-        steps: &[Bound],
+        steps: &[BoundStep],
         old: &Record,
-        keeping: &Keeping<'_>,
+        keeping: &ContentBudget<'_>,
     ) -> Result<Self, Failure> {
         let declared = module
             .paths
@@ -110,11 +110,11 @@ impl Watch {
         let store = keeping.store.filter(|_| !found.is_empty());
         let before = Snapshot::take(
             &roots,
-            &Taking {
+            &SnapshotOptions {
                 read: &read,
                 git: &|_| true,
                 store,
-                ..Taking::PLAIN
+                ..SnapshotOptions::PLAIN
             },
         )
         .map_err(looking)?;
@@ -368,12 +368,12 @@ impl Watch {
                     let why =
                         "it existed before the module, whose script removed it; it was restored"
                             .to_owned();
-                    task.item(Fate::Kept, shown.to_string(), Some(why));
+                    task.item(ItemChange::Kept, shown.to_string(), Some(why));
                     continue;
                 }
                 let copy = copy_of(path, before, store).map_err(wrong)?;
                 task.item(
-                    Fate::Kept,
+                    ItemChange::Kept,
                     copy.display().to_string(),
                     Some(format!(
                         "backup of {shown}, which the module's script removed"
@@ -401,7 +401,7 @@ impl Watch {
                 };
             let copy = copy_of(path, before, store).map_err(wrong)?;
             let why = format!("backup of {shown}, which the module's script changed");
-            task.item(Fate::Kept, copy.display().to_string(), Some(why));
+            task.item(ItemChange::Kept, copy.display().to_string(), Some(why));
             self.beside.push(copy);
             // A file that was edited is still whose it was.
             if is_file(after) && after.is_known() && !is_edit {
@@ -436,12 +436,12 @@ impl Watch {
         let git = |path: &Path| self.before.get(path).is_some();
         Snapshot::take(
             &self.own,
-            &Taking {
+            &SnapshotOptions {
                 former: Some(&self.before),
                 read: &read,
                 git: &git,
                 store,
-                ..Taking::PLAIN
+                ..SnapshotOptions::PLAIN
             },
         )
         .map_err(looking)
@@ -589,7 +589,7 @@ fn copy_of(path: &Path, before: &State, store: &Store) -> std::io::Result<PathBu
 }
 
 /// What is needed to keep what is there.
-pub(crate) struct Keeping<'a> {
+pub(crate) struct ContentBudget<'a> {
     /// Where contents are kept; nowhere in a test of modules.
     pub(crate) store: Option<&'a Store>,
     /// The paths that modules of the run make their own.
@@ -660,9 +660,9 @@ pub(crate) fn around(configs: &[PathBuf]) -> Vec<PathBuf> {
 pub(crate) fn look_around(configs: &[PathBuf], store: Option<&Store>) -> Result<Snapshot, Failure> {
     Snapshot::take(
         &around(configs),
-        &Taking {
+        &SnapshotOptions {
             store,
-            ..Taking::PLAIN
+            ..SnapshotOptions::PLAIN
         },
     )
     .map_err(looking)
@@ -673,7 +673,7 @@ fn looking(error: std::io::Error) -> Failure {
 }
 
 /// Signs may stand where very much does; only the files themselves are looked at.
-fn files_only(paths: &[PathBuf]) -> Picture {
+fn files_only(paths: &[PathBuf]) -> Listing {
     let files: Vec<PathBuf> = paths
         .iter()
         .filter(|path| !path.is_dir())

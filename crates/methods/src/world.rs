@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 use hoist_core::{Action, Application, Change, Installed, InstalledModule, Module, ModuleId};
 use hoist_executor::{Failure, TaskContext};
 use hoist_files::{Difference, Home, Record, Store};
-use hoist_ledger::{DisplacedPath, Ledger, LedgerError, Memento, RunId};
+use hoist_ledger::{DisplacedPath, Ledger, LedgerError, PriorState, RunId};
 
-use crate::application::{self, Guard, Guarding};
+use crate::application::{self, Guard, GuardSession};
 use crate::around::Around;
 use crate::builtin::pip;
 use crate::config::{ConfigFile, ConfigPolicy};
@@ -23,7 +23,7 @@ use crate::sandbox::Sandbox;
 use crate::undo::UndoPlan;
 
 /// What all modules of a run share.
-pub(crate) struct World {
+pub(crate) struct RunContext {
     pub(crate) machine: Arc<Machine>,
     pub(crate) home: Home,
     /// Directories that nothing may remove.
@@ -74,13 +74,13 @@ pub(crate) struct World {
     pub(crate) remotes: BTreeMap<ModuleId, Remote>,
 }
 
-impl World {
+impl RunContext {
     pub(crate) fn context<'a>(
         &'a self,
         module: &'a Module,
         task: &'a TaskContext,
     ) -> StepContext<'a> {
-        let World {
+        let RunContext {
             machine,
             path,
             force,
@@ -136,10 +136,12 @@ impl World {
     }
 
     /// What the ledger says of a module before it is changed.
-    pub(crate) fn memento(&self, module: &Module) -> Result<Memento, Failure> {
+    pub(crate) fn memento(&self, module: &Module) -> Result<PriorState, Failure> {
         self.ledger
             .as_ref()
-            .map_or(Ok(Memento::default()), |ledger| ledger.memento(&module.id))
+            .map_or(Ok(PriorState::default()), |ledger| {
+                ledger.memento(&module.id)
+            })
             .map_err(told)
     }
 
@@ -147,7 +149,7 @@ impl World {
     pub(crate) fn journal(
         &self,
         module: &Module,
-        was: &Memento,
+        was: &PriorState,
         differences: &[Difference],
     ) -> Result<(), Failure> {
         let (Some(ledger), Some(run)) = (&self.ledger, self.run) else {
@@ -164,7 +166,7 @@ impl World {
         application: &'w Application,
         module: &ModuleId,
         removal: bool,
-    ) -> Result<Guarding<'w>, Failure> {
+    ) -> Result<GuardSession<'w>, Failure> {
         let (others, edits) = match &self.ledger {
             Some(ledger) => (
                 ledger
@@ -182,7 +184,7 @@ impl World {
             self.store()?,
             &self.private,
         )?;
-        Ok(Guarding {
+        Ok(GuardSession {
             guard,
             others,
             edits,
@@ -269,7 +271,7 @@ impl std::ops::Deref for Place<'_> {
 }
 
 /// One step of a module, and when it runs.
-pub(crate) struct Bound {
+pub(crate) struct BoundStep {
     pub(crate) method: Box<dyn Method>,
     pub(crate) after_change: bool,
 }
@@ -278,7 +280,7 @@ pub(crate) struct Bound {
 pub(crate) struct Work {
     pub(crate) action: Action,
     pub(crate) change: Change,
-    pub(crate) steps: Vec<Bound>,
+    pub(crate) steps: Vec<BoundStep>,
     pub(crate) record: Option<InstalledModule>,
     /// Do it also where it seems done.
     pub(crate) anew: bool,
@@ -293,7 +295,7 @@ pub(crate) struct Work {
     /// True when an earlier install of it did not finish.
     pub(crate) unfinished: bool,
     /// What the ledger said of it before the first attempt.
-    pub(crate) was: Option<Memento>,
+    pub(crate) was: Option<PriorState>,
 }
 
 /// The Python packages that go with a module: its own but those that were there before it and hoist

@@ -23,12 +23,12 @@ pub struct Offer {
     /// Who offers it: the same for no two of one name.
     pub source: String,
     /// What it needs.
-    pub needs: Vec<Wanted>,
+    pub needs: Vec<VersionRequest>,
 }
 
 /// Versions of something that are needed.
 #[derive(Debug, Clone)]
-pub struct Wanted {
+pub struct VersionRequest {
     /// Of what.
     pub name: String,
     /// Which will do.
@@ -218,7 +218,7 @@ struct Provider<'a> {
 }
 
 impl Provider<'_> {
-    fn needs<'o>(&'o self, offer: &'o Offer) -> impl Iterator<Item = &'o Wanted> {
+    fn needs<'o>(&'o self, offer: &'o Offer) -> impl Iterator<Item = &'o VersionRequest> {
         offer
             .needs
             .iter()
@@ -364,7 +364,7 @@ mod tests {
     use super::*;
 
     fn offer(name: &str, version: &str, needs: &[(&str, &str)]) -> Offer {
-        let want = |(name, range): &(&str, &str)| Wanted {
+        let want = |(name, range): &(&str, &str)| VersionRequest {
             name: name.trim_end_matches('?').to_owned(),
             range: VersionRange::parse(range).unwrap(),
             optional: name.ends_with('?'),

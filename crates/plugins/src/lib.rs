@@ -32,7 +32,7 @@ mod secret;
 mod tree;
 mod violation;
 
-pub use choose::{Choice, Conflict, Offer, Offers, Wanted, choose};
+pub use choose::{Choice, Conflict, Offer, Offers, VersionRequest, choose};
 pub use compose::{Project, Rendering, render};
 pub use config::{
     Assignment, Configuration, ENVIRONMENTS, Given, MAPPING, Pending, SecretSource, Setting,

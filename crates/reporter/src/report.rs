@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
-use hoist_executor::{Event, EventKind, Fate, Level, Outcome};
+use hoist_executor::{Event, EventKind, ItemChange, Level, Outcome};
 use serde::Serialize;
 
 use crate::Reporter;
@@ -71,7 +71,7 @@ impl std::fmt::Display for Message {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Item {
     /// What became of it.
-    pub fate: Fate,
+    pub fate: ItemChange,
     /// Which.
     pub subject: String,
     /// Why, or what to do about it.

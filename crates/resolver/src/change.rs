@@ -2,7 +2,7 @@
 
 use hoist_core::{
     Action, Change, Installed, InstalledModule, Module, ModuleId, Plan, PlannedModule, Presence,
-    Request, Wanted,
+    Request, SelectionReason,
 };
 
 use crate::{Resolution, Resolved};
@@ -41,7 +41,7 @@ pub fn plan(
             }
             Action::Install
                 if request.force
-                    && !matches!(resolved.wanted, Wanted::By(_))
+                    && !matches!(resolved.wanted, SelectionReason::By(_))
                     && !moves(module, installed) =>
             {
                 (Change::Reinstall, "--force".to_owned())
@@ -190,7 +190,10 @@ fn update(resolved: &Resolved<'_>, installed: &Installed, presence: Presence) ->
     if let Presence::Other(version) = presence {
         return (Change::Update, from_to(&version, module));
     }
-    if !matches!(resolved.wanted, Wanted::Named | Wanted::Installed) {
+    if !matches!(
+        resolved.wanted,
+        SelectionReason::Named | SelectionReason::Installed
+    ) {
         return (Change::Keep, "installed".to_owned());
     }
     let record = installed

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hoist_core::{
-    Action, Catalog, Diagnostic, Installed, LeftOut, Module, ModuleId, Request, Tier, Wanted,
+    Action, Catalog, Diagnostic, Installed, LeftOut, Module, ModuleId, Request, SelectionReason,
+    Tier,
 };
 use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -34,7 +35,7 @@ pub(crate) fn close<'c>(
                     (Some(needed), _) => {
                         modules.entry(needed.id.as_str()).or_insert_with(|| {
                             waiting.push(needed);
-                            (needed, Wanted::By(module.id.clone()))
+                            (needed, SelectionReason::By(module.id.clone()))
                         });
                     }
                     (None, Some(broken))
@@ -55,19 +56,19 @@ pub(crate) fn close<'c>(
                 }
             }
             for wished in module
-                .wishes
+                .optional_dependencies
                 .iter()
                 .filter_map(|name| catalog.get(name.as_str()))
             {
                 modules.entry(wished.id.as_str()).or_insert_with(|| {
                     waiting.push(wished);
-                    (wished, Wanted::By(module.id.clone()))
+                    (wished, SelectionReason::By(module.id.clone()))
                 });
             }
         }
     }
     let left_out = leave_out(&mut modules, &skip, &mut errors);
-    let list: Vec<(&Module, Wanted)> = modules.into_values().collect();
+    let list: Vec<(&Module, SelectionReason)> = modules.into_values().collect();
     let graph = graph(&list.iter().map(|(module, _)| *module).collect::<Vec<_>>());
     if ordered {
         errors.extend(cycles(&graph));
@@ -168,7 +169,7 @@ fn close_backwards<'c>(
                 .module(name);
                 errors.push(diagnostic.help("remove it from --skip, or skip both"));
             } else if let Some(id) = catalog.get(name).map(|module| module.id.clone()) {
-                modules.insert(module.id.as_str(), (module, Wanted::Cascade(id)));
+                modules.insert(module.id.as_str(), (module, SelectionReason::Cascade(id)));
                 waiting.push(module.id.as_str());
             }
         }
@@ -196,10 +197,10 @@ fn close_backwards<'c>(
         let Some(orphan) = catalog.get(id.as_str()).filter(|_| !stays) else {
             continue;
         };
-        modules.insert(orphan.id.as_str(), (orphan, Wanted::Orphan));
+        modules.insert(orphan.id.as_str(), (orphan, SelectionReason::Orphan));
         left.extend(requires(id.as_str()).into_iter().filter(came_along));
     }
-    let list: Vec<(&Module, Wanted)> = modules.into_values().collect();
+    let list: Vec<(&Module, SelectionReason)> = modules.into_values().collect();
     let mut graph: DiGraph<&Module, ()> = DiGraph::new();
     let nodes: BTreeMap<&str, NodeIndex> = list
         .iter()
@@ -282,7 +283,7 @@ pub(crate) fn graph<'c>(modules: &[&'c Module]) -> DiGraph<&'c Module, ()> {
         for needed in module
             .requires
             .iter()
-            .chain(&module.wishes)
+            .chain(&module.optional_dependencies)
             .filter_map(|name| nodes.get(name.as_str()))
         {
             graph.update_edge(nodes[module.id.as_str()], *needed, ());
@@ -339,7 +340,7 @@ fn field(module: &Module) -> &'static str {
 
 /// Removes what is to be skipped and what needs it. A core module cannot be left out.
 fn leave_out<'c>(
-    modules: &mut BTreeMap<&'c str, (&'c Module, Wanted)>,
+    modules: &mut BTreeMap<&'c str, (&'c Module, SelectionReason)>,
     skip: &BTreeSet<&'c str>,
     errors: &mut Vec<Diagnostic>,
 ) -> Vec<LeftOut> {
@@ -376,7 +377,7 @@ fn leave_out<'c>(
             None => "left out with --skip".to_owned(),
             Some(because) => format!("depends on {because}, which is left out"),
         };
-        if wanted == Wanted::Named {
+        if wanted == SelectionReason::Named {
             let (why, skipped) = match because {
                 None => (
                     format!("{name} is both requested and excluded by --skip"),
@@ -402,7 +403,7 @@ fn leave_out<'c>(
                     .module(*name)
                     .help("remove it from --skip"),
             );
-        } else if because.is_some() || !matches!(wanted, Wanted::By(_)) {
+        } else if because.is_some() || !matches!(wanted, SelectionReason::By(_)) {
             left_out.push(LeftOut {
                 module: module.id.clone(),
                 reason,
@@ -411,12 +412,12 @@ fn leave_out<'c>(
     }
     // What only a module that is left out needed is not needed any more.
     let mut needs: BTreeMap<&str, usize> = BTreeMap::new();
-    let wants = |module: &'c Module| module.requires.iter().chain(&module.wishes);
+    let wants = |module: &'c Module| module.requires.iter().chain(&module.optional_dependencies);
     for name in modules.values().flat_map(|(module, _)| wants(module)) {
         *needs.entry(name.as_str()).or_default() += 1;
     }
-    let orphaned = |(name, (_, wanted)): (&&'c str, &(&Module, Wanted))| {
-        (matches!(wanted, Wanted::By(_)) && !needs.contains_key(name)).then_some(*name)
+    let orphaned = |(name, (_, wanted)): (&&'c str, &(&Module, SelectionReason))| {
+        (matches!(wanted, SelectionReason::By(_)) && !needs.contains_key(name)).then_some(*name)
     };
     let mut orphans: Vec<&str> = modules.iter().filter_map(orphaned).collect();
     while let Some((module, _)) = orphans.pop().and_then(|name| modules.remove(name)) {
@@ -426,7 +427,7 @@ fn leave_out<'c>(
             if *count == 0
                 && modules
                     .get(name.as_str())
-                    .is_some_and(|(_, wanted)| matches!(wanted, Wanted::By(_)))
+                    .is_some_and(|(_, wanted)| matches!(wanted, SelectionReason::By(_)))
             {
                 orphans.push(name.as_str());
             }

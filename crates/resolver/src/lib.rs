@@ -14,7 +14,7 @@ mod svg;
 pub use change::plan;
 pub use closure::{check, cycles_of as cycles};
 pub use draw::{Drawing, draw};
-use hoist_core::{Catalog, Diagnostic, Installed, LeftOut, Module, Request, Wanted};
+use hoist_core::{Catalog, Diagnostic, Installed, LeftOut, Module, Request, SelectionReason};
 
 /// The modules that a request is about.
 #[derive(Debug, Clone)]
@@ -31,7 +31,7 @@ pub struct Resolved<'c> {
     /// The module.
     pub module: &'c Module,
     /// Why it is here.
-    pub wanted: Wanted,
+    pub wanted: SelectionReason,
     /// What it needs, as indexes into the resolution.
     pub needs: Vec<usize>,
     /// What only has to be done ahead of it, as indexes into the resolution.

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hoist_core::{
-    Action, Catalog, Diagnostic, Installed, Module, Request, Selection, Tier, Wanted,
+    Action, Catalog, Diagnostic, Installed, Module, Request, Selection, SelectionReason, Tier,
 };
 
 /// The modules that are asked for, before what they need is added.
 pub(crate) struct Selected<'c> {
-    pub(crate) modules: BTreeMap<&'c str, (&'c Module, Wanted)>,
+    pub(crate) modules: BTreeMap<&'c str, (&'c Module, SelectionReason)>,
     pub(crate) skip: BTreeSet<&'c str>,
 }
 
@@ -56,7 +56,7 @@ pub(crate) fn select<'c>(
         for name in names {
             match (catalog.get(name), catalog.broken(name)) {
                 (Some(_), _) if needs_installed && !there(name) => errors.push(not_installed(name)),
-                (Some(module), _) => drop(selected.modules.insert(module.id.as_str(), (module, Wanted::Named))),
+                (Some(module), _) => drop(selected.modules.insert(module.id.as_str(), (module, SelectionReason::Named))),
                 (None, Some(broken)) => errors.extend(broken.diagnostics.iter().filter(|found| found.is_error()).cloned()),
                 (None, None) if needs_installed && there(name) => errors.push(
                     Diagnostic::error("no collection in use has its manifest, so it cannot be updated")
@@ -111,9 +111,9 @@ fn by_tier<'c>(
     for module in catalog.modules().filter(|module| !by_name(module)) {
         if chosen(module.id.as_str(), Some(module.tier)) {
             let wanted = if request.action == Action::Install {
-                Wanted::Tier
+                SelectionReason::Tier
             } else {
-                Wanted::Installed
+                SelectionReason::Installed
             };
             selected
                 .modules

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use hoist_core::{Digest, Stage};
+use hoist_core::{Digest, Maturity};
 use sha2::{Digest as _, Sha256};
 
 use crate::index::{Entry, FileList, IndexedFile};
@@ -98,7 +98,7 @@ pub fn entry(name: &str, files: &[TrackedFile], last: &LastChange) -> Entry {
         summary: head.summary.unwrap_or_default(),
         version: last.revision.clone(),
         date: last.date.clone(),
-        stage: Stage::of(&stages),
+        stage: Maturity::of(&stages),
         stages: if stages.len() > 1 {
             stages
                 .iter()
@@ -303,7 +303,7 @@ mod tests {
         );
         assert_eq!(
             (entry.summary.as_str(), entry.stage, entry.labels.as_slice()),
-            ("S", Some(Stage::Beta), &["Statistics".to_owned()][..])
+            ("S", Some(Maturity::Beta), &["Statistics".to_owned()][..])
         );
         assert_eq!(
             (entry.libraries.as_slice(), entry.modules.as_slice()),

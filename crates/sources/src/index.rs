@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
-use hoist_core::Stage;
+use hoist_core::Maturity;
 use serde::{Deserialize, Serialize};
 
 /// The number of the index format; another is not read.
@@ -52,7 +52,7 @@ pub struct Entry {
     pub date: Option<String>,
     /// How far it is, as its author says.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub stage: Option<Stage>,
+    pub stage: Option<Maturity>,
     /// All stages that its author names, where these are several.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stages: Vec<String>,

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use hoist_core::{
-    Action, Application, Checks, Digest, InstalledModule, Module, ModuleId, Offered, Recipe,
-    Removal, Rock, Source, SourceKind, Stage, Step, Tier,
+    Action, Application, Checks, Digest, InstalledModule, Maturity, Module, ModuleId, Recipe, Rock,
+    Source, SourceKind, SourceMetadata, Step, Tier, UninstallSpec,
 };
 use serde_json::json;
 
@@ -56,7 +56,7 @@ pub fn modules(
     index.entries.iter().filter_map(module).collect()
 }
 
-fn module(id: ModuleId, entry: &Entry, method: &str, step: Step, removal: Removal) -> Module {
+fn module(id: ModuleId, entry: &Entry, method: &str, step: Step, removal: UninstallSpec) -> Module {
     let mut requires: Vec<ModuleId> = Vec::new();
     for name in entry
         .depends
@@ -73,7 +73,7 @@ fn module(id: ModuleId, entry: &Entry, method: &str, step: Step, removal: Remova
         summary: entry.summary.clone(),
         tier: Tier::Optional,
         requires,
-        wishes: Vec::new(),
+        optional_dependencies: Vec::new(),
         method: method.to_owned(),
         recipe: Recipe {
             steps: [(Action::Install, vec![step])].into(),
@@ -90,7 +90,7 @@ fn module(id: ModuleId, entry: &Entry, method: &str, step: Step, removal: Remova
         manifest: Default::default(),
         digest: Digest::known(String::new()),
         source: String::new(),
-        offered: Offered {
+        offered: SourceMetadata {
             version: Some(entry.version.clone()),
             stage: entry.stage,
             caveats: caveats(entry),
@@ -108,10 +108,10 @@ fn directory(id: ModuleId, entry: &Entry, index: &Index, tree: &Path, into: &Pat
         "from": tree.join(&entry.name), "into": destination, "files": entry.files, "version": entry.version, "revision": revision,
         "refused": entry.unusable,
     });
-    let removal = Removal {
+    let removal = UninstallSpec {
         into: Some(into.to_owned()),
         empty: is_empty(entry),
-        ..Removal::default()
+        ..UninstallSpec::default()
     };
     let mut module = module(id, entry, "copy", Step::new("copy", args), removal);
     let main = [format!("{}.lua", entry.name)]
@@ -150,11 +150,11 @@ fn of_application(
         "from": origin.map(|origin| &origin.path), "prefix": origin.and_then(|origin| origin.prefix.as_ref()), "into": destination, "files": entry.files,
         "version": entry.version, "refused": entry.unusable,
     });
-    let removal = Removal {
+    let removal = UninstallSpec {
         into: Some(application.ground()),
         application: Some(application.clone()),
         from: origin.map(|origin| origin.from.clone()),
-        ..Removal::default()
+        ..UninstallSpec::default()
     };
     let mut module = module(id, entry, "directory", Step::new("copy", args), removal);
     if let Some(program) = &entry.installer {
@@ -184,11 +184,11 @@ fn of_application(
 }
 
 fn rock(id: ModuleId, entry: &Entry, server: &str, rock: &Rock) -> Module {
-    let removal = Removal {
+    let removal = UninstallSpec {
         into: Some(rock.tree.clone()),
         rock: Some(rock.clone()),
         empty: is_empty(entry),
-        ..Removal::default()
+        ..UninstallSpec::default()
     };
     let checks = Checks {
         dirs: vec![rocks::directory(rock, &entry.name)],
@@ -333,8 +333,8 @@ fn successor(
 /// What somebody should know before they install it.
 fn caveats(entry: &Entry) -> Vec<String> {
     let stage = match entry.stage {
-        Some(Stage::Merged) => Some("it is part of the server now".to_owned()),
-        Some(stage @ (Stage::Obsolete | Stage::Deprecated | Stage::Broken)) => {
+        Some(Maturity::Merged) => Some("it is part of the server now".to_owned()),
+        Some(stage @ (Maturity::Obsolete | Maturity::Deprecated | Maturity::Broken)) => {
             Some(format!("its author marks it as {stage}"))
         }
         _ => None,
@@ -382,7 +382,7 @@ mod tests {
             name: "mod_a".into(),
             version: "abc".into(),
             depends: vec!["mod_b >= 2".into(), "mod_smacks".into(), "mod_b".into()],
-            stage: Some(Stage::Obsolete),
+            stage: Some(Maturity::Obsolete),
             superseded_by: Some("mod_c".into()),
             ..Entry::default()
         };

@@ -13,18 +13,18 @@ use hoist_executor::Cancel;
 use hoist_files::Home;
 use hoist_ledger::{Holder, Ledger, Lock, PastRun, Reader, past_run, read_configs, unresolved};
 use hoist_methods::{
-    ConfigFile, ConfigPolicy, Machine, OwnDirectories, ProgramDirectories, RUN, Standing, Told,
-    clean_sources, foresee, kept_secrets, place_of, presence, survey,
+    ConfigFile, ConfigFileState, ConfigPolicy, Machine, OwnDirectories, ProgramDirectories, RUN,
+    Told, clean_sources, foresee, kept_secrets, place_of, presence, survey,
 };
 use hoist_plugins::{MASK, Masker};
 use hoist_resolver::Resolution;
 use rayon::prelude::*;
 
 use crate::args::{ConfigOptions, Global, Install, Migrate, Output, PlanAction, Uninstall, Update};
-use crate::error::{Code, Ending};
+use crate::error::{CommandError, ExitStatus};
 use crate::render::{self, Paint};
 use crate::run::info::RunInfo;
-use crate::run::{self, How, Run};
+use crate::run::{self, Run, RunOptions};
 use crate::session::Session;
 use crate::{ask, choice, commands, json, plugins, questions, server, time};
 
@@ -46,7 +46,7 @@ impl Asked {
     }
 
     /// From the options of install; what the last install did not finish, where it is to go on.
-    pub(crate) fn install(global: &Global, install: &Install) -> Result<Self, Ending> {
+    pub(crate) fn install(global: &Global, install: &Install) -> Result<Self, CommandError> {
         let selection = match install {
             Install { all: true, .. } => Selection::All,
             Install { minimal: true, .. } => Selection::Minimal,
@@ -82,7 +82,7 @@ impl Asked {
     }
 
     /// From the options of plan.
-    pub(crate) fn planned(global: &Global, action: &PlanAction) -> Result<Self, Ending> {
+    pub(crate) fn planned(global: &Global, action: &PlanAction) -> Result<Self, CommandError> {
         match action {
             PlanAction::Install(install) => Self::install(global, install),
             PlanAction::Update(update) => Ok(Self::update(global, update)),
@@ -181,7 +181,7 @@ fn policy(options: ConfigOptions) -> ConfigPolicy {
 }
 
 /// Changes the machine as asked.
-pub(crate) fn run(global: &Global, asked: &Asked) -> Result<Code, Ending> {
+pub(crate) fn run(global: &Global, asked: &Asked) -> Result<ExitStatus, CommandError> {
     if asked.dry_run {
         return plan(global, asked);
     }
@@ -258,11 +258,11 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<Code, Ending> {
         &mut configs,
     )? {
         render::remark("Nothing was changed.");
-        return Ok(Code::Interrupted);
+        return Ok(ExitStatus::Interrupted);
     }
     let Some(policies) = ask_about_edits(global, &session, &installed, &plan, asked)? else {
         render::remark("Nothing was changed.");
-        return Ok(Code::Interrupted);
+        return Ok(ExitStatus::Interrupted);
     };
     run::not_cancelled(&cancel)?;
     let (plugins, mut secrets) = plugins::configure(&session, &plan, &BTreeMap::new());
@@ -273,14 +273,14 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<Code, Ending> {
             .flat_map(|planned| kept_secrets(&session.places.state, &planned.module)),
     );
     let masker = Masker::new(secrets.iter().map(String::as_str));
-    let how = How {
+    let how = RunOptions {
         plugins,
         masker,
         policy: Some(asked.policy),
         policies,
         configs,
         enabled,
-        ..How::default()
+        ..RunOptions::default()
     };
     // Written down as it was asked, so that it can be done once more.
     let request = &Request {
@@ -318,7 +318,7 @@ impl Settled {
         machine: &Machine,
         mut installed: Installed,
         asked: &Asked,
-    ) -> Result<Self, Ending> {
+    ) -> Result<Self, CommandError> {
         if asked.request.action == Action::Uninstall {
             choice::spare_what_others_need(&mut installed);
         }
@@ -347,7 +347,7 @@ impl Settled {
 }
 
 /// Shows what would be done.
-pub(crate) fn plan(global: &Global, asked: &Asked) -> Result<Code, Ending> {
+pub(crate) fn plan(global: &Global, asked: &Asked) -> Result<ExitStatus, CommandError> {
     let mut session = Session::open(global)?;
     let installed = session.installed()?;
     let machine = session.machine()?;
@@ -371,16 +371,16 @@ pub(crate) fn plan(global: &Global, asked: &Asked) -> Result<Code, Ending> {
             std::io::stdout().lock().write_all(text.as_bytes())?;
         }
     }
-    Ok(Code::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 /// Does once more what failed last and was not done since, and what was skipped because of it.
-pub(crate) fn retry(global: &Global, config: ConfigOptions) -> Result<Code, Ending> {
+pub(crate) fn retry(global: &Global, config: ConfigOptions) -> Result<ExitStatus, CommandError> {
     let (_, _, places) = crate::session::surroundings()?;
     let Some(last) = unresolved(&places.state)? else {
         last_run(|_| true)?;
         render::remark("No failed modules to retry.");
-        return Ok(Code::Ok);
+        return Ok(ExitStatus::Ok);
     };
     let Some(request) = last.request.clone() else {
         return Err(nothing_known());
@@ -394,13 +394,13 @@ pub(crate) fn retry(global: &Global, config: ConfigOptions) -> Result<Code, Endi
             request.action,
             plugins.join(" ")
         ));
-        return Err(Ending::wrong(
+        return Err(CommandError::wrong(
             wrong.help(format!("run {} again", command_of(&last)?)),
         ));
     }
     if let (Action::Undo, Selection::Names(runs)) = (request.action, &request.selection) {
         let wrong = Diagnostic::error("the last failed run was an undo");
-        return Err(Ending::wrong(wrong.help(format!(
+        return Err(CommandError::wrong(wrong.help(format!(
             "run `hoist undo {}` to complete it",
             runs.join(" ")
         ))));
@@ -439,7 +439,7 @@ pub(crate) fn retry(global: &Global, config: ConfigOptions) -> Result<Code, Endi
 }
 
 /// The command line of a past run, as part of a sentence.
-fn command_of(run: &PastRun) -> Result<String, Ending> {
+fn command_of(run: &PastRun) -> Result<String, CommandError> {
     let (_, _, places) = crate::session::surroundings()?;
     let RunInfo { command, .. } = RunInfo::read(&places.run(&run.summary.run_id));
     Ok(if command.is_empty() {
@@ -507,7 +507,7 @@ fn as_asked(request: &Request, module: &str) -> String {
 }
 
 /// What the last install did not finish, as a request of the same kind.
-fn unfinished(_: &Global) -> Result<Request, Ending> {
+fn unfinished(_: &Global) -> Result<Request, CommandError> {
     let last = last_run(|action| action == "install")?;
     let done = |status: &str| matches!(status, "installed" | "unchanged");
     let Some(request) = last.request.clone() else {
@@ -532,11 +532,11 @@ fn unfinished(_: &Global) -> Result<Request, Ending> {
     }
 }
 
-fn last_run(wanted: impl Fn(&str) -> bool) -> Result<PastRun, Ending> {
+fn last_run(wanted: impl Fn(&str) -> bool) -> Result<PastRun, CommandError> {
     let (_, _, places) = crate::session::surroundings()?;
     let last = past_run(&places.state, |run| wanted(&run.action))?;
     last.ok_or_else(|| {
-        Ending::wrong(Diagnostic::error("no past runs").help("run `hoist install` first"))
+        CommandError::wrong(Diagnostic::error("no past runs").help("run `hoist install` first"))
     })
 }
 
@@ -545,7 +545,7 @@ fn not_on_hosts<'n>(
     last: &PastRun,
     request: &Request,
     names: impl Iterator<Item = &'n str>,
-) -> Result<(), Ending> {
+) -> Result<(), CommandError> {
     if !request.hosts {
         return Ok(());
     }
@@ -554,13 +554,13 @@ fn not_on_hosts<'n>(
         "the last install was on other hosts, and did not finish on {names}"
     ));
     let command = command_of(last)?;
-    Err(Ending::wrong(wrong.help(format!(
+    Err(CommandError::wrong(wrong.help(format!(
         "run {command} again; modules that are already installed there are skipped"
     ))))
 }
 
-fn nothing_known() -> Ending {
-    Ending::wrong(Diagnostic::error(
+fn nothing_known() -> CommandError {
+    CommandError::wrong(Diagnostic::error(
         "the last run was made by an earlier version of hoist, which did not record its options",
     ))
 }
@@ -574,7 +574,7 @@ fn catalog<'s>(
     session: &'s Session,
     installed: &Installed,
     request: &Request,
-) -> Result<Cow<'s, Catalog>, Ending> {
+) -> Result<Cow<'s, Catalog>, CommandError> {
     if request.action != Action::Uninstall {
         return Ok(Cow::Borrowed(&session.catalog));
     }
@@ -653,7 +653,7 @@ fn look_at_configs(
     session: &Session,
     plan: &mut Plan,
     asked: &Asked,
-) -> Result<BTreeMap<ModuleId, Vec<ConfigFile>>, Ending> {
+) -> Result<BTreeMap<ModuleId, Vec<ConfigFile>>, CommandError> {
     let mut found = BTreeMap::new();
     let concerned = |change: Change| change.is_work() || plan.action == Action::Update;
     let modules: Vec<_> = plan
@@ -690,7 +690,7 @@ fn look_at_configs(
                 // What is asked for by name, or is new, is not done by half; an update of
                 // everything is not held up by one file.
                 if plan.action == Action::Install
-                    || matches!(planned.wanted, hoist_core::Wanted::Named)
+                    || matches!(planned.wanted, hoist_core::SelectionReason::Named)
                 {
                     errors.extend(
                         files
@@ -703,7 +703,7 @@ fn look_at_configs(
                     && work
                     && matches!(
                         planned.wanted,
-                        hoist_core::Wanted::Named | hoist_core::Wanted::Installed
+                        hoist_core::SelectionReason::Named | hoist_core::SelectionReason::Installed
                     )
                 {
                     planned.change = Change::Update;
@@ -722,7 +722,7 @@ fn look_at_configs(
 }
 
 fn unreadable(module: &str, file: &ConfigFile) -> Option<Diagnostic> {
-    let Standing::Unreadable(why) = &file.standing else {
+    let ConfigFileState::Unreadable(why) = &file.standing else {
         return None;
     };
     let wrong = Diagnostic::error(format!("cannot read the file: {why}"))
@@ -739,7 +739,7 @@ fn foreseen(
     installed: &Installed,
     plan: &Plan,
     purge: bool,
-) -> Result<Vec<(ModuleId, Vec<Told>)>, Ending> {
+) -> Result<Vec<(ModuleId, Vec<Told>)>, CommandError> {
     if plan.action != Action::Uninstall {
         return Ok(Vec::new());
     }
@@ -768,13 +768,13 @@ fn foreseen(
         let mut belongings = reader.belongings(&module.id, &module.removal)?;
         // What goes in the same run holds nothing back.
         let goes = |name: &String| going.contains(name.as_str());
-        belongings.holders.retain(|_, name| !goes(name));
+        belongings.other_owners.retain(|_, name| !goes(name));
         belongings.python.retain(|_, name| !goes(name));
         let told = foresee(&home, machine, module, record, &belongings, purge);
         all.push((
             module.id.clone(),
             told.map_err(|failure| {
-                Ending::wrong(Diagnostic::error(failure.message).module(module.id.as_str()))
+                CommandError::wrong(Diagnostic::error(failure.message).module(module.id.as_str()))
             })?,
         ));
     }
@@ -791,12 +791,12 @@ fn confirm(
     plan: &Plan,
     asked: &Asked,
     configs: &mut BTreeMap<ModuleId, Vec<ConfigFile>>,
-) -> Result<bool, Ending> {
+) -> Result<bool, CommandError> {
     if plan.action == Action::Uninstall && !plan.modules.is_empty() && !global.yes {
         let foreseen = foreseen(session, machine, installed, plan, asked.request.purge)?;
         if !ask::somebody() {
             let message = "cannot ask for confirmation without a terminal";
-            return Err(Ending::wrong(
+            return Err(CommandError::wrong(
                 Diagnostic::error(message).help("add --yes to confirm, or run `hoist plan uninstall …` to see what would be removed"),
             ));
         }
@@ -829,7 +829,7 @@ fn ask_about_edits(
     installed: &Installed,
     plan: &Plan,
     asked: &Asked,
-) -> Result<Option<BTreeMap<ModuleId, ConfigPolicy>>, Ending> {
+) -> Result<Option<BTreeMap<ModuleId, ConfigPolicy>>, CommandError> {
     let mut policies = BTreeMap::new();
     let reader = Reader::open(&session.places.state)?;
     let brings = matches!(plan.action, Action::Install | Action::Update);
@@ -907,7 +907,11 @@ fn without_values(words: impl Iterator<Item = String>) -> Vec<String> {
     shown
 }
 
-pub(crate) fn lock(global: &Global, session: &Session, cancel: &Cancel) -> Result<Lock, Ending> {
+pub(crate) fn lock(
+    global: &Global,
+    session: &Session,
+    cancel: &Cancel,
+) -> Result<Lock, CommandError> {
     own_home(session)?;
     let command = without_values(std::env::args()).join(" ");
     let mut told = false;
@@ -934,7 +938,7 @@ pub(crate) fn lock(global: &Global, session: &Session, cancel: &Cancel) -> Resul
     match nested {
         Some(message) => {
             let help = "declare the other module in MODULE_DEPENDS, so that it is installed first";
-            Err(Ending::wrong(Diagnostic::error(message).help(help)))
+            Err(CommandError::wrong(Diagnostic::error(message).help(help)))
         }
         None => Ok(lock?),
     }
@@ -942,7 +946,7 @@ pub(crate) fn lock(global: &Global, session: &Session, cancel: &Cancel) -> Resul
 
 /// Refuses to write as root into the home directory of the user who called sudo: the files would be
 /// root's, and of no use to them.
-fn own_home(session: &Session) -> Result<(), Ending> {
+fn own_home(session: &Session) -> Result<(), CommandError> {
     let caller = ["SUDO_UID", "DOAS_UID"]
         .iter()
         .find_map(|name| session.environment.get(name)?.parse::<u32>().ok());
@@ -959,14 +963,14 @@ fn own_home(session: &Session) -> Result<(), Ending> {
                 "hoist runs as root, but HOME is {home}, the home directory of the user who ran sudo"
             );
             let help = "run hoist without sudo to install there (it uses sudo where required), or with `sudo -H` to install into root's home directory";
-            Err(Ending::wrong(Diagnostic::error(message).help(help)))
+            Err(CommandError::wrong(Diagnostic::error(message).help(help)))
         }
     }
 }
 
 /// Gives applications the names that the settings have for them by now. Returns true where one was
 /// renamed.
-pub(crate) fn take_names(global: &Global, session: &Session) -> Result<bool, Ending> {
+pub(crate) fn take_names(global: &Global, session: &Session) -> Result<bool, CommandError> {
     if session.former.is_empty() {
         return Ok(false);
     }
@@ -979,7 +983,7 @@ pub(crate) fn take_names(global: &Global, session: &Session) -> Result<bool, End
 }
 
 /// Opens the ledger; one that was damaged is replaced, and that is said.
-pub(crate) fn open(session: &Session) -> Result<Ledger, Ending> {
+pub(crate) fn open(session: &Session) -> Result<Ledger, CommandError> {
     let (ledger, salvaged) = Ledger::open(&session.places.state)?;
     ledger.describes(&session.home);
     if let Some(salvaged) = salvaged {
@@ -1000,7 +1004,7 @@ pub(crate) fn open(session: &Session) -> Result<Ledger, Ending> {
 }
 
 /// Recovers from runs that were killed, and says what became of it.
-pub(crate) fn recover(session: &Session, ledger: &Ledger) -> Result<(), Ending> {
+pub(crate) fn recover(session: &Session, ledger: &Ledger) -> Result<(), CommandError> {
     let home = Home::open(&session.home, &session.own_directories())?;
     let logs = |run: &str| session.places.run(run);
     let own = OwnDirectories {

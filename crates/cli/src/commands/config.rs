@@ -11,13 +11,13 @@ use hoist_methods::diff;
 use serde_json::json;
 
 use crate::args::{ConfigAction, Global, Output};
-use crate::error::{AtPath, Code, Ending};
+use crate::error::{AtPath, CommandError, ExitStatus};
 use crate::json;
 use crate::render::{self, DIM, GREEN, Paint, YELLOW, painted};
 use crate::session::{self, Session};
 
 /// Lists, compares, restores.
-pub(crate) fn run(global: &Global, action: &ConfigAction) -> Result<Code, Ending> {
+pub(crate) fn run(global: &Global, action: &ConfigAction) -> Result<ExitStatus, CommandError> {
     let (_, _, places) = session::surroundings()?;
     let records = read_configs(&places.state)?;
     match action {
@@ -86,7 +86,7 @@ fn list(
     global: &Global,
     records: &[ConfigRecord],
     edited: &BTreeMap<PathBuf, Vec<String>>,
-) -> Result<Code, Ending> {
+) -> Result<ExitStatus, CommandError> {
     if global.output == Output::Json {
         let entry = |record: &ConfigRecord| {
             let waiting = pending(&record.path);
@@ -101,7 +101,7 @@ fn list(
                 .chain(edited.iter().map(edit))
                 .collect(),
         )?;
-        return Ok(Code::Ok);
+        return Ok(ExitStatus::Ok);
     }
     let paint = Paint::choose(global.color);
     let former = |path: &Path| match backups(path) {
@@ -150,14 +150,14 @@ fn list(
         false => render::titled_table(&["STATUS", "FILE", "MODULE", "DETAILS"], rows, paint.stdout),
     };
     io::stdout().lock().write_all(text.as_bytes())?;
-    Ok(Code::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 fn show_differences(
     global: &Global,
     records: &[ConfigRecord],
     files: &[PathBuf],
-) -> Result<Code, Ending> {
+) -> Result<ExitStatus, CommandError> {
     let chosen: Vec<&ConfigRecord> = match files {
         [] => records.iter().collect(),
         files => files
@@ -190,7 +190,7 @@ fn show_differences(
         json::print(
             &differences.iter().map(|(record, text)| json!({ "path": record.path, "module": record.module, "diff": text })).collect(),
         )?;
-        return Ok(Code::Ok);
+        return Ok(ExitStatus::Ok);
     }
     let paint = Paint::choose(global.color);
     let mut text: String = differences
@@ -201,10 +201,10 @@ fn show_differences(
         text = "No differences.\n".to_owned();
     }
     io::stdout().lock().write_all(text.as_bytes())?;
-    Ok(Code::Ok)
+    Ok(ExitStatus::Ok)
 }
 
-fn find<'r>(records: &'r [ConfigRecord], file: &Path) -> Result<&'r ConfigRecord, Ending> {
+fn find<'r>(records: &'r [ConfigRecord], file: &Path) -> Result<&'r ConfigRecord, CommandError> {
     let path = std::path::absolute(file)?;
     records
         .iter()
@@ -212,11 +212,15 @@ fn find<'r>(records: &'r [ConfigRecord], file: &Path) -> Result<&'r ConfigRecord
         .ok_or_else(|| {
             let wrong = Diagnostic::error("hoist did not install this configuration file")
                 .file(path.display().to_string());
-            Ending::wrong(wrong.help("run `hoist config list` to list configuration files"))
+            CommandError::wrong(wrong.help("run `hoist config list` to list configuration files"))
         })
 }
 
-fn restore(records: &[ConfigRecord], file: &Path, from: Option<&Path>) -> Result<Code, Ending> {
+fn restore(
+    records: &[ConfigRecord],
+    file: &Path,
+    from: Option<&Path>,
+) -> Result<ExitStatus, CommandError> {
     let path = std::path::absolute(file)?;
     let copies = backups(&path);
     if copies.is_empty() && from.is_none() {
@@ -225,10 +229,9 @@ fn restore(records: &[ConfigRecord], file: &Path, from: Option<&Path>) -> Result
     let newest = || {
         let wrong = Diagnostic::error("the configuration file has no backup")
             .file(path.display().to_string());
-        copies
-            .last()
-            .cloned()
-            .ok_or_else(|| Ending::wrong(wrong.help("run `hoist config list -v` to list backups")))
+        copies.last().cloned().ok_or_else(|| {
+            CommandError::wrong(wrong.help("run `hoist config list -v` to list backups"))
+        })
     };
     let copy = from
         .map(std::path::absolute)
@@ -241,12 +244,12 @@ fn restore(records: &[ConfigRecord], file: &Path, from: Option<&Path>) -> Result
             || "it has no backups".to_owned(),
             |copy| format!("the newest backup is {}", copy.display()),
         );
-        return Err(Ending::wrong(wrong.help(format!(
+        return Err(CommandError::wrong(wrong.help(format!(
             "run `hoist config list -v` to list backups; {known}"
         ))));
     }
     let unreadable = |error: io::Error| {
-        Ending::wrong(
+        CommandError::wrong(
             Diagnostic::error(format!("cannot read the file: {error}"))
                 .file(copy.display().to_string()),
         )
@@ -268,7 +271,7 @@ fn restore(records: &[ConfigRecord], file: &Path, from: Option<&Path>) -> Result
     if path.exists() && !is_known {
         let wrong = |error: io::Error| {
             let message = format!("cannot back up the current file: {error}");
-            Ending::wrong(
+            CommandError::wrong(
                 Diagnostic::error(message)
                     .file(path.display().to_string())
                     .help("nothing was changed"),
@@ -295,5 +298,5 @@ fn restore(records: &[ConfigRecord], file: &Path, from: Option<&Path>) -> Result
         path.display(),
         copy.display()
     )?;
-    Ok(Code::Ok)
+    Ok(ExitStatus::Ok)
 }

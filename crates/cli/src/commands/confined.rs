@@ -8,16 +8,18 @@ use std::os::unix::process::CommandExt;
 use hoist_core::Diagnostic;
 use hoist_methods::{Enforced, Sandbox};
 
-use crate::error::{Code, Ending};
+use crate::error::{CommandError, ExitStatus};
 
 /// Enforces the rules and becomes the command.
-pub(crate) fn run(rules: &str, command: &[OsString]) -> Result<Code, Ending> {
+pub(crate) fn run(rules: &str, command: &[OsString]) -> Result<ExitStatus, CommandError> {
     let rules: Sandbox = serde_json::from_str(rules)?;
     let [program, arguments @ ..] = command else {
-        return Err(Ending::wrong(Diagnostic::error("there is no command")));
+        return Err(CommandError::wrong(Diagnostic::error(
+            "there is no command",
+        )));
     };
     let enforced = rules.enforce().map_err(|error| {
-        Ending::wrong(Diagnostic::error(format!(
+        CommandError::wrong(Diagnostic::error(format!(
             "cannot set up the sandbox: {error}"
         )))
     })?;

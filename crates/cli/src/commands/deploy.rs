@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hoist_core::{
     Action, Change, Diagnostic, Digest, Installed, Module, ModuleId, Plan, Request, Selection,
 };
-use hoist_ledger::{Deployed, Standing, read_deployments};
+use hoist_ledger::{Deployed, DeploymentState, read_deployments};
 use hoist_methods::{
     Configured, Deployment, Machine, OnDisk, Place, ReleaseFile, Rollout, SWARM, called, hosts_of,
     kept_secrets, project_name,
@@ -20,10 +20,10 @@ use serde_json::{Value, json};
 use crate::args::{BringUp, Global, PluginDeploy, PluginRollback, PluginUpgrade, RolloutOptions};
 use crate::choice;
 use crate::commands::{change, plugin};
-use crate::error::{Code, Ending};
+use crate::error::{CommandError, ExitStatus};
 use crate::plugins::{Found, add_directories, masked};
 use crate::render::{self, Paint};
-use crate::run::{self, How, Run};
+use crate::run::{self, Run, RunOptions};
 use crate::session::Session;
 
 mod show;
@@ -51,7 +51,7 @@ struct Options<'a> {
 
 impl Options<'_> {
     /// How so many hosts are gone through.
-    fn rollout(&self, hosts: usize) -> Result<Rollout, Ending> {
+    fn rollout(&self, hosts: usize) -> Result<Rollout, CommandError> {
         let RolloutOptions {
             max_hosts,
             canary,
@@ -67,7 +67,7 @@ impl Options<'_> {
 }
 
 /// Deploys plugins as they are offered, configured as the command line says.
-pub(crate) fn deploy(global: &Global, asked: &PluginDeploy) -> Result<Code, Ending> {
+pub(crate) fn deploy(global: &Global, asked: &PluginDeploy) -> Result<ExitStatus, CommandError> {
     let mut global = global.clone();
     let names = add_directories(&mut global, &asked.plugins)?;
     let options = Options {
@@ -88,14 +88,17 @@ pub(crate) fn deploy(global: &Global, asked: &PluginDeploy) -> Result<Code, Endi
                 former: None,
             })
         };
-        names.iter().map(one).collect::<Result<Vec<_>, Ending>>()
+        names
+            .iter()
+            .map(one)
+            .collect::<Result<Vec<_>, CommandError>>()
     };
     go(&global, &names, options, &all)
 }
 
 /// Deploys once more what is deployed, with the plugin as it is offered now, and configured as it
 /// was.
-pub(crate) fn upgrade(global: &Global, asked: &PluginUpgrade) -> Result<Code, Ending> {
+pub(crate) fn upgrade(global: &Global, asked: &PluginUpgrade) -> Result<ExitStatus, CommandError> {
     let mut global = global.clone();
     let names = add_directories(&mut global, &asked.plugins)?;
     add_former_directories(&mut global, &names)?;
@@ -137,7 +140,7 @@ pub(crate) fn upgrade(global: &Global, asked: &PluginUpgrade) -> Result<Code, En
 }
 
 /// Plugins that no collection here has are read where they were read when they were deployed.
-fn add_former_directories(global: &mut Global, names: &[String]) -> Result<(), Ending> {
+fn add_former_directories(global: &mut Global, names: &[String]) -> Result<(), CommandError> {
     let Ok(session) = Session::open(global) else {
         return Ok(());
     };
@@ -169,7 +172,10 @@ fn add_former_directories(global: &mut Global, names: &[String]) -> Result<(), E
 }
 
 /// Brings back what ran before.
-pub(crate) fn rollback(global: &Global, asked: &PluginRollback) -> Result<Code, Ending> {
+pub(crate) fn rollback(
+    global: &Global,
+    asked: &PluginRollback,
+) -> Result<ExitStatus, CommandError> {
     let options = Options {
         atomic: true,
         force: true,
@@ -211,7 +217,7 @@ pub(crate) fn rollback(global: &Global, asked: &PluginRollback) -> Result<Code, 
                 } else {
                     format!("available releases: {}", known.join(", "))
                 };
-                return Err(Ending::wrong(
+                return Err(CommandError::wrong(
                     Diagnostic::error(message).module(what).help(help),
                 ));
             };
@@ -242,7 +248,7 @@ pub(crate) fn deployments(
     session: &Session,
     name: &str,
     environment: Option<&str>,
-) -> Result<Vec<Deployed>, Ending> {
+) -> Result<Vec<Deployed>, CommandError> {
     let all: Vec<Deployed> = read_deployments(&session.places.state)?
         .into_iter()
         .filter(|deployed| deployed.plugin.as_str() == name)
@@ -268,11 +274,11 @@ pub(crate) fn deployments(
             Diagnostic::error(message).help(format!("it is deployed to {}", known.join(", ")))
         }
     };
-    Err(Ending::wrong(wrong.module(name)))
+    Err(CommandError::wrong(wrong.module(name)))
 }
 
 /// A run deploys a plugin once.
-fn one_environment(all: Vec<Asked>) -> Result<Vec<Asked>, Ending> {
+fn one_environment(all: Vec<Asked>) -> Result<Vec<Asked>, CommandError> {
     for (place, asked) in all.iter().enumerate() {
         if let Some(other) = all[..place].iter().find(|other| other.name == asked.name) {
             let shown = |name: &str| {
@@ -287,7 +293,7 @@ fn one_environment(all: Vec<Asked>) -> Result<Vec<Asked>, Ending> {
                 shown(&other.environment),
                 shown(&asked.environment)
             );
-            return Err(Ending::wrong(
+            return Err(CommandError::wrong(
                 Diagnostic::error(message).module(asked.name.as_str()).help(
                     "name one with --env; use `--env ''` for the deployment without an environment",
                 ),
@@ -297,22 +303,22 @@ fn one_environment(all: Vec<Asked>) -> Result<Vec<Asked>, Ending> {
     Ok(all)
 }
 
-fn never(deployed: &Deployed) -> Ending {
+fn never(deployed: &Deployed) -> CommandError {
     let what = called(&deployed.plugin, &deployed.environment);
-    Ending::wrong(
+    CommandError::wrong(
         Diagnostic::error("no deployment of the plugin has succeeded")
             .module(what)
             .help("run `hoist plugin deploy` to try again"),
     )
 }
 
-fn read(place: &Place, number: u32, deployed: &Deployed) -> Result<ReleaseFile, Ending> {
+fn read(place: &Place, number: u32, deployed: &Deployed) -> Result<ReleaseFile, CommandError> {
     place.read(number).map_err(|error| {
         let wrong = Diagnostic::error(format!(
             "cannot read the files of release {number}: {error}"
         ));
         let wrong = wrong.module(called(&deployed.plugin, &deployed.environment));
-        Ending::wrong(wrong.help("run `hoist plugin deploy` to deploy it again"))
+        CommandError::wrong(wrong.help("run `hoist plugin deploy` to deploy it again"))
     })
 }
 
@@ -373,8 +379,8 @@ fn go(
     global: &Global,
     names: &[String],
     options: Options<'_>,
-    asked: &dyn Fn(&Session) -> Result<Vec<Asked>, Ending>,
-) -> Result<Code, Ending> {
+    asked: &dyn Fn(&Session) -> Result<Vec<Asked>, CommandError>,
+) -> Result<ExitStatus, CommandError> {
     let mut session = Session::open(global)?;
     let known = match hoist_ledger::read(&session.places.state) {
         Err(error) if error.is_damage() && !options.bring.dry_run => Installed::default(),
@@ -437,11 +443,11 @@ fn go(
     }
     run::not_cancelled(&cancel)?;
     let masker = Masker::new(secrets.iter().map(String::as_str));
-    let how = How {
+    let how = RunOptions {
         plugins: configured,
         deployments,
         masker,
-        ..How::default()
+        ..RunOptions::default()
     };
     let request = &Request {
         action: Action::Deploy,
@@ -470,7 +476,7 @@ fn prepare(
     asked: &[Asked],
     options: Options<'_>,
     tell: bool,
-) -> Result<Prepared, Ending> {
+) -> Result<Prepared, CommandError> {
     let mut request = request.clone();
     session.fresh = asked
         .iter()
@@ -496,7 +502,7 @@ fn prepare(
                 "`{}` is a module, not a plugin",
                 asked.name.escape_debug()
             ));
-            return Err(Ending::wrong(
+            return Err(CommandError::wrong(
                 wrong.help(format!("run `hoist install {}` to install it", asked.name)),
             ));
         };
@@ -601,7 +607,7 @@ fn one(
     deployed: Option<&Deployed>,
     options: Options<'_>,
     found: &mut Vec<Diagnostic>,
-) -> Result<Option<One>, Ending> {
+) -> Result<Option<One>, CommandError> {
     let Options {
         atomic,
         force,
@@ -821,7 +827,8 @@ fn one(
         }
         Some(running)
             if running.digest == digest
-                && deployed.is_some_and(|deployed| deployed.standing == Standing::Deployed) =>
+                && deployed
+                    .is_some_and(|deployed| deployed.standing == DeploymentState::Deployed) =>
         {
             format!(
                 "{} is already deployed; its health is checked",

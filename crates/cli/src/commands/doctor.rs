@@ -12,7 +12,7 @@ use hoist_methods::{Machine, ProgramDirectories, presence};
 use serde_json::json;
 
 use crate::args::{Global, Output};
-use crate::error::{Code, Ending};
+use crate::error::{CommandError, ExitStatus};
 use crate::json;
 use crate::render::{self, DIM, GREEN, Paint, RED, YELLOW, painted};
 use crate::session::Session;
@@ -38,7 +38,7 @@ struct Finding {
 }
 
 /// Looks at the machine for all modules. The exit code is 3 when something is missing.
-pub(crate) fn run(global: &Global) -> Result<Code, Ending> {
+pub(crate) fn run(global: &Global) -> Result<ExitStatus, CommandError> {
     let mut session = Session::open(global)?;
     let installed = session.installed()?;
     session.catalog.prefer_installed(&installed);
@@ -62,9 +62,9 @@ pub(crate) fn run(global: &Global) -> Result<Code, Ending> {
         .iter()
         .any(|finding| finding.verdict >= Verdict::Problem)
     {
-        Code::Partial
+        ExitStatus::Partial
     } else {
-        Code::Ok
+        ExitStatus::Ok
     };
     if global.output == Output::Json {
         json::print(&json!({ "findings": findings }))?;
@@ -254,7 +254,7 @@ fn state(
     machine: &Machine,
     installed: &Installed,
     findings: &mut Vec<Finding>,
-) -> Result<(), Ending> {
+) -> Result<(), CommandError> {
     let mut note = |verdict, what: &str, help: &str, modules: BTreeSet<String>| {
         if !modules.is_empty() {
             findings.push(Finding {

@@ -7,7 +7,7 @@ use hoist_resolver::{Drawing, Resolved};
 use serde_json::json;
 
 use crate::args::{Global, GraphFormat, Output};
-use crate::error::{Code, Ending};
+use crate::error::{CommandError, ExitStatus};
 use crate::session::Session;
 use crate::{choice, json};
 
@@ -16,7 +16,7 @@ pub(crate) fn run(
     global: &Global,
     modules: &[String],
     format: GraphFormat,
-) -> Result<Code, Ending> {
+) -> Result<ExitStatus, CommandError> {
     let mut session = Session::open(global)?;
     let selection = if modules.is_empty() {
         Selection::All
@@ -38,7 +38,7 @@ pub(crate) fn run(
         json::print(
             &json!({ "modules": resolution.modules.iter().map(entry).collect::<Vec<_>>() }),
         )?;
-        return Ok(Code::Ok);
+        return Ok(ExitStatus::Ok);
     }
     let drawing = match format {
         GraphFormat::Dot => Drawing::Dot,
@@ -48,5 +48,5 @@ pub(crate) fn run(
     std::io::stdout()
         .lock()
         .write_all(hoist_resolver::draw(&resolution, drawing).as_bytes())?;
-    Ok(Code::Ok)
+    Ok(ExitStatus::Ok)
 }

@@ -7,7 +7,7 @@ use hoist_core::Diagnostic;
 use hoist_ledger::RunSummary;
 
 use crate::args::{Global, Output};
-use crate::error::{Code, Ending};
+use crate::error::{CommandError, ExitStatus};
 use crate::json;
 use crate::render::{self, DIM, Paint, painted};
 use crate::{session, time};
@@ -25,7 +25,7 @@ pub(crate) fn outcome_text(status: &str) -> &str {
 ///
 /// # Errors
 /// There is none, or there are several.
-pub(crate) fn run_name(state: &Path, prefix: &str) -> Result<String, Ending> {
+pub(crate) fn run_name(state: &Path, prefix: &str) -> Result<String, CommandError> {
     const MAX_LISTED: usize = 5;
     let names: Vec<String> = hoist_ledger::history(state, usize::MAX >> 1)?
         .into_iter()
@@ -42,7 +42,7 @@ pub(crate) fn run_name(state: &Path, prefix: &str) -> Result<String, Ending> {
         [only] => Ok(only.clone()),
         [] => {
             let error = Diagnostic::error(format!("unknown run `{}`", prefix.escape_debug()));
-            Err(Ending::wrong(
+            Err(CommandError::wrong(
                 error.help("run `hoist history` to list past runs"),
             ))
         }
@@ -62,7 +62,7 @@ pub(crate) fn run_name(state: &Path, prefix: &str) -> Result<String, Ending> {
             } else {
                 ""
             };
-            Err(Ending::wrong(error.help(format!(
+            Err(CommandError::wrong(error.help(format!(
                 "use a longer prefix: {}{more}",
                 listed.join(", ")
             ))))
@@ -71,7 +71,7 @@ pub(crate) fn run_name(state: &Path, prefix: &str) -> Result<String, Ending> {
 }
 
 /// Past runs, the newest first.
-pub(crate) fn run(global: &Global, limit: u32) -> Result<Code, Ending> {
+pub(crate) fn run(global: &Global, limit: u32) -> Result<ExitStatus, CommandError> {
     let (_, _, places) = session::surroundings()?;
     let runs = hoist_ledger::history(&places.state, limit as usize)?;
     if global.output == Output::Json {
@@ -83,7 +83,7 @@ pub(crate) fn run(global: &Global, limit: u32) -> Result<Code, Ending> {
         json::print(&serde_json::to_value(
             runs.into_iter().map(local).collect::<Vec<_>>(),
         )?)?;
-        return Ok(Code::Ok);
+        return Ok(ExitStatus::Ok);
     }
     let paint = Paint::choose(global.color).stdout;
     let row = |run: RunSummary| {
@@ -109,5 +109,5 @@ pub(crate) fn run(global: &Global, limit: u32) -> Result<Code, Ending> {
         false => render::titled_table(&["STARTED", "COMMAND", "STATUS", "RUN", ""], rows, paint),
     };
     std::io::stdout().lock().write_all(text.as_bytes())?;
-    Ok(Code::Ok)
+    Ok(ExitStatus::Ok)
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use hoist_core::{
     Action, Change, Diagnostic, InstalledModule, Module, ModuleId, Plan, PlannedModule, Request,
-    Selection, Tier, Wanted,
+    Selection, SelectionReason, Tier,
 };
 use hoist_executor::Failure;
 use hoist_methods::{Failures, Header, Host, Remote, printed_on, serve as serve_here, tree_name};
@@ -15,17 +15,17 @@ use serde_json::{Value, json};
 
 use crate::args::{Global, Hosts, Install, Output};
 use crate::commands::change;
-use crate::error::{Code, Ending};
+use crate::error::{CommandError, ExitStatus};
 use crate::json;
 use crate::render::{self, BOLD, Paint, RED, painted};
-use crate::run::{self, How, Run};
+use crate::run::{self, Run, RunOptions};
 use crate::session::{self, Session};
 
 /// True where it is about other hosts.
 ///
 /// # Errors
 /// It is not, and there are options that only mean something on other hosts.
-pub(crate) fn any(hosts: &Hosts) -> Result<bool, Ending> {
+pub(crate) fn any(hosts: &Hosts) -> Result<bool, CommandError> {
     if !hosts.host.is_empty() || hosts.hosts.is_some() {
         return Ok(true);
     }
@@ -38,7 +38,7 @@ pub(crate) fn any(hosts: &Hosts) -> Result<bool, Ending> {
         Some((_, option)) => {
             let wrong =
                 Diagnostic::error("the option requires hosts, and none is given").field(option);
-            Err(Ending::wrong(wrong.help(
+            Err(CommandError::wrong(wrong.help(
                 "add --host or --hosts, or remove the option to install on this machine",
             )))
         }
@@ -47,7 +47,7 @@ pub(crate) fn any(hosts: &Hosts) -> Result<bool, Ending> {
 }
 
 /// Does here what another hoist asks for.
-pub(crate) fn serve() -> Result<Code, Ending> {
+pub(crate) fn serve() -> Result<ExitStatus, CommandError> {
     let (_, _, places) = session::surroundings()?;
     serve_here(
         std::io::stdin().lock(),
@@ -55,11 +55,11 @@ pub(crate) fn serve() -> Result<Code, Ending> {
         &std::env::current_exe()?,
         &places.cache,
     )?;
-    Ok(Code::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 /// Installs on hosts what would be installed here.
-pub(crate) fn install(global: &Global, install: &Install) -> Result<Code, Ending> {
+pub(crate) fn install(global: &Global, install: &Install) -> Result<ExitStatus, CommandError> {
     let session = Session::open(global)?;
     let hosts = hosts(&install.hosts)?;
     // A mistake is told before any host is asked.
@@ -108,7 +108,7 @@ fn foresee(
     session: &Session,
     remotes: &BTreeMap<ModuleId, Remote>,
     at_once: usize,
-) -> Result<Code, Ending> {
+) -> Result<ExitStatus, CommandError> {
     let machine = session.machine()?;
     let remotes: Vec<&Remote> = remotes.values().collect();
     let mut plans = Vec::new();
@@ -129,9 +129,9 @@ fn foresee(
         }));
     }
     let code = if plans.iter().all(Result::is_ok) {
-        Code::Ok
+        ExitStatus::Ok
     } else {
-        Code::Partial
+        ExitStatus::Partial
     };
     if global.output == Output::Json {
         let plan = |(remote, plan): (&&Remote, &Result<String, Failure>)| match plan {
@@ -213,7 +213,7 @@ fn arguments(global: &Global, install: &Install, trees: &[(String, PathBuf)]) ->
 }
 
 /// The hosts of the options and of the file, each once.
-pub(crate) fn hosts(options: &Hosts) -> Result<Vec<Host>, Ending> {
+pub(crate) fn hosts(options: &Hosts) -> Result<Vec<Host>, CommandError> {
     let mut lines: Vec<(String, Option<(String, usize)>)> = options
         .host
         .iter()
@@ -222,7 +222,7 @@ pub(crate) fn hosts(options: &Hosts) -> Result<Vec<Host>, Ending> {
     if let Some(file) = &options.hosts {
         let shown = file.display().to_string();
         let text = hoist_files::read_text(file).map_err(|error| {
-            Ending::wrong(
+            CommandError::wrong(
                 Diagnostic::error(format!("cannot read the file: {error}"))
                     .file(shown.clone())
                     .help("name a file with one host per line"),
@@ -253,7 +253,7 @@ pub(crate) fn hosts(options: &Hosts) -> Result<Vec<Host>, Ending> {
     }
     match (errors.is_empty(), hosts.is_empty()) {
         (false, _) => Err(errors.into()),
-        (_, true) => Err(Ending::wrong(
+        (_, true) => Err(CommandError::wrong(
             Diagnostic::error("the file lists no hosts").help("write one host per line: user@host"),
         )),
         _ => Ok(hosts),
@@ -268,10 +268,12 @@ pub(crate) struct Planned {
 }
 
 impl Planned {
-    pub(crate) fn new(hosts: &[Host], options: &Hosts) -> Result<Self, Ending> {
+    pub(crate) fn new(hosts: &[Host], options: &Hosts) -> Result<Self, CommandError> {
         let name = |host: &Host| {
             let named = ModuleId::host(&host.to_string());
-            named.map_err(|_| Ending::wrong(Diagnostic::error(format!("{host} cannot be used"))))
+            named.map_err(|_| {
+                CommandError::wrong(Diagnostic::error(format!("{host} cannot be used")))
+            })
         };
         let names = hosts.iter().map(name).collect::<Result<Vec<_>, _>>()?;
         let allowed = allowed(options.rollout.max_failures.as_deref(), hosts.len())?;
@@ -293,7 +295,7 @@ impl Planned {
         mut session: Session,
         remotes: BTreeMap<ModuleId, Remote>,
         options: &Hosts,
-    ) -> Result<Code, Ending> {
+    ) -> Result<ExitStatus, CommandError> {
         let cancel = run::heed_signals()?;
         let lock = change::lock(global, &session, &cancel)?;
         let ledger = Arc::new(change::open(&session)?);
@@ -306,7 +308,7 @@ impl Planned {
             method: "ssh".to_owned(),
             change: Change::Install,
             reason: remotes[name].host.to_string(),
-            wanted: Wanted::Named,
+            wanted: SelectionReason::Named,
             needs: if place < self.canary {
                 Vec::new()
             } else {
@@ -328,10 +330,10 @@ impl Planned {
             ));
         }
         let machine = session.machine()?;
-        let how = How {
+        let how = RunOptions {
             remotes,
             max_hosts: options.rollout.max_hosts.into(),
-            ..How::default()
+            ..RunOptions::default()
         };
         let names = self.names.iter().map(ModuleId::to_string).collect();
         let request = &Request {
@@ -355,7 +357,7 @@ impl Planned {
 }
 
 /// So many hosts may fail: all of them where nothing is said.
-pub(crate) fn allowed(text: Option<&str>, hosts: usize) -> Result<usize, Ending> {
+pub(crate) fn allowed(text: Option<&str>, hosts: usize) -> Result<usize, CommandError> {
     let Some(text) = text else { return Ok(hosts) };
     let (number, is_share) = share(text)?;
     Ok(if is_share {
@@ -366,7 +368,7 @@ pub(crate) fn allowed(text: Option<&str>, hosts: usize) -> Result<usize, Ending>
 }
 
 /// A number, or a share of a hundred, which the second says.
-fn share(text: &str) -> Result<(usize, bool), Ending> {
+fn share(text: &str) -> Result<(usize, bool), CommandError> {
     let share = text
         .strip_suffix('%')
         .and_then(|share| share.trim().parse::<usize>().ok())
@@ -381,7 +383,7 @@ fn share(text: &str) -> Result<(usize, bool), Ending> {
                 text.escape_debug()
             ))
             .field("--max-failures");
-            Ending::wrong(
+            CommandError::wrong(
                 wrong.help("write the number or percentage of hosts that may fail: 2, or 25%"),
             )
         })

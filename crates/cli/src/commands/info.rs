@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::args::{Global, Output};
 use crate::choice;
 use crate::commands::list;
-use crate::error::{Code, Ending};
+use crate::error::{CommandError, ExitStatus};
 use crate::json;
 use crate::markdown;
 use crate::render::{self, BOLD, Paint, painted, printable};
@@ -22,7 +22,7 @@ use crate::session::Session;
 use crate::time;
 
 /// Everything known about one module.
-pub(crate) fn run(global: &Global, name: &str) -> Result<Code, Ending> {
+pub(crate) fn run(global: &Global, name: &str) -> Result<ExitStatus, CommandError> {
     let mut session = Session::open(global)?;
     let installed = session.installed()?;
     session.catalog.prefer_installed(&installed);
@@ -49,7 +49,7 @@ pub(crate) fn run(global: &Global, name: &str) -> Result<Code, Ending> {
             || "run `hoist list` to list modules".to_owned(),
             |near| format!("did you mean `{near}`?"),
         );
-        return Err(Ending::wrong(
+        return Err(CommandError::wrong(
             Diagnostic::error(format!("unknown module `{}`", name.escape_debug())).help(help),
         ));
     };
@@ -86,7 +86,7 @@ pub(crate) fn run(global: &Global, name: &str) -> Result<Code, Ending> {
             entry["readme"] = json!(readme(&session, module, indexed));
         }
         json::print(&entry)?;
-        return Ok(Code::Ok);
+        return Ok(ExitStatus::Ok);
     }
     let paint = Paint::choose(global.color);
     let names = |ids: &[&ModuleId]| {
@@ -147,7 +147,7 @@ pub(crate) fn run(global: &Global, name: &str) -> Result<Code, Ending> {
         text += &format!("\n{}", markdown::text(&readme, width, paint.stdout));
     }
     std::io::stdout().lock().write_all(text.as_bytes())?;
-    Ok(Code::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 /// The name of the module that somebody means; `SOURCE/NAME` lets that of the source count.
@@ -297,14 +297,14 @@ fn remembered(
     session: &Session,
     id: &ModuleId,
     record: &InstalledModule,
-) -> Result<Code, Ending> {
+) -> Result<ExitStatus, CommandError> {
     if global.output == Output::Json {
         let (version, source, method) = (&record.version, &record.source, &record.method);
         json::print(&json!({
             "name": id, "tier": null, "state": "installed", "version": version, "source": source, "description": null, "method": method,
             "requires": record.requires, "manifest": null, "installed": record,
         }))?;
-        return Ok(Code::Ok);
+        return Ok(ExitStatus::Ok);
     }
     let state = match record.removal.into {
         None if let Some(root) = session.unused_collection(record) => {
@@ -328,7 +328,7 @@ fn remembered(
     std::io::stdout()
         .lock()
         .write_all(described(id, rows, Paint::choose(global.color)).as_bytes())?;
-    Ok(Code::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 /// What the ledger says of a module.

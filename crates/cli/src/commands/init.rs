@@ -8,7 +8,7 @@ use include_dir::{Dir, include_dir};
 use serde_json::json;
 
 use crate::args::{Global, Output};
-use crate::error::{Code, Ending};
+use crate::error::{CommandError, ExitStatus};
 use crate::{collections, json, render, shipped};
 
 static COLLECTION: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/scaffold/collection");
@@ -17,7 +17,7 @@ static COLLECTION: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/scaffold/collecti
 const NAME: &str = "COLLECTION_NAME";
 
 /// Creates a collection in `directory`, by default the working directory. Existing files are kept.
-pub(crate) fn run(global: &Global, directory: Option<&Path>) -> Result<Code, Ending> {
+pub(crate) fn run(global: &Global, directory: Option<&Path>) -> Result<ExitStatus, CommandError> {
     let root = std::path::absolute(directory.unwrap_or(Path::new(".")))?
         .components()
         .collect::<PathBuf>();
@@ -31,7 +31,7 @@ pub(crate) fn run(global: &Global, directory: Option<&Path>) -> Result<Code, End
     );
     if collections::is_collection(&root) {
         let error = Diagnostic::error("the directory is already a collection").file(shown);
-        return Err(Ending::wrong(
+        return Err(CommandError::wrong(
             error.help("create a module in it with `hoist new NAME`"),
         ));
     }
@@ -44,7 +44,7 @@ pub(crate) fn run(global: &Global, directory: Option<&Path>) -> Result<Code, End
         .map_err(|error| cannot_write(&shown, &error))?;
     if global.output == Output::Json {
         json::print(&json!({ "collection": root, "files": written }))?;
-        return Ok(Code::Ok);
+        return Ok(ExitStatus::Ok);
     }
     let mut output = format!("Created the collection {name} in {shown}:\n");
     written
@@ -57,13 +57,13 @@ pub(crate) fn run(global: &Global, directory: Option<&Path>) -> Result<Code, End
     output +=
         "  hoist install      install the example module\n  hoist new NAME     create a module\n";
     io::stdout().lock().write_all(output.as_bytes())?;
-    Ok(Code::Ok)
+    Ok(ExitStatus::Ok)
 }
 
-fn cannot_write(shown: &str, error: &io::Error) -> Ending {
+fn cannot_write(shown: &str, error: &io::Error) -> CommandError {
     let diagnostic =
         Diagnostic::error(format!("cannot create the collection: {error}")).file(shown);
-    Ending::wrong(
+    CommandError::wrong(
         diagnostic
             .help("check that the directory is writable, or name another one: `hoist init DIR`"),
     )

@@ -8,14 +8,14 @@ use serde_json::json;
 
 use crate::args::{Global, List, Output};
 use crate::choice;
-use crate::error::{Code, Ending};
+use crate::error::{CommandError, ExitStatus};
 use crate::json;
 use crate::render::{self, BOLD, DIM, GREEN, Paint, RED, YELLOW, painted};
 use crate::session::Session;
 
 /// One line a module: those of the collections and of other sources, and those that are installed
 /// without being in one.
-pub(crate) fn run(global: &Global, list: &List) -> Result<Code, Ending> {
+pub(crate) fn run(global: &Global, list: &List) -> Result<ExitStatus, CommandError> {
     let mut session = Session::open(global)?;
     let installed = session.installed()?;
     if let Some(source) = &global.source {
@@ -68,7 +68,7 @@ pub(crate) fn run(global: &Global, list: &List) -> Result<Code, Ending> {
             json!({ "name": name, "tier": broken.tier, "state": "broken", "version": null, "source": null, "description": null, "diagnostics": broken.diagnostics })
         }));
         json::print(&entries.into())?;
-        return Ok(Code::Ok);
+        return Ok(ExitStatus::Ok);
     }
     let paint = Paint::choose(global.color);
     let dim = |text: &str| painted(paint.stdout, DIM, text);
@@ -151,7 +151,7 @@ pub(crate) fn run(global: &Global, list: &List) -> Result<Code, Ending> {
         ));
     }
     session.remark_unknown_sources();
-    Ok(Code::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 /// The same of another source is another module.

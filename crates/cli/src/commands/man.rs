@@ -8,11 +8,11 @@ use clap_complete::env::Shells;
 use hoist_core::{Diagnostic, schema};
 
 use crate::args::{self, Global};
-use crate::error::{AtPath, Code, Ending};
+use crate::error::{AtPath, CommandError, ExitStatus};
 use crate::session::{self, Session};
 
 /// The manual page of the program, or all pages into a directory.
-pub(crate) fn man(directory: Option<&Path>) -> Result<Code, Ending> {
+pub(crate) fn man(directory: Option<&Path>) -> Result<ExitStatus, CommandError> {
     match directory {
         None => args::page(&mut std::io::stdout().lock())?,
         Some(directory) => {
@@ -20,14 +20,14 @@ pub(crate) fn man(directory: Option<&Path>) -> Result<Code, Ending> {
             args::pages(directory).at("cannot write manual pages to the directory", directory)?;
         }
     }
-    Ok(Code::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 /// What a shell has to source to complete commands, options and the names of modules.
-pub(crate) fn completions(shell: &str) -> Result<Code, Ending> {
+pub(crate) fn completions(shell: &str) -> Result<ExitStatus, CommandError> {
     let shells = Shells::builtins();
     let unknown = || {
-        Ending::wrong(Diagnostic::error(format!(
+        CommandError::wrong(Diagnostic::error(format!(
             "no completions for shell `{}`",
             shell.escape_debug()
         )))
@@ -41,7 +41,7 @@ pub(crate) fn completions(shell: &str) -> Result<Code, Ending> {
         &program,
         &mut std::io::stdout().lock(),
     )?;
-    Ok(Code::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 /// The shells there are completions for.
@@ -96,14 +96,14 @@ pub(crate) fn runs() -> ArgValueCandidates {
 }
 
 /// The JSON Schema of a file format or of a document that hoist prints.
-pub(crate) fn json_schema(kind: &str) -> Result<Code, Ending> {
+pub(crate) fn json_schema(kind: &str) -> Result<ExitStatus, CommandError> {
     let unknown = || {
-        Ending::wrong(Diagnostic::error(format!(
+        CommandError::wrong(Diagnostic::error(format!(
             "unknown schema `{}`",
             kind.escape_debug()
         )))
     };
     crate::json::print(&schema::of(kind).ok_or_else(unknown)?)?;
     std::io::stdout().flush()?;
-    Ok(Code::Ok)
+    Ok(ExitStatus::Ok)
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::args::{Global, New, NewMethod, Output, PluginAction, PluginKind, PluginNew};
 use crate::collections::{self, Reading};
-use crate::error::{AtPath, Code, Ending};
+use crate::error::{AtPath, CommandError, ExitStatus};
 use crate::session::{self, Session};
 use crate::{ask, commands, json};
 
@@ -24,9 +24,9 @@ struct Answers {
 }
 
 /// Creates a module in the collection.
-pub(crate) fn run(global: &Global, new: &New) -> Result<Code, Ending> {
+pub(crate) fn run(global: &Global, new: &New) -> Result<ExitStatus, CommandError> {
     let name = ModuleId::new(&new.name).map_err(|error| {
-        Ending::wrong(
+        CommandError::wrong(
             Diagnostic::error(error.to_string())
                 .help("name the module after its file, for example `fzf` for modules/fzf.sh"),
         )
@@ -53,12 +53,12 @@ pub(crate) fn run(global: &Global, new: &New) -> Result<Code, Ending> {
         let error = Diagnostic::error("the module already exists")
             .module(name.as_str())
             .file(existing.display().to_string());
-        return Err(Ending::wrong(
+        return Err(CommandError::wrong(
             error.help("choose another name, or edit the existing file"),
         ));
     }
     let Some(answers) = answers(global, new, name)? else {
-        return Err(Ending::Interrupted);
+        return Err(CommandError::Interrupted);
     };
     write(&file, &script(&answers))?;
     check(&file)?;
@@ -69,27 +69,27 @@ pub(crate) fn run(global: &Global, new: &New) -> Result<Code, Ending> {
         .to_string();
     if global.output == Output::Json {
         json::print(&json!({ "module": answers.name, "file": file }))?;
-        return Ok(Code::Ok);
+        return Ok(ExitStatus::Ok);
     }
     let name = &answers.name;
     let text = format!(
         "Created {shown}\n\nNext:\n  edit {shown}\n  hoist validate {shown}\n  hoist install {name} --dry-run\n  hoist install {name}\n"
     );
     io::stdout().lock().write_all(text.as_bytes())?;
-    Ok(Code::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 /// The collection to create the module in: the first of those in use.
-fn collection(global: &Global) -> Result<PathBuf, Ending> {
+fn collection(global: &Global) -> Result<PathBuf, CommandError> {
     let session = Session::named(global)?;
     let directory = session.directories.first().cloned().ok_or_else(|| {
         let error = Diagnostic::error("there is no collection to create the module in");
-        Ending::wrong(error.help("create one with `hoist init`, or name one with `-C DIR`"))
+        CommandError::wrong(error.help("create one with `hoist init`, or name one with `-C DIR`"))
     })?;
     if !directory.is_dir() {
         let error = Diagnostic::error("the collection does not exist")
             .file(directory.display().to_string());
-        return Err(Ending::wrong(error.help(format!(
+        return Err(CommandError::wrong(error.help(format!(
             "create it with `hoist init {}`",
             directory.display()
         ))));
@@ -99,7 +99,7 @@ fn collection(global: &Global) -> Result<PathBuf, Ending> {
 
 /// Completes the options by questions on a terminal, and by defaults otherwise. `None` at the end
 /// of the input.
-fn answers(global: &Global, new: &New, name: ModuleId) -> Result<Option<Answers>, Ending> {
+fn answers(global: &Global, new: &New, name: ModuleId) -> Result<Option<Answers>, CommandError> {
     let asks = ask::somebody() && !global.yes;
     let method = match new.method {
         Some(method) => method,
@@ -120,7 +120,7 @@ fn answers(global: &Global, new: &New, name: ModuleId) -> Result<Option<Answers>
             let error = Diagnostic::error(
                 "--url is only used by the methods git_clone and download_script",
             );
-            return Err(Ending::wrong(
+            return Err(CommandError::wrong(
                 error.help("remove --url, or choose one of these methods"),
             ));
         }
@@ -144,7 +144,7 @@ fn answers(global: &Global, new: &New, name: ModuleId) -> Result<Option<Answers>
         } else {
             "download_script needs the URL of a script"
         };
-        return Err(Ending::wrong(
+        return Err(CommandError::wrong(
             Diagnostic::error(kind)
                 .module(name.as_str())
                 .help("add `--url URL`"),
@@ -155,7 +155,7 @@ fn answers(global: &Global, new: &New, name: ModuleId) -> Result<Option<Answers>
         (false, false) => {
             let error =
                 Diagnostic::error("--package is only used by the methods pip and package_manager");
-            return Err(Ending::wrong(
+            return Err(CommandError::wrong(
                 error.help("remove --package, or choose one of these methods"),
             ));
         }
@@ -339,7 +339,7 @@ fn script(answers: &Answers) -> String {
     text + "# Metadata: END\n" + &function
 }
 
-fn write(file: &Path, text: &str) -> Result<(), Ending> {
+fn write(file: &Path, text: &str) -> Result<(), CommandError> {
     let write = || {
         std::fs::create_dir_all(file.parent().unwrap_or(Path::new(".")))?;
         std::fs::OpenOptions::new()
@@ -351,12 +351,12 @@ fn write(file: &Path, text: &str) -> Result<(), Ending> {
     write().map_err(|error| {
         let diagnostic = Diagnostic::error(format!("cannot create the module: {error}"))
             .file(file.display().to_string());
-        Ending::wrong(diagnostic.help("check that the directory is writable"))
+        CommandError::wrong(diagnostic.help("check that the directory is writable"))
     })
 }
 
 /// Reads the new module as every command does. A module with errors is removed again.
-fn check(file: &Path) -> Result<(), Ending> {
+fn check(file: &Path) -> Result<(), CommandError> {
     let (environment, _, places) = session::surroundings()?;
     let catalog = collections::read_manifest(
         file,

@@ -13,14 +13,14 @@ use serde_json::json;
 
 use crate::args::{Global, Output};
 use crate::choice;
-use crate::error::{Code, Ending};
+use crate::error::{CommandError, ExitStatus};
 use crate::json;
 use crate::render::{self, BOLD, DIM, Paint, RED, YELLOW, painted};
 use crate::session::Session;
 use crate::time;
 
 /// How an installed module stands to what its source had when it was last looked at.
-enum Standing {
+enum UpdateStatus {
     /// There is a newer one: this version.
     Outdated(String),
     /// Its source does not have it any more.
@@ -30,7 +30,7 @@ enum Standing {
 }
 
 /// Lists what is installed and not as its source has it. The network is asked only with `refresh`.
-pub(crate) fn run(global: &Global, refresh: bool) -> Result<Code, Ending> {
+pub(crate) fn run(global: &Global, refresh: bool) -> Result<ExitStatus, CommandError> {
     let mut session = Session::open(global)?;
     let installed = session.installed()?;
     if let Some(source) = &global.source {
@@ -58,7 +58,7 @@ pub(crate) fn run(global: &Global, refresh: bool) -> Result<Code, Ending> {
             .as_ref()
             .is_none_or(|source| *source == record.source)
     };
-    let found: Vec<(&ModuleId, &InstalledModule, String, Standing)> = installed
+    let found: Vec<(&ModuleId, &InstalledModule, String, UpdateStatus)> = installed
         .modules
         .iter()
         .filter(|(_, record)| of_source(record))
@@ -68,7 +68,7 @@ pub(crate) fn run(global: &Global, refresh: bool) -> Result<Code, Ending> {
                     id,
                     record,
                     newer.installed.clone(),
-                    Standing::Outdated(newer.offered.clone()),
+                    UpdateStatus::Outdated(newer.offered.clone()),
                 ));
             }
             let version = version_of(id, record);
@@ -87,26 +87,26 @@ pub(crate) fn run(global: &Global, refresh: bool) -> Result<Code, Ending> {
             &ModuleId,
             &InstalledModule,
             String,
-            Standing,
+            UpdateStatus,
         )| {
             let (status, offered) = match standing {
-                Standing::Outdated(offered) => ("outdated", Some(offered)),
-                Standing::Gone => ("gone", None),
-                Standing::Changed => ("changed", None),
+                UpdateStatus::Outdated(offered) => ("outdated", Some(offered)),
+                UpdateStatus::Gone => ("gone", None),
+                UpdateStatus::Changed => ("changed", None),
             };
             json!({
                 "name": id, "source": record.source, "version": version, "offered": offered, "status": status, "synced_at": synced(&record.source).map(|at| time::with_offset(&at)),
             })
         };
         json::print(&found.iter().map(entry).collect())?;
-        return Ok(Code::Ok);
+        return Ok(ExitStatus::Ok);
     }
     let paint = Paint::choose(global.color);
     let dim = |text: &str| painted(paint.stdout, DIM, text);
     let row =
-        |(id, record, version, standing): &(&ModuleId, &InstalledModule, String, Standing)| {
+        |(id, record, version, standing): &(&ModuleId, &InstalledModule, String, UpdateStatus)| {
             let (word, more) = match standing {
-                Standing::Outdated(offered) => {
+                UpdateStatus::Outdated(offered) => {
                     let caveat = if is_updatable(&session, id, standing) {
                         ""
                     } else {
@@ -117,11 +117,11 @@ pub(crate) fn run(global: &Global, refresh: bool) -> Result<Code, Ending> {
                         format!("{version} → {offered}{caveat}"),
                     )
                 }
-                Standing::Gone => (
+                UpdateStatus::Gone => (
                     painted(paint.stdout, RED, "gone"),
                     format!("{version}; removed from {}", record.source),
                 ),
-                Standing::Changed => (
+                UpdateStatus::Changed => (
                     dim("changed"),
                     "its manifest changed since the install".to_owned(),
                 ),
@@ -166,20 +166,20 @@ pub(crate) fn run(global: &Global, refresh: bool) -> Result<Code, Ending> {
         ));
     }
     session.remark_unknown_sources();
-    Ok(Code::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 /// Whether `hoist update` installs the newer version.
-fn is_updatable(session: &Session, id: &ModuleId, standing: &Standing) -> bool {
+fn is_updatable(session: &Session, id: &ModuleId, standing: &UpdateStatus) -> bool {
     let is_updated = |module: &Module| {
         module.removal.is_indexed()
             || module.removal.plugin
             || !module.recipe.steps(Action::Update).is_empty()
     };
     match standing {
-        Standing::Gone => false,
-        Standing::Changed => true,
-        Standing::Outdated(_) => session.catalog.get(id.as_str()).is_some_and(is_updated),
+        UpdateStatus::Gone => false,
+        UpdateStatus::Changed => true,
+        UpdateStatus::Outdated(_) => session.catalog.get(id.as_str()).is_some_and(is_updated),
     }
 }
 
@@ -234,7 +234,7 @@ pub(crate) fn remark_gone(session: &Session, installed: &Installed, source: Opti
     {
         if matches!(
             standing(session, installed, id, &version_of(id, record)),
-            Some(Standing::Gone)
+            Some(UpdateStatus::Gone)
         ) {
             render::remark(&format!(
                 "warning: {id} was removed from {}; run `hoist uninstall {id}` to remove it",
@@ -259,7 +259,7 @@ fn standing(
     installed: &Installed,
     id: &ModuleId,
     version: &str,
-) -> Option<Standing> {
+) -> Option<UpdateStatus> {
     let record = installed.modules.get(id)?;
     let module = session
         .catalog
@@ -275,8 +275,8 @@ fn standing(
         let newer = read_version(&offered) > read_version(version);
         let changed = module.digest != record.digest;
         return newer
-            .then_some(Standing::Outdated(offered))
-            .or(changed.then_some(Standing::Changed));
+            .then_some(UpdateStatus::Outdated(offered))
+            .or(changed.then_some(UpdateStatus::Changed));
     }
     if !record.removal.is_indexed() {
         let is_read = || {
@@ -288,10 +288,10 @@ fn standing(
         };
         return match module {
             Some(module) => {
-                (module.digest != record.digest && !record.adopted).then_some(Standing::Changed)
+                (module.digest != record.digest && !record.adopted).then_some(UpdateStatus::Changed)
             }
             None => (is_read() && session.catalog.broken(id.as_str()).is_none())
-                .then_some(Standing::Gone),
+                .then_some(UpdateStatus::Gone),
         };
     }
     match (module, session.indexes.contains_key(&record.source)) {
@@ -301,9 +301,9 @@ fn standing(
                 Some(_) => Version::new(&newest) > Version::new(version),
                 None => newest != version,
             };
-            newer.then_some(Standing::Outdated(newest))
+            newer.then_some(UpdateStatus::Outdated(newest))
         }
-        (None, true) => Some(Standing::Gone),
+        (None, true) => Some(UpdateStatus::Gone),
         // What nobody has looked at is not known to be gone.
         (None, false) => None,
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hoist_core::{Change, Installed, ModuleId, Plan};
-use hoist_executor::Fate;
+use hoist_executor::ItemChange;
 use hoist_methods::{ConfigFile, Decision, Told};
 use hoist_reporter::{duration_text, plain_text};
 use serde_json::{Value, json};
@@ -125,8 +125,8 @@ pub(crate) fn removal(foreseen: &[(ModuleId, Vec<Told>)], colour: bool) -> Strin
                 .map(|reason| format!(": {}", plain_text(reason)))
                 .unwrap_or_default();
             let (word, code) = match fate {
-                Fate::Kept => ("keep", YELLOW),
-                Fate::Changed => ("restore", BOLD),
+                ItemChange::Kept => ("keep", YELLOW),
+                ItemChange::Changed => ("restore", BOLD),
                 _ => ("remove", BOLD),
             };
             text += &format!(

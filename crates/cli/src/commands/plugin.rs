@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::args::{
     Global, Output, PluginAction, PluginConfig, PluginInputs, PluginKind, PluginNew,
 };
-use crate::error::{Code, Ending};
+use crate::error::{CommandError, ExitStatus};
 use crate::plugins::{Found, add_directories, find};
 use crate::render::{self, BOLD, DIM, Paint, painted};
 use crate::session::Session;
@@ -24,7 +24,7 @@ mod status;
 mod validate;
 
 /// Does what is asked about plugins.
-pub(crate) fn run(global: &Global, action: &PluginAction) -> Result<Code, Ending> {
+pub(crate) fn run(global: &Global, action: &PluginAction) -> Result<ExitStatus, CommandError> {
     match action {
         PluginAction::New(new) => create(global, new),
         PluginAction::Validate { plugins, inputs } => validate::run(global, plugins, inputs),
@@ -57,7 +57,7 @@ pub(crate) fn run(global: &Global, action: &PluginAction) -> Result<Code, Ending
 }
 
 /// What a person gives on the command line, read.
-pub(crate) fn given(session: &Session, inputs: &PluginInputs) -> Result<Given, Ending> {
+pub(crate) fn given(session: &Session, inputs: &PluginInputs) -> Result<Given, CommandError> {
     let mut errors = Vec::new();
     let mut files = Vec::new();
     for path in &inputs.config {
@@ -245,7 +245,7 @@ fn fetch(
 }
 
 /// Shows the configuration that a plugin would have, and where each value came from.
-fn show(global: &Global, config: &PluginConfig) -> Result<Code, Ending> {
+fn show(global: &Global, config: &PluginConfig) -> Result<ExitStatus, CommandError> {
     let session = Session::open(global)?;
     let given = given(&session, &config.inputs)?;
     let found = find(&session, &config.plugin)?;
@@ -255,9 +255,9 @@ fn show(global: &Global, config: &PluginConfig) -> Result<Code, Ending> {
     };
     let (configuration, wrong) = configuration(&session, &found, &plugin, &given, None);
     let code = if wrong.iter().any(Diagnostic::is_error) {
-        Code::Wrong
+        ExitStatus::Wrong
     } else {
-        Code::Ok
+        ExitStatus::Ok
     };
     let variable = |path: &str| {
         configuration
@@ -307,9 +307,9 @@ fn show(global: &Global, config: &PluginConfig) -> Result<Code, Ending> {
 }
 
 /// Writes a plugin to begin with.
-fn create(global: &Global, new: &PluginNew) -> Result<Code, Ending> {
+fn create(global: &Global, new: &PluginNew) -> Result<ExitStatus, CommandError> {
     let name = hoist_core::ModuleId::new(&new.name).map_err(|error| {
-        Ending::wrong(
+        CommandError::wrong(
             Diagnostic::error(error.to_string()).help("use a name that is also a directory name"),
         )
     })?;
@@ -325,14 +325,14 @@ fn create(global: &Global, new: &PluginNew) -> Result<Code, Ending> {
     if directory.symlink_metadata().is_ok() {
         let wrong =
             Diagnostic::error("the directory already exists").file(directory.display().to_string());
-        return Err(Ending::wrong(
+        return Err(CommandError::wrong(
             wrong.help("choose another name, or move the directory away"),
         ));
     }
     let written = scaffold::write(new.kind, &name, &directory)?;
     if global.output == Output::Json {
         json::print(&json!({ "plugin": name, "directory": directory, "files": written }))?;
-        return Ok(Code::Ok);
+        return Ok(ExitStatus::Ok);
     }
     let shown = directory.display();
     let mut text = format!("Created {shown}/\n");
@@ -349,7 +349,7 @@ fn create(global: &Global, new: &PluginNew) -> Result<Code, Ending> {
         "\nNext:\n  hoist plugin validate {called}{given}\n  hoist plugin config {called} --show-origin\n  hoist plugin deploy {called}{given}\n"
     );
     std::io::stdout().lock().write_all(text.as_bytes())?;
-    Ok(Code::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 /// How a plugin's directory is named on the command line: a plain name where that will do.

@@ -6,11 +6,11 @@ use std::os::unix::process::CommandExt;
 use hoist_core::Diagnostic;
 
 use crate::args::Global;
-use crate::error::{Code, Ending};
+use crate::error::{CommandError, ExitStatus};
 use crate::session::Session;
 
 /// Becomes prosodyctl, with the configuration of the server that the sources are for.
-pub(crate) fn run(global: &Global, arguments: &[OsString]) -> Result<Code, Ending> {
+pub(crate) fn run(global: &Global, arguments: &[OsString]) -> Result<ExitStatus, CommandError> {
     let session = Session::open(global)?;
     let mut sources = session.sources.iter().filter(|source| {
         global
@@ -20,13 +20,13 @@ pub(crate) fn run(global: &Global, arguments: &[OsString]) -> Result<Code, Endin
     });
     let Some(configuration) = sources.find_map(|source| source.server.as_deref()) else {
         let wrong = Diagnostic::error("no source names a Prosody configuration file");
-        return Err(Ending::wrong(wrong.help(
+        return Err(CommandError::wrong(wrong.help(
             "run `hoist source add prosody --prosody FILE`, where FILE is prosody.cfg.lua",
         )));
     };
     let more = ["/usr/sbin".into(), "/usr/local/sbin".into()];
     let Some(program) = session.machine()?.find_program("prosodyctl", &more) else {
-        return Err(Ending::wrong(
+        return Err(CommandError::wrong(
             Diagnostic::error("prosodyctl is not on PATH").help("install Prosody"),
         ));
     };
@@ -36,5 +36,5 @@ pub(crate) fn run(global: &Global, arguments: &[OsString]) -> Result<Code, Endin
         .arg(configuration)
         .args(arguments)
         .exec();
-    Err(Ending::Other(failed.into()))
+    Err(CommandError::Other(failed.into()))
 }

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::args::{Global, Output, ReportFormat};
 use crate::commands::history::{outcome_text, run_name};
-use crate::error::{Code, Ending};
+use crate::error::{CommandError, ExitStatus};
 use crate::render::{self, BOLD, DIM, GREEN, Paint, RED, YELLOW, painted};
 use crate::run::info::RunInfo;
 use crate::{json, run, session, time};
@@ -35,7 +35,7 @@ pub(crate) fn run(
     name: Option<&str>,
     page: Option<&Path>,
     format: ReportFormat,
-) -> Result<Code, Ending> {
+) -> Result<ExitStatus, CommandError> {
     let (_, _, places) = session::surroundings()?;
     let name = name
         .map(|prefix| run_name(&places.state, prefix))
@@ -44,7 +44,7 @@ pub(crate) fn run(
         name.as_ref().is_none_or(|name| run.run_id == *name)
     })?;
     let Some(run) = run else {
-        return Err(Ending::wrong(
+        return Err(CommandError::wrong(
             Diagnostic::error("no past runs").help("run `hoist install` first"),
         ));
     };
@@ -63,7 +63,7 @@ pub(crate) fn run(
             &record,
             &mut Plain::new(io::stdout(), global.verbose, words),
         )?;
-        return Ok(Code::Ok);
+        return Ok(ExitStatus::Ok);
     }
     if record.exists() {
         replay(&record, &mut report)?;
@@ -96,7 +96,7 @@ pub(crate) fn run(
     };
     if let Some(file) = page {
         std::fs::write(file, past.page()).map_err(|error| {
-            Ending::wrong(
+            CommandError::wrong(
                 Diagnostic::error(format!("cannot write the file: {error}"))
                     .file(file.display().to_string()),
             )
@@ -106,7 +106,7 @@ pub(crate) fn run(
             past.run.summary.run_id,
             file.display()
         ));
-        return Ok(Code::Ok);
+        return Ok(ExitStatus::Ok);
     }
     let text = match (format, global.output) {
         (ReportFormat::Junit, _) => junit(
@@ -118,19 +118,19 @@ pub(crate) fn run(
         (ReportFormat::Html, _) => past.page(),
         (_, Output::Json) => {
             json::print(&past.document())?;
-            return Ok(Code::Ok);
+            return Ok(ExitStatus::Ok);
         }
         _ => past.text(Paint::choose(global.color)),
     };
     io::stdout().lock().write_all(text.as_bytes())?;
-    Ok(Code::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 /// Hands the events of a record to a view. A run that was killed may have left half a line, which
 /// is its end.
-fn replay(record: &Path, view: &mut dyn Reporter) -> Result<(), Ending> {
+fn replay(record: &Path, view: &mut dyn Reporter) -> Result<(), CommandError> {
     let wrong = |error: io::Error| {
-        Ending::wrong(Diagnostic::error(error.to_string()).file(record.display().to_string()))
+        CommandError::wrong(Diagnostic::error(error.to_string()).file(record.display().to_string()))
     };
     let file = File::open(record).map_err(wrong)?;
     let mut units = 0;

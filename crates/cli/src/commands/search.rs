@@ -8,14 +8,14 @@ use serde_json::Value;
 use crate::args::{Global, Output};
 use crate::choice;
 use crate::commands::list;
-use crate::error::{Code, Ending};
+use crate::error::{CommandError, ExitStatus};
 use crate::json;
 use crate::render::{self, BOLD, DIM, Paint, YELLOW, painted};
 use crate::session::Session;
 
 /// Modules whose name or description has every word of the query, the best first; a name that
 /// several sources offer as often.
-pub(crate) fn run(global: &Global, query: &[String]) -> Result<Code, Ending> {
+pub(crate) fn run(global: &Global, query: &[String]) -> Result<ExitStatus, CommandError> {
     let mut session = Session::open(global)?;
     let installed = session.installed()?;
     if let Some(source) = &global.source {
@@ -27,7 +27,7 @@ pub(crate) fn run(global: &Global, query: &[String]) -> Result<Code, Ending> {
         .flat_map(|word| word.split_whitespace())
         .collect();
     if words.is_empty() {
-        return Err(Ending::wrong(
+        return Err(CommandError::wrong(
             Diagnostic::error("the search is empty").help("add a word to search for"),
         ));
     }
@@ -46,7 +46,7 @@ pub(crate) fn run(global: &Global, query: &[String]) -> Result<Code, Ending> {
                 .collect::<Vec<Value>>()
                 .into(),
         )?;
-        return Ok(Code::Ok);
+        return Ok(ExitStatus::Ok);
     }
     let paint = Paint::choose(global.color);
     let dim = |text: &str| painted(paint.stdout, DIM, text);
@@ -96,5 +96,5 @@ pub(crate) fn run(global: &Global, query: &[String]) -> Result<Code, Ending> {
     };
     std::io::stdout().lock().write_all(text.as_bytes())?;
     session.remark_unknown_sources();
-    Ok(Code::Ok)
+    Ok(ExitStatus::Ok)
 }

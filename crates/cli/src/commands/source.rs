@@ -7,7 +7,7 @@ use hoist_methods::SourceCache;
 use serde_json::json;
 
 use crate::args::{Global, Output};
-use crate::error::{Code, Ending};
+use crate::error::{CommandError, ExitStatus};
 use crate::json;
 use crate::render::{self, BOLD, DIM, Paint, painted};
 use crate::session::Session;
@@ -15,7 +15,7 @@ use crate::time;
 
 /// The name of the source that `hoist rocks` is about: the one that is called so, else the first
 /// server of rocks.
-pub(crate) fn rocks(global: &Global) -> Result<String, Ending> {
+pub(crate) fn rocks(global: &Global) -> Result<String, CommandError> {
     let session = Session::open(global)?;
     let rocks = || {
         session
@@ -29,12 +29,12 @@ pub(crate) fn rocks(global: &Global) -> Result<String, Ending> {
         .or_else(|| rocks().next().filter(|_| global.source.is_none()));
     found.map(|source| source.name.clone()).ok_or_else(|| {
         let help = "run `hoist source add rocks --rocks URL --tree DIR`, or add one to `sources` in hoist.yml";
-        Ending::wrong(Diagnostic::error("no rocks server is configured").help(help))
+        CommandError::wrong(Diagnostic::error("no rocks server is configured").help(help))
     })
 }
 
 /// Every source, with what hoist knows of it.
-pub(crate) fn list(global: &Global) -> Result<Code, Ending> {
+pub(crate) fn list(global: &Global) -> Result<ExitStatus, CommandError> {
     let session = Session::open(global)?;
     if !session.problems.is_empty() {
         return Err(session.problems.into());
@@ -58,7 +58,7 @@ pub(crate) fn list(global: &Global) -> Result<Code, Ending> {
             })
         };
         json::print(&entries.iter().map(entry).collect())?;
-        return Ok(Code::Ok);
+        return Ok(ExitStatus::Ok);
     }
     let paint = Paint::choose(global.color);
     let row = |(source, index): &(&hoist_core::Source, Option<hoist_sources::Index>)| {
@@ -95,5 +95,5 @@ pub(crate) fn list(global: &Global) -> Result<Code, Ending> {
         ),
     };
     std::io::stdout().lock().write_all(text.as_bytes())?;
-    Ok(Code::Ok)
+    Ok(ExitStatus::Ok)
 }

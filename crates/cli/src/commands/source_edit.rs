@@ -11,13 +11,13 @@ use hoist_methods::SourceCache;
 
 use crate::args::{Global, SourceAdd};
 use crate::commands;
-use crate::error::{AtPath, Code, Ending};
+use crate::error::{AtPath, CommandError, ExitStatus};
 use crate::render;
 use crate::run;
 use crate::session::{self, Session};
 
 /// Adds a source to the user's settings.
-pub(crate) fn add(global: &Global, add: &SourceAdd) -> Result<Code, Ending> {
+pub(crate) fn add(global: &Global, add: &SourceAdd) -> Result<ExitStatus, CommandError> {
     let (environment, _, places) = session::surroundings()?;
     let _lock = commands::sync::lock(global, &places, &run::heed_signals()?)?;
     let file = places.config.join("hoist.yml");
@@ -27,7 +27,7 @@ pub(crate) fn add(global: &Global, add: &SourceAdd) -> Result<Code, Ending> {
     let Some(changed) = with_entry(&text, &entry) else {
         let wrong = Diagnostic::error("cannot edit `sources`: its YAML style is not supported")
             .file(file.display().to_string());
-        return Err(Ending::wrong(wrong.help(format!(
+        return Err(CommandError::wrong(wrong.help(format!(
             "add this entry yourself: - {{{}}}",
             entry.join(", ")
         ))));
@@ -36,7 +36,7 @@ pub(crate) fn add(global: &Global, add: &SourceAdd) -> Result<Code, Ending> {
     if after.len() <= before.len() || after[..before.len()] != before[..] {
         let wrong = Diagnostic::error("cannot edit the file without other changes")
             .file(file.display().to_string());
-        return Err(Ending::wrong(wrong.help(format!(
+        return Err(CommandError::wrong(wrong.help(format!(
             "add this entry yourself: - {{{}}}",
             entry.join(", ")
         ))));
@@ -52,18 +52,18 @@ pub(crate) fn add(global: &Global, add: &SourceAdd) -> Result<Code, Ending> {
         names.join(" and "),
         file.display()
     ));
-    Ok(Code::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 /// Takes a source out of the user's settings, and what hoist has of it out of the cache. What is
 /// installed from it stays.
-pub(crate) fn remove(global: &Global, name: &str) -> Result<Code, Ending> {
+pub(crate) fn remove(global: &Global, name: &str) -> Result<ExitStatus, CommandError> {
     let (environment, _, places) = session::surroundings()?;
     let _lock = commands::sync::lock(global, &places, &run::heed_signals()?)?;
     let file = places.config.join("hoist.yml");
     let text = read(&file)?;
     let settings =
-        CollectionFile::parse(&file.display().to_string(), &text).map_err(Ending::wrong)?;
+        CollectionFile::parse(&file.display().to_string(), &text).map_err(CommandError::wrong)?;
     let base = file.parent().unwrap_or(Path::new("/"));
     let named: Vec<String> = settings
         .sources
@@ -82,7 +82,7 @@ pub(crate) fn remove(global: &Global, name: &str) -> Result<Code, Ending> {
     let Some(range) = items.map(|items| items[place].clone()) else {
         let wrong = Diagnostic::error("cannot edit `sources`: its YAML style is not supported")
             .file(file.display().to_string());
-        return Err(Ending::wrong(wrong.help("remove the entry yourself")));
+        return Err(CommandError::wrong(wrong.help("remove the entry yourself")));
     };
     let mut changed = text.clone();
     changed.replace_range(range, "");
@@ -93,8 +93,8 @@ pub(crate) fn remove(global: &Global, name: &str) -> Result<Code, Ending> {
             .map(|line| line.to_owned() + "\n")
             .collect();
     }
-    let rest =
-        CollectionFile::parse(&file.display().to_string(), &changed).map_err(Ending::wrong)?;
+    let rest = CollectionFile::parse(&file.display().to_string(), &changed)
+        .map_err(CommandError::wrong)?;
     let mut expected = settings.sources.clone();
     expected.remove(place);
     if rest.sources != expected
@@ -108,7 +108,7 @@ pub(crate) fn remove(global: &Global, name: &str) -> Result<Code, Ending> {
     {
         let wrong = Diagnostic::error("cannot edit the file without other changes")
             .file(file.display().to_string());
-        return Err(Ending::wrong(wrong.help("remove the entry yourself")));
+        return Err(CommandError::wrong(wrong.help("remove the entry yourself")));
     }
     let session = Session::open(global)?;
     let installed = hoist_ledger::read(&session.places.state)?;
@@ -136,11 +136,11 @@ pub(crate) fn remove(global: &Global, name: &str) -> Result<Code, Ending> {
         }
     }
     render::remark(&format!("Removed {name} from {}", file.display()));
-    Ok(Code::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 /// Why a source cannot be taken out: it is not there, or somewhere else.
-fn elsewhere(global: &Global, file: &Path, name: &str) -> Ending {
+fn elsewhere(global: &Global, file: &Path, name: &str) -> CommandError {
     let session = match Session::open(global) {
         Ok(session) => session,
         Err(ending) => return ending,
@@ -153,28 +153,28 @@ fn elsewhere(global: &Global, file: &Path, name: &str) -> Ending {
         Some(_) => "it is defined in the hoist.yml of a collection; remove it there",
         None => "run `hoist source list` to list sources",
     };
-    Ending::wrong(Diagnostic::error(message).help(help))
+    CommandError::wrong(Diagnostic::error(message).help(help))
 }
 
-fn read(file: &Path) -> Result<String, Ending> {
+fn read(file: &Path) -> Result<String, CommandError> {
     if file.exists() && !file.is_file() {
         let wrong =
             Diagnostic::error("the path is not a regular file").file(file.display().to_string());
-        return Err(Ending::wrong(
+        return Err(CommandError::wrong(
             wrong.help("replace it with a file, or remove it"),
         ));
     }
     match hoist_files::read_text(file) {
         Ok(text) => Ok(text),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
-        Err(error) => Err(Ending::wrong(
+        Err(error) => Err(CommandError::wrong(
             Diagnostic::error(format!("cannot read the file: {error}"))
                 .file(file.display().to_string()),
         )),
     }
 }
 
-fn write(file: &Path, text: &str) -> Result<(), Ending> {
+fn write(file: &Path, text: &str) -> Result<(), CommandError> {
     // A URL with a password must not be readable by other users.
     let mode = if hoist_core::redact_urls(text) == text {
         0o644
@@ -205,9 +205,9 @@ fn sources(
     file: &Path,
     text: &str,
     environment: &hoist_core::Environment,
-) -> Result<Vec<Source>, Ending> {
+) -> Result<Vec<Source>, CommandError> {
     let settings =
-        CollectionFile::parse(&file.display().to_string(), text).map_err(Ending::wrong)?;
+        CollectionFile::parse(&file.display().to_string(), text).map_err(CommandError::wrong)?;
     let files = [(file.to_owned(), &settings)];
     // Mistakes in the new text, such as a name that is there already, are told.
     crate::sources::read(&files, environment)?;
@@ -215,13 +215,13 @@ fn sources(
     settings
         .sources
         .iter()
-        .map(|written| written.read(base, environment).map_err(Ending::wrong))
+        .map(|written| written.read(base, environment).map_err(CommandError::wrong))
         .collect()
 }
 
 /// The keys of a new source, each with its value.
-fn entry(add: &SourceAdd) -> Result<Vec<String>, Ending> {
-    let place = |text: &String| -> Result<String, Ending> {
+fn entry(add: &SourceAdd) -> Result<Vec<String>, CommandError> {
+    let place = |text: &String| -> Result<String, CommandError> {
         match is_path(text) && !text.starts_with("~/") && !text.starts_with("file://") {
             true => Ok(std::path::absolute(text)?.display().to_string()),
             false => Ok(text.clone()),
@@ -235,7 +235,7 @@ fn entry(add: &SourceAdd) -> Result<Vec<String>, Ending> {
         .filter(|root| !std::path::Path::new(root.as_str()).is_dir() && !root.starts_with('~'))
     {
         let wrong = Diagnostic::error("the directory does not exist").file(root.clone());
-        return Err(Ending::wrong(wrong.help(
+        return Err(CommandError::wrong(wrong.help(
             "name the root directory of the application with --application",
         )));
     }
@@ -245,7 +245,7 @@ fn entry(add: &SourceAdd) -> Result<Vec<String>, Ending> {
         .filter(|_| add.application.is_none())
         .cloned();
     if add.from.len() > 1 && add.application.is_none() {
-        return Err(Ending::wrong(
+        return Err(CommandError::wrong(
             Diagnostic::error("a collection has one location")
                 .help("add each location as a source of its own"),
         ));

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use serde_json::json;
 
 use crate::args::{Global, Output};
-use crate::error::{Code, Ending};
+use crate::error::{CommandError, ExitStatus};
 use crate::json;
 use crate::render::{self, BOLD, DIM, GREEN, Paint, RED, YELLOW, painted};
 use crate::run::not_installed;
@@ -73,16 +73,16 @@ struct Entry<'a> {
 const MAX_LISTED: usize = 5;
 
 /// Compares the given modules, or every installed module.
-pub(crate) fn run(global: &Global, names: &[String]) -> Result<Code, Ending> {
+pub(crate) fn run(global: &Global, names: &[String]) -> Result<ExitStatus, CommandError> {
     let mut session = Session::open(global)?;
     let installed = session.installed()?;
     session.catalog.prefer_installed(&installed);
     let selected = select(&installed, names, global)?;
     let entries = compare(&session, &installed, selected)?;
     let code = if entries.iter().any(|entry| entry.state.differs()) {
-        Code::Differs
+        ExitStatus::Differs
     } else {
-        Code::Ok
+        ExitStatus::Ok
     };
     match global.output {
         Output::Json => print_json(&entries)?,
@@ -96,7 +96,7 @@ fn select<'a>(
     installed: &'a Installed,
     names: &[String],
     global: &Global,
-) -> Result<Vec<(&'a ModuleId, &'a InstalledModule)>, Ending> {
+) -> Result<Vec<(&'a ModuleId, &'a InstalledModule)>, CommandError> {
     let all = || {
         let unfinished = installed
             .unfinished
@@ -136,7 +136,7 @@ fn compare<'a>(
     session: &Session,
     installed: &Installed,
     selected: Vec<(&'a ModuleId, &'a InstalledModule)>,
-) -> Result<Vec<Entry<'a>>, Ending> {
+) -> Result<Vec<Entry<'a>>, CommandError> {
     if selected.is_empty() {
         return Ok(Vec::new());
     }
@@ -144,7 +144,7 @@ fn compare<'a>(
                  (id, record): (&'a ModuleId, &'a InstalledModule)| {
         let reader = reader
             .as_ref()
-            .map_err(|error| Ending::wrong(Diagnostic::error(error.to_string())))?;
+            .map_err(|error| CommandError::wrong(Diagnostic::error(error.to_string())))?;
         let known = session
             .catalog
             .get(id.as_str())
@@ -153,7 +153,7 @@ fn compare<'a>(
             .cloned()
             .unwrap_or_else(|| Module::remembered(id.clone(), record));
         let drift = drift(reader, &module, record, &session.home).map_err(|failure| {
-            Ending::wrong(
+            CommandError::wrong(
                 Diagnostic::error(format!(
                     "cannot compare the module with its record: {failure}"
                 ))
@@ -189,7 +189,7 @@ fn compare<'a>(
         .collect()
 }
 
-fn print_json(entries: &[Entry<'_>]) -> Result<(), Ending> {
+fn print_json(entries: &[Entry<'_>]) -> Result<(), CommandError> {
     let modules: Vec<_> = entries
         .iter()
         .map(
@@ -213,7 +213,7 @@ fn print_json(entries: &[Entry<'_>]) -> Result<(), Ending> {
     )?)
 }
 
-fn print(entries: &[Entry<'_>], global: &Global, home: &Path) -> Result<(), Ending> {
+fn print(entries: &[Entry<'_>], global: &Global, home: &Path) -> Result<(), CommandError> {
     let paint = Paint::choose(global.color).stdout;
     let listed = |entry: &&Entry<'_>| !global.quiet || entry.state.differs();
     let rows = entries.iter().filter(listed).map(|entry| {

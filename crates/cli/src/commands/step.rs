@@ -7,12 +7,12 @@ use hoist_methods::{Message, package_names, run_alone};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::error::{Code, Ending};
+use crate::error::{CommandError, ExitStatus};
 use crate::session;
 
 /// Does one step with the metadata of the environment; what it tells goes where the script's own
 /// messages go.
-pub(crate) fn run(method: &str, module: &str, more: &[String]) -> Result<Code, Ending> {
+pub(crate) fn run(method: &str, module: &str, more: &[String]) -> Result<ExitStatus, CommandError> {
     let (environment, home, places) = session::surroundings()?;
     let machine = session::machine(&environment, &home, &places.cache)?;
     let tell = |kind: EventKind| {
@@ -29,16 +29,16 @@ pub(crate) fn run(method: &str, module: &str, more: &[String]) -> Result<Code, E
     let (mut signals, stop) = (Signals::new([SIGTERM, SIGINT, SIGHUP])?, task.stopper());
     std::thread::spawn(move || signals.forever().for_each(|_| stop()));
     match run_alone(method, module, more, &machine, &task) {
-        Ok(_) => Ok(Code::Ok),
+        Ok(_) => Ok(ExitStatus::Ok),
         Err(failure) => {
             task.note(hoist_executor::Level::Error, failure.message);
-            Ok(Code::Failed)
+            Ok(ExitStatus::Failed)
         }
     }
 }
 
 /// What packages are called on this system, one a line.
-pub(crate) fn package_names_of(names: &[String]) -> Result<Code, Ending> {
+pub(crate) fn package_names_of(names: &[String]) -> Result<ExitStatus, CommandError> {
     let (environment, home, places) = session::surroundings()?;
     let machine = session::machine(&environment, &home, &places.cache)?;
     let mut stdout = std::io::stdout().lock();
@@ -48,5 +48,5 @@ pub(crate) fn package_names_of(names: &[String]) -> Result<Code, Ending> {
     {
         writeln!(stdout, "{package}")?;
     }
-    Ok(Code::Ok)
+    Ok(ExitStatus::Ok)
 }

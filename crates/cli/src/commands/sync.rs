@@ -17,7 +17,7 @@ use hoist_sources::choose::Asked;
 use serde_json::json;
 
 use crate::args::{Global, Output};
-use crate::error::{Code, Ending};
+use crate::error::{CommandError, ExitStatus};
 use crate::render::{self, BOLD, DIM, GREEN, Paint, RED, painted};
 use crate::session::{Places, Session};
 use crate::{choice, run};
@@ -27,7 +27,7 @@ type Results = Arc<Mutex<BTreeMap<usize, Synced>>>;
 
 /// Syncs the sources named, or all. One that cannot be reached leaves what was known of it, and the
 /// others alone.
-pub(crate) fn run(global: &Global, names: &[String]) -> Result<Code, Ending> {
+pub(crate) fn run(global: &Global, names: &[String]) -> Result<ExitStatus, CommandError> {
     let session = Session::open(global)?;
     let unknown = names
         .iter()
@@ -48,7 +48,7 @@ pub(crate) fn run(global: &Global, names: &[String]) -> Result<Code, Ending> {
     }
     render::diagnostics(&session.problems, Paint::choose(global.color));
     if sources.is_empty() {
-        return Err(Ending::wrong(
+        return Err(CommandError::wrong(
             Diagnostic::error("no sources are configured")
                 .help("run `hoist source add` to add one"),
         ));
@@ -68,14 +68,18 @@ pub(crate) fn run(global: &Global, names: &[String]) -> Result<Code, Ending> {
             .values()
             .any(|(outcome, _)| !matches!(outcome, Outcome::Done { .. }));
     Ok(match (cancel.is_cancelled(), failed) {
-        (true, _) => Code::Interrupted,
-        (false, true) => Code::Partial,
-        (false, false) => Code::Ok,
+        (true, _) => ExitStatus::Interrupted,
+        (false, true) => ExitStatus::Partial,
+        (false, false) => ExitStatus::Ok,
     })
 }
 
 /// The right to change what hoist has of the sources, and the user's settings.
-pub(crate) fn lock(global: &Global, places: &Places, cancel: &Cancel) -> Result<Lock, Ending> {
+pub(crate) fn lock(
+    global: &Global,
+    places: &Places,
+    cancel: &Cancel,
+) -> Result<Lock, CommandError> {
     let mut told = false;
     let wait = |holder: &Holder| {
         if !std::mem::replace(&mut told, true) && !global.no_wait {
@@ -100,7 +104,7 @@ pub(crate) fn for_change(
     installed: &Installed,
     request: &Request,
     cancel: &Cancel,
-) -> Result<bool, Ending> {
+) -> Result<bool, CommandError> {
     let names: &[String] = match &request.selection {
         Selection::Names(names) => names,
         _ => &[],
@@ -239,7 +243,7 @@ fn refresh(
     sources: &[Source],
     asked: &[Asked],
     cancel: &Cancel,
-) -> Result<(Ended, Results), Ending> {
+) -> Result<(Ended, Results), CommandError> {
     let machine = session.machine()?;
     let results = Results::default();
     let mut graph = TaskGraph::default();
@@ -299,7 +303,7 @@ fn refresh(
         }
     });
     drop(shown);
-    summary.map_err(|error| Ending::Other(error.into()))?;
+    summary.map_err(|error| CommandError::Other(error.into()))?;
     machine.end_run();
     Ok((ended, results))
 }
@@ -310,7 +314,7 @@ fn tell(
     sources: &[Source],
     ended: &Ended,
     results: &Results,
-) -> Result<(), Ending> {
+) -> Result<(), CommandError> {
     let results = results
         .lock()
         .map(|results| results.clone())

@@ -3,13 +3,13 @@
 use hoist_core::{Action, ModuleId, Presence, Request, Selection};
 
 use crate::args::{Global, Test};
-use crate::error::{Code, Ending};
-use crate::run::{self, How, Run};
+use crate::error::{CommandError, ExitStatus};
+use crate::run::{self, Run, RunOptions};
 use crate::session::Session;
 use crate::{choice, server};
 
 /// Verifies modules: those named, else all that are installed.
-pub(crate) fn run(global: &Global, test: &Test) -> Result<Code, Ending> {
+pub(crate) fn run(global: &Global, test: &Test) -> Result<ExitStatus, CommandError> {
     let mut session = Session::open(global)?;
     let installed = session.installed()?;
     let selection = if test.modules.is_empty() {
@@ -56,7 +56,7 @@ pub(crate) fn run(global: &Global, test: &Test) -> Result<Code, Ending> {
         lock: None,
         cancel,
         request: &request,
-        how: How::default(),
+        how: RunOptions::default(),
     }
     .execute()
 }

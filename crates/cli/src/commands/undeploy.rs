@@ -5,8 +5,8 @@ use std::io::Write;
 use std::sync::Arc;
 
 use hoist_core::{
-    Action, Change, Diagnostic, Installed, Module, Plan, PlannedModule, Request, Selection, Tier,
-    Wanted,
+    Action, Change, Diagnostic, Installed, Module, Plan, PlannedModule, Request, Selection,
+    SelectionReason, Tier,
 };
 use hoist_ledger::Deployed;
 use hoist_methods::{Undeployment, called, kept_secrets};
@@ -15,14 +15,17 @@ use hoist_plugins::Masker;
 use crate::args::{Global, Output, PluginUndeploy};
 use crate::commands::deploy::deployments;
 use crate::commands::{self, change};
-use crate::error::{Code, Ending};
+use crate::error::{CommandError, ExitStatus};
 use crate::render::{self, Paint};
-use crate::run::{self, How, Run};
+use crate::run::{self, Run, RunOptions};
 use crate::session::Session;
 use crate::{ask, json};
 
 /// Takes deployments down.
-pub(crate) fn undeploy(global: &Global, asked: &PluginUndeploy) -> Result<Code, Ending> {
+pub(crate) fn undeploy(
+    global: &Global,
+    asked: &PluginUndeploy,
+) -> Result<ExitStatus, CommandError> {
     let mut session = Session::open(global)?;
     let mut found = Vec::new();
     for name in &asked.plugins {
@@ -43,7 +46,7 @@ pub(crate) fn undeploy(global: &Global, asked: &PluginUndeploy) -> Result<Code, 
                 names.join(", ")
             ))
             .module(name.as_str());
-            return Err(Ending::wrong(wrong.help("name one with --env")));
+            return Err(CommandError::wrong(wrong.help("name one with --env")));
         }
         found.extend(of);
     }
@@ -53,7 +56,7 @@ pub(crate) fn undeploy(global: &Global, asked: &PluginUndeploy) -> Result<Code, 
         method: deployed.kind.clone(),
         change: Change::Undeploy,
         reason: called(&deployed.plugin, &deployed.environment),
-        wanted: Wanted::Named,
+        wanted: SelectionReason::Named,
         needs: Vec::new(),
         after: Vec::new(),
         requires: Vec::new(),
@@ -76,12 +79,12 @@ pub(crate) fn undeploy(global: &Global, asked: &PluginUndeploy) -> Result<Code, 
             Output::Json => json::print(&commands::plan::document(&plan, &BTreeMap::new(), &[])?)?,
             Output::Human => std::io::stdout().lock().write_all(text.as_bytes())?,
         }
-        return Ok(Code::Ok);
+        return Ok(ExitStatus::Ok);
     }
     if !global.yes {
         if !ask::somebody() {
             let wrong = Diagnostic::error("cannot ask for confirmation without a terminal");
-            return Err(Ending::wrong(wrong.help("add --yes to confirm")));
+            return Err(CommandError::wrong(wrong.help("add --yes to confirm")));
         }
         let what: Vec<String> = found
             .iter()
@@ -99,7 +102,7 @@ pub(crate) fn undeploy(global: &Global, asked: &PluginUndeploy) -> Result<Code, 
         )? != Some('y')
         {
             render::remark("Nothing was changed.");
-            return Ok(Code::Interrupted);
+            return Ok(ExitStatus::Interrupted);
         }
     }
     let cancel = run::heed_signals()?;
@@ -141,10 +144,10 @@ pub(crate) fn undeploy(global: &Global, asked: &PluginUndeploy) -> Result<Code, 
         .flat_map(|deployed| kept_secrets(&session.places.state, &deployed.plugin))
         .collect();
     let masker = Masker::new(secrets.iter().map(String::as_str));
-    let how = How {
+    let how = RunOptions {
         undeployments: undeployments.collect(),
         masker,
-        ..How::default()
+        ..RunOptions::default()
     };
     let machine = session.machine()?;
     let names = found

@@ -5,23 +5,23 @@ use std::sync::Arc;
 
 use hoist_core::{
     Action, Change, Diagnostic, Installed, InstalledModule, Module, Plan, PlannedModule, Request,
-    Selection, Tier, Wanted,
+    Selection, SelectionReason, Tier,
 };
-use hoist_executor::Fate;
+use hoist_executor::ItemChange;
 use hoist_ledger::{Entry, Undoable, read_journal};
 use hoist_methods::{UndoPlan, plan_undo};
 use serde_json::json;
 
 use crate::args::{Global, Output, Undo};
 use crate::commands::{change, history};
-use crate::error::{Code, Ending};
+use crate::error::{CommandError, ExitStatus};
 use crate::render::{self, BOLD, DIM, Paint, YELLOW, painted};
-use crate::run::{self, How, Run};
+use crate::run::{self, Run, RunOptions};
 use crate::session::Session;
 use crate::{ask, json, time};
 
 /// Takes back one run: the last that did something, or the one whose name starts like this.
-pub(crate) fn run(global: &Global, undo: &Undo) -> Result<Code, Ending> {
+pub(crate) fn run(global: &Global, undo: &Undo) -> Result<ExitStatus, CommandError> {
     let mut session = Session::bare(global)?;
     // A mistake is reported before anything is waited for or written.
     let name = undo
@@ -43,9 +43,9 @@ pub(crate) fn run(global: &Global, undo: &Undo) -> Result<Code, Ending> {
         show(global, &wanted, &plans)?;
         render::diagnostics(&wrong, Paint::choose(global.color));
         return Ok(if wrong.is_empty() {
-            Code::Ok
+            ExitStatus::Ok
         } else {
-            Code::Wrong
+            ExitStatus::Wrong
         });
     }
     let cancel = run::heed_signals()?;
@@ -67,7 +67,7 @@ pub(crate) fn run(global: &Global, undo: &Undo) -> Result<Code, Ending> {
             "{} made no other changes; nothing is left to undo",
             wanted.run
         ));
-        return Ok(Code::Ok);
+        return Ok(ExitStatus::Ok);
     }
     // Another hoist may have been running meanwhile.
     let mut wanted = find(&session, name.as_deref(), undo.force)?;
@@ -76,7 +76,7 @@ pub(crate) fn run(global: &Global, undo: &Undo) -> Result<Code, Ending> {
             "the interrupted changes of {} could not be rolled back",
             wanted.run
         );
-        return Err(Ending::wrong(Diagnostic::error(message).help(
+        return Err(CommandError::wrong(Diagnostic::error(message).help(
             "fix the causes in the warnings above, then run the command again",
         )));
     }
@@ -98,14 +98,14 @@ pub(crate) fn run(global: &Global, undo: &Undo) -> Result<Code, Ending> {
     if !global.yes {
         if !ask::somebody() {
             let message = "cannot ask for confirmation without a terminal";
-            return Err(Ending::wrong(Diagnostic::error(message).help(
+            return Err(CommandError::wrong(Diagnostic::error(message).help(
                 "add --yes to confirm, or --dry-run to see what would be undone",
             )));
         }
         render::remark(text(&wanted, &plans, Paint::choose(global.color).stderr).trim_end());
         if ask::choose(&format!("Undo {}? [y/N]", wanted.run), "yn", 'n')? != Some('y') {
             render::remark("Nothing was changed.");
-            return Ok(Code::Interrupted);
+            return Ok(ExitStatus::Interrupted);
         }
     }
     if global.yes && global.output == Output::Human && !global.quiet {
@@ -133,9 +133,9 @@ pub(crate) fn run(global: &Global, undo: &Undo) -> Result<Code, Ending> {
         force: undo.force,
         ..Request::new(Action::Undo, Selection::Names(vec![wanted.run.clone()]))
     };
-    let how = How {
+    let how = RunOptions {
         undo: plans,
-        ..How::default()
+        ..RunOptions::default()
     };
     let code = Run {
         global,
@@ -150,7 +150,7 @@ pub(crate) fn run(global: &Global, undo: &Undo) -> Result<Code, Ending> {
         how,
     }
     .execute()?;
-    if code == Code::Ok {
+    if code == ExitStatus::Ok {
         ledger.undone(&wanted.run)?;
     }
     Ok(code)
@@ -196,20 +196,20 @@ fn conflicts(plans: &[UndoPlan], is_forced: bool) -> Vec<Diagnostic> {
 }
 
 /// The run that is meant, where it can be taken back at all.
-fn find(session: &Session, name: Option<&str>, is_forced: bool) -> Result<Undoable, Ending> {
+fn find(session: &Session, name: Option<&str>, is_forced: bool) -> Result<Undoable, CommandError> {
     let found = read_journal(&session.places.state, name)?;
     let Some(found) = found else {
         let message = name.map_or_else(
             || "there is no run to undo".to_owned(),
             |name| format!("unknown run `{}`", name.escape_debug()),
         );
-        return Err(Ending::wrong(
+        return Err(CommandError::wrong(
             Diagnostic::error(message).help("run `hoist history` to list past runs"),
         ));
     };
     if found.undone.is_some() {
         let message = format!("{} is already undone", found.run);
-        return Err(Ending::wrong(
+        return Err(CommandError::wrong(
             Diagnostic::error(message).help("run `hoist history` to list past runs"),
         ));
     }
@@ -218,7 +218,7 @@ fn find(session: &Session, name: Option<&str>, is_forced: bool) -> Result<Undoab
             "the changes of {} are no longer recorded, or it changed nothing",
             found.run
         );
-        return Err(Ending::wrong(Diagnostic::error(message).help(
+        return Err(CommandError::wrong(Diagnostic::error(message).help(
             "hoist keeps the changes of the last `keep_runs` runs (hoist.yml, default 50)",
         )));
     }
@@ -236,7 +236,7 @@ fn find(session: &Session, name: Option<&str>, is_forced: bool) -> Result<Undoab
             "run `hoist plugin rollback {0}` to restore the previous release, or `hoist plugin undeploy {0}` to undeploy it",
             entry.module
         );
-        return Err(Ending::wrong(wrong.help(help)));
+        return Err(CommandError::wrong(wrong.help(help)));
     }
     let later: Vec<Diagnostic> = found
         .later
@@ -314,7 +314,7 @@ fn only_possible(wanted: &mut Undoable, plans: &mut Vec<UndoPlan>, installed: &I
     }
 }
 
-fn plans(session: &Session, wanted: &Undoable) -> Result<Vec<UndoPlan>, Ending> {
+fn plans(session: &Session, wanted: &Undoable) -> Result<Vec<UndoPlan>, CommandError> {
     let machine = session.machine()?;
     let plans = plan_undo(
         &wanted.entries,
@@ -322,7 +322,7 @@ fn plans(session: &Session, wanted: &Undoable) -> Result<Vec<UndoPlan>, Ending> 
         &machine,
         &session.own_directories(),
     );
-    plans.map_err(|failure| Ending::wrong(Diagnostic::error(failure.message)))
+    plans.map_err(|failure| CommandError::wrong(Diagnostic::error(failure.message)))
 }
 
 /// What stays must not lose what it needs.
@@ -384,7 +384,7 @@ fn plan(session: &mut Session, wanted: &Undoable, installed: &Installed) -> Plan
             method: "undo".to_owned(),
             change,
             reason: format!("undo of {}", wanted.run),
-            wanted: Wanted::Named,
+            wanted: SelectionReason::Named,
             // One after another, the last that was done first.
             needs: place.checked_sub(1).into_iter().collect(),
             requires: Vec::new(),
@@ -400,10 +400,10 @@ fn plan(session: &mut Session, wanted: &Undoable, installed: &Installed) -> Plan
     }
 }
 
-fn show(global: &Global, wanted: &Undoable, plans: &[UndoPlan]) -> Result<(), Ending> {
+fn show(global: &Global, wanted: &Undoable, plans: &[UndoPlan]) -> Result<(), CommandError> {
     if global.output == Output::Json {
         let module = |plan: &UndoPlan| {
-            let item = |(fate, path, count): &(Fate, std::path::PathBuf, usize)| json!({ "fate": fate, "path": path.display().to_string(), "files": count });
+            let item = |(fate, path, count): &(ItemChange, std::path::PathBuf, usize)| json!({ "fate": fate, "path": path.display().to_string(), "files": count });
             let conflict = |conflict: &hoist_methods::Conflict| json!({ "path": conflict.path.display().to_string(), "reason": conflict.why, "can_be_forced": conflict.can_be_forced });
             json!({
                 "module": plan.entry.module, "items": plan.told.iter().map(item).collect::<Vec<_>>(),
@@ -449,7 +449,7 @@ fn text(wanted: &Undoable, plans: &[UndoPlan], colour: bool) -> String {
             } else {
                 String::new()
             };
-            let word = if *fate == Fate::Removed {
+            let word = if *fate == ItemChange::Removed {
                 "remove"
             } else {
                 "restore"

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::args::{Global, Output};
 use crate::choice;
 use crate::collections::{self, Reading};
-use crate::error::{Code, Ending};
+use crate::error::{CommandError, ExitStatus};
 use crate::json;
 use crate::render::{self, GREEN, Paint, painted};
 use crate::session::{self, Session};
@@ -24,7 +24,7 @@ fn unverifiable(module: &Module) -> Diagnostic {
 }
 
 /// Checks manifests and prints everything that is wrong with them.
-pub(crate) fn run(global: &Global, paths: &[PathBuf]) -> Result<Code, Ending> {
+pub(crate) fn run(global: &Global, paths: &[PathBuf]) -> Result<ExitStatus, CommandError> {
     let catalogs = match paths {
         [] => {
             let session = Session::open(global)?;
@@ -67,7 +67,10 @@ pub(crate) fn run(global: &Global, paths: &[PathBuf]) -> Result<Code, Ending> {
                 });
                 Ok((catalog, between))
             };
-            paths.iter().map(read).collect::<Result<Vec<_>, Ending>>()?
+            paths
+                .iter()
+                .map(read)
+                .collect::<Result<Vec<_>, CommandError>>()?
         }
     };
     let mut found: Vec<Diagnostic> = Vec::new();
@@ -100,7 +103,11 @@ pub(crate) fn run(global: &Global, paths: &[PathBuf]) -> Result<Code, Ending> {
         .iter()
         .filter(|diagnostic| diagnostic.is_error())
         .count();
-    let code = if errors > 0 { Code::Wrong } else { Code::Ok };
+    let code = if errors > 0 {
+        ExitStatus::Wrong
+    } else {
+        ExitStatus::Ok
+    };
     if global.output == Output::Json {
         json::print(
             &json!({ "checked": checked, "errors": errors, "warnings": found.len() - errors, "diagnostics": found }),

@@ -10,12 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hoist_core::{
-    Action, Catalog, Change, Diagnostic, Installed, Module, ModuleId, Plan, Removal, Request,
-    Selection, Wanted,
+    Action, Catalog, Change, Diagnostic, Installed, Module, ModuleId, Plan, Request, Selection,
+    SelectionReason, UninstallSpec,
 };
 use hoist_executor::{Cancel, Limits, Redact, execute};
 use hoist_files::{private_directory, private_file};
-use hoist_ledger::{Beginning, FinishedRun, Ledger, Lock, RunId};
+use hoist_ledger::{FinishedRun, Ledger, Lock, PendingChange, RunId};
 use hoist_methods::{
     Asked, ConfigFile, ConfigPolicy, Configured, Deployment, Machine, Options, Remote, Schedule,
     Undeployment, UndoPlan, Watchdog, found_packages, keep_contents, needs_password, preflight,
@@ -30,7 +30,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
 
 use crate::args::{Global, Output};
-use crate::error::{Code, Ending};
+use crate::error::{CommandError, ExitStatus};
 use crate::json::Lines;
 use crate::render::{self, Paint};
 use crate::server;
@@ -39,7 +39,7 @@ use crate::sudo;
 use crate::{ask, choice};
 
 use info::RunInfo;
-use summary::Told;
+use summary::RunOutcome;
 
 /// First argument of the watchdog of a run.
 pub(crate) const WATCH: &str = "__watch";
@@ -70,12 +70,12 @@ pub(crate) struct Run<'a> {
     pub(crate) lock: Option<&'a Lock>,
     pub(crate) cancel: Cancel,
     pub(crate) request: &'a Request,
-    pub(crate) how: How,
+    pub(crate) how: RunOptions,
 }
 
 /// What is decided beyond the plan.
 #[derive(Debug, Default)]
-pub(crate) struct How {
+pub(crate) struct RunOptions {
     /// What happens to configuration files that somebody changed.
     pub(crate) policy: Option<ConfigPolicy>,
     /// The same for single modules.
@@ -101,7 +101,7 @@ pub(crate) struct How {
 }
 
 /// Asks a run to stop at the first interrupt, kills it at the second, and exits at the third.
-pub(crate) fn heed_signals() -> Result<Cancel, Ending> {
+pub(crate) fn heed_signals() -> Result<Cancel, CommandError> {
     let cancel = Cancel::new();
     let stop = Some(SIGTSTP).filter(|_| io::stderr().is_terminal() && !is_ignored(SIGTSTP));
     let mut signals = Signals::new(
@@ -148,7 +148,7 @@ fn is_ignored(signal: i32) -> bool {
 
 impl Run<'_> {
     /// Carries the plan out and tells what came of it.
-    pub(crate) fn execute(self) -> Result<Code, Ending> {
+    pub(crate) fn execute(self) -> Result<ExitStatus, CommandError> {
         let Run {
             global,
             session,
@@ -214,7 +214,7 @@ impl Run<'_> {
                 named: plan
                     .modules
                     .iter()
-                    .filter(|planned| matches!(planned.wanted, Wanted::Named))
+                    .filter(|planned| matches!(planned.wanted, SelectionReason::Named))
                     .map(|planned| planned.module.to_string())
                     .chain(request.with.iter().cloned())
                     .collect(),
@@ -261,7 +261,7 @@ impl Run<'_> {
                         .is_some_and(|record| !record.asked)
                 };
                 let named = plan.modules.iter().filter(|planned| {
-                    matches!(planned.wanted, Wanted::Named) && came_along(&planned.module)
+                    matches!(planned.wanted, SelectionReason::Named) && came_along(&planned.module)
                 });
                 ledger.ask(&named.map(|planned| &planned.module).collect::<Vec<_>>())?;
             }
@@ -278,7 +278,7 @@ impl Run<'_> {
             if let Some((ledger, run)) = &recording {
                 ledger.end_run(*run, "failed", &[])?;
             }
-            Err(Ending::from(errors))
+            Err(CommandError::from(errors))
         })?;
         let logs = session.places.run(&name);
         let watchdog = lock.filter(|_| !graph.is_empty()).and_then(|lock| {
@@ -388,8 +388,8 @@ impl Run<'_> {
             })
         });
         drop(files);
-        let summary = summary.map_err(|error| Ending::Other(error.into()))?;
-        let told = Told {
+        let summary = summary.map_err(|error| CommandError::Other(error.into()))?;
+        let told = RunOutcome {
             plan,
             modules: &modules,
             report: &report,
@@ -437,7 +437,11 @@ impl Run<'_> {
         if let Err(error) = written {
             // Too late to say that nothing was started.
             render::error(&error, paint);
-            code = if code == Code::Ok { Code::Failed } else { code };
+            code = if code == ExitStatus::Ok {
+                ExitStatus::Failed
+            } else {
+                code
+            };
         }
         let _ = match json {
             true => lines.finish(status, &told.counts(), report.duration),
@@ -496,7 +500,7 @@ fn adopt(
     installed: &Installed,
     ledger: &Ledger,
     run: RunId,
-) -> Result<(), Ending> {
+) -> Result<(), CommandError> {
     let kept = plan.modules.iter().filter(|planned| {
         planned.change == Change::Keep && !installed.modules.contains_key(&planned.module)
     });
@@ -511,14 +515,14 @@ fn adopt(
             ..
         } = module;
         let (python, is_ours) = found_packages(module, installed);
-        let removal = &Removal {
+        let removal = &UninstallSpec {
             python,
             ..removal.clone()
         };
-        let beginning = Beginning {
+        let beginning = PendingChange {
             requires,
             removal,
-            ..Beginning::new(id, method, digest, source)
+            ..PendingChange::new(id, method, digest, source)
         };
         ledger.adopt(
             run,
@@ -540,9 +544,9 @@ impl<R: Reporter> Reporter for Borrowed<'_, R> {
 }
 
 /// Turns away when somebody asked to stop before anything was started.
-pub(crate) fn not_cancelled(cancel: &Cancel) -> Result<(), Ending> {
+pub(crate) fn not_cancelled(cancel: &Cancel) -> Result<(), CommandError> {
     if cancel.is_cancelled() {
-        Err(Ending::Interrupted)
+        Err(CommandError::Interrupted)
     } else {
         Ok(())
     }

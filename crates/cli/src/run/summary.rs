@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
 
-use hoist_core::{Action, Change, Plan, PlannedModule, Tier, Wanted};
-use hoist_executor::{Fate, Level, Outcome, Summary};
+use hoist_core::{Action, Change, Plan, PlannedModule, SelectionReason, Tier};
+use hoist_executor::{ItemChange, Level, Outcome, Summary};
 use hoist_ledger::{FinishedRun, Ledger, LedgerError, ModuleResult, RunId, record_finished};
 use hoist_reporter::{LogFiles, Message, Report, duration_text, explain, plain_text};
 
 use crate::args::Global;
-use crate::error::Code;
+use crate::error::ExitStatus;
 use crate::json;
 use crate::render::{self, BOLD, DIM, GREEN, Paint, RED, YELLOW, painted};
 
 /// What a run came to, against its plan.
-pub(crate) struct Told<'a> {
+pub(crate) struct RunOutcome<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) modules: &'a [Option<usize>],
     pub(crate) report: &'a Report,
@@ -25,7 +25,7 @@ pub(crate) struct Told<'a> {
     pub(crate) on_hosts: bool,
 }
 
-impl Told<'_> {
+impl RunOutcome<'_> {
     fn planned(&self, place: usize) -> &PlannedModule {
         &self.plan.modules[place]
     }
@@ -36,23 +36,23 @@ impl Told<'_> {
         units.filter_map(|(unit, (place, outcome))| Some(((*place)?, unit, outcome)))
     }
 
-    pub(crate) fn code(&self) -> (Code, &'static str) {
+    pub(crate) fn code(&self) -> (ExitStatus, &'static str) {
         let failed = |tier: Option<Tier>| {
             self.outcomes().any(|(place, _, outcome)| {
                 !outcome.is_done() && tier.is_none_or(|tier| self.plan.modules[place].tier == tier)
             })
         };
         if self.summary.interrupted {
-            return (Code::Interrupted, "interrupted");
+            return (ExitStatus::Interrupted, "interrupted");
         }
         match (
             self.summary.stopped_by.is_some() || failed(Some(Tier::Core)),
             failed(None),
         ) {
-            (true, _) => (Code::Failed, "failed"),
-            (false, true) if self.strict => (Code::Failed, "failed"),
-            (false, true) => (Code::Partial, "partial"),
-            (false, false) => (Code::Ok, "ok"),
+            (true, _) => (ExitStatus::Failed, "failed"),
+            (false, true) if self.strict => (ExitStatus::Failed, "failed"),
+            (false, true) => (ExitStatus::Partial, "partial"),
+            (false, false) => (ExitStatus::Ok, "ok"),
         }
     }
 
@@ -200,7 +200,7 @@ impl Told<'_> {
             let Some((unit, outcome)) = by_place.get(&place) else {
                 let is_worth_it = global.verbose
                     || (!global.quiet
-                        && (planned.has_hint || matches!(planned.wanted, Wanted::Named)));
+                        && (planned.has_hint || matches!(planned.wanted, SelectionReason::Named)));
                 if is_worth_it && is_listed("unchanged") {
                     rows.push(vec![
                         dim("unchanged"),
@@ -319,7 +319,7 @@ impl Told<'_> {
             let mut shown = 0;
             for item in &self.report.units[unit].items {
                 let worth = global.verbose
-                    || matches!(item.fate, Fate::Kept | Fate::Left)
+                    || matches!(item.fate, ItemChange::Kept | ItemChange::Left)
                     || (!global.quiet && (removal || item.reason.is_some()));
                 if !worth {
                     continue;
@@ -328,7 +328,7 @@ impl Told<'_> {
                 if shown > 40 && !global.verbose {
                     continue;
                 }
-                let colour = if matches!(item.fate, Fate::Kept | Fate::Left) {
+                let colour = if matches!(item.fate, ItemChange::Kept | ItemChange::Left) {
                     YELLOW
                 } else {
                     DIM
@@ -468,16 +468,18 @@ impl Told<'_> {
     /// What to do next.
     fn advice(&self) -> String {
         let (code, _) = self.code();
-        let is_failed = matches!(code, Code::Failed | Code::Partial);
+        let is_failed = matches!(code, ExitStatus::Failed | ExitStatus::Partial);
         // What runs on other hosts is not to be done on this machine.
         if self.on_hosts {
-            return match is_failed || code == Code::Interrupted {
+            return match is_failed || code == ExitStatus::Interrupted {
                 true => "Fix the errors above, then run the same command again. Installed modules are kept.\n".to_owned(),
                 false => String::new(),
             };
         }
         let text = match self.plan.action {
-            Action::Install if code == Code::Ok && self.counts().contains_key("installed") => {
+            Action::Install
+                if code == ExitStatus::Ok && self.counts().contains_key("installed") =>
+            {
                 "Run `hoist test` to verify the installed modules.\n"
             }
             Action::Install | Action::Update if is_failed => {
@@ -489,7 +491,7 @@ impl Told<'_> {
             Action::Deploy | Action::Undeploy if is_failed => {
                 "Fix the errors above, then run the same command again.\n"
             }
-            Action::Install if code == Code::Interrupted => {
+            Action::Install if code == ExitStatus::Interrupted => {
                 "Run `hoist install --resume` to continue. Installed modules are kept.\n"
             }
             Action::Test if is_failed => {

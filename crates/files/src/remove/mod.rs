@@ -45,7 +45,7 @@ pub struct Root {
 }
 
 /// What is removed, and what must stay.
-pub struct Removal<'a> {
+pub struct RemovalPolicy<'a> {
     /// What was written.
     pub record: &'a Record,
     /// Why a path and everything below it has to stay: somebody else owns it.
@@ -197,12 +197,12 @@ impl PlannedRemoval {
 impl Home {
     /// Removes roots. What cannot or may not go stays, and is told; nothing outside the roots, and
     /// nothing that a link leads to, is touched.
-    pub fn remove(&self, roots: &[Root], removal: &Removal<'_>) -> Removed {
+    pub fn remove(&self, roots: &[Root], removal: &RemovalPolicy<'_>) -> Removed {
         self.carry_out(self.plan_removal(roots, removal), |_| None)
     }
 
     /// Returns what removing roots would do, and changes nothing.
-    pub fn plan_removal(&self, roots: &[Root], removal: &Removal<'_>) -> PlannedRemoval {
+    pub fn plan_removal(&self, roots: &[Root], removal: &RemovalPolicy<'_>) -> PlannedRemoval {
         let mut sorted: Vec<&Root> = roots
             .iter()
             .filter(|root| root.scope != Scope::IfEmpty)
@@ -585,7 +585,7 @@ struct Here<'a> {
 }
 
 struct Walk<'a> {
-    removal: &'a Removal<'a>,
+    removal: &'a RemovalPolicy<'a>,
     whole: BTreeSet<&'a Path>,
     mounts: Vec<PathBuf>,
     planned: PlannedRemoval,
@@ -670,7 +670,7 @@ impl Walk<'_> {
     }
 
     fn directory(&mut self, here: &Here<'_>, stat: &Stat) -> bool {
-        let Removal {
+        let RemovalPolicy {
             record,
             precious,
             purge,

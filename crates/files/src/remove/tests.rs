@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Snapshot, Taking, advance, look};
+use crate::{Snapshot, SnapshotOptions, advance, look};
 
 /// A home, a place outside it, and what stands in both before anything is removed.
 struct World {
@@ -43,7 +43,7 @@ impl World {
         advance(
             &Record::new(),
             &Snapshot::default(),
-            &Snapshot::take(&roots, &Taking::PLAIN).unwrap(),
+            &Snapshot::take(&roots, &SnapshotOptions::PLAIN).unwrap(),
         )
     }
 
@@ -56,7 +56,7 @@ impl World {
                 scope: *scope,
             })
             .collect();
-        let removal = Removal {
+        let removal = RemovalPolicy {
             record,
             held: &|_| None,
             shared: &|_| false,
@@ -183,7 +183,7 @@ fn what_another_module_has_stays_with_its_directories() {
     let record = world.record(&["home/.tool"]);
     let home = Home::open(&world.at("home"), &[]).unwrap();
     let other = world.at("home/.tool/plugins/other");
-    let removal = Removal {
+    let removal = RemovalPolicy {
         record: &record,
         held: &|path| (path == other).then(|| "other".to_owned()),
         shared: &|_| false,
@@ -242,7 +242,7 @@ fn a_look_tells_the_same_and_changes_nothing() {
         path: world.at("home/.tool"),
         scope: Scope::Recorded,
     }];
-    let removal = Removal {
+    let removal = RemovalPolicy {
         record: &record,
         held: &|_| None,
         shared: &|_| false,
@@ -268,7 +268,7 @@ fn directories_that_go_whole_are_moved_at_once_and_what_changed_meanwhile_comes_
         path: world.at("home/.tool"),
         scope: Scope::Recorded,
     }];
-    let removal = Removal {
+    let removal = RemovalPolicy {
         record: &record,
         held: &|_| None,
         shared: &|_| false,

@@ -6,13 +6,13 @@ use super::*;
 fn take(root: &Path, former: Option<&Snapshot>, store: Option<&Store>) -> Snapshot {
     Snapshot::take(
         &[root.to_owned()],
-        &Taking {
+        &SnapshotOptions {
             former,
             store,
             git: &|_| true,
             everywhere: true,
             strict: true,
-            ..Taking::PLAIN
+            ..SnapshotOptions::PLAIN
         },
     )
     .unwrap()
@@ -136,12 +136,12 @@ fn what_is_ignored_is_not_looked_at_and_what_cannot_be_read_is_said() {
     let ignored = |path: &Path| path.ends_with("log");
     let taken = Snapshot::take(
         &[home.path().to_owned()],
-        &Taking {
+        &SnapshotOptions {
             ignored: &ignored,
             git: &|_| true,
             everywhere: true,
             strict: true,
-            ..Taking::PLAIN
+            ..SnapshotOptions::PLAIN
         },
     )
     .unwrap();
@@ -193,14 +193,15 @@ fn a_link_that_is_put_in_the_way_leads_nowhere() {
     std::fs::write(at("tool/sub/file"), "before").unwrap();
     std::fs::write(at("outside/sub/file"), "of somebody else").unwrap();
     let store = Store::open(&at("contents")).unwrap();
-    let taking = Taking {
+    let taking = SnapshotOptions {
         store: Some(&store),
-        ..Taking::PLAIN
+        ..SnapshotOptions::PLAIN
     };
     let before = Snapshot::take(&[at("tool")], &taking).unwrap();
     std::fs::write(at("tool/sub/file"), "after").unwrap();
     std::fs::write(at("tool/sub/new"), "after").unwrap();
-    let differences = before.differences(&Snapshot::take(&[at("tool")], &Taking::PLAIN).unwrap());
+    let differences =
+        before.differences(&Snapshot::take(&[at("tool")], &SnapshotOptions::PLAIN).unwrap());
     // Between the look and the change.
     std::fs::rename(at("tool/sub"), at("away")).unwrap();
     std::os::unix::fs::symlink(at("outside/sub"), at("tool/sub")).unwrap();

@@ -10,10 +10,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use hoist_core::{Application, ModuleId};
-use hoist_executor::{Failure, Fate, Level, TaskContext};
+use hoist_executor::{Failure, ItemChange, Level, TaskContext};
 use hoist_files::{
-    Difference, Kind, Record, Snapshot, State, Store, Suffix, Taking, aside_name, backups, digest,
-    keep_copy, put_back,
+    Difference, Kind, Record, Snapshot, SnapshotOptions, State, Store, Suffix, aside_name, backups,
+    digest, keep_copy, put_back,
 };
 use hoist_ledger::Edit;
 use rustix::fs::{Access, AtFlags, CWD, accessat};
@@ -24,14 +24,14 @@ pub(super) const STAGE: &str = ".hoist-stage-";
 
 /// How the file is called that stands as long as a change is not written down: what was there
 /// before.
-pub(super) const PLEDGE: &str = "before";
+pub(super) const PENDING_EXT: &str = "before";
 
 /// And how one that nobody can read.
 pub(super) const UNREADABLE: &str = "unreadable";
 
 /// Whose change a pledge is for.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Pledged {
+pub(super) struct PendingSnapshot {
     pub(super) application: Application,
     pub(super) module: ModuleId,
     /// True when the module is being removed.
@@ -39,7 +39,7 @@ pub(super) struct Pledged {
 }
 
 /// What is known while an application is changed.
-pub(crate) struct Guarding<'w> {
+pub(crate) struct GuardSession<'w> {
     pub(crate) guard: Guard<'w>,
     /// What other modules wrote.
     pub(crate) others: BTreeMap<PathBuf, String>,
@@ -72,19 +72,19 @@ pub(crate) struct Guard<'w> {
     left: BTreeMap<PathBuf, String>,
     /// Copies that were made of it.
     copies: BTreeSet<PathBuf>,
-    pulse: Option<Pulse>,
+    pulse: Option<Heartbeat>,
 }
 
 /// Says once a second that somebody is at work, so that it is known later what was done before the
 /// end and what after.
-struct Pulse {
+struct Heartbeat {
     pledge: PathBuf,
     /// Dropped to end it.
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Pulse {
+impl Heartbeat {
     fn start(pledge: PathBuf) -> Self {
         let (stop, stopped) = channel::<()>();
         let beaten = pledge.clone();
@@ -103,7 +103,7 @@ impl Pulse {
     }
 }
 
-impl Drop for Pulse {
+impl Drop for Heartbeat {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
@@ -165,14 +165,14 @@ pub(super) fn look(
     let ignored = ignored(application, own);
     Snapshot::take(
         places,
-        &Taking {
+        &SnapshotOptions {
             ignored: &ignored,
             former,
             store,
             git: &|_| true,
             everywhere: true,
             strict,
-            ..Taking::PLAIN
+            ..SnapshotOptions::PLAIN
         },
     )
 }
@@ -188,7 +188,7 @@ impl<'w> Guard<'w> {
         own: &'w [PathBuf],
     ) -> Result<Self, Failure> {
         let place = place_of(state, application);
-        let pledge = place.with_extension(PLEDGE);
+        let pledge = place.with_extension(PENDING_EXT);
         if pledge.exists() {
             let root = application.root.display();
             return Err(Failure::new(format!(
@@ -209,7 +209,7 @@ impl<'w> Guard<'w> {
         })?;
         let wrong =
             |error: std::io::Error| Failure::new(format!("cannot back up existing files: {error}"));
-        let pledged = Pledged {
+        let pledged = PendingSnapshot {
             application: application.clone(),
             module: module.clone(),
             removal,
@@ -223,7 +223,7 @@ impl<'w> Guard<'w> {
             0o600,
         )
         .map_err(wrong)?;
-        let pulse = Some(Pulse::start(pledge));
+        let pulse = Some(Heartbeat::start(pledge));
         let probe = application.watch.iter().find_map(|watched| {
             tempfile::Builder::new()
                 .prefix(STAGE)
@@ -509,7 +509,11 @@ impl<'w> Guard<'w> {
             return;
         }
         for (path, why) in self.left.iter().take(NAMED) {
-            task.item(Fate::Left, path.display().to_string(), Some(why.clone()));
+            task.item(
+                ItemChange::Left,
+                path.display().to_string(),
+                Some(why.clone()),
+            );
         }
         for (path, why) in self.left.iter().skip(NAMED) {
             task.output_line(&format!("{} was left: {why}", path.display()));
@@ -517,7 +521,7 @@ impl<'w> Guard<'w> {
         if let Some((path, _)) = self.left.iter().nth(NAMED) {
             let more = self.left.len() - NAMED;
             task.item(
-                Fate::Left,
+                ItemChange::Left,
                 path.display().to_string(),
                 Some(format!("{more} files in all, listed in the log")),
             );
@@ -528,7 +532,7 @@ impl<'w> Guard<'w> {
             .and_then(|bytes| hoist_files::write(&self.place, &bytes, 0o600));
         // First the pulse, so that the pledge does not come back.
         drop(self.pulse.take());
-        let kept = kept.and_then(|()| std::fs::remove_file(self.place.with_extension(PLEDGE)));
+        let kept = kept.and_then(|()| std::fs::remove_file(self.place.with_extension(PENDING_EXT)));
         if let Err(error) = kept {
             task.note(
                 Level::Warning,

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use hoist_core::Application;
-use hoist_executor::{Command, Exit, Failure, Fate, Level};
+use hoist_executor::{Command, Exit, Failure, ItemChange, Level};
 use hoist_sources::directory::{MODULE_FILE, ModuleFile, installer};
 use serde::Deserialize;
 
@@ -398,7 +398,7 @@ fn run(
     }
     for left in &report.left {
         context.task.item(
-            Fate::Left,
+            ItemChange::Left,
             application.root.join(&left.path).display().to_string(),
             left.reason.clone(),
         );

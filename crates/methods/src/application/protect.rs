@@ -5,7 +5,7 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use hoist_executor::{Failure, Fate, Level, TaskContext};
+use hoist_executor::{Failure, ItemChange, Level, TaskContext};
 use hoist_files::{
     Difference, Kind, Record, Recorded, State, Store, Suffix, aside_name, backups, keep_copy,
     pending, write,
@@ -53,7 +53,7 @@ fn wrong(error: std::io::Error) -> Failure {
     Failure::new(format!("cannot restore files of others: {error}"))
 }
 
-type Told = Vec<(Fate, String, Option<String>)>;
+type Told = Vec<(ItemChange, String, Option<String>)>;
 
 impl Before<'_> {
     /// Whose a path is that the module did not write as it stands there.
@@ -223,20 +223,20 @@ pub(crate) fn protect_install(
             (None, Some(new)) => {
                 protected.record.insert(path.clone(), Recorded::of(new));
                 if new.kind != Kind::Directory {
-                    told.push((Fate::Created, shown, None));
+                    told.push((ItemChange::Created, shown, None));
                 }
             }
             (Some(old), None) if before.is_own(path, old) => {
                 protected.gone.insert(path.clone());
                 if old.kind != Kind::Directory {
-                    told.push((Fate::Removed, shown, None));
+                    told.push((ItemChange::Removed, shown, None));
                 }
             }
             (Some(old), None) => {
                 back.push(difference);
                 if old.kind != Kind::Directory {
                     told.push((
-                        Fate::Kept,
+                        ItemChange::Kept,
                         shown,
                         Some(format!(
                             "{}; the installer removed it, and it was restored",
@@ -266,7 +266,7 @@ pub(crate) fn protect_install(
                             }),
                         }
                         told.push((
-                            Fate::Changed,
+                            ItemChange::Changed,
                             shown,
                             Some(format!(
                                 "its permissions changed from {:o} to {:o}",
@@ -278,7 +278,7 @@ pub(crate) fn protect_install(
             }
             (Some(old), Some(new)) if before.is_own(path, old) => {
                 protected.record.insert(path.clone(), Recorded::of(new));
-                told.push((Fate::Changed, shown, None));
+                told.push((ItemChange::Changed, shown, None));
             }
             (Some(old), Some(new)) => {
                 let is_text = old.kind == Kind::File && new.kind == Kind::File;
@@ -295,12 +295,12 @@ pub(crate) fn protect_install(
                             .map_err(wrong)?;
                         protected.meddled = true;
                         let why = format!("backup of {shown}, which the installer changed");
-                        told.push((Fate::Kept, copy.display().to_string(), Some(why)));
+                        told.push((ItemChange::Kept, copy.display().to_string(), Some(why)));
                         protected.beside.push(copy);
                     }
                     remember(&mut protected.edits, edit);
                     told.push((
-                        Fate::Changed,
+                        ItemChange::Changed,
                         shown,
                         Some(
                             "edited by the installer; the uninstaller reverts the edit".to_owned(),
@@ -309,13 +309,17 @@ pub(crate) fn protect_install(
                 } else if before.record.get(path).is_some_and(|known| known.is(new)) {
                     // What it brought before as well is nothing new.
                     back.push(difference);
-                    told.push((Fate::Kept, shown, Some("it is locally modified".to_owned())));
+                    told.push((
+                        ItemChange::Kept,
+                        shown,
+                        Some("it is locally modified".to_owned()),
+                    ));
                 } else if policy == ConfigPolicy::Overwrite && is_text {
                     let copy = keep_copy(path, &before.bytes(old)?, old.mode, Suffix::Usual)
                         .map_err(wrong)?;
                     protected.meddled = true;
                     let why = format!("backup of {shown}, since {}", before.owner(path));
-                    told.push((Fate::Kept, copy.display().to_string(), Some(why)));
+                    told.push((ItemChange::Kept, copy.display().to_string(), Some(why)));
                     protected.beside.push(copy);
                     match before.record.contains_key(path) {
                         true => drop(protected.record.insert(path.clone(), Recorded::of(new))),
@@ -345,7 +349,7 @@ pub(crate) fn protect_install(
                         why += &format!("; the module's version is {}", pending(path).display());
                         beside.push((path, new));
                     }
-                    told.push((Fate::Kept, shown, Some(why)));
+                    told.push((ItemChange::Kept, shown, Some(why)));
                 }
             }
             (None, None) => {}
@@ -404,7 +408,7 @@ pub(crate) fn protect_uninstall(
             && !before.others.contains_key(path);
         match (old, new) {
             (None, Some(new)) if new.kind != Kind::Directory => told.push((
-                Fate::Created,
+                ItemChange::Created,
                 shown,
                 Some("not removed by the uninstaller".to_owned()),
             )),
@@ -421,7 +425,7 @@ pub(crate) fn protect_uninstall(
                 if old.kind != Kind::Directory {
                     let why = "removed by the uninstaller and restored; remove it yourself if it is not needed";
                     told.push((
-                        Fate::Kept,
+                        ItemChange::Kept,
                         shown,
                         Some(format!("{}; {why}", before.owner(path))),
                     ));
@@ -439,7 +443,7 @@ pub(crate) fn protect_uninstall(
                         "{}; the uninstaller changed its permissions, and they were restored",
                         before.owner(path)
                     );
-                    told.push((Fate::Kept, shown, Some(why)));
+                    told.push((ItemChange::Kept, shown, Some(why)));
                 }
             }
             (Some(old), Some(new)) => {
@@ -455,7 +459,7 @@ pub(crate) fn protect_uninstall(
                         && edits::keeps_all(&before.bytes(old)?, &before.bytes(new)?, None) =>
                     {
                         told.push((
-                            Fate::Changed,
+                            ItemChange::Changed,
                             shown,
                             Some("the uninstaller added lines to it".to_owned()),
                         ));
@@ -466,7 +470,7 @@ pub(crate) fn protect_uninstall(
                             "{}; the uninstaller overwrote it, and it was restored",
                             before.owner(path)
                         );
-                        told.push((Fate::Kept, shown, Some(why)));
+                        told.push((ItemChange::Kept, shown, Some(why)));
                     }
                 }
             }
@@ -477,7 +481,7 @@ pub(crate) fn protect_uninstall(
     before.put_back(&back)?;
     protected.kept = told
         .iter()
-        .filter(|(fate, ..)| *fate == Fate::Kept)
+        .filter(|(fate, ..)| *fate == ItemChange::Kept)
         .map(|(_, subject, _)| subject.clone())
         .collect();
     for (directory, count) in removed {
@@ -486,7 +490,11 @@ pub(crate) fn protect_uninstall(
         } else {
             format!("{count} files")
         };
-        told.push((Fate::Removed, directory.display().to_string(), Some(files)));
+        told.push((
+            ItemChange::Removed,
+            directory.display().to_string(),
+            Some(files),
+        ));
     }
     tell(told, task);
     Ok(protected)
@@ -499,7 +507,7 @@ fn settle(
     edit: &Edit,
     old: &State,
     new: &State,
-) -> Result<(Fate, String, Option<String>), Failure> {
+) -> Result<(ItemChange, String, Option<String>), Failure> {
     let (path, shown, mine) = (
         &edit.path,
         edit.path.display().to_string(),
@@ -513,7 +521,7 @@ fn settle(
             &before.bytes(new)?,
         ) {
             Together::Theirs => (
-                Fate::Changed,
+                ItemChange::Changed,
                 shown,
                 Some("the uninstaller removed the edit of the installer".to_owned()),
             ),
@@ -523,14 +531,14 @@ fn settle(
                     true => "restored to its content before the install",
                     false => "the edit of the installer was removed, and all other content is kept",
                 };
-                (Fate::Changed, shown, Some(why.to_owned()))
+                (ItemChange::Changed, shown, Some(why.to_owned()))
             }
             Together::Apart => {
                 let copy = keep_copy(path, &mine, old.mode, Suffix::Usual).map_err(wrong)?;
                 let why = format!(
                     "backup of {shown}, which the uninstaller changed; check whether parts of it are still needed"
                 );
-                (Fate::Kept, copy.display().to_string(), Some(why))
+                (ItemChange::Kept, copy.display().to_string(), Some(why))
             }
         },
     )
@@ -540,19 +548,19 @@ fn settle(
 const NAMED: usize = 200;
 
 fn tell(mut told: Told, task: &TaskContext) {
-    told.sort_by(|a, b| (a.0 != Fate::Kept, &a.1).cmp(&(b.0 != Fate::Kept, &b.1)));
+    told.sort_by(|a, b| (a.0 != ItemChange::Kept, &a.1).cmp(&(b.0 != ItemChange::Kept, &b.1)));
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for (fate, subject, reason) in told {
         let count = counts.entry(fate.as_str()).or_default();
         *count += 1;
-        match *count > NAMED && fate != Fate::Kept {
+        match *count > NAMED && fate != ItemChange::Kept {
             true => task.output_line(&format!("{} {subject}", fate.as_str())),
             false => task.item(fate, subject, reason),
         }
     }
     for (fate, count) in counts
         .into_iter()
-        .filter(|(fate, count)| *count > NAMED && *fate != Fate::Kept.as_str())
+        .filter(|(fate, count)| *count > NAMED && *fate != ItemChange::Kept.as_str())
     {
         task.note(
             Level::Info,
@@ -576,7 +584,7 @@ pub(crate) fn give_back_permissions(edits: &[Edit], task: &TaskContext) -> Resul
         if now.is_some_and(|now| now.kind != Kind::Link && now.mode == after.mode) {
             std::fs::set_permissions(path, Permissions::from_mode(before.mode)).map_err(wrong)?;
             let why = format!("its permissions were restored to {:o}", before.mode);
-            task.item(Fate::Changed, path.display().to_string(), Some(why));
+            task.item(ItemChange::Changed, path.display().to_string(), Some(why));
         }
     }
     Ok(())
@@ -595,7 +603,11 @@ pub(crate) fn tell_left(edits: &[Edit], task: &TaskContext) -> Result<(), Failur
         if now.is_some_and(|now| !now.has_same_contents(before) && !before.has_same_contents(after))
         {
             let why = "the uninstaller did not revert the edit of the installer; check whether parts of it are still needed";
-            task.item(Fate::Left, path.display().to_string(), Some(why.to_owned()));
+            task.item(
+                ItemChange::Left,
+                path.display().to_string(),
+                Some(why.to_owned()),
+            );
         }
     }
     Ok(())
@@ -633,14 +645,14 @@ pub(crate) fn take_out(edits: &[Edit], store: &Store, task: &TaskContext) -> Res
             Some(without) => {
                 write(path, &without, now.mode).map_err(wrong)?;
                 task.item(
-                    Fate::Changed,
+                    ItemChange::Changed,
                     shown,
                     Some("the edit of the installer was removed".to_owned()),
                 );
             }
             None => {
                 let why = "the lines that the installer edited were modified since; remove the module's lines yourself".to_owned();
-                task.item(Fate::Left, shown, Some(why));
+                task.item(ItemChange::Left, shown, Some(why));
             }
         }
     }
@@ -705,14 +717,14 @@ pub(crate) fn give_back(edits: &[Edit], store: &Store, task: &TaskContext) -> Re
                     )))
                 })?;
                 task.item(
-                    Fate::Changed,
+                    ItemChange::Changed,
                     shown,
                     Some("restored to its content before the module replaced it".to_owned()),
                 );
             }
             Some(now) if !now.has_same_contents(before) => {
                 task.item(
-                    Fate::Kept,
+                    ItemChange::Kept,
                     shown,
                     Some("it existed before the module, and was modified since".to_owned()),
                 );

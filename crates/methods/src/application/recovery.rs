@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use hoist_core::{Application, ModuleId};
-use hoist_files::{Difference, Kind, Snapshot, Store, Taking};
+use hoist_files::{Difference, Kind, Snapshot, SnapshotOptions, Store};
 
 use super::guard::{
-    MOVED, NAMED, PLEDGE, Pledged, STAGE, UNREADABLE, is_of_another_user, leave_moved, look, moved,
+    MOVED, NAMED, PENDING_EXT, PendingSnapshot, STAGE, UNREADABLE, is_of_another_user, leave_moved,
+    look, moved,
 };
 use super::try_lock;
 use crate::rollback::{Doubtful, EndOfRun, RolledBack, restore_differences};
@@ -24,7 +25,7 @@ pub(crate) struct TakenBack {
 }
 
 /// What a pledge says; nothing where it cannot be read, or was written by another version.
-fn pledge(path: &Path) -> Option<(Pledged, Snapshot)> {
+fn pledge(path: &Path) -> Option<(PendingSnapshot, Snapshot)> {
     let bytes = std::fs::read(path).ok()?;
     let (length, rest) = bytes.split_first_chunk::<8>()?;
     let (head, before) =
@@ -50,7 +51,7 @@ fn pledges(state: &Path) -> impl Iterator<Item = PathBuf> {
         .map(|entry| entry.path());
     files.filter(|path| {
         path.extension()
-            .is_some_and(|extension| extension == PLEDGE)
+            .is_some_and(|extension| extension == PENDING_EXT)
     })
 }
 
@@ -209,10 +210,10 @@ fn take_back(
 fn clear_stages(application: &Application) {
     let there = Snapshot::take(
         &application.watch,
-        &Taking {
+        &SnapshotOptions {
             read: &|_, _| false,
             everywhere: true,
-            ..Taking::PLAIN
+            ..SnapshotOptions::PLAIN
         },
     )
     .unwrap_or_default();
@@ -239,7 +240,7 @@ pub(crate) fn contents_of(state: &Path) -> Option<Vec<String>> {
     {
         let path = entry.path();
         let snapshot = match path.extension() {
-            Some(extension) if extension == PLEDGE => pledge(&path)?.1,
+            Some(extension) if extension == PENDING_EXT => pledge(&path)?.1,
             Some(extension) if extension == UNREADABLE => continue,
             _ => Snapshot::from_bytes(&std::fs::read(&path).ok()?)?,
         };

@@ -7,9 +7,9 @@ use std::fs::Permissions;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Component, Path, PathBuf};
 
-use hoist_executor::{Effect, Failure, Fate, Level};
+use hoist_executor::{Effect, Failure, ItemChange, Level};
 use hoist_files::{
-    Home, Kind, Record, Recorded, Removal, Root, Scope, aside_name, digest, is_backup, look,
+    Home, Kind, Record, Recorded, RemovalPolicy, Root, Scope, aside_name, digest, is_backup, look,
     pending,
 };
 use hoist_sources::{FileList, IndexedFile};
@@ -18,7 +18,7 @@ use serde::Deserialize;
 use crate::application::{Archived, Unpacked, archive_contents};
 use crate::config::ConfigPolicy;
 use crate::method::{Applied, Method, StepContext};
-use crate::stage::Stage;
+use crate::stage::StagingDir;
 use crate::sync;
 
 /// A directory to be copied.
@@ -145,7 +145,7 @@ impl Method for Copy {
                 mount.display()
             )));
         }
-        let stage = Stage::beside(&self.into)
+        let stage = StagingDir::beside(&self.into)
             .map_err(|error| context.task.failed("preparing", &self.into, &error))?;
         let told = self
             .fill(&stage.path(), &contents, &here, overwrite)
@@ -179,7 +179,7 @@ impl Method for Copy {
                         );
                         context
                             .task
-                            .item(Fate::Kept, kept.display().to_string(), Some(why));
+                            .item(ItemChange::Kept, kept.display().to_string(), Some(why));
                     }
                     return Err(Failure::transient(format!(
                         "{} was modified at the same time",
@@ -212,7 +212,7 @@ impl Method for Copy {
             scope: Scope::Recorded,
         };
         let record = self.record(&BTreeMap::new());
-        let removal = Removal {
+        let removal = RemovalPolicy {
             record: &record,
             held: &|_| None,
             shared: &|_| false,
@@ -238,7 +238,7 @@ fn mode(file: &IndexedFile<'_>) -> u32 {
 /// What the new directory keeps of the old.
 #[derive(Default)]
 struct Carried {
-    items: Vec<(Fate, String, String)>,
+    items: Vec<(ItemChange, String, String)>,
     /// The new versions that were put beside files somebody changed, with their permissions.
     pending: BTreeMap<PathBuf, u32>,
 }
@@ -366,7 +366,7 @@ impl Copy {
                         .display()
                         .to_string();
                     carried.items.push((
-                        Fate::Kept,
+                        ItemChange::Kept,
                         name,
                         format!("backup of {}, which was locally modified", path.display()),
                     ));
@@ -377,7 +377,7 @@ impl Copy {
                     let is_older = theirs.base.as_deref() == Some(file.digest);
                     if is_older && !here.pending.contains(&beside) {
                         carried.items.push((
-                            Fate::Kept,
+                            ItemChange::Kept,
                             file.path.to_owned(),
                             "it is locally modified".to_owned(),
                         ));
@@ -387,7 +387,9 @@ impl Copy {
                         "it is locally modified; the new version is {}",
                         beside.display()
                     );
-                    carried.items.push((Fate::Kept, file.path.to_owned(), why));
+                    carried
+                        .items
+                        .push((ItemChange::Kept, file.path.to_owned(), why));
                     carried.pending.insert(beside.clone(), mode(&file));
                     to = new.join(beside);
                 }
@@ -424,7 +426,7 @@ impl Copy {
             };
             if theirs.kind != Kind::Directory && (is_moved || !is_backup(path)) {
                 let name = to.strip_prefix(new).unwrap_or(&to).display().to_string();
-                carried.items.push((Fate::Kept, name, why));
+                carried.items.push((ItemChange::Kept, name, why));
             }
         }
         fresh.finish()?;
@@ -485,7 +487,7 @@ struct Here {
     missing: Vec<String>,
     /// New versions that wait beside files somebody changed.
     pending: BTreeSet<PathBuf>,
-    seen: BTreeMap<PathBuf, hoist_files::Seen>,
+    seen: BTreeMap<PathBuf, hoist_files::FileState>,
 }
 
 impl Here {
@@ -608,13 +610,13 @@ impl Here {
     fn is_still(&self, place: &Path) -> std::io::Result<bool> {
         let now = entries(place)?;
         // Copies aside were made meanwhile, and moved.
-        let same = |(path, seen): (&PathBuf, &hoist_files::Seen)| now.get(path) == Some(seen);
+        let same = |(path, seen): (&PathBuf, &hoist_files::FileState)| now.get(path) == Some(seen);
         Ok(self.seen.len() == now.len() && self.seen.iter().all(same))
     }
 }
 
 /// What is in a directory, relative to it. A repository in it is a directory as any other.
-fn entries(directory: &Path) -> std::io::Result<BTreeMap<PathBuf, hoist_files::Seen>> {
+fn entries(directory: &Path) -> std::io::Result<BTreeMap<PathBuf, hoist_files::FileState>> {
     let picture = look(&[directory.to_owned()])?;
     let mut entries = BTreeMap::new();
     for (path, seen) in picture {

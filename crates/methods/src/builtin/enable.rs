@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use hoist_executor::{Effect, Failure, Fate, Level};
+use hoist_executor::{Effect, Failure, ItemChange, Level};
 use hoist_files::{Suffix, back_up, state, write};
 use hoist_ledger::Edit;
 use hoist_sources::prosody::Enabled;
@@ -115,9 +115,11 @@ impl Method for Enable {
             self.module,
             copy.display()
         );
-        context
-            .task
-            .item(Fate::Changed, file.path.display().to_string(), Some(why));
+        context.task.item(
+            ItemChange::Changed,
+            file.path.display().to_string(),
+            Some(why),
+        );
         let edited = former
             .zip(state(&file.path).map_err(wrong)?)
             .map(|(before, after)| Edited {

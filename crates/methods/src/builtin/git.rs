@@ -11,7 +11,7 @@ use crate::git::program::Program;
 use crate::git::{filters, interrupted, own};
 use crate::machine::Machine;
 use crate::method::{Applied, Method, StepContext, host_pool, path_pool};
-use crate::stage::Stage;
+use crate::stage::StagingDir;
 
 /// A clone of `url` at `dir`.
 #[derive(Debug, Deserialize)]
@@ -57,7 +57,7 @@ impl Method for Git {
         if there && !context.force {
             return self.restore(context);
         }
-        let stage = match Stage::beside(&self.dir) {
+        let stage = match StagingDir::beside(&self.dir) {
             // A script that is kept to its directories may not write beside them.
             Err(error)
                 if error.kind() == std::io::ErrorKind::PermissionDenied

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use hoist_core::{Installed, Rock, is_path};
-use hoist_executor::{Command, Effect, Failure, Fate, Level};
+use hoist_executor::{Command, Effect, Failure, ItemChange, Level};
 use hoist_files::{Kind, Record, Recorded, Suffix, back_up, digest, keep_copy, look};
 use hoist_ledger::{Holder, Lock};
 use hoist_sources::lua::{self, Table, Value};
@@ -818,7 +818,7 @@ fn keep_changed(
             path.display()
         );
         context.task.item(
-            Fate::Kept,
+            ItemChange::Kept,
             copy.map_err(wrong)?.display().to_string(),
             Some(why),
         );

@@ -26,7 +26,7 @@ pub enum ConfigPolicy {
 
 /// How a file stands to what the module brings.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum ConfigFileState {
     /// Nothing is there, and nothing of hoist's was.
     Absent,
     /// It is what the module brings.
@@ -40,7 +40,7 @@ pub enum Standing {
     /// It is locally modified, and the module has a newer version.
     Conflict(Merge),
     /// The same, and the newer version was put beside it before.
-    Offered,
+    SourceMetadata,
     /// It is a link to where hoist does not write.
     Elsewhere,
     /// It cannot be read, and why.
@@ -90,7 +90,7 @@ pub struct ConfigFile {
     /// What stands there now; absent where nothing does.
     pub current: Option<Vec<u8>>,
     /// How that stands to what the module brings.
-    pub standing: Standing,
+    pub standing: ConfigFileState,
     /// What happens.
     pub decision: Decision,
 }
@@ -98,7 +98,7 @@ pub struct ConfigFile {
 impl ConfigFile {
     /// True when it has to be decided what happens.
     pub fn is_open(&self) -> bool {
-        matches!(self.standing, Standing::Conflict(_))
+        matches!(self.standing, ConfigFileState::Conflict(_))
     }
 
     /// True when something will be different.

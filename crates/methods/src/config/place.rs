@@ -4,13 +4,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use hoist_core::{Module, ModuleId};
-use hoist_executor::{Failure, Fate, Level, TaskContext};
+use hoist_executor::{Failure, ItemChange, Level, TaskContext};
 use hoist_files::{
     Home, Suffix, back_up, backups, digest, keep_copy, move_aside, pending, read, write,
 };
-use hoist_ledger::{Belongings, ConfigRecord, DisplacedPath, Ledger};
+use hoist_ledger::{ConfigRecord, DisplacedPath, Ledger, OwnedFiles};
 
-use super::{ConfigFile, ConfigPolicy, Decision, REMEMBERED, Standing};
+use super::{ConfigFile, ConfigFileState, ConfigPolicy, Decision, REMEMBERED};
 
 fn failed(error: impl std::fmt::Display) -> Failure {
     Failure::new(format!("configuration: {error}"))
@@ -34,7 +34,10 @@ pub(crate) fn place(
 ) -> Result<bool, Failure> {
     let mut changed = false;
     for file in files {
-        if matches!(file.standing, Standing::Elsewhere | Standing::Unreadable(_)) {
+        if matches!(
+            file.standing,
+            ConfigFileState::Elsewhere | ConfigFileState::Unreadable(_)
+        ) {
             tell_kept(file, task);
             continue;
         }
@@ -117,12 +120,12 @@ fn replace(
     let shown = file.path.display().to_string();
     match (&copy, current) {
         (Some(copy), _) => task.item(
-            Fate::Changed,
+            ItemChange::Changed,
             shown,
             Some(format!("the previous version is {}", copy.display())),
         ),
-        (None, Some(_)) => task.item(Fate::Changed, shown, None),
-        (None, None) => task.item(Fate::Created, shown, None),
+        (None, Some(_)) => task.item(ItemChange::Changed, shown, None),
+        (None, None) => task.item(ItemChange::Created, shown, None),
     }
     Ok(copy)
 }
@@ -137,7 +140,7 @@ fn offer(
     if beside.is_symlink() {
         let copy = move_aside(&beside, &beside).map_err(failed)?;
         task.item(
-            Fate::Kept,
+            ItemChange::Kept,
             copy.display().to_string(),
             Some(format!(
                 "existing symbolic link, moved from {}",
@@ -151,7 +154,7 @@ fn offer(
         Some(_) if !is_ours(&beside, record.and_then(|record| record.pending.as_ref())) => {
             let copy = back_up(&beside, Suffix::Config).map_err(failed)?;
             task.item(
-                Fate::Kept,
+                ItemChange::Kept,
                 copy.display().to_string(),
                 Some(format!("existing file, moved from {}", beside.display())),
             );
@@ -172,27 +175,29 @@ fn offer(
             beside.display()
         ),
     };
-    task.item(Fate::Kept, file.path.display().to_string(), Some(why));
+    task.item(ItemChange::Kept, file.path.display().to_string(), Some(why));
     Ok(changed)
 }
 
 fn tell_kept(file: &ConfigFile, task: &TaskContext) {
     let why = match &file.standing {
-        Standing::Edited => "it is locally modified, and the module has no new version".to_owned(),
-        Standing::Removed => {
+        ConfigFileState::Edited => {
+            "it is locally modified, and the module has no new version".to_owned()
+        }
+        ConfigFileState::Removed => {
             "it was removed locally; add --config-overwrite to restore it".to_owned()
         }
-        Standing::Elsewhere => {
+        ConfigFileState::Elsewhere => {
             "it is a symbolic link to a location where hoist does not write".to_owned()
         }
-        Standing::Unreadable(why) => format!("cannot read it: {why}"),
-        Standing::Offered => format!(
+        ConfigFileState::Unreadable(why) => format!("cannot read it: {why}"),
+        ConfigFileState::SourceMetadata => format!(
             "the version of the module is {}",
             pending(&file.path).display()
         ),
         _ => return,
     };
-    task.item(Fate::Kept, file.path.display().to_string(), Some(why));
+    task.item(ItemChange::Kept, file.path.display().to_string(), Some(why));
 }
 
 /// Writes down what hoist put there, and forgets what waited beside it.
@@ -250,9 +255,12 @@ pub(crate) fn guard(
     handled: &[ConfigFile],
     displaced: &[DisplacedPath],
 ) -> Result<Vec<Guarded>, Failure> {
-    let usable = handled
-        .iter()
-        .filter(|file| !matches!(file.standing, Standing::Elsewhere | Standing::Unreadable(_)));
+    let usable = handled.iter().filter(|file| {
+        !matches!(
+            file.standing,
+            ConfigFileState::Elsewhere | ConfigFileState::Unreadable(_)
+        )
+    });
     let decided = usable.map(|file| (&file.path, true));
     let declared = module
         .config_files
@@ -403,7 +411,7 @@ pub(crate) fn settle(
             contents,
             mode: 0o644,
             current,
-            standing: Standing::Absent,
+            standing: ConfigFileState::Absent,
             decision: Decision::Write,
         };
         let Some(before) = before else {
@@ -419,7 +427,7 @@ pub(crate) fn settle(
                     );
                 }
                 Some(after) => {
-                    task.item(Fate::Created, shown, None);
+                    task.item(ItemChange::Created, shown, None);
                     let Some(ledger) = ledger else { continue };
                     let record = ledger.config(module, &path).map_err(failed)?;
                     remember(
@@ -467,9 +475,9 @@ pub(crate) fn settle(
         };
         let why = format!("the previous version is {}", copy.display());
         match after {
-            None => task.item(Fate::Removed, shown, Some(why)),
+            None => task.item(ItemChange::Removed, shown, Some(why)),
             Some(after) => {
-                task.item(Fate::Changed, shown, Some(why));
+                task.item(ItemChange::Changed, shown, Some(why));
                 let Some(ledger) = ledger else { continue };
                 let record = ledger.config(module, &path).map_err(failed)?;
                 remember(
@@ -491,13 +499,13 @@ pub(crate) fn settle(
 /// that is kept.
 pub(crate) fn take_away(
     home: &Home,
-    belongings: &Belongings,
+    belongings: &OwnedFiles,
     purge: bool,
     act: bool,
-) -> Vec<(Fate, PathBuf, Option<String>)> {
+) -> Vec<(ItemChange, PathBuf, Option<String>)> {
     let mut told = Vec::new();
     for record in &belongings.configs {
-        let kept = |path: &Path, why: String| (Fate::Kept, path.to_owned(), Some(why));
+        let kept = |path: &Path, why: String| (ItemChange::Kept, path.to_owned(), Some(why));
         if let Err(refusal) = home.target(&record.path) {
             told.push(kept(&record.path, refusal.to_string()));
             continue;
@@ -510,12 +518,12 @@ pub(crate) fn take_away(
                 } else {
                     Ok(())
                 } {
-                    Ok(()) => (Fate::Removed, waiting.clone(), None),
+                    Ok(()) => (ItemChange::Removed, waiting.clone(), None),
                     Err(error) => kept(&waiting, format!("cannot remove it: {error}")),
                 },
             );
         }
-        match belongings.holders.get(&record.path) {
+        match belongings.other_owners.get(&record.path) {
             _ if record.digest.is_empty() => {}
             Some(other) => told.push(kept(&record.path, format!("{other} also owns it"))),
             None => match take_one(record, purge, act) {
@@ -525,7 +533,7 @@ pub(crate) fn take_away(
         }
         let comes_back = told
             .iter()
-            .any(|(fate, path, _)| *fate == Fate::Changed && *path == record.path);
+            .any(|(fate, path, _)| *fate == ItemChange::Changed && *path == record.path);
         let used = |copy: &PathBuf| comes_back && Some(copy) == record.original.as_ref();
         let former = backups(&record.path)
             .into_iter()
@@ -540,7 +548,7 @@ fn take_one(
     record: &ConfigRecord,
     purge: bool,
     act: bool,
-) -> std::io::Result<Option<(Fate, PathBuf, Option<String>)>> {
+) -> std::io::Result<Option<(ItemChange, PathBuf, Option<String>)>> {
     let Some(found) = read(&record.path)? else {
         return Ok(None);
     };
@@ -548,7 +556,7 @@ fn take_one(
         |fate, why: Option<&str>| Ok(Some((fate, record.path.clone(), why.map(str::to_owned))));
     let untouched = digest(found.as_slice())? == record.digest;
     if !untouched && !purge {
-        return told(Fate::Kept, Some("it was modified since the install"));
+        return told(ItemChange::Kept, Some("it was modified since the install"));
     }
     if let Some(copy) = record.original.as_ref().filter(|copy| copy.is_file()) {
         if act {
@@ -563,13 +571,13 @@ fn take_one(
             }
         }
         return told(
-            Fate::Changed,
+            ItemChange::Changed,
             Some("the file from before the install was restored"),
         );
     }
     if record.path.is_symlink() {
         return told(
-            Fate::Kept,
+            ItemChange::Kept,
             Some("it is now a symbolic link that hoist did not create"),
         );
     }
@@ -577,9 +585,9 @@ fn take_one(
         if act {
             std::fs::remove_file(&record.path)?;
         }
-        return told(Fate::Removed, None);
+        return told(ItemChange::Removed, None);
     }
-    told(Fate::Kept, Some("it existed before the install"))
+    told(ItemChange::Kept, Some("it existed before the install"))
 }
 
 /// True for a file that holds what hoist put there.

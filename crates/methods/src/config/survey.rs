@@ -7,7 +7,9 @@ use hoist_core::{Diagnostic, Module};
 use hoist_files::{Home, digest, pending, read};
 use hoist_ledger::ConfigRecord;
 
-use super::{CONFLICT_END, CONFLICT_START, ConfigFile, ConfigPolicy, Decision, Merge, Standing};
+use super::{
+    CONFLICT_END, CONFLICT_START, ConfigFile, ConfigFileState, ConfigPolicy, Decision, Merge,
+};
 
 /// Templates that are larger are no configuration.
 const SIZE_LIMIT: u64 = 16 * 1024 * 1024;
@@ -158,9 +160,9 @@ fn one(
     let contents =
         std::fs::read(template).map_err(|error| wrong(format!("cannot read the file: {error}")))?;
     let (current, unusable) = match (home.target(path), read(path)) {
-        (Err(_), current) => (current.ok().flatten(), Some(Standing::Elsewhere)),
+        (Err(_), current) => (current.ok().flatten(), Some(ConfigFileState::Elsewhere)),
         (Ok(_), Ok(current)) => (current, None),
-        (Ok(_), Err(error)) => (None, Some(Standing::Unreadable(error.to_string()))),
+        (Ok(_), Err(error)) => (None, Some(ConfigFileState::Unreadable(error.to_string()))),
     };
     let record = records.iter().find(|record| record.path == path);
     let standing =
@@ -183,32 +185,32 @@ fn standing(
     current: Option<&[u8]>,
     record: Option<&ConfigRecord>,
     path: &Path,
-) -> Standing {
+) -> ConfigFileState {
     let digest_of = |bytes: &[u8]| digest(bytes).unwrap_or_default();
     let base = record
         .map(|record| record.digest.as_str())
         .filter(|digest| !digest.is_empty());
     let Some(current) = current else {
         return if base.is_some() {
-            Standing::Removed
+            ConfigFileState::Removed
         } else {
-            Standing::Absent
+            ConfigFileState::Absent
         };
     };
     if current == new {
-        return Standing::Same;
+        return ConfigFileState::Same;
     }
     if base == Some(digest_of(current).as_str()) {
-        return Standing::Untouched;
+        return ConfigFileState::Untouched;
     }
     let new_digest = digest_of(new);
     if base == Some(new_digest.as_str()) {
-        return Standing::Edited;
+        return ConfigFileState::Edited;
     }
     if record.and_then(|record| record.pending.as_ref()) == Some(&new_digest)
         && pending(path).exists()
     {
-        return Standing::Offered;
+        return ConfigFileState::SourceMetadata;
     }
     let text = |bytes: &[u8]| std::str::from_utf8(bytes).ok().map(str::to_owned);
     let merged = || {
@@ -220,7 +222,7 @@ fn standing(
             Err(conflicts) => Merge::Conflicts(labelled(&conflicts).into_bytes()),
         })
     };
-    Standing::Conflict(merged().unwrap_or(Merge::Impossible))
+    ConfigFileState::Conflict(merged().unwrap_or(Merge::Impossible))
 }
 
 /// Names the sides of conflicts after what they are.
@@ -233,17 +235,24 @@ fn labelled(conflicts: &str) -> String {
     conflicts.split_inclusive('\n').map(label).collect()
 }
 
-fn decide(standing: &Standing, record: Option<&ConfigRecord>, policy: ConfigPolicy) -> Decision {
+fn decide(
+    standing: &ConfigFileState,
+    record: Option<&ConfigRecord>,
+    policy: ConfigPolicy,
+) -> Decision {
     match (standing, policy) {
-        (Standing::Elsewhere | Standing::Unreadable(_), _) => Decision::Leave,
-        (Standing::Absent, _) => Decision::Write,
+        (ConfigFileState::Elsewhere | ConfigFileState::Unreadable(_), _) => Decision::Leave,
+        (ConfigFileState::Absent, _) => Decision::Write,
         // Only its digest has to be written down.
-        (Standing::Same, _) if record.is_none() => Decision::Write,
-        (Standing::Same, _) => Decision::Leave,
+        (ConfigFileState::Same, _) if record.is_none() => Decision::Write,
+        (ConfigFileState::Same, _) => Decision::Leave,
         (_, ConfigPolicy::Overwrite) => Decision::Write,
-        (Standing::Untouched, ConfigPolicy::Ask) => Decision::Write,
-        (Standing::Untouched | Standing::Conflict(_), _) => Decision::Keep,
-        (Standing::Edited | Standing::Removed | Standing::Offered, _) => Decision::Leave,
+        (ConfigFileState::Untouched, ConfigPolicy::Ask) => Decision::Write,
+        (ConfigFileState::Untouched | ConfigFileState::Conflict(_), _) => Decision::Keep,
+        (
+            ConfigFileState::Edited | ConfigFileState::Removed | ConfigFileState::SourceMetadata,
+            _,
+        ) => Decision::Leave,
     }
 }
 

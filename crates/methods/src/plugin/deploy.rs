@@ -9,19 +9,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hoist_core::{Change, Module, ModuleId};
-use hoist_executor::{Effect, Failure, Fate, Level, TaskContext};
-use hoist_ledger::{Deployed, Ledger, LedgerError, Release, Standing};
+use hoist_executor::{Effect, Failure, ItemChange, Level, TaskContext};
+use hoist_ledger::{Deployed, DeploymentState, Ledger, LedgerError, Release};
 use hoist_plugins::{DEPLOY_SCRIPTS, Directory, Event, Look, Plugin, Side, UNDEPLOY_SCRIPTS};
 
 use super::engine::{Container, Engine};
-use super::hosts::{HostOf, Order, Rollout, hosts_of, on_all};
+use super::hosts::{HostCommand, Rollout, TargetHost, hosts_of, on_all};
 use super::release::{Place, ReleaseFile, SWARM, called};
 use super::{Configured, OnDisk, copy_tree, copy_tree_but};
 use crate::application::{file_list, list_files};
 use crate::bring::{bring, refuse};
 use crate::builtin::hook::Hook;
 use crate::method::StepContext;
-use crate::world::{Work, World};
+use crate::world::{RunContext, Work};
 
 /// A deployment that is asked for.
 #[derive(Clone)]
@@ -94,7 +94,7 @@ pub fn project_name(plugin: &ModuleId, environment: &str) -> String {
 }
 
 /// One deployment at work.
-struct At<'a, 'c> {
+struct DeploymentContext<'a, 'c> {
     module: &'a Module,
     environment: &'a str,
     place: &'a Place,
@@ -103,7 +103,7 @@ struct At<'a, 'c> {
     rollout: &'a Rollout,
 }
 
-impl<'c> At<'_, 'c> {
+impl<'c> DeploymentContext<'_, 'c> {
     fn engine<'e>(&'e self, file: &'e ReleaseFile) -> Result<Engine<'e, 'c>, Failure> {
         self.engine_in(self.place.work(), file)
     }
@@ -163,7 +163,7 @@ impl<'c> At<'_, 'c> {
         number: u32,
         file: &ReleaseFile,
         command: &[&str],
-        hosts: Vec<HostOf>,
+        hosts: Vec<TargetHost>,
     ) -> Result<Effect, Failure> {
         let name = called(&self.module.id, self.environment);
         let (place, writing) = (self.place.clone(), Mutex::new(()));
@@ -174,7 +174,7 @@ impl<'c> At<'_, 'c> {
             })
         };
         let begun = Arc::new(begun);
-        let order = Order {
+        let order = HostCommand {
             command,
             plugin: self.place.plugin(number),
             name,
@@ -213,12 +213,12 @@ impl<'c> At<'_, 'c> {
             "host" => {
                 // There is nothing to take down on a host that was never reached.
                 let begun = self.place.begun_hosts();
-                let is_begun = |host: &HostOf| {
+                let is_begun = |host: &TargetHost| {
                     begun
                         .as_ref()
                         .is_none_or(|begun| begun.contains(&host.host.to_string()))
                 };
-                let hosts: Vec<HostOf> = hosts_of(&file.values)
+                let hosts: Vec<TargetHost> = hosts_of(&file.values)
                     .map_err(Failure::new)?
                     .into_iter()
                     .filter(is_begun)
@@ -371,9 +371,11 @@ impl<'c> At<'_, 'c> {
         };
         for host in names(&former).difference(&names(file)) {
             let reason = "it was removed from the configuration; the deployment there is kept";
-            self.context
-                .task
-                .item(Fate::Left, format!("host {host}"), Some(reason.to_owned()));
+            self.context.task.item(
+                ItemChange::Left,
+                format!("host {host}"),
+                Some(reason.to_owned()),
+            );
             self.context.task.note(
                 Level::Warning,
                 format!(
@@ -407,7 +409,7 @@ impl<'c> At<'_, 'c> {
 /// A new version of an installed plugin is deployed first and installed afterwards, so that a
 /// deployment that fails leaves the installed version.
 pub(crate) fn deploy(
-    world: &World,
+    world: &RunContext,
     module: &Module,
     work: Option<&mut Work>,
     task: &TaskContext,
@@ -442,7 +444,7 @@ pub(crate) fn deploy(
 /// Deploys what is asked for. `install` installs the new version of the plugin; it is called where
 /// the new release stays although a hook failed.
 fn deploy_release(
-    world: &World,
+    world: &RunContext,
     ledger: &Ledger,
     module: &Module,
     deployment: &Deployment,
@@ -459,7 +461,7 @@ fn deploy_release(
     } = deployment;
     let place = Place::new(&world.state, &module.id, environment);
     let context = world.context(module, task);
-    let at = At {
+    let at = DeploymentContext {
         module,
         environment,
         place: &place,
@@ -474,14 +476,14 @@ fn deploy_release(
         .find(|known| known.plugin == module.id && known.environment == *environment);
     let was_cut_off = known
         .as_ref()
-        .is_some_and(|known| known.standing == Standing::Deploying);
+        .is_some_and(|known| known.standing == DeploymentState::Deploying);
     let mut deployed = known
         .unwrap_or_else(|| Deployed::new(module.id.clone(), environment, &deployment.file.kind));
     let same = deployed
         .release
         .clone()
         .filter(|release| release.digest == *digest);
-    if let (Standing::Deployed, Some(release), false) = (deployed.standing, &same, *force) {
+    if let (DeploymentState::Deployed, Some(release), false) = (deployed.standing, &same, *force) {
         // Hosts look for themselves, and bring back what is gone.
         if file.kind == "host" {
             return at.on_hosts(release.number, file, &["install", "--all"]);
@@ -561,7 +563,7 @@ fn deploy_release(
     }
     let (before, volumes) = (at.containers(file), at.volumes(file));
     deployed.kind = deployment.file.kind.clone();
-    deployed.standing = Standing::Deploying;
+    deployed.standing = DeploymentState::Deploying;
     let stale = std::mem::replace(&mut deployed.attempt, again.is_none().then_some(number));
     ledger.put_deployment(&deployed).map_err(told)?;
     let applied = at.apply(number, file);
@@ -583,7 +585,7 @@ fn deploy_release(
                 &mut deployed,
                 number,
                 deployment,
-                Standing::Deployed,
+                DeploymentState::Deployed,
             )?;
             // What was cut off before has left nothing that runs.
             let _ = stale.map(|stale| place.forget(stale));
@@ -597,7 +599,7 @@ fn deploy_release(
                 &mut deployed,
                 number,
                 deployment,
-                Standing::Failed,
+                DeploymentState::Failed,
             )?;
             let back = match deployed.former.is_empty() {
                 true => format!(
@@ -655,12 +657,12 @@ fn deploy_release(
                     let _ = forget();
                     let _ = stale.map(|stale| place.forget(stale));
                     deployed.attempt = None;
-                    deployed.standing = Standing::Deployed;
+                    deployed.standing = DeploymentState::Deployed;
                     ledger.put_deployment(&deployed).map_err(told)?;
                 }
                 // The attempt is known as long as something of it may run.
                 (_, Err(_)) => {
-                    deployed.standing = Standing::Failed;
+                    deployed.standing = DeploymentState::Failed;
                     ledger.put_deployment(&deployed).map_err(told)?;
                 }
             }
@@ -719,7 +721,7 @@ fn copy_plugin(ledger: &Ledger, module: &Module, target: &Path) -> std::io::Resu
 
 /// Brings back what ran before, or takes down what was begun.
 fn go_back(
-    at: &At<'_, '_>,
+    at: &DeploymentContext<'_, '_>,
     deployed: &Deployed,
     number: u32,
     file: &ReleaseFile,
@@ -758,7 +760,7 @@ fn release(
     deployed: &mut Deployed,
     number: u32,
     deployment: &Deployment,
-    standing: Standing,
+    standing: DeploymentState,
 ) -> Result<(), Failure> {
     let (version, digest) = (deployment.file.version.clone(), deployment.digest.clone());
     let new = Release {
@@ -790,9 +792,9 @@ fn tell_containers(before: &[Container], after: &[Container], task: &TaskContext
         .filter(|container| !known(before, &container.id))
     {
         let fate = if before.iter().any(|other| other.name == container.name) {
-            Fate::Changed
+            ItemChange::Changed
         } else {
-            Fate::Created
+            ItemChange::Created
         };
         let ports = (!container.ports.is_empty()).then(|| container.ports.join(", "));
         task.item(fate, format!("container {}", container.name), ports);
@@ -801,13 +803,17 @@ fn tell_containers(before: &[Container], after: &[Container], task: &TaskContext
         .iter()
         .filter(|container| !after.iter().any(|other| other.name == container.name))
     {
-        task.item(Fate::Removed, format!("container {}", container.name), None);
+        task.item(
+            ItemChange::Removed,
+            format!("container {}", container.name),
+            None,
+        );
     }
 }
 
 /// Takes a deployment down.
 pub(crate) fn undeploy(
-    world: &World,
+    world: &RunContext,
     module: &Module,
     undeployment: &Undeployment,
     task: &TaskContext,
@@ -823,7 +829,7 @@ pub(crate) fn undeploy(
     let place = Place::new(&world.state, &module.id, environment);
     let context = world.context(module, task);
     let rollout = Rollout::default();
-    let at = At {
+    let at = DeploymentContext {
         module,
         environment,
         place: &place,
@@ -855,7 +861,7 @@ pub(crate) fn undeploy(
             .map_err(told)?;
         return Ok(Effect::Changed);
     };
-    deployed.standing = Standing::Undeploying;
+    deployed.standing = DeploymentState::Undeploying;
     ledger.put_deployment(&deployed).map_err(told)?;
     let (before, all) = (at.containers(&file), at.volumes(&file));
     let mut is_left = false;
@@ -885,11 +891,11 @@ pub(crate) fn undeploy(
     tell_containers(&before, &at.containers(&file), task);
     let kept = at.volumes(&file);
     for volume in all.difference(&kept) {
-        task.item(Fate::Removed, format!("volume {volume}"), None);
+        task.item(ItemChange::Removed, format!("volume {volume}"), None);
     }
     for volume in &kept {
         task.item(
-            Fate::Kept,
+            ItemChange::Kept,
             format!("volume {volume}"),
             Some("volumes are kept; use `docker volume rm` to delete it".to_owned()),
         );
@@ -915,7 +921,7 @@ fn tell_secrets(place: &Place, task: &TaskContext) {
             "generated secrets of the deployment; remaining data may be encrypted with them"
                 .to_owned();
         task.item(
-            Fate::Kept,
+            ItemChange::Kept,
             place.secrets_file().display().to_string(),
             Some(reason),
         );
@@ -924,7 +930,7 @@ fn tell_secrets(place: &Place, task: &TaskContext) {
 
 /// Takes down every deployment of a plugin that is removed.
 pub(crate) fn undeploy_all(
-    world: &World,
+    world: &RunContext,
     module: &Module,
     task: &TaskContext,
 ) -> Result<(), Failure> {

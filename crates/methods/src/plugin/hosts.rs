@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hoist_executor::{Effect, Failure, Fate, TaskContext};
+use hoist_executor::{Effect, Failure, ItemChange, TaskContext};
 use hoist_plugins::variables_of;
 use serde_json::Value;
 
@@ -36,7 +36,7 @@ impl Default for Rollout {
 
 /// A host of a configuration, with the whole configuration as it is for that host.
 #[derive(Clone)]
-pub struct HostOf {
+pub struct TargetHost {
     /// Where.
     pub host: Host,
     /// Whether sudo is used there.
@@ -50,7 +50,7 @@ pub struct HostOf {
 ///
 /// # Errors
 /// What is missing, or is no host, by its path.
-pub fn hosts_of(values: &Value) -> Result<Vec<HostOf>, String> {
+pub fn hosts_of(values: &Value) -> Result<Vec<TargetHost>, String> {
     let base = values.get("host").cloned().unwrap_or(Value::Null);
     let several = values
         .get("hosts")
@@ -73,7 +73,7 @@ pub fn hosts_of(values: &Value) -> Result<Vec<HostOf>, String> {
         .collect()
 }
 
-fn of_entry(values: &Value, path: &str, entry: Value) -> Result<HostOf, String> {
+fn of_entry(values: &Value, path: &str, entry: Value) -> Result<TargetHost, String> {
     let connection = &entry["connection"];
     let text = |name: &str| connection[name].as_str().filter(|text| !text.is_empty());
     let name = text("host")
@@ -96,7 +96,7 @@ fn of_entry(values: &Value, path: &str, entry: Value) -> Result<HostOf, String> 
     let mut values = values.as_object().cloned().unwrap_or_default();
     values.remove("hosts");
     values.insert("host".to_owned(), entry);
-    Ok(HostOf {
+    Ok(TargetHost {
         host,
         sudo,
         values: Value::Object(values),
@@ -120,7 +120,7 @@ fn laid(mut under: Value, over: &Value) -> Value {
 pub(crate) type BegunOn = Arc<dyn Fn(&str) -> Result<(), Failure> + Send + Sync>;
 
 /// What is asked of hoist on every host.
-pub(crate) struct Order<'a> {
+pub(crate) struct HostCommand<'a> {
     /// The command and its options.
     pub(crate) command: &'a [&'a str],
     /// The plugin's directory, which is a collection there.
@@ -136,8 +136,8 @@ pub(crate) struct Order<'a> {
 /// Does it on all hosts. What came of each is told.
 pub(crate) fn on_all(
     machine: &Machine,
-    hosts: Vec<HostOf>,
-    order: &Order<'_>,
+    hosts: Vec<TargetHost>,
+    order: &HostCommand<'_>,
     rollout: &Rollout,
     task: &TaskContext,
 ) -> Result<Effect, Failure> {
@@ -169,7 +169,7 @@ pub(crate) fn on_all(
             Ok(effect) => {
                 changed |= *effect == Effect::Changed;
                 if *effect == Effect::Changed {
-                    task.item(Fate::Changed, format!("host {host}"), None);
+                    task.item(ItemChange::Changed, format!("host {host}"), None);
                 }
             }
             Err(failure) => wrong.push(format!("{host}: {}", failure.message)),
@@ -206,8 +206,8 @@ type Done = (String, Result<Effect, Failure>);
 
 fn some(
     machine: &Machine,
-    hosts: &[HostOf],
-    order: &Order<'_>,
+    hosts: &[TargetHost],
+    order: &HostCommand<'_>,
     failures: &Arc<Failures>,
     max_hosts: usize,
     task: &TaskContext,
@@ -239,8 +239,8 @@ fn some(
 
 fn one(
     machine: &Machine,
-    host: &HostOf,
-    order: &Order<'_>,
+    host: &TargetHost,
+    order: &HostCommand<'_>,
     failures: Arc<Failures>,
     task: &TaskContext,
 ) -> Result<Effect, Failure> {
@@ -282,7 +282,7 @@ mod tests {
     fn one_host_or_several_which_are_laid_over_it() {
         let told = |values: Value| {
             hosts_of(&values).map(|hosts| {
-                let one = |host: HostOf| {
+                let one = |host: TargetHost| {
                     format!(
                         "{} {} {}",
                         host.host, host.sudo, host.values["host"]["os"]["family"]

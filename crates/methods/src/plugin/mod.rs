@@ -14,7 +14,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use hoist_core::{
-    Action, Checks, Digest, Module, Need, Offered, Parsed, Recipe, Removal, Step, Tier,
+    Action, Checks, Digest, Module, Parsed, Recipe, SourceMetadata, Step, Tier, UninstallSpec,
+    VersionedDependency,
 };
 use hoist_plugins::{Event, MANIFEST, Plugin, Side};
 use rayon::prelude::*;
@@ -25,7 +26,7 @@ pub use deploy::{Deployment, Undeployment, containers, project_name};
 pub(crate) use deploy::{deploy, undeploy, undeploy_all};
 pub use engine::Container;
 pub use evaluate::{EVALUATE, answer};
-pub use hosts::{HostOf, Rollout, hosts_of};
+pub use hosts::{Rollout, TargetHost, hosts_of};
 pub use on_disk::OnDisk;
 pub use release::{Place, ReleaseFile, SWARM, called, kept_secrets};
 pub(crate) use removal::before_removal;
@@ -111,7 +112,7 @@ fn module(plugin: &Plugin, directory: &Path, source: &str, into: &Path) -> Modul
         .chain([Step::new("copy", copy)])
         .chain(post.map(Step::after_change))
         .collect();
-    let need = |needed: &hoist_plugins::Dependency| Need {
+    let need = |needed: &hoist_plugins::Dependency| VersionedDependency {
         name: needed.name.clone(),
         versions: needed.range.to_string(),
         optional: needed.optional,
@@ -127,7 +128,7 @@ fn module(plugin: &Plugin, directory: &Path, source: &str, into: &Path) -> Modul
             .filter(|needed| !needed.optional)
             .map(|needed| needed.name.clone())
             .collect(),
-        wishes: plugin
+        optional_dependencies: plugin
             .dependencies
             .iter()
             .filter(|needed| needed.optional)
@@ -144,10 +145,10 @@ fn module(plugin: &Plugin, directory: &Path, source: &str, into: &Path) -> Modul
         },
         repository: None,
         paths: vec![destination],
-        removal: Removal {
+        removal: UninstallSpec {
             into: Some(into.to_owned()),
             plugin: true,
-            ..Removal::default()
+            ..UninstallSpec::default()
         },
         config_files: Vec::new(),
         update_method: "plugin".to_owned(),
@@ -157,10 +158,10 @@ fn module(plugin: &Plugin, directory: &Path, source: &str, into: &Path) -> Modul
         manifest: directory.join(MANIFEST),
         digest: Digest::known(digest.as_str().to_owned()),
         source: source.to_owned(),
-        offered: Offered {
+        offered: SourceMetadata {
             version: Some(plugin.version.to_string()),
             needs: plugin.dependencies.iter().map(need).collect(),
-            ..Offered::default()
+            ..SourceMetadata::default()
         },
     }
 }

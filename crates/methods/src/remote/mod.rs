@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use hoist_executor::{Effect, Failure, Fate, Level, Stream, TaskContext};
+use hoist_executor::{Effect, Failure, ItemChange, Level, Stream, TaskContext};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -65,7 +65,7 @@ pub struct Failures {
 /// What comes back from a host, a line each.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "hoist", rename_all = "snake_case")]
-pub(crate) enum Word {
+pub(crate) enum HostMessage {
     /// It has started, and this is its version.
     Hello {
         /// Of hoist.
@@ -202,15 +202,15 @@ fn serve_on(
 
 impl Told {
     fn hear(&mut self, stream: Stream, line: &str, task: &TaskContext) {
-        match serde_json::from_str::<Word>(line) {
-            Ok(Word::Hello { .. }) => self.hello = true,
-            Ok(Word::Alive) => {}
-            Ok(Word::Bye { code }) => self.code = Some(code),
-            Ok(Word::Err { line }) => {
+        match serde_json::from_str::<HostMessage>(line) {
+            Ok(HostMessage::Hello { .. }) => self.hello = true,
+            Ok(HostMessage::Alive) => {}
+            Ok(HostMessage::Bye { code }) => self.code = Some(code),
+            Ok(HostMessage::Err { line }) => {
                 self.said.push(line.clone());
                 task.output(Stream::Stderr, &line);
             }
-            Ok(Word::Out { line }) => {
+            Ok(HostMessage::Out { line }) => {
                 match (&mut self.printed, serde_json::from_str::<Value>(&line)) {
                     (Some(printed), _) => *printed += &(line + "\n"),
                     (None, Ok(event)) if event.is_object() => self.event(&event, task),
@@ -266,7 +266,7 @@ impl Told {
                 {
                     let reason = item["reason"].as_str().map(str::to_owned);
                     task.item(
-                        Fate::Left,
+                        ItemChange::Left,
                         format!("{prefix}{}", item["subject"].as_str().unwrap_or_default()),
                         reason,
                     );

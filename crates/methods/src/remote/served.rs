@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::Word;
+use super::HostMessage;
 use super::payload::receive;
 use crate::scratch::{self, Spare};
 
@@ -28,8 +28,8 @@ pub fn serve(
     cache: &Path,
 ) -> io::Result<i32> {
     let output = Arc::new(Mutex::new(output));
-    let say = |word: &Word| say(&output, word);
-    say(&Word::Hello {
+    let say = |word: &HostMessage| say(&output, word);
+    say(&HostMessage::Hello {
         version: env!("CARGO_PKG_VERSION").to_owned(),
     })?;
     let into = cache.join("hosted");
@@ -62,7 +62,7 @@ pub fn serve(
         .stderr(Stdio::piped())
         .spawn()?;
     let number = Pid::from_child(&child);
-    let hand_on = |from: Option<Box<dyn Read + Send>>, wrap: fn(String) -> Word| {
+    let hand_on = |from: Option<Box<dyn Read + Send>>, wrap: fn(String) -> HostMessage| {
         let output = output.clone();
         std::thread::spawn(move || {
             for line in BufReader::new(from.unwrap_or_else(|| Box::new(io::empty())))
@@ -78,21 +78,21 @@ pub fn serve(
             .stdout
             .take()
             .map(|out| Box::new(out) as Box<dyn Read + Send>),
-        |line| Word::Out { line },
+        |line| HostMessage::Out { line },
     );
     let err = hand_on(
         child
             .stderr
             .take()
             .map(|err| Box::new(err) as Box<dyn Read + Send>),
-        |line| Word::Err { line },
+        |line| HostMessage::Err { line },
     );
     let (ended, end) = mpsc::channel();
     std::thread::spawn(move || ended.send(child.wait()));
     let status = loop {
         match end.recv_timeout(BEAT) {
             Ok(status) => break status?,
-            Err(_) if say(&Word::Alive).is_ok() => {}
+            Err(_) if say(&HostMessage::Alive).is_ok() => {}
             Err(_) => {
                 // As an interrupt would: what is begun is ended in good order.
                 let _ = kill_process(number, Signal::INT);
@@ -101,11 +101,11 @@ pub fn serve(
     };
     let _ = (out.join(), err.join());
     let code = status.code().unwrap_or(128);
-    say(&Word::Bye { code })?;
+    say(&HostMessage::Bye { code })?;
     Ok(code)
 }
 
-fn say<W: Write>(output: &Mutex<W>, word: &Word) -> io::Result<()> {
+fn say<W: Write>(output: &Mutex<W>, word: &HostMessage) -> io::Result<()> {
     let mut line = serde_json::to_vec(word)?;
     line.push(b'\n');
     let mut output = output.lock().unwrap_or_else(PoisonError::into_inner);

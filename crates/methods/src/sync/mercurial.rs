@@ -19,7 +19,7 @@ use tempfile::NamedTempFile;
 use super::SourceCache;
 use crate::machine::Machine;
 use crate::rollback::EndOfRun;
-use crate::stage::{Stage, clean_stages};
+use crate::stage::{StagingDir, clean_stages};
 
 /// Files of modules that are larger are not copied.
 const SIZE_LIMIT: u64 = 16 * 1024 * 1024;
@@ -116,7 +116,7 @@ pub(super) fn revisions(
         login: None,
     };
     let preparing = |error: std::io::Error| task.failed("preparing", &place, &error);
-    let stage = Stage::beside(&place).map_err(preparing)?;
+    let stage = StagingDir::beside(&place).map_err(preparing)?;
     std::fs::create_dir_all(stage.path()).map_err(preparing)?;
     let mut chosen: Vec<Chosen> = Vec::new();
     for asked in asked {
@@ -408,7 +408,7 @@ impl Hg<'_> {
 
     fn clone_from(&self, url: &str, revision: &str) -> Result<(), Failure> {
         let wrong = |error: std::io::Error| self.task.failed("preparing", self.tree, &error);
-        let stage = Stage::beside(self.tree).map_err(wrong)?;
+        let stage = StagingDir::beside(self.tree).map_err(wrong)?;
         let new = stage.path().display().to_string();
         self.run(
             &format!("cloning {url}"),

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::Prepared;
 use crate::args::{Global, Output};
 use crate::commands;
-use crate::error::{Code, Ending};
+use crate::error::{CommandError, ExitStatus};
 use crate::json;
 use crate::render::{self, BOLD, Paint, painted};
 use crate::session::Session;
@@ -21,7 +21,7 @@ pub(super) fn show(
     global: &Global,
     session: &Session,
     prepared: &Prepared,
-) -> Result<Code, Ending> {
+) -> Result<ExitStatus, CommandError> {
     let masker = Masker::new(prepared.secrets.iter().map(String::as_str));
     let known = read_deployments(&session.places.state)?;
     let mut shown = Vec::new();
@@ -74,7 +74,7 @@ pub(super) fn show(
         });
         document["deployments"] = deployments.collect();
         json::print(&document)?;
-        return Ok(Code::Ok);
+        return Ok(ExitStatus::Ok);
     }
     let paint = Paint::choose(global.color);
     let mut text = commands::plan::text(
@@ -99,7 +99,7 @@ pub(super) fn show(
         }
     }
     std::io::stdout().lock().write_all(text.as_bytes())?;
-    Ok(Code::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 fn difference(old: &str, new: &str) -> String {

@@ -6,7 +6,7 @@ use hoist_core::{Diagnostic, ModuleId};
 use include_dir::{Dir, include_dir};
 
 use crate::args::PluginKind;
-use crate::error::Ending;
+use crate::error::CommandError;
 use crate::shipped::{self, SHIPPED};
 
 /// What stands for the name of the plugin.
@@ -20,14 +20,14 @@ pub(super) fn write(
     kind: PluginKind,
     name: &ModuleId,
     directory: &Path,
-) -> Result<Vec<String>, Ending> {
+) -> Result<Vec<String>, CommandError> {
     let (files, former) = match kind {
         PluginKind::Basic => (Some(&BASIC), NAME),
         PluginKind::Compose => (SHIPPED.get_dir("template"), "template"),
         PluginKind::Host => (SHIPPED.get_dir("physical-host"), "physical-host"),
     };
     let Some(files) = files else {
-        return Err(Ending::wrong(Diagnostic::error(
+        return Err(CommandError::wrong(Diagnostic::error(
             "this build of hoist does not include the template",
         )));
     };
@@ -47,6 +47,6 @@ pub(super) fn write(
         let _ = std::fs::remove_dir_all(directory);
         let wrong = Diagnostic::error(format!("cannot write the file: {error}"))
             .file(directory.display().to_string());
-        Ending::wrong(wrong.help("choose another directory with --directory"))
+        CommandError::wrong(wrong.help("choose another directory with --directory"))
     })
 }

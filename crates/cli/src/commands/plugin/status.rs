@@ -3,19 +3,19 @@
 use std::io::Write;
 
 use hoist_core::Diagnostic;
-use hoist_ledger::{Deployed, Standing, read_deployments};
+use hoist_ledger::{Deployed, DeploymentState, read_deployments};
 use hoist_methods::{Container, Place, SWARM, called, containers, hosts_of, project_name};
 use serde_json::{Value, json};
 
 use crate::args::{Global, Output};
-use crate::error::{Code, Ending};
+use crate::error::{CommandError, ExitStatus};
 use crate::json;
 use crate::render::{self, BOLD, DIM, GREEN, Paint, RED, YELLOW, painted};
 use crate::session::Session;
 use crate::time;
 
 /// What is deployed, since when, and whether it is well.
-pub(super) fn run(global: &Global, names: &[String]) -> Result<Code, Ending> {
+pub(super) fn run(global: &Global, names: &[String]) -> Result<ExitStatus, CommandError> {
     let session = Session::bare(global)?;
     let all = read_deployments(&session.places.state)?;
     if let Some(unknown) = names.iter().find(|name| {
@@ -23,7 +23,7 @@ pub(super) fn run(global: &Global, names: &[String]) -> Result<Code, Ending> {
             .any(|deployed| deployed.plugin.as_str() == name.as_str())
     }) {
         let wrong = Diagnostic::error("the plugin is not deployed").module(unknown.as_str());
-        return Err(Ending::wrong(
+        return Err(CommandError::wrong(
             wrong.help(format!("run `hoist plugin deploy {unknown}` to deploy it")),
         ));
     }
@@ -56,15 +56,15 @@ pub(super) fn run(global: &Global, names: &[String]) -> Result<Code, Ending> {
             })
         };
         json::print(&shown.iter().zip(&looked).map(entry).collect())?;
-        return Ok(Code::Ok);
+        return Ok(ExitStatus::Ok);
     }
     let paint = Paint::choose(global.color);
     let mut text = String::new();
     for (deployed, looked) in shown.iter().zip(&looked) {
         let colour = match deployed.standing {
-            Standing::Deployed => GREEN,
-            Standing::Failed => RED,
-            Standing::Deploying | Standing::Undeploying => YELLOW,
+            DeploymentState::Deployed => GREEN,
+            DeploymentState::Failed => RED,
+            DeploymentState::Deploying | DeploymentState::Undeploying => YELLOW,
         };
         let (version, since) = deployed.release.as_ref().map_or(("-", "-"), |release| {
             (release.version.as_str(), release.at.as_str())
@@ -87,7 +87,7 @@ pub(super) fn run(global: &Global, names: &[String]) -> Result<Code, Ending> {
         );
         if matches!(
             deployed.standing,
-            Standing::Deploying | Standing::Undeploying
+            DeploymentState::Deploying | DeploymentState::Undeploying
         ) {
             text += "  in progress or interrupted; if no run is in progress, run the same command again\n";
         }
@@ -135,7 +135,7 @@ pub(super) fn run(global: &Global, names: &[String]) -> Result<Code, Ending> {
         text = "Nothing is deployed.\n".to_owned();
     }
     std::io::stdout().lock().write_all(text.as_bytes())?;
-    Ok(Code::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 /// The hosts that the running release of a plugin was deployed to, or that its first deployment was

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::{configuration, given};
 use crate::args::{Global, Output, PluginInputs};
-use crate::error::{Code, Ending};
+use crate::error::{CommandError, ExitStatus};
 use crate::json;
 use crate::plugins::{Found, find, find_all};
 use crate::render::{self as shown, GREEN, Paint, painted};
@@ -25,7 +25,7 @@ pub(super) fn run(
     global: &Global,
     names: &[String],
     inputs: &PluginInputs,
-) -> Result<Code, Ending> {
+) -> Result<ExitStatus, CommandError> {
     let session = Session::open(global)?;
     let given = given(&session, inputs)?;
     let found = match names {
@@ -63,7 +63,11 @@ pub(super) fn run(
             .filter(|wrong| own(&wrong.module)),
     );
     let errors = wrong.iter().filter(|wrong| wrong.is_error()).count();
-    let code = if errors > 0 { Code::Wrong } else { Code::Ok };
+    let code = if errors > 0 {
+        ExitStatus::Wrong
+    } else {
+        ExitStatus::Ok
+    };
     let warnings = wrong.len() - errors;
     if global.output == Output::Json {
         json::print(

@@ -12,8 +12,9 @@ use super::fields::{FIELDS, Field, Kind};
 use super::script::{self, Functions};
 use crate::text::{command_transport, package_name_problem};
 use crate::{
-    Action, Checks, Diagnostic, Environment, Manifest, ManifestFile, Module, ModuleId, Offered,
-    Parsed, Recipe, Removal, Repository, Step, Tier, did_you_mean, is_shared, parse_duration,
+    Action, Checks, Diagnostic, Environment, Manifest, ManifestFile, Module, ModuleId, Parsed,
+    Recipe, Repository, SourceMetadata, Step, Tier, UninstallSpec, did_you_mean, is_shared,
+    parse_duration,
 };
 
 /// Reads a manifest of one or two files.
@@ -602,7 +603,7 @@ impl Lowering<'_> {
             summary: self.field("MODULE_DESCRIPTION").to_owned(),
             tier: tier?,
             requires,
-            wishes: Vec::new(),
+            optional_dependencies: Vec::new(),
             repository: repository.map(|dir| Repository {
                 url: self.url(),
                 dir,
@@ -628,7 +629,7 @@ impl Lowering<'_> {
             manifest: PathBuf::from(&self.file),
             digest: self.manifest.digest(),
             source: self.manifest.source.clone(),
-            offered: Offered::default(),
+            offered: SourceMetadata::default(),
             id,
         })
     }
@@ -752,7 +753,7 @@ impl Lowering<'_> {
     }
 
     /// What removing it removes. Programs without a slash stand where programs of a user stand.
-    fn removal(&self, function: bool) -> Removal {
+    fn removal(&self, function: bool) -> UninstallSpec {
         let home = self
             .environment
             .home()
@@ -784,13 +785,13 @@ impl Lowering<'_> {
         };
         let root = Some(self.manifest.root.clone());
         let target = target.or_else(|| Some(home.join(".local")));
-        Removal {
+        UninstallSpec {
             paths,
             python,
             target,
             function,
             root,
-            ..Removal::default()
+            ..UninstallSpec::default()
         }
     }
 

@@ -67,7 +67,7 @@ struct Service {
     #[serde(default)]
     endpoint: Endpoint,
     #[serde(default)]
-    update_status: UpdateStatus,
+    update_status: ServiceUpdate,
 }
 
 #[derive(Deserialize)]
@@ -80,7 +80,7 @@ struct Spec {
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-struct UpdateStatus {
+struct ServiceUpdate {
     state: String,
     message: String,
 }
