@@ -26,6 +26,7 @@ mod hostile;
 mod hosts;
 mod kept;
 mod killed;
+mod ledgers;
 mod look;
 mod main_job;
 mod output;

@@ -21,8 +21,8 @@ pub(crate) use modules::{
     Undo, Uninstall, Update,
 };
 pub(crate) use plugin::{
-    BringUp, PluginAction, PluginConfig, PluginDeploy, PluginInputs, PluginKind, PluginNew,
-    PluginRollback, PluginUndeploy, PluginUpgrade,
+    PluginAction, PluginConfig, PluginDeploy, PluginInputs, PluginKind, PluginNew, PluginRollback,
+    PluginUndeploy, PluginUpgrade, StartOptions,
 };
 pub(crate) use sources::{ConfigAction, RocksAction, SourceAction, SourceAdd};
 

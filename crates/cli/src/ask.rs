@@ -12,7 +12,7 @@ pub(crate) fn is_asking() -> bool {
 }
 
 /// True when there is somebody to ask.
-pub(crate) fn somebody() -> bool {
+pub(crate) fn is_interactive() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 

@@ -118,8 +118,8 @@ impl From<serde_json::Error> for CommandError {
 }
 
 /// Tells why a command ended: for people on standard error, for programs as one JSON document.
-pub(crate) fn tell(ending: &CommandError, output: Output, paint: Paint) {
-    match (ending, output) {
+pub(crate) fn report(error: &CommandError, output: Output, paint: Paint) {
+    match (error, output) {
         (CommandError::Diagnostics(diagnostics), Output::Json) => {
             json::print_diagnostics(diagnostics)
         }

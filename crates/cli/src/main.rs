@@ -4,13 +4,13 @@ mod ansible;
 mod applications;
 mod args;
 mod ask;
-mod choice;
 mod collections;
 mod commands;
 mod error;
 mod json;
 mod logging;
 mod markdown;
+mod names;
 mod plugins;
 mod questions;
 mod render;
@@ -40,13 +40,13 @@ fn main() -> ExitCode {
     logging::start(arguments.global.verbosity);
     let paint = render::Paint::choose(arguments.global.color);
     let output = arguments.global.output;
-    let ending = run_command(arguments);
-    match ending {
+    let error = run_command(arguments);
+    match error {
         Ok(code) => code.into(),
         Err(CommandError::BrokenPipe) => ExitCode::SUCCESS,
-        Err(ending) => {
-            error::tell(&ending, output, paint);
-            ending.code().into()
+        Err(error) => {
+            error::report(&error, output, paint);
+            error.code().into()
         }
     }
 }
@@ -150,20 +150,21 @@ fn run_command(arguments: Arguments) -> Result<error::ExitStatus, CommandError> 
         }
         Command::Install(install) => commands::change::run(
             &global,
-            &commands::change::Asked::install(&global, &install)?,
+            &commands::change::ChangeRequest::install(&global, &install)?,
         ),
-        Command::Update(update) => {
-            commands::change::run(&global, &commands::change::Asked::update(&global, &update))
-        }
+        Command::Update(update) => commands::change::run(
+            &global,
+            &commands::change::ChangeRequest::update(&global, &update),
+        ),
         Command::Uninstall(uninstall) => commands::change::run(
             &global,
-            &commands::change::Asked::uninstall(&global, &uninstall),
+            &commands::change::ChangeRequest::uninstall(&global, &uninstall),
         ),
         Command::Undo(undo) => commands::undo::run(&global, &undo),
         Command::Retry { config } => commands::change::retry(&global, config),
         Command::Plan { action } => commands::change::plan(
             &global,
-            &commands::change::Asked::planned(&global, &action)?,
+            &commands::change::ChangeRequest::planned(&global, &action)?,
         ),
         Command::Config { action } => commands::config::run(&global, &action),
         Command::Test(test) => commands::test::run(&global, &test),
@@ -181,7 +182,7 @@ fn run_command(arguments: Arguments) -> Result<error::ExitStatus, CommandError> 
             action: SourceAction::Remove { name },
         } => commands::source_edit::remove(&global, &name),
         Command::Migrate(migrate) => {
-            commands::change::run(&global, &commands::change::Asked::migrate(&migrate))
+            commands::change::run(&global, &commands::change::ChangeRequest::migrate(&migrate))
         }
         // It was made one of the others above.
         Command::Rocks { .. } => Ok(error::ExitStatus::Ok),

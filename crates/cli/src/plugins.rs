@@ -13,8 +13,8 @@ use hoist_sources::modules::hold;
 use semver::Version;
 
 use crate::args::Global;
-use crate::choice::wanted;
 use crate::error::CommandError;
+use crate::names::wanted;
 use crate::session::Session;
 use crate::shipped;
 
@@ -98,7 +98,7 @@ pub(crate) fn find(session: &Session, name: &str) -> Result<Found, CommandError>
     {
         return Ok(found(&place));
     }
-    if let Some(shipped) = shipped::look(name) {
+    if let Some(shipped) = shipped::find(name) {
         return Ok(Found {
             directory: Box::new(shipped),
         });
@@ -156,7 +156,7 @@ pub(crate) fn add_directories(
                 session.catalog.get(name).is_some() || session.catalog.broken(name).is_some()
             };
             if !Session::open(global).is_ok_and(in_collection) {
-                let (_, _, places) = crate::session::surroundings()?;
+                let (_, _, places) = crate::session::detect()?;
                 global
                     .plugin_directories
                     .extend(shipped::on_disk(name, &places.cache)?);

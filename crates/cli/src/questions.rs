@@ -85,7 +85,7 @@ fn ask_about_one(
 ) -> Result<Answer, CommandError> {
     let shown = render::printable(&render::home_path(&file.path.display().to_string(), home));
     let title = format!("Configuration file {number} of {all}: {shown} ({module})");
-    render::remark(&painted(paint.stderr, BOLD, &title));
+    render::print_note(&painted(paint.stderr, BOLD, &title));
     show_diff(file, paint, SHOWN_LINES);
     let merge = merge_of(file);
     let is_mergeable = *merge != Merge::Impossible;
@@ -111,7 +111,7 @@ fn ask_about_one(
                     return Ok(Answer::Decided(Decision::Merge(merged.clone())));
                 }
                 Merge::Conflicts(text) => {
-                    render::remark(
+                    render::print_note(
                         "Both versions changed the same lines. Opening the editor with conflict markers.",
                     );
                     if let Some(text) = edit(file, text) {
@@ -155,9 +155,9 @@ fn show_diff(file: &ConfigFile, paint: Paint, limit: usize) {
         .take(limit)
         .map(|line| format!("{line}\n"))
         .collect();
-    render::remark(render::colored_diff(&shown, paint.stderr).trim_end());
+    render::print_note(render::colored_diff(&shown, paint.stderr).trim_end());
     if all > limit {
-        render::remark(&format!(
+        render::print_note(&format!(
             "… {} more; answer d to show all",
             render::count(all - limit, "line")
         ));
@@ -169,7 +169,7 @@ fn edit(file: &ConfigFile, text: &[u8]) -> Option<Vec<u8>> {
     match edited(file, text) {
         Ok(edited) => Some(edited),
         Err(why) => {
-            render::remark(&format!("warning: {why}; the file is not changed yet"));
+            render::print_note(&format!("warning: {why}; the file is not changed yet"));
             None
         }
     }

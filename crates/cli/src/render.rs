@@ -82,7 +82,7 @@ pub(crate) fn error(message: &dyn std::fmt::Display, paint: Paint) {
 }
 
 /// A remark on standard error.
-pub(crate) fn remark(message: &str) {
+pub(crate) fn print_note(message: &str) {
     let _ = writeln!(std::io::stderr(), "{}", redact_urls(message));
 }
 

@@ -129,7 +129,7 @@ impl Session {
         PRINTED.call_once(|| {
             render::diagnostics(&self.warnings, render::Paint::choose(global.color));
             if self.has_no_modules() && global.output == Output::Human && !global.quiet {
-                render::remark("note: no collection is in use. Create one with `hoist init`, or name one with `-C DIR`.");
+                render::print_note("note: no collection is in use. Create one with `hoist init`, or name one with `-C DIR`.");
             }
         });
     }
@@ -141,7 +141,7 @@ impl Session {
 
     /// The same with nothing of what collections and sources have.
     pub(crate) fn named(global: &Global) -> Result<Self, CommandError> {
-        let (environment, home, places) = surroundings()?;
+        let (environment, home, places) = detect()?;
         let user_file = places.config.join("hoist.yml");
         let user = settings(&user_file)?;
         let (directories, warnings) = directories(global, user.as_ref(), &home, &places.state)?;
@@ -194,7 +194,7 @@ impl Session {
             .into_iter()
             .map(|(_, file)| file)
             .rev()
-            .fold(CollectionFile::default(), over);
+            .fold(CollectionFile::default(), merge_settings);
         if global.require_checksums {
             settings.require_checksums = Some(true);
         }
@@ -244,8 +244,8 @@ impl Session {
     }
 
     /// The same without collections and sources, for what is only about what was done.
-    pub(crate) fn bare(global: &Global) -> Result<Self, CommandError> {
-        let (environment, home, places) = surroundings()?;
+    pub(crate) fn without_sources(global: &Global) -> Result<Self, CommandError> {
+        let (environment, home, places) = detect()?;
         let settings = settings(&places.config.join("hoist.yml"))?.unwrap_or_default();
         let (directories, _) = directories(global, Some(&settings), &home, &places.state)?;
         Ok(Self {
@@ -434,9 +434,9 @@ impl Session {
     }
 
     /// Says which sources cannot be used at all.
-    pub(crate) fn remark_problems(&self) {
+    pub(crate) fn print_problems(&self) {
         for problem in &self.problems {
-            render::remark(&format!("warning: {problem}"));
+            render::print_note(&format!("warning: {problem}"));
         }
     }
 
@@ -450,12 +450,12 @@ impl Session {
     }
 
     /// Says which sources were never looked at.
-    pub(crate) fn remark_unknown_sources(&self) {
+    pub(crate) fn print_unknown_sources(&self) {
         let unknown = self.unknown_sources();
-        self.remark_problems();
+        self.print_problems();
         if !unknown.is_empty() {
             let were = if unknown.len() == 1 { "was" } else { "were" };
-            render::remark(&format!(
+            render::print_note(&format!(
                 "note: {} {were} never synced. Run `hoist sync` to fetch them.",
                 unknown.join(", ")
             ));
@@ -536,7 +536,7 @@ pub(crate) fn machine(
 }
 
 /// The environment, the home directory, and the places that follow from them.
-pub(crate) fn surroundings() -> Result<(Environment, PathBuf, Places), CommandError> {
+pub(crate) fn detect() -> Result<(Environment, PathBuf, Places), CommandError> {
     let path = (
         "PATH".to_owned(),
         "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned(),
@@ -600,7 +600,7 @@ fn settings(path: &Path) -> Result<Option<CollectionFile>, CommandError> {
 }
 
 /// The settings of `winner` where it has any, else those of `other`.
-fn over(other: CollectionFile, winner: CollectionFile) -> CollectionFile {
+fn merge_settings(other: CollectionFile, winner: CollectionFile) -> CollectionFile {
     CollectionFile {
         name: winner.name.or(other.name),
         description: winner.description.or(other.description),

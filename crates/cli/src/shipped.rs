@@ -44,7 +44,7 @@ pub(crate) fn names() -> Vec<String> {
 }
 
 /// A plugin, to be looked at.
-pub(crate) fn look(name: &str) -> Option<InMemory> {
+pub(crate) fn find(name: &str) -> Option<InMemory> {
     let directory = SHIPPED.get_dir(name)?;
     let file = |file: &&File<'_>| {
         let path = file

@@ -294,7 +294,7 @@ impl TaskContext {
     /// Does what has to be done also when the task should end, such as taking back what it had
     /// begun: while it lasts the task is not asked to end. A run that is killed ends it, and so do
     /// five minutes.
-    pub fn mend<T>(&self, work: impl FnOnce() -> T) -> T {
+    pub fn repair<T>(&self, work: impl FnOnce() -> T) -> T {
         self.control.set_mending(Some(Instant::now()));
         let done = work();
         self.control.set_mending(None);

@@ -13,7 +13,7 @@ use rustix::process::Signal;
 use crate::cancel::Cancel;
 use crate::context::{Control, Failure, GroupObserver, TaskContext};
 use crate::event::{Event, EventKind, Outcome, SkipReason};
-use crate::graph::{CycleError, Effect, OnFailure, Task, TaskGraph, UnitId, Work};
+use crate::graph::{CycleError, Effect, OnFailure, Task, TaskFunction, TaskGraph, UnitId};
 use crate::redact::{Redact, Redacting};
 use crate::scheduler::{Scheduler, Skipped};
 
@@ -153,7 +153,7 @@ pub fn execute(
 enum Message {
     Told(EventKind),
     /// A task's thread ended; the work comes back for another attempt.
-    Ended(usize, u32, Option<Work>, Result<Effect, Failure>),
+    Ended(usize, u32, Option<TaskFunction>, Result<Effect, Failure>),
 }
 
 /// A task without its edges, which the scheduler has.
@@ -164,7 +164,7 @@ struct TaskSlot {
     on_failure: OnFailure,
     timeout: Option<Duration>,
     retries: crate::Retries,
-    work: Option<Work>,
+    work: Option<TaskFunction>,
     attempt: u32,
     /// When its time is over, all attempts together.
     deadline: Option<Instant>,
@@ -227,7 +227,7 @@ struct Job {
     unit: UnitId,
     attempt: u32,
     control: Arc<Control>,
-    work: Option<Work>,
+    work: Option<TaskFunction>,
 }
 
 impl Job {
@@ -403,7 +403,7 @@ impl<F: FnMut(&Event)> Run<F> {
     }
 
     /// Turns how a task's thread ended into its outcome, or into another attempt.
-    fn ended(&mut self, task: usize, work: Option<Work>, result: Result<Effect, Failure>) {
+    fn ended(&mut self, task: usize, work: Option<TaskFunction>, result: Result<Effect, Failure>) {
         let timed_out = self
             .running
             .get(&task)

@@ -77,7 +77,7 @@ impl Default for Retries {
     }
 }
 
-pub(crate) type Work = Box<dyn FnMut(&TaskContext) -> Result<Effect, Failure> + Send>;
+pub(crate) type TaskFunction = Box<dyn FnMut(&TaskContext) -> Result<Effect, Failure> + Send>;
 
 /// One piece of work.
 pub struct Task {
@@ -88,7 +88,7 @@ pub struct Task {
     pub(crate) on_failure: OnFailure,
     pub(crate) timeout: Option<Duration>,
     pub(crate) retries: Retries,
-    pub(crate) work: Work,
+    pub(crate) work: TaskFunction,
 }
 
 impl Task {

@@ -300,7 +300,7 @@ fn what_was_begun_is_taken_back_after_the_first_cancel_and_not_after_the_second(
             let sh = |script: &str| context.run(&Command::new("sh").args(["-c", script]));
             let begun = sh("echo up; exec sleep 3600");
             // It takes longer than a run waits for what is asked to end.
-            let mended = context.mend(|| sh("echo mending; sleep 0.3; echo mended"));
+            let mended = context.repair(|| sh("echo mending; sleep 0.3; echo mended"));
             assert!(begun.is_err() && context.is_cancelled());
             mended.map(|_| Effect::Changed)
         }));

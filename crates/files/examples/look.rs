@@ -1,5 +1,5 @@
 //! Looks at everything below a directory and keeps its contents, and then once more at what
-//! changed: `look DIR` prints how long each took, in microseconds.
+//! changed: `list_tree DIR` prints how long each took, in microseconds.
 
 #![expect(clippy::print_stdout, reason = "an example")]
 
@@ -11,7 +11,7 @@ use hoist_files::{Snapshot, SnapshotOptions, Store};
 fn main() -> std::io::Result<()> {
     let roots: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
     let place = tempfile::tempdir()?;
-    let look = |former: Option<&Snapshot>| {
+    let list_tree = |former: Option<&Snapshot>| {
         let store = Store::open(place.path())?;
         let taking = SnapshotOptions {
             former,
@@ -25,11 +25,11 @@ fn main() -> std::io::Result<()> {
         store.finish().map(|()| snapshot)
     };
     let start = Instant::now();
-    let bytes = look(None)?.to_bytes()?;
+    let bytes = list_tree(None)?.to_bytes()?;
     println!("{}", start.elapsed().as_micros());
     let start = Instant::now();
     let former = Snapshot::from_bytes(&bytes);
-    let now = look(former.as_ref())?;
+    let now = list_tree(former.as_ref())?;
     println!("{}", start.elapsed().as_micros());
     assert_eq!(
         now.differences(&former.unwrap_or_default()).len(),

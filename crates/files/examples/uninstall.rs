@@ -2,7 +2,9 @@
 
 #![expect(clippy::print_stdout, reason = "an example")]
 
-use hoist_files::{Home, Record, RemovalPolicy, Root, Scope, Snapshot, SnapshotOptions, advance};
+use hoist_files::{
+    Home, Record, RemovalPolicy, Root, Scope, Snapshot, SnapshotOptions, update_record,
+};
 
 fn main() -> std::io::Result<()> {
     let directory = tempfile::tempdir()?;
@@ -10,7 +12,7 @@ fn main() -> std::io::Result<()> {
     std::fs::create_dir(&tool)?;
     std::fs::write(tool.join("program"), "1")?;
     std::fs::write(tool.join("settings"), "1")?;
-    let record = advance(
+    let record = update_record(
         &Record::new(),
         &Snapshot::default(),
         &Snapshot::take(std::slice::from_ref(&tool), &SnapshotOptions::PLAIN)?,

@@ -1,6 +1,6 @@
 //! Looks at trees of files and changes them so that nothing of anybody else is lost.
 //!
-//! A [`Snapshot`] tells what is below some paths, contents included; [`advance`] turns two of them,
+//! A [`Snapshot`] tells what is below some paths, contents included; [`update_record`] turns two of them,
 //! before and after an installer ran, into a [`Record`] of what the installer wrote. Where contents
 //! were kept in a [`Store`], [`put_back`] takes back whatever was done in between. [`Home::remove`]
 //! takes away what stands in a record, and only that: what somebody changed or added since stays.
@@ -32,7 +32,7 @@
 
 mod attributes;
 mod home;
-mod picture;
+mod listing;
 mod private;
 mod read;
 mod record;
@@ -44,10 +44,10 @@ mod write;
 
 pub use attributes::Attributes;
 pub use home::{Home, Refusal};
-pub use picture::{FileState, Kind, Listing, look};
+pub use listing::{FileState, Kind, Listing, list_tree};
 pub use private::{make_private, private_directory, private_file};
 pub use read::{TEXT_LIMIT, read_limited, read_text};
-pub use record::{Record, Recorded, advance, digest, edited};
+pub use record::{Record, Recorded, digest, edited, update_record};
 pub use remove::{PlannedRemoval, RemovalPolicy, Removed, Root, Scope};
 pub use restore::{NotKept, put_back};
 pub use snapshot::{Difference, PIPE, SOCKET, Snapshot, SnapshotOptions, State, keep, state};

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-use crate::picture::at;
+use crate::listing::at;
 
 /// Permissions that others have.
 const OTHERS: u32 = 0o077;

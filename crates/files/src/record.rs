@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::picture::Kind;
+use crate::listing::Kind;
 use crate::snapshot::{Snapshot, State};
 
 /// One path as it was written.
@@ -41,7 +41,7 @@ pub fn edited<'a>(record: &'a Record, now: &'a Snapshot) -> impl Iterator<Item =
 ///
 /// A file that was written and could not be read has no digest: later nobody can tell whether it is
 /// still the same.
-pub fn advance(old: &Record, before: &Snapshot, after: &Snapshot) -> Record {
+pub fn update_record(old: &Record, before: &Snapshot, after: &Snapshot) -> Record {
     let entry = |(path, state): (&PathBuf, &State)| {
         let former = before.get(path);
         let known = old.get(path);
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
     use crate::SnapshotOptions;
 
-    fn look(root: &Path) -> Snapshot {
+    fn snapshot_of(root: &Path) -> Snapshot {
         Snapshot::take(&[root.to_owned()], &SnapshotOptions::PLAIN).unwrap()
     }
 
@@ -121,10 +121,10 @@ mod tests {
         std::fs::create_dir(&root).unwrap();
         std::fs::write(root.join("theirs"), "1").unwrap();
         std::fs::write(root.join("edited"), "1").unwrap();
-        let first = advance(&Record::new(), &Snapshot::default(), &look(&root));
+        let first = update_record(&Record::new(), &Snapshot::default(), &snapshot_of(&root));
         std::fs::write(root.join("edited"), "by a person").unwrap();
         std::fs::write(root.join("added"), "by a person").unwrap();
-        let before = look(&root);
+        let before = snapshot_of(&root);
         assert_eq!(
             edited(&first, &before).collect::<Vec<_>>(),
             [&root.join("edited")]
@@ -133,7 +133,7 @@ mod tests {
         // Written once more, the same; and written to, but somebody's.
         std::fs::write(root.join("edited"), "by a person").unwrap();
         std::fs::write(root.join("added"), "by a person, and a line of the update").unwrap();
-        let second = advance(&first, &before, &look(&root));
+        let second = update_record(&first, &before, &snapshot_of(&root));
         assert_eq!(second[&root.join("edited")], first[&root.join("edited")]);
         assert_ne!(second[&root.join("theirs")], first[&root.join("theirs")]);
         assert!(!second.contains_key(&root.join("added")));

@@ -21,7 +21,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use crate::home::DIRECTORY;
-use crate::picture::{Kind, is_absent};
+use crate::listing::{Kind, is_absent};
 use crate::snapshot::{Difference, PIPE, SOCKET, State};
 use crate::store::Store;
 use crate::write::stage_prefix;

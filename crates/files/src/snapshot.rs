@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 
 use crate::attributes::Attributes;
 use crate::home::DIRECTORY;
-use crate::picture::{Kind, at, is_absent};
+use crate::listing::{Kind, at, is_absent};
 use crate::record::{digest, hexadecimal};
 use crate::store::{PACKED, Store};
 
@@ -174,7 +174,7 @@ impl Snapshot {
         let known = known
             .map(|(path, entry)| (path.as_os_str().as_bytes(), entry))
             .collect();
-        let look = Look {
+        let look = TreeReader {
             taking,
             known,
             read_at: now(),
@@ -207,7 +207,7 @@ impl Snapshot {
         let known = known
             .map(|(path, entry)| (path.as_os_str().as_bytes(), entry))
             .collect();
-        let look = Look {
+        let look = TreeReader {
             taking,
             known,
             read_at: now(),
@@ -523,7 +523,7 @@ pub fn state(path: &Path) -> io::Result<Option<State>> {
         strict: true,
         ..SnapshotOptions::PLAIN
     };
-    let look = Look {
+    let look = TreeReader {
         taking: &taking,
         known: HashMap::new(),
         read_at: 0,
@@ -568,7 +568,7 @@ const PIECE: usize = 24;
 const DEPTH_LIMIT: usize = 300;
 
 /// A look at trees.
-struct Look<'a> {
+struct TreeReader<'a> {
     taking: &'a SnapshotOptions<'a>,
     /// The former snapshot, by the bytes of the paths.
     known: HashMap<&'a [u8], &'a Entry>,
@@ -584,7 +584,7 @@ struct Here<'a> {
     depth: usize,
 }
 
-impl Look<'_> {
+impl TreeReader<'_> {
     fn stat(
         &self,
         directory: BorrowedFd<'_>,

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest, Sha256};
 
-use crate::picture::at;
+use crate::listing::at;
 use crate::private::private_directory;
 use crate::record::hexadecimal;
 use crate::write::sync_directory;

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
-use crate::picture::at;
+use crate::listing::at;
 
 /// What stands between the name of a file and the time of its copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

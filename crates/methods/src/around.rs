@@ -202,7 +202,7 @@ impl Around {
     pub(crate) fn enter(&self, store: &Store) -> Result<Inside<'_>, Failure> {
         let mut group = self.group.lock().unwrap_or_else(PoisonError::into_inner);
         if group.running == 0 {
-            group.before = self.look(&group.last, Some(store), None)?;
+            group.before = self.snapshot(&group.last, Some(store), None)?;
             group.members = 0;
             group.kept = self.keep(&group.before, store).map_err(|error| {
                 Failure::new(format!(
@@ -219,7 +219,7 @@ impl Around {
     }
 
     /// Looks at everything there. Of what is not in `before` everything is read.
-    fn look(
+    fn snapshot(
         &self,
         former: &Snapshot,
         store: Option<&Store>,
@@ -314,7 +314,7 @@ impl Inside<'_> {
             return Ok(None);
         }
         let before = std::mem::take(&mut group.before);
-        let after = self.around.look(&before, None, Some(&before))?;
+        let after = self.around.snapshot(&before, None, Some(&before))?;
         let differences = self.around.differences(&before, &after)?;
         group.last = after;
         Ok(Some(Outside {
@@ -359,7 +359,7 @@ fn recover_group(file: &Path, store: &Store, end: EndOfRun) -> Result<Vec<PathBu
         return Ok(Vec::new());
     };
     let around = Around::new(&stored.home, stored.declared, None);
-    let after = around.look(&before, None, Some(&before))?;
+    let after = around.snapshot(&before, None, Some(&before))?;
     let mut differences = around.differences(&before, &after)?;
     differences.retain(|Difference { path, before, .. }| {
         before.as_ref().is_none_or(State::is_known)
@@ -487,7 +487,7 @@ impl Outside {
 
     /// Makes everything what it was before a script that failed. Returns what is to be said of
     /// that.
-    pub(crate) fn take_back(&self, store: &Store) -> String {
+    pub(crate) fn revert(&self, store: &Store) -> String {
         let kept: Vec<&Difference> = self
             .differences
             .iter()

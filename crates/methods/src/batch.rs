@@ -149,14 +149,14 @@ pub(crate) fn apply(
             .filter_map(|name| Some((name.clone(), version(name)?)))
             .collect()
     };
-    let look = || -> Result<BTreeMap<String, String>, Failure> {
+    let query = || -> Result<BTreeMap<String, String>, Failure> {
         match &bulk.target {
             Target::Python(target) => Ok(of_names(&|name| pip::installed(target, name))),
             Target::Rocks(rock) => Ok(of_names(&|name| luarocks::rock_version(rock, name))),
             Target::System => package::installed(&context, package::manager(machine)?, names),
         }
     };
-    let before = look()?;
+    let before = query()?;
     let missing: Vec<String> = names
         .iter()
         .filter(|name| bulk.upgrade || !before.contains_key(*name))
@@ -190,7 +190,7 @@ pub(crate) fn apply(
         }
         Target::System => package::install(&context, package::manager(machine)?, &missing, false),
     };
-    let after = look()?;
+    let after = query()?;
     share.learn(&before, after, bulk.upgrade && installed.is_ok());
     let alone =
         |failure: Failure| Failure::new(format!("{}; retrying them one by one", failure.message));

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use hoist_core::{InstalledModule, Module};
 use hoist_executor::{Failure, ItemChange, Level, TaskContext};
 use hoist_files::{
-    Home, Kind, Record, RemovalPolicy, Root, Scope, backups, look, move_aside, pending, rename_new,
+    Home, Kind, Record, RemovalPolicy, Root, Scope, backups, list_tree, move_aside, pending,
+    rename_new,
 };
 use hoist_ledger::{DisplacedPath, Disposal};
 
@@ -125,7 +126,7 @@ pub(crate) fn link_back<'p>(displaced: &[DisplacedPath], paths: impl Iterator<It
             continue;
         };
         let kept = outer.kept.join(inside);
-        for (from, seen) in look(std::slice::from_ref(&kept)).unwrap_or_default() {
+        for (from, seen) in list_tree(std::slice::from_ref(&kept)).unwrap_or_default() {
             let to = from
                 .strip_prefix(&kept)
                 .map_or_else(|_| path.clone(), |below| path.join(below));
@@ -341,7 +342,7 @@ fn carry_file(from: &Path, to: &Path, carrying: &mut Carrying<'_>) -> io::Result
 /// Removes a file or a tree, also where its owner has to say first that it may be written to.
 pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
     // Directories of one's own that may not be written are no obstacle.
-    for (path, _) in look(&[path.to_owned()])?
+    for (path, _) in list_tree(&[path.to_owned()])?
         .into_iter()
         .filter(|(_, seen)| seen.kind == Kind::Directory && seen.mode & 0o200 == 0)
     {

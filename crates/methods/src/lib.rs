@@ -5,15 +5,14 @@
 //! written to the ledger by `bring`, `uninstall`, `undo` and `plugin::deploy`, and only there.
 
 mod application;
+mod apply;
 mod around;
 mod batch;
-mod bring;
 mod builtin;
 mod config;
 mod displaced;
 mod git;
 mod http;
-mod look;
 mod machine;
 mod messages;
 mod method;
@@ -21,6 +20,7 @@ mod newer;
 mod os;
 mod plugin;
 mod preflight;
+mod presence;
 mod programs;
 mod prosody;
 mod recover;
@@ -41,14 +41,13 @@ mod watchdog;
 mod world;
 
 pub use application::{Offers, is_place, offers, places_of};
-pub use bring::present_version;
+pub use apply::present_version;
 pub use builtin::luarocks::{foreign_dependents, needs_of_rocks, rock_version, rocks_of};
 pub use builtin::package::package_names;
 pub use config::{
     CONFLICT_END, CONFLICT_START, ConfigFile, ConfigFileState, ConfigPolicy, Decision, Merge, diff,
     survey, templates,
 };
-pub use look::presence;
 pub use machine::Machine;
 pub use messages::Message;
 pub use method::{Applied, Asked, METHODS, Method, StepContext};
@@ -59,6 +58,7 @@ pub use plugin::{
     plugin_directories, plugins, project_name, random_text,
 };
 pub use preflight::{needs_password, preflight};
+pub use presence::probe;
 pub use programs::ProgramDirectories;
 pub use prosody::prosody_configuration;
 pub use recover::{OwnDirectories, RUN, RecoverySummary, clean_sources, recover};
@@ -69,7 +69,7 @@ pub use scratch::{is_alive, process_of_run, run_name};
 pub use step::run_alone;
 pub use sync::{SourceCache, Synced, sync};
 pub use undo::{Conflict, UndoPlan, plan_undo};
-pub use uninstall::{Told, foresee};
+pub use uninstall::{Told, preview_removal};
 pub use verify::{Drift, drift};
 pub use watchdog::{Watchdog, watch};
 pub use world::{found_packages, keep_contents, place_of};

@@ -244,7 +244,7 @@ pub trait Method: Send {
     fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure>;
 
     /// Takes back what applying it did, where nothing of the module was there before.
-    fn take_back(&mut self, context: &StepContext<'_>) -> Result<(), Failure> {
+    fn revert(&mut self, context: &StepContext<'_>) -> Result<(), Failure> {
         let _ = context;
         Ok(())
     }

@@ -45,7 +45,7 @@ impl ProgramDirectories {
     }
 
     /// Those of installed modules, and of others that may make theirs later:
-    /// [`ProgramDirectories::look`] takes note of it.
+    /// [`ProgramDirectories::add_module`] takes note of it.
     pub(crate) fn of_run<'a>(
         modules: impl IntoIterator<Item = &'a Module>,
         installed: &Installed,
@@ -57,12 +57,12 @@ impl ProgramDirectories {
         };
         modules
             .into_iter()
-            .for_each(|module| directories.look(module));
+            .for_each(|module| directories.add_module(module));
         directories
     }
 
     /// Looks whether a module has its directories by now.
-    pub(crate) fn look(&self, module: &Module) {
+    pub(crate) fn add_module(&self, module: &Module) {
         for path in module
             .paths
             .iter()

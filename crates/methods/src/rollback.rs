@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use hoist_files::{
-    Difference, Kind, NotKept, Snapshot, SnapshotOptions, State, Store, is_backup, look,
+    Difference, Kind, NotKept, Snapshot, SnapshotOptions, State, Store, is_backup, list_tree,
     make_private, move_aside, private_directory, put_back, rename_new,
 };
 use hoist_ledger::{DisplacedPath, Disposal};
@@ -215,7 +215,7 @@ impl EndOfRun {
     /// Whether every file at and below a path was last changed before the end. Directories do not
     /// count: there is nothing in them but files.
     pub(crate) fn covers_tree(self, path: &Path) -> bool {
-        let Ok(listed) = look(&[path.to_owned()]) else {
+        let Ok(listed) = list_tree(&[path.to_owned()]) else {
             return false;
         };
         let mut files = Vec::new();
@@ -591,7 +591,7 @@ impl Doubtful<'_> {
     }
 
     fn copy_tree(&self, path: &Path, done: &mut RolledBack) -> io::Result<()> {
-        look(&[path.to_owned()])?
+        list_tree(&[path.to_owned()])?
             .keys()
             .try_for_each(|path| self.copy(path, done))
     }

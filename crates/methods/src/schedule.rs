@@ -15,9 +15,9 @@ use hoist_files::Home;
 use hoist_ledger::{Ledger, RunId};
 
 use crate::application;
+use crate::apply::apply;
 use crate::around::Around;
 use crate::batch::{self, Bulk, Share};
-use crate::bring::bring;
 use crate::builtin::pip;
 use crate::config::{ConfigFile, ConfigPolicy};
 use crate::machine::Machine;
@@ -28,7 +28,7 @@ use crate::remote::Remote;
 use crate::sandbox::Sandbox;
 use crate::undo::UndoPlan;
 use crate::verify::verify;
-use crate::world::{self, BoundStep, RunContext, Work};
+use crate::world::{self, BoundStep, ModuleJob, RunContext};
 use crate::{remote, undo, uninstall};
 
 /// How a plan is carried out.
@@ -84,7 +84,7 @@ pub struct Schedule {
 struct Job {
     planned: usize,
     module: Arc<Module>,
-    work: Work,
+    work: ModuleJob,
     unit: UnitId,
     bulk: Option<(Bulk, Vec<String>)>,
 }
@@ -331,9 +331,9 @@ pub fn schedule(
             _ if world.remotes.contains_key(&module.id) => {
                 remote::run(&world.machine, &world.remotes[&module.id], task)
             }
-            Action::Install | Action::Update => bring(&world, &module, &mut work, task),
+            Action::Install | Action::Update => apply(&world, &module, &mut work, task),
             Action::Deploy if !world.deployments.contains_key(&module.id) => {
-                bring(&world, &module, &mut work, task)
+                apply(&world, &module, &mut work, task)
             }
             Action::Deploy => plugin::deploy(
                 &world,
@@ -469,7 +469,7 @@ fn work(
     change: Change,
     record: Option<&InstalledModule>,
     installed: &Installed,
-) -> Result<Work, String> {
+) -> Result<ModuleJob, String> {
     let bind = |action: Action| -> Result<Vec<BoundStep>, String> {
         let bound = |step: &Step| {
             Ok(BoundStep {
@@ -535,7 +535,7 @@ fn work(
         .as_ref()
         .filter(|_| !module.removal.python.is_empty());
     let python_before = target.map(|target| pip::names(target)).unwrap_or_default();
-    Ok(Work {
+    Ok(ModuleJob {
         action,
         change,
         steps,

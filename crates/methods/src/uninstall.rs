@@ -236,7 +236,7 @@ pub(crate) fn uninstall(
     };
     let mut worked = work();
     if let (Err(failure), Some(guarding)) = (&mut worked, guarding.as_mut()) {
-        failure.message += &match guarding.guard.take_back() {
+        failure.message += &match guarding.guard.revert() {
             Ok(_) => "; the application was not changed".to_owned(),
             Err(more) => format!("; {}", more.message),
         };
@@ -357,7 +357,7 @@ fn run_scripts(
     let outside = inside.leave()?;
     if let Err(mut failure) = ran {
         if let Some(outside) = outside.filter(|outside| outside.is_alone) {
-            failure.message += &outside.take_back(store);
+            failure.message += &outside.revert(store);
         }
         return Err(failure);
     }
@@ -709,7 +709,7 @@ fn leave_application(
                 });
             }
             task.finish_after_timeout();
-            guarding.guard.take_back()?;
+            guarding.guard.revert()?;
             let why = if is_over {
                 "its uninstaller did not finish in time"
             } else {
@@ -883,7 +883,7 @@ pub(crate) fn leave_former(
 
 /// What removing a module would do, as far as can be seen without running anything. Changes
 /// nothing.
-pub fn foresee(
+pub fn preview_removal(
     home: &Home,
     machine: &Machine,
     module: &Module,

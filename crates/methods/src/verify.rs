@@ -16,9 +16,9 @@ use crate::around::is_file_of_shell;
 use crate::builtin::pip;
 use crate::git::local;
 use crate::git::program::Program;
-use crate::look;
 use crate::machine::Machine;
 use crate::method::method_of;
+use crate::presence;
 use crate::world::RunContext;
 
 /// Runs the tests that a module declares.
@@ -28,7 +28,7 @@ pub(crate) fn check(
     task: &TaskContext,
 ) -> Result<(), Failure> {
     let missing = match module.removal.is_indexed() {
-        true => look::missing(&world.machine, &module.checks, &module.paths, &world.path),
+        true => presence::missing(&world.machine, &module.checks, &module.paths, &world.path),
         false => Vec::new(),
     };
     if !missing.is_empty() {
@@ -84,7 +84,7 @@ fn missing(module: &Module, record: Option<&InstalledModule>) -> Vec<String> {
         .map(|repository| &repository.dir)
         .filter(|dir| local::is_vacant(dir));
     missing.extend(repository.map(|dir| dir.display().to_string()));
-    if let Some(Presence::Missing(package)) = look::python_packages(module) {
+    if let Some(Presence::Missing(package)) = presence::python_packages(module) {
         missing.push(package);
     }
     // What is only declared for removal may come and go.

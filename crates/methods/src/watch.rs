@@ -9,7 +9,7 @@ use hoist_core::{Module, ModuleId, is_shared};
 use hoist_executor::{Failure, ItemChange, TaskContext};
 use hoist_files::{
     Difference, Home, Kind, Listing, Record, Recorded, Snapshot, SnapshotOptions, State, Store,
-    Suffix, advance, aside_name, backups, is_backup, keep_copy, look, pending,
+    Suffix, aside_name, backups, is_backup, keep_copy, list_tree, pending, update_record,
 };
 use hoist_ledger::{DisplacedPath, Edit};
 
@@ -212,7 +212,7 @@ impl Watch {
         old: &Record,
         displaced: &[DisplacedPath],
     ) -> Result<(Record, Option<bool>), Failure> {
-        self.after = self.look(old, None)?;
+        self.after = self.snapshot(old, None)?;
         let (mut before, after) = (
             self.before.without_repositories(),
             self.after.without_repositories(),
@@ -223,7 +223,7 @@ impl Watch {
                 .iter()
                 .any(|displaced| path.starts_with(&displaced.path))
         });
-        let mut record = advance(old, &before, &after);
+        let mut record = update_record(old, &before, &after);
         let parents: Vec<PathBuf> = self
             .parents
             .iter()
@@ -268,7 +268,7 @@ impl Watch {
         policy: ConfigPolicy,
         task: &TaskContext,
     ) -> Result<(), Failure> {
-        let now = self.look(old, Some(store))?;
+        let now = self.snapshot(old, Some(store))?;
         let mut differences = self.before.differences(&now);
         let is_passing = |path: &Path| {
             path.components()
@@ -327,7 +327,7 @@ impl Watch {
         store: &Store,
         task: &TaskContext,
     ) -> Result<Vec<Edit>, Failure> {
-        let now = self.look(old, Some(store))?;
+        let now = self.snapshot(old, Some(store))?;
         let is_passing = |path: &Path| {
             path.components()
                 .any(|part| matches!(part.as_os_str().to_str(), Some(".git" | "__pycache__")))
@@ -428,7 +428,7 @@ impl Watch {
     }
 
     /// What is there now; of a repository that was not there before only that it is.
-    fn look(&self, old: &Record, store: Option<&Store>) -> Result<Snapshot, Failure> {
+    fn snapshot(&self, old: &Record, store: Option<&Store>) -> Result<Snapshot, Failure> {
         let read = |path: &Path, size| {
             is_read(path)
                 && (size <= LARGE || old.contains_key(path) || self.before.get(path).is_none())
@@ -455,7 +455,7 @@ impl Watch {
         again: bool,
     ) -> Result<Vec<Difference>, Failure> {
         let now = if again {
-            &self.look(old, None)?
+            &self.snapshot(old, None)?
         } else {
             &self.after
         };
@@ -494,12 +494,12 @@ impl Watch {
 
     /// Makes the module's own places what they were before the steps. Returns how much was
     /// different, and what could not be put back.
-    pub(crate) fn take_back(
+    pub(crate) fn revert(
         &self,
         old: &Record,
         store: &Store,
     ) -> Result<(usize, Option<String>), Failure> {
-        let mut differences = self.before.differences(&self.look(old, Some(store))?);
+        let mut differences = self.before.differences(&self.snapshot(old, Some(store))?);
         differences.retain(|difference| {
             !self
                 .claimed
@@ -679,7 +679,7 @@ fn files_only(paths: &[PathBuf]) -> Listing {
         .filter(|path| !path.is_dir())
         .cloned()
         .collect();
-    look(&files).unwrap_or_default()
+    list_tree(&files).unwrap_or_default()
 }
 
 /// The directories on the way to a path that do not exist, inside the home directory and not

@@ -7,7 +7,7 @@ use hoist_core::{Diagnostic, Position};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::directory::{Directory, Look, is_inside};
+use crate::directory::{Directory, Lookup, is_inside};
 use crate::document::{Data, Document, Node};
 use crate::evaluate::{Answer, Rendered, Task, Template, TemplateError};
 use crate::interpolate::{Variable, interpolate};
@@ -30,7 +30,7 @@ pub struct Rendering<'a> {
     /// The variables that Compose sees.
     pub variables: &'a BTreeMap<String, String>,
     /// More of them that it sees: those hoist was started with.
-    pub surroundings: &'a hoist_core::Environment,
+    pub process_environment: &'a hoist_core::Environment,
     /// The environment it is deployed to.
     pub environment: Option<&'a str>,
     /// How many of each service that can be several.
@@ -63,7 +63,7 @@ impl Rendering<'_> {
         self.variables
             .get(name)
             .cloned()
-            .or_else(|| self.surroundings.get(name).map(str::to_owned))
+            .or_else(|| self.process_environment.get(name).map(str::to_owned))
     }
 }
 
@@ -188,7 +188,7 @@ fn files(directory: &dyn Directory, environment: Option<&str>) -> Vec<String> {
                 .flat_map(|path| [format!("{path}{TEMPLATE}"), path])
                 .chain([format!("{OVERRIDES}/{name}{TEMPLATE}")])
         });
-        let is_there = |path: &String| matches!(directory.look(path), Look::File { .. });
+        let is_there = |path: &String| matches!(directory.lookup(path), Lookup::File { .. });
         all.extend(beside.into_iter().find(is_there));
         all.extend(overrides.into_iter().find(is_there));
     }
@@ -208,7 +208,7 @@ fn with_file(
         .map(|(folder, _)| format!("{folder}/"))
         .unwrap_or_default();
     let path = format!("{folder}.env");
-    if matches!(directory.look(&path), Look::File { .. }) {
+    if matches!(directory.lookup(&path), Lookup::File { .. }) {
         for line in read_text(directory, &path)
             .unwrap_or_default()
             .lines()
@@ -227,7 +227,7 @@ fn with_file(
                 || value.split(" #").next().unwrap_or_default().trim_end(),
                 |(inside, _)| inside,
             );
-            if rendering.surroundings.get(name).is_none() {
+            if rendering.process_environment.get(name).is_none() {
                 all.insert(name.to_owned(), value.to_owned());
             }
         }
@@ -311,12 +311,12 @@ fn includes(directory: &dyn Directory, folder: &str) -> BTreeMap<String, String>
             } else {
                 format!("{place}/{name}")
             };
-            match directory.look(&path) {
-                Look::File { .. } if is_inside(&path) => {
+            match directory.lookup(&path) {
+                Lookup::File { .. } if is_inside(&path) => {
                     all.extend(read_text(directory, &path).ok().map(|text| (path, text)))
                 }
                 // A template beside the manifest may have the whole plugin below it.
-                Look::Directory if !place.is_empty() && depth < DEPTH => {
+                Lookup::Directory if !place.is_empty() && depth < DEPTH => {
                     open.push((path, depth + 1))
                 }
                 _ => {}

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hoist_core::{Diagnostic, Environment, did_you_mean};
 use serde_json::Value;
 
-use crate::directory::{Directory, Look};
+use crate::directory::{Directory, Lookup};
 use crate::document::{Data, Document, number};
 use crate::manifest::{Plugin, layered_environments};
 use crate::schema::{Schema, Subschema, read_text, typed};
@@ -205,7 +205,7 @@ impl Configuration {
     fn map(&mut self, directory: &dyn Directory) {
         let mapping = [MAPPING, "config/env.yml"]
             .into_iter()
-            .find(|path| !matches!(directory.look(path), Look::Absent));
+            .find(|path| !matches!(directory.lookup(path), Lookup::Absent));
         let Some(mapping) = mapping else {
             for (name, path) in USUAL {
                 let path = parts(path).unwrap_or_default();
@@ -861,7 +861,7 @@ fn profile(directory: &dyn Directory, environment: &str) -> Result<Option<String
         ["yaml", "yml", "json"].map(|extension| format!("config/{environment}.{extension}"));
     let found = places
         .into_iter()
-        .find(|path| matches!(directory.look(path), Look::File { .. }));
+        .find(|path| matches!(directory.lookup(path), Lookup::File { .. }));
     let own = ["defaults", "env", "schema"].contains(&environment);
     match found.filter(|_| !own) {
         Some(path) => Ok(Some(path)),

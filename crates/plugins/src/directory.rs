@@ -7,7 +7,7 @@ use crate::evaluate::{Answer, Task};
 
 /// What stands at a path of a plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Look {
+pub enum Lookup {
     /// Nothing.
     Absent,
     /// A regular file.
@@ -28,7 +28,7 @@ pub trait Directory: Sync {
     /// Where it is, for messages.
     fn root(&self) -> &Path;
     /// What stands at a path; links that stay in the plugin are followed.
-    fn look(&self, inside: &str) -> Look;
+    fn lookup(&self, inside: &str) -> Lookup;
     /// The names in a directory, sorted; none where it is not there.
     fn names(&self, inside: &str) -> Vec<String>;
     /// What a file holds.
@@ -85,14 +85,14 @@ impl Directory for InMemory {
         &self.root
     }
 
-    fn look(&self, inside: &str) -> Look {
+    fn lookup(&self, inside: &str) -> Lookup {
         let inside = inside.trim_start_matches("./");
         match self.files.get(inside) {
-            Some((_, executable)) => Look::File {
+            Some((_, executable)) => Lookup::File {
                 executable: *executable,
             },
-            None if !self.names(inside).is_empty() => Look::Directory,
-            None => Look::Absent,
+            None if !self.names(inside).is_empty() => Lookup::Directory,
+            None => Lookup::Absent,
         }
     }
 

@@ -38,7 +38,7 @@ pub use config::{
     Assignment, Configuration, ENVIRONMENTS, Given, MAPPING, Pending, SecretSource, Setting,
     profiles, variables_of,
 };
-pub use directory::{Directory, InMemory, Look, is_inside};
+pub use directory::{Directory, InMemory, Lookup, is_inside};
 pub use document::{Data, Document, Key, Node, Numeral};
 pub use evaluate::{Answer, Marked, Rendered, SchemaError, Task, Template, TemplateError};
 pub use manifest::{

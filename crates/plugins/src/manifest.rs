@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hoist_core::{Diagnostic, ModuleId, Position, did_you_mean};
 use semver::Version;
 
-use crate::directory::{Directory, Look, is_inside};
+use crate::directory::{Directory, Lookup, is_inside};
 use crate::document::{Data, Document, Key, Node};
 use crate::range::{VersionRange, read_version};
 use crate::schema::read_text;
@@ -606,7 +606,7 @@ impl Reader<'_> {
             let mut paths = endings
                 .iter()
                 .map(|ending| format!("config/{stem}.{ending}"));
-            paths.find(|path| matches!(directory.look(path), Look::File { .. }))
+            paths.find(|path| matches!(directory.lookup(path), Lookup::File { .. }))
         };
         let node = root.get("config").filter(|node| node.data != Data::Null);
         if let Some(node) = node {
@@ -654,9 +654,9 @@ impl Reader<'_> {
             );
             return None;
         }
-        match self.directory.look(path) {
-            Look::File { .. } => return Some(path.to_owned()),
-            Look::Absent => {
+        match self.directory.lookup(path) {
+            Lookup::File { .. } => return Some(path.to_owned()),
+            Lookup::Absent => {
                 let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
                 let names = self.directory.names(parent);
                 let near = did_you_mean(name, names.iter().map(String::as_str));
@@ -680,13 +680,13 @@ impl Reader<'_> {
                     &help,
                 );
             }
-            Look::LeadsOut => self.wrong(
+            Lookup::LeadsOut => self.wrong(
                 node.at,
                 &field,
                 format!("`{shown}` is a symbolic link that leads out of the plugin"),
                 "replace the symbolic link with the file",
             ),
-            Look::Directory | Look::Other => self.wrong(
+            Lookup::Directory | Lookup::Other => self.wrong(
                 node.at,
                 &field,
                 format!("`{shown}` is not a file"),
@@ -715,7 +715,10 @@ impl Reader<'_> {
             };
             let at = node.get(name).map_or(node.at, |node| node.at);
             let text = self.directory.read(&path).unwrap_or_default();
-            let executable = matches!(self.directory.look(&path), Look::File { executable: true });
+            let executable = matches!(
+                self.directory.lookup(&path),
+                Lookup::File { executable: true }
+            );
             let runs_itself = executable && text.starts_with(b"#!");
             let field = format!("hooks.{name}");
             if text.iter().all(u8::is_ascii_whitespace) {
@@ -772,7 +775,7 @@ impl Reader<'_> {
                 .into_iter()
                 .map(|name| format!("{folder}/{name}"));
             names
-                .filter(|path| matches!(directory.look(path), Look::File { .. }))
+                .filter(|path| matches!(directory.lookup(path), Lookup::File { .. }))
                 .collect()
         };
         let compose: Vec<String> = [COMPOSE, OVERRIDES]
@@ -828,7 +831,7 @@ impl Reader<'_> {
         let deploys = |path: &&str| has_commands(directory, path);
         let scripts = DEPLOY_SCRIPTS
             .iter()
-            .filter(|path| matches!(directory.look(path), Look::File { .. }));
+            .filter(|path| matches!(directory.lookup(path), Lookup::File { .. }));
         for path in scripts {
             let reason = match kind {
                 Kind::Compose => "the Compose files are deployed; a hook can run it",
@@ -868,7 +871,7 @@ impl Reader<'_> {
     }
 
     fn kind(&self) -> Kind {
-        let is_script = |name: &str| matches!(self.directory.look(name), Look::File { .. });
+        let is_script = |name: &str| matches!(self.directory.lookup(name), Lookup::File { .. });
         if self
             .directory
             .names("modules")
@@ -970,7 +973,7 @@ pub fn compose_files(directory: &dyn Directory) -> Vec<String> {
         .flat_map(|name| [format!("{name}.j2"), (*name).to_owned()]);
     let paths = names.flat_map(|name| [format!("compose/{name}"), name]);
     paths
-        .filter(|path| matches!(directory.look(path), Look::File { .. }))
+        .filter(|path| matches!(directory.lookup(path), Lookup::File { .. }))
         .collect()
 }
 

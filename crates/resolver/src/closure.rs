@@ -293,10 +293,10 @@ pub(crate) fn graph<'c>(modules: &[&'c Module]) -> DiGraph<&'c Module, ()> {
 }
 
 fn cycles(graph: &DiGraph<&Module, ()>) -> Vec<Diagnostic> {
-    let knots = kosaraju_scc(graph)
+    let components = kosaraju_scc(graph)
         .into_iter()
         .filter(|knot| knot.len() > 1 || graph.contains_edge(knot[0], knot[0]));
-    let mut found: Vec<Diagnostic> = knots
+    let mut found: Vec<Diagnostic> = components
         .map(|knot| tell(graph, &cycle::shortest(graph, &knot)))
         .collect();
     found.sort_by(|a, b| a.message.cmp(&b.message));

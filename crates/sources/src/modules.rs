@@ -204,7 +204,7 @@ fn rock(id: ModuleId, entry: &Entry, server: &str, rock: &Rock) -> Module {
     module.checks = checks;
     module.manifest = Path::new(server).join(format!("{}-{}.rockspec", entry.name, entry.version));
     if let Some(newest) = entry.offers.first() {
-        bring(&mut module, &newest.version, &newest.archive, server, None);
+        add_version(&mut module, &newest.version, &newest.archive, server, None);
     }
     module
 }
@@ -247,7 +247,7 @@ pub fn pin<'n>(
             "{newest} conflicts with other dependencies or installed rocks{by}"
         ));
     }
-    bring(
+    add_version(
         module,
         &choice.offer.version,
         &choice.offer.archive,
@@ -278,7 +278,7 @@ fn is_complete(choice: &Choice) -> bool {
 }
 
 /// `needs` are the names of all that it needs, where these are known.
-fn bring(
+fn add_version(
     module: &mut Module,
     version: &str,
     archive: &str,

@@ -81,12 +81,12 @@ pub(crate) struct PluginDeploy {
     #[arg(long, help_heading = SELECTION)]
     pub(crate) no_deps: bool,
     #[command(flatten)]
-    pub(crate) bring: BringUp,
+    pub(crate) start: StartOptions,
 }
 
 /// How deployments are started.
 #[derive(Debug, Args)]
-pub(crate) struct BringUp {
+pub(crate) struct StartOptions {
     /// Show the plan, the rendered files and their differences without changing anything
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
@@ -113,7 +113,7 @@ pub(crate) struct PluginUpgrade {
     #[arg(long, help_heading = SELECTION)]
     pub(crate) no_deps: bool,
     #[command(flatten)]
-    pub(crate) bring: BringUp,
+    pub(crate) start: StartOptions,
 }
 
 /// Arguments of `hoist plugin rollback`.
@@ -128,7 +128,7 @@ pub(crate) struct PluginRollback {
     #[arg(long, value_name = "N")]
     pub(crate) to: Option<u32>,
     #[command(flatten)]
-    pub(crate) bring: BringUp,
+    pub(crate) start: StartOptions,
 }
 
 /// Arguments of `hoist plugin undeploy`.

@@ -14,7 +14,7 @@ use hoist_files::Home;
 use hoist_ledger::{Holder, Ledger, Lock, PastRun, Reader, past_run, read_configs, unresolved};
 use hoist_methods::{
     ConfigFile, ConfigFileState, ConfigPolicy, Machine, OwnDirectories, ProgramDirectories, RUN,
-    Told, clean_sources, foresee, kept_secrets, place_of, presence, survey,
+    Told, clean_sources, kept_secrets, place_of, preview_removal, probe, survey,
 };
 use hoist_plugins::{MASK, Masker};
 use hoist_resolver::Resolution;
@@ -26,17 +26,17 @@ use crate::render::{self, Paint};
 use crate::run::info::RunInfo;
 use crate::run::{self, Run, RunOptions};
 use crate::session::Session;
-use crate::{ask, choice, commands, json, plugins, questions, server, time};
+use crate::{ask, commands, json, names, plugins, questions, server, time};
 
 /// What is asked, free of the command line.
 #[derive(Debug, Clone)]
-pub(crate) struct Asked {
+pub(crate) struct ChangeRequest {
     pub(crate) request: Request,
     pub(crate) policy: ConfigPolicy,
     pub(crate) dry_run: bool,
 }
 
-impl Asked {
+impl ChangeRequest {
     fn new(request: Request) -> Self {
         Self {
             request,
@@ -181,13 +181,13 @@ fn policy(options: ConfigOptions) -> ConfigPolicy {
 }
 
 /// Changes the machine as asked.
-pub(crate) fn run(global: &Global, asked: &Asked) -> Result<ExitStatus, CommandError> {
+pub(crate) fn run(global: &Global, asked: &ChangeRequest) -> Result<ExitStatus, CommandError> {
     if asked.dry_run {
         return plan(global, asked);
     }
     let mut session = Session::open(global)?;
     let mut asked = asked.clone();
-    if take_names(global, &session)? {
+    if adopt_names(global, &session)? {
         let name = |source: &mut String| {
             if let Some((name, _)) = session.former.iter().find(|(_, former)| former == source) {
                 source.clone_from(name);
@@ -203,15 +203,15 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<ExitStatus, CommandE
         Err(error) if error.is_damage() => Installed::default(),
         known => known?,
     };
-    let cancel = run::heed_signals()?;
+    let cancel = run::handle_signals()?;
     if commands::sync::for_change(global, &session, &known, &asked.request, &cancel)? {
         session = Session::open(global)?;
     }
     if matches!(asked.request.action, Action::Install | Action::Update) {
-        session.remark_problems();
+        session.print_problems();
     }
     let mut request = asked.request.clone();
-    choice::settle(&mut session, &known, &mut request)?;
+    names::resolve_names(&mut session, &known, &mut request)?;
     if request.action == Action::Update && !matches!(asked.request.selection, Selection::Names(_)) {
         commands::outdated::remark_gone(&session, &known, request.source.as_deref());
     }
@@ -226,7 +226,7 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<ExitStatus, CommandE
     recover(&session, &ledger)?;
     let machine = session.machine()?;
     let installed = session.with_names(ledger.installed()?);
-    let mut settled = Settled::new(&mut session, &machine, installed.clone(), asked)?;
+    let mut settled = PreparedChange::new(&mut session, &machine, installed.clone(), asked)?;
     // What is copied out of the copies of sources must not be changed meanwhile, nor be another
     // than what their indexes say.
     let copies = settled.plan.modules.iter().any(|planned| {
@@ -239,9 +239,9 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<ExitStatus, CommandE
     };
     if copies && session.is_outdated()? {
         session = Session::open(global)?;
-        settled = Settled::new(&mut session, &machine, installed, asked)?;
+        settled = PreparedChange::new(&mut session, &machine, installed, asked)?;
     }
-    let Settled {
+    let PreparedChange {
         request,
         installed,
         mut plan,
@@ -257,11 +257,11 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<ExitStatus, CommandE
         asked,
         &mut configs,
     )? {
-        render::remark("Nothing was changed.");
+        render::print_note("Nothing was changed.");
         return Ok(ExitStatus::Interrupted);
     }
     let Some(policies) = ask_about_edits(global, &session, &installed, &plan, asked)? else {
-        render::remark("Nothing was changed.");
+        render::print_note("Nothing was changed.");
         return Ok(ExitStatus::Interrupted);
     };
     run::not_cancelled(&cancel)?;
@@ -304,7 +304,7 @@ pub(crate) fn run(global: &Global, asked: &Asked) -> Result<ExitStatus, CommandE
 }
 
 /// What was asked, against what sources offer and what is there: what it means, and the plan.
-struct Settled {
+struct PreparedChange {
     request: Request,
     installed: Installed,
     plan: Plan,
@@ -312,18 +312,18 @@ struct Settled {
     enabled: BTreeSet<ModuleId>,
 }
 
-impl Settled {
+impl PreparedChange {
     fn new(
         session: &mut Session,
         machine: &Machine,
         mut installed: Installed,
-        asked: &Asked,
+        asked: &ChangeRequest,
     ) -> Result<Self, CommandError> {
         if asked.request.action == Action::Uninstall {
-            choice::spare_what_others_need(&mut installed);
+            names::spare_what_others_need(&mut installed);
         }
         let mut request = asked.request.clone();
-        choice::settle(session, &installed, &mut request)?;
+        names::resolve_names(session, &installed, &mut request)?;
         if request.enable {
             server::let_enable(session, &request)?;
         }
@@ -334,7 +334,7 @@ impl Settled {
         let mut plan = decide(machine, &resolution, &installed, &request);
         plugins::leave_deployed(&mut plan, session)?;
         let enabled = server::enable_in(&mut plan, session, request.enable);
-        match choice::in_the_way(session, &installed, &plan, &request) {
+        match names::conflicting_modules(session, &installed, &plan, &request) {
             found if found.is_empty() => Ok(Self {
                 request,
                 installed,
@@ -347,25 +347,30 @@ impl Settled {
 }
 
 /// Shows what would be done.
-pub(crate) fn plan(global: &Global, asked: &Asked) -> Result<ExitStatus, CommandError> {
+pub(crate) fn plan(global: &Global, asked: &ChangeRequest) -> Result<ExitStatus, CommandError> {
     let mut session = Session::open(global)?;
     let installed = session.installed()?;
     let machine = session.machine()?;
-    let Settled {
+    let PreparedChange {
         installed,
         mut plan,
         ..
-    } = Settled::new(&mut session, &machine, installed, asked)?;
+    } = PreparedChange::new(&mut session, &machine, installed, asked)?;
     let configs = look_at_configs(&session, &mut plan, asked)?;
-    let foreseen = foreseen(&session, &machine, &installed, &plan, asked.request.purge)?;
+    let preview_removals =
+        preview_removals(&session, &machine, &installed, &plan, asked.request.purge)?;
     match global.output {
-        Output::Json => json::print(&commands::plan::document(&plan, &configs, &foreseen)?)?,
+        Output::Json => json::print(&commands::plan::document(
+            &plan,
+            &configs,
+            &preview_removals,
+        )?)?,
         Output::Human => {
             let text = commands::plan::text(
                 &plan,
                 &installed,
                 &configs,
-                &foreseen,
+                &preview_removals,
                 Paint::choose(global.color),
             );
             std::io::stdout().lock().write_all(text.as_bytes())?;
@@ -376,10 +381,10 @@ pub(crate) fn plan(global: &Global, asked: &Asked) -> Result<ExitStatus, Command
 
 /// Does once more what failed last and was not done since, and what was skipped because of it.
 pub(crate) fn retry(global: &Global, config: ConfigOptions) -> Result<ExitStatus, CommandError> {
-    let (_, _, places) = crate::session::surroundings()?;
+    let (_, _, places) = crate::session::detect()?;
     let Some(last) = unresolved(&places.state)? else {
         last_run(|_| true)?;
-        render::remark("No failed modules to retry.");
+        render::print_note("No failed modules to retry.");
         return Ok(ExitStatus::Ok);
     };
     let Some(request) = last.request.clone() else {
@@ -419,7 +424,7 @@ pub(crate) fn retry(global: &Global, config: ConfigOptions) -> Result<ExitStatus
             render::count(last.results.len(), "module"),
             time::text(&last.summary.started_at),
         );
-        render::remark(&format!(
+        render::print_note(&format!(
             "Retrying {modules} of the {} of {start} ({})",
             request.action, last.summary.run_id
         ));
@@ -431,16 +436,16 @@ pub(crate) fn retry(global: &Global, config: ConfigOptions) -> Result<ExitStatus
     };
     run(
         global,
-        &Asked {
+        &ChangeRequest {
             policy: policy(config),
-            ..Asked::new(request)
+            ..ChangeRequest::new(request)
         },
     )
 }
 
 /// The command line of a past run, as part of a sentence.
 fn command_of(run: &PastRun) -> Result<String, CommandError> {
-    let (_, _, places) = crate::session::surroundings()?;
+    let (_, _, places) = crate::session::detect()?;
     let RunInfo { command, .. } = RunInfo::read(&places.run(&run.summary.run_id));
     Ok(if command.is_empty() {
         "the same command".to_owned()
@@ -467,7 +472,7 @@ fn named_again<'m>(request: &Request, modules: impl Iterator<Item = &'m str>) ->
         Selection::Names(names) => names
             .iter()
             .chain(&request.with)
-            .any(|name| choice::is_called(module, plain_name(name))),
+            .any(|name| names::is_called(module, plain_name(name))),
         _ => true,
     };
     let named: Vec<&&str> = modules.iter().filter(is_named).collect();
@@ -497,7 +502,7 @@ fn as_asked(request: &Request, module: &str) -> String {
     };
     let is_same = |name: &&String| {
         let plain = plain_name(name);
-        name.as_str() != plain && choice::is_called(module, plain)
+        name.as_str() != plain && names::is_called(module, plain)
     };
     asked
         .iter()
@@ -533,7 +538,7 @@ fn unfinished(_: &Global) -> Result<Request, CommandError> {
 }
 
 fn last_run(wanted: impl Fn(&str) -> bool) -> Result<PastRun, CommandError> {
-    let (_, _, places) = crate::session::surroundings()?;
+    let (_, _, places) = crate::session::detect()?;
     let last = past_run(&places.state, |run| wanted(&run.action))?;
     last.ok_or_else(|| {
         CommandError::wrong(Diagnostic::error("no past runs").help("run `hoist install` first"))
@@ -631,7 +636,7 @@ pub(crate) fn decide(
     let look = |resolved: &hoist_resolver::Resolved<'_>| {
         (
             resolved.module.id.clone(),
-            presence(machine, resolved.module, installed, &programs),
+            probe(machine, resolved.module, installed, &programs),
         )
     };
     let seen: HashMap<ModuleId, Presence> = resolution
@@ -652,7 +657,7 @@ pub(crate) fn decide(
 fn look_at_configs(
     session: &Session,
     plan: &mut Plan,
-    asked: &Asked,
+    asked: &ChangeRequest,
 ) -> Result<BTreeMap<ModuleId, Vec<ConfigFile>>, CommandError> {
     let mut found = BTreeMap::new();
     let concerned = |change: Change| change.is_work() || plan.action == Action::Update;
@@ -733,7 +738,7 @@ fn unreadable(module: &str, file: &ConfigFile) -> Option<Diagnostic> {
 }
 
 /// What a removal would do, module by module.
-fn foreseen(
+fn preview_removals(
     session: &Session,
     machine: &Machine,
     installed: &Installed,
@@ -770,7 +775,7 @@ fn foreseen(
         let goes = |name: &String| going.contains(name.as_str());
         belongings.other_owners.retain(|_, name| !goes(name));
         belongings.python.retain(|_, name| !goes(name));
-        let told = foresee(&home, machine, module, record, &belongings, purge);
+        let told = preview_removal(&home, machine, module, record, &belongings, purge);
         all.push((
             module.id.clone(),
             told.map_err(|failure| {
@@ -789,19 +794,21 @@ fn confirm(
     machine: &Machine,
     installed: &Installed,
     plan: &Plan,
-    asked: &Asked,
+    asked: &ChangeRequest,
     configs: &mut BTreeMap<ModuleId, Vec<ConfigFile>>,
 ) -> Result<bool, CommandError> {
     if plan.action == Action::Uninstall && !plan.modules.is_empty() && !global.yes {
-        let foreseen = foreseen(session, machine, installed, plan, asked.request.purge)?;
-        if !ask::somebody() {
+        let preview_removals =
+            preview_removals(session, machine, installed, plan, asked.request.purge)?;
+        if !ask::is_interactive() {
             let message = "cannot ask for confirmation without a terminal";
             return Err(CommandError::wrong(
                 Diagnostic::error(message).help("add --yes to confirm, or run `hoist plan uninstall …` to see what would be removed"),
             ));
         }
-        render::remark(
-            commands::plan::removal(&foreseen, Paint::choose(global.color).stderr).trim_end(),
+        render::print_note(
+            commands::plan::removal(&preview_removals, Paint::choose(global.color).stderr)
+                .trim_end(),
         );
         let names: Vec<&str> = plan
             .modules
@@ -812,7 +819,7 @@ fn confirm(
             ask::choose(&format!("Remove {}? [y/N]", names.join(", ")), "yn", 'n')? == Some('y'),
         );
     }
-    if asked.policy == ConfigPolicy::Ask && !global.yes && ask::somebody() {
+    if asked.policy == ConfigPolicy::Ask && !global.yes && ask::is_interactive() {
         return questions::ask_about(configs, &session.home, Paint::choose(global.color));
     }
     Ok(true)
@@ -828,12 +835,12 @@ fn ask_about_edits(
     session: &Session,
     installed: &Installed,
     plan: &Plan,
-    asked: &Asked,
+    asked: &ChangeRequest,
 ) -> Result<Option<BTreeMap<ModuleId, ConfigPolicy>>, CommandError> {
     let mut policies = BTreeMap::new();
     let reader = Reader::open(&session.places.state)?;
     let brings = matches!(plan.action, Action::Install | Action::Update);
-    if !brings || asked.policy != ConfigPolicy::Ask || global.yes || !ask::somebody() {
+    if !brings || asked.policy != ConfigPolicy::Ask || global.yes || !ask::is_interactive() {
         return Ok(Some(policies));
     }
     for planned in plan
@@ -871,7 +878,7 @@ fn ask_about_edits(
             .map(|path| render::printable(path))
             .collect::<Vec<_>>()
             .join(", ");
-        render::remark(&format!(
+        render::print_note(&format!(
             "{}: locally modified: {named}{more}",
             planned.module
         ));
@@ -929,7 +936,7 @@ pub(crate) fn lock(
             return false;
         }
         if !std::mem::replace(&mut told, true) && !global.no_wait {
-            render::remark(&format!("Waiting for another hoist: {holder}"));
+            render::print_note(&format!("Waiting for another hoist: {holder}"));
         }
         !global.no_wait && !cancel.is_cancelled()
     };
@@ -970,11 +977,11 @@ fn own_home(session: &Session) -> Result<(), CommandError> {
 
 /// Gives applications the names that the settings have for them by now. Returns true where one was
 /// renamed.
-pub(crate) fn take_names(global: &Global, session: &Session) -> Result<bool, CommandError> {
+pub(crate) fn adopt_names(global: &Global, session: &Session) -> Result<bool, CommandError> {
     if session.former.is_empty() {
         return Ok(false);
     }
-    let _lock = lock(global, session, &run::heed_signals()?)?;
+    let _lock = lock(global, session, &run::handle_signals()?)?;
     let ledger = open(session)?;
     for (name, former) in &session.former {
         ledger.rename_source(former, name)?;
@@ -995,7 +1002,7 @@ pub(crate) fn open(session: &Session) -> Result<Ledger, CommandError> {
             .aside
             .map(|aside| format!("; it was moved to {}", aside.display()))
             .unwrap_or_default();
-        render::remark(&format!(
+        render::print_note(&format!(
             "warning: the ledger is damaged ({}){moved}: {place}",
             salvaged.damage
         ));
@@ -1023,17 +1030,20 @@ pub(crate) fn recover(session: &Session, ledger: &Ledger) -> Result<(), CommandE
     summary
         .failed
         .iter()
-        .for_each(|failed| render::remark(&format!("warning: {failed}")));
-    summary.notes.iter().for_each(|note| render::remark(note));
+        .for_each(|failed| render::print_note(&format!("warning: {failed}")));
+    summary
+        .notes
+        .iter()
+        .for_each(|note| render::print_note(note));
     for (path, moved) in &summary.moved {
-        render::remark(&format!(
+        render::print_note(&format!(
             "warning: {} was changed after the run was interrupted; moved to {}",
             path.display(),
             moved.display()
         ));
     }
     for run in &summary.undoing {
-        render::remark(&format!(
+        render::print_note(&format!(
             "warning: the undo of {run} was interrupted; run `hoist undo {run}` to complete it"
         ));
     }
@@ -1073,7 +1083,7 @@ pub(crate) fn recover(session: &Session, ledger: &Ledger) -> Result<(), CommandE
             summary.modules.join(", ")
         ),
     };
-    render::remark(&format!(
+    render::print_note(&format!(
         "note: a previous run was interrupted{changed}{}",
         counts
             .iter()

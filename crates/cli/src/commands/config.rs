@@ -18,7 +18,7 @@ use crate::session::{self, Session};
 
 /// Lists, compares, restores.
 pub(crate) fn run(global: &Global, action: &ConfigAction) -> Result<ExitStatus, CommandError> {
-    let (_, _, places) = session::surroundings()?;
+    let (_, _, places) = session::detect()?;
     let records = read_configs(&places.state)?;
     match action {
         ConfigAction::List => list(global, &records, &read_edited(&places.state)?),
@@ -26,7 +26,7 @@ pub(crate) fn run(global: &Global, action: &ConfigAction) -> Result<ExitStatus, 
         ConfigAction::Restore { file, from } => {
             let code = restore(&records, file, from.as_deref())?;
             // Where the settings of a collection cannot be read, those of the user count.
-            let session = Session::open(global).or_else(|_| Session::bare(global))?;
+            let session = Session::open(global).or_else(|_| Session::without_sources(global))?;
             crate::run::prune_backups(&session)?;
             Ok(code)
         }
@@ -283,7 +283,7 @@ fn restore(
             Suffix::Usual
         };
         let aside = back_up(&path, suffix).map_err(wrong)?;
-        render::remark(&format!(
+        render::print_note(&format!(
             "The current file was moved to {}",
             aside.display()
         ));

@@ -17,10 +17,12 @@ use hoist_plugins::{
 };
 use serde_json::{Value, json};
 
-use crate::args::{BringUp, Global, PluginDeploy, PluginRollback, PluginUpgrade, RolloutOptions};
-use crate::choice;
+use crate::args::{
+    Global, PluginDeploy, PluginRollback, PluginUpgrade, RolloutOptions, StartOptions,
+};
 use crate::commands::{change, plugin};
 use crate::error::{CommandError, ExitStatus};
+use crate::names;
 use crate::plugins::{Found, add_directories, masked};
 use crate::render::{self, Paint};
 use crate::run::{self, Run, RunOptions};
@@ -29,7 +31,7 @@ use crate::session::Session;
 mod show;
 
 /// What is asked of one plugin.
-struct Asked {
+struct DeploymentRequest {
     name: String,
     environment: String,
     given: Given,
@@ -46,7 +48,7 @@ struct Options<'a> {
     atomic: bool,
     force: bool,
     no_deps: bool,
-    bring: &'a BringUp,
+    start: &'a StartOptions,
 }
 
 impl Options<'_> {
@@ -56,7 +58,7 @@ impl Options<'_> {
             max_hosts,
             canary,
             max_failures,
-        } = &self.bring.rollout;
+        } = &self.start.rollout;
         let allowed = super::hosts::allowed(max_failures.as_deref(), hosts)?;
         Ok(Rollout {
             max_hosts: (*max_hosts).into(),
@@ -74,11 +76,11 @@ pub(crate) fn deploy(global: &Global, asked: &PluginDeploy) -> Result<ExitStatus
         atomic: asked.atomic,
         force: asked.force,
         no_deps: asked.no_deps,
-        bring: &asked.bring,
+        start: &asked.start,
     };
     let all = |session: &Session| {
         let one = |name: &String| {
-            Ok(Asked {
+            Ok(DeploymentRequest {
                 name: name.clone(),
                 environment: asked.inputs.env.clone().unwrap_or_default(),
                 given: plugin::given(session, &asked.inputs)?,
@@ -106,7 +108,7 @@ pub(crate) fn upgrade(global: &Global, asked: &PluginUpgrade) -> Result<ExitStat
         atomic: asked.atomic,
         force: false,
         no_deps: asked.no_deps,
-        bring: &asked.bring,
+        start: &asked.start,
     };
     let all = |session: &Session| {
         let mut all = Vec::new();
@@ -123,7 +125,7 @@ pub(crate) fn upgrade(global: &Global, asked: &PluginUpgrade) -> Result<ExitStat
                 let file = read(&place, release.number, &deployed)?;
                 let given = given_then(session, &file, &deployed.environment);
                 let (replicas, debug, swarm) = (file.replicas, file.debug, file.kind == SWARM);
-                all.push(Asked {
+                all.push(DeploymentRequest {
                     name: name.clone(),
                     environment: deployed.environment,
                     given,
@@ -180,7 +182,7 @@ pub(crate) fn rollback(
         atomic: true,
         force: true,
         no_deps: true,
-        bring: &asked.bring,
+        start: &asked.start,
     };
     let names = vec![asked.plugin.clone()];
     let all = |session: &Session| {
@@ -228,7 +230,7 @@ pub(crate) fn rollback(
             );
             let file = read(&place, former, &deployed)?;
             let (replicas, debug, swarm) = (file.replicas, file.debug, file.kind == SWARM);
-            all.push(Asked {
+            all.push(DeploymentRequest {
                 name: asked.plugin.clone(),
                 environment: deployed.environment,
                 given: Given::default(),
@@ -278,7 +280,7 @@ pub(crate) fn deployments(
 }
 
 /// A run deploys a plugin once.
-fn one_environment(all: Vec<Asked>) -> Result<Vec<Asked>, CommandError> {
+fn one_environment(all: Vec<DeploymentRequest>) -> Result<Vec<DeploymentRequest>, CommandError> {
     for (place, asked) in all.iter().enumerate() {
         if let Some(other) = all[..place].iter().find(|other| other.name == asked.name) {
             let shown = |name: &str| {
@@ -371,7 +373,7 @@ struct Prepared {
     configured: BTreeMap<ModuleId, Configured>,
     secrets: Vec<String>,
     /// Secrets that are made for the first time, by the deployment they are for.
-    made: Vec<Made>,
+    made: Vec<GeneratedSecrets>,
     installed: Installed,
 }
 
@@ -379,11 +381,11 @@ fn go(
     global: &Global,
     names: &[String],
     options: Options<'_>,
-    asked: &dyn Fn(&Session) -> Result<Vec<Asked>, CommandError>,
+    asked: &dyn Fn(&Session) -> Result<Vec<DeploymentRequest>, CommandError>,
 ) -> Result<ExitStatus, CommandError> {
     let mut session = Session::open(global)?;
     let known = match hoist_ledger::read(&session.places.state) {
-        Err(error) if error.is_damage() && !options.bring.dry_run => Installed::default(),
+        Err(error) if error.is_damage() && !options.start.dry_run => Installed::default(),
         known => known?,
     };
     let request = Request {
@@ -413,10 +415,10 @@ fn go(
         options,
         true,
     )?;
-    if options.bring.dry_run {
+    if options.start.dry_run {
         return show::show(global, &session, &prepared);
     }
-    let cancel = run::heed_signals()?;
+    let cancel = run::handle_signals()?;
     let lock = change::lock(global, &session, &cancel)?;
     let ledger = Arc::new(change::open(&session)?);
     change::recover(&session, &ledger)?;
@@ -473,7 +475,7 @@ fn prepare(
     machine: &Machine,
     installed: Installed,
     request: &Request,
-    asked: &[Asked],
+    asked: &[DeploymentRequest],
     options: Options<'_>,
     tell: bool,
 ) -> Result<Prepared, CommandError> {
@@ -483,11 +485,11 @@ fn prepare(
         .filter(|asked| asked.former.is_none())
         .map(|asked| asked.name.clone())
         .collect();
-    choice::settle(session, &installed, &mut request)?;
+    names::resolve_names(session, &installed, &mut request)?;
     let (catalog, session) = (session.catalog.clone(), &*session);
     let resolution = hoist_resolver::resolve(&catalog, &installed, &request)?;
     let mut plan = change::decide(machine, &resolution, &installed, &request);
-    match choice::in_the_way(session, &installed, &plan, &request) {
+    match names::conflicting_modules(session, &installed, &plan, &request) {
         found if found.is_empty() => {}
         found => return Err(found.into()),
     }
@@ -547,7 +549,7 @@ fn prepare(
         installed,
     };
     for (id, one) in prepared {
-        let One {
+        let PreparedDeployment {
             mut deployment,
             configuration,
             reason,
@@ -593,28 +595,28 @@ fn prepare(
 }
 
 /// One deployment, prepared.
-struct One {
+struct PreparedDeployment {
     deployment: Deployment,
     configuration: Option<Configuration>,
     reason: String,
-    made: Option<Made>,
+    made: Option<GeneratedSecrets>,
 }
 
 fn one(
     session: &Session,
     module: &Module,
-    asked: &Asked,
+    asked: &DeploymentRequest,
     deployed: Option<&Deployed>,
     options: Options<'_>,
     found: &mut Vec<Diagnostic>,
-) -> Result<Option<One>, CommandError> {
+) -> Result<Option<PreparedDeployment>, CommandError> {
     let Options {
         atomic,
         force,
-        bring,
+        start,
         ..
     } = options;
-    let Asked {
+    let DeploymentRequest {
         environment,
         former,
         ..
@@ -637,7 +639,7 @@ fn one(
     let what = |file: ReleaseFile, digest: String, reason: String, configuration, made| {
         let (environment, former) = (environment.clone(), *former);
         let rollout = options.rollout(hosts_of(&file.values).map_or(0, |hosts| hosts.len()))?;
-        let wait = bring.wait;
+        let wait = start.wait;
         let deployment = Deployment {
             environment,
             file,
@@ -649,7 +651,7 @@ fn one(
             install: None,
             rollout,
         };
-        Ok(Some(One {
+        Ok(Some(PreparedDeployment {
             deployment,
             configuration,
             reason,
@@ -755,7 +757,7 @@ fn one(
             values: &values,
             spellings: &configuration.spellings(),
             variables: &variables,
-            surroundings: &session.environment,
+            process_environment: &session.environment,
             environment: Some(environment.as_str()).filter(|name| !name.is_empty()),
             replicas: asked.replicas,
             debug: asked.debug,
@@ -868,4 +870,4 @@ fn debug(plugin: &Plugin, directory: &OnDisk, given: &mut Given, found: &mut Vec
 }
 
 /// Secrets that were made, by their paths, and the deployment they are for.
-type Made = (Place, BTreeMap<String, String>);
+type GeneratedSecrets = (Place, BTreeMap<String, String>);

@@ -8,7 +8,7 @@ use std::path::Path;
 use hoist_core::{Action, Installed, Module, Presence, SourceKind};
 use hoist_files::pending;
 use hoist_ledger::{history, read_configs};
-use hoist_methods::{Machine, ProgramDirectories, presence};
+use hoist_methods::{Machine, ProgramDirectories, probe};
 use serde_json::json;
 
 use crate::args::{Global, Output};
@@ -294,7 +294,7 @@ fn state(
     let gone = |module: &&Module| {
         is_there(module)
             && matches!(
-                presence(machine, module, installed, &programs),
+                probe(machine, module, installed, &programs),
                 Presence::Missing(_)
             )
     };

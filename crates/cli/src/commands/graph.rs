@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::args::{Global, GraphFormat, Output};
 use crate::error::{CommandError, ExitStatus};
 use crate::session::Session;
-use crate::{choice, json};
+use crate::{json, names};
 
 /// Draws modules and what they need.
 pub(crate) fn run(
@@ -27,7 +27,7 @@ pub(crate) fn run(
         source: global.source.clone(),
         ..Request::new(Action::Install, selection)
     };
-    choice::settle(&mut session, &Installed::default(), &mut request)?;
+    names::resolve_names(&mut session, &Installed::default(), &mut request)?;
     let resolution = hoist_resolver::resolve(&session.catalog, &Installed::default(), &request)?;
     if global.output == Output::Json && format == GraphFormat::Dot {
         let name = |place: &usize| resolution.modules[*place].module.id.as_str();

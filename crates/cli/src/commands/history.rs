@@ -72,7 +72,7 @@ pub(crate) fn run_name(state: &Path, prefix: &str) -> Result<String, CommandErro
 
 /// Past runs, the newest first.
 pub(crate) fn run(global: &Global, limit: u32) -> Result<ExitStatus, CommandError> {
-    let (_, _, places) = session::surroundings()?;
+    let (_, _, places) = session::detect()?;
     let runs = hoist_ledger::history(&places.state, limit as usize)?;
     if global.output == Output::Json {
         let local = |run: RunSummary| RunSummary {

@@ -48,7 +48,7 @@ pub(crate) fn any(hosts: &Hosts) -> Result<bool, CommandError> {
 
 /// Does here what another hoist asks for.
 pub(crate) fn serve() -> Result<ExitStatus, CommandError> {
-    let (_, _, places) = session::surroundings()?;
+    let (_, _, places) = session::detect()?;
     serve_here(
         std::io::stdin().lock(),
         std::io::stdout(),
@@ -63,7 +63,7 @@ pub(crate) fn install(global: &Global, install: &Install) -> Result<ExitStatus, 
     let session = Session::open(global)?;
     let hosts = hosts(&install.hosts)?;
     // A mistake is told before any host is asked.
-    let asked = change::Asked::install(global, install)?;
+    let asked = change::ChangeRequest::install(global, install)?;
     let installed = hoist_core::Installed::default();
     hoist_resolver::resolve(&session.catalog, &installed, &asked.request)?;
     let trees: Vec<_> = session
@@ -92,7 +92,7 @@ pub(crate) fn install(global: &Global, install: &Install) -> Result<ExitStatus, 
         .zip(hosts.iter().map(remote))
         .collect();
     if install.dry_run {
-        return foresee(
+        return preview_removal(
             global,
             &session,
             &remotes,
@@ -103,7 +103,7 @@ pub(crate) fn install(global: &Global, install: &Install) -> Result<ExitStatus, 
 }
 
 /// Shows what would be done on each host, as hoist there sees it.
-fn foresee(
+fn preview_removal(
     global: &Global,
     session: &Session,
     remotes: &BTreeMap<ModuleId, Remote>,
@@ -296,7 +296,7 @@ impl Planned {
         remotes: BTreeMap<ModuleId, Remote>,
         options: &Hosts,
     ) -> Result<ExitStatus, CommandError> {
-        let cancel = run::heed_signals()?;
+        let cancel = run::handle_signals()?;
         let lock = change::lock(global, &session, &cancel)?;
         let ledger = Arc::new(change::open(&session)?);
         change::recover(&session, &ledger)?;

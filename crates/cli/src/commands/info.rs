@@ -12,11 +12,11 @@ use hoist_sources::{Entry, IndexedFile};
 use serde_json::json;
 
 use crate::args::{Global, Output};
-use crate::choice;
 use crate::commands::list;
 use crate::error::{CommandError, ExitStatus};
 use crate::json;
 use crate::markdown;
+use crate::names;
 use crate::render::{self, BOLD, Paint, painted, printable};
 use crate::session::Session;
 use crate::time;
@@ -159,7 +159,7 @@ fn meant(session: &mut Session, installed: &Installed, global: &Global, name: &s
     let id = session
         .catalog
         .canonical(short)
-        .or_else(|| choice::installed_as(installed, short))
+        .or_else(|| names::installed_as(installed, short))
         .map(ModuleId::to_string);
     let id = id.unwrap_or_else(|| short.to_owned());
     match source {

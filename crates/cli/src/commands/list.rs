@@ -7,9 +7,9 @@ use hoist_core::{Installed, Module};
 use serde_json::json;
 
 use crate::args::{Global, List, Output};
-use crate::choice;
 use crate::error::{CommandError, ExitStatus};
 use crate::json;
+use crate::names;
 use crate::render::{self, BOLD, DIM, GREEN, Paint, RED, YELLOW, painted};
 use crate::session::Session;
 
@@ -19,7 +19,7 @@ pub(crate) fn run(global: &Global, list: &List) -> Result<ExitStatus, CommandErr
     let mut session = Session::open(global)?;
     let installed = session.installed()?;
     if let Some(source) = &global.source {
-        choice::known_source(&session, &installed, source)?;
+        names::known_source(&session, &installed, source)?;
     }
     session.catalog.prefer_installed(&installed);
     let of_source = |source: &str| global.source.as_ref().is_none_or(|wanted| wanted == source);
@@ -72,7 +72,7 @@ pub(crate) fn run(global: &Global, list: &List) -> Result<ExitStatus, CommandErr
     }
     let paint = Paint::choose(global.color);
     let dim = |text: &str| painted(paint.stdout, DIM, text);
-    let offered_by = choice::offered_by(&session.catalog);
+    let offered_by = names::offered_by(&session.catalog);
     let mut rows = Vec::new();
     for module in modules {
         rows.push(vec![
@@ -139,18 +139,18 @@ pub(crate) fn run(global: &Global, list: &List) -> Result<ExitStatus, CommandErr
         .iter()
         .filter(|hidden| !hidden.removal.is_indexed())
     {
-        render::remark(&format!(
+        render::print_note(&format!(
             "note: {} of {} is shadowed by another module with the same name.",
             hidden.id, hidden.source
         ));
     }
     if !broken.is_empty() {
-        render::remark(&format!(
+        render::print_note(&format!(
             "{} with errors. Run `hoist validate` to list them.",
             render::count(broken.len(), "module")
         ));
     }
-    session.remark_unknown_sources();
+    session.print_unknown_sources();
     Ok(ExitStatus::Ok)
 }
 

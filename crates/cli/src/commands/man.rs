@@ -67,7 +67,7 @@ pub(crate) fn modules() -> ArgValueCandidates {
 /// The names of what is installed, for completion.
 pub(crate) fn installed() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
-        let state = session::surroundings().map(|(_, _, places)| places.state);
+        let state = session::detect().map(|(_, _, places)| places.state);
         let installed = state
             .and_then(|state| Ok(hoist_ledger::read(&state)?))
             .unwrap_or_default();
@@ -83,7 +83,7 @@ pub(crate) fn installed() -> ArgValueCandidates {
 /// The names of past runs, for completion.
 pub(crate) fn runs() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
-        let state = session::surroundings().map(|(_, _, places)| places.state);
+        let state = session::detect().map(|(_, _, places)| places.state);
         let runs = state
             .and_then(|state| Ok(hoist_ledger::history(&state, 50)?))
             .unwrap_or_default();

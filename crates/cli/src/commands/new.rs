@@ -100,7 +100,7 @@ fn collection(global: &Global) -> Result<PathBuf, CommandError> {
 /// Completes the options by questions on a terminal, and by defaults otherwise. `None` at the end
 /// of the input.
 fn answers(global: &Global, new: &New, name: ModuleId) -> Result<Option<Answers>, CommandError> {
-    let asks = ask::somebody() && !global.yes;
+    let asks = ask::is_interactive() && !global.yes;
     let method = match new.method {
         Some(method) => method,
         None if new.url.as_deref().is_some_and(|url| url.ends_with(".sh")) => {
@@ -357,7 +357,7 @@ fn write(file: &Path, text: &str) -> Result<(), CommandError> {
 
 /// Reads the new module as every command does. A module with errors is removed again.
 fn check(file: &Path) -> Result<(), CommandError> {
-    let (environment, _, places) = session::surroundings()?;
+    let (environment, _, places) = session::detect()?;
     let catalog = collections::read_manifest(
         file,
         &Reading {

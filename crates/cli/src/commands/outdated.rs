@@ -12,9 +12,9 @@ use hoist_sources::Version;
 use serde_json::json;
 
 use crate::args::{Global, Output};
-use crate::choice;
 use crate::error::{CommandError, ExitStatus};
 use crate::json;
+use crate::names;
 use crate::render::{self, BOLD, DIM, Paint, RED, YELLOW, painted};
 use crate::session::Session;
 use crate::time;
@@ -34,7 +34,7 @@ pub(crate) fn run(global: &Global, refresh: bool) -> Result<ExitStatus, CommandE
     let mut session = Session::open(global)?;
     let installed = session.installed()?;
     if let Some(source) = &global.source {
-        choice::known_source(&session, &installed, source)?;
+        names::known_source(&session, &installed, source)?;
     }
     session.catalog.prefer_installed(&installed);
     let machine = session.machine()?;
@@ -153,19 +153,19 @@ pub(crate) fn run(global: &Global, refresh: bool) -> Result<ExitStatus, CommandE
         .map(|(name, at)| format!("{name} on {}", time::day(&at)))
         .collect();
     if !days.is_empty() {
-        render::remark(&format!("As of the last sync: {}.", days.join(", ")));
+        render::print_note(&format!("As of the last sync: {}.", days.join(", ")));
     }
     for failure in &failed {
-        render::remark(&format!(
+        render::print_note(&format!(
             "warning: cannot determine the latest version of {failure}"
         ));
     }
     if let (false, Some(day)) = (refresh, clones.oldest_fetch()) {
-        render::remark(&format!(
+        render::print_note(&format!(
             "Clones are compared as of their last fetch, the oldest on {day}. Add --refresh to query their remotes."
         ));
     }
-    session.remark_unknown_sources();
+    session.print_unknown_sources();
     Ok(ExitStatus::Ok)
 }
 
@@ -236,7 +236,7 @@ pub(crate) fn remark_gone(session: &Session, installed: &Installed, source: Opti
             standing(session, installed, id, &version_of(id, record)),
             Some(UpdateStatus::Gone)
         ) {
-            render::remark(&format!(
+            render::print_note(&format!(
                 "warning: {id} was removed from {}; run `hoist uninstall {id}` to remove it",
                 record.source
             ));

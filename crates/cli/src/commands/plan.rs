@@ -14,7 +14,7 @@ use crate::render::{self, BOLD, DIM, Paint, YELLOW, painted};
 pub(crate) fn document(
     plan: &Plan,
     configs: &BTreeMap<ModuleId, Vec<ConfigFile>>,
-    foreseen: &[(ModuleId, Vec<Told>)],
+    preview_removals: &[(ModuleId, Vec<Told>)],
 ) -> Result<Value, serde_json::Error> {
     let mut document = serde_json::to_value(plan)?;
     for planned in document["modules"].as_array_mut().into_iter().flatten() {
@@ -23,7 +23,7 @@ pub(crate) fn document(
             let file = |file: &ConfigFile| json!({ "path": file.path, "decision": decision(file) });
             planned["config_files"] = files.iter().map(file).collect();
         }
-        if let Some((_, told)) = foreseen.iter().find(|(id, _)| id.as_str() == name) {
+        if let Some((_, told)) = preview_removals.iter().find(|(id, _)| id.as_str() == name) {
             let item = |(fate, subject, reason): &Told| json!({ "fate": fate, "subject": subject, "reason": reason });
             planned["items"] = told.iter().map(item).collect();
         }
@@ -46,7 +46,7 @@ pub(crate) fn text(
     plan: &Plan,
     installed: &Installed,
     configs: &BTreeMap<ModuleId, Vec<ConfigFile>>,
-    foreseen: &[(ModuleId, Vec<Told>)],
+    preview_removals: &[(ModuleId, Vec<Told>)],
     paint: Paint,
 ) -> String {
     let dim = |text: &str| painted(paint.stdout, DIM, text);
@@ -89,7 +89,7 @@ pub(crate) fn text(
     for file in configs.values().flatten().filter(|file| file.is_work()) {
         text += &format!("  {:<9} {}\n", decision(file), file.path.display());
     }
-    text += &removal(foreseen, paint.stdout);
+    text += &removal(preview_removals, paint.stdout);
     let work = plan
         .modules
         .iter()
@@ -106,7 +106,7 @@ pub(crate) fn text(
             .filter(|planned| planned.change == Change::Keep)
             .count()
     );
-    if known > 0.0 && foreseen.is_empty() {
+    if known > 0.0 && preview_removals.is_empty() {
         text += &format!(
             "; about {} of work, based on past runs",
             duration_text(std::time::Duration::from_secs_f64(known))
@@ -116,9 +116,9 @@ pub(crate) fn text(
 }
 
 /// What a removal would do to files and packages.
-pub(crate) fn removal(foreseen: &[(ModuleId, Vec<Told>)], colour: bool) -> String {
+pub(crate) fn removal(preview_removals: &[(ModuleId, Vec<Told>)], colour: bool) -> String {
     let mut text = String::new();
-    for (module, told) in foreseen {
+    for (module, told) in preview_removals {
         for (fate, subject, reason) in told {
             let reason = reason
                 .as_ref()

@@ -42,7 +42,7 @@ pub(crate) fn run(global: &Global, action: &PluginAction) -> Result<ExitStatus, 
             install.modules = add_directories(&mut global, &install.modules)?;
             commands::change::run(
                 &global,
-                &commands::change::Asked::install(&global, &install)?,
+                &commands::change::ChangeRequest::install(&global, &install)?,
             )
         }
         PluginAction::Deploy(deploy) => commands::deploy::deploy(global, deploy),
@@ -50,9 +50,10 @@ pub(crate) fn run(global: &Global, action: &PluginAction) -> Result<ExitStatus, 
         PluginAction::Rollback(rollback) => commands::deploy::rollback(global, rollback),
         PluginAction::Status { plugins } => status::run(global, plugins),
         PluginAction::Undeploy(undeploy) => commands::undeploy::undeploy(global, undeploy),
-        PluginAction::Remove(remove) => {
-            commands::change::run(global, &commands::change::Asked::uninstall(global, remove))
-        }
+        PluginAction::Remove(remove) => commands::change::run(
+            global,
+            &commands::change::ChangeRequest::uninstall(global, remove),
+        ),
     }
 }
 

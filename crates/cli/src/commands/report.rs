@@ -36,7 +36,7 @@ pub(crate) fn run(
     page: Option<&Path>,
     format: ReportFormat,
 ) -> Result<ExitStatus, CommandError> {
-    let (_, _, places) = session::surroundings()?;
+    let (_, _, places) = session::detect()?;
     let name = name
         .map(|prefix| run_name(&places.state, prefix))
         .transpose()?;
@@ -101,7 +101,7 @@ pub(crate) fn run(
                     .file(file.display().to_string()),
             )
         })?;
-        render::remark(&format!(
+        render::print_note(&format!(
             "Wrote the report of {} to {}",
             past.run.summary.run_id,
             file.display()

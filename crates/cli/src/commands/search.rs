@@ -6,10 +6,10 @@ use hoist_core::{Diagnostic, Module};
 use serde_json::Value;
 
 use crate::args::{Global, Output};
-use crate::choice;
 use crate::commands::list;
 use crate::error::{CommandError, ExitStatus};
 use crate::json;
+use crate::names;
 use crate::render::{self, BOLD, DIM, Paint, YELLOW, painted};
 use crate::session::Session;
 
@@ -19,7 +19,7 @@ pub(crate) fn run(global: &Global, query: &[String]) -> Result<ExitStatus, Comma
     let mut session = Session::open(global)?;
     let installed = session.installed()?;
     if let Some(source) = &global.source {
-        choice::known_source(&session, &installed, source)?;
+        names::known_source(&session, &installed, source)?;
     }
     session.catalog.prefer_installed(&installed);
     let words: Vec<&str> = query
@@ -95,6 +95,6 @@ pub(crate) fn run(global: &Global, query: &[String]) -> Result<ExitStatus, Comma
         }
     };
     std::io::stdout().lock().write_all(text.as_bytes())?;
-    session.remark_unknown_sources();
+    session.print_unknown_sources();
     Ok(ExitStatus::Ok)
 }

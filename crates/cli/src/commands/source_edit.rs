@@ -18,8 +18,8 @@ use crate::session::{self, Session};
 
 /// Adds a source to the user's settings.
 pub(crate) fn add(global: &Global, add: &SourceAdd) -> Result<ExitStatus, CommandError> {
-    let (environment, _, places) = session::surroundings()?;
-    let _lock = commands::sync::lock(global, &places, &run::heed_signals()?)?;
+    let (environment, _, places) = session::detect()?;
+    let _lock = commands::sync::lock(global, &places, &run::handle_signals()?)?;
     let file = places.config.join("hoist.yml");
     let text = read(&file)?;
     let before = sources(&file, &text, &environment)?;
@@ -42,12 +42,12 @@ pub(crate) fn add(global: &Global, add: &SourceAdd) -> Result<ExitStatus, Comman
         ))));
     }
     write(&file, &changed)?;
-    commands::change::take_names(global, &Session::open(global)?)?;
+    commands::change::adopt_names(global, &Session::open(global)?)?;
     let names: Vec<&str> = after[before.len()..]
         .iter()
         .map(|source| source.name.as_str())
         .collect();
-    render::remark(&format!(
+    render::print_note(&format!(
         "Added {} to {}. Run `hoist sync` to fetch its modules.",
         names.join(" and "),
         file.display()
@@ -58,8 +58,8 @@ pub(crate) fn add(global: &Global, add: &SourceAdd) -> Result<ExitStatus, Comman
 /// Takes a source out of the user's settings, and what hoist has of it out of the cache. What is
 /// installed from it stays.
 pub(crate) fn remove(global: &Global, name: &str) -> Result<ExitStatus, CommandError> {
-    let (environment, _, places) = session::surroundings()?;
-    let _lock = commands::sync::lock(global, &places, &run::heed_signals()?)?;
+    let (environment, _, places) = session::detect()?;
+    let _lock = commands::sync::lock(global, &places, &run::handle_signals()?)?;
     let file = places.config.join("hoist.yml");
     let text = read(&file)?;
     let settings =
@@ -127,7 +127,7 @@ pub(crate) fn remove(global: &Global, name: &str) -> Result<ExitStatus, CommandE
             .count();
         if still > 0 {
             let kept = if still == 1 { "is kept" } else { "are kept" };
-            render::remark(&format!(
+            render::print_note(&format!(
                 "{} installed from {} {kept}. Run `hoist list --installed --source {}` to list them.",
                 render::count(still, "module"),
                 source.name,
@@ -135,7 +135,7 @@ pub(crate) fn remove(global: &Global, name: &str) -> Result<ExitStatus, CommandE
             ));
         }
     }
-    render::remark(&format!("Removed {name} from {}", file.display()));
+    render::print_note(&format!("Removed {name} from {}", file.display()));
     Ok(ExitStatus::Ok)
 }
 
@@ -143,7 +143,7 @@ pub(crate) fn remove(global: &Global, name: &str) -> Result<ExitStatus, CommandE
 fn elsewhere(global: &Global, file: &Path, name: &str) -> CommandError {
     let session = match Session::open(global) {
         Ok(session) => session,
-        Err(ending) => return ending,
+        Err(error) => return error,
     };
     let message = format!("no source `{}` in {}", name.escape_debug(), file.display());
     let help = match session.sources.iter().find(|source| source.name == name) {
@@ -192,7 +192,7 @@ fn write(file: &Path, text: &str) -> Result<(), CommandError> {
     {
         std::fs::set_permissions(file, Permissions::from_mode(mode))
             .at("cannot change the permissions of the file", file)?;
-        render::remark(&format!(
+        render::print_note(&format!(
             "{} contains a password: it is now readable only by you",
             file.display()
         ));

@@ -13,7 +13,7 @@ use crate::session;
 /// Does one step with the metadata of the environment; what it tells goes where the script's own
 /// messages go.
 pub(crate) fn run(method: &str, module: &str, more: &[String]) -> Result<ExitStatus, CommandError> {
-    let (environment, home, places) = session::surroundings()?;
+    let (environment, home, places) = session::detect()?;
     let machine = session::machine(&environment, &home, &places.cache)?;
     let tell = |kind: EventKind| {
         let _ = match kind {
@@ -39,7 +39,7 @@ pub(crate) fn run(method: &str, module: &str, more: &[String]) -> Result<ExitSta
 
 /// What packages are called on this system, one a line.
 pub(crate) fn package_names_of(names: &[String]) -> Result<ExitStatus, CommandError> {
-    let (environment, home, places) = session::surroundings()?;
+    let (environment, home, places) = session::detect()?;
     let machine = session::machine(&environment, &home, &places.cache)?;
     let mut stdout = std::io::stdout().lock();
     for package in names

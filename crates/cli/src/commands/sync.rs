@@ -20,7 +20,7 @@ use crate::args::{Global, Output};
 use crate::error::{CommandError, ExitStatus};
 use crate::render::{self, BOLD, DIM, GREEN, Paint, RED, painted};
 use crate::session::{Places, Session};
-use crate::{choice, run};
+use crate::{names, run};
 
 /// How each source fared, by its place.
 type Results = Arc<Mutex<BTreeMap<usize, Synced>>>;
@@ -53,7 +53,7 @@ pub(crate) fn run(global: &Global, names: &[String]) -> Result<ExitStatus, Comma
                 .help("run `hoist source add` to add one"),
         ));
     }
-    let cancel = run::heed_signals()?;
+    let cancel = run::handle_signals()?;
     let _lock = lock(global, &session.places, &cancel)?;
     let (ended, results) = refresh(global, &session, &sources, &[], &cancel)?;
     tell(
@@ -83,7 +83,7 @@ pub(crate) fn lock(
     let mut told = false;
     let wait = |holder: &Holder| {
         if !std::mem::replace(&mut told, true) && !global.no_wait {
-            render::remark(&format!("Waiting for another hoist: {holder}"));
+            render::print_note(&format!("Waiting for another hoist: {holder}"));
         }
         !global.no_wait && !cancel.is_cancelled()
     };
@@ -123,7 +123,7 @@ pub(crate) fn for_change(
                 names.is_empty()
                     || names
                         .iter()
-                        .any(|name| choice::installed_as(installed, &short(name)) == Some(id))
+                        .any(|name| names::installed_as(installed, &short(name)) == Some(id))
             };
             let used: BTreeSet<&str> = installed
                 .modules
@@ -172,7 +172,7 @@ pub(crate) fn for_change(
     let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
     for (place, (outcome, _)) in ended {
         if let Some(reason) = explain(&outcome, &names) {
-            render::remark(&format!(
+            render::print_note(&format!(
                 "warning: cannot refresh {}: {}",
                 names[place],
                 render::printable(&reason)

@@ -6,7 +6,7 @@ use crate::args::{Global, Test};
 use crate::error::{CommandError, ExitStatus};
 use crate::run::{self, Run, RunOptions};
 use crate::session::Session;
-use crate::{choice, server};
+use crate::{names, server};
 
 /// Verifies modules: those named, else all that are installed.
 pub(crate) fn run(global: &Global, test: &Test) -> Result<ExitStatus, CommandError> {
@@ -22,7 +22,7 @@ pub(crate) fn run(global: &Global, test: &Test) -> Result<ExitStatus, CommandErr
         source: global.source.clone(),
         ..Request::new(Action::Test, selection)
     };
-    choice::settle(&mut session, &installed, &mut request)?;
+    names::resolve_names(&mut session, &installed, &mut request)?;
     session.catalog.remember_gone(&installed);
     if test.load {
         server::let_load(&mut session, &installed)?;
@@ -45,7 +45,7 @@ pub(crate) fn run(global: &Global, test: &Test) -> Result<ExitStatus, CommandErr
         return Err(absent.into());
     }
     let machine = session.machine()?;
-    let cancel = run::heed_signals()?;
+    let cancel = run::handle_signals()?;
     Run {
         global,
         session: &session,

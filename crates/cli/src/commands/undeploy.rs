@@ -82,7 +82,7 @@ pub(crate) fn undeploy(
         return Ok(ExitStatus::Ok);
     }
     if !global.yes {
-        if !ask::somebody() {
+        if !ask::is_interactive() {
             let wrong = Diagnostic::error("cannot ask for confirmation without a terminal");
             return Err(CommandError::wrong(wrong.help("add --yes to confirm")));
         }
@@ -101,11 +101,11 @@ pub(crate) fn undeploy(
             'n',
         )? != Some('y')
         {
-            render::remark("Nothing was changed.");
+            render::print_note("Nothing was changed.");
             return Ok(ExitStatus::Interrupted);
         }
     }
-    let cancel = run::heed_signals()?;
+    let cancel = run::handle_signals()?;
     let lock = change::lock(global, &session, &cancel)?;
     let ledger = Arc::new(change::open(&session)?);
     change::recover(&session, &ledger)?;

@@ -22,7 +22,7 @@ use crate::{ask, json, time};
 
 /// Takes back one run: the last that did something, or the one whose name starts like this.
 pub(crate) fn run(global: &Global, undo: &Undo) -> Result<ExitStatus, CommandError> {
-    let mut session = Session::bare(global)?;
+    let mut session = Session::without_sources(global)?;
     // A mistake is reported before anything is waited for or written.
     let name = undo
         .run
@@ -48,7 +48,7 @@ pub(crate) fn run(global: &Global, undo: &Undo) -> Result<ExitStatus, CommandErr
             ExitStatus::Wrong
         });
     }
-    let cancel = run::heed_signals()?;
+    let cancel = run::handle_signals()?;
     let lock = change::lock(global, &session, &cancel)?;
     let ledger = Arc::new(change::open(&session)?);
     change::recover(&session, &ledger)?;
@@ -63,7 +63,7 @@ pub(crate) fn run(global: &Global, undo: &Undo) -> Result<ExitStatus, CommandErr
             .as_ref()
             .is_some_and(is_nothing)
     {
-        render::remark(&format!(
+        render::print_note(&format!(
             "{} made no other changes; nothing is left to undo",
             wanted.run
         ));
@@ -96,15 +96,15 @@ pub(crate) fn run(global: &Global, undo: &Undo) -> Result<ExitStatus, CommandErr
         return Err(wrong.into());
     }
     if !global.yes {
-        if !ask::somebody() {
+        if !ask::is_interactive() {
             let message = "cannot ask for confirmation without a terminal";
             return Err(CommandError::wrong(Diagnostic::error(message).help(
                 "add --yes to confirm, or --dry-run to see what would be undone",
             )));
         }
-        render::remark(text(&wanted, &plans, Paint::choose(global.color).stderr).trim_end());
+        render::print_note(text(&wanted, &plans, Paint::choose(global.color).stderr).trim_end());
         if ask::choose(&format!("Undo {}? [y/N]", wanted.run), "yn", 'n')? != Some('y') {
-            render::remark("Nothing was changed.");
+            render::print_note("Nothing was changed.");
             return Ok(ExitStatus::Interrupted);
         }
     }
@@ -114,7 +114,7 @@ pub(crate) fn run(global: &Global, undo: &Undo) -> Result<ExitStatus, CommandErr
             .iter()
             .find(|run| run.run_id == wanted.run)
             .map(|run| format!(" of {}", time::text(&run.started_at)));
-        render::remark(&format!(
+        render::print_note(&format!(
             "Undoing the {}{} ({})",
             wanted.action,
             start.unwrap_or_default(),
@@ -278,7 +278,7 @@ fn stays(why: &Diagnostic) {
         .as_ref()
         .map(|help| format!(" ({help})"))
         .unwrap_or_default();
-    render::remark(&format!(
+    render::print_note(&format!(
         "warning: {module} is not undone: {}{help}",
         why.message.trim_start_matches(CANNOT)
     ));
@@ -492,9 +492,9 @@ fn text(wanted: &Undoable, plans: &[UndoPlan], colour: bool) -> String {
                 conflict.why
             );
         }
-        for remark in &plan.remarks {
+        for note in &plan.remarks {
             text += &format!(
-                "  {} {}: {remark}\n",
+                "  {} {}: {note}\n",
                 painted(colour, YELLOW, "kept     "),
                 entry.module
             );

@@ -8,10 +8,10 @@ use hoist_plugins::MANIFEST;
 use serde_json::json;
 
 use crate::args::{Global, Output};
-use crate::choice;
 use crate::collections::{self, Reading};
 use crate::error::{CommandError, ExitStatus};
 use crate::json;
+use crate::names;
 use crate::render::{self, GREEN, Paint, painted};
 use crate::session::{self, Session};
 
@@ -33,13 +33,13 @@ pub(crate) fn run(global: &Global, paths: &[PathBuf]) -> Result<ExitStatus, Comm
                 session
                     .catalog
                     .modules()
-                    .filter_map(|module| choice::wrong_with(&session, module)),
+                    .filter_map(|module| names::wrong_with(&session, module)),
             );
             between.extend(session.problems);
             vec![(session.catalog, between)]
         }
         paths => {
-            let (environment, _, places) = session::surroundings()?;
+            let (environment, _, places) = session::detect()?;
             let reading = Reading {
                 environment: &environment,
                 plugins: &places.plugins,

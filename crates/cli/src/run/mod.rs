@@ -36,7 +36,7 @@ use crate::render::{self, Paint};
 use crate::server;
 use crate::session::Session;
 use crate::sudo;
-use crate::{ask, choice};
+use crate::{ask, names};
 
 use info::RunInfo;
 use summary::RunOutcome;
@@ -101,7 +101,7 @@ pub(crate) struct RunOptions {
 }
 
 /// Asks a run to stop at the first interrupt, kills it at the second, and exits at the third.
-pub(crate) fn heed_signals() -> Result<Cancel, CommandError> {
+pub(crate) fn handle_signals() -> Result<Cancel, CommandError> {
     let cancel = Cancel::new();
     let stop = Some(SIGTSTP).filter(|_| io::stderr().is_terminal() && !is_ignored(SIGTSTP));
     let mut signals = Signals::new(
@@ -162,12 +162,13 @@ impl Run<'_> {
             how,
         } = self;
         let (name, started_at) = (run_name(), jiff::Timestamp::now().to_string());
-        let _sudo =
-            match ask::somebody() && !global.yes && needs_password(plan, &session.catalog, machine)
-            {
-                true => sudo::authorize(),
-                false => None,
-            };
+        let _sudo = match ask::is_interactive()
+            && !global.yes
+            && needs_password(plan, &session.catalog, machine)
+        {
+            true => sudo::authorize(),
+            false => None,
+        };
         let mut errors = preflight(plan, &session.catalog, machine);
         if matches!(
             plan.action,
@@ -181,7 +182,7 @@ impl Run<'_> {
                 working.filter_map(|planned| session.catalog.get(planned.module.as_str()));
             errors.extend(
                 modules.filter_map(|module| {
-                    choice::reserved_directory(session, module, request.sandbox)
+                    names::reserved_directory(session, module, request.sandbox)
                 }),
             );
         }
@@ -287,7 +288,7 @@ impl Run<'_> {
             });
             started
                 .inspect_err(|error| {
-                    render::remark(&format!(
+                    render::print_note(&format!(
                         "warning: cannot start a watchdog for the run: {error}"
                     ))
                 })
@@ -411,25 +412,25 @@ impl Run<'_> {
             status,
             results: &[],
         };
-        let written = told.write_down(recording, &finished, &session.places.state, keep_runs);
+        let written = told.record_results(recording, &finished, &session.places.state, keep_runs);
         if let Some(Err(failure)) =
             recording.map(|(ledger, _)| keep_contents(&session.places.state, ledger))
         {
-            render::remark(&format!("warning: {failure}"));
+            render::print_note(&format!("warning: {failure}"));
         }
         if let Err(error) = prune_backups(session) {
-            render::remark(&format!(
+            render::print_note(&format!(
                 "warning: cannot remove old backups of configuration files: {error}"
             ));
         }
         if let Err(error) = prune::records(&session.places, keep_runs) {
-            render::remark(&format!(
+            render::print_note(&format!(
                 "warning: cannot remove records of past runs: {error}"
             ));
         }
         let written = match written {
             Err(error) if recording.is_none() => {
-                render::remark(&format!("warning: cannot record the run: {error}"));
+                render::print_note(&format!("warning: cannot record the run: {error}"));
                 Ok(())
             }
             written => written,

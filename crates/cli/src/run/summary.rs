@@ -89,7 +89,7 @@ impl RunOutcome<'_> {
 
     /// Records the results: of a run that changes the machine in its ledger, and otherwise as a
     /// finished run.
-    pub(crate) fn write_down(
+    pub(crate) fn record_results(
         &self,
         recording: Option<(&Ledger, RunId)>,
         finished: &FinishedRun<'_>,
@@ -232,7 +232,7 @@ impl RunOutcome<'_> {
             let details =
                 match explain(outcome, &names).filter(|_| !matches!(outcome, Outcome::Cancelled)) {
                     Some(why) => excerpt(&why),
-                    None => dim(&self.remark(*unit, &took)),
+                    None => dim(&self.details(*unit, &took)),
                 };
             rows.push(vec![
                 painted(paint.stdout, colour, &self.word(status)),
@@ -294,7 +294,7 @@ impl RunOutcome<'_> {
     }
 
     /// How long it took, and from which version to which it went.
-    fn remark(&self, unit: usize, took: &str) -> String {
+    fn details(&self, unit: usize, took: &str) -> String {
         let version =
             |version: &Option<String>| version.clone().map(|version| plain_text(&version));
         let versions = self.report.units[unit]

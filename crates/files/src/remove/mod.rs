@@ -14,7 +14,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use crate::home::{DIRECTORY, Home, mount_points};
-use crate::picture::Kind;
+use crate::listing::Kind;
 use crate::record::{Record, digest, digest_of_link};
 use crate::write::rename_new;
 

@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Snapshot, SnapshotOptions, advance, look};
+use crate::{Snapshot, SnapshotOptions, list_tree, update_record};
 
 /// A home, a place outside it, and what stands in both before anything is removed.
 struct World {
@@ -40,7 +40,7 @@ impl World {
 
     fn record(&self, roots: &[&str]) -> Record {
         let roots: Vec<PathBuf> = roots.iter().map(|root| self.at(root)).collect();
-        advance(
+        update_record(
             &Record::new(),
             &Snapshot::default(),
             &Snapshot::take(&roots, &SnapshotOptions::PLAIN).unwrap(),
@@ -79,12 +79,12 @@ impl World {
 
     /// Every path outside the roots, with what it holds.
     fn everything(&self) -> BTreeMap<PathBuf, Vec<u8>> {
-        let picture = look(&[self.directory.path().canonicalize().unwrap()]).unwrap();
+        let listing = list_tree(&[self.directory.path().canonicalize().unwrap()]).unwrap();
         let holds = |path: &Path| match path.read_link() {
             Ok(target) => target.into_os_string().into_encoded_bytes(),
             Err(_) => std::fs::read(path).unwrap_or_default(),
         };
-        picture
+        listing
             .into_keys()
             .map(|path| (path.clone(), holds(&path)))
             .collect()

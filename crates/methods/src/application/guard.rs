@@ -154,7 +154,7 @@ fn ignored<'a>(application: &'a Application, own: &'a [PathBuf]) -> impl Fn(&Pat
 
 /// Looks at places of an application. A `strict` look fails where something cannot be read, since
 /// it could not be put back.
-pub(super) fn look(
+pub(super) fn snapshot_of(
     application: &Application,
     own: &[PathBuf],
     places: &[PathBuf],
@@ -198,7 +198,7 @@ impl<'w> Guard<'w> {
         let former = std::fs::read(&place)
             .ok()
             .and_then(|bytes| Snapshot::from_bytes(&bytes));
-        let before = look(application, own, &application.watch, former.as_ref(), Some(store), true).map_err(|error| {
+        let before = snapshot_of(application, own, &application.watch, former.as_ref(), Some(store), true).map_err(|error| {
             let help = match error.kind() {
                 std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
                     "existing files must be backed up, but the disk is full"
@@ -250,7 +250,7 @@ impl<'w> Guard<'w> {
 
     /// A part of the application as it is now.
     pub(crate) fn below(&self, directory: &Path) -> Result<Snapshot, Failure> {
-        let now = look(
+        let now = snapshot_of(
             self.application,
             self.own,
             &[directory.to_owned()],
@@ -296,7 +296,7 @@ impl<'w> Guard<'w> {
     /// Everything as it is now.
     pub(crate) fn after(&mut self) -> Result<&Snapshot, Failure> {
         let former = self.after.as_ref().unwrap_or(&self.before);
-        let after = look(
+        let after = snapshot_of(
             self.application,
             self.own,
             &self.application.watch,
@@ -310,7 +310,7 @@ impl<'w> Guard<'w> {
     }
 
     /// Takes everything back that was done since the start. Returns the paths that were different.
-    pub(crate) fn take_back(&mut self) -> Result<Vec<PathBuf>, Failure> {
+    pub(crate) fn revert(&mut self) -> Result<Vec<PathBuf>, Failure> {
         self.is_settled = false;
         let wrong = |why: String| {
             Failure::new(format!(
@@ -320,7 +320,7 @@ impl<'w> Guard<'w> {
         let mut taken = Vec::new();
         for turn in 1.. {
             // What goes need not be kept: there may be no room for it.
-            let now = look(
+            let now = snapshot_of(
                 self.application,
                 self.own,
                 &self.application.watch,

@@ -9,7 +9,7 @@ use hoist_files::{Difference, Kind, Snapshot, SnapshotOptions, Store};
 
 use super::guard::{
     MOVED, NAMED, PENDING_EXT, PendingSnapshot, STAGE, UNREADABLE, is_of_another_user, leave_moved,
-    look, moved,
+    moved, snapshot_of,
 };
 use super::try_lock;
 use crate::rollback::{Doubtful, EndOfRun, RolledBack, restore_differences};
@@ -120,7 +120,7 @@ pub(crate) fn recover(
             .join("kept")
             .join(path.file_stem().unwrap_or_default());
         let started = path.metadata().and_then(|metadata| metadata.created()).ok();
-        match take_back(
+        match revert(
             application,
             store,
             own,
@@ -141,7 +141,7 @@ pub(crate) fn recover(
 }
 
 #[expect(clippy::too_many_arguments, reason = "the record of a change")]
-fn take_back(
+fn revert(
     application: &Application,
     store: &Store,
     own: &[PathBuf],
@@ -151,7 +151,7 @@ fn take_back(
     kept: &Path,
     taken: &mut TakenBack,
 ) -> Result<(), String> {
-    let after = look(
+    let after = snapshot_of(
         application,
         own,
         &application.watch,

@@ -9,8 +9,8 @@ use std::path::{Component, Path, PathBuf};
 
 use hoist_executor::{Effect, Failure, ItemChange, Level};
 use hoist_files::{
-    Home, Kind, Record, Recorded, RemovalPolicy, Root, Scope, aside_name, digest, is_backup, look,
-    pending,
+    Home, Kind, Record, Recorded, RemovalPolicy, Root, Scope, aside_name, digest, is_backup,
+    list_tree, pending,
 };
 use hoist_sources::{FileList, IndexedFile};
 use serde::Deserialize;
@@ -113,7 +113,7 @@ impl Method for Copy {
         let wrong = |error: std::io::Error| Failure::new(error.to_string());
         let contents = self.contents(context)?;
         context.task.check()?;
-        let here = Here::look(&self.into, context.record, &self.files).map_err(wrong)?;
+        let here = Here::read(&self.into, context.record, &self.files).map_err(wrong)?;
         let overwrite = context.policy == ConfigPolicy::Overwrite || context.force;
         let overwrites = overwrite
             && self
@@ -204,7 +204,7 @@ impl Method for Copy {
         })
     }
 
-    fn take_back(&mut self, _: &StepContext<'_>) -> Result<(), Failure> {
+    fn revert(&mut self, _: &StepContext<'_>) -> Result<(), Failure> {
         let wrong = |error: std::io::Error| Failure::new(error.to_string());
         let home = Home::open(self.into.parent().unwrap_or(Path::new("/")), &[]).map_err(wrong)?;
         let root = Root {
@@ -272,7 +272,7 @@ impl Copy {
                 .task
                 .note(Level::Warning, format!("the local copy of its source was modified ({wrong}); it was restored to the last sync"));
             let tree = self.from.parent().unwrap_or(&self.from);
-            sync::mend(tree, revision, context.machine, context.task)?;
+            sync::repair(tree, revision, context.machine, context.task)?;
             let help = "run `hoist sync` to refresh its source";
             read().map_err(|wrong| Failure::new(format!("the local copy of its source differs from the last sync: {wrong}; {help}")))
         })
@@ -320,7 +320,7 @@ impl Copy {
 
     /// What stands in the directory and is not as the source has it, or not of the source at all.
     fn others(&self) -> std::io::Result<Vec<String>> {
-        let here = Here::look(&self.into, &Record::new(), &self.files)?;
+        let here = Here::read(&self.into, &Record::new(), &self.files)?;
         let mut others: Vec<String> = here
             .theirs
             .keys()
@@ -491,7 +491,7 @@ struct Here {
 }
 
 impl Here {
-    fn look(into: &Path, record: &Record, files: &FileList) -> std::io::Result<Self> {
+    fn read(into: &Path, record: &Record, files: &FileList) -> std::io::Result<Self> {
         let seen = entries(into)?;
         let stands = into.symlink_metadata().is_ok();
         if stands && !into.symlink_metadata()?.is_dir() {
@@ -617,7 +617,7 @@ impl Here {
 
 /// What is in a directory, relative to it. A repository in it is a directory as any other.
 fn entries(directory: &Path) -> std::io::Result<BTreeMap<PathBuf, hoist_files::FileState>> {
-    let picture = look(&[directory.to_owned()])?;
+    let picture = list_tree(&[directory.to_owned()])?;
     let mut entries = BTreeMap::new();
     for (path, seen) in picture {
         if seen.kind == Kind::Git {

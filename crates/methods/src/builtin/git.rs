@@ -122,7 +122,7 @@ impl Git {
             url: self.url.clone(),
             dir: self.dir.clone(),
         };
-        match crate::look::obstruction(&repository) {
+        match crate::presence::obstruction(&repository) {
             None => Ok(()),
             Some(obstruction) => Err(Failure::new(format!(
                 "{obstruction}: move it away to install this module"

@@ -250,7 +250,7 @@ impl Update<'_, '_> {
         };
         let Some(old) = &branch.commit else {
             return self
-                .advance(branch, &destination, "", before)
+                .update_record(branch, &destination, "", before)
                 .map(|()| true);
         };
         let is_ancestor = |one: &str, other: &str| {
@@ -270,7 +270,7 @@ impl Update<'_, '_> {
         if !is_forward {
             self.keep_former(old, &destination)?;
         }
-        self.advance(branch, &destination, old, before)?;
+        self.update_record(branch, &destination, old, before)?;
         if follows_another {
             let (from, to) = (&branch.upstream, &destination.branch);
             context.task.note(
@@ -528,7 +528,7 @@ impl Update<'_, '_> {
     }
 
     /// Goes to the destination, submodules and all, or back to where the clone was.
-    fn advance(
+    fn update_record(
         &self,
         branch: &LocalBranch,
         destination: &Destination,
@@ -696,7 +696,7 @@ impl Update<'_, '_> {
             Transition::end(&clone.git_dir);
             return Ok(());
         }
-        context.task.mend(|| {
+        context.task.repair(|| {
             // The git that was at work has ended.
             interrupted::remove_locks(&clone.git_dir);
             let head = clone.program.read(["rev-parse", "HEAD"])?;

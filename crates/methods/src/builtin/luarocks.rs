@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use hoist_core::{Installed, Rock, is_path};
 use hoist_executor::{Command, Effect, Failure, ItemChange, Level};
-use hoist_files::{Kind, Record, Recorded, Suffix, back_up, digest, keep_copy, look};
+use hoist_files::{Kind, Record, Recorded, Suffix, back_up, digest, keep_copy, list_tree};
 use hoist_ledger::{Holder, Lock};
 use hoist_sources::lua::{self, Table, Value};
 use hoist_sources::{Requirement, Version, rocks};
@@ -233,7 +233,7 @@ impl Method for LuaRocks {
         })
     }
 
-    fn take_back(&mut self, context: &StepContext<'_>) -> Result<(), Failure> {
+    fn revert(&mut self, context: &StepContext<'_>) -> Result<(), Failure> {
         let rock = self.rock();
         let _turn = turn(&rock, context)?;
         let work = AtWork {
@@ -419,7 +419,7 @@ pub(crate) fn is_only(rock: &Rock, name: &str, version: &str, context: &StepCont
     let Ok(_lock) = Lock::take(&own(rock), "hoist", |_| false) else {
         return false;
     };
-    let mended = mend(rock, context).and_then(|()| ahead::mend(rock, context));
+    let mended = repair(rock, context).and_then(|()| ahead::repair(rock, context));
     mended.is_ok() && versions(rock, name) == [version] && is_whole(rock, name, version)
 }
 
@@ -442,8 +442,8 @@ fn turn(rock: &Rock, context: &StepContext<'_>) -> Result<Lock, Failure> {
     let lock = Lock::take(&own(rock), "hoist", wait);
     context.task.check()?;
     let lock = lock.map_err(|error| Failure::new(error.to_string()))?;
-    mend(rock, context)?;
-    ahead::mend(rock, context)?;
+    repair(rock, context)?;
+    ahead::repair(rock, context)?;
     Ok(lock)
 }
 
@@ -494,7 +494,7 @@ impl AtWork {
         let done = work();
         match &done {
             Err(_) if context.task.is_cancelled() => {}
-            Err(_) if !self.is_as_before(rock) => mend(rock, context)?,
+            Err(_) if !self.is_as_before(rock) => repair(rock, context)?,
             _ => std::fs::remove_file(note).map_err(wrong)?,
         }
         done
@@ -521,7 +521,7 @@ const AT_WORK: &str = "at-work";
 
 /// After LuaRocks was killed: what it was removing goes, what it was installing goes where it is
 /// not whole, and its manifest is made anew.
-fn mend(rock: &Rock, context: &StepContext<'_>) -> Result<(), Failure> {
+fn repair(rock: &Rock, context: &StepContext<'_>) -> Result<(), Failure> {
     let note = own(rock).join(AT_WORK);
     let Ok(text) = std::fs::read(&note) else {
         return Ok(());
@@ -689,7 +689,7 @@ fn consists_of(rock: &Rock, name: &str, version: &str) -> Result<Record, Failure
     paths.push(own);
     let wrong = |error: std::io::Error| Failure::new(error.to_string());
     let mut record = Record::new();
-    for (path, seen) in look(&paths).map_err(wrong)? {
+    for (path, seen) in list_tree(&paths).map_err(wrong)? {
         let digest = match seen.kind {
             Kind::File => File::open(&path).and_then(digest).map_err(wrong)?,
             Kind::Link => path
@@ -759,7 +759,7 @@ pub(crate) fn modified(
     if !record.contains_key(&directory) {
         return Ok(Vec::new());
     }
-    let own = look(std::slice::from_ref(&directory))?
+    let own = list_tree(std::slice::from_ref(&directory))?
         .into_iter()
         .filter(|(_, seen)| seen.kind == Kind::File)
         .map(|(path, _)| path);

@@ -11,17 +11,17 @@ use std::time::Duration;
 use hoist_core::{Change, Module, ModuleId};
 use hoist_executor::{Effect, Failure, ItemChange, Level, TaskContext};
 use hoist_ledger::{Deployed, DeploymentState, Ledger, LedgerError, Release};
-use hoist_plugins::{DEPLOY_SCRIPTS, Directory, Event, Look, Plugin, Side, UNDEPLOY_SCRIPTS};
+use hoist_plugins::{DEPLOY_SCRIPTS, Directory, Event, Lookup, Plugin, Side, UNDEPLOY_SCRIPTS};
 
 use super::engine::{Container, Engine};
 use super::hosts::{HostCommand, Rollout, TargetHost, hosts_of, on_all};
 use super::release::{Place, ReleaseFile, SWARM, called};
 use super::{Configured, OnDisk, copy_tree, copy_tree_but};
 use crate::application::{file_list, list_files};
-use crate::bring::{bring, refuse};
+use crate::apply::{apply, refuse};
 use crate::builtin::hook::Hook;
 use crate::method::StepContext;
-use crate::world::{RunContext, Work};
+use crate::world::{ModuleJob, RunContext};
 
 /// A deployment that is asked for.
 #[derive(Clone)]
@@ -124,9 +124,9 @@ impl<'c> DeploymentContext<'_, 'c> {
     }
 
     /// What keeps all that a release says from being there.
-    fn lacks(&self, file: &ReleaseFile) -> Result<Option<String>, Failure> {
+    fn missing_parts(&self, file: &ReleaseFile) -> Result<Option<String>, Failure> {
         if file.has_containers() {
-            self.engine(file)?.lacks(&file.project)
+            self.engine(file)?.missing_parts(&file.project)
         } else {
             Ok(None)
         }
@@ -246,8 +246,8 @@ impl<'c> DeploymentContext<'_, 'c> {
     /// Runs the first script of these that the release has; false where it has none.
     fn script(&self, number: u32, file: &ReleaseFile, names: &[&str]) -> Result<bool, Failure> {
         let directory = OnDisk::new(&self.place.plugin(number));
-        let found = names.iter().find_map(|path| match directory.look(path) {
-            Look::File { executable } => Some((*path, executable)),
+        let found = names.iter().find_map(|path| match directory.lookup(path) {
+            Lookup::File { executable } => Some((*path, executable)),
             _ => None,
         });
         let Some((path, executable)) = found else {
@@ -411,7 +411,7 @@ impl<'c> DeploymentContext<'_, 'c> {
 pub(crate) fn deploy(
     world: &RunContext,
     module: &Module,
-    work: Option<&mut Work>,
+    work: Option<&mut ModuleJob>,
     task: &TaskContext,
 ) -> Result<Effect, Failure> {
     let (Some(ledger), Some(deployment)) = (&world.ledger, world.deployments.get(&module.id))
@@ -424,14 +424,14 @@ pub(crate) fn deploy(
             Some(work)
         }
         Some(work) => {
-            bring(world, module, work, task)?;
+            apply(world, module, work, task)?;
             None
         }
         None => None,
     };
     let mut install = || {
         update.take().map_or(Ok(Effect::Unchanged), |work| {
-            bring(world, module, work, task)
+            apply(world, module, work, task)
         })
     };
     let effect = deploy_release(world, ledger, module, deployment, &mut install, task)?;
@@ -488,7 +488,7 @@ fn deploy_release(
         if file.kind == "host" {
             return at.on_hosts(release.number, file, &["install", "--all"]);
         }
-        match at.lacks(file)? {
+        match at.missing_parts(file)? {
             None => return Ok(Effect::Unchanged),
             Some(why) => task.note(
                 Level::Warning,
@@ -622,7 +622,7 @@ fn deploy_release(
         }
         Err(failure) => {
             // What was begun is taken back also where somebody interrupted it.
-            let back = task.mend(|| go_back(&at, &deployed, number, file, &volumes));
+            let back = task.repair(|| go_back(&at, &deployed, number, file, &volumes));
             let what = match (&back, &former) {
                 (Ok(()), Some(former)) => format!("{} was restored", former.version),
                 (Ok(()), None) => "its changes were rolled back".to_owned(),

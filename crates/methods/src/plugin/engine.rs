@@ -358,7 +358,7 @@ impl<'a, 'c> Engine<'a, 'c> {
     }
 
     /// What keeps everything from being there that should be, and well.
-    pub(crate) fn lacks(&self, project: &Project) -> Result<Option<String>, Failure> {
+    pub(crate) fn missing_parts(&self, project: &Project) -> Result<Option<String>, Failure> {
         if self.swarm {
             return self.stack_lacks(project);
         }

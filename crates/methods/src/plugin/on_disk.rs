@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hoist_files::read_limited;
-use hoist_plugins::{Answer, Directory, Look, Task};
+use hoist_plugins::{Answer, Directory, Lookup, Task};
 
 use super::evaluate::evaluate;
 use crate::machine::is_executable;
@@ -55,22 +55,22 @@ impl Directory for OnDisk {
         &self.root
     }
 
-    fn look(&self, inside: &str) -> Look {
+    fn lookup(&self, inside: &str) -> Lookup {
         let path = self.root.join(inside);
         let Ok(metadata) = path.metadata() else {
             return if path.symlink_metadata().is_ok() {
-                Look::Other
+                Lookup::Other
             } else {
-                Look::Absent
+                Lookup::Absent
             };
         };
         match self.real(inside) {
-            None => Look::LeadsOut,
-            Some(_) if metadata.is_dir() => Look::Directory,
-            Some(_) if metadata.is_file() => Look::File {
+            None => Lookup::LeadsOut,
+            Some(_) if metadata.is_dir() => Lookup::Directory,
+            Some(_) if metadata.is_file() => Lookup::File {
                 executable: is_executable(&path),
             },
-            Some(_) => Look::Other,
+            Some(_) => Lookup::Other,
         }
     }
 
@@ -89,13 +89,13 @@ impl Directory for OnDisk {
     }
 
     fn read(&self, inside: &str) -> Result<Vec<u8>, String> {
-        match self.look(inside) {
-            Look::File { .. } => {}
-            Look::Absent => return Err("the file does not exist".to_owned()),
-            Look::LeadsOut => {
+        match self.lookup(inside) {
+            Lookup::File { .. } => {}
+            Lookup::Absent => return Err("the file does not exist".to_owned()),
+            Lookup::LeadsOut => {
                 return Err("it is a symbolic link that leads out of the plugin".to_owned());
             }
-            Look::Directory | Look::Other => return Err("it is not a regular file".to_owned()),
+            Lookup::Directory | Lookup::Other => return Err("it is not a regular file".to_owned()),
         }
         let path = self.root.join(inside);
         read_limited(&path, LIMIT).map_err(|error| error.to_string())

@@ -177,7 +177,7 @@ fn serve_on(
         })?;
         begun?;
         match ended {
-            Ended::Absent if attempt == 0 => connection.bring(&payload)?,
+            Ended::Absent if attempt == 0 => connection.upload(&payload)?,
             Ended::Absent => {
                 return Err(Failure::new(format!(
                     "{}: hoist was copied there, but does not exist there",

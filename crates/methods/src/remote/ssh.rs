@@ -235,7 +235,7 @@ impl<'a> Connection<'a> {
     }
 
     /// Brings hoist there: beside what is there, and put in its place when it is whole.
-    pub(crate) fn bring(&self, payload: &Payload) -> Result<(), Failure> {
+    pub(crate) fn upload(&self, payload: &Payload) -> Result<(), Failure> {
         let kind = std::env::consts::ARCH;
         let name = &payload.name;
         let remote = format!(

@@ -62,7 +62,7 @@ pub(super) fn sync(
     if fresh {
         hg.clone_from(url, &revision)?;
     } else {
-        let brought = if stands { Ok(()) } else { hg.bring(url) };
+        let brought = if stands { Ok(()) } else { hg.fetch_url(url) };
         if let Err(failure) = brought.and_then(|()| hg.checkout(&revision)) {
             // The source answered: it is the copy that is at fault.
             task.check()?;
@@ -238,7 +238,7 @@ fn cloned_from(tree: &Path) -> Option<String> {
 }
 
 /// Brings the files of a clone back to a revision, whatever was done to them.
-pub(crate) fn mend(
+pub(crate) fn repair(
     tree: &Path,
     revision: &str,
     machine: &Machine,
@@ -435,7 +435,7 @@ impl Hg<'_> {
 
     /// Fetches what is new. What a former pull that was cut off left half done is taken back
     /// before.
-    fn bring(&self, url: &str) -> Result<(), Failure> {
+    fn fetch_url(&self, url: &str) -> Result<(), Failure> {
         if self.tree.join(".hg/store/journal").exists() {
             self.run("recovering", &self.here(&["recover"]))?;
             self.task

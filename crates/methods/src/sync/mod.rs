@@ -97,7 +97,7 @@ impl SourceCache {
     }
 }
 
-pub(crate) use mercurial::mend;
+pub(crate) use mercurial::repair;
 
 /// What a sync of one source came to.
 #[derive(Debug, Clone, Default)]

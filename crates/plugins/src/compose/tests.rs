@@ -30,13 +30,13 @@ fn rendered_of(
         ("755".to_owned(), "0755".to_owned()),
     ]
     .into();
-    let surroundings = hoist_core::Environment::with_home("/h");
+    let process_environment = hoist_core::Environment::with_home("/h");
     let rendering = Rendering {
         plugin: &plugin,
         values,
         spellings: &spellings,
         variables: &variables,
-        surroundings: &surroundings,
+        process_environment: &process_environment,
         environment,
         replicas,
         debug: false,

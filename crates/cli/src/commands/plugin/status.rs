@@ -16,7 +16,7 @@ use crate::time;
 
 /// What is deployed, since when, and whether it is well.
 pub(super) fn run(global: &Global, names: &[String]) -> Result<ExitStatus, CommandError> {
-    let session = Session::bare(global)?;
+    let session = Session::without_sources(global)?;
     let all = read_deployments(&session.places.state)?;
     if let Some(unknown) = names.iter().find(|name| {
         !all.iter()

@@ -39,7 +39,7 @@ pub(super) fn run(
         .iter()
         .filter(|found| found.directory.root().starts_with(&session.places.plugins))
     {
-        shown::remark(&format!(
+        shown::print_note(&format!(
             "Checking the installed version, since no source provides it: {}",
             found.directory.root().display()
         ));
@@ -160,7 +160,7 @@ fn of_environment(
         values: &configuration.value_with_secrets(),
         spellings: &configuration.spellings(),
         variables: &configuration.variables(),
-        surroundings: &session.environment,
+        process_environment: &session.environment,
         environment,
         replicas: None,
         debug: false,

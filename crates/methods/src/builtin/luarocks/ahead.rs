@@ -159,7 +159,7 @@ pub(super) fn abandoned(rock: &Rock) -> BTreeMap<String, String> {
 }
 
 /// Takes away what a run that was killed had installed ahead.
-pub(super) fn mend(rock: &Rock, context: &StepContext<'_>) -> Result<(), Failure> {
+pub(super) fn repair(rock: &Rock, context: &StepContext<'_>) -> Result<(), Failure> {
     let list = list_of(rock);
     let Ok(file) = File::open(&list) else {
         return Ok(());

@@ -11,7 +11,7 @@ use crate::machine::Machine;
 use crate::programs::ProgramDirectories;
 
 /// Says whether a module is there, from the ledger and from what it declares.
-pub fn presence(
+pub fn probe(
     machine: &Machine,
     module: &Module,
     installed: &Installed,

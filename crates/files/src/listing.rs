@@ -96,8 +96,8 @@ impl FileState {
 
 /// Lists what is at and below these paths. Links are not followed, other file systems are not
 /// entered, what vanishes meanwhile is left out.
-pub fn look(roots: &[PathBuf]) -> io::Result<Listing> {
-    let mut picture = Listing::new();
+pub fn list_tree(roots: &[PathBuf]) -> io::Result<Listing> {
+    let mut listing = Listing::new();
     for root in roots {
         let metadata = match root.symlink_metadata() {
             Ok(metadata) => metadata,
@@ -132,10 +132,10 @@ pub fn look(roots: &[PathBuf]) -> io::Result<Listing> {
                     }
                 }
             }
-            picture.insert(path, seen);
+            listing.insert(path, seen);
         }
     }
-    Ok(picture)
+    Ok(listing)
 }
 
 pub(crate) fn is_absent(error: &io::Error) -> bool {

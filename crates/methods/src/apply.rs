@@ -15,17 +15,17 @@ use crate::builtin::pip;
 use crate::config;
 use crate::displaced;
 use crate::git::{local, own};
-use crate::look;
 use crate::method::{Applied, Edited, StepContext, method_of};
+use crate::presence;
 use crate::rollback::{EndOfRun, FilesBefore};
 use crate::stage::{StagingDir, clean_stages};
 use crate::uninstall::leave_former;
 use crate::verify::check;
 use crate::watch::{ContentBudget, Watch, look_around};
-use crate::world::{RunContext, Work, refuse_unsettled, told};
+use crate::world::{ModuleJob, RunContext, refuse_unsettled, told};
 
 /// A module that is being brought.
-struct Bringing<'a> {
+struct Apply<'a> {
     world: &'a RunContext,
     module: &'a Module,
     task: &'a TaskContext,
@@ -54,7 +54,7 @@ struct Bringing<'a> {
 pub(crate) fn refuse(
     world: &RunContext,
     module: &Module,
-    work: &Work,
+    work: &ModuleJob,
     task: &TaskContext,
 ) -> Result<(), Failure> {
     let old = match &world.ledger {
@@ -73,10 +73,10 @@ pub(crate) fn refuse(
 }
 
 /// Installs or updates a module.
-pub(crate) fn bring(
+pub(crate) fn apply(
     world: &RunContext,
     module: &Module,
-    work: &mut Work,
+    work: &mut ModuleJob,
     task: &TaskContext,
 ) -> Result<Effect, Failure> {
     if work.change == Change::Check && passes_own_check(world, module, task)? {
@@ -87,7 +87,7 @@ pub(crate) fn bring(
         .repository
         .as_ref()
         .filter(|repository| !own::is_ours(&repository.dir));
-    if let Some(obstruction) = repository.and_then(look::obstruction) {
+    if let Some(obstruction) = repository.and_then(presence::obstruction) {
         return Err(Failure::new(format!(
             "{obstruction}: move it away to install this module"
         )));
@@ -218,7 +218,7 @@ pub(crate) fn bring(
         },
     )?;
     let (displaced, guarding) = (displaced.as_slice(), guarding.as_ref());
-    let bringing = Bringing {
+    let bringing = Apply {
         world,
         module,
         task,
@@ -236,7 +236,7 @@ pub(crate) fn bring(
     let attempt = bringing
         .attempt(work, &watch)
         .and_then(|attempt| bringing.leave_former(work, attempt));
-    let mut attempt = attempt.or_else(|failure| Err(bringing.take_back(&watch, failure)?));
+    let mut attempt = attempt.or_else(|failure| Err(bringing.revert(&watch, failure)?));
     if let (Ok(_), Some(store), true) = (
         &attempt,
         store,
@@ -264,7 +264,7 @@ pub(crate) fn bring(
         outside.as_ref().filter(|outside| outside.is_alone),
         store,
     ) {
-        failure.message += &outside.take_back(store);
+        failure.message += &outside.revert(store);
     }
     let (mut recorded, different) = match watch.finish(&old, displaced) {
         Ok(finished) => finished,
@@ -321,7 +321,7 @@ pub fn present_version(module: &Module) -> Option<String> {
 }
 
 /// The version that the steps bring.
-fn version(work: &Work) -> Option<String> {
+fn version(work: &ModuleJob) -> Option<String> {
     work.steps.iter().find_map(|step| step.method.version())
 }
 
@@ -335,7 +335,7 @@ struct Attempt {
     outside: Vec<Difference>,
 }
 
-impl Bringing<'_> {
+impl Apply<'_> {
     /// True where what the steps did is watched, and nothing was moved out of their way: a step of
     /// hoist's own leaves nothing half done.
     fn is_due(&self) -> bool {
@@ -343,7 +343,7 @@ impl Bringing<'_> {
     }
 
     /// Runs the steps, places the configuration files, and looks whether everything is there.
-    fn attempt(&self, work: &mut Work, watch: &Watch) -> Result<Attempt, Failure> {
+    fn attempt(&self, work: &mut ModuleJob, watch: &Watch) -> Result<Attempt, Failure> {
         let Self {
             world,
             module,
@@ -374,7 +374,7 @@ impl Bringing<'_> {
             configured: false,
             outside: Vec::new(),
         };
-        let applied = apply(work, context, &mut attempt);
+        let applied = apply_steps(work, context, &mut attempt);
         // What was made for the script and not used.
         prepared
             .iter()
@@ -415,7 +415,7 @@ impl Bringing<'_> {
                 if new && module.removal.plugin {
                     work.steps
                         .iter_mut()
-                        .try_for_each(|step| step.method.take_back(context))?;
+                        .try_for_each(|step| step.method.revert(context))?;
                 }
                 let back = attempt
                     .applied
@@ -440,7 +440,7 @@ impl Bringing<'_> {
     /// changed nothing has skipped itself.
     fn unverified(
         &self,
-        work: &Work,
+        work: &ModuleJob,
         attempt: &Attempt,
         watch: &Watch,
         failure: Failure,
@@ -473,7 +473,7 @@ impl Bringing<'_> {
     }
 
     /// Where a module comes from another source now, what it was from the former one goes.
-    fn leave_former(&self, work: &mut Work, mut attempt: Attempt) -> Result<Attempt, Failure> {
+    fn leave_former(&self, work: &mut ModuleJob, mut attempt: Attempt) -> Result<Attempt, Failure> {
         let Some(former) = work
             .record
             .as_ref()
@@ -498,7 +498,7 @@ impl Bringing<'_> {
             true if changed => work
                 .steps
                 .iter_mut()
-                .try_for_each(|step| step.method.take_back(&self.context)),
+                .try_for_each(|step| step.method.revert(&self.context)),
             true => Ok(()),
         };
         let more = back
@@ -514,12 +514,12 @@ impl Bringing<'_> {
     }
 
     /// Takes back what a failed attempt did, and says so.
-    fn take_back(&self, watch: &Watch, mut failure: Failure) -> Result<Failure, Failure> {
+    fn revert(&self, watch: &Watch, mut failure: Failure) -> Result<Failure, Failure> {
         if let Some(guarding) = self.guarding {
             let back = guarding
                 .lock()
                 .map_err(|_| Failure::new("the application is no longer watched"));
-            failure.message += &match back.and_then(|mut guarding| guarding.guard.take_back()) {
+            failure.message += &match back.and_then(|mut guarding| guarding.guard.revert()) {
                 Ok(taken) => {
                     let own = self
                         .module
@@ -540,7 +540,7 @@ impl Bringing<'_> {
         }
         // What was moved out of the way comes back at the end.
         if let (None, Some(store), true) = (self.guarding, self.store, self.is_due()) {
-            match watch.take_back(self.old, store) {
+            match watch.revert(self.old, store) {
                 Ok((0, _)) => {}
                 Ok((_, None)) => {
                     failure.message += "; its changes in its own directories were rolled back"
@@ -561,7 +561,7 @@ impl Bringing<'_> {
     /// Writes down what came of it: what is the module's from now on, and what became different.
     fn succeed(
         &self,
-        work: &Work,
+        work: &ModuleJob,
         mut attempt: Attempt,
         watch: &Watch,
         recorded: Record,
@@ -781,7 +781,7 @@ impl Bringing<'_> {
     /// told.
     fn fail(
         &self,
-        work: &Work,
+        work: &ModuleJob,
         failure: Failure,
         watch: &Watch,
         recorded: Record,
@@ -799,7 +799,7 @@ impl Bringing<'_> {
         // nothing is as it was.
         let unsettled = match self.guarding.map(Mutex::lock) {
             Some(Ok(mut guarding)) => {
-                let back = guarding.guard.take_back();
+                let back = guarding.guard.revert();
                 guarding.guard.end(task);
                 back.err()
             }
@@ -866,7 +866,7 @@ impl Bringing<'_> {
 }
 
 /// True when what was installed before is still there as it was.
-fn stands(former: &InstalledModule, work: &Work) -> bool {
+fn stands(former: &InstalledModule, work: &ModuleJob) -> bool {
     let version = work.steps.iter().find_map(|step| step.method.version());
     former
         .paths
@@ -876,7 +876,11 @@ fn stands(former: &InstalledModule, work: &Work) -> bool {
         && (version.is_none() || version == former.version)
 }
 
-fn apply(work: &mut Work, context: &StepContext<'_>, attempt: &mut Attempt) -> Result<(), Failure> {
+fn apply_steps(
+    work: &mut ModuleJob,
+    context: &StepContext<'_>,
+    attempt: &mut Attempt,
+) -> Result<(), Failure> {
     for step in work.steps.iter_mut() {
         // An installer also brings back what of its work is gone.
         let new = context.record.is_empty();
@@ -923,7 +927,7 @@ fn passes_own_check(
 fn begin(
     world: &RunContext,
     module: &Module,
-    work: &Work,
+    work: &ModuleJob,
     paths: &[PathBuf],
     watch: Option<&Watch>,
     rollback: &Rollback<'_>,
@@ -974,7 +978,7 @@ fn begin(
 }
 
 /// Records that a module was found installed.
-fn adopt(world: &RunContext, module: &Module, work: &Work) -> Result<Effect, Failure> {
+fn adopt(world: &RunContext, module: &Module, work: &ModuleJob) -> Result<Effect, Failure> {
     if let (Some(ledger), Some(run)) = (&world.ledger, world.run) {
         let now = identity(module, work);
         let InstalledModule {
@@ -1006,14 +1010,14 @@ fn adopt(world: &RunContext, module: &Module, work: &Work) -> Result<Effect, Fai
 
 /// Whether everything that the steps change is among the files that are recorded before: packages
 /// are not.
-fn is_covered(work: &Work) -> bool {
+fn is_covered(work: &ModuleJob) -> bool {
     work.steps
         .iter()
         .all(|step| step.method.changes_only_files())
 }
 
 /// What a module is, for the ledger.
-fn identity(module: &Module, work: &Work) -> InstalledModule {
+fn identity(module: &Module, work: &ModuleJob) -> InstalledModule {
     InstalledModule {
         method: module.method.clone(),
         digest: module.digest.clone(),
@@ -1035,7 +1039,7 @@ fn identity(module: &Module, work: &Work) -> InstalledModule {
 }
 
 /// The Python packages that came with those of the module.
-fn came_along(module: &Module, work: &Work) -> Vec<String> {
+fn came_along(module: &Module, work: &ModuleJob) -> Vec<String> {
     let Some(target) = module
         .removal
         .target
@@ -1051,7 +1055,7 @@ fn came_along(module: &Module, work: &Work) -> Vec<String> {
 }
 
 /// What it becomes when it takes the place of what was installed from another source.
-fn became(module: &Module, work: &Work) -> Option<InstalledModule> {
+fn became(module: &Module, work: &ModuleJob) -> Option<InstalledModule> {
     (work.change == Change::Migrate).then(|| identity(module, work))
 }
 
@@ -1066,8 +1070,8 @@ fn verify(world: &RunContext, module: &Module, task: &TaskContext) -> Result<(),
             ))
         });
     }
-    world.path.look(module);
-    match look::missing(&world.machine, &module.checks, &module.paths, &world.path) {
+    world.path.add_module(module);
+    match presence::missing(&world.machine, &module.checks, &module.paths, &world.path) {
         missing if missing.is_empty() => Ok(()),
         missing => Err(Failure::new(format!(
             "the install succeeded, but declared files are missing: {}",

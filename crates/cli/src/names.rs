@@ -19,7 +19,7 @@ use crate::{plugins, render, run};
 
 /// Settles what a request means before it is resolved: names as their modules have them, the right
 /// one of several modules of a name in the catalog, the versions of rocks that go together.
-pub(crate) fn settle(
+pub(crate) fn resolve_names(
     session: &mut Session,
     installed: &Installed,
     request: &mut Request,
@@ -50,7 +50,7 @@ pub(crate) fn settle(
         .collect();
     let mut settled = |names: &mut Vec<String>| {
         for name in names {
-            match settle_name(
+            match resolve_name(
                 &mut session.catalog,
                 installed,
                 action,
@@ -328,13 +328,13 @@ fn hold_what_cannot_be(session: &mut Session, installed: &Installed) {
         // A request is settled twice: before anything is waited for, and after.
         if session.held.insert(name.clone()) {
             let why = why.split_whitespace().collect::<Vec<_>>().join(" ");
-            render::remark(&format!("warning: {name} is not updated: {why}"));
+            render::print_note(&format!("warning: {name} is not updated: {why}"));
         }
     }
 }
 
 /// The name as its module has it. `SOURCE/NAME` is that of one source, which then counts.
-fn settle_name(
+fn resolve_name(
     catalog: &mut Catalog,
     installed: &Installed,
     action: Action,
@@ -1250,7 +1250,7 @@ fn needed_by_others(installed: &Installed, plan: &Plan) -> Vec<Diagnostic> {
 
 /// What stands in the way of modules that are to be installed: one that comes with the server, or
 /// the same from another source.
-pub(crate) fn in_the_way(
+pub(crate) fn conflicting_modules(
     session: &Session,
     installed: &Installed,
     plan: &Plan,

@@ -86,7 +86,7 @@ impl RunContext {
             force,
             ..
         } = self;
-        path.look(module);
+        path.add_module(module);
         let sandbox = self.sandboxes.get(&module.id).and_then(Option::as_ref);
         let bare = StepContext::new(task, machine, module.id.as_str(), &module.variables);
         let plugin = self.plugins.get(&module.id);
@@ -277,7 +277,7 @@ pub(crate) struct BoundStep {
 }
 
 /// What is done to a module, and what is known of it.
-pub(crate) struct Work {
+pub(crate) struct ModuleJob {
     pub(crate) action: Action,
     pub(crate) change: Change,
     pub(crate) steps: Vec<BoundStep>,
