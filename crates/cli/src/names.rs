@@ -621,10 +621,12 @@ fn from_one_side(
     }
     let (mut errors, mut moves) = (Vec::new(), false);
     let record = |name: &str| {
-        installed
-            .modules
-            .get(name)
-            .or_else(|| installed.unfinished.get(name).filter(|record| record.once))
+        installed.modules.get(name).or_else(|| {
+            installed
+                .unfinished
+                .get(name)
+                .filter(|record| record.ever_installed)
+        })
     };
     for name in names
         .iter()
@@ -1088,7 +1090,7 @@ pub(crate) fn spare_what_others_need(installed: &mut Installed) {
                 .get_mut(name.as_str())
                 .filter(|record| record.removal.rock.as_ref() == Some(rock))
             {
-                record.asked = true;
+                record.is_explicit = true;
             }
         }
     }

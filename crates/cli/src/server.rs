@@ -291,8 +291,9 @@ fn left_over(session: &Session, installed: &Installed, done: &[&PlannedModule]) 
         .flat_map(|record| &record.requires);
     let came_along = |id: &&ModuleId| {
         let record = installed.modules.get(*id);
-        record.is_some_and(|record| !record.asked && !record.adopted && record.removal.is_indexed())
-            && !needed.contains(*id)
+        record.is_some_and(|record| {
+            !record.is_explicit && !record.adopted && record.removal.is_indexed()
+        }) && !needed.contains(*id)
     };
     before
         .filter(came_along)

@@ -25,9 +25,11 @@ pub struct InstalledModule {
     /// True when hoist found it on the machine rather than putting it there.
     pub adopted: bool,
     /// True when an install of it has succeeded, whatever came later.
-    pub once: bool,
+    #[serde(rename = "once")]
+    pub ever_installed: bool,
     /// True when somebody asked for it; false when it only came because another needed it.
-    pub asked: bool,
+    #[serde(rename = "asked")]
+    pub is_explicit: bool,
     /// What it needed when it was installed.
     pub requires: Vec<ModuleId>,
     /// What its manifest said of its removal.
@@ -36,7 +38,8 @@ pub struct InstalledModule {
     #[serde(skip)]
     pub files: Vec<PathBuf>,
     /// Paths it names that were there before it, and are not its own.
-    pub found: Vec<PathBuf>,
+    #[serde(rename = "found")]
+    pub preexisting_paths: Vec<PathBuf>,
 }
 
 /// What is installed, and how long things took in the past.

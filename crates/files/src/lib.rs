@@ -9,20 +9,21 @@
 //! file, whole or not at all.
 //!
 //! ```
-//! use hoist_files::{Record, Snapshot, Store, Taking, advance, put_back};
+//! use hoist_files::{Record, Snapshot, SnapshotOptions, Store, put_back, update_record};
 //!
 //! let home = tempfile::tempdir()?;
 //! let tool = home.path().join("tool");
 //! let store = Store::open(&home.path().join("contents"))?;
-//! let look = |former: Option<&Snapshot>| {
-//!     let taking = Taking { former, store: Some(&store), strict: true, ..Taking::PLAIN };
-//!     Snapshot::take(&[tool.clone()], &taking)
+//! let snapshot = |former: Option<&Snapshot>| {
+//!     let plain = SnapshotOptions::PLAIN;
+//!     let options = SnapshotOptions { former, store: Some(&store), strict: true, ..plain };
+//!     Snapshot::take(&[tool.clone()], &options)
 //! };
-//! let before = look(None)?;
+//! let before = snapshot(None)?;
 //! std::fs::create_dir(&tool)?;
 //! std::fs::write(tool.join("run"), "#!/bin/sh\n")?;
-//! let after = look(Some(&before))?;
-//! assert_eq!(advance(&Record::new(), &before, &after).len(), 2);
+//! let after = snapshot(Some(&before))?;
+//! assert_eq!(update_record(&Record::new(), &before, &after).len(), 2);
 //!
 //! let differences = before.differences(&after);
 //! assert!(put_back(&differences.iter().collect::<Vec<_>>(), &store, &[tool.clone()]).is_empty());

@@ -274,7 +274,7 @@ fn installed(connection: &Connection) -> rusqlite::Result<Installed> {
             continue;
         };
         let installed_at: Option<String> = row.get(5)?;
-        let once = installed_at.is_some();
+        let ever_installed = installed_at.is_some();
         let module = InstalledModule {
             method: row.get(1)?,
             digest: Digest::known(row.get(2)?),
@@ -283,12 +283,12 @@ fn installed(connection: &Connection) -> rusqlite::Result<Installed> {
             installed_at: installed_at.unwrap_or(row.get(6)?),
             paths: serde_json::from_str(&row.get::<_, String>(7)?).unwrap_or_default(),
             adopted: row.get(8)?,
-            once,
+            ever_installed,
             requires: serde_json::from_str(&row.get::<_, String>(10)?).unwrap_or_default(),
             removal: serde_json::from_str(&row.get::<_, String>(11)?).unwrap_or_default(),
             files: Vec::new(),
-            found: serde_json::from_str(&row.get::<_, String>(12)?).unwrap_or_default(),
-            asked: row.get(13)?,
+            preexisting_paths: serde_json::from_str(&row.get::<_, String>(12)?).unwrap_or_default(),
+            is_explicit: row.get(13)?,
         };
         match row.get::<_, String>(9)?.as_str() {
             "installed" => drop(found.modules.insert(name, module)),

@@ -18,11 +18,11 @@ use crate::git::{local, own};
 use crate::method::{Applied, Edited, StepContext, method_of};
 use crate::presence;
 use crate::rollback::{EndOfRun, FilesBefore};
+use crate::run_context::{ModuleJob, RunContext, refuse_unsettled, told};
 use crate::stage::{StagingDir, clean_stages};
 use crate::uninstall::leave_former;
 use crate::verify::check;
 use crate::watch::{ContentBudget, Watch, look_around};
-use crate::world::{ModuleJob, RunContext, refuse_unsettled, told};
 
 /// A module that is being brought.
 struct Apply<'a> {
@@ -818,7 +818,7 @@ impl Apply<'_> {
             let former = work
                 .record
                 .as_ref()
-                .filter(|record| record.once && !work.unfinished);
+                .filter(|record| record.ever_installed && !work.unfinished);
             let stands =
                 former.is_some_and(|former| module.removal.is_indexed() && stands(former, work));
             let is_update = work.action == Action::Update && work.change == Change::Update;
@@ -1026,15 +1026,15 @@ fn identity(module: &Module, work: &ModuleJob) -> InstalledModule {
         installed_at: String::new(),
         paths: Vec::new(),
         adopted: false,
-        once: false,
-        asked: work.asked,
+        ever_installed: false,
+        is_explicit: work.asked,
         requires: module.requires.clone(),
         files: Vec::new(),
         removal: UninstallSpec {
             python: work.python.clone(),
             ..module.removal.clone()
         },
-        found: Vec::new(),
+        preexisting_paths: Vec::new(),
     }
 }
 

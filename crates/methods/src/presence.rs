@@ -22,7 +22,7 @@ pub fn probe(
         installed
             .unfinished
             .get(&module.id)
-            .filter(|record| indexed && record.once)
+            .filter(|record| indexed && record.ever_installed)
     };
     let recorded = installed.modules.get(&module.id).or_else(unfinished);
     let own = recorded.filter(|record| indexed && record.removal.into == module.removal.into);

@@ -19,8 +19,8 @@ use crate::git::interrupted;
 use crate::machine::Machine;
 use crate::method::StepContext;
 use crate::rollback::{EndOfRun, FilesBefore, RolledBack, clean_repository, roll_back};
+use crate::run_context::CONTENTS;
 use crate::watch::created;
-use crate::world::CONTENTS;
 
 /// The variable by which the processes of a run are known.
 pub const RUN: &str = "HOIST_RUN";

@@ -25,10 +25,10 @@ use crate::method::{Asked, host_pool, method_of, path_pool};
 use crate::plugin::{self, Configured, Deployment, Undeployment};
 use crate::programs::ProgramDirectories;
 use crate::remote::Remote;
+use crate::run_context::{self, BoundStep, ModuleJob, RunContext};
 use crate::sandbox::Sandbox;
 use crate::undo::UndoPlan;
 use crate::verify::verify;
-use crate::world::{self, BoundStep, ModuleJob, RunContext};
 use crate::{remote, undo, uninstall};
 
 /// How a plan is carried out.
@@ -525,10 +525,10 @@ fn work(
     };
     // Where something worked once, nothing is run over what is left of it and what somebody made of
     // it.
-    let once = record.is_some_and(|record| record.once)
+    let once = record.is_some_and(|record| record.ever_installed)
         && matches!(change, Change::Repair | Change::Reinstall);
     let aside = anew || (once && steps.iter().any(|step| !step.method.tells()));
-    let python = world::own_packages(module, record, installed);
+    let python = run_context::own_packages(module, record, installed);
     let target = module
         .removal
         .target

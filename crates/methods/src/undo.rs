@@ -19,8 +19,8 @@ use crate::git::own;
 use crate::machine::Machine;
 use crate::method::StepContext;
 use crate::rollback::FilesBefore;
+use crate::run_context::{CONTENTS, RunContext, place_of, refuse_unsettled};
 use crate::uninstall::was_found;
-use crate::world::{CONTENTS, RunContext, place_of, refuse_unsettled};
 
 /// Why something cannot be taken back.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -27,8 +27,8 @@ use crate::machine::Machine;
 use crate::method::StepContext;
 use crate::plugin::{before_removal, undeploy_all};
 use crate::rollback::{EndOfRun, FilesBefore, roll_back as roll_back_files};
+use crate::run_context::{BoundStep, RunContext, refuse_unsettled, told};
 use crate::watch::{KEPT, around, spare_repositories, takes};
-use crate::world::{BoundStep, RunContext, refuse_unsettled, told};
 
 /// What became, or would become, of one thing.
 pub type Told = (ItemChange, String, Option<String>);
@@ -301,7 +301,7 @@ pub(crate) fn uninstall(
         Err(mut failure) => {
             let intact = record.is_some_and(|record| {
                 record.removal.is_indexed()
-                    && record.once
+                    && record.ever_installed
                     && record
                         .files
                         .iter()
@@ -1289,7 +1289,10 @@ fn describe(
 
 /// True for what was there before hoist, and what is in it.
 pub(crate) fn was_found(record: &InstalledModule, path: &Path) -> bool {
-    record.found.iter().any(|found| path.starts_with(found))
+    record
+        .preexisting_paths
+        .iter()
+        .any(|found| path.starts_with(found))
 }
 
 /// What goes: what the ledger knows was made, and what is declared and came into being later. What
@@ -1340,8 +1343,8 @@ fn roots(
         let known = made.contains(&path) || belongings.record.contains_key(path);
         // What only the manifest of today names, nobody agreed to when it was installed; and what
         // never was installed has nothing of its own.
-        let later =
-            record.is_some_and(|record| !record.removal.paths.contains(path) || !record.once);
+        let later = record
+            .is_some_and(|record| !record.removal.paths.contains(path) || !record.ever_installed);
         let scope = match (known || later, was_there(path) && !purge) {
             (true, _) => Scope::Recorded,
             (false, false) => Scope::Whole,

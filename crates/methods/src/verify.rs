@@ -19,7 +19,7 @@ use crate::git::program::Program;
 use crate::machine::Machine;
 use crate::method::method_of;
 use crate::presence;
-use crate::world::RunContext;
+use crate::run_context::RunContext;
 
 /// Runs the tests that a module declares.
 pub(crate) fn check(

@@ -17,7 +17,7 @@ use crate::application::{self, Before, protect_install};
 use crate::config::ConfigPolicy;
 use crate::machine::Machine;
 use crate::rollback::FilesBefore;
-use crate::world::BoundStep;
+use crate::run_context::BoundStep;
 
 /// Larger files that are in no record are not read, in bytes: whatever they are, they are not the
 /// module's.

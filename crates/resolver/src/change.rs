@@ -35,7 +35,7 @@ pub fn plan(
                     || installed
                         .unfinished
                         .get(&module.id)
-                        .is_some_and(|record| record.once) =>
+                        .is_some_and(|record| record.ever_installed) =>
             {
                 update(resolved, installed, presence(&module.id))
             }
@@ -177,7 +177,7 @@ fn former<'i>(module: &Module, installed: &'i Installed) -> Option<&'i Installed
         installed
             .unfinished
             .get(&module.id)
-            .filter(|record| record.once)
+            .filter(|record| record.ever_installed)
     })
 }
 

@@ -180,7 +180,9 @@ fn close_backwards<'c>(
     // What only came because of what goes, goes too, where its source keeps count of that.
     let came_along = |id: &ModuleId| {
         let record = installed.modules.get(id);
-        record.is_some_and(|record| !record.asked && !record.adopted && record.removal.is_indexed())
+        record.is_some_and(|record| {
+            !record.is_explicit && !record.adopted && record.removal.is_indexed()
+        })
     };
     let mut left: Vec<ModuleId> = modules
         .keys()

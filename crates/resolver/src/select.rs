@@ -96,7 +96,7 @@ fn by_tier<'c>(
                 || installed
                     .unfinished
                     .get(name)
-                    .is_some_and(|record| record.once)
+                    .is_some_and(|record| record.ever_installed)
         }
         Action::Test | Action::Undo | Action::Deploy | Action::Undeploy => {
             installed.modules.contains_key(name)

@@ -259,7 +259,7 @@ impl Run<'_> {
                     installed
                         .modules
                         .get(id)
-                        .is_some_and(|record| !record.asked)
+                        .is_some_and(|record| !record.is_explicit)
                 };
                 let named = plan.modules.iter().filter(|planned| {
                     matches!(planned.wanted, SelectionReason::Named) && came_along(&planned.module)

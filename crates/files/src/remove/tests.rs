@@ -7,13 +7,13 @@ use super::*;
 use crate::{Snapshot, SnapshotOptions, list_tree, update_record};
 
 /// A home, a place outside it, and what stands in both before anything is removed.
-struct World {
+struct Fixture {
     directory: tempfile::TempDir,
     /// So deep in it that no path of these tests climbs out.
     base: PathBuf,
 }
 
-impl World {
+impl Fixture {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let base = directory
@@ -93,7 +93,7 @@ impl World {
 
 #[test]
 fn what_was_written_goes_and_what_was_changed_or_added_stays() {
-    let world = World::new();
+    let world = Fixture::new();
     for file in ["a", "sub/b", "sub/edited"] {
         world.write(&format!("home/.tool/{file}"), "installed");
     }
@@ -121,7 +121,7 @@ fn what_was_written_goes_and_what_was_changed_or_added_stays() {
 
 #[test]
 fn paths_that_no_module_owns_are_refused_in_every_spelling() {
-    let world = World::new();
+    let world = Fixture::new();
     symlink(world.at("outside"), world.at("home/link")).unwrap();
     symlink("..", world.at("home/up")).unwrap();
     std::fs::create_dir_all(world.at("home/.local/state/hoist/runs")).unwrap();
@@ -162,7 +162,7 @@ fn paths_that_no_module_owns_are_refused_in_every_spelling() {
 
 #[test]
 fn links_in_a_tree_go_and_what_they_lead_to_stays() {
-    let world = World::new();
+    let world = Fixture::new();
     world.write("home/.tool/a", "installed");
     symlink(world.at("outside"), world.at("home/.tool/out")).unwrap();
     let record = world.record(&["home/.tool"]);
@@ -177,7 +177,7 @@ fn links_in_a_tree_go_and_what_they_lead_to_stays() {
 
 #[test]
 fn what_another_module_has_stays_with_its_directories() {
-    let world = World::new();
+    let world = Fixture::new();
     world.write("home/.tool/a", "installed");
     world.write("home/.tool/plugins/other", "of another");
     let record = world.record(&["home/.tool"]);
@@ -205,7 +205,7 @@ fn what_another_module_has_stays_with_its_directories() {
 fn a_directory_that_becomes_a_link_meanwhile_leads_nowhere() {
     // Between the look and the removal somebody puts a link in the place of a directory, again and
     // again.
-    let world = World::new();
+    let world = Fixture::new();
     let stop = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -231,7 +231,7 @@ fn a_directory_that_becomes_a_link_meanwhile_leads_nowhere() {
 
 #[test]
 fn a_look_tells_the_same_and_changes_nothing() {
-    let world = World::new();
+    let world = Fixture::new();
     world.write("home/.tool/a", "installed");
     world.write("home/.tool/b", "installed");
     let record = world.record(&["home/.tool"]);
@@ -257,7 +257,7 @@ fn a_look_tells_the_same_and_changes_nothing() {
 
 #[test]
 fn directories_that_go_whole_are_moved_at_once_and_what_changed_meanwhile_comes_back() {
-    let world = World::new();
+    let world = Fixture::new();
     for file in ["a/1", "a/deep/2", "a/deep/3", "b/4", "c/5"] {
         world.write(&format!("home/.tool/{file}"), "installed");
     }
@@ -348,7 +348,7 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-impl World {
+impl Fixture {
     fn perform(&self, acts: &[Act]) {
         for act in acts {
             let _ = match act {
@@ -372,7 +372,7 @@ proptest! {
         later in prop::collection::vec(act(), 0..6),
         roots in prop::collection::vec((path(), any::<bool>()), 1..4),
     ) {
-        let world = World::new();
+        let world = Fixture::new();
         world.perform(&first);
         let named: Vec<&str> = roots.iter().map(|(path, _)| path.as_str()).collect();
         let record = world.record(&named);

@@ -21,7 +21,7 @@ use crate::application::{file_list, list_files};
 use crate::apply::{apply, refuse};
 use crate::builtin::hook::Hook;
 use crate::method::StepContext;
-use crate::world::{ModuleJob, RunContext};
+use crate::run_context::{ModuleJob, RunContext};
 
 /// A deployment that is asked for.
 #[derive(Clone)]
