@@ -174,14 +174,14 @@ impl Reporter for Lines<'_> {
             }
             EventKind::Item {
                 unit,
-                fate,
+                item_change,
                 subject,
                 reason,
             } => {
                 self.items
                     .entry(unit.index())
                     .or_default()
-                    .push(json!({ "fate": fate, "subject": subject, "reason": reason }));
+                    .push(json!({ "fate": item_change, "subject": subject, "reason": reason }));
             }
             EventKind::Version { unit, from, to } => drop(
                 self.versions

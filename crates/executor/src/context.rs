@@ -259,10 +259,15 @@ impl TaskContext {
     }
 
     /// What became of one thing.
-    pub fn item(&self, fate: ItemChange, subject: impl Into<String>, reason: Option<String>) {
+    pub fn item(
+        &self,
+        item_change: ItemChange,
+        subject: impl Into<String>,
+        reason: Option<String>,
+    ) {
         (self.tell)(EventKind::Item {
             unit: self.unit,
-            fate,
+            item_change,
             subject: subject.into(),
             reason,
         });

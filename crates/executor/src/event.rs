@@ -74,7 +74,8 @@ pub enum EventKind {
         /// Whose.
         unit: UnitId,
         /// What became of it.
-        fate: ItemChange,
+        #[serde(rename = "fate")]
+        item_change: ItemChange,
         /// Which thing: a path, a package.
         subject: String,
         /// Why, or what to do about it.
@@ -194,10 +195,12 @@ pub enum ItemChange {
     Changed,
     /// It is gone.
     Removed,
-    /// It stayed though it could have gone or changed.
-    Kept,
-    /// It stays, and somebody should look at it.
-    Left,
+    /// It was kept, though it could have been removed or changed.
+    #[serde(rename = "kept")]
+    Preserved,
+    /// It was kept, and the user has to look at it.
+    #[serde(rename = "left")]
+    NeedsAttention,
 }
 
 impl ItemChange {
@@ -207,8 +210,8 @@ impl ItemChange {
             ItemChange::Created => "created",
             ItemChange::Changed => "changed",
             ItemChange::Removed => "removed",
-            ItemChange::Kept => "kept",
-            ItemChange::Left => "left",
+            ItemChange::Preserved => "kept",
+            ItemChange::NeedsAttention => "left",
         }
     }
 }

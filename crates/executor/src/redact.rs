@@ -90,12 +90,12 @@ impl Redacting {
             },
             EventKind::Item {
                 unit,
-                fate,
+                item_change,
                 subject,
                 reason,
             } => EventKind::Item {
                 unit,
-                fate,
+                item_change,
                 subject: redact.text(subject),
                 reason: opt(reason),
             },

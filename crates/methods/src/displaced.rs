@@ -262,7 +262,7 @@ fn merge(
             );
             carrying
                 .task
-                .item(ItemChange::Kept, copy.display().to_string(), Some(why));
+                .item(ItemChange::Preserved, copy.display().to_string(), Some(why));
             carrying.copies.push(copy);
         }
         Err(error) => carrying.task.note(
@@ -289,7 +289,7 @@ fn carry(from: &Path, to: &Path, carrying: &mut Carrying<'_>) -> bool {
             let why = "it does not belong to the module and was kept".to_owned();
             carrying
                 .task
-                .item(ItemChange::Kept, to.display().to_string(), Some(why));
+                .item(ItemChange::Preserved, to.display().to_string(), Some(why));
             true
         }),
         // Two histories do not go together.
@@ -334,7 +334,7 @@ fn carry_file(from: &Path, to: &Path, carrying: &mut Carrying<'_>) -> io::Result
     let why = format!("backup of {}, which was locally modified", to.display());
     carrying
         .task
-        .item(ItemChange::Kept, kept.display().to_string(), Some(why));
+        .item(ItemChange::Preserved, kept.display().to_string(), Some(why));
     carrying.copies.push(kept);
     Ok(true)
 }

@@ -210,7 +210,7 @@ fn plan_one(
         plan.due
             .iter()
             .filter(is_free)
-            .map(|difference| (fate(difference), difference)),
+            .map(|difference| (item_change(difference), difference)),
     );
     plan.told.extend(
         plan.merged
@@ -470,7 +470,7 @@ fn rest(
 }
 
 /// What taking back makes of a path.
-fn fate(difference: &Difference) -> ItemChange {
+fn item_change(difference: &Difference) -> ItemChange {
     match (&difference.before, &difference.after) {
         (None, _) => ItemChange::Removed,
         (_, None) => ItemChange::Created,
@@ -488,7 +488,7 @@ fn grouped<'d>(
     // Whether the last of them is a directory.
     let mut is_open = false;
     for (
-        fate,
+        item_change,
         Difference {
             path,
             before,
@@ -502,13 +502,13 @@ fn grouped<'d>(
             .is_some_and(|state| matches!(state.kind, Kind::Directory | Kind::Git));
         match groups.last_mut() {
             Some((last, directory, count))
-                if is_open && *last == fate && path.starts_with(&*directory) =>
+                if is_open && *last == item_change && path.starts_with(&*directory) =>
             {
                 *count += usize::from(!is_directory)
             }
             _ => {
-                is_open = is_directory && fate != ItemChange::Changed;
-                groups.push((fate, path.clone(), usize::from(!is_directory)));
+                is_open = is_directory && item_change != ItemChange::Changed;
+                groups.push((item_change, path.clone(), usize::from(!is_directory)));
             }
         }
     }
@@ -871,7 +871,11 @@ fn put_all_back(
             Suffix::Usual,
         )
         .map_err(copying)?;
-        task.item(ItemChange::Kept, copy.display().to_string(), since(path));
+        task.item(
+            ItemChange::Preserved,
+            copy.display().to_string(),
+            since(path),
+        );
     }
     for DisplacedPath {
         path,
@@ -882,7 +886,11 @@ fn put_all_back(
     {
         rename_new(path, kept).map_err(copying)?;
         if *disposal == Disposal::Keep {
-            task.item(ItemChange::Kept, kept.display().to_string(), since(path));
+            task.item(
+                ItemChange::Preserved,
+                kept.display().to_string(),
+                since(path),
+            );
         }
     }
     // What was moved is not there any more.
@@ -907,7 +915,7 @@ fn put_all_back(
     });
     for (path, _) in &stayed {
         task.item(
-            ItemChange::Kept,
+            ItemChange::Preserved,
             path.display().to_string(),
             Some("it contains files that the run did not create".to_owned()),
         );
@@ -918,10 +926,12 @@ fn put_all_back(
             .chain(&failed)
             .any(|(path, _)| *path == difference.path)
     });
-    for (fate, path, count) in grouped(due.iter().map(|difference| (fate(difference), difference)))
-    {
+    for (item_change, path, count) in grouped(
+        due.iter()
+            .map(|difference| (item_change(difference), difference)),
+    ) {
         task.item(
-            fate,
+            item_change,
             path.display().to_string(),
             (count > 1).then(|| format!("{count} files")),
         );

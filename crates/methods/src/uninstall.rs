@@ -175,7 +175,11 @@ pub(crate) fn uninstall(
         {
             if let Some(first) = belongings.record.keys().next().filter(|_| adopted) {
                 let why = "it existed before the install; add --purge to remove it".to_owned();
-                task.item(ItemChange::Kept, first.display().to_string(), Some(why));
+                task.item(
+                    ItemChange::Preserved,
+                    first.display().to_string(),
+                    Some(why),
+                );
             }
             belongings.record.retain(|path, _| !was_found(record, path));
         }
@@ -186,11 +190,11 @@ pub(crate) fn uninstall(
             record: &belongings.record,
             ..world.context(module, task)
         };
-        for (fate, subject, reason) in
+        for (item_change, subject, reason) in
             packages(&context, module, record, &belongings, adopted, true)?
         {
-            has_packages |= fate == ItemChange::Removed;
-            task.item(fate, subject, reason);
+            has_packages |= item_change == ItemChange::Removed;
+            task.item(item_change, subject, reason);
         }
         task.check()?;
         let mut planned = plan_files(
@@ -216,11 +220,11 @@ pub(crate) fn uninstall(
             waiting = let_in(&belongings.record, guarding, task)?;
         }
         // What was put back is told once.
-        for (fate, subject, reason) in told
+        for (item_change, subject, reason) in told
             .into_iter()
             .filter(|(_, subject, _)| !known.contains(subject))
         {
-            task.item(fate, subject, reason);
+            task.item(item_change, subject, reason);
         }
         match failed.into_iter().next() {
             None => Ok(()),
@@ -411,7 +415,11 @@ fn report_left_lines(
                 "a script of the module added lines to it, such as `{}`; remove them if they are no longer needed",
                 line.trim()
             );
-            task.item(ItemChange::Left, path.display().to_string(), Some(why));
+            task.item(
+                ItemChange::NeedsAttention,
+                path.display().to_string(),
+                Some(why),
+            );
         }
     }
     Ok(())
@@ -769,7 +777,11 @@ fn leave_application(
             stays.extend(path.ancestors().map(Path::to_owned));
             let why =
                 "not removed by the uninstaller; remove it yourself if it is not needed".to_owned();
-            task.item(ItemChange::Left, path.display().to_string(), Some(why));
+            task.item(
+                ItemChange::NeedsAttention,
+                path.display().to_string(),
+                Some(why),
+            );
         }
         belongings.record.retain(|known, _| !stays.contains(known));
     }
@@ -820,7 +832,7 @@ pub(crate) fn leave_former(
             if let Some(other) = other {
                 let why = format!("{other}, which hoist did not install, depends on it");
                 task.item(
-                    ItemChange::Kept,
+                    ItemChange::Preserved,
                     format!("rock {} in {}", module.id, rock.tree.display()),
                     Some(why),
                 );
@@ -863,7 +875,7 @@ pub(crate) fn leave_former(
         return Err(Failure::new(format!("{}: {why}", path.display())));
     }
     for (path, why) in removed.kept {
-        task.item(ItemChange::Kept, path.display().to_string(), Some(why));
+        task.item(ItemChange::Preserved, path.display().to_string(), Some(why));
     }
     // What stays there would be loaded in place of the new one.
     for root in roots
@@ -876,7 +888,11 @@ pub(crate) fn leave_former(
             "left over from {}; it would still be loaded",
             root.path.display()
         );
-        task.item(ItemChange::Kept, aside.display().to_string(), Some(why));
+        task.item(
+            ItemChange::Preserved,
+            aside.display().to_string(),
+            Some(why),
+        );
     }
     Ok(())
 }
@@ -930,7 +946,7 @@ pub fn preview_removal(
     told.extend(
         failed
             .into_iter()
-            .map(|(path, why)| (ItemChange::Kept, path.display().to_string(), Some(why))),
+            .map(|(path, why)| (ItemChange::Preserved, path.display().to_string(), Some(why))),
     );
     Ok(told)
 }
@@ -973,7 +989,7 @@ fn packages(
             "system packages may be used by other programs"
         };
         told.push((
-            ItemChange::Kept,
+            ItemChange::Preserved,
             format!("package {}", names.join(" ")),
             Some(format!("{why}{remove}")),
         ));
@@ -987,7 +1003,7 @@ fn packages(
         match adopted {
             true => told.extend(there.iter().map(|version| {
                 (
-                    ItemChange::Kept,
+                    ItemChange::Preserved,
                     subject(version),
                     Some("it existed before the install; add --purge to remove it".to_owned()),
                 )
@@ -1016,7 +1032,7 @@ fn packages(
         .filter(|name| !removal.python.contains(name) && pip::installed(target, name).is_some())
     {
         told.push((
-            ItemChange::Kept,
+            ItemChange::Preserved,
             format!("Python package {name}"),
             Some("it existed before the install".to_owned()),
         ));
@@ -1043,11 +1059,11 @@ fn packages(
             .map(|other| format!("the Python package {other} depends on it"));
         match holder.or(needs) {
             _ if adopted => told.push((
-                ItemChange::Kept,
+                ItemChange::Preserved,
                 subject,
                 Some("it existed before the install; add --purge to remove it".to_owned()),
             )),
-            Some(reason) => told.push((ItemChange::Kept, subject, Some(reason))),
+            Some(reason) => told.push((ItemChange::Preserved, subject, Some(reason))),
             None => {
                 told.push((ItemChange::Removed, subject, None));
                 going.push(name);
@@ -1100,15 +1116,15 @@ fn plan_files(
     }
     if let Some(first) = belongings.record.keys().next().filter(|_| adopted) {
         told.push((
-            ItemChange::Kept,
+            ItemChange::Preserved,
             first.display().to_string(),
             Some("it existed before the install; add --purge to remove it".to_owned()),
         ));
         return settled(told);
     }
     let mut stays = BTreeSet::new();
-    for (fate, path, _) in config::take_away(home, belongings, purge, false) {
-        if fate != ItemChange::Removed {
+    for (item_change, path, _) in config::take_away(home, belongings, purge, false) {
+        if item_change != ItemChange::Removed {
             stays.insert(path);
         }
     }
@@ -1136,7 +1152,7 @@ fn plan_files(
             }
             Some(now) if !now.has_same_contents(before) => {
                 let why = "it existed before the module, and was modified since".to_owned();
-                restored.push((ItemChange::Kept, path.display().to_string(), Some(why)));
+                restored.push((ItemChange::Preserved, path.display().to_string(), Some(why)));
             }
             _ => {}
         }
@@ -1260,7 +1276,7 @@ fn describe(
 ) -> (Vec<Told>, Failed) {
     let mut told: Vec<Told> = configs
         .into_iter()
-        .map(|(fate, path, reason)| (fate, path.display().to_string(), reason))
+        .map(|(item_change, path, reason)| (item_change, path.display().to_string(), reason))
         .collect();
     told.extend(files);
     // Why these stay was told.
@@ -1282,7 +1298,7 @@ fn describe(
         .partition(|(path, _)| removed.failed.contains(path));
     told.extend(
         kept.into_iter()
-            .map(|(path, why)| (ItemChange::Kept, path.display().to_string(), Some(why))),
+            .map(|(path, why)| (ItemChange::Preserved, path.display().to_string(), Some(why))),
     );
     (told, failed)
 }
@@ -1330,7 +1346,7 @@ fn roots(
     declared.retain(|path| !found.contains(path));
     for path in found {
         told.push((
-            ItemChange::Kept,
+            ItemChange::Preserved,
             path.display().to_string(),
             Some("it existed before the install; add --purge to remove it".to_owned()),
         ));
@@ -1355,7 +1371,7 @@ fn roots(
                     .any(|written| written.starts_with(path));
                 if !written {
                     let why = "it existed before the install; add --purge to remove it".to_owned();
-                    told.push((ItemChange::Kept, path.display().to_string(), Some(why)));
+                    told.push((ItemChange::Preserved, path.display().to_string(), Some(why)));
                     continue;
                 }
                 Scope::Recorded

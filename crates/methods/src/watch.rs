@@ -368,12 +368,12 @@ impl Watch {
                     let why =
                         "it existed before the module, whose script removed it; it was restored"
                             .to_owned();
-                    task.item(ItemChange::Kept, shown.to_string(), Some(why));
+                    task.item(ItemChange::Preserved, shown.to_string(), Some(why));
                     continue;
                 }
                 let copy = copy_of(path, before, store).map_err(wrong)?;
                 task.item(
-                    ItemChange::Kept,
+                    ItemChange::Preserved,
                     copy.display().to_string(),
                     Some(format!(
                         "backup of {shown}, which the module's script removed"
@@ -401,7 +401,7 @@ impl Watch {
                 };
             let copy = copy_of(path, before, store).map_err(wrong)?;
             let why = format!("backup of {shown}, which the module's script changed");
-            task.item(ItemChange::Kept, copy.display().to_string(), Some(why));
+            task.item(ItemChange::Preserved, copy.display().to_string(), Some(why));
             self.beside.push(copy);
             // A file that was edited is still whose it was.
             if is_file(after) && after.is_known() && !is_edit {

@@ -131,7 +131,7 @@ fn block(place: usize, unit: &UnitReport, words: Words) -> String {
             .map(|reason| format!(": {}", escape(reason)))
             .unwrap_or_default();
         entry(
-            item.fate.as_str(),
+            item.item_change.as_str(),
             &format!("<code>{}</code>{reason}", escape(&item.subject)),
         )
     };

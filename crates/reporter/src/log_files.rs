@@ -87,7 +87,7 @@ impl Reporter for LogFiles {
             }
             EventKind::Item {
                 unit,
-                fate,
+                item_change,
                 subject,
                 reason,
             } => {
@@ -97,7 +97,7 @@ impl Reporter for LogFiles {
                     .unwrap_or_default();
                 self.write(
                     unit.index(),
-                    &format!("[{}] {subject}{reason}", fate.as_str()),
+                    &format!("[{}] {subject}{reason}", item_change.as_str()),
                 )
             }
             EventKind::Retrying { unit, reason, .. } => {

@@ -71,7 +71,8 @@ impl std::fmt::Display for Message {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Item {
     /// What became of it.
-    pub fate: ItemChange,
+    #[serde(rename = "fate")]
+    pub item_change: ItemChange,
     /// Which.
     pub subject: String,
     /// Why, or what to do about it.
@@ -136,12 +137,12 @@ impl Reporter for Report {
             }
             EventKind::Item {
                 unit,
-                fate,
+                item_change,
                 subject,
                 reason,
             } => {
                 let item = Item {
-                    fate: *fate,
+                    item_change: *item_change,
                     subject: subject.clone(),
                     reason: reason.clone(),
                 };

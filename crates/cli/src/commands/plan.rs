@@ -24,7 +24,7 @@ pub(crate) fn document(
             planned["config_files"] = files.iter().map(file).collect();
         }
         if let Some((_, told)) = preview_removals.iter().find(|(id, _)| id.as_str() == name) {
-            let item = |(fate, subject, reason): &Told| json!({ "fate": fate, "subject": subject, "reason": reason });
+            let item = |(item_change, subject, reason): &Told| json!({ "fate": item_change, "subject": subject, "reason": reason });
             planned["items"] = told.iter().map(item).collect();
         }
     }
@@ -119,13 +119,13 @@ pub(crate) fn text(
 pub(crate) fn removal(preview_removals: &[(ModuleId, Vec<Told>)], colour: bool) -> String {
     let mut text = String::new();
     for (module, told) in preview_removals {
-        for (fate, subject, reason) in told {
+        for (item_change, subject, reason) in told {
             let reason = reason
                 .as_ref()
                 .map(|reason| format!(": {}", plain_text(reason)))
                 .unwrap_or_default();
-            let (word, code) = match fate {
-                ItemChange::Kept => ("keep", YELLOW),
+            let (word, code) = match item_change {
+                ItemChange::Preserved => ("keep", YELLOW),
                 ItemChange::Changed => ("restore", BOLD),
                 _ => ("remove", BOLD),
             };

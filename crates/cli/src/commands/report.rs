@@ -287,7 +287,7 @@ impl Past {
                     .unwrap_or_default();
                 text += &format!(
                     "  {} {}: {}{reason}\n",
-                    dim(&format!("{:<8}", item.fate.as_str())),
+                    dim(&format!("{:<8}", item.item_change.as_str())),
                     unit.name,
                     plain_text(&item.subject)
                 );

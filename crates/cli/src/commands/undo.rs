@@ -403,7 +403,7 @@ fn plan(session: &mut Session, wanted: &Undoable, installed: &Installed) -> Plan
 fn show(global: &Global, wanted: &Undoable, plans: &[UndoPlan]) -> Result<(), CommandError> {
     if global.output == Output::Json {
         let module = |plan: &UndoPlan| {
-            let item = |(fate, path, count): &(ItemChange, std::path::PathBuf, usize)| json!({ "fate": fate, "path": path.display().to_string(), "files": count });
+            let item = |(item_change, path, count): &(ItemChange, std::path::PathBuf, usize)| json!({ "fate": item_change, "path": path.display().to_string(), "files": count });
             let conflict = |conflict: &hoist_methods::Conflict| json!({ "path": conflict.path.display().to_string(), "reason": conflict.why, "can_be_forced": conflict.can_be_forced });
             json!({
                 "module": plan.entry.module, "items": plan.told.iter().map(item).collect::<Vec<_>>(),
@@ -443,13 +443,13 @@ fn text(wanted: &Undoable, plans: &[UndoPlan], colour: bool) -> String {
     }
     for plan in plans {
         let entry = &plan.entry;
-        for (fate, path, count) in plan.told.iter().take(NAMED) {
+        for (item_change, path, count) in plan.told.iter().take(NAMED) {
             let count = if *count > 1 {
                 format!(": {count} files")
             } else {
                 String::new()
             };
-            let word = if *fate == ItemChange::Removed {
+            let word = if *item_change == ItemChange::Removed {
                 "remove"
             } else {
                 "restore"

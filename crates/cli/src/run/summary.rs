@@ -319,7 +319,10 @@ impl RunOutcome<'_> {
             let mut shown = 0;
             for item in &self.report.units[unit].items {
                 let worth = global.verbose
-                    || matches!(item.fate, ItemChange::Kept | ItemChange::Left)
+                    || matches!(
+                        item.item_change,
+                        ItemChange::Preserved | ItemChange::NeedsAttention
+                    )
                     || (!global.quiet && (removal || item.reason.is_some()));
                 if !worth {
                     continue;
@@ -328,7 +331,10 @@ impl RunOutcome<'_> {
                 if shown > 40 && !global.verbose {
                     continue;
                 }
-                let colour = if matches!(item.fate, ItemChange::Kept | ItemChange::Left) {
+                let colour = if matches!(
+                    item.item_change,
+                    ItemChange::Preserved | ItemChange::NeedsAttention
+                ) {
                     YELLOW
                 } else {
                     DIM
@@ -338,9 +344,13 @@ impl RunOutcome<'_> {
                     .as_ref()
                     .map(|reason| format!(": {}", plain_text(reason)))
                     .unwrap_or_default();
-                let fate = painted(paint.stdout, colour, &format!("{:<8}", item.fate.as_str()));
+                let item_change = painted(
+                    paint.stdout,
+                    colour,
+                    &format!("{:<8}", item.item_change.as_str()),
+                );
                 text += &format!(
-                    "  {fate} {}: {}{reason}\n",
+                    "  {item_change} {}: {}{reason}\n",
                     self.planned(place).module,
                     plain_text(&item.subject)
                 );

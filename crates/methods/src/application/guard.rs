@@ -510,7 +510,7 @@ impl<'w> Guard<'w> {
         }
         for (path, why) in self.left.iter().take(NAMED) {
             task.item(
-                ItemChange::Left,
+                ItemChange::NeedsAttention,
                 path.display().to_string(),
                 Some(why.clone()),
             );
@@ -521,7 +521,7 @@ impl<'w> Guard<'w> {
         if let Some((path, _)) = self.left.iter().nth(NAMED) {
             let more = self.left.len() - NAMED;
             task.item(
-                ItemChange::Left,
+                ItemChange::NeedsAttention,
                 path.display().to_string(),
                 Some(format!("{more} files in all, listed in the log")),
             );

@@ -398,7 +398,7 @@ fn run(
     }
     for left in &report.left {
         context.task.item(
-            ItemChange::Left,
+            ItemChange::NeedsAttention,
             application.root.join(&left.path).display().to_string(),
             left.reason.clone(),
         );

@@ -236,7 +236,7 @@ pub(crate) fn protect_install(
                 back.push(difference);
                 if old.kind != Kind::Directory {
                     told.push((
-                        ItemChange::Kept,
+                        ItemChange::Preserved,
                         shown,
                         Some(format!(
                             "{}; the installer removed it, and it was restored",
@@ -295,7 +295,7 @@ pub(crate) fn protect_install(
                             .map_err(wrong)?;
                         protected.meddled = true;
                         let why = format!("backup of {shown}, which the installer changed");
-                        told.push((ItemChange::Kept, copy.display().to_string(), Some(why)));
+                        told.push((ItemChange::Preserved, copy.display().to_string(), Some(why)));
                         protected.beside.push(copy);
                     }
                     remember(&mut protected.edits, edit);
@@ -310,7 +310,7 @@ pub(crate) fn protect_install(
                     // What it brought before as well is nothing new.
                     back.push(difference);
                     told.push((
-                        ItemChange::Kept,
+                        ItemChange::Preserved,
                         shown,
                         Some("it is locally modified".to_owned()),
                     ));
@@ -319,7 +319,7 @@ pub(crate) fn protect_install(
                         .map_err(wrong)?;
                     protected.meddled = true;
                     let why = format!("backup of {shown}, since {}", before.owner(path));
-                    told.push((ItemChange::Kept, copy.display().to_string(), Some(why)));
+                    told.push((ItemChange::Preserved, copy.display().to_string(), Some(why)));
                     protected.beside.push(copy);
                     match before.record.contains_key(path) {
                         true => drop(protected.record.insert(path.clone(), Recorded::of(new))),
@@ -349,7 +349,7 @@ pub(crate) fn protect_install(
                         why += &format!("; the module's version is {}", pending(path).display());
                         beside.push((path, new));
                     }
-                    told.push((ItemChange::Kept, shown, Some(why)));
+                    told.push((ItemChange::Preserved, shown, Some(why)));
                 }
             }
             (None, None) => {}
@@ -425,7 +425,7 @@ pub(crate) fn protect_uninstall(
                 if old.kind != Kind::Directory {
                     let why = "removed by the uninstaller and restored; remove it yourself if it is not needed";
                     told.push((
-                        ItemChange::Kept,
+                        ItemChange::Preserved,
                         shown,
                         Some(format!("{}; {why}", before.owner(path))),
                     ));
@@ -443,7 +443,7 @@ pub(crate) fn protect_uninstall(
                         "{}; the uninstaller changed its permissions, and they were restored",
                         before.owner(path)
                     );
-                    told.push((ItemChange::Kept, shown, Some(why)));
+                    told.push((ItemChange::Preserved, shown, Some(why)));
                 }
             }
             (Some(old), Some(new)) => {
@@ -470,7 +470,7 @@ pub(crate) fn protect_uninstall(
                             "{}; the uninstaller overwrote it, and it was restored",
                             before.owner(path)
                         );
-                        told.push((ItemChange::Kept, shown, Some(why)));
+                        told.push((ItemChange::Preserved, shown, Some(why)));
                     }
                 }
             }
@@ -481,7 +481,7 @@ pub(crate) fn protect_uninstall(
     before.put_back(&back)?;
     protected.kept = told
         .iter()
-        .filter(|(fate, ..)| *fate == ItemChange::Kept)
+        .filter(|(item_change, ..)| *item_change == ItemChange::Preserved)
         .map(|(_, subject, _)| subject.clone())
         .collect();
     for (directory, count) in removed {
@@ -538,7 +538,7 @@ fn settle(
                 let why = format!(
                     "backup of {shown}, which the uninstaller changed; check whether parts of it are still needed"
                 );
-                (ItemChange::Kept, copy.display().to_string(), Some(why))
+                (ItemChange::Preserved, copy.display().to_string(), Some(why))
             }
         },
     )
@@ -548,23 +548,24 @@ fn settle(
 const NAMED: usize = 200;
 
 fn tell(mut told: Told, task: &TaskContext) {
-    told.sort_by(|a, b| (a.0 != ItemChange::Kept, &a.1).cmp(&(b.0 != ItemChange::Kept, &b.1)));
+    told.sort_by(|a, b| {
+        (a.0 != ItemChange::Preserved, &a.1).cmp(&(b.0 != ItemChange::Preserved, &b.1))
+    });
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for (fate, subject, reason) in told {
-        let count = counts.entry(fate.as_str()).or_default();
+    for (item_change, subject, reason) in told {
+        let count = counts.entry(item_change.as_str()).or_default();
         *count += 1;
-        match *count > NAMED && fate != ItemChange::Kept {
-            true => task.output_line(&format!("{} {subject}", fate.as_str())),
-            false => task.item(fate, subject, reason),
+        match *count > NAMED && item_change != ItemChange::Preserved {
+            true => task.output_line(&format!("{} {subject}", item_change.as_str())),
+            false => task.item(item_change, subject, reason),
         }
     }
-    for (fate, count) in counts
-        .into_iter()
-        .filter(|(fate, count)| *count > NAMED && *fate != ItemChange::Kept.as_str())
-    {
+    for (item_change, count) in counts.into_iter().filter(|(item_change, count)| {
+        *count > NAMED && *item_change != ItemChange::Preserved.as_str()
+    }) {
         task.note(
             Level::Info,
-            format!("{} more were {fate}; see the log", count - NAMED),
+            format!("{} more were {item_change}; see the log", count - NAMED),
         );
     }
 }
@@ -604,7 +605,7 @@ pub(crate) fn tell_left(edits: &[Edit], task: &TaskContext) -> Result<(), Failur
         {
             let why = "the uninstaller did not revert the edit of the installer; check whether parts of it are still needed";
             task.item(
-                ItemChange::Left,
+                ItemChange::NeedsAttention,
                 path.display().to_string(),
                 Some(why.to_owned()),
             );
@@ -652,7 +653,7 @@ pub(crate) fn take_out(edits: &[Edit], store: &Store, task: &TaskContext) -> Res
             }
             None => {
                 let why = "the lines that the installer edited were modified since; remove the module's lines yourself".to_owned();
-                task.item(ItemChange::Left, shown, Some(why));
+                task.item(ItemChange::NeedsAttention, shown, Some(why));
             }
         }
     }
@@ -724,7 +725,7 @@ pub(crate) fn give_back(edits: &[Edit], store: &Store, task: &TaskContext) -> Re
             }
             Some(now) if !now.has_same_contents(before) => {
                 task.item(
-                    ItemChange::Kept,
+                    ItemChange::Preserved,
                     shown,
                     Some("it existed before the module, and was modified since".to_owned()),
                 );

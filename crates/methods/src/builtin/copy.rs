@@ -177,9 +177,11 @@ impl Method for Copy {
                             "backup of {}, which was modified while it was being replaced",
                             self.into.display()
                         );
-                        context
-                            .task
-                            .item(ItemChange::Kept, kept.display().to_string(), Some(why));
+                        context.task.item(
+                            ItemChange::Preserved,
+                            kept.display().to_string(),
+                            Some(why),
+                        );
                     }
                     return Err(Failure::transient(format!(
                         "{} was modified at the same time",
@@ -189,9 +191,9 @@ impl Method for Copy {
                 vec![stage]
             }
         };
-        for (fate, path, reason) in told.items {
+        for (item_change, path, reason) in told.items {
             context.task.item(
-                fate,
+                item_change,
                 self.into.join(path).display().to_string(),
                 Some(reason),
             );
@@ -366,7 +368,7 @@ impl Copy {
                         .display()
                         .to_string();
                     carried.items.push((
-                        ItemChange::Kept,
+                        ItemChange::Preserved,
                         name,
                         format!("backup of {}, which was locally modified", path.display()),
                     ));
@@ -377,7 +379,7 @@ impl Copy {
                     let is_older = theirs.base.as_deref() == Some(file.digest);
                     if is_older && !here.pending.contains(&beside) {
                         carried.items.push((
-                            ItemChange::Kept,
+                            ItemChange::Preserved,
                             file.path.to_owned(),
                             "it is locally modified".to_owned(),
                         ));
@@ -389,7 +391,7 @@ impl Copy {
                     );
                     carried
                         .items
-                        .push((ItemChange::Kept, file.path.to_owned(), why));
+                        .push((ItemChange::Preserved, file.path.to_owned(), why));
                     carried.pending.insert(beside.clone(), mode(&file));
                     to = new.join(beside);
                 }
@@ -426,7 +428,7 @@ impl Copy {
             };
             if theirs.kind != Kind::Directory && (is_moved || !is_backup(path)) {
                 let name = to.strip_prefix(new).unwrap_or(&to).display().to_string();
-                carried.items.push((ItemChange::Kept, name, why));
+                carried.items.push((ItemChange::Preserved, name, why));
             }
         }
         fresh.finish()?;

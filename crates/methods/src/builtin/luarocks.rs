@@ -818,7 +818,7 @@ fn keep_changed(
             path.display()
         );
         context.task.item(
-            ItemChange::Kept,
+            ItemChange::Preserved,
             copy.map_err(wrong)?.display().to_string(),
             Some(why),
         );

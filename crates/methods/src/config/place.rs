@@ -140,7 +140,7 @@ fn offer(
     if beside.is_symlink() {
         let copy = move_aside(&beside, &beside).map_err(failed)?;
         task.item(
-            ItemChange::Kept,
+            ItemChange::Preserved,
             copy.display().to_string(),
             Some(format!(
                 "existing symbolic link, moved from {}",
@@ -154,7 +154,7 @@ fn offer(
         Some(_) if !is_ours(&beside, record.and_then(|record| record.pending.as_ref())) => {
             let copy = back_up(&beside, Suffix::Config).map_err(failed)?;
             task.item(
-                ItemChange::Kept,
+                ItemChange::Preserved,
                 copy.display().to_string(),
                 Some(format!("existing file, moved from {}", beside.display())),
             );
@@ -175,7 +175,11 @@ fn offer(
             beside.display()
         ),
     };
-    task.item(ItemChange::Kept, file.path.display().to_string(), Some(why));
+    task.item(
+        ItemChange::Preserved,
+        file.path.display().to_string(),
+        Some(why),
+    );
     Ok(changed)
 }
 
@@ -197,7 +201,11 @@ fn tell_kept(file: &ConfigFile, task: &TaskContext) {
         ),
         _ => return,
     };
-    task.item(ItemChange::Kept, file.path.display().to_string(), Some(why));
+    task.item(
+        ItemChange::Preserved,
+        file.path.display().to_string(),
+        Some(why),
+    );
 }
 
 /// Writes down what hoist put there, and forgets what waited beside it.
@@ -505,7 +513,7 @@ pub(crate) fn take_away(
 ) -> Vec<(ItemChange, PathBuf, Option<String>)> {
     let mut told = Vec::new();
     for record in &belongings.configs {
-        let kept = |path: &Path, why: String| (ItemChange::Kept, path.to_owned(), Some(why));
+        let kept = |path: &Path, why: String| (ItemChange::Preserved, path.to_owned(), Some(why));
         if let Err(refusal) = home.target(&record.path) {
             told.push(kept(&record.path, refusal.to_string()));
             continue;
@@ -531,9 +539,9 @@ pub(crate) fn take_away(
                 Err(error) => told.push(kept(&record.path, format!("cannot remove it: {error}"))),
             },
         }
-        let comes_back = told
-            .iter()
-            .any(|(fate, path, _)| *fate == ItemChange::Changed && *path == record.path);
+        let comes_back = told.iter().any(|(item_change, path, _)| {
+            *item_change == ItemChange::Changed && *path == record.path
+        });
         let used = |copy: &PathBuf| comes_back && Some(copy) == record.original.as_ref();
         let former = backups(&record.path)
             .into_iter()
@@ -552,11 +560,19 @@ fn take_one(
     let Some(found) = read(&record.path)? else {
         return Ok(None);
     };
-    let told =
-        |fate, why: Option<&str>| Ok(Some((fate, record.path.clone(), why.map(str::to_owned))));
+    let told = |item_change, why: Option<&str>| {
+        Ok(Some((
+            item_change,
+            record.path.clone(),
+            why.map(str::to_owned),
+        )))
+    };
     let untouched = digest(found.as_slice())? == record.digest;
     if !untouched && !purge {
-        return told(ItemChange::Kept, Some("it was modified since the install"));
+        return told(
+            ItemChange::Preserved,
+            Some("it was modified since the install"),
+        );
     }
     if let Some(copy) = record.original.as_ref().filter(|copy| copy.is_file()) {
         if act {
@@ -577,7 +593,7 @@ fn take_one(
     }
     if record.path.is_symlink() {
         return told(
-            ItemChange::Kept,
+            ItemChange::Preserved,
             Some("it is now a symbolic link that hoist did not create"),
         );
     }
@@ -587,7 +603,7 @@ fn take_one(
         }
         return told(ItemChange::Removed, None);
     }
-    told(ItemChange::Kept, Some("it existed before the install"))
+    told(ItemChange::Preserved, Some("it existed before the install"))
 }
 
 /// True for a file that holds what hoist put there.

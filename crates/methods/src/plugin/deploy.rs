@@ -372,7 +372,7 @@ impl<'c> DeploymentContext<'_, 'c> {
         for host in names(&former).difference(&names(file)) {
             let reason = "it was removed from the configuration; the deployment there is kept";
             self.context.task.item(
-                ItemChange::Left,
+                ItemChange::NeedsAttention,
                 format!("host {host}"),
                 Some(reason.to_owned()),
             );
@@ -791,13 +791,13 @@ fn tell_containers(before: &[Container], after: &[Container], task: &TaskContext
         .iter()
         .filter(|container| !known(before, &container.id))
     {
-        let fate = if before.iter().any(|other| other.name == container.name) {
+        let item_change = if before.iter().any(|other| other.name == container.name) {
             ItemChange::Changed
         } else {
             ItemChange::Created
         };
         let ports = (!container.ports.is_empty()).then(|| container.ports.join(", "));
-        task.item(fate, format!("container {}", container.name), ports);
+        task.item(item_change, format!("container {}", container.name), ports);
     }
     for container in before
         .iter()
@@ -895,7 +895,7 @@ pub(crate) fn undeploy(
     }
     for volume in &kept {
         task.item(
-            ItemChange::Kept,
+            ItemChange::Preserved,
             format!("volume {volume}"),
             Some("volumes are kept; use `docker volume rm` to delete it".to_owned()),
         );
@@ -921,7 +921,7 @@ fn tell_secrets(place: &Place, task: &TaskContext) {
             "generated secrets of the deployment; remaining data may be encrypted with them"
                 .to_owned();
         task.item(
-            ItemChange::Kept,
+            ItemChange::Preserved,
             place.secrets_file().display().to_string(),
             Some(reason),
         );

@@ -266,7 +266,7 @@ impl Told {
                 {
                     let reason = item["reason"].as_str().map(str::to_owned);
                     task.item(
-                        ItemChange::Left,
+                        ItemChange::NeedsAttention,
                         format!("{prefix}{}", item["subject"].as_str().unwrap_or_default()),
                         reason,
                     );
