@@ -4,7 +4,7 @@
 #![no_main]
 
 use hoist_core::Environment;
-use hoist_plugins::{Assignment, Configuration, Document, Given, InMemory, MASK, Masker, Plugin, Rendering, VersionRange, read_version, render};
+use hoist_plugins::{ConfigAssignment, PluginConfiguration, Document, Given, InMemory, MASK, Masker, Plugin, Rendering, VersionRange, read_version, render};
 use libfuzzer_sys::fuzz_target;
 
 const MANIFEST: &str = "name: shop\nversion: 1.0.0\nconfig: { schema: config/schema.json, defaults: config/defaults.yaml }\n";
@@ -35,7 +35,7 @@ fuzz_target!(|bytes: &[u8]| {
     let (Some(plugin), _) = Plugin::read(&directory) else { return };
     let assignment = |line: &str| {
         let (path, value) = line.split_once('=')?;
-        Some(Assignment { path: path.to_owned(), value: value.to_owned(), option: "--set".to_owned() })
+        Some(ConfigAssignment { path: path.to_owned(), value: value.to_owned(), option: "--set".to_owned() })
     };
     let variables: Environment = [("DB_HOST".to_owned(), given.to_owned()), ("SECRET_KEY".to_owned(), set.to_owned())].into_iter().collect();
     let given = Given {
@@ -44,7 +44,7 @@ fuzz_target!(|bytes: &[u8]| {
         variables: variables.clone(),
         set: set.lines().take(20).filter_map(assignment).collect(),
     };
-    let mut configuration = Configuration::read(&plugin, &directory, &given);
+    let mut configuration = PluginConfiguration::read(&plugin, &directory, &given);
     for pending in configuration.pending() {
         configuration.supply(&pending, "supplied by the fuzzer");
     }

@@ -8,7 +8,7 @@ use hoist_core::{
     Application, Diagnostic, Environment, Source, SourceKind, is_class_name, is_path,
 };
 use hoist_ledger::read_applications;
-use hoist_methods::{Offers, SourceCache, is_place, offers, places_of};
+use hoist_methods::{ApplicationOffers, SourceCache, is_place, offers, places_of};
 
 use crate::args::Global;
 use crate::error::CommandError;
@@ -365,7 +365,7 @@ fn meant(
 }
 
 /// What the places of all applications have, by the name of their source.
-pub(crate) fn all_offers(sources: &[Source], cache: &Path) -> BTreeMap<String, Offers> {
+pub(crate) fn all_offers(sources: &[Source], cache: &Path) -> BTreeMap<String, ApplicationOffers> {
     let of = |source: &Source| match &source.kind {
         SourceKind::Application { application, from } => Some((
             source.name.clone(),

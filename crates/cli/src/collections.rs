@@ -4,7 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use hoist_core::format::FORMATS;
-use hoist_core::{Catalog, Diagnostic, Environment, Manifest, ManifestFile, ManifestRef, Tree};
+use hoist_core::{
+    Catalog, Diagnostic, Environment, Manifest, ManifestFile, ManifestRef, SourceTree,
+};
 use hoist_methods::{PLUGINS, plugin, plugins};
 use hoist_plugins::MANIFEST;
 use rayon::prelude::*;
@@ -16,7 +18,7 @@ const PARTS: &[&str] = &["modules", PLUGINS];
 
 /// What reading a collection needs to know.
 #[derive(Clone, Copy)]
-pub(crate) struct Reading<'a> {
+pub(crate) struct ReadOptions<'a> {
     pub(crate) environment: &'a Environment,
     /// Where plugins are installed.
     pub(crate) plugins: &'a Path,
@@ -30,7 +32,7 @@ pub(crate) fn is_collection(directory: &Path) -> bool {
 /// Reads collections, the first of which wins where names meet.
 pub(crate) fn read(
     directories: &[PathBuf],
-    reading: &Reading<'_>,
+    reading: &ReadOptions<'_>,
 ) -> Result<Catalog, CommandError> {
     let mut catalog = Catalog::default();
     directories
@@ -54,7 +56,7 @@ pub(crate) fn add(
     directory: &Path,
     name: Option<&str>,
     links: Links,
-    reading: &Reading<'_>,
+    reading: &ReadOptions<'_>,
 ) -> Result<(), CommandError> {
     let mut tree = list(directory, links)?;
     tree.source = name.map_or(tree.source, str::to_owned);
@@ -81,7 +83,10 @@ pub(crate) fn add(
 }
 
 /// Reads one manifest by the path of its script or .conf file.
-pub(crate) fn read_manifest(path: &Path, reading: &Reading<'_>) -> Result<Catalog, CommandError> {
+pub(crate) fn read_manifest(
+    path: &Path,
+    reading: &ReadOptions<'_>,
+) -> Result<Catalog, CommandError> {
     let parent = path.parent().unwrap_or(Path::new("."));
     if path.file_name().is_some_and(|name| name == MANIFEST) && path.exists() {
         let directory = std::path::absolute(parent)?;
@@ -123,7 +128,7 @@ pub(crate) fn read_manifest(path: &Path, reading: &Reading<'_>) -> Result<Catalo
                 .help(help),
         ));
     }
-    let tree = Tree {
+    let tree = SourceTree {
         source: source_name(root),
         root: root.to_owned(),
         files: Vec::new(),
@@ -151,7 +156,7 @@ pub(crate) fn around(manifest: &Path) -> Option<PathBuf> {
     is_collection(root).then(|| root.to_owned())
 }
 
-fn list(directory: &Path, links: Links) -> Result<Tree, CommandError> {
+fn list(directory: &Path, links: Links) -> Result<SourceTree, CommandError> {
     let root = std::path::absolute(directory)?;
     let mut files = Vec::new();
     let is_listed = |part: &&&str| {
@@ -179,7 +184,7 @@ fn list(directory: &Path, links: Links) -> Result<Tree, CommandError> {
                 .help("name a directory with modules/NAME.sh or plugins/NAME/plugin.yml, or run `hoist init`"),
         ));
     }
-    Ok(Tree {
+    Ok(SourceTree {
         source: source_name(&root),
         root,
         files,
@@ -222,7 +227,7 @@ fn may_be_read(root: &Path, path: &Path, links: Links) -> bool {
     links == Links::Follow || !is_link() || stays()
 }
 
-fn open(tree: &Tree, reference: &ManifestRef, links: Links) -> Manifest {
+fn open(tree: &SourceTree, reference: &ManifestRef, links: Links) -> Manifest {
     let file = |path: &PathBuf| {
         let path = tree.root.join(path);
         let content = match may_be_read(&tree.root, &path, links) {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use hoist_core::{Action, Change, Diagnostic, Plan, escaped_json, redact_urls};
 use hoist_executor::{Event, EventKind, Level, Outcome, SkipReason, Stream};
-use hoist_reporter::{Message, Reporter, explain};
+use hoist_reporter::{Reporter, UnitMessage, explain};
 use serde_json::{Value, json};
 
 use crate::time;
@@ -22,7 +22,7 @@ pub(crate) fn print_diagnostics(diagnostics: &[Diagnostic]) {
 }
 
 /// A message of a module.
-pub(crate) fn message(message: &Message) -> Value {
+pub(crate) fn message(message: &UnitMessage) -> Value {
     let level = match message.level {
         Level::Info => "info",
         Level::Success => "success",
@@ -161,7 +161,7 @@ impl Reporter for Lines<'_> {
                 text,
                 source,
             } => {
-                let told = Message {
+                let told = UnitMessage {
                     level: *level,
                     text: text.clone(),
                     source: source.clone(),

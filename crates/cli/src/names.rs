@@ -9,9 +9,9 @@ use hoist_core::{
     Request, Rock, Selection, Source, SourceKind, Tier,
 };
 use hoist_methods::{SourceCache, foreign_dependents, needs_of_rocks, rocks_of};
-use hoist_sources::choose::{Asked, Choice, Conflict, Tree, choose};
+use hoist_sources::choose::{ChosenRock, InstalledRocks, RockConflict, RockRequest, choose};
 use hoist_sources::modules::{hold, modules, pin};
-use hoist_sources::{Entry, Index, Offer, Requirement, Version};
+use hoist_sources::{Index, IndexEntry, Offer, Requirement, Version};
 
 use crate::error::CommandError;
 use crate::session::Session;
@@ -187,9 +187,9 @@ fn hold_what_cannot_be(session: &mut Session, installed: &Installed) {
                 .filter(|(name, _)| !asked.contains(name))
                 .map(|(name, version)| (name.clone(), version.clone()))
         };
-        let any = |names: &[String]| names.iter().map(Asked::any).collect::<Vec<_>>();
+        let any = |names: &[String]| names.iter().map(RockRequest::any).collect::<Vec<_>>();
         let needs = needs_of_rocks(&rock);
-        let tree = |installed: BTreeMap<String, String>| Tree {
+        let tree = |installed: BTreeMap<String, String>| InstalledRocks {
             installed,
             needs: needs.clone(),
         };
@@ -802,9 +802,9 @@ fn pin_rocks(
                     .is_some_and(|record| Some(&record.source) != source)
         };
         keep.retain(|name, _| !(asked.contains(name) && moves(name)));
-        let asked: Vec<Asked> = asked
+        let asked: Vec<RockRequest> = asked
             .into_iter()
-            .map(|name| Asked {
+            .map(|name| RockRequest {
                 version: request.versions.get(&name).cloned(),
                 name,
             })
@@ -820,14 +820,14 @@ fn pin_rocks(
                 .iter()
                 .filter_map(|asked| not_offered(asked, &index, &keep)),
         );
-        let tree = Tree {
+        let tree = InstalledRocks {
             installed: keep.clone(),
             needs: needs_of_rocks(&rock),
         };
         match choose(&index, &asked, &tree, &session.builtin) {
             _ if !errors.is_empty() => {}
             Ok(choices) => {
-                let of_choice = |choice: &Choice| -> (String, Vec<Requirement>) {
+                let of_choice = |choice: &ChosenRock| -> (String, Vec<Requirement>) {
                     let depends = choice.offer.depends.iter().flatten();
                     (
                         choice.name.clone(),
@@ -872,7 +872,7 @@ fn pin_rocks(
                     }
                 }
             }
-            Err(Conflict::Missing(by, what)) => {
+            Err(RockConflict::Missing(by, what)) => {
                 let message = format!(
                     "the module depends on {what}, which neither {} nor the server provides",
                     names.join(" and ")
@@ -884,8 +884,8 @@ fn pin_rocks(
                     ),
                 );
             }
-            Err(conflict @ Conflict::Needed(..)) => {
-                let Conflict::Needed(name, _, by, _) = &conflict else {
+            Err(conflict @ RockConflict::Needed(..)) => {
+                let RockConflict::Needed(name, _, by, _) = &conflict else {
                     continue;
                 };
                 let wrong = Diagnostic::error(conflict.to_string()).module(name.as_str());
@@ -893,7 +893,7 @@ fn pin_rocks(
                     "update or remove {by} first, or request another version of {name}"
                 )));
             }
-            Err(Conflict::Derived(reasons)) => {
+            Err(RockConflict::Derived(reasons)) => {
                 let reasons = reasons.split_whitespace().collect::<Vec<_>>().join(" ");
                 errors.push(Diagnostic::error(format!(
                     "no versions from {} satisfy all dependencies: {reasons}",
@@ -935,7 +935,7 @@ fn revise(session: &mut Session, name: &str, revision: &str) -> Result<(), Diagn
         .get(&source.name)
         .map(|index| index.chosen.as_slice())
         .unwrap_or_default();
-    let of_revision: Vec<Entry> = chosen
+    let of_revision: Vec<IndexEntry> = chosen
         .iter()
         .filter(|chosen| chosen.revision == revision)
         .map(|chosen| chosen.entry.clone())
@@ -969,7 +969,7 @@ fn revise(session: &mut Session, name: &str, revision: &str) -> Result<(), Diagn
 }
 
 /// A module of a repository as it was at a revision.
-fn module_at(session: &Session, source: &Source, entry: &Entry) -> Option<Module> {
+fn module_at(session: &Session, source: &Source, entry: &IndexEntry) -> Option<Module> {
     let copy = SourceCache::new(&session.places.cache, source).chosen(&entry.version, &entry.name);
     let index = Index {
         entries: vec![entry.clone()],
@@ -991,13 +991,14 @@ fn put_gone(session: &mut Session, names: &[String], versions: &[Option<String>]
         if session.catalog.canonical(name).is_some() {
             continue;
         }
-        let asked = Asked {
+        let asked = RockRequest {
             name: name.clone(),
             version: None,
         };
         let found = session.sources.iter().find_map(|source| {
             let chosen = &session.indexes.get(&source.name)?.chosen;
-            let is_it = |entry: &&Entry| asked.is_called(&entry.name) && entry.unusable.is_none();
+            let is_it =
+                |entry: &&IndexEntry| asked.is_called(&entry.name) && entry.unusable.is_none();
             let of_revision = chosen
                 .iter()
                 .filter(|chosen| chosen.revision == revision)
@@ -1012,7 +1013,7 @@ fn put_gone(session: &mut Session, names: &[String], versions: &[Option<String>]
 
 /// Says which versions of a rock there are, where none of them is the one that is asked for.
 fn not_offered(
-    asked: &Asked,
+    asked: &RockRequest,
     index: &Index,
     there: &BTreeMap<String, String>,
 ) -> Option<Diagnostic> {

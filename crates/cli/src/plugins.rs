@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use hoist_core::{Action, Change, Diagnostic, Installed, Module, ModuleId, Plan, Request};
 use hoist_methods::{Configured, OnDisk, PLUGINS, plugin_directories};
 use hoist_plugins::{
-    Choice, Configuration, Conflict, Directory, Given, MANIFEST, Masker, Offer, Offers, Plugin,
-    VersionRange, VersionRequest, choose, read_version,
+    ChosenVersion, Directory, Given, MANIFEST, Masker, Plugin, PluginConfiguration,
+    VersionConflict, VersionOffer, VersionOffers, VersionRange, VersionRequest, choose,
+    read_version,
 };
 use hoist_sources::modules::hold;
 use semver::Version;
@@ -188,7 +189,7 @@ pub(crate) fn find_all(session: &Session) -> Vec<Found> {
 }
 
 /// What a module offers, for the choice among versions.
-fn offer(module: &Module) -> Offer {
+fn offer(module: &Module) -> VersionOffer {
     let version = module
         .offered
         .version
@@ -210,7 +211,7 @@ fn offer(module: &Module) -> Offer {
         true => module.offered.needs.iter().map(ranged).collect(),
         false => module.requires.iter().map(plain).collect(),
     };
-    Offer {
+    VersionOffer {
         name: module.id.to_string(),
         version: version.map(|(version, _)| version),
         source: module.manifest.display().to_string(),
@@ -240,7 +241,7 @@ pub(crate) fn pin(
     if asked.is_empty() {
         return Ok(());
     }
-    let all: Vec<Offer> = session
+    let all: Vec<VersionOffer> = session
         .catalog
         .modules()
         .chain(session.catalog.hidden())
@@ -292,7 +293,7 @@ pub(crate) fn pin(
         .cloned()
         .collect();
     let asked: Vec<String> = asked.iter().cloned().chain(also).collect();
-    let offers = Offers {
+    let offers = VersionOffers {
         all,
         provided: session.provided.clone(),
         installed: there,
@@ -307,7 +308,7 @@ pub(crate) fn pin(
                 .for_each(|choice| settle(session, installed, choice, &chosen));
             Ok(())
         }
-        Err(Conflict::Missing { by, name, versions }) => {
+        Err(VersionConflict::Missing { by, name, versions }) => {
             let versions = if versions == "*" {
                 String::new()
             } else {
@@ -330,7 +331,7 @@ pub(crate) fn pin(
                 Diagnostic::error(message).help(help),
             )))
         }
-        Err(Conflict::Derived(reasons)) => {
+        Err(VersionConflict::Derived(reasons)) => {
             let names = asked.join(" and ");
             let wrong = Diagnostic::error(format!(
                 "no versions satisfy the dependencies of {names}{}: {reasons}",
@@ -379,7 +380,7 @@ pub(crate) fn configure(
             variables: session.environment.clone(),
             ..Given::default()
         };
-        let configuration = Configuration::read(&plugin, &directory, &given);
+        let configuration = PluginConfiguration::read(&plugin, &directory, &given);
         secrets.extend(configuration.secrets());
         configured.insert(module.id.clone(), Configured::from(&configuration));
     }
@@ -417,7 +418,7 @@ pub(crate) fn leave_deployed(plan: &mut Plan, session: &Session) -> Result<(), C
 }
 
 /// The names of all that these need, with what that needs.
-fn needs_of<'o>(all: &'o [Offer], asked: &[String]) -> BTreeSet<&'o str> {
+fn needs_of<'o>(all: &'o [VersionOffer], asked: &[String]) -> BTreeSet<&'o str> {
     let (mut seen, mut waiting) = (
         BTreeSet::new(),
         asked.iter().map(String::as_str).collect::<Vec<_>>(),
@@ -437,8 +438,13 @@ fn needs_of<'o>(all: &'o [Offer], asked: &[String]) -> BTreeSet<&'o str> {
 }
 
 /// Lets the catalog have what was chosen.
-fn settle(session: &mut Session, installed: &Installed, choice: &Choice, chosen: &BTreeSet<&str>) {
-    let Choice {
+fn settle(
+    session: &mut Session,
+    installed: &Installed,
+    choice: &ChosenVersion,
+    chosen: &BTreeSet<&str>,
+) {
+    let ChosenVersion {
         name,
         source,
         version,

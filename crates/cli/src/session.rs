@@ -9,15 +9,15 @@ use hoist_core::{
     SourceKind, Userinfo, parse_duration, secret_parameters, without_userinfo,
 };
 use hoist_ledger::{LedgerError, read_applications};
-use hoist_methods::{Machine, Offers, SourceCache, plugin};
+use hoist_methods::{ApplicationOffers, Machine, SourceCache, plugin};
 use hoist_plugins::is_secret_name;
 use hoist_sources::modules::modules;
-use hoist_sources::prosody::Configuration;
-use hoist_sources::{Entry, Index};
+use hoist_sources::prosody::ServerConfiguration;
+use hoist_sources::{Index, IndexEntry};
 use semver::Version;
 
 use crate::args::{Global, Output};
-use crate::collections::{Links, Reading};
+use crate::collections::{Links, ReadOptions};
 use crate::error::CommandError;
 use crate::{applications, collections, plugins, render, sources, time};
 
@@ -52,7 +52,7 @@ pub(crate) struct Session {
     /// What those of them that were looked at offer, by name.
     pub(crate) indexes: BTreeMap<String, Index>,
     /// What the XMPP servers that they are for say, by the path of its configuration.
-    pub(crate) servers: BTreeMap<PathBuf, Configuration>,
+    pub(crate) servers: BTreeMap<PathBuf, ServerConfiguration>,
     /// Why some of the sources cannot be used.
     pub(crate) problems: Vec<Diagnostic>,
     /// Collections of the settings that were left out.
@@ -60,7 +60,7 @@ pub(crate) struct Session {
     /// The names of the modules that come with an XMPP server.
     pub(crate) builtin: BTreeSet<String>,
     /// What the places of web applications have, by the names of their sources.
-    pub(crate) offers: BTreeMap<String, Offers>,
+    pub(crate) offers: BTreeMap<String, ApplicationOffers>,
     /// The source that stands for the application of the command line.
     pub(crate) application: Option<String>,
     /// Names of applications in the settings, each with the name that the ledger has.
@@ -264,7 +264,7 @@ impl Session {
             self.indexes.insert(name.clone(), offers.index.clone());
         }
         self.builtin = sources::builtin_modules(&self.settings, &self.sources);
-        let reading = Reading {
+        let reading = ReadOptions {
             environment: &self.environment,
             plugins: &self.places.plugins,
         };
@@ -429,7 +429,7 @@ impl Session {
     }
 
     /// What the index of its source says of a module.
-    pub(crate) fn entry(&self, module: &Module) -> Option<&Entry> {
+    pub(crate) fn entry(&self, module: &Module) -> Option<&IndexEntry> {
         self.indexes.get(&module.source)?.get(module.short())
     }
 

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use hoist_core::{CollectionFile, Diagnostic, Environment, Source, SourceKind};
 use hoist_methods::{SourceCache, prosody_configuration};
 use hoist_sources::Index;
-use hoist_sources::prosody::Configuration;
+use hoist_sources::prosody::ServerConfiguration;
 use rayon::prelude::*;
 
 use crate::error::CommandError;
 
 /// What the XMPP servers say that sources are for, by the path of the configuration.
-pub(crate) type Servers = BTreeMap<PathBuf, Configuration>;
+pub(crate) type Servers = BTreeMap<PathBuf, ServerConfiguration>;
 
 /// Sources, what servers say, and what is wrong with sources that cannot be used.
 type Read = (Vec<Source>, Servers, Vec<Diagnostic>);

@@ -30,7 +30,7 @@ pub use catalog::{Broken, Catalog};
 pub use collection::CollectionFile;
 pub use diagnostic::{Diagnostic, Position, Severity};
 pub use installed::{Installed, InstalledModule, Presence};
-pub use manifest::{Digest, Manifest, ManifestFile, ManifestRef, Parsed, Tree};
+pub use manifest::{Digest, Manifest, ManifestFile, ManifestRef, Parsed, SourceTree};
 pub use module::{
     Checks, InvalidModuleId, Module, ModuleId, Recipe, Repository, Rock, SourceMetadata, Tier,
     UninstallSpec, VersionedDependency,

@@ -10,7 +10,7 @@ use crate::{Diagnostic, Module, Tier};
 
 /// The paths of a source's files, listed once by whoever may touch the disk.
 #[derive(Debug, Clone, Default)]
-pub struct Tree {
+pub struct SourceTree {
     /// The name of the source, for messages.
     pub source: String,
     /// The directory the source stands in.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::format::shell::{FIELDS, Field, Kind};
+use crate::format::shell::{FIELDS, Field, FieldKind};
 
 /// What there are schemas of.
 pub const KINDS: &[&str] = &[
@@ -154,14 +154,14 @@ fn installer() -> Value {
 }
 
 fn module() -> Value {
-    let property = |kind: Kind| match kind {
-        Kind::Boolean => json!({ "enum": ["true", "false"] }),
-        Kind::OneOf(choices) => json!({ "enum": choices }),
-        Kind::Name => {
+    let property = |kind: FieldKind| match kind {
+        FieldKind::Boolean => json!({ "enum": ["true", "false"] }),
+        FieldKind::OneOf(choices) => json!({ "enum": choices }),
+        FieldKind::Name => {
             json!({ "type": "string", "pattern": "^[A-Za-z0-9._+][A-Za-z0-9._+-]*$", "maxLength": 200 })
         }
-        Kind::Sha256 => json!({ "type": "string", "pattern": "^[0-9A-Fa-f]{64}$" }),
-        Kind::Duration => json!({ "type": "string", "pattern": "^[0-9]+(s|m|h)?$" }),
+        FieldKind::Sha256 => json!({ "type": "string", "pattern": "^[0-9A-Fa-f]{64}$" }),
+        FieldKind::Duration => json!({ "type": "string", "pattern": "^[0-9]+(s|m|h)?$" }),
         _ => json!({ "type": "string" }),
     };
     let described = |field: &Field| {

@@ -45,7 +45,7 @@ mod write;
 
 pub use attributes::Attributes;
 pub use home::{Home, Refusal};
-pub use listing::{FileState, Kind, Listing, list_tree};
+pub use listing::{FileKind, FileState, Listing, list_tree};
 pub use private::{make_private, private_directory, private_file};
 pub use read::{TEXT_LIMIT, read_limited, read_text};
 pub use record::{Record, Recorded, digest, edited, update_record};

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// What stands at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum FileKind {
     /// A regular file.
     File,
     /// A directory.
@@ -25,26 +25,26 @@ pub enum Kind {
     Other,
 }
 
-impl Kind {
+impl FileKind {
     /// The word it is stored as.
     pub fn as_str(self) -> &'static str {
         match self {
-            Kind::File => "file",
-            Kind::Directory => "directory",
-            Kind::Link => "link",
-            Kind::Git => "git",
-            Kind::Other => "other",
+            FileKind::File => "file",
+            FileKind::Directory => "directory",
+            FileKind::Link => "link",
+            FileKind::Git => "git",
+            FileKind::Other => "other",
         }
     }
 
     /// The kind that is stored as this word.
     pub fn from_word(word: &str) -> Option<Self> {
         [
-            Kind::File,
-            Kind::Directory,
-            Kind::Link,
-            Kind::Git,
-            Kind::Other,
+            FileKind::File,
+            FileKind::Directory,
+            FileKind::Link,
+            FileKind::Git,
+            FileKind::Other,
         ]
         .into_iter()
         .find(|kind| kind.as_str() == word)
@@ -56,7 +56,7 @@ impl Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileState {
     /// What it is.
-    pub kind: Kind,
+    pub kind: FileKind,
     /// Permissions.
     pub mode: u32,
     inode: u64,
@@ -70,18 +70,18 @@ pub type Listing = BTreeMap<PathBuf, FileState>;
 impl FileState {
     fn of(path: &Path, metadata: &Metadata) -> Self {
         let kind = match metadata.file_type() {
-            kind if kind.is_symlink() => Kind::Link,
+            kind if kind.is_symlink() => FileKind::Link,
             kind if kind.is_dir() && path.file_name().is_some_and(|name| name == ".git") => {
-                Kind::Git
+                FileKind::Git
             }
-            kind if kind.is_dir() => Kind::Directory,
-            kind if kind.is_file() => Kind::File,
-            _ => Kind::Other,
+            kind if kind.is_dir() => FileKind::Directory,
+            kind if kind.is_file() => FileKind::File,
+            _ => FileKind::Other,
         };
         // The size and the time of a directory are those of its entries, which are looked at
         // themselves.
         let (size, modified) = match kind {
-            Kind::Directory | Kind::Git => (0, (0, 0)),
+            FileKind::Directory | FileKind::Git => (0, (0, 0)),
             _ => (metadata.size(), (metadata.mtime(), metadata.mtime_nsec())),
         };
         Self {
@@ -108,7 +108,7 @@ pub fn list_tree(roots: &[PathBuf]) -> io::Result<Listing> {
         let mut waiting = vec![(root.clone(), metadata)];
         while let Some((path, metadata)) = waiting.pop() {
             let seen = FileState::of(&path, &metadata);
-            if seen.kind == Kind::Directory && metadata.dev() == device {
+            if seen.kind == FileKind::Directory && metadata.dev() == device {
                 let entries = match std::fs::read_dir(&path) {
                     // What nobody may list is a directory, and that is all that is known.
                     Err(error)

@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::listing::Kind;
+use crate::listing::FileKind;
 use crate::snapshot::{Snapshot, State};
 
 /// One path as it was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recorded {
     /// What it is.
-    pub kind: Kind,
+    pub kind: FileKind,
     /// Permissions.
     pub mode: u32,
     /// Of a file the SHA-256 of its contents, of a link that of its target; empty for everything

@@ -21,7 +21,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use crate::home::DIRECTORY;
-use crate::listing::{Kind, is_absent};
+use crate::listing::{FileKind, is_absent};
 use crate::snapshot::{Difference, PIPE, SOCKET, State};
 use crate::store::Store;
 use crate::write::stage_prefix;
@@ -57,7 +57,7 @@ pub fn put_back(
         difference
             .after
             .as_ref()
-            .is_some_and(|after| after.kind == Kind::Directory)
+            .is_some_and(|after| after.kind == FileKind::Directory)
     }) {
         opened.open(&difference.path, &mut places);
     }
@@ -91,7 +91,7 @@ pub fn put_back(
             .after
             .as_ref()
             .is_some_and(|after| after.has_same_contents(before))
-            && before.kind == Kind::File;
+            && before.kind == FileKind::File;
         let set = match is_there {
             true => places.set_owner(&difference.path, before),
             false => places.set(&difference.path, before, store),
@@ -103,7 +103,8 @@ pub fn put_back(
     // Permissions and times of directories last: some may not be written to, and what is put into
     // them changes their times.
     for difference in sorted.iter().rev() {
-        let is_directory = |before: &&State| matches!(before.kind, Kind::Directory | Kind::Git);
+        let is_directory =
+            |before: &&State| matches!(before.kind, FileKind::Directory | FileKind::Git);
         let stands = !failed
             .iter()
             .any(|(path, _)| difference.path.starts_with(path));
@@ -229,13 +230,13 @@ impl Places<'_> {
         Ok((handle, stat))
     }
 
-    fn remove(&mut self, path: &Path, kind: Option<Kind>) -> io::Result<()> {
+    fn remove(&mut self, path: &Path, kind: Option<FileKind>) -> io::Result<()> {
         // The way to what is gone is not made for that.
         path.symlink_metadata()?;
         let (directory, name) = self.parent(path)?;
         match kind {
-            Some(Kind::Directory) => unlinkat(directory, name, AtFlags::REMOVEDIR)?,
-            Some(Kind::Git) => remove_tree(directory, name)?,
+            Some(FileKind::Directory) => unlinkat(directory, name, AtFlags::REMOVEDIR)?,
+            Some(FileKind::Git) => remove_tree(directory, name)?,
             _ => unlinkat(directory, name, AtFlags::empty())?,
         }
         if self
@@ -280,13 +281,13 @@ impl Places<'_> {
         let (directory, name) = self.parent(path)?;
         let (user, group) = (Uid::from_raw(before.owner.0), Gid::from_raw(before.owner.1));
         match before.kind {
-            Kind::Directory | Kind::Git => {
+            FileKind::Directory | FileKind::Git => {
                 match mkdirat(directory, name, Mode::from_raw_mode(0o700)) {
                     Err(Errno::EXIST) if is_directory(directory, name) => Ok(()),
                     made => Ok(made?),
                 }
             }
-            Kind::File => {
+            FileKind::File => {
                 let mut contents = store
                     .get(&before.digest)?
                     .ok_or_else(|| io::Error::other(NotKept))?;
@@ -308,7 +309,7 @@ impl Places<'_> {
                 }
                 written
             }
-            Kind::Link => {
+            FileKind::Link => {
                 let target = store.bytes(&before.digest)?;
                 match unlinkat(directory, name, AtFlags::empty()) {
                     Err(error) if error != Errno::NOENT => return Err(error.into()),
@@ -327,7 +328,7 @@ impl Places<'_> {
                 }
                 Ok(())
             }
-            Kind::Other => {
+            FileKind::Other => {
                 let kind = match before.digest.as_str() {
                     PIPE => FileType::Fifo,
                     SOCKET => FileType::Socket,

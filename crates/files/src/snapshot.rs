@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 
 use crate::attributes::Attributes;
 use crate::home::DIRECTORY;
-use crate::listing::{Kind, at, is_absent};
+use crate::listing::{FileKind, at, is_absent};
 use crate::record::{digest, hexadecimal};
 use crate::store::{PACKED, Store};
 
@@ -30,7 +30,7 @@ const TICK: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone, Eq, Serialize, Deserialize)]
 pub struct State {
     /// What it is.
-    pub kind: Kind,
+    pub kind: FileKind,
     /// Permissions.
     pub mode: u32,
     /// User and group.
@@ -58,7 +58,7 @@ impl PartialEq for State {
 
 impl State {
     /// Something of which only the kind is known.
-    pub fn unread(kind: Kind) -> Self {
+    pub fn unread(kind: FileKind) -> Self {
         Self {
             kind,
             mode: 0,
@@ -272,13 +272,13 @@ impl Snapshot {
         let mut entries: Vec<(PathBuf, Entry)> = Vec::with_capacity(self.entries.len());
         for (path, entry) in &self.entries {
             if entries.last().is_some_and(|(last, entry)| {
-                entry.state.kind == Kind::Git && path.starts_with(last)
+                entry.state.kind == FileKind::Git && path.starts_with(last)
             }) {
                 continue;
             }
             let mut entry = entry.clone();
-            if entry.state.kind == Kind::Directory && path.ends_with(".git") {
-                entry.state.kind = Kind::Git;
+            if entry.state.kind == FileKind::Directory && path.ends_with(".git") {
+                entry.state.kind = FileKind::Git;
             }
             entries.push((path.clone(), entry));
         }
@@ -314,7 +314,7 @@ impl Snapshot {
             let (entry, now) = before.zip(after)?;
             let is_written =
                 now.stamp.modified != entry.stamp.modified || now.stamp.inode != entry.stamp.inode;
-            (entry.state.kind == Kind::File
+            (entry.state.kind == FileKind::File
                 && entry.state.has_same_contents(&now.state)
                 && is_written)
                 .then_some((path, &now.state))
@@ -455,7 +455,7 @@ struct StoredEntry<'a> {
 
 #[derive(Serialize, Deserialize)]
 struct StoredState<'a> {
-    kind: Kind,
+    kind: FileKind,
     mode: u32,
     owner: (u32, u32),
     digest: &'a str,
@@ -610,7 +610,7 @@ impl TreeReader<'_> {
         let Some(own) = self.entry(&path, stat, here)? else {
             return Ok(());
         };
-        let is_entered = own.state.kind == Kind::Directory
+        let is_entered = own.state.kind == FileKind::Directory
             && (self.taking.everywhere || own.stamp.device == here.device);
         found.push((path.clone(), own));
         if !is_entered {
@@ -688,7 +688,7 @@ impl TreeReader<'_> {
             // A file without a digest could not be read.
             let is_kept = |digest: &str| {
                 if digest.is_empty() {
-                    kind != Kind::File
+                    kind != FileKind::File
                 } else {
                     is_kept(digest)
                 }
@@ -707,12 +707,12 @@ impl TreeReader<'_> {
             }));
         }
         let read = match kind {
-            Kind::File if !(self.taking.read)(path, stamp.size) => Ok(format!(
+            FileKind::File if !(self.taking.read)(path, stamp.size) => Ok(format!(
                 "{UNREAD}{} {} {:?}",
                 stamp.inode, stamp.size, stamp.modified
             )),
-            Kind::File => open(here).and_then(|file| contents(file, stamp.size, store)),
-            Kind::Link => readlinkat(here.directory, here.name, Vec::new())
+            FileKind::File => open(here).and_then(|file| contents(file, stamp.size, store)),
+            FileKind::Link => readlinkat(here.directory, here.name, Vec::new())
                 .map_err(io::Error::from)
                 .and_then(|target| {
                     let target = target.into_bytes();
@@ -721,12 +721,12 @@ impl TreeReader<'_> {
                         .map_or(Ok(()), |store| store.keep(&digest, &target))
                         .map(|()| digest)
                 }),
-            Kind::Other => Ok(special(stat).to_owned()),
-            Kind::Directory | Kind::Git => Ok(String::new()),
+            FileKind::Other => Ok(special(stat).to_owned()),
+            FileKind::Directory | FileKind::Git => Ok(String::new()),
         };
         match read {
             Ok(digest) => {
-                let attributes = if kind == Kind::Link {
+                let attributes = if kind == FileKind::Link {
                     Attributes::default()
                 } else {
                     Attributes::of(path)
@@ -748,18 +748,18 @@ impl TreeReader<'_> {
         }
     }
 
-    fn kind(&self, path: &Path, stat: &Stat) -> Kind {
+    fn kind(&self, path: &Path, stat: &Stat) -> FileKind {
         match FileType::from_raw_mode(stat.st_mode) {
-            FileType::Symlink => Kind::Link,
+            FileType::Symlink => FileKind::Link,
             FileType::Directory
                 if path.file_name().is_some_and(|name| name == ".git")
                     && !(self.taking.git)(path) =>
             {
-                Kind::Git
+                FileKind::Git
             }
-            FileType::Directory => Kind::Directory,
-            FileType::RegularFile => Kind::File,
-            _ => Kind::Other,
+            FileType::Directory => FileKind::Directory,
+            FileType::RegularFile => FileKind::File,
+            _ => FileKind::Other,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use hoist_core::{ModuleId, UninstallSpec};
-use hoist_files::{Kind, Record, Recorded};
+use hoist_files::{FileKind, Record, Recorded};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::{ConfigRecord, Edit, FILE, Ledger, LedgerError, config, journal, read, schema};
@@ -180,8 +180,8 @@ fn belongings(
         }
     }
     for (path, name, kind) in found {
-        match Kind::from_word(&kind) {
-            Some(Kind::Directory) => drop(belongings.shared.insert(path)),
+        match FileKind::from_word(&kind) {
+            Some(FileKind::Directory) => drop(belongings.shared.insert(path)),
             _ => drop(belongings.other_owners.insert(path, name)),
         }
     }
@@ -242,7 +242,7 @@ pub(crate) fn record(connection: &Connection, module: &ModuleId) -> rusqlite::Re
     let mut rows = select.query([module.as_str()])?;
     let mut record = Record::new();
     while let Some(row) = rows.next()? {
-        let Some(kind) = Kind::from_word(&row.get::<_, String>(1)?) else {
+        let Some(kind) = FileKind::from_word(&row.get::<_, String>(1)?) else {
             continue;
         };
         record.insert(

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use hoist_core::{Application, ModuleId, UninstallSpec};
-use hoist_files::{Attributes, Difference, Kind, Record, Recorded, State};
+use hoist_files::{Attributes, Difference, FileKind, Record, Recorded, State};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
@@ -76,7 +76,7 @@ struct FormerEdit {
 
 #[derive(Deserialize)]
 struct FormerState {
-    kind: Kind,
+    kind: FileKind,
     mode: u32,
     owner: (u32, u32),
     digest: String,
@@ -268,7 +268,7 @@ impl PriorState {
 
 /// What a run did to one module.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct JournalEntry {
     /// Which.
     pub module: ModuleId,
     /// What the ledger said of it before.
@@ -701,7 +701,7 @@ pub struct Undoable {
     /// The run that has taken it back, where one has.
     pub undone: Option<String>,
     /// What it did, the last first.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<JournalEntry>,
     /// The modules that it was changing when it was interrupted, which the next run rolls back;
     /// none of an undo.
     pub pending: Vec<ModuleId>,
@@ -759,7 +759,7 @@ pub fn read_journal(directory: &Path, name: Option<&str>) -> Result<Option<Undoa
                 continue;
             };
             let was = PriorState::from_bytes(&row.get::<_, Vec<u8>>(1)?)?;
-            entries.push(Entry {
+            entries.push(JournalEntry {
                 differences: differences(&connection, id, &module)?,
                 module,
                 was,

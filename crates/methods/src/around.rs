@@ -15,8 +15,8 @@ use std::sync::{Mutex, PoisonError};
 use hoist_core::is_shared;
 use hoist_executor::{Failure, Level, TaskContext};
 use hoist_files::{
-    Difference, Kind, Record, Recorded, Snapshot, SnapshotOptions, State, Store, follow, is_backup,
-    make_private, private_directory, put_back,
+    Difference, FileKind, Record, Recorded, Snapshot, SnapshotOptions, State, Store, follow,
+    is_backup, make_private, private_directory, put_back,
 };
 use serde::{Deserialize, Serialize};
 
@@ -279,7 +279,7 @@ impl Around {
             let is_directory = difference
                 .after
                 .as_ref()
-                .is_some_and(|after| after.kind == Kind::Directory);
+                .is_some_and(|after| after.kind == FileKind::Directory);
             is_directory
                 && difference.before.is_none()
                 && PROGRAMS
@@ -442,7 +442,7 @@ impl Outside {
                 None if after.is_none() => deleted.push(path.display().to_string()),
                 None if after
                     .as_ref()
-                    .is_some_and(|after| after.kind == Kind::Directory) => {}
+                    .is_some_and(|after| after.kind == FileKind::Directory) => {}
                 None => changed.push(path.display().to_string()),
             }
             // Of what was not kept nothing can be restored.
@@ -536,7 +536,7 @@ fn python_scripts(home: &Path, differences: &[Difference]) -> BTreeSet<PathBuf> 
         let is_file = difference
             .after
             .as_ref()
-            .is_some_and(|after| after.kind == Kind::File);
+            .is_some_and(|after| after.kind == FileKind::File);
         let line = if is_file {
             first_line(&difference.path)
         } else {

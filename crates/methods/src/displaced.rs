@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use hoist_core::{InstalledModule, Module};
 use hoist_executor::{Failure, ItemChange, Level, TaskContext};
 use hoist_files::{
-    Home, Kind, Record, RemovalPolicy, Root, Scope, backups, list_tree, move_aside, pending,
+    FileKind, Home, Record, RemovalPolicy, Root, Scope, backups, list_tree, move_aside, pending,
     rename_new,
 };
 use hoist_ledger::{DisplacedPath, Disposal};
@@ -32,7 +32,7 @@ pub(crate) fn plan(
     };
     let written = files
         .iter()
-        .filter(|(_, file)| file.kind != Kind::Directory)
+        .filter(|(_, file)| file.kind != FileKind::Directory)
         .map(|(path, _)| path);
     let all = record.paths.iter().chain(&module.paths).chain(written);
     let mut paths: Vec<&PathBuf> = all.filter(|path| home.place(path).is_ok()).collect();
@@ -131,7 +131,7 @@ pub(crate) fn link_back<'p>(displaced: &[DisplacedPath], paths: impl Iterator<It
                 .strip_prefix(&kept)
                 .map_or_else(|_| path.clone(), |below| path.join(below));
             let to: PathBuf = to.components().collect();
-            if matches!(seen.kind, Kind::File | Kind::Link) {
+            if matches!(seen.kind, FileKind::File | FileKind::Link) {
                 // What cannot be put back is still there, and is carried over at the end.
                 let _ = to
                     .parent()
@@ -344,7 +344,7 @@ pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
     // Directories of one's own that may not be written are no obstacle.
     for (path, _) in list_tree(&[path.to_owned()])?
         .into_iter()
-        .filter(|(_, seen)| seen.kind == Kind::Directory && seen.mode & 0o200 == 0)
+        .filter(|(_, seen)| seen.kind == FileKind::Directory && seen.mode & 0o200 == 0)
     {
         let _ = std::fs::set_permissions(path, Permissions::from_mode(0o700));
     }

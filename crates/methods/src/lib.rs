@@ -40,7 +40,7 @@ mod verify;
 mod watch;
 mod watchdog;
 
-pub use application::{Offers, is_place, offers, places_of};
+pub use application::{ApplicationOffers, is_place, offers, places_of};
 pub use apply::present_version;
 pub use builtin::luarocks::{foreign_dependents, needs_of_rocks, rock_version, rocks_of};
 pub use builtin::package::package_names;
@@ -49,13 +49,13 @@ pub use config::{
     survey, templates,
 };
 pub use machine::Machine;
-pub use messages::Message;
-pub use method::{Applied, Asked, METHODS, Method, StepContext};
+pub use messages::ModuleMessage;
+pub use method::{Applied, METHODS, Method, RunSelection, StepContext};
 pub use newer::{Newer, clone_behind, fetched_at, newer_versions};
 pub use plugin::{
-    Configured, Container, Deployment, EVALUATE, OnDisk, PLUGINS, Place, ReleaseFile, Rollout,
-    SWARM, TargetHost, Undeployment, answer, called, containers, hosts_of, kept_secrets, plugin,
-    plugin_directories, plugins, project_name, random_text,
+    Configured, Container, Deployment, DeploymentPaths, EVALUATE, OnDisk, PLUGINS, ReleaseFile,
+    Rollout, SWARM, TargetHost, Undeployment, answer, called, containers, hosts_of, kept_secrets,
+    plugin, plugin_directories, plugins, project_name, random_text,
 };
 pub use preflight::{needs_password, preflight};
 pub use presence::probe;
@@ -69,7 +69,7 @@ pub use schedule::{Options, Schedule, schedule};
 pub use scratch::{is_alive, process_of_run, run_name};
 pub use step::run_alone;
 pub use sync::{SourceCache, Synced, sync};
-pub use undo::{Conflict, UndoPlan, plan_undo};
+pub use undo::{UndoConflict, UndoPlan, plan_undo};
 pub use uninstall::{Told, preview_removal};
 pub use verify::{Drift, drift};
 pub use watchdog::{Watchdog, watch};

@@ -5,14 +5,14 @@ use hoist_executor::Level;
 
 /// A line that is a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
+pub struct ModuleMessage {
     /// How much it matters.
     pub level: Level,
     /// Without the marks that say so.
     pub text: String,
 }
 
-impl Message {
+impl ModuleMessage {
     /// Reads a line; `None` for plain output.
     pub fn parse(line: &str) -> Option<Self> {
         if let Some((level, text)) = line
@@ -101,25 +101,25 @@ mod tests {
     #[test]
     fn helpers_and_common_forms_are_messages_and_the_rest_is_not() {
         let message = |level, text: &str| {
-            Some(Message {
+            Some(ModuleMessage {
                 level,
                 text: text.into(),
             })
         };
         assert_eq!(
-            Message::parse("::hoist:warning::look: here"),
+            ModuleMessage::parse("::hoist:warning::look: here"),
             message(Level::Warning, "look: here")
         );
         assert_eq!(
-            Message::parse("\u{1b}[0;32m[SUCCESS]\u{1b}[0m fzf installed"),
+            ModuleMessage::parse("\u{1b}[0;32m[SUCCESS]\u{1b}[0m fzf installed"),
             message(Level::Success, "fzf installed")
         );
         assert_eq!(
-            Message::parse("[INFO] hello"),
+            ModuleMessage::parse("[INFO] hello"),
             message(Level::Info, "hello")
         );
         assert_eq!(
-            Message::parse("\u{1b}[31m✗\u{1b}[0m no"),
+            ModuleMessage::parse("\u{1b}[31m✗\u{1b}[0m no"),
             message(Level::Error, "no")
         );
         for plain in [
@@ -130,7 +130,7 @@ mod tests {
             "",
             "::hoist:odd::x",
         ] {
-            assert_eq!(Message::parse(plain), None, "{plain}");
+            assert_eq!(ModuleMessage::parse(plain), None, "{plain}");
         }
     }
 }

@@ -124,12 +124,12 @@ pub struct StepContext<'a> {
     /// The configuration of the plugin that it is.
     pub(crate) plugin: Option<&'a Configured>,
     /// What was asked of the run.
-    pub(crate) asked: &'a Asked,
+    pub(crate) asked: &'a RunSelection,
 }
 
 /// What was asked of a run, for scripts that want to know.
 #[derive(Debug, Clone, Default)]
-pub struct Asked {
+pub struct RunSelection {
     /// Core modules only.
     pub minimal: bool,
     /// The modules that were named.
@@ -139,7 +139,7 @@ pub struct Asked {
 }
 
 static NOTHING: Record = Record::new();
-static NOT_ASKED: Asked = Asked {
+static NOT_ASKED: RunSelection = RunSelection {
     minimal: false,
     named: BTreeSet::new(),
     skipped: Vec::new(),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hoist_executor::{Command, Failure};
-use hoist_sources::prosody::{self, Configuration};
+use hoist_sources::prosody::{self, ServerConfiguration};
 
 use crate::method::StepContext;
 
@@ -16,14 +16,14 @@ pub(crate) struct ConfigurationFile {
     pub(crate) text: String,
     /// True where the text is all that the file holds.
     pub(crate) is_utf8: bool,
-    pub(crate) configuration: Configuration,
+    pub(crate) configuration: ServerConfiguration,
 }
 
 /// Reads the configuration of Prosody, with what it includes. Nothing is run.
 ///
 /// # Errors
 /// A file that cannot be read, or is no Lua; its name, and what is wrong with it.
-pub fn prosody_configuration(path: &Path) -> Result<Configuration, String> {
+pub fn prosody_configuration(path: &Path) -> Result<ServerConfiguration, String> {
     let mut files = files(path)?.into_iter().map(|file| file.configuration);
     let mut read = files.next().unwrap_or_default();
     for more in files {

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use hoist_files::{
-    Difference, Kind, NotKept, Snapshot, SnapshotOptions, State, Store, is_backup, list_tree,
+    Difference, FileKind, NotKept, Snapshot, SnapshotOptions, State, Store, is_backup, list_tree,
     make_private, move_aside, private_directory, put_back, rename_new,
 };
 use hoist_ledger::{DisplacedPath, Disposal};
@@ -221,8 +221,8 @@ impl EndOfRun {
         let mut files = Vec::new();
         for (path, seen) in listed {
             match seen.kind {
-                Kind::Directory => {}
-                Kind::Git => match self.covers_all(&path) {
+                FileKind::Directory => {}
+                FileKind::Git => match self.covers_all(&path) {
                     true => {}
                     false => return false,
                 },
@@ -247,7 +247,7 @@ impl EndOfRun {
         };
         let mut files = listed
             .iter()
-            .filter(|(_, state)| state.kind != Kind::Directory);
+            .filter(|(_, state)| state.kind != FileKind::Directory);
         files.all(|(path, _)| {
             path.symlink_metadata()
                 .map_or(true, |metadata| self.covers(&metadata))
@@ -470,7 +470,7 @@ pub(crate) fn restore_differences(
     let is_directory = |state: &Option<State>| {
         state
             .as_ref()
-            .is_some_and(|state| matches!(state.kind, Kind::Directory | Kind::Git))
+            .is_some_and(|state| matches!(state.kind, FileKind::Directory | FileKind::Git))
     };
     let is_new_directory = |difference: &Difference| {
         !is_directory(&difference.before) && is_directory(&difference.after)
@@ -512,7 +512,7 @@ pub(crate) fn restore_differences(
         let is_file = difference
             .after
             .as_ref()
-            .is_some_and(|after| !matches!(after.kind, Kind::Directory | Kind::Git));
+            .is_some_and(|after| !matches!(after.kind, FileKind::Directory | FileKind::Git));
         is_file
             && difference
                 .path
@@ -545,7 +545,7 @@ pub(crate) fn restore_differences(
         difference
             .after
             .as_ref()
-            .is_some_and(|after| after.kind == Kind::File)
+            .is_some_and(|after| after.kind == FileKind::File)
     }) {
         if let Err(error) = doubtful.copy(&difference.path, done) {
             done.fail(&difference.path, &error);
@@ -619,7 +619,7 @@ fn leave_repositories(differences: &mut Vec<Difference>, end: EndOfRun, done: &m
         let is_gone = before.as_ref().is_some_and(|before| !before.is_known()) && after.is_none();
         let is_file = after
             .as_ref()
-            .is_some_and(|after| after.kind != Kind::Directory);
+            .is_some_and(|after| after.kind != FileKind::Directory);
         let is_later = is_file
             && path
                 .symlink_metadata()

@@ -15,7 +15,7 @@ use crate::around::Around;
 use crate::builtin::pip;
 use crate::config::{ConfigFile, ConfigPolicy};
 use crate::machine::Machine;
-use crate::method::{Asked, Method, StepContext};
+use crate::method::{Method, RunSelection, StepContext};
 use crate::plugin::{Configured, Deployment, Undeployment};
 use crate::programs::ProgramDirectories;
 use crate::remote::Remote;
@@ -63,7 +63,7 @@ pub(crate) struct RunContext {
     /// anything. Empty where nobody is.
     pub(crate) sandboxes: BTreeMap<ModuleId, Option<Sandbox>>,
     /// What was asked of the run.
-    pub(crate) asked: Asked,
+    pub(crate) asked: RunSelection,
     /// How plugins are configured.
     pub(crate) plugins: BTreeMap<ModuleId, Configured>,
     /// What is deployed.
@@ -108,13 +108,13 @@ impl RunContext {
 
     /// The directory that a module's files stand below: the home directory, unless it belongs
     /// `into` another, which is made where it is not there.
-    pub(crate) fn home_of(&self, into: Option<&Path>) -> Result<Place<'_>, Failure> {
+    pub(crate) fn home_of(&self, into: Option<&Path>) -> Result<ModuleRoot<'_>, Failure> {
         let Some(into) = into else {
-            return Ok(Place::Home(&self.home));
+            return Ok(ModuleRoot::Home(&self.home));
         };
         let open = || std::fs::create_dir_all(into).and_then(|()| place_of(into, &self.own));
         open()
-            .map(Place::Elsewhere)
+            .map(ModuleRoot::Elsewhere)
             .map_err(|error| Failure::new(format!("cannot use {}: {error}", into.display())))
     }
 
@@ -255,17 +255,17 @@ pub fn place_of(into: &Path, own: &[PathBuf]) -> std::io::Result<Home> {
 }
 
 /// The directory that a module's files stand below.
-pub(crate) enum Place<'a> {
+pub(crate) enum ModuleRoot<'a> {
     Home(&'a Home),
     Elsewhere(Home),
 }
 
-impl std::ops::Deref for Place<'_> {
+impl std::ops::Deref for ModuleRoot<'_> {
     type Target = Home;
     fn deref(&self) -> &Home {
         match self {
-            Place::Home(home) => home,
-            Place::Elsewhere(home) => home,
+            ModuleRoot::Home(home) => home,
+            ModuleRoot::Elsewhere(home) => home,
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::batch::{self, Bulk, Share};
 use crate::builtin::pip;
 use crate::config::{ConfigFile, ConfigPolicy};
 use crate::machine::Machine;
-use crate::method::{Asked, host_pool, method_of, path_pool};
+use crate::method::{RunSelection, host_pool, method_of, path_pool};
 use crate::plugin::{self, Configured, Deployment, Undeployment};
 use crate::programs::ProgramDirectories;
 use crate::remote::Remote;
@@ -59,7 +59,7 @@ pub struct Options {
     /// What of a past run is undone.
     pub undo: Vec<UndoPlan>,
     /// What was asked, for scripts that want to know.
-    pub asked: Asked,
+    pub asked: RunSelection,
     /// How plugins are configured.
     pub plugins: BTreeMap<ModuleId, Configured>,
     /// What is deployed.

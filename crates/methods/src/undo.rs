@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use hoist_core::{Installed, Module, Rock};
 use hoist_executor::{Effect, Failure, ItemChange, Level, TaskContext};
 use hoist_files::{
-    Difference, Home, Kind, PIPE, Record, RemovalPolicy, Root, SOCKET, Scope, Snapshot,
+    Difference, FileKind, Home, PIPE, Record, RemovalPolicy, Root, SOCKET, Scope, Snapshot,
     SnapshotOptions, State, Store, Suffix, aside_name, digest, keep_copy, put_back, rename_new,
     state,
 };
-use hoist_ledger::{DisplacedPath, Disposal, Edit, Entry, Reader, Rollback};
+use hoist_ledger::{DisplacedPath, Disposal, Edit, JournalEntry, Reader, Rollback};
 
 use crate::application::{self, Together};
 use crate::builtin::{luarocks, pip};
@@ -24,7 +24,7 @@ use crate::uninstall::was_found;
 
 /// Why something cannot be taken back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Conflict {
+pub struct UndoConflict {
     /// What.
     pub path: PathBuf,
     /// Why.
@@ -43,11 +43,11 @@ const ROCK_STAYS: &str =
 #[derive(Debug, Clone)]
 pub struct UndoPlan {
     /// The module, and what the run did to it.
-    pub entry: Entry,
+    pub entry: JournalEntry,
     /// What becomes of files, and of how many: whole directories are told as one.
     pub told: Vec<(ItemChange, PathBuf, usize)>,
     /// What stands in the way.
-    pub conflicts: Vec<Conflict>,
+    pub conflicts: Vec<UndoConflict>,
     /// What is not undone, a sentence each.
     pub remarks: Vec<String>,
     /// The packages that are removed, in words.
@@ -69,7 +69,7 @@ pub struct UndoPlan {
 /// # Errors
 /// Something cannot be looked at.
 pub fn plan_undo(
-    entries: &[Entry],
+    entries: &[JournalEntry],
     state_directory: &Path,
     machine: &Machine,
     own: &[PathBuf],
@@ -106,7 +106,7 @@ type View = BTreeMap<PathBuf, Option<State>>;
 type Contents = BTreeMap<PathBuf, Vec<u8>>;
 
 fn plan_one(
-    entry: &Entry,
+    entry: &JournalEntry,
     known: &Known<'_>,
     view: &mut View,
     contents: &mut Contents,
@@ -149,7 +149,7 @@ fn plan_one(
                 continue;
             }
             Verdict::Due(now) => now,
-            Verdict::Conflict(Some(now), _, true) if let Some(edit) = edit_of(&path) => {
+            Verdict::UndoConflict(Some(now), _, true) if let Some(edit) = edit_of(&path) => {
                 match without_edit(difference, edit, &known.store, contents.get(&path))? {
                     Some(merged) => {
                         let before = State {
@@ -164,7 +164,7 @@ fn plan_one(
                         let why =
                             "it was modified since the run, in the lines that the run changed"
                                 .to_owned();
-                        plan.conflicts.push(Conflict {
+                        plan.conflicts.push(UndoConflict {
                             path: path.clone(),
                             why,
                             can_be_forced: true,
@@ -179,8 +179,8 @@ fn plan_one(
                 }
                 continue;
             }
-            Verdict::Conflict(now, why, can_be_forced) => {
-                plan.conflicts.push(Conflict {
+            Verdict::UndoConflict(now, why, can_be_forced) => {
+                plan.conflicts.push(UndoConflict {
                     path: path.clone(),
                     why,
                     can_be_forced,
@@ -241,7 +241,7 @@ fn plan_one(
                 rock.tree.display(),
                 dependents[0]
             );
-            plan.conflicts.push(Conflict {
+            plan.conflicts.push(UndoConflict {
                 path: rock.tree.clone(),
                 why,
                 can_be_forced: false,
@@ -265,7 +265,7 @@ fn plan_one(
                     "the run did not create it"
                 };
                 if !plan.conflicts.iter().any(|conflict| conflict.path == path) {
-                    plan.conflicts.push(Conflict {
+                    plan.conflicts.push(UndoConflict {
                         path,
                         why: why.to_owned(),
                         can_be_forced: true,
@@ -313,7 +313,7 @@ fn plan_one(
             )),
             (None, None) => None,
         };
-        plan.conflicts.push(Conflict {
+        plan.conflicts.push(UndoConflict {
             path: rock.tree.clone(),
             why: ROCK_STAYS.to_owned(),
             can_be_forced: false,
@@ -364,7 +364,7 @@ fn without_edit(
 /// What else is known to be the module's, as it wrote it: modules that share a directory do not
 /// know of each other's changes.
 fn rest(
-    entry: &Entry,
+    entry: &JournalEntry,
     due: &[Difference],
     known: &Known<'_>,
     view: &View,
@@ -457,7 +457,11 @@ fn rest(
         // before.
         let is_below = |below: &&&Path| below.starts_with(path);
         let was_there = || made.range(path..).next().filter(is_below).is_some();
-        if now.as_ref().is_some_and(|now| now.kind == Kind::Directory) && was_there() {
+        if now
+            .as_ref()
+            .is_some_and(|now| now.kind == FileKind::Directory)
+            && was_there()
+        {
             continue;
         }
         rest.extend(now.map(|now| Difference {
@@ -499,7 +503,7 @@ fn grouped<'d>(
         let is_directory = before
             .as_ref()
             .or(after.as_ref())
-            .is_some_and(|state| matches!(state.kind, Kind::Directory | Kind::Git));
+            .is_some_and(|state| matches!(state.kind, FileKind::Directory | FileKind::Git));
         match groups.last_mut() {
             Some((last, directory, count))
                 if is_open && *last == item_change && path.starts_with(&*directory) =>
@@ -528,12 +532,12 @@ enum Verdict {
     /// It does not come back, and why; that does not hold up the rest.
     Lost(String),
     /// With what stands there now, why it cannot be done, and whether it can be forced.
-    Conflict(Option<State>, String, bool),
+    UndoConflict(Option<State>, String, bool),
 }
 
 /// For each difference whether it can be taken back.
 fn judged<'e>(
-    entry: &'e Entry,
+    entry: &'e JournalEntry,
     store: &Store,
     machine: &Machine,
     view: &View,
@@ -546,7 +550,7 @@ fn judged<'e>(
     };
     let has_same_mode = |one: &Option<State>, other: &Option<State>| {
         one.as_ref().zip(other.as_ref()).is_none_or(|(one, other)| {
-            (one.mode, one.owner) == (other.mode, other.owner) || one.kind == Kind::Link
+            (one.mode, one.owner) == (other.mode, other.owner) || one.kind == FileKind::Link
         })
     };
     let judge = |difference: &'e Difference| {
@@ -555,14 +559,14 @@ fn judged<'e>(
             None => state(&difference.path).map_err(wrong)?,
         };
         let kept = |state: &State| match state.kind {
-            Kind::File | Kind::Link => state.is_known() && store.has(&state.digest),
-            Kind::Directory => true,
-            Kind::Other => matches!(state.digest.as_str(), PIPE | SOCKET),
-            Kind::Git => false,
+            FileKind::File | FileKind::Link => state.is_known() && store.has(&state.digest),
+            FileKind::Directory => true,
+            FileKind::Other => matches!(state.digest.as_str(), PIPE | SOCKET),
+            FileKind::Git => false,
         };
         let verdict = match (&difference.before, &difference.after) {
-            (Some(before), None) if !before.is_known() && before.kind == Kind::Directory => {
-                Verdict::Conflict(
+            (Some(before), None) if !before.is_known() && before.kind == FileKind::Directory => {
+                Verdict::UndoConflict(
                     now,
                     "git has repacked its repository since".to_owned(),
                     false,
@@ -571,7 +575,7 @@ fn judged<'e>(
             (before, _) if same(&now, before) && has_same_mode(&now, before) => Verdict::Done,
             // Whoever changed permissions since knows why.
             (before, after) if same(&now, before) && !has_same_mode(&now, after) => Verdict::Done,
-            (Some(before), _) if before.kind == Kind::Other && !kept(before) => {
+            (Some(before), _) if before.kind == FileKind::Other && !kept(before) => {
                 Verdict::Lost("it was a device, which is not created again".to_owned())
             }
             (Some(before), after) if !kept(before) => {
@@ -582,14 +586,14 @@ fn judged<'e>(
                 if same && same_kind(&now, after) {
                     Verdict::Done
                 } else {
-                    Verdict::Conflict(now, why, false)
+                    Verdict::UndoConflict(now, why, false)
                 }
             }
             (_, after) if same(&now, after) => match &now {
-                Some(now) if now.kind == Kind::Git => {
+                Some(now) if now.kind == FileKind::Git => {
                     match own::precious(&difference.path, machine) {
                         None => Verdict::Due(Some(now.clone())),
-                        Some(why) => Verdict::Conflict(Some(now.clone()), why, false),
+                        Some(why) => Verdict::UndoConflict(Some(now.clone()), why, false),
                     }
                 }
                 now => Verdict::Due(now.clone()),
@@ -607,7 +611,7 @@ fn judged<'e>(
                 } else {
                     "it was modified since the run"
                 };
-                Verdict::Conflict(now, why.to_owned(), true)
+                Verdict::UndoConflict(now, why.to_owned(), true)
             }
         };
         Ok((difference, verdict))
@@ -622,12 +626,14 @@ fn same_kind(one: &Option<State>, other: &Option<State>) -> bool {
 /// True for the same thing; who owns it may have been changed by whoever works with it.
 fn is_same(one: &State, other: &State) -> bool {
     let unread = !one.is_known() || !other.is_known();
-    let is_directory = |kind| matches!(kind, Kind::Directory | Kind::Git);
+    let is_directory = |kind| matches!(kind, FileKind::Directory | FileKind::Git);
     match one.kind {
         // That of a repository is looked into or not.
-        Kind::Directory | Kind::Git => is_directory(other.kind),
-        Kind::Other => one.kind == other.kind,
-        Kind::File | Kind::Link => one.kind == other.kind && (unread || one.digest == other.digest),
+        FileKind::Directory | FileKind::Git => is_directory(other.kind),
+        FileKind::Other => one.kind == other.kind,
+        FileKind::File | FileKind::Link => {
+            one.kind == other.kind && (unread || one.digest == other.digest)
+        }
     }
 }
 
@@ -659,7 +665,7 @@ pub(crate) fn undo(
     let _alone = application
         .map(|application| application::lock(application, true, task))
         .transpose()?;
-    if let Some(Conflict { path, why, .. }) = plan
+    if let Some(UndoConflict { path, why, .. }) = plan
         .conflicts
         .iter()
         .find(|conflict| !(world.force && conflict.can_be_forced))
@@ -808,7 +814,7 @@ fn displaced(
         let Some(after) = after else { continue };
         let is_conflict = plan.conflicts.iter().any(|conflict| conflict.path == *path);
         let (kept, disposal) = match after.kind {
-            Kind::Git if before.is_none() => {
+            FileKind::Git if before.is_none() => {
                 // Next to the outermost directory that goes, which has to be empty by then.
                 let goes = |above: &&Path| {
                     due.iter()
@@ -825,7 +831,7 @@ fn displaced(
                 )
             }
             // Of a file a copy is made.
-            kind if is_conflict && kind != Kind::File => (aside_name(path), Disposal::Keep),
+            kind if is_conflict && kind != FileKind::File => (aside_name(path), Disposal::Keep),
             _ => continue,
         };
         displaced.push(DisplacedPath {
@@ -857,10 +863,10 @@ fn put_all_back(
     if !plan.is_adopted {
         leave_packages(module, &plan.entry, context)?;
     }
-    for Conflict { path, .. } in &plan.conflicts {
+    for UndoConflict { path, .. } in &plan.conflicts {
         let Some(now) = state(path)
             .map_err(copying)?
-            .filter(|now| now.kind == Kind::File)
+            .filter(|now| now.kind == FileKind::File)
         else {
             continue;
         };
@@ -958,7 +964,7 @@ fn reversed(difference: &Difference) -> Difference {
 /// back as far as their versions are recorded.
 fn leave_packages(
     module: &Module,
-    entry: &Entry,
+    entry: &JournalEntry,
     context: &StepContext<'_>,
 ) -> Result<(), Failure> {
     let (was, now) = (entry.was.removal(), &module.removal);

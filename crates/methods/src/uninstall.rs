@@ -15,8 +15,8 @@ use hoist_files::{
 use hoist_ledger::{DisplacedPath, Disposal, Edit, OwnedFiles, Rollback};
 
 use crate::application::{
-    self, Answer, Asked, Before, GuardSession, drop_copies, give_back, give_back_permissions,
-    protect_uninstall, take_out, tell_left,
+    self, Before, GuardSession, InstallerRequest, InstallerResult, drop_copies, give_back,
+    give_back_permissions, protect_uninstall, take_out, tell_left,
 };
 use crate::around::is_file_of_shell;
 use crate::builtin::{luarocks, package, pip};
@@ -700,7 +700,7 @@ fn leave_application(
 ) -> Result<BTreeSet<String>, Failure> {
     let application = guarding.guard.application();
     let name = module.short();
-    let asked = Asked {
+    let asked = InstallerRequest {
         action: "uninstall",
         name,
         application,
@@ -727,7 +727,7 @@ fn leave_application(
                 Level::Warning,
                 format!("{why}; the module is removed without it"),
             );
-            Answer::default()
+            InstallerResult::default()
         }
     };
     let differences = guarding.guard.differences(true)?;
@@ -758,7 +758,7 @@ fn leave_application(
         let directory = application.directory(name);
         let left = belongings.record.iter().filter(|(path, recorded)| {
             !path.starts_with(&directory)
-                && recorded.kind != hoist_files::Kind::Directory
+                && recorded.kind != hoist_files::FileKind::Directory
                 && path.symlink_metadata().is_ok()
         });
         let known = |path: &Path| {
@@ -1396,7 +1396,7 @@ fn roots(
         {
             continue;
         }
-        if recorded.kind == hoist_files::Kind::Directory && ways.contains(path.as_path()) {
+        if recorded.kind == hoist_files::FileKind::Directory && ways.contains(path.as_path()) {
             roots.push(Root {
                 path: path.clone(),
                 scope: Scope::IfEmpty,

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use hoist_core::{Action, InstalledModule, Module, Presence, UninstallSpec};
 use hoist_executor::{Effect, Failure, Level, TaskContext};
-use hoist_files::{Kind, Record, state};
+use hoist_files::{FileKind, Record, state};
 use hoist_ledger::Reader;
 
 use crate::around::is_file_of_shell;
@@ -184,7 +184,7 @@ fn altered(recorded: &Record, machine: &Machine, task: &TaskContext) -> Result<A
 fn clones(recorded: &Record) -> impl Iterator<Item = &Path> {
     recorded
         .iter()
-        .filter(|(_, file)| file.kind == Kind::Git)
+        .filter(|(_, file)| file.kind == FileKind::Git)
         .filter_map(|(path, _)| path.parent())
 }
 
@@ -208,8 +208,8 @@ fn compare_files(
             .any(|above| clones.contains(&above))
     };
     // Everybody writes to the files of the shell, and sockets come and go with their programs.
-    let is_fleeting = |path: &Path, kind: Kind| {
-        is_passing(path) || kind == Kind::Other || is_file_of_shell(path, home)
+    let is_fleeting = |path: &Path, kind: FileKind| {
+        is_passing(path) || kind == FileKind::Other || is_file_of_shell(path, home)
     };
     for (number, (path, file)) in recorded
         .iter()
@@ -221,11 +221,11 @@ fn compare_files(
         }
         let now = state(path).map_err(|error| Failure::new(format!("cannot read {error}")))?;
         match now {
-            None if !is_in_clone(path) || file.kind == Kind::Git => {
+            None if !is_in_clone(path) || file.kind == FileKind::Git => {
                 altered.missing.insert(path.display().to_string());
             }
             Some(now)
-                if matches!(file.kind, Kind::File | Kind::Link)
+                if matches!(file.kind, FileKind::File | FileKind::Link)
                     && !file.is(&now)
                     && !is_in_clone(path) =>
             {

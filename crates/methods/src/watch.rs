@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use hoist_core::{Module, ModuleId, is_shared};
 use hoist_executor::{Failure, ItemChange, TaskContext};
 use hoist_files::{
-    Difference, Home, Kind, Listing, Record, Recorded, Snapshot, SnapshotOptions, State, Store,
+    Difference, FileKind, Home, Listing, Record, Recorded, Snapshot, SnapshotOptions, State, Store,
     Suffix, aside_name, backups, is_backup, keep_copy, list_tree, pending, update_record,
 };
 use hoist_ledger::{DisplacedPath, Edit};
@@ -236,7 +236,7 @@ impl Watch {
             Some((
                 path.clone(),
                 Recorded {
-                    kind: Kind::Directory,
+                    kind: FileKind::Directory,
                     mode,
                     digest: String::new(),
                 },
@@ -285,10 +285,10 @@ impl Watch {
                     return false;
                 };
                 let gone = after.is_none()
-                    || before.kind == Kind::Directory
+                    || before.kind == FileKind::Directory
                         && after
                             .as_ref()
-                            .is_some_and(|after| after.kind != Kind::Directory);
+                            .is_some_and(|after| after.kind != FileKind::Directory);
                 let is_somebodys = match old.get(path) {
                     Some(recorded) => {
                         !recorded.is(before)
@@ -298,7 +298,7 @@ impl Watch {
                     }
                     None => gone,
                 };
-                let is_way = before.kind == Kind::Directory && gone;
+                let is_way = before.kind == FileKind::Directory && gone;
                 (is_somebodys || is_way)
                     && !is_passing(path)
                     && !is_claimed(path)
@@ -333,7 +333,7 @@ impl Watch {
                 .any(|part| matches!(part.as_os_str().to_str(), Some(".git" | "__pycache__")))
         };
         let is_claimed = |path: &Path| self.claimed.iter().any(|claimed| path.starts_with(claimed));
-        let is_file = |state: &State| matches!(state.kind, Kind::File | Kind::Link);
+        let is_file = |state: &State| matches!(state.kind, FileKind::File | FileKind::Link);
         let mut differences = self.before.differences(&now);
         differences.retain(|Difference { path, before, .. }| {
             // What an earlier attempt wrote is not, unless it was changed since.
@@ -385,20 +385,22 @@ impl Watch {
             if after.has_same_contents(before) {
                 continue;
             }
-            let is_edit =
-                if before.kind == Kind::File && after.kind == Kind::File && after.is_known() {
-                    let (old, new) = (
-                        store.bytes(&before.digest).map_err(wrong)?,
-                        store.bytes(&after.digest).map_err(wrong)?,
-                    );
-                    // What only adds to a file takes nothing from anybody.
-                    if application::keeps_all(&old, &new, None) {
-                        continue;
-                    }
-                    application::is_edit(&old, &new)
-                } else {
-                    false
-                };
+            let is_edit = if before.kind == FileKind::File
+                && after.kind == FileKind::File
+                && after.is_known()
+            {
+                let (old, new) = (
+                    store.bytes(&before.digest).map_err(wrong)?,
+                    store.bytes(&after.digest).map_err(wrong)?,
+                );
+                // What only adds to a file takes nothing from anybody.
+                if application::keeps_all(&old, &new, None) {
+                    continue;
+                }
+                application::is_edit(&old, &new)
+            } else {
+                false
+            };
             let copy = copy_of(path, before, store).map_err(wrong)?;
             let why = format!("backup of {shown}, which the module's script changed");
             task.item(ItemChange::Preserved, copy.display().to_string(), Some(why));
@@ -476,7 +478,7 @@ impl Watch {
         let packed = spare_repositories(&mut differences);
         differences.extend(packed.into_iter().map(|clone| Difference {
             path: clone.join(".git/objects"),
-            before: Some(State::unread(Kind::Directory)),
+            before: Some(State::unread(FileKind::Directory)),
             after: None,
         }));
         differences.sort_by(|a, b| a.path.cmp(&b.path));
@@ -536,8 +538,8 @@ impl Watch {
         let new = |path: &Path| !old.contains_key(path) && self.before.get(path).is_none();
         for (path, entry) in written.iter().rev().filter(|(path, _)| new(path)) {
             let _ = match entry.kind {
-                Kind::Directory => std::fs::remove_dir(path),
-                Kind::Git => std::fs::remove_dir_all(path),
+                FileKind::Directory => std::fs::remove_dir(path),
+                FileKind::Git => std::fs::remove_dir_all(path),
                 _ => std::fs::remove_file(path),
             };
         }
@@ -580,7 +582,7 @@ fn copy_of(path: &Path, before: &State, store: &Store) -> std::io::Result<PathBu
         .find(|path| path.parent().is_some_and(is_directory))
         .unwrap_or(path);
     let contents = store.bytes(&before.digest)?;
-    if before.kind == Kind::Link {
+    if before.kind == FileKind::Link {
         let copy = aside_name(place);
         std::os::unix::fs::symlink(std::ffi::OsString::from_vec(contents), &copy)?;
         return Ok(copy);

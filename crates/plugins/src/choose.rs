@@ -15,7 +15,7 @@ use crate::range::VersionRange;
 
 /// A version of something that one source offers.
 #[derive(Debug, Clone)]
-pub struct Offer {
+pub struct VersionOffer {
     /// Of what.
     pub name: String,
     /// Absent where it has none: then it will do for every range.
@@ -39,9 +39,9 @@ pub struct VersionRequest {
 
 /// What there is to choose from.
 #[derive(Debug, Default)]
-pub struct Offers {
+pub struct VersionOffers {
     /// Everything that sources offer; of one version of a name the first counts.
-    pub all: Vec<Offer>,
+    pub all: Vec<VersionOffer>,
     /// What the platform provides.
     pub provided: BTreeMap<String, Version>,
     /// Versions that are installed, and stay where they will do.
@@ -52,7 +52,7 @@ pub struct Offers {
 
 /// What was chosen of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Choice {
+pub struct ChosenVersion {
     /// The name.
     pub name: String,
     /// Whose offer it is; absent where what is installed stays.
@@ -63,7 +63,7 @@ pub struct Choice {
 
 /// Why no versions go together.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Conflict {
+pub enum VersionConflict {
     /// Nobody has what something needs: who needs it, what, and which versions.
     Missing {
         /// Who needs it.
@@ -83,7 +83,10 @@ pub enum Conflict {
 ///
 /// # Errors
 /// What nobody has, and ranges that exclude each other.
-pub fn choose(offers: &Offers, asked: &[String]) -> Result<Vec<Choice>, Conflict> {
+pub fn choose(
+    offers: &VersionOffers,
+    asked: &[String],
+) -> Result<Vec<ChosenVersion>, VersionConflict> {
     let optional: BTreeSet<&str> = offers
         .all
         .iter()
@@ -114,10 +117,10 @@ pub fn choose(offers: &Offers, asked: &[String]) -> Result<Vec<Choice>, Conflict
 }
 
 fn solve(
-    offers: &Offers,
+    offers: &VersionOffers,
     asked: &[String],
     without: &BTreeSet<&str>,
-) -> Result<Vec<Choice>, Conflict> {
+) -> Result<Vec<ChosenVersion>, VersionConflict> {
     let provider = Provider {
         offers,
         asked,
@@ -132,7 +135,7 @@ fn solve(
             tree.collapse_no_versions();
             let reasons = DefaultStringReporter::report(&tree);
             let reasons = reasons.split_whitespace().collect::<Vec<_>>().join(" ");
-            return Err(Conflict::Derived(
+            return Err(VersionConflict::Derived(
                 reasons
                     .replace("the request -", "the request")
                     .replace(" - | ", " ")
@@ -140,7 +143,11 @@ fn solve(
             ));
         }
         // What has no version at all is in every range.
-        Err(error) => return Err(Conflict::Derived(error.to_string().replace(" - | ", " "))),
+        Err(error) => {
+            return Err(VersionConflict::Derived(
+                error.to_string().replace(" - | ", " "),
+            ));
+        }
     };
     let choice = |(package, Release(version)): (Package, Release)| {
         let Package::Named(name) = package else {
@@ -158,18 +165,18 @@ fn solve(
         let source = offer
             .map(|offer| offer.source.clone())
             .filter(|_| !stays || offers.updated.contains(&name));
-        (known && !offers.provided.contains_key(&name)).then_some(Choice {
+        (known && !offers.provided.contains_key(&name)).then_some(ChosenVersion {
             name,
             source,
             version,
         })
     };
-    let mut choices: Vec<Choice> = chosen.into_iter().filter_map(choice).collect();
+    let mut choices: Vec<ChosenVersion> = chosen.into_iter().filter_map(choice).collect();
     choices.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(choices)
 }
 
-impl Offers {
+impl VersionOffers {
     /// True where there is anything of a name.
     fn has(&self, name: &str) -> bool {
         self.provided.contains_key(name)
@@ -177,7 +184,7 @@ impl Offers {
             || self.all.iter().any(|offer| offer.name == name)
     }
 
-    fn of<'o>(&'o self, name: &'o str) -> impl Iterator<Item = &'o Offer> {
+    fn of<'o>(&'o self, name: &'o str) -> impl Iterator<Item = &'o VersionOffer> {
         self.all.iter().filter(move |offer| offer.name == name)
     }
 }
@@ -211,14 +218,14 @@ impl fmt::Display for Package {
 }
 
 struct Provider<'a> {
-    offers: &'a Offers,
+    offers: &'a VersionOffers,
     asked: &'a [String],
     /// Optional names that are left out.
     without: &'a BTreeSet<&'a str>,
 }
 
 impl Provider<'_> {
-    fn needs<'o>(&'o self, offer: &'o Offer) -> impl Iterator<Item = &'o VersionRequest> {
+    fn needs<'o>(&'o self, offer: &'o VersionOffer) -> impl Iterator<Item = &'o VersionRequest> {
         offer
             .needs
             .iter()
@@ -226,10 +233,10 @@ impl Provider<'_> {
     }
 
     /// The first name on the way that nobody has.
-    fn missing(&self) -> Option<Conflict> {
+    fn missing(&self) -> Option<VersionConflict> {
         let (mut seen, mut waiting) = (BTreeSet::new(), self.asked.to_vec());
         if let Some(name) = self.asked.iter().find(|name| !self.offers.has(name)) {
-            return Some(Conflict::Missing {
+            return Some(VersionConflict::Missing {
                 by: "the request".to_owned(),
                 name: name.clone(),
                 versions: "*".to_owned(),
@@ -239,7 +246,7 @@ impl Provider<'_> {
             for need in self.offers.of(&by).flat_map(|offer| self.needs(offer)) {
                 if !self.offers.has(&need.name) {
                     let by = by.clone();
-                    return Some(Conflict::Missing {
+                    return Some(VersionConflict::Missing {
                         by,
                         name: need.name.clone(),
                         versions: need.range.to_string(),
@@ -363,14 +370,14 @@ fn ranges(range: &VersionRange) -> Ranges<Release> {
 mod tests {
     use super::*;
 
-    fn offer(name: &str, version: &str, needs: &[(&str, &str)]) -> Offer {
+    fn offer(name: &str, version: &str, needs: &[(&str, &str)]) -> VersionOffer {
         let want = |(name, range): &(&str, &str)| VersionRequest {
             name: name.trim_end_matches('?').to_owned(),
             range: VersionRange::parse(range).unwrap(),
             optional: name.ends_with('?'),
         };
         let version = (!version.is_empty()).then(|| Version::parse(version).unwrap());
-        Offer {
+        VersionOffer {
             name: name.to_owned(),
             version,
             source: format!("of {name}"),
@@ -378,9 +385,9 @@ mod tests {
         }
     }
 
-    fn chosen(offers: &Offers, asked: &[&str]) -> Result<Vec<String>, Conflict> {
+    fn chosen(offers: &VersionOffers, asked: &[&str]) -> Result<Vec<String>, VersionConflict> {
         let asked: Vec<String> = asked.iter().map(|name| (*name).to_owned()).collect();
-        let told = |choice: Choice| {
+        let told = |choice: ChosenVersion| {
             let version = choice
                 .version
                 .map(|version| version.to_string())
@@ -404,7 +411,7 @@ mod tests {
 
     #[test]
     fn the_newest_that_goes_together_with_the_platform_and_what_is_installed() {
-        let mut offers = Offers {
+        let mut offers = VersionOffers {
             all: vec![
                 offer(
                     "shop",
@@ -417,7 +424,7 @@ mod tests {
                 offer("shell", "", &[]),
             ],
             provided: [("core".to_owned(), version("1.0.0"))].into(),
-            ..Offers::default()
+            ..VersionOffers::default()
         };
         assert_eq!(
             chosen(&offers, &["shop"]).unwrap(),
@@ -438,7 +445,7 @@ mod tests {
 
     #[test]
     fn a_conflict_is_derived_and_what_nobody_has_is_named() {
-        let offers = Offers {
+        let offers = VersionOffers {
             all: vec![
                 offer("shop", "1.0.0", &[("db", "<2"), ("log", "*")]),
                 offer("log", "1.0.0", &[("db", ">=2")]),
@@ -448,9 +455,9 @@ mod tests {
                 offer("new", "1.0.0", &[("core", ">=2")]),
             ],
             provided: [("core".to_owned(), version("1.0.0"))].into(),
-            ..Offers::default()
+            ..VersionOffers::default()
         };
-        let Err(Conflict::Derived(reasons)) = chosen(&offers, &["shop"]) else {
+        let Err(VersionConflict::Derived(reasons)) = chosen(&offers, &["shop"]) else {
             panic!("it goes together")
         };
         assert!(
@@ -459,13 +466,13 @@ mod tests {
                 .all(|name| reasons.contains(name)),
             "{reasons}"
         );
-        let missing = Conflict::Missing {
+        let missing = VersionConflict::Missing {
             by: "lost".into(),
             name: "nothing".into(),
             versions: ">=3".into(),
         };
         assert_eq!(chosen(&offers, &["lost"]), Err(missing));
-        let Err(Conflict::Derived(reasons)) = chosen(&offers, &["new"]) else {
+        let Err(VersionConflict::Derived(reasons)) = chosen(&offers, &["new"]) else {
             panic!("it goes together")
         };
         assert!(reasons.contains("core"), "{reasons}");
@@ -473,7 +480,7 @@ mod tests {
 
     #[test]
     fn what_is_optional_is_left_out_where_it_cannot_be_had() {
-        let offers = Offers {
+        let offers = VersionOffers {
             all: vec![
                 offer(
                     "shop",
@@ -490,7 +497,7 @@ mod tests {
                 offer("db", "2.0.0", &[]),
                 offer("db", "1.0.0", &[]),
             ],
-            ..Offers::default()
+            ..VersionOffers::default()
         };
         assert_eq!(
             chosen(&offers, &["shop"]).unwrap(),

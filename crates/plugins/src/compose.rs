@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 
 use crate::directory::{Directory, Lookup, is_inside};
 use crate::document::{Data, Document, Node};
-use crate::evaluate::{Answer, Rendered, Task, Template, TemplateError};
+use crate::evaluate::{EvaluationResult, EvaluationTask, Rendered, Template, TemplateError};
 use crate::interpolate::{Variable, interpolate};
 use crate::manifest::{COMPOSE_FILES, OVERRIDES, Plugin, compose_files};
 use crate::schema::read_text;
-use crate::tree::{Branch, Origin, Tree, dotted};
+use crate::tree::{Branch, Tree, ValueOrigin, dotted};
 
 mod exact;
 mod source;
@@ -279,9 +279,9 @@ fn rendered(
         spellings,
         strict: plugin.strict_templates,
     };
-    match directory.evaluate(&Task::Render(template)) {
-        Ok(Answer::Rendered(rendered)) => rendered,
-        Ok(Answer::Checked(_)) => Err(TemplateError {
+    match directory.evaluate(&EvaluationTask::Render(template)) {
+        Ok(EvaluationResult::Rendered(rendered)) => rendered,
+        Ok(EvaluationResult::Checked(_)) => Err(TemplateError {
             message: "the answer belongs to another request".to_owned(),
             line: None,
             start: None,
@@ -368,7 +368,7 @@ fn undefined_value(
 
 /// Says which value of the configuration a template does not pass on as it is.
 fn inexact_value(value: &str, rendering: &Rendering<'_>, file: &str) -> Diagnostic {
-    let tree = Tree::of_value(rendering.values, &Origin::Nowhere);
+    let tree = Tree::of_value(rendering.values, &ValueOrigin::Nowhere);
     let mut leaves = Vec::new();
     tree.leaves(&mut Vec::new(), &mut leaves);
     let path = leaves

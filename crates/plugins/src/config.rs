@@ -11,7 +11,7 @@ use crate::document::{Data, Document, number};
 use crate::manifest::{Plugin, layered_environments};
 use crate::schema::{Schema, Subschema, read_text, typed};
 use crate::secret::{MASK, Masker, SHORTEST, is_secret_name};
-use crate::tree::{Branch, Origin, Place, Tree, dotted, parts};
+use crate::tree::{Branch, FilePosition, Tree, ValueOrigin, dotted, parts};
 use crate::violation;
 
 /// What a person gives beside what the plugin brings, the weakest first.
@@ -24,12 +24,12 @@ pub struct Given {
     /// The variables that the plugin's mapping may name.
     pub variables: Environment,
     /// Single values.
-    pub set: Vec<Assignment>,
+    pub set: Vec<ConfigAssignment>,
 }
 
 /// A single value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Assignment {
+pub struct ConfigAssignment {
     /// Where it goes: `database.host`.
     pub path: String,
     /// What it is, as text.
@@ -57,7 +57,7 @@ pub struct Pending {
     /// Where it is to be had.
     pub source: SecretSource,
     /// Where that was said.
-    pub origin: Origin,
+    pub origin: ValueOrigin,
 }
 
 /// One value of a configuration.
@@ -70,7 +70,7 @@ pub struct Setting {
     /// The value as people read it: a number as it is written.
     pub text: String,
     /// Where it came from.
-    pub origin: Origin,
+    pub origin: ValueOrigin,
     /// Whether it is a secret.
     pub secret: bool,
     /// What the schema says of it.
@@ -79,7 +79,7 @@ pub struct Setting {
 
 /// The configuration of a plugin.
 #[derive(Debug)]
-pub struct Configuration {
+pub struct PluginConfiguration {
     tree: Tree,
     schema: Option<Schema>,
     /// Names of variables, each with the path of its value.
@@ -109,7 +109,7 @@ const USUAL: &[(&str, &str)] = &[
 /// The environments that there are everywhere; others have a profile.
 pub const ENVIRONMENTS: &[&str] = &["development", "staging", "production"];
 
-impl Configuration {
+impl PluginConfiguration {
     /// Lays all layers over each other: defaults of the schema, `defaults.yaml`, the profile of the
     /// environment, files, variables, single values.
     pub fn read(plugin: &Plugin, directory: &dyn Directory, given: &Given) -> Self {
@@ -138,7 +138,9 @@ impl Configuration {
         }
         for document in documents.iter().chain(&given.files) {
             match &document.root.data {
-                Data::Map(_) => tree.lay(Tree::of_node(&document.root, document, Origin::File)),
+                Data::Map(_) => {
+                    tree.lay(Tree::of_node(&document.root, document, ValueOrigin::File))
+                }
                 Data::Null => {}
                 _ => {
                     let wrong =
@@ -284,7 +286,7 @@ impl Configuration {
     }
 
     /// A text as the value that belongs at a path.
-    fn value(&self, path: &[String], text: &str, origin: &Origin) -> Tree {
+    fn value(&self, path: &[String], text: &str, origin: &ValueOrigin) -> Tree {
         let mut tree = Tree::of_value(&self.typed_value(path, text), origin);
         tree.keep_spelling(text.trim());
         tree
@@ -317,7 +319,7 @@ impl Configuration {
             })
             .collect();
         for (name, path, text) in given {
-            let tree = self.value(&path, &text, &Origin::Environment(name.clone()));
+            let tree = self.value(&path, &text, &ValueOrigin::Environment(name.clone()));
             if let Err(why) = self.tree.put(&path, tree) {
                 self.found.push(
                     Diagnostic::error(format!("environment variable {name}: {why}"))
@@ -327,8 +329,8 @@ impl Configuration {
         }
     }
 
-    fn set(&mut self, assignment: &Assignment) {
-        let Assignment {
+    fn set(&mut self, assignment: &ConfigAssignment) {
+        let ConfigAssignment {
             path,
             value,
             option,
@@ -339,7 +341,7 @@ impl Configuration {
             if displayed != parts {
                 option = option.replace(path, &dotted(&displayed));
             }
-            let origin = Origin::Option(option.clone());
+            let origin = ValueOrigin::Option(option.clone());
             let is_text = self
                 .said(&parts)
                 .is_some_and(|said| said.types() == ["string"]);
@@ -688,11 +690,11 @@ impl Configuration {
 
     /// The paths of secrets, as people write them, whose values stand in the plugin itself, where
     /// everybody can read them.
-    pub fn public_secrets(&self, directory: &dyn Directory) -> Vec<(String, Origin)> {
+    pub fn public_secrets(&self, directory: &dyn Directory) -> Vec<(String, ValueOrigin)> {
         let root = directory.root().display().to_string();
-        let in_plugin = |origin: &Origin| match origin {
-            Origin::Schema(_) => true,
-            Origin::File(Place { file, .. }) => file.starts_with(&root),
+        let in_plugin = |origin: &ValueOrigin| match origin {
+            ValueOrigin::Schema(_) => true,
+            ValueOrigin::File(FilePosition { file, .. }) => file.starts_with(&root),
             _ => false,
         };
         let supplied = |setting: &Setting| {
@@ -723,10 +725,10 @@ impl Configuration {
 
     /// The values that variables of the environment gave, so that they can be given once more where
     /// the variables are gone.
-    pub fn given_by_variables(&self) -> Vec<Assignment> {
+    pub fn given_by_variables(&self) -> Vec<ConfigAssignment> {
         let assignment = |(name, path): (&String, &Vec<String>)| {
             let tree = self.tree.get(path)?;
-            (tree.origin == Origin::Environment(name.clone())).then(|| Assignment {
+            (tree.origin == ValueOrigin::Environment(name.clone())).then(|| ConfigAssignment {
                 path: dotted(path),
                 value: tree.text(),
                 option: format!("environment variable {name} of the first deployment"),
@@ -760,7 +762,7 @@ fn is_source(name: &str) -> bool {
 /// `CONFIG_` with the whole path for every value. A number that has one of `known` as well keeps
 /// the spelling it has there.
 pub fn variables_of(values: &Value, known: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let mut variables = variables_of_tree(&Tree::of_value(values, &Origin::Nowhere));
+    let mut variables = variables_of_tree(&Tree::of_value(values, &ValueOrigin::Nowhere));
     for (name, text) in &mut variables {
         let Some(written) = known.get(name).filter(|written| *written != text) else {
             continue;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
-use crate::evaluate::{Answer, Task};
+use crate::evaluate::{EvaluationResult, EvaluationTask};
 
 /// What stands at a path of a plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub trait Directory: Sync {
     ///
     /// # Errors
     /// That it took too long or too much memory, in words.
-    fn evaluate(&self, task: &Task) -> Result<Answer, String> {
+    fn evaluate(&self, task: &EvaluationTask) -> Result<EvaluationResult, String> {
         Ok(task.run())
     }
 }

@@ -18,7 +18,7 @@ use crate::violation::{Violation, violation};
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum Task {
+pub enum EvaluationTask {
     /// Renders a template.
     Render(Template),
     /// Finds what a schema has against a value; without one, whether it is a schema.
@@ -74,7 +74,7 @@ pub struct Marked {
 
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum Answer {
+pub enum EvaluationResult {
     /// The text that a template comes to.
     Rendered(Result<Rendered, TemplateError>),
     /// What a schema has against a value.
@@ -106,17 +106,17 @@ pub struct SchemaError {
 /// A template that goes on for longer does not end.
 const FUEL: u64 = 5_000_000;
 
-impl Task {
+impl EvaluationTask {
     /// Does it, in this process and without limits.
-    pub fn run(&self) -> Answer {
+    pub fn run(&self) -> EvaluationResult {
         match self {
-            Task::Render(template) => Answer::Rendered(
+            EvaluationTask::Render(template) => EvaluationResult::Rendered(
                 rendered(template).map_err(|error| template_error(template, &error)),
             ),
-            Task::Check { schema, value } => {
+            EvaluationTask::Check { schema, value } => {
                 let value = value.as_ref();
                 let validator = validator(schema);
-                Answer::Checked(validator.map(|validator| {
+                EvaluationResult::Checked(validator.map(|validator| {
                     value
                         .map(|value| violations(&validator, value))
                         .unwrap_or_default()

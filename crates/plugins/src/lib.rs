@@ -3,13 +3,13 @@
 //! which whoever calls brings.
 //!
 //! ```
-//! use hoist_plugins::{Configuration, Given, InMemory, Plugin};
+//! use hoist_plugins::{Given, InMemory, Plugin, PluginConfiguration};
 //!
 //! let manifest = "name: shop\nversion: 1.0.0\nconfig:\n  defaults: config/defaults.yaml\n";
 //! let directory = InMemory::new("/plugins/shop", &[("plugin.yml", manifest), ("config/defaults.yaml", "server:\n  port: 8080\n")]);
 //! let (plugin, found) = Plugin::read(&directory);
 //! assert!(found.is_empty());
-//! let configuration = Configuration::read(&plugin.unwrap(), &directory, &Given::default());
+//! let configuration = PluginConfiguration::read(&plugin.unwrap(), &directory, &Given::default());
 //! let port = &configuration.settings()[0];
 //! assert_eq!((port.path.as_str(), port.origin.to_string().as_str()), ("server.port", "/plugins/shop/config/defaults.yaml:2"));
 //! ```
@@ -32,21 +32,25 @@ mod secret;
 mod tree;
 mod violation;
 
-pub use choose::{Choice, Conflict, Offer, Offers, VersionRequest, choose};
+pub use choose::{
+    ChosenVersion, VersionConflict, VersionOffer, VersionOffers, VersionRequest, choose,
+};
 pub use compose::{Project, Rendering, render};
 pub use config::{
-    Assignment, Configuration, ENVIRONMENTS, Given, MAPPING, Pending, SecretSource, Setting,
-    profiles, variables_of,
+    ConfigAssignment, ENVIRONMENTS, Given, MAPPING, Pending, PluginConfiguration, SecretSource,
+    Setting, profiles, variables_of,
 };
 pub use directory::{Directory, InMemory, Lookup, is_inside};
 pub use document::{Data, Document, Key, Node, Numeral};
-pub use evaluate::{Answer, Marked, Rendered, SchemaError, Task, Template, TemplateError};
+pub use evaluate::{
+    EvaluationResult, EvaluationTask, Marked, Rendered, SchemaError, Template, TemplateError,
+};
 pub use manifest::{
-    DEPLOY_SCRIPTS, Dependency, Event, HOOKS, Hook, Kind, MANIFEST, Plugin, Side, UNDEPLOY_SCRIPTS,
-    compose_files,
+    DEPLOY_SCRIPTS, Dependency, DeploymentKind, HOOKS, Hook, HookEvent, MANIFEST, Plugin, Side,
+    UNDEPLOY_SCRIPTS, compose_files,
 };
 pub use range::{VersionRange, read_version};
 pub use schema::Schema;
 pub use secret::{MASK, Masker, is_secret_name};
-pub use tree::{Origin, Place, dotted};
+pub use tree::{FilePosition, ValueOrigin, dotted};
 pub use violation::{Rule, Violation, What};

@@ -15,7 +15,7 @@ pub const MANIFEST: &str = "plugin.yml";
 
 /// An event in the life of a plugin that it may have hooks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Event {
+pub enum HookEvent {
     /// It is put on the machine.
     Install,
     /// It is brought up in an environment.
@@ -35,28 +35,28 @@ pub enum Side {
     Post,
 }
 
-impl Event {
+impl HookEvent {
     /// The word that stands in the names of hooks.
     pub fn as_str(self) -> &'static str {
         match self {
-            Event::Install => "install",
-            Event::Deploy => "deploy",
-            Event::Upgrade => "upgrade",
-            Event::Remove => "remove",
+            HookEvent::Install => "install",
+            HookEvent::Deploy => "deploy",
+            HookEvent::Upgrade => "upgrade",
+            HookEvent::Remove => "remove",
         }
     }
 }
 
 /// Every hook that there may be.
-pub const HOOKS: &[(&str, Side, Event)] = &[
-    ("pre-install", Side::Pre, Event::Install),
-    ("post-install", Side::Post, Event::Install),
-    ("pre-deploy", Side::Pre, Event::Deploy),
-    ("post-deploy", Side::Post, Event::Deploy),
-    ("pre-upgrade", Side::Pre, Event::Upgrade),
-    ("post-upgrade", Side::Post, Event::Upgrade),
-    ("pre-remove", Side::Pre, Event::Remove),
-    ("post-remove", Side::Post, Event::Remove),
+pub const HOOKS: &[(&str, Side, HookEvent)] = &[
+    ("pre-install", Side::Pre, HookEvent::Install),
+    ("post-install", Side::Post, HookEvent::Install),
+    ("pre-deploy", Side::Pre, HookEvent::Deploy),
+    ("post-deploy", Side::Post, HookEvent::Deploy),
+    ("pre-upgrade", Side::Pre, HookEvent::Upgrade),
+    ("post-upgrade", Side::Post, HookEvent::Upgrade),
+    ("pre-remove", Side::Pre, HookEvent::Remove),
+    ("post-remove", Side::Post, HookEvent::Remove),
 ];
 
 /// A script that runs at an event.
@@ -83,7 +83,7 @@ pub struct Dependency {
 
 /// How a plugin is deployed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum DeploymentKind {
     /// With Docker Compose.
     Compose,
     /// On hosts, by the shell modules in its `modules/`.
@@ -94,14 +94,14 @@ pub enum Kind {
     Basic,
 }
 
-impl Kind {
+impl DeploymentKind {
     /// The word users read.
     pub fn as_str(self) -> &'static str {
         match self {
-            Kind::Compose => "compose",
-            Kind::Host => "host",
-            Kind::Script => "script",
-            Kind::Basic => "basic",
+            DeploymentKind::Compose => "compose",
+            DeploymentKind::Host => "host",
+            DeploymentKind::Script => "script",
+            DeploymentKind::Basic => "basic",
         }
     }
 }
@@ -131,7 +131,7 @@ pub struct Plugin {
     /// nothing, with a warning.
     pub strict_templates: bool,
     /// How it is deployed.
-    pub kind: Kind,
+    pub kind: DeploymentKind,
     /// The manifest, for messages about it.
     pub document: Document,
 }
@@ -139,7 +139,7 @@ pub struct Plugin {
 impl Plugin {
     /// True where a deployment would change nothing and run nothing.
     pub fn deploys_nothing(&self) -> bool {
-        self.kind == Kind::Basic && self.hooks.is_empty()
+        self.kind == DeploymentKind::Basic && self.hooks.is_empty()
     }
 
     /// Reads the manifest of a plugin and looks at the files that it names. With what is wrong: a
@@ -184,7 +184,7 @@ impl Plugin {
     }
 
     /// The hook of one side of an event.
-    pub fn hook(&self, side: Side, event: Event) -> Option<(&'static str, &Hook)> {
+    pub fn hook(&self, side: Side, event: HookEvent) -> Option<(&'static str, &Hook)> {
         let (name, ..) = HOOKS
             .iter()
             .find(|(_, of, at)| (*of, *at) == (side, event))?;
@@ -204,7 +204,7 @@ struct Read {
     defaults: Option<String>,
     hooks: BTreeMap<&'static str, Hook>,
     strict_templates: bool,
-    kind: Kind,
+    kind: DeploymentKind,
 }
 
 impl Read {
@@ -767,7 +767,7 @@ impl Reader<'_> {
     }
 
     /// Warns of files that look as though they were used and are not.
-    fn unused(&mut self, kind: Kind, hooks: &BTreeMap<&'static str, Hook>) {
+    fn unused(&mut self, kind: DeploymentKind, hooks: &BTreeMap<&'static str, Hook>) {
         let directory = self.directory;
         let files = |folder: &str| -> Vec<String> {
             let names = directory
@@ -809,10 +809,11 @@ impl Reader<'_> {
                     .is_some_and(|name| text.contains(name))
             })
         };
-        let used =
-            |path: &String| (kind == Kind::Compose && layers.contains(path)) || is_included(path);
+        let used = |path: &String| {
+            (kind == DeploymentKind::Compose && layers.contains(path)) || is_included(path)
+        };
         let reason = match kind {
-            Kind::Compose => {
+            DeploymentKind::Compose => {
                 "Docker Compose reads docker-compose.yml, docker-compose.ENVIRONMENT.yml and overrides/ENVIRONMENT.yml, each also with .j2"
             }
             _ => "the main file compose/docker-compose.yml does not exist",
@@ -834,8 +835,8 @@ impl Reader<'_> {
             .filter(|path| matches!(directory.lookup(path), Lookup::File { .. }));
         for path in scripts {
             let reason = match kind {
-                Kind::Compose => "the Compose files are deployed; a hook can run it",
-                Kind::Host => "the modules are deployed; a hook can run it",
+                DeploymentKind::Compose => "the Compose files are deployed; a hook can run it",
+                DeploymentKind::Host => "the modules are deployed; a hook can run it",
                 _ if !deploys(path) => "it has no commands",
                 _ => continue,
             };
@@ -870,7 +871,7 @@ impl Reader<'_> {
         }
     }
 
-    fn kind(&self) -> Kind {
+    fn kind(&self) -> DeploymentKind {
         let is_script = |name: &str| matches!(self.directory.lookup(name), Lookup::File { .. });
         if self
             .directory
@@ -878,16 +879,16 @@ impl Reader<'_> {
             .iter()
             .any(|name| name.ends_with(".sh") || name.ends_with(".conf"))
         {
-            Kind::Host
+            DeploymentKind::Host
         } else if !compose_files(self.directory).is_empty() {
-            Kind::Compose
+            DeploymentKind::Compose
         } else if DEPLOY_SCRIPTS
             .iter()
             .any(|path| is_script(path) && has_commands(self.directory, path))
         {
-            Kind::Script
+            DeploymentKind::Script
         } else {
-            Kind::Basic
+            DeploymentKind::Basic
         }
     }
 }

@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use crate::directory::Directory;
 use crate::document::{Data, Document, Node};
-use crate::evaluate::{Answer, SchemaError, Task, validator, violations};
-use crate::tree::{Branch, Origin, Tree};
+use crate::evaluate::{EvaluationResult, EvaluationTask, SchemaError, validator, violations};
+use crate::tree::{Branch, Tree, ValueOrigin};
 use crate::violation::Violation;
 
 /// A schema that was read.
@@ -50,11 +50,11 @@ impl Schema {
         }
         let checked = match parts(&document.root) {
             Some(parts) if parts <= PARTS => validator(&value).map(Some),
-            _ => match directory.evaluate(&Task::Check {
+            _ => match directory.evaluate(&EvaluationTask::Check {
                 schema: value.clone(),
                 value: None,
             }) {
-                Ok(Answer::Checked(Err(error))) => Err(error),
+                Ok(EvaluationResult::Checked(Err(error))) => Err(error),
                 Ok(_) => Ok(None),
                 Err(why) => return Err(too_much(&document, &why)),
             },
@@ -88,13 +88,15 @@ impl Schema {
         if let Some(validator) = &self.validator {
             return Ok(violations(validator, &value));
         }
-        match directory.evaluate(&Task::Check {
+        match directory.evaluate(&EvaluationTask::Check {
             schema: self.value.clone(),
             value: Some(value),
         }) {
-            Ok(Answer::Checked(Ok(violations))) => Ok(violations),
-            Ok(Answer::Checked(Err(error))) => Err(too_much(&self.document, &error.message)),
-            Ok(Answer::Rendered(_)) => Err(too_much(
+            Ok(EvaluationResult::Checked(Ok(violations))) => Ok(violations),
+            Ok(EvaluationResult::Checked(Err(error))) => {
+                Err(too_much(&self.document, &error.message))
+            }
+            Ok(EvaluationResult::Rendered(_)) => Err(too_much(
                 &self.document,
                 "the answer belongs to another request",
             )),
@@ -153,7 +155,7 @@ impl Schema {
     fn default_of(&self, schema: &Subschema<'_>) -> Option<Tree> {
         let default = schema.certain().find_map(|node| node.get("default"))?;
         let is_object = matches!(default.data, Data::Map(_));
-        (!is_object).then(|| Tree::of_node(default, &self.document, Origin::Schema))
+        (!is_object).then(|| Tree::of_node(default, &self.document, ValueOrigin::Schema))
     }
 }
 
@@ -612,7 +614,7 @@ mod tests {
             } }"##;
         let schema = schema(text).unwrap();
         let filled = |given: Value| {
-            let mut tree = Tree::of_value(&given, &Origin::Nowhere);
+            let mut tree = Tree::of_value(&given, &ValueOrigin::Nowhere);
             schema.fill(&mut tree);
             tree.to_json()
         };

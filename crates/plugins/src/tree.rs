@@ -11,13 +11,13 @@ use crate::document::{Data, Document, Node};
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
+pub enum ValueOrigin {
     /// Nobody gave it.
     Nowhere,
     /// The `default` of the schema.
-    Schema(Place),
+    Schema(FilePosition),
     /// A file.
-    File(Place),
+    File(FilePosition),
     /// A variable of the environment.
     Environment(String),
     /// An option of the command line, as it was given, without its value.
@@ -26,7 +26,7 @@ pub enum Origin {
 
 /// A place in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct FilePosition {
     /// The path of the file.
     pub file: Arc<str>,
     /// Where in it.
@@ -35,7 +35,7 @@ pub struct Place {
     pub line: Option<Arc<str>>,
 }
 
-impl Place {
+impl FilePosition {
     pub(crate) fn of(document: &Document, at: Position) -> Self {
         Self {
             file: document.file.as_str().into(),
@@ -45,26 +45,26 @@ impl Place {
     }
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for ValueOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Origin::Nowhere => f.write_str("not set"),
-            Origin::Schema(Place { file, at, .. }) => {
+            ValueOrigin::Nowhere => f.write_str("not set"),
+            ValueOrigin::Schema(FilePosition { file, at, .. }) => {
                 write!(f, "{file}:{} (default of the schema)", at.line)
             }
-            Origin::File(Place { file, at, .. }) => write!(f, "{file}:{}", at.line),
-            Origin::Environment(name) => write!(f, "environment variable {name}"),
-            Origin::Option(option) => f.write_str(option),
+            ValueOrigin::File(FilePosition { file, at, .. }) => write!(f, "{file}:{}", at.line),
+            ValueOrigin::Environment(name) => write!(f, "environment variable {name}"),
+            ValueOrigin::Option(option) => f.write_str(option),
         }
     }
 }
 
-impl Origin {
+impl ValueOrigin {
     /// Points a message at where the value was given. The line itself is left out where it holds a
     /// secret, or may hold one beside the value.
     pub(crate) fn point(&self, mut diagnostic: Diagnostic, secret: bool) -> Diagnostic {
         match self {
-            Origin::Schema(place) | Origin::File(place) => {
+            ValueOrigin::Schema(place) | ValueOrigin::File(place) => {
                 diagnostic.file = Some(place.file.to_string());
                 diagnostic.position = Some(place.at);
                 diagnostic.source_line = place
@@ -73,10 +73,10 @@ impl Origin {
                     .filter(|line| !secret && holds_one(line))
                     .map(str::to_owned);
             }
-            Origin::Environment(_) | Origin::Option(_) => {
+            ValueOrigin::Environment(_) | ValueOrigin::Option(_) => {
                 diagnostic.message = format!("{} (from {self})", diagnostic.message)
             }
-            Origin::Nowhere => {}
+            ValueOrigin::Nowhere => {}
         }
         diagnostic
     }
@@ -91,7 +91,7 @@ fn holds_one(line: &str) -> bool {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Tree {
     pub(crate) value: Branch,
-    pub(crate) origin: Origin,
+    pub(crate) origin: ValueOrigin,
     /// How a number is written, where it is not in its usual spelling: `1.10`, `0755`.
     pub(crate) written: Option<Arc<str>>,
 }
@@ -113,7 +113,7 @@ impl Tree {
     pub(crate) fn empty() -> Self {
         Self {
             value: Branch::Map(IndexMap::new()),
-            origin: Origin::Nowhere,
+            origin: ValueOrigin::Nowhere,
             written: None,
         }
     }
@@ -128,7 +128,11 @@ impl Tree {
         }
     }
 
-    pub(crate) fn of_node(node: &Node, document: &Document, origin: fn(Place) -> Origin) -> Self {
+    pub(crate) fn of_node(
+        node: &Node,
+        document: &Document,
+        origin: fn(FilePosition) -> ValueOrigin,
+    ) -> Self {
         let value = match &node.data {
             Data::List(items) => Branch::List(
                 items
@@ -141,7 +145,7 @@ impl Tree {
                     let mut tree = Self::of_node(node, document, origin);
                     // A map is where its name is, not where its first entry is.
                     if matches!(tree.value, Branch::Map(_)) {
-                        tree.origin = origin(Place::of(document, key.at));
+                        tree.origin = origin(FilePosition::of(document, key.at));
                     }
                     (key.name.clone(), tree)
                 };
@@ -151,7 +155,7 @@ impl Tree {
         };
         let mut tree = Self {
             value,
-            origin: origin(Place::of(document, node.at)),
+            origin: origin(FilePosition::of(document, node.at)),
             written: None,
         };
         if let Data::Number(number) = &node.data {
@@ -160,7 +164,7 @@ impl Tree {
         tree
     }
 
-    pub(crate) fn of_value(value: &Value, origin: &Origin) -> Self {
+    pub(crate) fn of_value(value: &Value, origin: &ValueOrigin) -> Self {
         let below = |value: &Value| Self::of_value(value, origin);
         let value = match value {
             Value::Array(items) => Branch::List(items.iter().map(below).collect()),
@@ -386,7 +390,7 @@ mod tests {
     use serde_json::json;
 
     fn tree(value: Value, from: &str) -> Tree {
-        Tree::of_value(&value, &Origin::Option(from.to_owned()))
+        Tree::of_value(&value, &ValueOrigin::Option(from.to_owned()))
     }
 
     #[test]

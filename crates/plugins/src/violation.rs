@@ -6,7 +6,7 @@ use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::config::Configuration;
+use crate::config::PluginConfiguration;
 use crate::schema::Schema;
 use crate::secret::MASK;
 use crate::tree::{Tree, dotted};
@@ -105,7 +105,7 @@ pub(crate) fn violation(error: &ValidationError<'_>) -> Violation {
 /// says so.
 pub(crate) fn told(
     violation: &Violation,
-    configuration: &Configuration,
+    configuration: &PluginConfiguration,
     schema: &Schema,
 ) -> Vec<Diagnostic> {
     let Violation { path, what } = violation;

@@ -2,7 +2,7 @@
 //! variables below; with `trim_blocks` and `lstrip_blocks` for templates that have a line with
 //! nothing but statements, unless these begin with `{%-`.
 
-use hoist_plugins::{Answer, Task, Template};
+use hoist_plugins::{EvaluationResult, EvaluationTask, Template};
 use serde_json::json;
 
 #[test]
@@ -23,17 +23,17 @@ fn templates_give_what_jinja2_gives() {
             spellings: Default::default(),
             strict: false,
         };
-        match Task::Render(template).run() {
-            Answer::Rendered(Ok(rendered)) if rendered.text == expected => {}
-            Answer::Rendered(Ok(rendered)) => wrong.push(format!(
+        match EvaluationTask::Render(template).run() {
+            EvaluationResult::Rendered(Ok(rendered)) if rendered.text == expected => {}
+            EvaluationResult::Rendered(Ok(rendered)) => wrong.push(format!(
                 "{text}\n  Jinja2: {expected:?}\n  hoist:  {:?}",
                 rendered.text
             )),
-            Answer::Rendered(Err(error)) => wrong.push(format!(
+            EvaluationResult::Rendered(Err(error)) => wrong.push(format!(
                 "{text}\n  Jinja2: {expected:?}\n  hoist:  {}",
                 error.message
             )),
-            Answer::Checked(_) => unreachable!("a template was rendered"),
+            EvaluationResult::Checked(_) => unreachable!("a template was rendered"),
         }
     }
     assert!(

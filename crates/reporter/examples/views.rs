@@ -1,7 +1,7 @@
 //! One run seen as plain lines, and as a record that is replayed into a report.
 
 use hoist_executor::{Cancel, Effect, Limits, Task, TaskGraph, execute};
-use hoist_reporter::{Plain, Record, Report, Reporters, Words, replay};
+use hoist_reporter::{EventRecorder, Plain, Report, Reporters, Words, replay};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut graph = TaskGraph::default();
@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 unchanged: "unchanged",
             },
         ));
-        reporters.add(Record::new(&mut record));
+        reporters.add(EventRecorder::new(&mut record));
         execute(graph, &Limits::default(), &Cancel::new(), |event| {
             reporters.report(event)
         })?;

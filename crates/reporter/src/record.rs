@@ -9,12 +9,12 @@ use hoist_executor::{Event, EventKind};
 use crate::Reporter;
 
 /// Writes every event as a line of JSON.
-pub struct Record<W> {
+pub struct EventRecorder<W> {
     writer: W,
     flushed: Duration,
 }
 
-impl<W: Write> Record<W> {
+impl<W: Write> EventRecorder<W> {
     /// Lines to `writer`.
     pub fn new(writer: W) -> Self {
         Self {
@@ -24,7 +24,7 @@ impl<W: Write> Record<W> {
     }
 }
 
-impl<W: Write> Reporter for Record<W> {
+impl<W: Write> Reporter for EventRecorder<W> {
     fn report(&mut self, event: &Event) -> io::Result<()> {
         serde_json::to_writer(&mut self.writer, event)?;
         self.writer.write_all(b"\n")?;

@@ -35,7 +35,7 @@ pub struct UnitReport {
     /// Time after the start of the run.
     pub finished: Duration,
     /// What it told.
-    pub messages: Vec<Message>,
+    pub messages: Vec<UnitMessage>,
     /// What became of the things it is about.
     pub items: Vec<Item>,
     /// The versions it went from and to, where it told.
@@ -46,7 +46,7 @@ pub struct UnitReport {
 
 /// Something that a unit told people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Message {
+pub struct UnitMessage {
     /// How much it matters.
     pub level: Level,
     /// In a sentence.
@@ -58,7 +58,7 @@ pub struct Message {
     pub at: Duration,
 }
 
-impl std::fmt::Display for Message {
+impl std::fmt::Display for UnitMessage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.source {
             Some(source) => write!(f, "{source}: {}", self.text),
@@ -127,7 +127,7 @@ impl Reporter for Report {
                 text,
                 source,
             } => {
-                let message = Message {
+                let message = UnitMessage {
                     level: *level,
                     text: text.clone(),
                     source: source.clone(),
@@ -170,7 +170,7 @@ mod tests {
     use hoist_executor::{Cancel, Effect, Failure, Limits, Task, TaskGraph, execute};
 
     use super::*;
-    use crate::{Plain, Record, Words, replay};
+    use crate::{EventRecorder, Plain, Words, replay};
 
     const WORDS: Words = Words {
         changed: "installed",
@@ -191,7 +191,7 @@ mod tests {
         let (mut report, mut record, mut lines) = (Report::default(), Vec::new(), Vec::new());
         {
             let (mut recorder, mut plain) = (
-                Record::new(&mut record),
+                EventRecorder::new(&mut record),
                 Plain::new(&mut lines, true, WORDS),
             );
             execute(graph, &Limits::default(), &Cancel::new(), |event| {

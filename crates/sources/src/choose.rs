@@ -14,7 +14,7 @@ use crate::version::{Range, Requirement, Version};
 
 /// A version that was chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Choice {
+pub struct ChosenRock {
     /// Of what.
     pub name: String,
     /// Which version, and what is fetched for it.
@@ -25,7 +25,7 @@ pub struct Choice {
 
 /// Why no versions go together.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Conflict {
+pub enum RockConflict {
     /// Something needs what the source does not have: by whom, and what.
     Missing(String, String),
     /// The reasons, a line each.
@@ -35,15 +35,15 @@ pub enum Conflict {
     Needed(String, String, String, String),
 }
 
-impl fmt::Display for Conflict {
+impl fmt::Display for RockConflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Conflict::Missing(by, what) => write!(
+            RockConflict::Missing(by, what) => write!(
                 f,
                 "{by} depends on {what}, which its server does not provide"
             ),
-            Conflict::Derived(reasons) => f.write_str(reasons),
-            Conflict::Needed(name, version, by, constraint) => {
+            RockConflict::Derived(reasons) => f.write_str(reasons),
+            RockConflict::Needed(name, version, by, constraint) => {
                 write!(
                     f,
                     "the installed {by} depends on {name} {constraint}, not {version}"
@@ -53,14 +53,14 @@ impl fmt::Display for Conflict {
     }
 }
 
-impl std::error::Error for Conflict {}
+impl std::error::Error for RockConflict {}
 
 /// What every Lua brings.
 pub(crate) const PROVIDED: &[&str] = &["lua", "utf8"];
 
 /// A rock that is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
+pub struct RockRequest {
     /// Its name.
     pub name: String,
     /// Its version, where a certain one is asked for; without a revision every revision of it will
@@ -68,7 +68,7 @@ pub struct Asked {
     pub version: Option<String>,
 }
 
-impl Asked {
+impl RockRequest {
     /// Asks for a rock in any version.
     pub fn any(name: impl Into<String>) -> Self {
         Self {
@@ -101,7 +101,7 @@ impl Asked {
 
 /// The rocks of a tree that stay where they will do, and what each of its rocks needs.
 #[derive(Debug, Clone, Default)]
-pub struct Tree {
+pub struct InstalledRocks {
     /// The versions, by name.
     pub installed: BTreeMap<String, String>,
     /// What they need, by the names of those that need it.
@@ -116,12 +116,12 @@ pub struct Tree {
 /// Names that the source does not have, and requirements that exclude each other.
 pub fn choose(
     index: &Index,
-    asked: &[Asked],
-    tree: &Tree,
+    asked: &[RockRequest],
+    tree: &InstalledRocks,
     provided: &BTreeSet<String>,
-) -> Result<Vec<Choice>, Conflict> {
+) -> Result<Vec<ChosenRock>, RockConflict> {
     let mut limits: BTreeMap<String, Vec<Requirement>> = BTreeMap::new();
-    let mut broken: Option<Conflict> = None;
+    let mut broken: Option<RockConflict> = None;
     loop {
         let chosen = choose_within(index, asked, &tree.installed, provided, &limits);
         let choices = match (chosen, broken) {
@@ -134,7 +134,8 @@ pub fn choose(
             return Ok(choices);
         };
         let (name, constraint) = (requirement.name.clone(), requirement.constraint.clone());
-        let conflict = Conflict::Needed(name, (*version).to_owned(), (*by).to_owned(), constraint);
+        let conflict =
+            RockConflict::Needed(name, (*version).to_owned(), (*by).to_owned(), constraint);
         let is_new = |requirement: &Requirement| {
             !limits
                 .get(&requirement.name)
@@ -155,7 +156,10 @@ pub fn choose(
 
 /// What rocks that stay in the tree need and would not have: by whom, what, and the version that
 /// was chosen.
-fn unmet<'t>(choices: &'t [Choice], tree: &'t Tree) -> Vec<(&'t str, &'t Requirement, &'t str)> {
+fn unmet<'t>(
+    choices: &'t [ChosenRock],
+    tree: &'t InstalledRocks,
+) -> Vec<(&'t str, &'t Requirement, &'t str)> {
     let chosen: BTreeMap<&str, &str> = choices
         .iter()
         .map(|choice| (choice.name.as_str(), choice.offer.version.as_str()))
@@ -189,11 +193,11 @@ fn unmet<'t>(choices: &'t [Choice], tree: &'t Tree) -> Vec<(&'t str, &'t Require
 
 fn choose_within(
     index: &Index,
-    asked: &[Asked],
+    asked: &[RockRequest],
     installed: &BTreeMap<String, String>,
     provided: &BTreeSet<String>,
     limits: &BTreeMap<String, Vec<Requirement>>,
-) -> Result<Vec<Choice>, Conflict> {
+) -> Result<Vec<ChosenRock>, RockConflict> {
     let provider = Provider {
         index,
         asked,
@@ -201,7 +205,7 @@ fn choose_within(
         provided,
         limits,
     };
-    let chosen = match pubgrub::resolve(&provider, Package::Asked, Version::new("")) {
+    let chosen = match pubgrub::resolve(&provider, Package::RockRequest, Version::new("")) {
         Ok(chosen) => chosen,
         Err(PubGrubError::NoSolution(mut tree)) => {
             if let Some(missing) = provider.missing() {
@@ -209,15 +213,15 @@ fn choose_within(
             }
             tree.collapse_no_versions();
             let reasons = DefaultStringReporter::report(&tree);
-            return Err(Conflict::Derived(
+            return Err(RockConflict::Derived(
                 reasons
                     .replace("the request  ", "the request ")
                     .replace(" is forbidden", " is not available"),
             ));
         }
-        Err(error) => return Err(Conflict::Derived(error.to_string())),
+        Err(error) => return Err(RockConflict::Derived(error.to_string())),
     };
-    let mut choices: Vec<Choice> = Vec::new();
+    let mut choices: Vec<ChosenRock> = Vec::new();
     for (package, version) in chosen {
         let Package::Rock(name) = package else {
             continue;
@@ -235,7 +239,7 @@ fn choose_within(
             .requirements(&offer)
             .map(|requirement| requirement.name)
             .collect();
-        choices.push(Choice { name, offer, needs });
+        choices.push(ChosenRock { name, offer, needs });
     }
     choices.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(choices)
@@ -243,14 +247,14 @@ fn choose_within(
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Package {
-    Asked,
+    RockRequest,
     Rock(String),
 }
 
 impl fmt::Display for Package {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Package::Asked => f.write_str("the request"),
+            Package::RockRequest => f.write_str("the request"),
             Package::Rock(name) => f.write_str(name),
         }
     }
@@ -258,7 +262,7 @@ impl fmt::Display for Package {
 
 struct Provider<'a> {
     index: &'a Index,
-    asked: &'a [Asked],
+    asked: &'a [RockRequest],
     installed: &'a BTreeMap<String, String>,
     provided: &'a BTreeSet<String>,
     /// What others need of these names.
@@ -307,7 +311,7 @@ impl Provider<'_> {
     }
 
     /// The versions of a rock that are asked for.
-    fn range(&self, asked: &Asked) -> Range {
+    fn range(&self, asked: &RockRequest) -> Range {
         if asked.version.is_none() {
             return self.limited(&asked.name);
         }
@@ -323,11 +327,14 @@ impl Provider<'_> {
     }
 
     /// The first name on the way that the source does not have.
-    fn missing(&self) -> Option<Conflict> {
+    fn missing(&self) -> Option<RockConflict> {
         let (mut seen, mut waiting) = (BTreeSet::new(), Vec::new());
-        for Asked { name, .. } in self.asked {
+        for RockRequest { name, .. } in self.asked {
             if self.index.get(name).is_none() && !self.installed.contains_key(name) {
-                return Some(Conflict::Missing("the request".to_owned(), name.clone()));
+                return Some(RockConflict::Missing(
+                    "the request".to_owned(),
+                    name.clone(),
+                ));
             }
             waiting.push(name.clone());
         }
@@ -341,7 +348,7 @@ impl Provider<'_> {
                 if self.index.get(&requirement.name).is_none()
                     && !self.installed.contains_key(&requirement.name)
                 {
-                    return Some(Conflict::Missing(name, requirement.name));
+                    return Some(RockConflict::Missing(name, requirement.name));
                 }
                 if seen.insert(requirement.name.clone()) {
                     waiting.push(requirement.name);
@@ -439,7 +446,7 @@ impl DependencyProvider for Provider<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::index::Entry;
+    use crate::index::IndexEntry;
 
     type Versions<'a> = &'a [(&'a str, &'a [&'a str])];
 
@@ -449,12 +456,12 @@ mod tests {
             depends: Some(depends.iter().map(|text| (*text).to_owned()).collect()),
             archive: String::new(),
         };
-        let entry = |(name, offers): &(&str, Versions<'_>)| Entry {
+        let entry = |(name, offers): &(&str, Versions<'_>)| IndexEntry {
             name: (*name).to_owned(),
             offers: offers.iter().map(offer).collect(),
-            ..Entry::default()
+            ..IndexEntry::default()
         };
-        let mut entries: Vec<Entry> = rocks.iter().map(entry).collect();
+        let mut entries: Vec<IndexEntry> = rocks.iter().map(entry).collect();
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         Index {
             entries,
@@ -462,12 +469,12 @@ mod tests {
         }
     }
 
-    fn tree(installed: &[(&str, &str)]) -> Tree {
+    fn tree(installed: &[(&str, &str)]) -> InstalledRocks {
         let installed = installed
             .iter()
             .map(|(name, version)| ((*name).to_owned(), (*version).to_owned()))
             .collect();
-        Tree {
+        InstalledRocks {
             installed,
             needs: BTreeMap::new(),
         }
@@ -477,8 +484,8 @@ mod tests {
         index: &Index,
         asked: &[&str],
         installed: &[(&str, &str)],
-    ) -> Result<Vec<(String, String)>, Conflict> {
-        let asked: Vec<Asked> = asked.iter().map(|name| Asked::any(*name)).collect();
+    ) -> Result<Vec<(String, String)>, RockConflict> {
+        let asked: Vec<RockRequest> = asked.iter().map(|name| RockRequest::any(*name)).collect();
         Ok(choose(index, &asked, &tree(installed), &BTreeSet::new())?
             .into_iter()
             .map(|choice| (choice.name, choice.offer.version))
@@ -526,7 +533,7 @@ mod tests {
             ("c", &[("2-1", &[]), ("1-1", &[])]),
             ("d", &[("1-1", &["e"])]),
         ]);
-        let Err(Conflict::Derived(reasons)) = chosen(&index, &["a"], &[]) else {
+        let Err(RockConflict::Derived(reasons)) = chosen(&index, &["a"], &[]) else {
             panic!("it goes together")
         };
         assert!(
@@ -535,7 +542,7 @@ mod tests {
         );
         assert_eq!(
             chosen(&index, &["d"], &[]),
-            Err(Conflict::Missing("d".into(), "e".into()))
+            Err(RockConflict::Missing("d".into(), "e".into()))
         );
         assert_eq!(
             chosen(&index, &["d"], &[("e", "1-1")]).unwrap().len(),
@@ -544,7 +551,7 @@ mod tests {
         );
         assert!(matches!(
             chosen(&index, &["nothing"], &[]),
-            Err(Conflict::Missing(..))
+            Err(RockConflict::Missing(..))
         ));
     }
 
@@ -555,11 +562,11 @@ mod tests {
             ("b", &[("2-1", &[]), ("1-1", &[])]),
         ]);
         index.entries[1].offers[1].depends = None;
-        let asked = [Asked::any("a")];
+        let asked = [RockRequest::any("a")];
         let provided = BTreeSet::from(["mod_server".to_owned()]);
         assert_eq!(
-            choose(&index, &asked, &Tree::default(), &BTreeSet::new()),
-            Err(Conflict::Missing("a".into(), "mod_server".into()))
+            choose(&index, &asked, &InstalledRocks::default(), &BTreeSet::new()),
+            Err(RockConflict::Missing("a".into(), "mod_server".into()))
         );
         let chosen = choose(&index, &asked, &tree(&[("b", "1-1")]), &provided).unwrap();
         let versions: Vec<&str> = chosen
@@ -587,9 +594,9 @@ mod tests {
             ("b", &[("2-1", &[]), ("1-1", &[])]),
         ]);
         let version = |asked: &str, installed: &[(&str, &str)]| {
-            let asked = [Asked {
+            let asked = [RockRequest {
                 version: Some(asked.to_owned()),
-                ..Asked::any("a")
+                ..RockRequest::any("a")
             }];
             let chosen = choose(&index, &asked, &tree(installed), &BTreeSet::new()).ok()?;
             Some(
@@ -623,7 +630,7 @@ mod tests {
         there
             .needs
             .insert("old".to_owned(), vec![Requirement::new("b < 2").unwrap()]);
-        let versions = |asked: &Asked| -> Result<Vec<String>, Conflict> {
+        let versions = |asked: &RockRequest| -> Result<Vec<String>, RockConflict> {
             let chosen = choose(
                 &index,
                 std::slice::from_ref(asked),
@@ -636,13 +643,13 @@ mod tests {
                 .collect())
         };
         assert_eq!(
-            versions(&Asked::any("a")).unwrap(),
+            versions(&RockRequest::any("a")).unwrap(),
             ["1-1", "1-1"],
             "the newest that leaves it what it needs"
         );
-        let wrong = versions(&Asked {
+        let wrong = versions(&RockRequest {
             version: Some("2".to_owned()),
-            ..Asked::any("a")
+            ..RockRequest::any("a")
         })
         .unwrap_err();
         assert_eq!(

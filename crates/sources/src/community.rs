@@ -7,7 +7,7 @@ use std::path::Path;
 use hoist_core::{Digest, Maturity};
 use sha2::{Digest as _, Sha256};
 
-use crate::index::{Entry, FileList, IndexedFile};
+use crate::index::{FileList, IndexEntry, IndexedFile};
 use crate::readme;
 
 /// A tracked file of a module, relative to its directory.
@@ -44,7 +44,7 @@ pub struct LastChange {
 }
 
 /// Reads one module.
-pub fn entry(name: &str, files: &[TrackedFile], last: &LastChange) -> Entry {
+pub fn entry(name: &str, files: &[TrackedFile], last: &LastChange) -> IndexEntry {
     let (files, left_out) = without_odd_links(files);
     let text = |path: &str| {
         files
@@ -93,7 +93,7 @@ pub fn entry(name: &str, files: &[TrackedFile], last: &LastChange) -> Entry {
         .into_iter()
         .partition(|label| label.to_lowercase().starts_with("stage-"));
     let list = indexed(&files);
-    Entry {
+    IndexEntry {
         name: name.to_owned(),
         summary: head.summary.unwrap_or_default(),
         version: last.revision.clone(),
@@ -143,7 +143,7 @@ pub fn entry(name: &str, files: &[TrackedFile], last: &LastChange) -> Entry {
         damage: head
             .damage
             .map(|damage| format!("the header of its README is not valid YAML: {damage}")),
-        ..Entry::default()
+        ..IndexEntry::default()
     }
 }
 

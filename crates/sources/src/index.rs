@@ -22,7 +22,7 @@ pub struct Index {
     /// When it was looked at, RFC 3339.
     pub synced_at: String,
     /// By name.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<IndexEntry>,
     /// Modules at other revisions, which somebody asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub chosen: Vec<Chosen>,
@@ -34,13 +34,13 @@ pub struct Chosen {
     /// The revision, as somebody asked for it.
     pub revision: String,
     /// The module as it is there.
-    pub entry: Entry,
+    pub entry: IndexEntry,
 }
 
 /// What a source offers under one name.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Entry {
+pub struct IndexEntry {
     /// Its name.
     pub name: String,
     /// A sentence.
@@ -105,7 +105,7 @@ pub struct Entry {
     pub installer: Option<String>,
     /// Where its directory is, where its source has several places.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub origin: Option<Origin>,
+    pub origin: Option<ModuleOrigin>,
     /// Its links that lead out of it or nowhere, with where to: they are no part of it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<(String, String)>,
@@ -119,7 +119,7 @@ pub struct Entry {
 
 /// Where the directory of a module is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Origin {
+pub struct ModuleOrigin {
     /// The directory that it is, or the archive that it is in.
     pub path: PathBuf,
     /// In an archive, what stands before the names of its files.
@@ -248,7 +248,7 @@ impl Changes {
 
 impl Index {
     /// What a source offers under this name.
-    pub fn get(&self, name: &str) -> Option<&Entry> {
+    pub fn get(&self, name: &str) -> Option<&IndexEntry> {
         self.entries
             .binary_search_by(|entry| entry.name.as_str().cmp(name))
             .ok()
@@ -282,10 +282,10 @@ mod tests {
     use super::*;
 
     fn index(entries: &[(&str, &str)]) -> Index {
-        let entry = |(name, version): &(&str, &str)| Entry {
+        let entry = |(name, version): &(&str, &str)| IndexEntry {
             name: (*name).into(),
             version: (*version).into(),
-            ..Entry::default()
+            ..IndexEntry::default()
         };
         Index {
             entries: entries.iter().map(entry).collect(),

@@ -20,5 +20,5 @@ pub mod readme;
 pub mod rocks;
 mod version;
 
-pub use index::{Changes, Chosen, Entry, FileList, Index, IndexedFile, Offer, Origin};
+pub use index::{Changes, Chosen, FileList, Index, IndexEntry, IndexedFile, ModuleOrigin, Offer};
 pub use version::{Range, Requirement, Version};

@@ -8,8 +8,8 @@ use hoist_core::{
 };
 use serde_json::json;
 
-use crate::choose::{Choice, PROVIDED};
-use crate::index::{Entry, Index};
+use crate::choose::{ChosenRock, PROVIDED};
+use crate::index::{Index, IndexEntry};
 use crate::rocks;
 use crate::version::{Requirement, Version};
 
@@ -22,7 +22,7 @@ pub fn modules(
     tree: &Path,
     comes_with_server: &dyn Fn(&str) -> bool,
 ) -> Vec<Module> {
-    let module = |entry: &Entry| {
+    let module = |entry: &IndexEntry| {
         let id = match &source.kind {
             SourceKind::Application { .. } => application_id(&source.name, &entry.name)?,
             _ => ModuleId::new(&entry.name).ok()?,
@@ -56,7 +56,13 @@ pub fn modules(
     index.entries.iter().filter_map(module).collect()
 }
 
-fn module(id: ModuleId, entry: &Entry, method: &str, step: Step, removal: UninstallSpec) -> Module {
+fn module(
+    id: ModuleId,
+    entry: &IndexEntry,
+    method: &str,
+    step: Step,
+    removal: UninstallSpec,
+) -> Module {
     let mut requires: Vec<ModuleId> = Vec::new();
     for name in entry
         .depends
@@ -101,7 +107,7 @@ fn module(id: ModuleId, entry: &Entry, method: &str, step: Step, removal: Uninst
 }
 
 /// A directory that is copied.
-fn directory(id: ModuleId, entry: &Entry, index: &Index, tree: &Path, into: &Path) -> Module {
+fn directory(id: ModuleId, entry: &IndexEntry, index: &Index, tree: &Path, into: &Path) -> Module {
     let destination = into.join(&entry.name);
     let revision = Some(&index.revision).filter(|revision| !revision.is_empty());
     let args = json!({
@@ -140,7 +146,7 @@ pub fn application_id(source: &str, name: &str) -> Option<ModuleId> {
 /// A directory that is copied into a web application, and installed there.
 fn of_application(
     id: ModuleId,
-    entry: &Entry,
+    entry: &IndexEntry,
     source: &Source,
     application: &Application,
 ) -> Module {
@@ -183,7 +189,7 @@ fn of_application(
     module
 }
 
-fn rock(id: ModuleId, entry: &Entry, server: &str, rock: &Rock) -> Module {
+fn rock(id: ModuleId, entry: &IndexEntry, server: &str, rock: &Rock) -> Module {
     let removal = UninstallSpec {
         into: Some(rock.tree.clone()),
         rock: Some(rock.clone()),
@@ -222,7 +228,7 @@ pub fn hold(module: &mut Module, installed: &InstalledModule) {
 /// requirements.
 pub fn pin<'n>(
     module: &mut Module,
-    choice: &Choice,
+    choice: &ChosenRock,
     server: &str,
     is_asked: bool,
     mut needs: impl Iterator<Item = (&'n str, &'n Requirement)>,
@@ -265,7 +271,7 @@ pub fn pin<'n>(
 
 /// True where a choice names everything that its rockspec does: nothing of it comes with the server
 /// instead.
-fn is_complete(choice: &Choice) -> bool {
+fn is_complete(choice: &ChosenRock) -> bool {
     let Some(depends) = &choice.offer.depends else {
         return false;
     };
@@ -297,14 +303,14 @@ fn add_version(
 }
 
 /// True for a module without a file that could be loaded.
-fn is_empty(entry: &Entry) -> bool {
+fn is_empty(entry: &IndexEntry) -> bool {
     !entry.loads && entry.origin.is_none()
 }
 
 /// What has taken the place of a module in the end: what took its place may have been replaced as
 /// well.
 fn successor(
-    entry: &Entry,
+    entry: &IndexEntry,
     index: &Index,
     comes_with_server: &dyn Fn(&str) -> bool,
 ) -> Option<String> {
@@ -331,7 +337,7 @@ fn successor(
 }
 
 /// What somebody should know before they install it.
-fn caveats(entry: &Entry) -> Vec<String> {
+fn caveats(entry: &IndexEntry) -> Vec<String> {
     let stage = match entry.stage {
         Some(Maturity::Merged) => Some("it is part of the server now".to_owned()),
         Some(stage @ (Maturity::Obsolete | Maturity::Deprecated | Maturity::Broken)) => {
@@ -378,13 +384,13 @@ mod tests {
 
     #[test]
     fn a_directory_needs_what_its_head_says_and_says_what_is_wrong_with_it() {
-        let entry = Entry {
+        let entry = IndexEntry {
             name: "mod_a".into(),
             version: "abc".into(),
             depends: vec!["mod_b >= 2".into(), "mod_smacks".into(), "mod_b".into()],
             stage: Some(Maturity::Obsolete),
             superseded_by: Some("mod_c".into()),
-            ..Entry::default()
+            ..IndexEntry::default()
         };
         let index = Index {
             revision: "r".into(),
@@ -426,12 +432,12 @@ mod tests {
             depends: Some(vec!["c".into()]),
             archive: format!("{version}.rock"),
         };
-        let entry = Entry {
+        let entry = IndexEntry {
             name: "a".into(),
             version: "2-1".into(),
             depends: vec!["b".into(), "utf8".into()],
             offers: vec![offer("2-1"), offer("1-1")],
-            ..Entry::default()
+            ..IndexEntry::default()
         };
         let index = Index {
             entries: vec![entry],
@@ -450,7 +456,7 @@ mod tests {
         let former = read.digest.clone();
         pin(
             &mut read,
-            &Choice {
+            &ChosenRock {
                 name: "a".into(),
                 offer: offer("1-1"),
                 needs: vec!["c".into()],

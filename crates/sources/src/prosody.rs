@@ -1,11 +1,11 @@
 //! The configuration of Prosody, as text: where its modules are, which are enabled, and how one
 //! more is written into it.
 
-use crate::lua::{self, LuaError, Statement, Table, Value};
+use crate::lua::{self, LuaError, LuaValue, Statement, Table};
 
 /// What a configuration says of modules.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Configuration {
+pub struct ServerConfiguration {
     /// The server of rocks that `prosodyctl install` asks.
     pub plugin_server: Option<String>,
     /// Where what is installed goes.
@@ -25,9 +25,9 @@ pub struct Configuration {
 ///
 /// # Errors
 /// A text that is no Lua.
-pub fn read(text: &str) -> Result<Configuration, LuaError> {
+pub fn read(text: &str) -> Result<ServerConfiguration, LuaError> {
     let document = lua::read(text)?;
-    let mut read = Configuration::default();
+    let mut read = ServerConfiguration::default();
     let mut host = String::new();
     for statement in &document.statements {
         match statement {
@@ -36,7 +36,7 @@ pub fn read(text: &str) -> Result<Configuration, LuaError> {
                 "Include" => read.includes.push(argument.clone()),
                 _ => {}
             },
-            Statement::Set(name, Some(Value::Table(table))) if name == "modules_enabled" => {
+            Statement::Set(name, Some(LuaValue::Table(table))) if name == "modules_enabled" => {
                 if host.is_empty() {
                     read.table = Some(table.clone());
                 }
@@ -57,12 +57,12 @@ pub fn read(text: &str) -> Result<Configuration, LuaError> {
     Ok(read)
 }
 
-fn paths(value: &Value) -> Vec<String> {
+fn paths(value: &LuaValue) -> Vec<String> {
     match value {
-        Value::Text(text) => vec![text.clone()],
-        Value::Table(Table { list, .. }) => list
+        LuaValue::Text(text) => vec![text.clone()],
+        LuaValue::Table(Table { list, .. }) => list
             .iter()
-            .filter_map(Value::text)
+            .filter_map(LuaValue::text)
             .map(str::to_owned)
             .collect(),
         _ => Vec::new(),
@@ -79,7 +79,7 @@ pub struct Enabled {
     pub separated: String,
 }
 
-impl Configuration {
+impl ServerConfiguration {
     /// True when a module is enabled for every host, or for one.
     pub fn enables(&self, module: &str) -> bool {
         let short = module.strip_prefix("mod_").unwrap_or(module);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use hoist_core::Rock;
 
-use crate::index::{Entry, Offer};
+use crate::index::{IndexEntry, Offer};
 use crate::lua::{self, LuaError};
 use crate::version::{Requirement, Version};
 
@@ -51,7 +51,7 @@ pub fn manifest(text: &str) -> Result<BTreeMap<String, Vec<Offer>>, LuaError> {
     };
     let repository = document
         .get("repository")
-        .and_then(lua::Value::table)
+        .and_then(lua::LuaValue::table)
         .ok_or(none)?;
     let mut rocks = BTreeMap::new();
     for (name, versions) in repository.map.iter().filter(|(name, _)| is_plain(name)) {
@@ -81,7 +81,7 @@ fn is_plain(text: &str) -> bool {
         && text.bytes().all(plain)
 }
 
-fn offer(name: &str, version: &str, files: &lua::Value) -> Option<Offer> {
+fn offer(name: &str, version: &str, files: &lua::LuaValue) -> Option<Offer> {
     let kinds: Vec<&str> = files
         .table()?
         .list
@@ -114,7 +114,7 @@ pub fn rockspec(text: &str) -> Result<Rockspec, LuaError> {
     let named = |name: &str| {
         document
             .get(name)
-            .and_then(lua::Value::text)
+            .and_then(lua::LuaValue::text)
             .map(str::to_owned)
     };
     let missing = LuaError {
@@ -124,13 +124,13 @@ pub fn rockspec(text: &str) -> Result<Rockspec, LuaError> {
     let (package, version) = named("package").zip(named("version")).ok_or(missing)?;
     let description = document
         .get("description")
-        .and_then(lua::Value::table)
+        .and_then(lua::LuaValue::table)
         .cloned()
         .unwrap_or_default();
     let described = |name: &str| {
         description
             .get(name)
-            .and_then(lua::Value::text)
+            .and_then(lua::LuaValue::text)
             .map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "))
     };
     let written = dependencies(&document);
@@ -139,7 +139,7 @@ pub fn rockspec(text: &str) -> Result<Rockspec, LuaError> {
     };
     let supported = document
         .get("supported_platforms")
-        .and_then(lua::Value::table);
+        .and_then(lua::LuaValue::table);
     Ok(Rockspec {
         package,
         version,
@@ -174,8 +174,8 @@ fn platforms() -> &'static [&'static str] {
 
 /// What the rockspec needs, with what it needs on this system: that stands in a table for the
 /// platform, whose entries take the places of the others.
-fn dependencies(document: &lua::Document) -> Vec<String> {
-    let Some(table) = document.get("dependencies").and_then(lua::Value::table) else {
+fn dependencies(document: &lua::LuaDocument) -> Vec<String> {
+    let Some(table) = document.get("dependencies").and_then(lua::LuaValue::table) else {
         return Vec::new();
     };
     let mut needed: BTreeMap<usize, String> = table
@@ -187,7 +187,7 @@ fn dependencies(document: &lua::Document) -> Vec<String> {
     let all = document
         .get("dependencies.platforms")
         .or_else(|| table.get("platforms"))
-        .and_then(lua::Value::table);
+        .and_then(lua::LuaValue::table);
     for here in platforms()
         .iter()
         .filter_map(|name| all?.get(name)?.table())
@@ -218,24 +218,24 @@ fn is_supported(names: &[&str]) -> bool {
 
 /// False for a rock that has nothing but documents: of what is computed, or built by other means,
 /// it is not known.
-fn loads(document: &lua::Document) -> bool {
-    let Some(build) = document.get("build").and_then(lua::Value::table) else {
+fn loads(document: &lua::LuaDocument) -> bool {
+    let Some(build) = document.get("build").and_then(lua::LuaValue::table) else {
         return true;
     };
-    let is_empty = |value: Option<&lua::Value>| {
+    let is_empty = |value: Option<&lua::LuaValue>| {
         value.is_none_or(|value| {
             value
                 .table()
                 .is_some_and(|table| table.list.is_empty() && table.map.is_empty())
         })
     };
-    let installs = build.get("install").and_then(lua::Value::table);
+    let installs = build.get("install").and_then(lua::LuaValue::table);
     let installs_none = installs.is_none_or(|install| {
         ["lua", "lib", "bin", "conf"]
             .iter()
             .all(|part| is_empty(install.get(part)))
     });
-    match build.get("type").and_then(lua::Value::text) {
+    match build.get("type").and_then(lua::LuaValue::text) {
         Some("none") => !installs_none,
         Some("builtin" | "module") => {
             !(is_empty(build.get("modules")) && installs_none && build.get("modules").is_some())
@@ -245,9 +245,9 @@ fn loads(document: &lua::Document) -> bool {
 }
 
 /// What a server offers under one name, from its offers and the rockspec of the newest.
-pub fn entry(name: &str, offers: Vec<Offer>, newest: Option<&Rockspec>) -> Entry {
+pub fn entry(name: &str, offers: Vec<Offer>, newest: Option<&Rockspec>) -> IndexEntry {
     let spec = newest.cloned().unwrap_or_default();
-    Entry {
+    IndexEntry {
         name: name.to_owned(),
         summary: spec.summary,
         version: offers
@@ -259,7 +259,7 @@ pub fn entry(name: &str, offers: Vec<Offer>, newest: Option<&Rockspec>) -> Entry
         licence: spec.licence,
         homepage: spec.homepage,
         offers,
-        ..Entry::default()
+        ..IndexEntry::default()
     }
 }
 

@@ -861,7 +861,7 @@ fn ask_about_edits(
                 .ok()
                 .flatten()
                 .filter(|now| !recorded.is(now))?;
-            (now.kind == hoist_files::Kind::File).then(|| path.display().to_string())
+            (now.kind == hoist_files::FileKind::File).then(|| path.display().to_string())
         };
         let edited: Vec<String> = recorded.iter().filter_map(is_edited).collect();
         if edited.is_empty() {

@@ -8,12 +8,12 @@ use hoist_core::{
 };
 use hoist_ledger::{Deployed, DeploymentState, read_deployments};
 use hoist_methods::{
-    Configured, Deployment, Machine, OnDisk, Place, ReleaseFile, Rollout, SWARM, called, hosts_of,
-    kept_secrets, project_name,
+    Configured, Deployment, DeploymentPaths, Machine, OnDisk, ReleaseFile, Rollout, SWARM, called,
+    hosts_of, kept_secrets, project_name,
 };
 use hoist_plugins::{
-    Assignment, Configuration, Document, Given, Kind, MANIFEST, Masker, Plugin, Project, Rendering,
-    render as render_compose,
+    ConfigAssignment, DeploymentKind, Document, Given, MANIFEST, Masker, Plugin,
+    PluginConfiguration, Project, Rendering, render as render_compose,
 };
 use serde_json::{Value, json};
 
@@ -114,7 +114,7 @@ pub(crate) fn upgrade(global: &Global, asked: &PluginUpgrade) -> Result<ExitStat
         let mut all = Vec::new();
         for name in &names {
             for deployed in deployments(session, name, asked.env.as_deref())? {
-                let place = Place::new(
+                let place = DeploymentPaths::new(
                     &session.places.state,
                     &deployed.plugin,
                     &deployed.environment,
@@ -154,7 +154,7 @@ fn add_former_directories(global: &mut Global, names: &[String]) -> Result<(), C
         {
             continue;
         }
-        let place = Place::new(
+        let place = DeploymentPaths::new(
             &session.places.state,
             &deployed.plugin,
             &deployed.environment,
@@ -223,7 +223,7 @@ pub(crate) fn rollback(
                     Diagnostic::error(message).module(what).help(help),
                 ));
             };
-            let place = Place::new(
+            let place = DeploymentPaths::new(
                 &session.places.state,
                 &deployed.plugin,
                 &deployed.environment,
@@ -314,7 +314,11 @@ fn never(deployed: &Deployed) -> CommandError {
     )
 }
 
-fn read(place: &Place, number: u32, deployed: &Deployed) -> Result<ReleaseFile, CommandError> {
+fn read(
+    place: &DeploymentPaths,
+    number: u32,
+    deployed: &Deployed,
+) -> Result<ReleaseFile, CommandError> {
     place.read(number).map_err(|error| {
         let wrong = Diagnostic::error(format!(
             "cannot read the files of release {number}: {error}"
@@ -335,7 +339,7 @@ fn given_then(session: &Session, file: &ReleaseFile, environment: &str) -> Given
             .map_or_else(|| value["values"].to_string(), str::to_owned)
     };
     let document = |value: &Value| Document::parse(&text(value, "file"), &content(value)).ok();
-    let assignment = |value: &Value| Assignment {
+    let assignment = |value: &Value| ConfigAssignment {
         path: text(value, "path"),
         value: text(value, "value"),
         option: text(value, "option"),
@@ -349,7 +353,7 @@ fn given_then(session: &Session, file: &ReleaseFile, environment: &str) -> Given
 }
 
 /// What a person gave, so that an upgrade can do the same.
-fn given_now(given: &Given, configuration: &Configuration) -> Value {
+fn given_now(given: &Given, configuration: &PluginConfiguration) -> Value {
     let files: Vec<Value> = given
         .files
         .iter()
@@ -597,7 +601,7 @@ fn prepare(
 /// One deployment, prepared.
 struct PreparedDeployment {
     deployment: Deployment,
-    configuration: Option<Configuration>,
+    configuration: Option<PluginConfiguration>,
     reason: String,
     made: Option<GeneratedSecrets>,
 }
@@ -621,7 +625,7 @@ fn one(
         former,
         ..
     } = asked;
-    let place = Place::new(&session.places.state, &module.id, environment);
+    let place = DeploymentPaths::new(&session.places.state, &module.id, environment);
     let running = deployed.and_then(|deployed| deployed.release.as_ref());
     let directory = match former {
         Some(former) => place.plugin(*former),
@@ -705,7 +709,7 @@ fn one(
     } else {
         plugin.kind.as_str()
     };
-    if asked.swarm && plugin.kind != Kind::Compose {
+    if asked.swarm && plugin.kind != DeploymentKind::Compose {
         let wrong = Diagnostic::error(
             "the plugin has no Compose file; only plugins with one can be deployed to a Swarm",
         );
@@ -751,7 +755,7 @@ fn one(
     );
     let name = project_name(&module.id, environment);
     let mut project = Project::default();
-    if plugin.kind == Kind::Compose {
+    if plugin.kind == DeploymentKind::Compose {
         let rendering = Rendering {
             plugin: &plugin,
             values: &values,
@@ -773,7 +777,7 @@ fn one(
             return Ok(None);
         }
         project = rendered;
-    } else if plugin.kind == Kind::Host {
+    } else if plugin.kind == DeploymentKind::Host {
         if let Err(why) = hosts_of(&values) {
             let wrong = Diagnostic::error(why).module(module.id.as_str());
             found.push(
@@ -847,13 +851,13 @@ fn one(
 
 /// What `--debug` means to a plugin: the value that its variable DEBUG stands for.
 fn debug(plugin: &Plugin, directory: &OnDisk, given: &mut Given, found: &mut Vec<Diagnostic>) {
-    let plain = Configuration::read(plugin, directory, &Given::default());
+    let plain = PluginConfiguration::read(plugin, directory, &Given::default());
     let path = plain
         .mapping()
         .find(|(name, _)| *name == "DEBUG")
         .map(|(_, path)| path);
     match path {
-        Some(path) => given.set.push(Assignment {
+        Some(path) => given.set.push(ConfigAssignment {
             path,
             value: "true".to_owned(),
             option: "--debug".to_owned(),
@@ -870,4 +874,4 @@ fn debug(plugin: &Plugin, directory: &OnDisk, given: &mut Given, found: &mut Vec
 }
 
 /// Secrets that were made, by their paths, and the deployment they are for.
-type GeneratedSecrets = (Place, BTreeMap<String, String>);
+type GeneratedSecrets = (DeploymentPaths, BTreeMap<String, String>);

@@ -5,10 +5,10 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use hoist_core::{Diagnostic, Installed, InstalledModule, Module, ModuleId};
-use hoist_files::Kind;
+use hoist_files::FileKind;
 use hoist_ledger::Reader;
 use hoist_methods::SourceCache;
-use hoist_sources::{Entry, IndexedFile};
+use hoist_sources::{IndexEntry, IndexedFile};
 use serde_json::json;
 
 use crate::args::{Global, Output};
@@ -178,7 +178,7 @@ fn others<'s>(session: &'s Session, module: &Module) -> Vec<&'s str> {
 }
 
 /// What the source of a module says of it.
-fn about(session: &Session, module: &Module, entry: &Entry) -> Vec<(&'static str, String)> {
+fn about(session: &Session, module: &Module, entry: &IndexEntry) -> Vec<(&'static str, String)> {
     let files: Vec<String> = entry
         .files
         .iter()
@@ -269,7 +269,7 @@ fn about(session: &Session, module: &Module, entry: &Entry) -> Vec<(&'static str
 const README_LIMIT: u64 = 512 * 1024;
 
 /// The text of its README, without its head.
-fn readme(session: &Session, module: &Module, entry: &Entry) -> Option<String> {
+fn readme(session: &Session, module: &Module, entry: &IndexEntry) -> Option<String> {
     let source = session
         .sources
         .iter()
@@ -374,7 +374,7 @@ fn elsewhere(session: &Session, id: &ModuleId, record: &InstalledModule) -> Vec<
     let is_indexed = record.removal.is_indexed();
     recorded
         .into_iter()
-        .filter(|(path, entry)| !is_indexed && entry.kind != Kind::Directory && !is_below(path))
+        .filter(|(path, entry)| !is_indexed && entry.kind != FileKind::Directory && !is_below(path))
         .map(|(path, _)| path)
         .collect()
 }

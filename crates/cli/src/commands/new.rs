@@ -7,7 +7,7 @@ use hoist_core::{Diagnostic, ModuleId};
 use serde_json::json;
 
 use crate::args::{Global, New, NewMethod, Output, PluginAction, PluginKind, PluginNew};
-use crate::collections::{self, Reading};
+use crate::collections::{self, ReadOptions};
 use crate::error::{AtPath, CommandError, ExitStatus};
 use crate::session::{self, Session};
 use crate::{ask, commands, json};
@@ -360,7 +360,7 @@ fn check(file: &Path) -> Result<(), CommandError> {
     let (environment, _, places) = session::detect()?;
     let catalog = collections::read_manifest(
         file,
-        &Reading {
+        &ReadOptions {
             environment: &environment,
             plugins: &places.plugins,
         },

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use hoist_core::Diagnostic;
 use hoist_files::read_text;
 use hoist_methods::random_text;
-use hoist_plugins::{Configuration, Document, Given, Origin, Pending, Plugin, SecretSource};
+use hoist_plugins::{
+    Document, Given, Pending, Plugin, PluginConfiguration, SecretSource, ValueOrigin,
+};
 use serde_json::{Value, json};
 
 use crate::args::{
@@ -105,7 +107,7 @@ pub(crate) fn given(session: &Session, inputs: &PluginInputs) -> Result<Given, C
         };
         let option = format!("{option} {path}");
         match value {
-            Ok(value) => set.push(hoist_plugins::Assignment {
+            Ok(value) => set.push(hoist_plugins::ConfigAssignment {
                 path: path.to_owned(),
                 value,
                 option,
@@ -142,8 +144,8 @@ pub(crate) fn configuration(
     plugin: &Plugin,
     given: &Given,
     mut made: Option<&mut BTreeMap<String, String>>,
-) -> (Configuration, Vec<Diagnostic>) {
-    let mut configuration = Configuration::read(plugin, &*found.directory, given);
+) -> (PluginConfiguration, Vec<Diagnostic>) {
+    let mut configuration = PluginConfiguration::read(plugin, &*found.directory, given);
     let mut wrong = Vec::new();
     for pending in configuration.pending() {
         match fetch(session, &pending, made.as_deref_mut()) {
@@ -179,7 +181,7 @@ pub(crate) fn configuration(
         .filter(|assignment| assignment.option.starts_with("--set "))
     {
         let secret = configuration.settings().into_iter().any(|setting| {
-            setting.secret && setting.origin == Origin::Option(assignment.option.clone())
+            setting.secret && setting.origin == ValueOrigin::Option(assignment.option.clone())
         });
         if secret {
             let warning = Diagnostic::warning(
@@ -211,7 +213,7 @@ fn fetch(
     match &pending.source {
         SecretSource::File(file) => {
             let beside = match &pending.origin {
-                Origin::File(place) | Origin::Schema(place) => {
+                ValueOrigin::File(place) | ValueOrigin::Schema(place) => {
                     Path::new(&*place.file).parent().map(Path::to_owned)
                 }
                 _ => None,

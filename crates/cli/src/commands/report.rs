@@ -8,7 +8,7 @@ use hoist_core::Diagnostic;
 use hoist_executor::{Event, EventKind, Outcome};
 use hoist_ledger::{PastRun, past_run};
 use hoist_reporter::{
-    HtmlPage, Message, Plain, Report, Reporter, Timeline, UnitReport, Words, duration_text,
+    HtmlPage, Plain, Report, Reporter, Timeline, UnitMessage, UnitReport, Words, duration_text,
     explain, html, junit, plain_text, trace,
 };
 use serde_json::json;
@@ -292,7 +292,7 @@ impl Past {
                     plain_text(&item.subject)
                 );
             }
-            for Message {
+            for UnitMessage {
                 level,
                 text: note,
                 source,

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use hoist_executor::{EventKind, TaskContext};
-use hoist_methods::{Message, package_names, run_alone};
+use hoist_methods::{ModuleMessage, package_names, run_alone};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -19,7 +19,11 @@ pub(crate) fn run(method: &str, module: &str, more: &[String]) -> Result<ExitSta
         let _ = match kind {
             EventKind::Output { line, .. } => writeln!(std::io::stdout(), "{line}"),
             EventKind::Note { level, text, .. } => {
-                writeln!(std::io::stderr(), "{}", Message { level, text }.line())
+                writeln!(
+                    std::io::stderr(),
+                    "{}",
+                    ModuleMessage { level, text }.line()
+                )
             }
             _ => Ok(()),
         };

@@ -12,8 +12,8 @@ use hoist_executor::{
 use hoist_ledger::{Holder, Lock};
 use hoist_methods::{SourceCache, Synced, clean_sources, sync};
 use hoist_reporter::{Plain, Progress, ProgressOptions, Reporters, Words, explain};
-use hoist_sources::Entry;
-use hoist_sources::choose::Asked;
+use hoist_sources::IndexEntry;
+use hoist_sources::choose::RockRequest;
 use serde_json::json;
 
 use crate::args::{Global, Output};
@@ -183,7 +183,7 @@ pub(crate) fn for_change(
 }
 
 /// What is asked for in a certain version, by the name before it.
-fn asked_versions(request: &Request) -> Vec<Asked> {
+fn asked_versions(request: &Request) -> Vec<RockRequest> {
     let names: &[String] = match (&request.selection, request.action) {
         (Selection::Names(names), Action::Install) => names,
         _ => &[],
@@ -192,7 +192,7 @@ fn asked_versions(request: &Request) -> Vec<Asked> {
         .iter()
         .filter_map(|name| name.rsplit('/').next()?.split_once('@'));
     versions
-        .map(|(name, version)| Asked {
+        .map(|(name, version)| RockRequest {
             name: name.to_owned(),
             version: Some(version.to_owned()),
         })
@@ -200,7 +200,7 @@ fn asked_versions(request: &Request) -> Vec<Asked> {
 }
 
 /// True where a version that is asked for is to be read first, or may be new at the source.
-fn is_unread(session: &Session, source: &Source, asked: &[Asked]) -> bool {
+fn is_unread(session: &Session, source: &Source, asked: &[RockRequest]) -> bool {
     let entries = session
         .indexes
         .get(&source.name)
@@ -212,14 +212,14 @@ fn is_unread(session: &Session, source: &Source, asked: &[Asked]) -> bool {
             entries.iter().find(|entry| asked.is_called(&entry.name))?,
         ))
     });
-    let is_read = |(asked, entry): (&Asked, &Entry)| {
+    let is_read = |(asked, entry): (&RockRequest, &IndexEntry)| {
         entry
             .offers
             .iter()
             .any(|offer| offer.depends.is_some() && asked.accepts(&offer.version))
     };
     // What is gone from everywhere may have been in an earlier revision.
-    let is_gone = |asked: &Asked| {
+    let is_gone = |asked: &RockRequest| {
         let offered = session
             .indexes
             .values()
@@ -241,7 +241,7 @@ fn refresh(
     global: &Global,
     session: &Session,
     sources: &[Source],
-    asked: &[Asked],
+    asked: &[RockRequest],
     cancel: &Cancel,
 ) -> Result<(Ended, Results), CommandError> {
     let machine = session.machine()?;

@@ -8,7 +8,7 @@ use hoist_core::{
     Selection, SelectionReason, Tier,
 };
 use hoist_executor::ItemChange;
-use hoist_ledger::{Entry, Undoable, read_journal};
+use hoist_ledger::{JournalEntry, Undoable, read_journal};
 use hoist_methods::{UndoPlan, plan_undo};
 use serde_json::json;
 
@@ -247,7 +247,7 @@ fn find(session: &Session, name: Option<&str>, is_forced: bool) -> Result<Undoab
             wrong.help(format!("undo that run first: `hoist undo {run}`"))
         })
         .collect();
-    let is_later = |entry: &Entry| {
+    let is_later = |entry: &JournalEntry| {
         found
             .later
             .iter()
@@ -352,7 +352,7 @@ fn needed(wanted: &Undoable, installed: &Installed) -> Vec<Diagnostic> {
 }
 
 /// What is installed now, and was before.
-fn change_of(entry: &Entry, installed: &Installed) -> Change {
+fn change_of(entry: &JournalEntry, installed: &Installed) -> Change {
     match (
         entry.was.was_there(),
         installed.modules.contains_key(&entry.module),
@@ -404,7 +404,7 @@ fn show(global: &Global, wanted: &Undoable, plans: &[UndoPlan]) -> Result<(), Co
     if global.output == Output::Json {
         let module = |plan: &UndoPlan| {
             let item = |(item_change, path, count): &(ItemChange, std::path::PathBuf, usize)| json!({ "fate": item_change, "path": path.display().to_string(), "files": count });
-            let conflict = |conflict: &hoist_methods::Conflict| json!({ "path": conflict.path.display().to_string(), "reason": conflict.why, "can_be_forced": conflict.can_be_forced });
+            let conflict = |conflict: &hoist_methods::UndoConflict| json!({ "path": conflict.path.display().to_string(), "reason": conflict.why, "can_be_forced": conflict.can_be_forced });
             json!({
                 "module": plan.entry.module, "items": plan.told.iter().map(item).collect::<Vec<_>>(),
                 "conflicts": plan.conflicts.iter().map(conflict).collect::<Vec<_>>(), "remarks": plan.remarks, "packages": plan.packages,

@@ -8,7 +8,7 @@ use hoist_plugins::MANIFEST;
 use serde_json::json;
 
 use crate::args::{Global, Output};
-use crate::collections::{self, Reading};
+use crate::collections::{self, ReadOptions};
 use crate::error::{CommandError, ExitStatus};
 use crate::json;
 use crate::names;
@@ -40,7 +40,7 @@ pub(crate) fn run(global: &Global, paths: &[PathBuf]) -> Result<ExitStatus, Comm
         }
         paths => {
             let (environment, _, places) = session::detect()?;
-            let reading = Reading {
+            let reading = ReadOptions {
                 environment: &environment,
                 plugins: &places.plugins,
             };

@@ -17,13 +17,13 @@ use hoist_executor::{Cancel, Limits, Redact, execute};
 use hoist_files::{private_directory, private_file};
 use hoist_ledger::{FinishedRun, Ledger, Lock, PendingChange, RunId};
 use hoist_methods::{
-    Asked, ConfigFile, ConfigPolicy, Configured, Deployment, Machine, Options, Remote, Schedule,
-    Undeployment, UndoPlan, Watchdog, found_packages, keep_contents, needs_password, preflight,
-    present_version, run_name, schedule,
+    ConfigFile, ConfigPolicy, Configured, Deployment, Machine, Options, Remote, RunSelection,
+    Schedule, Undeployment, UndoPlan, Watchdog, found_packages, keep_contents, needs_password,
+    preflight, present_version, run_name, schedule,
 };
 use hoist_plugins::Masker;
 use hoist_reporter::{
-    LogFiles, Plain, Progress, ProgressOptions, Record, Report, Reporter, Reporters, Words,
+    EventRecorder, LogFiles, Plain, Progress, ProgressOptions, Report, Reporter, Reporters, Words,
     restore_cursor,
 };
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
@@ -210,7 +210,7 @@ impl Run<'_> {
             own: session.own_directories(),
             state: session.places.state.clone(),
             undo: how.undo,
-            asked: Asked {
+            asked: RunSelection {
                 minimal: matches!(request.selection, Selection::Minimal),
                 named: plan
                     .modules
@@ -343,7 +343,7 @@ impl Run<'_> {
         let mut files = Reporters::default();
         files.add(LogFiles::new(logs.clone()));
         if !graph.is_empty() && private_directory(&logs).is_ok() {
-            files.add(Record::new(
+            files.add(EventRecorder::new(
                 private_file(&logs.join("events.jsonl")).map(io::BufWriter::new)?,
             ));
             RunInfo::of_this_process(&how.masker).write(&logs)?;

@@ -7,7 +7,7 @@ use std::path::Path;
 use hoist_core::{Action, Change, Plan, PlannedModule, SelectionReason, Tier};
 use hoist_executor::{ItemChange, Level, Outcome, Summary};
 use hoist_ledger::{FinishedRun, Ledger, LedgerError, ModuleResult, RunId, record_finished};
-use hoist_reporter::{LogFiles, Message, Report, duration_text, explain, plain_text};
+use hoist_reporter::{LogFiles, Report, UnitMessage, duration_text, explain, plain_text};
 
 use crate::args::Global;
 use crate::error::ExitStatus;
@@ -372,7 +372,7 @@ impl RunOutcome<'_> {
             let messages = &self.report.units[unit].messages;
             // Of what is neither a warning nor an error the last few: that is where installers say
             // what is left to do.
-            let minor = |message: &&Message| message.level < Level::Warning;
+            let minor = |message: &&UnitMessage| message.level < Level::Warning;
             let mut left_out = if global.verbose {
                 0
             } else {
@@ -388,7 +388,7 @@ impl RunOutcome<'_> {
                 self.summary.units[unit],
                 Outcome::Failed { .. } | Outcome::TimedOut { .. }
             );
-            let is_printed = |message: &Message| {
+            let is_printed = |message: &UnitMessage| {
                 let text = plain_text(&message.to_string());
                 let mut tail = self.report.units[unit].tail.iter().rev().take(MIN_TAIL);
                 is_failed

@@ -3,14 +3,14 @@
 
 pub mod shell;
 
-use crate::{Environment, Manifest, ManifestRef, Parsed, Tree};
+use crate::{Environment, Manifest, ManifestRef, Parsed, SourceTree};
 
 /// A reader of one manifest system.
 pub trait Format: Sync {
     /// Its name, for messages.
     fn name(&self) -> &'static str;
     /// The manifests of a tree, from paths alone, by name.
-    fn find(&self, tree: &Tree) -> Vec<ManifestRef>;
+    fn find(&self, tree: &SourceTree) -> Vec<ManifestRef>;
     /// Reads one manifest: what it means, and all that is wrong with it.
     fn parse(&self, manifest: &Manifest, environment: &Environment) -> Parsed;
 }

@@ -14,7 +14,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use crate::home::{DIRECTORY, Home, mount_points};
-use crate::listing::Kind;
+use crate::listing::FileKind;
 use crate::record::{Record, digest, digest_of_link};
 use crate::write::rename_new;
 
@@ -644,13 +644,18 @@ impl Walk<'_> {
             });
         };
         let same = match (kind, recorded.kind) {
-            (FileType::Symlink, Kind::Link) => readlinkat(here.directory, here.name, Vec::new())
-                .map(|target| {
+            (FileType::Symlink, FileKind::Link) => {
+                readlinkat(here.directory, here.name, Vec::new()).map(|target| {
                     digest_of_link(Path::new(&OsString::from_vec(target.into_bytes())))
                         == recorded.digest
-                }),
-            (FileType::RegularFile, Kind::File) => self.is_same_file(here, stat, &recorded.digest),
-            (kind, Kind::Other) => Ok(!matches!(kind, FileType::RegularFile | FileType::Symlink)),
+                })
+            }
+            (FileType::RegularFile, FileKind::File) => {
+                self.is_same_file(here, stat, &recorded.digest)
+            }
+            (kind, FileKind::Other) => {
+                Ok(!matches!(kind, FileType::RegularFile | FileType::Symlink))
+            }
             _ => Ok(false),
         };
         match same {
@@ -689,7 +694,7 @@ impl Walk<'_> {
         let history = here.path.join(".git");
         let is_clone = record
             .get(&history)
-            .is_some_and(|recorded| recorded.kind == Kind::Git);
+            .is_some_and(|recorded| recorded.kind == FileKind::Git);
         let is_clone = is_clone || (whole && history.join("HEAD").is_file());
         if let Some(why) = Some(&history)
             .filter(|_| is_clone && !purge)

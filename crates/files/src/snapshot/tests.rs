@@ -105,7 +105,7 @@ fn what_did_not_change_for_a_while_is_not_read_again() {
     let mut before = take(&root, None, None);
     for entry in before.entries.values_mut() {
         entry.read_at += 10;
-        if entry.state.kind == Kind::File {
+        if entry.state.kind == FileKind::File {
             entry.state.digest = "as it is known".to_owned();
         }
     }
@@ -158,7 +158,7 @@ fn what_is_ignored_is_not_looked_at_and_what_cannot_be_read_is_said() {
     let taken = take(home.path(), None, None);
     assert_eq!(
         taken.get(&home.path().join("pipe")).unwrap().kind,
-        Kind::Other
+        FileKind::Other
     );
 }
 

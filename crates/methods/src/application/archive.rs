@@ -29,23 +29,23 @@ pub(crate) enum Content {
 
 /// The kinds of archives, by how their names end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum ArchiveKind {
     Zip,
     Tar,
     Gzip,
 }
 
 /// What kind of archive a path or a URL names, where it names one.
-pub(crate) fn kind(name: &str) -> Option<Kind> {
+pub(crate) fn kind(name: &str) -> Option<ArchiveKind> {
     let name = name
         .split(['?', '#'])
         .next()
         .unwrap_or_default()
         .to_lowercase();
     match name {
-        name if name.ends_with(".zip") => Some(Kind::Zip),
-        name if name.ends_with(".tar.gz") || name.ends_with(".tgz") => Some(Kind::Gzip),
-        name if name.ends_with(".tar") => Some(Kind::Tar),
+        name if name.ends_with(".zip") => Some(ArchiveKind::Zip),
+        name if name.ends_with(".tar.gz") || name.ends_with(".tgz") => Some(ArchiveKind::Gzip),
+        name if name.ends_with(".tar") => Some(ArchiveKind::Tar),
         _ => None,
     }
 }
@@ -72,9 +72,9 @@ pub(crate) fn contents(path: &Path) -> Result<Vec<Archived>, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
     let read = BufReader::with_capacity(256 * 1024, file);
     let mut files = match kind(&path.to_string_lossy()) {
-        Some(Kind::Zip) => zip(read)?,
-        Some(Kind::Tar) => tar(read.take(STREAM_LIMIT))?,
-        Some(Kind::Gzip) => tar(flate2::read::MultiGzDecoder::new(read).take(STREAM_LIMIT))?,
+        Some(ArchiveKind::Zip) => zip(read)?,
+        Some(ArchiveKind::Tar) => tar(read.take(STREAM_LIMIT))?,
+        Some(ArchiveKind::Gzip) => tar(flate2::read::MultiGzDecoder::new(read).take(STREAM_LIMIT))?,
         None => return Err("it is not an archive that hoist reads: zip, tar, tar.gz".to_owned()),
     };
     // What a Mac adds is not the author's.
@@ -216,7 +216,12 @@ mod tests {
                 kind("x.tgz"),
                 kind("x.git")
             ),
-            (Some(Kind::Zip), Some(Kind::Gzip), Some(Kind::Gzip), None)
+            (
+                Some(ArchiveKind::Zip),
+                Some(ArchiveKind::Gzip),
+                Some(ArchiveKind::Gzip),
+                None
+            )
         );
         assert_eq!(
             (

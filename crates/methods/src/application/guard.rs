@@ -12,8 +12,8 @@ use std::time::{Duration, SystemTime};
 use hoist_core::{Application, ModuleId};
 use hoist_executor::{Failure, ItemChange, Level, TaskContext};
 use hoist_files::{
-    Difference, Kind, Record, Snapshot, SnapshotOptions, State, Store, Suffix, aside_name, backups,
-    digest, keep_copy, put_back,
+    Difference, FileKind, Record, Snapshot, SnapshotOptions, State, Store, Suffix, aside_name,
+    backups, digest, keep_copy, put_back,
 };
 use hoist_ledger::Edit;
 use rustix::fs::{Access, AtFlags, CWD, accessat};
@@ -390,7 +390,7 @@ impl<'w> Guard<'w> {
             difference
                 .before
                 .as_ref()
-                .is_none_or(|before| before.kind != Kind::Other)
+                .is_none_or(|before| before.kind != FileKind::Other)
         });
         let moved = moved(&self.before, differences, self.started, |difference| {
             self.is_brought(difference)
@@ -431,7 +431,7 @@ impl<'w> Guard<'w> {
             };
             let may_be_ours = accessat(CWD, path, Access::WRITE_OK, AtFlags::empty()).is_ok();
             if self.left.contains_key(path)
-                || before.kind != Kind::File
+                || before.kind != FileKind::File
                 || before.has_same_contents(after)
                 || !may_be_ours
             {
@@ -471,7 +471,7 @@ impl<'w> Guard<'w> {
             let is_other = path
                 .symlink_metadata()
                 .is_ok_and(|metadata| self.before.inode(path) != Some(metadata.ino()));
-            if after.kind != Kind::File
+            if after.kind != FileKind::File
                 || self.left.contains_key(path)
                 || !is_other
                 || !is_older(path, self.started)
@@ -559,7 +559,7 @@ pub(super) fn moved(
             && difference
                 .after
                 .as_ref()
-                .is_some_and(|after| after.kind == Kind::File);
+                .is_some_and(|after| after.kind == FileKind::File);
         is_new_file && !is_brought(difference) && is_older(&difference.path, started)
     });
     let mut moved: Vec<&Difference> = new.collect();

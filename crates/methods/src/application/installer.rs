@@ -15,7 +15,7 @@ use crate::recover::{RUN, end_processes};
 
 /// What an installer is asked.
 #[derive(Debug, Clone)]
-pub(crate) struct Asked<'a> {
+pub(crate) struct InstallerRequest<'a> {
     /// `install` or `uninstall`.
     pub(crate) action: &'a str,
     /// The module's name.
@@ -25,7 +25,7 @@ pub(crate) struct Asked<'a> {
 
 /// What an installer said.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Answer {
+pub(crate) struct InstallerResult {
     /// True when something was called.
     pub(crate) called: bool,
     /// True when it had something to say to people.
@@ -122,15 +122,18 @@ pub(crate) fn has_installer(application: &Application, name: &str) -> bool {
 ///
 /// # Errors
 /// Whatever else than a plain success it came to.
-pub(crate) fn call(asked: &Asked<'_>, context: &StepContext<'_>) -> Result<Answer, Failure> {
-    let Asked {
+pub(crate) fn call(
+    asked: &InstallerRequest<'_>,
+    context: &StepContext<'_>,
+) -> Result<InstallerResult, Failure> {
+    let InstallerRequest {
         action,
         name,
         application,
     } = asked;
     let directory = application.directory(name);
     let Some(program) = find(application, name)? else {
-        return Ok(Answer::default());
+        return Ok(InstallerResult::default());
     };
     if !program.is_file() {
         return Err(Failure::new(format!(
@@ -229,8 +232,12 @@ fn answer(
     }
 }
 
-fn php(program: &Path, asked: &Asked<'_>, context: &StepContext<'_>) -> Result<Answer, Failure> {
-    let Asked {
+fn php(
+    program: &Path,
+    asked: &InstallerRequest<'_>,
+    context: &StepContext<'_>,
+) -> Result<InstallerResult, Failure> {
+    let InstallerRequest {
         action,
         name,
         application,
@@ -342,7 +349,7 @@ fn php(program: &Path, asked: &Asked<'_>, context: &StepContext<'_>) -> Result<A
     }
     match answer.messages.iter().rev().find(is_bad) {
         Some(bad) => Err(Failure::new(format!("failed: {}", described(bad)))),
-        None => Ok(Answer {
+        None => Ok(InstallerResult {
             called: !answer.style.starts_with("no "),
             spoke: !answer.messages.is_empty(),
             left: Vec::new(),
@@ -353,10 +360,10 @@ fn php(program: &Path, asked: &Asked<'_>, context: &StepContext<'_>) -> Result<A
 fn run(
     program: &Path,
     directory: &Path,
-    asked: &Asked<'_>,
+    asked: &InstallerRequest<'_>,
     context: &StepContext<'_>,
-) -> Result<Answer, Failure> {
-    let Asked {
+) -> Result<InstallerResult, Failure> {
+    let InstallerRequest {
         action,
         name,
         application,
@@ -415,7 +422,7 @@ fn run(
                 .iter()
                 .map(|left| application.root.join(&left.path))
                 .collect();
-            Ok(Answer {
+            Ok(InstallerResult {
                 called: true,
                 spoke: !report.messages.is_empty() || !left.is_empty(),
                 left,

@@ -22,8 +22,8 @@ use rustix::io::Errno;
 pub(crate) use archive::{Archived, Content as Unpacked, contents as archive_contents};
 pub(crate) use edits::{Together, is_edit, keeps_all, without};
 pub(crate) use guard::{Guard, GuardSession, restore};
-pub(crate) use installer::{Answer, Asked, call, has_installer};
-pub use offers::{Offers, is_place, offers, places_of};
+pub(crate) use installer::{InstallerRequest, InstallerResult, call, has_installer};
+pub use offers::{ApplicationOffers, is_place, offers, places_of};
 pub(crate) use offers::{file_list, is_archive, is_remote, list_files, place_cache};
 pub(crate) use protect::{
     Before, drop_copies, give_back, give_back_permissions, protect_install, protect_uninstall,

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use hoist_core::{Application, Diagnostic, Digest, is_class_name, is_path};
 use hoist_files::{TEXT_LIMIT, digest, read_limited};
 use hoist_sources::directory::{INFO, MODULE_FILE, ModuleFile, ModuleInfo, PROGRAM, installer};
-use hoist_sources::{Entry, FileList, Index, IndexedFile, Origin};
+use hoist_sources::{FileList, Index, IndexEntry, IndexedFile, ModuleOrigin};
 use rayon::prelude::*;
 
 use super::archive::{self, Archived, Content};
@@ -17,7 +17,7 @@ use crate::sync::SourceCache;
 
 /// What was found.
 #[derive(Debug, Default)]
-pub struct Offers {
+pub struct ApplicationOffers {
     /// All modules; of several with one name that of the first place.
     pub index: Index,
     /// For each place the names of its modules.
@@ -49,9 +49,9 @@ pub(crate) fn place_cache(cache: &SourceCache, place: &str) -> PathBuf {
     let name = name.get(..16).unwrap_or_default();
     match archive::kind(place) {
         // By the end of its name it is known what it is.
-        Some(archive::Kind::Zip) => cache.place(name).join("archive.zip"),
-        Some(archive::Kind::Tar) => cache.place(name).join("archive.tar"),
-        Some(archive::Kind::Gzip) => cache.place(name).join("archive.tar.gz"),
+        Some(archive::ArchiveKind::Zip) => cache.place(name).join("archive.zip"),
+        Some(archive::ArchiveKind::Tar) => cache.place(name).join("archive.tar"),
+        Some(archive::ArchiveKind::Gzip) => cache.place(name).join("archive.tar.gz"),
         None => cache.place(name).join("tree"),
     }
 }
@@ -94,7 +94,7 @@ pub fn places_of(application: &Application, from: &[String]) -> Vec<String> {
 }
 
 /// Looks what modules places have.
-pub fn offers(from: &[String], cache: &SourceCache) -> Offers {
+pub fn offers(from: &[String], cache: &SourceCache) -> ApplicationOffers {
     let looked: Vec<_> = from
         .par_iter()
         .map(|place| {
@@ -104,8 +104,8 @@ pub fn offers(from: &[String], cache: &SourceCache) -> Offers {
             )
         })
         .collect();
-    let mut offers = Offers::default();
-    let mut entries: BTreeMap<String, Entry> = BTreeMap::new();
+    let mut offers = ApplicationOffers::default();
+    let mut entries: BTreeMap<String, IndexEntry> = BTreeMap::new();
     for (place, found) in looked {
         match found {
             None => offers.unknown.push(place.clone()),
@@ -132,7 +132,7 @@ pub fn offers(from: &[String], cache: &SourceCache) -> Offers {
     offers
 }
 
-fn of_place(place: &str, path: &Path) -> Result<Vec<Entry>, String> {
+fn of_place(place: &str, path: &Path) -> Result<Vec<IndexEntry>, String> {
     let metadata = path.metadata().map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => "the directory or archive does not exist".to_owned(),
         _ => error.to_string(),
@@ -186,7 +186,7 @@ fn plain_stem(stem: &str) -> &str {
         .map_or(stem, |(name, _)| name)
 }
 
-fn of_directory(place: &str, path: &Path) -> Result<Vec<Entry>, String> {
+fn of_directory(place: &str, path: &Path) -> Result<Vec<IndexEntry>, String> {
     let (mut files, mut directories) = (Vec::new(), Vec::new());
     for entry in std::fs::read_dir(path).map_err(|error| error.to_string())? {
         let entry = entry.map_err(|error| error.to_string())?;
@@ -213,7 +213,7 @@ fn of_directory(place: &str, path: &Path) -> Result<Vec<Entry>, String> {
         let path = path.join(&name);
         directory_entry(name, &path, place)
     });
-    let mut found: Vec<Entry> = found
+    let mut found: Vec<IndexEntry> = found
         .filter(|entry| !entry.files.is_empty() || entry.unusable.is_some())
         .collect();
     found.sort_by(|a, b| a.name.cmp(&b.name));
@@ -282,8 +282,8 @@ pub(crate) fn list_files(path: &Path) -> (Result<Vec<Listed>, String>, Option<St
     )
 }
 
-fn directory_entry(name: String, path: &Path, place: &str) -> Entry {
-    let origin = Origin {
+fn directory_entry(name: String, path: &Path, place: &str) -> IndexEntry {
+    let origin = ModuleOrigin {
         path: path.to_owned(),
         prefix: None,
         from: place.to_owned(),
@@ -337,7 +337,7 @@ fn listed(path: String, executable: bool, content: &Content) -> Result<Listed, S
     })
 }
 
-fn of_archive(place: &str, path: &Path) -> Result<Vec<Entry>, String> {
+fn of_archive(place: &str, path: &Path) -> Result<Vec<IndexEntry>, String> {
     let files = archive::contents(path)?;
     let top: BTreeSet<&str> = files
         .iter()
@@ -400,8 +400,8 @@ fn archive_entry(
     files: &[Archived],
     path: &Path,
     place: &str,
-) -> Entry {
-    let origin = Origin {
+) -> IndexEntry {
+    let origin = ModuleOrigin {
         path: path.to_owned(),
         prefix: Some(prefix.to_owned()),
         from: place.to_owned(),
@@ -461,10 +461,10 @@ pub(crate) fn file_list(files: &[Listed]) -> (FileList, Digest) {
 fn entry(
     name: String,
     files: Vec<Listed>,
-    origin: Origin,
+    origin: ModuleOrigin,
     text: impl Fn(&str) -> Option<Vec<u8>>,
     unusable: Option<String>,
-) -> Entry {
+) -> IndexEntry {
     let (list, whole) = file_list(&files);
     let read = |name: &str| {
         text(name)
@@ -499,7 +499,7 @@ fn entry(
         .iter()
         .map(|file| &file.path)
         .find(|path| !path.contains('/') && path.to_lowercase().starts_with("readme"));
-    Entry {
+    IndexEntry {
         summary: info.description.unwrap_or_default(),
         version: info
             .version
@@ -515,7 +515,7 @@ fn entry(
         origin: Some(origin),
         unusable: unusable.or(wrong).or(named),
         name,
-        ..Entry::default()
+        ..IndexEntry::default()
     }
 }
 

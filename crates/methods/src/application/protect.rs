@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use hoist_executor::{Failure, ItemChange, Level, TaskContext};
 use hoist_files::{
-    Difference, Kind, Record, Recorded, State, Store, Suffix, aside_name, backups, keep_copy,
+    Difference, FileKind, Record, Recorded, State, Store, Suffix, aside_name, backups, keep_copy,
     pending, write,
 };
 use hoist_ledger::{Edit, Ledger};
@@ -82,7 +82,7 @@ impl Before<'_> {
         let directory = |state: &Option<State>| {
             state
                 .as_ref()
-                .is_some_and(|state| state.kind == Kind::Directory)
+                .is_some_and(|state| state.kind == FileKind::Directory)
         };
         let ways: HashSet<&Path> = kept.iter().flat_map(|kept| kept.path.ancestors()).collect();
         let on_the_way = |difference: &&Difference| {
@@ -222,19 +222,19 @@ pub(crate) fn protect_install(
         match (old, new) {
             (None, Some(new)) => {
                 protected.record.insert(path.clone(), Recorded::of(new));
-                if new.kind != Kind::Directory {
+                if new.kind != FileKind::Directory {
                     told.push((ItemChange::Created, shown, None));
                 }
             }
             (Some(old), None) if before.is_own(path, old) => {
                 protected.gone.insert(path.clone());
-                if old.kind != Kind::Directory {
+                if old.kind != FileKind::Directory {
                     told.push((ItemChange::Removed, shown, None));
                 }
             }
             (Some(old), None) => {
                 back.push(difference);
-                if old.kind != Kind::Directory {
+                if old.kind != FileKind::Directory {
                     told.push((
                         ItemChange::Preserved,
                         shown,
@@ -281,7 +281,7 @@ pub(crate) fn protect_install(
                 told.push((ItemChange::Changed, shown, None));
             }
             (Some(old), Some(new)) => {
-                let is_text = old.kind == Kind::File && new.kind == Kind::File;
+                let is_text = old.kind == FileKind::File && new.kind == FileKind::File;
                 let may_edit =
                     is_text && !assets.contains(&new.digest) && !before.record.contains_key(path);
                 let edited = if may_edit {
@@ -345,7 +345,7 @@ pub(crate) fn protect_install(
                         "{}; the installer overwrote it, and it was restored",
                         before.owner(path)
                     );
-                    if new.kind == Kind::File {
+                    if new.kind == FileKind::File {
                         why += &format!("; the module's version is {}", pending(path).display());
                         beside.push((path, new));
                     }
@@ -370,7 +370,7 @@ pub(crate) fn protect_install(
         let stood = |state: &Option<State>| {
             state
                 .as_ref()
-                .is_some_and(|state| state.kind == Kind::Directory)
+                .is_some_and(|state| state.kind == FileKind::Directory)
         };
         if !stood(&difference.before) && stood(&difference.after) {
             protected
@@ -407,14 +407,14 @@ pub(crate) fn protect_uninstall(
         let purged = directory.is_some_and(|directory| path.starts_with(directory))
             && !before.others.contains_key(path);
         match (old, new) {
-            (None, Some(new)) if new.kind != Kind::Directory => told.push((
+            (None, Some(new)) if new.kind != FileKind::Directory => told.push((
                 ItemChange::Created,
                 shown,
                 Some("not removed by the uninstaller".to_owned()),
             )),
             (Some(old), None) if before.is_own(path, old) || purged => {
                 protected.gone.insert(path.clone());
-                if old.kind != Kind::Directory {
+                if old.kind != FileKind::Directory {
                     *removed
                         .entry(path.parent().unwrap_or(path).to_owned())
                         .or_default() += 1;
@@ -422,7 +422,7 @@ pub(crate) fn protect_uninstall(
             }
             (Some(old), None) => {
                 back.push(difference);
-                if old.kind != Kind::Directory {
+                if old.kind != FileKind::Directory {
                     let why = "removed by the uninstaller and restored; remove it yourself if it is not needed";
                     told.push((
                         ItemChange::Preserved,
@@ -447,7 +447,7 @@ pub(crate) fn protect_uninstall(
                 }
             }
             (Some(old), Some(new)) => {
-                let is_text = old.kind == Kind::File && new.kind == Kind::File;
+                let is_text = old.kind == FileKind::File && new.kind == FileKind::File;
                 match edit.filter(|_| is_text) {
                     Some(edit) => {
                         told.push(settle(&before, edit, old, new)?);
@@ -582,7 +582,7 @@ pub(crate) fn give_back_permissions(edits: &[Edit], task: &TaskContext) -> Resul
         .filter(|edit| edit.before.mode != edit.after.mode)
     {
         let now = hoist_files::state(path).map_err(wrong)?;
-        if now.is_some_and(|now| now.kind != Kind::Link && now.mode == after.mode) {
+        if now.is_some_and(|now| now.kind != FileKind::Link && now.mode == after.mode) {
             std::fs::set_permissions(path, Permissions::from_mode(before.mode)).map_err(wrong)?;
             let why = format!("its permissions were restored to {:o}", before.mode);
             task.item(ItemChange::Changed, path.display().to_string(), Some(why));
@@ -629,7 +629,7 @@ pub(crate) fn take_out(edits: &[Edit], store: &Store, task: &TaskContext) -> Res
         ) else {
             continue;
         };
-        if now.has_same_contents(before) || now.kind != Kind::File {
+        if now.has_same_contents(before) || now.kind != FileKind::File {
             continue;
         }
         let [old, installed] = [before, after].map(|state| store.bytes(&state.digest));

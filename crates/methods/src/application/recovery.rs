@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use hoist_core::{Application, ModuleId};
-use hoist_files::{Difference, Kind, Snapshot, SnapshotOptions, Store};
+use hoist_files::{Difference, FileKind, Snapshot, SnapshotOptions, Store};
 
 use super::guard::{
     MOVED, NAMED, PENDING_EXT, PendingSnapshot, STAGE, UNREADABLE, is_of_another_user, leave_moved,
@@ -223,7 +223,7 @@ fn clear_stages(application: &Application) {
     };
     for (path, _) in there
         .iter()
-        .filter(|(path, state)| state.kind == Kind::File && is_stage(path))
+        .filter(|(path, state)| state.kind == FileKind::File && is_stage(path))
     {
         let _ = std::fs::remove_file(path);
     }

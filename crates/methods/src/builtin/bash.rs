@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::builtin::pip;
 use crate::machine::{LIBRARY, Machine};
-use crate::messages::Message;
+use crate::messages::ModuleMessage;
 use crate::method::{Applied, LastMessage, Method, StepContext};
 
 /// A function of a script, or a command.
@@ -316,9 +316,8 @@ impl Bash {
         let exit =
             context
                 .task
-                .run_with(
-                    &context.confined(command, temporary),
-                    |stream, line| match Message::parse(line) {
+                .run_with(&context.confined(command, temporary), |stream, line| {
+                    match ModuleMessage::parse(line) {
                         None if told.take(line, |before| context.task.output(stream, before)) => {}
                         Some(message) => {
                             if message.level == hoist_executor::Level::Error {
@@ -333,8 +332,8 @@ impl Bash {
                             }
                             context.task.output(stream, line);
                         }
-                    },
-                )?;
+                    }
+                })?;
         Ok((exit, last_error))
     }
 }

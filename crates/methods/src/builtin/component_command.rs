@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::git::local;
 use crate::machine::{Machine, is_executable};
-use crate::messages::Message;
+use crate::messages::ModuleMessage;
 use crate::method::{Applied, Method, StepContext, path_pool};
 
 /// A program that knows how to update itself.
@@ -81,7 +81,7 @@ impl Method for ComponentCommand {
             .directory(&context.machine.home);
         let exit = context.task.run_with(
             &context.confined(command, temporary.path()),
-            |stream, line| match Message::parse(line) {
+            |stream, line| match ModuleMessage::parse(line) {
                 Some(message) => context.task.note(message.level, message.text),
                 None => context.task.output(stream, line),
             },

@@ -9,7 +9,7 @@ use std::path::{Component, Path, PathBuf};
 
 use hoist_executor::{Effect, Failure, ItemChange, Level};
 use hoist_files::{
-    Home, Kind, Record, Recorded, RemovalPolicy, Root, Scope, aside_name, digest, is_backup,
+    FileKind, Home, Record, Recorded, RemovalPolicy, Root, Scope, aside_name, digest, is_backup,
     list_tree, pending,
 };
 use hoist_sources::{FileList, IndexedFile};
@@ -357,7 +357,7 @@ impl Copy {
             match here
                 .theirs
                 .get(&path)
-                .filter(|theirs| theirs.kind != Kind::Directory)
+                .filter(|theirs| theirs.kind != FileKind::Directory)
             {
                 Some(_) if overwrite => {
                     let copy = aside_name(&to);
@@ -407,11 +407,11 @@ impl Copy {
         }
         let offered: BTreeSet<&Path> = self.files.iter().map(|file| Path::new(file.path)).collect();
         for (path, theirs) in here.theirs.iter().filter(|(path, theirs)| {
-            theirs.kind == Kind::Directory || !offered.contains(path.as_path())
+            theirs.kind == FileKind::Directory || !offered.contains(path.as_path())
         }) {
             let to = fresh.place(path, theirs.kind)?;
             let is_moved = to != new.join(path);
-            if theirs.kind != Kind::Directory {
+            if theirs.kind != FileKind::Directory {
                 carry(&self.into.join(path), &to)?;
             }
             let why = match (&theirs.base, is_moved) {
@@ -426,7 +426,7 @@ impl Copy {
                 }
                 (None, false) => "it does not belong to the module".to_owned(),
             };
-            if theirs.kind != Kind::Directory && (is_moved || !is_backup(path)) {
+            if theirs.kind != FileKind::Directory && (is_moved || !is_backup(path)) {
                 let name = to.strip_prefix(new).unwrap_or(&to).display().to_string();
                 carried.items.push((ItemChange::Preserved, name, why));
             }
@@ -439,7 +439,7 @@ impl Copy {
     /// was put there or beside.
     fn record(&self, beside: &BTreeMap<PathBuf, u32>) -> Record {
         let directory = Recorded {
-            kind: Kind::Directory,
+            kind: FileKind::Directory,
             mode: 0o755,
             digest: String::new(),
         };
@@ -453,9 +453,9 @@ impl Copy {
                 .take_while(|parent| *parent != self.into);
             record.extend(between.map(|parent| (parent.to_owned(), directory.clone())));
             let kind = if file.link.is_some() {
-                Kind::Link
+                FileKind::Link
             } else {
-                Kind::File
+                FileKind::File
             };
             let recorded = Recorded {
                 kind,
@@ -474,7 +474,7 @@ impl Copy {
 
 /// Something in a directory that is not as its source has it.
 struct Theirs {
-    kind: Kind,
+    kind: FileKind,
     /// The digest of what the module put there, where it did.
     base: Option<String>,
 }
@@ -521,35 +521,35 @@ impl Here {
             let place = into.join(path);
             let base = record.get(&place).map(|recorded| recorded.digest.clone());
             let found = match entry.kind {
-                Kind::Directory if offered.contains_key(path.as_path()) => {
+                FileKind::Directory if offered.contains_key(path.as_path()) => {
                     is_as_wanted = false;
                     theirs.insert(
                         path.clone(),
                         Theirs {
-                            kind: Kind::Directory,
+                            kind: FileKind::Directory,
                             base,
                         },
                     );
                     continue;
                 }
-                Kind::Directory if directories.contains(path.as_path()) || base.is_some() => {
+                FileKind::Directory if directories.contains(path.as_path()) || base.is_some() => {
                     continue;
                 }
-                Kind::Directory | Kind::Git => {
+                FileKind::Directory | FileKind::Git => {
                     theirs.insert(
                         path.clone(),
                         Theirs {
-                            kind: Kind::Directory,
+                            kind: FileKind::Directory,
                             base,
                         },
                     );
                     continue;
                 }
-                Kind::File => digest(std::fs::File::open(&place)?)?,
-                Kind::Link => place
+                FileKind::File => digest(std::fs::File::open(&place)?)?,
+                FileKind::Link => place
                     .read_link()
                     .and_then(|target| digest(target.as_os_str().as_encoded_bytes()))?,
-                Kind::Other => {
+                FileKind::Other => {
                     return Err(std::io::Error::other(format!(
                         "{} is not a regular file: move it away",
                         place.display()
@@ -557,12 +557,12 @@ impl Here {
                 }
             };
             let wanted = offered.get(path.as_path()).filter(|file| {
-                file.digest == found && file.link.is_some() == (entry.kind == Kind::Link)
+                file.digest == found && file.link.is_some() == (entry.kind == FileKind::Link)
             });
             match wanted {
                 Some(file) => {
                     is_as_wanted &=
-                        entry.kind == Kind::Link || entry.mode & 0o111 == mode(file) & 0o111
+                        entry.kind == FileKind::Link || entry.mode & 0o111 == mode(file) & 0o111
                 }
                 // Nobody has to be told twice, nor does hoist when it was cut off before it could
                 // write this down.
@@ -622,7 +622,7 @@ fn entries(directory: &Path) -> std::io::Result<BTreeMap<PathBuf, hoist_files::F
     let picture = list_tree(&[directory.to_owned()])?;
     let mut entries = BTreeMap::new();
     for (path, seen) in picture {
-        if seen.kind == Kind::Git {
+        if seen.kind == FileKind::Git {
             return Err(std::io::Error::other(format!(
                 "{} is a repository: move it away",
                 path.display()
@@ -709,13 +709,13 @@ impl Fresh<'_> {
 
     /// Where something of somebody's goes, with the directories on the way: to its own place,
     /// unless the new version has something else there or on the way.
-    fn place(&mut self, path: &Path, kind: Kind) -> std::io::Result<PathBuf> {
+    fn place(&mut self, path: &Path, kind: FileKind) -> std::io::Result<PathBuf> {
         let (mut place, mut here) = (self.new.to_owned(), PathBuf::new());
         let last = path.components().count() - 1;
         for (number, part) in path.components().enumerate() {
             here.push(part);
             place.push(part);
-            let is_directory = number < last || kind == Kind::Directory;
+            let is_directory = number < last || kind == FileKind::Directory;
             if let Some(moved) = self.moved.get(&here) {
                 place.clone_from(moved);
                 continue;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use hoist_executor::{Command, Failure, Level, Stream};
 use serde::Deserialize;
 
-use crate::messages::Message;
+use crate::messages::ModuleMessage;
 use crate::method::{Applied, Method, StepContext};
 
 /// A hook.
@@ -100,7 +100,7 @@ impl Hook {
             &context.confined(command, temporary.path()),
             |stream, line| {
                 context.task.output(stream, line);
-                let message = Message::parse(line);
+                let message = ModuleMessage::parse(line);
                 let (level, text) = message
                     .map_or((Level::Info, line.trim_end().to_owned()), |message| {
                         (message.level, message.text)

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::machine::Machine;
-use crate::messages::Message;
+use crate::messages::ModuleMessage;
 use crate::method::{Applied, Method, StepContext, host_pool};
 
 /// The largest script, in bytes.
@@ -82,7 +82,7 @@ impl Method for InstallScript {
             .directory(&context.machine.home);
         let exit = task.run_with(
             &context.confined(command, temporary.path()),
-            |stream, line| match Message::parse(line) {
+            |stream, line| match ModuleMessage::parse(line) {
                 Some(message) => task.note(message.level, message.text),
                 None => task.output(stream, line),
             },

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 
 use hoist_core::Application;
 use hoist_executor::{Effect, Failure};
-use hoist_files::{Kind, Record, Recorded};
+use hoist_files::{FileKind, Record, Recorded};
 use serde::Deserialize;
 
-use crate::application::{self, Asked, Before, protect_install};
+use crate::application::{self, Before, InstallerRequest, protect_install};
 use crate::machine::Machine;
 use crate::method::{Applied, Method, StepContext};
 
@@ -56,10 +56,12 @@ impl Method for Installer {
         };
         let directory = self.application.directory(&self.name);
         let brought = guarding.guard.below(&directory)?;
-        let files = brought.iter().filter(|(_, state)| state.kind == Kind::File);
+        let files = brought
+            .iter()
+            .filter(|(_, state)| state.kind == FileKind::File);
         let assets: BTreeSet<String> = files.map(|(_, state)| state.digest.clone()).collect();
         guarding.guard.expect(&assets);
-        let asked = Asked {
+        let asked = InstallerRequest {
             action: &self.action,
             name: &self.name,
             application: &self.application,

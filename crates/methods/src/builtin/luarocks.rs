@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use hoist_core::{Installed, Rock, is_path};
 use hoist_executor::{Command, Effect, Failure, ItemChange, Level};
-use hoist_files::{Kind, Record, Recorded, Suffix, back_up, digest, keep_copy, list_tree};
+use hoist_files::{FileKind, Record, Recorded, Suffix, back_up, digest, keep_copy, list_tree};
 use hoist_ledger::{Holder, Lock};
-use hoist_sources::lua::{self, Table, Value};
+use hoist_sources::lua::{self, LuaValue, Table};
 use hoist_sources::{Requirement, Version, rocks};
 use serde::{Deserialize, Serialize};
 
@@ -294,28 +294,28 @@ pub fn needs_of_rocks(rock: &Rock) -> BTreeMap<String, Vec<Requirement>> {
     };
     let all = document
         .get("dependencies")
-        .and_then(Value::table)
+        .and_then(LuaValue::table)
         .cloned()
         .unwrap_or_default();
     let requirement = |entry: &Table| {
-        let name = entry.get("name").and_then(Value::text)?;
+        let name = entry.get("name").and_then(LuaValue::text)?;
         let constraints = entry
             .get("constraints")
-            .and_then(Value::table)
+            .and_then(LuaValue::table)
             .map(|table| table.list.clone())
             .unwrap_or_default();
         let constraints = constraints
             .iter()
-            .filter_map(Value::table)
+            .filter_map(LuaValue::table)
             .filter_map(|constraint| {
                 let version = constraint
                     .get("version")
-                    .and_then(Value::table)?
+                    .and_then(LuaValue::table)?
                     .get("string")
-                    .and_then(Value::text)?;
+                    .and_then(LuaValue::text)?;
                 Some(format!(
                     "{} {version}",
-                    constraint.get("op").and_then(Value::text)?
+                    constraint.get("op").and_then(LuaValue::text)?
                 ))
             });
         Requirement::new(&format!(
@@ -323,15 +323,15 @@ pub fn needs_of_rocks(rock: &Rock) -> BTreeMap<String, Vec<Requirement>> {
             constraints.collect::<Vec<_>>().join(", ")
         ))
     };
-    let of_rock = |versions: &Value| -> Vec<Requirement> {
+    let of_rock = |versions: &LuaValue| -> Vec<Requirement> {
         let lists = versions
             .table()
             .into_iter()
             .flat_map(|table| table.map.values())
-            .filter_map(Value::table);
+            .filter_map(LuaValue::table);
         lists
             .flat_map(|list| list.list.iter())
-            .filter_map(Value::table)
+            .filter_map(LuaValue::table)
             .filter_map(requirement)
             .collect()
     };
@@ -691,8 +691,8 @@ fn consists_of(rock: &Rock, name: &str, version: &str) -> Result<Record, Failure
     let mut record = Record::new();
     for (path, seen) in list_tree(&paths).map_err(wrong)? {
         let digest = match seen.kind {
-            Kind::File => File::open(&path).and_then(digest).map_err(wrong)?,
-            Kind::Link => path
+            FileKind::File => File::open(&path).and_then(digest).map_err(wrong)?,
+            FileKind::Link => path
                 .read_link()
                 .and_then(|target| digest(target.as_os_str().as_encoded_bytes()))
                 .map_err(wrong)?,
@@ -718,7 +718,7 @@ fn deployed(rock: &Rock, own: &Path) -> Vec<PathBuf> {
     };
     let manifest = document
         .get("rock_manifest")
-        .and_then(Value::table)
+        .and_then(LuaValue::table)
         .cloned()
         .unwrap_or_default();
     let places = [
@@ -728,7 +728,7 @@ fn deployed(rock: &Rock, own: &Path) -> Vec<PathBuf> {
     ];
     let mut paths = Vec::new();
     for (part, root) in places {
-        let Some(table) = manifest.get(part).and_then(Value::table) else {
+        let Some(table) = manifest.get(part).and_then(LuaValue::table) else {
             continue;
         };
         let mut waiting = vec![(root, table.clone())];
@@ -761,7 +761,7 @@ pub(crate) fn modified(
     }
     let own = list_tree(std::slice::from_ref(&directory))?
         .into_iter()
-        .filter(|(_, seen)| seen.kind == Kind::File)
+        .filter(|(_, seen)| seen.kind == FileKind::File)
         .map(|(path, _)| path);
     let mut modified = Vec::new();
     for path in deployed(rock, &directory)
@@ -772,7 +772,7 @@ pub(crate) fn modified(
         let is_modified = match record.get(&path) {
             None => path.starts_with(&directory),
             Some(recorded) => {
-                recorded.kind == Kind::File
+                recorded.kind == FileKind::File
                     && File::open(&path).and_then(digest)? != recorded.digest
             }
         };

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use git2::{ObjectType, Oid, Repository, StatusOptions};
 use hoist_executor::{Failure, TaskContext};
-use hoist_files::{Kind, Record, Recorded, State};
+use hoist_files::{FileKind, Record, Recorded, State};
 
 use crate::git::foreign::refuse;
 use crate::git::local::{git_dir, open_repository, usable};
@@ -393,7 +393,7 @@ pub(crate) fn remember(
 pub(crate) fn add_tracked(record: &mut Record, machine: &Machine) {
     let clones = record
         .iter()
-        .filter(|(path, recorded)| recorded.kind == Kind::Git && path.ends_with(".git"));
+        .filter(|(path, recorded)| recorded.kind == FileKind::Git && path.ends_with(".git"));
     let clones: Vec<PathBuf> = clones
         .filter_map(|(path, _)| path.parent().map(Path::to_owned))
         .collect();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use hoist_plugins::Configuration;
+use hoist_plugins::PluginConfiguration;
 use serde_json::Value;
 
 /// The configuration of a plugin as its hooks get it, with the secrets in it.
@@ -19,8 +19,8 @@ impl fmt::Debug for Configured {
     }
 }
 
-impl From<&Configuration> for Configured {
-    fn from(configuration: &Configuration) -> Self {
+impl From<&PluginConfiguration> for Configured {
+    fn from(configuration: &PluginConfiguration) -> Self {
         Self {
             variables: configuration.variables(),
             values: configuration.value_with_secrets(),

@@ -11,11 +11,11 @@ use std::time::Duration;
 use hoist_core::{Change, Module, ModuleId};
 use hoist_executor::{Effect, Failure, ItemChange, Level, TaskContext};
 use hoist_ledger::{Deployed, DeploymentState, Ledger, LedgerError, Release};
-use hoist_plugins::{DEPLOY_SCRIPTS, Directory, Event, Lookup, Plugin, Side, UNDEPLOY_SCRIPTS};
+use hoist_plugins::{DEPLOY_SCRIPTS, Directory, HookEvent, Lookup, Plugin, Side, UNDEPLOY_SCRIPTS};
 
 use super::engine::{Container, Engine};
 use super::hosts::{HostCommand, Rollout, TargetHost, hosts_of, on_all};
-use super::release::{Place, ReleaseFile, SWARM, called};
+use super::release::{DeploymentPaths, ReleaseFile, SWARM, called};
 use super::{Configured, OnDisk, copy_tree, copy_tree_but};
 use crate::application::{file_list, list_files};
 use crate::apply::{apply, refuse};
@@ -97,7 +97,7 @@ pub fn project_name(plugin: &ModuleId, environment: &str) -> String {
 struct DeploymentContext<'a, 'c> {
     module: &'a Module,
     environment: &'a str,
-    place: &'a Place,
+    place: &'a DeploymentPaths,
     context: &'a StepContext<'c>,
     wait: Duration,
     rollout: &'a Rollout,
@@ -277,7 +277,7 @@ impl<'c> DeploymentContext<'_, 'c> {
         number: u32,
         file: &ReleaseFile,
         side: Side,
-        event: Event,
+        event: HookEvent,
         more: &[(&str, String)],
     ) -> Result<(), Failure> {
         let directory = self.place.plugin(number);
@@ -459,7 +459,7 @@ fn deploy_release(
         atomic,
         ..
     } = deployment;
-    let place = Place::new(&world.state, &module.id, environment);
+    let place = DeploymentPaths::new(&world.state, &module.id, environment);
     let context = world.context(module, task);
     let at = DeploymentContext {
         module,
@@ -533,8 +533,8 @@ fn deploy_release(
     }
     let former = deployed.release.clone();
     let event = match &former {
-        Some(former) if former.version != file.version => Event::Upgrade,
-        _ => Event::Deploy,
+        Some(former) if former.version != file.version => HookEvent::Upgrade,
+        _ => HookEvent::Deploy,
     };
     let more = [
         ("HOIST_EVENT", event.as_str().to_owned()),
@@ -756,7 +756,7 @@ fn go_back(
 /// Writes down that a release is what runs, and lets the oldest go.
 fn release(
     ledger: &Ledger,
-    place: &Place,
+    place: &DeploymentPaths,
     deployed: &mut Deployed,
     number: u32,
     deployment: &Deployment,
@@ -826,7 +826,7 @@ pub(crate) fn undeploy(
         volumes,
         force,
     } = undeployment;
-    let place = Place::new(&world.state, &module.id, environment);
+    let place = DeploymentPaths::new(&world.state, &module.id, environment);
     let context = world.context(module, task);
     let rollout = Rollout::default();
     let at = DeploymentContext {
@@ -915,7 +915,7 @@ pub(crate) fn undeploy(
 }
 
 /// Says where secrets stay that were made for a deployment.
-fn tell_secrets(place: &Place, task: &TaskContext) {
+fn tell_secrets(place: &DeploymentPaths, task: &TaskContext) {
     if !place.secrets().is_empty() {
         let reason =
             "generated secrets of the deployment; remaining data may be encrypted with them"
@@ -945,7 +945,7 @@ pub(crate) fn undeploy_all(
         .collect();
     let mut told = BTreeSet::new();
     for Deployed { environment, .. } in of {
-        told.insert(Place::new(&world.state, &module.id, &environment).secrets_file());
+        told.insert(DeploymentPaths::new(&world.state, &module.id, &environment).secrets_file());
         undeploy(
             world,
             module,
@@ -957,7 +957,7 @@ pub(crate) fn undeploy_all(
             task,
         )?;
     }
-    for place in Place::all_of(&world.state, &module.id)
+    for place in DeploymentPaths::all_of(&world.state, &module.id)
         .into_iter()
         .filter(|place| !told.contains(&place.secrets_file()))
     {

@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 
-use hoist_plugins::{Answer, Task};
+use hoist_plugins::{EvaluationResult, EvaluationTask};
 use rustix::process::{Resource, Rlimit, Signal, setrlimit};
 
 /// So much memory may be used, in bytes.
@@ -19,7 +19,7 @@ const ANSWER: u64 = 64 << 20;
 pub const EVALUATE: &str = "__evaluate";
 
 /// Has a program carry out a task within limits.
-pub(super) fn evaluate(program: &Path, task: &Task) -> Result<Answer, String> {
+pub(super) fn evaluate(program: &Path, task: &EvaluationTask) -> Result<EvaluationResult, String> {
     let wrong = |error: std::io::Error| format!("cannot start a process for it: {error}");
     let question = serde_json::to_vec(task).map_err(|error| error.to_string())?;
     let mut process = Command::new(program)
@@ -88,7 +88,7 @@ pub fn answer() -> std::io::Result<()> {
     limit(Resource::Cpu, SECONDS)?;
     let mut question = Vec::new();
     std::io::stdin().lock().read_to_end(&mut question)?;
-    let task: Task = serde_json::from_slice(&question)?;
+    let task: EvaluationTask = serde_json::from_slice(&question)?;
     serde_json::to_writer(std::io::stdout().lock(), &task.run())?;
     Ok(())
 }

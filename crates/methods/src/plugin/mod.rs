@@ -17,7 +17,7 @@ use hoist_core::{
     Action, Checks, Digest, Module, Parsed, Recipe, SourceMetadata, Step, Tier, UninstallSpec,
     VersionedDependency,
 };
-use hoist_plugins::{Event, MANIFEST, Plugin, Side};
+use hoist_plugins::{HookEvent, MANIFEST, Plugin, Side};
 use rayon::prelude::*;
 use serde_json::json;
 
@@ -28,7 +28,7 @@ pub use engine::Container;
 pub use evaluate::{EVALUATE, answer};
 pub use hosts::{Rollout, TargetHost, hosts_of};
 pub use on_disk::OnDisk;
-pub use release::{Place, ReleaseFile, SWARM, called, kept_secrets};
+pub use release::{DeploymentPaths, ReleaseFile, SWARM, called, kept_secrets};
 pub(crate) use removal::before_removal;
 
 use crate::application::{file_list, list_files};
@@ -91,22 +91,22 @@ fn module(plugin: &Plugin, directory: &Path, source: &str, into: &Path) -> Modul
     };
     let (list, digest) = file_list(&files);
     let copy = json!({ "from": directory, "into": destination, "files": list, "version": plugin.version.to_string(), "refused": refused });
-    let hook = |side: Side, event: Event, directory: &Path| {
+    let hook = |side: Side, event: HookEvent, directory: &Path| {
         let (name, hook) = plugin.hook(side, event)?;
         Some(Step::new(
             "hook",
             json!({ "hook": name, "directory": directory, "path": hook.path, "runs_itself": hook.runs_itself }),
         ))
     };
-    let pre = hook(Side::Pre, Event::Install, directory);
-    let post = hook(Side::Post, Event::Install, &destination);
+    let pre = hook(Side::Pre, HookEvent::Install, directory);
+    let post = hook(Side::Post, HookEvent::Install, &destination);
     let install: Vec<Step> = pre
         .into_iter()
         .chain([Step::new("copy", copy.clone())])
         .chain(post.map(Step::after_change))
         .collect();
-    let pre = hook(Side::Pre, Event::Upgrade, directory);
-    let post = hook(Side::Post, Event::Upgrade, &destination);
+    let pre = hook(Side::Pre, HookEvent::Upgrade, directory);
+    let post = hook(Side::Post, HookEvent::Upgrade, &destination);
     let update: Vec<Step> = pre
         .into_iter()
         .chain([Step::new("copy", copy)])

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hoist_files::read_limited;
-use hoist_plugins::{Answer, Directory, Lookup, Task};
+use hoist_plugins::{Directory, EvaluationResult, EvaluationTask, Lookup};
 
 use super::evaluate::evaluate;
 use crate::machine::is_executable;
@@ -101,7 +101,7 @@ impl Directory for OnDisk {
         read_limited(&path, LIMIT).map_err(|error| error.to_string())
     }
 
-    fn evaluate(&self, task: &Task) -> Result<Answer, String> {
+    fn evaluate(&self, task: &EvaluationTask) -> Result<EvaluationResult, String> {
         match &self.evaluator {
             Some(program) => evaluate(program, task),
             None => Ok(task.run()),

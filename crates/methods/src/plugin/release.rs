@@ -16,7 +16,7 @@ use serde_json::Value;
 
 /// The places of one deployment.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct DeploymentPaths {
     root: PathBuf,
     /// The name of the plugin, which its directory has in every release.
     plugin: String,
@@ -62,7 +62,7 @@ const RELEASE: &str = "release.json";
 const SECRETS: &str = "secrets.json";
 const HOSTS: &str = "hosts.json";
 
-impl Place {
+impl DeploymentPaths {
     /// Of a plugin in an environment, which may have no name.
     pub fn new(state: &Path, plugin: &ModuleId, environment: &str) -> Self {
         Self {
@@ -246,7 +246,7 @@ impl Place {
 /// before, and those that were made for it.
 pub fn kept_secrets(state: &Path, plugin: &ModuleId) -> Vec<String> {
     let mut secrets = Vec::new();
-    for place in Place::all_of(state, plugin) {
+    for place in DeploymentPaths::all_of(state, plugin) {
         secrets.extend(place.secrets().into_values());
         let releases = std::fs::read_dir(place.root.join("releases"))
             .into_iter()

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use hoist_executor::{Failure, Level};
-use hoist_plugins::{Directory, Event, MANIFEST, Plugin, Side};
+use hoist_plugins::{Directory, HookEvent, MANIFEST, Plugin, Side};
 use tempfile::TempDir;
 
 use super::{OnDisk, copy_tree};
@@ -38,13 +38,13 @@ pub(crate) fn before_removal(
         return Ok(None);
     };
     let hook = |side: Side, directory: &Path| {
-        let (name, hook) = plugin.hook(side, Event::Remove)?;
+        let (name, hook) = plugin.hook(side, HookEvent::Remove)?;
         Some(Hook::new(name, directory, &hook.path, hook.runs_itself))
     };
     if let Some(hook) = hook(Side::Pre, directory) {
         hook.run(context, &[])?;
     }
-    if plugin.hook(Side::Post, Event::Remove).is_none() {
+    if plugin.hook(Side::Post, HookEvent::Remove).is_none() {
         return Ok(None);
     }
     let copy = context.machine.spare.directory("removed")?;

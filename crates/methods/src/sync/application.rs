@@ -3,7 +3,7 @@
 
 use hoist_core::{Application, Digest};
 use hoist_executor::{Effect, Failure, TaskContext};
-use hoist_sources::{Entry, Index, index};
+use hoist_sources::{Index, IndexEntry, index};
 use jiff::Timestamp;
 
 use super::{SourceCache, Synced, tell};
@@ -45,12 +45,12 @@ pub(super) fn sync(
         task.check()?;
     }
     let now = offers(from, cache).index;
-    let entry = |entry: &Entry| Entry {
+    let entry = |entry: &IndexEntry| IndexEntry {
         name: entry.name.clone(),
         version: entry.version.clone(),
-        ..Entry::default()
+        ..IndexEntry::default()
     };
-    let entries: Vec<Entry> = now.entries.iter().map(entry).collect();
+    let entries: Vec<IndexEntry> = now.entries.iter().map(entry).collect();
     let now = Index {
         format: index::FORMAT,
         location,

@@ -10,9 +10,9 @@ use std::sync::{Mutex, PoisonError};
 use hoist_core::{Userinfo, without_userinfo};
 use hoist_executor::{Command, Failure, Level, TaskContext};
 use hoist_files::digest;
-use hoist_sources::choose::Asked;
+use hoist_sources::choose::RockRequest;
 use hoist_sources::community::{self, Content, LastChange, TrackedFile};
-use hoist_sources::{Chosen, Entry, Index, Requirement};
+use hoist_sources::{Chosen, Index, IndexEntry, Requirement};
 use rayon::prelude::*;
 use tempfile::NamedTempFile;
 
@@ -101,7 +101,7 @@ pub(super) fn sync(
 /// Copies modules as they were at the revisions that are asked for, with what these need and the
 /// index has not. Of what was copied before nothing stays. What cannot be had says why.
 pub(super) fn revisions(
-    asked: &[Asked],
+    asked: &[RockRequest],
     cache: &SourceCache,
     index: &Index,
     machine: &Machine,
@@ -147,10 +147,10 @@ pub(super) fn revisions(
                     Ok(entry) => entry,
                     Err(failure) if is_known && asked.is_called(&name) => {
                         task.check()?;
-                        Entry {
+                        IndexEntry {
                             name,
                             unusable: Some(failure.message),
-                            ..Entry::default()
+                            ..IndexEntry::default()
                         }
                     }
                     Err(_) => continue,
@@ -183,7 +183,7 @@ pub(super) fn revisions(
 }
 
 /// Copies a module as it was at a revision, to a directory below `stage`.
-fn entry_at(hg: &Hg<'_>, name: &str, revision: &str, stage: &Path) -> Result<Entry, Failure> {
+fn entry_at(hg: &Hg<'_>, name: &str, revision: &str, stage: &Path) -> Result<IndexEntry, Failure> {
     let last = hg.last_change(name, revision)?;
     let into = stage.join(format!("{}-{name}", last.revision));
     let files = hg.archive(name, &last.revision, &into)?;
@@ -650,18 +650,18 @@ fn entries(
     files: &BTreeMap<String, Vec<(String, char)>>,
     last: &BTreeMap<String, LastChange>,
     former: Option<&Index>,
-) -> Vec<Entry> {
+) -> Vec<IndexEntry> {
     let names: Vec<&String> = files
         .keys()
         .filter(|name| is_wanted(name, wanted))
         .collect();
-    let read = |name: &&String| -> Entry {
+    let read = |name: &&String| -> IndexEntry {
         let last = last.get(*name).cloned().unwrap_or_default();
         let known = former
             .and_then(|former| former.get(name))
             .filter(|known| !last.revision.is_empty() && known.version == last.revision);
         if let Some(known) = known {
-            return Entry {
+            return IndexEntry {
                 number: last.number,
                 changes: last.changes,
                 ..known.clone()
@@ -675,12 +675,12 @@ fn entries(
         {
             Ok(tracked) => community::entry(name, &tracked, &last),
             // One module's odd files are no reason to do without the others.
-            Err(error) => Entry {
+            Err(error) => IndexEntry {
                 name: (*name).clone(),
                 version: last.revision.clone(),
                 date: last.date,
                 unusable: Some(error.to_string()),
-                ..Entry::default()
+                ..IndexEntry::default()
             },
         }
     };

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use hoist_core::{Source, SourceKind};
 use hoist_executor::{Effect, Failure, Level, TaskContext};
 use hoist_files::write;
-use hoist_sources::choose::Asked;
+use hoist_sources::choose::RockRequest;
 use hoist_sources::{Changes, Index, index};
 use jiff::Timestamp;
 
@@ -116,7 +116,7 @@ pub struct Synced {
 /// was.
 pub fn sync(
     source: &Source,
-    asked: &[Asked],
+    asked: &[RockRequest],
     cache: &SourceCache,
     machine: &Machine,
     task: &TaskContext,
@@ -129,7 +129,7 @@ pub fn sync(
     if let (true, Some(former), false) = (is_repository, &mut former, asked.is_empty()) {
         // What the copy of the repository has is read without the network.
         let chosen = mercurial::revisions(asked, cache, former, machine, task)?;
-        let is_here = |asked: &Asked| {
+        let is_here = |asked: &RockRequest| {
             chosen.iter().any(|chosen| {
                 asked.is_called(&chosen.entry.name) && chosen.entry.unusable.is_none()
             })

@@ -7,9 +7,9 @@ use std::sync::mpsc::RecvTimeoutError;
 
 use hoist_core::Digest;
 use hoist_executor::{Failure, Level, TaskContext};
-use hoist_sources::choose::Asked;
+use hoist_sources::choose::RockRequest;
 use hoist_sources::rocks::{Rockspec, entry, manifest, rockspec};
-use hoist_sources::{Entry, Index, Offer, Requirement, Version};
+use hoist_sources::{Index, IndexEntry, Offer, Requirement, Version};
 
 use crate::http::Client;
 use crate::machine::Machine;
@@ -30,7 +30,7 @@ pub(crate) fn file_of(server: &str, file: &str) -> String {
 pub(super) fn sync(
     server: &str,
     lua: &str,
-    asked: &[Asked],
+    asked: &[RockRequest],
     former: Option<&Index>,
     machine: &Machine,
     task: &TaskContext,
@@ -111,7 +111,7 @@ pub(super) fn sync(
             }
         }
     }
-    let read = |(name, offers): (String, Vec<Offer>)| -> Option<Entry> {
+    let read = |(name, offers): (String, Vec<Offer>)| -> Option<IndexEntry> {
         let usable = |offer: &Offer| !failed.contains(&(name.clone(), offer.version.clone()));
         let offers: Vec<Offer> = offers.into_iter().filter(usable).collect();
         let newest = offers.first()?;
@@ -119,7 +119,7 @@ pub(super) fn sync(
             .and_then(|former| former.get(&name))
             .filter(|known| known.version == newest.version);
         match (known, specs.get(&(name.clone(), newest.version.clone()))) {
-            (Some(known), None) => Some(Entry {
+            (Some(known), None) => Some(IndexEntry {
                 offers,
                 ..known.clone()
             }),
@@ -152,7 +152,7 @@ fn keep_what_is_known(rocks: &mut BTreeMap<String, Vec<Offer>>, former: Option<&
 }
 
 /// True for a version that is asked for and that was not read so far.
-fn is_asked(asked: &[Asked], name: &str, offer: &Offer) -> bool {
+fn is_asked(asked: &[RockRequest], name: &str, offer: &Offer) -> bool {
     offer.depends.is_none()
         && asked.iter().any(|asked| {
             asked.version.is_some() && asked.is_called(name) && asked.accepts(&offer.version)
@@ -163,7 +163,7 @@ fn is_asked(asked: &[Asked], name: &str, offer: &Offer) -> bool {
 /// ones of whatever somebody needs in an older version.
 fn wanted(
     rocks: &BTreeMap<String, Vec<Offer>>,
-    asked: &[Asked],
+    asked: &[RockRequest],
     former: Option<&Index>,
     failed: &BTreeSet<(String, String)>,
 ) -> Vec<(String, String)> {

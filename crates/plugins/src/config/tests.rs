@@ -43,17 +43,17 @@ fn plugin(more: &[(&str, &str)]) -> (Plugin, InMemory) {
     (Plugin::read(&directory).0.expect("a plugin"), directory)
 }
 
-fn read(more: &[(&str, &str)], given: &Given) -> Configuration {
+fn read(more: &[(&str, &str)], given: &Given) -> PluginConfiguration {
     let (plugin, directory) = plugin(more);
-    Configuration::read(&plugin, &directory, given)
+    PluginConfiguration::read(&plugin, &directory, given)
 }
 
 fn file(text: &str) -> Vec<Document> {
     vec![Document::parse("my.yaml", text).unwrap()]
 }
 
-fn set(path: &str, value: &str) -> Assignment {
-    Assignment {
+fn set(path: &str, value: &str) -> ConfigAssignment {
+    ConfigAssignment {
         path: path.into(),
         value: value.into(),
         option: format!("--set {path}"),
@@ -249,8 +249,8 @@ fn secrets_come_from_elsewhere_and_are_never_shown() {
         json!(9876)
     );
     let (plugin, directory) = plugin(&[]);
-    let public =
-        Configuration::read(&plugin, &directory, &Given::default()).public_secrets(&directory);
+    let public = PluginConfiguration::read(&plugin, &directory, &Given::default())
+        .public_secrets(&directory);
     assert_eq!(
         public
             .iter()
@@ -456,7 +456,7 @@ fn numbers_that_no_number_can_hold_keep_their_digits_and_null_takes_defaults_awa
         files: file("level: null\nname: null\nkept: null\n"),
         ..Given::default()
     };
-    let configuration = Configuration::read(&plugin, &directory, &given);
+    let configuration = PluginConfiguration::read(&plugin, &directory, &given);
     let value = configuration.value_with_secrets();
     assert_eq!(
         (&value["id"], &value["mode"]),
@@ -501,7 +501,7 @@ fn secrets_from_elsewhere_are_text_and_null_on_the_command_line_removes_a_value(
             set: vec![set("db.sock", "null")],
             ..Given::default()
         };
-        let mut configuration = Configuration::read(&plugin, &directory, &given);
+        let mut configuration = PluginConfiguration::read(&plugin, &directory, &given);
         let pending = configuration.pending();
         configuration.supply(&pending[0], text);
         assert_eq!(

@@ -64,14 +64,14 @@ fn the_documented_manifest_is_read_whole() {
         .collect();
     assert_eq!(needs, ["core >=1.0.0", "database >=2.0.0"]);
     assert_eq!(plugin.schema.as_deref(), Some("config/schema.json"));
-    let (name, hook) = plugin.hook(Side::Post, Event::Deploy).expect("a hook");
+    let (name, hook) = plugin.hook(Side::Post, HookEvent::Deploy).expect("a hook");
     assert_eq!(
         (name, hook.path.as_str(), hook.runs_itself),
         ("post-deploy", "hooks/post-deploy.sh", false)
     );
     assert!(
         plugin
-            .hook(Side::Pre, Event::Deploy)
+            .hook(Side::Pre, HookEvent::Deploy)
             .is_some_and(|(_, hook)| hook.runs_itself)
     );
     assert_eq!(
@@ -79,7 +79,7 @@ fn the_documented_manifest_is_read_whole() {
         1,
         "only that one hook is not executable: {found:?}"
     );
-    assert_eq!(plugin.kind, Kind::Basic);
+    assert_eq!(plugin.kind, DeploymentKind::Basic);
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn files_in_usual_places_are_used_or_named() {
         ("compose/docker-compose.test.yml.j2", ""),
     ];
     let (plugin, found, environments) = read(&layers);
-    assert_eq!(plugin.kind, Kind::Compose);
+    assert_eq!(plugin.kind, DeploymentKind::Compose);
     assert!(
         found.contains("scripts/deploy.sh is not used: the Compose files are deployed"),
         "{found}"

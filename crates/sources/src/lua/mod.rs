@@ -17,7 +17,7 @@ const SIZE_LIMIT: usize = 64 * 1024 * 1024;
 
 /// A value that can be told without running anything.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Value {
+pub enum LuaValue {
     /// `nil`.
     Nil,
     /// `true`, `false`.
@@ -34,9 +34,9 @@ pub enum Value {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Table {
     /// Entries without a key.
-    pub list: Vec<Value>,
+    pub list: Vec<LuaValue>,
     /// Entries with a key.
-    pub map: BTreeMap<String, Value>,
+    pub map: BTreeMap<String, LuaValue>,
     /// From its opening brace to behind its closing one, in bytes.
     pub span: Range<usize>,
     /// Where its last entry or separator ends, and whether another entry could follow there without
@@ -44,11 +44,11 @@ pub struct Table {
     pub tail: (usize, bool),
 }
 
-impl Value {
+impl LuaValue {
     /// The string, where it is one.
     pub fn text(&self) -> Option<&str> {
         match self {
-            Value::Text(text) => Some(text),
+            LuaValue::Text(text) => Some(text),
             _ => None,
         }
     }
@@ -56,9 +56,9 @@ impl Value {
     /// About how many bytes it takes.
     fn size(&self) -> usize {
         match self {
-            Value::Text(text) => 64 + text.len(),
-            Value::Table(table) => {
-                let list: usize = table.list.iter().map(Value::size).sum();
+            LuaValue::Text(text) => 64 + text.len(),
+            LuaValue::Table(table) => {
+                let list: usize = table.list.iter().map(LuaValue::size).sum();
                 128 + list
                     + table
                         .map
@@ -73,7 +73,7 @@ impl Value {
     /// The table, where it is one.
     pub fn table(&self) -> Option<&Table> {
         match self {
-            Value::Table(table) => Some(table),
+            LuaValue::Table(table) => Some(table),
             _ => None,
         }
     }
@@ -81,13 +81,13 @@ impl Value {
 
 impl Table {
     /// What stands behind a key.
-    pub fn get(&self, key: &str) -> Option<&Value> {
+    pub fn get(&self, key: &str) -> Option<&LuaValue> {
         self.map.get(key)
     }
 
     /// The strings among the entries without a key.
     pub fn texts(&self) -> impl Iterator<Item = &str> {
-        self.list.iter().filter_map(Value::text)
+        self.list.iter().filter_map(LuaValue::text)
     }
 }
 
@@ -95,23 +95,23 @@ impl Table {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Statement {
     /// `name = value`; no value where it would have to be computed.
-    Set(String, Option<Value>),
+    Set(String, Option<LuaValue>),
     /// `Name "argument"`, as configurations have it.
     Call(String, String),
 }
 
 /// What a text says.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Document {
+pub struct LuaDocument {
     /// In the order of the text.
     pub statements: Vec<Statement>,
     /// What it returns.
-    pub returned: Option<Value>,
+    pub returned: Option<LuaValue>,
 }
 
-impl Document {
+impl LuaDocument {
     /// The last value a name was given.
-    pub fn get(&self, name: &str) -> Option<&Value> {
+    pub fn get(&self, name: &str) -> Option<&LuaValue> {
         let values = self
             .statements
             .iter()
@@ -145,7 +145,7 @@ impl std::error::Error for LuaError {}
 ///
 /// # Errors
 /// Strings, comments or brackets that do not end, and nesting that is too deep.
-pub fn read(text: &str) -> Result<Document, LuaError> {
+pub fn read(text: &str) -> Result<LuaDocument, LuaError> {
     let tokens = tokens(text)?;
     let mut reader = Reader {
         text,
@@ -153,7 +153,7 @@ pub fn read(text: &str) -> Result<Document, LuaError> {
         at: 0,
         known: BTreeMap::new(),
         copied: 0,
-        document: Document::default(),
+        document: LuaDocument::default(),
     };
     reader.statements()?;
     Ok(reader.document)
@@ -168,9 +168,9 @@ struct Reader<'a> {
     text: &'a str,
     tokens: &'a [Token],
     at: usize,
-    known: BTreeMap<String, Value>,
+    known: BTreeMap<String, LuaValue>,
     copied: usize,
-    document: Document,
+    document: LuaDocument,
 }
 
 impl Reader<'_> {
@@ -256,7 +256,7 @@ impl Reader<'_> {
         for (place, name) in names.into_iter().enumerate() {
             if place > 0 {
                 if self.word(0) != "," {
-                    self.set(name, Some(Value::Nil))?;
+                    self.set(name, Some(LuaValue::Nil))?;
                     continue;
                 }
                 self.at += 1;
@@ -270,7 +270,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn set(&mut self, name: String, value: Option<Value>) -> Result<(), LuaError> {
+    fn set(&mut self, name: String, value: Option<LuaValue>) -> Result<(), LuaError> {
         match &value {
             Some(value) => {
                 self.count(value.size())?;
@@ -298,7 +298,7 @@ impl Reader<'_> {
 
     /// A value with everything that is joined to it; `None`, and somewhere inside it, where it
     /// would have to be computed.
-    fn expression(&mut self, depth: usize) -> Result<Option<Value>, LuaError> {
+    fn expression(&mut self, depth: usize) -> Result<Option<LuaValue>, LuaError> {
         let Some(mut value) = self.simple(depth)? else {
             return Ok(None);
         };
@@ -316,7 +316,7 @@ impl Reader<'_> {
                 return Ok(None);
             };
             self.count(left.len() + right.len())?;
-            value = Value::Text(left + &right);
+            value = LuaValue::Text(left + &right);
         }
         let operator = [
             "+", "-", "*", "/", "%", "^", "==", "~=", "<", ">", "<=", ">=", "and", "or", "(", "[",
@@ -330,22 +330,25 @@ impl Reader<'_> {
         Ok((!continues).then_some(value))
     }
 
-    fn simple(&mut self, depth: usize) -> Result<Option<Value>, LuaError> {
+    fn simple(&mut self, depth: usize) -> Result<Option<LuaValue>, LuaError> {
         let Some(token) = self.tokens.get(self.at) else {
             return Ok(None);
         };
         let value = match &token.kind {
-            Kind::Text(text) => Value::Text(text.clone()),
-            Kind::Number(number) => Value::Number(*number),
+            Kind::Text(text) => LuaValue::Text(text.clone()),
+            Kind::Number(number) => LuaValue::Number(*number),
             Kind::Name => match self.word(0) {
-                "true" => Value::Bool(true),
-                "false" => Value::Bool(false),
-                "nil" => Value::Nil,
+                "true" => LuaValue::Bool(true),
+                "false" => LuaValue::Bool(false),
+                "nil" => LuaValue::Nil,
                 name => match self.known.get(name) {
                     Some(value) => {
                         let size = value.size();
                         self.count(size)?;
-                        self.known.get(self.word(0)).cloned().unwrap_or(Value::Nil)
+                        self.known
+                            .get(self.word(0))
+                            .cloned()
+                            .unwrap_or(LuaValue::Nil)
                     }
                     None => return Ok(None),
                 },
@@ -360,7 +363,7 @@ impl Reader<'_> {
                             return Ok(None);
                         };
                         self.at += 2;
-                        Ok(Some(Value::Number(-number)))
+                        Ok(Some(LuaValue::Number(-number)))
                     }
                     "(" if depth < DEPTH_LIMIT => {
                         self.at += 1;
@@ -377,7 +380,7 @@ impl Reader<'_> {
         Ok(Some(value))
     }
 
-    fn table(&mut self, depth: usize) -> Result<Value, LuaError> {
+    fn table(&mut self, depth: usize) -> Result<LuaValue, LuaError> {
         let start = self.tokens[self.at].span.start;
         if depth > DEPTH_LIMIT {
             return Err(error(self.text, start, "this is nested too deeply"));
@@ -393,7 +396,7 @@ impl Reader<'_> {
                     table.tail = (last.span.end, free);
                     table.span = start..self.tokens[self.at].span.end;
                     self.at += 1;
-                    return Ok(Value::Table(table));
+                    return Ok(LuaValue::Table(table));
                 }
                 "" if self.at >= self.tokens.len() => {
                     return Err(error(self.text, start, "unclosed bracket"));
@@ -495,10 +498,10 @@ impl Reader<'_> {
     }
 }
 
-fn joined(value: &Value) -> Option<String> {
+fn joined(value: &LuaValue) -> Option<String> {
     match value {
-        Value::Text(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
+        LuaValue::Text(text) => Some(text.clone()),
+        LuaValue::Number(number) => Some(number.to_string()),
         _ => None,
     }
 }
@@ -507,8 +510,11 @@ fn joined(value: &Value) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn text(document: &Document, name: &str) -> Option<String> {
-        document.get(name).and_then(Value::text).map(str::to_owned)
+    fn text(document: &LuaDocument, name: &str) -> Option<String> {
+        document
+            .get(name)
+            .and_then(LuaValue::text)
+            .map(str::to_owned)
     }
 
     #[test]
@@ -528,10 +534,10 @@ mod tests {
             ),
             (None, Some("ABCD"))
         );
-        assert_eq!(document.get("n"), Some(&Value::Number(-16.0)));
+        assert_eq!(document.get("n"), Some(&LuaValue::Number(-16.0)));
         let description = document.get("description").unwrap().table().unwrap();
         assert_eq!(description.get("summary").unwrap().text(), Some("s"));
-        assert_eq!(description.get("a b"), Some(&Value::Number(1.0)));
+        assert_eq!(description.get("a b"), Some(&LuaValue::Number(1.0)));
         assert_eq!(description.texts().collect::<Vec<_>>(), ["x", "y"]);
         assert_eq!(
             (
@@ -541,7 +547,7 @@ mod tests {
             ),
             (None, None, None)
         );
-        assert_eq!(document.get("end_of"), Some(&Value::Bool(true)));
+        assert_eq!(document.get("end_of"), Some(&LuaValue::Bool(true)));
         assert!(
             document
                 .statements
@@ -594,7 +600,7 @@ mod tests {
             read("a = { ], 'x' }")
                 .unwrap()
                 .get("a")
-                .and_then(Value::table)
+                .and_then(LuaValue::table)
                 .unwrap()
                 .texts()
                 .collect::<Vec<_>>(),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use hoist_ledger::read_deployments;
-use hoist_methods::{Place, ReleaseFile, called, diff};
+use hoist_methods::{DeploymentPaths, ReleaseFile, called, diff};
 use hoist_plugins::Masker;
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ pub(super) fn show(
     let known = read_deployments(&session.places.state)?;
     let mut shown = Vec::new();
     for (id, deployment) in &prepared.deployments {
-        let place = Place::new(&session.places.state, id, &deployment.environment);
+        let place = DeploymentPaths::new(&session.places.state, id, &deployment.environment);
         let running = known
             .iter()
             .find(|known| known.plugin == *id && known.environment == deployment.environment);

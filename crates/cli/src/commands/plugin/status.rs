@@ -4,7 +4,9 @@ use std::io::Write;
 
 use hoist_core::Diagnostic;
 use hoist_ledger::{Deployed, DeploymentState, read_deployments};
-use hoist_methods::{Container, Place, SWARM, called, containers, hosts_of, project_name};
+use hoist_methods::{
+    Container, DeploymentPaths, SWARM, called, containers, hosts_of, project_name,
+};
 use serde_json::{Value, json};
 
 use crate::args::{Global, Output};
@@ -146,7 +148,7 @@ fn hosts_of_deployment(session: &Session, deployed: &Deployed) -> Vec<String> {
         .as_ref()
         .map(|release| release.number)
         .or(deployed.attempt);
-    let place = Place::new(
+    let place = DeploymentPaths::new(
         &session.places.state,
         &deployed.plugin,
         &deployed.environment,

@@ -7,7 +7,8 @@ use std::io::Write;
 use hoist_core::Diagnostic;
 use hoist_methods::project_name;
 use hoist_plugins::{
-    ENVIRONMENTS, Given, Kind, MANIFEST, Plugin, Rendering, profiles, read_version, render,
+    DeploymentKind, ENVIRONMENTS, Given, MANIFEST, Plugin, Rendering, profiles, read_version,
+    render,
 };
 use rayon::prelude::*;
 use serde_json::json;
@@ -97,7 +98,7 @@ fn of_one(session: &Session, found: &Found, given: &Given) -> Vec<Diagnostic> {
     let (plugin, mut wrong) = Plugin::read(&*found.directory);
     let Some(plugin) = plugin else { return wrong };
     wrong.extend(needs(session, &plugin));
-    if plugin.kind == Kind::Basic && !found.directory.names("compose").is_empty() {
+    if plugin.kind == DeploymentKind::Basic && !found.directory.names("compose").is_empty() {
         let warning = Diagnostic::warning(
             "compose/ has no file that Docker Compose reads, so nothing would be deployed",
         );
@@ -151,7 +152,7 @@ fn of_environment(
     // Secrets that are to be made are made up, and forgotten.
     let (configuration, mut wrong) =
         configuration(session, found, plugin, given, Some(&mut BTreeMap::new()));
-    if plugin.kind != Kind::Compose || wrong.iter().any(Diagnostic::is_error) {
+    if plugin.kind != DeploymentKind::Compose || wrong.iter().any(Diagnostic::is_error) {
         return wrong;
     }
     let environment = given.environment.as_deref();

@@ -2,7 +2,7 @@
 
 /// What a field's value has to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum FieldKind {
     /// Anything.
     Text,
     /// `true` or `false`.
@@ -35,14 +35,14 @@ pub struct Field {
     /// The variable.
     pub name: &'static str,
     /// What its value has to be.
-    pub kind: Kind,
+    pub kind: FieldKind,
     /// Whether it must be declared.
     pub required: bool,
     /// One line about its meaning.
     pub description: &'static str,
 }
 
-const fn required(name: &'static str, kind: Kind, description: &'static str) -> Field {
+const fn required(name: &'static str, kind: FieldKind, description: &'static str) -> Field {
     Field {
         name,
         kind,
@@ -51,7 +51,7 @@ const fn required(name: &'static str, kind: Kind, description: &'static str) -> 
     }
 }
 
-const fn optional(name: &'static str, kind: Kind, description: &'static str) -> Field {
+const fn optional(name: &'static str, kind: FieldKind, description: &'static str) -> Field {
     Field {
         name,
         kind,
@@ -82,114 +82,122 @@ pub(super) const UPDATE_METHODS: &[&str] = &[
 pub const FIELDS: &[Field] = &[
     required(
         "MODULE_NAME",
-        Kind::Name,
+        FieldKind::Name,
         "Name of the module; the same as its file name",
     ),
-    required("MODULE_DESCRIPTION", Kind::Text, "One-line description"),
+    required(
+        "MODULE_DESCRIPTION",
+        FieldKind::Text,
+        "One-line description",
+    ),
     required(
         "MODULE_ENABLED_BY_DEFAULT",
-        Kind::Boolean,
+        FieldKind::Boolean,
         "Whether the module is installed when no modules are requested",
     ),
     required(
         "MODULE_IS_CORE",
-        Kind::Boolean,
+        FieldKind::Boolean,
         "Whether a failure aborts the run; core modules are always enabled",
     ),
     required(
         "MODULE_INSTALL_METHOD",
-        Kind::OneOf(INSTALL_METHODS),
+        FieldKind::OneOf(INSTALL_METHODS),
         "Method that installs the module, unless the script defines main_module",
     ),
     required(
         "MODULE_UNINSTALL_DIRS",
-        Kind::Paths,
+        FieldKind::Paths,
         "Directories to remove, besides the recorded files; may be empty",
     ),
-    optional("MODULE_DEPENDS", Kind::Names, "Modules to install first"),
+    optional(
+        "MODULE_DEPENDS",
+        FieldKind::Names,
+        "Modules to install first",
+    ),
     optional(
         "MODULE_INSTALL_DIRS",
-        Kind::Paths,
+        FieldKind::Paths,
         "Directories that the module creates; the first is the directory of the clone, or the target of pip",
     ),
     optional(
         "MODULE_INSTALL_REPO",
-        Kind::Url,
+        FieldKind::Url,
         "URL or path of the git repository, or of the installer script",
     ),
     optional(
         "MODULE_INSTALL_ARGS",
-        Kind::Words,
+        FieldKind::Words,
         "Arguments of git clone, or of the installer script",
     ),
     optional(
         "MODULE_INSTALL_SHA256",
-        Kind::Sha256,
+        FieldKind::Sha256,
         "SHA-256 checksum of the installer script",
     ),
     optional(
         "MODULE_PACKAGES",
-        Kind::Packages,
+        FieldKind::Packages,
         "Packages of pip or the package manager [default: the name of the module]",
     ),
     optional(
         "MODULE_TIMEOUT",
-        Kind::Duration,
+        FieldKind::Duration,
         "Time limit: seconds, or a number with s, m or h [default: 30m]",
     ),
     optional(
         "MODULE_UPDATE_METHOD",
-        Kind::OneOf(UPDATE_METHODS),
+        FieldKind::OneOf(UPDATE_METHODS),
         "Method that updates the module [default: its manifest has to change]",
     ),
     optional(
         "MODULE_UPDATE_DIR",
-        Kind::Paths,
+        FieldKind::Paths,
         "Clone that git_pull updates",
     ),
     optional(
         "MODULE_REBUILD",
-        Kind::Boolean,
+        FieldKind::Boolean,
         "Whether main_module runs again when git_pull fetched new commits",
     ),
     optional(
         "MODULE_CONFIG_FILES",
-        Kind::Paths,
+        FieldKind::Paths,
         "Configuration files, installed from templates in config/ of the collection or written by the script",
     ),
     optional(
         "MODULE_TEST_DIRS",
-        Kind::Paths,
+        FieldKind::Paths,
         "Directories that exist when the module is installed",
     ),
     optional(
         "MODULE_TEST_FILES",
-        Kind::Paths,
+        FieldKind::Paths,
         "Files that exist when the module is installed",
     ),
     optional(
         "MODULE_TEST_BINARIES",
-        Kind::Binaries,
+        FieldKind::Binaries,
         "Programs in PATH when the module is installed",
     ),
     optional(
         "MODULE_TEST_COMMAND",
-        Kind::Text,
+        FieldKind::Text,
         "Command that succeeds when the module is installed",
     ),
     optional(
         "MODULE_UNINSTALL_BINARIES",
-        Kind::Binaries,
+        FieldKind::Binaries,
         "Programs in ~/.local/bin to remove",
     ),
     optional(
         "MODULE_UNINSTALL_FILES",
-        Kind::Paths,
+        FieldKind::Paths,
         "Files to remove, besides the recorded files",
     ),
     optional(
         "MODULE_UNINSTALL_PIP_PACKAGES",
-        Kind::Words,
+        FieldKind::Words,
         "Python packages to remove",
     ),
 ];

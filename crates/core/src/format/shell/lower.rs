@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::assignments::{Assignment, Reading, read_assignments};
+use super::assignments::{Assignment, ParsedAssignments, read_assignments};
 use super::block::{BlockError, find_block};
-use super::fields::{FIELDS, Field, Kind};
+use super::fields::{FIELDS, Field, FieldKind};
 use super::script::{self, Functions};
 use crate::text::{command_transport, package_name_problem};
 use crate::{
@@ -144,7 +144,7 @@ impl Lowering<'_> {
         Some(text)
     }
 
-    fn embedded(&mut self, script: &ManifestFile, text: &str) -> Option<Reading> {
+    fn embedded(&mut self, script: &ManifestFile, text: &str) -> Option<ParsedAssignments> {
         self.file = script.path.display().to_string();
         self.text = text.to_owned();
         match find_block(text) {
@@ -158,7 +158,7 @@ impl Lowering<'_> {
         }
     }
 
-    fn separate(&mut self, conf: &ManifestFile) -> Option<Reading> {
+    fn separate(&mut self, conf: &ManifestFile) -> Option<ParsedAssignments> {
         self.text = self.read(conf)?;
         self.file = conf.path.display().to_string();
         let whole = 0..self.text.len();
@@ -385,13 +385,13 @@ impl Lowering<'_> {
         }
     }
 
-    fn wrong_value(&self, kind: Kind, assignment: &Assignment) -> Option<(String, String)> {
+    fn wrong_value(&self, kind: FieldKind, assignment: &Assignment) -> Option<(String, String)> {
         let text = assignment.value.text();
         let words = assignment.value.words();
         let shown: String = text.chars().take(60).collect();
         match kind {
-            Kind::Text | Kind::Words => None,
-            Kind::Url => {
+            FieldKind::Text | FieldKind::Words => None,
+            FieldKind::Url => {
                 let helper = command_transport(text)?;
                 Some((
                     format!(
@@ -400,7 +400,7 @@ impl Lowering<'_> {
                     "write the URL of the repository".into(),
                 ))
             }
-            Kind::Packages => {
+            FieldKind::Packages => {
                 let (bad, why) = words
                     .iter()
                     .find_map(|word| Some((word, package_name_problem(word)?)))?;
@@ -409,41 +409,41 @@ impl Lowering<'_> {
                     why.into(),
                 ))
             }
-            Kind::Boolean => (!matches!(text, "true" | "false")).then(|| {
+            FieldKind::Boolean => (!matches!(text, "true" | "false")).then(|| {
                 (
                     format!("`{shown}` is neither true nor false"),
                     "write \"true\" or \"false\"".into(),
                 )
             }),
-            Kind::Name => ModuleId::new(text)
+            FieldKind::Name => ModuleId::new(text)
                 .err()
                 .map(|error| (error.to_string(), "rename the module".into())),
-            Kind::Names => {
+            FieldKind::Names => {
                 let bad = words.iter().find_map(|word| ModuleId::new(word).err())?;
                 Some((bad.to_string(), "separate module names with spaces".into()))
             }
-            Kind::Paths => {
+            FieldKind::Paths => {
                 let relative = words.iter().find(|word| !self.path(word).is_absolute())?;
                 Some((
                     format!("`{relative}` is not an absolute path"),
                     "start it with $HOME/ or /".into(),
                 ))
             }
-            Kind::Binaries => {
+            FieldKind::Binaries => {
                 let bad = words.iter().find(|word| word.contains('/'))?;
                 Some((
                     format!("`{bad}` contains a slash; a binary is a plain name"),
                     "use the field for files instead".into(),
                 ))
             }
-            Kind::OneOf(choices) => (!choices.contains(&text)).then(|| {
+            FieldKind::OneOf(choices) => (!choices.contains(&text)).then(|| {
                 let help = match did_you_mean(text, choices.iter().copied()) {
                     Some(choice) => format!("did you mean `{choice}`?"),
                     None => format!("one of: {}", choices.join(", ")),
                 };
                 (format!("`{shown}` is an unknown method"), help)
             }),
-            Kind::Sha256 => (text.len() != 64
+            FieldKind::Sha256 => (text.len() != 64
                 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()))
             .then(|| {
                 (
@@ -451,7 +451,7 @@ impl Lowering<'_> {
                     "write the 64 hexadecimal digits that sha256sum prints".into(),
                 )
             }),
-            Kind::Duration => parse_duration(text).err().map(|error| {
+            FieldKind::Duration => parse_duration(text).err().map(|error| {
                 (
                     format!("`{}` is not a duration", error.0),
                     "write a number of seconds (90), or a number with the unit s, m or h (15m)"

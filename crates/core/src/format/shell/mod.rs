@@ -13,12 +13,12 @@ mod script;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-pub use assignments::{Assignment, Reading, Value, read_assignments};
-pub use fields::{FIELDS, Field, Kind};
+pub use assignments::{Assignment, ParsedAssignments, ShellValue, read_assignments};
+pub use fields::{FIELDS, Field, FieldKind};
 pub use script::{Functions, prerequisites};
 
 use super::Format;
-use crate::{Environment, Manifest, ManifestRef, Parsed, Tree};
+use crate::{Environment, Manifest, ManifestRef, Parsed, SourceTree};
 
 /// The format itself.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +29,7 @@ impl Format for ShellModules {
         "shell module"
     }
 
-    fn find(&self, tree: &Tree) -> Vec<ManifestRef> {
+    fn find(&self, tree: &SourceTree) -> Vec<ManifestRef> {
         let mut found: BTreeMap<&str, (Option<&Path>, Option<&Path>)> = BTreeMap::new();
         for file in tree
             .files

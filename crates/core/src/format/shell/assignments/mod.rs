@@ -11,7 +11,7 @@ mod words;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-pub use value::Value;
+pub use value::ShellValue;
 use words::{Within, carriage_return, is_bash_own, own_variable};
 
 use crate::{Diagnostic, Environment};
@@ -25,14 +25,14 @@ pub struct Assignment {
     /// The variable.
     pub name: String,
     /// What it is given.
-    pub value: Value,
+    pub value: ShellValue,
     /// Where its name stands, in bytes from the start of the text.
     pub offset: usize,
 }
 
 /// What a text of assignments says, and all that is wrong with it.
 #[derive(Debug, Clone, Default)]
-pub struct Reading {
+pub struct ParsedAssignments {
     /// In order; the first of each name only.
     pub assignments: Vec<Assignment>,
     /// Names whose value could not be read.
@@ -45,13 +45,17 @@ pub struct Reading {
 
 /// Reads the bytes `range` of `text`. Variables come from earlier assignments and from
 /// `environment`; of the latter those called `MODULE_…` are not seen.
-pub fn read_assignments(text: &str, range: Range<usize>, environment: &Environment) -> Reading {
+pub fn read_assignments(
+    text: &str,
+    range: Range<usize>,
+    environment: &Environment,
+) -> ParsedAssignments {
     let mut reader = Reader {
         text,
         position: range.start,
         end: range.end,
         environment,
-        reading: Reading::default(),
+        reading: ParsedAssignments::default(),
         known: BTreeMap::new(),
         unused: 0,
         exported: false,
@@ -124,9 +128,9 @@ struct Reader<'a> {
     position: usize,
     end: usize,
     environment: &'a Environment,
-    reading: Reading,
+    reading: ParsedAssignments,
     /// Everything assigned so far, and where.
-    known: BTreeMap<String, (Value, usize)>,
+    known: BTreeMap<String, (ShellValue, usize)>,
     /// Inside how many defaults that are not used we are: what is not set there does not matter.
     unused: usize,
     /// Whether the item stands behind `export`.
@@ -359,7 +363,7 @@ impl Reader<'_> {
         ))
     }
 
-    fn assign(&mut self, name: String, value: Value, offset: usize) {
+    fn assign(&mut self, name: String, value: ShellValue, offset: usize) {
         if let Some((_, first)) = self
             .known
             .get(&name)
@@ -495,7 +499,7 @@ impl Reader<'_> {
 mod tests {
     use super::*;
 
-    fn read(text: &str, home: &str) -> Value {
+    fn read(text: &str, home: &str) -> ShellValue {
         let environment = Environment::with_home(home);
         let mut reading = read_assignments(text, 0..text.len(), &environment);
         assert_eq!(reading.diagnostics, []);

@@ -5,12 +5,12 @@ use std::ops::Range;
 
 /// A value as bash would assign it, and which blanks of it came out of the environment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Value {
+pub struct ShellValue {
     pub(super) text: String,
     pub(super) solid: Vec<Range<usize>>,
 }
 
-impl Value {
+impl ShellValue {
     /// The whole text.
     pub fn text(&self) -> &str {
         &self.text
@@ -92,7 +92,7 @@ impl Value {
         }
     }
 
-    pub(super) fn append(&mut self, other: &Value) {
+    pub(super) fn append(&mut self, other: &ShellValue) {
         let start = self.text.len();
         self.text.push_str(&other.text);
         self.solid.extend(

@@ -1,6 +1,6 @@
 //! Words: quotes, escapes, `~`, and the expansions that need nothing run.
 
-use super::value::Value;
+use super::value::ShellValue;
 use super::{Reader, Refusal, VALUE_LIMIT};
 
 /// How deep `${A:-${B:-…}}` may be nested.
@@ -16,8 +16,8 @@ pub(super) enum Within {
 }
 
 impl Reader<'_> {
-    pub(super) fn word(&mut self, within: Within, depth: usize) -> Result<Value, Refusal> {
-        let mut value = Value::default();
+    pub(super) fn word(&mut self, within: Within, depth: usize) -> Result<ShellValue, Refusal> {
+        let mut value = ShellValue::default();
         if within != (Within::Braces { quoted: true }) {
             self.tilde(&mut value, within)?;
         }
@@ -96,7 +96,7 @@ impl Reader<'_> {
         ))
     }
 
-    fn tilde(&mut self, value: &mut Value, within: Within) -> Result<(), Refusal> {
+    fn tilde(&mut self, value: &mut ShellValue, within: Within) -> Result<(), Refusal> {
         while self.take("\\\n") {}
         if self.peek() != Some('~') {
             return Ok(());
@@ -127,7 +127,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn single_quoted(&mut self, value: &mut Value) -> Result<(), Refusal> {
+    fn single_quoted(&mut self, value: &mut ShellValue) -> Result<(), Refusal> {
         let start = self.position;
         self.next();
         let Some(length) = self.rest().find('\'') else {
@@ -160,7 +160,7 @@ impl Reader<'_> {
         }
     }
 
-    fn double_quoted(&mut self, value: &mut Value, depth: usize) -> Result<(), Refusal> {
+    fn double_quoted(&mut self, value: &mut ShellValue, depth: usize) -> Result<(), Refusal> {
         let start = self.position;
         self.next();
         loop {
@@ -188,7 +188,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn escape(&mut self, value: &mut Value) {
+    fn escape(&mut self, value: &mut ShellValue) {
         self.next();
         match self.next() {
             Some('\n') => {}
@@ -197,7 +197,7 @@ impl Reader<'_> {
         }
     }
 
-    fn escape_in_double_quotes(&mut self, value: &mut Value) {
+    fn escape_in_double_quotes(&mut self, value: &mut ShellValue) {
         self.next();
         match self.peek() {
             Some('\n') => {
@@ -221,7 +221,12 @@ impl Reader<'_> {
         }
     }
 
-    fn dollar(&mut self, value: &mut Value, quoted: bool, depth: usize) -> Result<(), Refusal> {
+    fn dollar(
+        &mut self,
+        value: &mut ShellValue,
+        quoted: bool,
+        depth: usize,
+    ) -> Result<(), Refusal> {
         let start = self.position;
         self.next();
         let rest = self.rest();
@@ -281,7 +286,7 @@ impl Reader<'_> {
     /// `${NAME}`, `${NAME-WORD}`, `${NAME:-WORD}`, from its `{` on.
     fn braces(
         &mut self,
-        value: &mut Value,
+        value: &mut ShellValue,
         start: usize,
         quoted: bool,
         depth: usize,
@@ -336,7 +341,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    pub(super) fn lookup(&self, name: &str) -> Option<Value> {
+    pub(super) fn lookup(&self, name: &str) -> Option<ShellValue> {
         if let Some((value, _)) = self.known.get(name) {
             return Some(value.clone());
         }
@@ -344,18 +349,18 @@ impl Reader<'_> {
             .environment
             .get(name)
             .filter(|_| !name.starts_with("MODULE_"))?;
-        let mut value = Value::default();
+        let mut value = ShellValue::default();
         value.push_solid(inherited);
         Some(value)
     }
 
-    fn variable(&self, name: &str, offset: usize) -> Result<Value, Refusal> {
+    fn variable(&self, name: &str, offset: usize) -> Result<ShellValue, Refusal> {
         if is_bash_own(name) {
             return Err(own_variable(offset, name));
         }
         match (self.lookup(name), name.starts_with("MODULE_")) {
             (Some(value), _) => Ok(value),
-            (None, _) if self.unused > 0 => Ok(Value::default()),
+            (None, _) if self.unused > 0 => Ok(ShellValue::default()),
             (None, true) => Err(Refusal::new(
                 offset,
                 format!("the variable {name} is not set"),
