@@ -2,15 +2,14 @@
 //! a system, the longest function.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use proc_macro2::Span;
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 
-use crate::run::root;
+use crate::syntax::{File, crates, parse};
 
 /// Files and directories below `crates` that belong to one system, which they may name.
 const SYSTEM_FILES: &[&str] = &[
@@ -119,11 +118,7 @@ impl Figures {
             names: BTreeMap::new(),
             functions: Vec::new(),
         };
-        let mut crates: Vec<PathBuf> = fs::read_dir(root().join("crates"))?
-            .map(|entry| Ok(entry?.path()))
-            .collect::<Result<_>>()?;
-        crates.sort();
-        for directory in crates {
+        for directory in crates()? {
             let files = parse(&directory.join("src"))?;
             for file in &files {
                 figures.functions.extend(functions(file));
@@ -146,78 +141,6 @@ impl Figures {
         figures.functions.sort_by(|a, b| b.cmp(a));
         Ok(figures)
     }
-}
-
-/// A source file outside of tests.
-struct File {
-    /// Its path from the root of the repository.
-    shown: String,
-    /// Its module, as names from the root of its crate.
-    module: Vec<String>,
-    syntax: syn::File,
-}
-
-fn parse(directory: &Path) -> Result<Vec<File>> {
-    let mut files = Vec::new();
-    let mut waiting = vec![directory.to_owned()];
-    while let Some(current) = waiting.pop() {
-        for entry in fs::read_dir(&current)? {
-            let path = entry?.path();
-            if path.is_dir() {
-                waiting.push(path);
-                continue;
-            }
-            if path.extension().is_none_or(|extension| extension != "rs")
-                || path.ends_with("tests.rs")
-            {
-                continue;
-            }
-            let text = fs::read_to_string(&path)?;
-            let shown = path.strip_prefix(root())?.display().to_string();
-            let mut syntax = syn::parse_file(&text).with_context(|| shown.clone())?;
-            syntax.items.retain(|item| !is_test(attributes(item)));
-            let inside = path.strip_prefix(directory)?.with_extension("");
-            let mut module: Vec<String> = inside
-                .iter()
-                .map(|part| part.to_string_lossy().into_owned())
-                .collect();
-            if module
-                .last()
-                .is_some_and(|last| ["lib", "main", "mod"].contains(&last.as_str()))
-            {
-                module.pop();
-            }
-            files.push(File {
-                shown,
-                module,
-                syntax,
-            });
-        }
-    }
-    files.sort_by(|a, b| a.shown.cmp(&b.shown));
-    Ok(files)
-}
-
-fn attributes(item: &syn::Item) -> &[syn::Attribute] {
-    match item {
-        syn::Item::Mod(item) => &item.attrs,
-        syn::Item::Fn(item) => &item.attrs,
-        syn::Item::Use(item) => &item.attrs,
-        syn::Item::Impl(item) => &item.attrs,
-        syn::Item::Const(item) => &item.attrs,
-        syn::Item::Struct(item) => &item.attrs,
-        _ => &[],
-    }
-}
-
-fn is_test(attributes: &[syn::Attribute]) -> bool {
-    let is_cfg_test = |attribute: &syn::Attribute| {
-        attribute.path().is_ident("cfg")
-            && attribute
-                .parse_args::<syn::Ident>()
-                .is_ok_and(|word| word == "test")
-    };
-    attributes.iter().any(is_cfg_test)
 }
 
 /// The functions of a file with their lines.

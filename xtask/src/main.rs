@@ -9,6 +9,7 @@ mod figures;
 mod fuzz;
 mod lint;
 mod run;
+mod syntax;
 mod test;
 mod tidy;
 mod words;

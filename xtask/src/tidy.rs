@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::run::root;
+use crate::syntax::messages_read_back;
 use crate::words;
 
 /// Prints what does not agree.
@@ -23,6 +24,7 @@ pub(crate) fn findings() -> Result<Vec<String>> {
     findings.extend(crates()?);
     findings.extend(pure_crates()?);
     findings.extend(feature_table()?);
+    findings.extend(messages_read_back()?);
     findings.extend(words::findings()?);
     Ok(findings)
 }

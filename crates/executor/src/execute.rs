@@ -417,11 +417,11 @@ impl<F: FnMut(&Event)> Run<F> {
                 limit: slot.timeout.unwrap_or_default(),
             },
             Err(_) if self.kill > 0 => Outcome::Cancelled,
-            Err(failure) if failure.declined => Outcome::Skipped {
+            Err(failure) if failure.is_not_started() => Outcome::Skipped {
                 because: SkipReason::Declined(failure.message),
             },
             Err(failure) => {
-                let may_retry = failure.transient
+                let may_retry = failure.is_transient()
                     && slot.attempt <= slot.retries.limit
                     && work.is_some()
                     && self.stopped_by.is_none();

@@ -39,7 +39,7 @@ mod redact;
 mod scheduler;
 
 pub use cancel::Cancel;
-pub use context::{Failure, GroupObserver, TaskContext};
+pub use context::{Failure, FailureKind, GroupObserver, TaskContext};
 pub use event::{Event, EventKind, ItemChange, Level, Outcome, SkipReason, Stream};
 pub use execute::{Limits, Summary, execute};
 pub use graph::{

@@ -18,7 +18,7 @@ use crate::git::{local, own};
 use crate::method::{Applied, Edited, StepContext, method_of};
 use crate::presence;
 use crate::rollback::{EndOfRun, FilesBefore};
-use crate::run_context::{ModuleJob, RunContext, refuse_unsettled, told};
+use crate::run_context::{ModuleJob, RunContext, ledger_failure, refuse_unsettled};
 use crate::stage::{StagingDir, clean_stages};
 use crate::uninstall::leave_former;
 use crate::verify::check;
@@ -58,7 +58,7 @@ pub(crate) fn refuse(
     task: &TaskContext,
 ) -> Result<(), Failure> {
     let old = match &world.ledger {
-        Some(ledger) => ledger.record(&module.id).map_err(told)?,
+        Some(ledger) => ledger.record(&module.id).map_err(ledger_failure)?,
         None => Record::new(),
     };
     let context = StepContext {
@@ -95,7 +95,7 @@ pub(crate) fn apply(
     let force = world.force || work.anew;
     let from = version(work).or_else(|| work.record.as_ref()?.version.clone());
     let old = match &world.ledger {
-        Some(ledger) => ledger.record(&module.id).map_err(told)?,
+        Some(ledger) => ledger.record(&module.id).map_err(ledger_failure)?,
         None => Record::new(),
     };
     let home = world.home_of(module.removal.into.as_deref())?;
@@ -519,7 +519,12 @@ impl Apply<'_> {
             let back = guarding
                 .lock()
                 .map_err(|_| Failure::new("the application is no longer watched"));
-            failure.message += &match back.and_then(|mut guarding| guarding.guard.revert()) {
+            let back = back.and_then(|mut guarding| {
+                let back = guarding.guard.revert();
+                guarding.is_revert_failure_reported = back.is_err();
+                back
+            });
+            failure.message += &match back {
                 Ok(taken) => {
                     let own = self
                         .module
@@ -686,7 +691,7 @@ impl Apply<'_> {
                     .as_ref()
                     .map(|ledger| ledger.edits(&module.id))
                     .transpose()
-                    .map_err(told)?;
+                    .map_err(ledger_failure)?;
                 let mut known = known.unwrap_or_default();
                 known.retain(|known| !edited.iter().any(|edit| edit.path == known.path));
                 Some(known.into_iter().chain(edits).chain(edited).collect())
@@ -713,7 +718,7 @@ impl Apply<'_> {
                 .as_ref()
                 .filter(|_| displaced.is_empty())
                 .map_or(Ok(()), |ledger| ledger.settle(&module.id))
-                .map_err(told)?;
+                .map_err(ledger_failure)?;
         }
         if !displaced.is_empty() {
             let copies = displaced::discard(self.home, displaced, &moved, &world.machine, task);
@@ -725,7 +730,7 @@ impl Apply<'_> {
                 .ledger
                 .as_ref()
                 .map_or(Ok(()), |ledger| ledger.settle(&module.id))
-                .map_err(told)?;
+                .map_err(ledger_failure)?;
         }
         if let Some(guarding) = &mut guarding {
             guarding.guard.end(task);
@@ -802,6 +807,7 @@ impl Apply<'_> {
                 let back = guarding.guard.revert();
                 guarding.guard.end(task);
                 back.err()
+                    .map(|failure| (failure, guarding.is_revert_failure_reported))
             }
             _ => None,
         };
@@ -841,7 +847,7 @@ impl Apply<'_> {
                     before,
                     back.is_err(),
                 )
-                .map_err(told)?;
+                .map_err(ledger_failure)?;
         }
         let kept = if self.context.sandbox.is_some() {
             " (--sandbox restricts its scripts to its directories)"
@@ -854,9 +860,9 @@ impl Apply<'_> {
         } else {
             ""
         };
-        let unsettled = unsettled.filter(|unsettled| !failure.message.contains(&unsettled.message));
         let unsettled = unsettled
-            .map(|unsettled| format!("; {}", unsettled.message))
+            .filter(|(_, is_reported)| !is_reported)
+            .map(|(unsettled, _)| format!("; {}", unsettled.message))
             .unwrap_or_default();
         Ok(Failure {
             message: format!("{}{unsettled}{kept}{restored}", failure.message),
@@ -974,7 +980,7 @@ fn begin(
                 asked,
             },
         )
-        .map_err(told)
+        .map_err(ledger_failure)
 }
 
 /// Records that a module was found installed.
@@ -1003,7 +1009,7 @@ fn adopt(world: &RunContext, module: &Module, work: &ModuleJob) -> Result<Effect
                 .all(|name| work.python.contains(name));
         ledger
             .adopt(run, &beginning, version(work).as_deref(), !is_ours)
-            .map_err(told)?;
+            .map_err(ledger_failure)?;
     }
     Ok(Effect::Unchanged)
 }
@@ -1095,7 +1101,7 @@ fn record(
                     ..ending
                 },
             )
-            .map_err(told)?;
+            .map_err(ledger_failure)?;
     }
     Ok(applied.effect)
 }

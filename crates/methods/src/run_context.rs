@@ -142,7 +142,7 @@ impl RunContext {
             .map_or(Ok(PriorState::default()), |ledger| {
                 ledger.memento(&module.id)
             })
-            .map_err(told)
+            .map_err(ledger_failure)
     }
 
     /// Writes down what became different, so that it can be taken back.
@@ -157,7 +157,7 @@ impl RunContext {
         };
         ledger
             .journal(run, &module.id, was, differences)
-            .map_err(told)
+            .map_err(ledger_failure)
     }
 
     /// Starts to watch over an application.
@@ -171,8 +171,8 @@ impl RunContext {
             Some(ledger) => (
                 ledger
                     .others_below(module, &application.ground())
-                    .map_err(told)?,
-                ledger.edits(module).map_err(told)?,
+                    .map_err(ledger_failure)?,
+                ledger.edits(module).map_err(ledger_failure)?,
             ),
             None => Default::default(),
         };
@@ -190,6 +190,7 @@ impl RunContext {
             edits,
             brought: Record::new(),
             meddled: false,
+            is_revert_failure_reported: false,
         })
     }
 
@@ -223,7 +224,7 @@ pub fn keep_contents(state: &Path, ledger: &Ledger) -> Result<(), Failure> {
         return Ok(());
     }
     let (journaled, present) = (
-        ledger.wanted_contents().map_err(told)?,
+        ledger.wanted_contents().map_err(ledger_failure)?,
         application::contents_of(state),
     );
     // Where something is still to be taken back and nobody can tell what that needs, nothing goes.
@@ -357,7 +358,7 @@ pub fn found_packages(module: &Module, installed: &Installed) -> (Vec<String>, b
 /// Nothing is done to a module of which a former version is out of the way and could not be brought
 /// back.
 pub(crate) fn refuse_unsettled(ledger: &Ledger, module: &ModuleId) -> Result<(), Failure> {
-    let displaced = ledger.displaced(module).map_err(told)?;
+    let displaced = ledger.displaced(module).map_err(ledger_failure)?;
     match displaced.iter().find(|displaced| {
         displaced.kept != displaced.path && displaced.kept.symlink_metadata().is_ok()
     }) {
@@ -371,6 +372,7 @@ pub(crate) fn refuse_unsettled(ledger: &Ledger, module: &ModuleId) -> Result<(),
     }
 }
 
-pub(crate) fn told(error: LedgerError) -> Failure {
+/// The failure of a module whose change cannot be recorded.
+pub(crate) fn ledger_failure(error: LedgerError) -> Failure {
     Failure::new(error.to_string())
 }

@@ -99,7 +99,9 @@ pub fn run_alone(
     loop {
         match method.apply(&context) {
             Err(failure)
-                if failure.transient && wait < Duration::from_secs(8) && !task.is_cancelled() =>
+                if failure.is_transient()
+                    && wait < Duration::from_secs(8)
+                    && !task.is_cancelled() =>
             {
                 task.note(
                     Level::Info,

@@ -19,7 +19,7 @@ use crate::git::own;
 use crate::machine::Machine;
 use crate::method::StepContext;
 use crate::rollback::FilesBefore;
-use crate::run_context::{CONTENTS, RunContext, place_of, refuse_unsettled};
+use crate::run_context::{CONTENTS, RunContext, ledger_failure, place_of, refuse_unsettled};
 use crate::uninstall::was_found;
 
 /// Why something cannot be taken back.
@@ -74,10 +74,9 @@ pub fn plan_undo(
     machine: &Machine,
     own: &[PathBuf],
 ) -> Result<Vec<UndoPlan>, Failure> {
-    let ledger = |error: hoist_ledger::LedgerError| Failure::new(error.to_string());
     let known = Known {
-        installed: hoist_ledger::read(state_directory).map_err(ledger)?,
-        reader: Reader::open(state_directory).map_err(ledger)?,
+        installed: hoist_ledger::read(state_directory).map_err(ledger_failure)?,
+        reader: Reader::open(state_directory).map_err(ledger_failure)?,
         store: open(state_directory)?,
         own,
         machine,
@@ -653,7 +652,6 @@ pub(crate) fn undo(
     else {
         return Err(Failure::new("nothing is recorded of the run to undo"));
     };
-    let wrong = |error: hoist_ledger::LedgerError| Failure::new(error.to_string());
     let looking = |error: std::io::Error| Failure::new(format!("cannot read {error}"));
     refuse_unsettled(ledger, &module.id)?;
     let (entry, store) = (&plan.entry, world.store()?);
@@ -735,10 +733,10 @@ pub(crate) fn undo(
                 is_durable: true,
             },
         )
-        .map_err(wrong)?;
+        .map_err(ledger_failure)?;
     // Of a rock everything is removed, and what was modified of it is backed up before.
     let record = if module.removal.rock.is_some() {
-        ledger.record(&module.id).map_err(wrong)?
+        ledger.record(&module.id).map_err(ledger_failure)?
     } else {
         Record::new()
     };
@@ -755,11 +753,11 @@ pub(crate) fn undo(
                 &was,
                 &due.iter().map(reversed).collect::<Vec<_>>(),
             )
-            .map_err(wrong)?;
-        ledger.settle(&module.id).map_err(wrong)?;
+            .map_err(ledger_failure)?;
+        ledger.settle(&module.id).map_err(ledger_failure)?;
         return Err(failure);
     }
-    let mut edits = ledger.edits(&module.id).map_err(wrong)?;
+    let mut edits = ledger.edits(&module.id).map_err(ledger_failure)?;
     edits.retain(|edit| due.iter().any(|difference| difference.path == edit.path));
     ledger
         .revert(
@@ -769,7 +767,7 @@ pub(crate) fn undo(
             &was,
             &due.iter().map(reversed).collect::<Vec<_>>(),
         )
-        .map_err(wrong)?;
+        .map_err(ledger_failure)?;
     application::drop_copies(&edits, ledger)?;
     displaced::discard(
         &world.home,
@@ -778,7 +776,7 @@ pub(crate) fn undo(
         &world.machine,
         task,
     );
-    ledger.settle(&module.id).map_err(wrong)?;
+    ledger.settle(&module.id).map_err(ledger_failure)?;
     let version = |version: Option<&str>| version.map(str::to_owned);
     task.version(version(was.version()), version(entry.was.version()));
     Ok(if plan.is_adopted && due.is_empty() {

@@ -27,7 +27,7 @@ use crate::machine::Machine;
 use crate::method::StepContext;
 use crate::plugin::{before_removal, undeploy_all};
 use crate::rollback::{EndOfRun, FilesBefore, roll_back as roll_back_files};
-use crate::run_context::{BoundStep, RunContext, refuse_unsettled, told};
+use crate::run_context::{BoundStep, RunContext, ledger_failure, refuse_unsettled};
 use crate::watch::{KEPT, around, spare_repositories, takes};
 
 /// What became, or would become, of one thing.
@@ -44,13 +44,12 @@ pub(crate) fn uninstall(
     steps: &mut [BoundStep],
     task: &TaskContext,
 ) -> Result<Effect, Failure> {
-    let wrong = |error: hoist_ledger::LedgerError| Failure::new(error.to_string());
     let (Some(ledger), Some(run)) = (&world.ledger, world.run) else {
         return Err(Failure::new("no ledger is open"));
     };
     refuse_unsettled(ledger, &module.id)?;
-    let was = ledger.memento(&module.id).map_err(wrong)?;
-    let configs = ledger.configs_of(&module.id).map_err(wrong)?;
+    let was = ledger.memento(&module.id).map_err(ledger_failure)?;
+    let configs = ledger.configs_of(&module.id).map_err(ledger_failure)?;
     let stages: Vec<PathBuf> = configs
         .iter()
         .flat_map(|record| config::stages_of(&record.path))
@@ -81,7 +80,7 @@ pub(crate) fn uninstall(
     let recorded = FilesBefore {
         excluded: ledger
             .recorded_by_others(&module.id, &places)
-            .map_err(wrong)?,
+            .map_err(ledger_failure)?,
         configs: configs.iter().map(|config| config.path.clone()).collect(),
         stages,
         is_complete: removal.python.is_empty() && removal.rock.is_none(),
@@ -111,7 +110,7 @@ pub(crate) fn uninstall(
                 is_durable: true,
             },
         )
-        .map_err(wrong)?;
+        .map_err(ledger_failure)?;
     let (mut after, mut waiting, mut trash, mut has_script) = (None, Vec::new(), Vec::new(), false);
     let mut outside = Vec::new();
     let mut has_packages = removal.rock.is_some();
@@ -158,7 +157,7 @@ pub(crate) fn uninstall(
         }
         let mut belongings = ledger
             .belongings(&module.id, &module.removal)
-            .map_err(wrong)?;
+            .map_err(ledger_failure)?;
         let mut known = BTreeSet::new();
         if has_script && application.is_none() && !world.purge {
             known = protect(
@@ -207,7 +206,9 @@ pub(crate) fn uninstall(
         );
         trash = planned.displace(world, module);
         if !trash.is_empty() {
-            ledger.displace(&module.id, &trash).map_err(wrong)?;
+            ledger
+                .displace(&module.id, &trash)
+                .map_err(ledger_failure)?;
         }
         if application.is_none() {
             give_back(&belongings.edits, world.store()?, task)?;
@@ -248,14 +249,16 @@ pub(crate) fn uninstall(
     match worked {
         Ok(()) => {
             if let Some(guarding) = &guarding {
-                ledger.pass_on(&module.id, &guarding.edits).map_err(wrong)?;
+                ledger
+                    .pass_on(&module.id, &guarding.edits)
+                    .map_err(ledger_failure)?;
             }
             for (other, path) in &waiting {
-                let mut record = ledger.record(other).map_err(wrong)?;
+                let mut record = ledger.record(other).map_err(ledger_failure)?;
                 if let Some(recorded) = record.remove(&pending(path)) {
                     record.insert(path.clone(), recorded);
                 }
-                ledger.put_record(other, &record).map_err(wrong)?;
+                ledger.put_record(other, &record).map_err(ledger_failure)?;
             }
             let mut differences = before.differences(&keep(&places, Some(&before), None)?);
             differences.extend(outside);
@@ -264,7 +267,7 @@ pub(crate) fn uninstall(
             }
             let left = ledger
                 .finish_removal(run, &module.id, &was, &differences)
-                .map_err(wrong)?;
+                .map_err(ledger_failure)?;
             displaced::discard(&home, &trash, &Record::new(), &world.machine, task);
             remove_left(
                 world,
@@ -275,9 +278,9 @@ pub(crate) fn uninstall(
                     .chain(trash.iter().map(|displaced| &displaced.path)),
             );
             let differences = before.differences(&keep(&places, Some(&before), None)?);
-            let edited = ledger.edited_with(&module.id).map_err(wrong)?;
+            let edited = ledger.edited_with(&module.id).map_err(ledger_failure)?;
             world.journal(module, &was, &differences)?;
-            ledger.settle(&module.id).map_err(wrong)?;
+            ledger.settle(&module.id).map_err(ledger_failure)?;
             report_left_lines(world, &edited, task)?;
             let adopted = record.is_some_and(|record| record.adopted) && !world.purge;
             let has_uninstaller = guarding.is_some() && !adopted;
@@ -291,10 +294,10 @@ pub(crate) fn uninstall(
             }
             task.version(record.and_then(|record| record.version.clone()), None);
             if let Some(after) = after {
-                let told = |failure: Failure| {
+                let removed = |failure: Failure| {
                     Failure::new(format!("it is removed, but {}", failure.message))
                 };
-                after.run(&world.context(module, task)).map_err(told)?;
+                after.run(&world.context(module, task)).map_err(removed)?;
             }
             if is_gone {
                 return Ok(Effect::Changed);
@@ -315,7 +318,7 @@ pub(crate) fn uninstall(
                 && is_covered
                 && roll_back(&recorded, &trash, world.store()?, &mut failure);
             if restored {
-                ledger.roll_back(&module.id).map_err(wrong)?;
+                ledger.roll_back(&module.id).map_err(ledger_failure)?;
                 return Err(failure);
             }
             for displaced in displaced::present(&trash) {
@@ -330,7 +333,9 @@ pub(crate) fn uninstall(
                     );
                 }
             }
-            ledger.fail_removal(&module.id, intact).map_err(wrong)?;
+            ledger
+                .fail_removal(&module.id, intact)
+                .map_err(ledger_failure)?;
             // What is gone all the same can be brought back.
             let differences = before.differences(&keep(&places, Some(&before), None)?);
             if !differences.is_empty() {
@@ -366,7 +371,7 @@ fn run_scripts(
         return Err(failure);
     }
     let record = match &world.ledger {
-        Some(ledger) => ledger.record(&module.id).map_err(told)?,
+        Some(ledger) => ledger.record(&module.id).map_err(ledger_failure)?,
         None => Record::new(),
     };
     Ok(outside
@@ -625,8 +630,7 @@ fn places(
     application: Option<&Application>,
     purge: bool,
 ) -> Result<Vec<PathBuf>, Failure> {
-    let wrong = |error: hoist_ledger::LedgerError| Failure::new(error.to_string());
-    let record_of_files = ledger.record(&module.id).map_err(wrong)?;
+    let record_of_files = ledger.record(&module.id).map_err(ledger_failure)?;
     let removal = record.map_or(&module.removal, |record| &record.removal);
     // What was there before hoist stays.
     let own = !record.is_some_and(|record| record.adopted);
@@ -644,14 +648,14 @@ fn places(
             .filter(|_| own || purge)
             .cloned(),
     );
-    for config in ledger.configs_of(&module.id).map_err(wrong)? {
+    for config in ledger.configs_of(&module.id).map_err(ledger_failure)? {
         paths.extend(config.original);
         // With the copies of former versions beside it: what is not known to have been there would
         // count as the removal's work.
         paths.extend(around(std::slice::from_ref(&config.path)));
     }
     // Files of others that it edited are restored.
-    let edits = ledger.edits(&module.id).map_err(wrong)?;
+    let edits = ledger.edits(&module.id).map_err(ledger_failure)?;
     paths.extend(
         edits
             .into_iter()

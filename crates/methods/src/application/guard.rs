@@ -49,6 +49,8 @@ pub(crate) struct GuardSession<'w> {
     pub(crate) brought: Record,
     /// True where something was put back since everything was looked at.
     pub(crate) meddled: bool,
+    /// True once the reason why its changes could not be rolled back is in the failure.
+    pub(crate) is_revert_failure_reported: bool,
 }
 
 /// Watches over the files of an application from before a change until it is known to be good.

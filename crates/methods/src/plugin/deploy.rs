@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use hoist_core::{Change, Module, ModuleId};
 use hoist_executor::{Effect, Failure, ItemChange, Level, TaskContext};
-use hoist_ledger::{Deployed, DeploymentState, Ledger, LedgerError, Release};
+use hoist_ledger::{Deployed, DeploymentState, Ledger, Release};
 use hoist_plugins::{DEPLOY_SCRIPTS, Directory, HookEvent, Lookup, Plugin, Side, UNDEPLOY_SCRIPTS};
 
 use super::engine::{Container, Engine};
@@ -21,7 +21,7 @@ use crate::application::{file_list, list_files};
 use crate::apply::{apply, refuse};
 use crate::builtin::hook::Hook;
 use crate::method::StepContext;
-use crate::run_context::{ModuleJob, RunContext};
+use crate::run_context::{ModuleJob, RunContext, ledger_failure};
 
 /// A deployment that is asked for.
 #[derive(Clone)]
@@ -75,10 +75,6 @@ pub struct Undeployment {
 
 /// So many former releases are kept.
 const FORMER: usize = 5;
-
-fn told(error: LedgerError) -> Failure {
-    Failure::new(error.to_string())
-}
 
 /// What Compose calls the project of a deployment: small letters, digits, `-` and `_`.
 pub fn project_name(plugin: &ModuleId, environment: &str) -> String {
@@ -471,7 +467,7 @@ fn deploy_release(
     };
     let known = ledger
         .deployments()
-        .map_err(told)?
+        .map_err(ledger_failure)?
         .into_iter()
         .find(|known| known.plugin == module.id && known.environment == *environment);
     let was_cut_off = known
@@ -565,7 +561,7 @@ fn deploy_release(
     deployed.kind = deployment.file.kind.clone();
     deployed.standing = DeploymentState::Deploying;
     let stale = std::mem::replace(&mut deployed.attempt, again.is_none().then_some(number));
-    ledger.put_deployment(&deployed).map_err(told)?;
+    ledger.put_deployment(&deployed).map_err(ledger_failure)?;
     let applied = at.apply(number, file);
     let (finished, after_hook) = match applied {
         Ok(()) => (at.hook(number, file, Side::Post, event, &more), true),
@@ -652,18 +648,18 @@ fn deploy_release(
             match (&former, back) {
                 (None, Ok(())) => ledger
                     .drop_deployment(&module.id, environment)
-                    .map_err(told)?,
+                    .map_err(ledger_failure)?,
                 (_, Ok(())) => {
                     let _ = forget();
                     let _ = stale.map(|stale| place.forget(stale));
                     deployed.attempt = None;
                     deployed.standing = DeploymentState::Deployed;
-                    ledger.put_deployment(&deployed).map_err(told)?;
+                    ledger.put_deployment(&deployed).map_err(ledger_failure)?;
                 }
                 // The attempt is known as long as something of it may run.
                 (_, Err(_)) => {
                     deployed.standing = DeploymentState::Failed;
-                    ledger.put_deployment(&deployed).map_err(told)?;
+                    ledger.put_deployment(&deployed).map_err(ledger_failure)?;
                 }
             }
             Err(Failure::new(format!("{}; {what}", failure.message)))
@@ -778,7 +774,7 @@ fn release(
     deployed.standing = standing;
     let surplus = deployed.former.len().saturating_sub(FORMER);
     let gone: Vec<Release> = deployed.former.drain(..surplus).collect();
-    ledger.put_deployment(deployed).map_err(told)?;
+    ledger.put_deployment(deployed).map_err(ledger_failure)?;
     for release in gone {
         let _ = place.forget(release.number);
     }
@@ -839,7 +835,7 @@ pub(crate) fn undeploy(
     };
     let known = ledger
         .deployments()
-        .map_err(told)?
+        .map_err(ledger_failure)?
         .into_iter()
         .find(|known| known.plugin == module.id && known.environment == *environment);
     let Some(mut deployed) = known else {
@@ -858,11 +854,11 @@ pub(crate) fn undeploy(
             .map_err(|error| task.failed("cannot remove the files of", &place.work(), &error))?;
         ledger
             .drop_deployment(&module.id, environment)
-            .map_err(told)?;
+            .map_err(ledger_failure)?;
         return Ok(Effect::Changed);
     };
     deployed.standing = DeploymentState::Undeploying;
-    ledger.put_deployment(&deployed).map_err(told)?;
+    ledger.put_deployment(&deployed).map_err(ledger_failure)?;
     let (before, all) = (at.containers(&file), at.volumes(&file));
     let mut is_left = false;
     match at.take_down(number, &file, *volumes) {
@@ -909,7 +905,7 @@ pub(crate) fn undeploy(
     forgotten.map_err(|error| task.failed("cannot remove the files of", &place.work(), &error))?;
     ledger
         .drop_deployment(&module.id, environment)
-        .map_err(told)?;
+        .map_err(ledger_failure)?;
     task.version(Some(file.version), None);
     Ok(Effect::Changed)
 }
@@ -939,7 +935,7 @@ pub(crate) fn undeploy_all(
     };
     let of: Vec<Deployed> = ledger
         .deployments()
-        .map_err(told)?
+        .map_err(ledger_failure)?
         .into_iter()
         .filter(|known| known.plugin == module.id)
         .collect();

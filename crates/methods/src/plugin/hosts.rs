@@ -156,7 +156,7 @@ pub(crate) fn on_all(
             for other in others {
                 all.push((
                     other.host.to_string(),
-                    Err(Failure::declined("not started: the canary hosts failed")),
+                    Err(Failure::not_started("not started: the canary hosts failed")),
                 ));
             }
             break;
@@ -185,7 +185,7 @@ pub(crate) fn on_all(
         several => {
             let idle = all
                 .iter()
-                .filter(|(_, done)| done.as_ref().is_err_and(|failure| failure.declined))
+                .filter(|(_, done)| done.as_ref().is_err_and(Failure::is_not_started))
                 .count();
             let others = if idle > 0 {
                 format!(", and {idle} were not started")

@@ -120,7 +120,7 @@ pub(crate) fn run(
 ) -> Result<Effect, Failure> {
     let failed = remote.failures.count.load(Ordering::SeqCst);
     if failed > remote.failures.allowed {
-        return Err(Failure::declined(format!(
+        return Err(Failure::not_started(format!(
             "not started: {failed} host{} failed, and the limit is {}",
             if failed == 1 { " has" } else { "s have" },
             remote.failures.allowed

@@ -310,10 +310,7 @@ impl<'a> Connection<'a> {
         } else {
             last.to_owned()
         };
-        Failure {
-            transient: false,
-            ..Failure::new(format!("{what}: {last}{help}"))
-        }
+        Failure::new(format!("{what}: {last}{help}"))
     }
 }
 

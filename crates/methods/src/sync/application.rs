@@ -1,7 +1,7 @@
 //! The places that modules of a web application come from: clones of git repositories, and
 //! archives.
 
-use hoist_core::{Application, Digest};
+use hoist_core::{Application, Digest, redact_urls};
 use hoist_executor::{Effect, Failure, TaskContext};
 use hoist_sources::{Index, IndexEntry, index};
 use jiff::Timestamp;
@@ -33,15 +33,7 @@ pub(super) fn sync(
         .map_err(|error| Failure::new(format!("cannot read the index: {error}")))?;
     let mut changed = false;
     for place in from.iter().filter(|place| is_remote(place)) {
-        changed |= fetch(place, cache, machine, task).map_err(|failure| {
-            match failure.message.contains(place.as_str()) {
-                true => failure,
-                false => Failure {
-                    message: format!("{place}: {}", failure.message),
-                    ..failure
-                },
-            }
-        })?;
+        changed |= fetch(place, cache, machine, task)?;
         task.check()?;
     }
     let now = offers(from, cache).index;
@@ -91,7 +83,12 @@ fn fetch(
         }
         return hoist_files::write(&copy, &bytes, 0o600)
             .map(|()| true)
-            .map_err(|error| Failure::new(error.to_string()));
+            .map_err(|error| {
+                Failure::new(format!(
+                    "{}: cannot keep a copy: {error}",
+                    redact_urls(place)
+                ))
+            });
     }
     let variables = Default::default();
     let context = StepContext::new(task, machine, "sync", &variables);

@@ -38,7 +38,7 @@ pub(super) fn sync(
     let client = machine.http();
     let text = match client.read(&file_of(server, &format!("manifest-{lua}")), MANIFEST_LIMIT) {
         // Small servers have one for every version of Lua.
-        Err(failure) if !failure.transient => client
+        Err(failure) if !failure.is_transient() => client
             .read(&file_of(server, "manifest"), MANIFEST_LIMIT)
             .map_err(|_| failure)?,
         text => text?,
@@ -253,7 +253,7 @@ fn fetch(
         let mut found: Vec<Fetched> = Vec::with_capacity(total);
         let result = loop {
             match receiver.recv_timeout(std::time::Duration::from_millis(100)) {
-                Ok((_, Err(failure))) if failure.transient => break Err(failure),
+                Ok((_, Err(failure))) if failure.is_transient() => break Err(failure),
                 Ok(one) => {
                     found.push(one);
                     task.progress(found.len() as u64, total as u64);
@@ -282,7 +282,7 @@ fn one(
     let file = format!("{name}-{version}.rockspec");
     let text = match client.read(&file_of(server, &file), ROCKSPEC_LIMIT) {
         // What somebody has packed stands on a server alone.
-        Err(failure) if !failure.transient && archive.ends_with(".rock") => {
+        Err(failure) if !failure.is_transient() && archive.ends_with(".rock") => {
             let packed = client
                 .read(&file_of(server, archive), ROCK_LIMIT)
                 .map_err(|_| failure)?;
