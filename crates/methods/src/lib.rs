@@ -34,6 +34,7 @@ mod stage;
 mod step;
 mod sudo;
 mod sync;
+mod table;
 mod undo;
 mod uninstall;
 mod verify;
@@ -48,10 +49,14 @@ pub use config::{
     CONFLICT_END, CONFLICT_START, ConfigFile, ConfigFileState, ConfigPolicy, Decision, Merge, diff,
     survey, templates,
 };
+pub use git::{clone_behind, fetched_at};
 pub use machine::Machine;
 pub use messages::ModuleMessage;
-pub use method::{Applied, METHODS, Method, RunSelection, StepContext};
-pub use newer::{Newer, clone_behind, fetched_at, newer_versions};
+pub use method::{
+    Applied, Method, MethodEntry, MethodUse, NewerVersions, RequiredProgram, RunSelection,
+    StepContext,
+};
+pub use newer::{Newer, newer_versions};
 pub use plugin::{
     Configured, Container, Deployment, DeploymentPaths, EVALUATE, OnDisk, PLUGINS, ReleaseFile,
     Rollout, SWARM, TargetHost, Undeployment, answer, called, containers, hosts_of, kept_secrets,
@@ -69,6 +74,7 @@ pub use schedule::{Options, Schedule, schedule};
 pub use scratch::{is_alive, process_of_run, run_name};
 pub use step::run_alone;
 pub use sync::{SourceCache, Synced, sync};
+pub use table::{METHODS, entry};
 pub use undo::{UndoConflict, UndoPlan, plan_undo};
 pub use uninstall::{Told, preview_removal};
 pub use verify::{Drift, drift};

@@ -239,6 +239,12 @@ impl Machine {
         find_in(self.environment.path().iter().chain(more), name)
     }
 
+    /// The path of a program, as text.
+    pub fn program_shown(&self, name: &str) -> Option<String> {
+        let path = self.find_program(name, &[])?;
+        Some(path.display().to_string())
+    }
+
     /// The environment for a module's script: what hoist was started in without its `MODULE_…`,
     /// what the machine is, and `variables`. `more` directories, joined as in a `PATH`, come second
     /// there.

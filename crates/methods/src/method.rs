@@ -1,10 +1,10 @@
-//! A way of changing a machine, and the table of all of them.
+//! Ways of changing a machine: what a method and a step of one have to answer.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use hoist_core::Step;
+use hoist_core::{Diagnostic, Module, ModuleId, Step};
 use hoist_executor::{Command, Effect, Failure, TaskContext};
 use hoist_files::Record;
 use hoist_ledger::Edit;
@@ -12,12 +12,9 @@ use serde::de::DeserializeOwned;
 
 use crate::application::GuardSession;
 use crate::batch::{Bulk, Share};
-use crate::builtin::{
-    bash, component_command, copy, enable, exists, git, git_pull, hook, install_script, installer,
-    load, luarocks, package, pip,
-};
 use crate::config::ConfigPolicy;
 use crate::machine::Machine;
+use crate::newer::Newer;
 use crate::plugin::Configured;
 use crate::programs::ProgramDirectories;
 use crate::sandbox::Sandbox;
@@ -250,41 +247,87 @@ pub trait Method: Send {
     }
 }
 
+/// A step of a module, as a method of the table sees it before it runs.
+#[derive(Debug, Clone, Copy)]
+pub struct MethodUse<'a> {
+    /// The module.
+    pub module: &'a Module,
+    /// Its step.
+    pub step: &'a Step,
+}
+
+/// A program that a method runs.
+#[derive(Debug)]
+pub struct RequiredProgram {
+    /// What messages call it.
+    pub name: &'static str,
+    /// Finds it on a machine. Returns its path, or its name where it has several.
+    pub find: fn(&Machine) -> Option<String>,
+    /// What is wrong where it is not there, for methods that cannot do without it and that nothing
+    /// of a run brings.
+    pub missing: Option<fn(&Machine) -> Diagnostic>,
+}
+
+/// The newer versions of some modules, or why nobody can tell.
+pub type NewerVersions = Vec<(ModuleId, Result<Newer, Failure>)>;
+
 type Bind = fn(&Step) -> Result<Box<dyn Method>, String>;
 
-/// All methods by name, in alphabetical order: how each reads its arguments.
-pub const METHODS: &[(&str, Bind)] = &[
-    ("bash", bind::<bash::Bash>),
-    (
-        "component_command",
-        bind::<component_command::ComponentCommand>,
-    ),
-    ("copy", bind::<copy::Copy>),
-    ("enable", bind::<enable::Enable>),
-    ("exists", bind::<exists::Exists>),
-    ("git", bind::<git::Git>),
-    ("git_pull", bind::<git_pull::GitPull>),
-    ("hook", bind::<hook::Hook>),
-    ("install_script", bind::<install_script::InstallScript>),
-    ("installer", bind::<installer::Installer>),
-    ("load", bind::<load::Load>),
-    ("luarocks", bind::<luarocks::LuaRocks>),
-    ("package", bind::<package::Package>),
-    ("pip", bind::<pip::Pip>),
-];
+/// A way of changing a machine, as the table of methods lists it.
+///
+/// What is asked here is asked of the method for all its uses in a run at once; what is asked of
+/// one step, of a [`Method`].
+#[derive(Debug)]
+pub struct MethodEntry {
+    /// What steps call it.
+    pub name: &'static str,
+    /// The programs that it runs.
+    pub programs: &'static [&'static RequiredProgram],
+    /// Whether applying it again changes nothing where everything is as it should be.
+    pub is_repeatable: bool,
+    /// Whether it may run commands as root.
+    pub may_need_root: bool,
+    /// Seconds that it usually takes.
+    pub usual_seconds: f64,
+    /// How it reads its arguments.
+    pub(crate) bind: Bind,
+    /// Finds what is wrong with uses of it before anything starts.
+    pub(crate) preflight: fn(&[MethodUse<'_>], &Machine) -> Vec<Diagnostic>,
+    /// Whether uses of it run commands as root that sudo refuses now.
+    pub(crate) needs_password: fn(&[MethodUse<'_>], &Machine) -> bool,
+    /// Asks for versions that are newer than those that are installed.
+    pub(crate) newer: fn(&[MethodUse<'_>], &Machine) -> NewerVersions,
+}
+
+impl MethodEntry {
+    /// A method that reads its arguments as a type of its own, and of which nothing else is known.
+    pub(crate) const fn new<M: Method + DeserializeOwned + 'static>(name: &'static str) -> Self {
+        Self {
+            name,
+            programs: &[],
+            is_repeatable: false,
+            may_need_root: false,
+            usual_seconds: 5.0,
+            bind: bind::<M>,
+            preflight: |_, _| Vec::new(),
+            needs_password: |_, _| false,
+            newer: |_, _| Vec::new(),
+        }
+    }
+
+    /// Reads the arguments of a step.
+    ///
+    /// # Errors
+    /// They are not what the method expects: what is wrong.
+    pub fn bind(&self, step: &Step) -> Result<Box<dyn Method>, String> {
+        (self.bind)(step)
+    }
+}
 
 fn bind<M: Method + DeserializeOwned + 'static>(step: &Step) -> Result<Box<dyn Method>, String> {
     let read = M::deserialize(&step.args)
         .map_err(|error| format!("arguments of {}: {error}", step.method))?;
     Ok(Box::new(read))
-}
-
-/// The method of a step, with its arguments.
-pub(crate) fn method_of(step: &Step) -> Result<Box<dyn Method>, String> {
-    match METHODS.iter().find(|(name, _)| *name == step.method) {
-        Some((_, bind)) => bind(step),
-        None => Err(format!("unknown method {}", step.method)),
-    }
 }
 
 /// A pool for what is done on the network with one host.

@@ -21,12 +21,13 @@ use crate::batch::{self, Bulk, Share};
 use crate::builtin::pip;
 use crate::config::{ConfigFile, ConfigPolicy};
 use crate::machine::Machine;
-use crate::method::{RunSelection, host_pool, method_of, path_pool};
+use crate::method::{RunSelection, host_pool, path_pool};
 use crate::plugin::{self, Configured, Deployment, Undeployment};
 use crate::programs::ProgramDirectories;
 use crate::remote::Remote;
 use crate::run_context::{self, BoundStep, ModuleJob, RunContext};
 use crate::sandbox::Sandbox;
+use crate::table::{entry, method_of};
 use crate::undo::UndoPlan;
 use crate::verify::verify;
 use crate::{remote, undo, uninstall};
@@ -505,8 +506,7 @@ fn work(
             let repeats = install
                 .iter()
                 .any(|step| update.iter().any(|other| other.method == step.method));
-            let again =
-                changed && !repeats && install.iter().all(|step| IDEMPOTENT.contains(&step.method));
+            let again = changed && !repeats && install.iter().all(is_repeatable);
             let mut steps = if again {
                 bind(Action::Install)?
             } else {
@@ -580,8 +580,10 @@ fn moved(jobs: &[Job]) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Methods that may be applied again.
-const IDEMPOTENT: &[&str] = &["git", "package", "pip"];
+/// Whether a step may be applied again.
+fn is_repeatable(step: &Step) -> bool {
+    entry(step).is_some_and(|method| method.is_repeatable)
+}
 
 /// How a module of one step could be installed together with others.
 fn bulk_of(
@@ -650,13 +652,15 @@ fn in_batch(
         .is_some_and(|(_, batch)| names.iter().all(|name| batch.contains(name)))
 }
 
+/// Seconds that a module usually takes of which nothing is known.
+const USUAL_SECONDS: f64 = 5.0;
+
 /// What an install took in the past, else what its method usually takes.
 fn cost(module: &Module, installed: &Installed) -> Duration {
-    let usual = match module.method.as_str() {
-        "custom" => 2.0,
-        "git_clone" => 3.0,
-        _ => 5.0,
-    };
+    let step = module.recipe.steps(Action::Install).first();
+    let usual = step
+        .and_then(entry)
+        .map_or(USUAL_SECONDS, |method| method.usual_seconds);
     let seconds = installed
         .durations
         .get(module.id.as_str())

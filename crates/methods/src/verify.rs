@@ -17,9 +17,9 @@ use crate::builtin::pip;
 use crate::git::local;
 use crate::git::program::Program;
 use crate::machine::Machine;
-use crate::method::method_of;
 use crate::presence;
 use crate::run_context::RunContext;
+use crate::table::method_of;
 
 /// Runs the tests that a module declares.
 pub(crate) fn check(

@@ -230,7 +230,9 @@ pub(crate) fn run(global: &Global, asked: &ChangeRequest) -> Result<ExitStatus, 
     // What is copied out of the copies of sources must not be changed meanwhile, nor be another
     // than what their indexes say.
     let copies = settled.plan.modules.iter().any(|planned| {
-        planned.change.is_work() && matches!(planned.method.as_str(), "copy" | "directory")
+        let module = session.catalog.get(planned.module.as_str());
+        let is_indexed = |module: &hoist_core::Module| session.indexes.contains_key(&module.source);
+        planned.change.is_work() && module.is_some_and(is_indexed)
     });
     let _sources = if copies {
         Some(commands::sync::lock(global, &session.places, &cancel)?)

@@ -8,7 +8,7 @@ use std::path::Path;
 use hoist_core::{Action, Installed, Module, Presence, SourceKind};
 use hoist_files::pending;
 use hoist_ledger::{history, read_configs};
-use hoist_methods::{Machine, ProgramDirectories, probe};
+use hoist_methods::{Machine, ProgramDirectories, entry, probe};
 use serde_json::json;
 
 use crate::args::{Global, Output};
@@ -111,9 +111,19 @@ fn shortened(names: &BTreeSet<String>) -> String {
     }
 }
 
+/// Finds the program also where only root looks.
+fn find_prosodyctl(machine: &Machine) -> Option<String> {
+    let found = machine.find_program("prosodyctl", &["/usr/sbin".into()])?;
+    Some(found.display().to_string())
+}
+
+/// Finds a program on a machine.
+type FindProgram = fn(&Machine) -> Option<String>;
+
 /// Every program that modules need, by their methods and by what their scripts check for.
 fn programs(session: &Session, machine: &Machine, findings: &mut Vec<Finding>) {
     let mut needed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut known: BTreeMap<&str, FindProgram> = BTreeMap::new();
     let mut need = |program: &str, module: &Module| {
         needed
             .entry(program.to_owned())
@@ -127,12 +137,10 @@ fn programs(session: &Session, machine: &Machine, findings: &mut Vec<Finding>) {
         .filter(|module| !module.removal.is_indexed())
     {
         for step in module.recipe.steps.values().flatten() {
-            match step.method {
-                "bash" | "install_script" | "component_command" => need("bash", module),
-                "git" | "git_pull" => need("git", module),
-                "pip" => need("pip3", module),
-                "package" => need("a package manager", module),
-                _ => {}
+            let programs = entry(step).map_or(&[][..], |method| method.programs);
+            for program in programs {
+                known.insert(program.name, program.find);
+                need(program.name, module);
             }
         }
         let script = hoist_files::read_text(
@@ -154,6 +162,7 @@ fn programs(session: &Session, machine: &Machine, findings: &mut Vec<Finding>) {
             SourceKind::Collection { .. } | SourceKind::Prosody { .. } => &[],
         };
         let more = if source.server.is_some() {
+            known.insert("prosodyctl", find_prosodyctl);
             &["prosodyctl"][..]
         } else {
             &[]
@@ -166,19 +175,9 @@ fn programs(session: &Session, machine: &Machine, findings: &mut Vec<Finding>) {
         }
     }
     for (program, modules) in needed {
-        let found = match program.as_str() {
-            "a package manager" => machine.package_manager().map(|name| (*name).to_owned()),
-            "pip3" => ["pip3", "pip", "uv"]
-                .iter()
-                .find_map(|name| machine.find_program(name, &[]))
-                .map(|path| path.display().to_string()),
-            // Where only root looks.
-            "prosodyctl" => machine
-                .find_program("prosodyctl", &["/usr/sbin".into()])
-                .map(|path| path.display().to_string()),
-            name => machine
-                .find_program(name, &[])
-                .map(|path| path.display().to_string()),
+        let found = match known.get(program.as_str()) {
+            Some(find) => find(machine),
+            None => machine.program_shown(&program),
         };
         findings.push(match found {
             Some(found) => Finding {
@@ -200,13 +199,11 @@ fn programs(session: &Session, machine: &Machine, findings: &mut Vec<Finding>) {
             }
         });
     }
-    let packages = session.catalog.modules().filter(|module| {
-        module
-            .recipe
-            .steps(Action::Install)
-            .iter()
-            .any(|step| step.method == "package")
-    });
+    let elevates = |module: &&Module| {
+        let mut steps = module.recipe.steps(Action::Install).iter();
+        steps.any(|step| entry(step).is_some_and(|method| method.may_need_root))
+    };
+    let packages = session.catalog.modules().filter(elevates);
     let packages: BTreeSet<String> = packages.map(|module| module.id.to_string()).collect();
     if !packages.is_empty() && !machine.is_root() && machine.find_program("sudo", &[]).is_none() {
         let help = Some("run hoist as root, or install sudo".to_owned());

@@ -2,14 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
+use hoist_core::Diagnostic;
 use hoist_executor::{Command, Exit, Failure};
 use hoist_files::{TEXT_LIMIT, read_limited};
 use serde::Deserialize;
 
-use crate::builtin::pip;
+use crate::builtin::{package, pip};
 use crate::machine::{LIBRARY, Machine};
 use crate::messages::ModuleMessage;
-use crate::method::{Applied, LastMessage, Method, StepContext};
+use crate::method::{
+    Applied, LastMessage, Method, MethodEntry, MethodUse, RequiredProgram, StepContext,
+};
 
 /// A function of a script, or a command.
 #[derive(Debug, Deserialize)]
@@ -115,6 +118,33 @@ const HELPERS: &[&str] = &[
     "install_via_",
     "update_via_",
 ];
+
+/// Its entry in the table of methods.
+pub(crate) const METHOD: MethodEntry = MethodEntry {
+    programs: &[&BASH],
+    usual_seconds: 2.0,
+    needs_password,
+    ..MethodEntry::new::<Bash>("bash")
+};
+
+/// What scripts run in.
+pub(crate) static BASH: RequiredProgram = RequiredProgram {
+    name: "bash",
+    find: |machine| machine.program_shown("bash"),
+    missing: Some(|_| {
+        Diagnostic::error("bash is not on PATH, but modules of this run require it")
+            .help("install bash")
+    }),
+};
+
+/// Scripts that install packages of the system may need root.
+fn needs_password(uses: &[MethodUse<'_>], machine: &Machine) -> bool {
+    let installs_packages = |used: &MethodUse<'_>| {
+        let tools = used.step.args["tools"].as_array();
+        tools.is_some_and(|tools| tools.iter().any(|tool| tool == "package"))
+    };
+    uses.iter().any(installs_packages) && package::is_password_needed(machine, &[])
+}
 
 impl Method for Bash {
     fn pools(&self, machine: &Machine) -> Vec<(String, usize)> {

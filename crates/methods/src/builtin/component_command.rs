@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use hoist_executor::{Command, Failure};
 use serde::Deserialize;
 
+use crate::builtin::bash::BASH;
 use crate::git::local;
 use crate::machine::{Machine, is_executable};
 use crate::messages::ModuleMessage;
-use crate::method::{Applied, Method, StepContext, path_pool};
+use crate::method::{Applied, Method, MethodEntry, StepContext, path_pool};
 
 /// A program that knows how to update itself.
 #[derive(Debug, Deserialize)]
@@ -18,6 +19,12 @@ pub(crate) struct ComponentCommand {
     /// Where it is looked for, before the path.
     dirs: Vec<PathBuf>,
 }
+
+/// Its entry in the table of methods.
+pub(crate) const METHOD: MethodEntry = MethodEntry {
+    programs: &[&BASH],
+    ..MethodEntry::new::<ComponentCommand>("component_command")
+};
 
 impl Method for ComponentCommand {
     fn pools(&self, _: &Machine) -> Vec<(String, usize)> {

@@ -17,7 +17,7 @@ use serde::Deserialize;
 
 use crate::application::{Archived, Unpacked, archive_contents};
 use crate::config::ConfigPolicy;
-use crate::method::{Applied, Method, StepContext};
+use crate::method::{Applied, Method, MethodEntry, StepContext};
 use crate::stage::StagingDir;
 use crate::sync;
 
@@ -46,6 +46,9 @@ enum Content {
     Bytes(Vec<u8>),
     Link(PathBuf),
 }
+
+/// Its entry in the table of methods.
+pub(crate) const METHOD: MethodEntry = MethodEntry::new::<Copy>("copy");
 
 impl Method for Copy {
     fn paths(&self) -> Vec<PathBuf> {

@@ -10,7 +10,7 @@ use hoist_sources::prosody::Enabled;
 use serde::Deserialize;
 
 use crate::machine::Machine;
-use crate::method::{Applied, Edited, Method, StepContext, path_pool};
+use crate::method::{Applied, Edited, Method, MethodEntry, StepContext, path_pool};
 use crate::prosody::{files, prosodyctl};
 
 /// A module to be enabled for every host of a server.
@@ -20,6 +20,9 @@ pub(crate) struct Enable {
     configuration: PathBuf,
     module: String,
 }
+
+/// Its entry in the table of methods.
+pub(crate) const METHOD: MethodEntry = MethodEntry::new::<Enable>("enable");
 
 impl Method for Enable {
     fn pools(&self, _: &Machine) -> Vec<(String, usize)> {

@@ -6,7 +6,7 @@ use hoist_core::Checks;
 use hoist_executor::Failure;
 use serde::Deserialize;
 
-use crate::method::{Applied, Method, StepContext};
+use crate::method::{Applied, Method, MethodEntry, StepContext};
 use crate::presence;
 
 /// What must be there.
@@ -17,6 +17,9 @@ pub(crate) struct Exists {
     files: Vec<PathBuf>,
     binaries: Vec<String>,
 }
+
+/// Its entry in the table of methods.
+pub(crate) const METHOD: MethodEntry = MethodEntry::new::<Exists>("exists");
 
 impl Method for Exists {
     fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure> {

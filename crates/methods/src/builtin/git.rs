@@ -2,15 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use hoist_core::{redact_urls, without_userinfo};
+use hoist_core::{Diagnostic, redact_urls, without_userinfo};
 use hoist_executor::{Effect, Failure, TaskContext};
 use serde::Deserialize;
 
 use crate::git::local::{git_dir, head, is_vacant, open_repository};
-use crate::git::program::Program;
+use crate::git::newer::newer_commits;
+use crate::git::program::{self, Program};
 use crate::git::{filters, interrupted, own};
 use crate::machine::Machine;
-use crate::method::{Applied, Method, StepContext, host_pool, path_pool};
+use crate::method::{
+    Applied, Method, MethodEntry, RequiredProgram, StepContext, host_pool, path_pool,
+};
 use crate::stage::StagingDir;
 
 /// A clone of `url` at `dir`.
@@ -22,6 +25,22 @@ pub(crate) struct Git {
     #[serde(default)]
     pub(crate) args: Vec<String>,
 }
+
+/// Its entry in the table of methods.
+pub(crate) const METHOD: MethodEntry = MethodEntry {
+    programs: &[&GIT],
+    is_repeatable: true,
+    usual_seconds: 3.0,
+    newer: newer_commits,
+    ..MethodEntry::new::<Git>("git")
+};
+
+/// What clones and updates repositories.
+pub(crate) static GIT: RequiredProgram = RequiredProgram {
+    name: "git",
+    find: |machine| machine.program_shown("git"),
+    missing: Some(|machine| Diagnostic::error(program::missing(machine))),
+};
 
 impl Method for Git {
     fn pools(&self, _: &Machine) -> Vec<(String, usize)> {

@@ -9,6 +9,7 @@ use hoist_files::{make_private, private_directory};
 use serde::Deserialize;
 
 use crate::builtin::bash::quoted;
+use crate::builtin::git::GIT;
 use crate::git::arguments::CloneArguments;
 use crate::git::interrupted::{self, Transition};
 use crate::git::local::{LocalBranch, LocalClone, head, is_vacant, origin, same_repository};
@@ -16,7 +17,7 @@ use crate::git::remote::{self, RemoteState};
 use crate::git::submodules::Submodules;
 use crate::git::{filters, own};
 use crate::machine::Machine;
-use crate::method::{Applied, Method, StepContext, host_pool, path_pool};
+use crate::method::{Applied, Method, MethodEntry, StepContext, host_pool, path_pool};
 
 /// A clone, and what its manifest says of it.
 #[derive(Debug, Deserialize)]
@@ -31,6 +32,12 @@ pub(crate) struct GitPull {
     #[serde(default)]
     pub(crate) args: Vec<String>,
 }
+
+/// Its entry in the table of methods.
+pub(crate) const METHOD: MethodEntry = MethodEntry {
+    programs: &[&GIT],
+    ..MethodEntry::new::<GitPull>("git_pull")
+};
 
 impl Method for GitPull {
     fn pools(&self, _: &Machine) -> Vec<(String, usize)> {

@@ -9,7 +9,7 @@ use hoist_executor::{Command, Failure, Level, Stream};
 use serde::Deserialize;
 
 use crate::messages::ModuleMessage;
-use crate::method::{Applied, Method, StepContext};
+use crate::method::{Applied, Method, MethodEntry, StepContext};
 
 /// A hook.
 #[derive(Debug, Deserialize)]
@@ -172,6 +172,9 @@ fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
         .open(path)?
         .write_all(content)
 }
+
+/// Its entry in the table of methods.
+pub(crate) const METHOD: MethodEntry = MethodEntry::new::<Hook>("hook");
 
 impl Method for Hook {
     fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure> {

@@ -3,14 +3,15 @@
 use std::io::{Read, Write};
 use std::path::Path;
 
-use hoist_core::redact_urls;
+use hoist_core::{Diagnostic, redact_urls};
 use hoist_executor::{Command, Failure, Level, TaskContext};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use crate::builtin::bash::BASH;
 use crate::machine::Machine;
 use crate::messages::ModuleMessage;
-use crate::method::{Applied, Method, StepContext, host_pool};
+use crate::method::{Applied, Method, MethodEntry, MethodUse, StepContext, host_pool};
 
 /// The largest script, in bytes.
 const SIZE_LIMIT: u64 = 64 * 1024 * 1024;
@@ -24,6 +25,28 @@ pub(crate) struct InstallScript {
     /// Arguments of the script.
     #[serde(default)]
     pub(crate) args: Vec<String>,
+}
+
+/// Its entry in the table of methods.
+pub(crate) const METHOD: MethodEntry = MethodEntry {
+    programs: &[&BASH],
+    preflight: require_checksums,
+    ..MethodEntry::new::<InstallScript>("install_script")
+};
+
+/// Where checksums are required, scripts without one are refused before anything starts.
+fn require_checksums(uses: &[MethodUse<'_>], machine: &Machine) -> Vec<Diagnostic> {
+    let refused = uses
+        .iter()
+        .filter(|used| machine.requires_checksums() && used.step.args["sha256"].is_null());
+    let refuse = |MethodUse { module, .. }: &MethodUse<'_>| {
+        Diagnostic::error("the manifest has no checksum, and checksums are required")
+            .module(module.id.as_str())
+            .file(module.manifest.display().to_string())
+            .field("MODULE_INSTALL_SHA256")
+            .help("read the script, then add the digest that `sha256sum` prints")
+    };
+    refused.map(refuse).collect()
 }
 
 impl Method for InstallScript {

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::application::{self, Before, InstallerRequest, protect_install};
 use crate::machine::Machine;
-use crate::method::{Applied, Method, StepContext};
+use crate::method::{Applied, Method, MethodEntry, StepContext};
 
 /// An installer to be called.
 #[derive(Debug, Deserialize)]
@@ -22,6 +22,9 @@ pub(crate) struct Installer {
     /// What is called: a path in the module's directory.
     program: String,
 }
+
+/// Its entry in the table of methods.
+pub(crate) const METHOD: MethodEntry = MethodEntry::new::<Installer>("installer");
 
 impl Method for Installer {
     fn pools(&self, _: &Machine) -> Vec<(String, usize)> {

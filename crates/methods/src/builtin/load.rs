@@ -6,7 +6,7 @@ use hoist_executor::{Failure, Level};
 use serde::Deserialize;
 
 use crate::machine::Machine;
-use crate::method::{Applied, Method, StepContext, path_pool};
+use crate::method::{Applied, Method, MethodEntry, StepContext, path_pool};
 use crate::prosody::prosodyctl;
 
 /// A module to be loaded, and unloaded where it was not loaded before.
@@ -16,6 +16,9 @@ pub(crate) struct Load {
     configuration: PathBuf,
     module: String,
 }
+
+/// Its entry in the table of methods.
+pub(crate) const METHOD: MethodEntry = MethodEntry::new::<Load>("load");
 
 impl Method for Load {
     fn pools(&self, _: &Machine) -> Vec<(String, usize)> {

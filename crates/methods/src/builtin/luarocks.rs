@@ -6,7 +6,7 @@ use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use hoist_core::{Installed, Rock, is_path};
+use hoist_core::{Diagnostic, Installed, Rock, is_path};
 use hoist_executor::{Command, Effect, Failure, ItemChange, Level};
 use hoist_files::{FileKind, Record, Recorded, Suffix, back_up, digest, keep_copy, list_tree};
 use hoist_ledger::{Holder, Lock};
@@ -20,7 +20,7 @@ pub(crate) use ahead::{Ahead, Archive, install as install_together};
 
 use crate::batch::{Bulk, Share, Target};
 use crate::machine::Machine;
-use crate::method::{Applied, Method, StepContext};
+use crate::method::{Applied, Method, MethodEntry, RequiredProgram, StepContext};
 
 /// A rock to be installed.
 #[derive(Debug, Deserialize)]
@@ -59,6 +59,22 @@ impl LuaRocks {
             .is_some_and(|share| share.changed(&self.name))
     }
 }
+
+/// Its entry in the table of methods.
+pub(crate) const METHOD: MethodEntry = MethodEntry {
+    programs: &[&LUAROCKS],
+    ..MethodEntry::new::<LuaRocks>("luarocks")
+};
+
+/// What installs rocks.
+static LUAROCKS: RequiredProgram = RequiredProgram {
+    name: "luarocks",
+    find: |machine| machine.program_shown("luarocks"),
+    missing: Some(|_| {
+        Diagnostic::error("luarocks is not on PATH, but modules of this run require it")
+            .help("install LuaRocks")
+    }),
+};
 
 impl Method for LuaRocks {
     fn pools(&self, _: &Machine) -> Vec<(String, usize)> {

@@ -4,12 +4,16 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use hoist_executor::{Command, Effect, Failure, Stream};
+use hoist_core::ModuleId;
+use hoist_executor::{Command, Effect, Failure, Stream, TaskContext};
 use serde::Deserialize;
 
 use crate::batch::{Bulk, Share, Target};
 use crate::machine::{Machine, is_executable};
-use crate::method::{Applied, Method, StepContext};
+use crate::method::{
+    Applied, Method, MethodEntry, MethodUse, NewerVersions, RequiredProgram, StepContext,
+};
+use crate::newer::Newer;
 
 mod distributions;
 
@@ -35,6 +39,25 @@ pub(crate) struct Pip {
 pub(crate) fn pool(target: &Path) -> String {
     format!("pip:{}", target.display())
 }
+
+/// Its entry in the table of methods.
+pub(crate) const METHOD: MethodEntry = MethodEntry {
+    programs: &[&PIP],
+    is_repeatable: true,
+    newer: newer_packages,
+    ..MethodEntry::new::<Pip>("pip")
+};
+
+/// What installs Python packages.
+static PIP: RequiredProgram = RequiredProgram {
+    name: "pip3",
+    find: |machine| {
+        ["pip3", "pip", "uv"]
+            .iter()
+            .find_map(|name| machine.program_shown(name))
+    },
+    missing: None,
+};
 
 impl Method for Pip {
     fn pools(&self, _: &Machine) -> Vec<(String, usize)> {
@@ -149,7 +172,7 @@ pub(crate) fn install(
 ) -> Result<(), Failure> {
     let target_text = target.display().to_string();
     let command = match program(context, target)? {
-        Program::Pip(pip) => pip
+        Installer::Pip(pip) => pip
             .args([
                 "install",
                 "--user",
@@ -157,7 +180,7 @@ pub(crate) fn install(
                 "--no-warn-script-location",
             ])
             .args(more.iter().copied()),
-        Program::Uv(uv) => {
+        Installer::Uv(uv) => {
             let more = more.iter().map(|arg| {
                 if *arg == "--force-reinstall" {
                     "--reinstall"
@@ -188,8 +211,8 @@ pub(crate) fn uninstall(
 ) -> Result<(), Failure> {
     let target_text = target.display().to_string();
     let command = match program(context, target)? {
-        Program::Pip(pip) => pip.args(["uninstall", "--yes", "--no-input"]),
-        Program::Uv(uv) => uv.args([
+        Installer::Pip(pip) => pip.args(["uninstall", "--yes", "--no-input"]),
+        Installer::Uv(uv) => uv.args([
             "pip",
             "uninstall",
             "--python",
@@ -218,7 +241,7 @@ pub(crate) fn outdated(
         version: String,
         latest_version: String,
     }
-    let Program::Pip(pip) = program(context, target)? else {
+    let Installer::Pip(pip) = program(context, target)? else {
         return Ok(BTreeMap::new());
     };
     let (exit, text) =
@@ -243,7 +266,54 @@ pub(crate) fn outdated(
         .collect())
 }
 
-enum Program {
+/// Asks pip which packages have newer versions, once for each target.
+fn newer_packages(uses: &[MethodUse<'_>], machine: &Machine) -> NewerVersions {
+    let mut by_target: BTreeMap<PathBuf, Vec<(&ModuleId, Vec<String>)>> = BTreeMap::new();
+    for MethodUse { module, step } in uses {
+        if let Ok(pip) = Pip::deserialize(&step.args) {
+            let modules = by_target.entry(pip.target).or_default();
+            modules.push((&module.id, pip.packages));
+        }
+    }
+    let newer = by_target
+        .iter()
+        .flat_map(|(target, modules)| newer_below(target, modules, machine));
+    newer.collect()
+}
+
+fn newer_below(
+    target: &Path,
+    modules: &[(&ModuleId, Vec<String>)],
+    machine: &Machine,
+) -> NewerVersions {
+    let task = TaskContext::alone(|_| {});
+    let variables = BTreeMap::new();
+    let context = StepContext::new(&task, machine, "outdated", &variables);
+    let outdated = match outdated(&context, target) {
+        Ok(outdated) => outdated,
+        Err(failure) => {
+            return modules
+                .iter()
+                .map(|(id, _)| ((*id).clone(), Err(failure.clone())))
+                .collect();
+        }
+    };
+    let of_module = |(id, names): &(&ModuleId, Vec<String>)| {
+        let newer = names
+            .iter()
+            .find_map(|name| outdated.get(&normalized(name)).cloned())?;
+        Some((
+            (*id).clone(),
+            Ok(Newer {
+                installed: newer.0,
+                offered: newer.1,
+            }),
+        ))
+    };
+    modules.iter().filter_map(of_module).collect()
+}
+
+enum Installer {
     Pip(Command),
     Uv(Command),
 }
@@ -403,7 +473,7 @@ fn without_foreign_keys(text: &str) -> String {
 
 /// What installs Python packages on this machine, with the environment that makes `target` its
 /// place.
-fn program(context: &StepContext<'_>, target: &Path) -> Result<Program, Failure> {
+fn program(context: &StepContext<'_>, target: &Path) -> Result<Installer, Failure> {
     let mut environment = context
         .machine
         .script_environment(context.variables, &context.path.joined());
@@ -449,11 +519,11 @@ fn program(context: &StepContext<'_>, target: &Path) -> Result<Program, Failure>
     environment.extend(settings.map(|(name, value)| (name.to_owned(), value)));
     let command = |program: PathBuf| Command::new(program).environment(environment.clone());
     // With what the user configured, and none of the files it stands in.
-    let configured = |pip: Command| -> Result<Program, Failure> {
+    let configured = |pip: Command| -> Result<Installer, Failure> {
         let mut settings = pip_configuration(context, &pip)?;
         settings.retain(|name, _| !environment.contains_key(name));
         settings.insert("PIP_CONFIG_FILE".to_owned(), "/dev/null".to_owned());
-        Ok(Program::Pip(
+        Ok(Installer::Pip(
             settings
                 .into_iter()
                 .fold(pip, |pip, (name, value)| pip.set(name, value)),
@@ -474,7 +544,7 @@ fn program(context: &StepContext<'_>, target: &Path) -> Result<Program, Failure>
         hoist_files::write(&file, configuration.as_bytes(), 0o600)
             .map_err(|error| Failure::new(error.to_string()))?;
         environment.insert("UV_CONFIG_FILE".to_owned(), file.display().to_string());
-        Ok(Program::Uv(Command::new(uv).environment(environment)))
+        Ok(Installer::Uv(Command::new(uv).environment(environment)))
     } else {
         Err(Failure::new(
             "neither pip3, pip nor uv is on PATH: install Python's pip (Debian: python3-pip)",

@@ -8,7 +8,10 @@ pub(crate) mod filters;
 pub(crate) mod foreign;
 pub(crate) mod interrupted;
 pub(crate) mod local;
+pub(crate) mod newer;
 pub(crate) mod own;
 pub(crate) mod program;
 pub(crate) mod remote;
 pub(crate) mod submodules;
+
+pub use newer::{clone_behind, fetched_at};

@@ -5,8 +5,8 @@ mod names;
 
 use std::collections::BTreeMap;
 
-use hoist_core::package_name_problem;
-use hoist_executor::{Command, Effect, Failure, Level, TaskContext};
+use hoist_core::{Diagnostic, ModuleId, package_name_problem};
+use hoist_executor::{Command, Effect, Failure, Level, Stream, TaskContext};
 use serde::Deserialize;
 
 pub(crate) use managers::Manager;
@@ -14,8 +14,11 @@ use managers::Query;
 
 use crate::batch::{Bulk, Share, Target};
 use crate::machine::Machine;
-use crate::method::{Applied, Method, StepContext};
-use crate::sudo;
+use crate::method::{
+    Applied, Method, MethodEntry, MethodUse, NewerVersions, RequiredProgram, StepContext,
+};
+use crate::newer::Newer;
+use crate::sudo::{self, Permission};
 
 /// The packages of a module.
 #[derive(Debug, Deserialize)]
@@ -36,6 +39,102 @@ pub fn package_names(machine: &Machine, module: &str, declared: &[String]) -> Ve
         [] => names::packages_of(module, &machine.os().family),
         declared => declared.to_vec(),
     }
+}
+
+/// Its entry in the table of methods.
+pub(crate) const METHOD: MethodEntry = MethodEntry {
+    programs: &[&PACKAGE_MANAGER],
+    is_repeatable: true,
+    may_need_root: true,
+    preflight,
+    needs_password,
+    newer: newer_packages,
+    ..MethodEntry::new::<Package>("package")
+};
+
+/// Whatever installs packages on this system.
+static PACKAGE_MANAGER: RequiredProgram = RequiredProgram {
+    name: "a package manager",
+    find: |machine| machine.package_manager().map(str::to_owned),
+    missing: None,
+};
+
+/// The packages that uses of the method name on a machine.
+fn names_of(uses: &[MethodUse<'_>], machine: &Machine) -> Vec<String> {
+    let of_step = |MethodUse { module, step }: &MethodUse<'_>| {
+        let declared: Vec<String> =
+            serde_json::from_value(step.args["packages"].clone()).unwrap_or_default();
+        package_names(machine, module.id.as_str(), &declared)
+    };
+    uses.iter().flat_map(of_step).collect()
+}
+
+/// Refuses runs on systems without a package manager, or without the right to install packages.
+fn preflight(uses: &[MethodUse<'_>], machine: &Machine) -> Vec<Diagnostic> {
+    let names = names_of(uses, machine);
+    let modules: Vec<&str> = uses.iter().map(|used| used.module.id.as_str()).collect();
+    let manager = match manager(machine) {
+        _ if names.is_empty() => return Vec::new(),
+        Err(failure) => {
+            let help = format!("required by {}", modules.join(", "));
+            return vec![Diagnostic::error(failure.message).help(help)];
+        }
+        Ok(manager) if !manager.needs_root || machine.root => return Vec::new(),
+        Ok(manager) => manager,
+    };
+    let missing = missing(machine, manager, &names);
+    if missing.is_empty() {
+        return Vec::new();
+    }
+    let words = install_words(manager, &missing, false);
+    let refusal =
+        sudo::permission(machine, &words).map(|permission| sudo::refusal(&permission, &words));
+    let Some(refusal) = refusal.unwrap_or_else(|failure| Some(failure.message)) else {
+        return Vec::new();
+    };
+    let help = format!(
+        "run hoist as root, run `sudo -v` first, or leave out these modules with --skip {}",
+        modules.join(",")
+    );
+    let message = format!(
+        "cannot install packages for {}: {refusal}",
+        modules.join(", ")
+    );
+    vec![Diagnostic::error(message).help(help)]
+}
+
+/// The packages that are not installed yet.
+fn missing(machine: &Machine, manager: &Manager, names: &[String]) -> Vec<String> {
+    let task = TaskContext::alone(|_| {});
+    let variables = BTreeMap::new();
+    let context = StepContext::new(&task, machine, "", &variables);
+    let installed = installed(&context, manager, names).unwrap_or_default();
+    let absent = names.iter().filter(|name| !installed.contains_key(*name));
+    absent.cloned().collect()
+}
+
+fn needs_password(uses: &[MethodUse<'_>], machine: &Machine) -> bool {
+    let Ok(manager) = manager(machine) else {
+        return false;
+    };
+    if machine.root || !manager.needs_root {
+        return false;
+    }
+    let missing = missing(machine, manager, &names_of(uses, machine));
+    !missing.is_empty() && is_password_needed(machine, &missing)
+}
+
+/// Whether sudo refuses to install these packages, and may allow it once a password was given.
+pub(crate) fn is_password_needed(machine: &Machine, packages: &[String]) -> bool {
+    let Ok(manager) = manager(machine) else {
+        return false;
+    };
+    if machine.root || !manager.needs_root {
+        return false;
+    }
+    let words = install_words(manager, packages, false);
+    let permission = sudo::permission(machine, &words);
+    matches!(permission, Ok(Permission::Refused(_)))
 }
 
 impl Method for Package {
@@ -192,6 +291,61 @@ pub(crate) fn installed(
         }
     }
     Ok(found)
+}
+
+/// Compares packages with the lists of the package manager, as they are.
+fn newer_packages(uses: &[MethodUse<'_>], machine: &Machine) -> NewerVersions {
+    let Some(candidates) = manager(machine).ok().and_then(|manager| manager.candidates) else {
+        return Vec::new();
+    };
+    let packages_of = |used: &MethodUse<'_>| {
+        let names = names_of(std::slice::from_ref(used), machine);
+        (used.module.id.clone(), names)
+    };
+    let modules: Vec<(ModuleId, Vec<String>)> = uses.iter().map(packages_of).collect();
+    let task = TaskContext::alone(|_| {});
+    let names = modules
+        .iter()
+        .flat_map(|(_, names)| names.iter().map(String::as_str));
+    let environment = machine.script_environment(&BTreeMap::new(), "");
+    let command = Command::new(candidates[0])
+        .args(candidates[1..].iter().copied())
+        .args(names)
+        .environment(environment)
+        .set("LC_ALL", "C")
+        .data();
+    let (mut package, mut installed) = (String::new(), String::new());
+    let mut newer: BTreeMap<String, Newer> = BTreeMap::new();
+    let asked = task.run_with(&command, |stream, line| {
+        if stream != Stream::Stdout {
+            return;
+        }
+        if let Some(name) = line.strip_suffix(':').filter(|name| !name.starts_with(' ')) {
+            package = name.split(':').next().unwrap_or(name).to_owned();
+        } else if let Some(version) = line.trim().strip_prefix("Installed: ") {
+            installed = version.to_owned();
+        } else if let Some(version) = line.trim().strip_prefix("Candidate: ") {
+            let is_newer = installed != "(none)" && version != "(none)" && version != installed;
+            let answer = is_newer.then(|| Newer {
+                installed: installed.clone(),
+                offered: version.to_owned(),
+            });
+            newer.extend(answer.map(|answer| (package.clone(), answer)));
+        }
+    });
+    if let Err(failure) = asked {
+        return modules
+            .iter()
+            .map(|(id, _)| (id.clone(), Err(failure.clone())))
+            .collect();
+    }
+    let of_module = |(id, names): &(ModuleId, Vec<String>)| {
+        let newer = names
+            .iter()
+            .find_map(|name| newer.get(name.split(['=', ':']).next()?).cloned())?;
+        Some((id.clone(), Ok(newer)))
+    };
+    modules.iter().filter_map(of_module).collect()
 }
 
 /// The words of the command that installs packages.
