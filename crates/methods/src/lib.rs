@@ -43,6 +43,7 @@ mod watchdog;
 
 pub use application::{ApplicationOffers, is_place, offers, places_of};
 pub use apply::present_version;
+pub use batch::{Batch, Batches, SharedBatch};
 pub use builtin::luarocks::{foreign_dependents, needs_of_rocks, rock_version, rocks_of};
 pub use builtin::package::package_names;
 pub use config::{

@@ -3,19 +3,21 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use hoist_core::Environment;
-use hoist_executor::{Effect, Failure, TaskContext};
+use hoist_executor::{Cancel, Effect, Failure, Limits, Task, TaskContext, TaskGraph, execute};
 
-use crate::batch::{self, Share};
 use crate::builtin::package::Manager;
 use crate::http::Client;
 use crate::os::Os;
 use crate::programs::find_in;
 use crate::recover::RUN;
 use crate::scratch::{self, Spare};
+
+/// What is done when a run ends.
+type Cleanup = Box<dyn FnOnce(&Machine, &TaskContext) -> Result<(), Failure> + Send>;
 
 /// The machine, as methods see it.
 pub struct Machine {
@@ -35,8 +37,8 @@ pub struct Machine {
     run: OnceLock<String>,
     pub(crate) spare: Spare,
     downloads: Mutex<Option<tempfile::TempDir>>,
-    /// What batches have installed ahead of modules.
-    ahead: Mutex<Vec<Share>>,
+    /// What is to be done when the run ends.
+    cleanups: Mutex<Vec<Cleanup>>,
     stall_timeout: OnceLock<Duration>,
     require_checksums: AtomicBool,
     http: OnceLock<Client>,
@@ -99,11 +101,25 @@ impl Machine {
         scratch
     }
 
-    /// Removes the run's temporary files; before it is written down that the run has ended, so that
-    /// they are found if it never is.
+    /// Does what was left for the end of the run and removes its temporary files; before it is
+    /// written down that the run has ended, so that they are found if it never is.
     pub fn end_run(self: &Arc<Self>) {
-        let ahead = std::mem::take(&mut *self.ahead.lock().unwrap_or_else(PoisonError::into_inner));
-        batch::end(ahead, self);
+        let cleanups = std::mem::take(&mut *self.cleanups());
+        let mut graph = TaskGraph::default();
+        for cleanup in cleanups {
+            let unit = graph.unit("cleanup");
+            let machine = self.clone();
+            let mut cleanup = Some(cleanup);
+            let work = move |task: &TaskContext| -> Result<Effect, Failure> {
+                let done = cleanup.take().map(|cleanup| cleanup(&machine, task));
+                done.unwrap_or(Ok(())).map(|()| Effect::Changed)
+            };
+            graph.task(Task::new(unit, "end", work));
+        }
+        // What cannot be cleaned up is for the next run.
+        if !graph.is_empty() {
+            let _ = execute(graph, &Limits::default(), &Cancel::default(), |_| {});
+        }
         drop(
             self.downloads
                 .lock()
@@ -113,12 +129,13 @@ impl Machine {
         self.spare.clear();
     }
 
-    /// Remembers what is to be looked at when the run ends.
-    pub(crate) fn at_end(&self, share: Share) {
-        self.ahead
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(share);
+    /// Leaves something to be done when the run ends.
+    pub(crate) fn at_end(&self, cleanup: Cleanup) {
+        self.cleanups().push(cleanup);
+    }
+
+    fn cleanups(&self) -> MutexGuard<'_, Vec<Cleanup>> {
+        self.cleanups.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where the run keeps what it fetched under this name, until its end.
@@ -171,7 +188,7 @@ impl Machine {
             run: OnceLock::new(),
             spare: Spare::default(),
             downloads: Mutex::default(),
-            ahead: Mutex::default(),
+            cleanups: Mutex::default(),
             stall_timeout: OnceLock::new(),
             require_checksums: AtomicBool::new(require_checksums),
             http: OnceLock::new(),

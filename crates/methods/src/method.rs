@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use hoist_core::{Diagnostic, Module, ModuleId, Step};
 use hoist_executor::{Command, Effect, Failure, TaskContext};
@@ -11,7 +11,7 @@ use hoist_ledger::Edit;
 use serde::de::DeserializeOwned;
 
 use crate::application::GuardSession;
-use crate::batch::{Bulk, Share};
+use crate::batch::{Batches, SharedBatch};
 use crate::config::ConfigPolicy;
 use crate::machine::Machine;
 use crate::newer::Newer;
@@ -211,16 +211,15 @@ pub trait Method: Send {
         None
     }
 
-    /// Says that this step can go together with others, which share what they learn.
-    fn bulk(&mut self, share: Share) -> Option<Bulk> {
-        let _ = share;
+    /// Joins a batch, where this step can go together with others. Returns the batch and the packages
+    /// that the step is about.
+    fn join_batch(
+        &mut self,
+        batches: &mut Batches,
+        machine: &Machine,
+    ) -> Option<(Arc<SharedBatch>, Vec<String>)> {
+        let _ = (batches, machine);
         None
-    }
-
-    /// The packages it is about.
-    fn packages(&self, machine: &Machine) -> Vec<String> {
-        let _ = machine;
-        Vec::new()
     }
 
     /// Fails where applying would have to be refused anyway; called before anything is written

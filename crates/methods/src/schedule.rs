@@ -17,7 +17,7 @@ use hoist_ledger::{Ledger, RunId};
 use crate::application;
 use crate::apply::apply;
 use crate::around::Around;
-use crate::batch::{self, Bulk, Share};
+use crate::batch::{Batches, Membership};
 use crate::builtin::pip;
 use crate::config::{ConfigFile, ConfigPolicy};
 use crate::machine::Machine;
@@ -87,7 +87,7 @@ struct Job {
     module: Arc<Module>,
     work: ModuleJob,
     unit: UnitId,
-    bulk: Option<(Bulk, Vec<String>)>,
+    membership: Option<Membership>,
 }
 
 /// Makes the tasks of a plan. `ledger` is absent where nothing is written down: in tests of
@@ -165,7 +165,7 @@ pub fn schedule(
     };
     let world = Arc::new(world);
     let mut graph = TaskGraph::default();
-    let mut shares: BTreeMap<String, Share> = BTreeMap::new();
+    let mut joined = Batches::default();
     let (mut jobs, mut errors) = (Vec::new(), Vec::new());
     for (planned, module) in modules
         .into_iter()
@@ -192,17 +192,17 @@ pub fn schedule(
                 work.unfinished = installed.unfinished.contains_key(&module.id);
                 // A module that is asked first is not installed ahead of its answer.
                 let alone = work.change == Change::Check || force || work.aside;
-                let bulk = if alone {
+                let membership = if alone {
                     None
                 } else {
-                    bulk_of(&mut work.steps, machine, &mut shares)
+                    membership_of(&mut work.steps, machine, &mut joined)
                 };
                 jobs.push(Job {
                     planned,
                     unit: graph.unit(module.id.as_str()),
                     module: Arc::new(module.clone()),
                     work,
-                    bulk,
+                    membership,
                 });
             }
             Err(message) => {
@@ -219,22 +219,17 @@ pub fn schedule(
     let mut unit_modules: Vec<Option<usize>> = jobs.iter().map(|job| Some(job.planned)).collect();
     let batches = batches(plan, &jobs);
     let mut batch_tasks: BTreeMap<String, TaskId> = BTreeMap::new();
-    for (pool, (bulk, names)) in batches
-        .iter()
-        .map(|(pool, batch)| (pool.clone(), batch.clone()))
-    {
+    for (pool, Membership { batch, packages }) in batches.clone() {
         let unit = graph.unit(format!(
             "{} {} packages",
-            names.len(),
-            bulk.manager(machine)
+            packages.len(),
+            batch.manager(machine)
         ));
         unit_modules.push(None);
-        let (machine, share) = (machine.clone(), shares[&pool].clone());
+        let machine = machine.clone();
         let pools = [graph.pool(&pool, 1)];
-        let cost = Duration::from_secs(3 + names.len() as u64);
-        let work = move |task: &hoist_executor::TaskContext| {
-            batch::apply(&bulk, &names, &share, &machine, task)
-        };
+        let cost = Duration::from_secs(3 + packages.len() as u64);
+        let work = move |task: &hoist_executor::TaskContext| batch.apply(&packages, &machine, task);
         let task = Task::new(unit, "batch", work)
             .pools(pools)
             .cost(cost)
@@ -261,7 +256,7 @@ pub fn schedule(
             module,
             mut work,
             unit,
-            bulk,
+            membership,
         } = job;
         let mut pools: Vec<_> = work
             .steps
@@ -366,11 +361,9 @@ pub fn schedule(
                     .timeout(Some(timeout)),
             )
         });
-        let batch = bulk
-            .as_ref()
-            .and_then(|(bulk, _)| batch_tasks.get(&bulk.pool))
-            .filter(|_| in_batch(&batches, bulk.as_ref()))
-            .copied();
+        let batch = membership
+            .filter(|membership| is_in_batch(&batches, membership))
+            .and_then(|membership| batch_tasks.get(&membership.batch.pool).copied());
         if let (Some(batch), Some(fetch)) = (batch, fetch) {
             graph.after(batch, fetch);
         }
@@ -586,70 +579,67 @@ fn is_repeatable(step: &Step) -> bool {
 }
 
 /// How a module of one step could be installed together with others.
-fn bulk_of(
+fn membership_of(
     steps: &mut [BoundStep],
     machine: &Machine,
-    shares: &mut BTreeMap<String, Share>,
-) -> Option<(Bulk, Vec<String>)> {
+    batches: &mut Batches,
+) -> Option<Membership> {
     let [BoundStep { method, .. }] = steps else {
         return None;
     };
-    let probe = method.bulk(Share::default())?;
-    let share = shares.entry(probe.pool.clone()).or_default().clone();
-    let bulk = method.bulk(share)?;
-    Some((bulk, method.packages(machine)))
+    let (batch, packages) = method.join_batch(batches, machine)?;
+    Some(Membership { batch, packages })
 }
 
 /// Which modules go together: at least two of one pool, that need nothing in this run but each
-/// other.
-fn batches(plan: &Plan, jobs: &[Job]) -> BTreeMap<String, (Bulk, Vec<String>)> {
+/// other. Returns all packages of each batch, by its pool.
+fn batches(plan: &Plan, jobs: &[Job]) -> BTreeMap<String, Membership> {
     let by_place: BTreeMap<usize, &Job> = jobs.iter().map(|job| (job.planned, job)).collect();
     let mut members: BTreeSet<usize> = BTreeSet::new();
-    let mut batches: BTreeMap<String, (Bulk, Vec<String>, usize)> = BTreeMap::new();
+    let mut batches: BTreeMap<String, (Membership, usize)> = BTreeMap::new();
     // A plan has every module behind what it needs.
     for job in jobs {
-        let Some((bulk, names)) = &job.bulk else {
+        let Some(membership) = &job.membership else {
             continue;
         };
-        let pool_of = |place: &usize| {
-            by_place
-                .get(place)
-                .and_then(|job| job.bulk.as_ref())
-                .map(|(bulk, _)| bulk.pool.as_str())
+        let pool = &membership.batch.pool;
+        let is_of_pool = |place: &usize| {
+            let membership = by_place.get(place).and_then(|job| job.membership.as_ref());
+            membership.is_some_and(|membership| membership.batch.pool == *pool)
         };
-        let free = |needed: &usize| {
-            !by_place.contains_key(needed)
-                || (members.contains(needed) && pool_of(needed) == Some(&bulk.pool))
+        let is_free = |needed: &usize| {
+            !by_place.contains_key(needed) || (members.contains(needed) && is_of_pool(needed))
         };
-        if plan.modules[job.planned].needs.iter().all(free) {
+        if plan.modules[job.planned].needs.iter().all(is_free) {
             members.insert(job.planned);
-            let batch = batches
-                .entry(bulk.pool.clone())
-                .or_insert_with(|| (bulk.clone(), Vec::new(), 0));
-            batch.1.extend(names.iter().cloned());
-            batch.2 += 1;
+            let empty = || Membership {
+                batch: membership.batch.clone(),
+                packages: Vec::new(),
+            };
+            let (batch, count) = batches.entry(pool.clone()).or_insert_with(|| (empty(), 0));
+            batch.packages.extend(membership.packages.iter().cloned());
+            *count += 1;
         }
     }
-    let several = batches.into_iter().filter(|(_, (.., count))| *count > 1);
+    let several = batches.into_iter().filter(|(_, (_, count))| *count > 1);
     several
-        .map(|(pool, (bulk, mut names, _))| {
-            names.sort();
-            names.dedup();
-            (pool, (bulk, names))
+        .map(|(pool, (mut batch, _))| {
+            batch.packages.sort();
+            batch.packages.dedup();
+            (pool, batch)
         })
         .collect()
 }
 
-fn in_batch(
-    batches: &BTreeMap<String, (Bulk, Vec<String>)>,
-    bulk: Option<&(Bulk, Vec<String>)>,
-) -> bool {
-    let Some((bulk, names)) = bulk else {
+/// Whether everything that a module brings is in a batch.
+fn is_in_batch(batches: &BTreeMap<String, Membership>, membership: &Membership) -> bool {
+    let Some(batch) = batches.get(&membership.batch.pool) else {
         return false;
     };
-    batches
-        .get(&bulk.pool)
-        .is_some_and(|(_, batch)| names.iter().all(|name| batch.contains(name)))
+    membership
+        .packages
+        .iter()
+        .all(|name| batch.packages.contains(name))
 }
 
 /// Seconds that a module usually takes of which nothing is known.

@@ -60,14 +60,14 @@ pub fn run_alone(
                 packages,
                 target,
                 upgrade: !variable("HOIST_PIP_UPGRADE").is_empty(),
-                share: None,
+                batch: None,
                 applied: false,
             })
         }
         "package" => Box::new(Package {
             module: module.to_owned(),
             packages: packages(),
-            share: None,
+            batch: None,
         }),
         "install_script" => {
             let url = more

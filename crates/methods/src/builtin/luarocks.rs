@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use hoist_core::{Diagnostic, Installed, Rock, is_path};
 use hoist_executor::{Command, Effect, Failure, ItemChange, Level};
@@ -16,9 +17,9 @@ use serde::{Deserialize, Serialize};
 
 mod ahead;
 
-pub(crate) use ahead::{Ahead, Archive, install as install_together};
+use ahead::{Archive, RockBatch};
 
-use crate::batch::{Bulk, Share, Target};
+use crate::batch::{Batches, SharedBatch};
 use crate::machine::Machine;
 use crate::method::{Applied, Method, MethodEntry, RequiredProgram, StepContext};
 
@@ -38,7 +39,7 @@ pub(crate) struct LuaRocks {
     needs: Option<Vec<String>>,
     /// What was installed together with others.
     #[serde(skip)]
-    share: Option<Share>,
+    batch: Option<Arc<SharedBatch>>,
     /// Whether it was applied, so that what the batch changed is its doing.
     #[serde(skip)]
     applied: bool,
@@ -54,9 +55,9 @@ impl LuaRocks {
 
     /// True where a batch installed it.
     fn is_ahead(&self) -> bool {
-        self.share
+        self.batch
             .as_ref()
-            .is_some_and(|share| share.changed(&self.name))
+            .is_some_and(|batch| batch.changed(&self.name))
     }
 }
 
@@ -92,20 +93,17 @@ impl Method for LuaRocks {
         versions(&self.rock(), &self.name).into_iter().next()
     }
 
-    fn bulk(&mut self, share: Share) -> Option<Bulk> {
-        share.offer(Archive::of(self)?);
-        self.share = Some(share);
+    fn join_batch(
+        &mut self,
+        batches: &mut Batches,
+        _: &Machine,
+    ) -> Option<(Arc<SharedBatch>, Vec<String>)> {
+        let archive = Archive::of(self)?;
         let rock = self.rock();
-        Some(Bulk {
-            pool: pool(&rock.tree).0,
-            method: "luarocks",
-            target: Target::Rocks(rock),
-            upgrade: false,
-        })
-    }
-
-    fn packages(&self, _: &Machine) -> Vec<String> {
-        vec![self.name.clone()]
+        let batch = batches.join(pool(&rock.tree).0, || RockBatch::new(rock));
+        batch.kind::<RockBatch>()?.offer(archive);
+        self.batch = Some(batch.clone());
+        Some((batch, vec![self.name.clone()]))
     }
 
     fn fetch(&self, force: bool) -> Option<(String, String)> {
@@ -129,9 +127,10 @@ impl Method for LuaRocks {
             ..Applied::unchanged()
         };
         let is_there = before.contains(&self.version) && is_whole(&rock, &self.name, &self.version);
-        if let Some(share) = self.share.as_ref().filter(|_| is_there && self.is_ahead()) {
+        if let Some(batch) = self.batch.as_ref().filter(|_| is_there && self.is_ahead()) {
             let record = consists_of(&rock, &self.name, &self.version)?;
-            share.take_over(&self.name)?;
+            let ahead = batch.kind::<RockBatch>();
+            ahead.map_or(Ok(()), |ahead| ahead.take_over(&self.name))?;
             return Ok(Applied {
                 effect: Effect::Changed,
                 ..applied(record)

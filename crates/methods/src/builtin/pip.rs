@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use hoist_core::ModuleId;
 use hoist_executor::{Command, Effect, Failure, Stream, TaskContext};
 use serde::Deserialize;
 
-use crate::batch::{Bulk, Share, Target};
+use crate::batch::{Batch, Batches, SharedBatch};
 use crate::machine::{Machine, is_executable};
 use crate::method::{
     Applied, Method, MethodEntry, MethodUse, NewerVersions, RequiredProgram, StepContext,
@@ -29,7 +30,7 @@ pub(crate) struct Pip {
     pub(crate) upgrade: bool,
     /// What was there before the packages of several modules were installed together.
     #[serde(skip)]
-    pub(crate) share: Option<Share>,
+    pub(crate) batch: Option<Arc<SharedBatch>>,
     /// Whether it was applied, so that what the batch changed is its doing.
     #[serde(skip)]
     pub(crate) applied: bool,
@@ -71,25 +72,24 @@ impl Method for Pip {
     fn version(&self) -> Option<String> {
         let name = self.packages.first()?;
         let before = self
-            .share
+            .batch
             .as_ref()
-            .filter(|share| !self.applied && share.changed(name))
-            .map(|share| share.before(name));
+            .filter(|batch| !self.applied && batch.changed(name))
+            .map(|batch| batch.before(name));
         before.unwrap_or_else(|| installed(&self.target, name))
     }
 
-    fn bulk(&mut self, share: Share) -> Option<Bulk> {
-        self.share = Some(share);
-        Some(Bulk {
-            pool: pool(&self.target),
-            method: "pip",
-            target: Target::Python(self.target.clone()),
+    fn join_batch(
+        &mut self,
+        batches: &mut Batches,
+        _: &Machine,
+    ) -> Option<(Arc<SharedBatch>, Vec<String>)> {
+        let batch = batches.join(pool(&self.target), || PipBatch {
+            target: self.target.clone(),
             upgrade: self.upgrade,
-        })
-    }
-
-    fn packages(&self, _: &Machine) -> Vec<String> {
-        self.packages.clone()
+        });
+        self.batch = Some(batch.clone());
+        Some((batch, self.packages.clone()))
     }
 
     fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure> {
@@ -103,9 +103,9 @@ impl Method for Pip {
         };
         let before = missing(&self.packages);
         let upgraded = self
-            .share
+            .batch
             .as_ref()
-            .is_some_and(|share| self.packages.iter().all(|name| share.upgraded(name)));
+            .is_some_and(|batch| self.packages.iter().all(|name| batch.upgraded(name)));
         let forced = context.force || (self.upgrade && !upgraded);
         let asked = if forced {
             self.packages.clone()
@@ -133,9 +133,9 @@ impl Method for Pip {
             }
         }
         let batched = self
-            .share
+            .batch
             .as_ref()
-            .is_some_and(|share| self.packages.iter().any(|name| share.changed(name)));
+            .is_some_and(|batch| self.packages.iter().any(|name| batch.changed(name)));
         let changed =
             batched || (!asked.is_empty() && (context.force || self.versions() != versions_before));
         let version = self
@@ -151,6 +151,40 @@ impl Method for Pip {
             ..Applied::unchanged()
         }
         .version(version))
+    }
+}
+
+/// Packages of several modules in one directory.
+struct PipBatch {
+    target: PathBuf,
+    upgrade: bool,
+}
+
+impl Batch for PipBatch {
+    fn manager(&self, _: &Machine) -> &'static str {
+        "pip"
+    }
+
+    fn upgrades(&self) -> bool {
+        self.upgrade
+    }
+
+    fn installed(
+        &self,
+        names: &[String],
+        _: &StepContext<'_>,
+    ) -> Result<BTreeMap<String, String>, Failure> {
+        let version = |name: &String| Some((name.clone(), installed(&self.target, name)?));
+        Ok(names.iter().filter_map(version).collect())
+    }
+
+    fn install(
+        self: Arc<Self>,
+        names: &[String],
+        context: &StepContext<'_>,
+    ) -> Result<(), Failure> {
+        let more: &[&str] = if self.upgrade { &["--upgrade"] } else { &[] };
+        install(context, &self.target, names, more)
     }
 }
 

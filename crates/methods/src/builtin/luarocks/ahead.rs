@@ -10,21 +10,24 @@ use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hoist_core::{Rock, is_path};
-use hoist_executor::Failure;
+use hoist_executor::{Failure, TaskContext};
 use hoist_sources::rocks;
 
 use super::{
-    LuaRocks, clear, deployed, is_partly_moved, is_whole, own, run, run_in, turn, versions,
+    LuaRocks, clear, deployed, is_partly_moved, is_whole, own, rock_version, run, run_in, turn,
+    versions,
 };
+use crate::batch::Batch;
 use crate::machine::Machine;
 use crate::method::StepContext;
 
 /// A rock that can be installed together with others.
 #[derive(Debug, Clone)]
-pub(crate) struct Archive {
-    pub(crate) name: String,
+pub(super) struct Archive {
+    name: String,
     version: String,
     /// Its file.
     file: String,
@@ -76,7 +79,7 @@ fn kind<'f>(file: &'f str, name: &str, version: &str) -> Option<&'f str> {
 /// The rocks that are there ahead of their modules; as long as this is, nobody else takes them
 /// away.
 #[derive(Debug)]
-pub(crate) struct Ahead {
+pub(super) struct Ahead {
     rock: Rock,
     list: File,
     /// With their versions.
@@ -127,6 +130,87 @@ impl Ahead {
         let list = list_of(&self.rock);
         std::fs::remove_file(&list)
             .map_err(|error| Failure::new(format!("{}: {error}", list.display())))
+    }
+}
+
+/// The rocks of several modules in one tree.
+pub(super) struct RockBatch {
+    rock: Rock,
+    /// The files of rocks that may go together.
+    archives: Mutex<Vec<Archive>>,
+    /// The rocks that no module has taken over so far.
+    ahead: Mutex<Option<Ahead>>,
+}
+
+impl RockBatch {
+    pub(super) fn new(rock: Rock) -> Self {
+        Self {
+            rock,
+            archives: Mutex::default(),
+            ahead: Mutex::default(),
+        }
+    }
+
+    fn ahead(&self) -> MutexGuard<'_, Option<Ahead>> {
+        self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn archives(&self) -> MutexGuard<'_, Vec<Archive>> {
+        self.archives.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Brings the file of a rock in.
+    pub(super) fn offer(&self, archive: Archive) {
+        self.archives().push(archive);
+    }
+
+    /// Says that a module has its rock from now on.
+    pub(super) fn take_over(&self, name: &str) -> Result<(), Failure> {
+        let mut ahead = self.ahead();
+        let taken = ahead.as_mut().map_or(Ok(()), |ahead| ahead.take_over(name));
+        taken.map_err(|error| {
+            Failure::new(format!("cannot read the list of installed rocks: {error}"))
+        })
+    }
+
+    /// Takes away what no module took over, because it was never begun.
+    fn end(&self, machine: &Machine, task: &TaskContext) -> Result<(), Failure> {
+        let variables = BTreeMap::new();
+        let context = StepContext::new(task, machine, "batch", &variables);
+        let ahead = self.ahead().take();
+        ahead.map_or(Ok(()), |ahead| ahead.end(&context))
+    }
+}
+
+impl Batch for RockBatch {
+    fn manager(&self, _: &Machine) -> &'static str {
+        "luarocks"
+    }
+
+    fn installed(
+        &self,
+        names: &[String],
+        _: &StepContext<'_>,
+    ) -> Result<BTreeMap<String, String>, Failure> {
+        let version = |name: &String| Some((name.clone(), rock_version(&self.rock, name)?));
+        Ok(names.iter().filter_map(version).collect())
+    }
+
+    fn install(
+        self: Arc<Self>,
+        names: &[String],
+        context: &StepContext<'_>,
+    ) -> Result<(), Failure> {
+        let chosen = |archive: &&Archive| names.contains(&archive.name);
+        let archives: Vec<Archive> = self.archives().iter().filter(chosen).cloned().collect();
+        let (ahead, installed) = install(&self.rock, &archives, context);
+        if ahead.is_some() {
+            *self.ahead() = ahead;
+            context
+                .machine
+                .at_end(Box::new(move |machine, task| self.end(machine, task)));
+        }
+        installed
     }
 }
 
@@ -197,7 +281,7 @@ fn take_away(
 
 /// Installs these rocks, as far as nothing of them is there. Returns the list of those that are
 /// there afterwards; nothing where it is of no use.
-pub(crate) fn install(
+fn install(
     rock: &Rock,
     archives: &[Archive],
     context: &StepContext<'_>,

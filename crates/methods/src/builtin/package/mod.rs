@@ -4,6 +4,7 @@ mod managers;
 mod names;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use hoist_core::{Diagnostic, ModuleId, package_name_problem};
 use hoist_executor::{Command, Effect, Failure, Level, Stream, TaskContext};
@@ -12,7 +13,7 @@ use serde::Deserialize;
 pub(crate) use managers::Manager;
 use managers::Query;
 
-use crate::batch::{Bulk, Share, Target};
+use crate::batch::{Batch, Batches, SharedBatch};
 use crate::machine::Machine;
 use crate::method::{
     Applied, Method, MethodEntry, MethodUse, NewerVersions, RequiredProgram, StepContext,
@@ -29,7 +30,7 @@ pub(crate) struct Package {
     pub(crate) packages: Vec<String>,
     /// What was there before the packages of several modules were installed together.
     #[serde(skip)]
-    pub(crate) share: Option<Share>,
+    pub(crate) batch: Option<Arc<SharedBatch>>,
 }
 
 /// What a module's packages are called on this system: the names it declares, else those of the
@@ -139,29 +140,25 @@ pub(crate) fn is_password_needed(machine: &Machine, packages: &[String]) -> bool
 
 impl Method for Package {
     fn pools(&self, _: &Machine) -> Vec<(String, usize)> {
-        vec![("package".to_owned(), 1)]
+        vec![(POOL.to_owned(), 1)]
     }
 
     fn changes_only_files(&self) -> bool {
         false
     }
 
-    fn bulk(&mut self, share: Share) -> Option<Bulk> {
-        self.share = Some(share);
-        Some(Bulk {
-            pool: "package".to_owned(),
-            method: "package",
-            target: Target::System,
-            upgrade: false,
-        })
-    }
-
-    fn packages(&self, machine: &Machine) -> Vec<String> {
-        package_names(machine, &self.module, &self.packages)
+    fn join_batch(
+        &mut self,
+        batches: &mut Batches,
+        machine: &Machine,
+    ) -> Option<(Arc<SharedBatch>, Vec<String>)> {
+        let batch = batches.join(POOL.to_owned(), || PackageBatch);
+        self.batch = Some(batch.clone());
+        Some((batch, self.names(machine)))
     }
 
     fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure> {
-        let names = self.packages(context.machine);
+        let names = self.names(context.machine);
         if let Some((name, why)) = names
             .iter()
             .find_map(|name| Some((name, package_name_problem(name)?)))
@@ -173,9 +170,9 @@ impl Method for Package {
         }
         let manager = manager(context.machine)?;
         let known = self
-            .share
+            .batch
             .as_ref()
-            .map(Share::versions)
+            .map(|batch| batch.versions())
             .filter(|known| names.iter().all(|name| known.contains_key(name)));
         let before = match &known {
             Some(known) => known.clone(),
@@ -188,9 +185,9 @@ impl Method for Package {
             .collect();
         if asked.is_empty() {
             let batched = self
-                .share
+                .batch
                 .as_ref()
-                .is_some_and(|share| names.iter().any(|name| share.changed(name)));
+                .is_some_and(|batch| names.iter().any(|name| batch.changed(name)));
             let version = names
                 .first()
                 .and_then(|name| before.get(name))
@@ -214,6 +211,42 @@ impl Method for Package {
                 .remove(name)
         });
         Ok(Applied::changed().version(version.filter(|version| !version.is_empty())))
+    }
+}
+
+impl Package {
+    fn names(&self, machine: &Machine) -> Vec<String> {
+        package_names(machine, &self.module, &self.packages)
+    }
+}
+
+/// One at a time installs packages of the system.
+const POOL: &str = "package";
+
+/// Packages of several modules.
+struct PackageBatch;
+
+impl Batch for PackageBatch {
+    fn manager(&self, machine: &Machine) -> &'static str {
+        machine
+            .manager()
+            .map_or("the system", |manager| manager.name)
+    }
+
+    fn installed(
+        &self,
+        names: &[String],
+        context: &StepContext<'_>,
+    ) -> Result<BTreeMap<String, String>, Failure> {
+        installed(context, manager(context.machine)?, names)
+    }
+
+    fn install(
+        self: Arc<Self>,
+        names: &[String],
+        context: &StepContext<'_>,
+    ) -> Result<(), Failure> {
+        install(context, manager(context.machine)?, names, false)
     }
 }
 
