@@ -12,7 +12,7 @@ use serde_json::Value;
 const HOME_LENGTH: usize = 100;
 
 /// The version of the schema that hoist writes today.
-const CURRENT: u32 = 7;
+const CURRENT: u32 = 8;
 
 fn fixture(name: &str) -> String {
     std::fs::read_to_string(

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use hoist_core::{
-    Action, Catalog, Change, Diagnostic, Installed, InstalledModule, Module, ModuleId, Plan,
-    Request, Rock, Selection, Source, SourceKind, Tier,
+    Action, Catalog, Change, DescribedBy, Diagnostic, Installed, InstalledModule, Module, ModuleId,
+    Plan, Request, Selection, Source, SourceKind, Tier,
 };
 use hoist_methods::{SourceCache, foreign_dependents, needs_of_rocks, rocks_of};
 use hoist_sources::choose::{ChosenRock, InstalledRocks, RockConflict, RockRequest, choose};
 use hoist_sources::modules::{hold, modules, pin};
+use hoist_sources::rocks::RockTree;
 use hoist_sources::{Index, IndexEntry, Offer, Requirement, Version};
 
 use crate::error::CommandError;
@@ -163,8 +164,8 @@ fn hold_what_cannot_be(session: &mut Session, installed: &Installed) {
     let has_rocks = installed
         .modules
         .values()
-        .any(|record| record.removal.rock.is_some());
-    for RockTree {
+        .any(|record| RockTree::of(&record.removal).is_some());
+    for ServedTree {
         names, rock, index, ..
     } in if has_rocks {
         rock_trees(session)
@@ -224,7 +225,7 @@ fn hold_what_cannot_be(session: &mut Session, installed: &Installed) {
     for (id, record) in installed
         .modules
         .iter()
-        .filter(|(_, record)| record.removal.is_indexed())
+        .filter(|(_, record)| record.policy().has_versions)
     {
         let Some(module) = session
             .catalog
@@ -234,7 +235,7 @@ fn hold_what_cannot_be(session: &mut Session, installed: &Installed) {
             continue;
         };
         // Of a rock there may be an older version that does not need it.
-        if record.removal.rock.is_some() {
+        if RockTree::of(&record.removal).is_some() {
             continue;
         }
         let unknown = |name: &&ModuleId| {
@@ -274,7 +275,7 @@ fn hold_what_cannot_be(session: &mut Session, installed: &Installed) {
     let indexed = installed
         .modules
         .iter()
-        .filter(|(_, record)| record.removal.is_indexed());
+        .filter(|(_, record)| record.policy().has_versions);
     let circles: Vec<ModuleId> = indexed
         .map(|(id, _)| id)
         .filter(in_circle)
@@ -289,7 +290,7 @@ fn hold_what_cannot_be(session: &mut Session, installed: &Installed) {
     let by_hand: Vec<(ModuleId, Vec<ModuleId>)> = installed
         .modules
         .iter()
-        .filter(|(_, record)| record.removal.is_indexed())
+        .filter(|(_, record)| record.policy().has_versions)
         .filter_map(|(id, _)| {
             let module = session.catalog.get(id.as_str())?;
             let absent = |name: &&ModuleId| {
@@ -357,13 +358,13 @@ fn resolve_name(
             .modules
             .iter()
             .chain(&installed.unfinished)
-            .filter(|(id, record)| record.removal.short(id, &record.source) == short);
+            .filter(|(id, record)| record.removal.short_name(id) == short);
         let installed = installed
             .filter(|(_, record)| record.removal.application.is_some())
             .map(|(id, _)| id);
         let offered = catalog
             .modules()
-            .filter(|module| module.removal.application.is_some() && module.short() == short)
+            .filter(|module| module.removal.application.is_some() && module.short_name() == short)
             .map(|module| &module.id);
         match action {
             Action::Install => offered.cloned().collect::<BTreeSet<ModuleId>>(),
@@ -399,15 +400,16 @@ fn resolve_name(
         }
     }
     let Some(source) = source else {
-        let hidden = catalog
-            .hidden()
-            .iter()
-            .find(|module| is_called(module.id.as_str(), short));
+        let hidden = catalog.hidden().iter().find(|module| {
+            module.id.as_str().eq_ignore_ascii_case(short) || module.removal.answers_to(short)
+        });
         let hidden =
             hidden.filter(|_| catalog.canonical(short).is_none() && action == Action::Install);
         let hidden = hidden.and_then(|module| Some((module, record(module.id.as_str())?)));
         // A plugin is what its directory has, wherever that stands by now.
-        if let Some((other, _)) = hidden.filter(|(module, _)| module.removal.plugin) {
+        if let Some((other, _)) =
+            hidden.filter(|(module, _)| module.policy().described_by == DescribedBy::Manifest)
+        {
             let (id, source) = (other.id.to_string(), other.source.clone());
             catalog.prefer(&source, &id);
             return Ok(id);
@@ -455,21 +457,16 @@ fn resolve_name(
             _ => Ok(id),
         };
     }
-    let prefixed = format!("mod_{short}");
     let of_source = |module: &&Module| module.source == source;
     let all = || catalog.modules().chain(catalog.hidden()).filter(of_source);
-    let called = |wanted: &str| {
-        all()
-            .find(|module| module.short().eq_ignore_ascii_case(wanted))
-            .map(|module| module.id.to_string())
-    };
-    let exact = all()
-        .find(|module| module.id.as_str() == short || module.short() == short)
-        .map(|module| module.id.to_string());
-    match exact
-        .or_else(|| called(short))
-        .or_else(|| called(&prefixed))
-    {
+    let is_exact = |module: &&Module| module.id.as_str() == short || module.short_name() == short;
+    let is_called = |module: &&Module| module.short_name().eq_ignore_ascii_case(short);
+    let answers = |module: &&Module| module.removal.answers_to(short);
+    let found = all()
+        .find(is_exact)
+        .or_else(|| all().find(is_called))
+        .or_else(|| all().find(answers));
+    match found.map(|module| module.id.to_string()) {
         Some(id) => {
             catalog.prefer(source, &id);
             Ok(id)
@@ -486,7 +483,7 @@ fn resolve_name(
             Err(Diagnostic::error(message).help(help))
         }
         None => {
-            let near = hoist_core::did_you_mean(short, all().map(Module::short));
+            let near = hoist_core::did_you_mean(short, all().map(Module::short_name));
             let help = near.map_or_else(
                 || format!("run `hoist search {short}` to search all sources"),
                 |near| format!("did you mean `{near}`?"),
@@ -500,34 +497,16 @@ fn resolve_name(
     }
 }
 
-/// True where a module of this name may be called `name`: letter case is ignored, `mod_` may be
-/// left out.
-pub(crate) fn is_called(module: &str, name: &str) -> bool {
-    module.eq_ignore_ascii_case(name) || module.eq_ignore_ascii_case(&format!("mod_{name}"))
-}
-
-/// The installed module that somebody means: letter case is ignored, `mod_` may be left out.
+/// The installed module that somebody means: letter case is ignored, and modules answer to their
+/// aliases.
 pub(crate) fn installed_as<'i>(installed: &'i Installed, name: &str) -> Option<&'i ModuleId> {
-    let all = || installed.modules.keys().chain(installed.unfinished.keys());
-    let prefixed = format!("mod_{name}");
-    let called = |wanted: &str| all().find(|id| id.as_str().eq_ignore_ascii_case(wanted));
-    let records = || {
-        installed
-            .modules
-            .iter()
-            .chain(&installed.unfinished)
-            .filter(|(_, record)| record.removal.application.is_some())
-    };
-    let short = || {
-        records()
-            .find(|(id, record)| record.removal.short(id, &record.source) == name)
-            .map(|(id, _)| id)
-    };
-    all()
-        .find(|id| id.as_str() == name)
-        .or_else(|| called(name))
-        .or_else(|| called(&prefixed))
-        .or_else(short)
+    let all = || installed.modules.iter().chain(&installed.unfinished);
+    let found = all()
+        .find(|(id, _)| id.as_str() == name)
+        .or_else(|| all().find(|(id, _)| id.as_str().eq_ignore_ascii_case(name)))
+        .or_else(|| all().find(|(_, record)| record.removal.is_alias(name)))
+        .or_else(|| all().find(|(_, record)| record.removal.answers_to(name)));
+    found.map(|(id, _)| id)
 }
 
 /// That a source exists, or existed when something was installed from it.
@@ -577,7 +556,7 @@ fn narrow(catalog: &Catalog, installed: &Installed, request: &mut Request, sourc
         (_, Action::Install) => {
             // Of a repository or a server of modules nobody wants all of them; of an application
             // one may.
-            let is_meant = |module: &Module| match module.removal.is_indexed() {
+            let is_meant = |module: &Module| match module.policy().is_selected_by_name {
                 true => {
                     module.removal.application.is_some()
                         && matches!(request.selection, Selection::All)
@@ -638,12 +617,12 @@ fn from_one_side(
         let Some((module, record)) = session.catalog.get(name).zip(record(name)) else {
             continue;
         };
-        if module.source == record.source || !module.removal.is_indexed() || module.removal.plugin {
+        if module.source == record.source || module.policy().described_by == DescribedBy::Manifest {
             continue;
         }
         let needs = |(id, other): (&ModuleId, &InstalledModule)| {
-            let rock = other.removal.rock.is_some()
-                && record.removal.rock.is_some()
+            let rock = RockTree::of(&other.removal).is_some()
+                && RockTree::of(&record.removal).is_some()
                 && id.as_str() != name.as_str();
             (rock
                 && other
@@ -664,7 +643,7 @@ fn from_one_side(
                 let help = "migrate or remove these modules first";
                 errors.push(Diagnostic::error(message).module(name.as_str()).help(help));
             }
-            true if record.removal.is_indexed() => moves = true,
+            true if record.policy().keeps_source => moves = true,
             _ => {
                 let message = format!(
                     "the module is already installed from {}; installed from {} as well, only one of them would be loaded",
@@ -687,16 +666,16 @@ fn from_one_side(
 }
 
 /// A tree of rocks, with what the servers that install into it offer together.
-struct RockTree {
+struct ServedTree {
     names: Vec<String>,
-    rock: Rock,
+    rock: RockTree,
     index: Index,
     /// Where each rock is fetched from.
     places: BTreeMap<String, (String, String)>,
 }
 
-fn rock_trees(session: &Session) -> Vec<RockTree> {
-    let mut all: Vec<RockTree> = Vec::new();
+fn rock_trees(session: &Session) -> Vec<ServedTree> {
+    let mut all: Vec<ServedTree> = Vec::new();
     for source in &session.sources {
         let SourceKind::Rocks { rocks, tree, lua } = &source.kind else {
             continue;
@@ -704,15 +683,15 @@ fn rock_trees(session: &Session) -> Vec<RockTree> {
         let Some(index) = session.indexes.get(&source.name) else {
             continue;
         };
-        let rock = Rock {
-            tree: tree.clone(),
+        let rock = RockTree {
+            directory: tree.clone(),
             lua: lua.clone(),
         };
         let place = all
             .iter()
             .position(|tree| tree.rock == rock)
             .unwrap_or_else(|| {
-                all.push(RockTree {
+                all.push(ServedTree {
                     names: Vec::new(),
                     rock,
                     index: Index::default(),
@@ -756,14 +735,14 @@ fn pin_rocks(
     // Most requests are not about rocks.
     if !changes
         || wanted(&session.catalog, installed, request, &|module| {
-            module.removal.rock.is_some()
+            RockTree::of(&module.removal).is_some()
         })
         .is_empty()
     {
         return Ok(());
     }
     let mut errors = Vec::new();
-    for RockTree {
+    for ServedTree {
         names,
         rock,
         index,
@@ -915,7 +894,7 @@ fn revise(session: &mut Session, name: &str, revision: &str) -> Result<(), Diagn
     let Some(module) = session
         .catalog
         .get(name)
-        .filter(|module| module.removal.rock.is_none())
+        .filter(|module| RockTree::of(&module.removal).is_none())
     else {
         return Ok(());
     };
@@ -1062,12 +1041,12 @@ fn take_versions(names: &mut [String]) -> Vec<Option<String>> {
 
 /// Rocks that others in their tree need, which hoist knows nothing of, count as asked for.
 pub(crate) fn spare_what_others_need(installed: &mut Installed) {
-    let trees: Vec<Rock> = installed
+    let trees: Vec<RockTree> = installed
         .modules
         .values()
-        .filter_map(|record| record.removal.rock.clone())
+        .filter_map(|record| RockTree::of(&record.removal))
         .collect();
-    let mut seen: Vec<&Rock> = Vec::new();
+    let mut seen: Vec<&RockTree> = Vec::new();
     for rock in &trees {
         if seen.contains(&rock) {
             continue;
@@ -1077,7 +1056,7 @@ pub(crate) fn spare_what_others_need(installed: &mut Installed) {
             !installed
                 .modules
                 .get(name.as_str())
-                .is_some_and(|record| record.removal.rock.as_ref() == Some(rock))
+                .is_some_and(|record| RockTree::of(&record.removal).as_ref() == Some(rock))
         };
         let needed: BTreeSet<String> = needs_of_rocks(rock)
             .into_iter()
@@ -1089,7 +1068,7 @@ pub(crate) fn spare_what_others_need(installed: &mut Installed) {
             if let Some(record) = installed
                 .modules
                 .get_mut(name.as_str())
-                .filter(|record| record.removal.rock.as_ref() == Some(rock))
+                .filter(|record| RockTree::of(&record.removal).as_ref() == Some(rock))
             {
                 record.is_explicit = true;
             }
@@ -1110,7 +1089,7 @@ pub(crate) fn wanted(
         (_, Action::Update) => installed.modules.keys().map(ModuleId::to_string).collect(),
         _ => catalog
             .modules()
-            .filter(|module| !module.removal.is_indexed())
+            .filter(|module| !module.policy().is_selected_by_name)
             .map(|module| module.id.to_string())
             .collect(),
     };
@@ -1224,23 +1203,21 @@ pub(crate) fn reserved_directory(
 fn needed_by_others(installed: &Installed, plan: &Plan) -> Vec<Diagnostic> {
     let wrong = |planned: &hoist_core::PlannedModule| {
         let name = planned.module.as_str();
-        let rock = installed
+        let record = installed
             .modules
             .get(name)
-            .filter(|record| !record.adopted)?
-            .removal
-            .rock
-            .as_ref()?;
-        let dependents = foreign_dependents(rock, name, installed);
+            .filter(|record| !record.adopted)?;
+        let rock = RockTree::of(&record.removal)?;
+        let dependents = foreign_dependents(&rock, name, installed);
         let first = dependents.first()?;
         let message = format!(
             "{} in {}, which hoist did not install, depends on the module",
             dependents.join(", "),
-            rock.tree.display()
+            rock.directory.display()
         );
         let help = format!(
             "run `luarocks --tree {} remove {first}` to remove the dependent rock first",
-            rock.tree.display()
+            rock.directory.display()
         );
         Some(Diagnostic::error(message).module(name).help(help))
     };
@@ -1276,7 +1253,7 @@ pub(crate) fn conflicting_modules(
         let Some(module) = session
             .catalog
             .get(name)
-            .filter(|module| module.removal.is_indexed())
+            .filter(|module| module.policy().keeps_source)
         else {
             continue;
         };
@@ -1326,8 +1303,8 @@ fn stands_from_another<'s>(session: &'s Session, module: &Module) -> Option<(&'s
             let place = match &other.kind {
                 SourceKind::Mercurial { into, .. } => into.join(name),
                 SourceKind::Rocks { tree, lua, .. } => hoist_sources::rocks::directory(
-                    &Rock {
-                        tree: tree.clone(),
+                    &RockTree {
+                        directory: tree.clone(),
                         lua: lua.clone(),
                     },
                     name,

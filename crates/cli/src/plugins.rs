@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use hoist_core::{Action, Change, Diagnostic, Installed, Module, ModuleId, Plan, Request};
-use hoist_methods::{Configured, OnDisk, PLUGINS, plugin_directories};
+use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, Module, ModuleId, Plan, Request};
+use hoist_methods::{Configured, OnDisk, PLUGINS, is_plugin, plugin_directories};
 use hoist_plugins::{
     ChosenVersion, Directory, Given, MANIFEST, Masker, Plugin, PluginConfiguration,
     VersionConflict, VersionOffer, VersionOffers, VersionRange, VersionRequest, choose,
@@ -21,6 +21,18 @@ use crate::shipped;
 
 /// The name under which plugins need hoist itself.
 const PLATFORM: &str = "core";
+
+/// What the platform provides is not needed as a module.
+pub(crate) fn leave_out_provided<V>(catalog: &mut Catalog, provided: &BTreeMap<String, V>) {
+    let is_missing = |name: &ModuleId| !provided.contains_key(name.as_str());
+    for module in catalog
+        .modules_mut()
+        .filter(|module| is_plugin(&module.removal))
+    {
+        module.requires.retain(is_missing);
+        module.optional_dependencies.retain(is_missing);
+    }
+}
 
 /// What plugins may count on without anybody installing it.
 pub(crate) fn provided(
@@ -84,7 +96,7 @@ pub(crate) fn find(session: &Session, name: &str) -> Result<Found, CommandError>
     if let Some(module) = session
         .catalog
         .get(name)
-        .filter(|module| module.removal.plugin && module.root.is_dir())
+        .filter(|module| is_plugin(&module.removal) && module.root.is_dir())
     {
         return Ok(found(&module.root));
     }
@@ -194,7 +206,7 @@ fn offer(module: &Module) -> VersionOffer {
         .offered
         .version
         .as_deref()
-        .filter(|_| module.removal.plugin)
+        .filter(|_| is_plugin(&module.removal))
         .and_then(read_version);
     let ranged = |need: &hoist_core::VersionedDependency| VersionRequest {
         name: need.name.to_string(),
@@ -207,7 +219,7 @@ fn offer(module: &Module) -> VersionOffer {
         range: VersionRange::any(),
         optional: false,
     };
-    let needs = match module.removal.plugin {
+    let needs = match is_plugin(&module.removal) {
         true => module.offered.needs.iter().map(ranged).collect(),
         false => module.requires.iter().map(plain).collect(),
     };
@@ -230,12 +242,12 @@ pub(crate) fn pin(
         .catalog
         .modules()
         .chain(session.catalog.hidden())
-        .any(|module| module.removal.plugin);
+        .any(|module| is_plugin(&module.removal));
     if !any || !matches!(request.action, Action::Install | Action::Update) || request.no_deps {
         return Ok(());
     }
     let mut asked = wanted(&session.catalog, installed, request, &|module| {
-        module.removal.plugin
+        is_plugin(&module.removal)
     });
     asked.retain(|name| session.catalog.get(name).is_some());
     if asked.is_empty() {
@@ -256,7 +268,7 @@ pub(crate) fn pin(
     let there = installed
         .modules
         .iter()
-        .filter(|(_, record)| record.removal.plugin);
+        .filter(|(_, record)| is_plugin(&record.removal));
     let mut there: BTreeMap<String, Version> = there
         .filter_map(|(id, record)| Some((id.to_string(), version(&record.version)?)))
         .collect();
@@ -362,7 +374,7 @@ pub(crate) fn configure(
         let Some(module) = session
             .catalog
             .get(planned.module.as_str())
-            .filter(|module| module.removal.plugin)
+            .filter(|module| is_plugin(&module.removal))
         else {
             continue;
         };
@@ -457,7 +469,7 @@ fn settle(
     let Some(module) = session
         .catalog
         .get_mut(name)
-        .filter(|module| module.removal.plugin)
+        .filter(|module| is_plugin(&module.removal))
     else {
         return;
     };

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use hoist_core::{
-    Action, Change, Diagnostic, Installed, InstalledModule, Module, ModuleId, Plan, PlannedModule,
-    Request, Selection, SelectionReason, Step,
+    Action, Change, DescribedBy, Diagnostic, Installed, InstalledModule, Module, ModuleId, Plan,
+    PlannedModule, Request, Selection, SelectionReason, Step,
 };
 use hoist_methods::prosody_configuration;
 use serde_json::json;
@@ -181,7 +181,7 @@ pub(crate) fn next_steps(
         let Some(module) = session
             .catalog
             .get(planned.module.as_str())
-            .filter(|module| module.removal.is_indexed())
+            .filter(|module| module.policy().described_by == DescribedBy::Index)
         else {
             continue;
         };
@@ -292,7 +292,7 @@ fn left_over(session: &Session, installed: &Installed, done: &[&PlannedModule]) 
     let came_along = |id: &&ModuleId| {
         let record = installed.modules.get(*id);
         record.is_some_and(|record| {
-            !record.is_explicit && !record.adopted && record.removal.is_indexed()
+            !record.is_explicit && !record.adopted && record.policy().goes_when_unneeded
         }) && !needed.contains(*id)
     };
     before

@@ -336,7 +336,7 @@ impl Session {
                 catalog.offer(modules);
             }
         }
-        catalog.provide(&self.provided.keys().map(String::as_str).collect());
+        plugins::leave_out_provided(&mut catalog, &self.provided);
         self.catalog = catalog;
         Ok(())
     }
@@ -430,7 +430,7 @@ impl Session {
 
     /// What the index of its source says of a module.
     pub(crate) fn entry(&self, module: &Module) -> Option<&IndexEntry> {
-        self.indexes.get(&module.source)?.get(module.short())
+        self.indexes.get(&module.source)?.get(module.short_name())
     }
 
     /// Says which sources cannot be used at all.

@@ -1,6 +1,6 @@
 //! Every module of every source, by name.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::{Diagnostic, Installed, Module, ModuleId, Parsed, Tier, did_you_mean};
 
@@ -55,8 +55,8 @@ impl Catalog {
         }
     }
 
-    /// The name of the module that somebody means: of those that a source offers, letter case is
-    /// ignored, and `mod_` may be left out.
+    /// The name of the module that somebody means: letter case is ignored where its system does,
+    /// and it also answers to its aliases.
     pub fn canonical(&self, name: &str) -> Option<&ModuleId> {
         if let Some((id, _)) = self.modules.get_key_value(name) {
             return Some(id);
@@ -64,22 +64,18 @@ impl Catalog {
         if self.broken.contains_key(name) {
             return None;
         }
-        let offered = || {
-            self.modules
-                .values()
-                .filter(|module| module.removal.is_indexed())
-                .map(|module| &module.id)
+        let lenient = || {
+            let modules = self.modules.values();
+            modules.filter(|module| module.policy().ignores_case)
         };
-        let prefixed = format!("mod_{name}");
-        let of_application = || {
-            self.modules
-                .values()
-                .find(|module| module.removal.application.is_some() && module.short() == name)
-        };
-        let same = |wanted: &str| offered().find(|id| id.as_str().eq_ignore_ascii_case(wanted));
-        same(name)
-            .or_else(|| same(&prefixed))
-            .or_else(|| of_application().map(|module| &module.id))
+        let is_called = |module: &&Module| module.id.as_str().eq_ignore_ascii_case(name);
+        let is_alias = |module: &&Module| module.removal.is_alias(name);
+        let answers = |module: &&Module| module.removal.answers_to(name);
+        let found = lenient()
+            .find(is_called)
+            .or_else(|| self.modules.values().find(is_alias))
+            .or_else(|| lenient().find(answers));
+        found.map(|module| &module.id)
     }
 
     /// Lets the module of this source count, of those that have its name. False where there is
@@ -114,10 +110,10 @@ impl Catalog {
             .unfinished
             .iter()
             .chain(&installed.modules)
-            .filter(|(_, record)| record.removal.is_indexed())
+            .filter(|(_, record)| record.policy().keeps_source)
         {
             let other =
-                |module: &Module| module.source != record.source && module.removal.is_indexed();
+                |module: &Module| module.source != record.source && module.policy().keeps_source;
             if !self.prefer(&record.source, id.as_str()) && self.modules.get(id).is_some_and(other)
             {
                 self.hidden.extend(self.modules.remove(id));
@@ -128,7 +124,7 @@ impl Catalog {
         let of_collections = installed
             .modules
             .iter()
-            .filter(|(_, record)| !record.removal.is_indexed() && !record.removal.plugin);
+            .filter(|(_, record)| !record.policy().keeps_source);
         for (id, record) in of_collections {
             let same_root = |module: &Module| record.removal.root.as_ref() == Some(&module.root);
             if !self.prefer_where(id.as_str(), same_root) {
@@ -143,7 +139,7 @@ impl Catalog {
         for (id, record) in installed
             .modules
             .iter()
-            .filter(|(_, record)| record.removal.is_indexed())
+            .filter(|(_, record)| record.policy().keeps_source)
         {
             self.modules
                 .entry(id.clone())
@@ -151,21 +147,9 @@ impl Catalog {
         }
     }
 
-    /// Names that the platform provides need not be modules.
-    pub fn provide(&mut self, names: &BTreeSet<&str>) {
-        for module in self
-            .modules
-            .values_mut()
-            .chain(&mut self.hidden)
-            .filter(|module| module.removal.plugin)
-        {
-            module
-                .requires
-                .retain(|name| !names.contains(name.as_str()));
-            module
-                .optional_dependencies
-                .retain(|name| !names.contains(name.as_str()));
-        }
+    /// All sound modules, to be changed: also those that others with their name hide.
+    pub fn modules_mut(&mut self) -> impl Iterator<Item = &mut Module> {
+        self.modules.values_mut().chain(&mut self.hidden)
     }
 
     /// Puts a module in place of whatever has its name.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::{Digest, ModuleId, UninstallSpec};
+use crate::{Digest, ModuleId, ModulePolicy, UninstallSpec};
 
 /// What the ledger says of one module. The default is one of which nothing is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -40,6 +40,13 @@ pub struct InstalledModule {
     /// Paths it names that were there before it, and are not its own.
     #[serde(rename = "found")]
     pub preexisting_paths: Vec<PathBuf>,
+}
+
+impl InstalledModule {
+    /// How modules of its system behave.
+    pub fn policy(&self) -> &ModulePolicy {
+        &self.removal.policy
+    }
 }
 
 /// What is installed, and how long things took in the past.

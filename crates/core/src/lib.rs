@@ -13,7 +13,9 @@ mod installed;
 mod manifest;
 mod module;
 mod plan;
+mod policy;
 mod request;
+mod resource;
 pub mod schema;
 mod shared;
 mod source;
@@ -23,6 +25,7 @@ mod suggest;
 mod text;
 mod url;
 mod vars;
+mod words;
 mod yaml;
 
 pub use application::{Application, is_class_name};
@@ -32,11 +35,13 @@ pub use diagnostic::{Diagnostic, Position, Severity};
 pub use installed::{Installed, InstalledModule, Presence};
 pub use manifest::{Digest, Manifest, ManifestFile, ManifestRef, Parsed, SourceTree};
 pub use module::{
-    Checks, InvalidModuleId, Module, ModuleId, Recipe, Repository, Rock, SourceMetadata, Tier,
+    Checks, InvalidModuleId, Module, ModuleId, Recipe, Repository, SourceMetadata, Tier,
     UninstallSpec, VersionedDependency,
 };
 pub use plan::{Change, LeftOut, Plan, PlannedModule, SelectionReason};
+pub use policy::{DescribedBy, ModulePolicy};
 pub use request::{Request, Selection};
+pub use resource::{Resource, ResourceScope};
 pub use shared::is_shared;
 pub use source::{Source, SourceKind, WrittenSource, is_path};
 pub use stage::Maturity;
@@ -45,4 +50,5 @@ pub use suggest::did_you_mean;
 pub use text::{command_transport, escaped_json, is_unprintable, package_name_problem};
 pub use url::{Userinfo, redact_urls, secret_parameters, without_userinfo};
 pub use vars::{Environment, InvalidDuration, parse_duration};
+pub use words::Words;
 pub use yaml::yaml_error;

@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, Application, Digest, InstalledModule, Maturity, Position, Step};
+use crate::{
+    Action, Application, Digest, InstalledModule, Maturity, ModulePolicy, Position, Resource,
+    ResourceScope, Step, Words,
+};
 
 /// The name of a module: one or more of `[A-Za-z0-9._+-]`, neither `.` nor `..`, not starting with
 /// `-`.
@@ -174,56 +177,64 @@ pub struct Repository {
 pub struct UninstallSpec {
     /// Directories and files it declares.
     pub paths: Vec<PathBuf>,
-    /// Python packages.
-    pub python: Vec<String>,
-    /// The directory the Python packages stand below.
-    pub target: Option<PathBuf>,
-    /// Whether its script has a function that removes what only it knows.
-    pub function: bool,
+    /// Packages that come with it.
+    pub resources: Vec<Resource>,
+    /// The function of its script that removes what only that knows.
+    pub function: Option<String>,
     /// The root of the collection it came from.
     pub root: Option<PathBuf>,
     /// The directory its files stand below, where that is not the home directory.
     pub into: Option<PathBuf>,
-    /// The rock that it is.
-    pub rock: Option<Rock>,
     /// The application that it is a module of.
     pub application: Option<Application>,
     /// The directory, archive or repository that it came from, where its source has several.
     pub from: Option<String>,
-    /// True for a plugin: what is to be done before and after its removal stands in its own
-    /// manifest.
-    pub plugin: bool,
+    /// How modules of its system behave.
+    pub policy: ModulePolicy,
+    /// What people call it, where that is not its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub short_name: Option<String>,
+    /// Other names that it answers to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<String>,
     /// True for a module of an index that has no file which could be loaded.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub empty: bool,
 }
 
 impl UninstallSpec {
-    /// True for a module that comes from the index of a repository or of a server, and stands in
-    /// that source's place; false for one that a manifest of a collection describes.
-    pub fn is_indexed(&self) -> bool {
-        self.into.is_some()
+    /// The resources that go with the module: those that others may use as well are left out.
+    pub fn owned(&self) -> impl Iterator<Item = &Resource> {
+        self.resources.iter().filter(|resource| !resource.is_shared)
     }
 
-    /// What people call a module: without the name of its application, which stands before it.
-    pub fn short<'i>(&self, id: &'i ModuleId, source: &str) -> &'i str {
-        let short = id
-            .as_str()
-            .strip_prefix(source)
-            .and_then(|rest| rest.strip_prefix('.'));
-        short
-            .filter(|_| self.application.is_some())
-            .unwrap_or(id.as_str())
+    /// The names of the resources that go with the module, by where they are.
+    pub fn owned_by_scope(&self) -> BTreeMap<&ResourceScope, Vec<&str>> {
+        let mut by_scope: BTreeMap<&ResourceScope, Vec<&str>> = BTreeMap::new();
+        for resource in self.owned() {
+            by_scope
+                .entry(&resource.scope)
+                .or_default()
+                .push(&resource.name);
+        }
+        by_scope
     }
-}
 
-/// A rock in its tree.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rock {
-    /// Where rocks are installed.
-    pub tree: PathBuf,
-    /// The version of Lua they run under.
-    pub lua: String,
+    /// What people call `module`, of which it is.
+    pub fn short_name<'i>(&'i self, module: &'i ModuleId) -> &'i str {
+        self.short_name.as_deref().unwrap_or(module.as_str())
+    }
+
+    /// Whether a name is another one of the module, in any letter case.
+    pub fn answers_to(&self, name: &str) -> bool {
+        let mut aliases = self.aliases.iter();
+        aliases.any(|alias| alias.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether a name is another one of the module, in the same letter case.
+    pub fn is_alias(&self, name: &str) -> bool {
+        self.aliases.iter().any(|alias| alias == name)
+    }
 }
 
 /// What a source says of a module beside its manifest.
@@ -235,11 +246,21 @@ pub struct SourceMetadata {
     pub stage: Option<Maturity>,
     /// What somebody should know before it is installed, a sentence each.
     pub caveats: Vec<String>,
+    /// Why the version is not the newest, where another was chosen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_back: Option<String>,
     /// Which versions of others it needs, where its manifest says that.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<VersionedDependency>,
     /// True where nothing of it can be loaded: it has no more than a description.
     pub is_empty: bool,
+}
+
+impl SourceMetadata {
+    /// What somebody should know before an install, a sentence each.
+    pub fn warnings(&self) -> impl Iterator<Item = &String> {
+        self.caveats.iter().chain(&self.held_back)
+    }
 }
 
 /// Versions of something that a module needs.
@@ -272,6 +293,9 @@ pub struct Module {
     pub optional_dependencies: Vec<ModuleId>,
     /// What the author calls the way it is installed (`git_clone`, `pip` …).
     pub method: String,
+    /// True where only a function of its own knows how it is installed.
+    #[serde(skip)]
+    pub is_custom: bool,
     /// What is done for each action.
     pub recipe: Recipe,
     /// What must be there when it is installed.
@@ -282,6 +306,9 @@ pub struct Module {
     pub paths: Vec<PathBuf>,
     /// What removing it removes.
     pub removal: UninstallSpec,
+    /// Directories that tools write to which its scripts call.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tool_directories: Vec<PathBuf>,
     /// The configuration files it brings.
     pub config_files: Vec<PathBuf>,
     /// What the author calls the way it is updated; empty where none is declared.
@@ -294,6 +321,9 @@ pub struct Module {
     pub root: PathBuf,
     /// The manifest's main file.
     pub manifest: PathBuf,
+    /// What its manifest calls fields and functions.
+    #[serde(skip)]
+    pub words: &'static Words,
     /// Of all the manifest's files.
     pub digest: Digest,
     /// The source it was found in.
@@ -303,22 +333,28 @@ pub struct Module {
 }
 
 impl Module {
-    /// What people call it: without the name of its application, which stands before it.
-    pub fn short(&self) -> &str {
-        self.removal.short(&self.id, &self.source)
+    /// What people call it.
+    pub fn short_name(&self) -> &str {
+        self.removal.short_name(&self.id)
+    }
+
+    /// How modules of its system behave.
+    pub fn policy(&self) -> &ModulePolicy {
+        &self.removal.policy
     }
 
     /// Returns whether `hoist test` has anything to verify: declared tests, files of a source's
-    /// index, a clone, Python packages, or directories. Of an installed module of an index it
-    /// counts what was installed, and not what the source has by now.
+    /// index, a clone, packages, or directories. Of an installed module that is recorded
+    /// whole it counts what was installed, and not what the source has by now.
     pub fn is_verifiable(&self, installed: Option<&InstalledModule>) -> bool {
-        let installed = installed.filter(|record| record.removal.is_indexed());
+        let installed = installed.filter(|record| record.policy().is_recorded_whole);
         if installed.map_or(self.offered.is_empty, |record| record.removal.empty) {
             return false;
         }
-        let is_known =
-            self.repository.is_some() || !self.removal.python.is_empty() || !self.paths.is_empty();
-        is_known || self.removal.is_indexed() || !self.recipe.steps(Action::Test).is_empty()
+        let is_known = self.repository.is_some()
+            || self.removal.owned().next().is_some()
+            || !self.paths.is_empty();
+        is_known || self.policy().is_recorded_whole || !self.recipe.steps(Action::Test).is_empty()
     }
 
     /// A module as the ledger remembers it, for when its manifest is gone: it can be taken off the
@@ -331,17 +367,20 @@ impl Module {
             requires: record.requires.clone(),
             optional_dependencies: Vec::new(),
             method: record.method.clone(),
+            is_custom: false,
             recipe: Recipe::default(),
             checks: Checks::default(),
             repository: None,
             paths: Vec::new(),
             removal: record.removal.clone(),
+            tool_directories: Vec::new(),
             config_files: Vec::new(),
             update_method: String::new(),
             timeout: None,
             variables: BTreeMap::new(),
             root: PathBuf::new(),
             manifest: PathBuf::new(),
+            words: &Words::NONE,
             digest: record.digest.clone(),
             source: record.source.clone(),
             offered: SourceMetadata::default(),

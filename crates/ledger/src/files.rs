@@ -6,11 +6,13 @@ use std::ops::Bound;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use hoist_core::{ModuleId, UninstallSpec};
+use hoist_core::{ModuleId, Resource, ResourceScope, UninstallSpec};
 use hoist_files::{FileKind, Record, Recorded};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::{ConfigRecord, Edit, FILE, Ledger, LedgerError, config, journal, read, schema};
+use crate::{
+    ConfigRecord, Edit, FILE, Ledger, LedgerError, config, journal, read, removal, schema,
+};
 
 /// What the ledger knows of the files of a module.
 #[derive(Debug, Clone, Default)]
@@ -25,8 +27,8 @@ pub struct OwnedFiles {
     pub other_owners: BTreeMap<PathBuf, String>,
     /// Directories that other installed modules made, too.
     pub shared: BTreeSet<PathBuf>,
-    /// The Python packages that other installed modules brought, with their names.
-    pub python: BTreeMap<String, String>,
+    /// Those of its resources that other installed modules have as well, with the names of these.
+    pub other_resource_owners: BTreeMap<Resource, String>,
 }
 
 impl Ledger {
@@ -123,7 +125,12 @@ impl Reader {
 const FORMER_CLAIMS: &str = "WITH claims (path, module) AS (
         SELECT CAST(value AS BLOB), name FROM modules, json_each(paths)
         UNION SELECT CAST(value AS BLOB), name FROM modules, json_each(removal, '$.paths') WHERE adopted
-    ), packages (name, module) AS (SELECT value, modules.name FROM modules, json_each(removal, '$.python')) ";
+    ) ";
+
+/// What modules have of resources in ledgers of versions that had no table of them.
+const FORMER_RESOURCES: &str = "WITH resources (manager, directory, runtime, name, module) AS (
+        SELECT 'pip', removal ->> '$.target', '', value, modules.name FROM modules, json_each(removal, '$.python')
+    ) ";
 
 fn belongings(
     connection: &Connection,
@@ -138,14 +145,16 @@ fn belongings(
         edits,
         ..OwnedFiles::default()
     };
-    let own = "SELECT paths, removal FROM modules WHERE name = ?1";
+    let own = "SELECT paths, removal, source FROM modules WHERE name = ?1";
     let own = connection
         .prepare_cached(own)?
-        .query_row([module.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row([module.as_str()], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
         .optional()?;
-    let (paths, removal): (String, String) = own.unwrap_or_default();
+    let (paths, removal, source): (String, String, String) = own.unwrap_or_default();
     let paths: Vec<PathBuf> = serde_json::from_str(&paths).unwrap_or_default();
-    let removal: UninstallSpec = serde_json::from_str(&removal).unwrap_or_default();
+    let removal = removal::read(&removal, module.as_str(), &source);
     let configs = belongings.configs.iter().map(|config| &config.path);
     let paths = belongings
         .record
@@ -154,11 +163,8 @@ fn belongings(
         .chain(&removal.paths)
         .chain(&declared.paths)
         .chain(configs);
-    let former = if schema::version(connection)? < 7 {
-        FORMER_CLAIMS
-    } else {
-        ""
-    };
+    let version = schema::version(connection)?;
+    let former = if version < 7 { FORMER_CLAIMS } else { "" };
     // What is being removed too holds nothing back.
     let claims = format!(
         "{former}SELECT path, module, 'file' FROM claims JOIN modules ON name = module
@@ -185,18 +191,29 @@ fn belongings(
             _ => drop(belongings.other_owners.insert(path, name)),
         }
     }
+    let former = if version < 8 { FORMER_RESOURCES } else { "" };
     let others = format!(
-        "{former}SELECT module FROM packages JOIN modules ON modules.name = module
-            WHERE packages.name = ?1 AND module != ?2 AND state != 'removing' LIMIT 1"
+        "{former}SELECT module FROM resources JOIN modules ON modules.name = module
+            WHERE manager = ?1 AND directory = ?2 AND runtime = ?3 AND resources.name = ?4
+            AND module != ?5 AND state != 'removing' LIMIT 1"
     );
     let mut others = connection.prepare_cached(&others)?;
-    for package in removal.python.iter().chain(&declared.python) {
-        let other = others
-            .query_row([package, module.as_str()], |row| row.get(0))
-            .optional()?;
-        belongings
-            .python
-            .extend(other.map(|other| (package.clone(), other)));
+    for resource in removal.owned().chain(declared.owned()) {
+        let ResourceScope {
+            manager,
+            directory,
+            runtime,
+        } = &resource.scope;
+        let values = params![
+            manager,
+            directory.to_string_lossy(),
+            runtime.as_deref().unwrap_or_default(),
+            resource.name,
+            module.as_str()
+        ];
+        let other = others.query_row(values, |row| row.get(0)).optional()?;
+        let other = other.map(|other| (resource.clone(), other));
+        belongings.other_resource_owners.extend(other);
     }
     Ok(belongings)
 }

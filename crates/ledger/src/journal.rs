@@ -11,7 +11,9 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
 use crate::files::{self, path_of};
-use crate::{ConfigRecord, FILE, Ledger, LedgerError, RunId, changes, config, json, read, schema};
+use crate::{
+    ConfigRecord, FILE, Ledger, LedgerError, RunId, changes, config, json, read, removal, schema,
+};
 
 /// A file that is not a module's own, and that its installer changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -257,11 +259,10 @@ impl PriorState {
             .map(|known| (known.path.as_path(), known.recorded.is_some()))
     }
 
-    /// What it said of its removal.
-    pub fn removal(&self) -> UninstallSpec {
-        self.row
-            .as_ref()
-            .and_then(|row| serde_json::from_str(&row.removal).ok())
+    /// What `module`, of which it is, said of its removal.
+    pub fn removal(&self, module: &ModuleId) -> UninstallSpec {
+        let row = self.row.as_ref();
+        row.map(|row| removal::read(&row.removal, module.as_str(), &row.source))
             .unwrap_or_default()
     }
 }
@@ -542,6 +543,8 @@ pub(crate) fn restore(
     };
     let insert = "INSERT INTO modules (name, state, method, digest, source, run, begun_at, installed_at, version, paths, adopted, requires,
         removal, found, asked) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+    // It may have been written down by an earlier version.
+    let removal = json(&removal::read(&row.removal, module.as_str(), &row.source));
     let values = params![
         module.as_str(),
         row.state,
@@ -555,7 +558,7 @@ pub(crate) fn restore(
         row.paths,
         row.adopted,
         row.requires,
-        row.removal,
+        removal,
         row.found,
         row.asked
     ];

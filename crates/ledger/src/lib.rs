@@ -16,6 +16,7 @@ mod prune;
 mod raw;
 mod read;
 mod recover;
+mod removal;
 mod remove;
 mod rename;
 mod salvage;
@@ -23,9 +24,9 @@ mod schema;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use hoist_core::{Digest, InstalledModule, ModuleId, Request, UninstallSpec};
+use hoist_core::{Digest, InstalledModule, ModuleId, Request, Resource, UninstallSpec};
 use hoist_files::{Difference, Record, make_private, private_directory};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -163,19 +164,7 @@ pub struct PendingChange<'a> {
     pub asked: bool,
 }
 
-static NOTHING: UninstallSpec = UninstallSpec {
-    paths: Vec::new(),
-    python: Vec::new(),
-    target: None,
-    function: false,
-    root: None,
-    into: None,
-    rock: None,
-    application: None,
-    from: None,
-    plugin: false,
-    empty: false,
-};
+static NOTHING: LazyLock<UninstallSpec> = LazyLock::new(UninstallSpec::default);
 
 impl<'a> PendingChange<'a> {
     /// A change that somebody asked for, which needs nothing and makes no paths.
@@ -214,8 +203,8 @@ pub struct CompletedChange {
     pub edits: Option<Vec<Edit>>,
     /// Directories with what the new version has replaced, which are removed now.
     pub trash: Vec<PathBuf>,
-    /// Python packages that came with its own.
-    pub python: Vec<String>,
+    /// Packages that came with its own.
+    pub resources: Vec<Resource>,
     /// What it is now, where it takes the place of what was installed from another source: paths
     /// that earlier installs made are forgotten.
     pub became: Option<InstalledModule>,
@@ -657,25 +646,22 @@ fn finish(
     if let Some(became) = &ending.became {
         become_another(connection, module, became)?;
     }
-    if !ending.python.is_empty() {
-        let removal: String = connection.query_row(
-            "SELECT removal FROM modules WHERE name = ?1",
+    if !ending.resources.is_empty() {
+        let (removal, source): (String, String) = connection.query_row(
+            "SELECT removal, source FROM modules WHERE name = ?1",
             [module.as_str()],
-            |row| row.get(0),
+            |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
-        if let Ok(mut removal) = serde_json::from_str::<UninstallSpec>(&removal) {
-            let new = ending
-                .python
-                .iter()
-                .filter(|name| !removal.python.contains(name))
-                .cloned()
-                .collect::<Vec<_>>();
-            removal.python.extend(new);
-            connection.execute(
-                "UPDATE modules SET removal = ?2 WHERE name = ?1",
-                params![module.as_str(), json(&removal)],
-            )?;
+        let mut removal = removal::read(&removal, module.as_str(), &source);
+        for resource in &ending.resources {
+            if !removal.resources.contains(resource) {
+                removal.resources.push(resource.clone());
+            }
         }
+        connection.execute(
+            "UPDATE modules SET removal = ?2 WHERE name = ?1",
+            params![module.as_str(), json(&removal)],
+        )?;
     }
     if let Some(record) = &ending.record {
         files::store(connection, module, record)?;

@@ -12,7 +12,7 @@ const NAMES: &[(&str, &str)] = &[
     ("configs", "module"),
     ("edits", "module"),
     ("claims", "module"),
-    ("packages", "module"),
+    ("resources", "module"),
     ("changes", "module"),
     ("journal", "module"),
     ("mementos", "module"),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use crate::LedgerError;
+use crate::{LedgerError, removal};
 
 const MIGRATIONS: &[&str] = &[
     "
@@ -181,7 +181,43 @@ const MIGRATIONS: &[&str] = &[
     CREATE INDEX mementos_in_order ON mementos (run, place);
     CREATE INDEX results_of_module ON results (module, run);
 ",
+    // Packages of all managers alike, each with where it is. What modules say of their removal is
+    // rewritten by `removal::migrate`.
+    "
+    DROP TRIGGER claims_after_insert;
+    DROP TRIGGER claims_after_update;
+    DROP TRIGGER claims_after_delete;
+    DROP TABLE packages;
+    CREATE TABLE resources (
+        manager TEXT NOT NULL,
+        directory TEXT NOT NULL,
+        runtime TEXT NOT NULL,
+        name TEXT NOT NULL,
+        module TEXT NOT NULL,
+        PRIMARY KEY (manager, directory, runtime, name, module)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX resources_of_module ON resources (module);
+    CREATE TRIGGER claims_after_insert AFTER INSERT ON modules BEGIN
+        UPDATE modules SET paths = paths WHERE name = new.name;
+    END;
+    CREATE TRIGGER claims_after_update AFTER UPDATE OF paths, removal, adopted ON modules BEGIN
+        DELETE FROM claims WHERE module = new.name;
+        INSERT OR IGNORE INTO claims SELECT CAST(value AS BLOB), new.name FROM json_each(new.paths);
+        INSERT OR IGNORE INTO claims SELECT CAST(value AS BLOB), new.name FROM json_each(new.removal, '$.paths') WHERE new.adopted;
+        DELETE FROM resources WHERE module = new.name;
+        INSERT OR IGNORE INTO resources
+            SELECT value ->> 'manager', value ->> 'directory', coalesce(value ->> 'runtime', ''), value ->> 'name', new.name
+            FROM json_each(new.removal, '$.resources');
+    END;
+    CREATE TRIGGER claims_after_delete AFTER DELETE ON modules BEGIN
+        DELETE FROM claims WHERE module = old.name;
+        DELETE FROM resources WHERE module = old.name;
+    END;
+",
 ];
+
+/// The version of the schema since which what modules say of their removal has resources.
+const RESOURCES: usize = 8;
 
 /// Brings a database to the newest version; refuses one that is newer still.
 pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), LedgerError> {
@@ -195,6 +231,9 @@ pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Le
         let apply = |connection: &mut Connection| {
             let transaction = connection.transaction()?;
             transaction.execute_batch(migration)?;
+            if number + 1 == RESOURCES {
+                removal::migrate(&transaction)?;
+            }
             transaction.pragma_update(None, "user_version", number as u32 + 1)?;
             transaction.commit()
         };

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use hoist_core::{Resource, ResourceScope};
+
 use super::*;
 
 fn id(name: &str) -> ModuleId {
@@ -263,6 +265,10 @@ fn the_second_is_told_who_the_first_is() {
     assert_eq!(asked, 1);
 }
 
+fn package(name: &str) -> Resource {
+    Resource::new(ResourceScope::new("pip", Path::new("/h/.local")), name)
+}
+
 #[test]
 fn what_others_claim_follows_every_change_of_their_rows() {
     let directory = tempfile::tempdir().unwrap();
@@ -270,13 +276,13 @@ fn what_others_claim_follows_every_change_of_their_rows() {
     let (run, a, b) = (begin_run(&ledger, "r"), id("a"), id("b"));
     let declared = UninstallSpec {
         paths: vec!["/h/shared".into()],
-        python: vec!["six".into()],
+        resources: vec![package("six")],
         ..UninstallSpec::default()
     };
     let digest = Digest::of([b"x".as_slice()]);
     let adopted = UninstallSpec {
         paths: vec!["/h/shared/file".into()],
-        python: vec!["six".into(), "pip".into()],
+        resources: vec![package("six"), package("pip")],
         ..UninstallSpec::default()
     };
     ledger
@@ -299,8 +305,8 @@ fn what_others_claim_follows_every_change_of_their_rows() {
         Some("b")
     );
     assert_eq!(
-        known.python.keys().map(String::as_str).collect::<Vec<_>>(),
-        ["six"],
+        known.other_resource_owners.keys().collect::<Vec<_>>(),
+        [&package("six")],
         "only what was asked for"
     );
     assert!(
@@ -327,7 +333,8 @@ fn what_others_claim_follows_every_change_of_their_rows() {
         .execute("VACUUM INTO ?1", [path.display().to_string()])
         .unwrap();
     let former = "DROP TRIGGER claims_after_insert; DROP TRIGGER claims_after_update; DROP TRIGGER claims_after_delete;
-        DROP TABLE claims; DROP TABLE packages; PRAGMA user_version = 6;";
+        DROP TABLE claims; DROP TABLE resources; PRAGMA user_version = 6;
+        UPDATE modules SET removal = '{\"paths\":[\"/h/shared/file\"],\"python\":[\"six\",\"pip\"],\"target\":\"/h/.local\"}';";
     Connection::open(&path)
         .unwrap()
         .execute_batch(former)
@@ -337,8 +344,8 @@ fn what_others_claim_follows_every_change_of_their_rows() {
         .belongings(&a, &declared)
         .unwrap();
     assert_eq!(
-        (&read.other_owners, &read.python),
-        (&known.other_owners, &known.python)
+        (&read.other_owners, &read.other_resource_owners),
+        (&known.other_owners, &known.other_resource_owners)
     );
     ledger.begin_removal(run, &b, &Rollback::default()).unwrap();
     assert!(
@@ -362,5 +369,5 @@ fn what_others_claim_follows_every_change_of_their_rows() {
         .finish_removal(run, &b, &PriorState::default(), &[])
         .unwrap();
     let known = ledger.belongings(&a, &declared).unwrap();
-    assert!(known.other_owners.is_empty() && known.python.is_empty());
+    assert!(known.other_owners.is_empty() && known.other_resource_owners.is_empty());
 }

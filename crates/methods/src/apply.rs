@@ -11,12 +11,12 @@ use hoist_ledger::{CompletedChange, DisplacedPath, Edit, PendingChange, PriorSta
 
 use crate::application::{self, GuardSession};
 use crate::around::{Inside, is_file_of_shell};
-use crate::builtin::pip;
 use crate::config;
 use crate::displaced;
 use crate::git::{local, own};
 use crate::method::{Applied, Edited, StepContext};
 use crate::presence;
+use crate::resource::{came_along, has_packages, is_package, shared};
 use crate::rollback::{EndOfRun, FilesBefore};
 use crate::run_context::{ModuleJob, RunContext, ledger_failure, refuse_unsettled};
 use crate::stage::{StagingDir, clean_stages};
@@ -112,12 +112,11 @@ pub(crate) fn apply(
     if matches!(
         work.change,
         Change::Install | Change::Migrate | Change::Update
-    ) && module.removal.is_indexed()
+    ) && module.policy().has_versions
     {
         module
             .offered
-            .caveats
-            .iter()
+            .warnings()
             .for_each(|caveat| task.note(Level::Warning, caveat.as_str()));
     }
     let methods = work.steps.iter().map(|step| &step.method);
@@ -174,7 +173,7 @@ pub(crate) fn apply(
     };
     let mut watch = Watch::start(&world.machine, &home, module, &work.steps, &old, &keeping)?;
     // What a guard watches over, it takes back itself.
-    let covers = guarding.is_none() && module.removal.rock.is_none();
+    let covers = guarding.is_none() && !is_package(&module.removal);
     let outside = store
         .filter(|_| replaces && guarding.is_none())
         .map(|store| world.around.enter(store))
@@ -413,7 +412,7 @@ impl Apply<'_> {
                 let new = attempt.applied.replaced.is_empty()
                     && attempt.applied.effect == Effect::Changed
                     && context.record.is_empty();
-                if new && module.removal.plugin {
+                if new && module.policy().is_all_or_nothing {
                     work.steps
                         .iter_mut()
                         .try_for_each(|step| step.method.revert(context))?;
@@ -532,7 +531,7 @@ impl Apply<'_> {
                         .removal
                         .application
                         .as_ref()
-                        .map(|application| application.directory(self.module.short()));
+                        .map(|application| application.directory(self.module.short_name()));
                     let elsewhere =
                         |path: &&PathBuf| !own.as_ref().is_some_and(|own| path.starts_with(own));
                     for path in taken.iter().filter(elsewhere) {
@@ -604,7 +603,8 @@ impl Apply<'_> {
                 task.note(
                     Level::Warning,
                     format!(
-                        "MODULE_INSTALL_DIRS declares {}, which does not exist",
+                        "{} declares {}, which does not exist",
+                        module.words.directories,
                         path.display()
                     ),
                 );
@@ -673,9 +673,9 @@ impl Apply<'_> {
             differences.extend(attempt.outside.iter().cloned());
             differences
         });
-        // The files of Python packages are pip's, and not among the differences.
+        // The files of packages are their manager's, and not among the differences.
         let is_upgrade =
-            !module.removal.python.is_empty() && applied.version.as_deref() != was.version();
+            has_packages(&module.removal) && applied.version.as_deref() != was.version();
         let journal = differences
             .filter(|differences| !differences.is_empty() || !was.is_installed() || is_upgrade);
         let journal = world
@@ -698,7 +698,7 @@ impl Apply<'_> {
                 Some(known.into_iter().chain(edits).chain(edited).collect())
             }
         };
-        let python = came_along(module, work);
+        let resources = came_along(&module.removal, &work.before);
         let became = became(module, work);
         let ending = CompletedChange {
             version: None,
@@ -709,7 +709,7 @@ impl Apply<'_> {
             became,
             trash,
             edits,
-            python,
+            resources,
         };
         let effect = record(world, module, applied, ending)?;
         if !replaced.is_empty() {
@@ -826,8 +826,8 @@ impl Apply<'_> {
                 .record
                 .as_ref()
                 .filter(|record| record.ever_installed && !work.unfinished);
-            let stands =
-                former.is_some_and(|former| module.removal.is_indexed() && stands(former, work));
+            let stands = former
+                .is_some_and(|former| module.policy().is_recorded_whole && stands(former, work));
             let is_update = work.action == Action::Update && work.change == Change::Update;
             let intact = stands
                 || ((is_update || former.is_some()) && (restored || different == Some(false)));
@@ -960,8 +960,8 @@ fn begin(
             ..
         },
     ) = (&module.id, now);
-    // Of a rock LuaRocks knows what is there.
-    let watch = watch.filter(|_| module.removal.rock.is_none());
+    // The files of a package are recorded by its manager.
+    let watch = watch.filter(|_| !is_package(&module.removal));
     let (absent, found) = watch.map_or((&[][..], &[][..]), |watch| (&watch.absent, &watch.found));
     let (asked, rollback) = (work.asked, *rollback);
     ledger
@@ -1002,12 +1002,9 @@ fn adopt(world: &RunContext, module: &Module, work: &ModuleJob) -> Result<Effect
             asked: work.asked,
             ..PendingChange::new(&module.id, method, digest, source)
         };
-        let is_ours = !module.removal.python.is_empty()
-            && module
-                .removal
-                .python
-                .iter()
-                .all(|name| work.python.contains(name));
+        let mut own = module.removal.owned();
+        let is_ours =
+            has_packages(&module.removal) && own.all(|resource| work.resources.contains(resource));
         ledger
             .adopt(run, &beginning, version(work).as_deref(), !is_ours)
             .map_err(ledger_failure)?;
@@ -1038,27 +1035,16 @@ fn identity(module: &Module, work: &ModuleJob) -> InstalledModule {
         requires: module.requires.clone(),
         files: Vec::new(),
         removal: UninstallSpec {
-            python: work.python.clone(),
+            resources: work
+                .resources
+                .iter()
+                .chain(shared(&module.removal))
+                .cloned()
+                .collect(),
             ..module.removal.clone()
         },
         preexisting_paths: Vec::new(),
     }
-}
-
-/// The Python packages that came with those of the module.
-fn came_along(module: &Module, work: &ModuleJob) -> Vec<String> {
-    let Some(target) = module
-        .removal
-        .target
-        .as_ref()
-        .filter(|_| !module.removal.python.is_empty())
-    else {
-        return Vec::new();
-    };
-    pip::dependencies(target, &module.removal.python)
-        .difference(&work.python_before)
-        .cloned()
-        .collect()
 }
 
 /// What it becomes when it takes the place of what was installed from another source.

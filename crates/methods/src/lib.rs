@@ -25,6 +25,7 @@ mod programs;
 mod prosody;
 mod recover;
 mod remote;
+mod resource;
 mod rollback;
 mod run_context;
 mod sandbox;
@@ -44,7 +45,7 @@ mod watchdog;
 pub use application::{ApplicationOffers, is_place, offers, places_of};
 pub use apply::present_version;
 pub use batch::{Batch, Batches, SharedBatch};
-pub use builtin::luarocks::{foreign_dependents, needs_of_rocks, rock_version, rocks_of};
+pub use builtin::luarocks::{foreign_dependents, needs_of_rocks, rocks_of};
 pub use builtin::package::package_names;
 pub use config::{
     CONFLICT_END, CONFLICT_START, ConfigFile, ConfigFileState, ConfigPolicy, Decision, Merge, diff,
@@ -59,9 +60,9 @@ pub use method::{
 };
 pub use newer::{Newer, newer_versions};
 pub use plugin::{
-    Configured, Container, Deployment, DeploymentPaths, EVALUATE, OnDisk, PLUGINS, ReleaseFile,
-    Rollout, SWARM, TargetHost, Undeployment, answer, called, containers, hosts_of, kept_secrets,
-    plugin, plugin_directories, plugins, project_name, random_text,
+    Configured, Container, Deployment, DeploymentPaths, EVALUATE, OnDisk, PLUGIN_SYSTEM, PLUGINS,
+    ReleaseFile, Rollout, SWARM, TargetHost, Undeployment, answer, called, containers, hosts_of,
+    is_plugin, kept_secrets, plugin, plugin_directories, plugins, project_name, random_text,
 };
 pub use preflight::{needs_password, preflight};
 pub use presence::probe;
@@ -69,7 +70,11 @@ pub use programs::ProgramDirectories;
 pub use prosody::prosody_configuration;
 pub use recover::{OwnDirectories, RUN, RecoverySummary, clean_sources, recover};
 pub use remote::{Begun, Failures, Header, Host, Remote, printed_on, serve, tree_name};
-pub use run_context::{found_packages, keep_contents, place_of};
+pub use resource::{
+    AlteredFiles, PackageMove, ResourceChange, ResourceManager, ResourceUndo, found_resources,
+    is_newer, package_version,
+};
+pub use run_context::{keep_contents, place_of};
 pub use sandbox::{Enforced, Sandbox};
 pub use schedule::{Options, Schedule, schedule};
 pub use scratch::{is_alive, process_of_run, run_name};

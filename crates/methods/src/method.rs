@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use hoist_core::{Diagnostic, Module, ModuleId, Step};
+use hoist_core::{Diagnostic, Module, ModuleId, Resource, Step};
 use hoist_executor::{Command, Effect, Failure, TaskContext};
 use hoist_files::Record;
 use hoist_ledger::Edit;
@@ -17,6 +17,7 @@ use crate::machine::Machine;
 use crate::newer::Newer;
 use crate::plugin::Configured;
 use crate::programs::ProgramDirectories;
+use crate::resource::ResourceManager;
 use crate::sandbox::Sandbox;
 use crate::stage::StagingDir;
 
@@ -276,7 +277,6 @@ type Bind = fn(&Step) -> Result<Box<dyn Method>, String>;
 ///
 /// What is asked here is asked of the method for all its uses in a run at once; what is asked of
 /// one step, of a [`Method`].
-#[derive(Debug)]
 pub struct MethodEntry {
     /// What steps call it.
     pub name: &'static str,
@@ -288,6 +288,10 @@ pub struct MethodEntry {
     pub may_need_root: bool,
     /// Seconds that it usually takes.
     pub usual_seconds: f64,
+    /// What manages the packages that it installs.
+    pub(crate) manager: Option<&'static dyn ResourceManager>,
+    /// The packages that a step installs.
+    pub(crate) resources: fn(&Step) -> Vec<Resource>,
     /// How it reads its arguments.
     pub(crate) bind: Bind,
     /// Finds what is wrong with uses of it before anything starts.
@@ -296,6 +300,14 @@ pub struct MethodEntry {
     pub(crate) needs_password: fn(&[MethodUse<'_>], &Machine) -> bool,
     /// Asks for versions that are newer than those that are installed.
     pub(crate) newer: fn(&[MethodUse<'_>], &Machine) -> NewerVersions,
+}
+
+impl std::fmt::Debug for MethodEntry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MethodEntry")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
 }
 
 impl MethodEntry {
@@ -307,6 +319,8 @@ impl MethodEntry {
             is_repeatable: false,
             may_need_root: false,
             usual_seconds: 5.0,
+            manager: None,
+            resources: |_| Vec::new(),
             bind: bind::<M>,
             preflight: |_, _| Vec::new(),
             needs_password: |_, _| false,

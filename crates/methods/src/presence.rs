@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use hoist_core::{Action, Checks, Installed, Module, Presence, Repository, Rock, redact_urls};
+use hoist_core::{Action, Checks, Installed, Module, Presence, Repository, Resource, redact_urls};
 
-use crate::builtin::luarocks;
-use crate::builtin::pip::{self, Pip};
 use crate::git::local;
 use crate::machine::Machine;
 use crate::programs::ProgramDirectories;
+use crate::resource::package_of;
+use crate::table::entry;
 
 /// Says whether a module is there, from the ledger and from what it declares.
 pub fn probe(
@@ -17,15 +17,15 @@ pub fn probe(
     installed: &Installed,
     path: &ProgramDirectories,
 ) -> Presence {
-    let indexed = module.removal.is_indexed();
+    let is_whole = module.policy().is_recorded_whole;
     let unfinished = || {
         installed
             .unfinished
             .get(&module.id)
-            .filter(|record| indexed && record.ever_installed)
+            .filter(|record| is_whole && record.ever_installed)
     };
     let recorded = installed.modules.get(&module.id).or_else(unfinished);
-    let own = recorded.filter(|record| indexed && record.removal.into == module.removal.into);
+    let own = recorded.filter(|record| is_whole && record.removal.into == module.removal.into);
     if let Some(gone) = own.and_then(|record| {
         record
             .files
@@ -34,13 +34,14 @@ pub fn probe(
     }) {
         return Presence::Missing(gone.display().to_string());
     }
-    if let Some(rock) = &module.removal.rock {
-        return rock_presence(rock, module);
+    if let Some((manager, resource)) = package_of(&module.removal) {
+        let wanted = module.offered.version.as_deref();
+        return manager.presence(&resource.scope, &resource.name, wanted);
     }
     let packages = if recorded.is_some() {
         None
     } else {
-        python_packages(module)
+        self::packages(module)
     };
     if let Some(recorded) = recorded {
         // What is only declared for removal may come and go.
@@ -58,7 +59,7 @@ pub fn probe(
     } else if let Some(path) = module
         .paths
         .first()
-        .filter(|path| module.removal.is_indexed() && path.symlink_metadata().is_ok())
+        .filter(|path| is_whole && path.symlink_metadata().is_ok())
     {
         return Presence::Obstructed(format!("{} exists", path.display()));
     } else if let Some(absent @ Presence::Missing(_)) = packages {
@@ -90,35 +91,23 @@ pub fn probe(
     }
 }
 
-/// Whether a rock is in its tree, in the version that is wanted.
-fn rock_presence(rock: &Rock, module: &Module) -> Presence {
-    let there = luarocks::versions(rock, module.id.as_str());
-    match (there.first(), &module.offered.version) {
-        (None, _) => Presence::Missing(format!("rock {} in {}", module.id, rock.tree.display())),
-        (Some(_), Some(wanted)) if there.contains(wanted) => Presence::Present,
-        (Some(other), _) => Presence::Other(other.clone()),
-    }
-}
-
-/// Whether the Python packages are where the module's own handler would put them; a program of
-/// their name elsewhere is not them. `None` for modules that do not use that handler.
-pub(crate) fn python_packages(module: &Module) -> Option<Presence> {
+/// Whether the packages are there that the only step of a module's install brings; a program of
+/// their name elsewhere is not them. `None` for modules that do not install packages in this way.
+pub(crate) fn packages(module: &Module) -> Option<Presence> {
     let [step] = module.recipe.steps(Action::Install) else {
         return None;
     };
-    let pip: Pip =
-        (step.method == "pip").then(|| serde_json::from_value(step.args.clone()).ok())??;
-    let absent = pip
-        .packages
-        .iter()
-        .find(|name| pip::installed(&pip.target, name).is_none());
-    Some(match absent {
-        Some(name) => Presence::Missing(format!(
-            "the Python package {name} below {}",
-            pip.target.display()
-        )),
-        None => Presence::Present,
-    })
+    let method = entry(step)?;
+    let resources = (method.resources)(step);
+    let mut presence = None;
+    for Resource { scope, name, .. } in &resources {
+        let found = method.manager?.presence(scope, name, None);
+        if matches!(found, Presence::Missing(_)) {
+            return Some(found);
+        }
+        presence = Some(Presence::Present);
+    }
+    presence
 }
 
 /// What is declared and not there, in words. Programs are also looked for below `own`.

@@ -13,11 +13,11 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::application;
 use crate::around;
-use crate::builtin::luarocks;
 use crate::displaced;
 use crate::git::interrupted;
 use crate::machine::Machine;
 use crate::method::StepContext;
+use crate::resource::package_of;
 use crate::rollback::{EndOfRun, FilesBefore, RolledBack, clean_repository, roll_back};
 use crate::run_context::CONTENTS;
 use crate::watch::created;
@@ -192,7 +192,7 @@ fn roll_back_change(
     let files = FilesBefore::from_bytes(&change.files).unwrap_or_default();
     let kept = state.join("kept").join(&change.run);
     let done = roll_back(&files, &change.displaced, end, store, &kept);
-    let is_as_before = files.is_complete || is_rock_as_before(change, machine);
+    let is_as_before = files.is_complete || are_packages_as_before(change, machine);
     let is_complete = done.is_complete() && is_as_before && change.prior.is_some();
     let is_retried = !done.failed.is_empty();
     report(change, done, summary);
@@ -203,19 +203,18 @@ fn roll_back_change(
     }
 }
 
-/// Whether a rock whose change was interrupted is there as it was before: LuaRocks removes a
-/// version only when another is there.
-fn is_rock_as_before(change: &InterruptedChange, machine: &Machine) -> bool {
+/// Whether the packages of a module whose change was interrupted are there as they were before.
+fn are_packages_as_before(change: &InterruptedChange, machine: &Machine) -> bool {
     let Some(prior) = change.prior.as_ref().filter(|prior| prior.is_installed()) else {
         return false;
     };
-    let removal = prior.removal();
-    let (Some(rock), Some(version)) = (&removal.rock, prior.version()) else {
+    let removal = prior.removal(&change.module);
+    let (Some((manager, resource)), Some(version)) = (package_of(&removal), prior.version()) else {
         return false;
     };
     let (task, variables) = (TaskContext::alone(|_| ()), BTreeMap::new());
     let context = StepContext::new(&task, machine, change.module.as_str(), &variables);
-    luarocks::is_only(rock, change.module.as_str(), version, &context)
+    manager.is_only(&resource.scope, &resource.name, version, &context)
 }
 
 fn report(change: &InterruptedChange, done: RolledBack, summary: &mut RecoverySummary) {

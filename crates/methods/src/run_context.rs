@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use hoist_core::{Action, Application, Change, Installed, InstalledModule, Module, ModuleId};
+use hoist_core::{
+    Action, Application, Change, InstalledModule, Module, ModuleId, Resource, ResourceScope,
+};
 use hoist_executor::{Failure, TaskContext};
 use hoist_files::{Difference, Home, Record, Store};
 use hoist_ledger::{DisplacedPath, Ledger, LedgerError, PriorState, RunId};
 
 use crate::application::{self, Guard, GuardSession};
 use crate::around::Around;
-use crate::builtin::pip;
 use crate::config::{ConfigFile, ConfigPolicy};
 use crate::machine::Machine;
 use crate::method::{Method, RunSelection, StepContext};
@@ -287,72 +288,16 @@ pub(crate) struct ModuleJob {
     pub(crate) anew: bool,
     /// Move what is there out of the way first.
     pub(crate) aside: bool,
-    /// The Python packages that go with the module.
-    pub(crate) python: Vec<String>,
-    /// The Python packages that are there before the run.
-    pub(crate) python_before: BTreeSet<String>,
+    /// The packages that go with the module.
+    pub(crate) resources: Vec<Resource>,
+    /// The packages that are there before the run, by where they are.
+    pub(crate) before: BTreeMap<ResourceScope, BTreeSet<String>>,
     /// True when somebody asked for it.
     pub(crate) asked: bool,
     /// True when an earlier install of it did not finish.
     pub(crate) unfinished: bool,
     /// What the ledger said of it before the first attempt.
     pub(crate) was: Option<PriorState>,
-}
-
-/// The Python packages that go with a module: its own but those that were there before it and hoist
-/// did not bring, and those that came with them. Asked before the run, since others may bring the
-/// same.
-pub(crate) fn own_packages(
-    module: &Module,
-    record: Option<&InstalledModule>,
-    installed: &Installed,
-) -> Vec<String> {
-    let Some(target) = &module.removal.target else {
-        return module.removal.python.clone();
-    };
-    let recorded = record
-        .map(|record| record.removal.python.as_slice())
-        .unwrap_or_default();
-    let of_others = |name: &str| {
-        let others = installed
-            .modules
-            .values()
-            .filter(|other| other.removal.target.as_ref() == Some(target));
-        others
-            .flat_map(|other| &other.removal.python)
-            .any(|other| pip::normalized(other) == pip::normalized(name))
-    };
-    let is_own = |name: &&String| {
-        recorded.contains(name) || pip::installed(target, name).is_none() || of_others(name)
-    };
-    let own = module.removal.python.iter().filter(is_own);
-    let came_with_them = recorded.iter().filter(|name| {
-        !module.removal.python.contains(name) && pip::installed(target, name).is_some()
-    });
-    own.chain(came_with_them).cloned().collect()
-}
-
-/// What goes with a module that is there already, and whether hoist brought it: as a dependency of
-/// another module.
-pub fn found_packages(module: &Module, installed: &Installed) -> (Vec<String>, bool) {
-    let own = own_packages(module, None, installed);
-    let is_ours = !module.removal.python.is_empty()
-        && module.removal.python.iter().all(|name| own.contains(name));
-    let Some(target) = module.removal.target.as_ref().filter(|_| is_ours) else {
-        return (module.removal.python.clone(), false);
-    };
-    let others = installed
-        .modules
-        .values()
-        .filter(|other| other.removal.target.as_ref() == Some(target));
-    let brought: BTreeSet<String> = others
-        .flat_map(|other| &other.removal.python)
-        .map(|name| pip::normalized(name))
-        .collect();
-    let came_with_it = pip::dependencies(target, &own)
-        .into_iter()
-        .filter(|name| brought.contains(name));
-    (own.iter().cloned().chain(came_with_it).collect(), true)
 }
 
 /// Nothing is done to a module of which a former version is out of the way and could not be brought

@@ -84,9 +84,9 @@ impl Sandbox {
         {
             directories.push(programs);
         }
-        if !module.removal.python.is_empty() || tools.iter().any(|tool| tool == "\"pip\"") {
-            directories.extend(module.removal.target.clone());
-        }
+        directories.extend(module.tool_directories.iter().cloned());
+        let scopes = module.removal.owned_by_scope();
+        directories.extend(scopes.into_keys().map(|scope| scope.directory.clone()));
         directories.sort();
         directories.dedup();
         Some(Self {

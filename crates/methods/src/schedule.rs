@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hoist_core::{
     Action, Catalog, Change, Diagnostic, Installed, InstalledModule, Module, ModuleId, Plan,
-    SelectionReason, Step, Tier, is_shared,
+    ResourceScope, SelectionReason, Step, Tier, is_shared,
 };
 use hoist_executor::{OnFailure, Task, TaskGraph, TaskId, UnitId};
 use hoist_files::Home;
@@ -18,16 +18,16 @@ use crate::application;
 use crate::apply::apply;
 use crate::around::Around;
 use crate::batch::{Batches, Membership};
-use crate::builtin::pip;
 use crate::config::{ConfigFile, ConfigPolicy};
 use crate::machine::Machine;
 use crate::method::{RunSelection, host_pool, path_pool};
 use crate::plugin::{self, Configured, Deployment, Undeployment};
 use crate::programs::ProgramDirectories;
 use crate::remote::Remote;
-use crate::run_context::{self, BoundStep, ModuleJob, RunContext};
+use crate::resource::{all_names, has_packages, own_resources};
+use crate::run_context::{BoundStep, ModuleJob, RunContext};
 use crate::sandbox::Sandbox;
-use crate::table::{entry, method_of};
+use crate::table::{entry, manager_of, method_of};
 use crate::undo::UndoPlan;
 use crate::verify::verify;
 use crate::{remote, undo, uninstall};
@@ -263,14 +263,10 @@ pub fn schedule(
             .iter()
             .flat_map(|step| step.method.pools(machine))
             .collect();
-        if plan.action == Action::Uninstall && !module.removal.python.is_empty() {
-            pools.extend(
-                module
-                    .removal
-                    .target
-                    .iter()
-                    .map(|target| (pip::pool(target), 1)),
-            );
+        if plan.action == Action::Uninstall {
+            let scopes = module.removal.owned_by_scope();
+            let pool = |scope: &ResourceScope| Some((manager_of(scope)?.pool(scope), 1));
+            pools.extend(scopes.into_keys().filter_map(pool));
         }
         if let (Action::Uninstall, Some(ledger)) = (plan.action, &world.ledger) {
             // Each takes its own lines out of the files of others that it edited.
@@ -478,8 +474,10 @@ fn work(
         // Bound when they run: they share nothing.
         (Action::Test | Action::Undo, _) => bind(Action::Test).map(|_| Vec::new())?,
         // The same step brings it, and brings it forward.
-        (Action::Update, Change::Update) if module.removal.plugin => bind(Action::Update)?,
-        (Action::Update, Change::Update) if module.removal.is_indexed() => bind(Action::Install)?,
+        (Action::Update, Change::Update) if module.policy().has_versions => {
+            let has_own = !module.recipe.steps(Action::Update).is_empty();
+            bind(if has_own { action } else { Action::Install })?
+        }
         // Hooks of the upgrade run around the deployment.
         (Action::Deploy, Change::Update) => bind(Action::Install)?
             .into_iter()
@@ -521,13 +519,10 @@ fn work(
     let once = record.is_some_and(|record| record.ever_installed)
         && matches!(change, Change::Repair | Change::Reinstall);
     let aside = anew || (once && steps.iter().any(|step| !step.method.tells()));
-    let python = run_context::own_packages(module, record, installed);
-    let target = module
-        .removal
-        .target
-        .as_ref()
-        .filter(|_| !module.removal.python.is_empty());
-    let python_before = target.map(|target| pip::names(target)).unwrap_or_default();
+    let before = match has_packages(&module.removal) {
+        true => all_names(&module.removal),
+        false => BTreeMap::new(),
+    };
     Ok(ModuleJob {
         action,
         change,
@@ -535,8 +530,8 @@ fn work(
         record: record.cloned(),
         anew,
         aside,
-        python,
-        python_before,
+        resources: own_resources(module, record, installed),
+        before,
         asked: false,
         unfinished: false,
         was: None,

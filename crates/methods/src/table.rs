@@ -1,12 +1,15 @@
 //! The table of methods: one line for each.
 
-use hoist_core::{Action, Catalog, Module, Plan, Step};
+use std::collections::BTreeSet;
+
+use hoist_core::{Action, Catalog, Module, Plan, Resource, ResourceScope, Step};
 
 use crate::builtin::{
     bash, component_command, copy, enable, exists, git, git_pull, hook, install_script, installer,
     load, luarocks, package, pip,
 };
 use crate::method::{Method, MethodEntry, MethodUse};
+use crate::resource::ResourceManager;
 
 /// All methods, in alphabetical order.
 pub const METHODS: &[MethodEntry] = &[
@@ -72,4 +75,21 @@ pub(crate) fn uses<'m>(
         .map(of_method)
         .filter(|(_, uses)| !uses.is_empty())
         .collect()
+}
+
+/// The manager of the packages in a scope.
+pub(crate) fn manager_of(scope: &ResourceScope) -> Option<&'static dyn ResourceManager> {
+    let entry = METHODS.iter().find(|entry| entry.name == scope.manager)?;
+    entry.manager
+}
+
+/// The managers of packages, each once.
+pub(crate) fn managers_of<'r>(
+    resources: impl Iterator<Item = &'r Resource>,
+) -> Vec<&'static dyn ResourceManager> {
+    let names: BTreeSet<&str> = resources
+        .map(|resource| resource.scope.manager.as_str())
+        .collect();
+    let used = METHODS.iter().filter(|entry| names.contains(entry.name));
+    used.filter_map(|entry| entry.manager).collect()
 }

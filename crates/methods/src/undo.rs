@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use hoist_core::{Installed, Module, Rock};
-use hoist_executor::{Effect, Failure, ItemChange, Level, TaskContext};
+use hoist_core::{Installed, InstalledModule, Module};
+use hoist_executor::{Effect, Failure, ItemChange, TaskContext};
 use hoist_files::{
     Difference, FileKind, Home, PIPE, Record, RemovalPolicy, Root, SOCKET, Scope, Snapshot,
     SnapshotOptions, State, Store, Suffix, aside_name, digest, keep_copy, put_back, rename_new,
@@ -13,11 +13,11 @@ use hoist_files::{
 use hoist_ledger::{DisplacedPath, Disposal, Edit, JournalEntry, Reader, Rollback};
 
 use crate::application::{self, Together};
-use crate::builtin::{luarocks, pip};
 use crate::displaced;
 use crate::git::own;
 use crate::machine::Machine;
 use crate::method::StepContext;
+use crate::resource::{ResourceChange, is_package, managers_in};
 use crate::rollback::FilesBefore;
 use crate::run_context::{CONTENTS, RunContext, ledger_failure, place_of, refuse_unsettled};
 use crate::uninstall::was_found;
@@ -34,10 +34,6 @@ pub struct UndoConflict {
     /// What can be done about it, where that is not the usual.
     pub remedy: Option<String>,
 }
-
-/// Why the update or removal of a rock is not undone.
-const ROCK_STAYS: &str =
-    "undo does not change the version of a rock, and does not install a removed one again";
 
 /// What undoing a run's work on one module does.
 #[derive(Debug, Clone)]
@@ -221,118 +217,50 @@ fn plan_one(
             .iter()
             .map(|difference| (difference.path.clone(), difference.before.clone())),
     );
-    let removal = entry.was.removal();
-    let record = record.filter(|_| !is_adopted);
-    if let Some(rock) = record
-        .and_then(|record| record.removal.rock.as_ref())
-        .filter(|_| !entry.was.is_installed())
-    {
-        let dependents =
-            luarocks::foreign_dependents(rock, entry.module.as_str(), &known.installed);
-        if !dependents.is_empty() {
-            let why = format!(
-                "{} in this tree depends on {}",
-                dependents.join(", "),
-                entry.module
-            );
-            let remedy = format!(
-                "run `luarocks --tree {} remove {}` to remove the dependent rock first",
-                rock.tree.display(),
-                dependents[0]
-            );
-            plan.conflicts.push(UndoConflict {
-                path: rock.tree.clone(),
-                why,
-                can_be_forced: false,
-                remedy: Some(remedy),
-            });
-        }
-        let record = record
-            .map(|record| known.reader.belongings(&entry.module, &record.removal))
-            .transpose();
-        let record = record
-            .map_err(|error| Failure::new(error.to_string()))?
-            .map(|belongings| belongings.record)
-            .unwrap_or_default();
-        for version in luarocks::to_remove(rock, entry.module.as_str(), None) {
-            for path in luarocks::modified(rock, entry.module.as_str(), &version, &record)
-                .map_err(looking)?
+    plan_packages(&mut plan, known, record.filter(|_| !is_adopted))?;
+    Ok(plan)
+}
+
+/// Adds what undoing the run does to packages. `record` is what goes with the module now.
+fn plan_packages(
+    plan: &mut UndoPlan,
+    known: &Known<'_>,
+    record: Option<&InstalledModule>,
+) -> Result<(), Failure> {
+    let entry = &plan.entry;
+    let is_removed =
+        |record: &&InstalledModule| !entry.was.is_installed() && is_package(&record.removal);
+    let belongings = record
+        .filter(is_removed)
+        .map(|record| known.reader.belongings(&entry.module, &record.removal))
+        .transpose()
+        .map_err(ledger_failure)?;
+    let written = belongings.map(|belongings| belongings.record);
+    let change = ResourceChange {
+        module: &entry.module,
+        was: &entry.was,
+        before: entry.was.removal(&entry.module),
+        now: record.map(|record| &record.removal),
+        source: record.map(|record| record.source.as_str()),
+        record: &written.unwrap_or_default(),
+        installed: &known.installed,
+    };
+    for manager in managers_in(&change) {
+        let packages = manager.plan_undo(&change)?;
+        plan.packages.extend(packages.removed);
+        plan.reinstalled.extend(packages.reinstalled);
+        plan.remarks.extend(packages.remarks);
+        for conflict in packages.conflicts {
+            if !plan
+                .conflicts
+                .iter()
+                .any(|other| other.path == conflict.path)
             {
-                let why = if record.contains_key(&path) {
-                    "it was modified since the run"
-                } else {
-                    "the run did not create it"
-                };
-                if !plan.conflicts.iter().any(|conflict| conflict.path == path) {
-                    plan.conflicts.push(UndoConflict {
-                        path,
-                        why: why.to_owned(),
-                        can_be_forced: true,
-                        remedy: None,
-                    });
-                }
+                plan.conflicts.push(conflict);
             }
         }
     }
-    if let Some(now) = record.map(|record| &record.removal) {
-        let rock = now
-            .rock
-            .iter()
-            .filter(|_| !entry.was.is_installed())
-            .map(|_| format!("rock {}", entry.module));
-        let again = Python::of(&removal, &entry.was)
-            .map(|python| python.again)
-            .unwrap_or_default();
-        let python = brought(now, &removal, &again)
-            .into_iter()
-            .map(|name| format!("Python package {name}"));
-        plan.packages = rock.chain(python).collect();
-    }
-    // A rock of another version, or one in the place of what came from another source.
-    let is_same_rock = |rock: &Rock| {
-        luarocks::rock_version(rock, entry.module.as_str()).as_deref() == entry.was.version()
-    };
-    let former = removal.rock.as_ref().filter(|rock| !is_same_rock(rock));
-    let other = record
-        .and_then(|record| record.removal.rock.as_ref())
-        .filter(|rock| removal.rock.as_ref() != Some(rock));
-    if let Some(rock) = former.or(other).filter(|_| entry.was.is_installed()) {
-        let moved = entry
-            .was
-            .source()
-            .filter(|source| record.is_some_and(|record| record.source != *source));
-        let remedy = match (moved, entry.was.version()) {
-            (Some(source), _) => Some(format!(
-                "run `hoist migrate {} --to {source}` to restore the previous module",
-                entry.module
-            )),
-            (None, Some(version)) => Some(format!(
-                "run `hoist install {}@{version}` to restore the previous version",
-                entry.module
-            )),
-            (None, None) => None,
-        };
-        plan.conflicts.push(UndoConflict {
-            path: rock.tree.clone(),
-            why: ROCK_STAYS.to_owned(),
-            can_be_forced: false,
-            remedy,
-        });
-    }
-    if let Some(python) = Python::of(&removal, &entry.was) {
-        plan.reinstalled = python
-            .again
-            .iter()
-            .map(|package| format!("Python package {package}"))
-            .collect();
-        if !python.stays.is_empty() {
-            plan.remarks.push(format!(
-                "Python packages keep their current version: {}",
-                python.stays.join(", ")
-            ));
-        }
-    }
-    Ok(plan)
+    Ok(())
 }
 
 /// What a file holds now without what a run had changed in it; nothing where somebody changed the
@@ -704,20 +632,19 @@ pub(crate) fn undo(
         git: &|_| false,
         ..SnapshotOptions::PLAIN
     };
-    let before = Snapshot::take_flat(&paths, &taking)
+    let snapshot = Snapshot::take_flat(&paths, &taking)
         .map_err(|error| Failure::new(format!("cannot back up existing files: {error}")))?;
     store
         .sync()
         .map_err(|error| Failure::new(error.to_string()))?;
-    let has_packages = entry.was.removal().rock.is_some()
-        || module.removal.rock.is_some()
-        || !module.removal.python.is_empty();
+    let before = entry.was.removal(&module.id);
+    let has_packages = is_package(&before) || module.removal.owned().next().is_some();
     let files = FilesBefore {
         stages: paths.clone(),
         roots: paths,
         is_flat: true,
         is_complete: !has_packages,
-        before,
+        before: snapshot,
         ..FilesBefore::default()
     };
     let files = files.to_bytes().map_err(|error| {
@@ -734,8 +661,8 @@ pub(crate) fn undo(
             },
         )
         .map_err(ledger_failure)?;
-    // Of a rock everything is removed, and what was modified of it is backed up before.
-    let record = if module.removal.rock.is_some() {
+    // Of a package everything is removed, and what was modified of it is backed up before.
+    let record = if is_package(&module.removal) {
         ledger.record(&module.id).map_err(ledger_failure)?
     } else {
         Record::new()
@@ -859,7 +786,18 @@ fn put_all_back(
         ))
     };
     if !plan.is_adopted {
-        leave_packages(module, &plan.entry, context)?;
+        let change = ResourceChange {
+            module: &module.id,
+            was: &plan.entry.was,
+            before: plan.entry.was.removal(&module.id),
+            now: Some(&module.removal),
+            source: Some(&module.source),
+            record: context.record,
+            installed: &Installed::default(),
+        };
+        for manager in managers_in(&change) {
+            manager.undo(&change, context)?;
+        }
     }
     for UndoConflict { path, .. } in &plan.conflicts {
         let Some(now) = state(path)
@@ -955,128 +893,5 @@ fn reversed(difference: &Difference) -> Difference {
         path: difference.path.clone(),
         before: difference.after.clone(),
         after: difference.before.clone(),
-    }
-}
-
-/// Packages that the run had brought go again, and those that it had taken away or changed come
-/// back as far as their versions are recorded.
-fn leave_packages(
-    module: &Module,
-    entry: &JournalEntry,
-    context: &StepContext<'_>,
-) -> Result<(), Failure> {
-    let (was, now) = (entry.was.removal(), &module.removal);
-    if let Some(rock) = now.rock.as_ref().filter(|_| !entry.was.is_installed()) {
-        return luarocks::remove(rock, module.id.as_str(), None, false, context);
-    }
-    let is_same = |rock: &Rock| {
-        luarocks::rock_version(rock, module.id.as_str()).as_deref() == entry.was.version()
-    };
-    match (&now.rock, &was.rock) {
-        (None, None) => {}
-        // Only what is around the rock was changed.
-        (Some(now), Some(was)) if now == was && is_same(was) => return Ok(()),
-        _ => return Err(Failure::new(ROCK_STAYS)),
-    }
-    if let Some(python) = Python::of(&was, &entry.was) {
-        if !python.again.is_empty() {
-            pip::install(context, &python.target, &python.again, &[])?;
-            let missing: Vec<&String> = python
-                .again
-                .iter()
-                .filter(|name| pip::installed(&python.target, name).is_none())
-                .collect();
-            if !missing.is_empty() {
-                return Err(Failure::new(format!(
-                    "pip succeeded, but these Python packages are missing: {missing:?}"
-                )));
-            }
-            for package in &python.again {
-                context.task.item(
-                    ItemChange::Created,
-                    format!("Python package {package}"),
-                    None,
-                );
-            }
-        }
-        if !python.stays.is_empty() {
-            let stays = python.stays.join(", ");
-            context.task.note(
-                Level::Warning,
-                format!("Python packages keep their current version: {stays}"),
-            );
-        }
-    }
-    let brought: Vec<String> = brought(now, &was, &[])
-        .into_iter()
-        .filter(|name| {
-            now.target
-                .as_ref()
-                .is_some_and(|target| pip::installed(target, name).is_some())
-        })
-        .collect();
-    if let Some(target) = now.target.as_ref().filter(|_| !brought.is_empty()) {
-        pip::uninstall(context, target, &brought)?;
-        for name in &brought {
-            context
-                .task
-                .item(ItemChange::Removed, format!("Python package {name}"), None);
-        }
-    }
-    Ok(())
-}
-
-/// The Python packages that are a module's now and were not before, but those that stay because
-/// others need them. `again` are installed in other versions.
-fn brought(
-    now: &hoist_core::UninstallSpec,
-    was: &hoist_core::UninstallSpec,
-    again: &[String],
-) -> Vec<String> {
-    let is_new = |name: &&String| now.target.is_some() && !was.python.contains(name);
-    let new: Vec<String> = now.python.iter().filter(is_new).cloned().collect();
-    // What is installed again does not need what it needs now.
-    let going = [new.clone(), again.to_vec()].concat();
-    let needed = now
-        .target
-        .as_ref()
-        .map(|target| pip::needed(target, &going))
-        .unwrap_or_default();
-    new.into_iter()
-        .filter(|name| !needed.contains_key(&pip::normalized(name)))
-        .collect()
-}
-
-/// What becomes of the Python packages that a module had before a run.
-struct Python {
-    target: PathBuf,
-    /// Those that are installed again, in the version that they had as far as that is recorded: of
-    /// the first package.
-    again: Vec<String>,
-    /// Those that stay in the version that they have.
-    stays: Vec<String>,
-}
-
-impl Python {
-    fn of(removal: &hoist_core::UninstallSpec, was: &hoist_ledger::PriorState) -> Option<Self> {
-        let target = removal
-            .target
-            .clone()
-            .filter(|_| was.is_installed() && !removal.python.is_empty())?;
-        let (mut again, mut stays) = (Vec::new(), Vec::new());
-        for (place, name) in removal.python.iter().enumerate() {
-            let version = was.version().filter(|_| place == 0);
-            match (pip::installed(&target, name), version) {
-                (Some(there), Some(version)) if there == version => {}
-                (_, Some(version)) => again.push(format!("{}=={version}", pip::normalized(name))),
-                (Some(_), None) => stays.push(name.clone()),
-                (None, None) => again.push(name.clone()),
-            }
-        }
-        Some(Self {
-            target,
-            again,
-            stays,
-        })
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicU64;
 
-use hoist_core::{Action, Application, InstalledModule, Module, ModuleId};
+use hoist_core::{Action, Application, Installed, InstalledModule, Module, ModuleId};
 use hoist_executor::{Effect, Failure, ItemChange, Level, TaskContext};
 use hoist_files::{
     Difference, Home, PlannedRemoval, Record, RemovalPolicy, Removed, Root, Scope, Snapshot,
@@ -19,13 +19,13 @@ use crate::application::{
     give_back_permissions, protect_uninstall, take_out, tell_left,
 };
 use crate::around::is_file_of_shell;
-use crate::builtin::{luarocks, package, pip};
 use crate::config;
 use crate::displaced;
 use crate::git::own;
 use crate::machine::Machine;
 use crate::method::StepContext;
-use crate::plugin::{before_removal, undeploy_all};
+use crate::plugin::{before_removal, is_plugin, undeploy_all};
+use crate::resource::{PackageMove, is_package, package_of, remove_resources};
 use crate::rollback::{EndOfRun, FilesBefore, roll_back as roll_back_files};
 use crate::run_context::{BoundStep, RunContext, ledger_failure, refuse_unsettled};
 use crate::watch::{KEPT, around, spare_repositories, takes};
@@ -83,12 +83,12 @@ pub(crate) fn uninstall(
             .map_err(ledger_failure)?,
         configs: configs.iter().map(|config| config.path.clone()).collect(),
         stages,
-        is_complete: removal.python.is_empty() && removal.rock.is_none(),
+        is_complete: removal.owned().next().is_none(),
         roots: places.clone(),
         before: before.clone(),
         ..FilesBefore::default()
     };
-    let recorded = if removal.rock.is_some() {
+    let recorded = if is_package(removal) {
         FilesBefore {
             is_complete: false,
             ..FilesBefore::default()
@@ -113,13 +113,12 @@ pub(crate) fn uninstall(
         .map_err(ledger_failure)?;
     let (mut after, mut waiting, mut trash, mut has_script) = (None, Vec::new(), Vec::new(), false);
     let mut outside = Vec::new();
-    let mut has_packages = removal.rock.is_some();
+    let mut has_packages = is_package(removal);
     let mut work = || -> Result<(), Failure> {
         let adopted = record.is_some_and(|record| record.adopted) && !world.purge;
         if !adopted {
-            if let Some(removal) = record
-                .map(|record| &record.removal)
-                .filter(|removal| steps.is_empty() && removal.function)
+            if let Some(removal) = record.map(|record| &record.removal)
+                && let Some(function) = removal.function.as_ref().filter(|_| steps.is_empty())
             {
                 let there = removal.root.iter().find(|root| root.is_dir());
                 let help = there
@@ -127,9 +126,7 @@ pub(crate) fn uninstall(
                     .unwrap_or_default();
                 task.note(
                     Level::Warning,
-                    format!(
-                        "uninstall_module was not run: its script is not in this collection{help}"
-                    ),
+                    format!("{function} was not run: its script is not in this collection{help}"),
                 );
             }
             if !steps.is_empty() {
@@ -149,7 +146,7 @@ pub(crate) fn uninstall(
                     ran => ran?,
                 };
             }
-            if let Some(into) = removal.into.as_ref().filter(|_| removal.plugin) {
+            if let Some(into) = removal.into.as_ref().filter(|_| is_plugin(removal)) {
                 after =
                     before_removal(&into.join(module.id.as_str()), &world.context(module, task))?;
                 undeploy_all(world, module, task)?;
@@ -190,7 +187,7 @@ pub(crate) fn uninstall(
             ..world.context(module, task)
         };
         for (item_change, subject, reason) in
-            packages(&context, module, record, &belongings, adopted, true)?
+            remove_resources(&context, module, record, &belongings, adopted, true)?
         {
             has_packages |= item_change == ItemChange::Removed;
             task.item(item_change, subject, reason);
@@ -307,7 +304,7 @@ pub(crate) fn uninstall(
         }
         Err(mut failure) => {
             let intact = record.is_some_and(|record| {
-                record.removal.is_indexed()
+                record.policy().is_recorded_whole
                     && record.ever_installed
                     && record
                         .files
@@ -446,9 +443,9 @@ fn without_script(
     task: &TaskContext,
 ) -> Result<(), Failure> {
     let why = if task.has_timed_out() {
-        "uninstall_module did not finish in time"
+        format!("{} did not finish in time", module.words.uninstall)
     } else {
-        failure.message.as_str()
+        failure.message.clone()
     };
     task.note(
         Level::Warning,
@@ -703,7 +700,7 @@ fn leave_application(
     task: &TaskContext,
 ) -> Result<BTreeSet<String>, Failure> {
     let application = guarding.guard.application();
-    let name = module.short();
+    let name = module.short_name();
     let asked = InstallerRequest {
         action: "uninstall",
         name,
@@ -802,54 +799,22 @@ pub(crate) fn leave_former(
     new: &Record,
     task: &TaskContext,
 ) -> Result<(), Failure> {
-    if let Some(rock) = &former.removal.rock {
+    if let Some((manager, resource)) = package_of(&former.removal) {
         let context = StepContext {
             record: old,
             ..world.context(module, task)
         };
-        // In one tree LuaRocks has put the one in place of the other.
-        if module.removal.rock.as_ref() == Some(rock) {
-            return Ok(());
-        }
-        // The tree is another one now, and what hoist knows to need it moves as well.
-        let moves = former.source == module.source;
-        if moves {
-            let known = world
-                .ledger
-                .as_ref()
-                .map(|ledger| ledger.installed())
-                .transpose()
-                .map_err(|error| Failure::new(error.to_string()))?;
-            let known = |name: &String| {
-                known.as_ref().is_some_and(|known| {
-                    known.modules.contains_key(name.as_str())
-                        || known.unfinished.contains_key(name.as_str())
-                })
-            };
-            let needs = luarocks::needs_of_rocks(rock).into_iter();
-            let other = needs
-                .filter(|(name, needs)| {
-                    !known(name) && needs.iter().any(|need| need.name == module.id.as_str())
-                })
-                .map(|(name, _)| name)
-                .next();
-            if let Some(other) = other {
-                let why = format!("{other}, which hoist did not install, depends on it");
-                task.item(
-                    ItemChange::Preserved,
-                    format!("rock {} in {}", module.id, rock.tree.display()),
-                    Some(why),
-                );
-                return Ok(());
-            }
-        }
-        return luarocks::remove(
-            rock,
-            module.id.as_str(),
-            former.version.as_deref(),
-            moves,
-            &context,
-        );
+        let installed = world
+            .ledger
+            .as_ref()
+            .map_or(Ok(Installed::default()), |ledger| ledger.installed())
+            .map_err(ledger_failure)?;
+        let destination = PackageMove {
+            now: &module.removal.resources,
+            is_same_source: former.source == module.source,
+            installed: &installed,
+        };
+        return manager.leave(resource, former.version.as_deref(), &destination, &context);
     }
     let Some(into) = former.removal.into.as_deref().filter(|into| into.is_dir()) else {
         return Ok(());
@@ -914,15 +879,16 @@ pub fn preview_removal(
     let task = TaskContext::alone(|_| {});
     let adopted = record.is_some_and(|record| record.adopted) && !purge;
     let context = StepContext::new(&task, machine, module.id.as_str(), &module.variables);
-    let mut told = packages(&context, module, record, belongings, adopted, false)?;
-    // Of a rock LuaRocks knows the files.
-    let is_rock = record.is_some_and(|record| record.removal.rock.is_some());
-    let (more, failed) = match is_rock {
+    let mut told = remove_resources(&context, module, record, belongings, adopted, false)?;
+    // The files of a package are its manager's.
+    let is_package = record.is_some_and(|record| is_package(&record.removal));
+    let (more, failed) = match is_package {
         true => (Vec::new(), Failed::new()),
         false => plan_files(home, module, record, belongings, machine, purge)
             .preview(home, belongings, purge),
     };
-    let calls = |application: &Application| application::has_installer(application, module.short());
+    let calls =
+        |application: &Application| application::has_installer(application, module.short_name());
     let application = record
         .and_then(|record| record.removal.application.as_ref())
         .filter(|_| !adopted);
@@ -941,7 +907,7 @@ pub fn preview_removal(
             0,
             (
                 ItemChange::Removed,
-                "the changes of its uninstall_module".to_owned(),
+                format!("the changes of its {}", module.words.uninstall),
                 None,
             ),
         );
@@ -952,131 +918,6 @@ pub fn preview_removal(
             .into_iter()
             .map(|(path, why)| (ItemChange::Preserved, path.display().to_string(), Some(why))),
     );
-    Ok(told)
-}
-
-fn packages(
-    context: &StepContext<'_>,
-    module: &Module,
-    record: Option<&InstalledModule>,
-    belongings: &OwnedFiles,
-    adopted: bool,
-    act: bool,
-) -> Result<Vec<Told>, Failure> {
-    let mut told = Vec::new();
-    let method = record.map_or(module.method.as_str(), |record| record.method.as_str());
-    if method == "package_manager" {
-        let declared = module.variables.get("MODULE_PACKAGES").map(|names| {
-            names
-                .split_whitespace()
-                .map(str::to_owned)
-                .collect::<Vec<_>>()
-        });
-        let names = package::package_names(
-            context.machine,
-            module.id.as_str(),
-            &declared.unwrap_or_default(),
-        );
-        let remove = context
-            .machine
-            .manager()
-            .map(|manager| {
-                format!(
-                    "; {} removes it",
-                    format_args!("`{} {}`", manager.remove, names.join(" "))
-                )
-            })
-            .unwrap_or_default();
-        let why = if adopted {
-            "it existed before the install"
-        } else {
-            "system packages may be used by other programs"
-        };
-        told.push((
-            ItemChange::Preserved,
-            format!("package {}", names.join(" ")),
-            Some(format!("{why}{remove}")),
-        ));
-    }
-    let removal = record.map_or(&module.removal, |record| &record.removal);
-    if let Some(rock) = &removal.rock {
-        let known = record.and_then(|record| record.version.as_deref());
-        let there = luarocks::to_remove(rock, module.id.as_str(), known);
-        let subject =
-            |version: &String| format!("rock {} {version} in {}", module.id, rock.tree.display());
-        match adopted {
-            true => told.extend(there.iter().map(|version| {
-                (
-                    ItemChange::Preserved,
-                    subject(version),
-                    Some("it existed before the install; add --purge to remove it".to_owned()),
-                )
-            })),
-            false => {
-                // Also where nothing is left of it: a removal that was cut off has to be put in
-                // order.
-                if act {
-                    luarocks::remove(rock, module.id.as_str(), known, false, context)?;
-                }
-                told.extend(
-                    there
-                        .iter()
-                        .map(|version| (ItemChange::Removed, subject(version), None)),
-                );
-            }
-        }
-    }
-    let Some(target) = removal.target.as_ref().or(module.removal.target.as_ref()) else {
-        return Ok(told);
-    };
-    for name in module
-        .removal
-        .python
-        .iter()
-        .filter(|name| !removal.python.contains(name) && pip::installed(target, name).is_some())
-    {
-        told.push((
-            ItemChange::Preserved,
-            format!("Python package {name}"),
-            Some("it existed before the install".to_owned()),
-        ));
-    }
-    let there: Vec<String> = removal
-        .python
-        .iter()
-        .filter(|name| pip::installed(target, name).is_some())
-        .cloned()
-        .collect();
-    let (held, free): (Vec<String>, Vec<String>) = there
-        .into_iter()
-        .partition(|name| belongings.python.contains_key(name));
-    let needed = pip::needed(target, &free);
-    let mut going = Vec::new();
-    for name in held.into_iter().chain(free) {
-        let subject = format!("Python package {name}");
-        let holder = belongings
-            .python
-            .get(&name)
-            .map(|other| format!("{other} also owns it"));
-        let needs = needed
-            .get(&pip::normalized(&name))
-            .map(|other| format!("the Python package {other} depends on it"));
-        match holder.or(needs) {
-            _ if adopted => told.push((
-                ItemChange::Preserved,
-                subject,
-                Some("it existed before the install; add --purge to remove it".to_owned()),
-            )),
-            Some(reason) => told.push((ItemChange::Preserved, subject, Some(reason))),
-            None => {
-                told.push((ItemChange::Removed, subject, None));
-                going.push(name);
-            }
-        }
-    }
-    if act && !going.is_empty() {
-        pip::uninstall(context, target, &going)?;
-    }
     Ok(told)
 }
 
@@ -1105,8 +946,8 @@ fn plan_files(
     purge: bool,
 ) -> PlannedFiles {
     let mut told: Vec<Told> = Vec::new();
-    let indexed = record.filter(|record| record.removal.is_indexed());
-    let adopted = indexed.is_some_and(|record| record.adopted && !purge);
+    let whole = record.filter(|record| record.policy().is_recorded_whole);
+    let adopted = whole.is_some_and(|record| record.adopted && !purge);
     let settled = |told| PlannedFiles {
         told,
         restored: Vec::new(),
@@ -1114,8 +955,8 @@ fn plan_files(
         removal: PlannedRemoval::default(),
         is_settled: true,
     };
-    // Of a rock LuaRocks knows the files.
-    if adopted && indexed.is_some_and(|record| record.removal.rock.is_some()) {
+    // The files of a package are its manager's.
+    if adopted && whole.is_some_and(|record| is_package(&record.removal)) {
         return settled(told);
     }
     if let Some(first) = belongings.record.keys().next().filter(|_| adopted) {
@@ -1181,7 +1022,7 @@ fn plan_files(
     let application = record
         .and_then(|record| record.removal.application.as_ref())
         .filter(|_| purge);
-    let own = application.map(|application| application.directory(module.short()));
+    let own = application.map(|application| application.directory(module.short_name()));
     let is_foreign = |path: &Path| {
         let made = || {
             belongings

@@ -13,11 +13,11 @@ use hoist_files::{FileKind, Record, state};
 use hoist_ledger::Reader;
 
 use crate::around::is_file_of_shell;
-use crate::builtin::pip;
 use crate::git::local;
 use crate::git::program::Program;
 use crate::machine::Machine;
 use crate::presence;
+use crate::resource::altered_files;
 use crate::run_context::RunContext;
 use crate::table::method_of;
 
@@ -27,7 +27,7 @@ pub(crate) fn check(
     module: &Module,
     task: &TaskContext,
 ) -> Result<(), Failure> {
-    let missing = match module.removal.is_indexed() {
+    let missing = match module.policy().is_recorded_whole {
         true => presence::missing(&world.machine, &module.checks, &module.paths, &world.path),
         false => Vec::new(),
     };
@@ -57,7 +57,7 @@ pub(crate) fn verify(
         .own_record(&module.id)
         .map_err(|error| Failure::new(error.to_string()))?;
     // What a source has by now says nothing of what was installed from it.
-    match module.removal.is_indexed() && !recorded.is_empty() {
+    match module.policy().is_recorded_whole && !recorded.is_empty() {
         true => run_tests(world, module, task)?,
         false => check(world, module, task)?,
     }
@@ -84,7 +84,7 @@ fn missing(module: &Module, record: Option<&InstalledModule>) -> Vec<String> {
         .map(|repository| &repository.dir)
         .filter(|dir| local::is_vacant(dir));
     missing.extend(repository.map(|dir| dir.display().to_string()));
-    if let Some(Presence::Missing(package)) = presence::python_packages(module) {
+    if let Some(Presence::Missing(package)) = presence::packages(module) {
         missing.push(package);
     }
     // What is only declared for removal may come and go.
@@ -94,7 +94,7 @@ fn missing(module: &Module, record: Option<&InstalledModule>) -> Vec<String> {
     // does not count.
     let paths = record
         .into_iter()
-        .flat_map(|record| match record.removal.is_indexed() {
+        .flat_map(|record| match record.policy().is_recorded_whole {
             true => record.files.iter().chain(&[]),
             false => record.paths.iter().chain(&record.files),
         });
@@ -121,21 +121,12 @@ impl Altered {
         self.missing.is_empty() && self.modified.is_empty()
     }
 
-    /// Adds files of Python packages that differ from what pip recorded.
+    /// Adds files of packages that differ from what their manager recorded.
     fn add_packages(&mut self, removal: &UninstallSpec) -> Result<(), Failure> {
-        let Some(target) = removal
-            .target
-            .as_ref()
-            .filter(|_| !removal.python.is_empty())
-        else {
-            return Ok(());
-        };
-        let python = pip::altered(target, &removal.python).map_err(|error| {
-            Failure::new(format!("cannot read the files of Python packages: {error}"))
-        })?;
+        let packages = altered_files(removal)?;
         let shown = |paths: Vec<PathBuf>| paths.into_iter().map(|path| path.display().to_string());
-        self.missing.extend(shown(python.missing));
-        self.modified.extend(shown(python.modified));
+        self.missing.extend(shown(packages.missing));
+        self.modified.extend(shown(packages.modified));
         Ok(())
     }
 }

@@ -1,8 +1,8 @@
 //! What happens to each resolved module: the difference between what is asked and what is there.
 
 use hoist_core::{
-    Action, Change, Installed, InstalledModule, Module, ModuleId, Plan, PlannedModule, Presence,
-    Request, SelectionReason,
+    Action, Change, DescribedBy, Installed, InstalledModule, Module, ModuleId, Plan, PlannedModule,
+    Presence, Request, SelectionReason,
 };
 
 use crate::{Resolution, Resolved};
@@ -71,8 +71,7 @@ pub fn plan(
                 let same = recorded.is_none_or(|recorded| {
                     recorded.digest == module.digest
                         && (recorded.source == module.source
-                            || !module.removal.is_indexed()
-                            || module.removal.plugin)
+                            || module.policy().described_by == DescribedBy::Manifest)
                 });
                 match decide(module, recorded.is_some(), presence(&module.id)) {
                     // Which may have been named by where it is.
@@ -89,7 +88,7 @@ pub fn plan(
                             .unwrap_or_default();
                         (Change::Update, from_to(&had, module))
                     }
-                    (Change::Keep, reason) if !same && module.removal.is_indexed() => {
+                    (Change::Keep, reason) if !same && module.policy().has_versions => {
                         hint(format!(
                             "{reason}; a newer version is available, run `hoist update {}` to install it",
                             module.id
@@ -98,18 +97,22 @@ pub fn plan(
                     (Change::Keep, reason) if !same => hint(format!(
                         "{reason}; its manifest changed since, add --force to reinstall it"
                     )),
-                    (Change::Keep, _) if recorded.is_none() && module.method == "custom" => hint(
-                        "its declared files already exist; add --force to run main_module"
-                            .to_owned(),
-                    ),
+                    (Change::Keep, _) if recorded.is_none() && module.is_custom => hint(format!(
+                        "its declared files already exist; add --force to run {}",
+                        module.words.install
+                    )),
                     decided => decided,
                 }
             }
         };
-        let told = matches!(change, Change::Install | Change::Migrate)
-            || module.removal.rock.is_some() && request.action == Action::Update;
-        let caveats = module.offered.caveats.iter().filter(|_| told);
-        let reason = caveats.fold(reason, |reason, caveat| format!("{reason}; {caveat}"));
+        let is_brought = matches!(change, Change::Install | Change::Migrate);
+        let offered = &module.offered;
+        let caveats = offered.caveats.iter().filter(|_| is_brought);
+        let is_told = is_brought || request.action == Action::Update;
+        let held_back = offered.held_back.iter().filter(|_| is_told);
+        let reason = caveats
+            .chain(held_back)
+            .fold(reason, |reason, caveat| format!("{reason}; {caveat}"));
         PlannedModule {
             module: module.id.clone(),
             tier: module.tier,
@@ -150,13 +153,13 @@ fn since(installed: &Installed, id: &ModuleId) -> String {
 
 /// True for a module that is installed from another source than this one.
 fn moves(module: &Module, installed: &Installed) -> bool {
-    module.removal.is_indexed()
+    module.policy().keeps_source
         && former(module, installed).is_some_and(|record| record.source != module.source)
 }
 
 /// True for a module of a collection that is installed from another one.
 fn comes_from_elsewhere(module: &Module, installed: &Installed) -> bool {
-    !module.removal.is_indexed()
+    !module.policy().keeps_source
         && former(module, installed).is_some_and(|record| record.source != module.source)
 }
 
@@ -201,7 +204,7 @@ fn update(resolved: &Resolved<'_>, installed: &Installed, presence: Presence) ->
         .get(&module.id)
         .or_else(|| installed.unfinished.get(&module.id));
     let changed = record.is_some_and(|record| record.digest != module.digest);
-    if module.removal.is_indexed() {
+    if module.policy().has_versions {
         let had = record
             .and_then(|record| record.version.clone())
             .unwrap_or_default();
@@ -209,9 +212,7 @@ fn update(resolved: &Resolved<'_>, installed: &Installed, presence: Presence) ->
             || record.is_some_and(|record| record.version != module.offered.version)
         {
             true => (Change::Update, from_to(&had, module)),
-            false if !module.offered.caveats.is_empty() && module.removal.rock.is_some() => {
-                (Change::Keep, format!("{had} is kept"))
-            }
+            false if module.offered.held_back.is_some() => (Change::Keep, format!("{had} is kept")),
             false => (Change::Keep, format!("{had} is the latest version")),
         };
     }
@@ -251,7 +252,7 @@ fn decide(module: &Module, recorded: bool, presence: Presence) -> (Change, Strin
         ),
         (_, Presence::Ask) => (
             Change::Check,
-            "check_module_installed is asked during the run".to_owned(),
+            format!("{} is asked during the run", module.words.check),
         ),
         (_, Presence::Obstructed(what)) => (Change::Install, what),
     }

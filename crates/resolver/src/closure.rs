@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hoist_core::{
-    Action, Catalog, Diagnostic, Installed, LeftOut, Module, ModuleId, Request, SelectionReason,
-    Tier,
+    Action, Catalog, DescribedBy, Diagnostic, Installed, LeftOut, Module, ModuleId, Request,
+    SelectionReason, Tier,
 };
 use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -181,7 +181,7 @@ fn close_backwards<'c>(
     let came_along = |id: &ModuleId| {
         let record = installed.modules.get(id);
         record.is_some_and(|record| {
-            !record.is_explicit && !record.adopted && record.removal.is_indexed()
+            !record.is_explicit && !record.adopted && record.policy().goes_when_unneeded
         })
     };
     let mut left: Vec<ModuleId> = modules
@@ -255,7 +255,7 @@ pub fn check(catalog: &Catalog) -> Vec<Diagnostic> {
     // What sources say of their modules is their authors' business.
     let own: Vec<&Module> = catalog
         .modules()
-        .filter(|module| !module.removal.is_indexed())
+        .filter(|module| !module.policy().keeps_source)
         .collect();
     for module in &own {
         let missing = module.requires.iter().filter(|name| {
@@ -271,7 +271,7 @@ pub fn check(catalog: &Catalog) -> Vec<Diagnostic> {
 pub fn cycles_of(catalog: &Catalog) -> Vec<Diagnostic> {
     let own = catalog
         .modules()
-        .filter(|module| !module.removal.is_indexed() || module.removal.plugin);
+        .filter(|module| module.policy().described_by == DescribedBy::Manifest);
     cycles(&graph(&own.collect::<Vec<_>>()))
 }
 
@@ -315,7 +315,7 @@ fn tell(graph: &DiGraph<&Module, ()>, path: &[NodeIndex]) -> Diagnostic {
     Diagnostic::error(format!("dependency cycle: {}", names.join(" => ")))
         .module(first.id.as_str())
         .file(first.manifest.display().to_string())
-        .field(field(first))
+        .field(first.words.dependencies)
         .help("remove one of these dependencies")
 }
 
@@ -324,19 +324,10 @@ fn missing_requirement(catalog: &Catalog, module: &Module, name: &str) -> Diagno
     let unknown = unknown
         .module(module.id.as_str())
         .file(module.manifest.display().to_string())
-        .field(field(module));
+        .field(module.words.dependencies);
     match module.removal.into {
         None => unknown,
         Some(_) => unknown.help("run `hoist sync` to refresh the sources, or name the directory of the dependency as well; add --no-deps to install the module without its dependencies"),
-    }
-}
-
-/// Where a manifest says what its module needs.
-fn field(module: &Module) -> &'static str {
-    match (&module.removal.into, &module.removal.rock) {
-        (_, Some(_)) => "dependencies",
-        (Some(_), None) => "depends",
-        (None, None) => "MODULE_DEPENDS",
     }
 }
 

@@ -107,7 +107,7 @@ fn by_tier<'c>(
     };
     // Of a repository or a server of modules nobody wants all of them.
     let by_name =
-        |module: &Module| request.action == Action::Install && module.removal.is_indexed();
+        |module: &Module| request.action == Action::Install && module.policy().is_selected_by_name;
     for module in catalog.modules().filter(|module| !by_name(module)) {
         if chosen(module.id.as_str(), Some(module.tier)) {
             let wanted = if request.action == Action::Install {

@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use hoist_core::{
-    Action, Application, Checks, Digest, InstalledModule, Maturity, Module, ModuleId, Recipe, Rock,
-    Source, SourceKind, SourceMetadata, Step, Tier, UninstallSpec,
+    Action, Application, Checks, Digest, InstalledModule, Maturity, Module, ModuleId, ModulePolicy,
+    Recipe, Source, SourceKind, SourceMetadata, Step, Tier, UninstallSpec, Words,
 };
 use serde_json::json;
 
 use crate::choose::{ChosenRock, PROVIDED};
 use crate::index::{Index, IndexEntry};
-use crate::rocks;
+use crate::rocks::{self, LUAROCKS, RockTree};
 use crate::version::{Requirement, Version};
 
 /// The modules of an index. `tree` is the copy of the source's files: without a revision in the
@@ -33,8 +33,8 @@ pub fn modules(
                 id,
                 entry,
                 rocks,
-                &Rock {
-                    tree: tree.clone(),
+                &RockTree {
+                    directory: tree.clone(),
                     lua: lua.clone(),
                 },
             ),
@@ -81,6 +81,7 @@ fn module(
         requires,
         optional_dependencies: Vec::new(),
         method: method.to_owned(),
+        is_custom: false,
         recipe: Recipe {
             steps: [(Action::Install, vec![step])].into(),
         },
@@ -88,22 +89,49 @@ fn module(
         repository: None,
         paths: Vec::new(),
         removal,
+        tool_directories: Vec::new(),
         config_files: Vec::new(),
         update_method: method.to_owned(),
         timeout: None,
         variables: Default::default(),
         root: Default::default(),
         manifest: Default::default(),
+        words: &WORDS,
         digest: Digest::known(String::new()),
         source: String::new(),
         offered: SourceMetadata {
             version: Some(entry.version.clone()),
             stage: entry.stage,
             caveats: caveats(entry),
+            held_back: None,
             needs: Vec::new(),
             is_empty: is_empty(entry),
         },
     }
+}
+
+/// What the descriptions of modules call things.
+static WORDS: Words = Words {
+    dependencies: "depends",
+    ..Words::NONE
+};
+
+/// What rockspecs call things.
+static ROCKSPEC_WORDS: Words = Words {
+    dependencies: "dependencies",
+    ..Words::NONE
+};
+
+/// The system of modules of an XMPP server.
+const PROSODY: &str = "prosody";
+
+/// The system of modules of web applications.
+const APPLICATION: &str = "application";
+
+/// The prefix that the names of modules of an XMPP server have may be left out.
+fn aliases(id: &ModuleId) -> Vec<String> {
+    let short = id.as_str().strip_prefix("mod_");
+    short.into_iter().map(str::to_owned).collect()
 }
 
 /// A directory that is copied.
@@ -116,6 +144,8 @@ fn directory(id: ModuleId, entry: &IndexEntry, index: &Index, tree: &Path, into:
     });
     let removal = UninstallSpec {
         into: Some(into.to_owned()),
+        policy: ModulePolicy::of_index(PROSODY),
+        aliases: aliases(&id),
         empty: is_empty(entry),
         ..UninstallSpec::default()
     };
@@ -158,6 +188,12 @@ fn of_application(
     });
     let removal = UninstallSpec {
         into: Some(application.ground()),
+        policy: ModulePolicy {
+            is_validated: true,
+            ..ModulePolicy::of_index(APPLICATION)
+        },
+        short_name: Some(entry.name.clone()),
+        aliases: vec![entry.name.clone()],
         application: Some(application.clone()),
         from: origin.map(|origin| origin.from.clone()),
         ..UninstallSpec::default()
@@ -189,10 +225,12 @@ fn of_application(
     module
 }
 
-fn rock(id: ModuleId, entry: &IndexEntry, server: &str, rock: &Rock) -> Module {
+fn rock(id: ModuleId, entry: &IndexEntry, server: &str, rock: &RockTree) -> Module {
     let removal = UninstallSpec {
-        into: Some(rock.tree.clone()),
-        rock: Some(rock.clone()),
+        into: Some(rock.directory.clone()),
+        policy: ModulePolicy::of_index(PROSODY),
+        aliases: aliases(&id),
+        resources: vec![rock.resource(id.as_str())],
         empty: is_empty(entry),
         ..UninstallSpec::default()
     };
@@ -200,14 +238,9 @@ fn rock(id: ModuleId, entry: &IndexEntry, server: &str, rock: &Rock) -> Module {
         dirs: vec![rocks::directory(rock, &entry.name)],
         ..Checks::default()
     };
-    let mut module = module(
-        id,
-        entry,
-        "luarocks",
-        Step::new("luarocks", json!({})),
-        removal,
-    );
+    let mut module = module(id, entry, LUAROCKS, Step::new(LUAROCKS, json!({})), removal);
     module.checks = checks;
+    module.words = &ROCKSPEC_WORDS;
     module.manifest = Path::new(server).join(format!("{}-{}.rockspec", entry.name, entry.version));
     if let Some(newest) = entry.offers.first() {
         add_version(&mut module, &newest.version, &newest.archive, server, None);
@@ -249,7 +282,7 @@ pub fn pin<'n>(
                 )
             })
             .unwrap_or_default();
-        module.offered.caveats.push(format!(
+        module.offered.held_back = Some(format!(
             "{newest} conflicts with other dependencies or installed rocks{by}"
         ));
     }
@@ -291,12 +324,12 @@ fn add_version(
     server: &str,
     needs: Option<&Vec<String>>,
 ) {
-    let Some(rock) = &module.removal.rock else {
+    let Some(rock) = RockTree::of(&module.removal) else {
         return;
     };
     let name = module.id.as_str();
-    let args = json!({ "name": name, "version": version, "archive": archive, "server": server, "tree": rock.tree, "lua": rock.lua, "needs": needs });
-    let step = Step::new("luarocks", args);
+    let args = json!({ "name": name, "version": version, "archive": archive, "server": server, "tree": rock.directory, "lua": rock.lua, "needs": needs });
+    let step = Step::new(LUAROCKS, args);
     module.recipe.steps.insert(Action::Install, vec![step]);
     module.digest = Digest::of([name.as_bytes(), version.as_bytes()]);
     module.offered.version = Some(version.to_owned());

@@ -3,15 +3,61 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use hoist_core::Rock;
+use hoist_core::{Resource, ResourceScope, UninstallSpec};
 
 use crate::index::{IndexEntry, Offer};
 use crate::lua::{self, LuaError};
 use crate::version::{Requirement, Version};
 
+/// The method that installs rocks, and the manager of them.
+pub const LUAROCKS: &str = "luarocks";
+
+/// A tree of rocks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RockTree {
+    /// Where rocks are installed.
+    pub directory: PathBuf,
+    /// The version of Lua they run under.
+    pub lua: String,
+}
+
+impl RockTree {
+    /// The tree as the scope of resources.
+    pub fn scope(&self) -> ResourceScope {
+        ResourceScope {
+            runtime: Some(self.lua.clone()),
+            ..ResourceScope::new(LUAROCKS, &self.directory)
+        }
+    }
+
+    /// A rock of the tree, as a resource of its module.
+    pub fn resource(&self, name: &str) -> Resource {
+        Resource::new(self.scope(), name)
+    }
+
+    /// The tree that a scope is; nothing for scopes of other managers.
+    pub fn from_scope(scope: &ResourceScope) -> Option<Self> {
+        let lua = scope
+            .runtime
+            .clone()
+            .filter(|_| scope.manager == LUAROCKS)?;
+        Some(Self {
+            directory: scope.directory.clone(),
+            lua,
+        })
+    }
+
+    /// The tree of a module that is a rock.
+    pub fn of(removal: &UninstallSpec) -> Option<Self> {
+        removal
+            .owned()
+            .find_map(|resource| Self::from_scope(&resource.scope))
+    }
+}
+
 /// Where the versions of a rock stand in a tree, each in a directory of its name.
-pub fn directory(rock: &Rock, name: &str) -> PathBuf {
-    rock.tree
+pub fn directory(rock: &RockTree, name: &str) -> PathBuf {
+    rock.directory
         .join(format!("lib/luarocks/rocks-{}", rock.lua))
         .join(name)
 }

@@ -33,7 +33,7 @@ pub(crate) struct Global {
     pub(crate) app: Option<String>,
     /// Only plugins
     #[arg(skip)]
-    pub(crate) plugins_only: bool,
+    pub(crate) system: Option<&'static str>,
     /// Whether the command works without any collection
     #[arg(skip)]
     pub(crate) anywhere: bool,

@@ -467,50 +467,45 @@ fn article(action: Action) -> &'static str {
 }
 
 /// The modules of a run that are asked for again: of those that were named, where some were. The
-/// others are dependencies of these, and come along.
+/// others are dependencies of these, and come along. What was asked of one source, or in a certain
+/// version, is asked of it again.
 fn named_again<'m>(request: &Request, modules: impl Iterator<Item = &'m str>) -> Vec<String> {
-    let modules: Vec<&str> = modules.collect();
-    let is_named = |module: &&&str| match &request.selection {
-        Selection::Names(names) => names
-            .iter()
-            .chain(&request.with)
-            .any(|name| names::is_called(module, plain_name(name))),
-        _ => true,
+    let modules: BTreeSet<&str> = modules.collect();
+    let Selection::Names(asked) = &request.selection else {
+        return modules.into_iter().map(str::to_owned).collect();
     };
-    let named: Vec<&&str> = modules.iter().filter(is_named).collect();
-    let again = if named.is_empty() {
-        modules.iter().collect()
-    } else {
-        named
+    let mut named: BTreeMap<&str, &str> = BTreeMap::new();
+    for name in asked.iter().chain(&request.with) {
+        if let Some(module) = module_of(&modules, plain_name(name)) {
+            let is_plain = plain_name(name) == name;
+            named
+                .entry(module)
+                .or_insert(if is_plain { module } else { name });
+        }
+    }
+    match named.is_empty() {
+        true => modules.into_iter().map(str::to_owned).collect(),
+        false => named.into_values().map(str::to_owned).collect(),
+    }
+}
+
+/// The module of a run that was asked for by this name: letter case does not count, and what stands
+/// before a name, up to a separator, may have been left out.
+fn module_of<'m>(modules: &BTreeSet<&'m str>, name: &str) -> Option<&'m str> {
+    let is_called = |module: &&&str| module.eq_ignore_ascii_case(name);
+    let ends_so = |module: &&&str| {
+        let start = module.len().checked_sub(name.len());
+        let start = start.and_then(|start| module.split_at_checked(start));
+        start.is_some_and(|(before, end)| before.ends_with('_') && end.eq_ignore_ascii_case(name))
     };
-    again
-        .into_iter()
-        .map(|module| as_asked(request, module))
-        .collect()
+    let found = modules.iter().find(is_called);
+    found.or_else(|| modules.iter().find(ends_so)).copied()
 }
 
 /// A name without its source and its version.
 fn plain_name(name: &str) -> &str {
     let short = name.rsplit_once('/').map_or(name, |(_, short)| short);
     short.split_once('@').map_or(short, |(plain, _)| plain)
-}
-
-/// A module as it was asked for: what was asked of one source, or in a certain version, is asked of
-/// it again.
-fn as_asked(request: &Request, module: &str) -> String {
-    let asked: &[String] = match &request.selection {
-        Selection::Names(names) => names,
-        _ => &[],
-    };
-    let is_same = |name: &&String| {
-        let plain = plain_name(name);
-        name.as_str() != plain && names::is_called(module, plain)
-    };
-    asked
-        .iter()
-        .find(is_same)
-        .cloned()
-        .unwrap_or_else(|| module.to_owned())
 }
 
 /// What the last install did not finish, as a request of the same kind.
@@ -594,7 +589,7 @@ fn catalog<'s>(
                 .or_else(|| installed.unfinished.get(name))
         };
         let needs_script = |name: &&String| {
-            record(name).is_some_and(|record| record.removal.function && !record.adopted)
+            record(name).is_some_and(|record| record.removal.function.is_some() && !record.adopted)
         };
         let broken = names
             .iter()
@@ -609,9 +604,12 @@ fn catalog<'s>(
                     .filter(|found| found.is_error())
                     .cloned(),
             );
-            let wrong =
-                Diagnostic::error("uninstall_module cannot be run because the manifest has errors")
-                    .module(name.as_str());
+            let function = record(name).and_then(|record| record.removal.function.as_deref());
+            let wrong = Diagnostic::error(format!(
+                "{} cannot be run because the manifest has errors",
+                function.unwrap_or_default()
+            ))
+            .module(name.as_str());
             errors.push(wrong.help(
                 "fix the manifest, or move the script away to remove the module without running it",
             ));
@@ -699,11 +697,7 @@ fn look_at_configs(
                 if plan.action == Action::Install
                     || matches!(planned.wanted, hoist_core::SelectionReason::Named)
                 {
-                    errors.extend(
-                        files
-                            .iter()
-                            .filter_map(|file| unreadable(module.id.as_str(), file)),
-                    );
+                    errors.extend(files.iter().filter_map(|file| unreadable(module, file)));
                 }
                 let work = files.iter().any(|file| file.is_work());
                 if planned.change == Change::Keep
@@ -728,13 +722,13 @@ fn look_at_configs(
     }
 }
 
-fn unreadable(module: &str, file: &ConfigFile) -> Option<Diagnostic> {
+fn unreadable(module: &hoist_core::Module, file: &ConfigFile) -> Option<Diagnostic> {
     let ConfigFileState::Unreadable(why) = &file.standing else {
         return None;
     };
     let wrong = Diagnostic::error(format!("cannot read the file: {why}"))
-        .module(module)
-        .field("MODULE_CONFIG_FILES")
+        .module(module.id.as_str())
+        .field(module.words.config_files)
         .file(file.path.display().to_string());
     Some(wrong.help("a configuration file is to be installed there: move the existing file away, or change its permissions"))
 }
@@ -776,7 +770,9 @@ fn preview_removals(
         // What goes in the same run holds nothing back.
         let goes = |name: &String| going.contains(name.as_str());
         belongings.other_owners.retain(|_, name| !goes(name));
-        belongings.python.retain(|_, name| !goes(name));
+        belongings
+            .other_resource_owners
+            .retain(|_, name| !goes(name));
         let told = preview_removal(&home, machine, module, record, &belongings, purge);
         all.push((
             module.id.clone(),
@@ -946,7 +942,7 @@ pub(crate) fn lock(
     run::not_cancelled(cancel)?;
     match nested {
         Some(message) => {
-            let help = "declare the other module in MODULE_DEPENDS, so that it is installed first";
+            let help = "declare the other module as a dependency, so that it is installed first";
             Err(CommandError::wrong(Diagnostic::error(message).help(help)))
         }
         None => Ok(lock?),

@@ -9,7 +9,7 @@ use hoist_core::{
 use hoist_ledger::{Deployed, DeploymentState, read_deployments};
 use hoist_methods::{
     Configured, Deployment, DeploymentPaths, Machine, OnDisk, ReleaseFile, Rollout, SWARM, called,
-    hosts_of, kept_secrets, project_name,
+    hosts_of, is_plugin, kept_secrets, project_name,
 };
 use hoist_plugins::{
     ConfigAssignment, DeploymentKind, Document, Given, MANIFEST, Masker, Plugin,
@@ -502,7 +502,7 @@ fn prepare(
     for asked in asked {
         let Some(module) = catalog
             .get(&asked.name)
-            .filter(|module| module.removal.plugin)
+            .filter(|module| is_plugin(&module.removal))
         else {
             let wrong = Diagnostic::error(format!(
                 "`{}` is a module, not a plugin",

@@ -134,7 +134,7 @@ fn programs(session: &Session, machine: &Machine, findings: &mut Vec<Finding>) {
     for module in session
         .catalog
         .modules()
-        .filter(|module| !module.removal.is_indexed())
+        .filter(|module| !module.policy().keeps_source)
     {
         for step in module.recipe.steps.values().flatten() {
             let programs = entry(step).map_or(&[][..], |method| method.programs);
@@ -286,7 +286,7 @@ fn state(
     // The same of another source is another module.
     let is_there = |module: &Module| {
         let record = installed.modules.get(&module.id);
-        record.is_some_and(|record| !module.removal.is_indexed() || record.source == module.source)
+        record.is_some_and(|record| !module.policy().keeps_source || record.source == module.source)
     };
     let gone = |module: &&Module| {
         is_there(module)

@@ -128,7 +128,8 @@ pub(crate) fn run(global: &Global, name: &str) -> Result<ExitStatus, CommandErro
         .variables
         .iter()
         .filter(|(name, value)| {
-            !value.is_empty() && !matches!(name.as_str(), "MODULE_NAME" | "MODULE_DESCRIPTION")
+            !value.is_empty()
+                && ![module.words.name, module.words.description].contains(&name.as_str())
         })
         .map(|(name, value)| vec![format!("  {name}"), printable(value)])
         .collect();
@@ -371,10 +372,10 @@ fn elsewhere(session: &Session, id: &ModuleId, record: &InstalledModule) -> Vec<
             .chain(&record.removal.paths)
             .any(|known| path.starts_with(known))
     };
-    let is_indexed = record.removal.is_indexed();
+    let is_whole = record.policy().is_recorded_whole;
     recorded
         .into_iter()
-        .filter(|(path, entry)| !is_indexed && entry.kind != FileKind::Directory && !is_below(path))
+        .filter(|(path, entry)| !is_whole && entry.kind != FileKind::Directory && !is_below(path))
         .map(|(path, _)| path)
         .collect()
 }

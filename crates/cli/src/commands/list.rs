@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use hoist_core::{Installed, Module};
+use hoist_core::{Installed, Module, ModulePolicy};
 use serde_json::json;
 
 use crate::args::{Global, List, Output};
@@ -23,8 +23,10 @@ pub(crate) fn run(global: &Global, list: &List) -> Result<ExitStatus, CommandErr
     }
     session.catalog.prefer_installed(&installed);
     let of_source = |source: &str| global.source.as_ref().is_none_or(|wanted| wanted == source);
+    let of_system =
+        |policy: &ModulePolicy| global.system.is_none_or(|system| system == policy.system);
     let shown = |module: &&Module| match list {
-        _ if !of_source(&module.source) || (global.plugins_only && !module.removal.plugin) => false,
+        _ if !of_source(&module.source) || !of_system(module.policy()) => false,
         List {
             installed: true, ..
         } => is_there(module, &installed),
@@ -49,7 +51,7 @@ pub(crate) fn run(global: &Global, list: &List) -> Result<ExitStatus, CommandErr
     let gone = installed.modules.iter().filter(|(id, record)| {
         session.catalog.get(id.as_str()).is_none() && of_source(&record.source)
     });
-    let gone = gone.filter(|(_, record)| !global.plugins_only || record.removal.plugin);
+    let gone = gone.filter(|(_, record)| of_system(record.policy()));
     let gone: Vec<_> = gone.filter(|_| !list.available).collect();
     let broken: Vec<_> = session
         .catalog
@@ -87,7 +89,7 @@ pub(crate) fn run(global: &Global, list: &List) -> Result<ExitStatus, CommandErr
     for (id, record) in gone {
         let version = record.version.clone().unwrap_or_else(|| "-".to_owned());
         let gone = match (
-            record.removal.is_indexed(),
+            record.policy().keeps_source,
             session.indexes.contains_key(&record.source),
         ) {
             (false, _) if session.unused_collection(record).is_some() => {
@@ -137,7 +139,7 @@ pub(crate) fn run(global: &Global, list: &List) -> Result<ExitStatus, CommandErr
         .catalog
         .hidden()
         .iter()
-        .filter(|hidden| !hidden.removal.is_indexed())
+        .filter(|hidden| !hidden.policy().keeps_source)
     {
         render::print_note(&format!(
             "note: {} of {} is shadowed by another module with the same name.",
@@ -156,7 +158,7 @@ pub(crate) fn run(global: &Global, list: &List) -> Result<ExitStatus, CommandErr
 
 /// The same of another source is another module.
 fn is_this(module: &Module, source: &str) -> bool {
-    !module.removal.is_indexed() || *source == module.source
+    !module.policy().keeps_source || *source == module.source
 }
 
 fn is_there(module: &Module, installed: &Installed) -> bool {
@@ -229,7 +231,7 @@ pub(crate) fn sources(module: &Module, offered_by: &BTreeMap<&str, Vec<&str>>) -
         .into_iter()
         .flatten()
         .filter(|source| **source != module.source);
-    let others = others.filter(|_| module.removal.is_indexed());
+    let others = others.filter(|_| module.policy().keeps_source);
     std::iter::once(module.source.as_str())
         .chain(others.copied())
         .collect::<Vec<_>>()
@@ -251,7 +253,7 @@ pub(crate) fn entry(
         "name": module.id, "tier": module.tier, "state": state, "version": record.and_then(|record| record.version.clone()),
         "source": module.source, "description": module.summary, "method": module.method, "requires": module.requires,
     });
-    if module.removal.is_indexed() {
+    if module.policy().has_versions {
         entry["offered"] = json!(module.offered.version);
         entry["stage"] = json!(module.offered.stage);
         entry["enabled"] = json!(session.enabled(module));

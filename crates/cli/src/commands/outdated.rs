@@ -6,9 +6,10 @@ use std::path::Path;
 
 use hoist_core::{Action, Installed, InstalledModule, Module, ModuleId};
 use hoist_executor::Failure;
-use hoist_methods::{Newer, clone_behind, fetched_at, newer_versions, rock_version};
+use hoist_methods::{
+    Newer, clone_behind, fetched_at, is_newer, is_plugin, newer_versions, package_version,
+};
 use hoist_plugins::read_version;
-use hoist_sources::Version;
 use serde_json::json;
 
 use crate::args::{Global, Output};
@@ -71,7 +72,7 @@ pub(crate) fn run(global: &Global, refresh: bool) -> Result<ExitStatus, CommandE
                     UpdateStatus::Outdated(newer.offered.clone()),
                 ));
             }
-            let version = version_of(id, record);
+            let version = version_of(record);
             standing(&session, &installed, id, &version)
                 .map(|standing| (id, record, version, standing))
         })
@@ -172,9 +173,7 @@ pub(crate) fn run(global: &Global, refresh: bool) -> Result<ExitStatus, CommandE
 /// Whether `hoist update` installs the newer version.
 fn is_updatable(session: &Session, id: &ModuleId, standing: &UpdateStatus) -> bool {
     let is_updated = |module: &Module| {
-        module.removal.is_indexed()
-            || module.removal.plugin
-            || !module.recipe.steps(Action::Update).is_empty()
+        module.policy().has_versions || !module.recipe.steps(Action::Update).is_empty()
     };
     match standing {
         UpdateStatus::Gone => false,
@@ -196,7 +195,7 @@ impl<'s> Clones<'s> {
             .filter_map(|id| session.catalog.get(id.as_str()));
         Self {
             modules: modules
-                .filter(|module| !module.removal.is_indexed() && !module.removal.plugin)
+                .filter(|module| !module.policy().has_versions)
                 .collect(),
         }
     }
@@ -233,7 +232,7 @@ pub(crate) fn remark_gone(session: &Session, installed: &Installed, source: Opti
         .filter(|(_, record)| source.is_none_or(|source| source == record.source))
     {
         if matches!(
-            standing(session, installed, id, &version_of(id, record)),
+            standing(session, installed, id, &version_of(record)),
             Some(UpdateStatus::Gone)
         ) {
             render::print_note(&format!(
@@ -245,12 +244,8 @@ pub(crate) fn remark_gone(session: &Session, installed: &Installed, source: Opti
 }
 
 /// What is there now: others may have brought a rock to another version.
-fn version_of(id: &ModuleId, record: &InstalledModule) -> String {
-    let there = record
-        .removal
-        .rock
-        .as_ref()
-        .and_then(|rock| rock_version(rock, id.as_str()));
+fn version_of(record: &InstalledModule) -> String {
+    let there = package_version(&record.removal);
     there.or_else(|| record.version.clone()).unwrap_or_default()
 }
 
@@ -265,7 +260,7 @@ fn standing(
         .catalog
         .all(id.as_str())
         .find(|module| module.source == record.source);
-    if record.removal.plugin {
+    if is_plugin(&record.removal) {
         let module = session
             .catalog
             .modules()
@@ -278,7 +273,7 @@ fn standing(
             .then_some(UpdateStatus::Outdated(offered))
             .or(changed.then_some(UpdateStatus::Changed));
     }
-    if !record.removal.is_indexed() {
+    if !record.policy().has_versions {
         let is_read = || {
             session
                 .catalog
@@ -297,11 +292,7 @@ fn standing(
     match (module, session.indexes.contains_key(&record.source)) {
         (Some(module), _) => {
             let newest = session.entry(module).map(|entry| entry.version.clone())?;
-            let newer = match record.removal.rock {
-                Some(_) => Version::new(&newest) > Version::new(version),
-                None => newest != version,
-            };
-            newer.then_some(UpdateStatus::Outdated(newest))
+            is_newer(&record.removal, &newest, version).then_some(UpdateStatus::Outdated(newest))
         }
         (None, true) => Some(UpdateStatus::Gone),
         // What nobody has looked at is not known to be gone.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use hoist_core::Diagnostic;
 use hoist_files::read_text;
-use hoist_methods::random_text;
+use hoist_methods::{PLUGIN_SYSTEM, random_text};
 use hoist_plugins::{
     Document, Given, Pending, Plugin, PluginConfiguration, SecretSource, ValueOrigin,
 };
@@ -32,7 +32,7 @@ pub(crate) fn run(global: &Global, action: &PluginAction) -> Result<ExitStatus, 
         PluginAction::Validate { plugins, inputs } => validate::run(global, plugins, inputs),
         PluginAction::List(list) => commands::list::run(
             &Global {
-                plugins_only: true,
+                system: Some(PLUGIN_SYSTEM),
                 ..global.clone()
             },
             list,

@@ -148,7 +148,7 @@ fn compare<'a>(
         let known = session
             .catalog
             .get(id.as_str())
-            .filter(|module| record.removal.is_indexed() == module.removal.is_indexed());
+            .filter(|module| record.policy().keeps_source == module.policy().keeps_source);
         let module = known
             .cloned()
             .unwrap_or_else(|| Module::remembered(id.clone(), record));

@@ -373,7 +373,7 @@ fn plan(session: &mut Session, wanted: &Undoable, installed: &Installed) -> Plan
             .or_else(|| installed.unfinished.get(id));
         let gone = InstalledModule {
             method: "undo".to_owned(),
-            removal: entry.was.removal(),
+            removal: entry.was.removal(&entry.module),
             ..InstalledModule::default()
         };
         let module = Module::remembered(id.clone(), record.unwrap_or(&gone));

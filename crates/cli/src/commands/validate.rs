@@ -78,11 +78,7 @@ pub(crate) fn run(global: &Global, paths: &[PathBuf]) -> Result<ExitStatus, Comm
     for (catalog, between) in catalogs {
         checked += catalog
             .modules()
-            .filter(|module| {
-                !module.removal.is_indexed()
-                    || module.removal.application.is_some()
-                    || module.removal.plugin
-            })
+            .filter(|module| module.policy().is_validated)
             .count()
             + catalog.all_broken().count();
         let mut of_catalog: Vec<Diagnostic> = catalog

@@ -18,7 +18,7 @@ use hoist_files::{private_directory, private_file};
 use hoist_ledger::{FinishedRun, Ledger, Lock, PendingChange, RunId};
 use hoist_methods::{
     ConfigFile, ConfigPolicy, Configured, Deployment, Machine, Options, Remote, RunSelection,
-    Schedule, Undeployment, UndoPlan, Watchdog, found_packages, keep_contents, needs_password,
+    Schedule, Undeployment, UndoPlan, Watchdog, found_resources, keep_contents, needs_password,
     preflight, present_version, run_name, schedule,
 };
 use hoist_plugins::Masker;
@@ -515,9 +515,9 @@ fn adopt(
             removal,
             ..
         } = module;
-        let (python, is_ours) = found_packages(module, installed);
+        let (resources, is_ours) = found_resources(module, installed);
         let removal = &UninstallSpec {
-            python,
+            resources,
             ..removal.clone()
         };
         let beginning = PendingChange {

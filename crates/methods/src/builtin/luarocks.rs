@@ -7,17 +7,20 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hoist_core::{Diagnostic, Installed, Rock, is_path};
+use hoist_core::{Diagnostic, Installed, is_path};
 use hoist_executor::{Command, Effect, Failure, ItemChange, Level};
 use hoist_files::{FileKind, Record, Recorded, Suffix, back_up, digest, keep_copy, list_tree};
 use hoist_ledger::{Holder, Lock};
 use hoist_sources::lua::{self, LuaValue, Table};
+use hoist_sources::rocks::RockTree;
 use hoist_sources::{Requirement, Version, rocks};
 use serde::{Deserialize, Serialize};
 
 mod ahead;
+mod manager;
 
 use ahead::{Archive, RockBatch};
+use manager::Rocks;
 
 use crate::batch::{Batches, SharedBatch};
 use crate::machine::Machine;
@@ -46,9 +49,9 @@ pub(crate) struct LuaRocks {
 }
 
 impl LuaRocks {
-    fn rock(&self) -> Rock {
-        Rock {
-            tree: self.tree.clone(),
+    fn rock(&self) -> RockTree {
+        RockTree {
+            directory: self.tree.clone(),
             lua: self.lua.clone(),
         }
     }
@@ -64,6 +67,7 @@ impl LuaRocks {
 /// Its entry in the table of methods.
 pub(crate) const METHOD: MethodEntry = MethodEntry {
     programs: &[&LUAROCKS],
+    manager: Some(&Rocks),
     ..MethodEntry::new::<LuaRocks>("luarocks")
 };
 
@@ -100,7 +104,7 @@ impl Method for LuaRocks {
     ) -> Option<(Arc<SharedBatch>, Vec<String>)> {
         let archive = Archive::of(self)?;
         let rock = self.rock();
-        let batch = batches.join(pool(&rock.tree).0, || RockBatch::new(rock));
+        let batch = batches.join(pool(&rock.directory).0, || RockBatch::new(rock));
         batch.kind::<RockBatch>()?.offer(archive);
         self.batch = Some(batch.clone());
         Some((batch, vec![self.name.clone()]))
@@ -266,12 +270,12 @@ impl Method for LuaRocks {
 }
 
 /// One at a time works in a tree.
-pub(crate) fn pool(tree: &Path) -> (String, usize) {
+fn pool(tree: &Path) -> (String, usize) {
     (format!("luarocks:{}", tree.display()), 1)
 }
 
 /// The versions of a rock that its tree has, the newest first.
-pub(crate) fn versions(rock: &Rock, name: &str) -> Vec<String> {
+fn versions(rock: &RockTree, name: &str) -> Vec<String> {
     let entries = std::fs::read_dir(rocks::directory(rock, name))
         .into_iter()
         .flatten()
@@ -289,7 +293,7 @@ pub(crate) fn versions(rock: &Rock, name: &str) -> Vec<String> {
 }
 
 /// The rocks of a tree, each with its newest version.
-pub fn rocks_of(rock: &Rock) -> BTreeMap<String, String> {
+pub fn rocks_of(rock: &RockTree) -> BTreeMap<String, String> {
     let entries = std::fs::read_dir(rocks::directory(rock, ""))
         .into_iter()
         .flatten()
@@ -301,7 +305,7 @@ pub fn rocks_of(rock: &Rock) -> BTreeMap<String, String> {
 }
 
 /// What the rocks of a tree need, by the name of the one that needs it, as LuaRocks has it.
-pub fn needs_of_rocks(rock: &Rock) -> BTreeMap<String, Vec<Requirement>> {
+pub fn needs_of_rocks(rock: &RockTree) -> BTreeMap<String, Vec<Requirement>> {
     let text =
         hoist_files::read_text(&rocks::directory(rock, "").join("manifest")).unwrap_or_default();
     let Ok(document) = lua::read(&text) else {
@@ -358,15 +362,16 @@ pub fn needs_of_rocks(rock: &Rock) -> BTreeMap<String, Vec<Requirement>> {
 
 /// The rocks of a tree that need a rock and that hoist did not install: LuaRocks does not remove
 /// what they need.
-pub fn foreign_dependents(rock: &Rock, name: &str, installed: &Installed) -> Vec<String> {
+pub fn foreign_dependents(rock: &RockTree, name: &str, installed: &Installed) -> Vec<String> {
     let record = |name: &str| {
         installed
             .modules
             .get(name)
             .or_else(|| installed.unfinished.get(name))
     };
-    let is_ours =
-        |name: &str| record(name).is_some_and(|record| record.removal.rock.as_ref() == Some(rock));
+    let is_ours = |name: &str| {
+        record(name).is_some_and(|record| RockTree::of(&record.removal).as_ref() == Some(rock))
+    };
     let needs = needs_of_rocks(rock).into_iter();
     let needing = needs.filter(|(other, needs)| {
         other != name && !is_ours(other) && needs.iter().any(|need| need.name == name)
@@ -375,13 +380,13 @@ pub fn foreign_dependents(rock: &Rock, name: &str, installed: &Installed) -> Vec
 }
 
 /// The newest version of a rock that its tree has.
-pub fn rock_version(rock: &Rock, name: &str) -> Option<String> {
+fn rock_version(rock: &RockTree, name: &str) -> Option<String> {
     versions(rock, name).into_iter().next()
 }
 
 /// The versions of a rock that go with it: the one that hoist brought. Others somebody else put
 /// beside it.
-pub(crate) fn to_remove(rock: &Rock, name: &str, version: Option<&str>) -> Vec<String> {
+fn to_remove(rock: &RockTree, name: &str, version: Option<&str>) -> Vec<String> {
     let there = versions(rock, name);
     there
         .into_iter()
@@ -390,14 +395,14 @@ pub(crate) fn to_remove(rock: &Rock, name: &str, version: Option<&str>) -> Vec<S
 }
 
 /// Takes a rock out of its tree, unless another needs it; with `force` also then.
-pub(crate) fn remove(
-    rock: &Rock,
+fn remove(
+    rock: &RockTree,
     name: &str,
     version: Option<&str>,
     force: bool,
     context: &StepContext<'_>,
 ) -> Result<(), Failure> {
-    if !rock.tree.join("lib/luarocks").is_dir() {
+    if !rock.directory.join("lib/luarocks").is_dir() {
         return Ok(());
     }
     let _turn = turn(rock, context)?;
@@ -417,12 +422,12 @@ pub(crate) fn remove(
 }
 
 /// Where hoist keeps its own things in a tree.
-fn own(rock: &Rock) -> PathBuf {
-    rock.tree.join("lib/luarocks/.hoist")
+fn own(rock: &RockTree) -> PathBuf {
+    rock.directory.join("lib/luarocks/.hoist")
 }
 
 /// True where all files of a version are in their places.
-fn is_whole(rock: &Rock, name: &str, version: &str) -> bool {
+fn is_whole(rock: &RockTree, name: &str, version: &str) -> bool {
     let directory = rocks::directory(rock, name).join(version);
     directory.join("rock_manifest").is_file()
         && deployed(rock, &directory).iter().all(|file| file.exists())
@@ -430,7 +435,7 @@ fn is_whole(rock: &Rock, name: &str, version: &str) -> bool {
 
 /// Whether a tree, which is put in order before, has this version of a rock, whole, and no other.
 /// False while another hoist works in it.
-pub(crate) fn is_only(rock: &Rock, name: &str, version: &str, context: &StepContext<'_>) -> bool {
+fn is_only(rock: &RockTree, name: &str, version: &str, context: &StepContext<'_>) -> bool {
     let Ok(_lock) = Lock::take(&own(rock), "hoist", |_| false) else {
         return false;
     };
@@ -440,7 +445,7 @@ pub(crate) fn is_only(rock: &Rock, name: &str, version: &str, context: &StepCont
 
 /// The right to work in a tree, also against other programs of hoist. What one that was killed left
 /// half done is mended first.
-fn turn(rock: &Rock, context: &StepContext<'_>) -> Result<Lock, Failure> {
+fn turn(rock: &RockTree, context: &StepContext<'_>) -> Result<Lock, Failure> {
     let mut told = false;
     let wait = |holder: &Holder| {
         if !std::mem::replace(&mut told, true) {
@@ -448,7 +453,7 @@ fn turn(rock: &Rock, context: &StepContext<'_>) -> Result<Lock, Failure> {
                 Level::Info,
                 format!(
                     "waiting for another hoist in {}: {holder}",
-                    rock.tree.display()
+                    rock.directory.display()
                 ),
             );
         }
@@ -476,7 +481,7 @@ struct AtWork {
 }
 
 impl AtWork {
-    fn on(rock: &Rock, name: &str) -> Self {
+    fn on(rock: &RockTree, name: &str) -> Self {
         let directory = rocks::directory(rock, name);
         let files = |version: &str| {
             deployed(rock, &directory.join(version))
@@ -498,7 +503,7 @@ impl AtWork {
     /// note for the next.
     fn during(
         &self,
-        rock: &Rock,
+        rock: &RockTree,
         context: &StepContext<'_>,
         work: impl FnOnce() -> Result<(), Failure>,
     ) -> Result<(), Failure> {
@@ -515,7 +520,7 @@ impl AtWork {
         done
     }
 
-    fn is_as_before(&self, rock: &Rock) -> bool {
+    fn is_as_before(&self, rock: &RockTree) -> bool {
         let directory = rocks::directory(rock, &self.name);
         let is_whole = |version: &String, files: &[PathBuf]| {
             directory.join(version).join("rock_manifest").is_file()
@@ -536,7 +541,7 @@ const AT_WORK: &str = "at-work";
 
 /// After LuaRocks was killed: what it was removing goes, what it was installing goes where it is
 /// not whole, and its manifest is made anew.
-fn repair(rock: &Rock, context: &StepContext<'_>) -> Result<(), Failure> {
+fn repair(rock: &RockTree, context: &StepContext<'_>) -> Result<(), Failure> {
     let note = own(rock).join(AT_WORK);
     let Ok(text) = std::fs::read(&note) else {
         return Ok(());
@@ -591,12 +596,12 @@ fn is_partly_moved(version: &Path) -> bool {
         .any(|part| version.join(part).exists())
 }
 
-fn luarocks(rock: &Rock, arguments: &[&str], context: &StepContext<'_>) -> Result<(), Failure> {
+fn luarocks(rock: &RockTree, arguments: &[&str], context: &StepContext<'_>) -> Result<(), Failure> {
     run(rock, "luarocks", arguments, context)
 }
 
 fn run(
-    rock: &Rock,
+    rock: &RockTree,
     program: &str,
     arguments: &[&str],
     context: &StepContext<'_>,
@@ -608,7 +613,7 @@ fn run(
 /// Runs one of the programs of LuaRocks in a directory.
 fn run_in(
     directory: &Path,
-    rock: &Rock,
+    rock: &RockTree,
     program: &str,
     arguments: &[&str],
     context: &StepContext<'_>,
@@ -621,7 +626,7 @@ fn run_in(
     let command = Command::new(program)
         .args([
             format!("--lua-version={}", rock.lua),
-            format!("--tree={}", rock.tree.display()),
+            format!("--tree={}", rock.directory.display()),
         ])
         .args(arguments)
         .environment(environment)
@@ -671,7 +676,7 @@ fn run_in(
 
 /// A rock as it is, in a file that can be installed again; `None` where it cannot be packed.
 fn pack(
-    rock: &Rock,
+    rock: &RockTree,
     name: &str,
     version: &str,
     context: &StepContext<'_>,
@@ -698,7 +703,7 @@ fn pack(
 }
 
 /// The files of a rock where they are loaded from, and those in its own directory.
-fn consists_of(rock: &Rock, name: &str, version: &str) -> Result<Record, Failure> {
+fn consists_of(rock: &RockTree, name: &str, version: &str) -> Result<Record, Failure> {
     let own = rocks::directory(rock, name).join(version);
     let mut paths = deployed(rock, &own);
     paths.push(own);
@@ -726,7 +731,7 @@ fn consists_of(rock: &Rock, name: &str, version: &str) -> Result<Record, Failure
 }
 
 /// Where the files of a rock are put to be loaded, as its own manifest lists them.
-fn deployed(rock: &Rock, own: &Path) -> Vec<PathBuf> {
+fn deployed(rock: &RockTree, own: &Path) -> Vec<PathBuf> {
     let text = hoist_files::read_text(&own.join("rock_manifest")).unwrap_or_default();
     let Ok(document) = lua::read(&text) else {
         return Vec::new();
@@ -737,9 +742,9 @@ fn deployed(rock: &Rock, own: &Path) -> Vec<PathBuf> {
         .cloned()
         .unwrap_or_default();
     let places = [
-        ("lua", rock.tree.join("share/lua").join(&rock.lua)),
-        ("lib", rock.tree.join("lib/lua").join(&rock.lua)),
-        ("bin", rock.tree.join("bin")),
+        ("lua", rock.directory.join("share/lua").join(&rock.lua)),
+        ("lib", rock.directory.join("lib/lua").join(&rock.lua)),
+        ("bin", rock.directory.join("bin")),
     ];
     let mut paths = Vec::new();
     for (part, root) in places {
@@ -763,8 +768,8 @@ fn deployed(rock: &Rock, own: &Path) -> Vec<PathBuf> {
 
 /// The files of a rock that were modified, and those that were added in its own directory, since it
 /// was recorded.
-pub(crate) fn modified(
-    rock: &Rock,
+fn modified(
+    rock: &RockTree,
     name: &str,
     version: &str,
     record: &Record,
@@ -801,7 +806,7 @@ pub(crate) fn modified(
 /// Backs up what was modified of a rock that is about to be replaced or removed, and what was added
 /// in its own directory.
 fn keep_changed(
-    rock: &Rock,
+    rock: &RockTree,
     name: &str,
     version: &str,
     context: &StepContext<'_>,
@@ -843,7 +848,7 @@ fn keep_changed(
 
 /// Removes what there is of a version that LuaRocks did not finish with; `files` are those that are
 /// loaded, where they are known.
-fn clear(rock: &Rock, name: &str, version: &str, files: &[PathBuf]) -> Result<(), Failure> {
+fn clear(rock: &RockTree, name: &str, version: &str, files: &[PathBuf]) -> Result<(), Failure> {
     let wrong = |error: std::io::Error| Failure::new(error.to_string());
     let directory = rocks::directory(rock, name);
     // Another version of it may have taken their places.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hoist_core::ModuleId;
+use hoist_core::{ModuleId, Resource, ResourceScope};
 use hoist_executor::{Command, Effect, Failure, Stream, TaskContext};
 use serde::Deserialize;
 
@@ -17,8 +17,10 @@ use crate::method::{
 use crate::newer::Newer;
 
 mod distributions;
+mod manager;
 
-pub(crate) use distributions::{altered, dependencies, installed, names, needed};
+use distributions::installed;
+use manager::PythonPackages;
 
 /// Packages and the directory they go to.
 #[derive(Debug, Deserialize)]
@@ -36,6 +38,9 @@ pub(crate) struct Pip {
     pub(crate) applied: bool,
 }
 
+/// The name of the method.
+const PIP_NAME: &str = "pip";
+
 /// The pool of a target: two pips in one directory overwrite each other's files.
 pub(crate) fn pool(target: &Path) -> String {
     format!("pip:{}", target.display())
@@ -45,8 +50,10 @@ pub(crate) fn pool(target: &Path) -> String {
 pub(crate) const METHOD: MethodEntry = MethodEntry {
     programs: &[&PIP],
     is_repeatable: true,
+    manager: Some(&PythonPackages),
+    resources: |step| Pip::deserialize(&step.args).map_or(Vec::new(), |pip| pip.resources()),
     newer: newer_packages,
-    ..MethodEntry::new::<Pip>("pip")
+    ..MethodEntry::new::<Pip>(PIP_NAME)
 };
 
 /// What installs Python packages.
@@ -189,6 +196,14 @@ impl Batch for PipBatch {
 }
 
 impl Pip {
+    fn resources(&self) -> Vec<Resource> {
+        let scope = ResourceScope::new(PIP_NAME, &self.target);
+        let names = self.packages.iter();
+        names
+            .map(|name| Resource::new(scope.clone(), name.as_str()))
+            .collect()
+    }
+
     fn versions(&self) -> Vec<Option<String>> {
         self.packages
             .iter()
@@ -198,7 +213,7 @@ impl Pip {
 }
 
 /// Runs pip once for these packages.
-pub(crate) fn install(
+fn install(
     context: &StepContext<'_>,
     target: &Path,
     packages: &[String],
@@ -238,11 +253,7 @@ pub(crate) fn install(
 }
 
 /// Takes packages away again, as pip does.
-pub(crate) fn uninstall(
-    context: &StepContext<'_>,
-    target: &Path,
-    packages: &[String],
-) -> Result<(), Failure> {
+fn uninstall(context: &StepContext<'_>, target: &Path, packages: &[String]) -> Result<(), Failure> {
     let target_text = target.display().to_string();
     let command = match program(context, target)? {
         Installer::Pip(pip) => pip.args(["uninstall", "--yes", "--no-input"]),
@@ -265,7 +276,7 @@ pub(crate) fn uninstall(
 
 /// The packages below a target that the index has newer versions of: by name, the installed version
 /// and the newer one.
-pub(crate) fn outdated(
+fn outdated(
     context: &StepContext<'_>,
     target: &Path,
 ) -> Result<BTreeMap<String, (String, String)>, Failure> {
@@ -613,7 +624,7 @@ fn run(context: &StepContext<'_>, command: Command, what: &str) -> Result<(), Fa
 
 /// A name as Python's packaging compares names: case, `-`, `_` and `.` do not matter, nor do the
 /// versions behind it.
-pub(crate) fn normalized(name: &str) -> String {
+fn normalized(name: &str) -> String {
     let name = name
         .split(['=', '<', '>', '!', '~', '[', ';', ' ', '@'])
         .next()

@@ -403,6 +403,7 @@ pub(crate) fn settle(
         before: None,
         decided: false,
     }));
+    let field = module.words.config_files;
     let module = &module.id;
     // Where a directory is now there is nothing to compare.
     for Guarded {
@@ -429,9 +430,7 @@ pub(crate) fn settle(
                     let why = "the collection has no template for it in config/, and the module did not write it";
                     task.note(
                         Level::Warning,
-                        format!(
-                            "MODULE_CONFIG_FILES declares {shown}, which does not exist: {why}"
-                        ),
+                        format!("{field} declares {shown}, which does not exist: {why}"),
                     );
                 }
                 Some(after) => {

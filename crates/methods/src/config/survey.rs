@@ -40,7 +40,7 @@ pub fn survey(
             errors.push(
                 wrong
                     .module(module.id.as_str())
-                    .field("MODULE_CONFIG_FILES"),
+                    .field(module.words.config_files),
             );
         }
         for (path, template) in pairs {
@@ -49,7 +49,7 @@ pub fn survey(
                 Err(wrong) => errors.push(
                     wrong
                         .module(module.id.as_str())
-                        .field("MODULE_CONFIG_FILES"),
+                        .field(module.words.config_files),
                 ),
             }
         }

@@ -14,8 +14,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use hoist_core::{
-    Action, Checks, Digest, Module, Parsed, Recipe, SourceMetadata, Step, Tier, UninstallSpec,
-    VersionedDependency,
+    Action, Checks, DescribedBy, Digest, Module, ModulePolicy, Parsed, Recipe, SourceMetadata,
+    Step, Tier, UninstallSpec, VersionedDependency, Words,
 };
 use hoist_plugins::{HookEvent, MANIFEST, Plugin, Side};
 use rayon::prelude::*;
@@ -82,6 +82,20 @@ pub fn plugin(directory: &Path, source: &str, into: &Path) -> (String, Parsed) {
     )
 }
 
+/// The name of the system.
+pub const PLUGIN_SYSTEM: &str = "plugin";
+
+/// Whether a module is a plugin.
+pub fn is_plugin(removal: &UninstallSpec) -> bool {
+    removal.policy.system == PLUGIN_SYSTEM
+}
+
+/// What manifests of plugins call things.
+static WORDS: Words = Words {
+    dependencies: "depends",
+    ..Words::NONE
+};
+
 fn module(plugin: &Plugin, directory: &Path, source: &str, into: &Path) -> Module {
     let destination = into.join(plugin.name.as_str());
     let (files, refused) = list_files(directory);
@@ -135,6 +149,7 @@ fn module(plugin: &Plugin, directory: &Path, source: &str, into: &Path) -> Modul
             .map(|needed| needed.name.clone())
             .collect(),
         method: "plugin".to_owned(),
+        is_custom: false,
         recipe: Recipe {
             steps: [(Action::Install, install), (Action::Update, update)].into(),
         },
@@ -147,15 +162,22 @@ fn module(plugin: &Plugin, directory: &Path, source: &str, into: &Path) -> Modul
         paths: vec![destination],
         removal: UninstallSpec {
             into: Some(into.to_owned()),
-            plugin: true,
+            policy: ModulePolicy {
+                described_by: DescribedBy::Manifest,
+                is_all_or_nothing: true,
+                is_validated: true,
+                ..ModulePolicy::of_index(PLUGIN_SYSTEM)
+            },
             ..UninstallSpec::default()
         },
+        tool_directories: Vec::new(),
         config_files: Vec::new(),
         update_method: "plugin".to_owned(),
         timeout: None,
         variables: BTreeMap::new(),
         root: directory.to_owned(),
         manifest: directory.join(MANIFEST),
+        words: &WORDS,
         digest: Digest::known(digest.as_str().to_owned()),
         source: source.to_owned(),
         offered: SourceMetadata {

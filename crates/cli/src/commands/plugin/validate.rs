@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use hoist_core::Diagnostic;
-use hoist_methods::project_name;
+use hoist_methods::{is_plugin, project_name};
 use hoist_plugins::{
     DeploymentKind, ENVIRONMENTS, Given, MANIFEST, Plugin, Rendering, profiles, read_version,
     render,
@@ -214,7 +214,7 @@ fn needs(session: &Session, plugin: &Plugin) -> Vec<Diagnostic> {
                     .offered
                     .version
                     .clone()
-                    .filter(|_| module.removal.plugin)
+                    .filter(|_| is_plugin(&module.removal))
             })
             .collect();
         let will_do = |version: &Option<String>| {

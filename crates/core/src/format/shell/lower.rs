@@ -12,9 +12,21 @@ use super::fields::{FIELDS, Field, FieldKind};
 use super::script::{self, Functions};
 use crate::text::{command_transport, package_name_problem};
 use crate::{
-    Action, Checks, Diagnostic, Environment, Manifest, ManifestFile, Module, ModuleId, Parsed,
-    Recipe, Repository, SourceMetadata, Step, Tier, UninstallSpec, did_you_mean, is_shared,
-    parse_duration,
+    Action, Checks, Diagnostic, Environment, Manifest, ManifestFile, Module, ModuleId,
+    ModulePolicy, Parsed, Recipe, Repository, Resource, ResourceScope, SourceMetadata, Step, Tier,
+    UninstallSpec, Words, did_you_mean, is_shared, parse_duration,
+};
+
+/// What shell modules call things.
+static WORDS: Words = Words {
+    name: "MODULE_NAME",
+    description: "MODULE_DESCRIPTION",
+    dependencies: "MODULE_DEPENDS",
+    directories: "MODULE_INSTALL_DIRS",
+    config_files: "MODULE_CONFIG_FILES",
+    install: "main_module",
+    uninstall: "uninstall_module",
+    check: "check_module_installed",
 };
 
 /// Reads a manifest of one or two files.
@@ -589,6 +601,11 @@ impl Lowering<'_> {
                 ));
             }
         }
+        let tools = script::tools(script_text);
+        let tool_directories = match tools.contains(&"pip") {
+            true => vec![self.python_directory()],
+            false => Vec::new(),
+        };
         let dirs = self.paths("MODULE_INSTALL_DIRS");
         let update = self.update(functions, &bash, &install);
         let uninstall = functions
@@ -608,6 +625,7 @@ impl Lowering<'_> {
                 url: self.url(),
                 dir,
             }),
+            is_custom: method == "custom",
             method,
             recipe: Recipe {
                 steps: [
@@ -621,12 +639,14 @@ impl Lowering<'_> {
             checks,
             removal: self.removal(functions.uninstall),
             paths: dirs,
+            tool_directories,
             config_files: self.paths("MODULE_CONFIG_FILES"),
             update_method: self.field("MODULE_UPDATE_METHOD").to_owned(),
             timeout: parse_duration(self.field("MODULE_TIMEOUT")).ok(),
             variables: self.variables(script_text),
             root: self.manifest.root.clone(),
             manifest: PathBuf::from(&self.file),
+            words: &WORDS,
             digest: self.manifest.digest(),
             source: self.manifest.source.clone(),
             offered: SourceMetadata::default(),
@@ -753,12 +773,8 @@ impl Lowering<'_> {
     }
 
     /// What removing it removes. Programs without a slash stand where programs of a user stand.
-    fn removal(&self, function: bool) -> UninstallSpec {
-        let home = self
-            .environment
-            .home()
-            .map(Path::to_owned)
-            .unwrap_or_default();
+    fn removal(&self, has_function: bool) -> UninstallSpec {
+        let home = self.home();
         let programs = self.words("MODULE_UNINSTALL_BINARIES");
         let programs = programs.iter().flat_map(|name| {
             [
@@ -772,27 +788,55 @@ impl Lowering<'_> {
             .chain(self.paths("MODULE_UNINSTALL_FILES"))
             .chain(programs)
             .collect();
-        let pip = self.field("MODULE_INSTALL_METHOD") == "pip";
-        let target = pip
-            .then(|| self.paths("MODULE_INSTALL_DIRS").first().cloned())
-            .flatten();
-        let python = match self.words("MODULE_UNINSTALL_PIP_PACKAGES") {
-            declared if declared.is_empty() && pip => match self.words("MODULE_PACKAGES") {
-                packages if packages.is_empty() => vec![self.manifest.name.clone()],
-                packages => packages,
-            },
-            declared => declared,
-        };
-        let root = Some(self.manifest.root.clone());
-        let target = target.or_else(|| Some(home.join(".local")));
         UninstallSpec {
             paths,
-            python,
-            target,
-            function,
-            root,
+            resources: self.resources(),
+            policy: ModulePolicy::of_manifest("shell"),
+            function: has_function.then(|| WORDS.uninstall.to_owned()),
+            root: Some(self.manifest.root.clone()),
             ..UninstallSpec::default()
         }
+    }
+
+    /// The directory that Python packages of the module are installed below.
+    fn python_directory(&self) -> PathBuf {
+        let is_pip = self.field("MODULE_INSTALL_METHOD") == "pip";
+        let declared = is_pip.then(|| self.paths("MODULE_INSTALL_DIRS"));
+        let declared = declared.and_then(|paths| paths.into_iter().next());
+        declared.unwrap_or_else(|| self.home().join(".local"))
+    }
+
+    fn home(&self) -> PathBuf {
+        self.environment
+            .home()
+            .map(Path::to_owned)
+            .unwrap_or_default()
+    }
+
+    /// The packages that come with it: of Python, which go with it, and of the system, which stay.
+    fn resources(&self) -> Vec<Resource> {
+        let method = self.field("MODULE_INSTALL_METHOD");
+        let own = || match self.words("MODULE_PACKAGES") {
+            packages if packages.is_empty() => vec![self.manifest.name.clone()],
+            packages => packages,
+        };
+        let python = match self.words("MODULE_UNINSTALL_PIP_PACKAGES") {
+            declared if declared.is_empty() && method == "pip" => own(),
+            declared => declared,
+        };
+        let scope = ResourceScope::new("pip", &self.python_directory());
+        let python = python
+            .into_iter()
+            .map(|name| Resource::new(scope.clone(), name));
+        let system = match method {
+            "package_manager" => own(),
+            _ => Vec::new(),
+        };
+        let system = system.into_iter().map(|name| Resource {
+            is_shared: true,
+            ..Resource::new(ResourceScope::new("package", Path::new("")), name)
+        });
+        python.chain(system).collect()
     }
 
     /// The repository's URL; blanks around it mean nothing, a leading `~` the home directory.

@@ -12,9 +12,9 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hoist_core::{Rock, is_path};
+use hoist_core::is_path;
 use hoist_executor::{Failure, TaskContext};
-use hoist_sources::rocks;
+use hoist_sources::rocks::{self, RockTree};
 
 use super::{
     LuaRocks, clear, deployed, is_partly_moved, is_whole, own, rock_version, run, run_in, turn,
@@ -80,14 +80,14 @@ fn kind<'f>(file: &'f str, name: &str, version: &str) -> Option<&'f str> {
 /// away.
 #[derive(Debug)]
 pub(super) struct Ahead {
-    rock: Rock,
+    rock: RockTree,
     list: File,
     /// With their versions.
     waiting: BTreeMap<String, String>,
 }
 
 impl Ahead {
-    fn begin(rock: &Rock, archives: &[&Archive]) -> std::io::Result<Self> {
+    fn begin(rock: &RockTree, archives: &[&Archive]) -> std::io::Result<Self> {
         let list = OpenOptions::new()
             .read(true)
             .append(true)
@@ -135,7 +135,7 @@ impl Ahead {
 
 /// The rocks of several modules in one tree.
 pub(super) struct RockBatch {
-    rock: Rock,
+    rock: RockTree,
     /// The files of rocks that may go together.
     archives: Mutex<Vec<Archive>>,
     /// The rocks that no module has taken over so far.
@@ -143,7 +143,7 @@ pub(super) struct RockBatch {
 }
 
 impl RockBatch {
-    pub(super) fn new(rock: Rock) -> Self {
+    pub(super) fn new(rock: RockTree) -> Self {
         Self {
             rock,
             archives: Mutex::default(),
@@ -214,12 +214,12 @@ impl Batch for RockBatch {
     }
 }
 
-fn list_of(rock: &Rock) -> PathBuf {
+fn list_of(rock: &RockTree) -> PathBuf {
     own(rock).join("ahead")
 }
 
 /// The rocks of a tree that a run which was killed had installed ahead.
-pub(super) fn abandoned(rock: &Rock) -> BTreeMap<String, String> {
+pub(super) fn abandoned(rock: &RockTree) -> BTreeMap<String, String> {
     let Ok(mut list) = File::open(list_of(rock)) else {
         return BTreeMap::new();
     };
@@ -243,7 +243,7 @@ pub(super) fn abandoned(rock: &Rock) -> BTreeMap<String, String> {
 }
 
 /// Takes away what a run that was killed had installed ahead.
-pub(super) fn repair(rock: &Rock, context: &StepContext<'_>) -> Result<(), Failure> {
+pub(super) fn repair(rock: &RockTree, context: &StepContext<'_>) -> Result<(), Failure> {
     let list = list_of(rock);
     let Ok(file) = File::open(&list) else {
         return Ok(());
@@ -260,7 +260,7 @@ pub(super) fn repair(rock: &Rock, context: &StepContext<'_>) -> Result<(), Failu
 }
 
 fn take_away(
-    rock: &Rock,
+    rock: &RockTree,
     those: &BTreeMap<String, String>,
     context: &StepContext<'_>,
 ) -> Result<(), Failure> {
@@ -282,7 +282,7 @@ fn take_away(
 /// Installs these rocks, as far as nothing of them is there. Returns the list of those that are
 /// there afterwards; nothing where it is of no use.
 fn install(
-    rock: &Rock,
+    rock: &RockTree,
     archives: &[Archive],
     context: &StepContext<'_>,
 ) -> (Option<Ahead>, Result<(), Failure>) {
@@ -331,7 +331,7 @@ type Begun = (hoist_ledger::Lock, Ahead, tempfile::TempDir);
 
 /// Puts together what LuaRocks is given.
 fn begin(
-    rock: &Rock,
+    rock: &RockTree,
     archives: &[Archive],
     context: &StepContext<'_>,
 ) -> Result<Option<Begun>, Failure> {

@@ -3,10 +3,10 @@
 mod managers;
 mod names;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use hoist_core::{Diagnostic, ModuleId, package_name_problem};
+use hoist_core::{Diagnostic, ModuleId, ResourceScope, package_name_problem};
 use hoist_executor::{Command, Effect, Failure, Level, Stream, TaskContext};
 use serde::Deserialize;
 
@@ -19,6 +19,7 @@ use crate::method::{
     Applied, Method, MethodEntry, MethodUse, NewerVersions, RequiredProgram, StepContext,
 };
 use crate::newer::Newer;
+use crate::resource::ResourceManager;
 use crate::sudo::{self, Permission};
 
 /// The packages of a module.
@@ -47,6 +48,7 @@ pub(crate) const METHOD: MethodEntry = MethodEntry {
     programs: &[&PACKAGE_MANAGER],
     is_repeatable: true,
     may_need_root: true,
+    manager: Some(&SystemPackages),
     preflight,
     needs_password,
     newer: newer_packages,
@@ -222,6 +224,81 @@ impl Package {
 
 /// One at a time installs packages of the system.
 const POOL: &str = "package";
+
+/// Packages of the system, which stay when their modules are removed.
+struct SystemPackages;
+
+impl ResourceManager for SystemPackages {
+    fn name(&self) -> &'static str {
+        METHOD.name
+    }
+
+    fn nouns(&self) -> [&'static str; 2] {
+        ["package", "packages"]
+    }
+
+    fn request(&self, name: &str, _: &str) -> String {
+        name.to_owned()
+    }
+
+    fn pool(&self, _: &ResourceScope) -> String {
+        POOL.to_owned()
+    }
+
+    fn versions(&self, _: &ResourceScope, _: &str) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn names(&self, _: &ResourceScope) -> BTreeSet<String> {
+        BTreeSet::new()
+    }
+
+    fn install(
+        &self,
+        _: &ResourceScope,
+        requests: &[String],
+        context: &StepContext<'_>,
+    ) -> Result<(), Failure> {
+        install(context, manager(context.machine)?, requests, false)
+    }
+
+    fn remove(
+        &self,
+        _: &ResourceScope,
+        names: &[String],
+        _: Option<&str>,
+        _: &StepContext<'_>,
+    ) -> Result<(), Failure> {
+        Err(Failure::new(format!(
+            "packages of the system are not removed: {}",
+            names.join(" ")
+        )))
+    }
+
+    fn remains(
+        &self,
+        module: &ModuleId,
+        names: &[&str],
+        is_adopted: bool,
+        machine: &Machine,
+    ) -> (String, String) {
+        // A module that names none has the one that the table knows.
+        let declared: Vec<String> = match names {
+            [name] if *name == module.as_str() => Vec::new(),
+            names => names.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        let names = package_names(machine, module.as_str(), &declared).join(" ");
+        let remove = machine
+            .manager()
+            .map(|manager| format!("; `{} {names}` removes it", manager.remove))
+            .unwrap_or_default();
+        let why = match is_adopted {
+            true => "it existed before the install",
+            false => "system packages may be used by other programs",
+        };
+        (format!("package {names}"), format!("{why}{remove}"))
+    }
+}
 
 /// Packages of several modules.
 struct PackageBatch;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use hoist_files::{digest, read_text};
 
 use super::normalized;
+use crate::resource::AlteredFiles;
 
 /// An installed distribution.
 struct Distribution {
@@ -63,7 +64,7 @@ impl Distribution {
     }
 
     /// Compares the recorded files with the disk.
-    fn compare(&self, altered: &mut Altered) -> io::Result<()> {
+    fn compare(&self, altered: &mut AlteredFiles) -> io::Result<()> {
         let Ok(record) = read_text(&self.directory.join("RECORD")) else {
             return Ok(());
         };
@@ -97,15 +98,8 @@ impl Distribution {
     }
 }
 
-/// Files of distributions that are not as their installers recorded them.
-#[derive(Debug, Default)]
-pub(crate) struct Altered {
-    pub(crate) missing: Vec<PathBuf>,
-    pub(crate) modified: Vec<PathBuf>,
-}
-
 /// The version of a distribution.
-pub(crate) fn installed(target: &Path, requirement: &str) -> Option<String> {
+pub(super) fn installed(target: &Path, requirement: &str) -> Option<String> {
     let wanted = normalized(requirement);
     distributions(target)
         .into_iter()
@@ -114,7 +108,7 @@ pub(crate) fn installed(target: &Path, requirement: &str) -> Option<String> {
 }
 
 /// The names of all distributions.
-pub(crate) fn names(target: &Path) -> BTreeSet<String> {
+pub(super) fn names(target: &Path) -> BTreeSet<String> {
     distributions(target)
         .into_iter()
         .map(|distribution| distribution.name)
@@ -122,7 +116,7 @@ pub(crate) fn names(target: &Path) -> BTreeSet<String> {
 }
 
 /// What these need, and what that needs, as far as it is there.
-pub(crate) fn dependencies(target: &Path, packages: &[String]) -> BTreeSet<String> {
+pub(super) fn dependencies(target: &Path, packages: &[String]) -> BTreeSet<String> {
     let all = distributions(target);
     let mut found: BTreeSet<String> = packages.iter().map(|name| normalized(name)).collect();
     let own = found.clone();
@@ -140,7 +134,7 @@ pub(crate) fn dependencies(target: &Path, packages: &[String]) -> BTreeSet<Strin
 }
 
 /// Of these, those that others which stay need, each with one of these.
-pub(crate) fn needed(target: &Path, going: &[String]) -> BTreeMap<String, String> {
+pub(super) fn needed(target: &Path, going: &[String]) -> BTreeMap<String, String> {
     let all = distributions(target);
     let mut needed = BTreeMap::new();
     loop {
@@ -168,8 +162,8 @@ pub(crate) fn needed(target: &Path, going: &[String]) -> BTreeMap<String, String
 ///
 /// # Errors
 /// One cannot be read.
-pub(crate) fn altered(target: &Path, packages: &[String]) -> io::Result<Altered> {
-    let mut altered = Altered::default();
+pub(super) fn altered(target: &Path, packages: &[String]) -> io::Result<AlteredFiles> {
+    let mut altered = AlteredFiles::default();
     let wanted: BTreeSet<String> = packages.iter().map(|name| normalized(name)).collect();
     let ours = distributions(target)
         .into_iter()
