@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use hoist_core::{
     Application, Diagnostic, Environment, Source, SourceKind, is_class_name, is_path,
 };
-use hoist_ledger::read_applications;
+use hoist_ledger::{InstalledSource, installed_sources};
 use hoist_methods::{ApplicationOffers, SourceCache, is_place, offers, places_of};
+use hoist_sources::modules::APPLICATION;
 
 use crate::args::Global;
 use crate::error::CommandError;
@@ -102,6 +103,17 @@ pub(crate) struct Names {
     pub(crate) former: Vec<(String, String)>,
 }
 
+/// The applications that something is installed in: the source that stands for each, what the ledger
+/// knows of it, and where its modules came from.
+pub(crate) fn installed(state: &Path) -> Vec<(String, Application, Vec<String>)> {
+    let sources = installed_sources(state, APPLICATION).unwrap_or_default();
+    let application = |source: InstalledSource| {
+        let application = serde_json::from_value(source.settings).ok()?;
+        Some((source.name, application, source.from))
+    };
+    sources.into_iter().filter_map(application).collect()
+}
+
 /// Adds the applications that something is installed in, and the one of the command line.
 pub(crate) fn add(
     sources: &mut Vec<Source>,
@@ -120,7 +132,7 @@ pub(crate) fn add(
     // What is installed keeps the name that its application had then, until a command that changes
     // something gives it that of the settings.
     let mut renamed: Vec<(String, String)> = Vec::new();
-    for (name, application, from) in read_applications(state).unwrap_or_default() {
+    for (name, application, from) in installed(state) {
         let is_it = |source: &Source| matches!(&source.kind, SourceKind::Application { application: known, .. } if known.root == application.root);
         let taken = sources.iter().any(|source| source.name == name);
         let known = sources

@@ -360,11 +360,11 @@ fn resolve_name(
             .chain(&installed.unfinished)
             .filter(|(id, record)| record.removal.short_name(id) == short);
         let installed = installed
-            .filter(|(_, record)| record.removal.application.is_some())
+            .filter(|(_, record)| record.removal.short_name.is_some())
             .map(|(id, _)| id);
         let offered = catalog
             .modules()
-            .filter(|module| module.removal.application.is_some() && module.short_name() == short)
+            .filter(|module| module.removal.short_name.is_some() && module.short_name() == short)
             .map(|module| &module.id);
         match action {
             Action::Install => offered.cloned().collect::<BTreeSet<ModuleId>>(),
@@ -373,12 +373,12 @@ fn resolve_name(
     };
     // A module that is no application's keeps its name.
     let is_other = |id: &ModuleId| {
-        let recorded = record(id.as_str()).map(|record| record.removal.application.is_none());
+        let recorded = record(id.as_str()).map(|record| record.removal.short_name.is_none());
         recorded
             .or_else(|| {
                 catalog
                     .get(id.as_str())
-                    .map(|module| module.removal.application.is_none())
+                    .map(|module| module.removal.short_name.is_none())
             })
             .unwrap_or(false)
     };
@@ -437,7 +437,7 @@ fn resolve_name(
     };
     let of_application = ModuleId::new(&format!("{source}.{short}")).ok();
     if let Some(id) = of_application
-        .filter(|id| record(id.as_str()).is_some_and(|record| record.removal.application.is_some()))
+        .filter(|id| record(id.as_str()).is_some_and(|record| record.removal.short_name.is_some()))
     {
         return Ok(id.to_string());
     }
@@ -558,7 +558,7 @@ fn narrow(catalog: &Catalog, installed: &Installed, request: &mut Request, sourc
             // one may.
             let is_meant = |module: &Module| match module.policy().is_selected_by_name {
                 true => {
-                    module.removal.application.is_some()
+                    module.removal.short_name.is_some()
                         && matches!(request.selection, Selection::All)
                 }
                 false => wants(module.tier),
@@ -1129,13 +1129,14 @@ fn unusable(session: &Session, plan: &Plan) -> Vec<Diagnostic> {
         let Some(module) = session.catalog.get(planned.module.as_str()) else {
             continue;
         };
-        let Some(application) = &module.removal.application else {
+        let Some(tree) = &module.removal.tree else {
             continue;
         };
-        if !application.root.is_dir() {
+        if !tree.root.is_dir() {
             let wrong = Diagnostic::error(format!(
-                "the application {} does not exist",
-                application.root.display()
+                "the {} {} does not exist",
+                tree.noun,
+                tree.root.display()
             ));
             found.push(
                 wrong
@@ -1154,7 +1155,7 @@ pub(crate) fn wrong_with(session: &Session, module: &Module) -> Option<Diagnosti
     if let Some(wrong) = reserved_directory(session, module, false) {
         return Some(wrong);
     }
-    module.removal.application.as_ref()?;
+    module.removal.tree.as_ref()?;
     let why = session.entry(module)?.unusable.clone()?;
     let wrong = Diagnostic::error(why)
         .module(module.id.as_str())

@@ -8,7 +8,7 @@ use hoist_core::{
     Catalog, CollectionFile, Diagnostic, Environment, Installed, InstalledModule, Module, Source,
     SourceKind, Userinfo, parse_duration, secret_parameters, without_userinfo,
 };
-use hoist_ledger::{LedgerError, read_applications};
+use hoist_ledger::LedgerError;
 use hoist_methods::{ApplicationOffers, Machine, SourceCache, plugin};
 use hoist_plugins::is_secret_name;
 use hoist_sources::modules::modules;
@@ -518,7 +518,7 @@ fn may_be_empty(global: &Global, user: Option<&CollectionFile>, state: &Path) ->
         || !global.plugin_directories.is_empty()
         || user.is_some_and(|user| !user.sources.is_empty())
         || global.app.is_some()
-        || !read_applications(state).unwrap_or_default().is_empty()
+        || !applications::installed(state).is_empty()
 }
 
 /// The machine, with this program as the one that scripts call back.

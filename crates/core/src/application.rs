@@ -4,7 +4,8 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::is_shared;
+use crate::tree::common_directory;
+use crate::{ProtectedTree, is_shared};
 
 /// A web application that modules are put into.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,14 +43,18 @@ impl Application {
 
     /// The directory that everything watched is below.
     pub fn ground(&self) -> PathBuf {
-        let mut ground = self.root.clone();
-        while !self
-            .watch
-            .iter()
-            .all(|watched| watched.starts_with(&ground))
-            && ground.pop()
-        {}
-        ground
+        common_directory(&self.root, &self.watch)
+    }
+
+    /// What is protected while a module is installed or removed.
+    pub fn tree(&self, module: &str) -> ProtectedTree {
+        ProtectedTree {
+            noun: "application".to_owned(),
+            root: self.root.clone(),
+            watch: self.watch.clone(),
+            ignore: self.ignore.clone(),
+            directory: self.directory(module),
+        }
     }
 
     /// The directory of a module.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Action, Application, Digest, InstalledModule, Maturity, ModulePolicy, Position, Resource,
+    Action, Digest, InstalledModule, Maturity, ModulePolicy, Position, ProtectedTree, Resource,
     ResourceScope, Step, Words,
 };
 
@@ -185,8 +185,14 @@ pub struct UninstallSpec {
     pub root: Option<PathBuf>,
     /// The directory its files stand below, where that is not the home directory.
     pub into: Option<PathBuf>,
-    /// The application that it is a module of.
-    pub application: Option<Application>,
+    /// The tree that it is installed into, where that is protected.
+    pub tree: Option<ProtectedTree>,
+    /// Steps that remove it, whatever became of its manifest.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<Step>,
+    /// What its system has to know of its source, also where the settings do not name that any more.
+    #[serde(skip_serializing_if = "serde_json::Value::is_null")]
+    pub settings: serde_json::Value,
     /// The directory, archive or repository that it came from, where its source has several.
     pub from: Option<String>,
     /// How modules of its system behave.

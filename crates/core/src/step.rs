@@ -1,5 +1,6 @@
 //! What a module can be asked, and the steps that answer.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -46,25 +47,25 @@ impl fmt::Display for Action {
 }
 
 /// The name of a way of changing a machine, as the table of methods lists it.
-pub type MethodName = &'static str;
+pub type MethodName = Cow<'static, str>;
 
 /// One use of a method: its name and its arguments, still as data.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
     /// Which method.
     pub method: MethodName,
     /// Its arguments; the method reads them into a type of its own.
     pub args: serde_json::Value,
     /// True when it only runs where a step before it changed something.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub after_change: bool,
 }
 
 impl Step {
     /// A step of `method` with these arguments.
-    pub fn new(method: MethodName, args: serde_json::Value) -> Self {
+    pub fn new(method: impl Into<MethodName>, args: serde_json::Value) -> Self {
         Self {
-            method,
+            method: method.into(),
             args,
             after_change: false,
         }

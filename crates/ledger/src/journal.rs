@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use hoist_core::{Application, ModuleId, UninstallSpec};
+use hoist_core::{ModuleId, UninstallSpec};
 use hoist_files::{Attributes, Difference, FileKind, Record, Recorded, State};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
@@ -858,37 +858,59 @@ pub fn read_edited(directory: &Path) -> Result<BTreeMap<PathBuf, Vec<String>>, L
     })
 }
 
-/// The applications that something is installed in: the source that stands for each, what the
-/// ledger knows of it, and where its modules came from.
-pub fn read_applications(
+/// A source that modules of one system are installed from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstalledSource {
+    /// Its name.
+    pub name: String,
+    /// What the newest of them says of it.
+    pub settings: serde_json::Value,
+    /// The directories, archives and repositories that they came from, the newest first.
+    pub from: Vec<String>,
+}
+
+/// Returns the sources that modules of a system are installed from, or were going to be.
+///
+/// # Errors
+/// The ledger is damaged, or of a later version.
+pub fn installed_sources(
     directory: &Path,
-) -> Result<Vec<(String, Application, Vec<String>)>, LedgerError> {
+    system: &str,
+) -> Result<Vec<InstalledSource>, LedgerError> {
     let Some(connection) = read::open(directory)? else {
         return Ok(Vec::new());
     };
     let read = || {
-        let mut found: BTreeMap<String, (Application, Vec<String>)> = BTreeMap::new();
-        if schema::version(&connection)? < 4 {
+        let mut found: BTreeMap<String, InstalledSource> = BTreeMap::new();
+        let version = schema::version(&connection)?;
+        if version < 4 {
             return Ok(Vec::new());
         }
-        let select = "SELECT source, removal FROM modules WHERE removal LIKE '%\"application\":{%' ORDER BY begun_at DESC";
+        // Earlier versions told systems apart in other ways.
+        let written = match version < 8 {
+            true => "%".to_owned(),
+            false => format!("%\"system\":\"{system}\"%"),
+        };
+        let select = "SELECT name, source, removal FROM modules WHERE removal LIKE ?1 ORDER BY begun_at DESC";
         let mut select = connection.prepare(select)?;
-        let mut rows = select.query([])?;
+        let mut rows = select.query([written])?;
         while let Some(row) = rows.next()? {
-            let removal: UninstallSpec =
-                serde_json::from_str(&row.get::<_, String>(1)?).unwrap_or_default();
-            let Some(application) = removal.application else {
+            let (module, source): (String, String) = (row.get(0)?, row.get(1)?);
+            let removal = removal::read(&row.get::<_, String>(2)?, &module, &source);
+            if removal.policy.system != system {
                 continue;
+            }
+            let new = || InstalledSource {
+                name: source.clone(),
+                settings: removal.settings,
+                from: Vec::new(),
             };
-            let (_, from) = found
-                .entry(row.get(0)?)
-                .or_insert_with(|| (application, Vec::new()));
-            from.extend(removal.from.filter(|place| !from.contains(place)));
+            let found = found.entry(source.clone()).or_insert_with(new);
+            found
+                .from
+                .extend(removal.from.filter(|place| !found.from.contains(place)));
         }
-        Ok(found
-            .into_iter()
-            .map(|(source, (application, from))| (source, application, from))
-            .collect())
+        Ok(found.into_values().collect())
     };
     read().map_err(|error| LedgerError::Sqlite {
         path: directory.join(FILE),

@@ -37,7 +37,8 @@ pub use deployments::{Deployed, DeploymentState, Release, read_deployments};
 pub use files::{OwnedFiles, Reader};
 pub use finished::{FinishedRun, record_finished};
 pub use journal::{
-    Edit, JournalEntry, PriorState, Undoable, read_applications, read_edited, read_journal,
+    Edit, InstalledSource, JournalEntry, PriorState, Undoable, installed_sources, read_edited,
+    read_journal,
 };
 pub use lock::{Holder, Lock};
 pub use read::{ModuleOutcome, PastRun, RunSummary, history, past_run, read, unresolved};

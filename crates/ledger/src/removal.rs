@@ -1,9 +1,11 @@
 //! What modules say of their removal, also as earlier versions of hoist wrote it.
 
-use hoist_core::{DescribedBy, ModuleId, ModulePolicy, Resource, ResourceScope, UninstallSpec};
+use hoist_core::{
+    Application, DescribedBy, ModuleId, ModulePolicy, Resource, ResourceScope, Step, UninstallSpec,
+};
 use rusqlite::{Connection, params};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// What earlier versions wrote in place of resources.
 #[derive(Debug, Default, Deserialize)]
@@ -14,7 +16,7 @@ struct Former {
     rock: Option<FormerRock>,
     into: Option<std::path::PathBuf>,
     plugin: bool,
-    application: Option<serde::de::IgnoredAny>,
+    application: Option<Application>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -95,6 +97,13 @@ pub(crate) fn read(text: &str, module: &str, source: &str) -> UninstallSpec {
         let former: Former = serde_json::from_str(text).unwrap_or_default();
         removal.policy = former.policy();
         (removal.short_name, removal.aliases) = former.names(module, source);
+        if let Some(application) = &former.application {
+            let name = removal.short_name.as_deref().unwrap_or(module);
+            let args = json!({ "name": name, "application": application, "action": "uninstall" });
+            removal.tree = Some(application.tree(name));
+            removal.steps = vec![Step::new("installer", args)];
+            removal.settings = serde_json::to_value(application).unwrap_or_default();
+        }
         removal.resources = former.resources(module);
     }
     removal

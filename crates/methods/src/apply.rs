@@ -9,11 +9,11 @@ use hoist_executor::{Effect, Failure, Level, TaskContext};
 use hoist_files::{Difference, Home, Record, Recorded, State, Store};
 use hoist_ledger::{CompletedChange, DisplacedPath, Edit, PendingChange, PriorState, Rollback};
 
-use crate::application::{self, GuardSession};
 use crate::around::{Inside, is_file_of_shell};
 use crate::config;
 use crate::displaced;
 use crate::git::{local, own};
+use crate::guard::{self, GuardSession};
 use crate::method::{Applied, Edited, StepContext};
 use crate::presence;
 use crate::resource::{came_along, has_packages, is_package, shared};
@@ -43,7 +43,7 @@ struct Apply<'a> {
     planned: Vec<PathBuf>,
     /// What is moved out of the way, to come back where it fails.
     displaced: &'a [DisplacedPath],
-    /// What watches over its application, where an installer is called.
+    /// What watches over its tree, where more than a copy is made.
     guarding: Option<&'a Mutex<GuardSession<'a>>>,
     /// Where contents are kept.
     store: Option<&'a Store>,
@@ -149,13 +149,13 @@ pub(crate) fn apply(
         )?,
         false => Vec::new(),
     };
-    let application = module.removal.application.as_ref();
-    let guarded = application.filter(|_| work.steps.len() > 1);
-    let _alone = application
-        .map(|application| application::lock(application, guarded.is_some(), task))
+    let tree = module.removal.tree.as_ref();
+    let guarded = tree.filter(|_| work.steps.len() > 1);
+    let _alone = tree
+        .map(|tree| guard::lock(tree, guarded.is_some(), task))
         .transpose()?;
     let guarding = guarded
-        .map(|application| world.guard(application, &module.id, false))
+        .map(|tree| world.guard(tree, &module.id, false))
         .transpose()?
         .map(Mutex::new);
     let context = StepContext {
@@ -518,7 +518,7 @@ impl Apply<'_> {
         if let Some(guarding) = self.guarding {
             let back = guarding
                 .lock()
-                .map_err(|_| Failure::new("the application is no longer watched"));
+                .map_err(|_| Failure::new("the directory is no longer watched"));
             let back = back.and_then(|mut guarding| {
                 let back = guarding.guard.revert();
                 guarding.is_revert_failure_reported = back.is_err();
@@ -526,14 +526,9 @@ impl Apply<'_> {
             });
             failure.message += &match back {
                 Ok(taken) => {
-                    let own = self
-                        .module
-                        .removal
-                        .application
-                        .as_ref()
-                        .map(|application| application.directory(self.module.short_name()));
-                    let elsewhere =
-                        |path: &&PathBuf| !own.as_ref().is_some_and(|own| path.starts_with(own));
+                    let tree = self.module.removal.tree.as_ref();
+                    let own = tree.map(|tree| &tree.directory);
+                    let elsewhere = |path: &&PathBuf| !own.is_some_and(|own| path.starts_with(own));
                     for path in taken.iter().filter(elsewhere) {
                         self.task
                             .output_line(&format!("rolled back: {}", path.display()));
@@ -634,7 +629,7 @@ impl Apply<'_> {
         let own = applied.record.take();
         let mut recorded = own.unwrap_or(if updated { (*old).clone() } else { recorded });
         recorded.extend(moved.clone());
-        if module.removal.application.is_some() {
+        if module.removal.tree.is_some() {
             let gone = &applied.gone;
             // What its installer wrote elsewhere an earlier time.
             let elsewhere = |path: &Path| {

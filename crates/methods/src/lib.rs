@@ -12,6 +12,7 @@ mod builtin;
 mod config;
 mod displaced;
 mod git;
+mod guard;
 mod http;
 mod machine;
 mod messages;

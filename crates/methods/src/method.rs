@@ -10,9 +10,9 @@ use hoist_files::Record;
 use hoist_ledger::Edit;
 use serde::de::DeserializeOwned;
 
-use crate::application::GuardSession;
 use crate::batch::{Batches, SharedBatch};
 use crate::config::ConfigPolicy;
+use crate::guard::GuardSession;
 use crate::machine::Machine;
 use crate::newer::Newer;
 use crate::plugin::Configured;
@@ -39,8 +39,19 @@ pub struct Applied {
     pub(crate) replaced: Vec<StagingDir>,
     /// Files of others that it edited.
     pub(crate) edited: Vec<Edited>,
+    /// What a program that removed something said of that.
+    pub(crate) removal: Option<RemovalReport>,
     /// The last message or line of output of somebody else's program, or its last error.
     pub(crate) last_message: Option<LastMessage>,
+}
+
+/// What somebody else's program that removed something said of that.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RemovalReport {
+    /// Whether it had something to say to people.
+    pub(crate) has_messages: bool,
+    /// What it leaves for a person.
+    pub(crate) left: Vec<PathBuf>,
 }
 
 /// What somebody else's program said last.
@@ -74,6 +85,7 @@ impl Applied {
             gone: BTreeSet::new(),
             replaced: Vec::new(),
             edited: Vec::new(),
+            removal: None,
             last_message: None,
         }
     }
@@ -117,7 +129,7 @@ pub struct StepContext<'a> {
     pub(crate) policy: ConfigPolicy,
     /// True when an earlier attempt did not finish.
     pub(crate) unfinished: bool,
-    /// What watches over the application that it is about.
+    /// What watches over the tree that it works in.
     pub(crate) guarding: Option<&'a Mutex<GuardSession<'a>>>,
     /// The configuration of the plugin that it is.
     pub(crate) plugin: Option<&'a Configured>,
@@ -239,6 +251,11 @@ pub trait Method: Send {
 
     /// Looks, changes what has to be changed, and looks again.
     fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure>;
+
+    /// What applying it in a removal changes, in words, as far as that can be said before.
+    fn removes(&self) -> Option<String> {
+        None
+    }
 
     /// Takes back what applying it did, where nothing of the module was there before.
     fn revert(&mut self, context: &StepContext<'_>) -> Result<(), Failure> {

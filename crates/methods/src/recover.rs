@@ -11,10 +11,10 @@ use hoist_files::{Home, Store};
 use hoist_ledger::{DisplacedPath, Disposal, InterruptedChange, Ledger, LedgerError, Phase};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::application;
 use crate::around;
 use crate::displaced;
 use crate::git::interrupted;
+use crate::guard;
 use crate::machine::Machine;
 use crate::method::StepContext;
 use crate::resource::package_of;
@@ -40,7 +40,7 @@ pub struct RecoverySummary {
     pub restored: usize,
     /// Files that were changed after the end of the run: where they were, and where they are now.
     pub moved: Vec<(PathBuf, PathBuf)>,
-    /// Files and directories of applications that are as they were again.
+    /// Files and directories of protected trees that are as they were again.
     pub files: usize,
     /// What else a person has to know, a sentence each.
     pub notes: Vec<String>,
@@ -99,7 +99,7 @@ pub fn recover(
                     .reduce(EndOfRun::or_earlier)
                     .unwrap_or(EndOfRun::UNKNOWN);
                 if snapshots {
-                    recover_applications(ledger, own, &store, end, &mut summary)?;
+                    recover_trees(ledger, own, &store, end, &mut summary)?;
                 }
                 for change in &pending {
                     let end = EndOfRun::of(&(own.logs)(&change.run));
@@ -143,7 +143,7 @@ pub fn recover(
     Ok(summary)
 }
 
-fn recover_applications(
+fn recover_trees(
     ledger: &Ledger,
     own: &OwnDirectories<'_>,
     store: &Store,
@@ -161,7 +161,7 @@ fn recover_applications(
             installed.modules.contains_key(module)
         }
     };
-    let taken = application::recover(
+    let taken = guard::recover(
         own.state,
         store,
         &[own.state.to_owned(), own.cache.to_owned()],
@@ -184,8 +184,8 @@ fn roll_back_change(
     machine: &Machine,
     summary: &mut RecoverySummary,
 ) -> Result<(), LedgerError> {
-    // What it did to an application comes first.
-    if application::is_pending(state, &change.module) {
+    // What it did to a protected tree comes first.
+    if guard::is_pending(state, &change.module) {
         return Ok(());
     }
     // Versions that did not record the files knew what was out of the way.

@@ -6,15 +6,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use hoist_core::{
-    Action, Application, Change, InstalledModule, Module, ModuleId, Resource, ResourceScope,
+    Action, Change, InstalledModule, Module, ModuleId, ProtectedTree, Resource, ResourceScope,
 };
 use hoist_executor::{Failure, TaskContext};
 use hoist_files::{Difference, Home, Record, Store};
 use hoist_ledger::{DisplacedPath, Ledger, LedgerError, PriorState, RunId};
 
-use crate::application::{self, Guard, GuardSession};
 use crate::around::Around;
 use crate::config::{ConfigFile, ConfigPolicy};
+use crate::guard::{self, Guard, GuardSession};
 use crate::machine::Machine;
 use crate::method::{Method, RunSelection, StepContext};
 use crate::plugin::{Configured, Deployment, Undeployment};
@@ -161,24 +161,24 @@ impl RunContext {
             .map_err(ledger_failure)
     }
 
-    /// Starts to watch over an application.
+    /// Starts to watch over a tree.
     pub(crate) fn guard<'w>(
         &'w self,
-        application: &'w Application,
+        tree: &'w ProtectedTree,
         module: &ModuleId,
         removal: bool,
     ) -> Result<GuardSession<'w>, Failure> {
         let (others, edits) = match &self.ledger {
             Some(ledger) => (
                 ledger
-                    .others_below(module, &application.ground())
+                    .others_below(module, &tree.ground())
                     .map_err(ledger_failure)?,
                 ledger.edits(module).map_err(ledger_failure)?,
             ),
             None => Default::default(),
         };
         let guard = Guard::start(
-            application,
+            tree,
             module,
             removal,
             &self.state,
@@ -226,7 +226,7 @@ pub fn keep_contents(state: &Path, ledger: &Ledger) -> Result<(), Failure> {
     }
     let (journaled, present) = (
         ledger.wanted_contents().map_err(ledger_failure)?,
-        application::contents_of(state),
+        guard::contents_of(state),
     );
     // Where something is still to be taken back and nobody can tell what that needs, nothing goes.
     let Some(present) = present else {

@@ -14,11 +14,11 @@ use hoist_executor::{OnFailure, Task, TaskGraph, TaskId, UnitId};
 use hoist_files::Home;
 use hoist_ledger::{Ledger, RunId};
 
-use crate::application;
 use crate::apply::apply;
 use crate::around::Around;
 use crate::batch::{Batches, Membership};
 use crate::config::{ConfigFile, ConfigPolicy};
+use crate::guard;
 use crate::machine::Machine;
 use crate::method::{RunSelection, host_pool, path_pool};
 use crate::plugin::{self, Configured, Deployment, Undeployment};
@@ -282,8 +282,8 @@ pub fn schedule(
             // What one module had from another is taken back in its order.
             pools.push(("undo".to_owned(), 1));
         }
-        if let (Action::Uninstall, Some(application)) = (plan.action, &module.removal.application) {
-            pools.push(application::pool(application));
+        if let (Action::Uninstall, Some(tree)) = (plan.action, &module.removal.tree) {
+            pools.push(guard::pool(tree));
         }
         if world.remotes.contains_key(&module.id) {
             pools.push(("hosts".to_owned(), options.max_hosts.max(1)));

@@ -12,9 +12,9 @@ use hoist_files::{
 };
 use hoist_ledger::{DisplacedPath, Disposal, Edit, JournalEntry, Reader, Rollback};
 
-use crate::application::{self, Together};
 use crate::displaced;
 use crate::git::own;
+use crate::guard::{self, Together};
 use crate::machine::Machine;
 use crate::method::StepContext;
 use crate::resource::{ResourceChange, is_package, managers_in};
@@ -280,7 +280,7 @@ fn without_edit(
     for before in difference.before.iter().chain([&edit.before]) {
         let [before, after] = [before, &edit.after].map(|state| store.bytes(&state.digest));
         if let Together::Merged(merged) =
-            application::without(&before.map_err(wrong)?, &after.map_err(wrong)?, &now)
+            guard::without(&before.map_err(wrong)?, &after.map_err(wrong)?, &now)
         {
             return Ok(Some(merged));
         }
@@ -319,7 +319,7 @@ fn rest(
         Some(_) => return Ok(Vec::new()),
         None => Home::open(&machine.home, own).map_err(wrong)?,
     };
-    let found = Some(record).filter(|record| record.removal.application.is_some());
+    let found = Some(record).filter(|record| record.removal.tree.is_some());
     let mut paths: Vec<&PathBuf> = belongings
         .record
         .keys()
@@ -583,13 +583,10 @@ pub(crate) fn undo(
     let looking = |error: std::io::Error| Failure::new(format!("cannot read {error}"));
     refuse_unsettled(ledger, &module.id)?;
     let (entry, store) = (&plan.entry, world.store()?);
-    let application = module
-        .removal
-        .application
-        .as_ref()
-        .filter(|application| application.root.is_dir());
-    let _alone = application
-        .map(|application| application::lock(application, true, task))
+    let tree = module.removal.tree.as_ref();
+    let _alone = tree
+        .filter(|tree| tree.root.is_dir())
+        .map(|tree| guard::lock(tree, true, task))
         .transpose()?;
     if let Some(UndoConflict { path, why, .. }) = plan
         .conflicts
@@ -695,7 +692,7 @@ pub(crate) fn undo(
             &due.iter().map(reversed).collect::<Vec<_>>(),
         )
         .map_err(ledger_failure)?;
-    application::drop_copies(&edits, ledger)?;
+    guard::drop_copies(&edits, ledger)?;
     displaced::discard(
         &world.home,
         &displaced,

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicU64;
 
-use hoist_core::{Action, Application, Installed, InstalledModule, Module, ModuleId};
+use hoist_core::{
+    Action, Installed, InstalledModule, Module, ModuleId, ProtectedTree, Step, UninstallSpec,
+};
 use hoist_executor::{Effect, Failure, ItemChange, Level, TaskContext};
 use hoist_files::{
     Difference, Home, PlannedRemoval, Record, RemovalPolicy, Removed, Root, Scope, Snapshot,
@@ -14,20 +16,21 @@ use hoist_files::{
 };
 use hoist_ledger::{DisplacedPath, Disposal, Edit, OwnedFiles, Rollback};
 
-use crate::application::{
-    self, Before, GuardSession, InstallerRequest, InstallerResult, drop_copies, give_back,
-    give_back_permissions, protect_uninstall, take_out, tell_left,
-};
 use crate::around::is_file_of_shell;
 use crate::config;
 use crate::displaced;
 use crate::git::own;
+use crate::guard::{
+    self, Before, GuardSession, drop_copies, give_back, give_back_permissions, protect_uninstall,
+    take_out, tell_left,
+};
 use crate::machine::Machine;
-use crate::method::StepContext;
+use crate::method::{RemovalReport, StepContext};
 use crate::plugin::{before_removal, is_plugin, undeploy_all};
 use crate::resource::{PackageMove, is_package, package_of, remove_resources};
 use crate::rollback::{EndOfRun, FilesBefore, roll_back as roll_back_files};
 use crate::run_context::{BoundStep, RunContext, ledger_failure, refuse_unsettled};
+use crate::table::method_of;
 use crate::watch::{KEPT, around, spare_repositories, takes};
 
 /// What became, or would become, of one thing.
@@ -57,17 +60,12 @@ pub(crate) fn uninstall(
     let removal = record.map_or(&module.removal, |record| &record.removal);
     // A place that is gone is not made anew for a removal.
     let home = world.home_of(removal.into.as_deref().filter(|into| into.is_dir()))?;
-    let application = removal
-        .application
-        .as_ref()
-        .filter(|application| application.root.is_dir());
-    let _alone = application
-        .map(|application| application::lock(application, true, task))
+    let tree = removal.tree.as_ref().filter(|tree| tree.root.is_dir());
+    let _alone = tree.map(|tree| guard::lock(tree, true, task)).transpose()?;
+    let mut guarding = tree
+        .map(|tree| world.guard(tree, &module.id, true))
         .transpose()?;
-    let mut guarding = application
-        .map(|application| world.guard(application, &module.id, true))
-        .transpose()?;
-    let mut places = places(module, record, ledger, application, world.purge)?;
+    let mut places = places(module, record, ledger, tree, world.purge)?;
     // What is claimed and can never be removed need not be looked at where it may be the whole file
     // system.
     let is_wide = |path: &Path| path.components().count() <= 2 || home.path().starts_with(path);
@@ -156,7 +154,7 @@ pub(crate) fn uninstall(
             .belongings(&module.id, &module.removal)
             .map_err(ledger_failure)?;
         let mut known = BTreeSet::new();
-        if has_script && application.is_none() && !world.purge {
+        if has_script && tree.is_none() && !world.purge {
             known = protect(
                 &places,
                 &before,
@@ -166,8 +164,7 @@ pub(crate) fn uninstall(
                 task,
             )?;
         }
-        if let Some(record) =
-            record.filter(|record| record.removal.application.is_some() && !world.purge)
+        if let Some(record) = record.filter(|record| record.removal.tree.is_some() && !world.purge)
         {
             if let Some(first) = belongings.record.keys().next().filter(|_| adopted) {
                 let why = "it existed before the install; add --purge to remove it".to_owned();
@@ -180,7 +177,7 @@ pub(crate) fn uninstall(
             belongings.record.retain(|path, _| !was_found(record, path));
         }
         if let Some(guarding) = guarding.as_mut().filter(|_| !adopted) {
-            known = leave_application(world, module, guarding, &mut belongings, task)?;
+            known = leave_tree(world, module, removal, guarding, &mut belongings, task)?;
         }
         let context = StepContext {
             record: &belongings.record,
@@ -207,7 +204,7 @@ pub(crate) fn uninstall(
                 .displace(&module.id, &trash)
                 .map_err(ledger_failure)?;
         }
-        if application.is_none() {
+        if tree.is_none() {
             give_back(&belongings.edits, world.store()?, task)?;
             take_out(&belongings.edits, world.store()?, task)?;
             drop_copies(&belongings.edits, ledger)?;
@@ -239,7 +236,7 @@ pub(crate) fn uninstall(
     let mut worked = work();
     if let (Err(failure), Some(guarding)) = (&mut worked, guarding.as_mut()) {
         failure.message += &match guarding.guard.revert() {
-            Ok(_) => "; the application was not changed".to_owned(),
+            Ok(_) => format!("; the {} was not changed", guarding.guard.tree().noun),
             Err(more) => format!("; {}", more.message),
         };
     }
@@ -619,12 +616,12 @@ fn let_in(
     Ok(waiting)
 }
 
-/// Everything that a removal may take away, but for what an application is watched for.
+/// Everything that a removal may take away, but for what is watched of a tree.
 fn places(
     module: &Module,
     record: Option<&InstalledModule>,
     ledger: &hoist_ledger::Ledger,
-    application: Option<&Application>,
+    tree: Option<&ProtectedTree>,
     purge: bool,
 ) -> Result<Vec<PathBuf>, Failure> {
     let record_of_files = ledger.record(&module.id).map_err(ledger_failure)?;
@@ -660,12 +657,7 @@ fn places(
             .map(|edit| edit.path),
     );
     paths.retain(|path| {
-        !application.is_some_and(|application| {
-            application
-                .watch
-                .iter()
-                .any(|watched| path.starts_with(watched))
-        })
+        !tree.is_some_and(|tree| tree.watch.iter().any(|watched| path.starts_with(watched)))
     });
     paths.sort();
     paths.dedup_by(|path, last| path.starts_with(last));
@@ -689,24 +681,19 @@ fn keep(
     Snapshot::take(places, &taking).map_err(|error| Failure::new(format!("cannot read {error}")))
 }
 
-/// Lets the uninstaller of a module of an application do its work, and puts back what it took of
-/// others. An uninstaller that fails leaves everything as it was. Returns the paths that were told
+/// Lets the steps that remove a module from a protected tree do their work, and puts back what they
+/// took of others. Where one fails, everything stays as it was. Returns the paths that were reported
 /// to stay.
-fn leave_application(
+fn leave_tree(
     world: &RunContext,
     module: &Module,
+    removal: &UninstallSpec,
     guarding: &mut GuardSession<'_>,
     belongings: &mut OwnedFiles,
     task: &TaskContext,
 ) -> Result<BTreeSet<String>, Failure> {
-    let application = guarding.guard.application();
-    let name = module.short_name();
-    let asked = InstallerRequest {
-        action: "uninstall",
-        name,
-        application,
-    };
-    let answer = match application::call(&asked, &world.context(module, task)) {
+    let tree = guarding.guard.tree();
+    let answer = match run_removal_steps(&removal.steps, &world.context(module, task)) {
         Ok(answer) => answer,
         Err(failure) => {
             let is_over = task.has_timed_out();
@@ -728,13 +715,13 @@ fn leave_application(
                 Level::Warning,
                 format!("{why}; the module is removed without it"),
             );
-            InstallerResult::default()
+            RemovalReport::default()
         }
     };
     let differences = guarding.guard.differences(true)?;
     let (store, edits) = (guarding.guard.store(), guarding.edits.clone());
-    let own = application.directory(name);
-    let roots = &application.watch;
+    let own = &tree.directory;
+    let roots = &tree.watch;
     let before = Before {
         differences: &differences,
         record: &belongings.record,
@@ -745,7 +732,7 @@ fn leave_application(
     };
     let protected = protect_uninstall(before, Some(own.as_path()).filter(|_| world.purge), task)?;
     give_back(&protected.edits, store, task)?;
-    match answer.spoke && !world.purge {
+    match answer.has_messages && !world.purge {
         true => tell_left(&protected.edits, task)?,
         false => take_out(&protected.edits, store, task)?,
     }
@@ -755,10 +742,9 @@ fn leave_application(
         .as_ref()
         .map_or(Ok(()), |ledger| drop_copies(&guarding.edits, ledger))?;
     // What an uninstaller that has something to say leaves, it leaves for a reason.
-    if answer.spoke && !world.purge {
-        let directory = application.directory(name);
+    if answer.has_messages && !world.purge {
         let left = belongings.record.iter().filter(|(path, recorded)| {
-            !path.starts_with(&directory)
+            !path.starts_with(own)
                 && recorded.kind != hoist_files::FileKind::Directory
                 && path.symlink_metadata().is_ok()
         });
@@ -787,6 +773,18 @@ fn leave_application(
         belongings.record.retain(|known, _| !stays.contains(known));
     }
     Ok(protected.kept)
+}
+
+/// Applies the recorded steps of a removal.
+fn run_removal_steps(steps: &[Step], context: &StepContext<'_>) -> Result<RemovalReport, Failure> {
+    let mut report = RemovalReport::default();
+    for step in steps {
+        let mut method = method_of(step).map_err(Failure::new)?;
+        let told = method.apply(context)?.removal.unwrap_or_default();
+        report.has_messages |= told.has_messages;
+        report.left.extend(told.left);
+    }
+    Ok(report)
 }
 
 /// Takes away what is there of a module from its former source, now that it is there from another:
@@ -887,20 +885,11 @@ pub fn preview_removal(
         false => plan_files(home, module, record, belongings, machine, purge)
             .preview(home, belongings, purge),
     };
-    let calls =
-        |application: &Application| application::has_installer(application, module.short_name());
-    let application = record
-        .and_then(|record| record.removal.application.as_ref())
-        .filter(|_| !adopted);
-    if application.is_some_and(calls) {
-        told.insert(
-            0,
-            (
-                ItemChange::Removed,
-                "the changes of its uninstaller".to_owned(),
-                None,
-            ),
-        );
+    let removal = record.map(|record| &record.removal).filter(|_| !adopted);
+    let steps = removal.map_or(&[][..], |removal| &removal.steps);
+    let changes = |step: &Step| method_of(step).ok()?.removes();
+    for change in steps.iter().rev().filter_map(changes) {
+        told.insert(0, (ItemChange::Removed, change, None));
     }
     if !adopted && !module.recipe.steps(Action::Uninstall).is_empty() {
         told.insert(
@@ -974,7 +963,7 @@ fn plan_files(
         }
     }
     let mut restored = Vec::new();
-    let is_application = record.is_some_and(|record| record.removal.application.is_some());
+    let is_in_tree = record.is_some_and(|record| record.removal.tree.is_some());
     for Edit {
         path,
         before,
@@ -983,7 +972,7 @@ fn plan_files(
     } in belongings
         .edits
         .iter()
-        .filter(|edit| edit.replaced && !is_application)
+        .filter(|edit| edit.replaced && !is_in_tree)
     {
         let now = hoist_files::state(path).ok().flatten();
         stays.insert(path.clone());
@@ -1005,7 +994,7 @@ fn plan_files(
     for Edit { path, before, .. } in belongings
         .edits
         .iter()
-        .filter(|edit| !edit.replaced && !is_application)
+        .filter(|edit| !edit.replaced && !is_in_tree)
     {
         if hoist_files::state(path)
             .ok()
@@ -1017,12 +1006,12 @@ fn plan_files(
         }
     }
     let roots = roots(module, record, belongings, purge, &mut told);
-    // Outside of its own directory a module of an application has what it made, and not what others
-    // put beside that.
-    let application = record
-        .and_then(|record| record.removal.application.as_ref())
+    // Outside of its own directory a module in a tree has what it made, and not what others put
+    // beside that.
+    let tree = record
+        .and_then(|record| record.removal.tree.as_ref())
         .filter(|_| purge);
-    let own = application.map(|application| application.directory(module.short_name()));
+    let own = tree.map(|tree| &tree.directory);
     let is_foreign = |path: &Path| {
         let made = || {
             belongings
@@ -1031,7 +1020,7 @@ fn plan_files(
                 .next()
                 .is_some_and(|(made, _)| made.starts_with(path))
         };
-        own.as_ref().is_some_and(|own| !path.starts_with(own)) && !made()
+        own.is_some_and(|own| !path.starts_with(own)) && !made()
     };
     let held = |path: &Path| match belongings.other_owners.get(path) {
         None if is_foreign(path) => Some("it does not belong to the module".to_owned()),
@@ -1179,12 +1168,10 @@ fn roots(
         .flat_map(|record| &record.paths)
         .collect();
     let was_there = |path: &Path| adopted || record.is_some_and(|record| was_found(record, path));
-    // Somebody had put the module's directory into the application.
+    // Somebody had put the module's directory into the tree.
     let brought = |path: &Path| {
         !purge
-            && record.is_some_and(|record| {
-                record.removal.application.is_some() && was_found(record, path)
-            })
+            && record.is_some_and(|record| record.removal.tree.is_some() && was_found(record, path))
     };
     let (found, made): (Vec<&PathBuf>, Vec<&PathBuf>) =
         made.into_iter().partition(|path| brought(path));

@@ -13,8 +13,8 @@ use hoist_files::{
 };
 use hoist_ledger::{DisplacedPath, Edit};
 
-use crate::application::{self, Before, protect_install};
 use crate::config::ConfigPolicy;
+use crate::guard::{self, Before, protect_install};
 use crate::machine::Machine;
 use crate::rollback::FilesBefore;
 use crate::run_context::BoundStep;
@@ -394,10 +394,10 @@ impl Watch {
                     store.bytes(&after.digest).map_err(wrong)?,
                 );
                 // What only adds to a file takes nothing from anybody.
-                if application::keeps_all(&old, &new, None) {
+                if guard::keeps_all(&old, &new, None) {
                     continue;
                 }
-                application::is_edit(&old, &new)
+                guard::is_edit(&old, &new)
             } else {
                 false
             };
@@ -421,7 +421,7 @@ impl Watch {
         {
             std::fs::create_dir_all(parent).map_err(wrong)?;
         }
-        let failed = application::restore(&back, store, &self.own);
+        let failed = guard::restore(&back, store, &self.own);
         failed.map_or(Ok(edits), |why| {
             Err(Failure::new(format!(
                 "cannot restore existing files: {why}"
@@ -515,8 +515,7 @@ impl Watch {
         let count = differences.len() + usize::from(packed.is_some());
         Ok((
             count,
-            application::restore(&differences.iter().collect::<Vec<_>>(), store, &self.own)
-                .or(packed),
+            guard::restore(&differences.iter().collect::<Vec<_>>(), store, &self.own).or(packed),
         ))
     }
 
@@ -526,7 +525,7 @@ impl Watch {
         let differences = self
             .configs_before
             .differences(&look_around(&self.configs, None)?);
-        Ok(application::restore(
+        Ok(guard::restore(
             &differences.iter().collect::<Vec<_>>(),
             store,
             &self.own,

@@ -75,7 +75,7 @@ pub fn plan(
                 });
                 match decide(module, recorded.is_some(), presence(&module.id)) {
                     // Which may have been named by where it is.
-                    (Change::Keep, reason) if !same && module.removal.application.is_some() => {
+                    (Change::Keep, reason) if !same && module.removal.from.is_some() => {
                         hint(format!(
                             "{reason}; another version is available, run `hoist update` with the same arguments to install it"
                         ))

@@ -126,7 +126,7 @@ static ROCKSPEC_WORDS: Words = Words {
 const PROSODY: &str = "prosody";
 
 /// The system of modules of web applications.
-const APPLICATION: &str = "application";
+pub const APPLICATION: &str = "application";
 
 /// The prefix that the names of modules of an XMPP server have may be left out.
 fn aliases(id: &ModuleId) -> Vec<String> {
@@ -194,7 +194,9 @@ fn of_application(
         },
         short_name: Some(entry.name.clone()),
         aliases: vec![entry.name.clone()],
-        application: Some(application.clone()),
+        tree: Some(application.tree(&entry.name)),
+        steps: removal_steps(&entry.name, application),
+        settings: serde_json::to_value(application).unwrap_or_default(),
         from: origin.map(|origin| origin.from.clone()),
         ..UninstallSpec::default()
     };
@@ -223,6 +225,12 @@ fn of_application(
     module.manifest.clone_from(&module.root);
     module.digest = Digest::known(entry.digest.clone());
     module
+}
+
+/// The steps that remove a module of an application: its installer, where it has one.
+fn removal_steps(name: &str, application: &Application) -> Vec<Step> {
+    let args = json!({ "name": name, "application": application, "action": "uninstall" });
+    vec![Step::new("installer", args)]
 }
 
 fn rock(id: ModuleId, entry: &IndexEntry, server: &str, rock: &RockTree) -> Module {

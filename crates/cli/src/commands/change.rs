@@ -849,7 +849,7 @@ fn ask_about_edits(
         let record = installed
             .modules
             .get(&planned.module)
-            .filter(|record| record.removal.application.is_some());
+            .filter(|record| record.removal.tree.is_some());
         if record.is_none() {
             continue;
         }

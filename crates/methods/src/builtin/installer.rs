@@ -8,9 +8,10 @@ use hoist_executor::{Effect, Failure};
 use hoist_files::{FileKind, Record, Recorded};
 use serde::Deserialize;
 
-use crate::application::{self, Before, InstallerRequest, protect_install};
+use crate::application::{self, InstallerRequest};
+use crate::guard::{self, Before, protect_install};
 use crate::machine::Machine;
-use crate::method::{Applied, Method, MethodEntry, StepContext};
+use crate::method::{Applied, Method, MethodEntry, RemovalReport, StepContext};
 
 /// An installer to be called.
 #[derive(Debug, Deserialize)]
@@ -18,9 +19,27 @@ use crate::method::{Applied, Method, MethodEntry, StepContext};
 pub(crate) struct Installer {
     name: String,
     application: Application,
-    action: String,
-    /// What is called: a path in the module's directory.
+    action: InstallerAction,
+    /// What is called for an install: a path in the module's directory.
+    #[serde(default)]
     program: String,
+}
+
+/// What an installer does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum InstallerAction {
+    Install,
+    Uninstall,
+}
+
+impl InstallerAction {
+    fn as_str(self) -> &'static str {
+        match self {
+            InstallerAction::Install => "install",
+            InstallerAction::Uninstall => "uninstall",
+        }
+    }
 }
 
 /// Its entry in the table of methods.
@@ -28,7 +47,7 @@ pub(crate) const METHOD: MethodEntry = MethodEntry::new::<Installer>("installer"
 
 impl Method for Installer {
     fn pools(&self, _: &Machine) -> Vec<(String, usize)> {
-        vec![application::pool(&self.application)]
+        vec![guard::pool(&self.application.tree(&self.name))]
     }
 
     fn refuse(&self, context: &StepContext<'_>) -> Result<(), Failure> {
@@ -50,7 +69,39 @@ impl Method for Installer {
         }
     }
 
+    fn removes(&self) -> Option<String> {
+        let has_installer = application::has_installer(&self.application, &self.name);
+        (self.action == InstallerAction::Uninstall && has_installer)
+            .then(|| "the changes of its uninstaller".to_owned())
+    }
+
     fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure> {
+        match self.action {
+            InstallerAction::Install => self.install(context),
+            InstallerAction::Uninstall => {
+                let answer = application::call(&self.request(), context)?;
+                Ok(Applied {
+                    removal: Some(RemovalReport {
+                        has_messages: answer.spoke,
+                        left: answer.left,
+                    }),
+                    ..Applied::changed()
+                })
+            }
+        }
+    }
+}
+
+impl Installer {
+    fn request(&self) -> InstallerRequest<'_> {
+        InstallerRequest {
+            action: self.action.as_str(),
+            name: &self.name,
+            application: &self.application,
+        }
+    }
+
+    fn install(&self, context: &StepContext<'_>) -> Result<Applied, Failure> {
         let Some(guarding) = context.guarding else {
             return Err(Failure::new("the application is not watched"));
         };
@@ -64,12 +115,7 @@ impl Method for Installer {
             .filter(|(_, state)| state.kind == FileKind::File);
         let assets: BTreeSet<String> = files.map(|(_, state)| state.digest.clone()).collect();
         guarding.guard.expect(&assets);
-        let asked = InstallerRequest {
-            action: &self.action,
-            name: &self.name,
-            application: &self.application,
-        };
-        let answer = application::call(&asked, context)?;
+        let answer = application::call(&self.request(), context)?;
         let mut differences = guarding.guard.differences(true)?;
         differences.retain(|difference| !difference.path.starts_with(&directory));
         differences.extend(guarding.guard.since(&directory, &brought));

@@ -1,4 +1,4 @@
-//! Watches over the files of an application from before a change until it is known to be good, also
+//! Watches over the files of a tree from before a change until it is known to be good, also
 //! when whoever makes the change is killed.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -9,7 +9,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
-use hoist_core::{Application, ModuleId};
+use hoist_core::{ModuleId, ProtectedTree};
 use hoist_executor::{Failure, ItemChange, Level, TaskContext};
 use hoist_files::{
     Difference, FileKind, Record, Snapshot, SnapshotOptions, State, Store, Suffix, aside_name,
@@ -32,13 +32,15 @@ pub(super) const UNREADABLE: &str = "unreadable";
 /// Whose change a pledge is for.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct PendingSnapshot {
-    pub(super) application: Application,
+    /// Earlier versions called it an application.
+    #[serde(alias = "application")]
+    pub(super) tree: ProtectedTree,
     pub(super) module: ModuleId,
     /// True when the module is being removed.
     pub(super) removal: bool,
 }
 
-/// What is known while an application is changed.
+/// What is known while a tree is changed.
 pub(crate) struct GuardSession<'w> {
     pub(crate) guard: Guard<'w>,
     /// What other modules wrote.
@@ -53,9 +55,9 @@ pub(crate) struct GuardSession<'w> {
     pub(crate) is_revert_failure_reported: bool,
 }
 
-/// Watches over the files of an application from before a change until it is known to be good.
+/// Watches over the files of a tree from before a change until it is known to be good.
 pub(crate) struct Guard<'w> {
-    application: &'w Application,
+    tree: &'w ProtectedTree,
     store: &'w Store,
     own: &'w [PathBuf],
     /// Where snapshots are kept, without its extension.
@@ -123,24 +125,24 @@ fn beat(pledge: &Path) {
         .and_then(|file| file.set_modified(SystemTime::now()));
 }
 
-/// Where hoist keeps what it knows of the files of an application.
-fn place_of(state: &Path, application: &Application) -> PathBuf {
-    let name = digest(application.root.as_os_str().as_encoded_bytes()).unwrap_or_default();
+/// Where hoist keeps what it knows of the files of an tree.
+fn place_of(state: &Path, tree: &ProtectedTree) -> PathBuf {
+    let name = digest(tree.root.as_os_str().as_encoded_bytes()).unwrap_or_default();
     state
         .join("snapshots")
         .join(name.get(..16).unwrap_or_default())
 }
 
-/// What of an application is not looked at: what its settings say, hoist's own places, and what
+/// What of a tree is not looked at: what its settings say, hoist's own places, and what
 /// hoist is just making. It is asked for every file, which is why bytes are compared.
-fn ignored<'a>(application: &'a Application, own: &'a [PathBuf]) -> impl Fn(&Path) -> bool + Sync {
+fn ignored<'a>(tree: &'a ProtectedTree, own: &'a [PathBuf]) -> impl Fn(&Path) -> bool + Sync {
     let bytes = |path: &PathBuf| {
         path.components()
             .collect::<PathBuf>()
             .into_os_string()
             .into_encoded_bytes()
     };
-    let ignored: Vec<Vec<u8>> = application.ignore.iter().chain(own).map(bytes).collect();
+    let ignored: Vec<Vec<u8>> = tree.ignore.iter().chain(own).map(bytes).collect();
     move |path| {
         let path = path.as_os_str().as_encoded_bytes();
         let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
@@ -154,17 +156,17 @@ fn ignored<'a>(application: &'a Application, own: &'a [PathBuf]) -> impl Fn(&Pat
     }
 }
 
-/// Looks at places of an application. A `strict` look fails where something cannot be read, since
+/// Looks at places of an tree. A `strict` look fails where something cannot be read, since
 /// it could not be put back.
 pub(super) fn snapshot_of(
-    application: &Application,
+    tree: &ProtectedTree,
     own: &[PathBuf],
     places: &[PathBuf],
     former: Option<&Snapshot>,
     store: Option<&Store>,
     strict: bool,
 ) -> std::io::Result<Snapshot> {
-    let ignored = ignored(application, own);
+    let ignored = ignored(tree, own);
     Snapshot::take(
         places,
         &SnapshotOptions {
@@ -182,17 +184,17 @@ pub(super) fn snapshot_of(
 impl<'w> Guard<'w> {
     /// Looks at everything before a change, and keeps it. `own` are hoist's own places.
     pub(crate) fn start(
-        application: &'w Application,
+        tree: &'w ProtectedTree,
         module: &ModuleId,
         removal: bool,
         state: &Path,
         store: &'w Store,
         own: &'w [PathBuf],
     ) -> Result<Self, Failure> {
-        let place = place_of(state, application);
+        let place = place_of(state, tree);
         let pledge = place.with_extension(PENDING_EXT);
         if pledge.exists() {
-            let root = application.root.display();
+            let root = tree.root.display();
             return Err(Failure::new(format!(
                 "the changes of an interrupted run in {root} are not rolled back yet; see the warnings at the start of this run"
             )));
@@ -200,19 +202,23 @@ impl<'w> Guard<'w> {
         let former = std::fs::read(&place)
             .ok()
             .and_then(|bytes| Snapshot::from_bytes(&bytes));
-        let before = snapshot_of(application, own, &application.watch, former.as_ref(), Some(store), true).map_err(|error| {
+        let before = snapshot_of(tree, own, &tree.watch, former.as_ref(), Some(store), true);
+        let before = before.map_err(|error| {
             let help = match error.kind() {
                 std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-                    "existing files must be backed up, but the disk is full"
+                    "existing files must be backed up, but the disk is full".to_owned()
                 }
-                _ => "unreadable files cannot be restored: change their permissions, or add them to `ignore` of the application",
+                _ => format!(
+                    "unreadable files cannot be restored: change their permissions, or add them to `ignore` of the {}",
+                    tree.noun
+                ),
             };
             Failure::new(format!("cannot read {error}; {help}"))
         })?;
         let wrong =
             |error: std::io::Error| Failure::new(format!("cannot back up existing files: {error}"));
         let pledged = PendingSnapshot {
-            application: application.clone(),
+            tree: tree.clone(),
             module: module.clone(),
             removal,
         };
@@ -226,7 +232,7 @@ impl<'w> Guard<'w> {
         )
         .map_err(wrong)?;
         let pulse = Some(Heartbeat::start(pledge));
-        let probe = application.watch.iter().find_map(|watched| {
+        let probe = tree.watch.iter().find_map(|watched| {
             tempfile::Builder::new()
                 .prefix(STAGE)
                 .tempfile_in(watched)
@@ -235,7 +241,7 @@ impl<'w> Guard<'w> {
         let started = probe.and_then(|probe| probe.as_file().metadata().ok()?.created().ok());
         let (after, assets, left, copies) = Default::default();
         Ok(Self {
-            application,
+            tree,
             store,
             own,
             place,
@@ -250,10 +256,10 @@ impl<'w> Guard<'w> {
         })
     }
 
-    /// A part of the application as it is now.
+    /// A part of the tree as it is now.
     pub(crate) fn below(&self, directory: &Path) -> Result<Snapshot, Failure> {
         let now = snapshot_of(
-            self.application,
+            self.tree,
             self.own,
             &[directory.to_owned()],
             Some(&self.before),
@@ -287,8 +293,8 @@ impl<'w> Guard<'w> {
             .collect()
     }
 
-    pub(crate) fn application(&self) -> &'w Application {
-        self.application
+    pub(crate) fn tree(&self) -> &'w ProtectedTree {
+        self.tree
     }
 
     pub(crate) fn store(&self) -> &'w Store {
@@ -299,9 +305,9 @@ impl<'w> Guard<'w> {
     pub(crate) fn after(&mut self) -> Result<&Snapshot, Failure> {
         let former = self.after.as_ref().unwrap_or(&self.before);
         let after = snapshot_of(
-            self.application,
+            self.tree,
             self.own,
-            &self.application.watch,
+            &self.tree.watch,
             Some(former),
             Some(self.store),
             false,
@@ -323,9 +329,9 @@ impl<'w> Guard<'w> {
         for turn in 1.. {
             // What goes need not be kept: there may be no room for it.
             let now = snapshot_of(
-                self.application,
+                self.tree,
                 self.own,
-                &self.application.watch,
+                &self.tree.watch,
                 Some(&self.before),
                 None,
                 false,
@@ -337,7 +343,7 @@ impl<'w> Guard<'w> {
             let failed = put_back(
                 &differences.iter().collect::<Vec<_>>(),
                 self.store,
-                &self.application.watch,
+                &self.tree.watch,
             );
             taken.extend(differences.iter().map(|difference| difference.path.clone()));
             // What nobody may look into is seen only once it is opened.
@@ -382,7 +388,7 @@ impl<'w> Guard<'w> {
     /// Keeps what the change did, of what is different.
     fn changes(&self, differences: &mut Vec<Difference>) {
         differences.retain(|difference| !self.copies.contains(&difference.path));
-        // What another user made meanwhile, whoever the application runs as, is not the
+        // What another user made meanwhile, whoever the programs of the tree run as, is not the
         // installer's.
         differences.retain(|difference| {
             self.is_brought(difference) || !is_of_another_user(&self.before, difference)

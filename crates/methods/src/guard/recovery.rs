@@ -1,13 +1,13 @@
-//! Takes back what killed runs had done to applications.
+//! Takes back what killed runs had done to protected trees.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use hoist_core::{Application, ModuleId};
+use hoist_core::{ModuleId, ProtectedTree};
 use hoist_files::{Difference, FileKind, Snapshot, SnapshotOptions, Store};
 
-use super::guard::{
+use super::session::{
     MOVED, NAMED, PENDING_EXT, PendingSnapshot, STAGE, UNREADABLE, is_of_another_user, leave_moved,
     moved, snapshot_of,
 };
@@ -36,7 +36,7 @@ fn pledge(path: &Path) -> Option<(PendingSnapshot, Snapshot)> {
     ))
 }
 
-/// Whether a change of a module to an application is not taken back yet.
+/// Whether a change of a module to a protected tree is not taken back yet.
 pub(crate) fn is_pending(state: &Path, module: &ModuleId) -> bool {
     pledges(state)
         .filter_map(|path| pledge(&path))
@@ -55,7 +55,7 @@ fn pledges(state: &Path) -> impl Iterator<Item = PathBuf> {
     })
 }
 
-/// Takes back what killed runs had done to applications. `is_done` is true for a module whose
+/// Takes back what killed runs had done to protected trees. `is_done` is true for a module whose
 /// change was written down before, the second of its arguments for a removal. What was changed
 /// later than the `end` of the runs is somebody's.
 pub(crate) fn recover(
@@ -74,7 +74,7 @@ pub(crate) fn recover(
                 |()| unreadable.display().to_string(),
             );
             taken.failed.push(format!(
-                "the changes of an interrupted run in an application cannot be rolled back: its record is damaged and was moved to {moved}"
+                "the changes of an interrupted run cannot be rolled back: its record is damaged and was moved to {moved}"
             ));
             continue;
         };
@@ -82,8 +82,8 @@ pub(crate) fn recover(
             let _ = std::fs::remove_file(&path);
             continue;
         }
-        let application = &pledged.application;
-        // It is touched as long as somebody works on the application.
+        let tree = &pledged.tree;
+        // It is touched as long as somebody works on the tree.
         let pulse = path
             .metadata()
             .map_or(EndOfRun::UNKNOWN, |metadata| EndOfRun::after(&metadata));
@@ -91,7 +91,7 @@ pub(crate) fn recover(
             format!(
                 "the changes of {} in {} are not rolled back yet: {why}",
                 pledged.module,
-                application.root.display()
+                tree.root.display()
             )
         };
         // What the installer removed comes back, but not in the place of a file system that is not
@@ -103,14 +103,14 @@ pub(crate) fn recover(
                 .map(|parent| parent.dev());
             before.get(watched).is_some() && !watched.exists() && parent != before.device(watched)
         };
-        if let Some(missing) = application.watch.iter().find(is_elsewhere) {
+        if let Some(missing) = tree.watch.iter().find(is_elsewhere) {
             let missing = missing.display();
             taken.failed.push(undone(format!(
                 "{missing} does not exist: mount or create it, and run hoist again"
             )));
             continue;
         }
-        let Some(_alone) = try_lock(application) else {
+        let Some(_alone) = try_lock(tree) else {
             taken
                 .failed
                 .push(undone("another run changes it".to_owned()));
@@ -121,7 +121,7 @@ pub(crate) fn recover(
             .join(path.file_stem().unwrap_or_default());
         let started = path.metadata().and_then(|metadata| metadata.created()).ok();
         match revert(
-            application,
+            tree,
             store,
             own,
             &before,
@@ -131,7 +131,7 @@ pub(crate) fn recover(
             &mut taken,
         ) {
             Ok(()) => {
-                clear_stages(application);
+                clear_stages(tree);
                 let _ = std::fs::remove_file(&path);
             }
             Err(why) => taken.failed.push(undone(why)),
@@ -142,7 +142,7 @@ pub(crate) fn recover(
 
 #[expect(clippy::too_many_arguments, reason = "the record of a change")]
 fn revert(
-    application: &Application,
+    tree: &ProtectedTree,
     store: &Store,
     own: &[PathBuf],
     before: &Snapshot,
@@ -151,15 +151,8 @@ fn revert(
     kept: &Path,
     taken: &mut TakenBack,
 ) -> Result<(), String> {
-    let after = snapshot_of(
-        application,
-        own,
-        &application.watch,
-        Some(before),
-        None,
-        false,
-    )
-    .map_err(|error| error.to_string())?;
+    let after = snapshot_of(tree, own, &tree.watch, Some(before), None, false)
+        .map_err(|error| error.to_string())?;
     let mut differences = before.differences(&after);
     let moved = moved(before, &differences, started, |_| false);
     leave_moved(&mut differences, &moved);
@@ -177,7 +170,7 @@ fn revert(
     restore_differences(
         ours,
         &[],
-        &application.watch,
+        &tree.watch,
         &Doubtful { end, kept },
         store,
         &mut done,
@@ -207,9 +200,9 @@ fn revert(
 }
 
 /// Removes files that were being written when hoist was killed.
-fn clear_stages(application: &Application) {
+fn clear_stages(tree: &ProtectedTree) {
     let there = Snapshot::take(
-        &application.watch,
+        &tree.watch,
         &SnapshotOptions {
             read: &|_, _| false,
             everywhere: true,
@@ -229,7 +222,7 @@ fn clear_stages(application: &Application) {
     }
 }
 
-/// The digests of all contents that applications have, or had before a change that is not taken
+/// The digests of all contents that protected trees have, or had before a change that is not taken
 /// back yet; `None` where that is not known.
 pub(crate) fn contents_of(state: &Path) -> Option<Vec<String>> {
     let mut wanted = Vec::new();

@@ -1,4 +1,4 @@
-//! Files that several modules work on, such as the one that initialises an application: who changed
+//! Files that several modules work on, such as the one that initialises a program: who changed
 //! what in them.
 
 use std::borrow::Cow;
