@@ -3,8 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use hoist_core::{Action, Catalog, Change, Diagnostic, Installed, Module, ModuleId, Plan, Request};
-use hoist_methods::{Configured, OnDisk, PLUGINS, is_plugin, plugin_directories};
+use hoist_core::{
+    Action, Catalog, Change, Diagnostic, Installed, Module, ModuleId, Plan, PlannedModule, Request,
+};
+use hoist_methods::{
+    OnDisk, PLUGINS, PrivateInput, RemovalJob, is_plugin, plugin_directories, removal_job,
+};
 use hoist_plugins::{
     ChosenVersion, Directory, Given, MANIFEST, Masker, Plugin, PluginConfiguration,
     VersionConflict, VersionOffer, VersionOffers, VersionRange, VersionRequest, choose,
@@ -21,6 +25,23 @@ use crate::shipped;
 
 /// The name under which plugins need hoist itself.
 const PLATFORM: &str = "core";
+
+/// What plugins of a plan do around their removal.
+pub(crate) fn removal_jobs(plan: &Plan, installed: &Installed) -> Vec<RemovalJob> {
+    let record = |id: &ModuleId| {
+        let known = installed.modules.get(id);
+        known.or_else(|| installed.unfinished.get(id))
+    };
+    let job = |planned: &PlannedModule| {
+        let removal = &record(&planned.module)?.removal;
+        let into = removal.into.as_ref().filter(|_| is_plugin(removal))?;
+        Some(removal_job(&planned.module, into))
+    };
+    match plan.action {
+        Action::Uninstall => plan.modules.iter().filter_map(job).collect(),
+        _ => Vec::new(),
+    }
+}
 
 /// What the platform provides is not needed as a module.
 pub(crate) fn leave_out_provided<V>(catalog: &mut Catalog, provided: &BTreeMap<String, V>) {
@@ -363,8 +384,8 @@ pub(crate) fn pin(
 pub(crate) fn configure(
     session: &Session,
     plan: &Plan,
-    known: &BTreeMap<ModuleId, Configured>,
-) -> (BTreeMap<ModuleId, Configured>, Vec<String>) {
+    known: &BTreeMap<ModuleId, PrivateInput>,
+) -> (BTreeMap<ModuleId, PrivateInput>, Vec<String>) {
     let (mut configured, mut secrets) = (BTreeMap::new(), Vec::new());
     for planned in plan
         .modules
@@ -394,7 +415,7 @@ pub(crate) fn configure(
         };
         let configuration = PluginConfiguration::read(&plugin, &directory, &given);
         secrets.extend(configuration.secrets());
-        configured.insert(module.id.clone(), Configured::from(&configuration));
+        configured.insert(module.id.clone(), PrivateInput::from(&configuration));
     }
     (configured, secrets)
 }

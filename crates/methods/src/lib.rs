@@ -14,6 +14,7 @@ mod displaced;
 mod git;
 mod guard;
 mod http;
+mod job;
 mod machine;
 mod messages;
 mod method;
@@ -22,6 +23,7 @@ mod os;
 mod plugin;
 mod preflight;
 mod presence;
+mod private;
 mod programs;
 mod prosody;
 mod recover;
@@ -53,6 +55,7 @@ pub use config::{
     survey, templates,
 };
 pub use git::{clone_behind, fetched_at};
+pub use job::{Job, RemovalJob};
 pub use machine::Machine;
 pub use messages::ModuleMessage;
 pub use method::{
@@ -61,12 +64,13 @@ pub use method::{
 };
 pub use newer::{Newer, newer_versions};
 pub use plugin::{
-    Configured, Container, Deployment, DeploymentPaths, EVALUATE, OnDisk, PLUGIN_SYSTEM, PLUGINS,
-    ReleaseFile, Rollout, SWARM, TargetHost, Undeployment, answer, called, containers, hosts_of,
-    is_plugin, kept_secrets, plugin, plugin_directories, plugins, project_name, random_text,
+    Container, Deployment, DeploymentPaths, EVALUATE, OnDisk, PLUGIN_SYSTEM, PLUGINS, ReleaseFile,
+    Rollout, SWARM, TargetHost, Undeployment, answer, called, containers, hosts_of, is_plugin,
+    kept_secrets, plugin, plugin_directories, plugins, project_name, random_text, removal_job,
 };
 pub use preflight::{needs_password, preflight};
 pub use presence::probe;
+pub use private::PrivateInput;
 pub use programs::ProgramDirectories;
 pub use prosody::prosody_configuration;
 pub use recover::{OwnDirectories, RUN, RecoverySummary, clean_sources, recover};

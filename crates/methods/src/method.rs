@@ -15,7 +15,7 @@ use crate::config::ConfigPolicy;
 use crate::guard::GuardSession;
 use crate::machine::Machine;
 use crate::newer::Newer;
-use crate::plugin::Configured;
+use crate::private::PrivateInput;
 use crate::programs::ProgramDirectories;
 use crate::resource::ResourceManager;
 use crate::sandbox::Sandbox;
@@ -131,8 +131,8 @@ pub struct StepContext<'a> {
     pub(crate) unfinished: bool,
     /// What watches over the tree that it works in.
     pub(crate) guarding: Option<&'a Mutex<GuardSession<'a>>>,
-    /// The configuration of the plugin that it is.
-    pub(crate) plugin: Option<&'a Configured>,
+    /// What its programs get and nobody else may see.
+    pub(crate) private: Option<&'a PrivateInput>,
     /// What was asked of the run.
     pub(crate) asked: &'a RunSelection,
 }
@@ -177,7 +177,7 @@ impl<'a> StepContext<'a> {
             policy,
             unfinished: false,
             guarding: None,
-            plugin: None,
+            private: None,
             asked: &NOT_ASKED,
         }
     }

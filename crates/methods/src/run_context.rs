@@ -15,11 +15,11 @@ use hoist_ledger::{DisplacedPath, Ledger, LedgerError, PriorState, RunId};
 use crate::around::Around;
 use crate::config::{ConfigFile, ConfigPolicy};
 use crate::guard::{self, Guard, GuardSession};
+use crate::job::RemovalJobs;
 use crate::machine::Machine;
 use crate::method::{Method, RunSelection, StepContext};
-use crate::plugin::{Configured, Deployment, Undeployment};
+use crate::private::PrivateInput;
 use crate::programs::ProgramDirectories;
-use crate::remote::Remote;
 use crate::sandbox::Sandbox;
 use crate::undo::UndoPlan;
 
@@ -65,14 +65,10 @@ pub(crate) struct RunContext {
     pub(crate) sandboxes: BTreeMap<ModuleId, Option<Sandbox>>,
     /// What was asked of the run.
     pub(crate) asked: RunSelection,
-    /// How plugins are configured.
-    pub(crate) plugins: BTreeMap<ModuleId, Configured>,
-    /// What is deployed.
-    pub(crate) deployments: BTreeMap<ModuleId, Deployment>,
-    /// What is taken down.
-    pub(crate) undeployments: BTreeMap<ModuleId, Undeployment>,
-    /// What hoist is to do on other hosts.
-    pub(crate) remotes: BTreeMap<ModuleId, Remote>,
+    /// What the programs of modules get and nobody else may see.
+    pub(crate) private_inputs: BTreeMap<ModuleId, PrivateInput>,
+    /// What is done around removals.
+    pub(crate) removals: RemovalJobs,
 }
 
 impl RunContext {
@@ -90,12 +86,12 @@ impl RunContext {
         path.add_module(module);
         let sandbox = self.sandboxes.get(&module.id).and_then(Option::as_ref);
         let bare = StepContext::new(task, machine, module.id.as_str(), &module.variables);
-        let plugin = self.plugins.get(&module.id);
+        let private = self.private_inputs.get(&module.id);
         StepContext {
             path,
             force: *force,
             sandbox,
-            plugin,
+            private,
             asked: &self.asked,
             state: Some(&self.state),
             policy: self

@@ -19,21 +19,21 @@ use crate::around::Around;
 use crate::batch::{Batches, Membership};
 use crate::config::{ConfigFile, ConfigPolicy};
 use crate::guard;
+use crate::job::{Job, JobContext, RemovalJob, RemovalJobs};
 use crate::machine::Machine;
 use crate::method::{RunSelection, host_pool, path_pool};
-use crate::plugin::{self, Configured, Deployment, Undeployment};
+use crate::private::PrivateInput;
 use crate::programs::ProgramDirectories;
-use crate::remote::Remote;
 use crate::resource::{all_names, has_packages, own_resources};
 use crate::run_context::{BoundStep, ModuleJob, RunContext};
 use crate::sandbox::Sandbox;
 use crate::table::{entry, manager_of, method_of};
 use crate::undo::UndoPlan;
 use crate::verify::verify;
-use crate::{remote, undo, uninstall};
+use crate::{undo, uninstall};
 
 /// How a plan is carried out.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Options {
     /// The run's name.
     pub name: String,
@@ -61,16 +61,12 @@ pub struct Options {
     pub undo: Vec<UndoPlan>,
     /// What was asked, for scripts that want to know.
     pub asked: RunSelection,
-    /// How plugins are configured.
-    pub plugins: BTreeMap<ModuleId, Configured>,
-    /// What is deployed.
-    pub deployments: BTreeMap<ModuleId, Deployment>,
-    /// What is taken down.
-    pub undeployments: BTreeMap<ModuleId, Undeployment>,
-    /// What hoist is to do on other hosts, by the names that stand for these in the plan.
-    pub remotes: BTreeMap<ModuleId, Remote>,
-    /// On so many hosts at once.
-    pub max_hosts: usize,
+    /// What the programs of modules get and nobody else may see.
+    pub private_inputs: BTreeMap<ModuleId, PrivateInput>,
+    /// What is done to modules in place of the steps of their recipes.
+    pub jobs: Vec<Job>,
+    /// What is done around removals.
+    pub removals: Vec<RemovalJob>,
 }
 
 /// The tasks of a plan.
@@ -82,8 +78,9 @@ pub struct Schedule {
 }
 
 /// A module that changes, on its way to a task.
-struct Job {
+struct Scheduled {
     planned: usize,
+    job: Option<Job>,
     module: Arc<Module>,
     work: ModuleJob,
     unit: UnitId,
@@ -158,12 +155,13 @@ pub fn schedule(
         policy,
         sandboxes,
         asked: options.asked,
-        plugins: options.plugins,
-        deployments: options.deployments,
-        undeployments: options.undeployments,
-        remotes: options.remotes,
+        private_inputs: options.private_inputs,
+        removals: RemovalJobs::new(options.removals),
     };
     let world = Arc::new(world);
+    let own_jobs = options.jobs.into_iter();
+    let mut own_jobs: BTreeMap<ModuleId, Job> =
+        own_jobs.map(|job| (job.module.clone(), job)).collect();
     let mut graph = TaskGraph::default();
     let mut joined = Batches::default();
     let (mut jobs, mut errors) = (Vec::new(), Vec::new());
@@ -176,9 +174,10 @@ pub fn schedule(
             .modules
             .get(&module.id)
             .or_else(|| installed.unfinished.get(&module.id));
-        let deployment = world.deployments.get(&module.id);
-        let change = deployment
-            .and_then(|deployment| deployment.install)
+        let job = own_jobs.remove(&module.id);
+        let change = job
+            .as_ref()
+            .and_then(|job| job.change)
             .unwrap_or(plan.modules[planned].change);
         match work(module, plan.action, change, record, installed) {
             Ok(mut work) => {
@@ -197,8 +196,9 @@ pub fn schedule(
                 } else {
                     membership_of(&mut work.steps, machine, &mut joined)
                 };
-                jobs.push(Job {
+                jobs.push(Scheduled {
                     planned,
+                    job,
                     unit: graph.unit(module.id.as_str()),
                     module: Arc::new(module.clone()),
                     work,
@@ -251,8 +251,9 @@ pub fn schedule(
             .for_each(|path| *claimed.entry(path.clone()).or_default() += 1);
     }
     for job in jobs {
-        let Job {
+        let Scheduled {
             planned,
+            mut job,
             module,
             mut work,
             unit,
@@ -285,9 +286,7 @@ pub fn schedule(
         if let (Action::Uninstall, Some(tree)) = (plan.action, &module.removal.tree) {
             pools.push(guard::pool(tree));
         }
-        if world.remotes.contains_key(&module.id) {
-            pools.push(("hosts".to_owned(), options.max_hosts.max(1)));
-        }
+        pools.extend(job.iter().flat_map(|job| job.pools.iter().cloned()));
         let declared = module.paths.iter().chain(&module.config_files);
         pools.extend(
             declared
@@ -319,29 +318,22 @@ pub fn schedule(
             .find_map(|step| step.method.fetch(force))
             .filter(|_| changes);
         let world = world.clone();
-        let work = move |task: &hoist_executor::TaskContext| match work.action {
-            _ if world.remotes.contains_key(&module.id) => {
-                remote::run(&world.machine, &world.remotes[&module.id], task)
-            }
-            Action::Install | Action::Update => apply(&world, &module, &mut work, task),
-            Action::Deploy if !world.deployments.contains_key(&module.id) => {
+        let work = move |task: &hoist_executor::TaskContext| match (&mut job, work.action) {
+            (Some(job), _) => (job.work)(&mut JobContext {
+                world: &world,
+                module: &module,
+                work: &mut work,
+                task,
+            }),
+            (None, Action::Install | Action::Update | Action::Deploy) => {
                 apply(&world, &module, &mut work, task)
             }
-            Action::Deploy => plugin::deploy(
-                &world,
-                &module,
-                Some(&mut work).filter(|work| work.change != Change::Deploy),
-                task,
-            ),
-            Action::Undeploy => match world.undeployments.get(&module.id) {
-                Some(undeployment) => plugin::undeploy(&world, &module, undeployment, task),
-                None => Ok(hoist_executor::Effect::Unchanged),
-            },
-            Action::Undo => undo::undo(&world, &module, task),
-            Action::Uninstall => {
+            (None, Action::Undeploy) => Ok(hoist_executor::Effect::Unchanged),
+            (None, Action::Undo) => undo::undo(&world, &module, task),
+            (None, Action::Uninstall) => {
                 uninstall::uninstall(&world, &module, work.record.as_ref(), &mut work.steps, task)
             }
-            Action::Test => verify(&world, &module, work.record.as_ref(), task),
+            (None, Action::Test) => verify(&world, &module, work.record.as_ref(), task),
         };
         let fetch = fetched.map(|(url, file)| {
             let pools: Vec<_> = host_pool(&url)
@@ -540,8 +532,8 @@ fn work(
 
 /// The outermost directories of modules of which something is moved out of the way: one module at a
 /// time works below each.
-fn moved(jobs: &[Job]) -> Vec<PathBuf> {
-    let own = |job: &Job| {
+fn moved(jobs: &[Scheduled]) -> Vec<PathBuf> {
+    let own = |job: &Scheduled| {
         job.module
             .paths
             .iter()
@@ -588,8 +580,8 @@ fn membership_of(
 
 /// Which modules go together: at least two of one pool, that need nothing in this run but each
 /// other. Returns all packages of each batch, by its pool.
-fn batches(plan: &Plan, jobs: &[Job]) -> BTreeMap<String, Membership> {
-    let by_place: BTreeMap<usize, &Job> = jobs.iter().map(|job| (job.planned, job)).collect();
+fn batches(plan: &Plan, jobs: &[Scheduled]) -> BTreeMap<String, Membership> {
+    let by_place: BTreeMap<usize, &Scheduled> = jobs.iter().map(|job| (job.planned, job)).collect();
     let mut members: BTreeSet<usize> = BTreeSet::new();
     let mut batches: BTreeMap<String, (Membership, usize)> = BTreeMap::new();
     // A plan has every module behind what it needs.

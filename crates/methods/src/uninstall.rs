@@ -26,7 +26,6 @@ use crate::guard::{
 };
 use crate::machine::Machine;
 use crate::method::{RemovalReport, StepContext};
-use crate::plugin::{before_removal, is_plugin, undeploy_all};
 use crate::resource::{PackageMove, is_package, package_of, remove_resources};
 use crate::rollback::{EndOfRun, FilesBefore, roll_back as roll_back_files};
 use crate::run_context::{BoundStep, RunContext, ledger_failure, refuse_unsettled};
@@ -109,7 +108,8 @@ pub(crate) fn uninstall(
             },
         )
         .map_err(ledger_failure)?;
-    let (mut after, mut waiting, mut trash, mut has_script) = (None, Vec::new(), Vec::new(), false);
+    let (mut waiting, mut trash, mut has_script) = (Vec::new(), Vec::new(), false);
+    let mut around_removal = world.removals.take(&module.id);
     let mut outside = Vec::new();
     let mut has_packages = is_package(removal);
     let mut work = || -> Result<(), Failure> {
@@ -144,10 +144,8 @@ pub(crate) fn uninstall(
                     ran => ran?,
                 };
             }
-            if let Some(into) = removal.into.as_ref().filter(|_| is_plugin(removal)) {
-                after =
-                    before_removal(&into.join(module.id.as_str()), &world.context(module, task))?;
-                undeploy_all(world, module, task)?;
+            if let Some(removal) = &mut around_removal {
+                removal.before(world, module, task)?;
             }
         }
         let mut belongings = ledger
@@ -281,17 +279,19 @@ pub(crate) fn uninstall(
             let is_gone = has_script
                 || has_packages
                 || !differences.is_empty()
-                || after.is_some()
+                || around_removal
+                    .as_ref()
+                    .is_some_and(|removal| removal.has_after())
                 || has_uninstaller;
             if let Some(guarding) = &mut guarding {
                 guarding.guard.end(task);
             }
             task.version(record.and_then(|record| record.version.clone()), None);
-            if let Some(after) = after {
+            if let Some(removal) = &mut around_removal {
                 let removed = |failure: Failure| {
                     Failure::new(format!("it is removed, but {}", failure.message))
                 };
-                after.run(&world.context(module, task)).map_err(removed)?;
+                removal.after(world, module, task).map_err(removed)?;
             }
             if is_gone {
                 return Ok(Effect::Changed);

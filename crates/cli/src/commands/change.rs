@@ -267,7 +267,7 @@ pub(crate) fn run(global: &Global, asked: &ChangeRequest) -> Result<ExitStatus, 
         return Ok(ExitStatus::Interrupted);
     };
     run::not_cancelled(&cancel)?;
-    let (plugins, mut secrets) = plugins::configure(&session, &plan, &BTreeMap::new());
+    let (private_inputs, mut secrets) = plugins::configure(&session, &plan, &BTreeMap::new());
     // Hooks and engines of what is deployed may print what it was deployed with.
     secrets.extend(
         plan.modules
@@ -276,7 +276,8 @@ pub(crate) fn run(global: &Global, asked: &ChangeRequest) -> Result<ExitStatus, 
     );
     let masker = Masker::new(secrets.iter().map(String::as_str));
     let how = RunOptions {
-        plugins,
+        private_inputs,
+        removals: plugins::removal_jobs(&plan, &installed),
         masker,
         policy: Some(asked.policy),
         policies,

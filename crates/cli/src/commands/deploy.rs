@@ -8,8 +8,8 @@ use hoist_core::{
 };
 use hoist_ledger::{Deployed, DeploymentState, read_deployments};
 use hoist_methods::{
-    Configured, Deployment, DeploymentPaths, Machine, OnDisk, ReleaseFile, Rollout, SWARM, called,
-    hosts_of, is_plugin, kept_secrets, project_name,
+    Deployment, DeploymentPaths, Machine, OnDisk, PrivateInput, ReleaseFile, Rollout, SWARM,
+    called, hosts_of, is_plugin, kept_secrets, project_name,
 };
 use hoist_plugins::{
     ConfigAssignment, DeploymentKind, Document, Given, MANIFEST, Masker, Plugin,
@@ -374,7 +374,7 @@ fn given_now(given: &Given, configuration: &PluginConfiguration) -> Value {
 struct Prepared {
     plan: Plan,
     deployments: BTreeMap<ModuleId, Deployment>,
-    configured: BTreeMap<ModuleId, Configured>,
+    configured: BTreeMap<ModuleId, PrivateInput>,
     secrets: Vec<String>,
     /// Secrets that are made for the first time, by the deployment they are for.
     made: Vec<GeneratedSecrets>,
@@ -450,8 +450,11 @@ fn go(
     run::not_cancelled(&cancel)?;
     let masker = Masker::new(secrets.iter().map(String::as_str));
     let how = RunOptions {
-        plugins: configured,
-        deployments,
+        private_inputs: configured,
+        jobs: deployments
+            .into_iter()
+            .map(|(plugin, deployment)| deployment.job(&plugin))
+            .collect(),
         masker,
         ..RunOptions::default()
     };
@@ -580,7 +583,7 @@ fn prepare(
         all.secrets.extend(deployment.file.secrets.iter().cloned());
         if let Some(configuration) = configuration {
             all.configured
-                .insert(id.clone(), Configured::from(&configuration));
+                .insert(id.clone(), PrivateInput::from(&configuration));
         }
         all.made.extend(made);
         all.deployments.insert(id, deployment);

@@ -331,8 +331,10 @@ impl Planned {
         }
         let machine = session.machine()?;
         let how = RunOptions {
-            remotes,
-            max_hosts: options.rollout.max_hosts.into(),
+            jobs: remotes
+                .into_iter()
+                .map(|(host, remote)| remote.job(&host, options.rollout.max_hosts.into()))
+                .collect(),
             ..RunOptions::default()
         };
         let names = self.names.iter().map(ModuleId::to_string).collect();

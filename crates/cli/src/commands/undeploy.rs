@@ -130,14 +130,12 @@ pub(crate) fn undeploy(
             environment,
             ..
         } = deployed.clone();
-        (
-            plugin,
-            Undeployment {
-                environment,
-                volumes: asked.volumes,
-                force: asked.force,
-            },
-        )
+        let undeployment = Undeployment {
+            environment,
+            volumes: asked.volumes,
+            force: asked.force,
+        };
+        undeployment.job(&plugin)
     });
     let secrets: Vec<String> = found
         .iter()
@@ -145,7 +143,7 @@ pub(crate) fn undeploy(
         .collect();
     let masker = Masker::new(secrets.iter().map(String::as_str));
     let how = RunOptions {
-        undeployments: undeployments.collect(),
+        jobs: undeployments.collect(),
         masker,
         ..RunOptions::default()
     };

@@ -17,9 +17,9 @@ use hoist_executor::{Cancel, Limits, Redact, execute};
 use hoist_files::{private_directory, private_file};
 use hoist_ledger::{FinishedRun, Ledger, Lock, PendingChange, RunId};
 use hoist_methods::{
-    ConfigFile, ConfigPolicy, Configured, Deployment, Machine, Options, Remote, RunSelection,
-    Schedule, Undeployment, UndoPlan, Watchdog, found_resources, keep_contents, needs_password,
-    preflight, present_version, run_name, schedule,
+    ConfigFile, ConfigPolicy, Job, Machine, Options, PrivateInput, RemovalJob, RunSelection,
+    Schedule, UndoPlan, Watchdog, found_resources, keep_contents, needs_password, preflight,
+    present_version, run_name, schedule,
 };
 use hoist_plugins::Masker;
 use hoist_reporter::{
@@ -86,16 +86,12 @@ pub(crate) struct RunOptions {
     pub(crate) enabled: BTreeSet<ModuleId>,
     /// What of a past run is taken back.
     pub(crate) undo: Vec<UndoPlan>,
-    /// How plugins are configured.
-    pub(crate) plugins: BTreeMap<ModuleId, Configured>,
-    /// What is deployed.
-    pub(crate) deployments: BTreeMap<ModuleId, Deployment>,
-    /// What is taken down.
-    pub(crate) undeployments: BTreeMap<ModuleId, Undeployment>,
-    /// What hoist is to do on other hosts.
-    pub(crate) remotes: BTreeMap<ModuleId, Remote>,
-    /// On so many hosts at once.
-    pub(crate) max_hosts: usize,
+    /// What the programs of modules get and nobody else may see.
+    pub(crate) private_inputs: BTreeMap<ModuleId, PrivateInput>,
+    /// What is done to modules in place of the steps of their recipes.
+    pub(crate) jobs: Vec<Job>,
+    /// What is done around removals.
+    pub(crate) removals: Vec<RemovalJob>,
     /// What finds the secrets among what is said.
     pub(crate) masker: Masker,
 }
@@ -221,11 +217,9 @@ impl Run<'_> {
                     .collect(),
                 skipped: request.skip.clone(),
             },
-            plugins: how.plugins,
-            deployments: how.deployments,
-            undeployments: how.undeployments,
-            remotes: how.remotes,
-            max_hosts: how.max_hosts,
+            private_inputs: how.private_inputs,
+            jobs: how.jobs,
+            removals: how.removals,
         };
         log::debug!(
             "starting run {name}: {:?}, strict {strict}, timeout {:?}",

@@ -66,9 +66,9 @@ impl Hook {
         let temporary = machine.spare.take()?;
         let mut environment = machine.script_environment(context.variables, &context.path.joined());
         let config = temporary.path().join("config.json");
-        if let Some(plugin) = context.plugin {
-            environment.extend(plugin.variables.clone());
-            write_private(&config, plugin.values.to_string().as_bytes())
+        if let Some(private) = context.private {
+            environment.extend(private.variables.clone());
+            write_private(&config, private.document.to_string().as_bytes())
                 .map_err(|error| context.task.failed("writing", &config, &error))?;
             environment.insert("HOIST_CONFIG".to_owned(), config.display().to_string());
         }

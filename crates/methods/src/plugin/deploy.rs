@@ -16,11 +16,14 @@ use hoist_plugins::{DEPLOY_SCRIPTS, Directory, HookEvent, Lookup, Plugin, Side, 
 use super::engine::{Container, Engine};
 use super::hosts::{HostCommand, Rollout, TargetHost, hosts_of, on_all};
 use super::release::{DeploymentPaths, ReleaseFile, SWARM, called};
-use super::{Configured, OnDisk, copy_tree, copy_tree_but};
+use super::removal::{AfterRemoval, before_removal};
+use super::{OnDisk, copy_tree, copy_tree_but};
 use crate::application::{file_list, list_files};
 use crate::apply::{apply, refuse};
 use crate::builtin::hook::Hook;
+use crate::job::{Job, RemovalJob, RemovalWork};
 use crate::method::StepContext;
+use crate::private::PrivateInput;
 use crate::run_context::{ModuleJob, RunContext, ledger_failure};
 
 /// A deployment that is asked for.
@@ -71,6 +74,70 @@ pub struct Undeployment {
     pub volumes: bool,
     /// Whether the deployment is forgotten where it cannot be taken down.
     pub force: bool,
+}
+
+impl Deployment {
+    /// The deployment as a job on its module.
+    pub fn job(self, module: &ModuleId) -> Job {
+        let change = self.install;
+        let deploy = Job::new(module, move |context| {
+            let work = Some(&mut *context.work).filter(|work| work.change != Change::Deploy);
+            deploy(context.world, context.module, &self, work, context.task)
+        });
+        Job { change, ..deploy }
+    }
+}
+
+impl Undeployment {
+    /// The removal of the deployment as a job on its module.
+    pub fn job(self, module: &ModuleId) -> Job {
+        Job::new(module, move |context| {
+            undeploy(context.world, context.module, &self, context.task)
+        })
+    }
+}
+
+/// What a plugin that stands in a directory does around its removal.
+pub fn removal_job(module: &ModuleId, directory: &Path) -> RemovalJob {
+    let work = PluginRemoval {
+        directory: directory.join(module.as_str()),
+        after: None,
+    };
+    RemovalJob {
+        module: module.clone(),
+        work: Box::new(work),
+    }
+}
+
+struct PluginRemoval {
+    directory: PathBuf,
+    after: Option<AfterRemoval>,
+}
+
+impl RemovalWork for PluginRemoval {
+    fn before(
+        &mut self,
+        world: &RunContext,
+        module: &Module,
+        task: &TaskContext,
+    ) -> Result<(), Failure> {
+        self.after = before_removal(&self.directory, &world.context(module, task))?;
+        undeploy_all(world, module, task)
+    }
+
+    fn has_after(&self) -> bool {
+        self.after.is_some()
+    }
+
+    fn after(
+        &mut self,
+        world: &RunContext,
+        module: &Module,
+        task: &TaskContext,
+    ) -> Result<(), Failure> {
+        let after = self.after.take();
+        after.map_or(Ok(()), |after| after.run(&world.context(module, task)))
+    }
 }
 
 /// So many former releases are kept.
@@ -296,12 +363,12 @@ impl<'c> DeploymentContext<'_, 'c> {
         file: &ReleaseFile,
         more: &[(&str, String)],
     ) -> Result<(), Failure> {
-        let configured = Configured {
+        let configured = PrivateInput {
             variables: file.variables.clone(),
-            values: file.values.clone(),
+            document: file.values.clone(),
         };
         let context = StepContext {
-            plugin: Some(&configured),
+            private: Some(&configured),
             path: self.context.path,
             ..StepContext::new(
                 self.context.task,
@@ -404,15 +471,15 @@ impl<'c> DeploymentContext<'_, 'c> {
 ///
 /// A new version of an installed plugin is deployed first and installed afterwards, so that a
 /// deployment that fails leaves the installed version.
-pub(crate) fn deploy(
+fn deploy(
     world: &RunContext,
     module: &Module,
+    deployment: &Deployment,
     work: Option<&mut ModuleJob>,
     task: &TaskContext,
 ) -> Result<Effect, Failure> {
-    let (Some(ledger), Some(deployment)) = (&world.ledger, world.deployments.get(&module.id))
-    else {
-        return Err(Failure::new("nothing to deploy"));
+    let Some(ledger) = &world.ledger else {
+        return Err(Failure::new("no ledger is open"));
     };
     let mut update = match work {
         Some(work) if work.change == Change::Update => {
@@ -808,7 +875,7 @@ fn tell_containers(before: &[Container], after: &[Container], task: &TaskContext
 }
 
 /// Takes a deployment down.
-pub(crate) fn undeploy(
+fn undeploy(
     world: &RunContext,
     module: &Module,
     undeployment: &Undeployment,
@@ -925,11 +992,7 @@ fn tell_secrets(place: &DeploymentPaths, task: &TaskContext) {
 }
 
 /// Takes down every deployment of a plugin that is removed.
-pub(crate) fn undeploy_all(
-    world: &RunContext,
-    module: &Module,
-    task: &TaskContext,
-) -> Result<(), Failure> {
+fn undeploy_all(world: &RunContext, module: &Module, task: &TaskContext) -> Result<(), Failure> {
     let Some(ledger) = &world.ledger else {
         return Ok(());
     };

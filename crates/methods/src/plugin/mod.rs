@@ -21,15 +21,12 @@ use hoist_plugins::{HookEvent, MANIFEST, Plugin, Side};
 use rayon::prelude::*;
 use serde_json::json;
 
-pub use configured::Configured;
-pub use deploy::{Deployment, Undeployment, containers, project_name};
-pub(crate) use deploy::{deploy, undeploy, undeploy_all};
+pub use deploy::{Deployment, Undeployment, containers, project_name, removal_job};
 pub use engine::Container;
 pub use evaluate::{EVALUATE, answer};
 pub use hosts::{Rollout, TargetHost, hosts_of};
 pub use on_disk::OnDisk;
 pub use release::{DeploymentPaths, ReleaseFile, SWARM, called, kept_secrets};
-pub(crate) use removal::before_removal;
 
 use crate::application::{file_list, list_files};
 

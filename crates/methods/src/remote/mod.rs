@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use hoist_core::ModuleId;
 use hoist_executor::{Effect, Failure, ItemChange, Level, Stream, TaskContext};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,6 +19,7 @@ pub use payload::{Header, tree_name};
 pub use served::serve;
 pub use ssh::Host;
 
+use crate::job::Job;
 use crate::machine::Machine;
 use payload::Payload;
 use ssh::{Connection, Ended};
@@ -43,6 +45,19 @@ pub struct Remote {
 
 /// What is called when hoist has started on a host.
 pub type Begun = Arc<dyn Fn() -> Result<(), Failure> + Send + Sync>;
+
+impl Remote {
+    /// The work as a job on the module that stands for the host; on so many hosts at once.
+    pub fn job(self, host: &ModuleId, max_hosts: usize) -> Job {
+        let run = Job::new(host, move |context| {
+            run(&context.world.machine, &self, context.task)
+        });
+        Job {
+            pools: vec![("hosts".to_owned(), max_hosts.max(1))],
+            ..run
+        }
+    }
+}
 
 impl std::fmt::Debug for Remote {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
