@@ -20,6 +20,7 @@ mod session;
 mod shipped;
 mod sources;
 mod sudo;
+mod systems;
 mod time;
 
 use std::process::ExitCode;

@@ -430,7 +430,7 @@ pub(crate) fn leave_deployed(plan: &mut Plan, session: &Session) -> Result<(), C
     {
         return Ok(());
     }
-    let deployed = hoist_ledger::read_deployments(&session.places.state)?;
+    let deployed = hoist_methods::read_deployments(&session.places.state)?;
     for planned in plan
         .modules
         .iter_mut()

@@ -10,9 +10,7 @@ use hoist_core::{ModuleId, Resource, ResourceScope, UninstallSpec};
 use hoist_files::{FileKind, Record, Recorded};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::{
-    ConfigRecord, Edit, FILE, Ledger, LedgerError, config, journal, read, removal, schema,
-};
+use crate::{ConfigRecord, Edit, FILE, Ledger, LedgerError, config, former, journal, read, schema};
 
 /// What the ledger knows of the files of a module.
 #[derive(Debug, Clone, Default)]
@@ -121,17 +119,6 @@ impl Reader {
     }
 }
 
-/// What modules claim in ledgers of versions that had no tables of it.
-const FORMER_CLAIMS: &str = "WITH claims (path, module) AS (
-        SELECT CAST(value AS BLOB), name FROM modules, json_each(paths)
-        UNION SELECT CAST(value AS BLOB), name FROM modules, json_each(removal, '$.paths') WHERE adopted
-    ) ";
-
-/// What modules have of resources in ledgers of versions that had no table of them.
-const FORMER_RESOURCES: &str = "WITH resources (manager, directory, runtime, name, module) AS (
-        SELECT 'pip', removal ->> '$.target', '', value, modules.name FROM modules, json_each(removal, '$.python')
-    ) ";
-
 fn belongings(
     connection: &Connection,
     module: &ModuleId,
@@ -154,7 +141,7 @@ fn belongings(
         .optional()?;
     let (paths, removal, source): (String, String, String) = own.unwrap_or_default();
     let paths: Vec<PathBuf> = serde_json::from_str(&paths).unwrap_or_default();
-    let removal = removal::read(&removal, module.as_str(), &source);
+    let removal = former::read(&removal, module.as_str(), &source);
     let configs = belongings.configs.iter().map(|config| &config.path);
     let paths = belongings
         .record
@@ -164,7 +151,7 @@ fn belongings(
         .chain(&declared.paths)
         .chain(configs);
     let version = schema::version(connection)?;
-    let former = if version < 7 { FORMER_CLAIMS } else { "" };
+    let former = if version < 7 { former::CLAIMS } else { "" };
     // What is being removed too holds nothing back.
     let claims = format!(
         "{former}SELECT path, module, 'file' FROM claims JOIN modules ON name = module
@@ -191,7 +178,7 @@ fn belongings(
             _ => drop(belongings.other_owners.insert(path, name)),
         }
     }
-    let former = if version < 8 { FORMER_RESOURCES } else { "" };
+    let former = if version < 8 { former::RESOURCES } else { "" };
     let others = format!(
         "{former}SELECT module FROM resources JOIN modules ON modules.name = module
             WHERE manager = ?1 AND directory = ?2 AND runtime = ?3 AND resources.name = ?4

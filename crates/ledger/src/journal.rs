@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::files::{self, path_of};
 use crate::{
-    ConfigRecord, FILE, Ledger, LedgerError, RunId, changes, config, json, read, removal, schema,
+    ConfigRecord, FILE, Ledger, LedgerError, RunId, changes, config, former, json, read, schema,
 };
 
 /// A file that is not a module's own, and that its installer changed.
@@ -262,7 +262,7 @@ impl PriorState {
     /// What `module`, of which it is, said of its removal.
     pub fn removal(&self, module: &ModuleId) -> UninstallSpec {
         let row = self.row.as_ref();
-        row.map(|row| removal::read(&row.removal, module.as_str(), &row.source))
+        row.map(|row| former::read(&row.removal, module.as_str(), &row.source))
             .unwrap_or_default()
     }
 }
@@ -544,7 +544,7 @@ pub(crate) fn restore(
     let insert = "INSERT INTO modules (name, state, method, digest, source, run, begun_at, installed_at, version, paths, adopted, requires,
         removal, found, asked) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
     // It may have been written down by an earlier version.
-    let removal = json(&removal::read(&row.removal, module.as_str(), &row.source));
+    let removal = json(&former::read(&row.removal, module.as_str(), &row.source));
     let values = params![
         module.as_str(),
         row.state,
@@ -896,7 +896,7 @@ pub fn installed_sources(
         let mut rows = select.query([written])?;
         while let Some(row) = rows.next()? {
             let (module, source): (String, String) = (row.get(0)?, row.get(1)?);
-            let removal = removal::read(&row.get::<_, String>(2)?, &module, &source);
+            let removal = former::read(&row.get::<_, String>(2)?, &module, &source);
             if removal.policy.system != system {
                 continue;
             }

@@ -7,16 +7,16 @@
 
 mod changes;
 mod config;
-mod deployments;
+mod documents;
 mod files;
 mod finished;
+mod former;
 mod journal;
 mod lock;
 mod prune;
 mod raw;
 mod read;
 mod recover;
-mod removal;
 mod remove;
 mod rename;
 mod salvage;
@@ -33,7 +33,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 pub use changes::{DisplacedPath, Disposal, InterruptedChange, Phase, Rollback};
 pub use config::{ConfigRecord, read_configs};
-pub use deployments::{Deployed, DeploymentState, Release, read_deployments};
+pub use documents::read_documents;
 pub use files::{OwnedFiles, Reader};
 pub use finished::{FinishedRun, record_finished};
 pub use journal::{
@@ -653,7 +653,7 @@ fn finish(
             [module.as_str()],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
-        let mut removal = removal::read(&removal, module.as_str(), &source);
+        let mut removal = former::read(&removal, module.as_str(), &source);
         for resource in &ending.resources {
             if !removal.resources.contains(resource) {
                 removal.resources.push(resource.clone());

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::files::path_of;
 use crate::salvage::{self, COPY};
-use crate::{FILE, Ledger, LedgerError, removal, schema};
+use crate::{FILE, Ledger, LedgerError, former, schema};
 
 /// What is installed, from the ledger in this state directory; nothing when there is none.
 pub fn read(directory: &Path) -> Result<Installed, LedgerError> {
@@ -285,7 +285,7 @@ fn installed(connection: &Connection) -> rusqlite::Result<Installed> {
             adopted: row.get(8)?,
             ever_installed,
             requires: serde_json::from_str(&row.get::<_, String>(10)?).unwrap_or_default(),
-            removal: removal::read(
+            removal: former::read(
                 &row.get::<_, String>(11)?,
                 name.as_str(),
                 &row.get::<_, String>(3)?,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use crate::{LedgerError, removal};
+use crate::{LedgerError, former};
 
 const MIGRATIONS: &[&str] = &[
     "
@@ -181,9 +181,18 @@ const MIGRATIONS: &[&str] = &[
     CREATE INDEX mementos_in_order ON mementos (run, place);
     CREATE INDEX results_of_module ON results (module, run);
 ",
-    // Packages of all managers alike, each with where it is. What modules say of their removal is
-    // rewritten by `removal::migrate`.
+    // Packages of all managers alike, each with where it is, and documents of all systems. What
+    // modules say of their removal is rewritten by `former::migrate`.
     "
+    CREATE TABLE documents (
+        kind TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        key TEXT NOT NULL,
+        document TEXT NOT NULL,
+        PRIMARY KEY (kind, owner, key)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO documents SELECT 'deployment', plugin, environment, record FROM deployments;
+    DROP TABLE deployments;
     DROP TRIGGER claims_after_insert;
     DROP TRIGGER claims_after_update;
     DROP TRIGGER claims_after_delete;
@@ -232,7 +241,7 @@ pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Le
             let transaction = connection.transaction()?;
             transaction.execute_batch(migration)?;
             if number + 1 == RESOURCES {
-                removal::migrate(&transaction)?;
+                former::migrate(&transaction)?;
             }
             transaction.pragma_update(None, "user_version", number as u32 + 1)?;
             transaction.commit()

@@ -16,11 +16,11 @@ use crate::git::{local, own};
 use crate::guard::{self, GuardSession};
 use crate::method::{Applied, Edited, StepContext};
 use crate::presence;
+use crate::registry::Registry;
 use crate::resource::{came_along, has_packages, is_package, shared};
 use crate::rollback::{EndOfRun, FilesBefore};
 use crate::run_context::{ModuleJob, RunContext, ledger_failure, refuse_unsettled};
 use crate::stage::{StagingDir, clean_stages};
-use crate::table::method_of;
 use crate::uninstall::leave_former;
 use crate::verify::check;
 use crate::watch::{ContentBudget, Watch, look_around};
@@ -173,7 +173,7 @@ pub(crate) fn apply(
     };
     let mut watch = Watch::start(&world.machine, &home, module, &work.steps, &old, &keeping)?;
     // What a guard watches over, it takes back itself.
-    let covers = guarding.is_none() && !is_package(&module.removal);
+    let covers = guarding.is_none() && !is_package(world.registry, &module.removal);
     let outside = store
         .filter(|_| replaces && guarding.is_none())
         .map(|store| world.around.enter(store))
@@ -313,10 +313,10 @@ pub(crate) fn apply(
 }
 
 /// The version of a module that is on the machine, as far as its steps can tell.
-pub fn present_version(module: &Module) -> Option<String> {
+pub fn present_version(registry: Registry, module: &Module) -> Option<String> {
     let steps = module.recipe.steps(Action::Install).iter();
     steps
-        .filter_map(|step| method_of(step).ok())
+        .filter_map(|step| registry.method_of(step).ok())
         .find_map(|method| method.version())
 }
 
@@ -669,8 +669,8 @@ impl Apply<'_> {
             differences
         });
         // The files of packages are their manager's, and not among the differences.
-        let is_upgrade =
-            has_packages(&module.removal) && applied.version.as_deref() != was.version();
+        let is_upgrade = has_packages(world.registry, &module.removal)
+            && applied.version.as_deref() != was.version();
         let journal = differences
             .filter(|differences| !differences.is_empty() || !was.is_installed() || is_upgrade);
         let journal = world
@@ -693,7 +693,7 @@ impl Apply<'_> {
                 Some(known.into_iter().chain(edits).chain(edited).collect())
             }
         };
-        let resources = came_along(&module.removal, &work.before);
+        let resources = came_along(world.registry, &module.removal, &work.before);
         let became = became(module, work);
         let ending = CompletedChange {
             version: None,
@@ -956,7 +956,7 @@ fn begin(
         },
     ) = (&module.id, now);
     // The files of a package are recorded by its manager.
-    let watch = watch.filter(|_| !is_package(&module.removal));
+    let watch = watch.filter(|_| !is_package(world.registry, &module.removal));
     let (absent, found) = watch.map_or((&[][..], &[][..]), |watch| (&watch.absent, &watch.found));
     let (asked, rollback) = (work.asked, *rollback);
     ledger
@@ -998,8 +998,8 @@ fn adopt(world: &RunContext, module: &Module, work: &ModuleJob) -> Result<Effect
             ..PendingChange::new(&module.id, method, digest, source)
         };
         let mut own = module.removal.owned();
-        let is_ours =
-            has_packages(&module.removal) && own.all(|resource| work.resources.contains(resource));
+        let is_ours = has_packages(world.registry, &module.removal)
+            && own.all(|resource| work.resources.contains(resource));
         ledger
             .adopt(run, &beginning, version(work).as_deref(), !is_ours)
             .map_err(ledger_failure)?;

@@ -27,6 +27,7 @@ mod private;
 mod programs;
 mod prosody;
 mod recover;
+mod registry;
 mod remote;
 mod resource;
 mod rollback;
@@ -64,9 +65,10 @@ pub use method::{
 };
 pub use newer::{Newer, newer_versions};
 pub use plugin::{
-    Container, Deployment, DeploymentPaths, EVALUATE, OnDisk, PLUGIN_SYSTEM, PLUGINS, ReleaseFile,
-    Rollout, SWARM, TargetHost, Undeployment, answer, called, containers, hosts_of, is_plugin,
-    kept_secrets, plugin, plugin_directories, plugins, project_name, random_text, removal_job,
+    Container, Deployed, Deployment, DeploymentPaths, DeploymentState, EVALUATE, OnDisk,
+    PLUGIN_SYSTEM, PLUGINS, Release, ReleaseFile, Rollout, SWARM, TargetHost, Undeployment, answer,
+    called, containers, hosts_of, is_plugin, kept_secrets, plugin, plugin_directories, plugins,
+    project_name, random_text, read_deployments, removal_job,
 };
 pub use preflight::{needs_password, preflight};
 pub use presence::probe;
@@ -74,6 +76,7 @@ pub use private::PrivateInput;
 pub use programs::ProgramDirectories;
 pub use prosody::prosody_configuration;
 pub use recover::{OwnDirectories, RUN, RecoverySummary, clean_sources, recover};
+pub use registry::Registry;
 pub use remote::{Begun, Failures, Header, Host, Remote, printed_on, serve, tree_name};
 pub use resource::{
     AlteredFiles, PackageMove, ResourceChange, ResourceManager, ResourceUndo, found_resources,
@@ -85,7 +88,7 @@ pub use schedule::{Options, Schedule, schedule};
 pub use scratch::{is_alive, process_of_run, run_name};
 pub use step::run_alone;
 pub use sync::{SourceCache, Synced, sync};
-pub use table::{METHODS, entry};
+pub use table::METHODS;
 pub use undo::{UndoConflict, UndoPlan, plan_undo};
 pub use uninstall::{Told, preview_removal};
 pub use verify::{Drift, drift};

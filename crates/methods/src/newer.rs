@@ -7,7 +7,7 @@ use hoist_core::{Action, Module, ModuleId};
 use hoist_executor::Failure;
 
 use crate::machine::Machine;
-use crate::table::uses;
+use crate::registry::Registry;
 
 /// A newer version than the one that is installed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,10 +21,11 @@ pub struct Newer {
 /// Asks what installed modules whether it has newer versions of them. Those that cannot be asked
 /// have a failure in place of an answer.
 pub fn newer_versions(
+    registry: Registry,
     modules: &[&Module],
     machine: &Machine,
 ) -> BTreeMap<ModuleId, Result<Newer, Failure>> {
-    let uses = uses(modules, Action::Install);
+    let uses = registry.uses(modules, Action::Install);
     let newer = uses
         .iter()
         .flat_map(|(method, uses)| (method.newer)(uses, machine));

@@ -5,11 +5,16 @@ use std::collections::BTreeSet;
 use hoist_core::{Action, Catalog, Diagnostic, Plan};
 
 use crate::machine::Machine;
-use crate::table::{uses, working};
+use crate::registry::{Registry, working};
 
 /// Everything that would make modules of the plan fail for sure, such as a program that is missing
 /// or the right to install packages.
-pub fn preflight(plan: &Plan, catalog: &Catalog, machine: &Machine) -> Vec<Diagnostic> {
+pub fn preflight(
+    registry: Registry,
+    plan: &Plan,
+    catalog: &Catalog,
+    machine: &Machine,
+) -> Vec<Diagnostic> {
     if matches!(
         plan.action,
         Action::Test | Action::Uninstall | Action::Undo | Action::Undeploy
@@ -18,7 +23,7 @@ pub fn preflight(plan: &Plan, catalog: &Catalog, machine: &Machine) -> Vec<Diagn
     }
     let mut found = Vec::new();
     let mut seen = BTreeSet::new();
-    for (method, uses) in uses(&working(plan, catalog), plan.action) {
+    for (method, uses) in registry.uses(&working(plan, catalog), plan.action) {
         for program in method.programs {
             let is_new = seen.insert(program.name);
             if let Some(missing) = program.missing.filter(|_| is_new)
@@ -34,11 +39,16 @@ pub fn preflight(plan: &Plan, catalog: &Catalog, machine: &Machine) -> Vec<Diagn
 
 /// True where a plan runs commands as root that sudo refuses now, and may allow once a password was
 /// given.
-pub fn needs_password(plan: &Plan, catalog: &Catalog, machine: &Machine) -> bool {
+pub fn needs_password(
+    registry: Registry,
+    plan: &Plan,
+    catalog: &Catalog,
+    machine: &Machine,
+) -> bool {
     if !matches!(plan.action, Action::Install | Action::Update) {
         return false;
     }
-    let uses = uses(&working(plan, catalog), plan.action);
+    let uses = registry.uses(&working(plan, catalog), plan.action);
     uses.iter()
         .any(|(method, uses)| (method.needs_password)(uses, machine))
 }

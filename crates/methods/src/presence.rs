@@ -7,11 +7,12 @@ use hoist_core::{Action, Checks, Installed, Module, Presence, Repository, Resour
 use crate::git::local;
 use crate::machine::Machine;
 use crate::programs::ProgramDirectories;
+use crate::registry::Registry;
 use crate::resource::package_of;
-use crate::table::entry;
 
 /// Says whether a module is there, from the ledger and from what it declares.
 pub fn probe(
+    registry: Registry,
     machine: &Machine,
     module: &Module,
     installed: &Installed,
@@ -34,14 +35,14 @@ pub fn probe(
     }) {
         return Presence::Missing(gone.display().to_string());
     }
-    if let Some((manager, resource)) = package_of(&module.removal) {
+    if let Some((manager, resource)) = package_of(registry, &module.removal) {
         let wanted = module.offered.version.as_deref();
         return manager.presence(&resource.scope, &resource.name, wanted);
     }
     let packages = if recorded.is_some() {
         None
     } else {
-        self::packages(module)
+        self::packages(registry, module)
     };
     if let Some(recorded) = recorded {
         // What is only declared for removal may come and go.
@@ -93,11 +94,11 @@ pub fn probe(
 
 /// Whether the packages are there that the only step of a module's install brings; a program of
 /// their name elsewhere is not them. `None` for modules that do not install packages in this way.
-pub(crate) fn packages(module: &Module) -> Option<Presence> {
+pub(crate) fn packages(registry: Registry, module: &Module) -> Option<Presence> {
     let [step] = module.recipe.steps(Action::Install) else {
         return None;
     };
-    let method = entry(step)?;
+    let method = registry.entry(step)?;
     let resources = (method.resources)(step);
     let mut presence = None;
     for Resource { scope, name, .. } in &resources {

@@ -17,6 +17,7 @@ use crate::git::interrupted;
 use crate::guard;
 use crate::machine::Machine;
 use crate::method::StepContext;
+use crate::registry::Registry;
 use crate::resource::package_of;
 use crate::rollback::{EndOfRun, FilesBefore, RolledBack, clean_repository, roll_back};
 use crate::run_context::CONTENTS;
@@ -63,6 +64,7 @@ pub struct OwnDirectories<'a> {
 /// # Errors
 /// The ledger cannot be used. What cannot be recovered is reported, and holds up nothing else.
 pub fn recover(
+    registry: Registry,
     ledger: &Ledger,
     home: &Home,
     own: &OwnDirectories<'_>,
@@ -104,15 +106,19 @@ pub fn recover(
                 for change in &pending {
                     let end = EndOfRun::of(&(own.logs)(&change.run));
                     match change.phase {
-                        Phase::Begun => roll_back_change(
-                            ledger,
-                            own.state,
-                            &store,
-                            change,
-                            end,
-                            machine,
-                            &mut summary,
-                        )?,
+                        Phase::Begun => {
+                            let as_before =
+                                |change: &_| are_packages_as_before(registry, change, machine);
+                            roll_back_change(
+                                ledger,
+                                own.state,
+                                &store,
+                                change,
+                                end,
+                                &as_before,
+                                &mut summary,
+                            )?;
+                        }
                         Phase::Done => complete(ledger, home, machine, change, &mut summary)?,
                     }
                 }
@@ -174,14 +180,15 @@ fn recover_trees(
     Ok(())
 }
 
-/// Rolls back a change that was interrupted.
+/// Rolls back a change that was interrupted. `has_packages` tells whether packages are there as they
+/// were before.
 fn roll_back_change(
     ledger: &Ledger,
     state: &Path,
     store: &Store,
     change: &InterruptedChange,
     end: EndOfRun,
-    machine: &Machine,
+    has_packages: &dyn Fn(&InterruptedChange) -> bool,
     summary: &mut RecoverySummary,
 ) -> Result<(), LedgerError> {
     // What it did to a protected tree comes first.
@@ -192,7 +199,7 @@ fn roll_back_change(
     let files = FilesBefore::from_bytes(&change.files).unwrap_or_default();
     let kept = state.join("kept").join(&change.run);
     let done = roll_back(&files, &change.displaced, end, store, &kept);
-    let is_as_before = files.is_complete || are_packages_as_before(change, machine);
+    let is_as_before = files.is_complete || has_packages(change);
     let is_complete = done.is_complete() && is_as_before && change.prior.is_some();
     let is_retried = !done.failed.is_empty();
     report(change, done, summary);
@@ -204,12 +211,18 @@ fn roll_back_change(
 }
 
 /// Whether the packages of a module whose change was interrupted are there as they were before.
-fn are_packages_as_before(change: &InterruptedChange, machine: &Machine) -> bool {
+fn are_packages_as_before(
+    registry: Registry,
+    change: &InterruptedChange,
+    machine: &Machine,
+) -> bool {
     let Some(prior) = change.prior.as_ref().filter(|prior| prior.is_installed()) else {
         return false;
     };
     let removal = prior.removal(&change.module);
-    let (Some((manager, resource)), Some(version)) = (package_of(&removal), prior.version()) else {
+    let (Some((manager, resource)), Some(version)) =
+        (package_of(registry, &removal), prior.version())
+    else {
         return false;
     };
     let (task, variables) = (TaskContext::alone(|_| ()), BTreeMap::new());

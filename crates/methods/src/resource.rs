@@ -14,7 +14,7 @@ use hoist_ledger::{OwnedFiles, PriorState};
 
 use crate::machine::Machine;
 use crate::method::StepContext;
-use crate::table::{manager_of, managers_of};
+use crate::registry::Registry;
 use crate::undo::UndoConflict;
 use crate::uninstall::Told;
 
@@ -395,47 +395,52 @@ fn undo<M: ResourceManager + ?Sized>(
 }
 
 /// True for a module that is a package whose files its manager records.
-pub(crate) fn is_package(removal: &UninstallSpec) -> bool {
-    package_of(removal).is_some()
+pub(crate) fn is_package(registry: Registry, removal: &UninstallSpec) -> bool {
+    package_of(registry, removal).is_some()
 }
 
 /// The package that a module is, where its manager records the files.
 pub(crate) fn package_of(
+    registry: Registry,
     removal: &UninstallSpec,
 ) -> Option<(&'static dyn ResourceManager, &Resource)> {
-    let with_manager = |resource| Some((manager_of_resource(resource)?, resource));
+    let with_manager = |resource| Some((manager_of_resource(registry, resource)?, resource));
     let mut owned = removal.owned().filter_map(with_manager);
     owned.find(|(manager, _)| manager.records_files())
 }
 
-fn manager_of_resource(resource: &Resource) -> Option<&'static dyn ResourceManager> {
-    manager_of(&resource.scope)
+fn manager_of_resource(
+    registry: Registry,
+    resource: &Resource,
+) -> Option<&'static dyn ResourceManager> {
+    registry.manager_of(&resource.scope)
 }
 
 /// The installed version of the package that a module is.
-pub fn package_version(removal: &UninstallSpec) -> Option<String> {
-    let (manager, resource) = package_of(removal)?;
+pub fn package_version(registry: Registry, removal: &UninstallSpec) -> Option<String> {
+    let (manager, resource) = package_of(registry, removal)?;
     let versions = manager.versions(&resource.scope, &resource.name);
     versions.into_iter().next()
 }
 
 /// Whether a version of a module is newer than another: where the module is no package, every other
 /// one is.
-pub fn is_newer(removal: &UninstallSpec, version: &str, than: &str) -> bool {
-    let package = package_of(removal);
+pub fn is_newer(registry: Registry, removal: &UninstallSpec, version: &str, than: &str) -> bool {
+    let package = package_of(registry, removal);
     package.map_or(version != than, |(manager, _)| {
         manager.is_newer(version, than)
     })
 }
 
 /// True for a module with packages whose files are not recorded.
-pub(crate) fn has_packages(removal: &UninstallSpec) -> bool {
-    removal.owned().next().is_some() && !is_package(removal)
+pub(crate) fn has_packages(registry: Registry, removal: &UninstallSpec) -> bool {
+    removal.owned().next().is_some() && !is_package(registry, removal)
 }
 
 /// The packages that go with a module: its own but those that were there before it and hoist did
 /// not bring, and those that came with them. Asked before the run, since others may bring the same.
 pub(crate) fn own_resources(
+    registry: Registry,
     module: &Module,
     record: Option<&InstalledModule>,
     installed: &Installed,
@@ -450,7 +455,7 @@ pub(crate) fn own_resources(
         recorded.any(|resource| resource.scope == *scope && resource.name == name)
     };
     for (scope, names) in module.removal.owned_by_scope() {
-        let Some(manager) = manager_of(scope) else {
+        let Some(manager) = registry.manager_of(scope) else {
             continue;
         };
         let brought = brought_by_modules(manager, scope, installed);
@@ -489,13 +494,19 @@ fn brought_by_modules(
 
 /// What goes with a module that is there already, and whether hoist brought it: as a dependency of
 /// another module.
-pub fn found_resources(module: &Module, installed: &Installed) -> (Vec<Resource>, bool) {
-    let mut own = own_resources(module, None, installed);
-    if !has_packages(&module.removal) || !module.removal.owned().all(|one| own.contains(one)) {
+pub fn found_resources(
+    registry: Registry,
+    module: &Module,
+    installed: &Installed,
+) -> (Vec<Resource>, bool) {
+    let mut own = own_resources(registry, module, None, installed);
+    if !has_packages(registry, &module.removal)
+        || !module.removal.owned().all(|one| own.contains(one))
+    {
         return (module.removal.resources.clone(), false);
     }
     for (scope, names) in module.removal.owned_by_scope() {
-        let Some(manager) = manager_of(scope) else {
+        let Some(manager) = registry.manager_of(scope) else {
             continue;
         };
         let brought = brought_by_modules(manager, scope, installed);
@@ -519,20 +530,25 @@ pub(crate) fn shared(removal: &UninstallSpec) -> impl Iterator<Item = &Resource>
 }
 
 /// All packages of the scopes of a module.
-pub(crate) fn all_names(removal: &UninstallSpec) -> BTreeMap<ResourceScope, BTreeSet<String>> {
-    let names = |scope: &ResourceScope| Some((scope.clone(), manager_of(scope)?.names(scope)));
+pub(crate) fn all_names(
+    registry: Registry,
+    removal: &UninstallSpec,
+) -> BTreeMap<ResourceScope, BTreeSet<String>> {
+    let names =
+        |scope: &ResourceScope| Some((scope.clone(), registry.manager_of(scope)?.names(scope)));
     let scopes = removal.owned_by_scope();
     scopes.into_keys().filter_map(names).collect()
 }
 
 /// The packages that came with those of a module: what these need and was not there `before`.
 pub(crate) fn came_along(
+    registry: Registry,
     removal: &UninstallSpec,
     before: &BTreeMap<ResourceScope, BTreeSet<String>>,
 ) -> Vec<Resource> {
     let mut found = Vec::new();
     for (scope, names) in removal.owned_by_scope() {
-        let Some(manager) = manager_of(scope) else {
+        let Some(manager) = registry.manager_of(scope) else {
             continue;
         };
         let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
@@ -551,10 +567,13 @@ pub(crate) fn came_along(
 ///
 /// # Errors
 /// They cannot be read.
-pub(crate) fn altered_files(removal: &UninstallSpec) -> Result<AlteredFiles, Failure> {
+pub(crate) fn altered_files(
+    registry: Registry,
+    removal: &UninstallSpec,
+) -> Result<AlteredFiles, Failure> {
     let mut altered = AlteredFiles::default();
     for (scope, names) in removal.owned_by_scope() {
-        let Some(manager) = manager_of(scope) else {
+        let Some(manager) = registry.manager_of(scope) else {
             continue;
         };
         let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
@@ -576,6 +595,7 @@ const EXISTED_PURGE: &str = "it existed before the install; add --purge to remov
 /// # Errors
 /// A manager fails.
 pub(crate) fn remove_resources(
+    registry: Registry,
     context: &StepContext<'_>,
     module: &Module,
     record: Option<&InstalledModule>,
@@ -583,7 +603,7 @@ pub(crate) fn remove_resources(
     is_adopted: bool,
     act: bool,
 ) -> Result<Vec<Told>, Failure> {
-    let mut told = what_remains(context.machine, module, record, is_adopted);
+    let mut told = what_remains(registry, context.machine, module, record, is_adopted);
     let removal = record.map_or(&module.removal, |record| &record.removal);
     let version = record.and_then(|record| record.version.as_deref());
     let mut scopes = removal.owned_by_scope();
@@ -591,7 +611,7 @@ pub(crate) fn remove_resources(
         scopes.entry(scope).or_default();
     }
     for (scope, names) in scopes {
-        let Some(manager) = manager_of(scope) else {
+        let Some(manager) = registry.manager_of(scope) else {
             continue;
         };
         let declared = module.removal.owned_by_scope().remove(scope);
@@ -649,6 +669,7 @@ pub(crate) fn remove_resources(
 
 /// The packages of a module that stay, since others may use them.
 fn what_remains(
+    registry: Registry,
     machine: &Machine,
     module: &Module,
     record: Option<&InstalledModule>,
@@ -665,7 +686,7 @@ fn what_remains(
             .push(resource);
     }
     let told = |resources: Vec<&Resource>| {
-        let manager = manager_of_resource(resources.first()?)?;
+        let manager = manager_of_resource(registry, resources.first()?)?;
         let names: Vec<&str> = resources.iter().map(|one| one.name.as_str()).collect();
         let (subject, reason) = manager.remains(&module.id, &names, is_adopted, machine);
         Some((ItemChange::Preserved, subject, Some(reason)))
@@ -674,7 +695,10 @@ fn what_remains(
 }
 
 /// The managers that a change of packages is about.
-pub(crate) fn managers_in(change: &ResourceChange<'_>) -> Vec<&'static dyn ResourceManager> {
+pub(crate) fn managers_in(
+    registry: Registry,
+    change: &ResourceChange<'_>,
+) -> Vec<&'static dyn ResourceManager> {
     let now = change.now.into_iter().flat_map(UninstallSpec::owned);
-    managers_of(change.before.owned().chain(now))
+    registry.managers_of(change.before.owned().chain(now))
 }

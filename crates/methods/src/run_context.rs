@@ -20,11 +20,14 @@ use crate::machine::Machine;
 use crate::method::{Method, RunSelection, StepContext};
 use crate::private::PrivateInput;
 use crate::programs::ProgramDirectories;
+use crate::registry::Registry;
 use crate::sandbox::Sandbox;
 use crate::undo::UndoPlan;
 
 /// What all modules of a run share.
 pub(crate) struct RunContext {
+    /// The methods that there are.
+    pub(crate) registry: Registry,
     pub(crate) machine: Arc<Machine>,
     pub(crate) home: Home,
     /// Directories that nothing may remove.

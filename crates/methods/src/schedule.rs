@@ -24,10 +24,10 @@ use crate::machine::Machine;
 use crate::method::{RunSelection, host_pool, path_pool};
 use crate::private::PrivateInput;
 use crate::programs::ProgramDirectories;
+use crate::registry::Registry;
 use crate::resource::{all_names, has_packages, own_resources};
 use crate::run_context::{BoundStep, ModuleJob, RunContext};
 use crate::sandbox::Sandbox;
-use crate::table::{entry, manager_of, method_of};
 use crate::undo::UndoPlan;
 use crate::verify::verify;
 use crate::{undo, uninstall};
@@ -93,6 +93,7 @@ struct Scheduled {
 /// # Errors
 /// A step whose arguments its method does not understand.
 pub fn schedule(
+    registry: Registry,
     plan: &Plan,
     catalog: &Catalog,
     machine: &Arc<Machine>,
@@ -129,6 +130,7 @@ pub fn schedule(
     } = options;
     let logs = options.state.join("runs").join(&options.name);
     let world = RunContext {
+        registry,
         machine: machine.clone(),
         home,
         own: options.own,
@@ -179,7 +181,7 @@ pub fn schedule(
             .as_ref()
             .and_then(|job| job.change)
             .unwrap_or(plan.modules[planned].change);
-        match work(module, plan.action, change, record, installed) {
+        match work(registry, module, plan.action, change, record, installed) {
             Ok(mut work) => {
                 // What somebody else had put there is not there for others only.
                 let theirs = record.is_none() && work.change == Change::Update;
@@ -266,7 +268,8 @@ pub fn schedule(
             .collect();
         if plan.action == Action::Uninstall {
             let scopes = module.removal.owned_by_scope();
-            let pool = |scope: &ResourceScope| Some((manager_of(scope)?.pool(scope), 1));
+            let pool =
+                |scope: &ResourceScope| Some((world.registry.manager_of(scope)?.pool(scope), 1));
             pools.extend(scopes.into_keys().filter_map(pool));
         }
         if let (Action::Uninstall, Some(ledger)) = (plan.action, &world.ledger) {
@@ -311,7 +314,10 @@ pub fn schedule(
             Action::Install | Action::Update | Action::Deploy
         );
         let stops = changes && (plan.modules[planned].tier == Tier::Core || strict);
-        let (cost, timeout) = (cost(&module, installed), module.timeout.unwrap_or(limit));
+        let (cost, timeout) = (
+            cost(registry, &module, installed),
+            module.timeout.unwrap_or(limit),
+        );
         let fetched = work
             .steps
             .iter()
@@ -446,6 +452,7 @@ fn claims(plan: &Plan, modules: &[&Module]) -> BTreeMap<PathBuf, Vec<ModuleId>> 
 /// What is done to a module: the steps of what is asked, and those of an install where that is due
 /// as well.
 fn work(
+    registry: Registry,
     module: &Module,
     action: Action,
     change: Change,
@@ -455,7 +462,7 @@ fn work(
     let bind = |action: Action| -> Result<Vec<BoundStep>, String> {
         let bound = |step: &Step| {
             Ok(BoundStep {
-                method: method_of(step)?,
+                method: registry.method_of(step)?,
                 after_change: step.after_change,
             })
         };
@@ -489,7 +496,8 @@ fn work(
             let repeats = install
                 .iter()
                 .any(|step| update.iter().any(|other| other.method == step.method));
-            let again = changed && !repeats && install.iter().all(is_repeatable);
+            let again =
+                changed && !repeats && install.iter().all(|step| is_repeatable(registry, step));
             let mut steps = if again {
                 bind(Action::Install)?
             } else {
@@ -511,8 +519,8 @@ fn work(
     let once = record.is_some_and(|record| record.ever_installed)
         && matches!(change, Change::Repair | Change::Reinstall);
     let aside = anew || (once && steps.iter().any(|step| !step.method.tells()));
-    let before = match has_packages(&module.removal) {
-        true => all_names(&module.removal),
+    let before = match has_packages(registry, &module.removal) {
+        true => all_names(registry, &module.removal),
         false => BTreeMap::new(),
     };
     Ok(ModuleJob {
@@ -522,7 +530,7 @@ fn work(
         record: record.cloned(),
         anew,
         aside,
-        resources: own_resources(module, record, installed),
+        resources: own_resources(registry, module, record, installed),
         before,
         asked: false,
         unfinished: false,
@@ -561,8 +569,10 @@ fn moved(jobs: &[Scheduled]) -> Vec<PathBuf> {
 }
 
 /// Whether a step may be applied again.
-fn is_repeatable(step: &Step) -> bool {
-    entry(step).is_some_and(|method| method.is_repeatable)
+fn is_repeatable(registry: Registry, step: &Step) -> bool {
+    registry
+        .entry(step)
+        .is_some_and(|method| method.is_repeatable)
 }
 
 /// How a module of one step could be installed together with others.
@@ -633,10 +643,10 @@ fn is_in_batch(batches: &BTreeMap<String, Membership>, membership: &Membership) 
 const USUAL_SECONDS: f64 = 5.0;
 
 /// What an install took in the past, else what its method usually takes.
-fn cost(module: &Module, installed: &Installed) -> Duration {
+fn cost(registry: Registry, module: &Module, installed: &Installed) -> Duration {
     let step = module.recipe.steps(Action::Install).first();
     let usual = step
-        .and_then(entry)
+        .and_then(|step| registry.entry(step))
         .map_or(USUAL_SECONDS, |method| method.usual_seconds);
     let seconds = installed
         .durations

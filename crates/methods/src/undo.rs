@@ -17,6 +17,7 @@ use crate::git::own;
 use crate::guard::{self, Together};
 use crate::machine::Machine;
 use crate::method::StepContext;
+use crate::registry::Registry;
 use crate::resource::{ResourceChange, is_package, managers_in};
 use crate::rollback::FilesBefore;
 use crate::run_context::{CONTENTS, RunContext, ledger_failure, place_of, refuse_unsettled};
@@ -65,12 +66,14 @@ pub struct UndoPlan {
 /// # Errors
 /// Something cannot be looked at.
 pub fn plan_undo(
+    registry: Registry,
     entries: &[JournalEntry],
     state_directory: &Path,
     machine: &Machine,
     own: &[PathBuf],
 ) -> Result<Vec<UndoPlan>, Failure> {
     let known = Known {
+        registry,
         installed: hoist_ledger::read(state_directory).map_err(ledger_failure)?,
         reader: Reader::open(state_directory).map_err(ledger_failure)?,
         store: open(state_directory)?,
@@ -86,6 +89,7 @@ pub fn plan_undo(
 
 /// What decisions rest on beside the files.
 struct Known<'a> {
+    registry: Registry,
     installed: Installed,
     reader: Reader,
     store: Store,
@@ -228,8 +232,9 @@ fn plan_packages(
     record: Option<&InstalledModule>,
 ) -> Result<(), Failure> {
     let entry = &plan.entry;
-    let is_removed =
-        |record: &&InstalledModule| !entry.was.is_installed() && is_package(&record.removal);
+    let is_removed = |record: &&InstalledModule| {
+        !entry.was.is_installed() && is_package(known.registry, &record.removal)
+    };
     let belongings = record
         .filter(is_removed)
         .map(|record| known.reader.belongings(&entry.module, &record.removal))
@@ -245,7 +250,7 @@ fn plan_packages(
         record: &written.unwrap_or_default(),
         installed: &known.installed,
     };
-    for manager in managers_in(&change) {
+    for manager in managers_in(known.registry, &change) {
         let packages = manager.plan_undo(&change)?;
         plan.packages.extend(packages.removed);
         plan.reinstalled.extend(packages.reinstalled);
@@ -635,7 +640,8 @@ pub(crate) fn undo(
         .sync()
         .map_err(|error| Failure::new(error.to_string()))?;
     let before = entry.was.removal(&module.id);
-    let has_packages = is_package(&before) || module.removal.owned().next().is_some();
+    let has_packages =
+        is_package(world.registry, &before) || module.removal.owned().next().is_some();
     let files = FilesBefore {
         stages: paths.clone(),
         roots: paths,
@@ -659,7 +665,7 @@ pub(crate) fn undo(
         )
         .map_err(ledger_failure)?;
     // Of a package everything is removed, and what was modified of it is backed up before.
-    let record = if is_package(&module.removal) {
+    let record = if is_package(world.registry, &module.removal) {
         ledger.record(&module.id).map_err(ledger_failure)?
     } else {
         Record::new()
@@ -668,7 +674,15 @@ pub(crate) fn undo(
         record: &record,
         ..world.context(module, task)
     };
-    let undone = put_all_back(plan, &mut due, &displaced, store, &context, module);
+    let undone = put_all_back(
+        world.registry,
+        plan,
+        &mut due,
+        &displaced,
+        store,
+        &context,
+        module,
+    );
     if let Err(failure) = undone {
         ledger
             .journal(
@@ -767,6 +781,7 @@ fn displaced(
 }
 
 fn put_all_back(
+    registry: Registry,
     plan: &UndoPlan,
     due: &mut Vec<Difference>,
     displaced: &[DisplacedPath],
@@ -792,7 +807,7 @@ fn put_all_back(
             record: context.record,
             installed: &Installed::default(),
         };
-        for manager in managers_in(&change) {
+        for manager in managers_in(registry, &change) {
             manager.undo(&change, context)?;
         }
     }

@@ -26,10 +26,10 @@ use crate::guard::{
 };
 use crate::machine::Machine;
 use crate::method::{RemovalReport, StepContext};
+use crate::registry::Registry;
 use crate::resource::{PackageMove, is_package, package_of, remove_resources};
 use crate::rollback::{EndOfRun, FilesBefore, roll_back as roll_back_files};
 use crate::run_context::{BoundStep, RunContext, ledger_failure, refuse_unsettled};
-use crate::table::method_of;
 use crate::watch::{KEPT, around, spare_repositories, takes};
 
 /// What became, or would become, of one thing.
@@ -85,7 +85,7 @@ pub(crate) fn uninstall(
         before: before.clone(),
         ..FilesBefore::default()
     };
-    let recorded = if is_package(removal) {
+    let recorded = if is_package(world.registry, removal) {
         FilesBefore {
             is_complete: false,
             ..FilesBefore::default()
@@ -111,7 +111,7 @@ pub(crate) fn uninstall(
     let (mut waiting, mut trash, mut has_script) = (Vec::new(), Vec::new(), false);
     let mut around_removal = world.removals.take(&module.id);
     let mut outside = Vec::new();
-    let mut has_packages = is_package(removal);
+    let mut has_packages = is_package(world.registry, removal);
     let mut work = || -> Result<(), Failure> {
         let adopted = record.is_some_and(|record| record.adopted) && !world.purge;
         if !adopted {
@@ -181,14 +181,21 @@ pub(crate) fn uninstall(
             record: &belongings.record,
             ..world.context(module, task)
         };
-        for (item_change, subject, reason) in
-            remove_resources(&context, module, record, &belongings, adopted, true)?
-        {
+        for (item_change, subject, reason) in remove_resources(
+            world.registry,
+            &context,
+            module,
+            record,
+            &belongings,
+            adopted,
+            true,
+        )? {
             has_packages |= item_change == ItemChange::Removed;
             task.item(item_change, subject, reason);
         }
         task.check()?;
         let mut planned = plan_files(
+            world.registry,
             &home,
             module,
             record,
@@ -693,7 +700,11 @@ fn leave_tree(
     task: &TaskContext,
 ) -> Result<BTreeSet<String>, Failure> {
     let tree = guarding.guard.tree();
-    let answer = match run_removal_steps(&removal.steps, &world.context(module, task)) {
+    let answer = match run_removal_steps(
+        world.registry,
+        &removal.steps,
+        &world.context(module, task),
+    ) {
         Ok(answer) => answer,
         Err(failure) => {
             let is_over = task.has_timed_out();
@@ -776,10 +787,14 @@ fn leave_tree(
 }
 
 /// Applies the recorded steps of a removal.
-fn run_removal_steps(steps: &[Step], context: &StepContext<'_>) -> Result<RemovalReport, Failure> {
+fn run_removal_steps(
+    registry: Registry,
+    steps: &[Step],
+    context: &StepContext<'_>,
+) -> Result<RemovalReport, Failure> {
     let mut report = RemovalReport::default();
     for step in steps {
-        let mut method = method_of(step).map_err(Failure::new)?;
+        let mut method = registry.method_of(step).map_err(Failure::new)?;
         let told = method.apply(context)?.removal.unwrap_or_default();
         report.has_messages |= told.has_messages;
         report.left.extend(told.left);
@@ -797,7 +812,7 @@ pub(crate) fn leave_former(
     new: &Record,
     task: &TaskContext,
 ) -> Result<(), Failure> {
-    if let Some((manager, resource)) = package_of(&former.removal) {
+    if let Some((manager, resource)) = package_of(world.registry, &former.removal) {
         let context = StepContext {
             record: old,
             ..world.context(module, task)
@@ -867,6 +882,7 @@ pub(crate) fn leave_former(
 /// What removing a module would do, as far as can be seen without running anything. Changes
 /// nothing.
 pub fn preview_removal(
+    registry: Registry,
     home: &Home,
     machine: &Machine,
     module: &Module,
@@ -877,17 +893,19 @@ pub fn preview_removal(
     let task = TaskContext::alone(|_| {});
     let adopted = record.is_some_and(|record| record.adopted) && !purge;
     let context = StepContext::new(&task, machine, module.id.as_str(), &module.variables);
-    let mut told = remove_resources(&context, module, record, belongings, adopted, false)?;
+    let mut told = remove_resources(
+        registry, &context, module, record, belongings, adopted, false,
+    )?;
     // The files of a package are its manager's.
-    let is_package = record.is_some_and(|record| is_package(&record.removal));
+    let is_package = record.is_some_and(|record| is_package(registry, &record.removal));
     let (more, failed) = match is_package {
         true => (Vec::new(), Failed::new()),
-        false => plan_files(home, module, record, belongings, machine, purge)
+        false => plan_files(registry, home, module, record, belongings, machine, purge)
             .preview(home, belongings, purge),
     };
     let removal = record.map(|record| &record.removal).filter(|_| !adopted);
     let steps = removal.map_or(&[][..], |removal| &removal.steps);
-    let changes = |step: &Step| method_of(step).ok()?.removes();
+    let changes = |step: &Step| registry.method_of(step).ok()?.removes();
     for change in steps.iter().rev().filter_map(changes) {
         told.insert(0, (ItemChange::Removed, change, None));
     }
@@ -927,6 +945,7 @@ struct PlannedFiles {
 const CONFIG: &str = "it is a configuration file";
 
 fn plan_files(
+    registry: Registry,
     home: &Home,
     module: &Module,
     record: Option<&InstalledModule>,
@@ -945,7 +964,7 @@ fn plan_files(
         is_settled: true,
     };
     // The files of a package are its manager's.
-    if adopted && whole.is_some_and(|record| is_package(&record.removal)) {
+    if adopted && whole.is_some_and(|record| is_package(registry, &record.removal)) {
         return settled(told);
     }
     if let Some(first) = belongings.record.keys().next().filter(|_| adopted) {

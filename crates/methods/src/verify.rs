@@ -17,9 +17,9 @@ use crate::git::local;
 use crate::git::program::Program;
 use crate::machine::Machine;
 use crate::presence;
+use crate::registry::Registry;
 use crate::resource::altered_files;
 use crate::run_context::RunContext;
-use crate::table::method_of;
 
 /// Runs the tests that a module declares.
 pub(crate) fn check(
@@ -39,7 +39,7 @@ pub(crate) fn check(
 
 fn run_tests(world: &RunContext, module: &Module, task: &TaskContext) -> Result<(), Failure> {
     for step in module.recipe.steps(Action::Test) {
-        let mut method = method_of(step).map_err(Failure::new)?;
+        let mut method = world.registry.method_of(step).map_err(Failure::new)?;
         method.apply(&world.context(module, task))?;
     }
     Ok(())
@@ -62,8 +62,11 @@ pub(crate) fn verify(
         false => check(world, module, task)?,
     }
     let mut altered = altered(&recorded, &world.machine, task)?;
-    altered.missing.extend(missing(module, record));
-    altered.add_packages(record.map_or(&module.removal, |record| &record.removal))?;
+    altered
+        .missing
+        .extend(missing(world.registry, module, record));
+    let removal = record.map_or(&module.removal, |record| &record.removal);
+    altered.add_packages(world.registry, removal)?;
     if !altered.is_none() {
         return Err(Failure::new(altered.to_string()));
     }
@@ -76,7 +79,7 @@ pub(crate) fn verify(
 
 /// Returns what an install of the module leaves and is missing, whether the module declares a test
 /// for it or not.
-fn missing(module: &Module, record: Option<&InstalledModule>) -> Vec<String> {
+fn missing(registry: Registry, module: &Module, record: Option<&InstalledModule>) -> Vec<String> {
     let mut missing = Vec::new();
     let repository = module
         .repository
@@ -84,7 +87,7 @@ fn missing(module: &Module, record: Option<&InstalledModule>) -> Vec<String> {
         .map(|repository| &repository.dir)
         .filter(|dir| local::is_vacant(dir));
     missing.extend(repository.map(|dir| dir.display().to_string()));
-    if let Some(Presence::Missing(package)) = presence::packages(module) {
+    if let Some(Presence::Missing(package)) = presence::packages(registry, module) {
         missing.push(package);
     }
     // What is only declared for removal may come and go.
@@ -122,8 +125,8 @@ impl Altered {
     }
 
     /// Adds files of packages that differ from what their manager recorded.
-    fn add_packages(&mut self, removal: &UninstallSpec) -> Result<(), Failure> {
-        let packages = altered_files(removal)?;
+    fn add_packages(&mut self, registry: Registry, removal: &UninstallSpec) -> Result<(), Failure> {
+        let packages = altered_files(registry, removal)?;
         let shown = |paths: Vec<PathBuf>| paths.into_iter().map(|path| path.display().to_string());
         self.missing.extend(shown(packages.missing));
         self.modified.extend(shown(packages.modified));
@@ -244,6 +247,7 @@ pub struct Drift {
 /// # Errors
 /// The ledger or a recorded file cannot be read.
 pub fn drift(
+    registry: Registry,
     reader: &Reader,
     module: &Module,
     record: &InstalledModule,
@@ -268,8 +272,10 @@ pub fn drift(
         }
     }
     compare_files(&recorded, home, &mut altered, || Ok(()))?;
-    altered.missing.extend(missing(module, Some(record)));
-    altered.add_packages(&record.removal)?;
+    altered
+        .missing
+        .extend(missing(registry, module, Some(record)));
+    altered.add_packages(registry, &record.removal)?;
     let is_verifiable = !recorded.is_empty() || module.is_verifiable(Some(record));
     Ok(Drift {
         missing: altered.missing,

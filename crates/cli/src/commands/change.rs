@@ -26,6 +26,7 @@ use crate::render::{self, Paint};
 use crate::run::info::RunInfo;
 use crate::run::{self, Run, RunOptions};
 use crate::session::Session;
+use crate::systems::REGISTRY;
 use crate::{ask, commands, json, names, plugins, questions, server, time};
 
 /// What is asked, free of the command line.
@@ -637,7 +638,7 @@ pub(crate) fn decide(
     let look = |resolved: &hoist_resolver::Resolved<'_>| {
         (
             resolved.module.id.clone(),
-            probe(machine, resolved.module, installed, &programs),
+            probe(REGISTRY, machine, resolved.module, installed, &programs),
         )
     };
     let seen: HashMap<ModuleId, Presence> = resolution
@@ -774,7 +775,7 @@ fn preview_removals(
         belongings
             .other_resource_owners
             .retain(|_, name| !goes(name));
-        let told = preview_removal(&home, machine, module, record, &belongings, purge);
+        let told = preview_removal(REGISTRY, &home, machine, module, record, &belongings, purge);
         all.push((
             module.id.clone(),
             told.map_err(|failure| {
@@ -1018,7 +1019,7 @@ pub(crate) fn recover(session: &Session, ledger: &Ledger) -> Result<(), CommandE
         cache: &session.places.cache,
         logs: &logs,
     };
-    let summary = hoist_methods::recover(ledger, &home, &own, &*session.machine()?)?;
+    let summary = hoist_methods::recover(REGISTRY, ledger, &home, &own, &*session.machine()?)?;
     // A process that holds the lock of the sources cleans them up itself.
     let sources = session.places.cache.join("sources");
     if sources.is_dir()

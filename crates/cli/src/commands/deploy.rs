@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hoist_core::{
     Action, Change, Diagnostic, Digest, Installed, Module, ModuleId, Plan, Request, Selection,
 };
-use hoist_ledger::{Deployed, DeploymentState, read_deployments};
+use hoist_methods::{Deployed, DeploymentState, read_deployments};
 use hoist_methods::{
     Deployment, DeploymentPaths, Machine, OnDisk, PrivateInput, ReleaseFile, Rollout, SWARM,
     called, hosts_of, is_plugin, kept_secrets, project_name,

@@ -8,7 +8,7 @@ use std::path::Path;
 use hoist_core::{Action, Installed, Module, Presence, SourceKind};
 use hoist_files::pending;
 use hoist_ledger::{history, read_configs};
-use hoist_methods::{Machine, ProgramDirectories, entry, probe};
+use hoist_methods::{Machine, ProgramDirectories, probe};
 use serde_json::json;
 
 use crate::args::{Global, Output};
@@ -16,6 +16,7 @@ use crate::error::{CommandError, ExitStatus};
 use crate::json;
 use crate::render::{self, DIM, GREEN, Paint, RED, YELLOW, painted};
 use crate::session::Session;
+use crate::systems::REGISTRY;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -137,7 +138,9 @@ fn programs(session: &Session, machine: &Machine, findings: &mut Vec<Finding>) {
         .filter(|module| !module.policy().keeps_source)
     {
         for step in module.recipe.steps.values().flatten() {
-            let programs = entry(step).map_or(&[][..], |method| method.programs);
+            let programs = REGISTRY
+                .entry(step)
+                .map_or(&[][..], |method| method.programs);
             for program in programs {
                 known.insert(program.name, program.find);
                 need(program.name, module);
@@ -201,7 +204,11 @@ fn programs(session: &Session, machine: &Machine, findings: &mut Vec<Finding>) {
     }
     let elevates = |module: &&Module| {
         let mut steps = module.recipe.steps(Action::Install).iter();
-        steps.any(|step| entry(step).is_some_and(|method| method.may_need_root))
+        steps.any(|step| {
+            REGISTRY
+                .entry(step)
+                .is_some_and(|method| method.may_need_root)
+        })
     };
     let packages = session.catalog.modules().filter(elevates);
     let packages: BTreeSet<String> = packages.map(|module| module.id.to_string()).collect();
@@ -291,7 +298,7 @@ fn state(
     let gone = |module: &&Module| {
         is_there(module)
             && matches!(
-                probe(machine, module, installed, &programs),
+                probe(REGISTRY, machine, module, installed, &programs),
                 Presence::Missing(_)
             )
     };

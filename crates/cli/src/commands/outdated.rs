@@ -18,6 +18,7 @@ use crate::json;
 use crate::names;
 use crate::render::{self, BOLD, DIM, Paint, RED, YELLOW, painted};
 use crate::session::Session;
+use crate::systems::REGISTRY;
 use crate::time;
 
 /// How an installed module stands to what its source had when it was last looked at.
@@ -41,7 +42,7 @@ pub(crate) fn run(global: &Global, refresh: bool) -> Result<ExitStatus, CommandE
     let machine = session.machine()?;
     let clones = Clones::of(&session, &installed);
     let mut newer = if refresh {
-        newer_versions(&clones.modules, &machine)
+        newer_versions(REGISTRY, &clones.modules, &machine)
     } else {
         clones.as_fetched()
     };
@@ -245,7 +246,7 @@ pub(crate) fn remark_gone(session: &Session, installed: &Installed, source: Opti
 
 /// What is there now: others may have brought a rock to another version.
 fn version_of(record: &InstalledModule) -> String {
-    let there = package_version(&record.removal);
+    let there = package_version(REGISTRY, &record.removal);
     there.or_else(|| record.version.clone()).unwrap_or_default()
 }
 
@@ -292,7 +293,8 @@ fn standing(
     match (module, session.indexes.contains_key(&record.source)) {
         (Some(module), _) => {
             let newest = session.entry(module).map(|entry| entry.version.clone())?;
-            is_newer(&record.removal, &newest, version).then_some(UpdateStatus::Outdated(newest))
+            is_newer(REGISTRY, &record.removal, &newest, version)
+                .then_some(UpdateStatus::Outdated(newest))
         }
         (None, true) => Some(UpdateStatus::Gone),
         // What nobody has looked at is not known to be gone.

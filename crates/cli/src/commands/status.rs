@@ -16,6 +16,7 @@ use crate::json;
 use crate::render::{self, BOLD, DIM, GREEN, Paint, RED, YELLOW, painted};
 use crate::run::not_installed;
 use crate::session::Session;
+use crate::systems::REGISTRY;
 
 /// Status of an installed module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -152,7 +153,7 @@ fn compare<'a>(
         let module = known
             .cloned()
             .unwrap_or_else(|| Module::remembered(id.clone(), record));
-        let drift = drift(reader, &module, record, &session.home).map_err(|failure| {
+        let drift = drift(REGISTRY, reader, &module, record, &session.home).map_err(|failure| {
             CommandError::wrong(
                 Diagnostic::error(format!(
                     "cannot compare the module with its record: {failure}"

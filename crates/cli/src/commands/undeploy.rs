@@ -8,7 +8,7 @@ use hoist_core::{
     Action, Change, Diagnostic, Installed, Module, Plan, PlannedModule, Request, Selection,
     SelectionReason, Tier,
 };
-use hoist_ledger::Deployed;
+use hoist_methods::Deployed;
 use hoist_methods::{Undeployment, called, kept_secrets};
 use hoist_plugins::Masker;
 

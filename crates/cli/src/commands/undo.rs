@@ -18,6 +18,7 @@ use crate::error::{CommandError, ExitStatus};
 use crate::render::{self, BOLD, DIM, Paint, YELLOW, painted};
 use crate::run::{self, Run, RunOptions};
 use crate::session::Session;
+use crate::systems::REGISTRY;
 use crate::{ask, json, time};
 
 /// Takes back one run: the last that did something, or the one whose name starts like this.
@@ -222,7 +223,7 @@ fn find(session: &Session, name: Option<&str>, is_forced: bool) -> Result<Undoab
             "hoist keeps the changes of the last `keep_runs` runs (hoist.yml, default 50)",
         )));
     }
-    let deployed = hoist_ledger::read_deployments(&session.places.state)?;
+    let deployed = hoist_methods::read_deployments(&session.places.state)?;
     if let Some(entry) = found.entries.iter().find(|entry| {
         deployed
             .iter()
@@ -317,6 +318,7 @@ fn only_possible(wanted: &mut Undoable, plans: &mut Vec<UndoPlan>, installed: &I
 fn plans(session: &Session, wanted: &Undoable) -> Result<Vec<UndoPlan>, CommandError> {
     let machine = session.machine()?;
     let plans = plan_undo(
+        REGISTRY,
         &wanted.entries,
         &session.places.state,
         &machine,

@@ -36,6 +36,7 @@ use crate::render::{self, Paint};
 use crate::server;
 use crate::session::Session;
 use crate::sudo;
+use crate::systems::REGISTRY;
 use crate::{ask, names};
 
 use info::RunInfo;
@@ -160,12 +161,12 @@ impl Run<'_> {
         let (name, started_at) = (run_name(), jiff::Timestamp::now().to_string());
         let _sudo = match ask::is_interactive()
             && !global.yes
-            && needs_password(plan, &session.catalog, machine)
+            && needs_password(REGISTRY, plan, &session.catalog, machine)
         {
             true => sudo::authorize(),
             false => None,
         };
-        let mut errors = preflight(plan, &session.catalog, machine);
+        let mut errors = preflight(REGISTRY, plan, &session.catalog, machine);
         if matches!(
             plan.action,
             Action::Install | Action::Update | Action::Deploy
@@ -262,6 +263,7 @@ impl Run<'_> {
             }
         }
         let scheduled = schedule(
+            REGISTRY,
             plan,
             &session.catalog,
             machine,
@@ -509,7 +511,7 @@ fn adopt(
             removal,
             ..
         } = module;
-        let (resources, is_ours) = found_resources(module, installed);
+        let (resources, is_ours) = found_resources(REGISTRY, module, installed);
         let removal = &UninstallSpec {
             resources,
             ..removal.clone()
@@ -522,7 +524,7 @@ fn adopt(
         ledger.adopt(
             run,
             &beginning,
-            present_version(module).as_deref(),
+            present_version(REGISTRY, module).as_deref(),
             !is_ours,
         )?;
     }

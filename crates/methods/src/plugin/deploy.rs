@@ -10,9 +10,12 @@ use std::time::Duration;
 
 use hoist_core::{Change, Module, ModuleId};
 use hoist_executor::{Effect, Failure, ItemChange, Level, TaskContext};
-use hoist_ledger::{Deployed, DeploymentState, Ledger, Release};
+use hoist_ledger::Ledger;
 use hoist_plugins::{DEPLOY_SCRIPTS, Directory, HookEvent, Lookup, Plugin, Side, UNDEPLOY_SCRIPTS};
 
+use super::deployed::{
+    Deployed, DeploymentState, Release, deployments, drop_deployment, put_deployment,
+};
 use super::engine::{Container, Engine};
 use super::hosts::{HostCommand, Rollout, TargetHost, hosts_of, on_all};
 use super::release::{DeploymentPaths, ReleaseFile, SWARM, called};
@@ -532,8 +535,7 @@ fn deploy_release(
         wait: deployment.wait,
         rollout: &deployment.rollout,
     };
-    let known = ledger
-        .deployments()
+    let known = deployments(ledger)
         .map_err(ledger_failure)?
         .into_iter()
         .find(|known| known.plugin == module.id && known.environment == *environment);
@@ -628,7 +630,7 @@ fn deploy_release(
     deployed.kind = deployment.file.kind.clone();
     deployed.standing = DeploymentState::Deploying;
     let stale = std::mem::replace(&mut deployed.attempt, again.is_none().then_some(number));
-    ledger.put_deployment(&deployed).map_err(ledger_failure)?;
+    put_deployment(ledger, &deployed).map_err(ledger_failure)?;
     let applied = at.apply(number, file);
     let (finished, after_hook) = match applied {
         Ok(()) => (at.hook(number, file, Side::Post, event, &more), true),
@@ -713,20 +715,20 @@ fn deploy_release(
                 );
             }
             match (&former, back) {
-                (None, Ok(())) => ledger
-                    .drop_deployment(&module.id, environment)
-                    .map_err(ledger_failure)?,
+                (None, Ok(())) => {
+                    drop_deployment(ledger, &module.id, environment).map_err(ledger_failure)?
+                }
                 (_, Ok(())) => {
                     let _ = forget();
                     let _ = stale.map(|stale| place.forget(stale));
                     deployed.attempt = None;
                     deployed.standing = DeploymentState::Deployed;
-                    ledger.put_deployment(&deployed).map_err(ledger_failure)?;
+                    put_deployment(ledger, &deployed).map_err(ledger_failure)?;
                 }
                 // The attempt is known as long as something of it may run.
                 (_, Err(_)) => {
                     deployed.standing = DeploymentState::Failed;
-                    ledger.put_deployment(&deployed).map_err(ledger_failure)?;
+                    put_deployment(ledger, &deployed).map_err(ledger_failure)?;
                 }
             }
             Err(Failure::new(format!("{}; {what}", failure.message)))
@@ -841,7 +843,7 @@ fn release(
     deployed.standing = standing;
     let surplus = deployed.former.len().saturating_sub(FORMER);
     let gone: Vec<Release> = deployed.former.drain(..surplus).collect();
-    ledger.put_deployment(deployed).map_err(ledger_failure)?;
+    put_deployment(ledger, deployed).map_err(ledger_failure)?;
     for release in gone {
         let _ = place.forget(release.number);
     }
@@ -900,8 +902,7 @@ fn undeploy(
         wait: Duration::ZERO,
         rollout: &rollout,
     };
-    let known = ledger
-        .deployments()
+    let known = deployments(ledger)
         .map_err(ledger_failure)?
         .into_iter()
         .find(|known| known.plugin == module.id && known.environment == *environment);
@@ -919,13 +920,11 @@ fn undeploy(
         place
             .forget_all()
             .map_err(|error| task.failed("cannot remove the files of", &place.work(), &error))?;
-        ledger
-            .drop_deployment(&module.id, environment)
-            .map_err(ledger_failure)?;
+        drop_deployment(ledger, &module.id, environment).map_err(ledger_failure)?;
         return Ok(Effect::Changed);
     };
     deployed.standing = DeploymentState::Undeploying;
-    ledger.put_deployment(&deployed).map_err(ledger_failure)?;
+    put_deployment(ledger, &deployed).map_err(ledger_failure)?;
     let (before, all) = (at.containers(&file), at.volumes(&file));
     let mut is_left = false;
     match at.take_down(number, &file, *volumes) {
@@ -970,9 +969,7 @@ fn undeploy(
     };
     tell_secrets(&place, task);
     forgotten.map_err(|error| task.failed("cannot remove the files of", &place.work(), &error))?;
-    ledger
-        .drop_deployment(&module.id, environment)
-        .map_err(ledger_failure)?;
+    drop_deployment(ledger, &module.id, environment).map_err(ledger_failure)?;
     task.version(Some(file.version), None);
     Ok(Effect::Changed)
 }
@@ -996,8 +993,7 @@ fn undeploy_all(world: &RunContext, module: &Module, task: &TaskContext) -> Resu
     let Some(ledger) = &world.ledger else {
         return Ok(());
     };
-    let of: Vec<Deployed> = ledger
-        .deployments()
+    let of: Vec<Deployed> = deployments(ledger)
         .map_err(ledger_failure)?
         .into_iter()
         .filter(|known| known.plugin == module.id)

@@ -3,6 +3,7 @@
 
 mod configured;
 mod deploy;
+mod deployed;
 mod engine;
 mod evaluate;
 mod hosts;
@@ -22,6 +23,7 @@ use rayon::prelude::*;
 use serde_json::json;
 
 pub use deploy::{Deployment, Undeployment, containers, project_name, removal_job};
+pub use deployed::{Deployed, DeploymentState, Release, read_deployments};
 pub use engine::Container;
 pub use evaluate::{EVALUATE, answer};
 pub use hosts::{Rollout, TargetHost, hosts_of};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
-use hoist_ledger::read_deployments;
+use hoist_methods::read_deployments;
 use hoist_methods::{DeploymentPaths, ReleaseFile, called, diff};
 use hoist_plugins::Masker;
 use serde_json::{Value, json};

@@ -3,10 +3,10 @@
 use std::io::Write;
 
 use hoist_core::Diagnostic;
-use hoist_ledger::{Deployed, DeploymentState, read_deployments};
 use hoist_methods::{
     Container, DeploymentPaths, SWARM, called, containers, hosts_of, project_name,
 };
+use hoist_methods::{Deployed, DeploymentState, read_deployments};
 use serde_json::{Value, json};
 
 use crate::args::{Global, Output};

@@ -1,13 +1,13 @@
-//! What of plugins is deployed, and where.
+//! What of plugins is deployed, and where, as the ledger keeps it.
 
 use std::path::Path;
 
 use hoist_core::ModuleId;
-use rusqlite::{Connection, params};
+use hoist_ledger::{Ledger, LedgerError, read_documents};
 use serde::{Deserialize, Serialize};
 
-use crate::read::open;
-use crate::{FILE, Ledger, LedgerError, json};
+/// What the documents are called in the ledger.
+const KIND: &str = "deployment";
 
 /// How a deployment stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,61 +96,30 @@ impl Deployed {
 }
 
 /// Every deployment, from the ledger in this state directory; nothing when there is none.
+///
+/// # Errors
+/// The ledger is damaged, or of a later version.
 pub fn read_deployments(directory: &Path) -> Result<Vec<Deployed>, LedgerError> {
-    let Some(connection) = open(directory)? else {
-        return Ok(Vec::new());
-    };
-    all(&connection).map_err(|error| LedgerError::Sqlite {
-        path: directory.join(FILE),
-        error,
-    })
+    read_documents(directory, KIND)
 }
 
-fn all(connection: &Connection) -> rusqlite::Result<Vec<Deployed>> {
-    // A ledger of an earlier version has no such table.
-    if !connection.table_exists(None, "deployments")? {
-        return Ok(Vec::new());
-    }
-    let mut select =
-        connection.prepare("SELECT record FROM deployments ORDER BY plugin, environment")?;
-    let records = select
-        .query_map([], |row| row.get::<_, String>(0))?
-        .collect::<rusqlite::Result<Vec<String>>>()?;
-    Ok(records
-        .iter()
-        .filter_map(|record| serde_json::from_str(record).ok())
-        .collect())
+/// Every deployment.
+pub(super) fn deployments(ledger: &Ledger) -> Result<Vec<Deployed>, LedgerError> {
+    ledger.documents(KIND)
 }
 
-impl Ledger {
-    /// Every deployment.
-    pub fn deployments(&self) -> Result<Vec<Deployed>, LedgerError> {
-        all(&self.connection()).map_err(|error| self.sqlite(error))
-    }
+/// Writes down how a deployment stands.
+pub(super) fn put_deployment(ledger: &Ledger, deployed: &Deployed) -> Result<(), LedgerError> {
+    ledger.put_document(KIND, &deployed.plugin, &deployed.environment, deployed)
+}
 
-    /// Writes down how a deployment stands.
-    pub fn put_deployment(&self, deployed: &Deployed) -> Result<(), LedgerError> {
-        let insert = "INSERT INTO deployments (plugin, environment, record) VALUES (?1, ?2, ?3)
-            ON CONFLICT (plugin, environment) DO UPDATE SET record = ?3";
-        let values = params![
-            deployed.plugin.as_str(),
-            deployed.environment,
-            json(deployed)
-        ];
-        self.connection()
-            .execute(insert, values)
-            .map(drop)
-            .map_err(|error| self.sqlite(error))
-    }
-
-    /// Forgets a deployment.
-    pub fn drop_deployment(&self, plugin: &ModuleId, environment: &str) -> Result<(), LedgerError> {
-        let delete = "DELETE FROM deployments WHERE plugin = ?1 AND environment = ?2";
-        self.connection()
-            .execute(delete, params![plugin.as_str(), environment])
-            .map(drop)
-            .map_err(|error| self.sqlite(error))
-    }
+/// Forgets a deployment.
+pub(super) fn drop_deployment(
+    ledger: &Ledger,
+    plugin: &ModuleId,
+    environment: &str,
+) -> Result<(), LedgerError> {
+    ledger.drop_document(KIND, plugin, environment)
 }
 
 #[cfg(test)]
@@ -166,7 +135,7 @@ mod tests {
         let mut deployed = Deployed::new(shop.clone(), "production", "compose");
         assert_eq!(deployed.next(), 1);
         deployed.attempt = Some(1);
-        ledger.put_deployment(&deployed).unwrap();
+        put_deployment(&ledger, &deployed).unwrap();
         deployed.standing = DeploymentState::Deployed;
         deployed.attempt = None;
         deployed.release = Some(Release {
@@ -175,15 +144,15 @@ mod tests {
             digest: "d".into(),
             at: "now".into(),
         });
-        ledger.put_deployment(&deployed).unwrap();
+        put_deployment(&ledger, &deployed).unwrap();
         assert_eq!(
             read_deployments(directory.path()).unwrap(),
             [deployed.clone()]
         );
         assert_eq!(deployed.next(), 2);
-        ledger.drop_deployment(&shop, "staging").unwrap();
-        assert_eq!(ledger.deployments().unwrap().len(), 1);
-        ledger.drop_deployment(&shop, "production").unwrap();
-        assert_eq!(ledger.deployments().unwrap(), []);
+        drop_deployment(&ledger, &shop, "staging").unwrap();
+        assert_eq!(deployments(&ledger).unwrap().len(), 1);
+        drop_deployment(&ledger, &shop, "production").unwrap();
+        assert_eq!(deployments(&ledger).unwrap(), []);
     }
 }

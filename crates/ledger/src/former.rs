@@ -1,4 +1,4 @@
-//! What modules say of their removal, also as earlier versions of hoist wrote it.
+//! What earlier versions of hoist wrote, and what becomes of it.
 
 use hoist_core::{
     Application, DescribedBy, ModuleId, ModulePolicy, Resource, ResourceScope, Step, UninstallSpec,
@@ -107,6 +107,28 @@ pub(crate) fn read(text: &str, module: &str, source: &str) -> UninstallSpec {
         removal.resources = former.resources(module);
     }
     removal
+}
+
+/// What modules claim in ledgers of versions that had no tables of it.
+pub(crate) const CLAIMS: &str = "WITH claims (path, module) AS (
+        SELECT CAST(value AS BLOB), name FROM modules, json_each(paths)
+        UNION SELECT CAST(value AS BLOB), name FROM modules, json_each(removal, '$.paths') WHERE adopted
+    ) ";
+
+/// What modules have of resources in ledgers of versions that had no table of them.
+pub(crate) const RESOURCES: &str = "WITH resources (manager, directory, runtime, name, module) AS (
+        SELECT 'pip', removal ->> '$.target', '', value, modules.name FROM modules, json_each(removal, '$.python')
+    ) ";
+
+/// The documents of a kind in ledgers of versions that had a table for one kind.
+pub(crate) fn documents(connection: &Connection, kind: &str) -> rusqlite::Result<Vec<String>> {
+    if kind != "deployment" || !connection.table_exists(None, "deployments")? {
+        return Ok(Vec::new());
+    }
+    let select = "SELECT record FROM deployments ORDER BY plugin, environment";
+    let mut select = connection.prepare(select)?;
+    let rows = select.query_map([], |row| row.get(0))?;
+    rows.collect()
 }
 
 /// Rewrites what all modules say of their removal.
