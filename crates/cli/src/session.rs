@@ -19,6 +19,7 @@ use semver::Version;
 use crate::args::{Global, Output};
 use crate::collections::{Links, ReadOptions};
 use crate::error::CommandError;
+use crate::systems::TOOLS;
 use crate::{applications, collections, plugins, render, sources, time};
 
 /// Where hoist keeps its own things.
@@ -532,6 +533,7 @@ pub(crate) fn machine(
         home.to_owned(),
         std::env::current_exe()?,
         cache.to_owned(),
+        &TOOLS,
     ))
 }
 

@@ -1,6 +1,13 @@
 //! The module systems that this program knows: the one list.
 
-use hoist_methods::{METHODS, Registry};
+use hoist_methods::{METHODS, MachineTools, Registry, install_command, package_variables};
 
 /// The methods of all systems.
 pub(crate) const REGISTRY: Registry = Registry::new(&[METHODS]);
+
+/// What scripts find on a machine.
+pub(crate) static TOOLS: MachineTools = MachineTools {
+    foreign_prefixes: &["MODULE_"],
+    variables: package_variables,
+    install_command,
+};

@@ -41,7 +41,7 @@ pub use module::{
 };
 pub use plan::{Change, LeftOut, Plan, PlannedModule, SelectionReason};
 pub use policy::{DescribedBy, ModulePolicy};
-pub use request::{Request, Selection};
+pub use request::{ConfigPolicy, Request, Selection};
 pub use resource::{Resource, ResourceScope};
 pub use shared::is_shared;
 pub use source::{Source, SourceKind, WrittenSource, is_path};

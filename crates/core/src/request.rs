@@ -81,3 +81,14 @@ impl Request {
         }
     }
 }
+
+/// What is done about files that somebody changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConfigPolicy {
+    /// Nothing was said: what is decided file by file, and otherwise kept.
+    Ask,
+    /// The new version wins; the old is copied aside.
+    Overwrite,
+    /// The old stays; the new version is put beside it.
+    Keep,
+}

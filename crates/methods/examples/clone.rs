@@ -3,7 +3,7 @@
 
 use hoist_core::Environment;
 use hoist_executor::{EventKind, TaskContext};
-use hoist_methods::{Machine, run_alone};
+use hoist_methods::{Machine, MachineTools, run_alone};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -22,6 +22,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         home.clone(),
         std::env::current_exe()?,
         home.join(".cache"),
+        &MachineTools::NONE,
     );
     let task = TaskContext::alone(|kind| {
         if let EventKind::Progress { done, total, .. } = kind {

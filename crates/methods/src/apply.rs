@@ -171,7 +171,9 @@ pub(crate) fn apply(
         store,
         claims: &world.claims,
     };
-    let mut watch = Watch::start(&world.machine, &home, module, &work.steps, &old, &keeping)?;
+    let steps = work.steps.iter();
+    let of_steps: Vec<PathBuf> = steps.flat_map(|step| step.method.paths()).collect();
+    let mut watch = Watch::start(&world.machine, &home, module, &of_steps, &old, &keeping)?;
     // What a guard watches over, it takes back itself.
     let covers = guarding.is_none() && !is_package(world.registry, &module.removal);
     let outside = store

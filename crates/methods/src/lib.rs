@@ -24,6 +24,7 @@ mod plugin;
 mod preflight;
 mod presence;
 mod private;
+mod processes;
 mod programs;
 mod prosody;
 mod recover;
@@ -50,20 +51,20 @@ pub use application::{ApplicationOffers, is_place, offers, places_of};
 pub use apply::present_version;
 pub use batch::{Batch, Batches, SharedBatch};
 pub use builtin::luarocks::{foreign_dependents, needs_of_rocks, rocks_of};
-pub use builtin::package::package_names;
+pub use builtin::package::{install_command, package_names, package_variables};
 pub use config::{
-    CONFLICT_END, CONFLICT_START, ConfigFile, ConfigFileState, ConfigPolicy, Decision, Merge, diff,
-    survey, templates,
+    CONFLICT_END, CONFLICT_START, ConfigFile, ConfigFileState, Decision, Merge, diff, survey,
+    templates,
 };
 pub use git::{clone_behind, fetched_at};
 pub use job::{Job, RemovalJob};
-pub use machine::Machine;
+pub use machine::{Machine, MachineTools};
 pub use messages::ModuleMessage;
 pub use method::{
-    Applied, Method, MethodEntry, MethodUse, NewerVersions, RequiredProgram, RunSelection,
+    Applied, Method, MethodEntry, MethodUse, Newer, NewerVersions, RequiredProgram, RunSelection,
     StepContext,
 };
-pub use newer::{Newer, newer_versions};
+pub use newer::newer_versions;
 pub use plugin::{
     Container, Deployed, Deployment, DeploymentPaths, DeploymentState, EVALUATE, OnDisk,
     PLUGIN_SYSTEM, PLUGINS, Release, ReleaseFile, Rollout, SWARM, TargetHost, Undeployment, answer,
@@ -73,14 +74,15 @@ pub use plugin::{
 pub use preflight::{needs_password, preflight};
 pub use presence::probe;
 pub use private::PrivateInput;
+pub use processes::RUN;
 pub use programs::ProgramDirectories;
 pub use prosody::prosody_configuration;
-pub use recover::{OwnDirectories, RUN, RecoverySummary, clean_sources, recover};
+pub use recover::{OwnDirectories, RecoverySummary, clean_sources, recover};
 pub use registry::Registry;
 pub use remote::{Begun, Failures, Header, Host, Remote, printed_on, serve, tree_name};
 pub use resource::{
-    AlteredFiles, PackageMove, ResourceChange, ResourceManager, ResourceUndo, found_resources,
-    is_newer, package_version,
+    AlteredFiles, PackageMove, ResourceChange, ResourceManager, ResourceUndo, Told, UndoConflict,
+    found_resources, is_newer, package_version,
 };
 pub use run_context::{keep_contents, place_of};
 pub use sandbox::{Enforced, Sandbox};
@@ -89,7 +91,7 @@ pub use scratch::{is_alive, process_of_run, run_name};
 pub use step::run_alone;
 pub use sync::{SourceCache, Synced, sync};
 pub use table::METHODS;
-pub use undo::{UndoConflict, UndoPlan, plan_undo};
-pub use uninstall::{Told, preview_removal};
+pub use undo::{UndoPlan, plan_undo};
+pub use uninstall::preview_removal;
 pub use verify::{Drift, drift};
 pub use watchdog::{Watchdog, watch};

@@ -1,6 +1,7 @@
 //! The machine that is changed, as far as methods need to know it: looked at once, before the run.
 
-use std::collections::BTreeMap;
+use std::any::{Any, TypeId};
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -9,15 +10,34 @@ use std::time::Duration;
 use hoist_core::Environment;
 use hoist_executor::{Cancel, Effect, Failure, Limits, Task, TaskContext, TaskGraph, execute};
 
-use crate::builtin::package::Manager;
 use crate::http::Client;
 use crate::os::Os;
+use crate::processes::RUN;
 use crate::programs::find_in;
-use crate::recover::RUN;
 use crate::scratch::{self, Spare};
 
 /// What is done when a run ends.
 type Cleanup = Box<dyn FnOnce(&Machine, &TaskContext) -> Result<(), Failure> + Send>;
+
+/// What scripts find on a machine beside what every program finds.
+#[derive(Debug)]
+pub struct MachineTools {
+    /// Starts of the names of variables that scripts do not inherit from whoever started hoist.
+    pub foreign_prefixes: &'static [&'static str],
+    /// More variables for scripts.
+    pub variables: fn(&Machine) -> Vec<(&'static str, String)>,
+    /// The command that installs a program of this name on the system, where one is known.
+    pub install_command: fn(&Machine, &str) -> Option<String>,
+}
+
+impl MachineTools {
+    /// Nothing beside what every program finds.
+    pub const NONE: Self = Self {
+        foreign_prefixes: &[],
+        variables: |_| Vec::new(),
+        install_command: |_, _| None,
+    };
+}
 
 /// The machine, as methods see it.
 pub struct Machine {
@@ -31,7 +51,6 @@ pub struct Machine {
     pub cache: PathBuf,
     pub(crate) root: bool,
     os: OnceLock<Os>,
-    manager: OnceLock<Option<&'static Manager>>,
     bash: OnceLock<Option<PathBuf>>,
     surroundings: OnceLock<BTreeMap<String, String>>,
     run: OnceLock<String>,
@@ -42,22 +61,11 @@ pub struct Machine {
     stall_timeout: OnceLock<Duration>,
     require_checksums: AtomicBool,
     http: OnceLock<Client>,
-    /// Whether Compose is a plugin of the Docker client.
-    pub(crate) compose_is_plugin: OnceLock<bool>,
+    /// What scripts find beside what every program finds.
+    tools: &'static MachineTools,
+    /// What was found out and stays as it is, by its type.
+    known: Mutex<HashMap<TypeId, Box<dyn Any + Send>>>,
 }
-
-/// The shell helpers for collections that bring none, by the names that scripts source them by.
-pub(crate) const LIBRARY: &[(&str, &str)] = &[
-    ("common.sh", include_str!("../lib/common.sh")),
-    (
-        "module-handlers.sh",
-        include_str!("../lib/module-handlers.sh"),
-    ),
-    ("module-api.sh", include_str!("../lib/module-api.sh")),
-];
-
-/// What runs the installers in PHP of an application's modules.
-pub(crate) const RUNNER: &str = include_str!("../lib/run-installer.php");
 
 /// The variable by which scripts that call hoist back know that installer scripts need a checksum.
 pub(crate) const REQUIRE_CHECKSUMS: &str = "HOIST_REQUIRE_CHECKSUMS";
@@ -170,7 +178,13 @@ impl Machine {
     }
 
     /// Takes what is known; everything else is looked up when it is first needed.
-    pub fn new(environment: Environment, home: PathBuf, hoist: PathBuf, cache: PathBuf) -> Self {
+    pub fn new(
+        environment: Environment,
+        home: PathBuf,
+        hoist: PathBuf,
+        cache: PathBuf,
+        tools: &'static MachineTools,
+    ) -> Self {
         let root = rustix::process::geteuid().is_root();
         let require_checksums = environment
             .get(REQUIRE_CHECKSUMS)
@@ -182,7 +196,6 @@ impl Machine {
             cache,
             root,
             os: OnceLock::new(),
-            manager: OnceLock::new(),
             bash: OnceLock::new(),
             surroundings: OnceLock::new(),
             run: OnceLock::new(),
@@ -192,7 +205,8 @@ impl Machine {
             stall_timeout: OnceLock::new(),
             require_checksums: AtomicBool::new(require_checksums),
             http: OnceLock::new(),
-            compose_is_plugin: OnceLock::new(),
+            tools,
+            known: Mutex::default(),
         }
     }
 
@@ -226,15 +240,30 @@ impl Machine {
         self.os.get_or_init(Os::here)
     }
 
-    pub(crate) fn manager(&self) -> Option<&'static Manager> {
-        *self
-            .manager
-            .get_or_init(|| Manager::detect(&self.environment.path()))
+    /// Returns what is known under a type, which is found out where it is not.
+    ///
+    /// # Errors
+    /// It cannot be found out; the next who asks tries again.
+    pub(crate) fn remember<T: Clone + Send + 'static>(
+        &self,
+        find_out: impl FnOnce() -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let type_id = TypeId::of::<T>();
+        if let Some(found) = known()
+            .get(&type_id)
+            .and_then(|found| found.downcast_ref::<T>())
+        {
+            return Ok(found.clone());
+        }
+        let found = find_out()?;
+        known().insert(type_id, Box::new(found.clone()));
+        Ok(found)
     }
 
-    /// What the system's package manager is called, where there is one.
-    pub fn package_manager(&self) -> Option<&'static str> {
-        self.manager().map(|manager| manager.name)
+    /// The command that installs a program of this name on the system, where one is known.
+    pub(crate) fn install_command(&self, program: &str) -> Option<String> {
+        (self.tools.install_command)(self, program)
     }
 
     /// True when hoist runs as root.
@@ -262,7 +291,7 @@ impl Machine {
         Some(path.display().to_string())
     }
 
-    /// The environment for a module's script: what hoist was started in without its `MODULE_…`,
+    /// The environment for a module's script: what hoist was started in without what is foreign to it,
     /// what the machine is, and `variables`. `more` directories, joined as in a `PATH`, come second
     /// there.
     pub(crate) fn script_environment(
@@ -288,14 +317,16 @@ impl Machine {
         // What would make a bash run or mean something else before it reads the script stays
         // outside.
         let foreign = |name: &str| {
-            name.starts_with("MODULE_") || name.starts_with("BASH_FUNC_") || FOREIGN.contains(&name)
+            let mut prefixes = self.tools.foreign_prefixes.iter();
+            prefixes.any(|prefix| name.starts_with(prefix))
+                || name.starts_with("BASH_FUNC_")
+                || FOREIGN.contains(&name)
         };
         let inherited = self.environment.iter().filter(|(name, _)| !foreign(name));
         let mut environment: BTreeMap<String, String> = inherited
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
         let os = self.os();
-        let manager = self.manager();
         let path: Vec<String> = self
             .environment
             .path()
@@ -310,28 +341,11 @@ impl Machine {
             ("OS_ID", os.id.clone()),
             ("OS_VERSION", os.version.clone()),
             ("OS_NAME", os.name.clone()),
-            (
-                "PKG_MANAGER",
-                manager
-                    .map(|manager| manager.name)
-                    .unwrap_or_default()
-                    .to_owned(),
-            ),
-            (
-                "PKG_INSTALL",
-                manager
-                    .map(|manager| manager.install.join(" "))
-                    .unwrap_or_default(),
-            ),
-            (
-                "PKG_UPDATE",
-                manager
-                    .map(|manager| manager.refresh.join(" "))
-                    .unwrap_or_default(),
-            ),
             ("GIT_TERMINAL_PROMPT", "0".to_owned()),
         ];
-        environment.extend(known.map(|(name, value)| (name.to_owned(), value)));
+        let more = (self.tools.variables)(self);
+        let all = known.into_iter().chain(more);
+        environment.extend(all.map(|(name, value)| (name.to_owned(), value)));
         if self.requires_checksums() {
             environment.insert(REQUIRE_CHECKSUMS.to_owned(), "true".to_owned());
         }

@@ -4,17 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use hoist_core::{Diagnostic, Module, ModuleId, Resource, Step};
+use hoist_core::{ConfigPolicy, Diagnostic, Module, ModuleId, Resource, Step};
 use hoist_executor::{Command, Effect, Failure, TaskContext};
 use hoist_files::Record;
 use hoist_ledger::Edit;
 use serde::de::DeserializeOwned;
 
 use crate::batch::{Batches, SharedBatch};
-use crate::config::ConfigPolicy;
 use crate::guard::GuardSession;
 use crate::machine::Machine;
-use crate::newer::Newer;
 use crate::private::PrivateInput;
 use crate::programs::ProgramDirectories;
 use crate::resource::ResourceManager;
@@ -283,6 +281,15 @@ pub struct RequiredProgram {
     /// What is wrong where it is not there, for methods that cannot do without it and that nothing
     /// of a run brings.
     pub missing: Option<fn(&Machine) -> Diagnostic>,
+}
+
+/// A newer version than the one that is installed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Newer {
+    /// The version that is installed.
+    pub installed: String,
+    /// The newer one.
+    pub offered: String,
 }
 
 /// The newer versions of some modules, or why nobody can tell.

@@ -7,16 +7,8 @@ use hoist_core::{Action, Module, ModuleId};
 use hoist_executor::Failure;
 
 use crate::machine::Machine;
+use crate::method::Newer;
 use crate::registry::Registry;
-
-/// A newer version than the one that is installed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Newer {
-    /// The version that is installed.
-    pub installed: String,
-    /// The newer one.
-    pub offered: String,
-}
 
 /// Asks what installed modules whether it has newer versions of them. Those that cannot be asked
 /// have a failure in place of an answer.

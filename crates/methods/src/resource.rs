@@ -15,8 +15,22 @@ use hoist_ledger::{OwnedFiles, PriorState};
 use crate::machine::Machine;
 use crate::method::StepContext;
 use crate::registry::Registry;
-use crate::undo::UndoConflict;
-use crate::uninstall::Told;
+
+/// What became, or would become, of one thing.
+pub type Told = (ItemChange, String, Option<String>);
+
+/// Why something cannot be taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UndoConflict {
+    /// What.
+    pub path: PathBuf,
+    /// Why.
+    pub why: String,
+    /// True where it can be done all the same, with a copy of what stands there now.
+    pub can_be_forced: bool,
+    /// What can be done about it, where that is not the usual.
+    pub remedy: Option<String>,
+}
 
 /// Files of packages that are not as their manager recorded them.
 #[derive(Debug, Default)]

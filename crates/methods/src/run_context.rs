@@ -6,14 +6,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use hoist_core::{
-    Action, Change, InstalledModule, Module, ModuleId, ProtectedTree, Resource, ResourceScope,
+    Action, Change, ConfigPolicy, InstalledModule, Module, ModuleId, ProtectedTree, Resource,
+    ResourceScope,
 };
 use hoist_executor::{Failure, TaskContext};
 use hoist_files::{Difference, Home, Record, Store};
 use hoist_ledger::{DisplacedPath, Ledger, LedgerError, PriorState, RunId};
 
 use crate::around::Around;
-use crate::config::{ConfigFile, ConfigPolicy};
+use crate::config::ConfigFile;
 use crate::guard::{self, Guard, GuardSession};
 use crate::job::RemovalJobs;
 use crate::machine::Machine;

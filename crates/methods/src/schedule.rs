@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use hoist_core::{
-    Action, Catalog, Change, Diagnostic, Installed, InstalledModule, Module, ModuleId, Plan,
-    ResourceScope, SelectionReason, Step, Tier, is_shared,
+    Action, Catalog, Change, ConfigPolicy, Diagnostic, Installed, InstalledModule, Module,
+    ModuleId, Plan, ResourceScope, SelectionReason, Step, Tier, is_shared,
 };
 use hoist_executor::{OnFailure, Task, TaskGraph, TaskId, UnitId};
 use hoist_files::Home;
@@ -17,7 +17,7 @@ use hoist_ledger::{Ledger, RunId};
 use crate::apply::apply;
 use crate::around::Around;
 use crate::batch::{Batches, Membership};
-use crate::config::{ConfigFile, ConfigPolicy};
+use crate::config::ConfigFile;
 use crate::guard;
 use crate::job::{Job, JobContext, RemovalJob, RemovalJobs};
 use crate::machine::Machine;

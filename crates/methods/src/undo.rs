@@ -18,23 +18,10 @@ use crate::guard::{self, Together};
 use crate::machine::Machine;
 use crate::method::StepContext;
 use crate::registry::Registry;
-use crate::resource::{ResourceChange, is_package, managers_in};
+use crate::resource::{ResourceChange, UndoConflict, is_package, managers_in};
 use crate::rollback::FilesBefore;
 use crate::run_context::{CONTENTS, RunContext, ledger_failure, place_of, refuse_unsettled};
 use crate::uninstall::was_found;
-
-/// Why something cannot be taken back.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UndoConflict {
-    /// What.
-    pub path: PathBuf,
-    /// Why.
-    pub why: String,
-    /// True where it can be done all the same, with a copy of what stands there now.
-    pub can_be_forced: bool,
-    /// What can be done about it, where that is not the usual.
-    pub remedy: Option<String>,
-}
 
 /// What undoing a run's work on one module does.
 #[derive(Debug, Clone)]
@@ -148,7 +135,7 @@ fn plan_one(
                 continue;
             }
             Verdict::Due(now) => now,
-            Verdict::UndoConflict(Some(now), _, true) if let Some(edit) = edit_of(&path) => {
+            Verdict::Conflict(Some(now), _, true) if let Some(edit) = edit_of(&path) => {
                 match without_edit(difference, edit, &known.store, contents.get(&path))? {
                     Some(merged) => {
                         let before = State {
@@ -178,7 +165,7 @@ fn plan_one(
                 }
                 continue;
             }
-            Verdict::UndoConflict(now, why, can_be_forced) => {
+            Verdict::Conflict(now, why, can_be_forced) => {
                 plan.conflicts.push(UndoConflict {
                     path: path.clone(),
                     why,
@@ -464,7 +451,7 @@ enum Verdict {
     /// It does not come back, and why; that does not hold up the rest.
     Lost(String),
     /// With what stands there now, why it cannot be done, and whether it can be forced.
-    UndoConflict(Option<State>, String, bool),
+    Conflict(Option<State>, String, bool),
 }
 
 /// For each difference whether it can be taken back.
@@ -498,7 +485,7 @@ fn judged<'e>(
         };
         let verdict = match (&difference.before, &difference.after) {
             (Some(before), None) if !before.is_known() && before.kind == FileKind::Directory => {
-                Verdict::UndoConflict(
+                Verdict::Conflict(
                     now,
                     "git has repacked its repository since".to_owned(),
                     false,
@@ -518,14 +505,14 @@ fn judged<'e>(
                 if same && same_kind(&now, after) {
                     Verdict::Done
                 } else {
-                    Verdict::UndoConflict(now, why, false)
+                    Verdict::Conflict(now, why, false)
                 }
             }
             (_, after) if same(&now, after) => match &now {
                 Some(now) if now.kind == FileKind::Git => {
                     match own::precious(&difference.path, machine) {
                         None => Verdict::Due(Some(now.clone())),
-                        Some(why) => Verdict::UndoConflict(Some(now.clone()), why, false),
+                        Some(why) => Verdict::Conflict(Some(now.clone()), why, false),
                     }
                 }
                 now => Verdict::Due(now.clone()),
@@ -543,7 +530,7 @@ fn judged<'e>(
                 } else {
                     "it was modified since the run"
                 };
-                Verdict::UndoConflict(now, why.to_owned(), true)
+                Verdict::Conflict(now, why.to_owned(), true)
             }
         };
         Ok((difference, verdict))

@@ -27,13 +27,10 @@ use crate::guard::{
 use crate::machine::Machine;
 use crate::method::{RemovalReport, StepContext};
 use crate::registry::Registry;
-use crate::resource::{PackageMove, is_package, package_of, remove_resources};
+use crate::resource::{PackageMove, Told, is_package, package_of, remove_resources};
 use crate::rollback::{EndOfRun, FilesBefore, roll_back as roll_back_files};
 use crate::run_context::{BoundStep, RunContext, ledger_failure, refuse_unsettled};
 use crate::watch::{KEPT, around, spare_repositories, takes};
-
-/// What became, or would become, of one thing.
-pub type Told = (ItemChange, String, Option<String>);
 
 /// So many files are written down as removed by name; of more only the directory.
 const NAMED: usize = 1;

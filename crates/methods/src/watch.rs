@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hoist_core::{Module, ModuleId, is_shared};
+use hoist_core::{ConfigPolicy, Module, ModuleId, is_shared};
 use hoist_executor::{Failure, ItemChange, TaskContext};
 use hoist_files::{
     Difference, FileKind, Home, Listing, Record, Recorded, Snapshot, SnapshotOptions, State, Store,
@@ -13,11 +13,9 @@ use hoist_files::{
 };
 use hoist_ledger::{DisplacedPath, Edit};
 
-use crate::config::ConfigPolicy;
 use crate::guard::{self, Before, protect_install};
 use crate::machine::Machine;
 use crate::rollback::FilesBefore;
-use crate::run_context::BoundStep;
 
 /// Larger files that are in no record are not read, in bytes: whatever they are, they are not the
 /// module's.
@@ -66,7 +64,7 @@ impl Watch {
         machine: &Machine,
         home: &Home,
         module: &Module,
-        steps: &[BoundStep],
+        planned: &[PathBuf],
         old: &Record,
         keeping: &ContentBudget<'_>,
     ) -> Result<Self, Failure> {
@@ -84,7 +82,7 @@ impl Watch {
         let mut own: Vec<PathBuf> = declared
             .cloned()
             .chain(programs)
-            .chain(steps.iter().flat_map(|step| step.method.paths()))
+            .chain(planned.iter().cloned())
             .collect();
         own.retain(|path| home.place(path).is_ok() && !module.config_files.contains(path));
         own.sort();

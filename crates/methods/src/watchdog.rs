@@ -19,7 +19,7 @@ use std::time::Duration;
 use hoist_executor::GroupObserver;
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 
-use crate::recover::{RUN, end_processes};
+use crate::processes::{RUN, end_processes};
 
 /// Name of the mark in the directory of a run: its time is when the run was killed.
 pub(crate) const KILLED: &str = "killed";

@@ -7,14 +7,15 @@ use std::io::Write;
 use std::sync::Arc;
 
 use hoist_core::{
-    Action, Catalog, Change, Diagnostic, Installed, ModuleId, Plan, Presence, Request, Selection,
+    Action, Catalog, Change, ConfigPolicy, Diagnostic, Installed, ModuleId, Plan, Presence,
+    Request, Selection,
 };
 use hoist_executor::Cancel;
 use hoist_files::Home;
 use hoist_ledger::{Holder, Ledger, Lock, PastRun, Reader, past_run, read_configs, unresolved};
 use hoist_methods::{
-    ConfigFile, ConfigFileState, ConfigPolicy, Machine, OwnDirectories, ProgramDirectories, RUN,
-    Told, clean_sources, kept_secrets, place_of, preview_removal, probe, survey,
+    ConfigFile, ConfigFileState, Machine, OwnDirectories, ProgramDirectories, RUN, Told,
+    clean_sources, kept_secrets, place_of, preview_removal, probe, survey,
 };
 use hoist_plugins::{MASK, Masker};
 use hoist_resolver::Resolution;

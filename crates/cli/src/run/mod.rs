@@ -10,16 +10,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hoist_core::{
-    Action, Catalog, Change, Diagnostic, Installed, Module, ModuleId, Plan, Request, Selection,
-    SelectionReason, UninstallSpec,
+    Action, Catalog, Change, ConfigPolicy, Diagnostic, Installed, Module, ModuleId, Plan, Request,
+    Selection, SelectionReason, UninstallSpec,
 };
 use hoist_executor::{Cancel, Limits, Redact, execute};
 use hoist_files::{private_directory, private_file};
 use hoist_ledger::{FinishedRun, Ledger, Lock, PendingChange, RunId};
 use hoist_methods::{
-    ConfigFile, ConfigPolicy, Job, Machine, Options, PrivateInput, RemovalJob, RunSelection,
-    Schedule, UndoPlan, Watchdog, found_resources, keep_contents, needs_password, preflight,
-    present_version, run_name, schedule,
+    ConfigFile, Job, Machine, Options, PrivateInput, RemovalJob, RunSelection, Schedule, UndoPlan,
+    Watchdog, found_resources, keep_contents, needs_password, preflight, present_version, run_name,
+    schedule,
 };
 use hoist_plugins::Masker;
 use hoist_reporter::{

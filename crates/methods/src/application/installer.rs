@@ -9,9 +9,12 @@ use hoist_executor::{Command, Exit, Failure, ItemChange, Level};
 use hoist_sources::directory::{MODULE_FILE, ModuleFile, installer};
 use serde::Deserialize;
 
-use crate::machine::{RUNNER, is_executable};
+use crate::machine::is_executable;
 use crate::method::StepContext;
-use crate::recover::{RUN, end_processes};
+use crate::processes::{RUN, end_processes};
+
+/// What runs the installers in PHP of an application's modules.
+const RUNNER: &str = include_str!("../../lib/run-installer.php");
 
 /// What an installer is asked.
 #[derive(Debug, Clone)]

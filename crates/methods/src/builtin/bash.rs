@@ -8,7 +8,7 @@ use hoist_files::{TEXT_LIMIT, read_limited};
 use serde::Deserialize;
 
 use crate::builtin::{package, pip};
-use crate::machine::{LIBRARY, Machine};
+use crate::machine::Machine;
 use crate::messages::ModuleMessage;
 use crate::method::{
     Applied, LastMessage, Method, MethodEntry, MethodUse, RequiredProgram, StepContext,
@@ -37,6 +37,16 @@ pub(crate) struct Bash {
     #[serde(default)]
     guarded: bool,
 }
+
+/// The shell helpers for collections that bring none, by the names that scripts source them by.
+const LIBRARY: &[(&str, &str)] = &[
+    ("common.sh", include_str!("../../lib/common.sh")),
+    (
+        "module-handlers.sh",
+        include_str!("../../lib/module-handlers.sh"),
+    ),
+    ("module-api.sh", include_str!("../../lib/module-api.sh")),
+];
 
 /// How the program below tells that it could not read the script.
 const NOT_SOURCED: i32 = 125;

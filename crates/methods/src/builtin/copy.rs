@@ -15,8 +15,9 @@ use hoist_files::{
 use hoist_sources::{FileList, IndexedFile};
 use serde::Deserialize;
 
+use hoist_core::ConfigPolicy;
+
 use crate::application::{Archived, Unpacked, archive_contents};
-use crate::config::ConfigPolicy;
 use crate::method::{Applied, Method, MethodEntry, StepContext};
 use crate::stage::StagingDir;
 use crate::sync;

@@ -11,10 +11,10 @@ use serde::Deserialize;
 
 use crate::batch::{Batch, Batches, SharedBatch};
 use crate::machine::{Machine, is_executable};
+use crate::method::Newer;
 use crate::method::{
     Applied, Method, MethodEntry, MethodUse, NewerVersions, RequiredProgram, StepContext,
 };
-use crate::newer::Newer;
 
 mod distributions;
 mod manager;

@@ -13,17 +13,6 @@ use std::path::PathBuf;
 pub(crate) use place::{forget, guard, known, place, settle, stages_of, take_away};
 pub use survey::{survey, templates};
 
-/// What is done about files that somebody changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ConfigPolicy {
-    /// Nothing was said: what is decided file by file, and otherwise kept.
-    Ask,
-    /// The new version wins; the old is copied aside.
-    Overwrite,
-    /// The old stays; the new version is put beside it.
-    Keep,
-}
-
 /// How a file stands to what the module brings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConfigFileState {
@@ -40,7 +29,7 @@ pub enum ConfigFileState {
     /// It is locally modified, and the module has a newer version.
     Conflict(Merge),
     /// The same, and the newer version was put beside it before.
-    SourceMetadata,
+    Offered,
     /// It is a link to where hoist does not write.
     Elsewhere,
     /// It cannot be read, and why.

@@ -3,14 +3,14 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use hoist_core::{Module, ModuleId};
+use hoist_core::{ConfigPolicy, Module, ModuleId};
 use hoist_executor::{Failure, ItemChange, Level, TaskContext};
 use hoist_files::{
     Home, Suffix, back_up, backups, digest, keep_copy, move_aside, pending, read, write,
 };
 use hoist_ledger::{ConfigRecord, DisplacedPath, Ledger, OwnedFiles};
 
-use super::{ConfigFile, ConfigFileState, ConfigPolicy, Decision, REMEMBERED};
+use super::{ConfigFile, ConfigFileState, Decision, REMEMBERED};
 
 fn failed(error: impl std::fmt::Display) -> Failure {
     Failure::new(format!("configuration: {error}"))
@@ -195,7 +195,7 @@ fn tell_kept(file: &ConfigFile, task: &TaskContext) {
             "it is a symbolic link to a location where hoist does not write".to_owned()
         }
         ConfigFileState::Unreadable(why) => format!("cannot read it: {why}"),
-        ConfigFileState::SourceMetadata => format!(
+        ConfigFileState::Offered => format!(
             "the version of the module is {}",
             pending(&file.path).display()
         ),

@@ -3,13 +3,11 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use hoist_core::{Diagnostic, Module};
+use hoist_core::{ConfigPolicy, Diagnostic, Module};
 use hoist_files::{Home, digest, pending, read};
 use hoist_ledger::ConfigRecord;
 
-use super::{
-    CONFLICT_END, CONFLICT_START, ConfigFile, ConfigFileState, ConfigPolicy, Decision, Merge,
-};
+use super::{CONFLICT_END, CONFLICT_START, ConfigFile, ConfigFileState, Decision, Merge};
 
 /// Templates that are larger are no configuration.
 const SIZE_LIMIT: u64 = 16 * 1024 * 1024;
@@ -210,7 +208,7 @@ fn standing(
     if record.and_then(|record| record.pending.as_ref()) == Some(&new_digest)
         && pending(path).exists()
     {
-        return ConfigFileState::SourceMetadata;
+        return ConfigFileState::Offered;
     }
     let text = |bytes: &[u8]| std::str::from_utf8(bytes).ok().map(str::to_owned);
     let merged = || {
@@ -249,10 +247,9 @@ fn decide(
         (_, ConfigPolicy::Overwrite) => Decision::Write,
         (ConfigFileState::Untouched, ConfigPolicy::Ask) => Decision::Write,
         (ConfigFileState::Untouched | ConfigFileState::Conflict(_), _) => Decision::Keep,
-        (
-            ConfigFileState::Edited | ConfigFileState::Removed | ConfigFileState::SourceMetadata,
-            _,
-        ) => Decision::Leave,
+        (ConfigFileState::Edited | ConfigFileState::Removed | ConfigFileState::Offered, _) => {
+            Decision::Leave
+        }
     }
 }
 

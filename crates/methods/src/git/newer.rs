@@ -12,8 +12,8 @@ use super::local::{LocalClone, git_dir, open_repository};
 use super::program::Program;
 use super::remote;
 use crate::machine::Machine;
+use crate::method::Newer;
 use crate::method::{MethodUse, NewerVersions};
-use crate::newer::Newer;
 
 /// Clones whose remotes are asked at once.
 const AT_ONCE: usize = 16;

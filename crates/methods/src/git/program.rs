@@ -319,10 +319,7 @@ impl<'a> Program<'a> {
 
 /// What to do where there is no git.
 pub(crate) fn missing(machine: &Machine) -> String {
-    let install = machine.manager().map(|manager| match manager.name {
-        "emerge" => "emerge dev-vcs/git".to_owned(),
-        _ => format!("{} git", manager.install.join(" ")),
-    });
+    let install = machine.install_command("git");
     match install {
         Some(install) => format!("git is not on PATH: install it with `{install}`"),
         None => "git is not on PATH: install it".to_owned(),

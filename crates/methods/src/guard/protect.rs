@@ -5,6 +5,7 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use hoist_core::ConfigPolicy;
 use hoist_executor::{Failure, ItemChange, Level, TaskContext};
 use hoist_files::{
     Difference, FileKind, Record, Recorded, State, Store, Suffix, aside_name, backups, keep_copy,
@@ -14,7 +15,6 @@ use hoist_ledger::{Edit, Ledger};
 
 use super::edits::{self, Together};
 use super::restore;
-use crate::config::ConfigPolicy;
 
 /// What a program did, and what was known before.
 pub(crate) struct Before<'a> {

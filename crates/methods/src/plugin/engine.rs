@@ -60,6 +60,10 @@ enum State {
     Wrong(String),
 }
 
+/// Whether Compose is a plugin of the Docker client.
+#[derive(Clone)]
+struct ComposeIsPlugin(bool);
+
 impl Container {
     fn state(&self) -> State {
         match (self.status.as_str(), self.health.as_deref()) {
@@ -130,17 +134,12 @@ impl<'a, 'c> Engine<'a, 'c> {
             engine.manages()?;
             return Ok(engine);
         }
-        let is_plugin = match context.machine.compose_is_plugin.get() {
-            Some(known) => *known,
-            None => {
-                let (exit, _) =
-                    engine.ask(engine.command(&engine.docker).args(["compose", "version"]))?;
-                *context
-                    .machine
-                    .compose_is_plugin
-                    .get_or_init(|| exit.success())
-            }
+        let ask = || {
+            let version = engine.command(&engine.docker).args(["compose", "version"]);
+            let (exit, _) = engine.ask(version)?;
+            Ok(ComposeIsPlugin(exit.success()))
         };
+        let ComposeIsPlugin(is_plugin) = context.machine.remember(ask)?;
         engine.compose = match (
             is_plugin,
             context.machine.find_program("docker-compose", &[]),

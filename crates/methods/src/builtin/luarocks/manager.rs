@@ -12,8 +12,7 @@ use super::{
     to_remove, versions,
 };
 use crate::method::StepContext;
-use crate::resource::{PackageMove, ResourceChange, ResourceManager, ResourceUndo};
-use crate::undo::UndoConflict;
+use crate::resource::{PackageMove, ResourceChange, ResourceManager, ResourceUndo, UndoConflict};
 
 /// Why the update or removal of a rock is not undone.
 const ROCK_STAYS: &str =

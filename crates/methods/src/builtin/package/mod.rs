@@ -15,10 +15,10 @@ use managers::Query;
 
 use crate::batch::{Batch, Batches, SharedBatch};
 use crate::machine::Machine;
+use crate::method::Newer;
 use crate::method::{
     Applied, Method, MethodEntry, MethodUse, NewerVersions, RequiredProgram, StepContext,
 };
-use crate::newer::Newer;
 use crate::resource::ResourceManager;
 use crate::sudo::{self, Permission};
 
@@ -58,7 +58,7 @@ pub(crate) const METHOD: MethodEntry = MethodEntry {
 /// Whatever installs packages on this system.
 static PACKAGE_MANAGER: RequiredProgram = RequiredProgram {
     name: "a package manager",
-    find: |machine| machine.package_manager().map(str::to_owned),
+    find: |machine| detected(machine).map(|manager| manager.name.to_owned()),
     missing: None,
 };
 
@@ -288,8 +288,7 @@ impl ResourceManager for SystemPackages {
             names => names.iter().map(|name| (*name).to_owned()).collect(),
         };
         let names = package_names(machine, module.as_str(), &declared).join(" ");
-        let remove = machine
-            .manager()
+        let remove = detected(machine)
             .map(|manager| format!("; `{} {names}` removes it", manager.remove))
             .unwrap_or_default();
         let why = match is_adopted {
@@ -305,9 +304,7 @@ struct PackageBatch;
 
 impl Batch for PackageBatch {
     fn manager(&self, machine: &Machine) -> &'static str {
-        machine
-            .manager()
-            .map_or("the system", |manager| manager.name)
+        detected(machine).map_or("the system", |manager| manager.name)
     }
 
     fn installed(
@@ -327,13 +324,42 @@ impl Batch for PackageBatch {
     }
 }
 
+/// The system's package manager, where there is one.
+fn detected(machine: &Machine) -> Option<&'static Manager> {
+    #[derive(Clone)]
+    struct Detected(Option<&'static Manager>);
+    let detect = || Ok(Detected(Manager::detect(&machine.environment.path())));
+    machine.remember(detect).ok()?.0
+}
+
+/// What scripts see of the system's package manager.
+pub fn package_variables(machine: &Machine) -> Vec<(&'static str, String)> {
+    let manager = detected(machine);
+    let text = |text: fn(&Manager) -> String| manager.map(text).unwrap_or_default();
+    vec![
+        ("PKG_MANAGER", text(|manager| manager.name.to_owned())),
+        ("PKG_INSTALL", text(|manager| manager.install.join(" "))),
+        ("PKG_UPDATE", text(|manager| manager.refresh.join(" "))),
+    ]
+}
+
+/// The command that installs a program on the system.
+pub fn install_command(machine: &Machine, program: &str) -> Option<String> {
+    let manager = detected(machine)?;
+    let package = match (manager.name, program) {
+        ("emerge", "git") => return Some("emerge dev-vcs/git".to_owned()),
+        (_, package) => package,
+    };
+    Some(format!("{} {package}", manager.install.join(" ")))
+}
+
 /// The system's package manager.
 pub(crate) fn manager(machine: &Machine) -> Result<&'static Manager, Failure> {
     let known: Vec<&str> = managers::MANAGERS
         .iter()
         .map(|manager| manager.program)
         .collect();
-    machine.manager().ok_or_else(|| {
+    detected(machine).ok_or_else(|| {
         Failure::new(format!(
             "no package manager found: none of {} is on PATH",
             known.join(", ")
