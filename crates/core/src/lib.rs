@@ -48,7 +48,9 @@ pub use source::{Source, SourceKind, WrittenSource, is_path};
 pub use stage::Maturity;
 pub use step::{Action, MethodName, Step};
 pub use suggest::did_you_mean;
-pub use text::{command_transport, escaped_json, is_unprintable, package_name_problem};
+pub use text::{
+    command_transport, escaped_json, is_unprintable, package_name_problem, shell_quoted,
+};
 pub use tree::ProtectedTree;
 pub use url::{Userinfo, redact_urls, secret_parameters, without_userinfo};
 pub use vars::{Environment, InvalidDuration, parse_duration};

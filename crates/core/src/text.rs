@@ -60,6 +60,11 @@ pub fn command_transport(url: &str) -> Option<&str> {
         .then_some(helper)
 }
 
+/// A word that a POSIX shell reads as exactly this text.
+pub fn shell_quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,12 +10,12 @@ use hoist_files::{Difference, Home, Record, Recorded, State, Store};
 use hoist_ledger::{CompletedChange, DisplacedPath, Edit, PendingChange, PriorState, Rollback};
 
 use crate::around::{Inside, is_file_of_shell};
+use crate::checks;
 use crate::config;
 use crate::displaced;
 use crate::git::{local, own};
 use crate::guard::{self, GuardSession};
 use crate::method::{Applied, Edited, StepContext};
-use crate::presence;
 use crate::registry::Registry;
 use crate::resource::{came_along, has_packages, is_package, shared};
 use crate::rollback::{EndOfRun, FilesBefore};
@@ -88,7 +88,7 @@ pub(crate) fn apply(
         .repository
         .as_ref()
         .filter(|repository| !own::is_ours(&repository.dir));
-    if let Some(obstruction) = repository.and_then(presence::obstruction) {
+    if let Some(obstruction) = repository.and_then(local::obstruction) {
         return Err(Failure::new(format!(
             "{obstruction}: move it away to install this module"
         )));
@@ -1061,7 +1061,7 @@ fn verify(world: &RunContext, module: &Module, task: &TaskContext) -> Result<(),
         });
     }
     world.path.add_module(module);
-    match presence::missing(&world.machine, &module.checks, &module.paths, &world.path) {
+    match checks::missing(&world.machine, &module.checks, &module.paths, &world.path) {
         missing if missing.is_empty() => Ok(()),
         missing => Err(Failure::new(format!(
             "the install succeeded, but declared files are missing: {}",

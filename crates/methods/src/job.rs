@@ -7,10 +7,11 @@ use std::sync::{Mutex, PoisonError};
 use hoist_core::{Change, Module, ModuleId};
 use hoist_executor::{Effect, Failure, TaskContext};
 
+use crate::machine::Machine;
 use crate::run_context::{ModuleJob, RunContext};
 
 /// What a job works on.
-pub(crate) struct JobContext<'a> {
+pub struct JobContext<'a> {
     pub(crate) world: &'a RunContext,
     pub(crate) module: &'a Module,
     /// What would be done to the module itself.
@@ -19,7 +20,7 @@ pub(crate) struct JobContext<'a> {
 }
 
 /// What a job does.
-pub(crate) type JobWork = Box<dyn FnMut(&mut JobContext<'_>) -> Result<Effect, Failure> + Send>;
+type JobWork = Box<dyn FnMut(&mut JobContext<'_>) -> Result<Effect, Failure> + Send>;
 
 /// What is done to a module in place of the steps of its recipe, which it may apply.
 pub struct Job {
@@ -40,8 +41,21 @@ impl fmt::Debug for Job {
     }
 }
 
+impl JobContext<'_> {
+    /// The machine.
+    pub fn machine(&self) -> &Machine {
+        &self.world.machine
+    }
+
+    /// The task that it runs in.
+    pub fn task(&self) -> &TaskContext {
+        self.task
+    }
+}
+
 impl Job {
-    pub(crate) fn new(
+    /// A job that does this.
+    pub fn new(
         module: &ModuleId,
         work: impl FnMut(&mut JobContext<'_>) -> Result<Effect, Failure> + Send + 'static,
     ) -> Self {
@@ -51,6 +65,13 @@ impl Job {
             pools: Vec::new(),
             work: Box::new(work),
         }
+    }
+
+    /// The job, in a pool that only so many may use at a time.
+    #[must_use]
+    pub fn in_pool(mut self, name: &str, depth: usize) -> Self {
+        self.pools.push((name.to_owned(), depth));
+        self
     }
 }
 

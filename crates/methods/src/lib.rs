@@ -6,11 +6,14 @@
 
 mod application;
 mod apply;
+mod archive;
 mod around;
 mod batch;
 mod builtin;
+mod checks;
 mod config;
 mod displaced;
+mod file_list;
 mod git;
 mod guard;
 mod http;
@@ -36,6 +39,7 @@ mod run_context;
 mod sandbox;
 mod schedule;
 mod scratch;
+mod source_cache;
 mod stage;
 mod step;
 mod sudo;
@@ -57,12 +61,12 @@ pub use config::{
     templates,
 };
 pub use git::{clone_behind, fetched_at};
-pub use job::{Job, RemovalJob};
+pub use job::{Job, JobContext, RemovalJob};
 pub use machine::{Machine, MachineTools};
 pub use messages::ModuleMessage;
 pub use method::{
-    Applied, Method, MethodEntry, MethodUse, Newer, NewerVersions, RequiredProgram, RunSelection,
-    StepContext,
+    Applied, Method, MethodEntry, MethodUse, Newer, NewerVersions, RepairTree, RequiredProgram,
+    RunSelection, StepContext,
 };
 pub use newer::newer_versions;
 pub use plugin::{
@@ -79,7 +83,9 @@ pub use programs::ProgramDirectories;
 pub use prosody::prosody_configuration;
 pub use recover::{OwnDirectories, RecoverySummary, clean_sources, recover};
 pub use registry::Registry;
-pub use remote::{Begun, Failures, Header, Host, Remote, printed_on, serve, tree_name};
+pub use remote::{
+    Begun, Failures, Header, Host, Remote, printed_on, run as run_on_host, serve, tree_name,
+};
 pub use resource::{
     AlteredFiles, PackageMove, ResourceChange, ResourceManager, ResourceUndo, Told, UndoConflict,
     found_resources, is_newer, package_version,
@@ -88,8 +94,9 @@ pub use run_context::{keep_contents, place_of};
 pub use sandbox::{Enforced, Sandbox};
 pub use schedule::{Options, Schedule, schedule};
 pub use scratch::{is_alive, process_of_run, run_name};
+pub use source_cache::{SourceCache, Synced};
 pub use step::run_alone;
-pub use sync::{SourceCache, Synced, sync};
+pub use sync::{repair, sync};
 pub use table::METHODS;
 pub use undo::{UndoPlan, plan_undo};
 pub use uninstall::preview_removal;

@@ -131,9 +131,14 @@ pub struct StepContext<'a> {
     pub(crate) guarding: Option<&'a Mutex<GuardSession<'a>>>,
     /// What its programs get and nobody else may see.
     pub(crate) private: Option<&'a PrivateInput>,
+    /// What restores a copy of a source that is not as it was indexed.
+    pub(crate) repair_tree: Option<RepairTree>,
     /// What was asked of the run.
     pub(crate) asked: &'a RunSelection,
 }
+
+/// Restores a copy of a source, in a directory, to a revision.
+pub type RepairTree = fn(&Path, &str, &Machine, &TaskContext) -> Result<(), Failure>;
 
 /// What was asked of a run, for scripts that want to know.
 #[derive(Debug, Clone, Default)]
@@ -176,6 +181,7 @@ impl<'a> StepContext<'a> {
             unfinished: false,
             guarding: None,
             private: None,
+            repair_tree: None,
             asked: &NOT_ASKED,
         }
     }

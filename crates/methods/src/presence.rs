@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-use hoist_core::{Action, Checks, Installed, Module, Presence, Repository, Resource, redact_urls};
+use hoist_core::{Action, Installed, Module, Presence, Resource};
 
+use crate::checks::missing;
 use crate::git::local;
+use crate::git::local::obstruction;
 use crate::machine::Machine;
 use crate::programs::ProgramDirectories;
 use crate::registry::Registry;
@@ -109,63 +111,4 @@ pub(crate) fn packages(registry: Registry, module: &Module) -> Option<Presence> 
         presence = Some(Presence::Present);
     }
     presence
-}
-
-/// What is declared and not there, in words. Programs are also looked for below `own`.
-pub(crate) fn missing(
-    machine: &Machine,
-    checks: &Checks,
-    own: &[PathBuf],
-    path: &ProgramDirectories,
-) -> Vec<String> {
-    let dirs = checks
-        .dirs
-        .iter()
-        .filter(|dir| !dir.is_dir())
-        .map(|dir| dir.display().to_string());
-    let files = checks
-        .files
-        .iter()
-        .filter(|file| !file.exists() || file.is_dir())
-        .map(|file| file.display().to_string());
-    let own: Vec<PathBuf> = own
-        .iter()
-        .chain(&checks.dirs)
-        .map(|path| path.join("bin"))
-        .collect();
-    let is_there = |name: &&String| {
-        machine
-            .find_program(name, &own)
-            .or_else(|| path.find(name))
-            .is_some()
-    };
-    let binaries = checks
-        .binaries
-        .iter()
-        .filter(|name| !is_there(name))
-        .map(|name| format!("the command {name}"));
-    dirs.chain(files).chain(binaries).collect()
-}
-
-/// What stands where a clone would go and is not that clone.
-pub(crate) fn obstruction(repository: &Repository) -> Option<String> {
-    let Repository { url, dir } = repository;
-    if local::is_vacant(dir) {
-        return None;
-    }
-    match local::origin(dir) {
-        Some(origin) if local::same_repository(&origin, url) => None,
-        Some(origin) => {
-            let (origin, url) = (redact_urls(&origin), redact_urls(url));
-            Some(format!(
-                "{} is a clone of {origin}, not of {url}, and is not changed",
-                dir.display()
-            ))
-        }
-        None => Some(format!(
-            "{} exists, is not a clone of {}, and is not changed",
-            dir.display(),
-            redact_urls(url)
-        )),
-    }
 }

@@ -4,19 +4,32 @@ use std::collections::BTreeSet;
 
 use hoist_core::{Action, Catalog, Module, Plan, Resource, ResourceScope, Step};
 
-use crate::method::{Method, MethodEntry, MethodUse};
+use crate::method::{Method, MethodEntry, MethodUse, RepairTree};
 use crate::resource::ResourceManager;
 
 /// The methods that steps may use, as several tables.
 #[derive(Debug, Clone, Copy)]
 pub struct Registry {
     tables: &'static [&'static [MethodEntry]],
+    /// What restores a copy of a source that is not as it was indexed.
+    pub(crate) repair_tree: Option<RepairTree>,
 }
 
 impl Registry {
     /// Joins tables of methods. Of several of one name the first counts.
     pub const fn new(tables: &'static [&'static [MethodEntry]]) -> Self {
-        Self { tables }
+        Self {
+            tables,
+            repair_tree: None,
+        }
+    }
+
+    /// Adds what restores a copy of a source that is not as it was indexed.
+    pub const fn repairing_trees(self, repair: RepairTree) -> Self {
+        Self {
+            repair_tree: Some(repair),
+            ..self
+        }
     }
 
     /// All methods.

@@ -96,6 +96,7 @@ impl RunContext {
             force: *force,
             sandbox,
             private,
+            repair_tree: self.registry.repair_tree,
             asked: &self.asked,
             state: Some(&self.state),
             policy: self

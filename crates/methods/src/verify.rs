@@ -13,6 +13,7 @@ use hoist_files::{FileKind, Record, state};
 use hoist_ledger::Reader;
 
 use crate::around::is_file_of_shell;
+use crate::checks;
 use crate::git::local;
 use crate::git::program::Program;
 use crate::machine::Machine;
@@ -28,7 +29,7 @@ pub(crate) fn check(
     task: &TaskContext,
 ) -> Result<(), Failure> {
     let missing = match module.policy().is_recorded_whole {
-        true => presence::missing(&world.machine, &module.checks, &module.paths, &world.path),
+        true => checks::missing(&world.machine, &module.checks, &module.paths, &world.path),
         false => Vec::new(),
     };
     if !missing.is_empty() {

@@ -10,7 +10,10 @@ use hoist_core::{
     Selection, SelectionReason, Tier,
 };
 use hoist_executor::Failure;
-use hoist_methods::{Failures, Header, Host, Remote, printed_on, serve as serve_here, tree_name};
+use hoist_methods::{
+    Failures, Header, Host, Job, JobContext, Remote, printed_on, run_on_host, serve as serve_here,
+    tree_name,
+};
 use serde_json::{Value, json};
 
 use crate::args::{Global, Hosts, Install, Output};
@@ -333,7 +336,13 @@ impl Planned {
         let how = RunOptions {
             jobs: remotes
                 .into_iter()
-                .map(|(host, remote)| remote.job(&host, options.rollout.max_hosts.into()))
+                .map(|(host, remote)| {
+                    let run = move |context: &mut JobContext<'_>| {
+                        run_on_host(context.machine(), &remote, context.task())
+                    };
+                    let max_hosts = usize::from(options.rollout.max_hosts).max(1);
+                    Job::new(&host, run).in_pool("hosts", max_hosts)
+                })
                 .collect(),
             ..RunOptions::default()
         };

@@ -2,17 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use hoist_core::Diagnostic;
+use hoist_core::shell_quoted;
 use hoist_executor::{Command, Exit, Failure};
 use hoist_files::{TEXT_LIMIT, read_limited};
 use serde::Deserialize;
 
+use crate::builtin::install_script::BASH;
 use crate::builtin::{package, pip};
 use crate::machine::Machine;
 use crate::messages::ModuleMessage;
-use crate::method::{
-    Applied, LastMessage, Method, MethodEntry, MethodUse, RequiredProgram, StepContext,
-};
+use crate::method::{Applied, LastMessage, Method, MethodEntry, MethodUse, StepContext};
 
 /// A function of a script, or a command.
 #[derive(Debug, Deserialize)]
@@ -89,7 +88,8 @@ exit "$__hoist_status"
 
 /// Reads one of hoist's helpers, whose text is in this program: on a disk anybody could change it.
 fn helpers() -> String {
-    let text = |(name, text): &(&str, &str)| format!("        {name}) eval {} ;;\n", quoted(text));
+    let text =
+        |(name, text): &(&str, &str)| format!("        {name}) eval {} ;;\n", shell_quoted(text));
     format!(
         "__hoist_library() {{\n    case $1 in\n{}    esac\n}}\n",
         LIBRARY.iter().map(text).collect::<String>()
@@ -135,16 +135,6 @@ pub(crate) const METHOD: MethodEntry = MethodEntry {
     usual_seconds: 2.0,
     needs_password,
     ..MethodEntry::new::<Bash>("bash")
-};
-
-/// What scripts run in.
-pub(crate) static BASH: RequiredProgram = RequiredProgram {
-    name: "bash",
-    find: |machine| machine.program_shown("bash"),
-    missing: Some(|_| {
-        Diagnostic::error("bash is not on PATH, but modules of this run require it")
-            .help("install bash")
-    }),
 };
 
 /// Scripts that install packages of the system may need root.
@@ -263,7 +253,7 @@ impl Bash {
                     .asked
                     .skipped
                     .iter()
-                    .map(|name| quoted(name))
+                    .map(|name| shell_quoted(name))
                     .collect::<Vec<_>>()
                     .join(" ")
             ),
@@ -317,7 +307,7 @@ impl Bash {
         let declare = context
             .variables
             .iter()
-            .map(|(name, value)| format!("export {name}={}\n", quoted(value)));
+            .map(|(name, value)| format!("export {name}={}\n", shell_quoted(value)));
         forget.chain(declare).collect()
     }
 
@@ -437,9 +427,4 @@ impl Told {
         }
         true
     }
-}
-
-/// A word that bash reads as exactly this text.
-pub(crate) fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use hoist_executor::{Command, Failure};
 use serde::Deserialize;
 
-use crate::builtin::bash::BASH;
+use crate::builtin::install_script::BASH;
 use crate::git::local;
 use crate::machine::{Machine, is_executable};
 use crate::messages::ModuleMessage;

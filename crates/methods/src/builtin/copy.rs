@@ -17,10 +17,9 @@ use serde::Deserialize;
 
 use hoist_core::ConfigPolicy;
 
-use crate::application::{Archived, Unpacked, archive_contents};
+use crate::archive::{self, Archived, Content as Unpacked};
 use crate::method::{Applied, Method, MethodEntry, StepContext};
 use crate::stage::StagingDir;
-use crate::sync;
 
 /// A directory to be copied.
 #[derive(Debug, Deserialize)]
@@ -278,7 +277,8 @@ impl Copy {
                 .task
                 .note(Level::Warning, format!("the local copy of its source was modified ({wrong}); it was restored to the last sync"));
             let tree = self.from.parent().unwrap_or(&self.from);
-            sync::repair(tree, revision, context.machine, context.task)?;
+            let repair = context.repair_tree;
+            repair.map_or(Ok(()), |repair| repair(tree, revision, context.machine, context.task))?;
             let help = "run `hoist sync` to refresh its source";
             read().map_err(|wrong| Failure::new(format!("the local copy of its source differs from the last sync: {wrong}; {help}")))
         })
@@ -286,7 +286,7 @@ impl Copy {
 
     /// The files out of an archive.
     fn unpacked(&self, prefix: &str) -> Result<Vec<Content>, String> {
-        let mut archived: BTreeMap<String, Archived> = archive_contents(&self.from)?
+        let mut archived: BTreeMap<String, Archived> = archive::contents(&self.from)?
             .into_iter()
             .map(|file| (file.path.clone(), file))
             .collect();

@@ -6,8 +6,8 @@ use hoist_core::Checks;
 use hoist_executor::Failure;
 use serde::Deserialize;
 
+use crate::checks;
 use crate::method::{Applied, Method, MethodEntry, StepContext};
-use crate::presence;
 
 /// What must be there.
 #[derive(Debug, Deserialize)]
@@ -29,7 +29,7 @@ impl Method for Exists {
             binaries: self.binaries.clone(),
             ..Checks::default()
         };
-        match presence::missing(context.machine, &checks, &[], context.path) {
+        match checks::missing(context.machine, &checks, &[], context.path) {
             missing if missing.is_empty() => Ok(Applied::unchanged()),
             missing => Err(Failure::new(format!("missing: {}", missing.join(", ")))),
         }

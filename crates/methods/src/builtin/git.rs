@@ -141,7 +141,7 @@ impl Git {
             url: self.url.clone(),
             dir: self.dir.clone(),
         };
-        match crate::presence::obstruction(&repository) {
+        match crate::git::local::obstruction(&repository) {
             None => Ok(()),
             Some(obstruction) => Err(Failure::new(format!(
                 "{obstruction}: move it away to install this module"

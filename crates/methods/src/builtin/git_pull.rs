@@ -3,12 +3,11 @@
 
 use std::path::PathBuf;
 
-use hoist_core::{redact_urls, without_userinfo};
+use hoist_core::{redact_urls, shell_quoted, without_userinfo};
 use hoist_executor::{Failure, Level};
 use hoist_files::{make_private, private_directory};
 use serde::Deserialize;
 
-use crate::builtin::bash::quoted;
 use crate::builtin::git::GIT;
 use crate::git::arguments::CloneArguments;
 use crate::git::interrupted::{self, Transition};
@@ -345,7 +344,7 @@ impl Update<'_, '_> {
             "{dir} is on the local branch {}, which has no upstream; nothing was changed",
             branch.name
         );
-        let git = format!("git -C {}", quoted(&dir));
+        let git = format!("git -C {}", shell_quoted(&dir));
         let switch = match default {
             Some(default) => format!("`{git} switch {}`", default.branch),
             None => format!("`{git} switch BRANCH`"),
@@ -401,7 +400,10 @@ impl Update<'_, '_> {
         };
         let message =
             format!("{what}; nothing was changed, since these commits are only local: {named}");
-        let git = format!("git -C {}", quoted(&self.clone.dir.display().to_string()));
+        let git = format!(
+            "git -C {}",
+            shell_quoted(&self.clone.dir.display().to_string())
+        );
         // A clone of a single branch has to be told of another one first.
         let refspecs = self.clone.program.run([
             "config",

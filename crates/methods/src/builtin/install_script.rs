@@ -8,10 +8,11 @@ use hoist_executor::{Command, Failure, Level, TaskContext};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use crate::builtin::bash::BASH;
 use crate::machine::Machine;
 use crate::messages::ModuleMessage;
-use crate::method::{Applied, Method, MethodEntry, MethodUse, StepContext, host_pool};
+use crate::method::{
+    Applied, Method, MethodEntry, MethodUse, RequiredProgram, StepContext, host_pool,
+};
 
 /// The largest script, in bytes.
 const SIZE_LIMIT: u64 = 64 * 1024 * 1024;
@@ -32,6 +33,16 @@ pub(crate) const METHOD: MethodEntry = MethodEntry {
     programs: &[&BASH],
     preflight: require_checksums,
     ..MethodEntry::new::<InstallScript>("install_script")
+};
+
+/// What scripts run in.
+pub(crate) static BASH: RequiredProgram = RequiredProgram {
+    name: "bash",
+    find: |machine| machine.program_shown("bash"),
+    missing: Some(|_| {
+        Diagnostic::error("bash is not on PATH, but modules of this run require it")
+            .help("install bash")
+    }),
 };
 
 /// Where checksums are required, scripts without one are refused before anything starts.

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use git2::{Config, ErrorCode, Repository, RepositoryOpenFlags, Status, StatusOptions};
-use hoist_core::without_userinfo;
+use hoist_core::{redact_urls, without_userinfo};
 use hoist_executor::{Failure, TaskContext};
 use hoist_files::read_text;
 
@@ -455,6 +455,29 @@ fn rewritten(url: &str, rules: &[(String, String)]) -> String {
     match fitting.max_by_key(|(start, _)| start.len()) {
         Some((start, base)) => format!("{base}{}", &url[start.len()..]),
         None => url.to_owned(),
+    }
+}
+
+/// What stands where a clone would go and is not that clone.
+pub(crate) fn obstruction(repository: &hoist_core::Repository) -> Option<String> {
+    let hoist_core::Repository { url, dir } = repository;
+    if is_vacant(dir) {
+        return None;
+    }
+    match origin(dir) {
+        Some(origin) if same_repository(&origin, url) => None,
+        Some(origin) => {
+            let (origin, url) = (redact_urls(&origin), redact_urls(url));
+            Some(format!(
+                "{} is a clone of {origin}, not of {url}, and is not changed",
+                dir.display()
+            ))
+        }
+        None => Some(format!(
+            "{} exists, is not a clone of {}, and is not changed",
+            dir.display(),
+            redact_urls(url)
+        )),
     }
 }
 

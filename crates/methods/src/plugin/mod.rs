@@ -30,7 +30,7 @@ pub use hosts::{Rollout, TargetHost, hosts_of};
 pub use on_disk::OnDisk;
 pub use release::{DeploymentPaths, ReleaseFile, SWARM, called, kept_secrets};
 
-use crate::application::{file_list, list_files};
+use crate::file_list::{file_list, list_files};
 
 /// The directory of a collection that plugins stand in.
 pub const PLUGINS: &str = "plugins";

@@ -10,7 +10,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use hoist_core::ModuleId;
 use hoist_executor::{Effect, Failure, ItemChange, Level, Stream, TaskContext};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -19,7 +18,6 @@ pub use payload::{Header, tree_name};
 pub use served::serve;
 pub use ssh::Host;
 
-use crate::job::Job;
 use crate::machine::Machine;
 use payload::Payload;
 use ssh::{Connection, Ended};
@@ -45,19 +43,6 @@ pub struct Remote {
 
 /// What is called when hoist has started on a host.
 pub type Begun = Arc<dyn Fn() -> Result<(), Failure> + Send + Sync>;
-
-impl Remote {
-    /// The work as a job on the module that stands for the host; on so many hosts at once.
-    pub fn job(self, host: &ModuleId, max_hosts: usize) -> Job {
-        let run = Job::new(host, move |context| {
-            run(&context.world.machine, &self, context.task)
-        });
-        Job {
-            pools: vec![("hosts".to_owned(), max_hosts.max(1))],
-            ..run
-        }
-    }
-}
 
 impl std::fmt::Debug for Remote {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -128,11 +113,7 @@ struct Told {
 }
 
 /// Runs hoist on a host, and tells here what happens there.
-pub(crate) fn run(
-    machine: &Machine,
-    remote: &Remote,
-    task: &TaskContext,
-) -> Result<Effect, Failure> {
+pub fn run(machine: &Machine, remote: &Remote, task: &TaskContext) -> Result<Effect, Failure> {
     let failed = remote.failures.count.load(Ordering::SeqCst);
     if failed > remote.failures.allowed {
         return Err(Failure::not_started(format!(

@@ -6,11 +6,11 @@ use hoist_executor::{Effect, Failure, TaskContext};
 use hoist_sources::{Index, IndexEntry, index};
 use jiff::Timestamp;
 
-use super::{SourceCache, Synced, tell};
 use crate::application::{is_archive, is_remote, offers, place_cache, places_of};
 use crate::git::copy;
 use crate::machine::Machine;
 use crate::method::StepContext;
+use crate::source_cache::{SourceCache, Synced, tell};
 
 /// A larger archive is no module.
 const LIMIT: u64 = 256 * 1024 * 1024;

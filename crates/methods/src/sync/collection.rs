@@ -3,11 +3,13 @@
 use hoist_core::is_path;
 use hoist_executor::{Effect, Failure, TaskContext};
 
-use super::SourceCache;
 use crate::git::copy;
 use crate::machine::Machine;
 use crate::method::StepContext;
-use crate::plugin::PLUGINS;
+use crate::source_cache::SourceCache;
+
+/// The directories of which a collection has at least one.
+const PARTS: &[&str] = &["modules", "plugins"];
 
 pub(super) fn sync(
     location: &str,
@@ -17,7 +19,7 @@ pub(super) fn sync(
     task: &TaskContext,
 ) -> Result<Effect, Failure> {
     if is_path(location) && !location.ends_with(".git") {
-        return match ["modules", PLUGINS]
+        return match PARTS
             .iter()
             .any(|part| std::path::Path::new(location).join(part).is_dir())
         {

@@ -16,9 +16,9 @@ use hoist_sources::{Chosen, Index, IndexEntry, Requirement};
 use rayon::prelude::*;
 use tempfile::NamedTempFile;
 
-use super::SourceCache;
 use crate::machine::Machine;
 use crate::rollback::EndOfRun;
+use crate::source_cache::SourceCache;
 use crate::stage::{StagingDir, clean_stages};
 
 /// Files of modules that are larger are not copied.
@@ -238,7 +238,7 @@ fn cloned_from(tree: &Path) -> Option<String> {
 }
 
 /// Brings the files of a clone back to a revision, whatever was done to them.
-pub(crate) fn repair(
+pub fn repair(
     tree: &Path,
     revision: &str,
     machine: &Machine,
