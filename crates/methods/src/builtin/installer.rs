@@ -8,7 +8,7 @@ use hoist_executor::{Effect, Failure};
 use hoist_files::{FileKind, Record, Recorded};
 use serde::Deserialize;
 
-use crate::application::{self, InstallerRequest};
+use crate::application::{InstallerRequest, call, has_installer};
 use crate::guard::{self, Before, protect_install};
 use crate::machine::Machine;
 use crate::method::{Applied, Method, MethodEntry, RemovalReport, StepContext};
@@ -70,8 +70,8 @@ impl Method for Installer {
     }
 
     fn removes(&self) -> Option<String> {
-        let has_installer = application::has_installer(&self.application, &self.name);
-        (self.action == InstallerAction::Uninstall && has_installer)
+        let is_there = has_installer(&self.application, &self.name);
+        (self.action == InstallerAction::Uninstall && is_there)
             .then(|| "the changes of its uninstaller".to_owned())
     }
 
@@ -79,7 +79,7 @@ impl Method for Installer {
         match self.action {
             InstallerAction::Install => self.install(context),
             InstallerAction::Uninstall => {
-                let answer = application::call(&self.request(), context)?;
+                let answer = call(&self.request(), context)?;
                 Ok(Applied {
                     removal: Some(RemovalReport {
                         has_messages: answer.spoke,
@@ -115,7 +115,7 @@ impl Installer {
             .filter(|(_, state)| state.kind == FileKind::File);
         let assets: BTreeSet<String> = files.map(|(_, state)| state.digest.clone()).collect();
         guarding.guard.expect(&assets);
-        let answer = application::call(&self.request(), context)?;
+        let answer = call(&self.request(), context)?;
         let mut differences = guarding.guard.differences(true)?;
         differences.retain(|difference| !difference.path.starts_with(&directory));
         differences.extend(guarding.guard.since(&directory, &brought));
