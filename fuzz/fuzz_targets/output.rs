@@ -2,7 +2,7 @@
 //! or breaks a page.
 #![no_main]
 
-use hoist_methods::ModuleMessage;
+use hoist_machine::messages::ModuleMessage;
 use hoist_reporter::plain_text;
 use libfuzzer_sys::fuzz_target;
 

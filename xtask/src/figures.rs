@@ -13,6 +13,7 @@ use crate::syntax::{File, crates, parse};
 
 /// Files and directories below `crates` that belong to one system, which they may name.
 const SYSTEM_FILES: &[&str] = &[
+    "applications",
     "cli/src/applications.rs",
     "cli/src/args/help.rs",
     "cli/src/args/plugin.rs",
@@ -27,20 +28,17 @@ const SYSTEM_FILES: &[&str] = &[
     "cli/src/plugins.rs",
     "cli/src/server.rs",
     "cli/src/shipped.rs",
+    "cli/src/sync_sources.rs",
+    "cli/src/systems.rs",
     "core/src/application.rs",
     "core/src/format/shell",
+    "deploy",
     "ledger/src/former.rs",
     "ledger/src/schema.rs",
-    "methods/src/application",
-    "methods/src/builtin",
-    "methods/src/git",
-    "methods/src/plugin",
-    "methods/src/prosody.rs",
-    "methods/src/step.rs",
-    "methods/src/table.rs",
-    "methods/src/remote",
-    "methods/src/sync",
+    "methods",
     "plugins",
+    "prosody",
+    "shell",
     "sources",
 ];
 
@@ -55,6 +53,8 @@ const SYSTEM_WORDS: &[&str] = &[
     "hg",
     "plugin",
     "plugins",
+    "prosody",
+    "shell",
     "application",
     "applications",
     "deployment",

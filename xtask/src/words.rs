@@ -98,7 +98,8 @@ fn texts() -> Result<Vec<PathBuf>> {
     for directory in [
         "crates/cli/scaffold",
         "crates/cli/plugins",
-        "crates/methods/lib",
+        "crates/applications/lib",
+        "crates/shell/lib",
         "examples",
     ] {
         all.extend(files(&root().join(directory), any)?);

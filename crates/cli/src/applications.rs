@@ -4,12 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use hoist_applications::offers::ApplicationOffers;
+use hoist_applications::offers::is_place;
+use hoist_applications::offers::offers;
+use hoist_applications::offers::places_of;
 use hoist_core::{
     Application, Diagnostic, Environment, Source, SourceKind, is_class_name, is_path,
 };
 use hoist_ledger::{InstalledSource, installed_sources};
-use hoist_methods::{ApplicationOffers, SourceCache, is_place, offers, places_of};
 use hoist_sources::modules::APPLICATION;
+use hoist_system::source_cache::SourceCache;
 
 use crate::args::Global;
 use crate::error::CommandError;

@@ -7,8 +7,10 @@ use hoist_core::format::FORMATS;
 use hoist_core::{
     Catalog, Diagnostic, Environment, Manifest, ManifestFile, ManifestRef, SourceTree,
 };
-use hoist_methods::{PLUGINS, plugin, plugins};
 use hoist_plugins::MANIFEST;
+use hoist_plugins::modules::PLUGINS;
+use hoist_plugins::modules::plugin;
+use hoist_plugins::modules::plugins;
 use rayon::prelude::*;
 
 use crate::error::CommandError;

@@ -20,6 +20,7 @@ mod session;
 mod shipped;
 mod sources;
 mod sudo;
+mod sync_sources;
 mod systems;
 mod time;
 
@@ -59,7 +60,7 @@ fn watch() -> Option<ExitCode> {
         return None;
     }
     let (name, logs) = (arguments.next()?, arguments.next()?);
-    let watched = hoist_methods::watch(name.to_str()?, logs.as_ref());
+    let watched = hoist_guard::watchdog::watch(name.to_str()?, logs.as_ref());
     Some(if watched.is_ok() {
         ExitCode::SUCCESS
     } else {
@@ -69,8 +70,9 @@ fn watch() -> Option<ExitCode> {
 
 /// Answers one question within limits, where this process was started for that.
 fn evaluate() -> Option<ExitCode> {
-    (std::env::args_os().nth(1)? == hoist_methods::EVALUATE)
-        .then(|| hoist_methods::answer().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS))
+    (std::env::args_os().nth(1)? == hoist_plugins::evaluate_process::EVALUATE).then(|| {
+        hoist_plugins::evaluate_process::answer().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS)
+    })
 }
 
 fn run_command(arguments: Arguments) -> Result<error::ExitStatus, CommandError> {

@@ -8,11 +8,14 @@ use hoist_core::{
     Action, Catalog, Change, DescribedBy, Diagnostic, Installed, InstalledModule, Module, ModuleId,
     Plan, Request, Selection, Source, SourceKind, Tier,
 };
-use hoist_methods::{SourceCache, foreign_dependents, needs_of_rocks, rocks_of};
+use hoist_prosody::luarocks::foreign_dependents;
+use hoist_prosody::luarocks::needs_of_rocks;
+use hoist_prosody::luarocks::rocks_of;
 use hoist_sources::choose::{ChosenRock, InstalledRocks, RockConflict, RockRequest, choose};
 use hoist_sources::modules::{hold, modules, pin};
 use hoist_sources::rocks::RockTree;
 use hoist_sources::{Index, IndexEntry, Offer, Requirement, Version};
+use hoist_system::source_cache::SourceCache;
 
 use crate::error::CommandError;
 use crate::session::Session;
@@ -138,7 +141,7 @@ fn modules_of_places(session: &Session, names: Vec<String>) -> Result<Vec<String
     for name in names {
         match offers.by_place.get(&name) {
             Some(found) => modules.extend(found.iter().map(|found| format!("{source}/{found}"))),
-            None if !hoist_methods::is_place(&name) => modules.push(name),
+            None if !hoist_applications::offers::is_place(&name) => modules.push(name),
             None => {
                 let problem = session
                     .problems

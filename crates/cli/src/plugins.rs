@@ -6,15 +6,19 @@ use std::path::{Path, PathBuf};
 use hoist_core::{
     Action, Catalog, Change, Diagnostic, Installed, Module, ModuleId, Plan, PlannedModule, Request,
 };
-use hoist_methods::{
-    OnDisk, PLUGINS, PrivateInput, RemovalJob, is_plugin, plugin_directories, removal_job,
-};
+use hoist_deploy::deploy::removal_job;
+use hoist_engine::job::RemovalJob;
+use hoist_plugins::modules::PLUGINS;
+use hoist_plugins::modules::is_plugin;
+use hoist_plugins::modules::plugin_directories;
+use hoist_plugins::on_disk::OnDisk;
 use hoist_plugins::{
     ChosenVersion, Directory, Given, MANIFEST, Masker, Plugin, PluginConfiguration,
     VersionConflict, VersionOffer, VersionOffers, VersionRange, VersionRequest, choose,
     read_version,
 };
 use hoist_sources::modules::hold;
+use hoist_system::private::PrivateInput;
 use semver::Version;
 
 use crate::args::Global;
@@ -430,7 +434,7 @@ pub(crate) fn leave_deployed(plan: &mut Plan, session: &Session) -> Result<(), C
     {
         return Ok(());
     }
-    let deployed = hoist_methods::read_deployments(&session.places.state)?;
+    let deployed = hoist_deploy::deployed::read_deployments(&session.places.state)?;
     for planned in plan
         .modules
         .iter_mut()

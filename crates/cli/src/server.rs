@@ -8,7 +8,7 @@ use hoist_core::{
     Action, Change, DescribedBy, Diagnostic, Installed, InstalledModule, Module, ModuleId, Plan,
     PlannedModule, Request, Selection, SelectionReason, Step,
 };
-use hoist_methods::prosody_configuration;
+use hoist_prosody::server::prosody_configuration;
 use serde_json::json;
 
 use crate::error::CommandError;

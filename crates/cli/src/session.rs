@@ -4,16 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Once};
 
+use hoist_applications::offers::ApplicationOffers;
 use hoist_core::{
     Catalog, CollectionFile, Diagnostic, Environment, Installed, InstalledModule, Module, Source,
     SourceKind, Userinfo, parse_duration, secret_parameters, without_userinfo,
 };
 use hoist_ledger::LedgerError;
-use hoist_methods::{ApplicationOffers, Machine, SourceCache, plugin};
+use hoist_machine::machine::Machine;
 use hoist_plugins::is_secret_name;
+use hoist_plugins::modules::plugin;
 use hoist_sources::modules::modules;
 use hoist_sources::prosody::ServerConfiguration;
 use hoist_sources::{Index, IndexEntry};
+use hoist_system::source_cache::SourceCache;
 use semver::Version;
 
 use crate::args::{Global, Output};

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use hoist_core::{CollectionFile, Diagnostic, Environment, Source, SourceKind};
-use hoist_methods::{SourceCache, prosody_configuration};
+use hoist_prosody::server::prosody_configuration;
 use hoist_sources::Index;
 use hoist_sources::prosody::ServerConfiguration;
+use hoist_system::source_cache::SourceCache;
 use rayon::prelude::*;
 
 use crate::error::CommandError;

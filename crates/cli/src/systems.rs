@@ -1,9 +1,19 @@
 //! The module systems that this program knows: the one list.
 
-use hoist_methods::{METHODS, MachineTools, Registry, install_command, package_variables, repair};
+use hoist_machine::machine::MachineTools;
+use hoist_methods::package::{install_command, package_variables};
+use hoist_prosody::mercurial::repair;
+use hoist_system::registry::Registry;
 
 /// The methods of all systems.
-pub(crate) const REGISTRY: Registry = Registry::new(&[METHODS]).repairing_trees(repair);
+pub(crate) const REGISTRY: Registry = Registry::new(&[
+    hoist_applications::METHODS,
+    hoist_methods::METHODS,
+    hoist_plugins::METHODS,
+    hoist_prosody::METHODS,
+    hoist_shell::METHODS,
+])
+.repairing_trees(repair);
 
 /// What scripts find on a machine.
 pub(crate) static TOOLS: MachineTools = MachineTools {

@@ -5,7 +5,7 @@ use std::io::{BufReader, Read};
 use std::path::{Component, Path, PathBuf};
 
 /// What an archive may hold at most, unpacked, in bytes.
-pub(crate) const LIMIT: u64 = 512 * 1024 * 1024;
+pub const LIMIT: u64 = 512 * 1024 * 1024;
 
 /// The same with what stands between its files.
 const STREAM_LIMIT: u64 = LIMIT + LIMIT / 4;
@@ -14,29 +14,36 @@ const STREAM_LIMIT: u64 = LIMIT + LIMIT / 4;
 const FILES_LIMIT: usize = 200_000;
 
 /// One file of an archive.
-pub(crate) struct Archived {
+pub struct Archived {
     /// With `/` between its parts.
-    pub(crate) path: String,
-    pub(crate) executable: bool,
-    pub(crate) content: Content,
+    pub path: String,
+    /// Whether it may be run.
+    pub executable: bool,
+    /// What it holds.
+    pub content: Content,
 }
 
 /// What it is.
-pub(crate) enum Content {
+pub enum Content {
+    /// A file with these contents.
     File(Vec<u8>),
+    /// A symbolic link to this.
     Link(PathBuf),
 }
 
 /// The kinds of archives, by how their names end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ArchiveKind {
+pub enum ArchiveKind {
+    /// A ZIP archive.
     Zip,
+    /// A tar archive.
     Tar,
+    /// A tar archive, compressed by gzip.
     Gzip,
 }
 
 /// What kind of archive a path or a URL names, where it names one.
-pub(crate) fn kind(name: &str) -> Option<ArchiveKind> {
+pub fn kind(name: &str) -> Option<ArchiveKind> {
     let name = name
         .split(['?', '#'])
         .next()
@@ -51,7 +58,7 @@ pub(crate) fn kind(name: &str) -> Option<ArchiveKind> {
 }
 
 /// The name of an archive without how it ends.
-pub(crate) fn stem(name: &str) -> &str {
+pub fn stem(name: &str) -> &str {
     let name = name.rsplit('/').next().unwrap_or_default();
     let end = [".zip", ".tar.gz", ".tgz", ".tar", ".git"]
         .into_iter()
@@ -68,7 +75,7 @@ pub(crate) fn stem(name: &str) -> &str {
 ///
 /// # Errors
 /// What is no such archive, is too large, or has names that lead out of it.
-pub(crate) fn contents(path: &Path) -> Result<Vec<Archived>, String> {
+pub fn contents(path: &Path) -> Result<Vec<Archived>, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
     let read = BufReader::with_capacity(256 * 1024, file);
     let mut files = match kind(&path.to_string_lossy()) {

@@ -9,14 +9,15 @@ use hoist_files::digest;
 use hoist_sources::{FileList, IndexedFile};
 use rayon::prelude::*;
 
-use crate::archive::{self, Content};
+use crate::archive;
+use crate::archive::Content;
 
 /// What somebody's version control keeps beside a module is not of the module.
-pub(crate) const FOREIGN: &[&str] = &[".git", ".hg", ".svn"];
+pub const FOREIGN: &[&str] = &[".git", ".hg", ".svn"];
 
 /// All files below a directory, sorted, with their digests. The second is the reason why something
 /// in it cannot be used, where the first is still known.
-pub(crate) fn list_files(path: &Path) -> (Result<Vec<Listed>, String>, Option<String>) {
+pub fn list_files(path: &Path) -> (Result<Vec<Listed>, String>, Option<String>) {
     let (mut waiting, mut paths) = (vec![path.to_owned()], Vec::new());
     let mut unusable = None;
     while let Some(directory) = waiting.pop() {
@@ -74,14 +75,16 @@ pub(crate) fn list_files(path: &Path) -> (Result<Vec<Listed>, String>, Option<St
 }
 
 /// A file as it goes into the index.
-pub(crate) struct Listed {
-    pub(crate) path: String,
+pub struct Listed {
+    /// Its path in the directory or archive.
+    pub path: String,
     digest: String,
     executable: bool,
     link: Option<String>,
 }
 
-pub(crate) fn listed(path: String, executable: bool, content: &Content) -> Result<Listed, String> {
+/// A file with contents as it goes into the index.
+pub fn listed(path: String, executable: bool, content: &Content) -> Result<Listed, String> {
     let of = |bytes: &[u8]| digest(bytes).map_err(|error| error.to_string());
     Ok(match content {
         Content::File(bytes) => Listed {
@@ -105,7 +108,7 @@ pub(crate) fn listed(path: String, executable: bool, content: &Content) -> Resul
 }
 
 /// Files as an index has them, and the digest of all.
-pub(crate) fn file_list(files: &[Listed]) -> (FileList, Digest) {
+pub fn file_list(files: &[Listed]) -> (FileList, Digest) {
     let mut list = FileList::default();
     let mut parts: Vec<Vec<u8>> = Vec::new();
     for Listed {

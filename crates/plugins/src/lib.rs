@@ -1,6 +1,6 @@
-//! Plugins: what they say of themselves, which versions of them go together, and how they are
-//! configured. Reading only, and no I/O: a plugin's files are looked at through a [`Directory`],
-//! which whoever calls brings.
+//! Plugins: what they say of themselves, which versions of them go together, how they are
+//! configured, and how their hooks run. What is read, is read through a [`Directory`], which whoever
+//! calls brings; [`on_disk`] is the one for files, and [`hook`] runs what is found.
 //!
 //! ```
 //! use hoist_plugins::{Given, InMemory, Plugin, PluginConfiguration};
@@ -21,12 +21,18 @@ mod config;
 mod directory;
 mod document;
 mod evaluate;
+pub mod evaluate_process;
+pub mod hook;
 mod interpolate;
 mod lines;
 mod manifest;
 mod marks;
+pub mod modules;
+pub mod on_disk;
 mod output;
+pub mod private;
 mod range;
+pub mod removal;
 mod schema;
 mod secret;
 mod tree;
@@ -54,3 +60,8 @@ pub use schema::Schema;
 pub use secret::{MASK, Masker, is_secret_name};
 pub use tree::{FilePosition, ValueOrigin, dotted};
 pub use violation::{Rule, Violation, What};
+
+use hoist_system::method::MethodEntry;
+
+/// The methods of plugins.
+pub const METHODS: &[MethodEntry] = &[hook::METHOD];

@@ -10,15 +10,24 @@ use hoist_core::{
     Action, Catalog, Change, ConfigPolicy, Diagnostic, Installed, ModuleId, Plan, Presence,
     Request, Selection,
 };
+use hoist_deploy::release::kept_secrets;
+use hoist_engine::config::ConfigFile;
+use hoist_engine::config::ConfigFileState;
+use hoist_engine::config::survey::survey;
+use hoist_engine::presence::probe;
+use hoist_engine::recover::OwnDirectories;
+use hoist_engine::recover::clean_sources;
+use hoist_engine::run_context::place_of;
+use hoist_engine::uninstall::preview_removal;
 use hoist_executor::Cancel;
 use hoist_files::Home;
 use hoist_ledger::{Holder, Ledger, Lock, PastRun, Reader, past_run, read_configs, unresolved};
-use hoist_methods::{
-    ConfigFile, ConfigFileState, Machine, OwnDirectories, ProgramDirectories, RUN, Told,
-    clean_sources, kept_secrets, place_of, preview_removal, probe, survey,
-};
+use hoist_machine::machine::Machine;
+use hoist_machine::processes::RUN;
+use hoist_machine::programs::ProgramDirectories;
 use hoist_plugins::{MASK, Masker};
 use hoist_resolver::Resolution;
+use hoist_system::resource::Told;
 use rayon::prelude::*;
 
 use crate::args::{ConfigOptions, Global, Install, Migrate, Output, PlanAction, Uninstall, Update};
@@ -1020,7 +1029,8 @@ pub(crate) fn recover(session: &Session, ledger: &Ledger) -> Result<(), CommandE
         cache: &session.places.cache,
         logs: &logs,
     };
-    let summary = hoist_methods::recover(REGISTRY, ledger, &home, &own, &*session.machine()?)?;
+    let summary =
+        hoist_engine::recover::recover(REGISTRY, ledger, &home, &own, &*session.machine()?)?;
     // A process that holds the lock of the sources cleans them up itself.
     let sources = session.places.cache.join("sources");
     if sources.is_dir()

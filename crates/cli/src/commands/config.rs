@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use hoist_core::Diagnostic;
+use hoist_engine::config::diff;
 use hoist_files::{Suffix, back_up, backups, digest, pending, read, write};
 use hoist_ledger::{ConfigRecord, read_configs, read_edited};
-use hoist_methods::diff;
 use serde_json::json;
 
 use crate::args::{ConfigAction, Global, Output};

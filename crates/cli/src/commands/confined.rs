@@ -6,7 +6,8 @@ use std::io::Write;
 use std::os::unix::process::CommandExt;
 
 use hoist_core::Diagnostic;
-use hoist_methods::{Enforced, Sandbox};
+use hoist_machine::sandbox::Enforced;
+use hoist_machine::sandbox::Sandbox;
 
 use crate::error::{CommandError, ExitStatus};
 

@@ -6,15 +6,26 @@ use std::sync::Arc;
 use hoist_core::{
     Action, Change, Diagnostic, Digest, Installed, Module, ModuleId, Plan, Request, Selection,
 };
-use hoist_methods::{Deployed, DeploymentState, read_deployments};
-use hoist_methods::{
-    Deployment, DeploymentPaths, Machine, OnDisk, PrivateInput, ReleaseFile, Rollout, SWARM,
-    called, hosts_of, is_plugin, kept_secrets, project_name,
-};
+use hoist_deploy::deploy::Deployment;
+use hoist_deploy::deploy::project_name;
+use hoist_deploy::deployed::Deployed;
+use hoist_deploy::deployed::DeploymentState;
+use hoist_deploy::deployed::read_deployments;
+use hoist_deploy::hosts::Rollout;
+use hoist_deploy::hosts::hosts_of;
+use hoist_deploy::release::DeploymentPaths;
+use hoist_deploy::release::ReleaseFile;
+use hoist_deploy::release::SWARM;
+use hoist_deploy::release::called;
+use hoist_deploy::release::kept_secrets;
+use hoist_machine::machine::Machine;
+use hoist_plugins::modules::is_plugin;
+use hoist_plugins::on_disk::OnDisk;
 use hoist_plugins::{
     ConfigAssignment, DeploymentKind, Document, Given, MANIFEST, Masker, Plugin,
     PluginConfiguration, Project, Rendering, render as render_compose,
 };
+use hoist_system::private::PrivateInput;
 use serde_json::{Value, json};
 
 use crate::args::{

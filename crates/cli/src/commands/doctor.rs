@@ -6,9 +6,11 @@ use std::io::Write;
 use std::path::Path;
 
 use hoist_core::{Action, Installed, Module, Presence, SourceKind};
+use hoist_engine::presence::probe;
 use hoist_files::pending;
 use hoist_ledger::{history, read_configs};
-use hoist_methods::{Machine, ProgramDirectories, probe};
+use hoist_machine::machine::Machine;
+use hoist_machine::programs::ProgramDirectories;
 use serde_json::json;
 
 use crate::args::{Global, Output};

@@ -9,11 +9,17 @@ use hoist_core::{
     Action, Change, Diagnostic, InstalledModule, Module, ModuleId, Plan, PlannedModule, Request,
     Selection, SelectionReason, Tier,
 };
+use hoist_engine::job::Job;
+use hoist_engine::job::JobContext;
 use hoist_executor::Failure;
-use hoist_methods::{
-    Failures, Header, Host, Job, JobContext, Remote, printed_on, run_on_host, serve as serve_here,
-    tree_name,
-};
+use hoist_remote::payload::Header;
+use hoist_remote::payload::tree_name;
+use hoist_remote::run::Failures;
+use hoist_remote::run::Remote;
+use hoist_remote::run::printed_on;
+use hoist_remote::run::run as run_on_host;
+use hoist_remote::served::serve as serve_here;
+use hoist_remote::ssh::Host;
 use serde_json::{Value, json};
 
 use crate::args::{Global, Hosts, Install, Output};

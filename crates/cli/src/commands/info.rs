@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use hoist_core::{Diagnostic, Installed, InstalledModule, Module, ModuleId};
 use hoist_files::FileKind;
 use hoist_ledger::Reader;
-use hoist_methods::SourceCache;
 use hoist_sources::{IndexEntry, IndexedFile};
+use hoist_system::source_cache::SourceCache;
 use serde_json::json;
 
 use crate::args::{Global, Output};

@@ -33,7 +33,7 @@ pub(crate) fn run(global: &Global, new: &New) -> Result<ExitStatus, CommandError
     })?;
     let root = collection(global)?;
     if new.method == Some(NewMethod::Plugin) {
-        let directory = root.join(hoist_methods::PLUGINS);
+        let directory = root.join(hoist_plugins::modules::PLUGINS);
         let directory = directory
             .strip_prefix(std::env::current_dir()?)
             .map(Path::to_owned)

@@ -5,11 +5,15 @@ use std::io::Write;
 use std::path::Path;
 
 use hoist_core::{Action, Installed, InstalledModule, Module, ModuleId};
+use hoist_engine::newer::newer_versions;
 use hoist_executor::Failure;
-use hoist_methods::{
-    Newer, clone_behind, fetched_at, is_newer, is_plugin, newer_versions, package_version,
-};
+use hoist_methods::git_newer::clone_behind;
+use hoist_methods::git_newer::fetched_at;
+use hoist_plugins::modules::is_plugin;
 use hoist_plugins::read_version;
+use hoist_system::method::Newer;
+use hoist_system::resource::is_newer;
+use hoist_system::resource::package_version;
 use serde_json::json;
 
 use crate::args::{Global, Output};

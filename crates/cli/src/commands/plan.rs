@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use hoist_core::{Change, Installed, ModuleId, Plan};
+use hoist_engine::config::ConfigFile;
+use hoist_engine::config::Decision;
 use hoist_executor::ItemChange;
-use hoist_methods::{ConfigFile, Decision, Told};
 use hoist_reporter::{duration_text, plain_text};
+use hoist_system::resource::Told;
 use serde_json::{Value, json};
 
 use crate::render::{self, BOLD, DIM, Paint, YELLOW, painted};

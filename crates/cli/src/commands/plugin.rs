@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use hoist_core::Diagnostic;
 use hoist_files::read_text;
-use hoist_methods::{PLUGIN_SYSTEM, random_text};
+use hoist_plugins::modules::PLUGIN_SYSTEM;
+use hoist_plugins::modules::random_text;
 use hoist_plugins::{
     Document, Given, Pending, Plugin, PluginConfiguration, SecretSource, ValueOrigin,
 };
@@ -318,9 +319,9 @@ fn create(global: &Global, new: &PluginNew) -> Result<ExitStatus, CommandError> 
     })?;
     let here = match (&new.directory, global.collections.first()) {
         (Some(directory), _) => directory.clone(),
-        (None, Some(collection)) => collection.join(hoist_methods::PLUGINS),
+        (None, Some(collection)) => collection.join(hoist_plugins::modules::PLUGINS),
         (None, None) if collections::is_collection(Path::new(".")) => {
-            PathBuf::from(hoist_methods::PLUGINS)
+            PathBuf::from(hoist_plugins::modules::PLUGINS)
         }
         (None, None) => PathBuf::new(),
     };
@@ -362,7 +363,7 @@ fn shown_as(directory: &Path) -> String {
         .map(|name| name.to_string_lossy().into_owned())
         .unwrap_or_default();
     let parent = directory.parent().unwrap_or(Path::new(""));
-    if parent.as_os_str().is_empty() || parent == Path::new(hoist_methods::PLUGINS) {
+    if parent.as_os_str().is_empty() || parent == Path::new(hoist_plugins::modules::PLUGINS) {
         name
     } else {
         directory.display().to_string()

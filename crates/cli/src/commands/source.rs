@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use hoist_core::Diagnostic;
-use hoist_methods::SourceCache;
+use hoist_system::source_cache::SourceCache;
 use serde_json::json;
 
 use crate::args::{Global, Output};

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use hoist_core::{CollectionFile, Diagnostic, Source, is_path};
-use hoist_methods::SourceCache;
+use hoist_system::source_cache::SourceCache;
 
 use crate::args::{Global, SourceAdd};
 use crate::commands;

@@ -3,7 +3,9 @@
 use std::io::Write;
 
 use hoist_executor::{EventKind, TaskContext};
-use hoist_methods::{ModuleMessage, package_names, run_alone};
+use hoist_machine::messages::ModuleMessage;
+use hoist_methods::package::package_names;
+use hoist_shell::helpers::run_alone;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 

@@ -5,15 +5,18 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::sync_sources::sync;
 use hoist_core::{Action, Diagnostic, Installed, ModuleId, Request, Selection, Source, SourceKind};
+use hoist_engine::recover::clean_sources;
 use hoist_executor::{
     Cancel, Effect, Event, EventKind, Limits, OnFailure, Outcome, Task, TaskGraph, execute,
 };
 use hoist_ledger::{Holder, Lock};
-use hoist_methods::{SourceCache, Synced, clean_sources, sync};
 use hoist_reporter::{Plain, Progress, ProgressOptions, Reporters, Words, explain};
 use hoist_sources::IndexEntry;
 use hoist_sources::choose::RockRequest;
+use hoist_system::source_cache::SourceCache;
+use hoist_system::source_cache::Synced;
 use serde_json::json;
 
 use crate::args::{Global, Output};

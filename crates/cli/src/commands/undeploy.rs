@@ -8,8 +8,10 @@ use hoist_core::{
     Action, Change, Diagnostic, Installed, Module, Plan, PlannedModule, Request, Selection,
     SelectionReason, Tier,
 };
-use hoist_methods::Deployed;
-use hoist_methods::{Undeployment, called, kept_secrets};
+use hoist_deploy::deploy::Undeployment;
+use hoist_deploy::deployed::Deployed;
+use hoist_deploy::release::called;
+use hoist_deploy::release::kept_secrets;
 use hoist_plugins::Masker;
 
 use crate::args::{Global, Output, PluginUndeploy};

@@ -7,9 +7,10 @@ use hoist_core::{
     Action, Change, Diagnostic, Installed, InstalledModule, Module, Plan, PlannedModule, Request,
     Selection, SelectionReason, Tier,
 };
+use hoist_engine::undo::UndoPlan;
+use hoist_engine::undo::plan_undo;
 use hoist_executor::ItemChange;
 use hoist_ledger::{JournalEntry, Undoable, read_journal};
-use hoist_methods::{UndoPlan, plan_undo};
 use serde_json::json;
 
 use crate::args::{Global, Output, Undo};
@@ -223,7 +224,7 @@ fn find(session: &Session, name: Option<&str>, is_forced: bool) -> Result<Undoab
             "hoist keeps the changes of the last `keep_runs` runs (hoist.yml, default 50)",
         )));
     }
-    let deployed = hoist_methods::read_deployments(&session.places.state)?;
+    let deployed = hoist_deploy::deployed::read_deployments(&session.places.state)?;
     if let Some(entry) = found.entries.iter().find(|entry| {
         deployed
             .iter()
@@ -406,7 +407,7 @@ fn show(global: &Global, wanted: &Undoable, plans: &[UndoPlan]) -> Result<(), Co
     if global.output == Output::Json {
         let module = |plan: &UndoPlan| {
             let item = |(item_change, path, count): &(ItemChange, std::path::PathBuf, usize)| json!({ "fate": item_change, "path": path.display().to_string(), "files": count });
-            let conflict = |conflict: &hoist_methods::UndoConflict| json!({ "path": conflict.path.display().to_string(), "reason": conflict.why, "can_be_forced": conflict.can_be_forced });
+            let conflict = |conflict: &hoist_system::resource::UndoConflict| json!({ "path": conflict.path.display().to_string(), "reason": conflict.why, "can_be_forced": conflict.can_be_forced });
             json!({
                 "module": plan.entry.module, "items": plan.told.iter().map(item).collect::<Vec<_>>(),
                 "conflicts": plan.conflicts.iter().map(conflict).collect::<Vec<_>>(), "remarks": plan.remarks, "packages": plan.packages,

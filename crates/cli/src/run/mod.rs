@@ -13,19 +13,31 @@ use hoist_core::{
     Action, Catalog, Change, ConfigPolicy, Diagnostic, Installed, Module, ModuleId, Plan, Request,
     Selection, SelectionReason, UninstallSpec,
 };
+use hoist_engine::apply::present_version;
+use hoist_engine::config::ConfigFile;
+use hoist_engine::job::Job;
+use hoist_engine::job::RemovalJob;
+use hoist_engine::preflight::needs_password;
+use hoist_engine::preflight::preflight;
+use hoist_engine::run_context::keep_contents;
+use hoist_engine::schedule::Options;
+use hoist_engine::schedule::Schedule;
+use hoist_engine::schedule::schedule;
+use hoist_engine::undo::UndoPlan;
 use hoist_executor::{Cancel, Limits, Redact, execute};
 use hoist_files::{private_directory, private_file};
+use hoist_guard::watchdog::Watchdog;
 use hoist_ledger::{FinishedRun, Ledger, Lock, PendingChange, RunId};
-use hoist_methods::{
-    ConfigFile, Job, Machine, Options, PrivateInput, RemovalJob, RunSelection, Schedule, UndoPlan,
-    Watchdog, found_resources, keep_contents, needs_password, preflight, present_version, run_name,
-    schedule,
-};
+use hoist_machine::machine::Machine;
+use hoist_machine::scratch::run_name;
 use hoist_plugins::Masker;
 use hoist_reporter::{
     EventRecorder, LogFiles, Plain, Progress, ProgressOptions, Report, Reporter, Reporters, Words,
     restore_cursor,
 };
+use hoist_system::method::RunSelection;
+use hoist_system::private::PrivateInput;
+use hoist_system::resource::found_resources;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
 

@@ -3,10 +3,16 @@
 use std::io::Write;
 
 use hoist_core::Diagnostic;
-use hoist_methods::{
-    Container, DeploymentPaths, SWARM, called, containers, hosts_of, project_name,
-};
-use hoist_methods::{Deployed, DeploymentState, read_deployments};
+use hoist_deploy::deploy::containers;
+use hoist_deploy::deploy::project_name;
+use hoist_deploy::deployed::Deployed;
+use hoist_deploy::deployed::DeploymentState;
+use hoist_deploy::deployed::read_deployments;
+use hoist_deploy::docker::Container;
+use hoist_deploy::hosts::hosts_of;
+use hoist_deploy::release::DeploymentPaths;
+use hoist_deploy::release::SWARM;
+use hoist_deploy::release::called;
 use serde_json::{Value, json};
 
 use crate::args::{Global, Output};

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use hoist_core::Diagnostic;
-use hoist_methods::{is_plugin, project_name};
+use hoist_deploy::deploy::project_name;
+use hoist_plugins::modules::is_plugin;
 use hoist_plugins::{
     DeploymentKind, ENVIRONMENTS, Given, MANIFEST, Plugin, Rendering, profiles, read_version,
     render,

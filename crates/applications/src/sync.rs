@@ -1,0 +1,102 @@
+//! The places that modules of a web application come from: clones of git repositories, and
+//! archives.
+
+use hoist_core::{Application, Digest, redact_urls};
+use hoist_executor::{Effect, Failure, TaskContext};
+use hoist_sources::{Index, IndexEntry, index};
+use jiff::Timestamp;
+
+use crate::offers::is_archive;
+use crate::offers::is_remote;
+use crate::offers::offers;
+use crate::offers::place_cache;
+use crate::offers::places_of;
+use hoist_machine::machine::Machine;
+use hoist_methods::git_copy as copy;
+use hoist_system::method::StepContext;
+use hoist_system::source_cache::SourceCache;
+use hoist_system::source_cache::Synced;
+use hoist_system::source_cache::tell;
+
+/// A larger archive is no module.
+const LIMIT: u64 = 256 * 1024 * 1024;
+
+/// Fetches what is not on this machine, and tells what is different by that.
+pub fn sync(
+    application: &Application,
+    from: &[String],
+    cache: &SourceCache,
+    machine: &Machine,
+    task: &TaskContext,
+) -> Result<(Effect, Synced), Failure> {
+    let from = &places_of(application, from);
+    // Names and versions only: places may have passwords in them.
+    let location = Digest::of(from.iter().map(String::as_bytes))
+        .as_str()
+        .to_owned();
+    let former = cache
+        .index(&location)
+        .map_err(|error| Failure::new(format!("cannot read the index: {error}")))?;
+    let mut changed = false;
+    for place in from.iter().filter(|place| is_remote(place)) {
+        changed |= fetch(place, cache, machine, task)?;
+        task.check()?;
+    }
+    let now = offers(from, cache).index;
+    let entry = |entry: &IndexEntry| IndexEntry {
+        name: entry.name.clone(),
+        version: entry.version.clone(),
+        ..IndexEntry::default()
+    };
+    let entries: Vec<IndexEntry> = now.entries.iter().map(entry).collect();
+    let now = Index {
+        format: index::FORMAT,
+        location,
+        synced_at: Timestamp::now().to_string(),
+        entries,
+        ..Index::default()
+    };
+    let changes = now.since(former.as_ref().unwrap_or(&Index::default()));
+    if former.is_none() || !changes.is_empty() {
+        cache.store(&now)?;
+    }
+    tell(&changes, task);
+    let effect = if changed || !changes.is_empty() {
+        Effect::Changed
+    } else {
+        Effect::Unchanged
+    };
+    Ok((
+        effect,
+        Synced {
+            changes,
+            offered: now.entries.len(),
+        },
+    ))
+}
+
+fn fetch(
+    place: &str,
+    cache: &SourceCache,
+    machine: &Machine,
+    task: &TaskContext,
+) -> Result<bool, Failure> {
+    let copy = place_cache(cache, place);
+    if is_archive(place) {
+        let bytes = machine.http().read(place, LIMIT)?;
+        if std::fs::read(&copy).is_ok_and(|there| there == bytes) {
+            return Ok(false);
+        }
+        return hoist_files::write(&copy, &bytes, 0o600)
+            .map(|()| true)
+            .map_err(|error| {
+                Failure::new(format!(
+                    "{}: cannot keep a copy: {error}",
+                    redact_urls(place)
+                ))
+            });
+    }
+    let variables = Default::default();
+    let context = StepContext::new(task, machine, "sync", &variables);
+    copy::refresh(place, None, &copy, &context).map(|effect| effect == Effect::Changed)
+}
